@@ -1,0 +1,60 @@
+// Usage quantities: exact decimals with at most 26 integer and 12 fraction digits, held as a bigint count of 10^-12 so
+// that a sum is one integer addition. Sums may grow beyond 26 integer digits; single values may not.
+import { isLosslessNumber } from 'lossless-json';
+import { Decimal } from './decimal.ts';
+
+/** A count of 10^-12 units. */
+export type Quantity = bigint;
+
+export const QUANTITY_FRACTION_DIGITS = 12;
+export const QUANTITY_INTEGER_DIGITS = 26;
+/** One whole unit. */
+export const QUANTITY_ONE: Quantity = 10n ** BigInt(QUANTITY_FRACTION_DIGITS);
+
+const PLAIN = /^-?\d{1,64}(?:\.\d{1,64})?$/;
+const JSON_NUMBER = /^(-?)(\d{1,64})(?:\.(\d{1,64}))?(?:[eE]([+-]?\d{1,3}))?$/;
+
+function fromParts(sign: string, integer: string, fraction: string, exponent: number): Quantity | null {
+  const significantFraction = fraction.replace(/0+$/, '');
+  const coefficient = BigInt(integer + significantFraction);
+  if (coefficient === 0n) return 0n;
+  // The value is coefficient * 10^shift * 10^-12.
+  const shift = exponent - significantFraction.length + QUANTITY_FRACTION_DIGITS;
+  let units: bigint;
+  if (shift >= 0) {
+    if (shift > QUANTITY_INTEGER_DIGITS + QUANTITY_FRACTION_DIGITS) return null;
+    units = coefficient * 10n ** BigInt(shift);
+  } else {
+    const divisor = 10n ** BigInt(-shift);
+    if (coefficient % divisor !== 0n) return null;
+    units = coefficient / divisor;
+  }
+  if (units >= 10n ** BigInt(QUANTITY_INTEGER_DIGITS + QUANTITY_FRACTION_DIGITS)) return null;
+  return sign === '-' ? -units : units;
+}
+
+/** Reads the text of a JSON number token, exponent allowed. Null when it is not one or does not fit. */
+export function parseQuantity(text: string): Quantity | null {
+  const match = JSON_NUMBER.exec(text);
+  if (match === null) return null;
+  return fromParts(match[1]!, match[2]!, match[3] ?? '', match[4] === undefined ? 0 : Number(match[4]));
+}
+
+/**
+ * Reads a value of an event's data as `parseExactJson` returns it: a number, a number kept as text, or a decimal string
+ * (no exponent). Null when it is none of these or does not fit into 26 integer and 12 fraction digits.
+ */
+export function readQuantity(value: unknown): Quantity | null {
+  if (typeof value === 'number') {
+    if (Number.isSafeInteger(value)) return BigInt(value) * QUANTITY_ONE;
+    return Number.isFinite(value) ? parseQuantity(String(value)) : null;
+  }
+  if (typeof value === 'string') return PLAIN.test(value) ? parseQuantity(value) : null;
+  return isLosslessNumber(value) ? parseQuantity(value.value) : null;
+}
+
+export const quantityToDecimal = (quantity: Quantity): Decimal => new Decimal(quantity, QUANTITY_FRACTION_DIGITS);
+
+/** Shortest plain decimal text. */
+export const formatQuantity = (quantity: Quantity): string =>
+  quantity % QUANTITY_ONE === 0n ? (quantity / QUANTITY_ONE).toString() : quantityToDecimal(quantity).toString();

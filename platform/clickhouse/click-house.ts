@@ -1,0 +1,32 @@
+// ClickHouse as the stages see it: exact inserts of TabSeparated bytes and typed reads. client.ts implements it over
+// @clickhouse/client (HTTP); the embedded engine serves the same HTTP interface.
+
+export interface ClickHouse {
+  /**
+   * Writes rows as TabSeparated bytes, one insert, with `deduplicate_insert='disable'`, `async_insert=0`,
+   * `optimize_on_insert=0`, `input_format_parallel_parsing=0` on every call. Resolves once the rows are durable. Rejects
+   * with a `ClickHouseError`; the rows, or some of them, may be stored then all the same.
+   */
+  insert(table: string, columns: readonly string[], body: readonly Buffer[]): Promise<void>;
+  /** Rows as objects; 64-bit integers and decimals as strings. `params` bind `{name:Type}` placeholders. */
+  query<Row>(sql: string, params?: Readonly<Record<string, unknown>>): Promise<Row[]>;
+  /** Rows as arrays of columns (JSONCompactEachRow), streamed, for results too large to hold. Binary columns must be hex()ed. */
+  stream(sql: string, params?: Readonly<Record<string, unknown>>): AsyncIterable<readonly unknown[][]>;
+  /** DDL and other statements without a result. */
+  command(sql: string, params?: Readonly<Record<string, unknown>>): Promise<void>;
+  close(): Promise<void>;
+}
+
+export class ClickHouseError extends Error {
+  /** ClickHouse's own error code, e.g. 60 (unknown table); null when no answer came. */
+  readonly code: number | null;
+  /** True where the same call may succeed later: no answer, overload, a read-only replica. */
+  readonly retriable: boolean;
+
+  constructor(message: string, code: number | null, retriable: boolean, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'ClickHouseError';
+    this.code = code;
+    this.retriable = retriable;
+  }
+}
