@@ -1,0 +1,70 @@
+// The HTTP server both stages are put on: request ids, limits on slow clients, and problem documents for whatever goes wrong,
+// requests that are not HTTP at all included.
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { HttpProblem, type ProblemCode, registerProblems } from './problem.ts';
+
+/** A request that has not arrived whole after this long is cut off (slow headers or a slow body). */
+const REQUEST_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** Routes that take large bodies say so themselves. */
+const BODY_BYTES_MAX = 65_536;
+
+const REQUEST_ID = /^[\w.:-]{1,64}$/;
+
+/** The client's X-Request-Id where it can stand in a log line as it is; else a new one. */
+const requestIdOf = (request: IncomingMessage): string => {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+};
+
+const rawProblems: Readonly<Record<string, [ProblemCode, string]>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'The request did not arrive whole in time.'],
+  HPE_HEADER_OVERFLOW: ['headers_too_large', 'The headers are larger than this server takes.'],
+};
+
+/** Answers what never became a request: the parser refused it, or it came too slowly. */
+function answerRaw(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [code, detail] = rawProblems[error.code ?? ''] ?? ['invalid_request', 'The request is not valid HTTP/1.1.'];
+  const problem = new HttpProblem(code, detail);
+  const body = JSON.stringify(problem.document(randomUUID()));
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${code}\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+export interface HttpAppOptions {
+  readonly requestTimeoutMs?: number;
+}
+
+/** An app without routes. The caller registers the stages on it, listens and closes. */
+export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): FastifyInstance {
+  const requestTimeout = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
+  const app = Fastify({
+    loggerInstance: logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    genReqId: requestIdOf,
+    requestTimeout,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    bodyLimit: BODY_BYTES_MAX,
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    // Node looks for late requests this often; its default of 30 s would double the limit above.
+    http: { connectionsCheckingInterval: Math.min(5_000, requestTimeout), headersTimeout: requestTimeout },
+    clientErrorHandler: answerRaw,
+  });
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    done();
+  });
+  registerProblems(app);
+  return app;
+}

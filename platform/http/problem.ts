@@ -1,0 +1,124 @@
+// Problem documents (RFC 9457): the one shape of every error of every HTTP stage. The set of codes is closed: a code means
+// one status and one title for ever, and clients decide by the code, never by the words. A fault of ours says nothing of its
+// inside to the client; the log has it, under the request id that the document carries.
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+
+/** Every code a client may meet, with its status and title. */
+export const problemCodes = {
+  malformed_body: { status: 400, title: 'The body could not be read' },
+  empty_batch: { status: 400, title: 'The body holds no event' },
+  no_event_accepted: { status: 400, title: 'None of the events is acceptable' },
+  invalid_parameter: { status: 400, title: 'A parameter is not valid' },
+  invalid_request: { status: 400, title: 'The request is not valid' },
+  unauthenticated: { status: 401, title: 'An API key is needed' },
+  unknown_key: { status: 401, title: 'The API key is not known' },
+  revoked_key: { status: 403, title: 'The API key was revoked' },
+  not_found: { status: 404, title: 'Not found' },
+  request_timeout: { status: 408, title: 'The request took too long to arrive' },
+  body_too_large: { status: 413, title: 'The body is too large' },
+  too_many_events: { status: 413, title: 'The request holds too many events' },
+  unsupported_media_type: { status: 415, title: 'The content type is not supported' },
+  unsupported_encoding: { status: 415, title: 'The content encoding is not supported' },
+  rate_limited: { status: 429, title: 'Too many requests' },
+  headers_too_large: { status: 431, title: 'The headers are too large' },
+  internal: { status: 500, title: 'Something went wrong on our side' },
+  log_unavailable: { status: 503, title: 'The event log is not available' },
+  overloaded: { status: 503, title: 'Too much work is waiting' },
+  not_ready: { status: 503, title: 'Not ready yet' },
+  shutting_down: { status: 503, title: 'Shutting down' },
+  store_unavailable: { status: 503, title: 'A store is not available' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ProblemCode = keyof typeof problemCodes;
+
+export interface ProblemExtras {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Further members of the document, such as `rejected`. */
+  readonly members?: Readonly<Record<string, unknown>>;
+  readonly cause?: unknown;
+}
+
+/** Thrown anywhere below a route; `registerProblems` turns it into the answer. */
+export class HttpProblem extends Error {
+  readonly status: number;
+  readonly code: ProblemCode;
+  /** What is wrong with this request, and what to do about it: for a person to read. */
+  readonly detail: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly members: Readonly<Record<string, unknown>>;
+
+  constructor(code: ProblemCode, detail: string, extras: ProblemExtras = {}) {
+    super(detail, extras.cause === undefined ? undefined : { cause: extras.cause });
+    this.name = 'HttpProblem';
+    this.status = problemCodes[code].status;
+    this.code = code;
+    this.detail = detail;
+    this.headers = extras.headers ?? {};
+    this.members = extras.members ?? {};
+  }
+
+  /** The document as it is sent. */
+  document(requestId: string): Record<string, unknown> {
+    return {
+      type: `urn:tallyline:problem:${this.code}`,
+      title: problemCodes[this.code].title,
+      status: this.status,
+      code: this.code,
+      detail: this.detail,
+      requestId,
+      ...this.members,
+    };
+  }
+}
+
+/** The header of a refusal that may be tried again: whole seconds, at least one. */
+export const retryAfter = (seconds: number): Record<string, string> => ({
+  'retry-after': String(Math.max(1, Math.ceil(seconds))),
+});
+
+/** What fastify itself refuses, in our codes. */
+function problemOf(error: FastifyError): HttpProblem {
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new HttpProblem(
+        'body_too_large',
+        'The body is larger than this server takes. Send fewer events a request.',
+      );
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new HttpProblem(
+        'unsupported_media_type',
+        'The Content-Type is missing or is not one that this path takes.',
+      );
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return new HttpProblem('malformed_body', 'The body is not as long as its Content-Length says.');
+    case 'FST_ERR_VALIDATION':
+      return new HttpProblem('invalid_parameter', error.message);
+  }
+  const status = error.statusCode ?? 500;
+  if (status >= 400 && status < 500) return new HttpProblem('invalid_request', error.message, { cause: error });
+  return new HttpProblem('internal', 'The request failed on our side; it may be sent again.', { cause: error });
+}
+
+function sendProblem(problem: HttpProblem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return reply
+    .code(problem.status)
+    .headers(problem.headers)
+    .header('content-type', 'application/problem+json')
+    .send(JSON.stringify(problem.document(request.id)));
+}
+
+/** From here on every error of the app, its 404 included, is a problem document. */
+export function registerProblems(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const problem = error instanceof HttpProblem ? error : problemOf(error);
+    if (problem.status === 500) request.log.error({ err: error }, 'request failed');
+    return sendProblem(problem, request, reply);
+  });
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      new HttpProblem('not_found', `There is nothing at ${request.method} ${request.url.split('?')[0]}.`),
+      request,
+      reply,
+    ),
+  );
+}
