@@ -86,7 +86,9 @@ export class Decimal {
   /** Shortest plain text: no exponent, no trailing zeros of a fraction, "0" for zero. */
   toString(): string {
     const sign = this.coefficient < 0n ? '-' : '';
-    const digits = (this.coefficient < 0n ? -this.coefficient : this.coefficient).toString().padStart(this.scale + 1, '0');
+    const digits = (this.coefficient < 0n ? -this.coefficient : this.coefficient)
+      .toString()
+      .padStart(this.scale + 1, '0');
     const split = digits.length - this.scale;
     const fraction = digits.slice(split).replace(/0+$/, '');
     const text = digits.slice(0, split) + (fraction === '' ? '' : `.${fraction}`);
