@@ -1,0 +1,68 @@
+// The parameters of GET /v1/line-items and its cursor. A page ends at a (window start, sequence) pair, which names a place in
+// the order and not a count of rows, so rows that are added meanwhile neither repeat nor hide the ones that were there.
+import { createHash } from 'node:crypto';
+import { QueryFault } from './query-fault.ts';
+import { count, instant, type QueryParameters, refuseUnknown, single } from './query-parameters.ts';
+
+export const LINE_ITEMS_DEFAULT = 1_000;
+export const LINE_ITEMS_MAX = 10_000;
+
+/** The last line item of a page. */
+export interface LineItemPlace {
+  /** Milliseconds since the epoch. */
+  readonly windowStart: number;
+  readonly sequence: bigint;
+}
+
+export interface LineItemsRequest {
+  /** Null: every subject of the tenant. */
+  readonly subject: string | null;
+  /** Of the window start, inclusive and exclusive, in milliseconds since the epoch; null: no bound. */
+  readonly from: number | null;
+  readonly to: number | null;
+  readonly limit: number;
+  /** Only what comes after it. */
+  readonly after: LineItemPlace | null;
+}
+
+type Selection = Pick<LineItemsRequest, 'subject' | 'from' | 'to'>;
+
+/** A cursor is good for the selection it was given for: with other filters it would skip rows silently. */
+const digestOf = ({ subject, from, to }: Selection): string =>
+  createHash('sha256')
+    .update(JSON.stringify([subject, from, to]))
+    .digest('base64url')
+    .slice(0, 11);
+
+export function encodeCursor(selection: Selection, place: LineItemPlace): string {
+  return Buffer.from(`1.${place.windowStart}.${place.sequence}.${digestOf(selection)}`).toString('base64url');
+}
+
+const CURSOR = /^1\.(\d{1,15})\.(\d{1,18})\.([\w-]{11})$/;
+
+function decodeCursor(selection: Selection, cursor: string): LineItemPlace {
+  const match = /^[\w-]{1,100}$/.test(cursor) ? CURSOR.exec(Buffer.from(cursor, 'base64url').toString('latin1')) : null;
+  if (match === null) {
+    throw new QueryFault('invalid_cursor', 'cursor: not one that this API gave out; use nextCursor as it is');
+  }
+  if (match[3] !== digestOf(selection)) {
+    throw new QueryFault('invalid_cursor', 'cursor: given out for another subject, from or to; keep them while paging');
+  }
+  return { windowStart: Number(match[1]), sequence: BigInt(match[2]!) };
+}
+
+/** Throws a `QueryFault`. */
+export function parseLineItemsRequest(parameters: QueryParameters): LineItemsRequest {
+  refuseUnknown(parameters, ['subject', 'from', 'to', 'limit', 'cursor']);
+  const selection = {
+    subject: single(parameters, 'subject'),
+    from: instant(parameters, 'from'),
+    to: instant(parameters, 'to'),
+  };
+  if (selection.from !== null && selection.to !== null && selection.from >= selection.to) {
+    throw new QueryFault('invalid_parameter', 'from: not before to');
+  }
+  const limit = count(parameters, 'limit', LINE_ITEMS_MAX) ?? LINE_ITEMS_DEFAULT;
+  const cursor = single(parameters, 'cursor');
+  return { ...selection, limit, after: cursor === null ? null : decodeCursor(selection, cursor) };
+}

@@ -1,0 +1,145 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Meter } from '../../domain/catalog.ts';
+import { parseInstant } from './instant.ts';
+import { QueryFault } from './query-fault.ts';
+import type { QueryParameters } from './query-parameters.ts';
+import { FILTER_VALUES_MAX, parseUsageRequest } from './usage-request.ts';
+
+const at = (text: string): number => parseInstant(text)!;
+const now = at('2026-11-20T10:17:30Z');
+const range = { from: '2026-11-20T00:00:00Z', to: '2026-11-21T00:00:00Z' };
+
+const meter: Meter = {
+  slug: 'input_tokens',
+  eventType: 'llm.completion',
+  aggregation: 'sum',
+  valuePath: ['input_tokens'],
+  required: false,
+  dimensions: [
+    { name: 'model', path: ['model'] },
+    { name: 'region', path: ['region'] },
+  ],
+  window: '1h',
+};
+
+function fault(parameters: QueryParameters, of: Meter = meter): { code: string; message: string } {
+  try {
+    parseUsageRequest(parameters, of, now);
+  } catch (error) {
+    if (error instanceof QueryFault) return { code: error.code, message: error.message };
+    throw error;
+  }
+  throw new Error(`accepted: ${JSON.stringify(parameters)}`);
+}
+
+describe('a usage request', () => {
+  it('defaults to the meter’s window, UTC, and the end of the stored window that holds now', () => {
+    const request = parseUsageRequest({ from: range.from }, meter, now);
+    expect(request).toEqual({
+      window: '1h',
+      plan: expect.objectContaining({ from: at(range.from), to: at('2026-11-20T11:00:00Z') }),
+      subjects: [],
+      bySubject: false,
+      groupBy: [],
+      filters: [],
+    });
+  });
+
+  it('reads repeated parameters, once each, and turns dimension names into positions', () => {
+    const request = parseUsageRequest(
+      {
+        ...range,
+        window: '1d',
+        subject: ['cus_1', 'cus_2', 'cus_1'],
+        groupBy: ['region', 'model', 'region'],
+        'filter[region]': ['eu', 'us'],
+        'filter[model]': "'; DROP TABLE usage_rollups --",
+      },
+      meter,
+      now,
+    );
+    expect(request.subjects).toEqual(['cus_1', 'cus_2']);
+    expect(request.bySubject).toBe(true);
+    expect(request.groupBy).toEqual([0, 1]);
+    expect(request.filters).toEqual([
+      { dimension: 1, values: ['eu', 'us'] },
+      { dimension: 0, values: ["'; DROP TABLE usage_rollups --"] },
+    ]);
+  });
+
+  it('groups by subject without a filter on one', () => {
+    const request = parseUsageRequest({ ...range, groupBy: 'subject' }, meter, now);
+    expect([request.bySubject, request.subjects, request.groupBy]).toEqual([true, [], []]);
+  });
+
+  it.each<[string, QueryParameters, string, RegExp]>([
+    ['no from', { to: range.to }, 'invalid_parameter', /^from: required/],
+    ['a date alone', { ...range, from: '2026-11-20' }, 'invalid_parameter', /^from: "2026-11-20" is no RFC 3339/],
+    ['a plus sent as a space', { ...range, from: '2026-11-20T00:00:00 01:00' }, 'invalid_parameter', /%2B/],
+    ['from twice', { ...range, from: [range.from, range.from] }, 'invalid_parameter', /^from: given more than once/],
+    ['an empty range', { from: range.from, to: range.from }, 'invalid_parameter', /not before to/],
+    ['a time before 1970', { ...range, from: '1969-12-31T00:00:00Z' }, 'invalid_parameter', /1970/],
+    [
+      'a range inside a window',
+      { ...range, to: '2026-11-20T10:20:00Z' },
+      'range_misaligned',
+      /T10:00:00Z or .*T11:00:00Z/,
+    ],
+    [
+      'an unknown window',
+      { ...range, window: '5m' },
+      'invalid_parameter',
+      /^window: "5m" is none of 1m, 15m, 1h, 1d, 1mo/,
+    ],
+    ['a window below the meter’s', { ...range, window: '15m' }, 'window_too_small', /windows of 1h; 15m is smaller/],
+    ['an unknown zone', { ...range, timezone: 'Mars/Olympus' }, 'invalid_parameter', /^timezone: "Mars\/Olympus"/],
+    ['an offset for a zone', { ...range, timezone: '+01:00' }, 'invalid_parameter', /^timezone/],
+    ['an empty zone', { ...range, timezone: '' }, 'invalid_parameter', /^timezone/],
+    [
+      'a zone that cuts windows',
+      { ...range, window: '1d', timezone: 'Asia/Kolkata' },
+      'timezone_misaligned',
+      /T18:30:00Z/,
+    ],
+    [
+      'an unknown group',
+      { ...range, groupBy: 'color' },
+      'unknown_dimension',
+      /^groupBy: .*"color".* has: model, region/,
+    ],
+    ['SQL for a group', { ...range, groupBy: 'model) FROM x --' }, 'unknown_dimension', /^groupBy/],
+    [
+      'an unknown filter',
+      { ...range, 'filter[color]': 'red' },
+      'unknown_dimension',
+      /^filter\[color\]: .* model, region/,
+    ],
+    ['a filter on subject', { ...range, 'filter[subject]': 'a' }, 'unknown_dimension', /^filter\[subject\]/],
+    ['a filter named by Object', { ...range, 'filter[constructor]': 'a' }, 'unknown_dimension', /constructor/],
+    [
+      'a misspelt parameter',
+      { ...range, groupby: 'model' },
+      'invalid_parameter',
+      /^"groupby": unknown parameter; known are from/,
+    ],
+    [
+      'too many values',
+      { ...range, subject: Array.from({ length: FILTER_VALUES_MAX + 1 }, (_, i) => `cus_${i}`) },
+      'invalid_parameter',
+      /more than 200 values/,
+    ],
+  ])('refuses %s', (_, parameters, code, message) => {
+    expect(fault(parameters)).toEqual({ code, message: expect.stringMatching(message) });
+  });
+
+  it('refuses a zone for a meter of whole days that UTC can answer', () => {
+    const daily: Meter = { ...meter, window: '1d' };
+    const parameters = { from: '2026-11-01T00:00:00Z', to: '2026-12-01T00:00:00Z', window: '1mo' };
+    expect(() => parseUsageRequest(parameters, daily, now)).not.toThrow();
+    expect(fault({ ...parameters, window: '1d', timezone: 'Europe/Berlin' }, daily).code).toBe('timezone_misaligned');
+  });
+
+  it('says so when a meter has no dimensions', () => {
+    expect(fault({ ...range, groupBy: 'model' }, { ...meter, dimensions: [] }).message).toMatch(/has no dimensions/);
+  });
+});

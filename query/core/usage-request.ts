@@ -1,0 +1,132 @@
+// The parameters of GET /v1/meters/{meter}/usage, read strictly: a parameter that is unknown, given twice or out of range is
+// an error that names it, never something to guess around. Names of dimensions are looked up in the meter's own list here,
+// and go no further: the store is asked by their positions.
+import type { Meter } from '../../domain/catalog.ts';
+import { windowSizeMs, windowStartOf } from '../../domain/time-window.ts';
+import { type BucketPlan, type BucketSize, bucketSizes, misalignedBound, planBuckets } from './buckets.ts';
+import { formatInstant } from './instant.ts';
+import { QueryFault } from './query-fault.ts';
+import { instant, oneOf, type QueryParameters, refuseUnknown, single, values } from './query-parameters.ts';
+
+/** Values in one request over all of `subject` and `filter[…]`. */
+export const FILTER_VALUES_MAX = 200;
+
+/** Any of these values of one of the meter's dimensions. */
+export interface DimensionFilter {
+  /** Counted from 0 in `meter.dimensions`. */
+  readonly dimension: number;
+  readonly values: readonly string[];
+}
+
+export interface UsageRequest {
+  readonly window: BucketSize;
+  readonly plan: BucketPlan;
+  /** Any of these; empty: all. */
+  readonly subjects: readonly string[];
+  /** True when a row is for one subject. */
+  readonly bySubject: boolean;
+  /** Positions in `meter.dimensions`, ascending. */
+  readonly groupBy: readonly number[];
+  readonly filters: readonly DimensionFilter[];
+}
+
+const FILTER = /^filter\[(.*)\]$/s;
+
+/** The position of a dimension the client named. */
+function dimensionOf(meter: Meter, name: string, parameter: string): number {
+  const position = meter.dimensions.findIndex((dimension) => dimension.name === name);
+  if (position !== -1) return position;
+  const names = meter.dimensions.map((dimension) => dimension.name).join(', ');
+  const choice = names === '' ? `meter ${meter.slug} has no dimensions` : `meter ${meter.slug} has: ${names}`;
+  throw new QueryFault(
+    'unknown_dimension',
+    `${parameter}: no dimension ${JSON.stringify(name.slice(0, 64))}; ${choice}`,
+  );
+}
+
+function timezoneOf(parameters: QueryParameters): string {
+  const name = single(parameters, 'timezone') ?? 'UTC';
+  try {
+    // An offset such as +01:00 is taken by newer engines, and is no IANA name.
+    if (/^[A-Za-z]/.test(name)) return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone;
+  } catch {
+    // Falls through to the fault.
+  }
+  throw new QueryFault(
+    'invalid_parameter',
+    `timezone: ${JSON.stringify(name.slice(0, 64))} is no IANA time zone, such as UTC or Europe/Berlin`,
+  );
+}
+
+function requireAligned(parameter: 'from' | 'to', instant: number, meter: Meter): void {
+  const windowMs = windowSizeMs[meter.window];
+  if (instant % windowMs === 0) return;
+  const below = windowStartOf(instant, windowMs);
+  throw new QueryFault(
+    'range_misaligned',
+    `${parameter}: ${formatInstant(instant)} lies inside a stored window; meter ${meter.slug} is kept in windows of ` +
+      `${meter.window}, so use ${formatInstant(below)} or ${formatInstant(below + windowMs)}`,
+  );
+}
+
+/**
+ * Throws a `QueryFault`. `now` in milliseconds since the epoch: without `to` the range ends with the stored window that
+ * holds it.
+ */
+export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now: number): UsageRequest {
+  refuseUnknown(parameters, ['from', 'to', 'window', 'timezone', 'subject', 'groupBy'], FILTER);
+  const meterWindowMs = windowSizeMs[meter.window];
+  const window = oneOf(parameters, 'window', bucketSizes) ?? meter.window;
+  if (window !== '1mo' && window !== 'total' && windowSizeMs[window] < meterWindowMs) {
+    throw new QueryFault(
+      'window_too_small',
+      `window: meter ${meter.slug} is kept in windows of ${meter.window}; ${window} is smaller`,
+    );
+  }
+  const from = instant(parameters, 'from');
+  if (from === null) throw new QueryFault('invalid_parameter', 'from: required, the inclusive start of the range');
+  const to = instant(parameters, 'to') ?? windowStartOf(now, meterWindowMs) + meterWindowMs;
+  if (from >= to) {
+    throw new QueryFault('invalid_parameter', `from: ${formatInstant(from)} is not before to, ${formatInstant(to)}`);
+  }
+  requireAligned('from', from, meter);
+  requireAligned('to', to, meter);
+
+  const timezone = timezoneOf(parameters);
+  const plan = planBuckets(from, to, window, timezone);
+  const cut = misalignedBound(plan, meterWindowMs);
+  if (cut !== null) {
+    throw new QueryFault(
+      'timezone_misaligned',
+      `timezone: in ${timezone} a bucket of ${window} ends at ${formatInstant(cut)}, inside a stored window of meter ` +
+        `${meter.slug}, which is kept in windows of ${meter.window} aligned to UTC`,
+    );
+  }
+
+  const subjects = values(parameters, 'subject');
+  const grouping = values(parameters, 'groupBy');
+  const groupBy = grouping.filter((name) => name !== 'subject').map((name) => dimensionOf(meter, name, 'groupBy'));
+  const filters: DimensionFilter[] = [];
+  for (const parameter of Object.keys(parameters)) {
+    const name = FILTER.exec(parameter)?.[1];
+    if (name === undefined) continue;
+    filters.push({
+      dimension: dimensionOf(meter, name, parameter.slice(0, 80)),
+      values: values(parameters, parameter),
+    });
+  }
+  if (subjects.length + filters.reduce((count, filter) => count + filter.values.length, 0) > FILTER_VALUES_MAX) {
+    throw new QueryFault(
+      'invalid_parameter',
+      `subject and filter[…] name more than ${FILTER_VALUES_MAX} values; split the request`,
+    );
+  }
+  return {
+    window,
+    plan,
+    subjects,
+    bySubject: subjects.length > 0 || grouping.includes('subject'),
+    groupBy: [...new Set(groupBy)].sort((a, b) => a - b),
+    filters,
+  };
+}
