@@ -1,5 +1,5 @@
 // A usage event as it stands in the log, and the two hashes that name it.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { xxh3 } from '@node-rs/xxhash';
 
 export interface UsageEvent {
@@ -27,10 +27,9 @@ export interface UsageEvent {
  * Cryptographic because ids may be hostile, length-prefixed because joined strings collide ("a-b"+"c" = "a"+"b-c").
  */
 export function dedupKeyOf(tenant: string, source: string, id: string): Buffer {
-  return createHash('sha256')
-    .update(`${tenant.length}:${tenant}${source.length}:${source}${id}`)
-    .digest()
-    .subarray(0, 16);
+  // By way of a string of bytes: a digest made as a Buffer costs four times as much.
+  const digest = hash('sha256', `${tenant.length}:${tenant}${source.length}:${source}${id}`, 'binary');
+  return Buffer.from(digest.slice(0, 16), 'latin1');
 }
 
 /** The partition of an event: the first four bytes of its dedup key, so that every copy of it meets in one. */

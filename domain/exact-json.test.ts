@@ -1,0 +1,142 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { LosslessNumber } from 'lossless-json';
+import { canonicalJson, canonicalNumber, NestingError } from './canonical-json.ts';
+import { parseExactJson, pick, stringifyExactJson } from './exact-json.ts';
+import { readQuantity } from './quantity.ts';
+
+const digits = (min: number, max: number) =>
+  fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: min, maxLength: max });
+
+/** Number tokens of every length a quantity may have, and longer. */
+const numberToken = fc
+  .tuple(
+    fc.constantFrom('', '-'),
+    fc.integer({ min: 1, max: 9 }),
+    digits(0, 24),
+    fc.option(digits(1, 12), { nil: undefined }),
+  )
+  .map(([sign, first, rest, fraction]) => `${sign}${first}${rest}${fraction === undefined ? '' : `.${fraction}`}`);
+
+describe('parseExactJson', () => {
+  it('keeps the value of every number to its last digit, read and written again', () => {
+    fc.assert(
+      fc.property(numberToken, (token) => {
+        const exact = readQuantity(token);
+        expect(exact).not.toBeNull();
+        const parsed = parseExactJson(`{"n":${token}}`);
+        expect(readQuantity(pick(parsed, ['n']))).toBe(exact);
+        expect(readQuantity(pick(parseExactJson(stringifyExactJson(parsed)), ['n']))).toBe(exact);
+      }),
+    );
+  });
+
+  it('agrees with JSON.parse on any value, whichever parser reads it', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ noUnicodeString: false, maxDepth: 4 }), (value) => {
+        const text = JSON.stringify(value);
+        const beside = parseExactJson(`[12345678901234567890,${text}]`) as [unknown, unknown];
+        expect(beside[0]).toBeInstanceOf(LosslessNumber);
+        expect(JSON.parse(stringifyExactJson(beside[1]))).toEqual(JSON.parse(text));
+        expect(canonicalJson(beside[1], 64)).toBe(canonicalJson(parseExactJson(text), 64));
+      }),
+    );
+  });
+
+  it.each(['{"a":1,"a":2}', '{"a":{"b":1},"a":2}', '{"__proto__":{"a":1},"a":2}'])(
+    'reads %s alike in both parsers',
+    (text) => {
+      const beside = (parseExactJson(`[1e2,${text}]`) as unknown[])[1];
+      expect(pick(beside, ['a'])).toBe(2);
+      expect(pick(parseExactJson(text), ['a'])).toBe(2);
+      expect(Object.getPrototypeOf(beside)).toBe(Object.prototype);
+      expect(stringifyExactJson(beside)).toBe(JSON.stringify(JSON.parse(text)));
+    },
+  );
+});
+
+describe('canonicalNumber', () => {
+  it.each([
+    ['0', '0'],
+    ['-0', '0'],
+    ['0.000', '0'],
+    ['0e5', '0'],
+    ['1', '1'],
+    ['1.0', '1'],
+    ['1e0', '1'],
+    ['100e-2', '1'],
+    ['1E+2', '100'],
+    ['1e00002', '100'],
+    ['0.1', '0.1'],
+    ['-1.50', '-1.5'],
+    ['12345678901234567890', '1234567890123456789e1'],
+    ['1234567890123456789.0', '1234567890123456789e0'],
+    ['0.00000012345678901234567', '12345678901234567e-23'],
+    ['1e999', '1e999'],
+    ['10e998', '1e999'],
+    ['1e-999', '1e-999'],
+  ])('%s is %s', (token, canonical) => {
+    expect(canonicalNumber(token)).toBe(canonical);
+  });
+
+  it('reads a number of 10,000 digits and an exponent of as many in no time', () => {
+    expect(canonicalNumber('7'.repeat(10_000))).toBe(`${'7'.repeat(10_000)}e0`);
+    expect(canonicalNumber(`1e${'9'.repeat(10_000)}`)).toBe(`1e${'9'.repeat(10_000)}`);
+  });
+
+  it('is the same for equal quantities and different for others', () => {
+    fc.assert(
+      fc.property(numberToken, numberToken, (a, b) => {
+        expect(canonicalNumber(a) === canonicalNumber(b)).toBe(readQuantity(a) === readQuantity(b));
+        expect(canonicalNumber(a)).toBe(canonicalNumber(a.includes('.') ? `${a}00` : `${a}.0`));
+      }),
+    );
+  });
+});
+
+describe('canonicalJson', () => {
+  /** The same value with its keys in another order at every level. */
+  const reversed = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(reversed);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(
+      Object.entries(value)
+        .reverse()
+        .map(([key, member]) => [key, reversed(member)]),
+    );
+  };
+
+  it('does not depend on the order of keys', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 4 }), (value) => {
+        expect(canonicalJson(reversed(value), 64)).toBe(canonicalJson(value, 64));
+      }),
+    );
+  });
+
+  it('depends on everything else', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 3 }), fc.jsonValue({ maxDepth: 3 }), (a, b) => {
+        const same =
+          JSON.stringify(JSON.parse(canonicalJson(a, 64))) === JSON.stringify(JSON.parse(canonicalJson(b, 64)));
+        expect(canonicalJson(a, 64) === canonicalJson(b, 64)).toBe(same);
+      }),
+    );
+    expect(canonicalJson([1, 2], 64)).not.toBe(canonicalJson([2, 1], 64));
+    expect(canonicalJson({ a: '1' }, 64)).not.toBe(canonicalJson({ a: 1 }, 64));
+    expect(canonicalJson({ a: null }, 64)).not.toBe(canonicalJson({}, 64));
+  });
+
+  it('refuses what is nested deeper than asked for, however deep', () => {
+    const nested = (levels: number) => JSON.parse('['.repeat(levels) + ']'.repeat(levels));
+    expect(canonicalJson(nested(64), 64)).toBe('['.repeat(64) + ']'.repeat(64));
+    expect(() => canonicalJson(nested(65), 64)).toThrow(NestingError);
+    expect(() => canonicalJson(nested(100_000), 64)).toThrow(NestingError);
+  });
+
+  it('does not take an object for a number kept as text', () => {
+    expect(canonicalJson(JSON.parse('{"isLosslessNumber":true,"value":"1"}'), 64)).toBe(
+      '{"isLosslessNumber":true,"value":"1"}',
+    );
+  });
+});
