@@ -1,0 +1,81 @@
+// Compares what ClickHouse holds of sealed chunks with what their seals say. A price read from a chunk that does not
+// compare equal (a stale replica, a part lost to a power cut) would be wrong without anyone noticing.
+import type { ClickHouse } from '../clickhouse/click-house.ts';
+import { epochCondition, PARTITION_KEY_SQL, partitionKey } from './sealed-rows.ts';
+import type { ChunkSeal, EpochStep } from './seals.ts';
+
+export interface ChunkMismatch {
+  readonly seal: ChunkSeal;
+  readonly foundCount: bigint;
+  readonly foundChecksum: bigint;
+}
+
+interface FoundRow {
+  readonly partition_key: number | string;
+  readonly chunk: number;
+  readonly row_count: string;
+  readonly checksum: string;
+}
+
+/** Seals in one query; bounds the answer. */
+const SEALS_MAX = 10_000;
+
+async function verifyBatch(clickhouse: ClickHouse, seals: readonly ChunkSeal[]): Promise<ChunkMismatch[]> {
+  const ranges = new Map<number, { from: number; to: number }>();
+  const steps: EpochStep[] = [];
+  for (const seal of seals) {
+    const key = partitionKey(seal.generation, seal.partition);
+    const range = ranges.get(key);
+    ranges.set(key, { from: range?.from ?? seal.chunk, to: seal.chunk + 1 });
+    const last = steps.at(-1);
+    if (last?.generation !== seal.generation || last.partition !== seal.partition || last.epoch !== seal.epoch) {
+      steps.push({ generation: seal.generation, partition: seal.partition, fromChunk: seal.chunk, epoch: seal.epoch });
+    }
+  }
+  const bounds = [...ranges.values()];
+  const epochs = epochCondition(steps);
+  const found = await clickhouse.query<FoundRow>(
+    `SELECT ${PARTITION_KEY_SQL} AS partition_key, r.chunk AS chunk,
+       toString(count()) AS row_count, toString(sum(r.row_hash)) AS checksum
+     FROM usage_rollups AS r FINAL
+     WHERE r.chunk >= {chunk_min:UInt32} AND r.chunk < {chunk_max:UInt32}
+       AND ${PARTITION_KEY_SQL} IN {partitions:Array(UInt32)}
+       AND r.chunk >= transform(${PARTITION_KEY_SQL}, {partitions:Array(UInt32)}, {from_chunks:Array(UInt32)}, toUInt32(0))
+       AND r.chunk < transform(${PARTITION_KEY_SQL}, {partitions:Array(UInt32)}, {to_chunks:Array(UInt32)}, toUInt32(0))
+       AND ${epochs.sql}
+     GROUP BY partition_key, chunk
+     SETTINGS do_not_merge_across_partitions_select_final = 1`,
+    {
+      chunk_min: Math.min(...bounds.map((range) => range.from)),
+      chunk_max: Math.max(...bounds.map((range) => range.to)),
+      partitions: [...ranges.keys()],
+      from_chunks: bounds.map((range) => range.from),
+      to_chunks: bounds.map((range) => range.to),
+      ...epochs.params,
+    },
+  );
+  const byChunk = new Map(found.map((row) => [`${row.partition_key}/${row.chunk}`, row]));
+  return seals.flatMap((seal) => {
+    const row = byChunk.get(`${partitionKey(seal.generation, seal.partition)}/${seal.chunk}`);
+    const foundCount = BigInt(row?.row_count ?? 0);
+    const foundChecksum = BigInt(row?.checksum ?? 0);
+    return foundCount === seal.rollupCount && foundChecksum === seal.rollupChecksum
+      ? []
+      : [{ seal, foundCount, foundChecksum }];
+  });
+}
+
+/**
+ * The chunks whose roll-up rows are not what was sealed; empty when all agree. Seals in order of generation, partition and
+ * chunk, as `readChunkSeals` gives them.
+ */
+export async function verifySealedChunks(
+  clickhouse: ClickHouse,
+  seals: readonly ChunkSeal[],
+): Promise<readonly ChunkMismatch[]> {
+  const mismatches: ChunkMismatch[] = [];
+  for (let i = 0; i < seals.length; i += SEALS_MAX) {
+    mismatches.push(...(await verifyBatch(clickhouse, seals.slice(i, i + SEALS_MAX))));
+  }
+  return mismatches;
+}

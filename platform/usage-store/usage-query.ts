@@ -1,0 +1,201 @@
+// Builds and runs the one SELECT that turns roll-up rows into usage. The partial values that partitions and chunks hold are
+// merged here, and nowhere else, so that a price and a chart can't disagree about what a meter says.
+import type { Aggregation, Meter } from '../../domain/catalog.ts';
+import { Decimal } from '../../domain/decimal.ts';
+import { QUANTITY_FRACTION_DIGITS, type Quantity } from '../../domain/quantity.ts';
+import type { ClickHouse } from '../clickhouse/click-house.ts';
+import { type SqlFragment, sealedRowsCondition } from './sealed-rows.ts';
+import type { Seals } from './seals.ts';
+
+/** Buckets of `stepMs` one after the other from `start`, up to the next segment. Milliseconds, whole seconds. */
+export interface BucketSegment {
+  readonly start: number;
+  readonly stepMs: number;
+}
+
+export interface UsageSelection {
+  readonly tenant: string;
+  readonly meter: Meter;
+  /** Windows that start at or after `from` and before `to`; milliseconds since the epoch. */
+  readonly from: number;
+  readonly to: number;
+  /** Any of these; empty or absent: every subject of the tenant. */
+  readonly subjects?: readonly string[];
+  /** Any of `values` in the dimension counted from 0 in `meter.dimensions`. */
+  readonly filters?: readonly { readonly dimension: number; readonly values: readonly string[] }[];
+  /** True: a row for each subject. */
+  readonly bySubject?: boolean;
+  /** A row for each value of these dimensions, by position in `meter.dimensions`. */
+  readonly groupBy?: readonly number[];
+  /** 'window': the meter's own. Segments are sorted, and the first starts at `from` or before. */
+  readonly buckets: 'window' | readonly BucketSegment[];
+  /** Only rows of sealed chunks; absent: open chunks as well, as fresh as they come. */
+  readonly sealed?: Pick<Seals, 'vector' | 'epochSteps'>;
+  readonly rowsMax?: number;
+}
+
+export interface UsageRow {
+  /** Milliseconds since the epoch. */
+  readonly bucketStart: number;
+  /** Null unless `bySubject`. */
+  readonly subject: string | null;
+  /** Values of `groupBy`, in its order. */
+  readonly groups: readonly string[];
+  readonly quantity: Quantity;
+  readonly eventCount: bigint;
+}
+
+/** How the values of several roll-up rows become one. The order of `latest` is the order in which its values follow each other. */
+const MERGES: Readonly<Record<Aggregation, string>> = {
+  sum: 'sum(r.value)',
+  count: 'sum(r.value)',
+  max: 'max(r.value)',
+  min: 'min(r.value)',
+  latest:
+    'argMax(r.value, (r.latest_event_time, r.latest_append_time, r.generation, r.partition, r.latest_offset, r.latest_index))',
+  unique: 'toDecimal256(uniqExactArray(r.unique_values), 12)',
+};
+
+/** SQL of the merged value of `usage_rollups AS r`, a decimal of scale 12. */
+export const mergeExpression = (aggregation: Aggregation): string => MERGES[aggregation];
+
+// Rows of one key are all in one partition of the table, so FINAL need not look across them.
+const SETTINGS = 'SETTINGS do_not_merge_across_partitions_select_final = 1';
+const SECONDS_MAX = 2 ** 32 - 1;
+
+/** Whole seconds for a bound on window starts, which are whole minutes. */
+export const boundSeconds = (timeMs: number): number => Math.min(SECONDS_MAX, Math.max(0, Math.ceil(timeMs / 1_000)));
+
+/** A stored decimal, which may have more integer digits than a single value, as a quantity. */
+export function quantityFromStore(text: string): Quantity {
+  const { coefficient, scale } = Decimal.parse(text);
+  if (scale > QUANTITY_FRACTION_DIGITS)
+    throw new RangeError(`stored quantity has more than 12 fraction digits: ${text}`);
+  return coefficient * 10n ** BigInt(QUANTITY_FRACTION_DIGITS - scale);
+}
+
+/** The rows a selection is about. */
+function where(selection: UsageSelection): SqlFragment {
+  const conditions = [
+    'r.tenant = {tenant:String}',
+    'r.meter = {meter:String}',
+    "r.window_start >= toDateTime({from:UInt32}, 'UTC')",
+    "r.window_start < toDateTime({to:UInt32}, 'UTC')",
+  ];
+  const params: Record<string, unknown> = {
+    tenant: selection.tenant,
+    meter: selection.meter.slug,
+    from: boundSeconds(selection.from),
+    to: boundSeconds(selection.to),
+  };
+  if (selection.subjects !== undefined && selection.subjects.length > 0) {
+    conditions.push('r.subject IN {subjects:Array(String)}');
+    params.subjects = selection.subjects;
+  }
+  for (const [i, { dimension, values }] of (selection.filters ?? []).entries()) {
+    conditions.push(`r.group_values[{filter_position_${i}:UInt32}] IN {filter_values_${i}:Array(String)}`);
+    params[`filter_position_${i}`] = positionOf(selection.meter, dimension);
+    params[`filter_values_${i}`] = values;
+  }
+  if (selection.sealed !== undefined) {
+    const sealed = sealedRowsCondition(selection.sealed);
+    conditions.push(sealed.sql);
+    Object.assign(params, sealed.params);
+  }
+  return { sql: conditions.join(' AND '), params };
+}
+
+/** ClickHouse counts array elements from 1. */
+function positionOf(meter: Meter, dimension: number): number {
+  if (meter.dimensions[dimension] === undefined) {
+    throw new RangeError(`meter ${meter.slug} has no dimension ${dimension}`);
+  }
+  return dimension + 1;
+}
+
+function bucketExpression(buckets: UsageSelection['buckets']): SqlFragment {
+  if (buckets === 'window') return { sql: 'toUnixTimestamp(r.window_start)', params: {} };
+  const segment = 'arrayCount(s -> s <= toUnixTimestamp(r.window_start), {bucket_starts:Array(UInt32)})';
+  const start = `{bucket_starts:Array(UInt32)}[${segment}]`;
+  const step = `{bucket_steps:Array(UInt32)}[${segment}]`;
+  return {
+    sql: `${start} + intDiv(toUnixTimestamp(r.window_start) - ${start}, ${step}) * ${step}`,
+    params: {
+      bucket_starts: buckets.map((bucket) => boundSeconds(bucket.start)),
+      bucket_steps: buckets.map((bucket) => boundSeconds(bucket.stepMs)),
+    },
+  };
+}
+
+/** The SELECT of a selection: columns bucket_start (seconds), subject, groups, quantity and event_count (text). */
+export function usageQuery(selection: UsageSelection): SqlFragment {
+  const rows = where(selection);
+  const bucket = bucketExpression(selection.buckets);
+  const params: Record<string, unknown> = { ...rows.params, ...bucket.params };
+  const groups = (selection.groupBy ?? []).map((dimension, i) => {
+    params[`group_position_${i}`] = positionOf(selection.meter, dimension);
+    return `r.group_values[{group_position_${i}:UInt32}]`;
+  });
+  const columns = [
+    `${bucket.sql} AS bucket_start`,
+    `${selection.bySubject === true ? 'r.subject' : "''"} AS subject_key`,
+    `${groups.length > 0 ? `[${groups.join(', ')}]` : 'emptyArrayString()'} AS groups`,
+  ];
+  let limit = '';
+  if (selection.rowsMax !== undefined) {
+    limit = ' LIMIT {rows_max:UInt64}';
+    params.rows_max = selection.rowsMax;
+  }
+  const sql =
+    `SELECT ${columns.join(', ')}, toString(${mergeExpression(selection.meter.aggregation)}) AS quantity, ` +
+    'toString(sum(r.event_count)) AS events ' +
+    `FROM usage_rollups AS r FINAL WHERE ${rows.sql} ` +
+    `GROUP BY bucket_start, subject_key, groups ORDER BY bucket_start, subject_key, groups${limit} ${SETTINGS}`;
+  return { sql, params };
+}
+
+interface StoredUsageRow {
+  readonly bucket_start: number | string;
+  readonly subject_key: string;
+  readonly groups: readonly string[];
+  readonly quantity: string;
+  readonly events: string;
+}
+
+/** The usage of a selection, in order of bucket, subject and groups. */
+export async function readUsage(clickhouse: ClickHouse, selection: UsageSelection): Promise<UsageRow[]> {
+  const { sql, params } = usageQuery(selection);
+  const rows = await clickhouse.query<StoredUsageRow>(sql, params);
+  return rows.map((row) => ({
+    bucketStart: Number(row.bucket_start) * 1_000,
+    subject: selection.bySubject === true ? row.subject_key : null,
+    groups: row.groups,
+    quantity: quantityFromStore(row.quantity),
+    eventCount: BigInt(row.events),
+  }));
+}
+
+export interface FirstSeenRow {
+  readonly subject: string;
+  /** Milliseconds since the epoch. */
+  readonly windowStart: number;
+  /** Whole values: how many were seen in no earlier window of the selection. */
+  readonly values: bigint;
+}
+
+/** Of a `unique` meter: how many values each window of the selection adds for a subject. Buckets and groups are not regarded. */
+export async function readFirstSeen(clickhouse: ClickHouse, selection: UsageSelection): Promise<FirstSeenRow[]> {
+  const rows = where(selection);
+  const sql =
+    'SELECT subject_key, first_window, toString(count()) AS values FROM (' +
+    'SELECT r.subject AS subject_key, min(toUnixTimestamp(r.window_start)) AS first_window ' +
+    `FROM usage_rollups AS r FINAL ARRAY JOIN r.unique_values AS unique_value WHERE ${rows.sql} ` +
+    'GROUP BY subject_key, unique_value) ' +
+    `GROUP BY subject_key, first_window ORDER BY subject_key, first_window ${SETTINGS}`;
+  const found = await clickhouse.query<{ subject_key: string; first_window: number; values: string }>(sql, rows.params);
+  return found.map((row) => ({
+    subject: row.subject_key,
+    windowStart: Number(row.first_window) * 1_000,
+    values: BigInt(row.values),
+  }));
+}
