@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
+import { parseRfc3339 } from '../../domain/rfc3339.ts';
 import { type BucketPlan, bucketOf, bucketSizes, misalignedBound, planBuckets } from './buckets.ts';
-import { parseInstant } from './instant.ts';
 
-const at = (text: string): number => parseInstant(text)!;
+const at = (text: string): number => parseRfc3339(text)!;
 const HOUR_MS = 3_600_000;
 
 function tiles(plan: BucketPlan): { start: number; end: number }[] {

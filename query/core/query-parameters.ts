@@ -1,5 +1,5 @@
 // Reading the parameters of a URL: each either means one thing or is refused with its name and the reason.
-import { parseInstant } from './instant.ts';
+import { parseRfc3339 } from '../../domain/rfc3339.ts';
 import { QueryFault } from './query-fault.ts';
 
 /** As the HTTP server parses them: an array where a name is repeated. */
@@ -56,7 +56,7 @@ export function oneOf<Word extends string>(
 export function instant(parameters: QueryParameters, name: string): number | null {
   const text = single(parameters, name);
   if (text === null) return null;
-  const parsed = parseInstant(text);
+  const parsed = parseRfc3339(text);
   if (parsed !== null && parsed >= 0 && parsed <= LAST_INSTANT) return parsed;
   const hint = / \d\d:\d\d$/.test(text) ? ' (a + in a URL is written %2B)' : '';
   throw new QueryFault(

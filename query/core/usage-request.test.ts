@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Meter } from '../../domain/catalog.ts';
-import { parseInstant } from './instant.ts';
+import { parseRfc3339 } from '../../domain/rfc3339.ts';
 import { QueryFault } from './query-fault.ts';
 import type { QueryParameters } from './query-parameters.ts';
 import { FILTER_VALUES_MAX, parseUsageRequest } from './usage-request.ts';
 
-const at = (text: string): number => parseInstant(text)!;
+const at = (text: string): number => parseRfc3339(text)!;
 const now = at('2026-11-20T10:17:30Z');
 const range = { from: '2026-11-20T00:00:00Z', to: '2026-11-21T00:00:00Z' };
 

@@ -2,9 +2,10 @@
 // an error that names it, never something to guess around. Names of dimensions are looked up in the meter's own list here,
 // and go no further: the store is asked by their positions.
 import type { Meter } from '../../domain/catalog.ts';
+import { formatRfc3339 } from '../../domain/rfc3339.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time-window.ts';
+import { isTimeZone } from '../../domain/time-zone.ts';
 import { type BucketPlan, type BucketSize, bucketSizes, misalignedBound, planBuckets } from './buckets.ts';
-import { formatInstant } from './instant.ts';
 import { QueryFault } from './query-fault.ts';
 import { instant, oneOf, type QueryParameters, refuseUnknown, single, values } from './query-parameters.ts';
 
@@ -46,12 +47,7 @@ function dimensionOf(meter: Meter, name: string, parameter: string): number {
 
 function timezoneOf(parameters: QueryParameters): string {
   const name = single(parameters, 'timezone') ?? 'UTC';
-  try {
-    // An offset such as +01:00 is taken by newer engines, and is no IANA name.
-    if (/^[A-Za-z]/.test(name)) return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone;
-  } catch {
-    // Falls through to the fault.
-  }
+  if (isTimeZone(name)) return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone;
   throw new QueryFault(
     'invalid_parameter',
     `timezone: ${JSON.stringify(name.slice(0, 64))} is no IANA time zone, such as UTC or Europe/Berlin`,
@@ -64,8 +60,8 @@ function requireAligned(parameter: 'from' | 'to', instant: number, meter: Meter)
   const below = windowStartOf(instant, windowMs);
   throw new QueryFault(
     'range_misaligned',
-    `${parameter}: ${formatInstant(instant)} lies inside a stored window; meter ${meter.slug} is kept in windows of ` +
-      `${meter.window}, so use ${formatInstant(below)} or ${formatInstant(below + windowMs)}`,
+    `${parameter}: ${formatRfc3339(instant)} lies inside a stored window; meter ${meter.slug} is kept in windows of ` +
+      `${meter.window}, so use ${formatRfc3339(below)} or ${formatRfc3339(below + windowMs)}`,
   );
 }
 
@@ -87,7 +83,7 @@ export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now
   if (from === null) throw new QueryFault('invalid_parameter', 'from: required, the inclusive start of the range');
   const to = instant(parameters, 'to') ?? windowStartOf(now, meterWindowMs) + meterWindowMs;
   if (from >= to) {
-    throw new QueryFault('invalid_parameter', `from: ${formatInstant(from)} is not before to, ${formatInstant(to)}`);
+    throw new QueryFault('invalid_parameter', `from: ${formatRfc3339(from)} is not before to, ${formatRfc3339(to)}`);
   }
   requireAligned('from', from, meter);
   requireAligned('to', to, meter);
@@ -98,7 +94,7 @@ export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now
   if (cut !== null) {
     throw new QueryFault(
       'timezone_misaligned',
-      `timezone: in ${timezone} a bucket of ${window} ends at ${formatInstant(cut)}, inside a stored window of meter ` +
+      `timezone: in ${timezone} a bucket of ${window} ends at ${formatRfc3339(cut)}, inside a stored window of meter ` +
         `${meter.slug}, which is kept in windows of ${meter.window} aligned to UTC`,
     );
   }

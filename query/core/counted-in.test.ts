@@ -1,0 +1,77 @@
+import { describe, expect, it } from '@jest/globals';
+import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog.ts';
+import { type Counted, countedIn, covers } from './counted-in.ts';
+
+const HOUR_MS = 3_600_000;
+const TEN = Date.UTC(2026, 10, 20, 10);
+
+const meter = (slug: string, more: Partial<Meter> = {}): Meter => ({
+  slug,
+  eventType: 'llm.completion',
+  aggregation: 'sum',
+  valuePath: [slug],
+  required: false,
+  dimensions: [{ name: 'model', path: ['model'] }],
+  window: '1h',
+  ...more,
+});
+
+const catalog: Catalog = {
+  ...emptyCatalog,
+  meters: [
+    meter('input_tokens'),
+    meter('cached_tokens'),
+    meter('requests', { aggregation: 'count', valuePath: null, dimensions: [], window: '1m' }),
+    meter('users', { aggregation: 'unique', valuePath: ['user'], dimensions: [], window: '1d' }),
+    meter('images', { eventType: 'image' }),
+  ],
+};
+
+const event = (data: string) => ({ type: 'llm.completion', eventTime: TEN + 62_500, data });
+
+describe('where an event was counted', () => {
+  it('names the window and quantity of each meter that found its value', () => {
+    const counted = countedIn(event('{"model":"m-large","input_tokens":"0.000000000001","user":"u1"}'), catalog);
+    expect(counted).toEqual([
+      { meter: 'input_tokens', windowStart: TEN, quantity: '0.000000000001', groups: new Map([['model', 'm-large']]) },
+      { meter: 'requests', windowStart: TEN + 60_000, quantity: '1', groups: new Map() },
+      { meter: 'users', windowStart: Date.UTC(2026, 10, 20), quantity: '1', groups: new Map() },
+    ]);
+  });
+
+  it('is nowhere for a type that no meter of that version counts', () => {
+    expect(countedIn({ ...event('{}'), type: 'other' }, catalog)).toEqual([]);
+    expect(countedIn(event('{}'), emptyCatalog)).toEqual([]);
+  });
+
+  it('says so when the catalog can’t be the one that accepted it', () => {
+    expect(() => countedIn(event('{"input_tokens":"many"}'), catalog)).toThrow(/data.input_tokens must be a decimal/);
+  });
+});
+
+describe('a line item covers a counted event', () => {
+  const counted: Counted = {
+    meter: 'input_tokens',
+    windowStart: TEN,
+    quantity: '5',
+    groups: new Map([
+      ['model', 'm-large'],
+      ['region', ''],
+    ]),
+  };
+  const item = { meter: 'input_tokens', groups: {}, windowStart: TEN, windowEnd: TEN + HOUR_MS };
+
+  it.each([
+    ['without a match', item, true],
+    ['with its group value', { ...item, groups: { model: 'm-large' } }, true],
+    ['of a longer window around it', { ...item, windowStart: TEN - HOUR_MS }, true],
+    ['but not another meter’s', { ...item, meter: 'output_tokens' }, false],
+    ['but not another group’s', { ...item, groups: { model: 'm-small' } }, false],
+    ['but not with one of two values wrong', { ...item, groups: { model: 'm-large', region: 'eu' } }, false],
+    ['but not with a dimension it lacks', { ...item, groups: { toString: 'x' } }, false],
+    ['but not the window after', { ...item, windowStart: TEN + HOUR_MS, windowEnd: TEN + 2 * HOUR_MS }, false],
+    ['but not the window before', { ...item, windowStart: TEN - HOUR_MS, windowEnd: TEN }, false],
+  ])('%s', (_, candidate, expected) => {
+    expect(covers(candidate, counted)).toBe(expected);
+  });
+});

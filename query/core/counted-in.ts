@@ -1,0 +1,55 @@
+// Where one accepted event was counted, and which line items price it: the aggregator's own reading of an event, done again
+// for one event by the catalog version that decided it.
+import type { Catalog } from '../../domain/catalog.ts';
+import { parseExactJson } from '../../domain/exact-json.ts';
+import { metersByType, readMeters } from '../../domain/meter-reading.ts';
+import { formatQuantity } from '../../domain/quantity.ts';
+import { windowSizeMs, windowStartOf } from '../../domain/time-window.ts';
+
+export interface AcceptedEvent {
+  readonly type: string;
+  /** Milliseconds since the epoch. */
+  readonly eventTime: number;
+  /** JSON text of an object. */
+  readonly data: string;
+}
+
+export interface Counted {
+  readonly meter: string;
+  /** Milliseconds since the epoch. */
+  readonly windowStart: number;
+  /** Decimal text: the event's value; "1" for count and unique, which count events and distinct values. */
+  readonly quantity: string;
+  /** By the dimension's name; "" where the event has no such property. */
+  readonly groups: ReadonlyMap<string, string>;
+}
+
+/** `catalog`: of the version in force where the event stands in the log. Throws an Error where that version could not have counted it. */
+export function countedIn(event: AcceptedEvent, catalog: Catalog): Counted[] {
+  const meters = metersByType(catalog).get(event.type) ?? [];
+  const readings = readMeters(meters, parseExactJson(event.data));
+  if (!Array.isArray(readings))
+    throw new Error(`an accepted event is not readable by its catalog: ${readings.message}`);
+  return readings.map(({ meter, quantity, groupValues }) => ({
+    meter: meter.slug,
+    windowStart: windowStartOf(event.eventTime, windowSizeMs[meter.window]),
+    quantity: formatQuantity(quantity),
+    groups: new Map(meter.dimensions.map((dimension, i) => [dimension.name, groupValues[i] ?? ''])),
+  }));
+}
+
+/** A line item's claim on usage. */
+export interface PricedUsage {
+  readonly meter: string;
+  /** The group values it is restricted to; empty for all. */
+  readonly groups: Readonly<Record<string, string>>;
+  /** Inclusive and exclusive, in milliseconds since the epoch. */
+  readonly windowStart: number;
+  readonly windowEnd: number;
+}
+
+export const covers = (item: PricedUsage, counted: Counted): boolean =>
+  item.meter === counted.meter &&
+  item.windowStart <= counted.windowStart &&
+  counted.windowStart < item.windowEnd &&
+  Object.entries(item.groups).every(([name, value]) => counted.groups.get(name) === value);
