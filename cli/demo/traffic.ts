@@ -1,0 +1,107 @@
+// Events of a service that sells language models and images: bursty arrivals, a few customers with most of the traffic,
+// token counts with a heavy tail, prompts partly served from a cache. Lazy, and the same for the same settings.
+import type { DemoEvent } from './demo-event.ts';
+import { Random, WeightedIndex } from './random.ts';
+
+export interface TrafficSettings {
+  readonly seed: number;
+  readonly events: number;
+  /** Milliseconds since the epoch; no event's time is later. */
+  readonly endAt: number;
+  /** The stretch of event time, up to endAt, that the arrivals cover. */
+  readonly spanMs: number;
+  /** By traffic: the first is the giant, the others follow Zipf's law. */
+  readonly customers: readonly string[];
+  /** By popularity. */
+  readonly models: readonly string[];
+  readonly imageModels: readonly string[];
+}
+
+const GIANT_SHARE = 0.3;
+const IMAGE_SHARE = 0.04;
+const DECIMAL_STRING_SHARE = 0.03;
+/** Of a prompt that has a cached prefix, and of prompts that have one. */
+const CACHED_SHARE = 0.35;
+/** Delivered much later than they happened: their windows have long been closed and billed. */
+const LATE_SHARE = 0.02;
+const VERY_LATE_SHARE = 0.002;
+const LATE_MAX_MS = 3 * 86_400_000;
+const VERY_LATE_MAX_MS = 34 * 86_400_000;
+const DELIVERY_DELAY_MEAN_MS = 45_000;
+/** Calm and burst stretches take turns; in a burst events come this many times as fast. */
+const BURST_FACTOR = 8;
+const CALM_EVENTS_MEAN = 3_000;
+const BURST_EVENTS_MEAN = 1_500;
+const TOKENS_MAX = 1_000_000;
+
+/** The first names are given (those the price list knows by name), the rest are numbered up to `size`. */
+export function customerNames(named: readonly string[], size: number): string[] {
+  const names = [...new Set(named)];
+  const taken = new Set(names);
+  for (let n = 1; names.length < size; n++) {
+    const name = `cus_${String(n).padStart(4, '0')}`;
+    if (!taken.has(name)) names.push(name);
+  }
+  return names;
+}
+
+const tokens = (random: Random, median: number, sigma: number): number =>
+  Math.min(TOKENS_MAX, Math.max(1, Math.round(random.logNormal(median, sigma))));
+
+export function* llmTraffic(settings: TrafficSettings): Generator<DemoEvent> {
+  const { seed, events, endAt, spanMs, customers, models, imageModels } = settings;
+  const random = new Random(seed, 1);
+  const smallCustomers = WeightedIndex.zipf(Math.max(1, customers.length - 1), 1.05);
+  const popularModels = WeightedIndex.zipf(models.length, 1.2);
+  const popularImageModels = WeightedIndex.zipf(Math.max(1, imageModels.length), 1);
+  // Half the gaps are calm, half are burst gaps of 1/8: with these lengths the whole takes about spanMs.
+  const calmShare = CALM_EVENTS_MEAN / (CALM_EVENTS_MEAN + BURST_EVENTS_MEAN);
+  const calmGapMs = spanMs / events / (calmShare + (1 - calmShare) / BURST_FACTOR);
+  const decimals = (value: number): string | number =>
+    random.chance(DECIMAL_STRING_SHARE) ? (random.chance(0.5) ? String(value) : `${value}.0`) : value;
+
+  let arrival = endAt - spanMs;
+  let inBurst = false;
+  let left = random.exponential(CALM_EVENTS_MEAN);
+  for (let n = 0; n < events; n++) {
+    if (--left < 0) {
+      inBurst = !inBurst;
+      left = random.exponential(inBurst ? BURST_EVENTS_MEAN : CALM_EVENTS_MEAN);
+    }
+    arrival = Math.min(endAt, arrival + random.exponential(inBurst ? calmGapMs / BURST_FACTOR : calmGapMs));
+    const lateness = random.next();
+    const delayMs =
+      lateness < VERY_LATE_SHARE
+        ? random.next() * (VERY_LATE_MAX_MS - spanMs)
+        : lateness < LATE_SHARE
+          ? random.next() * LATE_MAX_MS
+          : random.exponential(DELIVERY_DELAY_MEAN_MS);
+    const isGiant = customers.length === 1 || random.chance(GIANT_SHARE);
+    const subject = isGiant ? customers[0]! : customers[1 + smallCustomers.pick(random)]!;
+    const common = { id: `evt_${seed.toString(36)}_${n.toString(36)}`, subject, time: Math.floor(arrival - delayMs) };
+    if (imageModels.length > 0 && random.chance(IMAGE_SHARE)) {
+      const model = imageModels[popularImageModels.pick(random)]!;
+      yield {
+        ...common,
+        source: 'images',
+        type: 'image.generation',
+        data: { model, images: decimals(1 + random.below(4)) },
+      };
+      continue;
+    }
+    const prompt = tokens(random, 700, 1.3);
+    // Cached and fresh input are disjoint: a cached token is not an input token as well, or it would be billed twice.
+    const cached = random.chance(CACHED_SHARE) ? Math.floor(prompt * random.next()) : 0;
+    yield {
+      ...common,
+      source: 'api',
+      type: 'llm.completion',
+      data: {
+        model: models[popularModels.pick(random)]!,
+        input_tokens: decimals(prompt - cached),
+        ...(cached > 0 ? { cached_input_tokens: decimals(cached) } : {}),
+        output_tokens: decimals(tokens(random, 180, 1.1)),
+      },
+    };
+  }
+}
