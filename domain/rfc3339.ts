@@ -1,0 +1,26 @@
+// Points in time as RFC 3339 text, to the millisecond and no finer.
+
+const RFC_3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/;
+
+/**
+ * Milliseconds since the epoch, or null when the text is no RFC 3339 date-time with an offset, names a day or an hour
+ * that does not exist (30 February, second 60), or is finer than a millisecond.
+ */
+export function parseRfc3339(text: string): number | null {
+  const match = RFC_3339.exec(text);
+  if (match === null) return null;
+  const field = (index: number): number => Number(match[index] ?? 0);
+  const [year, month, day, hour, minute, second] = [field(1), field(2), field(3), field(4), field(5), field(6)];
+  const fraction = (match[7] ?? '').padEnd(9, '0');
+  if (hour > 23 || minute > 59 || second > 59 || field(9) > 23 || field(10) > 59 || !fraction.endsWith('000000'))
+    return null;
+  // Date.UTC carries an overflow on (30 February becomes 2 March), so the day is read back.
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return null;
+  const offsetMs = (match[8] === '-' ? -1 : 1) * (field(9) * 60 + field(10)) * 60_000;
+  return date.getTime() + ((hour * 60 + minute) * 60 + second) * 1000 + Number(fraction.slice(0, 3)) - offsetMs;
+}
+
+/** RFC 3339 in UTC, without a fraction where there is none. */
+export const formatRfc3339 = (instant: number): string => new Date(instant).toISOString().replace('.000Z', 'Z');
