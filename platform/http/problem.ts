@@ -10,10 +10,17 @@ export const problemCodes = {
   no_event_accepted: { status: 400, title: 'None of the events is acceptable' },
   invalid_parameter: { status: 400, title: 'A parameter is not valid' },
   invalid_request: { status: 400, title: 'The request is not valid' },
+  unknown_dimension: { status: 400, title: 'The meter has no such dimension' },
+  window_too_small: { status: 400, title: 'The meter is kept in larger windows' },
+  range_misaligned: { status: 400, title: 'The range begins or ends inside a stored window' },
+  timezone_misaligned: { status: 400, title: 'The time zone cuts stored windows' },
+  result_too_large: { status: 400, title: 'The result is too large' },
+  invalid_cursor: { status: 400, title: 'The cursor is not valid' },
   unauthenticated: { status: 401, title: 'An API key is needed' },
   unknown_key: { status: 401, title: 'The API key is not known' },
   revoked_key: { status: 403, title: 'The API key was revoked' },
   not_found: { status: 404, title: 'Not found' },
+  unknown_meter: { status: 404, title: 'The meter is not known' },
   request_timeout: { status: 408, title: 'The request took too long to arrive' },
   body_too_large: { status: 413, title: 'The body is too large' },
   too_many_events: { status: 413, title: 'The request holds too many events' },
@@ -27,6 +34,7 @@ export const problemCodes = {
   not_ready: { status: 503, title: 'Not ready yet' },
   shutting_down: { status: 503, title: 'Shutting down' },
   store_unavailable: { status: 503, title: 'A store is not available' },
+  query_timeout: { status: 503, title: 'The query took too long' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ProblemCode = keyof typeof problemCodes;

@@ -32,6 +32,8 @@ export interface UsageSelection {
   /** Only rows of sealed chunks; absent: open chunks as well, as fresh as they come. */
   readonly sealed?: Pick<Seals, 'vector' | 'epochSteps'>;
   readonly rowsMax?: number;
+  /** The store gives the query up after this many seconds (ClickHouse code 159); absent: its own limit. */
+  readonly secondsMax?: number;
 }
 
 export interface UsageRow {
@@ -146,11 +148,13 @@ export function usageQuery(selection: UsageSelection): SqlFragment {
     limit = ' LIMIT {rows_max:UInt64}';
     params.rows_max = selection.rowsMax;
   }
+  let settings = SETTINGS;
+  if (selection.secondsMax !== undefined) settings += `, max_execution_time = ${Math.ceil(selection.secondsMax)}`;
   const sql =
     `SELECT ${columns.join(', ')}, toString(${mergeExpression(selection.meter.aggregation)}) AS quantity, ` +
     'toString(sum(r.event_count)) AS events ' +
     `FROM usage_rollups AS r FINAL WHERE ${rows.sql} ` +
-    `GROUP BY bucket_start, subject_key, groups ORDER BY bucket_start, subject_key, groups${limit} ${SETTINGS}`;
+    `GROUP BY bucket_start, subject_key, groups ORDER BY bucket_start, subject_key, groups${limit} ${settings}`;
   return { sql, params };
 }
 
