@@ -1,0 +1,45 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { Decimal } from '../../../domain/decimal.ts';
+import { packaged } from './package.ts';
+import { nonNegative, type PriceOf } from './pricer.fixture.ts';
+
+const at = (packageSize: string, packageAmount: string): PriceOf<'package'> => ({
+  slug: 'p',
+  meter: 'm',
+  match: {},
+  model: 'package',
+  packageSize,
+  packageAmount,
+});
+
+describe('package', () => {
+  it.each([
+    ['0', '0'],
+    ['0.000000000001', '4'],
+    ['1', '4'],
+    ['100', '4'],
+    ['100.000000000001', '8'],
+    ['101', '8'],
+    ['1000', '40'],
+    ['-1', '0'],
+    ['-250', '0'],
+  ])('%s units in packages of 100 at 4.00 cost %s', (quantity, expected) => {
+    expect(packaged(Decimal.parse(quantity), at('100', '4.00')).toString()).toBe(expected);
+  });
+
+  it('takes packages of a fraction', () => {
+    expect(packaged(Decimal.parse('1'), at('0.3', '0.1')).toString()).toBe('0.4');
+  });
+
+  it('sells the smallest whole number of packages that covers the usage', () => {
+    fc.assert(
+      fc.property(nonNegative, fc.integer({ min: 1, max: 1_000_000 }), (quantity, size) => {
+        const packages = packaged(quantity, at(String(size), '1'));
+        const sizeOfOne = new Decimal(BigInt(size));
+        expect(packages.times(sizeOfOne).compare(quantity)).toBeGreaterThanOrEqual(0);
+        expect(packages.times(sizeOfOne).minus(quantity).compare(sizeOfOne)).toBeLessThan(0);
+      }),
+    );
+  });
+});
