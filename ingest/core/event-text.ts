@@ -1,0 +1,24 @@
+// What a name that ends up in a key, a row or a bill may consist of.
+
+/** Characters are Unicode code points. */
+export const NAME_LENGTH_MAX = 256;
+
+/**
+ * Why a text can't be such a name, in words that follow "must"; null when it can. U+0000 is refused because Postgres can't
+ * store it: an event accepted with one could be counted and never billed. A lone surrogate has no UTF-8, so two different
+ * names would become one.
+ */
+export function nameFault(text: string): string | null {
+  if (text.length > NAME_LENGTH_MAX && !fits(text)) return `be at most ${NAME_LENGTH_MAX} characters`;
+  if (!text.isWellFormed()) return 'be well-formed Unicode, and holds a lone surrogate';
+  if (text.includes('\u0000')) return 'not hold the character U+0000';
+  return null;
+}
+
+/** Counts code points only where UTF-16 units alone do not decide. */
+function fits(text: string): boolean {
+  if (text.length > 2 * NAME_LENGTH_MAX) return false;
+  let count = 0;
+  for (const _ of text) count++;
+  return count <= NAME_LENGTH_MAX;
+}

@@ -1,0 +1,117 @@
+// Whether the meters of a catalog can read an event's data. Compiled once a catalog version into a list of checks for each event
+// type. What these checks pass, the aggregator can count: an accepted event must never turn out to be unreadable later.
+import { isLosslessNumber } from 'lossless-json';
+import type { Catalog, Meter } from '../../domain/catalog.ts';
+import { pick } from '../../domain/exact-json.ts';
+import { readQuantity } from '../../domain/quantity.ts';
+import { nameFault } from './event-text.ts';
+import { inWords, Rejection } from './rejection.ts';
+
+interface GroupCheck {
+  readonly path: readonly string[];
+  readonly field: string;
+  readonly dimension: string;
+}
+
+interface MeterCheck {
+  readonly meter: Meter;
+  /** Null for a count, which reads no value. */
+  readonly valuePath: readonly string[] | null;
+  readonly valueField: string;
+  readonly groups: readonly GroupCheck[];
+}
+
+export type MeterChecks = ReadonlyMap<string, readonly MeterCheck[]>;
+
+const fieldOf = (path: readonly string[]): string => `data.${path.join('.')}`;
+
+export function compileMeterChecks(catalog: Catalog): MeterChecks {
+  const byType = new Map<string, MeterCheck[]>();
+  for (const meter of catalog.meters) {
+    const check: MeterCheck = {
+      meter,
+      valuePath: meter.valuePath,
+      valueField: meter.valuePath === null ? 'data' : fieldOf(meter.valuePath),
+      groups: meter.dimensions.map(({ name, path }) => ({ path, field: fieldOf(path), dimension: name })),
+    };
+    const checks = byType.get(meter.eventType);
+    if (checks === undefined) byType.set(meter.eventType, [check]);
+    else checks.push(check);
+  }
+  return byType;
+}
+
+/** A path of one key is nearly every path. */
+const at = (data: object, path: readonly string[]): unknown => {
+  if (path.length !== 1) return pick(data, path);
+  const key = path[0]!;
+  return Object.hasOwn(data, key) ? (data as Record<string, unknown>)[key] : undefined;
+};
+
+const isScalar = (value: unknown): boolean =>
+  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || isLosslessNumber(value);
+
+/** Why a scalar can't be a name in a row, or null. */
+const scalarFault = (value: unknown): string | null =>
+  typeof value === 'string' ? nameFault(value) : isLosslessNumber(value) ? nameFault(value.value) : null;
+
+function valueFault(check: MeterCheck, value: unknown): Rejection | null {
+  const { meter, valueField } = check;
+  if (meter.aggregation === 'unique') {
+    const fault = isScalar(value) ? scalarFault(value) : `be a string, number or boolean, not ${inWords(value)}`;
+    if (fault === null) return null;
+    return new Rejection(
+      'invalid_value',
+      `${valueField} must ${fault}: meter "${meter.slug}" counts its values`,
+      valueField,
+    );
+  }
+  if (Number.isSafeInteger(value) || readQuantity(value) !== null) return null;
+  return new Rejection(
+    'invalid_value',
+    `${valueField} must be a decimal number of at most 26 integer and 12 fraction digits, not ${inWords(value)}: ` +
+      `meter "${meter.slug}" reads it`,
+    valueField,
+  );
+}
+
+function groupFault(check: MeterCheck, data: object): Rejection | null {
+  for (const { path, field, dimension } of check.groups) {
+    const value = at(data, path);
+    if (value === undefined || value === null) continue;
+    const fault = isScalar(value) ? scalarFault(value) : `be a string, number or boolean, not ${inWords(value)}`;
+    if (fault !== null) {
+      return new Rejection(
+        'invalid_group',
+        `${field} must ${fault}: meter "${check.meter.slug}" groups by it as "${dimension}"`,
+        field,
+      );
+    }
+  }
+  return null;
+}
+
+/** Null when every meter of the event's type can read the data. A value that is absent or null leaves its meter alone. */
+export function meterFault(checks: readonly MeterCheck[], data: object): Rejection | null {
+  for (const check of checks) {
+    if (check.valuePath !== null) {
+      const value = at(data, check.valuePath);
+      if (value === undefined || value === null) {
+        if (!check.meter.required) continue;
+        const { valueField, meter } = check;
+        return new Rejection(
+          'missing_value',
+          `${valueField} is missing: meter "${meter.slug}" requires it`,
+          valueField,
+        );
+      }
+      const fault = valueFault(check, value);
+      if (fault !== null) return fault;
+    }
+    if (check.groups.length > 0) {
+      const fault = groupFault(check, data);
+      if (fault !== null) return fault;
+    }
+  }
+  return null;
+}
