@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS usage_events (
     generation    UInt16,
     partition     UInt16,
     offset        UInt64,
-    index         UInt32 COMMENT 'place in the record',
+    `index`       UInt32 COMMENT 'place in the record',
     epoch         UInt64,
     tenant        LowCardinality(String),
     source        String,
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS usage_events (
 )
 ENGINE = ReplacingMergeTree(epoch)
 PARTITION BY toYYYYMM(accepted_at)
-ORDER BY (generation, partition, offset, index)
+ORDER BY (generation, partition, offset, `index`)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
 
 CREATE TABLE IF NOT EXISTS usage_rollups (
@@ -58,7 +58,7 @@ CREATE TABLE IF NOT EXISTS event_rejects (
     generation    UInt16,
     partition     UInt16,
     offset        UInt64,
-    index         UInt32,
+    `index`       UInt32,
     epoch         UInt64,
     reason        LowCardinality(String) COMMENT 'conflict, too_late or poison',
     code          LowCardinality(String),
@@ -78,7 +78,7 @@ CREATE TABLE IF NOT EXISTS event_rejects (
 )
 ENGINE = ReplacingMergeTree(epoch)
 PARTITION BY toYYYYMM(rejected_at)
-ORDER BY (generation, partition, offset, index)
+ORDER BY (generation, partition, offset, `index`)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
 
 CREATE TABLE IF NOT EXISTS manifests (

@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+// The `tallyline` command. Each family of commands has a file of its own; what a command needs is loaded when it runs.
+import { Command } from 'commander';
+import { registerClickHouse } from './clickhouse.ts';
+
+const program = new Command('tallyline')
+  .description('Usage metering that loses nothing and counts nothing twice: usage events in, priced line items out.')
+  .showHelpAfterError('(tallyline --help shows what there is)');
+
+registerClickHouse(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.stderr.write(`tallyline: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+// A command is over when its action is: a socket or timer left open must not keep the process.
+process.exit();

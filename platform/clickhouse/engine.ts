@@ -1,0 +1,251 @@
+// The in-process ClickHouse engine as a pool of connections to one data directory. A connection keeps its database,
+// settings and parameters from one statement to the next, so each statement first brings them to exactly what it asks for.
+import { createRequire } from 'node:module';
+import type { Session as ChdbSession } from 'chdb';
+
+export interface EngineOptions {
+  readonly dataDir: string;
+  /** Statements that run at the same time; more wait. */
+  readonly connectionsMax: number;
+  /** Statements that wait for a connection; more are refused. */
+  readonly waitingMax: number;
+  /** Bytes the engine may allocate in all. */
+  readonly memoryBytesMax: number;
+}
+
+export interface EngineStatement {
+  readonly sql: string;
+  /** Null: the default database. */
+  readonly database: string | null;
+  readonly settings: ReadonlyMap<string, string>;
+  /** Values of `{name:Type}` placeholders, escaped as ClickHouse's HTTP interface expects them. */
+  readonly params: ReadonlyMap<string, string>;
+  /** Output format where the statement names none. */
+  readonly format: string;
+}
+
+export interface EngineSummary {
+  readonly writtenRows: number;
+  readonly writtenBytes: number;
+}
+
+/** An error in ClickHouse's own words, `Code: N. DB::Exception: …`. */
+export class EngineError extends Error {
+  readonly code: number;
+
+  constructor(code: number, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'EngineError';
+    this.code = code;
+  }
+}
+
+export const engineError = (code: number, name: string, message: string): EngineError =>
+  new EngineError(code, `Code: ${code}. DB::Exception: ${message}. (${name})`);
+
+function asEngineError(error: unknown): EngineError {
+  if (error instanceof EngineError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const code = /Code: (\d+)\./.exec(message)?.[1];
+  if (code === undefined)
+    return new EngineError(1002, `Code: 1002. DB::Exception: ${message}. (UNKNOWN_EXCEPTION)`, { cause: error });
+  return new EngineError(Number(code), message, { cause: error });
+}
+
+const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
+const identifier = (name: string): string => `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
+
+interface Connection {
+  readonly session: ChdbSession;
+  database: string | null;
+  readonly settings: Map<string, string>;
+  readonly params: Map<string, string>;
+}
+
+const INSERT = /^\s*INSERT\s+INTO\s+(?:TABLE\s+)?([\w.`"]+)\s*(?:\(([\w\s,`"]*)\))?\s*FORMAT\s+(\w+)\s*;?\s*$/i;
+const READS = /^(?:\s|\(|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:SELECT|WITH)\b/i;
+const BODY_FORMATS: ReadonlySet<string> = new Set([
+  'TabSeparated',
+  'TSV',
+  'TabSeparatedWithNames',
+  'TSVWithNames',
+  'JSONEachRow',
+  'JSONCompactEachRow',
+  'CSV',
+  'CSVWithNames',
+]);
+
+export class Engine {
+  readonly #options: EngineOptions;
+  readonly #open: () => ChdbSession;
+  readonly #connections = new Set<Connection>();
+  readonly #idle: Connection[] = [];
+  readonly #waiting: { resolve(connection: Connection): void; reject(error: Error): void }[] = [];
+  #closing: Promise<void> | null = null;
+  #allIdle: (() => void) | null = null;
+
+  private constructor(options: EngineOptions, open: () => ChdbSession) {
+    this.#options = options;
+    this.#open = open;
+  }
+
+  /** Opens the data directory, which one process at a time may do. Throws where the engine is missing or the directory in use. */
+  static async open(options: EngineOptions): Promise<Engine> {
+    let chdb: typeof import('chdb');
+    try {
+      chdb = createRequire(import.meta.url)('chdb') as typeof import('chdb');
+    } catch (cause) {
+      throw new Error(
+        `no in-process ClickHouse for ${process.platform}-${process.arch} (package chdb): install it, or set CLICKHOUSE_URL to a ClickHouse server`,
+        { cause },
+      );
+    }
+    const connectionArgs = [`--max_server_memory_usage=${options.memoryBytesMax}`, '--mark_cache_size=268435456'];
+    const engine = new Engine(options, () => new chdb.Session(options.dataDir, { connectionArgs }));
+    engine.#idle.push(engine.#connect());
+    return engine;
+  }
+
+  #connect(): Connection {
+    const connection: Connection = { session: this.#open(), database: null, settings: new Map(), params: new Map() };
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  #discard(connection: Connection): void {
+    this.#connections.delete(connection);
+    connection.session.close();
+  }
+
+  async #acquire(): Promise<Connection> {
+    if (this.#closing !== null) throw engineError(210, 'NETWORK_ERROR', 'The engine is shutting down');
+    const idle = this.#idle.pop();
+    if (idle !== undefined) return idle;
+    if (this.#connections.size < this.#options.connectionsMax) return this.#connect();
+    if (this.#waiting.length >= this.#options.waitingMax) {
+      throw engineError(
+        202,
+        'TOO_MANY_SIMULTANEOUS_QUERIES',
+        `Too many simultaneous queries: ${this.#waiting.length} wait already`,
+      );
+    }
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+  }
+
+  #release(connection: Connection): void {
+    const next = this.#connections.has(connection) ? this.#waiting.shift() : undefined;
+    if (next !== undefined) next.resolve(connection);
+    else if (this.#connections.has(connection)) this.#idle.push(connection);
+    else if (this.#waiting.length > 0) this.#waiting.shift()?.resolve(this.#connect());
+    if (this.#idle.length === this.#connections.size) this.#allIdle?.();
+  }
+
+  /** Brings the connection's state to what the statement asks for. */
+  async #prepare(connection: Connection, statement: EngineStatement): Promise<void> {
+    const assignments: string[] = [];
+    for (const name of connection.settings.keys()) {
+      if (!statement.settings.has(name)) assignments.push(`${name} = DEFAULT`);
+    }
+    for (const [name, value] of statement.settings) {
+      if (!/^[A-Za-z_]\w*$/.test(name)) throw engineError(115, 'UNKNOWN_SETTING', `Unknown setting ${quoted(name)}`);
+      if (connection.settings.get(name) !== value) assignments.push(`${name} = ${quoted(value)}`);
+    }
+    for (const name of connection.params.keys()) {
+      // A parameter can't be unset. One left by an earlier statement must not stand in for one that is missing now.
+      if (!statement.params.has(name) && new RegExp(`\\{\\s*${name}\\s*:`).test(statement.sql)) {
+        throw engineError(456, 'UNKNOWN_QUERY_PARAMETER', `Substitution \`${name}\` is not set`);
+      }
+    }
+    for (const [name, value] of statement.params) {
+      if (!/^\w+$/.test(name)) throw engineError(36, 'BAD_ARGUMENTS', `Bad parameter name ${quoted(name)}`);
+      if (connection.params.get(name) !== value) assignments.push(`param_${name} = ${quoted(value)}`);
+    }
+    const steps: string[] = [];
+    const database = statement.database ?? 'default';
+    if (connection.database !== database) steps.push(`USE ${identifier(database)}`);
+    if (assignments.length > 0) steps.push(`SET ${assignments.join(', ')}`);
+    if (steps.length === 0) return;
+    try {
+      await connection.session.queryAsync(steps.join('; '));
+    } catch (error) {
+      // Some of it may hold by now: no later statement may meet such a connection.
+      this.#discard(connection);
+      throw error;
+    }
+    connection.database = database;
+    connection.settings.clear();
+    for (const [name, value] of statement.settings) connection.settings.set(name, value);
+    for (const [name, value] of statement.params) connection.params.set(name, value);
+  }
+
+  /**
+   * Runs a statement and yields its output in chunks. A SELECT is computed as the chunks are taken, and ends early when
+   * the iteration does. Throws an EngineError, a SELECT possibly after some chunks.
+   */
+  async *run(statement: EngineStatement): AsyncGenerator<Uint8Array, void, undefined> {
+    const connection = await this.#acquire();
+    try {
+      await this.#prepare(connection, statement);
+      if (READS.test(statement.sql)) {
+        const stream = connection.session.queryStream(statement.sql, { format: statement.format as 'JSONEachRow' });
+        try {
+          for await (const chunk of stream) yield chunk.raw();
+        } finally {
+          stream.cancel();
+        }
+      } else {
+        const result = await connection.session.queryAsync(statement.sql, {
+          format: statement.format as 'JSONEachRow',
+        });
+        yield result.bytes();
+      }
+    } catch (error) {
+      throw asEngineError(error);
+    } finally {
+      this.#release(connection);
+    }
+  }
+
+  /** Runs `INSERT INTO table (columns) FORMAT name` with a body of rows, byte for byte. Resolves once they are stored. */
+  async insert(statement: EngineStatement, body: Buffer): Promise<EngineSummary> {
+    const [, table, columns, format] = INSERT.exec(statement.sql) ?? [];
+    if (table === undefined || format === undefined || !BODY_FORMATS.has(format)) {
+      throw engineError(
+        48,
+        'NOT_IMPLEMENTED',
+        `The in-process engine takes a body only for INSERT INTO table (columns) FORMAT ${[...BODY_FORMATS].join(' | ')}`,
+      );
+    }
+    const bare = (name: string): string => name.replaceAll(/[`"\s]/g, '');
+    const connection = await this.#acquire();
+    try {
+      await this.#prepare(connection, statement);
+      const summary = await connection.session.insert({
+        table: bare(table),
+        ...(columns !== undefined && { columns: columns.split(',').map(bare) }),
+        format: format as 'TabSeparated',
+        values: body,
+      });
+      return { writtenRows: summary.rowsWritten, writtenBytes: body.length };
+    } catch (error) {
+      throw asEngineError(error);
+    } finally {
+      this.#release(connection);
+    }
+  }
+
+  /** Waits for running statements, refuses waiting ones, closes the data directory. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      for (const { reject } of this.#waiting.splice(0))
+        reject(engineError(210, 'NETWORK_ERROR', 'The engine is shutting down'));
+      if (this.#idle.length < this.#connections.size) {
+        await new Promise<void>((resolve) => {
+          this.#allIdle = resolve;
+        });
+      }
+      for (const { session } of this.#connections) session.close();
+    })();
+    return this.#closing;
+  }
+}

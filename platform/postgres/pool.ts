@@ -1,0 +1,57 @@
+// Connections to Postgres and the transaction around a unit of work. Statements name their tables with the schema
+// (`tallyline.chunk_seals`), so nothing depends on a search_path.
+import pg from 'pg';
+import type { Logger } from 'pino';
+
+export interface PoolOptions {
+  /** Shown in pg_stat_activity; default "tallyline". */
+  readonly applicationName?: string;
+  readonly connectionsMax?: number;
+  /** A statement that takes longer is cancelled; default 60 s. 0: no limit. */
+  readonly statementTimeoutMs?: number;
+}
+
+/** A pool over `url` (postgresql://…). It connects when first used; `pool.end()` releases it. */
+export function createPool(url: string, logger: Logger, options: PoolOptions = {}): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: options.applicationName ?? 'tallyline',
+    max: options.connectionsMax ?? 10,
+    connectionTimeoutMillis: 10_000,
+    statement_timeout: options.statementTimeoutMs ?? 60_000,
+    // A transaction left open by a hung process would hold row locks that the next owner of a partition needs.
+    idle_in_transaction_session_timeout: 60_000,
+    keepAlive: true,
+  });
+  // An idle connection that breaks (a restarted server) is replaced by the pool; without a listener it would end the process.
+  pool.on('error', (error) => logger.warn({ err: error }, 'an idle Postgres connection broke'));
+  return pool;
+}
+
+export interface TransactionOptions {
+  readonly isolation?: 'read committed' | 'repeatable read' | 'serializable';
+}
+
+/** Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. */
+export async function inTransaction<Result>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<Result>,
+  options: TransactionOptions = {},
+): Promise<Result> {
+  const client = await pool.connect();
+  // Set once the connection's state is unknown: it is then closed instead of going back to the pool.
+  let broken: Error | undefined;
+  try {
+    await client.query(`BEGIN ISOLATION LEVEL ${options.isolation ?? 'read committed'}`);
+    const result = await work(client);
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    await client.query('ROLLBACK').catch((rollbackError: Error) => {
+      broken = rollbackError;
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
