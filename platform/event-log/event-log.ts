@@ -23,9 +23,10 @@ export interface PartitionHandler {
   assigned(partition: number): Promise<number>;
   /**
    * The next records, in order, without omission: the log halts with `EventLogError` `offset_out_of_range` rather than
-   * skip one. Not called again for this partition before it resolves. A rejection halts the consumption (see `failed`).
+   * skip one. Not called again for this partition before it resolves. Resolves with undefined to go on behind them, or with
+   * the offset to go on from instead. A rejection halts the consumption (see `failed`).
    */
-  records(partition: number, records: readonly LogRecord[]): Promise<void>;
+  records(partition: number, records: readonly LogRecord[]): Promise<number | undefined>;
   /** The partition is no longer this member's; nothing more comes for it. A zombie is fenced by epochs, not by this call. */
   revoked(partition: number): Promise<void>;
 }
@@ -51,7 +52,12 @@ export interface EventLog {
   close(): Promise<void>;
 }
 
-export type EventLogErrorCode = 'unavailable' | 'offset_out_of_range' | 'topic_missing' | 'topic_mismatch' | 'record_too_large';
+export type EventLogErrorCode =
+  | 'unavailable'
+  | 'offset_out_of_range'
+  | 'topic_missing'
+  | 'topic_mismatch'
+  | 'record_too_large';
 
 export class EventLogError extends Error {
   readonly code: EventLogErrorCode;

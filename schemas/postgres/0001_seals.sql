@@ -66,3 +66,7 @@ CREATE TABLE tallyline.avro_schemas (
     schema       jsonb NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now()
 );
+
+-- Seals that were taken back so that their chunks could be replayed from the log.
+CREATE TABLE tallyline.chunk_seals_reopened (LIKE tallyline.chunk_seals);
+ALTER TABLE tallyline.chunk_seals_reopened ADD COLUMN reason text NOT NULL, ADD COLUMN reopened_at timestamptz NOT NULL;

@@ -1,0 +1,149 @@
+// The rows of chunks in ClickHouse: written as often as needed (each row is named by its place in the log, so twice is
+// once), read back before a seal, and read again for the dedup index. Nothing here says what is sealed; seal-store.ts does.
+import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
+import {
+  type ChunkCoordinates,
+  eventChecksum,
+  eventChecksumSql,
+  eventColumns,
+  manifestColumns,
+  type RowSet,
+  rejectChecksumSql,
+  rejectColumns,
+  rollUpChecksumSql,
+  rollUpColumns,
+  wrap64,
+} from './chunk-rows.ts';
+
+export interface FlushBodies {
+  readonly events: Buffer;
+  readonly rollUps: Buffer;
+  readonly rejects: Buffer;
+  readonly manifest: Buffer;
+}
+
+export interface StoredChunk {
+  readonly events: RowSet;
+  readonly rollUps: RowSet;
+  readonly rejects: RowSet;
+}
+
+/** The rows a seal vouches for, as they are compared with what is read again. */
+export interface SealedChunk {
+  readonly chunk: number;
+  readonly startOffset: number;
+  readonly endOffset: number;
+  readonly epoch: bigint;
+  readonly events: RowSet;
+}
+
+export interface IndexedEvent {
+  readonly dedupKey: Buffer;
+  readonly payloadHash: bigint;
+  /** max(T at acceptance, event time), milliseconds since the epoch. */
+  readonly liveUntil: number;
+}
+
+/** Stored rows don't equal their seal: a stale replica, or a part that was lost. */
+export class ChunkMismatch extends Error {
+  readonly chunk: number;
+  constructor(partition: number, chunk: number, what: string) {
+    super(`partition ${partition} chunk ${chunk}: ${what}`);
+    this.name = 'ChunkMismatch';
+    this.chunk = chunk;
+  }
+}
+
+export class ChunkStore {
+  private readonly clickhouse: ClickHouse;
+  private readonly generation: number;
+
+  constructor(clickhouse: ClickHouse, generation: number) {
+    this.clickhouse = clickhouse;
+    this.generation = generation;
+  }
+
+  /** Rejects with a ClickHouseError; the same call may then be made again. */
+  async write(bodies: FlushBodies): Promise<void> {
+    const insert = (table: string, columns: readonly string[], body: Buffer): Promise<void> =>
+      body.length === 0 ? Promise.resolve() : this.clickhouse.insert(table, columns, [body]);
+    // The manifest says how fresh a read is, so it comes last.
+    await Promise.all([
+      insert('usage_events', eventColumns, bodies.events),
+      insert('usage_rollups', rollUpColumns, bodies.rollUps),
+      insert('event_rejects', rejectColumns, bodies.rejects),
+    ]);
+    await insert('manifests', manifestColumns, bodies.manifest);
+  }
+
+  /** What is stored of a chunk under this very epoch. */
+  async readBack(at: ChunkCoordinates, startOffset: number, endOffset: number): Promise<StoredChunk> {
+    const { partition, chunk, epoch } = at;
+    const params = { generation: this.generation, partition, chunk, epoch: epoch.toString(), startOffset, endOffset };
+    const byOffset = `generation = {generation:UInt16} AND partition = {partition:UInt16}
+      AND offset >= {startOffset:UInt64} AND offset < {endOffset:UInt64} AND epoch = {epoch:UInt64}`;
+    const [events, rollUps, rejects] = await Promise.all([
+      this.rowSet(`SELECT count() AS count, ${eventChecksumSql} AS checksum FROM usage_events FINAL WHERE ${byOffset}`, params),
+      this.rowSet(
+        `SELECT count() AS count, ${rollUpChecksumSql} AS checksum FROM usage_rollups FINAL
+          WHERE generation = {generation:UInt16} AND partition = {partition:UInt16} AND chunk = {chunk:UInt32}
+          AND epoch = {epoch:UInt64}`,
+        params,
+      ),
+      this.rowSet(`SELECT count() AS count, ${rejectChecksumSql} AS checksum FROM event_rejects FINAL WHERE ${byOffset}`, params),
+    ]);
+    return { events, rollUps, rejects };
+  }
+
+  private async rowSet(sql: string, params: Record<string, unknown>): Promise<RowSet> {
+    const [row] = await this.clickhouse.query<{ count: string; checksum: string }>(sql, params);
+    return { count: Number(row!.count), checksum: BigInt(row!.checksum) };
+  }
+
+  /**
+   * Every accepted event of the sealed chunks, in log order. Throws a ChunkMismatch unless what was read equals the seals,
+   * chunk by chunk: an index with a key missing would count a duplicate.
+   */
+  async readIndex(partition: number, seals: readonly SealedChunk[], each: (event: IndexedEvent) => void): Promise<void> {
+    if (seals.length === 0) return;
+    const batches = this.clickhouse.stream(
+      `SELECT hex(dedup_key), toString(payload_hash), toUnixTimestamp64Milli(greatest(accepted_at, event_time)),
+          offset, toString(epoch)
+        FROM usage_events FINAL
+        WHERE generation = {generation:UInt16} AND partition = {partition:UInt16}
+          AND offset >= {from:UInt64} AND offset < {to:UInt64}
+        ORDER BY offset, index`,
+      { generation: this.generation, partition, from: seals[0]!.startOffset, to: seals.at(-1)!.endOffset },
+    );
+    let at = 0;
+    let count = 0;
+    let checksum = 0n;
+    const closeSeal = (): void => {
+      const { chunk, events } = seals[at]!;
+      if (count !== events.count || wrap64(checksum) !== events.checksum) {
+        throw new ChunkMismatch(
+          partition,
+          chunk,
+          `${count} events with checksum ${wrap64(checksum)} are stored, its seal has ${events.count} with ${events.checksum}`,
+        );
+      }
+      at++;
+      count = 0;
+      checksum = 0n;
+    };
+    for await (const rows of batches) {
+      for (const row of rows) {
+        const [key, hash, liveUntil, offset, epoch] = row as [string, string, string, string, string];
+        while (Number(offset) >= seals[at]!.endOffset) closeSeal();
+        // A row of an epoch below the seal's was not vouched for.
+        if (BigInt(epoch) < seals[at]!.epoch) continue;
+        const dedupKey = Buffer.from(key, 'hex');
+        const payloadHash = BigInt(hash);
+        count++;
+        checksum += eventChecksum(dedupKey, payloadHash);
+        each({ dedupKey, payloadHash, liveUntil: Number(liveUntil) });
+      }
+    }
+    while (at < seals.length) closeSeal();
+  }
+}

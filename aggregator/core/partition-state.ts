@@ -1,0 +1,268 @@
+// What a partition's owner knows, and every decision it makes, as a pure function of the log: given the same records from
+// the same seal on, every owner decides the same, cuts the same chunks and builds the same rows. No clock and no I/O here.
+//
+//   T          the running maximum of append times: the only clock of a decision
+//   chunk      the records [startOffset, end): it ends before the first record that is `chunkOffsets` on, or that moves T into
+//              a new slot; the record that ends it is the first of the next
+//   outcome    each event has exactly one, decided in this order:
+//                duplicate, conflict   its key is alive: the same payload, or another
+//                too_late              its time is before T - horizon, so its key may be forgotten
+//                poison                it can't be metered (a record that can't be read is one poison event)
+//                accepted              anything else: it is remembered and rolled up
+import type { Meter } from '../../domain/catalog.ts';
+import { parseExactJson } from '../../domain/exact-json.ts';
+import { type MetersByType, type ReadingFault, readMeters } from '../../domain/meter-reading.ts';
+import { isClosed, windowSizeMs, windowStartOf } from '../../domain/time-window.ts';
+import type { UsageEvent } from '../../domain/usage-event.ts';
+import type { DedupIndex } from './dedup-index.ts';
+import { RollUpTable } from './roll-up.ts';
+
+export type Outcome = 'accepted' | 'duplicate' | 'conflict' | 'too_late' | 'poison';
+export const outcomes: readonly Outcome[] = ['accepted', 'duplicate', 'conflict', 'too_late', 'poison'];
+export type OutcomeCounts = Record<Outcome, number>;
+export const noOutcomes = (): OutcomeCounts => ({ accepted: 0, duplicate: 0, conflict: 0, too_late: 0, poison: 0 });
+
+/** Fixed for a topic generation. */
+export interface GenerationRules {
+  readonly chunkOffsets: number;
+  readonly slotMs: number;
+  readonly horizonMs: number;
+}
+
+/** An event whose time is further ahead of T than this can't be metered: its key would have to outlive the horizon. */
+export const EVENT_TIME_AHEAD_MAX_MS = 24 * 3_600_000;
+
+/** A decoded record. */
+export type PartitionInput = { readonly offset: number; readonly appendTime: number } & (
+  | { readonly kind: 'event-batch'; readonly events: readonly UsageEvent[] }
+  | { readonly kind: 'tick' }
+  /** `meters` null: the version is not newer than the current one. */
+  | { readonly kind: 'catalog-change'; readonly version: number; readonly meters: MetersByType | null }
+  | { readonly kind: 'malformed'; readonly reason: string; readonly bytes: Buffer }
+);
+
+export interface AcceptedEvent {
+  readonly offset: number;
+  readonly index: number;
+  /** T when it was decided. */
+  readonly decidedAt: number;
+  readonly event: UsageEvent;
+}
+
+export interface RejectedEvent {
+  readonly offset: number;
+  readonly index: number;
+  readonly decidedAt: number;
+  readonly outcome: 'conflict' | 'too_late' | 'poison';
+  readonly code: string;
+  readonly message: string;
+  /** Null for a record that can't be read. */
+  readonly event: UsageEvent | null;
+  /** The record's bytes where there is no event. */
+  readonly bytes: Buffer | null;
+}
+
+export interface Chunk {
+  readonly chunk: number;
+  readonly startOffset: number;
+  /** One past the last record applied. */
+  nextOffset: number;
+  /** T at the first record; null while there is none. */
+  startedAt: number | null;
+  readonly rollUps: RollUpTable;
+  readonly outcomesByTenant: Map<string, OutcomeCounts>;
+}
+
+/** Where a partition stands: all that a seal hands to the next chunk. */
+export interface SealedPosition {
+  readonly nextOffset: number;
+  readonly nextChunk: number;
+  /** T; null before the first record. */
+  readonly watermark: number | null;
+  readonly catalogVersion: number;
+}
+
+const noMeters: readonly Meter[] = [];
+
+export class PartitionState {
+  private readonly rules: GenerationRules;
+  private readonly index: DedupIndex;
+  private meters: MetersByType;
+  private accepted: AcceptedEvent[] = [];
+  private rejected: RejectedEvent[] = [];
+  chunk: Chunk;
+  watermark: number | null;
+  catalogVersion: number;
+  /** Accepted events whose window the partition's own T had already passed; counted for the metric only. */
+  lateForWindow = 0;
+
+  constructor(rules: GenerationRules, from: SealedPosition, meters: MetersByType, index: DedupIndex) {
+    this.rules = rules;
+    this.index = index;
+    this.meters = meters;
+    this.watermark = from.watermark;
+    this.catalogVersion = from.catalogVersion;
+    this.chunk = newChunk(from.nextChunk, from.nextOffset);
+  }
+
+  get keys(): number {
+    return this.index.size;
+  }
+
+  /** Events decided since the last `takeDecided`. */
+  get pending(): number {
+    return this.accepted.length + this.rejected.length;
+  }
+
+  /** Whether the chunk ends before this record. A chunk without a record never does. */
+  isCutBy({ offset, appendTime }: { offset: number; appendTime: number }): boolean {
+    const { chunk, watermark, rules } = this;
+    if (chunk.startedAt === null || watermark === null) return false;
+    if (offset >= chunk.startOffset + rules.chunkOffsets) return true;
+    return Math.floor(Math.max(watermark, appendTime) / rules.slotMs) !== Math.floor(watermark / rules.slotMs);
+  }
+
+  /** The next chunk starts at the record that ended this one. */
+  startChunk(startOffset: number): void {
+    this.chunk = newChunk(this.chunk.chunk + 1, startOffset);
+  }
+
+  apply(input: PartitionInput): void {
+    const { chunk } = this;
+    if (input.offset < chunk.nextOffset) {
+      throw new Error(`record ${input.offset} was applied before: the next offset is ${chunk.nextOffset}`);
+    }
+    const now = Math.max(this.watermark ?? 0, input.appendTime);
+    this.watermark = now;
+    chunk.startedAt ??= now;
+    chunk.nextOffset = input.offset + 1;
+    switch (input.kind) {
+      case 'event-batch':
+        for (let index = 0; index < input.events.length; index++) {
+          this.decide(input.events[index]!, input.offset, index, input.appendTime, now);
+        }
+        return;
+      case 'catalog-change':
+        if (input.meters !== null && input.version > this.catalogVersion) {
+          this.meters = input.meters;
+          this.catalogVersion = input.version;
+        }
+        return;
+      case 'malformed':
+        this.count('', 'poison');
+        this.rejected.push({
+          offset: input.offset,
+          index: 0,
+          decidedAt: now,
+          outcome: 'poison',
+          code: 'malformed_record',
+          message: input.reason,
+          event: null,
+          bytes: input.bytes,
+        });
+        return;
+      case 'tick':
+        return;
+    }
+  }
+
+  private decide(event: UsageEvent, offset: number, index: number, appendTime: number, now: number): void {
+    const horizonStart = now - this.rules.horizonMs;
+    const deadBeforeSeconds = Math.floor(horizonStart / 1000);
+    const found = this.index.look(event.dedupKey, event.payloadHash, deadBeforeSeconds);
+    if (found === 'duplicate') {
+      this.count(event.tenant, 'duplicate');
+      return;
+    }
+    if (found === 'conflict') {
+      const message = 'an event with this source and id was accepted before, with another payload';
+      this.reject(event, offset, index, now, 'conflict', 'conflict', message);
+      return;
+    }
+    if (event.eventTime < horizonStart) {
+      const message = `the event's time lies more than ${this.rules.horizonMs / 86_400_000} days before it was appended`;
+      this.reject(event, offset, index, now, 'too_late', 'too_late', message);
+      return;
+    }
+    const readings = this.read(event, now);
+    if (!Array.isArray(readings)) {
+      this.reject(event, offset, index, now, 'poison', readings.code, readings.message);
+      return;
+    }
+    this.index.add(event.dedupKey, event.payloadHash, Math.max(now, event.eventTime), deadBeforeSeconds);
+    this.count(event.tenant, 'accepted');
+    this.accepted.push({ offset, index, decidedAt: now, event });
+    if (readings.length === 0) return;
+    const order = { eventTime: event.eventTime, appendTime, offset, index };
+    for (const reading of readings) this.chunk.rollUps.add(event, reading, order);
+    const sizeMs = windowSizeMs[readings[0]!.meter.window];
+    if (isClosed(windowStartOf(event.eventTime, sizeMs) + sizeMs, now, 0)) this.lateForWindow++;
+  }
+
+  private read(
+    event: UsageEvent,
+    now: number,
+  ): ReturnType<typeof readMeters> | (Pick<ReadingFault, 'message'> & { code: string }) {
+    if (event.eventTime > now + EVENT_TIME_AHEAD_MAX_MS) {
+      return { code: 'time_in_future', message: "the event's time lies more than a day after it was appended" };
+    }
+    const meters = this.meters.get(event.type) ?? noMeters;
+    if (meters.length === 0) return [];
+    let data: unknown;
+    try {
+      data = parseExactJson(event.data);
+    } catch {
+      return { code: 'malformed_data', message: 'data is not JSON' };
+    }
+    return readMeters(meters, data);
+  }
+
+  private reject(
+    event: UsageEvent,
+    offset: number,
+    index: number,
+    decidedAt: number,
+    outcome: RejectedEvent['outcome'],
+    code: string,
+    message: string,
+  ): void {
+    this.count(event.tenant, outcome);
+    this.rejected.push({ offset, index, decidedAt, outcome, code, message, event, bytes: null });
+  }
+
+  private count(tenant: string, outcome: Outcome): void {
+    let counts = this.chunk.outcomesByTenant.get(tenant);
+    if (counts === undefined) {
+      counts = noOutcomes();
+      this.chunk.outcomesByTenant.set(tenant, counts);
+    }
+    counts[outcome] += 1;
+  }
+
+  /** The events decided since the last call, for the rows of usage_events and event_rejects. */
+  takeDecided(): { accepted: AcceptedEvent[]; rejected: RejectedEvent[] } {
+    const { accepted, rejected } = this;
+    this.accepted = [];
+    this.rejected = [];
+    return { accepted, rejected };
+  }
+}
+
+function newChunk(chunk: number, startOffset: number): Chunk {
+  return {
+    chunk,
+    startOffset,
+    nextOffset: startOffset,
+    startedAt: null,
+    rollUps: new RollUpTable(),
+    outcomesByTenant: new Map(),
+  };
+}
+
+/** The chunk's outcomes over all tenants. */
+export function totalOutcomes(chunk: Chunk): OutcomeCounts {
+  const total = noOutcomes();
+  for (const counts of chunk.outcomesByTenant.values())
+    for (const outcome of outcomes) total[outcome] += counts[outcome];
+  return total;
+}

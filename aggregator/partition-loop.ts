@@ -1,0 +1,321 @@
+// The life of one partition at its owner. With core/partition-state.ts this is the whole exactly-once argument:
+//
+//   acquired   The epoch was raised in Postgres, which fences every former owner. The dedup index is rebuilt from the
+//              events of sealed chunks, each checked against its seal, and the log is read from the sealed offset on.
+//   counting   Records are decided by the log alone, so replaying the open chunk under a new epoch decides the same again.
+//              About every second the rows of the open chunk are written (flush): this is freshness and no promise, since
+//              each row is named by its place in the log and the row of the highest epoch and version is the one that counts.
+//   sealing    The record that ends a chunk is there. What is stored under this epoch is read back; when it equals what was
+//              decided, one Postgres transaction writes the seal and moves the partition on, if the epoch is still ours.
+//              When it does not, the chunk is forgotten and replayed from the log under a new epoch, which writes it all again.
+//   lost       Another owner raised the epoch, or the partition was revoked. Memory is dropped; nothing is undone, because
+//              nothing unsealed was ever promised.
+//
+//   acquired -> counting <-> sealing -> lost
+//
+// Rejected: insert deduplication tokens of ClickHouse. The token is stored before the part is published, so a kill between
+// the two makes the retry a silent no-op: 4 flushes lost in 1,000 kills, against none with rows named by their place.
+import type { Logger } from 'pino';
+import { ClickHouseError } from '../platform/clickhouse/click-house.ts';
+import { EventLogError, type LogRecord } from '../platform/event-log/event-log.ts';
+import { isTransientPostgresError } from '../platform/postgres/transient.ts';
+import { delay, retry } from '../platform/retry.ts';
+import type { AggregatorMetrics } from './aggregator-metrics.ts';
+import type { CatalogReader } from './catalog-reader.ts';
+import {
+  type ChunkCoordinates,
+  eventRows,
+  manifestRow,
+  type RowSet,
+  rejectRows,
+  rollUpRowSet,
+  rollUpRows,
+  wrap64,
+} from './chunk-rows.ts';
+import { ChunkMismatch, type ChunkStore, type FlushBodies, type StoredChunk } from './chunk-store.ts';
+import { DedupIndex } from './core/dedup-index.ts';
+import {
+  EVENT_TIME_AHEAD_MAX_MS,
+  type GenerationRules,
+  PartitionState,
+  totalOutcomes,
+} from './core/partition-state.ts';
+import type { RecordReader } from './record-reader.ts';
+import { type Acquired, PartitionLost, type SealStore } from './seal-store.ts';
+
+export interface PartitionLoopParts {
+  readonly generation: number;
+  readonly rules: GenerationRules;
+  readonly chunks: ChunkStore;
+  readonly seals: SealStore;
+  readonly catalogs: CatalogReader;
+  readonly records: RecordReader;
+  readonly metrics: AggregatorMetrics;
+  readonly logger: Logger;
+  readonly clock: () => number;
+  /** Names this process in partition_progress. */
+  readonly owner: string;
+  readonly flushIntervalMs: number;
+  readonly flushEventsMax: number;
+  readonly clockLeapMaxMs: number;
+  /** The first offset the log still holds and one past the last, for one partition. */
+  readonly bounds: (partition: number) => Promise<{ startOffset: number; endOffset: number }>;
+}
+
+/** Stored rows that differ from a seal are read again this often (a replica may lag) before the chunk is taken to be damaged. */
+const INDEX_READS_MAX = 5;
+const REACQUIRE_DELAY_MS = 2_000;
+
+const noRows: RowSet = { count: 0, checksum: 0n };
+const plus = (a: RowSet, b: RowSet): RowSet => ({ count: a.count + b.count, checksum: wrap64(a.checksum + b.checksum) });
+const equal = (a: RowSet, b: RowSet): boolean => a.count === b.count && a.checksum === b.checksum;
+const print = ({ count, checksum }: RowSet): string => `${count} rows with checksum ${checksum}`;
+
+/** What one ownership holds in memory; dropped as a whole. */
+interface Ownership {
+  readonly epoch: bigint;
+  readonly state: PartitionState;
+  /** The open chunk's rows so far. */
+  events: RowSet;
+  rejects: RowSet;
+  lastFlushAt: number;
+  /** Offsets below this are in the rows written so far. */
+  flushedOffset: number;
+}
+
+export class PartitionLoop {
+  readonly partition: number;
+  private readonly parts: PartitionLoopParts;
+  private readonly logger: Logger;
+  private readonly stopping = new AbortController();
+  private ownership: Ownership | null = null;
+
+  constructor(partition: number, parts: PartitionLoopParts) {
+    this.partition = partition;
+    this.parts = parts;
+    this.logger = parts.logger.child({ partition });
+  }
+
+  get state(): PartitionState | null {
+    return this.ownership?.state ?? null;
+  }
+
+  private retrying<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
+    return retry(work, {
+      isRetriable: (error) =>
+        error instanceof ClickHouseError || error instanceof EventLogError
+          ? error.retriable
+          : !(error instanceof PartitionLost || error instanceof ChunkMismatch) && isTransientPostgresError(error),
+      signal: this.stopping.signal,
+      onRetry: (error, attempt, delayMs) => this.logger.warn({ err: error, attempt, delayMs }, `${what} failed; trying again`),
+    });
+  }
+
+  /** Takes the partition over and returns the offset to read from. */
+  async acquire(): Promise<number> {
+    const { parts } = this;
+    const { seals } = parts;
+    this.ownership = null;
+    for (let attempt = 1; ; attempt++) {
+      const acquired = await this.retrying('acquiring the partition', () => seals.acquire(this.partition, parts.owner));
+      await this.checkLogHolds(acquired.nextOffset);
+      try {
+        const index = await this.retrying('reading the dedup index', () => this.readIndex(acquired));
+        const meters = await this.retrying('reading the catalog', () => parts.catalogs.meters(acquired.catalogVersion));
+        this.ownership = {
+          epoch: acquired.epoch,
+          state: new PartitionState(parts.rules, acquired, meters, index),
+          events: noRows,
+          rejects: noRows,
+          lastFlushAt: parts.clock(),
+          flushedOffset: acquired.nextOffset,
+        };
+        parts.metrics.sealed(this.partition, acquired.watermark);
+        this.logger.info(
+          { epoch: acquired.epoch.toString(), nextOffset: acquired.nextOffset, chunk: acquired.nextChunk, keys: index.size },
+          'partition acquired',
+        );
+        return acquired.nextOffset;
+      } catch (error) {
+        if (!(error instanceof ChunkMismatch)) throw error;
+        parts.metrics.discrepancy('I2');
+        if (attempt < INDEX_READS_MAX) {
+          this.logger.warn({ err: error, attempt }, 'stored events differ from their seal; reading them again');
+          continue;
+        }
+        // Not a replica that lags: the rows are gone. The log still has the events, or checkLogHolds will say that it has not.
+        this.logger.error({ err: error, chunk: error.chunk }, 'sealed rows are damaged: reopening the chunk to replay it');
+        await this.retrying('reopening a damaged chunk', () => seals.reopen(this.partition, error.chunk, error.message));
+        attempt = 0;
+      }
+    }
+  }
+
+  private async checkLogHolds(nextOffset: number): Promise<void> {
+    const { startOffset, endOffset } = await this.retrying('reading the bounds of the log', () =>
+      this.parts.bounds(this.partition),
+    );
+    if (nextOffset < startOffset || nextOffset > endOffset) {
+      throw new EventLogError(
+        'offset_out_of_range',
+        `partition ${this.partition} is to be read from offset ${nextOffset}, but the log holds ${startOffset} to ${endOffset}: ` +
+          'records were lost or deleted before they were counted. Restore the log; do not move the offset',
+      );
+    }
+  }
+
+  private async readIndex({ nextChunk, watermark }: Acquired): Promise<DedupIndex> {
+    const { seals, chunks, rules } = this.parts;
+    if (watermark === null) return new DedupIndex();
+    const since = watermark - rules.horizonMs - EVENT_TIME_AHEAD_MAX_MS - 1000;
+    const sealed = await seals.sealsSince(this.partition, nextChunk, since);
+    const index = new DedupIndex(sealed.reduce((sum, { events }) => sum + events.count, 0));
+    const deadBeforeSeconds = Math.floor((watermark - rules.horizonMs) / 1000);
+    await chunks.readIndex(this.partition, sealed, ({ dedupKey, payloadHash, liveUntil }) => {
+      index.add(dedupKey, payloadHash, liveUntil, deadBeforeSeconds);
+    });
+    return index;
+  }
+
+  /**
+   * Counts records in order. Returns undefined to go on behind them, or, after a chunk could not be sealed as it was, the
+   * offset to read from again.
+   */
+  async count(records: readonly LogRecord[]): Promise<number | undefined> {
+    try {
+      await this.countOwned(records);
+      return undefined;
+    } catch (error) {
+      this.ownership = null;
+      const { signal } = this.stopping;
+      if (signal.aborted) return undefined;
+      if (!(error instanceof PartitionLost || error instanceof ChunkMismatch)) throw error;
+      this.logger.warn({ err: error }, 'the open chunk is forgotten and will be replayed from the log');
+      // If another member owns the partition by now, this member is told so soon; taking it back at once would only be a quarrel.
+      if (error instanceof PartitionLost) await delay(REACQUIRE_DELAY_MS, signal);
+      return signal.aborted ? undefined : this.acquire();
+    }
+  }
+
+  private async countOwned(records: readonly LogRecord[]): Promise<void> {
+    for (const record of records) {
+      const { ownership } = this;
+      if (ownership === null) return;
+      this.checkClock(record);
+      if (ownership.state.isCutBy(record)) {
+        await this.seal(ownership, record.offset);
+      }
+      const input = await this.retrying('decoding a record', () =>
+        this.parts.records.read(record, ownership.state.catalogVersion),
+      );
+      ownership.state.apply(input);
+      this.parts.metrics.applied(this.partition, input);
+      if (ownership.state.pending >= this.parts.flushEventsMax) await this.flush(ownership);
+    }
+    const { ownership } = this;
+    if (ownership !== null && this.parts.clock() - ownership.lastFlushAt >= this.parts.flushIntervalMs) await this.flush(ownership);
+  }
+
+  /** The log's clock closes windows: if it ran ahead by mistake, nothing could take that back. */
+  private checkClock({ appendTime, offset }: LogRecord): void {
+    const aheadMs = appendTime - this.parts.clock();
+    if (aheadMs > this.parts.clockLeapMaxMs) {
+      throw new Error(
+        `record ${offset} of partition ${this.partition} was appended at ${new Date(appendTime).toISOString()}, ` +
+          `${Math.round(aheadMs / 1000)} s ahead of this machine's clock: check the clocks of the brokers and of this machine`,
+      );
+    }
+  }
+
+  private coordinates({ epoch, state }: Ownership): ChunkCoordinates {
+    const { chunk } = state;
+    return {
+      generation: this.parts.generation,
+      partition: this.partition,
+      chunk: chunk.chunk,
+      epoch,
+      version: epoch * 2n ** 40n + BigInt(chunk.nextOffset - chunk.startOffset),
+    };
+  }
+
+  /** Writes what changed since the last flush. */
+  private async flush(ownership: Ownership): Promise<void> {
+    const { state } = ownership;
+    const { chunk, watermark } = state;
+    ownership.lastFlushAt = this.parts.clock();
+    if (chunk.startedAt === null || watermark === null || chunk.nextOffset === ownership.flushedOffset) return;
+    const at = this.coordinates(ownership);
+    const { accepted, rejected } = state.takeDecided();
+    const events = eventRows(at, accepted);
+    const rejects = rejectRows(at, rejected);
+    const bodies: FlushBodies = {
+      events: events.body,
+      rollUps: rollUpRows(at, chunk.rollUps.takeDirty()),
+      rejects: rejects.body,
+      manifest: manifestRow(at, {
+        startOffset: chunk.startOffset,
+        nextOffset: chunk.nextOffset,
+        startedAt: chunk.startedAt,
+        watermark,
+        outcomes: totalOutcomes(chunk),
+      }),
+    };
+    ownership.events = plus(ownership.events, events.rows);
+    ownership.rejects = plus(ownership.rejects, rejects.rows);
+    const flushed = this.parts.metrics.startFlush();
+    await this.retrying('writing the open chunk', () => this.parts.chunks.write(bodies));
+    flushed(accepted);
+    ownership.flushedOffset = chunk.nextOffset;
+  }
+
+  /** Ends the chunk before the record at `endOffset`. */
+  private async seal(ownership: Ownership, endOffset: number): Promise<void> {
+    await this.flush(ownership);
+    const { state, epoch } = ownership;
+    const { chunk } = state;
+    const decided: StoredChunk = {
+      events: ownership.events,
+      rollUps: rollUpRowSet(chunk.rollUps.all()),
+      rejects: ownership.rejects,
+    };
+    const stored = await this.retrying('reading the chunk back', () =>
+      this.parts.chunks.readBack(this.coordinates(ownership), chunk.startOffset, endOffset),
+    );
+    for (const table of ['events', 'rollUps', 'rejects'] as const) {
+      if (equal(decided[table], stored[table])) continue;
+      this.parts.metrics.discrepancy('I2');
+      throw new ChunkMismatch(
+        this.partition,
+        chunk.chunk,
+        `${print(stored[table])} of ${table} are stored under epoch ${epoch}, ${print(decided[table])} were written`,
+      );
+    }
+    await this.retrying('sealing the chunk', () =>
+      this.parts.seals.seal({
+        partition: this.partition,
+        chunk: chunk.chunk,
+        epoch,
+        startOffset: chunk.startOffset,
+        endOffset,
+        watermark: state.watermark!,
+        catalogVersion: state.catalogVersion,
+        ...decided,
+        outcomes: totalOutcomes(chunk),
+        outcomesByTenant: chunk.outcomesByTenant,
+      }),
+    );
+    this.parts.metrics.sealed(this.partition, state.watermark);
+    state.startChunk(endOffset);
+    ownership.events = noRows;
+    ownership.rejects = noRows;
+    ownership.flushedOffset = endOffset;
+    await this.retrying('publishing the watermark', () => this.parts.seals.publishWatermark());
+  }
+
+  /** Forgets the partition. What was not sealed is replayed by the next owner. */
+  release(): void {
+    this.stopping.abort();
+    this.ownership = null;
+    this.parts.metrics.released(this.partition);
+  }
+}

@@ -1,0 +1,41 @@
+// Repeats work that may be done again until it succeeds: for stores that are away for a while.
+
+export interface RetryOptions {
+  isRetriable(error: unknown): boolean;
+  /** Ends the waiting; the last error is then thrown. */
+  readonly signal: AbortSignal;
+  readonly delayMinMs?: number;
+  readonly delayMaxMs?: number;
+  /** Told of each failure before the wait. */
+  onRetry?(error: unknown, attempt: number, delayMs: number): void;
+}
+
+/** Resolves after `delayMs`, or at once when the signal fires. */
+export function delay(delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, delayMs);
+    signal.addEventListener('abort', end);
+  });
+}
+
+/** Throws what `work` throws when it is not retriable, or when the signal has fired. */
+export async function retry<Result>(work: () => Promise<Result>, options: RetryOptions): Promise<Result> {
+  const { delayMinMs = 50, delayMaxMs = 5_000, signal } = options;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (signal.aborted || !options.isRetriable(error)) throw error;
+      const delayMs = Math.min(delayMaxMs, delayMinMs * 2 ** (attempt - 1));
+      options.onRetry?.(error, attempt, delayMs);
+      await delay(delayMs, signal);
+      if (signal.aborted) throw error;
+    }
+  }
+}
