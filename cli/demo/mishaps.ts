@@ -6,7 +6,10 @@ import { type BrokenKind, brokenEvent, brokenKinds } from './broken-event.ts';
 import type { DemoEvent } from './demo-event.ts';
 import { Random } from './random.ts';
 
-export type Fate = 'accepted' | 'duplicate' | 'conflict' | 'rejected';
+export const fates = ['accepted', 'duplicate', 'conflict', 'rejected'] as const;
+
+/** What must become of a delivery. */
+export type Fate = (typeof fates)[number];
 
 export interface Delivery {
   readonly json: string;

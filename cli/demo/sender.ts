@@ -3,6 +3,7 @@
 // than once without an answer may stand in the log more than once: `resent` says how many deliveries that concerns.
 import { Agent, request as httpRequest } from 'node:http';
 import { gzipSync } from 'node:zlib';
+import { codeOf } from './broken-event.ts';
 import type { Batch, Delivery } from './mishaps.ts';
 
 export interface SenderSettings {
@@ -147,7 +148,7 @@ export class Sender {
         waitMs = answer.retryAfterMs;
         refused = `${answer.status} ${answer.body.slice(0, 300)}`;
       } catch (error) {
-        if (!(error instanceof Error) || !('code' in error)) throw error;
+        if (!isConnectionError(error)) throw error;
         refused = error.message;
         this.result.resent += deliveries.length;
       }
@@ -169,17 +170,15 @@ export class Sender {
     if (status !== statusExpected) this.#surprise(`${status} where ${statusExpected} was called for`);
     this.result.sent += deliveries.length;
     this.result.acknowledged += acceptedHere;
-    for (const [i, { fate, json, brokenKind }] of deliveries.entries()) {
+    for (const [i, { json, brokenKind }] of deliveries.entries()) {
       const rejection = rejected.get(i);
       if (rejection !== undefined) {
         const { code } = rejection;
         this.result.rejectedByCode.set(code, (this.result.rejectedByCode.get(code) ?? 0) + 1);
       }
-      if ((rejection !== undefined) === (fate === 'rejected')) continue;
-      const what =
-        rejection === undefined
-          ? `accepted although broken (${brokenKind})`
-          : `rejected: ${rejection.code} ${rejection.message ?? ''}`;
+      const codeExpected = brokenKind === null ? undefined : codeOf(brokenKind);
+      if (rejection?.code === codeExpected) continue;
+      const what = `${rejection?.code ?? 'accepted'} where ${codeExpected ?? 'accepted'} was called for`;
       this.#surprise(`${what}: ${json.slice(0, 200)}`);
     }
   }
@@ -220,6 +219,10 @@ export class Sender {
     });
   }
 }
+
+/** What a broken connection rejects with: it has a code such as ECONNRESET. */
+const isConnectionError = (error: unknown): error is { message: string; code: string } =>
+  typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string';
 
 function readAnswer(body: string): AnswerBody | null {
   try {

@@ -1,5 +1,6 @@
-// Events of a service that sells language models and images: bursty arrivals, a few customers with most of the traffic,
-// token counts with a heavy tail, prompts partly served from a cache. Lazy, and the same for the same settings.
+// Events of a service that sells language models, embeddings and images: bursty arrivals, a few customers with most of the
+// traffic, token counts with a heavy tail, prompts partly served from a cache. Lazy, and the same for the same settings.
+// The field names are those of the sample price list, deploy/catalogs/ai-api.yaml.
 import type { DemoEvent } from './demo-event.ts';
 import { Random, WeightedIndex } from './random.ts';
 
@@ -14,11 +15,14 @@ export interface TrafficSettings {
   readonly customers: readonly string[];
   /** By popularity. */
   readonly models: readonly string[];
-  readonly imageModels: readonly string[];
 }
 
 const GIANT_SHARE = 0.3;
 const IMAGE_SHARE = 0.04;
+const EMBEDDING_SHARE = 0.06;
+const IMAGE_SIZES = ['512', '1024', '1024-hd'];
+/** The giant runs agents: its answers are this many times as long. */
+const GIANT_OUTPUT_FACTOR = 6;
 const DECIMAL_STRING_SHARE = 0.03;
 /** Of a prompt that has a cached prefix, and of prompts that have one. */
 const CACHED_SHARE = 0.35;
@@ -49,11 +53,10 @@ const tokens = (random: Random, median: number, sigma: number): number =>
   Math.min(TOKENS_MAX, Math.max(1, Math.round(random.logNormal(median, sigma))));
 
 export function* llmTraffic(settings: TrafficSettings): Generator<DemoEvent> {
-  const { seed, events, endAt, spanMs, customers, models, imageModels } = settings;
+  const { seed, events, endAt, spanMs, customers, models } = settings;
   const random = new Random(seed, 1);
   const smallCustomers = WeightedIndex.zipf(Math.max(1, customers.length - 1), 1.05);
   const popularModels = WeightedIndex.zipf(models.length, 1.2);
-  const popularImageModels = WeightedIndex.zipf(Math.max(1, imageModels.length), 1);
   // Half the gaps are calm, half are burst gaps of 1/8: with these lengths the whole takes about spanMs.
   const calmShare = CALM_EVENTS_MEAN / (CALM_EVENTS_MEAN + BURST_EVENTS_MEAN);
   const calmGapMs = spanMs / events / (calmShare + (1 - calmShare) / BURST_FACTOR);
@@ -79,13 +82,23 @@ export function* llmTraffic(settings: TrafficSettings): Generator<DemoEvent> {
     const isGiant = customers.length === 1 || random.chance(GIANT_SHARE);
     const subject = isGiant ? customers[0]! : customers[1 + smallCustomers.pick(random)]!;
     const common = { id: `evt_${seed.toString(36)}_${n.toString(36)}`, subject, time: Math.floor(arrival - delayMs) };
-    if (imageModels.length > 0 && random.chance(IMAGE_SHARE)) {
-      const model = imageModels[popularImageModels.pick(random)]!;
+    const kind = random.next();
+    if (kind < IMAGE_SHARE) {
+      const size = IMAGE_SIZES[random.below(IMAGE_SIZES.length)]!;
       yield {
         ...common,
         source: 'images',
         type: 'image.generation',
-        data: { model, images: decimals(1 + random.below(4)) },
+        data: { size, images: decimals(1 + random.below(4)) },
+      };
+      continue;
+    }
+    if (kind < IMAGE_SHARE + EMBEDDING_SHARE) {
+      yield {
+        ...common,
+        source: 'api',
+        type: 'embedding.create',
+        data: { tokens: decimals(tokens(random, 20_000, 1)) },
       };
       continue;
     }
@@ -100,7 +113,7 @@ export function* llmTraffic(settings: TrafficSettings): Generator<DemoEvent> {
         model: models[popularModels.pick(random)]!,
         input_tokens: decimals(prompt - cached),
         ...(cached > 0 ? { cached_input_tokens: decimals(cached) } : {}),
-        output_tokens: decimals(tokens(random, 180, 1.1)),
+        output_tokens: decimals(tokens(random, isGiant ? 180 * GIANT_OUTPUT_FACTOR : 180, 1.1)),
       },
     };
   }

@@ -1,0 +1,176 @@
+// `tallyline up` as a child process on a data directory, with chunks small enough that windows close within seconds.
+// Whatever ends the demonstration, the child is told to stop first: it drains and leaves the stores in order.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { projectFile } from '../../platform/project-root.ts';
+
+export interface InstallationSettings {
+  readonly dataDir: string;
+  readonly port: number;
+  readonly catalogFile: string;
+  readonly allowedLateness: string;
+}
+
+interface StagesFile {
+  readonly aggregator?: { readonly pid: number };
+  readonly postgres?: { readonly url: string };
+}
+
+/** Addresses of other stores would make this a demonstration on somebody's data. */
+const FOREIGN = /^(KAFKA_|CLICKHOUSE_|DATABASE_URL|PORT$|HOST$)/;
+const READY_WITHIN_MS = 120_000;
+const STOP_WITHIN_MS = 60_000;
+const POLL_MS = 50;
+
+function environment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !FOREIGN.test(name));
+  return {
+    ...Object.fromEntries(kept),
+    LOG_LEVEL: process.env.LOG_LEVEL ?? 'info',
+    TALLYLINE_CHUNK_SLOT: '2s',
+    TALLYLINE_CHUNK_OFFSETS: '64',
+  };
+}
+
+export class Installation {
+  readonly url: string;
+  readonly apiKey: string;
+  readonly apiKeyFile: string;
+  readonly logFile: string;
+  /** Resolves with how the child ended. */
+  readonly ended: Promise<string>;
+  readonly #dataDir: string;
+  readonly #child: ChildProcess;
+
+  private constructor(
+    url: string,
+    settings: InstallationSettings,
+    child: ChildProcess,
+    logFile: string,
+    ended: Promise<string>,
+  ) {
+    this.url = url;
+    this.#dataDir = settings.dataDir;
+    this.#child = child;
+    this.logFile = logFile;
+    this.ended = ended;
+    this.apiKeyFile = join(settings.dataDir, 'api-key');
+    this.apiKey = readFileSync(this.apiKeyFile, 'utf8').trim();
+  }
+
+  /** Rejects with the end of the log when the child is not ready in time or ends before. */
+  static async start(settings: InstallationSettings): Promise<Installation> {
+    const { dataDir, port, catalogFile, allowedLateness } = settings;
+    const logFile = join(dataDir, 'demo.log');
+    const log = createWriteStream(logFile, { flags: 'a', mode: 0o600 });
+    const child = spawn(
+      process.execPath,
+      [
+        projectFile('dist/cli/main.js'),
+        'up',
+        ...['--port', String(port), '--data-dir', dataDir],
+        ...['--catalog', catalogFile, '--allowed-lateness', allowedLateness],
+      ],
+      { stdio: ['ignore', 'pipe', 'pipe'], env: environment() },
+    );
+    const ended = new Promise<string>((resolve) => {
+      child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+      child.once('exit', (code, signal) => resolve(signal === null ? `exited ${code}` : `was ended by ${signal}`));
+    });
+    child.stderr.pipe(log, { end: false });
+    const ready = new Promise<string>((resolve) => {
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        log.write(`${line}\n`);
+        const match = /^ready (http:\/\/\S+)$/.exec(line);
+        if (match !== null) resolve(match[1]!);
+      });
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<string>((resolve) => {
+      timer = setTimeout(() => resolve(`was not ready within ${READY_WITHIN_MS / 1000} s`), READY_WITHIN_MS);
+    });
+    const failure = Promise.race([ended, late]).then((reason) => {
+      throw new Error(`tallyline up ${reason}; the end of ${logFile}:\n${logTail(logFile)}`);
+    });
+    try {
+      const url = await Promise.race([ready, failure]);
+      return new Installation(url, settings, child, logFile, ended);
+    } catch (error) {
+      child.kill('SIGTERM');
+      await ended;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      failure.catch(() => {});
+    }
+  }
+
+  get postgresUrl(): string {
+    const url = this.#stages().postgres?.url;
+    if (url === undefined) throw new Error(`${join(this.#dataDir, 'stages.json')} names no postgres.url`);
+    return url;
+  }
+
+  get aggregatorPid(): number {
+    const pid = this.#stages().aggregator?.pid;
+    if (pid === undefined) throw new Error(`${join(this.#dataDir, 'stages.json')} names no aggregator.pid`);
+    return pid;
+  }
+
+  /** SIGKILL: nothing is flushed, nobody is told. `successor` is the pid of the process that takes over. */
+  killAggregator(): { killed: number; successor: Promise<number> } {
+    const killed = this.aggregatorPid;
+    process.kill(killed, 'SIGKILL');
+    const successor = until('a new aggregator process', READY_WITHIN_MS, POLL_MS, () => {
+      const pid = this.aggregatorPid;
+      return Promise.resolve(pid === killed ? null : pid);
+    });
+    return { killed, successor };
+  }
+
+  logTail(): string {
+    return logTail(this.logFile);
+  }
+
+  /** SIGTERM, and the exit code of an orderly stop: anything but 0 is an error. */
+  async stop(): Promise<void> {
+    this.#child.kill('SIGTERM');
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<string>((resolve) => {
+      timer = setTimeout(() => {
+        this.#child.kill('SIGKILL');
+        resolve(`did not stop within ${STOP_WITHIN_MS / 1000} s`);
+      }, STOP_WITHIN_MS);
+    });
+    const how = await Promise.race([this.ended, late]);
+    clearTimeout(timer);
+    if (how !== 'exited 0')
+      throw new Error(`tallyline up ${how} after SIGTERM; the end of its log:\n${this.logTail()}`);
+  }
+
+  #stages(): StagesFile {
+    return JSON.parse(readFileSync(join(this.#dataDir, 'stages.json'), 'utf8')) as StagesFile;
+  }
+}
+
+function logTail(logFile: string): string {
+  return readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-20).join('\n');
+}
+
+/** Polls until `check` gives something other than null; rejects when that takes too long, with what was waited for. */
+export async function until<T>(
+  what: string,
+  withinMs: number,
+  everyMs: number,
+  check: () => Promise<T | null>,
+): Promise<T> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    const result = await check();
+    if (result !== null) return result;
+    if (performance.now() > deadline) throw new Error(`waited ${withinMs / 1000} s in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+}

@@ -1,0 +1,48 @@
+// Shows how far the demonstration is: a bar on a terminal, a line every two seconds anywhere else.
+import { Presets, SingleBar } from 'cli-progress';
+
+export interface ProgressState {
+  readonly phase: string;
+  readonly done: number;
+  readonly total: number;
+  readonly lagSeconds: number | null;
+}
+
+const LINE_EVERY_MS = 2_000;
+const BAR_EVERY_MS = 200;
+
+export class Progress {
+  readonly #read: () => ProgressState;
+  readonly #bar: SingleBar | null;
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(read: () => ProgressState) {
+    this.#read = read;
+    this.#bar = process.stdout.isTTY
+      ? new SingleBar(
+          { format: '{phase} {bar} {value}/{total} events · lag {lag}', hideCursor: true, clearOnComplete: true },
+          Presets.shades_classic,
+        )
+      : null;
+    const { done, total } = read();
+    this.#bar?.start(total, done, { phase: '', lag: '' });
+    this.#timer = setInterval(() => this.#show(), this.#bar === null ? LINE_EVERY_MS : BAR_EVERY_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#show();
+    this.#bar?.stop();
+  }
+
+  #show(): void {
+    const { phase, done, total, lagSeconds } = this.#read();
+    const lag = lagSeconds === null ? 'not known yet' : `${lagSeconds.toFixed(1)} s`;
+    if (this.#bar === null) {
+      console.log(`${phase}: ${done} of ${total} events, lag ${lag}`);
+      return;
+    }
+    this.#bar.setTotal(total);
+    this.#bar.update(done, { phase, lag });
+  }
+}

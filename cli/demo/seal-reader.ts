@@ -1,0 +1,48 @@
+// Outcome counts and progress as Postgres holds them: seals outlive a killed aggregator, its counters do not.
+import { Client } from 'pg';
+import type { Observed } from './comparison.ts';
+
+export class SealReader {
+  readonly #client: Client;
+
+  private constructor(client: Client) {
+    this.#client = client;
+  }
+
+  static async connect(url: string): Promise<SealReader> {
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    return new SealReader(client);
+  }
+
+  /** Sums over all sealed chunks. */
+  async outcomes(): Promise<Observed['outcomes']> {
+    const { rows } = await this.#client.query<
+      Record<'accepted' | 'duplicate' | 'conflict' | 'too_late' | 'poison', string>
+    >(
+      `SELECT coalesce(sum(accepted), 0) AS accepted, coalesce(sum(duplicate), 0) AS duplicate,
+              coalesce(sum(conflict), 0) AS conflict, coalesce(sum(too_late), 0) AS too_late, coalesce(sum(poison), 0) AS poison
+         FROM tallyline.chunk_seals`,
+    );
+    const { accepted, duplicate, conflict, too_late, poison } = rows[0]!;
+    return {
+      accepted: BigInt(accepted),
+      duplicate: BigInt(duplicate),
+      conflict: BigInt(conflict),
+      tooLate: BigInt(too_late),
+      poison: BigInt(poison),
+    };
+  }
+
+  /** The watermark up to which every period is rated, milliseconds since the epoch; null: nothing is rated yet. */
+  async ratedWatermark(): Promise<number | null> {
+    const { rows } = await this.#client.query<{ watermark: Date | null }>(
+      'SELECT watermark FROM tallyline.rater_progress',
+    );
+    return rows[0]?.watermark?.getTime() ?? null;
+  }
+
+  close(): Promise<void> {
+    return this.#client.end();
+  }
+}
