@@ -26,10 +26,21 @@ CREATE TABLE tallyline.log_records (
 );
 ALTER TABLE tallyline.log_records ALTER COLUMN value SET STORAGE EXTERNAL;
 
-CREATE TABLE tallyline.log_members (
+-- Every join, leave and expiry of a member is a generation: the order in which a group's membership changed.
+CREATE TABLE tallyline.log_groups (
     topic         text NOT NULL REFERENCES tallyline.log_topics,
     "group"       text NOT NULL,
-    member        text NOT NULL,
-    heartbeat_at  timestamptz NOT NULL,
-    PRIMARY KEY (topic, "group", member)
+    generation    bigint NOT NULL,
+    PRIMARY KEY (topic, "group")
+);
+
+CREATE TABLE tallyline.log_members (
+    topic               text NOT NULL,
+    "group"             text NOT NULL,
+    member              uuid NOT NULL,
+    heartbeat_at        timestamptz NOT NULL,
+    -- The generation up to which this member has let go of the partitions that are no longer its own.
+    settled_generation  bigint NOT NULL,
+    PRIMARY KEY (topic, "group", member),
+    FOREIGN KEY (topic, "group") REFERENCES tallyline.log_groups
 );
