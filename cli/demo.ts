@@ -1,6 +1,5 @@
 // `tallyline demo`: the whole line on embedded stores, fed with realistic traffic and checked against an independent oracle.
 import { type Command, InvalidArgumentError } from 'commander';
-import { runDemo } from './demo/run.ts';
 
 function wholeNumber(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -39,6 +38,7 @@ export function registerDemoCommand(program: Command): void {
       10_000,
     )
     .action(async ({ exit, events, trace, port, dataDir, seed, rate }: Flags) => {
+      const { runDemo } = await import('./demo/run.ts');
       process.exitCode = await runDemo({
         exit: exit ?? false,
         events,

@@ -95,6 +95,14 @@ describe('Sender', () => {
     expect(to.result).toMatchObject({ sent: 2, acknowledged: 2, deferred: 2, resent: 2 });
   });
 
+  it('counts a log that did not acknowledge as open, and a refusal beforehand as not', async () => {
+    const refusal = (code: string): Reply => ({ status: 503, retryAfter: 0.01, body: { code } });
+    const replies = [refusal('overloaded'), refusal('log_unavailable'), { status: 200 }];
+    const to = await sendTo(() => replies.shift()!);
+    await to.sendAll(batchesOf(['a', 'b', 'c'])[Symbol.iterator]());
+    expect(to.result).toMatchObject({ sent: 3, deferred: 2, resent: 3 });
+  });
+
   it('gives up loudly: on a refusal that lasts, and at once on an answer no retry mends', async () => {
     const refusing = await sendTo(() => ({ status: 503, retryAfter: 1 }));
     await expect(refusing.sendAll(batchesOf(['a'])[Symbol.iterator]())).rejects.toThrow(/refused for too long: 503/);

@@ -1,6 +1,7 @@
 // Delivers batches over HTTP on a few kept-alive connections and checks every answer against what was expected of it.
-// A 429 or 503 is retried after its Retry-After, a broken connection at once more; nothing else is. Whatever was sent more
-// than once without an answer may stand in the log more than once: `resent` says how many deliveries that concerns.
+// A 429 or 503 is retried after its Retry-After, a broken connection after a moment; nothing else is. A broken connection and
+// a log that did not acknowledge leave open what has become of the events: they may be in the log a second time after the
+// retry, and `resent` says how many deliveries that concerns.
 import { Agent, request as httpRequest } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { codeOf } from './broken-event.ts';
@@ -38,8 +39,7 @@ interface Answer {
 
 interface AnswerBody {
   readonly accepted?: number;
-  readonly detail?: string;
-  readonly title?: string;
+  readonly code?: string;
   readonly rejected?: readonly { readonly index: number; readonly code: string; readonly message?: string }[];
 }
 
@@ -145,6 +145,7 @@ export class Sender {
           return;
         }
         this.result.deferred += 1;
+        if (readAnswer(answer.body)?.code === 'log_unavailable') this.result.resent += deliveries.length;
         waitMs = answer.retryAfterMs;
         refused = `${answer.status} ${answer.body.slice(0, 300)}`;
       } catch (error) {
