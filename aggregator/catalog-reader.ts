@@ -1,21 +1,25 @@
 // The meters of a catalog version. A version never changes once it is stored, so it is read once.
-import type pg from 'pg';
+import type { CatalogVersion } from '../domain/catalog.ts';
 import { type MetersByType, metersByType } from '../domain/meter-reading.ts';
-import { catalogVersion } from '../platform/catalog-store.ts';
+
+export class MissingCatalog extends Error {
+  override readonly name = 'MissingCatalog';
+}
 
 export class CatalogReader {
-  private readonly pool: pg.Pool;
+  private readonly read: (version: number) => Promise<CatalogVersion | null>;
   private readonly versions = new Map<number, MetersByType>([[0, new Map()]]);
 
-  constructor(pool: pg.Pool) {
-    this.pool = pool;
+  /** `read` gives a stored version, or null where there is none of that number. */
+  constructor(read: (version: number) => Promise<CatalogVersion | null>) {
+    this.read = read;
   }
 
-  /** Throws where the log names a version that Postgres does not have: metering without it would decide differently. */
+  /** Throws a MissingCatalog where there is no such version: metering without it would decide differently. */
   async meters(version: number): Promise<MetersByType> {
     const known = this.versions.get(version);
     if (known !== undefined) return known;
-    const stored = await catalogVersion(this.pool, version);
+    const stored = await this.read(version);
     if (stored === null) {
       throw new MissingCatalog(`catalog version ${version} is in the log but not in tallyline.catalog_versions`);
     }
@@ -23,8 +27,4 @@ export class CatalogReader {
     this.versions.set(version, meters);
     return meters;
   }
-}
-
-export class MissingCatalog extends Error {
-  override readonly name = 'MissingCatalog';
 }

@@ -22,6 +22,15 @@ export interface FlushBodies {
   readonly manifest: Buffer;
 }
 
+interface WaitingFlush {
+  readonly bodies: FlushBodies;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Well below the million rows at which an insert would make two parts. */
+const INSERT_BYTES_MAX = 64 * 1024 * 1024;
+
 export interface StoredChunk {
   readonly events: RowSet;
   readonly rollUps: RowSet;
@@ -57,23 +66,79 @@ export class ChunkMismatch extends Error {
 export class ChunkStore {
   private readonly clickhouse: ClickHouse;
   private readonly generation: number;
+  private readonly waiting: WaitingFlush[] = [];
+  private isWriting = false;
 
   constructor(clickhouse: ClickHouse, generation: number) {
     this.clickhouse = clickhouse;
     this.generation = generation;
   }
 
-  /** Rejects with a ClickHouseError; the same call may then be made again. */
-  async write(bodies: FlushBodies): Promise<void> {
-    const insert = (table: string, columns: readonly string[], body: Buffer): Promise<void> =>
-      body.length === 0 ? Promise.resolve() : this.clickhouse.insert(table, columns, [body]);
-    // The manifest says how fresh a read is, so it comes last.
+  /**
+   * Resolves once the rows are stored; rejects with a ClickHouseError, after which the same call may be made again. Flushes
+   * of several partitions that wait while one is written go out together: an insert's cost is mostly its own.
+   */
+  write(bodies: FlushBodies): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ bodies, resolve, reject });
+      if (!this.isWriting) void this.writeWaiting();
+    });
+  }
+
+  private async writeWaiting(): Promise<void> {
+    this.isWriting = true;
+    while (this.waiting.length > 0) {
+      const flushes = this.takeWaiting();
+      try {
+        await this.insertAll(flushes.map(({ bodies }) => bodies));
+        for (const { resolve } of flushes) resolve();
+      } catch (error) {
+        for (const { reject } of flushes) reject(error);
+      }
+    }
+    this.isWriting = false;
+  }
+
+  /** At least one flush, and as many as fit into one insert. */
+  private takeWaiting(): WaitingFlush[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { bodies } of this.waiting) {
+      bytes += bodies.events.length + bodies.rollUps.length + bodies.rejects.length;
+      if (count > 0 && bytes > INSERT_BYTES_MAX) break;
+      count++;
+    }
+    return this.waiting.splice(0, count);
+  }
+
+  private async insertAll(all: readonly FlushBodies[]): Promise<void> {
+    const insert = (table: string, columns: readonly string[], bodies: readonly Buffer[]): Promise<void> => {
+      const rows = bodies.filter((body) => body.length > 0);
+      return rows.length === 0 ? Promise.resolve() : this.clickhouse.insert(table, columns, rows);
+    };
     await Promise.all([
-      insert('usage_events', eventColumns, bodies.events),
-      insert('usage_rollups', rollUpColumns, bodies.rollUps),
-      insert('event_rejects', rejectColumns, bodies.rejects),
+      insert(
+        'usage_events',
+        eventColumns,
+        all.map(({ events }) => events),
+      ),
+      insert(
+        'usage_rollups',
+        rollUpColumns,
+        all.map(({ rollUps }) => rollUps),
+      ),
+      insert(
+        'event_rejects',
+        rejectColumns,
+        all.map(({ rejects }) => rejects),
+      ),
     ]);
-    await insert('manifests', manifestColumns, bodies.manifest);
+    // The manifest says how fresh a read is, so it comes last.
+    await insert(
+      'manifests',
+      manifestColumns,
+      all.map(({ manifest }) => manifest),
+    );
   }
 
   /** What is stored of a chunk under this very epoch. */
@@ -83,14 +148,20 @@ export class ChunkStore {
     const byOffset = `generation = {generation:UInt16} AND partition = {partition:UInt16}
       AND offset >= {startOffset:UInt64} AND offset < {endOffset:UInt64} AND epoch = {epoch:UInt64}`;
     const [events, rollUps, rejects] = await Promise.all([
-      this.rowSet(`SELECT count() AS count, ${eventChecksumSql} AS checksum FROM usage_events FINAL WHERE ${byOffset}`, params),
+      this.rowSet(
+        `SELECT count() AS count, ${eventChecksumSql} AS checksum FROM usage_events FINAL WHERE ${byOffset}`,
+        params,
+      ),
       this.rowSet(
         `SELECT count() AS count, ${rollUpChecksumSql} AS checksum FROM usage_rollups FINAL
           WHERE generation = {generation:UInt16} AND partition = {partition:UInt16} AND chunk = {chunk:UInt32}
           AND epoch = {epoch:UInt64}`,
         params,
       ),
-      this.rowSet(`SELECT count() AS count, ${rejectChecksumSql} AS checksum FROM event_rejects FINAL WHERE ${byOffset}`, params),
+      this.rowSet(
+        `SELECT count() AS count, ${rejectChecksumSql} AS checksum FROM event_rejects FINAL WHERE ${byOffset}`,
+        params,
+      ),
     ]);
     return { events, rollUps, rejects };
   }
@@ -104,7 +175,11 @@ export class ChunkStore {
    * Every accepted event of the sealed chunks, in log order. Throws a ChunkMismatch unless what was read equals the seals,
    * chunk by chunk: an index with a key missing would count a duplicate.
    */
-  async readIndex(partition: number, seals: readonly SealedChunk[], each: (event: IndexedEvent) => void): Promise<void> {
+  async readIndex(
+    partition: number,
+    seals: readonly SealedChunk[],
+    each: (event: IndexedEvent) => void,
+  ): Promise<void> {
     if (seals.length === 0) return;
     const batches = this.clickhouse.stream(
       `SELECT hex(dedup_key), toString(payload_hash), toUnixTimestamp64Milli(greatest(accepted_at, event_time)),

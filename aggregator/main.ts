@@ -2,6 +2,7 @@
 // going with ticks, and measures how far behind they are.
 import { hostname } from 'node:os';
 import type pg from 'pg';
+import { catalogVersion } from '../platform/catalog-store.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { Consumption, EventLog, PartitionBounds } from '../platform/event-log/event-log.ts';
 import { encodeTick } from '../platform/event-log/record-codec.ts';
@@ -37,7 +38,7 @@ export async function startAggregator(context: StageContext, parts: AggregatorPa
   });
   const loops = new Map<number, PartitionLoop>();
   const metrics = new AggregatorMetrics(registry, clock, () => loops.values());
-  const catalogs = new CatalogReader(pool);
+  const catalogs = new CatalogReader((version) => catalogVersion(pool, version));
   const bounds = async (partition: number): Promise<PartitionBounds> => {
     const found = (await eventLog.bounds()).find((candidate) => candidate.partition === partition);
     if (found === undefined) throw new Error(`the log has no partition ${partition}`);
@@ -84,7 +85,9 @@ export async function startAggregator(context: StageContext, parts: AggregatorPa
     for (const partition of loops.keys()) {
       eventLog
         .append(partition, [encodeTick({ sentAt: clock() })])
-        .catch((error: unknown) => logger.warn({ err: error, partition }, 'a tick was not appended; the next one follows'));
+        .catch((error: unknown) =>
+          logger.warn({ err: error, partition }, 'a tick was not appended; the next one follows'),
+        );
     }
   }, settings.aggregator.tickIntervalMs);
   const measuring = setInterval(() => {

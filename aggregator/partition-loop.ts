@@ -64,10 +64,14 @@ export interface PartitionLoopParts {
 
 /** Stored rows that differ from a seal are read again this often (a replica may lag) before the chunk is taken to be damaged. */
 const INDEX_READS_MAX = 5;
-const REACQUIRE_DELAY_MS = 2_000;
+const LOST_DELAY_MS = 2_000;
+const MISMATCH_DELAY_MAX_MS = 30_000;
 
 const noRows: RowSet = { count: 0, checksum: 0n };
-const plus = (a: RowSet, b: RowSet): RowSet => ({ count: a.count + b.count, checksum: wrap64(a.checksum + b.checksum) });
+const plus = (a: RowSet, b: RowSet): RowSet => ({
+  count: a.count + b.count,
+  checksum: wrap64(a.checksum + b.checksum),
+});
 const equal = (a: RowSet, b: RowSet): boolean => a.count === b.count && a.checksum === b.checksum;
 const print = ({ count, checksum }: RowSet): string => `${count} rows with checksum ${checksum}`;
 
@@ -89,6 +93,8 @@ export class PartitionLoop {
   private readonly logger: Logger;
   private readonly stopping = new AbortController();
   private ownership: Ownership | null = null;
+  /** Chunks in a row that did not read back as written. */
+  private mismatches = 0;
 
   constructor(partition: number, parts: PartitionLoopParts) {
     this.partition = partition;
@@ -107,7 +113,8 @@ export class PartitionLoop {
           ? error.retriable
           : !(error instanceof PartitionLost || error instanceof ChunkMismatch) && isTransientPostgresError(error),
       signal: this.stopping.signal,
-      onRetry: (error, attempt, delayMs) => this.logger.warn({ err: error, attempt, delayMs }, `${what} failed; trying again`),
+      onRetry: (error, attempt, delayMs) =>
+        this.logger.warn({ err: error, attempt, delayMs }, `${what} failed; trying again`),
     });
   }
 
@@ -132,7 +139,12 @@ export class PartitionLoop {
         };
         parts.metrics.sealed(this.partition, acquired.watermark);
         this.logger.info(
-          { epoch: acquired.epoch.toString(), nextOffset: acquired.nextOffset, chunk: acquired.nextChunk, keys: index.size },
+          {
+            epoch: acquired.epoch.toString(),
+            nextOffset: acquired.nextOffset,
+            chunk: acquired.nextChunk,
+            keys: index.size,
+          },
           'partition acquired',
         );
         return acquired.nextOffset;
@@ -144,8 +156,13 @@ export class PartitionLoop {
           continue;
         }
         // Not a replica that lags: the rows are gone. The log still has the events, or checkLogHolds will say that it has not.
-        this.logger.error({ err: error, chunk: error.chunk }, 'sealed rows are damaged: reopening the chunk to replay it');
-        await this.retrying('reopening a damaged chunk', () => seals.reopen(this.partition, error.chunk, error.message));
+        this.logger.error(
+          { err: error, chunk: error.chunk },
+          'sealed rows are damaged: reopening the chunk to replay it',
+        );
+        await this.retrying('reopening a damaged chunk', () =>
+          seals.reopen(this.partition, error.chunk, error.message),
+        );
         attempt = 0;
       }
     }
@@ -191,8 +208,10 @@ export class PartitionLoop {
       if (signal.aborted) return undefined;
       if (!(error instanceof PartitionLost || error instanceof ChunkMismatch)) throw error;
       this.logger.warn({ err: error }, 'the open chunk is forgotten and will be replayed from the log');
-      // If another member owns the partition by now, this member is told so soon; taking it back at once would only be a quarrel.
-      if (error instanceof PartitionLost) await delay(REACQUIRE_DELAY_MS, signal);
+      // If another member owns the partition by now, this member is told so soon; taking it back at once would only be a
+      // quarrel. A store that keeps losing rows is not asked in a tight loop either.
+      const lost = error instanceof PartitionLost;
+      await delay(lost ? LOST_DELAY_MS : Math.min(MISMATCH_DELAY_MAX_MS, 100 * 2 ** this.mismatches++), signal);
       return signal.aborted ? undefined : this.acquire();
     }
   }
@@ -209,11 +228,11 @@ export class PartitionLoop {
         this.parts.records.read(record, ownership.state.catalogVersion),
       );
       ownership.state.apply(input);
-      this.parts.metrics.applied(this.partition, input);
       if (ownership.state.pending >= this.parts.flushEventsMax) await this.flush(ownership);
     }
     const { ownership } = this;
-    if (ownership !== null && this.parts.clock() - ownership.lastFlushAt >= this.parts.flushIntervalMs) await this.flush(ownership);
+    if (ownership !== null && this.parts.clock() - ownership.lastFlushAt >= this.parts.flushIntervalMs)
+      await this.flush(ownership);
   }
 
   /** The log's clock closes windows: if it ran ahead by mistake, nothing could take that back. */
@@ -283,6 +302,9 @@ export class PartitionLoop {
     );
     for (const table of ['events', 'rollUps', 'rejects'] as const) {
       if (equal(decided[table], stored[table])) continue;
+      // A new owner's rows hide ours: that is no damage.
+      const isOurs = await this.retrying('reading the epoch', () => this.parts.seals.isOwner(this.partition, epoch));
+      if (!isOurs) throw new PartitionLost(this.partition, epoch);
       this.parts.metrics.discrepancy('I2');
       throw new ChunkMismatch(
         this.partition,
@@ -305,6 +327,8 @@ export class PartitionLoop {
       }),
     );
     this.parts.metrics.sealed(this.partition, state.watermark);
+    this.parts.metrics.chunkSealed(state);
+    this.mismatches = 0;
     state.startChunk(endOffset);
     ownership.events = noRows;
     ownership.rejects = noRows;

@@ -2,7 +2,13 @@
 // a partition, and every owner must see it alike. Only a store that is away, or a catalog version that is missing, throws.
 import type pg from 'pg';
 import type { LogRecord } from '../platform/event-log/event-log.ts';
-import { AvroRegistry, decodeRecord, type LogEntry, MalformedRecord, UnknownSchema } from '../platform/event-log/record-codec.ts';
+import {
+  AvroRegistry,
+  decodeRecord,
+  type LogEntry,
+  MalformedRecord,
+  UnknownSchema,
+} from '../platform/event-log/record-codec.ts';
 import { findAvroSchema } from '../platform/event-log/schema-store.ts';
 import type { CatalogReader } from './catalog-reader.ts';
 import type { PartitionInput } from './core/partition-state.ts';

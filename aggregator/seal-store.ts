@@ -154,6 +154,14 @@ export class SealStore {
     });
   }
 
+  async isOwner(partition: number, epoch: bigint): Promise<boolean> {
+    const { rowCount } = await this.pool.query(
+      'SELECT FROM tallyline.partition_progress WHERE generation = $1 AND partition = $2 AND epoch = $3',
+      [this.generation, partition, epoch.toString()],
+    );
+    return rowCount === 1;
+  }
+
   /** Publishes min over partitions of T in the last seal; what was published never goes back. Returns it. */
   async publishWatermark(): Promise<number | null> {
     const { rows } = await this.pool.query<{ watermark: Date }>(
@@ -173,10 +181,10 @@ export class SealStore {
    */
   async reopen(partition: number, chunk: number, reason: string): Promise<void> {
     await inTransaction(this.pool, async (client) => {
-      await client.query('SELECT FROM tallyline.partition_progress WHERE generation = $1 AND partition = $2 FOR UPDATE', [
-        this.generation,
-        partition,
-      ]);
+      await client.query(
+        'SELECT FROM tallyline.partition_progress WHERE generation = $1 AND partition = $2 FOR UPDATE',
+        [this.generation, partition],
+      );
       const { rows } = await client.query<{ start_offset: string }>(
         'SELECT start_offset FROM tallyline.chunk_seals WHERE generation = $1 AND partition = $2 AND chunk = $3',
         [this.generation, partition, chunk],

@@ -167,6 +167,19 @@ export class PartitionState {
   }
 
   private decide(event: UsageEvent, offset: number, index: number, appendTime: number, now: number): void {
+    if (event.tenant.includes('\0') || event.subject.includes('\0')) {
+      const message = 'tenant and subject must not contain U+0000, which the stores of money refuse';
+      this.reject(
+        { ...event, tenant: event.tenant.replaceAll('\0', '') },
+        offset,
+        index,
+        now,
+        'poison',
+        'invalid_name',
+        message,
+      );
+      return;
+    }
     const horizonStart = now - this.rules.horizonMs;
     const deadBeforeSeconds = Math.floor(horizonStart / 1000);
     const found = this.index.look(event.dedupKey, event.payloadHash, deadBeforeSeconds);

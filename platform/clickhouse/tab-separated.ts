@@ -12,6 +12,9 @@ const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const BACKSLASH = 0x5c;
 
+const MILLIS_MIN = Date.UTC(1900, 0, 1);
+const MILLIS_MAX = Date.UTC(2299, 11, 31);
+
 const INITIAL_BYTES = 64 * 1024;
 
 /** A growing buffer of rows: write the columns of a row in order, then `endRow`. */
@@ -51,9 +54,9 @@ export class TabSeparatedBody {
     this.raw(value ? '1' : '0');
   }
 
-  /** A DateTime64(3) column from milliseconds since the epoch. */
+  /** A DateTime64(3) column from milliseconds since the epoch, kept within what such a column holds. */
   millis(value: number): void {
-    this.raw(new Date(value).toISOString().slice(0, 23).replace('T', ' '));
+    this.raw(new Date(Math.min(Math.max(value, MILLIS_MIN), MILLIS_MAX)).toISOString().slice(0, 23).replace('T', ' '));
   }
 
   /** A DateTime column from milliseconds since the epoch. */

@@ -1,0 +1,133 @@
+// What on-call engineers see of the aggregator. Gauges are computed when they are scraped, so a loop that hangs shows as a
+// growing lag and not as the last good value.
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { PartitionBounds } from '../platform/event-log/event-log.ts';
+import { type AcceptedEvent, outcomes, type PartitionState, totalOutcomes } from './core/partition-state.ts';
+
+interface WatchedLoop {
+  readonly partition: number;
+  readonly state: PartitionState | null;
+}
+
+export class AggregatorMetrics {
+  private readonly clock: () => number;
+  private readonly events: Counter<'stage' | 'outcome'>;
+  private readonly late: Counter<'reason'>;
+  private readonly meteringLag: Histogram;
+  private readonly flushDuration: Histogram<'stage'>;
+  private readonly discrepancies: Counter<'invariant'>;
+  private readonly sealedWatermarks = new Map<number, number>();
+  private endOffsets = new Map<number, number>();
+
+  constructor(registry: Registry, clock: () => number, loops: () => Iterable<WatchedLoop>) {
+    this.clock = clock;
+    const registers = [registry];
+    this.events = new Counter({
+      name: 'tallyline_events_total',
+      help: 'Events by what became of them',
+      labelNames: ['stage', 'outcome'],
+      registers,
+    });
+    this.late = new Counter({
+      name: 'tallyline_late_events_total',
+      help: 'Events beyond the horizon (too_late, not counted) or behind the end of their window (window_passed, counted)',
+      labelNames: ['reason'],
+      registers,
+    });
+    this.meteringLag = new Histogram({
+      name: 'tallyline_metering_lag_seconds',
+      help: 'From an event being received by a gateway to its usage being queryable; one sample a log record',
+      buckets: [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300, 1800],
+      registers,
+    });
+    this.flushDuration = new Histogram({
+      name: 'tallyline_flush_duration_seconds',
+      help: 'Writing the rows of an open chunk, retries included',
+      labelNames: ['stage'],
+      buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+      registers,
+    });
+    this.discrepancies = new Counter({
+      name: 'tallyline_invariant_discrepancy',
+      help: 'Discrepancies found between what was sealed and what is stored, by invariant (docs/exactly-once.md)',
+      labelNames: ['invariant'],
+      registers,
+    });
+    const { sealedWatermarks } = this;
+    const endOffsets = (): Map<number, number> => this.endOffsets;
+    new Gauge({
+      name: 'tallyline_watermark_lag_seconds',
+      help: 'How long ago the watermark of the last seal was, by partition',
+      labelNames: ['partition'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [partition, watermark] of sealedWatermarks)
+          this.set({ partition }, Math.max(0, clock() - watermark) / 1000);
+      },
+    });
+    new Gauge({
+      name: 'tallyline_consumer_lag_records',
+      help: 'Records in the log that are not yet counted, by partition',
+      labelNames: ['partition'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { partition, state } of loops()) {
+          const end = endOffsets().get(partition);
+          if (state !== null && end !== undefined) this.set({ partition }, Math.max(0, end - state.chunk.nextOffset));
+        }
+      },
+    });
+    new Gauge({
+      name: 'tallyline_dedup_index_keys',
+      help: 'Keys remembered, by partition',
+      labelNames: ['partition'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { partition, state } of loops()) if (state !== null) this.set({ partition }, state.keys);
+      },
+    });
+  }
+
+  logBounds(all: readonly PartitionBounds[]): void {
+    this.endOffsets = new Map(all.map(({ partition, endOffset }) => [partition, endOffset]));
+  }
+
+  sealed(partition: number, watermark: number | null): void {
+    if (watermark !== null) this.sealedWatermarks.set(partition, watermark);
+  }
+
+  released(partition: number): void {
+    this.sealedWatermarks.delete(partition);
+  }
+
+  discrepancy(invariant: string): void {
+    this.discrepancies.inc({ invariant });
+  }
+
+  /** Call before a flush is written, and the result once it is. */
+  startFlush(): (accepted: readonly AcceptedEvent[]) => void {
+    const end = this.flushDuration.startTimer({ stage: 'aggregator' });
+    return (accepted) => {
+      end();
+      let lastOffset = -1;
+      for (const { offset, event } of accepted) {
+        if (offset === lastOffset) continue;
+        lastOffset = offset;
+        this.meteringLag.observe(Math.max(0, this.clock() - event.receivedAt) / 1000);
+      }
+    };
+  }
+
+  /** Counts a sealed chunk's outcomes: each event once, however often its chunk was replayed. */
+  chunkSealed(state: PartitionState): void {
+    const total = totalOutcomes(state.chunk);
+    for (const outcome of outcomes)
+      if (total[outcome] > 0) this.events.inc({ stage: 'aggregator', outcome }, total[outcome]);
+    if (total.too_late > 0) this.late.inc({ reason: 'too_late' }, total.too_late);
+    if (state.lateForWindow > 0) this.late.inc({ reason: 'window_passed' }, state.lateForWindow);
+    state.lateForWindow = 0;
+  }
+}

@@ -1,0 +1,271 @@
+// The life of a partition on the real stores: what is sealed, what a new owner replays, and what it does about damage.
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type pg from 'pg';
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { AggregatorMetrics } from '../../aggregator/aggregator-metrics.ts';
+import { CatalogReader } from '../../aggregator/catalog-reader.ts';
+import { ChunkStore } from '../../aggregator/chunk-store.ts';
+import { PartitionLoop, type PartitionLoopParts } from '../../aggregator/partition-loop.ts';
+import { RecordReader } from '../../aggregator/record-reader.ts';
+import { SealStore } from '../../aggregator/seal-store.ts';
+import { type Catalog, emptyCatalog } from '../../domain/catalog.ts';
+import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
+import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
+import type { LogRecord } from '../../platform/event-log/event-log.ts';
+import { encodeCatalogChange, encodeEventBatch, encodeTick } from '../../platform/event-log/record-codec.ts';
+import { migrate } from '../../platform/migrate.ts';
+import { createPool } from '../../platform/postgres/pool.ts';
+import { openGeneration } from '../../platform/topic-generation.ts';
+import { startTestClickHouse, type TestClickHouse } from '../support/clickhouse.ts';
+import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+
+const HOUR = 3_600_000;
+const START = Math.floor(Date.now() / HOUR) * HOUR - HOUR;
+const rules = { chunkOffsets: 4, slotMs: 30_000, horizonMs: 35 * 24 * HOUR };
+const logger = pino({ level: 'silent' });
+
+const catalog: Catalog = {
+  ...emptyCatalog,
+  meters: [
+    {
+      slug: 'tokens',
+      eventType: 'call',
+      aggregation: 'sum',
+      valuePath: ['n'],
+      required: false,
+      dimensions: [{ name: 'model', path: ['model'] }],
+      window: '1h',
+    },
+  ],
+};
+
+function usageEvent(id: string, n: unknown = 1, model = "a'b\t\\c"): UsageEvent {
+  const data = JSON.stringify({ n, model });
+  return {
+    tenant: 't',
+    source: '',
+    id,
+    type: 'call',
+    subject: `cus\n${id.length}`,
+    eventTime: START,
+    timeGiven: true,
+    receivedAt: START,
+    data,
+    dedupKey: dedupKeyOf('t', '', id),
+    payloadHash: payloadHashOf('call', 'cus', START, data),
+  };
+}
+
+const batch = (offset: number, ...events: UsageEvent[]): LogRecord => ({
+  offset,
+  appendTime: START,
+  value: encodeEventBatch(events),
+});
+const tick = (offset: number, appendTime = START): LogRecord => ({
+  offset,
+  appendTime,
+  value: encodeTick({ sentAt: START }),
+});
+
+let postgres: TestPostgres;
+let clickhouseServer: TestClickHouse;
+let pool: pg.Pool;
+let clickhouse: ClickHouseDatabase;
+
+beforeAll(async () => {
+  [postgres, clickhouseServer] = await Promise.all([startTestPostgres(), startTestClickHouse()]);
+  pool = createPool(postgres.url, logger);
+  clickhouse = createClickHouse(clickhouseServer, logger);
+  await migrate(pool, clickhouse, logger);
+}, 60_000);
+
+afterAll(async () => {
+  await pool?.end();
+  await clickhouse?.close();
+  await Promise.all([postgres?.stop(), clickhouseServer?.stop()]);
+});
+
+let log: LogRecord[];
+
+beforeEach(async () => {
+  log = [{ offset: 0, appendTime: START, value: encodeCatalogChange({ version: 1 }) }];
+  await pool.query(
+    'TRUNCATE tallyline.topic_generations, tallyline.chunk_seals, tallyline.chunk_seals_reopened CASCADE',
+  );
+  for (const table of ['usage_events', 'usage_rollups', 'event_rejects', 'manifests']) {
+    await clickhouse.command(`TRUNCATE TABLE ${table}`);
+  }
+  await openGeneration(pool, { topic: 'events', topicId: 'one', partitions: 1, ...rules });
+});
+
+function newLoop(more: Partial<PartitionLoopParts> = {}): PartitionLoop {
+  const catalogs = new CatalogReader(async (version) => (version === 1 ? { version, effectiveAt: 0, catalog } : null));
+  return new PartitionLoop(0, {
+    generation: 1,
+    rules,
+    chunks: new ChunkStore(clickhouse, 1),
+    seals: new SealStore(pool, 1),
+    catalogs,
+    records: new RecordReader(pool, catalogs),
+    metrics: new AggregatorMetrics(new Registry(), Date.now, () => []),
+    logger,
+    clock: Date.now,
+    owner: 'test',
+    flushIntervalMs: 0,
+    flushEventsMax: 1_000,
+    clockLeapMaxMs: HOUR,
+    bounds: async () => ({ startOffset: 0, endOffset: log.at(-1)!.offset + 1 }),
+    ...more,
+  });
+}
+
+/** Feeds the log to an owner from where it wants to begin, until it has counted all of it. */
+async function drain(loop: PartitionLoop, from?: number): Promise<void> {
+  let next: number | undefined = from ?? (await loop.acquire());
+  while (next !== undefined) {
+    const offset: number = next;
+    next = await loop.count(log.filter((record) => record.offset >= offset));
+  }
+}
+
+const usage = async (): Promise<unknown> =>
+  (
+    await clickhouse.query<{ total: string; events: string }>(
+      'SELECT sum(value) AS total, sum(event_count) AS events FROM usage_rollups FINAL',
+    )
+  )[0];
+const seals = async (): Promise<unknown[]> =>
+  (
+    await pool.query(
+      'SELECT chunk, epoch::int, start_offset::int AS start, end_offset::int AS end, accepted::int, duplicate::int, poison::int FROM tallyline.chunk_seals ORDER BY chunk',
+    )
+  ).rows;
+
+describe('partition loop', () => {
+  it('seals chunks that equal what is stored, and shows the open one', async () => {
+    log.push(
+      batch(1, usageEvent('a', 2), usageEvent('a', 2)),
+      tick(2),
+      batch(7, usageEvent('b', '0.5')),
+      tick(8, START + 31_000),
+    );
+    await drain(newLoop());
+    expect(await usage()).toEqual({ total: '2.5', events: '2' });
+    expect(await seals()).toEqual([
+      { chunk: 0, epoch: 1, start: 0, end: 7, accepted: 1, duplicate: 1, poison: 0 },
+      { chunk: 1, epoch: 1, start: 7, end: 8, accepted: 1, duplicate: 0, poison: 0 },
+    ]);
+    const { rows } = await pool.query('SELECT watermark FROM tallyline.published_watermark');
+    expect(rows).toEqual([{ watermark: new Date(START) }]);
+  });
+
+  it('stores and reads back names that TabSeparated would break', async () => {
+    log.push(batch(1, usageEvent('a')), tick(9));
+    await drain(newLoop());
+    const rows = await clickhouse.query('SELECT subject, group_values FROM usage_rollups FINAL');
+    expect(rows).toEqual([{ subject: 'cus\n1', group_values: ["a'b\t\\c"] }]);
+    const [event] = await clickhouse.query<{ key: string; data: string }>(
+      'SELECT hex(dedup_key) AS key, data FROM usage_events FINAL',
+    );
+    expect(event).toEqual({ key: usageEvent('a').dedupKey.toString('hex').toUpperCase(), data: usageEvent('a').data });
+  });
+
+  it('replays the open chunk after a crash, and counts nothing twice', async () => {
+    log.push(batch(1, usageEvent('a', 2)), batch(2, usageEvent('b', 3)));
+    await drain(newLoop());
+    log.push(batch(3, usageEvent('a', 2), usageEvent('c', 4)), tick(4));
+    await drain(newLoop());
+    expect(await usage()).toEqual({ total: '9', events: '3' });
+    expect(await seals()).toEqual([{ chunk: 0, epoch: 2, start: 0, end: 4, accepted: 3, duplicate: 1, poison: 0 }]);
+  });
+
+  it('remembers keys of sealed chunks when a new owner takes over', async () => {
+    log.push(batch(1, usageEvent('a')), tick(5));
+    await drain(newLoop());
+    log.push(batch(6, usageEvent('a')), tick(20));
+    await drain(newLoop());
+    expect(await usage()).toEqual({ total: '1', events: '1' });
+    expect((await seals())[1]).toMatchObject({ chunk: 1, accepted: 0, duplicate: 1 });
+  });
+
+  it('fences a zombie: its rows lose against the new owner’s, and it can’t seal', async () => {
+    const zombie = newLoop();
+    log.push(batch(1, usageEvent('a', 2)));
+    await drain(zombie);
+    const owner = newLoop();
+    log.push(batch(2, usageEvent('b', 3)));
+    await drain(owner);
+    // The zombie is late with the same record, then meets the end of the chunk and must begin again from Postgres' offset.
+    await drain(zombie, 2);
+    expect(await usage()).toEqual({ total: '5', events: '2' });
+    log.push(tick(9));
+    await drain(owner, 9);
+    await drain(zombie, 9);
+    expect(await usage()).toEqual({ total: '5', events: '2' });
+    expect(await seals()).toHaveLength(1);
+  }, 60_000);
+
+  it('does not seal what is not stored: it replays the chunk under a new epoch', async () => {
+    log.push(batch(1, usageEvent('a', 2)));
+    const loop = newLoop();
+    await drain(loop);
+    await clickhouse.command('TRUNCATE TABLE usage_rollups');
+    log.push(tick(9));
+    await drain(loop, 9);
+    expect(await usage()).toEqual({ total: '2', events: '1' });
+    expect(await seals()).toMatchObject([{ chunk: 0, epoch: 2, accepted: 1 }]);
+  });
+
+  it('finds a sealed chunk damaged when it takes over, and repairs it from the log', async () => {
+    log.push(batch(1, usageEvent('a', 2)), tick(5), batch(6, usageEvent('b', 3)), tick(11));
+    await drain(newLoop());
+    await clickhouse.command("ALTER TABLE usage_events DELETE WHERE id = 'a' SETTINGS mutations_sync = 2");
+    log.push(batch(12, usageEvent('a', 2)));
+    await drain(newLoop());
+    expect(await usage()).toEqual({ total: '5', events: '2' });
+    expect(await seals()).toMatchObject([
+      { chunk: 0, accepted: 1, duplicate: 0 },
+      { chunk: 1, accepted: 1, duplicate: 0 },
+    ]);
+    const { rowCount } = await pool.query('SELECT FROM tallyline.chunk_seals_reopened');
+    expect(rowCount).toBe(2);
+  });
+
+  it('keeps a record that can’t be read, with its bytes, and goes on', async () => {
+    const bytes = Buffer.from([0xc3, 0x01, 9, 10, 13, 92, 0, 255]);
+    log.push(
+      { offset: 1, appendTime: START, value: bytes },
+      batch(2, usageEvent('a'), usageEvent('b', 'many')),
+      tick(9),
+    );
+    await drain(newLoop());
+    expect(await usage()).toEqual({ total: '1', events: '1' });
+    const rejects = await clickhouse.query(
+      'SELECT offset, index, reason, code, hex(bytes) AS bytes FROM event_rejects FINAL ORDER BY offset',
+    );
+    expect(rejects).toMatchObject([
+      { offset: '1', index: 0, reason: 'poison', code: 'malformed_record', bytes: bytes.toString('hex').toUpperCase() },
+      { offset: '2', index: 1, reason: 'poison', code: 'invalid_value' },
+    ]);
+    expect(await seals()).toMatchObject([{ chunk: 0, accepted: 1, poison: 2 }]);
+  });
+
+  it('halts where the log no longer holds what was not counted', async () => {
+    const loop = newLoop({ bounds: async () => ({ startOffset: 5, endOffset: 9 }) });
+    await expect(loop.acquire()).rejects.toMatchObject({ code: 'offset_out_of_range' });
+  });
+
+  it('halts on a leap of the log’s clock', async () => {
+    log.push(tick(1, Date.now() + 2 * HOUR));
+    await expect(drain(newLoop())).rejects.toThrow(/ahead of this machine's clock/);
+  });
+
+  it('refuses a topic that was made again', async () => {
+    await expect(
+      openGeneration(pool, { topic: 'events', topicId: 'two', partitions: 1, ...rules }),
+    ).rejects.toMatchObject({
+      code: 'topic_mismatch',
+    });
+  });
+});
