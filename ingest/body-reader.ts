@@ -1,0 +1,156 @@
+// Reads the body of a request into one buffer, decompressed. What holds always: neither a body, nor what it unpacks to, nor all
+// bodies being read at once grow past their bounds; the reading stops at the chunk that would pass one.
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
+import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
+
+/** The bytes all requests together may hold; each holds its own through a lease. */
+export class BodyBudget {
+  private readonly bytesMax: number;
+  private held = 0;
+
+  constructor(bytesMax: number) {
+    this.bytesMax = bytesMax;
+  }
+
+  get heldBytes(): number {
+    return this.held;
+  }
+
+  lease(): BodyLease {
+    let mine = 0;
+    return {
+      take: (bytes) => {
+        // What is alone may be as large as its own bound allows.
+        if (this.held > mine && this.held + bytes > this.bytesMax) return false;
+        this.held += bytes;
+        mine += bytes;
+        return true;
+      },
+      release: () => {
+        this.held -= mine;
+        mine = 0;
+      },
+    };
+  }
+}
+
+export interface BodyLease {
+  /** False when the bytes do not fit beside those of the other requests. */
+  take(bytes: number): boolean;
+  release(): void;
+}
+
+// The rest of a body that is not read would have to be read all the same before the connection can be used again.
+const CLOSE = { connection: 'close' };
+
+const tooLarge = (bytesMax: number, what: string): HttpProblem =>
+  new HttpProblem('body_too_large', `The body ${what} larger than ${bytesMax} bytes. Send fewer events a request.`, {
+    headers: CLOSE,
+  });
+
+const overloaded = (): HttpProblem =>
+  new HttpProblem('overloaded', 'Nothing was accepted: too many large requests at once. Send the request again.', {
+    headers: { ...CLOSE, ...retryAfter(1) },
+  });
+
+/** Everything a stream gives, up to the bound. `onFault` says what an error of the stream means. */
+function collect(
+  stream: Readable,
+  bytesMax: number,
+  lease: BodyLease,
+  what: string,
+  onFault: (error: Error | null) => HttpProblem,
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const end = (problem: HttpProblem | null): void => {
+      stream.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
+      if (problem === null) {
+        resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
+        return;
+      }
+      // A stream without an error listener brings the process down with a late error.
+      stream.on('error', () => {});
+      stream.pause();
+      reject(problem);
+    };
+    const onData = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      if (bytes > bytesMax) end(tooLarge(bytesMax, what));
+      else if (!lease.take(chunk.length)) end(overloaded());
+      else chunks.push(chunk);
+    };
+    const onEnd = (): void => end(null);
+    const onError = (error: Error): void => end(onFault(error));
+    const onClose = (): void => end(onFault(null));
+    stream.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
+  });
+}
+
+const notWhole = (): HttpProblem =>
+  new HttpProblem('malformed_body', 'The connection ended before the body was whole. Nothing was accepted.', {
+    headers: CLOSE,
+  });
+
+function decompressorOf(encoding: string, body: Buffer) {
+  switch (encoding) {
+    case 'gzip':
+    case 'x-gzip':
+      return createGunzip();
+    case 'br':
+      return createBrotliDecompress();
+    default:
+      // "deflate" means the zlib format (RFC 9110, 8.4.1.2), but some clients send raw deflate.
+      return (body[0]! & 0x0f) === 8 ? createInflate() : createInflateRaw();
+  }
+}
+
+async function decompress(encoding: string, body: Buffer, bytesMax: number, lease: BodyLease): Promise<Buffer> {
+  if (body.length === 0) return body;
+  const decompressor = decompressorOf(encoding, body);
+  const whole = collect(
+    decompressor,
+    bytesMax,
+    lease,
+    'unpacks to something',
+    (error) =>
+      new HttpProblem(
+        'malformed_body',
+        `The body can't be unpacked as ${encoding}: ${error?.message ?? 'it ends early'}.`,
+      ),
+  );
+  decompressor.end(body);
+  try {
+    return await whole;
+  } finally {
+    decompressor.destroy();
+  }
+}
+
+const ENCODINGS = new Set(['gzip', 'x-gzip', 'deflate', 'br']);
+
+/** The content encoding in lower case, "" for none. Throws the 415 of one that is not taken, before a byte is read. */
+export function contentEncodingOf(headers: IncomingMessage['headers']): string {
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
+  if (encoding === '' || encoding === 'identity') return '';
+  if (ENCODINGS.has(encoding)) return encoding;
+  throw new HttpProblem('unsupported_encoding', 'The Content-Encoding must be gzip, deflate, br or none.', {
+    headers: { ...CLOSE, 'accept-encoding': 'gzip, deflate, br' },
+  });
+}
+
+/** Throws an `HttpProblem` for a body that is too large, cut short or not what its encoding says. */
+export async function readBody(
+  stream: Readable,
+  headers: IncomingMessage['headers'],
+  encoding: string,
+  bytesMax: number,
+  lease: BodyLease,
+): Promise<Buffer> {
+  if (Number(headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax, 'is');
+  const body = await collect(stream, bytesMax, lease, 'is', notWhole);
+  return encoding === '' ? body : decompress(encoding, body, bytesMax, lease);
+}

@@ -1,0 +1,83 @@
+// The composition root of the gateway: puts the route on an app, and the batcher between it and the event log.
+import type { FastifyInstance } from 'fastify';
+import type { Pool } from 'pg';
+import type { CatalogVersion } from '../domain/catalog.ts';
+import { publishedCatalog } from '../platform/catalog-store.ts';
+import { type EventLog, EventLogError } from '../platform/event-log/event-log.ts';
+import { encodeEventBatch } from '../platform/event-log/record-codec.ts';
+import type { Keyring } from '../platform/http/api-keys.ts';
+import type { Stage, StageContext } from '../platform/stage.ts';
+import { Batcher } from './batcher.ts';
+import { BodyBudget } from './body-reader.ts';
+import { followCatalog } from './catalog-follower.ts';
+import { RateLimit } from './core/rate-limit.ts';
+import { createIngestMetrics } from './metrics.ts';
+import { registerEventsRoute } from './routes.ts';
+
+export interface IngestParts {
+  readonly app: FastifyInstance;
+  readonly pool: Pool;
+  readonly eventLog: EventLog;
+  readonly keyring: Keyring;
+  /** Where the catalog comes from, if not from Postgres. */
+  readonly readCatalog?: () => Promise<CatalogVersion | null>;
+}
+
+/** A log that is not the one this gateway was started on: nothing it acknowledged there would be counted. */
+const isFatal = (error: unknown): error is EventLogError =>
+  error instanceof EventLogError && (error.code === 'topic_missing' || error.code === 'topic_mismatch');
+
+/** The app must not listen yet, or routes can't be added; the log, the pool and the app stay the caller's to close. */
+export async function startIngest(context: StageContext, parts: IngestParts): Promise<Stage> {
+  const { settings, clock, logger } = context;
+  const metrics = createIngestMetrics(context.registry);
+  let fail: (error: Error) => void = () => {};
+  const failed = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  // Whoever runs the stage watches `failed`; until then a rejection must not end the process on its own.
+  failed.catch(() => {});
+
+  const batcher = new Batcher(settings.ingest, {
+    log: parts.eventLog,
+    encode: encodeEventBatch,
+    clock,
+    onAppend: (durationMs, error) => {
+      metrics.appendDuration(durationMs / 1000);
+      if (error === null) return;
+      logger.warn({ err: error }, 'an append to the event log failed; its requests are answered 503');
+      if (isFatal(error)) fail(error);
+    },
+  });
+  const catalog = followCatalog(parts.readCatalog ?? (() => publishedCatalog(parts.pool)), logger);
+  await registerEventsRoute(parts.app, {
+    keyring: parts.keyring,
+    batcher,
+    rateLimit: new RateLimit(settings.ingest.requestsPerSecondMax),
+    bodies: new BodyBudget(settings.ingest.queueBytesMax),
+    metrics,
+    clock,
+    checks: catalog.checks,
+    horizonMs: settings.aggregator.horizonMs,
+    bodyBytesMax: settings.ingest.bodyBytesMax,
+  });
+
+  let stopping = false;
+  return {
+    name: 'ingest',
+    failed,
+    notReady: () => {
+      if (stopping) return 'the gateway is shutting down';
+      if (catalog.checks() === null) return 'the gateway has not read the catalog from Postgres yet';
+      return batcher.fault();
+    },
+    stop: async () => {
+      stopping = true;
+      // By then every request has its answer: a batch waits one timeout at most to be sent, and one to be acknowledged.
+      const left = await batcher.drain(2 * settings.ingest.appendTimeoutMs + settings.ingest.lingerMs);
+      if (left > 0)
+        logger.error({ events: left }, 'the event log did not settle these events; their requests were answered 503');
+      await catalog.stop();
+    },
+  };
+}
