@@ -103,12 +103,17 @@ export function billsOf(catalog: Catalog, cells: Iterable<UsageCell>, isClosed: 
   for (const subscription of catalog.subscriptions) {
     bySubject.set(subscription.subject, [...(bySubject.get(subscription.subject) ?? []), subscription]);
   }
+  const periodStarts = new Map<string, number>();
   const periods = new Map<string, { subject: string; plan: Plan; quantities: Map<Price, bigint> }>();
   for (const cell of cells) {
     if (!isClosed(cell.windowEnd)) continue;
     const contract = contractAt(catalog, bySubject.get(cell.subject) ?? [], cell.windowStart);
     if (contract === null) continue;
-    const key = JSON.stringify([cell.subject, contract.plan.slug, periodStartOf(contract, cell.windowStart)]);
+    // Most customers share a plan and its calendar, and calendars are slow.
+    const month = `${contract.plan.slug} ${contract.startsAt} ${cell.windowStart}`;
+    const periodStart = periodStarts.get(month) ?? periodStartOf(contract, cell.windowStart);
+    periodStarts.set(month, periodStart);
+    const key = JSON.stringify([cell.subject, contract.plan.slug, periodStart]);
     const period = periods.get(key) ?? {
       subject: cell.subject,
       plan: contract.plan,

@@ -5,6 +5,7 @@ import type { DemoEvent } from './demo-event.ts';
 import type { Fate } from './mishaps.ts';
 
 const SCALE = 12;
+const ONE = 10n ** BigInt(SCALE);
 const WINDOW_MS = { '1m': 60_000, '15m': 900_000, '1h': 3_600_000, '1d': 86_400_000 } as const;
 
 /** Decimal text as a count of 10^-digits. */
@@ -62,11 +63,11 @@ export class Oracle {
   }
 
   #count(index: number, meter: Meter, event: DemoEvent): void {
-    let value = 10n ** BigInt(SCALE);
+    let value = ONE;
     if (meter.aggregation === 'sum') {
       const given = meter.valuePath?.length === 1 ? event.data[meter.valuePath[0]!] : undefined;
       if (given === undefined) return;
-      value = scaled(String(given), SCALE);
+      value = Number.isSafeInteger(given) ? BigInt(given) * ONE : scaled(String(given), SCALE);
     }
     const groups = meter.dimensions.map(({ path }) => (path.length === 1 ? String(event.data[path[0]!] ?? '') : ''));
     const sizeMs = WINDOW_MS[meter.window];
