@@ -24,18 +24,24 @@ export function refuseUnknown(
   }
 }
 
+/** Postgres holds no text with a NUL character, so nothing can match one. */
+function storable(name: string, value: string): string {
+  if (!value.includes('\0')) return value;
+  throw new QueryFault('invalid_parameter', `${name}: holds a NUL character`);
+}
+
 /** Every value of a repeatable parameter, without repetitions. */
 export function values(parameters: QueryParameters, name: string): readonly string[] {
   const given = parameters[name];
   if (given === undefined) return [];
-  return [...new Set(typeof given === 'string' ? [given] : given)];
+  return [...new Set(typeof given === 'string' ? [given] : given)].map((value) => storable(name, value));
 }
 
 /** The value of a parameter that may be given once; null without it. */
 export function single(parameters: QueryParameters, name: string): string | null {
   const given = parameters[name];
   if (given === undefined) return null;
-  if (typeof given === 'string') return given;
+  if (typeof given === 'string') return storable(name, given);
   throw new QueryFault('invalid_parameter', `${name}: given more than once`);
 }
 

@@ -1,0 +1,30 @@
+// What every read of the API is: a function from who asks and what for to the body of a 200. Whatever it throws becomes a
+// problem document.
+import type { Pool } from 'pg';
+import { formatRfc3339 } from '../domain/rfc3339.ts';
+import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
+import type { EventLog } from '../platform/event-log/event-log.ts';
+import type { Catalogs } from './catalogs.ts';
+import type { QueryParameters } from './core/query-parameters.ts';
+
+export interface QueryContext {
+  readonly pool: Pool;
+  readonly clickhouse: ClickHouse;
+  readonly eventLog: Pick<EventLog, 'topicId' | 'partitions' | 'bounds'>;
+  readonly catalogs: Catalogs;
+  readonly clock: () => number;
+  readonly allowedLatenessMs: number;
+}
+
+export interface ReadRequest {
+  /** Of the API key; nothing else in a request names one. */
+  readonly tenant: string;
+  /** The variable part of the path, decoded; "" where there is none. */
+  readonly path: string;
+  readonly parameters: QueryParameters;
+}
+
+export type Read = (context: QueryContext, request: ReadRequest) => Promise<unknown>;
+
+export const instantOrNull = (instant: number | null): string | null =>
+  instant === null ? null : formatRfc3339(instant);

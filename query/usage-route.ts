@@ -1,0 +1,92 @@
+// GET /v1/meters and GET /v1/meters/{meter}/usage.
+
+import type { Meter } from '../domain/catalog.ts';
+import { quantityToDecimal } from '../domain/quantity.ts';
+import { formatRfc3339 } from '../domain/rfc3339.ts';
+import { isClosed } from '../domain/time-window.ts';
+import { HttpProblem } from '../platform/http/problem.ts';
+import { readUsage, type UsageRow } from '../platform/usage-store/usage-query.ts';
+import { bucketOf } from './core/buckets.ts';
+import { QueryFault } from './core/query-fault.ts';
+import { refuseUnknown } from './core/query-parameters.ts';
+import { parseUsageRequest, type UsageRequest } from './core/usage-request.ts';
+import { lagSeconds, readFreshness } from './freshness.ts';
+import { QUERY_SECONDS_MAX, USAGE_ROWS_MAX } from './query-limits.ts';
+import { instantOrNull, type QueryContext, type Read } from './read.ts';
+
+export const readMeters: Read = async ({ catalogs }, { parameters }) => {
+  refuseUnknown(parameters, []);
+  const { catalog } = await catalogs.published();
+  return {
+    data: catalog.meters.map((meter) => ({
+      meter: meter.slug,
+      eventType: meter.eventType,
+      aggregation: meter.aggregation,
+      dimensions: meter.dimensions.map((dimension) => dimension.name),
+      window: meter.window,
+    })),
+  };
+};
+
+async function meterOf({ catalogs }: QueryContext, slug: string): Promise<Meter> {
+  const meter = await catalogs.meter(slug);
+  if (meter === null) {
+    throw new HttpProblem(
+      'unknown_meter',
+      `No meter ${JSON.stringify(slug.slice(0, 64))}; GET /v1/meters names them all.`,
+    );
+  }
+  return meter;
+}
+
+function usageRow(row: UsageRow, request: UsageRequest, meter: Meter, watermark: number | null, latenessMs: number) {
+  const bucket = bucketOf(request.plan, row.bucketStart);
+  return {
+    windowStart: formatRfc3339(bucket.start),
+    windowEnd: formatRfc3339(bucket.end),
+    ...(row.subject !== null && { subject: row.subject }),
+    ...(request.groupBy.length > 0 && {
+      groups: Object.fromEntries(
+        request.groupBy.map((dimension, i) => [meter.dimensions[dimension]!.name, row.groups[i]]),
+      ),
+    }),
+    value: quantityToDecimal(row.quantity).toString(),
+    state: isClosed(bucket.end, watermark, latenessMs) ? 'closed' : 'open',
+  };
+}
+
+export const readMeterUsage: Read = async (context, { tenant, path, parameters }) => {
+  const meter = await meterOf(context, path);
+  const now = context.clock();
+  const request = parseUsageRequest(parameters, meter, now);
+  const { pool, clickhouse, eventLog } = context;
+  const freshness = await readFreshness(pool, clickhouse, eventLog);
+  const rows = await readUsage(clickhouse, {
+    tenant,
+    meter,
+    from: request.plan.from,
+    to: request.plan.to,
+    subjects: request.subjects,
+    filters: request.filters,
+    bySubject: request.bySubject,
+    groupBy: request.groupBy,
+    buckets: request.plan.segments,
+    rowsMax: USAGE_ROWS_MAX + 1,
+    secondsMax: QUERY_SECONDS_MAX,
+  });
+  if (rows.length > USAGE_ROWS_MAX) {
+    throw new QueryFault(
+      'result_too_large',
+      `The answer has more than ${USAGE_ROWS_MAX} rows; ask for a shorter range, a larger window, fewer groups or fewer subjects.`,
+    );
+  }
+  return {
+    meter: meter.slug,
+    from: formatRfc3339(request.plan.from),
+    to: formatRfc3339(request.plan.to),
+    window: request.window,
+    watermark: instantOrNull(freshness.watermark),
+    lagSeconds: lagSeconds(freshness, now),
+    data: rows.map((row) => usageRow(row, request, meter, freshness.watermark, context.allowedLatenessMs)),
+  };
+};
