@@ -324,6 +324,7 @@ export class PartitionLoop {
         ...decided,
         outcomes: totalOutcomes(chunk),
         outcomesByTenant: chunk.outcomesByTenant,
+        catalogChanges: chunk.catalogChanges,
       }),
     );
     this.parts.metrics.sealed(this.partition, state.watermark);

@@ -33,6 +33,7 @@ export interface Seal {
   readonly rejects: RowSet;
   readonly outcomes: OutcomeCounts;
   readonly outcomesByTenant: ReadonlyMap<string, OutcomeCounts>;
+  readonly catalogChanges: readonly { readonly offset: number; readonly version: number }[];
 }
 
 const millis = (date: Date | null): number | null => (date === null ? null : date.getTime());
@@ -130,8 +131,8 @@ export class SealStore {
       await client.query(
         `INSERT INTO tallyline.chunk_seals (generation, partition, chunk, epoch, start_offset, end_offset, watermark,
             catalog_version, event_count, event_checksum, rollup_count, rollup_checksum, reject_count, reject_checksum,
-            accepted, duplicate, conflict, too_late, poison, tenant_outcomes)
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+            accepted, duplicate, conflict, too_late, poison, tenant_outcomes, catalog_changes)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
         [
           this.generation,
           seal.partition,
@@ -149,6 +150,7 @@ export class SealStore {
           seal.rejects.checksum.toString(),
           ...[accepted, duplicate, conflict, too_late, poison],
           tenantOutcomesJson(seal.outcomesByTenant),
+          JSON.stringify(seal.catalogChanges),
         ],
       );
     });

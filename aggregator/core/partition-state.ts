@@ -71,6 +71,8 @@ export interface Chunk {
   startedAt: number | null;
   readonly rollUps: RollUpTable;
   readonly outcomesByTenant: Map<string, OutcomeCounts>;
+  /** Where another catalog version took effect. */
+  readonly catalogChanges: { readonly offset: number; readonly version: number }[];
 }
 
 /** Where a partition stands: all that a seal hands to the next chunk. */
@@ -146,6 +148,7 @@ export class PartitionState {
         if (input.meters !== null && input.version > this.catalogVersion) {
           this.meters = input.meters;
           this.catalogVersion = input.version;
+          chunk.catalogChanges.push({ offset: input.offset, version: input.version });
         }
         return;
       case 'malformed':
@@ -269,6 +272,7 @@ function newChunk(chunk: number, startOffset: number): Chunk {
     startedAt: null,
     rollUps: new RollUpTable(),
     outcomesByTenant: new Map(),
+    catalogChanges: [],
   };
 }
 

@@ -34,6 +34,7 @@ CREATE TABLE tallyline.chunk_seals (
     end_offset       bigint NOT NULL CHECK (end_offset > start_offset),
     -- T: the running maximum of append times at the chunk's end.
     watermark        timestamptz NOT NULL,
+    -- The catalog version at the chunk's end.
     catalog_version  integer NOT NULL,
     event_count      bigint NOT NULL,
     event_checksum   numeric(20) NOT NULL,
@@ -48,6 +49,8 @@ CREATE TABLE tallyline.chunk_seals (
     poison           bigint NOT NULL,
     -- {"tenant": {"accepted": n, "duplicate": n, …}}, zero counts left out.
     tenant_outcomes  jsonb NOT NULL,
+    -- Where in the chunk another catalog version took effect: [{"offset": n, "version": n}]; usually empty.
+    catalog_changes  jsonb NOT NULL,
     sealed_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (generation, partition, chunk),
     CHECK (event_count = accepted),

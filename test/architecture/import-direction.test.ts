@@ -1,0 +1,87 @@
+// Imports run one way: domain <- platform <- {ingest, aggregator, rater, query} <- cli. Stages never import each other; a
+// stage's core/ imports only domain/ (and its own core/) and does no I/O.
+import { readdirSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { projectRoot } from '../../platform/project-root.ts';
+
+const stages = ['ingest', 'aggregator', 'rater', 'query'];
+const mayImport: Readonly<Record<string, readonly string[]>> = {
+  domain: ['domain'],
+  platform: ['domain', 'platform'],
+  ...Object.fromEntries(stages.map((stage) => [stage, ['domain', 'platform', stage]])),
+  cli: ['domain', 'platform', ...stages, 'cli'],
+};
+
+/** Pure computation; anything else from Node is I/O, a clock or randomness. */
+const pureBuiltins = new Set(['node:crypto', 'node:buffer', 'node:assert']);
+
+interface Import {
+  readonly file: string;
+  readonly target: string;
+}
+
+const isTest = (file: string): boolean => /\.(test|contract|fixture)\.ts$/.test(file);
+
+function sources(room: string): string[] {
+  return readdirSync(join(projectRoot, room), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts') && !isTest(file))
+    .map((file) => join(room, file));
+}
+
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(projectRoot, file), 'utf8');
+  const specifiers = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"]([^'"]+)['"]/g)].map((match) => match[1]!);
+  return specifiers.map((specifier) => ({
+    file,
+    target: specifier.startsWith('.') ? relative(projectRoot, join(projectRoot, dirname(file), specifier)) : specifier,
+  }));
+}
+
+const isLocal = ({ target }: Import): boolean => Object.keys(mayImport).some((room) => target.startsWith(`${room}/`));
+const print = ({ file, target }: Import): string => `${file} imports ${target}`;
+
+describe('imports', () => {
+  it('finds the imports it is to judge', () => {
+    const found = importsOf('aggregator/main.ts').map(({ target }) => target);
+    expect(found).toEqual(
+      expect.arrayContaining(['node:os', 'aggregator/partition-loop.ts', 'platform/topic-generation.ts']),
+    );
+  });
+
+  it.each(Object.keys(mayImport))('of %s/ go towards domain/', (room) => {
+    const wrong = sources(room)
+      .flatMap(importsOf)
+      .filter((found) => /^(?:domain|platform|ingest|aggregator|rater|query|cli|test|bench)\//.test(found.target))
+      .filter(({ target }) => !mayImport[room]!.some((allowed) => target.startsWith(`${allowed}/`)));
+    expect(wrong.map(print)).toEqual([]);
+  });
+
+  it.each(stages)('of %s/core/ are pure', (stage) => {
+    const wrong = sources(`${stage}/core`)
+      .flatMap(importsOf)
+      .filter((found) => {
+        if (isLocal(found)) return !found.target.startsWith('domain/') && !found.target.startsWith(`${stage}/core/`);
+        return found.target.startsWith('node:') && !pureBuiltins.has(found.target);
+      });
+    expect(wrong.map(print)).toEqual([]);
+  });
+
+  it('of domain/ and of every core/ leave the clock and randomness alone', () => {
+    const files = [...sources('domain'), ...stages.flatMap((stage) => sources(`${stage}/core`))];
+    const wrong = files.filter((file) => {
+      const code = readFileSync(join(projectRoot, file), 'utf8').replace(/\/\/.*|\/\*[\s\S]*?\*\//g, '');
+      return /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(|\bprocess\./.test(code);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  it('name Node’s own modules with node:', () => {
+    const wrong = Object.keys(mayImport)
+      .flatMap(sources)
+      .flatMap(importsOf)
+      .filter(({ target }) => builtinModules.includes(target));
+    expect(wrong.map(print)).toEqual([]);
+  });
+});
