@@ -50,7 +50,7 @@ CREATE TABLE tallyline.chunk_seals (
     -- {"tenant": {"accepted": n, "duplicate": n, …}}, zero counts left out.
     tenant_outcomes  jsonb NOT NULL,
     -- Where in the chunk another catalog version took effect: [{"offset": n, "version": n}]; usually empty.
-    catalog_changes  jsonb NOT NULL,
+    catalog_changes  jsonb NOT NULL DEFAULT '[]',
     sealed_at        timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (generation, partition, chunk),
     CHECK (event_count = accepted),
