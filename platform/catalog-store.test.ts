@@ -1,0 +1,224 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type pg from 'pg';
+import pino from 'pino';
+import { formatChange } from '../domain/catalog-diff.ts';
+import {
+  type Applied,
+  applyCatalogFile,
+  CatalogRefused,
+  catalogVersion,
+  catalogVersions,
+  latestCatalog,
+  publishedCatalog,
+} from './catalog-store.ts';
+import type { EventLog } from './event-log/event-log.ts';
+import { AvroRegistry, decodeRecord } from './event-log/record-codec.ts';
+import { migrate } from './migrate.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded.ts';
+import { createPool } from './postgres/pool.ts';
+
+const logger = pino({ level: 'silent' });
+const NOW = Date.UTC(2026, 10, 20);
+const LATER = Date.UTC(2026, 11, 1);
+
+let directory: string;
+let postgres: EmbeddedPostgres;
+let pool: pg.Pool;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'tallyline-catalog-'));
+  postgres = await startEmbeddedPostgres(directory, logger);
+  pool = createPool(postgres.url, logger);
+  await migrate(pool, null, logger);
+}, 120_000);
+
+afterAll(async () => {
+  await pool?.end();
+  await postgres?.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+beforeEach(async () => {
+  await pool.query('TRUNCATE tallyline.catalog_versions CASCADE');
+  // The store remembers versions by pool, as they never change; here they have just been done away with.
+  await pool.end();
+  pool = createPool(postgres.url, logger);
+});
+
+/** A log of three partitions in memory; `failFrom` makes appends to that partition and above fail. */
+class MemoryLog implements EventLog {
+  readonly topicId = 'memory';
+  readonly partitions = 3;
+  readonly versions: number[][] = [[], [], []];
+  failFrom = 3;
+
+  async append(partition: number, values: readonly Buffer[]): Promise<void> {
+    if (partition >= this.failFrom) throw new Error('the log is away');
+    for (const value of values) {
+      const entry = decodeRecord(new AvroRegistry(), value);
+      if (entry.kind !== 'catalog-change') throw new Error(`unexpected ${entry.kind}`);
+      this.versions[partition]!.push(entry.version);
+    }
+  }
+  bounds(): never {
+    throw new Error('not used');
+  }
+  consume(): never {
+    throw new Error('not used');
+  }
+  async close(): Promise<void> {}
+}
+
+const text = (unitAmount: string, window = '1h') => `currency: USD
+meters:
+  - { slug: tokens, eventType: llm, aggregation: sum, value: data.n, window: ${window} }
+plans:
+  - { slug: p, calendar: true, prices: [ { slug: a, meter: tokens, model: per_unit, unitAmount: "${unitAmount}" } ] }
+`;
+
+const apply = (log: EventLog, file: string, effectiveAt?: number): Promise<Applied> =>
+  applyCatalogFile(pool, log, file, 'p.yaml', { now: NOW, ...(effectiveAt !== undefined && { effectiveAt }) });
+
+describe('applying a catalog', () => {
+  it('starts from version 0, the empty catalog', async () => {
+    expect(await latestCatalog(pool)).toMatchObject({ version: 0, catalog: { meters: [], plans: [] } });
+    expect(await publishedCatalog(pool)).toMatchObject({ version: 0 });
+    expect(await catalogVersion(pool, 1)).toBeNull();
+    expect(await catalogVersions(pool)).toEqual([]);
+  });
+
+  it('stores a version, tells every partition and publishes it; the same file again changes nothing', async () => {
+    const log = new MemoryLog();
+    const first = await apply(log, text('0.1'));
+    expect(first).toMatchObject({ version: 1, effectiveAt: NOW, overruled: [] });
+    expect(first.changes.map(formatChange)).toContain(
+      '+ plan p, price a: model per_unit, meter tokens, match {}, unitAmount 0.1',
+    );
+    expect(log.versions).toEqual([[1], [1], [1]]);
+    expect(await publishedCatalog(pool)).toMatchObject({ version: 1, effectiveAt: NOW });
+
+    // The same in other words.
+    expect(await apply(log, `# comment\n${text('0.10')}`)).toEqual({
+      version: 1,
+      effectiveAt: NOW,
+      changes: [],
+      overruled: [],
+    });
+    expect(log.versions).toEqual([[1], [1], [1]]);
+
+    const second = await apply(log, text('0.2'), LATER);
+    expect(second.changes.map(formatChange)).toEqual(['~ plan p, price a: unitAmount 0.1 -> 0.2']);
+    expect(log.versions).toEqual([
+      [1, 2],
+      [1, 2],
+      [1, 2],
+    ]);
+    expect((await catalogVersions(pool)).map(({ version, effectiveAt }) => [version, effectiveAt])).toEqual([
+      [1, NOW],
+      [2, LATER],
+    ]);
+    expect(await publishedCatalog(pool)).toMatchObject({ version: 2 });
+    const { rows } = await pool.query(
+      'SELECT source, length(digest) AS digest FROM tallyline.catalog_versions WHERE version = 2',
+    );
+    expect(rows).toEqual([{ source: text('0.2'), digest: 32 }]);
+  });
+
+  it('reads a version back as it was written', async () => {
+    const log = new MemoryLog();
+    await apply(log, text('0.1'));
+    const stored = (await catalogVersion(pool, 1))!;
+    expect(stored.catalog).toEqual({
+      currency: 'USD',
+      meters: [
+        {
+          slug: 'tokens',
+          eventType: 'llm',
+          aggregation: 'sum',
+          valuePath: ['n'],
+          required: false,
+          dimensions: [],
+          window: '1h',
+        },
+      ],
+      plans: [
+        {
+          slug: 'p',
+          billingPeriod: 'month',
+          calendar: true,
+          timezone: 'UTC',
+          prices: [{ slug: 'a', meter: 'tokens', match: {}, model: 'per_unit', unitAmount: '0.1' }],
+        },
+      ],
+      subscriptions: [],
+      defaultPlan: null,
+    });
+    expect(await catalogVersion(pool, 1)).toBe(stored);
+  });
+
+  it('changes nothing for a catalog that is wrong or refused', async () => {
+    const log = new MemoryLog();
+    await apply(log, text('0.1'));
+    await expect(apply(log, text('1,5'))).rejects.toThrow(
+      'p.yaml:5:97 plans[0].prices[0].unitAmount: must be a decimal string',
+    );
+    const refused = await apply(log, text('0.1', '1m')).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(CatalogRefused);
+    expect((refused as CatalogRefused).errors).toEqual([
+      expect.stringContaining("meter tokens: can't change (window 1h -> 1m)"),
+    ]);
+    expect(await latestCatalog(pool)).toMatchObject({ version: 1 });
+    expect(log.versions).toEqual([[1], [1], [1]]);
+  });
+
+  it.each([0, 1, 2])('finishes a publication that failed after %s of 3 partitions', async (failFrom) => {
+    const log = new MemoryLog();
+    await apply(log, text('0.1'));
+    log.failFrom = failFrom;
+    await expect(apply(log, text('0.2'))).rejects.toThrow('the log is away');
+    // Stored, so that an aggregator that met the control record can load it; not published.
+    expect(await latestCatalog(pool)).toMatchObject({ version: 2 });
+    expect(await publishedCatalog(pool)).toMatchObject({ version: 1 });
+    log.failFrom = 3;
+    expect(await apply(log, text('0.2'))).toMatchObject({ version: 2, changes: [] });
+    expect(await publishedCatalog(pool)).toMatchObject({ version: 2 });
+    for (const versions of log.versions) expect([...new Set(versions)]).toEqual([1, 2]);
+  });
+
+  it('publishes what was left open before a newer version', async () => {
+    const log = new MemoryLog();
+    log.failFrom = 0;
+    await expect(apply(log, text('0.1'))).rejects.toThrow('the log is away');
+    log.failFrom = 3;
+    expect(await apply(log, text('0.2'))).toMatchObject({ version: 2 });
+    expect(log.versions).toEqual([
+      [1, 2],
+      [1, 2],
+      [1, 2],
+    ]);
+  });
+
+  it('takes an effective date by itself for a change, and says which version never takes effect', async () => {
+    const log = new MemoryLog();
+    await apply(log, text('0.1'));
+    await apply(log, text('0.2'), LATER);
+    expect(await apply(log, text('0.2'))).toMatchObject({ version: 2, changes: [] });
+    const sooner = await apply(log, text('0.2'), NOW + 1000);
+    expect(sooner).toMatchObject({ version: 3, overruled: [2] });
+    expect(sooner.changes.map(formatChange)).toEqual([
+      '~ effective date: 2026-12-01T00:00:00Z -> 2026-11-20T00:00:01Z',
+    ]);
+    expect(await apply(log, text('0.2'), NOW + 1000)).toMatchObject({ version: 3, changes: [] });
+  });
+
+  it('makes one version where several processes apply the same file at once', async () => {
+    const log = new MemoryLog();
+    const results = await Promise.all(Array.from({ length: 4 }, () => apply(log, text('0.1'))));
+    expect(results.map(({ version }) => version)).toEqual([1, 1, 1, 1]);
+    expect(results.filter(({ changes }) => changes.length > 0)).toHaveLength(1);
+    expect(log.versions).toEqual([[1], [1], [1]]);
+  });
+});

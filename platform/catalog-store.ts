@@ -1,0 +1,195 @@
+// Catalog versions in Postgres, and how a new one comes into force.
+//
+// A version is `stored` (its row is committed; nobody acts on it), then `published` (every partition of the log holds its
+// control record; only then is published_at set). A crash between the two leaves it stored; the next apply, of whatever
+// file, appends its control records again, which is harmless: an aggregator passes over a version that is not newer than
+// its own. The row is committed before the first append, so that whoever meets the control record can load the version.
+// One session lock makes all this the work of one process at a time. Versions are published in order and never change.
+import { hash } from 'node:crypto';
+import type pg from 'pg';
+import { canonicalJson } from '../domain/canonical-json.ts';
+import { type Catalog, type CatalogVersion, emptyCatalog } from '../domain/catalog.ts';
+import { type Change, diffCatalogs, formatRefusal } from '../domain/catalog-diff.ts';
+import { formatCatalogError, readCatalog } from '../domain/catalog-file.ts';
+import { formatRfc3339 } from '../domain/rfc3339.ts';
+import type { EventLog } from './event-log/event-log.ts';
+import { encodeCatalogChange } from './event-log/record-codec.ts';
+
+// Any number that no other advisory lock of the database uses (migrate.ts has …951).
+const LOCK_KEY = '7812340952';
+const CATALOG_DEPTH_MAX = 16;
+
+type Queryable = Pick<pg.Pool | pg.PoolClient, 'query'>;
+
+interface VersionRow {
+  readonly version: number;
+  readonly effective_at: Date;
+  readonly catalog: Catalog;
+}
+
+const SELECT_VERSIONS = 'SELECT version, effective_at, catalog FROM tallyline.catalog_versions';
+
+const toVersion = ({ version, effective_at, catalog }: VersionRow): CatalogVersion => ({
+  version,
+  effectiveAt: effective_at.getTime(),
+  catalog,
+});
+
+const nothingYet: CatalogVersion = { version: 0, effectiveAt: 0, catalog: emptyCatalog };
+
+// A version never changes, so a pool's versions are read once; polling for a new one then costs no catalog's transfer.
+const versionsRead = new WeakMap<Queryable, Map<number, CatalogVersion>>();
+
+async function readVersion(db: Queryable, version: number): Promise<CatalogVersion | null> {
+  const read = versionsRead.get(db) ?? new Map<number, CatalogVersion>();
+  versionsRead.set(db, read);
+  const known = read.get(version);
+  if (known !== undefined) return known;
+  const { rows } = await db.query<VersionRow>(`${SELECT_VERSIONS} WHERE version = $1`, [version]);
+  if (rows[0] === undefined) return null;
+  const found = toVersion(rows[0]);
+  read.set(version, found);
+  return found;
+}
+
+async function newestWhere(db: Queryable, condition: string): Promise<CatalogVersion> {
+  const { rows } = await db.query<{ version: number | null }>(
+    `SELECT max(version) AS version FROM tallyline.catalog_versions WHERE ${condition}`,
+  );
+  const version = rows[0]?.version ?? null;
+  return version === null ? nothingYet : ((await readVersion(db, version)) ?? nothingYet);
+}
+
+/** The newest version, published or not; version 0, the empty catalog, before the first. */
+export const latestCatalog = (pool: pg.Pool): Promise<CatalogVersion> => newestWhere(pool, 'true');
+
+/** The newest version that every partition of the log holds; version 0, the empty catalog, before the first. Cheap to poll. */
+export const publishedCatalog = (pool: pg.Pool): Promise<CatalogVersion> =>
+  newestWhere(pool, 'published_at IS NOT NULL');
+
+/** Null where there is no such version. */
+export const catalogVersion = (pool: pg.Pool, version: number): Promise<CatalogVersion | null> =>
+  readVersion(pool, version);
+
+/** All versions, published or not, ascending. */
+export async function catalogVersions(db: Queryable): Promise<CatalogVersion[]> {
+  const { rows } = await db.query<VersionRow>(`${SELECT_VERSIONS} ORDER BY version`);
+  return rows.map(toVersion);
+}
+
+/** The catalog can't be applied; nothing was changed. Each of `errors` is one line for a person. */
+export class CatalogRefused extends Error {
+  readonly errors: readonly string[];
+
+  constructor(errors: readonly string[]) {
+    super(errors.join('\n'));
+    this.name = 'CatalogRefused';
+    this.errors = errors;
+  }
+}
+
+export interface ApplyOptions {
+  /** From when on its prices hold, in milliseconds since the epoch; may lie in the future. Left out: from `now` on. */
+  readonly effectiveAt?: number;
+  readonly now: number;
+}
+
+export interface Applied {
+  /** The version that says what the file says: a new one, or the latest where there was nothing to change. */
+  readonly version: number;
+  readonly effectiveAt: number;
+  /** Empty: no new version was made. */
+  readonly changes: readonly Change[];
+  /** Earlier versions whose time had not come at this version's: they never take effect. */
+  readonly overruled: readonly number[];
+}
+
+/** Reads and applies a catalog file. Rejects with `CatalogRefused`, or as `applyCatalog` does. */
+export async function applyCatalogFile(
+  pool: pg.Pool,
+  eventLog: EventLog,
+  text: string,
+  fileName: string,
+  options: ApplyOptions,
+): Promise<Applied> {
+  const reading = readCatalog(text, fileName);
+  if (!reading.ok) throw new CatalogRefused(reading.errors.map(formatCatalogError));
+  return applyCatalog(pool, eventLog, reading.catalog, text, options);
+}
+
+/**
+ * Makes `catalog` the newest version and publishes it. Doing it again changes nothing, and finishes what a crash left
+ * open. Rejects with `CatalogRefused`, with an `EventLogError` (the version may be stored then, and is published by the
+ * next apply) or with an error of Postgres.
+ */
+export async function applyCatalog(
+  pool: pg.Pool,
+  eventLog: EventLog,
+  catalog: Catalog,
+  source: string,
+  options: ApplyOptions,
+): Promise<Applied> {
+  return whileLocked(pool, async (client) => {
+    const versions = await catalogVersions(client);
+    const latest = versions.at(-1);
+    const { changes, refusals } = diffCatalogs(
+      latest?.catalog ?? null,
+      catalog,
+      versions.map((each) => each.catalog),
+    );
+    if (refusals.length > 0) throw new CatalogRefused(refusals.map(formatRefusal));
+    const allChanges = changes.length > 0 ? changes : dateChange(latest, options.effectiveAt);
+    await publishStored(client, eventLog);
+    if (latest !== undefined && allChanges.length === 0) {
+      return { version: latest.version, effectiveAt: latest.effectiveAt, changes: [], overruled: [] };
+    }
+    const version = (latest?.version ?? 0) + 1;
+    const effectiveAt = options.effectiveAt ?? options.now;
+    await client.query(
+      'INSERT INTO tallyline.catalog_versions (version, effective_at, catalog, source, digest) VALUES ($1, $2, $3, $4, $5)',
+      [version, new Date(effectiveAt), JSON.stringify(catalog), source, digestOf(catalog)],
+    );
+    await publishStored(client, eventLog);
+    const overruled = versions.filter((each) => each.effectiveAt > effectiveAt).map((each) => each.version);
+    return { version, effectiveAt, changes: allChanges, overruled };
+  });
+}
+
+/** An effective date that is asked for and differs from the latest version's is a change even where it is the only one. */
+function dateChange(latest: CatalogVersion | undefined, effectiveAt: number | undefined): Change[] {
+  if (latest === undefined || effectiveAt === undefined || effectiveAt === latest.effectiveAt) return [];
+  const detail = `${formatRfc3339(latest.effectiveAt)} -> ${formatRfc3339(effectiveAt)}`;
+  return [{ kind: 'changed', subject: 'effective date', detail }];
+}
+
+const digestOf = (catalog: Catalog): Buffer => hash('sha256', canonicalJson(catalog, CATALOG_DEPTH_MAX), 'buffer');
+
+async function publishStored(client: pg.PoolClient, eventLog: EventLog): Promise<void> {
+  const { rows } = await client.query<{ version: number }>(
+    'SELECT version FROM tallyline.catalog_versions WHERE published_at IS NULL ORDER BY version',
+  );
+  for (const { version } of rows) {
+    const record = encodeCatalogChange({ version });
+    const partitions = Array.from({ length: eventLog.partitions }, (_, partition) => partition);
+    await Promise.all(partitions.map((partition) => eventLog.append(partition, [record])));
+    await client.query('UPDATE tallyline.catalog_versions SET published_at = clock_timestamp() WHERE version = $1', [
+      version,
+    ]);
+  }
+}
+
+/** A session lock, not a transaction's: the row must be committed before the log is appended to. */
+async function whileLocked<Result>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query('SELECT pg_advisory_lock($1)', [LOCK_KEY]);
+    return await work(client);
+  } finally {
+    // A connection that can't unlock is closed, which unlocks.
+    await client.query('SELECT pg_advisory_unlock($1)', [LOCK_KEY]).catch((error: Error) => {
+      broken = error;
+    });
+    client.release(broken);
+  }
+}
