@@ -7,14 +7,19 @@ CREATE TABLE tallyline.billing_periods (
     period_start     timestamptz NOT NULL,
     period_end       timestamptz NOT NULL,
     plan             text NOT NULL,
-    -- The price version is pinned when the period is first rated.
+    -- The start of the subscription that the plan comes from; null: the default plan.
+    subscription_start timestamptz,
+    -- The price version is pinned when the period is first rated under its plan.
     catalog_version  integer NOT NULL REFERENCES tallyline.catalog_versions,
+    -- The catalog version whose subscriptions drew the period's bounds at the last rating; never goes back.
+    timeline_version integer NOT NULL,
     -- The seals the last rating read: one past the last sealed chunk of each partition, by generation.
     seal_vector      jsonb NOT NULL DEFAULT '{}',
     rated_watermark  timestamptz,
     rated_at         timestamptz,
     PRIMARY KEY (tenant, subject, period_start),
-    CHECK (period_end > period_start)
+    -- Empty: another period has replaced this one, and its line items cancel out.
+    CHECK (period_end >= period_start)
 );
 
 CREATE TABLE tallyline.line_items (
@@ -35,7 +40,7 @@ CREATE TABLE tallyline.line_items (
     currency      text NOT NULL,
     kind          text NOT NULL CHECK (kind IN ('usage', 'adjustment')),
     revision      integer NOT NULL CHECK (revision >= 0),
-    -- Why the row was written: window_closed, late_usage, plan_change, …
+    -- Why the row was written: window_closed, period_started, late_usage or plan_change.
     cause         text NOT NULL,
     catalog_version integer NOT NULL,
     -- What the amount was computed from: {"cumulativeQuantity", "cumulativeAmount", "writtenAmount", "sealVector"}.
@@ -46,6 +51,7 @@ CREATE TABLE tallyline.line_items (
     UNIQUE (tenant, subject, period_start, price, window_start, revision),
     FOREIGN KEY (tenant, subject, period_start) REFERENCES tallyline.billing_periods
 );
+CREATE INDEX billing_periods_by_subject ON tallyline.billing_periods (subject);
 CREATE INDEX line_items_by_window ON tallyline.line_items (tenant, window_start, sequence);
 
 CREATE TABLE tallyline.ledger_entries (
@@ -93,6 +99,8 @@ CREATE INDEX chunk_seals_by_epoch ON tallyline.chunk_seals (generation, partitio
 CREATE TABLE tallyline.rater_progress (
     singleton    boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     seal_vector  jsonb NOT NULL DEFAULT '{}',
-    watermark    timestamptz
+    watermark    timestamptz,
+    -- The newest catalog version whose subscriptions are taken in.
+    catalog_version integer NOT NULL DEFAULT 0
 );
 INSERT INTO tallyline.rater_progress DEFAULT VALUES;

@@ -1,0 +1,59 @@
+// Lets the rater read only chunks that were compared with their seals. A comparison costs a scan, so what was compared once
+// in this process is remembered: per partition one span of chunks, which grows at its end as chunks are sealed, and at its
+// start when an older billing period is rated.
+import type { Pool } from 'pg';
+import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
+import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../platform/usage-store/seal-vector.ts';
+import { type ChunkMismatch, verifySealedChunks } from '../platform/usage-store/sealed-chunks.ts';
+import { readChunkSeals, readChunksSince } from '../platform/usage-store/seals.ts';
+
+/** An event may be ahead of the log's clock by the gateway's tolerance (5 minutes) and the skew between the two. */
+const AHEAD_MS_MAX = 3_600_000;
+
+export class ChunkVerifier {
+  private readonly pool: Pool;
+  private readonly clickhouse: ClickHouse;
+  /** Null: nothing is verified. Else the chunks from `from` up to `to` are. */
+  private span: { from: SealVector; to: SealVector } | null = null;
+  /** All chunks that can hold usage at or after this time are in the span; milliseconds. */
+  private since = Number.POSITIVE_INFINITY;
+
+  constructor(pool: Pool, clickhouse: ClickHouse) {
+    this.pool = pool;
+    this.clickhouse = clickhouse;
+  }
+
+  /** Verifies the chunks sealed since `from`. Resolves to those that differ from their seals; they are not remembered then. */
+  async verifyNew(from: SealVector, vector: SealVector): Promise<readonly ChunkMismatch[]> {
+    // A repaired partition is sealed less far than it was; what lies past its end has to be compared again.
+    const span = this.span && { from: lower(this.span.from, vector), to: lower(this.span.to, vector) };
+    const mismatches = await this.verify(span?.to ?? from, vector);
+    this.span = mismatches.length === 0 ? { from: span?.from ?? from, to: vector } : span;
+    return mismatches;
+  }
+
+  /** As `verifyNew`, for the older chunks that can hold usage with an event time at or after `since` (milliseconds). */
+  async verifySince(since: number): Promise<readonly ChunkMismatch[]> {
+    if (since >= this.since || this.span === null) return [];
+    const first = lower(await readChunksSince(this.pool, since - AHEAD_MS_MAX), this.span.from);
+    const mismatches = await this.verify(first, this.span.from);
+    if (mismatches.length === 0) {
+      this.span = { from: first, to: this.span.to };
+      this.since = since;
+    }
+    return mismatches;
+  }
+
+  private async verify(from: SealVector, to: SealVector): Promise<readonly ChunkMismatch[]> {
+    return verifySealedChunks(this.clickhouse, await readChunkSeals(this.pool, from, to));
+  }
+}
+
+/** `a`, where it lies past `b` cut back to it. Of the partitions of `b`. */
+const lower = (a: SealVector, b: SealVector): SealVector =>
+  sealVectorOf(
+    partitionCounts(b).map((count) => ({
+      ...count,
+      nextChunk: Math.min(count.nextChunk, nextChunkOf(a, count.generation, count.partition)),
+    })),
+  );

@@ -1,0 +1,46 @@
+// The prices of a billing period, as its pinned catalog version defines them.
+import type { CatalogVersion, Meter, Price } from '../../domain/catalog.ts';
+import { Decimal } from '../../domain/decimal.ts';
+import { price as priceOf } from './pricers/registry.ts';
+import type { PeriodTerms } from './rating-targets.ts';
+
+export interface PeriodPrice {
+  readonly price: Price;
+  /** Null for a flat price. */
+  readonly meter: Meter | null;
+  readonly plan: string;
+  readonly catalogVersion: number;
+  readonly currency: string;
+}
+
+/** Throws where the pinned version or its plan is unknown: money can't be computed from what isn't there. */
+export function periodPrices(
+  versions: readonly CatalogVersion[],
+  terms: Pick<PeriodTerms, 'plan' | 'catalogVersion'>,
+): PeriodPrice[] {
+  const catalog = versions.find((version) => version.version === terms.catalogVersion)?.catalog;
+  const plan = catalog?.plans.find((candidate) => candidate.slug === terms.plan);
+  if (catalog === undefined || plan === undefined) {
+    throw new RangeError(
+      `catalog version ${terms.catalogVersion} has no plan ${terms.plan}, which a billing period is pinned to`,
+    );
+  }
+  return plan.prices.map((price) => ({
+    price,
+    meter: price.model === 'flat' ? null : meterOf(catalog.meters, price.meter, price.slug),
+    plan: plan.slug,
+    catalogVersion: terms.catalogVersion,
+    currency: catalog.currency,
+  }));
+}
+
+function meterOf(meters: readonly Meter[], slug: string, price: string): Meter {
+  const meter = meters.find((candidate) => candidate.slug === slug);
+  if (meter === undefined) throw new RangeError(`price ${price}: the catalog has no meter ${slug}`);
+  return meter;
+}
+
+/** The amount for a cumulative quantity; nothing for 0. The quantity of a flat price is how often it is charged: 1 or 0. */
+export function amountOf(price: Price): (cumulative: Decimal) => Decimal {
+  return (cumulative) => (cumulative.isZero ? Decimal.zero : priceOf(cumulative, price));
+}

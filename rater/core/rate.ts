@@ -1,0 +1,164 @@
+// Turns the usage of one price in one billing period into the line items that are still missing.
+//
+// What always holds: after the returned items, the quantities of a window's items add up to its contribution, and the
+// amounts of the period's items add up to price(usage of all its closed windows) exactly (I4). No price is ever found by
+// subtracting prices of parts: an item's amount is price(cumulative quantity after it) minus everything written before
+// it. Whatever arrives late, in whatever order, the sum is therefore right; and a step done again writes nothing.
+import { Decimal } from '../../domain/decimal.ts';
+import { type Quantity, quantityToDecimal } from '../../domain/quantity.ts';
+
+/** How much a window adds to the period's cumulative quantity. Milliseconds; end exclusive. */
+export interface Contribution {
+  readonly windowStart: number;
+  readonly windowEnd: number;
+  readonly quantity: Quantity;
+}
+
+/** What the line items of a window say already. */
+export interface WrittenWindow {
+  readonly windowStart: number;
+  readonly windowEnd: number;
+  /** Sum over the window's items. */
+  readonly quantity: Quantity;
+  /** The highest one used. */
+  readonly revision: number;
+}
+
+export type LineItemKind = 'usage' | 'adjustment';
+/** Why an item was written. */
+export type LineItemCause = 'window_closed' | 'period_started' | 'late_usage' | 'plan_change';
+
+export interface RateInput {
+  /** The amount for a cumulative quantity; price(0) must be 0. */
+  readonly price: (cumulative: Decimal) => Decimal;
+  /** One entry a closed window of the period that has usage, in any order. */
+  readonly contributions: readonly Contribution[];
+  readonly written: readonly WrittenWindow[];
+  /** Sum of the amounts of the price's items in the period. */
+  readonly writtenAmount: Decimal;
+  /** True for a window that was closed already when the period was last rated: usage that shows up in it now is late. */
+  readonly wasClosed: (windowEnd: number) => boolean;
+  /** Windows from here on changed their period or its plan since they were last rated; null: none did. */
+  readonly planChangedFrom: number | null;
+  /** The cause of an item that comes on time. */
+  readonly onTimeCause: 'window_closed' | 'period_started';
+}
+
+export interface RatedItem {
+  readonly windowStart: number;
+  readonly windowEnd: number;
+  /** May be negative; 0 only where a changed plan gives the same usage another amount. */
+  readonly quantity: Quantity;
+  /** May be negative: a volume price can fall, and usage can move to another period. */
+  readonly amount: Decimal;
+  readonly kind: LineItemKind;
+  readonly revision: number;
+  readonly cause: LineItemCause;
+  /** What the amount was computed from: amount = cumulativeAmount - writtenAmount, cumulativeAmount = price(cumulativeQuantity). */
+  readonly cumulativeQuantity: Quantity;
+  readonly cumulativeAmount: Decimal;
+  readonly writtenAmount: Decimal;
+}
+
+/** I4 does not hold: what is stored and what the usage costs differ in a way that no missing item explains. */
+export class RatingInvariantError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'RatingInvariantError';
+  }
+}
+
+const sumOf = (windows: Iterable<{ readonly quantity: Quantity }>): Quantity => {
+  let sum = 0n;
+  for (const { quantity } of windows) sum += quantity;
+  return sum;
+};
+
+/** The items to add, in time order of their windows. Throws a `RatingInvariantError`. */
+export function rate(input: RateInput): RatedItem[] {
+  const contributions = new Map(input.contributions.map((contribution) => [contribution.windowStart, contribution]));
+  const written = new Map(input.written.map((window) => [window.windowStart, window]));
+  const windowStarts = [...new Set([...contributions.keys(), ...written.keys()])].sort((a, b) => a - b);
+
+  const items: RatedItem[] = [];
+  let cumulativeQuantity = sumOf(written.values());
+  let writtenAmount = input.writtenAmount;
+  for (const windowStart of windowStarts) {
+    const contribution = contributions.get(windowStart);
+    const before = written.get(windowStart);
+    const quantity = (contribution?.quantity ?? 0n) - (before?.quantity ?? 0n);
+    if (quantity === 0n) continue;
+
+    const windowEnd = (contribution ?? before)!.windowEnd;
+    const moved = input.planChangedFrom !== null && windowStart >= input.planChangedFrom;
+    const onTime = before === undefined && !input.wasClosed(windowEnd);
+    cumulativeQuantity += quantity;
+    const cumulativeAmount = input.price(quantityToDecimal(cumulativeQuantity));
+    items.push({
+      windowStart,
+      windowEnd,
+      quantity,
+      amount: cumulativeAmount.minus(writtenAmount),
+      kind: onTime ? 'usage' : 'adjustment',
+      revision: before === undefined ? 0 : before.revision + 1,
+      cause: onTime ? input.onTimeCause : moved ? 'plan_change' : 'late_usage',
+      cumulativeQuantity,
+      cumulativeAmount,
+      writtenAmount,
+    });
+    writtenAmount = cumulativeAmount;
+  }
+  const repriced = repricing(input, items, cumulativeQuantity, writtenAmount);
+  if (repriced !== null) {
+    items.push(repriced);
+    writtenAmount = repriced.cumulativeAmount;
+  }
+  assertComplete(input, cumulativeQuantity, writtenAmount);
+  return items;
+}
+
+/**
+ * A changed plan may give the same usage another amount without any window that differs. The difference is an item of its
+ * own, with quantity 0, in the last window written.
+ */
+function repricing(
+  input: RateInput,
+  items: readonly RatedItem[],
+  cumulativeQuantity: Quantity,
+  writtenAmount: Decimal,
+): RatedItem | null {
+  const before = input.written.toSorted((a, b) => a.windowStart - b.windowStart).at(-1);
+  if (input.planChangedFrom === null || items.length > 0 || before === undefined) return null;
+  const cumulativeAmount = input.price(quantityToDecimal(cumulativeQuantity));
+  if (cumulativeAmount.equals(writtenAmount)) return null;
+  return {
+    windowStart: before.windowStart,
+    windowEnd: before.windowEnd,
+    quantity: 0n,
+    amount: cumulativeAmount.minus(writtenAmount),
+    kind: 'adjustment',
+    revision: before.revision + 1,
+    cause: 'plan_change',
+    cumulativeQuantity,
+    cumulativeAmount,
+    writtenAmount,
+  };
+}
+
+function assertComplete(input: RateInput, cumulativeQuantity: Quantity, writtenAmount: Decimal): void {
+  const usage = sumOf(input.contributions);
+  if (cumulativeQuantity !== usage) {
+    throw new RatingInvariantError(
+      `the line items' quantities add up to ${quantityToDecimal(cumulativeQuantity)}, the usage to ${quantityToDecimal(usage)}`,
+    );
+  }
+  const due = input.price(quantityToDecimal(usage));
+  if (!writtenAmount.equals(due)) {
+    throw new RatingInvariantError(
+      `the line items' amounts add up to ${writtenAmount}, but ${quantityToDecimal(usage)} units cost ${due}`,
+    );
+  }
+}
+
+/** Nothing of this price was ever written for the period. */
+export const nothingWritten = { written: [], writtenAmount: Decimal.zero } as const;

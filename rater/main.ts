@@ -1,0 +1,83 @@
+// Composition root of the rater: one loop that rates whatever was sealed, every settings.rater.intervalMs.
+import type { Pool } from 'pg';
+import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
+import { isTransientPostgresError } from '../platform/postgres/transient.ts';
+import { delay } from '../platform/retry.ts';
+import type { Stage, StageContext } from '../platform/stage.ts';
+import { ChunkVerifier } from './chunk-verifier.ts';
+import { RatingInvariantError } from './core/rate.ts';
+import { createRaterMetrics } from './metrics.ts';
+import { RatingLoop, type StepOutcome } from './rating-loop.ts';
+
+export interface RaterParts {
+  readonly pool: Pool;
+  readonly clickhouse: ClickHouse;
+}
+
+export interface RaterStage extends Stage {
+  /** Rates now what is sealed now, without waiting for the interval; after a running step has ended. */
+  rateNow(): Promise<StepOutcome>;
+}
+
+const isTransient = (error: unknown): boolean =>
+  error instanceof ClickHouseError ? error.retriable : isTransientPostgresError(error);
+
+export async function startRater(context: StageContext, parts: RaterParts): Promise<RaterStage> {
+  const { settings, logger, registry, clock } = context;
+  const { pool, clickhouse } = parts;
+  const metrics = createRaterMetrics(registry);
+  const loop = new RatingLoop({
+    pool,
+    clickhouse,
+    verifier: new ChunkVerifier(pool, clickhouse),
+    metrics,
+    logger,
+    clock,
+    allowedLatenessMs: settings.allowedLatenessMs,
+  });
+  const stopping = new AbortController();
+  let notReady: string | null = 'the first step is not done yet';
+
+  // Steps follow each other, never overlap; a step that was asked for waits its turn.
+  let lastStep: Promise<unknown> = Promise.resolve();
+  const step = (): Promise<StepOutcome> => {
+    const next = lastStep.then(() => loop.step());
+    lastStep = next.catch(() => undefined);
+    return next;
+  };
+
+  const run = async (): Promise<void> => {
+    while (!stopping.signal.aborted) {
+      try {
+        const outcome = await step();
+        notReady =
+          outcome === 'mismatch' ? 'ClickHouse does not hold what was sealed; see the log for the chunks' : null;
+      } catch (error) {
+        if (error instanceof RatingInvariantError) metrics.discrepancy('I4', 1);
+        if (!isTransient(error)) throw error;
+        // The step is done again as a whole; nothing of it that was not committed counts.
+        notReady = `a store does not answer: ${(error as Error).message}`;
+        logger.warn({ err: error }, 'a rating step was given up; it is done again');
+      }
+      await delay(settings.rater.intervalMs, stopping.signal);
+    }
+  };
+  const running = run();
+  // Rejects with the loop, and stays open when the loop ends because of `stop`.
+  const failed = new Promise<never>((_resolve, reject) => {
+    running.catch(reject);
+  });
+  failed.catch(() => undefined);
+
+  return {
+    name: 'rater',
+    notReady: () => notReady,
+    failed,
+    rateNow: step,
+    async stop() {
+      stopping.abort();
+      await running.catch(() => undefined);
+      await lastStep;
+    },
+  };
+}

@@ -1,0 +1,49 @@
+// The rater's metrics. Names are fixed by the interface; a gauge that other stages of the process share is found, not made twice.
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { LineItemKind } from './core/rate.ts';
+
+export interface RaterMetrics {
+  lineItemsWritten(kind: LineItemKind, count: number): void;
+  /** From the instant a window could close at the earliest to its line item. */
+  windowCloseDelay(seconds: number): void;
+  /** How many discrepancies of an invariant the last check found; 0 takes a reported one back. */
+  discrepancy(invariant: 'I2' | 'I4', count: number): void;
+}
+
+export function createRaterMetrics(registry: Registry): RaterMetrics {
+  const lineItems = new Counter({
+    name: 'tallyline_line_items_total',
+    help: 'Line items written, by kind.',
+    labelNames: ['kind'],
+    registers: [registry],
+  });
+  const closeDelay = new Histogram({
+    name: 'tallyline_window_close_delay_seconds',
+    help: 'Time from the end of a window plus the allowed lateness to its line item.',
+    buckets: [1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 300, 900, 3_600],
+    registers: [registry],
+  });
+  const discrepancies = discrepancyMetric(registry);
+  for (const kind of ['usage', 'adjustment']) lineItems.inc({ kind }, 0);
+  return {
+    lineItemsWritten: (kind, count) => lineItems.inc({ kind }, count),
+    windowCloseDelay: (seconds) => closeDelay.observe(Math.max(0, seconds)),
+    discrepancy: (invariant, count) => {
+      if (discrepancies instanceof Gauge) discrepancies.set({ invariant }, count);
+      else discrepancies.inc({ invariant }, count);
+    },
+  };
+}
+
+/** A process that runs every stage has one metric for the invariants; who registers it first decides its type. */
+function discrepancyMetric(registry: Registry): Gauge<'invariant'> | Counter<'invariant'> {
+  const name = 'tallyline_invariant_discrepancy';
+  const known = registry.getSingleMetric(name);
+  if (known instanceof Gauge || known instanceof Counter) return known;
+  return new Gauge({
+    name,
+    help: 'Discrepancies found by the last check of an invariant; anything but 0 is to be looked at.',
+    labelNames: ['invariant'],
+    registers: [registry],
+  });
+}

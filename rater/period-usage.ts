@@ -1,0 +1,160 @@
+// Reads what a rating needs from ClickHouse: the contributions of the closed windows of many billing periods, from sealed
+// rows only, in as few queries as there are different prices to read for.
+import type { Meter, Price } from '../domain/catalog.ts';
+import { QUANTITY_ONE, type Quantity } from '../domain/quantity.ts';
+import { windowSizeMs } from '../domain/time-window.ts';
+import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
+import { type SqlFragment, sealedRowsCondition } from '../platform/usage-store/sealed-rows.ts';
+import type { Seals } from '../platform/usage-store/seals.ts';
+import { boundSeconds, readFirstSeen, readUsage, type UsageSelection } from '../platform/usage-store/usage-query.ts';
+import { contributionsOf, type WindowValue } from './core/contributions.ts';
+import type { Contribution } from './core/rate.ts';
+
+import { groupBy, keyText } from './keys.ts';
+import type { PeriodKey } from './line-item-store.ts';
+import { closedBefore } from './touched-usage.ts';
+
+type PriceOfUsage = Exclude<Price, { readonly model: 'flat' }>;
+
+/** A price of a period whose usage is asked for. */
+export interface UsageWanted extends PeriodKey {
+  readonly periodEnd: number;
+  readonly price: PriceOfUsage;
+  readonly meter: Meter;
+}
+
+export interface UsageBasis {
+  readonly seals: Pick<Seals, 'vector' | 'epochSteps'>;
+  readonly watermark: number;
+  readonly allowedLatenessMs: number;
+}
+
+export const contributionKey = (period: PeriodKey, price: string): string =>
+  keyText(period.tenant, period.subject, period.periodStart, price);
+
+/** Parameters travel in the request's URL, which servers and proxies bound. */
+const SUBJECT_BYTES_MAX = 4_000;
+
+function* inBatches<Item>(items: readonly Item[], textOf: (item: Item) => string): Iterable<Item[]> {
+  let batch: Item[] = [];
+  let bytes = 0;
+  for (const item of items) {
+    const size = encodeURIComponent(textOf(item)).length + 9;
+    if (batch.length > 0 && bytes + size > SUBJECT_BYTES_MAX) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(item);
+    bytes += size;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** By `contributionKey`; a price without usage in its period's closed windows is absent. */
+export async function readContributions(
+  clickhouse: ClickHouse,
+  wanted: readonly UsageWanted[],
+  basis: UsageBasis,
+): Promise<Map<string, Contribution[]>> {
+  const contributions = new Map<string, Contribution[]>();
+  // Values that are new depend on where the period starts, so only periods with the same bounds share a query for them.
+  const sharing = (want: UsageWanted): string =>
+    keyText(
+      want.tenant,
+      want.meter.slug,
+      JSON.stringify(Object.entries(want.price.match).sort()),
+      ...(want.meter.aggregation === 'unique' ? [want.periodStart, want.periodEnd] : []),
+    );
+  for (const group of groupBy(wanted, sharing).values()) {
+    for (const batch of inBatches(group, (want) => want.subject)) {
+      const { meter, price, tenant } = batch[0]!;
+      const from = Math.min(...batch.map((want) => want.periodStart));
+      const to = Math.min(
+        Math.max(...batch.map((want) => want.periodEnd)),
+        closedBefore(meter, basis.watermark, basis.allowedLatenessMs),
+      );
+      if (to <= from) continue;
+      const windows = await readWindows(clickhouse, {
+        tenant,
+        meter,
+        from,
+        to,
+        subjects: [...new Set(batch.map((want) => want.subject))],
+        filters: matchFilters(meter, price),
+        bySubject: true,
+        buckets: 'window',
+        sealed: basis.seals,
+      });
+      for (const want of batch) {
+        const inPeriod = (windows.get(want.subject) ?? []).filter(
+          ({ windowStart }) => windowStart >= want.periodStart && windowStart < want.periodEnd,
+        );
+        if (inPeriod.length === 0) continue;
+        contributions.set(
+          contributionKey(want, want.price.slug),
+          contributionsOf(meter.aggregation, windowSizeMs[meter.window], inPeriod),
+        );
+      }
+    }
+  }
+  return contributions;
+}
+
+function matchFilters(meter: Meter, price: PriceOfUsage): { dimension: number; values: string[] }[] {
+  return Object.entries(price.match).map(([name, value]) => {
+    const dimension = meter.dimensions.findIndex((candidate) => candidate.name === name);
+    if (dimension === -1) throw new RangeError(`price ${price.slug}: meter ${meter.slug} has no dimension ${name}`);
+    return { dimension, values: [value] };
+  });
+}
+
+/** By subject. */
+async function readWindows(clickhouse: ClickHouse, selection: UsageSelection): Promise<Map<string, WindowValue[]>> {
+  const windows = new Map<string, WindowValue[]>();
+  const add = (subject: string, windowStart: number, quantity: Quantity): void => {
+    const known = windows.get(subject);
+    if (known === undefined) windows.set(subject, [{ windowStart, quantity }]);
+    else known.push({ windowStart, quantity });
+  };
+  if (selection.meter.aggregation === 'unique') {
+    for (const row of await readFirstSeen(clickhouse, selection)) {
+      add(row.subject, row.windowStart, row.values * QUANTITY_ONE);
+    }
+  } else {
+    for (const row of await readUsage(clickhouse, selection)) add(row.subject!, row.bucketStart, row.quantity);
+  }
+  return windows;
+}
+
+/** The periods (by `keyText(tenant, subject, periodStart)`) that have usage of any meter in sealed chunks. */
+export async function readPeriodsWithUsage(
+  clickhouse: ClickHouse,
+  periods: readonly (PeriodKey & { readonly periodEnd: number })[],
+  seals: UsageBasis['seals'],
+): Promise<Set<string>> {
+  const sealed: SqlFragment = sealedRowsCondition(seals);
+  const found = new Set<string>();
+  const sharing = (period: PeriodKey & { readonly periodEnd: number }): string =>
+    keyText(period.tenant, period.periodStart, period.periodEnd);
+  for (const group of groupBy(periods, sharing).values()) {
+    for (const batch of inBatches(group, (period) => period.subject)) {
+      const { tenant, periodStart, periodEnd } = batch[0]!;
+      const rows = await clickhouse.query<{ subject_key: string }>(
+        `SELECT DISTINCT r.subject AS subject_key FROM usage_rollups AS r FINAL
+         WHERE r.tenant = {tenant:String} AND r.subject IN {subjects:Array(String)}
+           AND r.window_start >= toDateTime({from:UInt32}, 'UTC') AND r.window_start < toDateTime({to:UInt32}, 'UTC')
+           AND ${sealed.sql}`,
+        {
+          tenant,
+          subjects: batch.map((period) => period.subject),
+          from: boundSeconds(periodStart),
+          to: boundSeconds(periodEnd),
+          ...sealed.params,
+        },
+      );
+      for (const row of rows) found.add(keyText(tenant, row.subject_key, periodStart));
+    }
+  }
+  return found;
+}

@@ -1,0 +1,175 @@
+// Moves the rater's progress to the seals of now, step by step. One step:
+//
+//   read      seals and watermark in one snapshot, the published catalog, the progress of all raters
+//   verify    the chunks sealed since are in ClickHouse as they were sealed; if not: wait, and report I2
+//   find      what is due: windows that closed, late usage, periods that start, subscriptions that changed
+//   rate      in batches of subjects, a transaction each
+//   advance   the progress, unless another rater has done so
+//
+// A step that ends early (a crash, a store away, another rater ahead) leaves the progress where it was and is done again
+// from new seals. Batches that were committed write nothing the second time, because nothing is missing then.
+import type { Logger } from 'pino';
+import type { CatalogVersion, Meter } from '../domain/catalog.ts';
+import { emptyCatalog } from '../domain/catalog.ts';
+import { catalogVersions, publishedCatalog } from '../platform/catalog-store.ts';
+import { covers, isSameVector } from '../platform/usage-store/seal-vector.ts';
+import type { ChunkMismatch } from '../platform/usage-store/sealed-chunks.ts';
+import { readSeals } from '../platform/usage-store/seals.ts';
+import { changedSubjects, DueSubscriptions, readTenants, touchChanged } from './due-subscriptions.ts';
+import type { NewLineItem } from './line-item-store.ts';
+import type { RaterMetrics } from './metrics.ts';
+import { advanceProgress, type RaterProgress, readProgress } from './rater-progress.ts';
+import { type RatingBasis, type RatingStores, rateBatch, type SubjectWork } from './rating-batch.ts';
+import { readTouchedWindows, type TouchedWindows } from './touched-usage.ts';
+
+export type StepOutcome = 'idle' | 'rated' | 'behind' | 'mismatch';
+
+export interface RatingLoopParts extends RatingStores {
+  readonly metrics: RaterMetrics;
+  readonly logger: Logger;
+  readonly clock: () => number;
+  readonly allowedLatenessMs: number;
+  /** Subjects rated in one transaction. */
+  readonly batchSubjectsMax?: number;
+}
+
+export class RatingLoop {
+  private readonly parts: RatingLoopParts;
+  private readonly due: DueSubscriptions;
+  private versions: readonly CatalogVersion[] = [];
+
+  constructor(parts: RatingLoopParts) {
+    this.parts = parts;
+    this.due = new DueSubscriptions(parts.pool);
+  }
+
+  /** One step. Rejects when a store does not answer, or with a `RatingInvariantError`. */
+  async step(): Promise<StepOutcome> {
+    try {
+      const outcome = await this.run();
+      if (outcome === 'behind' || outcome === 'mismatch') this.due.again();
+      return outcome;
+    } catch (error) {
+      this.due.again();
+      throw error;
+    }
+  }
+
+  private async run(): Promise<StepOutcome> {
+    const { pool, verifier, allowedLatenessMs } = this.parts;
+    // The progress first: seals read after it are never behind it, unless a chunk was reopened.
+    const from = await readProgress(pool);
+    const seals = await readSeals(pool);
+    await this.readCatalog();
+    const { watermark } = seals;
+    const newest = this.versions.at(-1);
+    if (watermark === null || newest === undefined) return 'idle';
+    if (!covers(seals.vector, from.sealVector)) return this.waitForRepair(from);
+    const mismatches = await verifier.verifyNew(from.sealVector, seals.vector);
+    if (mismatches.length > 0) return this.mismatch(mismatches);
+
+    const basis: RatingBasis = { seals, watermark, versions: this.versions, allowedLatenessMs };
+    const touched = await this.findDue(basis, from, newest);
+    for (const work of this.batchesOf(touched)) {
+      const result = await rateBatch(this.parts, basis, work);
+      if (result.outcome === 'mismatch') return this.mismatch(result.mismatches);
+      if (result.outcome === 'behind') return 'behind';
+      this.count(result.lineItems);
+    }
+    this.parts.metrics.discrepancy('I2', 0);
+    const to = { sealVector: seals.vector, watermark, catalogVersion: newest.version };
+    const isMoved =
+      !isSameVector(to.sealVector, from.sealVector) ||
+      to.watermark !== from.watermark ||
+      to.catalogVersion !== from.catalogVersion;
+    if (!isMoved) return touched.size === 0 ? 'idle' : 'rated';
+    return (await advanceProgress(pool, from, to)) ? 'rated' : 'behind';
+  }
+
+  /** The versions up to the newest published one: a version that is not in every partition of the log is not in force. */
+  private async readCatalog(): Promise<void> {
+    const published = await publishedCatalog(this.parts.pool);
+    if (published.version === (this.versions.at(-1)?.version ?? 0)) return;
+    const versions = await catalogVersions(this.parts.pool);
+    this.versions = versions.filter((version) => version.version <= published.version);
+  }
+
+  private async findDue(basis: RatingBasis, from: RaterProgress, newest: CatalogVersion): Promise<TouchedWindows> {
+    const { pool, clickhouse, allowedLatenessMs } = this.parts;
+    const { watermark, seals } = basis;
+    const before = this.versions.find((version) => version.version === from.catalogVersion)?.catalog ?? emptyCatalog;
+    const { catalog } = newest;
+    // Usage that nobody was billed for by default may be billed from the start now.
+    const isNewlyBilled = before.defaultPlan === null && catalog.defaultPlan !== null;
+    const touched = await readTouchedWindows(clickhouse, {
+      meters: this.meters(),
+      from: isNewlyBilled ? { ...from, watermark: null } : from,
+      to: { sealVector: seals.vector, watermark },
+      allowedLatenessMs,
+    });
+    if (catalog.subscriptions.length === 0 && before.subscriptions.length === 0) return touched;
+    const tenants = await readTenants(pool, catalog);
+    if (from.catalogVersion !== newest.version) {
+      const subjects = changedSubjects(before, catalog);
+      if (subjects.length > 0) await touchChanged(pool, catalog, tenants, subjects, watermark, touched);
+    }
+    await this.due.touchDue(catalog, tenants, watermark, touched);
+    return touched;
+  }
+
+  /** Every meter there ever was: a pinned price may be for one that the newest catalog does not have. */
+  private meters(): Meter[] {
+    const meters = new Map<string, Meter>();
+    for (const { catalog } of this.versions) for (const meter of catalog.meters) meters.set(meter.slug, meter);
+    return [...meters.values()];
+  }
+
+  private *batchesOf(touched: TouchedWindows): Iterable<SubjectWork[]> {
+    const batchSubjectsMax = this.parts.batchSubjectsMax ?? 200;
+    let batch: SubjectWork[] = [];
+    for (const [tenant, subjects] of touched) {
+      for (const [subject, times] of subjects) {
+        batch.push({ tenant, subject, times });
+        if (batch.length < batchSubjectsMax) continue;
+        yield batch;
+        batch = [];
+      }
+    }
+    if (batch.length > 0) yield batch;
+  }
+
+  private count(lineItems: readonly NewLineItem[]): void {
+    const { metrics, clock, allowedLatenessMs } = this.parts;
+    const now = clock();
+    for (const { item } of lineItems) {
+      metrics.lineItemsWritten(item.kind, 1);
+      if (item.cause !== 'window_closed') continue;
+      metrics.windowCloseDelay((now - item.windowEnd - allowedLatenessMs) / 1_000);
+    }
+  }
+
+  private waitForRepair(from: RaterProgress): StepOutcome {
+    this.parts.logger.warn(
+      { rated: from.sealVector },
+      'fewer chunks are sealed than were rated: one is being repaired',
+    );
+    return 'mismatch';
+  }
+
+  private mismatch(mismatches: readonly ChunkMismatch[]): StepOutcome {
+    this.parts.metrics.discrepancy('I2', mismatches.length);
+    for (const { seal, foundCount, foundChecksum } of mismatches.slice(0, 10)) {
+      this.parts.logger.error(
+        {
+          generation: seal.generation,
+          partition: seal.partition,
+          chunk: seal.chunk,
+          sealed: { rows: seal.rollupCount.toString(), checksum: seal.rollupChecksum.toString() },
+          found: { rows: foundCount.toString(), checksum: foundChecksum.toString() },
+        },
+        'ClickHouse does not hold the roll-ups that were sealed; nothing is rated until it does',
+      );
+    }
+    return 'mismatch';
+  }
+}
