@@ -1,0 +1,117 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { LosslessNumber } from 'lossless-json';
+import { Decimal } from './decimal.ts';
+import { formatQuantity, parseQuantity, QUANTITY_ONE, quantityToDecimal, readQuantity } from './quantity.ts';
+
+const LIMIT = 10n ** 38n;
+const quantities = fc.bigInt({ min: -LIMIT + 1n, max: LIMIT - 1n });
+
+describe('parseQuantity', () => {
+  it.each([
+    ['0', 0n],
+    ['-0', 0n],
+    ['0.0e400', 0n],
+    ['1', QUANTITY_ONE],
+    ['-1.5', -3n * (QUANTITY_ONE / 2n)],
+    ['0.000000000001', 1n],
+    ['1e-12', 1n],
+    ['10e-13', 1n],
+    ['1.000000000001000', QUANTITY_ONE + 1n],
+    ['1e3', 1000n * QUANTITY_ONE],
+    ['1E+3', 1000n * QUANTITY_ONE],
+    ['12.5e1', 125n * QUANTITY_ONE],
+    ['1e25', 10n ** 37n],
+    ['99999999999999999999999999.999999999999', LIMIT - 1n],
+    ['-99999999999999999999999999.999999999999', -LIMIT + 1n],
+  ])('reads %s', (text, quantity) => {
+    expect(parseQuantity(text)).toBe(quantity);
+  });
+
+  it.each([
+    ['a 27th integer digit', '100000000000000000000000000'],
+    ['a 13th fraction digit', '0.0000000000001'],
+    ['the same by an exponent', '1e-13'],
+    ['an exponent too large', '1e26'],
+    ['an exponent beyond all bounds', '1e999'],
+    ['an exponent that costs memory', '1e999999999'],
+    ['no number', 'abc'],
+    ['nothing', ''],
+    ['a sign alone', '-'],
+    ['a plus', '+1'],
+    ['spaces', ' 1'],
+    ['a bare point', '.5'],
+    ['hexadecimal', '0x10'],
+    ['a separator', '1_000'],
+    ['a very long number', '1'.repeat(65)],
+  ])('refuses %s', (_, text) => {
+    expect(parseQuantity(text)).toBeNull();
+  });
+});
+
+describe('readQuantity', () => {
+  it.each<[unknown, bigint]>([
+    [7, 7n * QUANTITY_ONE],
+    [-0, 0n],
+    [0.25, QUANTITY_ONE / 4n],
+    [1e-7, 100_000n],
+    [1e21, 10n ** 33n],
+    [Number.MAX_SAFE_INTEGER, 9007199254740991n * QUANTITY_ONE],
+    ['88', 88n * QUANTITY_ONE],
+    ['-0.5', -(QUANTITY_ONE / 2n)],
+    [new LosslessNumber('12345678901234567890.5'), 123456789012345678905n * (QUANTITY_ONE / 10n)],
+    [new LosslessNumber('1e2'), 100n * QUANTITY_ONE],
+  ])('reads %p', (value, quantity) => {
+    expect(readQuantity(value)).toBe(quantity);
+  });
+
+  it.each<[unknown]>([
+    [Number.NaN],
+    [Number.POSITIVE_INFINITY],
+    [null],
+    [undefined],
+    [true],
+    [''],
+    ['abc'],
+    ['1e2'],
+    [' 1'],
+    ['١'],
+    [[1]],
+    [{}],
+    [{ value: '1' }],
+    [{ value: '1', isLosslessNumber: true }],
+    [5n],
+  ])('refuses %p: what is no number never becomes a zero', (value) => {
+    expect(readQuantity(value)).toBeNull();
+  });
+
+  it('reads every double that a JSON text can hold exactly as JavaScript prints it, or refuses it', () => {
+    fc.assert(
+      fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (value) => {
+        const quantity = readQuantity(value);
+        if (quantity === null) {
+          const [, fraction = '', exponent = '0'] = /^-?\d+(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value)) ?? [];
+          expect(fraction.length - Number(exponent) > 12 || Math.abs(value) >= 1e26).toBe(true);
+        } else expect(Number(formatQuantity(quantity))).toBe(value === 0 ? 0 : value);
+      }),
+    );
+  });
+});
+
+describe('formatQuantity', () => {
+  it('is the shortest text, and is read back', () => {
+    fc.assert(
+      fc.property(quantities, (quantity) => {
+        const text = formatQuantity(quantity);
+        expect(text).toMatch(/^(0|-?(0|[1-9]\d*)(\.\d*[1-9])?)$/);
+        expect(parseQuantity(text)).toBe(quantity);
+        expect(readQuantity(text)).toBe(quantity);
+        expect(quantityToDecimal(quantity).equals(Decimal.parse(text))).toBe(true);
+      }),
+    );
+  });
+
+  it('also writes sums that are longer than any single value', () => {
+    expect(formatQuantity((LIMIT - 1n) * 1000n)).toBe('99999999999999999999999999999.999999999');
+  });
+});

@@ -1,0 +1,204 @@
+// The JSON Schema is for editors; the reader decides. This keeps the two in step: starting from a catalog that both
+// accept, every single change in the table is judged alike by both.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { describe, expect, it } from '@jest/globals';
+import { parse, stringify } from 'yaml';
+import { formatCatalogError, readCatalog } from '../../domain/catalog-file.ts';
+import { projectFile } from '../../platform/project-root.ts';
+
+// ajv comes with fastify and is CommonJS.
+type Validate = ((value: unknown) => boolean) & { errors?: unknown };
+const { Ajv2020 } = createRequire(import.meta.url)('ajv/dist/2020.js') as {
+  Ajv2020: new (options: object) => { compile(schema: object): Validate };
+};
+const schema = JSON.parse(readFileSync(projectFile('schemas/catalog/catalog.schema.json'), 'utf8')) as object;
+const validate = new Ajv2020({ strict: true, strictRequired: false, strictTypes: false }).compile(schema);
+
+type Path = readonly (string | number)[];
+const DELETED = Symbol('deleted');
+
+const base = () => ({
+  currency: 'USD',
+  meters: [
+    {
+      slug: 'tokens',
+      eventType: 'llm',
+      aggregation: 'sum',
+      value: 'data.n',
+      required: false,
+      groupBy: { model: 'data.model' },
+      window: '1h',
+    },
+    { slug: 'calls', eventType: 'llm', aggregation: 'count' },
+  ],
+  plans: [
+    {
+      slug: 'p',
+      billingPeriod: 'month',
+      calendar: true,
+      timezone: 'UTC',
+      prices: [
+        { slug: 'unit', meter: 'tokens', match: { model: 'm' }, model: 'per_unit', unitAmount: '0.1' },
+        {
+          slug: 'tiered',
+          meter: 'tokens',
+          model: 'graduated',
+          tiers: [
+            { upTo: '10', unitAmount: '1' },
+            { upTo: null, unitAmount: '0.5', flatAmount: '2' },
+          ],
+        },
+        { slug: 'volume', meter: 'calls', model: 'volume', tiers: [{ upTo: null, flatAmount: '2' }] },
+        { slug: 'packs', meter: 'calls', model: 'package', packageSize: '100', packageAmount: '4.00' },
+        { slug: 'fee', model: 'flat', flatAmount: '20' },
+      ],
+    },
+  ],
+  subscriptions: [{ subject: 's', plan: 'p', startsAt: '2026-11-01T00:00:00Z', tenant: 'acme' }],
+  defaultPlan: 'p',
+});
+
+function changed(path: Path, value: unknown): unknown {
+  const root = base() as unknown;
+  let parent = root as Record<string | number, unknown>;
+  for (const key of path.slice(0, -1)) parent = parent[key] as Record<string | number, unknown>;
+  const key = path.at(-1)!;
+  if (value === DELETED) delete parent[key];
+  else Object.defineProperty(parent, key, { value, enumerable: true, configurable: true, writable: true });
+  return root;
+}
+
+function judgements(catalog: unknown): { reader: string[]; schema: boolean } {
+  const text = stringify(catalog, { aliasDuplicateObjects: false });
+  const reading = readCatalog(text, 'p.yaml');
+  return { reader: reading.ok ? [] : reading.errors.map(formatCatalogError), schema: validate(parse(text)) };
+}
+
+const meter = ['meters', 0] as const;
+const plan = ['plans', 0] as const;
+const price = (index: number) => [...plan, 'prices', index] as const;
+const tier = (index: number) => [...price(1), 'tiers', index] as const;
+
+const valid: readonly (readonly [Path, unknown])[] = [
+  [['defaultPlan'], DELETED],
+  [['defaultPlan'], null],
+  [['subscriptions'], DELETED],
+  [['subscriptions', 0, 'tenant'], DELETED],
+  [['subscriptions', 0, 'tenant'], null],
+  [['subscriptions', 0, 'subject'], 'ключ 🔑'],
+  [['subscriptions', 0, 'startsAt'], '2026-11-01t02:00:00.000+02:00'],
+  [[...meter, 'window'], '15m'],
+  [[...meter, 'window'], DELETED],
+  [[...meter, 'required'], true],
+  [[...meter, 'aggregation'], 'unique'],
+  [[...meter, 'value'], 'data.usage.input tokens'],
+  [['meters', 1, 'required'], false],
+  [['meters', 1, 'groupBy'], {}],
+  [[...plan, 'billingPeriod'], DELETED],
+  [[...plan, 'calendar'], false],
+  [[...plan, 'timezone'], 'Europe/Berlin'],
+  [[...plan, 'prices'], []],
+  [[...price(0), 'match'], DELETED],
+  [[...price(0), 'unitAmount'], '-12345678901234567890.000000000000000000001'],
+  [[...tier(1), 'unitAmount'], DELETED],
+];
+
+const invalid: readonly (readonly [Path, unknown])[] = [
+  [['currency'], DELETED],
+  [['currency'], 'usd'],
+  [['extra'], 1],
+  [['__proto__'], {}],
+  [['meters'], {}],
+  [['plans'], null],
+  [['defaultPlan'], 'a b'],
+  ...['slug', 'eventType', 'aggregation', 'value'].map((key) => [[...meter, key], DELETED] as const),
+  [[...meter, 'slug'], '-x'],
+  [[...meter, 'slug'], 'x'.repeat(101)],
+  [[...meter, 'eventType'], ''],
+  [[...meter, 'eventType'], 'x'.repeat(257)],
+  [[...meter, 'eventType'], 'a\u0007b'],
+  [[...meter, 'aggregation'], 'avg'],
+  [[...meter, 'value'], 'data'],
+  [[...meter, 'value'], 'data.a..b'],
+  [[...meter, 'value'], 'n'],
+  [[...meter, 'value'], 'data.a.__proto__'],
+  [[...meter, 'value'], `data${'.a'.repeat(17)}`],
+  [[...meter, 'required'], 'yes'],
+  [[...meter, 'window'], '2h'],
+  [[...meter, 'groupBy'], []],
+  [[...meter, 'groupBy', 'subject'], 'data.s'],
+  [[...meter, 'groupBy', 'toString'], 'data.s'],
+  [[...meter, 'groupBy', '__proto__'], 'data.s'],
+  [[...meter, 'groupBy', 'a b'], 'data.s'],
+  [[...meter, 'groupBy', 'x'], 's'],
+  [['meters', 1, 'value'], 'data.n'],
+  [['meters', 1, 'required'], true],
+  [[...plan, 'slug'], DELETED],
+  [[...plan, 'prices'], DELETED],
+  [[...plan, 'billingPeriod'], 'year'],
+  [[...plan, 'calendar'], 'no'],
+  [[...plan, 'timezone'], '+02:00'],
+  ...[0, 1, 2, 3, 4].flatMap((index) => ['slug', 'model'].map((key) => [[...price(index), key], DELETED] as const)),
+  ...[0, 1, 2, 3].map((index) => [[...price(index), 'meter'], DELETED] as const),
+  ...[0, 1, 2, 3, 4].map((index) => [[...price(index), 'extra'], 'x'] as const),
+  [[...price(0), 'model'], 'stairs'],
+  [[...price(0), 'model'], 'flat'],
+  [[...price(0), 'match', 'model'], 4],
+  [[...price(0), 'unitAmount'], 0.1],
+  [[...price(0), 'unitAmount'], 1],
+  [[...price(0), 'unitAmount'], '1e3'],
+  [[...price(0), 'unitAmount'], '.5'],
+  [[...price(0), 'unitAmount'], '1,5'],
+  [[...price(0), 'unitAmount'], DELETED],
+  [[...price(1), 'tiers'], []],
+  [[...price(1), 'tiers'], DELETED],
+  [[...tier(0), 'upTo'], DELETED],
+  [[...tier(0), 'upTo'], null],
+  [[...tier(0), 'upTo'], 10],
+  [[...tier(0), 'upTo'], '0'],
+  [[...tier(0), 'upTo'], '-1'],
+  [[...tier(0), 'unitAmount'], DELETED],
+  [[...tier(1), 'upTo'], '20'],
+  [[...tier(1), 'extra'], '1'],
+  [[...price(3), 'packageSize'], '0.0'],
+  [[...price(3), 'packageSize'], '-5'],
+  [[...price(3), 'packageAmount'], DELETED],
+  [[...price(4), 'flatAmount'], DELETED],
+  [[...price(4), 'meter'], 'tokens'],
+  ...['subject', 'plan', 'startsAt'].map((key) => [['subscriptions', 0, key], DELETED] as const),
+  [['subscriptions', 0, 'startsAt'], '2026-11-01'],
+  [['subscriptions', 0, 'startsAt'], '2026-11-01T00:00:00'],
+  [['subscriptions', 0, 'startsAt'], '2026-13-01T00:00:00Z'],
+  [['subscriptions', 0, 'startsAt'], '2026-11-01T24:00:00Z'],
+  [['subscriptions', 0, 'startsAt'], '2026-11-01T00:00:00.0001Z'],
+  [['subscriptions', 0, 'tenant'], 7],
+  [['subscriptions', 0, 'extra'], 1],
+];
+
+const named = (table: readonly (readonly [Path, unknown])[]) =>
+  table.map(([path, value]): [string, Path, unknown] => [
+    `${path.join('.')} ${value === DELETED ? 'deleted' : `= ${(JSON.stringify(value) ?? '').slice(0, 60)}`}`,
+    path,
+    value,
+  ]);
+
+describe('the JSON Schema of the catalog and the reader', () => {
+  it('both accept the base and the sample', () => {
+    expect(judgements(base())).toEqual({ reader: [], schema: true });
+    expect(judgements(parse(readFileSync(projectFile('deploy/catalogs/ai-api.yaml'), 'utf8')))).toEqual({
+      reader: [],
+      schema: true,
+    });
+  });
+
+  it.each(named(valid))('both accept %s', (_, path, value) => {
+    expect(judgements(changed(path, value))).toEqual({ reader: [], schema: true });
+  });
+
+  it.each(named(invalid))('both refuse %s', (_, path, value) => {
+    const { reader, schema: accepted } = judgements(changed(path, value));
+    expect(reader).not.toEqual([]);
+    expect(accepted).toBe(false);
+  });
+});
