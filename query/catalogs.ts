@@ -14,14 +14,12 @@ export interface Catalogs {
   meter(slug: string): Promise<Meter | null>;
 }
 
-const beforeTheFirst: CatalogVersion = { version: 0, effectiveAt: 0, catalog: emptyCatalog };
-
 export function createCatalogs(pool: Pool): Catalogs {
   // There are few versions: one for each time a price list was changed.
-  const known = new Map<number, Catalog>([[0, beforeTheFirst.catalog]]);
+  const known = new Map<number, Catalog>([[0, emptyCatalog]]);
 
   const published = async (): Promise<CatalogVersion> => {
-    const newest = (await fromPostgres(() => publishedCatalog(pool))) ?? beforeTheFirst;
+    const newest = await fromPostgres(() => publishedCatalog(pool));
     known.set(newest.version, newest.catalog);
     return newest;
   };

@@ -9,8 +9,9 @@
 // An accepted event stays accepted. A rejected one turns to accepted when it is sent again with its cause mended.
 import type { Pool } from 'pg';
 import { formatRfc3339 } from '../domain/rfc3339.ts';
+import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
 import type { Catalogs } from './catalogs.ts';
-import { type Counted, countedIn, covers } from './core/counted-in.ts';
+import { type ChunkCatalog, type Counted, catalogVersionAt, countedIn, covers } from './core/counted-in.ts';
 import { QueryFault } from './core/query-fault.ts';
 import { refuseUnknown, single } from './core/query-parameters.ts';
 import { type AcceptedRow, readEventRows } from './event-store.ts';
@@ -20,37 +21,49 @@ import { fromPostgres } from './store-problems.ts';
 /** No event's id or source is longer: 256 characters, of at most two UTF-16 units each. */
 const NAME_LENGTH_MAX = 512;
 
+/** Chunks are sealed after about half a minute. */
+const SEAL_WAIT_S = 30;
+
 interface SealRow {
-  readonly sealed: number | null;
-  readonly last_sealed: number | null;
+  readonly catalog_version: number;
+  readonly version_before: number;
+  readonly catalog_changes: ChunkCatalog['changes'];
 }
 
-/** Of the sealed chunk that holds an offset; null for an open one, beside the version the partition was last sealed with. */
-async function catalogVersionsOf(pool: Pool, row: AcceptedRow): Promise<SealRow> {
+/** What the seal of the chunk that holds an offset says; null while the chunk is open. */
+async function readChunkCatalog(
+  pool: Pool,
+  { generation, partition, offset }: AcceptedRow,
+): Promise<ChunkCatalog | null> {
   const { rows } = await fromPostgres(() =>
     pool.query<SealRow>(
-      `SELECT
-        (SELECT catalog_version FROM tallyline.chunk_seals
-         WHERE generation = $1 AND partition = $2 AND start_offset <= $3 AND end_offset > $3
-         ORDER BY chunk LIMIT 1) AS sealed,
-        (SELECT catalog_version FROM tallyline.partition_progress
-         WHERE generation = $1 AND partition = $2) AS last_sealed`,
-      [row.generation, row.partition, row.offset],
+      `SELECT seal.catalog_version, coalesce(before.catalog_version, 0) AS version_before, seal.catalog_changes
+       FROM tallyline.chunk_seals seal
+       LEFT JOIN tallyline.chunk_seals before ON before.generation = seal.generation
+         AND before.partition = seal.partition AND before.chunk = seal.chunk - 1
+       WHERE seal.generation = $1 AND seal.partition = $2 AND seal.start_offset <= $3 AND seal.end_offset > $3
+       LIMIT 1`,
+      [generation, partition, offset],
     ),
   );
-  return rows[0]!;
+  const seal = rows[0];
+  if (seal === undefined) return null;
+  const { catalog_changes: changes } = seal;
+  return { versionBefore: changes.length === 0 ? seal.catalog_version : seal.version_before, changes };
 }
 
 async function readCounted(pool: Pool, catalogs: Catalogs, row: AcceptedRow): Promise<Counted[]> {
-  const { sealed, last_sealed } = await catalogVersionsOf(pool, row);
-  if (sealed !== null) return countedIn(row, await catalogs.version(sealed));
-  const newest = await catalogs.published();
+  const chunk = await readChunkCatalog(pool, row);
+  if (chunk !== null) return countedIn(row, await catalogs.version(catalogVersionAt(chunk, Number(row.offset))));
+  // An open chunk does not say yet by which version it decides; most of the time there is only one in question.
+  const { catalog } = await catalogs.published();
   try {
-    return countedIn(row, newest.catalog);
-  } catch (error) {
-    // The open chunk may stand before the control record of the newest version.
-    if (last_sealed === null || last_sealed === newest.version) throw error;
-    return countedIn(row, await catalogs.version(last_sealed));
+    return countedIn(row, catalog);
+  } catch (cause) {
+    throw new HttpProblem('not_ready', 'The catalog has just changed while this event was counted. Ask again.', {
+      headers: retryAfter(SEAL_WAIT_S),
+      cause,
+    });
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog.ts';
-import { type Counted, countedIn, covers } from './counted-in.ts';
+import { type Counted, catalogVersionAt, countedIn, covers } from './counted-in.ts';
 
 const HOUR_MS = 3_600_000;
 const TEN = Date.UTC(2026, 10, 20, 10);
@@ -46,6 +46,26 @@ describe('where an event was counted', () => {
 
   it('says so when the catalog can’t be the one that accepted it', () => {
     expect(() => countedIn(event('{"input_tokens":"many"}'), catalog)).toThrow(/data.input_tokens must be a decimal/);
+  });
+});
+
+describe('the catalog version at an offset', () => {
+  const changes = [
+    { offset: 20, version: 2 },
+    { offset: 30, version: 4 },
+  ];
+  it.each([
+    [10, 1],
+    [19, 1],
+    [21, 2],
+    [29, 2],
+    [31, 4],
+  ])('of a chunk with changes at 20 and 30: at %d it is %d', (offset, version) => {
+    expect(catalogVersionAt({ versionBefore: 1, changes }, offset)).toBe(version);
+  });
+
+  it('is that of the chunk before where nothing changed', () => {
+    expect(catalogVersionAt({ versionBefore: 3, changes: [] }, 10)).toBe(3);
   });
 });
 

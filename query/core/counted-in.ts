@@ -24,6 +24,18 @@ export interface Counted {
   readonly groups: ReadonlyMap<string, string>;
 }
 
+/** What a sealed chunk says about the catalog versions its events were decided by. */
+export interface ChunkCatalog {
+  /** At the chunk's start: the version the chunk before ended with. */
+  readonly versionBefore: number;
+  /** Where in the chunk another version took effect, ascending. */
+  readonly changes: readonly { readonly offset: number; readonly version: number }[];
+}
+
+/** The version in force at an offset of the chunk. */
+export const catalogVersionAt = (chunk: ChunkCatalog, offset: number): number =>
+  chunk.changes.findLast((change) => change.offset <= offset)?.version ?? chunk.versionBefore;
+
 /** `catalog`: of the version in force where the event stands in the log. Throws an Error where that version could not have counted it. */
 export function countedIn(event: AcceptedEvent, catalog: Catalog): Counted[] {
   const meters = metersByType(catalog).get(event.type) ?? [];

@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type ReadApi, startReadApi } from '../test/support/read-api.ts';
+import { insertLineItems, type LineItemFields } from '../test/support/usage-rows.ts';
+
+const HOUR_MS = 3_600_000;
+const TEN = Date.UTC(2026, 10, 20, 10);
+const id = (n: number): string => `00000000-0000-5000-8000-${String(n).padStart(12, '0')}`;
+const item = (n: number, hour: number, more: Partial<LineItemFields> = {}): LineItemFields => ({
+  id: id(n),
+  windowStart: TEN + hour * HOUR_MS,
+  windowEnd: TEN + (hour + 1) * HOUR_MS,
+  ...more,
+});
+
+let api: ReadApi;
+const list = async (query: string, tenant?: string) => {
+  const answer = await api.get(`/v1/line-items?${query}`, tenant);
+  expect(answer).toMatchObject({ status: 200 });
+  return answer.body;
+};
+const ids = (page: { data: { id: string }[] }): number[] => page.data.map((one) => Number(one.id.slice(-4)));
+
+beforeAll(async () => {
+  api = await startReadApi();
+  await insertLineItems(api.pool, [
+    item(1, 2),
+    item(2, 0, { groups: { model: 'm-large' }, quantity: '1204.000', amount: '-0.0036120' }),
+    item(3, 1),
+    item(4, 0, { revision: 1, quantity: '0', amount: '0.00' }),
+    item(5, 0, { subject: 'cus_2', meter: null, price: 'flat' }),
+    item(6, 0, { tenant: 'umbrella' }),
+  ]);
+}, 120_000);
+afterAll(() => api?.stop());
+
+describe('line items', () => {
+  it('are shown whole, with amounts in their shortest form', async () => {
+    const { data, nextCursor } = await list('subject=cus_1&to=2026-11-20T11:00:00Z');
+    expect(nextCursor).toBeNull();
+    expect(data[0]).toEqual({
+      id: id(2),
+      subject: 'cus_1',
+      plan: 'basic',
+      price: 'input',
+      meter: 'input_tokens',
+      groups: { model: 'm-large' },
+      windowStart: '2026-11-20T10:00:00Z',
+      windowEnd: '2026-11-20T11:00:00Z',
+      periodStart: '2026-11-01T00:00:00Z',
+      periodEnd: '2026-12-01T00:00:00Z',
+      quantity: '1204',
+      amount: '-0.003612',
+      currency: 'USD',
+      kind: 'usage',
+      revision: 0,
+      createdAt: expect.stringMatching(/^20\d\d-.*Z$/),
+    });
+    expect(data[1]).toMatchObject({ id: id(4), quantity: '0', amount: '0', kind: 'adjustment', revision: 1 });
+    expect(data).toHaveLength(2);
+  });
+
+  it('come in order of window and writing, selected by subject and window start', async () => {
+    expect(ids(await list(''))).toEqual([2, 4, 5, 3, 1]);
+    expect(ids(await list('subject=cus_2'))).toEqual([5]);
+    expect(ids(await list('from=2026-11-20T11:00:00Z'))).toEqual([3, 1]);
+    expect(ids(await list('from=2026-11-20T11:00:00Z&to=2026-11-20T12:00:00Z'))).toEqual([3]);
+    expect(ids(await list(`subject=${encodeURIComponent("cus_1' OR '1'='1")}`))).toEqual([]);
+  });
+
+  it('are never another tenant’s', async () => {
+    expect(ids(await list('', 'umbrella'))).toEqual([6]);
+  });
+
+  it('refuse a NUL character, which Postgres could not look for', async () => {
+    const { status, body } = await api.get('/v1/line-items?subject=a%00b');
+    expect([status, body.code]).toEqual([400, 'invalid_parameter']);
+  });
+
+  it('page without repeating or hiding a row, whatever is written meanwhile', async () => {
+    const seen: number[] = [];
+    let cursor = '';
+    for (let page = 0; ; page += 1) {
+      const { data, nextCursor } = await list(`limit=2${cursor}`);
+      seen.push(...ids({ data }));
+      if (nextCursor === null) break;
+      cursor = `&cursor=${nextCursor}`;
+      await insertLineItems(api.pool, [item(100 + page, page === 0 ? -1 : 5, { price: `new-${page}` })]);
+    }
+    expect(seen.filter((n) => n < 100)).toEqual([2, 4, 5, 3, 1]);
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen).not.toContain(100);
+    expect(seen).toContain(101);
+  });
+
+  it('refuse a cursor of another selection', async () => {
+    const { nextCursor } = await list('limit=1&subject=cus_1');
+    const { status, body } = await api.get(`/v1/line-items?limit=1&subject=cus_2&cursor=${nextCursor}`);
+    expect([status, body.code]).toEqual([400, 'invalid_cursor']);
+    // With another tenant's cursor a tenant still sees its own rows only.
+    expect(ids(await list(`subject=cus_1&cursor=${nextCursor}`, 'umbrella'))).toEqual([6]);
+  });
+});

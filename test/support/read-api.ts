@@ -1,0 +1,120 @@
+// The read API on stores of its own, with two tenants and a catalog with a meter of every aggregation. The clock stands.
+import type { FastifyInstance } from 'fastify';
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog.ts';
+import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
+import type { PartitionBounds } from '../../platform/event-log/event-log.ts';
+import { createKeyring } from '../../platform/http/api-keys.ts';
+import { createHttpApp } from '../../platform/http/app.ts';
+import { migrate } from '../../platform/migrate.ts';
+import { createPool } from '../../platform/postgres/pool.ts';
+import type { Settings } from '../../platform/settings.ts';
+import type { StageContext } from '../../platform/stage.ts';
+import { type QueryParts, startQuery } from '../../query/main.ts';
+import { startTestClickHouse } from './clickhouse.ts';
+import { startTestPostgres } from './postgres.ts';
+import { insertCatalog, insertGeneration, insertKey } from './usage-rows.ts';
+
+export const PARTITIONS = 2;
+export const ALLOWED_LATENESS_MS = 5 * 60_000;
+/** 2026-11-20T12:00:30Z */
+export const NOW = Date.UTC(2026, 10, 20, 12, 0, 30);
+
+const logger = pino({ level: 'silent' });
+
+const meter = (slug: string, more: Partial<Meter> = {}): Meter => ({
+  slug,
+  eventType: 'llm.completion',
+  aggregation: 'sum',
+  valuePath: [slug],
+  required: false,
+  dimensions: [],
+  window: '1h',
+  ...more,
+});
+
+export const catalog: Catalog = {
+  ...emptyCatalog,
+  meters: [
+    meter('input_tokens', {
+      dimensions: [
+        { name: 'model', path: ['model'] },
+        { name: 'region', path: ['region'] },
+      ],
+    }),
+    meter('requests', { aggregation: 'count', valuePath: null, window: '1m' }),
+    meter('peak', { aggregation: 'max' }),
+    meter('low', { aggregation: 'min' }),
+    meter('seats', { aggregation: 'latest' }),
+    meter('users', { aggregation: 'unique' }),
+    meter('storage', { window: '1d' }),
+  ],
+};
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  // biome-ignore lint/suspicious/noExplicitAny: the bodies are what the tests look into.
+  readonly body: any;
+}
+
+export interface ReadApi {
+  readonly app: FastifyInstance;
+  readonly pool: QueryParts['pool'];
+  readonly clickhouse: ClickHouseDatabase;
+  /** The log's ends, by partition; to be changed by tests. */
+  readonly ends: number[];
+  /** GET with the key of a tenant; null: without one. */
+  get(path: string, tenant?: string | null): Promise<Answer>;
+  stop(): Promise<void>;
+}
+
+export const readContext = (): StageContext => ({
+  settings: { allowedLatenessMs: ALLOWED_LATENESS_MS } as Settings,
+  logger,
+  registry: new Registry(),
+  clock: () => NOW,
+});
+
+export async function ask(app: FastifyInstance, path: string, tenant: string | null): Promise<Answer> {
+  const headers = tenant === null ? {} : { authorization: `Bearer key-${tenant}` };
+  const response = await app.inject({ method: 'GET', url: path, headers });
+  const isJson = String(response.headers['content-type']).includes('json');
+  return { status: response.statusCode, headers: response.headers, body: isJson ? response.json() : response.body };
+}
+
+export async function startReadApi(): Promise<ReadApi> {
+  const [postgres, server] = await Promise.all([startTestPostgres(), startTestClickHouse()]);
+  const pool = createPool(postgres.url, logger);
+  const clickhouse = createClickHouse(server, logger);
+  await migrate(pool, clickhouse, logger);
+  await insertGeneration(pool, 'topic-1', PARTITIONS);
+  await insertCatalog(pool, 1, catalog);
+  await insertKey(pool, 'acme', 'key-acme');
+  await insertKey(pool, 'umbrella', 'key-umbrella');
+  const ends = Array<number>(PARTITIONS).fill(0);
+  const eventLog = {
+    topicId: 'topic-1',
+    partitions: PARTITIONS,
+    bounds: async (): Promise<PartitionBounds[]> =>
+      ends.map((endOffset, partition) => ({ partition, startOffset: 0, endOffset })),
+  };
+  const app = createHttpApp(logger);
+  const keyring = createKeyring(pool, () => NOW);
+  const stage = await startQuery(readContext(), { app, pool, clickhouse, eventLog, keyring });
+  return {
+    app,
+    pool,
+    clickhouse,
+    ends,
+    get: (path, tenant = 'acme') => ask(app, path, tenant),
+    stop: async () => {
+      await app.close();
+      await stage.stop();
+      await clickhouse.close();
+      await pool.end();
+      await Promise.all([postgres.stop(), server.stop()]);
+    },
+  };
+}

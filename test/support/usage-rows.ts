@@ -1,0 +1,220 @@
+// Rows of the stores as the aggregator, the rater and the catalog leave them, for tests of what reads them.
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import type { Catalog } from '../../domain/catalog.ts';
+import { dedupKeyOf, partitionOf } from '../../domain/usage-event.ts';
+import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
+import { TabSeparatedBody } from '../../platform/clickhouse/tab-separated.ts';
+
+export interface RollUp {
+  readonly tenant?: string;
+  readonly meter: string;
+  readonly subject?: string;
+  readonly windowStart: number;
+  readonly groupValues?: readonly string[];
+  readonly partition?: number;
+  readonly chunk?: number;
+  readonly epoch?: number;
+  readonly version?: number;
+  readonly value: string;
+  readonly latest?: { readonly eventTime: number; readonly offset: number };
+  readonly uniqueValues?: readonly string[];
+}
+
+export async function insertRollUps(clickhouse: ClickHouse, rows: readonly RollUp[]): Promise<void> {
+  const body = new TabSeparatedBody();
+  for (const row of rows) {
+    body.text(row.tenant ?? 'acme');
+    body.text(row.meter);
+    body.text(row.subject ?? 'cus_1');
+    body.seconds(row.windowStart);
+    body.texts(row.groupValues ?? []);
+    body.number(1);
+    body.number(row.partition ?? 0);
+    body.number(row.chunk ?? 0);
+    body.number(row.epoch ?? 1);
+    body.number(row.version ?? 1);
+    body.number(row.value);
+    body.number(1);
+    body.number(row.latest?.eventTime ?? 0);
+    body.number(row.latest?.eventTime ?? 0);
+    body.number(row.latest?.offset ?? 0);
+    body.number(0);
+    body.texts(row.uniqueValues ?? []);
+    body.number(0);
+    body.endRow();
+  }
+  const columns = ['tenant', 'meter', 'subject', 'window_start', 'group_values', 'generation', 'partition', 'chunk'];
+  columns.push('epoch', 'version', 'value', 'event_count', 'latest_event_time', 'latest_append_time');
+  columns.push('latest_offset', 'latest_index', 'unique_values', 'row_hash');
+  await clickhouse.insert('usage_rollups', columns, [body.finish()]);
+}
+
+export interface EventRow {
+  readonly tenant?: string;
+  readonly source?: string;
+  readonly id: string;
+  readonly type?: string;
+  readonly subject?: string;
+  readonly eventTime: number;
+  readonly receivedAt: number;
+  readonly data?: string;
+  readonly offset: number;
+  readonly epoch?: number;
+  /** Why it was not counted; absent: it was. */
+  readonly reason?: 'conflict' | 'too_late' | 'poison';
+}
+
+/** `partitions`: of the log, which decides the row's own. */
+export async function insertEvents(
+  clickhouse: ClickHouse,
+  rows: readonly EventRow[],
+  partitions: number,
+): Promise<void> {
+  for (const rejected of [false, true]) {
+    const body = new TabSeparatedBody();
+    for (const row of rows.filter((one) => (one.reason !== undefined) === rejected)) {
+      const dedupKey = dedupKeyOf(row.tenant ?? 'acme', row.source ?? '', row.id);
+      for (const number of [1, partitionOf(dedupKey, partitions), row.offset, 0, row.epoch ?? 1]) body.number(number);
+      const names = [
+        row.tenant ?? 'acme',
+        row.source ?? '',
+        row.id,
+        row.type ?? 'llm.completion',
+        row.subject ?? 'cus_1',
+      ];
+      for (const name of names) body.text(name);
+      for (const time of [row.eventTime, row.receivedAt, row.receivedAt]) body.millis(time);
+      body.bytes(dedupKey);
+      body.text(row.data ?? '{}');
+      if (rejected) for (const text of [row.reason!, row.reason!, `because of ${row.reason}`]) body.text(text);
+      body.endRow();
+    }
+    const names = ['generation', 'partition', 'offset', 'index', 'epoch', 'tenant', 'source', 'id', 'type', 'subject'];
+    const [table, columns] = rejected
+      ? [
+          'event_rejects',
+          ['event_time', 'received_at', 'rejected_at', 'dedup_key', 'bytes', 'reason', 'code', 'message'],
+        ]
+      : ['usage_events', ['event_time', 'received_at', 'accepted_at', 'dedup_key', 'data']];
+    if (body.rows > 0) await clickhouse.insert(table as string, [...names, ...(columns as string[])], [body.finish()]);
+  }
+}
+
+export interface ManifestRow {
+  readonly partition: number;
+  readonly chunk: number;
+  readonly epoch?: number;
+  readonly nextOffset: number;
+  readonly watermark: number;
+}
+
+export async function insertManifests(clickhouse: ClickHouse, rows: readonly ManifestRow[]): Promise<void> {
+  const body = new TabSeparatedBody();
+  for (const { partition, chunk, epoch = 1, nextOffset, watermark } of rows) {
+    for (const number of [1, partition, chunk, epoch, epoch * 2 ** 40 + nextOffset, 0, nextOffset]) body.number(number);
+    body.millis(0);
+    body.millis(watermark);
+    body.endRow();
+  }
+  const columns = ['generation', 'partition', 'chunk', 'epoch', 'version', 'start_offset', 'next_offset'];
+  await clickhouse.insert('manifests', [...columns, 'started_at', 'watermark'], [body.finish()]);
+}
+
+export async function insertGeneration(pool: pg.Pool, topicId: string, partitions: number): Promise<void> {
+  await pool.query(
+    `INSERT INTO tallyline.topic_generations (generation, topic, topic_id, partitions, chunk_offsets, slot_ms, horizon_ms)
+     VALUES (1, 'usage', $1, $2, 1024, 30000, 3024000000)`,
+    [topicId, partitions],
+  );
+}
+
+export interface Seal {
+  readonly partition: number;
+  readonly chunk: number;
+  readonly endOffset: number;
+  readonly watermark: number;
+  /** At the chunk's end. */
+  readonly catalogVersion: number;
+  readonly catalogChanges?: readonly { readonly offset: number; readonly version: number }[];
+}
+
+/** Seals the partition's next chunk up to `endOffset` and moves its progress there. */
+export async function insertSeal(pool: pg.Pool, seal: Seal): Promise<void> {
+  const { partition, chunk, endOffset, catalogVersion, catalogChanges = [] } = seal;
+  const watermark = new Date(seal.watermark);
+  await pool.query(
+    `INSERT INTO tallyline.chunk_seals (generation, partition, chunk, epoch, start_offset, end_offset, watermark,
+       catalog_version, event_count, event_checksum, rollup_count, rollup_checksum, reject_count, reject_checksum,
+       accepted, duplicate, conflict, too_late, poison, tenant_outcomes, catalog_changes)
+     SELECT 1, $1, $2, 1, coalesce(max(end_offset), 0), $3, $4, $5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '{}', $6
+     FROM tallyline.chunk_seals WHERE generation = 1 AND partition = $1`,
+    [partition, chunk, endOffset, watermark, catalogVersion, JSON.stringify(catalogChanges)],
+  );
+  await pool.query(
+    `INSERT INTO tallyline.partition_progress (generation, partition, epoch, next_offset, next_chunk, watermark, catalog_version)
+     VALUES (1, $1, 1, $2, $3, $4, $5)
+     ON CONFLICT (generation, partition) DO UPDATE
+       SET next_offset = $2, next_chunk = $3, watermark = $4, catalog_version = $5`,
+    [partition, endOffset, chunk + 1, watermark, catalogVersion],
+  );
+}
+
+export async function insertCatalog(pool: pg.Pool, version: number, catalog: Catalog): Promise<void> {
+  await pool.query(
+    `INSERT INTO tallyline.catalog_versions (version, effective_at, catalog, source, digest, published_at)
+     VALUES ($1, now(), $2, '', $3, now())`,
+    [version, JSON.stringify(catalog), createHash('sha256').update(JSON.stringify(catalog)).digest()],
+  );
+}
+
+export async function insertKey(pool: pg.Pool, tenant: string, key: string): Promise<void> {
+  await pool.query('INSERT INTO tallyline.api_keys (id, tenant, key_hash) VALUES ($1, $2, $3)', [
+    `key-of-${tenant}`,
+    tenant,
+    createHash('sha256').update(key).digest(),
+  ]);
+}
+
+export interface LineItemFields {
+  readonly id: string;
+  readonly tenant?: string;
+  readonly subject?: string;
+  readonly meter?: string | null;
+  readonly price?: string;
+  readonly groups?: Readonly<Record<string, string>>;
+  readonly windowStart: number;
+  readonly windowEnd: number;
+  readonly quantity?: string;
+  readonly amount?: string;
+  readonly revision?: number;
+}
+
+/** In the billing period of November 2026, by catalog version 1. */
+export async function insertLineItems(pool: pg.Pool, items: readonly LineItemFields[]): Promise<void> {
+  const [periodStart, periodEnd] = ['2026-11-01T00:00:00Z', '2026-12-01T00:00:00Z'];
+  for (const item of items) {
+    const { tenant = 'acme', subject = 'cus_1', revision = 0 } = item;
+    await pool.query(
+      `INSERT INTO tallyline.billing_periods (tenant, subject, period_start, period_end, plan, catalog_version, timeline_version)
+       VALUES ($1, $2, $3, $4, 'basic', 1, 1) ON CONFLICT DO NOTHING`,
+      [tenant, subject, periodStart, periodEnd],
+    );
+    await pool.query(
+      `INSERT INTO tallyline.line_items (id, tenant, subject, plan, price, meter, groups, window_start, window_end,
+         period_start, period_end, quantity, amount, currency, kind, revision, cause, catalog_version, derivation)
+       VALUES ($1, $2, $3, 'basic', $4, $5, $6, $7, $8, $9, $10, $11, $12, 'USD', $13, $14, 'window_closed', 1, '{}')`,
+      [
+        ...[item.id, tenant, subject, item.price ?? 'input', item.meter === undefined ? 'input_tokens' : item.meter],
+        ...[
+          JSON.stringify(item.groups ?? {}),
+          new Date(item.windowStart),
+          new Date(item.windowEnd),
+          periodStart,
+          periodEnd,
+        ],
+        ...[item.quantity ?? '1.000', item.amount ?? '0.10', revision === 0 ? 'usage' : 'adjustment', revision],
+      ],
+    );
+  }
+}
