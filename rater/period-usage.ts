@@ -9,7 +9,6 @@ import type { Seals } from '../platform/usage-store/seals.ts';
 import { boundSeconds, readFirstSeen, readUsage, type UsageSelection } from '../platform/usage-store/usage-query.ts';
 import { contributionsOf, type WindowValue } from './core/contributions.ts';
 import type { Contribution } from './core/rate.ts';
-
 import { groupBy, keyText } from './keys.ts';
 import type { PeriodKey } from './line-item-store.ts';
 import { closedBefore } from './touched-usage.ts';
