@@ -1,7 +1,7 @@
 // `tallyline clickhouse` (internal): the in-process ClickHouse as a process of its own. `up` starts it, and so do tests.
 import type { Command } from 'commander';
 
-export function registerClickHouse(program: Command): void {
+export function registerClickHouseCommand(program: Command): void {
   program
     .command('clickhouse', { hidden: true })
     .description('serve the in-process ClickHouse over HTTP on loopback (internal: `up` starts it)')
@@ -13,14 +13,14 @@ export function registerClickHouse(program: Command): void {
         import('../platform/logging.ts'),
         import('../platform/lifecycle.ts'),
       ]);
-      const logger = createLogger('clickhouse', process.env['LOG_LEVEL'] ?? 'info');
-      const password = process.env['CLICKHOUSE_PASSWORD'];
+      const logger = createLogger('clickhouse', process.env.LOG_LEVEL ?? 'info');
+      const password = process.env.CLICKHOUSE_PASSWORD;
       if (password === undefined || password === '') throw new Error('CLICKHOUSE_PASSWORD is not set');
       const endpoint = await serveEmbeddedClickHouse(
         {
           dataDir: options.dataDir,
           port: Number(options.port),
-          username: process.env['CLICKHOUSE_USER'] ?? 'default',
+          username: process.env.CLICKHOUSE_USER ?? 'default',
           password,
         },
         logger,

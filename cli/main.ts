@@ -1,13 +1,29 @@
 #!/usr/bin/env node
 // The `tallyline` command. Each family of commands has a file of its own; what a command needs is loaded when it runs.
 import { Command } from 'commander';
-import { registerClickHouse } from './clickhouse.ts';
+import { registerClickHouseCommand } from './clickhouse.ts';
+import { registerDemoCommand } from './demo.ts';
+import { registerKeysCommand } from './keys.ts';
+import { registerMigrateCommand } from './migrate.ts';
+import { registerSettingsCommand } from './settings.ts';
+import { registerStageCommands } from './stages.ts';
+import { registerUpCommand } from './up.ts';
 
 const program = new Command('tallyline')
   .description('Usage metering that loses nothing and counts nothing twice: usage events in, priced line items out.')
   .showHelpAfterError('(tallyline --help shows what there is)');
 
-registerClickHouse(program);
+for (const register of [
+  registerUpCommand,
+  registerStageCommands,
+  registerKeysCommand,
+  registerMigrateCommand,
+  registerDemoCommand,
+  registerClickHouseCommand,
+  registerSettingsCommand,
+]) {
+  register(program);
+}
 
 try {
   await program.parseAsync();

@@ -11,6 +11,10 @@ export interface StopOptions {
 /** What a parent sends over IPC to have this process drain. */
 export const STOP_MESSAGE = 'stop';
 
+/** Nobody waits for an orphan, and the stores may be going too. */
+const ORPHAN_DRAIN_TIMEOUT_MS = 10_000;
+const ORPHANED = 'the parent process is gone';
+
 /**
  * Resolves, with the reason in words, once this process is to drain: on one of the signals, on the parent's message, or
  * when the channel to the parent closes because it is gone. A second signal is left to its default, which ends at once.
@@ -23,7 +27,7 @@ export function untilStopped(options: StopOptions = {}): Promise<string> {
   return new Promise((resolve) => {
     for (const signal of signals) process.once(signal, () => resolve(signal));
     if (process.send !== undefined) {
-      process.once('disconnect', () => resolve('the parent process is gone'));
+      process.once('disconnect', () => resolve(ORPHANED));
       process.on('message', (message) => {
         if (message === STOP_MESSAGE) resolve('the supervisor said so');
       });
@@ -40,7 +44,6 @@ export interface RunOptions extends StopOptions {
  * 1 when a stage failed, or when the drain took longer than the deadline. Stages are stopped in the order given.
  */
 export async function runStages(stages: readonly Stage[], logger: Logger, options: RunOptions = {}): Promise<0 | 1> {
-  const drainTimeoutMs = options.drainTimeoutMs ?? 30_000;
   let failure: unknown = null;
   const reason = await Promise.race([
     untilStopped(options),
@@ -54,6 +57,8 @@ export async function runStages(stages: readonly Stage[], logger: Logger, option
   if (failure === null) logger.info({ reason }, 'draining');
   else logger.fatal({ err: failure }, reason);
 
+  const allowedMs = options.drainTimeoutMs ?? 30_000;
+  const drainTimeoutMs = reason === ORPHANED ? Math.min(allowedMs, ORPHAN_DRAIN_TIMEOUT_MS) : allowedMs;
   let timer: NodeJS.Timeout | undefined;
   const overdue = new Promise<'overdue'>((resolve) => {
     timer = setTimeout(() => resolve('overdue'), drainTimeoutMs);

@@ -23,8 +23,15 @@ type Store = 'postgres' | 'clickhouse';
 /** Any number, the same in every version of Tallyline. */
 const LOCK_KEY = '7812340951';
 
-/** Applies what is missing. Two processes may call it at once: the second waits and finds nothing to do. */
-export async function migrate(pool: pg.Pool, clickhouse: MigratableClickHouse | null, logger: Logger): Promise<void> {
+/**
+ * Applies what is missing and returns the names of what it applied. Two processes may call it at once: the second waits and
+ * finds nothing to do.
+ */
+export async function migrate(
+  pool: pg.Pool,
+  clickhouse: MigratableClickHouse | null,
+  logger: Logger,
+): Promise<readonly string[]> {
   const client = await pool.connect();
   let broken = false;
   try {
@@ -38,8 +45,9 @@ export async function migrate(pool: pg.Pool, clickhouse: MigratableClickHouse | 
           store text NOT NULL, name text NOT NULL, checksum bytea NOT NULL,
           applied_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (store, name))`,
       );
-      await migratePostgres(client, logger);
-      if (clickhouse !== null) await migrateClickHouse(client, clickhouse, logger);
+      const applied = await migratePostgres(client, logger);
+      if (clickhouse !== null) applied.push(...(await migrateClickHouse(client, clickhouse, logger)));
+      return applied;
     } finally {
       await client.query('SELECT pg_advisory_unlock($1)', [LOCK_KEY]);
       await client.query('RESET statement_timeout');
@@ -53,7 +61,18 @@ export async function migrate(pool: pg.Pool, clickhouse: MigratableClickHouse | 
   }
 }
 
-async function migratePostgres(client: pg.PoolClient, logger: Logger): Promise<void> {
+/** Throws, saying what to do, where `migrate` has something left to do in Postgres. */
+export async function assertMigrated(pool: pg.Pool): Promise<void> {
+  const { rows } = await pool.query<{ there: boolean }>(
+    "SELECT to_regclass('tallyline.schema_migrations') IS NOT NULL AS there",
+  );
+  const missing = rows[0]?.there === true ? await missingFiles(pool, 'postgres') : await readMigrations('postgres');
+  if (missing.length > 0)
+    throw new Error(`the stores lack ${missing.map(({ name }) => name).join(', ')}: run \`tallyline migrate\` first`);
+}
+
+async function migratePostgres(client: pg.PoolClient, logger: Logger): Promise<string[]> {
+  const applied: string[] = [];
   for (const file of await missingFiles(client, 'postgres')) {
     await client.query('BEGIN');
     try {
@@ -67,14 +86,17 @@ async function migratePostgres(client: pg.PoolClient, logger: Logger): Promise<v
       });
     }
     logger.info({ store: 'postgres', migration: file.name }, 'schema migration applied');
+    applied.push(`postgres/${file.name}`);
   }
+  return applied;
 }
 
 async function migrateClickHouse(
   client: pg.PoolClient,
   clickhouse: MigratableClickHouse,
   logger: Logger,
-): Promise<void> {
+): Promise<string[]> {
+  const applied: string[] = [];
   await clickhouse.createDatabase?.();
   const tables = await clickhouse.query('SELECT name FROM system.tables WHERE database = currentDatabase() LIMIT 1');
   if (tables.length === 0) {
@@ -94,11 +116,13 @@ async function migrateClickHouse(
     }
     await record(client, 'clickhouse', file);
     logger.info({ store: 'clickhouse', migration: file.name }, 'schema migration applied');
+    applied.push(`clickhouse/${file.name}`);
   }
+  return applied;
 }
 
 /** The files not yet applied. Throws where an applied one was changed, or is unknown to this version. */
-async function missingFiles(client: pg.PoolClient, store: Store): Promise<MigrationFile[]> {
+async function missingFiles(client: pg.Pool | pg.PoolClient, store: Store): Promise<MigrationFile[]> {
   const files = await readMigrations(store);
   const { rows } = await client.query<{ name: string; checksum: Buffer }>(
     'SELECT name, checksum FROM tallyline.schema_migrations WHERE store = $1 ORDER BY name',

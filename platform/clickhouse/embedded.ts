@@ -70,7 +70,7 @@ export async function startEmbeddedClickHouse(
     new Promise<never>((_, reject) => child.once('close', (code, signal) => reject(ended(`status ${code ?? signal}`)))),
     new Promise<never>((_, reject) => child.once('error', reject)),
   ]);
-  logger.info({ url, pid: child.pid, dataDir: options.dataDir }, 'embedded ClickHouse is ready');
+  logger.info({ url, serverPid: child.pid, dataDir: options.dataDir }, 'embedded ClickHouse is ready');
 
   let stopping: Promise<void> | null = null;
   const failed = exited.then((how) => {

@@ -119,7 +119,7 @@ class RequestHandler {
       this.#authenticate(request, url);
       const body = await readBody(request, this.#bodyBytesMax);
       const inUrl = url.searchParams.get('query') ?? '';
-      if (/^\s*INSERT\b[^]*\bFORMAT\s+\w+\s*;?\s*$/i.test(inUrl)) {
+      if (/^\s*INSERT\b[\s\S]*\bFORMAT\s+\w+\s*;?\s*$/i.test(inUrl)) {
         // An insert of no rows is none.
         const none = { writtenRows: 0, writtenBytes: 0 };
         const summary = body.length === 0 ? none : await this.#engine.insert(statementOf(url, inUrl), body);

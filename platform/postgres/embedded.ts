@@ -33,8 +33,17 @@ const missingAsNull = (error: NodeJS.ErrnoException): null => {
   throw error;
 };
 
+export interface EmbeddedPostgresOptions {
+  /** Kept over a restart, so that clients find it again. Default: any free port. */
+  readonly port?: number;
+}
+
 /** Starts the server of `dataDir`, creating it if it is new. Rejects with what to do when it can't. */
-export async function startEmbeddedPostgres(dataDir: string, logger: Logger): Promise<EmbeddedPostgres> {
+export async function startEmbeddedPostgres(
+  dataDir: string,
+  logger: Logger,
+  options: EmbeddedPostgresOptions = {},
+): Promise<EmbeddedPostgres> {
   const directory = resolve(dataDir);
   const binaries = await findPostgresBinaries();
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -48,7 +57,7 @@ export async function startEmbeddedPostgres(dataDir: string, logger: Logger): Pr
 
   await stopLeftOver(cluster, logger);
   for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
+    const port = options.port ?? (await freePort());
     try {
       const server = await startServer(cluster, port, binaries, user, logger);
       const url = `postgresql://${USER}:${password}@127.0.0.1:${port}/${DATABASE}`;
@@ -58,7 +67,7 @@ export async function startEmbeddedPostgres(dataDir: string, logger: Logger): Pr
         await server.stop();
         throw error;
       }
-      logger.info({ port, pid: server.pid, dataDir: directory }, 'embedded Postgres is ready');
+      logger.info({ port, serverPid: server.pid, dataDir: directory }, 'embedded Postgres is ready');
       return { url, ...server };
     } catch (error) {
       // Another process took the port in between, or the kernel has yet to release a killed server's memory.
@@ -128,7 +137,7 @@ async function stopLeftOver(cluster: string, logger: Logger): Promise<void> {
   const pid = Number(pidFile.split('\n')[0]);
   // A pid that is not (or no longer) this cluster's server: Postgres itself clears such a file away.
   if (!Number.isSafeInteger(pid) || !isRunning(pid, cluster)) return;
-  logger.warn({ pid }, 'stopping the Postgres server that an earlier run left behind');
+  logger.warn({ serverPid: pid }, 'stopping the Postgres server that an earlier run left behind');
   await endProcess(pid, cluster);
 }
 

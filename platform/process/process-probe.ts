@@ -30,3 +30,20 @@ export async function waitUntilGone(pid: number, marker: string, timeoutMs: numb
   }
   return true;
 }
+
+/** When a process started, in the system's own terms; with the pid it names a process for good. Null: it does not run. */
+export function startTimeOf(pid: number): string | null {
+  if (process.platform === 'linux') {
+    try {
+      // The name of the program, in parentheses, may hold spaces; the state and the rest follow its last parenthesis.
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ');
+      return fields[0] === 'Z' ? null : (fields[19] ?? null);
+    } catch {
+      return null;
+    }
+  }
+  const { status, stdout } = spawnSync('ps', ['-p', String(pid), '-o', 'lstart='], { encoding: 'utf8' });
+  return status === 0 && stdout.trim() !== '' ? stdout.trim() : null;
+}

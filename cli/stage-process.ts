@@ -1,0 +1,103 @@
+// The life of a process that runs a stage: settings, stores, the stage, its HTTP server; then until it is told to stop or
+// can't go on. A process started by `up` says over the IPC channel when it serves, and ends when that channel closes.
+import type { Logger } from 'pino';
+import { type HttpServer, listen, startAdminServer } from '../platform/admin-server.ts';
+import { type Environment, parseSettings } from '../platform/config.ts';
+import { createRegistry, registerAdminRoutes } from '../platform/http/admin-routes.ts';
+import { createKeyring } from '../platform/http/api-keys.ts';
+import { createHttpApp } from '../platform/http/app.ts';
+import { runStages } from '../platform/lifecycle.ts';
+import { createLogger } from '../platform/logging.ts';
+import type { Stage, StageContext } from '../platform/stage.ts';
+import type { StageName } from './stages.ts';
+import { openStores, type Stores } from './stores.ts';
+
+interface Composition {
+  /** In the order in which they are drained. */
+  readonly stages: readonly Stage[];
+  readonly server: HttpServer;
+}
+
+/** What a supervised stage sends once it serves. */
+export interface ReadyMessage {
+  readonly ready: string;
+}
+
+const never = new Promise<never>(() => {});
+
+/** Resolves to the exit status once the stage is drained, or failed. */
+export async function runStage(name: StageName, overrides: Environment): Promise<0 | 1> {
+  const isSupervised = process.send !== undefined;
+  let isStarting = true;
+  if (isSupervised) process.once('disconnect', () => isStarting && process.exit(1));
+  const settings = parseSettings(process.env, overrides);
+  const logger = createLogger(name, settings.logLevel);
+  const registry = createRegistry();
+  const context: StageContext = { settings, logger, registry, clock: Date.now };
+  const stores = await openStores(settings, logger, `tallyline ${name}`);
+  try {
+    const { stages, server } = await (name === 'aggregator' || name === 'rater'
+      ? composeWorker(name, context, stores)
+      : composeHttp(name, context, stores));
+    logger.info({ url: server.url }, 'serving');
+    isStarting = false;
+    if (process.send === undefined) process.stdout.write(`ready ${server.url}\n`);
+    else if (process.connected) process.send({ ready: server.url } satisfies ReadyMessage);
+    const status = await runStages(stages, logger, isSupervised ? { signals: ['SIGTERM'] } : {});
+    // A drain that took too long leaves work behind that would use the stores while they close.
+    if (status === 0) {
+      await server.close();
+      await stores.close();
+    }
+    return status;
+  } catch (error) {
+    logger.fatal({ err: error }, 'the stage could not start');
+    return 1;
+  }
+}
+
+/** A stage whose only HTTP is for whoever runs it; that server is there before the stage is ready. */
+async function composeWorker(
+  name: 'aggregator' | 'rater',
+  context: StageContext,
+  stores: Stores,
+): Promise<Composition> {
+  const stages: Stage[] = [];
+  const { settings, registry, logger } = context;
+  const server = await startAdminServer(settings.http, registry, quiet(logger), () => stages);
+  if (name === 'aggregator') {
+    const { startAggregator } = await import('../aggregator/main.ts');
+    stages.push(await startAggregator(context, stores));
+  } else {
+    const { startRater } = await import('../rater/main.ts');
+    stages.push(await startRater(context, stores));
+  }
+  return { stages, server };
+}
+
+/** Routes must all be there before the app listens; while it drains, it first answers what it has taken. */
+async function composeHttp(
+  name: 'ingest' | 'query' | 'edge',
+  context: StageContext,
+  stores: Stores,
+): Promise<Composition> {
+  const { settings, registry, logger } = context;
+  const app = createHttpApp(logger);
+  const keyring = createKeyring(stores.pool, context.clock);
+  const stages: Stage[] = [];
+  if (name !== 'query') {
+    const { startIngest } = await import('../ingest/main.ts');
+    stages.push(await startIngest(context, { ...stores, app, keyring }));
+  }
+  if (name !== 'ingest') {
+    const { startQuery } = await import('../query/main.ts');
+    stages.push(await startQuery(context, { ...stores, app, keyring }));
+  }
+  registerAdminRoutes(app, registry, () => stages);
+  const server = await listen(app, settings.http);
+  const http: Stage = { name: 'http', notReady: () => null, failed: never, stop: () => server.close() };
+  return { stages: [http, ...stages], server };
+}
+
+/** Probes and scrapes come every few seconds and say nothing. */
+const quiet = (logger: Logger): Logger => logger.child({}, { level: 'warn' });

@@ -1,0 +1,66 @@
+// Opens the stores that a command or stage works on.
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
+import { createClickHouse } from '../platform/clickhouse/client.ts';
+import type { EventLog } from '../platform/event-log/event-log.ts';
+import { openPostgresEventLog } from '../platform/event-log/postgres/postgres-event-log.ts';
+import { registerAvroSchemas } from '../platform/event-log/schema-store.ts';
+import { assertMigrated } from '../platform/migrate.ts';
+import { createPool } from '../platform/postgres/pool.ts';
+import type { Settings } from '../platform/settings.ts';
+
+export interface Stores {
+  readonly pool: pg.Pool;
+  readonly clickhouse: ClickHouse;
+  readonly eventLog: EventLog;
+  close(): Promise<void>;
+}
+
+const missing = (name: string): Error =>
+  new Error(`${name} is not set: name a server, or run \`tallyline up\`, which starts an embedded one`);
+
+export function openPool(settings: Settings, logger: Logger, applicationName: string): pg.Pool {
+  if (settings.postgresUrl === null) throw missing('DATABASE_URL');
+  return createPool(settings.postgresUrl, logger, { applicationName });
+}
+
+export function openClickHouse(settings: Settings, logger: Logger): ReturnType<typeof createClickHouse> {
+  if (settings.clickhouse === null) throw missing('CLICKHOUSE_URL');
+  return createClickHouse(settings.clickhouse, logger);
+}
+
+/** The event log of these settings: Kafka where it is named, else Postgres. Creates the topic when it is new. */
+export async function openEventLog(settings: Settings, pool: pg.Pool, logger: Logger): Promise<EventLog> {
+  // A reader that meets a record finds its schema there, so the schemas go in before any record does.
+  await registerAvroSchemas(pool);
+  const { kafka, log, ingest } = settings;
+  const options = { appendTimeoutMs: ingest.appendTimeoutMs };
+  if (kafka === null) return openPostgresEventLog(pool, log, logger, options);
+  const { openKafkaEventLog } = await import('../platform/event-log/kafka/kafka-event-log.ts');
+  return openKafkaEventLog(kafka, log, logger, options);
+}
+
+/** All three. Rejects, with nothing left open, where one of them is not named, not there or not migrated. */
+export async function openStores(settings: Settings, logger: Logger, applicationName: string): Promise<Stores> {
+  const clickhouse = openClickHouse(settings, logger);
+  const pool = openPool(settings, logger, applicationName);
+  try {
+    await assertMigrated(pool);
+    const eventLog = await openEventLog(settings, pool, logger);
+    return {
+      pool,
+      clickhouse,
+      eventLog,
+      async close() {
+        await eventLog.close();
+        await clickhouse.close();
+        await pool.end();
+      },
+    };
+  } catch (error) {
+    await clickhouse.close();
+    await pool.end();
+    throw error;
+  }
+}

@@ -1,0 +1,20 @@
+// <data-dir>/api-key: a key of the tenant "default", so that a new installation can be used at once.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type pg from 'pg';
+import { newApiKey, storeApiKey } from '../../platform/api-key-store.ts';
+
+export const DEFAULT_TENANT = 'default';
+
+/** Makes the file (mode 600) where it is missing, and sees to it that Postgres knows its key. */
+export async function ensureApiKeyFile(dataDir: string, pool: pg.Pool): Promise<void> {
+  const file = join(dataDir, 'api-key');
+  try {
+    writeFileSync(file, `${newApiKey()}\n`, { mode: 0o600, flag: 'wx' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  }
+  const key = readFileSync(file, 'utf8').trim();
+  if (!/^tl_[\w-]{43}$/.test(key)) throw new Error(`${file} holds no API key: remove it, and a new one is made`);
+  await storeApiKey(pool, key, DEFAULT_TENANT, 'made by tallyline up');
+}

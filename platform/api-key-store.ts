@@ -1,0 +1,54 @@
+// API keys: 256 random bits, shown once, stored as their SHA-256.
+import { hash, randomBytes } from 'node:crypto';
+import type pg from 'pg';
+
+export interface ApiKey {
+  readonly id: string;
+  readonly tenant: string;
+  readonly name: string;
+  readonly createdAt: Date;
+  readonly revokedAt: Date | null;
+}
+
+export const newApiKey = (): string => `tl_${randomBytes(32).toString('base64url')}`;
+
+const newId = (): string => `key_${randomBytes(9).toString('base64url')}`;
+
+/** Makes a key of `tenant`. The key itself is nowhere but in the answer. */
+export async function createApiKey(pool: pg.Pool, tenant: string, name: string): Promise<{ id: string; key: string }> {
+  const key = newApiKey();
+  const id = await storeApiKey(pool, key, tenant, name);
+  return { id, key };
+}
+
+/** Stores a key if it is not there yet, and returns its id. A key that was revoked stays so. */
+export async function storeApiKey(pool: pg.Pool, key: string, tenant: string, name: string): Promise<string> {
+  const keyHash = hash('sha256', key, 'buffer');
+  const { rows } = await pool.query<{ id: string }>(
+    `WITH added AS (
+        INSERT INTO tallyline.api_keys (id, tenant, name, key_hash) VALUES ($1, $2, $3, $4) ON CONFLICT (key_hash) DO NOTHING
+        RETURNING id
+      ) SELECT id FROM added UNION ALL SELECT id FROM tallyline.api_keys WHERE key_hash = $4 LIMIT 1`,
+    [newId(), tenant, name, keyHash],
+  );
+  return rows[0]!.id;
+}
+
+/** Newest last; of one tenant, or of all. */
+export async function listApiKeys(pool: pg.Pool, tenant: string | null): Promise<ApiKey[]> {
+  const { rows } = await pool.query<ApiKey>(
+    `SELECT id, tenant, name, created_at AS "createdAt", revoked_at AS "revokedAt" FROM tallyline.api_keys
+      WHERE $1::text IS NULL OR tenant = $1 ORDER BY created_at, id`,
+    [tenant],
+  );
+  return rows;
+}
+
+/** False where there is no such key. Revoking again changes nothing. */
+export async function revokeApiKey(pool: pg.Pool, id: string): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    'UPDATE tallyline.api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1',
+    [id],
+  );
+  return rowCount === 1;
+}
