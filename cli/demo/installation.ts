@@ -31,6 +31,7 @@ function environment(): NodeJS.ProcessEnv {
     LOG_LEVEL: process.env.LOG_LEVEL ?? 'info',
     TALLYLINE_CHUNK_SLOT: '2s',
     TALLYLINE_CHUNK_OFFSETS: '64',
+    TALLYLINE_RATER_INTERVAL: '2s',
   };
 }
 

@@ -7,6 +7,7 @@ import { scaled, type UsageCell } from './oracle.ts';
 /** Quantities have 12 fraction digits and unit amounts may have 24. */
 export const MONEY_SCALE = 36;
 const QUANTITY_SCALE = 12;
+const DAY_MS = 86_400_000;
 const RATE_SCALE = MONEY_SCALE - QUANTITY_SCALE;
 
 /** plan → subject → amount as a count of 10^-MONEY_SCALE. */
@@ -97,36 +98,80 @@ const matches = (price: Exclude<Price, { model: 'flat' }>, cell: UsageCell): boo
     return cell.groups[index] === value;
   });
 
-/** What every customer owes for the windows that `isClosed` says are closed; it is given a window's end. */
-export function billsOf(catalog: Catalog, cells: Iterable<UsageCell>, isClosed: (windowEnd: number) => boolean): Bills {
+/** What is closed and what has begun at the time of the check, milliseconds. */
+export interface BillingTime {
+  readonly watermark: number;
+  readonly allowedLatenessMs: number;
+}
+
+/** The period starts of a subscription up to the watermark and to the next subscription, found day by day. */
+function startedPeriods(plan: Plan, startsAt: number, nextStartsAt: number, watermark: number): Set<number> {
+  const starts = new Set<number>();
+  const last = Math.min(nextStartsAt - 1, watermark);
+  for (let at = startsAt; at < last; at += DAY_MS) starts.add(periodStartOf({ plan, startsAt }, at));
+  if (startsAt <= last) starts.add(periodStartOf({ plan, startsAt }, last));
+  return starts;
+}
+
+const flatPricesOf = (plan: Plan): Price[] => plan.prices.filter(({ model }) => model === 'flat');
+
+/** The quantities of every customer's periods, by price; a flat price has the quantity 1 once it is due. */
+class Periods {
+  readonly all = new Map<string, { subject: string; plan: Plan; quantities: Map<Price, bigint> }>();
+
+  add(subject: string, plan: Plan, periodStart: number, price: Price, quantity: bigint): void {
+    const key = JSON.stringify([subject, plan.slug, periodStart]);
+    const period = this.all.get(key) ?? { subject, plan, quantities: new Map<Price, bigint>() };
+    this.all.set(key, period);
+    period.quantities.set(price, (period.quantities.get(price) ?? 0n) + quantity);
+  }
+}
+
+/**
+ * What every customer owes at that time: for the usage in closed windows, and the flat prices of the periods that have begun
+ * by subscription; those of the default plan are due where there is usage.
+ */
+export function billsOf(catalog: Catalog, cells: Iterable<UsageCell>, time: BillingTime): Bills {
+  const periods = new Periods();
   const bySubject = new Map<string, Subscription[]>();
   for (const subscription of catalog.subscriptions) {
     bySubject.set(subscription.subject, [...(bySubject.get(subscription.subject) ?? []), subscription]);
   }
-  const periodStarts = new Map<string, number>();
-  const periods = new Map<string, { subject: string; plan: Plan; quantities: Map<Price, bigint> }>();
-  for (const cell of cells) {
-    if (!isClosed(cell.windowEnd)) continue;
-    const contract = contractAt(catalog, bySubject.get(cell.subject) ?? [], cell.windowStart);
-    if (contract === null) continue;
-    // Most customers share a plan and its calendar, and calendars are slow.
-    const month = `${contract.plan.slug} ${contract.startsAt} ${cell.windowStart}`;
-    const periodStart = periodStarts.get(month) ?? periodStartOf(contract, cell.windowStart);
-    periodStarts.set(month, periodStart);
-    const key = JSON.stringify([cell.subject, contract.plan.slug, periodStart]);
-    const period = periods.get(key) ?? {
-      subject: cell.subject,
-      plan: contract.plan,
-      quantities: new Map<Price, bigint>(),
-    };
-    periods.set(key, period);
-    for (const price of contract.plan.prices) {
-      if (price.model === 'flat') period.quantities.set(price, 0n);
-      else if (matches(price, cell)) period.quantities.set(price, (period.quantities.get(price) ?? 0n) + cell.value);
+  for (const [subject, subscriptions] of bySubject) {
+    subscriptions.sort((a, b) => a.startsAt - b.startsAt);
+    for (const [i, { plan: slug, startsAt }] of subscriptions.entries()) {
+      const plan = catalog.plans.find((each) => each.slug === slug)!;
+      const nextStartsAt = subscriptions[i + 1]?.startsAt ?? Number.POSITIVE_INFINITY;
+      for (const periodStart of startedPeriods(plan, startsAt, nextStartsAt, time.watermark)) {
+        for (const price of flatPricesOf(plan)) periods.add(subject, plan, periodStart, price, 1n);
+      }
     }
   }
+
+  const periodStarts = new Map<string, number>();
+  const isBilledByDefault = new Set<string>();
+  for (const cell of cells) {
+    if (time.watermark < cell.windowEnd + time.allowedLatenessMs) continue;
+    const contract = contractAt(catalog, bySubject.get(cell.subject) ?? [], cell.windowStart);
+    if (contract === null) continue;
+    const { plan, startsAt } = contract;
+    // Most customers share a plan and its calendar, and calendars are slow.
+    const month = `${plan.slug} ${startsAt} ${cell.windowStart}`;
+    const periodStart = periodStarts.get(month) ?? periodStartOf(contract, cell.windowStart);
+    periodStarts.set(month, periodStart);
+    for (const price of plan.prices) {
+      if (price.model !== 'flat' && matches(price, cell))
+        periods.add(cell.subject, plan, periodStart, price, cell.value);
+    }
+    const defaultPeriod = JSON.stringify([cell.subject, periodStart]);
+    if (startsAt === null && !isBilledByDefault.has(defaultPeriod)) {
+      isBilledByDefault.add(defaultPeriod);
+      for (const price of flatPricesOf(plan)) periods.add(cell.subject, plan, periodStart, price, 1n);
+    }
+  }
+
   const bills: Bills = new Map();
-  for (const { subject, plan, quantities } of periods.values()) {
+  for (const { subject, plan, quantities } of periods.all.values()) {
     const bill = bills.get(plan.slug) ?? new Map<string, bigint>();
     bills.set(plan.slug, bill);
     let amount = bill.get(subject) ?? 0n;

@@ -5,7 +5,6 @@ import type { DemoEvent } from './demo-event.ts';
 import { Oracle, scaled, unscaled, usageKey } from './oracle.ts';
 import { amountOf, billsOf, MONEY_SCALE, periodStartOf } from './oracle-money.ts';
 
-const HOUR = 3_600_000;
 const at = (iso: string): number => Date.parse(iso);
 
 const tokens: Meter = {
@@ -161,10 +160,33 @@ describe('bills', () => {
       oracle.record('accepted', event('a', iso, { model: 'm-large', tokens: 1000 }));
       oracle.record('accepted', event('b', iso, { model: 'm-large', tokens: 1000 }));
     }
-    const bills = billsOf(catalog, oracle.cells(), (windowEnd) => windowEnd <= at('2026-11-20T10:00:00Z') + HOUR);
+    const bills = billsOf(catalog, oracle.cells(), { watermark: at('2026-11-20T11:00:02Z'), allowedLatenessMs: 2_000 });
     // a: one package in October, one in November. b: one period of 3,000 tokens and the monthly amount.
     expect(unscaled(bills.get('free')!.get('a')!, MONEY_SCALE)).toBe('1');
     expect(unscaled(bills.get('paid')!.get('b')!, MONEY_SCALE)).toBe('10.009');
     expect(bills.get('free')!.size).toBe(1);
+  });
+
+  it('charges a flat price for every period that has begun, used or not, until the next subscription', () => {
+    const moves: Catalog = {
+      ...catalog,
+      subscriptions: [
+        ...catalog.subscriptions,
+        { subject: 'b', plan: 'free', startsAt: at('2027-01-15T00:00:00Z'), tenant: null },
+      ],
+    };
+    const owed = (watermark: string): string =>
+      unscaled(
+        billsOf(moves, [], { watermark: at(watermark), allowedLatenessMs: 0 })
+          .get('paid')
+          ?.get('b') ?? 0n,
+        MONEY_SCALE,
+      );
+    // Periods begin on 31 October, 30 November and 31 December.
+    expect(owed('2026-10-30T23:59:59Z')).toBe('0');
+    expect(owed('2026-10-31T00:00:00Z')).toBe('10');
+    expect(owed('2026-11-29T23:59:59Z')).toBe('10');
+    expect(owed('2026-11-30T00:00:00Z')).toBe('20');
+    expect(owed('2027-06-01T00:00:00Z')).toBe('30');
   });
 });
