@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Decimal } from '../../../domain/decimal.ts';
+import { nonNegative, type PriceOf } from '../../../test/support/arbitrary-prices.ts';
 import { packaged } from './package.ts';
-import { nonNegative, type PriceOf } from './pricer.fixture.ts';
 
 const at = (packageSize: string, packageAmount: string): PriceOf<'package'> => ({
   slug: 'p',

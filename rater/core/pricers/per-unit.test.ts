@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Decimal } from '../../../domain/decimal.ts';
+import { decimals, type PriceOf } from '../../../test/support/arbitrary-prices.ts';
 import { perUnit } from './per-unit.ts';
-import { decimals, type PriceOf } from './pricer.fixture.ts';
 
 const at = (unitAmount: string): PriceOf<'per_unit'> => ({
   slug: 'p',

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Tier } from '../../../domain/catalog.ts';
 import { Decimal } from '../../../domain/decimal.ts';
-import { type PriceOf, tiersOf, usage } from './pricer.fixture.ts';
+import { type PriceOf, tiersOf, usage } from '../../../test/support/arbitrary-prices.ts';
 import { volume } from './volume.ts';
 
 const at = (tiers: readonly Tier[]): PriceOf<'volume'> => ({
