@@ -125,6 +125,7 @@ describe('admit, native form', () => {
     ['null as group value', { data: '{"tokens":1,"model":null}' }],
     ['a group value of a meter that is left alone', { data: '{"model":{"not":"read"}}' }],
     ['a string as unique value', { data: '{"user":"u1"}' }],
+    ['a unique value of any length', { data: `{"user":${long(10_000)}}` }],
     ['a boolean as unique value', { data: '{"user":false}' }],
     ['a long number as unique value', { data: '{"user":12345678901234567890}' }],
     ['keys named as prototypes', { data: '{"__proto__":{"tokens":"x"},"constructor":1}' }],

@@ -51,14 +51,27 @@ const at = (data: object, path: readonly string[]): unknown => {
 const isScalar = (value: unknown): boolean =>
   typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || isLosslessNumber(value);
 
-/** Why a scalar can't be a name in a row, or null. */
-const scalarFault = (value: unknown): string | null =>
-  typeof value === 'string' ? nameFault(value) : isLosslessNumber(value) ? nameFault(value.value) : null;
+const notScalar = (value: unknown): string => `be a string, number or boolean, not ${inWords(value)}`;
+
+/** Why a value can't be a group's, in words that follow "must", or null: it becomes a name in rows and line items. */
+function groupValueFault(value: unknown): string | null {
+  if (!isScalar(value)) return notScalar(value);
+  if (isLosslessNumber(value)) return nameFault(value.value);
+  return typeof value === 'string' ? nameFault(value) : null;
+}
+
+/** Why a value can't be counted as unique: it is told apart by a hash of its UTF-8, so its length does not matter. */
+function uniqueFault(value: unknown): string | null {
+  if (!isScalar(value)) return notScalar(value);
+  return typeof value === 'string' && !value.isWellFormed()
+    ? 'be well-formed Unicode, and holds a lone surrogate'
+    : null;
+}
 
 function valueFault(check: MeterCheck, value: unknown): Rejection | null {
   const { meter, valueField } = check;
   if (meter.aggregation === 'unique') {
-    const fault = isScalar(value) ? scalarFault(value) : `be a string, number or boolean, not ${inWords(value)}`;
+    const fault = uniqueFault(value);
     if (fault === null) return null;
     return new Rejection(
       'invalid_value',
@@ -79,7 +92,7 @@ function groupFault(check: MeterCheck, data: object): Rejection | null {
   for (const { path, field, dimension } of check.groups) {
     const value = at(data, path);
     if (value === undefined || value === null) continue;
-    const fault = isScalar(value) ? scalarFault(value) : `be a string, number or boolean, not ${inWords(value)}`;
+    const fault = groupValueFault(value);
     if (fault !== null) {
       return new Rejection(
         'invalid_group',

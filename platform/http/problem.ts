@@ -108,11 +108,14 @@ function problemOf(error: FastifyError): HttpProblem {
 }
 
 function sendProblem(problem: HttpProblem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return reply
-    .code(problem.status)
-    .headers(problem.headers)
-    .header('content-type', 'application/problem+json')
-    .send(JSON.stringify(problem.document(request.id)));
+  return (
+    reply
+      .code(problem.status)
+      .headers(problem.headers)
+      .header('content-type', 'application/problem+json')
+      // As bytes: fastify adds a charset to text, which this media type does not have.
+      .send(Buffer.from(JSON.stringify(problem.document(request.id))))
+  );
 }
 
 /** From here on every error of the app, its 404 included, is a problem document. */

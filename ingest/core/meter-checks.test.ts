@@ -1,0 +1,54 @@
+// What the gateway accepts, the aggregator must be able to count: the two rules are written apart, for speed, and held
+// together here.
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { LosslessNumber } from 'lossless-json';
+import type { Meter } from '../../domain/catalog.ts';
+import { emptyCatalog } from '../../domain/catalog.ts';
+import { metersByType, readMeters } from '../../domain/meter-reading.ts';
+import { compileMeterChecks, meterFault } from './meter-checks.ts';
+
+const path = fc.constantFrom(['a'], ['b'], ['a', 'b'], ['b', 'a', 'a']);
+
+const meter: fc.Arbitrary<Meter> = fc
+  .record({
+    slug: fc.constantFrom('m1', 'm2', 'm3'),
+    aggregation: fc.constantFrom('sum', 'count', 'max', 'min', 'latest', 'unique'),
+    valuePath: path,
+    required: fc.boolean(),
+    dimensions: fc.array(fc.record({ name: fc.constantFrom('x', 'y'), path }), { maxLength: 2 }),
+  })
+  .map((made) => ({
+    ...made,
+    eventType: 't',
+    window: '1h',
+    valuePath: made.aggregation === 'count' ? null : made.valuePath,
+  }));
+
+const value = fc.oneof(
+  fc.integer(),
+  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  fc.constantFrom('1', '-2.50', '1e3', '', 'x', 'y'.repeat(256), 'y'.repeat(257), true, false, null),
+  fc.constantFrom('12345678901234567890', '1e999', '1e-13', '9'.repeat(300)).map((token) => new LosslessNumber(token)),
+  fc.constant([]),
+);
+
+const data = fc.letrec<{ node: unknown; object: object }>((tie) => ({
+  node: fc.oneof({ maxDepth: 3 }, value, tie('object')),
+  object: fc.dictionary(fc.constantFrom('a', 'b'), tie('node'), { maxKeys: 2 }),
+})).object;
+
+describe('meterFault', () => {
+  it('finds a fault exactly where the aggregator could not read the event, and names the same one', () => {
+    fc.assert(
+      fc.property(fc.array(meter, { minLength: 1, maxLength: 3 }), data, (meters, read) => {
+        const catalog = { ...emptyCatalog, meters };
+        const reading = readMeters(metersByType(catalog).get('t')!, read);
+        const fault = meterFault(compileMeterChecks(catalog).get('t')!, read);
+        if (Array.isArray(reading)) expect(fault).toBeNull();
+        else expect(fault).toMatchObject({ code: reading.code, field: reading.field });
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+});
