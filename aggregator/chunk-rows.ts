@@ -63,7 +63,7 @@ export function eventRows(at: ChunkCoordinates, accepted: readonly AcceptedEvent
 
 export const rollUpColumns = [
   ...['tenant', 'meter', 'subject', 'window_start', 'group_values', 'generation', 'partition', 'chunk', 'value'],
-  ...['event_count', 'latest_event_time', 'latest_append_time', 'latest_offset', 'latest_index', 'unique_values'],
+  ...['event_count', 'latest_event_time', 'latest_accepted_at', 'latest_offset', 'latest_index', 'unique_values'],
   ...['epoch', 'version', 'row_hash'],
 ];
 export const rollUpChecksumSql = 'sum(row_hash)';
@@ -84,7 +84,7 @@ export function rollUpRows(at: ChunkCoordinates, dirty: readonly RollUpRow[]): B
     body.number(formatQuantity(row.value));
     body.number(row.eventCount);
     body.number(row.latest?.eventTime ?? 0);
-    body.number(row.latest?.appendTime ?? 0);
+    body.number(row.latest?.acceptedAt ?? 0);
     body.number(row.latest?.offset ?? 0);
     body.number(row.latest?.index ?? 0);
     body.texts(row.uniqueValues === null ? [] : [...row.uniqueValues].sort());

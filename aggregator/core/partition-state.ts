@@ -141,7 +141,7 @@ export class PartitionState {
     switch (input.kind) {
       case 'event-batch':
         for (let index = 0; index < input.events.length; index++) {
-          this.decide(input.events[index]!, input.offset, index, input.appendTime, now);
+          this.decide(input.events[index]!, input.offset, index, now);
         }
         return;
       case 'catalog-change':
@@ -169,7 +169,7 @@ export class PartitionState {
     }
   }
 
-  private decide(event: UsageEvent, offset: number, index: number, appendTime: number, now: number): void {
+  private decide(event: UsageEvent, offset: number, index: number, now: number): void {
     if (event.tenant.includes('\0') || event.subject.includes('\0')) {
       const message = 'tenant and subject must not contain U+0000, which the stores of money refuse';
       this.reject(
@@ -209,7 +209,7 @@ export class PartitionState {
     this.count(event.tenant, 'accepted');
     this.accepted.push({ offset, index, decidedAt: now, event });
     if (readings.length === 0) return;
-    const order = { eventTime: event.eventTime, appendTime, offset, index };
+    const order = { eventTime: event.eventTime, acceptedAt: now, offset, index };
     for (const reading of readings) this.chunk.rollUps.add(event, reading, order);
     const sizeMs = windowSizeMs[readings[0]!.meter.window];
     if (isClosed(windowStartOf(event.eventTime, sizeMs) + sizeMs, now, 0)) this.lateForWindow++;

@@ -9,7 +9,8 @@ import type { UsageEvent } from '../../domain/usage-event.ts';
 /** Orders the values of a `latest` meter: by event time, then by place in the log. */
 export interface EventOrder {
   readonly eventTime: number;
-  readonly appendTime: number;
+  /** T when the event was accepted. */
+  readonly acceptedAt: number;
   readonly offset: number;
   readonly index: number;
 }
@@ -34,8 +35,8 @@ export interface RollUpRow {
 const isAfter = (a: EventOrder, b: EventOrder): boolean =>
   a.eventTime !== b.eventTime
     ? a.eventTime > b.eventTime
-    : a.appendTime !== b.appendTime
-      ? a.appendTime > b.appendTime
+    : a.acceptedAt !== b.acceptedAt
+      ? a.acceptedAt > b.acceptedAt
       : a.offset !== b.offset
         ? a.offset > b.offset
         : a.index > b.index;

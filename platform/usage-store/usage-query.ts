@@ -54,7 +54,7 @@ const MERGES: Readonly<Record<Aggregation, string>> = {
   max: 'max(r.value)',
   min: 'min(r.value)',
   latest:
-    'argMax(r.value, (r.latest_event_time, r.latest_append_time, r.generation, r.partition, r.latest_offset, r.latest_index))',
+    'argMax(r.value, (r.latest_event_time, r.latest_accepted_at, r.generation, r.partition, r.latest_offset, r.latest_index))',
   unique: 'toDecimal256(uniqExactArray(r.unique_values), 12)',
 };
 

@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS usage_rollups (
     value               Decimal(76, 12) COMMENT 'cumulative for the chunk: sum, count, max, min, latest value or number of unique values',
     event_count         UInt64,
     latest_event_time   Int64 COMMENT 'latest only, else 0: with the next three, the order in which values of a meter follow each other',
-    latest_append_time  Int64,
+    latest_accepted_at  Int64,
     latest_offset       UInt64,
     latest_index        UInt32,
     unique_values       Array(String) COMMENT 'unique only: 128-bit hashes of the distinct values, as hex',

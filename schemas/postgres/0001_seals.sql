@@ -73,3 +73,6 @@ CREATE TABLE tallyline.avro_schemas (
 -- Seals that were taken back so that their chunks could be replayed from the log.
 CREATE TABLE tallyline.chunk_seals_reopened (LIKE tallyline.chunk_seals);
 ALTER TABLE tallyline.chunk_seals_reopened ADD COLUMN reason text NOT NULL, ADD COLUMN reopened_at timestamptz NOT NULL;
+
+-- Finds the chunk that holds an offset.
+CREATE INDEX chunk_seals_by_offset ON tallyline.chunk_seals (generation, partition, end_offset);

@@ -45,7 +45,7 @@ export async function insertRollUps(clickhouse: ClickHouse, rows: readonly RollU
     body.endRow();
   }
   const columns = ['tenant', 'meter', 'subject', 'window_start', 'group_values', 'generation', 'partition', 'chunk'];
-  columns.push('epoch', 'version', 'value', 'event_count', 'latest_event_time', 'latest_append_time');
+  columns.push('epoch', 'version', 'value', 'event_count', 'latest_event_time', 'latest_accepted_at');
   columns.push('latest_offset', 'latest_index', 'unique_values', 'row_hash');
   await clickhouse.insert('usage_rollups', columns, [body.finish()]);
 }
