@@ -5,9 +5,11 @@ import { registerClickHouseCommand } from './clickhouse.ts';
 import { registerDemoCommand } from './demo.ts';
 import { registerKeysCommand } from './keys.ts';
 import { registerMigrateCommand } from './migrate.ts';
+import { registerReplayCommand } from './replay.ts';
 import { registerSettingsCommand } from './settings.ts';
 import { registerStageCommands } from './stages.ts';
 import { registerUpCommand } from './up.ts';
+import { registerVerifyCommand } from './verify.ts';
 
 const program = new Command('tallyline')
   .description('Usage metering that loses nothing and counts nothing twice: usage events in, priced line items out.')
@@ -18,6 +20,8 @@ for (const register of [
   registerStageCommands,
   registerKeysCommand,
   registerMigrateCommand,
+  registerVerifyCommand,
+  registerReplayCommand,
   registerDemoCommand,
   registerClickHouseCommand,
   registerSettingsCommand,

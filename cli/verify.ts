@@ -1,0 +1,61 @@
+// `tallyline verify`: recomputes the invariants from raw events and prints what was compared; exits 1 on a discrepancy.
+import type { Command } from 'commander';
+import { type DataDirOption, withDataDir, withStores } from './command-context.ts';
+
+const DAY_MS = 24 * 3_600_000;
+const DISCREPANCIES_SHOWN_MAX = 100;
+
+interface VerifyOptions extends DataDirOption {
+  readonly from?: string;
+  readonly to?: string;
+  readonly tenant?: string;
+  readonly log: boolean;
+}
+
+function dayOf(name: string, text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const time = Date.parse(text);
+  if (Number.isNaN(time) || time % DAY_MS !== 0) {
+    throw new Error(`${name} must be a UTC day such as 2026-11-01, not '${text}': a day cuts no window in two`);
+  }
+  return time;
+}
+
+export function registerVerifyCommand(program: Command): void {
+  withDataDir(program.command('verify'))
+    .description('recompute the invariants from raw events; exits 1 on a discrepancy')
+    .option('--from <day>', 'only usage from this UTC day on, and billing periods that begin no earlier')
+    .option('--to <day>', 'only usage before this UTC day, and billing periods that end no later')
+    .option('--tenant <tenant>', 'only usage and billing periods of this tenant')
+    .option('--no-log', 'do not read the event log again (it is large, or away)')
+    .action(async (options: VerifyOptions) => {
+      const scope = {
+        from: dayOf('--from', options.from),
+        to: dayOf('--to', options.to),
+        tenant: options.tenant ?? null,
+      };
+      const { verify } = await import('../rater/audit/verify.ts');
+      const { invariants } = await import('../rater/audit/discrepancy.ts');
+      const log = await withStores(options, ({ pool, clickhouse, eventLog }) =>
+        verify(
+          {
+            pool,
+            clickhouse,
+            eventLog: options.log ? eventLog : null,
+            group: `tallyline-verify-${process.pid}-${Date.now()}`,
+          },
+          scope,
+        ),
+      );
+      for (const { invariant, where, expected, found } of log.discrepancies.slice(0, DISCREPANCIES_SHOWN_MAX)) {
+        process.stdout.write(`${invariant} ${where}: expected ${expected}, found ${found}\n`);
+      }
+      const unshown = log.discrepancies.length - DISCREPANCIES_SHOWN_MAX;
+      if (unshown > 0) process.stdout.write(`… and ${unshown} more\n`);
+      for (const invariant of invariants) {
+        const wrong = log.discrepancies.filter((each) => each.invariant === invariant).length;
+        process.stdout.write(`${invariant}: ${log.compared[invariant]} compared, ${wrong} discrepancies\n`);
+      }
+      if (log.discrepancies.length > 0) process.exitCode = 1;
+    });
+}
