@@ -145,6 +145,7 @@ defaultPlan: q
     ['__proto__', 'currency: USD\n__proto__: { meters: [] }', 'p.yaml:2:1 __proto__: unknown key'],
     ['a merge key', 'a: &a { currency: USD }\n<<: *a', '["<<"]: unknown key'],
     ['a tag', 'currency: !money USD', 'currency: Unresolved tag: !money'],
+    ['a NUL character', 'currency: USD # \0', 'holds a NUL character'],
     ['two documents', 'currency: USD\n---\ncurrency: USD', 'multiple documents'],
     ['a string for a list', 'currency: USD\nmeters: none', 'meters: must be a list, got "none"'],
     ['null for a list', 'currency: USD\nplans:', 'plans: must be a list, got nothing (null)'],

@@ -67,6 +67,8 @@ export class CatalogSource {
       return { source, root: null, readable: false };
     };
     if (Buffer.byteLength(text) > CATALOG_BYTES_MAX) return refuse(`is larger than ${CATALOG_BYTES_MAX} bytes`);
+    // Postgres, which keeps the text, can't hold it.
+    if (text.includes('\0')) return refuse('holds a NUL character');
     let document: Document.Parsed;
     try {
       document = parse(text);

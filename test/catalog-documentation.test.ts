@@ -1,0 +1,53 @@
+// docs/catalog.md says what the code does: its example is a catalog, its worked numbers are the pricers'.
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { parse } from 'yaml';
+import type { Price } from '../domain/catalog.ts';
+import { formatCatalogError, readCatalog } from '../domain/catalog-file.ts';
+import { Decimal } from '../domain/decimal.ts';
+import { projectFile } from '../platform/project-root.ts';
+import { price } from '../rater/core/pricers/registry.ts';
+
+const text = readFileSync(projectFile('docs/catalog.md'), 'utf8');
+const yamlBlocks = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map((match) => match[1]!);
+
+function pricesOf(fragment: string): readonly Price[] {
+  const prices = parse(fragment) as object[];
+  const catalog = {
+    currency: 'USD',
+    meters: [{ slug: 'm', eventType: 'e', aggregation: 'count' }],
+    plans: [{ slug: 'p', prices: prices.map((each, index) => ({ slug: `price-${index}`, meter: 'm', ...each })) }],
+  };
+  const reading = readCatalog(JSON.stringify(catalog), 'fragment');
+  if (!reading.ok) throw new Error(reading.errors.map(formatCatalogError).join('\n'));
+  return reading.catalog.plans[0]!.prices;
+}
+
+describe('docs/catalog.md', () => {
+  it('has an example that is a catalog', () => {
+    const reading = readCatalog(yamlBlocks[0]!, 'example.yaml');
+    expect(reading.ok ? [] : reading.errors.map(formatCatalogError)).toEqual([]);
+  });
+
+  it('has worked numbers that are right', () => {
+    const prices = pricesOf(yamlBlocks[1]!);
+    const [, header, rows] = /^\| usage \|(.*)\|\n\|[-|]+\n((?:\|.*\|\n)+)/m.exec(text)!;
+    expect(header!.split('|').map((name) => name.trim())).toEqual(prices.map(({ model }) => model));
+    const lines = rows!
+      .trim()
+      .split('\n')
+      .map((row) =>
+        row
+          .split('|')
+          .slice(1, -1)
+          .map((cell) => cell.trim()),
+      );
+    expect(lines.length).toBeGreaterThan(5);
+    for (const [usage, ...amounts] of lines) {
+      expect([usage, ...prices.map((each) => price(Decimal.parse(usage!), each).toString())]).toEqual([
+        usage,
+        ...amounts,
+      ]);
+    }
+  });
+});
