@@ -6,8 +6,9 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import { formatCatalogError, readCatalog } from '../../domain/catalog-file.ts';
 import { listenFault } from '../../platform/admin-server.ts';
-import { applyCatalogFile } from '../../platform/catalog-store.ts';
+import { applyCatalogFile, CatalogRefused } from '../../platform/catalog-store.ts';
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
 import { startEmbeddedClickHouse } from '../../platform/clickhouse/embedded.ts';
 import { type Environment, parseSettings } from '../../platform/config.ts';
@@ -43,10 +44,24 @@ interface Stoppable {
   readonly stop: () => Promise<void>;
 }
 
+interface CatalogText {
+  readonly file: string;
+  readonly text: string;
+}
+
+/** Reads and checks a catalog before anything is started for it. */
+async function loadCatalog(file: string): Promise<CatalogText> {
+  const text = await readFile(file, 'utf8');
+  const reading = readCatalog(text, file);
+  if (!reading.ok) throw new CatalogRefused(reading.errors.map(formatCatalogError));
+  return { file, text };
+}
+
 /** Resolves to the exit status, once it was told to stop and everything is drained. */
 export async function runUp(options: UpOptions): Promise<0 | 1> {
   const dataDir = resolve(options.dataDir);
   const settings = parseSettings(process.env, options.overrides);
+  const catalog = options.catalogFile === null ? null : await loadCatalog(options.catalogFile);
   const logger = createLogger('up', settings.logLevel);
   // From here on a signal is obeyed in order, also while things are still starting.
   const stopped = new AbortController();
@@ -58,7 +73,7 @@ export async function runUp(options: UpOptions): Promise<0 | 1> {
   const up = new Up(dataDir, settings, logger, stopped.signal, options.overrides);
   try {
     await assertPortFree(settings.http);
-    const url = await up.start(options.catalogFile);
+    const url = await up.start(catalog);
     if (url !== null) process.stdout.write(`ready ${url}\n`);
     await stop;
     return 0;
@@ -87,11 +102,11 @@ class Up {
   }
 
   /** Resolves to the address once everything serves; to null when it was stopped before. */
-  async start(catalogFile: string | null): Promise<string | null> {
+  async start(catalog: CatalogText | null): Promise<string | null> {
     const [postgresUrl, clickhouse] = await bothOrNeither(this.#startPostgres(), this.#startClickHouse());
     if (this.#signal.aborted) return null;
     const settings: Settings = { ...this.#settings, postgresUrl, clickhouse };
-    await this.#prepareStores(settings, catalogFile);
+    await this.#prepareStores(settings, catalog);
     if (this.#signal.aborted) return null;
 
     const environment = childEnvironment(settings, this.#overrides);
@@ -175,7 +190,7 @@ class Up {
     return first!;
   }
 
-  async #prepareStores(settings: Settings, catalogFile: string | null): Promise<void> {
+  async #prepareStores(settings: Settings, catalog: CatalogText | null): Promise<void> {
     const pool = openPool(settings, this.#logger, 'tallyline up');
     try {
       const clickhouse = createClickHouse(settings.clickhouse!, this.#logger);
@@ -185,19 +200,17 @@ class Up {
         await clickhouse.close();
       }
       await ensureApiKeyFile(this.#dataDir, pool);
-      await this.#openLog(settings, pool, catalogFile);
+      await this.#openLog(settings, pool, catalog);
     } finally {
       await pool.end();
     }
   }
 
-  async #openLog(settings: Settings, pool: pg.Pool, catalogFile: string | null): Promise<void> {
-    // Read first: a catalog that is no good must not leave a new topic behind.
-    const text = catalogFile === null ? null : await readFile(catalogFile, 'utf8');
+  async #openLog(settings: Settings, pool: pg.Pool, catalog: CatalogText | null): Promise<void> {
     const eventLog = await openEventLog(settings, pool, this.#logger);
     try {
-      if (text === null) return;
-      const applied = await applyCatalogFile(pool, eventLog, text, catalogFile!, { now: Date.now() });
+      if (catalog === null) return;
+      const applied = await applyCatalogFile(pool, eventLog, catalog.text, catalog.file, { now: Date.now() });
       this.#logger.info({ version: applied.version, changes: applied.changes.length }, 'catalog applied');
     } finally {
       await eventLog.close();
