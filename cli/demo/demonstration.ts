@@ -7,7 +7,7 @@ import { projectFile } from '../../platform/project-root.ts';
 import { ApiReader } from './api-reader.ts';
 import { compare, formatTable, type Observed, percentile, type Row } from './comparison.ts';
 import type { DemoEvent } from './demo-event.ts';
-import { FreshnessProbe } from './freshness-probe.ts';
+import { FreshnessProbe, type FreshnessSample, splitByStandstill } from './freshness-probe.ts';
 import { type Installation, until } from './installation.ts';
 import { type Batch, type Delivery, deliver, type MishapSettings } from './mishaps.ts';
 import { Oracle } from './oracle.ts';
@@ -33,7 +33,7 @@ const SPAN_MS = 6 * 3_600_000;
 const DAY_MS = 86_400_000;
 export const ALLOWED_LATENESS_MS = 2_000;
 const CONNECTIONS = 8;
-const PROBES = 3;
+const PROBES = 6;
 const DRAIN_WITHIN_MS = 240_000;
 const POLL_MS = 250;
 const STATUS_EVERY_MS = 1_000;
@@ -83,6 +83,8 @@ export class Demonstration {
   readonly #oracle = new Oracle(this.#catalog);
   readonly #api: ApiReader;
   readonly #sender: Sender;
+  /** By performance.now(); null before. */
+  #killedAt: number | null = null;
   #state: ProgressState = { phase: 'streaming', done: 0, total: 0, lagSeconds: null };
 
   constructor(options: StreamOptions, installation: Installation) {
@@ -113,7 +115,7 @@ export class Demonstration {
     }
   }
 
-  async #stream(): Promise<{ seconds: number; freshness: number[] }> {
+  async #stream(): Promise<{ seconds: number; freshness: readonly FreshnessSample[] }> {
     const now = Date.now();
     const { seed } = this.#options;
     const { count, events } = plannedEvents(this.#options, this.#catalog, now);
@@ -122,12 +124,11 @@ export class Demonstration {
     this.#update({ total: Math.round(count * (1 + duplicateShare + conflictShare + brokenShare)) });
 
     let successor: Promise<unknown> = Promise.resolve();
-    let killed = false;
     const batches = recorded(deliver(events, settings), this.#oracle, () => {
       const { sent } = this.#sender.result;
       this.#update({ done: sent });
-      if (!killed && sent >= count / 2) {
-        killed = true;
+      if (this.#killedAt === null && sent >= count / 2) {
+        this.#killedAt = performance.now();
         successor = this.#killAggregator();
       }
     });
@@ -153,7 +154,7 @@ export class Demonstration {
     }
     const seconds = (performance.now() - startedAt) / 1000;
     const { sent } = this.#sender.result;
-    this.#update({ phase: 'settling', done: sent, total: sent });
+    this.#update({ phase: 'counting', done: sent, total: sent });
     await successor;
     await probe.stop();
     return { seconds, freshness: probe.samples };
@@ -178,10 +179,12 @@ export class Demonstration {
     });
     // Every record sent has an append time before this, so a watermark past it stands for seals that hold them all.
     const drainedAt = Date.now();
+    this.#update({ phase: 'rating' });
     await until('the rater to rate what was sent', DRAIN_WITHIN_MS, POLL_MS, async () => {
       const watermark = await seals.ratedWatermark();
       return watermark !== null && watermark > drainedAt ? true : null;
     });
+    this.#update({ phase: 'reading back' });
     return until('line items of one watermark', DRAIN_WITHIN_MS, 0, () => this.#readBack(seals));
   }
 
@@ -204,19 +207,22 @@ export class Demonstration {
     };
   }
 
-  #report(observed: Observed, seconds: number, freshness: readonly number[]): boolean {
+  #report(observed: Observed, seconds: number, freshness: readonly FreshnessSample[]): boolean {
     const { result } = this.#sender;
     const rows: Row[] = compare(this.#oracle, result, observed, ALLOWED_LATENESS_MS);
     const wrong = rows.filter(({ agrees }) => !agrees).length;
-    const ms = (share: number): string => `${percentile(freshness, share)?.toFixed(0) ?? '–'} ms`;
+    const { usual, standstill } = splitByStandstill(freshness, this.#killedAt);
+    const ms = (samples: readonly number[], share: number): string =>
+      `${percentile(samples, share)?.toFixed(0) ?? '–'} ms`;
     console.log(`\n${formatTable(rows)}\n`);
     console.log(`rejected, by code: ${JSON.stringify(Object.fromEntries(result.rejectedByCode))}`);
     console.log(`line items: ${observed.lineItems.usage} usage, ${observed.lineItems.adjustment} adjustments`);
     console.log(`throughput: ${Math.round(result.sent / seconds)} events/s acknowledged, over ${seconds.toFixed(1)} s`);
     console.log(
-      `freshness: p50 ${ms(0.5)}, p99 ${ms(0.99)} from the 2xx of a marker event until GET /v1/events/{id} says accepted` +
-        ` (${freshness.length} markers, the kill included)`,
+      `freshness: p50 ${ms(usual, 0.5)}, p99 ${ms(usual, 0.99)} from the 2xx of a marker event until GET /v1/events/{id} ` +
+        `says accepted (${usual.length} markers)`,
     );
+    console.log(`  while the aggregator was down: at most ${ms(standstill, 1)} (${standstill.length} more markers)`);
     for (const surprise of result.surprises) console.log(`unexpected answer: ${surprise}`);
     console.log(wrong === 0 ? '\nEverything agrees to the last digit.' : `\n${wrong} rows DIFFER.`);
     return wrong === 0;

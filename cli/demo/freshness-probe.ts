@@ -15,13 +15,19 @@ export interface ProbeSettings {
   readonly parallel: number;
 }
 
+/** Milliseconds; `acknowledgedAt` on the clock of performance.now(). */
+export interface FreshnessSample {
+  readonly acknowledgedAt: number;
+  readonly readableAfter: number;
+}
+
 const SOURCE = 'freshness-probe';
 const POLL_MS = 100;
-const GIVE_UP_MS = 60_000;
+const GIVE_UP_MS = 120_000;
 
 export class FreshnessProbe {
-  /** Milliseconds, one for each marker. */
-  readonly samples: number[] = [];
+  /** One for each marker that became readable. */
+  readonly samples: FreshnessSample[] = [];
   readonly #settings: ProbeSettings;
   readonly #done: Promise<unknown>;
   #serial = 0;
@@ -61,7 +67,26 @@ export class FreshnessProbe {
         }
         await new Promise((resolve) => setTimeout(resolve, POLL_MS));
       }
-      this.samples.push(performance.now() - acknowledgedAt);
+      this.samples.push({ acknowledgedAt, readableAfter: performance.now() - acknowledgedAt });
     }
   }
+}
+
+/**
+ * Tells the markers that met a standstill from the others: those under way at `brokeAt`, and those sent after it before the
+ * first of them all was readable again.
+ */
+export function splitByStandstill(
+  samples: readonly FreshnessSample[],
+  brokeAt: number | null,
+): { readonly usual: number[]; readonly standstill: number[] } {
+  const readableAt = ({ acknowledgedAt, readableAfter }: FreshnessSample): number => acknowledgedAt + readableAfter;
+  const since = brokeAt ?? Number.POSITIVE_INFINITY;
+  const met = samples.filter((sample) => readableAt(sample) > since);
+  const mendedAt = Math.min(...met.map(readableAt));
+  const isUsual = (sample: FreshnessSample): boolean => readableAt(sample) <= since || sample.acknowledgedAt > mendedAt;
+  return {
+    usual: samples.filter(isUsual).map(({ readableAfter }) => readableAfter),
+    standstill: samples.filter((sample) => !isUsual(sample)).map(({ readableAfter }) => readableAfter),
+  };
 }

@@ -1,7 +1,7 @@
 // `tallyline up` as a child process on a data directory, with chunks small enough that windows close within seconds.
 // Whatever ends the demonstration, the child is told to stop first: it drains and leaves the stores in order.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createWriteStream, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { projectFile } from '../../platform/project-root.ts';
@@ -65,7 +65,8 @@ export class Installation {
   static async start(settings: InstallationSettings): Promise<Installation> {
     const { dataDir, port, catalogFile, allowedLateness } = settings;
     const logFile = join(dataDir, 'demo.log');
-    const log = createWriteStream(logFile, { flags: 'a', mode: 0o600 });
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    const log = openSync(logFile, 'a', 0o600);
     const child = spawn(
       process.execPath,
       [
@@ -74,16 +75,15 @@ export class Installation {
         ...['--port', String(port), '--data-dir', dataDir],
         ...['--catalog', catalogFile, '--allowed-lateness', allowedLateness],
       ],
-      { stdio: ['ignore', 'pipe', 'pipe'], env: environment() },
+      { stdio: ['ignore', 'pipe', log], env: environment() },
     );
     const ended = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(`could not be started: ${error.message}`));
       child.once('exit', (code, signal) => resolve(signal === null ? `exited ${code}` : `was ended by ${signal}`));
     });
-    child.stderr.pipe(log, { end: false });
+    closeSync(log);
     const ready = new Promise<string>((resolve) => {
-      createInterface({ input: child.stdout }).on('line', (line) => {
-        log.write(`${line}\n`);
+      createInterface({ input: child.stdout! }).on('line', (line) => {
         const match = /^ready (http:\/\/\S+)$/.exec(line);
         if (match !== null) resolve(match[1]!);
       });

@@ -15,6 +15,7 @@ export class Progress {
   readonly #read: () => ProgressState;
   readonly #bar: SingleBar | null;
   readonly #timer: NodeJS.Timeout;
+  #stopped = false;
 
   constructor(read: () => ProgressState) {
     this.#read = read;
@@ -29,7 +30,10 @@ export class Progress {
     this.#timer = setInterval(() => this.#show(), this.#bar === null ? LINE_EVERY_MS : BAR_EVERY_MS);
   }
 
+  /** Shows the last state; a second call does nothing. */
   stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
     clearInterval(this.#timer);
     this.#show();
     this.#bar?.stop();
