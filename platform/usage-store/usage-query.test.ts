@@ -1,0 +1,94 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Meter } from '../../domain/catalog.ts';
+import { QUANTITY_ONE } from '../../domain/quantity.ts';
+import { epochCondition, sealedRowsCondition } from './sealed-rows.ts';
+import { boundSeconds, quantityFromStore, usageQuery } from './usage-query.ts';
+
+const meter: Meter = {
+  slug: 'tokens',
+  eventType: 'e',
+  aggregation: 'sum',
+  valuePath: ['value'],
+  required: false,
+  dimensions: [
+    { name: 'model', path: ['model'] },
+    { name: 'region', path: ['region'] },
+  ],
+  window: '1h',
+};
+const hostile = "x'} OR 1=1 --";
+
+describe('usageQuery', () => {
+  it('binds every value, and addresses dimensions by position', () => {
+    const { sql, params } = usageQuery({
+      tenant: hostile,
+      meter: { ...meter, slug: hostile },
+      from: 0,
+      to: 3_600_000,
+      subjects: [hostile],
+      filters: [{ dimension: 1, values: [hostile] }],
+      bySubject: true,
+      groupBy: [0],
+      buckets: [{ start: 0, stepMs: 60_000 }],
+      rowsMax: 10,
+    });
+    expect(sql).not.toContain(hostile);
+    expect(sql).toContain('FINAL');
+    expect(params).toMatchObject({ tenant: hostile, filter_position_0: 2, group_position_0: 1, from: 0, to: 3_600 });
+    const placeholders = new Set([...sql.matchAll(/\{(\w+):/g)].map((match) => match[1]));
+    expect(placeholders).toEqual(new Set(Object.keys(params)));
+  });
+
+  it('refuses a dimension the meter does not have', () => {
+    expect(() => usageQuery({ tenant: 't', meter, from: 0, to: 1, groupBy: [2], buckets: 'window' })).toThrow(
+      'meter tokens has no dimension 2',
+    );
+  });
+
+  it('never filters on the version: FINAL would then give rows that were replaced', () => {
+    const seals = {
+      vector: { 1: { 0: 9, 1: 0 } },
+      epochSteps: [
+        { generation: 1, partition: 0, fromChunk: 0, epoch: 1 },
+        { generation: 1, partition: 0, fromChunk: 5, epoch: 3 },
+      ],
+    };
+    const { sql, params } = usageQuery({ tenant: 't', meter, from: 0, to: 1, buckets: 'window', sealed: seals });
+    expect(sql).not.toContain('version');
+    expect(params).toMatchObject({
+      sealed_partitions: [65_536],
+      sealed_chunks: [9],
+      epoch_firsts: [1],
+      step_chunks: [5],
+      step_epochs: [3],
+    });
+  });
+});
+
+describe('sealed rows', () => {
+  it('are none before the first seal', () => {
+    expect(sealedRowsCondition({ vector: { 1: { 0: 0 } }, epochSteps: [] }).sql).toBe('0');
+  });
+
+  it('take one look-up where a partition had one owner', () => {
+    const { sql } = epochCondition([{ generation: 1, partition: 0, fromChunk: 0, epoch: 1 }]);
+    expect(sql).not.toContain('arrayExists');
+  });
+});
+
+describe('stored values', () => {
+  it.each([
+    ['1.5', (QUANTITY_ONE * 3n) / 2n],
+    ['-0.000000000001', -1n],
+    ['123456789012345678901234567890', 123456789012345678901234567890n * QUANTITY_ONE],
+  ])('%s reads as %d', (text, expected) => expect(quantityFromStore(text)).toBe(expected));
+
+  it('keeps bounds within what a DateTime holds', () => {
+    expect([boundSeconds(-1), boundSeconds(1), boundSeconds(1_000), boundSeconds(Number.MAX_SAFE_INTEGER)]).toEqual([
+      0,
+      1,
+      1,
+      2 ** 32 - 1,
+    ]);
+  });
+});

@@ -1,0 +1,561 @@
+// The rater on a real Postgres and a real ClickHouse engine, fed with roll-up rows and seals as the aggregator writes them.
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type pg from 'pg';
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { type Catalog, emptyCatalog, type Meter, type Plan, type Price } from '../../domain/catalog.ts';
+import { Decimal } from '../../domain/decimal.ts';
+import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
+import { createClickHouse } from '../../platform/clickhouse/client.ts';
+import { migrate } from '../../platform/migrate.ts';
+import { createPool } from '../../platform/postgres/pool.ts';
+import { readSeals } from '../../platform/usage-store/seals.ts';
+import { ChunkVerifier } from '../../rater/chunk-verifier.ts';
+import { createRaterMetrics } from '../../rater/metrics.ts';
+import { rateBatch } from '../../rater/rating-batch.ts';
+import { RatingLoop } from '../../rater/rating-loop.ts';
+import { startTestClickHouse, type TestClickHouse } from '../support/clickhouse.ts';
+import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const LATENESS_MS = 5 * 60_000;
+const at = (text: string): number => Date.parse(`2026-${text}Z`);
+const logger = pino({ level: 'silent' });
+
+const meter = (slug: string, aggregation: Meter['aggregation'], more: Partial<Meter> = {}): Meter => ({
+  slug,
+  eventType: 'e',
+  aggregation,
+  valuePath: aggregation === 'count' ? null : ['value'],
+  required: false,
+  dimensions: [],
+  window: '1h',
+  ...more,
+});
+const perUnit = (slug: string, of: string, unitAmount: string, match = {}): Price => ({
+  slug,
+  meter: of,
+  match,
+  model: 'per_unit',
+  unitAmount,
+});
+const plan = (slug: string, prices: readonly Price[], more: Partial<Plan> = {}): Plan => ({
+  slug,
+  billingPeriod: 'month',
+  calendar: true,
+  timezone: 'UTC',
+  prices,
+  ...more,
+});
+const tokens = meter('tokens', 'sum', { dimensions: [{ name: 'model', path: ['model'] }] });
+const catalogOf = (prices: readonly Price[], more: Partial<Catalog> = {}): Catalog => ({
+  ...emptyCatalog,
+  meters: [tokens],
+  plans: [plan('payg', prices)],
+  defaultPlan: 'payg',
+  ...more,
+});
+const perToken = catalogOf([perUnit('input', 'tokens', '0.01')]);
+
+let postgres: TestPostgres;
+let server: TestClickHouse;
+let pool: pg.Pool;
+let clickhouse: ClickHouse;
+let usage: SealedUsage;
+
+beforeAll(async () => {
+  [postgres, server] = await Promise.all([startTestPostgres(), startTestClickHouse()]);
+  pool = createPool(postgres.url, logger);
+  clickhouse = createClickHouse(server, logger);
+  await migrate(pool, clickhouse, logger);
+}, 120_000);
+
+afterAll(async () => {
+  await clickhouse?.close();
+  await pool?.end();
+  await Promise.all([postgres?.stop(), server?.stop()]);
+});
+
+beforeEach(async () => {
+  usage = new SealedUsage(pool, clickhouse);
+  await usage.reset();
+});
+
+interface LoopOptions {
+  readonly clickhouse?: ClickHouse;
+  readonly batchSubjectsMax?: number;
+  readonly registry?: Registry;
+}
+
+function raterLoop(options: LoopOptions = {}): RatingLoop {
+  const stores = { pool, clickhouse: options.clickhouse ?? clickhouse };
+  return new RatingLoop({
+    ...stores,
+    verifier: new ChunkVerifier(pool, stores.clickhouse),
+    metrics: createRaterMetrics(options.registry ?? new Registry()),
+    logger,
+    clock: Date.now,
+    allowedLatenessMs: LATENESS_MS,
+    batchSubjectsMax: options.batchSubjectsMax ?? 200,
+  });
+}
+
+const row = (windowStart: number, value: string, more: Partial<UsageRow> = {}): UsageRow => ({
+  meter: 'tokens',
+  subject: 'cus_1',
+  groupValues: ['large'],
+  windowStart,
+  value,
+  ...more,
+});
+
+interface Item {
+  readonly subject: string;
+  readonly price: string;
+  readonly window_start: Date;
+  readonly quantity: string;
+  readonly amount: string;
+  readonly kind: string;
+  readonly revision: number;
+  readonly cause: string;
+  readonly plan: string;
+  readonly tenant: string;
+  readonly period_start: Date;
+  readonly period_end: Date;
+}
+
+const items = async (): Promise<Item[]> =>
+  (await pool.query<Item>('SELECT * FROM tallyline.line_items ORDER BY sequence')).rows;
+const plain = (text: string): string => Decimal.parse(text).toString();
+const brief = async (): Promise<string[]> =>
+  (await items()).map((item) =>
+    [
+      `${item.subject} ${item.price} ${item.window_start.toISOString().slice(5, 13)}`,
+      `${plain(item.quantity)} = ${plain(item.amount)} ${item.kind} ${item.revision} ${item.cause}`,
+    ].join(' '),
+  );
+
+/** I5 and the two entries of each item; the sums of amounts by subject. */
+async function sums(): Promise<Record<string, string>> {
+  const { rows: unbalanced } = await pool.query(
+    `SELECT item.id FROM tallyline.line_items item
+     LEFT JOIN tallyline.ledger_entries debit ON debit.line_item = item.id AND debit.account = 'receivable:' || item.subject
+     LEFT JOIN tallyline.ledger_entries credit ON credit.line_item = item.id AND credit.account = 'revenue:' || item.price
+     WHERE debit.amount IS DISTINCT FROM item.amount OR credit.amount IS DISTINCT FROM -item.amount`,
+  );
+  expect(unbalanced).toEqual([]);
+  const { rows } = await pool.query<{ subject: string; amount: string }>(
+    'SELECT subject, sum(amount) AS amount FROM tallyline.line_items GROUP BY subject ORDER BY subject',
+  );
+  return Object.fromEntries(rows.map(({ subject, amount }) => [subject, plain(amount)]));
+}
+
+describe('rating', () => {
+  it('charges closed windows only, once, with ledger entries', async () => {
+    await usage.apply(1, perToken);
+    await usage.seal({
+      watermark: at('11-10T12:04:59'),
+      rows: [row(at('11-10T10:00'), '7'), row(at('11-10T11:00'), '2.5'), row(at('11-10T12:00'), '1')],
+    });
+    const loop = raterLoop();
+    expect(await loop.step()).toBe('rated');
+    expect(await brief()).toEqual(['cus_1 input 11-10T10 7 = 0.07 usage 0 window_closed']);
+    expect(await loop.step()).toBe('idle');
+
+    await usage.passTime(at('11-10T12:05:00'));
+    expect(await loop.step()).toBe('rated');
+    expect((await brief()).slice(1)).toEqual(['cus_1 input 11-10T11 2.5 = 0.025 usage 0 window_closed']);
+    expect(await sums()).toEqual({ cus_1: '0.095' });
+  });
+
+  it('writes late usage as adjustments, in the rated window and in one that had closed empty', async () => {
+    await usage.apply(1, perToken);
+    const loop = raterLoop();
+    await usage.seal({ watermark: at('11-10T14:00'), rows: [row(at('11-10T10:00'), '7')] });
+    await loop.step();
+    await usage.seal({
+      watermark: at('11-10T14:01'),
+      rows: [row(at('11-10T10:00'), '3'), row(at('11-10T11:00'), '5'), row(at('11-10T14:00'), '9')],
+    });
+    await loop.step();
+    expect((await brief()).slice(1)).toEqual([
+      'cus_1 input 11-10T10 3 = 0.03 adjustment 1 late_usage',
+      'cus_1 input 11-10T11 5 = 0.05 adjustment 0 late_usage',
+    ]);
+  });
+
+  it('gives money back where a volume price falls', async () => {
+    const volume: Price = {
+      slug: 'input',
+      meter: 'tokens',
+      match: {},
+      model: 'volume',
+      tiers: [
+        { upTo: '1000', unitAmount: '0.10', flatAmount: '0' },
+        { upTo: null, unitAmount: '0.05', flatAmount: '0' },
+      ],
+    };
+    await usage.apply(1, catalogOf([volume]));
+    const loop = raterLoop();
+    await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T10:00'), '1000')] });
+    await loop.step();
+    await usage.seal({ watermark: at('11-10T13:00'), rows: [row(at('11-10T11:00'), '1')] });
+    await loop.step();
+    expect(await brief()).toEqual([
+      'cus_1 input 11-10T10 1000 = 100 usage 0 window_closed',
+      'cus_1 input 11-10T11 1 = -49.95 usage 0 window_closed',
+    ]);
+  });
+
+  it('prices every aggregation as the meter of the whole period says', async () => {
+    const aggregations = ['sum', 'count', 'max', 'min', 'latest', 'unique'] as const;
+    await usage.apply(
+      1,
+      catalogOf(
+        aggregations.map((each) => perUnit(`p_${each}`, each, '1')),
+        { meters: aggregations.map((each) => meter(each, each)) },
+      ),
+    );
+    const values = ['4', '9', '2'];
+    const seen = [['a', 'b'], ['b', 'c', 'd'], ['a']];
+    for (const [i, value] of values.entries()) {
+      const windowStart = at('11-10T10:00') + i * HOUR_MS;
+      await usage.seal({
+        watermark: windowStart + HOUR_MS,
+        rows: aggregations.map((each) => ({
+          meter: each,
+          subject: 'cus_1',
+          windowStart,
+          value: each === 'unique' ? String(seen[i]!.length) : value,
+          latestEventTime: windowStart,
+          ...(each === 'unique' && { uniqueValues: seen[i]! }),
+        })),
+      });
+    }
+    // The values of two partitions and of a late chunk meet in one window.
+    await usage.passTime(at('11-10T14:00'));
+    const loop = raterLoop();
+    await loop.step();
+    const byPrice = async (): Promise<Record<string, string>> => {
+      const { rows } = await pool.query<{ price: string; amount: string }>(
+        'SELECT price, sum(amount) AS amount FROM tallyline.line_items GROUP BY price',
+      );
+      return Object.fromEntries(rows.map(({ price, amount }) => [price, plain(amount)]));
+    };
+    expect(await byPrice()).toEqual({
+      p_sum: '15',
+      p_count: '15',
+      p_max: '9',
+      p_min: '2',
+      p_latest: '2',
+      p_unique: '4',
+    });
+
+    await usage.seal({
+      watermark: at('11-10T14:00'),
+      rows: [
+        { meter: 'max', subject: 'cus_1', windowStart: at('11-10T10:00'), value: '20' },
+        { meter: 'latest', subject: 'cus_1', windowStart: at('11-10T11:00'), value: '50', latestEventTime: 1 },
+        { meter: 'unique', subject: 'cus_1', windowStart: at('11-10T10:00'), value: '2', uniqueValues: ['c', 'x'] },
+      ],
+    });
+    await loop.step();
+    expect(await byPrice()).toEqual({
+      p_sum: '15',
+      p_count: '15',
+      p_max: '20',
+      p_min: '2',
+      p_latest: '2',
+      p_unique: '5',
+    });
+  });
+
+  it('charges a price only for the group values it matches', async () => {
+    const prices = [
+      perUnit('large', 'tokens', '2', { model: 'large' }),
+      perUnit('small', 'tokens', '1', { model: "it's \\ small\n" }),
+    ];
+    await usage.apply(1, catalogOf(prices));
+    await usage.seal({
+      watermark: at('11-10T12:00'),
+      rows: [
+        row(at('11-10T10:00'), '3'),
+        row(at('11-10T10:00'), '5', { groupValues: ["it's \\ small\n"] }),
+        row(at('11-10T10:00'), '7', { groupValues: ['other'] }),
+      ],
+    });
+    await raterLoop().step();
+    expect((await brief()).sort()).toEqual([
+      'cus_1 large 11-10T10 3 = 6 usage 0 window_closed',
+      'cus_1 small 11-10T10 5 = 5 usage 0 window_closed',
+    ]);
+  });
+
+  it('keeps tenants with the same subject apart', async () => {
+    await usage.apply(1, perToken);
+    await usage.seal({
+      watermark: at('11-10T12:00'),
+      rows: [row(at('11-10T10:00'), '1'), row(at('11-10T10:00'), '100', { tenant: 'other' })],
+    });
+    await raterLoop().step();
+    expect((await items()).map((item) => `${item.tenant} ${plain(item.amount)}`).sort()).toEqual([
+      'acme 0.01',
+      'other 1',
+    ]);
+  });
+
+  it('does not see what a slow former owner or an open chunk wrote', async () => {
+    await usage.apply(1, perToken);
+    await usage.seal({ watermark: at('11-10T11:00'), epoch: 3, rows: [row(at('11-10T10:00'), '1')] });
+    // Of an epoch below the seal's, under another key, so that no newer row hides it.
+    await usage.write(0, { epoch: 2, rows: [row(at('11-10T10:00'), '100', { groupValues: ['zombie'] })] });
+    await usage.seal({ watermark: at('11-10T12:00'), epoch: 4, rows: [row(at('11-10T10:00'), '2')] });
+    await usage.write(1, { epoch: 3, rows: [row(at('11-10T10:00'), '1000', { groupValues: ['zombie'] })] });
+    await usage.write(2, { epoch: 4, rows: [row(at('11-10T10:00'), '10000')] });
+    expect(await raterLoop().step()).toBe('rated');
+    expect(await sums()).toEqual({ cus_1: '0.03' });
+  });
+});
+
+describe('billing periods', () => {
+  it('ends a month by the time zone of the plan', async () => {
+    const tokyo = { plans: [plan('payg', [perUnit('input', 'tokens', '1')], { timezone: 'Asia/Tokyo' })] };
+    await usage.apply(1, catalogOf([], tokyo));
+    // November ends in Tokyo at 15:00 UTC.
+    await usage.seal({
+      watermark: at('12-01T00:00'),
+      rows: [row(at('11-30T14:00'), '1'), row(at('11-30T15:00'), '10')],
+    });
+    await raterLoop().step();
+    expect((await items()).map((item) => [plain(item.quantity), item.period_start.toISOString()])).toEqual([
+      ['1', '2026-10-31T15:00:00.000Z'],
+      ['10', '2026-11-30T15:00:00.000Z'],
+    ]);
+  });
+
+  it('moves usage to the new plan when a subscription starts in the middle of a rated month', async () => {
+    await usage.apply(1, perToken);
+    const loop = raterLoop();
+    await usage.seal({
+      watermark: at('11-20T00:00'),
+      rows: [row(at('11-05T10:00'), '10'), row(at('11-15T10:00'), '20')],
+    });
+    await loop.step();
+    expect(await sums()).toEqual({ cus_1: '0.3' });
+
+    const pro = plan('pro', [perUnit('pro-input', 'tokens', '1')], { calendar: false });
+    await usage.apply(2, {
+      ...perToken,
+      plans: [...perToken.plans, pro],
+      subscriptions: [{ subject: 'cus_1', plan: 'pro', startsAt: at('11-10T00:00'), tenant: null }],
+    });
+    await usage.addTenant('acme');
+    expect(await loop.step()).toBe('rated');
+    expect((await brief()).slice(2)).toEqual([
+      'cus_1 input 11-15T10 -20 = -0.2 adjustment 1 plan_change',
+      'cus_1 pro-input 11-15T10 20 = 20 usage 0 window_closed',
+    ]);
+    expect(await loop.step()).toBe('idle');
+
+    await usage.seal({
+      watermark: at('11-20T01:00'),
+      rows: [row(at('11-09T23:00'), '1'), row(at('11-10T00:00'), '1')],
+    });
+    await loop.step();
+    expect(await sums()).toEqual({ cus_1: '21.11' });
+    const { rows } = await pool.query(
+      'SELECT plan, period_start, period_end FROM tallyline.billing_periods ORDER BY 2',
+    );
+    expect(rows).toEqual([
+      { plan: 'payg', period_start: new Date(at('11-01T00:00')), period_end: new Date(at('11-10T00:00')) },
+      { plan: 'pro', period_start: new Date(at('11-10T00:00')), period_end: new Date(at('12-10T00:00')) },
+    ]);
+  });
+
+  it('keeps the price of a period that was rated before it changed, and takes the new one from the next period on', async () => {
+    await usage.apply(1, perToken);
+    const loop = raterLoop();
+    await usage.seal({ watermark: at('11-20T00:00'), rows: [row(at('11-15T10:00'), '20')] });
+    await loop.step();
+    await usage.apply(2, catalogOf([perUnit('input', 'tokens', '5')]), at('11-21T00:00'));
+    await usage.seal({
+      watermark: at('12-02T00:00'),
+      rows: [row(at('11-25T10:00'), '1'), row(at('12-01T10:00'), '1')],
+    });
+    await loop.step();
+    expect((await items()).map((item) => plain(item.amount))).toEqual(['0.2', '0.01', '5']);
+  });
+
+  it('charges a flat price for each started period of a subscription without usage, in every tenant', async () => {
+    const flat: Price = { slug: 'base', model: 'flat', flatAmount: '29.90' };
+    const catalog = catalogOf([flat], {
+      defaultPlan: null,
+      subscriptions: [{ subject: 'cus_1', plan: 'payg', startsAt: at('10-15T00:00'), tenant: null }],
+    });
+    await usage.apply(1, catalog);
+    await usage.addTenant('acme');
+    await usage.passTime(at('10-14T00:00'));
+    const loop = raterLoop();
+    await loop.step();
+    expect(await items()).toEqual([]);
+    await usage.passTime(at('10-15T00:00'));
+    await loop.step();
+    await loop.step();
+    expect(await brief()).toEqual(['cus_1 base 10-15T00 1 = 29.9 usage 0 period_started']);
+    await usage.passTime(at('11-01T00:00'));
+    await loop.step();
+    expect((await brief()).slice(1)).toEqual(['cus_1 base 11-01T00 1 = 29.9 usage 0 period_started']);
+    // A tenant that comes later, and a rater that starts anew.
+    await usage.addTenant('other');
+    await raterLoop().step();
+    expect((await items()).map((item) => item.tenant)).toEqual(['acme', 'acme', 'other', 'other']);
+  });
+
+  it('charges the default plan its flat price only in a period with usage', async () => {
+    const flat: Price = { slug: 'base', model: 'flat', flatAmount: '5' };
+    await usage.apply(1, catalogOf([flat, perUnit('input', 'tokens', '1')]));
+    await usage.addTenant('acme');
+    await usage.seal({ watermark: at('11-10T00:00'), rows: [row(at('10-31T23:00'), '2')] });
+    const loop = raterLoop();
+    await loop.step();
+    await usage.passTime(at('11-20T00:00'));
+    await loop.step();
+    expect((await brief()).sort()).toEqual([
+      'cus_1 base 10-01T00 1 = 5 usage 0 period_started',
+      'cus_1 input 10-31T23 2 = 2 usage 0 window_closed',
+    ]);
+  });
+});
+
+describe('rating when things go wrong', () => {
+  it('rates nothing while ClickHouse lacks sealed rows, and goes on once they are back', async () => {
+    await usage.apply(1, perToken);
+    const registry = new Registry();
+    const loop = raterLoop({ registry });
+    await usage.seal({
+      watermark: at('11-10T12:00'),
+      rows: [row(at('11-10T10:00'), '7'), row(at('11-10T09:00'), '1')],
+    });
+    await clickhouse.command('CREATE TABLE kept ENGINE = MergeTree ORDER BY tuple() AS SELECT * FROM usage_rollups');
+    await clickhouse.command('TRUNCATE TABLE usage_rollups');
+    await clickhouse.command('INSERT INTO usage_rollups SELECT * FROM kept LIMIT 1');
+    expect(await loop.step()).toBe('mismatch');
+    expect(await items()).toEqual([]);
+    const reported = (): Promise<string> => registry.getSingleMetricAsString('tallyline_invariant_discrepancy');
+    expect(await reported()).toContain('{invariant="I2"} 1');
+
+    await clickhouse.command('INSERT INTO usage_rollups SELECT * FROM kept');
+    await clickhouse.command('DROP TABLE kept');
+    expect(await loop.step()).toBe('rated');
+    expect(await sums()).toEqual({ cus_1: '0.08' });
+    expect(await reported()).toContain('{invariant="I2"} 0');
+  });
+
+  it('finishes what a crash between two batches left', async () => {
+    await usage.apply(1, perToken);
+    const subjects = ['a', 'b', 'c', 'd', 'e'];
+    await usage.seal({
+      watermark: at('11-10T12:00'),
+      rows: subjects.map((subject) => row(at('11-10T10:00'), '100', { subject })),
+    });
+    let reads = 0;
+    const failing: ClickHouse = {
+      ...clickhouse,
+      query: async (sql, params) => {
+        if (sql.includes('{subjects:') && ++reads > 2) throw new Error('the rater is gone');
+        return clickhouse.query(sql, params);
+      },
+      stream: (sql, params) => clickhouse.stream(sql, params),
+    };
+    await expect(raterLoop({ clickhouse: failing, batchSubjectsMax: 1 }).step()).rejects.toThrow('the rater is gone');
+    expect(await items()).toHaveLength(2);
+    await raterLoop().step();
+    expect(await sums()).toEqual({ a: '1', b: '1', c: '1', d: '1', e: '1' });
+    expect(await items()).toHaveLength(5);
+  });
+
+  it('steps back where another rater has rated a period with later seals', async () => {
+    await usage.apply(1, perToken);
+    await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T10:00'), '7')] });
+    const stale = await readSeals(pool);
+    await usage.seal({ watermark: at('11-10T12:01'), rows: [row(at('11-10T10:00'), '1')] });
+    await raterLoop().step();
+    const verifier = new ChunkVerifier(pool, clickhouse);
+    await verifier.verifyNew({}, stale.vector);
+    const basis = {
+      seals: stale,
+      watermark: stale.watermark!,
+      versions: [{ version: 1, effectiveAt: 0, catalog: perToken }],
+      allowedLatenessMs: LATENESS_MS,
+    };
+    const work = [{ tenant: 'acme', subject: 'cus_1', times: [at('11-10T10:00')] }];
+    expect(await rateBatch({ pool, clickhouse, verifier }, basis, work)).toEqual({ outcome: 'behind' });
+    expect(await sums()).toEqual({ cus_1: '0.08' });
+  });
+
+  it('never moves the progress back, and waits while a chunk is repaired', async () => {
+    await usage.apply(1, perToken);
+    await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T10:00'), '7')] });
+    const loop = raterLoop();
+    await loop.step();
+    await pool.query('DELETE FROM tallyline.chunk_seals');
+    await pool.query('UPDATE tallyline.partition_progress SET next_chunk = 0');
+    expect(await loop.step()).toBe('mismatch');
+    await usage.seal({ watermark: at('11-10T12:00'), epoch: 2, rows: [row(at('11-10T10:00'), '7')] });
+    expect(await loop.step()).toBe('idle');
+    expect(await sums()).toEqual({ cus_1: '0.07' });
+  });
+
+  it('two raters at once write each item once, and all of them', async () => {
+    usage = new SealedUsage(pool, clickhouse, 3);
+    await usage.reset();
+    const graduated: Price = {
+      slug: 'input',
+      meter: 'tokens',
+      match: {},
+      model: 'graduated',
+      tiers: [
+        { upTo: '50', unitAmount: '0.03', flatAmount: '0' },
+        { upTo: null, unitAmount: '0.001', flatAmount: '1' },
+      ],
+    };
+    await usage.apply(1, catalogOf([graduated]));
+    const totals = new Map<string, number>();
+    const start = at('11-10T00:00');
+    let round = 0;
+    const sealRound = async (): Promise<void> => {
+      round += 1;
+      for (let partition = 0; partition < 3; partition += 1) {
+        const rows = Array.from({ length: 20 }, (_, i) => {
+          const subject = `cus_${i % 10}`;
+          const value = (i * 7 + partition * 3 + round) % 23;
+          totals.set(subject, (totals.get(subject) ?? 0) + value);
+          // Some of it late by a few hours.
+          const hour = Math.max(0, round - ((i * 5 + partition) % 4));
+          return row(start + hour * HOUR_MS, String(value), { subject, groupValues: [`m${i}`] });
+        });
+        await usage.seal({ partition, watermark: start + round * HOUR_MS, rows });
+      }
+    };
+    const loops = [raterLoop({ batchSubjectsMax: 3 }), raterLoop({ batchSubjectsMax: 4 })];
+    let isSealing = true;
+    const racing = loops.map(async (loop) => {
+      const outcomes = new Set<string>();
+      while (isSealing) outcomes.add(await loop.step());
+      return outcomes;
+    });
+    for (let i = 0; i < 12; i += 1) await sealRound();
+    await usage.passTime(start + DAY_MS);
+    isSealing = false;
+    await Promise.all(racing);
+    while ((await loops[0]!.step()) !== 'idle');
+
+    const expected = [...totals].sort().map(([subject, units]) => {
+      const amount = units <= 50 ? units * 30 : 50 * 30 + (units - 50) + 1000;
+      return [subject, new Decimal(BigInt(amount), 3).toString()];
+    });
+    expect(await sums()).toEqual(Object.fromEntries(expected));
+  });
+});

@@ -1,0 +1,159 @@
+// Usage reads and seal checks on a real Postgres and a real ClickHouse engine.
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type pg from 'pg';
+import pino from 'pino';
+import type { Meter } from '../../domain/catalog.ts';
+import { formatQuantity } from '../../domain/quantity.ts';
+import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
+import { createClickHouse } from '../../platform/clickhouse/client.ts';
+import { migrate } from '../../platform/migrate.ts';
+import { createPool } from '../../platform/postgres/pool.ts';
+import { verifySealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
+import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
+import { readUsage, type UsageSelection } from '../../platform/usage-store/usage-query.ts';
+import { startTestClickHouse, type TestClickHouse } from '../support/clickhouse.ts';
+import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { SealedUsage } from '../support/sealed-usage.ts';
+
+const HOUR_MS = 3_600_000;
+const at = (text: string): number => Date.parse(`2026-${text}Z`);
+const logger = pino({ level: 'silent' });
+const tokens: Meter = {
+  slug: 'tokens',
+  eventType: 'e',
+  aggregation: 'sum',
+  valuePath: ['value'],
+  required: false,
+  dimensions: [
+    { name: 'model', path: ['model'] },
+    { name: 'region', path: ['region'] },
+  ],
+  window: '1h',
+};
+
+let postgres: TestPostgres;
+let server: TestClickHouse;
+let pool: pg.Pool;
+let clickhouse: ClickHouse;
+let usage: SealedUsage;
+
+beforeAll(async () => {
+  [postgres, server] = await Promise.all([startTestPostgres(), startTestClickHouse()]);
+  pool = createPool(postgres.url, logger);
+  clickhouse = createClickHouse(server, logger);
+  await migrate(pool, clickhouse, logger);
+}, 120_000);
+
+afterAll(async () => {
+  await clickhouse?.close();
+  await pool?.end();
+  await Promise.all([postgres?.stop(), server?.stop()]);
+});
+
+beforeEach(async () => {
+  usage = new SealedUsage(pool, clickhouse, 2);
+  await usage.reset();
+});
+
+const row = (windowStart: number, value: string, model = 'large', region = 'eu') => ({
+  meter: 'tokens',
+  subject: 'cus_1',
+  windowStart,
+  value,
+  groupValues: [model, region],
+});
+
+async function read(more: Partial<UsageSelection>): Promise<string[]> {
+  const rows = await readUsage(clickhouse, {
+    tenant: 'acme',
+    meter: tokens,
+    from: at('11-01T00:00'),
+    to: at('12-01T00:00'),
+    buckets: 'window',
+    ...more,
+  });
+  return rows.map(({ bucketStart, subject, groups, quantity }) =>
+    [
+      new Date(bucketStart).toISOString().slice(5, 16),
+      ...(subject === null ? [] : [subject]),
+      ...groups,
+      formatQuantity(quantity),
+    ].join(' '),
+  );
+}
+
+describe('readUsage', () => {
+  it('merges partitions and chunks, groups by position, filters and buckets', async () => {
+    await usage.seal({
+      watermark: at('11-10T12:00'),
+      rows: [row(at('11-10T10:00'), '1'), row(at('11-10T11:00'), '2')],
+    });
+    await usage.seal({ watermark: at('11-10T12:01'), rows: [row(at('11-10T10:00'), '4')] });
+    await usage.seal({
+      partition: 1,
+      watermark: at('11-10T12:00'),
+      rows: [row(at('11-10T10:00'), '0.5'), row(at('11-11T00:00'), '8', 'small', 'us')],
+    });
+    expect(await read({})).toEqual(['11-10T10:00 5.5', '11-10T11:00 2', '11-11T00:00 8']);
+    expect(await read({ bySubject: true, groupBy: [1] })).toEqual([
+      '11-10T10:00 cus_1 eu 5.5',
+      '11-10T11:00 cus_1 eu 2',
+      '11-11T00:00 cus_1 us 8',
+    ]);
+    expect(await read({ filters: [{ dimension: 0, values: ['small', 'none'] }] })).toEqual(['11-11T00:00 8']);
+    const days = [
+      { start: at('11-01T00:00'), stepMs: 9 * 24 * HOUR_MS + 11 * HOUR_MS },
+      { start: at('11-10T11:00'), stepMs: 24 * HOUR_MS },
+    ];
+    expect(await read({ buckets: days })).toEqual(['11-01T00:00 5.5', '11-10T11:00 10']);
+    expect(await read({ from: at('11-10T11:00'), to: at('11-11T00:00') })).toEqual(['11-10T11:00 2']);
+  });
+
+  it('sees open chunks unless it asks for sealed rows', async () => {
+    await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T10:00'), '1')] });
+    const sealed = await readSeals(pool);
+    await usage.write(1, { rows: [row(at('11-10T10:00'), '10')] });
+    expect(await read({})).toEqual(['11-10T10:00 11']);
+    expect(await read({ sealed })).toEqual(['11-10T10:00 1']);
+    await usage.seal({ watermark: at('11-10T13:00'), rows: [row(at('11-10T10:00'), '10')] });
+    expect(await read({ sealed })).toEqual(['11-10T10:00 1']);
+    expect(await read({ sealed: await readSeals(pool) })).toEqual(['11-10T10:00 11']);
+  });
+});
+
+describe('seals', () => {
+  it('describe the epochs of a partition in steps', async () => {
+    for (const [chunk, epoch] of [1, 1, 4, 4, 4, 9].entries()) {
+      await usage.seal({ watermark: at('11-10T12:00') + chunk, epoch, rows: [] });
+    }
+    const seals = await readSeals(pool);
+    expect(seals.vector).toEqual({ 1: { 0: 6, 1: 0 } });
+    // The other partition has no seal, so there is no watermark yet.
+    expect(seals.watermark).toBeNull();
+    expect(seals.epochSteps.map(({ partition, fromChunk, epoch }) => [partition, fromChunk, epoch])).toEqual([
+      [0, 0, 1],
+      [0, 2, 4],
+      [0, 5, 9],
+    ]);
+    await usage.seal({ partition: 1, watermark: at('11-10T11:00'), rows: [] });
+    expect((await readSeals(pool)).watermark).toBe(at('11-10T11:00'));
+    expect(await readChunksSince(pool, at('11-10T12:00') + 3)).toEqual({ 1: { 0: 3, 1: 1 } });
+  });
+
+  it('agree with what ClickHouse holds, chunk by chunk, or name the chunk', async () => {
+    await usage.seal({ watermark: 1, rows: [row(at('11-10T10:00'), '1'), row(at('11-10T11:00'), '1')] });
+    await usage.seal({ watermark: 2, rows: [] });
+    await usage.seal({ watermark: 3, epoch: 5, rows: [row(at('11-10T10:00'), '1')] });
+    await usage.seal({ partition: 1, watermark: 3, rows: [row(at('11-10T10:00'), '1')] });
+    const seals = async () => readChunkSeals(pool, {}, (await readSeals(pool)).vector);
+    expect(await verifySealedChunks(clickhouse, await seals())).toEqual([]);
+    expect((await seals()).map((seal) => `${seal.partition}/${seal.chunk}`)).toEqual(['0/0', '0/1', '0/2', '1/0']);
+
+    // A row of a former owner is none of the chunk's; one of this owner is.
+    await usage.write(2, { epoch: 4, rows: [row(at('11-10T12:00'), '1')] });
+    expect(await verifySealedChunks(clickhouse, await seals())).toEqual([]);
+    await usage.write(1, { epoch: 1, rows: [row(at('11-10T12:00'), '1')] });
+    const mismatches = await verifySealedChunks(clickhouse, await seals());
+    expect(mismatches.map(({ seal, foundCount }) => [seal.partition, seal.chunk, foundCount])).toEqual([[0, 1, 1n]]);
+  });
+});
