@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The `tallyline` command. Each family of commands has a file of its own; what a command needs is loaded when it runs.
 import { Command } from 'commander';
+import { registerCatalogCommands } from './catalog.ts';
 import { registerClickHouseCommand } from './clickhouse.ts';
 import { registerDemoCommand } from './demo.ts';
 import { registerKeysCommand } from './keys.ts';
@@ -18,6 +19,7 @@ const program = new Command('tallyline')
 for (const register of [
   registerUpCommand,
   registerStageCommands,
+  registerCatalogCommands,
   registerKeysCommand,
   registerMigrateCommand,
   registerVerifyCommand,
