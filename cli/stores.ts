@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import { createClickHouse } from '../platform/clickhouse/client.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
-import { openPostgresEventLog } from '../platform/event-log/postgres/postgres-event-log.ts';
+import { openEventLog as openLog } from '../platform/event-log/open.ts';
 import { registerAvroSchemas } from '../platform/event-log/schema-store.ts';
 import { assertMigrated } from '../platform/migrate.ts';
 import { createPool } from '../platform/postgres/pool.ts';
@@ -34,11 +34,7 @@ export function openClickHouse(settings: Settings, logger: Logger): ReturnType<t
 export async function openEventLog(settings: Settings, pool: pg.Pool, logger: Logger): Promise<EventLog> {
   // A reader that meets a record finds its schema there, so the schemas go in before any record does.
   await registerAvroSchemas(pool);
-  const { kafka, log, ingest } = settings;
-  const options = { appendTimeoutMs: ingest.appendTimeoutMs };
-  if (kafka === null) return openPostgresEventLog(pool, log, logger, options);
-  const { openKafkaEventLog } = await import('../platform/event-log/kafka/kafka-event-log.ts');
-  return openKafkaEventLog(kafka, log, logger, options);
+  return openLog(settings, pool, logger);
 }
 
 /** All three. Rejects, with nothing left open, where one of them is not named, not there or not migrated. */

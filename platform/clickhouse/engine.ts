@@ -102,7 +102,16 @@ export class Engine {
     }
     const connectionArgs = [`--max_server_memory_usage=${options.memoryBytesMax}`, '--mark_cache_size=268435456'];
     const engine = new Engine(options, () => new chdb.Session(options.dataDir, { connectionArgs }));
-    engine.#idle.push(engine.#connect());
+    try {
+      engine.#idle.push(engine.#connect());
+    } catch (cause) {
+      throw new Error(
+        `${options.dataDir} could not be opened (is another process using it?): ${(cause as Error).message}`,
+        {
+          cause,
+        },
+      );
+    }
     return engine;
   }
 
