@@ -213,7 +213,7 @@ export class Demonstration {
     const wrong = rows.filter(({ agrees }) => !agrees).length;
     const { usual, standstill } = splitByStandstill(freshness, this.#killedAt);
     const ms = (samples: readonly number[], share: number): string =>
-      `${percentile(samples, share)?.toFixed(0) ?? '–'} ms`;
+      samples.length === 0 ? 'not measured' : `${percentile(samples, share)!.toFixed(0)} ms`;
     console.log(`\n${formatTable(rows)}\n`);
     console.log(`rejected, by code: ${JSON.stringify(Object.fromEntries(result.rejectedByCode))}`);
     console.log(`line items: ${observed.lineItems.usage} usage, ${observed.lineItems.adjustment} adjustments`);
@@ -222,7 +222,7 @@ export class Demonstration {
       `freshness: p50 ${ms(usual, 0.5)}, p99 ${ms(usual, 0.99)} from the 2xx of a marker event until GET /v1/events/{id} ` +
         `says accepted (${usual.length} markers)`,
     );
-    console.log(`  while the aggregator was down: at most ${ms(standstill, 1)} (${standstill.length} more markers)`);
+    console.log(`  over the kill, with its recovery: at most ${ms(standstill, 1)} (${standstill.length} markers)`);
     for (const surprise of result.surprises) console.log(`unexpected answer: ${surprise}`);
     console.log(wrong === 0 ? '\nEverything agrees to the last digit.' : `\n${wrong} rows DIFFER.`);
     return wrong === 0;

@@ -1,9 +1,10 @@
 // `tallyline up` as a child process on a data directory, with chunks small enough that windows close within seconds.
-// Whatever ends the demonstration, the child is told to stop first: it drains and leaves the stores in order.
+// Whatever ends the demonstration, the child stops in order: it drains when it is told to, and when this process is gone.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { STOP_MESSAGE } from '../../platform/lifecycle.ts';
 import { projectFile } from '../../platform/project-root.ts';
 
 export interface InstallationSettings {
@@ -75,7 +76,7 @@ export class Installation {
         ...['--port', String(port), '--data-dir', dataDir],
         ...['--catalog', catalogFile, '--allowed-lateness', allowedLateness],
       ],
-      { stdio: ['ignore', 'pipe', log], env: environment() },
+      { stdio: ['ignore', 'pipe', log, 'ipc'], env: environment() },
     );
     const ended = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(`could not be started: ${error.message}`));
@@ -135,9 +136,12 @@ export class Installation {
     return logTail(this.logFile);
   }
 
-  /** SIGTERM, and the exit code of an orderly stop: anything but 0 is an error. */
+  /**
+   * An orderly stop; anything but exit code 0 is an error. By message: on a Ctrl-C the child has had its signal already, and
+   * a second one would end it at once.
+   */
   async stop(): Promise<void> {
-    this.#child.kill('SIGTERM');
+    if (this.#child.connected) this.#child.send(STOP_MESSAGE);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<string>((resolve) => {
       timer = setTimeout(() => {
@@ -148,7 +152,7 @@ export class Installation {
     const how = await Promise.race([this.ended, late]);
     clearTimeout(timer);
     if (how !== 'exited 0')
-      throw new Error(`tallyline up ${how} after SIGTERM; the end of its log:\n${this.logTail()}`);
+      throw new Error(`tallyline up ${how} when told to stop; the end of its log:\n${this.logTail()}`);
   }
 
   #stages(): StagesFile {

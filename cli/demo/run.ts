@@ -27,7 +27,30 @@ function onSignal(): Promise<'signal'> {
   return new Promise((resolve) => {
     process.once('SIGINT', () => resolve('signal'));
     process.once('SIGTERM', () => resolve('signal'));
+    process.once('SIGHUP', () => resolve('signal'));
   });
+}
+
+/** How it went: everything agrees, something differs, or a signal came before that was known. */
+type Ending = 'right' | 'wrong' | 'interrupted';
+
+const exitCodes: Readonly<Record<Ending, number>> = { right: 0, wrong: 1, interrupted: 130 };
+
+async function demonstrate(
+  options: DemoOptions,
+  installation: Installation,
+  signal: Promise<'signal'>,
+): Promise<Ending> {
+  const outcome = await Promise.race([new Demonstration(options, installation).run(), signal]);
+  if (outcome === 'signal') return 'interrupted';
+  if (!options.exit) {
+    console.log(`\nStill running: ${installation.url}`);
+    for (const path of ['/', '/v1/status', '/metrics']) console.log(`  ${installation.url}${path}`);
+    console.log(`  API key: ${installation.apiKeyFile}\n  log:     ${installation.logFile}\nCtrl-C ends it.`);
+    const end = await Promise.race([signal, installation.ended]);
+    if (end !== 'signal') throw new Error(`tallyline up ${end}`);
+  }
+  return outcome ? 'right' : 'wrong';
 }
 
 /** Resolves with the exit code: 0 when every total agrees. Rejects when the demonstration could not be carried through. */
@@ -41,24 +64,18 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     catalogFile: projectFile(CATALOG_FILE),
     allowedLateness: `${ALLOWED_LATENESS_MS / 1000}s`,
   });
-  let isRight = false;
-  let interrupted = false;
+  let ending: Ending;
   try {
-    const outcome = await Promise.race([new Demonstration(options, installation).run(), signal]);
-    interrupted = outcome === 'signal';
-    isRight = outcome === true;
-    if (!interrupted && !options.exit) {
-      console.log(`\nStill running: ${installation.url}`);
-      for (const path of ['/', '/v1/status', '/metrics']) console.log(`  ${installation.url}${path}`);
-      console.log(`  API key: ${installation.apiKeyFile}\n  log:     ${installation.logFile}\nCtrl-C ends it.`);
-      const end = await Promise.race([signal, installation.ended]);
-      if (end !== 'signal') throw new Error(`tallyline up ${end}`);
-    }
-  } finally {
-    await installation.stop();
+    ending = await demonstrate(options, installation, signal);
+  } catch (error) {
+    // What went wrong first is what has to be told.
+    await installation.stop().catch((stopError: unknown) => console.error(String(stopError)));
+    console.log(`the data is in ${dataDir}`);
+    throw error;
   }
-  // What went wrong can be looked into only while the data is there.
-  if (options.dataDir === null && (isRight || interrupted)) rmSync(dataDir, { recursive: true, force: true });
+  await installation.stop();
+  // What differs can be looked into only while the data is there.
+  if (options.dataDir === null && ending !== 'wrong') rmSync(dataDir, { recursive: true, force: true });
   else console.log(`the data is in ${dataDir}`);
-  return isRight ? 0 : interrupted ? 130 : 1;
+  return exitCodes[ending];
 }
