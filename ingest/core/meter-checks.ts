@@ -3,7 +3,7 @@
 import { isLosslessNumber } from 'lossless-json';
 import type { Catalog, Meter } from '../../domain/catalog.ts';
 import { pick } from '../../domain/exact-json.ts';
-import { readQuantity } from '../../domain/quantity.ts';
+import { QUANTITY_INTEGER_DIGITS, readQuantity } from '../../domain/quantity.ts';
 import { nameFault } from './event-text.ts';
 import { inWords, Rejection } from './rejection.ts';
 
@@ -68,6 +68,17 @@ function uniqueFault(value: unknown): string | null {
     : null;
 }
 
+/** A whole number that surely fits, told without building it: nearly every value. */
+function isPlainQuantity(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isSafeInteger(value);
+  if (typeof value !== 'string' || value.length === 0 || value.length > QUANTITY_INTEGER_DIGITS) return false;
+  for (let index = 0; index < value.length; index++) {
+    const unit = value.charCodeAt(index);
+    if (unit < 48 || unit > 57) return false;
+  }
+  return true;
+}
+
 function valueFault(check: MeterCheck, value: unknown): Rejection | null {
   const { meter, valueField } = check;
   if (meter.aggregation === 'unique') {
@@ -79,7 +90,7 @@ function valueFault(check: MeterCheck, value: unknown): Rejection | null {
       valueField,
     );
   }
-  if (Number.isSafeInteger(value) || readQuantity(value) !== null) return null;
+  if (isPlainQuantity(value) || readQuantity(value) !== null) return null;
   return new Rejection(
     'invalid_value',
     `${valueField} must be a decimal number of at most 26 integer and 12 fraction digits, not ${inWords(value)}: ` +

@@ -3,9 +3,9 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
-import { HttpProblem, type ProblemCode, registerProblems } from './problem.ts';
+import { HttpProblem, type ProblemCode, registerProblems, retryAfter } from './problem.ts';
 
 /** A request that has not arrived whole after this long is cut off (slow headers or a slow body). */
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -41,6 +41,11 @@ function answerRaw(error: NodeJS.ErrnoException, socket: Socket): void {
   );
 }
 
+const shuttingDown = (): HttpProblem =>
+  new HttpProblem('shutting_down', 'This server is shutting down. Send the request again.', {
+    headers: retryAfter(1),
+  });
+
 export interface HttpAppOptions {
   readonly requestTimeoutMs?: number;
 }
@@ -50,19 +55,32 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
   const requestTimeout = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
-    disableRequestLogging: true,
+    // Requests are counted by metrics; a line for each would cost more than the request.
+    logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIdOf,
     requestTimeout,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     bodyLimit: BODY_BYTES_MAX,
-    return503OnClosing: true,
+    // The hook below answers, in our own form.
+    return503OnClosing: false,
     forceCloseConnections: 'idle',
     // Node looks for late requests this often; its default of 30 s would double the limit above.
     http: { connectionsCheckingInterval: Math.min(5_000, requestTimeout), headersTimeout: requestTimeout },
     clientErrorHandler: answerRaw,
   });
+  // While the app closes, requests still come on connections that are open: they are turned away, and the connection with them.
+  let closing = false;
+  app.addHook('preClose', (done) => {
+    closing = true;
+    done();
+  });
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
+    done(closing ? shuttingDown() : undefined);
+  });
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    // A connection that stays open after its last answer would hold the close up for the whole keep-alive time.
+    if (closing) reply.header('connection', 'close');
     done();
   });
   registerProblems(app);

@@ -1,0 +1,116 @@
+import { connect } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import type { FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import { until } from '../../test/support/until.ts';
+import { createHttpApp } from './app.ts';
+import { HttpProblem, problemCodes, retryAfter } from './problem.ts';
+
+let app: FastifyInstance;
+afterEach(() => app.close());
+
+function setUp() {
+  const lines: { msg: string; err?: { message: string } }[] = [];
+  app = createHttpApp(pino({ level: 'error' }, { write: (line: string) => lines.push(JSON.parse(line)) }));
+  return { lines };
+}
+
+describe('createHttpApp', () => {
+  it('answers a thrown problem with its status, headers and members', async () => {
+    setUp();
+    app.get('/', () => {
+      throw new HttpProblem('rate_limited', 'slow down', { headers: retryAfter(0.2), members: { limit: 5 } });
+    });
+    const response = await app.inject({ url: '/', headers: { 'x-request-id': 'r-1' } });
+    expect(response.statusCode).toBe(429);
+    expect(response.headers).toMatchObject({
+      'content-type': 'application/problem+json',
+      'retry-after': '1',
+      'x-request-id': 'r-1',
+    });
+    expect(response.json()).toEqual({
+      type: 'urn:tallyline:problem:rate_limited',
+      title: problemCodes.rate_limited.title,
+      status: 429,
+      code: 'rate_limited',
+      detail: 'slow down',
+      requestId: 'r-1',
+      limit: 5,
+    });
+  });
+
+  it('tells the log, and not the client, what went wrong inside', async () => {
+    const { lines } = setUp();
+    app.get('/', () => {
+      throw new Error('password is hunter2');
+    });
+    const response = await app.inject({ url: '/' });
+    expect(response.json()).toMatchObject({ status: 500, code: 'internal' });
+    expect(response.body).not.toContain('hunter2');
+    expect(lines).toEqual([
+      expect.objectContaining({
+        msg: 'request failed',
+        err: expect.objectContaining({ message: 'password is hunter2' }),
+      }),
+    ]);
+  });
+
+  it('gives what fastify refuses a code of ours', async () => {
+    setUp();
+    app.post('/', { bodyLimit: 10 }, () => 'ok');
+    const post = (payload: string, type: string) =>
+      app.inject({ method: 'POST', url: '/', payload, headers: { 'content-type': type } });
+    expect((await post('"12345678901"', 'application/json')).json()).toMatchObject({
+      status: 413,
+      code: 'body_too_large',
+    });
+    expect((await post('{', 'application/json')).json()).toMatchObject({ status: 400, code: 'invalid_request' });
+    expect((await post('x', 'text/html')).json()).toMatchObject({ status: 415, code: 'unsupported_media_type' });
+    expect((await app.inject({ url: '/none?key=secret' })).json()).toMatchObject({
+      status: 404,
+      detail: 'There is nothing at GET /none.',
+    });
+  });
+
+  it('turns requests on open connections away while it closes, and closes them', async () => {
+    setUp();
+    let answerSlow = (): void => {};
+    const slow = new Promise<string>((resolve) => {
+      answerSlow = () => resolve('done');
+    });
+    let started = false;
+    app.get('/slow', () => {
+      started = true;
+      return slow;
+    });
+    await app.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = app.server.address() as { port: number };
+    const open = () => {
+      const socket = connect(port, '127.0.0.1');
+      const answer = { text: '', closed: false };
+      socket.on('data', (chunk) => {
+        answer.text += chunk.toString();
+      });
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        answer.closed = true;
+      });
+      return { socket, answer };
+    };
+    // Half a request keeps its connection open through the close.
+    const late = open();
+    late.socket.write('GET /slow HTTP/1.1\r\n');
+    const early = open();
+    early.socket.write('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
+    await until(() => started, 'the slow request is being answered');
+    const closed = app.close();
+    await until(() => !app.server.listening, 'the app closes');
+    late.socket.write('Host: x\r\n\r\n');
+    await until(() => late.answer.closed, 'the late connection is closed');
+    if (late.answer.text !== '') expect(late.answer.text).toMatch(/^HTTP\/1\.1 503 [\s\S]*"code":"shutting_down"/);
+    answerSlow();
+    await closed;
+    await until(() => early.answer.closed, 'the early connection is closed');
+    expect(early.answer.text).toMatch(/^HTTP\/1\.1 200 /);
+  });
+});
