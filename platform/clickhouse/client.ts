@@ -57,6 +57,24 @@ function mapError(error: unknown, what: string): ClickHouseError {
   return new ClickHouseError(`${what}: ${cause.message || reason}`, null, !isOurs, { cause });
 }
 
+const PIECE_BYTES = 262_144;
+
+/** The same bytes in pieces of a size that is worth a write to a socket: a row by itself is not. */
+function* pieces(body: readonly Buffer[]): Generator<Buffer> {
+  let waiting: Buffer[] = [];
+  let bytes = 0;
+  for (const part of body) {
+    waiting.push(part);
+    bytes += part.length;
+    if (bytes >= PIECE_BYTES) {
+      yield waiting.length === 1 ? part : Buffer.concat(waiting, bytes);
+      waiting = [];
+      bytes = 0;
+    }
+  }
+  if (bytes > 0) yield Buffer.concat(waiting, bytes);
+}
+
 /** A client for one database. It connects when first used; `close()` releases its sockets. */
 export function createClickHouse(options: ClickHouseOptions, logger: Logger): ClickHouseDatabase {
   const connect = (database: string) =>
@@ -92,7 +110,7 @@ export function createClickHouse(options: ClickHouseOptions, logger: Logger): Cl
           table,
           columns: columns as [string, ...string[]],
           // Bytes as they are: binary keys are no UTF-8 and must not pass through a string.
-          values: Readable.from(body, { objectMode: false }),
+          values: Readable.from(pieces(body), { objectMode: false }),
           format: 'TabSeparated',
           clickhouse_settings: insertSettings,
         });
