@@ -2,8 +2,17 @@
 
 export interface KafkaSettings {
   readonly brokers: readonly string[];
-  readonly sasl: { readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; readonly username: string; readonly password: string } | null;
-  readonly ssl: { readonly ca: string | null; readonly cert: string | null; readonly key: string | null; readonly rejectUnauthorized: boolean } | null;
+  readonly sasl: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+    readonly username: string;
+    readonly password: string;
+  } | null;
+  readonly ssl: {
+    readonly ca: string | null;
+    readonly cert: string | null;
+    readonly key: string | null;
+    readonly rejectUnauthorized: boolean;
+  } | null;
 }
 
 export interface Settings {
@@ -12,7 +21,12 @@ export interface Settings {
   /** Null: the event log lives in Postgres. */
   readonly kafka: KafkaSettings | null;
   /** Null: an embedded engine is to be started (only `up` and `demo` do that). */
-  readonly clickhouse: { readonly url: string; readonly username: string; readonly password: string; readonly database: string } | null;
+  readonly clickhouse: {
+    readonly url: string;
+    readonly username: string;
+    readonly password: string;
+    readonly database: string;
+  } | null;
   /** Null: an embedded server is to be started (only `up` and `demo` do that). */
   readonly postgresUrl: string | null;
   readonly log: {

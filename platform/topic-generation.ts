@@ -36,7 +36,9 @@ const toGeneration = (row: GenerationRow): TopicGeneration => ({
 
 /** The newest generation, or null before the first. */
 export async function currentGeneration(pool: pg.Pool | pg.PoolClient): Promise<TopicGeneration | null> {
-  const { rows } = await pool.query<GenerationRow>('SELECT * FROM tallyline.topic_generations ORDER BY generation DESC LIMIT 1');
+  const { rows } = await pool.query<GenerationRow>(
+    'SELECT * FROM tallyline.topic_generations ORDER BY generation DESC LIMIT 1',
+  );
   return rows[0] === undefined ? null : toGeneration(rows[0]);
 }
 
