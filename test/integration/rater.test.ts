@@ -9,14 +9,17 @@ import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
 import { migrate } from '../../platform/migrate.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
+import type { Settings } from '../../platform/settings.ts';
 import { readSeals } from '../../platform/usage-store/seals.ts';
 import { ChunkVerifier } from '../../rater/chunk-verifier.ts';
+import { startRater } from '../../rater/main.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
 import { rateBatch } from '../../rater/rating-batch.ts';
 import { RatingLoop } from '../../rater/rating-loop.ts';
 import { startTestClickHouse, type TestClickHouse } from '../support/clickhouse.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
+import { until } from '../support/until.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -426,6 +429,49 @@ describe('billing periods', () => {
       'cus_1 base 10-01T00 1 = 5 usage 0 period_started',
       'cus_1 input 10-31T23 2 = 2 usage 0 window_closed',
     ]);
+  });
+});
+
+describe('the ledger', () => {
+  it('refuses entries that do not add up to zero, and any change of what was written', async () => {
+    await usage.apply(1, perToken);
+    await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T10:00'), '7')] });
+    await raterLoop().step();
+    const insert = `INSERT INTO tallyline.ledger_entries (transaction_id, entry, tenant, account, amount, currency)
+      VALUES (gen_random_uuid(), 0, 'acme', 'receivable:cus_1', 1, 'USD')`;
+    await expect(pool.query(insert)).rejects.toThrow('does not add up to zero');
+    await expect(pool.query('UPDATE tallyline.line_items SET amount = 0')).rejects.toThrow('a correction is a new row');
+    await expect(pool.query('DELETE FROM tallyline.ledger_entries')).rejects.toThrow('a correction is a new row');
+  });
+});
+
+describe('the stage', () => {
+  const stage = () => {
+    const settings = { rater: { intervalMs: 20 }, allowedLatenessMs: LATENESS_MS } as Settings;
+    return startRater({ settings, logger, registry: new Registry(), clock: Date.now }, { pool, clickhouse });
+  };
+
+  it('rates by itself, says whether it is ready, and stops', async () => {
+    await usage.apply(1, perToken);
+    const rater = await stage();
+    await until(() => rater.notReady() === null, 'ready');
+    await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T10:00'), '7')] });
+    await until(async () => (await items()).length === 1, 'a line item');
+    await rater.stop();
+    expect(await sums()).toEqual({ cus_1: '0.07' });
+  });
+
+  it('ends where stored amounts are not what the usage costs', async () => {
+    await usage.apply(1, perToken);
+    await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T10:00'), '7')] });
+    await raterLoop().step();
+    await pool.query('ALTER TABLE tallyline.line_items DISABLE TRIGGER line_items_append_only');
+    await pool.query('UPDATE tallyline.line_items SET amount = 1');
+    await pool.query('ALTER TABLE tallyline.line_items ENABLE TRIGGER line_items_append_only');
+    await usage.seal({ watermark: at('11-10T13:00'), rows: [row(at('11-10T10:00'), '0')] });
+    const rater = await stage();
+    await expect(rater.failed).rejects.toThrow("the line items' amounts add up to 1, but 7 units cost 0.07");
+    await rater.stop();
   });
 });
 
