@@ -94,12 +94,13 @@ export class Notifications {
 
   async #openClient(): Promise<void> {
     const client = await this.#pool.connect();
-    const broken = (error: Error): void => {
-      if (this.#client === client) this.#client = null;
+    client.on('error', (error: Error) => {
+      // Before LISTEN is done the query rejects as well, and after a release the client is nobody's.
+      if (this.#client !== client) return;
+      this.#client = null;
       client.release(error);
       this.#reconnectLater();
-    };
-    client.once('error', broken);
+    });
     client.on('notification', ({ payload = '' }) =>
       this.#dispatch(payload === MEMBERS ? null : payload.split(',').map(Number)),
     );
@@ -107,7 +108,6 @@ export class Notifications {
       // A channel cannot be a bound parameter; this one is made of our own letters and hex digits.
       await client.query(`LISTEN ${this.#channel}`);
     } catch (error) {
-      client.off('error', broken);
       client.release(true);
       throw error;
     }

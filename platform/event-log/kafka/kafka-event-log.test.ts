@@ -1,0 +1,51 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import pino from 'pino';
+import { kafkaUnavailable, startKafka } from '../../../test/support/kafka-broker.ts';
+import { describeEventLog } from '../event-log.contract.ts';
+import { createClient } from './client.ts';
+import { openKafkaEventLog } from './kafka-event-log.ts';
+
+const logger = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
+const unavailable = await kafkaUnavailable();
+
+if (unavailable === null) {
+  describeEventLog('Kafka', async () => {
+    const { brokers, stop } = await startKafka();
+    const settings = { brokers, sasl: null, ssl: null };
+    const admin = createClient(settings, logger).admin();
+    await admin.connect();
+    return {
+      open: (topic) => openKafkaEventLog(settings, topic, logger, { heartbeatMs: 200, topicCheckIntervalMs: 500 }),
+      deleteTopic: (topic) => admin.deleteTopics({ topics: [topic] }),
+      deleteRecordsBefore: (topic, partition, offset) =>
+        admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] }),
+      stop: async () => {
+        await admin.disconnect();
+        await stop();
+      },
+    };
+  });
+} else {
+  describe('event log contract: Kafka', () => {
+    it.skip(unavailable, () => undefined);
+  });
+  console.warn(`skipped: ${unavailable}`);
+}
+
+describe('the event log in Kafka', () => {
+  it('says within seconds that no broker answers, and at which address', async () => {
+    const began = Date.now();
+    const opening = openKafkaEventLog(
+      { brokers: ['127.0.0.1:1'], sasl: null, ssl: null },
+      { topic: randomUUID(), partitions: 1, replicationFactor: 1, minInsyncReplicas: 1, retentionMs: 60_000 },
+      logger,
+    );
+    await expect(opening).rejects.toMatchObject({
+      code: 'unavailable',
+      retriable: true,
+      message: expect.stringContaining('127.0.0.1:1'),
+    });
+    expect(Date.now() - began).toBeLessThan(10_000);
+  });
+});
