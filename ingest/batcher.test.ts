@@ -207,7 +207,7 @@ describe('a log that fails', () => {
       await expect(expectTaken(batcher.append(events(1)))).rejects.toThrow('did not take');
     }
     expect(batcher.refusal()).toMatchObject({ code: 'log_unavailable' });
-    expect(batcher.fault()).toContain('the last 3 appends');
+    expect(batcher.notReady()).toContain('the last 3 appends');
     const appendsBefore = log.appends;
     expect(codeOf(batcher.append(events(1)))).toBe('log_unavailable');
     expect(log.appends).toBe(appendsBefore);
@@ -222,7 +222,20 @@ describe('a log that fails', () => {
     time.now += 1_000;
     await expectTaken(batcher.append(events(1)));
     expect(batcher.refusal()).toBeNull();
-    expect(batcher.fault()).toBeNull();
+    expect(batcher.notReady()).toBeNull();
+  });
+
+  it('does not keep the gateway unready for ever, as then no request would ever find out', async () => {
+    const { log, batcher, time } = setUp({}, 1);
+    log.mode = 'fail';
+    for (let failure = 0; failure < 3; failure++)
+      await expect(expectTaken(batcher.append(events(1)))).rejects.toThrow();
+    time.now += 4_999;
+    expect(batcher.notReady()).not.toBeNull();
+    time.now += 1;
+    expect(batcher.notReady()).toBeNull();
+    await expect(expectTaken(batcher.append(events(1)))).rejects.toThrow();
+    expect(batcher.notReady()).not.toBeNull();
   });
 
   it('is reported with the cause of each failure', async () => {

@@ -106,8 +106,8 @@ export class Batcher {
   }
 
   /** For /readyz: why the log does not take appends, or null. */
-  fault(): string | null {
-    return this.health.fault(this.parts.clock());
+  notReady(): string | null {
+    return this.health.notReady(this.parts.clock());
   }
 
   /** Whether a request that arrives now would be refused; asked before its body is read. */

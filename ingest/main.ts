@@ -69,7 +69,7 @@ export async function startIngest(context: StageContext, parts: IngestParts): Pr
     notReady: () => {
       if (stopping) return 'the gateway is shutting down';
       if (catalog.checks() === null) return 'the gateway has not read the catalog from Postgres yet';
-      return batcher.fault();
+      return batcher.notReady();
     },
     stop: async () => {
       stopping = true;

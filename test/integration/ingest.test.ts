@@ -1,0 +1,139 @@
+// The gateway on real stores: keys, catalog and event log in Postgres, requests over a socket.
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { FastifyInstance } from 'fastify';
+import type pg from 'pg';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { startIngest } from '../../ingest/main.ts';
+import { createApiKey, revokeApiKey } from '../../platform/api-key-store.ts';
+import type { EventLog } from '../../platform/event-log/event-log.ts';
+import { openPostgresEventLog } from '../../platform/event-log/postgres/postgres-event-log.ts';
+import { AvroRegistry, decodeRecord } from '../../platform/event-log/record-codec.ts';
+import { createKeyring } from '../../platform/http/api-keys.ts';
+import { createHttpApp } from '../../platform/http/app.ts';
+import { migrate } from '../../platform/migrate.ts';
+import { createPool } from '../../platform/postgres/pool.ts';
+import type { Settings } from '../../platform/settings.ts';
+import type { Stage } from '../../platform/stage.ts';
+import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { until } from '../support/until.ts';
+
+const logger = pino({ level: 'silent' });
+const registry = new AvroRegistry();
+const settings = {
+  ingest: {
+    lingerMs: 2,
+    batchEventsMax: 500,
+    batchBytesMax: 500_000,
+    queueEventsMax: 50_000,
+    queueBytesMax: 50_000_000,
+    bodyBytesMax: 10_000_000,
+    appendTimeoutMs: 10_000,
+    requestsPerSecondMax: 0,
+  },
+  aggregator: { horizonMs: 35 * 86_400_000 },
+} as Settings;
+
+let postgres: TestPostgres;
+let pool: pg.Pool;
+let eventLog: EventLog;
+let app: FastifyInstance;
+let stage: Stage;
+let url: string;
+/** The keyring's clock, so that a cached key need not be waited out. */
+let skewMs = 0;
+
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+  pool = createPool(postgres.url, logger);
+  await migrate(pool, null, logger);
+  eventLog = await openPostgresEventLog(
+    pool,
+    { topic: 'usage', partitions: 4, replicationFactor: 1, minInsyncReplicas: 1, retentionMs: 86_400_000 },
+    logger,
+  );
+  app = createHttpApp(logger);
+  const keyring = createKeyring(pool, () => Date.now() + skewMs);
+  const context = { settings, logger, registry: new Registry(), clock: Date.now };
+  stage = await startIngest(context, { app, pool, eventLog, keyring });
+  url = await app.listen({ host: '127.0.0.1', port: 0 });
+  await until(() => stage.notReady() === null, 'the gateway is ready');
+}, 120_000);
+
+afterAll(async () => {
+  await app?.close();
+  await stage?.stop();
+  await eventLog?.close();
+  await pool?.end();
+  await postgres?.stop();
+});
+
+async function post(key: string, events: unknown): Promise<{ status: number; body: Record<string, unknown> }> {
+  const response = await fetch(`${url}/v1/events`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify(events),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+const usage = (id: string) => ({ id, type: 'llm.completion', subject: 'cus_1', data: { tokens: 12 } });
+
+/** "tenant/id" of every event in the log, as another process would read it. */
+async function loggedEvents(): Promise<string[]> {
+  const { rows } = await pool.query<{ value: Buffer }>('SELECT value FROM tallyline.log_records');
+  return rows.flatMap(({ value }) => {
+    const entry = decodeRecord(registry, value);
+    return entry.kind === 'event-batch' ? entry.events.map(({ tenant, id }) => `${tenant}/${id}`) : [];
+  });
+}
+
+describe('the gateway on Postgres', () => {
+  it('has every acknowledged event in the log at the moment it answers', async () => {
+    const { key } = await createApiKey(pool, 'acme', 'test');
+    const ids = Array.from({ length: 1_000 }, (_, index) => `evt-${index}`);
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, request) => post(key, ids.slice(request * 100, request * 100 + 100).map(usage))),
+    );
+    for (const answer of answers) expect(answer).toEqual({ status: 200, body: { accepted: 100, rejected: [] } });
+    expect((await loggedEvents()).sort()).toEqual(ids.map((id) => `acme/${id}`).sort());
+  });
+
+  it('takes the tenant from the key alone', async () => {
+    const { key } = await createApiKey(pool, 'globex', 'test');
+    expect((await post(key, usage('evt-1'))).status).toBe(200);
+    expect(await loggedEvents()).toContain('globex/evt-1');
+  });
+
+  it('refuses keys that are not stored, and a revoked one ten seconds later at the latest', async () => {
+    expect(await post('tl_made-up', usage('x'))).toMatchObject({ status: 401, body: { code: 'unknown_key' } });
+    const { id, key } = await createApiKey(pool, 'acme', 'to be revoked');
+    expect((await post(key, usage('before'))).status).toBe(200);
+    await revokeApiKey(pool, id);
+    skewMs = 10_000;
+    expect(await post(key, usage('after'))).toMatchObject({ status: 403, body: { code: 'revoked_key' } });
+    expect(await loggedEvents()).not.toContain('acme/after');
+  });
+
+  it('answers 503 and is not ready while the log does not take appends, and goes on afterwards', async () => {
+    const { key } = await createApiKey(pool, 'acme', 'test');
+    expect((await post(key, usage('known'))).status).toBe(200);
+    await pool.query('ALTER TABLE tallyline.log_records RENAME TO log_records_away');
+    const during: string[] = [];
+    try {
+      await until(async () => {
+        const id = `away-${during.length}`;
+        during.push(id);
+        expect(await post(key, usage(id))).toMatchObject({ status: 503, body: { code: 'log_unavailable' } });
+        return stage.notReady() !== null;
+      }, 'the gateway says that it is not ready');
+    } finally {
+      await pool.query('ALTER TABLE tallyline.log_records_away RENAME TO log_records');
+    }
+    await until(async () => (await post(key, usage('back'))).status === 200, 'the gateway takes events again');
+    expect(stage.notReady()).toBeNull();
+    const logged = await loggedEvents();
+    expect(logged).toContain('acme/back');
+    for (const id of during) expect(logged).not.toContain(`acme/${id}`);
+  });
+});
