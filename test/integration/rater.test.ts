@@ -1,4 +1,5 @@
 // The rater on a real Postgres and a real ClickHouse engine, fed with roll-up rows and seals as the aggregator writes them.
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';
@@ -9,6 +10,7 @@ import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
 import { migrate } from '../../platform/migrate.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
+import { projectFile } from '../../platform/project-root.ts';
 import type { Settings } from '../../platform/settings.ts';
 import { readSeals } from '../../platform/usage-store/seals.ts';
 import { ChunkVerifier } from '../../rater/chunk-verifier.ts';
@@ -428,6 +430,46 @@ describe('billing periods', () => {
     expect((await brief()).sort()).toEqual([
       'cus_1 base 10-01T00 1 = 5 usage 0 period_started',
       'cus_1 input 10-31T23 2 = 2 usage 0 window_closed',
+    ]);
+  });
+});
+
+describe('docs/rating.md', () => {
+  it('computes an amount again with the SQL it shows', async () => {
+    const text = await readFile(projectFile('docs/rating.md'), 'utf8');
+    const [postgresSql, clickhouseSql] = [...text.matchAll(/```sql\n(.*?)```/gs)].map((match) => match[1]!);
+    const [periodsSql, writtenSql, pricesSql] = postgresSql!.split(';');
+
+    usage = new SealedUsage(pool, clickhouse, 2);
+    await usage.reset();
+    const price = perUnit('input-large', 'input_tokens', '0.000003', { model: 'm-large' });
+    await usage.apply(1, {
+      ...emptyCatalog,
+      meters: [{ ...tokens, slug: 'input_tokens' }],
+      plans: [plan('pay-as-you-go', [price])],
+      defaultPlan: 'pay-as-you-go',
+    });
+    const more = { meter: 'input_tokens', subject: 'cus_42', groupValues: ['m-large'] };
+    for (let chunk = 0; chunk < 17; chunk += 1) {
+      const watermark = at('11-10T12:00') + Math.min(chunk, 15) * 20_000;
+      const rows = [row(at('11-10T09:00'), String(chunk + 1), more), row(at('11-10T12:00'), '1000', more)];
+      await usage.seal({ partition: 0, watermark, rows });
+      if (chunk < 16) await usage.seal({ partition: 1, watermark, rows });
+    }
+    await raterLoop().step();
+    await usage.write(17, { rows: [row(at('11-10T09:00'), '1', more)] });
+
+    const { rows: periods } = await pool.query(periodsSql!);
+    expect(periods).toMatchObject([
+      { plan: 'pay-as-you-go', rated_watermark: new Date(at('11-10T12:05')), seal_vector: { 1: { 0: 17, 1: 16 } } },
+    ]);
+    const { rows: prices } = await pool.query<{ price: { unitAmount: string } }>(pricesSql!);
+    const [quantity] = await clickhouse.query<Record<string, string>>(clickhouseSql!);
+    const total = Decimal.parse(Object.values(quantity!)[0]!);
+    expect(total.toString()).toBe(String((17 * 18) / 2 + (16 * 17) / 2));
+    const { rows: written } = await pool.query<{ quantity: string; amount: string }>(writtenSql!);
+    expect(written.map((line) => [plain(line.quantity), plain(line.amount)])).toEqual([
+      [total.toString(), total.times(Decimal.parse(prices[0]!.price.unitAmount)).toString()],
     ]);
   });
 });
