@@ -1,4 +1,4 @@
-// The rater's metrics. Names are fixed by the interface; a gauge that other stages of the process share is found, not made twice.
+// The rater's metrics. The names are an interface: dashboards and alerts rely on them.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { LineItemKind } from './core/rate.ts';
 
@@ -23,27 +23,16 @@ export function createRaterMetrics(registry: Registry): RaterMetrics {
     buckets: [1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 300, 900, 3_600],
     registers: [registry],
   });
-  const discrepancies = discrepancyMetric(registry);
-  for (const kind of ['usage', 'adjustment']) lineItems.inc({ kind }, 0);
-  return {
-    lineItemsWritten: (kind, count) => lineItems.inc({ kind }, count),
-    windowCloseDelay: (seconds) => closeDelay.observe(Math.max(0, seconds)),
-    discrepancy: (invariant, count) => {
-      if (discrepancies instanceof Gauge) discrepancies.set({ invariant }, count);
-      else discrepancies.inc({ invariant }, count);
-    },
-  };
-}
-
-/** A process that runs every stage has one metric for the invariants; who registers it first decides its type. */
-function discrepancyMetric(registry: Registry): Gauge<'invariant'> | Counter<'invariant'> {
-  const name = 'tallyline_invariant_discrepancy';
-  const known = registry.getSingleMetric(name);
-  if (known instanceof Gauge || known instanceof Counter) return known;
-  return new Gauge({
-    name,
+  const discrepancies = new Gauge({
+    name: 'tallyline_invariant_discrepancy',
     help: 'Discrepancies found by the last check of an invariant; anything but 0 is to be looked at.',
     labelNames: ['invariant'],
     registers: [registry],
   });
+  for (const kind of ['usage', 'adjustment']) lineItems.inc({ kind }, 0);
+  return {
+    lineItemsWritten: (kind, count) => lineItems.inc({ kind }, count),
+    windowCloseDelay: (seconds) => closeDelay.observe(Math.max(0, seconds)),
+    discrepancy: (invariant, count) => discrepancies.set({ invariant }, count),
+  };
 }
