@@ -35,14 +35,14 @@ export function registerDemoCommand(program: Command): void {
       '--rate <events>',
       'events a second at most; 0: as fast as they are taken',
       wholeNumber(0, 1_000_000),
-      10_000,
+      8_000,
     )
     .action(async ({ exit, events, trace, port, dataDir, seed, rate }: Flags) => {
-      const { runDemo } = await import('./demo/run.ts');
+      const [{ runDemo }, { readTrace }] = await Promise.all([import('./demo/run.ts'), import('./demo/trace.ts')]);
       process.exitCode = await runDemo({
         exit: exit ?? false,
         events,
-        trace: trace ?? null,
+        trace: trace === undefined ? null : readTrace(trace),
         port,
         dataDir: dataDir ?? null,
         seed,

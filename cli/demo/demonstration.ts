@@ -14,13 +14,13 @@ import { Oracle } from './oracle.ts';
 import { Progress, type ProgressState } from './progress.ts';
 import { SealReader } from './seal-reader.ts';
 import { Sender } from './sender.ts';
-import { readTrace, traceEvents } from './trace.ts';
+import { type TraceRow, traceEvents } from './trace.ts';
 import { customerNames, llmTraffic } from './traffic.ts';
 
 export interface StreamOptions {
   readonly events: number;
-  /** A CSV file to stream in place of generated traffic. */
-  readonly trace: string | null;
+  /** Streamed in place of generated traffic. */
+  readonly trace: readonly TraceRow[] | null;
   readonly seed: number;
   /** Deliveries a second; null: as fast as they are taken. */
   readonly rate: number | null;
@@ -57,10 +57,9 @@ function plannedEvents(
     CUSTOMERS,
   );
   if (options.trace !== null) {
-    const rows = readTrace(options.trace);
     return {
-      count: rows.length,
-      events: traceEvents(rows, { models: MODELS, subjects: customers.slice(0, 50), endAt }),
+      count: options.trace.length,
+      events: traceEvents(options.trace, { models: MODELS, subjects: customers.slice(0, 50), endAt }),
     };
   }
   const { seed, events } = options;
@@ -85,6 +84,7 @@ export class Demonstration {
   readonly #sender: Sender;
   /** By performance.now(); null before. */
   #killedAt: number | null = null;
+  #takeover: Promise<void> | null = null;
   #state: ProgressState = { phase: 'streaming', done: 0, total: 0, lagSeconds: null };
 
   constructor(options: StreamOptions, installation: Installation) {
@@ -101,7 +101,7 @@ export class Demonstration {
     const watch = this.#watchLag();
     const progress = new Progress(() => this.#state);
     try {
-      const { seconds, freshness } = await this.#stream();
+      const { seconds, freshness } = await this.#stream((line) => progress.note(line));
       const observed = await this.#settle(seals);
       watch.stop();
       progress.stop();
@@ -115,7 +115,7 @@ export class Demonstration {
     }
   }
 
-  async #stream(): Promise<{ seconds: number; freshness: readonly FreshnessSample[] }> {
+  async #stream(note: (line: string) => void): Promise<{ seconds: number; freshness: readonly FreshnessSample[] }> {
     const now = Date.now();
     const { seed } = this.#options;
     const { count, events } = plannedEvents(this.#options, this.#catalog, now);
@@ -123,14 +123,10 @@ export class Demonstration {
     const { duplicateShare, conflictShare, brokenShare } = mishapShares;
     this.#update({ total: Math.round(count * (1 + duplicateShare + conflictShare + brokenShare)) });
 
-    let successor: Promise<unknown> = Promise.resolve();
     const batches = recorded(deliver(events, settings), this.#oracle, () => {
       const { sent } = this.#sender.result;
       this.#update({ done: sent });
-      if (this.#killedAt === null && sent >= count / 2) {
-        this.#killedAt = performance.now();
-        successor = this.#killAggregator();
-      }
+      if (sent >= count / 2) this.#killOnce(note);
     });
     const probe = new FreshnessProbe({
       api: this.#api,
@@ -149,21 +145,31 @@ export class Demonstration {
       await Promise.race([this.#sender.sendAll(batches), died]);
     } catch (error) {
       probe.stop().catch(() => {});
-      successor.catch(() => {});
       throw error;
     }
     const seconds = (performance.now() - startedAt) / 1000;
     const { sent } = this.#sender.result;
     this.#update({ phase: 'counting', done: sent, total: sent });
-    await successor;
+    await this.#killOnce(note);
     await probe.stop();
     return { seconds, freshness: probe.samples };
   }
 
-  async #killAggregator(): Promise<void> {
+  /** Resolves when another process has taken over from the one killed at the first call. */
+  #killOnce(note: (line: string) => void): Promise<void> {
+    if (this.#takeover === null) {
+      this.#takeover = this.#killAggregator(note);
+      // Whoever waits for it is told; until then there may be nobody.
+      this.#takeover.catch(() => {});
+    }
+    return this.#takeover;
+  }
+
+  async #killAggregator(note: (line: string) => void): Promise<void> {
+    this.#killedAt = performance.now();
     const { killed, successor } = this.#installation.killAggregator();
-    console.log(`killed the aggregator (SIGKILL to pid ${killed}) with ${this.#sender.result.sent} events sent`);
-    console.log(`the aggregator is back as pid ${await successor}`);
+    note(`killed the aggregator (SIGKILL to pid ${killed}) with ${this.#sender.result.sent} events sent`);
+    note(`the aggregator is back as pid ${await successor}`);
   }
 
   /** Waits until every record sent is sealed and rated, then reads everything back. */
@@ -185,14 +191,14 @@ export class Demonstration {
       return watermark !== null && watermark > drainedAt ? true : null;
     });
     this.#update({ phase: 'reading back' });
-    return until('line items of one watermark', DRAIN_WITHIN_MS, 0, () => this.#readBack(seals));
+    return until('line items of one watermark', DRAIN_WITHIN_MS, POLL_MS, () => this.#readBack(seals));
   }
 
-  /** Null when a window closed while the line items were read. */
+  /** Null when a window closed meanwhile: its line items may be there in part, before the rater says it is done. */
   async #readBack(seals: SealReader): Promise<Observed | null> {
     const before = await seals.ratedWatermark();
     const { bills, counts } = await this.#api.bills();
-    const after = await seals.ratedWatermark();
+    const after = await seals.publishedWatermark();
     const closing = (watermark: number | null): number => Math.floor(((watermark ?? 0) - ALLOWED_LATENESS_MS) / 60_000);
     if (before === null || closing(before) !== closing(after)) return null;
     const from = Math.floor(Date.now() / DAY_MS - 40) * DAY_MS;

@@ -30,6 +30,12 @@ export class Progress {
     this.#timer = setInterval(() => this.#show(), this.#bar === null ? LINE_EVERY_MS : BAR_EVERY_MS);
   }
 
+  /** A line of its own, above the bar. */
+  note(text: string): void {
+    if (this.#bar !== null) process.stdout.write('\r\u001b[K');
+    console.log(text);
+  }
+
   /** Shows the last state; a second call does nothing. */
   stop(): void {
     if (this.#stopped) return;

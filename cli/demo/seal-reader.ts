@@ -42,6 +42,14 @@ export class SealReader {
     return rows[0]?.watermark?.getTime() ?? null;
   }
 
+  /** The watermark the rater may rate up to, milliseconds since the epoch; null before the first seals. */
+  async publishedWatermark(): Promise<number | null> {
+    const { rows } = await this.#client.query<{ watermark: Date | null }>(
+      'SELECT max(watermark) AS watermark FROM tallyline.published_watermark',
+    );
+    return rows[0]?.watermark?.getTime() ?? null;
+  }
+
   close(): Promise<void> {
     return this.#client.end();
   }
