@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { LosslessNumber } from 'lossless-json';
 import { canonicalJson, canonicalNumber, NestingError } from './canonical-json.ts';
 import { parseExactJson, pick, stringifyExactJson } from './exact-json.ts';
+import { parseKeepingDigits } from './exact-json-parser.ts';
 import { readQuantity } from './quantity.ts';
 
 const digits = (min: number, max: number) =>
@@ -53,6 +54,54 @@ describe('parseExactJson', () => {
       expect(stringifyExactJson(beside)).toBe(JSON.stringify(JSON.parse(text)));
     },
   );
+});
+
+describe('parseKeepingDigits', () => {
+  const plain = (text: string): unknown => {
+    try {
+      return JSON.stringify(JSON.parse(text));
+    } catch {
+      return 'refused';
+    }
+  };
+  const keeping = (text: string): unknown => {
+    try {
+      return JSON.stringify(JSON.parse(stringifyExactJson(parseKeepingDigits(text))));
+    } catch (error) {
+      expect(error).toBeInstanceOf(SyntaxError);
+      return 'refused';
+    }
+  };
+
+  it('reads and refuses what JSON.parse reads and refuses', () => {
+    const unit = fc.constantFrom(
+      ...'{}[]:,"\\/ueE+-.0129 \n\tabtrfnl\u0000\u007f\ud800é',
+      'true',
+      'false',
+      'null',
+      '\\u00e9',
+      '\\n',
+      '"a"',
+    );
+    fc.assert(
+      fc.property(fc.string({ unit, maxLength: 12 }), (text) => {
+        expect(keeping(text)).toEqual(plain(text));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it('reads JSON that was damaged in one place as JSON.parse does', () => {
+    const damage = fc.constantFrom('', ',', '"', '}', ']', '\\', '0', '-', '.', 'e', ' ', '\u0001', 'null');
+    fc.assert(
+      fc.property(fc.json({ maxDepth: 4 }), fc.nat(), damage, (text, place, inserted) => {
+        const at = place % (text.length + 1);
+        const damaged = text.slice(0, at) + inserted + text.slice(at + 1);
+        expect(keeping(damaged)).toEqual(plain(damaged));
+      }),
+      { numRuns: 2_000 },
+    );
+  });
 });
 
 describe('canonicalNumber', () => {

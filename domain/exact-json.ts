@@ -1,24 +1,19 @@
 // JSON without losing a digit. JSON.parse turns numbers into doubles, which keep 15 significant digits for certain; a text
-// that holds longer numbers or exponents is read by lossless-json instead, which keeps such a number's own text. Which of the
+// that holds longer numbers or exponents is read by a parser that keeps such a number's own text instead. Which of the
 // two reads a text shows in nothing but that: both let the last of two equal keys win, and take "__proto__" for a plain key.
-import { LosslessNumber, parse as parseLossless, stringify as stringifyLossless } from 'lossless-json';
+import { stringify as stringifyLossless } from 'lossless-json';
+import { parseKeepingDigits } from './exact-json-parser.ts';
 
 // A number token that a double may not give back exactly: 16 or more digits, or an exponent. Matches inside strings
 // as well, which costs time and nothing else.
 const NEEDS_EXACT = /(?:^|[:,[\s])-?(?:[\d.]{16,}|[\d.]+[eE])/;
-const DIGITS_OF_A_DOUBLE = /^-?[\d.]{1,15}$/;
-
-const EXACT = {
-  parseNumber: (text: string): unknown => (DIGITS_OF_A_DOUBLE.test(text) ? Number(text) : new LosslessNumber(text)),
-  onDuplicateKey: ({ newValue }: { newValue: unknown }): unknown => newValue,
-};
 
 /** True where `parseExactJson` leaves JSON.parse for the exact parser, which recurses once a level of nesting. */
 export const needsExactParser = (text: string): boolean => NEEDS_EXACT.test(text);
 
 /** The parsed value; numbers are numbers where that is exact, and LosslessNumber objects otherwise. Throws a SyntaxError. */
 export function parseExactJson(text: string): unknown {
-  return NEEDS_EXACT.test(text) ? parseLossless(text, undefined, EXACT) : JSON.parse(text);
+  return NEEDS_EXACT.test(text) ? parseKeepingDigits(text) : JSON.parse(text);
 }
 
 /** The reverse: every digit that `parseExactJson` read is written again. */
