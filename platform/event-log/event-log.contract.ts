@@ -1,6 +1,6 @@
 // What every adapter of the event log keeps, as one suite: `describeEventLog` is called by each adapter's test.
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { RecordingHandler } from '../../test/support/recording-handler.ts';
 import { type EventLog, EventLogError, type TopicOptions } from './event-log.ts';
 import { recordBytesMax } from './record-size.ts';
@@ -15,16 +15,20 @@ export interface EventLogHarness {
 }
 
 const dayMs = 86_400_000;
-const group = 'contract';
 
 export function describeEventLog(name: string, start: () => Promise<EventLogHarness>): void {
   describe(`event log contract: ${name}`, () => {
     let harness: EventLogHarness;
     const opened: EventLog[] = [];
+    let group: string;
 
     beforeAll(async () => {
       harness = await start();
     }, 180_000);
+
+    beforeEach(() => {
+      group = `contract-${randomUUID()}`;
+    });
 
     afterAll(async () => {
       await Promise.all(opened.map((log) => log.close()));

@@ -18,8 +18,11 @@ if (unavailable === null) {
     return {
       open: (topic) => openKafkaEventLog(settings, topic, logger, { heartbeatMs: 200, topicCheckIntervalMs: 500 }),
       deleteTopic: (topic) => admin.deleteTopics({ topics: [topic] }),
-      deleteRecordsBefore: (topic, partition, offset) =>
-        admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] }),
+      deleteRecordsBefore: async (topic, partition, offset) => {
+        // kafkajs looks for the leader in what it last heard of the topic; this makes it hear.
+        await admin.fetchTopicOffsets(topic);
+        await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(offset) }] });
+      },
       stop: async () => {
         await admin.disconnect();
         await stop();
