@@ -7,7 +7,7 @@ import { projectFile } from '../../platform/project-root.ts';
 import { ApiReader } from './api-reader.ts';
 import { compare, formatTable, type Observed, percentile, type Row } from './comparison.ts';
 import type { DemoEvent } from './demo-event.ts';
-import { FreshnessProbe, type FreshnessSample, splitByStandstill } from './freshness-probe.ts';
+import { type Freshness, FreshnessProbe, type Outage, splitByStandstill } from './freshness-probe.ts';
 import { type Installation, until } from './installation.ts';
 import { type Batch, type Delivery, deliver, type MishapSettings } from './mishaps.ts';
 import { Oracle } from './oracle.ts';
@@ -82,9 +82,7 @@ export class Demonstration {
   readonly #oracle = new Oracle(this.#catalog);
   readonly #api: ApiReader;
   readonly #sender: Sender;
-  /** By performance.now(); null before. */
-  #killedAt: number | null = null;
-  #takeover: Promise<void> | null = null;
+  #outage: Promise<Outage> | null = null;
   #state: ProgressState = { phase: 'streaming', done: 0, total: 0, lagSeconds: null };
 
   constructor(options: StreamOptions, installation: Installation) {
@@ -115,7 +113,7 @@ export class Demonstration {
     }
   }
 
-  async #stream(note: (line: string) => void): Promise<{ seconds: number; freshness: readonly FreshnessSample[] }> {
+  async #stream(note: (line: string) => void): Promise<{ seconds: number; freshness: Freshness }> {
     const now = Date.now();
     const { seed } = this.#options;
     const { count, events } = plannedEvents(this.#options, this.#catalog, now);
@@ -150,26 +148,27 @@ export class Demonstration {
     const seconds = (performance.now() - startedAt) / 1000;
     const { sent } = this.#sender.result;
     this.#update({ phase: 'counting', done: sent, total: sent });
-    await this.#killOnce(note);
+    const outage = await this.#killOnce(note);
     await probe.stop();
-    return { seconds, freshness: probe.samples };
+    return { seconds, freshness: splitByStandstill(probe.samples, outage) };
   }
 
   /** Resolves when another process has taken over from the one killed at the first call. */
-  #killOnce(note: (line: string) => void): Promise<void> {
-    if (this.#takeover === null) {
-      this.#takeover = this.#killAggregator(note);
+  #killOnce(note: (line: string) => void): Promise<Outage> {
+    if (this.#outage === null) {
+      this.#outage = this.#killAggregator(note);
       // Whoever waits for it is told; until then there may be nobody.
-      this.#takeover.catch(() => {});
+      this.#outage.catch(() => {});
     }
-    return this.#takeover;
+    return this.#outage;
   }
 
-  async #killAggregator(note: (line: string) => void): Promise<void> {
-    this.#killedAt = performance.now();
+  async #killAggregator(note: (line: string) => void): Promise<Outage> {
+    const from = performance.now();
     const { killed, successor } = this.#installation.killAggregator();
     note(`killed the aggregator (SIGKILL to pid ${killed}) with ${this.#sender.result.sent} events sent`);
     note(`the aggregator is back as pid ${await successor}`);
+    return { from, to: performance.now() };
   }
 
   /** Waits until every record sent is sealed and rated, then reads everything back. */
@@ -213,11 +212,10 @@ export class Demonstration {
     };
   }
 
-  #report(observed: Observed, seconds: number, freshness: readonly FreshnessSample[]): boolean {
+  #report(observed: Observed, seconds: number, { usual, standstill }: Freshness): boolean {
     const { result } = this.#sender;
     const rows: Row[] = compare(this.#oracle, result, observed, ALLOWED_LATENESS_MS);
     const wrong = rows.filter(({ agrees }) => !agrees).length;
-    const { usual, standstill } = splitByStandstill(freshness, this.#killedAt);
     const ms = (samples: readonly number[], share: number): string =>
       samples.length === 0 ? 'not measured' : `${percentile(samples, share)!.toFixed(0)} ms`;
     console.log(`\n${formatTable(rows)}\n`);

@@ -47,11 +47,14 @@ describe('FreshnessProbe', () => {
 
 describe('a standstill', () => {
   const sample = (acknowledgedAt: number, readableAfter: number) => ({ acknowledgedAt, readableAfter });
-  it('covers what was under way and what was sent before anything was readable again', () => {
-    const samples = [sample(0, 10), sample(95, 30), sample(110, 20), sample(115, 9), sample(125, 7)];
-    expect(splitByStandstill(samples, 100)).toEqual({ usual: [10, 7], standstill: [30, 20, 9] });
+  it('covers what was under way in the outage and what was sent before the last of that was readable', () => {
+    const samples = [sample(0, 10), sample(95, 7), sample(103, 30), sample(110, 20), sample(132, 9), sample(134, 7)];
+    expect(splitByStandstill(samples, { from: 100, to: 105 })).toEqual({
+      usual: [10, 7],
+      standstill: [7, 30, 20, 9],
+    });
   });
-  it('is none when nothing broke', () => {
-    expect(splitByStandstill([sample(0, 10)], null)).toEqual({ usual: [10], standstill: [] });
+  it('lasts as long as the outage when no marker was under way', () => {
+    expect(splitByStandstill([sample(0, 10), sample(106, 5)], { from: 100, to: 105 }).standstill).toEqual([]);
   });
 });

@@ -72,19 +72,28 @@ export class FreshnessProbe {
   }
 }
 
+/** From the kill to the start of the process that took over, by performance.now(). */
+export interface Outage {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** How long after its 2xx each marker was readable, milliseconds. */
+export interface Freshness {
+  readonly usual: readonly number[];
+  readonly standstill: readonly number[];
+}
+
 /**
- * Tells the markers that met a standstill from the others: those under way at `brokeAt`, and those sent after it before the
- * first of them all was readable again.
+ * Tells the markers that met a standstill from the others: those under way in the outage, and those sent before the last of
+ * these was readable. The ones after it count as usual, though there may still be a backlog.
  */
-export function splitByStandstill(
-  samples: readonly FreshnessSample[],
-  brokeAt: number | null,
-): { readonly usual: number[]; readonly standstill: number[] } {
+export function splitByStandstill(samples: readonly FreshnessSample[], outage: Outage): Freshness {
   const readableAt = ({ acknowledgedAt, readableAfter }: FreshnessSample): number => acknowledgedAt + readableAfter;
-  const since = brokeAt ?? Number.POSITIVE_INFINITY;
-  const met = samples.filter((sample) => readableAt(sample) > since);
-  const mendedAt = Math.min(...met.map(readableAt));
-  const isUsual = (sample: FreshnessSample): boolean => readableAt(sample) <= since || sample.acknowledgedAt > mendedAt;
+  const underWay = samples.filter((sample) => sample.acknowledgedAt <= outage.to && readableAt(sample) > outage.from);
+  const mendedAt = Math.max(outage.to, ...underWay.map(readableAt));
+  const isUsual = (sample: FreshnessSample): boolean =>
+    readableAt(sample) <= outage.from || sample.acknowledgedAt > mendedAt;
   return {
     usual: samples.filter(isUsual).map(({ readableAfter }) => readableAfter),
     standstill: samples.filter((sample) => !isUsual(sample)).map(({ readableAfter }) => readableAfter),
