@@ -15,6 +15,8 @@ export interface BillingPeriod extends PeriodKey, PeriodTerms {
   readonly sealVector: SealVector;
   /** Milliseconds since the epoch; null: never rated. */
   readonly ratedWatermark: number | null;
+  /** Windows that end by then were closed at the last rating; null: never rated. */
+  readonly closedUpTo: number | null;
 }
 
 interface BillingPeriodRow {
@@ -28,11 +30,13 @@ interface BillingPeriodRow {
   readonly timeline_version: number;
   readonly seal_vector: SealVector;
   readonly rated_watermark: Date | null;
+  readonly closed_up_to: Date | null;
 }
 
 const SELECT_PERIODS = `
   SELECT period.tenant, period.subject, period.period_start, period.period_end, period.plan, period.catalog_version,
-    period.subscription_start, period.timeline_version, period.seal_vector, period.rated_watermark
+    period.subscription_start, period.timeline_version, period.seal_vector, period.rated_watermark,
+    period.closed_up_to
   FROM tallyline.billing_periods period`;
 
 const periodOf = (row: BillingPeriodRow): BillingPeriod => ({
@@ -46,6 +50,7 @@ const periodOf = (row: BillingPeriodRow): BillingPeriod => ({
   timelineVersion: row.timeline_version,
   sealVector: row.seal_vector,
   ratedWatermark: row.rated_watermark?.getTime() ?? null,
+  closedUpTo: row.closed_up_to?.getTime() ?? null,
 });
 
 const subjectColumns = (subjects: readonly SubjectKey[]) => [
@@ -101,14 +106,14 @@ export async function saveRatedPeriods(client: PoolClient, periods: readonly Bil
   if (periods.length === 0) return;
   await client.query(
     `INSERT INTO tallyline.billing_periods AS period (tenant, subject, period_start, period_end, plan, catalog_version,
-       subscription_start, timeline_version, seal_vector, rated_watermark, rated_at)
+       subscription_start, timeline_version, seal_vector, rated_watermark, closed_up_to, rated_at)
      SELECT rated.*, clock_timestamp()
      FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::int[], $7::timestamptz[],
-       $8::int[], $9::jsonb[], $10::timestamptz[]) AS rated
+       $8::int[], $9::jsonb[], $10::timestamptz[], $11::timestamptz[]) AS rated
      ON CONFLICT (tenant, subject, period_start) DO UPDATE SET period_end = EXCLUDED.period_end, plan = EXCLUDED.plan,
        catalog_version = EXCLUDED.catalog_version, subscription_start = EXCLUDED.subscription_start,
        timeline_version = EXCLUDED.timeline_version, seal_vector = EXCLUDED.seal_vector,
-       rated_watermark = EXCLUDED.rated_watermark, rated_at = EXCLUDED.rated_at`,
+       rated_watermark = EXCLUDED.rated_watermark, closed_up_to = EXCLUDED.closed_up_to, rated_at = EXCLUDED.rated_at`,
     [
       periods.map((period) => period.tenant),
       periods.map((period) => period.subject),
@@ -120,6 +125,7 @@ export async function saveRatedPeriods(client: PoolClient, periods: readonly Bil
       periods.map((period) => period.timelineVersion),
       periods.map((period) => JSON.stringify(period.sealVector)),
       periods.map((period) => instantOrNull(period.ratedWatermark)),
+      periods.map((period) => instantOrNull(period.closedUpTo)),
     ],
   );
 }

@@ -7,8 +7,8 @@ import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../
 import { type ChunkMismatch, verifySealedChunks } from '../platform/usage-store/sealed-chunks.ts';
 import { readChunkSeals, readChunksSince } from '../platform/usage-store/seals.ts';
 
-/** An event may be ahead of the log's clock by the gateway's tolerance (5 minutes) and the skew between the two. */
-const AHEAD_MS_MAX = 3_600_000;
+/** An accepted event is at most a day ahead of the log's clock; an hour more costs nothing. */
+const AHEAD_MS_MAX = 25 * 3_600_000;
 
 export class ChunkVerifier {
   private readonly pool: Pool;

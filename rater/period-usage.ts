@@ -24,8 +24,8 @@ export interface UsageWanted extends PeriodKey {
 
 export interface UsageBasis {
   readonly seals: Pick<Seals, 'vector' | 'epochSteps'>;
-  readonly watermark: number;
-  readonly allowedLatenessMs: number;
+  /** Windows that end by then are closed; milliseconds since the epoch. */
+  readonly closedUpTo: number;
 }
 
 export const contributionKey = (period: PeriodKey, price: string): string =>
@@ -69,10 +69,7 @@ export async function readContributions(
     for (const batch of inBatches(group, (want) => want.subject)) {
       const { meter, price, tenant } = batch[0]!;
       const from = Math.min(...batch.map((want) => want.periodStart));
-      const to = Math.min(
-        Math.max(...batch.map((want) => want.periodEnd)),
-        closedBefore(meter, basis.watermark, basis.allowedLatenessMs),
-      );
+      const to = Math.min(Math.max(...batch.map((want) => want.periodEnd)), closedBefore(meter, basis.closedUpTo));
       if (to <= from) continue;
       const windows = await readWindows(clickhouse, {
         tenant,

@@ -8,7 +8,6 @@ import type { CatalogVersion } from '../domain/catalog.ts';
 import { Decimal } from '../domain/decimal.ts';
 import { pinnedPlan, subjectPeriodOf, subscriptionTimeline } from '../domain/price-version.ts';
 import { QUANTITY_ONE } from '../domain/quantity.ts';
-import { isClosed } from '../domain/time-window.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import { inTransaction } from '../platform/postgres/pool.ts';
 import { covers } from '../platform/usage-store/seal-vector.ts';
@@ -41,7 +40,8 @@ export interface RatingBasis {
   readonly watermark: number;
   /** Ascending; the last is the newest. */
   readonly versions: readonly CatalogVersion[];
-  readonly allowedLatenessMs: number;
+  /** Windows that end by then are closed; milliseconds since the epoch, and never less than at an earlier step. */
+  readonly closedUpTo: number;
 }
 
 export interface SubjectWork extends SubjectKey {
@@ -181,7 +181,7 @@ async function write(
   const written = await readWrittenPrices(client, targets);
   const lockedByKey = new Map(locked.map((period) => [periodText(period), period]));
   const lineItems = targets.flatMap((target) =>
-    lineItemsOf(basis, target, lockedByKey.get(periodText(target)) ?? null, written, contributions),
+    lineItemsOf(target, lockedByKey.get(periodText(target)) ?? null, written, contributions),
   );
   const withItems = new Set(lineItems.map(periodText));
   // A period that never had anything to charge needs no row.
@@ -193,6 +193,7 @@ async function write(
       timelineVersion: basis.versions.at(-1)!.version,
       sealVector: basis.seals.vector,
       ratedWatermark: basis.watermark,
+      closedUpTo: basis.closedUpTo,
     })),
   );
   await insertLineItems(client, lineItems, basis.seals.vector);
@@ -200,13 +201,12 @@ async function write(
 }
 
 function lineItemsOf(
-  basis: RatingBasis,
   target: PeriodTarget,
   stored: BillingPeriod | null,
   written: ReadonlyMap<string, WrittenPrice>,
   contributions: ReadonlyMap<string, Contribution[]>,
 ): NewLineItem[] {
-  const ratedWatermark = stored?.ratedWatermark ?? null;
+  const closedUpTo = stored?.closedUpTo ?? Number.NEGATIVE_INFINITY;
   return target.prices.flatMap(({ price, meter, plan, catalogVersion, currency }) => {
     const key = contributionKey(target, price.slug);
     const before = written.get(key);
@@ -216,7 +216,7 @@ function lineItemsOf(
       contributions: contributions.get(key) ?? [],
       written: before?.windows ?? nothingWritten.written,
       writtenAmount: before?.amount ?? Decimal.zero,
-      wasClosed: (windowEnd) => !isFlat && isClosed(windowEnd, ratedWatermark, basis.allowedLatenessMs),
+      wasClosed: (windowEnd) => !isFlat && windowEnd <= closedUpTo,
       planChangedFrom: isFlat ? target.periodStart : target.planChangedFrom,
       onTimeCause: isFlat ? 'period_started' : 'window_closed',
     });

@@ -56,7 +56,7 @@ export class RatingLoop {
   }
 
   private async run(): Promise<StepOutcome> {
-    const { pool, verifier, allowedLatenessMs } = this.parts;
+    const { pool, verifier } = this.parts;
     // The progress first: seals read after it are never behind it, unless a chunk was reopened.
     const from = await readProgress(pool);
     const seals = await readSeals(pool);
@@ -68,7 +68,9 @@ export class RatingLoop {
     const mismatches = await verifier.verifyNew(from.sealVector, seals.vector);
     if (mismatches.length > 0) return this.mismatch(mismatches);
 
-    const basis: RatingBasis = { seals, watermark, versions: this.versions, allowedLatenessMs };
+    // What was closed stays closed when more lateness is allowed later: it may be on an invoice.
+    const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, from.closedUpTo ?? Number.NEGATIVE_INFINITY);
+    const basis: RatingBasis = { seals, watermark, versions: this.versions, closedUpTo };
     const touched = await this.findDue(basis, from, newest);
     for (const work of this.batchesOf(touched)) {
       const result = await rateBatch(this.parts, basis, work);
@@ -77,10 +79,11 @@ export class RatingLoop {
       this.count(result.lineItems);
     }
     this.parts.metrics.discrepancy('I2', 0);
-    const to = { sealVector: seals.vector, watermark, catalogVersion: newest.version };
+    const to = { sealVector: seals.vector, watermark, closedUpTo, catalogVersion: newest.version };
     const isMoved =
       !isSameVector(to.sealVector, from.sealVector) ||
       to.watermark !== from.watermark ||
+      to.closedUpTo !== from.closedUpTo ||
       to.catalogVersion !== from.catalogVersion;
     if (!isMoved) return touched.size === 0 ? 'idle' : 'rated';
     return (await advanceProgress(pool, from, to)) ? 'rated' : 'behind';
@@ -95,17 +98,16 @@ export class RatingLoop {
   }
 
   private async findDue(basis: RatingBasis, from: RaterProgress, newest: CatalogVersion): Promise<TouchedWindows> {
-    const { pool, clickhouse, allowedLatenessMs } = this.parts;
-    const { watermark, seals } = basis;
+    const { pool, clickhouse } = this.parts;
+    const { watermark, closedUpTo, seals } = basis;
     const before = this.versions.find((version) => version.version === from.catalogVersion)?.catalog ?? emptyCatalog;
     const { catalog } = newest;
     // Usage that nobody was billed for by default may be billed from the start now.
     const isNewlyBilled = before.defaultPlan === null && catalog.defaultPlan !== null;
     const touched = await readTouchedWindows(clickhouse, {
       meters: this.meters(),
-      from: isNewlyBilled ? { ...from, watermark: null } : from,
-      to: { sealVector: seals.vector, watermark },
-      allowedLatenessMs,
+      from: isNewlyBilled ? { ...from, closedUpTo: null } : from,
+      to: { sealVector: seals.vector, closedUpTo },
     });
     if (catalog.subscriptions.length === 0 && before.subscriptions.length === 0) return touched;
     const tenants = await readTenants(pool, catalog);

@@ -9,15 +9,14 @@ import { boundSeconds } from '../platform/usage-store/usage-query.ts';
 import type { RaterProgress } from './rater-progress.ts';
 
 /** The window starts before which the windows of a meter are closed; milliseconds, exclusive. */
-export function closedBefore(meter: Meter, watermark: number, allowedLatenessMs: number): number {
-  return watermark - allowedLatenessMs - windowSizeMs[meter.window] + 1;
+export function closedBefore(meter: Meter, closedUpTo: number): number {
+  return closedUpTo - windowSizeMs[meter.window] + 1;
 }
 
 export interface TouchedQuery {
   readonly meters: readonly Meter[];
-  readonly from: RaterProgress;
-  readonly to: { readonly sealVector: SealVector; readonly watermark: number };
-  readonly allowedLatenessMs: number;
+  readonly from: Pick<RaterProgress, 'sealVector' | 'closedUpTo'>;
+  readonly to: { readonly sealVector: SealVector; readonly closedUpTo: number };
 }
 
 /** By tenant and subject, the starts of the windows to look at. */
@@ -35,13 +34,13 @@ export function touch(touched: TouchedWindows, tenant: string, subject: string, 
 }
 
 export async function readTouchedWindows(clickhouse: ClickHouse, query: TouchedQuery): Promise<TouchedWindows> {
-  const { meters, from, to, allowedLatenessMs } = query;
+  const { meters, from, to } = query;
   const touched: TouchedWindows = new Map();
   if (meters.length === 0) return touched;
-  const bounds = (watermark: number | null) =>
-    meters.map((meter) => (watermark === null ? 0 : boundSeconds(closedBefore(meter, watermark, allowedLatenessMs))));
-  const closedFrom = bounds(from.watermark);
-  const closedTo = bounds(to.watermark);
+  const bounds = (closedUpTo: number | null) =>
+    meters.map((meter) => (closedUpTo === null ? 0 : boundSeconds(closedBefore(meter, closedUpTo))));
+  const closedFrom = bounds(from.closedUpTo);
+  const closedTo = bounds(to.closedUpTo);
   const params = { meters: meters.map((meter) => meter.slug), closed_from: closedFrom, closed_to: closedTo };
   const start = 'toUnixTimestamp(r.window_start)';
   const isClosed = `${start} < transform(r.meter, {meters:Array(String)}, {closed_to:Array(UInt32)}, toUInt32(0))`;

@@ -124,9 +124,9 @@ export class PriceAudit {
   private async readPeriods(client: PoolClient, versions: readonly CatalogVersion[], scope: AuditScope): Promise<void> {
     const { rows } = await client.query(
       `SELECT tenant, subject, period_start, period_end, plan, catalog_version, seal_vector,
-          rated_watermark - make_interval(secs => allowed_lateness_ms / 1000.0) AS closed_up_to
+          closed_up_to
         FROM tallyline.billing_periods
-        WHERE rated_watermark IS NOT NULL AND ($1::text IS NULL OR tenant = $1)
+        WHERE closed_up_to IS NOT NULL AND ($1::text IS NULL OR tenant = $1)
           AND ($2::timestamptz IS NULL OR period_start >= $2) AND ($3::timestamptz IS NULL OR period_end <= $3)`,
       [scope.tenant, scope.from === null ? null : new Date(scope.from), scope.to === null ? null : new Date(scope.to)],
     );

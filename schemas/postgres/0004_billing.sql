@@ -16,6 +16,8 @@ CREATE TABLE tallyline.billing_periods (
     -- The seals the last rating read: one past the last sealed chunk of each partition, by generation.
     seal_vector      jsonb NOT NULL DEFAULT '{}',
     rated_watermark  timestamptz,
+    -- Windows that end by then were closed at the last rating.
+    closed_up_to     timestamptz,
     rated_at         timestamptz,
     PRIMARY KEY (tenant, subject, period_start),
     -- Empty: another period has replaced this one, and its line items cancel out.
@@ -103,6 +105,8 @@ CREATE TABLE tallyline.rater_progress (
     singleton    boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     seal_vector  jsonb NOT NULL DEFAULT '{}',
     watermark    timestamptz,
+    -- Windows that end by then are closed, and stay so when more lateness is allowed later.
+    closed_up_to timestamptz,
     -- The newest catalog version whose subscriptions are taken in.
     catalog_version integer NOT NULL DEFAULT 0
 );

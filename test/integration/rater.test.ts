@@ -461,7 +461,7 @@ describe('docs/rating.md', () => {
 
     const { rows: periods } = await pool.query(periodsSql!);
     expect(periods).toMatchObject([
-      { plan: 'pay-as-you-go', rated_watermark: new Date(at('11-10T12:05')), seal_vector: { 1: { 0: 17, 1: 16 } } },
+      { plan: 'pay-as-you-go', closed_up_to: new Date(at('11-10T12:00')), seal_vector: { 1: { 0: 17, 1: 16 } } },
     ]);
     const { rows: prices } = await pool.query<{ price: { unitAmount: string } }>(pricesSql!);
     const [quantity] = await clickhouse.query<Record<string, string>>(clickhouseSql!);
@@ -576,7 +576,7 @@ describe('rating when things go wrong', () => {
       seals: stale,
       watermark: stale.watermark!,
       versions: [{ version: 1, effectiveAt: 0, catalog: perToken }],
-      allowedLatenessMs: LATENESS_MS,
+      closedUpTo: stale.watermark! - LATENESS_MS,
     };
     const work = [{ tenant: 'acme', subject: 'cus_1', times: [at('11-10T10:00')] }];
     expect(await rateBatch({ pool, clickhouse, verifier }, basis, work)).toEqual({ outcome: 'behind' });
