@@ -7,6 +7,8 @@ import { recordBytesMax } from './record-size.ts';
 
 /** A running log server and the things a test does to it behind the adapter's back. */
 export interface EventLogHarness {
+  /** A member that the logs opened here do not hear of for this long loses its partitions. */
+  readonly silenceMs: number;
   open(topic: TopicOptions): Promise<EventLog>;
   deleteTopic(topic: string): Promise<void>;
   /** Makes `offset` the first offset that the partition holds. */
@@ -276,6 +278,27 @@ export function describeEventLog(name: string, start: () => Promise<EventLogHarn
       }
     }, 120_000);
 
+    it('keeps a partition at its member while a handler takes longer than a member may be silent', async () => {
+      const log = await open(topicOptions(2));
+      const handler = new RecordingHandler();
+      handler.onRecords = async (partition) => {
+        if (partition === 0) await new Promise((resolve) => setTimeout(resolve, 1.3 * harness.silenceMs));
+        return undefined;
+      };
+      const consumption = await log.consume(group, handler);
+      await log.append(0, buffers(0, 1));
+      await handler.until(() => handler.owned().length === 2, 'both partitions');
+      // The others are not held up by it.
+      await log.append(1, buffers(0, 1));
+      await handler.until(() => handler.read(1).length === 1, 'the other partition');
+      expect(handler.read(0)).toEqual([]);
+      await log.append(0, buffers(1, 2));
+      await handler.until(() => handler.read(0).length === 2, 'both records of the slow one', 60_000);
+      await consumption.stop();
+      expect(handler.ownerships).toHaveLength(2);
+      expect(handler.violations).toEqual([]);
+    }, 90_000);
+
     it('has another id after the topic was deleted and made again, and a consumption of the old one halts', async () => {
       const options = topicOptions(1);
       const old = await open(options);
@@ -292,6 +315,16 @@ export function describeEventLog(name: string, start: () => Promise<EventLogHarn
       expect(['topic_mismatch', 'topic_missing', 'offset_out_of_range']).toContain((error as EventLogError).code);
       await consumption.stop();
       expect(handler.values(0)).toEqual(['0', '1', '2']);
+      // Who still has the old topic open must not write into the new one for long, as if it were the same.
+      const deadline = Date.now() + 20_000;
+      let refused: unknown = null;
+      while (refused === null && Date.now() < deadline) {
+        refused = await old.append(0, buffers(0, 1)).then(
+          () => null,
+          (reason: unknown) => reason,
+        );
+      }
+      expect(['topic_mismatch', 'topic_missing']).toContain((refused as EventLogError | null)?.code);
     }, 60_000);
 
     it('refuses a topic with another number of partitions', async () => {

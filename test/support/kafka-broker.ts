@@ -18,12 +18,13 @@ export interface TestKafka {
 }
 
 /** Null when brokers can be started; otherwise the reason they cannot, in one line, for the test that skips. */
-export async function kafkaUnavailable(): Promise<string | null> {
+export async function kafkaUnavailable({ brokers = 1 }: { brokers?: 1 | 3 } = {}): Promise<string | null> {
   const missing = ['java', 'mvn'].filter(
     (command) => spawnSync(command, ['-version'], { stdio: 'ignore' }).status !== 0,
   );
-  if (missing.length === 0 || (await dockerAnswers())) return null;
-  return `no Kafka broker can be started: neither a Docker engine nor ${missing.join(' and ')} is there`;
+  if (missing.length === 0 || (brokers === 1 && (await dockerAnswers()))) return null;
+  const docker = brokers === 1 ? 'a Docker engine or ' : '';
+  return `no Kafka broker can be started: this needs ${docker}${missing.join(' and ')}`;
 }
 
 /** Three brokers always run without Docker, because the container module starts one only. */

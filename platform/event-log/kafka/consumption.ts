@@ -138,7 +138,11 @@ export class KafkaConsumption implements Consumption {
 
   /** Runs within kafkajs' join, before the first fetch of the new assignment. */
   #joined(member: string, assignment: readonly number[]): void {
-    if (this.#stopping !== null) return;
+    if (this.#stopping !== null) {
+      // A restart of kafkajs was joining while it was stopped: it would stay a member that reads nothing.
+      setImmediate(() => void this.#consumer.disconnect().catch(() => undefined));
+      return;
+    }
     const continuous = member === this.#member && this.#joinedGeneration === this.#generation + 1;
     this.#member = member;
     this.#generation = this.#joinedGeneration;

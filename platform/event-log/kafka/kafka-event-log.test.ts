@@ -15,8 +15,11 @@ if (unavailable === null) {
     const settings = { brokers, sasl: null, ssl: null };
     const admin = createClient(settings, logger).admin();
     await admin.connect();
+    const sessionTimeoutMs = 6000;
     return {
-      open: (topic) => openKafkaEventLog(settings, topic, logger, { heartbeatMs: 200, topicCheckIntervalMs: 500 }),
+      silenceMs: sessionTimeoutMs,
+      open: (topic) =>
+        openKafkaEventLog(settings, topic, logger, { heartbeatMs: 200, sessionTimeoutMs, topicCheckIntervalMs: 500 }),
       deleteTopic: (topic) => admin.deleteTopics({ topics: [topic] }),
       deleteRecordsBefore: async (topic, partition, offset) => {
         // kafkajs looks for the leader in what it last heard of the topic; this makes it hear.

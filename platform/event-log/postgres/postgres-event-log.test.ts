@@ -51,8 +51,10 @@ async function deleteTopic(pool: pg.Pool, topic: string): Promise<void> {
 
 describeEventLog('Postgres', async () => {
   const { pool, stop } = await startDatabase();
+  const leaseMs = 2000;
   return {
-    open: (topic) => openPostgresEventLog(pool, topic, logger, { heartbeatMs: 200, pollMs: 100 }),
+    silenceMs: leaseMs,
+    open: (topic) => openPostgresEventLog(pool, topic, logger, { heartbeatMs: 200, pollMs: 100, leaseMs }),
     deleteTopic: (topic) => deleteTopic(pool, topic),
     deleteRecordsBefore: async (topic, partition, offset) => {
       await pool.query('UPDATE tallyline.log_partitions SET start_offset = $3 WHERE topic = $1 AND partition = $2', [
