@@ -6,7 +6,7 @@
 //
 // Broker i listens on BASE + i, its controller on BASE + 100 + i, on loopback only. `--port 0` takes free ports. Prints
 // `ready HOST:PORT[,HOST:PORT…]` once every broker answers; each broker's log is DIR/broker-<i>/server.log. SIGTERM or
-// SIGINT stops all of them. The data directory can be started again, with the same or with other ports.
+// SIGINT stops all of them; so does the end of stdin with `--stop-with-stdin`, for a parent that may be killed. The data directory can be started again, with the same or with other ports.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -32,13 +32,19 @@ function readArguments() {
       brokers: { type: 'string', default: '1' },
       'data-dir': { type: 'string' },
       port: { type: 'string', default: '9092' },
+      'stop-with-stdin': { type: 'boolean', default: false },
     },
   });
   if (values.brokers !== '1' && values.brokers !== '3') refuse(`--brokers must be 1 or 3, not ${values.brokers}`);
   if (values['data-dir'] === undefined) refuse('--data-dir DIR is required');
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_000) refuse(`--port must be 0 or a port, not ${values.port}`);
-  return { brokers: Number(values.brokers), dataDir: resolve(values['data-dir']), port };
+  return {
+    brokers: Number(values.brokers),
+    dataDir: resolve(values['data-dir']),
+    port,
+    stopWithStdin: values['stop-with-stdin'],
+  };
 }
 
 /**
@@ -193,7 +199,7 @@ function answers(port) {
 }
 
 async function main() {
-  const { brokers, dataDir, port } = readArguments();
+  const { brokers, dataDir, port, stopWithStdin } = readArguments();
   const libs = await classPath();
   const id = clusterId(dataDir);
   const free = port === 0 ? await freePorts(2 * brokers) : [];
@@ -226,6 +232,7 @@ async function main() {
   };
   process.on('SIGTERM', () => void stop(0));
   process.on('SIGINT', () => void stop(0));
+  if (stopWithStdin) process.stdin.on('end', () => void stop(0)).resume();
 
   const start = async (/** @type {number} */ index) => {
     const dir = join(dataDir, `broker-${index}`);

@@ -33,8 +33,17 @@ export async function startKafka({ brokers = 1 }: { brokers?: 1 | 3 } = {}): Pro
   const directory = await mkdtemp(join(tmpdir(), 'tallyline-kafka-'));
   const child = spawn(
     process.execPath,
-    [projectFile('deploy/kafka/start.mjs'), '--brokers', String(brokers), '--data-dir', directory, '--port', '0'],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
+    [
+      projectFile('deploy/kafka/start.mjs'),
+      '--brokers',
+      String(brokers),
+      '--data-dir',
+      directory,
+      '--port',
+      '0',
+      '--stop-with-stdin',
+    ],
+    { stdio: ['pipe', 'pipe', 'pipe'] },
   );
   const stop = async (): Promise<void> => {
     await end(child);
