@@ -6,7 +6,8 @@
 //
 // Broker i listens on BASE + i, its controller on BASE + 100 + i, on loopback only. `--port 0` takes free ports. Prints
 // `ready HOST:PORT[,HOST:PORT…]` once every broker answers; each broker's log is DIR/broker-<i>/server.log. SIGTERM or
-// SIGINT stops all of them; so does the end of stdin with `--stop-with-stdin`, for a parent that may be killed. The data directory can be started again, with the same or with other ports.
+// SIGINT stops all of them; so does the end of stdin with `--stop-with-stdin`, for a parent that may be killed. The data
+// directory can be started again, with the same or with other ports.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
