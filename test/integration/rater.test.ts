@@ -92,6 +92,7 @@ interface LoopOptions {
   readonly clickhouse?: ClickHouse;
   readonly batchSubjectsMax?: number;
   readonly registry?: Registry;
+  readonly allowedLatenessMs?: number;
 }
 
 function raterLoop(options: LoopOptions = {}): RatingLoop {
@@ -102,7 +103,7 @@ function raterLoop(options: LoopOptions = {}): RatingLoop {
     metrics: createRaterMetrics(options.registry ?? new Registry()),
     logger,
     clock: Date.now,
-    allowedLatenessMs: LATENESS_MS,
+    allowedLatenessMs: options.allowedLatenessMs ?? LATENESS_MS,
     batchSubjectsMax: options.batchSubjectsMax ?? 200,
   });
 }
@@ -173,6 +174,16 @@ describe('rating', () => {
     expect(await loop.step()).toBe('rated');
     expect((await brief()).slice(1)).toEqual(['cus_1 input 11-10T11 2.5 = 0.025 usage 0 window_closed']);
     expect(await sums()).toEqual({ cus_1: '0.095' });
+  });
+
+  it('keeps a window closed when more lateness is allowed later', async () => {
+    await usage.apply(1, perToken);
+    await usage.seal({ watermark: at('11-10T12:05'), rows: [row(at('11-10T11:00'), '7')] });
+    await raterLoop().step();
+    expect(await sums()).toEqual({ cus_1: '0.07' });
+    await usage.seal({ watermark: at('11-10T12:06'), rows: [row(at('11-10T11:00'), '2')] });
+    await raterLoop({ allowedLatenessMs: 24 * 3_600_000 }).step();
+    expect(await sums()).toEqual({ cus_1: '0.09' });
   });
 
   it('writes late usage as adjustments, in the rated window and in one that had closed empty', async () => {
