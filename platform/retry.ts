@@ -1,4 +1,5 @@
 // Repeats work that may be done again until it succeeds: for stores that are away for a while.
+import { realTimers, type Timers } from './timers.ts';
 
 export interface RetryOptions {
   isRetriable(error: unknown): boolean;
@@ -6,27 +7,28 @@ export interface RetryOptions {
   readonly signal: AbortSignal;
   readonly delayMinMs?: number;
   readonly delayMaxMs?: number;
+  readonly timers?: Timers;
   /** Told of each failure before the wait. */
   onRetry?(error: unknown, attempt: number, delayMs: number): void;
 }
 
 /** Resolves after `delayMs`, or at once when the signal fires. */
-export function delay(delayMs: number, signal: AbortSignal): Promise<void> {
+export function delay(delayMs: number, signal: AbortSignal, timers: Timers = realTimers): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const end = (): void => {
-      clearTimeout(timer);
+      timers.clearTimeout(timer);
       signal.removeEventListener('abort', end);
       resolve();
     };
-    const timer = setTimeout(end, delayMs);
+    const timer = timers.setTimeout(end, delayMs);
     signal.addEventListener('abort', end);
   });
 }
 
 /** Throws what `work` throws when it is not retriable, or when the signal has fired. */
 export async function retry<Result>(work: () => Promise<Result>, options: RetryOptions): Promise<Result> {
-  const { delayMinMs = 50, delayMaxMs = 5_000, signal } = options;
+  const { delayMinMs = 50, delayMaxMs = 5_000, signal, timers = realTimers } = options;
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
@@ -34,7 +36,7 @@ export async function retry<Result>(work: () => Promise<Result>, options: RetryO
       if (signal.aborted || !options.isRetriable(error)) throw error;
       const delayMs = Math.min(delayMaxMs, delayMinMs * 2 ** (attempt - 1));
       options.onRetry?.(error, attempt, delayMs);
-      await delay(delayMs, signal);
+      await delay(delayMs, signal, timers);
       if (signal.aborted) throw error;
     }
   }
