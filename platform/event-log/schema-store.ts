@@ -15,8 +15,9 @@ export async function registerAvroSchemas(pool: pg.Pool): Promise<void> {
 
 /** The schema with this fingerprint, or null where no writer ever registered it. */
 export async function findAvroSchema(pool: pg.Pool, fingerprint: Buffer): Promise<object | null> {
-  const { rows } = await pool.query<{ schema: object }>('SELECT schema FROM tallyline.avro_schemas WHERE fingerprint = $1', [
-    fingerprint,
-  ]);
+  const { rows } = await pool.query<{ schema: object }>(
+    'SELECT schema FROM tallyline.avro_schemas WHERE fingerprint = $1',
+    [fingerprint],
+  );
   return rows[0]?.schema ?? null;
 }
