@@ -1,0 +1,100 @@
+// Stages as processes of their own, as compose and the chart run them: addresses in files, no Kafka, everything quick.
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { compiledCommand, startTestClickHouse, type TestClickHouse } from './clickhouse.ts';
+import { startTestPostgres, type TestPostgres } from './postgres.ts';
+
+export interface RunningStage {
+  readonly name: string;
+  readonly url: string;
+  readonly child: ChildProcess;
+  /** Resolves to the exit status. */
+  readonly ended: Promise<number | null>;
+}
+
+export interface StageProcesses {
+  readonly postgres: TestPostgres;
+  readonly clickhouse: TestClickHouse;
+  readonly running: readonly RunningStage[];
+  /** Runs a command to its end and resolves to what it printed. */
+  tallyline(...args: string[]): Promise<string>;
+  /** Resolves once the stage says where it serves; rejects with what it wrote when it ends before that. */
+  start(name: string): Promise<RunningStage>;
+  /** SIGTERM to every process of a stage, or of all; resolves to their exit statuses. */
+  drain(name?: string): Promise<(number | null)[]>;
+  /** Where the first process of a stage serves. */
+  urlOf(name: string): string;
+  stop(): Promise<void>;
+}
+
+export async function startStores(): Promise<StageProcesses> {
+  const [node, main] = compiledCommand();
+  const directory = await mkdtemp(join(tmpdir(), 'tallyline-stages-'));
+  const [postgres, clickhouse] = await Promise.all([startTestPostgres(), startTestClickHouse()]);
+  const address = new URL(clickhouse.url);
+  Object.assign(address, {
+    username: clickhouse.username,
+    password: clickhouse.password,
+    pathname: clickhouse.database,
+  });
+  // With the newline that an editor leaves.
+  await writeFile(join(directory, 'database-url'), `${postgres.url}\n`);
+  await writeFile(join(directory, 'clickhouse-url'), `${address.href}\n`);
+  const env = {
+    PATH: process.env.PATH,
+    PORT: '0',
+    DATABASE_URL_FILE: join(directory, 'database-url'),
+    CLICKHOUSE_URL_FILE: join(directory, 'clickhouse-url'),
+    TALLYLINE_PARTITIONS: '2',
+    TALLYLINE_CHUNK_SLOT: '500ms',
+    TALLYLINE_FLUSH_INTERVAL: '100ms',
+    TALLYLINE_TICK_INTERVAL: '100ms',
+    TALLYLINE_RATER_INTERVAL: '200ms',
+  };
+  let running: RunningStage[] = [];
+  return {
+    postgres,
+    clickhouse,
+    get running() {
+      return running;
+    },
+    async tallyline(...args) {
+      const { stdout } = await promisify(execFile)(node, [main, ...args], { env });
+      return stdout.trim();
+    },
+    async start(name) {
+      const child = spawn(node, [main, name], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      let errors = '';
+      child.stderr.on('data', (chunk: Buffer) => {
+        errors += chunk.toString();
+      });
+      const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+      const url = await new Promise<string>((resolve, reject) => {
+        createInterface({ input: child.stdout }).on('line', (line) => {
+          if (line.startsWith('ready ')) resolve(line.slice('ready '.length));
+        });
+        child.once('exit', (status) => reject(new Error(`${name} ended with ${status}:\n${errors}`)));
+      });
+      const stage = { name, url, child, ended };
+      running.push(stage);
+      return stage;
+    },
+    async drain(name) {
+      const drained = running.filter((stage) => name === undefined || stage.name === name);
+      running = running.filter((stage) => !drained.includes(stage));
+      for (const { child } of drained) child.kill('SIGTERM');
+      return Promise.all(drained.map(({ ended }) => ended));
+    },
+    urlOf: (name) => running.find((stage) => stage.name === name)!.url,
+    async stop() {
+      for (const { child } of running) child.kill('SIGKILL');
+      await Promise.all(running.map(({ ended }) => ended));
+      await Promise.all([postgres.stop(), clickhouse.stop()]);
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
