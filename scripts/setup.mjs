@@ -25,15 +25,24 @@ const lock = join(root, 'package-lock.json');
 const installedLock = join(root, 'node_modules', '.tallyline-lock.json');
 const isInstalled = existsSync(installedLock) && readFileSync(installedLock).equals(readFileSync(lock));
 if (!isInstalled) {
-  run('installing dependencies (npm ci; about 900 MB, once)', 'npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts=false']);
+  run('installing dependencies (npm ci; about 900 MB, once)', 'npm', [
+    'ci',
+    '--no-audit',
+    '--no-fund',
+    '--ignore-scripts=false',
+  ]);
   copyFileSync(lock, installedLock);
 }
 mkdirSync(join(root, 'dist'), { recursive: true });
 // tsc is incremental: an unchanged tree costs about a second.
-const { status, stdout } = spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
-  cwd: root,
-  encoding: 'utf8',
-});
+const { status, stdout } = spawnSync(
+  process.execPath,
+  [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],
+  {
+    cwd: root,
+    encoding: 'utf8',
+  },
+);
 if (status !== 0) {
   console.error(stdout);
   console.error('setup: the sources do not compile');
