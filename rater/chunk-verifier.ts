@@ -1,26 +1,24 @@
 // Lets the rater read only chunks that were compared with their seals. A comparison costs a scan, so what was compared once
 // in this process is remembered: per partition one span of chunks, which grows at its end as chunks are sealed, and at its
 // start when an older billing period is rated.
-import type { Pool } from 'pg';
-import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../platform/usage-store/seal-vector.ts';
-import { type ChunkMismatch, verifySealedChunks } from '../platform/usage-store/sealed-chunks.ts';
-import { readChunkSeals, readChunksSince } from '../platform/usage-store/seals.ts';
+import { type ChunkMismatch, mismatchesOf } from '../platform/usage-store/sealed-chunks.ts';
+import type { RatingStore } from './rating-store.ts';
 
 /** An accepted event is at most a day ahead of the log's clock; an hour more costs nothing. */
 const AHEAD_MS_MAX = 25 * 3_600_000;
 
+type SealedStore = Pick<RatingStore, 'readChunkSeals' | 'readChunksSince' | 'readChunkRows'>;
+
 export class ChunkVerifier {
-  private readonly pool: Pool;
-  private readonly clickhouse: ClickHouse;
+  private readonly store: SealedStore;
   /** Null: nothing is verified. Else the chunks from `from` up to `to` are. */
   private span: { from: SealVector; to: SealVector } | null = null;
   /** All chunks that can hold usage at or after this time are in the span; milliseconds. */
   private since = Number.POSITIVE_INFINITY;
 
-  constructor(pool: Pool, clickhouse: ClickHouse) {
-    this.pool = pool;
-    this.clickhouse = clickhouse;
+  constructor(store: SealedStore) {
+    this.store = store;
   }
 
   /** Verifies the chunks sealed since `from`. Resolves to those that differ from their seals; they are not remembered then. */
@@ -35,7 +33,7 @@ export class ChunkVerifier {
   /** As `verifyNew`, for the older chunks that can hold usage with an event time at or after `since` (milliseconds). */
   async verifySince(since: number): Promise<readonly ChunkMismatch[]> {
     if (since >= this.since || this.span === null) return [];
-    const first = lower(await readChunksSince(this.pool, since - AHEAD_MS_MAX), this.span.from);
+    const first = lower(await this.store.readChunksSince(since - AHEAD_MS_MAX), this.span.from);
     const mismatches = await this.verify(first, this.span.from);
     if (mismatches.length === 0) {
       this.span = { from: first, to: this.span.to };
@@ -45,7 +43,8 @@ export class ChunkVerifier {
   }
 
   private async verify(from: SealVector, to: SealVector): Promise<readonly ChunkMismatch[]> {
-    return verifySealedChunks(this.clickhouse, await readChunkSeals(this.pool, from, to));
+    const seals = await this.store.readChunkSeals(from, to);
+    return seals.length === 0 ? [] : mismatchesOf(seals, await this.store.readChunkRows(seals));
   }
 }
 

@@ -1,17 +1,18 @@
 // What the catalog alone makes due, without any usage: periods of subscriptions that start (flat prices), and subjects whose
 // subscriptions a new catalog version changed.
-import type { Pool } from 'pg';
 import type { Catalog, Plan, Subscription } from '../domain/catalog.ts';
 import { subjectPeriodOf, subscriptionTimeline } from '../domain/price-version.ts';
-import { readBillingPeriodsNamed } from './billing-period-store.ts';
 import { groupBy, keyText } from './keys.ts';
+import type { RatingState } from './rating-store.ts';
 import { type TouchedWindows, touch } from './touched-usage.ts';
 
+type StoredPeriods = Pick<RatingState, 'readBillingPeriodsNamed'>;
+
 /** The tenants there are: those with an API key, and those that subscriptions name. */
-export async function readTenants(pool: Pool, catalog: Catalog): Promise<string[]> {
-  const { rows } = await pool.query<{ tenant: string }>('SELECT DISTINCT tenant FROM tallyline.api_keys');
+export async function readTenants(store: Pick<RatingState, 'readKeyTenants'>, catalog: Catalog): Promise<string[]> {
+  const withKey = await store.readKeyTenants();
   const named = catalog.subscriptions.flatMap((subscription) => subscription.tenant ?? []);
-  return [...new Set([...rows.map((row) => row.tenant), ...named])].sort();
+  return [...new Set([...withKey, ...named])].sort();
 }
 
 const subjectsBySubscriptions = (catalog: Catalog): Map<string, Subscription[]> =>
@@ -41,14 +42,14 @@ function* periodStarts(catalog: Catalog, tenant: string, subject: string, since:
 
 /** Touches what changed subscriptions make due: every stored period of these subjects, and every period since they started. */
 export async function touchChanged(
-  pool: Pool,
+  store: StoredPeriods,
   catalog: Catalog,
   tenants: readonly string[],
   subjects: readonly string[],
   watermark: number,
   touched: TouchedWindows,
 ): Promise<void> {
-  for (const period of await readBillingPeriodsNamed(pool, subjects)) {
+  for (const period of await store.readBillingPeriodsNamed(subjects)) {
     touch(touched, period.tenant, period.subject, period.periodStart);
   }
   for (const subject of subjects) {
@@ -65,13 +66,13 @@ export async function touchChanged(
  * tenants) compares all of them with the stored periods; from then on each subject is looked at when its next period starts.
  */
 export class DueSubscriptions {
-  private readonly pool: Pool;
+  private readonly store: StoredPeriods;
   private lookedAt: { readonly catalog: Catalog; readonly tenants: string } | null = null;
   /** The next period start of each (tenant, subject). */
   private next: { readonly tenant: string; readonly subject: string; start: number }[] = [];
 
-  constructor(pool: Pool) {
-    this.pool = pool;
+  constructor(store: StoredPeriods) {
+    this.store = store;
   }
 
   /** Touches the starts that are due at `watermark` and were not given before. */
@@ -113,7 +114,7 @@ export class DueSubscriptions {
       .filter(([, subscriptions]) => subscriptions.some((subscription) => hasFlat(plans.get(subscription.plan))))
       .map(([subject]) => subject);
     const stored = new Set(
-      (await readBillingPeriodsNamed(this.pool, subjects)).map((period) =>
+      (await this.store.readBillingPeriodsNamed(subjects)).map((period) =>
         keyText(period.tenant, period.subject, period.periodStart),
       ),
     );

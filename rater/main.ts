@@ -4,10 +4,12 @@ import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-h
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
 import { delay } from '../platform/retry.ts';
 import type { Stage, StageContext } from '../platform/stage.ts';
-import { ChunkVerifier } from './chunk-verifier.ts';
+import { realTimers, type Timers } from '../platform/timers.ts';
 import { RatingInvariantError } from './core/rate.ts';
 import { createRaterMetrics } from './metrics.ts';
 import { RatingLoop, type StepOutcome } from './rating-loop.ts';
+import type { RatingStore } from './rating-store.ts';
+import { storedRating } from './stored-rating.ts';
 
 export interface RaterParts {
   readonly pool: Pool;
@@ -22,19 +24,16 @@ export interface RaterStage extends Stage {
 const isTransient = (error: unknown): boolean =>
   error instanceof ClickHouseError ? error.retriable : isTransientPostgresError(error);
 
-export async function startRater(context: StageContext, parts: RaterParts): Promise<RaterStage> {
+export async function startRater(context: StageContext, { pool, clickhouse }: RaterParts): Promise<RaterStage> {
+  return startRating(context, storedRating(pool, clickhouse));
+}
+
+/** The rater on any store. */
+export function startRating(context: StageContext, store: RatingStore, timers: Timers = realTimers): RaterStage {
   const { settings, logger, registry, clock } = context;
-  const { pool, clickhouse } = parts;
+  const { allowedLatenessMs } = settings;
   const metrics = createRaterMetrics(registry);
-  const loop = new RatingLoop({
-    pool,
-    clickhouse,
-    verifier: new ChunkVerifier(pool, clickhouse),
-    metrics,
-    logger,
-    clock,
-    allowedLatenessMs: settings.allowedLatenessMs,
-  });
+  const loop = new RatingLoop({ store, metrics, logger, clock, allowedLatenessMs });
   const stopping = new AbortController();
   let notReady: string | null = 'the first step is not done yet';
 
@@ -59,7 +58,7 @@ export async function startRater(context: StageContext, parts: RaterParts): Prom
         notReady = `a store does not answer: ${(error as Error).message}`;
         logger.warn({ err: error }, 'a rating step was given up; it is done again');
       }
-      await delay(settings.rater.intervalMs, stopping.signal);
+      await delay(settings.rater.intervalMs, stopping.signal, timers);
     }
   };
   const running = run();

@@ -1,18 +1,18 @@
-// Reads what a rating needs from ClickHouse: the contributions of the closed windows of many billing periods, from sealed
+// Reads the usage a rating needs: the contributions of the closed windows of many billing periods, from sealed
 // rows only, in as few queries as there are different prices to read for.
 import type { Meter, Price } from '../domain/catalog.ts';
 import { QUANTITY_ONE, type Quantity } from '../domain/quantity.ts';
 import { windowSizeMs } from '../domain/time-window.ts';
-import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
-import { type SqlFragment, sealedRowsCondition } from '../platform/usage-store/sealed-rows.ts';
 import type { Seals } from '../platform/usage-store/seals.ts';
-import { boundSeconds, readFirstSeen, readUsage, type UsageSelection } from '../platform/usage-store/usage-query.ts';
+import type { UsageSelection } from '../platform/usage-store/usage-query.ts';
 import { contributionsOf, type WindowValue } from './core/contributions.ts';
 import type { Contribution } from './core/rate.ts';
 import { groupBy, keyText } from './keys.ts';
 import type { PeriodKey } from './line-item-store.ts';
+import type { RatedUsage } from './rating-store.ts';
 import { closedBefore } from './touched-usage.ts';
 
+type UsageReads = Pick<RatedUsage, 'readUsage' | 'readFirstSeen'>;
 type PriceOfUsage = Exclude<Price, { readonly model: 'flat' }>;
 
 /** A price of a period whose usage is asked for. */
@@ -52,7 +52,7 @@ function* inBatches<Item>(items: readonly Item[], textOf: (item: Item) => string
 
 /** By `contributionKey`; a price without usage in its period's closed windows is absent. */
 export async function readContributions(
-  clickhouse: ClickHouse,
+  store: UsageReads,
   wanted: readonly UsageWanted[],
   basis: UsageBasis,
 ): Promise<Map<string, Contribution[]>> {
@@ -71,7 +71,7 @@ export async function readContributions(
       const from = Math.min(...batch.map((want) => want.periodStart));
       const to = Math.min(Math.max(...batch.map((want) => want.periodEnd)), closedBefore(meter, basis.closedUpTo));
       if (to <= from) continue;
-      const windows = await readWindows(clickhouse, {
+      const windows = await readWindows(store, {
         tenant,
         meter,
         from,
@@ -106,7 +106,7 @@ function matchFilters(meter: Meter, price: PriceOfUsage): { dimension: number; v
 }
 
 /** By subject. */
-async function readWindows(clickhouse: ClickHouse, selection: UsageSelection): Promise<Map<string, WindowValue[]>> {
+async function readWindows(store: UsageReads, selection: UsageSelection): Promise<Map<string, WindowValue[]>> {
   const windows = new Map<string, WindowValue[]>();
   const add = (subject: string, windowStart: number, quantity: Quantity): void => {
     const known = windows.get(subject);
@@ -114,42 +114,31 @@ async function readWindows(clickhouse: ClickHouse, selection: UsageSelection): P
     else known.push({ windowStart, quantity });
   };
   if (selection.meter.aggregation === 'unique') {
-    for (const row of await readFirstSeen(clickhouse, selection)) {
+    for (const row of await store.readFirstSeen(selection)) {
       add(row.subject, row.windowStart, row.values * QUANTITY_ONE);
     }
   } else {
-    for (const row of await readUsage(clickhouse, selection)) add(row.subject!, row.bucketStart, row.quantity);
+    for (const row of await store.readUsage(selection)) add(row.subject!, row.bucketStart, row.quantity);
   }
   return windows;
 }
 
 /** The periods (by `keyText(tenant, subject, periodStart)`) that have usage of any meter in sealed chunks. */
 export async function readPeriodsWithUsage(
-  clickhouse: ClickHouse,
+  store: Pick<RatedUsage, 'readSubjectsWithUsage'>,
   periods: readonly (PeriodKey & { readonly periodEnd: number })[],
-  seals: UsageBasis['seals'],
+  sealed: UsageBasis['seals'],
 ): Promise<Set<string>> {
-  const sealed: SqlFragment = sealedRowsCondition(seals);
   const found = new Set<string>();
   const sharing = (period: PeriodKey & { readonly periodEnd: number }): string =>
     keyText(period.tenant, period.periodStart, period.periodEnd);
   for (const group of groupBy(periods, sharing).values()) {
     for (const batch of inBatches(group, (period) => period.subject)) {
-      const { tenant, periodStart, periodEnd } = batch[0]!;
-      const rows = await clickhouse.query<{ subject_key: string }>(
-        `SELECT DISTINCT r.subject AS subject_key FROM usage_rollups AS r FINAL
-         WHERE r.tenant = {tenant:String} AND r.subject IN {subjects:Array(String)}
-           AND r.window_start >= toDateTime({from:UInt32}, 'UTC') AND r.window_start < toDateTime({to:UInt32}, 'UTC')
-           AND ${sealed.sql}`,
-        {
-          tenant,
-          subjects: batch.map((period) => period.subject),
-          from: boundSeconds(periodStart),
-          to: boundSeconds(periodEnd),
-          ...sealed.params,
-        },
-      );
-      for (const row of rows) found.add(keyText(tenant, row.subject_key, periodStart));
+      const { tenant, periodStart: from, periodEnd: to } = batch[0]!;
+      const subjects = batch.map((period) => period.subject);
+      for (const subject of await store.readSubjectsWithUsage({ tenant, subjects, from, to, sealed })) {
+        found.add(keyText(tenant, subject, from));
+      }
     }
   }
   return found;

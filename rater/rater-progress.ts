@@ -36,7 +36,8 @@ export async function readProgress(pool: Pool): Promise<RaterProgress> {
 export async function advanceProgress(pool: Pool, from: RaterProgress, to: RaterProgress): Promise<boolean> {
   const { rowCount } = await pool.query(
     `UPDATE tallyline.rater_progress SET seal_vector = $1, watermark = $2, closed_up_to = $3, catalog_version = $4
-     WHERE seal_vector = $5::jsonb AND watermark IS NOT DISTINCT FROM $6::timestamptz AND catalog_version = $7`,
+     WHERE seal_vector = $5::jsonb AND watermark IS NOT DISTINCT FROM $6::timestamptz
+       AND closed_up_to IS NOT DISTINCT FROM $7::timestamptz AND catalog_version = $8`,
     [
       JSON.stringify(to.sealVector),
       to.watermark === null ? null : new Date(to.watermark),
@@ -44,6 +45,7 @@ export async function advanceProgress(pool: Pool, from: RaterProgress, to: Rater
       to.catalogVersion,
       JSON.stringify(from.sealVector),
       from.watermark === null ? null : new Date(from.watermark),
+      from.closedUpTo === null ? null : new Date(from.closedUpTo),
       from.catalogVersion,
     ],
   );

@@ -3,34 +3,25 @@
 // ClickHouse is read before the transaction, at a fixed vector of seals. The transaction then locks the subjects and goes on
 // only if nothing has moved since: the stored periods are as they were, none was rated at a later vector or watermark,
 // or drawn by a newer catalog. What was read is therefore what is priced, however many raters there are.
-import type { Pool, PoolClient } from 'pg';
 import type { CatalogVersion } from '../domain/catalog.ts';
 import { Decimal } from '../domain/decimal.ts';
 import { pinnedPlan, subjectPeriodOf, subscriptionTimeline } from '../domain/price-version.ts';
 import { QUANTITY_ONE } from '../domain/quantity.ts';
-import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
-import { inTransaction } from '../platform/postgres/pool.ts';
 import { covers } from '../platform/usage-store/seal-vector.ts';
 import type { ChunkMismatch } from '../platform/usage-store/sealed-chunks.ts';
 import type { Seals } from '../platform/usage-store/seals.ts';
-import {
-  type BillingPeriod,
-  lockBillingPeriods,
-  readBillingPeriods,
-  type SubjectKey,
-  saveRatedPeriods,
-} from './billing-period-store.ts';
+import type { BillingPeriod, SubjectKey } from './billing-period-store.ts';
 import type { ChunkVerifier } from './chunk-verifier.ts';
 import { amountOf, type PeriodPrice, periodPrices } from './core/period-prices.ts';
 import { type Contribution, nothingWritten, rate } from './core/rate.ts';
 import { type RatingTarget, ratingTargets, type SubjectTimeline } from './core/rating-targets.ts';
 import { groupBy, keyText } from './keys.ts';
-import { insertLineItems, type NewLineItem, readWrittenPrices, type WrittenPrice } from './line-item-store.ts';
+import type { NewLineItem, WrittenPrice } from './line-item-store.ts';
 import { contributionKey, readContributions, readPeriodsWithUsage, type UsageWanted } from './period-usage.ts';
+import type { RatingStore, RatingTransaction } from './rating-store.ts';
 
 export interface RatingStores {
-  readonly pool: Pool;
-  readonly clickhouse: ClickHouse;
+  readonly store: RatingStore;
   readonly verifier: ChunkVerifier;
 }
 
@@ -61,24 +52,29 @@ type PeriodTarget = RatingTarget & SubjectKey & { readonly prices: readonly Pric
 type PricedTarget = PeriodPrice & { readonly isCharged: boolean };
 
 export async function rateBatch(
-  stores: RatingStores,
-  basis: RatingBasis,
+  { store, verifier }: RatingStores,
+  stepBasis: RatingBasis,
   work: readonly SubjectWork[],
 ): Promise<BatchOutcome> {
-  const stored = await readBillingPeriods(stores.pool, work);
+  const stored = await store.readBillingPeriods(work);
+  const basis = { ...stepBasis, closedUpTo: Math.max(stepBasis.closedUpTo, closedUpToOf(stored)) };
   const targets = targetsOf(basis, work, stored);
   if (targets.length === 0) return { outcome: 'rated', lineItems: [] };
-  const mismatches = await stores.verifier.verifySince(Math.min(...targets.map((target) => target.periodStart)));
+  const mismatches = await verifier.verifySince(Math.min(...targets.map((target) => target.periodStart)));
   if (mismatches.length > 0) return { outcome: 'mismatch', mismatches };
-  const contributions = await readTargetContributions(stores.clickhouse, basis, targets);
+  const contributions = await readTargetContributions(store, basis, targets);
 
-  return inTransaction(stores.pool, async (client) => {
-    const locked = await lockBillingPeriods(client, work);
+  return store.inRating(async (transaction) => {
+    const locked = await transaction.lockBillingPeriods(work);
     if (!isUnmoved(stored, locked, basis)) return { outcome: 'behind' };
-    const lineItems = await write(client, basis, targets, locked, contributions);
+    const lineItems = await write(transaction, basis, targets, locked, contributions);
     return { outcome: 'rated', lineItems };
   });
 }
+
+/** A rater that allows less lateness may have closed windows of these periods already; what was closed stays closed. */
+const closedUpToOf = (periods: readonly BillingPeriod[]): number =>
+  periods.reduce((latest, period) => Math.max(latest, period.closedUpTo ?? latest), Number.NEGATIVE_INFINITY);
 
 function timelineOf(basis: RatingBasis, { tenant, subject }: SubjectKey): SubjectTimeline {
   const { catalog } = basis.versions.at(-1)!;
@@ -122,7 +118,7 @@ function pricesOf(
 
 /** By `contributionKey`. */
 async function readTargetContributions(
-  clickhouse: ClickHouse,
+  store: RatingStore,
   basis: RatingBasis,
   targets: readonly PeriodTarget[],
 ): Promise<Map<string, Contribution[]>> {
@@ -136,11 +132,11 @@ async function readTargetContributions(
       else wanted.push({ ...target, price, meter: meter! });
     }
   }
-  const contributions = await readContributions(clickhouse, wanted, basis);
+  const contributions = await readContributions(store, wanted, basis);
 
   // A subscription is charged its flat price when its period starts; the default plan once there is usage.
   const byDefault = new Set(flat.map(({ target }) => target).filter((target) => target.subscriptionStart === null));
-  const withUsage = await readPeriodsWithUsage(clickhouse, [...byDefault], basis.seals);
+  const withUsage = await readPeriodsWithUsage(store, [...byDefault], basis.seals);
   for (const { target, slug } of flat) {
     const isDue =
       basis.watermark >= target.periodStart && (target.subscriptionStart !== null || withUsage.has(periodText(target)));
@@ -166,19 +162,20 @@ function isUnmoved(read: readonly BillingPeriod[], locked: readonly BillingPerio
       known.catalogVersion === period.catalogVersion &&
       period.timelineVersion <= newest &&
       covers(basis.seals.vector, period.sealVector) &&
-      basis.watermark >= (period.ratedWatermark ?? basis.watermark)
+      basis.watermark >= (period.ratedWatermark ?? basis.watermark) &&
+      basis.closedUpTo >= (period.closedUpTo ?? basis.closedUpTo)
     );
   });
 }
 
 async function write(
-  client: PoolClient,
+  transaction: RatingTransaction,
   basis: RatingBasis,
   targets: readonly PeriodTarget[],
   locked: readonly BillingPeriod[],
   contributions: ReadonlyMap<string, Contribution[]>,
 ): Promise<NewLineItem[]> {
-  const written = await readWrittenPrices(client, targets);
+  const written = await transaction.readWrittenPrices(targets);
   const lockedByKey = new Map(locked.map((period) => [periodText(period), period]));
   const lineItems = targets.flatMap((target) =>
     lineItemsOf(target, lockedByKey.get(periodText(target)) ?? null, written, contributions),
@@ -186,8 +183,7 @@ async function write(
   const withItems = new Set(lineItems.map(periodText));
   // A period that never had anything to charge needs no row.
   const rated = targets.filter((target) => withItems.has(periodText(target)) || lockedByKey.has(periodText(target)));
-  await saveRatedPeriods(
-    client,
+  await transaction.saveRatedPeriods(
     rated.map((target) => ({
       ...target,
       timelineVersion: basis.versions.at(-1)!.version,
@@ -196,7 +192,7 @@ async function write(
       closedUpTo: basis.closedUpTo,
     })),
   );
-  await insertLineItems(client, lineItems, basis.seals.vector);
+  await transaction.insertLineItems(lineItems, basis.seals.vector);
   return lineItems;
 }
 

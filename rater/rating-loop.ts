@@ -11,20 +11,21 @@
 import type { Logger } from 'pino';
 import type { CatalogVersion, Meter } from '../domain/catalog.ts';
 import { emptyCatalog } from '../domain/catalog.ts';
-import { catalogVersions, publishedCatalog } from '../platform/catalog-store.ts';
 import { covers, isSameVector } from '../platform/usage-store/seal-vector.ts';
 import type { ChunkMismatch } from '../platform/usage-store/sealed-chunks.ts';
-import { readSeals } from '../platform/usage-store/seals.ts';
+import { ChunkVerifier } from './chunk-verifier.ts';
 import { changedSubjects, DueSubscriptions, readTenants, touchChanged } from './due-subscriptions.ts';
 import type { NewLineItem } from './line-item-store.ts';
 import type { RaterMetrics } from './metrics.ts';
-import { advanceProgress, type RaterProgress, readProgress } from './rater-progress.ts';
-import { type RatingBasis, type RatingStores, rateBatch, type SubjectWork } from './rating-batch.ts';
+import type { RaterProgress } from './rater-progress.ts';
+import { type RatingBasis, rateBatch, type SubjectWork } from './rating-batch.ts';
+import type { RatingStore } from './rating-store.ts';
 import { readTouchedWindows, type TouchedWindows } from './touched-usage.ts';
 
 export type StepOutcome = 'idle' | 'rated' | 'behind' | 'mismatch';
 
-export interface RatingLoopParts extends RatingStores {
+export interface RatingLoopParts {
+  readonly store: RatingStore;
   readonly metrics: RaterMetrics;
   readonly logger: Logger;
   readonly clock: () => number;
@@ -35,12 +36,14 @@ export interface RatingLoopParts extends RatingStores {
 
 export class RatingLoop {
   private readonly parts: RatingLoopParts;
+  private readonly verifier: ChunkVerifier;
   private readonly due: DueSubscriptions;
   private versions: readonly CatalogVersion[] = [];
 
   constructor(parts: RatingLoopParts) {
     this.parts = parts;
-    this.due = new DueSubscriptions(parts.pool);
+    this.verifier = new ChunkVerifier(parts.store);
+    this.due = new DueSubscriptions(parts.store);
   }
 
   /** One step. Rejects when a store does not answer, or with a `RatingInvariantError`. */
@@ -56,16 +59,16 @@ export class RatingLoop {
   }
 
   private async run(): Promise<StepOutcome> {
-    const { pool, verifier } = this.parts;
+    const { store } = this.parts;
     // The progress first: seals read after it are never behind it, unless a chunk was reopened.
-    const from = await readProgress(pool);
-    const seals = await readSeals(pool);
+    const from = await store.readProgress();
+    const seals = await store.readSeals();
     await this.readCatalog();
     const { watermark } = seals;
     const newest = this.versions.at(-1);
     if (watermark === null || newest === undefined) return 'idle';
     if (!covers(seals.vector, from.sealVector)) return this.waitForRepair(from);
-    const mismatches = await verifier.verifyNew(from.sealVector, seals.vector);
+    const mismatches = await this.verifier.verifyNew(from.sealVector, seals.vector);
     if (mismatches.length > 0) return this.mismatch(mismatches);
 
     // What was closed stays closed when more lateness is allowed later: it may be on an invoice.
@@ -73,7 +76,7 @@ export class RatingLoop {
     const basis: RatingBasis = { seals, watermark, versions: this.versions, closedUpTo };
     const touched = await this.findDue(basis, from, newest);
     for (const work of this.batchesOf(touched)) {
-      const result = await rateBatch(this.parts, basis, work);
+      const result = await rateBatch({ store, verifier: this.verifier }, basis, work);
       if (result.outcome === 'mismatch') return this.mismatch(result.mismatches);
       if (result.outcome === 'behind') return 'behind';
       this.count(result.lineItems);
@@ -86,34 +89,35 @@ export class RatingLoop {
       to.closedUpTo !== from.closedUpTo ||
       to.catalogVersion !== from.catalogVersion;
     if (!isMoved) return touched.size === 0 ? 'idle' : 'rated';
-    return (await advanceProgress(pool, from, to)) ? 'rated' : 'behind';
+    return (await store.advanceProgress(from, to)) ? 'rated' : 'behind';
   }
 
   /** The versions up to the newest published one: a version that is not in every partition of the log is not in force. */
   private async readCatalog(): Promise<void> {
-    const published = await publishedCatalog(this.parts.pool);
-    if (published.version === (this.versions.at(-1)?.version ?? 0)) return;
-    const versions = await catalogVersions(this.parts.pool);
-    this.versions = versions.filter((version) => version.version <= published.version);
+    const { store } = this.parts;
+    const published = await store.readPublishedVersion();
+    if (published === (this.versions.at(-1)?.version ?? 0)) return;
+    const versions = await store.readCatalogVersions();
+    this.versions = versions.filter((version) => version.version <= published);
   }
 
   private async findDue(basis: RatingBasis, from: RaterProgress, newest: CatalogVersion): Promise<TouchedWindows> {
-    const { pool, clickhouse } = this.parts;
+    const { store } = this.parts;
     const { watermark, closedUpTo, seals } = basis;
     const before = this.versions.find((version) => version.version === from.catalogVersion)?.catalog ?? emptyCatalog;
     const { catalog } = newest;
     // Usage that nobody was billed for by default may be billed from the start now.
     const isNewlyBilled = before.defaultPlan === null && catalog.defaultPlan !== null;
-    const touched = await readTouchedWindows(clickhouse, {
+    const touched = await readTouchedWindows(store, {
       meters: this.meters(),
       from: isNewlyBilled ? { ...from, closedUpTo: null } : from,
       to: { sealVector: seals.vector, closedUpTo },
     });
     if (catalog.subscriptions.length === 0 && before.subscriptions.length === 0) return touched;
-    const tenants = await readTenants(pool, catalog);
+    const tenants = await readTenants(store, catalog);
     if (from.catalogVersion !== newest.version) {
       const subjects = changedSubjects(before, catalog);
-      if (subjects.length > 0) await touchChanged(pool, catalog, tenants, subjects, watermark, touched);
+      if (subjects.length > 0) await touchChanged(store, catalog, tenants, subjects, watermark, touched);
     }
     await this.due.touchDue(catalog, tenants, watermark, touched);
     return touched;

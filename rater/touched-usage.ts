@@ -2,11 +2,9 @@
 // It may name too much (rows of open chunks, rows that were replaced), never too little: rating decides, this only points.
 import type { Meter } from '../domain/catalog.ts';
 import { windowSizeMs } from '../domain/time-window.ts';
-import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import { nextChunkOf, partitionCounts, type SealVector } from '../platform/usage-store/seal-vector.ts';
-import { PARTITION_KEY_SQL, partitionKey } from '../platform/usage-store/sealed-rows.ts';
-import { boundSeconds } from '../platform/usage-store/usage-query.ts';
 import type { RaterProgress } from './rater-progress.ts';
+import type { RatedUsage, WindowSelection } from './rating-store.ts';
 
 /** The window starts before which the windows of a meter are closed; milliseconds, exclusive. */
 export function closedBefore(meter: Meter, closedUpTo: number): number {
@@ -33,49 +31,30 @@ export function touch(touched: TouchedWindows, tenant: string, subject: string, 
   else times.add(time);
 }
 
-export async function readTouchedWindows(clickhouse: ClickHouse, query: TouchedQuery): Promise<TouchedWindows> {
-  const { meters, from, to } = query;
+export async function readTouchedWindows(
+  store: Pick<RatedUsage, 'streamWindows'>,
+  { meters, from, to }: TouchedQuery,
+): Promise<TouchedWindows> {
   const touched: TouchedWindows = new Map();
-  if (meters.length === 0) return touched;
-  const bounds = (closedUpTo: number | null) =>
-    meters.map((meter) => (closedUpTo === null ? 0 : boundSeconds(closedBefore(meter, closedUpTo))));
-  const closedFrom = bounds(from.closedUpTo);
-  const closedTo = bounds(to.closedUpTo);
-  const params = { meters: meters.map((meter) => meter.slug), closed_from: closedFrom, closed_to: closedTo };
-  const start = 'toUnixTimestamp(r.window_start)';
-  const isClosed = `${start} < transform(r.meter, {meters:Array(String)}, {closed_to:Array(UInt32)}, toUInt32(0))`;
-
-  const collect = async (condition: string, more: Readonly<Record<string, unknown>>): Promise<void> => {
-    const sql = `SELECT DISTINCT r.tenant, r.subject, ${start} FROM usage_rollups AS r WHERE ${isClosed} AND ${condition}`;
-    for await (const rows of clickhouse.stream(sql, { ...params, ...more })) {
-      for (const [tenant, subject, seconds] of rows as [string, string, number][]) {
-        touch(touched, tenant, subject, Number(seconds) * 1_000);
-      }
+  const collect = async (selection: WindowSelection): Promise<void> => {
+    for await (const windows of store.streamWindows(selection)) {
+      for (const { tenant, subject, windowStart } of windows) touch(touched, tenant, subject, windowStart);
     }
   };
-
-  if (closedTo.some((bound, i) => bound > closedFrom[i]!)) {
-    await collect(
-      "r.window_start >= toDateTime({closed_min:UInt32}, 'UTC') AND " +
-        `${start} >= transform(r.meter, {meters:Array(String)}, {closed_from:Array(UInt32)}, toUInt32(0))`,
-      { closed_min: Math.min(...closedFrom) },
-    );
-  }
+  const closed = meters.map((meter) => ({ meter: meter.slug, from: 0, to: closedBefore(meter, to.closedUpTo) }));
+  const closing = meters.map((meter, i) => ({
+    ...closed[i]!,
+    from: from.closedUpTo === null ? 0 : closedBefore(meter, from.closedUpTo),
+  }));
+  if (closing.some((span) => span.to > span.from)) await collect({ spans: closing, chunks: null });
   const grown = partitionCounts(to.sealVector)
-    .map((count) => ({ ...count, fromChunk: nextChunkOf(from.sealVector, count.generation, count.partition) }))
-    .filter((count) => count.fromChunk < count.nextChunk);
-  if (grown.length > 0) {
-    const inRange = (bound: 'from_chunks' | 'to_chunks') =>
-      `transform(${PARTITION_KEY_SQL}, {partitions:Array(UInt32)}, {${bound}:Array(UInt32)}, toUInt32(0))`;
-    await collect(
-      `r.chunk >= {chunk_min:UInt32} AND r.chunk >= ${inRange('from_chunks')} AND r.chunk < ${inRange('to_chunks')}`,
-      {
-        chunk_min: Math.min(...grown.map((count) => count.fromChunk)),
-        partitions: grown.map((count) => partitionKey(count.generation, count.partition)),
-        from_chunks: grown.map((count) => count.fromChunk),
-        to_chunks: grown.map((count) => count.nextChunk),
-      },
-    );
-  }
+    .map(({ generation, partition, nextChunk }) => ({
+      generation,
+      partition,
+      fromChunk: nextChunkOf(from.sealVector, generation, partition),
+      toChunk: nextChunk,
+    }))
+    .filter((range) => range.fromChunk < range.toChunk);
+  if (grown.length > 0) await collect({ spans: closed, chunks: grown });
   return touched;
 }

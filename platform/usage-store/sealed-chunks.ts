@@ -4,6 +4,12 @@ import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { epochCondition, PARTITION_KEY_SQL, partitionKey } from './sealed-rows.ts';
 import type { ChunkSeal, EpochStep } from './seals.ts';
 
+/** The roll-up rows that ClickHouse holds of a sealed chunk. */
+export interface FoundChunk {
+  readonly rollupCount: bigint;
+  readonly rollupChecksum: bigint;
+}
+
 export interface ChunkMismatch {
   readonly seal: ChunkSeal;
   readonly foundCount: bigint;
@@ -20,7 +26,7 @@ interface FoundRow {
 /** Seals in one query, each of which is a scan; bounds the answer. */
 const SEALS_MAX = 50_000;
 
-async function verifyBatch(clickhouse: ClickHouse, seals: readonly ChunkSeal[]): Promise<ChunkMismatch[]> {
+async function readBatch(clickhouse: ClickHouse, seals: readonly ChunkSeal[]): Promise<FoundChunk[]> {
   const ranges = new Map<number, { from: number; to: number }>();
   const steps: EpochStep[] = [];
   for (const seal of seals) {
@@ -55,27 +61,33 @@ async function verifyBatch(clickhouse: ClickHouse, seals: readonly ChunkSeal[]):
     },
   );
   const byChunk = new Map(found.map((row) => [`${row.partition_key}/${row.chunk}`, row]));
-  return seals.flatMap((seal) => {
+  return seals.map((seal) => {
     const row = byChunk.get(`${partitionKey(seal.generation, seal.partition)}/${seal.chunk}`);
-    const foundCount = BigInt(row?.row_count ?? 0);
-    const foundChecksum = BigInt(row?.checksum ?? 0);
-    return foundCount === seal.rollupCount && foundChecksum === seal.rollupChecksum
-      ? []
-      : [{ seal, foundCount, foundChecksum }];
+    return { rollupCount: BigInt(row?.row_count ?? 0), rollupChecksum: BigInt(row?.checksum ?? 0) };
   });
 }
 
 /**
- * The chunks whose roll-up rows are not what was sealed; empty when all agree. Seals in order of generation, partition and
- * chunk, as `readChunkSeals` gives them.
+ * What there is of each seal's chunk, in the seals' order: rows of its epoch or a later one. Seals in order of generation,
+ * partition and chunk, as `readChunkSeals` gives them.
  */
-export async function verifySealedChunks(
+export async function readSealedChunks(
   clickhouse: ClickHouse,
   seals: readonly ChunkSeal[],
-): Promise<readonly ChunkMismatch[]> {
-  const mismatches: ChunkMismatch[] = [];
+): Promise<readonly FoundChunk[]> {
+  const found: FoundChunk[] = [];
   for (let i = 0; i < seals.length; i += SEALS_MAX) {
-    mismatches.push(...(await verifyBatch(clickhouse, seals.slice(i, i + SEALS_MAX))));
+    found.push(...(await readBatch(clickhouse, seals.slice(i, i + SEALS_MAX))));
   }
-  return mismatches;
+  return found;
+}
+
+/** The chunks whose roll-up rows are not what was sealed; empty when all agree. `found` as `readSealedChunks` gives it. */
+export function mismatchesOf(seals: readonly ChunkSeal[], found: readonly FoundChunk[]): ChunkMismatch[] {
+  return seals.flatMap((seal, i) => {
+    const { rollupCount, rollupChecksum } = found[i]!;
+    return rollupCount === seal.rollupCount && rollupChecksum === seal.rollupChecksum
+      ? []
+      : [{ seal, foundCount: rollupCount, foundChecksum: rollupChecksum }];
+  });
 }

@@ -18,6 +18,7 @@ import { startRater } from '../../rater/main.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
 import { rateBatch } from '../../rater/rating-batch.ts';
 import { RatingLoop } from '../../rater/rating-loop.ts';
+import { storedRating } from '../../rater/stored-rating.ts';
 import { startTestClickHouse, type TestClickHouse } from '../support/clickhouse.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
@@ -96,10 +97,8 @@ interface LoopOptions {
 }
 
 function raterLoop(options: LoopOptions = {}): RatingLoop {
-  const stores = { pool, clickhouse: options.clickhouse ?? clickhouse };
   return new RatingLoop({
-    ...stores,
-    verifier: new ChunkVerifier(pool, stores.clickhouse),
+    store: storedRating(pool, options.clickhouse ?? clickhouse),
     metrics: createRaterMetrics(options.registry ?? new Registry()),
     logger,
     clock: Date.now,
@@ -581,7 +580,8 @@ describe('rating when things go wrong', () => {
     const stale = await readSeals(pool);
     await usage.seal({ watermark: at('11-10T12:01'), rows: [row(at('11-10T10:00'), '1')] });
     await raterLoop().step();
-    const verifier = new ChunkVerifier(pool, clickhouse);
+    const store = storedRating(pool, clickhouse);
+    const verifier = new ChunkVerifier(store);
     await verifier.verifyNew({}, stale.vector);
     const basis = {
       seals: stale,
@@ -590,8 +590,22 @@ describe('rating when things go wrong', () => {
       closedUpTo: stale.watermark! - LATENESS_MS,
     };
     const work = [{ tenant: 'acme', subject: 'cus_1', times: [at('11-10T10:00')] }];
-    expect(await rateBatch({ pool, clickhouse, verifier }, basis, work)).toEqual({ outcome: 'behind' });
+    expect(await rateBatch({ store, verifier }, basis, work)).toEqual({ outcome: 'behind' });
     expect(await sums()).toEqual({ cus_1: '0.08' });
+  });
+
+  it('takes no closed window back where another rater allows more lateness and has not seen the progress', async () => {
+    await usage.apply(1, perToken);
+    await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T09:00'), '7'), row(at('11-10T10:00'), '1')] });
+    const patient = storedRating(pool, clickhouse);
+    const before = await patient.readProgress();
+    await raterLoop().step();
+    const store = { ...patient, readProgress: async () => before };
+    const metrics = createRaterMetrics(new Registry());
+    const loop = new RatingLoop({ store, metrics, logger, clock: Date.now, allowedLatenessMs: 2 * HOUR_MS });
+    expect(await loop.step()).toBe('behind');
+    expect(await sums()).toEqual({ cus_1: '0.08' });
+    expect((await items()).filter((item) => item.quantity.startsWith('-'))).toEqual([]);
   });
 
   it('never moves the progress back, and waits while a chunk is repaired', async () => {

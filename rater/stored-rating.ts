@@ -1,0 +1,54 @@
+// The rating store on Postgres and ClickHouse: nothing but the statements, put together.
+import type { Pool } from 'pg';
+import { catalogVersions, publishedCatalog } from '../platform/catalog-store.ts';
+import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
+import { inTransaction } from '../platform/postgres/pool.ts';
+import { readSealedChunks } from '../platform/usage-store/sealed-chunks.ts';
+import { readChunkSeals, readChunksSince, readSeals } from '../platform/usage-store/seals.ts';
+import { readFirstSeen, readUsage } from '../platform/usage-store/usage-query.ts';
+import {
+  lockBillingPeriods,
+  readBillingPeriods,
+  readBillingPeriodsNamed,
+  saveRatedPeriods,
+} from './billing-period-store.ts';
+import { insertLineItems, readWrittenPrices } from './line-item-store.ts';
+import { advanceProgress, readProgress } from './rater-progress.ts';
+import type { RatingStore } from './rating-store.ts';
+import { readSubjectsWithUsage, streamWindows } from './rollup-windows.ts';
+
+export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
+  return {
+    readProgress: () => readProgress(pool),
+    advanceProgress: (from, to) => advanceProgress(pool, from, to),
+    readSeals: () => readSeals(pool),
+    readChunkSeals: (from, to) => readChunkSeals(pool, from, to),
+    readChunksSince: (watermark) => readChunksSince(pool, watermark),
+    readPublishedVersion: async () => (await publishedCatalog(pool)).version,
+    readCatalogVersions: () => catalogVersions(pool),
+    readKeyTenants: () => readKeyTenants(pool),
+    readBillingPeriods: (subjects) => readBillingPeriods(pool, subjects),
+    readBillingPeriodsNamed: (subjects) => readBillingPeriodsNamed(pool, subjects),
+
+    readChunkRows: (seals) => readSealedChunks(clickhouse, seals),
+    streamWindows: (selection) => streamWindows(clickhouse, selection),
+    readUsage: (selection) => readUsage(clickhouse, selection),
+    readFirstSeen: (selection) => readFirstSeen(clickhouse, selection),
+    readSubjectsWithUsage: (selection) => readSubjectsWithUsage(clickhouse, selection),
+
+    inRating: (work) =>
+      inTransaction(pool, (client) =>
+        work({
+          lockBillingPeriods: (subjects) => lockBillingPeriods(client, subjects),
+          readWrittenPrices: (periods) => readWrittenPrices(client, periods),
+          saveRatedPeriods: (periods) => saveRatedPeriods(client, periods),
+          insertLineItems: (lineItems, sealVector) => insertLineItems(client, lineItems, sealVector),
+        }),
+      ),
+  };
+}
+
+async function readKeyTenants(pool: Pool): Promise<string[]> {
+  const { rows } = await pool.query<{ tenant: string }>('SELECT DISTINCT tenant FROM tallyline.api_keys');
+  return rows.map((row) => row.tenant);
+}
