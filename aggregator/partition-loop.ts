@@ -20,6 +20,7 @@ import { ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import { EventLogError, type LogRecord } from '../platform/event-log/event-log.ts';
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
 import { delay, retry } from '../platform/retry.ts';
+import type { Timers } from '../platform/timers.ts';
 import type { AggregatorMetrics } from './aggregator-metrics.ts';
 import type { CatalogReader } from './catalog-reader.ts';
 import {
@@ -41,7 +42,7 @@ import {
   totalOutcomes,
 } from './core/partition-state.ts';
 import type { RecordReader } from './record-reader.ts';
-import { type Acquired, PartitionLost, type SealStore } from './seal-store.ts';
+import { PartitionLost, type PartitionProgress, type SealStore } from './seal-store.ts';
 
 export interface PartitionLoopParts {
   readonly generation: number;
@@ -53,6 +54,7 @@ export interface PartitionLoopParts {
   readonly metrics: AggregatorMetrics;
   readonly logger: Logger;
   readonly clock: () => number;
+  readonly timers: Timers;
   /** Names this process in partition_progress. */
   readonly owner: string;
   readonly flushIntervalMs: number;
@@ -113,6 +115,7 @@ export class PartitionLoop {
           ? error.retriable
           : !(error instanceof PartitionLost || error instanceof ChunkMismatch) && isTransientPostgresError(error),
       signal: this.stopping.signal,
+      timers: this.parts.timers,
       onRetry: (error, attempt, delayMs) =>
         this.logger.warn({ err: error, attempt, delayMs }, `${what} failed; trying again`),
     });
@@ -181,7 +184,7 @@ export class PartitionLoop {
     }
   }
 
-  private async readIndex({ nextChunk, watermark }: Acquired): Promise<DedupIndex> {
+  private async readIndex({ nextChunk, watermark }: PartitionProgress): Promise<DedupIndex> {
     const { seals, chunks, rules } = this.parts;
     if (watermark === null) return new DedupIndex();
     const since = watermark - rules.horizonMs - EVENT_TIME_AHEAD_MAX_MS - 1000;
@@ -211,7 +214,11 @@ export class PartitionLoop {
       // If another member owns the partition by now, this member is told so soon; taking it back at once would only be a
       // quarrel. A store that keeps losing rows is not asked in a tight loop either.
       const lost = error instanceof PartitionLost;
-      await delay(lost ? LOST_DELAY_MS : Math.min(MISMATCH_DELAY_MAX_MS, 100 * 2 ** this.mismatches++), signal);
+      await delay(
+        lost ? LOST_DELAY_MS : Math.min(MISMATCH_DELAY_MAX_MS, 100 * 2 ** this.mismatches++),
+        signal,
+        this.parts.timers,
+      );
       return signal.aborted ? undefined : this.acquire();
     }
   }

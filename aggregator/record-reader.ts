@@ -1,6 +1,5 @@
 // A log record as core/ takes it. What can't be read is a malformed input, never an exception: one bad record must not stop
 // a partition, and every owner must see it alike. Only a store that is away, or a catalog version that is missing, throws.
-import type pg from 'pg';
 import type { LogRecord } from '../platform/event-log/event-log.ts';
 import {
   AvroRegistry,
@@ -9,17 +8,17 @@ import {
   MalformedRecord,
   UnknownSchema,
 } from '../platform/event-log/record-codec.ts';
-import { findAvroSchema } from '../platform/event-log/schema-store.ts';
 import type { CatalogReader } from './catalog-reader.ts';
 import type { PartitionInput } from './core/partition-state.ts';
 
 export class RecordReader {
-  private readonly pool: pg.Pool;
+  private readonly findSchema: (fingerprint: Buffer) => Promise<object | null>;
   private readonly catalogs: CatalogReader;
   private readonly registry = new AvroRegistry();
 
-  constructor(pool: pg.Pool, catalogs: CatalogReader) {
-    this.pool = pool;
+  /** `findSchema` gives the Avro schema that a writer registered under a fingerprint, or null where none did. */
+  constructor(findSchema: (fingerprint: Buffer) => Promise<object | null>, catalogs: CatalogReader) {
+    this.findSchema = findSchema;
     this.catalogs = catalogs;
   }
 
@@ -30,7 +29,7 @@ export class RecordReader {
       if (error instanceof MalformedRecord) return error;
       if (!(error instanceof UnknownSchema)) throw error;
       // Writers register before they write, so a fingerprint that nobody registered is damage.
-      const schema = await findAvroSchema(this.pool, error.fingerprint);
+      const schema = await this.findSchema(error.fingerprint);
       if (schema === null) return new MalformedRecord(error.message);
       this.registry.add(schema);
       return this.decode(value);

@@ -1,7 +1,6 @@
-// What Postgres says of a partition: who owns it (the epoch), how far it is sealed, and the seals themselves. Every write is
-// guarded by the epoch, so an owner that was replaced can't move anything, however late its call arrives.
-import type pg from 'pg';
-import { inTransaction } from '../platform/postgres/pool.ts';
+// What Postgres says of a partition: who owns it (the epoch), how far it is sealed, and the seals themselves. Every change is
+// one transaction that begins by locking the partition's progress, and is guarded by the epoch, so an owner that was replaced
+// can't move anything, however late its call arrives. The statements are in postgres-seal-tables.ts.
 import type { RowSet } from './chunk-rows.ts';
 import type { SealedChunk } from './chunk-store.ts';
 import type { OutcomeCounts, SealedPosition } from './core/partition-state.ts';
@@ -16,7 +15,8 @@ export class PartitionLost extends Error {
   }
 }
 
-export interface Acquired extends SealedPosition {
+/** Where a partition stands, and the epoch of its owner. */
+export interface PartitionProgress extends SealedPosition {
   readonly epoch: bigint;
 }
 
@@ -36,65 +36,56 @@ export interface Seal {
   readonly catalogChanges: readonly { readonly offset: number; readonly version: number }[];
 }
 
-const millis = (date: Date | null): number | null => (date === null ? null : date.getTime());
+/** What a seal handed on to the chunk after it. */
+export type SealEnd = Pick<Seal, 'epoch' | 'startOffset' | 'endOffset' | 'watermark' | 'catalogVersion'>;
 
-interface ProgressRow {
-  epoch: string;
-  next_offset: string;
-  next_chunk: number;
-  watermark: Date | null;
-  catalog_version: number;
+/** One transaction on the tables of seals. Reads see what was committed when they are made (read committed). */
+export interface SealTransaction {
+  /** Locks the partition's progress until the transaction ends, then reads it. Null: there is no such partition. */
+  lockProgress(partition: number): Promise<PartitionProgress | null>;
+  /** `owner`: the process that has raised the epoch; absent where the owner stays. */
+  saveProgress(partition: number, progress: PartitionProgress, owner?: string): Promise<void>;
+  readSeal(partition: number, chunk: number): Promise<SealEnd | null>;
+  insertSeal(seal: Seal): Promise<void>;
+  /** Moves the seals of this and all later chunks to chunk_seals_reopened. */
+  takeBackSeals(partition: number, fromChunk: number, reason: string): Promise<void>;
+}
+
+/** The tables of seals of one topic generation. Every call rejects when Postgres does not answer. */
+export interface SealTables {
+  /** Committed when `work` resolves, rolled back when it rejects. A commit that rejects may have been made all the same. */
+  inTransaction<Result>(work: (transaction: SealTransaction) => Promise<Result>): Promise<Result>;
+  readEpoch(partition: number): Promise<bigint | null>;
+  /** The seals below `nextChunk` with T at or after `since`; ascending. */
+  readSealsSince(partition: number, nextChunk: number, since: number): Promise<SealedChunk[]>;
+  /**
+   * Publishes min over partitions of T in the last seal, if each has one. One statement that never lowers what was
+   * published, and returns it; null: nothing is published.
+   */
+  publishWatermark(): Promise<number | null>;
 }
 
 export class SealStore {
-  private readonly pool: pg.Pool;
-  private readonly generation: number;
+  private readonly tables: SealTables;
 
-  constructor(pool: pg.Pool, generation: number) {
-    this.pool = pool;
-    this.generation = generation;
+  constructor(tables: SealTables) {
+    this.tables = tables;
   }
 
   /** Raises the epoch, which fences every former owner, and returns where the partition stands. */
-  async acquire(partition: number, owner: string): Promise<Acquired> {
-    const { rows } = await this.pool.query<ProgressRow>(
-      `UPDATE tallyline.partition_progress SET epoch = epoch + 1, owner = $3, acquired_at = clock_timestamp()
-        WHERE generation = $1 AND partition = $2
-        RETURNING epoch, next_offset, next_chunk, watermark, catalog_version`,
-      [this.generation, partition, owner],
-    );
-    const [row] = rows;
-    if (row === undefined) throw new Error(`generation ${this.generation} has no partition ${partition}`);
-    return {
-      epoch: BigInt(row.epoch),
-      nextOffset: Number(row.next_offset),
-      nextChunk: row.next_chunk,
-      watermark: millis(row.watermark),
-      catalogVersion: row.catalog_version,
-    };
+  acquire(partition: number, owner: string): Promise<PartitionProgress> {
+    return this.tables.inTransaction(async (transaction) => {
+      const before = await transaction.lockProgress(partition);
+      if (before === null) throw new Error(`the topic generation has no partition ${partition}`);
+      const acquired: PartitionProgress = { ...before, epoch: before.epoch + 1n };
+      await transaction.saveProgress(partition, acquired, owner);
+      return acquired;
+    });
   }
 
   /** The seals below `nextChunk` whose events may still have a live key: those with T at or after `since`; ascending. */
-  async sealsSince(partition: number, nextChunk: number, since: number): Promise<SealedChunk[]> {
-    const { rows } = await this.pool.query<{
-      chunk: number;
-      start_offset: string;
-      end_offset: string;
-      epoch: string;
-      event_count: string;
-      event_checksum: string;
-    }>(
-      `SELECT chunk, start_offset, end_offset, epoch, event_count, event_checksum FROM tallyline.chunk_seals
-        WHERE generation = $1 AND partition = $2 AND chunk < $3 AND watermark >= $4 ORDER BY chunk`,
-      [this.generation, partition, nextChunk, new Date(since)],
-    );
-    return rows.map((row) => ({
-      chunk: row.chunk,
-      startOffset: Number(row.start_offset),
-      endOffset: Number(row.end_offset),
-      epoch: BigInt(row.epoch),
-      events: { count: Number(row.event_count), checksum: BigInt(row.event_checksum) },
-    }));
+  sealsSince(partition: number, nextChunk: number, since: number): Promise<SealedChunk[]> {
+    return this.tables.readSealsSince(partition, nextChunk, since);
   }
 
   /**
@@ -102,79 +93,33 @@ export class SealStore {
    * this offset. A failure of unknown outcome may be retried: a seal that is already there under this epoch is ours.
    */
   async seal(seal: Seal): Promise<void> {
-    await inTransaction(this.pool, async (client) => {
-      const moved = await client.query(
-        `UPDATE tallyline.partition_progress
-          SET next_offset = $5, next_chunk = $6, watermark = $7, catalog_version = $8
-          WHERE generation = $1 AND partition = $2 AND epoch = $3 AND next_offset = $4`,
-        [
-          this.generation,
-          seal.partition,
-          seal.epoch.toString(),
-          seal.startOffset,
-          seal.endOffset,
-          seal.chunk + 1,
-          new Date(seal.watermark),
-          seal.catalogVersion,
-        ],
-      );
-      if (moved.rowCount !== 1) {
-        const { rowCount } = await client.query(
-          `SELECT FROM tallyline.partition_progress p JOIN tallyline.chunk_seals s USING (generation, partition, epoch)
-            WHERE p.generation = $1 AND p.partition = $2 AND p.epoch = $3 AND p.next_offset = $4 AND s.chunk = $5`,
-          [this.generation, seal.partition, seal.epoch.toString(), seal.endOffset, seal.chunk],
-        );
-        if (rowCount !== 1) throw new PartitionLost(seal.partition, seal.epoch);
-        return;
+    const { partition, chunk, epoch } = seal;
+    await this.tables.inTransaction(async (transaction) => {
+      const before = await transaction.lockProgress(partition);
+      if (before === null || before.epoch !== epoch) throw new PartitionLost(partition, epoch);
+      if (before.nextOffset === seal.endOffset) {
+        const there = await transaction.readSeal(partition, chunk);
+        if (there !== null && there.epoch === epoch) return;
       }
-      const { accepted, duplicate, conflict, too_late, poison } = seal.outcomes;
-      await client.query(
-        `INSERT INTO tallyline.chunk_seals (generation, partition, chunk, epoch, start_offset, end_offset, watermark,
-            catalog_version, event_count, event_checksum, rollup_count, rollup_checksum, reject_count, reject_checksum,
-            accepted, duplicate, conflict, too_late, poison, tenant_outcomes, catalog_changes)
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
-        [
-          this.generation,
-          seal.partition,
-          seal.chunk,
-          seal.epoch.toString(),
-          seal.startOffset,
-          seal.endOffset,
-          new Date(seal.watermark),
-          seal.catalogVersion,
-          seal.events.count,
-          seal.events.checksum.toString(),
-          seal.rollUps.count,
-          seal.rollUps.checksum.toString(),
-          seal.rejects.count,
-          seal.rejects.checksum.toString(),
-          ...[accepted, duplicate, conflict, too_late, poison],
-          tenantOutcomesJson(seal.outcomesByTenant),
-          JSON.stringify(seal.catalogChanges),
-        ],
-      );
+      if (before.nextOffset !== seal.startOffset) throw new PartitionLost(partition, epoch);
+      await transaction.saveProgress(partition, {
+        epoch,
+        nextOffset: seal.endOffset,
+        nextChunk: chunk + 1,
+        watermark: seal.watermark,
+        catalogVersion: seal.catalogVersion,
+      });
+      await transaction.insertSeal(seal);
     });
   }
 
   async isOwner(partition: number, epoch: bigint): Promise<boolean> {
-    const { rowCount } = await this.pool.query(
-      'SELECT FROM tallyline.partition_progress WHERE generation = $1 AND partition = $2 AND epoch = $3',
-      [this.generation, partition, epoch.toString()],
-    );
-    return rowCount === 1;
+    return (await this.tables.readEpoch(partition)) === epoch;
   }
 
   /** Publishes min over partitions of T in the last seal; what was published never goes back. Returns it. */
-  async publishWatermark(): Promise<number | null> {
-    const { rows } = await this.pool.query<{ watermark: Date }>(
-      `INSERT INTO tallyline.published_watermark AS published (generation, watermark)
-        SELECT $1, min(watermark) FROM tallyline.partition_progress WHERE generation = $1
-        HAVING count(*) = count(watermark)
-        ON CONFLICT (generation) DO UPDATE SET watermark = greatest(published.watermark, excluded.watermark)
-        RETURNING watermark`,
-      [this.generation],
-    );
-    return millis(rows[0]?.watermark ?? null);
+  publishWatermark(): Promise<number | null> {
+    return this.tables.publishWatermark();
   }
 
   /**
@@ -182,38 +127,19 @@ export class SealStore {
    * seals are kept in chunk_seals_reopened. The published watermark stays.
    */
   async reopen(partition: number, chunk: number, reason: string): Promise<void> {
-    await inTransaction(this.pool, async (client) => {
-      await client.query(
-        'SELECT FROM tallyline.partition_progress WHERE generation = $1 AND partition = $2 FOR UPDATE',
-        [this.generation, partition],
-      );
-      const { rows } = await client.query<{ start_offset: string }>(
-        'SELECT start_offset FROM tallyline.chunk_seals WHERE generation = $1 AND partition = $2 AND chunk = $3',
-        [this.generation, partition, chunk],
-      );
-      if (rows[0] === undefined) return;
-      await client.query(
-        `WITH taken AS (
-            DELETE FROM tallyline.chunk_seals WHERE generation = $1 AND partition = $2 AND chunk >= $3 RETURNING *
-          ) INSERT INTO tallyline.chunk_seals_reopened SELECT taken.*, $4, clock_timestamp() FROM taken`,
-        [this.generation, partition, chunk, reason],
-      );
-      await client.query(
-        `UPDATE tallyline.partition_progress p SET epoch = p.epoch + 1, next_offset = $4, next_chunk = $3,
-            watermark = before.watermark, catalog_version = coalesce(before.catalog_version, 0)
-          FROM (SELECT 1) one LEFT JOIN tallyline.chunk_seals before
-            ON before.generation = $1 AND before.partition = $2 AND before.chunk = $3 - 1
-          WHERE p.generation = $1 AND p.partition = $2`,
-        [this.generation, partition, chunk, rows[0].start_offset],
-      );
+    await this.tables.inTransaction(async (transaction) => {
+      const progress = await transaction.lockProgress(partition);
+      const damaged = await transaction.readSeal(partition, chunk);
+      if (progress === null || damaged === null) return;
+      const before = chunk === 0 ? null : await transaction.readSeal(partition, chunk - 1);
+      await transaction.takeBackSeals(partition, chunk, reason);
+      await transaction.saveProgress(partition, {
+        epoch: progress.epoch + 1n,
+        nextOffset: damaged.startOffset,
+        nextChunk: chunk,
+        watermark: before?.watermark ?? null,
+        catalogVersion: before?.catalogVersion ?? 0,
+      });
     });
   }
-}
-
-function tenantOutcomesJson(byTenant: ReadonlyMap<string, OutcomeCounts>): string {
-  const entries = [...byTenant].map(([tenant, counts]) => [
-    tenant,
-    Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0)),
-  ]);
-  return JSON.stringify(Object.fromEntries(entries));
 }

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { dedupKeyOf, partitionOf, type UsageEvent } from '../domain/usage-event.ts';
+import { realTimers } from '../platform/timers.ts';
 import { ScriptedEventLog } from '../test/support/scripted-event-log.ts';
 import { until } from '../test/support/until.ts';
 import { AppendFailed, Batcher, type BatcherLimits, type Refusal } from './batcher.ts';
@@ -49,7 +50,13 @@ function setUp(changed: Partial<BatcherLimits> = {}, partitions = 4) {
   const appends: { durationMs: number; error: unknown }[] = [];
   const batcher = new Batcher(
     { ...limits, ...changed },
-    { log, encode, clock: () => time.now, onAppend: (durationMs, error) => appends.push({ durationMs, error }) },
+    {
+      log,
+      encode,
+      clock: () => time.now,
+      timers: realTimers,
+      onAppend: (durationMs, error) => appends.push({ durationMs, error }),
+    },
   );
   drains.push(() => {
     log.release();

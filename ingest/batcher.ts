@@ -12,6 +12,7 @@ import type { UsageEvent } from '../domain/usage-event.ts';
 import { partitionOf } from '../domain/usage-event.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { recordBytesMax } from '../platform/event-log/record-size.ts';
+import type { Timers } from '../platform/timers.ts';
 import { LogHealth } from './log-health.ts';
 
 /** Records of one partition under way at once. Their order does not matter. */
@@ -34,6 +35,7 @@ export interface BatcherParts {
   readonly log: Pick<EventLog, 'append' | 'partitions'>;
   readonly encode: (events: readonly UsageEvent[]) => Buffer;
   readonly clock: () => number;
+  readonly timers: Timers;
   /** Told of each append that ended: how long it took, and why it failed. */
   readonly onAppend?: (durationMs: number, error: unknown) => void;
 }
@@ -88,8 +90,8 @@ export class Batcher {
   private readonly queues: PartitionQueue[];
   private queuedEvents = 0;
   private queuedBytes = 0;
-  private lingerTimer: NodeJS.Timeout | null = null;
-  private sweepTimer: NodeJS.Timeout | null = null;
+  private lingerTimer: unknown = null;
+  private sweepTimer: unknown = null;
   private draining = false;
   private drained: (() => void) | null = null;
 
@@ -201,12 +203,12 @@ export class Batcher {
   }
 
   private async appendBatch(partition: number, batch: Batch): Promise<void> {
-    const { clock, encode, log, onAppend } = this.parts;
+    const { clock, encode, log, onAppend, timers } = this.parts;
     const startedAt = clock();
     const append = this.health.begin(startedAt);
     // The log's adapter may take longer than a request can wait. The request is told then; the batch still counts as queued
     // until the adapter lets go of it, so that memory stays bounded.
-    const timeout = setTimeout(() => {
+    const timeout = timers.setTimeout(() => {
       this.fail(batch, new AppendFailed(`the event log did not acknowledge within ${this.limits.appendTimeoutMs} ms`));
     }, this.limits.appendTimeoutMs);
     let failure: unknown = null;
@@ -215,7 +217,7 @@ export class Batcher {
     } catch (error) {
       failure = error;
     }
-    clearTimeout(timeout);
+    timers.clearTimeout(timeout);
     const endedAt = clock();
     if (failure === null) {
       this.health.succeeded(append);
@@ -245,11 +247,12 @@ export class Batcher {
   }
 
   private startTimers(): void {
-    this.lingerTimer ??= setTimeout(() => {
+    const { timers } = this.parts;
+    this.lingerTimer ??= timers.setTimeout(() => {
       this.lingerTimer = null;
       this.closeAll();
     }, this.limits.lingerMs);
-    this.sweepTimer ??= setTimeout(() => this.sweep(), this.limits.appendTimeoutMs / 4);
+    this.sweepTimer ??= timers.setTimeout(() => this.sweep(), this.limits.appendTimeoutMs / 4);
   }
 
   private closeAll(): void {
@@ -267,7 +270,8 @@ export class Batcher {
         this.release(batch);
       }
     }
-    if (this.queuedEvents > 0) this.sweepTimer = setTimeout(() => this.sweep(), this.limits.appendTimeoutMs / 4);
+    if (this.queuedEvents > 0)
+      this.sweepTimer = this.parts.timers.setTimeout(() => this.sweep(), this.limits.appendTimeoutMs / 4);
     this.noteIfDrained();
   }
 
@@ -280,18 +284,19 @@ export class Batcher {
    * of events that were still under way then; their requests were not acknowledged.
    */
   async drain(deadlineMs: number): Promise<number> {
+    const { timers } = this.parts;
     this.draining = true;
     this.closeAll();
     if (this.queuedEvents > 0) {
-      let timer: NodeJS.Timeout | undefined;
+      let timer: unknown;
       await new Promise<void>((resolve) => {
         this.drained = resolve;
-        timer = setTimeout(resolve, deadlineMs);
+        timer = timers.setTimeout(resolve, deadlineMs);
       });
-      clearTimeout(timer);
+      timers.clearTimeout(timer);
     }
-    if (this.lingerTimer !== null) clearTimeout(this.lingerTimer);
-    if (this.sweepTimer !== null) clearTimeout(this.sweepTimer);
+    if (this.lingerTimer !== null) timers.clearTimeout(this.lingerTimer);
+    if (this.sweepTimer !== null) timers.clearTimeout(this.sweepTimer);
     return this.queuedEvents;
   }
 }

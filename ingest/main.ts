@@ -7,6 +7,7 @@ import { type EventLog, EventLogError } from '../platform/event-log/event-log.ts
 import { encodeEventBatch } from '../platform/event-log/record-codec.ts';
 import type { Keyring } from '../platform/http/api-keys.ts';
 import type { Stage, StageContext } from '../platform/stage.ts';
+import { realTimers } from '../platform/timers.ts';
 import { Batcher } from './batcher.ts';
 import { BodyBudget } from './body-reader.ts';
 import { followCatalog } from './catalog-follower.ts';
@@ -42,6 +43,7 @@ export async function startIngest(context: StageContext, parts: IngestParts): Pr
     log: parts.eventLog,
     encode: encodeEventBatch,
     clock,
+    timers: realTimers,
     onAppend: (durationMs, error) => {
       metrics.appendDuration(durationMs / 1000);
       if (error === null) return;

@@ -11,3 +11,16 @@ export const realTimers: Timers = {
   setTimeout: (fn, ms) => setTimeout(fn, ms),
   clearTimeout: (handle) => clearTimeout(handle as NodeJS.Timeout | undefined),
 };
+
+/** Calls `fn` every `ms` milliseconds until the returned function is called. */
+export function repeat(timers: Timers, ms: number, fn: () => void): () => void {
+  let handle: unknown;
+  const next = (): void => {
+    handle = timers.setTimeout(() => {
+      next();
+      fn();
+    }, ms);
+  };
+  next();
+  return () => timers.clearTimeout(handle);
+}

@@ -46,7 +46,7 @@ describe('imports', () => {
   it('finds the imports it is to judge', () => {
     const found = importsOf('aggregator/main.ts').map(({ target }) => target);
     expect(found).toEqual(
-      expect.arrayContaining(['node:os', 'aggregator/partition-loop.ts', 'platform/topic-generation.ts']),
+      expect.arrayContaining(['node:os', 'aggregator/partition-group.ts', 'platform/topic-generation.ts']),
     );
   });
 

@@ -7,6 +7,7 @@ import { AggregatorMetrics } from '../../aggregator/aggregator-metrics.ts';
 import { CatalogReader } from '../../aggregator/catalog-reader.ts';
 import { ChunkStore } from '../../aggregator/chunk-store.ts';
 import { PartitionLoop, type PartitionLoopParts } from '../../aggregator/partition-loop.ts';
+import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
 import { RecordReader } from '../../aggregator/record-reader.ts';
 import { SealStore } from '../../aggregator/seal-store.ts';
 import { type Catalog, emptyCatalog } from '../../domain/catalog.ts';
@@ -14,8 +15,10 @@ import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-e
 import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { encodeCatalogChange, encodeEventBatch, encodeTick } from '../../platform/event-log/record-codec.ts';
+import { findAvroSchema } from '../../platform/event-log/schema-store.ts';
 import { migrate } from '../../platform/migrate.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
+import { realTimers } from '../../platform/timers.ts';
 import { openGeneration } from '../../platform/topic-generation.ts';
 import { startTestClickHouse, type TestClickHouse } from '../support/clickhouse.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
@@ -105,12 +108,13 @@ function newLoop(more: Partial<PartitionLoopParts> = {}): PartitionLoop {
     generation: 1,
     rules,
     chunks: new ChunkStore(clickhouse, 1),
-    seals: new SealStore(pool, 1),
+    seals: new SealStore(new PostgresSealTables(pool, 1)),
     catalogs,
-    records: new RecordReader(pool, catalogs),
+    records: new RecordReader((fingerprint) => findAvroSchema(pool, fingerprint), catalogs),
     metrics: new AggregatorMetrics(new Registry(), Date.now, () => []),
     logger,
     clock: Date.now,
+    timers: realTimers,
     owner: 'test',
     flushIntervalMs: 0,
     flushEventsMax: 1_000,

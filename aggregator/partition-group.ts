@@ -1,0 +1,114 @@
+// The partitions of one aggregator process: joins the consumer group, runs one loop per partition it is given, and keeps their
+// clocks going with ticks.
+import type { CatalogVersion } from '../domain/catalog.ts';
+import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
+import type { Consumption, EventLog, PartitionBounds } from '../platform/event-log/event-log.ts';
+import { encodeTick } from '../platform/event-log/record-codec.ts';
+import type { StageContext } from '../platform/stage.ts';
+import { repeat, type Timers } from '../platform/timers.ts';
+import { AggregatorMetrics } from './aggregator-metrics.ts';
+import { CatalogReader } from './catalog-reader.ts';
+import { ChunkStore } from './chunk-store.ts';
+import type { GenerationRules } from './core/partition-state.ts';
+import { PartitionLoop, type PartitionLoopParts } from './partition-loop.ts';
+import { RecordReader } from './record-reader.ts';
+import { SealStore, type SealTables } from './seal-store.ts';
+
+export interface PartitionGroupParts extends StageContext {
+  readonly generation: number;
+  readonly rules: GenerationRules;
+  readonly eventLog: EventLog;
+  readonly clickhouse: ClickHouse;
+  readonly sealTables: SealTables;
+  /** A stored catalog version, or null where there is none of that number. */
+  readonly readCatalogVersion: (version: number) => Promise<CatalogVersion | null>;
+  /** The Avro schema that a writer registered under a fingerprint, or null where none did. */
+  readonly findSchema: (fingerprint: Buffer) => Promise<object | null>;
+  readonly timers: Timers;
+  /** Names this process in partition_progress. */
+  readonly owner: string;
+}
+
+export interface PartitionGroup {
+  /** Rejects when a partition can't go on. Never resolves. */
+  readonly failed: Promise<never>;
+  /** Brings the metric of records that wait in the log up to date. */
+  measureLag(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Resolves once the consumer group was joined. */
+export async function consumePartitions(parts: PartitionGroupParts): Promise<PartitionGroup> {
+  const { settings, logger, registry, clock, timers, eventLog } = parts;
+  const loops = new Map<number, PartitionLoop>();
+  const metrics = new AggregatorMetrics(registry, clock, () => loops.values());
+  const catalogs = new CatalogReader(parts.readCatalogVersion);
+  const bounds = async (partition: number): Promise<PartitionBounds> => {
+    const found = (await eventLog.bounds()).find((candidate) => candidate.partition === partition);
+    if (found === undefined) throw new Error(`the log has no partition ${partition}`);
+    return found;
+  };
+  const loopParts: PartitionLoopParts = {
+    generation: parts.generation,
+    rules: parts.rules,
+    chunks: new ChunkStore(parts.clickhouse, parts.generation),
+    seals: new SealStore(parts.sealTables),
+    catalogs,
+    records: new RecordReader(parts.findSchema, catalogs),
+    metrics,
+    logger,
+    clock,
+    timers,
+    owner: parts.owner,
+    flushIntervalMs: settings.aggregator.flushIntervalMs,
+    flushEventsMax: settings.aggregator.flushEventsMax,
+    clockLeapMaxMs: settings.aggregator.clockLeapMaxMs,
+    bounds,
+  };
+
+  const consumption: Consumption = await eventLog.consume(settings.log.group, {
+    assigned: (partition) => {
+      const loop = new PartitionLoop(partition, loopParts);
+      loops.set(partition, loop);
+      return loop.acquire();
+    },
+    records: async (partition, records) => {
+      const loop = loops.get(partition);
+      const next = await loop?.count(records);
+      const counted = loop?.state?.chunk.nextOffset;
+      if (counted !== undefined) consumption.commit(partition, counted);
+      return next;
+    },
+    revoked: async (partition) => {
+      loops.get(partition)?.release();
+      loops.delete(partition);
+    },
+  });
+
+  // Without ticks an idle partition would hold the watermark of all others back.
+  const stopTicking = repeat(timers, settings.aggregator.tickIntervalMs, () => {
+    for (const partition of loops.keys()) {
+      eventLog
+        .append(partition, [encodeTick({ sentAt: clock() })])
+        .catch((error: unknown) =>
+          logger.warn({ err: error, partition }, 'a tick was not appended; the next one follows'),
+        );
+    }
+  });
+
+  return {
+    failed: consumption.failed,
+    measureLag: async () => {
+      try {
+        metrics.logBounds(await eventLog.bounds());
+      } catch (error) {
+        logger.warn({ err: error }, 'the bounds of the log could not be read');
+      }
+    },
+    async stop() {
+      stopTicking();
+      for (const loop of loops.values()) loop.release();
+      await consumption.stop();
+    },
+  };
+}
