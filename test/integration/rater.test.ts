@@ -596,7 +596,10 @@ describe('rating when things go wrong', () => {
 
   it('takes no closed window back where another rater allows more lateness and has not seen the progress', async () => {
     await usage.apply(1, perToken);
-    await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T09:00'), '7'), row(at('11-10T10:00'), '1')] });
+    await usage.seal({
+      watermark: at('11-10T12:00'),
+      rows: [row(at('11-10T09:00'), '7'), row(at('11-10T10:00'), '1')],
+    });
     const patient = storedRating(pool, clickhouse);
     const before = await patient.readProgress();
     await raterLoop().step();
