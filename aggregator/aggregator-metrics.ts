@@ -15,8 +15,9 @@ export class AggregatorMetrics {
   private readonly late: Counter<'reason'>;
   private readonly meteringLag: Histogram;
   private readonly flushDuration: Histogram<'stage'>;
-  private readonly discrepancies: Counter<'invariant'>;
   private readonly sealedWatermarks = new Map<number, number>();
+  /** Whether the chunk that was checked last equalled what was decided or sealed, by partition. */
+  private readonly checked = new Map<number, boolean>();
   private endOffsets = new Map<number, number>();
 
   constructor(registry: Registry, clock: () => number, loops: () => Iterable<WatchedLoop>) {
@@ -47,13 +48,16 @@ export class AggregatorMetrics {
       buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
       registers,
     });
-    this.discrepancies = new Counter({
+    const { sealedWatermarks, checked } = this;
+    new Gauge({
       name: 'tallyline_invariant_discrepancy',
-      help: 'Discrepancies found between what was sealed and what is stored, by invariant (docs/exactly-once.md)',
+      help: 'Partitions whose stored rows did not equal what was decided or sealed when they were last compared, as I2',
       labelNames: ['invariant'],
       registers,
+      collect() {
+        this.set({ invariant: 'I2' }, [...checked.values()].filter((isEqual) => !isEqual).length);
+      },
     });
-    const { sealedWatermarks } = this;
     const endOffsets = (): Map<number, number> => this.endOffsets;
     new Gauge({
       name: 'tallyline_watermark_lag_seconds',
@@ -101,10 +105,12 @@ export class AggregatorMetrics {
 
   released(partition: number): void {
     this.sealedWatermarks.delete(partition);
+    this.checked.delete(partition);
   }
 
-  discrepancy(invariant: string): void {
-    this.discrepancies.inc({ invariant });
+  /** A chunk was compared with what ClickHouse holds of it. */
+  chunkChecked(partition: number, isEqual: boolean): void {
+    this.checked.set(partition, isEqual);
   }
 
   /** Call before a flush is written, and the result once it is. */

@@ -8,6 +8,7 @@ import { findAvroSchema, registerAvroSchemas } from '../platform/event-log/schem
 import type { Stage, StageContext } from '../platform/stage.ts';
 import { realTimers, repeat } from '../platform/timers.ts';
 import { openGeneration } from '../platform/topic-generation.ts';
+import { postgresRepairRequests } from './chunk-repairs.ts';
 import { consumePartitions } from './partition-group.ts';
 import { PostgresSealTables } from './postgres-seal-tables.ts';
 
@@ -18,6 +19,7 @@ export interface AggregatorParts {
 }
 
 const LAG_INTERVAL_MS = 2_000;
+const REPAIR_INTERVAL_MS = 1_000;
 
 /** Resolves once the consumer group was joined; rejects where the log is not the one that was counted before. */
 export async function startAggregator(context: StageContext, parts: AggregatorParts): Promise<Stage> {
@@ -44,13 +46,20 @@ export async function startAggregator(context: StageContext, parts: AggregatorPa
     owner: `${hostname()}/${process.pid}`,
   });
   const stopMeasuring = repeat(realTimers, LAG_INTERVAL_MS, () => void group.measureLag());
+  const repairRequests = postgresRepairRequests(pool, generation.generation);
+  let repairing = Promise.resolve();
+  const stopRepairing = repeat(realTimers, REPAIR_INTERVAL_MS, () => {
+    repairing = repairing.then(() => group.repairChunks(repairRequests));
+  });
   return {
     name: 'aggregator',
     notReady: () => null,
     failed: group.failed,
-    stop: () => {
+    async stop() {
       stopMeasuring();
-      return group.stop();
+      stopRepairing();
+      await repairing;
+      await group.stop();
     },
   };
 }

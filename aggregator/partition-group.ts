@@ -8,6 +8,7 @@ import type { StageContext } from '../platform/stage.ts';
 import { repeat, type Timers } from '../platform/timers.ts';
 import { AggregatorMetrics } from './aggregator-metrics.ts';
 import { CatalogReader } from './catalog-reader.ts';
+import { decideRepairs, type RepairRequests } from './chunk-repairs.ts';
 import { ChunkStore } from './chunk-store.ts';
 import type { GenerationRules } from './core/partition-state.ts';
 import { PartitionLoop, type PartitionLoopParts } from './partition-loop.ts';
@@ -34,6 +35,8 @@ export interface PartitionGroup {
   readonly failed: Promise<never>;
   /** Brings the metric of records that wait in the log up to date. */
   measureLag(): Promise<void>;
+  /** Decides the requests to repair chunks of this process's partitions. A failure is logged: the next call does it again. */
+  repairChunks(requests: RepairRequests): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -48,11 +51,12 @@ export async function consumePartitions(parts: PartitionGroupParts): Promise<Par
     if (found === undefined) throw new Error(`the log has no partition ${partition}`);
     return found;
   };
+  const seals = new SealStore(parts.sealTables);
   const loopParts: PartitionLoopParts = {
     generation: parts.generation,
     rules: parts.rules,
     chunks: new ChunkStore(parts.clickhouse, parts.generation),
-    seals: new SealStore(parts.sealTables),
+    seals,
     catalogs,
     records: new RecordReader(parts.findSchema, catalogs),
     metrics,
@@ -103,6 +107,14 @@ export async function consumePartitions(parts: PartitionGroupParts): Promise<Par
         metrics.logBounds(await eventLog.bounds());
       } catch (error) {
         logger.warn({ err: error }, 'the bounds of the log could not be read');
+      }
+    },
+    repairChunks: async (requests) => {
+      const logStartOffset = async (partition: number) => (await bounds(partition)).startOffset;
+      try {
+        await decideRepairs({ requests, seals, logStartOffset, logger }, [...loops.keys()]);
+      } catch (error) {
+        logger.warn({ err: error }, 'requests to repair chunks could not be decided; the next look does it');
       }
     },
     async stop() {

@@ -42,7 +42,7 @@ import {
   totalOutcomes,
 } from './core/partition-state.ts';
 import type { RecordReader } from './record-reader.ts';
-import { PartitionLost, type PartitionProgress, type SealStore } from './seal-store.ts';
+import { ChunkUnrepairable, PartitionLost, type PartitionProgress, type SealStore } from './seal-store.ts';
 
 export interface PartitionLoopParts {
   readonly generation: number;
@@ -76,6 +76,9 @@ const plus = (a: RowSet, b: RowSet): RowSet => ({
 });
 const equal = (a: RowSet, b: RowSet): boolean => a.count === b.count && a.checksum === b.checksum;
 const print = ({ count, checksum }: RowSet): string => `${count} rows with checksum ${checksum}`;
+
+const isDecision = (error: unknown): boolean =>
+  error instanceof PartitionLost || error instanceof ChunkMismatch || error instanceof ChunkUnrepairable;
 
 /** What one ownership holds in memory; dropped as a whole. */
 interface Ownership {
@@ -113,7 +116,7 @@ export class PartitionLoop {
       isRetriable: (error) =>
         error instanceof ClickHouseError || error instanceof EventLogError
           ? error.retriable
-          : !(error instanceof PartitionLost || error instanceof ChunkMismatch) && isTransientPostgresError(error),
+          : !isDecision(error) && isTransientPostgresError(error),
       signal: this.stopping.signal,
       timers: this.parts.timers,
       onRetry: (error, attempt, delayMs) =>
@@ -141,6 +144,7 @@ export class PartitionLoop {
           flushedOffset: acquired.nextOffset,
         };
         parts.metrics.sealed(this.partition, acquired.watermark);
+        parts.metrics.chunkChecked(this.partition, true);
         this.logger.info(
           {
             epoch: acquired.epoch.toString(),
@@ -153,28 +157,31 @@ export class PartitionLoop {
         return acquired.nextOffset;
       } catch (error) {
         if (!(error instanceof ChunkMismatch)) throw error;
-        parts.metrics.discrepancy('I2');
+        parts.metrics.chunkChecked(this.partition, false);
         if (attempt < INDEX_READS_MAX) {
           this.logger.warn({ err: error, attempt }, 'stored events differ from their seal; reading them again');
           continue;
         }
-        // Not a replica that lags: the rows are gone. The log still has the events, or checkLogHolds will say that it has not.
+        // Not a replica that lags: the rows are gone. If the log does not have the events either, reopening is refused.
         this.logger.error(
           { err: error, chunk: error.chunk },
           'sealed rows are damaged: reopening the chunk to replay it',
         );
+        const { startOffset } = await this.readBounds();
         await this.retrying('reopening a damaged chunk', () =>
-          seals.reopen(this.partition, error.chunk, error.message),
+          seals.reopen(this.partition, error.chunk, { reason: error.message, logStartOffset: startOffset }),
         );
         attempt = 0;
       }
     }
   }
 
+  private readBounds(): Promise<{ startOffset: number; endOffset: number }> {
+    return this.retrying('reading the bounds of the log', () => this.parts.bounds(this.partition));
+  }
+
   private async checkLogHolds(nextOffset: number): Promise<void> {
-    const { startOffset, endOffset } = await this.retrying('reading the bounds of the log', () =>
-      this.parts.bounds(this.partition),
-    );
+    const { startOffset, endOffset } = await this.readBounds();
     if (nextOffset < startOffset || nextOffset > endOffset) {
       throw new EventLogError(
         'offset_out_of_range',
@@ -312,7 +319,7 @@ export class PartitionLoop {
       // A new owner's rows hide ours: that is no damage.
       const isOurs = await this.retrying('reading the epoch', () => this.parts.seals.isOwner(this.partition, epoch));
       if (!isOurs) throw new PartitionLost(this.partition, epoch);
-      this.parts.metrics.discrepancy('I2');
+      this.parts.metrics.chunkChecked(this.partition, false);
       throw new ChunkMismatch(
         this.partition,
         chunk.chunk,
@@ -335,6 +342,7 @@ export class PartitionLoop {
       }),
     );
     this.parts.metrics.sealed(this.partition, state.watermark);
+    this.parts.metrics.chunkChecked(this.partition, true);
     this.parts.metrics.chunkSealed(state);
     this.mismatches = 0;
     state.startChunk(endOffset);

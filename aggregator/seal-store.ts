@@ -15,6 +15,30 @@ export class PartitionLost extends Error {
   }
 }
 
+/** A damaged chunk can't be replayed, as the log no longer holds its records. Its seal, and those after it, are left alone. */
+export class ChunkUnrepairable extends Error {
+  readonly partition: number;
+  readonly chunk: number;
+  constructor(partition: number, chunk: number, startOffset: number, logStartOffset: number) {
+    super(
+      `partition ${partition} chunk ${chunk} can't be replayed: it starts at offset ${startOffset}, but the log holds only what ` +
+        `is at or after ${logStartOffset}. Bring the chunk's rows back from a backup or a replica of ClickHouse`,
+    );
+    this.name = 'ChunkUnrepairable';
+    this.partition = partition;
+    this.chunk = chunk;
+  }
+}
+
+export interface Reopening {
+  /** Kept with the seals that are taken back. */
+  readonly reason: string;
+  /** The first offset that the log holds of the partition. */
+  readonly logStartOffset: number;
+  /** Nothing is done where the chunk's seal is of another epoch: that is not the one that was found damaged. */
+  readonly sealEpoch?: bigint;
+}
+
 /** Where a partition stands, and the epoch of its owner. */
 export interface PartitionProgress extends SealedPosition {
   readonly epoch: bigint;
@@ -124,13 +148,18 @@ export class SealStore {
 
   /**
    * Takes back the seal of a damaged chunk and of every later one, so that the next owner replays them from the log. The
-   * seals are kept in chunk_seals_reopened. The published watermark stays.
+   * seals are kept in chunk_seals_reopened. The published watermark stays. False: there is no such seal (any more). Throws
+   * ChunkUnrepairable, with nothing changed, where the log can't give the chunk's records again.
    */
-  async reopen(partition: number, chunk: number, reason: string): Promise<void> {
-    await this.tables.inTransaction(async (transaction) => {
+  async reopen(partition: number, chunk: number, { reason, logStartOffset, sealEpoch }: Reopening): Promise<boolean> {
+    return this.tables.inTransaction(async (transaction) => {
       const progress = await transaction.lockProgress(partition);
       const damaged = await transaction.readSeal(partition, chunk);
-      if (progress === null || damaged === null) return;
+      if (progress === null || damaged === null) return false;
+      if (sealEpoch !== undefined && damaged.epoch !== sealEpoch) return false;
+      if (damaged.startOffset < logStartOffset) {
+        throw new ChunkUnrepairable(partition, chunk, damaged.startOffset, logStartOffset);
+      }
       const before = chunk === 0 ? null : await transaction.readSeal(partition, chunk - 1);
       await transaction.takeBackSeals(partition, chunk, reason);
       await transaction.saveProgress(partition, {
@@ -140,6 +169,7 @@ export class SealStore {
         watermark: before?.watermark ?? null,
         catalogVersion: before?.catalogVersion ?? 0,
       });
+      return true;
     });
   }
 }

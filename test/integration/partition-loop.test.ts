@@ -5,6 +5,7 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { AggregatorMetrics } from '../../aggregator/aggregator-metrics.ts';
 import { CatalogReader } from '../../aggregator/catalog-reader.ts';
+import { decideRepairs, postgresRepairRequests } from '../../aggregator/chunk-repairs.ts';
 import { ChunkStore } from '../../aggregator/chunk-store.ts';
 import { PartitionLoop, type PartitionLoopParts } from '../../aggregator/partition-loop.ts';
 import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
@@ -234,6 +235,85 @@ describe('partition loop', () => {
     ]);
     const { rowCount } = await pool.query('SELECT FROM tallyline.chunk_seals_reopened');
     expect(rowCount).toBe(2);
+  });
+
+  it('leaves a damaged chunk and its seals alone where the log no longer holds its records', async () => {
+    log.push(batch(1, usageEvent('a', 2)), tick(5));
+    await drain(newLoop());
+    const before = await seals();
+    await clickhouse.command("ALTER TABLE usage_events DELETE WHERE id = 'a' SETTINGS mutations_sync = 2");
+    const bounds = async () => ({ startOffset: 3, endOffset: 6 });
+    await expect(newLoop({ bounds }).acquire()).rejects.toThrow("chunk 0 can't be replayed: it starts at offset 0");
+    expect(await seals()).toEqual(before);
+  });
+
+  describe('asked to repair a chunk', () => {
+    const ask = (chunk: number, epoch = 1) =>
+      pool.query(
+        "INSERT INTO tallyline.chunk_repairs (generation, partition, chunk, epoch, reason) VALUES (1, 0, $1, $2, 'asked')",
+        [chunk, epoch],
+      );
+    const decide = (logStartOffset: number, partitions = [0]) =>
+      decideRepairs(
+        {
+          requests: postgresRepairRequests(pool, 1),
+          seals: new SealStore(new PostgresSealTables(pool, 1)),
+          logStartOffset: async () => logStartOffset,
+          logger,
+        },
+        partitions,
+      );
+    const outcomes = async () =>
+      (await pool.query('SELECT chunk, outcome, detail FROM tallyline.chunk_repairs ORDER BY chunk')).rows;
+
+    beforeEach(async () => {
+      await pool.query('TRUNCATE tallyline.chunk_repairs');
+      log.push(batch(1, usageEvent('a', 2)), tick(5), batch(6, usageEvent('b', 3)), tick(11));
+    });
+
+    it('replays it under a new epoch, while it goes on', async () => {
+      const loop = newLoop();
+      await drain(loop);
+      const before = await seals();
+      await clickhouse.command('ALTER TABLE usage_rollups DELETE WHERE chunk = 0 SETTINGS mutations_sync = 2');
+      await ask(0);
+      await decide(0, [1]);
+      expect(await outcomes()).toEqual([{ chunk: 0, outcome: null, detail: null }]);
+      await decide(0);
+      await decide(0);
+      expect(await outcomes()).toEqual([{ chunk: 0, outcome: 'reopened', detail: null }]);
+      log.push(tick(17));
+      await drain(loop, 12);
+      expect(await usage()).toEqual({ total: '5', events: '2' });
+      expect(await seals()).toMatchObject([
+        { ...(before[0] as object), epoch: 3 },
+        { ...(before[1] as object), epoch: 3 },
+        { chunk: 2 },
+      ]);
+    });
+
+    it('passes over a request for a seal that is no more', async () => {
+      await drain(newLoop());
+      const before = await seals();
+      await ask(0, 7);
+      await ask(5);
+      await decide(0);
+      expect(await outcomes()).toMatchObject([{ outcome: 'superseded' }, { outcome: 'superseded' }]);
+      expect(await seals()).toEqual(before);
+    });
+
+    it('refuses where the log no longer holds its records, and says so', async () => {
+      await drain(newLoop());
+      const before = await seals();
+      await ask(0);
+      await ask(1);
+      await decide(5);
+      expect(await outcomes()).toEqual([
+        { chunk: 0, outcome: 'refused', detail: expect.stringContaining('the log holds only what is at or after 5') },
+        { chunk: 1, outcome: 'reopened', detail: null },
+      ]);
+      expect(await seals()).toEqual(before.slice(0, 1));
+    });
   });
 
   it('keeps a record that can’t be read, with its bytes, and goes on', async () => {
