@@ -4,10 +4,10 @@ import type pg from 'pg';
 import { catalogVersion } from '../platform/catalog-store.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
-import { findAvroSchema, registerAvroSchemas } from '../platform/event-log/schema-store.ts';
+import { findAvroSchema } from '../platform/event-log/schema-store.ts';
 import type { Stage, StageContext } from '../platform/stage.ts';
 import { realTimers, repeat } from '../platform/timers.ts';
-import { openGeneration } from '../platform/topic-generation.ts';
+import { newGeneration, openGeneration } from '../platform/topic-generation.ts';
 import { postgresRepairRequests } from './chunk-repairs.ts';
 import { consumePartitions } from './partition-group.ts';
 import { PostgresSealTables } from './postgres-seal-tables.ts';
@@ -25,14 +25,7 @@ const REPAIR_INTERVAL_MS = 1_000;
 export async function startAggregator(context: StageContext, parts: AggregatorParts): Promise<Stage> {
   const { settings } = context;
   const { pool, clickhouse, eventLog } = parts;
-  await registerAvroSchemas(pool);
-  const generation = await openGeneration(pool, {
-    topic: settings.log.topic,
-    topicId: eventLog.topicId,
-    partitions: eventLog.partitions,
-    ...{ chunkOffsets: settings.aggregator.chunkOffsets, slotMs: settings.aggregator.chunkSlotMs },
-    horizonMs: settings.aggregator.horizonMs,
-  });
+  const generation = await openGeneration(pool, newGeneration(settings, eventLog));
   const group = await consumePartitions({
     ...context,
     generation: generation.generation,

@@ -9,6 +9,7 @@ import { registerAvroSchemas } from '../platform/event-log/schema-store.ts';
 import { assertMigrated } from '../platform/migrate.ts';
 import { createPool } from '../platform/postgres/pool.ts';
 import type { Settings } from '../platform/settings.ts';
+import { newGeneration, openGeneration } from '../platform/topic-generation.ts';
 
 export interface Stores {
   readonly pool: pg.Pool;
@@ -30,11 +31,21 @@ export function openClickHouse(settings: Settings, logger: Logger): ReturnType<t
   return createClickHouse(settings.clickhouse, logger);
 }
 
-/** The event log of these settings: Kafka where it is named, else Postgres. Creates the topic when it is new. */
+/**
+ * The event log of these settings: Kafka where it is named, else Postgres. Creates the topic and its generation when they are
+ * new; rejects where the topic is not the one that was counted from before, so that no gateway writes into a log that nobody reads.
+ */
 export async function openEventLog(settings: Settings, pool: pg.Pool, logger: Logger): Promise<EventLog> {
   // A reader that meets a record finds its schema there, so the schemas go in before any record does.
   await registerAvroSchemas(pool);
-  return openLog(settings, pool, logger);
+  const eventLog = await openLog(settings, pool, logger);
+  try {
+    await openGeneration(pool, newGeneration(settings, eventLog));
+    return eventLog;
+  } catch (error) {
+    await eventLog.close();
+    throw error;
+  }
 }
 
 /** All three. Rejects, with nothing left open, where one of them is not named, not there or not migrated. */

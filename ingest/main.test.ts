@@ -445,6 +445,7 @@ describe('metrics', () => {
     expect(text).toContain('tallyline_events_total{stage="ingest",outcome="accepted"} 2');
     expect(text).toContain('tallyline_events_total{stage="ingest",outcome="rejected"} 2');
     expect(text).toContain('tallyline_ingest_request_duration_seconds_count 2');
+    expect(text).toContain('tallyline_ingest_responses_total{status="207"} 1');
     expect(text).toMatch(/tallyline_event_log_append_duration_seconds_count [12]/);
   });
 });

@@ -4,7 +4,7 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 export interface IngestMetrics {
   /** Events of answered requests; those of a request that was refused as a whole are neither. */
   events(outcome: 'accepted' | 'rejected', count: number): void;
-  requestDuration(seconds: number): void;
+  answered(status: number, seconds: number): void;
   appendDuration(seconds: number): void;
 }
 
@@ -32,6 +32,12 @@ export function createIngestMetrics(registry: Registry): IngestMetrics {
     'tallyline_ingest_request_duration_seconds',
     'From the headers of a request to its answer, the time its events took to be durable included.',
   );
+  const responses = new Counter({
+    name: 'tallyline_ingest_responses_total',
+    help: 'Answers to POST /v1/events by HTTP status.',
+    labelNames: ['status'],
+    registers: [registry],
+  });
   const appends = histogram(
     registry,
     'tallyline_event_log_append_duration_seconds',
@@ -41,7 +47,10 @@ export function createIngestMetrics(registry: Registry): IngestMetrics {
     events: (outcome, count) => {
       if (count > 0) (outcome === 'accepted' ? accepted : rejected).inc(count);
     },
-    requestDuration: (seconds) => requests.observe(seconds),
+    answered: (status, seconds) => {
+      requests.observe(seconds);
+      responses.inc({ status });
+    },
     appendDuration: (seconds) => appends.observe(seconds),
   };
 }

@@ -145,7 +145,7 @@ export async function registerEventsRoute(app: FastifyInstance, parts: EventsRou
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
     scope.addHook('onResponse', (_request, reply, done) => {
-      parts.metrics.requestDuration(reply.elapsedTime / 1000);
+      parts.metrics.answered(reply.statusCode, reply.elapsedTime / 1000);
       done();
     });
     scope.post('/v1/events', (request, reply) => receive(parts, request, reply));

@@ -149,7 +149,7 @@ export const variables = {
   TALLYLINE_CLOCK_LEAP: variable(
     duration('1s'),
     '1h',
-    'A leap of the log’s clock beyond this halts the partition, since it would close windows too early; raise it to go on after a long outage.',
+    'A record appended further ahead of this machine’s clock than this halts the partition: a wrong clock would close windows too early.',
   ),
 
   TALLYLINE_RATER_INTERVAL: variable(

@@ -1,8 +1,9 @@
 // A topic generation: one incarnation of the log's topic with the rules by which its partitions are cut into chunks. The
 // rules are stored when the generation is made and never change within it; settings only shape a new one.
 import type pg from 'pg';
-import { EventLogError } from './event-log/event-log.ts';
+import { type EventLog, EventLogError } from './event-log/event-log.ts';
 import { inTransaction } from './postgres/pool.ts';
+import type { Settings } from './settings.ts';
 
 export interface TopicGeneration {
   readonly generation: number;
@@ -50,6 +51,12 @@ export interface NewGeneration {
   readonly slotMs: number;
   readonly horizonMs: number;
 }
+
+/** What a generation of this log would be, by the settings. */
+export const newGeneration = ({ log, aggregator }: Settings, { topicId, partitions }: EventLog): NewGeneration => ({
+  ...{ topic: log.topic, topicId, partitions },
+  ...{ chunkOffsets: aggregator.chunkOffsets, slotMs: aggregator.chunkSlotMs, horizonMs: aggregator.horizonMs },
+});
 
 /**
  * The generation of this very topic, made now if there is none at all. Throws an EventLogError `topic_mismatch` where the

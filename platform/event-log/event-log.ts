@@ -78,4 +78,6 @@ export interface TopicOptions {
   readonly replicationFactor: number;
   readonly minInsyncReplicas: number;
   readonly retentionMs: number;
+  /** True where this topic was counted from before: it is then never made anew, since a new one lacks what was not counted. */
+  readonly mustExist?: boolean;
 }

@@ -2,14 +2,23 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Settings } from '../settings.ts';
+import { currentGeneration } from '../topic-generation.ts';
 import type { EventLog } from './event-log.ts';
 import { openKafkaEventLog } from './kafka/kafka-event-log.ts';
 import { openPostgresEventLog } from './postgres/postgres-event-log.ts';
 
-/** Kafka where brokers are set, else Postgres. `pool` stays the caller's. Rejects with `EventLogError`. */
-export function openEventLog(settings: Settings, pool: pg.Pool, logger: Logger): Promise<EventLog> {
+/**
+ * Kafka where brokers are set, else Postgres. `pool` stays the caller's. Rejects with `EventLogError`. A topic that was
+ * counted from before keeps its number of partitions, whatever the settings say, and is never made anew.
+ */
+export async function openEventLog(settings: Settings, pool: pg.Pool, logger: Logger): Promise<EventLog> {
   const { topic, partitions, replicationFactor, minInsyncReplicas, retentionMs } = settings.log;
-  const topicOptions = { topic, partitions, replicationFactor, minInsyncReplicas, retentionMs };
+  const generation = await currentGeneration(pool);
+  const isKnown = generation?.topic === topic;
+  const topicOptions = {
+    ...{ topic, replicationFactor, minInsyncReplicas, retentionMs, mustExist: isKnown },
+    partitions: isKnown ? generation.partitions : partitions,
+  };
   const { appendTimeoutMs } = settings.ingest;
   return settings.kafka === null
     ? openPostgresEventLog(pool, topicOptions, logger, { appendTimeoutMs })

@@ -12,6 +12,7 @@ const read = (path: string): string => readFileSync(projectFile(path), 'utf8');
 const metrics: readonly (readonly [name: string, kind: 'counter' | 'gauge' | 'histogram'])[] = [
   ['tallyline_events_total', 'counter'],
   ['tallyline_ingest_request_duration_seconds', 'histogram'],
+  ['tallyline_ingest_responses_total', 'counter'],
   ['tallyline_event_log_append_duration_seconds', 'histogram'],
   ['tallyline_watermark_lag_seconds', 'gauge'],
   ['tallyline_metering_lag_seconds', 'histogram'],

@@ -8,6 +8,11 @@ import { recordBytesMax } from '../record-size.ts';
 const messageBytesMax = recordBytesMax + 1024 * 1024;
 
 export async function ensureTopic(admin: Admin, options: TopicOptions, logger: Logger): Promise<void> {
+  if (options.mustExist === true) {
+    if (!(await admin.listTopics()).includes(options.topic)) throw topicMissing(options.topic);
+    await verifyTopic(admin, options, logger);
+    return;
+  }
   const created = await admin.createTopics({
     waitForLeaders: true,
     timeout: 10_000,
@@ -23,6 +28,13 @@ export async function ensureTopic(admin: Admin, options: TopicOptions, logger: L
   if (created) logger.info({ topic: options.topic, partitions: options.partitions }, 'topic created');
   // Also after a creation: another process may have been first, or a broker may bend a setting.
   await verifyTopic(admin, options, logger);
+}
+
+function topicMissing(topic: string): EventLogError {
+  return new EventLogError(
+    'topic_missing',
+    `the topic ${topic} is gone: events that were not yet counted are gone with it. Bring it back; do not make a new one before you know why`,
+  );
 }
 
 function configuration(options: TopicOptions): Record<string, string> {

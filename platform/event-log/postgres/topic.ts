@@ -12,7 +12,28 @@ export interface Topic {
 
 export async function openTopic(pool: pg.Pool, options: TopicOptions, logger: Logger): Promise<Topic> {
   await assertDurable(pool, logger);
-  // The partition count of an existing topic is never touched; how long it keeps its records follows the settings.
+  if (options.mustExist !== true) await createTopic(pool, options);
+  const { rows } = await pool.query<{ topic_id: string; partitions: number }>(
+    'SELECT topic_id, partitions FROM tallyline.log_topics WHERE topic = $1',
+    [options.topic],
+  );
+  const row = rows[0];
+  if (row === undefined)
+    throw new EventLogError(
+      'topic_missing',
+      `the topic ${options.topic} is gone: events that were not yet counted are gone with it. Restore the database; do not make a new topic before you know why`,
+    );
+  if (row.partitions !== options.partitions) {
+    throw new EventLogError(
+      'topic_mismatch',
+      `the topic ${options.topic} has ${row.partitions} partitions, the settings say ${options.partitions}; the number of partitions of a topic never changes`,
+    );
+  }
+  return { name: options.topic, id: row.topic_id, partitions: row.partitions };
+}
+
+/** The partition count of an existing topic is never touched; how long it keeps its records follows the settings. */
+async function createTopic(pool: pg.Pool, options: TopicOptions): Promise<void> {
   await pool.query(
     `WITH created AS (
        INSERT INTO tallyline.log_topics (topic, partitions, retention_ms) VALUES ($1, $2, $3)
@@ -23,20 +44,6 @@ export async function openTopic(pool: pg.Pool, options: TopicOptions, logger: Lo
      SELECT $1, generate_series(0, partitions - 1) FROM created WHERE inserted`,
     [options.topic, options.partitions, options.retentionMs],
   );
-  const { rows } = await pool.query<{ topic_id: string; partitions: number }>(
-    'SELECT topic_id, partitions FROM tallyline.log_topics WHERE topic = $1',
-    [options.topic],
-  );
-  const row = rows[0];
-  if (row === undefined)
-    throw new EventLogError('topic_missing', `the topic ${options.topic} was deleted while it was opened`);
-  if (row.partitions !== options.partitions) {
-    throw new EventLogError(
-      'topic_mismatch',
-      `the topic ${options.topic} has ${row.partitions} partitions, the settings say ${options.partitions}; the number of partitions of a topic never changes`,
-    );
-  }
-  return { name: options.topic, id: row.topic_id, partitions: row.partitions };
 }
 
 /** An append is acknowledged after its commit; with these settings off a commit is not yet on disk. */
