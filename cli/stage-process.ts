@@ -10,7 +10,7 @@ import { runStages } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/logging.ts';
 import type { Stage, StageContext } from '../platform/stage.ts';
 import type { StageName } from './stages.ts';
-import { openStores, type Stores } from './stores.ts';
+import { type LogStores, openLogStores, openStores, type Stores } from './stores.ts';
 
 interface Composition {
   /** In the order in which they are drained. */
@@ -34,11 +34,9 @@ export async function runStage(name: StageName, overrides: Environment): Promise
   const logger = createLogger(name, settings.logLevel);
   const registry = createRegistry();
   const context: StageContext = { settings, logger, registry, clock: Date.now };
-  const stores = await openStores(settings, logger, `tallyline ${name}`);
+  const { stores, compose } = await openStage(name, context);
   try {
-    const { stages, server } = await (name === 'aggregator' || name === 'rater'
-      ? composeWorker(name, context, stores)
-      : composeHttp(name, context, stores));
+    const { stages, server } = await compose();
     logger.info({ url: server.url }, 'serving');
     isStarting = false;
     if (process.send === undefined) process.stdout.write(`ready ${server.url}\n`);
@@ -54,6 +52,21 @@ export async function runStage(name: StageName, overrides: Environment): Promise
     logger.fatal({ err: error }, 'the stage could not start');
     return 1;
   }
+}
+
+/** The stores a stage needs (a gateway does without ClickHouse), and how it is composed from them. */
+async function openStage(
+  name: StageName,
+  context: StageContext,
+): Promise<{ stores: LogStores; compose: () => Promise<Composition> }> {
+  const { settings, logger } = context;
+  if (name === 'ingest') {
+    const stores = await openLogStores(settings, logger, 'tallyline ingest');
+    return { stores, compose: () => composeHttp(context, stores, null) };
+  }
+  const stores = await openStores(settings, logger, `tallyline ${name}`);
+  if (name === 'aggregator' || name === 'rater') return { stores, compose: () => composeWorker(name, context, stores) };
+  return { stores, compose: () => composeHttp(context, name === 'edge' ? stores : null, stores) };
 }
 
 /** A stage whose only HTTP is for whoever runs it; that server is there before the stage is ready. */
@@ -75,23 +88,26 @@ async function composeWorker(
   return { stages, server };
 }
 
-/** Routes must all be there before the app listens; while it drains, it first answers what it has taken. */
+/**
+ * The gateway on `ingest`, the read API on `query`, or both behind one port; null leaves one out. Routes must all be there
+ * before the app listens; while it drains, it first answers what it has taken.
+ */
 async function composeHttp(
-  name: 'ingest' | 'query' | 'edge',
   context: StageContext,
-  stores: Stores,
+  ingest: LogStores | null,
+  query: Stores | null,
 ): Promise<Composition> {
   const { settings, registry, logger } = context;
   const app = createHttpApp(logger);
-  const keyring = createKeyring(stores.pool, context.clock);
+  const keyring = createKeyring((ingest ?? query)!.pool, context.clock);
   const stages: Stage[] = [];
-  if (name !== 'query') {
+  if (ingest !== null) {
     const { startIngest } = await import('../ingest/main.ts');
-    stages.push(await startIngest(context, { ...stores, app, keyring }));
+    stages.push(await startIngest(context, { ...ingest, app, keyring }));
   }
-  if (name !== 'ingest') {
+  if (query !== null) {
     const { startQuery } = await import('../query/main.ts');
-    stages.push(await startQuery(context, { ...stores, app, keyring }));
+    stages.push(await startQuery(context, { ...query, app, keyring }));
   }
   registerAdminRoutes(app, registry, () => stages);
   const server = await listen(app, settings.http);

@@ -11,11 +11,14 @@ import { createPool } from '../platform/postgres/pool.ts';
 import type { Settings } from '../platform/settings.ts';
 import { newGeneration, openGeneration } from '../platform/topic-generation.ts';
 
-export interface Stores {
+export interface LogStores {
   readonly pool: pg.Pool;
-  readonly clickhouse: ClickHouse;
   readonly eventLog: EventLog;
   close(): Promise<void>;
+}
+
+export interface Stores extends LogStores {
+  readonly clickhouse: ClickHouse;
 }
 
 const missing = (name: string): Error =>
@@ -48,26 +51,53 @@ export async function openEventLog(settings: Settings, pool: pg.Pool, logger: Lo
   }
 }
 
-/** All three. Rejects, with nothing left open, where one of them is not named, not there or not migrated. */
-export async function openStores(settings: Settings, logger: Logger, applicationName: string): Promise<Stores> {
-  const clickhouse = openClickHouse(settings, logger);
+/** What names the server and the variable, and leaves out the password. */
+async function assertReachable(pool: pg.Pool, settings: Settings): Promise<void> {
+  try {
+    await pool.query('SELECT 1');
+  } catch (error) {
+    const { host, pathname } = new URL(settings.postgresUrl!);
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`Postgres at ${host}${pathname} (DATABASE_URL) can't be used: ${reason}`, { cause: error });
+  }
+}
+
+/** What a gateway needs. Rejects, with nothing left open, where one of them is not named, not there or not migrated. */
+export async function openLogStores(settings: Settings, logger: Logger, applicationName: string): Promise<LogStores> {
   const pool = openPool(settings, logger, applicationName);
   try {
+    await assertReachable(pool, settings);
     await assertMigrated(pool);
     const eventLog = await openEventLog(settings, pool, logger);
     return {
       pool,
-      clickhouse,
       eventLog,
       async close() {
         await eventLog.close();
-        await clickhouse.close();
         await pool.end();
       },
     };
   } catch (error) {
-    await clickhouse.close();
     await pool.end();
+    throw error;
+  }
+}
+
+/** All three, likewise. ClickHouse is connected to when it is first used. */
+export async function openStores(settings: Settings, logger: Logger, applicationName: string): Promise<Stores> {
+  const clickhouse = openClickHouse(settings, logger);
+  try {
+    const stores = await openLogStores(settings, logger, applicationName);
+    return {
+      ...stores,
+      clickhouse,
+      async close() {
+        await stores.close();
+        await clickhouse.close();
+      },
+    };
+  } catch (error) {
+    await clickhouse.close();
     throw error;
   }
 }

@@ -39,7 +39,7 @@ const RETRIABLE_CODES: ReadonlySet<number> = new Set([
   159, 164, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252, 279, 285, 286, 289, 290, 319, 394, 425, 439, 499, 999,
 ]);
 
-function mapError(error: unknown, what: string): ClickHouseError {
+function mapError(error: unknown, what: string, url: string): ClickHouseError {
   if (error instanceof ClickHouseError) return error;
   const cause = error instanceof Error ? error : new Error(String(error));
   if (cause instanceof ServerError) {
@@ -54,7 +54,8 @@ function mapError(error: unknown, what: string): ClickHouseError {
   // Everything else came from the way to the server, but for values that can't be bound at all.
   const isOurs = cause instanceof TypeError || cause.message.startsWith('Unsupported value');
   const reason = (cause as NodeJS.ErrnoException).code ?? '';
-  return new ClickHouseError(`${what}: ${cause.message || reason}`, null, !isOurs, { cause });
+  const where = isOurs ? '' : `ClickHouse at ${new URL(url).host} can't be reached: `;
+  return new ClickHouseError(`${what}: ${where}${cause.message || reason}`, null, !isOurs, { cause });
 }
 
 const PIECE_BYTES = 262_144;
@@ -96,7 +97,7 @@ export function createClickHouse(options: ClickHouseOptions, logger: Logger): Cl
     try {
       return await work();
     } catch (error) {
-      throw mapError(error, what);
+      throw mapError(error, what, options.url);
     }
   };
 
@@ -140,7 +141,7 @@ export function createClickHouse(options: ClickHouseOptions, logger: Logger): Cl
       try {
         for await (const rows of result.stream()) yield rows.map((row) => row.json<unknown[]>());
       } catch (error) {
-        throw mapError(error, 'query');
+        throw mapError(error, 'query', options.url);
       } finally {
         result.close();
       }
