@@ -5,14 +5,17 @@ import { type EventLog, EventLogError } from './event-log/event-log.ts';
 import { inTransaction } from './postgres/pool.ts';
 import type { Settings } from './settings.ts';
 
-export interface TopicGeneration {
-  readonly generation: number;
+export interface NewGeneration {
   readonly topic: string;
   readonly topicId: string;
   readonly partitions: number;
   readonly chunkOffsets: number;
   readonly slotMs: number;
   readonly horizonMs: number;
+}
+
+export interface TopicGeneration extends NewGeneration {
+  readonly generation: number;
 }
 
 interface GenerationRow {
@@ -41,15 +44,6 @@ export async function currentGeneration(pool: pg.Pool | pg.PoolClient): Promise<
     'SELECT * FROM tallyline.topic_generations ORDER BY generation DESC LIMIT 1',
   );
   return rows[0] === undefined ? null : toGeneration(rows[0]);
-}
-
-export interface NewGeneration {
-  readonly topic: string;
-  readonly topicId: string;
-  readonly partitions: number;
-  readonly chunkOffsets: number;
-  readonly slotMs: number;
-  readonly horizonMs: number;
 }
 
 /** What a generation of this log would be, by the settings. */
