@@ -2,15 +2,26 @@
 // Runs Apache Kafka (KRaft, one or three combined broker-controllers) on this machine from the jars that pom.xml fetches:
 // for a laptop and for tests where there is a JDK and Maven but no Docker. Not for production.
 //
-//   node deploy/kafka/start.mjs --brokers 1|3 --data-dir DIR --port BASE
+//   node deploy/kafka/start.mjs --brokers 1|3 --data-dir DIR --port BASE [--only INDEX]
 //
-// Broker i listens on BASE + i, its controller on BASE + 100 + i, on loopback only. `--port 0` takes free ports. Prints
+// Broker i listens on BASE + i, its controller on BASE + 100 + i, on loopback only. `--port 0` takes free ports. With
+// `--only` this process runs that one broker: a process each makes a cluster whose brokers end and start one by one. Prints
 // `ready HOST:PORT[,HOST:PORT…]` once every broker answers; each broker's log is DIR/broker-<i>/server.log. SIGTERM or
 // SIGINT stops all of them; so does the end of stdin with `--stop-with-stdin`, for a parent that may be killed. The data
 // directory can be started again, with the same or with other ports.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,6 +44,7 @@ function readArguments() {
       brokers: { type: 'string', default: '1' },
       'data-dir': { type: 'string' },
       port: { type: 'string', default: '9092' },
+      only: { type: 'string' },
       'stop-with-stdin': { type: 'boolean', default: false },
     },
   });
@@ -40,8 +52,14 @@ function readArguments() {
   if (values['data-dir'] === undefined) refuse('--data-dir DIR is required');
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_000) refuse(`--port must be 0 or a port, not ${values.port}`);
+  const brokers = Number(values.brokers);
+  const only = values.only === undefined ? null : Number(values.only);
+  if (only !== null && !(Number.isInteger(only) && only >= 0 && only < brokers))
+    refuse(`--only must be a broker's index below ${brokers}, not ${values.only}`);
+  if (only !== null && port === 0) refuse('--only needs a --port: the other brokers have to know it');
   return {
-    brokers: Number(values.brokers),
+    brokers,
+    only,
     dataDir: resolve(values['data-dir']),
     port,
     stopWithStdin: values['stop-with-stdin'],
@@ -128,7 +146,15 @@ function clusterId(dataDir) {
     let id = '';
     do id = randomBytes(16).toString('base64url');
     while (id.startsWith('-'));
-    writeFileSync(file, `${id}\n`);
+    // Linked into place: of processes that start together one is first, and the others take its id.
+    const own = `${file}-${process.pid}`;
+    writeFileSync(own, `${id}\n`);
+    try {
+      linkSync(own, file);
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    rmSync(own);
   }
   return readFileSync(file, 'utf8').trim();
 }
@@ -200,7 +226,7 @@ function answers(port) {
 }
 
 async function main() {
-  const { brokers, dataDir, port, stopWithStdin } = readArguments();
+  const { brokers, only, dataDir, port, stopWithStdin } = readArguments();
   const libs = await classPath();
   const id = clusterId(dataDir);
   const free = port === 0 ? await freePorts(2 * brokers) : [];
@@ -265,10 +291,11 @@ async function main() {
       if (children.every((other) => other.exitCode !== null || other.signalCode !== null)) void stop(1);
     });
   };
-  await Promise.all(indexes.map(start));
+  const own = indexes.filter((index) => only === null || index === only);
+  await Promise.all(own.map(start));
 
   const deadline = Date.now() + startTimeoutMs;
-  const pending = new Set(ports);
+  const pending = new Set(own.map((index) => ports[index]));
   while (pending.size > 0 && !stopping) {
     for (const each of pending) if (await answers(each)) pending.delete(each);
     if (pending.size > 0 && Date.now() > deadline) {
@@ -279,7 +306,13 @@ async function main() {
     }
     if (pending.size > 0) await new Promise((done) => setTimeout(done, 100));
   }
-  if (!stopping) console.log(`ready ${ports.map((each) => `${host}:${each}`).join(',')}`);
+  if (!stopping)
+    console.log(
+      `ready ${own
+        .map((index) => ports[index])
+        .map((each) => `${host}:${each}`)
+        .join(',')}`,
+    );
 }
 
 main().catch((error) => {

@@ -1,0 +1,62 @@
+// What was sent and acknowledged, and what must have become of it, kept apart from Tallyline: the independent account of
+// cli/demo. An event enters it when its request was acknowledged; requests are repeated until they are.
+
+import { Oracle } from '../../cli/demo/oracle.ts';
+import type { SendResult } from '../../cli/demo/sender.ts';
+import type { Catalog } from '../../domain/catalog.ts';
+import { readCatalog } from '../../domain/catalog-file.ts';
+
+export const catalogYaml = `
+currency: USD
+meters:
+  - { slug: tokens, eventType: llm.completion, aggregation: sum, value: data.tokens, groupBy: { model: data.model }, window: 1m }
+  - { slug: calls, eventType: llm.completion, aggregation: count, groupBy: { model: data.model }, window: 1m }
+plans:
+  - slug: standard
+    billingPeriod: month
+    calendar: true
+    prices:
+      - { slug: large, meter: tokens, match: { model: m-large }, model: per_unit, unitAmount: "0.000003" }
+      - slug: small
+        meter: tokens
+        match: { model: m-small }
+        model: graduated
+        tiers: [ { upTo: "1000000", unitAmount: "0.00000015" }, { upTo: null, unitAmount: "0.0000001" } ]
+      - { slug: calls, meter: calls, model: package, packageSize: "100", packageAmount: "0.01" }
+  - slug: committed
+    billingPeriod: month
+    prices:
+      - { slug: all, meter: tokens, model: volume, tiers: [ { upTo: "5000000", unitAmount: "0.000002" }, { upTo: null, unitAmount: "0.000001" } ] }
+      - { slug: base, model: flat, flatAmount: "25" }
+subscriptions:
+  - { subject: cus_0, plan: committed, startsAt: 2026-01-15T00:00:00Z }
+defaultPlan: standard
+`;
+
+export const models = ['m-large', 'm-small'];
+
+function readSound(yaml: string): Catalog {
+  const reading = readCatalog(yaml, 'the catalog of the fault tests');
+  if (!reading.ok) throw new Error(`no sound catalog: ${JSON.stringify(reading.errors)}`);
+  return reading.catalog;
+}
+
+export class Account {
+  readonly catalog = readSound(catalogYaml);
+  readonly oracle = new Oracle(this.catalog);
+  /** In the form that cli/demo/comparison.ts compares. */
+  readonly sent: SendResult = {
+    sent: 0,
+    acknowledged: 0,
+    rejectedByCode: new Map(),
+    surprises: [],
+    surpriseCount: 0,
+    resent: 0,
+    deferred: 0,
+  };
+
+  surprise(what: string): void {
+    this.sent.surpriseCount++;
+    if (this.sent.surprises.length < 20) this.sent.surprises.push(what);
+  }
+}

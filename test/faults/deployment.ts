@@ -1,0 +1,188 @@
+// Tallyline as it runs on a cluster, on this machine and without Docker: Kafka brokers, Postgres, the ClickHouse engine
+// behind HTTP, and any number of every stage, each a process of its own that can be killed, stopped and started again on
+// the same ports and data. A process that ends by itself is started again.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { compiledCommand } from '../support/clickhouse.ts';
+import { tallyline } from '../support/up.ts';
+import { ManagedProcess } from './managed-process.ts';
+import { freeBasePort, launchBroker, launchNode, launchPostgres } from './programs.ts';
+
+export type StageKind = 'ingest' | 'aggregator' | 'rater' | 'query';
+export type Store = 'kafka' | 'postgres' | 'clickhouse';
+
+export interface DeploymentOptions {
+  readonly catalogYaml: string;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly brokers: 1 | 3;
+  /** How many of each stage; named ingest-0, ingest-1 and so on. */
+  readonly stages: Readonly<Record<StageKind, number>>;
+  /** The compiled command that runs a stage; default: that of dist/. */
+  readonly commandOf?: (stage: StageKind) => readonly [string, string];
+  /** Asked at every start of a stage, for what differs from start to start. */
+  readonly environmentOf?: (stage: string) => Readonly<Record<string, string>>;
+  /** Where a store keeps its data, if not below the deployment's own directory. */
+  readonly directories?: Partial<Record<Store, string>>;
+}
+
+const PASSWORD = 'test';
+const START_ATTEMPTS_MAX = 2;
+
+export class Deployment {
+  /** Everything of it is below; `logs` holds what each process wrote. */
+  readonly directory: string;
+  readonly options: DeploymentOptions;
+  readonly processes = new Map<string, ManagedProcess>();
+  /** What a stage or a command is started with. */
+  environment: Readonly<Record<string, string>> = {};
+  apiKey = '';
+  postgresUrl = '';
+
+  private constructor(directory: string, options: DeploymentOptions) {
+    this.directory = directory;
+    this.options = options;
+  }
+
+  /** Resolves once every stage serves. Rejects, with nothing left running, where one of them can't. */
+  static async start(options: DeploymentOptions): Promise<Deployment> {
+    const directory = await mkdtemp(join(tmpdir(), 'tallyline-faults-'));
+    mkdirSync(join(directory, 'logs'));
+    const deployment = new Deployment(directory, options);
+    process.once('exit', deployment.abandon);
+    try {
+      await deployment.startStores();
+      await deployment.prepare();
+      await deployment.startStages();
+      return deployment;
+    } catch (error) {
+      await deployment.stop({ keep: true });
+      throw new Error(`the deployment did not start; its logs: ${join(directory, 'logs')}`, { cause: error });
+    }
+  }
+
+  process(name: string): ManagedProcess {
+    const found = this.processes.get(name);
+    if (found === undefined) throw new Error(`no process ${name}: ${[...this.processes.keys()].join(', ')}`);
+    return found;
+  }
+
+  /** The processes of a stage that serve now, or all where none does. */
+  urls(kind: StageKind): string[] {
+    const all = this.ofKind(kind);
+    const serving = all.filter((each) => each.isServing);
+    return (serving.length > 0 ? serving : all).map((each) => each.url);
+  }
+
+  ofKind(kind: StageKind | 'kafka'): ManagedProcess[] {
+    return [...this.processes.values()].filter((each) => each.name.replace(/-\d+$/, '') === kind);
+  }
+
+  /** Runs a command of tallyline on the deployment's stores. */
+  run(...args: string[]): ReturnType<typeof tallyline> {
+    return tallyline(args, { ...this.environment, LOG_LEVEL: 'error' });
+  }
+
+  /** Adds a process of a stage, not started yet. */
+  add(name: string): ManagedProcess {
+    const kind = name.replace(/-\d+$/, '') as StageKind;
+    const { commandOf = compiledCommand, environmentOf } = this.options;
+    const added = new ManagedProcess(name, () =>
+      launchNode({
+        command: [...commandOf(kind), kind],
+        environment: { ...this.environment, PORT: '0', ...environmentOf?.(name) },
+        logFile: this.logFile(name),
+      }),
+    );
+    this.processes.set(name, added);
+    return added;
+  }
+
+  /** Leaves nothing behind when this process ends in the middle. */
+  private readonly abandon = (): void => {
+    for (const each of this.processes.values()) each.abandon();
+  };
+
+  async stop({ keep = false }: { keep?: boolean } = {}): Promise<void> {
+    const all = [...this.processes.values()];
+    const stores = all.filter(({ name }) => /^(kafka-|postgres$|clickhouse$)/.test(name));
+    // Nothing is measured any more, and a drain that waits for a store would only take time.
+    await Promise.all(all.filter((each) => !stores.includes(each)).map((each) => each.kill()));
+    await Promise.all(stores.map((each) => (each.name === 'postgres' ? each.stop() : each.kill())));
+    process.off('exit', this.abandon);
+    if (!keep) await rm(this.directory, { recursive: true, force: true });
+  }
+
+  private logFile(name: string): string {
+    return join(this.directory, 'logs', `${name}.log`);
+  }
+
+  private directoryOf(store: Store): string {
+    return this.options.directories?.[store] ?? join(this.directory, store);
+  }
+
+  private async startStores(): Promise<void> {
+    const { brokers } = this.options;
+    const basePort = await freeBasePort();
+    for (let index = 0; index < brokers; index++) {
+      const name = `kafka-${index}`;
+      const place = { index, brokers, directory: this.directoryOf('kafka'), basePort, logFile: this.logFile(name) };
+      this.processes.set(name, new ManagedProcess(name, () => launchBroker(place)));
+    }
+    // Each takes a port of its own choice the first time, and the same one ever after.
+    let postgresPort: number | undefined;
+    const postgres = new ManagedProcess('postgres', () => launchPostgres(this.directoryOf('postgres'), postgresPort));
+    let clickhousePort = '0';
+    const clickhouse = new ManagedProcess('clickhouse', () =>
+      launchNode({
+        command: [
+          ...compiledCommand(),
+          'clickhouse',
+          '--data-dir',
+          this.directoryOf('clickhouse'),
+          '--port',
+          clickhousePort,
+        ],
+        environment: { CLICKHOUSE_PASSWORD: PASSWORD, LOG_LEVEL: 'warn' },
+        logFile: this.logFile('clickhouse'),
+      }),
+    );
+    this.processes.set('postgres', postgres).set('clickhouse', clickhouse);
+    await Promise.all([...this.processes.values()].map((each) => each.start(START_ATTEMPTS_MAX)));
+    postgresPort = Number(new URL(postgres.url).port);
+    clickhousePort = new URL(clickhouse.url).port;
+    this.postgresUrl = postgres.url;
+    const replicas = String(brokers);
+    this.environment = {
+      LOG_LEVEL: 'info',
+      DATABASE_URL: postgres.url,
+      CLICKHOUSE_URL: `http://default:${PASSWORD}@${new URL(clickhouse.url).host}/tallyline`,
+      KAFKA_BROKERS: Array.from({ length: brokers }, (_, index) => `127.0.0.1:${basePort + index}`).join(','),
+      TALLYLINE_REPLICATION: replicas,
+      TALLYLINE_MIN_INSYNC_REPLICAS: brokers === 3 ? '2' : '1',
+      ...this.options.settings,
+    };
+  }
+
+  private async prepare(): Promise<void> {
+    const run = async (...args: string[]): Promise<string> => {
+      const { status, stdout, stderr } = await this.run(...args);
+      if (status !== 0) throw new Error(`tallyline ${args.join(' ')} exited ${status}: ${stderr}`);
+      return stdout.trim();
+    };
+    await run('migrate');
+    this.apiKey = await run('keys', 'create', '--tenant', 'default');
+    const catalogFile = join(this.directory, 'catalog.yaml');
+    writeFileSync(catalogFile, this.options.catalogYaml);
+    await run('catalog', 'apply', catalogFile);
+  }
+
+  private async startStages(): Promise<void> {
+    for (const [kind, count] of Object.entries(this.options.stages)) {
+      for (let index = 0; index < count; index++) this.add(`${kind}-${index}`);
+    }
+    const stages = [...this.processes.values()].filter(({ url }) => url === '');
+    await Promise.all(stages.map((each) => each.start(START_ATTEMPTS_MAX)));
+  }
+}
