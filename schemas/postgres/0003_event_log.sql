@@ -41,6 +41,8 @@ CREATE TABLE tallyline.log_members (
     heartbeat_at        timestamptz NOT NULL,
     -- The generation up to which this member has let go of the partitions that are no longer its own.
     settled_generation  bigint NOT NULL,
+    -- The backend of the connection it listens on, null while it has none: a member whose backend is gone is gone.
+    session_pid         integer,
     PRIMARY KEY (topic, "group", member),
     FOREIGN KEY (topic, "group") REFERENCES tallyline.log_groups
 );

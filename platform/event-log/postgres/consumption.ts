@@ -85,7 +85,7 @@ export class PostgresConsumption implements Consumption {
     const { logger, heartbeatMs, retryMs } = this.#options;
     while (!this.#stopping) {
       try {
-        const view = await this.#membership.beat(this.#settledGeneration);
+        const view = await this.#membership.beat(this.#settledGeneration, this.#options.notifications.sessionPid);
         if (view === null) await this.#rejoin();
         else this.#follow(view);
         await this.#signal.wait(heartbeatMs);

@@ -1,5 +1,6 @@
 // Who shares the partitions of a topic in a group. A member is a row with a heartbeat; it is gone when the heartbeat is
-// older than the lease. Each change of membership raises the group's generation under the lock of the group's row, so
+// older than the lease, or at once when the backend of its connection is gone: a killed process is missed for a second, and
+// one that was cut off from the database for the length of the lease. Each change of membership raises the group's generation under the lock of the group's row, so
 // the changes have one order. Partition p belongs to the member at place p mod n of the members sorted by id.
 import type pg from 'pg';
 import type { Topic } from './topic.ts';
@@ -42,24 +43,25 @@ export class Membership {
 
   /**
    * Keeps this member alive, says up to which generation it has let go of what it lost, removes members whose lease has
-   * run out, and returns the group as it is now. Null when this member's own lease had run out: it must join again.
+   * run out or whose backend is gone, and returns the group as it is now. Null when this member's own lease had run out: it must join again.
    */
-  async beat(settledGeneration: number): Promise<GroupView | null> {
+  async beat(settledGeneration: number, sessionPid: number | null): Promise<GroupView | null> {
     const scope = [this.#topic.name, this.#group];
     await this.#pool.query(
       `WITH gone AS (
          DELETE FROM tallyline.log_members
-         WHERE topic = $1 AND "group" = $2 AND heartbeat_at < clock_timestamp() - $3 * interval '1 millisecond'
+         WHERE topic = $1 AND "group" = $2 AND (heartbeat_at < clock_timestamp() - $3 * interval '1 millisecond'
+           OR member <> $4 AND session_pid NOT IN (SELECT pid FROM pg_stat_activity))
          RETURNING 1
        )
        UPDATE tallyline.log_groups SET generation = generation + 1
        WHERE topic = $1 AND "group" = $2 AND EXISTS (SELECT FROM gone)`,
-      [...scope, this.#leaseMs],
+      [...scope, this.#leaseMs, this.#member],
     );
     const { rowCount } = await this.#pool.query(
-      `UPDATE tallyline.log_members SET heartbeat_at = clock_timestamp(), settled_generation = $4
+      `UPDATE tallyline.log_members SET heartbeat_at = clock_timestamp(), settled_generation = $4, session_pid = $5
        WHERE topic = $1 AND "group" = $2 AND member = $3`,
-      [...scope, this.#member, settledGeneration],
+      [...scope, this.#member, settledGeneration, sessionPid],
     );
     if (rowCount === 0) return null;
     const { rows } = await this.#pool.query<{ generation: string; member: string; settled: boolean }>(

@@ -19,6 +19,7 @@ export class Notifications {
   readonly #listeners = new Set<Listener>();
   readonly #appended = new Set<number>();
   #client: pg.PoolClient | null = null;
+  #sessionPid: number | null = null;
   #connecting: Promise<void> | null = null;
   #notifyTimer: NodeJS.Timeout | null = null;
   #reconnectTimer: NodeJS.Timeout | null = null;
@@ -30,6 +31,11 @@ export class Notifications {
     this.#logger = logger;
     // A channel's name is an identifier of at most 63 bytes; a topic's may be longer.
     this.#channel = `tallyline_log_${createHash('sha256').update(topic).digest('hex').slice(0, 32)}`;
+  }
+
+  /** The backend of the connection that listens: it ends with this process, however that ends. Null while there is none. */
+  get sessionPid(): number | null {
+    return this.#client === null ? null : this.#sessionPid;
   }
 
   /** Calls `listener` until the returned function is called. The first listener opens the connection that listens. */
@@ -107,6 +113,8 @@ export class Notifications {
     try {
       // A channel cannot be a bound parameter; this one is made of our own letters and hex digits.
       await client.query(`LISTEN ${this.#channel}`);
+      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      this.#sessionPid = rows[0]!.pid;
     } catch (error) {
       client.release(true);
       throw error;

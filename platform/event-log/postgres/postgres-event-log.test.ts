@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type pg from 'pg';
+import pg from 'pg';
 import pino from 'pino';
 import { startTestPostgres } from '../../../test/support/postgres.ts';
 import { RecordingHandler } from '../../../test/support/recording-handler.ts';
@@ -185,6 +185,32 @@ describe('the event log in Postgres', () => {
     await handler.until(() => handler.ownerships.length === 3, 'taken over from the dead member');
     await second.stop();
     expect(handler.violations).toEqual([]);
+  });
+
+  it('takes over from a killed member as soon as its connection is gone, long before its lease is', async () => {
+    const { pool } = database;
+    const options = topicOptions(1);
+    const timing = { heartbeatMs: 50, leaseMs: 3_600_000, pollMs: 50 };
+    const log = await open(pool, options, logger, timing);
+    const handler = new RecordingHandler();
+    const first = await log.consume('killed', handler);
+    await handler.until(() => handler.owned().length === 1, 'the partition');
+    await first.stop();
+
+    const dead = new pg.Client({ connectionString: databaseUrl(pool) });
+    await dead.connect();
+    const { rows } = await dead.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    await pool.query(
+      `INSERT INTO tallyline.log_members (topic, "group", member, heartbeat_at, settled_generation, session_pid)
+       VALUES ($1, 'killed', '00000000-0000-0000-0000-000000000000', clock_timestamp(), 1000000, $2)`,
+      [options.topic, rows[0]!.pid],
+    );
+    const second = await log.consume('killed', handler);
+    const others = await pool.query('SELECT FROM tallyline.log_members WHERE topic = $1', [options.topic]);
+    expect(others.rowCount).toBe(2);
+    await dead.end();
+    await handler.until(() => handler.ownerships.length === 2, 'taken over from the killed member');
+    await second.stop();
   });
 
   it('says that the database is unreachable', async () => {
