@@ -1,103 +1,104 @@
-// I1, I2 and I3 as far as the stores alone can tell: the rows of every sealed chunk against its seal, the seals against each
+// I1, I2 and I3 as far as the stores alone can tell: the rows of sealed chunks against their seals, the seals against each
 // other, the published watermark against the seals.
 import type { Pool } from 'pg';
-import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
+import { delay } from '../../platform/retry.ts';
 import type { AuditLog } from './discrepancy.ts';
-import { outcomes, placeOf, type SealedChunks, type SealRow } from './sealed-chunks.ts';
+import { outcomes, placeOf, type SealRow } from './seal-rows.ts';
+import type { StoredChunk } from './stored-chunks.ts';
 
-const wrap64 = (value: bigint): bigint => BigInt.asUintN(64, value);
-
-interface Tally {
-  count: number;
-  checksum: bigint;
-}
-
-/** Sums rows by the sealed chunk they belong to, leaving out rows of epochs the seal does not vouch for. */
-async function tally(clickhouse: ClickHouse, chunks: SealedChunks, sql: string): Promise<Map<SealRow, Tally>> {
-  const tallies = new Map<SealRow, Tally>();
-  for await (const rows of clickhouse.stream(sql)) {
-    for (const row of rows) {
-      const [generation, partition, offset, epoch, checksum] = row as [number, number, string, string, string];
-      const seal = chunks.holding(generation, partition, Number(offset));
-      if (seal === null || Number(epoch) < seal.epoch) continue;
-      const sum = tallies.get(seal);
-      if (sum === undefined) tallies.set(seal, { count: 1, checksum: BigInt(checksum) });
-      else {
-        sum.count++;
-        sum.checksum += BigInt(checksum);
-      }
-    }
+/** The rows of a chunk against its seal (I1, I2), and the counts of the seal among themselves (I1). */
+export function auditStoredChunk(seal: SealRow, stored: StoredChunk, log: AuditLog): void {
+  const where = placeOf(seal);
+  log.compare('I2', `${where}, rows of usage_events`, seal.eventCount, stored.events.count);
+  log.compare('I2', `${where}, checksum of usage_events`, seal.eventChecksum, stored.events.checksum);
+  log.compare('I2', `${where}, rows of usage_rollups`, seal.rollupCount, stored.rollups.count);
+  log.compare('I2', `${where}, checksum of usage_rollups`, seal.rollupChecksum, stored.rollups.checksum);
+  log.compare('I1', `${where}, rows of event_rejects`, seal.rejectCount, stored.rejects.count);
+  log.compare('I1', `${where}, checksum of event_rejects`, seal.rejectChecksum, stored.rejects.checksum);
+  for (const outcome of outcomes) {
+    const byTenant = Object.values(seal.tenantOutcomes).reduce((sum, counts) => sum + (counts[outcome] ?? 0), 0);
+    log.compare('I1', `${where}, ${outcome} events summed over tenants`, seal.outcomes[outcome], byTenant);
   }
-  return tallies;
-}
-
-const none: Tally = { count: 0, checksum: 0n };
-
-/** The rows of usage_events and event_rejects against the seals (I2), and the outcomes of each seal among themselves (I1). */
-export async function auditChunkRows(clickhouse: ClickHouse, chunks: SealedChunks, log: AuditLog): Promise<void> {
-  const events = await tally(
-    clickhouse,
-    chunks,
-    `SELECT generation, partition, offset, toString(epoch),
-        toString(bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash)) FROM usage_events FINAL`,
-  );
-  const rejects = await tally(
-    clickhouse,
-    chunks,
-    'SELECT generation, partition, offset, toString(epoch), toString(xxHash64(bytes)) FROM event_rejects FINAL',
-  );
-  for (const seal of chunks.all()) {
-    const where = placeOf(seal);
-    const event = events.get(seal) ?? none;
-    const reject = rejects.get(seal) ?? none;
-    log.compare('I2', `${where}, rows of usage_events`, seal.eventCount, event.count);
-    log.compare('I2', `${where}, checksum of usage_events`, seal.eventChecksum, wrap64(event.checksum));
-    log.compare('I1', `${where}, rows of event_rejects`, seal.rejectCount, reject.count);
-    log.compare('I1', `${where}, checksum of event_rejects`, seal.rejectChecksum, wrap64(reject.checksum));
-    for (const outcome of outcomes) {
-      const byTenant = Object.values(seal.tenantOutcomes).reduce((sum, counts) => sum + (counts[outcome] ?? 0), 0);
-      log.compare('I1', `${where}, ${outcome} events summed over tenants`, seal.outcomes[outcome], byTenant);
-    }
-  }
-}
-
-/** The manifest of every sealed chunk: there, and with the seal's own counts (I1). */
-export async function auditManifests(clickhouse: ClickHouse, chunks: SealedChunks, log: AuditLog): Promise<void> {
-  const rows = await clickhouse.query<Record<string, string | number>>(
-    'SELECT generation, partition, chunk, accepted, duplicate, conflict, too_late, poison FROM manifests FINAL',
-  );
-  const print = (counts: Readonly<Record<string, unknown>>): string =>
+  const print = (counts: SealRow['outcomes']): string =>
     outcomes.map((outcome) => `${outcome} ${counts[outcome]}`).join(', ');
-  const found = new Map(rows.map((row) => [`${row.generation}/${row.partition}/${row.chunk}`, print(row)]));
-  for (const seal of chunks.all()) {
-    const manifest = found.get(`${seal.generation}/${seal.partition}/${seal.chunk}`) ?? 'no manifest';
-    log.compare('I1', `${placeOf(seal)}, manifest`, print(seal.outcomes), manifest);
+  const manifest = stored.manifest === null ? 'no manifest' : print(stored.manifest);
+  log.compare('I1', `${where}, manifest`, print(seal.outcomes), manifest);
+}
+
+/** Whether the rows that are sealed, and can be written again from the log, are as they were sealed. */
+export const isIntact = (seal: SealRow, stored: StoredChunk): boolean =>
+  seal.eventCount === stored.events.count &&
+  seal.eventChecksum === stored.events.checksum &&
+  seal.rollupCount === stored.rollups.count &&
+  seal.rollupChecksum === stored.rollups.checksum &&
+  seal.rejectCount === stored.rejects.count &&
+  seal.rejectChecksum === stored.rejects.checksum;
+
+/** A seal against the one before it in what was read: no gap (I1), and T does not fall (I3). `before` null: it is the first. */
+export function auditSealOrder(before: SealRow | null, seal: SealRow, log: AuditLog): void {
+  if (before === null || before.partition !== seal.partition || before.generation !== seal.generation) return;
+  log.compare('I1', `${placeOf(seal)}, number of the chunk`, before.chunk + 1, seal.chunk);
+  log.compare('I1', `${placeOf(seal)}, start offset`, before.endOffset, seal.startOffset);
+  log.compare('I3', `${placeOf(seal)}, T is not below the chunk before`, true, seal.watermark >= before.watermark);
+}
+
+/** The seals against what partition_progress says of them (I1). Reads counts alone. */
+export async function auditProgress(pool: Pool, log: AuditLog): Promise<void> {
+  const { rows } = await pool.query<
+    Record<'generation' | 'partition' | 'next_chunk', number> & Record<string, unknown>
+  >(
+    `SELECT p.generation, p.partition, p.next_chunk, p.next_offset,
+        (SELECT count(*)::int FROM tallyline.chunk_seals s WHERE s.generation = p.generation AND s.partition = p.partition) AS seals,
+        coalesce((SELECT end_offset FROM tallyline.chunk_seals s WHERE s.generation = p.generation AND s.partition = p.partition
+          ORDER BY chunk DESC LIMIT 1), 0) AS end_offset
+      FROM tallyline.partition_progress p ORDER BY 1, 2`,
+  );
+  for (const row of rows) {
+    const where = `generation ${row.generation} partition ${row.partition}`;
+    log.compare('I1', `${where}, seals`, row.next_chunk, row.seals);
+    log.compare('I1', `${where}, end of the last seal`, row.next_offset, row.end_offset);
   }
 }
 
-/** Seals of a partition follow each other without a gap and T never falls (I3); the published watermark is not below them. */
-export async function auditSeals(pool: Pool, chunks: SealedChunks, log: AuditLog): Promise<void> {
-  for (const seals of chunks.partitions()) {
-    for (const [i, seal] of seals.entries()) {
-      const before = seals[i - 1];
-      log.compare('I1', `${placeOf(seal)}, number of the chunk`, (before?.chunk ?? -1) + 1, seal.chunk);
-      if (before === undefined) continue;
-      log.compare('I1', `${placeOf(seal)}, start offset`, before.endOffset, seal.startOffset);
-      log.compare('I3', `${placeOf(seal)}, T is not below the chunk before`, true, seal.watermark >= before.watermark);
-    }
-  }
+export interface Watermarks {
+  readonly generation: number;
+  /** Milliseconds since the epoch; null: none. */
+  readonly published: number | null;
+  /** The lowest T in the partitions' last seals; null where a partition has none. */
+  readonly sealed: number | null;
+}
+
+export async function readWatermarks(pool: Pool): Promise<Watermarks[]> {
   const { rows } = await pool.query<{ generation: number; published: Date | null; sealed: Date | null }>(
     `SELECT generation, (SELECT watermark FROM tallyline.published_watermark w WHERE w.generation = p.generation) AS published,
         CASE WHEN count(*) = count(watermark) THEN min(watermark) END AS sealed
-      FROM tallyline.partition_progress p GROUP BY generation`,
+      FROM tallyline.partition_progress p GROUP BY generation ORDER BY generation`,
   );
-  for (const { generation, published, sealed } of rows) {
-    const isNotBelow = sealed === null || (published !== null && published >= sealed);
+  return rows.map(({ generation, published, sealed }) => ({
+    generation,
+    published: published?.getTime() ?? null,
+    sealed: sealed?.getTime() ?? null,
+  }));
+}
+
+const PUBLISHING_MS_MAX = 5_000;
+
+/** The published watermark of each generation is not below what is sealed (I3). It follows a seal by a moment. */
+export async function auditWatermarks(pool: Pool, log: AuditLog): Promise<void> {
+  for (const { generation, sealed } of await readWatermarks(pool)) {
+    const read = async (): Promise<number | null> =>
+      (await readWatermarks(pool)).find((each) => each.generation === generation)?.published ?? null;
+    let published = await read();
+    const isBelow = (): boolean => sealed !== null && (published === null || published < sealed);
+    for (let waitedMs = 0; isBelow() && waitedMs < PUBLISHING_MS_MAX; waitedMs += 250) {
+      await delay(250, new AbortController().signal);
+      published = await read();
+    }
     log.compare(
       'I3',
       `generation ${generation}, the published watermark is not below the sealed one`,
       true,
-      isNotBelow,
+      !isBelow(),
     );
   }
 }

@@ -1,8 +1,9 @@
 // I1 from the log itself: the events in the records of every sealed chunk, against the outcomes its seal counted.
-import type { EventLog } from '../../platform/event-log/event-log.ts';
+import type { EventLog, LogRecord } from '../../platform/event-log/event-log.ts';
 import { AvroRegistry, decodeRecord, MalformedRecord, UnknownSchema } from '../../platform/event-log/record-codec.ts';
+import type { ChunkMap, MappedChunk } from './chunk-map.ts';
 import type { AuditLog } from './discrepancy.ts';
-import { outcomes, placeOf, type SealedChunks, type SealRow } from './sealed-chunks.ts';
+import { placeOf } from './seal-rows.ts';
 
 export interface LogAuditOptions {
   readonly eventLog: EventLog;
@@ -26,37 +27,76 @@ async function countEvents(registry: AvroRegistry, value: Buffer, options: LogAu
   }
 }
 
+/** Counts the events of one partition chunk by chunk, in the order of the log. */
+class PartitionCount {
+  readonly startOffset: number;
+  private readonly chunks: Iterator<MappedChunk>;
+  private readonly log: AuditLog;
+  private current: MappedChunk | null;
+  private events = 0;
+
+  constructor(first: MappedChunk, chunks: Iterator<MappedChunk>, log: AuditLog) {
+    this.startOffset = first.startOffset;
+    this.current = first;
+    this.chunks = chunks;
+    this.log = log;
+  }
+
+  /** True once every chunk is counted. */
+  async add({ offset, value }: LogRecord, count: (value: Buffer) => Promise<number>): Promise<boolean> {
+    while (this.current !== null && offset >= this.current.endOffset) this.close(this.current);
+    if (this.current === null) return true;
+    if (offset >= this.current.startOffset) this.events += await count(value);
+    // Offsets between this record and the chunk's end may be missing, but a chunk that ends right behind it is complete.
+    if (offset + 1 >= this.current.endOffset) this.close(this.current);
+    return this.current === null;
+  }
+
+  private close(chunk: MappedChunk): void {
+    this.log.compare('I1', `${placeOf(chunk)}, events in the log`, chunk.decided, this.events);
+    this.events = 0;
+    const next = this.chunks.next();
+    this.current = next.done === true ? null : next.value;
+  }
+}
+
 /** Chunks that the log no longer holds in full are left out. Resolves once every sealed offset of the generation was read. */
-export async function auditLog(chunks: SealedChunks, options: LogAuditOptions, log: AuditLog): Promise<void> {
+export async function auditLog(chunks: ChunkMap, options: LogAuditOptions, log: AuditLog): Promise<void> {
   const { eventLog, generation } = options;
   const registry = new AvroRegistry();
-  const counted = new Map<SealRow, number>();
-  /** Per partition: the sealed span that is to be read. */
-  const spans = new Map<number, { from: number; to: number }>();
-  for (const { partition, startOffset } of await eventLog.bounds()) {
-    for (const seals of chunks.partitions()) {
-      if (seals[0]!.generation !== generation || seals[0]!.partition !== partition) continue;
-      const held = seals.filter((seal) => seal.startOffset >= startOffset);
-      for (const seal of held) counted.set(seal, 0);
-      if (held.length > 0) spans.set(partition, { from: held[0]!.startOffset, to: held.at(-1)!.endOffset });
+  const unread = new Map<number, PartitionCount>();
+  const ends = new Map<number, number>();
+  for (const { partition, startOffset, endOffset } of await eventLog.bounds()) {
+    ends.set(partition, endOffset);
+    const ofPartition = chunks.of(generation, partition)[Symbol.iterator]();
+    let first = ofPartition.next();
+    while (first.done !== true && first.value.startOffset < startOffset) first = ofPartition.next();
+    if (first.done === true) continue;
+    const sealedEnd = chunks.last(generation, partition)!.endOffset;
+    if (sealedEnd >= endOffset) {
+      // The record that ended the last chunk is gone, so waiting for it would have no end.
+      log.compare(
+        'I1',
+        `generation ${generation} partition ${partition}, end of the log`,
+        `past ${sealedEnd}`,
+        endOffset,
+      );
+      continue;
     }
+    unread.set(partition, new PartitionCount(first.value, ofPartition, log));
   }
-  if (spans.size === 0) return;
+  if (unread.size === 0) return;
 
-  const unread = new Set(spans.keys());
   let allRead = (): void => {};
   const done = new Promise<void>((resolve) => {
     allRead = resolve;
   });
   const consumption = await eventLog.consume(options.group, {
-    assigned: async (partition) => spans.get(partition)?.from ?? 0,
+    assigned: async (partition) => unread.get(partition)?.startOffset ?? ends.get(partition) ?? 0,
     records: async (partition, records) => {
-      const span = spans.get(partition);
-      for (const { offset, value } of records) {
-        const seal = chunks.holding(generation, partition, offset);
-        const sum = seal === null ? undefined : counted.get(seal);
-        if (sum !== undefined) counted.set(seal!, sum + (await countEvents(registry, value, options)));
-        if (span === undefined || offset + 1 >= span.to) unread.delete(partition);
+      for (const record of records) {
+        const isDone = await unread.get(partition)?.add(record, (value) => countEvents(registry, value, options));
+        if (isDone === true) unread.delete(partition);
       }
       if (unread.size === 0) allRead();
       return undefined;
@@ -67,9 +107,5 @@ export async function auditLog(chunks: SealedChunks, options: LogAuditOptions, l
     await Promise.race([done, consumption.failed]);
   } finally {
     await consumption.stop();
-  }
-  for (const [seal, count] of counted) {
-    const decided = outcomes.reduce((sum, outcome) => sum + seal.outcomes[outcome], 0);
-    log.compare('I1', `${placeOf(seal)}, events in the log`, decided, count);
   }
 }

@@ -4,74 +4,85 @@ import { parseExactJson } from '../../domain/exact-json.ts';
 import { type MetersByType, metersByType, type Reading, readMeters } from '../../domain/meter-reading.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time-window.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
+import type { SqlFragment } from '../../platform/usage-store/sealed-rows.ts';
+import type { ChunkMap, MappedChunk } from './chunk-map.ts';
 import type { AuditLog } from './discrepancy.ts';
 import type { EventPlace } from './meter-tally.ts';
-import { placeOf, type SealedChunks, type SealRow } from './sealed-chunks.ts';
-
-export interface AuditScope {
-  /** Bounds of event time in milliseconds since the epoch, whole UTC days so that no window is cut; null: unbounded. */
-  readonly from: number | null;
-  readonly to: number | null;
-  /** Null: every tenant. */
-  readonly tenant: string | null;
-}
+import { placeOf } from './seal-rows.ts';
 
 export interface RecountedReading {
   readonly tenant: string;
   readonly subject: string;
+  /** Milliseconds since the epoch. */
   readonly windowStart: number;
   readonly reading: Reading;
   readonly place: EventPlace;
-  readonly seal: SealRow;
+  readonly chunk: MappedChunk;
 }
 
-/** Calls `each` for every reading of every sealed event in scope. An accepted event that can't be metered is an I2 discrepancy. */
-export async function recount(
-  clickhouse: ClickHouse,
-  chunks: SealedChunks,
-  versions: readonly CatalogVersion[],
-  scope: AuditScope,
-  log: AuditLog,
-  each: (reading: RecountedReading) => void,
-): Promise<void> {
-  const meters = new Map<number, MetersByType>(
-    versions.map(({ version, catalog }) => [version, metersByType(catalog)]),
-  );
-  const rows = clickhouse.stream(
-    `SELECT generation, partition, offset, index, toString(epoch), tenant, subject, type,
-        toUnixTimestamp64Milli(event_time), toUnixTimestamp64Milli(accepted_at), data
-      FROM usage_events FINAL
-      WHERE ({tenant:String} = '' OR tenant = {tenant:String})
-        AND toUnixTimestamp64Milli(event_time) >= {from:Int64} AND toUnixTimestamp64Milli(event_time) < {to:Int64}`,
-    { tenant: scope.tenant ?? '', from: scope.from ?? 0, to: scope.to ?? Number.MAX_SAFE_INTEGER },
-  );
-  for await (const batch of rows) {
-    for (const row of batch) {
-      const [generation, partition, offsetText, index, epoch, tenant, subject, type, time, acceptedAt, data] = row as [
-        ...[number, number, string, number, string],
-        ...[string, string, string, string, string, string],
-      ];
-      const offset = Number(offsetText);
-      const seal = chunks.holding(generation, partition, offset);
-      if (seal === null || Number(epoch) < seal.epoch) continue;
-      const ofType = meters.get(chunks.catalogVersionAt(seal, offset))?.get(type);
-      if (ofType === undefined) continue;
-      const readings = readMeters(ofType, parseExactJson(data));
-      if (!Array.isArray(readings)) {
-        log.compare(
-          'I2',
-          `${placeOf(seal)} offset ${offset} index ${index}`,
-          'an event that can be metered',
-          readings.message,
-        );
-        continue;
-      }
-      const eventTime = Number(time);
-      for (const reading of readings) {
-        const windowStart = windowStartOf(eventTime, windowSizeMs[reading.meter.window]);
-        const place: EventPlace = [eventTime, Number(acceptedAt), generation, partition, offset, index];
-        each({ tenant, subject, windowStart, reading, place, seal });
-      }
-    }
+export class Recount {
+  private readonly clickhouse: ClickHouse;
+  private readonly chunks: ChunkMap;
+  private readonly meters: ReadonlyMap<number, MetersByType>;
+
+  constructor(clickhouse: ClickHouse, chunks: ChunkMap, versions: readonly CatalogVersion[]) {
+    this.clickhouse = clickhouse;
+    this.chunks = chunks;
+    this.meters = new Map(versions.map(({ version, catalog }) => [version, metersByType(catalog)]));
   }
+
+  /**
+   * Calls `each` for every reading of the sealed events that `condition` (on `usage_events AS e FINAL`) keeps. An accepted event
+   * that can't be metered is an I2 discrepancy. Resolves to the number of events.
+   */
+  async read(condition: SqlFragment, log: AuditLog, each: (reading: RecountedReading) => void): Promise<number> {
+    const rows = this.clickhouse.stream(
+      `SELECT e.generation, e.partition, e.offset, e.index, toString(e.epoch), e.tenant, e.subject, e.type,
+          toUnixTimestamp64Milli(e.event_time), toUnixTimestamp64Milli(e.accepted_at), e.data
+        FROM usage_events AS e FINAL WHERE ${condition.sql}
+        SETTINGS do_not_merge_across_partitions_select_final = 1`,
+      condition.params,
+    );
+    let events = 0;
+    for await (const batch of rows) {
+      for (const row of batch) if (this.meter(row, log, each)) events++;
+    }
+    return events;
+  }
+
+  private meter(row: readonly unknown[], log: AuditLog, each: (reading: RecountedReading) => void): boolean {
+    const [generation, partition, offsetText, index, epoch, tenant, subject, type, time, acceptedAt, data] = row as [
+      ...[number, number, string, number, string],
+      ...[string, string, string, string, string, string],
+    ];
+    const offset = Number(offsetText);
+    const chunk = this.chunks.holding(generation, partition, offset);
+    if (chunk === null || Number(epoch) < chunk.epoch) return false;
+    const ofType = this.meters.get(this.chunks.catalogVersionAt(generation, partition, offset))?.get(type);
+    if (ofType === undefined) return true;
+    const readings = readingsOf(ofType, data);
+    if (typeof readings === 'string') {
+      log.compare('I2', `${placeOf(chunk)} offset ${offset} index ${index}`, 'an event that can be metered', readings);
+      return true;
+    }
+    const eventTime = Number(time);
+    for (const reading of readings) {
+      const windowStart = windowStartOf(eventTime, windowSizeMs[reading.meter.window]);
+      const place: EventPlace = [eventTime, Number(acceptedAt), generation, partition, offset, index];
+      each({ tenant, subject, windowStart, reading, place, chunk });
+    }
+    return true;
+  }
+}
+
+/** A text says why there are none. */
+function readingsOf(meters: Parameters<typeof readMeters>[0], data: string): Reading[] | string {
+  let value: unknown;
+  try {
+    value = parseExactJson(data);
+  } catch {
+    return 'data is not JSON';
+  }
+  const readings = readMeters(meters, value);
+  return Array.isArray(readings) ? readings : readings.message;
 }

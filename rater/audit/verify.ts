@@ -1,17 +1,25 @@
-// Recomputes the invariants from raw events: what `tallyline verify` runs. It reads everything in its scope and changes nothing.
+// Recomputes the invariants from raw events: what `tallyline verify` runs. It reads everything in its scope, a slice at a time,
+// and changes nothing.
 import type { Pool } from 'pg';
+import type { Meter } from '../../domain/catalog.ts';
 import { catalogVersions } from '../../platform/catalog-store.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../../platform/event-log/event-log.ts';
 import { findAvroSchema } from '../../platform/event-log/schema-store.ts';
 import { currentGeneration } from '../../platform/topic-generation.ts';
+import { sealedRowsCondition } from '../../platform/usage-store/sealed-rows.ts';
 import { readSeals } from '../../platform/usage-store/seals.ts';
-import { auditChunkRows, auditManifests, auditSeals } from './chunk-audit.ts';
+import { type AuditScope, auditSlices, sliceCondition } from './audit-slices.ts';
+import { auditProgress, auditSealOrder, auditStoredChunk, auditWatermarks } from './chunk-audit.ts';
+import { ChunkMap } from './chunk-map.ts';
 import { AuditLog } from './discrepancy.ts';
+import { auditLedger } from './ledger-audit.ts';
 import { auditLog } from './log-audit.ts';
-import { type AuditScope, recount } from './recount.ts';
-import { SealedChunks } from './sealed-chunks.ts';
-import { auditLedger, PriceAudit, UsageAudit } from './usage-audit.ts';
+import { PriceAudit } from './price-audit.ts';
+import { Recount } from './recount.ts';
+import { type ChunkSpan, chunksOfTime, type SealRow, streamSeals } from './seal-rows.ts';
+import { readStoredChunks } from './stored-chunks.ts';
+import { UsageAudit } from './usage-audit.ts';
 
 export interface VerifyParts {
   readonly pool: Pool;
@@ -27,24 +35,52 @@ export async function verify(parts: VerifyParts, scope: AuditScope): Promise<Aud
   const { pool, clickhouse, eventLog, group } = parts;
   const log = new AuditLog();
   const versions = await catalogVersions(pool);
+  // Periods first: the seals that are read after them cover every period's vector.
   const prices = await PriceAudit.read(pool, versions, scope);
   const seals = await readSeals(pool);
-  const chunks = await SealedChunks.read(pool, seals.vector);
-  await auditSeals(pool, chunks, log);
-  await auditChunkRows(clickhouse, chunks, log);
-  await auditManifests(clickhouse, chunks, log);
   const generation = await currentGeneration(pool);
+  const horizonMs = generation?.horizonMs ?? 0;
+
+  const span = await chunksOfTime(pool, seals.vector, { ...scope, horizonMs });
+  const chunks = await auditChunks(parts, span, log);
+  await auditProgress(pool, log);
+  await auditWatermarks(pool, log);
   if (eventLog !== null && generation !== null) {
     const findSchema = (fingerprint: Buffer): Promise<object | null> => findAvroSchema(pool, fingerprint);
     await auditLog(chunks, { eventLog, generation: generation.generation, group, findSchema }, log);
   }
+
+  const meters = new Map<string, Meter>();
+  for (const { catalog } of versions) for (const meter of catalog.meters) meters.set(meter.slug, meter);
+  const recount = new Recount(clickhouse, chunks, versions);
+  const sealed = sealedRowsCondition(seals);
   const usage = new UsageAudit();
-  await recount(clickhouse, chunks, versions, scope, log, (reading) => {
-    usage.add(reading);
-    prices.add(reading);
-  });
-  await usage.compare(clickhouse, seals, versions, scope, log);
+  for (const slice of await auditSlices(clickhouse, scope)) {
+    await recount.read(sliceCondition(slice, 'e', horizonMs), log, (reading) => {
+      usage.add(reading);
+      prices.add(reading);
+    });
+    const ofSlice = sliceCondition(slice, 'r', horizonMs);
+    const rows = { sql: `${ofSlice.sql} AND ${sealed.sql}`, params: { ...ofSlice.params, ...sealed.params } };
+    await usage.compare(clickhouse, meters.values(), rows, log);
+  }
   prices.compare(log);
-  await auditLedger(pool, log);
+  await auditLedger(pool, { tenant: scope.tenant, sequenceMin: 0 }, log);
   return log;
+}
+
+/** Every chunk of the span against its seal. Resolves to where their offsets are. */
+async function auditChunks({ pool, clickhouse }: VerifyParts, span: ChunkSpan, log: AuditLog): Promise<ChunkMap> {
+  const chunks = new ChunkMap();
+  let before: SealRow | null = null;
+  for await (const seals of streamSeals(pool, span)) {
+    const stored = await readStoredChunks(clickhouse, seals);
+    for (const [i, seal] of seals.entries()) {
+      auditSealOrder(before, seal, log);
+      auditStoredChunk(seal, stored[i]!, log);
+      chunks.add(seal);
+      before = seal;
+    }
+  }
+  return chunks;
 }

@@ -1,0 +1,161 @@
+// A whole small installation in this process, without its gateway: events go straight into the log, a real aggregator counts
+// and seals them in chunks of a second, and a rating loop prices them. For tests of what is stored in the end.
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { startAggregator } from '../../aggregator/main.ts';
+import { openStores, type Stores } from '../../cli/stores.ts';
+import type { Catalog } from '../../domain/catalog.ts';
+import { dedupKeyOf, partitionOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
+import { applyCatalog } from '../../platform/catalog-store.ts';
+import { createClickHouse } from '../../platform/clickhouse/client.ts';
+import { parseSettings } from '../../platform/config.ts';
+import { encodeEventBatch } from '../../platform/event-log/record-codec.ts';
+import { migrate } from '../../platform/migrate.ts';
+import { createPool } from '../../platform/postgres/pool.ts';
+import type { Settings } from '../../platform/settings.ts';
+import type { Stage } from '../../platform/stage.ts';
+import { createRaterMetrics } from '../../rater/metrics.ts';
+import { RatingLoop } from '../../rater/rating-loop.ts';
+import { storedRating } from '../../rater/stored-rating.ts';
+import { startTestClickHouse } from './clickhouse.ts';
+import { startTestPostgres } from './postgres.ts';
+import { until } from './until.ts';
+
+const logger = pino({ level: 'silent' });
+
+export interface EventToSend {
+  readonly tenant?: string;
+  readonly id: string;
+  readonly type?: string;
+  readonly subject?: string;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly data?: Readonly<Record<string, unknown>>;
+}
+
+function usageEvent({
+  tenant = 'acme',
+  id,
+  type = 'call',
+  subject = 'cus_1',
+  time,
+  data = {},
+}: EventToSend): UsageEvent {
+  const text = JSON.stringify(data);
+  return {
+    ...{ tenant, source: '', id, type, subject, eventTime: time, timeGiven: true, receivedAt: Date.now(), data: text },
+    dedupKey: dedupKeyOf(tenant, '', id),
+    payloadHash: payloadHashOf(type, subject, time, text),
+  };
+}
+
+export class Installation {
+  readonly settings: Settings;
+  readonly stores: Stores;
+  private readonly release: () => Promise<void>;
+  private aggregator: Stage | null = null;
+  private decided = 0;
+
+  private constructor(settings: Settings, stores: Stores, release: () => Promise<void>) {
+    this.settings = settings;
+    this.stores = stores;
+    this.release = release;
+  }
+
+  static async start(environment: Readonly<Record<string, string>> = {}): Promise<Installation> {
+    const [postgres, server] = await Promise.all([startTestPostgres(), startTestClickHouse()]);
+    const url = new URL(server.url);
+    url.username = server.username;
+    url.password = server.password;
+    url.pathname = `/${server.database}`;
+    const settings = parseSettings({
+      DATABASE_URL: postgres.url,
+      CLICKHOUSE_URL: url.href,
+      TALLYLINE_PARTITIONS: '2',
+      TALLYLINE_CHUNK_SLOT: '1s',
+      TALLYLINE_CHUNK_OFFSETS: '8',
+      TALLYLINE_TICK_INTERVAL: '200ms',
+      TALLYLINE_FLUSH_INTERVAL: '50ms',
+      TALLYLINE_ALLOWED_LATENESS: '1m',
+      ...environment,
+    });
+    const pool = createPool(postgres.url, logger);
+    const clickhouse = createClickHouse(settings.clickhouse!, logger);
+    await migrate(pool, clickhouse, logger);
+    await clickhouse.close();
+    await pool.end();
+    const stores = await openStores(settings, logger, 'test');
+    return new Installation(settings, stores, async () => {
+      await stores.close();
+      await Promise.all([postgres.stop(), server.stop()]);
+    });
+  }
+
+  async startAggregator(): Promise<void> {
+    const { settings } = this;
+    const registry = new Registry();
+    this.aggregator = await startAggregator({ settings, logger, registry, clock: Date.now }, this.stores);
+  }
+
+  async stopAggregator(): Promise<void> {
+    await this.aggregator?.stop();
+    this.aggregator = null;
+  }
+
+  async apply(catalog: Catalog, effectiveAt = 0): Promise<void> {
+    const options = { effectiveAt, now: Date.now() };
+    await applyCatalog(this.stores.pool, this.stores.eventLog, catalog, JSON.stringify(catalog), options);
+  }
+
+  /** Appends the events in the order given, a few in a record. */
+  async send(events: readonly EventToSend[], recordEventsMax = 5): Promise<void> {
+    const { eventLog } = this.stores;
+    const byPartition = new Map<number, UsageEvent[]>();
+    for (const event of events.map(usageEvent)) {
+      const partition = partitionOf(event.dedupKey, eventLog.partitions);
+      byPartition.set(partition, [...(byPartition.get(partition) ?? []), event]);
+    }
+    for (const [partition, all] of byPartition) {
+      const records: Buffer[] = [];
+      for (let i = 0; i < all.length; i += recordEventsMax) {
+        records.push(encodeEventBatch(all.slice(i, i + recordEventsMax)));
+      }
+      await eventLog.append(partition, records);
+    }
+    this.decided += events.length;
+  }
+
+  /** Appends bytes that are no record. */
+  async sendRaw(partition: number, bytes: Buffer): Promise<void> {
+    await this.stores.eventLog.append(partition, [bytes]);
+    this.decided += 1;
+  }
+
+  /** Resolves once every event that was sent is in a sealed chunk. */
+  async untilSealed(): Promise<void> {
+    const sealed = async (): Promise<number> => {
+      const { rows } = await this.stores.pool.query<{ decided: number }>(
+        'SELECT coalesce(sum(accepted + duplicate + conflict + too_late + poison), 0)::int AS decided FROM tallyline.chunk_seals',
+      );
+      return rows[0]!.decided;
+    };
+    await until(async () => (await sealed()) === this.decided, 'everything sent is sealed', 30_000, 50);
+  }
+
+  /** Rates until nothing is due. */
+  async rate(): Promise<void> {
+    const loop = new RatingLoop({
+      store: storedRating(this.stores.pool, this.stores.clickhouse),
+      metrics: createRaterMetrics(new Registry()),
+      logger,
+      clock: Date.now,
+      allowedLatenessMs: this.settings.allowedLatenessMs,
+    });
+    await until(async () => (await loop.step()) === 'idle', 'everything due is rated', 30_000);
+  }
+
+  async stop(): Promise<void> {
+    await this.stopAggregator();
+    await this.release();
+  }
+}
