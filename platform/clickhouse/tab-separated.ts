@@ -15,7 +15,7 @@ const BACKSLASH = 0x5c;
 const MILLIS_MIN = Date.UTC(1900, 0, 1);
 const MILLIS_MAX = Date.UTC(2299, 11, 31);
 
-const INITIAL_BYTES = 64 * 1024;
+const INITIAL_BYTES = 8 * 1024;
 
 /** A growing buffer of rows: write the columns of a row in order, then `endRow`. */
 export class TabSeparatedBody {

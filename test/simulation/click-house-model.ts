@@ -1,0 +1,534 @@
+// ClickHouse as a model: tables of row versions with the semantics of ReplacingMergeTree, for the statements of the
+// aggregator as text and for the reads of the rater as calls. A read with FINAL sees, of rows with one key, the one of the
+// highest version (of equal ones the last inserted); a read without sees all of them.
+import { xxh64 } from '@node-rs/xxhash';
+import type { Seal } from '../../aggregator/seal-store.ts';
+import { type ClickHouse, ClickHouseError } from '../../platform/clickhouse/click-house.ts';
+import { Network } from './network.ts';
+import type { Random } from './random.ts';
+import type { Process, Scheduler } from './scheduler.ts';
+import { parseSelect, type RowFilter } from './select.ts';
+
+export interface EventRow {
+  readonly kind: 'event';
+  readonly generation: number;
+  readonly partition: number;
+  readonly offset: number;
+  readonly index: number;
+  readonly epoch: number;
+  readonly tenant: string;
+  readonly id: string;
+  /** Latin-1 text of the bytes. */
+  readonly dedupKey: string;
+  readonly payloadHash: bigint;
+  readonly liveUntil: number;
+  readonly checksum: bigint;
+}
+
+export interface RollUpRow {
+  readonly kind: 'roll-up';
+  readonly generation: number;
+  readonly partition: number;
+  readonly chunk: number;
+  readonly epoch: number;
+  readonly version: number;
+  readonly tenant: string;
+  readonly meter: string;
+  readonly subject: string;
+  readonly windowStart: number;
+  readonly groupValues: readonly string[];
+  /** Decimal text. */
+  readonly value: string;
+  readonly eventCount: number;
+  /** Event time, T, offset, index: the order of a `latest` meter's values. */
+  readonly latest: readonly [number, number, number, number];
+  readonly uniqueValues: readonly string[];
+  readonly checksum: bigint;
+}
+
+export interface RejectRow {
+  readonly kind: 'reject';
+  readonly generation: number;
+  readonly partition: number;
+  readonly offset: number;
+  readonly index: number;
+  readonly epoch: number;
+  readonly reason: string;
+  readonly tenant: string;
+  readonly checksum: bigint;
+}
+
+type Row = EventRow | RollUpRow | RejectRow;
+
+interface Stored<R extends Row> {
+  readonly row: R;
+  readonly version: number;
+  readonly part: Part;
+}
+
+/** What one insert wrote into one month of one table. */
+interface Part {
+  readonly table: string;
+  readonly insertedAt: number;
+  isAcknowledged: boolean;
+  isLost: boolean;
+}
+
+/** Rows by key, each with all its versions in order of insertion. */
+type Versions<R extends Row> = Map<string, Stored<R>[]>;
+
+/** Rows of one partition of the log by bucket. */
+interface Shelf<R extends Row> {
+  readonly buckets: Map<number, Versions<R>>;
+}
+
+/** Buckets to look into, both ends included. */
+export interface BucketRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+export class Table<R extends Row> {
+  private readonly byPartition = new Map<number, Shelf<R>>();
+  /** Rows that lie together in the log (or in a chunk) share a bucket, so that a read need not look at all. */
+  readonly bucketOf: (place: number) => number;
+
+  constructor(bucketOf: (place: number) => number) {
+    this.bucketOf = bucketOf;
+  }
+
+  add(partition: number, place: number, key: string, stored: Stored<R>): void {
+    let shelf = this.byPartition.get(partition);
+    if (shelf === undefined) {
+      shelf = { buckets: new Map() };
+      this.byPartition.set(partition, shelf);
+    }
+    const bucket = this.bucketOf(place);
+    let rows = shelf.buckets.get(bucket);
+    if (rows === undefined) {
+      rows = new Map();
+      shelf.buckets.set(bucket, rows);
+    }
+    const versions = rows.get(key);
+    if (versions === undefined) rows.set(key, [stored]);
+    else versions.push(stored);
+  }
+
+  private *versionsIn(partition: number, range: BucketRange | null): Iterable<Stored<R>[]> {
+    const shelf = this.byPartition.get(partition);
+    if (shelf === undefined) return;
+    if (range === null || range.to - range.from > shelf.buckets.size) {
+      for (const [bucket, rows] of shelf.buckets) {
+        if (range === null || (bucket >= range.from && bucket <= range.to)) yield* rows.values();
+      }
+      return;
+    }
+    for (let bucket = range.from; bucket <= range.to; bucket++) {
+      const rows = shelf.buckets.get(bucket);
+      if (rows !== undefined) yield* rows.values();
+    }
+  }
+
+  /** As FINAL gives them, of what had been inserted by `asOf`. */
+  final(partition: number, asOf: number, range: BucketRange | null = null): R[] {
+    const found: R[] = [];
+    for (const versions of this.versionsIn(partition, range)) {
+      let best: Stored<R> | null = null;
+      for (const stored of versions) {
+        if (stored.part.isLost || stored.part.insertedAt > asOf) continue;
+        if (best === null || stored.version >= best.version) best = stored;
+      }
+      if (best !== null) found.push(best.row);
+    }
+    return found;
+  }
+
+  /** Without FINAL: every version that no merge has taken away yet. */
+  all(partition: number, asOf: number, range: BucketRange | null = null): R[] {
+    const found: R[] = [];
+    for (const versions of this.versionsIn(partition, range)) {
+      for (const { row, part } of versions) if (!part.isLost && part.insertedAt <= asOf) found.push(row);
+    }
+    return found;
+  }
+
+  partitions(): Iterable<number> {
+    return this.byPartition.keys();
+  }
+
+  /** A merge keeps the last version of each key only, and writes it into one part with the others. */
+  merge(into: Part, of: ReadonlySet<Part>): void {
+    for (const rows of [...this.byPartition.values()].flatMap(({ buckets }) => [...buckets.values()])) {
+      for (const [key, versions] of rows) {
+        const merging = versions.filter(({ part }) => of.has(part) && !part.isLost);
+        if (merging.length === 0) continue;
+        const best = merging.reduce((a, b) => (b.version >= a.version ? b : a));
+        const at = versions.lastIndexOf(best);
+        const kept = versions.map((each, i) => (i === at ? { ...best, part: into } : each));
+        rows.set(
+          key,
+          kept.filter((each) => each.part === into || !of.has(each.part)),
+        );
+      }
+    }
+  }
+}
+
+interface Sum {
+  count: number;
+  checksum: bigint;
+}
+const sumsOf = (seals: readonly Seal[]): Sum[] => seals.map(() => ({ count: 0, checksum: 0n }));
+
+const unescapes: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', '\\': '\\', "'": "'" };
+const plain = (text: string): string =>
+  text.includes('\\') ? text.replace(/\\(.)/g, (_, char: string) => unescapes[char] ?? char) : text;
+const utf8 = (latin1: string): string => {
+  for (let i = 0; i < latin1.length; i++)
+    if (latin1.charCodeAt(i) > 127) return Buffer.from(latin1, 'latin1').toString('utf8');
+  return latin1;
+};
+const textOf = (column: string): string => utf8(plain(column));
+const textsOf = (column: string): string[] => {
+  const inner = column.slice(1, -1);
+  return inner === '' ? [] : [...inner.matchAll(/'((?:[^'\\]|\\.)*)'/g)].map((match) => textOf(match[1]!));
+};
+const millisOf = (column: string): number => Date.parse(`${column.replace(' ', 'T')}Z`);
+const monthOf = (time: number): string => new Date(time).toISOString().slice(0, 7);
+
+export class ClickHouseModel {
+  readonly network: Network;
+  readonly events = new Table<EventRow>((offset) => offset >> 3);
+  readonly rollUps = new Table<RollUpRow>((chunk) => chunk);
+  readonly rejects = new Table<RejectRow>((offset) => offset >> 3);
+  manifests = 0;
+  private readonly scheduler: Scheduler;
+  private readonly random: Random;
+  private parts: Part[] = [];
+  /** Reads see what was inserted by then; null: everything. */
+  private staleUntil = 0;
+  private staleAsOf = 0;
+  /** The next inserts store only some of their parts and fail. */
+  private partial = 0;
+  private crashes = 0;
+  private hasLost = false;
+
+  constructor(scheduler: Scheduler, random: Random) {
+    this.scheduler = scheduler;
+    this.random = random;
+    this.network = new Network('clickhouse', scheduler, random.fork('network'), {
+      refused: () => new ClickHouseError('refused (simulated)', 202, true),
+      unanswered: () => new ClickHouseError('no answer (simulated)', null, true),
+    });
+  }
+
+  /** Reads go to a replica that got nothing since now, for a while. */
+  serveStale(forMs: number): void {
+    this.staleAsOf = this.scheduler.now;
+    this.staleUntil = this.scheduler.now + forMs;
+  }
+
+  failPartially(inserts: number): void {
+    this.partial += inserts;
+  }
+
+  /** The server dies. Parts that nobody was told of may be gone; an insert that was answered is on disk. */
+  crash(downMs: number): void {
+    this.crashes++;
+    for (const part of this.parts) {
+      if (!part.isAcknowledged && this.random.chance(0.5)) part.isLost = true;
+    }
+    this.network.crash();
+    this.network.awayUntil = Math.max(this.network.awayUntil, this.scheduler.now + downMs);
+  }
+
+  /** A part that was answered for is lost, as by a disk. `merged`: one that others had been merged into. */
+  losePart(merged: boolean): void {
+    const there = this.parts.filter((part) => !part.isLost && part.isAcknowledged && part.table !== 'manifests');
+    if (there.length === 0) return;
+    const recent = there.slice(-200);
+    const part = this.random.pick(recent);
+    if (merged) {
+      const with_ = new Set(recent.filter((each) => each.table === part.table && this.random.chance(0.1)));
+      with_.add(part);
+      this.merge(part.table, with_).isLost = true;
+    } else part.isLost = true;
+    this.hasLost = true;
+    this.scheduler.note(`part of ${part.table} lost`, part.insertedAt);
+  }
+
+  private merge(table: string, of: ReadonlySet<Part>): Part {
+    const newest = Math.max(...[...of].map((part) => part.insertedAt));
+    const into: Part = { table, insertedAt: newest, isAcknowledged: true, isLost: false };
+    if (table.startsWith('usage_events')) this.events.merge(into, of);
+    else if (table.startsWith('usage_rollups')) this.rollUps.merge(into, of);
+    else this.rejects.merge(into, of);
+    this.parts.push(into);
+    this.parts = this.parts.filter((part) => !of.has(part));
+    return into;
+  }
+
+  /** Whether a part was lost since this was asked last. */
+  takeHasLost(): boolean {
+    const { hasLost } = this;
+    this.hasLost = false;
+    return hasLost;
+  }
+
+  heal(): void {
+    this.network.disarm();
+    this.partial = 0;
+    this.staleUntil = 0;
+  }
+
+  /** The first sealed chunk of a partition whose rows are not what was sealed. */
+  firstDamaged(seals: readonly Seal[]): number | null {
+    const partition = seals[0]?.partition;
+    if (partition === undefined) return null;
+    const sums = { events: sumsOf(seals), rejects: sumsOf(seals), rollUps: sumsOf(seals) };
+    const chunkAt = (offset: number): number => {
+      let low = 0;
+      let high = seals.length;
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (seals[middle]!.endOffset <= offset) low = middle + 1;
+        else high = middle;
+      }
+      return low;
+    };
+    const add = (sum: Sum[], chunk: number, row: Row): void => {
+      if (chunk >= seals.length || row.epoch < Number(seals[chunk]!.epoch)) return;
+      sum[chunk]!.count++;
+      sum[chunk]!.checksum += row.checksum;
+    };
+    const now = Number.POSITIVE_INFINITY;
+    for (const row of this.events.final(partition, now)) add(sums.events, chunkAt(row.offset), row);
+    for (const row of this.rejects.final(partition, now)) add(sums.rejects, chunkAt(row.offset), row);
+    for (const row of this.rollUps.final(partition, now)) add(sums.rollUps, row.chunk, row);
+    for (const seal of seals) {
+      for (const table of ['events', 'rejects', 'rollUps'] as const) {
+        const { count, checksum } = sums[table][seal.chunk]!;
+        if (count !== seal[table].count || BigInt.asUintN(64, checksum) !== seal[table].checksum) return seal.chunk;
+      }
+    }
+    return null;
+  }
+
+  /** What a read may see. */
+  asOf(): number {
+    return this.scheduler.now < this.staleUntil ? this.staleAsOf : Number.POSITIVE_INFINITY;
+  }
+
+  clientOf(process: Process): ClickHouse {
+    const { network } = this;
+    return {
+      insert: (table, columns, body) => {
+        // The bytes as they are now: the caller is free to use its buffer again once it has given up.
+        const text = Buffer.concat(body).toString('latin1');
+        return network.call<void>(process, `insert ${table}`, (reply) => this.insert(table, columns, text, reply));
+      },
+      query: <RowOut>(sql: string, params: Readonly<Record<string, unknown>> = {}) =>
+        network.call<RowOut[]>(process, 'query', (reply) => reply({ value: this.select(sql, params) as RowOut[] })),
+      stream: (sql, params = {}) => this.stream(process, sql, params),
+      command: async () => {},
+      close: async () => {},
+    };
+  }
+
+  /** A read that the model answers as a call. */
+  read<Result>(process: Process, what: string, work: (asOf: number) => Result): Promise<Result> {
+    return this.network.call<Result>(process, what, (reply) => reply({ value: work(this.asOf()) }));
+  }
+
+  private async *stream(
+    process: Process,
+    sql: string,
+    params: Readonly<Record<string, unknown>>,
+  ): AsyncIterable<readonly unknown[][]> {
+    const rows = await this.network.call<unknown[][]>(process, 'stream', (reply) =>
+      reply({ value: this.select(sql, params) as unknown[][] }),
+    );
+    // In blocks, as they come over the wire.
+    for (let i = 0; i < rows.length; i += 100) yield rows.slice(i, i + 100);
+  }
+
+  private insert(
+    table: string,
+    columns: readonly string[],
+    text: string,
+    reply: (outcome: { value: undefined } | { error: unknown }) => void,
+  ): void {
+    const { scheduler } = this;
+    const parts = new Map<string, Part | null>();
+    const isPartial = this.partial > 0;
+    if (isPartial) this.partial--;
+    const partOf = (month: string): Part | null => {
+      const known = parts.get(month);
+      if (known !== undefined) return known;
+      const isStored = !isPartial || this.random.chance(0.5);
+      const part = isStored ? { table, insertedAt: scheduler.now, isAcknowledged: false, isLost: false } : null;
+      parts.set(month, part);
+      if (part !== null) this.parts.push(part);
+      return part;
+    };
+    const at = new Map(columns.map((column, i) => [column, i]));
+    let start = 0;
+    while (start < text.length) {
+      const end = text.indexOf('\n', start);
+      const cells = text.slice(start, end).split('\t');
+      start = end + 1;
+      this.insertRow(table, (column) => cells[at.get(column)!]!, partOf);
+    }
+    scheduler.note(`insert ${table}`, text.length);
+    if (isPartial) {
+      reply({ error: new ClickHouseError('too many parts (simulated)', 252, true) });
+      return;
+    }
+    // Visible at once, durable a moment later (fsync), and answered only then.
+    const { crashes } = this;
+    scheduler.after(
+      this.random.int(1, 30),
+      () => {
+        if (crashes !== this.crashes) return;
+        for (const part of parts.values()) if (part !== null) part.isAcknowledged = true;
+        reply({ value: undefined });
+      },
+      'fsync',
+    );
+  }
+
+  private insertRow(table: string, cell: (column: string) => string, partOf: (month: string) => Part | null): void {
+    const number = (column: string): number => Number(cell(column));
+    const place = (): { generation: number; partition: number; epoch: number } => ({
+      generation: number('generation'),
+      partition: number('partition'),
+      epoch: number('epoch'),
+    });
+    switch (table) {
+      case 'usage_events': {
+        const part = partOf(cell('accepted_at').slice(0, 7));
+        if (part === null) return;
+        const dedupKey = plain(cell('dedup_key'));
+        const payloadHash = BigInt(cell('payload_hash'));
+        const row: EventRow = {
+          kind: 'event',
+          ...place(),
+          offset: number('offset'),
+          index: number('index'),
+          tenant: textOf(cell('tenant')),
+          id: textOf(cell('id')),
+          dedupKey,
+          payloadHash,
+          liveUntil: Math.max(millisOf(cell('accepted_at')), millisOf(cell('event_time'))),
+          checksum: Buffer.from(dedupKey, 'latin1').readBigUInt64LE(0) ^ payloadHash,
+        };
+        this.events.add(row.partition, row.offset, `${row.generation}/${row.offset}/${row.index}`, {
+          row,
+          version: row.epoch,
+          part,
+        });
+        return;
+      }
+      case 'usage_rollups': {
+        const windowStart = number('window_start') * 1000;
+        const part = partOf(monthOf(windowStart));
+        if (part === null) return;
+        const row: RollUpRow = {
+          kind: 'roll-up',
+          ...place(),
+          chunk: number('chunk'),
+          version: number('version'),
+          tenant: textOf(cell('tenant')),
+          meter: textOf(cell('meter')),
+          subject: textOf(cell('subject')),
+          windowStart,
+          groupValues: textsOf(cell('group_values')),
+          value: cell('value'),
+          eventCount: number('event_count'),
+          latest: [
+            number('latest_event_time'),
+            number('latest_accepted_at'),
+            number('latest_offset'),
+            number('latest_index'),
+          ],
+          uniqueValues: textsOf(cell('unique_values')),
+          checksum: BigInt(cell('row_hash')),
+        };
+        const key = JSON.stringify([
+          ...[row.generation, row.chunk, row.tenant, row.meter, row.subject, row.windowStart],
+          ...row.groupValues,
+        ]);
+        this.rollUps.add(row.partition, row.chunk, key, { row, version: row.version, part });
+        return;
+      }
+      case 'event_rejects': {
+        const part = partOf(cell('rejected_at').slice(0, 7));
+        if (part === null) return;
+        const row: RejectRow = {
+          kind: 'reject',
+          ...place(),
+          offset: number('offset'),
+          index: number('index'),
+          reason: cell('reason'),
+          tenant: textOf(cell('tenant')),
+          checksum: xxh64(Buffer.from(plain(cell('bytes')), 'latin1')),
+        };
+        this.rejects.add(row.partition, row.offset, `${row.generation}/${row.offset}/${row.index}`, {
+          row,
+          version: row.epoch,
+          part,
+        });
+        return;
+      }
+      case 'manifests':
+        if (partOf('') !== null) this.manifests++;
+        return;
+      default:
+        throw new Error(`the model has no table ${table}`);
+    }
+  }
+
+  private select(sql: string, params: Readonly<Record<string, unknown>>): unknown[] {
+    const { table, isFinal, columns, filter } = parseSelect(sql);
+    const asOf = this.asOf();
+    const rows =
+      table === 'usage_events'
+        ? this.found(this.events, isFinal, filter, params, asOf)
+        : table === 'usage_rollups'
+          ? this.found(this.rollUps, isFinal, filter, params, asOf)
+          : this.found(this.rejects, isFinal, filter, params, asOf);
+    if (columns === 'count and checksum') {
+      let checksum = 0n;
+      for (const row of rows) checksum += row.checksum;
+      return [{ count: String(rows.length), checksum: BigInt.asUintN(64, checksum).toString() }];
+    }
+    const events = rows as EventRow[];
+    events.sort((a, b) => a.offset - b.offset || a.index - b.index);
+    return events.map((row) => [
+      Buffer.from(row.dedupKey, 'latin1').toString('hex').toUpperCase(),
+      row.payloadHash.toString(),
+      String(row.liveUntil),
+      String(row.offset),
+      String(row.epoch),
+    ]);
+  }
+
+  private found<R extends Row>(
+    table: Table<R>,
+    isFinal: boolean,
+    filter: RowFilter,
+    params: Readonly<Record<string, unknown>>,
+    asOf: number,
+  ): R[] {
+    const found: R[] = [];
+    const keep = filter(params);
+    const range = filter.rangeOf(params);
+    const buckets = range && { from: table.bucketOf(range.from), to: table.bucketOf(range.to) };
+    for (const partition of table.partitions()) {
+      if (filter.isByPartition && partition !== params.partition) continue;
+      const rows = isFinal ? table.final(partition, asOf, buckets) : table.all(partition, asOf, buckets);
+      for (const row of rows) if (keep(row as unknown as Record<string, number>)) found.push(row);
+    }
+    return found;
+  }
+}

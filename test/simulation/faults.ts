@@ -1,0 +1,136 @@
+// What each kind of fault of a plan does to the world.
+import type { CallFault } from './network.ts';
+import { type Fault, HOUR, PARTITIONS } from './plan.ts';
+import type { CommitFault } from './postgres-model.ts';
+import type { Random } from './random.ts';
+import type { Slot, World } from './world.ts';
+
+const downMsOf = (random: Random): number => random.spread(200, 600_000);
+const pauseMsOf = (random: Random): number => random.spread(50, 3 * HOUR);
+
+/** Strikes after some more responses have arrived at the process: between any two steps of what it does. */
+function afterResponses(slot: Slot, count: number, act: () => void): void {
+  const { process } = slot;
+  if (process === null) return;
+  let left = count;
+  process.onResponse = () => {
+    if (left-- > 0) return;
+    process.onResponse = null;
+    act();
+  };
+}
+
+export function strike(world: World, fault: Fault, random: Random): void {
+  const { log, clickhouse, postgres, scheduler } = world;
+  const slot = world.slots[Math.floor(fault.a * world.slots.length)]!;
+  const partition = Math.floor(fault.a * PARTITIONS);
+  const held = log.partitions[partition]!;
+  const count = 1 + Math.floor(fault.b * 4);
+  switch (fault.kind) {
+    case 'crash':
+      world.crash(slot, downMsOf(random));
+      return;
+    case 'crash after responses':
+      afterResponses(slot, random.spread(1, 60), () => world.crash(slot, downMsOf(random)));
+      return;
+    case 'pause':
+      world.pause(slot, pauseMsOf(random));
+      return;
+    case 'pause after responses':
+      afterResponses(slot, random.spread(1, 60), () => world.pause(slot, pauseMsOf(random)));
+      return;
+    case 'move partition':
+      log.move(partition);
+      return;
+    case 'shuffle partitions':
+      for (let each = 0; each < PARTITIONS; each++) if (random.chance(0.5)) log.move(each);
+      return;
+    case 'log call': {
+      const what = random.pick(['append', 'append', 'append', 'bounds']);
+      const how = random.pick<CallFault>(['refuse', 'lose_request', 'lose_response', 'lose_response', 'late']);
+      for (let i = 0; i < count; i++) log.network.arm(what, how);
+      return;
+    }
+    case 'log copies':
+      held.copies += count;
+      return;
+    case 'log gap':
+      held.gap += random.spread(1, 100);
+      return;
+    case 'log away':
+      log.network.awayUntil = scheduler.now + random.spread(500, 120_000);
+      return;
+    case 'log clock back':
+      held.clockOffsetMs -= random.spread(1_000, 2 * HOUR);
+      scheduler.after(random.spread(60_000, 12 * HOUR), () => (held.clockOffsetMs = 0), 'clock');
+      return;
+    case 'log clock ahead': {
+      const aheadMs = random.spread(60_000, 2 * HOUR);
+      held.clockOffsetMs += aheadMs;
+      if (aheadMs > HOUR - 10_000) {
+        world.excuses.clockAheadUntil = Math.max(world.excuses.clockAheadUntil, scheduler.now + 6 * HOUR);
+      }
+      scheduler.after(random.spread(10_000, HOUR), () => (held.clockOffsetMs = 0), 'clock');
+      return;
+    }
+    case 'log expires':
+      held.startOffset = Math.max(
+        held.startOffset,
+        Math.floor(postgres.progress[partition]!.nextOffset * fault.b * 0.5),
+      );
+      return;
+    case 'log expires too much': {
+      const before = held.startOffset;
+      held.startOffset = held.endOffset;
+      const restoredAt = scheduler.now + random.spread(60_000, 2 * HOUR);
+      world.excuses.offsetsGoneUntil = Math.max(world.excuses.offsetsGoneUntil, restoredAt + 60_000);
+      scheduler.after(restoredAt - scheduler.now, () => (held.startOffset = before), 'restore');
+      return;
+    }
+    case 'log garbage':
+      world.writeGarbage(partition, random);
+      return;
+    case 'clickhouse call': {
+      const what = random.pick([
+        'insert',
+        'insert',
+        'insert usage_events',
+        'insert usage_rollups',
+        'query',
+        'stream',
+        '',
+      ]);
+      const how = random.pick<CallFault>(
+        what.startsWith('insert')
+          ? ['refuse', 'lose_request', 'lose_response', 'late', 'late']
+          : ['refuse', 'lose_request', 'lose_response'],
+      );
+      for (let i = 0; i < count; i++) clickhouse.network.arm(what, how);
+      return;
+    }
+    case 'clickhouse partial insert':
+      clickhouse.failPartially(count);
+      return;
+    case 'clickhouse stale replica':
+      clickhouse.serveStale(random.spread(100, 300_000));
+      return;
+    case 'clickhouse crash':
+      clickhouse.crash(random.spread(200, 120_000));
+      return;
+    case 'clickhouse loses a part':
+      clickhouse.losePart(random.chance(0.3));
+      return;
+    case 'postgres call': {
+      const how = random.pick<CallFault>(['refuse', 'lose_request', 'lose_response', 'lose_response']);
+      for (let i = 0; i < count; i++) postgres.network.arm('', how);
+      return;
+    }
+    case 'postgres commit':
+      for (let i = 0; i < count; i++)
+        postgres.armCommit(random.pick<CommitFault>(['before', 'after', 'after', 'serialisation']));
+      return;
+    case 'postgres fails over':
+      postgres.failOver(random.spread(500, 120_000));
+      return;
+  }
+}

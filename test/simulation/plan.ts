@@ -1,0 +1,214 @@
+// What happens in a run, drawn from its seed before it starts: what clients send and when, which catalogs come into force,
+// and which faults strike. A failing run is shrunk by leaving entries out, so each entry stands for itself.
+import type { Catalog } from '../../domain/catalog.ts';
+import { catalogsOf } from './catalogs.ts';
+import type { Random } from './random.ts';
+
+export const HOUR = 3_600_000;
+export const DAY = 24 * HOUR;
+/** A Friday evening, so that the month ends on the third day. */
+export const STARTS_AT = Date.UTC(2026, 10, 27, 20);
+export const ENDS_AT = STARTS_AT + 7 * DAY;
+export const PARTITIONS = 12;
+export const GATEWAYS = 3;
+export const AGGREGATORS = 4;
+export const RATERS = 2;
+export const TENANTS = ['acme', 'globex', 'acme-b'];
+
+/** An event as a client writes it. */
+export interface ClientEvent {
+  readonly id: string;
+  readonly source?: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly time?: string;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
+export interface ClientRequest {
+  readonly at: number;
+  readonly tenant: string;
+  readonly events: readonly ClientEvent[];
+  /** How often the client sends the request again when it gets no 200. */
+  readonly retries: number;
+}
+
+export type FaultKind =
+  | 'crash'
+  | 'crash after responses'
+  | 'pause'
+  | 'pause after responses'
+  | 'move partition'
+  | 'shuffle partitions'
+  | 'log call'
+  | 'log copies'
+  | 'log gap'
+  | 'log away'
+  | 'log clock back'
+  | 'log clock ahead'
+  | 'log expires'
+  | 'log expires too much'
+  | 'log garbage'
+  | 'clickhouse call'
+  | 'clickhouse partial insert'
+  | 'clickhouse stale replica'
+  | 'clickhouse crash'
+  | 'clickhouse loses a part'
+  | 'postgres call'
+  | 'postgres commit'
+  | 'postgres fails over';
+
+export interface Fault {
+  readonly at: number;
+  readonly kind: FaultKind;
+  /** Numbers that say which and how much, each in [0, 1). */
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+}
+
+export interface CatalogChange {
+  readonly at: number;
+  readonly catalog: Catalog;
+}
+
+export interface Plan {
+  readonly seed: number;
+  readonly requests: readonly ClientRequest[];
+  readonly faults: readonly Fault[];
+  readonly catalogs: readonly CatalogChange[];
+  readonly chunkOffsets: number;
+  readonly slotMs: number;
+  readonly horizonMs: number;
+  readonly allowedLatenessMs: number;
+}
+
+const weights: Readonly<Record<FaultKind, number>> = {
+  crash: 6,
+  'crash after responses': 12,
+  pause: 6,
+  'pause after responses': 10,
+  'move partition': 16,
+  'shuffle partitions': 2,
+  'log call': 14,
+  'log copies': 6,
+  'log gap': 5,
+  'log away': 2,
+  'log clock back': 3,
+  'log clock ahead': 2,
+  'log expires': 3,
+  'log expires too much': 0.6,
+  'log garbage': 4,
+  'clickhouse call': 22,
+  'clickhouse partial insert': 8,
+  'clickhouse stale replica': 4,
+  'clickhouse crash': 4,
+  'clickhouse loses a part': 1.5,
+  'postgres call': 12,
+  'postgres commit': 14,
+  'postgres fails over': 3,
+};
+
+export function planOf(random: Random): Plan {
+  const rules = random.fork('rules');
+  const horizonMs = rules.int(24, 60) * HOUR;
+  // Clients are busy now and then, so that what they do at once meets itself and the faults.
+  const busy = Array.from({ length: 70 }, () => rules.int(STARTS_AT + 60_000, ENDS_AT - HOUR)).sort((a, b) => a - b);
+  return {
+    seed: random.seed,
+    requests: requestsOf(random.fork('requests'), busy, horizonMs),
+    faults: faultsOf(random.fork('faults'), busy),
+    catalogs: catalogsOf(random.fork('catalogs')),
+    chunkOffsets: rules.int(6, 40),
+    slotMs: rules.pick([4, 8, 12]) * HOUR,
+    horizonMs,
+    allowedLatenessMs: rules.pick([0, 10 * 60_000, 2 * HOUR]),
+  };
+}
+
+function weighted<Kind>(at: number, kinds: readonly (readonly [Kind, number])[]): Kind {
+  let sum = 0;
+  for (const [kind, weight] of kinds) {
+    sum += weight;
+    if (at < sum) return kind;
+  }
+  return kinds[0]![0];
+}
+
+function faultsOf(random: Random, busy: readonly number[]): Fault[] {
+  const kinds = Object.entries(weights) as [FaultKind, number][];
+  const total = kinds.reduce((sum, [, weight]) => sum + weight, 0);
+  const faults: Fault[] = [];
+  for (let left = random.int(100, 300); left > 0; left--) {
+    const kind = weighted(random.next() * total, kinds);
+    // Where something is going on: while clients send, and just after the full hours, when ticks end chunks.
+    const base = random.chance(0.6)
+      ? random.pick(busy)
+      : STARTS_AT + HOUR * random.int(1, Math.floor((ENDS_AT - STARTS_AT) / HOUR) - 1);
+    faults.push({ at: base + random.int(0, 20_000), kind, a: random.next(), b: random.next(), c: random.next() });
+  }
+  return faults.sort((a, b) => a.at - b.at);
+}
+
+const EVENTS = 3_700;
+
+function requestsOf(random: Random, busy: readonly number[], horizonMs: number): ClientRequest[] {
+  const requests: ClientRequest[] = [];
+  const sent: { readonly tenant: string; readonly event: ClientEvent; readonly at: number }[] = [];
+  const add = (at: number, tenant: string, events: ClientEvent[]): void => {
+    if (at < ENDS_AT - 60_000) requests.push({ at, tenant, events, retries: random.pick([0, 1, 3, 8, 8, 8]) });
+  };
+  let id = 0;
+  while (id < EVENTS) {
+    const start = random.pick(busy);
+    for (let n = random.int(2, 12); n > 0; n--) {
+      // Clients that send at the same moment share a batch of the gateway.
+      const at = start + random.pick([0, 2, 2, 3, 5, 5, 200, random.int(0, 20_000)]);
+      const tenant = random.pick(TENANTS);
+      const events = Array.from({ length: random.spread(1, 40) }, () => newEvent(random, at, `e${id++}`, horizonMs));
+      add(at, tenant, events);
+      for (const event of events) sent.push({ tenant, event, at });
+      // Sent twice at once, by way of two gateways; or again at any time, up to when its key is long dead.
+      if (random.chance(0.1)) add(at + random.spread(1, 2_000), tenant, events);
+      if (random.chance(0.1)) add(at + random.spread(1_000, 4 * DAY), tenant, events);
+    }
+  }
+  for (let n = 150; n > 0; n--) {
+    const { tenant, event, at } = random.pick(sent);
+    const later = at + random.spread(1, 3 * DAY);
+    if (random.chance(0.4)) {
+      // The same event with its keys in another order is still the same.
+      add(later, tenant, [{ ...event, data: Object.fromEntries(Object.entries(event.data).reverse()) }]);
+    } else if (random.chance(0.5)) {
+      add(later, tenant, [{ ...event, data: { ...event.data, n: random.int(1, 9) + 1_000 } }]);
+    } else {
+      // The same id at another tenant or source is another event.
+      add(later, random.pick(TENANTS), [{ ...event, source: random.pick(['', 'a', 'b']) }]);
+    }
+  }
+  return requests.sort((a, b) => a.at - b.at);
+}
+
+function newEvent(random: Random, at: number, id: string, horizonMs: number): ClientEvent {
+  const subject = `cus_${random.int(1, 6)}`;
+  const type = random.pick(['call', 'call', 'call', 'gauge', 'login', 'other']);
+  const data: Record<string, unknown> = { model: random.pick(['a', 'b', "c'\t"]) };
+  if (random.chance(0.95))
+    data.n = random.chance(0.3) ? `${random.int(0, 40)}.${random.int(1, 99)}` : random.int(0, 500);
+  if (random.chance(0.3)) data.c = random.int(1, 20);
+  if (type === 'login') data.user = `u${random.int(1, 30)}`;
+  if (type === 'gauge') data.v = random.int(-50, 1_000);
+  const kind = random.next();
+  if (kind < 0.3) return { id, type, subject, data };
+  // Mostly now, some late, a few at the very edge of the horizon or a little ahead.
+  const ago =
+    kind < 0.75
+      ? random.int(-60_000, 60_000)
+      : kind < 0.95
+        ? random.spread(60_000, 20 * HOUR)
+        : kind < 0.98
+          ? horizonMs + random.int(-30_000, 90 * 60_000)
+          : -random.int(0, 240_000);
+  const time = new Date(at - ago).toISOString();
+  return { id, type, subject, time, ...(random.chance(0.2) && { source: 'app' }), data };
+}

@@ -1,0 +1,308 @@
+// Postgres as a model: transactions whose writes appear at once when they commit, row locks that are held until then, and
+// connections that may break before or after. Behind it are the ports of the aggregator (seals) and of the rater (money).
+import type { RepairOutcome, RepairRequest, RepairRequests } from '../../aggregator/chunk-repairs.ts';
+import type { PartitionProgress, Seal, SealTables, SealTransaction } from '../../aggregator/seal-store.ts';
+import type { CatalogVersion } from '../../domain/catalog.ts';
+import { Network } from './network.ts';
+import type { Random } from './random.ts';
+import type { Process, Scheduler } from './scheduler.ts';
+
+/** As pg reports them: what is transient is told by the code. */
+function postgresError(message: string, code: string | null): Error {
+  const error = new Error(`${message} (simulated)`);
+  if (code !== null) (error as { code?: string }).code = code;
+  return error;
+}
+
+export type CommitFault = 'before' | 'after' | 'serialisation';
+
+/** A server session in a transaction. */
+interface Session {
+  isBroken: boolean;
+  readonly locks: string[];
+  readonly writes: (() => void)[];
+}
+
+/** How a port's transaction reaches the server. */
+export interface Statements {
+  /** Runs at the server, on what is committed at that moment. */
+  run<Result>(what: string, work: () => Result): Promise<Result>;
+  /** Takes locks one after the other, waiting for each, then runs `work`. */
+  locked<Result>(what: string, keys: readonly string[], work: () => Result): Promise<Result>;
+  /** To be done when the transaction commits. */
+  write(what: string, work: () => void): Promise<void>;
+}
+
+const LOCK_WAIT_MAX_MS = 60_000;
+const IDLE_MAX_MS = 60_000;
+
+export class PostgresModel {
+  readonly network: Network;
+  readonly partitions: number;
+  readonly scheduler: Scheduler;
+  readonly progress: PartitionProgress[];
+  readonly seals: Seal[][];
+  reopenedSeals = 0;
+  published: number | null = null;
+  readonly catalogVersions: CatalogVersion[] = [];
+  publishedVersion = 0;
+  onSeal: (seal: Seal) => void = () => {};
+  onPublish: (watermark: number) => void = () => {};
+  private readonly locks = new Map<string, { holder: Session; readonly waiting: (() => void)[] }>();
+  private readonly repairs = new Map<string, { readonly request: RepairRequest; outcome: RepairOutcome | null }>();
+  private readonly sessions = new Set<Session>();
+  private readonly commitFaults: CommitFault[] = [];
+
+  constructor(partitions: number, scheduler: Scheduler, random: Random) {
+    this.scheduler = scheduler;
+    this.partitions = partitions;
+    this.network = new Network('postgres', scheduler, random.fork('network'), {
+      refused: () => postgresError('connection refused', null),
+      unanswered: () => postgresError('connection terminated unexpectedly', null),
+    });
+    this.progress = Array.from({ length: partitions }, () => ({
+      epoch: 0n,
+      nextOffset: 0,
+      nextChunk: 0,
+      watermark: null,
+      catalogVersion: 0,
+    }));
+    this.seals = this.progress.map(() => []);
+  }
+
+  armCommit(fault: CommitFault): void {
+    this.commitFaults.push(fault);
+  }
+
+  disarm(): void {
+    this.commitFaults.length = 0;
+    this.network.disarm();
+  }
+
+  /** Another server takes over: what was committed is there, every session is gone. */
+  failOver(downMs: number): void {
+    for (const session of [...this.sessions]) this.end(session);
+    this.network.crash();
+    this.network.awayUntil = Math.max(this.network.awayUntil, this.scheduler.now + downMs);
+  }
+
+  /** One statement in a transaction of its own. */
+  statement<Result>(process: Process, what: string, work: () => Result): Promise<Result> {
+    return this.network.call<Result>(process, what, (reply) => reply({ value: work() }));
+  }
+
+  async transaction<Result>(process: Process, work: (statements: Statements) => Promise<Result>): Promise<Result> {
+    const session: Session = { isBroken: false, locks: [], writes: [] };
+    this.sessions.add(session);
+    const at = (what: string, serve: (done: (error?: Error) => void) => void): Promise<void> =>
+      this.inSession(process, session, what, serve);
+    const statements: Statements = {
+      run: async (what, read) => {
+        let result: { value: ReturnType<typeof read> } | null = null;
+        await at(what, (done) => {
+          result = { value: read() };
+          done();
+        });
+        return result!.value;
+      },
+      locked: async (what, keys, read) => {
+        let result: { value: ReturnType<typeof read> } | null = null;
+        await at(what, (done) =>
+          this.lock(session, [...keys].sort(), (error) => {
+            if (error === undefined) result = { value: read() };
+            done(error);
+          }),
+        );
+        return result!.value;
+      },
+      write: (what, apply) =>
+        at(what, (done) => {
+          session.writes.push(apply);
+          done();
+        }),
+    };
+    try {
+      const result = await work(statements);
+      await this.commit(process, session);
+      return result;
+    } catch (error) {
+      this.end(session);
+      throw error;
+    }
+  }
+
+  private commit(process: Process, session: Session): Promise<void> {
+    const fault = this.commitFaults.shift();
+    if (fault !== undefined) this.scheduler.note(`commit fault ${fault}`);
+    return this.inSession(process, session, 'commit', (done) => {
+      if (fault === 'before') this.end(session);
+      if (fault === 'serialisation') this.end(session);
+      if (fault === 'before') {
+        done(postgresError('connection lost before the commit', '08006'));
+        return;
+      }
+      if (fault === 'serialisation') {
+        done(postgresError('could not serialize access', '40001'));
+        return;
+      }
+      for (const write of session.writes) write();
+      this.end(session);
+      done(fault === 'after' ? postgresError('connection lost after the commit', '08006') : undefined);
+    });
+  }
+
+  /** A session whose client says nothing for a minute, or is dead, is ended by the server. */
+  private inSession(
+    process: Process,
+    session: Session,
+    what: string,
+    serve: (done: (error?: Error) => void) => void,
+  ): Promise<void> {
+    return this.network
+      .call<void>(process, what, (reply) => {
+        if (session.isBroken) return reply({ error: postgresError('the session was ended', '57P01') });
+        serve((error) => {
+          reply(error === undefined ? { value: undefined } : { error });
+          if (error === undefined && session.locks.length > 0) {
+            const { length } = session.writes;
+            this.scheduler.after(IDLE_MAX_MS, () => session.writes.length === length && this.end(session), 'idle');
+          }
+        });
+      })
+      .catch((error: unknown) => {
+        // The client closes a connection that it got no answer on; the server ends the session then or later.
+        this.scheduler.after(this.network.latency(), () => this.end(session), 'close');
+        throw error;
+      });
+  }
+
+  private lock(session: Session, keys: readonly string[], done: (error?: Error) => void): void {
+    const [key, ...others] = keys;
+    if (session.isBroken || key === undefined) {
+      done(session.isBroken ? postgresError('the session was ended', '57P01') : undefined);
+      return;
+    }
+    const held = this.locks.get(key);
+    if (held === undefined) {
+      this.locks.set(key, { holder: session, waiting: [] });
+      session.locks.push(key);
+      this.lock(session, others, done);
+      return;
+    }
+    if (held.holder === session) {
+      this.lock(session, others, done);
+      return;
+    }
+    let isOver = false;
+    const timeout = this.scheduler.after(
+      LOCK_WAIT_MAX_MS,
+      () => {
+        isOver = true;
+        done(postgresError('canceling statement due to statement timeout', '57014'));
+      },
+      'lock timeout',
+    );
+    held.waiting.push(() => {
+      if (isOver) return;
+      isOver = true;
+      timeout.run = null;
+      this.lock(session, keys, done);
+    });
+  }
+
+  /** Rolled back, unless it was committed. */
+  private end(session: Session): void {
+    if (!this.sessions.delete(session)) return;
+    session.isBroken = true;
+    for (const key of session.locks) {
+      const { waiting } = this.locks.get(key)!;
+      this.locks.delete(key);
+      for (const next of waiting) this.scheduler.after(0, next, 'lock');
+    }
+  }
+
+  sealTablesOf(process: Process): SealTables {
+    return {
+      inTransaction: (work) => this.transaction(process, (statements) => work(this.sealTransaction(statements))),
+      readEpoch: (partition) => this.statement(process, 'epoch', () => this.progress[partition]?.epoch ?? null),
+      readSealsSince: (partition, nextChunk, since) =>
+        this.statement(process, 'seals', () =>
+          this.seals[partition]!.filter((seal) => seal.chunk < nextChunk && seal.watermark >= since),
+        ),
+      publishWatermark: () => this.statement(process, 'publish', () => this.publish()),
+    };
+  }
+
+  /** As the auditor asks for it: once for one seal. */
+  requestRepair(partition: number, chunk: number, epoch: bigint): void {
+    const key = `${partition}/${chunk}/${epoch}`;
+    if (!this.repairs.has(key)) {
+      this.repairs.set(key, { request: { partition, chunk, epoch, reason: 'audit' }, outcome: null });
+    }
+  }
+
+  /** The log was restored: what could not be repaired may be asked for again. */
+  forgetRefusedRepairs(): void {
+    for (const [key, { outcome }] of this.repairs) if (outcome === 'refused') this.repairs.delete(key);
+  }
+
+  repairRequestsOf(process: Process): RepairRequests {
+    return {
+      readOpen: (partitions) =>
+        this.statement(process, 'repairs', () =>
+          [...this.repairs.values()]
+            .filter(({ request, outcome }) => outcome === null && partitions.includes(request.partition))
+            .map(({ request }) => request),
+        ),
+      decide: ({ partition, chunk, epoch }, outcome) =>
+        this.statement(process, 'decide repair', () => {
+          const repair = this.repairs.get(`${partition}/${chunk}/${epoch}`);
+          if (repair?.outcome === null) repair.outcome = outcome;
+        }),
+    };
+  }
+
+  private publish(): number | null {
+    let least = Number.POSITIVE_INFINITY;
+    for (const { watermark } of this.progress) {
+      if (watermark === null) return null;
+      least = Math.min(least, watermark);
+    }
+    this.published = this.published === null ? least : Math.max(this.published, least);
+    this.onPublish(this.published);
+    return this.published;
+  }
+
+  private sealTransaction({ run, locked, write }: Statements): SealTransaction {
+    return {
+      lockProgress: (partition) =>
+        locked('lock progress', [`partition ${partition}`], () => this.progress[partition] ?? null),
+      saveProgress: (partition, progress) =>
+        write('save progress', () => {
+          this.progress[partition] = progress;
+        }),
+      readSeal: (partition, chunk) => run('read seal', () => this.seals[partition]![chunk] ?? null),
+      insertSeal: (seal) => {
+        // What is referred to is copied: a statement's values are sent, not shared.
+        const row: Seal = {
+          ...seal,
+          outcomesByTenant: new Map(seal.outcomesByTenant),
+          catalogChanges: [...seal.catalogChanges],
+        };
+        return write('insert seal', () => {
+          const seals = this.seals[seal.partition]!;
+          if (seals.length !== seal.chunk)
+            throw new Error(`seal ${seal.chunk} of partition ${seal.partition} is not the next`);
+          seals.push(row);
+          this.scheduler.note('seal', seal.partition, seal.chunk);
+          this.onSeal(row);
+        });
+      },
+      takeBackSeals: (partition, fromChunk) =>
+        write('take back seals', () => {
+          this.reopenedSeals += this.seals[partition]!.splice(fromChunk).length;
+          this.scheduler.note('reopen', partition, fromChunk);
+        }),
+    };
+  }
+}

@@ -1,0 +1,348 @@
+// An independent account of what ought to be counted, from what clients sent and the order in which the log took it. It shares
+// no code with the aggregator: plain Maps and BigInt, one event after the other. Everything that is sealed is compared with
+// it at once; the stores are compared with it at the end.
+import type { Seal } from '../../aggregator/seal-store.ts';
+import type { Catalog } from '../../domain/catalog.ts';
+import type { UsageEvent } from '../../domain/usage-event.ts';
+import type { LogRecord } from '../../platform/event-log/event-log.ts';
+import type { ClientEvent, Plan } from './plan.ts';
+
+export class Violation extends Error {
+  constructor(invariant: string, message: string) {
+    super(`${invariant}: ${message}`);
+    this.name = 'Violation';
+  }
+}
+
+type Outcome = 'accepted' | 'duplicate' | 'conflict' | 'too_late' | 'poison';
+
+/** What a record holds, as its writer knows it. */
+export type Content =
+  | { readonly kind: 'events'; readonly events: readonly UsageEvent[] }
+  | { readonly kind: 'tick' }
+  | { readonly kind: 'catalog'; readonly version: number }
+  | { readonly kind: 'garbage' };
+
+/** One reading of a meter that counts. */
+export interface Reading {
+  readonly partition: number;
+  readonly chunk: number;
+  readonly tenant: string;
+  readonly meter: string;
+  readonly subject: string;
+  readonly windowStart: number;
+  readonly groups: readonly string[];
+  /** In 10^-12. */
+  readonly quantity: bigint;
+  readonly text: string;
+  readonly order: readonly [number, number, number, number];
+}
+
+interface ReferenceChunk {
+  readonly chunk: number;
+  readonly startOffset: number;
+  endOffset: number | null;
+  watermark: number;
+  catalogVersion: number;
+  readonly outcomes: Map<string, Record<Outcome, number>>;
+  readonly accepted: { readonly offset: number; readonly index: number; readonly event: UsageEvent }[];
+  readonly rejected: { readonly offset: number; readonly index: number; readonly outcome: Outcome }[];
+  readonly readings: Reading[];
+}
+
+interface ReferencePartition {
+  readonly records: LogRecord[];
+  /** Records before this one are decided. */
+  decided: number;
+  watermark: number | null;
+  catalogVersion: number;
+  readonly keys: Map<string, { readonly payload: string; readonly liveUntil: number }>;
+  readonly chunks: ReferenceChunk[];
+}
+
+const windowMs: Readonly<Record<string, number>> = { '1m': 60e3, '15m': 900e3, '1h': 3600e3, '1d': 86400e3 };
+
+/** 10^-12 units of a plain decimal. */
+export function unitsOf(value: unknown): bigint {
+  const [integer = '0', fraction = ''] = String(value).split('.');
+  return BigInt(integer + fraction.padEnd(12, '0'));
+}
+
+export class UsageOracle {
+  private readonly plan: Plan;
+  private readonly catalogs: Catalog[] = [];
+  private readonly partitions: ReferencePartition[];
+  private readonly contents = new Map<Buffer, Content>();
+  /** Which client's event an admitted one is. */
+  private readonly origins = new Map<UsageEvent, ClientEvent>();
+  private readonly inLog = new Set<UsageEvent>();
+  private readonly partitionOfKey = new Map<string, number>();
+  acknowledged = 0;
+  readonly counts: Record<Outcome, number> = { accepted: 0, duplicate: 0, conflict: 0, too_late: 0, poison: 0 };
+  private publishedWatermark = Number.NEGATIVE_INFINITY;
+
+  constructor(plan: Plan, partitions: number) {
+    this.plan = plan;
+    this.partitions = Array.from({ length: partitions }, () => ({
+      records: [],
+      decided: 0,
+      watermark: null,
+      catalogVersion: 0,
+      keys: new Map(),
+      chunks: [],
+    }));
+  }
+
+  /** The next catalog version, from 1. */
+  addCatalog(catalog: Catalog): void {
+    this.catalogs.push(catalog);
+  }
+
+  /** What a gateway made of a client's event: nothing may have been changed. */
+  admitted(tenant: string, sent: ClientEvent, event: UsageEvent): void {
+    const isSame =
+      event.tenant === tenant &&
+      event.id === sent.id &&
+      event.source === (sent.source ?? '') &&
+      event.type === sent.type &&
+      event.subject === sent.subject &&
+      event.timeGiven === (sent.time !== undefined) &&
+      (sent.time === undefined || event.eventTime === Date.parse(sent.time)) &&
+      event.data === JSON.stringify(sent.data);
+    if (!isSame)
+      throw new Violation(
+        'I6',
+        `event ${sent.id} of ${tenant} was admitted as ${JSON.stringify([event.tenant, event.id])}`,
+      );
+    this.origins.set(event, sent);
+  }
+
+  written(value: Buffer, content: Content): Buffer {
+    this.contents.set(value, content);
+    return value;
+  }
+
+  appended(partition: number, record: LogRecord): void {
+    this.partitions[partition]!.records.push(record);
+    const content = this.contents.get(record.value);
+    if (content?.kind !== 'events') return;
+    for (const event of content.events) {
+      this.inLog.add(event);
+      const key = keyOf(event);
+      const before = this.partitionOfKey.get(key);
+      if (before !== undefined && before !== partition) {
+        throw new Violation('I1', `copies of ${key} are in partitions ${before} and ${partition}`);
+      }
+      this.partitionOfKey.set(key, partition);
+    }
+  }
+
+  /** A client got its 200: from now on each of these events has to have an outcome. */
+  acknowledge(events: readonly UsageEvent[]): void {
+    for (const event of events) {
+      if (!this.inLog.has(event)) throw new Violation('I1', `event ${event.id} was acknowledged and is not in the log`);
+    }
+    this.acknowledged += events.length;
+  }
+
+  published(watermark: number): void {
+    if (watermark < this.publishedWatermark) {
+      throw new Violation('I3', `the watermark was ${this.publishedWatermark} and is ${watermark}`);
+    }
+    this.publishedWatermark = watermark;
+    for (const [partition, { chunks, decided, records }] of this.partitions.entries()) {
+      if (decided < records.length || chunks.length > 0) this.decideAll(partition);
+      const most = this.partitions[partition]!.watermark ?? Number.NEGATIVE_INFINITY;
+      if (watermark > most) throw new Violation('I3', `the watermark ${watermark} is ahead of partition ${partition}`);
+    }
+  }
+
+  /** At the moment of the seal, everything it says has to be what follows from the log. */
+  sealed(seal: Seal): void {
+    this.decideAll(seal.partition);
+    const chunk = this.chunkOf(seal.partition, seal.chunk);
+    const expected = {
+      start: chunk.startOffset,
+      end: chunk.endOffset,
+      watermark: chunk.watermark,
+      catalogVersion: chunk.catalogVersion,
+      events: chunk.accepted.length,
+      rejects: chunk.rejected.length,
+      rollUps: new Set(chunk.readings.map(rollUpKey)).size,
+      outcomes: print(chunk.outcomes),
+    };
+    const found = {
+      start: seal.startOffset,
+      end: seal.endOffset,
+      watermark: seal.watermark,
+      catalogVersion: seal.catalogVersion,
+      events: seal.events.count,
+      rejects: seal.rejects.count,
+      rollUps: seal.rollUps.count,
+      outcomes: print(seal.outcomesByTenant),
+    };
+    const [a, b] = [JSON.stringify(expected), JSON.stringify(found)];
+    if (a !== b)
+      throw new Violation('I2', `seal ${seal.chunk} of partition ${seal.partition} says ${b}, the log says ${a}`);
+  }
+
+  chunkOf(partition: number, chunk: number): ReferenceChunk {
+    const found = this.partitions[partition]!.chunks[chunk];
+    if (found === undefined) throw new Violation('I2', `partition ${partition} has no chunk ${chunk} in the log`);
+    return found;
+  }
+
+  chunksOf(partition: number): readonly ReferenceChunk[] {
+    this.decideAll(partition);
+    return this.partitions[partition]!.chunks;
+  }
+
+  catalog(version: number): Catalog {
+    return this.catalogs[version - 1]!;
+  }
+
+  get versions(): readonly Catalog[] {
+    return this.catalogs;
+  }
+
+  /** One past the last record. */
+  endOffset(partition: number): number {
+    return (this.partitions[partition]!.records.at(-1)?.offset ?? -1) + 1;
+  }
+
+  private decideAll(partition: number): void {
+    const state = this.partitions[partition]!;
+    while (state.decided < state.records.length) this.decide(partition, state, state.records[state.decided++]!);
+  }
+
+  private decide(partition: number, state: ReferencePartition, { offset, appendTime, value }: LogRecord): void {
+    const { slotMs, chunkOffsets } = this.plan;
+    const now = Math.max(state.watermark ?? 0, appendTime);
+    let chunk = state.chunks.at(-1);
+    const isCut =
+      chunk === undefined ||
+      offset - chunk.startOffset >= chunkOffsets ||
+      Math.floor(now / slotMs) > Math.floor(state.watermark! / slotMs);
+    if (isCut) {
+      if (chunk !== undefined) chunk.endOffset = offset;
+      chunk = {
+        chunk: state.chunks.length,
+        startOffset: chunk === undefined ? 0 : offset,
+        endOffset: null,
+        watermark: now,
+        catalogVersion: state.catalogVersion,
+        outcomes: new Map(),
+        accepted: [],
+        rejected: [],
+        readings: [],
+      };
+      state.chunks.push(chunk);
+    }
+    state.watermark = now;
+    chunk!.watermark = now;
+    const content = this.contents.get(value);
+    if (content === undefined) throw new Error('a record that nobody wrote');
+    if (content.kind === 'catalog' && content.version > state.catalogVersion) state.catalogVersion = content.version;
+    chunk!.catalogVersion = state.catalogVersion;
+    if (content.kind === 'garbage') {
+      this.count(chunk!, '', 'poison');
+      chunk!.rejected.push({ offset, index: 0, outcome: 'poison' });
+    }
+    if (content.kind !== 'events') return;
+    for (const [index, event] of content.events.entries()) {
+      const outcome = this.outcomeOf(partition, state, chunk!, event, offset, index, now);
+      this.count(chunk!, event.tenant, outcome);
+      if (outcome === 'accepted') chunk!.accepted.push({ offset, index, event });
+      else if (outcome !== 'duplicate') chunk!.rejected.push({ offset, index, outcome });
+    }
+  }
+
+  private count(chunk: ReferenceChunk, tenant: string, outcome: Outcome): void {
+    let counts = chunk.outcomes.get(tenant);
+    if (counts === undefined) {
+      counts = { accepted: 0, duplicate: 0, conflict: 0, too_late: 0, poison: 0 };
+      chunk.outcomes.set(tenant, counts);
+    }
+    counts[outcome]++;
+    this.counts[outcome]++;
+  }
+
+  private outcomeOf(
+    partition: number,
+    state: ReferencePartition,
+    chunk: ReferenceChunk,
+    event: UsageEvent,
+    offset: number,
+    index: number,
+    now: number,
+  ): Outcome {
+    const sent = this.origins.get(event)!;
+    const key = keyOf(event);
+    const payload = JSON.stringify([
+      sent.type,
+      sent.subject,
+      sent.time ?? null,
+      Object.entries(sent.data).sort(([a], [b]) => (a < b ? -1 : 1)),
+    ]);
+    const horizonStart = now - this.plan.horizonMs;
+    const known = state.keys.get(key);
+    // A key lives on whole seconds, rounded in favour of living.
+    if (known !== undefined && Math.ceil(known.liveUntil / 1000) >= Math.floor(horizonStart / 1000)) {
+      return known.payload === payload ? 'duplicate' : 'conflict';
+    }
+    if (event.eventTime < horizonStart) return 'too_late';
+    const readings = this.read(partition, chunk, state.catalogVersion, event, sent, offset, index, now);
+    if (readings === null) return 'poison';
+    state.keys.set(key, { payload, liveUntil: Math.max(now, event.eventTime) });
+    chunk.readings.push(...readings);
+    return 'accepted';
+  }
+
+  /** Null: it can't be metered. */
+  private read(
+    partition: number,
+    chunk: ReferenceChunk,
+    version: number,
+    event: UsageEvent,
+    sent: ClientEvent,
+    offset: number,
+    index: number,
+    now: number,
+  ): Reading[] | null {
+    if (version === 0) return [];
+    const readings: Reading[] = [];
+    for (const meter of this.catalog(version).meters) {
+      if (meter.eventType !== sent.type) continue;
+      const value = meter.valuePath === null ? 1 : sent.data[meter.valuePath[0]!];
+      if (value === undefined) {
+        if (meter.required) return null;
+        continue;
+      }
+      readings.push({
+        partition,
+        chunk: chunk.chunk,
+        tenant: event.tenant,
+        meter: meter.slug,
+        subject: sent.subject,
+        windowStart: event.eventTime - (event.eventTime % windowMs[meter.window]!),
+        groups: meter.dimensions.map(({ path }) => String(sent.data[path[0]!] ?? '')),
+        quantity: meter.aggregation === 'unique' ? 0n : unitsOf(value),
+        text: String(value),
+        order: [event.eventTime, now, offset, index],
+      });
+    }
+    return readings;
+  }
+}
+
+const keyOf = (event: UsageEvent): string => JSON.stringify([event.tenant, event.source, event.id]);
+export const rollUpKey = ({ tenant, meter, subject, windowStart, groups }: Reading): string =>
+  JSON.stringify([tenant, meter, subject, windowStart, ...groups]);
+
+const print = (byTenant: ReadonlyMap<string, Readonly<Record<Outcome, number>>>): string =>
+  [...byTenant]
+    .map(([tenant, { accepted, duplicate, conflict, too_late, poison }]) =>
+      [tenant, accepted, duplicate, conflict, too_late, poison].join(' '),
+    )
+    .sort()
+    .join('; ');

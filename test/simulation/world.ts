@@ -1,0 +1,478 @@
+// One simulated deployment: gateways, aggregators and raters of the real code on models of the log, ClickHouse and Postgres;
+// clients that send what the plan says, faults that strike when it says, a supervisor that starts what has ended, and the
+// oracles that watch. After the plan's end everything heals, drains, and is compared to the last row.
+import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
+import { consumePartitions } from '../../aggregator/partition-group.ts';
+import { ChunkUnrepairable } from '../../aggregator/seal-store.ts';
+import type { CatalogVersion } from '../../domain/catalog.ts';
+import type { UsageEvent } from '../../domain/usage-event.ts';
+import { Batcher } from '../../ingest/batcher.ts';
+import { admit } from '../../ingest/core/admission.ts';
+import { compileMeterChecks, type MeterChecks } from '../../ingest/core/meter-checks.ts';
+import { Rejection } from '../../ingest/core/rejection.ts';
+import { EventLogError } from '../../platform/event-log/event-log.ts';
+import {
+  AvroRegistry,
+  decodeRecord,
+  encodeCatalogChange,
+  encodeEventBatch,
+} from '../../platform/event-log/record-codec.ts';
+import { retry } from '../../platform/retry.ts';
+import type { Settings } from '../../platform/settings.ts';
+import type { StageContext } from '../../platform/stage.ts';
+import { repeat } from '../../platform/timers.ts';
+import { ClickHouseModel } from './click-house-model.ts';
+import { strike } from './faults.ts';
+import { LogModel } from './log-model.ts';
+import {
+  AGGREGATORS,
+  type ClientEvent,
+  type ClientRequest,
+  DAY,
+  ENDS_AT,
+  GATEWAYS,
+  HOUR,
+  PARTITIONS,
+  type Plan,
+  STARTS_AT,
+} from './plan.ts';
+import { PostgresModel } from './postgres-model.ts';
+import { Random } from './random.ts';
+import { Process, Scheduler } from './scheduler.ts';
+import { checkStores } from './store-check.ts';
+import { UsageOracle, Violation } from './usage-oracle.ts';
+
+interface Gateway {
+  readonly process: Process;
+  readonly batcher: Batcher;
+  checks: MeterChecks | null;
+}
+
+/** A place where a process runs; the supervisor starts another one when it has ended. */
+export interface Slot {
+  readonly name: string;
+  process: Process | null;
+  /** Calls its start function anew. */
+  readonly start: () => void;
+}
+
+const APPEND_TIMEOUT_MS = 30_000;
+
+const silent = {
+  child: () => silent,
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+} as unknown as Logger;
+
+export class World {
+  readonly plan: Plan;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly log: LogModel;
+  readonly clickhouse: ClickHouseModel;
+  readonly postgres: PostgresModel;
+  readonly oracle: UsageOracle;
+  readonly slots: Slot[] = [];
+  private readonly gateways: (Gateway | null)[] = [];
+  private failure: Error | null = null;
+  /** While such a fault lasts, an aggregator may halt for its reason. */
+  readonly excuses = { offsetsGoneUntil: 0, clockAheadUntil: 0 };
+  isHealing = false;
+  restarts = 0;
+  halts = 0;
+  lives = 0;
+
+  constructor(plan: Plan, options: { readonly trace?: boolean } = {}) {
+    this.plan = plan;
+    this.random = new Random(plan.seed).fork('world');
+    this.scheduler = new Scheduler(STARTS_AT);
+    if (options.trace === true) this.scheduler.trace = [];
+    this.oracle = new UsageOracle(plan, PARTITIONS);
+    this.log = new LogModel(PARTITIONS, this.scheduler, this.random.fork('log'));
+    this.clickhouse = new ClickHouseModel(this.scheduler, this.random.fork('clickhouse'));
+    this.postgres = new PostgresModel(PARTITIONS, this.scheduler, this.random.fork('postgres'));
+    this.log.onAppend = this.watched((partition, record) => this.oracle.appended(partition, record));
+    this.postgres.onSeal = this.watched((seal) => this.oracle.sealed(seal));
+    this.postgres.onPublish = this.watched((watermark) => this.oracle.published(watermark));
+    for (let i = 0; i < GATEWAYS; i++) this.addSlot(`gateway-${i}`, (process) => this.startGateway(i, process));
+    for (let i = 0; i < AGGREGATORS; i++) this.addSlot(`aggregator-${i}`, (process) => this.startAggregator(process));
+  }
+
+  /** A violation that a watcher finds ends the run, wherever it was found. */
+  private watched<Args extends unknown[]>(watch: (...args: Args) => void): (...args: Args) => void {
+    return (...args) => {
+      try {
+        watch(...args);
+      } catch (error) {
+        this.fail(error as Error);
+      }
+    };
+  }
+
+  fail(error: Error): void {
+    this.failure ??= error;
+  }
+
+  private addSlot(name: string, start: (process: Process) => void): void {
+    const slot: Slot = {
+      name,
+      process: null,
+      start: () => {
+        const process = new Process(`${name}#${this.lives++}`, this.scheduler);
+        process.clockOffsetMs = name.startsWith('gateway')
+          ? this.random.int(-90_000, 90_000)
+          : this.random.int(-5_000, 5_000);
+        slot.process = process;
+        start(process);
+      },
+    };
+    this.slots.push(slot);
+  }
+
+  /** Kills the slot's process, if it runs; the supervisor starts another. */
+  crash(slot: Slot, downMs: number): void {
+    const { process } = slot;
+    if (process === null) return;
+    this.scheduler.note(`crash ${process.name}`);
+    process.crash();
+    slot.process = null;
+    this.restarts++;
+    // The group takes a while to notice.
+    this.scheduler.after(this.random.int(3_000, 20_000), () => this.log.expel(process), 'expel');
+    this.scheduler.after(downMs, slot.start, 'restart');
+  }
+
+  pause(slot: Slot, forMs: number): void {
+    const { process } = slot;
+    if (process === null || process.isPaused) return;
+    this.scheduler.note(`pause ${process.name}`, forMs);
+    process.isPaused = true;
+    const member = this.log.memberOf(process);
+    if (member !== null && forMs > 10_000) {
+      this.scheduler.after(10_000, () => process.isPaused && this.log.expel(process), 'expel');
+    }
+    this.scheduler.after(
+      forMs,
+      () => {
+        if (!process.isAlive) return;
+        this.scheduler.note(`resume ${process.name}`);
+        process.resume();
+        if (member !== null)
+          this.scheduler.after(this.random.int(10, 5_000), () => this.log.readmit(process, member), 'readmit');
+      },
+      'resume',
+    );
+  }
+
+  private settings(): Settings {
+    const { plan } = this;
+    return {
+      ingest: {
+        appendTimeoutMs: APPEND_TIMEOUT_MS,
+        lingerMs: 10,
+        queueEventsMax: 2_000,
+        queueBytesMax: 1 << 24,
+        batchEventsMax: 60,
+        batchBytesMax: 1 << 16,
+      },
+      log: { group: 'aggregators', topic: 'usage' },
+      aggregator: {
+        chunkOffsets: plan.chunkOffsets,
+        chunkSlotMs: plan.slotMs,
+        horizonMs: plan.horizonMs,
+        flushIntervalMs: 5_000,
+        flushEventsMax: 40,
+        tickIntervalMs: 2 * HOUR,
+        clockLeapMaxMs: HOUR,
+      },
+      rater: { intervalMs: 3 * HOUR },
+      allowedLatenessMs: plan.allowedLatenessMs,
+    } as unknown as Settings;
+  }
+
+  private contextOf(process: Process): StageContext {
+    return { settings: this.settings(), logger: silent, registry: new Registry(), clock: process.clock };
+  }
+
+  private startGateway(index: number, process: Process): void {
+    const { oracle } = this;
+    const gateway: Gateway = {
+      process,
+      checks: null,
+      batcher: new Batcher(this.settings().ingest, {
+        log: this.log.clientOf(process),
+        encode: (events) => oracle.written(encodeEventBatch(events), { kind: 'events', events }),
+        clock: process.clock,
+        timers: process.timers,
+      }),
+    };
+    this.gateways[index] = gateway;
+    const follow = (): void => {
+      this.postgres
+        .statement(process, 'catalog', () => this.postgres.catalogVersions[this.postgres.publishedVersion - 1] ?? null)
+        .then(
+          (version) => {
+            if (version !== null) gateway.checks = compileMeterChecks(version.catalog);
+            process.timers.setTimeout(follow, this.random.int(10_000, 90 * 60_000));
+          },
+          () => process.timers.setTimeout(follow, 1_000),
+        );
+    };
+    follow();
+  }
+
+  private startAggregator(process: Process): void {
+    const { postgres } = this;
+    const slot = this.slots.find((each) => each.process === process)!;
+    consumePartitions({
+      ...this.contextOf(process),
+      generation: 1,
+      rules: this.plan,
+      eventLog: this.tickingLog(process),
+      clickhouse: this.clickhouse.clientOf(process),
+      sealTables: postgres.sealTablesOf(process),
+      readCatalogVersion: (version) =>
+        postgres.statement<CatalogVersion | null>(
+          process,
+          'catalog',
+          () => postgres.catalogVersions[version - 1] ?? null,
+        ),
+      findSchema: () => postgres.statement<null>(process, 'schema', () => null),
+      timers: process.timers,
+      owner: process.name,
+    }).then(
+      (group) => {
+        group.failed.catch((error: unknown) => this.ended(slot, process, error));
+        repeat(process.timers, HOUR, () => void group.repairChunks(postgres.repairRequestsOf(process)));
+      },
+      (error: unknown) => this.ended(slot, process, error),
+    );
+  }
+
+  /** Ticks are written by the aggregator: the oracle is told which records they are. */
+  private tickingLog(process: Process): ReturnType<LogModel['clientOf']> {
+    const log = this.log.clientOf(process);
+    return {
+      ...log,
+      append: (partition, values) => {
+        for (const value of values) this.oracle.written(value, { kind: 'tick' });
+        return log.append(partition, values);
+      },
+    };
+  }
+
+  /** A process that can't go on ends; that is right only for a reason that is given. */
+  private ended(slot: Slot, process: Process, error: unknown): void {
+    if (slot.process !== process) return;
+    const { now } = this.scheduler;
+    const isOffsetGone = error instanceof EventLogError && error.code === 'offset_out_of_range';
+    const isClockAhead = error instanceof Error && error.message.includes("ahead of this machine's clock");
+    const isUnrepairable = error instanceof ChunkUnrepairable && this.log.partitions[error.partition]!.startOffset > 0;
+    const isExcused =
+      isUnrepairable ||
+      (isOffsetGone && now <= this.excuses.offsetsGoneUntil) ||
+      (isClockAhead && now <= this.excuses.clockAheadUntil);
+    this.scheduler.note(`${process.name} ends: ${(error as Error).message}`);
+    if (!isExcused) {
+      const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.fail(new Violation('progress', `${process.name} can't go on: ${cause}`));
+      return;
+    }
+    this.halts++;
+    this.crash(slot, this.random.int(60_000, 600_000));
+  }
+
+  private send(request: ClientRequest, attempt: number): void {
+    // Clients that send at the same moment mostly reach the same gateway, and share its batches.
+    const index = this.random.chance(0.6)
+      ? Math.floor(request.at / 1_000) % GATEWAYS
+      : this.random.int(0, GATEWAYS - 1);
+    const gateway = this.gateways[index] ?? null;
+    const { scheduler } = this;
+    let isAnswered = false;
+    const again = (): void => {
+      if (isAnswered) return;
+      isAnswered = true;
+      if (attempt < request.retries)
+        scheduler.after(this.random.spread(500, 120_000), () => this.send(request, attempt + 1), 'client');
+    };
+    if (gateway === null || !gateway.process.isAlive) {
+      again();
+      return;
+    }
+    scheduler.after(60_000, again, 'client timeout');
+    const respond = (taken: readonly UsageEvent[] | null): void => {
+      if (taken === null) {
+        scheduler.after(2, again, 'client');
+        return;
+      }
+      isAnswered = true;
+      scheduler.note('200', taken.length);
+      this.watched(() => this.oracle.acknowledge(taken))();
+    };
+    scheduler.after(
+      this.random.pick([1, 1, 1, 2, 30]),
+      () => {
+        this.receive(gateway, request).then(respond, (error: Error) => this.fail(error));
+      },
+      'request',
+      gateway.process,
+    );
+  }
+
+  /** The events a gateway took, once they are durable; null: it did not. */
+  private async receive(gateway: Gateway, { tenant, events }: ClientRequest): Promise<UsageEvent[] | null> {
+    const { checks, batcher, process } = gateway;
+    if (checks === null || batcher.refusal() !== null) return null;
+    const taken: UsageEvent[] = [];
+    for (const sent of events) {
+      const event = admit(structuredCopy(sent), 'native', {
+        tenant,
+        now: process.clock(),
+        // Older than the generation's, as after a change of the setting: so that some events are too late in the log only.
+        horizonMs: this.plan.horizonMs + 2 * HOUR,
+        checks,
+        exact: false,
+      });
+      if (event instanceof Rejection) continue;
+      this.oracle.admitted(tenant, sent, event);
+      taken.push(event);
+    }
+    if (taken.length === 0) return null;
+    const outcome = batcher.append(taken);
+    if (!(outcome instanceof Promise)) return null;
+    try {
+      await outcome;
+      return taken;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Stores a catalog version and brings it into force, as applyCatalog does: stored, in every partition, published. */
+  private applyCatalog(catalog: CatalogVersion['catalog']): void {
+    const { postgres, scheduler } = this;
+    const operator = new Process('operator', scheduler);
+    const log = this.log.clientOf(operator);
+    const forever = <Result>(work: () => Promise<Result>): Promise<Result> =>
+      retry(work, { isRetriable: () => true, signal: new AbortController().signal, timers: operator.timers });
+    const version = postgres.catalogVersions.length + 1;
+    postgres.catalogVersions.push({ version, effectiveAt: scheduler.now, catalog });
+    this.oracle.addCatalog(catalog);
+    const record = (): Buffer => this.oracle.written(encodeCatalogChange({ version }), { kind: 'catalog', version });
+    const partitions = Array.from({ length: PARTITIONS }, (_, partition) => partition);
+    void Promise.all(partitions.map((partition) => forever(() => log.append(partition, [record()])))).then(() => {
+      postgres.publishedVersion = Math.max(postgres.publishedVersion, version);
+      scheduler.note('catalog published', version);
+    });
+  }
+
+  /** A record that nobody should have written. */
+  writeGarbage(partition: number, random: Random): void {
+    const bytes = Buffer.from(Array.from({ length: random.int(0, 40) }, () => random.int(0, 255)));
+    if (random.chance(0.5) && bytes.length > 10) bytes.writeUInt16BE(0xc301);
+    try {
+      decodeRecord(new AvroRegistry(), bytes);
+      return;
+    } catch {
+      this.log.write(partition, [this.oracle.written(bytes, { kind: 'garbage' })]);
+    }
+  }
+
+  /** Runs the plan; rejects with what is wrong. */
+  async run(): Promise<void> {
+    const { scheduler, plan } = this;
+    for (const { at, catalog } of plan.catalogs)
+      scheduler.after(at - STARTS_AT, () => this.applyCatalog(catalog), 'catalog');
+    for (const slot of this.slots) scheduler.after(this.random.int(1, 30_000), slot.start, 'start');
+    for (let at = 5 * HOUR; at < ENDS_AT - STARTS_AT; at += 5 * HOUR) scheduler.after(at, () => this.audit(), 'audit');
+    for (const request of plan.requests)
+      scheduler.after(request.at - STARTS_AT, () => this.send(request, 0), 'request');
+    const faults = this.random.fork('faults');
+    for (const [i, fault] of plan.faults.entries()) {
+      scheduler.after(
+        fault.at - STARTS_AT,
+        () => {
+          scheduler.note(`fault ${fault.kind}`, i);
+          strike(this, fault, faults.fork(`${fault.at}/${fault.kind}`));
+        },
+        'fault',
+      );
+    }
+    await this.runUntil(ENDS_AT);
+    this.heal();
+    const end = Array.from({ length: PARTITIONS }, (_, partition) => this.oracle.endOffset(partition));
+    const isDrained = (): boolean =>
+      end.every((offset, partition) => this.postgres.progress[partition]!.nextOffset >= offset);
+    await this.drain(isDrained, 'the log is not sealed to its end');
+    for (let pass = 0; this.repair() > 0; pass++) {
+      if (pass > 20) throw new Violation('progress', 'damaged chunks are not repaired');
+      await this.runUntil(scheduler.now + HOUR);
+      await this.drain(isDrained, 'repaired chunks are not sealed again');
+    }
+    checkStores(this);
+  }
+
+  private async runUntil(time: number): Promise<void> {
+    const { scheduler } = this;
+    let isOver = false;
+    scheduler.after(
+      Math.max(0, time - scheduler.now),
+      () => {
+        isOver = true;
+      },
+      'end',
+    );
+    await scheduler.run(() => isOver || this.failure !== null);
+    if (this.failure !== null) throw this.failure;
+  }
+
+  private async drain(isDone: () => boolean, complaint: string): Promise<void> {
+    const giveUpAt = this.scheduler.now + 3 * DAY;
+    while (!isDone()) {
+      if (this.scheduler.now > giveUpAt) throw new Violation('progress', complaint);
+      await this.runUntil(this.scheduler.now + HOUR);
+    }
+  }
+
+  private heal(): void {
+    const { log, clickhouse, postgres, scheduler } = this;
+    scheduler.note('heal');
+    this.isHealing = true;
+    log.network.disarm();
+    clickhouse.heal();
+    postgres.disarm();
+    postgres.forgetRefusedRepairs();
+    for (const partition of log.partitions) {
+      partition.startOffset = 0;
+      partition.clockOffsetMs = 0;
+    }
+    for (const { process } of this.slots) {
+      if (process === null) continue;
+      process.onResponse = null;
+    }
+  }
+
+  private audit(): void {
+    if (this.clickhouse.takeHasLost()) this.repair();
+  }
+
+  /** What an auditor does: compares seals with rows, and asks for the repair of the first damaged chunk of each partition. */
+  private repair(): number {
+    let damaged = 0;
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const seals = this.postgres.seals[partition]!;
+      const chunk = this.clickhouse.firstDamaged(seals);
+      if (chunk === null) continue;
+      damaged++;
+      this.postgres.requestRepair(partition, chunk, seals[chunk]!.epoch);
+    }
+    return damaged;
+  }
+}
+
+/** The body of a request, parsed anew: the gateway may keep what it is given. */
+const structuredCopy = (event: ClientEvent): unknown => ({ ...event, data: { ...event.data } });
