@@ -5,6 +5,7 @@ import { formatQuantity } from '../domain/quantity.ts';
 import { TabSeparatedBody } from '../platform/clickhouse/tab-separated.ts';
 import type { AcceptedEvent, RejectedEvent } from './core/partition-state.ts';
 import type { RollUpRow } from './core/roll-up.ts';
+import { writeRejectedEvent } from './rejected-event.ts';
 
 /** Part of every row's name. */
 export interface ChunkCoordinates {
@@ -118,7 +119,7 @@ export function rejectRows(at: ChunkCoordinates, rejected: readonly RejectedEven
   const body = new TabSeparatedBody();
   let checksum = 0n;
   for (const { offset, index, decidedAt, outcome, code, message, event, bytes } of rejected) {
-    const stored = bytes ?? Buffer.from(event === null ? '' : rejectedEventJson(event), 'utf8');
+    const stored = bytes ?? Buffer.from(event === null ? '' : writeRejectedEvent(event), 'utf8');
     body.number(at.generation);
     body.number(at.partition);
     body.number(offset);
@@ -142,19 +143,6 @@ export function rejectRows(at: ChunkCoordinates, rejected: readonly RejectedEven
     checksum += xxh64(stored);
   }
   return { body: body.finish(), rows: { count: body.rows, checksum: wrap64(checksum) } };
-}
-
-/** The event as its client would send it; `data` is spliced in as text so that no digit changes. */
-function rejectedEventJson(event: NonNullable<RejectedEvent['event']>): string {
-  const { id, source, type, subject } = event;
-  const head = JSON.stringify({
-    id,
-    source,
-    type,
-    subject,
-    ...(event.timeGiven ? { time: new Date(event.eventTime).toISOString() } : {}),
-  });
-  return `${head.slice(0, -1)},"data":${event.data}}`;
 }
 
 export const manifestColumns = [

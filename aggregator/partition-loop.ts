@@ -41,6 +41,7 @@ import {
   PartitionState,
   totalOutcomes,
 } from './core/partition-state.ts';
+import { PoisonLog } from './poison-log.ts';
 import type { RecordReader } from './record-reader.ts';
 import { ChunkUnrepairable, PartitionLost, type PartitionProgress, type SealStore } from './seal-store.ts';
 
@@ -96,6 +97,7 @@ export class PartitionLoop {
   readonly partition: number;
   private readonly parts: PartitionLoopParts;
   private readonly logger: Logger;
+  private readonly poison: PoisonLog;
   private readonly stopping = new AbortController();
   private ownership: Ownership | null = null;
   /** Chunks in a row that did not read back as written. */
@@ -105,6 +107,7 @@ export class PartitionLoop {
     this.partition = partition;
     this.parts = parts;
     this.logger = parts.logger.child({ partition });
+    this.poison = new PoisonLog(this.logger);
   }
 
   get state(): PartitionState | null {
@@ -279,6 +282,7 @@ export class PartitionLoop {
     if (chunk.startedAt === null || watermark === null || chunk.nextOffset === ownership.flushedOffset) return;
     const at = this.coordinates(ownership);
     const { accepted, rejected } = state.takeDecided();
+    this.poison.report(chunk.chunk, rejected);
     const events = eventRows(at, accepted);
     const rejects = rejectRows(at, rejected);
     const bodies: FlushBodies = {
@@ -346,6 +350,7 @@ export class PartitionLoop {
     this.parts.metrics.chunkSealed(state);
     this.mismatches = 0;
     state.startChunk(endOffset);
+    this.poison.end();
     ownership.events = noRows;
     ownership.rejects = noRows;
     ownership.flushedOffset = endOffset;

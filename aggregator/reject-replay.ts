@@ -1,11 +1,11 @@
 // Feeds poison back into the log once its cause is mended (a meter that was wrong, a version that could not read a record).
 // An event gets a new place in the log and is decided anew; one that is accepted by now is left out, and if it slips through
 // all the same it is a duplicate. The reject stays: it says what happened.
-import { parseExactJson, stringifyExactJson } from '../domain/exact-json.ts';
 import { partitionOf, type UsageEvent } from '../domain/usage-event.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { encodeEventBatch } from '../platform/event-log/record-codec.ts';
+import { readRejectedEvent } from './rejected-event.ts';
 
 export interface RejectSelection {
   /** A reject's code, e.g. invalid_value; null: any. */
@@ -24,6 +24,8 @@ export interface ReplayResult {
 
 const BATCH_EVENTS_MAX = 500;
 const MALFORMED = 'malformed_record';
+// Nothing mends a name, and a tenant that can't be stored is not in its row: fed back, it would be somebody else's event.
+const INVALID_NAME = 'invalid_name';
 
 /** Resolves once everything replayed is durable in the log. */
 export async function replayRejects(
@@ -35,7 +37,7 @@ export async function replayRejects(
     `SELECT partition, code, tenant, hex(dedup_key), toString(payload_hash), toUnixTimestamp64Milli(event_time),
         toUnixTimestamp64Milli(received_at), hex(bytes)
       FROM event_rejects FINAL
-      WHERE reason = 'poison'
+      WHERE reason = 'poison' AND code != '${INVALID_NAME}'
         AND ({code:String} = '' OR code = {code:String}) AND ({tenant:String} = '' OR tenant = {tenant:String})
         AND toUnixTimestamp64Milli(rejected_at) >= {from:Int64} AND toUnixTimestamp64Milli(rejected_at) < {to:Int64}
         AND (code = '${MALFORMED}' OR dedup_key NOT IN (SELECT dedup_key FROM usage_events FINAL))
@@ -67,13 +69,14 @@ export async function replayRejects(
         continue;
       }
       const dedupKey = Buffer.from(key, 'hex');
-      const event = toUsageEvent(bytes.toString('utf8'), {
+      const event: UsageEvent = {
+        ...readRejectedEvent(bytes.toString('utf8')),
         tenant,
         dedupKey,
         payloadHash: BigInt(hash),
         eventTime: Number(eventTime),
         receivedAt: Number(receivedAt),
-      });
+      };
       const partition = partitionOf(dedupKey, eventLog.partitions);
       const batch = batches.get(partition) ?? [];
       batch.push(event);
@@ -85,19 +88,4 @@ export async function replayRejects(
   }
   for (const [partition, batch] of batches) await append(partition, batch);
   return result;
-}
-
-type Named = Pick<UsageEvent, 'tenant' | 'dedupKey' | 'payloadHash' | 'eventTime' | 'receivedAt'>;
-
-function toUsageEvent(json: string, named: Named): UsageEvent {
-  const fields = parseExactJson(json) as {
-    id: string;
-    source: string;
-    type: string;
-    subject: string;
-    data: object;
-    time?: string;
-  };
-  const { id, source, type, subject, data, time } = fields;
-  return { ...named, id, source, type, subject, timeGiven: time !== undefined, data: stringifyExactJson(data) };
 }

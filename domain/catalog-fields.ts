@@ -1,6 +1,6 @@
 // Typed reading of a catalog's fields. Each reader returns the value, or null after it has said at the field what is
 // wrong: nothing is coerced and nothing is passed over, so that a slip of the pen never becomes a price.
-import type { CatalogSource, Path } from './catalog-source.ts';
+import type { Path } from './catalog-source.ts';
 import { Decimal } from './decimal.ts';
 import { parseRfc3339 } from './rfc3339.ts';
 
@@ -8,8 +8,14 @@ const SLUG = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const CONTROL_OR_LONE_SURROGATE = /[\p{Cc}\p{Cs}]/u;
 const TEXT_LENGTH_MAX = 256;
 
+/** What a reader asks of the file it reads: somewhere to say what is wrong, and the text behind a scalar. */
+export interface FieldSource {
+  add(path: Path, message: string, at?: 'key' | 'value'): void;
+  textOf(path: Path): string | null;
+}
+
 export interface Field {
-  readonly source: CatalogSource;
+  readonly source: FieldSource;
   readonly path: Path;
   /** Undefined: the key is absent. */
   readonly value: unknown;

@@ -400,6 +400,13 @@ describe('hostile files', () => {
     expect(errorsOf(bomb.join('\n')).join('\n')).toContain('uses YAML aliases');
   });
 
+  it.each(['? [a, b]\n: c\n', 'meters: { ? {a: 1} : 2 }\n', 'currency: USD\n1: a\n"1": b\n'])(
+    'refuses a key that is no string, or one only once printed: %j',
+    (text) => {
+      expect(errorsOf(text)).not.toEqual([]);
+    },
+  );
+
   it('allows an alias for tiers that two prices share', () => {
     const price = (slug: string, tiers: string) =>
       `{ slug: ${slug}, meter: tokens, model: graduated, tiers: ${tiers} }`;

@@ -4,6 +4,7 @@ import type { Aggregation, Catalog, Dimension, Meter, Plan, Price, Subscription 
 import {
   expected,
   type Field,
+  type FieldSource,
   isAbsent,
   readBoolean,
   readChoice,
@@ -40,13 +41,20 @@ export type CatalogReading =
 /** Reads and checks a whole catalog. Never throws for what the text says; `fileName` is only for the errors. */
 export function readCatalog(text: string, fileName: string): CatalogReading {
   const { source, root, readable } = CatalogSource.parse(text, fileName);
-  const catalog = readable ? readRoot({ source, path: [], value: root }) : null;
+  const catalog = readable ? readCatalogTree(source, root) : null;
   if (catalog === null || source.errors.length > 0) return { ok: false, errors: source.errors };
   return { ok: true, catalog };
 }
 
-function readRoot(root: Field): Catalog | null {
-  const fields = readMap(root, ['currency', 'meters', 'plans', 'subscriptions', 'defaultPlan']);
+/** Of a parsed file. What is wrong is said to the source, and what is returned is void as soon as it was said anything. */
+export function readCatalogTree(source: FieldSource, root: unknown): Catalog | null {
+  const fields = readMap({ source, path: [], value: root }, [
+    'currency',
+    'meters',
+    'plans',
+    'subscriptions',
+    'defaultPlan',
+  ]);
   if (fields === null) return null;
   const currency = readCurrency(fields.currency);
   const meters = readSlugged(optionalList(fields.meters, METERS_MAX), readMeter);

@@ -58,6 +58,8 @@ export class CatalogSource {
         lineCounter: lines,
         prettyErrors: false,
         uniqueKeys: true,
+        // Else a list as a key would be printed into one, and 1 and "1" would be two keys here and one in the catalog.
+        stringKeys: true,
         version: '1.2',
         schema: 'core',
       });

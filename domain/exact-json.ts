@@ -8,7 +8,7 @@ import { parseKeepingDigits } from './exact-json-parser.ts';
 // as well, which costs time and nothing else.
 const NEEDS_EXACT = /(?:^|[:,[\s])-?(?:[\d.]{16,}|[\d.]+[eE])/;
 
-/** True where `parseExactJson` leaves JSON.parse for the exact parser, which recurses once a level of nesting. */
+/** True where `parseExactJson` leaves JSON.parse for the exact parser. */
 export const needsExactParser = (text: string): boolean => NEEDS_EXACT.test(text);
 
 /** The parsed value; numbers are numbers where that is exact, and LosslessNumber objects otherwise. Throws a SyntaxError. */

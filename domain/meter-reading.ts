@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { isLosslessNumber } from 'lossless-json';
 import type { Catalog, Meter } from './catalog.ts';
 import { pick } from './exact-json.ts';
+import { nameFault } from './name-text.ts';
 import { QUANTITY_ONE, type Quantity, readQuantity } from './quantity.ts';
 
 /** One meter's share of an event. */
@@ -22,8 +23,6 @@ export interface ReadingFault {
   readonly message: string;
 }
 
-export const GROUP_VALUE_LENGTH_MAX = 256;
-
 /** The meters of each event type. */
 export type MetersByType = ReadonlyMap<string, readonly Meter[]>;
 
@@ -41,7 +40,7 @@ const fieldOf = (path: readonly string[]): string => `data.${path.join('.')}`;
 
 const describe = (value: unknown): string => {
   if (typeof value === 'string')
-    return `the string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)}`;
+    return `the string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40).toWellFormed()}…` : value)}`;
   if (isLosslessNumber(value)) return `the number ${value.value.slice(0, 40)}`;
   if (Array.isArray(value)) return 'an array';
   return value !== null && typeof value === 'object' ? 'an object' : String(value);
@@ -65,15 +64,16 @@ function readGroup(meter: Meter, data: unknown): string[] | ReadingFault {
   for (const { name, path } of meter.dimensions) {
     const value = pick(data, path);
     const text = value === undefined || value === null ? '' : scalarText(value);
-    if (text === null || text.length > GROUP_VALUE_LENGTH_MAX) {
-      const reason = text === null ? `not ${describe(value)}` : `at most ${GROUP_VALUE_LENGTH_MAX} characters`;
+    // It becomes a name in rows and on a bill. A lone surrogate has no UTF-8: two groups would be one row.
+    const fault = text === null ? `be a string, number or boolean, not ${describe(value)}` : nameFault(text);
+    if (fault !== null) {
       return {
         code: 'invalid_group',
         field: fieldOf(path),
-        message: `${fieldOf(path)} must be a string, number or boolean, ${reason}: meter ${meter.slug} groups by it as ${name}`,
+        message: `${fieldOf(path)} must ${fault}: meter ${meter.slug} groups by it as ${name}`,
       };
     }
-    groupValues.push(text);
+    groupValues.push(text ?? '');
   }
   return groupValues;
 }
@@ -93,11 +93,12 @@ export function readMeters(meters: readonly Meter[], data: unknown): Reading[] |
       }
       if (meter.aggregation === 'unique') {
         const text = scalarText(value);
-        if (text === null) {
+        if (text === null || !text.isWellFormed()) {
+          const reason = text === null ? `not ${describe(value)}` : 'without a lone surrogate';
           return {
             code: 'invalid_value',
             field,
-            message: `${field} must be a string, number or boolean, not ${describe(value)}: meter ${meter.slug} counts its unique values`,
+            message: `${field} must be a string, number or boolean, ${reason}: meter ${meter.slug} counts its unique values`,
           };
         }
         uniqueValue = createHash('sha256').update(text).digest('hex').slice(0, 32);

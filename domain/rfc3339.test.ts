@@ -36,6 +36,9 @@ describe('parseRfc3339', () => {
     '26-11-01T00:00:00Z',
     '1793491200000',
     '',
+    // In UTC these are the years 10000 and -1, which the text of no time can say again.
+    '9999-12-31T23:00:00-01:00',
+    '0000-01-01T00:30:00+01:00',
   ])('refuses %j', (text) => {
     expect(parseRfc3339(text)).toBeNull();
   });

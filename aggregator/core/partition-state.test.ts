@@ -137,6 +137,48 @@ describe('outcomes', () => {
     expect(rowsOf(state)).toEqual({});
   });
 
+  it('counts a group value of 256 characters beyond the basic plane, as gateways do', () => {
+    const state = newState();
+    const group = (model: string) => ({ n: 1, model });
+    state.apply(batch(0, [usageEvent({ id: 'a', data: group('😀'.repeat(256)) })]));
+    expect(totalOutcomes(state.chunk)).toMatchObject({ accepted: 1, poison: 0 });
+    // What no gateway lets pass may come by way of a meter that is newer than the gateway's catalog.
+    const names = ['😀'.repeat(257), 'a\u0000b', '\ud800'];
+    state.apply(
+      batch(
+        1,
+        names.map((model, index) => usageEvent({ id: `b${index}`, data: group(model) })),
+      ),
+    );
+    expect(state.takeDecided().rejected.map(({ code }) => code)).toEqual(names.map(() => 'invalid_group'));
+  });
+
+  it('takes no tenant or subject that the stores of money refuse, and counts none of it for somebody else', () => {
+    const state = newState();
+    const bad = [
+      { tenant: '' },
+      { tenant: 't\u0000' },
+      { subject: '' },
+      { subject: 'c\u0000us' },
+      { subject: 's'.repeat(257) },
+    ];
+    state.apply(
+      batch(
+        0,
+        bad.map((more, index) => usageEvent({ id: `e${index}`, ...more })),
+      ),
+    );
+    const { rejected } = state.takeDecided();
+    expect(rejected.map(({ code, event }) => [code, event?.tenant])).toEqual([
+      ['invalid_name', ''],
+      ['invalid_name', ''],
+      ['invalid_name', 't'],
+      ['invalid_name', 't'],
+      ['invalid_name', 't'],
+    ]);
+    expect(rejected.map(({ message }) => message)).toContain('tenant must not hold the character U+0000');
+  });
+
   it('leaves a meter alone whose value is absent', () => {
     const state = newState();
     state.apply(batch(0, [usageEvent({ id: 'a', data: {} })]));

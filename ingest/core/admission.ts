@@ -6,8 +6,8 @@
 import { isLosslessNumber } from 'lossless-json';
 import { canonicalJson, NestingError } from '../../domain/canonical-json.ts';
 import { stringifyExactJson } from '../../domain/exact-json.ts';
+import { nameFault } from '../../domain/name-text.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
-import { nameFault } from './event-text.ts';
 import { parseEventTime } from './event-time.ts';
 import { type MeterChecks, meterFault } from './meter-checks.ts';
 import { inWords, Rejection } from './rejection.ts';

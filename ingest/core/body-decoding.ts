@@ -8,8 +8,6 @@ import type { BodyForm, RequestHeaders } from './body-form.ts';
 import { Rejection } from './rejection.ts';
 
 export const EVENTS_MAX = 10_000;
-/** The exact parser recurses: a body nested deeper is not given to it. Far above what any admitted event may have. */
-const EXACT_PARSER_DEPTH_MAX = 512;
 
 /** Why the body as a whole is refused; the codes are those of the problem document. */
 export class BodyFault {
@@ -39,28 +37,8 @@ function decodeText(bytes: Buffer): string | BodyFault {
   return text.startsWith(BOM) ? text.slice(1) : text;
 }
 
-/** How deep the brackets of a text go, strings left out; stops counting past `depthMax`. */
-function nestsDeeperThan(text: string, depthMax: number): boolean {
-  let depth = 0;
-  let inString = false;
-  for (let position = 0; position < text.length; position++) {
-    const unit = text.charCodeAt(position);
-    if (inString) {
-      if (unit === 92) position++;
-      else if (unit === 34) inString = false;
-    } else if (unit === 34) inString = true;
-    else if (unit === 91 || unit === 123) {
-      if (++depth > depthMax) return true;
-    } else if (unit === 93 || unit === 125) depth--;
-  }
-  return false;
-}
-
 /** The parsed value, or the reason there is none, in words. */
 function parse(text: string): { readonly value: unknown } | { readonly reason: string } {
-  if (needsExactParser(text) && nestsDeeperThan(text, EXACT_PARSER_DEPTH_MAX)) {
-    return { reason: `nested deeper than ${EXACT_PARSER_DEPTH_MAX} levels` };
-  }
   try {
     return { value: parseExactJson(text) };
   } catch (error) {

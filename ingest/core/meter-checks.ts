@@ -3,8 +3,8 @@
 import { isLosslessNumber } from 'lossless-json';
 import type { Catalog, Meter } from '../../domain/catalog.ts';
 import { pick } from '../../domain/exact-json.ts';
+import { nameFault } from '../../domain/name-text.ts';
 import { QUANTITY_INTEGER_DIGITS, readQuantity } from '../../domain/quantity.ts';
-import { nameFault } from './event-text.ts';
 import { inWords, Rejection } from './rejection.ts';
 
 interface GroupCheck {

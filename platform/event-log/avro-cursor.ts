@@ -1,6 +1,7 @@
 // Reads and writes Avro's primitive encodings in one buffer, every read checked against the end: a truncated or forged
 // record becomes a MalformedRecord, never a hang, never a value made of bytes that are not there.
 // Source: Apache Avro 1.11 specification, "Binary Encoding".
+import { isUtf8 } from 'node:buffer';
 
 /** The bytes are not what their header says. Decided by the bytes alone, so every reader decides alike. */
 export class MalformedRecord extends Error {
@@ -61,7 +62,12 @@ export class AvroReader {
   string(what: string): string {
     const length = this.long(what);
     const start = this.take(length, what);
-    return this.bytes.toString('utf8', start, start + length);
+    const text = this.bytes.toString('utf8', start, start + length);
+    // Damage reads as U+FFFD. It may also have been written; and two names must not become one.
+    if (text.includes('\ufffd') && !isUtf8(this.bytes.subarray(start, start + length))) {
+      throw new MalformedRecord(`${what} at ${start} is not UTF-8`);
+    }
+    return text;
   }
 
   /** Calls `item` for each element of an array; an element takes at least `itemBytesMin` bytes, which bounds the count. */
@@ -69,14 +75,20 @@ export class AvroReader {
     for (;;) {
       let count = this.long(what);
       if (count === 0) return;
+      let blockEnd = -1;
       if (count < 0) {
         count = -count;
-        this.long(what);
+        const blockBytes = this.long(what);
+        blockEnd = this.position + blockBytes;
       }
       if (count * itemBytesMin > this.bytes.length - this.position) {
         throw new MalformedRecord(`${what} announces ${count} elements in ${this.bytes.length - this.position} bytes`);
       }
       for (let i = 0; i < count; i++) item();
+      // A reader that does not need the array jumps by this size: a wrong one, worse a negative one, would send it astray.
+      if (blockEnd !== -1 && this.position !== blockEnd) {
+        throw new MalformedRecord(`${what} has a block that ends at ${this.position}, not at ${blockEnd} as it says`);
+      }
     }
   }
 

@@ -30,8 +30,10 @@ function walk(type: ParsedType, reader: AvroReader, what: string): void {
     case 'double':
       reader.fixed(8, what);
       return;
-    case 'bytes':
     case 'string':
+      reader.string(what);
+      return;
+    case 'bytes':
       reader.fixed(reader.long(what), what);
       return;
     case 'fixed':

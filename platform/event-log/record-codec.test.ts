@@ -100,6 +100,27 @@ describe('record codec', () => {
     );
   });
 
+  it('refuses text that is not UTF-8: damage must not make two names one', () => {
+    const bytes = encodeEventBatch([
+      {
+        tenant: 't',
+        source: 's',
+        id: 'i\ufffd',
+        type: 'x',
+        subject: 'subject',
+        eventTime: 1,
+        receivedAt: 2,
+        timeGiven: true,
+        data: '{}',
+        dedupKey: Buffer.alloc(16, 1),
+        payloadHash: 5n,
+      },
+    ]);
+    expect(decodeRecord(registry, bytes)).toMatchObject({ events: [{ id: 'i\ufffd' }] });
+    bytes[bytes.indexOf('subject')] = 0xff;
+    expect(() => decodeRecord(registry, bytes)).toThrow(MalformedRecord);
+  });
+
   it('refuses a forged count at once', () => {
     const forged = Buffer.concat([
       encodeEventBatch([]).subarray(0, 10),
@@ -138,6 +159,28 @@ describe('schema evolution', () => {
       kind: 'event-batch',
       events: [{ ...event, payloadHash: 0x0303030303030303n }],
     });
+  });
+
+  it('refuses a block of a new array that lies about its size, which avsc would jump by for ever', () => {
+    const v3 = structuredClone(v1);
+    v3.fields[0]!.type.items.fields.push({ name: 'tags', type: { type: 'array', items: 'string' }, default: [] });
+    const v3Type = avro.Type.forSchema(v3 as unknown as avro.Schema);
+    const registry = new AvroRegistry();
+    registry.add(v3);
+    const tagged = Buffer.concat([
+      Buffer.from([0xc3, 0x01]),
+      crc64Avro(JSON.stringify(v3Type.schema())),
+      v3Type.toBuffer({ events: [{ ...event, tags: [] }] }),
+    ]);
+    // In place of the empty array: one block of one element (count -1) of `size` bytes, then the two ends.
+    const withBlock = (size: number): Buffer =>
+      Buffer.concat([
+        tagged.subarray(0, -2),
+        Buffer.from([0x01, size >= 0 ? size * 2 : -size * 2 - 1, 0x02, 0x61, 0, 0]),
+      ]);
+    expect(decodeRecord(registry, withBlock(2))).toMatchObject({ events: [{ id: 'i' }] });
+    for (const size of [-3, -1, 0, 1, 3])
+      expect(() => decodeRecord(registry, withBlock(size))).toThrow(MalformedRecord);
   });
 
   it('a new reader reads old data, with the default of the new field', () => {

@@ -1,0 +1,165 @@
+// One fuzzing campaign: a target is executed with generated and mutated inputs, first guided by the coverage they reach and then
+// at full speed. What it finds is an input, so that it can become a fixed case.
+import { Coverage } from './coverage.ts';
+import { INPUT_BYTES_MAX, Mutator } from './mutation.ts';
+import { Random } from './random.ts';
+import { startWatchdog } from './watchdog.ts';
+
+export interface FuzzTarget {
+  readonly name: string;
+  readonly seeds: readonly Buffer[];
+  /** Tokens that random bytes would hardly ever form. */
+  readonly dictionary: readonly string[];
+  /** Throws where the code under test does what it never may. The input is reused afterwards. */
+  execute(input: Buffer): void;
+  /** Once in a while another structured input; what it returns is mutated as well. */
+  generate?(random: Random): Buffer;
+  /** What the executions so far came to, for the report. */
+  tally(): Readonly<Record<string, number>>;
+}
+
+export interface CampaignOptions {
+  readonly executions: number;
+  readonly seed: number;
+  /** How many of them are guided by coverage. */
+  readonly guided: number;
+  readonly isOurs: (url: string) => boolean;
+  readonly onProgress?: (executions: number) => void;
+}
+
+export interface Finding {
+  readonly error: string;
+  readonly input: Buffer;
+}
+
+export interface CampaignResult {
+  readonly executions: number;
+  readonly seconds: number;
+  readonly findings: readonly Finding[];
+  readonly corpus: number;
+  /** Blocks of our own code that were entered while the campaign was guided. */
+  readonly blocks: number;
+  readonly slowestMs: number;
+}
+
+const FINDINGS_MAX = 20;
+const SLOW_MS = 1_000;
+const BATCH = 2_000;
+const GENERATE_OUT_OF = 8;
+
+class Campaign {
+  private readonly target: FuzzTarget;
+  private readonly random: Random;
+  private readonly mutator: Mutator;
+  private readonly watchdog;
+  readonly corpus: Buffer[];
+  readonly findings: Finding[] = [];
+  private readonly known = new Set<string>();
+  executions = 0;
+  slowestMs = 0;
+
+  constructor(target: FuzzTarget, seed: number) {
+    this.target = target;
+    this.random = new Random(seed);
+    this.mutator = new Mutator(this.random, target.dictionary);
+    this.corpus = target.seeds.map((input) => Buffer.from(input));
+    this.watchdog = startWatchdog(target.name);
+  }
+
+  get isOver(): boolean {
+    return this.findings.length >= FINDINGS_MAX;
+  }
+
+  next(): Buffer {
+    const { target, random } = this;
+    if (target.generate !== undefined && random.once(GENERATE_OUT_OF)) {
+      const made = target.generate(random).subarray(0, INPUT_BYTES_MAX);
+      return random.once(2) ? made : this.mutator.mutate([made]);
+    }
+    return this.mutator.mutate(this.corpus);
+  }
+
+  run(input: Buffer): void {
+    this.executions++;
+    this.watchdog.begin(input);
+    const startedAt = performance.now();
+    try {
+      this.target.execute(input);
+    } catch (error) {
+      this.found(error instanceof Error ? (error.stack ?? error.message) : String(error), input);
+    }
+    const tookMs = performance.now() - startedAt;
+    if (tookMs <= this.slowestMs) return;
+    this.slowestMs = tookMs;
+    if (tookMs > SLOW_MS) this.found(`took ${Math.round(tookMs)} ms`, input);
+  }
+
+  /** Once for each place it comes from. */
+  private found(error: string, input: Buffer): void {
+    const place = error.split('\n').find((line) => line.includes('    at ')) ?? error.slice(0, 40);
+    const key = `${error.slice(0, 24)}${place}`;
+    if (this.known.has(key) || this.isOver) return;
+    this.known.add(key);
+    this.findings.push({ error, input: Buffer.from(input) });
+  }
+
+  guide(coverage: Coverage, until: number): void {
+    for (const input of this.corpus) this.run(input);
+    coverage.keep(coverage.takeNew());
+    while (this.executions < until && !this.isOver) {
+      const batch = Array.from({ length: BATCH }, () => Buffer.from(this.next()));
+      for (const input of batch) this.run(input);
+      const found = coverage.takeNew();
+      if (found.length > 0) this.locate(coverage, batch);
+      // What needed the state an earlier input left behind is not found again by itself.
+      coverage.keep(found);
+    }
+  }
+
+  /** Runs the halves of a batch again until the inputs that reached something new stand alone. */
+  private locate(coverage: Coverage, batch: readonly Buffer[]): void {
+    for (const input of batch) this.run(input);
+    const found = coverage.takeNew();
+    if (found.length === 0) return;
+    if (batch.length === 1) {
+      this.corpus.push(batch[0]!);
+      coverage.keep(found);
+      return;
+    }
+    this.locate(coverage, batch.slice(0, batch.length / 2));
+    this.locate(coverage, batch.slice(batch.length / 2));
+  }
+
+  stop(): Promise<number> {
+    this.watchdog.pause();
+    return this.watchdog.stop();
+  }
+}
+
+export async function fuzz(target: FuzzTarget, options: CampaignOptions): Promise<CampaignResult> {
+  const startedAt = performance.now();
+  const campaign = new Campaign(target, options.seed);
+  let blocks = 0;
+  try {
+    if (options.guided > 0) {
+      const coverage = new Coverage(options.isOurs);
+      campaign.guide(coverage, Math.min(options.guided, options.executions));
+      ({ blocks } = coverage);
+      coverage.stop();
+    } else for (const input of campaign.corpus) campaign.run(input);
+    while (campaign.executions < options.executions && !campaign.isOver) {
+      campaign.run(campaign.next());
+      if (campaign.executions % 500_000 === 0) options.onProgress?.(campaign.executions);
+    }
+  } finally {
+    await campaign.stop();
+  }
+  return {
+    executions: campaign.executions,
+    seconds: (performance.now() - startedAt) / 1000,
+    findings: campaign.findings,
+    corpus: campaign.corpus.length,
+    blocks,
+    slowestMs: campaign.slowestMs,
+  };
+}

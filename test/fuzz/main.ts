@@ -1,0 +1,48 @@
+// `npm run fuzz -- [--target NAME] [--executions N] [--seed S] [--guided N]`: a campaign for each target, one after the other.
+// Exits 1 where anything was found; what was found is printed as base64, to become a fixed case in test/bad-input.
+import { parseArgs } from 'node:util';
+import { fuzz } from './campaign.ts';
+import { targets } from './targets/all.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    target: { type: 'string' },
+    executions: { type: 'string', default: '1000000' },
+    seed: { type: 'string', default: '1' },
+    guided: { type: 'string', default: '200000' },
+  },
+});
+
+function whole(name: string, text: string): number {
+  if (!/^\d{1,12}$/.test(text)) throw new Error(`--${name} must be a whole number, not '${text}'`);
+  return Number(text);
+}
+
+const executions = whole('executions', options.executions);
+const seed = whole('seed', options.seed);
+const guided = whole('guided', options.guided);
+const chosen = options.target === undefined ? targets : targets.filter(({ name }) => name === options.target);
+if (chosen.length === 0) throw new Error(`--target must be one of ${targets.map(({ name }) => name).join(', ')}`);
+
+const isOurs = (url: string): boolean =>
+  /\/(?:domain|ingest|aggregator|platform)\//.test(url) && !url.includes('/node_modules/');
+
+for (const target of chosen) {
+  const result = await fuzz(target, {
+    executions,
+    seed,
+    guided,
+    isOurs,
+    onProgress: (count) => process.stderr.write(`${target.name}: ${count} executions\n`),
+  });
+  const tally = Object.entries(target.tally()).map(([what, count]) => `${count} ${what}`);
+  process.stdout.write(
+    `${target.name}: ${result.executions} executions in ${result.seconds.toFixed(0)} s, seed ${seed}: ` +
+      `${result.findings.length} findings; ${result.blocks} blocks reached, ${result.corpus} inputs kept, ` +
+      `slowest ${result.slowestMs.toFixed(0)} ms; ${tally.join(', ')}\n`,
+  );
+  for (const { error, input } of result.findings) {
+    process.stdout.write(`  input ${input.toString('base64')}\n  ${error.split('\n').slice(0, 8).join('\n  ')}\n`);
+  }
+  if (result.findings.length > 0) process.exitCode = 1;
+}

@@ -1,0 +1,32 @@
+// The catalog that the fuzzers meter with: an event type with every aggregation, paths, groups and a value that is required.
+import { type Catalog, emptyCatalog, type Meter } from '../../../domain/catalog.ts';
+
+const meter = (slug: string, more: Partial<Meter> = {}): Meter => ({
+  slug,
+  eventType: 'llm',
+  aggregation: 'sum',
+  valuePath: [slug],
+  required: false,
+  dimensions: [],
+  window: '1h',
+  ...more,
+});
+
+export const sampleCatalog: Catalog = {
+  ...emptyCatalog,
+  meters: [
+    meter('tokens', {
+      dimensions: [
+        { name: 'model', path: ['model'] },
+        { name: 'region', path: ['where', 'region'] },
+      ],
+    }),
+    meter('nested', { valuePath: ['usage', 'total'] }),
+    meter('calls', { aggregation: 'count', valuePath: null, window: '1m' }),
+    meter('peak', { aggregation: 'max' }),
+    meter('low', { aggregation: 'min' }),
+    meter('seats', { aggregation: 'latest' }),
+    meter('users', { aggregation: 'unique', valuePath: ['user'] }),
+    meter('seconds', { eventType: 'audio', required: true, window: '1d' }),
+  ],
+};

@@ -1,0 +1,400 @@
+// Two targets. "catalogs" changes a sound catalog as values in memory, as the bytes of the input say, because building a YAML
+// document costs a hundred times as much as judging it; "catalog-texts" reads the input as YAML. What is accepted must also be
+// accepted by the JSON Schema, and must read the same once it is written down again.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { isDeepStrictEqual } from 'node:util';
+import { parse, stringify } from 'yaml';
+import type { Catalog, Price } from '../../../domain/catalog.ts';
+import type { FieldSource } from '../../../domain/catalog-fields.ts';
+import { readCatalog, readCatalogTree } from '../../../domain/catalog-file.ts';
+import { formatCatalogError } from '../../../domain/catalog-source.ts';
+import { formatRfc3339 } from '../../../domain/rfc3339.ts';
+import { projectFile } from '../../../platform/project-root.ts';
+import type { FuzzTarget } from '../campaign.ts';
+
+// ajv is CommonJS.
+type Validate = ((value: unknown) => boolean) & { errors?: unknown };
+const { Ajv2020 } = createRequire(import.meta.url)('ajv/dist/2020.js') as {
+  Ajv2020: new (options: object) => { compile(schema: object): Validate };
+};
+const schema = JSON.parse(readFileSync(projectFile('schemas/catalog/catalog.schema.json'), 'utf8')) as object;
+const isValid = new Ajv2020({ strict: true, strictRequired: false, strictTypes: false }).compile(schema);
+
+const counts = { accepted: 0, refused: 0 };
+const textCounts = { accepted: 0, refused: 0 };
+
+const base = {
+  currency: 'USD',
+  meters: [
+    {
+      slug: 'tokens',
+      eventType: 'llm',
+      aggregation: 'sum',
+      value: 'data.n',
+      required: false,
+      groupBy: { model: 'data.model', region: 'data.where.region' },
+      window: '1h',
+    },
+    { slug: 'calls', eventType: 'llm', aggregation: 'count' },
+    { slug: 'users', eventType: 'llm', aggregation: 'unique', value: 'data.user', window: '1d' },
+  ],
+  plans: [
+    {
+      slug: 'p',
+      billingPeriod: 'month',
+      calendar: true,
+      timezone: 'UTC',
+      prices: [
+        { slug: 'unit', meter: 'tokens', match: { model: 'm' }, model: 'per_unit', unitAmount: '0.1' },
+        {
+          slug: 'tiered',
+          meter: 'tokens',
+          model: 'graduated',
+          tiers: [
+            { upTo: '10', unitAmount: '1' },
+            { upTo: null, unitAmount: '0.5', flatAmount: '2' },
+          ],
+        },
+        { slug: 'volume', meter: 'calls', model: 'volume', tiers: [{ upTo: null, flatAmount: '2' }] },
+        { slug: 'packs', meter: 'calls', model: 'package', packageSize: '100', packageAmount: '4.00' },
+        { slug: 'fee', model: 'flat', flatAmount: '20' },
+      ],
+    },
+    { slug: 'q', calendar: false, prices: [] },
+  ],
+  subscriptions: [
+    { subject: 's', plan: 'p', startsAt: '2026-11-01T00:00:00Z', tenant: 'acme' },
+    { subject: 's', plan: 'q', startsAt: '2026-12-01T00:00:00Z' },
+  ],
+  defaultPlan: 'p',
+};
+
+/** `undefined` takes the value away. */
+const values: readonly unknown[] = [
+  ...[
+    undefined,
+    null,
+    true,
+    false,
+    0,
+    -0,
+    1,
+    0.1,
+    1e21,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    '',
+    ' ',
+    'USD',
+    'EUR',
+    'usd',
+  ],
+  ...['tokens', 'calls', 'users', 'p', 'q', 's', 'x', '-x', 'a b', 'x'.repeat(100), 'x'.repeat(101), 'x'.repeat(257)],
+  ...[
+    '😀'.repeat(256),
+    '😀'.repeat(257),
+    '\ud800',
+    '\u0000',
+    'a\u0007',
+    'a\u0085',
+    '\u2028',
+    '__proto__',
+    'constructor',
+  ],
+  ...['sum', 'count', 'max', 'min', 'latest', 'unique', 'avg', '1m', '15m', '1h', '1d', '2h', 'month', 'year'],
+  ...[
+    'data',
+    'data.n',
+    'data.a.b',
+    'data..b',
+    'data.__proto__',
+    'n',
+    `data${'.a'.repeat(16)}`,
+    `data${'.a'.repeat(17)}`,
+  ],
+  ...[
+    'UTC',
+    'Europe/Berlin',
+    'Asia/Kolkata',
+    '+02:00',
+    'utc',
+    'Mars/Base',
+    'per_unit',
+    'graduated',
+    'volume',
+    'package',
+  ],
+  ...['flat', 'toString', '0', '-0', '0.0', '00', '1', '-1', '10', '1e3', '.5', '5.', '1,5', '+1', '9'.repeat(400)],
+  ...['9'.repeat(401), `0.${'0'.repeat(400)}`, `0.${'0'.repeat(401)}`, '1_000', '0x10', 'Infinity', '١'],
+  ...[
+    '2026-11-01T00:00:00Z',
+    '2026-11-01T00:30:00Z',
+    '2026-11-01',
+    '2026-02-30T00:00:00Z',
+    '2026-11-01T00:00:00.0001Z',
+  ],
+  ...['9999-12-31T23:00:00-01:00', '0000-01-01T00:00:00Z', '2026-06-30T23:59:60Z', '2026-11-01T01:00:00+01:00'],
+  ...[[], {}, [null], [[]], { slug: 'x' }, { model: 'm' }, { subject: 'data.s' }, { ['__proto__']: 'data.s' }],
+  ...[{ upTo: null, unitAmount: '1' }, { upTo: '5', flatAmount: '1' }, { upTo: '5' }],
+  { slug: 'fee2', model: 'flat', flatAmount: '-1' },
+  { slug: 'm2', eventType: 't', aggregation: 'min', value: 'data.v' },
+  Object.fromEntries(Array.from({ length: 33 }, (_, index) => [`d${index}`, 'data.a'])),
+  Array.from({ length: 101 }, () => ({ upTo: null, unitAmount: '1' })),
+];
+const keys = [
+  ...['slug', 'model', 'meter', 'match', 'tiers', 'upTo', 'unitAmount', 'flatAmount', 'packageSize', 'packageAmount'],
+  ...[
+    'value',
+    'window',
+    'required',
+    'groupBy',
+    'eventType',
+    'aggregation',
+    'timezone',
+    'calendar',
+    'billingPeriod',
+    'prices',
+  ],
+  ...['tenant', 'subject', 'startsAt', 'plan', 'currency', 'meters', 'plans', 'subscriptions', 'defaultPlan', 'extra'],
+  ...['__proto__', 'constructor', 'toString', 'hasOwnProperty', '', ' ', 'region', 'a.b', '1', 'true', 'null'],
+];
+
+const clone = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(clone);
+  if (typeof value !== 'object' || value === null) return value;
+  const copy: Record<string, unknown> = {};
+  for (const key of Object.keys(value)) put(copy, key, clone((value as Record<string, unknown>)[key]));
+  return copy;
+};
+
+function put(target: object, key: string | number, value: unknown): void {
+  if (key === '__proto__') {
+    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true });
+  } else (target as Record<string | number, unknown>)[key] = value;
+}
+
+/** Each change is read from four to eight bytes: which way down the tree, and what happens there. */
+function grow(program: Buffer): unknown {
+  let root = clone(base);
+  let at = 0;
+  const byte = (): number => program[at++] ?? 0;
+  while (at < program.length && at < 64) {
+    let node: unknown = root;
+    let parent: object | null = null;
+    let key: string | number = '';
+    for (let depth = 1 + (byte() % 7); depth > 0; depth--) {
+      if (typeof node !== 'object' || node === null) break;
+      const names: readonly (string | number)[] = Array.isArray(node) ? [...node.keys()] : Object.keys(node);
+      const choice = byte();
+      if (names.length === 0) break;
+      parent = node;
+      key = names[choice % names.length]!;
+      node = (node as Record<string | number, unknown>)[key];
+    }
+    const value = clone(values[byte() % values.length]);
+    switch (byte() % 8) {
+      case 0:
+        if (parent === null) root = value;
+        else if (typeof node === 'object' && node !== null && !Array.isArray(node))
+          put(node, keys[byte() % keys.length]!, value);
+        break;
+      case 1:
+        if (Array.isArray(node)) node.push(value);
+        break;
+      case 2:
+        // The same entry twice.
+        if (Array.isArray(parent)) parent.push(clone(node));
+        break;
+      case 3:
+        if (Array.isArray(parent)) parent.splice(Number(key), 1);
+        else if (parent !== null) delete (parent as Record<string, unknown>)[key];
+        break;
+      case 4:
+        if (parent !== null && !Array.isArray(parent)) put(parent, keys[byte() % keys.length]!, node);
+        break;
+      default:
+        if (parent !== null) put(parent, key, value);
+    }
+  }
+  return root;
+}
+
+class Notes implements FieldSource {
+  readonly messages: string[] = [];
+  add(path: readonly (string | number)[], message: string): void {
+    if (message.length > 2_000) throw new Error(`a message of ${message.length} characters at ${path.join('.')}`);
+    this.messages.push(message);
+  }
+  textOf(): null {
+    return null;
+  }
+}
+
+const priceAsWritten = (price: Price): object => clone(price) as object;
+
+/** The file that says what this catalog says, with nothing left to a default. */
+function asWritten(catalog: Catalog): object {
+  return {
+    currency: catalog.currency,
+    meters: catalog.meters.map(({ slug, eventType, aggregation, valuePath, required, dimensions, window }) => ({
+      ...{ slug, eventType, aggregation, required, window },
+      ...(valuePath === null ? {} : { value: `data.${valuePath.join('.')}` }),
+      groupBy: Object.fromEntries(dimensions.map(({ name, path }) => [name, `data.${path.join('.')}`])),
+    })),
+    plans: catalog.plans.map((plan) => ({ ...plan, prices: plan.prices.map(priceAsWritten) })),
+    subscriptions: catalog.subscriptions.map((each) => ({ ...each, startsAt: formatRfc3339(each.startsAt) })),
+    defaultPlan: catalog.defaultPlan,
+  };
+}
+
+/** Undefined is what a key has that is not there. */
+const withoutUndefined = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map((each) => withoutUndefined(each ?? null));
+  if (typeof value !== 'object' || value === null) return value;
+  const copy: object = {};
+  for (const [key, entry] of Object.entries(value)) if (entry !== undefined) put(copy, key, withoutUndefined(entry));
+  return copy;
+};
+
+function judge(tree: unknown): Catalog | null {
+  const notes = new Notes();
+  const catalog = readCatalogTree(notes, tree);
+  if (notes.messages.length > 0) return null;
+  if (catalog === null) throw new Error('refused without a word');
+  return catalog;
+}
+
+function checkAccepted(tree: unknown, catalog: Catalog): void {
+  if (!isValid(tree))
+    throw new Error(`accepted, and not by the schema: ${JSON.stringify(isValid.errors).slice(0, 400)}`);
+  const again = judge(asWritten(catalog));
+  if (!isDeepStrictEqual(again, catalog)) {
+    throw new Error(`reads otherwise once it is written down: ${JSON.stringify(tree)}`);
+  }
+}
+
+function executeTree(program: Buffer): void {
+  const tree = withoutUndefined(grow(program));
+  const catalog = judge(tree);
+  counts[catalog === null ? 'refused' : 'accepted']++;
+  if (catalog !== null) checkAccepted(tree, catalog);
+}
+
+function executeText(text: string): void {
+  const reading = readCatalog(text, 'f.yaml');
+  textCounts[reading.ok ? 'accepted' : 'refused']++;
+  if (!reading.ok) {
+    if (reading.errors.length === 0) throw new Error('refused without a word');
+    for (const error of reading.errors) {
+      const { line, column } = error;
+      const isPlace = Number.isInteger(line) && Number.isInteger(column) && line >= 1 && column >= 1;
+      if (!isPlace || formatCatalogError(error).length > 5_000)
+        throw new Error(`an error that can't be shown: ${error.message}`);
+    }
+    return;
+  }
+  // A key that is no string would have been made one on the way, silently.
+  checkAccepted(parse(text, { stringKeys: true }), reading.catalog);
+  const twin = readCatalog(stringify(asWritten(reading.catalog)), 'f.yaml');
+  if (!twin.ok || !isDeepStrictEqual(twin.catalog, reading.catalog)) throw new Error('reads otherwise as YAML again');
+}
+
+const small = `currency: USD
+meters:
+  - slug: m
+    eventType: e
+    aggregation: sum
+    value: data.n
+    groupBy: { model: data.model }
+plans:
+  - slug: p
+    prices:
+      - { slug: u, meter: m, match: { model: x }, model: per_unit, unitAmount: "0.1" }
+subscriptions: [{ subject: s, plan: p, startsAt: 2026-11-01T00:00:00Z }]
+defaultPlan: p
+`;
+const texts = [
+  small,
+  'currency: USD\n',
+  '{"currency": "EUR", "meters": [], "plans": [{"slug": "p", "prices": []}]}',
+  'currency: &c USD\nplans: [{slug: *c, prices: []}]\n',
+  'currency: !!str USD\n',
+  'currency: >-\n  USD\nmeters: []\n',
+  '%YAML 1.2\n---\ncurrency: USD\n...\n',
+  'currency: "\\u0055SD"\nmeters: !<tag:yaml.org,2002:seq> []\n',
+  'a: &a [1]\nb: &b [*a, *a]\nc: [*b, *b]\n',
+];
+
+export const catalogs: FuzzTarget = {
+  name: 'catalogs',
+  seeds: Array.from({ length: 24 }, (_, index) =>
+    Buffer.from(Array.from({ length: 4 + index }, (_, at) => (index * 37 + at * 11) % 251)),
+  ),
+  dictionary: [],
+  generate(random) {
+    const program = Buffer.alloc(4 + random.below(30));
+    for (let index = 0; index < program.length; index++) program[index] = random.below(256);
+    return program;
+  },
+  execute: executeTree,
+  tally: () => counts,
+};
+
+export const catalogTexts: FuzzTarget = {
+  name: 'catalog-texts',
+  seeds: texts.map((text) => Buffer.from(text)),
+  dictionary: [
+    ...[
+      '- ',
+      ': ',
+      '\n',
+      '  ',
+      '\t',
+      '{',
+      '}',
+      '[',
+      ']',
+      ', ',
+      '&a ',
+      '*a',
+      '!!',
+      '!!binary ',
+      '!!set ',
+      '!!omap ',
+      '!!float ',
+    ],
+    ...[
+      '<<: ',
+      '? ',
+      '| ',
+      '>- ',
+      '"',
+      "'",
+      '# ',
+      '---\n',
+      '...\n',
+      '%YAML 1.1\n',
+      '__proto__: ',
+      '~',
+      'null',
+      '.nan',
+      '0o17',
+    ],
+    ...[
+      '.inf',
+      '0x1f',
+      '\u0000',
+      '\ufeff',
+      '\u2028',
+      '\u0085',
+      'slug: ',
+      'model: ',
+      'unitAmount: ',
+      'tiers: ',
+      'prices: ',
+    ],
+  ],
+  execute: (input) => executeText(input.toString('utf8')),
+  tally: () => textCounts,
+};
