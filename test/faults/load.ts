@@ -59,6 +59,7 @@ export class Load {
   private readonly older: DemoEvent[] = [];
   private running: Promise<unknown> = Promise.resolve();
   private isRunning = false;
+  private abandoned = false;
   private nextAt = 0;
 
   constructor(options: LoadOptions) {
@@ -78,6 +79,12 @@ export class Load {
   async pause(): Promise<void> {
     this.isRunning = false;
     await this.running;
+  }
+
+  /** Stops sending at once, and leaves what is not acknowledged. */
+  abandon(): void {
+    this.isRunning = false;
+    this.abandoned = true;
   }
 
   private async connection(): Promise<void> {
@@ -153,7 +160,7 @@ export class Load {
   private async deliver(deliveries: readonly Delivery[]): Promise<void> {
     const { account } = this.options;
     const body = `[${deliveries.map(({ json }) => json).join(',')}]`;
-    for (;;) {
+    while (!this.abandoned) {
       const response = await this.post(body);
       if (response === null) {
         account.sent.resent += deliveries.length;
