@@ -166,7 +166,7 @@ function assemble(values: VariableValues, kafka: KafkaSettings | null): Settings
       tickIntervalMs: values.TALLYLINE_TICK_INTERVAL,
       clockLeapMaxMs: values.TALLYLINE_CLOCK_LEAP,
     },
-    rater: { intervalMs: values.TALLYLINE_RATER_INTERVAL },
+    rater: { intervalMs: values.TALLYLINE_RATER_INTERVAL, auditIntervalMs: values.TALLYLINE_AUDIT_INTERVAL },
     allowedLatenessMs: values.TALLYLINE_ALLOWED_LATENESS,
   };
 }

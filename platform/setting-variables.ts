@@ -157,6 +157,11 @@ export const variables = {
     '5s',
     'How often new sealed chunks and closed windows are looked for.',
   ),
+  TALLYLINE_AUDIT_INTERVAL: variable(
+    duration('100ms'),
+    '10s',
+    'How often the rater checks a part of what is stored against what was sealed; less often where a check takes long.',
+  ),
   TALLYLINE_ALLOWED_LATENESS: variable(
     duration('0ms'),
     '5m',

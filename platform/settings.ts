@@ -61,6 +61,10 @@ export interface Settings {
     /** A leap of the log's clock beyond this halts the partition. */
     readonly clockLeapMaxMs: number;
   };
-  readonly rater: { readonly intervalMs: number };
+  readonly rater: {
+    readonly intervalMs: number;
+    /** Between two rounds of the auditor; longer where a round takes longer. */
+    readonly auditIntervalMs: number;
+  };
   readonly allowedLatenessMs: number;
 }

@@ -1,12 +1,13 @@
-// Composition root of the rater: one loop that rates whatever was sealed, every settings.rater.intervalMs.
+// Composition root of the rater: one loop that rates whatever was sealed, every settings.rater.intervalMs, and the auditor.
 import type { Pool } from 'pg';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
 import { delay } from '../platform/retry.ts';
 import type { Stage, StageContext } from '../platform/stage.ts';
 import { realTimers, type Timers } from '../platform/timers.ts';
+import { Auditor } from './audit/auditor.ts';
 import { RatingInvariantError } from './core/rate.ts';
-import { createRaterMetrics } from './metrics.ts';
+import { createRaterMetrics, type RaterMetrics } from './metrics.ts';
 import { RatingLoop, type StepOutcome } from './rating-loop.ts';
 import type { RatingStore } from './rating-store.ts';
 import { storedRating } from './stored-rating.ts';
@@ -25,14 +26,34 @@ const isTransient = (error: unknown): boolean =>
   error instanceof ClickHouseError ? error.retriable : isTransientPostgresError(error);
 
 export async function startRater(context: StageContext, { pool, clickhouse }: RaterParts): Promise<RaterStage> {
-  return startRating(context, storedRating(pool, clickhouse));
+  const { settings, clock, logger, registry } = context;
+  const store = storedRating(pool, clickhouse);
+  const metrics = createRaterMetrics(registry);
+  const rating = startRating(context, store, realTimers, metrics);
+  const auditor = new Auditor({
+    ...{ pool, clickhouse, store, logger, clock, timers: realTimers },
+    audited: metrics.audited,
+    intervalMs: settings.rater.auditIntervalMs,
+  });
+  auditor.start();
+  return {
+    ...rating,
+    async stop() {
+      await auditor.stop();
+      await rating.stop();
+    },
+  };
 }
 
-/** The rater on any store. */
-export function startRating(context: StageContext, store: RatingStore, timers: Timers = realTimers): RaterStage {
-  const { settings, logger, registry, clock } = context;
+/** The rater's loop on any store. */
+export function startRating(
+  context: StageContext,
+  store: RatingStore,
+  timers: Timers = realTimers,
+  metrics: RaterMetrics = createRaterMetrics(context.registry),
+): RaterStage {
+  const { settings, logger, clock } = context;
   const { allowedLatenessMs } = settings;
-  const metrics = createRaterMetrics(registry);
   const loop = new RatingLoop({ store, metrics, logger, clock, allowedLatenessMs });
   const stopping = new AbortController();
   let notReady: string | null = 'the first step is not done yet';

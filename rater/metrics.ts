@@ -1,13 +1,16 @@
 // The rater's metrics. The names are an interface: dashboards and alerts rely on them.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Invariant } from './audit/discrepancy.ts';
 import type { LineItemKind } from './core/rate.ts';
 
 export interface RaterMetrics {
   lineItemsWritten(kind: LineItemKind, count: number): void;
   /** From the instant a window could close at the earliest to its line item. */
   windowCloseDelay(seconds: number): void;
-  /** How many discrepancies of an invariant the last check found; 0 takes a reported one back. */
+  /** How many discrepancies of an invariant rating met at its last step; 0 takes a reported one back. */
   discrepancy(invariant: 'I2' | 'I4', count: number): void;
+  /** How many discrepancies of an invariant the auditor knows. */
+  audited(invariant: Invariant, count: number): void;
 }
 
 export function createRaterMetrics(registry: Registry): RaterMetrics {
@@ -25,14 +28,21 @@ export function createRaterMetrics(registry: Registry): RaterMetrics {
   });
   const discrepancies = new Gauge({
     name: 'tallyline_invariant_discrepancy',
-    help: 'Discrepancies found by the last check of an invariant; anything but 0 is to be looked at.',
+    help: 'Discrepancies of an invariant that are known now; anything but 0 is to be looked at.',
     labelNames: ['invariant'],
     registers: [registry],
   });
   for (const kind of ['usage', 'adjustment']) lineItems.inc({ kind }, 0);
+  // Rating and the auditor may meet the same discrepancy; the larger number is the better account of it.
+  const counts = { rating: new Map<Invariant, number>(), audit: new Map<Invariant, number>() };
+  const report = (source: 'rating' | 'audit', invariant: Invariant, count: number): void => {
+    counts[source].set(invariant, count);
+    discrepancies.set({ invariant }, Math.max(counts.rating.get(invariant) ?? 0, counts.audit.get(invariant) ?? 0));
+  };
   return {
     lineItemsWritten: (kind, count) => lineItems.inc({ kind }, count),
     windowCloseDelay: (seconds) => closeDelay.observe(Math.max(0, seconds)),
-    discrepancy: (invariant, count) => discrepancies.set({ invariant }, count),
+    discrepancy: (invariant, count) => report('rating', invariant, count),
+    audited: (invariant, count) => report('audit', invariant, count),
   };
 }

@@ -38,7 +38,6 @@ export interface ChunkSpan {
   readonly to: SealVector;
 }
 
-/** As many as one query can name; their offsets travel in its URL. */
 const BATCH_CHUNKS_MAX = 500;
 /** An accepted event is at most a day ahead of T; an hour more costs nothing. */
 const AHEAD_MS_MAX = 25 * 3_600_000;

@@ -1,5 +1,6 @@
 // What ClickHouse holds of sealed chunks, as counts and checksums that it computes itself: no row leaves it.
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
+import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import type { Outcome, SealRow } from './seal-rows.ts';
 
 export interface RowSet {
@@ -18,11 +19,39 @@ export interface StoredChunk {
 
 const noRows: RowSet = { count: 0n, checksum: 0n };
 
+/** A query's parameters travel in its URL, which servers bound. */
+const OFFSETS_MAX = 500;
+
 /**
- * Of each seal, the rows of its epoch or a later one: `seals` are of one partition, ascending by chunk, not empty, and few
- * enough for the parameters of a query (seal-rows.ts).
+ * Of each seal, the rows of its epoch or a later one. Seals in order of generation, partition and chunk. Roll-ups are not
+ * sorted by chunk, so looking for them is a scan, however many seals there are: give it many at a time.
  */
 export async function readStoredChunks(clickhouse: ClickHouse, seals: readonly SealRow[]): Promise<StoredChunk[]> {
+  if (seals.length === 0) return [];
+  // One after the other: an audit must not crowd out what it watches.
+  const rollups = await readSealedChunks(clickhouse, seals);
+  const stored: StoredChunk[] = [];
+  for (let from = 0; from < seals.length; ) {
+    const { generation, partition } = seals[from]!;
+    let to = from + 1;
+    while (to < seals.length && to - from < OFFSETS_MAX && isOf(seals[to]!, generation, partition)) to += 1;
+    for (const each of await readByOffset(clickhouse, seals.slice(from, to))) {
+      const { rollupCount, rollupChecksum } = rollups[stored.length]!;
+      stored.push({ ...each, rollups: { count: rollupCount, checksum: rollupChecksum } });
+    }
+    from = to;
+  }
+  return stored;
+}
+
+const isOf = (seal: SealRow, generation: number, partition: number): boolean =>
+  seal.generation === generation && seal.partition === partition;
+
+/** Seals of one partition. */
+async function readByOffset(
+  clickhouse: ClickHouse,
+  seals: readonly SealRow[],
+): Promise<Omit<StoredChunk, 'rollups'>[]> {
   const [first, last] = [seals[0]!, seals.at(-1)!];
   // Epochs rise rarely, so the chunks where they do describe them all.
   const steps = seals.filter((seal, i) => seal.epoch !== seals[i - 1]?.epoch);
@@ -31,76 +60,54 @@ export async function readStoredChunks(clickhouse: ClickHouse, seals: readonly S
     partition: first.partition,
     from_offset: first.startOffset,
     to_offset: last.endOffset,
-    from_chunk: first.chunk,
-    to_chunk: last.chunk + 1,
     starts: seals.map((seal) => seal.startOffset),
+    steps: steps.map((seal) => seal.startOffset),
     step_epochs: steps.map((seal) => seal.epoch),
   };
-  const byOffset = async (table: string, hash: string): Promise<Map<number, RowSet>> =>
-    rowSets(
-      await clickhouse.query(
-        `SELECT roundDown(offset, {starts:Array(UInt64)}) AS place, toString(count()) AS count,
-           toString(sum(${hash})) AS checksum
-         FROM ${table} FINAL
-         WHERE generation = {generation:UInt16} AND partition = {partition:UInt16}
-           AND offset >= {from_offset:UInt64} AND offset < {to_offset:UInt64}
-           AND epoch >= transform(roundDown(offset, {steps:Array(UInt64)}), {steps:Array(UInt64)},
-             {step_epochs:Array(UInt64)}, toUInt64(0))
-         GROUP BY place`,
-        { ...params, steps: steps.map((seal) => seal.startOffset) },
-      ),
-    );
-  const rollups = async (): Promise<Map<number, RowSet>> =>
-    rowSets(
-      await clickhouse.query(
-        `SELECT chunk AS place, toString(count()) AS count, toString(sum(row_hash)) AS checksum
-         FROM usage_rollups FINAL
-         WHERE generation = {generation:UInt16} AND partition = {partition:UInt16}
-           AND chunk >= {from_chunk:UInt32} AND chunk < {to_chunk:UInt32}
-           AND epoch >= transform(roundDown(chunk, {steps:Array(UInt32)}), {steps:Array(UInt32)},
-             {step_epochs:Array(UInt64)}, toUInt64(0))
-         GROUP BY place SETTINGS do_not_merge_across_partitions_select_final = 1`,
-        { ...params, steps: steps.map((seal) => seal.chunk) },
-      ),
-    );
-  const manifests = async (): Promise<Map<number, Record<Outcome, number>>> => {
-    const rows = await clickhouse.query<Record<Outcome | 'chunk', string | number>>(
-      `SELECT chunk, accepted, duplicate, conflict, too_late, poison FROM manifests FINAL
+  const rowSets = async (table: string, hash: string): Promise<Map<number, RowSet>> => {
+    const rows = await clickhouse.query<{ place: string | number; count: string; checksum: string }>(
+      `SELECT roundDown(offset, {starts:Array(UInt64)}) AS place, toString(count()) AS count, toString(sum(${hash})) AS checksum
+       FROM ${table} FINAL
        WHERE generation = {generation:UInt16} AND partition = {partition:UInt16}
-         AND chunk >= {from_chunk:UInt32} AND chunk < {to_chunk:UInt32}`,
+         AND offset >= {from_offset:UInt64} AND offset < {to_offset:UInt64}
+         AND epoch >= transform(roundDown(offset, {steps:Array(UInt64)}), {steps:Array(UInt64)}, {step_epochs:Array(UInt64)}, toUInt64(0))
+       GROUP BY place SETTINGS do_not_merge_across_partitions_select_final = 1`,
       params,
     );
     return new Map(
-      rows.map(({ chunk, ...counts }) => [
-        Number(chunk),
-        Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, Number(count)])) as Record<
-          Outcome,
-          number
-        >,
-      ]),
+      rows.map((row) => [Number(row.place), { count: BigInt(row.count), checksum: BigInt(row.checksum) }]),
     );
   };
-  // One after the other: an audit must not crowd out what it watches.
-  const events = await byOffset(
-    'usage_events',
-    'bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash)',
-  );
-  const rejects = await byOffset('event_rejects', 'xxHash64(bytes)');
-  const rolledUp = await rollups();
-  const manifest = await manifests();
+  const events = await rowSets('usage_events', 'bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash)');
+  const rejects = await rowSets('event_rejects', 'xxHash64(bytes)');
+  const manifests = await readManifests(clickhouse, first, last);
   return seals.map((seal) => ({
     events: events.get(seal.startOffset) ?? noRows,
     rejects: rejects.get(seal.startOffset) ?? noRows,
-    rollups: rolledUp.get(seal.chunk) ?? noRows,
-    manifest: manifest.get(seal.chunk) ?? null,
+    manifest: manifests.get(seal.chunk) ?? null,
   }));
 }
 
-function rowSets(rows: readonly unknown[]): Map<number, RowSet> {
-  return new Map(
-    (rows as { place: string | number; count: string; checksum: string }[]).map(({ place, count, checksum }) => [
-      Number(place),
-      { count: BigInt(count), checksum: BigInt(checksum) },
-    ]),
+async function readManifests(
+  clickhouse: ClickHouse,
+  first: SealRow,
+  last: SealRow,
+): Promise<Map<number, Record<Outcome, number>>> {
+  const rows = await clickhouse.query<Record<Outcome | 'chunk', string | number>>(
+    `SELECT chunk, accepted, duplicate, conflict, too_late, poison FROM manifests FINAL
+     WHERE generation = {generation:UInt16} AND partition = {partition:UInt16}
+       AND chunk >= {from_chunk:UInt32} AND chunk < {to_chunk:UInt32}`,
+    {
+      ...{ generation: first.generation, partition: first.partition },
+      ...{ from_chunk: first.chunk, to_chunk: last.chunk + 1 },
+    },
   );
+  const countsOf = (row: Record<Outcome, string | number>): Record<Outcome, number> => ({
+    accepted: Number(row.accepted),
+    duplicate: Number(row.duplicate),
+    conflict: Number(row.conflict),
+    too_late: Number(row.too_late),
+    poison: Number(row.poison),
+  });
+  return new Map(rows.map((row) => [Number(row.chunk), countsOf(row)]));
 }

@@ -5,6 +5,7 @@ import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import type { SqlFragment } from '../../platform/usage-store/sealed-rows.ts';
 import { mergeExpression, quantityFromStore } from '../../platform/usage-store/usage-query.ts';
 import { keyText } from '../keys.ts';
+import type { MappedChunk } from './chunk-map.ts';
 import type { AuditLog } from './discrepancy.ts';
 import { MeterTally } from './meter-tally.ts';
 import type { RecountedReading } from './recount.ts';
@@ -40,13 +41,40 @@ export class UsageAudit {
         for (const row of batch as [string, string, number, string[], string, string][]) {
           const [tenant, subject, start, groups, value, events] = row;
           const key = keyText(tenant, meter.slug, subject, Number(start) * 1_000, ...groups);
-          const tally = this.tallies.get(key);
-          this.tallies.delete(key);
-          const expected = tally === undefined ? 'nothing' : print(tally.value(), tally.eventCount);
-          log.compare('I2', `usage ${key}`, expected, print(quantityFromStore(value), events));
+          this.compareOne(key, print(quantityFromStore(value), events), log);
         }
       }
     }
+    this.compareRest(log);
+  }
+
+  /** Compares all of it with the roll-up rows of one sealed chunk, each of which is a value by itself, and forgets it. */
+  async compareChunk(clickhouse: ClickHouse, chunk: MappedChunk, log: AuditLog): Promise<void> {
+    const rows = clickhouse.stream(
+      `SELECT tenant, meter, subject, toUnixTimestamp(window_start), group_values, toString(value), toString(event_count)
+       FROM usage_rollups FINAL
+       WHERE generation = {generation:UInt16} AND partition = {partition:UInt16} AND chunk = {chunk:UInt32}
+         AND epoch >= {epoch:UInt64}
+       SETTINGS do_not_merge_across_partitions_select_final = 1`,
+      { generation: chunk.generation, partition: chunk.partition, chunk: chunk.chunk, epoch: chunk.epoch },
+    );
+    for await (const batch of rows) {
+      for (const row of batch as [string, string, string, number, string[], string, string][]) {
+        const [tenant, meter, subject, start, groups, value, events] = row;
+        const key = keyText(tenant, meter, subject, Number(start) * 1_000, ...groups);
+        this.compareOne(key, print(quantityFromStore(value), events), log);
+      }
+    }
+    this.compareRest(log);
+  }
+
+  private compareOne(key: string, found: string, log: AuditLog): void {
+    const tally = this.tallies.get(key);
+    this.tallies.delete(key);
+    log.compare('I2', `usage ${key}`, tally === undefined ? 'nothing' : print(tally.value(), tally.eventCount), found);
+  }
+
+  private compareRest(log: AuditLog): void {
     for (const [key, tally] of this.tallies) {
       log.compare('I2', `usage ${key}`, print(tally.value(), tally.eventCount), 'nothing');
     }

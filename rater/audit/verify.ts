@@ -30,6 +30,9 @@ export interface VerifyParts {
   readonly group: string;
 }
 
+/** Seals held at once. Each time all roll-ups are scanned, so few are slow. */
+const SEALS_MAX = 20_000;
+
 /** Compares everything that is sealed and rated as of the call; what a live system adds meanwhile is left out. */
 export async function verify(parts: VerifyParts, scope: AuditScope): Promise<AuditLog> {
   const { pool, clickhouse, eventLog, group } = parts;
@@ -65,7 +68,7 @@ export async function verify(parts: VerifyParts, scope: AuditScope): Promise<Aud
     await usage.compare(clickhouse, meters.values(), rows, log);
   }
   prices.compare(log);
-  await auditLedger(pool, { tenant: scope.tenant, sequenceMin: 0 }, log);
+  await auditLedger(pool, scope.tenant, log);
   return log;
 }
 
@@ -73,14 +76,21 @@ export async function verify(parts: VerifyParts, scope: AuditScope): Promise<Aud
 async function auditChunks({ pool, clickhouse }: VerifyParts, span: ChunkSpan, log: AuditLog): Promise<ChunkMap> {
   const chunks = new ChunkMap();
   let before: SealRow | null = null;
-  for await (const seals of streamSeals(pool, span)) {
-    const stored = await readStoredChunks(clickhouse, seals);
-    for (const [i, seal] of seals.entries()) {
+  let waiting: SealRow[] = [];
+  const auditWaiting = async (): Promise<void> => {
+    const stored = await readStoredChunks(clickhouse, waiting);
+    for (const [i, seal] of waiting.entries()) {
       auditSealOrder(before, seal, log);
       auditStoredChunk(seal, stored[i]!, log);
       chunks.add(seal);
       before = seal;
     }
+    waiting = [];
+  };
+  for await (const seals of streamSeals(pool, span)) {
+    waiting.push(...seals);
+    if (waiting.length >= SEALS_MAX) await auditWaiting();
   }
+  await auditWaiting();
   return chunks;
 }

@@ -499,7 +499,7 @@ describe('the ledger', () => {
 
 describe('the stage', () => {
   const stage = () => {
-    const settings = { rater: { intervalMs: 20 }, allowedLatenessMs: LATENESS_MS } as Settings;
+    const settings = { rater: { intervalMs: 20, auditIntervalMs: 60_000 }, allowedLatenessMs: LATENESS_MS } as Settings;
     return startRater({ settings, logger, registry: new Registry(), clock: Date.now }, { pool, clickhouse });
   };
 

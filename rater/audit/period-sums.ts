@@ -1,0 +1,181 @@
+// Billing periods with all their line items and the ledger entries of these, as of one moment.
+import type { Pool, PoolClient } from 'pg';
+import { Decimal } from '../../domain/decimal.ts';
+import { inTransaction } from '../../platform/postgres/pool.ts';
+import type { SealVector } from '../../platform/usage-store/seal-vector.ts';
+import { ledgerTransactionId } from '../core/line-item-key.ts';
+import { keyText } from '../keys.ts';
+import type { PeriodKey } from '../line-item-store.ts';
+
+export interface PeriodSums extends PeriodKey {
+  readonly periodEnd: number;
+  readonly plan: string;
+  readonly catalogVersion: number;
+  readonly subscriptionStart: number | null;
+  readonly sealVector: SealVector;
+  readonly ratedWatermark: number;
+  /** Windows that end by then were closed at the last rating; milliseconds since the epoch. */
+  readonly closedUpTo: number;
+  /** By price. */
+  readonly written: ReadonlyMap<string, { readonly quantity: Decimal; readonly amount: Decimal }>;
+  readonly items: readonly LedgerItem[];
+}
+
+/** A line item and what the ledger says of it. */
+export interface LedgerItem {
+  readonly id: string;
+  readonly transactionId: string;
+  readonly amount: Decimal;
+  /** Its entries on the subject's account. */
+  readonly receivable: Decimal;
+  /** All entries of its transaction. */
+  readonly balance: Decimal;
+}
+
+interface PeriodRow {
+  readonly tenant: string;
+  readonly subject: string;
+  readonly period_start: Date;
+  readonly period_end: Date;
+  readonly plan: string;
+  readonly catalog_version: number;
+  readonly subscription_start: Date | null;
+  readonly seal_vector: SealVector;
+  readonly rated_watermark: Date;
+  readonly closed_up_to: Date;
+}
+
+interface ItemRow {
+  readonly id: string;
+  readonly tenant: string;
+  readonly subject: string;
+  readonly period_start: Date;
+  readonly price: string;
+  readonly window_start: Date;
+  readonly revision: number;
+  readonly quantity: string;
+  readonly amount: string;
+}
+
+const columnsOf = (periods: readonly PeriodKey[]) => [
+  periods.map((period) => period.tenant),
+  periods.map((period) => period.subject),
+  periods.map((period) => new Date(period.periodStart)),
+];
+const WANTED = 'unnest($1::text[], $2::text[], $3::timestamptz[]) AS wanted (tenant, subject, period_start)';
+
+export function readPeriodSums(pool: Pool, keys: readonly PeriodKey[]): Promise<PeriodSums[]> {
+  return inTransaction(
+    pool,
+    async (client) => {
+      const { rows: periods } = await client.query<PeriodRow>(
+        `SELECT period.* FROM ${WANTED} JOIN tallyline.billing_periods period USING (tenant, subject, period_start)
+         WHERE period.closed_up_to IS NOT NULL AND period.rated_watermark IS NOT NULL`,
+        columnsOf(keys),
+      );
+      const items = await readItems(client, keys);
+      return periods.map((row) =>
+        sumsOf(row, items.get(keyText(row.tenant, row.subject, row.period_start.getTime())) ?? []),
+      );
+    },
+    { isolation: 'repeatable read' },
+  );
+}
+
+type Item = ItemRow & { readonly ledger: LedgerItem };
+
+async function readItems(client: PoolClient, keys: readonly PeriodKey[]): Promise<Map<string, Item[]>> {
+  const { rows } = await client.query<ItemRow>(
+    `SELECT item.id, item.tenant, item.subject, item.period_start, item.price, item.window_start, item.revision,
+       item.quantity::text AS quantity, item.amount::text AS amount
+     FROM ${WANTED} JOIN tallyline.line_items item USING (tenant, subject, period_start)`,
+    columnsOf(keys),
+  );
+  const transactions = new Map(
+    rows.map((row) => [
+      ledgerTransactionId({
+        ...{ tenant: row.tenant, subject: row.subject, periodStart: row.period_start.getTime(), price: row.price },
+        ...{ windowStart: row.window_start.getTime(), revision: row.revision },
+      }),
+      row,
+    ]),
+  );
+  const { rows: entries } = await client.query<{ transaction_id: string; balance: string; receivable: string | null }>(
+    `SELECT transaction_id, sum(amount)::text AS balance,
+       sum(amount) FILTER (WHERE account LIKE 'receivable:%')::text AS receivable
+     FROM tallyline.ledger_entries WHERE transaction_id = ANY($1::uuid[]) GROUP BY transaction_id`,
+    [[...transactions.keys()]],
+  );
+  const sums = new Map(entries.map((row) => [row.transaction_id, row]));
+  const items = new Map<string, Item[]>();
+  for (const [transactionId, row] of transactions) {
+    const entry = sums.get(transactionId);
+    const ledger: LedgerItem = {
+      id: row.id,
+      transactionId,
+      amount: Decimal.parse(row.amount),
+      receivable: Decimal.parse(entry?.receivable ?? '0'),
+      balance: Decimal.parse(entry?.balance ?? '0'),
+    };
+    const key = keyText(row.tenant, row.subject, row.period_start.getTime());
+    const known = items.get(key);
+    if (known === undefined) items.set(key, [{ ...row, ledger }]);
+    else known.push({ ...row, ledger });
+  }
+  return items;
+}
+
+function sumsOf(row: PeriodRow, items: readonly Item[]): PeriodSums {
+  const written = new Map<string, { quantity: Decimal; amount: Decimal }>();
+  for (const item of items) {
+    const sum = written.get(item.price) ?? { quantity: Decimal.zero, amount: Decimal.zero };
+    written.set(item.price, {
+      quantity: sum.quantity.plus(Decimal.parse(item.quantity)),
+      amount: sum.amount.plus(item.ledger.amount),
+    });
+  }
+  return {
+    tenant: row.tenant,
+    subject: row.subject,
+    periodStart: row.period_start.getTime(),
+    periodEnd: row.period_end.getTime(),
+    plan: row.plan,
+    catalogVersion: row.catalog_version,
+    subscriptionStart: row.subscription_start?.getTime() ?? null,
+    sealVector: row.seal_vector,
+    ratedWatermark: row.rated_watermark.getTime(),
+    closedUpTo: row.closed_up_to.getTime(),
+    written,
+    items: items.map((item) => item.ledger),
+  };
+}
+
+/** The periods of the newest line items: `itemsMax` or more of these. */
+export async function readNewestPeriods(pool: Pool, itemsMax: number): Promise<PeriodKey[]> {
+  const { rows: last } = await pool.query<{ last: string }>(
+    `SELECT last_value AS last FROM pg_sequences
+     WHERE schemaname || '.' || sequencename = pg_get_serial_sequence('tallyline.line_items', 'sequence')`,
+  );
+  const { rows } = await pool.query<PeriodRow>(
+    'SELECT DISTINCT tenant, subject, period_start FROM tallyline.line_items WHERE sequence > $1 LIMIT $2',
+    [Number(last[0]?.last ?? 0) - itemsMax, itemsMax],
+  );
+  return rows.map(keyOf);
+}
+
+/** The periods that follow `after` in the order of their keys; null: from the first. */
+export async function readNextPeriods(pool: Pool, after: PeriodKey | null, periodsMax: number): Promise<PeriodKey[]> {
+  const { rows } = await pool.query<PeriodRow>(
+    `SELECT tenant, subject, period_start FROM tallyline.billing_periods
+     WHERE $1::text IS NULL OR (tenant, subject, period_start) > ($1, $2, $3)
+     ORDER BY tenant, subject, period_start LIMIT $4`,
+    [after?.tenant ?? null, after?.subject ?? null, after === null ? null : new Date(after.periodStart), periodsMax],
+  );
+  return rows.map(keyOf);
+}
+
+const keyOf = (row: Pick<PeriodRow, 'tenant' | 'subject' | 'period_start'>): PeriodKey => ({
+  tenant: row.tenant,
+  subject: row.subject,
+  periodStart: row.period_start.getTime(),
+});

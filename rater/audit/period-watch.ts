@@ -1,0 +1,147 @@
+// The auditor's part about money: the line items of billing periods against the price of their usage (I4), at the seals of
+// their last rating and by the same reads that rating makes, and their ledger entries (I5). The newest items first, then
+// all periods in turn.
+import type { Pool } from 'pg';
+import type { CatalogVersion } from '../../domain/catalog.ts';
+import { Decimal } from '../../domain/decimal.ts';
+import { quantityToDecimal } from '../../domain/quantity.ts';
+import { covers } from '../../platform/usage-store/seal-vector.ts';
+import type { Seals } from '../../platform/usage-store/seals.ts';
+import { amountOf, periodPrices } from '../core/period-prices.ts';
+import { groupBy, keyText } from '../keys.ts';
+import type { PeriodKey } from '../line-item-store.ts';
+import { contributionKey, readContributions, readPeriodsWithUsage, type UsageWanted } from '../period-usage.ts';
+import type { RatedUsage, RatingState } from '../rating-store.ts';
+import { AuditLog } from './discrepancy.ts';
+import type { Findings } from './findings.ts';
+import { type PeriodSums, readNewestPeriods, readNextPeriods, readPeriodSums } from './period-sums.ts';
+
+export interface PeriodWatchParts {
+  readonly pool: Pool;
+  readonly store: RatedUsage & Pick<RatingState, 'readSeals'>;
+  readonly findings: Findings;
+  /** Waits before a period that differs is read again; resolves early when the auditor stops. */
+  readonly pause: () => Promise<void>;
+}
+
+const NEWEST_ITEMS = 200;
+const STRETCH_PERIODS = 20;
+
+const nameOf = ({ tenant, subject, periodStart }: PeriodKey): string =>
+  `tenant ${tenant} subject ${subject} period ${new Date(periodStart).toISOString()}`;
+
+export class PeriodWatch {
+  private readonly parts: PeriodWatchParts;
+  private last: PeriodKey | null = null;
+  private readonly suspects = new Map<string, PeriodKey>();
+
+  constructor(parts: PeriodWatchParts) {
+    this.parts = parts;
+  }
+
+  async round(versions: readonly CatalogVersion[]): Promise<void> {
+    const { pool, findings } = this.parts;
+    const stretch = await readNextPeriods(pool, this.last, STRETCH_PERIODS);
+    this.last = stretch.length < STRETCH_PERIODS ? null : stretch.at(-1)!;
+    const newest = await readNewestPeriods(pool, NEWEST_ITEMS);
+    const keys = new Map([...this.suspects.values(), ...newest, ...stretch].map((key) => [nameOf(key), key]));
+    let logs = await this.audit([...keys.values()], versions);
+    const differing = [...logs].filter(([, log]) => log !== null && log.failures > 0);
+    if (differing.length > 0) {
+      // Seals, usage and line items are read one after the other: look again before anything is said.
+      await this.parts.pause();
+      const again = await this.audit(
+        differing.map(([name]) => keys.get(name)!),
+        versions,
+      );
+      logs = new Map([...logs, ...again]);
+    }
+    for (const [name, key] of keys) {
+      const log = logs.get(name);
+      // Null: its seals are being repaired, and what was known of it still stands.
+      if (log === null) continue;
+      if (log !== undefined && log.failures > 0) this.suspects.set(name, key);
+      else this.suspects.delete(name);
+      findings.report(name, log ?? null);
+    }
+  }
+
+  /** By name; null: a chunk that its rating read is not sealed now. */
+  private async audit(
+    keys: readonly PeriodKey[],
+    versions: readonly CatalogVersion[],
+  ): Promise<Map<string, AuditLog | null>> {
+    const logs = new Map<string, AuditLog | null>();
+    if (keys.length === 0) return logs;
+    const { pool, store } = this.parts;
+    const all = await readPeriodSums(pool, keys);
+    const seals = await store.readSeals();
+    const sharing = (period: PeriodSums): string => keyText(period.closedUpTo, JSON.stringify(period.sealVector));
+    for (const periods of groupBy(all, sharing).values()) {
+      const { sealVector } = periods[0]!;
+      if (!covers(seals.vector, sealVector)) {
+        for (const period of periods) logs.set(nameOf(period), null);
+        continue;
+      }
+      await this.auditAt({ ...seals, vector: sealVector }, periods, versions, logs);
+    }
+    return logs;
+  }
+
+  /** Periods that were rated at the same seals, with the same windows closed. */
+  private async auditAt(
+    seals: Seals,
+    periods: readonly PeriodSums[],
+    versions: readonly CatalogVersion[],
+    logs: Map<string, AuditLog | null>,
+  ): Promise<void> {
+    const { store } = this.parts;
+    const priced = periods.map((period) => ({ period, prices: periodPrices(versions, period) }));
+    const wanted: UsageWanted[] = priced.flatMap(({ period, prices }) =>
+      period.periodEnd <= period.periodStart
+        ? []
+        : prices.flatMap(({ price, meter }) => (price.model === 'flat' ? [] : [{ ...period, price, meter: meter! }])),
+    );
+    const contributions = await readContributions(store, wanted, { seals, closedUpTo: periods[0]!.closedUpTo });
+    const byDefault = periods.filter(
+      (period) => period.subscriptionStart === null && period.periodEnd > period.periodStart,
+    );
+    const withUsage = await readPeriodsWithUsage(store, byDefault, seals);
+    for (const { period, prices } of priced) {
+      const log = new AuditLog();
+      const where = nameOf(period);
+      const unpriced = new Map(period.written);
+      for (const { price } of prices) {
+        unpriced.delete(price.slug);
+        const used = (contributions.get(contributionKey(period, price.slug)) ?? []).reduce(
+          (sum, each) => sum + each.quantity,
+          0n,
+        );
+        const quantity =
+          price.model === 'flat' ? Decimal.parse(isFlatDue(period, withUsage) ? '1' : '0') : quantityToDecimal(used);
+        const written = period.written.get(price.slug);
+        log.compare('I4', `${where} price ${price.slug}, quantity`, quantity, written?.quantity ?? Decimal.zero);
+        log.compare(
+          'I4',
+          `${where} price ${price.slug}, amount`,
+          amountOf(price)(quantity),
+          written?.amount ?? Decimal.zero,
+        );
+      }
+      for (const [price, { amount }] of unpriced) {
+        log.compare('I4', `${where} price ${price}, which the period does not have, amount`, '0', amount);
+      }
+      for (const item of period.items) {
+        log.compare('I5', `ledger transaction ${item.transactionId}`, '0', item.balance);
+        log.compare('I5', `line item ${item.id}, receivable`, item.amount, item.receivable);
+      }
+      logs.set(where, log);
+    }
+  }
+}
+
+function isFlatDue(period: PeriodSums, withUsage: ReadonlySet<string>): boolean {
+  if (period.periodEnd <= period.periodStart) return false;
+  if (period.subscriptionStart !== null) return period.ratedWatermark >= period.periodStart;
+  return withUsage.has(keyText(period.tenant, period.subject, period.periodStart));
+}

@@ -1,0 +1,248 @@
+// The background auditor on real stores: silent where all is well, and for each damage it says which invariant, asks for the
+// repair of what can be replayed, and takes back what is well again.
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pino from 'pino';
+import { Registry } from 'prom-client';
+import { type Catalog, emptyCatalog } from '../../domain/catalog.ts';
+import { realTimers } from '../../platform/timers.ts';
+import { Auditor } from '../../rater/audit/auditor.ts';
+import type { Invariant } from '../../rater/audit/discrepancy.ts';
+import { createRaterMetrics } from '../../rater/metrics.ts';
+import { storedRating } from '../../rater/stored-rating.ts';
+import { type EventToSend, Installation } from '../support/installation.ts';
+import { StoreSnapshot, withoutTriggers } from '../support/store-snapshot.ts';
+import { until } from '../support/until.ts';
+
+const HOUR = 3_600_000;
+const START = Math.floor(Date.now() / HOUR) * HOUR - 30 * HOUR;
+const catalog: Catalog = {
+  ...emptyCatalog,
+  meters: [
+    {
+      ...{ slug: 'tokens', eventType: 'call', aggregation: 'sum', valuePath: ['n'], required: false, window: '1h' },
+      dimensions: [{ name: 'model', path: ['model'] }],
+    },
+    {
+      ...{
+        slug: 'users',
+        eventType: 'call',
+        aggregation: 'unique',
+        valuePath: ['user'],
+        required: false,
+        window: '1h',
+      },
+      dimensions: [],
+    },
+  ],
+  plans: [
+    {
+      ...{ slug: 'payg', billingPeriod: 'month', calendar: true, timezone: 'UTC' },
+      prices: [
+        { slug: 'tokens', meter: 'tokens', match: { model: 'a' }, model: 'per_unit', unitAmount: '0.01' },
+        { slug: 'users', meter: 'users', match: {}, model: 'per_unit', unitAmount: '1' },
+        { slug: 'base', model: 'flat', flatAmount: '5' },
+      ],
+    },
+  ],
+  defaultPlan: 'payg',
+};
+const call = (i: number): EventToSend => ({
+  id: `call-${i}`,
+  subject: `cus_${i % 3}`,
+  time: START + (i % 20) * HOUR,
+  data: { n: i % 7, user: `u${i % 11}`, model: i % 2 === 0 ? 'a' : 'b' },
+});
+
+let installation: Installation;
+let snapshot: StoreSnapshot;
+let registry: Registry;
+let auditor: Auditor;
+
+beforeAll(async () => {
+  installation = await Installation.start();
+  await installation.apply(catalog);
+  await installation.startAggregator();
+  const calls = Array.from({ length: 80 }, (_, i) => call(i));
+  await installation.send(calls, 3);
+  await installation.send([
+    { ...call(1), data: { n: 99 } },
+    { ...call(900), data: { n: 'x' } },
+  ]);
+  await installation.untilSealed();
+  await installation.rate();
+  // Nothing may be pending but what a test plants.
+  await installation.stopAggregator();
+  snapshot = await StoreSnapshot.take(installation.stores.pool, installation.stores.clickhouse);
+}, 180_000);
+
+afterAll(() => installation?.stop());
+
+beforeEach(() => {
+  registry = new Registry();
+  const { pool, clickhouse } = installation.stores;
+  auditor = new Auditor({
+    ...{ pool, clickhouse, store: storedRating(pool, clickhouse), logger: pino({ level: 'silent' }) },
+    ...{ timers: realTimers, clock: Date.now, intervalMs: 10 },
+    audited: createRaterMetrics(registry).audited,
+  });
+});
+afterEach(async () => {
+  await snapshot.restore();
+  await installation.stores.pool.query('TRUNCATE tallyline.chunk_repairs');
+});
+
+async function counts(): Promise<Record<Invariant, number>> {
+  const metric = await registry.getSingleMetric('tallyline_invariant_discrepancy')!.get();
+  return Object.fromEntries(metric.values.map(({ labels, value }) => [labels.invariant, value])) as Record<
+    Invariant,
+    number
+  >;
+}
+const nothing = { I1: 0, I2: 0, I3: 0, I4: 0, I5: 0 };
+const requests = async () =>
+  (await installation.stores.pool.query('SELECT partition, chunk, outcome FROM tallyline.chunk_repairs ORDER BY 1, 2'))
+    .rows;
+
+/** As many as it takes to have looked at every chunk of both partitions, each as a sample as well. */
+async function rounds(count = 4): Promise<void> {
+  for (let i = 0; i < count; i++) await auditor.round();
+}
+
+describe('the auditor', () => {
+  it('finds nothing where nothing is wrong', async () => {
+    await rounds(12);
+    expect(await counts()).toEqual(nothing);
+    expect(await requests()).toEqual([]);
+  });
+
+  it('asks for the repair of the first damaged chunk of a partition, once, and takes it back once the rows are back', async () => {
+    const { clickhouse } = installation.stores;
+    await clickhouse.command('ALTER TABLE usage_rollups DELETE WHERE partition = 0 SETTINGS mutations_sync = 2');
+    const { rows } = await installation.stores.pool.query(
+      'SELECT partition, min(chunk) AS chunk, count(*)::int AS damaged FROM tallyline.chunk_seals WHERE partition = 0 AND rollup_count > 0 GROUP BY 1',
+    );
+    await rounds();
+    expect((await counts()).I2).toBeGreaterThanOrEqual(2 * rows[0]!.damaged);
+    await rounds();
+    expect(await requests()).toEqual([{ partition: 0, chunk: rows[0]!.chunk, outcome: null }]);
+    await snapshot.restore();
+    await rounds();
+    expect(await counts()).toEqual(nothing);
+  });
+
+  it.each([
+    ['an event', 'usage_events', 'I2'],
+    ['a reject', 'event_rejects', 'I1'],
+  ] as const)('asks for the repair of a chunk that lacks %s', async (_what, table, invariant) => {
+    await installation.stores.clickhouse.command(
+      `ALTER TABLE ${table} DELETE WHERE (partition, offset, index) = (SELECT (partition, offset, index) FROM ${table} ORDER BY ALL LIMIT 1)
+       SETTINGS mutations_sync = 2`,
+    );
+    await rounds();
+    expect((await counts())[invariant]).toBeGreaterThanOrEqual(2);
+    expect(await requests()).toMatchObject([{ outcome: null }]);
+  });
+
+  it('reports what no replay mends, and asks for none', async () => {
+    const { pool, clickhouse } = installation.stores;
+    await clickhouse.command(
+      'ALTER TABLE manifests DELETE WHERE (partition, chunk) = (1, 0) SETTINGS mutations_sync = 2',
+    );
+    await rounds();
+    expect(await counts()).toEqual({ ...nothing, I1: 1 });
+    await withoutTriggers(pool, [
+      "UPDATE tallyline.published_watermark SET watermark = watermark - interval '1 minute'",
+      'UPDATE tallyline.line_items SET amount = amount + 1 WHERE sequence = (SELECT min(sequence) FROM tallyline.line_items)',
+      'UPDATE tallyline.ledger_entries SET amount = amount - 1 WHERE entry = 1 AND line_item = (SELECT id FROM tallyline.line_items ORDER BY sequence DESC LIMIT 1)',
+    ]);
+    await rounds();
+    expect(await counts()).toEqual({ I1: 1, I2: 0, I3: 2, I4: 1, I5: 2 });
+    expect(await requests()).toEqual([]);
+    await snapshot.restore();
+    await rounds();
+    expect(await counts()).toEqual(nothing);
+  });
+
+  it('finds an edited value and an edited payload, which no checksum shows, when the chunk is its sample', async () => {
+    const { clickhouse } = installation.stores;
+    await clickhouse.command(
+      "ALTER TABLE usage_rollups UPDATE value = value + 1 WHERE meter = 'tokens' AND group_values = ['b'] SETTINGS mutations_sync = 2",
+    );
+    await until(
+      async () => {
+        await auditor.round();
+        return (await counts()).I2 > 0;
+      },
+      'the sample has met an edited value',
+      60_000,
+    );
+    expect(await requests()).toEqual([]);
+    await snapshot.restore();
+    await clickhouse.command(
+      `ALTER TABLE usage_events UPDATE data = '{"n":1000,"user":"u1","model":"b"}' WHERE type = 'call' SETTINGS mutations_sync = 2`,
+    );
+    await rounds(6);
+    expect((await counts()).I2).toBeGreaterThan(0);
+  });
+
+  it('goes on after a round that a store did not answer', async () => {
+    const { pool, clickhouse } = installation.stores;
+    let isAway = true;
+    let refused = 0;
+    const flaky = {
+      ...clickhouse,
+      query: <Row>(sql: string, params?: Readonly<Record<string, unknown>>): Promise<Row[]> =>
+        isAway ? Promise.reject(new Error(`away ${++refused}`)) : clickhouse.query<Row>(sql, params),
+      stream: clickhouse.stream.bind(clickhouse),
+    };
+    let exported = 0;
+    const another = new Auditor({
+      ...{ pool, clickhouse: flaky, store: storedRating(pool, flaky), logger: pino({ level: 'silent' }) },
+      ...{ timers: realTimers, clock: Date.now, intervalMs: 10 },
+      audited: () => {
+        exported += 1;
+      },
+    });
+    another.start();
+    await until(() => refused > 1, 'rounds are given up');
+    expect(exported).toBe(0);
+    isAway = false;
+    await until(() => exported > 0, 'a round is done');
+    await another.stop();
+  });
+});
+
+describe('the auditor and the owner of a partition', () => {
+  it('have a damaged chunk replayed, and nothing is billed twice', async () => {
+    const { pool, clickhouse } = installation.stores;
+    await clickhouse.command('ALTER TABLE usage_rollups DELETE WHERE partition = 1 SETTINGS mutations_sync = 2');
+    await installation.startAggregator();
+    await until(
+      async () => {
+        await auditor.round();
+        const { rows } = await pool.query("SELECT FROM tallyline.chunk_repairs WHERE outcome = 'reopened'");
+        return rows.length > 0;
+      },
+      'the chunk is reopened',
+      30_000,
+    );
+    await installation.untilSealed();
+    await until(
+      async () => {
+        await auditor.round();
+        return Object.values(await counts()).every((count) => count === 0);
+      },
+      'nothing is wrong any more',
+      60_000,
+    );
+    await installation.rate();
+    const { rows } = await pool.query(
+      'SELECT price, sum(amount)::float AS amount FROM tallyline.line_items GROUP BY price ORDER BY price',
+    );
+    const { rows: before } = await pool.query(
+      'SELECT price, sum(amount)::float AS amount FROM kept.line_items GROUP BY price ORDER BY price',
+    );
+    expect(rows).toEqual(before);
+    await installation.stopAggregator();
+  }, 120_000);
+});
