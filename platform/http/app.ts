@@ -1,11 +1,11 @@
 // The HTTP server both stages are put on: request ids, limits on slow clients, and problem documents for whatever goes wrong,
 // requests that are not HTTP at all included.
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
-import { HttpProblem, type ProblemCode, registerProblems, retryAfter } from './problem.ts';
+import { answerFrameworkError, HttpProblem, type ProblemCode, registerProblems, retryAfter } from './problem.ts';
 
 /** A request that has not arrived whole after this long is cut off (slow headers or a slow body). */
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -26,9 +26,17 @@ const rawProblems: Readonly<Record<string, [ProblemCode, string]>> = {
   HPE_HEADER_OVERFLOW: ['headers_too_large', 'The headers are larger than this server takes.'],
 };
 
-/** Answers what never became a request: the parser refused it, or it came too slowly. */
-function answerRaw(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+/** The answer that was begun last on each connection. */
+type LatestAnswers = WeakMap<Socket, ServerResponse>;
+
+/**
+ * Answers what never became a request: the parser refused it, or it came too slowly. A request before it that arrived whole and
+ * still waits for its answer must not take this one for its own: no answer at all is true of both.
+ */
+function answerRaw(latest: LatestAnswers, error: NodeJS.ErrnoException, socket: Socket): void {
+  const pending = latest.get(socket);
+  const isAwaited = pending?.req.complete === true && !pending.writableEnded;
+  if (error.code === 'ECONNRESET' || !socket.writable || isAwaited) {
     socket.destroy();
     return;
   }
@@ -53,6 +61,7 @@ export interface HttpAppOptions {
 /** An app without routes. The caller registers the stages on it, listens and closes. */
 export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): FastifyInstance {
   const requestTimeout = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
+  const latest: LatestAnswers = new WeakMap();
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     // Requests are counted by metrics; a line for each would cost more than the request.
@@ -66,7 +75,8 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     forceCloseConnections: 'idle',
     // Node looks for late requests this often; its default of 30 s would double the limit above.
     http: { connectionsCheckingInterval: Math.min(5_000, requestTimeout), headersTimeout: requestTimeout },
-    clientErrorHandler: answerRaw,
+    clientErrorHandler: (error, socket) => answerRaw(latest, error, socket),
+    frameworkErrors: answerFrameworkError,
   });
   // While the app closes, requests still come on connections that are open: they are turned away, and the connection with them.
   let closing = false;
@@ -75,6 +85,7 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     done();
   });
   app.addHook('onRequest', (request, reply, done) => {
+    latest.set(request.raw.socket, reply.raw);
     reply.header('x-request-id', request.id);
     done(closing ? shuttingDown() : undefined);
   });

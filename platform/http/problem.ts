@@ -118,6 +118,18 @@ function sendProblem(problem: HttpProblem, request: FastifyRequest, reply: Fasti
   );
 }
 
+const PATH_LENGTH_SHOWN_MAX = 200;
+
+const pathOf = (request: FastifyRequest): string => {
+  const [path = ''] = request.url.split('?', 1);
+  return path.length > PATH_LENGTH_SHOWN_MAX ? `${path.slice(0, PATH_LENGTH_SHOWN_MAX)}…` : path;
+};
+
+/** What fastify refuses before it looks for a route, such as a path that is not percent-encoded. */
+export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(problemOf(error), request, reply.header('x-request-id', request.id));
+}
+
 /** From here on every error of the app, its 404 included, is a problem document. */
 export function registerProblems(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
@@ -127,7 +139,7 @@ export function registerProblems(app: FastifyInstance): void {
   });
   app.setNotFoundHandler((request, reply) =>
     sendProblem(
-      new HttpProblem('not_found', `There is nothing at ${request.method} ${request.url.split('?')[0]}.`),
+      new HttpProblem('not_found', `There is nothing at ${request.method} ${pathOf(request)}.`),
       request,
       reply,
     ),
