@@ -1,6 +1,6 @@
 // A catalog's YAML text as a tree of fields, and the findings about them. Every finding names a place: the path from the
 // root and the line and column where that path stands in the file. The text is bounded before anything is built from it.
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
 
 /** About 100,000 subscriptions. */
 export const CATALOG_BYTES_MAX = 8 * 1024 * 1024;
@@ -25,8 +25,12 @@ export interface CatalogError {
 export const formatCatalogError = (error: CatalogError): string =>
   `${error.file}:${error.line}:${error.column} ${error.path === '' ? '' : `${error.path}: `}${error.message}`;
 
+/** Far more than a catalog has; an error of the YAML itself may lie anywhere. */
+const PATH_SEGMENTS_SHOWN_MAX = 24;
+
 export function formatPath(path: Path): string {
   let text = '';
+  if (path.length > PATH_SEGMENTS_SHOWN_MAX) return `${formatPath(path.slice(0, PATH_SEGMENTS_SHOWN_MAX))}…`;
   for (const key of path) {
     if (typeof key === 'number') text += `[${key}]`;
     else if (/^[\w-]{1,64}$/.test(key)) text += text === '' ? key : `.${key}`;
@@ -37,6 +41,22 @@ export function formatPath(path: Path): string {
 
 /** The text of a map key; null for a key that is no scalar. */
 const keyText = (key: unknown): string | null => (isScalar(key) ? String(key.value) : null);
+
+/** Where a key stands that its map already has. */
+function repeatedKeys(document: Document.Parsed): number[] {
+  const offsets: number[] = [];
+  visit(document, {
+    Map(_, map) {
+      const seen = new Set<string>();
+      for (const { key } of map.items) {
+        const text = keyText(key);
+        if (text !== null && seen.has(text)) offsets.push((key as Node).range?.[0] ?? 0);
+        else if (text !== null) seen.add(text);
+      }
+    },
+  });
+  return offsets;
+}
 
 export class CatalogSource {
   private readonly file: string;
@@ -57,7 +77,8 @@ export class CatalogSource {
       parseDocument(yaml, {
         lineCounter: lines,
         prettyErrors: false,
-        uniqueKeys: true,
+        // The parser would compare each key with each; `repeatedKeys` looks it up.
+        uniqueKeys: false,
         // Else a list as a key would be printed into one, and 1 and "1" would be two keys here and one in the catalog.
         stringKeys: true,
         version: '1.2',
@@ -78,11 +99,14 @@ export class CatalogSource {
       if (error instanceof RangeError) return refuse('is nested too deep');
       throw error;
     }
+    // The parser's own word for a full stack, which it may also throw.
+    if (document.errors.some(({ code }) => code === 'RESOURCE_EXHAUSTION')) return refuse('is nested too deep');
     const source = new CatalogSource(file, document, lines);
-    for (const { message, pos } of [...document.errors, ...document.warnings]) source.addAt(pos[0], message);
+    const faults = [...document.errors, ...document.warnings];
+    for (const { message, pos } of faults) source.addAt(pos[0], message);
     // A key that stands twice leaves the rest readable, so that all errors are told at once.
-    const structural = [...document.errors, ...document.warnings].some(({ code }) => code !== 'DUPLICATE_KEY');
-    if (structural) return { source, root: null, readable: false };
+    for (const offset of repeatedKeys(document)) source.addAt(offset, 'Map keys must be unique');
+    if (faults.length > 0) return { source, root: null, readable: false };
     try {
       return { source, root: document.toJS({ maxAliasCount: ALIAS_COUNT_MAX }), readable: true };
     } catch (error) {

@@ -1,0 +1,101 @@
+// Each bad record between two good ones, as a partition's owner applies them: it becomes a reject with its bytes and its reason,
+// the good ones are counted, and every row can be written.
+import { describe, expect, it } from '@jest/globals';
+import { eventRows, rejectRows, rollUpRows } from '../../aggregator/chunk-rows.ts';
+import { DedupIndex } from '../../aggregator/core/dedup-index.ts';
+import { type PartitionInput, PartitionState, totalOutcomes } from '../../aggregator/core/partition-state.ts';
+import { readRejectedEvent } from '../../aggregator/rejected-event.ts';
+import { metersByType } from '../../domain/meter-reading.ts';
+import {
+  AvroRegistry,
+  decodeRecord,
+  encodeEventBatch,
+  MalformedRecord,
+  UnknownSchema,
+} from '../../platform/event-log/record-codec.ts';
+import { sampleCatalog } from '../fuzz/targets/catalog-sample.ts';
+import { APPENDED_AT, event, laterSchema, malformedRecords, oddEvents } from './records.cases.ts';
+
+const registry = new AvroRegistry();
+registry.add(laterSchema);
+const rules = { chunkOffsets: 1024, slotMs: 30_000, horizonMs: 35 * 86_400_000 };
+const coordinates = { generation: 1, partition: 0, chunk: 0, epoch: 1n, version: 1n };
+
+/** As aggregator/record-reader.ts, with no other schema registered. */
+function inputOf(offset: number, bytes: Buffer): PartitionInput {
+  const at = { offset, appendTime: APPENDED_AT };
+  try {
+    const entry = decodeRecord(registry, bytes);
+    if (entry.kind === 'event-batch') return { ...at, kind: 'event-batch', events: entry.events };
+    if (entry.kind === 'tick') return { ...at, kind: 'tick' };
+    return { ...at, kind: 'catalog-change', version: entry.version, meters: null };
+  } catch (error) {
+    if (!(error instanceof MalformedRecord || error instanceof UnknownSchema)) throw error;
+    return { ...at, kind: 'malformed', reason: error.message, bytes };
+  }
+}
+
+function applyAll(...records: readonly Buffer[]) {
+  const state = new PartitionState(
+    rules,
+    { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: 1 },
+    metersByType(sampleCatalog),
+    new DedupIndex(),
+  );
+  for (const [offset, bytes] of records.entries()) state.apply(inputOf(offset, bytes));
+  return { state, ...state.takeDecided() };
+}
+
+const goodRecord = (id: string): Buffer => encodeEventBatch([event({ id })]);
+
+describe('a record that can’t be read', () => {
+  it.each(malformedRecords)('%s', (_, bytes, reason) => {
+    const { state, accepted, rejected } = applyAll(goodRecord('before'), bytes, goodRecord('after'));
+    expect(accepted.map((each) => each.event.id)).toEqual(['before', 'after']);
+    expect(rejected).toMatchObject([
+      { offset: 1, index: 0, outcome: 'poison', code: 'malformed_record', event: null, bytes },
+    ]);
+    expect(rejected[0]!.message).toMatch(reason);
+    expect(rejected[0]!.message.length).toBeLessThan(300);
+    expect(totalOutcomes(state.chunk)).toMatchObject({ accepted: 2, poison: 1 });
+    expect(rejectRows(coordinates, rejected).rows.count).toBe(1);
+  });
+});
+
+describe('an event that no gateway would have taken', () => {
+  it.each(oddEvents)('%s', (_, odd, code) => {
+    const batch = encodeEventBatch([event({ id: 'before' }), odd, event({ id: 'after' })]);
+    const { accepted, rejected, state } = applyAll(batch);
+    const ids = accepted.map((each) => each.event.id);
+    expect(ids).toEqual(code === null ? ['before', odd.id, 'after'] : ['before', 'after']);
+    expect(rejected.map((each) => [each.index, each.code])).toEqual(code === null ? [] : [[1, code]]);
+    const { body, rows } = eventRows(coordinates, accepted);
+    expect(rows.count).toBe(accepted.length);
+    // A row is a line: whatever stands in a name or in data is escaped.
+    expect(body.filter((byte) => byte === 10)).toHaveLength(accepted.length);
+    expect(rollUpRows(coordinates, state.chunk.rollUps.takeDirty()).length).toBeGreaterThan(0);
+    const reject = rejected[0];
+    if (reject?.event == null) return;
+    expect(rejectRows(coordinates, rejected).body.filter((byte) => byte === 10)).toHaveLength(1);
+    const { body: line } = rejectRows(coordinates, rejected);
+    expect(line.length).toBeGreaterThan(odd.data.length);
+    // What is kept of it is enough to feed it back.
+    expect(reject.event).toMatchObject({ id: odd.id, data: odd.data });
+  });
+});
+
+it('a batch of 1,000 events in which every other one is poison counts the others', () => {
+  const events = Array.from({ length: 1_000 }, (_, index) =>
+    event({ id: `e${index}`, data: index % 2 === 0 ? '{"tokens":1}' : '{"tokens":"x"}' }),
+  );
+  const { state } = applyAll(encodeEventBatch(events));
+  expect(totalOutcomes(state.chunk)).toMatchObject({ accepted: 500, poison: 500 });
+});
+
+it('a record of poison alone is sealed like any other: its rows say everything that is needed to feed it back', () => {
+  const odd = event({ data: '{"tokens":1},"subject":"other"' });
+  const { rejected } = applyAll(encodeEventBatch([odd]));
+  const { body } = rejectRows(coordinates, rejected);
+  const text = body.toString('utf8').trimEnd().split('\t').at(-1)!;
+  expect(readRejectedEvent(text)).toMatchObject({ id: odd.id, subject: odd.subject, data: odd.data });
+});
