@@ -132,14 +132,14 @@ export class Installation {
   }
 
   /** Resolves once every event that was sent is in a sealed chunk. */
-  async untilSealed(): Promise<void> {
+  async untilSealed(timeoutMs = 60_000): Promise<void> {
     const sealed = async (): Promise<number> => {
       const { rows } = await this.stores.pool.query<{ decided: number }>(
         'SELECT coalesce(sum(accepted + duplicate + conflict + too_late + poison), 0)::int AS decided FROM tallyline.chunk_seals',
       );
       return rows[0]!.decided;
     };
-    await until(async () => (await sealed()) === this.decided, 'everything sent is sealed', 30_000, 50);
+    await until(async () => (await sealed()) === this.decided, 'everything sent is sealed', timeoutMs, 50);
   }
 
   /** Rates until nothing is due. */
