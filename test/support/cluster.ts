@@ -14,7 +14,8 @@ import { tallyline } from './up.ts';
 const clusterStages = ['ingest', 'aggregator-0', 'aggregator-1', 'rater', 'query'] as const;
 export type ClusterStage = (typeof clusterStages)[number];
 
-class StageProcess {
+/** One stage, or another command that says where it serves. */
+export class StageProcess {
   readonly name: string;
   private readonly args: readonly string[];
   private readonly environment: NodeJS.ProcessEnv;
@@ -26,6 +27,10 @@ class StageProcess {
     this.name = name;
     this.args = args;
     this.environment = environment;
+  }
+
+  get pid(): number {
+    return this.child!.pid!;
   }
 
   async start(): Promise<void> {

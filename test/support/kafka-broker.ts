@@ -12,24 +12,37 @@ import { dockerAnswers } from './docker.ts';
 export interface TestKafka {
   /** host:port of each broker. */
   readonly brokers: string[];
+  /** Of the process that runs the brokers as its children, and where they keep their data; null in a container. */
+  readonly pid: number | null;
+  readonly directory: string | null;
   stop(): Promise<void>;
   /** Kills one broker with SIGKILL. Only without Docker. */
   kill(index: number): Promise<void>;
 }
 
 /** Null when brokers can be started; otherwise the reason they cannot, in one line, for the test that skips. */
-export async function kafkaUnavailable({ brokers = 1 }: { brokers?: 1 | 3 } = {}): Promise<string | null> {
+export async function kafkaUnavailable({
+  brokers = 1,
+  withDocker = true,
+}: TestKafkaOptions = {}): Promise<string | null> {
   const missing = ['java', 'mvn'].filter(
     (command) => spawnSync(command, ['-version'], { stdio: 'ignore' }).status !== 0,
   );
-  if (missing.length === 0 || (brokers === 1 && (await dockerAnswers()))) return null;
-  const docker = brokers === 1 ? 'a Docker engine or ' : '';
+  const mayUseDocker = brokers === 1 && withDocker;
+  if (missing.length === 0 || (mayUseDocker && (await dockerAnswers()))) return null;
+  const docker = mayUseDocker ? 'a Docker engine or ' : '';
   return `no Kafka broker can be started: this needs ${docker}${missing.join(' and ')}`;
 }
 
+export interface TestKafkaOptions {
+  readonly brokers?: 1 | 3;
+  /** False: never a container, where the CPU time of the broker can't be seen from outside. */
+  readonly withDocker?: boolean;
+}
+
 /** Three brokers always run without Docker, because the container module starts one only. */
-export async function startKafka({ brokers = 1 }: { brokers?: 1 | 3 } = {}): Promise<TestKafka> {
-  if (brokers === 1 && (await dockerAnswers())) return startContainer();
+export async function startKafka({ brokers = 1, withDocker = true }: TestKafkaOptions = {}): Promise<TestKafka> {
+  if (brokers === 1 && withDocker && (await dockerAnswers())) return startContainer();
   const directory = await mkdtemp(join(tmpdir(), 'tallyline-kafka-'));
   const child = spawn(
     process.execPath,
@@ -52,6 +65,8 @@ export async function startKafka({ brokers = 1 }: { brokers?: 1 | 3 } = {}): Pro
   try {
     return {
       brokers: await readyAddresses(child),
+      pid: child.pid ?? null,
+      directory,
       stop,
       kill: async (index) => {
         const pid = Number(await readFile(join(directory, `broker-${index}`, 'pid'), 'utf8'));
@@ -69,6 +84,8 @@ async function startContainer(): Promise<TestKafka> {
   const container = await new KafkaContainer('confluentinc/cp-kafka:8.0.0').withKraft().start();
   return {
     brokers: [`${container.getHost()}:${container.getMappedPort(9093)}`],
+    pid: null,
+    directory: null,
     stop: async () => void (await container.stop()),
     kill: () => Promise.reject(new Error('a broker in a container cannot be killed; ask for three brokers')),
   };

@@ -1,0 +1,16 @@
+// Every bench there is, in the order of the documentation.
+import type { Bench } from '../bench.ts';
+import { aggregator, aggregatorCore, giant } from './aggregator.ts';
+import { acquire, dedup } from './dedup.ts';
+import { gateway, gatewaySingle } from './gateway.ts';
+import { growth } from './growth.ts';
+import { embedded, pipeline } from './pipeline.ts';
+import { query } from './query.ts';
+import { rater } from './rater.ts';
+import { scaleOut } from './scale-out.ts';
+import { size } from './size.ts';
+
+export const benches: readonly Bench[] = [
+  ...[gateway, gatewaySingle, aggregatorCore, aggregator, pipeline, embedded, giant],
+  ...[dedup, acquire, rater, query, growth, scaleOut, size],
+];

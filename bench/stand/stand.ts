@@ -1,0 +1,137 @@
+// The servers of a bench: started when first asked for, used by all runs of a command, stopped at its end. They are real and
+// on this machine: Kafka by deploy/kafka, the embedded Postgres and the embedded ClickHouse engine, each a process of its own.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import pino from 'pino';
+import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../platform/clickhouse/embedded.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../platform/postgres/embedded.ts';
+import { compiledCommand } from '../../test/support/clickhouse.ts';
+import { startKafka, type TestKafka } from '../../test/support/kafka-broker.ts';
+import { Installation } from './installation.ts';
+import { ProcessTimes } from './process-times.ts';
+
+export interface InstallationOptions {
+  /** Where the event log is. */
+  readonly log: 'kafka' | 'postgres';
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly withCatalog?: boolean;
+}
+
+const silent = pino({ level: 'silent' });
+
+/** Of the deployment the figures are for; an installation may set others. */
+const settings = {
+  LOG_LEVEL: 'warn',
+  PORT: '0',
+  TALLYLINE_PARTITIONS: '12',
+  TALLYLINE_REPLICATION: '1',
+  TALLYLINE_MIN_INSYNC_REPLICAS: '1',
+};
+
+function withPath(url: string, path: string): string {
+  const address = new URL(url);
+  address.pathname = path;
+  return address.href;
+}
+
+export class Stand {
+  readonly times = new ProcessTimes();
+  /** Everything that the servers store is below. */
+  readonly directory: string;
+  private postgresServer: Promise<EmbeddedPostgres> | null = null;
+  private clickhouseServer: Promise<EmbeddedClickHouse> | null = null;
+  private kafkaServer: Promise<TestKafka> | null = null;
+  private installations = 0;
+
+  private constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  static async open(): Promise<Stand> {
+    return new Stand(await mkdtemp(join(tmpdir(), 'tallyline-bench-')));
+  }
+
+  private postgres(): Promise<EmbeddedPostgres> {
+    this.postgresServer ??= startEmbeddedPostgres(join(this.directory, 'postgres'), silent).then((server) => {
+      this.times.add(server.pid, 'postgres');
+      return server;
+    });
+    return this.postgresServer;
+  }
+
+  private clickhouse(): Promise<EmbeddedClickHouse> {
+    const options = { dataDir: join(this.directory, 'clickhouse'), command: compiledCommand() };
+    this.clickhouseServer ??= startEmbeddedClickHouse(options, silent).then((server) => {
+      this.times.add(server.pid, 'clickhouse');
+      return server;
+    });
+    return this.clickhouseServer;
+  }
+
+  /** The broker, and where it keeps its partitions. */
+  kafka(): Promise<TestKafka> {
+    this.kafkaServer ??= startKafka({ withDocker: false }).then((kafka) => {
+      this.times.add(kafka.pid!, 'kafka');
+      return kafka;
+    });
+    return this.kafkaServer;
+  }
+
+  /** Databases and a topic that nothing has used before. */
+  async install({ log, settings: more = {}, withCatalog = true }: InstallationOptions): Promise<Installation> {
+    const name = `bench_${++this.installations}`;
+    const [postgres, clickhouse, kafka] = await Promise.all([
+      this.postgres(),
+      this.clickhouse(),
+      log === 'kafka' ? this.kafka() : null,
+    ]);
+    const admin = new pg.Client({ connectionString: postgres.url });
+    await admin.connect();
+    try {
+      await admin.query(`CREATE DATABASE ${name}`);
+    } finally {
+      await admin.end();
+    }
+    const clickhouseUrl = new URL(withPath(clickhouse.url, name));
+    Object.assign(clickhouseUrl, { username: clickhouse.username, password: clickhouse.password });
+    return Installation.open({
+      name,
+      times: this.times,
+      withCatalog,
+      environment: {
+        ...settings,
+        TALLYLINE_TOPIC: name,
+        TALLYLINE_GROUP: name,
+        DATABASE_URL: withPath(postgres.url, name),
+        CLICKHOUSE_URL: clickhouseUrl.href,
+        ...(kafka !== null && { KAFKA_BROKERS: kafka.brokers.join() }),
+        ...more,
+      },
+    });
+  }
+
+  /** Installs, works, and takes away what was installed. */
+  async withInstallation<Result>(
+    options: InstallationOptions,
+    work: (installation: Installation) => Promise<Result>,
+  ): Promise<Result> {
+    const installation = await this.install(options);
+    try {
+      return await work(installation);
+    } finally {
+      await installation.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    const stopped = await Promise.allSettled([
+      this.kafkaServer?.then((server) => server.stop()),
+      this.clickhouseServer?.then((server) => server.stop()),
+      this.postgresServer?.then((server) => server.stop()),
+    ]);
+    await rm(this.directory, { recursive: true, force: true });
+    for (const one of stopped) if (one.status === 'rejected') throw one.reason;
+  }
+}
