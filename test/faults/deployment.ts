@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { compiledCommand } from '../support/clickhouse.ts';
 import { tallyline } from '../support/up.ts';
-import { ManagedProcess } from './managed-process.ts';
+import { type Launched, ManagedProcess } from './managed-process.ts';
 import { freeBasePort, launchBroker, launchNode, launchPostgres } from './programs.ts';
 
 export type StageKind = 'ingest' | 'aggregator' | 'rater' | 'query';
@@ -39,6 +39,8 @@ export class Deployment {
   environment: Readonly<Record<string, string>> = {};
   apiKey = '';
   postgresUrl = '';
+
+  private readonly unaskedEnds: string[] = [];
 
   private constructor(directory: string, options: DeploymentOptions) {
     this.directory = directory;
@@ -79,6 +81,11 @@ export class Deployment {
     return [...this.processes.values()].filter((each) => each.name.replace(/-\d+$/, '') === kind);
   }
 
+  /** Which processes ended by themselves, and how, in order. */
+  ends(): readonly string[] {
+    return this.unaskedEnds;
+  }
+
   /** Runs a command of tallyline on the deployment's stores. */
   run(...args: string[]): ReturnType<typeof tallyline> {
     return tallyline(args, { ...this.environment, LOG_LEVEL: 'error' });
@@ -88,15 +95,13 @@ export class Deployment {
   add(name: string): ManagedProcess {
     const kind = name.replace(/-\d+$/, '') as StageKind;
     const { commandOf = compiledCommand, environmentOf } = this.options;
-    const added = new ManagedProcess(name, () =>
+    return this.manage(name, () =>
       launchNode({
         command: [...commandOf(kind), kind],
         environment: { ...this.environment, PORT: '0', ...environmentOf?.(name) },
         logFile: this.logFile(name),
       }),
     );
-    this.processes.set(name, added);
-    return added;
   }
 
   /** Leaves nothing behind when this process ends in the middle. */
@@ -114,6 +119,12 @@ export class Deployment {
     if (!keep) await rm(this.directory, { recursive: true, force: true });
   }
 
+  private manage(name: string, launch: () => Launched): ManagedProcess {
+    const managed = new ManagedProcess(name, launch, (how) => this.unaskedEnds.push(`${name}: ${how}`));
+    this.processes.set(name, managed);
+    return managed;
+  }
+
   private logFile(name: string): string {
     return join(this.directory, 'logs', `${name}.log`);
   }
@@ -128,13 +139,13 @@ export class Deployment {
     for (let index = 0; index < brokers; index++) {
       const name = `kafka-${index}`;
       const place = { index, brokers, directory: this.directoryOf('kafka'), basePort, logFile: this.logFile(name) };
-      this.processes.set(name, new ManagedProcess(name, () => launchBroker(place)));
+      this.manage(name, () => launchBroker(place));
     }
     // Each takes a port of its own choice the first time, and the same one ever after.
     let postgresPort: number | undefined;
-    const postgres = new ManagedProcess('postgres', () => launchPostgres(this.directoryOf('postgres'), postgresPort));
+    const postgres = this.manage('postgres', () => launchPostgres(this.directoryOf('postgres'), postgresPort));
     let clickhousePort = '0';
-    const clickhouse = new ManagedProcess('clickhouse', () =>
+    const clickhouse = this.manage('clickhouse', () =>
       launchNode({
         command: [
           ...compiledCommand(),
@@ -148,7 +159,6 @@ export class Deployment {
         logFile: this.logFile('clickhouse'),
       }),
     );
-    this.processes.set('postgres', postgres).set('clickhouse', clickhouse);
     await Promise.all([...this.processes.values()].map((each) => each.start(START_ATTEMPTS_MAX)));
     postgresPort = Number(new URL(postgres.url).port);
     clickhousePort = new URL(clickhouse.url).port;

@@ -33,7 +33,9 @@ export class Disk {
       rmSync(directory, { recursive: true, force: true });
       throw new Error(`mounting a tmpfs needs root: ${stderr?.trim()}`);
     }
-    return new Disk(directory);
+    const disk = new Disk(directory);
+    process.once('exit', disk.remove);
+    return disk;
   }
 
   /** Below the mount, so that it may be given another owner. */
@@ -62,8 +64,9 @@ export class Disk {
     rmSync(join(this.directory, 'ballast'), { force: true });
   }
 
-  remove(): void {
+  readonly remove = (): void => {
+    process.off('exit', this.remove);
     spawnSync('umount', ['-l', this.directory]);
     rmSync(this.directory, { recursive: true, force: true });
-  }
+  };
 }

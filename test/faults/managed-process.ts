@@ -28,9 +28,12 @@ export class ManagedProcess {
   private serving = false;
   private attempt = 0;
 
-  constructor(name: string, launch: () => Launched) {
+  private readonly onUnaskedEnd: (how: string) => void;
+
+  constructor(name: string, launch: () => Launched, onUnaskedEnd: (how: string) => void) {
     this.name = name;
     this.launch = launch;
+    this.onUnaskedEnd = onUnaskedEnd;
   }
 
   /** Where it serves, or served last. */
@@ -73,6 +76,7 @@ export class ManagedProcess {
     this.serving = false;
     if (!this.wanted) return;
     this.ends.push(how);
+    this.onUnaskedEnd(how);
     // A run that never served is in the hands of `start`.
     run.ready.then(
       () => delay(RESTART_DELAY_MS).then(() => (this.wanted && this.running === null ? this.start() : undefined)),

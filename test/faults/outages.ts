@@ -22,7 +22,7 @@ const settings = {
   LOG_LEVEL: 'warn',
   TALLYLINE_PARTITIONS: '6',
   TALLYLINE_HORIZON: `${HORIZON_MINUTES}m`,
-  TALLYLINE_CHUNK_SLOT: '2s',
+  TALLYLINE_CHUNK_SLOT: '4s',
   TALLYLINE_RATER_INTERVAL: '1s',
   TALLYLINE_ALLOWED_LATENESS: `${ALLOWED_LATENESS_MS}ms`,
 };
@@ -37,6 +37,8 @@ export interface Outcome {
   /** From the healing until the lag was below LAG_MAX_SECONDS; null: not within HEALED_WITHIN_MS. */
   readonly healedSeconds: number | null;
   readonly differences: readonly string[];
+  /** Processes that ended by themselves and were started again, with how they ended. */
+  readonly ends: readonly string[];
 }
 
 /** A deployment under load, for any number of scenarios one after the other. */
@@ -90,6 +92,7 @@ export class OutageRig {
     const before = load.acknowledged;
     await until(() => load.acknowledged > before + 1_000, 'the load flows', 60_000, 50);
     const [acknowledged, deferred] = [load.acknowledged, account.sent.deferred];
+    const endsBefore = this.deployment.ends().length;
     await fault.begin();
     await delay(awayMs);
     const meanwhile = { acknowledged: load.acknowledged - acknowledged, deferred: account.sent.deferred - deferred };
@@ -109,6 +112,7 @@ export class OutageRig {
       putOffMeanwhile: meanwhile.deferred,
       healedSeconds,
       differences,
+      ends: this.deployment.ends().slice(endsBefore),
     };
   }
 
@@ -248,6 +252,13 @@ async function sealedEvents(deployment: Deployment): Promise<bigint> {
   return accepted;
 }
 
+/** Equal lines once, with their number. */
+export function tallied(lines: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const line of lines) counts.set(line, (counts.get(line) ?? 0) + 1);
+  return [...counts].map(([line, count]) => (count === 1 ? line : `${count}x ${line}`)).join('; ');
+}
+
 const STORM_MS = 60_000;
 const EVENTS_PER_SECOND = 1_500;
 
@@ -269,6 +280,7 @@ export async function runOutages({
       `${outcome.scenario}, ${outcome.awaySeconds} s: ${outcome.acknowledgedMeanwhile} deliveries accepted and ` +
         `${outcome.putOffMeanwhile} requests put off meanwhile; lag ${healed}; ${outcome.differences.length} differences`,
     );
+    if (outcome.ends.length > 0) say(`ended by themselves: ${tallied(outcome.ends)}`);
     for (const difference of outcome.differences) say(`DIFFERENCE ${difference}`);
   };
   const scenarios = [...awayScenarios(fullLengths)].filter(([name]) => isWanted(name));

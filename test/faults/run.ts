@@ -9,7 +9,7 @@ import { Chaos } from './chaos.ts';
 import { checkpoint } from './checkpoint.ts';
 import { Deployment } from './deployment.ts';
 import { Load } from './load.ts';
-import { runOutages } from './outages.ts';
+import { runOutages, tallied } from './outages.ts';
 
 const ALLOWED_LATENESS_MS = 5_000;
 const HORIZON_MINUTES = 15;
@@ -102,10 +102,10 @@ async function runChaos(): Promise<boolean> {
       if (found.differences.length > 0) console.log(formatTable(found.rows));
     }
     // A process that ended by itself was started again, as a cluster does; that it had to is worth knowing.
-    const ends = [...deployment.processes.values()].flatMap(({ name, ends }) => ends.map((how) => `${name}: ${how}`));
+    const ends = deployment.ends();
     say(`kills: ${counts(chaos.kills)}`);
     say(`pauses: ${counts(chaos.pauses)}, ${chaos.zombies} of them aggregators for longer than their session`);
-    say(`ended by themselves: ${ends.length}${ends.length === 0 ? '' : ` (${[...new Set(ends)].join('; ')})`}`);
+    say(`ended by themselves: ${ends.length}${ends.length === 0 ? '' : ` (${tallied(ends)})`}`);
     say(
       `events: ${account.sent.acknowledged} acknowledged deliveries, ${account.sent.resent} of unknown fate sent again`,
     );
@@ -122,6 +122,8 @@ async function runChaos(): Promise<boolean> {
   return !failed;
 }
 
+// An end by signal is an exit all the same: what was started is then ended.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(1));
 const unavailable = await kafkaUnavailable({ brokers: 3 });
 if (unavailable !== null) throw new Error(unavailable);
 const isGood = options.outages ? await runOutages({ say, only: options.only ?? null }) : await runChaos();
