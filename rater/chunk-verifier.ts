@@ -1,14 +1,15 @@
 // Lets the rater read only chunks that were compared with their seals. A comparison costs a scan, so what was compared once
 // in this process is remembered: per partition one span of chunks, which grows at its end as chunks are sealed, and at its
-// start when an older billing period is rated.
+// start when an older billing period is rated. All of it is forgotten when another server answers, or the same one after a
+// restart: that is when a part may be missing that was there before.
 import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../platform/usage-store/seal-vector.ts';
 import { type ChunkMismatch, mismatchesOf } from '../platform/usage-store/sealed-chunks.ts';
-import type { RatingStore } from './rating-store.ts';
+import { isSameRun, type RatingStore, type ServerRun } from './rating-store.ts';
 
 /** An accepted event is at most a day ahead of the log's clock; an hour more costs nothing. */
 const AHEAD_MS_MAX = 25 * 3_600_000;
 
-type SealedStore = Pick<RatingStore, 'readChunkSeals' | 'readChunksSince' | 'readChunkRows'>;
+type SealedStore = Pick<RatingStore, 'readChunkSeals' | 'readChunksSince' | 'readChunkRows' | 'readServerRun'>;
 
 export class ChunkVerifier {
   private readonly store: SealedStore;
@@ -16,6 +17,8 @@ export class ChunkVerifier {
   private span: { from: SealVector; to: SealVector } | null = null;
   /** All chunks that can hold usage at or after this time are in the span; milliseconds. */
   private since = Number.POSITIVE_INFINITY;
+  /** The server on which the span was verified. */
+  private run: ServerRun | null = null;
 
   constructor(store: SealedStore) {
     this.store = store;
@@ -23,6 +26,12 @@ export class ChunkVerifier {
 
   /** Verifies the chunks sealed since `from`. Resolves to those that differ from their seals; they are not remembered then. */
   async verifyNew(from: SealVector, vector: SealVector): Promise<readonly ChunkMismatch[]> {
+    const run = await this.store.readServerRun();
+    if (this.run === null || !isSameRun(run, this.run)) {
+      this.span = null;
+      this.since = Number.POSITIVE_INFINITY;
+      this.run = run;
+    }
     // A repaired partition is sealed less far than it was; what lies past its end has to be compared again.
     const span = this.span && { from: lower(this.span.from, vector), to: lower(this.span.to, vector) };
     const mismatches = await this.verify(span?.to ?? from, vector);
@@ -40,6 +49,14 @@ export class ChunkVerifier {
       this.since = since;
     }
     return mismatches;
+  }
+
+  /**
+   * Whether the server is still the one that was verified. Asked after usage was read and before it is billed: what was
+   * read in between is then what was verified.
+   */
+  async isSameServer(): Promise<boolean> {
+    return this.run !== null && isSameRun(await this.store.readServerRun(), this.run);
   }
 
   private async verify(from: SealVector, to: SealVector): Promise<readonly ChunkMismatch[]> {

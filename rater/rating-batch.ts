@@ -42,7 +42,7 @@ export interface SubjectWork extends SubjectKey {
 
 export type BatchOutcome =
   | { readonly outcome: 'rated'; readonly lineItems: readonly NewLineItem[] }
-  /** Another rater was here with later seals or a newer catalog, or is at it: to be done again from a new reading of the seals. */
+  /** Another rater was here with later seals or a newer catalog, or is at it, or ClickHouse was started anew: to be done again from a new reading. */
   | { readonly outcome: 'behind' }
   /** ClickHouse does not hold what was sealed. */
   | { readonly outcome: 'mismatch'; readonly mismatches: readonly ChunkMismatch[] };
@@ -63,6 +63,7 @@ export async function rateBatch(
   const mismatches = await verifier.verifySince(Math.min(...targets.map((target) => target.periodStart)));
   if (mismatches.length > 0) return { outcome: 'mismatch', mismatches };
   const contributions = await readTargetContributions(store, basis, targets);
+  if (!(await verifier.isSameServer())) return { outcome: 'behind' };
 
   return store.inRating(async (transaction) => {
     const locked = await transaction.lockBillingPeriods(work);

@@ -54,8 +54,20 @@ export interface WindowKey {
   readonly windowStart: number;
 }
 
+/** One run of one ClickHouse server. A part that is on disk can only be found missing when a server starts. */
+export interface ServerRun {
+  readonly host: string;
+  /** Seconds since the epoch, give or take one. */
+  readonly startedAt: number;
+}
+
+export const isSameRun = (a: ServerRun, b: ServerRun): boolean =>
+  a.host === b.host && Math.abs(a.startedAt - b.startedAt) <= 1;
+
 /** The roll-up rows in ClickHouse. */
 export interface RatedUsage {
+  /** Of the server that answers. */
+  readServerRun(): Promise<ServerRun>;
   /** Of each seal's chunk, how many rows of the seal's epoch or a later one there are, and their checksum; in the seals' order. */
   readChunkRows(seals: readonly ChunkSeal[]): Promise<readonly FoundChunk[]>;
   /** May also give windows of rows that were replaced or are not sealed. */

@@ -14,7 +14,7 @@ import {
 } from './billing-period-store.ts';
 import { insertLineItems, readWrittenPrices } from './line-item-store.ts';
 import { advanceProgress, readProgress } from './rater-progress.ts';
-import type { RatingStore } from './rating-store.ts';
+import type { RatingStore, ServerRun } from './rating-store.ts';
 import { readSubjectsWithUsage, streamWindows } from './rollup-windows.ts';
 
 export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
@@ -30,6 +30,7 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
     readBillingPeriods: (subjects) => readBillingPeriods(pool, subjects),
     readBillingPeriodsNamed: (subjects) => readBillingPeriodsNamed(pool, subjects),
 
+    readServerRun: () => readServerRun(clickhouse),
     readChunkRows: (seals) => readSealedChunks(clickhouse, seals),
     streamWindows: (selection) => streamWindows(clickhouse, selection),
     readUsage: (selection) => readUsage(clickhouse, selection),
@@ -51,4 +52,11 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
 async function readKeyTenants(pool: Pool): Promise<string[]> {
   const { rows } = await pool.query<{ tenant: string }>('SELECT DISTINCT tenant FROM tallyline.api_keys');
   return rows.map((row) => row.tenant);
+}
+
+async function readServerRun(clickhouse: ClickHouse): Promise<ServerRun> {
+  const rows = await clickhouse.query<{ host: string; started_at: string }>(
+    'SELECT hostName() AS host, toString(toUnixTimestamp(now()) - uptime()) AS started_at',
+  );
+  return { host: rows[0]!.host, startedAt: Number(rows[0]!.started_at) };
 }

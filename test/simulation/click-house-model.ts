@@ -88,6 +88,16 @@ export interface BucketRange {
   readonly to: number;
 }
 
+/** The row that counts, of what had been inserted by `asOf`. */
+function finalOf<R extends Row>(versions: readonly Stored<R>[], asOf: number): R | null {
+  let best: Stored<R> | null = null;
+  for (const stored of versions) {
+    if (stored.part.isLost || stored.part.insertedAt > asOf) continue;
+    if (best === null || stored.version >= best.version) best = stored;
+  }
+  return best?.row ?? null;
+}
+
 export class Table<R extends Row> {
   private readonly byPartition = new Map<number, Shelf<R>>();
   /** Rows that lie together in the log (or in a chunk) share a bucket, so that a read need not look at all. */
@@ -97,7 +107,7 @@ export class Table<R extends Row> {
     this.bucketOf = bucketOf;
   }
 
-  add(partition: number, place: number, key: string, stored: Stored<R>): void {
+  add(partition: number, place: number, key: string, stored: Stored<R>): Stored<R>[] {
     let shelf = this.byPartition.get(partition);
     if (shelf === undefined) {
       shelf = { buckets: new Map() };
@@ -109,9 +119,13 @@ export class Table<R extends Row> {
       rows = new Map();
       shelf.buckets.set(bucket, rows);
     }
-    const versions = rows.get(key);
-    if (versions === undefined) rows.set(key, [stored]);
-    else versions.push(stored);
+    let versions = rows.get(key);
+    if (versions === undefined) {
+      versions = [];
+      rows.set(key, versions);
+    }
+    versions.push(stored);
+    return versions;
   }
 
   private *versionsIn(partition: number, range: BucketRange | null): Iterable<Stored<R>[]> {
@@ -133,12 +147,8 @@ export class Table<R extends Row> {
   final(partition: number, asOf: number, range: BucketRange | null = null): R[] {
     const found: R[] = [];
     for (const versions of this.versionsIn(partition, range)) {
-      let best: Stored<R> | null = null;
-      for (const stored of versions) {
-        if (stored.part.isLost || stored.part.insertedAt > asOf) continue;
-        if (best === null || stored.version >= best.version) best = stored;
-      }
-      if (best !== null) found.push(best.row);
+      const row = finalOf(versions, asOf);
+      if (row !== null) found.push(row);
     }
     return found;
   }
@@ -159,16 +169,14 @@ export class Table<R extends Row> {
   /** A merge keeps the last version of each key only, and writes it into one part with the others. */
   merge(into: Part, of: ReadonlySet<Part>): void {
     for (const rows of [...this.byPartition.values()].flatMap(({ buckets }) => [...buckets.values()])) {
-      for (const [key, versions] of rows) {
+      for (const versions of rows.values()) {
         const merging = versions.filter(({ part }) => of.has(part) && !part.isLost);
         if (merging.length === 0) continue;
         const best = merging.reduce((a, b) => (b.version >= a.version ? b : a));
         const at = versions.lastIndexOf(best);
-        const kept = versions.map((each, i) => (i === at ? { ...best, part: into } : each));
-        rows.set(
-          key,
-          kept.filter((each) => each.part === into || !of.has(each.part)),
-        );
+        const kept = versions.filter((each, i) => i === at || !of.has(each.part));
+        kept[kept.indexOf(best)] = { ...best, part: into };
+        versions.splice(0, versions.length, ...kept);
       }
     }
   }
@@ -210,6 +218,7 @@ export class ClickHouseModel {
   private staleAsOf = 0;
   /** The next inserts store only some of their parts and fail. */
   private partial = 0;
+  private readonly byTenant = new Map<string, Map<string, Stored<RollUpRow>[][]>>();
   private crashes = 0;
   private hasLost = false;
 
@@ -242,8 +251,9 @@ export class ClickHouseModel {
     this.network.awayUntil = Math.max(this.network.awayUntil, this.scheduler.now + downMs);
   }
 
-  /** A part that was answered for is lost, as by a disk. `merged`: one that others had been merged into. */
-  losePart(merged: boolean): void {
+  /** A power cut, and a disk that had lied: a part that was answered for is gone. `merged`: one that others had gone into. */
+  losePart(merged: boolean, downMs: number): void {
+    this.crash(downMs);
     const there = this.parts.filter((part) => !part.isLost && part.isAcknowledged && part.table !== 'manifests');
     if (there.length === 0) return;
     const recent = there.slice(-200);
@@ -314,9 +324,40 @@ export class ClickHouseModel {
     return null;
   }
 
+  /** Names what answers: the server since its start, or a replica that lags. */
+  get serverRun(): { host: string; startedAt: number } {
+    return { host: this.scheduler.now < this.staleUntil ? 'replica' : 'server', startedAt: this.crashes * 60 };
+  }
+
   /** What a read may see. */
   asOf(): number {
     return this.scheduler.now < this.staleUntil ? this.staleAsOf : Number.POSITIVE_INFINITY;
+  }
+
+  private ofMeter(tenant: string, meter: string): Stored<RollUpRow>[][] {
+    let meters = this.byTenant.get(tenant);
+    if (meters === undefined) {
+      meters = new Map();
+      this.byTenant.set(tenant, meters);
+    }
+    let rows = meters.get(meter);
+    if (rows === undefined) {
+      rows = [];
+      meters.set(meter, rows);
+    }
+    return rows;
+  }
+
+  /** The roll-ups of a tenant's meter (null: of all its meters), as FINAL gives them. */
+  *finalRollUps(tenant: string, meter: string | null, asOf: number): Iterable<RollUpRow> {
+    const meters = this.byTenant.get(tenant) ?? new Map<string, Stored<RollUpRow>[][]>();
+    for (const [slug, rows] of meters) {
+      if (meter !== null && slug !== meter) continue;
+      for (const versions of rows) {
+        const row = finalOf(versions, asOf);
+        if (row !== null) yield row;
+      }
+    }
   }
 
   clientOf(process: Process): ClickHouse {
@@ -458,7 +499,8 @@ export class ClickHouseModel {
           ...[row.generation, row.chunk, row.tenant, row.meter, row.subject, row.windowStart],
           ...row.groupValues,
         ]);
-        this.rollUps.add(row.partition, row.chunk, key, { row, version: row.version, part });
+        const versions = this.rollUps.add(row.partition, row.chunk, key, { row, version: row.version, part });
+        if (versions.length === 1) this.ofMeter(row.tenant, row.meter).push(versions);
         return;
       }
       case 'event_rejects': {

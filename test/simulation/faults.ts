@@ -118,7 +118,7 @@ export function strike(world: World, fault: Fault, random: Random): void {
       clickhouse.crash(random.spread(200, 120_000));
       return;
     case 'clickhouse loses a part':
-      clickhouse.losePart(random.chance(0.3));
+      clickhouse.losePart(random.chance(0.3), random.spread(200, 120_000));
       return;
     case 'postgres call': {
       const how = random.pick<CallFault>(['refuse', 'lose_request', 'lose_response', 'lose_response']);

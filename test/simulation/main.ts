@@ -15,3 +15,4 @@ for (let seed = from; seed < from + count; seed++) {
   }
 }
 console.log(`${(count / ((performance.now() - startedAt) / 1000)).toFixed(2)} runs/s`);
+console.log(process.getActiveResourcesInfo());

@@ -91,7 +91,12 @@ export class PostgresModel {
     return this.network.call<Result>(process, what, (reply) => reply({ value: work() }));
   }
 
-  async transaction<Result>(process: Process, work: (statements: Statements) => Promise<Result>): Promise<Result> {
+  /** `onCommit` is called when its writes have become visible. */
+  async transaction<Result>(
+    process: Process,
+    work: (statements: Statements) => Promise<Result>,
+    onCommit: () => void = () => {},
+  ): Promise<Result> {
     const session: Session = { isBroken: false, locks: [], writes: [] };
     this.sessions.add(session);
     const at = (what: string, serve: (done: (error?: Error) => void) => void): Promise<void> =>
@@ -123,7 +128,7 @@ export class PostgresModel {
     };
     try {
       const result = await work(statements);
-      await this.commit(process, session);
+      await this.commit(process, session, onCommit);
       return result;
     } catch (error) {
       this.end(session);
@@ -131,7 +136,7 @@ export class PostgresModel {
     }
   }
 
-  private commit(process: Process, session: Session): Promise<void> {
+  private commit(process: Process, session: Session, onCommit: () => void): Promise<void> {
     const fault = this.commitFaults.shift();
     if (fault !== undefined) this.scheduler.note(`commit fault ${fault}`);
     return this.inSession(process, session, 'commit', (done) => {
@@ -146,6 +151,7 @@ export class PostgresModel {
         return;
       }
       for (const write of session.writes) write();
+      onCommit();
       this.end(session);
       done(fault === 'after' ? postgresError('connection lost after the commit', '08006') : undefined);
     });

@@ -34,6 +34,8 @@ export async function runPlan(plan: Plan, options: { readonly trace?: boolean } 
       seals: postgres.seals.reduce((sum, seals) => sum + seals.length, 0),
       reopened: postgres.reopenedSeals,
       epochs: postgres.progress.reduce((sum, { epoch }) => sum + Number(epoch), 0),
+      ratings: world.money.checks,
+      items: [...world.rating.items.values()].reduce((sum, items) => sum + items.length, 0),
       crashes: world.restarts,
       halts: world.halts,
     },

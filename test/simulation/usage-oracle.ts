@@ -77,6 +77,8 @@ export class UsageOracle {
   private readonly origins = new Map<UsageEvent, ClientEvent>();
   private readonly inLog = new Set<UsageEvent>();
   private readonly partitionOfKey = new Map<string, number>();
+  /** By [tenant, subject] as JSON. */
+  readonly readingsBySubject = new Map<string, Reading[]>();
   acknowledged = 0;
   readonly counts: Record<Outcome, number> = { accepted: 0, duplicate: 0, conflict: 0, too_late: 0, poison: 0 };
   private publishedWatermark = Number.NEGATIVE_INFINITY;
@@ -295,6 +297,10 @@ export class UsageOracle {
     if (readings === null) return 'poison';
     state.keys.set(key, { payload, liveUntil: Math.max(now, event.eventTime) });
     chunk.readings.push(...readings);
+    const subject = JSON.stringify([event.tenant, sent.subject]);
+    const ofSubject = this.readingsBySubject.get(subject);
+    if (ofSubject === undefined) this.readingsBySubject.set(subject, [...readings]);
+    else ofSubject.push(...readings);
     return 'accepted';
   }
 

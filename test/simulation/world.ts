@@ -22,9 +22,12 @@ import { retry } from '../../platform/retry.ts';
 import type { Settings } from '../../platform/settings.ts';
 import type { StageContext } from '../../platform/stage.ts';
 import { repeat } from '../../platform/timers.ts';
+import { covers } from '../../platform/usage-store/seal-vector.ts';
+import { startRating } from '../../rater/main.ts';
 import { ClickHouseModel } from './click-house-model.ts';
 import { strike } from './faults.ts';
 import { LogModel } from './log-model.ts';
+import { MoneyOracle } from './money-oracle.ts';
 import {
   AGGREGATORS,
   type ClientEvent,
@@ -35,10 +38,12 @@ import {
   HOUR,
   PARTITIONS,
   type Plan,
+  RATERS,
   STARTS_AT,
 } from './plan.ts';
 import { PostgresModel } from './postgres-model.ts';
 import { Random } from './random.ts';
+import { RatingModel } from './rating-model.ts';
 import { Process, Scheduler } from './scheduler.ts';
 import { checkStores } from './store-check.ts';
 import { UsageOracle, Violation } from './usage-oracle.ts';
@@ -59,13 +64,16 @@ export interface Slot {
 
 const APPEND_TIMEOUT_MS = 30_000;
 
-const silent = {
-  child: () => silent,
-  debug() {},
-  info() {},
-  warn() {},
-  error() {},
-} as unknown as Logger;
+/** What processes log becomes part of the trace when there is one. */
+function loggerOf(scheduler: Scheduler, process: Process): Logger {
+  const say = (fields: unknown, message?: string): void => {
+    if (scheduler.trace === null) return;
+    const { err, ...others } = fields as { err?: Error };
+    scheduler.trace.push(`  ${process.name}: ${message ?? ''} ${err?.message ?? ''} ${JSON.stringify(others)}`);
+  };
+  const logger = { child: () => logger, debug: say, info: say, warn: say, error: say };
+  return logger as unknown as Logger;
+}
 
 export class World {
   readonly plan: Plan;
@@ -74,7 +82,9 @@ export class World {
   readonly log: LogModel;
   readonly clickhouse: ClickHouseModel;
   readonly postgres: PostgresModel;
+  readonly rating: RatingModel;
   readonly oracle: UsageOracle;
+  readonly money: MoneyOracle;
   readonly slots: Slot[] = [];
   private readonly gateways: (Gateway | null)[] = [];
   private failure: Error | null = null;
@@ -96,9 +106,13 @@ export class World {
     this.postgres = new PostgresModel(PARTITIONS, this.scheduler, this.random.fork('postgres'));
     this.log.onAppend = this.watched((partition, record) => this.oracle.appended(partition, record));
     this.postgres.onSeal = this.watched((seal) => this.oracle.sealed(seal));
+    this.rating = new RatingModel(this.postgres, this.clickhouse);
+    this.money = new MoneyOracle(plan, this.oracle, this.rating, this.postgres);
+    this.rating.onRated = this.watched((rated) => this.money.rated(rated));
     this.postgres.onPublish = this.watched((watermark) => this.oracle.published(watermark));
     for (let i = 0; i < GATEWAYS; i++) this.addSlot(`gateway-${i}`, (process) => this.startGateway(i, process));
     for (let i = 0; i < AGGREGATORS; i++) this.addSlot(`aggregator-${i}`, (process) => this.startAggregator(process));
+    for (let i = 0; i < RATERS; i++) this.addSlot(`rater-${i}`, (process) => this.startRater(process));
   }
 
   /** A violation that a watcher finds ends the run, wherever it was found. */
@@ -194,7 +208,12 @@ export class World {
   }
 
   private contextOf(process: Process): StageContext {
-    return { settings: this.settings(), logger: silent, registry: new Registry(), clock: process.clock };
+    return {
+      settings: this.settings(),
+      logger: loggerOf(this.scheduler, process),
+      registry: new Registry(),
+      clock: process.clock,
+    };
   }
 
   private startGateway(index: number, process: Process): void {
@@ -250,6 +269,12 @@ export class World {
       },
       (error: unknown) => this.ended(slot, process, error),
     );
+  }
+
+  private startRater(process: Process): void {
+    const slot = this.slots.find((each) => each.process === process)!;
+    const stage = startRating(this.contextOf(process), this.rating.storeOf(process), process.timers);
+    stage.failed.catch((error: unknown) => this.ended(slot, process, error));
   }
 
   /** Ticks are written by the aggregator: the oracle is told which records they are. */
@@ -414,6 +439,15 @@ export class World {
       await this.drain(isDrained, 'repaired chunks are not sealed again');
     }
     checkStores(this);
+    const { rating, postgres } = this;
+    const { published, publishedVersion } = postgres;
+    const sealed = rating.vector;
+    const isRated = (): boolean =>
+      covers(rating.progress.sealVector, sealed) &&
+      rating.progress.watermark! >= published! &&
+      rating.progress.catalogVersion === publishedVersion;
+    await this.drain(isRated, 'what is sealed is not rated');
+    this.money.checkAll();
   }
 
   private async runUntil(time: number): Promise<void> {

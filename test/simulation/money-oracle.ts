@@ -1,0 +1,291 @@
+// An independent account of what ought to be billed: after every rating, for each price of each period, the line items have
+// to add up to the price of the usage that was sealed and closed then, computed here from the log with integers.
+import type { Price, Subscription, Tier } from '../../domain/catalog.ts';
+import { nextChunkOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
+import type { BillingPeriod } from '../../rater/billing-period-store.ts';
+import type { Plan } from './plan.ts';
+import type { PostgresModel } from './postgres-model.ts';
+import type { Rated, RatingModel } from './rating-model.ts';
+import { mergedValue } from './store-check.ts';
+import { type Reading, type UsageOracle, unitsOf, Violation } from './usage-oracle.ts';
+
+const ONE = 1_000_000_000_000n;
+const GENERATION = 1;
+const windowMs: Readonly<Record<string, number>> = { '1m': 60e3, '15m': 900e3, '1h': 3600e3, '1d': 86400e3 };
+
+/** What a rating could see. */
+interface View {
+  readonly vector: SealVector;
+  readonly closedUpTo: number;
+  readonly watermark: number;
+}
+
+export class MoneyOracle {
+  private readonly plan: Plan;
+  private readonly usage: UsageOracle;
+  private readonly rating: RatingModel;
+  private readonly postgres: PostgresModel;
+  private readonly seen = new Map<string, BillingPeriod>();
+  checks = 0;
+
+  constructor(plan: Plan, usage: UsageOracle, rating: RatingModel, postgres: PostgresModel) {
+    this.plan = plan;
+    this.usage = usage;
+    this.rating = rating;
+    this.postgres = postgres;
+  }
+
+  /** After each commit of a rating. */
+  rated({ periods, items }: Rated): void {
+    const saved = new Set(periods.map(periodText));
+    for (const item of items) {
+      if (!saved.has(periodText(item)))
+        throw new Violation('I4', `a line item for ${periodText(item)}, which was not rated`);
+    }
+    for (const period of periods) {
+      const { sealVector, closedUpTo, ratedWatermark } = period;
+      this.checkTerms(period);
+      this.checkView(period);
+      this.checkPeriod(period, { vector: sealVector, closedUpTo: closedUpTo!, watermark: ratedWatermark! });
+    }
+    for (const { tenant, subject } of periods) this.checkOverlap(tenant, subject);
+  }
+
+  /** At the end, when everything that is sealed is rated. */
+  checkAll(): void {
+    const { sealVector, closedUpTo, watermark } = this.rating.progress;
+    const view: View = { vector: sealVector, closedUpTo: closedUpTo!, watermark: watermark! };
+    for (const period of this.rating.periods.values()) this.checkPeriod(period, view);
+    for (const [key, readings] of this.usage.readingsBySubject) {
+      const [tenant, subject] = JSON.parse(key) as [string, string];
+      const periods = [...this.rating.periods.values()].filter(
+        (period) => period.tenant === tenant && period.subject === subject,
+      );
+      for (const { windowStart, partition, chunk, meter } of readings) {
+        if (chunk >= nextChunkOf(sealVector, GENERATION, partition)) continue;
+        if (windowStart + this.windowOf(meter) > closedUpTo!) continue;
+        const covering = periods.filter(
+          ({ periodStart, periodEnd }) => periodStart <= windowStart && windowStart < periodEnd,
+        );
+        if (covering.length !== 1) {
+          throw new Violation(
+            'I4',
+            `${covering.length} periods of ${key} bill the window ${new Date(windowStart).toISOString()}`,
+          );
+        }
+      }
+    }
+  }
+
+  /** What a rating saw is never less than before, and never more than there is. */
+  private checkView(period: BillingPeriod): void {
+    const { closedUpTo, ratedWatermark, sealVector } = period;
+    const key = periodText(period);
+    const before = this.seen.get(key);
+    this.seen.set(key, period);
+    if (ratedWatermark === null || closedUpTo === null || ratedWatermark > this.postgres.published!) {
+      throw new Violation(
+        'I4',
+        `${key} was rated by the watermark ${ratedWatermark}, ${this.postgres.published} is published`,
+      );
+    }
+    if (closedUpTo > this.postgres.published! - this.plan.allowedLatenessMs) {
+      throw new Violation('I4', `${key}: windows up to ${closedUpTo} were closed too early`);
+    }
+    if (before === undefined) return;
+    if (closedUpTo < before.closedUpTo!) throw new Violation('I4', `${key}: closed windows were opened again`);
+    for (const [partition, next] of Object.entries(before.sealVector[GENERATION] ?? {})) {
+      if (nextChunkOf(sealVector, GENERATION, Number(partition)) < next) {
+        throw new Violation('I4', `${key}: rated with fewer chunks of partition ${partition} than before`);
+      }
+    }
+  }
+
+  private timeline(version: number, tenant: string, subject: string): Subscription[] {
+    const byStart = new Map<number, Subscription>();
+    for (const subscription of this.usage.catalog(version).subscriptions) {
+      if (subscription.subject !== subject || (subscription.tenant !== null && subscription.tenant !== tenant))
+        continue;
+      const other = byStart.get(subscription.startsAt);
+      if (other === undefined || other.tenant === null) byStart.set(subscription.startsAt, subscription);
+    }
+    return [...byStart.values()].sort((a, b) => a.startsAt - b.startsAt);
+  }
+
+  /** Of a period that is rated for the first time: its plan, its pinned prices and its bounds. */
+  private checkTerms(period: BillingPeriod): void {
+    const key = periodText(period);
+    if (this.seen.has(key) || period.periodEnd === period.periodStart) return;
+    const { tenant, subject, periodStart, periodEnd, timelineVersion } = period;
+    const timeline = this.timeline(timelineVersion, tenant, subject);
+    const subscription = timeline.findLast(({ startsAt }) => startsAt <= periodStart);
+    const next = timeline.find(({ startsAt }) => startsAt > periodStart);
+    const plan = subscription?.plan ?? 'basic';
+    const versions = this.postgres.catalogVersions.filter(({ version }) => version <= timelineVersion);
+    const pinned = versions.findLast(({ effectiveAt }) => effectiveAt <= periodStart) ?? versions[0]!;
+    const anchor = plan === 'pro' ? subscription!.startsAt : null;
+    const [monthStart, monthEnd] = monthOf(periodStart, anchor);
+    const expected = {
+      plan,
+      catalogVersion: pinned.version,
+      start: Math.max(monthStart, subscription?.startsAt ?? monthStart),
+      end: Math.min(monthEnd, next?.startsAt ?? monthEnd),
+      subscriptionStart: subscription?.startsAt ?? null,
+    };
+    const found = {
+      plan: period.plan,
+      catalogVersion: period.catalogVersion,
+      start: periodStart,
+      end: periodEnd,
+      subscriptionStart: period.subscriptionStart,
+    };
+    const [a, b] = [JSON.stringify(expected), JSON.stringify(found)];
+    if (a !== b) throw new Violation('I4', `period ${key} is ${b}, the catalog says ${a}`);
+  }
+
+  private checkOverlap(tenant: string, subject: string): void {
+    const periods = [...this.rating.periods.values()]
+      .filter(
+        (period) => period.tenant === tenant && period.subject === subject && period.periodEnd > period.periodStart,
+      )
+      .sort((a, b) => a.periodStart - b.periodStart);
+    for (let i = 1; i < periods.length; i++) {
+      if (periods[i - 1]!.periodEnd > periods[i]!.periodStart) {
+        throw new Violation(
+          'I4',
+          `periods of ${tenant}/${subject} overlap at ${new Date(periods[i]!.periodStart).toISOString()}`,
+        );
+      }
+    }
+  }
+
+  private checkPeriod(period: BillingPeriod, view: View): void {
+    this.checks++;
+    const amounts = new Map<string, bigint>();
+    const quantities = new Map<string, bigint>();
+    for (const { price, item } of this.rating.itemsOf(period)) {
+      amounts.set(price, (amounts.get(price) ?? 0n) + scaled(item.amount.toString()));
+      quantities.set(price, (quantities.get(price) ?? 0n) + item.quantity);
+    }
+    const catalog = this.usage.catalog(period.catalogVersion);
+    const prices = catalog.plans.find(({ slug }) => slug === period.plan)!.prices;
+    for (const price of prices) {
+      const quantity = this.quantityOf(period, price, view);
+      const amount = quantity === 0n ? 0n : amountOf(price, quantity);
+      const written = amounts.get(price.slug) ?? 0n;
+      if (written !== amount || (quantities.get(price.slug) ?? 0n) !== quantity) {
+        throw new Violation(
+          'I4',
+          `${periodText(period)} ${price.slug}: line items say ${quantities.get(price.slug) ?? 0n} for ${written}, ` +
+            `the usage is ${quantity} for ${amount}`,
+        );
+      }
+      amounts.delete(price.slug);
+    }
+    for (const [price, amount] of amounts) {
+      if (amount !== 0n)
+        throw new Violation(
+          'I4',
+          `${periodText(period)}: ${amount} is left of the price ${price}, which it has no more`,
+        );
+    }
+  }
+
+  private windowOf(meter: string): number {
+    for (const { meters } of this.usage.versions) {
+      const found = meters.find(({ slug }) => slug === meter);
+      if (found !== undefined) return windowMs[found.window]!;
+    }
+    throw new Error(`no meter ${meter}`);
+  }
+
+  private quantityOf(period: BillingPeriod, price: Price, { vector, closedUpTo, watermark }: View): bigint {
+    const { tenant, subject, periodStart, periodEnd, subscriptionStart } = period;
+    const readings = this.usage.readingsBySubject.get(JSON.stringify([tenant, subject])) ?? [];
+    const isIn = ({ windowStart, partition, chunk }: Reading): boolean =>
+      windowStart >= periodStart && windowStart < periodEnd && chunk < nextChunkOf(vector, GENERATION, partition);
+    if (price.model === 'flat') {
+      if (periodEnd === periodStart || watermark < periodStart) return 0n;
+      return subscriptionStart !== null || readings.some(isIn) ? ONE : 0n;
+    }
+    const catalog = this.usage.catalog(period.catalogVersion);
+    const meter = catalog.meters.find(({ slug }) => slug === price.meter)!;
+    const windowSize = windowMs[meter.window]!;
+    const counted = readings.filter(
+      (reading) =>
+        reading.meter === meter.slug &&
+        isIn(reading) &&
+        reading.windowStart + windowSize <= closedUpTo &&
+        meter.dimensions.every(
+          ({ name }, i) => price.match[name] === undefined || price.match[name] === reading.groups[i],
+        ),
+    );
+    return counted.length === 0 ? 0n : mergedValue(meter.aggregation, counted);
+  }
+}
+
+const periodText = ({
+  tenant,
+  subject,
+  periodStart,
+}: {
+  tenant: string;
+  subject: string;
+  periodStart: number;
+}): string => `${tenant}/${subject}/${new Date(periodStart).toISOString()}`;
+
+/** The month that holds a time: of the calendar, or counted from an anchor (which lies at midnight). UTC. */
+function monthOf(time: number, anchor: number | null): [number, number] {
+  const base = new Date(anchor ?? 0);
+  const boundary = (n: number): number => {
+    const first = Date.UTC(base.getUTCFullYear(), base.getUTCMonth() + n, 1);
+    const month = new Date(first);
+    const days = new Date(Date.UTC(month.getUTCFullYear(), month.getUTCMonth() + 1, 0)).getUTCDate();
+    return first + (Math.min(base.getUTCDate(), days) - 1) * 86_400_000;
+  };
+  const at = new Date(time);
+  let n = (at.getUTCFullYear() - base.getUTCFullYear()) * 12 + at.getUTCMonth() - base.getUTCMonth() + 1;
+  while (boundary(n) > time) n--;
+  return [boundary(n), boundary(n + 1)];
+}
+
+/** Amounts are held as a count of 10^-24. */
+function scaled(text: string): bigint {
+  const [integer = '0', fraction = ''] = text.replace('-', '').split('.');
+  const value = BigInt(integer + fraction.padEnd(24, '0'));
+  return text.startsWith('-') ? -value : value;
+}
+
+function amountOf(price: Price, quantity: bigint): bigint {
+  switch (price.model) {
+    case 'flat':
+      return scaled(price.flatAmount);
+    case 'per_unit':
+      return quantity * unitsOf(price.unitAmount);
+    case 'package': {
+      if (quantity <= 0n) return 0n;
+      const size = unitsOf(price.packageSize);
+      return ((quantity + size - 1n) / size) * scaled(price.packageAmount);
+    }
+    case 'volume': {
+      if (quantity < 0n) return quantity * unitsOf(price.tiers[0]!.unitAmount);
+      const tier = price.tiers.find(({ upTo }) => upTo === null || quantity <= unitsOf(upTo))!;
+      return quantity * unitsOf(tier.unitAmount) + scaled(tier.flatAmount);
+    }
+    case 'graduated':
+      return graduatedAmount(price.tiers, quantity);
+  }
+}
+
+function graduatedAmount(tiers: readonly Tier[], quantity: bigint): bigint {
+  if (quantity < 0n) return quantity * unitsOf(tiers[0]!.unitAmount);
+  let amount = 0n;
+  let below = 0n;
+  for (const { upTo, unitAmount, flatAmount } of tiers) {
+    if (quantity <= below) break;
+    const top = upTo === null || unitsOf(upTo) > quantity ? quantity : unitsOf(upTo);
+    amount += (top - below) * unitsOf(unitAmount) + scaled(flatAmount);
+    below = top;
+  }
+  return amount;
+}

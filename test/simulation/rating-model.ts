@@ -1,0 +1,376 @@
+// The rater's port on the models: money in Postgres, usage in ClickHouse.
+
+import type { Meter } from '../../domain/catalog.ts';
+import { Decimal } from '../../domain/decimal.ts';
+import { isSameVector, nextChunkOf, type SealVector, sealVectorOf } from '../../platform/usage-store/seal-vector.ts';
+import type { EpochStep, Seals } from '../../platform/usage-store/seals.ts';
+import type { UsageSelection } from '../../platform/usage-store/usage-query.ts';
+import type { BillingPeriod } from '../../rater/billing-period-store.ts';
+import { keyText } from '../../rater/keys.ts';
+import type { NewLineItem, WrittenPrice } from '../../rater/line-item-store.ts';
+import type { RaterProgress } from '../../rater/rater-progress.ts';
+import type { RatingStore, RatingTransaction, WindowKey } from '../../rater/rating-store.ts';
+import type { ClickHouseModel, RollUpRow } from './click-house-model.ts';
+import { TENANTS } from './plan.ts';
+import type { PostgresModel, Statements } from './postgres-model.ts';
+import type { Process } from './scheduler.ts';
+import { unitsOf } from './usage-oracle.ts';
+
+const GENERATION = 1;
+
+export interface StoredItem extends NewLineItem {
+  readonly sealVector: SealVector;
+}
+
+/** What a rating transaction has committed. */
+export interface Rated {
+  readonly periods: readonly BillingPeriod[];
+  readonly items: readonly StoredItem[];
+}
+
+const periodText = (key: { tenant: string; subject: string; periodStart: number }): string =>
+  keyText(key.tenant, key.subject, key.periodStart);
+
+export class RatingModel {
+  private readonly postgres: PostgresModel;
+  private readonly clickhouse: ClickHouseModel;
+  progress: RaterProgress = { sealVector: {}, watermark: null, closedUpTo: null, catalogVersion: 0 };
+  readonly periods = new Map<string, BillingPeriod>();
+  /** By period. */
+  readonly items = new Map<string, StoredItem[]>();
+  private readonly itemKeys = new Set<string>();
+  onRated: (rated: Rated) => void = () => {};
+
+  constructor(postgres: PostgresModel, clickhouse: ClickHouseModel) {
+    this.postgres = postgres;
+    this.clickhouse = clickhouse;
+  }
+
+  get vector(): SealVector {
+    return sealVectorOf(
+      this.postgres.progress.map(({ nextChunk }, partition) => ({ generation: GENERATION, partition, nextChunk })),
+    );
+  }
+
+  itemsOf(period: BillingPeriod): readonly StoredItem[] {
+    return this.items.get(periodText(period)) ?? [];
+  }
+
+  private readSeals(): Seals {
+    const epochSteps: EpochStep[] = [];
+    for (const [partition, seals] of this.postgres.seals.entries()) {
+      let last = -1;
+      for (const { chunk, epoch } of seals) {
+        if (Number(epoch) === last) continue;
+        last = Number(epoch);
+        epochSteps.push({ generation: GENERATION, partition, fromChunk: chunk, epoch: last });
+      }
+    }
+    return { vector: this.vector, epochSteps, watermark: this.postgres.published };
+  }
+
+  private periodsWhere(holds: (period: BillingPeriod) => boolean): BillingPeriod[] {
+    return [...this.periods.values()].filter(holds).sort((a, b) => a.periodStart - b.periodStart);
+  }
+
+  storeOf(process: Process): RatingStore {
+    const { postgres, clickhouse } = this;
+    const statement = <Result>(what: string, work: () => Result): Promise<Result> =>
+      postgres.statement(process, what, work);
+    const read = <Result>(what: string, work: (asOf: number) => Result): Promise<Result> =>
+      clickhouse.read(process, what, work);
+    const isOf = (subjects: readonly { tenant: string; subject: string }[]) => (period: BillingPeriod) =>
+      subjects.some(({ tenant, subject }) => tenant === period.tenant && subject === period.subject);
+    return {
+      readProgress: () => statement('progress', () => this.progress),
+      advanceProgress: (from, to) =>
+        statement('advance', () => {
+          const is = this.progress;
+          const isFrom =
+            isSameVector(is.sealVector, from.sealVector) &&
+            is.watermark === from.watermark &&
+            is.closedUpTo === from.closedUpTo &&
+            is.catalogVersion === from.catalogVersion;
+          if (isFrom) this.progress = to;
+          return isFrom;
+        }),
+      readSeals: () => statement('seals', () => this.readSeals()),
+      readChunkSeals: (from, to) =>
+        statement('chunk seals', () =>
+          postgres.seals.flatMap((seals, partition) =>
+            seals
+              .slice(nextChunkOf(from, GENERATION, partition), nextChunkOf(to, GENERATION, partition))
+              .map(({ chunk, epoch, rollUps }) => ({
+                generation: GENERATION,
+                partition,
+                chunk,
+                epoch: Number(epoch),
+                rollupCount: BigInt(rollUps.count),
+                rollupChecksum: rollUps.checksum,
+              })),
+          ),
+        ),
+      readChunksSince: (watermark) =>
+        statement('chunks since', () =>
+          sealVectorOf(
+            postgres.seals.map((seals, partition) => ({
+              generation: GENERATION,
+              partition,
+              nextChunk: (seals.findLast((seal) => seal.watermark < watermark)?.chunk ?? -1) + 1,
+            })),
+          ),
+        ),
+      readPublishedVersion: () => statement('published version', () => postgres.publishedVersion),
+      readCatalogVersions: () => statement('versions', () => [...postgres.catalogVersions]),
+      readKeyTenants: () => statement('tenants', () => [...TENANTS]),
+      readBillingPeriods: (subjects) => statement('periods', () => this.periodsWhere(isOf(subjects))),
+      readBillingPeriodsNamed: (names) =>
+        statement('periods', () => this.periodsWhere(({ subject }) => names.includes(subject))),
+      readServerRun: () => read('query', () => clickhouse.serverRun),
+      readChunkRows: (seals) =>
+        read('query', (asOf) =>
+          seals.map(({ partition, chunk, epoch }) => {
+            let count = 0n;
+            let checksum = 0n;
+            for (const row of clickhouse.rollUps.final(partition, asOf, { from: chunk, to: chunk })) {
+              if (row.epoch < epoch) continue;
+              count++;
+              checksum += row.checksum;
+            }
+            return { rollupCount: count, rollupChecksum: BigInt.asUintN(64, checksum) };
+          }),
+        ),
+      streamWindows: ({ spans, chunks }) => this.streamWindows(process, spans, chunks),
+      readUsage: (selection) => read('query', (asOf) => this.usage(selection, asOf)),
+      readFirstSeen: (selection) => read('query', (asOf) => this.firstSeen(selection, asOf)),
+      readSubjectsWithUsage: ({ tenant, subjects, from, to, sealed }) =>
+        read('query', (asOf) => {
+          const found = new Set<string>();
+          const isSealed = sealedRows(sealed);
+          for (const row of clickhouse.finalRollUps(tenant, null, asOf)) {
+            if (row.windowStart < from || row.windowStart >= to || !subjects.includes(row.subject)) continue;
+            if (isSealed(row)) found.add(row.subject);
+          }
+          return [...found];
+        }),
+      inRating: (work) => {
+        const rated: { periods: BillingPeriod[]; items: StoredItem[] } = { periods: [], items: [] };
+        return postgres.transaction(
+          process,
+          (statements) => work(this.ratingTransaction(statements, rated)),
+          () => {
+            if (rated.periods.length + rated.items.length > 0) this.onRated(rated);
+          },
+        );
+      },
+    };
+  }
+
+  private async *streamWindows(
+    process: Process,
+    spans: readonly { readonly meter: string; readonly from: number; readonly to: number }[],
+    chunks: readonly { partition: number; fromChunk: number; toChunk: number }[] | null,
+  ): AsyncIterable<readonly WindowKey[]> {
+    const bySlug = new Map(spans.map((span) => [span.meter, span]));
+    const ranges = chunks ?? this.postgres.progress.map((_, partition) => ({ partition, fromChunk: 0, toChunk: 1e9 }));
+    const rows = await this.clickhouse.read(process, 'stream', (asOf) => {
+      const found = new Map<string, WindowKey>();
+      for (const { partition, fromChunk, toChunk } of ranges) {
+        for (const row of this.clickhouse.rollUps.all(partition, asOf, { from: fromChunk, to: toChunk - 1 })) {
+          const span = bySlug.get(row.meter);
+          if (span === undefined || row.windowStart < span.from || row.windowStart >= span.to) continue;
+          const { tenant, subject, windowStart } = row;
+          found.set(`${tenant}/${subject}/${windowStart}`, { tenant, subject, windowStart });
+        }
+      }
+      return [...found.values()];
+    });
+    for (let i = 0; i < rows.length; i += 100) yield rows.slice(i, i + 100);
+  }
+
+  /** The rows of a selection, as FINAL and then its conditions give them. */
+  private *selected(selection: UsageSelection, asOf: number): Iterable<RollUpRow> {
+    const { tenant, meter, from, to, subjects, filters = [], sealed } = selection;
+    const isSealed = sealed === undefined ? () => true : sealedRows(sealed);
+    for (const row of this.clickhouse.finalRollUps(tenant, meter.slug, asOf)) {
+      if (row.windowStart < from || row.windowStart >= to) continue;
+      if (subjects !== undefined && subjects.length > 0 && !subjects.includes(row.subject)) continue;
+      if (filters.some(({ dimension, values }) => !values.includes(row.groupValues[dimension]!))) continue;
+      if (isSealed(row)) yield row;
+    }
+  }
+
+  private usage(selection: UsageSelection, asOf: number) {
+    const groups = new Map<string, RollUpRow[]>();
+    for (const row of this.selected(selection, asOf)) {
+      const key = keyText(row.windowStart, row.subject);
+      const rows = groups.get(key);
+      if (rows === undefined) groups.set(key, [row]);
+      else rows.push(row);
+    }
+    return [...groups.values()].map((rows) => ({
+      bucketStart: rows[0]!.windowStart,
+      subject: rows[0]!.subject,
+      groups: [],
+      quantity: merged(selection.meter, rows),
+      eventCount: BigInt(rows.reduce((sum, { eventCount }) => sum + eventCount, 0)),
+    }));
+  }
+
+  private firstSeen(selection: UsageSelection, asOf: number) {
+    const first = new Map<string, { subject: string; windowStart: number }>();
+    for (const { subject, windowStart, uniqueValues } of this.selected(selection, asOf)) {
+      for (const value of uniqueValues) {
+        const key = keyText(subject, value);
+        const known = first.get(key);
+        if (known === undefined || windowStart < known.windowStart) first.set(key, { subject, windowStart });
+      }
+    }
+    const counts = new Map<string, { subject: string; windowStart: number; values: bigint }>();
+    for (const { subject, windowStart } of first.values()) {
+      const key = keyText(subject, windowStart);
+      const values = (counts.get(key)?.values ?? 0n) + 1n;
+      counts.set(key, { subject, windowStart, values });
+    }
+    return [...counts.values()];
+  }
+
+  private ratingTransaction(
+    { run, locked, write }: Statements,
+    rated: { periods: BillingPeriod[]; items: StoredItem[] },
+  ): RatingTransaction {
+    return {
+      lockBillingPeriods: (subjects) =>
+        locked(
+          'lock subjects',
+          subjects.map(({ tenant, subject }) => `subject ${keyText(tenant, subject)}`),
+          () =>
+            this.periodsWhere((period) =>
+              subjects.some(({ tenant, subject }) => tenant === period.tenant && subject === period.subject),
+            ),
+        ),
+      readWrittenPrices: (periods) => run('written', () => this.written(periods)),
+      saveRatedPeriods: (periods) =>
+        write('save periods', () => {
+          for (const period of periods) {
+            this.periods.set(periodText(period), { ...period });
+            rated.periods.push(period);
+          }
+        }),
+      insertLineItems: async (lineItems, sealVector) => {
+        await run('check items', () => this.assertNew(lineItems));
+        await write('insert items', () => {
+          this.assertNew(lineItems);
+          for (const line of lineItems) {
+            this.itemKeys.add(itemText(line));
+            const key = periodText(line);
+            if (!this.periods.has(key)) throw new Error(`no billing period for ${itemText(line)}`);
+            const stored: StoredItem = { ...line, sealVector };
+            const items = this.items.get(key);
+            if (items === undefined) this.items.set(key, [stored]);
+            else items.push(stored);
+            rated.items.push(stored);
+          }
+        });
+      },
+    };
+  }
+
+  private assertNew(lineItems: readonly NewLineItem[]): void {
+    const seen = new Set<string>();
+    for (const line of lineItems) {
+      const key = itemText(line);
+      if (this.itemKeys.has(key) || seen.has(key)) {
+        throw Object.assign(new Error(`duplicate key value violates unique constraint: ${key}`), { code: '23505' });
+      }
+      seen.add(key);
+    }
+  }
+
+  private written(
+    periods: readonly { tenant: string; subject: string; periodStart: number }[],
+  ): Map<string, WrittenPrice> {
+    const prices = new Map<string, WrittenPrice>();
+    for (const period of periods) {
+      const byPrice = new Map<string, StoredItem[]>();
+      for (const line of this.items.get(periodText(period)) ?? []) {
+        const lines = byPrice.get(line.price);
+        if (lines === undefined) byPrice.set(line.price, [line]);
+        else lines.push(line);
+      }
+      for (const [price, lines] of byPrice) {
+        const windows = new Map<number, WrittenPrice['windows'][number]>();
+        let amount = Decimal.zero;
+        for (const { item } of lines) {
+          const before = windows.get(item.windowStart);
+          amount = amount.plus(item.amount);
+          windows.set(item.windowStart, {
+            windowStart: item.windowStart,
+            windowEnd: Math.max(before?.windowEnd ?? 0, item.windowEnd),
+            quantity: (before?.quantity ?? 0n) + item.quantity,
+            revision: Math.max(before?.revision ?? 0, item.revision),
+          });
+        }
+        prices.set(keyText(period.tenant, period.subject, period.periodStart, price), {
+          windows: [...windows.values()],
+          amount,
+        });
+      }
+    }
+    return prices;
+  }
+}
+
+const itemText = (line: NewLineItem): string =>
+  keyText(line.tenant, line.subject, line.periodStart, line.price, line.item.windowStart, line.item.revision);
+
+/** Rows of chunks that the vector covers, of the sealing epoch or a later one. */
+function sealedRows({ vector, epochSteps }: Pick<Seals, 'vector' | 'epochSteps'>): (row: RollUpRow) => boolean {
+  const byPartition = new Map<number, EpochStep[]>();
+  for (const step of epochSteps) {
+    const steps = byPartition.get(step.partition);
+    if (steps === undefined) byPartition.set(step.partition, [step]);
+    else steps.push(step);
+  }
+  return ({ partition, chunk, epoch }) => {
+    if (chunk >= nextChunkOf(vector, GENERATION, partition)) return false;
+    const steps = byPartition.get(partition) ?? [];
+    const first = steps[0];
+    if (first === undefined || epoch < first.epoch) return false;
+    return !steps.some((step) => chunk >= step.fromChunk && epoch < step.epoch);
+  };
+}
+
+const byValue = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function merged(meter: Meter, rows: readonly RollUpRow[]): bigint {
+  const values = rows.map(({ value }) => unitsOf(value));
+  switch (meter.aggregation) {
+    case 'sum':
+    case 'count':
+      return values.reduce((sum, value) => sum + value, 0n);
+    case 'max':
+      return values.sort(byValue).at(-1)!;
+    case 'min':
+      return values.sort(byValue)[0]!;
+    case 'latest': {
+      const last = rows.reduce((a, b) => (isAfter(b, a) ? b : a));
+      return unitsOf(last.value);
+    }
+    case 'unique':
+      return BigInt(new Set(rows.flatMap(({ uniqueValues }) => uniqueValues)).size) * 1_000_000_000_000n;
+  }
+}
+
+function isAfter(a: RollUpRow, b: RollUpRow): boolean {
+  const key = ({ latest: [eventTime, at, offset, index], partition }: RollUpRow) => [
+    eventTime,
+    at,
+    partition,
+    offset,
+    index,
+  ];
+  const [x, y] = [key(a), key(b)];
+  for (let i = 0; i < x.length; i++) if (x[i] !== y[i]) return x[i]! > y[i]!;
+  return false;
+}
