@@ -104,7 +104,10 @@ export class OutageRig {
     );
     const healedSeconds = isHealed ? (Date.now() - healedAt) / 1000 : null;
     await load.pause();
-    const { differences } = await checkpoint(this.deployment, account, { allowedLatenessMs: ALLOWED_LATENESS_MS });
+    const { differences } = await checkpoint(this.deployment, account, {
+      allowedLatenessMs: ALLOWED_LATENESS_MS,
+      logMayRepeat: true,
+    });
     return {
       scenario,
       awaySeconds: awayMs / 1000,

@@ -90,7 +90,10 @@ async function runChaos(): Promise<boolean> {
       await new Promise((resolve) => setTimeout(resolve, roundEndsAt - Date.now()));
       await chaos.stop();
       await load.pause();
-      const found = await checkpoint(deployment, account, { allowedLatenessMs: ALLOWED_LATENESS_MS });
+      const found = await checkpoint(deployment, account, {
+        allowedLatenessMs: ALLOWED_LATENESS_MS,
+        logMayRepeat: true,
+      });
       checkpoints++;
       differences.push(...found.differences);
       const { fates } = account.oracle;
