@@ -52,7 +52,8 @@ export async function applyCatalogFrom(file: string, options: ApplyOptions, open
   });
 }
 
-async function readCatalogFile(file: string): Promise<{ catalog: Catalog; text: string }> {
+/** Rejects with `CatalogRefused`, saying where the file is wrong or why it can't be read. */
+export async function readCatalogFile(file: string): Promise<{ catalog: Catalog; text: string }> {
   const text = await readUtf8(file);
   const reading = readCatalog(text, file);
   if (!reading.ok) throw new CatalogRefused(reading.errors.map(formatCatalogError));

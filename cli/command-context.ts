@@ -35,12 +35,13 @@ export function commandContext({ dataDir }: DataDirOption, environment: Environm
 }
 
 function embeddedAddresses(dataDir: string, environment: Environment): Environment {
+  const file = join(dataDir, 'stages.json');
   let stages: StagesFile;
   try {
-    stages = JSON.parse(readFileSync(join(dataDir, 'stages.json'), 'utf8')) as StagesFile;
+    stages = JSON.parse(readFileSync(file, 'utf8')) as StagesFile;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
-    throw error;
+    throw new Error(`${file} can't be read: ${(error as Error).message}. A running \`tallyline up\` writes it anew`);
   }
   const given = (name: string): boolean => Boolean(environment[name] || environment[`${name}_FILE`]);
   return {

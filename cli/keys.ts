@@ -23,7 +23,9 @@ export function registerKeysCommand(program: Command): void {
     .requiredOption('--tenant <tenant>', 'whose usage it reads and writes')
     .option('--name <name>', 'what it is for', '')
     .action(async (options: DataDirOption & { tenant: string; name: string }) => {
-      const { createApiKey } = await import('../platform/api-key-store.ts');
+      const { createApiKey, tenantFault } = await import('../platform/api-key-store.ts');
+      const fault = tenantFault(options.tenant);
+      if (fault !== null) throw new Error(`--tenant must ${fault}`);
       await withPool(options, async (pool) => {
         const { id, key } = await createApiKey(pool, options.tenant, options.name);
         process.stderr.write(`created ${id} for tenant ${options.tenant}; the key is not shown again:\n`);

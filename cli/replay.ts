@@ -1,5 +1,6 @@
 // `tallyline replay`: feeds rejected events back after their cause is mended.
 import type { Command } from 'commander';
+import { parseRfc3339 } from '../domain/rfc3339.ts';
 import { type DataDirOption, withDataDir, withStores } from './command-context.ts';
 
 interface ReplayOptions extends DataDirOption {
@@ -11,8 +12,8 @@ interface ReplayOptions extends DataDirOption {
 
 function timeOf(name: string, text: string | undefined): number | null {
   if (text === undefined) return null;
-  const time = Date.parse(text);
-  if (Number.isNaN(time)) throw new Error(`${name} must be a time such as 2026-11-01T10:00:00Z, not '${text}'`);
+  const time = parseRfc3339(text);
+  if (time === null) throw new Error(`${name} must be an RFC 3339 time such as 2026-11-01T10:00:00Z, not '${text}'`);
   return time;
 }
 

@@ -1,8 +1,8 @@
 // `tallyline verify`: recomputes the invariants from raw events and prints what was compared; exits 1 on a discrepancy.
 import type { Command } from 'commander';
+import { parseRfc3339 } from '../domain/rfc3339.ts';
 import { type DataDirOption, withDataDir, withStores } from './command-context.ts';
 
-const DAY_MS = 24 * 3_600_000;
 const DISCREPANCIES_SHOWN_MAX = 100;
 
 interface VerifyOptions extends DataDirOption {
@@ -14,8 +14,8 @@ interface VerifyOptions extends DataDirOption {
 
 function dayOf(name: string, text: string | undefined): number | null {
   if (text === undefined) return null;
-  const time = Date.parse(text);
-  if (Number.isNaN(time) || time % DAY_MS !== 0) {
+  const time = parseRfc3339(`${text}T00:00:00Z`);
+  if (time === null) {
     throw new Error(`${name} must be a UTC day such as 2026-11-01, not '${text}': a day cuts no window in two`);
   }
   return time;

@@ -1,6 +1,7 @@
 // API keys: 256 random bits, shown once, stored as their SHA-256.
 import { hash, randomBytes } from 'node:crypto';
 import type pg from 'pg';
+import { nameFault } from '../domain/name-text.ts';
 
 export interface ApiKey {
   readonly id: string;
@@ -14,6 +15,9 @@ export const newApiKey = (): string => `tl_${randomBytes(32).toString('base64url
 
 const newId = (): string => `key_${randomBytes(9).toString('base64url')}`;
 
+/** Why a text can't name a tenant, in words that follow "must"; null when it can: it stands in every row and on every bill. */
+export const tenantFault = (tenant: string): string | null => (tenant === '' ? 'not be empty' : nameFault(tenant));
+
 /** Makes a key of `tenant`. The key itself is nowhere but in the answer. */
 export async function createApiKey(pool: pg.Pool, tenant: string, name: string): Promise<{ id: string; key: string }> {
   const key = newApiKey();
@@ -23,6 +27,8 @@ export async function createApiKey(pool: pg.Pool, tenant: string, name: string):
 
 /** Stores a key if it is not there yet, and returns its id. A key that was revoked stays so. */
 export async function storeApiKey(pool: pg.Pool, key: string, tenant: string, name: string): Promise<string> {
+  const fault = tenantFault(tenant);
+  if (fault !== null) throw new RangeError(`a tenant must ${fault}`);
   const keyHash = hash('sha256', key, 'buffer');
   const { rows } = await pool.query<{ id: string }>(
     `WITH added AS (

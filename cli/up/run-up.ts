@@ -1,14 +1,12 @@
 // `tallyline up`: every stage on one machine. This process supervises; the work is in its children, which are started in
 // the order stores, aggregator, rater, edge, are started again when they end, and are drained in the reverse order of need:
 // edge, aggregator, rater, ClickHouse, Postgres.
-import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import { formatCatalogError, readCatalog } from '../../domain/catalog-file.ts';
 import { listenFault } from '../../platform/admin-server.ts';
-import { applyCatalogFile, CatalogRefused } from '../../platform/catalog-store.ts';
+import { applyCatalogFile } from '../../platform/catalog-store.ts';
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
 import { startEmbeddedClickHouse } from '../../platform/clickhouse/embedded.ts';
 import { type Environment, parseSettings } from '../../platform/config.ts';
@@ -19,6 +17,7 @@ import { startEmbeddedPostgres } from '../../platform/postgres/embedded.ts';
 import { lockDirectory } from '../../platform/process/directory-lock.ts';
 import { delay } from '../../platform/retry.ts';
 import type { Settings } from '../../platform/settings.ts';
+import { readCatalogFile } from '../catalog-commands.ts';
 import { openEventLog, openPool } from '../stores.ts';
 import { ensureApiKeyFile } from './api-key-file.ts';
 import { Keeper, type Running } from './keeper.ts';
@@ -50,12 +49,7 @@ interface CatalogText {
 }
 
 /** Reads and checks a catalog before anything is started for it. */
-async function loadCatalog(file: string): Promise<CatalogText> {
-  const text = await readFile(file, 'utf8');
-  const reading = readCatalog(text, file);
-  if (!reading.ok) throw new CatalogRefused(reading.errors.map(formatCatalogError));
-  return { file, text };
-}
+const loadCatalog = async (file: string): Promise<CatalogText> => ({ file, text: (await readCatalogFile(file)).text });
 
 /** Resolves to the exit status, once it was told to stop and everything is drained. */
 export async function runUp(options: UpOptions): Promise<0 | 1> {

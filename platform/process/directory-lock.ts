@@ -1,7 +1,7 @@
 // One process at a time on a directory. The lock is a file that names its holder by pid and start time, so that a lock
 // left by a killed process is known as such, even when its pid was given out again.
-import { linkSync, mkdirSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { linkSync, mkdirSync, readFileSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { startTimeOf } from './process-probe.ts';
 
 interface Holder {
@@ -20,10 +20,26 @@ function readHolder(file: string): Holder | null {
   }
 }
 
+/** Others may pass through (an embedded Postgres does, as another user), but not look around. */
+const MODE = 0o711;
+
+/** Level by level: mkdir's own `recursive` never returns where a file system takes no directories (/proc). */
+function makeDirectory(directory: string): void {
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  if (dirname(directory) !== directory) makeDirectory(dirname(directory));
+  try {
+    mkdirSync(directory, { mode: MODE });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Another process was faster.
+    if (code === 'EEXIST' && statSync(directory).isDirectory()) return;
+    throw new Error(`the directory ${directory} can't be made (${code}): choose another data directory`);
+  }
+}
+
 /** Takes the lock and returns what releases it. Throws, naming the holder, when another living process has it. */
 export function lockDirectory(directory: string): () => void {
-  // Others may pass through (an embedded Postgres does, as another user), but not look around.
-  mkdirSync(directory, { recursive: true, mode: 0o711 });
+  makeDirectory(directory);
   const file = join(directory, 'lock');
   const own: Holder = { pid: process.pid, startTime: startTimeOf(process.pid) };
   const unlinked = join(directory, `lock.${process.pid}`);
