@@ -15,7 +15,7 @@ function usage(): string {
     '',
     ...benches.map(({ name, about }) => `  ${name.padEnd(width)}  ${about}`),
     '',
-    `  ${'smoke'.padEnd(width)}  all of them, once and small: that they run, not how fast`,
+    `  ${'smoke'.padEnd(width)}  all of them (or those named behind it), once and small: that they run, not how fast`,
     `  ${'all'.padEnd(width)}  all of them, in full`,
     `  ${'model'.padEnd(width)}  what the figures in bench/results mean for larger deployments`,
     `  ${'chart'.padEnd(width)}  draws the figures in bench/results into docs/charts`,
@@ -57,7 +57,8 @@ async function main(): Promise<void> {
   if (first === 'chart') return writeCharts();
   if (first === 'model') return printModel();
   const isSmoke = first === 'smoke';
-  const chosen = isSmoke || first === 'all' ? benches : positionals.map(benchOf);
+  const named = isSmoke || first === 'all' ? positionals.slice(1) : positionals;
+  const chosen = named.length === 0 ? benches : named.map(benchOf);
   const options: RunOptions = {
     isSmoke,
     runs: whole('runs', values.runs, 1),

@@ -67,6 +67,7 @@ export const acquire: Bench = {
               events,
               seconds: output.flushedSeconds,
               cpuMicros: { aggregator: cpuMicros, ...cpuOfStores },
+              counted: ['aggregator', 'clickhouse', 'postgres'],
               details: {
                 secondsToAcquired: output.acquiredSeconds,
                 secondsToFirstFlush: output.flushedSeconds,

@@ -37,18 +37,18 @@ async function measure({ stand, events, isSmoke }: RunContext, factor: number): 
       const until = Math.floor(Date.now() / HOUR_MS) * HOUR_MS - HOUR_MS;
       const rows = (isSmoke ? 500 : 200_000) * factor;
       const rowsPerInsert = isSmoke ? 25_000 : 500_000;
-      const subjects = isSmoke ? 100 : manySubjects.subjects;
+      // Few enough that each of them has rows in the day that is read.
+      const subjects = isSmoke ? 10 : 2_000;
+      const place = { partitions: PARTITIONS, firstPartition: PARTITIONS };
       // A fixed day of the same rows, which is read; the rest of the month grows before it.
       const dayRows = isSmoke ? 500 : 200_000;
-      const partitions = PARTITIONS;
       await insertRollUpHistory(clickhouse, {
-        ...{ rows, subjects, partitions, rowsPerInsert },
+        ...{ ...place, rows, subjects, rowsPerInsert },
         days: DAYS - 1,
         until: until - 24 * HOUR_MS,
       });
-      await insertRollUpHistory(clickhouse, { rows: dayRows, subjects, days: 1, until, partitions, rowsPerInsert });
+      await insertRollUpHistory(clickhouse, { ...place, rows: dayRows, subjects, days: 1, until, rowsPerInsert });
       for (let partition = 0; partition < PARTITIONS; partition++) {
-        // At offsets that the events which are to be counted do not reach.
         await insertEventHistory(clickhouse, {
           ...{
             events: Math.ceil(rows / PARTITIONS),

@@ -26,7 +26,12 @@ interface Line {
   countedEvents(): Promise<number>;
 }
 
-/** How much the resident memory of each role grew from the second to the last quarter of the samples, as a share. */
+const onlyOf = <Value>(
+  figures: Readonly<Record<string, Value>>,
+  isOfLine: (role: string) => boolean,
+): Record<string, Value> => Object.fromEntries(Object.entries(figures).filter(([role]) => isOfLine(role)));
+
+/** The memory of each role at the end, and by which share it grew from the second to the last quarter of the samples. */
 function growthOf(samples: readonly Readonly<Record<string, number>>[]): Record<string, number> {
   const mean = (part: readonly Readonly<Record<string, number>>[], role: string): number =>
     part.reduce((sum, sample) => sum + (sample[role] ?? 0), 0) / Math.max(1, part.length);
@@ -36,7 +41,7 @@ function growthOf(samples: readonly Readonly<Record<string, number>>[]): Record<
   const roles = Object.keys(samples.at(-1) ?? {});
   const growth: Record<string, number> = {};
   for (const role of roles) {
-    growth[`${role}ResidentMB`] = mean(late, role) / 1e6;
+    growth[`${role}MemoryMB`] = mean(late, role) / 1e6;
     if (early.length > 0 && mean(early, role) > 0)
       growth[`${role}MemoryGrowth`] = mean(late, role) / mean(early, role) - 1;
   }
@@ -47,6 +52,7 @@ async function measureLine(
   { events, ratePerSecond, isSmoke }: RunContext,
   times: ProcessTimes,
   line: Line,
+  isOfLine: (role: string) => boolean = () => true,
 ): Promise<Measurement> {
   const warmUpRequests = isSmoke ? CONNECTIONS : 2_000;
   const load: HttpLoadInput = {
@@ -71,15 +77,16 @@ async function measureLine(
   const samples: Readonly<Record<string, number>>[] = [];
   const sampling = new AbortController();
   const sampler = (async () => {
-    for await (const _ of every(SAMPLE_MS, null, { signal: sampling.signal })) samples.push(times.read().residentBytes);
+    for await (const _ of every(SAMPLE_MS, null, { signal: sampling.signal }))
+      samples.push(onlyOf(times.memoryBytes(), isOfLine));
   })().catch(() => {});
   const { output, seconds: sentSeconds, cpuMicros: loadMicros } = await program.run();
   await untilCounted(output.events + warmUpRequests * EVENTS_PER_REQUEST);
   const seconds = (performance.now() - startedAt) / 1_000;
   sampling.abort();
   await sampler;
-  samples.push(times.read().residentBytes);
-  const cpuMicros: CpuByStage = { ...stop(), load: loadMicros };
+  samples.push(onlyOf(times.memoryBytes(), isOfLine));
+  const cpuMicros: CpuByStage = { ...onlyOf(stop(), isOfLine), load: loadMicros };
   await program.end();
   const lag = await histogramOf(line.aggregatorUrl, 'tallyline_metering_lag_seconds');
   return {
@@ -126,6 +133,9 @@ export const pipeline: Bench = {
   ],
 };
 
+/** Sets its stores apart from those of the stand, which other benches use. */
+const UP = 'up-';
+
 async function measureUp(context: RunContext): Promise<Measurement> {
   const { times, directory } = context.stand;
   const dataDir = await mkdtemp(join(directory, 'up-'));
@@ -134,7 +144,7 @@ async function measureUp(context: RunContext): Promise<Measurement> {
   const up = await startUp(dataDir, ['--catalog', catalogFile], { LOG_LEVEL: 'warn' });
   try {
     const stages = up.stages();
-    for (const [name, { pid }] of Object.entries(stages)) times.add(pid, name);
+    for (const [name, { pid }] of Object.entries(stages)) times.add(pid, `${UP}${name}`);
     const { origin, username, password, pathname } = new URL(stages.clickhouse!.url);
     const clickhouse = createClickHouse(
       { url: origin, username, password, database: pathname.slice(1) },
@@ -148,7 +158,8 @@ async function measureUp(context: RunContext): Promise<Measurement> {
         return Number(row!.events);
       };
       const aggregatorUrl = stages.aggregator!.url;
-      return await measureLine(context, times, { url: up.url, apiKey: up.apiKey, aggregatorUrl, countedEvents });
+      const line = { url: up.url, apiKey: up.apiKey, aggregatorUrl, countedEvents };
+      return await measureLine(context, times, line, (role) => role.startsWith(UP));
     } finally {
       await clickhouse.close();
       for (const { pid } of Object.values(stages)) times.remove(pid);

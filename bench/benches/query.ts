@@ -57,6 +57,7 @@ async function measure(context: RunContext, isMerged: boolean): Promise<Measurem
       events: 3 * reads,
       seconds,
       cpuMicros: stop(),
+      counted: ['query', 'clickhouse', 'postgres'],
       details: { rows: events, parts: await parts(installation), ...latencies },
     };
   });

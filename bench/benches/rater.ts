@@ -52,6 +52,7 @@ export const rater: Bench = {
             events: written,
             seconds,
             cpuMicros: { rater: cpuMicros, ...cpuOfStores },
+            counted: ['rater', 'clickhouse', 'postgres'],
             details: {
               subjects: history.subjects,
               windowsPerSubject: hours,

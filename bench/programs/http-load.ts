@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { percentile } from '../statistics.ts';
 import { HttpConnection } from '../workload/http-connection.ts';
 import { RequestBody } from '../workload/request-body.ts';
-import type { Workload } from '../workload/usage-stream.ts';
+import { UsageStream, type Workload } from '../workload/usage-stream.ts';
 import { runAsProgram } from './program.ts';
 
 export interface HttpLoadInput {
@@ -32,19 +32,29 @@ export interface HttpLoadOutput {
 }
 
 const REFUSED_PAUSE_MS = 20;
+/** Different events that are made; after that they come again with new ids. */
+const DIFFERENT_EVENTS_MAX = 200_000;
+const DIFFERENT_BODIES_MAX = 20_000;
 
 await runAsProgram<HttpLoadInput, HttpLoadOutput>(async (input) => {
   const { eventsPerRequest, apiKey } = input;
   const host = new URL(input.url).host;
   const now = Date.now();
+  const stream = new UsageStream(input.workload);
+  const makeRequest = (): { body: RequestBody; head: Buffer } => {
+    const body = new RequestBody(stream, eventsPerRequest, now);
+    const head = Buffer.from(
+      `POST /v1/events HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${apiKey}\r\n` +
+        `Content-Type: application/json\r\nContent-Length: ${body.bytes.length}\r\n\r\n`,
+    );
+    return { body, head };
+  };
+  const bodiesMax = Math.min(DIFFERENT_BODIES_MAX, DIFFERENT_EVENTS_MAX / eventsPerRequest);
+  const bodiesOfEach = Math.ceil(Math.min(bodiesMax, input.requests) / input.connections);
   const senders = await Promise.all(
     Array.from({ length: input.connections }, async () => {
-      const body = new RequestBody(input.workload, eventsPerRequest, now);
-      const head = Buffer.from(
-        `POST /v1/events HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${apiKey}\r\n` +
-          `Content-Type: application/json\r\nContent-Length: ${body.bytes.length}\r\n\r\n`,
-      );
-      return { body, head, connection: await HttpConnection.open(input.url) };
+      const connection = await HttpConnection.open(input.url);
+      return { connection, requests: Array.from({ length: bodiesOfEach }, makeRequest) };
     }),
   );
   let nextEvent = 0;
@@ -55,8 +65,9 @@ await runAsProgram<HttpLoadInput, HttpLoadOutput>(async (input) => {
     const startedAt = performance.now();
     let sent = 0;
     await Promise.all(
-      senders.map(async ({ body, head, connection }) => {
-        while (sent < requests) {
+      senders.map(async ({ connection, requests: prepared }) => {
+        for (let next = 0; sent < requests; next++) {
+          const { body, head } = prepared[next % prepared.length]!;
           const due = requestsPerSecond === 0 ? performance.now() : startedAt + (sent / requestsPerSecond) * 1_000;
           sent++;
           body.number(nextEvent);

@@ -21,6 +21,8 @@ export interface RollUpHistory {
   /** The end of the last hour; a full hour, milliseconds since the epoch. */
   readonly until: number;
   readonly partitions: number;
+  /** Default 0. A history beside what is counted lies in partitions that the log does not have: chunks must not mix. */
+  readonly firstPartition?: number;
   readonly rowsPerInsert: number;
 }
 
@@ -47,7 +49,7 @@ export async function insertRollUpHistory(clickhouse: ClickHouse, history: RollU
         [${sqlList(models)}[1 + bitShiftRight(h, 20) % ${models.length}],
          ${sqlList(operations)}[1 + bitShiftRight(h, 24) % ${operations.length}],
          ${sqlList(regions)}[1 + subject_number % ${regions.length}]],
-        1, bitShiftRight(h, 28) % {partitions:UInt64}, hour * ${CHUNKS_PER_HOUR} + bitShiftRight(h, 36) % ${CHUNKS_PER_HOUR},
+        1, {firstPartition:UInt16} + bitShiftRight(h, 28) % {partitions:UInt64}, hour * ${CHUNKS_PER_HOUR} + bitShiftRight(h, 36) % ${CHUNKS_PER_HOUR},
         1, bitShiftLeft(toUInt64(1), 40) + 1024, toDecimal256(1 + bitShiftRight(h, 44) % 100000, 12), 1, 0, 0, 0, 0,
         emptyArrayString(), sipHash64(number)
       FROM numbers({from:UInt64}, {count:UInt64})`,
@@ -57,6 +59,7 @@ export async function insertRollUpHistory(clickhouse: ClickHouse, history: RollU
         rows,
         subjects,
         partitions,
+        firstPartition: history.firstPartition ?? 0,
         start: seconds(until - days * DAY_MS),
         from,
         count,

@@ -12,7 +12,6 @@ const PAGE_BYTES = 4_096;
 interface ProcessEntry {
   readonly parent: number;
   readonly cpuMicros: number;
-  readonly residentBytes: number;
 }
 
 /** The fields behind the name of the program, which may hold blanks and parentheses itself. */
@@ -21,14 +20,20 @@ function readEntry(pid: string): ProcessEntry | null {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
     const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
     const ticks = [11, 12, 13, 14].reduce((sum, field) => sum + Number(fields[field]), 0);
-    return {
-      parent: Number(fields[1]),
-      cpuMicros: ticks * MICROS_PER_TICK,
-      residentBytes: Number(fields[21]) * PAGE_BYTES,
-    };
+    return { parent: Number(fields[1]), cpuMicros: ticks * MICROS_PER_TICK };
   } catch {
     // It has ended since the directory was read.
     return null;
+  }
+}
+
+/** Resident memory that the process shares with none: the buffers of a Postgres server are mapped by each of its processes. */
+function ownBytes(pid: number): number {
+  try {
+    const [, resident, shared] = readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ');
+    return (Number(resident) - Number(shared)) * PAGE_BYTES;
+  } catch {
+    return 0;
   }
 }
 
@@ -40,11 +45,6 @@ function readProcesses(): Map<number, ProcessEntry> {
     if (entry !== null) processes.set(Number(name), entry);
   }
   return processes;
-}
-
-export interface Usage {
-  readonly cpuMicros: CpuByStage;
-  readonly residentBytes: Readonly<Record<string, number>>;
 }
 
 export class ProcessTimes {
@@ -73,25 +73,31 @@ export class ProcessTimes {
     return null;
   }
 
-  /** What each role has used so far. */
-  read(): Usage {
+  private sum(of: (entry: ProcessEntry, pid: number) => number): Record<string, number> {
     const processes = readProcesses();
-    const cpuMicros: Record<string, number> = {};
-    const residentBytes: Record<string, number> = {};
+    const sums: Record<string, number> = {};
     for (const [pid, entry] of processes) {
       const role = this.roleOf(pid, processes);
-      if (role === null) continue;
-      cpuMicros[role] = (cpuMicros[role] ?? 0) + entry.cpuMicros;
-      residentBytes[role] = (residentBytes[role] ?? 0) + entry.residentBytes;
+      if (role !== null) sums[role] = (sums[role] ?? 0) + of(entry, pid);
     }
-    return { cpuMicros, residentBytes };
+    return sums;
+  }
+
+  /** The CPU time that each role has used so far, in microseconds. */
+  cpuMicros(): CpuByStage {
+    return this.sum(({ cpuMicros }) => cpuMicros);
+  }
+
+  /** The memory of each role now, without what its processes share. */
+  memoryBytes(): Readonly<Record<string, number>> {
+    return this.sum((_, pid) => ownBytes(pid));
   }
 
   /** The CPU time that each role uses from now on, whenever the returned function is called. */
   start(): () => CpuByStage {
-    const before = this.read().cpuMicros;
+    const before = this.cpuMicros();
     return () => {
-      const after = this.read().cpuMicros;
+      const after = this.cpuMicros();
       return Object.fromEntries(Object.entries(after).map(([role, micros]) => [role, micros - (before[role] ?? 0)]));
     };
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { RequestBody } from './request-body.ts';
-import { manySubjects } from './usage-stream.ts';
+import { manySubjects, UsageStream } from './usage-stream.ts';
 
 const time = Date.parse('2026-11-20T10:00:00Z');
 const ids = (body: RequestBody): string[] =>
@@ -8,13 +8,13 @@ const ids = (body: RequestBody): string[] =>
 
 describe('request body', () => {
   it('numbers every event of a batch anew', () => {
-    const body = new RequestBody({ ...manySubjects, stream: 7 }, 3, time);
+    const body = new RequestBody(new UsageStream({ ...manySubjects, stream: 7 }), 3, time);
     body.number(998);
     expect(ids(body)).toEqual(['e007000000000998', 'e007000000000999', 'e007000000001000']);
   });
 
   it('holds a single event without an array', () => {
-    const body = new RequestBody({ ...manySubjects, stream: 7 }, 1, time);
+    const body = new RequestBody(new UsageStream({ ...manySubjects, stream: 7 }), 1, time);
     body.number(123_456_789_012);
     expect(JSON.parse(body.bytes.toString())).toMatchObject({ id: 'e007123456789012', type: 'llm.call' });
   });

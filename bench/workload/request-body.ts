@@ -1,6 +1,6 @@
 // The body of a request, made once and sent many times: only the ids in it change, in place, so that the load generator costs
 // little beside what it measures.
-import { eventJson, UsageStream, type Workload } from './usage-stream.ts';
+import { eventJson, type UsageStream } from './usage-stream.ts';
 
 const ID_DIGITS = 12;
 
@@ -9,9 +9,8 @@ export class RequestBody {
   /** Where the digits of each event's number begin. */
   private readonly digits: number[] = [];
 
-  /** `events` 1: one event; more: an array. */
-  constructor(workload: Workload, events: number, time: number) {
-    const stream = new UsageStream(workload);
+  /** The stream's next events. One: as it is; more: an array. */
+  constructor(stream: UsageStream, events: number, time: number) {
     const texts = Array.from({ length: events }, () => eventJson(stream.next(), time));
     this.bytes = Buffer.from(events === 1 ? texts[0]! : `[${texts.join()}]`);
     const before = '{"id":"e000'.length;
