@@ -5,6 +5,7 @@ import { xxh64 } from '@node-rs/xxhash';
 import type { Seal } from '../../aggregator/seal-store.ts';
 import { type ClickHouse, ClickHouseError } from '../../platform/clickhouse/click-house.ts';
 import { Network } from './network.ts';
+import { DAY } from './plan.ts';
 import type { Random } from './random.ts';
 import type { Process, Scheduler } from './scheduler.ts';
 import { parseSelect, type RowFilter } from './select.ts';
@@ -70,7 +71,8 @@ interface Stored<R extends Row> {
 interface Part {
   readonly table: string;
   readonly insertedAt: number;
-  isAcknowledged: boolean;
+  /** From then on it is on disk, and may have been answered for. */
+  durableAt: number;
   isLost: boolean;
 }
 
@@ -89,7 +91,7 @@ export interface BucketRange {
 }
 
 /** The row that counts, of what had been inserted by `asOf`. */
-function finalOf<R extends Row>(versions: readonly Stored<R>[], asOf: number): R | null {
+export function finalOf<R extends Row>(versions: readonly Stored<R>[], asOf: number): R | null {
   let best: Stored<R> | null = null;
   for (const stored of versions) {
     if (stored.part.isLost || stored.part.insertedAt > asOf) continue;
@@ -209,7 +211,6 @@ export class ClickHouseModel {
   readonly events = new Table<EventRow>((offset) => offset >> 3);
   readonly rollUps = new Table<RollUpRow>((chunk) => chunk);
   readonly rejects = new Table<RejectRow>((offset) => offset >> 3);
-  manifests = 0;
   private readonly scheduler: Scheduler;
   private readonly random: Random;
   private parts: Part[] = [];
@@ -218,9 +219,15 @@ export class ClickHouseModel {
   private staleAsOf = 0;
   /** The next inserts store only some of their parts and fail. */
   private partial = 0;
-  private readonly byTenant = new Map<string, Map<string, Stored<RollUpRow>[][]>>();
+  private readonly byMeter = new Map<
+    string,
+    { readonly tenant: string; readonly meter: string; readonly days: Map<number, Stored<RollUpRow>[][]> }
+  >();
   private crashes = 0;
   private hasLost = false;
+  /** When rows that had been answered for were lost last. */
+  lostAt = Number.NEGATIVE_INFINITY;
+  private readonly manifestAt = new Map<number, number>();
 
   constructor(scheduler: Scheduler, random: Random) {
     this.scheduler = scheduler;
@@ -245,7 +252,7 @@ export class ClickHouseModel {
   crash(downMs: number): void {
     this.crashes++;
     for (const part of this.parts) {
-      if (!part.isAcknowledged && this.random.chance(0.5)) part.isLost = true;
+      if (part.durableAt > this.scheduler.now && this.random.chance(0.5)) part.isLost = true;
     }
     this.network.crash();
     this.network.awayUntil = Math.max(this.network.awayUntil, this.scheduler.now + downMs);
@@ -254,7 +261,9 @@ export class ClickHouseModel {
   /** A power cut, and a disk that had lied: a part that was answered for is gone. `merged`: one that others had gone into. */
   losePart(merged: boolean, downMs: number): void {
     this.crash(downMs);
-    const there = this.parts.filter((part) => !part.isLost && part.isAcknowledged && part.table !== 'manifests');
+    const there = this.parts.filter(
+      (part) => !part.isLost && part.durableAt <= this.scheduler.now && part.table !== 'manifests',
+    );
     if (there.length === 0) return;
     const recent = there.slice(-200);
     const part = this.random.pick(recent);
@@ -264,18 +273,24 @@ export class ClickHouseModel {
       this.merge(part.table, with_).isLost = true;
     } else part.isLost = true;
     this.hasLost = true;
+    this.lostAt = this.scheduler.now;
     this.scheduler.note(`part of ${part.table} lost`, part.insertedAt);
   }
 
   private merge(table: string, of: ReadonlySet<Part>): Part {
     const newest = Math.max(...[...of].map((part) => part.insertedAt));
-    const into: Part = { table, insertedAt: newest, isAcknowledged: true, isLost: false };
+    const into: Part = { table, insertedAt: newest, durableAt: 0, isLost: false };
     if (table.startsWith('usage_events')) this.events.merge(into, of);
     else if (table.startsWith('usage_rollups')) this.rollUps.merge(into, of);
     else this.rejects.merge(into, of);
     this.parts.push(into);
     this.parts = this.parts.filter((part) => !of.has(part));
     return into;
+  }
+
+  /** When the last row of a partition's flush came. */
+  flushedAt(partition: number): number {
+    return this.manifestAt.get(partition) ?? Number.NEGATIVE_INFINITY;
   }
 
   /** Whether a part was lost since this was asked last. */
@@ -289,6 +304,24 @@ export class ClickHouseModel {
     this.network.disarm();
     this.partial = 0;
     this.staleUntil = 0;
+  }
+
+  /** Whether the rows of a sealed chunk, of its epoch or a later one, are what was sealed. */
+  holds(seal: Seal): boolean {
+    const { partition, chunk, startOffset, endOffset } = seal;
+    const now = Number.POSITIVE_INFINITY;
+    const offsets = { from: this.events.bucketOf(startOffset), to: this.events.bucketOf(endOffset - 1) };
+    const isIn = (row: EventRow | RejectRow): boolean => row.offset >= startOffset && row.offset < endOffset;
+    const found = {
+      events: this.events.final(partition, now, offsets).filter(isIn),
+      rejects: this.rejects.final(partition, now, offsets).filter(isIn),
+      rollUps: this.rollUps.final(partition, now, { from: chunk, to: chunk }),
+    };
+    return (['events', 'rejects', 'rollUps'] as const).every((table) => {
+      const rows = (found[table] as readonly Row[]).filter(({ epoch }) => epoch >= Number(seal.epoch));
+      const checksum = rows.reduce((sum, row) => sum + row.checksum, 0n);
+      return rows.length === seal[table].count && BigInt.asUintN(64, checksum) === seal[table].checksum;
+    });
   }
 
   /** The first sealed chunk of a partition whose rows are not what was sealed. */
@@ -334,28 +367,34 @@ export class ClickHouseModel {
     return this.scheduler.now < this.staleUntil ? this.staleAsOf : Number.POSITIVE_INFINITY;
   }
 
-  private ofMeter(tenant: string, meter: string): Stored<RollUpRow>[][] {
-    let meters = this.byTenant.get(tenant);
-    if (meters === undefined) {
-      meters = new Map();
-      this.byTenant.set(tenant, meters);
+  /** Where the rows of a meter are that lie in one day. */
+  private dayOf(tenant: string, meter: string, windowStart: number): Stored<RollUpRow>[][] {
+    const key = `${meter}/${tenant}`;
+    let shelf = this.byMeter.get(key);
+    if (shelf === undefined) {
+      shelf = { tenant, meter, days: new Map() };
+      this.byMeter.set(key, shelf);
     }
-    let rows = meters.get(meter);
+    const day = Math.floor(windowStart / DAY);
+    let rows = shelf.days.get(day);
     if (rows === undefined) {
       rows = [];
-      meters.set(meter, rows);
+      shelf.days.set(day, rows);
     }
     return rows;
   }
 
-  /** The roll-ups of a tenant's meter (null: of all its meters), as FINAL gives them. */
-  *finalRollUps(tenant: string, meter: string | null, asOf: number): Iterable<RollUpRow> {
-    const meters = this.byTenant.get(tenant) ?? new Map<string, Stored<RollUpRow>[][]>();
-    for (const [slug, rows] of meters) {
-      if (meter !== null && slug !== meter) continue;
-      for (const versions of rows) {
-        const row = finalOf(versions, asOf);
-        if (row !== null) yield row;
+  /** The versions of the roll-ups of a tenant's meter (null: of all) with windows in these days and maybe around them. */
+  *rollUpVersions(
+    tenant: string | null,
+    meter: string | null,
+    from: number,
+    to: number,
+  ): Iterable<readonly Stored<RollUpRow>[]> {
+    for (const shelf of this.byMeter.values()) {
+      if ((tenant !== null && shelf.tenant !== tenant) || (meter !== null && shelf.meter !== meter)) continue;
+      for (const [day, rows] of shelf.days) {
+        if ((day + 1) * DAY > from && day * DAY < to) yield* rows;
       }
     }
   }
@@ -397,7 +436,7 @@ export class ClickHouseModel {
     table: string,
     columns: readonly string[],
     text: string,
-    reply: (outcome: { value: undefined } | { error: unknown }) => void,
+    reply: (outcome: { value: undefined } | { error: unknown }, afterMs?: number) => void,
   ): void {
     const { scheduler } = this;
     const parts = new Map<string, Part | null>();
@@ -407,7 +446,9 @@ export class ClickHouseModel {
       const known = parts.get(month);
       if (known !== undefined) return known;
       const isStored = !isPartial || this.random.chance(0.5);
-      const part = isStored ? { table, insertedAt: scheduler.now, isAcknowledged: false, isLost: false } : null;
+      const part = isStored
+        ? { table, insertedAt: scheduler.now, durableAt: Number.POSITIVE_INFINITY, isLost: false }
+        : null;
       parts.set(month, part);
       if (part !== null) this.parts.push(part);
       return part;
@@ -426,16 +467,9 @@ export class ClickHouseModel {
       return;
     }
     // Visible at once, durable a moment later (fsync), and answered only then.
-    const { crashes } = this;
-    scheduler.after(
-      this.random.int(1, 30),
-      () => {
-        if (crashes !== this.crashes) return;
-        for (const part of parts.values()) if (part !== null) part.isAcknowledged = true;
-        reply({ value: undefined });
-      },
-      'fsync',
-    );
+    const syncMs = this.random.int(1, 30);
+    for (const part of parts.values()) if (part !== null) part.durableAt = scheduler.now + syncMs;
+    reply({ value: undefined }, syncMs);
   }
 
   private insertRow(table: string, cell: (column: string) => string, partOf: (month: string) => Part | null): void {
@@ -500,7 +534,7 @@ export class ClickHouseModel {
           ...row.groupValues,
         ]);
         const versions = this.rollUps.add(row.partition, row.chunk, key, { row, version: row.version, part });
-        if (versions.length === 1) this.ofMeter(row.tenant, row.meter).push(versions);
+        if (versions.length === 1) this.dayOf(row.tenant, row.meter, windowStart).push(versions);
         return;
       }
       case 'event_rejects': {
@@ -523,7 +557,8 @@ export class ClickHouseModel {
         return;
       }
       case 'manifests':
-        if (partOf('') !== null) this.manifests++;
+        partOf('');
+        this.manifestAt.set(number('partition'), this.scheduler.now);
         return;
       default:
         throw new Error(`the model has no table ${table}`);

@@ -277,30 +277,28 @@ class Member implements Consumption {
   private fetch(partition: number, offset: number, feed: Feed): Promise<LogRecord[]> {
     const { log, scheduler, process } = this;
     return new Promise((resolve, reject) => {
+      const held = log.partitions[partition]!;
       const answer = (): void => {
         feed.wake = () => {};
-        const recordsMax = this.random.spread(1, 40);
-        let records: LogRecord[];
         try {
-          records = log.read(partition, offset, recordsMax);
+          const records = log.read(partition, offset, this.random.spread(1, 40));
+          if (records.length > 0 || feed.isStopping) resolve(records);
+          else wait();
         } catch (error) {
           reject(error);
-          return;
         }
-        if (records.length > 0 || feed.isStopping) {
-          resolve(records);
-          return;
-        }
-        const { waiting } = log.partitions[partition]!;
-        const wake = (): void => {
-          waiting.delete(wake);
-          feed.wake = () => {};
-          scheduler.after(this.log.network.latency(), answer, 'fetch', process);
-        };
-        waiting.add(wake);
+      };
+      const wake = (): void => {
+        held.waiting.delete(wake);
+        feed.wake = () => {};
+        scheduler.after(log.network.latency(), answer, 'fetch', process);
+      };
+      const wait = (): void => {
+        held.waiting.add(wake);
         feed.wake = wake;
       };
-      scheduler.after(log.network.latency(), answer, 'fetch', process);
+      if (offset === held.endOffset) wait();
+      else scheduler.after(log.network.latency(), answer, 'fetch', process);
     });
   }
 }

@@ -20,7 +20,8 @@ export interface CallErrors {
   unanswered(): Error;
 }
 
-type Reply<Result> = (outcome: { readonly value: Result } | { readonly error: unknown }) => void;
+/** `afterMs`: the store needs that long before it answers. */
+type Reply<Result> = (outcome: { readonly value: Result } | { readonly error: unknown }, afterMs?: number) => void;
 
 interface OpenCall {
   die(): void;
@@ -107,10 +108,10 @@ export class Network {
                 scheduler.after(this.latency(), () => settle(() => reject(this.errors.refused())), what, process);
               return;
             }
-            serve((outcome) => {
+            serve((outcome, afterMs = 0) => {
               if (!answer) return;
               scheduler.after(
-                this.latency(),
+                afterMs + this.latency(),
                 () => settle(() => ('error' in outcome ? reject(outcome.error) : resolve(outcome.value))),
                 what,
                 process,

@@ -19,6 +19,8 @@ export type CommitFault = 'before' | 'after' | 'serialisation';
 /** A server session in a transaction. */
 interface Session {
   isBroken: boolean;
+  /** When the client was heard last. */
+  heardAt: number;
   readonly locks: string[];
   readonly writes: (() => void)[];
 }
@@ -97,7 +99,7 @@ export class PostgresModel {
     work: (statements: Statements) => Promise<Result>,
     onCommit: () => void = () => {},
   ): Promise<Result> {
-    const session: Session = { isBroken: false, locks: [], writes: [] };
+    const session: Session = { isBroken: false, heardAt: this.scheduler.now, locks: [], writes: [] };
     this.sessions.add(session);
     const at = (what: string, serve: (done: (error?: Error) => void) => void): Promise<void> =>
       this.inSession(process, session, what, serve);
@@ -157,7 +159,6 @@ export class PostgresModel {
     });
   }
 
-  /** A session whose client says nothing for a minute, or is dead, is ended by the server. */
   private inSession(
     process: Process,
     session: Session,
@@ -167,12 +168,10 @@ export class PostgresModel {
     return this.network
       .call<void>(process, what, (reply) => {
         if (session.isBroken) return reply({ error: postgresError('the session was ended', '57P01') });
+        session.heardAt = this.scheduler.now;
         serve((error) => {
+          session.heardAt = this.scheduler.now;
           reply(error === undefined ? { value: undefined } : { error });
-          if (error === undefined && session.locks.length > 0) {
-            const { length } = session.writes;
-            this.scheduler.after(IDLE_MAX_MS, () => session.writes.length === length && this.end(session), 'idle');
-          }
         });
       })
       .catch((error: unknown) => {
@@ -199,6 +198,12 @@ export class PostgresModel {
       this.lock(session, others, done);
       return;
     }
+    if (held.holder.heardAt + IDLE_MAX_MS <= this.scheduler.now) {
+      this.end(held.holder);
+      this.lock(session, keys, done);
+      return;
+    }
+    this.endWhenIdle(held.holder);
     let isOver = false;
     const timeout = this.scheduler.after(
       LOCK_WAIT_MAX_MS,
@@ -214,6 +219,17 @@ export class PostgresModel {
       timeout.run = null;
       this.lock(session, keys, done);
     });
+  }
+
+  /** A session that keeps others waiting is ended once its client has said nothing for a minute. */
+  private endWhenIdle(session: Session): void {
+    const idleAt = session.heardAt + IDLE_MAX_MS;
+    const look = (): void => {
+      if (session.isBroken) return;
+      if (session.heardAt + IDLE_MAX_MS <= this.scheduler.now) this.end(session);
+      else this.endWhenIdle(session);
+    };
+    this.scheduler.after(idleAt - this.scheduler.now, look, 'idle');
   }
 
   /** Rolled back, unless it was committed. */

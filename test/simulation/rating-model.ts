@@ -10,7 +10,7 @@ import { keyText } from '../../rater/keys.ts';
 import type { NewLineItem, WrittenPrice } from '../../rater/line-item-store.ts';
 import type { RaterProgress } from '../../rater/rater-progress.ts';
 import type { RatingStore, RatingTransaction, WindowKey } from '../../rater/rating-store.ts';
-import type { ClickHouseModel, RollUpRow } from './click-house-model.ts';
+import { type ClickHouseModel, finalOf, type RollUpRow } from './click-house-model.ts';
 import { TENANTS } from './plan.ts';
 import type { PostgresModel, Statements } from './postgres-model.ts';
 import type { Process } from './scheduler.ts';
@@ -147,9 +147,11 @@ export class RatingModel {
         read('query', (asOf) => {
           const found = new Set<string>();
           const isSealed = sealedRows(sealed);
-          for (const row of clickhouse.finalRollUps(tenant, null, asOf)) {
-            if (row.windowStart < from || row.windowStart >= to || !subjects.includes(row.subject)) continue;
-            if (isSealed(row)) found.add(row.subject);
+          for (const versions of clickhouse.rollUpVersions(tenant, null, from, to)) {
+            const { subject, windowStart } = versions[0]!.row;
+            if (windowStart < from || windowStart >= to || !subjects.includes(subject) || found.has(subject)) continue;
+            const row = finalOf(versions, asOf);
+            if (row !== null && isSealed(row)) found.add(subject);
           }
           return [...found];
         }),
@@ -172,15 +174,21 @@ export class RatingModel {
     chunks: readonly { partition: number; fromChunk: number; toChunk: number }[] | null,
   ): AsyncIterable<readonly WindowKey[]> {
     const bySlug = new Map(spans.map((span) => [span.meter, span]));
-    const ranges = chunks ?? this.postgres.progress.map((_, partition) => ({ partition, fromChunk: 0, toChunk: 1e9 }));
     const rows = await this.clickhouse.read(process, 'stream', (asOf) => {
       const found = new Map<string, WindowKey>();
-      for (const { partition, fromChunk, toChunk } of ranges) {
-        for (const row of this.clickhouse.rollUps.all(partition, asOf, { from: fromChunk, to: toChunk - 1 })) {
-          const span = bySlug.get(row.meter);
-          if (span === undefined || row.windowStart < span.from || row.windowStart >= span.to) continue;
-          const { tenant, subject, windowStart } = row;
-          found.set(`${tenant}/${subject}/${windowStart}`, { tenant, subject, windowStart });
+      const look = ({ tenant, subject, meter, windowStart }: RollUpRow): void => {
+        const span = bySlug.get(meter);
+        if (span === undefined || windowStart < span.from || windowStart >= span.to) return;
+        found.set(`${windowStart}/${tenant}/${subject}`, { tenant, subject, windowStart });
+      };
+      for (const { partition, fromChunk, toChunk } of chunks ?? []) {
+        for (const row of this.clickhouse.rollUps.all(partition, asOf, { from: fromChunk, to: toChunk - 1 })) look(row);
+      }
+      if (chunks !== null) return [...found.values()];
+      for (const { meter, from, to } of spans) {
+        if (to <= from) continue;
+        for (const versions of this.clickhouse.rollUpVersions(null, meter, from, to)) {
+          for (const { row, part } of versions) if (!part.isLost && part.insertedAt <= asOf) look(row);
         }
       }
       return [...found.values()];
@@ -192,11 +200,14 @@ export class RatingModel {
   private *selected(selection: UsageSelection, asOf: number): Iterable<RollUpRow> {
     const { tenant, meter, from, to, subjects, filters = [], sealed } = selection;
     const isSealed = sealed === undefined ? () => true : sealedRows(sealed);
-    for (const row of this.clickhouse.finalRollUps(tenant, meter.slug, asOf)) {
-      if (row.windowStart < from || row.windowStart >= to) continue;
-      if (subjects !== undefined && subjects.length > 0 && !subjects.includes(row.subject)) continue;
-      if (filters.some(({ dimension, values }) => !values.includes(row.groupValues[dimension]!))) continue;
-      if (isSealed(row)) yield row;
+    for (const versions of this.clickhouse.rollUpVersions(tenant, meter.slug, from, to)) {
+      // What names a row is the same in all its versions.
+      const { windowStart, subject, groupValues } = versions[0]!.row;
+      if (windowStart < from || windowStart >= to) continue;
+      if (subjects !== undefined && subjects.length > 0 && !subjects.includes(subject)) continue;
+      if (filters.some(({ dimension, values }) => !values.includes(groupValues[dimension]!))) continue;
+      const row = finalOf(versions, asOf);
+      if (row !== null && isSealed(row)) yield row;
     }
   }
 

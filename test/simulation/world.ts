@@ -4,7 +4,7 @@
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { consumePartitions } from '../../aggregator/partition-group.ts';
-import { ChunkUnrepairable } from '../../aggregator/seal-store.ts';
+import { ChunkUnrepairable, type Seal } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { Batcher } from '../../ingest/batcher.ts';
@@ -63,6 +63,7 @@ export interface Slot {
 }
 
 const APPEND_TIMEOUT_MS = 30_000;
+const CLOCK_LEAP_MAX_MS = HOUR;
 
 /** What processes log becomes part of the trace when there is one. */
 function loggerOf(scheduler: Scheduler, process: Process): Logger {
@@ -105,7 +106,7 @@ export class World {
     this.clickhouse = new ClickHouseModel(this.scheduler, this.random.fork('clickhouse'));
     this.postgres = new PostgresModel(PARTITIONS, this.scheduler, this.random.fork('postgres'));
     this.log.onAppend = this.watched((partition, record) => this.oracle.appended(partition, record));
-    this.postgres.onSeal = this.watched((seal) => this.oracle.sealed(seal));
+    this.postgres.onSeal = this.watched((seal) => this.sealed(seal));
     this.rating = new RatingModel(this.postgres, this.clickhouse);
     this.money = new MoneyOracle(plan, this.oracle, this.rating, this.postgres);
     this.rating.onRated = this.watched((rated) => this.money.rated(rated));
@@ -113,6 +114,20 @@ export class World {
     for (let i = 0; i < GATEWAYS; i++) this.addSlot(`gateway-${i}`, (process) => this.startGateway(i, process));
     for (let i = 0; i < AGGREGATORS; i++) this.addSlot(`aggregator-${i}`, (process) => this.startAggregator(process));
     for (let i = 0; i < RATERS; i++) this.addSlot(`rater-${i}`, (process) => this.startRater(process));
+  }
+
+  private sealed(seal: Seal): void {
+    const { clickhouse, oracle, scheduler } = this;
+    oracle.sealed(seal);
+    const at = `partition ${seal.partition} chunk ${seal.chunk}`;
+    // Rows that were lost after the chunk's last flush may have been there when it was read back.
+    if (!clickhouse.holds(seal) && clickhouse.lostAt < clickhouse.flushedAt(seal.partition)) {
+      throw new Violation('I2', `${at} was sealed, and what is stored of it is something else`);
+    }
+    // The aggregators' clocks are a few seconds off at most.
+    if (seal.watermark > scheduler.now + CLOCK_LEAP_MAX_MS + 10_000) {
+      throw new Violation('I3', `${at} was sealed ${seal.watermark - scheduler.now} ms ahead of time`);
+    }
   }
 
   /** A violation that a watcher finds ends the run, wherever it was found. */
@@ -200,9 +215,9 @@ export class World {
         flushIntervalMs: 5_000,
         flushEventsMax: 40,
         tickIntervalMs: 2 * HOUR,
-        clockLeapMaxMs: HOUR,
+        clockLeapMaxMs: CLOCK_LEAP_MAX_MS,
       },
-      rater: { intervalMs: 3 * HOUR },
+      rater: { intervalMs: 5 * HOUR },
       allowedLatenessMs: plan.allowedLatenessMs,
     } as unknown as Settings;
   }
@@ -235,7 +250,7 @@ export class World {
         .then(
           (version) => {
             if (version !== null) gateway.checks = compileMeterChecks(version.catalog);
-            process.timers.setTimeout(follow, this.random.int(10_000, 90 * 60_000));
+            process.timers.setTimeout(follow, this.random.spread(10_000, 8 * HOUR));
           },
           () => process.timers.setTimeout(follow, 1_000),
         );
@@ -265,7 +280,7 @@ export class World {
     }).then(
       (group) => {
         group.failed.catch((error: unknown) => this.ended(slot, process, error));
-        repeat(process.timers, HOUR, () => void group.repairChunks(postgres.repairRequestsOf(process)));
+        repeat(process.timers, 3 * HOUR, () => void group.repairChunks(postgres.repairRequestsOf(process)));
       },
       (error: unknown) => this.ended(slot, process, error),
     );
@@ -328,13 +343,14 @@ export class World {
       again();
       return;
     }
-    scheduler.after(60_000, again, 'client timeout');
+    const timeout = scheduler.after(60_000, again, 'client timeout');
     const respond = (taken: readonly UsageEvent[] | null): void => {
       if (taken === null) {
         scheduler.after(2, again, 'client');
         return;
       }
       isAnswered = true;
+      timeout.run = null;
       scheduler.note('200', taken.length);
       this.watched(() => this.oracle.acknowledge(taken))();
     };
@@ -501,6 +517,9 @@ export class World {
       const seals = this.postgres.seals[partition]!;
       const chunk = this.clickhouse.firstDamaged(seals);
       if (chunk === null) continue;
+      if (this.clickhouse.lostAt === Number.NEGATIVE_INFINITY) {
+        throw new Violation('I2', `sealed chunk ${chunk} of partition ${partition} has changed, and nothing was lost`);
+      }
       damaged++;
       this.postgres.requestRepair(partition, chunk, seals[chunk]!.epoch);
     }
