@@ -1,7 +1,7 @@
 // Tallyline as it runs on a cluster, on this machine and without Docker: Kafka brokers, Postgres, the ClickHouse engine
 // behind HTTP, and any number of every stage, each a process of its own that can be killed, stopped and started again on
 // the same ports and data. A process that ends by itself is started again.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +23,8 @@ export interface DeploymentOptions {
   readonly commandOf?: (stage: StageKind) => readonly [string, string];
   /** Asked at every start of a stage, for what differs from start to start. */
   readonly environmentOf?: (stage: string) => Readonly<Record<string, string>>;
+  /** Told when a process ended by itself, with the last reason in its log. */
+  readonly onUnaskedEnd?: (line: string) => void;
   /** Where a store keeps its data, if not below the deployment's own directory. */
   readonly directories?: Partial<Record<Store, string>>;
 }
@@ -119,8 +121,22 @@ export class Deployment {
     if (!keep) await rm(this.directory, { recursive: true, force: true });
   }
 
+  private lastFatal(name: string): string {
+    if (!existsSync(this.logFile(name))) return 'no log';
+    const line = readFileSync(this.logFile(name), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .findLast((each) => each.includes('"fatal"'));
+    return line === undefined
+      ? 'no reason in its log'
+      : (/"message":"((?:[^"\\]|\\.)*)"/.exec(line)?.[1] ?? line).slice(0, 300);
+  }
+
   private manage(name: string, launch: () => Launched): ManagedProcess {
-    const managed = new ManagedProcess(name, launch, (how) => this.unaskedEnds.push(`${name}: ${how}`));
+    const managed = new ManagedProcess(name, launch, (how) => {
+      this.unaskedEnds.push(`${name}: ${how}`);
+      this.options.onUnaskedEnd?.(`${name} ended by itself (${how}): ${this.lastFatal(name)}`);
+    });
     this.processes.set(name, managed);
     return managed;
   }

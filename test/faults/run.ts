@@ -65,6 +65,7 @@ async function runChaos(): Promise<boolean> {
     settings,
     brokers,
     stages: { ingest: 2, aggregator: 3, rater: 2, query: 1 },
+    onUnaskedEnd: say,
   });
   const account = new Account();
   const load = new Load({
