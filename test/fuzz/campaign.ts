@@ -37,8 +37,8 @@ export interface CampaignResult {
   readonly seconds: number;
   readonly findings: readonly Finding[];
   readonly corpus: number;
-  /** Blocks of our own code that were entered while the campaign was guided. */
-  readonly blocks: number;
+  /** Characters of our own source (compiled) that were reached while the campaign was guided. */
+  readonly reached: number;
   readonly slowestMs: number;
 }
 
@@ -110,7 +110,7 @@ class Campaign {
       const batch = Array.from({ length: BATCH }, () => Buffer.from(this.next()));
       for (const input of batch) this.run(input);
       const found = coverage.takeNew();
-      if (found.length > 0) this.locate(coverage, batch);
+      if (found !== null) this.locate(coverage, batch);
       // What needed the state an earlier input left behind is not found again by itself.
       coverage.keep(found);
     }
@@ -120,7 +120,7 @@ class Campaign {
   private locate(coverage: Coverage, batch: readonly Buffer[]): void {
     for (const input of batch) this.run(input);
     const found = coverage.takeNew();
-    if (found.length === 0) return;
+    if (found === null) return;
     if (batch.length === 1) {
       this.corpus.push(batch[0]!);
       coverage.keep(found);
@@ -139,12 +139,12 @@ class Campaign {
 export async function fuzz(target: FuzzTarget, options: CampaignOptions): Promise<CampaignResult> {
   const startedAt = performance.now();
   const campaign = new Campaign(target, options.seed);
-  let blocks = 0;
+  let reached = 0;
   try {
     if (options.guided > 0) {
       const coverage = new Coverage(options.isOurs);
       campaign.guide(coverage, Math.min(options.guided, options.executions));
-      ({ blocks } = coverage);
+      ({ reached } = coverage);
       coverage.stop();
     } else for (const input of campaign.corpus) campaign.run(input);
     while (campaign.executions < options.executions && !campaign.isOver) {
@@ -159,7 +159,7 @@ export async function fuzz(target: FuzzTarget, options: CampaignOptions): Promis
     seconds: (performance.now() - startedAt) / 1000,
     findings: campaign.findings,
     corpus: campaign.corpus.length,
-    blocks,
+    reached,
     slowestMs: campaign.slowestMs,
   };
 }

@@ -2,10 +2,13 @@
 // the beginning of a campaign, and what it found is then mutated at full speed.
 import { type InspectorNotification, type Profiler, Session } from 'node:inspector';
 
+/** For each script the characters of its source that were reached and never `keep`t, as flags. */
+export type NewlyReached = ReadonlyMap<string, Uint8Array>;
+
 export class Coverage {
   private readonly session = new Session();
   private readonly isOurs: (url: string) => boolean;
-  private readonly seen = new Set<string>();
+  private readonly seen = new Map<string, Uint8Array>();
 
   constructor(isOurs: (url: string) => boolean) {
     this.isOurs = isOurs;
@@ -14,8 +17,11 @@ export class Coverage {
     this.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
   }
 
-  get blocks(): number {
-    return this.seen.size;
+  /** How many characters of our source were reached. */
+  get reached(): number {
+    let count = 0;
+    for (const flags of this.seen.values()) for (const flag of flags) count += flag;
+    return count;
   }
 
   private post(method: string, parameters: object = {}): object {
@@ -28,25 +34,36 @@ export class Coverage {
     return answer;
   }
 
-  /** The blocks entered since the last call that were never `keep`t. */
-  takeNew(): string[] {
+  /** What was entered since the last call; null where it was all known. */
+  takeNew(): NewlyReached | null {
     const { result } = this.post('Profiler.takePreciseCoverage') as Profiler.TakePreciseCoverageReturnType;
-    const found: string[] = [];
+    const found = new Map<string, Uint8Array>();
     for (const { scriptId, url, functions } of result) {
       if (!this.isOurs(url)) continue;
+      const reached = new Uint8Array(Math.max(...functions.map(({ ranges }) => ranges[0]!.endOffset)));
+      // A range overrides the one around it; one that is as often entered as the one around it is not listed.
       for (const { ranges } of functions) {
-        for (const { startOffset, endOffset, count } of ranges) {
-          if (count === 0) continue;
-          const block = `${scriptId}:${startOffset}:${endOffset}`;
-          if (!this.seen.has(block)) found.push(block);
-        }
+        for (const { startOffset, endOffset, count } of ranges) reached.fill(count > 0 ? 1 : 0, startOffset, endOffset);
       }
+      const seen = this.seen.get(scriptId);
+      let isNew = false;
+      for (let at = 0; at < reached.length; at++) {
+        if (reached[at] === 1 && seen?.[at] === 1) reached[at] = 0;
+        else if (reached[at] === 1) isNew = true;
+      }
+      if (isNew) found.set(scriptId, reached);
     }
-    return found;
+    return found.size === 0 ? null : found;
   }
 
-  keep(blocks: readonly string[]): void {
-    for (const block of blocks) this.seen.add(block);
+  keep(found: NewlyReached | null): void {
+    for (const [script, reached] of found ?? []) {
+      const before = this.seen.get(script) ?? new Uint8Array(0);
+      const merged = before.length >= reached.length ? before : new Uint8Array(reached.length);
+      if (merged !== before) merged.set(before);
+      for (let at = 0; at < reached.length; at++) if (reached[at] === 1) merged[at] = 1;
+      this.seen.set(script, merged);
+    }
   }
 
   stop(): void {

@@ -38,7 +38,7 @@ for (const target of chosen) {
   const tally = Object.entries(target.tally()).map(([what, count]) => `${count} ${what}`);
   process.stdout.write(
     `${target.name}: ${result.executions} executions in ${result.seconds.toFixed(0)} s, seed ${seed}: ` +
-      `${result.findings.length} findings; ${result.blocks} blocks reached, ${result.corpus} inputs kept, ` +
+      `${result.findings.length} findings; ${result.reached} characters of source reached, ${result.corpus} inputs kept, ` +
       `slowest ${result.slowestMs.toFixed(0)} ms; ${tally.join(', ')}\n`,
   );
   for (const { error, input } of result.findings) {
