@@ -121,21 +121,18 @@ export class Deployment {
     if (!keep) await rm(this.directory, { recursive: true, force: true });
   }
 
-  private lastFatal(name: string): string {
+  /** Its last fatal line, else its last line: a command that cannot begin says so in plain words. */
+  private lastReason(name: string): string {
     if (!existsSync(this.logFile(name))) return 'no log';
-    const line = readFileSync(this.logFile(name), 'utf8')
-      .trimEnd()
-      .split('\n')
-      .findLast((each) => each.includes('"fatal"'));
-    return line === undefined
-      ? 'no reason in its log'
-      : (/"message":"((?:[^"\\]|\\.)*)"/.exec(line)?.[1] ?? line).slice(0, 300);
+    const lines = readFileSync(this.logFile(name), 'utf8').trimEnd().split('\n').slice(-20);
+    const line = lines.findLast((each) => each.includes('"fatal"')) ?? lines.at(-1)!;
+    return (/"message":"((?:[^"\\]|\\.)*)"/.exec(line)?.[1] ?? line).slice(0, 300);
   }
 
   private manage(name: string, launch: () => Launched): ManagedProcess {
     const managed = new ManagedProcess(name, launch, (how) => {
       this.unaskedEnds.push(`${name}: ${how}`);
-      this.options.onUnaskedEnd?.(`${name} ended by itself (${how}): ${this.lastFatal(name)}`);
+      this.options.onUnaskedEnd?.(`${name} ended by itself (${how}): ${this.lastReason(name)}`);
     });
     this.processes.set(name, managed);
     return managed;
