@@ -69,6 +69,12 @@ async function main(): Promise<void> {
   const onMachine = machine();
   process.stderr.write(`${describeMachine(onMachine)}\n`);
   const stand = await Stand.open();
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.once(signal, () => void stand.close().finally(() => process.exit(status)));
+  }
   try {
     for (const bench of chosen) await runBench(bench, options, stand, onMachine);
   } finally {

@@ -89,6 +89,10 @@ export class Installation {
     }
   }
 
+  async killStages(): Promise<void> {
+    await Promise.all(this.stages.map((stage) => stage.signal('SIGKILL')));
+  }
+
   /** Events that are in rows which can be queried. */
   async countedEvents(): Promise<number> {
     const [row] = await this.clickhouse.query<{ events: string }>(

@@ -44,6 +44,7 @@ export class Stand {
   private clickhouseServer: Promise<EmbeddedClickHouse> | null = null;
   private kafkaServer: Promise<TestKafka> | null = null;
   private installations = 0;
+  private readonly installed = new Set<Installation>();
 
   private constructor(directory: string) {
     this.directory = directory;
@@ -72,10 +73,7 @@ export class Stand {
 
   /** The broker, and where it keeps its partitions. */
   kafka(): Promise<TestKafka> {
-    this.kafkaServer ??= startKafka({ withDocker: false }).then((kafka) => {
-      this.times.add(kafka.pid!, 'kafka');
-      return kafka;
-    });
+    this.kafkaServer ??= startKafka({ withDocker: false });
     return this.kafkaServer;
   }
 
@@ -87,6 +85,10 @@ export class Stand {
       this.clickhouse(),
       log === 'kafka' ? this.kafka() : null,
     ]);
+    // A broker that an earlier bench has started, and this one does not use, is no part of it.
+    const running = kafka ?? (await this.kafkaServer);
+    if (kafka !== null) this.times.add(kafka.pid!, 'kafka');
+    else if (running !== null) this.times.remove(running.pid!);
     const admin = new pg.Client({ connectionString: postgres.url });
     await admin.connect();
     try {
@@ -96,7 +98,7 @@ export class Stand {
     }
     const clickhouseUrl = new URL(withPath(clickhouse.url, name));
     Object.assign(clickhouseUrl, { username: clickhouse.username, password: clickhouse.password });
-    return Installation.open({
+    const installation = await Installation.open({
       name,
       times: this.times,
       withCatalog,
@@ -110,6 +112,8 @@ export class Stand {
         ...more,
       },
     });
+    this.installed.add(installation);
+    return installation;
   }
 
   /** Installs, works, and takes away what was installed. */
@@ -121,11 +125,14 @@ export class Stand {
     try {
       return await work(installation);
     } finally {
+      this.installed.delete(installation);
       await installation.close();
     }
   }
 
+  /** Also in the middle of a run: its stages are ended first, as nothing else would end them. */
   async close(): Promise<void> {
+    for (const installation of this.installed) await installation.killStages();
     const stopped = await Promise.allSettled([
       this.kafkaServer?.then((server) => server.stop()),
       this.clickhouseServer?.then((server) => server.stop()),
