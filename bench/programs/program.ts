@@ -30,6 +30,8 @@ export async function runAsProgram<Input, Output>(prepare: (input: Input) => Pro
   if (process.send === undefined) throw new Error('this is a part of a bench: npm run bench -- NAME');
   // Nobody waits for the result of an orphan.
   process.once('disconnect', () => process.exit(1));
+  // With its profile, if it is to leave one.
+  process.once('SIGTERM', () => process.exit(143));
   const prepared = await prepare((await nextMessage()) as Input);
   const told = nextMessage();
   await send({ kind: 'ready', info: prepared.info ?? null });

@@ -8,6 +8,8 @@ import type { ProgramMessage, ProgramResult } from '../programs/program.ts';
 const programFile = (name: string): string => fileURLToPath(new URL(`../programs/${name}.js`, import.meta.url));
 
 export class BenchProgram<Output> {
+  /** Where every program leaves a CPU profile of itself when it ends; null: none does. */
+  static profileDirectory: string | null = null;
   readonly child: ChildProcess;
   private readonly name: string;
   private constructor(name: string, child: ChildProcess) {
@@ -25,7 +27,16 @@ export class BenchProgram<Output> {
     input: unknown,
     { heapMB }: { heapMB?: number } = {},
   ): Promise<{ program: BenchProgram<Output>; info: unknown }> {
-    const execArgv = ['--expose-gc', ...(heapMB === undefined ? [] : [`--max-old-space-size=${heapMB}`])];
+    const { profileDirectory } = BenchProgram;
+    const execArgv = ['--expose-gc'];
+    if (heapMB !== undefined) execArgv.push(`--max-old-space-size=${heapMB}`);
+    if (profileDirectory !== null) {
+      execArgv.push(
+        '--cpu-prof',
+        `--cpu-prof-dir=${profileDirectory}`,
+        `--cpu-prof-name=${name}-${Date.now()}.cpuprofile`,
+      );
+    }
     const child = fork(programFile(name), [], { execArgv, stdio: ['ignore', 2, 2, 'ipc'] });
     const program = new BenchProgram<Output>(name, child);
     child.send(input as object);
@@ -52,7 +63,7 @@ export class BenchProgram<Output> {
   /** Ends it wherever it is. */
   async kill(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    this.child.kill('SIGKILL');
+    this.child.kill('SIGTERM');
     await once(this.child, 'exit');
   }
 
