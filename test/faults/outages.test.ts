@@ -16,7 +16,9 @@ if (unavailable !== null) console.warn(`skipped: ${unavailable}`);
   afterEach(() => rig?.load.pause(), 60_000);
   afterAll(() => rig?.stop(), 60_000);
 
-  it.each([...awayScenarios({ broker: 5_000, kafka: 5_000, postgres: 0, clickhouse: 5_000 })])(
+  // The controller makes other brokers the leaders of a dead one's partitions after 6 s (broker.session.timeout.ms); a batch
+  // that has events for one of them waits until then.
+  it.each([...awayScenarios({ broker: 15_000, kafka: 5_000, postgres: 0, clickhouse: 5_000 })])(
     '%s: loses nothing, and catches up',
     async (scenario, run) => {
       const outcome = await run(rig);
