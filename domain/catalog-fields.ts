@@ -53,12 +53,8 @@ export function readMap<Name extends string>(
 ): Readonly<Record<Name, Field>> | null {
   const entries = readEntries(field);
   if (entries === null) return null;
-  const fields = Object.fromEntries(
-    names.map((name): [string, Field] => [
-      name,
-      { source: field.source, path: [...field.path, name], value: undefined },
-    ]),
-  );
+  const fields: Record<string, Field> = {};
+  for (const name of names) fields[name] = { source: field.source, path: [...field.path, name], value: undefined };
   for (const [name, entry] of entries) {
     if (Object.hasOwn(fields, name)) fields[name] = entry;
     else refuse(entry, `unknown key; known here: ${names.join(', ')}`, 'key');
