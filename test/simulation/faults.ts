@@ -65,7 +65,7 @@ export function strike(world: World, fault: Fault, random: Random): void {
       scheduler.after(random.spread(60_000, 12 * HOUR), () => (held.clockOffsetMs = 0), 'clock');
       return;
     case 'log clock ahead': {
-      const aheadMs = random.spread(60_000, 2 * HOUR);
+      const aheadMs = random.chance(0.6) ? random.spread(60_000, HOUR) : random.int(HOUR, 3 * HOUR);
       held.clockOffsetMs += aheadMs;
       if (aheadMs > HOUR - 10_000) {
         world.excuses.clockAheadUntil = Math.max(world.excuses.clockAheadUntil, scheduler.now + 6 * HOUR);

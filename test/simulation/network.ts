@@ -123,7 +123,7 @@ export class Network {
       };
       const fault = this.takeFault(what);
       if (fault !== null) scheduler.note(`${this.name}: ${what} ${fault}`);
-      const timeoutMs = fault === null ? 0 : this.random.spread(200, 30_000);
+      const timeoutMs = fault === null ? 0 : this.random.spread(200, 90_000);
       switch (fault) {
         case null:
           return serveAt(this.latency(), true);

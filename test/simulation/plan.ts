@@ -103,7 +103,7 @@ const weights: Readonly<Record<FaultKind, number>> = {
   'clickhouse partial insert': 8,
   'clickhouse stale replica': 4,
   'clickhouse crash': 4,
-  'clickhouse loses a part': 1.5,
+  'clickhouse loses a part': 2.5,
   'postgres call': 12,
   'postgres commit': 14,
   'postgres fails over': 3,

@@ -19,11 +19,12 @@ export interface SeedsToRun {
 /** Results come as they are ready. Resolves when all seeds are done, or one has failed and that is enough. */
 export async function runSeeds(build: Build, seeds: SeedsToRun, onResult: (result: SeedResult) => void): Promise<void> {
   const jobs = Math.min(seeds.jobs, seeds.count);
-  const workers: ReturnType<typeof spawn>[] = [];
-  const stopOthers = (): void => {
-    for (const worker of workers) worker.kill('SIGKILL');
+  const workers: { readonly process: ReturnType<typeof spawn>; nextSeed: number }[] = [];
+  // The first failure is the one of the lowest seed, whoever is faster: seeds below it are still run.
+  let failedSeed = Number.POSITIVE_INFINITY;
+  const stopThoseBehind = (): void => {
+    for (const worker of workers) if (worker.nextSeed > failedSeed) worker.process.kill('SIGKILL');
   };
-  let isStopped = false;
   await Promise.all(
     Array.from({ length: jobs }, async (_, job) => {
       const count = Math.ceil((seeds.count - job) / jobs);
@@ -35,18 +36,20 @@ export async function runSeeds(build: Build, seeds: SeedsToRun, onResult: (resul
       // Runs make much garbage and little that lasts: a large young generation spares copying it.
       const node = ['--enable-source-maps', '--max-semi-space-size=64', script];
       const worker = spawn(process.execPath, [...node, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-      workers.push(worker);
+      const place = { process: worker, nextSeed: seeds.from + job };
+      workers.push(place);
       const ended = new Promise<number | null>((resolve) => worker.once('close', resolve));
       for await (const line of createInterface({ input: worker.stdout })) {
         const result = JSON.parse(line) as SeedResult;
         onResult(result);
-        if (result.failure !== null && (seeds.stop === true || seeds.shrink === true)) {
-          isStopped = true;
-          stopOthers();
-        }
+        place.nextSeed = result.seed + jobs;
+        const isEnough = seeds.stop === true || seeds.shrink === true;
+        if (result.failure !== null && isEnough) failedSeed = Math.min(failedSeed, result.seed);
+        stopThoseBehind();
       }
       const code = await ended;
-      if (code !== 0 && !isStopped) throw new Error(`a worker of the simulation ended with code ${code}`);
+      if (code !== 0 && place.nextSeed <= failedSeed)
+        throw new Error(`a worker of the simulation ended with code ${code}`);
     }),
   );
 }

@@ -217,7 +217,7 @@ export class World {
         tickIntervalMs: 2 * HOUR,
         clockLeapMaxMs: CLOCK_LEAP_MAX_MS,
       },
-      rater: { intervalMs: 5 * HOUR },
+      rater: { intervalMs: 7 * HOUR },
       allowedLatenessMs: plan.allowedLatenessMs,
     } as unknown as Settings;
   }
@@ -430,6 +430,13 @@ export class World {
       scheduler.after(at - STARTS_AT, () => this.applyCatalog(catalog), 'catalog');
     for (const slot of this.slots) scheduler.after(this.random.int(1, 30_000), slot.start, 'start');
     for (let at = 5 * HOUR; at < ENDS_AT - STARTS_AT; at += 5 * HOUR) scheduler.after(at, () => this.audit(), 'audit');
+    for (let at = DAY; at < ENDS_AT - STARTS_AT; at += DAY) {
+      scheduler.after(
+        at,
+        this.watched(() => this.checkSealed()),
+        'check',
+      );
+    }
     for (const request of plan.requests)
       scheduler.after(request.at - STARTS_AT, () => this.send(request, 0), 'request');
     const faults = this.random.fork('faults');
@@ -454,6 +461,7 @@ export class World {
       await this.runUntil(scheduler.now + HOUR);
       await this.drain(isDrained, 'repaired chunks are not sealed again');
     }
+    this.checkSealed();
     checkStores(this);
     const { rating, postgres } = this;
     const { published, publishedVersion } = postgres;
@@ -506,6 +514,18 @@ export class World {
     }
   }
 
+  /** What was sealed is for ever what is stored, but for parts that were lost. */
+  private checkSealed(): void {
+    for (const [partition, seals] of this.postgres.seals.entries()) {
+      const chunk = this.clickhouse.firstDamaged(seals, true);
+      if (chunk === null) continue;
+      throw new Violation(
+        'I2',
+        `sealed chunk ${chunk} of partition ${partition} has changed, and not because of a loss`,
+      );
+    }
+  }
+
   private audit(): void {
     if (this.clickhouse.takeHasLost()) this.repair();
   }
@@ -517,9 +537,6 @@ export class World {
       const seals = this.postgres.seals[partition]!;
       const chunk = this.clickhouse.firstDamaged(seals);
       if (chunk === null) continue;
-      if (this.clickhouse.lostAt === Number.NEGATIVE_INFINITY) {
-        throw new Violation('I2', `sealed chunk ${chunk} of partition ${partition} has changed, and nothing was lost`);
-      }
       damaged++;
       this.postgres.requestRepair(partition, chunk, seals[chunk]!.epoch);
     }

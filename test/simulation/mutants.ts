@@ -1,0 +1,519 @@
+// Deliberate bugs, each in one line of the real sources, by which the simulation is judged: one that no seed notices would
+// show that it can't see bugs of that kind. They exist only in builds made for this; nothing in production knows of them.
+
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: lines of source that hold templates.
+
+export interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  /** One line of the file, without its indentation; there must be exactly one such line. */
+  readonly find: string;
+  readonly replace: string;
+  /** What the bug is. */
+  readonly description: string;
+}
+
+const BATCHER = 'ingest/batcher.ts';
+const ADMISSION = 'ingest/core/admission.ts';
+const LOOP = 'aggregator/partition-loop.ts';
+const STATE = 'aggregator/core/partition-state.ts';
+const ROLL_UP = 'aggregator/core/roll-up.ts';
+const INDEX = 'aggregator/core/dedup-index.ts';
+const CHUNKS = 'aggregator/chunk-store.ts';
+const SEALS = 'aggregator/seal-store.ts';
+const RECORDS = 'aggregator/record-reader.ts';
+const RATING = 'rater/rating-loop.ts';
+const BATCH = 'rater/rating-batch.ts';
+const RATE = 'rater/core/rate.ts';
+const TOUCHED = 'rater/touched-usage.ts';
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'ack-before-append',
+    file: BATCHER,
+    find: 'await log.append(partition, [encode(batch.events)]);',
+    replace: 'void log.append(partition, [encode(batch.events)]).catch(() => {});',
+    description: 'A request is acknowledged before the log has its events',
+  },
+  {
+    name: 'ack-when-a-batch-failed',
+    file: BATCHER,
+    find: 'ticket.batchesLeft = Number.POSITIVE_INFINITY;',
+    replace: 'if (--ticket.batchesLeft === 0) ticket.resolve();',
+    description: 'A request is acknowledged although the batch of one partition failed',
+  },
+  {
+    name: 'ack-on-first-batch',
+    file: BATCHER,
+    find: 'for (const ticket of batch.tickets) if (--ticket.batchesLeft === 0) ticket.resolve();',
+    replace: 'for (const ticket of batch.tickets) ticket.resolve();',
+    description: 'A request is acknowledged once the first of its partitions has its events',
+  },
+  {
+    name: 'ack-on-timeout',
+    file: BATCHER,
+    find: 'this.fail(batch, new AppendFailed(`the event log did not acknowledge within ${this.limits.appendTimeoutMs} ms`));',
+    replace: 'for (const ticket of batch.tickets) ticket.resolve();',
+    description: 'A request that waited too long for the log is acknowledged',
+  },
+  {
+    name: 'copies-in-any-partition',
+    file: BATCHER,
+    find: 'const partition = partitionOf(event.dedupKey, this.queues.length);',
+    replace: 'const partition = this.queuedEvents % this.queues.length;',
+    description: 'Two copies of an event may go to two partitions',
+  },
+  {
+    name: 'key-without-tenant',
+    file: 'domain/usage-event.ts',
+    find: "const digest = hash('sha256', `${tenant.length}:${tenant}${source.length}:${source}${id}`, 'binary');",
+    replace: "const digest = hash('sha256', `${source.length}:${source}${id}${''.slice(tenant.length)}`, 'binary');",
+    description: 'Equal ids of two tenants are one event',
+  },
+  {
+    name: 'key-without-source',
+    file: 'domain/usage-event.ts',
+    find: "const digest = hash('sha256', `${tenant.length}:${tenant}${source.length}:${source}${id}`, 'binary');",
+    replace: "const digest = hash('sha256', `${tenant.length}:${tenant}${id}${''.slice(source.length)}`, 'binary');",
+    description: 'Equal ids of two sources are one event',
+  },
+  {
+    name: 'hash-of-gateway-time',
+    file: ADMISSION,
+    find: 'payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, canonical),',
+    replace: 'payloadHash: payloadHashOf(type as string, subject as string, eventTime, canonical),',
+    description: 'The time at which an event arrived is part of what it says: a retry is a conflict',
+  },
+  {
+    name: 'hash-of-text',
+    file: ADMISSION,
+    find: 'payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, canonical),',
+    replace: 'payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, dataText),',
+    description: 'A retry that writes its keys in another order is a conflict',
+  },
+  {
+    name: 'hash-without-data',
+    file: ADMISSION,
+    find: 'payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, canonical),',
+    replace: "payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, '{}'),",
+    description: 'Another payload under a known id is taken for a copy',
+  },
+  {
+    name: 'skip-read-back',
+    file: LOOP,
+    find: 'this.parts.chunks.readBack(this.coordinates(ownership), chunk.startOffset, endOffset),',
+    replace: 'Promise.resolve(decided),',
+    description: 'A chunk is sealed without its rows being read back',
+  },
+  {
+    name: 'ignore-read-back',
+    file: LOOP,
+    find: 'if (equal(decided[table], stored[table])) continue;',
+    replace: 'if (decided[table].count >= 0) continue;',
+    description: 'A chunk is sealed whatever is stored of it',
+  },
+  {
+    name: 'compare-counts-only',
+    file: LOOP,
+    find: 'const equal = (a: RowSet, b: RowSet): boolean => a.count === b.count && a.checksum === b.checksum;',
+    replace: 'const equal = (a: RowSet, b: RowSet): boolean => a.count === b.count;',
+    description: 'A chunk is sealed when as many rows are stored, whatever they hold',
+  },
+  {
+    name: 'wall-clock-in-seal',
+    file: LOOP,
+    find: 'watermark: state.watermark!,',
+    replace: 'watermark: this.parts.clock(),',
+    description: 'The watermark of a seal is the time at which it is made',
+  },
+  {
+    name: 'no-clock-check',
+    file: LOOP,
+    find: 'if (aheadMs > this.parts.clockLeapMaxMs) {',
+    replace: 'if (aheadMs > Number.MAX_SAFE_INTEGER) {',
+    description: "A broker's clock that has leapt ahead closes windows",
+  },
+  {
+    name: 'seal-up-to-what-was-read',
+    file: LOOP,
+    find: 'await this.seal(ownership, record.offset);',
+    replace: 'await this.seal(ownership, ownership.state.chunk.nextOffset);',
+    description: 'A chunk ends behind its last record, not before the record that ends it',
+  },
+  {
+    name: 'chunk-starts-late',
+    file: LOOP,
+    find: 'state.startChunk(endOffset);',
+    replace: 'state.startChunk(endOffset + 1);',
+    description: 'The record that ends a chunk is in none',
+  },
+  {
+    name: 'go-on-after-loss',
+    file: LOOP,
+    find: 'return signal.aborted ? undefined : this.acquire();',
+    replace: 'return signal.aborted ? undefined : this.acquire().then(() => undefined);',
+    description: 'After a chunk was given up, reading goes on behind it instead of at its start',
+  },
+  {
+    name: 'replay-from-next-record',
+    file: LOOP,
+    find: 'return acquired.nextOffset;',
+    replace: 'return acquired.nextOffset + 1;',
+    description: 'A new owner begins behind the first record of the open chunk',
+  },
+  {
+    name: 'index-forgets-early',
+    file: LOOP,
+    find: 'const since = watermark - rules.horizonMs - EVENT_TIME_AHEAD_MAX_MS - 1000;',
+    replace: 'const since = watermark - rules.horizonMs / 2;',
+    description: 'A new owner rebuilds the index from half of the horizon',
+  },
+  {
+    name: 'index-forgets-all',
+    file: LOOP,
+    find: 'index.add(dedupKey, payloadHash, liveUntil, deadBeforeSeconds);',
+    replace: 'if (liveUntil < 0) index.add(dedupKey, payloadHash, liveUntil, deadBeforeSeconds);',
+    description: 'A new owner knows no key of sealed chunks',
+  },
+  {
+    name: 'index-by-own-clock',
+    file: LOOP,
+    find: 'await chunks.readIndex(this.partition, sealed, ({ dedupKey, payloadHash, liveUntil }) => {',
+    replace:
+      'await chunks.readIndex(this.partition, sealed, ({ dedupKey, payloadHash, liveUntil }) => { if (liveUntil < this.parts.clock() - rules.horizonMs / 2) return;',
+    description: "A new owner leaves out keys that are old by its machine's clock",
+  },
+  {
+    name: 'meters-of-version-0',
+    file: LOOP,
+    find: "const meters = await this.retrying('reading the catalog', () => parts.catalogs.meters(acquired.catalogVersion));",
+    replace: "const meters = await this.retrying('reading the catalog', () => parts.catalogs.meters(0));",
+    description: 'A new owner counts by no catalog until one changes',
+  },
+  {
+    name: 'version-without-epoch',
+    file: LOOP,
+    find: 'version: epoch * 2n ** 40n + BigInt(chunk.nextOffset - chunk.startOffset),',
+    replace: 'version: BigInt(chunk.nextOffset - chunk.startOffset),',
+    description: "A former owner's roll-ups hide those of the new one",
+  },
+  {
+    name: 'version-without-progress',
+    file: LOOP,
+    find: 'version: epoch * 2n ** 40n + BigInt(chunk.nextOffset - chunk.startOffset),',
+    replace: 'version: epoch * 2n ** 40n,',
+    description: 'An earlier flush that arrives late replaces a later one',
+  },
+  {
+    name: 'one-epoch-for-all',
+    file: LOOP,
+    find: 'const at = this.coordinates(ownership);',
+    replace: 'const at = { ...this.coordinates(ownership), epoch: 1n };',
+    description: 'Rows are written under the same epoch by every owner',
+  },
+  {
+    name: 'no-final-for-index',
+    file: CHUNKS,
+    find: 'FROM usage_events FINAL',
+    replace: 'FROM usage_events',
+    description: 'The index is rebuilt from every version of every row',
+  },
+  {
+    name: 'no-final-in-read-back',
+    file: CHUNKS,
+    find: '`SELECT count() AS count, ${rollUpChecksumSql} AS checksum FROM usage_rollups FINAL',
+    replace: '`SELECT count() AS count, ${rollUpChecksumSql} AS checksum FROM usage_rollups',
+    description: 'Roll-ups are read back with the versions that were replaced',
+  },
+  {
+    name: 'index-beyond-seals',
+    file: CHUNKS,
+    find: '{ generation: this.generation, partition, from: seals[0]!.startOffset, to: seals.at(-1)!.endOffset },',
+    replace:
+      '{ generation: this.generation, partition, from: seals[0]!.startOffset, to: seals.at(-1)!.endOffset + 64 },',
+    description: 'The index is rebuilt with events of the open chunk, which will come again',
+  },
+  {
+    name: 'unchecked-index',
+    file: CHUNKS,
+    find: 'if (count !== events.count || wrap64(checksum) !== events.checksum) {',
+    replace: 'if (count > events.count) {',
+    description: 'A replica that lags makes the index forget keys',
+  },
+  {
+    name: 'manifest-only',
+    file: CHUNKS,
+    find: 'const rows = bodies.filter((body) => body.length > 0);',
+    replace: 'const rows = bodies.filter((body) => body.length > 0).slice(0, 1);',
+    description: 'Of flushes that are written together only the first one is',
+  },
+  {
+    name: 'epoch-not-checked',
+    file: SEALS,
+    find: 'if (before === null || before.epoch !== epoch) throw new PartitionLost(partition, epoch);',
+    replace: 'if (before === null) throw new PartitionLost(partition, epoch);',
+    description: 'An owner that was replaced can still seal',
+  },
+  {
+    name: 'progress-without-watermark',
+    file: SEALS,
+    find: 'watermark: seal.watermark,',
+    replace: 'watermark: before.watermark,',
+    description: 'T does not go on with the seal',
+  },
+  {
+    name: 'progress-without-catalog',
+    file: SEALS,
+    find: 'catalogVersion: seal.catalogVersion,',
+    replace: 'catalogVersion: before.catalogVersion,',
+    description: 'The catalog version does not go on with the seal',
+  },
+  {
+    name: 'seal-twice',
+    file: SEALS,
+    find: 'nextChunk: chunk + 1,',
+    replace: 'nextChunk: chunk,',
+    description: 'The next chunk has the number of the one before',
+  },
+  {
+    name: 'reopen-keeps-watermark',
+    file: SEALS,
+    find: 'watermark: before?.watermark ?? null,',
+    replace: 'watermark: progress.watermark,',
+    description: 'A reopened chunk is replayed with the T of its end',
+  },
+  {
+    name: 'reopen-keeps-catalog',
+    file: SEALS,
+    find: 'catalogVersion: before?.catalogVersion ?? 0,',
+    replace: 'catalogVersion: progress.catalogVersion,',
+    description: 'A reopened chunk is replayed by the catalog of its end',
+  },
+  {
+    name: 'newest-catalog',
+    file: RECORDS,
+    find: 'const meters = version > catalogVersion ? await this.catalogs.meters(version) : null;',
+    replace:
+      'const meters = version > catalogVersion ? await this.catalogs.meters(version + 1).catch(() => this.catalogs.meters(version)) : null;',
+    description: 'The catalog is the newest that is stored, not the one that the log names',
+  },
+  {
+    name: 'cut-by-records-read',
+    file: STATE,
+    find: 'if (offset >= chunk.startOffset + rules.chunkOffsets) return true;',
+    replace: 'if (chunk.nextOffset >= chunk.startOffset + rules.chunkOffsets) return true;',
+    description: 'A chunk is as many records long as were read: gaps between offsets move its end',
+  },
+  {
+    name: 'cut-by-flush',
+    file: STATE,
+    find: 'if (offset >= chunk.startOffset + rules.chunkOffsets) return true;',
+    replace: 'if (offset >= chunk.startOffset + rules.chunkOffsets || this.pending > 20) return true;',
+    description: 'A chunk ends when much waits for a flush, so where depends on when the owner flushed',
+  },
+  {
+    name: 'append-time-is-the-clock',
+    file: STATE,
+    find: 'const now = Math.max(this.watermark ?? 0, input.appendTime);',
+    replace: 'const now = input.appendTime;',
+    description: "T steps back with the broker's clock",
+  },
+  {
+    name: 'slot-of-append-time',
+    file: STATE,
+    find: 'return Math.floor(Math.max(watermark, appendTime) / rules.slotMs) !== Math.floor(watermark / rules.slotMs);',
+    replace: 'return Math.floor(appendTime / rules.slotMs) !== Math.floor(watermark / rules.slotMs);',
+    description: "A step back of the broker's clock ends a chunk",
+  },
+  {
+    name: 'older-catalog-wins',
+    file: STATE,
+    find: 'this.catalogVersion = from.catalogVersion;',
+    replace: 'this.catalogVersion = 0;',
+    description: 'A new owner lets an older catalog replace a newer one',
+  },
+  {
+    name: 'too-late-before-duplicate',
+    file: STATE,
+    find: 'const found = this.index.look(event.dedupKey, event.payloadHash, deadBeforeSeconds);',
+    replace:
+      "const found = event.eventTime < horizonStart ? 'new' : this.index.look(event.dedupKey, event.payloadHash, deadBeforeSeconds);",
+    description: 'An old event is too late even where its key still lives',
+  },
+  {
+    name: 'late-events-count',
+    file: STATE,
+    find: 'if (event.eventTime < horizonStart) {',
+    replace: 'if (event.eventTime < 0) {',
+    description: 'An event is counted although a copy of it may have been forgotten',
+  },
+  {
+    name: 'key-dies-with-event-time',
+    file: STATE,
+    find: 'this.index.add(event.dedupKey, event.payloadHash, Math.max(now, event.eventTime), deadBeforeSeconds);',
+    replace: 'this.index.add(event.dedupKey, event.payloadHash, event.eventTime, deadBeforeSeconds);',
+    description: 'The key of an event that came late dies early',
+  },
+  {
+    name: 'rejects-are-remembered',
+    file: STATE,
+    find: 'this.count(event.tenant, outcome);',
+    replace: 'this.count(event.tenant, outcome); this.index.add(event.dedupKey, event.payloadHash, now, 0);',
+    description: 'An event that was not counted makes its later copy a duplicate',
+  },
+  {
+    name: 'keys-live-for-ever',
+    file: INDEX,
+    find: "if (liveUntil === 0 || liveUntil < deadBeforeSeconds) return 'new';",
+    replace: "if (liveUntil === 0) return 'new';",
+    description: 'How long a key is remembered depends on how long its owner has run',
+  },
+  {
+    name: 'conflict-is-duplicate',
+    file: INDEX,
+    find: "return this.hashes[slot * 2] === low && this.hashes[slot * 2 + 1] === high ? 'duplicate' : 'conflict';",
+    replace: "return this.hashes[slot * 2] === low || this.hashes[slot * 2 + 1] !== high ? 'duplicate' : 'conflict';",
+    description: 'Another payload under a known key is dropped in silence',
+  },
+  {
+    name: 'roll-up-without-tenant',
+    file: ROLL_UP,
+    find: 'let key = `${meter.slug.length}:${meter.slug}${event.tenant.length}:${event.tenant}${windowStart}:`;',
+    replace: 'let key = `${meter.slug.length}:${meter.slug}${windowStart}:`;',
+    description: 'Usage of a subject that two tenants have is counted to one of them',
+  },
+  {
+    name: 'latest-by-arrival',
+    file: ROLL_UP,
+    find: 'if (isAfter(order, row.latest!)) {',
+    replace: 'if (order.offset >= row.latest!.offset) {',
+    description: 'The latest value is the one that came last',
+  },
+  {
+    name: 'rows-stay-clean',
+    file: ROLL_UP,
+    find: 'for (const row of taken) row.isDirty = false;',
+    replace: '',
+    description: 'A roll-up that was flushed once is not flushed again',
+  },
+  {
+    name: 'rate-without-lock',
+    file: BATCH,
+    find: 'const locked = await transaction.lockBillingPeriods(work);',
+    replace: 'const locked = await store.readBillingPeriods(work);',
+    description: 'Two raters may write the same adjustment',
+  },
+  {
+    name: 'rate-what-has-moved',
+    file: BATCH,
+    find: "if (!isUnmoved(stored, locked, basis)) return { outcome: 'behind' };",
+    replace: '',
+    description: 'A rater writes by what it read before another one did',
+  },
+  {
+    name: 'vector-not-checked',
+    file: BATCH,
+    find: 'covers(basis.seals.vector, period.sealVector) &&',
+    replace: '',
+    description: 'A period is rated by fewer chunks than before',
+  },
+  {
+    name: 'seals-beyond-vector',
+    file: 'rater/period-usage.ts',
+    find: 'sealed: basis.seals,',
+    replace: '',
+    description: 'Usage of open chunks is billed',
+  },
+  {
+    name: 'trust-another-server',
+    file: BATCH,
+    find: "if (!(await verifier.isSameServer())) return { outcome: 'behind' };",
+    replace: '',
+    description: 'Chunks that were compared before ClickHouse was started anew are taken to be there still',
+  },
+  {
+    name: 'unverified-chunks',
+    file: RATING,
+    find: 'if (mismatches.length > 0) return this.mismatch(mismatches);',
+    replace: '',
+    description: 'Usage is billed although ClickHouse does not hold what was sealed',
+  },
+  {
+    name: 'closed-before-lateness',
+    file: RATING,
+    find: 'const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, from.closedUpTo ?? Number.NEGATIVE_INFINITY);',
+    replace: 'const closedUpTo = Math.max(watermark, from.closedUpTo ?? Number.NEGATIVE_INFINITY);',
+    description: 'Windows are closed without waiting for late events',
+  },
+  {
+    name: 'advance-without-rating',
+    file: RATING,
+    find: "if (result.outcome === 'behind') return 'behind';",
+    replace: "if (result.outcome === 'behind') continue;",
+    description: 'The progress passes over subjects that were not rated',
+  },
+  {
+    name: 'due-forgotten',
+    file: RATING,
+    find: "if (outcome === 'behind' || outcome === 'mismatch') this.due.again();",
+    replace: '',
+    description: 'Flat prices that came due in a step that was given up are not charged',
+  },
+  {
+    name: 'open-windows-rated',
+    file: TOUCHED,
+    find: 'return closedUpTo - windowSizeMs[meter.window] + 1;',
+    replace: 'return closedUpTo + 1 - 0 * windowSizeMs[meter.window];',
+    description: 'A window is billed as soon as it has begun',
+  },
+  {
+    name: 'late-usage-forgotten',
+    file: TOUCHED,
+    find: 'if (grown.length > 0) await collect({ spans: closed, chunks: grown });',
+    replace: '',
+    description: 'Usage that comes after its window was billed is never billed',
+  },
+  {
+    name: 'first-new-chunk-forgotten',
+    file: TOUCHED,
+    find: 'fromChunk: nextChunkOf(from.sealVector, generation, partition),',
+    replace: 'fromChunk: nextChunkOf(from.sealVector, generation, partition) + 1,',
+    description: 'Late usage in the first chunk after the last step is never billed',
+  },
+  {
+    name: 'price-of-delta',
+    file: RATE,
+    find: 'cumulativeQuantity += quantity;',
+    replace: 'cumulativeQuantity = quantity;',
+    description: 'A window is priced by itself, not by what it adds to the period',
+  },
+  {
+    name: 'revision-reused',
+    file: RATE,
+    find: 'revision: before === undefined ? 0 : before.revision + 1,',
+    replace: 'revision: before === undefined ? 0 : before.revision,',
+    description: 'An adjustment has the key of the line item that it adjusts',
+  },
+  {
+    name: 'price-not-pinned',
+    file: 'domain/price-version.ts',
+    find: 'const isInEffect = effectiveAt <= periodStart;',
+    replace: 'const isInEffect = effectiveAt <= Number.MAX_SAFE_INTEGER;',
+    description: 'A price that changes within a period holds for all of it',
+  },
+  {
+    name: 'minimum-of-the-month',
+    file: 'rater/core/contributions.ts',
+    find: 'min: (before, window) => (before === null || window < before ? window : before),',
+    replace: 'min: (before, window) => (before === null || window > before ? window : before),',
+    description: 'A minimum over windows is their maximum',
+  },
+];
+
+/** The source with the bug. Throws where the line is not there exactly once. */
+export function mutated(source: string, { name, file, find, replace }: Mutant): string {
+  const lines = source.split('\n');
+  const at = lines.flatMap((line, i) => (line.trim() === find ? [i] : []));
+  if (at.length !== 1) throw new Error(`mutant ${name}: ${at.length} lines of ${file} read: ${find}`);
+  return lines.with(at[0]!, replace).join('\n');
+}
