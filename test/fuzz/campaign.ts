@@ -25,6 +25,10 @@ export interface CampaignOptions {
   readonly guided: number;
   readonly isOurs: (url: string) => boolean;
   readonly onProgress?: (executions: number) => void;
+  /** As soon as there is one: a campaign may take an hour. */
+  readonly onFinding?: (finding: Finding) => void;
+  /** Ends the campaign early, with what it came to. */
+  readonly signal?: AbortSignal;
 }
 
 export interface Finding {
@@ -45,6 +49,7 @@ export interface CampaignResult {
 const FINDINGS_MAX = 20;
 const SLOW_MS = 1_000;
 const BATCH = 2_000;
+const PAUSE_EVERY = 20_000;
 const GENERATE_OUT_OF = 8;
 
 class Campaign {
@@ -55,11 +60,13 @@ class Campaign {
   readonly corpus: Buffer[];
   readonly findings: Finding[] = [];
   private readonly known = new Set<string>();
+  private readonly onFinding: (finding: Finding) => void;
   executions = 0;
   slowestMs = 0;
 
-  constructor(target: FuzzTarget, seed: number) {
+  constructor(target: FuzzTarget, { seed, onFinding = () => {} }: CampaignOptions) {
     this.target = target;
+    this.onFinding = onFinding;
     this.random = new Random(seed);
     this.mutator = new Mutator(this.random, target.dictionary);
     this.corpus = target.seeds.map((input) => Buffer.from(input));
@@ -100,7 +107,9 @@ class Campaign {
     const key = `${error.slice(0, 24)}${place}`;
     if (this.known.has(key) || this.isOver) return;
     this.known.add(key);
-    this.findings.push({ error, input: Buffer.from(input) });
+    const finding = { error, input: Buffer.from(input) };
+    this.findings.push(finding);
+    this.onFinding(finding);
   }
 
   guide(coverage: Coverage, until: number): void {
@@ -138,7 +147,7 @@ class Campaign {
 
 export async function fuzz(target: FuzzTarget, options: CampaignOptions): Promise<CampaignResult> {
   const startedAt = performance.now();
-  const campaign = new Campaign(target, options.seed);
+  const campaign = new Campaign(target, options);
   let reached = 0;
   try {
     if (options.guided > 0) {
@@ -147,9 +156,12 @@ export async function fuzz(target: FuzzTarget, options: CampaignOptions): Promis
       ({ reached } = coverage);
       coverage.stop();
     } else for (const input of campaign.corpus) campaign.run(input);
-    while (campaign.executions < options.executions && !campaign.isOver) {
+    while (campaign.executions < options.executions && !campaign.isOver && options.signal?.aborted !== true) {
       campaign.run(campaign.next());
-      if (campaign.executions % 500_000 === 0) options.onProgress?.(campaign.executions);
+      if (campaign.executions % PAUSE_EVERY !== 0) continue;
+      options.onProgress?.(campaign.executions);
+      // A signal is only heard while nothing is executed.
+      await new Promise((resolve) => setImmediate(resolve));
     }
   } finally {
     await campaign.stop();

@@ -27,13 +27,24 @@ if (chosen.length === 0) throw new Error(`--target must be one of ${targets.map(
 const isOurs = (url: string): boolean =>
   /\/(?:domain|ingest|aggregator|platform)\//.test(url) && !url.includes('/node_modules/');
 
+// A campaign that is ended says what it came to; the ones after it are not begun.
+const stopped = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => stopped.abort());
+
 for (const target of chosen) {
+  if (stopped.signal.aborted) break;
   const result = await fuzz(target, {
     executions,
     seed,
     guided,
     isOurs,
-    onProgress: (count) => process.stderr.write(`${target.name}: ${count} executions\n`),
+    signal: stopped.signal,
+    onProgress: (count) => {
+      if (count % 500_000 === 0) process.stderr.write(`${target.name}: ${count} executions\n`);
+    },
+    onFinding: ({ error, input }) => {
+      process.stdout.write(`  input ${input.toString('base64')}\n  ${error.split('\n').slice(0, 8).join('\n  ')}\n`);
+    },
   });
   const tally = Object.entries(target.tally()).map(([what, count]) => `${count} ${what}`);
   process.stdout.write(
@@ -41,8 +52,5 @@ for (const target of chosen) {
       `${result.findings.length} findings; ${result.reached} characters of source reached, ${result.corpus} inputs kept, ` +
       `slowest ${result.slowestMs.toFixed(0)} ms; ${tally.join(', ')}\n`,
   );
-  for (const { error, input } of result.findings) {
-    process.stdout.write(`  input ${input.toString('base64')}\n  ${error.split('\n').slice(0, 8).join('\n  ')}\n`);
-  }
   if (result.findings.length > 0) process.exitCode = 1;
 }
