@@ -1,6 +1,6 @@
 // What happens while a store is away, on three brokers and under load: nothing accepted is lost, the gateway keeps accepting
 // or answers 503 with Retry-After, and the line has caught up soon after the store is back. Each scenario is run at full
-// length by `npm run test:faults -- --outages` and in short by outages.test.ts.
+// length by `npm run test:faults -- --outages`.
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApiReader } from '../../cli/demo/api-reader.ts';
 import { Random } from '../../cli/demo/random.ts';
