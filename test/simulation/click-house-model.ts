@@ -8,7 +8,8 @@ import { Network } from './network.ts';
 import { DAY } from './plan.ts';
 import type { Random } from './random.ts';
 import type { Process, Scheduler } from './scheduler.ts';
-import { parseSelect, type RowFilter } from './select.ts';
+import { type Bounds, parseSelect } from './select.ts';
+import { unitsOf } from './units.ts';
 
 export interface EventRow {
   readonly kind: 'event';
@@ -19,10 +20,8 @@ export interface EventRow {
   readonly epoch: number;
   readonly tenant: string;
   readonly id: string;
-  /** Latin-1 text of the bytes. */
-  readonly dedupKey: string;
-  readonly payloadHash: bigint;
-  readonly liveUntil: number;
+  /** The columns that the dedup index is rebuilt from. */
+  readonly indexed: readonly string[];
   readonly checksum: bigint;
 }
 
@@ -38,8 +37,8 @@ export interface RollUpRow {
   readonly subject: string;
   readonly windowStart: number;
   readonly groupValues: readonly string[];
-  /** Decimal text. */
-  readonly value: string;
+  /** In 10^-12. */
+  readonly value: bigint;
   readonly eventCount: number;
   /** Event time, T, offset, index: the order of a `latest` meter's values. */
   readonly latest: readonly [number, number, number, number];
@@ -76,110 +75,119 @@ interface Part {
   isLost: boolean;
 }
 
-/** Rows by key, each with all its versions in order of insertion. */
-type Versions<R extends Row> = Map<string, Stored<R>[]>;
-
-/** Rows of one partition of the log by bucket. */
-interface Shelf<R extends Row> {
-  readonly buckets: Map<number, Versions<R>>;
+/** Rows that lie together in the log (or in a chunk): a read need not look at all. */
+interface Bucket<R extends Row> {
+  /** By key, all versions of a row in order of insertion. */
+  readonly versions: Map<string, Stored<R>[]>;
 }
 
-/** Buckets to look into, both ends included. */
-export interface BucketRange {
+/** Places in the log (or chunks) to look at, both ends included. */
+export interface Places {
   readonly from: number;
   readonly to: number;
 }
 
+const EVERYWHERE: Places = { from: 0, to: Number.POSITIVE_INFINITY };
+
 /** The row that counts, of what had been inserted by `asOf`. `evenLost`: as if no part had been lost. */
 export function finalOf<R extends Row>(versions: readonly Stored<R>[], asOf: number, evenLost = false): R | null {
   let best: Stored<R> | null = null;
-  for (const stored of versions) {
+  for (let i = 0; i < versions.length; i++) {
+    const stored = versions[i]!;
     if ((stored.part.isLost && !evenLost) || stored.part.insertedAt > asOf) continue;
     if (best === null || stored.version >= best.version) best = stored;
   }
-  return best?.row ?? null;
+  return best === null ? null : best.row;
 }
 
 export class Table<R extends Row> {
-  private readonly byPartition = new Map<number, Shelf<R>>();
-  /** Rows that lie together in the log (or in a chunk) share a bucket, so that a read need not look at all. */
-  readonly bucketOf: (place: number) => number;
+  /** By partition of the log, then by the places they hold. */
+  private readonly buckets = new Map<number, Map<number, Bucket<R>>>();
+  private readonly placesShift: number;
+  private readonly placeOf: (row: R) => number;
 
-  constructor(bucketOf: (place: number) => number) {
-    this.bucketOf = bucketOf;
+  /** A bucket holds 2^placesShift places. */
+  constructor(placesShift: number, placeOf: (row: R) => number) {
+    this.placesShift = placesShift;
+    this.placeOf = placeOf;
   }
 
   add(partition: number, place: number, key: string, stored: Stored<R>): Stored<R>[] {
-    let shelf = this.byPartition.get(partition);
-    if (shelf === undefined) {
-      shelf = { buckets: new Map() };
-      this.byPartition.set(partition, shelf);
+    let ofPartition = this.buckets.get(partition);
+    if (ofPartition === undefined) {
+      ofPartition = new Map();
+      this.buckets.set(partition, ofPartition);
     }
-    const bucket = this.bucketOf(place);
-    let rows = shelf.buckets.get(bucket);
-    if (rows === undefined) {
-      rows = new Map();
-      shelf.buckets.set(bucket, rows);
+    const number = place >> this.placesShift;
+    let bucket = ofPartition.get(number);
+    if (bucket === undefined) {
+      bucket = { versions: new Map() };
+      ofPartition.set(number, bucket);
     }
-    let versions = rows.get(key);
-    if (versions === undefined) {
-      versions = [];
-      rows.set(key, versions);
+    const versions = bucket.versions.get(key);
+    if (versions !== undefined) {
+      versions.push(stored);
+      return versions;
     }
-    versions.push(stored);
-    return versions;
+    const first = [stored];
+    bucket.versions.set(key, first);
+    return first;
   }
 
-  private *versionsIn(partition: number, range: BucketRange | null): Iterable<Stored<R>[]> {
-    const shelf = this.byPartition.get(partition);
-    if (shelf === undefined) return;
-    if (range === null || range.to - range.from > shelf.buckets.size) {
-      for (const [bucket, rows] of shelf.buckets) {
-        if (range === null || (bucket >= range.from && bucket <= range.to)) yield* rows.values();
-      }
-      return;
-    }
-    for (let bucket = range.from; bucket <= range.to; bucket++) {
-      const rows = shelf.buckets.get(bucket);
-      if (rows !== undefined) yield* rows.values();
+  private eachIn(partition: number, { from, to }: Places, look: (versions: readonly Stored<R>[]) => void): void {
+    const ofPartition = this.buckets.get(partition);
+    if (ofPartition === undefined) return;
+    const first = from >> this.placesShift;
+    const last = to === Number.POSITIVE_INFINITY ? to : to >> this.placesShift;
+    if (last - first > ofPartition.size) {
+      for (const [number, bucket] of ofPartition) if (number >= first && number <= last) bucket.versions.forEach(look);
+    } else {
+      for (let number = first; number <= last; number++) ofPartition.get(number)?.versions.forEach(look);
     }
   }
 
   /** As FINAL gives them, of what had been inserted by `asOf`. */
-  final(partition: number, asOf: number, range: BucketRange | null = null, evenLost = false): R[] {
+  final(partition: number, asOf: number, places: Places = EVERYWHERE, evenLost = false): R[] {
     const found: R[] = [];
-    for (const versions of this.versionsIn(partition, range)) {
+    this.eachIn(partition, places, (versions) => {
       const row = finalOf(versions, asOf, evenLost);
-      if (row !== null) found.push(row);
-    }
+      if (row === null) return;
+      const place = this.placeOf(row);
+      if (place >= places.from && place <= places.to) found.push(row);
+    });
     return found;
   }
 
   /** Without FINAL: every version that no merge has taken away yet. */
-  all(partition: number, asOf: number, range: BucketRange | null = null): R[] {
+  all(partition: number, asOf: number, places: Places = EVERYWHERE): R[] {
     const found: R[] = [];
-    for (const versions of this.versionsIn(partition, range)) {
-      for (const { row, part } of versions) if (!part.isLost && part.insertedAt <= asOf) found.push(row);
-    }
+    this.eachIn(partition, places, (versions) => {
+      for (const { row, part } of versions) {
+        if (part.isLost || part.insertedAt > asOf) continue;
+        const place = this.placeOf(row);
+        if (place >= places.from && place <= places.to) found.push(row);
+      }
+    });
     return found;
   }
 
   partitions(): Iterable<number> {
-    return this.byPartition.keys();
+    return this.buckets.keys();
   }
 
   /** A merge keeps the last version of each key only, and writes it into one part with the others. */
   merge(into: Part, of: ReadonlySet<Part>): void {
-    for (const rows of [...this.byPartition.values()].flatMap(({ buckets }) => [...buckets.values()])) {
-      for (const versions of rows.values()) {
+    for (const partition of this.buckets.keys()) {
+      this.eachIn(partition, EVERYWHERE, (stored) => {
+        const versions = stored as Stored<R>[];
         const merging = versions.filter(({ part }) => of.has(part) && !part.isLost);
-        if (merging.length === 0) continue;
+        if (merging.length === 0) return;
         const best = merging.reduce((a, b) => (b.version >= a.version ? b : a));
         const at = versions.lastIndexOf(best);
         const kept = versions.filter((each, i) => i === at || !of.has(each.part));
         kept[kept.indexOf(best)] = { ...best, part: into };
         versions.splice(0, versions.length, ...kept);
-      }
+      });
     }
   }
 }
@@ -201,16 +209,55 @@ const utf8 = (latin1: string): string => {
 const textOf = (column: string): string => utf8(plain(column));
 const textsOf = (column: string): string[] => {
   const inner = column.slice(1, -1);
-  return inner === '' ? [] : [...inner.matchAll(/'((?:[^'\\]|\\.)*)'/g)].map((match) => textOf(match[1]!));
+  if (inner === '') return [];
+  if (!inner.includes('\\')) return inner.slice(1, -1).split("','").map(utf8);
+  return [...inner.matchAll(/'((?:[^'\\]|\\.)*)'/g)].map((match) => textOf(match[1]!));
 };
 const millisOf = (column: string): number => Date.parse(`${column.replace(' ', 'T')}Z`);
-const monthOf = (time: number): string => new Date(time).toISOString().slice(0, 7);
+
+const months = new Map<number, string>();
+
+/** The month of a time, as text. */
+function monthOf(time: number): string {
+  const day = Math.floor(time / DAY);
+  let month = months.get(day);
+  if (month === undefined) {
+    month = new Date(time).toISOString().slice(0, 7);
+    months.set(day, month);
+  }
+  return month;
+}
+
+/** A row of an insert: where each of its columns is. */
+type Positions = ReadonlyMap<string, number>;
+const positionsOfColumns = new Map<readonly string[], Positions>();
+
+function positionsOf(columns: readonly string[]): Positions {
+  let positions = positionsOfColumns.get(columns);
+  if (positions === undefined) {
+    positions = new Map(columns.map((column, i) => [column, i]));
+    positionsOfColumns.set(columns, positions);
+  }
+  return positions;
+}
+
+type BySubject = Map<string, Stored<RollUpRow>[][]>;
+
+interface RollUpsToRead {
+  readonly tenant: string | null;
+  readonly meter: string | null;
+  readonly subjects: readonly string[] | null;
+  readonly from: number;
+  readonly to: number;
+}
+
+const ROLL_UP_KEY = ['generation', 'chunk', 'tenant', 'meter', 'subject', 'window_start', 'group_values'];
 
 export class ClickHouseModel {
   readonly network: Network;
-  readonly events = new Table<EventRow>((offset) => offset >> 3);
-  readonly rollUps = new Table<RollUpRow>((chunk) => chunk);
-  readonly rejects = new Table<RejectRow>((offset) => offset >> 3);
+  readonly events = new Table<EventRow>(3, ({ offset }) => offset);
+  readonly rollUps = new Table<RollUpRow>(0, ({ chunk }) => chunk);
+  readonly rejects = new Table<RejectRow>(3, ({ offset }) => offset);
   private readonly scheduler: Scheduler;
   private readonly random: Random;
   private parts: Part[] = [];
@@ -221,7 +268,7 @@ export class ClickHouseModel {
   private partial = 0;
   private readonly byMeter = new Map<
     string,
-    { readonly tenant: string; readonly meter: string; readonly days: Map<number, Stored<RollUpRow>[][]> }
+    { readonly tenant: string; readonly meter: string; readonly days: Map<number, BySubject> }
   >();
   private crashes = 0;
   private hasLost = false;
@@ -311,11 +358,10 @@ export class ClickHouseModel {
   holds(seal: Seal): boolean {
     const { partition, chunk, startOffset, endOffset } = seal;
     const now = Number.POSITIVE_INFINITY;
-    const offsets = { from: this.events.bucketOf(startOffset), to: this.events.bucketOf(endOffset - 1) };
-    const isIn = (row: EventRow | RejectRow): boolean => row.offset >= startOffset && row.offset < endOffset;
+    const offsets = { from: startOffset, to: endOffset - 1 };
     const found = {
-      events: this.events.final(partition, now, offsets).filter(isIn),
-      rejects: this.rejects.final(partition, now, offsets).filter(isIn),
+      events: this.events.final(partition, now, offsets),
+      rejects: this.rejects.final(partition, now, offsets),
       rollUps: this.rollUps.final(partition, now, { from: chunk, to: chunk }),
     };
     return (['events', 'rejects', 'rollUps'] as const).every((table) => {
@@ -346,9 +392,11 @@ export class ClickHouseModel {
       sum[chunk]!.checksum += row.checksum;
     };
     const now = Number.POSITIVE_INFINITY;
-    for (const row of this.events.final(partition, now, null, evenLost)) add(sums.events, chunkAt(row.offset), row);
-    for (const row of this.rejects.final(partition, now, null, evenLost)) add(sums.rejects, chunkAt(row.offset), row);
-    for (const row of this.rollUps.final(partition, now, null, evenLost)) add(sums.rollUps, row.chunk, row);
+    for (const row of this.events.final(partition, now, EVERYWHERE, evenLost))
+      add(sums.events, chunkAt(row.offset), row);
+    for (const row of this.rejects.final(partition, now, EVERYWHERE, evenLost))
+      add(sums.rejects, chunkAt(row.offset), row);
+    for (const row of this.rollUps.final(partition, now, EVERYWHERE, evenLost)) add(sums.rollUps, row.chunk, row);
     for (const seal of seals) {
       for (const table of ['events', 'rejects', 'rollUps'] as const) {
         const { count, checksum } = sums[table][seal.chunk]!;
@@ -368,8 +416,8 @@ export class ClickHouseModel {
     return this.scheduler.now < this.staleUntil ? this.staleAsOf : Number.POSITIVE_INFINITY;
   }
 
-  /** Where the rows of a meter are that lie in one day. */
-  private dayOf(tenant: string, meter: string, windowStart: number): Stored<RollUpRow>[][] {
+  /** Where the rows of a meter and subject are that lie in one day. */
+  private dayOf({ tenant, meter, windowStart, subject }: RollUpRow): Stored<RollUpRow>[][] {
     const key = `${meter}/${tenant}`;
     let shelf = this.byMeter.get(key);
     if (shelf === undefined) {
@@ -377,25 +425,31 @@ export class ClickHouseModel {
       this.byMeter.set(key, shelf);
     }
     const day = Math.floor(windowStart / DAY);
-    let rows = shelf.days.get(day);
+    let bySubject = shelf.days.get(day);
+    if (bySubject === undefined) {
+      bySubject = new Map();
+      shelf.days.set(day, bySubject);
+    }
+    let rows = bySubject.get(subject);
     if (rows === undefined) {
       rows = [];
-      shelf.days.set(day, rows);
+      bySubject.set(subject, rows);
     }
     return rows;
   }
 
   /** The versions of the roll-ups of a tenant's meter (null: of all) with windows in these days and maybe around them. */
-  *rollUpVersions(
-    tenant: string | null,
-    meter: string | null,
-    from: number,
-    to: number,
-  ): Iterable<readonly Stored<RollUpRow>[]> {
+  rollUpVersions(
+    { tenant, meter, subjects, from, to }: RollUpsToRead,
+    look: (versions: readonly Stored<RollUpRow>[]) => void,
+  ): void {
     for (const shelf of this.byMeter.values()) {
       if ((tenant !== null && shelf.tenant !== tenant) || (meter !== null && shelf.meter !== meter)) continue;
-      for (const [day, rows] of shelf.days) {
-        if ((day + 1) * DAY > from && day * DAY < to) yield* rows;
+      for (const [day, bySubject] of shelf.days) {
+        if ((day + 1) * DAY <= from || day * DAY >= to) continue;
+        for (const [subject, rows] of bySubject) {
+          if (subjects === null || subjects.includes(subject)) rows.forEach(look);
+        }
       }
     }
   }
@@ -454,7 +508,7 @@ export class ClickHouseModel {
       if (part !== null) this.parts.push(part);
       return part;
     };
-    const at = new Map(columns.map((column, i) => [column, i]));
+    const at = positionsOf(columns);
     let start = 0;
     while (start < text.length) {
       const end = text.indexOf('\n', start);
@@ -484,8 +538,9 @@ export class ClickHouseModel {
       case 'usage_events': {
         const part = partOf(cell('accepted_at').slice(0, 7));
         if (part === null) return;
-        const dedupKey = plain(cell('dedup_key'));
+        const dedupKey = Buffer.from(plain(cell('dedup_key')), 'latin1');
         const payloadHash = BigInt(cell('payload_hash'));
+        const liveUntil = Math.max(millisOf(cell('accepted_at')), millisOf(cell('event_time')));
         const row: EventRow = {
           kind: 'event',
           ...place(),
@@ -493,10 +548,14 @@ export class ClickHouseModel {
           index: number('index'),
           tenant: textOf(cell('tenant')),
           id: textOf(cell('id')),
-          dedupKey,
-          payloadHash,
-          liveUntil: Math.max(millisOf(cell('accepted_at')), millisOf(cell('event_time'))),
-          checksum: Buffer.from(dedupKey, 'latin1').readBigUInt64LE(0) ^ payloadHash,
+          indexed: [
+            dedupKey.toString('hex').toUpperCase(),
+            String(payloadHash),
+            String(liveUntil),
+            cell('offset'),
+            cell('epoch'),
+          ],
+          checksum: dedupKey.readBigUInt64LE(0) ^ payloadHash,
         };
         this.events.add(row.partition, row.offset, `${row.generation}/${row.offset}/${row.index}`, {
           row,
@@ -519,7 +578,7 @@ export class ClickHouseModel {
           subject: textOf(cell('subject')),
           windowStart,
           groupValues: textsOf(cell('group_values')),
-          value: cell('value'),
+          value: unitsOf(cell('value')),
           eventCount: number('event_count'),
           latest: [
             number('latest_event_time'),
@@ -530,12 +589,10 @@ export class ClickHouseModel {
           uniqueValues: textsOf(cell('unique_values')),
           checksum: BigInt(cell('row_hash')),
         };
-        const key = JSON.stringify([
-          ...[row.generation, row.chunk, row.tenant, row.meter, row.subject, row.windowStart],
-          ...row.groupValues,
-        ]);
+        // The columns that name a row, as they stand in the body: no two texts of one row differ there.
+        const key = ROLL_UP_KEY.map(cell).join('\t');
         const versions = this.rollUps.add(row.partition, row.chunk, key, { row, version: row.version, part });
-        if (versions.length === 1) this.dayOf(row.tenant, row.meter, windowStart).push(versions);
+        if (versions.length === 1) this.dayOf(row).push(versions);
         return;
       }
       case 'event_rejects': {
@@ -567,14 +624,15 @@ export class ClickHouseModel {
   }
 
   private select(sql: string, params: Readonly<Record<string, unknown>>): unknown[] {
-    const { table, isFinal, columns, filter } = parseSelect(sql);
+    const { table, isFinal, columns, boundsOf } = parseSelect(sql);
+    const bounds = boundsOf(params);
     const asOf = this.asOf();
     const rows =
       table === 'usage_events'
-        ? this.found(this.events, isFinal, filter, params, asOf)
+        ? found(this.events, isFinal, bounds, asOf)
         : table === 'usage_rollups'
-          ? this.found(this.rollUps, isFinal, filter, params, asOf)
-          : this.found(this.rejects, isFinal, filter, params, asOf);
+          ? found(this.rollUps, isFinal, bounds, asOf)
+          : found(this.rejects, isFinal, bounds, asOf);
     if (columns === 'count and checksum') {
       let checksum = 0n;
       for (const row of rows) checksum += row.checksum;
@@ -582,31 +640,19 @@ export class ClickHouseModel {
     }
     const events = rows as EventRow[];
     events.sort((a, b) => a.offset - b.offset || a.index - b.index);
-    return events.map((row) => [
-      Buffer.from(row.dedupKey, 'latin1').toString('hex').toUpperCase(),
-      row.payloadHash.toString(),
-      String(row.liveUntil),
-      String(row.offset),
-      String(row.epoch),
-    ]);
+    return events.map(({ indexed }) => indexed);
   }
+}
 
-  private found<R extends Row>(
-    table: Table<R>,
-    isFinal: boolean,
-    filter: RowFilter,
-    params: Readonly<Record<string, unknown>>,
-    asOf: number,
-  ): R[] {
-    const found: R[] = [];
-    const keep = filter(params);
-    const range = filter.rangeOf(params);
-    const buckets = range && { from: table.bucketOf(range.from), to: table.bucketOf(range.to) };
-    for (const partition of table.partitions()) {
-      if (filter.isByPartition && partition !== params.partition) continue;
-      const rows = isFinal ? table.final(partition, asOf, buckets) : table.all(partition, asOf, buckets);
-      for (const row of rows) if (keep(row as unknown as Record<string, number>)) found.push(row);
+function found<R extends Row>(table: Table<R>, isFinal: boolean, bounds: Bounds, asOf: number): readonly R[] {
+  const { generation, partition, place, epoch } = bounds;
+  const rows: R[] = [];
+  for (const each of table.partitions()) {
+    if (each < partition.from || each > partition.to) continue;
+    for (const row of isFinal ? table.final(each, asOf, place) : table.all(each, asOf, place)) {
+      if (row.epoch < epoch.from || row.epoch > epoch.to) continue;
+      if (row.generation >= generation.from && row.generation <= generation.to) rows.push(row);
     }
-    return found;
   }
+  return rows;
 }

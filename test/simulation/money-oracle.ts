@@ -5,9 +5,10 @@ import { nextChunkOf, type SealVector } from '../../platform/usage-store/seal-ve
 import type { BillingPeriod } from '../../rater/billing-period-store.ts';
 import type { Plan } from './plan.ts';
 import type { PostgresModel } from './postgres-model.ts';
-import type { Rated, RatingModel } from './rating-model.ts';
+import type { Rated, RatingModel, StoredItem } from './rating-model.ts';
 import { mergedValue } from './store-check.ts';
-import { type Reading, type UsageOracle, unitsOf, Violation } from './usage-oracle.ts';
+import { unitsOf } from './units.ts';
+import { type Reading, type UsageOracle, Violation } from './usage-oracle.ts';
 
 const ONE = 1_000_000_000_000n;
 const GENERATION = 1;
@@ -26,6 +27,7 @@ export class MoneyOracle {
   private readonly rating: RatingModel;
   private readonly postgres: PostgresModel;
   private readonly seen = new Map<string, BillingPeriod>();
+  private readonly amounts = new Map<StoredItem, bigint>();
   checks = 0;
 
   constructor(plan: Plan, usage: UsageOracle, rating: RatingModel, postgres: PostgresModel) {
@@ -163,8 +165,9 @@ export class MoneyOracle {
     this.checks++;
     const amounts = new Map<string, bigint>();
     const quantities = new Map<string, bigint>();
-    for (const { price, item } of this.rating.itemsOf(period)) {
-      amounts.set(price, (amounts.get(price) ?? 0n) + scaled(item.amount.toString()));
+    for (const line of this.rating.itemsOf(period)) {
+      const { price, item } = line;
+      amounts.set(price, (amounts.get(price) ?? 0n) + this.amountOf(line));
       quantities.set(price, (quantities.get(price) ?? 0n) + item.quantity);
     }
     const catalog = this.usage.catalog(period.catalogVersion);
@@ -191,6 +194,15 @@ export class MoneyOracle {
     }
   }
 
+  private amountOf(line: StoredItem): bigint {
+    let amount = this.amounts.get(line);
+    if (amount === undefined) {
+      amount = scaled(line.item.amount.toString());
+      this.amounts.set(line, amount);
+    }
+    return amount;
+  }
+
   private windowOf(meter: string): number {
     for (const { meters } of this.usage.versions) {
       const found = meters.find(({ slug }) => slug === meter);
@@ -201,19 +213,19 @@ export class MoneyOracle {
 
   private quantityOf(period: BillingPeriod, price: Price, { vector, closedUpTo, watermark }: View): bigint {
     const { tenant, subject, periodStart, periodEnd, subscriptionStart } = period;
-    const readings = this.usage.readingsBySubject.get(JSON.stringify([tenant, subject])) ?? [];
     const isIn = ({ windowStart, partition, chunk }: Reading): boolean =>
       windowStart >= periodStart && windowStart < periodEnd && chunk < nextChunkOf(vector, GENERATION, partition);
     if (price.model === 'flat') {
       if (periodEnd === periodStart || watermark < periodStart) return 0n;
+      const readings = this.usage.readingsBySubject.get(JSON.stringify([tenant, subject])) ?? [];
       return subscriptionStart !== null || readings.some(isIn) ? ONE : 0n;
     }
     const catalog = this.usage.catalog(period.catalogVersion);
     const meter = catalog.meters.find(({ slug }) => slug === price.meter)!;
     const windowSize = windowMs[meter.window]!;
+    const readings = this.usage.readingsByMeter.get(JSON.stringify([tenant, subject, meter.slug])) ?? [];
     const counted = readings.filter(
       (reading) =>
-        reading.meter === meter.slug &&
         isIn(reading) &&
         reading.windowStart + windowSize <= closedUpTo &&
         meter.dimensions.every(

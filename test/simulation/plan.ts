@@ -81,6 +81,8 @@ export interface Plan {
   readonly slotMs: number;
   readonly horizonMs: number;
   readonly allowedLatenessMs: number;
+  readonly flushIntervalMs: number;
+  readonly tickIntervalMs: number;
 }
 
 const weights: Readonly<Record<FaultKind, number>> = {
@@ -123,6 +125,8 @@ export function planOf(random: Random): Plan {
     slotMs: rules.pick([4, 8, 12]) * HOUR,
     horizonMs,
     allowedLatenessMs: rules.pick([0, 10 * 60_000, 2 * HOUR]),
+    flushIntervalMs: rules.pick([5_000, 60_000, HOUR]),
+    tickIntervalMs: rules.pick([2, 3, 5]) * HOUR,
   };
 }
 

@@ -14,7 +14,6 @@ import { type ClickHouseModel, finalOf, type RollUpRow } from './click-house-mod
 import { TENANTS } from './plan.ts';
 import type { PostgresModel, Statements } from './postgres-model.ts';
 import type { Process } from './scheduler.ts';
-import { unitsOf } from './usage-oracle.ts';
 
 const GENERATION = 1;
 
@@ -39,6 +38,7 @@ export class RatingModel {
   /** By period. */
   readonly items = new Map<string, StoredItem[]>();
   private readonly itemKeys = new Set<string>();
+  private readonly writtenPrices = new Map<StoredItem, { readonly lines: number; readonly price: WrittenPrice }>();
   onRated: (rated: Rated) => void = () => {};
 
   constructor(postgres: PostgresModel, clickhouse: ClickHouseModel) {
@@ -147,12 +147,12 @@ export class RatingModel {
         read('query', (asOf) => {
           const found = new Set<string>();
           const isSealed = sealedRows(sealed);
-          for (const versions of clickhouse.rollUpVersions(tenant, null, from, to)) {
+          clickhouse.rollUpVersions({ tenant, meter: null, subjects, from, to }, (versions) => {
             const { subject, windowStart } = versions[0]!.row;
-            if (windowStart < from || windowStart >= to || !subjects.includes(subject) || found.has(subject)) continue;
+            if (windowStart < from || windowStart >= to || found.has(subject)) return;
             const row = finalOf(versions, asOf);
             if (row !== null && isSealed(row)) found.add(subject);
-          }
+          });
           return [...found];
         }),
       inRating: (work) => {
@@ -187,9 +187,9 @@ export class RatingModel {
       if (chunks !== null) return [...found.values()];
       for (const { meter, from, to } of spans) {
         if (to <= from) continue;
-        for (const versions of this.clickhouse.rollUpVersions(null, meter, from, to)) {
+        this.clickhouse.rollUpVersions({ tenant: null, meter, subjects: null, from, to }, (versions) => {
           for (const { row, part } of versions) if (!part.isLost && part.insertedAt <= asOf) look(row);
-        }
+        });
       }
       return [...found.values()];
     });
@@ -197,24 +197,26 @@ export class RatingModel {
   }
 
   /** The rows of a selection, as FINAL and then its conditions give them. */
-  private *selected(selection: UsageSelection, asOf: number): Iterable<RollUpRow> {
-    const { tenant, meter, from, to, subjects, filters = [], sealed } = selection;
+  private selected(selection: UsageSelection, asOf: number): RollUpRow[] {
+    const { tenant, meter, from, to, filters = [], sealed } = selection;
+    const subjects = selection.subjects === undefined || selection.subjects.length === 0 ? null : selection.subjects;
     const isSealed = sealed === undefined ? () => true : sealedRows(sealed);
-    for (const versions of this.clickhouse.rollUpVersions(tenant, meter.slug, from, to)) {
+    const found: RollUpRow[] = [];
+    this.clickhouse.rollUpVersions({ tenant, meter: meter.slug, subjects, from, to }, (versions) => {
       // What names a row is the same in all its versions.
-      const { windowStart, subject, groupValues } = versions[0]!.row;
-      if (windowStart < from || windowStart >= to) continue;
-      if (subjects !== undefined && subjects.length > 0 && !subjects.includes(subject)) continue;
-      if (filters.some(({ dimension, values }) => !values.includes(groupValues[dimension]!))) continue;
+      const { windowStart, groupValues } = versions[0]!.row;
+      if (windowStart < from || windowStart >= to) return;
+      for (const { dimension, values } of filters) if (!values.includes(groupValues[dimension]!)) return;
       const row = finalOf(versions, asOf);
-      if (row !== null && isSealed(row)) yield row;
-    }
+      if (row !== null && isSealed(row)) found.push(row);
+    });
+    return found;
   }
 
   private usage(selection: UsageSelection, asOf: number) {
     const groups = new Map<string, RollUpRow[]>();
     for (const row of this.selected(selection, asOf)) {
-      const key = keyText(row.windowStart, row.subject);
+      const key = `${row.windowStart}/${row.subject}`;
       const rows = groups.get(key);
       if (rows === undefined) groups.set(key, [row]);
       else rows.push(row);
@@ -310,25 +312,32 @@ export class RatingModel {
         else lines.push(line);
       }
       for (const [price, lines] of byPrice) {
-        const windows = new Map<number, WrittenPrice['windows'][number]>();
-        let amount = Decimal.zero;
-        for (const { item } of lines) {
-          const before = windows.get(item.windowStart);
-          amount = amount.plus(item.amount);
-          windows.set(item.windowStart, {
-            windowStart: item.windowStart,
-            windowEnd: Math.max(before?.windowEnd ?? 0, item.windowEnd),
-            quantity: (before?.quantity ?? 0n) + item.quantity,
-            revision: Math.max(before?.revision ?? 0, item.revision),
-          });
-        }
-        prices.set(keyText(period.tenant, period.subject, period.periodStart, price), {
-          windows: [...windows.values()],
-          amount,
-        });
+        prices.set(keyText(period.tenant, period.subject, period.periodStart, price), this.writtenPrice(lines));
       }
     }
     return prices;
+  }
+
+  /** Line items are never changed, so what as many of them came to before they come to now. */
+  private writtenPrice(lines: readonly StoredItem[]): WrittenPrice {
+    const first = lines[0]!;
+    const before = this.writtenPrices.get(first);
+    if (before?.lines === lines.length) return before.price;
+    const windows = new Map<number, WrittenPrice['windows'][number]>();
+    let amount = Decimal.zero;
+    for (const { item } of lines) {
+      const window = windows.get(item.windowStart);
+      amount = amount.plus(item.amount);
+      windows.set(item.windowStart, {
+        windowStart: item.windowStart,
+        windowEnd: Math.max(window?.windowEnd ?? 0, item.windowEnd),
+        quantity: (window?.quantity ?? 0n) + item.quantity,
+        revision: Math.max(window?.revision ?? 0, item.revision),
+      });
+    }
+    const price = { windows: [...windows.values()], amount };
+    this.writtenPrices.set(first, { lines: lines.length, price });
+    return price;
   }
 }
 
@@ -348,14 +357,15 @@ function sealedRows({ vector, epochSteps }: Pick<Seals, 'vector' | 'epochSteps'>
     const steps = byPartition.get(partition) ?? [];
     const first = steps[0];
     if (first === undefined || epoch < first.epoch) return false;
-    return !steps.some((step) => chunk >= step.fromChunk && epoch < step.epoch);
+    for (const step of steps) if (chunk >= step.fromChunk && epoch < step.epoch) return false;
+    return true;
   };
 }
 
 const byValue = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function merged(meter: Meter, rows: readonly RollUpRow[]): bigint {
-  const values = rows.map(({ value }) => unitsOf(value));
+  const values = rows.map(({ value }) => value);
   switch (meter.aggregation) {
     case 'sum':
     case 'count':
@@ -366,7 +376,7 @@ function merged(meter: Meter, rows: readonly RollUpRow[]): bigint {
       return values.sort(byValue)[0]!;
     case 'latest': {
       const last = rows.reduce((a, b) => (isAfter(b, a) ? b : a));
-      return unitsOf(last.value);
+      return last.value;
     }
     case 'unique':
       return BigInt(new Set(rows.flatMap(({ uniqueValues }) => uniqueValues)).size) * 1_000_000_000_000n;

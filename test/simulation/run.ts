@@ -1,6 +1,6 @@
 // One run of a plan, and what is known about it afterwards.
 import type { Plan } from './plan.ts';
-import { World } from './world.ts';
+import { type RunOptions, World } from './world.ts';
 
 export interface RunResult {
   /** Null: every invariant held. */
@@ -11,7 +11,7 @@ export interface RunResult {
   readonly figures: Readonly<Record<string, number>>;
 }
 
-export async function runPlan(plan: Plan, options: { readonly trace?: boolean } = {}): Promise<RunResult> {
+export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<RunResult> {
   const world = new World(plan, options);
   let failure: Error | null = null;
   try {

@@ -2,19 +2,17 @@
 // `column op {param:Type}` joined by AND, and one of two lists of columns. So what the simulation runs is the text that
 // ClickHouse runs: a forgotten FINAL or a condition left out does there what it would do in production.
 
-export interface RowFilter {
-  (params: Readonly<Record<string, unknown>>): (row: Readonly<Record<string, number>>) => boolean;
-  /** Whether rows of one partition of the log only are asked for. */
-  isByPartition: boolean;
-  /** Bounds, both included, of the offsets or chunks that are asked for; null: none. The filter still decides. */
-  rangeOf(params: Readonly<Record<string, unknown>>): { readonly from: number; readonly to: number } | null;
-}
+/** `place` is the offset of an event or reject, and the chunk of a roll-up. */
+type Column = 'generation' | 'partition' | 'place' | 'epoch';
+
+/** Of each column the least and the greatest value that is asked for. */
+export type Bounds = Readonly<Record<Column, { readonly from: number; readonly to: number }>>;
 
 export interface Select {
   readonly table: string;
   readonly isFinal: boolean;
   readonly columns: 'count and checksum' | 'index';
-  readonly filter: RowFilter;
+  boundsOf(params: Readonly<Record<string, unknown>>): Bounds;
 }
 
 const parsed = new Map<string, Select>();
@@ -51,45 +49,32 @@ function parse(sql: string): Select {
   const conditions = where.split(' AND ').map((text) => {
     const condition = CONDITION.exec(text.trim());
     if (condition === null) throw new Error(`the simulation can't read this condition: ${text}`);
-    const [, column, operator, param] = condition as unknown as [string, string, string, string];
-    return { column, operator, param };
+    const [, name, operator, param] = condition as unknown as [string, string, string, string];
+    return { column: columnOf(table, name), operator, param };
   });
-  const filter = ((params: Readonly<Record<string, unknown>>) => {
-    const bound = conditions.map(({ column, operator, param }) => {
-      if (params[param] === undefined) throw new Error(`no value for {${param}}`);
-      return { column, operator, value: Number(params[param]) };
-    });
-    return (row: Readonly<Record<string, number>>): boolean => {
-      for (const { column, operator, value } of bound) if (!holds(row[column]!, operator, value)) return false;
-      return true;
-    };
-  }) as RowFilter;
-  filter.isByPartition = conditions.some(({ column, operator }) => column === 'partition' && operator === '=');
-  filter.rangeOf = (params) => {
-    let from = 0;
-    let to = Number.POSITIVE_INFINITY;
+  const boundsOf = (params: Readonly<Record<string, unknown>>): Bounds => {
+    const bounds = { generation: all(), partition: all(), place: all(), epoch: all() };
     for (const { column, operator, param } of conditions) {
-      if (column !== 'offset' && column !== 'chunk') continue;
-      const value = Number(params[param]);
-      if (operator !== '<' && operator !== '<=') from = Math.max(from, value);
-      if (operator !== '>' && operator !== '>=') to = Math.min(to, value);
+      if (params[param] === undefined) throw new Error(`no value for {${param}}`);
+      narrow(bounds[column], operator, Number(params[param]));
     }
-    return to === Number.POSITIVE_INFINITY ? null : { from, to };
+    return bounds;
   };
-  return { table, isFinal: final !== undefined, columns: isIndex ? 'index' : 'count and checksum', filter };
+  return { table, isFinal: final !== undefined, columns: isIndex ? 'index' : 'count and checksum', boundsOf };
 }
 
-function holds(left: number, operator: string, right: number): boolean {
-  switch (operator) {
-    case '=':
-      return left === right;
-    case '<':
-      return left < right;
-    case '<=':
-      return left <= right;
-    case '>':
-      return left > right;
-    default:
-      return left >= right;
-  }
+function columnOf(table: string, name: string): Column {
+  if (name === 'generation' || name === 'partition' || name === 'epoch') return name;
+  if (name === (table === 'usage_rollups' ? 'chunk' : 'offset')) return 'place';
+  throw new Error(`the simulation has no column ${name} of ${table}`);
+}
+
+const all = (): { from: number; to: number } => ({ from: 0, to: Number.POSITIVE_INFINITY });
+
+/** Every column holds whole numbers. */
+function narrow(bound: { from: number; to: number }, operator: string, value: number): void {
+  if (operator === '=' || operator === '>=') bound.from = Math.max(bound.from, value);
+  if (operator === '=' || operator === '<=') bound.to = Math.min(bound.to, value);
+  if (operator === '>') bound.from = Math.max(bound.from, value + 1);
+  if (operator === '<') bound.to = Math.min(bound.to, value - 1);
 }

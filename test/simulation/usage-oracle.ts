@@ -6,6 +6,7 @@ import type { Catalog } from '../../domain/catalog.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import type { ClientEvent, Plan } from './plan.ts';
+import { unitsOf } from './units.ts';
 
 export class Violation extends Error {
   constructor(invariant: string, message: string) {
@@ -36,6 +37,8 @@ export interface Reading {
   readonly quantity: bigint;
   readonly text: string;
   readonly order: readonly [number, number, number, number];
+  /** Names the roll-up it belongs to. */
+  readonly rollUp: string;
 }
 
 interface ReferenceChunk {
@@ -48,6 +51,7 @@ interface ReferenceChunk {
   readonly accepted: { readonly offset: number; readonly index: number; readonly event: UsageEvent }[];
   readonly rejected: { readonly offset: number; readonly index: number; readonly outcome: Outcome }[];
   readonly readings: Reading[];
+  readonly rollUps: Set<string>;
 }
 
 interface ReferencePartition {
@@ -62,12 +66,6 @@ interface ReferencePartition {
 
 const windowMs: Readonly<Record<string, number>> = { '1m': 60e3, '15m': 900e3, '1h': 3600e3, '1d': 86400e3 };
 
-/** 10^-12 units of a plain decimal. */
-export function unitsOf(value: unknown): bigint {
-  const [integer = '0', fraction = ''] = String(value).split('.');
-  return BigInt(integer + fraction.padEnd(12, '0'));
-}
-
 export class UsageOracle {
   private readonly plan: Plan;
   private readonly catalogs: Catalog[] = [];
@@ -75,10 +73,14 @@ export class UsageOracle {
   private readonly contents = new Map<Buffer, Content>();
   /** Which client's event an admitted one is. */
   private readonly origins = new Map<UsageEvent, ClientEvent>();
+  private readonly payloads = new Map<ClientEvent, string>();
+  private readonly data = new Map<ClientEvent, string>();
   private readonly inLog = new Set<UsageEvent>();
   private readonly partitionOfKey = new Map<string, number>();
   /** By [tenant, subject] as JSON. */
   readonly readingsBySubject = new Map<string, Reading[]>();
+  /** By [tenant, subject, meter] as JSON. */
+  readonly readingsByMeter = new Map<string, Reading[]>();
   acknowledged = 0;
   readonly counts: Record<Outcome, number> = { accepted: 0, duplicate: 0, conflict: 0, too_late: 0, poison: 0 };
   private publishedWatermark = Number.NEGATIVE_INFINITY;
@@ -110,7 +112,7 @@ export class UsageOracle {
       event.subject === sent.subject &&
       event.timeGiven === (sent.time !== undefined) &&
       (sent.time === undefined || event.eventTime === Date.parse(sent.time)) &&
-      event.data === JSON.stringify(sent.data);
+      event.data === this.dataOf(sent);
     if (!isSame)
       throw new Violation(
         'I6',
@@ -119,9 +121,8 @@ export class UsageOracle {
     this.origins.set(event, sent);
   }
 
-  written(value: Buffer, content: Content): Buffer {
+  written(value: Buffer, content: Content): void {
     this.contents.set(value, content);
-    return value;
   }
 
   appended(partition: number, record: LogRecord): void {
@@ -170,7 +171,7 @@ export class UsageOracle {
       catalogVersion: chunk.catalogVersion,
       events: chunk.accepted.length,
       rejects: chunk.rejected.length,
-      rollUps: new Set(chunk.readings.map(rollUpKey)).size,
+      rollUps: chunk.rollUps.size,
       outcomes: print(chunk.outcomes),
     };
     const found = {
@@ -207,11 +208,6 @@ export class UsageOracle {
     return this.catalogs;
   }
 
-  /** One past the last record. */
-  endOffset(partition: number): number {
-    return (this.partitions[partition]!.records.at(-1)?.offset ?? -1) + 1;
-  }
-
   private decideAll(partition: number): void {
     const state = this.partitions[partition]!;
     while (state.decided < state.records.length) this.decide(partition, state, state.records[state.decided++]!);
@@ -237,6 +233,7 @@ export class UsageOracle {
         accepted: [],
         rejected: [],
         readings: [],
+        rollUps: new Set(),
       };
       state.chunks.push(chunk);
     }
@@ -280,12 +277,7 @@ export class UsageOracle {
   ): Outcome {
     const sent = this.origins.get(event)!;
     const key = keyOf(event);
-    const payload = JSON.stringify([
-      sent.type,
-      sent.subject,
-      sent.time ?? null,
-      Object.entries(sent.data).sort(([a], [b]) => (a < b ? -1 : 1)),
-    ]);
+    const payload = this.payloadOf(sent);
     const horizonStart = now - this.plan.horizonMs;
     const known = state.keys.get(key);
     // A key lives on whole seconds, rounded in favour of living.
@@ -296,12 +288,40 @@ export class UsageOracle {
     const readings = this.read(partition, chunk, state.catalogVersion, event, sent, offset, index, now);
     if (readings === null) return 'poison';
     state.keys.set(key, { payload, liveUntil: Math.max(now, event.eventTime) });
-    chunk.readings.push(...readings);
+    for (const reading of readings) {
+      chunk.readings.push(reading);
+      chunk.rollUps.add(reading.rollUp);
+    }
     const subject = JSON.stringify([event.tenant, sent.subject]);
     const ofSubject = this.readingsBySubject.get(subject);
     if (ofSubject === undefined) this.readingsBySubject.set(subject, [...readings]);
     else ofSubject.push(...readings);
+    for (const reading of readings) {
+      const meter = JSON.stringify([event.tenant, sent.subject, reading.meter]);
+      const ofMeter = this.readingsByMeter.get(meter);
+      if (ofMeter === undefined) this.readingsByMeter.set(meter, [reading]);
+      else ofMeter.push(reading);
+    }
     return 'accepted';
+  }
+
+  private dataOf(sent: ClientEvent): string {
+    let data = this.data.get(sent);
+    if (data === undefined) {
+      data = JSON.stringify(sent.data);
+      this.data.set(sent, data);
+    }
+    return data;
+  }
+
+  private payloadOf(sent: ClientEvent): string {
+    let payload = this.payloads.get(sent);
+    if (payload === undefined) {
+      const data = Object.entries(sent.data).sort(([a], [b]) => (a < b ? -1 : 1));
+      payload = JSON.stringify([sent.type, sent.subject, sent.time ?? null, data]);
+      this.payloads.set(sent, payload);
+    }
+    return payload;
   }
 
   /** Null: it can't be metered. */
@@ -324,14 +344,17 @@ export class UsageOracle {
         if (meter.required) return null;
         continue;
       }
+      const windowStart = event.eventTime - (event.eventTime % windowMs[meter.window]!);
+      const groups = meter.dimensions.map(({ path }) => String(sent.data[path[0]!] ?? ''));
       readings.push({
         partition,
         chunk: chunk.chunk,
         tenant: event.tenant,
         meter: meter.slug,
         subject: sent.subject,
-        windowStart: event.eventTime - (event.eventTime % windowMs[meter.window]!),
-        groups: meter.dimensions.map(({ path }) => String(sent.data[path[0]!] ?? '')),
+        windowStart,
+        groups,
+        rollUp: rollUpKey(event.tenant, meter.slug, sent.subject, windowStart, groups),
         quantity: meter.aggregation === 'unique' ? 0n : unitsOf(value),
         text: String(value),
         order: [event.eventTime, now, offset, index],
@@ -342,8 +365,13 @@ export class UsageOracle {
 }
 
 const keyOf = (event: UsageEvent): string => JSON.stringify([event.tenant, event.source, event.id]);
-export const rollUpKey = ({ tenant, meter, subject, windowStart, groups }: Reading): string =>
-  JSON.stringify([tenant, meter, subject, windowStart, ...groups]);
+export const rollUpKey = (
+  tenant: string,
+  meter: string,
+  subject: string,
+  windowStart: number,
+  groups: readonly string[],
+): string => JSON.stringify([tenant, meter, subject, windowStart, ...groups]);
 
 const print = (byTenant: ReadonlyMap<string, Readonly<Record<Outcome, number>>>): string =>
   [...byTenant]

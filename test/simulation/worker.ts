@@ -35,7 +35,7 @@ const { values: options } = parseArgs({
 async function runTwice(plan: Plan): Promise<RunResult> {
   const result = await runPlan(plan);
   if (options.once || result.failure !== null) return result;
-  const again = await runPlan(plan);
+  const again = await runPlan(plan, { unwatched: true });
   if (again.failure !== null) return again;
   if (again.traceHash === result.traceHash) return result;
   return { ...result, failure: new Error(`two runs differ: ${result.traceHash} and ${again.traceHash}`) };
