@@ -83,6 +83,7 @@ export interface Plan {
   readonly allowedLatenessMs: number;
   readonly flushIntervalMs: number;
   readonly tickIntervalMs: number;
+  readonly ratingIntervalMs: number;
 }
 
 const weights: Readonly<Record<FaultKind, number>> = {
@@ -115,7 +116,7 @@ export function planOf(random: Random): Plan {
   const rules = random.fork('rules');
   const horizonMs = rules.int(24, 60) * HOUR;
   // Clients are busy now and then, so that what they do at once meets itself and the faults.
-  const busy = Array.from({ length: 70 }, () => rules.int(STARTS_AT + 60_000, ENDS_AT - HOUR)).sort((a, b) => a - b);
+  const busy = Array.from({ length: 40 }, () => rules.int(STARTS_AT + 60_000, ENDS_AT - HOUR)).sort((a, b) => a - b);
   return {
     seed: random.seed,
     requests: requestsOf(random.fork('requests'), busy, horizonMs),
@@ -127,6 +128,7 @@ export function planOf(random: Random): Plan {
     allowedLatenessMs: rules.pick([0, 10 * 60_000, 2 * HOUR]),
     flushIntervalMs: rules.pick([5_000, 60_000, HOUR]),
     tickIntervalMs: rules.pick([2, 3, 5]) * HOUR,
+    ratingIntervalMs: rules.pick([7, 12, 20]) * HOUR,
   };
 }
 
@@ -169,7 +171,7 @@ function requestsOf(random: Random, busy: readonly number[], horizonMs: number):
       // Clients that send at the same moment share a batch of the gateway.
       const at = start + random.pick([0, 2, 2, 3, 5, 5, 200, random.int(0, 20_000)]);
       const tenant = random.pick(TENANTS);
-      const events = Array.from({ length: random.spread(1, 40) }, () => newEvent(random, at, `e${id++}`, horizonMs));
+      const events = Array.from({ length: random.spread(1, 120) }, () => newEvent(random, at, `e${id++}`, horizonMs));
       add(at, tenant, events);
       for (const event of events) sent.push({ tenant, event, at });
       // Sent twice at once, by way of two gateways; or again at any time, up to when its key is long dead.

@@ -1,5 +1,5 @@
-// A few seeds of the simulation, run twice with equal traces, and that each mutant has a line to change. Many seeds are
-// `npm run test:simulation`.
+// Three hundred seeds of the simulation, each run twice with equal traces; that each mutant has a line to change, and that a
+// few of them are noticed. More seeds are `npm run test:simulation`, all mutants `npm run test:mutants`.
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -7,9 +7,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { projectRoot } from '../../platform/project-root.ts';
 import { Build } from './build.ts';
 import { mutants, mutated } from './mutants.ts';
+import { hunt } from './run-mutants.ts';
 import type { SeedResult } from './worker.ts';
 import { runSeeds } from './workers.ts';
 
+const SEEDS = 300;
 const JOBS = Math.min(2, availableParallelism());
 let build: Build;
 beforeAll(() => {
@@ -17,21 +19,26 @@ beforeAll(() => {
 });
 afterAll(() => build.remove());
 
-async function failures(from: number, count: number, once: boolean): Promise<SeedResult[]> {
-  const failed: SeedResult[] = [];
-  let done = 0;
-  await runSeeds(build, { from, count, jobs: JOBS, once }, (result) => {
-    done++;
-    if (result.failure !== null) failed.push(result);
-  });
-  expect(done).toBe(count);
-  return failed;
-}
-
 describe('simulation', () => {
   it('holds every invariant, and runs a seed the same way twice', async () => {
-    expect(await failures(5_000, 6, false)).toEqual([]);
-  }, 300_000);
+    const failed: SeedResult[] = [];
+    let done = 0;
+    await runSeeds(build, { from: 50_001, count: SEEDS, jobs: JOBS }, (result) => {
+      done++;
+      if (result.failure !== null) failed.push(result);
+    });
+    expect(failed).toEqual([]);
+    expect(done).toBe(SEEDS);
+  }, 900_000);
+
+  it.each(['ack-on-first-batch', 'skip-read-back', 'index-forgets-all', 'rate-without-lock'])(
+    'notices %s',
+    async (name) => {
+      const mutant = mutants.find((each) => each.name === name)!;
+      expect((await hunt(build, mutant, 50, JOBS)).seeds).not.toBeNull();
+    },
+    300_000,
+  );
 
   it.each(mutants.map((mutant) => [mutant.name, mutant] as const))('mutant %s has its line', (_, mutant) => {
     const source = readFileSync(join(projectRoot, mutant.file), 'utf8');

@@ -64,6 +64,8 @@ export interface Slot {
 
 const APPEND_TIMEOUT_MS = 30_000;
 const CLOCK_LEAP_MAX_MS = HOUR;
+/** Ten times what a run takes. */
+const ACTIONS_MAX = 300_000;
 
 /** What processes log becomes part of the trace when there is one. */
 function loggerOf(scheduler: Scheduler, process: Process): Logger {
@@ -232,7 +234,7 @@ export class World {
         tickIntervalMs: plan.tickIntervalMs,
         clockLeapMaxMs: CLOCK_LEAP_MAX_MS,
       },
-      rater: { intervalMs: 7 * HOUR },
+      rater: { intervalMs: plan.ratingIntervalMs },
       allowedLatenessMs: plan.allowedLatenessMs,
     } as unknown as Settings;
   }
@@ -502,8 +504,9 @@ export class World {
       },
       'end',
     );
-    await scheduler.run(() => isOver || this.failure !== null);
+    await scheduler.run(() => isOver || this.failure !== null || scheduler.actions > ACTIONS_MAX);
     if (this.failure !== null) throw this.failure;
+    if (!isOver) throw new Violation('progress', 'the system is busy without end');
   }
 
   private async drain(isDone: () => boolean, complaint: string): Promise<void> {
