@@ -101,8 +101,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'skip-read-back',
     file: LOOP,
-    find: 'this.parts.chunks.readBack(decided),',
-    replace: 'Promise.resolve(decided),',
+    find: "const stored = await this.retrying('reading the chunk back', () => this.parts.chunks.readBack(decided));",
+    replace: "const stored = await this.retrying('reading the chunk back', () => Promise.resolve(decided));",
     description: 'A chunk is sealed without its rows being read back',
   },
   {

@@ -30,7 +30,7 @@ export interface KafkaEventLogOptions {
 const defaults = {
   appendTimeoutMs: 10_000,
   openTimeoutMs: 30_000,
-  sessionTimeoutMs: 20_000,
+  sessionTimeoutMs: 10_000,
   heartbeatMs: 1000,
   topicCheckIntervalMs: 5000,
 };
