@@ -88,14 +88,14 @@ export class OutageRig {
 
   static async start(
     eventsPerSecond: number,
-    options: Partial<Pick<DeploymentOptions, 'directories' | 'stages' | 'brokers'>> = {},
+    options: Partial<Pick<DeploymentOptions, 'directories' | 'settings'>> = {},
   ): Promise<OutageRig> {
     const deployment = await Deployment.start({
       catalogYaml,
-      settings,
       brokers: 3,
       stages: { ingest: 1, aggregator: 2, rater: 1, query: 1 },
       ...options,
+      settings: { ...settings, ...options.settings },
     });
     return new OutageRig(deployment, eventsPerSecond);
   }
