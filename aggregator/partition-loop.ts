@@ -368,8 +368,9 @@ export class PartitionLoop {
         outcomesByTenant: chunk.outcomesByTenant,
         catalogChanges: chunk.catalogChanges,
       },
-      lateForWindow: state.takeLateForWindow(),
+      lateForWindow: state.lateForWindow,
     });
+    state.lateForWindow = 0;
     state.startChunk(endOffset);
     this.poison.end();
     ownership.events = noRows;

@@ -99,7 +99,8 @@ export class PartitionState {
   chunk: Chunk;
   watermark: number | null;
   catalogVersion: number;
-  private lateForWindow = 0;
+  /** Accepted events whose window the partition's own T had already passed; counted for the metric only. */
+  lateForWindow = 0;
 
   constructor(rules: GenerationRules, from: SealedPosition, meters: MetersByType, index: DedupIndex) {
     this.rules = rules;
@@ -252,13 +253,6 @@ export class PartitionState {
       this.chunk.outcomesByTenant.set(tenant, counts);
     }
     counts[outcome] += 1;
-  }
-
-  /** Accepted events since the last call whose window the partition's own T had already passed; for the metric only. */
-  takeLateForWindow(): number {
-    const { lateForWindow } = this;
-    this.lateForWindow = 0;
-    return lateForWindow;
   }
 
   /** The events decided since the last call, for the rows of usage_events and event_rejects. */
