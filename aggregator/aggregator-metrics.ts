@@ -2,7 +2,7 @@
 // growing lag and not as the last good value.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PartitionBounds } from '../platform/event-log/event-log.ts';
-import { type AcceptedEvent, outcomes, type PartitionState, totalOutcomes } from './core/partition-state.ts';
+import { type AcceptedEvent, type OutcomeCounts, outcomes, type PartitionState } from './core/partition-state.ts';
 
 interface WatchedLoop {
   readonly partition: number;
@@ -128,12 +128,10 @@ export class AggregatorMetrics {
   }
 
   /** Counts a sealed chunk's outcomes: each event once, however often its chunk was replayed. */
-  chunkSealed(state: PartitionState): void {
-    const total = totalOutcomes(state.chunk);
+  chunkSealed(total: OutcomeCounts, lateForWindow: number): void {
     for (const outcome of outcomes)
       if (total[outcome] > 0) this.events.inc({ stage: 'aggregator', outcome }, total[outcome]);
     if (total.too_late > 0) this.late.inc({ reason: 'too_late' }, total.too_late);
-    if (state.lateForWindow > 0) this.late.inc({ reason: 'window_passed' }, state.lateForWindow);
-    state.lateForWindow = 0;
+    if (lateForWindow > 0) this.late.inc({ reason: 'window_passed' }, lateForWindow);
   }
 }

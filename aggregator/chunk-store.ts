@@ -2,7 +2,6 @@
 // once), read back before a seal, and read again for the dedup index. Nothing here says what is sealed; seal-store.ts does.
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import {
-  type ChunkCoordinates,
   eventChecksum,
   eventChecksumSql,
   eventColumns,
@@ -23,7 +22,7 @@ export interface FlushBodies {
 }
 
 interface WaitingFlush {
-  readonly bodies: FlushBodies;
+  readonly bodies: readonly FlushBodies[];
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -37,12 +36,16 @@ export interface StoredChunk {
   readonly rejects: RowSet;
 }
 
-/** The rows a seal vouches for, as they are compared with what is read again. */
-export interface SealedChunk {
+/** Where a chunk is in its partition, and the epoch of its rows. */
+export interface ChunkPlace {
   readonly chunk: number;
   readonly startOffset: number;
   readonly endOffset: number;
   readonly epoch: bigint;
+}
+
+/** The rows a seal vouches for, as they are compared with what is read again. */
+export interface SealedChunk extends ChunkPlace {
   readonly events: RowSet;
 }
 
@@ -78,7 +81,7 @@ export class ChunkStore {
    * Resolves once the rows are stored; rejects with a ClickHouseError, after which the same call may be made again. Flushes
    * of several partitions that wait while one is written go out together: an insert's cost is mostly its own.
    */
-  write(bodies: FlushBodies): Promise<void> {
+  write(bodies: readonly FlushBodies[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.waiting.push({ bodies, resolve, reject });
       if (!this.isWriting) void this.writeWaiting();
@@ -90,7 +93,7 @@ export class ChunkStore {
     while (this.waiting.length > 0) {
       const flushes = this.takeWaiting();
       try {
-        await this.insertAll(flushes.map(({ bodies }) => bodies));
+        await this.insertAll(flushes.flatMap(({ bodies }) => bodies));
         for (const { resolve } of flushes) resolve();
       } catch (error) {
         for (const { reject } of flushes) reject(error);
@@ -104,7 +107,7 @@ export class ChunkStore {
     let bytes = 0;
     let count = 0;
     for (const { bodies } of this.waiting) {
-      bytes += bodies.events.length + bodies.rollUps.length + bodies.rejects.length;
+      for (const { events, rollUps, rejects } of bodies) bytes += events.length + rollUps.length + rejects.length;
       if (count > 0 && bytes > INSERT_BYTES_MAX) break;
       count++;
     }
@@ -142,8 +145,8 @@ export class ChunkStore {
   }
 
   /** What is stored of a chunk under this very epoch. */
-  async readBack(at: ChunkCoordinates, startOffset: number, endOffset: number): Promise<StoredChunk> {
-    const { partition, chunk, epoch } = at;
+  async readBack(of: ChunkPlace & { readonly partition: number }): Promise<StoredChunk> {
+    const { partition, chunk, epoch, startOffset, endOffset } = of;
     const params = { generation: this.generation, partition, chunk, epoch: epoch.toString(), startOffset, endOffset };
     const byOffset = `generation = {generation:UInt16} AND partition = {partition:UInt16}
       AND offset >= {startOffset:UInt64} AND offset < {endOffset:UInt64} AND epoch = {epoch:UInt64}`;

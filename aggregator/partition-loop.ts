@@ -8,6 +8,8 @@
 //   sealing    The record that ends a chunk is there. What is stored under this epoch is read back; when it equals what was
 //              decided, one Postgres transaction writes the seal and moves the partition on, if the epoch is still ours.
 //              When it does not, the chunk is forgotten and replayed from the log under a new epoch, which writes it all again.
+//              Chunks that end within the records at hand are written together and sealed one after the other: whoever has
+//              fallen behind pays for a round trip by the megabyte and not by the chunk.
 //   lost       Another owner raised the epoch, or the partition was revoked. Memory is dropped; nothing is undone, because
 //              nothing unsealed was ever promised.
 //
@@ -33,9 +35,10 @@ import {
   rollUpRows,
   wrap64,
 } from './chunk-rows.ts';
-import { ChunkMismatch, type ChunkStore, type FlushBodies, type StoredChunk } from './chunk-store.ts';
+import { ChunkMismatch, type ChunkStore, type FlushBodies } from './chunk-store.ts';
 import { DedupIndex } from './core/dedup-index.ts';
 import {
+  type AcceptedEvent,
   EVENT_TIME_AHEAD_MAX_MS,
   type GenerationRules,
   PartitionState,
@@ -43,7 +46,7 @@ import {
 } from './core/partition-state.ts';
 import { PoisonLog } from './poison-log.ts';
 import type { RecordReader } from './record-reader.ts';
-import { ChunkUnrepairable, PartitionLost, type PartitionProgress, type SealStore } from './seal-store.ts';
+import { ChunkUnrepairable, PartitionLost, type PartitionProgress, type Seal, type SealStore } from './seal-store.ts';
 
 export interface PartitionLoopParts {
   readonly generation: number;
@@ -69,6 +72,8 @@ export interface PartitionLoopParts {
 const INDEX_READS_MAX = 5;
 const LOST_DELAY_MS = 2_000;
 const MISMATCH_DELAY_MAX_MS = 30_000;
+/** More are not kept unsealed, however few events they have. */
+const ENDED_CHUNKS_MAX = 16;
 
 const noRows: RowSet = { count: 0, checksum: 0n };
 const plus = (a: RowSet, b: RowSet): RowSet => ({
@@ -81,6 +86,18 @@ const print = ({ count, checksum }: RowSet): string => `${count} rows with check
 const isDecision = (error: unknown): boolean =>
   error instanceof PartitionLost || error instanceof ChunkMismatch || error instanceof ChunkUnrepairable;
 
+/** Rows that were taken from the state and are to be written. */
+interface UnwrittenRows {
+  readonly bodies: FlushBodies;
+  readonly accepted: readonly AcceptedEvent[];
+}
+
+/** A chunk that has ended and is not sealed. */
+interface EndedChunk {
+  readonly seal: Seal;
+  readonly lateForWindow: number;
+}
+
 /** What one ownership holds in memory; dropped as a whole. */
 interface Ownership {
   readonly epoch: bigint;
@@ -89,8 +106,13 @@ interface Ownership {
   events: RowSet;
   rejects: RowSet;
   lastFlushAt: number;
-  /** Offsets below this are in the rows written so far. */
+  /** Offsets below this are in the rows taken so far. */
   flushedOffset: number;
+  /** In the order of the log. */
+  ended: EndedChunk[];
+  /** The last rows of those chunks; earlier ones were written while the chunk was open. */
+  unwritten: UnwrittenRows[];
+  unwrittenEvents: number;
 }
 
 export class PartitionLoop {
@@ -145,6 +167,9 @@ export class PartitionLoop {
           rejects: noRows,
           lastFlushAt: parts.clock(),
           flushedOffset: acquired.nextOffset,
+          ended: [],
+          unwritten: [],
+          unwrittenEvents: 0,
         };
         parts.metrics.sealed(this.partition, acquired.watermark);
         parts.metrics.chunkChecked(this.partition, true);
@@ -239,17 +264,19 @@ export class PartitionLoop {
       if (ownership === null) return;
       this.checkClock(record);
       if (ownership.state.isCutBy(record)) {
-        await this.seal(ownership, record.offset);
+        this.endChunk(ownership, record.offset);
+        if (ownership.ended.length >= ENDED_CHUNKS_MAX) await this.sealEnded(ownership);
       }
       const input = await this.retrying('decoding a record', () =>
         this.parts.records.read(record, ownership.state.catalogVersion),
       );
       ownership.state.apply(input);
-      if (ownership.state.pending >= this.parts.flushEventsMax) await this.flush(ownership);
+      if (ownership.state.pending + ownership.unwrittenEvents >= this.parts.flushEventsMax) await this.flush(ownership);
     }
     const { ownership } = this;
-    if (ownership !== null && this.parts.clock() - ownership.lastFlushAt >= this.parts.flushIntervalMs)
-      await this.flush(ownership);
+    if (ownership === null) return;
+    await this.sealEnded(ownership);
+    if (this.parts.clock() - ownership.lastFlushAt >= this.parts.flushIntervalMs) await this.flush(ownership);
   }
 
   /** The log's clock closes windows: if it ran ahead by mistake, nothing could take that back. */
@@ -274,12 +301,19 @@ export class PartitionLoop {
     };
   }
 
-  /** Writes what changed since the last flush. */
+  /** Seals what has ended, so that no manifest speaks for rows behind it, and writes what changed since the last flush. */
   private async flush(ownership: Ownership): Promise<void> {
+    await this.sealEnded(ownership);
+    const rows = this.takeRows(ownership);
+    if (rows !== null) await this.write([rows]);
+  }
+
+  /** What changed in the open chunk since the last call; null: nothing. */
+  private takeRows(ownership: Ownership): UnwrittenRows | null {
     const { state } = ownership;
     const { chunk, watermark } = state;
     ownership.lastFlushAt = this.parts.clock();
-    if (chunk.startedAt === null || watermark === null || chunk.nextOffset === ownership.flushedOffset) return;
+    if (chunk.startedAt === null || watermark === null || chunk.nextOffset === ownership.flushedOffset) return null;
     const at = this.coordinates(ownership);
     const { accepted, rejected } = state.takeDecided();
     this.poison.report(chunk.chunk, rejected);
@@ -299,25 +333,74 @@ export class PartitionLoop {
     };
     ownership.events = plus(ownership.events, events.rows);
     ownership.rejects = plus(ownership.rejects, rejects.rows);
-    const flushed = this.parts.metrics.startFlush();
-    await this.retrying('writing the open chunk', () => this.parts.chunks.write(bodies));
-    flushed(accepted);
     ownership.flushedOffset = chunk.nextOffset;
+    return { bodies, accepted };
   }
 
-  /** Ends the chunk before the record at `endOffset`. */
-  private async seal(ownership: Ownership, endOffset: number): Promise<void> {
-    await this.flush(ownership);
+  private async write(all: readonly UnwrittenRows[]): Promise<void> {
+    if (all.length === 0) return;
+    const flushed = this.parts.metrics.startFlush();
+    const bodies = all.map((rows) => rows.bodies);
+    await this.retrying('writing the open chunk', () => this.parts.chunks.write(bodies));
+    flushed(all.flatMap(({ accepted }) => accepted));
+  }
+
+  /** Ends the chunk before the record at `endOffset`. It is written and sealed by `sealEnded`. */
+  private endChunk(ownership: Ownership, endOffset: number): void {
     const { state, epoch } = ownership;
     const { chunk } = state;
-    const decided: StoredChunk = {
-      events: ownership.events,
-      rollUps: rollUpRowSet(chunk.rollUps.all()),
-      rejects: ownership.rejects,
-    };
-    const stored = await this.retrying('reading the chunk back', () =>
-      this.parts.chunks.readBack(this.coordinates(ownership), chunk.startOffset, endOffset),
-    );
+    ownership.unwrittenEvents += state.pending;
+    const rows = this.takeRows(ownership);
+    if (rows !== null) ownership.unwritten.push(rows);
+    ownership.ended.push({
+      seal: {
+        partition: this.partition,
+        chunk: chunk.chunk,
+        epoch,
+        startOffset: chunk.startOffset,
+        endOffset,
+        watermark: state.watermark!,
+        catalogVersion: state.catalogVersion,
+        events: ownership.events,
+        rollUps: rollUpRowSet(chunk.rollUps.all()),
+        rejects: ownership.rejects,
+        outcomes: totalOutcomes(chunk),
+        outcomesByTenant: chunk.outcomesByTenant,
+        catalogChanges: chunk.catalogChanges,
+      },
+      lateForWindow: state.lateForWindow,
+    });
+    state.lateForWindow = 0;
+    state.startChunk(endOffset);
+    this.poison.end();
+    ownership.events = noRows;
+    ownership.rejects = noRows;
+    ownership.flushedOffset = endOffset;
+  }
+
+  /** Writes, reads back and seals the chunks that have ended. One that is not stored as decided keeps all later ones unsealed. */
+  private async sealEnded(ownership: Ownership): Promise<void> {
+    const ended = ownership.ended.splice(0);
+    if (ended.length === 0) return;
+    ownership.unwrittenEvents = 0;
+    await this.write(ownership.unwritten.splice(0));
+    const checks = await Promise.allSettled(ended.map(({ seal }) => this.checkStored(seal)));
+    for (const [i, { seal, lateForWindow }] of ended.entries()) {
+      const check = checks[i]!;
+      if (check.status === 'rejected') throw check.reason;
+      await this.retrying('sealing the chunk', () => this.parts.seals.seal(seal));
+      this.parts.metrics.sealed(this.partition, seal.watermark);
+      this.parts.metrics.chunkChecked(this.partition, true);
+      this.parts.metrics.chunkSealed(seal.outcomes, lateForWindow);
+      this.mismatches = 0;
+    }
+    await this.retrying('publishing the watermark', () => this.parts.seals.publishWatermark());
+  }
+
+  /** Reads a chunk back. Throws unless what is stored under its epoch equals what was decided. */
+  private async checkStored(decided: Seal): Promise<void> {
+    const { chunk, epoch } = decided;
+    const stored = await this.retrying('reading the chunk back', () => this.parts.chunks.readBack(decided));
     for (const table of ['events', 'rollUps', 'rejects'] as const) {
       if (equal(decided[table], stored[table])) continue;
       // A new owner's rows hide ours: that is no damage.
@@ -326,35 +409,10 @@ export class PartitionLoop {
       this.parts.metrics.chunkChecked(this.partition, false);
       throw new ChunkMismatch(
         this.partition,
-        chunk.chunk,
+        chunk,
         `${print(stored[table])} of ${table} are stored under epoch ${epoch}, ${print(decided[table])} were written`,
       );
     }
-    await this.retrying('sealing the chunk', () =>
-      this.parts.seals.seal({
-        partition: this.partition,
-        chunk: chunk.chunk,
-        epoch,
-        startOffset: chunk.startOffset,
-        endOffset,
-        watermark: state.watermark!,
-        catalogVersion: state.catalogVersion,
-        ...decided,
-        outcomes: totalOutcomes(chunk),
-        outcomesByTenant: chunk.outcomesByTenant,
-        catalogChanges: chunk.catalogChanges,
-      }),
-    );
-    this.parts.metrics.sealed(this.partition, state.watermark);
-    this.parts.metrics.chunkChecked(this.partition, true);
-    this.parts.metrics.chunkSealed(state);
-    this.mismatches = 0;
-    state.startChunk(endOffset);
-    this.poison.end();
-    ownership.events = noRows;
-    ownership.rejects = noRows;
-    ownership.flushedOffset = endOffset;
-    await this.retrying('publishing the watermark', () => this.parts.seals.publishWatermark());
   }
 
   /** Forgets the partition. What was not sealed is replayed by the next owner. */

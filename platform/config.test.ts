@@ -26,6 +26,7 @@ describe('parseSettings', () => {
     expect(settings.log).toEqual({
       topic: 'tallyline-events',
       group: 'tallyline-aggregator',
+      groupSessionMs: 10_000,
       partitions: 4,
       replicationFactor: 3,
       minInsyncReplicas: 2,

@@ -142,6 +142,7 @@ function assemble(values: VariableValues, kafka: KafkaSettings | null): Settings
     log: {
       topic: values.TALLYLINE_TOPIC,
       group: values.TALLYLINE_GROUP,
+      groupSessionMs: values.TALLYLINE_GROUP_SESSION,
       partitions: values.TALLYLINE_PARTITIONS ?? (kafka === null ? 4 : 12),
       replicationFactor: values.TALLYLINE_REPLICATION,
       minInsyncReplicas: values.TALLYLINE_MIN_INSYNC_REPLICAS,

@@ -1,11 +1,15 @@
 // Repeats work that may be done again until it succeeds: for stores that are away for a while.
 import { realTimers, type Timers } from './timers.ts';
 
+/** A store that is back after an hour is missed for this long at most. */
+const DELAY_MAX_MS = 2_000;
+
 export interface RetryOptions {
   isRetriable(error: unknown): boolean;
   /** Ends the waiting; the last error is then thrown. */
   readonly signal: AbortSignal;
   readonly delayMinMs?: number;
+  /** Default 2 s. */
   readonly delayMaxMs?: number;
   readonly timers?: Timers;
   /** Told of each failure before the wait. */
@@ -28,7 +32,7 @@ export function delay(delayMs: number, signal: AbortSignal, timers: Timers = rea
 
 /** Throws what `work` throws when it is not retriable, or when the signal has fired. */
 export async function retry<Result>(work: () => Promise<Result>, options: RetryOptions): Promise<Result> {
-  const { delayMinMs = 50, delayMaxMs = 5_000, signal, timers = realTimers } = options;
+  const { delayMinMs = 50, delayMaxMs = DELAY_MAX_MS, signal, timers = realTimers } = options;
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();

@@ -74,6 +74,11 @@ export const variables = {
 
   TALLYLINE_TOPIC: variable(name(200), 'tallyline-events', 'The topic of the event log.'),
   TALLYLINE_GROUP: variable(name(200), 'tallyline-aggregator', 'The consumer group of the aggregators.'),
+  TALLYLINE_GROUP_SESSION: variable(
+    duration('2s'),
+    '10s',
+    'How long an aggregator that is silent keeps its partitions. Kafka refuses less than its group.min.session.timeout.ms (6 s).',
+  ),
   TALLYLINE_PARTITIONS: variable(
     integer(1, 1_024),
     null,

@@ -32,6 +32,8 @@ export interface Settings {
   readonly log: {
     readonly topic: string;
     readonly group: string;
+    /** A member of the group that is silent for this long loses its partitions. */
+    readonly groupSessionMs: number;
     readonly partitions: number;
     readonly replicationFactor: number;
     readonly minInsyncReplicas: number;

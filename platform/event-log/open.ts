@@ -20,7 +20,8 @@ export async function openEventLog(settings: Settings, pool: pg.Pool, logger: Lo
     partitions: isKnown ? generation.partitions : partitions,
   };
   const { appendTimeoutMs } = settings.ingest;
+  const { groupSessionMs } = settings.log;
   return settings.kafka === null
-    ? openPostgresEventLog(pool, topicOptions, logger, { appendTimeoutMs })
-    : openKafkaEventLog(settings.kafka, topicOptions, logger, { appendTimeoutMs });
+    ? openPostgresEventLog(pool, topicOptions, logger, { appendTimeoutMs, leaseMs: groupSessionMs })
+    : openKafkaEventLog(settings.kafka, topicOptions, logger, { appendTimeoutMs, sessionTimeoutMs: groupSessionMs });
 }

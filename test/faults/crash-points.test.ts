@@ -80,7 +80,7 @@ describe('the table of crash points', () => {
       brokers: 1,
       stages: { ingest: 1, aggregator: 1, rater: 1, query: 1 },
       commandOf: (stage) => (stage === 'query' ? compiledCommand() : build.command),
-      // A group holds a killed member's partitions for the session timeout of 20 s. What is tested here is the protocol, in
+      // A group holds a killed member's partitions until its session is over, 10 s. What is tested here is the protocol, in
       // which the group has no part, so each start joins a group of its own; `npm run test:faults` keeps one.
       environmentOf: (stage): Record<string, string> =>
         stage === 'aggregator-0' ? { TALLYLINE_GROUP: `start-${aggregatorStarts++}` } : {},

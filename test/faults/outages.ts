@@ -1,6 +1,6 @@
 // What happens while a store is away, on three brokers and under load: nothing accepted is lost, the gateway keeps accepting
-// or answers 503 with Retry-After, and the line has caught up soon after the store is back. Each scenario is run at full
-// length by `npm run test:faults -- --outages`.
+// or answers 503 with Retry-After, and the line has caught up soon after the store is back. `npm run test:faults -- --outages`
+// keeps each store away for a fixed time; outages.test.ts heals it as soon as the outage has been felt.
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApiReader } from '../../cli/demo/api-reader.ts';
 import { Random } from '../../cli/demo/random.ts';
@@ -8,11 +8,13 @@ import { SealReader } from '../../cli/demo/seal-reader.ts';
 import { until } from '../support/until.ts';
 import { Account, catalogYaml } from './account.ts';
 import { checkpoint } from './checkpoint.ts';
-import { Deployment, type DeploymentOptions } from './deployment.ts';
+import { Deployment, type DeploymentOptions, type Store } from './deployment.ts';
 import { Disk, diskUnavailable } from './disk.ts';
 import { Load } from './load.ts';
 
 const ALLOWED_LATENESS_MS = 5_000;
+/** Acknowledged before something is broken. */
+const FLOWING_EVENTS = 1_000;
 const HORIZON_MINUTES = 15;
 /** The promise: with the store back, the lag is below 5 s within 60 s. */
 export const LAG_MAX_SECONDS = 5;
@@ -29,6 +31,7 @@ const settings = {
 
 export interface Outcome {
   readonly scenario: string;
+  /** From the end of the fault's beginning to the healing. */
   readonly awaySeconds: number;
   /** Deliveries acknowledged while the store was away. */
   readonly acknowledgedMeanwhile: number;
@@ -40,6 +43,27 @@ export interface Outcome {
   /** Processes that ended by themselves and were started again, with how they ended. */
   readonly ends: readonly string[];
 }
+
+/** What was seen while a store was away. */
+export interface Seen {
+  /** Deliveries acknowledged since the store went. */
+  readonly acknowledged: number;
+  /** Requests answered 503. */
+  readonly deferred: number;
+  /** Of what is queryable; null: not to be had. */
+  readonly lagSeconds: number | null;
+}
+
+export interface Fault {
+  /** Ends once the store is away. */
+  begin(): Promise<void>;
+  /** Ends once it is back. */
+  end(): Promise<void>;
+  /** When to heal it: after a time in milliseconds, or once this was seen. */
+  readonly until: number | ((seen: Seen) => boolean | Promise<boolean>);
+}
+
+const FELT_WITHIN_MS = 60_000;
 
 /** A deployment under load, for any number of scenarios one after the other. */
 export class OutageRig {
@@ -64,14 +88,14 @@ export class OutageRig {
 
   static async start(
     eventsPerSecond: number,
-    options: Partial<Pick<DeploymentOptions, 'directories' | 'stages' | 'brokers'>> = {},
+    options: Partial<Pick<DeploymentOptions, 'directories' | 'settings'>> = {},
   ): Promise<OutageRig> {
     const deployment = await Deployment.start({
       catalogYaml,
-      settings,
       brokers: 3,
       stages: { ingest: 1, aggregator: 2, rater: 1, query: 1 },
       ...options,
+      settings: { ...settings, ...options.settings },
     });
     return new OutageRig(deployment, eventsPerSecond);
   }
@@ -81,141 +105,144 @@ export class OutageRig {
     await this.deployment.stop(options);
   }
 
-  /** Runs load, breaks something, heals it after `awayMs`, waits for the line to catch up and compares everything. */
-  async outage(
-    scenario: string,
-    awayMs: number,
-    fault: { begin: () => Promise<void>; end: () => Promise<void> },
-  ): Promise<Outcome> {
+  /** Runs load, breaks something, heals it and waits for the line to catch up. */
+  async outage(scenario: string, fault: Fault): Promise<Omit<Outcome, 'differences'>> {
     const { load, account } = this;
     load.start();
     const before = load.acknowledged;
-    await until(() => load.acknowledged > before + 1_000, 'the load flows', 60_000, 50);
-    const [acknowledged, deferred] = [load.acknowledged, account.sent.deferred];
+    await until(() => load.acknowledged > before + FLOWING_EVENTS, 'the load flows', 60_000, 50);
     const endsBefore = this.deployment.ends().length;
     await fault.begin();
-    await delay(awayMs);
-    const meanwhile = { acknowledged: load.acknowledged - acknowledged, deferred: account.sent.deferred - deferred };
+    const [acknowledged, deferred] = [load.acknowledged, account.sent.deferred];
+    const awayFrom = Date.now();
+    const meanwhile = () => ({
+      acknowledged: load.acknowledged - acknowledged,
+      deferred: account.sent.deferred - deferred,
+    });
+    const { until: healing } = fault;
+    if (typeof healing === 'number') await delay(healing);
+    else {
+      const isFelt = async (): Promise<boolean> => healing({ ...meanwhile(), lagSeconds: await this.lagSeconds() });
+      await until(isFelt, `what ${scenario} brings about`, FELT_WITHIN_MS, 100);
+    }
+    const awaySeconds = (Date.now() - awayFrom) / 1000;
+    const counts = meanwhile();
     await fault.end();
     const healedAt = Date.now();
     const isHealed = await until(() => this.isCaughtUp(healedAt), 'the lag is back', HEALED_WITHIN_MS, 200).then(
       () => true,
       () => false,
     );
-    const healedSeconds = isHealed ? (Date.now() - healedAt) / 1000 : null;
-    await load.pause();
-    const { differences } = await checkpoint(this.deployment, account, {
+    return {
+      scenario,
+      awaySeconds,
+      acknowledgedMeanwhile: counts.acknowledged,
+      putOffMeanwhile: counts.deferred,
+      healedSeconds: isHealed ? (Date.now() - healedAt) / 1000 : null,
+      ends: this.deployment.ends().slice(endsBefore),
+    };
+  }
+
+  /** Lets the load stand still and compares everything that was sent so far with the account. */
+  async differences(): Promise<readonly string[]> {
+    await this.load.pause();
+    const { differences } = await checkpoint(this.deployment, this.account, {
       allowedLatenessMs: ALLOWED_LATENESS_MS,
       logMayRepeat: true,
     });
-    return {
-      scenario,
-      awaySeconds: awayMs / 1000,
-      acknowledgedMeanwhile: meanwhile.acknowledged,
-      putOffMeanwhile: meanwhile.deferred,
-      healedSeconds,
-      differences,
-      ends: this.deployment.ends().slice(endsBefore),
-    };
+    return differences;
+  }
+
+  /** As the read API tells it; null while it can't. */
+  private async lagSeconds(): Promise<number | null> {
+    const api = new ApiReader(this.deployment.urls('query')[0]!, this.deployment.apiKey);
+    try {
+      return (await api.status()).lagSeconds;
+    } catch {
+      return null;
+    } finally {
+      api.close();
+    }
   }
 
   /** Events are acknowledged again, and what is queryable is less than LAG_MAX_SECONDS behind them. */
   private async isCaughtUp(healedAt: number): Promise<boolean> {
     if (this.load.lastAcknowledgedAt < healedAt) return false;
-    const api = new ApiReader(this.deployment.urls('query')[0]!, this.deployment.apiKey);
-    try {
-      const { lagSeconds } = await api.status();
-      return lagSeconds !== null && lagSeconds < LAG_MAX_SECONDS;
-    } catch {
-      return false;
-    } finally {
-      api.close();
-    }
+    const lagSeconds = await this.lagSeconds();
+    return lagSeconds !== null && lagSeconds < LAG_MAX_SECONDS;
   }
 }
 
-type Scenario = (rig: OutageRig) => Promise<Outcome>;
+export type Scenario = (rig: OutageRig) => Promise<Omit<Outcome, 'differences'>>;
 
-/** Lengths in milliseconds. */
-export interface Lengths {
-  readonly broker: number;
-  readonly kafka: number;
-  readonly postgres: number;
-  readonly clickhouse: number;
+/** When each store is healed. */
+export interface Healing {
+  readonly broker: Fault['until'];
+  readonly kafka: Fault['until'];
+  readonly postgres: Fault['until'];
+  readonly clickhouse: Fault['until'];
 }
 
-export const fullLengths: Lengths = { broker: 30_000, kafka: 30_000, postgres: 0, clickhouse: 60_000 };
+export const fullLengths: Healing = { broker: 30_000, kafka: 30_000, postgres: 5_000, clickhouse: 60_000 };
 
-/** By name. The first three stores' data survives; disks come apart, since they need a deployment of their own. */
-export function awayScenarios(lengths: Lengths): ReadonlyMap<string, Scenario> {
-  const away = (scenario: string, names: readonly string[], awayMs: number): [string, Scenario] => [
+/** By name; the stores' data survives. */
+export function awayScenarios(healing: Healing): ReadonlyMap<string, Scenario> {
+  const away = (scenario: string, names: readonly string[], healed: Fault['until']): [string, Scenario] => [
     scenario,
     (rig) => {
       const processes = names.map((name) => rig.deployment.process(name));
-      return rig.outage(scenario, awayMs, {
+      return rig.outage(scenario, {
         begin: async () => void (await Promise.all(processes.map((each) => each.kill()))),
         end: async () => void (await Promise.all(processes.map((each) => each.start()))),
+        until: healed,
       });
     },
   ];
   return new Map([
-    away('one broker of three killed', ['kafka-1'], lengths.broker),
-    away('Kafka away', ['kafka-0', 'kafka-1', 'kafka-2'], lengths.kafka),
+    away('one broker of three killed', ['kafka-1'], healing.broker),
+    away('Kafka away', ['kafka-0', 'kafka-1', 'kafka-2'], healing.kafka),
     [
       'Postgres restarted',
       (rig) => {
         const postgres = rig.deployment.process('postgres');
-        return rig.outage('Postgres restarted', lengths.postgres, {
+        return rig.outage('Postgres restarted', {
           begin: () => postgres.stop(),
           end: () => postgres.start(),
+          until: healing.postgres,
         });
       },
     ],
-    away('ClickHouse away', ['clickhouse'], lengths.clickhouse),
+    away('ClickHouse away', ['clickhouse'], healing.clickhouse),
   ]);
 }
 
+export const stores: readonly Store[] = ['kafka', 'postgres', 'clickhouse'];
 const FULL_FOR_MS = 20_000;
 const DISK_MEGABYTES = 1_500;
 
-/** Each on a deployment whose store is on the disk that fills up. */
-export const diskScenarios: ReadonlyMap<string, (eventsPerSecond: number) => Promise<Outcome>> = new Map(
-  (['kafka', 'postgres', 'clickhouse'] as const).map((store) => [
-    `disk of ${store} full`,
-    async (eventsPerSecond: number) => {
-      const disk = Disk.mount(DISK_MEGABYTES);
-      try {
-        const rig = await OutageRig.start(eventsPerSecond, { directories: { [store]: disk.data } });
-        let outcome: Outcome | null = null;
-        try {
-          outcome = await rig.outage(`disk of ${store} full`, FULL_FOR_MS, {
-            begin: async () => disk.fill(),
-            end: async () => disk.clear(),
-          });
-          return outcome;
-        } finally {
-          await rig.stop({ keep: outcome === null || !isKept(outcome) });
-        }
-      } finally {
-        disk.remove();
-      }
-    },
-  ]),
-);
+/** The disk that a store of the rig is on has no byte left for a while. */
+export function fullDisk(store: Store, disk: Disk, healed: Fault['until']): Scenario {
+  return (rig) =>
+    rig.outage(`disk of ${store} full`, {
+      begin: async () => disk.fill(),
+      end: async () => disk.clear(),
+      until: healed,
+    });
+}
 
 /** Whether the promise was kept. */
-export const isKept = ({ differences, healedSeconds }: Outcome): boolean =>
-  differences.length === 0 && healedSeconds !== null;
+const isKept = ({ differences, healedSeconds }: Outcome): boolean => differences.length === 0 && healedSeconds !== null;
 
 /**
  * Aggregators that join and leave every few seconds; a share of them is killed, and then holds its partitions until its
- * session is over. Resolves to the events that were sealed meanwhile: counting has to go on.
+ * session is over. Ends after a time in milliseconds, or once so many have joined and events were sealed meanwhile: counting
+ * has to go on.
  */
 export async function rebalanceStorm(
   rig: OutageRig,
-  lengthMs: number,
+  length: number | { readonly joins: number },
   killShare: number,
-): Promise<Outcome & { readonly joins: number; readonly sealedMeanwhile: number }> {
+): Promise<Omit<Outcome, 'differences'> & { readonly joins: number; readonly sealedMeanwhile: number }> {
   const { deployment } = rig;
   const random = new Random(3);
   let joins = 0;
@@ -234,7 +261,11 @@ export async function rebalanceStorm(
   };
   let members: Promise<void>[] = [];
   let sealedMeanwhile = 0;
-  const outcome = await rig.outage('rebalance storm', lengthMs, {
+  const outcome = await rig.outage('rebalance storm', {
+    until:
+      typeof length === 'number'
+        ? length
+        : async () => joins >= length.joins && (await sealedEvents(deployment)) > sealedBefore,
     begin: async () => {
       sealedBefore = await sealedEvents(deployment);
       members = [member('aggregator-8'), member('aggregator-9')];
@@ -286,26 +317,41 @@ export async function runOutages({
     if (outcome.ends.length > 0) say(`ended by themselves: ${tallied(outcome.ends)}`);
     for (const difference of outcome.differences) say(`DIFFERENCE ${difference}`);
   };
+  const compared = async (rig: OutageRig, outcome: Omit<Outcome, 'differences'>): Promise<void> =>
+    tell({ ...outcome, differences: await rig.differences() });
   const scenarios = [...awayScenarios(fullLengths)].filter(([name]) => isWanted(name));
-  if (scenarios.length > 0 || isWanted('rebalance storm')) {
-    const rig = await OutageRig.start(EVENTS_PER_SECOND);
+  const onRig = async (rig: OutageRig, work: () => Promise<void>): Promise<void> => {
     try {
-      for (const [, scenario] of scenarios) tell(await scenario(rig));
-      if (isWanted('rebalance storm')) {
-        const storm = await rebalanceStorm(rig, STORM_MS, 0.2);
-        tell(storm);
-        say(`the storm: ${storm.joins} joins, ${storm.sealedMeanwhile} events sealed meanwhile`);
-        allKept &&= storm.sealedMeanwhile > 0;
-      }
+      await work();
     } finally {
       await rig.stop({ keep: !allKept });
       if (!allKept) say(`everything of the run is kept in ${rig.deployment.directory}`);
     }
+  };
+  if (scenarios.length > 0 || isWanted('rebalance storm')) {
+    const rig = await OutageRig.start(EVENTS_PER_SECOND);
+    await onRig(rig, async () => {
+      for (const [, scenario] of scenarios) await compared(rig, await scenario(rig));
+      if (!isWanted('rebalance storm')) return;
+      const storm = await rebalanceStorm(rig, STORM_MS, 0.2);
+      await compared(rig, storm);
+      say(`the storm: ${storm.joins} joins, ${storm.sealedMeanwhile} events sealed meanwhile`);
+      allKept &&= storm.sealedMeanwhile > 0;
+    });
   }
   const noDisk = diskUnavailable();
-  for (const [name, scenario] of [...diskScenarios].filter(([each]) => isWanted(each))) {
-    if (noDisk !== null) say(`skipped: ${name}: ${noDisk}`);
-    else tell(await scenario(EVENTS_PER_SECOND));
+  for (const store of stores.filter((each) => isWanted(`disk of ${each} full`))) {
+    if (noDisk !== null) {
+      say(`skipped: disk of ${store} full: ${noDisk}`);
+      continue;
+    }
+    const disk = Disk.mount(DISK_MEGABYTES);
+    try {
+      const rig = await OutageRig.start(EVENTS_PER_SECOND, { directories: { [store]: disk.data } });
+      await onRig(rig, async () => compared(rig, await fullDisk(store, disk, FULL_FOR_MS)(rig)));
+    } finally {
+      disk.remove();
+    }
   }
   return allKept;
 }

@@ -6,7 +6,7 @@ import { Registry } from 'prom-client';
 import { AggregatorMetrics } from '../../aggregator/aggregator-metrics.ts';
 import { CatalogReader } from '../../aggregator/catalog-reader.ts';
 import { decideRepairs, postgresRepairRequests } from '../../aggregator/chunk-repairs.ts';
-import { ChunkStore } from '../../aggregator/chunk-store.ts';
+import { ChunkStore, type FlushBodies } from '../../aggregator/chunk-store.ts';
 import { PartitionLoop, type PartitionLoopParts } from '../../aggregator/partition-loop.ts';
 import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
 import { RecordReader } from '../../aggregator/record-reader.ts';
@@ -220,6 +220,27 @@ describe('partition loop', () => {
     await drain(loop, 9);
     expect(await usage()).toEqual({ total: '2', events: '1' });
     expect(await seals()).toMatchObject([{ chunk: 0, epoch: 2, accepted: 1 }]);
+  });
+
+  it('of several chunks that end at once seals those before one that is not stored, and replays it and the rest', async () => {
+    const damaged = new (class extends ChunkStore {
+      private isDamaged = false;
+      override async write(bodies: readonly FlushBodies[]): Promise<void> {
+        await super.write(bodies);
+        if (this.isDamaged || bodies.length === 1) return;
+        this.isDamaged = true;
+        expect(bodies).toHaveLength(3);
+        await clickhouse.command("ALTER TABLE usage_events DELETE WHERE id = 'b' SETTINGS mutations_sync = 2");
+      }
+    })(clickhouse, 1);
+    log.push(batch(1, usageEvent('a', 2)), batch(4, usageEvent('b', 3)), batch(8, usageEvent('c', 4)), tick(12));
+    await drain(newLoop({ chunks: damaged }));
+    expect(await usage()).toEqual({ total: '9', events: '3' });
+    expect(await seals()).toMatchObject([
+      { chunk: 0, epoch: 1, accepted: 1 },
+      { chunk: 1, epoch: 2, accepted: 1 },
+      { chunk: 2, epoch: 2, accepted: 1 },
+    ]);
   });
 
   it('finds a sealed chunk damaged when it takes over, and repairs it from the log', async () => {

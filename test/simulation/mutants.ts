@@ -101,8 +101,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'skip-read-back',
     file: LOOP,
-    find: 'this.parts.chunks.readBack(this.coordinates(ownership), chunk.startOffset, endOffset),',
-    replace: 'Promise.resolve(decided),',
+    find: "const stored = await this.retrying('reading the chunk back', () => this.parts.chunks.readBack(decided));",
+    replace: "const stored = await this.retrying('reading the chunk back', () => Promise.resolve(decided));",
     description: 'A chunk is sealed without its rows being read back',
   },
   {
@@ -136,8 +136,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'seal-up-to-what-was-read',
     file: LOOP,
-    find: 'await this.seal(ownership, record.offset);',
-    replace: 'await this.seal(ownership, ownership.state.chunk.nextOffset);',
+    find: 'this.endChunk(ownership, record.offset);',
+    replace: 'this.endChunk(ownership, ownership.state.chunk.nextOffset);',
     description: 'A chunk ends behind its last record, not before the record that ends it',
   },
   {

@@ -14,13 +14,16 @@ if (unavailable !== null) console.warn(`skipped: ${unavailable}`);
   let kafka: TestKafka;
   let log: EventLog;
 
-  beforeAll(async () => {
-    kafka = await startKafka({ brokers: 3 });
-    log = await openKafkaEventLog(
+  const open = (): Promise<EventLog> =>
+    openKafkaEventLog(
       { brokers: kafka.brokers, sasl: null, ssl: null },
       { topic: 'failure', partitions: 3, replicationFactor: 3, minInsyncReplicas: 2, retentionMs: 3_600_000 },
       logger,
     );
+
+  beforeAll(async () => {
+    kafka = await startKafka({ brokers: 3 });
+    log = await open();
   }, 180_000);
 
   afterAll(async () => {
@@ -28,7 +31,7 @@ if (unavailable !== null) console.warn(`skipped: ${unavailable}`);
     await kafka?.stop();
   }, 60_000);
 
-  it('loses nothing that was acknowledged, and goes on', async () => {
+  it('loses nothing that was acknowledged, goes on, and lets others begin', async () => {
     const handler = new RecordingHandler();
     const consumption = await log.consume('failure', handler);
     const acknowledged = [new Set<string>(), new Set<string>(), new Set<string>()];
@@ -50,7 +53,12 @@ if (unavailable !== null) console.warn(`skipped: ${unavailable}`);
     await appendRange(0, 100);
     const appending = appendRange(100, 300);
     await kafka.kill(0);
+    // As many as it takes for some to ask the killed one, which is still named as a leader and maybe as the controller.
+    const opening = Promise.all(Array.from({ length: 8 }, open));
     await appending;
+    const others = await opening;
+    expect(new Set(others.map(({ topicId }) => topicId))).toEqual(new Set([log.topicId]));
+    await Promise.all(others.map((other) => other.close()));
     const readAll = (): boolean =>
       [0, 1, 2].every((partition) => {
         const read = new Set(handler.values(partition));

@@ -21,6 +21,12 @@ export function asEventLogError(error: unknown, what: string): EventLogError {
   return new EventLogError('unavailable', reason, options);
 }
 
+/** Whether kafkajs takes the failure for one that passes by itself: a broker that is away, a leader or controller that is being chosen. */
+export function isPassing(error: unknown): boolean {
+  const root = causes(error).at(-1);
+  return root !== undefined && 'retriable' in root && root.retriable === true;
+}
+
 /** The error and its causes, outermost first. kafkajs wraps the last error of a series of attempts, once or twice. */
 function causes(error: unknown): Error[] {
   const chain: Error[] = [];

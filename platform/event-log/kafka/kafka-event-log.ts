@@ -1,5 +1,6 @@
 // The event log in Kafka, through kafkajs. A producer that waits for all in-sync replicas and is not idempotent: kafkajs'
 // idempotent producer can acknowledge a batch that it lost, while a batch that is in the log twice is harmless.
+import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs';
 import type { Logger } from 'pino';
 import type { KafkaSettings } from '../../settings.ts';
@@ -9,7 +10,7 @@ import { EventLogError } from '../event-log.ts';
 import { assertRecordSizes, splitRuns } from '../record-size.ts';
 import { createClient, requestTimeoutMs } from './client.ts';
 import { KafkaConsumption, offsetOutOfRange } from './consumption.ts';
-import { asEventLogError } from './failures.ts';
+import { asEventLogError, isPassing } from './failures.ts';
 import { TopicIdReader } from './protocol-seams.ts';
 import { ensureTopic } from './topic.ts';
 import { TopicWatch } from './topic-watch.ts';
@@ -17,6 +18,7 @@ import { TopicWatch } from './topic-watch.ts';
 export interface KafkaEventLogOptions {
   /** An append that took longer is rejected as `unavailable`. */
   readonly appendTimeoutMs?: number;
+  /** How long opening and joining a group go on while some brokers answer and others, which they need, do not. */
   readonly openTimeoutMs?: number;
   /** A member of a group that is silent for this long loses its partitions. */
   readonly sessionTimeoutMs?: number;
@@ -27,8 +29,8 @@ export interface KafkaEventLogOptions {
 
 const defaults = {
   appendTimeoutMs: 10_000,
-  openTimeoutMs: 20_000,
-  sessionTimeoutMs: 20_000,
+  openTimeoutMs: 30_000,
+  sessionTimeoutMs: 10_000,
   heartbeatMs: 1000,
   topicCheckIntervalMs: 5000,
 };
@@ -36,6 +38,7 @@ const defaults = {
 /** One batch of the log; the topic's max.message.bytes has room for it and for one record of the largest size. */
 const batchBytesMax = 1024 * 1024;
 const batchRecordsMax = 5000;
+const startRetryMs = 500;
 
 interface Connections {
   readonly admin: Admin;
@@ -43,7 +46,10 @@ interface Connections {
   readonly topicIds: TopicIdReader;
 }
 
-/** Opens the topic, creating it when it is new. */
+/**
+ * Opens the topic, creating it when it is new. Where some broker answers, one that is away is waited for: the others make
+ * themselves leaders and controllers within seconds. Where none does, the list may be wrong, and that is said at once.
+ */
 export async function openKafkaEventLog(
   settings: KafkaSettings,
   topic: TopicOptions,
@@ -53,21 +59,52 @@ export async function openKafkaEventLog(
   const timing = { ...defaults, ...options };
   const what = `open the topic ${topic.topic} at ${settings.brokers.join(', ')}`;
   const kafka = createClient(settings, logger);
-  const connections: Connections = {
-    admin: kafka.admin(),
-    producer: createProducer(kafka),
-    topicIds: new TopicIdReader(kafka, topic.topic),
+  let answered = false;
+  const open = async (leftMs: number): Promise<EventLog> => {
+    const connections: Connections = {
+      admin: kafka.admin(),
+      producer: createProducer(kafka),
+      topicIds: new TopicIdReader(kafka, topic.topic),
+    };
+    answered = false;
+    const opening = async (): Promise<TopicWatch> => {
+      await connections.admin.connect();
+      answered = true;
+      return connect(connections, topic, timing.topicCheckIntervalMs, logger);
+    };
+    try {
+      const watch = await withDeadline(opening(), leftMs, what);
+      return new KafkaEventLog(settings, topic, logger, timing, connections, watch);
+    } catch (error) {
+      await disconnect(connections);
+      throw asEventLogError(error, what);
+    }
   };
-  try {
-    const watch = await withDeadline(
-      connect(connections, topic, timing.topicCheckIntervalMs, logger),
-      timing.openTimeoutMs,
-      what,
-    );
-    return new KafkaEventLog(settings, topic, logger, timing, connections, watch);
-  } catch (error) {
-    await disconnect(connections);
-    throw asEventLogError(error, what);
+  return untilBrokersAreBack(open, { timeoutMs: timing.openTimeoutMs, mayRetry: () => answered, logger });
+}
+
+interface BrokerPatience {
+  readonly timeoutMs: number;
+  readonly mayRetry: () => boolean;
+  readonly logger: Logger;
+}
+
+/** Does `work` again while it fails for a broker that is away; a failure of another kind, or one too late, is thrown. */
+async function untilBrokersAreBack<Result>(
+  work: (leftMs: number) => Promise<Result>,
+  { timeoutMs, mayRetry, logger }: BrokerPatience,
+): Promise<Result> {
+  const until = Date.now() + timeoutMs;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work(until - Date.now());
+    } catch (error) {
+      const leftMs = until - Date.now() - startRetryMs;
+      if (!isPassing(error) || !mayRetry() || leftMs <= 0) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      logger.warn({ reason, attempt, leftMs }, 'a broker that is needed is away; trying again');
+      await delay(startRetryMs);
+    }
   }
 }
 
@@ -81,13 +118,13 @@ function createProducer(kafka: Kafka): Producer {
   });
 }
 
+/** With an admin that is connected. */
 async function connect(
   { admin, producer, topicIds }: Connections,
   topic: TopicOptions,
   checkIntervalMs: number,
   logger: Logger,
 ): Promise<TopicWatch> {
-  await admin.connect();
   await ensureTopic(admin, topic, logger);
   await topicIds.connect();
   await producer.connect();
@@ -177,20 +214,26 @@ class KafkaEventLog implements EventLog {
 
   async consume(group: string, handler: PartitionHandler): Promise<Consumption> {
     if (this.#watch.lost !== null) throw this.#watch.lost;
-    const consumption = await KafkaConsumption.start(
-      {
-        kafka: createClient(this.#settings, this.#logger),
-        topic: this.#topic,
-        partitions: this.partitions,
-        logger: this.#logger,
-        assertTopic: () => this.#watch.assertSame(),
-        assertHeld: (partition, offset) => this.#assertHeld(partition, offset),
-        sessionTimeoutMs: this.#timing.sessionTimeoutMs,
-        heartbeatMs: this.#timing.heartbeatMs,
-      },
-      group,
-      handler,
-    );
+    const start = (): Promise<KafkaConsumption> =>
+      KafkaConsumption.start(
+        {
+          kafka: createClient(this.#settings, this.#logger),
+          topic: this.#topic,
+          partitions: this.partitions,
+          logger: this.#logger,
+          assertTopic: () => this.#watch.assertSame(),
+          assertHeld: (partition, offset) => this.#assertHeld(partition, offset),
+          sessionTimeoutMs: this.#timing.sessionTimeoutMs,
+          heartbeatMs: this.#timing.heartbeatMs,
+        },
+        group,
+        handler,
+      );
+    const consumption = await untilBrokersAreBack(start, {
+      timeoutMs: this.#timing.openTimeoutMs,
+      mayRetry: () => !this.#closed && this.#watch.lost === null,
+      logger: this.#logger,
+    });
     this.#consumptions.add(consumption);
     return consumption;
   }

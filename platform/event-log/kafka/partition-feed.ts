@@ -23,6 +23,8 @@ interface Batch {
   readonly nextOffset: number;
 }
 
+/** Batches are handed over together up to this size: while the handler waited for a store, many small ones came. */
+const handoverBytesMax = 4 * 1024 * 1024;
 const idleMs = 60_000;
 const retryMs = 1000;
 
@@ -134,14 +136,26 @@ export class PartitionFeed {
     }
   }
 
+  /** The batches at the front that follow each other without a gap, as one. */
   #take(): Batch | undefined {
-    const batch = this.#buffer.shift();
+    const batches = this.#buffer.splice(0, this.#joinable());
+    const batch = batches.length < 2 ? batches[0] : joined(batches);
     if (batch !== undefined) this.#bufferBytes -= bytesOf(batch.records);
     if (this.#paused && this.#fetchOffset !== null && this.#bufferBytes <= this.#bufferBytesMax / 2) {
       this.#paused = false;
       this.#source.resume(this.partition);
     }
     return batch;
+  }
+
+  /** How many batches at the front can be one; at least one where there is any. */
+  #joinable(): number {
+    let bytes = 0;
+    for (const [i, { fetchOffset, records }] of this.#buffer.entries()) {
+      bytes += bytesOf(records);
+      if (i > 0 && (records[0]!.offset > fetchOffset || bytes > handoverBytesMax)) return i;
+    }
+    return this.#buffer.length;
   }
 
   async #moveTo(offset: number): Promise<void> {
@@ -169,6 +183,12 @@ export class PartitionFeed {
     }
   }
 }
+
+const joined = (batches: readonly Batch[]): Batch => ({
+  fetchOffset: batches[0]!.fetchOffset,
+  records: batches.flatMap(({ records }) => records),
+  nextOffset: batches.at(-1)!.nextOffset,
+});
 
 function bytesOf(records: readonly LogRecord[]): number {
   return records.reduce((sum, record) => sum + record.value.length, 0);
