@@ -23,24 +23,11 @@ import { delay, retry } from '../platform/retry.ts';
 import type { Timers } from '../platform/timers.ts';
 import type { AggregatorMetrics } from './aggregator-metrics.ts';
 import type { CatalogReader } from './catalog-reader.ts';
-import {
-  type ChunkCoordinates,
-  eventRows,
-  manifestRow,
-  type RowSet,
-  rejectRows,
-  rollUpRowSet,
-  rollUpRows,
-  wrap64,
-} from './chunk-rows.ts';
+import { type ChunkCoordinates, manifestRow, type RowSet, wrap64 } from './chunk-rows.ts';
 import { ChunkMismatch, type ChunkStore, type FlushBodies, type StoredChunk } from './chunk-store.ts';
 import { DedupIndex } from './core/dedup-index.ts';
-import {
-  EVENT_TIME_AHEAD_MAX_MS,
-  type GenerationRules,
-  PartitionState,
-  totalOutcomes,
-} from './core/partition-state.ts';
+import { EVENT_TIME_AHEAD_MAX_MS, type GenerationRules, totalOutcomes } from './core/partition-state.ts';
+import type { Counter, NewCounter } from './counter.ts';
 import { PoisonLog } from './poison-log.ts';
 import type { RecordReader } from './record-reader.ts';
 import { ChunkUnrepairable, PartitionLost, type PartitionProgress, type SealStore } from './seal-store.ts';
@@ -52,6 +39,7 @@ export interface PartitionLoopParts {
   readonly seals: SealStore;
   readonly catalogs: CatalogReader;
   readonly records: RecordReader;
+  readonly newCounter: NewCounter;
   readonly metrics: AggregatorMetrics;
   readonly logger: Logger;
   readonly clock: () => number;
@@ -84,7 +72,7 @@ const isDecision = (error: unknown): boolean =>
 /** What one ownership holds in memory; dropped as a whole. */
 interface Ownership {
   readonly epoch: bigint;
-  readonly state: PartitionState;
+  readonly state: Counter;
   /** The open chunk's rows so far. */
   events: RowSet;
   rejects: RowSet;
@@ -110,7 +98,7 @@ export class PartitionLoop {
     this.poison = new PoisonLog(this.logger);
   }
 
-  get state(): PartitionState | null {
+  get state(): Counter | null {
     return this.ownership?.state ?? null;
   }
 
@@ -140,7 +128,7 @@ export class PartitionLoop {
         const meters = await this.retrying('reading the catalog', () => parts.catalogs.meters(acquired.catalogVersion));
         this.ownership = {
           epoch: acquired.epoch,
-          state: new PartitionState(parts.rules, acquired, meters, index),
+          state: parts.newCounter(parts.rules, acquired, meters, index),
           events: noRows,
           rejects: noRows,
           lastFlushAt: parts.clock(),
@@ -238,14 +226,17 @@ export class PartitionLoop {
       const { ownership } = this;
       if (ownership === null) return;
       this.checkClock(record);
-      if (ownership.state.isCutBy(record)) {
+      const { state } = ownership;
+      if (state.isCutBy(record)) {
         await this.seal(ownership, record.offset);
       }
-      const input = await this.retrying('decoding a record', () =>
-        this.parts.records.read(record, ownership.state.catalogVersion),
-      );
-      ownership.state.apply(input);
-      if (ownership.state.pending >= this.parts.flushEventsMax) await this.flush(ownership);
+      if (!state.countBytes(record)) {
+        const input = await this.retrying('decoding a record', () =>
+          this.parts.records.read(record, state.catalogVersion),
+        );
+        state.apply(input);
+      }
+      if (state.pending >= this.parts.flushEventsMax) await this.flush(ownership);
     }
     const { ownership } = this;
     if (ownership !== null && this.parts.clock() - ownership.lastFlushAt >= this.parts.flushIntervalMs)
@@ -281,13 +272,11 @@ export class PartitionLoop {
     ownership.lastFlushAt = this.parts.clock();
     if (chunk.startedAt === null || watermark === null || chunk.nextOffset === ownership.flushedOffset) return;
     const at = this.coordinates(ownership);
-    const { accepted, rejected } = state.takeDecided();
+    const { events, rollUps, rejects, rejected, receivedAt } = state.takeFlush(at);
     this.poison.report(chunk.chunk, rejected);
-    const events = eventRows(at, accepted);
-    const rejects = rejectRows(at, rejected);
     const bodies: FlushBodies = {
       events: events.body,
-      rollUps: rollUpRows(at, chunk.rollUps.takeDirty()),
+      rollUps,
       rejects: rejects.body,
       manifest: manifestRow(at, {
         startOffset: chunk.startOffset,
@@ -301,7 +290,7 @@ export class PartitionLoop {
     ownership.rejects = plus(ownership.rejects, rejects.rows);
     const flushed = this.parts.metrics.startFlush();
     await this.retrying('writing the open chunk', () => this.parts.chunks.write(bodies));
-    flushed(accepted);
+    flushed(receivedAt);
     ownership.flushedOffset = chunk.nextOffset;
   }
 
@@ -312,7 +301,7 @@ export class PartitionLoop {
     const { chunk } = state;
     const decided: StoredChunk = {
       events: ownership.events,
-      rollUps: rollUpRowSet(chunk.rollUps.all()),
+      rollUps: state.rollUpRowSet(),
       rejects: ownership.rejects,
     };
     const stored = await this.retrying('reading the chunk back', () =>
