@@ -66,6 +66,7 @@ export class FastCounter extends PlainCounter {
   private wholes = new Float64Array(0);
   private fractions = new Float64Array(0);
   private groupText = new Uint8Array(0);
+  private groupView = new DataView(this.groupText.buffer);
   /** The window of the first meter that is not left alone; 0: all are. */
   private firstWindowMs = 0;
 
@@ -85,9 +86,11 @@ export class FastCounter extends PlainCounter {
     const now = this.advance(record);
     this.events.enter(record, now);
     const horizonStart = now - this.rules.horizonMs;
-    for (let index = 0; index < cursor.count; index++) {
-      cursor.next();
-      if (!this.decideBytes(index, now, horizonStart)) this.decide(cursor.usageEvent(), record.offset, index, now);
+    const { count, starts } = cursor;
+    for (let i = 0; i < count; i++) this.index.touch(cursor.view.getInt32(starts[i]! + 4, true));
+    for (let i = 0; i < count; i++) {
+      cursor.read(record.value, starts[i]!);
+      if (!this.decideBytes(i, now, horizonStart)) this.decide(cursor.usageEvent(), record.offset, i, now);
     }
     return true;
   }
@@ -95,9 +98,9 @@ export class FastCounter extends PlainCounter {
   /** Decides the cursor's event as `decide` does; false: it is not certain how, and nothing has changed. */
   private decideBytes(place: number, now: number, horizonStart: number): boolean {
     const { cursor, names, index } = this;
-    const { bytes, eventTime, hashLow, hashHigh } = cursor;
-    const tenant = names.intern(bytes, cursor.tenant, cursor.tenantEnd);
-    const subject = names.intern(bytes, cursor.subject, cursor.subjectEnd);
+    const { view, eventTime, hashLow, hashHigh } = cursor;
+    const tenant = names.intern(view, cursor.tenant, cursor.tenantEnd);
+    const subject = names.intern(view, cursor.subject, cursor.subjectEnd);
     if (!names.isBillable(tenant) || !names.isBillable(subject)) return false;
     const deadBeforeSeconds = Math.floor(horizonStart / 1000);
     const k0 = cursor.keyWord(0);
@@ -110,7 +113,7 @@ export class FastCounter extends PlainCounter {
       return true;
     }
     if (found === 'conflict' || eventTime < horizonStart || eventTime > now + EVENT_TIME_AHEAD_MAX_MS) return false;
-    const type = this.typeOfName(names.intern(bytes, cursor.type, cursor.typeEnd));
+    const type = this.typeOfName(names.intern(view, cursor.type, cursor.typeEnd));
     if (type === null || (type !== undefined && !this.readBytes(type))) return false;
 
     index.addWords(k0, k1, k2, k3, hashLow, hashHigh, Math.max(now, eventTime), deadBeforeSeconds);
@@ -154,7 +157,7 @@ export class FastCounter extends PlainCounter {
       if (!hasValue) continue;
       const length = this.writeGroup(groupSlots);
       if (length === -1) return false;
-      this.groups[f] = this.names.intern(this.groupText, 0, length);
+      this.groups[f] = this.names.intern(this.groupView, 0, length);
       if (Math.abs(windowStartOf(cursor.eventTime, windowMs)) > MINUTE_MAX * MINUTE_MS) return false;
     }
     return true;
@@ -222,11 +225,10 @@ export class FastCounter extends PlainCounter {
       return;
     }
     const { names, columns } = this;
-    const group = groupName(groupValues);
     const cell = columns.cell(
-      names.internText(event.tenant),
-      names.internText(event.subject),
-      names.intern(group, 0, group.length),
+      names.internBytes(Buffer.from(event.tenant)),
+      names.internBytes(Buffer.from(event.subject)),
+      names.internBytes(groupName(groupValues)),
       place.family,
       minute,
     );
@@ -283,6 +285,7 @@ export class FastCounter extends PlainCounter {
     this.wholes = new Float64Array(members);
     this.fractions = new Float64Array(members);
     this.groupText = new Uint8Array(groupValuesMax * (NAME_LENGTH_MAX + 1));
+    this.groupView = new DataView(this.groupText.buffer);
     this.typesById.clear();
     return types;
   }

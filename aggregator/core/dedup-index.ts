@@ -24,6 +24,8 @@ export class DedupIndex {
   private used = 0;
   private usedMax = 0;
   private slots = new Int32Array(0);
+  /** Of no meaning: a read whose value goes nowhere might be left out. */
+  private touched = 0;
 
   constructor(expectedKeys = 0) {
     this.allocate(capacityFor(expectedKeys));
@@ -45,11 +47,24 @@ export class DedupIndex {
     this.slots = new Int32Array(capacity * SLOT_WORDS);
   }
 
+  /** Where the slots begin in which keys of this second word are. */
+  private homeOf(k1: number): number {
+    return Math.floor(((k1 >>> 0) / 2 ** 32) * this.capacity) * SLOT_WORDS;
+  }
+
+  /**
+   * Reads where a key of this second word belongs, and nothing more: look-ups of many keys that follow then wait for memory
+   * together and not one after the other.
+   */
+  touch(k1: number): void {
+    this.touched ^= this.slots[this.homeOf(k1)]!;
+  }
+
   /** Where the slot begins that holds the key, or the free slot where it belongs. */
   private find(k0: number, k1: number, k2: number, k3: number): number {
-    const { slots, capacity } = this;
-    const end = capacity * SLOT_WORDS;
-    let at = Math.floor(((k1 >>> 0) / 2 ** 32) * capacity) * SLOT_WORDS;
+    const { slots } = this;
+    const end = this.capacity * SLOT_WORDS;
+    let at = this.homeOf(k1);
     for (;;) {
       if (slots[at + LIVE_UNTIL] === 0) return at;
       if (slots[at] === k0 && slots[at + 1] === k1 && slots[at + 2] === k2 && slots[at + 3] === k3) return at;

@@ -14,14 +14,17 @@ import { batchHeader, EVENT_BYTES_MIN } from '../../platform/event-log/record-co
 const HASH = 16;
 const RECEIVED_AT = HASH + 8;
 const HIGH_BITS = 0x80808080 | 0;
+const NONE = -1;
 
 export class EventCursor {
   bytes: Buffer = Buffer.alloc(0);
   view: DataView = new DataView(new ArrayBuffer(0));
-  /** Events in the record. */
+  /** Events in the record that was opened, and where each begins. */
   count = 0;
+  starts = new Int32Array(0);
   private position = 0;
-  private number = 0;
+  /** What `time` has passed. */
+  private passedTime = 0;
 
   /** Where the current event begins: its dedup key, and the payload hash behind it. */
   start = 0;
@@ -42,23 +45,23 @@ export class EventCursor {
   data = 0;
   dataEnd = 0;
 
-  /** Goes before the first event of a record, if it is a batch as gateways write it and can be read to its end. */
+  /** Whether a record is a batch as gateways write it, that can be read to its end. */
   open(record: Buffer): boolean {
     if (record.length < HEADER_BYTES || batchHeader.compare(record, 0, HEADER_BYTES) !== 0) return false;
     this.enter(record);
     this.position = HEADER_BYTES;
-    if (!this.long() || this.number <= 0) return false;
-    const first = this.position;
-    const count = this.number;
-    if (count * EVENT_BYTES_MIN > record.length - first) return false;
-    for (let i = 0; i < count; i++) if (!this.next() || !this.isText()) return false;
-    if (record[this.position] !== 0 || this.position + 1 !== record.length) return false;
-    this.position = first;
+    const count = this.length();
+    if (count <= 0 || count * EVENT_BYTES_MIN > record.length) return false;
+    if (this.starts.length < count) this.starts = new Int32Array(count);
+    for (let i = 0; i < count; i++) {
+      this.starts[i] = this.position;
+      if (!this.next() || !this.isText()) return false;
+    }
     this.count = count;
-    return true;
+    return record[this.position] === 0 && this.position + 1 === record.length;
   }
 
-  /** Reads one event of a record that was opened before. */
+  /** Goes to the event that begins at `start` in a record that was opened before. */
   read(record: Buffer, start: number): void {
     if (record !== this.bytes) this.enter(record);
     this.position = start;
@@ -70,70 +73,81 @@ export class EventCursor {
     this.view = new DataView(record.buffer, record.byteOffset, record.length);
   }
 
-  /** Goes to the next event. */
-  next(): boolean {
+  /** Goes to the event at `position`; false: it is none, or does not end within the record. */
+  private next(): boolean {
     this.start = this.position;
     this.position += RECEIVED_AT;
-    if (!this.long()) return false;
-    this.receivedAt = this.number;
-    if (!this.long()) return false;
-    this.eventTime = this.number;
-    const timeGiven = this.bytes[this.position++];
-    if (timeGiven === undefined || timeGiven > 1) return false;
+    if (!this.time()) return false;
+    this.receivedAt = this.passedTime;
+    if (!this.time()) return false;
+    this.eventTime = this.passedTime;
+    const timeGiven = this.position < this.bytes.length ? this.bytes[this.position++]! : 2;
     this.isTimeGiven = timeGiven === 1;
-    if (!this.string()) return false;
-    this.tenant = this.number;
+    this.tenant = this.string();
     this.tenantEnd = this.position;
-    if (!this.string()) return false;
-    this.source = this.number;
+    this.source = this.string();
     this.sourceEnd = this.position;
-    if (!this.string()) return false;
-    this.id = this.number;
+    this.id = this.string();
     this.idEnd = this.position;
-    if (!this.string()) return false;
-    this.type = this.number;
+    this.type = this.string();
     this.typeEnd = this.position;
-    if (!this.string()) return false;
-    this.subject = this.number;
+    this.subject = this.string();
     this.subjectEnd = this.position;
-    if (!this.string()) return false;
-    this.data = this.number;
+    this.data = this.string();
     this.dataEnd = this.position;
-    return true;
+    // A string that is none leaves the position at the end, where there is no other one.
+    return timeGiven < 2 && this.data !== NONE;
   }
 
-  /** Passes a zig-zag varint within the safe integers; it is `number` then. */
-  private long(): boolean {
+  /** Passes a zig-zag varint within the safe integers. */
+  private time(): boolean {
+    const { bytes } = this;
+    // 28 bits, and up to 28 above them: each half is a 32-bit number.
     let low = 0;
-    let shift = 1;
-    for (let i = 0; i < 8; i++) {
-      const byte = this.bytes[this.position++];
-      if (byte === undefined) return false;
-      low += (byte & 0x7f) * shift;
-      if (byte < 0x80) {
-        this.number = low % 2 === 0 ? low / 2 : -(low + 1) / 2;
-        return Number.isSafeInteger(low);
-      }
-      shift *= 128;
+    let high = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      if (this.position >= bytes.length) return false;
+      const byte = bytes[this.position++]!;
+      low |= (byte & 0x7f) << shift;
+      if (byte >= 0x80) continue;
+      this.passedTime = (low >>> 1) ^ -(low & 1);
+      return true;
+    }
+    for (let shift = 0; shift < 28; shift += 7) {
+      if (this.position >= bytes.length) return false;
+      const byte = bytes[this.position++]!;
+      high |= (byte & 0x7f) << shift;
+      if (byte >= 0x80) continue;
+      const half = (low >>> 1) + high * 2 ** 27;
+      this.passedTime = (low & 1) === 0 ? half : -half - 1;
+      return high < 2 ** 25;
     }
     return false;
   }
 
-  /** Passes a string; `number` is where it begins then. */
-  private string(): boolean {
-    const byte = this.bytes[this.position]!;
-    let length = byte >> 1;
-    if (byte < 0x80 && (byte & 1) === 0) {
-      this.position++;
-    } else {
-      if (!this.long()) return false;
-      length = this.number;
+  /** Passes the length of a string or an array; below 0: it is none that can be there. */
+  private length(): number {
+    const { bytes } = this;
+    let length = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      if (this.position >= bytes.length) return NONE;
+      const byte = bytes[this.position++]!;
+      length |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return (length >>> 1) ^ -(length & 1);
     }
+    return NONE;
+  }
+
+  /** Passes a string and returns where its text begins; NONE, and the position is the record's end, if it is none. */
+  private string(): number {
+    const length = this.length();
     const start = this.position;
-    if (length < 0 || start + length > this.bytes.length) return false;
-    this.number = start;
+    if (length < 0 || start + length > this.bytes.length) {
+      this.position = this.bytes.length;
+      return NONE;
+    }
     this.position = start + length;
-    return true;
+    return start;
   }
 
   /** Whether every string of the event is UTF-8. */

@@ -12,8 +12,11 @@ const UNKNOWN = 0;
 const PLAIN = 1;
 const FAULTY = 2;
 
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+
 export class NameTable {
   bytes = Buffer.allocUnsafe(BYTES_MIN);
+  private view = viewOf(this.bytes);
   private starts = new Int32Array(SLOTS_MIN / 2 + 1);
   private slots = new Int32Array(SLOTS_MIN * 2);
   private faults = new Uint8Array(SLOTS_MIN / 2);
@@ -39,10 +42,14 @@ export class NameTable {
   }
 
   /** The id of the bytes from `from` to `to`. */
-  intern(bytes: Uint8Array, from: number, to: number): number {
+  intern(bytes: DataView, from: number, to: number): number {
+    // Four bytes at a time, and what is left one by one: names are short, and looked up several times an event.
     let hash = to - from;
-    for (let i = from; i < to; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-    hash ^= hash >>> 15;
+    let at = from;
+    for (; at + 4 <= to; at += 4) hash = Math.imul(hash ^ bytes.getInt32(at, true), 0x9e3779b1) ^ (hash >>> 15);
+    for (; at < to; at++) hash = Math.imul(hash ^ bytes.getUint8(at), 0x01000193);
+    hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
+    hash ^= hash >>> 13;
     const { slots } = this;
     const mask = slots.length / 2 - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
@@ -52,20 +59,21 @@ export class NameTable {
     }
   }
 
-  internText(text: string): number {
-    const bytes = Buffer.from(text, 'utf8');
-    return this.intern(bytes, 0, bytes.length);
+  internBytes(bytes: Uint8Array): number {
+    return this.intern(viewOf(bytes), 0, bytes.length);
   }
 
-  private equals(id: number, bytes: Uint8Array, from: number, to: number): boolean {
-    const start = this.starts[id]!;
-    if (this.starts[id + 1]! - start !== to - from) return false;
-    const own = this.bytes;
-    for (let i = from, at = start; i < to; i++, at++) if (own[at] !== bytes[i]) return false;
+  private equals(id: number, bytes: DataView, from: number, to: number): boolean {
+    let own = this.starts[id]!;
+    if (this.starts[id + 1]! - own !== to - from) return false;
+    let at = from;
+    for (; at + 4 <= to; at += 4, own += 4)
+      if (bytes.getInt32(at, true) !== this.view.getInt32(own, true)) return false;
+    for (; at < to; at++, own++) if (bytes.getUint8(at) !== this.view.getUint8(own)) return false;
     return true;
   }
 
-  private add(bytes: Uint8Array, from: number, to: number, hash: number, slot: number): number {
+  private add(bytes: DataView, from: number, to: number, hash: number, slot: number): number {
     const id = this.size++;
     const start = this.starts[id]!;
     const end = start + to - from;
@@ -73,8 +81,9 @@ export class NameTable {
       const grown = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, end));
       this.bytes.copy(grown, 0, 0, start);
       this.bytes = grown;
+      this.view = viewOf(grown);
     }
-    for (let i = from, at = start; i < to; i++, at++) this.bytes[at] = bytes[i]!;
+    for (let i = from, at = start; i < to; i++, at++) this.bytes[at] = bytes.getUint8(i);
     this.starts[id + 1] = end;
     this.slots[slot * 2] = hash;
     this.slots[slot * 2 + 1] = id + 1;
