@@ -2,11 +2,12 @@
 // growing lag and not as the last good value.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PartitionBounds } from '../platform/event-log/event-log.ts';
-import { type AcceptedEvent, type OutcomeCounts, outcomes, type PartitionState } from './core/partition-state.ts';
+import { type OutcomeCounts, outcomes } from './core/partition-state.ts';
+import type { Counter as PartitionCounter } from './counter.ts';
 
 interface WatchedLoop {
   readonly partition: number;
-  readonly state: PartitionState | null;
+  readonly state: PartitionCounter | null;
 }
 
 export class AggregatorMetrics {
@@ -113,17 +114,12 @@ export class AggregatorMetrics {
     this.checked.set(partition, isEqual);
   }
 
-  /** Call before a flush is written, and the result once it is. */
-  startFlush(): (accepted: readonly AcceptedEvent[]) => void {
+  /** Call before a flush is written, and the result once it is, with when gateways received an event of each record. */
+  startFlush(): (receivedAt: readonly number[]) => void {
     const end = this.flushDuration.startTimer({ stage: 'aggregator' });
-    return (accepted) => {
+    return (receivedAt) => {
       end();
-      let lastOffset = -1;
-      for (const { offset, event } of accepted) {
-        if (offset === lastOffset) continue;
-        lastOffset = offset;
-        this.meteringLag.observe(Math.max(0, this.clock() - event.receivedAt) / 1000);
-      }
+      for (const time of receivedAt) this.meteringLag.observe(Math.max(0, this.clock() - time) / 1000);
     };
   }
 

@@ -11,6 +11,7 @@ import { CatalogReader } from './catalog-reader.ts';
 import { decideRepairs, type RepairRequests } from './chunk-repairs.ts';
 import { ChunkStore } from './chunk-store.ts';
 import type { GenerationRules } from './core/partition-state.ts';
+import type { NewCounter } from './counter.ts';
 import { PartitionLoop, type PartitionLoopParts } from './partition-loop.ts';
 import { RecordReader } from './record-reader.ts';
 import { SealStore, type SealTables } from './seal-store.ts';
@@ -25,6 +26,7 @@ export interface PartitionGroupParts extends StageContext {
   readonly readCatalogVersion: (version: number) => Promise<CatalogVersion | null>;
   /** The Avro schema that a writer registered under a fingerprint, or null where none did. */
   readonly findSchema: (fingerprint: Buffer) => Promise<object | null>;
+  readonly newCounter: NewCounter;
   readonly timers: Timers;
   /** Names this process in partition_progress. */
   readonly owner: string;
@@ -59,6 +61,7 @@ export async function consumePartitions(parts: PartitionGroupParts): Promise<Par
     seals,
     catalogs,
     records: new RecordReader(parts.findSchema, catalogs),
+    newCounter: parts.newCounter,
     metrics,
     logger,
     clock,

@@ -25,25 +25,11 @@ import { delay, retry } from '../platform/retry.ts';
 import type { Timers } from '../platform/timers.ts';
 import type { AggregatorMetrics } from './aggregator-metrics.ts';
 import type { CatalogReader } from './catalog-reader.ts';
-import {
-  type ChunkCoordinates,
-  eventRows,
-  manifestRow,
-  type RowSet,
-  rejectRows,
-  rollUpRowSet,
-  rollUpRows,
-  wrap64,
-} from './chunk-rows.ts';
+import { type ChunkCoordinates, manifestRow, type RowSet, wrap64 } from './chunk-rows.ts';
 import { ChunkMismatch, type ChunkStore, type FlushBodies } from './chunk-store.ts';
 import { DedupIndex } from './core/dedup-index.ts';
-import {
-  type AcceptedEvent,
-  EVENT_TIME_AHEAD_MAX_MS,
-  type GenerationRules,
-  PartitionState,
-  totalOutcomes,
-} from './core/partition-state.ts';
+import { EVENT_TIME_AHEAD_MAX_MS, type GenerationRules, totalOutcomes } from './core/partition-state.ts';
+import type { Counter, NewCounter } from './counter.ts';
 import { PoisonLog } from './poison-log.ts';
 import type { RecordReader } from './record-reader.ts';
 import { ChunkUnrepairable, PartitionLost, type PartitionProgress, type Seal, type SealStore } from './seal-store.ts';
@@ -55,6 +41,7 @@ export interface PartitionLoopParts {
   readonly seals: SealStore;
   readonly catalogs: CatalogReader;
   readonly records: RecordReader;
+  readonly newCounter: NewCounter;
   readonly metrics: AggregatorMetrics;
   readonly logger: Logger;
   readonly clock: () => number;
@@ -89,7 +76,8 @@ const isDecision = (error: unknown): boolean =>
 /** Rows that were taken from the state and are to be written. */
 interface UnwrittenRows {
   readonly bodies: FlushBodies;
-  readonly accepted: readonly AcceptedEvent[];
+  /** By the offset of its record: when a gateway received one of its events, milliseconds since the epoch. */
+  readonly receivedAt: ReadonlyMap<number, number>;
 }
 
 /** A chunk that has ended and is not sealed. */
@@ -101,7 +89,7 @@ interface EndedChunk {
 /** What one ownership holds in memory; dropped as a whole. */
 interface Ownership {
   readonly epoch: bigint;
-  readonly state: PartitionState;
+  readonly state: Counter;
   /** The open chunk's rows so far. */
   events: RowSet;
   rejects: RowSet;
@@ -132,7 +120,7 @@ export class PartitionLoop {
     this.poison = new PoisonLog(this.logger);
   }
 
-  get state(): PartitionState | null {
+  get state(): Counter | null {
     return this.ownership?.state ?? null;
   }
 
@@ -162,7 +150,7 @@ export class PartitionLoop {
         const meters = await this.retrying('reading the catalog', () => parts.catalogs.meters(acquired.catalogVersion));
         this.ownership = {
           epoch: acquired.epoch,
-          state: new PartitionState(parts.rules, acquired, meters, index),
+          state: parts.newCounter(parts.rules, acquired, meters, index),
           events: noRows,
           rejects: noRows,
           lastFlushAt: parts.clock(),
@@ -263,15 +251,18 @@ export class PartitionLoop {
       const { ownership } = this;
       if (ownership === null) return;
       this.checkClock(record);
-      if (ownership.state.isCutBy(record)) {
+      const { state } = ownership;
+      if (state.isCutBy(record)) {
         this.endChunk(ownership, record.offset);
         if (ownership.ended.length >= ENDED_CHUNKS_MAX) await this.sealEnded(ownership);
       }
-      const input = await this.retrying('decoding a record', () =>
-        this.parts.records.read(record, ownership.state.catalogVersion),
-      );
-      ownership.state.apply(input);
-      if (ownership.state.pending + ownership.unwrittenEvents >= this.parts.flushEventsMax) await this.flush(ownership);
+      if (!state.countBytes(record)) {
+        const input = await this.retrying('decoding a record', () =>
+          this.parts.records.read(record, state.catalogVersion),
+        );
+        state.apply(input);
+      }
+      if (state.pending + ownership.unwrittenEvents >= this.parts.flushEventsMax) await this.flush(ownership);
     }
     const { ownership } = this;
     if (ownership === null) return;
@@ -315,13 +306,11 @@ export class PartitionLoop {
     ownership.lastFlushAt = this.parts.clock();
     if (chunk.startedAt === null || watermark === null || chunk.nextOffset === ownership.flushedOffset) return null;
     const at = this.coordinates(ownership);
-    const { accepted, rejected } = state.takeDecided();
+    const { events, rollUps, rejects, rejected, receivedAt } = state.takeFlush(at);
     this.poison.report(chunk.chunk, rejected);
-    const events = eventRows(at, accepted);
-    const rejects = rejectRows(at, rejected);
     const bodies: FlushBodies = {
       events: events.body,
-      rollUps: rollUpRows(at, chunk.rollUps.takeDirty()),
+      rollUps,
       rejects: rejects.body,
       manifest: manifestRow(at, {
         startOffset: chunk.startOffset,
@@ -334,7 +323,7 @@ export class PartitionLoop {
     ownership.events = plus(ownership.events, events.rows);
     ownership.rejects = plus(ownership.rejects, rejects.rows);
     ownership.flushedOffset = chunk.nextOffset;
-    return { bodies, accepted };
+    return { bodies, receivedAt };
   }
 
   private async write(all: readonly UnwrittenRows[]): Promise<void> {
@@ -342,7 +331,7 @@ export class PartitionLoop {
     const flushed = this.parts.metrics.startFlush();
     const bodies = all.map((rows) => rows.bodies);
     await this.retrying('writing the open chunk', () => this.parts.chunks.write(bodies));
-    flushed(all.flatMap(({ accepted }) => accepted));
+    flushed(all.flatMap(({ receivedAt }) => [...receivedAt.values()]));
   }
 
   /** Ends the chunk before the record at `endOffset`. It is written and sealed by `sealEnded`. */
@@ -362,7 +351,7 @@ export class PartitionLoop {
         watermark: state.watermark!,
         catalogVersion: state.catalogVersion,
         events: ownership.events,
-        rollUps: rollUpRowSet(chunk.rollUps.all()),
+        rollUps: state.rollUpRowSet(),
         rejects: ownership.rejects,
         outcomes: totalOutcomes(chunk),
         outcomesByTenant: chunk.outcomesByTenant,

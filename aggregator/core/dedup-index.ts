@@ -1,22 +1,31 @@
 // The keys of a partition's accepted events, remembered for as long as a copy of the event could still be counted.
-// An open-addressing table on typed arrays (linear probing): 28 bytes a slot, because a Map of strings costs five times
-// that and ends at 16.7 M entries. Whether a key is alive is compared at look-up, with the log's time, so that every owner
-// of the partition decides alike; dead keys are only dropped when the table is rebuilt, which no look-up can notice.
+// An open-addressing table on one typed array (linear probing), because a Map of strings costs five times as much and ends at
+// 16.7 M entries. Whether a key is alive is compared at look-up, with the log's time, so that every owner of the partition
+// decides alike; dead keys are only dropped when the table is rebuilt, which no look-up can notice.
 //
-// Slot: key 4 x u32 | payload hash 2 x u32 | liveUntil u32 (seconds since the epoch, rounded up; 0 marks a free slot).
+// Slot, 28 bytes that mostly lie in one cache line: key 4 words | payload hash 2 words | liveUntil (seconds since the epoch,
+// rounded up; 0 marks a free slot). Words are little-endian and signed: V8 keeps a signed 32-bit number without allocating.
+//
+// Capacities are no powers of two: a key belongs where its second word, as a fraction of 2^32, points into the table. (The
+// first word also chose the partition.) A table grows by a third, so it is between 64 and 85 % full.
 
 const KEY_WORDS = 4;
+const HASH = KEY_WORDS;
+const LIVE_UNTIL = HASH + 2;
+const SLOT_WORDS = LIVE_UNTIL + 1;
 const CAPACITY_MIN = 1 << 12;
-const LOAD_MAX = 0.7;
+const LOAD_MAX = 0.85;
+const LOAD_REBUILT = 0.64;
 
 export type Lookup = 'new' | 'duplicate' | 'conflict';
 
 export class DedupIndex {
   private capacity = 0;
   private used = 0;
-  private keys = new Uint32Array(0);
-  private hashes = new Uint32Array(0);
-  private liveUntil = new Uint32Array(0);
+  private usedMax = 0;
+  private slots = new Int32Array(0);
+  /** Of no meaning: a read whose value goes nowhere might be left out. */
+  private touched = 0;
 
   constructor(expectedKeys = 0) {
     this.allocate(capacityFor(expectedKeys));
@@ -28,28 +37,39 @@ export class DedupIndex {
   }
 
   get bytes(): number {
-    return this.keys.byteLength + this.hashes.byteLength + this.liveUntil.byteLength;
+    return this.slots.byteLength;
   }
 
   private allocate(capacity: number): void {
     this.capacity = capacity;
     this.used = 0;
-    this.keys = new Uint32Array(capacity * KEY_WORDS);
-    this.hashes = new Uint32Array(capacity * 2);
-    this.liveUntil = new Uint32Array(capacity);
+    this.usedMax = Math.floor(capacity * LOAD_MAX);
+    this.slots = new Int32Array(capacity * SLOT_WORDS);
   }
 
-  /** The slot that holds the key, or the free slot where it belongs. */
-  private slotOf(k0: number, k1: number, k2: number, k3: number): number {
-    const mask = this.capacity - 1;
-    // The first word also chose the partition, so the second one spreads.
-    let slot = k1 & mask;
+  /** Where the slots begin in which keys of this second word are. */
+  private homeOf(k1: number): number {
+    return Math.floor(((k1 >>> 0) / 2 ** 32) * this.capacity) * SLOT_WORDS;
+  }
+
+  /**
+   * Reads where a key of this second word belongs, and nothing more: look-ups of many keys that follow then wait for memory
+   * together and not one after the other.
+   */
+  touch(k1: number): void {
+    this.touched ^= this.slots[this.homeOf(k1)]!;
+  }
+
+  /** Where the slot begins that holds the key, or the free slot where it belongs. */
+  private find(k0: number, k1: number, k2: number, k3: number): number {
+    const { slots } = this;
+    const end = this.capacity * SLOT_WORDS;
+    let at = this.homeOf(k1);
     for (;;) {
-      if (this.liveUntil[slot] === 0) return slot;
-      const at = slot * KEY_WORDS;
-      const { keys } = this;
-      if (keys[at] === k0 && keys[at + 1] === k1 && keys[at + 2] === k2 && keys[at + 3] === k3) return slot;
-      slot = (slot + 1) & mask;
+      if (slots[at + LIVE_UNTIL] === 0) return at;
+      if (slots[at] === k0 && slots[at + 1] === k1 && slots[at + 2] === k2 && slots[at + 3] === k3) return at;
+      at += SLOT_WORDS;
+      if (at === end) at = 0;
     }
   }
 
@@ -58,59 +78,92 @@ export class DedupIndex {
    * lives while that is not beyond its liveUntil.
    */
   look(key: Buffer, payloadHash: bigint, deadBeforeSeconds: number): Lookup {
-    const slot = this.slotOf(key.readUInt32LE(0), key.readUInt32LE(4), key.readUInt32LE(8), key.readUInt32LE(12));
-    const liveUntil = this.liveUntil[slot]!;
+    return this.lookWords(
+      key.readInt32LE(0),
+      key.readInt32LE(4),
+      key.readInt32LE(8),
+      key.readInt32LE(12),
+      lowWord(payloadHash),
+      highWord(payloadHash),
+      deadBeforeSeconds,
+    );
+  }
+
+  /** `look` of a key of words k0 to k3 and a payload hash of its low and its high word. */
+  lookWords(
+    k0: number,
+    k1: number,
+    k2: number,
+    k3: number,
+    low: number,
+    high: number,
+    deadBeforeSeconds: number,
+  ): Lookup {
+    const { slots } = this;
+    const at = this.find(k0, k1, k2, k3);
+    const liveUntil = slots[at + LIVE_UNTIL]! >>> 0;
     if (liveUntil === 0 || liveUntil < deadBeforeSeconds) return 'new';
-    const low = Number(payloadHash & 0xffffffffn);
-    const high = Number(payloadHash >> 32n);
-    return this.hashes[slot * 2] === low && this.hashes[slot * 2 + 1] === high ? 'duplicate' : 'conflict';
+    return slots[at + HASH] === low && slots[at + HASH + 1] === high ? 'duplicate' : 'conflict';
   }
 
   /** Remembers a key; an entry of the same key (a dead one) is overwritten. `liveUntilMs` must be after 1970. */
   add(key: Buffer, payloadHash: bigint, liveUntilMs: number, deadBeforeSeconds: number): void {
-    if (this.used >= this.capacity * LOAD_MAX) this.rebuild(deadBeforeSeconds);
-    this.put(
-      key.readUInt32LE(0),
-      key.readUInt32LE(4),
-      key.readUInt32LE(8),
-      key.readUInt32LE(12),
-      Number(payloadHash & 0xffffffffn),
-      Number(payloadHash >> 32n),
-      Math.max(1, Math.ceil(liveUntilMs / 1000)),
+    this.addWords(
+      key.readInt32LE(0),
+      key.readInt32LE(4),
+      key.readInt32LE(8),
+      key.readInt32LE(12),
+      lowWord(payloadHash),
+      highWord(payloadHash),
+      liveUntilMs,
+      deadBeforeSeconds,
     );
   }
 
-  private put(k0: number, k1: number, k2: number, k3: number, h0: number, h1: number, liveUntil: number): void {
-    const slot = this.slotOf(k0, k1, k2, k3);
-    if (this.liveUntil[slot] === 0) this.used++;
-    const at = slot * KEY_WORDS;
-    this.keys[at] = k0;
-    this.keys[at + 1] = k1;
-    this.keys[at + 2] = k2;
-    this.keys[at + 3] = k3;
-    this.hashes[slot * 2] = h0;
-    this.hashes[slot * 2 + 1] = h1;
-    this.liveUntil[slot] = liveUntil;
+  /** `add`, of words as `lookWords` takes them. */
+  addWords(
+    k0: number,
+    k1: number,
+    k2: number,
+    k3: number,
+    low: number,
+    high: number,
+    liveUntilMs: number,
+    deadBeforeSeconds: number,
+  ): void {
+    if (this.used >= this.usedMax) this.rebuild(deadBeforeSeconds);
+    const { slots } = this;
+    const at = this.find(k0, k1, k2, k3);
+    if (slots[at + LIVE_UNTIL] === 0) this.used++;
+    slots[at] = k0;
+    slots[at + 1] = k1;
+    slots[at + 2] = k2;
+    slots[at + 3] = k3;
+    slots[at + HASH] = low;
+    slots[at + HASH + 1] = high;
+    slots[at + LIVE_UNTIL] = Math.max(1, Math.ceil(liveUntilMs / 1000));
   }
 
-  /** Moves the live keys into a table that is at most half full. */
+  /** Moves the live keys into a table with room for more. */
   private rebuild(deadBeforeSeconds: number): void {
-    const { capacity, keys, hashes, liveUntil } = this;
+    const { slots } = this;
+    const isLive = (at: number): boolean => {
+      const liveUntil = slots[at + LIVE_UNTIL]! >>> 0;
+      return liveUntil > 0 && liveUntil >= deadBeforeSeconds;
+    };
     let live = 0;
-    for (let slot = 0; slot < capacity; slot++)
-      if (liveUntil[slot]! > 0 && liveUntil[slot]! >= deadBeforeSeconds) live++;
+    for (let at = 0; at < slots.length; at += SLOT_WORDS) if (isLive(at)) live++;
     this.allocate(capacityFor(live));
-    for (let slot = 0; slot < capacity; slot++) {
-      const until = liveUntil[slot]!;
-      if (until === 0 || until < deadBeforeSeconds) continue;
-      const at = slot * KEY_WORDS;
-      this.put(keys[at]!, keys[at + 1]!, keys[at + 2]!, keys[at + 3]!, hashes[slot * 2]!, hashes[slot * 2 + 1]!, until);
+    for (let from = 0; from < slots.length; from += SLOT_WORDS) {
+      if (!isLive(from)) continue;
+      const to = this.find(slots[from]!, slots[from + 1]!, slots[from + 2]!, slots[from + 3]!);
+      for (let word = 0; word < SLOT_WORDS; word++) this.slots[to + word] = slots[from + word]!;
+      this.used++;
     }
   }
 }
 
-function capacityFor(keys: number): number {
-  let capacity = CAPACITY_MIN;
-  while (capacity < keys * 2) capacity *= 2;
-  return capacity;
-}
+const lowWord = (hash: bigint): number => Number(BigInt.asIntN(32, hash));
+const highWord = (hash: bigint): number => Number(BigInt.asIntN(32, hash >> 32n));
+
+const capacityFor = (keys: number): number => Math.max(CAPACITY_MIN, Math.ceil(keys / LOAD_REBUILT));

@@ -11,12 +11,12 @@
 //                accepted              anything else: it is remembered and rolled up
 import type { Meter } from '../../domain/catalog.ts';
 import { parseExactJson } from '../../domain/exact-json.ts';
-import { type MetersByType, type ReadingFault, readMeters } from '../../domain/meter-reading.ts';
+import { type MetersByType, type Reading, type ReadingFault, readMeters } from '../../domain/meter-reading.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import { isClosed, windowSizeMs, windowStartOf } from '../../domain/time-window.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import type { DedupIndex } from './dedup-index.ts';
-import { RollUpTable } from './roll-up.ts';
+import { type EventOrder, RollUpTable } from './roll-up.ts';
 
 export type Outcome = 'accepted' | 'duplicate' | 'conflict' | 'too_late' | 'poison';
 export const outcomes: readonly Outcome[] = ['accepted', 'duplicate', 'conflict', 'too_late', 'poison'];
@@ -88,12 +88,12 @@ export interface SealedPosition {
 const noMeters: readonly Meter[] = [];
 
 /** Tenant and subject become keys in the stores of money, which refuse some texts; gateways let none of them pass. */
-const billedNameFault = (name: string): string | null => (name === '' ? 'not be empty' : nameFault(name));
+export const billedNameFault = (name: string): string | null => (name === '' ? 'not be empty' : nameFault(name));
 
 export class PartitionState {
-  private readonly rules: GenerationRules;
-  private readonly index: DedupIndex;
-  private meters: MetersByType;
+  protected readonly rules: GenerationRules;
+  protected readonly index: DedupIndex;
+  protected meters: MetersByType;
   private accepted: AcceptedEvent[] = [];
   private rejected: RejectedEvent[] = [];
   chunk: Chunk;
@@ -133,7 +133,8 @@ export class PartitionState {
     this.chunk = newChunk(this.chunk.chunk + 1, startOffset);
   }
 
-  apply(input: PartitionInput): void {
+  /** Takes the next record into the chunk, its events still to be decided, and returns T with it. */
+  protected advance(input: { readonly offset: number; readonly appendTime: number }): number {
     const { chunk } = this;
     if (input.offset < chunk.nextOffset) {
       throw new Error(`record ${input.offset} was applied before: the next offset is ${chunk.nextOffset}`);
@@ -142,6 +143,12 @@ export class PartitionState {
     this.watermark = now;
     chunk.startedAt ??= now;
     chunk.nextOffset = input.offset + 1;
+    return now;
+  }
+
+  apply(input: PartitionInput): void {
+    const { chunk } = this;
+    const now = this.advance(input);
     switch (input.kind) {
       case 'event-batch':
         for (let index = 0; index < input.events.length; index++) {
@@ -173,7 +180,8 @@ export class PartitionState {
     }
   }
 
-  private decide(event: UsageEvent, offset: number, index: number, now: number): void {
+  /** Of a record that was advanced to. `now` is T. */
+  protected decide(event: UsageEvent, offset: number, index: number, now: number): void {
     const tenantFault = billedNameFault(event.tenant);
     const fault = tenantFault ?? billedNameFault(event.subject);
     if (fault !== null) {
@@ -210,9 +218,13 @@ export class PartitionState {
     this.accepted.push({ offset, index, decidedAt: now, event });
     if (readings.length === 0) return;
     const order = { eventTime: event.eventTime, acceptedAt: now, offset, index };
-    for (const reading of readings) this.chunk.rollUps.add(event, reading, order);
+    for (const reading of readings) this.rollUp(event, reading, order);
     const sizeMs = windowSizeMs[readings[0]!.meter.window];
     if (isClosed(windowStartOf(event.eventTime, sizeMs) + sizeMs, now, 0)) this.lateForWindow++;
+  }
+
+  protected rollUp(event: UsageEvent, reading: Reading, order: EventOrder): void {
+    this.chunk.rollUps.add(event, reading, order);
   }
 
   private read(
@@ -247,12 +259,17 @@ export class PartitionState {
   }
 
   private count(tenant: string, outcome: Outcome): void {
+    this.outcomesOf(tenant)[outcome] += 1;
+  }
+
+  /** The tenant's outcomes in this chunk, to be counted up. */
+  protected outcomesOf(tenant: string): OutcomeCounts {
     let counts = this.chunk.outcomesByTenant.get(tenant);
     if (counts === undefined) {
       counts = noOutcomes();
       this.chunk.outcomesByTenant.set(tenant, counts);
     }
-    counts[outcome] += 1;
+    return counts;
   }
 
   /** The events decided since the last call, for the rows of usage_events and event_rejects. */
@@ -277,7 +294,7 @@ function newChunk(chunk: number, startOffset: number): Chunk {
 }
 
 /** The chunk's outcomes over all tenants. */
-export function totalOutcomes(chunk: Chunk): OutcomeCounts {
+export function totalOutcomes(chunk: Pick<Chunk, 'outcomesByTenant'>): OutcomeCounts {
   const total = noOutcomes();
   for (const counts of chunk.outcomesByTenant.values())
     for (const outcome of outcomes) total[outcome] += counts[outcome];

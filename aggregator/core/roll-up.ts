@@ -68,6 +68,18 @@ function accumulate(row: RollUpRow, { meter, quantity, uniqueValue }: Reading, o
   }
 }
 
+function keyOf(
+  event: Pick<UsageEvent, 'tenant' | 'subject'>,
+  meter: Meter,
+  windowStart: number,
+  groupValues: readonly string[],
+): string {
+  // Every part but the last is length-prefixed or a number: joined strings collide.
+  let key = `${meter.slug.length}:${meter.slug}${event.tenant.length}:${event.tenant}${windowStart}:`;
+  for (const value of groupValues) key += `${value.length}:${value}`;
+  return `${key}/${event.subject}`;
+}
+
 export class RollUpTable {
   private readonly rows = new Map<string, RollUpRow>();
   private dirty: RollUpRow[] = [];
@@ -83,10 +95,7 @@ export class RollUpTable {
   add(event: UsageEvent, reading: Reading, order: EventOrder): void {
     const { meter, groupValues, quantity, uniqueValue } = reading;
     const windowStart = windowStartOf(event.eventTime, windowSizeMs[meter.window]);
-    // Every part but the last is length-prefixed or a number: joined strings collide.
-    let key = `${meter.slug.length}:${meter.slug}${event.tenant.length}:${event.tenant}${windowStart}:`;
-    for (const value of groupValues) key += `${value.length}:${value}`;
-    key += `/${event.subject}`;
+    const key = keyOf(event, meter, windowStart, groupValues);
     let row = this.rows.get(key);
     if (row === undefined) {
       row = {
@@ -110,6 +119,12 @@ export class RollUpTable {
       row.isDirty = true;
       this.dirty.push(row);
     }
+  }
+
+  /** Takes over a row that was kept elsewhere; there must be none of its name. */
+  insert(row: RollUpRow): void {
+    this.rows.set(keyOf(row, row.meter, row.windowStart, row.groupValues), row);
+    if (row.isDirty) this.dirty.push(row);
   }
 
   /** The rows that changed since the last call. */

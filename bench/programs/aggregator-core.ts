@@ -1,8 +1,10 @@
 // What an aggregator computes, without what it writes: records are decoded, every event is decided and rolled up. The rows of
-// a flush are taken, as a flush takes them, and thrown away; chunks end where they would end.
+// a flush are made, as a flush makes them, and thrown away; their time is told apart. Chunks end where they would end.
 import { CatalogReader } from '../../aggregator/catalog-reader.ts';
 import { DedupIndex } from '../../aggregator/core/dedup-index.ts';
-import { PartitionState } from '../../aggregator/core/partition-state.ts';
+import type { NewCounter } from '../../aggregator/counter.ts';
+import { fastCounter } from '../../aggregator/fast-counter.ts';
+import { plainCounter } from '../../aggregator/plain-counter.ts';
 import { RecordReader } from '../../aggregator/record-reader.ts';
 import { metersByType } from '../../domain/meter-reading.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
@@ -11,6 +13,7 @@ import { benchCatalog, type Workload } from '../workload/usage-stream.ts';
 import { runAsProgram } from './program.ts';
 
 export interface AggregatorCoreInput {
+  readonly counter: 'fast' | 'plain';
   readonly workload: Workload;
   readonly events: number;
   readonly warmUpEvents: number;
@@ -19,35 +22,54 @@ export interface AggregatorCoreInput {
 export interface AggregatorCoreOutput {
   readonly accepted: number;
   readonly rollUpRows: number;
+  /** What it took to make the rows of flushes. */
+  readonly rowsSeconds: number;
+  readonly rowsCpuMicros: number;
 }
 
 const FLUSH_EVENTS = 100_000;
 const rules = { chunkOffsets: 1_024, slotMs: 30_000, horizonMs: 35 * 86_400_000 };
 const start = { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: 1 };
+const NEWLINE = 10;
 
-async function count(records: readonly LogRecord[]): Promise<AggregatorCoreOutput> {
+async function count(newCounter: NewCounter, records: readonly LogRecord[]): Promise<AggregatorCoreOutput> {
   const catalogs = new CatalogReader(async (version) => ({ version, effectiveAt: 0, catalog: benchCatalog() }));
   const reader = new RecordReader(async () => null, catalogs);
-  const state = new PartitionState(rules, start, metersByType(benchCatalog()), new DedupIndex());
+  const counter = newCounter(rules, start, metersByType(benchCatalog()), new DedupIndex());
   let accepted = 0;
   let rollUpRows = 0;
+  let rowsSeconds = 0;
+  let rowsCpuMicros = 0;
   const flush = (): void => {
-    accepted += state.takeDecided().accepted.length;
-    rollUpRows += state.chunk.rollUps.takeDirty().length;
+    const cpuBefore = process.cpuUsage();
+    const startedAt = performance.now();
+    const { events, rollUps } = counter.takeFlush({
+      generation: 1,
+      partition: 0,
+      chunk: counter.chunk.chunk,
+      epoch: 1n,
+      version: 1n,
+    });
+    accepted += events.rows.count;
+    for (let at = 0; at < rollUps.length; at++) if (rollUps[at] === NEWLINE) rollUpRows++;
+    rowsSeconds += (performance.now() - startedAt) / 1_000;
+    const { user, system } = process.cpuUsage(cpuBefore);
+    rowsCpuMicros += user + system;
   };
   for (const record of records) {
-    if (state.isCutBy(record)) {
+    if (counter.isCutBy(record)) {
       flush();
-      state.startChunk(record.offset);
+      counter.startChunk(record.offset);
     }
-    state.apply(await reader.read(record, state.catalogVersion));
-    if (state.pending >= FLUSH_EVENTS) flush();
+    if (!counter.countBytes(record)) counter.apply(await reader.read(record, counter.catalogVersion));
+    if (counter.pending >= FLUSH_EVENTS) flush();
   }
   flush();
-  return { accepted, rollUpRows };
+  return { accepted, rollUpRows, rowsSeconds, rowsCpuMicros };
 }
 
-await runAsProgram<AggregatorCoreInput, AggregatorCoreOutput>(async ({ workload, events, warmUpEvents }) => {
+await runAsProgram<AggregatorCoreInput, AggregatorCoreOutput>(async ({ counter, workload, events, warmUpEvents }) => {
+  const newCounter = counter === 'fast' ? fastCounter : plainCounter;
   const make = (stream: number, howMany: number): LogRecord[] =>
     makeRecords({
       workload: { ...workload, stream },
@@ -56,7 +78,7 @@ await runAsProgram<AggregatorCoreInput, AggregatorCoreOutput>(async ({ workload,
       until: Date.now(),
       isEnded: true,
     })[0]!;
-  await count(make(workload.stream + 500, warmUpEvents));
+  await count(newCounter, make(workload.stream + 500, warmUpEvents));
   const records = make(workload.stream, events);
-  return { work: () => count(records) };
+  return { work: () => count(newCounter, records) };
 });

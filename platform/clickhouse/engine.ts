@@ -1,6 +1,8 @@
 // The in-process ClickHouse engine as a pool of connections to one data directory. A connection keeps its database,
 // settings and parameters from one statement to the next, so each statement first brings them to exactly what it asks for.
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
 import type { Session as ChdbSession } from 'chdb';
 
 export interface EngineOptions {
@@ -24,11 +26,6 @@ export interface EngineStatement {
   readonly format: string;
 }
 
-export interface EngineSummary {
-  readonly writtenRows: number;
-  readonly writtenBytes: number;
-}
-
 /** An error in ClickHouse's own words, `Code: N. DB::Exception: …`. */
 export class EngineError extends Error {
   readonly code: number;
@@ -45,6 +42,8 @@ export const engineError = (code: number, name: string, message: string): Engine
 
 function asEngineError(error: unknown): EngineError {
   if (error instanceof EngineError) return error;
+  if (error instanceof Error && 'code' in error && error.code === 'ENOSPC')
+    return engineError(243, 'NOT_ENOUGH_SPACE', error.message);
   const message = error instanceof Error ? error.message : String(error);
   const code = /Code: (\d+)\./.exec(message)?.[1];
   if (code === undefined)
@@ -64,6 +63,8 @@ interface Connection {
 
 const INSERT = /^\s*INSERT\s+INTO\s+(?:TABLE\s+)?([\w.`"]+)\s*(?:\(([\w\s,`"]*)\))?\s*FORMAT\s+(\w+)\s*;?\s*$/i;
 const READS = /^(?:\s|\(|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:SELECT|WITH)\b/i;
+/** Characters that the engine reads as a pattern in the name of a file. */
+const PATTERN = /[*?{}]/;
 const BODY_FORMATS: ReadonlySet<string> = new Set([
   'TabSeparated',
   'TSV',
@@ -81,12 +82,16 @@ export class Engine {
   readonly #connections = new Set<Connection>();
   readonly #idle: Connection[] = [];
   readonly #waiting: { resolve(connection: Connection): void; reject(error: Error): void }[] = [];
+  /** A directory for the body of each insert, while it is read. */
+  readonly #bodies: string;
+  #inserts = 0;
   #closing: Promise<void> | null = null;
   #allIdle: (() => void) | null = null;
 
   private constructor(options: EngineOptions, open: () => ChdbSession) {
     this.#options = options;
     this.#open = open;
+    this.#bodies = join(resolve(options.dataDir), 'insert-bodies');
   }
 
   /** Opens the data directory, which one process at a time may do. Throws where the engine is missing or the directory in use. */
@@ -98,6 +103,11 @@ export class Engine {
       throw new Error(
         `no in-process ClickHouse for ${process.platform}-${process.arch} (package chdb): install it, or set CLICKHOUSE_URL to a ClickHouse server`,
         { cause },
+      );
+    }
+    if (PATTERN.test(resolve(options.dataDir))) {
+      throw new Error(
+        `${options.dataDir} can't hold ClickHouse's data: its name may have none of the characters * ? { }`,
       );
     }
     const connectionArgs = [`--max_server_memory_usage=${options.memoryBytesMax}`, '--mark_cache_size=268435456'];
@@ -112,6 +122,9 @@ export class Engine {
         },
       );
     }
+    // What a process that was killed has left.
+    await rm(engine.#bodies, { recursive: true, force: true });
+    await mkdir(engine.#bodies);
     return engine;
   }
 
@@ -216,7 +229,7 @@ export class Engine {
   }
 
   /** Runs `INSERT INTO table (columns) FORMAT name` with a body of rows, byte for byte. Resolves once they are stored. */
-  async insert(statement: EngineStatement, body: Buffer): Promise<EngineSummary> {
+  async insert(statement: EngineStatement, body: Buffer): Promise<void> {
     const [, table, columns, format] = INSERT.exec(statement.sql) ?? [];
     if (table === undefined || format === undefined || !BODY_FORMATS.has(format)) {
       throw engineError(
@@ -225,21 +238,19 @@ export class Engine {
         `The in-process engine takes a body only for INSERT INTO table (columns) FORMAT ${[...BODY_FORMATS].join(' | ')}`,
       );
     }
-    const bare = (name: string): string => name.replaceAll(/[`"\s]/g, '');
+    const into = `INSERT INTO ${table} ${columns === undefined ? '' : `(${columns})`}`;
+    const file = join(this.#bodies, String(this.#inserts++));
     const connection = await this.#acquire();
     try {
+      // Half the CPU time of the same rows given as the statement's own data (roll-ups: 1.3 µs a row instead of 2.5).
+      await writeFile(file, body);
       await this.#prepare(connection, statement);
-      const summary = await connection.session.insert({
-        table: bare(table),
-        ...(columns !== undefined && { columns: columns.split(',').map(bare) }),
-        format: format as 'TabSeparated',
-        values: body,
-      });
-      return { writtenRows: summary.rowsWritten, writtenBytes: body.length };
+      await connection.session.queryAsync(`${into} FROM INFILE ${quoted(file)} COMPRESSION 'none' FORMAT ${format}`);
     } catch (error) {
       throw asEngineError(error);
     } finally {
       this.#release(connection);
+      await rm(file, { force: true });
     }
   }
 

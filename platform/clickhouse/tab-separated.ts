@@ -11,11 +11,45 @@ const TAB = 0x09;
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const BACKSLASH = 0x5c;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const QUOTE = 0x27;
+const COMMA = 0x2c;
+const BRACKET_OPEN = 0x5b;
+const BRACKET_CLOSE = 0x5d;
 
 const MILLIS_MIN = Date.UTC(1900, 0, 1);
 const MILLIS_MAX = Date.UTC(2299, 11, 31);
 
 const INITIAL_BYTES = 8 * 1024;
+
+/** What each byte is written as behind a backslash; 0: it stands for itself. */
+const escapedByte = new Uint8Array(256);
+for (const [char, code] of [
+  [TAB, 't'],
+  [NEWLINE, 'n'],
+  [CARRIAGE_RETURN, 'r'],
+  [BACKSLASH, '\\'],
+] as const)
+  escapedByte[char] = code.charCodeAt(0);
+
+// Times of rows that are written together lie in few minutes, whose text is kept: "2026-11-20 10:00:".
+const MINUTE_MS = 60_000;
+const MINUTE_BYTES = 17;
+const MINUTES_KEPT = 256;
+const keptMinutes = new Float64Array(MINUTES_KEPT).fill(Number.NaN);
+const keptMinuteTexts = Buffer.alloc(MINUTES_KEPT * MINUTE_BYTES);
+
+/** Where the text of a minute since the epoch begins in `keptMinuteTexts`. */
+function textOfMinute(minute: number): number {
+  const kept = minute & (MINUTES_KEPT - 1);
+  const at = kept * MINUTE_BYTES;
+  if (keptMinutes[kept] !== minute) {
+    keptMinutes[kept] = minute;
+    keptMinuteTexts.write(new Date(minute * MINUTE_MS).toISOString().slice(0, MINUTE_BYTES).replace('T', ' '), at);
+  }
+  return at;
+}
 
 /** A growing buffer of rows: write the columns of a row in order, then `endRow`. */
 export class TabSeparatedBody {
@@ -50,13 +84,78 @@ export class TabSeparatedBody {
     this.raw(String(value));
   }
 
+  /** `count` digits of a whole number below 10^9, where there is room for them. */
+  private digits(value: number, count: number): void {
+    let rest = value | 0;
+    for (let at = this.position + count - 1; at >= this.position; at--) {
+      const tenth = (rest / 10) | 0;
+      this.buffer[at] = ZERO + rest - tenth * 10;
+      rest = tenth;
+    }
+    this.position += count;
+  }
+
+  /** `number`, of a whole number from 0 to 2^53 - 1. */
+  whole(value: number): void {
+    this.reserve(17);
+    if (value < 1e9) {
+      this.digits(value, digitCount(value));
+    } else {
+      const billions = Math.floor(value / 1e9);
+      this.digits(billions, digitCount(billions));
+      this.digits(value - billions * 1e9, 9);
+    }
+    this.buffer[this.position++] = TAB;
+  }
+
+  /** `number`, of an unsigned 64-bit integer in two words of 32 bits. */
+  words(high: number, low: number): void {
+    // Long division by 10^10, 48 bits and then 16, so that every step is exact in a double.
+    const first = (high >>> 0) * 65_536 + (low >>> 16);
+    const firstQuotient = Math.floor(first / 1e10);
+    const second = (first - firstQuotient * 1e10) * 65_536 + (low & 0xffff);
+    const secondQuotient = Math.floor(second / 1e10);
+    const upper = firstQuotient * 65_536 + secondQuotient;
+    const lower = second - secondQuotient * 1e10;
+    if (upper === 0) {
+      this.whole(lower);
+      return;
+    }
+    this.whole(upper);
+    const middle = Math.floor(lower / 1e5);
+    this.reserve(11);
+    this.position--;
+    this.digits(middle, 5);
+    this.digits(lower - middle * 1e5, 5);
+    this.buffer[this.position++] = TAB;
+  }
+
+  /** Columns that were written before, each with the tab behind it. */
+  columns(written: Uint8Array): void {
+    this.reserve(written.length);
+    const { buffer, position } = this;
+    for (let i = 0; i < written.length; i++) buffer[position + i] = written[i]!;
+    this.position += written.length;
+  }
+
   boolean(value: boolean): void {
     this.raw(value ? '1' : '0');
   }
 
   /** A DateTime64(3) column from milliseconds since the epoch, kept within what such a column holds. */
   millis(value: number): void {
-    this.raw(new Date(Math.min(Math.max(value, MILLIS_MIN), MILLIS_MAX)).toISOString().slice(0, 23).replace('T', ' '));
+    const kept = Math.min(Math.max(value, MILLIS_MIN), MILLIS_MAX);
+    const minute = Math.floor(kept / MINUTE_MS);
+    const millis = kept - minute * MINUTE_MS;
+    const from = textOfMinute(minute);
+    this.reserve(MINUTE_BYTES + 7);
+    const { buffer, position } = this;
+    for (let i = 0; i < MINUTE_BYTES; i++) buffer[position + i] = keptMinuteTexts[from + i]!;
+    this.position += MINUTE_BYTES;
+    this.digits(Math.floor(millis / 1000), 2);
+    buffer[this.position++] = DOT;
+    this.digits(millis % 1000, 3);
+    buffer[this.position++] = TAB;
   }
 
   /** A DateTime column from milliseconds since the epoch. */
@@ -66,16 +165,22 @@ export class TabSeparatedBody {
 
   /** A FixedString or String column of arbitrary bytes. */
   bytes(value: Buffer): void {
-    this.reserve(value.length * 2 + 1);
+    this.slice(value, 0, value.length);
+  }
+
+  /** The same of the bytes from `from` to `to`, without a view of them. */
+  slice(bytes: Uint8Array, from: number, to: number): void {
+    this.reserve((to - from) * 2 + 1);
     const { buffer } = this;
     let at = this.position;
-    for (let i = 0; i < value.length; i++) {
-      const byte = value[i]!;
-      if (byte === TAB || byte === NEWLINE || byte === CARRIAGE_RETURN || byte === BACKSLASH) {
-        buffer[at++] = BACKSLASH;
-        buffer[at++] = byte === TAB ? 0x74 : byte === NEWLINE ? 0x6e : byte === CARRIAGE_RETURN ? 0x72 : BACKSLASH;
-      } else {
+    for (let i = from; i < to; i++) {
+      const byte = bytes[i]!;
+      const code = escapedByte[byte]!;
+      if (code === 0) {
         buffer[at++] = byte;
+      } else {
+        buffer[at++] = BACKSLASH;
+        buffer[at++] = code;
       }
     }
     buffer[at++] = TAB;
@@ -94,6 +199,33 @@ export class TabSeparatedBody {
     this.raw(`${text}]`);
   }
 
+  /** An Array(String) column of `count` UTF-8 texts from `from` to `to`, with a `separator` between each and the next. */
+  joinedTexts(bytes: Uint8Array, from: number, to: number, separator: number, count: number): void {
+    this.reserve((to - from) * 3 + 5);
+    const { buffer } = this;
+    let at = this.position;
+    buffer[at++] = BRACKET_OPEN;
+    if (count > 0) buffer[at++] = QUOTE;
+    for (let i = from; i < to; i++) {
+      const byte = bytes[i]!;
+      const code = byte === QUOTE ? QUOTE : escapedByte[byte]!;
+      if (byte === separator) {
+        buffer[at++] = QUOTE;
+        buffer[at++] = COMMA;
+        buffer[at++] = QUOTE;
+      } else if (code === 0) {
+        buffer[at++] = byte;
+      } else {
+        buffer[at++] = BACKSLASH;
+        buffer[at++] = code;
+      }
+    }
+    if (count > 0) buffer[at++] = QUOTE;
+    buffer[at++] = BRACKET_CLOSE;
+    buffer[at++] = TAB;
+    this.position = at;
+  }
+
   endRow(): void {
     this.buffer[this.position - 1] = NEWLINE;
     this.rows++;
@@ -108,4 +240,11 @@ export class TabSeparatedBody {
   finish(): Buffer {
     return this.buffer.subarray(0, this.position);
   }
+}
+
+/** How many digits a whole number below 10^9 has. */
+function digitCount(value: number): number {
+  let count = 1;
+  for (let bound = 10; bound <= value; bound *= 10) count++;
+  return count;
 }

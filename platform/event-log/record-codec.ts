@@ -29,12 +29,12 @@ function headerOf(kind: keyof typeof currentSchemas): Buffer {
   return header;
 }
 
-const batchHeader = headerOf('event-batch');
+export const batchHeader = headerOf('event-batch');
 const tickHeader = headerOf('tick');
 const catalogHeader = headerOf('catalog-change');
 
 // Two hashes, two longs of one byte at least, a boolean and six empty strings.
-const EVENT_BYTES_MIN = 16 + 8 + 2 + 1 + 6;
+export const EVENT_BYTES_MIN = 16 + 8 + 2 + 1 + 6;
 const EVENT_BYTES_FIXED_MAX = 16 + 8 + 2 * 10 + 1 + 6 * 5;
 
 /** An upper bound of the bytes one event takes in a record. */

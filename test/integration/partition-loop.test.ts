@@ -7,6 +7,7 @@ import { AggregatorMetrics } from '../../aggregator/aggregator-metrics.ts';
 import { CatalogReader } from '../../aggregator/catalog-reader.ts';
 import { decideRepairs, postgresRepairRequests } from '../../aggregator/chunk-repairs.ts';
 import { ChunkStore, type FlushBodies } from '../../aggregator/chunk-store.ts';
+import { fastCounter } from '../../aggregator/fast-counter.ts';
 import { PartitionLoop, type PartitionLoopParts } from '../../aggregator/partition-loop.ts';
 import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
 import { RecordReader } from '../../aggregator/record-reader.ts';
@@ -112,6 +113,7 @@ function newLoop(more: Partial<PartitionLoopParts> = {}): PartitionLoop {
     seals: new SealStore(new PostgresSealTables(pool, 1)),
     catalogs,
     records: new RecordReader((fingerprint) => findAvroSchema(pool, fingerprint), catalogs),
+    newCounter: fastCounter,
     metrics: new AggregatorMetrics(new Registry(), Date.now, () => []),
     logger,
     clock: Date.now,

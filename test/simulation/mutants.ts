@@ -371,8 +371,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'conflict-is-duplicate',
     file: INDEX,
-    find: "return this.hashes[slot * 2] === low && this.hashes[slot * 2 + 1] === high ? 'duplicate' : 'conflict';",
-    replace: "return this.hashes[slot * 2] === low || this.hashes[slot * 2 + 1] !== high ? 'duplicate' : 'conflict';",
+    find: "return slots[at + HASH] === low && slots[at + HASH + 1] === high ? 'duplicate' : 'conflict';",
+    replace: "return slots[at + HASH] === low || slots[at + HASH + 1] !== high ? 'duplicate' : 'conflict';",
     description: 'Another payload under a known key is dropped in silence',
   },
   {

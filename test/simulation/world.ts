@@ -3,7 +3,9 @@
 // oracles that watch. After the plan's end everything heals, drains, and is compared to the last row.
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
+import { fastCounter } from '../../aggregator/fast-counter.ts';
 import { consumePartitions } from '../../aggregator/partition-group.ts';
+import { plainCounter } from '../../aggregator/plain-counter.ts';
 import { ChunkUnrepairable, type Seal } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
@@ -291,6 +293,8 @@ export class World {
           () => postgres.catalogVersions[version - 1] ?? null,
         ),
       findSchema: () => postgres.statement<null>(process, 'schema', () => null),
+      // Owners that follow each other count by different code, and must decide alike.
+      newCounter: this.random.fork(process.name).chance(0.5) ? fastCounter : plainCounter,
       timers: process.timers,
       owner: process.name,
     }).then(

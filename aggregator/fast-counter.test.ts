@@ -1,0 +1,459 @@
+// The fast counter against its plain twin: whatever the log holds and wherever it is flushed and cut, the same events have the same
+// outcomes and the same rows are written. Random logs lean towards what the fast counter could get wrong.
+import { describe, expect, it } from '@jest/globals';
+import avro from 'avsc';
+import fc from 'fast-check';
+import { type Catalog, emptyCatalog, type Meter } from '../domain/catalog.ts';
+import { metersByType } from '../domain/meter-reading.ts';
+import { dedupKeyOf, type UsageEvent } from '../domain/usage-event.ts';
+import { crc64Avro, currentSchemas } from '../platform/event-log/avro-registry.ts';
+import type { LogRecord } from '../platform/event-log/event-log.ts';
+import { encodeCatalogChange, encodeEventBatch, encodeTick } from '../platform/event-log/record-codec.ts';
+import { CatalogReader } from './catalog-reader.ts';
+import { DedupIndex } from './core/dedup-index.ts';
+import { totalOutcomes } from './core/partition-state.ts';
+import type { Counter, NewCounter } from './counter.ts';
+import { fastCounter } from './fast-counter.ts';
+import { plainCounter } from './plain-counter.ts';
+import { RecordReader } from './record-reader.ts';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const START = Date.UTC(2026, 10, 20, 10);
+const rules = { chunkOffsets: 12, slotMs: 30_000, horizonMs: 35 * DAY };
+
+const meter = (slug: string, aggregation: Meter['aggregation'], more: Partial<Meter> = {}): Meter => ({
+  slug,
+  eventType: 'call',
+  aggregation,
+  valuePath: aggregation === 'count' ? null : ['n'],
+  required: false,
+  dimensions: [],
+  window: '1h',
+  ...more,
+});
+const by = (...paths: string[][]): Meter['dimensions'] => paths.map((path) => ({ name: path.join('_'), path }));
+
+const ofCalls = [
+  meter('tokens', 'sum', { dimensions: by(['model'], ['op']) }),
+  meter('output', 'sum', { valuePath: ['usage', 'out'], dimensions: by(['model'], ['op']) }),
+  meter('calls', 'count', { dimensions: by(['usage', 'tier']) }),
+];
+const catalogOf = (meters: readonly Meter[]): Catalog => ({ ...emptyCatalog, meters });
+const catalogs: readonly Catalog[] = [
+  catalogOf([
+    ...ofCalls,
+    meter('seats', 'max', { eventType: 'seat' }),
+    meter('seat_sum', 'sum', { eventType: 'seat' }),
+    meter('users', 'unique', { eventType: 'seat', valuePath: ['op'] }),
+    meter('low', 'min', { eventType: 'seat', dimensions: by(['model']) }),
+    meter('level', 'latest', { eventType: 'seat', window: '15m' }),
+  ]),
+  // A meter that must have its value, one of other windows, and one that is gone.
+  catalogOf([
+    { ...ofCalls[0]!, required: true },
+    ofCalls[2]!,
+    meter('daily', 'sum', { valuePath: ['usage', 'out'], window: '1d', dimensions: by(['é'], ['__proto__']) }),
+    meter('seat_sum', 'sum', { eventType: 'seat' }),
+  ]),
+  catalogOf([...ofCalls, meter('deep', 'sum', { valuePath: ['n', 'n'] }), meter('first', 'count', { window: '1m' })]),
+];
+
+interface Shape {
+  readonly id: number;
+  readonly tenant: string;
+  readonly subject: string;
+  readonly type: string;
+  readonly data: string;
+  readonly payload: number;
+  readonly eventTime: number;
+  readonly timeGiven: boolean;
+}
+
+const usageEvent = (shape: Shape): UsageEvent => ({
+  tenant: shape.tenant,
+  source: shape.id % 2 === 0 ? '' : 's\t',
+  id: `id-${shape.id}`,
+  type: shape.type,
+  subject: shape.subject,
+  eventTime: shape.eventTime,
+  timeGiven: shape.timeGiven,
+  receivedAt: START + shape.id * 61_001,
+  data: shape.data,
+  dedupKey: dedupKeyOf('', '', String(shape.id)),
+  payloadHash: (BigInt(shape.payload) * 0xfedc_ba98_7654_3210n) & 0xffff_ffff_ffff_ffffn,
+});
+
+// Texts of JSON: what meters read is mostly plain, and sometimes anything.
+const plainValue = fc.constantFrom(
+  '0',
+  '1',
+  '88',
+  '8000',
+  '"12"',
+  '0.5',
+  '12.25',
+  '-3',
+  '"m-large"',
+  '"chat"',
+  'null',
+  'true',
+);
+const oddValue = fc.constantFrom(
+  ...[
+    '-0',
+    '-0.0',
+    '1.50',
+    '1e3',
+    '1E-2',
+    '1e999',
+    '0.000000000001',
+    '0.0000000000001',
+    '999999999999999',
+    '-999999999999999',
+  ],
+  ...[
+    '9007199254740993',
+    '12345678901234567890',
+    '99999999999999999999999999',
+    '999999999999999999999999999',
+    '100000000000000000',
+  ],
+  ...[
+    '0.1234567890123',
+    '123456789012.123',
+    '"007"',
+    '"1e3"',
+    '" 1"',
+    '"1 "',
+    '"-5.25"',
+    '""',
+    '"."',
+    '"-"',
+    '"1."',
+    '".5"',
+    '"-0"',
+  ],
+  ...[
+    '{}',
+    '[]',
+    '[1,"x",{"a":[]}]',
+    '{"n":5}',
+    '{"n":null,"out":7}',
+    '{"out":3,"tier":"gold"}',
+    '{"tier":{"x":1}}',
+    '{"out":1,"out":2}',
+  ],
+  ...[
+    '"\\u0031"',
+    '"a\\tb"',
+    '"\\ud800"',
+    '"\\u0000"',
+    '"é"',
+    '"😀"',
+    '"it\'s"',
+    '"a,b"',
+    '"\u007f"',
+    `"${'x'.repeat(256)}"`,
+    `"${'x'.repeat(257)}"`,
+  ],
+  ...[
+    `"${'é'.repeat(200)}"`,
+    'false',
+    '1.0',
+    '5.',
+    '01',
+    '+1',
+    '.5',
+    'tru',
+    'nul',
+    'NaN',
+    '"\n"',
+    '"open',
+    '{"a":',
+    '[1,]',
+    '{,}',
+    '-',
+  ],
+  ...[
+    `${'['.repeat(40)}${']'.repeat(40)}`,
+    `${'{"a":'.repeat(40)}1${'}'.repeat(40)}`,
+    '1 2',
+    '"x" "y"',
+    '[1 2]',
+    '{"a" 1}',
+    '{a:1}',
+  ],
+);
+const key = fc.oneof(
+  { weight: 12, arbitrary: fc.constantFrom('n', 'model', 'op', 'usage') },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom('é', '__proto__', 'other', 'length', '', 'N', 'usag', 'models', '\\u006e', 'toString'),
+  },
+);
+const space = fc.constantFrom('', '', '', ' ', '\n\t', '\r', '\u00a0', '\u2028');
+const member = fc
+  .tuple(key, space, fc.oneof({ weight: 8, arbitrary: plainValue }, { weight: 2, arbitrary: oddValue }))
+  .map(([name, around, value]) => `${around}"${name}":${around}${value}`);
+const usual = fc
+  .record({ n: fc.nat(1e6), model: fc.constantFrom('m', 'l'), op: fc.constantFrom('chat', 'batch'), out: fc.nat(900) })
+  .map(({ n, model, op, out }) => `{"model":"${model}","op":"${op}","n":${n},"usage":{"out":${out},"tier":"gold"}}`);
+const data = fc.oneof(
+  { weight: 6, arbitrary: usual },
+  { weight: 6, arbitrary: fc.array(member, { maxLength: 6 }).map((members) => `{${members.join(',')}}`) },
+  { weight: 1, arbitrary: oddValue },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom('', ' {"n":1} ', '{"n":1}x', '{"n":1},"subject":"other"', '\ufeff{}', '{"n":1,}'),
+  },
+);
+const name = (...usualNames: string[]) =>
+  fc.oneof(
+    { weight: 30, arbitrary: fc.constantFrom(...usualNames) },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom('', 'a\tb\\c\n', 'é', '😀', '\0', 'x'.repeat(256), 'x'.repeat(300), '\ufffd'),
+    },
+  );
+const eventTime = fc.oneof(
+  { weight: 20, arbitrary: fc.integer({ min: START - 2 * HOUR, max: START + HOUR }) },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom(
+      0,
+      -1,
+      START - 35 * DAY,
+      START - 36 * DAY,
+      START + 2 * DAY,
+      START + DAY + 60_000,
+      8.64e15,
+      -9e15,
+    ),
+  },
+);
+const shape: fc.Arbitrary<Shape> = fc.record({
+  id: fc.nat(25),
+  tenant: name('acme', 'acme', 'bolt'),
+  subject: name('cus_1', 'cus_2'),
+  type: fc.constantFrom('call', 'call', 'call', 'seat', 'unmetered'),
+  data,
+  payload: fc.oneof({ weight: 9, arbitrary: fc.constant(3) }, { weight: 1, arbitrary: fc.constant(2 ** 31) }),
+  eventTime,
+  timeGiven: fc.boolean(),
+});
+
+// A later writer's schema, registered and not.
+const laterSchema = structuredClone(currentSchemas['event-batch'].schema) as {
+  fields: { type: { items: { fields: object[] } } }[];
+};
+laterSchema.fields[0]!.type.items.fields.push({ name: 'region', type: ['null', 'string'], default: null });
+const laterType = avro.Type.forSchema(laterSchema as unknown as avro.Schema);
+const laterPrint = crc64Avro(JSON.stringify(laterType.schema()));
+const avroEvent = (event: UsageEvent): object => {
+  const payloadHash = Buffer.alloc(8);
+  payloadHash.writeBigUInt64BE(event.payloadHash);
+  return { ...event, payloadHash, region: 'eu' };
+};
+const inLaterSchema = (events: readonly UsageEvent[], print = laterPrint): Buffer =>
+  Buffer.concat([Buffer.from([0xc3, 0x01]), print, laterType.toBuffer({ events: events.map(avroEvent) })]);
+
+/** The same events in two blocks of the array, as other writers may write them. */
+const inBlocks = (events: readonly UsageEvent[]): Buffer => {
+  const half = encodeEventBatch(events.slice(0, 1));
+  const rest = encodeEventBatch(events.slice(1));
+  return Buffer.concat([half.subarray(0, -1), rest.subarray(10)]);
+};
+
+const batch = fc.array(shape, { minLength: 1, maxLength: 8 }).map((shapes) => shapes.map(usageEvent));
+const value = fc.oneof(
+  { weight: 12, arbitrary: batch.map(encodeEventBatch) },
+  { weight: 1, arbitrary: fc.constant(encodeEventBatch([])) },
+  { weight: 1, arbitrary: batch.map((events) => inLaterSchema(events)) },
+  { weight: 1, arbitrary: batch.map((events) => inLaterSchema(events, Buffer.alloc(8, 7))) },
+  { weight: 1, arbitrary: batch.map(inBlocks) },
+  { weight: 1, arbitrary: fc.constant(encodeTick({ sentAt: START })) },
+  { weight: 1, arbitrary: fc.integer({ min: 1, max: 3 }).map((version) => encodeCatalogChange({ version })) },
+  { weight: 1, arbitrary: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)) },
+  // Damage: a byte changed, or an end that is missing or too much.
+  {
+    weight: 2,
+    arbitrary: fc.tuple(batch, fc.nat(), fc.nat(255)).map(([events, at, byte]) => {
+      const bytes = Buffer.from(encodeEventBatch(events));
+      bytes[10 + (at % (bytes.length - 10))] = byte;
+      return bytes;
+    }),
+  },
+  { weight: 1, arbitrary: fc.tuple(batch, fc.nat()).map(([events, cut]) => cutOff(encodeEventBatch(events), cut)) },
+);
+const cutOff = (bytes: Buffer, cut: number): Buffer =>
+  cut % 3 === 0 ? Buffer.concat([bytes, Buffer.alloc(1)]) : bytes.subarray(0, 10 + (cut % (bytes.length - 10)));
+
+/** Records with gaps between their offsets, now and then a flush behind one. */
+const log = fc
+  .array(
+    fc.record({
+      value,
+      gap: fc.constantFrom(1, 1, 1, 2, 5),
+      appendedAfter: fc.constantFrom(0, 10, 1_000, 20_000, -5_000, 2 * HOUR),
+      isFlushed: fc.boolean(),
+    }),
+    { maxLength: 25 },
+  )
+  .map((steps) => {
+    let offset = 0;
+    let appendTime = START;
+    return steps.map((step) => {
+      offset += step.gap;
+      appendTime += step.appendedAfter;
+      return { record: { offset, appendTime, value: step.value }, isFlushed: step.isFlushed };
+    });
+  });
+
+const rowsOf = (body: Buffer): string[] => body.toString('latin1').split('\n').sort();
+
+/** All that leaves a counter, in order. */
+async function transcript(
+  newCounter: NewCounter,
+  steps: readonly { readonly record: LogRecord; readonly isFlushed: boolean }[],
+  version = 1,
+): Promise<unknown[]> {
+  const reader = new CatalogReader(async (wanted) => ({
+    version: wanted,
+    effectiveAt: 0,
+    catalog: catalogs[wanted - 1]!,
+  }));
+  const records = new RecordReader(
+    async (fingerprint) => (fingerprint.equals(laterPrint) ? laterSchema : null),
+    reader,
+  );
+  const from = { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: version };
+  const counter = newCounter(rules, from, metersByType(catalogs[version - 1]!), new DedupIndex());
+  const told: unknown[] = [];
+  const flush = (): void => {
+    const { chunk, pending } = counter;
+    const at = { generation: 1, partition: 3, chunk: chunk.chunk, epoch: 7n, version: BigInt(chunk.nextOffset) };
+    const { events, rejects, rollUps, rejected, receivedAt } = counter.takeFlush(at);
+    told.push({ pending, events: [rowsOf(events.body), events.rows], rejects: [rowsOf(rejects.body), rejects.rows] });
+    told.push({ rollUps: rowsOf(rollUps), rejected, offsets: [...receivedAt.keys()].sort((a, b) => a - b) });
+  };
+  const seal = (): void => {
+    flush();
+    told.push(standOf(counter));
+  };
+  for (const { record, isFlushed } of steps) {
+    if (counter.isCutBy(record)) {
+      seal();
+      counter.startChunk(record.offset);
+    }
+    if (!counter.countBytes(record)) counter.apply(await records.read(record, counter.catalogVersion));
+    if (isFlushed) flush();
+  }
+  seal();
+  return told;
+}
+
+const standOf = (counter: Counter): object => ({
+  rollUps: counter.rollUpRowSet(),
+  outcomes: totalOutcomes(counter.chunk),
+  outcomesByTenant: [...counter.chunk.outcomesByTenant].sort(),
+  catalogChanges: [...counter.chunk.catalogChanges],
+  watermark: counter.watermark,
+  nextOffset: counter.chunk.nextOffset,
+  lateForWindow: counter.lateForWindow,
+  keys: counter.keys,
+});
+
+describe('fast counter', () => {
+  it('writes what the plain counter writes, whatever the log holds', async () => {
+    await fc.assert(
+      fc.asyncProperty(log, fc.integer({ min: 1, max: 3 }), async (steps, version) => {
+        expect(await transcript(fastCounter, steps, version)).toEqual(await transcript(plainCounter, steps, version));
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('reads every text of data as the plain counter does', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(data, { minLength: 20, maxLength: 20 }), async (texts) => {
+        const events = texts.map((text, id) =>
+          usageEvent({
+            id,
+            tenant: 't',
+            subject: 's',
+            type: 'call',
+            data: text,
+            payload: 1,
+            eventTime: START,
+            timeGiven: true,
+          }),
+        );
+        const record = { offset: 1, appendTime: START, value: encodeEventBatch(events) };
+        const steps = [{ record, isFlushed: false }];
+        expect(await transcript(fastCounter, steps)).toEqual(await transcript(plainCounter, steps));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it('keeps sums that no double holds', async () => {
+    const values = [
+      '999999999999999',
+      '99999999999999999999999999',
+      '0.000000000001',
+      '999999999999999',
+      '-0.5',
+      '"999999999999999"',
+    ];
+    const events = Array.from({ length: 60 }, (_, id) =>
+      usageEvent({
+        id,
+        tenant: 't',
+        subject: 's',
+        type: 'call',
+        data: `{"n":${values[id % values.length]}}`,
+        payload: 1,
+        eventTime: START,
+        timeGiven: true,
+      }),
+    );
+    const steps = [{ record: { offset: 1, appendTime: START, value: encodeEventBatch(events) }, isFlushed: false }];
+    const told = await transcript(fastCounter, steps);
+    expect(told).toEqual(await transcript(plainCounter, steps));
+    expect(JSON.stringify(told, (_, each) => (typeof each === 'bigint' ? String(each) : each))).toContain(
+      '1000000000029999999999999955.00000000001',
+    );
+  });
+
+  it('needs the plain rules for nothing that is as most events are', () => {
+    const counter = fastCounter(
+      rules,
+      { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: 1 },
+      metersByType(catalogs[0]!),
+      new DedupIndex(),
+    ) as Counter & { decide: () => void };
+    counter.decide = () => {
+      throw new Error('decided by the plain rules');
+    };
+    const events = [
+      '{"n":1}',
+      '{"model":"m-large","op":"chat","n":12,"usage":{"out":"3.5","tier":"gold"},"tags":[1,"a"]}',
+      '{ "n": null }',
+    ].map((text, id) =>
+      usageEvent({
+        id,
+        tenant: 't',
+        subject: 's',
+        type: 'call',
+        data: text,
+        payload: 1,
+        eventTime: START,
+        timeGiven: true,
+      }),
+    );
+    const value = encodeEventBatch([...events, events[0]!]);
+    expect(counter.countBytes({ offset: 0, appendTime: START, value })).toBe(true);
+    expect(totalOutcomes(counter.chunk)).toMatchObject({ accepted: 3, duplicate: 1 });
+  });
+});

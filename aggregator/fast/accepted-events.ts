@@ -1,0 +1,118 @@
+// The events that the fast counter accepted since the last flush: where each lies in its record. Their rows are made from the
+// record's bytes when they are flushed, so that nothing is copied before.
+
+import { TabSeparatedBody } from '../../platform/clickhouse/tab-separated.ts';
+import type { LogRecord } from '../../platform/event-log/event-log.ts';
+import { type ChunkCoordinates, wrap64 } from '../chunk-rows.ts';
+import type { NewRows } from '../counter.ts';
+import { EventCursor } from './event-cursor.ts';
+
+const EVENTS_MIN = 1 << 10;
+
+interface AcceptingRecord {
+  readonly record: LogRecord;
+  /** T when its events were decided. */
+  readonly decidedAt: number;
+  /** The first of its events in the columns. */
+  readonly first: number;
+}
+
+export class AcceptedEvents {
+  private readonly cursor = new EventCursor();
+  private records: AcceptingRecord[] = [];
+  /** Place in the record, and where the event begins in its bytes. */
+  private indexes = new Int32Array(EVENTS_MIN);
+  private starts = new Int32Array(EVENTS_MIN);
+  size = 0;
+
+  /** The events added from now on are of this record. */
+  enter(record: LogRecord, decidedAt: number): void {
+    this.records.push({ record, decidedAt, first: this.size });
+  }
+
+  add(index: number, start: number): void {
+    if (this.size === this.starts.length) {
+      const { indexes, starts } = this;
+      this.indexes = new Int32Array(this.size * 2);
+      this.indexes.set(indexes);
+      this.starts = new Int32Array(this.size * 2);
+      this.starts.set(starts);
+    }
+    this.indexes[this.size] = index;
+    this.starts[this.size++] = start;
+  }
+
+  /** By the offset of its record: when a gateway received the first event that was added of it. */
+  receivedAt(): Map<number, number> {
+    const { cursor } = this;
+    const times = new Map<number, number>();
+    for (const { record, first } of this.accepting()) {
+      cursor.read(record.value, this.starts[first]!);
+      times.set(record.offset, cursor.receivedAt);
+    }
+    return times;
+  }
+
+  private accepting(): AcceptingRecord[] {
+    return this.records.filter(({ first }, i) => first < (this.records[i + 1]?.first ?? this.size));
+  }
+
+  /** The rows of usage_events, as chunk-rows.ts writes them. */
+  rows(at: ChunkCoordinates): NewRows {
+    const { cursor } = this;
+    const body = new TabSeparatedBody();
+    const partition = columns((to) => {
+      to.number(at.generation);
+      to.number(at.partition);
+    });
+    const epoch = columns((to) => to.number(at.epoch));
+    // Sums of 32-bit words: exact up to two million events.
+    let checksumLow = 0;
+    let checksumHigh = 0;
+    let checksum = 0n;
+    const records = this.accepting();
+    for (const [i, { record, decidedAt, first }] of records.entries()) {
+      const end = records[i + 1]?.first ?? this.size;
+      const place = Buffer.concat([partition, columns((to) => to.whole(record.offset))]);
+      const acceptedAt = columns((to) => to.millis(decidedAt));
+      for (let event = first; event < end; event++) {
+        cursor.read(record.value, this.starts[event]!);
+        const { bytes, start, hashLow, hashHigh } = cursor;
+        body.columns(place);
+        body.whole(this.indexes[event]!);
+        body.columns(epoch);
+        body.slice(bytes, cursor.tenant, cursor.tenantEnd);
+        body.slice(bytes, cursor.source, cursor.sourceEnd);
+        body.slice(bytes, cursor.id, cursor.idEnd);
+        body.slice(bytes, cursor.type, cursor.typeEnd);
+        body.slice(bytes, cursor.subject, cursor.subjectEnd);
+        body.millis(cursor.eventTime);
+        body.boolean(cursor.isTimeGiven);
+        body.millis(cursor.receivedAt);
+        body.columns(acceptedAt);
+        body.slice(bytes, start, start + 16);
+        body.words(hashHigh, hashLow);
+        body.slice(bytes, cursor.data, cursor.dataEnd);
+        body.endRow();
+        checksumLow += (cursor.keyWord(0) ^ hashLow) >>> 0;
+        checksumHigh += (cursor.keyWord(1) ^ hashHigh) >>> 0;
+      }
+      checksum += (BigInt(checksumHigh) << 32n) + BigInt(checksumLow);
+      checksumLow = 0;
+      checksumHigh = 0;
+    }
+    return { body: body.finish(), rows: { count: this.size, checksum: wrap64(checksum) } };
+  }
+
+  clear(): void {
+    this.records = [];
+    this.size = 0;
+  }
+}
+
+/** Columns that many rows have alike. */
+export function columns(write: (to: TabSeparatedBody) => void): Buffer {
+  const body = new TabSeparatedBody();
+  write(body);
+  return body.finish();
+}

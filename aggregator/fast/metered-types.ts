@@ -1,0 +1,73 @@
+// The meters of a catalog version, laid out for the fast counter. Meters of one event type that group by the same values in
+// windows of one size are a family: an event finds the rows of all of them at once.
+import type { Meter } from '../../domain/catalog.ts';
+import type { MetersByType } from '../../domain/meter-reading.ts';
+import { windowSizeMs } from '../../domain/time-window.ts';
+import { DataPaths } from './data-scanner.ts';
+
+export interface Member {
+  readonly meter: Meter;
+  /** Its place among the meters of the type. */
+  readonly order: number;
+  /** Where the scanner has its value; -1: it counts events. */
+  readonly slot: number;
+}
+
+export interface Family {
+  readonly id: number;
+  readonly windowMs: number;
+  /** Where the scanner has the group values, in their order. */
+  readonly groupSlots: readonly number[];
+  readonly members: readonly Member[];
+}
+
+export interface MeteredType {
+  readonly paths: DataPaths;
+  readonly families: readonly Family[];
+}
+
+/** One bit a member says which of its rows changed. */
+const MEMBERS_MAX = 31;
+
+export class MeteredTypes {
+  readonly families: Family[] = [];
+  private readonly types = new Map<string, MeteredType | null>();
+  private readonly places = new Map<Meter, { readonly family: Family; readonly member: number }>();
+
+  constructor(meters: MetersByType) {
+    for (const [type, ofType] of meters) this.types.set(type, this.layOut(ofType));
+  }
+
+  /** Null: events of this type are counted by the plain rules. Undefined: no meter reads them. */
+  find(type: string): MeteredType | null | undefined {
+    return this.types.get(type);
+  }
+
+  /** The family that has the meter's rows; undefined: they are kept by the plain rules. */
+  placeOf(meter: Meter): { readonly family: Family; readonly member: number } | undefined {
+    return this.places.get(meter);
+  }
+
+  private layOut(meters: readonly Meter[]): MeteredType | null {
+    // Only sums fit into numbers; a maximum or a set of unique values is rare, and its meters are left to the plain rules.
+    if (!meters.every(({ aggregation }) => aggregation === 'sum' || aggregation === 'count')) return null;
+    const paths = new DataPaths();
+    const families = new Map<string, { windowMs: number; groupSlots: number[]; members: Member[] }>();
+    for (const [order, meter] of meters.entries()) {
+      const slot = meter.valuePath === null ? -1 : paths.slotOf(meter.valuePath);
+      const groupSlots = meter.dimensions.map(({ path }) => paths.slotOf(path));
+      if ((slot === -1 && meter.valuePath !== null) || groupSlots.includes(-1)) return null;
+      const shape = JSON.stringify([meter.window, groupSlots]);
+      const family = families.get(shape) ?? { windowMs: windowSizeMs[meter.window], groupSlots, members: [] };
+      families.set(shape, family);
+      family.members.push({ meter, order, slot });
+      if (family.members.length > MEMBERS_MAX) return null;
+    }
+    const laidOut = [...families.values()].map((family, i) => ({ ...family, id: this.families.length + i }));
+    this.families.push(...laidOut);
+    for (const family of laidOut) {
+      for (const [member, { meter }] of family.members.entries()) this.places.set(meter, { family, member });
+    }
+    return { paths, families: laidOut };
+  }
+}

@@ -1,0 +1,250 @@
+// The roll-ups of one chunk as numbers in one block of memory: for each (tenant, subject, group values, family, window) a cell
+// with the rows of all meters of the family, found by one look-up.
+//
+//   slots    [hash, cell + 1] pairs, open addressing, at most half full; cell + 1 = 0 marks a free one
+//   cell     8 words: tenant, subject, group, family, window's minute, changed, 2 unused | a row for each member
+//   row      4 doubles: whole, fraction, events, and the hash of the row as it was last written (64 bits)
+//
+// `cell` and `row` count doubles (8 bytes) from the beginning of the memory, which is also looked at as words of 32 bits and as
+// 64-bit integers. A row without events is none. Its value is whole + fraction * 10^-12, and what of it went beyond the exact
+// integers of a double is in `overflow`.
+import { QUANTITY_ONE, type Quantity } from '../../domain/quantity.ts';
+import type { Family } from './metered-types.ts';
+
+const TENANT = 0;
+const SUBJECT = 1;
+const GROUP = 2;
+const FAMILY = 3;
+const MINUTE = 4;
+/** One bit a member. */
+const CHANGED = 5;
+const CELL_DOUBLES = 4;
+
+const FRACTION = 1;
+const EVENTS = 2;
+const HASH = 3;
+const ROW_DOUBLES = 4;
+
+const SLOTS_MIN = 1 << 10;
+const DOUBLES_MIN = 1 << 13;
+const FRACTIONS_OF_ONE = Number(QUANTITY_ONE);
+/** So far from 2^53 that one more event, of at most 15 digits, is still added exactly. */
+const WHOLE_MAX = 2 ** 52;
+const ADDEND_END = 10n ** 15n;
+
+/** Where a cell's rows begin, and the next row of it. */
+export const rowOf = (cell: number, member: number): number => cell + CELL_DOUBLES + member * ROW_DOUBLES;
+const cellDoubles = (family: Family): number => rowOf(0, family.members.length);
+
+export class RollUpColumns {
+  private slots = new Int32Array(SLOTS_MIN * 2);
+  private doubles = new Float64Array(DOUBLES_MIN);
+  private words = new Int32Array(this.doubles.buffer);
+  private integers = new BigUint64Array(this.doubles.buffer);
+  private used = 0;
+  private cells = 0;
+  private changed: number[] = [];
+  private readonly overflow = new Map<number, Quantity>();
+
+  get isEmpty(): boolean {
+    return this.cells === 0;
+  }
+
+  tenant(cell: number): number {
+    return this.words[cell * 2 + TENANT]!;
+  }
+
+  subject(cell: number): number {
+    return this.words[cell * 2 + SUBJECT]!;
+  }
+
+  group(cell: number): number {
+    return this.words[cell * 2 + GROUP]!;
+  }
+
+  family(cell: number): number {
+    return this.words[cell * 2 + FAMILY]!;
+  }
+
+  minute(cell: number): number {
+    return this.words[cell * 2 + MINUTE]!;
+  }
+
+  /** Whether the row of a member changed since `takeChanged` gave its cell. */
+  isChanged(cell: number, member: number): boolean {
+    return (this.words[cell * 2 + CHANGED]! & (1 << member)) !== 0;
+  }
+
+  events(row: number): number {
+    return this.doubles[row + EVENTS]!;
+  }
+
+  /** The value where it is a whole number that `whole` holds; NaN where `quantity` must be asked. */
+  wholeValue(row: number): number {
+    return this.doubles[row + FRACTION] === 0 && !this.overflow.has(row) ? this.doubles[row]! : Number.NaN;
+  }
+
+  quantity(row: number): Quantity {
+    const whole = BigInt(this.doubles[row]!) * QUANTITY_ONE + BigInt(this.doubles[row + FRACTION]!);
+    return whole + (this.overflow.get(row) ?? 0n);
+  }
+
+  setHash(row: number, hash: bigint): void {
+    this.integers[row + HASH] = hash;
+  }
+
+  hash(row: number): bigint {
+    return this.integers[row + HASH]!;
+  }
+
+  hashLow(row: number): number {
+    return this.words[(row + HASH) * 2]! >>> 0;
+  }
+
+  hashHigh(row: number): number {
+    return this.words[(row + HASH) * 2 + 1]! >>> 0;
+  }
+
+  /** The cell of these names, made if there is none. `minute`: of the window's start. */
+  cell(tenant: number, subject: number, group: number, family: Family, minute: number): number {
+    let hash = Math.imul(subject ^ Math.imul(group, 0x85ebca6b), 0x9e3779b1);
+    hash = Math.imul(hash ^ (hash >>> 15) ^ minute ^ Math.imul(tenant ^ (family.id << 16), 0x27d4eb2f), 0xc2b2ae35);
+    hash ^= hash >>> 14;
+    const { slots, words } = this;
+    const mask = slots.length / 2 - 1;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const cell = slots[slot * 2 + 1]! - 1;
+      if (cell === -1) return this.add(tenant, subject, group, family, minute, hash, slot);
+      if (slots[slot * 2] !== hash) continue;
+      const at = cell * 2;
+      if (
+        words[at + SUBJECT] === subject &&
+        words[at + GROUP] === group &&
+        words[at + MINUTE] === minute &&
+        words[at + TENANT] === tenant &&
+        words[at + FAMILY] === family.id
+      )
+        return cell;
+    }
+  }
+
+  private add(
+    tenant: number,
+    subject: number,
+    group: number,
+    family: Family,
+    minute: number,
+    hash: number,
+    slot: number,
+  ): number {
+    const cell = this.used;
+    this.used += cellDoubles(family);
+    this.cells++;
+    if (this.used > this.doubles.length) this.growMemory();
+    this.doubles.fill(0, cell, this.used);
+    const { words, slots } = this;
+    const at = cell * 2;
+    words[at + TENANT] = tenant;
+    words[at + SUBJECT] = subject;
+    words[at + GROUP] = group;
+    words[at + FAMILY] = family.id;
+    words[at + MINUTE] = minute;
+    slots[slot * 2] = hash;
+    slots[slot * 2 + 1] = cell + 1;
+    if (this.cells * 4 >= slots.length) this.growSlots();
+    return cell;
+  }
+
+  /** Counts an event to the row of a member: `whole` of at most 15 digits, and `fraction` of 10^-12. */
+  count(cell: number, member: number, whole: number, fraction: number): void {
+    const { doubles } = this;
+    const row = rowOf(cell, member);
+    const sum = doubles[row]! + whole;
+    doubles[row] = sum;
+    doubles[row + EVENTS]! += 1;
+    if (fraction !== 0) this.addFraction(row, fraction);
+    if (sum > WHOLE_MAX || sum < -WHOLE_MAX) this.spillOver(row);
+    this.markChanged(cell, member);
+  }
+
+  /** `count`, of any quantity. */
+  countQuantity(cell: number, member: number, quantity: Quantity): void {
+    const whole = quantity / QUANTITY_ONE;
+    const isShort = whole < ADDEND_END && whole > -ADDEND_END;
+    this.count(cell, member, isShort ? Number(whole) : 0, isShort ? Number(quantity % QUANTITY_ONE) : 0);
+    if (isShort) return;
+    const row = rowOf(cell, member);
+    this.overflow.set(row, (this.overflow.get(row) ?? 0n) + quantity);
+  }
+
+  private addFraction(row: number, fraction: number): void {
+    const { doubles } = this;
+    const sum = doubles[row + FRACTION]! + fraction;
+    const carry = Math.trunc(sum / FRACTIONS_OF_ONE);
+    doubles[row + FRACTION] = sum - carry * FRACTIONS_OF_ONE;
+    doubles[row]! += carry;
+  }
+
+  private spillOver(row: number): void {
+    this.overflow.set(row, (this.overflow.get(row) ?? 0n) + BigInt(this.doubles[row]!) * QUANTITY_ONE);
+    this.doubles[row] = 0;
+  }
+
+  private markChanged(cell: number, member: number): void {
+    const at = cell * 2 + CHANGED;
+    const before = this.words[at]!;
+    if (before === 0) this.changed.push(cell);
+    this.words[at] = before | (1 << member);
+  }
+
+  /** Calls `each` with every cell that changed since the last call. */
+  takeChanged(each: (cell: number) => void): void {
+    const { changed } = this;
+    this.changed = [];
+    for (const cell of changed) {
+      each(cell);
+      this.words[cell * 2 + CHANGED] = 0;
+    }
+  }
+
+  /** Calls `each` with every row there is; `families` by their ids. */
+  forEachRow(families: readonly Family[], each: (row: number, cell: number, member: number) => void): void {
+    for (let cell = 0; cell < this.used; ) {
+      const family = families[this.family(cell)]!;
+      for (let member = 0; member < family.members.length; member++) {
+        const row = rowOf(cell, member);
+        if (this.events(row) > 0) each(row, cell, member);
+      }
+      cell += cellDoubles(family);
+    }
+  }
+
+  clear(): void {
+    if (this.cells > 0) this.slots.fill(0);
+    this.used = 0;
+    this.cells = 0;
+    this.changed = [];
+    this.overflow.clear();
+  }
+
+  private growMemory(): void {
+    const { doubles } = this;
+    this.doubles = new Float64Array(Math.max(doubles.length * 2, this.used));
+    this.doubles.set(doubles);
+    this.words = new Int32Array(this.doubles.buffer);
+    this.integers = new BigUint64Array(this.doubles.buffer);
+  }
+
+  private growSlots(): void {
+    const { slots } = this;
+    this.slots = new Int32Array(slots.length * 2);
+    const mask = this.slots.length / 2 - 1;
+    for (let at = 0; at < slots.length; at += 2) {
+      if (slots[at + 1] === 0) continue;
+      let slot = slots[at]! & mask;
+      while (this.slots[slot * 2 + 1] !== 0) slot = (slot + 1) & mask;
+      this.slots[slot * 2] = slots[at]!;
+      this.slots[slot * 2 + 1] = slots[at + 1]!;
+    }
+  }
+}
