@@ -56,7 +56,12 @@ const catalogs: readonly Catalog[] = [
     meter('daily', 'sum', { valuePath: ['usage', 'out'], window: '1d', dimensions: by(['é'], ['__proto__']) }),
     meter('seat_sum', 'sum', { eventType: 'seat' }),
   ]),
-  catalogOf([...ofCalls, meter('deep', 'sum', { valuePath: ['n', 'n'] }), meter('first', 'count', { window: '1m' })]),
+  catalogOf([
+    ...ofCalls,
+    meter('deep', 'sum', { valuePath: ['n', 'n'] }),
+    meter('first', 'count', { window: '1m' }),
+    meter('digits', 'sum', { valuePath: ['usage', 'value'] }),
+  ]),
 ];
 
 interface Shape {
@@ -69,6 +74,17 @@ interface Shape {
   readonly eventTime: number;
   readonly timeGiven: boolean;
 }
+
+const ordinary: Shape = {
+  id: 0,
+  tenant: 'acme',
+  subject: 'cus_1',
+  type: 'call',
+  data: '{"model":"m","op":"chat","n":5,"usage":{"out":2,"tier":"gold"}}',
+  payload: 1,
+  eventTime: START,
+  timeGiven: true,
+};
 
 const usageEvent = (shape: Shape): UsageEvent => ({
   tenant: shape.tenant,
@@ -395,6 +411,44 @@ describe('fast counter', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  // Each of these says something else to a reader that is a little wrong.
+  it.each([
+    '{"usage":{"out":1},"usage":{"tier":"gold"},"n":1}',
+    '{"usage":{"out":1},"usage":null,"n":1}',
+    '{"usage":null,"usage":{"out":1},"n":1}',
+    '{"n":1,"\\u006e":2}',
+    '{"n":12345678901234567890}',
+    '{"usage":12345678901234567890}',
+    '{"n":{"n":1,"value":2}}',
+    '{"usage":[],"n":1}',
+    '{"usage":"x","n":1}',
+    '{"n":1}{"n":2}',
+    '{"n":1,"other":{"n":2}}',
+  ])('reads %s as the plain counter does', async (text) => {
+    const event = usageEvent({ ...ordinary, id: 1, data: text });
+    const steps = [{ record: { offset: 1, appendTime: START, value: encodeEventBatch([event]) }, isFlushed: false }];
+    for (const version of [1, 2, 3]) {
+      expect(await transcript(fastCounter, steps, version)).toEqual(await transcript(plainCounter, steps, version));
+    }
+  });
+
+  it('goes on with the same rows when the catalog changes within a chunk', async () => {
+    const values = [
+      encodeEventBatch([usageEvent({ ...ordinary, id: 1 })]),
+      encodeCatalogChange({ version: 2 }),
+      encodeEventBatch([usageEvent({ ...ordinary, id: 2 })]),
+      encodeCatalogChange({ version: 3 }),
+      encodeEventBatch([usageEvent({ ...ordinary, id: 3 })]),
+    ];
+    for (const flushed of [[], [0], [0, 2], [1, 3], [4]]) {
+      const steps = values.map((each, i) => ({
+        record: { offset: i, appendTime: START, value: each },
+        isFlushed: flushed.includes(i),
+      }));
+      expect(await transcript(fastCounter, steps)).toEqual(await transcript(plainCounter, steps));
+    }
   });
 
   it('keeps sums that no double holds', async () => {

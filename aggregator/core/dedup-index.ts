@@ -7,7 +7,7 @@
 // rounded up; 0 marks a free slot). Words are little-endian and signed: V8 keeps a signed 32-bit number without allocating.
 //
 // Capacities are no powers of two: a key belongs where its second word, as a fraction of 2^32, points into the table. (The
-// first word also chose the partition.) A table grows by a third, so it is between 64 and 85 % full.
+// first word also chose the partition.) A large table grows by a third, so it is between 64 and 85 % full; a small one doubles.
 
 const KEY_WORDS = 4;
 const HASH = KEY_WORDS;
@@ -16,6 +16,8 @@ const SLOT_WORDS = LIVE_UNTIL + 1;
 const CAPACITY_MIN = 1 << 12;
 const LOAD_MAX = 0.85;
 const LOAD_REBUILT = 0.64;
+const LARGE = 1 << 21;
+const LOAD_REBUILT_SMALL = 0.42;
 
 export type Lookup = 'new' | 'duplicate' | 'conflict';
 
@@ -166,4 +168,5 @@ export class DedupIndex {
 const lowWord = (hash: bigint): number => Number(BigInt.asIntN(32, hash));
 const highWord = (hash: bigint): number => Number(BigInt.asIntN(32, hash >> 32n));
 
-const capacityFor = (keys: number): number => Math.max(CAPACITY_MIN, Math.ceil(keys / LOAD_REBUILT));
+const capacityFor = (keys: number): number =>
+  Math.max(CAPACITY_MIN, Math.ceil(keys / (keys < LARGE ? LOAD_REBUILT_SMALL : LOAD_REBUILT)));

@@ -11,6 +11,9 @@ import { type RollUpColumns, rowOf } from './roll-up-columns.ts';
 /** Between the values of a group's name: no byte of UTF-8. */
 export const GROUP_SEPARATOR = 0xff;
 
+/** Of the rows of two meters, as a rule. */
+const CELL_BYTES_EXPECTED = 256;
+
 /** The changed rows; sets the hash of each. */
 export function rollUpBody(
   at: ChunkCoordinates,
@@ -18,7 +21,7 @@ export function rollUpBody(
   families: readonly Family[],
   names: NameTable,
 ): Buffer {
-  const body = new TabSeparatedBody();
+  const body = new TabSeparatedBody(rollUps.changedCells * CELL_BYTES_EXPECTED);
   const place = columns((to) => {
     to.number(at.generation);
     to.number(at.partition);

@@ -197,6 +197,10 @@ export class RollUpColumns {
     this.words[at] = before | (1 << member);
   }
 
+  get changedCells(): number {
+    return this.changed.length;
+  }
+
   /** Calls `each` with every cell that changed since the last call. */
   takeChanged(each: (cell: number) => void): void {
     const { changed } = this;

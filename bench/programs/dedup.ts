@@ -61,10 +61,14 @@ await runAsProgram<DedupInput, DedupOutput>(async ({ keys, partitions, sample })
     // Made before the clock starts: an aggregator has keys and hashes at hand as well.
     const random = new Random(11);
     const remembered = Array.from({ length: sample }, () => random.below(keys));
-    const made = (number: number): { key: Buffer; hash: bigint; index: DedupIndex } => {
+    const made = (number: number) => {
       const own = Buffer.alloc(16);
       writeKey(own, number);
-      return { key: own, hash: hashOf(number), index: indexOf(own) };
+      const words = [own.readInt32LE(0), own.readInt32LE(4), own.readInt32LE(8), own.readInt32LE(12)] as const;
+      const hash = hashOf(number);
+      const low = Number(BigInt.asIntN(32, hash));
+      const high = Number(BigInt.asIntN(32, hash >> 32n));
+      return { key: own, words, hash, low, high, index: indexOf(own) };
     };
     const hot = remembered.map(made);
     const fresh = remembered.map((_, i) => made(keys + i));
@@ -74,7 +78,8 @@ await runAsProgram<DedupInput, DedupOutput>(async ({ keys, partitions, sample })
       const before = process.cpuUsage();
       for (let round = 0; round < rounds; round++) {
         for (const one of all) {
-          const found = one.index.look(one.key, one.hash, DEAD_BEFORE_SECONDS);
+          const [k0, k1, k2, k3] = one.words;
+          const found = one.index.lookWords(k0, k1, k2, k3, one.low, one.high, DEAD_BEFORE_SECONDS);
           if (found !== expected) throw new Error(`key ${one.key.toString('hex')} is ${found}, should be ${expected}`);
         }
       }

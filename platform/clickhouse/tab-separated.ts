@@ -53,9 +53,13 @@ function textOfMinute(minute: number): number {
 
 /** A growing buffer of rows: write the columns of a row in order, then `endRow`. */
 export class TabSeparatedBody {
-  private buffer = Buffer.allocUnsafe(INITIAL_BYTES);
+  private buffer: Buffer;
   private position = 0;
   rows = 0;
+
+  constructor(bytesExpected = INITIAL_BYTES) {
+    this.buffer = Buffer.allocUnsafe(bytesExpected);
+  }
 
   get byteLength(): number {
     return this.position;
@@ -139,7 +143,9 @@ export class TabSeparatedBody {
   }
 
   boolean(value: boolean): void {
-    this.raw(value ? '1' : '0');
+    this.reserve(2);
+    this.buffer[this.position++] = ZERO + (value ? 1 : 0);
+    this.buffer[this.position++] = TAB;
   }
 
   /** A DateTime64(3) column from milliseconds since the epoch, kept within what such a column holds. */
@@ -160,7 +166,9 @@ export class TabSeparatedBody {
 
   /** A DateTime column from milliseconds since the epoch. */
   seconds(value: number): void {
-    this.raw(String(Math.floor(value / 1000)));
+    const seconds = Math.floor(value / 1000);
+    if (seconds >= 0) this.whole(seconds);
+    else this.number(seconds);
   }
 
   /** A FixedString or String column of arbitrary bytes. */
