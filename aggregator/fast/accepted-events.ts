@@ -7,7 +7,7 @@ import { type ChunkCoordinates, wrap64 } from '../chunk-rows.ts';
 import type { NewRows } from '../counter.ts';
 import { EventCursor } from './event-cursor.ts';
 
-const EVENTS_MIN = 1 << 10;
+const EVENTS_MIN = 1 << 6;
 
 interface AcceptingRecord {
   readonly record: LogRecord;

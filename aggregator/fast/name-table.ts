@@ -5,8 +5,8 @@
 //   bytes    the names, one behind the other; starts[id] to starts[id + 1] is a name
 import { billedNameFault } from '../core/partition-state.ts';
 
-const SLOTS_MIN = 1 << 10;
-const BYTES_MIN = 1 << 14;
+const SLOTS_MIN = 1 << 6;
+const BYTES_MIN = 1 << 10;
 
 const UNKNOWN = 0;
 const PLAIN = 1;

@@ -25,8 +25,8 @@ const EVENTS = 2;
 const HASH = 3;
 const ROW_DOUBLES = 4;
 
-const SLOTS_MIN = 1 << 10;
-const DOUBLES_MIN = 1 << 13;
+const SLOTS_MIN = 1 << 6;
+const DOUBLES_MIN = 1 << 9;
 const FRACTIONS_OF_ONE = Number(QUANTITY_ONE);
 /** So far from 2^53 that one more event, of at most 15 digits, is still added exactly. */
 const WHOLE_MAX = 2 ** 52;

@@ -21,7 +21,7 @@ const BRACKET_CLOSE = 0x5d;
 const MILLIS_MIN = Date.UTC(1900, 0, 1);
 const MILLIS_MAX = Date.UTC(2299, 11, 31);
 
-const INITIAL_BYTES = 8 * 1024;
+const INITIAL_BYTES = 1024;
 
 /** What each byte is written as behind a backslash; 0: it stands for itself. */
 const escapedByte = new Uint8Array(256);

@@ -64,25 +64,35 @@ export const currentSchemas = Object.fromEntries(
   ]),
 ) as Readonly<Record<RecordKind, WriterSchema>>;
 
+interface Resolvable {
+  readonly kind: RecordKind;
+  readonly writer: avro.Type;
+  readonly resolver: avro.Resolver;
+}
+
+const nameOf = (fingerprint: Buffer): string => fingerprint.toString('hex');
+const resolvable = ({ kind, type }: WriterSchema): Resolvable => ({
+  kind,
+  writer: type,
+  resolver: currentSchemas[kind].type.createResolver(type),
+});
+
+const ownSchemas: readonly [string, Resolvable][] = Object.values(currentSchemas).map((schema) => [
+  nameOf(schema.fingerprint),
+  resolvable(schema),
+]);
+
 /** The schemas this reader can resolve: its own, and every other writer's that was added. */
 export class AvroRegistry {
-  private readonly resolvers = new Map<string, { kind: RecordKind; writer: avro.Type; resolver: avro.Resolver }>();
-
-  constructor() {
-    for (const { schema } of Object.values(currentSchemas)) this.add(schema);
-  }
+  private readonly resolvables = new Map(ownSchemas);
 
   /** Adds a writer's schema. Throws where this reader's own version can't read what it writes. */
   add(schema: object): void {
-    const { kind, type, fingerprint } = toWriterSchema(schema);
-    this.resolvers.set(fingerprint.toString('hex'), {
-      kind,
-      writer: type,
-      resolver: currentSchemas[kind].type.createResolver(type),
-    });
+    const writer = toWriterSchema(schema);
+    this.resolvables.set(nameOf(writer.fingerprint), resolvable(writer));
   }
 
-  find(fingerprint: Buffer): { kind: RecordKind; writer: avro.Type; resolver: avro.Resolver } | null {
-    return this.resolvers.get(fingerprint.toString('hex')) ?? null;
+  find(fingerprint: Buffer): Resolvable | null {
+    return this.resolvables.get(nameOf(fingerprint)) ?? null;
   }
 }

@@ -73,6 +73,8 @@ interface Part {
   /** From then on it is on disk, and may have been answered for. */
   durableAt: number;
   isLost: boolean;
+  /** Each of its rows stands in an older part as well, with what it was before: without it nothing seems to be missing. */
+  hidesOlderRows: boolean;
 }
 
 /** Rows that lie together in the log (or in a chunk): a read need not look at all. */
@@ -314,7 +316,8 @@ export class ClickHouseModel {
     if (there.length === 0) return;
     // Often one of those that are still being flushed around.
     const recent = there.slice(this.random.chance(0.5) ? -12 : -200);
-    const part = this.random.pick(recent);
+    const hiding = recent.filter((each) => each.hidesOlderRows);
+    const part = this.random.pick(hiding.length > 0 && this.random.chance(0.4) ? hiding : recent);
     if (merged) {
       const with_ = new Set(recent.filter((each) => each.table === part.table && this.random.chance(0.1)));
       with_.add(part);
@@ -327,7 +330,7 @@ export class ClickHouseModel {
 
   private merge(table: string, of: ReadonlySet<Part>): Part {
     const newest = Math.max(...[...of].map((part) => part.insertedAt));
-    const into: Part = { table, insertedAt: newest, durableAt: 0, isLost: false };
+    const into: Part = { table, insertedAt: newest, durableAt: 0, isLost: false, hidesOlderRows: false };
     if (table.startsWith('usage_events')) this.events.merge(into, of);
     else if (table.startsWith('usage_rollups')) this.rollUps.merge(into, of);
     else this.rejects.merge(into, of);
@@ -502,7 +505,13 @@ export class ClickHouseModel {
       if (known !== undefined) return known;
       const isStored = !isPartial || this.random.chance(0.5);
       const part = isStored
-        ? { table, insertedAt: scheduler.now, durableAt: Number.POSITIVE_INFINITY, isLost: false }
+        ? {
+            table,
+            insertedAt: scheduler.now,
+            durableAt: Number.POSITIVE_INFINITY,
+            isLost: false,
+            hidesOlderRows: table === 'usage_rollups',
+          }
         : null;
       parts.set(month, part);
       if (part !== null) this.parts.push(part);
@@ -593,6 +602,7 @@ export class ClickHouseModel {
         const key = ROLL_UP_KEY.map(cell).join('\t');
         const versions = this.rollUps.add(row.partition, row.chunk, key, { row, version: row.version, part });
         if (versions.length === 1) this.dayOf(row).push(versions);
+        if (versions.at(-2)?.row.epoch !== row.epoch) part.hidesOlderRows = false;
         return;
       }
       case 'event_rejects': {
