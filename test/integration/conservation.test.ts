@@ -91,22 +91,22 @@ describe('tallyline up with a damaged chunk', () => {
     const billedTokens = async (): Promise<number> =>
       ((await billed()) as { tokens: number }[]).reduce((sum, row) => sum + row.tokens, 0);
     try {
-      await until(async () => (await billedTokens()) === total, 'everything is billed', 30_000, 100);
-      await until(async () => (await discrepancies()) === 0, 'the auditor has nothing to say', 30_000, 100);
+      await until(async () => (await billedTokens()) === total, 'everything is billed', 120_000, 100);
+      await until(async () => (await discrepancies()) === 0, 'the auditor has nothing to say', 120_000, 100);
       const before = await billed();
 
       await store.command('ALTER TABLE usage_rollups DELETE WHERE 1 SETTINGS mutations_sync = 2');
-      await until(async () => (await discrepancies()) > 0, 'the metric rises', 30_000, 50);
+      await until(async () => (await discrepancies()) > 0, 'the metric rises', 120_000, 50);
       await until(
         async () => (await pool.query("SELECT FROM tallyline.chunk_repairs WHERE outcome = 'reopened'")).rowCount! >= 2,
         'both partitions are reopened',
-        60_000,
+        120_000,
         100,
       );
       const usage = async (): Promise<number> =>
         Number((await store.query<{ sum: string }>('SELECT sum(value) AS sum FROM usage_rollups FINAL'))[0]!.sum);
-      await until(async () => (await usage()) === total, 'the roll-ups are back', 60_000, 100);
-      await until(async () => (await discrepancies()) === 0, 'the metric is back at 0', 60_000, 100);
+      await until(async () => (await usage()) === total, 'the roll-ups are back', 120_000, 100);
+      await until(async () => (await discrepancies()) === 0, 'the metric is back at 0', 120_000, 100);
       expect(await billed()).toEqual(before);
       const { status, stdout } = await tallyline(['verify', '--data-dir', dataDir]);
       expect([status, stdout]).toEqual([0, expect.stringContaining('I5: ')]);
@@ -114,5 +114,5 @@ describe('tallyline up with a damaged chunk', () => {
       await store.close();
       await pool.end();
     }
-  }, 240_000);
+  }, 600_000);
 });
