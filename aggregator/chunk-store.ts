@@ -2,7 +2,6 @@
 // once), read back before a seal, and read again for the dedup index. Nothing here says what is sealed; seal-store.ts does.
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import {
-  eventChecksum,
   eventChecksumSql,
   eventColumns,
   manifestColumns,
@@ -49,11 +48,39 @@ export interface SealedChunk extends ChunkPlace {
   readonly events: RowSet;
 }
 
+/** A stored event as the dedup index remembers it. */
 export interface IndexedEvent {
-  readonly dedupKey: Buffer;
-  readonly payloadHash: bigint;
+  /** Words of the dedup key and of the payload hash, as DedupIndex takes them. */
+  key0: number;
+  key1: number;
+  key2: number;
+  key3: number;
+  hashLow: number;
+  hashHigh: number;
   /** max(T at acceptance, event time), milliseconds since the epoch. */
-  readonly liveUntil: number;
+  liveUntil: number;
+}
+
+/** Events that are read for the index at once, about: 12 MB. */
+const INDEX_PAGE_EVENTS = 250_000;
+/** A row of the index: key 4 words | payload hash 2 | liveUntil 2 | offset 2 | epoch 2, each low word first. */
+const INDEX_ROW_BYTES = 48;
+const WORD = 2 ** 32;
+const FOLD_EVENTS = 1 << 20;
+
+/** The seals in their order, in pages of so many events or a little more. */
+function pagesOf(seals: readonly SealedChunk[], eventsMin: number): SealedChunk[][] {
+  const pages: SealedChunk[][] = [];
+  let events = eventsMin;
+  for (const seal of seals) {
+    if (events >= eventsMin) {
+      pages.push([]);
+      events = 0;
+    }
+    pages.at(-1)!.push(seal);
+    events += seal.events.count;
+  }
+  return pages;
 }
 
 /** Stored rows don't equal their seal: a stale replica, or a part that was lost. */
@@ -70,11 +97,13 @@ export class ChunkStore {
   private readonly clickhouse: ClickHouse;
   private readonly generation: number;
   private readonly waiting: WaitingFlush[] = [];
+  private readonly indexPageEvents: number;
   private isWriting = false;
 
-  constructor(clickhouse: ClickHouse, generation: number) {
+  constructor(clickhouse: ClickHouse, generation: number, indexPageEvents = INDEX_PAGE_EVENTS) {
     this.clickhouse = clickhouse;
     this.generation = generation;
+    this.indexPageEvents = indexPageEvents;
   }
 
   /**
@@ -175,53 +204,94 @@ export class ChunkStore {
   }
 
   /**
-   * Every accepted event of the sealed chunks, in log order. Throws a ChunkMismatch unless what was read equals the seals,
-   * chunk by chunk: an index with a key missing would count a duplicate.
+   * Every accepted event of the sealed chunks, in log order; `each` is given the same object every time. Throws a
+   * ChunkMismatch unless what was read equals the seals, chunk by chunk: an index with a key missing would count a duplicate.
    */
   async readIndex(
     partition: number,
     seals: readonly SealedChunk[],
     each: (event: IndexedEvent) => void,
   ): Promise<void> {
-    if (seals.length === 0) return;
-    const batches = this.clickhouse.stream(
-      `SELECT hex(dedup_key), toString(payload_hash), toUnixTimestamp64Milli(greatest(accepted_at, event_time)),
-          offset, toString(epoch)
+    const pages = pagesOf(seals, this.indexPageEvents);
+    // The next page is on its way while one is looked at.
+    let next = pages.length === 0 ? null : this.readIndexPage(partition, pages[0]!);
+    for (const [i, page] of pages.entries()) {
+      const rows = await next!;
+      next = i + 1 < pages.length ? this.readIndexPage(partition, pages[i + 1]!) : null;
+      // Whoever is thrown for a damaged page does not ask for the next one.
+      next?.catch(() => {});
+      eachIndexed(partition, page, rows, each);
+    }
+  }
+
+  private readIndexPage(partition: number, seals: readonly SealedChunk[]): Promise<Buffer> {
+    return this.clickhouse.queryBinary(
+      `SELECT dedup_key, payload_hash, toUnixTimestamp64Milli(greatest(accepted_at, event_time)), offset, epoch
         FROM usage_events FINAL
         WHERE generation = {generation:UInt16} AND partition = {partition:UInt16}
           AND offset >= {from:UInt64} AND offset < {to:UInt64}
         ORDER BY offset, index`,
       { generation: this.generation, partition, from: seals[0]!.startOffset, to: seals.at(-1)!.endOffset },
     );
-    let at = 0;
-    let count = 0;
-    let checksum = 0n;
-    const closeSeal = (): void => {
-      const { chunk, events } = seals[at]!;
-      if (count !== events.count || wrap64(checksum) !== events.checksum) {
-        throw new ChunkMismatch(
-          partition,
-          chunk,
-          `${count} events with checksum ${wrap64(checksum)} are stored, its seal has ${events.count} with ${events.checksum}`,
-        );
-      }
-      at++;
-      count = 0;
-      checksum = 0n;
-    };
-    for await (const rows of batches) {
-      for (const row of rows) {
-        const [key, hash, liveUntil, offset, epoch] = row as [string, string, string, string, string];
-        while (Number(offset) >= seals[at]!.endOffset) closeSeal();
-        // A row of an epoch below the seal's was not vouched for.
-        if (BigInt(epoch) < seals[at]!.epoch) continue;
-        const dedupKey = Buffer.from(key, 'hex');
-        const payloadHash = BigInt(hash);
-        count++;
-        checksum += eventChecksum(dedupKey, payloadHash);
-        each({ dedupKey, payloadHash, liveUntil: Number(liveUntil) });
-      }
-    }
-    while (at < seals.length) closeSeal();
   }
+}
+
+function eachIndexed(
+  partition: number,
+  seals: readonly SealedChunk[],
+  rows: Buffer,
+  each: (event: IndexedEvent) => void,
+): void {
+  const event: IndexedEvent = { key0: 0, key1: 0, key2: 0, key3: 0, hashLow: 0, hashHigh: 0, liveUntil: 0 };
+  let at = 0;
+  let count = 0;
+  let checksum = 0n;
+  // Sums of words: exact up to two million events.
+  let low = 0;
+  let high = 0;
+  const fold = (): void => {
+    checksum = wrap64(checksum + (BigInt(high) << 32n) + BigInt(low));
+    low = 0;
+    high = 0;
+  };
+  const closeSeal = (): void => {
+    const { chunk, events } = seals[at]!;
+    fold();
+    if (count !== events.count || checksum !== events.checksum) {
+      throw new ChunkMismatch(
+        partition,
+        chunk,
+        `${count} events with checksum ${checksum} are stored, its seal has ${events.count} with ${events.checksum}`,
+      );
+    }
+    at++;
+    count = 0;
+    checksum = 0n;
+  };
+  const view = new DataView(rows.buffer, rows.byteOffset, rows.length);
+  let endOffset = seals[0]!.endOffset;
+  let epoch = Number(seals[0]!.epoch);
+  for (let row = 0; row < rows.length; row += INDEX_ROW_BYTES) {
+    const offset = view.getUint32(row + 32, true) + view.getUint32(row + 36, true) * WORD;
+    while (offset >= endOffset) {
+      closeSeal();
+      endOffset = seals[at]!.endOffset;
+      epoch = Number(seals[at]!.epoch);
+    }
+    // A row of an epoch below the seal's was not vouched for.
+    if (view.getUint32(row + 40, true) + view.getUint32(row + 44, true) * WORD < epoch) continue;
+    event.key0 = view.getInt32(row, true);
+    event.key1 = view.getInt32(row + 4, true);
+    event.key2 = view.getInt32(row + 8, true);
+    event.key3 = view.getInt32(row + 12, true);
+    event.hashLow = view.getInt32(row + 16, true);
+    event.hashHigh = view.getInt32(row + 20, true);
+    event.liveUntil = view.getUint32(row + 24, true) + view.getInt32(row + 28, true) * WORD;
+    count++;
+    low += (event.key0 ^ event.hashLow) >>> 0;
+    high += (event.key1 ^ event.hashHigh) >>> 0;
+    if (count % FOLD_EVENTS === 0) fold();
+    each(event);
+  }
+  while (at < seals.length) closeSeal();
 }

@@ -9,6 +9,7 @@ import type { Stage, StageContext } from '../platform/stage.ts';
 import { realTimers, repeat } from '../platform/timers.ts';
 import { newGeneration, openGeneration } from '../platform/topic-generation.ts';
 import { postgresRepairRequests } from './chunk-repairs.ts';
+import { ChunkStore } from './chunk-store.ts';
 import { fastCounter } from './fast-counter.ts';
 import { consumePartitions } from './partition-group.ts';
 import { PostgresSealTables } from './postgres-seal-tables.ts';
@@ -32,7 +33,7 @@ export async function startAggregator(context: StageContext, parts: AggregatorPa
     generation: generation.generation,
     rules: generation,
     eventLog,
-    clickhouse,
+    chunks: new ChunkStore(clickhouse, generation.generation),
     sealTables: new PostgresSealTables(pool, generation.generation),
     readCatalogVersion: (version) => catalogVersion(pool, version),
     findSchema: (fingerprint) => findAvroSchema(pool, fingerprint),

@@ -1,7 +1,6 @@
 // The partitions of one aggregator process: joins the consumer group, runs one loop per partition it is given, and keeps their
 // clocks going with ticks.
 import type { CatalogVersion } from '../domain/catalog.ts';
-import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { Consumption, EventLog, PartitionBounds } from '../platform/event-log/event-log.ts';
 import { encodeTick } from '../platform/event-log/record-codec.ts';
 import type { StageContext } from '../platform/stage.ts';
@@ -9,7 +8,7 @@ import { repeat, type Timers } from '../platform/timers.ts';
 import { AggregatorMetrics } from './aggregator-metrics.ts';
 import { CatalogReader } from './catalog-reader.ts';
 import { decideRepairs, type RepairRequests } from './chunk-repairs.ts';
-import { ChunkStore } from './chunk-store.ts';
+import type { ChunkStore } from './chunk-store.ts';
 import type { GenerationRules } from './core/partition-state.ts';
 import type { NewCounter } from './counter.ts';
 import { PartitionLoop, type PartitionLoopParts } from './partition-loop.ts';
@@ -20,7 +19,7 @@ export interface PartitionGroupParts extends StageContext {
   readonly generation: number;
   readonly rules: GenerationRules;
   readonly eventLog: EventLog;
-  readonly clickhouse: ClickHouse;
+  readonly chunks: ChunkStore;
   readonly sealTables: SealTables;
   /** A stored catalog version, or null where there is none of that number. */
   readonly readCatalogVersion: (version: number) => Promise<CatalogVersion | null>;
@@ -57,7 +56,7 @@ export async function consumePartitions(parts: PartitionGroupParts): Promise<Par
   const loopParts: PartitionLoopParts = {
     generation: parts.generation,
     rules: parts.rules,
-    chunks: new ChunkStore(parts.clickhouse, parts.generation),
+    chunks: parts.chunks,
     seals,
     catalogs,
     records: new RecordReader(parts.findSchema, catalogs),

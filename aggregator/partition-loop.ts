@@ -214,8 +214,9 @@ export class PartitionLoop {
     const sealed = await seals.sealsSince(this.partition, nextChunk, since);
     const index = new DedupIndex(sealed.reduce((sum, { events }) => sum + events.count, 0));
     const deadBeforeSeconds = Math.floor((watermark - rules.horizonMs) / 1000);
-    await chunks.readIndex(this.partition, sealed, ({ dedupKey, payloadHash, liveUntil }) => {
-      index.add(dedupKey, payloadHash, liveUntil, deadBeforeSeconds);
+    await chunks.readIndex(this.partition, sealed, (event) => {
+      const { key0, key1, key2, key3, hashLow, hashHigh, liveUntil } = event;
+      index.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds);
     });
     return index;
   }

@@ -26,6 +26,9 @@ class FakeClickHouse implements MigratableClickHouse {
   async insert(): Promise<void> {
     throw new Error('not expected');
   }
+  async queryBinary(): Promise<Buffer> {
+    throw new Error('not expected');
+  }
   // biome-ignore lint/correctness/useYield: never read
   async *stream(): AsyncIterable<readonly unknown[][]> {
     throw new Error('not expected');

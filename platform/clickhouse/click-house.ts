@@ -12,6 +12,8 @@ export interface ClickHouse {
   query<Row>(sql: string, params?: Readonly<Record<string, unknown>>): Promise<Row[]>;
   /** Rows as arrays of columns (JSONCompactEachRow), streamed, for results too large to hold. Binary columns must be hex()ed. */
   stream(sql: string, params?: Readonly<Record<string, unknown>>): AsyncIterable<readonly unknown[][]>;
+  /** All rows of a result of moderate size as RowBinary: fixed-size columns as they lie in memory, little-endian. */
+  queryBinary(sql: string, params?: Readonly<Record<string, unknown>>): Promise<Buffer>;
   /** DDL and other statements without a result. */
   command(sql: string, params?: Readonly<Record<string, unknown>>): Promise<void>;
   close(): Promise<void>;

@@ -141,6 +141,20 @@ describe('ClickHouse client', () => {
     expect([next, misplaced]).toEqual([300_000, 0]);
   });
 
+  it('reads fixed-size columns as they lie in memory', async () => {
+    const sql =
+      'SELECT toFixedString(unhex(repeat({byte:String}, 16)), 16), number, toInt64(-1 - number) FROM numbers(20000)';
+    const rows = await clickhouse.queryBinary(sql, { byte: '0A' });
+    expect(rows.length).toBe(20_000 * 32);
+    const last = rows.subarray(-32);
+    expect([last.toString('hex', 0, 16), last.readBigUInt64LE(16), last.readBigInt64LE(24)]).toEqual([
+      '0a'.repeat(16),
+      19_999n,
+      -20_000n,
+    ]);
+    expect(await clickhouse.queryBinary('SELECT number FROM numbers(0)')).toEqual(Buffer.alloc(0));
+  });
+
   it('lets go of a stream that is not read to its end', async () => {
     for (let turn = 0; turn < 12; turn += 1) {
       for await (const rows of clickhouse.stream('SELECT number FROM system.numbers')) {
@@ -158,6 +172,7 @@ describe('ClickHouse client', () => {
     };
     expect((await rejection(streamed())).code).toBe(395);
     expect((await rejection(clickhouse.query(sql))).code).toBe(395);
+    expect((await rejection(clickhouse.queryBinary(sql))).code).toBe(395);
   });
 
   it.each([

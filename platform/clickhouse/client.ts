@@ -129,6 +129,19 @@ export function createClickHouse(options: ClickHouseOptions, logger: Logger): Cl
         return (await result.json()) as Row[];
       }),
 
+    queryBinary: (sql, params) =>
+      guarded('query', async () => {
+        const result = await client.exec({
+          query: `${sql}\nFORMAT RowBinary`,
+          ...(params && { query_params: { ...params } }),
+          // No failure may come after the first row: it could not be told from rows.
+          clickhouse_settings: { wait_end_of_query: 1 },
+        });
+        const pieces: Buffer[] = [];
+        for await (const piece of result.stream) pieces.push(piece as Buffer);
+        return Buffer.concat(pieces);
+      }),
+
     async *stream(sql, params) {
       const result = await guarded('query', () =>
         client.query({

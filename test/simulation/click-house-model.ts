@@ -20,8 +20,8 @@ export interface EventRow {
   readonly epoch: number;
   readonly tenant: string;
   readonly id: string;
-  /** The columns that the dedup index is rebuilt from. */
-  readonly indexed: readonly string[];
+  /** The columns that the dedup index is rebuilt from, as RowBinary. */
+  readonly indexed: Buffer;
   readonly checksum: bigint;
 }
 
@@ -467,7 +467,13 @@ export class ClickHouseModel {
       },
       query: <RowOut>(sql: string, params: Readonly<Record<string, unknown>> = {}) =>
         network.call<RowOut[]>(process, 'query', (reply) => reply({ value: this.select(sql, params) as RowOut[] })),
-      stream: (sql, params = {}) => this.stream(process, sql, params),
+      queryBinary: (sql, params = {}) =>
+        network.call<Buffer>(process, 'stream', (reply) =>
+          reply({ value: Buffer.concat(this.select(sql, params) as Buffer[]) }),
+        ),
+      stream: () => {
+        throw new Error('nothing that is simulated streams rows by its own SQL');
+      },
       command: async () => {},
       close: async () => {},
     };
@@ -476,18 +482,6 @@ export class ClickHouseModel {
   /** A read that the model answers as a call. */
   read<Result>(process: Process, what: string, work: (asOf: number) => Result): Promise<Result> {
     return this.network.call<Result>(process, what, (reply) => reply({ value: work(this.asOf()) }));
-  }
-
-  private async *stream(
-    process: Process,
-    sql: string,
-    params: Readonly<Record<string, unknown>>,
-  ): AsyncIterable<readonly unknown[][]> {
-    const rows = await this.network.call<unknown[][]>(process, 'stream', (reply) =>
-      reply({ value: this.select(sql, params) as unknown[][] }),
-    );
-    // In blocks, as they come over the wire.
-    for (let i = 0; i < rows.length; i += 100) yield rows.slice(i, i + 100);
   }
 
   private insert(
@@ -557,13 +551,7 @@ export class ClickHouseModel {
           index: number('index'),
           tenant: textOf(cell('tenant')),
           id: textOf(cell('id')),
-          indexed: [
-            dedupKey.toString('hex').toUpperCase(),
-            String(payloadHash),
-            String(liveUntil),
-            cell('offset'),
-            cell('epoch'),
-          ],
+          indexed: indexedColumns(dedupKey, payloadHash, liveUntil, number('offset'), number('epoch')),
           checksum: dedupKey.readBigUInt64LE(0) ^ payloadHash,
         };
         this.events.add(row.partition, row.offset, `${row.generation}/${row.offset}/${row.index}`, {
@@ -652,6 +640,22 @@ export class ClickHouseModel {
     events.sort((a, b) => a.offset - b.offset || a.index - b.index);
     return events.map(({ indexed }) => indexed);
   }
+}
+
+function indexedColumns(
+  dedupKey: Buffer,
+  payloadHash: bigint,
+  liveUntil: number,
+  offset: number,
+  epoch: number,
+): Buffer {
+  const bytes = Buffer.allocUnsafe(48);
+  dedupKey.copy(bytes);
+  bytes.writeBigUInt64LE(payloadHash, 16);
+  bytes.writeBigInt64LE(BigInt(liveUntil), 24);
+  bytes.writeBigUInt64LE(BigInt(offset), 32);
+  bytes.writeBigUInt64LE(BigInt(epoch), 40);
+  return bytes;
 }
 
 function found<R extends Row>(table: Table<R>, isFinal: boolean, bounds: Bounds, asOf: number): readonly R[] {

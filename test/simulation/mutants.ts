@@ -171,16 +171,17 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'index-forgets-all',
     file: LOOP,
-    find: 'index.add(dedupKey, payloadHash, liveUntil, deadBeforeSeconds);',
-    replace: 'if (liveUntil < 0) index.add(dedupKey, payloadHash, liveUntil, deadBeforeSeconds);',
+    find: 'index.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds);',
+    replace:
+      'if (liveUntil < 0) index.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds);',
     description: 'A new owner knows no key of sealed chunks',
   },
   {
     name: 'index-by-own-clock',
     file: LOOP,
-    find: 'await chunks.readIndex(this.partition, sealed, ({ dedupKey, payloadHash, liveUntil }) => {',
+    find: 'await chunks.readIndex(this.partition, sealed, (event) => {',
     replace:
-      'await chunks.readIndex(this.partition, sealed, ({ dedupKey, payloadHash, liveUntil }) => { if (liveUntil < this.parts.clock() - rules.horizonMs / 2) return;',
+      'await chunks.readIndex(this.partition, sealed, (event) => { if (event.liveUntil < this.parts.clock() - rules.horizonMs / 2) return;',
     description: "A new owner leaves out keys that are old by its machine's clock",
   },
   {
@@ -236,7 +237,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'unchecked-index',
     file: CHUNKS,
-    find: 'if (count !== events.count || wrap64(checksum) !== events.checksum) {',
+    find: 'if (count !== events.count || checksum !== events.checksum) {',
     replace: 'if (count > events.count) {',
     description: 'A replica that lags makes the index forget keys',
   },

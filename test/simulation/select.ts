@@ -32,7 +32,7 @@ const checksums: Readonly<Record<string, string>> = {
   event_rejects: 'sum(xxHash64(bytes))',
 };
 const INDEX_COLUMNS =
-  'hex(dedup_key), toString(payload_hash), toUnixTimestamp64Milli(greatest(accepted_at, event_time)), offset, toString(epoch)';
+  'dedup_key, payload_hash, toUnixTimestamp64Milli(greatest(accepted_at, event_time)), offset, epoch';
 
 const SELECT = /^SELECT (.+) FROM (\w+)( FINAL)? WHERE (.+?)( ORDER BY offset, index)?$/;
 const CONDITION = /^(\w+) (=|>=|<=|<|>) \{(\w+):\w+\}$/;

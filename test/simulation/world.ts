@@ -3,6 +3,7 @@
 // oracles that watch. After the plan's end everything heals, drains, and is compared to the last row.
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
+import { ChunkStore } from '../../aggregator/chunk-store.ts';
 import { fastCounter } from '../../aggregator/fast-counter.ts';
 import { consumePartitions } from '../../aggregator/partition-group.ts';
 import { plainCounter } from '../../aggregator/plain-counter.ts';
@@ -66,6 +67,8 @@ export interface Slot {
 
 const APPEND_TIMEOUT_MS = 30_000;
 const CLOCK_LEAP_MAX_MS = HOUR;
+/** So that a partition's index takes more than one page. */
+const INDEX_PAGE_EVENTS = 100;
 /** Ten times what a run takes. */
 const ACTIONS_MAX = 300_000;
 
@@ -284,7 +287,7 @@ export class World {
       generation: 1,
       rules: this.plan,
       eventLog: this.tickingLog(process),
-      clickhouse: this.clickhouse.clientOf(process),
+      chunks: new ChunkStore(this.clickhouse.clientOf(process), 1, INDEX_PAGE_EVENTS),
       sealTables: postgres.sealTablesOf(process),
       readCatalogVersion: (version) =>
         postgres.statement<CatalogVersion | null>(
