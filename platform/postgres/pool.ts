@@ -25,6 +25,11 @@ export function createPool(url: string, logger: Logger, options: PoolOptions = {
   });
   // An idle connection that breaks (a restarted server) is replaced by the pool; without a listener it would end the process.
   pool.on('error', (error) => logger.warn({ err: error }, 'an idle Postgres connection broke'));
+  // One that breaks while it is in use fails the statement that it runs. Between two statements of a transaction there is none:
+  // the next one fails then, and here too the process would end if nobody listened.
+  pool.on('connect', (client) => {
+    client.on('error', (error) => logger.debug({ err: error }, 'a Postgres connection broke'));
+  });
   return pool;
 }
 
