@@ -54,6 +54,8 @@ function table(results: readonly MutantResult[], seedsMax: number): string {
   ].join('\n');
 }
 
+const tableFile = join(projectRoot, 'docs/simulation-mutants.md');
+
 async function main(): Promise<void> {
   const { values: options } = parseArgs({
     options: {
@@ -71,6 +73,8 @@ async function main(): Promise<void> {
     for (const mutant of wanted) {
       const result = await hunt(base, mutant, Number(options.seeds), Number(options.jobs));
       results.push(result);
+      // A hunt takes hours where many mutants are hard to notice: what is known by now is written down.
+      if (options.write) writeFileSync(tableFile, table(results, Number(options.seeds)));
       console.log(`${String(result.seeds ?? 'SURVIVED').padStart(8)}  ${mutant.name}: ${result.failure.slice(0, 120)}`);
     }
   } finally {
@@ -78,8 +82,6 @@ async function main(): Promise<void> {
   }
   const survivors = results.filter(({ seeds }) => seeds === null);
   console.log(`${results.length} mutants, ${survivors.length} survived ${options.seeds} seeds`);
-  if (options.write)
-    writeFileSync(join(projectRoot, 'docs/simulation-mutants.md'), table(results, Number(options.seeds)));
   if (survivors.length > 0) process.exitCode = 1;
 }
 
