@@ -24,6 +24,12 @@ export interface RowSet {
 
 export const wrap64 = (value: bigint): bigint => BigInt.asUintN(64, value);
 
+export const noRows: RowSet = { count: 0, checksum: 0n };
+export const plusRows = (a: RowSet, b: RowSet): RowSet => ({
+  count: a.count + b.count,
+  checksum: wrap64(a.checksum + b.checksum),
+});
+
 const NO_KEY = Buffer.alloc(16);
 
 export const eventColumns = [
@@ -32,8 +38,7 @@ export const eventColumns = [
 ];
 export const eventChecksumSql = 'sum(bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash))';
 
-export const eventChecksum = (dedupKey: Buffer, payloadHash: bigint): bigint =>
-  dedupKey.readBigUInt64LE(0) ^ payloadHash;
+const eventChecksum = (dedupKey: Buffer, payloadHash: bigint): bigint => dedupKey.readBigUInt64LE(0) ^ payloadHash;
 
 export function eventRows(at: ChunkCoordinates, accepted: readonly AcceptedEvent[]): { body: Buffer; rows: RowSet } {
   const body = new TabSeparatedBody();

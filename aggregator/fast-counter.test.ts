@@ -462,14 +462,9 @@ describe('fast counter', () => {
     ];
     const events = Array.from({ length: 60 }, (_, id) =>
       usageEvent({
+        ...ordinary,
         id,
-        tenant: 't',
-        subject: 's',
-        type: 'call',
         data: `{"n":${values[id % values.length]}}`,
-        payload: 1,
-        eventTime: START,
-        timeGiven: true,
       }),
     );
     const steps = [{ record: { offset: 1, appendTime: START, value: encodeEventBatch(events) }, isFlushed: false }];
@@ -496,14 +491,9 @@ describe('fast counter', () => {
       '{ "n": null }',
     ].map((text, id) =>
       usageEvent({
+        ...ordinary,
         id,
-        tenant: 't',
-        subject: 's',
-        type: 'call',
         data: text,
-        payload: 1,
-        eventTime: START,
-        timeGiven: true,
       }),
     );
     const value = encodeEventBatch([...events, events[0]!]);

@@ -19,7 +19,7 @@ import { NAME_LENGTH_MAX } from '../domain/name-text.ts';
 import { isClosed, windowSizeMs, windowStartOf } from '../domain/time-window.ts';
 import type { UsageEvent } from '../domain/usage-event.ts';
 import type { LogRecord } from '../platform/event-log/event-log.ts';
-import { type ChunkCoordinates, type RowSet, wrap64 } from './chunk-rows.ts';
+import { type ChunkCoordinates, plusRows, type RowSet, wrap64 } from './chunk-rows.ts';
 import type { DedupIndex } from './core/dedup-index.ts';
 import {
   EVENT_TIME_AHEAD_MAX_MS,
@@ -296,7 +296,7 @@ export class FastCounter extends PlainCounter {
     const accepted = events.rows(at);
     const flush = {
       ...plain,
-      events: { body: joined(accepted.body, plain.events.body), rows: plus(accepted.rows, plain.events.rows) },
+      events: { body: joined(accepted.body, plain.events.body), rows: plusRows(accepted.rows, plain.events.rows) },
       rollUps: joined(rollUpBody(at, columns, types.families, names), plain.rollUps),
       receivedAt: new Map([...events.receivedAt(), ...plain.receivedAt]),
     };
@@ -315,7 +315,7 @@ export class FastCounter extends PlainCounter {
       high += columns.hashHigh(row);
     });
     const checksum = wrap64((BigInt(high) << 32n) + BigInt(low));
-    return plus({ count, checksum }, super.rollUpRowSet());
+    return plusRows({ count, checksum }, super.rollUpRowSet());
   }
 
   override startChunk(startOffset: number): void {
@@ -328,11 +328,6 @@ export class FastCounter extends PlainCounter {
     this.typesById.clear();
   }
 }
-
-const plus = (a: RowSet, b: RowSet): RowSet => ({
-  count: a.count + b.count,
-  checksum: wrap64(a.checksum + b.checksum),
-});
 
 const joined = (a: Buffer, b: Buffer): Buffer => (b.length === 0 ? a : Buffer.concat([a, b]));
 

@@ -25,7 +25,7 @@ import { delay, retry } from '../platform/retry.ts';
 import type { Timers } from '../platform/timers.ts';
 import type { AggregatorMetrics } from './aggregator-metrics.ts';
 import type { CatalogReader } from './catalog-reader.ts';
-import { type ChunkCoordinates, manifestRow, type RowSet, wrap64 } from './chunk-rows.ts';
+import { type ChunkCoordinates, manifestRow, noRows, plusRows, type RowSet } from './chunk-rows.ts';
 import { ChunkMismatch, type ChunkStore, type FlushBodies } from './chunk-store.ts';
 import { DedupIndex } from './core/dedup-index.ts';
 import { EVENT_TIME_AHEAD_MAX_MS, type GenerationRules, totalOutcomes } from './core/partition-state.ts';
@@ -62,11 +62,6 @@ const MISMATCH_DELAY_MAX_MS = 30_000;
 /** More are not kept unsealed, however few events they have. */
 const ENDED_CHUNKS_MAX = 16;
 
-const noRows: RowSet = { count: 0, checksum: 0n };
-const plus = (a: RowSet, b: RowSet): RowSet => ({
-  count: a.count + b.count,
-  checksum: wrap64(a.checksum + b.checksum),
-});
 const equal = (a: RowSet, b: RowSet): boolean => a.count === b.count && a.checksum === b.checksum;
 const print = ({ count, checksum }: RowSet): string => `${count} rows with checksum ${checksum}`;
 
@@ -321,8 +316,8 @@ export class PartitionLoop {
         outcomes: totalOutcomes(chunk),
       }),
     };
-    ownership.events = plus(ownership.events, events.rows);
-    ownership.rejects = plus(ownership.rejects, rejects.rows);
+    ownership.events = plusRows(ownership.events, events.rows);
+    ownership.rejects = plusRows(ownership.rejects, rejects.rows);
     ownership.flushedOffset = chunk.nextOffset;
     return { bodies, receivedAt };
   }

@@ -165,8 +165,8 @@ export class DedupIndex {
   }
 }
 
-const lowWord = (hash: bigint): number => Number(BigInt.asIntN(32, hash));
-const highWord = (hash: bigint): number => Number(BigInt.asIntN(32, hash >> 32n));
+export const lowWord = (hash: bigint): number => Number(BigInt.asIntN(32, hash));
+export const highWord = (hash: bigint): number => Number(BigInt.asIntN(32, hash >> 32n));
 
 const capacityFor = (keys: number): number =>
   Math.max(CAPACITY_MIN, Math.ceil(keys / (keys < LARGE ? LOAD_REBUILT_SMALL : LOAD_REBUILT)));

@@ -15,8 +15,8 @@ interface PathNode {
   scan: number;
 }
 
-export const ABSENT = 0;
-export const NULL = 1;
+const ABSENT = 0;
+const NULL = 1;
 const STRING = 2;
 const NUMBER = 3;
 const BOOLEAN = 4;

@@ -4,6 +4,7 @@
 //   slots    [hash, id + 1] pairs, open addressing, at most half full; id + 1 = 0 marks a free one
 //   bytes    the names, one behind the other; starts[id] to starts[id + 1] is a name
 import { billedNameFault } from '../core/partition-state.ts';
+import { doubled } from './hash-slots.ts';
 
 const SLOTS_MIN = 1 << 6;
 const BYTES_MIN = 1 << 10;
@@ -93,18 +94,10 @@ export class NameTable {
 
   private grow(): void {
     const { slots, starts, faults } = this;
-    this.slots = new Int32Array(slots.length * 2);
+    this.slots = doubled(slots);
     this.starts = new Int32Array(slots.length / 2 + 1);
     this.starts.set(starts);
     this.faults = new Uint8Array(slots.length / 2);
     this.faults.set(faults);
-    const mask = this.slots.length / 2 - 1;
-    for (let at = 0; at < slots.length; at += 2) {
-      if (slots[at + 1] === 0) continue;
-      let slot = slots[at]! & mask;
-      while (this.slots[slot * 2 + 1] !== 0) slot = (slot + 1) & mask;
-      this.slots[slot * 2] = slots[at]!;
-      this.slots[slot * 2 + 1] = slots[at + 1]!;
-    }
   }
 }

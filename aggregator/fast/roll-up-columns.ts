@@ -9,6 +9,7 @@
 // 64-bit integers. A row without events is none. Its value is whole + fraction * 10^-12, and what of it went beyond the exact
 // integers of a double is in `overflow`.
 import { QUANTITY_ONE, type Quantity } from '../../domain/quantity.ts';
+import { doubled } from './hash-slots.ts';
 import type { Family } from './metered-types.ts';
 
 const TENANT = 0;
@@ -151,7 +152,7 @@ export class RollUpColumns {
     words[at + MINUTE] = minute;
     slots[slot * 2] = hash;
     slots[slot * 2 + 1] = cell + 1;
-    if (this.cells * 4 >= slots.length) this.growSlots();
+    if (this.cells * 4 >= slots.length) this.slots = doubled(slots);
     return cell;
   }
 
@@ -237,18 +238,5 @@ export class RollUpColumns {
     this.doubles.set(doubles);
     this.words = new Int32Array(this.doubles.buffer);
     this.integers = new BigUint64Array(this.doubles.buffer);
-  }
-
-  private growSlots(): void {
-    const { slots } = this;
-    this.slots = new Int32Array(slots.length * 2);
-    const mask = this.slots.length / 2 - 1;
-    for (let at = 0; at < slots.length; at += 2) {
-      if (slots[at + 1] === 0) continue;
-      let slot = slots[at]! & mask;
-      while (this.slots[slot * 2 + 1] !== 0) slot = (slot + 1) & mask;
-      this.slots[slot * 2] = slots[at]!;
-      this.slots[slot * 2 + 1] = slots[at + 1]!;
-    }
   }
 }

@@ -1,6 +1,6 @@
 // The dedup index alone: keys of numbers from 0 on are added to as many indexes as an aggregator has partitions, then hot keys
 // are looked up, and a sample is checked: none forgotten, none invented.
-import { DedupIndex } from '../../aggregator/core/dedup-index.ts';
+import { DedupIndex, highWord, lowWord } from '../../aggregator/core/dedup-index.ts';
 import { Random } from '../workload/random.ts';
 import { runAsProgram } from './program.ts';
 
@@ -66,9 +66,7 @@ await runAsProgram<DedupInput, DedupOutput>(async ({ keys, partitions, sample })
       writeKey(own, number);
       const words = [own.readInt32LE(0), own.readInt32LE(4), own.readInt32LE(8), own.readInt32LE(12)] as const;
       const hash = hashOf(number);
-      const low = Number(BigInt.asIntN(32, hash));
-      const high = Number(BigInt.asIntN(32, hash >> 32n));
-      return { key: own, words, hash, low, high, index: indexOf(own) };
+      return { key: own, words, hash, low: lowWord(hash), high: highWord(hash), index: indexOf(own) };
     };
     const hot = remembered.map(made);
     const fresh = remembered.map((_, i) => made(keys + i));

@@ -1,8 +1,8 @@
 // The event log in Kafka, through kafkajs. A producer that waits for all in-sync replicas and is not idempotent: kafkajs'
 // idempotent producer can acknowledge a batch that it lost, while a batch that is in the log twice is harmless.
-import { setTimeout as delay } from 'node:timers/promises';
 import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs';
 import type { Logger } from 'pino';
+import { retry } from '../../retry.ts';
 import type { KafkaSettings } from '../../settings.ts';
 import { withDeadline } from '../deadline.ts';
 import type { Consumption, EventLog, PartitionBounds, PartitionHandler, TopicOptions } from '../event-log.ts';
@@ -95,17 +95,16 @@ async function untilBrokersAreBack<Result>(
   { timeoutMs, mayRetry, logger }: BrokerPatience,
 ): Promise<Result> {
   const until = Date.now() + timeoutMs;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await work(until - Date.now());
-    } catch (error) {
-      const leftMs = until - Date.now() - startRetryMs;
-      if (!isPassing(error) || !mayRetry() || leftMs <= 0) throw error;
+  return retry(() => work(until - Date.now()), {
+    isRetriable: (error) => isPassing(error) && mayRetry(),
+    signal: AbortSignal.timeout(timeoutMs),
+    delayMinMs: startRetryMs,
+    delayMaxMs: startRetryMs,
+    onRetry: (error, attempt) => {
       const reason = error instanceof Error ? error.message : String(error);
-      logger.warn({ reason, attempt, leftMs }, 'a broker that is needed is away; trying again');
-      await delay(startRetryMs);
-    }
-  }
+      logger.warn({ reason, attempt, leftMs: until - Date.now() }, 'a broker that is needed is away; trying again');
+    },
+  });
 }
 
 function createProducer(kafka: Kafka): Producer {
