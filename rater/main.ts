@@ -22,14 +22,15 @@ export interface RaterStage extends Stage {
   rateNow(): Promise<StepOutcome>;
 }
 
-const isTransient = (error: unknown): boolean =>
+/** A store did not answer: what was given up may be done again. */
+export const isTransient = (error: unknown): boolean =>
   error instanceof ClickHouseError ? error.retriable : isTransientPostgresError(error);
 
 export async function startRater(context: StageContext, { pool, clickhouse }: RaterParts): Promise<RaterStage> {
   const { settings, clock, logger, registry } = context;
   const store = storedRating(pool, clickhouse);
   const metrics = createRaterMetrics(registry);
-  const rating = startRating(context, store, realTimers, metrics);
+  const rating = startRating(context, { store, timers: realTimers, metrics });
   const auditor = new Auditor({
     ...{ pool, clickhouse, store, logger, clock, timers: realTimers },
     audited: metrics.audited,
@@ -45,16 +46,19 @@ export async function startRater(context: StageContext, { pool, clickhouse }: Ra
   };
 }
 
+export interface RatingParts {
+  readonly store: RatingStore;
+  readonly timers: Timers;
+  readonly metrics: RaterMetrics;
+  /** Subjects rated in one transaction. */
+  readonly batchSubjectsMax?: number;
+}
+
 /** The rater's loop on any store. */
-export function startRating(
-  context: StageContext,
-  store: RatingStore,
-  timers: Timers = realTimers,
-  metrics: RaterMetrics = createRaterMetrics(context.registry),
-): RaterStage {
+export function startRating(context: StageContext, parts: RatingParts): RaterStage {
   const { settings, logger, clock } = context;
-  const { allowedLatenessMs } = settings;
-  const loop = new RatingLoop({ store, metrics, logger, clock, allowedLatenessMs });
+  const { timers, metrics } = parts;
+  const loop = new RatingLoop({ ...parts, logger, clock, allowedLatenessMs: settings.allowedLatenessMs });
   const stopping = new AbortController();
   let notReady: string | null = 'the first step is not done yet';
 

@@ -132,5 +132,11 @@ export function strike(world: World, fault: Fault, random: Random): void {
     case 'postgres fails over':
       postgres.failOver(random.spread(500, 120_000));
       return;
+    case 'raters at once':
+      world.rateAtOnce(random);
+      // A replica that answers some of a step's reads and not the others.
+      if (random.chance(0.5))
+        scheduler.after(random.int(1, 300), () => clickhouse.serveStale(random.int(10, 300)), 'stale');
+      return;
   }
 }

@@ -1,9 +1,10 @@
 // An independent account of what ought to be billed: after every rating, for each price of each period, the line items have
 // to add up to the price of the usage that was sealed and closed then, computed here from the log with integers.
 import type { Price, Subscription, Tier } from '../../domain/catalog.ts';
-import { nextChunkOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
+import { covers, nextChunkOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
 import type { BillingPeriod } from '../../rater/billing-period-store.ts';
-import type { Plan } from './plan.ts';
+import type { RaterProgress } from '../../rater/rater-progress.ts';
+import { type Plan, TENANTS } from './plan.ts';
 import type { PostgresModel } from './postgres-model.ts';
 import type { Rated, RatingModel, StoredItem } from './rating-model.ts';
 import { mergedValue } from './store-check.ts';
@@ -12,6 +13,8 @@ import { type Reading, type UsageOracle, Violation } from './usage-oracle.ts';
 
 const ONE = 1_000_000_000_000n;
 const GENERATION = 1;
+/** To look at every period costs as much as a rating. */
+const ADVANCES_A_CHECK = 4;
 const windowMs: Readonly<Record<string, number>> = { '1m': 60e3, '15m': 900e3, '1h': 3600e3, '1d': 86400e3 };
 
 /** What a rating could see. */
@@ -29,6 +32,7 @@ export class MoneyOracle {
   private readonly seen = new Map<string, BillingPeriod>();
   private readonly amounts = new Map<StoredItem, bigint>();
   checks = 0;
+  private advances = 0;
 
   constructor(plan: Plan, usage: UsageOracle, rating: RatingModel, postgres: PostgresModel) {
     this.plan = plan;
@@ -53,6 +57,33 @@ export class MoneyOracle {
     for (const { tenant, subject } of periods) this.checkOverlap(tenant, subject);
   }
 
+  /** Whenever the raters' progress moves: what it passes over is billed. */
+  advanced({ sealVector, closedUpTo, watermark, catalogVersion }: RaterProgress): void {
+    const view: View = { vector: sealVector, closedUpTo: closedUpTo!, watermark: watermark! };
+    const subscribed = new Set(this.usage.catalog(catalogVersion).subscriptions.map(({ subject }) => subject));
+    for (const tenant of TENANTS) {
+      for (const subject of subscribed) {
+        if (!this.timeline(catalogVersion, tenant, subject).some(({ startsAt }) => startsAt <= view.watermark))
+          continue;
+        const periods = this.periodsOf(tenant, subject);
+        if (!periods.some(({ periodStart, periodEnd }) => periodStart <= view.watermark && view.watermark < periodEnd))
+          throw new Violation(
+            'I4',
+            `the progress is ${view.watermark}, and nothing is charged to ${tenant}/${subject}`,
+          );
+      }
+    }
+    if (this.advances++ % ADVANCES_A_CHECK > 0) return;
+    // A rater that is ahead may have rated some periods by more than this.
+    const isBehind = (period: BillingPeriod): boolean =>
+      covers(sealVector, period.sealVector) && period.closedUpTo! <= view.closedUpTo;
+    for (const period of this.rating.periods.values()) if (isBehind(period)) this.checkPeriod(period, view);
+  }
+
+  private periodsOf(tenant: string, subject: string): BillingPeriod[] {
+    return [...this.rating.periods.values()].filter((period) => period.tenant === tenant && period.subject === subject);
+  }
+
   /** At the end, when everything that is sealed is rated. */
   checkAll(): void {
     const { sealVector, closedUpTo, watermark } = this.rating.progress;
@@ -60,9 +91,7 @@ export class MoneyOracle {
     for (const period of this.rating.periods.values()) this.checkPeriod(period, view);
     for (const [key, readings] of this.usage.readingsBySubject) {
       const [tenant, subject] = JSON.parse(key) as [string, string];
-      const periods = [...this.rating.periods.values()].filter(
-        (period) => period.tenant === tenant && period.subject === subject,
-      );
+      const periods = this.periodsOf(tenant, subject);
       for (const { windowStart, partition, chunk, meter } of readings) {
         if (chunk >= nextChunkOf(sealVector, GENERATION, partition)) continue;
         if (windowStart + this.windowOf(meter) > closedUpTo!) continue;
@@ -146,10 +175,8 @@ export class MoneyOracle {
   }
 
   private checkOverlap(tenant: string, subject: string): void {
-    const periods = [...this.rating.periods.values()]
-      .filter(
-        (period) => period.tenant === tenant && period.subject === subject && period.periodEnd > period.periodStart,
-      )
+    const periods = this.periodsOf(tenant, subject)
+      .filter(({ periodStart, periodEnd }) => periodEnd > periodStart)
       .sort((a, b) => a.periodStart - b.periodStart);
     for (let i = 1; i < periods.length; i++) {
       if (periods[i - 1]!.periodEnd > periods[i]!.periodStart) {

@@ -56,7 +56,8 @@ export type FaultKind =
   | 'clickhouse loses a part'
   | 'postgres call'
   | 'postgres commit'
-  | 'postgres fails over';
+  | 'postgres fails over'
+  | 'raters at once';
 
 export interface Fault {
   readonly at: number;
@@ -84,6 +85,7 @@ export interface Plan {
   readonly flushIntervalMs: number;
   readonly tickIntervalMs: number;
   readonly ratingIntervalMs: number;
+  readonly batchSubjectsMax: number;
 }
 
 const weights: Readonly<Record<FaultKind, number>> = {
@@ -110,6 +112,7 @@ const weights: Readonly<Record<FaultKind, number>> = {
   'postgres call': 12,
   'postgres commit': 14,
   'postgres fails over': 3,
+  'raters at once': 8,
 };
 
 export function planOf(random: Random): Plan {
@@ -129,6 +132,7 @@ export function planOf(random: Random): Plan {
     flushIntervalMs: rules.pick([5_000, 60_000, HOUR]),
     tickIntervalMs: rules.pick([2, 3, 5]) * HOUR,
     ratingIntervalMs: rules.pick([7, 12, 20]) * HOUR,
+    batchSubjectsMax: rules.pick([4, 200]),
   };
 }
 

@@ -40,6 +40,7 @@ export class RatingModel {
   private readonly itemKeys = new Set<string>();
   private readonly writtenPrices = new Map<StoredItem, { readonly lines: number; readonly price: WrittenPrice }>();
   onRated: (rated: Rated) => void = () => {};
+  onAdvance: (progress: RaterProgress) => void = () => {};
 
   constructor(postgres: PostgresModel, clickhouse: ClickHouseModel) {
     this.postgres = postgres;
@@ -91,8 +92,10 @@ export class RatingModel {
             is.watermark === from.watermark &&
             is.closedUpTo === from.closedUpTo &&
             is.catalogVersion === from.catalogVersion;
-          if (isFrom) this.progress = to;
-          return isFrom;
+          if (!isFrom) return false;
+          this.progress = to;
+          this.onAdvance(to);
+          return true;
         }),
       readSeals: () => statement('seals', () => this.readSeals()),
       readChunkSeals: (from, to) =>

@@ -26,7 +26,8 @@ import type { Settings } from '../../platform/settings.ts';
 import type { StageContext } from '../../platform/stage.ts';
 import { repeat } from '../../platform/timers.ts';
 import { covers } from '../../platform/usage-store/seal-vector.ts';
-import { startRating } from '../../rater/main.ts';
+import { isTransient as isTransientRatingError, type RaterStage, startRating } from '../../rater/main.ts';
+import { createRaterMetrics } from '../../rater/metrics.ts';
 import { ClickHouseModel } from './click-house-model.ts';
 import { strike } from './faults.ts';
 import { LogModel } from './log-model.ts';
@@ -101,6 +102,7 @@ export class World {
   readonly money: MoneyOracle;
   readonly slots: Slot[] = [];
   private readonly gateways: (Gateway | null)[] = [];
+  private readonly raters = new Map<Slot, RaterStage>();
   private readonly isWatched: boolean;
   private failure: Error | null = null;
   /** While such a fault lasts, an aggregator may halt for its reason. */
@@ -125,6 +127,7 @@ export class World {
     this.rating = new RatingModel(this.postgres, this.clickhouse);
     this.money = new MoneyOracle(plan, this.oracle, this.rating, this.postgres);
     this.rating.onRated = this.watched((rated) => this.money.rated(rated));
+    this.rating.onAdvance = this.watched((progress) => this.money.advanced(progress));
     this.postgres.onPublish = this.watched((watermark) => this.oracle.published(watermark));
     for (let i = 0; i < GATEWAYS; i++) this.addSlot(`gateway-${i}`, (process) => this.startGateway(i, process));
     for (let i = 0; i < AGGREGATORS; i++) this.addSlot(`aggregator-${i}`, (process) => this.startAggregator(process));
@@ -311,8 +314,29 @@ export class World {
 
   private startRater(process: Process): void {
     const slot = this.slots.find((each) => each.process === process)!;
-    const stage = startRating(this.contextOf(process), this.rating.storeOf(process), process.timers);
+    const context = this.contextOf(process);
+    const stage = startRating(context, {
+      store: this.rating.storeOf(process),
+      timers: process.timers,
+      metrics: createRaterMetrics(context.registry),
+      batchSubjectsMax: this.plan.batchSubjectsMax,
+    });
     stage.failed.catch((error: unknown) => this.ended(slot, process, error));
+    this.raters.set(slot, stage);
+  }
+
+  /** All raters rate what is sealed now, and so get into each other's way. */
+  rateAtOnce(random: Random): void {
+    for (const [slot, stage] of this.raters) {
+      const { process } = slot;
+      if (process === null) continue;
+      const rate = (): void => {
+        stage.rateNow().catch((error: unknown) => {
+          if (!isTransientRatingError(error)) this.ended(slot, process, error);
+        });
+      };
+      this.scheduler.after(random.int(0, 200), rate, 'rate now', process);
+    }
   }
 
   /** Ticks are written by the aggregator: the oracle is told which records they are. */
