@@ -230,14 +230,14 @@ function monthOf(time: number): string {
   return month;
 }
 
-/** A row of an insert: where each of its columns is. */
-type Positions = ReadonlyMap<string, number>;
+/** Where each column of an insert is in its rows. */
+type Positions = Readonly<Record<string, number>>;
 const positionsOfColumns = new Map<readonly string[], Positions>();
 
 function positionsOf(columns: readonly string[]): Positions {
   let positions = positionsOfColumns.get(columns);
   if (positions === undefined) {
-    positions = new Map(columns.map((column, i) => [column, i]));
+    positions = Object.fromEntries(columns.map((column, i) => [column, i]));
     positionsOfColumns.set(columns, positions);
   }
   return positions;
@@ -517,7 +517,7 @@ export class ClickHouseModel {
       const end = text.indexOf('\n', start);
       const cells = text.slice(start, end).split('\t');
       start = end + 1;
-      this.insertRow(table, (column) => cells[at.get(column)!]!, partOf);
+      this.insertRow(table, cells, at, partOf);
     }
     scheduler.note(`insert ${table}`, text.length);
     if (isPartial) {
@@ -530,28 +530,38 @@ export class ClickHouseModel {
     reply({ value: undefined }, syncMs);
   }
 
-  private insertRow(table: string, cell: (column: string) => string, partOf: (month: string) => Part | null): void {
-    const number = (column: string): number => Number(cell(column));
-    const place = (): { generation: number; partition: number; epoch: number } => ({
-      generation: number('generation'),
-      partition: number('partition'),
-      epoch: number('epoch'),
-    });
+  private insertRow(
+    table: string,
+    cells: readonly string[],
+    at: Positions,
+    partOf: (month: string) => Part | null,
+  ): void {
+    const generation = Number(cells[at.generation!]);
+    const partition = Number(cells[at.partition!]);
+    const epoch = Number(cells[at.epoch!]);
     switch (table) {
       case 'usage_events': {
-        const part = partOf(cell('accepted_at').slice(0, 7));
+        const part = partOf(cells[at.accepted_at!]!.slice(0, 7));
         if (part === null) return;
-        const dedupKey = Buffer.from(plain(cell('dedup_key')), 'latin1');
-        const payloadHash = BigInt(cell('payload_hash'));
-        const liveUntil = Math.max(millisOf(cell('accepted_at')), millisOf(cell('event_time')));
+        const dedupKey = Buffer.from(plain(cells[at.dedup_key!]!), 'latin1');
+        const payloadHash = BigInt(cells[at.payload_hash!]!);
+        const liveUntil = Math.max(millisOf(cells[at.accepted_at!]!), millisOf(cells[at.event_time!]!));
         const row: EventRow = {
           kind: 'event',
-          ...place(),
-          offset: number('offset'),
-          index: number('index'),
-          tenant: textOf(cell('tenant')),
-          id: textOf(cell('id')),
-          indexed: indexedColumns(dedupKey, payloadHash, liveUntil, number('offset'), number('epoch')),
+          generation,
+          partition,
+          epoch,
+          offset: Number(cells[at.offset!]),
+          index: Number(cells[at.index!]),
+          tenant: textOf(cells[at.tenant!]!),
+          id: textOf(cells[at.id!]!),
+          indexed: indexedColumns(
+            dedupKey,
+            payloadHash,
+            liveUntil,
+            Number(cells[at.offset!]),
+            Number(cells[at.epoch!]),
+          ),
           checksum: dedupKey.readBigUInt64LE(0) ^ payloadHash,
         };
         this.events.add(row.partition, row.offset, `${row.generation}/${row.offset}/${row.index}`, {
@@ -562,48 +572,52 @@ export class ClickHouseModel {
         return;
       }
       case 'usage_rollups': {
-        const windowStart = number('window_start') * 1000;
+        const windowStart = Number(cells[at.window_start!]) * 1000;
         const part = partOf(monthOf(windowStart));
         if (part === null) return;
         const row: RollUpRow = {
           kind: 'roll-up',
-          ...place(),
-          chunk: number('chunk'),
-          version: number('version'),
-          tenant: textOf(cell('tenant')),
-          meter: textOf(cell('meter')),
-          subject: textOf(cell('subject')),
+          generation,
+          partition,
+          epoch,
+          chunk: Number(cells[at.chunk!]),
+          version: Number(cells[at.version!]),
+          tenant: textOf(cells[at.tenant!]!),
+          meter: textOf(cells[at.meter!]!),
+          subject: textOf(cells[at.subject!]!),
           windowStart,
-          groupValues: textsOf(cell('group_values')),
-          value: unitsOf(cell('value')),
-          eventCount: number('event_count'),
+          groupValues: textsOf(cells[at.group_values!]!),
+          value: unitsOf(cells[at.value!]!),
+          eventCount: Number(cells[at.event_count!]),
           latest: [
-            number('latest_event_time'),
-            number('latest_accepted_at'),
-            number('latest_offset'),
-            number('latest_index'),
+            Number(cells[at.latest_event_time!]),
+            Number(cells[at.latest_accepted_at!]),
+            Number(cells[at.latest_offset!]),
+            Number(cells[at.latest_index!]),
           ],
-          uniqueValues: textsOf(cell('unique_values')),
-          checksum: BigInt(cell('row_hash')),
+          uniqueValues: textsOf(cells[at.unique_values!]!),
+          checksum: BigInt(cells[at.row_hash!]!),
         };
         // The columns that name a row, as they stand in the body: no two texts of one row differ there.
-        const key = ROLL_UP_KEY.map(cell).join('\t');
+        const key = ROLL_UP_KEY.map((column) => cells[at[column]!]).join('\t');
         const versions = this.rollUps.add(row.partition, row.chunk, key, { row, version: row.version, part });
         if (versions.length === 1) this.dayOf(row).push(versions);
         if (versions.at(-2)?.row.epoch !== row.epoch) part.hidesOlderRows = false;
         return;
       }
       case 'event_rejects': {
-        const part = partOf(cell('rejected_at').slice(0, 7));
+        const part = partOf(cells[at.rejected_at!]!.slice(0, 7));
         if (part === null) return;
         const row: RejectRow = {
           kind: 'reject',
-          ...place(),
-          offset: number('offset'),
-          index: number('index'),
-          reason: cell('reason'),
-          tenant: textOf(cell('tenant')),
-          checksum: xxh64(Buffer.from(plain(cell('bytes')), 'latin1')),
+          generation,
+          partition,
+          epoch,
+          offset: Number(cells[at.offset!]),
+          index: Number(cells[at.index!]),
+          reason: cells[at.reason!]!,
+          tenant: textOf(cells[at.tenant!]!),
+          checksum: xxh64(Buffer.from(plain(cells[at.bytes!]!), 'latin1')),
         };
         this.rejects.add(row.partition, row.offset, `${row.generation}/${row.offset}/${row.index}`, {
           row,
@@ -614,7 +628,7 @@ export class ClickHouseModel {
       }
       case 'manifests':
         partOf('');
-        this.manifestAt.set(number('partition'), this.scheduler.now);
+        this.manifestAt.set(Number(cells[at.partition!]), this.scheduler.now);
         return;
       default:
         throw new Error(`the model has no table ${table}`);

@@ -112,7 +112,7 @@ const weights: Readonly<Record<FaultKind, number>> = {
   'postgres call': 12,
   'postgres commit': 14,
   'postgres fails over': 3,
-  'raters at once': 8,
+  'raters at once': 5,
 };
 
 export function planOf(random: Random): Plan {
@@ -125,12 +125,12 @@ export function planOf(random: Random): Plan {
     requests: requestsOf(random.fork('requests'), busy, horizonMs),
     faults: faultsOf(random.fork('faults'), busy),
     catalogs: catalogsOf(random.fork('catalogs')),
-    chunkOffsets: rules.int(6, 40),
+    chunkOffsets: rules.int(8, 40),
     slotMs: rules.pick([4, 8, 12]) * HOUR,
     horizonMs,
     allowedLatenessMs: rules.pick([0, 10 * 60_000, 2 * HOUR]),
     flushIntervalMs: rules.pick([5_000, 60_000, HOUR]),
-    tickIntervalMs: rules.pick([2, 3, 5]) * HOUR,
+    tickIntervalMs: rules.pick([3, 4, 6]) * HOUR,
     ratingIntervalMs: rules.pick([7, 12, 20]) * HOUR,
     batchSubjectsMax: rules.pick([4, 200]),
   };
@@ -160,7 +160,7 @@ function faultsOf(random: Random, busy: readonly number[]): Fault[] {
   return faults.sort((a, b) => a.at - b.at);
 }
 
-const EVENTS = 3_700;
+const EVENTS = 3_600;
 
 function requestsOf(random: Random, busy: readonly number[], horizonMs: number): ClientRequest[] {
   const requests: ClientRequest[] = [];

@@ -11,7 +11,7 @@ import type { NewLineItem, WrittenPrice } from '../../rater/line-item-store.ts';
 import type { RaterProgress } from '../../rater/rater-progress.ts';
 import type { RatingStore, RatingTransaction, WindowKey } from '../../rater/rating-store.ts';
 import { type ClickHouseModel, finalOf, type RollUpRow } from './click-house-model.ts';
-import { TENANTS } from './plan.ts';
+import { PARTITIONS, TENANTS } from './plan.ts';
 import type { PostgresModel, Statements } from './postgres-model.ts';
 import type { Process } from './scheduler.ts';
 
@@ -349,20 +349,12 @@ const itemText = (line: NewLineItem): string =>
 
 /** Rows of chunks that the vector covers, of the sealing epoch or a later one. */
 function sealedRows({ vector, epochSteps }: Pick<Seals, 'vector' | 'epochSteps'>): (row: RollUpRow) => boolean {
-  const byPartition = new Map<number, EpochStep[]>();
-  for (const step of epochSteps) {
-    const steps = byPartition.get(step.partition);
-    if (steps === undefined) byPartition.set(step.partition, [step]);
-    else steps.push(step);
-  }
-  return ({ partition, chunk, epoch }) => {
-    if (chunk >= nextChunkOf(vector, GENERATION, partition)) return false;
-    const steps = byPartition.get(partition) ?? [];
-    const first = steps[0];
-    if (first === undefined || epoch < first.epoch) return false;
-    for (const step of steps) if (chunk >= step.fromChunk && epoch < step.epoch) return false;
-    return true;
-  };
+  // By partition and chunk, the epoch it was sealed in.
+  const epochs: number[][] = Array.from({ length: PARTITIONS }, (_, partition) =>
+    Array.from({ length: nextChunkOf(vector, GENERATION, partition) }, () => Number.POSITIVE_INFINITY),
+  );
+  for (const { partition, fromChunk, epoch } of epochSteps) epochs[partition]!.fill(epoch, fromChunk);
+  return ({ partition, chunk, epoch }) => epoch >= (epochs[partition]![chunk] ?? Number.POSITIVE_INFINITY);
 }
 
 const byValue = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
