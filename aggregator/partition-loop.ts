@@ -1,7 +1,8 @@
 // The life of one partition at its owner. With core/partition-state.ts this is the whole exactly-once argument:
 //
-//   acquired   The epoch was raised in Postgres, which fences every former owner. The dedup index is rebuilt from the
-//              events of sealed chunks, each checked against its seal, and the log is read from the sealed offset on.
+//   acquired   The epoch was raised in Postgres, which fences every former owner, and the seals were read in the same
+//              transaction. The dedup index is rebuilt from the events of sealed chunks, each checked against its seal, and
+//              the log is read from the sealed offset on.
 //   counting   Records are decided by the log alone, so replaying the open chunk under a new epoch decides the same again.
 //              About every second the rows of the open chunk are written (flush): this is freshness and no promise, since
 //              each row is named by its place in the log and the row of the highest epoch and version is the one that counts.
@@ -32,7 +33,7 @@ import { EVENT_TIME_AHEAD_MAX_MS, type GenerationRules, totalOutcomes } from './
 import type { Counter, NewCounter } from './counter.ts';
 import { PoisonLog } from './poison-log.ts';
 import type { RecordReader } from './record-reader.ts';
-import { ChunkUnrepairable, PartitionLost, type PartitionProgress, type Seal, type SealStore } from './seal-store.ts';
+import { type Acquisition, ChunkUnrepairable, PartitionLost, type Seal, type SealStore } from './seal-store.ts';
 
 export interface PartitionLoopParts {
   readonly generation: number;
@@ -135,17 +136,20 @@ export class PartitionLoop {
   /** Takes the partition over and returns the offset to read from. */
   async acquire(): Promise<number> {
     const { parts } = this;
-    const { seals } = parts;
+    const { seals, rules } = parts;
     this.ownership = null;
+    const keysLiveMs = rules.horizonMs + EVENT_TIME_AHEAD_MAX_MS + 1000;
     for (let attempt = 1; ; attempt++) {
-      const acquired = await this.retrying('acquiring the partition', () => seals.acquire(this.partition, parts.owner));
+      const acquired = await this.retrying('acquiring the partition', () =>
+        seals.acquire(this.partition, parts.owner, keysLiveMs),
+      );
       await this.checkLogHolds(acquired.nextOffset);
       try {
         const index = await this.retrying('reading the dedup index', () => this.readIndex(acquired));
         const meters = await this.retrying('reading the catalog', () => parts.catalogs.meters(acquired.catalogVersion));
         this.ownership = {
           epoch: acquired.epoch,
-          state: parts.newCounter(parts.rules, acquired, meters, index),
+          state: parts.newCounter(rules, acquired, meters, index),
           events: noRows,
           rejects: noRows,
           lastFlushAt: parts.clock(),
@@ -202,11 +206,9 @@ export class PartitionLoop {
     }
   }
 
-  private async readIndex({ nextChunk, watermark }: PartitionProgress): Promise<DedupIndex> {
-    const { seals, chunks, rules } = this.parts;
+  private async readIndex({ sealed, watermark }: Acquisition): Promise<DedupIndex> {
+    const { chunks, rules } = this.parts;
     if (watermark === null) return new DedupIndex();
-    const since = watermark - rules.horizonMs - EVENT_TIME_AHEAD_MAX_MS - 1000;
-    const sealed = await seals.sealsSince(this.partition, nextChunk, since);
     const index = new DedupIndex(sealed.reduce((sum, { events }) => sum + events.count, 0));
     const deadBeforeSeconds = Math.floor((watermark - rules.horizonMs) / 1000);
     await chunks.readIndex(this.partition, sealed, (event) => {

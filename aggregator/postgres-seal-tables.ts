@@ -53,21 +53,6 @@ export class PostgresSealTables implements SealTables {
     return rows[0] === undefined ? null : BigInt(rows[0].epoch);
   }
 
-  async readSealsSince(partition: number, nextChunk: number, since: number): Promise<SealedChunk[]> {
-    const { rows } = await this.pool.query<SealRow>(
-      `SELECT chunk, start_offset, end_offset, epoch, event_count, event_checksum FROM tallyline.chunk_seals
-        WHERE generation = $1 AND partition = $2 AND chunk < $3 AND watermark >= $4 ORDER BY chunk`,
-      [this.generation, partition, nextChunk, new Date(since)],
-    );
-    return rows.map((row) => ({
-      chunk: row.chunk,
-      startOffset: Number(row.start_offset),
-      endOffset: Number(row.end_offset),
-      epoch: BigInt(row.epoch),
-      events: { count: Number(row.event_count), checksum: BigInt(row.event_checksum) },
-    }));
-  }
-
   async publishWatermark(): Promise<number | null> {
     const { rows } = await this.pool.query<{ watermark: Date }>(
       `INSERT INTO tallyline.published_watermark AS published (generation, watermark)
@@ -142,6 +127,21 @@ class PostgresSealTransaction implements SealTransaction {
       watermark: row.watermark.getTime(),
       catalogVersion: row.catalog_version,
     };
+  }
+
+  async readSealsSince(partition: number, since: number): Promise<SealedChunk[]> {
+    const { rows } = await this.client.query<SealRow>(
+      `SELECT chunk, start_offset, end_offset, epoch, event_count, event_checksum FROM tallyline.chunk_seals
+        WHERE generation = $1 AND partition = $2 AND watermark >= $3 ORDER BY chunk`,
+      [this.generation, partition, new Date(since)],
+    );
+    return rows.map((row) => ({
+      chunk: row.chunk,
+      startOffset: Number(row.start_offset),
+      endOffset: Number(row.end_offset),
+      epoch: BigInt(row.epoch),
+      events: { count: Number(row.event_count), checksum: BigInt(row.event_checksum) },
+    }));
   }
 
   async insertSeal(seal: Seal): Promise<void> {

@@ -44,6 +44,12 @@ export interface PartitionProgress extends SealedPosition {
   readonly epoch: bigint;
 }
 
+/** A partition as its new owner finds it. All of it is of one moment: seals that are taken back later are still in `sealed`. */
+export interface Acquisition extends PartitionProgress {
+  /** The seals whose events may still have a live key; ascending. */
+  readonly sealed: readonly SealedChunk[];
+}
+
 export interface Seal {
   readonly partition: number;
   readonly chunk: number;
@@ -70,6 +76,8 @@ export interface SealTransaction {
   /** `owner`: the process that has raised the epoch; absent where the owner stays. */
   saveProgress(partition: number, progress: PartitionProgress, owner?: string): Promise<void>;
   readSeal(partition: number, chunk: number): Promise<SealEnd | null>;
+  /** The seals with T at or after `since`; ascending. */
+  readSealsSince(partition: number, since: number): Promise<SealedChunk[]>;
   insertSeal(seal: Seal): Promise<void>;
   /** Moves the seals of this and all later chunks to chunk_seals_reopened. */
   takeBackSeals(partition: number, fromChunk: number, reason: string): Promise<void>;
@@ -80,8 +88,6 @@ export interface SealTables {
   /** Committed when `work` resolves, rolled back when it rejects. A commit that rejects may have been made all the same. */
   inTransaction<Result>(work: (transaction: SealTransaction) => Promise<Result>): Promise<Result>;
   readEpoch(partition: number): Promise<bigint | null>;
-  /** The seals below `nextChunk` with T at or after `since`; ascending. */
-  readSealsSince(partition: number, nextChunk: number, since: number): Promise<SealedChunk[]>;
   /**
    * Publishes min over partitions of T in the last seal, if each has one. One statement that never lowers what was
    * published, and returns it; null: nothing is published.
@@ -96,20 +102,20 @@ export class SealStore {
     this.tables = tables;
   }
 
-  /** Raises the epoch, which fences every former owner, and returns where the partition stands. */
-  acquire(partition: number, owner: string): Promise<PartitionProgress> {
+  /**
+   * Raises the epoch, which fences every former owner, and returns where the partition stands. `keysLiveMs`: for how long
+   * before T a chunk may have ended and still hold a live key.
+   */
+  acquire(partition: number, owner: string, keysLiveMs: number): Promise<Acquisition> {
     return this.tables.inTransaction(async (transaction) => {
       const before = await transaction.lockProgress(partition);
       if (before === null) throw new Error(`the topic generation has no partition ${partition}`);
-      const acquired: PartitionProgress = { ...before, epoch: before.epoch + 1n };
-      await transaction.saveProgress(partition, acquired, owner);
-      return acquired;
+      const { watermark } = before;
+      const sealed = watermark === null ? [] : await transaction.readSealsSince(partition, watermark - keysLiveMs);
+      const progress: PartitionProgress = { ...before, epoch: before.epoch + 1n };
+      await transaction.saveProgress(partition, progress, owner);
+      return { ...progress, sealed };
     });
-  }
-
-  /** The seals below `nextChunk` whose events may still have a live key: those with T at or after `since`; ascending. */
-  sealsSince(partition: number, nextChunk: number, since: number): Promise<SealedChunk[]> {
-    return this.tables.readSealsSince(partition, nextChunk, since);
   }
 
   /**

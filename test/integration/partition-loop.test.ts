@@ -11,7 +11,7 @@ import { fastCounter } from '../../aggregator/fast-counter.ts';
 import { PartitionLoop, type PartitionLoopParts } from '../../aggregator/partition-loop.ts';
 import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
 import { RecordReader } from '../../aggregator/record-reader.ts';
-import { SealStore } from '../../aggregator/seal-store.ts';
+import { type Acquisition, SealStore } from '../../aggregator/seal-store.ts';
 import { type Catalog, emptyCatalog } from '../../domain/catalog.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
@@ -258,6 +258,23 @@ describe('partition loop', () => {
     ]);
     const { rowCount } = await pool.query('SELECT FROM tallyline.chunk_seals_reopened');
     expect(rowCount).toBe(2);
+  });
+
+  it('knows the keys of chunks that are reopened while it takes over, and so writes no wrong row before it is fenced', async () => {
+    log.push(batch(1, usageEvent('a', 2)), tick(5), batch(6, usageEvent('b', 3)), tick(11));
+    await drain(newLoop());
+    const reopenedMeanwhile = new (class extends SealStore {
+      override async acquire(...args: Parameters<SealStore['acquire']>): Promise<Acquisition> {
+        const acquired = await super.acquire(...args);
+        await this.reopen(0, 0, { reason: 'asked', logStartOffset: 0 });
+        return acquired;
+      }
+    })(new PostgresSealTables(pool, 1));
+    log.push(batch(12, usageEvent('a', 2), usageEvent('c', 1)));
+    const zombie = newLoop({ seals: reopenedMeanwhile });
+    const next = await zombie.acquire();
+    await zombie.count(log.filter(({ offset }) => offset >= next));
+    expect(await clickhouse.query('SELECT id FROM usage_events FINAL WHERE offset = 12')).toEqual([{ id: 'c' }]);
   });
 
   it('leaves a damaged chunk and its seals alone where the log no longer holds its records', async () => {

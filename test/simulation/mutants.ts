@@ -164,8 +164,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'index-forgets-early',
     file: LOOP,
-    find: 'const since = watermark - rules.horizonMs - EVENT_TIME_AHEAD_MAX_MS - 1000;',
-    replace: 'const since = watermark - rules.horizonMs / 2;',
+    find: 'const keysLiveMs = rules.horizonMs + EVENT_TIME_AHEAD_MAX_MS + 1000;',
+    replace: 'const keysLiveMs = rules.horizonMs / 2;',
     description: 'A new owner rebuilds the index from half of the horizon',
   },
   {

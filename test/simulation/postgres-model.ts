@@ -247,10 +247,6 @@ export class PostgresModel {
     return {
       inTransaction: (work) => this.transaction(process, (statements) => work(this.sealTransaction(statements))),
       readEpoch: (partition) => this.statement(process, 'epoch', () => this.progress[partition]?.epoch ?? null),
-      readSealsSince: (partition, nextChunk, since) =>
-        this.statement(process, 'seals', () =>
-          this.seals[partition]!.filter((seal) => seal.chunk < nextChunk && seal.watermark >= since),
-        ),
       publishWatermark: () => this.statement(process, 'publish', () => this.publish()),
     };
   }
@@ -303,6 +299,8 @@ export class PostgresModel {
         write('save progress', () => {
           this.progress[partition] = progress;
         }),
+      readSealsSince: (partition, since) =>
+        run('read seals', () => this.seals[partition]!.filter((seal) => seal.watermark >= since)),
       readSeal: (partition, chunk) => run('read seal', () => this.seals[partition]![chunk] ?? null),
       insertSeal: (seal) => {
         // What is referred to is copied: a statement's values are sent, not shared.
