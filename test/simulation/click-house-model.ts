@@ -1,247 +1,32 @@
-// ClickHouse as a model: tables of row versions with the semantics of ReplacingMergeTree, for the statements of the
-// aggregator as text and for the reads of the rater as calls. A read with FINAL sees, of rows with one key, the one of the
-// highest version (of equal ones the last inserted); a read without sees all of them.
-import { xxh64 } from '@node-rs/xxhash';
+// ClickHouse as a model: it takes the statements of the aggregator as text and the reads of the rater as calls, and has faults.
 import type { Seal } from '../../aggregator/seal-store.ts';
 import { type ClickHouse, ClickHouseError } from '../../platform/clickhouse/click-house.ts';
+import {
+  type EventRow,
+  eventRow,
+  monthOfRow,
+  type Positions,
+  placeKey,
+  positionsOf,
+  type RejectRow,
+  type RollUpRow,
+  type Row,
+  rejectRow,
+  rollUpKey,
+  rollUpRow,
+} from './inserted-rows.ts';
 import { Network } from './network.ts';
 import { DAY } from './plan.ts';
 import type { Random } from './random.ts';
+import { EVERYWHERE, type Part, type Stored, Table } from './replacing-table.ts';
 import type { Process, Scheduler } from './scheduler.ts';
 import { type Bounds, parseSelect } from './select.ts';
-import { unitsOf } from './units.ts';
-
-export interface EventRow {
-  readonly kind: 'event';
-  readonly generation: number;
-  readonly partition: number;
-  readonly offset: number;
-  readonly index: number;
-  readonly epoch: number;
-  readonly tenant: string;
-  readonly id: string;
-  /** The columns that the dedup index is rebuilt from, as RowBinary. */
-  readonly indexed: Buffer;
-  readonly checksum: bigint;
-}
-
-export interface RollUpRow {
-  readonly kind: 'roll-up';
-  readonly generation: number;
-  readonly partition: number;
-  readonly chunk: number;
-  readonly epoch: number;
-  readonly version: number;
-  readonly tenant: string;
-  readonly meter: string;
-  readonly subject: string;
-  readonly windowStart: number;
-  readonly groupValues: readonly string[];
-  /** In 10^-12. */
-  readonly value: bigint;
-  readonly eventCount: number;
-  /** Event time, T, offset, index: the order of a `latest` meter's values. */
-  readonly latest: readonly [number, number, number, number];
-  readonly uniqueValues: readonly string[];
-  readonly checksum: bigint;
-}
-
-export interface RejectRow {
-  readonly kind: 'reject';
-  readonly generation: number;
-  readonly partition: number;
-  readonly offset: number;
-  readonly index: number;
-  readonly epoch: number;
-  readonly reason: string;
-  readonly tenant: string;
-  readonly checksum: bigint;
-}
-
-type Row = EventRow | RollUpRow | RejectRow;
-
-interface Stored<R extends Row> {
-  readonly row: R;
-  readonly version: number;
-  readonly part: Part;
-}
-
-/** What one insert wrote into one month of one table. */
-interface Part {
-  readonly table: string;
-  readonly insertedAt: number;
-  /** From then on it is on disk, and may have been answered for. */
-  durableAt: number;
-  isLost: boolean;
-  /** Each of its rows stands in an older part as well, with what it was before: without it nothing seems to be missing. */
-  hidesOlderRows: boolean;
-}
-
-/** Rows that lie together in the log (or in a chunk): a read need not look at all. */
-interface Bucket<R extends Row> {
-  /** By key, all versions of a row in order of insertion. */
-  readonly versions: Map<string, Stored<R>[]>;
-}
-
-/** Places in the log (or chunks) to look at, both ends included. */
-export interface Places {
-  readonly from: number;
-  readonly to: number;
-}
-
-const EVERYWHERE: Places = { from: 0, to: Number.POSITIVE_INFINITY };
-
-/** The row that counts, of what had been inserted by `asOf`. `evenLost`: as if no part had been lost. */
-export function finalOf<R extends Row>(versions: readonly Stored<R>[], asOf: number, evenLost = false): R | null {
-  let best: Stored<R> | null = null;
-  for (let i = 0; i < versions.length; i++) {
-    const stored = versions[i]!;
-    if ((stored.part.isLost && !evenLost) || stored.part.insertedAt > asOf) continue;
-    if (best === null || stored.version >= best.version) best = stored;
-  }
-  return best === null ? null : best.row;
-}
-
-export class Table<R extends Row> {
-  /** By partition of the log, then by the places they hold. */
-  private readonly buckets = new Map<number, Map<number, Bucket<R>>>();
-  private readonly placesShift: number;
-  private readonly placeOf: (row: R) => number;
-
-  /** A bucket holds 2^placesShift places. */
-  constructor(placesShift: number, placeOf: (row: R) => number) {
-    this.placesShift = placesShift;
-    this.placeOf = placeOf;
-  }
-
-  add(partition: number, place: number, key: string, stored: Stored<R>): Stored<R>[] {
-    let ofPartition = this.buckets.get(partition);
-    if (ofPartition === undefined) {
-      ofPartition = new Map();
-      this.buckets.set(partition, ofPartition);
-    }
-    const number = place >> this.placesShift;
-    let bucket = ofPartition.get(number);
-    if (bucket === undefined) {
-      bucket = { versions: new Map() };
-      ofPartition.set(number, bucket);
-    }
-    const versions = bucket.versions.get(key);
-    if (versions !== undefined) {
-      versions.push(stored);
-      return versions;
-    }
-    const first = [stored];
-    bucket.versions.set(key, first);
-    return first;
-  }
-
-  private eachIn(partition: number, { from, to }: Places, look: (versions: readonly Stored<R>[]) => void): void {
-    const ofPartition = this.buckets.get(partition);
-    if (ofPartition === undefined) return;
-    const first = from >> this.placesShift;
-    const last = to === Number.POSITIVE_INFINITY ? to : to >> this.placesShift;
-    if (last - first > ofPartition.size) {
-      for (const [number, bucket] of ofPartition) if (number >= first && number <= last) bucket.versions.forEach(look);
-    } else {
-      for (let number = first; number <= last; number++) ofPartition.get(number)?.versions.forEach(look);
-    }
-  }
-
-  /** As FINAL gives them, of what had been inserted by `asOf`. */
-  final(partition: number, asOf: number, places: Places = EVERYWHERE, evenLost = false): R[] {
-    const found: R[] = [];
-    this.eachIn(partition, places, (versions) => {
-      const row = finalOf(versions, asOf, evenLost);
-      if (row === null) return;
-      const place = this.placeOf(row);
-      if (place >= places.from && place <= places.to) found.push(row);
-    });
-    return found;
-  }
-
-  /** Without FINAL: every version that no merge has taken away yet. */
-  all(partition: number, asOf: number, places: Places = EVERYWHERE): R[] {
-    const found: R[] = [];
-    this.eachIn(partition, places, (versions) => {
-      for (const { row, part } of versions) {
-        if (part.isLost || part.insertedAt > asOf) continue;
-        const place = this.placeOf(row);
-        if (place >= places.from && place <= places.to) found.push(row);
-      }
-    });
-    return found;
-  }
-
-  partitions(): Iterable<number> {
-    return this.buckets.keys();
-  }
-
-  /** A merge keeps the last version of each key only, and writes it into one part with the others. */
-  merge(into: Part, of: ReadonlySet<Part>): void {
-    for (const partition of this.buckets.keys()) {
-      this.eachIn(partition, EVERYWHERE, (stored) => {
-        const versions = stored as Stored<R>[];
-        const merging = versions.filter(({ part }) => of.has(part) && !part.isLost);
-        if (merging.length === 0) return;
-        const best = merging.reduce((a, b) => (b.version >= a.version ? b : a));
-        const at = versions.lastIndexOf(best);
-        const kept = versions.filter((each, i) => i === at || !of.has(each.part));
-        kept[kept.indexOf(best)] = { ...best, part: into };
-        versions.splice(0, versions.length, ...kept);
-      });
-    }
-  }
-}
 
 interface Sum {
   count: number;
   checksum: bigint;
 }
 const sumsOf = (seals: readonly Seal[]): Sum[] => seals.map(() => ({ count: 0, checksum: 0n }));
-
-const unescapes: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', '\\': '\\', "'": "'" };
-const plain = (text: string): string =>
-  text.includes('\\') ? text.replace(/\\(.)/g, (_, char: string) => unescapes[char] ?? char) : text;
-const utf8 = (latin1: string): string => {
-  for (let i = 0; i < latin1.length; i++)
-    if (latin1.charCodeAt(i) > 127) return Buffer.from(latin1, 'latin1').toString('utf8');
-  return latin1;
-};
-const textOf = (column: string): string => utf8(plain(column));
-const textsOf = (column: string): string[] => {
-  const inner = column.slice(1, -1);
-  if (inner === '') return [];
-  if (!inner.includes('\\')) return inner.slice(1, -1).split("','").map(utf8);
-  return [...inner.matchAll(/'((?:[^'\\]|\\.)*)'/g)].map((match) => textOf(match[1]!));
-};
-const millisOf = (column: string): number => Date.parse(`${column.replace(' ', 'T')}Z`);
-
-const months = new Map<number, string>();
-
-/** The month of a time, as text. */
-function monthOf(time: number): string {
-  const day = Math.floor(time / DAY);
-  let month = months.get(day);
-  if (month === undefined) {
-    month = new Date(time).toISOString().slice(0, 7);
-    months.set(day, month);
-  }
-  return month;
-}
-
-/** Where each column of an insert is in its rows. */
-type Positions = Readonly<Record<string, number>>;
-const positionsOfColumns = new Map<readonly string[], Positions>();
-
-function positionsOf(columns: readonly string[]): Positions {
-  let positions = positionsOfColumns.get(columns);
-  if (positions === undefined) {
-    positions = Object.fromEntries(columns.map((column, i) => [column, i]));
-    positionsOfColumns.set(columns, positions);
-  }
-  return positions;
-}
 
 type BySubject = Map<string, Stored<RollUpRow>[][]>;
 
@@ -252,8 +37,6 @@ interface RollUpsToRead {
   readonly from: number;
   readonly to: number;
 }
-
-const ROLL_UP_KEY = ['generation', 'chunk', 'tenant', 'meter', 'subject', 'window_start', 'group_values'];
 
 export class ClickHouseModel {
   readonly network: Network;
@@ -536,98 +319,31 @@ export class ClickHouseModel {
     at: Positions,
     partOf: (month: string) => Part | null,
   ): void {
-    const generation = Number(cells[at.generation!]);
-    const partition = Number(cells[at.partition!]);
-    const epoch = Number(cells[at.epoch!]);
+    const part = partOf(monthOfRow(table, cells, at));
+    if (part === null) return;
     switch (table) {
       case 'usage_events': {
-        const part = partOf(cells[at.accepted_at!]!.slice(0, 7));
-        if (part === null) return;
-        const dedupKey = Buffer.from(plain(cells[at.dedup_key!]!), 'latin1');
-        const payloadHash = BigInt(cells[at.payload_hash!]!);
-        const liveUntil = Math.max(millisOf(cells[at.accepted_at!]!), millisOf(cells[at.event_time!]!));
-        const row: EventRow = {
-          kind: 'event',
-          generation,
-          partition,
-          epoch,
-          offset: Number(cells[at.offset!]),
-          index: Number(cells[at.index!]),
-          tenant: textOf(cells[at.tenant!]!),
-          id: textOf(cells[at.id!]!),
-          indexed: indexedColumns(
-            dedupKey,
-            payloadHash,
-            liveUntil,
-            Number(cells[at.offset!]),
-            Number(cells[at.epoch!]),
-          ),
-          checksum: dedupKey.readBigUInt64LE(0) ^ payloadHash,
-        };
-        this.events.add(row.partition, row.offset, `${row.generation}/${row.offset}/${row.index}`, {
-          row,
-          version: row.epoch,
-          part,
-        });
+        const row = eventRow(cells, at);
+        this.events.add(row.partition, row.offset, placeKey(row), { row, version: row.epoch, part });
         return;
       }
       case 'usage_rollups': {
-        const windowStart = Number(cells[at.window_start!]) * 1000;
-        const part = partOf(monthOf(windowStart));
-        if (part === null) return;
-        const row: RollUpRow = {
-          kind: 'roll-up',
-          generation,
-          partition,
-          epoch,
-          chunk: Number(cells[at.chunk!]),
-          version: Number(cells[at.version!]),
-          tenant: textOf(cells[at.tenant!]!),
-          meter: textOf(cells[at.meter!]!),
-          subject: textOf(cells[at.subject!]!),
-          windowStart,
-          groupValues: textsOf(cells[at.group_values!]!),
-          value: unitsOf(cells[at.value!]!),
-          eventCount: Number(cells[at.event_count!]),
-          latest: [
-            Number(cells[at.latest_event_time!]),
-            Number(cells[at.latest_accepted_at!]),
-            Number(cells[at.latest_offset!]),
-            Number(cells[at.latest_index!]),
-          ],
-          uniqueValues: textsOf(cells[at.unique_values!]!),
-          checksum: BigInt(cells[at.row_hash!]!),
-        };
-        // The columns that name a row, as they stand in the body: no two texts of one row differ there.
-        const key = ROLL_UP_KEY.map((column) => cells[at[column]!]).join('\t');
-        const versions = this.rollUps.add(row.partition, row.chunk, key, { row, version: row.version, part });
+        const row = rollUpRow(cells, at);
+        const versions = this.rollUps.add(row.partition, row.chunk, rollUpKey(cells, at), {
+          row,
+          version: row.version,
+          part,
+        });
         if (versions.length === 1) this.dayOf(row).push(versions);
         if (versions.at(-2)?.row.epoch !== row.epoch) part.hidesOlderRows = false;
         return;
       }
       case 'event_rejects': {
-        const part = partOf(cells[at.rejected_at!]!.slice(0, 7));
-        if (part === null) return;
-        const row: RejectRow = {
-          kind: 'reject',
-          generation,
-          partition,
-          epoch,
-          offset: Number(cells[at.offset!]),
-          index: Number(cells[at.index!]),
-          reason: cells[at.reason!]!,
-          tenant: textOf(cells[at.tenant!]!),
-          checksum: xxh64(Buffer.from(plain(cells[at.bytes!]!), 'latin1')),
-        };
-        this.rejects.add(row.partition, row.offset, `${row.generation}/${row.offset}/${row.index}`, {
-          row,
-          version: row.epoch,
-          part,
-        });
+        const row = rejectRow(cells, at);
+        this.rejects.add(row.partition, row.offset, placeKey(row), { row, version: row.epoch, part });
         return;
       }
       case 'manifests':
-        partOf('');
         this.manifestAt.set(Number(cells[at.partition!]), this.scheduler.now);
         return;
       default:
@@ -654,22 +370,6 @@ export class ClickHouseModel {
     events.sort((a, b) => a.offset - b.offset || a.index - b.index);
     return events.map(({ indexed }) => indexed);
   }
-}
-
-function indexedColumns(
-  dedupKey: Buffer,
-  payloadHash: bigint,
-  liveUntil: number,
-  offset: number,
-  epoch: number,
-): Buffer {
-  const bytes = Buffer.allocUnsafe(48);
-  dedupKey.copy(bytes);
-  bytes.writeBigUInt64LE(payloadHash, 16);
-  bytes.writeBigInt64LE(BigInt(liveUntil), 24);
-  bytes.writeBigUInt64LE(BigInt(offset), 32);
-  bytes.writeBigUInt64LE(BigInt(epoch), 40);
-  return bytes;
 }
 
 function found<R extends Row>(table: Table<R>, isFinal: boolean, bounds: Bounds, asOf: number): readonly R[] {

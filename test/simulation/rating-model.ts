@@ -10,9 +10,11 @@ import { keyText } from '../../rater/keys.ts';
 import type { NewLineItem, WrittenPrice } from '../../rater/line-item-store.ts';
 import type { RaterProgress } from '../../rater/rater-progress.ts';
 import type { RatingStore, RatingTransaction, WindowKey } from '../../rater/rating-store.ts';
-import { type ClickHouseModel, finalOf, type RollUpRow } from './click-house-model.ts';
+import type { ClickHouseModel } from './click-house-model.ts';
+import type { RollUpRow } from './inserted-rows.ts';
 import { PARTITIONS, TENANTS } from './plan.ts';
 import type { PostgresModel, Statements } from './postgres-model.ts';
+import { finalOf } from './replacing-table.ts';
 import type { Process } from './scheduler.ts';
 
 const GENERATION = 1;

@@ -1,5 +1,5 @@
 // The last comparison, when everything has healed and drained: row by row, ClickHouse against the log.
-import type { RollUpRow } from './click-house-model.ts';
+import type { RollUpRow } from './inserted-rows.ts';
 import { PARTITIONS } from './plan.ts';
 import { type Reading, rollUpKey, Violation } from './usage-oracle.ts';
 import type { World } from './world.ts';
