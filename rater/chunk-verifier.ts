@@ -44,7 +44,8 @@ export class ChunkVerifier {
     if (since >= this.since || this.span === null) return [];
     const first = lower(await this.store.readChunksSince(since - AHEAD_MS_MAX), this.span.from);
     const mismatches = await this.verify(first, this.span.from);
-    if (mismatches.length === 0) {
+    // Meanwhile another batch may have asked for older ones.
+    if (mismatches.length === 0 && since < this.since) {
       this.span = { from: first, to: this.span.to };
       this.since = since;
     }

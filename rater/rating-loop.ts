@@ -3,7 +3,7 @@
 //   read      seals and watermark in one snapshot, the published catalog, the progress of all raters
 //   verify    the chunks sealed since are in ClickHouse as they were sealed; if not: wait, and report I2
 //   find      what is due: windows that closed, late usage, periods that start, subscriptions that changed
-//   rate      in batches of subjects, a transaction each
+//   rate      in batches of subjects, a transaction each, some at once
 //   advance   the progress, unless another rater has done so
 //
 // A step that ends early (a crash, a store away, another rater ahead) leaves the progress where it was and is done again
@@ -18,9 +18,12 @@ import { changedSubjects, DueSubscriptions, readTenants, touchChanged } from './
 import type { NewLineItem } from './line-item-store.ts';
 import type { RaterMetrics } from './metrics.ts';
 import type { RaterProgress } from './rater-progress.ts';
-import { type RatingBasis, rateBatch, type SubjectWork } from './rating-batch.ts';
+import { type BatchOutcome, type RatingBasis, rateBatch, type SubjectWork } from './rating-batch.ts';
 import type { RatingStore } from './rating-store.ts';
 import { readTouchedWindows, type TouchedWindows } from './touched-usage.ts';
+
+/** While ClickHouse is read for one batch, others are priced and written. */
+const BATCHES_AT_ONCE = 3;
 
 export type StepOutcome = 'idle' | 'rated' | 'behind' | 'mismatch';
 
@@ -75,11 +78,9 @@ export class RatingLoop {
     const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, from.closedUpTo ?? Number.NEGATIVE_INFINITY);
     const basis: RatingBasis = { seals, watermark, versions: this.versions, closedUpTo };
     const touched = await this.findDue(basis, from, newest);
-    for (const work of this.batchesOf(touched)) {
-      const result = await rateBatch({ store, verifier: this.verifier }, basis, work);
+    for (const result of await this.rateAll(basis, touched)) {
       if (result.outcome === 'mismatch') return this.mismatch(result.mismatches);
       if (result.outcome === 'behind') return 'behind';
-      this.count(result.lineItems);
     }
     this.parts.metrics.discrepancy('I2', 0);
     const to = { sealVector: seals.vector, watermark, closedUpTo, catalogVersion: newest.version };
@@ -130,7 +131,27 @@ export class RatingLoop {
     return [...meters.values()];
   }
 
-  private *batchesOf(touched: TouchedWindows): Iterable<SubjectWork[]> {
+  /** Resolves or rejects when no batch is under way any more, to those that were given up. Batches have no subject in common. */
+  private async rateAll(basis: RatingBasis, touched: TouchedWindows): Promise<BatchOutcome[]> {
+    const { store } = this.parts;
+    // All loops take their batches from here: one that ends early closes it for the others.
+    const batches = this.batchesOf(touched);
+    const rate = async (): Promise<BatchOutcome[]> => {
+      for (const work of batches) {
+        const result = await rateBatch({ store, verifier: this.verifier }, basis, work);
+        if (result.outcome !== 'rated') return [result];
+        this.count(result.lineItems);
+      }
+      return [];
+    };
+    const ends = await Promise.allSettled(Array.from({ length: BATCHES_AT_ONCE }, rate));
+    return ends.flatMap((end) => {
+      if (end.status === 'rejected') throw end.reason;
+      return end.value;
+    });
+  }
+
+  private *batchesOf(touched: TouchedWindows): Generator<SubjectWork[]> {
     const batchSubjectsMax = this.parts.batchSubjectsMax ?? 200;
     let batch: SubjectWork[] = [];
     for (const [tenant, subjects] of touched) {

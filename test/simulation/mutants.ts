@@ -449,8 +449,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'advance-without-rating',
     file: RATING,
-    find: "if (result.outcome === 'behind') return 'behind';",
-    replace: "if (result.outcome === 'behind') continue;",
+    find: "if (result.outcome !== 'rated') return [result];",
+    replace: "if (result.outcome === 'mismatch') return [result]; if (result.outcome === 'behind') continue;",
     description: 'The progress passes over subjects that were not rated',
   },
   {
