@@ -86,10 +86,10 @@ export class FastCounter extends PlainCounter {
     const now = this.advance(record);
     this.events.enter(record, now);
     const horizonStart = now - this.rules.horizonMs;
-    const { count, starts } = cursor;
-    for (let i = 0; i < count; i++) this.index.touch(cursor.view.getInt32(starts[i]! + 4, true));
+    const { count } = cursor;
+    for (let i = 0; i < count; i++) this.index.touch(cursor.view.getInt32(cursor.startOf(i) + 4, true));
     for (let i = 0; i < count; i++) {
-      cursor.read(record.value, starts[i]!);
+      cursor.select(i);
       if (!this.decideBytes(i, now, horizonStart)) this.decide(cursor.usageEvent(), record.offset, i, now);
     }
     return true;

@@ -16,12 +16,17 @@ const RECEIVED_AT = HASH + 8;
 const HIGH_BITS = 0x80808080 | 0;
 const NONE = -1;
 
+const PLACES = 14;
+const TIMES = 2;
+
 export class EventCursor {
   bytes: Buffer = Buffer.alloc(0);
   view: DataView = new DataView(new ArrayBuffer(0));
-  /** Events in the record that was opened, and where each begins. */
+  /** Events in the record that was opened. */
   count = 0;
-  starts = new Int32Array(0);
+  /** Of each of them, what `next` found. */
+  private places = new Int32Array(0);
+  private times = new Float64Array(0);
   private position = 0;
   /** What `time` has passed. */
   private passedTime = 0;
@@ -52,13 +57,64 @@ export class EventCursor {
     this.position = HEADER_BYTES;
     const count = this.length();
     if (count <= 0 || count * EVENT_BYTES_MIN > record.length) return false;
-    if (this.starts.length < count) this.starts = new Int32Array(count);
+    if (this.times.length < count * TIMES) {
+      this.places = new Int32Array(count * PLACES);
+      this.times = new Float64Array(count * TIMES);
+    }
     for (let i = 0; i < count; i++) {
-      this.starts[i] = this.position;
       if (!this.next() || !this.isText()) return false;
+      this.keep(i);
     }
     this.count = count;
     return record[this.position] === 0 && this.position + 1 === record.length;
+  }
+
+  private keep(i: number): void {
+    const { places, times } = this;
+    const at = i * PLACES;
+    places[at] = this.start;
+    places[at + 1] = this.tenant;
+    places[at + 2] = this.tenantEnd;
+    places[at + 3] = this.source;
+    places[at + 4] = this.sourceEnd;
+    places[at + 5] = this.id;
+    places[at + 6] = this.idEnd;
+    places[at + 7] = this.type;
+    places[at + 8] = this.typeEnd;
+    places[at + 9] = this.subject;
+    places[at + 10] = this.subjectEnd;
+    places[at + 11] = this.data;
+    places[at + 12] = this.dataEnd;
+    places[at + 13] = this.isTimeGiven ? 1 : 0;
+    times[i * TIMES] = this.receivedAt;
+    times[i * TIMES + 1] = this.eventTime;
+  }
+
+  /** Where the i-th event of the record that was opened begins. */
+  startOf(i: number): number {
+    return this.places[i * PLACES]!;
+  }
+
+  /** Goes to the i-th event of the record that was opened. */
+  select(i: number): void {
+    const { places, times } = this;
+    const at = i * PLACES;
+    this.start = places[at]!;
+    this.tenant = places[at + 1]!;
+    this.tenantEnd = places[at + 2]!;
+    this.source = places[at + 3]!;
+    this.sourceEnd = places[at + 4]!;
+    this.id = places[at + 5]!;
+    this.idEnd = places[at + 6]!;
+    this.type = places[at + 7]!;
+    this.typeEnd = places[at + 8]!;
+    this.subject = places[at + 9]!;
+    this.subjectEnd = places[at + 10]!;
+    this.data = places[at + 11]!;
+    this.dataEnd = places[at + 12]!;
+    this.isTimeGiven = places[at + 13] === 1;
+    this.receivedAt = times[i * TIMES]!;
+    this.eventTime = times[i * TIMES + 1]!;
   }
 
   /** Goes to the event that begins at `start` in a record that was opened before. */
