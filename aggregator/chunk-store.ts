@@ -173,7 +173,11 @@ export class ChunkStore {
     );
   }
 
-  /** What is stored of a chunk under this very epoch. */
+  /**
+   * What is stored of a chunk under this very epoch. Roll-ups of all partitions lie among each other, and FINAL would merge them
+   * all for each partition's chunk; so the newest row of each name is picked out of the epoch's own. Where FINAL would show
+   * a later epoch's row instead, this owner can no longer seal.
+   */
   async readBack(of: ChunkPlace & { readonly partition: number }): Promise<StoredChunk> {
     const { partition, chunk, epoch, startOffset, endOffset } = of;
     const params = { generation: this.generation, partition, chunk, epoch: epoch.toString(), startOffset, endOffset };
@@ -185,9 +189,10 @@ export class ChunkStore {
         params,
       ),
       this.rowSet(
-        `SELECT count() AS count, ${rollUpChecksumSql} AS checksum FROM usage_rollups FINAL
+        `SELECT count() AS count, ${rollUpChecksumSql} AS checksum FROM (
+          SELECT argMax(row_hash, version) AS row_hash FROM usage_rollups
           WHERE generation = {generation:UInt16} AND partition = {partition:UInt16} AND chunk = {chunk:UInt32}
-          AND epoch = {epoch:UInt64}`,
+          AND epoch = {epoch:UInt64} GROUP BY tenant, meter, subject, window_start, group_values)`,
         params,
       ),
       this.rowSet(

@@ -20,7 +20,7 @@ import { DAY } from './plan.ts';
 import type { Random } from './random.ts';
 import { EVERYWHERE, type Part, type Stored, Table } from './replacing-table.ts';
 import type { Process, Scheduler } from './scheduler.ts';
-import { type Bounds, parseSelect } from './select.ts';
+import { type Bounds, parseSelect, type Select } from './select.ts';
 
 interface Sum {
   count: number;
@@ -352,15 +352,15 @@ export class ClickHouseModel {
   }
 
   private select(sql: string, params: Readonly<Record<string, unknown>>): unknown[] {
-    const { table, isFinal, columns, boundsOf } = parseSelect(sql);
+    const { table, versions, columns, boundsOf } = parseSelect(sql);
     const bounds = boundsOf(params);
     const asOf = this.asOf();
     const rows =
       table === 'usage_events'
-        ? found(this.events, isFinal, bounds, asOf)
+        ? found(this.events, versions, bounds, asOf)
         : table === 'usage_rollups'
-          ? found(this.rollUps, isFinal, bounds, asOf)
-          : found(this.rejects, isFinal, bounds, asOf);
+          ? found(this.rollUps, versions, bounds, asOf)
+          : found(this.rejects, versions, bounds, asOf);
     if (columns === 'count and checksum') {
       let checksum = 0n;
       for (const row of rows) checksum += row.checksum;
@@ -372,15 +372,23 @@ export class ClickHouseModel {
   }
 }
 
-function found<R extends Row>(table: Table<R>, isFinal: boolean, bounds: Bounds, asOf: number): readonly R[] {
-  const { generation, partition, place, epoch } = bounds;
+function found<R extends Row>(
+  table: Table<R>,
+  versions: Select['versions'],
+  { generation, partition, place, epoch }: Bounds,
+  asOf: number,
+): readonly R[] {
+  const holds = (row: R): boolean =>
+    row.epoch >= epoch.from &&
+    row.epoch <= epoch.to &&
+    row.generation >= generation.from &&
+    row.generation <= generation.to;
   const rows: R[] = [];
   for (const each of table.partitions()) {
     if (each < partition.from || each > partition.to) continue;
-    for (const row of isFinal ? table.final(each, asOf, place) : table.all(each, asOf, place)) {
-      if (row.epoch < epoch.from || row.epoch > epoch.to) continue;
-      if (row.generation >= generation.from && row.generation <= generation.to) rows.push(row);
-    }
+    if (versions === 'final') rows.push(...table.final(each, asOf, place).filter(holds));
+    else if (versions === 'all') rows.push(...table.all(each, asOf, place).filter(holds));
+    else rows.push(...table.picked(each, asOf, place, versions, holds));
   }
   return rows;
 }

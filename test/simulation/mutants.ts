@@ -220,11 +220,11 @@ export const mutants: readonly Mutant[] = [
     description: 'The index is rebuilt from every version of every row',
   },
   {
-    name: 'no-final-in-read-back',
+    name: 'oldest-in-read-back',
     file: CHUNKS,
-    find: '`SELECT count() AS count, ${rollUpChecksumSql} AS checksum FROM usage_rollups FINAL',
-    replace: '`SELECT count() AS count, ${rollUpChecksumSql} AS checksum FROM usage_rollups',
-    description: 'Roll-ups are read back with the versions that were replaced',
+    find: 'SELECT argMax(row_hash, version) AS row_hash FROM usage_rollups',
+    replace: 'SELECT argMin(row_hash, version) AS row_hash FROM usage_rollups',
+    description: 'Roll-ups are read back as they were first written',
   },
   {
     name: 'index-beyond-seals',

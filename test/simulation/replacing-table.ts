@@ -114,6 +114,21 @@ export class Table<R> {
     return found;
   }
 
+  /** Of the versions of each row that `holds` the highest one (of equal ones the last inserted), or else the lowest. */
+  picked(partition: number, asOf: number, places: Places, pick: 'newest' | 'oldest', holds: (row: R) => boolean): R[] {
+    const found: R[] = [];
+    this.eachIn(partition, places, (versions) => {
+      const there = versions.filter(({ row, part }) => !part.isLost && part.insertedAt <= asOf && holds(row));
+      if (there.length === 0) return;
+      const isBetter = (a: Stored<R>, b: Stored<R>): boolean =>
+        pick === 'newest' ? a.version >= b.version : a.version < b.version;
+      const { row } = there.reduce((best, each) => (isBetter(each, best) ? each : best));
+      const place = this.placeOf(row);
+      if (place >= places.from && place <= places.to) found.push(row);
+    });
+    return found;
+  }
+
   partitions(): Iterable<number> {
     return this.buckets.keys();
   }

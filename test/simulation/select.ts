@@ -1,5 +1,5 @@
-// The part of ClickHouse's SELECT that the aggregator uses, read from its statements: a table, with FINAL or without, conditions
-// `column op {param:Type}` joined by AND, and one of two lists of columns. So what the simulation runs is the text that
+// The part of ClickHouse's SELECT that the aggregator uses, read from its statements: a table, with FINAL or without, or grouped
+// by what names a row; conditions `column op {param:Type}` joined by AND; and one of two lists of columns. So what the simulation runs is the text that
 // ClickHouse runs: a forgotten FINAL or a condition left out does there what it would do in production.
 
 /** `place` is the offset of an event or reject, and the chunk of a roll-up. */
@@ -10,7 +10,8 @@ export type Bounds = Readonly<Record<Column, { readonly from: number; readonly t
 
 export interface Select {
   readonly table: string;
-  readonly isFinal: boolean;
+  /** Which versions of a row: the one that counts, all, or of those that meet the conditions the one of the highest (lowest) version. */
+  readonly versions: 'final' | 'all' | 'newest' | 'oldest';
   readonly columns: 'count and checksum' | 'index';
   boundsOf(params: Readonly<Record<string, unknown>>): Bounds;
 }
@@ -34,11 +35,21 @@ const checksums: Readonly<Record<string, string>> = {
 const INDEX_COLUMNS =
   'dedup_key, payload_hash, toUnixTimestamp64Milli(greatest(accepted_at, event_time)), offset, epoch';
 
+/** The roll-ups' one version of each row, picked by hand. */
+const PICKED =
+  /^SELECT (.+) FROM \( ?SELECT (argMax|argMin)\(row_hash, version\) AS row_hash FROM usage_rollups WHERE (.+) GROUP BY tenant, meter, subject, window_start, group_values\)$/;
 const SELECT = /^SELECT (.+) FROM (\w+)( FINAL)? WHERE (.+?)( ORDER BY offset, index)?$/;
 const CONDITION = /^(\w+) (=|>=|<=|<|>) \{(\w+):\w+\}$/;
 
 function parse(sql: string): Select {
-  const match = SELECT.exec(sql.replaceAll(/\s+/g, ' ').trim());
+  const text = sql.replaceAll(/\s+/g, ' ').trim();
+  const picked = PICKED.exec(text);
+  if (picked !== null) {
+    const [, list, pick, where] = picked as unknown as [string, string, string, string];
+    const plain = parse(`SELECT ${list} FROM usage_rollups WHERE ${where}`);
+    return { ...plain, versions: pick === 'argMax' ? 'newest' : 'oldest' };
+  }
+  const match = SELECT.exec(text);
   if (match === null)
     throw new Error(`the simulation can't read this statement; teach test/simulation/select.ts: ${sql}`);
   const [, list, table, final, where] = match as unknown as [string, string, string, string | undefined, string];
@@ -60,7 +71,12 @@ function parse(sql: string): Select {
     }
     return bounds;
   };
-  return { table, isFinal: final !== undefined, columns: isIndex ? 'index' : 'count and checksum', boundsOf };
+  return {
+    table,
+    versions: final === undefined ? 'all' : 'final',
+    columns: isIndex ? 'index' : 'count and checksum',
+    boundsOf,
+  };
 }
 
 function columnOf(table: string, name: string): Column {
