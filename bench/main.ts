@@ -6,7 +6,7 @@ import { writeCharts } from './charts/write-charts.ts';
 import { describeMachine, machine } from './machine.ts';
 import { printModel } from './model/print-model.ts';
 import { type RunOptions, runBench } from './run.ts';
-import { BenchProgram } from './stand/bench-program.ts';
+import { leaveProfilesIn } from './stand/profiles.ts';
 import { Stand } from './stand/stand.ts';
 
 function usage(): string {
@@ -25,7 +25,7 @@ function usage(): string {
     '  --runs    how many runs of which the medians are printed (5)',
     '  --rate    events a second that are offered, where a bench has a fixed rate; 0: as many as are taken',
     '  --json    a file that the lines of JSON are appended to, beside stdout',
-    '  --profile a directory for CPU profiles of the programs that a bench is made of',
+    '  --profile a directory for CPU profiles of the processes of a bench',
     '',
   ].join('\n');
 }
@@ -69,7 +69,7 @@ async function main(): Promise<void> {
     ratePerSecond: whole('rate', values.rate, 0),
     jsonFile: values.json ?? null,
   };
-  BenchProgram.profileDirectory = values.profile ?? null;
+  leaveProfilesIn(values.profile ?? null);
   const onMachine = machine();
   process.stderr.write(`${describeMachine(onMachine)}\n`);
   const stand = await Stand.open();

@@ -60,5 +60,90 @@ function write(value: unknown, levelsLeft: number, depthMax: number): string {
   return `${text}}`;
 }
 
+// Objects whose members were written in this order before, so that their keys need not be sorted and quoted again.
+interface Shape {
+  readonly keys: readonly string[];
+  /** `"key":` of each. */
+  readonly prefixes: readonly string[];
+  /** The members' places in sorted order; null: that is the order they have. */
+  readonly sorted: readonly number[] | null;
+}
+
+const SHAPES_KEPT = 64;
+/** Larger objects are rare, and what is kept is bounded. */
+const SHAPE_KEYS_MAX = 64;
+const SHAPE_KEY_LENGTH_MAX = 128;
+const shapes: Shape[] = [];
+
+const hasKeys = (shape: Shape, keys: readonly string[]): boolean => {
+  if (shape.keys.length !== keys.length) return false;
+  for (let i = 0; i < keys.length; i++) if (shape.keys[i] !== keys[i]) return false;
+  return true;
+};
+
+function shapeOf(keys: readonly string[]): Shape {
+  for (let i = 0; i < shapes.length; i++) {
+    const shape = shapes[i]!;
+    if (!hasKeys(shape, keys)) continue;
+    // What is frequent stays in front.
+    if (i > 0) {
+      shapes[i] = shapes[i - 1]!;
+      shapes[i - 1] = shape;
+    }
+    return shape;
+  }
+  const places = keys.map((_, i) => i).sort((a, b) => (keys[a]! < keys[b]! ? -1 : 1));
+  const shape: Shape = {
+    keys,
+    prefixes: keys.map((key) => `${JSON.stringify(key)}:`),
+    sorted: places.every((place, i) => place === i) ? null : places,
+  };
+  if (keys.length <= SHAPE_KEYS_MAX && keys.every((key) => key.length <= SHAPE_KEY_LENGTH_MAX)) {
+    if (shapes.length === SHAPES_KEPT) shapes.pop();
+    shapes.push(shape);
+  }
+  return shape;
+}
+
+/** No quote, no backslash, no control character, nothing beyond ASCII: JSON writes it as it is. */
+const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
+
+/** An object as JSON.stringify writes it, and in canonical form. */
+export interface JsonTexts {
+  readonly text: string;
+  readonly canonical: string;
+}
+
+/** Both texts of an object in which every number is a number. Throws a `NestingError` as `canonicalJson` does. */
+export function jsonTexts(data: object, depthMax: number): JsonTexts {
+  const keys = Object.keys(data);
+  const { prefixes, sorted } = shapeOf(keys);
+  const members: string[] = [];
+  // Of members with an object or array in them the canonical form may be another.
+  let canonicalMembers = members;
+  for (let i = 0; i < keys.length; i++) {
+    const value = (data as Record<string, unknown>)[keys[i]!];
+    const prefix = prefixes[i]!;
+    if (typeof value === 'number') members.push(prefix + value);
+    else if (typeof value === 'string' && PLAIN_TEXT.test(value)) members.push(`${prefix}"${value}"`);
+    else if (typeof value === 'object' && value !== null) {
+      if (canonicalMembers === members) canonicalMembers = members.slice();
+      // First: it knows a limit to the depth.
+      canonicalMembers[i] = prefix + write(value, depthMax - 1, depthMax);
+      members.push(prefix + JSON.stringify(value));
+      continue;
+    } else members.push(prefix + JSON.stringify(value));
+    if (canonicalMembers !== members) canonicalMembers[i] = members[i]!;
+  }
+  const text = `{${members.join(',')}}`;
+  if (sorted === null && canonicalMembers === members) return { text, canonical: text };
+  let canonical = '{';
+  for (let i = 0; i < keys.length; i++) {
+    if (i > 0) canonical += ',';
+    canonical += canonicalMembers[sorted === null ? i : sorted[i]!]!;
+  }
+  return { text, canonical: `${canonical}}` };
+}
+
 /** Of a value as `parseExactJson` returns it. Throws a `NestingError` where it is nested deeper than `depthMax` levels. */
 export const canonicalJson = (value: unknown, depthMax: number): string => write(value, depthMax, depthMax);

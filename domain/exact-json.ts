@@ -11,9 +11,12 @@ const NEEDS_EXACT = /(?:^|[:,[\s])-?(?:[\d.]{16,}|[\d.]+[eE])/;
 /** True where `parseExactJson` leaves JSON.parse for the exact parser. */
 export const needsExactParser = (text: string): boolean => NEEDS_EXACT.test(text);
 
-/** The parsed value; numbers are numbers where that is exact, and LosslessNumber objects otherwise. Throws a SyntaxError. */
-export function parseExactJson(text: string): unknown {
-  return NEEDS_EXACT.test(text) ? parseKeepingDigits(text) : JSON.parse(text);
+/**
+ * The parsed value; numbers are numbers where that is exact, and LosslessNumber objects otherwise. Throws a SyntaxError.
+ * `isExact`: where it is known already what `needsExactParser` says of this text, or of one that it is a part of.
+ */
+export function parseExactJson(text: string, isExact = needsExactParser(text)): unknown {
+  return isExact ? parseKeepingDigits(text) : JSON.parse(text);
 }
 
 /** The reverse: every digit that `parseExactJson` read is written again. */

@@ -3,13 +3,12 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { ProgramMessage, ProgramResult } from '../programs/program.ts';
+import { profileArguments } from './profiles.ts';
 
 /** The compiled neighbour: benches run from dist/ only. */
 const programFile = (name: string): string => fileURLToPath(new URL(`../programs/${name}.js`, import.meta.url));
 
 export class BenchProgram<Output> {
-  /** Where every program leaves a CPU profile of itself when it ends; null: none does. */
-  static profileDirectory: string | null = null;
   readonly child: ChildProcess;
   private readonly name: string;
   private constructor(name: string, child: ChildProcess) {
@@ -27,16 +26,8 @@ export class BenchProgram<Output> {
     input: unknown,
     { heapMB }: { heapMB?: number } = {},
   ): Promise<{ program: BenchProgram<Output>; info: unknown }> {
-    const { profileDirectory } = BenchProgram;
-    const execArgv = ['--expose-gc'];
+    const execArgv = ['--expose-gc', ...profileArguments(name)];
     if (heapMB !== undefined) execArgv.push(`--max-old-space-size=${heapMB}`);
-    if (profileDirectory !== null) {
-      execArgv.push(
-        '--cpu-prof',
-        `--cpu-prof-dir=${profileDirectory}`,
-        `--cpu-prof-name=${name}-${Date.now()}.cpuprofile`,
-      );
-    }
     const child = fork(programFile(name), [], { execArgv, stdio: ['ignore', 2, 2, 'ipc'] });
     const program = new BenchProgram<Output>(name, child);
     child.send(input as object);

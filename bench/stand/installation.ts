@@ -16,6 +16,7 @@ import { StageProcess } from '../../test/support/cluster.ts';
 import { until } from '../../test/support/until.ts';
 import { catalogYaml, TENANT } from '../workload/usage-stream.ts';
 import type { ProcessTimes } from './process-times.ts';
+import { profileArguments } from './profiles.ts';
 
 export type StageName = 'ingest' | 'aggregator' | 'rater' | 'query';
 
@@ -69,7 +70,7 @@ export class Installation {
 
   /** Starts a stage and waits until it is ready; its CPU time counts for `role`. Returns its address. */
   async startStage(name: StageName, role: string = name): Promise<string> {
-    const stage = new StageProcess(role, [name], this.environment);
+    const stage = new StageProcess(role, [name], this.environment, profileArguments(role));
     this.stages.push(stage);
     await stage.start();
     this.times.add(stage.pid, role);

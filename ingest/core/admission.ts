@@ -4,7 +4,7 @@
 // What holds of every admitted event: its names are well-formed and bounded, its time is within the accepted span, its data is
 // an object of bounded size and depth whose every digit is kept, and every meter of its type can read it.
 import { isLosslessNumber } from 'lossless-json';
-import { canonicalJson, NestingError } from '../../domain/canonical-json.ts';
+import { canonicalJson, type JsonTexts, jsonTexts, NestingError } from '../../domain/canonical-json.ts';
 import { stringifyExactJson } from '../../domain/exact-json.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
@@ -95,10 +95,11 @@ function readTime(value: unknown, { now, horizonMs }: AdmissionContext): number 
   return time;
 }
 
-/** The canonical form of the data, or why it has none. */
-function canonicalData(data: object): string | Rejection {
+/** The data as it is stored and as it is hashed, or why it is neither. */
+function textsOf(data: object, exact: boolean): JsonTexts | Rejection {
   try {
-    return canonicalJson(data, DATA_DEPTH_MAX);
+    if (!exact) return jsonTexts(data, DATA_DEPTH_MAX);
+    return { canonical: canonicalJson(data, DATA_DEPTH_MAX), text: stringifyExactJson(data) };
   } catch (error) {
     if (!(error instanceof NestingError)) throw error;
     return new Rejection('nested_too_deep', `data is ${error.message}`, 'data');
@@ -140,10 +141,9 @@ export function admit(raw: unknown, form: EventForm, context: AdmissionContext):
     const fault = meterFault(checks, data);
     if (fault !== null) return fault;
   }
-  const canonical = canonicalData(data);
-  if (canonical instanceof Rejection) return canonical;
-  const dataText = context.exact ? stringifyExactJson(data) : JSON.stringify(data);
-  if (isTooLarge(dataText)) {
+  const texts = textsOf(data, context.exact);
+  if (texts instanceof Rejection) return texts;
+  if (isTooLarge(texts.text)) {
     return new Rejection('data_too_large', `data is larger than ${DATA_BYTES_MAX / 1024} KiB of JSON text`, 'data');
   }
 
@@ -156,9 +156,9 @@ export function admit(raw: unknown, form: EventForm, context: AdmissionContext):
     eventTime,
     timeGiven,
     receivedAt: context.now,
-    data: dataText,
+    data: texts.text,
     dedupKey: dedupKeyOf(context.tenant, source as string, id as string),
-    payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, canonical),
+    payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, texts.canonical),
   };
 }
 

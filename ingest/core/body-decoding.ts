@@ -38,9 +38,9 @@ function decodeText(bytes: Buffer): string | BodyFault {
 }
 
 /** The parsed value, or the reason there is none, in words. */
-function parse(text: string): { readonly value: unknown } | { readonly reason: string } {
+function parse(text: string, isExact: boolean): { readonly value: unknown } | { readonly reason: string } {
   try {
-    return { value: parseExactJson(text) };
+    return { value: parseExactJson(text, isExact) };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     return { reason: reasonOf(error) };
@@ -55,6 +55,7 @@ const tooMany = (): BodyFault =>
 
 function decodeLines(text: string): DecodedBody | BodyFault {
   const items: unknown[] = [];
+  const exact = needsExactParser(text);
   let start = 0;
   while (start < text.length) {
     let end = text.indexOf('\n', start);
@@ -63,13 +64,13 @@ function decodeLines(text: string): DecodedBody | BodyFault {
     start = end + 1;
     if (line === '') continue;
     if (items.length === EVENTS_MAX) return tooMany();
-    const parsed = parse(line);
+    const parsed = parse(line, exact);
     items.push(
       'value' in parsed ? parsed.value : new Rejection('malformed_line', `the line is not JSON: ${parsed.reason}`),
     );
   }
   if (items.length === 0) return new BodyFault('empty_batch', 'The body holds no line.');
-  return { form: 'native', items, exact: needsExactParser(text) };
+  return { form: 'native', items, exact };
 }
 
 export function decodeBody(form: BodyForm, headers: RequestHeaders, bytes: Buffer): DecodedBody | BodyFault {
@@ -81,7 +82,7 @@ export function decodeBody(form: BodyForm, headers: RequestHeaders, bytes: Buffe
   if (form === 'cloudevent-binary' && text.trim() === '') {
     return { form: eventForm, items: [binaryModeEvent(headers, undefined)], exact };
   }
-  const parsed = parse(text);
+  const parsed = parse(text, exact);
   if (!('value' in parsed)) return new BodyFault('malformed_body', `The body is not JSON: ${parsed.reason}.`);
   const { value } = parsed;
   if (form === 'cloudevent-binary') return { form: eventForm, items: [binaryModeEvent(headers, value)], exact };

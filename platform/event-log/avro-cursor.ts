@@ -99,6 +99,9 @@ export class AvroReader {
   }
 }
 
+/** Up to here a text of one byte a character has its length in one byte, and is copied faster than it is handed to native code. */
+const SHORT_MAX = 63;
+
 /** Writes into a buffer that the caller made large enough. */
 export class AvroWriter {
   readonly bytes: Buffer;
@@ -127,9 +130,25 @@ export class AvroWriter {
   }
 
   string(value: string): void {
+    if (value.length <= SHORT_MAX && this.short(value)) return;
     const length = Buffer.byteLength(value, 'utf8');
     this.long(length);
     this.bytes.write(value, this.position, length, 'utf8');
     this.position += length;
+  }
+
+  /** A short ASCII text, as most names are; false, and nothing is written, where it is none. */
+  private short(value: string): boolean {
+    const { bytes } = this;
+    const { length } = value;
+    const start = this.position + 1;
+    for (let i = 0; i < length; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit >= 0x80) return false;
+      bytes[start + i] = unit;
+    }
+    bytes[start - 1] = length * 2;
+    this.position = start + length;
+    return true;
   }
 }

@@ -23,10 +23,18 @@ export class StageProcess {
   url = '';
   log = '';
 
-  constructor(name: string, args: readonly string[], environment: NodeJS.ProcessEnv) {
+  private readonly nodeArguments: readonly string[];
+
+  constructor(
+    name: string,
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv,
+    nodeArguments: readonly string[] = [],
+  ) {
     this.name = name;
     this.args = args;
     this.environment = environment;
+    this.nodeArguments = nodeArguments;
   }
 
   get pid(): number {
@@ -35,7 +43,7 @@ export class StageProcess {
 
   async start(): Promise<void> {
     const [file, main] = compiledCommand();
-    const child = spawn(file, [main, ...this.args], {
+    const child = spawn(file, [...this.nodeArguments, main, ...this.args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...this.environment },
     });
