@@ -61,7 +61,7 @@ function write(value: unknown, levelsLeft: number, depthMax: number): string {
 }
 
 // Objects whose members were written in this order before, so that their keys need not be sorted and quoted again.
-interface Shape {
+export interface Shape {
   readonly keys: readonly string[];
   /** `"key":` of each. */
   readonly prefixes: readonly string[];
@@ -81,7 +81,8 @@ const hasKeys = (shape: Shape, keys: readonly string[]): boolean => {
   return true;
 };
 
-function shapeOf(keys: readonly string[]): Shape {
+/** The shape of an object with these keys, in the order in which it has them. */
+export function shapeOf(keys: readonly string[]): Shape {
   for (let i = 0; i < shapes.length; i++) {
     const shape = shapes[i]!;
     if (!hasKeys(shape, keys)) continue;

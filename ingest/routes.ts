@@ -2,6 +2,7 @@
 // then the body, each event's admission, and the log. A 2xx is sent after the log acknowledged every accepted event, and every
 // refusal of the whole request (401, 403, 413, 415, 429, 503 before the append) leaves nothing of it behind.
 
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { UsageEvent } from '../domain/usage-event.ts';
@@ -11,7 +12,8 @@ import { AppendFailed, type Batcher, type Refusal } from './batcher.ts';
 import { type BodyBudget, contentEncodingOf, readBody } from './body-reader.ts';
 import { type AdmissionContext, admit, reportedId } from './core/admission.ts';
 import { BodyFault, type DecodedBody, decodeBody } from './core/body-decoding.ts';
-import { bodyFormOf } from './core/body-form.ts';
+import { type BodyForm, bodyFormOf } from './core/body-form.ts';
+import { FastAdmission } from './core/fast-admission.ts';
 import type { MeterChecks } from './core/meter-checks.ts';
 import type { RateLimit } from './core/rate-limit.ts';
 import { Rejection, type RejectionCode } from './core/rejection.ts';
@@ -88,6 +90,21 @@ function admitAll(body: DecodedBody, context: AdmissionContext): Admitted {
   return { accepted, rejected };
 }
 
+const fastAdmission = new FastAdmission();
+
+function admitted(
+  form: BodyForm,
+  headers: IncomingHttpHeaders,
+  bytes: Buffer,
+  context: Omit<AdmissionContext, 'exact'>,
+): Admitted {
+  const accepted = form === 'json' ? fastAdmission.admitAll(bytes, context) : null;
+  if (accepted !== null) return { accepted, rejected: [] };
+  const body = decodeBody(form, headers, bytes);
+  if (body instanceof BodyFault) throw new HttpProblem(body.code, body.detail);
+  return admitAll(body, { ...context, exact: body.exact });
+}
+
 async function appendAll(batcher: Batcher, events: readonly UsageEvent[]): Promise<void> {
   const outcome = batcher.append(events);
   if (!(outcome instanceof Promise)) throw refused(outcome);
@@ -115,15 +132,8 @@ async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: 
   try {
     const stream = (request.body as Readable | undefined) ?? request.raw;
     const bytes = await readBody(stream, headers, encoding, parts.bodyBytesMax, lease);
-    const body = decodeBody(form, headers, bytes);
-    if (body instanceof BodyFault) throw new HttpProblem(body.code, body.detail);
-    const { accepted, rejected } = admitAll(body, {
-      tenant: identity.tenant,
-      now: parts.clock(),
-      horizonMs: parts.horizonMs,
-      checks,
-      exact: body.exact,
-    });
+    const context = { tenant: identity.tenant, now: parts.clock(), horizonMs: parts.horizonMs, checks };
+    const { accepted, rejected } = admitted(form, headers, bytes, context);
     if (accepted.length > 0) await appendAll(parts.batcher, accepted);
     parts.metrics.events('accepted', accepted.length);
     parts.metrics.events('rejected', rejected.length);

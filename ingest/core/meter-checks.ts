@@ -13,7 +13,7 @@ interface GroupCheck {
   readonly dimension: string;
 }
 
-interface MeterCheck {
+export interface MeterCheck {
   readonly meter: Meter;
   /** Null for a count, which reads no value. */
   readonly valuePath: readonly string[] | null;

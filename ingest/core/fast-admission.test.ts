@@ -1,0 +1,206 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import type { Catalog, Meter } from '../../domain/catalog.ts';
+import type { UsageEvent } from '../../domain/usage-event.ts';
+import { admit } from './admission.ts';
+import { BodyFault, decodeBody } from './body-decoding.ts';
+import { FastAdmission } from './fast-admission.ts';
+import { compileMeterChecks } from './meter-checks.ts';
+import { Rejection } from './rejection.ts';
+
+const NOW = Date.UTC(2026, 10, 20, 10);
+
+const meter = (slug: string, more: Partial<Meter>): Meter => ({
+  slug,
+  eventType: 'call',
+  aggregation: 'sum',
+  valuePath: ['n'],
+  required: false,
+  dimensions: [],
+  window: '1h',
+  ...more,
+});
+const by = (...names: string[]) => names.map((name) => ({ name, path: [name] }));
+
+const catalog: Catalog = {
+  currency: 'USD',
+  meters: [
+    meter('n', { dimensions: by('model', 'op') }),
+    meter('users', { aggregation: 'unique', valuePath: ['user'] }),
+    meter('calls', { aggregation: 'count', valuePath: null, dimensions: by('op') }),
+    meter('must', { eventType: 'must', required: true }),
+    meter('deep', { eventType: 'deep', valuePath: ['usage', 'n'] }),
+  ],
+  plans: [],
+  subscriptions: [],
+  defaultPlan: null,
+};
+const context = { tenant: 'acme', now: NOW, horizonMs: 35 * 86_400_000, checks: compileMeterChecks(catalog) };
+const fast = new FastAdmission();
+const admitFast = (text: string): UsageEvent[] | null => fast.admitAll(Buffer.from(text), context);
+
+/** What the plain rules accept; null: not all of it. */
+function admitPlain(text: string): UsageEvent[] | null {
+  const body = decodeBody('json', {}, Buffer.from(text));
+  if (body instanceof BodyFault) return null;
+  const events = body.items.map((raw) => admit(raw, body.form, { ...context, exact: body.exact }));
+  return events.some((event) => event instanceof Rejection) ? null : (events as UsageEvent[]);
+}
+
+const value = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.oneof(fc.nat(), fc.constantFrom(0, 0.5, 12.25, 1e-6, 1e-7, -3, -0, 123456789012345, 2 ** 53)),
+  },
+  { weight: 4, arbitrary: fc.constantFrom('chat', '', '12', '1.5', 'a"b', 'é', 'x'.repeat(300), '1'.repeat(30)) },
+  { weight: 2, arbitrary: fc.constantFrom(true, false, null) },
+  { weight: 1, arbitrary: fc.constantFrom<unknown>([], {}, [1], { n: 1 }) },
+);
+const data = fc.oneof(
+  {
+    weight: 8,
+    arbitrary: fc.dictionary(fc.constantFrom('n', 'model', 'op', 'user', 'z', 'a b', '7'), value, { maxKeys: 6 }),
+  },
+  { weight: 1, arbitrary: fc.constantFrom<unknown>(null, 'text', [], { usage: { n: 1 } }, undefined) },
+);
+const name = fc.oneof(
+  { weight: 12, arbitrary: fc.constantFrom('call', 'e1', 'must', 'deep', 'other', 'cus_1') },
+  { weight: 1, arbitrary: fc.constantFrom<unknown>('', null, 7, undefined, 'y'.repeat(257), 'a\nb', 'ü') },
+);
+const time = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom(undefined, '2026-11-20T09:00:00Z', '2026-11-20T10:00:00.123+01:00') },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<unknown>(null, '', 'now', '2020-01-01T00:00:00Z', '2027-01-01T00:00:00Z', 5),
+  },
+);
+const event = fc.record({
+  id: name,
+  source: fc.constantFrom<unknown>(undefined, undefined, undefined, 'app', '', null, 3),
+  type: name,
+  subject: name,
+  time,
+  data,
+});
+/** Good events, nearly all. */
+const goodEvent = fc.record({
+  id: fc.constantFrom('e1', 'e2'),
+  type: fc.constantFrom('call', 'other'),
+  subject: fc.constant('cus_1'),
+  time: fc.constantFrom(undefined, '2026-11-20T09:00:00Z'),
+  data: fc.dictionary(
+    fc.constantFrom('n', 'model', 'op', 'z'),
+    fc.oneof(fc.nat(), fc.constantFrom('a', 0.5, true, null, '7')),
+  ),
+});
+
+/** As other languages write JSON: with a space behind each comma and colon, or over several lines. */
+const layouts: readonly ((value: unknown) => string)[] = [
+  (value) => JSON.stringify(value),
+  (value) => JSON.stringify(value, null, 1).replaceAll(/\n */g, ' '),
+  (value) => ` ${JSON.stringify(value, null, '\t')}\r\n`,
+];
+const body = fc
+  .tuple(
+    fc.oneof(fc.array(goodEvent, { minLength: 1, maxLength: 5 }), fc.array(event, { maxLength: 3 }), event),
+    fc.constantFrom(...layouts),
+  )
+  .map(([value, write]) => write(value));
+
+describe('fast admission', () => {
+  it('accepts what the plain rules accept, as they do, or leaves it to them', () => {
+    let taken = 0;
+    fc.assert(
+      fc.property(body, (text) => {
+        const events = admitFast(text);
+        if (events === null) return;
+        taken++;
+        expect(events).toEqual(admitPlain(text));
+      }),
+      { numRuns: 3_000 },
+    );
+    expect(taken).toBeGreaterThan(300);
+  });
+
+  it('accepts no text that the plain rules do not, however it is damaged', () => {
+    const damage = fc.record({
+      at: fc.nat(),
+      text: fc.constantFrom(
+        '',
+        '"',
+        '\\',
+        ',',
+        ':',
+        '{',
+        '}',
+        '[',
+        ']',
+        '0',
+        '-',
+        '.',
+        'e',
+        ' ',
+        '\n',
+        '\u0000',
+        'é',
+        '"n":1,',
+        'null',
+      ),
+      cut: fc.nat(2),
+    });
+    fc.assert(
+      fc.property(body, fc.array(damage, { minLength: 1, maxLength: 2 }), (text, damages) => {
+        let damaged = text;
+        for (const { at, text: put, cut } of damages) {
+          const place = at % (damaged.length + 1);
+          damaged = damaged.slice(0, place) + put + damaged.slice(place + cut);
+        }
+        const events = admitFast(damaged);
+        if (events !== null) expect(events).toEqual(admitPlain(damaged));
+      }),
+      { numRuns: 6_000 },
+    );
+  });
+
+  it.each([
+    ['one event', '{"id":"e1","type":"call","subject":"c","data":{"n":3,"model":"m","op":"chat"}}'],
+    [
+      'a batch',
+      '[{"id":"e1","type":"call","subject":"c","time":"2026-11-20T09:00:00Z"},{"id":"e2","type":"x","subject":"c"}]',
+    ],
+    ['spaces', '[ { "id": "e1", "type": "call", "subject": "c", "data": { "op": "a", "n": 0.25, "model": true } } ]'],
+    ['a quantity as text', '{"id":"e1","type":"call","subject":"c","data":{"n":"12"}}'],
+    ['a value that is null', '{"id":"e1","type":"call","subject":"c","data":{"n":null,"user":"u1"}}'],
+    ['an empty source', '{"id":"e1","source":"","type":"call","subject":"c"}'],
+  ])('takes %s, and it is what the plain rules make of it', (_, text) => {
+    const events = admitFast(text);
+    expect(events).not.toBeNull();
+    expect(events).toEqual(admitPlain(text));
+  });
+
+  it.each([
+    ['a body that is cut', '[{"id":"e1","type":"call","subject":"c"}'],
+    ['an empty batch', '[]'],
+    ['more than the array', '[{"id":"e1","type":"call","subject":"c"}] 1'],
+    ['a key that stands there twice', '{"id":"e1","id":"e2","type":"call","subject":"c"}'],
+    ['data that stands there twice', '{"id":"e1","type":"call","subject":"c","data":{},"data":{}}'],
+    ['a member that stands there twice', '{"id":"e1","type":"call","subject":"c","data":{"n":1,"n":2}}'],
+    ['keys that are numbers', '{"id":"e1","type":"call","subject":"c","data":{"b":1,"7":2}}'],
+    ['an escape', '{"id":"e\\u0031","type":"call","subject":"c"}'],
+    ['other characters', '{"id":"é","type":"call","subject":"c"}'],
+    ['a number in another form', '{"id":"e1","type":"call","subject":"c","data":{"n":1.0}}'],
+    ['a number of many digits', '{"id":"e1","type":"call","subject":"c","data":{"n":1234567890123456}}'],
+    ['an object in the data', '{"id":"e1","type":"call","subject":"c","data":{"o":{}}}'],
+    ['a field that is none', '{"id":"e1","type":"call","subject":"c","plan":"x"}'],
+    ['a missing value', '{"id":"e1","type":"must","subject":"c","data":{}}'],
+    ['a meter that reads deeper', '{"id":"e1","type":"deep","subject":"c","data":{"n":1}}'],
+  ])('leaves %s to the plain rules', (_, text) => {
+    expect(admitFast(text)).toBeNull();
+  });
+
+  it('keeps nothing of the body before', () => {
+    admitFast('{"id":"e1","source":"app","type":"call","subject":"c","time":"2026-11-20T09:00:00Z","data":{"n":1}}');
+    const text = '{"id":"e2","type":"call","subject":"c"}';
+    expect(admitFast(text)).toEqual(admitPlain(text));
+  });
+});
