@@ -50,7 +50,8 @@ const LEADING_ZEROS_MAX = 5;
 const MEMBERS_MAX = 64;
 const WORDS: readonly (readonly [string, number])[] = [['true', BOOLEAN], ['false', BOOLEAN], ['null', NULL]]; // biome-ignore format: short
 
-const FIELDS = ['id', 'source', 'type', 'subject', 'time'] as const;
+const FIELDS = ['id', 'source', 'type', 'subject', 'time'].map((name) => Buffer.from(name));
+const DATA = Buffer.from('data');
 const ID = 0;
 const SOURCE = 1;
 const TYPE = 2;
@@ -182,7 +183,7 @@ export class FastAdmission {
 
   /** Passes one event, and finds its fields. */
   private event(): boolean {
-    const { text, starts, ends } = this;
+    const { bytes, starts, ends } = this;
     starts.fill(ABSENT);
     this.dataStart = ABSENT;
     this.members = 0;
@@ -196,10 +197,10 @@ export class FastAdmission {
       if (this.next() !== COLON) return false;
       this.at++;
       const byte = this.next();
-      if (length === 4 && text.startsWith('data', start)) {
+      if (isAt(bytes, start, length, DATA)) {
         if (byte !== BRACE_OPEN || this.dataStart !== ABSENT || !this.data()) return false;
       } else {
-        const field = fieldOf(text, start, length);
+        const field = fieldOf(bytes, start, length);
         if (field === ABSENT || starts[field] !== ABSENT || byte !== QUOTE) return false;
         starts[field] = this.at + 1;
         if (!this.string()) return false;
@@ -421,9 +422,13 @@ export class FastAdmission {
 }
 
 /** Which field a key of an event names; ABSENT: none, or `data`. */
-function fieldOf(text: string, start: number, length: number): number {
-  for (let field = 0; field < FIELDS.length; field++) {
-    if (FIELDS[field]!.length === length && text.startsWith(FIELDS[field]!, start)) return field;
-  }
+function fieldOf(bytes: Uint8Array, start: number, length: number): number {
+  for (let field = 0; field < FIELDS.length; field++) if (isAt(bytes, start, length, FIELDS[field]!)) return field;
   return ABSENT;
+}
+
+function isAt(bytes: Uint8Array, start: number, length: number, name: Uint8Array): boolean {
+  if (name.length !== length) return false;
+  for (let i = 0; i < length; i++) if (bytes[start + i] !== name[i]) return false;
+  return true;
 }
