@@ -1,6 +1,7 @@
 // Rates the billing periods of some subjects in one Postgres transaction.
 //
-// ClickHouse is read before the transaction, at a fixed vector of seals. The transaction then locks the subjects and goes on
+// ClickHouse is read before the transaction, at a fixed vector of seals, and what was read counts only if every one of these seals
+// is there afterwards: one that is taken back meanwhile leaves its chunk's rows in the middle of being written again. The transaction then locks the subjects and goes on
 // only if nothing has moved since: the stored periods are as they were, none was rated at a later vector or watermark,
 // or drawn by a newer catalog. What was read is therefore what is priced, however many raters there are.
 import type { CatalogVersion } from '../domain/catalog.ts';
@@ -9,7 +10,7 @@ import { pinnedPlan, subjectPeriodOf, subscriptionTimeline } from '../domain/pri
 import { QUANTITY_ONE } from '../domain/quantity.ts';
 import { covers } from '../platform/usage-store/seal-vector.ts';
 import type { ChunkMismatch } from '../platform/usage-store/sealed-chunks.ts';
-import type { Seals } from '../platform/usage-store/seals.ts';
+import { holdsAllSealsOf, type Seals } from '../platform/usage-store/seals.ts';
 import type { BillingPeriod, SubjectKey } from './billing-period-store.ts';
 import type { ChunkVerifier } from './chunk-verifier.ts';
 import { amountOf, type PeriodPrice, periodPrices } from './core/period-prices.ts';
@@ -42,7 +43,7 @@ export interface SubjectWork extends SubjectKey {
 
 export type BatchOutcome =
   | { readonly outcome: 'rated'; readonly lineItems: readonly NewLineItem[] }
-  /** Another rater was here with later seals or a newer catalog, or is at it, or ClickHouse was started anew: to be done again from a new reading. */
+  /** Another rater was here with later seals or a newer catalog, or is at it, ClickHouse was started anew, or a chunk is being repaired: to be done again from a new reading. */
   | { readonly outcome: 'behind' }
   /** ClickHouse does not hold what was sealed. */
   | { readonly outcome: 'mismatch'; readonly mismatches: readonly ChunkMismatch[] };
@@ -64,6 +65,8 @@ export async function rateBatch(
   if (mismatches.length > 0) return { outcome: 'mismatch', mismatches };
   const contributions = await readTargetContributions(store, basis, targets);
   if (!(await verifier.isSameServer())) return { outcome: 'behind' };
+  // A chunk under repair has no seal to be compared with, and half of its rows.
+  if (!holdsAllSealsOf(await store.readSeals(), basis.seals)) return { outcome: 'behind' };
 
   return store.inRating(async (transaction) => {
     const locked = await transaction.lockBillingPeriods(work);

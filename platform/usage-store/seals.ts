@@ -1,6 +1,6 @@
 // Reads what is sealed from Postgres, which alone has the say about it.
 import type { Pool, PoolClient } from 'pg';
-import { partitionCounts, type SealVector, sealVectorOf } from './seal-vector.ts';
+import { covers, nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from './seal-vector.ts';
 
 /** From this chunk on the seals of the partition carry this epoch, up to the next step. */
 export interface EpochStep {
@@ -20,6 +20,26 @@ export interface Seals {
   readonly epochSteps: readonly EpochStep[];
   /** The published watermark in milliseconds since the epoch; null before the first. */
   readonly watermark: number | null;
+}
+
+/** Whether every seal of `before` was still there at `after`: none was taken back for a repair since, not even to be sealed anew. */
+export function holdsAllSealsOf(after: Seals, before: Seals): boolean {
+  if (!covers(after.vector, before.vector)) return false;
+  const steps = after.epochSteps.filter(
+    ({ generation, partition, fromChunk }) => fromChunk < nextChunkOf(before.vector, generation, partition),
+  );
+  return (
+    steps.length === before.epochSteps.length &&
+    before.epochSteps.every((step, i) => {
+      const { generation, partition, fromChunk, epoch } = steps[i]!;
+      return (
+        generation === step.generation &&
+        partition === step.partition &&
+        fromChunk === step.fromChunk &&
+        epoch === step.epoch
+      );
+    })
+  );
 }
 
 /** What one seal promises about the roll-up rows of its chunk. */

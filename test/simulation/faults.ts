@@ -134,6 +134,7 @@ export function strike(world: World, fault: Fault, random: Random): void {
       return;
     case 'raters at once':
       world.rateAtOnce(random);
+      if (random.chance(0.3)) world.repairNow(random);
       // A replica that answers some of a step's reads and not the others.
       if (random.chance(0.5))
         scheduler.after(random.int(1, 300), () => clickhouse.serveStale(random.int(10, 300)), 'stale');

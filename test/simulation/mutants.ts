@@ -433,6 +433,13 @@ export const mutants: readonly Mutant[] = [
     description: 'Chunks that were compared before ClickHouse was started anew are taken to be there still',
   },
   {
+    name: 'seals-taken-back-unnoticed',
+    file: BATCH,
+    find: "if (!holdsAllSealsOf(await store.readSeals(), basis.seals)) return { outcome: 'behind' };",
+    replace: '',
+    description: 'Usage that was read while a chunk was being repaired is billed',
+  },
+  {
     name: 'unverified-chunks',
     file: RATING,
     find: 'if (mismatches.length > 0) return this.mismatch(mismatches);',

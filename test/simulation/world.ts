@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { ChunkStore } from '../../aggregator/chunk-store.ts';
 import { fastCounter } from '../../aggregator/fast-counter.ts';
-import { consumePartitions } from '../../aggregator/partition-group.ts';
+import { consumePartitions, type PartitionGroup } from '../../aggregator/partition-group.ts';
 import { plainCounter } from '../../aggregator/plain-counter.ts';
 import { ChunkUnrepairable, type Seal } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog.ts';
@@ -103,6 +103,7 @@ export class World {
   readonly slots: Slot[] = [];
   private readonly gateways: (Gateway | null)[] = [];
   private readonly raters = new Map<Slot, RaterStage>();
+  private readonly groups = new Map<Slot, PartitionGroup>();
   private readonly isWatched: boolean;
   private failure: Error | null = null;
   /** While such a fault lasts, an aggregator may halt for its reason. */
@@ -305,6 +306,7 @@ export class World {
       owner: process.name,
     }).then(
       (group) => {
+        this.groups.set(slot, group);
         group.failed.catch((error: unknown) => this.ended(slot, process, error));
         repeat(process.timers, 3 * HOUR, () => void group.repairChunks(postgres.repairRequestsOf(process)));
       },
@@ -336,6 +338,22 @@ export class World {
         });
       };
       this.scheduler.after(random.int(0, 200), rate, 'rate now', process);
+    }
+  }
+
+  /** An operator has a sealed chunk repaired, now. There is nothing wrong with it. */
+  repairNow(random: Random): void {
+    const { postgres, scheduler } = this;
+    const partition = random.int(0, PARTITIONS - 1);
+    const seals = postgres.seals[partition]!;
+    if (seals.length === 0) return;
+    const { chunk, epoch } = random.pick(seals.slice(-3));
+    postgres.requestRepair(partition, chunk, epoch);
+    for (const [slot, group] of this.groups) {
+      const { process } = slot;
+      if (process === null) continue;
+      const repair = () => void group.repairChunks(postgres.repairRequestsOf(process));
+      scheduler.after(random.int(0, 300), repair, 'repair now', process);
     }
   }
 
