@@ -6,7 +6,8 @@ import type { Random } from './random.ts';
 import type { Slot, World } from './world.ts';
 
 const downMsOf = (random: Random): number => random.spread(200, 600_000);
-const pauseMsOf = (random: Random): number => random.spread(50, 3 * HOUR);
+const PAUSE_MS_MAX = 3 * HOUR;
+const pauseMsOf = (random: Random): number => random.spread(50, PAUSE_MS_MAX);
 
 /** Strikes after some more responses have arrived at the process: between any two steps of what it does. */
 function afterResponses(slot: Slot, count: number, act: () => void): void {
@@ -18,6 +19,40 @@ function afterResponses(slot: Slot, count: number, act: () => void): void {
     process.onResponse = null;
     act();
   };
+}
+
+/** Raters rate, and ClickHouse changes under their hands. */
+function meddle(world: World, random: Random): void {
+  const { clickhouse, scheduler } = world;
+  const soon = (fromMs: number, toMs: number, label: string, act: () => void): void => {
+    scheduler.after(random.int(fromMs, toMs), act, label);
+  };
+  switch (random.int(0, 3)) {
+    case 0:
+      world.rateAtOnce(random);
+      // A replica that answers some of a step's reads and not the others.
+      soon(1, 300, 'stale', () => clickhouse.serveStale(random.int(10, 300)));
+      return;
+    case 1:
+      world.rateAtOnce(random);
+      // Rows go that were compared with their seals a moment ago.
+      soon(20, 1_000, 'lose', () => clickhouse.losePart(false, random.int(1, 50)));
+      return;
+    case 2:
+      // Rows are gone, and their chunk is repaired while a rater has stopped between two reads.
+      clickhouse.losePart(false, random.int(1, 50));
+      soon(500, 1_000, 'rate', () => {
+        for (const slot of world.slots)
+          if (slot.name.startsWith('rater') && slot.process !== null)
+            afterResponses(slot, random.int(1, 8), () => world.pause(slot, random.int(5_000, 60_000)));
+        world.rateAtOnce(random);
+      });
+      soon(2_000, 10_000, 'repair', () => world.repairNow(random));
+      return;
+    default:
+      world.rateAtOnce(random);
+      return;
+  }
 }
 
 export function strike(world: World, fault: Fault, random: Random): void {
@@ -83,7 +118,9 @@ export function strike(world: World, fault: Fault, random: Random): void {
       const before = held.startOffset;
       held.startOffset = held.endOffset;
       const restoredAt = scheduler.now + random.spread(60_000, 2 * HOUR);
-      world.excuses.offsetsGoneUntil = Math.max(world.excuses.offsetsGoneUntil, restoredAt + 60_000);
+      // Whoever asked meanwhile and was paused hears the answer later.
+      const excusedUntil = restoredAt + PAUSE_MS_MAX + 60_000;
+      world.excuses.offsetsGoneUntil = Math.max(world.excuses.offsetsGoneUntil, excusedUntil);
       scheduler.after(restoredAt - scheduler.now, () => (held.startOffset = before), 'restore');
       return;
     }
@@ -133,11 +170,7 @@ export function strike(world: World, fault: Fault, random: Random): void {
       postgres.failOver(random.spread(500, 120_000));
       return;
     case 'raters at once':
-      world.rateAtOnce(random);
-      if (random.chance(0.3)) world.repairNow(random);
-      // A replica that answers some of a step's reads and not the others.
-      if (random.chance(0.5))
-        scheduler.after(random.int(1, 300), () => clickhouse.serveStale(random.int(10, 300)), 'stale');
+      meddle(world, random);
       return;
   }
 }

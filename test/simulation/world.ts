@@ -341,14 +341,10 @@ export class World {
     }
   }
 
-  /** An operator has a sealed chunk repaired, now. There is nothing wrong with it. */
+  /** The auditor looks now, and what it asks for is decided at once. */
   repairNow(random: Random): void {
     const { postgres, scheduler } = this;
-    const partition = random.int(0, PARTITIONS - 1);
-    const seals = postgres.seals[partition]!;
-    if (seals.length === 0) return;
-    const { chunk, epoch } = random.pick(seals.slice(-3));
-    postgres.requestRepair(partition, chunk, epoch);
+    this.repair();
     for (const [slot, group] of this.groups) {
       const { process } = slot;
       if (process === null) continue;
