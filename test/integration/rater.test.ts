@@ -1,9 +1,12 @@
 // The rater on a real Postgres and a real ClickHouse engine, fed with roll-up rows and seals as the aggregator writes them.
+
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';
 import { Registry } from 'prom-client';
+import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
+import { SealStore } from '../../aggregator/seal-store.ts';
 import { type Catalog, emptyCatalog, type Meter, type Plan, type Price } from '../../domain/catalog.ts';
 import { Decimal } from '../../domain/decimal.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
@@ -592,6 +595,29 @@ describe('rating when things go wrong', () => {
     const work = [{ tenant: 'acme', subject: 'cus_1', times: [at('11-10T10:00')] }];
     expect(await rateBatch({ store, verifier }, basis, work)).toEqual({ outcome: 'behind' });
     expect(await sums()).toEqual({ cus_1: '0.08' });
+  });
+
+  it('bills nothing that it read by a seal that was taken back for a repair', async () => {
+    await usage.apply(1, perToken);
+    await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T10:00'), '7')] });
+    await usage.seal({ watermark: at('11-10T12:01'), rows: [row(at('11-10T10:00'), '1')] });
+    const seals = await readSeals(pool);
+    await clickhouse.command('ALTER TABLE usage_rollups DELETE WHERE chunk = 1 SETTINGS mutations_sync = 2');
+    const sealStore = new SealStore(new PostgresSealTables(pool, 1));
+    expect(await sealStore.reopen(0, 1, { reason: 'asked', logStartOffset: 0 })).toBe(true);
+    const store = storedRating(pool, clickhouse);
+    const verifier = new ChunkVerifier(store);
+    // The seal that the rows of the chunk would differ from is not there.
+    expect(await verifier.verifyNew({}, seals.vector)).toEqual([]);
+    const basis = {
+      seals,
+      watermark: seals.watermark!,
+      versions: [{ version: 1, effectiveAt: 0, catalog: perToken }],
+      closedUpTo: seals.watermark! - LATENESS_MS,
+    };
+    const work = [{ tenant: 'acme', subject: 'cus_1', times: [at('11-10T10:00')] }];
+    expect(await rateBatch({ store, verifier }, basis, work)).toEqual({ outcome: 'behind' });
+    expect(await items()).toEqual([]);
   });
 
   it('takes no closed window back where another rater allows more lateness and has not seen the progress', async () => {
