@@ -15,6 +15,7 @@ export interface Mutant {
 
 const BATCHER = 'ingest/batcher.ts';
 const ADMISSION = 'ingest/core/admission.ts';
+const FAST_ADMISSION = 'ingest/core/fast-admission.ts';
 const LOOP = 'aggregator/partition-loop.ts';
 const STATE = 'aggregator/core/partition-state.ts';
 const ROLL_UP = 'aggregator/core/roll-up.ts';
@@ -80,21 +81,28 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'hash-of-gateway-time',
     file: ADMISSION,
-    find: 'payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, canonical),',
-    replace: 'payloadHash: payloadHashOf(type as string, subject as string, eventTime, canonical),',
+    find: 'payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, texts.canonical),',
+    replace: 'payloadHash: payloadHashOf(type as string, subject as string, eventTime, texts.canonical),',
     description: 'The time at which an event arrived is part of what it says: a retry is a conflict',
   },
   {
     name: 'hash-of-text',
     file: ADMISSION,
-    find: 'payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, canonical),',
-    replace: 'payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, dataText),',
+    find: 'payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, texts.canonical),',
+    replace: 'payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, texts.text),',
     description: 'A retry that writes its keys in another order is a conflict',
+  },
+  {
+    name: 'fast-hash-of-text',
+    file: FAST_ADMISSION,
+    find: 'payloadHash: payloadHashOf(type, subject, timeGiven ? eventTime : null, this.canonical()),',
+    replace: 'payloadHash: payloadHashOf(type, subject, timeGiven ? eventTime : null, this.dataText()),',
+    description: 'The same, where the gateway admits an event from its bytes',
   },
   {
     name: 'hash-without-data',
     file: ADMISSION,
-    find: 'payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, canonical),',
+    find: 'payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, texts.canonical),',
     replace: "payloadHash: payloadHashOf(type as string, subject as string, timeGiven ? eventTime : null, '{}'),",
     description: 'Another payload under a known id is taken for a copy',
   },
