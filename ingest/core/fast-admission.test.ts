@@ -190,6 +190,7 @@ describe('fast admission', () => {
     ['other characters', '{"id":"é","type":"call","subject":"c"}'],
     ['a number in another form', '{"id":"e1","type":"call","subject":"c","data":{"n":1.0}}'],
     ['a number of many digits', '{"id":"e1","type":"call","subject":"c","data":{"n":1234567890123456}}'],
+    ['a comma too many', '{"id":"e1","type":"call","subject":"c","data":{"n":1,}}'],
     ['an object in the data', '{"id":"e1","type":"call","subject":"c","data":{"o":{}}}'],
     ['a field that is none', '{"id":"e1","type":"call","subject":"c","plan":"x"}'],
     ['a missing value', '{"id":"e1","type":"must","subject":"c","data":{}}'],

@@ -48,7 +48,11 @@ const DIGITS_MAX = 15;
 /** A fraction with more zeros in front is printed with an exponent. */
 const LEADING_ZEROS_MAX = 5;
 const MEMBERS_MAX = 64;
-const WORDS: readonly (readonly [string, number])[] = [['true', BOOLEAN], ['false', BOOLEAN], ['null', NULL]]; // biome-ignore format: short
+const WORDS: readonly (readonly [string, number])[] = [
+  ['true', BOOLEAN],
+  ['false', BOOLEAN],
+  ['null', NULL],
+];
 
 const FIELDS = ['id', 'source', 'type', 'subject', 'time'].map((name) => Buffer.from(name));
 const DATA = Buffer.from('data');
@@ -105,23 +109,18 @@ export class FastAdmission {
 
   private events(context: Omit<AdmissionContext, 'exact'>): UsageEvent[] | null {
     const events: UsageEvent[] = [];
-    if (this.next() === BRACKET_OPEN) {
-      this.at++;
-      for (;;) {
-        if (events.length === EVENTS_MAX || !this.event()) return null;
-        const event = this.admit(context);
-        if (event === null) return null;
-        events.push(event);
-        const byte = this.next();
-        this.at++;
-        if (byte === BRACKET_CLOSE) break;
-        if (byte !== COMMA) return null;
-      }
-    } else {
-      if (!this.event()) return null;
+    const isBatch = this.next() === BRACKET_OPEN;
+    if (isBatch) this.at++;
+    for (;;) {
+      if (events.length === EVENTS_MAX || !this.event()) return null;
       const event = this.admit(context);
       if (event === null) return null;
       events.push(event);
+      if (!isBatch) break;
+      const byte = this.next();
+      this.at++;
+      if (byte === BRACKET_CLOSE) break;
+      if (byte !== COMMA) return null;
     }
     return this.next() === END ? events : null;
   }
@@ -216,18 +215,12 @@ export class FastAdmission {
   /** Passes the data, and finds its members. */
   private data(): boolean {
     this.dataStart = this.at++;
-    let spaces = 0;
-    let from = this.at;
-    // Whatever lies between two tokens is counted: only white space can.
-    const gap = (): void => {
-      spaces += this.at - from;
-    };
+    // What it takes without white space: each member with a colon, and a comma or the last brace behind it.
+    let bytesLeast = 1;
     let byte = this.next();
-    gap();
     if (byte === BRACE_CLOSE) {
-      this.dataEnd = ++this.at;
-      this.isSpaced = spaces > 0;
-      return true;
+      this.at++;
+      return this.endData(bytesLeast + 1);
     }
     for (;;) {
       const member = this.members;
@@ -235,31 +228,29 @@ export class FastAdmission {
       this.keyStarts[member] = this.at + 1;
       if (!this.string()) return false;
       this.keyEnds[member] = this.at - 1;
-      from = this.at;
+      bytesLeast += this.at - this.keyStarts[member]! + 1;
       if (this.next() !== COLON) return false;
-      gap();
-      from = ++this.at;
+      this.at++;
       byte = this.next();
-      gap();
       this.valueStarts[member] = this.at;
       const kind = this.value(byte);
       if (kind === NONE) return false;
       this.valueEnds[member] = this.at;
+      bytesLeast += this.at - this.valueStarts[member]! + 2;
       this.kinds[member] = kind;
       this.members++;
-      from = this.at;
       byte = this.next();
-      gap();
-      from = ++this.at;
-      if (byte === BRACE_CLOSE) {
-        this.dataEnd = this.at;
-        this.isSpaced = spaces > 0;
-        return true;
-      }
+      this.at++;
+      if (byte === BRACE_CLOSE) return this.endData(bytesLeast);
       if (byte !== COMMA) return false;
       byte = this.next();
-      gap();
     }
+  }
+
+  private endData(bytesLeast: number): boolean {
+    this.dataEnd = this.at;
+    this.isSpaced = this.dataEnd - this.dataStart > bytesLeast;
+    return true;
   }
 
   /** Passes a value that begins with this byte; its kind, or NONE. */
