@@ -6,7 +6,17 @@ import { DedupIndex } from './dedup-index.ts';
 const keyOf = (id: number): Buffer => createHash('sha256').update(String(id)).digest().subarray(0, 16);
 
 describe('dedup index', () => {
-  it('agrees with a plain map over any sequence of events, while the clock moves on', () => {
+  // Few second words, and the least and the greatest: keys that belong to the same slots and to the table's ends.
+  const closeKeyOf = (id: number): Buffer => {
+    const key = keyOf(id);
+    key.writeInt32LE([-(2 ** 31), -1, 0, 2 ** 31 - 2, 2 ** 31 - 1][id % 5]!, 4);
+    return key;
+  };
+
+  it.each([
+    ['spread', keyOf],
+    ['crowded', closeKeyOf],
+  ])('agrees with a plain map over any sequence of events with %s keys, while the clock moves on', (_, keyOf) => {
     const step = fc.record({
       id: fc.nat(300),
       hash: fc.bigInt({ min: 0n, max: 2n }),
@@ -41,6 +51,20 @@ describe('dedup index', () => {
     expect(index.size).toBeLessThan(60_000);
     for (let id = 20_000; id < 60_000; id++) expect(index.look(keyOf(id), 0n, 100)).toBe('conflict');
     expect(index.look(keyOf(0), 0n, 100)).toBe('new');
+  });
+
+  it('has room for any number of keys that belong to its last slot', () => {
+    const index = new DedupIndex();
+    const key = Buffer.alloc(16);
+    const numbered = (id: number): Buffer => {
+      key.writeInt32LE(2 ** 31 - 1, 4);
+      key.writeInt32LE(id, 8);
+      return key;
+    };
+    for (let id = 0; id < 2_000; id++) index.add(numbered(id), BigInt(id), 1_000, 0);
+    for (let id = 0; id < 2_000; id++) expect(index.look(numbered(id), BigInt(id), 0)).toBe('duplicate');
+    expect(index.look(numbered(2_000), 0n, 0)).toBe('new');
+    expect(index.bytes).toBeLessThan(8_192 * 28);
   });
 
   it('rounds the end of a key’s life up to the second', () => {

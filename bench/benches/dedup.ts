@@ -27,6 +27,7 @@ export const dedup: Bench = {
             residentBytesPerKey: output.residentBytes / events,
             hotLookNanos: output.hotLookNanos,
             newLookNanos: output.newLookNanos,
+            untouchedLookNanos: output.untouchedLookNanos,
             checkedKeys: output.checked,
           },
         };

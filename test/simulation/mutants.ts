@@ -373,7 +373,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'keys-live-for-ever',
     file: INDEX,
-    find: "if (liveUntil === 0 || liveUntil < deadBeforeSeconds) return 'new';",
+    find: "if (liveUntil < deadBeforeSeconds) return 'new';",
     replace: "if (liveUntil === 0) return 'new';",
     description: 'How long a key is remembered depends on how long its owner has run',
   },
