@@ -34,7 +34,21 @@ const events = (count: number, data?: string): UsageEvent[] =>
   Array.from({ length: count }, () => event(`evt-${numbered++}`, data));
 
 /** Stands in for the record codec: the ids, one a line. */
-const encode = (batch: readonly UsageEvent[]): Buffer => Buffer.from(batch.map(({ id }) => id).join('\n'));
+class IdRecord {
+  private readonly ids: string[] = [];
+
+  get count(): number {
+    return this.ids.length;
+  }
+
+  add({ id }: UsageEvent): void {
+    this.ids.push(id);
+  }
+
+  record(): Buffer {
+    return Buffer.from(this.ids.join('\n'));
+  }
+}
 
 const idsIn = (log: ScriptedEventLog): Set<string> =>
   new Set(log.kept.flatMap(({ value }) => value.toString().split('\n')));
@@ -52,7 +66,7 @@ function setUp(changed: Partial<BatcherLimits> = {}, partitions = 4) {
     { ...limits, ...changed },
     {
       log,
-      encode,
+      newRecord: () => new IdRecord(),
       clock: () => time.now,
       timers: realTimers,
       onAppend: (durationMs, error) => appends.push({ durationMs, error }),

@@ -31,9 +31,17 @@ export interface BatcherLimits {
   readonly appendTimeoutMs: number;
 }
 
+/** A log record that is being written. */
+export interface BatchRecord {
+  /** Events in it. */
+  readonly count: number;
+  add(event: UsageEvent): void;
+  record(): Buffer;
+}
+
 export interface BatcherParts {
   readonly log: Pick<EventLog, 'append' | 'partitions'>;
-  readonly encode: (events: readonly UsageEvent[]) => Buffer;
+  readonly newRecord: () => BatchRecord;
   readonly clock: () => number;
   readonly timers: Timers;
   /** Told of each append that ended: how long it took, and why it failed. */
@@ -62,7 +70,7 @@ interface Ticket {
 }
 
 interface Batch {
-  readonly events: UsageEvent[];
+  readonly record: BatchRecord;
   bytes: number;
   readonly tickets: Ticket[];
   readonly openedAt: number;
@@ -170,7 +178,7 @@ export class Batcher {
       batch = null;
     }
     if (batch === null) {
-      batch = { events: [], bytes: 0, tickets: [], openedAt: now };
+      batch = { record: this.parts.newRecord(), bytes: 0, tickets: [], openedAt: now };
       queue.open = batch;
     }
     // A request's events are added in one go, so its ticket is the last one or not there yet.
@@ -178,11 +186,11 @@ export class Batcher {
       batch.tickets.push(ticket);
       ticket.batchesLeft++;
     }
-    batch.events.push(event);
+    batch.record.add(event);
     batch.bytes += bytes;
     this.queuedEvents++;
     this.queuedBytes += bytes;
-    if (batch.events.length >= this.limits.batchEventsMax || batch.bytes >= this.limits.batchBytesMax)
+    if (batch.record.count >= this.limits.batchEventsMax || batch.bytes >= this.limits.batchBytesMax)
       this.close(partition);
   }
 
@@ -203,7 +211,7 @@ export class Batcher {
   }
 
   private async appendBatch(partition: number, batch: Batch): Promise<void> {
-    const { clock, encode, log, onAppend, timers } = this.parts;
+    const { clock, log, onAppend, timers } = this.parts;
     const startedAt = clock();
     const append = this.health.begin(startedAt);
     // The log's adapter may take longer than a request can wait. The request is told then; the batch still counts as queued
@@ -213,7 +221,7 @@ export class Batcher {
     }, this.limits.appendTimeoutMs);
     let failure: unknown = null;
     try {
-      await log.append(partition, [encode(batch.events)]);
+      await log.append(partition, [batch.record.record()]);
     } catch (error) {
       failure = error;
     }
@@ -242,7 +250,7 @@ export class Batcher {
   }
 
   private release(batch: Batch): void {
-    this.queuedEvents -= batch.events.length;
+    this.queuedEvents -= batch.record.count;
     this.queuedBytes -= batch.bytes;
   }
 

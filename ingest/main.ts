@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import type { CatalogVersion } from '../domain/catalog.ts';
 import { publishedCatalog } from '../platform/catalog-store.ts';
 import { type EventLog, EventLogError } from '../platform/event-log/event-log.ts';
-import { encodeEventBatch } from '../platform/event-log/record-codec.ts';
+import { EventBatchWriter } from '../platform/event-log/record-codec.ts';
 import type { Keyring } from '../platform/http/api-keys.ts';
 import type { Stage, StageContext } from '../platform/stage.ts';
 import { realTimers } from '../platform/timers.ts';
@@ -41,7 +41,7 @@ export async function startIngest(context: StageContext, parts: IngestParts): Pr
 
   const batcher = new Batcher(settings.ingest, {
     log: parts.eventLog,
-    encode: encodeEventBatch,
+    newRecord: () => new EventBatchWriter(),
     clock,
     timers: realTimers,
     onAppend: (durationMs, error) => {

@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { STAGE_NODE_FLAGS } from '../../cli/stage-node-flags.ts';
 import type { ProgramMessage, ProgramResult } from '../programs/program.ts';
 import { profileArguments } from './profiles.ts';
 
@@ -26,7 +27,7 @@ export class BenchProgram<Output> {
     input: unknown,
     { heapMB }: { heapMB?: number } = {},
   ): Promise<{ program: BenchProgram<Output>; info: unknown }> {
-    const execArgv = ['--expose-gc', ...profileArguments(name)];
+    const execArgv = [...STAGE_NODE_FLAGS, '--expose-gc', ...profileArguments(name)];
     if (heapMB !== undefined) execArgv.push(`--max-old-space-size=${heapMB}`);
     const child = fork(programFile(name), [], { execArgv, stdio: ['ignore', 2, 2, 'ipc'] });
     const program = new BenchProgram<Output>(name, child);

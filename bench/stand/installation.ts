@@ -3,6 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import pino from 'pino';
+import { STAGE_NODE_FLAGS } from '../../cli/stage-node-flags.ts';
 import { openEventLog } from '../../cli/stores.ts';
 import { createApiKey } from '../../platform/api-key-store.ts';
 import { applyCatalogFile } from '../../platform/catalog-store.ts';
@@ -70,7 +71,7 @@ export class Installation {
 
   /** Starts a stage and waits until it is ready; its CPU time counts for `role`. Returns its address. */
   async startStage(name: StageName, role: string = name): Promise<string> {
-    const stage = new StageProcess(role, [name], this.environment, profileArguments(role));
+    const stage = new StageProcess(role, [name], this.environment, [...STAGE_NODE_FLAGS, ...profileArguments(role)]);
     this.stages.push(stage);
     await stage.start();
     this.times.add(stage.pid, role);

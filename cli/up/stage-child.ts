@@ -2,6 +2,7 @@
 // when the channel closes because this process is gone.
 import { spawn } from 'node:child_process';
 import { STOP_MESSAGE } from '../../platform/lifecycle.ts';
+import { STAGE_NODE_FLAGS } from '../stage-node-flags.ts';
 import type { ReadyMessage } from '../stage-process.ts';
 import type { StageName } from '../stages.ts';
 import type { Running } from './keeper.ts';
@@ -20,7 +21,7 @@ export const ownCommand = (): [string, ...string[]] => [process.execPath, ...pro
 /** Starts a stage; resolves once it serves. Its logs go to this process's stderr. */
 export async function startStageChild(name: StageName, environment: NodeJS.ProcessEnv): Promise<StageChild> {
   const [file, ...args] = ownCommand();
-  const child = spawn(file, [...args, name], { env: environment, stdio: ['ignore', 2, 2, 'ipc'] });
+  const child = spawn(file, [...STAGE_NODE_FLAGS, ...args, name], { env: environment, stdio: ['ignore', 2, 2, 'ipc'] });
   const exited = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(error.message));
     child.once('exit', (code, signal) => resolve(`status ${code ?? signal}`));

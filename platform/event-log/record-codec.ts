@@ -38,7 +38,7 @@ export const EVENT_BYTES_MIN = 16 + 8 + 2 + 1 + 6;
 const EVENT_BYTES_FIXED_MAX = 16 + 8 + 2 * 10 + 1 + 6 * 5;
 
 /** An upper bound of the bytes one event takes in a record. */
-export const eventBytesMax = (event: UsageEvent): number =>
+const eventBytesMax = (event: UsageEvent): number =>
   EVENT_BYTES_FIXED_MAX +
   3 *
     (event.tenant.length +
@@ -48,13 +48,20 @@ export const eventBytesMax = (event: UsageEvent): number =>
       event.subject.length +
       event.data.length);
 
-export function encodeEventBatch(events: readonly UsageEvent[]): Buffer {
-  let bytesMax = HEADER_BYTES + 10 + 1;
-  for (const event of events) bytesMax += eventBytesMax(event);
-  const writer = new AvroWriter(Buffer.allocUnsafe(bytesMax), 0);
-  writer.fixed(batchHeader);
-  if (events.length > 0) writer.long(events.length);
-  for (const event of events) {
+const LONG_BYTES_MAX = 10;
+/** How many events there are is known last, and stands before them. */
+const EVENTS_START = HEADER_BYTES + LONG_BYTES_MAX;
+const CAPACITY_MIN = 4_096;
+
+/** The record of a batch that grows event by event: of an event nothing but its bytes is kept. */
+export class EventBatchWriter {
+  /** Events in it. */
+  count = 0;
+  private writer = new AvroWriter(Buffer.allocUnsafeSlow(CAPACITY_MIN), EVENTS_START);
+
+  add(event: UsageEvent): void {
+    this.reserve(eventBytesMax(event) + LONG_BYTES_MAX);
+    const { writer } = this;
     writer.fixed(event.dedupKey);
     writer.bytes.writeBigUInt64BE(event.payloadHash, writer.position);
     writer.position += 8;
@@ -67,9 +74,35 @@ export function encodeEventBatch(events: readonly UsageEvent[]): Buffer {
     writer.string(event.type);
     writer.string(event.subject);
     writer.string(event.data);
+    this.count++;
   }
-  writer.long(0);
-  return writer.bytes.subarray(0, writer.position);
+
+  private reserve(bytes: number): void {
+    const { writer } = this;
+    const needed = writer.position + bytes;
+    if (needed <= writer.bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * writer.bytes.length));
+    writer.bytes.copy(larger, 0, 0, writer.position);
+    this.writer = new AvroWriter(larger, writer.position);
+  }
+
+  /** The finished record; nothing may be added any more. */
+  record(): Buffer {
+    const { writer, count } = this;
+    writer.long(0);
+    const head = new AvroWriter(Buffer.allocUnsafe(EVENTS_START), 0);
+    head.fixed(batchHeader);
+    if (count > 0) head.long(count);
+    const start = EVENTS_START - head.position;
+    head.bytes.copy(writer.bytes, start, 0, head.position);
+    return writer.bytes.subarray(start, writer.position);
+  }
+}
+
+export function encodeEventBatch(events: readonly UsageEvent[]): Buffer {
+  const writer = new EventBatchWriter();
+  for (const event of events) writer.add(event);
+  return writer.record();
 }
 
 function encodeSmall(header: Buffer, value: number): Buffer {

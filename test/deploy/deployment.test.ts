@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse, parseAllDocuments } from 'yaml';
+import { STAGE_NODE_FLAGS } from '../../cli/stage-node-flags.ts';
 import { parseSettings } from '../../platform/config.ts';
 import { projectFile } from '../../platform/project-root.ts';
 import { variables } from '../../platform/setting-variables.ts';
@@ -89,6 +90,11 @@ describe('image', () => {
     expect(copied).toContain('schemas');
     for (const source of copied)
       expect({ source, there: existsSync(projectFile(source)) }).toEqual({ source, there: true });
+  });
+
+  it('starts node with the flags that stages have everywhere', () => {
+    const entrypoint = /^ENTRYPOINT (.+)$/m.exec(read('deploy/docker/Dockerfile'))![1]!;
+    expect(JSON.parse(entrypoint)).toEqual(expect.arrayContaining([...STAGE_NODE_FLAGS]));
   });
 
   it('has every file that the code reads beside its own', () => {

@@ -44,7 +44,7 @@ export const crashPoints: readonly CrashPoint[] = [
   { name: 'gateway: started, not yet serving', stage: 'ingest', file: 'ingest/main.js', find: 'await registerEventsRoute(parts.app, {', place: 'before', provoke: 'restart' },
   { name: 'gateway: body read, nothing appended', stage: 'ingest', file: routes, find: 'const body = decodeBody(form, headers, bytes);', place: 'after', pass: 5 },
   { name: 'gateway: events admitted, before the append', stage: 'ingest', file: routes, find: 'if (accepted.length > 0)\n            await appendAll(parts.batcher, accepted);', place: 'before', pass: 3 },
-  { name: 'gateway: between the partitions of a request', stage: 'ingest', file: batcher, find: 'await log.append(partition, [encode(batch.events)]);', place: 'before', pass: 7 },
+  { name: 'gateway: between the partitions of a request', stage: 'ingest', file: batcher, find: 'await log.append(partition, [batch.record.record()]);', place: 'before', pass: 7 },
   { name: 'gateway: one partition durable, others under way', stage: 'ingest', file: batcher, find: 'this.health.succeeded(append);', place: 'before', pass: 5 },
   { name: 'gateway: everything durable, before the answer', stage: 'ingest', file: routes, find: "parts.metrics.events('accepted', accepted.length);", place: 'before', pass: 4 },
 

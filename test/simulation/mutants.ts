@@ -32,8 +32,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'ack-before-append',
     file: BATCHER,
-    find: 'await log.append(partition, [encode(batch.events)]);',
-    replace: 'void log.append(partition, [encode(batch.events)]).catch(() => {});',
+    find: 'await log.append(partition, [batch.record.record()]);',
+    replace: 'void log.append(partition, [batch.record.record()]).catch(() => {});',
     description: 'A request is acknowledged before the log has its events',
   },
   {

@@ -10,7 +10,7 @@ import { plainCounter } from '../../aggregator/plain-counter.ts';
 import { ChunkUnrepairable, type Seal } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
-import { Batcher } from '../../ingest/batcher.ts';
+import { Batcher, type BatchRecord } from '../../ingest/batcher.ts';
 import { admit } from '../../ingest/core/admission.ts';
 import { FastAdmission } from '../../ingest/core/fast-admission.ts';
 import { compileMeterChecks, type MeterChecks } from '../../ingest/core/meter-checks.ts';
@@ -19,8 +19,8 @@ import { EventLogError } from '../../platform/event-log/event-log.ts';
 import {
   AvroRegistry,
   decodeRecord,
+  EventBatchWriter,
   encodeCatalogChange,
-  encodeEventBatch,
 } from '../../platform/event-log/record-codec.ts';
 import { retry } from '../../platform/retry.ts';
 import type { Settings } from '../../platform/settings.ts';
@@ -169,6 +169,21 @@ export class World {
     return value;
   }
 
+  private newBatchRecord(): BatchRecord {
+    const writer = new EventBatchWriter();
+    const events: UsageEvent[] = [];
+    return {
+      get count() {
+        return writer.count;
+      },
+      add(event) {
+        writer.add(event);
+        events.push(event);
+      },
+      record: () => this.written(writer.record(), { kind: 'events', events }),
+    };
+  }
+
   fail(error: Error): void {
     this.failure ??= error;
   }
@@ -267,7 +282,7 @@ export class World {
       fast: this.random.fork(process.name).chance(0.5) ? new FastAdmission() : null,
       batcher: new Batcher(this.settings().ingest, {
         log: this.log.clientOf(process),
-        encode: (events) => this.written(encodeEventBatch(events), { kind: 'events', events }),
+        newRecord: () => this.newBatchRecord(),
         clock: process.clock,
         timers: process.timers,
       }),

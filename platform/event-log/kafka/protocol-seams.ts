@@ -5,14 +5,20 @@
 // - The id of a topic (KIP-516), the only thing that tells a topic from one deleted and made again under its name.
 // - No automatic offset reset: kafkajs answers OFFSET_OUT_OF_RANGE by starting elsewhere, which loses events in silence.
 // - The generation of the group at each join, which tells whether a partition may have been another's in between.
+// - Produce requests of one buffer; when, where to and how often they are sent is left to kafkajs.
 import type { Broker, Cluster, Consumer, Kafka, PartitionAssigner } from 'kafkajs';
+import KafkajsBroker from 'kafkajs/src/broker/index.js';
+import kafkajsRequests from 'kafkajs/src/protocol/requests/index.js';
 import { EventLogError } from '../event-log.ts';
+import { encodeProduceRequest } from './produce-request.ts';
 
+const PRODUCE_KEY = 0;
 const METADATA_KEY = 3;
 /** The first version that answers with topic ids; brokers since Kafka 2.8 know it. */
 const METADATA_VERSION = 10;
 const UNKNOWN_TOPIC_OR_PARTITION = 3;
 const EARLIEST = -2;
+const OTHER_VERSION = 'this version of kafkajs is not the one this adapter is made for (2.2.4)';
 const NO_ID = '0'.repeat(32);
 
 interface ProtocolRequest<Answer> {
@@ -25,10 +31,42 @@ interface ProtocolRequest<Answer> {
   readonly response: { decode(payload: Buffer): Promise<Answer>; parse(answer: Answer): Promise<Answer> };
 }
 
+type ProduceOptions = Parameters<Broker['produce']>[0];
+
 interface BrokerInsides extends Broker {
+  readonly lookupRequest: (apiKey: number, definition: unknown) => (options: unknown) => ProtocolRequest<unknown>;
   readonly versions: Readonly<Record<number, { maxVersion: number }>> | null;
   readonly connectionPool: { send<Answer>(request: ProtocolRequest<Answer>): Promise<Answer> };
   joinGroup?: (request: unknown) => Promise<{ generationId: number; memberId: string }>;
+}
+
+/** Of all producers of this process. Each of their requests must be for one partition, compressed by LZ4. */
+export function encodeProducesAtOnce(): void {
+  const { prototype } = KafkajsBroker;
+  if (typeof prototype.produce !== 'function') throw new Error(OTHER_VERSION);
+  prototype.produce = produceAtOnce;
+}
+
+async function produceAtOnce(this: BrokerInsides, options: ProduceOptions): Promise<unknown> {
+  const { request, response } = this.lookupRequest(PRODUCE_KEY, kafkajsRequests.requests.Produce)(options);
+  const [{ topic, partitions } = { topic: '', partitions: [] }] = options.topicData;
+  const [{ partition, messages } = { partition: -1, messages: [] }] = partitions;
+  if (options.topicData.length !== 1 || partitions.length !== 1)
+    throw new Error('a produce request is for one partition');
+  const body = encodeProduceRequest({
+    ...{ topic, partition, values: messages.map(({ value }) => value as Buffer) },
+    ...{ acks: options.acks!, timeoutMs: options.timeout!, now: Date.now() },
+  });
+  try {
+    return await this.connectionPool.send({
+      request: { ...request, encode: async () => ({ buf: body, buffer: body }) },
+      response,
+    });
+  } catch (error) {
+    // As kafkajs does after each of its requests.
+    if (error instanceof Error && error.name === 'KafkaJSConnectionClosedError') await this.disconnect();
+    throw error;
+  }
 }
 
 /** `assigner`, and `use` called with the cluster of the consumer that gets it. */
@@ -59,8 +97,7 @@ export function observeGenerations(cluster: Cluster, joined: (generation: number
   cluster.findGroupCoordinator = async (group) => {
     const broker: BrokerInsides = (await findGroupCoordinator(group)) as BrokerInsides;
     const joinGroup = broker.joinGroup?.bind(broker);
-    if (joinGroup === undefined)
-      throw new Error('this version of kafkajs is not the one this adapter is made for (2.2.4)');
+    if (joinGroup === undefined) throw new Error(OTHER_VERSION);
     if (!observed.has(broker)) {
       observed.add(broker);
       broker.joinGroup = async (request) => {
@@ -112,7 +149,7 @@ export class TopicIdReader {
   /** 32 hex digits. Null when the broker asked knows no such topic. */
   async read(): Promise<string | null> {
     const cluster = this.#cluster;
-    if (cluster === null) throw new Error('this version of kafkajs is not the one this adapter is made for (2.2.4)');
+    if (cluster === null) throw new Error(OTHER_VERSION);
     try {
       await cluster.refreshMetadataIfNecessary();
       const nodes = cluster.getNodeIds();
