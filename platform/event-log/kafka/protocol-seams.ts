@@ -1,5 +1,5 @@
 // What the adapter needs of the Kafka protocol that kafkajs 2.2.4 does not offer, reached through the cluster object that
-// kafkajs hands to every partition assigner. Everything here depends on the insides of that version; event-log.contract.ts
+// kafkajs hands to every partition assigner, or through its class of brokers. Everything here depends on the insides of that version; event-log.contract.ts
 // fails when they change.
 //
 // - The id of a topic (KIP-516), the only thing that tells a topic from one deleted and made again under its name.
