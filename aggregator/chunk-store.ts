@@ -65,6 +65,8 @@ export interface IndexedEvent {
 const INDEX_PAGE_EVENTS = 250_000;
 /** A row of the index: key 4 words | payload hash 2 | liveUntil 2 | offset 2 | epoch 2, each low word first. */
 const INDEX_ROW_BYTES = 48;
+/** So many rows are announced at once. */
+const AHEAD_BYTES = 256 * INDEX_ROW_BYTES;
 const WORD = 2 ** 32;
 const FOLD_EVENTS = 1 << 20;
 
@@ -209,13 +211,15 @@ export class ChunkStore {
   }
 
   /**
-   * Every accepted event of the sealed chunks, in log order; `each` is given the same object every time. Throws a
-   * ChunkMismatch unless what was read equals the seals, chunk by chunk: an index with a key missing would count a duplicate.
+   * Every accepted event of the sealed chunks, in log order; `each` is given the same object every time, and `ahead` the second
+   * word of keys that come soon. Throws a ChunkMismatch unless what was read equals the seals, chunk by chunk: an index with a
+   * key missing would count a duplicate.
    */
   async readIndex(
     partition: number,
     seals: readonly SealedChunk[],
     each: (event: IndexedEvent) => void,
+    ahead: (key1: number) => void,
   ): Promise<void> {
     const pages = pagesOf(seals, this.indexPageEvents);
     // The next page is on its way while one is looked at.
@@ -225,7 +229,7 @@ export class ChunkStore {
       next = i + 1 < pages.length ? this.readIndexPage(partition, pages[i + 1]!) : null;
       // Whoever is thrown for a damaged page does not ask for the next one.
       next?.catch(() => {});
-      eachIndexed(partition, page, rows, each);
+      eachIndexed(partition, page, rows, each, ahead);
     }
   }
 
@@ -246,6 +250,7 @@ function eachIndexed(
   seals: readonly SealedChunk[],
   rows: Buffer,
   each: (event: IndexedEvent) => void,
+  ahead: (key1: number) => void,
 ): void {
   const event: IndexedEvent = { key0: 0, key1: 0, key2: 0, key3: 0, hashLow: 0, hashHigh: 0, liveUntil: 0 };
   let at = 0;
@@ -277,6 +282,10 @@ function eachIndexed(
   let endOffset = seals[0]!.endOffset;
   let epoch = Number(seals[0]!.epoch);
   for (let row = 0; row < rows.length; row += INDEX_ROW_BYTES) {
+    if (row % AHEAD_BYTES === 0) {
+      const end = Math.min(rows.length, row + AHEAD_BYTES);
+      for (let later = row; later < end; later += INDEX_ROW_BYTES) ahead(view.getInt32(later + 4, true));
+    }
     const offset = view.getUint32(row + 32, true) + view.getUint32(row + 36, true) * WORD;
     while (offset >= endOffset) {
       closeSeal();

@@ -27,7 +27,7 @@ import type { Timers } from '../platform/timers.ts';
 import type { AggregatorMetrics } from './aggregator-metrics.ts';
 import type { CatalogReader } from './catalog-reader.ts';
 import { type ChunkCoordinates, manifestRow, noRows, plusRows, type RowSet } from './chunk-rows.ts';
-import { ChunkMismatch, type ChunkStore, type FlushBodies } from './chunk-store.ts';
+import { ChunkMismatch, type ChunkStore, type FlushBodies, type IndexedEvent } from './chunk-store.ts';
 import { DedupIndex } from './core/dedup-index.ts';
 import { EVENT_TIME_AHEAD_MAX_MS, type GenerationRules, totalOutcomes } from './core/partition-state.ts';
 import type { Counter, NewCounter } from './counter.ts';
@@ -211,10 +211,12 @@ export class PartitionLoop {
     if (watermark === null) return new DedupIndex();
     const index = new DedupIndex(sealed.reduce((sum, { events }) => sum + events.count, 0));
     const deadBeforeSeconds = Math.floor((watermark - rules.horizonMs) / 1000);
-    await chunks.readIndex(this.partition, sealed, (event) => {
+    const touch = (key1: number): void => index.touch(key1);
+    const add = (event: IndexedEvent): void => {
       const { key0, key1, key2, key3, hashLow, hashHigh, liveUntil } = event;
       index.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds);
-    });
+    };
+    await chunks.readIndex(this.partition, sealed, add, touch);
     return index;
   }
 

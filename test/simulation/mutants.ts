@@ -187,9 +187,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'index-by-own-clock',
     file: LOOP,
-    find: 'await chunks.readIndex(this.partition, sealed, (event) => {',
+    find: 'const { key0, key1, key2, key3, hashLow, hashHigh, liveUntil } = event;',
     replace:
-      'await chunks.readIndex(this.partition, sealed, (event) => { if (event.liveUntil < this.parts.clock() - rules.horizonMs / 2) return;',
+      'const { key0, key1, key2, key3, hashLow, hashHigh, liveUntil } = event; if (liveUntil < this.parts.clock() - rules.horizonMs / 2) return;',
     description: "A new owner leaves out keys that are old by its machine's clock",
   },
   {
