@@ -4,6 +4,7 @@
 // Source: Apache Kafka protocol guide, "Produce" versions 3 to 8 and "Record Batch".
 import crc32c from 'kafkajs/src/protocol/recordBatch/crc32C/index.js';
 import { compressFrameSync } from 'lz4-napi';
+import { AvroWriter } from '../avro-cursor.ts';
 
 export interface ProduceRequest {
   readonly topic: string;
@@ -19,8 +20,7 @@ const NULL_STRING = -1;
 const MAGIC = 2;
 const LZ4 = 3;
 const NO_PRODUCER = -1n;
-/** Zig-zag of -1: there is no key. */
-const NO_KEY = 1;
+const NO_KEY = -1;
 /** Of a record batch: to behind its length, and to behind its count of records. */
 const LENGTH_END = 12;
 const CRC_START = LENGTH_END + 5;
@@ -32,49 +32,37 @@ let records = Buffer.allocUnsafeSlow(64 * 1024);
 /** A larger one is not kept. */
 const RECORDS_BYTES_KEPT = 1024 * 1024;
 
+/** What a record takes beside its value, at most: six numbers of up to five bytes, and its attributes. */
+const RECORD_OVERHEAD_MAX = 31;
+
+/** Of a number from 0 on, as Avro and Kafka write it: a zig-zag varint. */
 function varintBytes(value: number): number {
   let bytes = 1;
   for (let rest = value * 2; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes++;
   return bytes;
 }
 
-/** Writes a number from 0 on as a zig-zag varint; returns the position behind it. */
-function writeVarint(bytes: Buffer, position: number, value: number): number {
-  let at = position;
-  let rest = value * 2;
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) | 0x80;
-  bytes[at++] = rest;
-  return at;
-}
-
-/** Of a record behind its length: attributes, time delta, offset delta, key, value with its length, number of headers. */
-const recordBytes = (offset: number, value: Buffer): number =>
-  1 + 1 + varintBytes(offset) + 1 + varintBytes(value.length) + value.length + 1;
-
 function compressedRecords(values: readonly Buffer[]): Buffer {
-  let size = 0;
-  for (let i = 0; i < values.length; i++) {
-    const bytes = recordBytes(i, values[i]!);
-    size += varintBytes(bytes) + bytes;
-  }
+  let bytesMax = 0;
+  for (const value of values) bytesMax += RECORD_OVERHEAD_MAX + value.length;
   let target = records;
-  if (size > target.length) {
-    target = Buffer.allocUnsafeSlow(size);
-    if (size <= RECORDS_BYTES_KEPT) records = target;
+  if (bytesMax > target.length) {
+    target = Buffer.allocUnsafeSlow(bytesMax);
+    if (bytesMax <= RECORDS_BYTES_KEPT) records = target;
   }
-  let at = 0;
+  const writer = new AvroWriter(target, 0);
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
-    at = writeVarint(target, at, recordBytes(i, value));
-    target[at++] = 0;
-    target[at++] = 0;
-    at = writeVarint(target, at, i);
-    target[at++] = NO_KEY;
-    at = writeVarint(target, at, value.length);
-    at += value.copy(target, at);
-    target[at++] = 0;
+    writer.long(1 + 1 + varintBytes(i) + 1 + varintBytes(value.length) + value.length + 1);
+    writer.long(0); // attributes
+    writer.long(0); // time delta
+    writer.long(i); // offset delta
+    writer.long(NO_KEY);
+    writer.long(value.length);
+    writer.fixed(value);
+    writer.long(0); // headers
   }
-  return compressFrameSync(target.subarray(0, at));
+  return compressFrameSync(target.subarray(0, writer.position));
 }
 
 /** Of one partition, its records compressed by LZ4 in one batch. */
