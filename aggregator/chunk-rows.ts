@@ -83,7 +83,7 @@ export function rollUpRows(at: ChunkCoordinates, dirty: readonly RollUpRow[]): B
     body.text(row.meter.slug);
     body.text(row.subject);
     body.seconds(row.windowStart);
-    body.texts(row.groupValues);
+    body.jsonTexts(row.groupValues);
     body.number(at.generation);
     body.number(at.partition);
     body.number(at.chunk);

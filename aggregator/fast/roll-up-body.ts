@@ -50,7 +50,7 @@ export function rollUpBody(
       body.columns(slugs[id]![member]!);
       body.slice(names.bytes, names.start(subject), names.end(subject));
       body.seconds(rollUps.minute(cell) * 60_000);
-      body.joinedTexts(names.bytes, names.start(group), names.end(group), GROUP_SEPARATOR, groupSlots.length);
+      body.joinedJsonTexts(names.bytes, names.start(group), names.end(group), GROUP_SEPARATOR, groupSlots.length);
       body.columns(place);
       const value = rollUps.wholeValue(row);
       if (value >= 0) body.whole(value);

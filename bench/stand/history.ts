@@ -46,9 +46,9 @@ export async function insertRollUpHistory(clickhouse: ClickHouse, history: RollU
       SELECT {tenant:String}, if(number % 2 = 0, 'input_tokens', 'output_tokens'),
         concat('cus_', leftPad(toString(subject_number), 5, '0')),
         toDateTime({start:UInt32} + hour * 3600, 'UTC'),
-        [${sqlList(models)}[1 + bitShiftRight(h, 20) % ${models.length}],
+        toJSONString([${sqlList(models)}[1 + bitShiftRight(h, 20) % ${models.length}],
          ${sqlList(operations)}[1 + bitShiftRight(h, 24) % ${operations.length}],
-         ${sqlList(regions)}[1 + subject_number % ${regions.length}]],
+         ${sqlList(regions)}[1 + subject_number % ${regions.length}]]),
         1, {firstPartition:UInt16} + bitShiftRight(h, 28) % {partitions:UInt64}, hour * ${CHUNKS_PER_HOUR} + bitShiftRight(h, 36) % ${CHUNKS_PER_HOUR},
         1, bitShiftLeft(toUInt64(1), 40) + 1024, toDecimal256(1 + bitShiftRight(h, 44) % 100000, 12), 1, 0, 0, 0, 0,
         emptyArrayString(), sipHash64(number)
@@ -86,7 +86,7 @@ export async function insertWindowHistory(clickhouse: ClickHouse, history: Windo
       WITH intDiv(number, {subjects:UInt64}) AS rest, number % {subjects:UInt64} AS subject_number, intDiv(rest, 2) AS hour
       SELECT {tenant:String}, if(rest % 2 = 0, 'input_tokens', 'output_tokens'),
         concat('cus_', leftPad(toString(subject_number), 5, '0')),
-        toDateTime({start:UInt32} + hour * 3600, 'UTC'), ['m-large', 'chat', 'eu'], 1, cityHash64(number) % {partitions:UInt64},
+        toDateTime({start:UInt32} + hour * 3600, 'UTC'), toJSONString(['m-large', 'chat', 'eu']), 1, cityHash64(number) % {partitions:UInt64},
         hour, 1, bitShiftLeft(toUInt64(1), 40) + 1024, toDecimal256(1 + cityHash64(number) % 100000, 12), 1, 0, 0, 0, 0,
         emptyArrayString(), sipHash64(number)
       FROM numbers({from:UInt64}, {count:UInt64})`,

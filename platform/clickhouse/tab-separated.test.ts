@@ -45,7 +45,9 @@ describe('tab-separated body', () => {
   });
 
   it('writes bytes as it writes their text, with the same escapes', () => {
-    const text = fc.string({ unit: fc.constantFrom('a', '\t', '\n', '\r', '\\', "'", 'é', '😀', '\0', ',') });
+    const text = fc.string({
+      unit: fc.constantFrom('a', '\t', '\n', '\r', '\\', "'", '"', 'é', '😀', '\0', '\x1f', '\x7f', ','),
+    });
     fc.assert(
       fc.property(text, (value) => {
         const bytes = Buffer.from(`<${value}>`);
@@ -57,8 +59,8 @@ describe('tab-separated body', () => {
         const bytes = Buffer.concat(
           values.flatMap((value, i) => [Buffer.from(i === 0 ? [] : [0xff]), Buffer.from(value)]),
         );
-        expect(written((body) => body.joinedTexts(bytes, 0, bytes.length, 0xff, values.length))).toBe(
-          written((body) => body.texts(values)),
+        expect(written((body) => body.joinedJsonTexts(bytes, 0, bytes.length, 0xff, values.length))).toBe(
+          written((body) => body.jsonTexts(values)),
         );
       }),
     );

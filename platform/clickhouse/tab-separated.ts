@@ -13,7 +13,8 @@ const CARRIAGE_RETURN = 0x0d;
 const BACKSLASH = 0x5c;
 const DOT = 0x2e;
 const ZERO = 0x30;
-const QUOTE = 0x27;
+const SPACE = 0x20;
+const QUOTE = 0x22;
 const COMMA = 0x2c;
 const BRACKET_OPEN = 0x5b;
 const BRACKET_CLOSE = 0x5d;
@@ -32,6 +33,12 @@ for (const [char, code] of [
   [BACKSLASH, '\\'],
 ] as const)
   escapedByte[char] = code.charCodeAt(0);
+
+/** What a character of ASCII is written as in a JSON text, whose backslashes are escaped once more. */
+const jsonEscapes = Array.from({ length: 128 }, (_, code) =>
+  JSON.stringify(String.fromCharCode(code)).slice(1, -1).replaceAll('\\', '\\\\'),
+);
+const JSON_ESCAPE_BYTES_MAX = Math.max(...jsonEscapes.map(({ length }) => length));
 
 // Times of rows that are written together lie in few minutes, whose text is kept: "2026-11-20 10:00:".
 const MINUTE_MS = 60_000;
@@ -207,25 +214,28 @@ export class TabSeparatedBody {
     this.raw(`${text}]`);
   }
 
-  /** An Array(String) column of `count` UTF-8 texts from `from` to `to`, with a `separator` between each and the next. */
-  joinedTexts(bytes: Uint8Array, from: number, to: number, separator: number, count: number): void {
-    this.reserve((to - from) * 3 + 5);
+  /** A String column that holds a JSON array of texts. */
+  jsonTexts(values: readonly string[]): void {
+    this.text(JSON.stringify(values));
+  }
+
+  /** `jsonTexts` of `count` UTF-8 texts from `from` to `to`, with a `separator`, which is none of their bytes, between each and the next. */
+  joinedJsonTexts(bytes: Uint8Array, from: number, to: number, separator: number, count: number): void {
+    this.reserve((to - from) * JSON_ESCAPE_BYTES_MAX + 5);
     const { buffer } = this;
     let at = this.position;
     buffer[at++] = BRACKET_OPEN;
     if (count > 0) buffer[at++] = QUOTE;
     for (let i = from; i < to; i++) {
       const byte = bytes[i]!;
-      const code = byte === QUOTE ? QUOTE : escapedByte[byte]!;
       if (byte === separator) {
         buffer[at++] = QUOTE;
         buffer[at++] = COMMA;
         buffer[at++] = QUOTE;
-      } else if (code === 0) {
+      } else if (byte >= SPACE && byte !== QUOTE && byte !== BACKSLASH) {
         buffer[at++] = byte;
       } else {
-        buffer[at++] = BACKSLASH;
-        buffer[at++] = code;
+        at += buffer.write(jsonEscapes[byte]!, at, 'latin1');
       }
     }
     if (count > 0) buffer[at++] = QUOTE;

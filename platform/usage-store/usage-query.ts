@@ -47,19 +47,34 @@ export interface UsageRow {
   readonly eventCount: bigint;
 }
 
-/** How the values of several roll-up rows become one. The order of `latest` is the order in which its values follow each other. */
-const MERGES: Readonly<Record<Aggregation, string>> = {
-  sum: 'sum(r.value)',
-  count: 'sum(r.value)',
-  max: 'max(r.value)',
-  min: 'min(r.value)',
-  latest:
-    'argMax(r.value, (r.latest_event_time, r.latest_accepted_at, r.generation, r.partition, r.latest_offset, r.latest_index))',
-  unique: 'toDecimal256(uniqExactArray(r.unique_values), 12)',
+/** The aggregate function that makes one value of several roll-up rows, and what it is given. */
+interface Merge {
+  readonly aggregate: string;
+  readonly of: string;
+}
+
+/** The order of `latest` is the order in which its values follow each other. */
+const MERGES: Readonly<Record<Aggregation, Merge>> = {
+  sum: { aggregate: 'sum', of: 'r.value' },
+  count: { aggregate: 'sum', of: 'r.value' },
+  max: { aggregate: 'max', of: 'r.value' },
+  min: { aggregate: 'min', of: 'r.value' },
+  latest: {
+    aggregate: 'argMax',
+    of: 'r.value, (r.latest_event_time, r.latest_accepted_at, r.generation, r.partition, r.latest_offset, r.latest_index)',
+  },
+  unique: { aggregate: 'uniqExactArray', of: 'r.unique_values' },
 };
 
+/** A merged value as a decimal of scale 12; the number of unique values is a whole one. */
+const asDecimal = (aggregation: Aggregation, merged: string): string =>
+  aggregation === 'unique' ? `toDecimal256(${merged}, 12)` : merged;
+
 /** SQL of the merged value of `usage_rollups AS r`, a decimal of scale 12. */
-export const mergeExpression = (aggregation: Aggregation): string => MERGES[aggregation];
+export function mergeExpression(aggregation: Aggregation): string {
+  const { aggregate, of } = MERGES[aggregation];
+  return asDecimal(aggregation, `${aggregate}(${of})`);
+}
 
 // Rows of one key are all in one partition of the table, so FINAL need not look across them.
 const SETTINGS = 'SETTINGS do_not_merge_across_partitions_select_final = 1';
@@ -76,7 +91,7 @@ export function quantityFromStore(text: string): Quantity {
   return coefficient * 10n ** BigInt(QUANTITY_FRACTION_DIGITS - scale);
 }
 
-/** The rows a selection is about. */
+/** The rows a selection is about, before its filters. */
 function where(selection: UsageSelection): SqlFragment {
   const conditions = [
     'r.tenant = {tenant:String}',
@@ -94,11 +109,6 @@ function where(selection: UsageSelection): SqlFragment {
     conditions.push('r.subject IN {subjects:Array(String)}');
     params.subjects = selection.subjects;
   }
-  for (const [i, { dimension, values }] of (selection.filters ?? []).entries()) {
-    conditions.push(`r.group_values[{filter_position_${i}:UInt32}] IN {filter_values_${i}:Array(String)}`);
-    params[`filter_position_${i}`] = positionOf(selection.meter, dimension);
-    params[`filter_values_${i}`] = values;
-  }
   if (selection.sealed !== undefined) {
     const sealed = sealedRowsCondition(selection.sealed);
     conditions.push(sealed.sql);
@@ -107,7 +117,16 @@ function where(selection: UsageSelection): SqlFragment {
   return { sql: conditions.join(' AND '), params };
 }
 
-/** ClickHouse counts array elements from 1. */
+/** Conditions on the text of a row's group values, of which `text` is SQL; none: an empty array. */
+function filterConditions(selection: UsageSelection, text: string, params: Record<string, unknown>): string[] {
+  return (selection.filters ?? []).map(({ dimension, values }, i) => {
+    params[`filter_position_${i}`] = positionOf(selection.meter, dimension);
+    params[`filter_values_${i}`] = values;
+    return `JSONExtractString(${text}, {filter_position_${i}:UInt32}) IN {filter_values_${i}:Array(String)}`;
+  });
+}
+
+/** ClickHouse counts the elements of a JSON array from 1. */
 function positionOf(meter: Meter, dimension: number): number {
   if (meter.dimensions[dimension] === undefined) {
     throw new RangeError(`meter ${meter.slug} has no dimension ${dimension}`);
@@ -129,20 +148,28 @@ function bucketExpression(buckets: UsageSelection['buckets']): SqlFragment {
   };
 }
 
-/** The SELECT of a selection: columns bucket_start (seconds), subject, groups, quantity and event_count (text). */
+/**
+ * The SELECT of a selection: columns bucket_start (seconds), subject_key, groups, quantity and events (text). Rows are first
+ * merged by the text of all their group values, a number for ClickHouse, and that text is read where there are few left.
+ */
 export function usageQuery(selection: UsageSelection): SqlFragment {
+  const { meter, groupBy = [] } = selection;
   const rows = where(selection);
   const bucket = bucketExpression(selection.buckets);
   const params: Record<string, unknown> = { ...rows.params, ...bucket.params };
-  const groups = (selection.groupBy ?? []).map((dimension, i) => {
-    params[`group_position_${i}`] = positionOf(selection.meter, dimension);
-    return `r.group_values[{group_position_${i}:UInt32}]`;
+  // any(): a condition on the key itself would be asked of every row and not of every group.
+  const filters = filterConditions(selection, 'any(r.group_values)', params);
+  const groups = groupBy.map((dimension, i) => {
+    params[`group_position_${i}`] = positionOf(meter, dimension);
+    return `JSONExtractString(group_text, {group_position_${i}:UInt32})`;
   });
-  const columns = [
-    `${bucket.sql} AS bucket_start`,
-    `${selection.bySubject === true ? 'r.subject' : "''"} AS subject_key`,
-    `${groups.length > 0 ? `[${groups.join(', ')}]` : 'emptyArrayString()'} AS groups`,
-  ];
+  const { aggregate, of } = MERGES[meter.aggregation];
+  const merged =
+    `SELECT ${bucket.sql} AS bucket_start, ${selection.bySubject === true ? 'r.subject' : "''"} AS subject_key, ` +
+    `${groups.length + filters.length > 0 ? 'r.group_values' : "''"} AS group_text, ` +
+    `${aggregate}State(${of}) AS state, sum(r.event_count) AS event_count ` +
+    `FROM usage_rollups AS r FINAL WHERE ${rows.sql} GROUP BY bucket_start, subject_key, group_text` +
+    (filters.length > 0 ? ` HAVING ${filters.join(' AND ')}` : '');
   let limit = '';
   if (selection.rowsMax !== undefined) {
     limit = ' LIMIT {rows_max:UInt64}';
@@ -151,9 +178,9 @@ export function usageQuery(selection: UsageSelection): SqlFragment {
   let settings = SETTINGS;
   if (selection.secondsMax !== undefined) settings += `, max_execution_time = ${Math.ceil(selection.secondsMax)}`;
   const sql =
-    `SELECT ${columns.join(', ')}, toString(${mergeExpression(selection.meter.aggregation)}) AS quantity, ` +
-    'toString(sum(r.event_count)) AS events ' +
-    `FROM usage_rollups AS r FINAL WHERE ${rows.sql} ` +
+    `SELECT bucket_start, subject_key, ${groups.length > 0 ? `[${groups.join(', ')}]` : 'emptyArrayString()'} AS groups, ` +
+    `toString(${asDecimal(meter.aggregation, `${aggregate}Merge(state)`)}) AS quantity, ` +
+    `toString(sum(event_count)) AS events FROM (${merged}) ` +
     `GROUP BY bucket_start, subject_key, groups ORDER BY bucket_start, subject_key, groups${limit} ${settings}`;
   return { sql, params };
 }
@@ -190,13 +217,15 @@ export interface FirstSeenRow {
 /** Of a `unique` meter: how many values each window of the selection adds for a subject. Buckets and groups are not regarded. */
 export async function readFirstSeen(clickhouse: ClickHouse, selection: UsageSelection): Promise<FirstSeenRow[]> {
   const rows = where(selection);
+  const params: Record<string, unknown> = { ...rows.params };
+  const conditions = [rows.sql, ...filterConditions(selection, 'r.group_values', params)];
   const sql =
     'SELECT subject_key, first_window, toString(count()) AS values FROM (' +
     'SELECT r.subject AS subject_key, min(toUnixTimestamp(r.window_start)) AS first_window ' +
-    `FROM usage_rollups AS r FINAL ARRAY JOIN r.unique_values AS unique_value WHERE ${rows.sql} ` +
+    `FROM usage_rollups AS r FINAL ARRAY JOIN r.unique_values AS unique_value WHERE ${conditions.join(' AND ')} ` +
     'GROUP BY subject_key, unique_value) ' +
     `GROUP BY subject_key, first_window ORDER BY subject_key, first_window ${SETTINGS}`;
-  const found = await clickhouse.query<{ subject_key: string; first_window: number; values: string }>(sql, rows.params);
+  const found = await clickhouse.query<{ subject_key: string; first_window: number; values: string }>(sql, params);
   return found.map((row) => ({
     subject: row.subject_key,
     windowStart: Number(row.first_window) * 1_000,

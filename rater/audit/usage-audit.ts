@@ -10,6 +10,9 @@ import type { AuditLog } from './discrepancy.ts';
 import { MeterTally } from './meter-tally.ts';
 import type { RecountedReading } from './recount.ts';
 
+/** The group values of a row. */
+const textsOf = (groups: string): string[] => JSON.parse(groups) as string[];
+
 const print = (quantity: bigint, events: number | string): string => `${formatQuantity(quantity)} of ${events} events`;
 
 /** Recounted usage by tenant, meter, subject, window and group values. Holds all of it: give it a slice at a time. */
@@ -38,9 +41,9 @@ export class UsageAudit {
         { ...condition.params, meter: meter.slug },
       );
       for await (const batch of rows) {
-        for (const row of batch as [string, string, number, string[], string, string][]) {
+        for (const row of batch as [string, string, number, string, string, string][]) {
           const [tenant, subject, start, groups, value, events] = row;
-          const key = keyText(tenant, meter.slug, subject, Number(start) * 1_000, ...groups);
+          const key = keyText(tenant, meter.slug, subject, Number(start) * 1_000, ...textsOf(groups));
           this.compareOne(key, print(quantityFromStore(value), events), log);
         }
       }
@@ -59,9 +62,9 @@ export class UsageAudit {
       { generation: chunk.generation, partition: chunk.partition, chunk: chunk.chunk, epoch: chunk.epoch },
     );
     for await (const batch of rows) {
-      for (const row of batch as [string, string, string, number, string[], string, string][]) {
+      for (const row of batch as [string, string, string, number, string, string, string][]) {
         const [tenant, meter, subject, start, groups, value, events] = row;
-        const key = keyText(tenant, meter, subject, Number(start) * 1_000, ...groups);
+        const key = keyText(tenant, meter, subject, Number(start) * 1_000, ...textsOf(groups));
         this.compareOne(key, print(quantityFromStore(value), events), log);
       }
     }

@@ -1,6 +1,6 @@
 -- Every row is named by its place in the log (its ORDER BY key) and written again under the same name by a retry or a
--- replay; the highest version is the one that counts, so every reader uses FINAL. The months of PARTITION BY are the same
--- whenever a row is written. Durable before an insert is answered: fsync after insert and merge.
+-- replay; the highest version is the one that counts, so every reader uses FINAL. The months and weeks of PARTITION BY are
+-- the same whenever a row is written. Durable before an insert is answered: fsync after insert and merge.
 
 CREATE TABLE IF NOT EXISTS usage_events (
     generation    UInt16,
@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS usage_rollups (
     meter               LowCardinality(String),
     subject             String,
     window_start        DateTime('UTC'),
-    group_values        Array(String) COMMENT 'in the order of the meter''s dimensions, which are sorted by name',
+    group_values        LowCardinality(String) COMMENT 'JSON array of texts, in the order of the meter''s dimensions, which are sorted by name',
     generation          UInt16,
     partition           UInt16,
     chunk               UInt32,
@@ -50,9 +50,12 @@ CREATE TABLE IF NOT EXISTS usage_rollups (
     INDEX partition_index partition TYPE set(64) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
-PARTITION BY toYYYYMM(window_start)
+-- Weeks: a read need not look for versions in a week that is one part, and no insert has rows of many. A week becomes one
+-- part when nothing was written to it for six hours.
+PARTITION BY toMonday(window_start)
 ORDER BY (tenant, meter, subject, window_start, group_values, generation, partition, chunk)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1,
+    min_age_to_force_merge_seconds = 21600, min_age_to_force_merge_on_partition_only = 1;
 
 CREATE TABLE IF NOT EXISTS event_rejects (
     generation    UInt16,

@@ -166,7 +166,7 @@ describe('the auditor', () => {
   it('finds an edited value and an edited payload, which no checksum shows, when the chunk is its sample', async () => {
     const { clickhouse } = installation.stores;
     await clickhouse.command(
-      "ALTER TABLE usage_rollups UPDATE value = value + 1 WHERE meter = 'tokens' AND group_values = ['b'] SETTINGS mutations_sync = 2",
+      "ALTER TABLE usage_rollups UPDATE value = value + 1 WHERE meter = 'tokens' AND group_values = '[\"b\"]' SETTINGS mutations_sync = 2",
     );
     await until(
       async () => {

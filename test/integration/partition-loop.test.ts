@@ -171,7 +171,7 @@ describe('partition loop', () => {
     log.push(batch(1, usageEvent('a')), tick(9));
     await drain(newLoop());
     const rows = await clickhouse.query('SELECT subject, group_values FROM usage_rollups FINAL');
-    expect(rows).toEqual([{ subject: 'cus\n1', group_values: ["a'b\t\\c"] }]);
+    expect(rows).toEqual([{ subject: 'cus\n1', group_values: JSON.stringify(["a'b\t\\c"]) }]);
     const [event] = await clickhouse.query<{ key: string; data: string }>(
       'SELECT hex(dedup_key) AS key, data FROM usage_events FINAL',
     );

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';
-import type { Meter } from '../../domain/catalog.ts';
+import type { Aggregation, Meter } from '../../domain/catalog.ts';
 import { formatQuantity } from '../../domain/quantity.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
@@ -13,7 +13,7 @@ import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage
 import { readUsage, type UsageSelection } from '../../platform/usage-store/usage-query.ts';
 import { startTestClickHouse, type TestClickHouse } from '../support/clickhouse.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
-import { SealedUsage } from '../support/sealed-usage.ts';
+import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
 
 const HOUR_MS = 3_600_000;
 const at = (text: string): number => Date.parse(`2026-${text}Z`);
@@ -118,6 +118,80 @@ describe('readUsage', () => {
     await usage.seal({ watermark: at('11-10T13:00'), rows: [row(at('11-10T10:00'), '10')] });
     expect(await read({ sealed })).toEqual(['11-10T10:00 1']);
     expect(await read({ sealed: await readSeals(pool) })).toEqual(['11-10T10:00 11']);
+  });
+});
+
+describe('group values of any text', () => {
+  const models = [
+    'large',
+    '',
+    "it's",
+    '"',
+    'back\\slash',
+    'tab\tline\n',
+    '\u0000\u001f\u007f',
+    'é😀',
+    '["large","eu"]',
+    ']',
+  ];
+  const regions = ['eu', '","', ''];
+  const rows = models.flatMap((model, m) =>
+    regions.flatMap((region, r) =>
+      [0, 1].map((hour) => {
+        const n = 100 * m + 10 * r + hour;
+        return {
+          ...row(at(`11-10T1${hour}:00`), String(n), model, region),
+          latestEventTime: at('11-10T10:00') + ((n * 7) % 1_000),
+          uniqueValues: [`${m}`, `${m + r}`, `${hour}`],
+        };
+      }),
+    ),
+  );
+  const latest = (found: readonly UsageRow[]): string =>
+    found.reduce((a, b) => (b.latestEventTime! > a.latestEventTime! ? b : a)).value;
+  const sum = (found: readonly UsageRow[]): string =>
+    String(found.reduce((total, { value }) => total + Number(value), 0));
+  const merged: Readonly<Record<Aggregation, (found: readonly UsageRow[]) => string>> = {
+    sum,
+    count: sum,
+    latest,
+    max: (found) => String(Math.max(...found.map(({ value }) => Number(value)))),
+    min: (found) => String(Math.min(...found.map(({ value }) => Number(value)))),
+    unique: (found) => String(new Set(found.flatMap(({ uniqueValues }) => uniqueValues!)).size),
+  };
+
+  it.each(Object.keys(merged) as Aggregation[])('are grouped and filtered as by hand: %s', async (aggregation) => {
+    const half = rows.length / 2;
+    await usage.seal({ watermark: 1, rows: rows.slice(0, half) });
+    await usage.seal({ watermark: 2, rows: rows.slice(half) });
+    const start = at('11-10T00:00');
+    for (const groupBy of [[], [0], [1], [1, 0]]) {
+      for (const filters of [
+        [],
+        [{ dimension: 0, values: models.slice(3) }],
+        [
+          { dimension: 0, values: ['["large","eu"]', '\u0000\u001f\u007f', '"'] },
+          { dimension: 1, values: ['","', ''] },
+        ],
+      ]) {
+        const groups = new Map<string, UsageRow[]>();
+        for (const each of rows) {
+          if (!filters.every(({ dimension, values }) => values.includes(each.groupValues[dimension]!))) continue;
+          const key = JSON.stringify(groupBy.map((dimension) => each.groupValues[dimension]));
+          groups.set(key, [...(groups.get(key) ?? []), each]);
+        }
+        const found = await readUsage(clickhouse, {
+          ...{ tenant: 'acme', meter: { ...tokens, aggregation }, from: start, to: start + 24 * HOUR_MS },
+          ...{ groupBy, filters, buckets: [{ start, stepMs: 24 * HOUR_MS }] },
+        });
+        expect(new Map(found.map((each) => [JSON.stringify(each.groups), formatQuantity(each.quantity)]))).toEqual(
+          new Map([...groups].map(([key, members]) => [key, merged[aggregation](members)])),
+        );
+        expect(found.reduce((events, { eventCount }) => events + Number(eventCount), 0)).toBe(
+          [...groups.values()].flat().length,
+        );
+      }
+    }
   });
 });
 

@@ -147,7 +147,7 @@ const withoutNames = (line: string): string =>
 
 const anEvent = "(SELECT (partition, offset, index) FROM usage_events FINAL WHERE type = 'call' ORDER BY ALL LIMIT 1)";
 const aRollup =
-  "(SELECT (tenant, subject, window_start, group_values, partition, chunk) FROM usage_rollups FINAL WHERE meter = 'sum' AND group_values = ['large'] ORDER BY ALL LIMIT 1)";
+  "(SELECT (tenant, subject, window_start, group_values, partition, chunk) FROM usage_rollups FINAL WHERE meter = 'sum' AND group_values = '[\"large\"]' ORDER BY ALL LIMIT 1)";
 const ofRollup = `meter = 'sum' AND (tenant, subject, window_start, group_values, partition, chunk) = ${aRollup}`;
 const ofEvent = `(partition, offset, index) = ${anEvent}`;
 const deleteFrom = (table: string, condition: string): string =>
@@ -170,7 +170,7 @@ const plants: readonly Plant[] = [
   },
   {
     title: 'a deleted roll-up part',
-    clickhouse: 'ALTER TABLE usage_rollups DROP PARTITION {month}',
+    clickhouse: 'ALTER TABLE usage_rollups DROP PARTITION {week}',
     says: [/^I2 .*rows of usage_rollups: \d+ \/ 0/, /^I2 usage .* \/ nothing/],
     silent: /^I[1345]/,
   },
@@ -324,8 +324,8 @@ describe('verify after a plant by hand', () => {
     const { pool, clickhouse } = installation.stores;
     if (plant.postgres !== undefined) await withoutTriggers(pool, [plant.postgres]);
     if (plant.clickhouse !== undefined) {
-      const month = new Date(FIRST_DAY).toISOString().slice(0, 7).replace('-', '');
-      await clickhouse.command(plant.clickhouse.replace('{month}', month));
+      const monday = new Date(FIRST_DAY - ((new Date(FIRST_DAY).getUTCDay() + 6) % 7) * DAY);
+      await clickhouse.command(plant.clickhouse.replace('{week}', `'${monday.toISOString().slice(0, 10)}'`));
     }
     const lines = (await found()).map(withoutNames);
     for (const pattern of plant.says) expect(lines).toContainEqual(expect.stringMatching(pattern));

@@ -4,7 +4,6 @@ import { type ClickHouse, ClickHouseError } from '../../platform/clickhouse/clic
 import {
   type EventRow,
   eventRow,
-  monthOfRow,
   type Positions,
   placeKey,
   positionsOf,
@@ -14,6 +13,7 @@ import {
   rejectRow,
   rollUpKey,
   rollUpRow,
+  spanOfRow,
 } from './inserted-rows.ts';
 import { Network } from './network.ts';
 import { DAY } from './plan.ts';
@@ -277,8 +277,8 @@ export class ClickHouseModel {
     const parts = new Map<string, Part | null>();
     const isPartial = this.partial > 0;
     if (isPartial) this.partial--;
-    const partOf = (month: string): Part | null => {
-      const known = parts.get(month);
+    const partOf = (span: string): Part | null => {
+      const known = parts.get(span);
       if (known !== undefined) return known;
       const isStored = !isPartial || this.random.chance(0.5);
       const part = isStored
@@ -290,7 +290,7 @@ export class ClickHouseModel {
             hidesOlderRows: table === 'usage_rollups',
           }
         : null;
-      parts.set(month, part);
+      parts.set(span, part);
       if (part !== null) this.parts.push(part);
       return part;
     };
@@ -317,9 +317,9 @@ export class ClickHouseModel {
     table: string,
     cells: readonly string[],
     at: Positions,
-    partOf: (month: string) => Part | null,
+    partOf: (span: string) => Part | null,
   ): void {
-    const part = partOf(monthOfRow(table, cells, at));
+    const part = partOf(spanOfRow(table, cells, at));
     if (part === null) return;
     switch (table) {
       case 'usage_events': {

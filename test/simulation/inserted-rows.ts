@@ -69,18 +69,9 @@ const textsOf = (column: string): string[] => {
 };
 const millisOf = (column: string): number => Date.parse(`${column.replace(' ', 'T')}Z`);
 
-const months = new Map<number, string>();
-
-/** The month of a time, as text. */
-function monthOf(time: number): string {
-  const day = Math.floor(time / DAY);
-  let month = months.get(day);
-  if (month === undefined) {
-    month = new Date(time).toISOString().slice(0, 7);
-    months.set(day, month);
-  }
-  return month;
-}
+/** The first Monday of UTC, and the week of a time, counted from there. */
+const MONDAY = Date.UTC(1970, 0, 5);
+const weekOf = (time: number): string => String(Math.floor((time - MONDAY) / (7 * DAY)));
 
 /** Where each column of an insert is in its rows. */
 export type Positions = Readonly<Record<string, number>>;
@@ -137,7 +128,7 @@ export function rollUpRow(cells: Cells, at: Positions): RollUpRow {
     meter: textOf(cells[at.meter!]!),
     subject: textOf(cells[at.subject!]!),
     windowStart: Number(cells[at.window_start!]) * 1000,
-    groupValues: textsOf(cells[at.group_values!]!),
+    groupValues: JSON.parse(textOf(cells[at.group_values!]!)) as string[],
     value: unitsOf(cells[at.value!]!),
     eventCount: Number(cells[at.event_count!]),
     latest: [
@@ -163,13 +154,13 @@ export function rejectRow(cells: Cells, at: Positions): RejectRow {
   };
 }
 
-/** The month by which a table is partitioned: an insert makes a part for each. */
-export function monthOfRow(table: string, cells: Cells, at: Positions): string {
+/** The month or week by which a table is partitioned: an insert makes a part for each. */
+export function spanOfRow(table: string, cells: Cells, at: Positions): string {
   switch (table) {
     case 'usage_events':
       return cells[at.accepted_at!]!.slice(0, 7);
     case 'usage_rollups':
-      return monthOf(Number(cells[at.window_start!]) * 1000);
+      return weekOf(Number(cells[at.window_start!]) * 1000);
     case 'event_rejects':
       return cells[at.rejected_at!]!.slice(0, 7);
     default:

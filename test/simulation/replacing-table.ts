@@ -1,5 +1,5 @@
-// A table with the semantics of ReplacingMergeTree, partitioned by month. A read with FINAL sees, of rows with one key, the one of
-// the highest version (of equal ones the last inserted); a read without sees all of them.
+// A table with the semantics of ReplacingMergeTree, partitioned by month or week. A read with FINAL sees, of rows with one key, the one
+// of the highest version (of equal ones the last inserted); a read without sees all of them.
 
 export interface Stored<R> {
   readonly row: R;
@@ -7,7 +7,7 @@ export interface Stored<R> {
   readonly part: Part;
 }
 
-/** What one insert wrote into one month of one table. */
+/** What one insert wrote into one month (or week) of one table. */
 export interface Part {
   readonly table: string;
   readonly insertedAt: number;

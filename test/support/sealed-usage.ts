@@ -105,7 +105,7 @@ export class SealedUsage {
       body.text(row.meter);
       body.text(row.subject);
       body.seconds(row.windowStart);
-      body.texts(row.groupValues ?? []);
+      body.jsonTexts(row.groupValues ?? []);
       for (const number of [1, partition, chunk, epoch, epoch * 2 ** 40 + 1]) body.number(number);
       body.number(row.value);
       body.number(1);

@@ -28,7 +28,7 @@ export async function insertRollUps(clickhouse: ClickHouse, rows: readonly RollU
     body.text(row.meter);
     body.text(row.subject ?? 'cus_1');
     body.seconds(row.windowStart);
-    body.texts(row.groupValues ?? []);
+    body.jsonTexts(row.groupValues ?? []);
     body.number(1);
     body.number(row.partition ?? 0);
     body.number(row.chunk ?? 0);
