@@ -1,4 +1,5 @@
-// Reads of usage over a month of roll-up rows: right after a heavy load, when no part was merged yet, and when all were.
+// Reads of usage over a month of roll-up rows: when each week of them is one part, and right after a heavy load, when a
+// million rows of the last hour lie beside a full week in parts that were not merged yet.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bench, Measurement, RunContext } from '../bench.ts';
 import { insertRollUpHistory, type RollUpHistory } from '../stand/history.ts';
@@ -6,49 +7,57 @@ import type { Installation } from '../stand/installation.ts';
 import { measureReads } from '../stand/usage-reads.ts';
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const WEEK_MS = 7 * DAY_MS;
+const FIRST_MONDAY = Date.UTC(1970, 0, 5);
 const DAYS = 30;
 const SUBJECTS = 20_000;
+const LOAD_FLUSHES = 10;
 
-const parts = async ({ clickhouse }: Installation): Promise<number> => {
-  const [row] = await clickhouse.query<{ parts: string }>(
-    `SELECT toString(count()) AS parts FROM system.parts
+async function parts({ clickhouse }: Installation): Promise<{ parts: number; weeks: number }> {
+  const [row] = await clickhouse.query<{ parts: string; weeks: string }>(
+    `SELECT toString(count()) AS parts, toString(uniqExact(partition)) AS weeks FROM system.parts
      WHERE active AND database = currentDatabase() AND table = 'usage_rollups'`,
   );
-  return Number(row!.parts);
-};
+  return { parts: Number(row!.parts), weeks: Number(row!.weeks) };
+}
 
-/** Resolves once the engine has nothing left that it wants to merge. */
-async function untilMerged(installation: Installation): Promise<void> {
-  let before = await parts(installation);
-  for (let quiet = 0; quiet < 10; ) {
+/** Resolves once every week is one part, as it is some hours after the last write to it. */
+async function mergeWeeks(installation: Installation): Promise<void> {
+  for (;;) {
+    await installation.clickhouse.command('OPTIMIZE TABLE usage_rollups FINAL');
+    const found = await parts(installation);
+    if (found.parts === found.weeks) return;
+    // A merge that was under way already: it leaves its parts out.
     await delay(200);
-    const [row] = await installation.clickhouse.query<{ merges: string }>(
-      'SELECT toString(count()) AS merges FROM system.merges WHERE database = currentDatabase()',
-    );
-    const now = await parts(installation);
-    quiet = row!.merges === '0' && now === before ? quiet + 1 : 0;
-    before = now;
   }
 }
 
-async function measure(context: RunContext, isMerged: boolean): Promise<Measurement> {
+async function measure(context: RunContext, isAfterLoad: boolean): Promise<Measurement> {
   const { stand, events, isSmoke } = context;
   return stand.withInstallation({ log: 'postgres' }, async (installation) => {
     const { clickhouse } = installation;
-    const until = Math.floor(Date.now() / HOUR_MS) * HOUR_MS;
+    // The last week is full, the most that new parts can lie beside.
+    const until = FIRST_MONDAY + Math.floor((Date.now() - FIRST_MONDAY) / WEEK_MS) * WEEK_MS;
+    // What one flush of 100,000 events writes.
+    const rowsPerInsert = isSmoke ? 500 : 150_000;
+    const loadRows = LOAD_FLUSHES * rowsPerInsert;
     const history: RollUpHistory = {
-      ...{ rows: events, subjects: Math.min(SUBJECTS, Math.ceil(events / 100)), days: DAYS, until },
+      ...{ rows: events - loadRows, subjects: Math.min(SUBJECTS, Math.ceil(events / 100)), days: DAYS, until },
       partitions: installation.eventLog.partitions,
-      // What one flush of 100,000 events writes.
-      rowsPerInsert: isSmoke ? 5_000 : 150_000,
+      rowsPerInsert: Math.max(rowsPerInsert, events / 40),
     };
-    if (!isMerged) await clickhouse.command('SYSTEM STOP MERGES usage_rollups');
     await insertRollUpHistory(clickhouse, history);
-    if (isMerged) await untilMerged(installation);
+    if (isAfterLoad) {
+      await mergeWeeks(installation);
+      await clickhouse.command('SYSTEM STOP MERGES usage_rollups');
+    }
+    await insertRollUpHistory(clickhouse, { ...history, rows: loadRows, days: 1 / 24, rowsPerInsert });
+    if (!isAfterLoad) await mergeWeeks(installation);
     const queryUrl = await installation.startStage('query');
     const wanted = { until, days: DAYS, subjects: history.subjects };
     await measureReads(installation, queryUrl, { ...wanted, reads: 1 });
-    const reads = isSmoke ? 5 : isMerged ? 200 : 20;
+    const reads = isSmoke ? 5 : isAfterLoad ? 20 : 200;
     const stop = stand.times.start();
     const startedAt = performance.now();
     const latencies = await measureReads(installation, queryUrl, { ...wanted, reads });
@@ -58,7 +67,7 @@ async function measure(context: RunContext, isMerged: boolean): Promise<Measurem
       seconds,
       cpuMicros: stop(),
       counted: ['query', 'clickhouse', 'postgres'],
-      details: { rows: events, parts: await parts(installation), ...latencies },
+      details: { rows: events, parts: (await parts(installation)).parts, ...latencies },
     };
   });
 }
@@ -70,7 +79,7 @@ export const query: Bench = {
   // Rows of history; what is counted are reads.
   events: { full: 20_000_000, smoke: 50_000 },
   variants: [
-    { name: 'before merges', measure: (context) => measure(context, false) },
-    { name: 'merged', measure: (context) => measure(context, true) },
+    { name: 'after a load', measure: (context) => measure(context, true) },
+    { name: 'merged', measure: (context) => measure(context, false) },
   ],
 };

@@ -139,7 +139,7 @@ const makers: readonly Maker[] = [
   perVariant(
     'query.svg',
     'query',
-    { merged: 'merged', 'before merges': 'before merges' },
+    { merged: 'merged', 'after a load': 'after a load' },
     { title: 'Reads of 30 days of roll-up rows', unit: 'p95, ms', kind: 'bars' },
     {
       'one subject by hour': (line) => line.details.subjectP95Ms!,
