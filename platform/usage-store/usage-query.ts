@@ -27,7 +27,7 @@ export interface UsageSelection {
   readonly bySubject?: boolean;
   /** A row for each value of these dimensions, by position in `meter.dimensions`. */
   readonly groupBy?: readonly number[];
-  /** 'window': the meter's own. Segments are sorted, and the first starts at `from` or before. */
+  /** 'window': the meter's own. Segments, of which there is one or more, are sorted, and the first starts at `from` or before. */
   readonly buckets: 'window' | readonly BucketSegment[];
   /** Only rows of sealed chunks; absent: open chunks as well, as fresh as they come. */
   readonly sealed?: Pick<Seals, 'vector' | 'epochSteps'>;
@@ -134,8 +134,19 @@ function positionOf(meter: Meter, dimension: number): number {
   return dimension + 1;
 }
 
-function bucketExpression(buckets: UsageSelection['buckets']): SqlFragment {
+/** Where the bucket of a row starts, in seconds. It is worked out for every row, so one bucket or one step costs less. */
+function bucketExpression({ buckets, to }: UsageSelection): SqlFragment {
   if (buckets === 'window') return { sql: 'toUnixTimestamp(r.window_start)', params: {} };
+  const [{ start: first, stepMs }, ...more] = buckets as [BucketSegment, ...BucketSegment[]];
+  if (more.length === 0) {
+    const sql = '{bucket_start:UInt32}';
+    const params = { bucket_start: boundSeconds(first) };
+    if (to <= first + stepMs) return { sql, params };
+    return {
+      sql: `${sql} + intDiv(toUnixTimestamp(r.window_start) - ${sql}, {bucket_step:UInt32}) * {bucket_step:UInt32}`,
+      params: { ...params, bucket_step: boundSeconds(stepMs) },
+    };
+  }
   const segment = 'arrayCount(s -> s <= toUnixTimestamp(r.window_start), {bucket_starts:Array(UInt32)})';
   const start = `{bucket_starts:Array(UInt32)}[${segment}]`;
   const step = `{bucket_steps:Array(UInt32)}[${segment}]`;
@@ -155,7 +166,7 @@ function bucketExpression(buckets: UsageSelection['buckets']): SqlFragment {
 export function usageQuery(selection: UsageSelection): SqlFragment {
   const { meter, groupBy = [] } = selection;
   const rows = where(selection);
-  const bucket = bucketExpression(selection.buckets);
+  const bucket = bucketExpression(selection);
   const params: Record<string, unknown> = { ...rows.params, ...bucket.params };
   // any(): a condition on the key itself would be asked of every row and not of every group.
   const filters = filterConditions(selection, 'any(r.group_values)', params);

@@ -107,6 +107,11 @@ describe('readUsage', () => {
     ];
     expect(await read({ buckets: days })).toEqual(['11-01T00:00 5.5', '11-10T11:00 10']);
     expect(await read({ from: at('11-10T11:00'), to: at('11-11T00:00') })).toEqual(['11-10T11:00 2']);
+    const halves = [{ start: at('11-01T00:00'), stepMs: 12 * HOUR_MS }];
+    expect(await read({ buckets: halves })).toEqual(['11-10T00:00 7.5', '11-11T00:00 8']);
+    const one = [{ start: at('11-01T00:00'), stepMs: 30 * 24 * HOUR_MS }];
+    expect(await read({ buckets: one })).toEqual(['11-01T00:00 15.5']);
+    expect(await read({ buckets: one, subjects: ['nobody'] })).toEqual([]);
   });
 
   it('sees open chunks unless it asks for sealed rows', async () => {
