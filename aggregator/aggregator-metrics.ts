@@ -94,6 +94,16 @@ export class AggregatorMetrics {
         for (const { partition, state } of loops()) if (state !== null) this.set({ partition }, state.keys);
       },
     });
+    new Gauge({
+      name: 'tallyline_dedup_index_bytes',
+      help: 'Memory that the keys take, by partition',
+      labelNames: ['partition'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { partition, state } of loops()) if (state !== null) this.set({ partition }, state.keyBytes);
+      },
+    });
   }
 
   logBounds(all: readonly PartitionBounds[]): void {

@@ -61,6 +61,16 @@ export interface IndexedEvent {
   liveUntil: number;
 }
 
+/** Takes the events that an index is rebuilt from. */
+export interface IndexedEvents {
+  /** The second word of a key that comes soon. */
+  announce(key1: number): void;
+  /** Is given the same object every time. */
+  add(event: IndexedEvent): void;
+  /** After some hundred thousand of them. */
+  pageAdded(): Promise<void>;
+}
+
 /** Events that are read for the index at once, about: 12 MB. */
 const INDEX_PAGE_EVENTS = 250_000;
 /** A row of the index: key 4 words | payload hash 2 | liveUntil 2 | offset 2 | epoch 2, each low word first. */
@@ -211,16 +221,10 @@ export class ChunkStore {
   }
 
   /**
-   * Every accepted event of the sealed chunks, in log order; `each` is given the same object every time, and `ahead` the second
-   * word of keys that come soon. Throws a ChunkMismatch unless what was read equals the seals, chunk by chunk: an index with a
-   * key missing would count a duplicate.
+   * Every accepted event of the sealed chunks, in log order. Throws a ChunkMismatch unless what was read equals the seals, chunk
+   * by chunk: an index with a key missing would count a duplicate.
    */
-  async readIndex(
-    partition: number,
-    seals: readonly SealedChunk[],
-    each: (event: IndexedEvent) => void,
-    ahead: (key1: number) => void,
-  ): Promise<void> {
+  async readIndex(partition: number, seals: readonly SealedChunk[], events: IndexedEvents): Promise<void> {
     const pages = pagesOf(seals, this.indexPageEvents);
     // The next page is on its way while one is looked at.
     let next = pages.length === 0 ? null : this.readIndexPage(partition, pages[0]!);
@@ -229,7 +233,8 @@ export class ChunkStore {
       next = i + 1 < pages.length ? this.readIndexPage(partition, pages[i + 1]!) : null;
       // Whoever is thrown for a damaged page does not ask for the next one.
       next?.catch(() => {});
-      eachIndexed(partition, page, rows, each, ahead);
+      addIndexed(partition, page, rows, events);
+      await events.pageAdded();
     }
   }
 
@@ -245,13 +250,7 @@ export class ChunkStore {
   }
 }
 
-function eachIndexed(
-  partition: number,
-  seals: readonly SealedChunk[],
-  rows: Buffer,
-  each: (event: IndexedEvent) => void,
-  ahead: (key1: number) => void,
-): void {
+function addIndexed(partition: number, seals: readonly SealedChunk[], rows: Buffer, events: IndexedEvents): void {
   const event: IndexedEvent = { key0: 0, key1: 0, key2: 0, key3: 0, hashLow: 0, hashHigh: 0, liveUntil: 0 };
   let at = 0;
   let count = 0;
@@ -284,7 +283,7 @@ function eachIndexed(
   for (let row = 0; row < rows.length; row += INDEX_ROW_BYTES) {
     if (row % AHEAD_BYTES === 0) {
       const end = Math.min(rows.length, row + AHEAD_BYTES);
-      for (let later = row; later < end; later += INDEX_ROW_BYTES) ahead(view.getInt32(later + 4, true));
+      for (let later = row; later < end; later += INDEX_ROW_BYTES) events.announce(view.getInt32(later + 4, true));
     }
     const offset = view.getUint32(row + 32, true) + view.getUint32(row + 36, true) * WORD;
     while (offset >= endOffset) {
@@ -305,7 +304,7 @@ function eachIndexed(
     low += (event.key0 ^ event.hashLow) >>> 0;
     high += (event.key1 ^ event.hashHigh) >>> 0;
     if (count % FOLD_EVENTS === 0) fold();
-    each(event);
+    events.add(event);
   }
   while (at < seals.length) closeSeal();
 }

@@ -31,6 +31,8 @@ export interface Counter {
   readonly catalogVersion: number;
   /** Keys remembered. */
   readonly keys: number;
+  /** Memory that these take. */
+  readonly keyBytes: number;
   /** Events decided since the last `takeFlush`, duplicates left out. */
   readonly pending: number;
   /** Accepted events whose window the partition's own T had already passed; set back by whoever has reported them. */

@@ -11,6 +11,7 @@ import { newGeneration, openGeneration } from '../platform/topic-generation.ts';
 import { postgresRepairRequests } from './chunk-repairs.ts';
 import { ChunkStore } from './chunk-store.ts';
 import { fastCounter } from './fast-counter.ts';
+import { newKeyFile } from './key-files.ts';
 import { consumePartitions } from './partition-group.ts';
 import { PostgresSealTables } from './postgres-seal-tables.ts';
 
@@ -28,6 +29,10 @@ export async function startAggregator(context: StageContext, parts: AggregatorPa
   const { settings } = context;
   const { pool, clickhouse, eventLog } = parts;
   const generation = await openGeneration(pool, newGeneration(settings, eventLog));
+  const { dedupMemoryBytes, dedupDirectory } = settings.aggregator;
+  const newFile = () => newKeyFile(dedupDirectory);
+  // A directory that can't be used is better known now than when memory is full.
+  if (dedupMemoryBytes !== null) (await newFile()).close();
   const group = await consumePartitions({
     ...context,
     generation: generation.generation,
@@ -38,6 +43,7 @@ export async function startAggregator(context: StageContext, parts: AggregatorPa
     readCatalogVersion: (version) => catalogVersion(pool, version),
     findSchema: (fingerprint) => findAvroSchema(pool, fingerprint),
     newCounter: fastCounter,
+    newKeyFile: newFile,
     timers: realTimers,
     owner: `${hostname()}/${process.pid}`,
   });

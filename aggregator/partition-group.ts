@@ -9,6 +9,7 @@ import { AggregatorMetrics } from './aggregator-metrics.ts';
 import { CatalogReader } from './catalog-reader.ts';
 import { decideRepairs, type RepairRequests } from './chunk-repairs.ts';
 import type { ChunkStore } from './chunk-store.ts';
+import type { KeyFile } from './core/key-run.ts';
 import type { GenerationRules } from './core/partition-state.ts';
 import type { NewCounter } from './counter.ts';
 import { PartitionLoop, type PartitionLoopParts } from './partition-loop.ts';
@@ -26,6 +27,8 @@ export interface PartitionGroupParts extends StageContext {
   /** The Avro schema that a writer registered under a fingerprint, or null where none did. */
   readonly findSchema: (fingerprint: Buffer) => Promise<object | null>;
   readonly newCounter: NewCounter;
+  /** For keys that TALLYLINE_DEDUP_MEMORY has no room for. */
+  readonly newKeyFile: () => Promise<KeyFile>;
   readonly timers: Timers;
   /** Names this process in partition_progress. */
   readonly owner: string;
@@ -53,6 +56,7 @@ export async function consumePartitions(parts: PartitionGroupParts): Promise<Par
     return found;
   };
   const seals = new SealStore(parts.sealTables);
+  const { dedupMemoryBytes } = settings.aggregator;
   const loopParts: PartitionLoopParts = {
     generation: parts.generation,
     rules: parts.rules,
@@ -61,6 +65,10 @@ export async function consumePartitions(parts: PartitionGroupParts): Promise<Par
     catalogs,
     records: new RecordReader(parts.findSchema, catalogs),
     newCounter: parts.newCounter,
+    keySpace:
+      dedupMemoryBytes === null
+        ? null
+        : { bytes: () => dedupMemoryBytes / Math.max(1, loops.size), newFile: parts.newKeyFile },
     metrics,
     logger,
     clock,

@@ -27,10 +27,11 @@ import type { Timers } from '../platform/timers.ts';
 import type { AggregatorMetrics } from './aggregator-metrics.ts';
 import type { CatalogReader } from './catalog-reader.ts';
 import { type ChunkCoordinates, manifestRow, noRows, plusRows, type RowSet } from './chunk-rows.ts';
-import { ChunkMismatch, type ChunkStore, type FlushBodies, type IndexedEvent } from './chunk-store.ts';
-import { DedupIndex } from './core/dedup-index.ts';
+import { ChunkMismatch, type ChunkStore, type FlushBodies } from './chunk-store.ts';
+import { DedupIndex, type KeySpace } from './core/dedup-index.ts';
 import { EVENT_TIME_AHEAD_MAX_MS, type GenerationRules, totalOutcomes } from './core/partition-state.ts';
 import type { Counter, NewCounter } from './counter.ts';
+import { KeyFileError } from './key-files.ts';
 import { PoisonLog } from './poison-log.ts';
 import type { RecordReader } from './record-reader.ts';
 import { type Acquisition, ChunkUnrepairable, PartitionLost, type Seal, type SealStore } from './seal-store.ts';
@@ -43,6 +44,8 @@ export interface PartitionLoopParts {
   readonly catalogs: CatalogReader;
   readonly records: RecordReader;
   readonly newCounter: NewCounter;
+  /** What the dedup index of a partition may take; null: as much memory as it needs. */
+  readonly keySpace: KeySpace | null;
   readonly metrics: AggregatorMetrics;
   readonly logger: Logger;
   readonly clock: () => number;
@@ -86,6 +89,7 @@ interface EndedChunk {
 interface Ownership {
   readonly epoch: bigint;
   readonly state: Counter;
+  readonly index: DedupIndex;
   /** The open chunk's rows so far. */
   events: RowSet;
   rejects: RowSet;
@@ -125,7 +129,7 @@ export class PartitionLoop {
       isRetriable: (error) =>
         error instanceof ClickHouseError || error instanceof EventLogError
           ? error.retriable
-          : !isDecision(error) && isTransientPostgresError(error),
+          : error instanceof KeyFileError || (!isDecision(error) && isTransientPostgresError(error)),
       signal: this.stopping.signal,
       timers: this.parts.timers,
       onRetry: (error, attempt, delayMs) =>
@@ -137,7 +141,7 @@ export class PartitionLoop {
   async acquire(): Promise<number> {
     const { parts } = this;
     const { seals, rules } = parts;
-    this.ownership = null;
+    this.forget();
     const keysLiveMs = rules.horizonMs + EVENT_TIME_AHEAD_MAX_MS + 1000;
     for (let attempt = 1; ; attempt++) {
       const acquired = await this.retrying('acquiring the partition', () =>
@@ -145,11 +149,12 @@ export class PartitionLoop {
       );
       await this.checkLogHolds(acquired.nextOffset);
       try {
-        const index = await this.retrying('reading the dedup index', () => this.readIndex(acquired));
         const meters = await this.retrying('reading the catalog', () => parts.catalogs.meters(acquired.catalogVersion));
+        const index = await this.retrying('reading the dedup index', () => this.readIndex(acquired));
         this.ownership = {
           epoch: acquired.epoch,
           state: parts.newCounter(rules, acquired, meters, index),
+          index,
           events: noRows,
           rejects: noRows,
           lastFlushAt: parts.clock(),
@@ -158,6 +163,7 @@ export class PartitionLoop {
           unwritten: [],
           unwrittenEvents: 0,
         };
+        if (this.stopping.signal.aborted) this.forget();
         parts.metrics.sealed(this.partition, acquired.watermark);
         parts.metrics.chunkChecked(this.partition, true);
         this.logger.info(
@@ -207,17 +213,32 @@ export class PartitionLoop {
   }
 
   private async readIndex({ sealed, watermark }: Acquisition): Promise<DedupIndex> {
-    const { chunks, rules } = this.parts;
-    if (watermark === null) return new DedupIndex();
-    const index = new DedupIndex(sealed.reduce((sum, { events }) => sum + events.count, 0));
-    const deadBeforeSeconds = Math.floor((watermark - rules.horizonMs) / 1000);
-    const touch = (key1: number): void => index.touch(key1);
-    const add = (event: IndexedEvent): void => {
-      const { key0, key1, key2, key3, hashLow, hashHigh, liveUntil } = event;
-      index.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds);
-    };
-    await chunks.readIndex(this.partition, sealed, add, touch);
-    return index;
+    const { chunks, keySpace } = this.parts;
+    if (watermark === null) return new DedupIndex(0, keySpace);
+    const events = sealed.reduce((sum, seal) => sum + seal.events.count, 0);
+    const index = new DedupIndex(events, keySpace);
+    const deadBeforeSeconds = this.deadBeforeSeconds(watermark);
+    try {
+      await chunks.readIndex(this.partition, sealed, {
+        announce: (key1) => index.touch(key1),
+        add: ({ key0, key1, key2, key3, hashLow, hashHigh, liveUntil }) =>
+          index.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds),
+        pageAdded: () => this.relieve(index, deadBeforeSeconds),
+      });
+      return index;
+    } catch (error) {
+      index.close();
+      throw error;
+    }
+  }
+
+  /** A key that lived until before this is dead at T = `watermark`. */
+  private deadBeforeSeconds(watermark: number): number {
+    return Math.floor((watermark - this.parts.rules.horizonMs) / 1000);
+  }
+
+  private relieve(index: DedupIndex, deadBeforeSeconds: number): Promise<void> {
+    return this.retrying('writing keys to a file', () => index.relieve(deadBeforeSeconds));
   }
 
   /**
@@ -229,7 +250,7 @@ export class PartitionLoop {
       await this.countOwned(records);
       return undefined;
     } catch (error) {
-      this.ownership = null;
+      this.forget();
       const { signal } = this.stopping;
       if (signal.aborted) return undefined;
       if (!(error instanceof PartitionLost || error instanceof ChunkMismatch)) throw error;
@@ -268,6 +289,8 @@ export class PartitionLoop {
     if (ownership === null) return;
     await this.sealEnded(ownership);
     if (this.parts.clock() - ownership.lastFlushAt >= this.parts.flushIntervalMs) await this.flush(ownership);
+    const { index, state } = ownership;
+    if (state.watermark !== null) await this.relieve(index, this.deadBeforeSeconds(state.watermark));
   }
 
   /** The log's clock closes windows: if it ran ahead by mistake, nothing could take that back. */
@@ -407,7 +430,12 @@ export class PartitionLoop {
   /** Forgets the partition. What was not sealed is replayed by the next owner. */
   release(): void {
     this.stopping.abort();
-    this.ownership = null;
+    this.forget();
     this.parts.metrics.released(this.partition);
+  }
+
+  private forget(): void {
+    this.ownership?.index.close();
+    this.ownership = null;
   }
 }

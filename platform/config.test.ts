@@ -44,6 +44,8 @@ describe('parseSettings', () => {
       horizonMs: 35 * 86_400_000,
       flushIntervalMs: 1_000,
       flushEventsMax: 100_000,
+      dedupMemoryBytes: null,
+      dedupDirectory: '/tmp',
       tickIntervalMs: 1_000,
       clockLeapMaxMs: 3_600_000,
     });

@@ -164,6 +164,8 @@ function assemble(values: VariableValues, kafka: KafkaSettings | null): Settings
       horizonMs: values.TALLYLINE_HORIZON,
       flushIntervalMs: values.TALLYLINE_FLUSH_INTERVAL,
       flushEventsMax: values.TALLYLINE_FLUSH_EVENTS,
+      dedupMemoryBytes: values.TALLYLINE_DEDUP_MEMORY,
+      dedupDirectory: values.TALLYLINE_DEDUP_DIRECTORY,
       tickIntervalMs: values.TALLYLINE_TICK_INTERVAL,
       clockLeapMaxMs: values.TALLYLINE_CLOCK_LEAP,
     },

@@ -146,6 +146,16 @@ export const variables = {
   ),
   TALLYLINE_FLUSH_INTERVAL: variable(duration('10ms'), '1s', 'How often roll-ups become queryable.'),
   TALLYLINE_FLUSH_EVENTS: variable(integer(1, 10_000_000), '100000', 'Events after which they do in any case.'),
+  TALLYLINE_DEDUP_MEMORY: variable(
+    size('16MB'),
+    null,
+    'Memory for the keys of the horizon, over all partitions of an aggregator; without it as much as they take, 31 to 62 bytes each. Keys beyond it go to files, and take 2 bytes of it.',
+  ),
+  TALLYLINE_DEDUP_DIRECTORY: variable(
+    text('a directory'),
+    '/tmp',
+    'Where these files are, 32 bytes a key: on a disk of the machine. They have no names, and are gone when the process ends.',
+  ),
   TALLYLINE_TICK_INTERVAL: variable(
     duration('100ms'),
     '1s',

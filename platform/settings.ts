@@ -59,6 +59,9 @@ export interface Settings {
     readonly horizonMs: number;
     readonly flushIntervalMs: number;
     readonly flushEventsMax: number;
+    /** For the keys of all partitions of a process; null: as much as they take. */
+    readonly dedupMemoryBytes: number | null;
+    readonly dedupDirectory: string;
     readonly tickIntervalMs: number;
     /** A leap of the log's clock beyond this halts the partition. */
     readonly clockLeapMaxMs: number;

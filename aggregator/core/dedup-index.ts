@@ -1,117 +1,75 @@
-// The keys of a partition's accepted events, remembered for as long as a copy of the event could still be counted.
-// An open-addressing table on one typed array (linear probing), because a Map of strings costs five times as much and ends at
-// 16.7 M entries. Whether a key is alive is compared at look-up, with the log's time, so that every owner of the partition
-// decides alike; dead keys are only dropped when the table is rebuilt, which no look-up can notice.
+// The keys of a partition's accepted events, remembered for as long as a copy of the event could still be counted. Whether a
+// key is alive is compared at look-up, with the log's time, so that every owner of the partition decides alike; dead keys are
+// only dropped when a table is rebuilt or a file is written, which no look-up can notice.
 //
-// Slot, 28 bytes that mostly lie in one cache line: key 4 words | payload hash 2 words | liveUntil (seconds since the epoch,
-// rounded up; 0 marks a free slot). Words are little-endian and signed: V8 keeps a signed 32-bit number without allocating.
+// Keys are in a table in memory. Where memory is limited, a table that became too large is written to a file (a run), while a
+// new one takes the keys that come; until the file is there, both tables are looked at. A run is merged with smaller and
+// equal ones before it, so that there are few. No answer depends on which keys are where.
 //
-// A key belongs where its second word, as a fraction of the range of words, points into the table, or else to the right of it
-// before the next free slot. (The first word also chose the partition.) The keys of the whole table ascend by that word:
-//
-//   - a look-up ends at the first greater one, so that a new key, which most are, is no dearer than a known one;
-//   - an addition moves those that are greater, up to the next free slot, by one;
-//   - a rebuild reads and writes from left to right.
-//
-// A table does not wrap round: keys that belong at its end go on into a tail, and its last slot is always free. A large table
-// grows by a fourteenth, so it is between 85 and 91 % full; a small one doubles.
+//   add -> table -> unwritten -> runs[0] -> runs[1] ...          newest first, as look-ups go
+import { type KeyFile, type KeyRun, writeRun } from './key-run.ts';
+import { highWord, KeyTable, type Lookup, lowWord } from './key-table.ts';
 
-const KEY_WORDS = 4;
-const HASH = KEY_WORDS;
-const LIVE_UNTIL = HASH + 2;
-const SLOT_WORDS = LIVE_UNTIL + 1;
-/** Of a cache line of 64 bytes. */
-const LINE_WORDS = 16;
-const CAPACITY_MIN = 1 << 8;
-const TAIL_MIN = 1 << 6;
-const LOAD_MAX = 0.91;
-const LOAD_REBUILT = 0.85;
-const LARGE = 1 << 21;
-const LOAD_REBUILT_SMALL = 0.45;
+export { highWord, type Lookup, lowWord } from './key-table.ts';
 
-export type Lookup = 'new' | 'duplicate' | 'conflict';
+/** Where keys go that memory has no room for. */
+export interface KeySpace {
+  /** Of memory, for one index, as things are now. */
+  bytes(): number;
+  newFile(): Promise<KeyFile>;
+}
+
+/** A table of as many keys takes less. */
+const TABLE_BYTES_A_KEY = 33;
+/** Runs that have no more keys than this many times those which are newer are merged with them. */
+const MERGE_FACTOR = 2;
 
 export class DedupIndex {
-  private capacity = 0;
-  private used = 0;
-  private usedMax = 0;
-  private tail = TAIL_MIN;
-  private slots = new Int32Array(0);
-  /** Of no meaning: a read whose value goes nowhere might be left out. */
-  private touched = 0;
+  private readonly space: KeySpace | null;
+  private table: KeyTable;
+  private unwritten: KeyTable | null = null;
+  private runs: readonly KeyRun[] = [];
+  private writing: Promise<void> | null = null;
+  private isClosed = false;
 
-  constructor(expectedKeys = 0) {
-    this.allocate(capacityFor(expectedKeys));
+  /** Without `space` all keys stay in memory. */
+  constructor(expectedKeys = 0, space: KeySpace | null = null) {
+    this.space = space;
+    const fitting = space === null ? expectedKeys : Math.floor(space.bytes() / 2 / TABLE_BYTES_A_KEY);
+    this.table = new KeyTable(Math.min(expectedKeys, fitting));
   }
 
   /** Keys held, dead ones that were not yet dropped included. */
   get size(): number {
-    return this.used;
+    return this.parts().reduce((sum, part) => sum + part.size, 0);
   }
 
+  /** Of memory. */
   get bytes(): number {
-    return this.slots.byteLength;
+    return this.parts().reduce((sum, part) => sum + part.bytes, 0);
   }
 
-  private allocate(capacity: number): void {
-    this.capacity = capacity;
-    this.used = 0;
-    this.usedMax = Math.floor(capacity * LOAD_MAX);
-    this.slots = new Int32Array((capacity + this.tail) * SLOT_WORDS);
+  private parts(): readonly (KeyTable | KeyRun)[] {
+    return [this.table, ...(this.unwritten === null ? [] : [this.unwritten]), ...this.runs];
   }
 
-  /** Where the slots begin in which keys of this second word are. */
-  private homeOf(k1: number): number {
-    return Math.floor((k1 / 2 ** 32 + 0.5) * this.capacity) * SLOT_WORDS;
-  }
-
-  /**
-   * Reads where a key of this second word belongs and the two cache lines after it, and nothing more: look-ups of many keys that
-   * follow then wait for memory together and not one after the other.
-   */
+  /** Reads, and nothing more, what look-ups of a key of this second word will read: many that follow wait for memory together. */
   touch(k1: number): void {
-    const { slots } = this;
-    const at = this.homeOf(k1);
-    this.touched ^= slots[at]! ^ slots[at + LINE_WORDS]! ^ slots[at + 2 * LINE_WORDS]!;
+    this.table.touch(k1);
+    this.unwritten?.touch(k1);
+    for (const run of this.runs) run.touch(k1);
   }
 
-  /** Where the slot begins that holds the key; if none does, -1 minus where it has to go. */
-  private find(k0: number, k1: number, k2: number, k3: number): number {
-    const { slots } = this;
-    for (let at = this.homeOf(k1); ; at += SLOT_WORDS) {
-      const word = slots[at + 1]!;
-      if (slots[at + LIVE_UNTIL] === 0 || word > k1) return -1 - at;
-      if (word === k1 && slots[at] === k0 && slots[at + 2] === k2 && slots[at + 3] === k3) return at;
-    }
-  }
-
-  /** Frees a slot for a key that has to go there; false, and nothing is changed, where the tail has no room for it. */
-  private open(at: number): boolean {
-    const { slots } = this;
-    let free = at;
-    while (slots[free + LIVE_UNTIL] !== 0) free += SLOT_WORDS;
-    if (free === slots.length - SLOT_WORDS) return false;
-    slots.copyWithin(at + SLOT_WORDS, at, free);
-    return true;
+  /** `lookWords`, of a key and a hash as they are. */
+  look(key: Buffer, payloadHash: bigint, deadBeforeSeconds: number): Lookup {
+    const [k0, k1, k2, k3] = wordsOf(key);
+    return this.lookWords(k0, k1, k2, k3, lowWord(payloadHash), highWord(payloadHash), deadBeforeSeconds);
   }
 
   /**
-   * What an event with this key and payload is. `deadBeforeSeconds` is T minus the horizon, in seconds, rounded down: a key
-   * lives while that is not beyond its liveUntil.
+   * What an event with this key (of words k0 to k3) and this hash of its payload (of its low and its high word) is.
+   * `deadBeforeSeconds` is T minus the horizon, in seconds, rounded down: a key lives while that is not beyond its liveUntil.
    */
-  look(key: Buffer, payloadHash: bigint, deadBeforeSeconds: number): Lookup {
-    return this.lookWords(
-      key.readInt32LE(0),
-      key.readInt32LE(4),
-      key.readInt32LE(8),
-      key.readInt32LE(12),
-      lowWord(payloadHash),
-      highWord(payloadHash),
-      deadBeforeSeconds,
-    );
-  }
-
-  /** `look` of a key of words k0 to k3 and a payload hash of its low and its high word. */
   lookWords(
     k0: number,
     k1: number,
@@ -121,29 +79,25 @@ export class DedupIndex {
     high: number,
     deadBeforeSeconds: number,
   ): Lookup {
-    const { slots } = this;
-    const at = this.find(k0, k1, k2, k3);
-    if (at < 0) return 'new';
-    const liveUntil = slots[at + LIVE_UNTIL]! >>> 0;
-    if (liveUntil < deadBeforeSeconds) return 'new';
-    return slots[at + HASH] === low && slots[at + HASH + 1] === high ? 'duplicate' : 'conflict';
+    const { table, unwritten, runs } = this;
+    let found = table.lookWords(k0, k1, k2, k3, low, high, deadBeforeSeconds);
+    // A key that is dead in a newer place is dead in every older one: it was accepted again because it was.
+    if (found === 'new' && unwritten !== null) {
+      found = unwritten.lookWords(k0, k1, k2, k3, low, high, deadBeforeSeconds);
+    }
+    for (let i = 0; found === 'new' && i < runs.length; i++) {
+      found = runs[i]!.lookWords(k0, k1, k2, k3, low, high, deadBeforeSeconds);
+    }
+    return found;
   }
 
-  /** Remembers a key; an entry of the same key (a dead one) is overwritten. `liveUntilMs` must be after 1970. */
+  /** `addWords`, of a key and a hash as they are. */
   add(key: Buffer, payloadHash: bigint, liveUntilMs: number, deadBeforeSeconds: number): void {
-    this.addWords(
-      key.readInt32LE(0),
-      key.readInt32LE(4),
-      key.readInt32LE(8),
-      key.readInt32LE(12),
-      lowWord(payloadHash),
-      highWord(payloadHash),
-      liveUntilMs,
-      deadBeforeSeconds,
-    );
+    const [k0, k1, k2, k3] = wordsOf(key);
+    this.addWords(k0, k1, k2, k3, lowWord(payloadHash), highWord(payloadHash), liveUntilMs, deadBeforeSeconds);
   }
 
-  /** `add`, of words as `lookWords` takes them. */
+  /** Remembers a key that was looked up and is new. `liveUntilMs` must be after 1970. */
   addWords(
     k0: number,
     k1: number,
@@ -154,60 +108,63 @@ export class DedupIndex {
     liveUntilMs: number,
     deadBeforeSeconds: number,
   ): void {
-    if (this.used >= this.usedMax) this.rebuild(deadBeforeSeconds);
-    let at = this.find(k0, k1, k2, k3);
-    if (at < 0) {
-      while (!this.open(-1 - at)) {
-        this.tail *= 2;
-        this.rebuild(deadBeforeSeconds);
-        at = this.find(k0, k1, k2, k3);
+    this.table.addWords(k0, k1, k2, k3, low, high, liveUntilMs, deadBeforeSeconds);
+  }
+
+  /**
+   * Keeps to the bounds of memory: where the table has become too large, its keys begin to be written to a file. Waits only while
+   * the table before it is still being written. Rejects where that failed; nothing is lost then, and the next call tries again.
+   */
+  async relieve(deadBeforeSeconds: number): Promise<void> {
+    const { space } = this;
+    if (space === null || this.isClosed || this.table.size === 0) return;
+    const inRuns = this.runs.reduce((sum, run) => sum + run.bytes, 0);
+    if (this.table.bytesSoon <= (space.bytes() - inRuns) / 2) return;
+    if (this.unwritten !== null) {
+      this.writing ??= this.write(space, this.unwritten, deadBeforeSeconds);
+      await this.writing;
+      if (this.isClosed) return;
+    }
+    this.unwritten = this.table;
+    this.table = new KeyTable();
+    this.writing = this.write(space, this.unwritten, deadBeforeSeconds);
+    // Whoever relieves next is told.
+    this.writing.catch(() => {});
+  }
+
+  private async write(space: KeySpace, table: KeyTable, deadBeforeSeconds: number): Promise<void> {
+    try {
+      const merged: KeyRun[] = [];
+      let keys = table.size;
+      for (const run of this.runs) {
+        if (run.size > MERGE_FACTOR * keys) break;
+        merged.push(run);
+        keys += run.size;
       }
-      at = -1 - at;
-      this.used++;
+      const cursors = [table, ...merged].map((part) => part.cursor());
+      const run = await writeRun(await space.newFile(), cursors, keys, deadBeforeSeconds);
+      if (this.isClosed) {
+        run.close();
+        return;
+      }
+      this.runs = [run, ...this.runs.slice(merged.length)];
+      this.unwritten = null;
+      for (const old of merged) old.close();
+    } finally {
+      this.writing = null;
     }
-    const { slots } = this;
-    slots[at] = k0;
-    slots[at + 1] = k1;
-    slots[at + 2] = k2;
-    slots[at + 3] = k3;
-    slots[at + HASH] = low;
-    slots[at + HASH + 1] = high;
-    slots[at + LIVE_UNTIL] = Math.max(1, Math.ceil(liveUntilMs / 1000));
   }
 
-  /** Moves the live keys into a table with room for more. */
-  private rebuild(deadBeforeSeconds: number): void {
-    const { slots } = this;
-    let live = 0;
-    for (let at = 0; at < slots.length; at += SLOT_WORDS) if (isLive(slots, at, deadBeforeSeconds)) live++;
-    while (!this.fill(capacityFor(live), slots, deadBeforeSeconds)) this.tail *= 2;
-  }
-
-  /** Begins a table of this capacity with the live keys of another; false where the tail has no room for them. */
-  private fill(capacity: number, others: Int32Array, deadBeforeSeconds: number): boolean {
-    this.allocate(capacity);
-    const { slots } = this;
-    const last = slots.length - SLOT_WORDS;
-    let next = 0;
-    for (let from = 0; from < others.length; from += SLOT_WORDS) {
-      if (!isLive(others, from, deadBeforeSeconds)) continue;
-      const to = Math.max(next, this.homeOf(others[from + 1]!));
-      if (to === last) return false;
-      for (let word = 0; word < SLOT_WORDS; word++) slots[to + word] = others[from + word]!;
-      next = to + SLOT_WORDS;
-      this.used++;
-    }
-    return true;
+  /** Gives up its files. It must not be used afterwards. */
+  close(): void {
+    this.isClosed = true;
+    for (const run of this.runs) run.close();
   }
 }
 
-function isLive(slots: Int32Array, at: number, deadBeforeSeconds: number): boolean {
-  const liveUntil = slots[at + LIVE_UNTIL]! >>> 0;
-  return liveUntil > 0 && liveUntil >= deadBeforeSeconds;
-}
-
-export const lowWord = (hash: bigint): number => Number(BigInt.asIntN(32, hash));
-export const highWord = (hash: bigint): number => Number(BigInt.asIntN(32, hash >> 32n));
-
-const capacityFor = (keys: number): number =>
-  Math.max(CAPACITY_MIN, Math.ceil(keys / (keys < LARGE ? LOAD_REBUILT_SMALL : LOAD_REBUILT)));
+const wordsOf = (key: Buffer): [number, number, number, number] => [
+  key.readInt32LE(0),
+  key.readInt32LE(4),
+  key.readInt32LE(8),
+  key.readInt32LE(12),
+];

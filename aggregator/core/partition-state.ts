@@ -115,6 +115,11 @@ export class PartitionState {
     return this.index.size;
   }
 
+  /** Of memory. */
+  get keyBytes(): number {
+    return this.index.bytes;
+  }
+
   /** Events decided since the last `takeDecided`. */
   get pending(): number {
     return this.accepted.length + this.rejected.length;

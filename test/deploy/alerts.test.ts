@@ -19,6 +19,7 @@ const metrics: readonly (readonly [name: string, kind: 'counter' | 'gauge' | 'hi
   ['tallyline_consumer_lag_records', 'gauge'],
   ['tallyline_flush_duration_seconds', 'histogram'],
   ['tallyline_dedup_index_keys', 'gauge'],
+  ['tallyline_dedup_index_bytes', 'gauge'],
   ['tallyline_late_events_total', 'counter'],
   ['tallyline_window_close_delay_seconds', 'histogram'],
   ['tallyline_line_items_total', 'counter'],

@@ -57,9 +57,12 @@ describe('stages in processes of their own', () => {
       // Both aggregators together: each comes to have one of the two partitions.
       aggregator: [
         ...[0, 1].flatMap((partition) =>
-          ['tallyline_watermark_lag_seconds', 'tallyline_consumer_lag_records', 'tallyline_dedup_index_keys'].map(
-            (name) => `${name}{partition="${partition}"}`,
-          ),
+          [
+            'tallyline_watermark_lag_seconds',
+            'tallyline_consumer_lag_records',
+            'tallyline_dedup_index_keys',
+            'tallyline_dedup_index_bytes',
+          ].map((name) => `${name}{partition="${partition}"}`),
         ),
         'tallyline_events_total{stage="aggregator",outcome="accepted"} 1',
         'tallyline_metering_lag_seconds_bucket{le="5"} ',

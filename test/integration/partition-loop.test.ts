@@ -1,4 +1,5 @@
 // The life of a partition on the real stores: what is sealed, what a new owner replays, and what it does about damage.
+import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';
@@ -7,7 +8,9 @@ import { AggregatorMetrics } from '../../aggregator/aggregator-metrics.ts';
 import { CatalogReader } from '../../aggregator/catalog-reader.ts';
 import { decideRepairs, postgresRepairRequests } from '../../aggregator/chunk-repairs.ts';
 import { ChunkStore, type FlushBodies } from '../../aggregator/chunk-store.ts';
+import type { KeyFile } from '../../aggregator/core/key-run.ts';
 import { fastCounter } from '../../aggregator/fast-counter.ts';
+import { newKeyFile } from '../../aggregator/key-files.ts';
 import { PartitionLoop, type PartitionLoopParts } from '../../aggregator/partition-loop.ts';
 import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
 import { RecordReader } from '../../aggregator/record-reader.ts';
@@ -24,6 +27,7 @@ import { realTimers } from '../../platform/timers.ts';
 import { openGeneration } from '../../platform/topic-generation.ts';
 import { startTestClickHouse, type TestClickHouse } from '../support/clickhouse.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { until } from '../support/until.ts';
 
 const HOUR = 3_600_000;
 const START = Math.floor(Date.now() / HOUR) * HOUR - HOUR;
@@ -114,6 +118,7 @@ function newLoop(more: Partial<PartitionLoopParts> = {}): PartitionLoop {
     catalogs,
     records: new RecordReader((fingerprint) => findAvroSchema(pool, fingerprint), catalogs),
     newCounter: fastCounter,
+    keySpace: null,
     metrics: new AggregatorMetrics(new Registry(), Date.now, () => []),
     logger,
     clock: Date.now,
@@ -194,6 +199,43 @@ describe('partition loop', () => {
     await drain(newLoop());
     expect(await usage()).toEqual({ total: '1', events: '1' });
     expect((await seals())[1]).toMatchObject({ chunk: 1, accepted: 0, duplicate: 1 });
+  });
+
+  it('remembers keys that went to files, its own and those it took over, and keeps no file open when it is released', async () => {
+    const open = new Set<KeyFile>();
+    const newFile = async (): Promise<KeyFile> => {
+      const file = await newKeyFile(tmpdir());
+      const close = file.close.bind(file);
+      file.close = () => {
+        open.delete(file);
+        close();
+      };
+      open.add(file);
+      return file;
+    };
+    const smallLoop = () => newLoop({ keySpace: { bytes: () => 1, newFile } });
+    log.push(batch(1, usageEvent('a')), tick(5));
+    const first = smallLoop();
+    await drain(first);
+    log.push(batch(6, usageEvent('b')), batch(7, usageEvent('a')));
+    await drain(first, 6);
+    log.push(batch(8, usageEvent('b'), usageEvent('c')));
+    await drain(first, 8);
+    await until(async () => open.size > 0, 'keys are in a file');
+    first.release();
+    await until(async () => open.size === 0, 'the files are given up');
+    const second = smallLoop();
+    await drain(second);
+    log.push(batch(9, usageEvent('a'), usageEvent('b'), usageEvent('c'), usageEvent('d')), tick(30));
+    await drain(second, 9);
+    expect(await usage()).toEqual({ total: '4', events: '4' });
+    expect(await seals()).toMatchObject([
+      { accepted: 1, duplicate: 0 },
+      { accepted: 2, duplicate: 2 },
+      { accepted: 1, duplicate: 3 },
+    ]);
+    second.release();
+    await until(async () => open.size === 0, 'the files are given up');
   });
 
   it('fences a zombie: its rows lose against the new owner’s, and it can’t seal', async () => {

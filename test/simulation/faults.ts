@@ -102,7 +102,8 @@ export function strike(world: World, fault: Fault, random: Random): void {
     case 'log clock ahead': {
       const aheadMs = random.chance(0.6) ? random.spread(60_000, HOUR) : random.int(HOUR, 3 * HOUR);
       held.clockOffsetMs += aheadMs;
-      if (aheadMs > HOUR - 10_000) {
+      // Two leaps may add up.
+      if (held.clockOffsetMs > HOUR - 10_000) {
         world.excuses.clockAheadUntil = Math.max(world.excuses.clockAheadUntil, scheduler.now + 6 * HOUR);
       }
       scheduler.after(random.spread(10_000, HOUR), () => (held.clockOffsetMs = 0), 'clock');

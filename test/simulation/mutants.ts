@@ -20,6 +20,8 @@ const LOOP = 'aggregator/partition-loop.ts';
 const STATE = 'aggregator/core/partition-state.ts';
 const ROLL_UP = 'aggregator/core/roll-up.ts';
 const INDEX = 'aggregator/core/dedup-index.ts';
+const TABLE = 'aggregator/core/key-table.ts';
+const RUN = 'aggregator/core/key-run.ts';
 const CHUNKS = 'aggregator/chunk-store.ts';
 const SEALS = 'aggregator/seal-store.ts';
 const RECORDS = 'aggregator/record-reader.ts';
@@ -179,17 +181,17 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'index-forgets-all',
     file: LOOP,
-    find: 'index.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds);',
+    find: 'index.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds),',
     replace:
-      'if (liveUntil < 0) index.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds);',
+      'liveUntil < 0 && index.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds),',
     description: 'A new owner knows no key of sealed chunks',
   },
   {
     name: 'index-by-own-clock',
     file: LOOP,
-    find: 'const { key0, key1, key2, key3, hashLow, hashHigh, liveUntil } = event;',
+    find: 'add: ({ key0, key1, key2, key3, hashLow, hashHigh, liveUntil }) =>',
     replace:
-      'const { key0, key1, key2, key3, hashLow, hashHigh, liveUntil } = event; if (liveUntil < this.parts.clock() - rules.horizonMs / 2) return;',
+      'add: ({ key0, key1, key2, key3, hashLow, hashHigh, liveUntil }) => liveUntil < this.parts.clock() - this.parts.rules.horizonMs / 2 ||',
     description: "A new owner leaves out keys that are old by its machine's clock",
   },
   {
@@ -372,17 +374,59 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'keys-live-for-ever',
-    file: INDEX,
+    file: TABLE,
     find: "if (liveUntil < deadBeforeSeconds) return 'new';",
     replace: "if (liveUntil === 0) return 'new';",
     description: 'How long a key is remembered depends on how long its owner has run',
   },
   {
     name: 'conflict-is-duplicate',
-    file: INDEX,
+    file: TABLE,
     find: "return slots[at + HASH] === low && slots[at + HASH + 1] === high ? 'duplicate' : 'conflict';",
     replace: "return slots[at + HASH] === low || slots[at + HASH + 1] !== high ? 'duplicate' : 'conflict';",
     description: 'Another payload under a known key is dropped in silence',
+  },
+  {
+    name: 'files-are-not-looked-at',
+    file: INDEX,
+    find: "for (let i = 0; found === 'new' && i < runs.length; i++) {",
+    replace: "for (let i = 1; found === 'new' && i < runs.length; i++) {",
+    description: 'A key that went to the newest file is forgotten',
+  },
+  {
+    name: 'not-looked-at-while-written',
+    file: INDEX,
+    find: "if (found === 'new' && unwritten !== null) {",
+    replace: "if (found === 'new' && unwritten !== null && this.writing === null) {",
+    description: 'A key is forgotten while it is being written to a file',
+  },
+  {
+    name: 'forgotten-when-the-disk-is-full',
+    file: INDEX,
+    find: 'if (this.unwritten !== null) {',
+    replace: 'if (this.writing !== null) {',
+    description: 'Keys that could not be written to a file are given up for the next ones',
+  },
+  {
+    name: 'merged-runs-are-lost',
+    file: INDEX,
+    find: 'const cursors = [table, ...merged].map((part) => part.cursor());',
+    replace: 'const cursors = [table].map((part) => part.cursor());',
+    description: 'Files are merged into one that has only the newest keys',
+  },
+  {
+    name: 'dead-keys-in-files-live',
+    file: RUN,
+    find: "if (!isLive(entry, 0, deadBeforeSeconds)) return 'new';",
+    replace: '',
+    description: 'A key lives on if it went to a file',
+  },
+  {
+    name: 'bucket-without-its-last-key',
+    file: RUN,
+    find: 'const end = starts[bucket + 1]!;',
+    replace: 'const end = Math.max(starts[bucket]! + 1, starts[bucket + 1]! - 1);',
+    description: 'The last key of a full bucket is not found',
   },
   {
     name: 'roll-up-without-tenant',

@@ -32,6 +32,7 @@ import { createRaterMetrics } from '../../rater/metrics.ts';
 import { ClickHouseModel } from './click-house-model.ts';
 import { strike } from './faults.ts';
 import { LogModel } from './log-model.ts';
+import { type Disk, MemoryKeyFile } from './memory-key-file.ts';
 import { MoneyOracle } from './money-oracle.ts';
 import {
   AGGREGATORS,
@@ -69,6 +70,8 @@ export interface Slot {
 }
 
 const APPEND_TIMEOUT_MS = 30_000;
+/** Three tables of the smallest size, and as much again for those being written. */
+const DEDUP_MEMORY_BYTES = 60_000;
 const CLOCK_LEAP_MAX_MS = HOUR;
 /** So that a partition's index takes more than one page. */
 const INDEX_PAGE_EVENTS = 100;
@@ -239,7 +242,7 @@ export class World {
     );
   }
 
-  private settings(): Settings {
+  private settings(process: Process): Settings {
     const { plan } = this;
     return {
       ingest: {
@@ -257,6 +260,8 @@ export class World {
         horizonMs: plan.horizonMs,
         flushIntervalMs: plan.flushIntervalMs,
         flushEventsMax: 40,
+        // Owners differ in where their keys are as well: all in memory, in a file as soon as they can be, or some of them.
+        dedupMemoryBytes: this.random.fork(`${process.name} memory`).pick([null, 1, DEDUP_MEMORY_BYTES]),
         tickIntervalMs: plan.tickIntervalMs,
         clockLeapMaxMs: CLOCK_LEAP_MAX_MS,
       },
@@ -267,7 +272,7 @@ export class World {
 
   private contextOf(process: Process): StageContext {
     return {
-      settings: this.settings(),
+      settings: this.settings(process),
       logger: loggerOf(this.scheduler, process),
       registry: new Registry(),
       clock: process.clock,
@@ -280,7 +285,7 @@ export class World {
       checks: null,
       // Gateways admit by different code, and must admit alike.
       fast: this.random.fork(process.name).chance(0.5) ? new FastAdmission() : null,
-      batcher: new Batcher(this.settings().ingest, {
+      batcher: new Batcher(this.settings(process).ingest, {
         log: this.log.clientOf(process),
         newRecord: () => this.newBatchRecord(),
         clock: process.clock,
@@ -305,6 +310,7 @@ export class World {
   private startAggregator(process: Process): void {
     const { postgres } = this;
     const slot = this.slots.find((each) => each.process === process)!;
+    const disk = this.diskOf(process);
     consumePartitions({
       ...this.contextOf(process),
       generation: 1,
@@ -321,6 +327,7 @@ export class World {
       findSchema: () => postgres.statement<null>(process, 'schema', () => null),
       // Owners that follow each other count by different code, and must decide alike.
       newCounter: this.random.fork(process.name).chance(0.5) ? fastCounter : plainCounter,
+      newKeyFile: () => Promise.resolve(new MemoryKeyFile(disk)),
       timers: process.timers,
       owner: process.name,
     }).then(
@@ -331,6 +338,14 @@ export class World {
       },
       (error: unknown) => this.ended(slot, process, error),
     );
+  }
+
+  private diskOf(process: Process): Disk {
+    const random = this.random.fork(`${process.name} disk`);
+    return {
+      wait: () => new Promise((resolve) => process.timers.setTimeout(resolve, random.spread(1, 10_000))),
+      isFull: () => random.chance(0.1),
+    };
   }
 
   private startRater(process: Process): void {
