@@ -13,7 +13,7 @@ export interface EventCosts {
   readonly raterCpuMicros: number;
   readonly logBytes: number;
   readonly clickhouseBytes: number;
-  /** Of a remembered key in an aggregator's memory. */
+  /** In an aggregator's memory, of a remembered key that is in a file. */
   readonly keyBytes: number;
 }
 
@@ -32,6 +32,8 @@ export const assumptions = {
   insertsPerFlush: 4,
   flushesPerSecond: 1,
   aggregatorMemoryBytes: 64e9,
+  /** On an aggregator's disk: 32 bytes a key, and as much again while files are merged. */
+  keyFileBytes: 64,
   partitions: 12,
 } as const;
 
@@ -51,6 +53,7 @@ export interface Deployment {
   readonly brokers: number;
   readonly insertsPerSecond: number;
   readonly keyMemoryGB: number;
+  readonly keyFilesTB: number;
   readonly logTB: number;
   readonly clickhouseTBPerDay: number;
 }
@@ -58,9 +61,9 @@ export interface Deployment {
 export function deploymentFor(costs: EventCosts, eventsPerSecond: number): Deployment {
   const a = assumptions;
   const cores = (cpuMicros: number): number => Math.ceil(eventsPerSecond / perCore(cpuMicros));
-  const keyBytes = eventsPerSecond * SECONDS_PER_DAY * a.horizonDays * costs.keyBytes;
+  const keys = eventsPerSecond * SECONDS_PER_DAY * a.horizonDays;
   const byCpu = cores(costs.aggregatorCpuMicros);
-  const byMemory = Math.ceil(keyBytes / a.aggregatorMemoryBytes);
+  const byMemory = Math.ceil((keys * costs.keyBytes) / a.aggregatorMemoryBytes);
   const aggregatorProcesses = Math.max(byCpu, byMemory);
   return {
     eventsPerSecond,
@@ -75,7 +78,8 @@ export function deploymentFor(costs: EventCosts, eventsPerSecond: number): Deplo
       Math.ceil((eventsPerSecond * costs.logBytes * a.replicas) / (a.brokerBytesPerSecond * a.utilisation)),
     ),
     insertsPerSecond: aggregatorProcesses * a.insertsPerFlush * a.flushesPerSecond,
-    keyMemoryGB: keyBytes / 1e9,
+    keyMemoryGB: (keys * costs.keyBytes) / 1e9,
+    keyFilesTB: (keys * a.keyFileBytes) / 1e12,
     logTB: (eventsPerSecond * SECONDS_PER_DAY * a.logDays * costs.logBytes * a.replicas) / 1e12,
     clickhouseTBPerDay: (eventsPerSecond * SECONDS_PER_DAY * costs.clickhouseBytes) / 1e12,
   };
@@ -100,7 +104,7 @@ export function limitsOf(costs: EventCosts): Limit[] {
       turn: 'TALLYLINE_PARTITIONS, before the topic is first used; later a new topic generation',
     },
     {
-      what: `dedup memory: ${a.partitions} aggregators of ${a.aggregatorMemoryBytes / 1e9} GB hold ${a.horizonDays} days of keys`,
+      what: `dedup memory: ${a.partitions} aggregators of ${a.aggregatorMemoryBytes / 1e9} GB hold ${a.horizonDays} days of keys in files`,
       eventsPerSecond: (a.partitions * a.aggregatorMemoryBytes) / keysPerSecondHeld,
       turn: 'more partitions and aggregators, more memory each, or a shorter TALLYLINE_HORIZON',
     },

@@ -5,10 +5,10 @@ import { assumptions, type Deployment, deploymentFor, type EventCosts, limitsOf 
 
 const RATES = [100_000, 1_000_000, 10_000_000];
 
-/** CPU times and bytes of the bench `size`, bytes a key of the bench `dedup`. */
+/** CPU times and bytes of the bench `size`, bytes of memory for a key in a file of the bench `dedup`. */
 export function costsOf(results: Results): EventCosts {
   const size = results.find('size');
-  const dedup = results.find('dedup');
+  const dedup = results.find('dedup', 'in files');
   if (size === null || dedup === null) {
     throw new Error('the model needs full runs of the benches size and dedup in bench/results');
   }

@@ -1,7 +1,9 @@
 // The dedup index alone: keys of numbers from 0 on are added to as many indexes as an aggregator has partitions, then keys are
 // looked up as the aggregator does it, the keys of a record touched ahead, and every answer is checked: none forgotten, none
 // invented.
-import { DedupIndex, highWord, lowWord } from '../../aggregator/core/dedup-index.ts';
+import { tmpdir } from 'node:os';
+import { DedupIndex, highWord, type KeySpace, lowWord } from '../../aggregator/core/dedup-index.ts';
+import { newKeyFile } from '../../aggregator/key-files.ts';
 import { Random } from '../workload/random.ts';
 import { runAsProgram } from './program.ts';
 
@@ -9,6 +11,8 @@ export interface DedupInput {
   readonly keys: number;
   readonly partitions: number;
   readonly sample: number;
+  /** For all keys; those beyond it go to files, and in the end all do. Null: there is enough. */
+  readonly memoryBytes: number | null;
 }
 
 export interface DedupOutput {
@@ -29,6 +33,8 @@ const RECORD_EVENTS = 500;
 /** key 4 words | payload hash 2 */
 const ROW_WORDS = 6;
 const RECORD_WORDS = RECORD_EVENTS * ROW_WORDS;
+/** Keys that are added between two looks at how much memory is taken. */
+const RELIEVED_KEYS = 100_000;
 const LIVE_UNTIL_MS = 1_800_000_000_000;
 const DEAD_BEFORE_SECONDS = 1_700_000_000;
 
@@ -56,10 +62,22 @@ function writeKey(key: Buffer, number: number): void {
 
 const hashOf = (number: number): bigint => (BigInt(mix(number, 0x1b873593)) << 32n) | BigInt(number);
 
-await runAsProgram<DedupInput, DedupOutput>(async ({ keys, partitions, sample }) => ({
-  work() {
+/** Puts the keys of every index into its files. */
+async function emptyTables(indexes: readonly DedupIndex[]): Promise<void> {
+  for (const [i, index] of indexes.entries()) {
+    await index.relieve(DEAD_BEFORE_SECONDS);
+    // With a key that is none of the others there is something to relieve again, which waits for what was begun.
+    index.addWords(-1, -1, -1, i, 0, 0, LIVE_UNTIL_MS, DEAD_BEFORE_SECONDS);
+    await index.relieve(DEAD_BEFORE_SECONDS);
+  }
+}
+
+await runAsProgram<DedupInput, DedupOutput>(async ({ keys, partitions, sample, memoryBytes }) => ({
+  async work() {
     const residentBefore = process.memoryUsage().rss;
-    const indexes = Array.from({ length: partitions }, () => new DedupIndex());
+    let bytes = (memoryBytes ?? 0) / partitions;
+    const space: KeySpace = { bytes: () => bytes, newFile: () => newKeyFile(tmpdir()) };
+    const indexes = Array.from({ length: partitions }, () => new DedupIndex(0, memoryBytes === null ? null : space));
     const key = Buffer.alloc(16);
     const partitionOf = (of: Buffer): number => of.readUInt32LE(0) % partitions;
     const cpuBefore = process.cpuUsage();
@@ -67,6 +85,11 @@ await runAsProgram<DedupInput, DedupOutput>(async ({ keys, partitions, sample })
     for (let number = 0; number < keys; number++) {
       writeKey(key, number);
       indexes[partitionOf(key)]!.add(key, hashOf(number), LIVE_UNTIL_MS, DEAD_BEFORE_SECONDS);
+      if (number % RELIEVED_KEYS === 0) for (const index of indexes) await index.relieve(DEAD_BEFORE_SECONDS);
+    }
+    if (memoryBytes !== null) {
+      bytes = 0;
+      await emptyTables(indexes);
     }
     const addSeconds = (performance.now() - startedAt) / 1_000;
     const { user, system } = process.cpuUsage(cpuBefore);
