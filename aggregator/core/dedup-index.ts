@@ -8,7 +8,7 @@
 //
 //   add -> table -> unwritten -> runs[0] -> runs[1] ...          newest first, as look-ups go
 import { type KeyFile, type KeyRun, writeRun } from './key-run.ts';
-import { highWord, KeyTable, type Lookup, lowWord } from './key-table.ts';
+import { highWord, KeyTable, keysIn, type Lookup, lowWord } from './key-table.ts';
 
 export { highWord, type Lookup, lowWord } from './key-table.ts';
 
@@ -19,8 +19,6 @@ export interface KeySpace {
   newFile(): Promise<KeyFile>;
 }
 
-/** A table of as many keys takes less. */
-const TABLE_BYTES_A_KEY = 33;
 /** Runs that have no more keys than this many times those which are newer are merged with them. */
 const MERGE_FACTOR = 2;
 
@@ -35,8 +33,7 @@ export class DedupIndex {
   /** Without `space` all keys stay in memory. */
   constructor(expectedKeys = 0, space: KeySpace | null = null) {
     this.space = space;
-    const fitting = space === null ? expectedKeys : Math.floor(space.bytes() / 2 / TABLE_BYTES_A_KEY);
-    this.table = new KeyTable(Math.min(expectedKeys, fitting));
+    this.table = new KeyTable(space === null ? expectedKeys : Math.min(expectedKeys, keysIn(space.bytes() / 2)));
   }
 
   /** Keys held, dead ones that were not yet dropped included. */
@@ -55,9 +52,10 @@ export class DedupIndex {
 
   /** Reads, and nothing more, what look-ups of a key of this second word will read: many that follow wait for memory together. */
   touch(k1: number): void {
-    this.table.touch(k1);
-    this.unwritten?.touch(k1);
-    for (const run of this.runs) run.touch(k1);
+    const { table, unwritten, runs } = this;
+    table.touch(k1);
+    if (unwritten !== null) unwritten.touch(k1);
+    for (let i = 0; i < runs.length; i++) runs[i]!.touch(k1);
   }
 
   /** `lookWords`, of a key and a hash as they are. */

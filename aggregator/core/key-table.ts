@@ -226,5 +226,12 @@ class TableCursor implements KeyCursor {
 export const lowWord = (hash: bigint): number => Number(BigInt.asIntN(32, hash));
 export const highWord = (hash: bigint): number => Number(BigInt.asIntN(32, hash >> 32n));
 
+/** For how many keys a table of so many bytes is made. */
+export function keysIn(bytes: number): number {
+  const slots = Math.max(0, bytes / SLOT_BYTES - TAIL_MIN);
+  const keys = Math.floor(slots * LOAD_REBUILT);
+  return keys < LARGE ? Math.floor(slots * LOAD_REBUILT_SMALL) : keys;
+}
+
 const capacityFor = (keys: number): number =>
   Math.max(CAPACITY_MIN, Math.ceil(keys / (keys < LARGE ? LOAD_REBUILT_SMALL : LOAD_REBUILT)));
