@@ -64,9 +64,7 @@ export async function rateBatch(
   const mismatches = await verifier.verifySince(Math.min(...targets.map((target) => target.periodStart)));
   if (mismatches.length > 0) return { outcome: 'mismatch', mismatches };
   const contributions = await readTargetContributions(store, basis, targets);
-  if (!(await verifier.isSameServer())) return { outcome: 'behind' };
-  // A chunk under repair has no seal to be compared with, and half of its rows.
-  if (!holdsAllSealsOf(await store.readSeals(), basis.seals)) return { outcome: 'behind' };
+  if (!(await isStillThere(store, verifier, basis.seals))) return { outcome: 'behind' };
 
   return store.inRating(async (transaction) => {
     const locked = await transaction.lockBillingPeriods(work);
@@ -74,6 +72,13 @@ export async function rateBatch(
     const lineItems = await write(transaction, basis, targets, locked, contributions);
     return { outcome: 'rated', lineItems };
   });
+}
+
+/** Asked after sealed rows were read and before they are used: whether what was read is what was verified. */
+export async function isStillThere(store: RatingStore, verifier: ChunkVerifier, seals: Seals): Promise<boolean> {
+  if (!(await verifier.isSameServer())) return false;
+  // A chunk under repair has no seal to be compared with, and half of its rows.
+  return holdsAllSealsOf(await store.readSeals(), seals);
 }
 
 /** A rater that allows less lateness may have closed windows of these periods already; what was closed stays closed. */

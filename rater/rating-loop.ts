@@ -2,7 +2,8 @@
 //
 //   read      seals and watermark in one snapshot, the published catalog, the progress of all raters
 //   verify    the chunks sealed since are in ClickHouse as they were sealed; if not: wait, and report I2
-//   find      what is due: windows that closed, late usage, periods that start, subscriptions that changed
+//   find      what is due: windows that closed, late usage, periods that start, subscriptions that changed; it counts only if
+//             all that was verified is still there
 //   rate      in batches of subjects, a transaction each, some at once
 //   advance   the progress, unless another rater has done so
 //
@@ -18,7 +19,7 @@ import { changedSubjects, DueSubscriptions, readTenants, touchChanged } from './
 import type { NewLineItem } from './line-item-store.ts';
 import type { RaterMetrics } from './metrics.ts';
 import type { RaterProgress } from './rater-progress.ts';
-import { type BatchOutcome, type RatingBasis, rateBatch, type SubjectWork } from './rating-batch.ts';
+import { type BatchOutcome, isStillThere, type RatingBasis, rateBatch, type SubjectWork } from './rating-batch.ts';
 import type { RatingStore } from './rating-store.ts';
 import { readTouchedWindows, type TouchedWindows } from './touched-usage.ts';
 
@@ -78,6 +79,8 @@ export class RatingLoop {
     const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, from.closedUpTo ?? Number.NEGATIVE_INFINITY);
     const basis: RatingBasis = { seals, watermark, versions: this.versions, closedUpTo };
     const touched = await this.findDue(basis, from, newest);
+    // Who has usage that was not there to be found is looked at by no batch, and the progress would pass it over.
+    if (!(await isStillThere(store, this.verifier, seals))) return 'behind';
     for (const result of await this.rateAll(basis, touched)) {
       if (result.outcome === 'mismatch') return this.mismatch(result.mismatches);
       if (result.outcome === 'behind') return 'behind';

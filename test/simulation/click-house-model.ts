@@ -111,6 +111,15 @@ export class ClickHouseModel {
     this.scheduler.note(`part of ${part.table} lost`, part.insertedAt);
   }
 
+  /** The same of all parts with roll-ups of a chunk. */
+  loseRollUps(partition: number, chunk: number, downMs: number): void {
+    this.crash(downMs);
+    for (const part of this.rollUps.partsOf(partition, { from: chunk, to: chunk })) part.isLost = true;
+    this.hasLost = true;
+    this.lostAt = this.scheduler.now;
+    this.scheduler.note(`roll-ups of ${partition} lost`, chunk);
+  }
+
   private merge(table: string, of: ReadonlySet<Part>): Part {
     const newest = Math.max(...[...of].map((part) => part.insertedAt));
     const into: Part = { table, insertedAt: newest, durableAt: 0, isLost: false, hidesOlderRows: false };

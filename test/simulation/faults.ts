@@ -27,7 +27,8 @@ function meddle(world: World, random: Random): void {
   const soon = (fromMs: number, toMs: number, label: string, act: () => void): void => {
     scheduler.after(random.int(fromMs, toMs), act, label);
   };
-  switch (random.int(0, 3)) {
+  const raters = world.slots.filter(({ name, process }) => name.startsWith('rater') && process !== null);
+  switch (random.int(0, 4)) {
     case 0:
       world.rateAtOnce(random);
       // A replica that answers some of a step's reads and not the others.
@@ -42,12 +43,22 @@ function meddle(world: World, random: Random): void {
       // Rows are gone, and their chunk is repaired while a rater has stopped between two reads.
       clickhouse.losePart(false, random.int(1, 50));
       soon(500, 1_000, 'rate', () => {
-        for (const slot of world.slots)
-          if (slot.name.startsWith('rater') && slot.process !== null)
-            afterResponses(slot, random.int(1, 8), () => world.pause(slot, random.int(5_000, 60_000)));
+        for (const slot of raters)
+          afterResponses(slot, random.int(1, 8), () => world.pause(slot, random.int(5_000, 60_000)));
         world.rateAtOnce(random);
       });
       soon(2_000, 10_000, 'repair', () => world.repairNow(random));
+      return;
+    case 3:
+      // Everything is rated, then late usage is sealed, and while that is all there is to do its rows go between two reads.
+      world.onLateUsage = () => {
+        world.rateAtOnce(random);
+        world.onLateUsage = ({ partition, chunk }) => {
+          if (raters.length > 0)
+            afterResponses(random.pick(raters), random.int(4, 7), () => clickhouse.loseRollUps(partition, chunk, 1));
+          world.rateAtOnce(random);
+        };
+      };
       return;
     default:
       world.rateAtOnce(random);

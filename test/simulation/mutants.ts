@@ -480,16 +480,23 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'trust-another-server',
     file: BATCH,
-    find: "if (!(await verifier.isSameServer())) return { outcome: 'behind' };",
+    find: 'if (!(await verifier.isSameServer())) return false;',
     replace: '',
     description: 'Chunks that were compared before ClickHouse was started anew are taken to be there still',
   },
   {
     name: 'seals-taken-back-unnoticed',
     file: BATCH,
-    find: "if (!holdsAllSealsOf(await store.readSeals(), basis.seals)) return { outcome: 'behind' };",
-    replace: '',
+    find: 'return holdsAllSealsOf(await store.readSeals(), seals);',
+    replace: 'return true;',
     description: 'Usage that was read while a chunk was being repaired is billed',
+  },
+  {
+    name: 'found-among-lost-rows',
+    file: RATING,
+    find: "if (!(await isStillThere(store, this.verifier, seals))) return 'behind';",
+    replace: '',
+    description: 'Who has usage is looked for in rows that are no longer those that were compared',
   },
   {
     name: 'unverified-chunks',

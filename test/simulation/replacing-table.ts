@@ -114,6 +114,16 @@ export class Table<R> {
     return found;
   }
 
+  /** The parts that hold a version of a row of these places. */
+  partsOf(partition: number, places: Places): Set<Part> {
+    const parts = new Set<Part>();
+    this.eachIn(partition, places, (versions) => {
+      const place = this.placeOf(versions[0]!.row);
+      if (place >= places.from && place <= places.to) for (const { part } of versions) parts.add(part);
+    });
+    return parts;
+  }
+
   /** Of the versions of each row that `holds` the highest one (of equal ones the last inserted), or else the lowest. */
   picked(partition: number, asOf: number, places: Places, pick: 'newest' | 'oldest', holds: (row: R) => boolean): R[] {
     const found: R[] = [];

@@ -140,6 +140,9 @@ export class World {
     for (let i = 0; i < RATERS; i++) this.addSlot(`rater-${i}`, (process) => this.startRater(process));
   }
 
+  /** Told once of a chunk with late usage that is sealed. */
+  onLateUsage: ((seal: Seal) => void) | null = null;
+
   private sealed(seal: Seal): void {
     const { clickhouse, oracle, scheduler } = this;
     oracle.sealed(seal);
@@ -152,6 +155,17 @@ export class World {
     if (seal.watermark > scheduler.now + CLOCK_LEAP_MAX_MS + 10_000) {
       throw new Violation('I3', `${at} was sealed ${seal.watermark - scheduler.now} ms ahead of time`);
     }
+    const { onLateUsage } = this;
+    if (onLateUsage === null || !this.hasLateUsage(seal)) return;
+    this.onLateUsage = null;
+    onLateUsage(seal);
+  }
+
+  /** Whether a chunk has usage of windows that were rated. */
+  private hasLateUsage({ partition, chunk }: Seal): boolean {
+    const closedUpTo = this.rating.progress.closedUpTo ?? 0;
+    const rows = this.clickhouse.rollUps.all(partition, this.scheduler.now, { from: chunk, to: chunk });
+    return rows.some(({ windowStart }) => windowStart + HOUR <= closedUpTo);
   }
 
   /** A violation that a watcher finds ends the run, wherever it was found. */
