@@ -21,6 +21,7 @@ import { startRater } from '../../rater/main.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
 import { rateBatch } from '../../rater/rating-batch.ts';
 import { RatingLoop } from '../../rater/rating-loop.ts';
+import type { RatingStore } from '../../rater/rating-store.ts';
 import { storedRating } from '../../rater/stored-rating.ts';
 import { startTestClickHouse, type TestClickHouse } from '../support/clickhouse.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
@@ -648,6 +649,30 @@ describe('rating when things go wrong', () => {
     await usage.seal({ watermark: at('11-10T12:00'), epoch: 2, rows: [row(at('11-10T10:00'), '7')] });
     expect(await loop.step()).toBe('idle');
     expect(await sums()).toEqual({ cus_1: '0.07' });
+  });
+
+  it('passes no usage over that was lost after it was compared with its seal and before it was looked for', async () => {
+    await usage.apply(1, perToken);
+    await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T10:00'), '7')] });
+    await raterLoop().step();
+    await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T10:00'), '3', { subject: 'cus_2' })] });
+    const patient = storedRating(pool, clickhouse);
+    const before = await patient.readProgress();
+    let run = await patient.readServerRun();
+    const store: RatingStore = {
+      ...patient,
+      readServerRun: async () => run,
+      async *streamWindows(selection) {
+        await clickhouse.command('DELETE FROM usage_rollups WHERE chunk = 1');
+        run = { ...run, startedAt: run.startedAt + 60 };
+        yield* patient.streamWindows(selection);
+      },
+    };
+    const metrics = createRaterMetrics(new Registry());
+    const loop = new RatingLoop({ store, metrics, logger, clock: Date.now, allowedLatenessMs: LATENESS_MS });
+    expect(await loop.step()).toBe('behind');
+    expect(await loop.step()).toBe('mismatch');
+    expect(await patient.readProgress()).toEqual(before);
   });
 
   it('two raters at once write each item once, and all of them', async () => {
