@@ -47,4 +47,7 @@ export function covers(a: SealVector, b: SealVector): boolean {
   );
 }
 
+/** Of two vectors that come from seals, of which one covers the other, that one. */
+export const laterOf = (a: SealVector, b: SealVector): SealVector => (covers(a, b) ? a : b);
+
 export const isSameVector = (a: SealVector, b: SealVector): boolean => covers(a, b) && covers(b, a);

@@ -2,7 +2,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { Decimal } from '../../domain/decimal.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
-import type { SealVector } from '../../platform/usage-store/seal-vector.ts';
+import { laterOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
 import { ledgerTransactionId } from '../core/line-item-key.ts';
 import { keyText } from '../keys.ts';
 import type { PeriodKey } from '../line-item-store.ts';
@@ -12,9 +12,10 @@ export interface PeriodSums extends PeriodKey {
   readonly plan: string;
   readonly catalogVersion: number;
   readonly subscriptionStart: number | null;
+  /** Of its last rating, or of the rater's progress where that is later: what the progress has passed over is billed. */
   readonly sealVector: SealVector;
   readonly ratedWatermark: number;
-  /** Windows that end by then were closed at the last rating; milliseconds since the epoch. */
+  /** Windows that end by then were closed then; milliseconds since the epoch. */
   readonly closedUpTo: number;
   /** By price. */
   readonly written: ReadonlyMap<string, { readonly quantity: Decimal; readonly amount: Decimal }>;
@@ -41,6 +42,7 @@ interface PeriodRow {
   readonly catalog_version: number;
   readonly subscription_start: Date | null;
   readonly seal_vector: SealVector;
+  readonly progress_vector: SealVector;
   readonly rated_watermark: Date;
   readonly closed_up_to: Date;
 }
@@ -69,7 +71,12 @@ export function readPeriodSums(pool: Pool, keys: readonly PeriodKey[]): Promise<
     pool,
     async (client) => {
       const { rows: periods } = await client.query<PeriodRow>(
-        `SELECT period.* FROM ${WANTED} JOIN tallyline.billing_periods period USING (tenant, subject, period_start)
+        `SELECT period.tenant, period.subject, period.period_start, period.period_end, period.plan, period.catalog_version,
+           period.subscription_start, period.seal_vector, progress.seal_vector AS progress_vector,
+           greatest(period.rated_watermark, progress.watermark) AS rated_watermark,
+           greatest(period.closed_up_to, progress.closed_up_to) AS closed_up_to
+         FROM ${WANTED} JOIN tallyline.billing_periods period USING (tenant, subject, period_start)
+         CROSS JOIN tallyline.rater_progress progress
          WHERE period.closed_up_to IS NOT NULL AND period.rated_watermark IS NOT NULL`,
         columnsOf(keys),
       );
@@ -142,7 +149,7 @@ function sumsOf(row: PeriodRow, items: readonly Item[]): PeriodSums {
     plan: row.plan,
     catalogVersion: row.catalog_version,
     subscriptionStart: row.subscription_start?.getTime() ?? null,
-    sealVector: row.seal_vector,
+    sealVector: laterOf(row.seal_vector, row.progress_vector),
     ratedWatermark: row.rated_watermark.getTime(),
     closedUpTo: row.closed_up_to.getTime(),
     written,

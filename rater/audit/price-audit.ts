@@ -5,7 +5,7 @@ import { Decimal } from '../../domain/decimal.ts';
 import { quantityToDecimal } from '../../domain/quantity.ts';
 import { windowSizeMs } from '../../domain/time-window.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
-import { nextChunkOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
+import { laterOf, nextChunkOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
 import { amountOf, type PeriodPrice, periodPrices } from '../core/period-prices.ts';
 import { keyText } from '../keys.ts';
 import type { AuditScope } from './audit-slices.ts';
@@ -19,7 +19,7 @@ interface AuditedPeriod {
   readonly start: number;
   readonly end: number;
   readonly vector: SealVector;
-  /** Windows that end at or before this were closed at the last rating; milliseconds. */
+  /** Windows that end at or before this were closed then; milliseconds. */
   readonly closedUpTo: number;
   /** Of a subscription that had begun at the last rating; else a flat price is due only once there is usage. */
   readonly isFlatDue: boolean;
@@ -40,7 +40,10 @@ interface WrittenPrice {
 const placeOf = (tenant: string, subject: string, start: number, price: string): string =>
   `tenant ${tenant} subject ${subject} period ${new Date(start).toISOString()} price ${price}`;
 
-/** Recounts what every billing period costs, as of the seals and the watermark of its last rating. */
+/**
+ * Recounts what every billing period costs, as of the seals and the watermark of its last rating, or of the rater's progress where
+ * that is later: what the progress has passed over is billed.
+ */
 export class PriceAudit {
   private readonly bySubject = new Map<string, AuditedPeriod[]>();
   private readonly written = new Map<string, WrittenPrice>();
@@ -61,11 +64,13 @@ export class PriceAudit {
 
   private async readPeriods(client: PoolClient, versions: readonly CatalogVersion[], scope: AuditScope): Promise<void> {
     const { rows } = await client.query(
-      `SELECT tenant, subject, period_start, period_end, plan, catalog_version, seal_vector, closed_up_to,
-          coalesce(subscription_start IS NOT NULL AND period_end > period_start AND rated_watermark >= period_start, false) AS flat_due,
+      `SELECT period.tenant, period.subject, period_start, period_end, plan, period.catalog_version, period.seal_vector,
+          progress.seal_vector AS progress_vector, greatest(period.closed_up_to, progress.closed_up_to) AS closed_up_to,
+          coalesce(subscription_start IS NOT NULL AND period_end > period_start
+            AND greatest(rated_watermark, progress.watermark) >= period_start, false) AS flat_due,
           subscription_start IS NULL AND period_end > period_start AS by_default
-        FROM tallyline.billing_periods
-        WHERE closed_up_to IS NOT NULL AND ($1::text IS NULL OR tenant = $1)
+        FROM tallyline.billing_periods period CROSS JOIN tallyline.rater_progress progress
+        WHERE period.closed_up_to IS NOT NULL AND ($1::text IS NULL OR tenant = $1)
           AND ($2::timestamptz IS NULL OR period_start >= $2) AND ($3::timestamptz IS NULL OR period_end <= $3)`,
       [scope.tenant, scope.from === null ? null : new Date(scope.from), scope.to === null ? null : new Date(scope.to)],
     );
@@ -76,7 +81,7 @@ export class PriceAudit {
         subject: row.subject,
         start: row.period_start.getTime(),
         end: row.period_end.getTime(),
-        vector: row.seal_vector,
+        vector: laterOf(row.seal_vector, row.progress_vector),
         closedUpTo: row.closed_up_to.getTime(),
         isFlatDue: row.flat_due,
         isByDefault: row.by_default,

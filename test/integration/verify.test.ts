@@ -229,6 +229,16 @@ const plants: readonly Plant[] = [
     silent: /^I[123]/,
   },
   {
+    title: 'usage that the raters passed over',
+    postgres: `WITH unrated AS (SELECT tenant, subject, period_start FROM tallyline.line_items WHERE id = ${anItem}),
+        items AS (DELETE FROM tallyline.line_items WHERE (tenant, subject, period_start) = (SELECT * FROM unrated) RETURNING id),
+        entries AS (DELETE FROM tallyline.ledger_entries WHERE line_item IN (SELECT id FROM items))
+      UPDATE tallyline.billing_periods SET seal_vector = '{}', closed_up_to = period_start, rated_watermark = period_start
+      WHERE (tenant, subject, period_start) = (SELECT * FROM unrated)`,
+    says: [/^I4 .* price price-sum, quantity: /, /^I4 .* price price-sum, amount: /],
+    silent: /^I[1235]/,
+  },
+  {
     title: 'a deleted line item',
     postgres: `DELETE FROM tallyline.line_items WHERE id = ${anItem}`,
     says: [
