@@ -129,7 +129,11 @@ export class World {
     this.clickhouse = new ClickHouseModel(this.scheduler, this.random.fork('clickhouse'));
     this.postgres = new PostgresModel(PARTITIONS, this.scheduler, this.random.fork('postgres'));
     this.log.onAppend = this.watched((partition, record) => this.oracle.appended(partition, record));
-    this.postgres.onSeal = this.watched((seal) => this.sealed(seal));
+    const watchSeal = this.watched((seal: Seal) => this.sealed(seal));
+    this.postgres.onSeal = (seal) => {
+      watchSeal(seal);
+      this.tellOfLateUsage(seal);
+    };
     this.rating = new RatingModel(this.postgres, this.clickhouse);
     this.money = new MoneyOracle(plan, this.oracle, this.rating, this.postgres);
     this.rating.onRated = this.watched((rated) => this.money.rated(rated));
@@ -155,6 +159,9 @@ export class World {
     if (seal.watermark > scheduler.now + CLOCK_LEAP_MAX_MS + 10_000) {
       throw new Violation('I3', `${at} was sealed ${seal.watermark - scheduler.now} ms ahead of time`);
     }
+  }
+
+  private tellOfLateUsage(seal: Seal): void {
     const { onLateUsage } = this;
     if (onLateUsage === null || !this.hasLateUsage(seal)) return;
     this.onLateUsage = null;
