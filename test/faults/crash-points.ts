@@ -50,7 +50,7 @@ export const crashPoints: readonly CrashPoint[] = [
 
   // The aggregator, taking a partition over.
   { name: 'aggregator: epoch raised, before the index', stage: 'aggregator', file: loop, find: 'await this.checkLogHolds(acquired.nextOffset);', place: 'before', provoke: 'restart' },
-  { name: 'aggregator: in the middle of reading the index', stage: 'aggregator', file: chunks, find: 'each(event);', place: 'after', pass: 20, provoke: 'restart' },
+  { name: 'aggregator: in the middle of reading the index', stage: 'aggregator', file: chunks, find: 'events.add(event);', place: 'after', pass: 20, provoke: 'restart' },
   { name: 'aggregator: index read, before the first record', stage: 'aggregator', file: loop, find: 'return acquired.nextOffset;', place: 'before', provoke: 'restart' },
   { name: 'aggregator: damaged chunk found, before it is reopened', stage: 'aggregator', file: loop, find: "await this.retrying('reopening a damaged chunk'", place: 'before', provoke: 'damage' },
   { name: 'aggregator: reopening, seals taken back in an open transaction', stage: 'aggregator', file: seals, find: 'await transaction.takeBackSeals(partition, chunk, reason);', place: 'after', provoke: 'damage' },
