@@ -85,13 +85,16 @@ export async function isStillThere(store: RatingStore, verifier: ChunkVerifier, 
 const closedUpToOf = (periods: readonly BillingPeriod[]): number =>
   periods.reduce((latest, period) => Math.max(latest, period.closedUpTo ?? latest), Number.NEGATIVE_INFINITY);
 
-function timelineOf(basis: RatingBasis, { tenant, subject }: SubjectKey): SubjectTimeline {
-  const { catalog } = basis.versions.at(-1)!;
+export function timelineOf(
+  { versions }: Pick<RatingBasis, 'versions'>,
+  { tenant, subject }: SubjectKey,
+): SubjectTimeline {
+  const { catalog } = versions.at(-1)!;
   return {
     periodAt: (time) => subjectPeriodOf(catalog, tenant, subject, time),
     subscriptionStarts: subscriptionTimeline(catalog, tenant, subject).map((subscription) => subscription.startsAt),
     pin: (plan, periodStart) => {
-      const pinned = pinnedPlan(basis.versions, plan, periodStart);
+      const pinned = pinnedPlan(versions, plan, periodStart);
       if (pinned === null) throw new RangeError(`no catalog version has plan ${plan}`);
       return pinned.version;
     },

@@ -7,7 +7,9 @@ import { windowSizeMs } from '../../domain/time-window.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
 import { laterOf, nextChunkOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
 import { amountOf, type PeriodPrice, periodPrices } from '../core/period-prices.ts';
+import { type PeriodTerms, ratingTargets, type SubjectTimeline } from '../core/rating-targets.ts';
 import { keyText } from '../keys.ts';
+import { timelineOf } from '../rating-batch.ts';
 import type { AuditScope } from './audit-slices.ts';
 import type { AuditLog } from './discrepancy.ts';
 import { MeterTally } from './meter-tally.ts';
@@ -16,16 +18,21 @@ import type { RecountedReading } from './recount.ts';
 interface AuditedPeriod {
   readonly tenant: string;
   readonly subject: string;
-  readonly start: number;
-  readonly end: number;
+  readonly terms: PeriodTerms;
   readonly vector: SealVector;
   /** Windows that end at or before this were closed then; milliseconds. */
   readonly closedUpTo: number;
   /** Of a subscription that had begun at the last rating; else a flat price is due only once there is usage. */
   readonly isFlatDue: boolean;
-  readonly isByDefault: boolean;
   hasUsage: boolean;
-  readonly prices: readonly { readonly terms: PeriodPrice; readonly tally: MeterTally }[];
+  readonly prices: readonly { readonly price: PeriodPrice; readonly tally: MeterTally }[];
+}
+
+/** How far the raters say that everything is billed. */
+interface Passed {
+  readonly vector: SealVector;
+  readonly closedUpTo: number;
+  readonly versions: readonly CatalogVersion[];
 }
 
 interface WrittenPrice {
@@ -40,13 +47,24 @@ interface WrittenPrice {
 const placeOf = (tenant: string, subject: string, start: number, price: string): string =>
   `tenant ${tenant} subject ${subject} period ${new Date(start).toISOString()} price ${price}`;
 
+const tallies = (versions: readonly CatalogVersion[], terms: PeriodTerms): AuditedPeriod['prices'] =>
+  periodPrices(versions, terms).map((price) => ({
+    price,
+    tally: new MeterTally(price.meter?.aggregation ?? 'count'),
+  }));
+
 /**
- * Recounts what every billing period costs, as of the seals and the watermark of its last rating, or of the rater's progress where
- * that is later: what the progress has passed over is billed.
+ * Recounts what every billing period costs, as of the seals and the watermark of its last rating, or of the raters' progress where
+ * that is later: what the progress has passed over is billed, and where there is no period for it there should be one.
  */
 export class PriceAudit {
   private readonly bySubject = new Map<string, AuditedPeriod[]>();
   private readonly written = new Map<string, WrittenPrice>();
+  /** By tenant, subject and start: the periods that line items name. */
+  private readonly charged = new Set<string>();
+  private readonly timelines = new Map<string, SubjectTimeline>();
+  /** Null: nothing is said of periods that are missing. */
+  private passed: Passed | null = null;
 
   /** Periods and line items of one snapshot; call it before the seals are read, so that these cover every period's vector. */
   static read(pool: Pool, versions: readonly CatalogVersion[], scope: AuditScope): Promise<PriceAudit> {
@@ -54,6 +72,8 @@ export class PriceAudit {
     return inTransaction(
       pool,
       async (client) => {
+        // Periods that reach out of the scope are not read, so it can't be told what they leave out.
+        if (scope.from === null && scope.to === null) audit.passed = await readPassed(client, versions);
         await audit.readPeriods(client, versions, scope);
         await audit.readLineItems(client, scope);
         return audit;
@@ -64,35 +84,41 @@ export class PriceAudit {
 
   private async readPeriods(client: PoolClient, versions: readonly CatalogVersion[], scope: AuditScope): Promise<void> {
     const { rows } = await client.query(
-      `SELECT period.tenant, period.subject, period_start, period_end, plan, period.catalog_version, period.seal_vector,
-          progress.seal_vector AS progress_vector, greatest(period.closed_up_to, progress.closed_up_to) AS closed_up_to,
-          coalesce(subscription_start IS NOT NULL AND period_end > period_start
-            AND greatest(rated_watermark, progress.watermark) >= period_start, false) AS flat_due,
-          subscription_start IS NULL AND period_end > period_start AS by_default
+      `SELECT period.tenant, period.subject, period_start, period_end, plan, period.catalog_version, subscription_start,
+          period.seal_vector, progress.seal_vector AS progress_vector,
+          greatest(period.closed_up_to, progress.closed_up_to) AS closed_up_to,
+          greatest(rated_watermark, progress.watermark) >= period_start AS has_begun
         FROM tallyline.billing_periods period CROSS JOIN tallyline.rater_progress progress
         WHERE period.closed_up_to IS NOT NULL AND ($1::text IS NULL OR tenant = $1)
           AND ($2::timestamptz IS NULL OR period_start >= $2) AND ($3::timestamptz IS NULL OR period_end <= $3)`,
       [scope.tenant, scope.from === null ? null : new Date(scope.from), scope.to === null ? null : new Date(scope.to)],
     );
     for (const row of rows) {
-      const terms = periodPrices(versions, { plan: row.plan, catalogVersion: row.catalog_version });
-      const period: AuditedPeriod = {
+      const terms: PeriodTerms = {
+        periodStart: row.period_start.getTime(),
+        periodEnd: row.period_end.getTime(),
+        plan: row.plan,
+        catalogVersion: row.catalog_version,
+        subscriptionStart: row.subscription_start?.getTime() ?? null,
+      };
+      this.addPeriod({
         tenant: row.tenant,
         subject: row.subject,
-        start: row.period_start.getTime(),
-        end: row.period_end.getTime(),
+        terms,
         vector: laterOf(row.seal_vector, row.progress_vector),
         closedUpTo: row.closed_up_to.getTime(),
-        isFlatDue: row.flat_due,
-        isByDefault: row.by_default,
+        isFlatDue: terms.subscriptionStart !== null && terms.periodEnd > terms.periodStart && row.has_begun === true,
         hasUsage: false,
-        prices: terms.map((each) => ({ terms: each, tally: new MeterTally(each.meter?.aggregation ?? 'count') })),
-      };
-      const key = keyText(period.tenant, period.subject);
-      const periods = this.bySubject.get(key);
-      if (periods === undefined) this.bySubject.set(key, [period]);
-      else periods.push(period);
+        prices: tallies(versions, terms),
+      });
     }
+  }
+
+  private addPeriod(period: AuditedPeriod): void {
+    const key = keyText(period.tenant, period.subject);
+    const periods = this.bySubject.get(key);
+    if (periods === undefined) this.bySubject.set(key, [period]);
+    else periods.push(period);
   }
 
   private async readLineItems(client: PoolClient, scope: AuditScope): Promise<void> {
@@ -107,24 +133,50 @@ export class PriceAudit {
         GROUP BY item.tenant, item.subject, item.period_start, item.price`,
       [scope.tenant, scope.from === null ? null : new Date(scope.from), scope.to === null ? null : new Date(scope.to)],
     );
-    for (const row of rows) this.written.set(keyText(row.tenant, row.subject, row.start.getTime(), row.price), row);
+    for (const row of rows) {
+      const start = row.start.getTime();
+      this.written.set(keyText(row.tenant, row.subject, start, row.price), row);
+      this.charged.add(keyText(row.tenant, row.subject, start));
+    }
   }
 
-  add({ tenant, subject, windowStart, reading, place, chunk }: RecountedReading): void {
-    const { meter, groupValues } = reading;
+  add(recounted: RecountedReading): void {
+    const { tenant, subject, windowStart } = recounted;
+    let isCovered = false;
     for (const period of this.bySubject.get(keyText(tenant, subject)) ?? []) {
-      if (windowStart < period.start || windowStart >= period.end) continue;
-      if (chunk.chunk >= nextChunkOf(period.vector, chunk.generation, chunk.partition)) continue;
-      period.hasUsage = true;
-      if (windowStart + windowSizeMs[meter.window] > period.closedUpTo) continue;
-      for (const { terms, tally } of period.prices) {
-        if (terms.price.model === 'flat' || terms.price.meter !== meter.slug) continue;
-        const { match } = terms.price;
-        if (meter.dimensions.every(({ name }, i) => match[name] === undefined || match[name] === groupValues[i])) {
-          tally.add(reading, place);
-        }
-      }
+      if (windowStart < period.terms.periodStart || windowStart >= period.terms.periodEnd) continue;
+      isCovered = true;
+      count(period, recounted);
     }
+    if (isCovered) return;
+    const missing = this.missingPeriod(recounted);
+    if (missing === null) return;
+    this.addPeriod(missing);
+    count(missing, recounted);
+  }
+
+  /** The period that should be there for usage that the raters' progress has passed over; null: there need be none. */
+  private missingPeriod({ tenant, subject, windowStart, reading, chunk }: RecountedReading): AuditedPeriod | null {
+    const { passed } = this;
+    if (passed === null || chunk.chunk >= nextChunkOf(passed.vector, chunk.generation, chunk.partition)) return null;
+    if (windowStart + windowSizeMs[reading.meter.window] > passed.closedUpTo) return null;
+    const key = keyText(tenant, subject);
+    let timeline = this.timelines.get(key);
+    if (timeline === undefined) {
+      timeline = timelineOf(passed, { tenant, subject });
+      this.timelines.set(key, timeline);
+    }
+    if (timeline.periodAt(windowStart) === null) return null;
+    const stored = (this.bySubject.get(key) ?? []).map(({ terms }) => terms);
+    const terms = ratingTargets(timeline, stored, [windowStart]).find(
+      ({ periodStart, periodEnd }) => periodStart <= windowStart && windowStart < periodEnd,
+    );
+    if (terms === undefined || stored.some(({ periodStart }) => periodStart === terms.periodStart)) return null;
+    // Line items without their period speak for themselves.
+    if (this.charged.has(keyText(tenant, subject, terms.periodStart))) return null;
+    const { vector, closedUpTo, versions } = passed;
+    const isFlatDue = terms.subscriptionStart !== null;
+    return { tenant, subject, terms, vector, closedUpTo, isFlatDue, hasUsage: false, prices: tallies(versions, terms) };
   }
 
   /** The line items of each price of each period against the price of the recounted usage (I4). */
@@ -138,14 +190,15 @@ export class PriceAudit {
     }
   }
 
-  private comparePeriod(period: AuditedPeriod, log: AuditLog): void {
-    for (const { terms, tally } of period.prices) {
-      const { price } = terms;
-      const key = keyText(period.tenant, period.subject, period.start, price.slug);
+  private comparePeriod({ tenant, subject, terms, prices, isFlatDue, hasUsage }: AuditedPeriod, log: AuditLog): void {
+    const isByDefault = terms.subscriptionStart === null && terms.periodEnd > terms.periodStart;
+    for (const { price: priced, tally } of prices) {
+      const { price } = priced;
+      const key = keyText(tenant, subject, terms.periodStart, price.slug);
       const row = this.written.get(key);
       this.written.delete(key);
-      const where = placeOf(period.tenant, period.subject, period.start, price.slug);
-      const isFlatCharged = period.isFlatDue || (period.hasUsage && period.isByDefault);
+      const where = placeOf(tenant, subject, terms.periodStart, price.slug);
+      const isFlatCharged = isFlatDue || (hasUsage && isByDefault);
       const quantity =
         price.model === 'flat' ? Decimal.parse(isFlatCharged ? '1' : '0') : quantityToDecimal(tally.value());
       log.compare('I4', `${where}, quantity`, quantity.toString(), Decimal.parse(row?.quantity ?? '0').toString());
@@ -157,4 +210,31 @@ export class PriceAudit {
       );
     }
   }
+}
+
+/** Counts a reading to the period that holds its window. */
+function count(period: AuditedPeriod, { windowStart, reading, place, chunk }: RecountedReading): void {
+  const { meter, groupValues } = reading;
+  if (chunk.chunk >= nextChunkOf(period.vector, chunk.generation, chunk.partition)) return;
+  period.hasUsage = true;
+  if (windowStart + windowSizeMs[meter.window] > period.closedUpTo) return;
+  for (const { price: priced, tally } of period.prices) {
+    const { price } = priced;
+    if (price.model === 'flat' || price.meter !== meter.slug) continue;
+    const { match } = price;
+    if (meter.dimensions.every(({ name }, i) => match[name] === undefined || match[name] === groupValues[i])) {
+      tally.add(reading, place);
+    }
+  }
+}
+
+/** Null before the first step of a rater. */
+async function readPassed(client: PoolClient, versions: readonly CatalogVersion[]): Promise<Passed | null> {
+  const { rows } = await client.query<{ seal_vector: SealVector; closed_up_to: Date | null; catalog_version: number }>(
+    'SELECT seal_vector, closed_up_to, catalog_version FROM tallyline.rater_progress',
+  );
+  const { seal_vector: vector, closed_up_to: closedUpTo, catalog_version: newest } = rows[0]!;
+  const inForce = versions.filter(({ version }) => version <= newest);
+  if (closedUpTo === null || inForce.length === 0) return null;
+  return { vector, closedUpTo: closedUpTo.getTime(), versions: inForce };
 }

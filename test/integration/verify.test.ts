@@ -239,6 +239,16 @@ const plants: readonly Plant[] = [
     silent: /^I[1235]/,
   },
   {
+    title: 'usage without a billing period',
+    postgres: `WITH period AS (DELETE FROM tallyline.billing_periods
+          WHERE (tenant, subject, period_start) = (SELECT tenant, subject, period_start FROM tallyline.line_items WHERE id = ${anItem})
+          RETURNING tenant, subject, period_start),
+        items AS (DELETE FROM tallyline.line_items WHERE (tenant, subject, period_start) = (SELECT * FROM period) RETURNING id)
+      DELETE FROM tallyline.ledger_entries WHERE line_item IN (SELECT id FROM items)`,
+    says: [/^I4 .* price price-sum, quantity: /, /^I4 .* price price-sum, amount: /],
+    silent: /^I[1235]/,
+  },
+  {
     title: 'a deleted line item',
     postgres: `DELETE FROM tallyline.line_items WHERE id = ${anItem}`,
     says: [
