@@ -1,7 +1,8 @@
 // Moves the rater's progress to the seals of now, step by step. One step:
 //
 //   read      seals and watermark in one snapshot, the published catalog, the progress of all raters
-//   verify    the chunks sealed since are in ClickHouse as they were sealed; if not: wait, and report I2
+//   verify    the chunks sealed since, and those with usage of windows that close, are in ClickHouse as they were sealed; if
+//             not: wait, and report I2
 //   find      what is due: windows that closed, late usage, periods that start, subscriptions that changed; it counts only if
 //             all that was verified is still there
 //   rate      in batches of subjects, a transaction each, some at once
@@ -10,8 +11,7 @@
 // A step that ends early (a crash, a store away, another rater ahead) leaves the progress where it was and is done again
 // from new seals. Batches that were committed write nothing the second time, because nothing is missing then.
 import type { Logger } from 'pino';
-import type { CatalogVersion, Meter } from '../domain/catalog.ts';
-import { emptyCatalog } from '../domain/catalog.ts';
+import { type Catalog, type CatalogVersion, emptyCatalog, type Meter } from '../domain/catalog.ts';
 import { covers, isSameVector } from '../platform/usage-store/seal-vector.ts';
 import type { ChunkMismatch } from '../platform/usage-store/sealed-chunks.ts';
 import { ChunkVerifier } from './chunk-verifier.ts';
@@ -21,7 +21,7 @@ import type { RaterMetrics } from './metrics.ts';
 import type { RaterProgress } from './rater-progress.ts';
 import { type BatchOutcome, isStillThere, type RatingBasis, rateBatch, type SubjectWork } from './rating-batch.ts';
 import type { RatingStore } from './rating-store.ts';
-import { readTouchedWindows, type TouchedWindows } from './touched-usage.ts';
+import { earliestClosing, readTouchedWindows, type TouchedWindows } from './touched-usage.ts';
 
 /** While ClickHouse is read for one batch, others are priced and written. */
 const BATCHES_AT_ONCE = 3;
@@ -78,7 +78,11 @@ export class RatingLoop {
     // What was closed stays closed when more lateness is allowed later: it may be on an invoice.
     const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, from.closedUpTo ?? Number.NEGATIVE_INFINITY);
     const basis: RatingBasis = { seals, watermark, versions: this.versions, closedUpTo };
-    const touched = await this.findDue(basis, from, newest);
+    const billedFrom = this.billedFrom(from, newest);
+    // Windows that close have usage in older chunks, too.
+    const older = await this.verifier.verifySince(earliestClosing({ meters: this.meters(), from: billedFrom }));
+    if (older.length > 0) return this.mismatch(older);
+    const touched = await this.findDue(basis, from, billedFrom, newest);
     // Who has usage that was not there to be found is looked at by no batch, and the progress would pass it over.
     if (!(await isStillThere(store, this.verifier, seals))) return 'behind';
     for (const result of await this.rateAll(basis, touched)) {
@@ -105,16 +109,29 @@ export class RatingLoop {
     this.versions = versions.filter((version) => version.version <= published);
   }
 
-  private async findDue(basis: RatingBasis, from: RaterProgress, newest: CatalogVersion): Promise<TouchedWindows> {
+  private catalogAt(progress: RaterProgress): Catalog {
+    return this.versions.find(({ version }) => version === progress.catalogVersion)?.catalog ?? emptyCatalog;
+  }
+
+  /** The progress as far as it has billed: usage that nobody was billed for by default may be billed from the start now. */
+  private billedFrom(from: RaterProgress, newest: CatalogVersion): RaterProgress {
+    const isNewlyBilled = this.catalogAt(from).defaultPlan === null && newest.catalog.defaultPlan !== null;
+    return isNewlyBilled ? { ...from, closedUpTo: null } : from;
+  }
+
+  private async findDue(
+    basis: RatingBasis,
+    from: RaterProgress,
+    billedFrom: RaterProgress,
+    newest: CatalogVersion,
+  ): Promise<TouchedWindows> {
     const { store } = this.parts;
     const { watermark, closedUpTo, seals } = basis;
-    const before = this.versions.find((version) => version.version === from.catalogVersion)?.catalog ?? emptyCatalog;
+    const before = this.catalogAt(from);
     const { catalog } = newest;
-    // Usage that nobody was billed for by default may be billed from the start now.
-    const isNewlyBilled = before.defaultPlan === null && catalog.defaultPlan !== null;
     const touched = await readTouchedWindows(store, {
       meters: this.meters(),
-      from: isNewlyBilled ? { ...from, closedUpTo: null } : from,
+      from: billedFrom,
       to: { sealVector: seals.vector, closedUpTo },
     });
     if (catalog.subscriptions.length === 0 && before.subscriptions.length === 0) return touched;

@@ -11,6 +11,14 @@ export function closedBefore(meter: Meter, closedUpTo: number): number {
   return closedUpTo - windowSizeMs[meter.window] + 1;
 }
 
+/** Where windows start that were not closed at the last step; milliseconds. `closedUpTo`: of that step, null for none. */
+const closingFrom = (meter: Meter, closedUpTo: number | null): number =>
+  closedUpTo === null ? 0 : closedBefore(meter, closedUpTo);
+
+/** The earliest usage that `readTouchedWindows` can find in chunks that were sealed before the last step; milliseconds. */
+export const earliestClosing = ({ meters, from }: Pick<TouchedQuery, 'meters' | 'from'>): number =>
+  Math.min(...meters.map((meter) => closingFrom(meter, from.closedUpTo)));
+
 export interface TouchedQuery {
   readonly meters: readonly Meter[];
   readonly from: Pick<RaterProgress, 'sealVector' | 'closedUpTo'>;
@@ -42,10 +50,7 @@ export async function readTouchedWindows(
     }
   };
   const closed = meters.map((meter) => ({ meter: meter.slug, from: 0, to: closedBefore(meter, to.closedUpTo) }));
-  const closing = meters.map((meter, i) => ({
-    ...closed[i]!,
-    from: from.closedUpTo === null ? 0 : closedBefore(meter, from.closedUpTo),
-  }));
+  const closing = meters.map((meter, i) => ({ ...closed[i]!, from: closingFrom(meter, from.closedUpTo) }));
   if (closing.some((span) => span.to > span.from)) await collect({ spans: closing, chunks: null });
   const grown = partitionCounts(to.sealVector)
     .map(({ generation, partition, nextChunk }) => ({

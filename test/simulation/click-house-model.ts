@@ -59,7 +59,8 @@ export class ClickHouseModel {
   private hasLost = false;
   /** When rows that had been answered for were lost last. */
   lostAt = Number.NEGATIVE_INFINITY;
-  private readonly manifestAt = new Map<number, number>();
+  /** By partition and epoch. */
+  private readonly manifestAt = new Map<string, number>();
 
   constructor(scheduler: Scheduler, random: Random) {
     this.scheduler = scheduler;
@@ -111,13 +112,14 @@ export class ClickHouseModel {
     this.scheduler.note(`part of ${part.table} lost`, part.insertedAt);
   }
 
-  /** The same of all parts with roll-ups of a chunk. */
-  loseRollUps(partition: number, chunk: number, downMs: number): void {
+  /** The same of all parts with such a roll-up. */
+  loseRollUps(holds: (row: RollUpRow) => boolean, downMs: number): void {
     this.crash(downMs);
-    for (const part of this.rollUps.partsOf(partition, { from: chunk, to: chunk })) part.isLost = true;
+    const parts = this.rollUps.partsWith(holds);
+    for (const part of parts) part.isLost = true;
     this.hasLost = true;
     this.lostAt = this.scheduler.now;
-    this.scheduler.note(`roll-ups of ${partition} lost`, chunk);
+    this.scheduler.note('roll-ups lost', parts.size);
   }
 
   private merge(table: string, of: ReadonlySet<Part>): Part {
@@ -131,9 +133,9 @@ export class ClickHouseModel {
     return into;
   }
 
-  /** When the last row of a partition's flush came. */
-  flushedAt(partition: number): number {
-    return this.manifestAt.get(partition) ?? Number.NEGATIVE_INFINITY;
+  /** When the last row of an owner's last flush came. */
+  flushedAt(partition: number, epoch: number | bigint): number {
+    return this.manifestAt.get(`${partition}/${epoch}`) ?? Number.NEGATIVE_INFINITY;
   }
 
   /** Whether a part was lost since this was asked last. */
@@ -353,7 +355,7 @@ export class ClickHouseModel {
         return;
       }
       case 'manifests':
-        this.manifestAt.set(Number(cells[at.partition!]), this.scheduler.now);
+        this.manifestAt.set(`${cells[at.partition!]}/${cells[at.epoch!]}`, this.scheduler.now);
         return;
       default:
         throw new Error(`the model has no table ${table}`);

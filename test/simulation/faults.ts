@@ -1,6 +1,6 @@
 // What each kind of fault of a plan does to the world.
 import type { CallFault } from './network.ts';
-import { type Fault, HOUR, PARTITIONS } from './plan.ts';
+import { DAY, type Fault, HOUR, PARTITIONS } from './plan.ts';
 import type { CommitFault } from './postgres-model.ts';
 import type { Random } from './random.ts';
 import type { Slot, World } from './world.ts';
@@ -28,7 +28,7 @@ function meddle(world: World, random: Random): void {
     scheduler.after(random.int(fromMs, toMs), act, label);
   };
   const raters = world.slots.filter(({ name, process }) => name.startsWith('rater') && process !== null);
-  switch (random.int(0, 4)) {
+  switch (random.int(0, 5)) {
     case 0:
       world.rateAtOnce(random);
       // A replica that answers some of a step's reads and not the others.
@@ -50,14 +50,26 @@ function meddle(world: World, random: Random): void {
       soon(2_000, 10_000, 'repair', () => world.repairNow(random));
       return;
     case 3:
-      // Everything is rated, then late usage is sealed, and while that is all there is to do its rows go between two reads.
-      world.onLateUsage = () => {
-        world.rateAtOnce(random);
-        world.onLateUsage = ({ partition, chunk }) => {
+      // Late usage is sealed while there is nothing else to rate, and goes between two reads of a rater.
+      world.onLateUsage = ({ partition, chunk }) => {
+        if (world.rating.progress.watermark === world.postgres.published) {
+          world.onLateUsage = null;
           if (raters.length > 0)
-            afterResponses(random.pick(raters), random.int(4, 7), () => clickhouse.loseRollUps(partition, chunk, 1));
-          world.rateAtOnce(random);
-        };
+            afterResponses(random.pick(raters), random.int(4, 7), () =>
+              clickhouse.loseRollUps((row) => row.partition === partition && row.chunk === chunk, 1),
+            );
+        }
+        world.rateAtOnce(random);
+      };
+      return;
+    case 4:
+      // The windows that close now had usage, and have none.
+      world.onPublish = (watermark) => {
+        world.onPublish = null;
+        const isClosing = ({ windowStart }: { readonly windowStart: number }): boolean =>
+          windowStart > world.closedUpTo - DAY && windowStart < watermark;
+        clickhouse.loseRollUps(isClosing, random.int(1, 50));
+        soon(100, 1_000, 'rate', () => world.rateAtOnce(random));
       };
       return;
     default:

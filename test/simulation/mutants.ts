@@ -499,6 +499,13 @@ export const mutants: readonly Mutant[] = [
     description: 'Who has usage is looked for in rows that are no longer those that were compared',
   },
   {
+    name: 'closing-windows-unverified',
+    file: RATING,
+    find: 'if (older.length > 0) return this.mismatch(older);',
+    replace: '',
+    description: 'Who has usage in a window that closes is looked for in chunks that were not compared',
+  },
+  {
     name: 'unverified-chunks',
     file: RATING,
     find: 'if (mismatches.length > 0) return this.mismatch(mismatches);',

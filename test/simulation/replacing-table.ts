@@ -114,13 +114,14 @@ export class Table<R> {
     return found;
   }
 
-  /** The parts that hold a version of a row of these places. */
-  partsOf(partition: number, places: Places): Set<Part> {
+  /** The parts with a row that `holds`. */
+  partsWith(holds: (row: R) => boolean): Set<Part> {
     const parts = new Set<Part>();
-    this.eachIn(partition, places, (versions) => {
-      const place = this.placeOf(versions[0]!.row);
-      if (place >= places.from && place <= places.to) for (const { part } of versions) parts.add(part);
-    });
+    for (const partition of this.buckets.keys()) {
+      this.eachIn(partition, EVERYWHERE, (versions) => {
+        for (const { row, part } of versions) if (holds(row)) parts.add(part);
+      });
+    }
     return parts;
   }
 

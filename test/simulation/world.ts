@@ -138,21 +138,28 @@ export class World {
     this.money = new MoneyOracle(plan, this.oracle, this.rating, this.postgres);
     this.rating.onRated = this.watched((rated) => this.money.rated(rated));
     this.rating.onAdvance = this.watched((progress) => this.money.advanced(progress));
-    this.postgres.onPublish = this.watched((watermark) => this.oracle.published(watermark));
+    const watchPublish = this.watched((watermark: number) => this.oracle.published(watermark));
+    this.postgres.onPublish = (watermark) => {
+      watchPublish(watermark);
+      this.onPublish?.(watermark);
+    };
     for (let i = 0; i < GATEWAYS; i++) this.addSlot(`gateway-${i}`, (process) => this.startGateway(i, process));
     for (let i = 0; i < AGGREGATORS; i++) this.addSlot(`aggregator-${i}`, (process) => this.startAggregator(process));
     for (let i = 0; i < RATERS; i++) this.addSlot(`rater-${i}`, (process) => this.startRater(process));
   }
 
-  /** Told once of a chunk with late usage that is sealed. */
+  /** Told of a chunk with late usage that is sealed. */
   onLateUsage: ((seal: Seal) => void) | null = null;
+
+  /** Told of a watermark that is published. */
+  onPublish: ((watermark: number) => void) | null = null;
 
   private sealed(seal: Seal): void {
     const { clickhouse, oracle, scheduler } = this;
     oracle.sealed(seal);
     const at = `partition ${seal.partition} chunk ${seal.chunk}`;
     // Rows that were lost after the chunk's last flush may have been there when it was read back.
-    if (!clickhouse.holds(seal) && clickhouse.lostAt < clickhouse.flushedAt(seal.partition)) {
+    if (!clickhouse.holds(seal) && clickhouse.lostAt < clickhouse.flushedAt(seal.partition, seal.epoch)) {
       throw new Violation('I2', `${at} was sealed, and what is stored of it is something else`);
     }
     // The aggregators' clocks are a few seconds off at most.
@@ -162,15 +169,17 @@ export class World {
   }
 
   private tellOfLateUsage(seal: Seal): void {
-    const { onLateUsage } = this;
-    if (onLateUsage === null || !this.hasLateUsage(seal)) return;
-    this.onLateUsage = null;
-    onLateUsage(seal);
+    if (this.onLateUsage !== null && this.hasLateUsage(seal)) this.onLateUsage(seal);
+  }
+
+  /** Windows that end by then were rated; milliseconds. */
+  get closedUpTo(): number {
+    return this.rating.progress.closedUpTo ?? 0;
   }
 
   /** Whether a chunk has usage of windows that were rated. */
   private hasLateUsage({ partition, chunk }: Seal): boolean {
-    const closedUpTo = this.rating.progress.closedUpTo ?? 0;
+    const { closedUpTo } = this;
     const rows = this.clickhouse.rollUps.all(partition, this.scheduler.now, { from: chunk, to: chunk });
     return rows.some(({ windowStart }) => windowStart + HOUR <= closedUpTo);
   }
@@ -624,6 +633,8 @@ export class World {
     const { log, clickhouse, postgres, scheduler } = this;
     scheduler.note('heal');
     this.isHealing = true;
+    this.onLateUsage = null;
+    this.onPublish = null;
     log.network.disarm();
     clickhouse.heal();
     postgres.disarm();
