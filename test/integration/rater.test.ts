@@ -675,6 +675,17 @@ describe('rating when things go wrong', () => {
     expect(await patient.readProgress()).toEqual(before);
   });
 
+  it('compares older chunks as well before it looks for usage of windows that close', async () => {
+    await usage.apply(1, perToken);
+    await usage.seal({ watermark: at('11-10T10:30'), rows: [row(at('11-10T10:00'), '7')] });
+    await raterLoop().step();
+    expect(await items()).toEqual([]);
+    await clickhouse.command('DELETE FROM usage_rollups WHERE chunk = 0');
+    await usage.passTime(at('11-10T12:00'));
+    // A rater that was started since then has compared nothing.
+    expect(await raterLoop().step()).toBe('mismatch');
+  });
+
   it('two raters at once write each item once, and all of them', async () => {
     usage = new SealedUsage(pool, clickhouse, 3);
     await usage.reset();
