@@ -87,7 +87,10 @@ export class FastCounter extends PlainCounter {
     this.events.enter(record, now);
     const horizonStart = now - this.rules.horizonMs;
     const { count } = cursor;
-    for (let i = 0; i < count; i++) this.index.touch(cursor.view.getInt32(cursor.startOf(i) + 4, true));
+    const { table, isSplit } = this.index;
+    for (let i = 0; i < count; i++) table.touch(cursor.view.getInt32(cursor.startOf(i) + 4, true));
+    if (isSplit)
+      for (let i = 0; i < count; i++) this.index.touchOlder(cursor.view.getInt32(cursor.startOf(i) + 4, true));
     for (let i = 0; i < count; i++) {
       cursor.select(i);
       if (!this.decideBytes(i, now, horizonStart)) this.decide(cursor.usageEvent(), record.offset, i, now);
@@ -107,7 +110,9 @@ export class FastCounter extends PlainCounter {
     const k1 = cursor.keyWord(1);
     const k2 = cursor.keyWord(2);
     const k3 = cursor.keyWord(3);
-    const found = index.lookWords(k0, k1, k2, k3, hashLow, hashHigh, deadBeforeSeconds);
+    const { table } = index;
+    let found = table.lookWords(k0, k1, k2, k3, hashLow, hashHigh, deadBeforeSeconds);
+    if (found === 'new' && index.isSplit) found = index.lookOlder(k0, k1, k2, k3, hashLow, hashHigh, deadBeforeSeconds);
     if (found === 'duplicate') {
       this.outcomesOfName(tenant).duplicate += 1;
       return true;
@@ -116,7 +121,7 @@ export class FastCounter extends PlainCounter {
     const type = this.typeOfName(names.intern(view, cursor.type, cursor.typeEnd));
     if (type === null || (type !== undefined && !this.readBytes(type))) return false;
 
-    index.addWords(k0, k1, k2, k3, hashLow, hashHigh, Math.max(now, eventTime), deadBeforeSeconds);
+    table.addWords(k0, k1, k2, k3, hashLow, hashHigh, Math.max(now, eventTime), deadBeforeSeconds);
     this.outcomesOfName(tenant).accepted += 1;
     this.events.add(place, cursor.start);
 

@@ -222,7 +222,7 @@ export class PartitionLoop {
       await chunks.readIndex(this.partition, sealed, {
         announce: (key1) => index.touch(key1),
         add: ({ key0, key1, key2, key3, hashLow, hashHigh, liveUntil }) =>
-          index.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds),
+          index.table.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds),
         pageAdded: () => this.relieve(index, deadBeforeSeconds),
       });
       return index;

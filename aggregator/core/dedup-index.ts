@@ -24,7 +24,10 @@ const MERGE_FACTOR = 2;
 
 export class DedupIndex {
   private readonly space: KeySpace | null;
-  private table: KeyTable;
+  /** Takes the keys that come: `table.addWords` remembers a key that was looked up and is new. */
+  table: KeyTable;
+  /** Whether there are keys that are not in the table. */
+  isSplit = false;
   private unwritten: KeyTable | null = null;
   private runs: readonly KeyRun[] = [];
   private writing: Promise<void> | null = null;
@@ -52,23 +55,30 @@ export class DedupIndex {
 
   /** Reads, and nothing more, what look-ups of a key of this second word will read: many that follow wait for memory together. */
   touch(k1: number): void {
-    const { table, unwritten, runs } = this;
-    table.touch(k1);
+    this.table.touch(k1);
+    if (this.isSplit) this.touchOlder(k1);
+  }
+
+  /** `touch`, but for the table. */
+  touchOlder(k1: number): void {
+    const { unwritten, runs } = this;
     if (unwritten !== null) unwritten.touch(k1);
     for (let i = 0; i < runs.length; i++) runs[i]!.touch(k1);
   }
 
-  /** `lookWords`, of a key and a hash as they are. */
+  /**
+   * What an event with this key and payload is. `deadBeforeSeconds` is T minus the horizon, in seconds, rounded down: a key
+   * lives while that is not beyond its liveUntil.
+   */
   look(key: Buffer, payloadHash: bigint, deadBeforeSeconds: number): Lookup {
     const [k0, k1, k2, k3] = wordsOf(key);
-    return this.lookWords(k0, k1, k2, k3, lowWord(payloadHash), highWord(payloadHash), deadBeforeSeconds);
+    const [low, high] = [lowWord(payloadHash), highWord(payloadHash)];
+    const found = this.table.lookWords(k0, k1, k2, k3, low, high, deadBeforeSeconds);
+    return found === 'new' && this.isSplit ? this.lookOlder(k0, k1, k2, k3, low, high, deadBeforeSeconds) : found;
   }
 
-  /**
-   * What an event with this key (of words k0 to k3) and this hash of its payload (of its low and its high word) is.
-   * `deadBeforeSeconds` is T minus the horizon, in seconds, rounded down: a key lives while that is not beyond its liveUntil.
-   */
-  lookWords(
+  /** What `table.lookWords` has found to be new, if the key is not in the table but elsewhere. */
+  lookOlder(
     k0: number,
     k1: number,
     k2: number,
@@ -77,35 +87,20 @@ export class DedupIndex {
     high: number,
     deadBeforeSeconds: number,
   ): Lookup {
-    const { table, unwritten, runs } = this;
-    let found = table.lookWords(k0, k1, k2, k3, low, high, deadBeforeSeconds);
+    const { unwritten, runs } = this;
     // A key that is dead in a newer place is dead in every older one: it was accepted again because it was.
-    if (found === 'new' && unwritten !== null) {
-      found = unwritten.lookWords(k0, k1, k2, k3, low, high, deadBeforeSeconds);
-    }
+    let found: Lookup = 'new';
+    if (unwritten !== null) found = unwritten.lookWords(k0, k1, k2, k3, low, high, deadBeforeSeconds);
     for (let i = 0; found === 'new' && i < runs.length; i++) {
       found = runs[i]!.lookWords(k0, k1, k2, k3, low, high, deadBeforeSeconds);
     }
     return found;
   }
 
-  /** `addWords`, of a key and a hash as they are. */
+  /** Remembers a key that was looked up and is new. `liveUntilMs` must be after 1970. */
   add(key: Buffer, payloadHash: bigint, liveUntilMs: number, deadBeforeSeconds: number): void {
     const [k0, k1, k2, k3] = wordsOf(key);
-    this.addWords(k0, k1, k2, k3, lowWord(payloadHash), highWord(payloadHash), liveUntilMs, deadBeforeSeconds);
-  }
-
-  /** Remembers a key that was looked up and is new. `liveUntilMs` must be after 1970. */
-  addWords(
-    k0: number,
-    k1: number,
-    k2: number,
-    k3: number,
-    low: number,
-    high: number,
-    liveUntilMs: number,
-    deadBeforeSeconds: number,
-  ): void {
+    const [low, high] = [lowWord(payloadHash), highWord(payloadHash)];
     this.table.addWords(k0, k1, k2, k3, low, high, liveUntilMs, deadBeforeSeconds);
   }
 
@@ -124,6 +119,7 @@ export class DedupIndex {
       if (this.isClosed) return;
     }
     this.unwritten = this.table;
+    this.isSplit = true;
     this.table = new KeyTable();
     this.writing = this.write(space, this.unwritten, deadBeforeSeconds);
     // Whoever relieves next is told.

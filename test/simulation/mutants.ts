@@ -181,9 +181,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'index-forgets-all',
     file: LOOP,
-    find: 'index.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds),',
+    find: 'index.table.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds),',
     replace:
-      'liveUntil < 0 && index.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds),',
+      'liveUntil < 0 && index.table.addWords(key0, key1, key2, key3, hashLow, hashHigh, liveUntil, deadBeforeSeconds),',
     description: 'A new owner knows no key of sealed chunks',
   },
   {
@@ -396,8 +396,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'not-looked-at-while-written',
     file: INDEX,
-    find: "if (found === 'new' && unwritten !== null) {",
-    replace: "if (found === 'new' && unwritten !== null && this.writing === null) {",
+    find: 'if (unwritten !== null) found = unwritten.lookWords(k0, k1, k2, k3, low, high, deadBeforeSeconds);',
+    replace:
+      'if (unwritten !== null && this.writing === null) found = unwritten.lookWords(k0, k1, k2, k3, low, high, deadBeforeSeconds);',
     description: 'A key is forgotten while it is being written to a file',
   },
   {
