@@ -80,8 +80,8 @@ export const crashPoints: readonly CrashPoint[] = [
 
   // The rater, reading.
   { name: 'rater: progress and seals read', stage: 'rater', file: rating, find: 'const seals = await store.readSeals();', place: 'after', pass: 2 },
-  { name: 'rater: chunks verified, before what is due is looked for', stage: 'rater', file: rating, find: 'const touched = await this.findDue(basis, from, newest);', place: 'before' },
-  { name: 'rater: what is due is known, before the first batch', stage: 'rater', file: rating, find: 'const touched = await this.findDue(basis, from, newest);', place: 'after' },
+  { name: 'rater: chunks verified, before what is due is looked for', stage: 'rater', file: rating, find: 'const touched = await this.findDue(basis, from, billedFrom, newest);', place: 'before' },
+  { name: 'rater: what is due is known, before the first batch', stage: 'rater', file: rating, find: 'const touched = await this.findDue(basis, from, billedFrom, newest);', place: 'after' },
   { name: 'rater: usage read, before the transaction', stage: 'rater', file: batch, find: 'const contributions = await readTargetContributions(store, basis, targets);', place: 'after' },
 
   // In the transaction.
