@@ -75,8 +75,8 @@ const DEDUP_MEMORY_BYTES = 60_000;
 const CLOCK_LEAP_MAX_MS = HOUR;
 /** So that a partition's index takes more than one page. */
 const INDEX_PAGE_EVENTS = 100;
-/** Ten times what a run takes. */
-const ACTIONS_MAX = 300_000;
+/** A run takes some 28,000, and ten times that where aggregators halt for days on a chunk that can't be repaired. */
+const ACTIONS_MAX = 1_000_000;
 
 /** What processes log becomes part of the trace when there is one. */
 function loggerOf(scheduler: Scheduler, process: Process): Logger {
