@@ -6,17 +6,17 @@ import { DedupIndex, type KeySpace } from './dedup-index.ts';
 
 const keyOf = (id: number): Buffer => createHash('sha256').update(String(id)).digest().subarray(0, 16);
 
-describe('dedup index', () => {
-  // Few second words, and the least and the greatest: keys that belong to the same slots and to the table's ends.
-  const closeKeyOf = (id: number): Buffer => {
-    const key = keyOf(id);
-    key.writeInt32LE([-(2 ** 31), -1, 0, 2 ** 31 - 2, 2 ** 31 - 1][id % 5]!, 4);
-    return key;
-  };
+// Few second words, and the least and the greatest: keys that belong to the same slots and to the table's ends.
+const crowdedKeyOf = (id: number): Buffer => {
+  const key = keyOf(id);
+  key.writeInt32LE([-(2 ** 31), -1, 0, 2 ** 31 - 2, 2 ** 31 - 1][id % 5]!, 4);
+  return key;
+};
 
+describe('dedup index', () => {
   it.each([
     ['spread', keyOf],
-    ['crowded', closeKeyOf],
+    ['crowded', crowdedKeyOf],
   ])('agrees with a plain map over any sequence of events with %s keys, while the clock moves on', (_, keyOf) => {
     const step = fc.record({
       id: fc.nat(300),
@@ -113,12 +113,6 @@ describe('dedup index with little memory', () => {
       return this.files.filter(({ isClosed }) => !isClosed).length;
     }
   }
-
-  const crowdedKeyOf = (id: number): Buffer => {
-    const key = keyOf(id);
-    key.writeInt32LE([-(2 ** 31), -1, 0, 2 ** 31 - 2, 2 ** 31 - 1][id % 5]!, 4);
-    return key;
-  };
 
   it.each([
     ['spread', keyOf],
