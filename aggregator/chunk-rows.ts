@@ -1,8 +1,7 @@
-// The rows of a flush as insert bodies, and the checksums by which a seal is compared with what was stored. A checksum is
+// The rows of a flush as blocks of an insert, and the checksums by which a seal is compared with what was stored. A checksum is
 // a sum modulo 2^64 over rows, so it does not depend on their order; the SQL beside each computes it from stored rows.
 import { xxh64 } from '@node-rs/xxhash';
-import { formatQuantity } from '../domain/quantity.ts';
-import { TabSeparatedBody } from '../platform/clickhouse/tab-separated.ts';
+import { NativeBlock, type TableColumn } from '../platform/clickhouse/native-block.ts';
 import type { AcceptedEvent, RejectedEvent } from './core/partition-state.ts';
 import type { RollUpRow } from './core/roll-up.ts';
 import { writeRejectedEvent } from './rejected-event.ts';
@@ -32,76 +31,114 @@ export const plusRows = (a: RowSet, b: RowSet): RowSet => ({
 
 const NO_KEY = Buffer.alloc(16);
 
-export const eventColumns = [
-  ...['generation', 'partition', 'offset', 'index', 'epoch', 'tenant', 'source', 'id', 'type', 'subject', 'event_time'],
-  ...['time_given', 'received_at', 'accepted_at', 'dedup_key', 'payload_hash', 'data'],
+const time = "DateTime64(3, 'UTC')";
+
+export const eventColumns: readonly TableColumn[] = [
+  { name: 'generation', type: 'UInt16' },
+  { name: 'partition', type: 'UInt16' },
+  { name: 'offset', type: 'UInt64' },
+  { name: 'index', type: 'UInt32' },
+  { name: 'epoch', type: 'UInt64' },
+  { name: 'tenant', type: 'String' },
+  { name: 'source', type: 'String' },
+  { name: 'id', type: 'String' },
+  { name: 'type', type: 'String' },
+  { name: 'subject', type: 'String' },
+  { name: 'event_time', type: time },
+  { name: 'time_given', type: 'Bool' },
+  { name: 'received_at', type: time },
+  { name: 'accepted_at', type: time },
+  { name: 'dedup_key', type: 'FixedString(16)' },
+  { name: 'payload_hash', type: 'UInt64' },
+  { name: 'data', type: 'String' },
 ];
 export const eventChecksumSql = 'sum(bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash))';
 
 const eventChecksum = (dedupKey: Buffer, payloadHash: bigint): bigint => dedupKey.readBigUInt64LE(0) ^ payloadHash;
 
+export const newEventBlock = ({ generation, partition, epoch }: ChunkCoordinates, rows: number): NativeBlock =>
+  new NativeBlock(eventColumns, { generation, partition, epoch }, rows);
+
 export function eventRows(at: ChunkCoordinates, accepted: readonly AcceptedEvent[]): { body: Buffer; rows: RowSet } {
-  const body = new TabSeparatedBody();
+  const block = newEventBlock(at, accepted.length);
   let checksum = 0n;
   for (const { offset, index, decidedAt, event } of accepted) {
-    body.number(at.generation);
-    body.number(at.partition);
-    body.number(offset);
-    body.number(index);
-    body.number(at.epoch);
-    body.text(event.tenant);
-    body.text(event.source);
-    body.text(event.id);
-    body.text(event.type);
-    body.text(event.subject);
-    body.millis(event.eventTime);
-    body.boolean(event.timeGiven);
-    body.millis(event.receivedAt);
-    body.millis(decidedAt);
-    body.bytes(event.dedupKey);
-    body.number(event.payloadHash);
-    body.text(event.data);
-    body.endRow();
+    block.whole(offset);
+    block.whole(index);
+    block.text(event.tenant);
+    block.text(event.source);
+    block.text(event.id);
+    block.text(event.type);
+    block.text(event.subject);
+    block.millis(event.eventTime);
+    block.boolean(event.timeGiven);
+    block.millis(event.receivedAt);
+    block.millis(decidedAt);
+    block.bytes(event.dedupKey);
+    block.integer(event.payloadHash);
+    block.text(event.data);
+    block.endRow();
     checksum += eventChecksum(event.dedupKey, event.payloadHash);
   }
-  return { body: body.finish(), rows: { count: body.rows, checksum: wrap64(checksum) } };
+  return { body: block.finish(), rows: { count: block.rows, checksum: wrap64(checksum) } };
 }
 
-export const rollUpColumns = [
-  ...['tenant', 'meter', 'subject', 'window_start', 'group_values', 'generation', 'partition', 'chunk', 'value'],
-  ...['event_count', 'latest_event_time', 'latest_accepted_at', 'latest_offset', 'latest_index', 'unique_values'],
-  ...['epoch', 'version', 'row_hash'],
+export const rollUpColumns: readonly TableColumn[] = [
+  { name: 'tenant', type: 'String' },
+  { name: 'meter', type: 'String' },
+  { name: 'subject', type: 'String' },
+  { name: 'window_start', type: "DateTime('UTC')" },
+  { name: 'group_values', type: 'String' },
+  { name: 'generation', type: 'UInt16' },
+  { name: 'partition', type: 'UInt16' },
+  { name: 'chunk', type: 'UInt32' },
+  { name: 'value', type: 'Decimal(76, 12)' },
+  { name: 'event_count', type: 'UInt64' },
+  { name: 'latest_event_time', type: 'Int64' },
+  { name: 'latest_accepted_at', type: 'Int64' },
+  { name: 'latest_offset', type: 'UInt64' },
+  { name: 'latest_index', type: 'UInt32' },
+  { name: 'unique_values', type: 'Array(String)' },
+  { name: 'epoch', type: 'UInt64' },
+  { name: 'version', type: 'UInt64' },
+  { name: 'row_hash', type: 'UInt64' },
 ];
 export const rollUpChecksumSql = 'sum(row_hash)';
 
+/** What a roll-up has that is of no meter with latest or unique values. */
+export const noLatestNoUnique = {
+  latest_event_time: 0,
+  latest_accepted_at: 0,
+  latest_offset: 0,
+  latest_index: 0,
+  unique_values: 0,
+};
+
 /** Also sets each row's `rowHash`. */
 export function rollUpRows(at: ChunkCoordinates, dirty: readonly RollUpRow[]): Buffer {
-  const body = new TabSeparatedBody();
+  const block = new NativeBlock(rollUpColumns, { ...at }, dirty.length);
   for (const row of dirty) {
-    const start = body.byteLength;
-    body.text(row.tenant);
-    body.text(row.meter.slug);
-    body.text(row.subject);
-    body.seconds(row.windowStart);
-    body.jsonTexts(row.groupValues);
-    body.number(at.generation);
-    body.number(at.partition);
-    body.number(at.chunk);
-    body.number(formatQuantity(row.value));
-    body.number(row.eventCount);
-    body.number(row.latest?.eventTime ?? 0);
-    body.number(row.latest?.acceptedAt ?? 0);
-    body.number(row.latest?.offset ?? 0);
-    body.number(row.latest?.index ?? 0);
-    body.texts(row.uniqueValues === null ? [] : [...row.uniqueValues].sort());
-    // Everything but the versions, which differ between owners that write the same row.
-    row.rowHash = xxh64(body.since(start));
-    body.number(at.epoch);
-    body.number(at.version);
-    body.number(row.rowHash);
-    body.endRow();
+    block.text(row.tenant);
+    block.text(row.meter.slug);
+    block.text(row.subject);
+    block.seconds(row.windowStart);
+    block.jsonTexts(row.groupValues);
+    block.integer(row.value);
+    block.whole(row.eventCount);
+    // Neither where the row is, by which it is found, nor the versions, which differ between owners that write the same row.
+    row.rowHash = xxh64(block.rowBytes());
+    block.whole(row.latest?.eventTime ?? 0);
+    block.whole(row.latest?.acceptedAt ?? 0);
+    block.whole(row.latest?.offset ?? 0);
+    block.whole(row.latest?.index ?? 0);
+    block.texts(row.uniqueValues === null ? [] : [...row.uniqueValues].sort());
+    // Rows that have neither need not hash it.
+    const more = block.rowBytes();
+    if (row.latest !== null || row.uniqueValues !== null) row.rowHash = xxh64(more, row.rowHash);
+    block.integer(row.rowHash);
+    block.endRow();
   }
-  return body.finish();
+  return block.finish();
 }
 
 export function rollUpRowSet(rows: Iterable<RollUpRow>): RowSet {
@@ -114,45 +151,72 @@ export function rollUpRowSet(rows: Iterable<RollUpRow>): RowSet {
   return { count, checksum: wrap64(checksum) };
 }
 
-export const rejectColumns = [
-  ...['generation', 'partition', 'offset', 'index', 'epoch', 'reason', 'code', 'message', 'tenant', 'source', 'id'],
-  ...['type', 'subject', 'event_time', 'received_at', 'rejected_at', 'dedup_key', 'payload_hash', 'bytes'],
+export const rejectColumns: readonly TableColumn[] = [
+  { name: 'generation', type: 'UInt16' },
+  { name: 'partition', type: 'UInt16' },
+  { name: 'offset', type: 'UInt64' },
+  { name: 'index', type: 'UInt32' },
+  { name: 'epoch', type: 'UInt64' },
+  { name: 'reason', type: 'String' },
+  { name: 'code', type: 'String' },
+  { name: 'message', type: 'String' },
+  { name: 'tenant', type: 'String' },
+  { name: 'source', type: 'String' },
+  { name: 'id', type: 'String' },
+  { name: 'type', type: 'String' },
+  { name: 'subject', type: 'String' },
+  { name: 'event_time', type: time },
+  { name: 'received_at', type: time },
+  { name: 'rejected_at', type: time },
+  { name: 'dedup_key', type: 'FixedString(16)' },
+  { name: 'payload_hash', type: 'UInt64' },
+  { name: 'bytes', type: 'String' },
 ];
 export const rejectChecksumSql = 'sum(xxHash64(bytes))';
 
 export function rejectRows(at: ChunkCoordinates, rejected: readonly RejectedEvent[]): { body: Buffer; rows: RowSet } {
-  const body = new TabSeparatedBody();
+  const { generation, partition, epoch } = at;
+  const block = new NativeBlock(rejectColumns, { generation, partition, epoch }, rejected.length);
   let checksum = 0n;
   for (const { offset, index, decidedAt, outcome, code, message, event, bytes } of rejected) {
     const stored = bytes ?? Buffer.from(event === null ? '' : writeRejectedEvent(event), 'utf8');
-    body.number(at.generation);
-    body.number(at.partition);
-    body.number(offset);
-    body.number(index);
-    body.number(at.epoch);
-    body.text(outcome);
-    body.text(code);
-    body.text(message);
-    body.text(event?.tenant ?? '');
-    body.text(event?.source ?? '');
-    body.text(event?.id ?? '');
-    body.text(event?.type ?? '');
-    body.text(event?.subject ?? '');
-    body.millis(event?.eventTime ?? decidedAt);
-    body.millis(event?.receivedAt ?? decidedAt);
-    body.millis(decidedAt);
-    body.bytes(event?.dedupKey ?? NO_KEY);
-    body.number(event?.payloadHash ?? 0n);
-    body.bytes(stored);
-    body.endRow();
+    block.whole(offset);
+    block.whole(index);
+    block.text(outcome);
+    block.text(code);
+    block.text(message);
+    block.text(event?.tenant ?? '');
+    block.text(event?.source ?? '');
+    block.text(event?.id ?? '');
+    block.text(event?.type ?? '');
+    block.text(event?.subject ?? '');
+    block.millis(event?.eventTime ?? decidedAt);
+    block.millis(event?.receivedAt ?? decidedAt);
+    block.millis(decidedAt);
+    block.bytes(event?.dedupKey ?? NO_KEY);
+    block.integer(event?.payloadHash ?? 0n);
+    block.bytes(stored);
+    block.endRow();
     checksum += xxh64(stored);
   }
-  return { body: body.finish(), rows: { count: body.rows, checksum: wrap64(checksum) } };
+  return { body: block.finish(), rows: { count: block.rows, checksum: wrap64(checksum) } };
 }
 
-export const manifestColumns = [
-  ...['generation', 'partition', 'chunk', 'epoch', 'version', 'start_offset', 'next_offset', 'started_at', 'watermark'],
-  ...['accepted', 'duplicate', 'conflict', 'too_late', 'poison'],
+export const manifestColumns: readonly TableColumn[] = [
+  { name: 'generation', type: 'UInt16' },
+  { name: 'partition', type: 'UInt16' },
+  { name: 'chunk', type: 'UInt32' },
+  { name: 'epoch', type: 'UInt64' },
+  { name: 'version', type: 'UInt64' },
+  { name: 'start_offset', type: 'UInt64' },
+  { name: 'next_offset', type: 'UInt64' },
+  { name: 'started_at', type: time },
+  { name: 'watermark', type: time },
+  { name: 'accepted', type: 'UInt64' },
+  { name: 'duplicate', type: 'UInt64' },
+  { name: 'conflict', type: 'UInt64' },
+  { name: 'too_late', type: 'UInt64' },
+  { name: 'poison', type: 'UInt64' },
 ];
 
 export interface Manifest {
@@ -164,18 +228,13 @@ export interface Manifest {
 }
 
 export function manifestRow(at: ChunkCoordinates, manifest: Manifest): Buffer {
-  const body = new TabSeparatedBody();
-  body.number(at.generation);
-  body.number(at.partition);
-  body.number(at.chunk);
-  body.number(at.epoch);
-  body.number(at.version);
-  body.number(manifest.startOffset);
-  body.number(manifest.nextOffset);
-  body.millis(manifest.startedAt);
-  body.millis(manifest.watermark);
+  const block = new NativeBlock(manifestColumns, { ...at }, 1);
+  block.whole(manifest.startOffset);
+  block.whole(manifest.nextOffset);
+  block.millis(manifest.startedAt);
+  block.millis(manifest.watermark);
   const { accepted, duplicate, conflict, too_late, poison } = manifest.outcomes;
-  for (const count of [accepted, duplicate, conflict, too_late, poison]) body.number(count);
-  body.endRow();
-  return body.finish();
+  for (const count of [accepted, duplicate, conflict, too_late, poison]) block.whole(count);
+  block.endRow();
+  return block.finish();
 }

@@ -1,6 +1,7 @@
 // The rows of chunks in ClickHouse: written as often as needed (each row is named by its place in the log, so twice is
 // once), read back before a seal, and read again for the dedup index. Nothing here says what is sealed; seal-store.ts does.
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
+import type { TableColumn } from '../platform/clickhouse/native-block.ts';
 import {
   eventChecksumSql,
   eventColumns,
@@ -156,7 +157,7 @@ export class ChunkStore {
   }
 
   private async insertAll(all: readonly FlushBodies[]): Promise<void> {
-    const insert = (table: string, columns: readonly string[], bodies: readonly Buffer[]): Promise<void> => {
+    const insert = (table: string, columns: readonly TableColumn[], bodies: readonly Buffer[]): Promise<void> => {
       const rows = bodies.filter((body) => body.length > 0);
       return rows.length === 0 ? Promise.resolve() : this.clickhouse.insert(table, columns, rows);
     };

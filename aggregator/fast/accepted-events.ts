@@ -1,9 +1,8 @@
 // The events that the fast counter accepted since the last flush: where each lies in its record. Their rows are made from the
 // record's bytes when they are flushed, so that nothing is copied before.
 
-import { TabSeparatedBody } from '../../platform/clickhouse/tab-separated.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
-import { type ChunkCoordinates, wrap64 } from '../chunk-rows.ts';
+import { type ChunkCoordinates, newEventBlock, wrap64 } from '../chunk-rows.ts';
 import type { NewRows } from '../counter.ts';
 import { EventCursor } from './event-cursor.ts';
 
@@ -61,39 +60,31 @@ export class AcceptedEvents {
   rows(at: ChunkCoordinates): NewRows {
     const { cursor } = this;
     const records = this.accepting();
-    const body = new TabSeparatedBody(bytesExpected(records, this.size));
-    const partition = columns((to) => {
-      to.number(at.generation);
-      to.number(at.partition);
-    });
-    const epoch = columns((to) => to.number(at.epoch));
+    const block = newEventBlock(at, this.size);
     // Sums of 32-bit words: exact up to two million events.
     let checksumLow = 0;
     let checksumHigh = 0;
     let checksum = 0n;
     for (const [i, { record, decidedAt, first }] of records.entries()) {
       const end = records[i + 1]?.first ?? this.size;
-      const place = Buffer.concat([partition, columns((to) => to.whole(record.offset))]);
-      const acceptedAt = columns((to) => to.millis(decidedAt));
       for (let event = first; event < end; event++) {
         cursor.read(record.value, this.starts[event]!);
         const { bytes, start, hashLow, hashHigh } = cursor;
-        body.columns(place);
-        body.whole(this.indexes[event]!);
-        body.columns(epoch);
-        body.slice(bytes, cursor.tenant, cursor.tenantEnd);
-        body.slice(bytes, cursor.source, cursor.sourceEnd);
-        body.slice(bytes, cursor.id, cursor.idEnd);
-        body.slice(bytes, cursor.type, cursor.typeEnd);
-        body.slice(bytes, cursor.subject, cursor.subjectEnd);
-        body.millis(cursor.eventTime);
-        body.boolean(cursor.isTimeGiven);
-        body.millis(cursor.receivedAt);
-        body.columns(acceptedAt);
-        body.slice(bytes, start, start + 16);
-        body.words(hashHigh, hashLow);
-        body.slice(bytes, cursor.data, cursor.dataEnd);
-        body.endRow();
+        block.whole(record.offset);
+        block.whole(this.indexes[event]!);
+        block.slice(bytes, cursor.tenant, cursor.tenantEnd);
+        block.slice(bytes, cursor.source, cursor.sourceEnd);
+        block.slice(bytes, cursor.id, cursor.idEnd);
+        block.slice(bytes, cursor.type, cursor.typeEnd);
+        block.slice(bytes, cursor.subject, cursor.subjectEnd);
+        block.millis(cursor.eventTime);
+        block.boolean(cursor.isTimeGiven);
+        block.millis(cursor.receivedAt);
+        block.millis(decidedAt);
+        block.slice(bytes, start, start + 16);
+        block.words(hashHigh, hashLow);
+        block.slice(bytes, cursor.data, cursor.dataEnd);
+        block.endRow();
         checksumLow += (cursor.keyWord(0) ^ hashLow) >>> 0;
         checksumHigh += (cursor.keyWord(1) ^ hashHigh) >>> 0;
       }
@@ -101,23 +92,11 @@ export class AcceptedEvents {
       checksumLow = 0;
       checksumHigh = 0;
     }
-    return { body: body.finish(), rows: { count: this.size, checksum: wrap64(checksum) } };
+    return { body: block.finish(), rows: { count: this.size, checksum: wrap64(checksum) } };
   }
 
   clear(): void {
     this.records = [];
     this.size = 0;
   }
-}
-
-/** A row is the event in the log, with its place and with numbers as text: less than this where nothing is escaped. */
-const ROW_BYTES_MORE = 120;
-const bytesExpected = (records: readonly AcceptingRecord[], events: number): number =>
-  records.reduce((sum, { record }) => sum + record.value.length, events * ROW_BYTES_MORE);
-
-/** Columns that many rows have alike. */
-export function columns(write: (to: TabSeparatedBody) => void): Buffer {
-  const body = new TabSeparatedBody();
-  write(body);
-  return body.finish();
 }

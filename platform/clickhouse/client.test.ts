@@ -6,6 +6,7 @@ import { projectFile } from '../project-root.ts';
 import { splitStatements } from '../sql-statements.ts';
 import { ClickHouseError } from './click-house.ts';
 import { type ClickHouseDatabase, createClickHouse } from './client.ts';
+import { NativeBlock, type TableColumn } from './native-block.ts';
 
 const logger = pino({ level: 'silent' });
 let server: TestClickHouse;
@@ -23,17 +24,15 @@ beforeEach(async () => {
   await clickhouse.command('DROP TABLE IF EXISTS t');
 });
 
-/** A value of bytes in TabSeparated: only the three bytes with a meaning there are escaped. */
-function escaped(bytes: Buffer): Buffer {
-  const out: number[] = [];
-  for (const byte of bytes) {
-    if (byte === 0x09) out.push(0x5c, 0x74);
-    else if (byte === 0x0a) out.push(0x5c, 0x6e);
-    else if (byte === 0x5c) out.push(0x5c, 0x5c);
-    else out.push(byte);
+const ofA: readonly TableColumn[] = [{ name: 'a', type: 'UInt32' }];
+const numbersOf = (...values: number[]): Buffer => {
+  const block = new NativeBlock(ofA);
+  for (const value of values) {
+    block.whole(value);
+    block.endRow();
   }
-  return Buffer.from(out);
-}
+  return block.finish();
+};
 
 async function rejection(work: Promise<unknown>): Promise<ClickHouseError> {
   const error = await work.then(
@@ -49,12 +48,21 @@ describe('ClickHouse client', () => {
     await clickhouse.command(
       'CREATE TABLE t (k FixedString(16), `index` UInt16, s String) ENGINE = MergeTree ORDER BY k',
     );
-    const parts: Buffer[] = [];
-    for (let row = 0; row < 16; row += 1) {
+    const columns: TableColumn[] = [
+      { name: 'k', type: 'FixedString(16)' },
+      { name: 'index', type: 'UInt16' },
+      { name: 's', type: 'String' },
+    ];
+    const blocks = Array.from({ length: 16 }, (_, row) => {
       const key = Buffer.from(Array.from({ length: 16 }, (_, column) => row * 16 + column));
-      parts.push(escaped(key), Buffer.from(`\t${row}\t`), escaped(key), Buffer.from('\n'));
-    }
-    await clickhouse.insert('t', ['k', 'index', 's'], parts);
+      const block = new NativeBlock(columns);
+      block.bytes(key);
+      block.whole(row);
+      block.bytes(key);
+      block.endRow();
+      return block.finish();
+    });
+    await clickhouse.insert('t', columns, blocks);
     const rows = await clickhouse.query<{ k: string; s: string }>(
       'SELECT hex(k) AS k, hex(s) AS s FROM t ORDER BY `index`',
     );
@@ -65,25 +73,92 @@ describe('ClickHouse client', () => {
     expect(rows.map(({ s }) => s).join('')).toBe(all);
   });
 
+  it('stores the values of every type of column, of low cardinality or not', async () => {
+    await clickhouse.command(
+      `CREATE TABLE t (i Int64, u UInt64, v UInt64, n UInt32, b Bool, at DateTime('UTC'), ms DateTime64(3, 'UTC'), d Decimal(76, 12),
+         w Decimal(76, 12), s LowCardinality(String), j LowCardinality(String), a Array(String), none Array(String))
+       ENGINE = MergeTree ORDER BY i`,
+    );
+    const columns: TableColumn[] = [
+      { name: 'i', type: 'Int64' },
+      { name: 'u', type: 'UInt64' },
+      { name: 'v', type: 'UInt64' },
+      { name: 'n', type: 'UInt32' },
+      { name: 'b', type: 'Bool' },
+      { name: 'at', type: "DateTime('UTC')" },
+      { name: 'ms', type: "DateTime64(3, 'UTC')" },
+      { name: 'd', type: 'Decimal(76, 12)' },
+      { name: 'w', type: 'Decimal(76, 12)' },
+      { name: 's', type: 'String' },
+      { name: 'j', type: 'String' },
+      { name: 'a', type: 'Array(String)' },
+      { name: 'none', type: 'Array(String)' },
+    ];
+    const blockOf = (...rows: readonly { i: number; d: bigint; w: number; a: string[] }[]): Buffer => {
+      const block = new NativeBlock(columns, { n: 4_000_000_000, none: 0 });
+      for (const { i, d, w, a } of rows) {
+        block.whole(i);
+        block.words(-1, -2);
+        block.integer(2n ** 63n + 5n);
+        block.boolean(i > 0);
+        block.seconds(i < 0 ? 0 : 1_700_000_000_999);
+        block.millis(i);
+        block.integer(d);
+        block.wholeDecimal(w);
+        block.text(`it's\t"é😀"\0 ${i}`);
+        block.jsonTexts(a);
+        block.texts(a);
+        block.endRow();
+      }
+      return block.finish();
+    };
+    await clickhouse.insert('t', columns, [
+      blockOf(
+        { i: -(2 ** 40) - 1, d: -5n * 10n ** 11n, w: 2 ** 52, a: ["a'b\\", '', 'é\n'] },
+        { i: 1, d: 1n, w: 0, a: [] },
+      ),
+      blockOf({ i: 2 ** 50 + 1, d: 10n ** 70n + 1n, w: 123_456_789_012, a: ['x'.repeat(300)] }),
+    ]);
+    expect(await clickhouse.query('SELECT * EXCEPT (s, a, j), [s, j] AS s, a FROM t ORDER BY i')).toEqual([
+      {
+        ...{ i: '-1099511627777', u: '18446744073709551614', v: '9223372036854775813', n: 4_000_000_000, b: false },
+        ...{ at: '1970-01-01 00:00:00', ms: '1935-02-28 04:06:12.223', d: '-0.5', w: '4503599627370496', none: [] },
+        ...{ s: ['it\'s\t"é😀"\0 -1099511627777', JSON.stringify(["a'b\\", '', 'é\n'])], a: ["a'b\\", '', 'é\n'] },
+      },
+      {
+        ...{ i: '1', u: '18446744073709551614', v: '9223372036854775813', n: 4_000_000_000, b: true },
+        ...{ at: '2023-11-14 22:13:20', ms: '1970-01-01 00:00:00.001', d: '0.000000000001', w: '0', none: [] },
+        ...{ s: ['it\'s\t"é😀"\0 1', '[]'], a: [] },
+      },
+      {
+        ...{ i: '1125899906842625', u: '18446744073709551614', v: '9223372036854775813', n: 4_000_000_000, b: true },
+        ...{ at: '2023-11-14 22:13:20', ms: '2299-12-31 00:00:00.000', none: [], a: ['x'.repeat(300)] },
+        d: `1${'0'.repeat(58)}.000000000001`,
+        ...{ w: '123456789012', s: ['it\'s\t"é😀"\0 1125899906842625', JSON.stringify(['x'.repeat(300)])] },
+      },
+    ]);
+  });
+
   it('reads the newest version of a row of the real tables', async () => {
     const schema = await readFile(projectFile('schemas/clickhouse/0001_usage.sql'), 'utf8');
     for (const statement of splitStatements(schema)) await clickhouse.command(statement);
-    const columns = [
-      'generation',
-      'partition',
-      'chunk',
-      'epoch',
-      'version',
-      'start_offset',
-      'next_offset',
-      'started_at',
-      'watermark',
-      'accepted',
+    const columns: TableColumn[] = [
+      { name: 'generation', type: 'UInt16' },
+      { name: 'partition', type: 'UInt16' },
+      { name: 'chunk', type: 'UInt32' },
+      { name: 'version', type: 'UInt64' },
+      { name: 'watermark', type: "DateTime64(3, 'UTC')" },
+      { name: 'accepted', type: 'UInt64' },
     ];
-    const row = (version: number, accepted: string) =>
-      Buffer.from(`1\t0\t7\t1\t${version}\t0\t5\t1700000000.000\t1700000000.123\t${accepted}\n`);
-    await clickhouse.insert('manifests', columns, [row(2, '18446744073709551615')]);
-    await clickhouse.insert('manifests', columns, [row(1, '3')]);
+    const row = (version: bigint, accepted: bigint): Buffer => {
+      const block = new NativeBlock(columns, { generation: 1, partition: 0, chunk: 7, version });
+      block.millis(1_700_000_000_123);
+      block.integer(accepted);
+      block.endRow();
+      return block.finish();
+    };
+    await clickhouse.insert('manifests', columns, [row(2n, 2n ** 64n - 1n)]);
+    await clickhouse.insert('manifests', columns, [row(1n, 3n)]);
     const rows = await clickhouse.query(
       'SELECT chunk, accepted, toUnixTimestamp64Milli(watermark) AS watermark FROM manifests FINAL WHERE generation = {generation:UInt16}',
       { generation: 1 },
@@ -185,8 +260,9 @@ describe('ClickHouse client', () => {
   });
 
   it('refuses rows that do not fit, and a wrong password', async () => {
-    await clickhouse.command('CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a');
-    const misfit = await rejection(clickhouse.insert('t', ['a'], [Buffer.from('1\nx\n')]));
+    await clickhouse.command('CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a');
+    const cut = numbersOf(1, 2).subarray(0, -1);
+    const misfit = await rejection(clickhouse.insert('t', ofA, [cut]));
     expect(misfit.retriable).toBe(false);
     expect(await clickhouse.query('SELECT count() AS n FROM t')).toEqual([{ n: '0' }]);
     const stranger = createClickHouse({ ...server, password: 'wrong' }, logger);
@@ -196,14 +272,14 @@ describe('ClickHouse client', () => {
 
   it('calls a server that is away retriable', async () => {
     const away = createClickHouse({ ...server, url: 'http://127.0.0.1:1' }, logger);
-    const error = await rejection(away.insert('t', ['a'], [Buffer.from('1\n')]));
+    const error = await rejection(away.insert('t', ofA, [numbersOf(1)]));
     expect([error.code, error.retriable]).toEqual([null, true]);
     await away.close();
   });
 
   it('inserts nothing for an empty body, and from a SELECT', async () => {
     await clickhouse.command('CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a');
-    await clickhouse.insert('t', ['a'], []);
+    await clickhouse.insert('t', ofA, []);
     await clickhouse.command('INSERT INTO t SELECT number FROM numbers(5)');
     await clickhouse.command('INSERT INTO t VALUES (9), (10)');
     expect(await clickhouse.query('SELECT count() AS n, max(a) AS m FROM t')).toEqual([{ n: '7', m: 10 }]);

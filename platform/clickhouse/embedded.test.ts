@@ -8,6 +8,7 @@ import pino from 'pino';
 import { compiledCommand } from '../../test/support/clickhouse.ts';
 import { createClickHouse } from './client.ts';
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from './embedded.ts';
+import { NativeBlock, type TableColumn } from './native-block.ts';
 
 const logger = pino({ level: 'silent' });
 let dataDir: string;
@@ -38,6 +39,14 @@ function ask(server: EmbeddedClickHouse, path: string, headers: Record<string, s
   });
 }
 
+const ofN: readonly TableColumn[] = [{ name: 'n', type: 'UInt32' }];
+const numberOf = (n: number): Buffer => {
+  const block = new NativeBlock(ofN);
+  block.whole(n);
+  block.endRow();
+  return block.finish();
+};
+
 describe('embedded ClickHouse', () => {
   it('keeps what was inserted when it is killed, on the same address, and when it is stopped', async () => {
     let server = await startEmbeddedClickHouse({ dataDir, command: compiledCommand() }, logger);
@@ -47,7 +56,7 @@ describe('embedded ClickHouse', () => {
     await clickhouse.command(
       'CREATE TABLE kept (n UInt32) ENGINE = MergeTree ORDER BY n SETTINGS fsync_after_insert = 1',
     );
-    for (let n = 0; n < 20; n += 1) await clickhouse.insert('kept', ['n'], [Buffer.from(`${n}\n`)]);
+    for (let n = 0; n < 20; n += 1) await clickhouse.insert('kept', ofN, [numberOf(n)]);
     process.kill(server.pid, 'SIGKILL');
     await expect(server.failed).rejects.toThrow('embedded ClickHouse ended (status SIGKILL)');
 
@@ -55,7 +64,7 @@ describe('embedded ClickHouse', () => {
     expect(await clickhouse.query('SELECT count() AS count, max(n) AS max FROM kept')).toEqual([
       { count: '20', max: 19 },
     ]);
-    await clickhouse.insert('kept', ['n'], [Buffer.from('20\n')]);
+    await clickhouse.insert('kept', ofN, [numberOf(20)]);
     await server.stop();
 
     server = await startEmbeddedClickHouse({ dataDir, command: compiledCommand(), ...address }, logger);

@@ -66,6 +66,7 @@ const READS = /^(?:\s|\(|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:SELECT|WITH)\b/i;
 /** Characters that the engine reads as a pattern in the name of a file. */
 const PATTERN = /[*?{}]/;
 const BODY_FORMATS: ReadonlySet<string> = new Set([
+  'Native',
   'TabSeparated',
   'TSV',
   'TabSeparatedWithNames',

@@ -14,6 +14,7 @@ import {
   UnknownSchema,
 } from '../../platform/event-log/record-codec.ts';
 import { sampleCatalog } from '../fuzz/targets/catalog-sample.ts';
+import { readBlocks } from '../support/native-rows.ts';
 import { APPENDED_AT, event, laterSchema, malformedRecords, oddEvents } from './records.cases.ts';
 
 const registry = new AvroRegistry();
@@ -71,14 +72,14 @@ describe('an event that no gateway would have taken', () => {
     expect(rejected.map((each) => [each.index, each.code])).toEqual(code === null ? [] : [[1, code]]);
     const { body, rows } = eventRows(coordinates, accepted);
     expect(rows.count).toBe(accepted.length);
-    // A row is a line: whatever stands in a name or in data is escaped.
-    expect(body.filter((byte) => byte === 10)).toHaveLength(accepted.length);
+    // Whatever stands in a name or in data is in the row as it was.
+    expect(readBlocks(body)[0]!.texts('data')).toEqual(accepted.map((each) => each.event.data));
     expect(rollUpRows(coordinates, state.chunk.rollUps.takeDirty()).length).toBeGreaterThan(0);
     const reject = rejected[0];
     if (reject?.event == null) return;
-    expect(rejectRows(coordinates, rejected).body.filter((byte) => byte === 10)).toHaveLength(1);
-    const { body: line } = rejectRows(coordinates, rejected);
-    expect(line.length).toBeGreaterThan(odd.data.length);
+    const [stored] = readBlocks(rejectRows(coordinates, rejected).body);
+    expect(stored!.texts('code')).toEqual([code]);
+    expect(stored!.bytes('bytes')[0]!.length).toBeGreaterThan(odd.data.length);
     // What is kept of it is enough to feed it back.
     expect(reject.event).toMatchObject({ id: odd.id, data: odd.data });
   });
@@ -96,6 +97,9 @@ it('a record of poison alone is sealed like any other: its rows say everything t
   const odd = event({ data: '{"tokens":1},"subject":"other"' });
   const { rejected } = applyAll(encodeEventBatch([odd]));
   const { body } = rejectRows(coordinates, rejected);
-  const text = body.toString('utf8').trimEnd().split('\t').at(-1)!;
-  expect(readRejectedEvent(text)).toMatchObject({ id: odd.id, subject: odd.subject, data: odd.data });
+  expect(readRejectedEvent(readBlocks(body)[0]!.texts('bytes')[0]!)).toMatchObject({
+    id: odd.id,
+    subject: odd.subject,
+    data: odd.data,
+  });
 });

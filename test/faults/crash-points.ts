@@ -34,7 +34,10 @@ const items = 'rater/line-item-store.js';
 
 const insertOf = (table: string, place: 'before' | 'after'): Pick<CrashPoint, 'file' | 'find' | 'place' | 'when'> => ({
   file: clickhouse,
-  find: place === 'before' ? 'await client.insert({' : 'clickhouse_settings: insertSettings,\n            });',
+  find:
+    place === 'before'
+      ? 'const inserted = await client.exec({'
+      : 'for await (const _ of inserted.stream)\n                ;',
   place,
   when: `table === '${table}'`,
 });

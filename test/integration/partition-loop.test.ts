@@ -172,7 +172,7 @@ describe('partition loop', () => {
     expect(rows).toEqual([{ watermark: new Date(START) }]);
   });
 
-  it('stores and reads back names that TabSeparated would break', async () => {
+  it('stores and reads back names with every kind of separator in them', async () => {
     log.push(batch(1, usageEvent('a')), tick(9));
     await drain(newLoop());
     const rows = await clickhouse.query('SELECT subject, group_values FROM usage_rollups FINAL');

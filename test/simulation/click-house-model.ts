@@ -1,19 +1,19 @@
 // ClickHouse as a model: it takes the statements of the aggregator as text and the reads of the rater as calls, and has faults.
 import type { Seal } from '../../aggregator/seal-store.ts';
 import { type ClickHouse, ClickHouseError } from '../../platform/clickhouse/click-house.ts';
+import { type NativeRows, readBlocks } from '../support/native-rows.ts';
 import {
   type EventRow,
-  eventRow,
-  type Positions,
+  eventRows,
+  manifestRows,
   placeKey,
-  positionsOf,
   type RejectRow,
   type RollUpRow,
   type Row,
-  rejectRow,
+  rejectRows,
   rollUpKey,
-  rollUpRow,
-  spanOfRow,
+  rollUpRows,
+  spansOf,
 } from './inserted-rows.ts';
 import { Network } from './network.ts';
 import { DAY } from './plan.ts';
@@ -254,10 +254,10 @@ export class ClickHouseModel {
   clientOf(process: Process): ClickHouse {
     const { network } = this;
     return {
-      insert: (table, columns, body) => {
+      insert: (table, _, body) => {
         // The bytes as they are now: the caller is free to use its buffer again once it has given up.
-        const text = Buffer.concat(body).toString('latin1');
-        return network.call<void>(process, `insert ${table}`, (reply) => this.insert(table, columns, text, reply));
+        const bytes = Buffer.concat(body);
+        return network.call<void>(process, `insert ${table}`, (reply) => this.insert(table, bytes, reply));
       },
       query: <RowOut>(sql: string, params: Readonly<Record<string, unknown>> = {}) =>
         network.call<RowOut[]>(process, 'query', (reply) => reply({ value: this.select(sql, params) as RowOut[] })),
@@ -280,8 +280,7 @@ export class ClickHouseModel {
 
   private insert(
     table: string,
-    columns: readonly string[],
-    text: string,
+    body: Buffer,
     reply: (outcome: { value: undefined } | { error: unknown }, afterMs?: number) => void,
   ): void {
     const { scheduler } = this;
@@ -305,15 +304,8 @@ export class ClickHouseModel {
       if (part !== null) this.parts.push(part);
       return part;
     };
-    const at = positionsOf(columns);
-    let start = 0;
-    while (start < text.length) {
-      const end = text.indexOf('\n', start);
-      const cells = text.slice(start, end).split('\t');
-      start = end + 1;
-      this.insertRow(table, cells, at, partOf);
-    }
-    scheduler.note(`insert ${table}`, text.length);
+    for (const rows of readBlocks(body)) this.insertRows(table, rows, partOf);
+    scheduler.note(`insert ${table}`, body.length);
     if (isPartial) {
       reply({ error: new ClickHouseError('too many parts (simulated)', 252, true) });
       return;
@@ -324,41 +316,37 @@ export class ClickHouseModel {
     reply({ value: undefined }, syncMs);
   }
 
-  private insertRow(
-    table: string,
-    cells: readonly string[],
-    at: Positions,
-    partOf: (span: string) => Part | null,
-  ): void {
-    const part = partOf(spanOfRow(table, cells, at));
-    if (part === null) return;
+  private insertRows(table: string, rows: NativeRows, partOf: (span: string) => Part | null): void {
+    const parts = spansOf(table, rows).map(partOf);
+    const stored = <R>(read: readonly R[], store: (row: R, part: Part) => void): void => {
+      for (const [i, row] of read.entries()) if (parts[i] !== null) store(row, parts[i]!);
+    };
     switch (table) {
-      case 'usage_events': {
-        const row = eventRow(cells, at);
-        this.events.add(row.partition, row.offset, placeKey(row), { row, version: row.epoch, part });
+      case 'usage_events':
+        stored(eventRows(rows), (row, part) =>
+          this.events.add(row.partition, row.offset, placeKey(row), { row, version: row.epoch, part }),
+        );
         return;
-      }
-      case 'usage_rollups': {
-        const row = rollUpRow(cells, at);
-        const versions = this.rollUps.add(row.partition, row.chunk, rollUpKey(cells, at), {
-          row,
-          version: row.version,
-          part,
+      case 'usage_rollups':
+        stored(rollUpRows(rows), (row, part) => {
+          const versions = this.rollUps.add(row.partition, row.chunk, rollUpKey(row), {
+            row,
+            version: row.version,
+            part,
+          });
+          if (versions.length === 1) this.dayOf(row).push(versions);
+          if (versions.at(-2)?.row.epoch !== row.epoch) part.hidesOlderRows = false;
         });
-        if (versions.length === 1) this.dayOf(row).push(versions);
-        if (versions.at(-2)?.row.epoch !== row.epoch) part.hidesOlderRows = false;
         return;
-      }
-      case 'event_rejects': {
-        const row = rejectRow(cells, at);
-        this.rejects.add(row.partition, row.offset, placeKey(row), { row, version: row.epoch, part });
-        return;
-      }
-      case 'manifests':
-        this.manifestAt.set(`${cells[at.partition!]}/${cells[at.epoch!]}`, this.scheduler.now);
+      case 'event_rejects':
+        stored(rejectRows(rows), (row, part) =>
+          this.rejects.add(row.partition, row.offset, placeKey(row), { row, version: row.epoch, part }),
+        );
         return;
       default:
-        throw new Error(`the model has no table ${table}`);
+        stored(manifestRows(rows), ({ partition, epoch }) =>
+          this.manifestAt.set(`${partition}/${epoch}`, this.scheduler.now),
+        );
     }
   }
 

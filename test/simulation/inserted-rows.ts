@@ -1,7 +1,7 @@
-// The rows of an insert, read from the TabSeparated text that the aggregator writes.
+// The rows of an insert, read from the blocks that the aggregator writes.
 import { xxh64 } from '@node-rs/xxhash';
+import type { NativeRows } from '../support/native-rows.ts';
 import { DAY } from './plan.ts';
-import { unitsOf } from './units.ts';
 
 export interface EventRow {
   readonly kind: 'event';
@@ -52,41 +52,9 @@ export interface RejectRow {
 
 export type Row = EventRow | RollUpRow | RejectRow;
 
-const unescapes: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', '\\': '\\', "'": "'" };
-const plain = (text: string): string =>
-  text.includes('\\') ? text.replace(/\\(.)/g, (_, char: string) => unescapes[char] ?? char) : text;
-const utf8 = (latin1: string): string => {
-  for (let i = 0; i < latin1.length; i++)
-    if (latin1.charCodeAt(i) > 127) return Buffer.from(latin1, 'latin1').toString('utf8');
-  return latin1;
-};
-const textOf = (column: string): string => utf8(plain(column));
-const textsOf = (column: string): string[] => {
-  const inner = column.slice(1, -1);
-  if (inner === '') return [];
-  if (!inner.includes('\\')) return inner.slice(1, -1).split("','").map(utf8);
-  return [...inner.matchAll(/'((?:[^'\\]|\\.)*)'/g)].map((match) => textOf(match[1]!));
-};
-const millisOf = (column: string): number => Date.parse(`${column.replace(' ', 'T')}Z`);
-
 /** The first Monday of UTC, and the week of a time, counted from there. */
 const MONDAY = Date.UTC(1970, 0, 5);
 const weekOf = (time: number): string => String(Math.floor((time - MONDAY) / (7 * DAY)));
-
-/** Where each column of an insert is in its rows. */
-export type Positions = Readonly<Record<string, number>>;
-const positionsOfColumns = new Map<readonly string[], Positions>();
-
-export function positionsOf(columns: readonly string[]): Positions {
-  let positions = positionsOfColumns.get(columns);
-  if (positions === undefined) {
-    positions = Object.fromEntries(columns.map((column, i) => [column, i]));
-    positionsOfColumns.set(columns, positions);
-  }
-  return positions;
-}
-
-type Cells = readonly string[];
 
 interface Place {
   readonly generation: number;
@@ -94,85 +62,100 @@ interface Place {
   readonly epoch: number;
 }
 
-const placeOf = (cells: Cells, at: Positions): Place => ({
-  generation: Number(cells[at.generation!]),
-  partition: Number(cells[at.partition!]),
-  epoch: Number(cells[at.epoch!]),
-});
-
-export function eventRow(cells: Cells, at: Positions): EventRow {
-  const place = placeOf(cells, at);
-  const offset = Number(cells[at.offset!]);
-  const dedupKey = Buffer.from(plain(cells[at.dedup_key!]!), 'latin1');
-  const payloadHash = BigInt(cells[at.payload_hash!]!);
-  const liveUntil = Math.max(millisOf(cells[at.accepted_at!]!), millisOf(cells[at.event_time!]!));
-  return {
-    kind: 'event',
-    ...place,
-    offset,
-    index: Number(cells[at.index!]),
-    tenant: textOf(cells[at.tenant!]!),
-    id: textOf(cells[at.id!]!),
-    indexed: indexedColumns(dedupKey, payloadHash, liveUntil, offset, place.epoch),
-    checksum: dedupKey.readBigUInt64LE(0) ^ payloadHash,
-  };
+function placesOf(rows: NativeRows): (row: number) => Place {
+  const [generations, partitions, epochs] = ['generation', 'partition', 'epoch'].map((name) => rows.numbers(name));
+  return (i) => ({ generation: generations![i]!, partition: partitions![i]!, epoch: epochs![i]! });
 }
 
-export function rollUpRow(cells: Cells, at: Positions): RollUpRow {
-  return {
+export function eventRows(rows: NativeRows): EventRow[] {
+  const place = placesOf(rows);
+  const [tenants, ids] = [rows.texts('tenant'), rows.texts('id')];
+  const [offsets, indexes] = [rows.numbers('offset'), rows.numbers('index')];
+  const [accepted, eventTimes] = [rows.numbers('accepted_at'), rows.numbers('event_time')];
+  const hashes = rows.integers('payload_hash');
+  return rows.bytes('dedup_key').map((dedupKey, i) => {
+    const at = place(i);
+    const payloadHash = hashes[i]!;
+    const liveUntil = Math.max(accepted[i]!, eventTimes[i]!);
+    return {
+      kind: 'event',
+      ...at,
+      offset: offsets[i]!,
+      index: indexes[i]!,
+      tenant: tenants[i]!,
+      id: ids[i]!,
+      indexed: indexedColumns(dedupKey, payloadHash, liveUntil, offsets[i]!, at.epoch),
+      checksum: dedupKey.readBigUInt64LE(0) ^ payloadHash,
+    };
+  });
+}
+
+export function rollUpRows(rows: NativeRows): RollUpRow[] {
+  const place = placesOf(rows);
+  const [tenants, meters, subjects] = ['tenant', 'meter', 'subject'].map((name) => rows.texts(name));
+  const [chunks, versions, windows] = ['chunk', 'version', 'window_start'].map((name) => rows.numbers(name));
+  const [groups, uniques] = [rows.texts('group_values'), rows.lists('unique_values')];
+  const latest = ['event_time', 'accepted_at', 'offset', 'index'].map((name) => rows.numbers(`latest_${name}`));
+  const [values, hashes] = [rows.integers('value'), rows.integers('row_hash')];
+  return rows.numbers('event_count').map((eventCount, i) => ({
     kind: 'roll-up',
-    ...placeOf(cells, at),
-    chunk: Number(cells[at.chunk!]),
-    version: Number(cells[at.version!]),
-    tenant: textOf(cells[at.tenant!]!),
-    meter: textOf(cells[at.meter!]!),
-    subject: textOf(cells[at.subject!]!),
-    windowStart: Number(cells[at.window_start!]) * 1000,
-    groupValues: JSON.parse(textOf(cells[at.group_values!]!)) as string[],
-    value: unitsOf(cells[at.value!]!),
-    eventCount: Number(cells[at.event_count!]),
-    latest: [
-      Number(cells[at.latest_event_time!]),
-      Number(cells[at.latest_accepted_at!]),
-      Number(cells[at.latest_offset!]),
-      Number(cells[at.latest_index!]),
-    ],
-    uniqueValues: textsOf(cells[at.unique_values!]!),
-    checksum: BigInt(cells[at.row_hash!]!),
-  };
+    ...place(i),
+    chunk: chunks![i]!,
+    version: versions![i]!,
+    tenant: tenants![i]!,
+    meter: meters![i]!,
+    subject: subjects![i]!,
+    windowStart: windows![i]! * 1000,
+    groupValues: JSON.parse(groups[i]!) as string[],
+    value: values[i]!,
+    eventCount,
+    latest: [latest[0]![i]!, latest[1]![i]!, latest[2]![i]!, latest[3]![i]!],
+    uniqueValues: uniques[i]!,
+    checksum: hashes[i]!,
+  }));
 }
 
-export function rejectRow(cells: Cells, at: Positions): RejectRow {
-  return {
+export function rejectRows(rows: NativeRows): RejectRow[] {
+  const place = placesOf(rows);
+  const [reasons, tenants] = [rows.texts('reason'), rows.texts('tenant')];
+  const [offsets, indexes] = [rows.numbers('offset'), rows.numbers('index')];
+  return rows.bytes('bytes').map((bytes, i) => ({
     kind: 'reject',
-    ...placeOf(cells, at),
-    offset: Number(cells[at.offset!]),
-    index: Number(cells[at.index!]),
-    reason: cells[at.reason!]!,
-    tenant: textOf(cells[at.tenant!]!),
-    checksum: xxh64(Buffer.from(plain(cells[at.bytes!]!), 'latin1')),
-  };
+    ...place(i),
+    offset: offsets[i]!,
+    index: indexes[i]!,
+    reason: reasons[i]!,
+    tenant: tenants[i]!,
+    checksum: xxh64(bytes),
+  }));
 }
 
-/** The month or week by which a table is partitioned: an insert makes a part for each. */
-export function spanOfRow(table: string, cells: Cells, at: Positions): string {
+export function manifestRows(rows: NativeRows): Place[] {
+  const place = placesOf(rows);
+  return rows.numbers('chunk').map((_, i) => place(i));
+}
+
+/** The month or week, by row, by which a table is partitioned: an insert makes a part for each. */
+export function spansOf(table: string, rows: NativeRows): readonly string[] {
+  const months = (column: string): string[] =>
+    rows.numbers(column).map((time) => new Date(time).toISOString().slice(0, 7));
   switch (table) {
     case 'usage_events':
-      return cells[at.accepted_at!]!.slice(0, 7);
+      return months('accepted_at');
     case 'usage_rollups':
-      return weekOf(Number(cells[at.window_start!]) * 1000);
+      return rows.numbers('window_start').map((seconds) => weekOf(seconds * 1000));
     case 'event_rejects':
-      return cells[at.rejected_at!]!.slice(0, 7);
+      return months('rejected_at');
+    case 'manifests':
+      return months('started_at');
     default:
-      return '';
+      throw new Error(`the model has no table ${table}`);
   }
 }
 
-const ROLL_UP_KEY = ['generation', 'chunk', 'tenant', 'meter', 'subject', 'window_start', 'group_values'];
-
-/** Names a roll-up by its columns as they stand in the body: no two texts of one row differ there. */
-export const rollUpKey = (cells: Cells, at: Positions): string =>
-  ROLL_UP_KEY.map((column) => cells[at[column]!]).join('\t');
+/** Names a roll-up within its partition. */
+export const rollUpKey = ({ generation, chunk, tenant, meter, subject, windowStart, groupValues }: RollUpRow): string =>
+  JSON.stringify([generation, chunk, tenant, meter, subject, windowStart, groupValues]);
 
 /** Names an event or a reject. */
 export const placeKey = ({ generation, offset, index }: EventRow | RejectRow): string =>

@@ -1,9 +1,11 @@
 // Roll-up rows and seals as the aggregator leaves them, for tests of what reads sealed usage: rows go to ClickHouse, then
 // their count and checksum to a seal in Postgres, and the published watermark follows.
 import type pg from 'pg';
+import { rollUpColumns } from '../../aggregator/chunk-rows.ts';
 import type { Catalog } from '../../domain/catalog.ts';
+import { parseQuantity } from '../../domain/quantity.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
-import { TabSeparatedBody } from '../../platform/clickhouse/tab-separated.ts';
+import { NativeBlock } from '../../platform/clickhouse/native-block.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
 
 export interface UsageRow {
@@ -25,12 +27,6 @@ export interface ChunkToSeal {
   readonly rows: readonly UsageRow[];
   readonly epoch?: number;
 }
-
-const COLUMNS = [
-  ...['tenant', 'meter', 'subject', 'window_start', 'group_values', 'generation', 'partition', 'chunk', 'epoch'],
-  ...['version', 'value', 'event_count', 'latest_event_time', 'latest_accepted_at', 'latest_offset', 'latest_index'],
-  ...['unique_values', 'row_hash'],
-];
 
 const TABLES = [
   'ledger_entries',
@@ -96,27 +92,27 @@ export class SealedUsage {
 
   /** Writes rows of a chunk without a seal; returns their hashes. */
   async write(chunk: number, { partition = 0, rows, epoch = 1 }: Omit<ChunkToSeal, 'watermark'>): Promise<bigint[]> {
-    const body = new TabSeparatedBody();
+    const version = BigInt(epoch) * 2n ** 40n + 1n;
+    const block = new NativeBlock(rollUpColumns, { generation: 1, partition, chunk, epoch, version });
     const hashes = rows.map((row, i) => {
       // Near 2^64, so that the checksum wraps around.
       this.rowHash += 1n;
       const hash = 2n ** 64n - this.rowHash * 7n;
-      body.text(row.tenant ?? 'acme');
-      body.text(row.meter);
-      body.text(row.subject);
-      body.seconds(row.windowStart);
-      body.jsonTexts(row.groupValues ?? []);
-      for (const number of [1, partition, chunk, epoch, epoch * 2 ** 40 + 1]) body.number(number);
-      body.number(row.value);
-      body.number(1);
+      block.text(row.tenant ?? 'acme');
+      block.text(row.meter);
+      block.text(row.subject);
+      block.seconds(row.windowStart);
+      block.jsonTexts(row.groupValues ?? []);
+      block.integer(parseQuantity(row.value)!);
+      block.whole(1);
       const latest = row.latestEventTime ?? 0;
-      for (const number of [latest, latest, chunk * 1_000 + i, 0]) body.number(number);
-      body.texts(row.uniqueValues ?? []);
-      body.number(hash);
-      body.endRow();
+      for (const number of [latest, latest, chunk * 1_000 + i, 0]) block.whole(number);
+      block.texts(row.uniqueValues ?? []);
+      block.integer(hash);
+      block.endRow();
       return hash;
     });
-    if (rows.length > 0) await this.clickhouse.insert('usage_rollups', COLUMNS, [body.finish()]);
+    if (rows.length > 0) await this.clickhouse.insert('usage_rollups', rollUpColumns, [block.finish()]);
     return hashes;
   }
 

@@ -1,10 +1,19 @@
 // Rows of the stores as the aggregator, the rater and the catalog leave them, for tests of what reads them.
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
+import {
+  eventColumns,
+  manifestColumns,
+  manifestRow,
+  rejectColumns,
+  rollUpColumns,
+} from '../../aggregator/chunk-rows.ts';
+import { noOutcomes } from '../../aggregator/core/partition-state.ts';
 import type { Catalog } from '../../domain/catalog.ts';
+import { parseQuantity } from '../../domain/quantity.ts';
 import { dedupKeyOf, partitionOf } from '../../domain/usage-event.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
-import { TabSeparatedBody } from '../../platform/clickhouse/tab-separated.ts';
+import { NativeBlock, type TableColumn } from '../../platform/clickhouse/native-block.ts';
 
 export interface RollUp {
   readonly tenant?: string;
@@ -22,32 +31,28 @@ export interface RollUp {
 }
 
 export async function insertRollUps(clickhouse: ClickHouse, rows: readonly RollUp[]): Promise<void> {
-  const body = new TabSeparatedBody();
+  const block = new NativeBlock(rollUpColumns, { generation: 1 });
   for (const row of rows) {
-    body.text(row.tenant ?? 'acme');
-    body.text(row.meter);
-    body.text(row.subject ?? 'cus_1');
-    body.seconds(row.windowStart);
-    body.jsonTexts(row.groupValues ?? []);
-    body.number(1);
-    body.number(row.partition ?? 0);
-    body.number(row.chunk ?? 0);
-    body.number(row.epoch ?? 1);
-    body.number(row.version ?? 1);
-    body.number(row.value);
-    body.number(1);
-    body.number(row.latest?.eventTime ?? 0);
-    body.number(row.latest?.eventTime ?? 0);
-    body.number(row.latest?.offset ?? 0);
-    body.number(0);
-    body.texts(row.uniqueValues ?? []);
-    body.number(0);
-    body.endRow();
+    block.text(row.tenant ?? 'acme');
+    block.text(row.meter);
+    block.text(row.subject ?? 'cus_1');
+    block.seconds(row.windowStart);
+    block.jsonTexts(row.groupValues ?? []);
+    block.whole(row.partition ?? 0);
+    block.whole(row.chunk ?? 0);
+    block.integer(parseQuantity(row.value)!);
+    block.whole(1);
+    block.whole(row.latest?.eventTime ?? 0);
+    block.whole(row.latest?.eventTime ?? 0);
+    block.whole(row.latest?.offset ?? 0);
+    block.whole(0);
+    block.texts(row.uniqueValues ?? []);
+    block.whole(row.epoch ?? 1);
+    block.whole(row.version ?? 1);
+    block.whole(0);
+    block.endRow();
   }
-  const columns = ['tenant', 'meter', 'subject', 'window_start', 'group_values', 'generation', 'partition', 'chunk'];
-  columns.push('epoch', 'version', 'value', 'event_count', 'latest_event_time', 'latest_accepted_at');
-  columns.push('latest_offset', 'latest_index', 'unique_values', 'row_hash');
-  await clickhouse.insert('usage_rollups', columns, [body.finish()]);
+  await clickhouse.insert('usage_rollups', rollUpColumns, [block.finish()]);
 }
 
 export interface EventRow {
@@ -65,6 +70,17 @@ export interface EventRow {
   readonly reason?: 'conflict' | 'too_late' | 'poison';
 }
 
+const NAMED = [
+  ...['generation', 'partition', 'offset', 'index', 'epoch', 'tenant', 'source', 'id', 'type', 'subject'],
+  ...['event_time', 'received_at', 'dedup_key'],
+];
+
+function columnOf(columns: readonly TableColumn[], name: string): TableColumn {
+  const column = columns.find((each) => each.name === name);
+  if (column === undefined) throw new Error(`no column ${name}`);
+  return column;
+}
+
 /** `partitions`: of the log, which decides the row's own. */
 export async function insertEvents(
   clickhouse: ClickHouse,
@@ -72,32 +88,30 @@ export async function insertEvents(
   partitions: number,
 ): Promise<void> {
   for (const rejected of [false, true]) {
-    const body = new TabSeparatedBody();
+    const [table, all, names] = rejected
+      ? (['event_rejects', rejectColumns, [...NAMED, 'bytes', 'rejected_at', 'reason', 'code', 'message']] as const)
+      : (['usage_events', eventColumns, [...NAMED, 'data', 'accepted_at']] as const);
+    const columns = names.map((name) => columnOf(all, name));
+    const block = new NativeBlock(columns, { generation: 1, index: 0 });
     for (const row of rows.filter((one) => (one.reason !== undefined) === rejected)) {
       const dedupKey = dedupKeyOf(row.tenant ?? 'acme', row.source ?? '', row.id);
-      for (const number of [1, partitionOf(dedupKey, partitions), row.offset, 0, row.epoch ?? 1]) body.number(number);
-      const names = [
-        row.tenant ?? 'acme',
-        row.source ?? '',
-        row.id,
-        row.type ?? 'llm.completion',
-        row.subject ?? 'cus_1',
-      ];
-      for (const name of names) body.text(name);
-      for (const time of [row.eventTime, row.receivedAt, row.receivedAt]) body.millis(time);
-      body.bytes(dedupKey);
-      body.text(row.data ?? '{}');
-      if (rejected) for (const text of [row.reason!, row.reason!, `because of ${row.reason}`]) body.text(text);
-      body.endRow();
+      block.whole(partitionOf(dedupKey, partitions));
+      block.whole(row.offset);
+      block.whole(row.epoch ?? 1);
+      block.text(row.tenant ?? 'acme');
+      block.text(row.source ?? '');
+      block.text(row.id);
+      block.text(row.type ?? 'llm.completion');
+      block.text(row.subject ?? 'cus_1');
+      block.millis(row.eventTime);
+      block.millis(row.receivedAt);
+      block.bytes(dedupKey);
+      block.text(row.data ?? '{}');
+      block.millis(row.receivedAt);
+      if (rejected) for (const text of [row.reason!, row.reason!, `because of ${row.reason}`]) block.text(text);
+      block.endRow();
     }
-    const names = ['generation', 'partition', 'offset', 'index', 'epoch', 'tenant', 'source', 'id', 'type', 'subject'];
-    const [table, columns] = rejected
-      ? [
-          'event_rejects',
-          ['event_time', 'received_at', 'rejected_at', 'dedup_key', 'bytes', 'reason', 'code', 'message'],
-        ]
-      : ['usage_events', ['event_time', 'received_at', 'accepted_at', 'dedup_key', 'data']];
-    if (body.rows > 0) await clickhouse.insert(table as string, [...names, ...(columns as string[])], [body.finish()]);
+    if (block.rows > 0) await clickhouse.insert(table, columns, [block.finish()]);
   }
 }
 
@@ -110,15 +124,13 @@ export interface ManifestRow {
 }
 
 export async function insertManifests(clickhouse: ClickHouse, rows: readonly ManifestRow[]): Promise<void> {
-  const body = new TabSeparatedBody();
-  for (const { partition, chunk, epoch = 1, nextOffset, watermark } of rows) {
-    for (const number of [1, partition, chunk, epoch, epoch * 2 ** 40 + nextOffset, 0, nextOffset]) body.number(number);
-    body.millis(0);
-    body.millis(watermark);
-    body.endRow();
-  }
-  const columns = ['generation', 'partition', 'chunk', 'epoch', 'version', 'start_offset', 'next_offset'];
-  await clickhouse.insert('manifests', [...columns, 'started_at', 'watermark'], [body.finish()]);
+  const bodies = rows.map(({ partition, chunk, epoch = 1, nextOffset, watermark }) =>
+    manifestRow(
+      { generation: 1, partition, chunk, epoch: BigInt(epoch), version: BigInt(epoch * 2 ** 40 + nextOffset) },
+      { startOffset: 0, nextOffset, startedAt: 0, watermark, outcomes: noOutcomes() },
+    ),
+  );
+  await clickhouse.insert('manifests', manifestColumns, bodies);
 }
 
 export async function insertGeneration(pool: pg.Pool, topicId: string, partitions: number): Promise<void> {

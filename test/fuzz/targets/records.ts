@@ -18,6 +18,7 @@ import {
   MalformedRecord,
   UnknownSchema,
 } from '../../../platform/event-log/record-codec.ts';
+import { readBlocks } from '../../support/native-rows.ts';
 import type { FuzzTarget } from '../campaign.ts';
 import type { Random } from '../random.ts';
 import { sampleCatalog } from './catalog-sample.ts';
@@ -109,10 +110,9 @@ function apply(input: Buffer, entry: LogEntry | MalformedRecord): void {
   }
   if (rejected.length > 0) {
     const { body, rows } = rejectRows(coordinates, rejected);
-    // A line feed ends a row, and is escaped everywhere else.
-    const lines = body.reduce((sum, byte) => sum + (byte === 10 ? 1 : 0), 0);
-    if (rows.count !== rejected.length || lines !== rejected.length)
-      throw new Error(`${lines} lines of ${rejected.length} rejects`);
+    const stored = readBlocks(body).reduce((sum, { count }) => sum + count, 0);
+    if (rows.count !== rejected.length || stored !== rejected.length)
+      throw new Error(`${stored} rows of ${rejected.length} rejects`);
   }
 }
 
