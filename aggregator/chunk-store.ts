@@ -6,6 +6,7 @@ import {
   eventChecksumSql,
   eventColumns,
   manifestColumns,
+  noRows,
   type RowSet,
   rejectChecksumSql,
   rejectColumns,
@@ -13,6 +14,7 @@ import {
   rollUpColumns,
   wrap64,
 } from './chunk-rows.ts';
+import { JoinedCalls } from './joined-calls.ts';
 
 export interface FlushBodies {
   readonly events: Buffer;
@@ -21,14 +23,10 @@ export interface FlushBodies {
   readonly manifest: Buffer;
 }
 
-interface WaitingFlush {
-  readonly bodies: readonly FlushBodies[];
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** Well below the million rows at which an insert would make two parts. */
 const INSERT_BYTES_MAX = 64 * 1024 * 1024;
+/** Chunks whose roll-ups are read back at once: some 10 kB of a URL. */
+const CHUNKS_READ_MAX = 500;
 
 export interface StoredChunk {
   readonly events: RowSet;
@@ -43,6 +41,23 @@ export interface ChunkPlace {
   readonly endOffset: number;
   readonly epoch: bigint;
 }
+
+export interface PartitionChunk extends ChunkPlace {
+  readonly partition: number;
+}
+
+interface StoredRows {
+  readonly count: string;
+  readonly checksum: string;
+}
+
+interface StoredRollUps extends StoredRows {
+  readonly partition: number;
+  readonly chunk: number;
+  readonly epoch: string;
+}
+
+const rowSetOf = ({ count, checksum }: StoredRows): RowSet => ({ count: Number(count), checksum: BigInt(checksum) });
 
 /** The rows a seal vouches for, as they are compared with what is read again. */
 export interface SealedChunk extends ChunkPlace {
@@ -96,6 +111,16 @@ function pagesOf(seals: readonly SealedChunk[], eventsMin: number): SealedChunk[
   return pages;
 }
 
+/** How many flushes, at least one, fit into one insert. */
+function fittingInserts(flushes: readonly (readonly FlushBodies[])[]): number {
+  let bytes = 0;
+  const end = flushes.findIndex((bodies, i) => {
+    for (const { events, rollUps, rejects } of bodies) bytes += events.length + rollUps.length + rejects.length;
+    return i > 0 && bytes > INSERT_BYTES_MAX;
+  });
+  return end === -1 ? flushes.length : end;
+}
+
 /** Stored rows don't equal their seal: a stale replica, or a part that was lost. */
 export class ChunkMismatch extends Error {
   readonly chunk: number;
@@ -109,9 +134,18 @@ export class ChunkMismatch extends Error {
 export class ChunkStore {
   private readonly clickhouse: ClickHouse;
   private readonly generation: number;
-  private readonly waiting: WaitingFlush[] = [];
   private readonly indexPageEvents: number;
-  private isWriting = false;
+  private readonly flushes = new JoinedCalls<readonly FlushBodies[], void>(
+    async (flushes) => {
+      await this.insertAll(flushes.flat());
+      return [];
+    },
+    (flushes) => fittingInserts(flushes),
+  );
+  private readonly rollUpSets = new JoinedCalls<PartitionChunk, RowSet>(
+    (chunks) => this.readRollUps(chunks),
+    () => CHUNKS_READ_MAX,
+  );
 
   constructor(clickhouse: ClickHouse, generation: number, indexPageEvents = INDEX_PAGE_EVENTS) {
     this.clickhouse = clickhouse;
@@ -124,36 +158,7 @@ export class ChunkStore {
    * of several partitions that wait while one is written go out together: an insert's cost is mostly its own.
    */
   write(bodies: readonly FlushBodies[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.waiting.push({ bodies, resolve, reject });
-      if (!this.isWriting) void this.writeWaiting();
-    });
-  }
-
-  private async writeWaiting(): Promise<void> {
-    this.isWriting = true;
-    while (this.waiting.length > 0) {
-      const flushes = this.takeWaiting();
-      try {
-        await this.insertAll(flushes.flatMap(({ bodies }) => bodies));
-        for (const { resolve } of flushes) resolve();
-      } catch (error) {
-        for (const { reject } of flushes) reject(error);
-      }
-    }
-    this.isWriting = false;
-  }
-
-  /** At least one flush, and as many as fit into one insert. */
-  private takeWaiting(): WaitingFlush[] {
-    let bytes = 0;
-    let count = 0;
-    for (const { bodies } of this.waiting) {
-      for (const { events, rollUps, rejects } of bodies) bytes += events.length + rollUps.length + rejects.length;
-      if (count > 0 && bytes > INSERT_BYTES_MAX) break;
-      count++;
-    }
-    return this.waiting.splice(0, count);
+    return this.flushes.add(bodies);
   }
 
   private async insertAll(all: readonly FlushBodies[]): Promise<void> {
@@ -187,13 +192,13 @@ export class ChunkStore {
   }
 
   /**
-   * What is stored of a chunk under this very epoch. Roll-ups of all partitions lie among each other, and FINAL would merge them
-   * all for each partition's chunk; so the newest row of each name is picked out of the epoch's own. Where FINAL would show
-   * a later epoch's row instead, this owner can no longer seal.
+   * What is stored of a chunk under this very epoch. Roll-ups of all partitions lie among each other, so those of chunks that wait
+   * to be read are read together, and without FINAL, which would merge everything that lies there: the newest row of each name
+   * is picked out of the epoch's own. Where FINAL would show a later epoch's row instead, this owner can no longer seal.
    */
-  async readBack(of: ChunkPlace & { readonly partition: number }): Promise<StoredChunk> {
-    const { partition, chunk, epoch, startOffset, endOffset } = of;
-    const params = { generation: this.generation, partition, chunk, epoch: epoch.toString(), startOffset, endOffset };
+  async readBack(of: PartitionChunk): Promise<StoredChunk> {
+    const { partition, epoch, startOffset, endOffset } = of;
+    const params = { generation: this.generation, partition, epoch: epoch.toString(), startOffset, endOffset };
     const byOffset = `generation = {generation:UInt16} AND partition = {partition:UInt16}
       AND offset >= {startOffset:UInt64} AND offset < {endOffset:UInt64} AND epoch = {epoch:UInt64}`;
     const [events, rollUps, rejects] = await Promise.all([
@@ -201,13 +206,7 @@ export class ChunkStore {
         `SELECT count() AS count, ${eventChecksumSql} AS checksum FROM usage_events FINAL WHERE ${byOffset}`,
         params,
       ),
-      this.rowSet(
-        `SELECT count() AS count, ${rollUpChecksumSql} AS checksum FROM (
-          SELECT argMax(row_hash, version) AS row_hash FROM usage_rollups
-          WHERE generation = {generation:UInt16} AND partition = {partition:UInt16} AND chunk = {chunk:UInt32}
-          AND epoch = {epoch:UInt64} GROUP BY tenant, meter, subject, window_start, group_values)`,
-        params,
-      ),
+      this.rollUpSets.add(of),
       this.rowSet(
         `SELECT count() AS count, ${rejectChecksumSql} AS checksum FROM event_rejects FINAL WHERE ${byOffset}`,
         params,
@@ -216,9 +215,31 @@ export class ChunkStore {
     return { events, rollUps, rejects };
   }
 
+  private async readRollUps(chunks: readonly PartitionChunk[]): Promise<readonly RowSet[]> {
+    const rows = await this.clickhouse.query<StoredRollUps>(
+      `SELECT partition, chunk, epoch, count() AS count, ${rollUpChecksumSql} AS checksum FROM (
+        SELECT partition, chunk, epoch, argMax(row_hash, version) AS row_hash FROM usage_rollups
+        WHERE generation = {generation:UInt16}
+          AND (partition, chunk, epoch) IN {chunks:Array(Tuple(UInt16, UInt32, UInt64))}
+        GROUP BY partition, chunk, epoch, tenant, meter, subject, window_start, group_values)
+      GROUP BY partition, chunk, epoch`,
+      {
+        generation: this.generation,
+        chunks: `[${chunks.map(({ partition, chunk, epoch }) => `(${partition},${chunk},${epoch})`).join(',')}]`,
+      },
+    );
+    return chunks.map((of) => {
+      const row = rows.find(
+        ({ partition, chunk, epoch }) =>
+          partition === of.partition && chunk === of.chunk && epoch === of.epoch.toString(),
+      );
+      return row === undefined ? noRows : rowSetOf(row);
+    });
+  }
+
   private async rowSet(sql: string, params: Record<string, unknown>): Promise<RowSet> {
-    const [row] = await this.clickhouse.query<{ count: string; checksum: string }>(sql, params);
-    return { count: Number(row!.count), checksum: BigInt(row!.checksum) };
+    const [row] = await this.clickhouse.query<StoredRows>(sql, params);
+    return rowSetOf(row!);
   }
 
   /**

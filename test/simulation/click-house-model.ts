@@ -352,23 +352,35 @@ export class ClickHouseModel {
 
   private select(sql: string, params: Readonly<Record<string, unknown>>): unknown[] {
     const { table, versions, columns, boundsOf } = parseSelect(sql);
-    const bounds = boundsOf(params);
     const asOf = this.asOf();
-    const rows =
+    const rowsIn = (bounds: Bounds): readonly Row[] =>
       table === 'usage_events'
         ? found(this.events, versions, bounds, asOf)
         : table === 'usage_rollups'
           ? found(this.rollUps, versions, bounds, asOf)
           : found(this.rejects, versions, bounds, asOf);
-    if (columns === 'count and checksum') {
-      let checksum = 0n;
-      for (const row of rows) checksum += row.checksum;
-      return [{ count: String(rows.length), checksum: BigInt.asUintN(64, checksum).toString() }];
+    const places = boundsOf(params);
+    if (columns === 'chunks') {
+      return places.flatMap((bounds) => {
+        const rows = rowsIn(bounds);
+        const { partition, place, epoch } = bounds;
+        // A group without rows is none.
+        if (rows.length === 0) return [];
+        return [{ partition: partition.to, chunk: place.to, epoch: String(epoch.to), ...totalOf(rows) }];
+      });
     }
+    const rows = places.flatMap(rowsIn);
+    if (columns === 'count and checksum') return [totalOf(rows)];
     const events = rows as EventRow[];
     events.sort((a, b) => a.offset - b.offset || a.index - b.index);
     return events.map(({ indexed }) => indexed);
   }
+}
+
+function totalOf(rows: readonly Row[]): { count: string; checksum: string } {
+  let checksum = 0n;
+  for (const row of rows) checksum += row.checksum;
+  return { count: String(rows.length), checksum: BigInt.asUintN(64, checksum).toString() };
 }
 
 function found<R extends Row>(

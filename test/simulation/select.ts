@@ -1,5 +1,5 @@
 // The part of ClickHouse's SELECT that the aggregator uses, read from its statements: a table, with FINAL or without, or grouped
-// by what names a row; conditions `column op {param:Type}` joined by AND; and one of two lists of columns. So what the simulation runs is the text that
+// by what names a row; conditions `column op {param:Type}` or `(columns) IN {param:Type}` joined by AND; and one of three lists of columns. So what the simulation runs is the text that
 // ClickHouse runs: a forgotten FINAL or a condition left out does there what it would do in production.
 
 /** `place` is the offset of an event or reject, and the chunk of a roll-up. */
@@ -12,8 +12,9 @@ export interface Select {
   readonly table: string;
   /** Which versions of a row: the one that counts, all, or of those that meet the conditions the one of the highest (lowest) version. */
   readonly versions: 'final' | 'all' | 'newest' | 'oldest';
-  readonly columns: 'count and checksum' | 'index';
-  boundsOf(params: Readonly<Record<string, unknown>>): Bounds;
+  readonly columns: 'count and checksum' | 'chunks' | 'index';
+  /** Of each of the places that are asked for. */
+  boundsOf(params: Readonly<Record<string, unknown>>): readonly Bounds[];
 }
 
 const parsed = new Map<string, Select>();
@@ -35,11 +36,13 @@ const checksums: Readonly<Record<string, string>> = {
 const INDEX_COLUMNS =
   'dedup_key, payload_hash, toUnixTimestamp64Milli(greatest(accepted_at, event_time)), offset, epoch';
 
-/** The roll-ups' one version of each row, picked by hand. */
+/** The roll-ups' one version of each row, picked by hand, and what is told of each chunk. */
 const PICKED =
-  /^SELECT (.+) FROM \( ?SELECT (argMax|argMin)\(row_hash, version\) AS row_hash FROM usage_rollups WHERE (.+) GROUP BY tenant, meter, subject, window_start, group_values\)$/;
+  /^SELECT partition, chunk, epoch, (.+) FROM \( ?SELECT partition, chunk, epoch, (argMax|argMin)\(row_hash, version\) AS row_hash FROM usage_rollups WHERE (.+) GROUP BY partition, chunk, epoch, tenant, meter, subject, window_start, group_values\) GROUP BY partition, chunk, epoch$/;
 const SELECT = /^SELECT (.+) FROM (\w+)( FINAL)? WHERE (.+?)( ORDER BY offset, index)?$/;
 const CONDITION = /^(\w+) (=|>=|<=|<|>) \{(\w+):\w+\}$/;
+const ONE_OF = /^\(([\w, ]+)\) IN \{(\w+):Array\(Tuple\([\w, ]+\)\)\}$/;
+const TUPLE = /\(([\d,]+)\)/g;
 
 function parse(sql: string): Select {
   const text = sql.replaceAll(/\s+/g, ' ').trim();
@@ -47,7 +50,7 @@ function parse(sql: string): Select {
   if (picked !== null) {
     const [, list, pick, where] = picked as unknown as [string, string, string, string];
     const plain = parse(`SELECT ${list} FROM usage_rollups WHERE ${where}`);
-    return { ...plain, versions: pick === 'argMax' ? 'newest' : 'oldest' };
+    return { ...plain, columns: 'chunks', versions: pick === 'argMax' ? 'newest' : 'oldest' };
   }
   const match = SELECT.exec(text);
   if (match === null)
@@ -57,20 +60,9 @@ function parse(sql: string): Select {
   if (!isIndex && list !== `count() AS count, ${checksums[table]} AS checksum`) {
     throw new Error(`the simulation does not know these columns of ${table}: ${list}`);
   }
-  const conditions = where.split(' AND ').map((text) => {
-    const condition = CONDITION.exec(text.trim());
-    if (condition === null) throw new Error(`the simulation can't read this condition: ${text}`);
-    const [, name, operator, param] = condition as unknown as [string, string, string, string];
-    return { column: columnOf(table, name), operator, param };
-  });
-  const boundsOf = (params: Readonly<Record<string, unknown>>): Bounds => {
-    const bounds = { generation: all(), partition: all(), place: all(), epoch: all() };
-    for (const { column, operator, param } of conditions) {
-      if (params[param] === undefined) throw new Error(`no value for {${param}}`);
-      narrow(bounds[column], operator, Number(params[param]));
-    }
-    return bounds;
-  };
+  const conditions = where.split(' AND ').map((text) => conditionOf(table, text.trim()));
+  const boundsOf = (params: Readonly<Record<string, unknown>>): Bounds[] =>
+    conditions.reduce((bounds, condition) => bounds.flatMap((each) => condition(each, params)), [EVERYWHERE]);
   return {
     table,
     versions: final === undefined ? 'all' : 'final',
@@ -79,18 +71,46 @@ function parse(sql: string): Select {
   };
 }
 
+/** What is left of the bounds where the condition holds. */
+type Condition = (bounds: Bounds, params: Readonly<Record<string, unknown>>) => readonly Bounds[];
+
+function conditionOf(table: string, text: string): Condition {
+  const boundValue = (params: Readonly<Record<string, unknown>>, param: string): unknown => {
+    if (params[param] === undefined) throw new Error(`no value for {${param}}`);
+    return params[param];
+  };
+  const oneOf = ONE_OF.exec(text);
+  if (oneOf !== null) {
+    const [, names, param] = oneOf as unknown as [string, string, string];
+    const columns = names.split(', ').map((name) => columnOf(table, name));
+    return (bounds, params) =>
+      [...String(boundValue(params, param)).matchAll(TUPLE)].map(([, tuple]) => {
+        const values = tuple!.split(',').map(Number);
+        return columns.reduce((each, column, i) => narrowed(each, column, '=', values[i]!), bounds);
+      });
+  }
+  const condition = CONDITION.exec(text);
+  if (condition === null) throw new Error(`the simulation can't read this condition: ${text}`);
+  const [, name, operator, param] = condition as unknown as [string, string, string, string];
+  const column = columnOf(table, name);
+  return (bounds, params) => [narrowed(bounds, column, operator, Number(boundValue(params, param)))];
+}
+
 function columnOf(table: string, name: string): Column {
   if (name === 'generation' || name === 'partition' || name === 'epoch') return name;
   if (name === (table === 'usage_rollups' ? 'chunk' : 'offset')) return 'place';
   throw new Error(`the simulation has no column ${name} of ${table}`);
 }
 
-const all = (): { from: number; to: number } => ({ from: 0, to: Number.POSITIVE_INFINITY });
+const ALL = { from: 0, to: Number.POSITIVE_INFINITY };
+const EVERYWHERE: Bounds = { generation: ALL, partition: ALL, place: ALL, epoch: ALL };
 
 /** Every column holds whole numbers. */
-function narrow(bound: { from: number; to: number }, operator: string, value: number): void {
-  if (operator === '=' || operator === '>=') bound.from = Math.max(bound.from, value);
-  if (operator === '=' || operator === '<=') bound.to = Math.min(bound.to, value);
-  if (operator === '>') bound.from = Math.max(bound.from, value + 1);
-  if (operator === '<') bound.to = Math.min(bound.to, value - 1);
+function narrowed(bounds: Bounds, column: Column, operator: string, value: number): Bounds {
+  let { from, to } = bounds[column];
+  if (operator === '=' || operator === '>=') from = Math.max(from, value);
+  if (operator === '=' || operator === '<=') to = Math.min(to, value);
+  if (operator === '>') from = Math.max(from, value + 1);
+  if (operator === '<') to = Math.min(to, value - 1);
+  return { ...bounds, [column]: { from, to } };
 }
