@@ -1,7 +1,7 @@
 // The rows of a flush as blocks of an insert, and the checksums by which a seal is compared with what was stored. A checksum is
 // a sum modulo 2^64 over rows, so it does not depend on their order; the SQL beside each computes it from stored rows.
 import { xxh64 } from '@node-rs/xxhash';
-import { NativeBlock, type TableColumn } from '../platform/clickhouse/native-block.ts';
+import { NativeBlock, tableColumns } from '../platform/clickhouse/native-block.ts';
 import type { AcceptedEvent, RejectedEvent } from './core/partition-state.ts';
 import type { RollUpRow } from './core/roll-up.ts';
 import { writeRejectedEvent } from './rejected-event.ts';
@@ -33,34 +33,31 @@ const NO_KEY = Buffer.alloc(16);
 
 const time = "DateTime64(3, 'UTC')";
 
-export const eventColumns: readonly TableColumn[] = [
-  { name: 'generation', type: 'UInt16' },
-  { name: 'partition', type: 'UInt16' },
-  { name: 'offset', type: 'UInt64' },
-  { name: 'index', type: 'UInt32' },
-  { name: 'epoch', type: 'UInt64' },
-  { name: 'tenant', type: 'String' },
-  { name: 'source', type: 'String' },
-  { name: 'id', type: 'String' },
-  { name: 'type', type: 'String' },
-  { name: 'subject', type: 'String' },
-  { name: 'event_time', type: time },
-  { name: 'time_given', type: 'Bool' },
-  { name: 'received_at', type: time },
-  { name: 'accepted_at', type: time },
-  { name: 'dedup_key', type: 'FixedString(16)' },
-  { name: 'payload_hash', type: 'UInt64' },
-  { name: 'data', type: 'String' },
-];
+export const eventColumns = tableColumns({
+  generation: 'UInt16',
+  partition: 'UInt16',
+  offset: 'UInt64',
+  index: 'UInt32',
+  epoch: 'UInt64',
+  tenant: 'String',
+  source: 'String',
+  id: 'String',
+  type: 'String',
+  subject: 'String',
+  event_time: time,
+  time_given: 'Bool',
+  received_at: time,
+  accepted_at: time,
+  dedup_key: 'FixedString(16)',
+  payload_hash: 'UInt64',
+  data: 'String',
+});
 export const eventChecksumSql = 'sum(bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash))';
 
 const eventChecksum = (dedupKey: Buffer, payloadHash: bigint): bigint => dedupKey.readBigUInt64LE(0) ^ payloadHash;
 
-export const newEventBlock = ({ generation, partition, epoch }: ChunkCoordinates, rows: number): NativeBlock =>
-  new NativeBlock(eventColumns, { generation, partition, epoch }, rows);
-
 export function eventRows(at: ChunkCoordinates, accepted: readonly AcceptedEvent[]): { body: Buffer; rows: RowSet } {
-  const block = newEventBlock(at, accepted.length);
+  const block = new NativeBlock(eventColumns, { ...at }, accepted.length);
   let checksum = 0n;
   for (const { offset, index, decidedAt, event } of accepted) {
     block.whole(offset);
@@ -83,29 +80,29 @@ export function eventRows(at: ChunkCoordinates, accepted: readonly AcceptedEvent
   return { body: block.finish(), rows: { count: block.rows, checksum: wrap64(checksum) } };
 }
 
-export const rollUpColumns: readonly TableColumn[] = [
-  { name: 'tenant', type: 'String' },
-  { name: 'meter', type: 'String' },
-  { name: 'subject', type: 'String' },
-  { name: 'window_start', type: "DateTime('UTC')" },
-  { name: 'group_values', type: 'String' },
-  { name: 'generation', type: 'UInt16' },
-  { name: 'partition', type: 'UInt16' },
-  { name: 'chunk', type: 'UInt32' },
-  { name: 'value', type: 'Decimal(76, 12)' },
-  { name: 'event_count', type: 'UInt64' },
-  { name: 'latest_event_time', type: 'Int64' },
-  { name: 'latest_accepted_at', type: 'Int64' },
-  { name: 'latest_offset', type: 'UInt64' },
-  { name: 'latest_index', type: 'UInt32' },
-  { name: 'unique_values', type: 'Array(String)' },
-  { name: 'epoch', type: 'UInt64' },
-  { name: 'version', type: 'UInt64' },
-  { name: 'row_hash', type: 'UInt64' },
-];
+export const rollUpColumns = tableColumns({
+  tenant: 'String',
+  meter: 'String',
+  subject: 'String',
+  window_start: "DateTime('UTC')",
+  group_values: 'String',
+  generation: 'UInt16',
+  partition: 'UInt16',
+  chunk: 'UInt32',
+  value: 'Decimal(76, 12)',
+  event_count: 'UInt64',
+  latest_event_time: 'Int64',
+  latest_accepted_at: 'Int64',
+  latest_offset: 'UInt64',
+  latest_index: 'UInt32',
+  unique_values: 'Array(String)',
+  epoch: 'UInt64',
+  version: 'UInt64',
+  row_hash: 'UInt64',
+});
 export const rollUpChecksumSql = 'sum(row_hash)';
 
-/** What a roll-up has that is of no meter with latest or unique values. */
+/** Columns of a roll-up whose meter asks for no latest or unique values. */
 export const noLatestNoUnique = {
   latest_event_time: 0,
   latest_accepted_at: 0,
@@ -151,32 +148,31 @@ export function rollUpRowSet(rows: Iterable<RollUpRow>): RowSet {
   return { count, checksum: wrap64(checksum) };
 }
 
-export const rejectColumns: readonly TableColumn[] = [
-  { name: 'generation', type: 'UInt16' },
-  { name: 'partition', type: 'UInt16' },
-  { name: 'offset', type: 'UInt64' },
-  { name: 'index', type: 'UInt32' },
-  { name: 'epoch', type: 'UInt64' },
-  { name: 'reason', type: 'String' },
-  { name: 'code', type: 'String' },
-  { name: 'message', type: 'String' },
-  { name: 'tenant', type: 'String' },
-  { name: 'source', type: 'String' },
-  { name: 'id', type: 'String' },
-  { name: 'type', type: 'String' },
-  { name: 'subject', type: 'String' },
-  { name: 'event_time', type: time },
-  { name: 'received_at', type: time },
-  { name: 'rejected_at', type: time },
-  { name: 'dedup_key', type: 'FixedString(16)' },
-  { name: 'payload_hash', type: 'UInt64' },
-  { name: 'bytes', type: 'String' },
-];
+export const rejectColumns = tableColumns({
+  generation: 'UInt16',
+  partition: 'UInt16',
+  offset: 'UInt64',
+  index: 'UInt32',
+  epoch: 'UInt64',
+  reason: 'String',
+  code: 'String',
+  message: 'String',
+  tenant: 'String',
+  source: 'String',
+  id: 'String',
+  type: 'String',
+  subject: 'String',
+  event_time: time,
+  received_at: time,
+  rejected_at: time,
+  dedup_key: 'FixedString(16)',
+  payload_hash: 'UInt64',
+  bytes: 'String',
+});
 export const rejectChecksumSql = 'sum(xxHash64(bytes))';
 
 export function rejectRows(at: ChunkCoordinates, rejected: readonly RejectedEvent[]): { body: Buffer; rows: RowSet } {
-  const { generation, partition, epoch } = at;
-  const block = new NativeBlock(rejectColumns, { generation, partition, epoch }, rejected.length);
+  const block = new NativeBlock(rejectColumns, { ...at }, rejected.length);
   let checksum = 0n;
   for (const { offset, index, decidedAt, outcome, code, message, event, bytes } of rejected) {
     const stored = bytes ?? Buffer.from(event === null ? '' : writeRejectedEvent(event), 'utf8');
@@ -202,22 +198,22 @@ export function rejectRows(at: ChunkCoordinates, rejected: readonly RejectedEven
   return { body: block.finish(), rows: { count: block.rows, checksum: wrap64(checksum) } };
 }
 
-export const manifestColumns: readonly TableColumn[] = [
-  { name: 'generation', type: 'UInt16' },
-  { name: 'partition', type: 'UInt16' },
-  { name: 'chunk', type: 'UInt32' },
-  { name: 'epoch', type: 'UInt64' },
-  { name: 'version', type: 'UInt64' },
-  { name: 'start_offset', type: 'UInt64' },
-  { name: 'next_offset', type: 'UInt64' },
-  { name: 'started_at', type: time },
-  { name: 'watermark', type: time },
-  { name: 'accepted', type: 'UInt64' },
-  { name: 'duplicate', type: 'UInt64' },
-  { name: 'conflict', type: 'UInt64' },
-  { name: 'too_late', type: 'UInt64' },
-  { name: 'poison', type: 'UInt64' },
-];
+export const manifestColumns = tableColumns({
+  generation: 'UInt16',
+  partition: 'UInt16',
+  chunk: 'UInt32',
+  epoch: 'UInt64',
+  version: 'UInt64',
+  start_offset: 'UInt64',
+  next_offset: 'UInt64',
+  started_at: time,
+  watermark: time,
+  accepted: 'UInt64',
+  duplicate: 'UInt64',
+  conflict: 'UInt64',
+  too_late: 'UInt64',
+  poison: 'UInt64',
+});
 
 export interface Manifest {
   readonly startOffset: number;

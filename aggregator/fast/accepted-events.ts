@@ -1,8 +1,9 @@
 // The events that the fast counter accepted since the last flush: where each lies in its record. Their rows are made from the
 // record's bytes when they are flushed, so that nothing is copied before.
 
+import { NativeBlock } from '../../platform/clickhouse/native-block.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
-import { type ChunkCoordinates, newEventBlock, wrap64 } from '../chunk-rows.ts';
+import { type ChunkCoordinates, eventColumns, wrap64 } from '../chunk-rows.ts';
 import type { NewRows } from '../counter.ts';
 import { EventCursor } from './event-cursor.ts';
 
@@ -60,7 +61,7 @@ export class AcceptedEvents {
   rows(at: ChunkCoordinates): NewRows {
     const { cursor } = this;
     const records = this.accepting();
-    const block = newEventBlock(at, this.size);
+    const block = new NativeBlock(eventColumns, { ...at }, this.size);
     // Sums of 32-bit words: exact up to two million events.
     let checksumLow = 0;
     let checksumHigh = 0;

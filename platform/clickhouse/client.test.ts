@@ -6,7 +6,7 @@ import { projectFile } from '../project-root.ts';
 import { splitStatements } from '../sql-statements.ts';
 import { ClickHouseError } from './click-house.ts';
 import { type ClickHouseDatabase, createClickHouse } from './client.ts';
-import { NativeBlock, type TableColumn } from './native-block.ts';
+import { NativeBlock, tableColumns } from './native-block.ts';
 
 const logger = pino({ level: 'silent' });
 let server: TestClickHouse;
@@ -24,7 +24,7 @@ beforeEach(async () => {
   await clickhouse.command('DROP TABLE IF EXISTS t');
 });
 
-const ofA: readonly TableColumn[] = [{ name: 'a', type: 'UInt32' }];
+const ofA = tableColumns({ a: 'UInt32' });
 const numbersOf = (...values: number[]): Buffer => {
   const block = new NativeBlock(ofA);
   for (const value of values) {
@@ -48,11 +48,11 @@ describe('ClickHouse client', () => {
     await clickhouse.command(
       'CREATE TABLE t (k FixedString(16), `index` UInt16, s String) ENGINE = MergeTree ORDER BY k',
     );
-    const columns: TableColumn[] = [
-      { name: 'k', type: 'FixedString(16)' },
-      { name: 'index', type: 'UInt16' },
-      { name: 's', type: 'String' },
-    ];
+    const columns = tableColumns({
+      k: 'FixedString(16)',
+      index: 'UInt16',
+      s: 'String',
+    });
     const blocks = Array.from({ length: 16 }, (_, row) => {
       const key = Buffer.from(Array.from({ length: 16 }, (_, column) => row * 16 + column));
       const block = new NativeBlock(columns);
@@ -79,21 +79,21 @@ describe('ClickHouse client', () => {
          w Decimal(76, 12), s LowCardinality(String), j LowCardinality(String), a Array(String), none Array(String))
        ENGINE = MergeTree ORDER BY i`,
     );
-    const columns: TableColumn[] = [
-      { name: 'i', type: 'Int64' },
-      { name: 'u', type: 'UInt64' },
-      { name: 'v', type: 'UInt64' },
-      { name: 'n', type: 'UInt32' },
-      { name: 'b', type: 'Bool' },
-      { name: 'at', type: "DateTime('UTC')" },
-      { name: 'ms', type: "DateTime64(3, 'UTC')" },
-      { name: 'd', type: 'Decimal(76, 12)' },
-      { name: 'w', type: 'Decimal(76, 12)' },
-      { name: 's', type: 'String' },
-      { name: 'j', type: 'String' },
-      { name: 'a', type: 'Array(String)' },
-      { name: 'none', type: 'Array(String)' },
-    ];
+    const columns = tableColumns({
+      i: 'Int64',
+      u: 'UInt64',
+      v: 'UInt64',
+      n: 'UInt32',
+      b: 'Bool',
+      at: "DateTime('UTC')",
+      ms: "DateTime64(3, 'UTC')",
+      d: 'Decimal(76, 12)',
+      w: 'Decimal(76, 12)',
+      s: 'String',
+      j: 'String',
+      a: 'Array(String)',
+      none: 'Array(String)',
+    });
     const blockOf = (...rows: readonly { i: number; d: bigint; w: number; a: string[] }[]): Buffer => {
       const block = new NativeBlock(columns, { n: 4_000_000_000, none: 0 });
       for (const { i, d, w, a } of rows) {
@@ -142,14 +142,14 @@ describe('ClickHouse client', () => {
   it('reads the newest version of a row of the real tables', async () => {
     const schema = await readFile(projectFile('schemas/clickhouse/0001_usage.sql'), 'utf8');
     for (const statement of splitStatements(schema)) await clickhouse.command(statement);
-    const columns: TableColumn[] = [
-      { name: 'generation', type: 'UInt16' },
-      { name: 'partition', type: 'UInt16' },
-      { name: 'chunk', type: 'UInt32' },
-      { name: 'version', type: 'UInt64' },
-      { name: 'watermark', type: "DateTime64(3, 'UTC')" },
-      { name: 'accepted', type: 'UInt64' },
-    ];
+    const columns = tableColumns({
+      generation: 'UInt16',
+      partition: 'UInt16',
+      chunk: 'UInt32',
+      version: 'UInt64',
+      watermark: "DateTime64(3, 'UTC')",
+      accepted: 'UInt64',
+    });
     const row = (version: bigint, accepted: bigint): Buffer => {
       const block = new NativeBlock(columns, { generation: 1, partition: 0, chunk: 7, version });
       block.millis(1_700_000_000_123);

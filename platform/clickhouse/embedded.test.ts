@@ -8,7 +8,7 @@ import pino from 'pino';
 import { compiledCommand } from '../../test/support/clickhouse.ts';
 import { createClickHouse } from './client.ts';
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from './embedded.ts';
-import { NativeBlock, type TableColumn } from './native-block.ts';
+import { NativeBlock, tableColumns } from './native-block.ts';
 
 const logger = pino({ level: 'silent' });
 let dataDir: string;
@@ -39,7 +39,7 @@ function ask(server: EmbeddedClickHouse, path: string, headers: Record<string, s
   });
 }
 
-const ofN: readonly TableColumn[] = [{ name: 'n', type: 'UInt32' }];
+const ofN = tableColumns({ n: 'UInt32' });
 const numberOf = (n: number): Buffer => {
   const block = new NativeBlock(ofN);
   block.whole(n);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { readBlocks } from '../../test/support/native-rows.ts';
-import { type ColumnType, NativeBlock } from './native-block.ts';
+import { type ColumnType, NativeBlock, tableColumns } from './native-block.ts';
 
 /** One value, written and read again. */
 function written(type: ColumnType, write: (block: NativeBlock) => void) {
   // For no rows, so that it grows.
-  const block = new NativeBlock([{ name: 'value', type }], {}, 0);
+  const block = new NativeBlock(tableColumns({ value: type }), {}, 0);
   write(block);
   block.endRow();
   return readBlocks(block.finish())[0]!;
@@ -93,12 +93,12 @@ describe('native block', () => {
   });
 
   it('gives what was written of a row, however many rows came before', () => {
-    const columns = [
-      { name: 'name', type: 'String' },
-      { name: 'same', type: 'UInt32' },
-      { name: 'count', type: 'UInt16' },
-      { name: 'rest', type: 'Array(String)' },
-    ] as const;
+    const columns = tableColumns({
+      name: 'String',
+      same: 'UInt32',
+      count: 'UInt16',
+      rest: 'Array(String)',
+    });
     const bytesOf = (rows: readonly (readonly [string, number, string[]])[]): string[] => {
       const block = new NativeBlock(columns, { same: 7 }, 0);
       return rows.map(([name, count, rest]) => {
@@ -121,10 +121,7 @@ describe('native block', () => {
   });
 
   it('is nothing without rows, and refuses a row of too few values', () => {
-    const block = new NativeBlock([
-      { name: 'a', type: 'UInt16' },
-      { name: 'b', type: 'UInt16' },
-    ]);
+    const block = new NativeBlock(tableColumns({ a: 'UInt16', b: 'UInt16' }));
     expect(block.finish()).toHaveLength(0);
     block.whole(1);
     expect(() => block.endRow()).toThrow('a row of 1 values in 2 columns');

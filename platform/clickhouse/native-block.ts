@@ -31,6 +31,10 @@ export interface TableColumn {
   readonly type: ColumnType;
 }
 
+/** Columns by their names, in order. */
+export const tableColumns = (types: Readonly<Record<string, ColumnType>>): readonly TableColumn[] =>
+  Object.entries(types).map(([name, type]) => ({ name, type }));
+
 const MILLIS_MIN = Date.UTC(1900, 0, 1);
 const MILLIS_MAX = Date.UTC(2299, 11, 31);
 const SECONDS_END = 2 ** 32;
@@ -165,7 +169,10 @@ export class NativeBlock {
   private at = 0;
   private scratch = Buffer.allocUnsafe(0);
 
-  /** `constants`: columns that have one value in all rows, which is not written again; of an array column 0, for no elements. */
+  /**
+   * `constants`, by name: what those of the columns have in all rows, which is not written again; 0 of an array column: no
+   * elements. Other names are passed over.
+   */
   constructor(
     columns: readonly TableColumn[],
     constants: Readonly<Record<string, number | bigint>> = {},

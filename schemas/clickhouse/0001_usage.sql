@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS usage_rollups (
     latest_offset       UInt64,
     latest_index        UInt32,
     unique_values       Array(String) COMMENT 'unique only: 128-bit hashes of the distinct values, as hex',
-    row_hash            UInt64 COMMENT 'xxHash64 of the columns that are no version, as written by the aggregator',
+    row_hash            UInt64 COMMENT 'xxHash64 of what the row says, as the aggregator encodes it; not of its place in the log and its versions',
     INDEX chunk_index chunk TYPE minmax GRANULARITY 1,
     INDEX partition_index partition TYPE set(64) GRANULARITY 1
 )

@@ -183,6 +183,30 @@ describe('partition loop', () => {
     expect(event).toEqual({ key: usageEvent('a').dedupKey.toString('hex').toUpperCase(), data: usageEvent('a').data });
   });
 
+  it('reads chunks back each by itself, however many are asked for at once', async () => {
+    log.push(batch(1, usageEvent('a', 2)), tick(5), batch(6, usageEvent('b', 3), usageEvent('c', 4)), tick(20));
+    await drain(newLoop());
+    const chunks = new ChunkStore(clickhouse, 1);
+    const place = { partition: 0, epoch: 1n, startOffset: 0, endOffset: 5 };
+    const stored = await Promise.all(
+      [
+        { ...place, chunk: 0 },
+        { ...place, chunk: 1 },
+        { ...place, chunk: 2 },
+        { ...place, chunk: 0, epoch: 2n },
+        { ...place, chunk: 0, partition: 1 },
+        { ...place, chunk: 0 },
+      ].map((of) => chunks.readBack(of)),
+    );
+    const { rows } = await pool.query<{ count: string; checksum: string }>(
+      'SELECT rollup_count AS count, rollup_checksum AS checksum FROM tallyline.chunk_seals ORDER BY chunk',
+    );
+    const sealed = rows.map(({ count, checksum }) => ({ count: Number(count), checksum: BigInt(checksum) }));
+    expect(sealed).toHaveLength(2);
+    const none = { count: 0, checksum: 0n };
+    expect(stored.map(({ rollUps }) => rollUps)).toEqual([sealed[0], sealed[1], none, none, none, sealed[0]]);
+  });
+
   it('replays the open chunk after a crash, and counts nothing twice', async () => {
     log.push(batch(1, usageEvent('a', 2)), batch(2, usageEvent('b', 3)));
     await drain(newLoop());
