@@ -30,6 +30,8 @@ const insertSettings = {
   async_insert: 0,
   optimize_on_insert: 0,
   input_format_parallel_parsing: 0,
+  // A column of low cardinality is sent as its values.
+  input_format_native_allow_types_conversion: 1,
 } as Record<string, string | number>;
 
 const readSettings = { output_format_json_quote_64bit_integers: 1, output_format_json_quote_decimals: 1 } as const;
