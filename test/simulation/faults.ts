@@ -1,9 +1,10 @@
 // What each kind of fault of a plan does to the world.
+import type { Slot } from './deployment.ts';
 import type { CallFault } from './network.ts';
 import { DAY, type Fault, HOUR, PARTITIONS } from './plan.ts';
 import type { CommitFault } from './postgres-model.ts';
 import type { Random } from './random.ts';
-import type { Slot, World } from './world.ts';
+import type { World } from './world.ts';
 
 const downMsOf = (random: Random): number => random.spread(200, 600_000);
 const PAUSE_MS_MAX = 3 * HOUR;
@@ -27,15 +28,15 @@ function meddle(world: World, random: Random): void {
   const soon = (fromMs: number, toMs: number, label: string, act: () => void): void => {
     scheduler.after(random.int(fromMs, toMs), act, label);
   };
-  const raters = world.slots.filter(({ name, process }) => name.startsWith('rater') && process !== null);
+  const raters = world.deployment.slots.filter(({ name, process }) => name.startsWith('rater') && process !== null);
   switch (random.int(0, 5)) {
     case 0:
-      world.rateAtOnce(random);
+      world.deployment.rateAtOnce(random);
       // A replica that answers some of a step's reads and not the others.
       soon(1, 300, 'stale', () => clickhouse.serveStale(random.int(10, 300)));
       return;
     case 1:
-      world.rateAtOnce(random);
+      world.deployment.rateAtOnce(random);
       // Rows go that were compared with their seals a moment ago.
       soon(20, 1_000, 'lose', () => clickhouse.losePart(false, random.int(1, 50)));
       return;
@@ -44,8 +45,8 @@ function meddle(world: World, random: Random): void {
       clickhouse.losePart(false, random.int(1, 50));
       soon(500, 1_000, 'rate', () => {
         for (const slot of raters)
-          afterResponses(slot, random.int(1, 8), () => world.pause(slot, random.int(5_000, 60_000)));
-        world.rateAtOnce(random);
+          afterResponses(slot, random.int(1, 8), () => world.deployment.pause(slot, random.int(5_000, 60_000)));
+        world.deployment.rateAtOnce(random);
       });
       soon(2_000, 10_000, 'repair', () => world.repairNow(random));
       return;
@@ -59,7 +60,7 @@ function meddle(world: World, random: Random): void {
               clickhouse.loseRollUps((row) => row.partition === partition && row.chunk === chunk, 1),
             );
         }
-        world.rateAtOnce(random);
+        world.deployment.rateAtOnce(random);
       };
       return;
     case 4:
@@ -69,33 +70,33 @@ function meddle(world: World, random: Random): void {
         const isClosing = ({ windowStart }: { readonly windowStart: number }): boolean =>
           windowStart > world.closedUpTo - DAY && windowStart < watermark;
         clickhouse.loseRollUps(isClosing, random.int(1, 50));
-        soon(100, 1_000, 'rate', () => world.rateAtOnce(random));
+        soon(100, 1_000, 'rate', () => world.deployment.rateAtOnce(random));
       };
       return;
     default:
-      world.rateAtOnce(random);
+      world.deployment.rateAtOnce(random);
       return;
   }
 }
 
 export function strike(world: World, fault: Fault, random: Random): void {
   const { log, clickhouse, postgres, scheduler } = world;
-  const slot = world.slots[Math.floor(fault.a * world.slots.length)]!;
+  const slot = world.deployment.slots[Math.floor(fault.a * world.deployment.slots.length)]!;
   const partition = Math.floor(fault.a * PARTITIONS);
   const held = log.partitions[partition]!;
   const count = 1 + Math.floor(fault.b * 4);
   switch (fault.kind) {
     case 'crash':
-      world.crash(slot, downMsOf(random));
+      world.deployment.crash(slot, downMsOf(random));
       return;
     case 'crash after responses':
-      afterResponses(slot, random.spread(1, 60), () => world.crash(slot, downMsOf(random)));
+      afterResponses(slot, random.spread(1, 60), () => world.deployment.crash(slot, downMsOf(random)));
       return;
     case 'pause':
-      world.pause(slot, pauseMsOf(random));
+      world.deployment.pause(slot, pauseMsOf(random));
       return;
     case 'pause after responses':
-      afterResponses(slot, random.spread(1, 60), () => world.pause(slot, pauseMsOf(random)));
+      afterResponses(slot, random.spread(1, 60), () => world.deployment.pause(slot, pauseMsOf(random)));
       return;
     case 'move partition':
       log.move(partition);
@@ -127,7 +128,10 @@ export function strike(world: World, fault: Fault, random: Random): void {
       held.clockOffsetMs += aheadMs;
       // Two leaps may add up.
       if (held.clockOffsetMs > HOUR - 10_000) {
-        world.excuses.clockAheadUntil = Math.max(world.excuses.clockAheadUntil, scheduler.now + 6 * HOUR);
+        world.deployment.excuses.clockAheadUntil = Math.max(
+          world.deployment.excuses.clockAheadUntil,
+          scheduler.now + 6 * HOUR,
+        );
       }
       scheduler.after(random.spread(10_000, HOUR), () => (held.clockOffsetMs = 0), 'clock');
       return;
@@ -144,7 +148,7 @@ export function strike(world: World, fault: Fault, random: Random): void {
       const restoredAt = scheduler.now + random.spread(60_000, 2 * HOUR);
       // Whoever asked meanwhile and was paused hears the answer later.
       const excusedUntil = restoredAt + PAUSE_MS_MAX + 60_000;
-      world.excuses.offsetsGoneUntil = Math.max(world.excuses.offsetsGoneUntil, excusedUntil);
+      world.deployment.excuses.offsetsGoneUntil = Math.max(world.deployment.excuses.offsetsGoneUntil, excusedUntil);
       scheduler.after(restoredAt - scheduler.now, () => (held.startOffset = before), 'restore');
       return;
     }

@@ -36,8 +36,8 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Run
       epochs: postgres.progress.reduce((sum, { epoch }) => sum + Number(epoch), 0),
       ratings: world.money.checks,
       items: [...world.rating.items.values()].reduce((sum, items) => sum + items.length, 0),
-      crashes: world.restarts,
-      halts: world.halts,
+      crashes: world.deployment.restarts,
+      halts: world.deployment.halts,
     },
   };
 }

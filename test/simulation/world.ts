@@ -1,52 +1,15 @@
-// One simulated deployment: gateways, aggregators and raters of the real code on models of the log, ClickHouse and Postgres;
-// clients that send what the plan says, faults that strike when it says, a supervisor that starts what has ended, and the
-// oracles that watch. After the plan's end everything heals, drains, and is compared to the last row.
-import type { Logger } from 'pino';
-import { Registry } from 'prom-client';
-import { ChunkStore } from '../../aggregator/chunk-store.ts';
-import { fastCounter } from '../../aggregator/fast-counter.ts';
-import { consumePartitions, type PartitionGroup } from '../../aggregator/partition-group.ts';
-import { plainCounter } from '../../aggregator/plain-counter.ts';
-import { ChunkUnrepairable, type Seal } from '../../aggregator/seal-store.ts';
+import type { Seal } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
-import { Batcher, type BatchRecord } from '../../ingest/batcher.ts';
-import { admit } from '../../ingest/core/admission.ts';
-import { FastAdmission } from '../../ingest/core/fast-admission.ts';
-import { compileMeterChecks, type MeterChecks } from '../../ingest/core/meter-checks.ts';
-import { Rejection } from '../../ingest/core/rejection.ts';
-import { EventLogError } from '../../platform/event-log/event-log.ts';
-import {
-  AvroRegistry,
-  decodeRecord,
-  EventBatchWriter,
-  encodeCatalogChange,
-} from '../../platform/event-log/record-codec.ts';
+import { AvroRegistry, decodeRecord, encodeCatalogChange } from '../../platform/event-log/record-codec.ts';
 import { retry } from '../../platform/retry.ts';
-import type { Settings } from '../../platform/settings.ts';
-import type { StageContext } from '../../platform/stage.ts';
-import { repeat } from '../../platform/timers.ts';
 import { covers } from '../../platform/usage-store/seal-vector.ts';
-import { isTransient as isTransientRatingError, type RaterStage, startRating } from '../../rater/main.ts';
-import { createRaterMetrics } from '../../rater/metrics.ts';
 import { ClickHouseModel } from './click-house-model.ts';
+import { CLOCK_LEAP_MAX_MS, Deployment } from './deployment.ts';
 import { strike } from './faults.ts';
 import { LogModel } from './log-model.ts';
-import { type Disk, MemoryKeyFile } from './memory-key-file.ts';
 import { MoneyOracle } from './money-oracle.ts';
-import {
-  AGGREGATORS,
-  type ClientEvent,
-  type ClientRequest,
-  DAY,
-  ENDS_AT,
-  GATEWAYS,
-  HOUR,
-  PARTITIONS,
-  type Plan,
-  RATERS,
-  STARTS_AT,
-} from './plan.ts';
+import { type ClientRequest, DAY, ENDS_AT, GATEWAYS, HOUR, PARTITIONS, type Plan, STARTS_AT } from './plan.ts';
 import { PostgresModel } from './postgres-model.ts';
 import { Random } from './random.ts';
 import { RatingModel } from './rating-model.ts';
@@ -54,40 +17,8 @@ import { Process, Scheduler } from './scheduler.ts';
 import { checkStores } from './store-check.ts';
 import { type Content, UsageOracle, Violation } from './usage-oracle.ts';
 
-interface Gateway {
-  readonly process: Process;
-  readonly batcher: Batcher;
-  checks: MeterChecks | null;
-  readonly fast: FastAdmission | null;
-}
-
-/** A place where a process runs; the supervisor starts another one when it has ended. */
-export interface Slot {
-  readonly name: string;
-  process: Process | null;
-  /** Calls its start function anew. */
-  readonly start: () => void;
-}
-
-const APPEND_TIMEOUT_MS = 30_000;
-/** Three tables of the smallest size, and as much again for those being written. */
-const DEDUP_MEMORY_BYTES = 60_000;
-const CLOCK_LEAP_MAX_MS = HOUR;
-/** So that a partition's index takes more than one page. */
-const INDEX_PAGE_EVENTS = 100;
 /** A run takes some 28,000, and ten times that where aggregators halt for days on a chunk that can't be repaired. */
 const ACTIONS_MAX = 1_000_000;
-
-/** What processes log becomes part of the trace when there is one. */
-function loggerOf(scheduler: Scheduler, process: Process): Logger {
-  const say = (fields: unknown, message?: string): void => {
-    if (scheduler.trace === null) return;
-    const { err, ...others } = fields as { err?: Error };
-    scheduler.trace.push(`  ${process.name}: ${message ?? ''} ${err?.message ?? ''} ${JSON.stringify(others)}`);
-  };
-  const logger = { child: () => logger, debug: say, info: say, warn: say, error: say };
-  return logger as unknown as Logger;
-}
 
 export interface RunOptions {
   readonly trace?: boolean;
@@ -105,18 +36,10 @@ export class World {
   readonly rating: RatingModel;
   readonly oracle: UsageOracle;
   readonly money: MoneyOracle;
-  readonly slots: Slot[] = [];
-  private readonly gateways: (Gateway | null)[] = [];
-  private readonly raters = new Map<Slot, RaterStage>();
-  private readonly groups = new Map<Slot, PartitionGroup>();
+  readonly deployment: Deployment;
   private readonly isWatched: boolean;
   private failure: Error | null = null;
-  /** While such a fault lasts, an aggregator may halt for its reason. */
-  readonly excuses = { offsetsGoneUntil: 0, clockAheadUntil: 0 };
   isHealing = false;
-  restarts = 0;
-  halts = 0;
-  lives = 0;
 
   constructor(plan: Plan, options: RunOptions = {}) {
     this.plan = plan;
@@ -143,9 +66,13 @@ export class World {
       watchPublish(watermark);
       this.onPublish?.(watermark);
     };
-    for (let i = 0; i < GATEWAYS; i++) this.addSlot(`gateway-${i}`, (process) => this.startGateway(i, process));
-    for (let i = 0; i < AGGREGATORS; i++) this.addSlot(`aggregator-${i}`, (process) => this.startAggregator(process));
-    for (let i = 0; i < RATERS; i++) this.addSlot(`rater-${i}`, (process) => this.startRater(process));
+    this.deployment = new Deployment(this, {
+      written: (value, content) => this.written(value, content),
+      admitted: (tenant, sent, event) => {
+        if (this.isWatched) this.oracle.admitted(tenant, sent, event);
+      },
+      failed: (error) => this.fail(error),
+    });
   }
 
   /** Told of a chunk with late usage that is sealed. */
@@ -202,252 +129,8 @@ export class World {
     return value;
   }
 
-  private newBatchRecord(): BatchRecord {
-    const writer = new EventBatchWriter();
-    const events: UsageEvent[] = [];
-    return {
-      get count() {
-        return writer.count;
-      },
-      add(event) {
-        writer.add(event);
-        events.push(event);
-      },
-      record: () => this.written(writer.record(), { kind: 'events', events }),
-    };
-  }
-
-  fail(error: Error): void {
+  private fail(error: Error): void {
     this.failure ??= error;
-  }
-
-  private addSlot(name: string, start: (process: Process) => void): void {
-    const slot: Slot = {
-      name,
-      process: null,
-      start: () => {
-        const process = new Process(`${name}#${this.lives++}`, this.scheduler);
-        process.clockOffsetMs = name.startsWith('gateway')
-          ? this.random.int(-90_000, 90_000)
-          : this.random.int(-5_000, 5_000);
-        slot.process = process;
-        start(process);
-      },
-    };
-    this.slots.push(slot);
-  }
-
-  /** Kills the slot's process, if it runs; the supervisor starts another. */
-  crash(slot: Slot, downMs: number): void {
-    const { process } = slot;
-    if (process === null) return;
-    this.scheduler.note(`crash ${process.name}`);
-    process.crash();
-    slot.process = null;
-    this.restarts++;
-    // The group takes a while to notice.
-    this.scheduler.after(this.random.int(3_000, 20_000), () => this.log.expel(process), 'expel');
-    this.scheduler.after(downMs, slot.start, 'restart');
-  }
-
-  pause(slot: Slot, forMs: number): void {
-    const { process } = slot;
-    if (process === null || process.isPaused) return;
-    this.scheduler.note(`pause ${process.name}`, forMs);
-    process.isPaused = true;
-    const member = this.log.memberOf(process);
-    if (member !== null && forMs > 10_000) {
-      this.scheduler.after(10_000, () => process.isPaused && this.log.expel(process), 'expel');
-    }
-    this.scheduler.after(
-      forMs,
-      () => {
-        if (!process.isAlive) return;
-        this.scheduler.note(`resume ${process.name}`);
-        process.resume();
-        if (member !== null)
-          this.scheduler.after(this.random.int(10, 5_000), () => this.log.readmit(process, member), 'readmit');
-      },
-      'resume',
-    );
-  }
-
-  private settings(process: Process): Settings {
-    const { plan } = this;
-    return {
-      ingest: {
-        appendTimeoutMs: APPEND_TIMEOUT_MS,
-        lingerMs: 10,
-        queueEventsMax: 2_000,
-        queueBytesMax: 1 << 24,
-        batchEventsMax: 60,
-        batchBytesMax: 1 << 16,
-      },
-      log: { group: 'aggregators', topic: 'usage' },
-      aggregator: {
-        chunkOffsets: plan.chunkOffsets,
-        chunkSlotMs: plan.slotMs,
-        horizonMs: plan.horizonMs,
-        flushIntervalMs: plan.flushIntervalMs,
-        flushEventsMax: 40,
-        // Owners differ in where their keys are as well: all in memory, in a file as soon as they can be, or some of them.
-        dedupMemoryBytes: this.random.fork(`${process.name} memory`).pick([null, 1, DEDUP_MEMORY_BYTES]),
-        tickIntervalMs: plan.tickIntervalMs,
-        clockLeapMaxMs: CLOCK_LEAP_MAX_MS,
-      },
-      rater: { intervalMs: plan.ratingIntervalMs },
-      allowedLatenessMs: plan.allowedLatenessMs,
-    } as unknown as Settings;
-  }
-
-  private contextOf(process: Process): StageContext {
-    return {
-      settings: this.settings(process),
-      logger: loggerOf(this.scheduler, process),
-      registry: new Registry(),
-      clock: process.clock,
-    };
-  }
-
-  private startGateway(index: number, process: Process): void {
-    const gateway: Gateway = {
-      process,
-      checks: null,
-      // Gateways admit by different code, and must admit alike.
-      fast: this.random.fork(process.name).chance(0.5) ? new FastAdmission() : null,
-      batcher: new Batcher(this.settings(process).ingest, {
-        log: this.log.clientOf(process),
-        newRecord: () => this.newBatchRecord(),
-        clock: process.clock,
-        timers: process.timers,
-      }),
-    };
-    this.gateways[index] = gateway;
-    const follow = (): void => {
-      this.postgres
-        .statement(process, 'catalog', () => this.postgres.catalogVersions[this.postgres.publishedVersion - 1] ?? null)
-        .then(
-          (version) => {
-            if (version !== null) gateway.checks = compileMeterChecks(version.catalog);
-            process.timers.setTimeout(follow, this.random.spread(10_000, 8 * HOUR));
-          },
-          () => process.timers.setTimeout(follow, 1_000),
-        );
-    };
-    follow();
-  }
-
-  private startAggregator(process: Process): void {
-    const { postgres } = this;
-    const slot = this.slots.find((each) => each.process === process)!;
-    const disk = this.diskOf(process);
-    consumePartitions({
-      ...this.contextOf(process),
-      generation: 1,
-      rules: this.plan,
-      eventLog: this.tickingLog(process),
-      chunks: new ChunkStore(this.clickhouse.clientOf(process), 1, INDEX_PAGE_EVENTS),
-      sealTables: postgres.sealTablesOf(process),
-      readCatalogVersion: (version) =>
-        postgres.statement<CatalogVersion | null>(
-          process,
-          'catalog',
-          () => postgres.catalogVersions[version - 1] ?? null,
-        ),
-      findSchema: () => postgres.statement<null>(process, 'schema', () => null),
-      // Owners that follow each other count by different code, and must decide alike.
-      newCounter: this.random.fork(process.name).chance(0.5) ? fastCounter : plainCounter,
-      newKeyFile: () => Promise.resolve(new MemoryKeyFile(disk)),
-      timers: process.timers,
-      owner: process.name,
-    }).then(
-      (group) => {
-        this.groups.set(slot, group);
-        group.failed.catch((error: unknown) => this.ended(slot, process, error));
-        repeat(process.timers, 3 * HOUR, () => void group.repairChunks(postgres.repairRequestsOf(process)));
-      },
-      (error: unknown) => this.ended(slot, process, error),
-    );
-  }
-
-  private diskOf(process: Process): Disk {
-    const random = this.random.fork(`${process.name} disk`);
-    return {
-      wait: () => new Promise((resolve) => process.timers.setTimeout(resolve, random.spread(1, 10_000))),
-      isFull: () => random.chance(0.1),
-    };
-  }
-
-  private startRater(process: Process): void {
-    const slot = this.slots.find((each) => each.process === process)!;
-    const context = this.contextOf(process);
-    const stage = startRating(context, {
-      store: this.rating.storeOf(process),
-      timers: process.timers,
-      metrics: createRaterMetrics(context.registry),
-      batchSubjectsMax: this.plan.batchSubjectsMax,
-    });
-    stage.failed.catch((error: unknown) => this.ended(slot, process, error));
-    this.raters.set(slot, stage);
-  }
-
-  /** All raters rate what is sealed now, and so get into each other's way. */
-  rateAtOnce(random: Random): void {
-    for (const [slot, stage] of this.raters) {
-      const { process } = slot;
-      if (process === null) continue;
-      const rate = (): void => {
-        stage.rateNow().catch((error: unknown) => {
-          if (!isTransientRatingError(error)) this.ended(slot, process, error);
-        });
-      };
-      this.scheduler.after(random.int(0, 200), rate, 'rate now', process);
-    }
-  }
-
-  /** The auditor looks now, and what it asks for is decided at once. */
-  repairNow(random: Random): void {
-    const { postgres, scheduler } = this;
-    this.repair();
-    for (const [slot, group] of this.groups) {
-      const { process } = slot;
-      if (process === null) continue;
-      const repair = () => void group.repairChunks(postgres.repairRequestsOf(process));
-      scheduler.after(random.int(0, 300), repair, 'repair now', process);
-    }
-  }
-
-  /** Ticks are written by the aggregator: the oracle is told which records they are. */
-  private tickingLog(process: Process): ReturnType<LogModel['clientOf']> {
-    const log = this.log.clientOf(process);
-    return {
-      ...log,
-      append: (partition, values) => {
-        for (const value of values) this.written(value, { kind: 'tick' });
-        return log.append(partition, values);
-      },
-    };
-  }
-
-  /** A process that can't go on ends; that is right only for a reason that is given. */
-  private ended(slot: Slot, process: Process, error: unknown): void {
-    if (slot.process !== process) return;
-    const { now } = this.scheduler;
-    const isOffsetGone = error instanceof EventLogError && error.code === 'offset_out_of_range';
-    const isClockAhead = error instanceof Error && error.message.includes("ahead of this machine's clock");
-    const isUnrepairable = error instanceof ChunkUnrepairable && this.log.partitions[error.partition]!.startOffset > 0;
-    const isExcused =
-      isUnrepairable ||
-      (isOffsetGone && now <= this.excuses.offsetsGoneUntil) ||
-      (isClockAhead && now <= this.excuses.clockAheadUntil);
-    this.scheduler.note(`${process.name} ends: ${(error as Error).message}`);
-    if (!isExcused) {
-      const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.fail(new Violation('progress', `${process.name} can't go on: ${cause}`));
-      return;
-    }
-    this.halts++;
-    this.crash(slot, this.random.int(300_000, HOUR));
   }
 
   private send(request: ClientRequest, attempt: number): void {
@@ -455,8 +138,8 @@ export class World {
     const index = this.random.chance(0.6)
       ? Math.floor(request.at / 1_000) % GATEWAYS
       : this.random.int(0, GATEWAYS - 1);
-    const gateway = this.gateways[index] ?? null;
-    const { scheduler } = this;
+    const { scheduler, deployment } = this;
+    const gateway = deployment.gateways[index] ?? null;
     let isAnswered = false;
     const again = (): void => {
       if (isAnswered) return;
@@ -482,43 +165,17 @@ export class World {
     scheduler.after(
       this.random.pick([1, 1, 1, 2, 30]),
       () => {
-        this.receive(gateway, request).then(respond, (error: Error) => this.fail(error));
+        deployment.receive(gateway, request).then(respond, (error: Error) => this.fail(error));
       },
       'request',
       gateway.process,
     );
   }
 
-  /** The events a gateway took, once they are durable; null: it did not. */
-  private async receive(gateway: Gateway, { tenant, events }: ClientRequest): Promise<UsageEvent[] | null> {
-    const { checks, batcher, process, fast } = gateway;
-    if (checks === null || batcher.refusal() !== null) return null;
-    const taken: UsageEvent[] = [];
-    for (const sent of events) {
-      const context = {
-        tenant,
-        now: process.clock(),
-        // Older than the generation's, as after a change of the setting: so that some events are too late in the log only.
-        horizonMs: this.plan.horizonMs + 2 * HOUR,
-        checks,
-      };
-      const [event] = fast?.admitAll(Buffer.from(JSON.stringify(sent)), context) ?? [
-        admit(structuredCopy(sent), 'native', { ...context, exact: false }),
-      ];
-      if (event === undefined) throw new Error('a body of one event has none');
-      if (event instanceof Rejection) continue;
-      if (this.isWatched) this.oracle.admitted(tenant, sent, event);
-      taken.push(event);
-    }
-    if (taken.length === 0) return null;
-    const outcome = batcher.append(taken);
-    if (!(outcome instanceof Promise)) return null;
-    try {
-      await outcome;
-      return taken;
-    } catch {
-      return null;
-    }
+  /** The auditor looks now, and what it asks for is decided at once. */
+  repairNow(random: Random): void {
+    this.repair();
+    this.deployment.decideRepairs(random);
   }
 
   /** Stores a catalog version and brings it into force, as applyCatalog does: stored, in every partition, published. */
@@ -556,7 +213,7 @@ export class World {
     const { scheduler, plan } = this;
     for (const { at, catalog } of plan.catalogs)
       scheduler.after(at - STARTS_AT, () => this.applyCatalog(catalog), 'catalog');
-    for (const slot of this.slots) scheduler.after(this.random.int(1, 30_000), slot.start, 'start');
+    for (const slot of this.deployment.slots) scheduler.after(this.random.int(1, 30_000), slot.start, 'start');
     for (let at = 5 * HOUR; at < ENDS_AT - STARTS_AT; at += 5 * HOUR) scheduler.after(at, () => this.audit(), 'audit');
     for (let at = DAY; at < ENDS_AT - STARTS_AT; at += DAY) {
       scheduler.after(
@@ -643,7 +300,7 @@ export class World {
       partition.startOffset = 0;
       partition.clockOffsetMs = 0;
     }
-    for (const { process } of this.slots) {
+    for (const { process } of this.deployment.slots) {
       if (process === null) continue;
       process.onResponse = null;
     }
@@ -678,6 +335,3 @@ export class World {
     return damaged;
   }
 }
-
-/** The body of a request, parsed anew: the gateway may keep what it is given. */
-const structuredCopy = (event: ClientEvent): unknown => ({ ...event, data: { ...event.data } });
