@@ -232,8 +232,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'oldest-in-read-back',
     file: CHUNKS,
-    find: 'argMax(row_hash, version) AS row_hash FROM usage_rollups',
-    replace: 'argMin(row_hash, version) AS row_hash FROM usage_rollups',
+    find: 'SELECT partition, chunk, epoch, argMax(row_hash, version) AS row_hash FROM usage_rollups',
+    replace: 'SELECT partition, chunk, epoch, argMin(row_hash, version) AS row_hash FROM usage_rollups',
     description: 'Roll-ups are read back as they were first written',
   },
   {

@@ -18,7 +18,7 @@ import { checkStores } from './store-check.ts';
 import { type Content, UsageOracle, Violation } from './usage-oracle.ts';
 
 /** A run takes some 28,000, and ten times that where aggregators halt for days on a chunk that can't be repaired. */
-const ACTIONS_MAX = 1_000_000;
+const ACTIONS_MAX = 500_000;
 
 export interface RunOptions {
   readonly trace?: boolean;
