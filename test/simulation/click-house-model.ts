@@ -49,6 +49,8 @@ export class ClickHouseModel {
   /** Reads see what was inserted by then; null: everything. */
   private staleUntil = 0;
   private staleAsOf = 0;
+  /** When reads last began to see everything again. */
+  wholeSince = Number.NEGATIVE_INFINITY;
   /** The next inserts store only some of their parts and fail. */
   private partial = 0;
   private readonly byMeter = new Map<
@@ -75,6 +77,7 @@ export class ClickHouseModel {
   serveStale(forMs: number): void {
     this.staleAsOf = this.scheduler.now;
     this.staleUntil = this.scheduler.now + forMs;
+    this.wholeSince = Math.max(this.wholeSince, this.staleUntil);
   }
 
   failPartially(inserts: number): void {

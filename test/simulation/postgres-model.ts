@@ -50,6 +50,8 @@ export class PostgresModel {
   publishedVersion = 0;
   onSeal: (seal: Seal) => void = () => {};
   onPublish: (watermark: number) => void = () => {};
+  /** Told of the first of the chunks whose seals are taken back. */
+  onReopen: (seal: Seal) => void = () => {};
   private readonly locks = new Map<string, { holder: Session; readonly waiting: (() => void)[] }>();
   private readonly repairs = new Map<string, { readonly request: RepairRequest; outcome: RepairOutcome | null }>();
   private readonly sessions = new Set<Session>();
@@ -320,7 +322,9 @@ export class PostgresModel {
       },
       takeBackSeals: (partition, fromChunk) =>
         write('take back seals', () => {
-          this.reopenedSeals += this.seals[partition]!.splice(fromChunk).length;
+          const [first, ...others] = this.seals[partition]!.splice(fromChunk);
+          this.reopenedSeals += others.length + 1;
+          this.onReopen(first!);
           this.scheduler.note('reopen', partition, fromChunk);
         }),
     };

@@ -20,6 +20,9 @@ import { type Content, UsageOracle, Violation } from './usage-oracle.ts';
 /** A run takes some 28,000, and ten times that where aggregators halt for days on a chunk that can't be repaired. */
 const ACTIONS_MAX = 500_000;
 
+/** Between a read and what follows from it: longer than the longest pause. */
+const LOOK_MS_MAX = 4 * HOUR;
+
 export interface RunOptions {
   readonly trace?: boolean;
   /** Leaves the oracles out, which nothing that happens depends on: for a run that is only to have the same trace. */
@@ -57,6 +60,7 @@ export class World {
       watchSeal(seal);
       this.tellOfLateUsage(seal);
     };
+    this.postgres.onReopen = this.watched((seal: Seal) => this.reopened(seal));
     this.rating = new RatingModel(this.postgres, this.clickhouse);
     this.money = new MoneyOracle(plan, this.oracle, this.rating, this.postgres);
     this.rating.onRated = this.watched((rated) => this.money.rated(rated));
@@ -93,6 +97,14 @@ export class World {
     if (seal.watermark > scheduler.now + CLOCK_LEAP_MAX_MS + 10_000) {
       throw new Violation('I3', `${at} was sealed ${seal.watermark - scheduler.now} ms ahead of time`);
     }
+  }
+
+  /** Nobody takes back the seal of a chunk whose rows are there, and have been for longer than anybody is paused. */
+  private reopened(seal: Seal): void {
+    const { clickhouse, scheduler } = this;
+    const changedAt = Math.max(clickhouse.wholeSince, clickhouse.lostAt);
+    if (scheduler.now < changedAt + LOOK_MS_MAX || !clickhouse.holds(seal)) return;
+    throw new Violation('I2', `partition ${seal.partition} chunk ${seal.chunk} is reopened, and nothing of it is lost`);
   }
 
   private tellOfLateUsage(seal: Seal): void {
