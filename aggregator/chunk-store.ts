@@ -140,7 +140,7 @@ export class ChunkStore {
       await this.insertAll(flushes.flat());
       return [];
     },
-    (flushes) => fittingInserts(flushes),
+    fittingInserts,
   );
   private readonly rollUpSets = new JoinedCalls<PartitionChunk, RowSet>(
     (chunks) => this.readRollUps(chunks),
