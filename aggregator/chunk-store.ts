@@ -135,13 +135,10 @@ export class ChunkStore {
   private readonly clickhouse: ClickHouse;
   private readonly generation: number;
   private readonly indexPageEvents: number;
-  private readonly flushes = new JoinedCalls<readonly FlushBodies[], void>(
-    async (flushes) => {
-      await this.insertAll(flushes.flat());
-      return [];
-    },
-    fittingInserts,
-  );
+  private readonly flushes = new JoinedCalls<readonly FlushBodies[], void>(async (flushes) => {
+    await this.insertAll(flushes.flat());
+    return [];
+  }, fittingInserts);
   private readonly rollUpSets = new JoinedCalls<PartitionChunk, RowSet>(
     (chunks) => this.readRollUps(chunks),
     () => CHUNKS_READ_MAX,
