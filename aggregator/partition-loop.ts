@@ -69,8 +69,23 @@ const ENDED_CHUNKS_MAX = 16;
 const equal = (a: RowSet, b: RowSet): boolean => a.count === b.count && a.checksum === b.checksum;
 const print = ({ count, checksum }: RowSet): string => `${count} rows with checksum ${checksum}`;
 
+/** What is stored of a chunk that has ended is not what was decided: a part was lost, or a replica lags. */
+export class ReadBackMismatch extends Error {
+  readonly partition: number;
+  readonly chunk: number;
+  constructor(partition: number, chunk: number, what: string) {
+    super(`partition ${partition} chunk ${chunk}: ${what}`);
+    this.name = 'ReadBackMismatch';
+    this.partition = partition;
+    this.chunk = chunk;
+  }
+}
+
 const isDecision = (error: unknown): boolean =>
-  error instanceof PartitionLost || error instanceof ChunkMismatch || error instanceof ChunkUnrepairable;
+  error instanceof PartitionLost ||
+  error instanceof ReadBackMismatch ||
+  error instanceof ChunkMismatch ||
+  error instanceof ChunkUnrepairable;
 
 /** Rows that were taken from the state and are to be written. */
 interface UnwrittenRows {
@@ -253,7 +268,7 @@ export class PartitionLoop {
       this.forget();
       const { signal } = this.stopping;
       if (signal.aborted) return undefined;
-      if (!(error instanceof PartitionLost || error instanceof ChunkMismatch)) throw error;
+      if (!(error instanceof PartitionLost || error instanceof ReadBackMismatch)) throw error;
       this.logger.warn({ err: error }, 'the open chunk is forgotten and will be replayed from the log');
       // If another member owns the partition by now, this member is told so soon; taking it back at once would only be a
       // quarrel. A store that keeps losing rows is not asked in a tight loop either.
@@ -419,7 +434,7 @@ export class PartitionLoop {
       const isOurs = await this.retrying('reading the epoch', () => this.parts.seals.isOwner(this.partition, epoch));
       if (!isOurs) throw new PartitionLost(this.partition, epoch);
       this.parts.metrics.chunkChecked(this.partition, false);
-      throw new ChunkMismatch(
+      throw new ReadBackMismatch(
         this.partition,
         chunk,
         `${print(stored[table])} of ${table} are stored under epoch ${epoch}, ${print(decided[table])} were written`,

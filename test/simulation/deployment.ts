@@ -5,6 +5,7 @@ import { Registry } from 'prom-client';
 import { ChunkStore } from '../../aggregator/chunk-store.ts';
 import { fastCounter } from '../../aggregator/fast-counter.ts';
 import { consumePartitions, type PartitionGroup } from '../../aggregator/partition-group.ts';
+import { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import { plainCounter } from '../../aggregator/plain-counter.ts';
 import { ChunkUnrepairable } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog.ts';
@@ -62,6 +63,8 @@ export interface Watcher {
   /** What a record holds that is about to be appended; returns it. */
   written(value: Buffer, content: Content): Buffer;
   admitted(tenant: string, sent: ClientEvent, event: UsageEvent): void;
+  /** A chunk is replayed, as its rows did not read back as they were decided. */
+  notReadBack(mismatch: ReadBackMismatch): void;
   failed(error: Error): void;
 }
 
@@ -72,10 +75,11 @@ export const CLOCK_LEAP_MAX_MS = HOUR;
 /** So that a partition's index takes more than one page. */
 const INDEX_PAGE_EVENTS = 100;
 /** What processes log becomes part of the trace when there is one. */
-function loggerOf(scheduler: Scheduler, process: Process): Logger {
+function loggerOf(scheduler: Scheduler, process: Process, watcher: Watcher): Logger {
   const say = (fields: unknown, message?: string): void => {
-    if (scheduler.trace === null) return;
     const { err, ...others } = fields as { err?: Error };
+    if (err instanceof ReadBackMismatch) watcher.notReadBack(err);
+    if (scheduler.trace === null) return;
     scheduler.trace.push(`  ${process.name}: ${message ?? ''} ${err?.message ?? ''} ${JSON.stringify(others)}`);
   };
   const logger = { child: () => logger, debug: say, info: say, warn: say, error: say };
@@ -197,7 +201,7 @@ export class Deployment {
   private contextOf(process: Process): StageContext {
     return {
       settings: this.settings(process),
-      logger: loggerOf(this.scheduler, process),
+      logger: loggerOf(this.scheduler, process, this.watcher),
       registry: new Registry(),
       clock: process.clock,
     };

@@ -1,3 +1,4 @@
+import type { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import type { Seal } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
@@ -75,6 +76,7 @@ export class World {
       admitted: (tenant, sent, event) => {
         if (this.isWatched) this.oracle.admitted(tenant, sent, event);
       },
+      notReadBack: this.watched((mismatch) => this.notReadBack(mismatch)),
       failed: (error) => this.fail(error),
     });
   }
@@ -105,6 +107,15 @@ export class World {
     const changedAt = Math.max(clickhouse.wholeSince, clickhouse.lostAt);
     if (scheduler.now < changedAt + LOOK_MS_MAX || !clickhouse.holds(seal)) return;
     throw new Violation('I2', `partition ${seal.partition} chunk ${seal.chunk} is reopened, and nothing of it is lost`);
+  }
+
+  /** Rows read back as they were written, unless some were lost since, or a replica answered. */
+  private notReadBack({ message }: ReadBackMismatch): void {
+    const { clickhouse, plan, scheduler } = this;
+    // From a chunk's first flush to its end: a slot, and the time until a record comes that ends it.
+    const openMs = plan.slotMs + plan.tickIntervalMs;
+    if (scheduler.now < Math.max(clickhouse.wholeSince, clickhouse.lostAt + openMs) + LOOK_MS_MAX) return;
+    throw new Violation('I2', `what was written does not read back, and nothing of it is lost: ${message}`);
   }
 
   private tellOfLateUsage(seal: Seal): void {
