@@ -108,7 +108,7 @@ interface Ownership {
   /** The open chunk's rows so far. */
   events: RowSet;
   rejects: RowSet;
-  lastFlushAt: number;
+  flushDueAt: number;
   /** Offsets below this are in the rows taken so far. */
   flushedOffset: number;
   /** In the order of the log. */
@@ -172,7 +172,7 @@ export class PartitionLoop {
           index,
           events: noRows,
           rejects: noRows,
-          lastFlushAt: parts.clock(),
+          flushDueAt: this.nextFlushAt(),
           flushedOffset: acquired.nextOffset,
           ended: [],
           unwritten: [],
@@ -303,7 +303,7 @@ export class PartitionLoop {
     const { ownership } = this;
     if (ownership === null) return;
     await this.sealEnded(ownership);
-    if (this.parts.clock() - ownership.lastFlushAt >= this.parts.flushIntervalMs) await this.flush(ownership);
+    if (this.parts.clock() >= ownership.flushDueAt) await this.flush(ownership);
     const { index, state } = ownership;
     if (state.watermark !== null) await this.relieve(index, this.deadBeforeSeconds(state.watermark));
   }
@@ -317,6 +317,13 @@ export class PartitionLoop {
           `${Math.round(aheadMs / 1000)} s ahead of this machine's clock: check the clocks of the brokers and of this machine`,
       );
     }
+  }
+
+  /** The same moment for all partitions of the process, so that their flushes go out together. */
+  private nextFlushAt(): number {
+    const { clock, flushIntervalMs } = this.parts;
+    const now = clock();
+    return flushIntervalMs === 0 ? now : now - (now % flushIntervalMs) + flushIntervalMs;
   }
 
   private coordinates({ epoch, state }: Ownership): ChunkCoordinates {
@@ -341,7 +348,7 @@ export class PartitionLoop {
   private takeRows(ownership: Ownership): UnwrittenRows | null {
     const { state } = ownership;
     const { chunk, watermark } = state;
-    ownership.lastFlushAt = this.parts.clock();
+    ownership.flushDueAt = this.nextFlushAt();
     if (chunk.startedAt === null || watermark === null || chunk.nextOffset === ownership.flushedOffset) return null;
     const at = this.coordinates(ownership);
     const { events, rollUps, rejects, rejected, receivedAt } = state.takeFlush(at);

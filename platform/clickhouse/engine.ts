@@ -1,8 +1,10 @@
 // The in-process ClickHouse engine as a pool of connections to one data directory. A connection keeps its database,
 // settings and parameters from one statement to the next, so each statement first brings them to exactly what it asks for.
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import type { Session as ChdbSession } from 'chdb';
 
 export interface EngineOptions {
@@ -60,6 +62,9 @@ interface Connection {
   readonly settings: Map<string, string>;
   readonly params: Map<string, string>;
 }
+
+/** What waits to be written to the file of a body. */
+const BODY_BUFFER_BYTES = 1 << 20;
 
 const INSERT = /^\s*INSERT\s+INTO\s+(?:TABLE\s+)?([\w.`"]+)\s*(?:\(([\w\s,`"]*)\))?\s*FORMAT\s+(\w+)\s*;?\s*$/i;
 const READS = /^(?:\s|\(|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(?:SELECT|WITH)\b/i;
@@ -229,8 +234,11 @@ export class Engine {
     }
   }
 
-  /** Runs `INSERT INTO table (columns) FORMAT name` with a body of rows, byte for byte. Resolves once they are stored. */
-  async insert(statement: EngineStatement, body: Buffer): Promise<void> {
+  /**
+   * Runs `INSERT INTO table (columns) FORMAT name` with a body of rows, byte for byte, none being no insert. Resolves to their bytes
+   * once they are stored.
+   */
+  async insert(statement: EngineStatement, body: AsyncIterable<Buffer>): Promise<number> {
     const [, table, columns, format] = INSERT.exec(statement.sql) ?? [];
     if (table === undefined || format === undefined || !BODY_FORMATS.has(format)) {
       throw engineError(
@@ -241,17 +249,30 @@ export class Engine {
     }
     const into = `INSERT INTO ${table} ${columns === undefined ? '' : `(${columns})`}`;
     const file = join(this.#bodies, String(this.#inserts++));
-    const connection = await this.#acquire();
     try {
       // Half the CPU time of the same rows given as the statement's own data (roll-ups: 1.3 µs a row instead of 2.5).
-      await writeFile(file, body);
-      await this.#prepare(connection, statement);
-      await connection.session.queryAsync(`${into} FROM INFILE ${quoted(file)} COMPRESSION 'none' FORMAT ${format}`);
+      // It is never in memory as a whole, which would make node collect garbage all the time.
+      const written = createWriteStream(file, { flags: 'wx', highWaterMark: BODY_BUFFER_BYTES });
+      await pipeline(body, written);
+      const { bytesWritten } = written;
+      if (bytesWritten > 0) {
+        await this.#runPrepared(statement, `${into} FROM INFILE ${quoted(file)} COMPRESSION 'none' FORMAT ${format}`);
+      }
+      return bytesWritten;
     } catch (error) {
       throw asEngineError(error);
     } finally {
-      this.#release(connection);
       await rm(file, { force: true });
+    }
+  }
+
+  async #runPrepared(statement: EngineStatement, sql: string): Promise<void> {
+    const connection = await this.#acquire();
+    try {
+      await this.#prepare(connection, statement);
+      await connection.session.queryAsync(sql);
+    } finally {
+      this.#release(connection);
     }
   }
 

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { createBrotliDecompress, createGunzip, createGzip, createInflate } from 'node:zlib';
 import type { Logger } from 'pino';
 import { Engine, EngineError, type EngineStatement, engineError } from './engine.ts';
@@ -117,16 +118,15 @@ class RequestHandler {
     try {
       if (url.pathname !== '/') throw engineError(36, 'BAD_ARGUMENTS', `There is no handle ${url.pathname}`);
       this.#authenticate(request, url);
-      const body = await readBody(request, this.#bodyBytesMax);
+      const body = bodyOf(request, this.#bodyBytesMax);
       const inUrl = url.searchParams.get('query') ?? '';
       if (/^\s*INSERT\b[\s\S]*\bFORMAT\s+\w+\s*;?\s*$/i.test(inUrl)) {
-        // An insert of no rows is none.
-        if (body.length > 0) await this.#engine.insert(statementOf(url, inUrl), body);
-        response.setHeader('X-ClickHouse-Summary', summaryHeader(body.length));
+        const bytes = await this.#engine.insert(statementOf(url, inUrl), body);
+        response.setHeader('X-ClickHouse-Summary', summaryHeader(bytes));
         response.end();
         return;
       }
-      const sql = [inUrl, body.toString('utf8')].filter((part) => part !== '').join('\n');
+      const sql = [inUrl, await text(body)].filter((part) => part !== '').join('\n');
       if (sql.trim() === '') throw engineError(62, 'SYNTAX_ERROR', 'Empty query');
       await this.#answer(url, sql, request, response);
     } catch (error) {
@@ -268,7 +268,8 @@ const summaryHeader = (writtenBytes: number): string =>
     elapsed_ns: '0',
   });
 
-async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buffer> {
+/** The parts of a request's body, decompressed. Throws where they are more than `bytesMax` bytes in all. */
+async function* bodyOf(request: IncomingMessage, bytesMax: number): AsyncGenerator<Buffer, void, undefined> {
   const encoding = request.headers['content-encoding'] ?? 'identity';
   const decoder =
     encoding === 'gzip'
@@ -289,12 +290,10 @@ async function readBody(request: IncomingMessage, bytesMax: number): Promise<Buf
   }
   const source = decoder === null ? request : request.pipe(decoder);
   request.once('error', (error) => decoder?.destroy(error));
-  const parts: Buffer[] = [];
   let bytes = 0;
   for await (const part of source as AsyncIterable<Buffer>) {
     bytes += part.length;
     if (bytes > bytesMax) throw engineError(307, 'TOO_MANY_BYTES', `The request body is larger than ${bytesMax} bytes`);
-    parts.push(part);
+    yield part;
   }
-  return Buffer.concat(parts, bytes);
 }
