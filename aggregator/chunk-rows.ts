@@ -1,7 +1,7 @@
 // The rows of a flush as blocks of an insert, and the checksums by which a seal is compared with what was stored. A checksum is
 // a sum modulo 2^64 over rows, so it does not depend on their order; the SQL beside each computes it from stored rows.
 import { xxh64 } from '@node-rs/xxhash';
-import { NativeBlock, tableColumns } from '../platform/clickhouse/native-block.ts';
+import { type InsertBody, NativeBlock, tableColumns } from '../platform/clickhouse/native-block.ts';
 import type { AcceptedEvent, RejectedEvent } from './core/partition-state.ts';
 import type { RollUpRow } from './core/roll-up.ts';
 import { writeRejectedEvent } from './rejected-event.ts';
@@ -56,7 +56,10 @@ export const eventChecksumSql = 'sum(bitXor(reinterpretAsUInt64(substring(dedup_
 
 const eventChecksum = (dedupKey: Buffer, payloadHash: bigint): bigint => dedupKey.readBigUInt64LE(0) ^ payloadHash;
 
-export function eventRows(at: ChunkCoordinates, accepted: readonly AcceptedEvent[]): { body: Buffer; rows: RowSet } {
+export function eventRows(
+  at: ChunkCoordinates,
+  accepted: readonly AcceptedEvent[],
+): { body: InsertBody; rows: RowSet } {
   const block = new NativeBlock(eventColumns, { ...at }, accepted.length);
   let checksum = 0n;
   for (const { offset, index, decidedAt, event } of accepted) {
@@ -112,7 +115,7 @@ export const noLatestNoUnique = {
 };
 
 /** Also sets each row's `rowHash`. */
-export function rollUpRows(at: ChunkCoordinates, dirty: readonly RollUpRow[]): Buffer {
+export function rollUpRows(at: ChunkCoordinates, dirty: readonly RollUpRow[]): InsertBody {
   const block = new NativeBlock(rollUpColumns, { ...at }, dirty.length);
   for (const row of dirty) {
     block.text(row.tenant);
@@ -171,7 +174,10 @@ export const rejectColumns = tableColumns({
 });
 export const rejectChecksumSql = 'sum(xxHash64(bytes))';
 
-export function rejectRows(at: ChunkCoordinates, rejected: readonly RejectedEvent[]): { body: Buffer; rows: RowSet } {
+export function rejectRows(
+  at: ChunkCoordinates,
+  rejected: readonly RejectedEvent[],
+): { body: InsertBody; rows: RowSet } {
   const block = new NativeBlock(rejectColumns, { ...at }, rejected.length);
   let checksum = 0n;
   for (const { offset, index, decidedAt, outcome, code, message, event, bytes } of rejected) {
@@ -223,7 +229,7 @@ export interface Manifest {
   readonly outcomes: Readonly<Record<'accepted' | 'duplicate' | 'conflict' | 'too_late' | 'poison', number>>;
 }
 
-export function manifestRow(at: ChunkCoordinates, manifest: Manifest): Buffer {
+export function manifestRow(at: ChunkCoordinates, manifest: Manifest): InsertBody {
   const block = new NativeBlock(manifestColumns, { ...at }, 1);
   block.whole(manifest.startOffset);
   block.whole(manifest.nextOffset);

@@ -1,7 +1,7 @@
 // The rows of chunks in ClickHouse: written as often as needed (each row is named by its place in the log, so twice is
 // once), read back before a seal, and read again for the dedup index. Nothing here says what is sealed; seal-store.ts does.
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
-import type { TableColumn } from '../platform/clickhouse/native-block.ts';
+import { bodyBytes, type InsertBody, type TableColumn } from '../platform/clickhouse/native-block.ts';
 import {
   eventChecksumSql,
   eventColumns,
@@ -17,10 +17,10 @@ import {
 import { JoinedCalls } from './joined-calls.ts';
 
 export interface FlushBodies {
-  readonly events: Buffer;
-  readonly rollUps: Buffer;
-  readonly rejects: Buffer;
-  readonly manifest: Buffer;
+  readonly events: InsertBody;
+  readonly rollUps: InsertBody;
+  readonly rejects: InsertBody;
+  readonly manifest: InsertBody;
 }
 
 /** Well below the million rows at which an insert would make two parts. */
@@ -115,7 +115,7 @@ function pagesOf(seals: readonly SealedChunk[], eventsMin: number): SealedChunk[
 function fittingInserts(flushes: readonly (readonly FlushBodies[])[]): number {
   let bytes = 0;
   const end = flushes.findIndex((bodies, i) => {
-    for (const { events, rollUps, rejects } of bodies) bytes += events.length + rollUps.length + rejects.length;
+    for (const { events, rollUps, rejects } of bodies) bytes += bodyBytes([...events, ...rollUps, ...rejects]);
     return i > 0 && bytes > INSERT_BYTES_MAX;
   });
   return end === -1 ? flushes.length : end;
@@ -159,9 +159,9 @@ export class ChunkStore {
   }
 
   private async insertAll(all: readonly FlushBodies[]): Promise<void> {
-    const insert = (table: string, columns: readonly TableColumn[], bodies: readonly Buffer[]): Promise<void> => {
+    const insert = (table: string, columns: readonly TableColumn[], bodies: readonly InsertBody[]): Promise<void> => {
       const rows = bodies.filter((body) => body.length > 0);
-      return rows.length === 0 ? Promise.resolve() : this.clickhouse.insert(table, columns, rows);
+      return rows.length === 0 ? Promise.resolve() : this.clickhouse.insert(table, columns, rows.flat());
     };
     await Promise.all([
       insert(

@@ -2,6 +2,7 @@
 // nothing else; fast-counter.ts counts ordinary events from the record's bytes. Whatever the log holds, both decide alike and
 // give the same rows (fast-counter.test.ts), so that owners may differ in which of them they use.
 import type { MetersByType } from '../domain/meter-reading.ts';
+import type { InsertBody } from '../platform/clickhouse/native-block.ts';
 import type { LogRecord } from '../platform/event-log/event-log.ts';
 import type { ChunkCoordinates, RowSet } from './chunk-rows.ts';
 import type { DedupIndex } from './core/dedup-index.ts';
@@ -9,7 +10,7 @@ import type { Chunk, GenerationRules, PartitionInput, RejectedEvent, SealedPosit
 
 /** Rows as the body of an insert, and what they add to the chunk's rows. */
 export interface NewRows {
-  readonly body: Buffer;
+  readonly body: InsertBody;
   readonly rows: RowSet;
 }
 
@@ -18,7 +19,7 @@ export interface Flush {
   readonly events: NewRows;
   readonly rejects: NewRows;
   /** Cumulative rows, which replace earlier ones: `rollUpRowSet` says what they come to. */
-  readonly rollUps: Buffer;
+  readonly rollUps: InsertBody;
   readonly rejected: readonly RejectedEvent[];
   /** By the offset of its record: when a gateway received one of the accepted events, milliseconds since the epoch. */
   readonly receivedAt: ReadonlyMap<number, number>;

@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { type Catalog, emptyCatalog, type Meter } from '../domain/catalog.ts';
 import { metersByType } from '../domain/meter-reading.ts';
 import { dedupKeyOf, type UsageEvent } from '../domain/usage-event.ts';
+import type { InsertBody } from '../platform/clickhouse/native-block.ts';
 import { crc64Avro, currentSchemas } from '../platform/event-log/avro-registry.ts';
 import type { LogRecord } from '../platform/event-log/event-log.ts';
 import { encodeCatalogChange, encodeEventBatch, encodeTick } from '../platform/event-log/record-codec.ts';
@@ -327,7 +328,7 @@ const log = fc
     });
   });
 
-const rowsOf = (body: Buffer): string[] =>
+const rowsOf = (body: InsertBody): string[] =>
   readBlocks(body)
     .flatMap((rows) => rows.lines())
     .sort();

@@ -301,8 +301,8 @@ export class FastCounter extends PlainCounter {
     const accepted = events.rows(at);
     const flush = {
       ...plain,
-      events: { body: joined(accepted.body, plain.events.body), rows: plusRows(accepted.rows, plain.events.rows) },
-      rollUps: joined(rollUpBody(at, columns, types.families, names), plain.rollUps),
+      events: { body: [...accepted.body, ...plain.events.body], rows: plusRows(accepted.rows, plain.events.rows) },
+      rollUps: [...rollUpBody(at, columns, types.families, names), ...plain.rollUps],
       receivedAt: new Map([...events.receivedAt(), ...plain.receivedAt]),
     };
     events.clear();
@@ -333,8 +333,6 @@ export class FastCounter extends PlainCounter {
     this.typesById.clear();
   }
 }
-
-const joined = (a: Buffer, b: Buffer): Buffer => (b.length === 0 ? a : Buffer.concat([a, b]));
 
 function groupName(values: readonly string[]): Buffer {
   const separator = Buffer.from([GROUP_SEPARATOR]);

@@ -1,6 +1,6 @@
 // The rows of usage_rollups made from the fast counter's columns, byte for byte as chunk-rows.ts writes them.
 import { xxh64 } from '@node-rs/xxhash';
-import { NativeBlock } from '../../platform/clickhouse/native-block.ts';
+import { type InsertBody, NativeBlock } from '../../platform/clickhouse/native-block.ts';
 import { type ChunkCoordinates, noLatestNoUnique, rollUpColumns } from '../chunk-rows.ts';
 import type { Family } from './metered-types.ts';
 import type { NameTable } from './name-table.ts';
@@ -18,7 +18,7 @@ export function rollUpBody(
   rollUps: RollUpColumns,
   families: readonly Family[],
   names: NameTable,
-): Buffer {
+): InsertBody {
   const rowsExpected = rollUps.changedCells * ROWS_OF_CELL_EXPECTED;
   const block = new NativeBlock(rollUpColumns, { ...at, ...noLatestNoUnique }, rowsExpected);
   const slugs = families.map(({ members }) => members.map(({ meter }) => Buffer.from(meter.slug)));

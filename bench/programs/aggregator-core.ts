@@ -30,7 +30,6 @@ export interface AggregatorCoreOutput {
 const FLUSH_EVENTS = 100_000;
 const rules = { chunkOffsets: 1_024, slotMs: 30_000, horizonMs: 35 * 86_400_000 };
 const start = { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: 1 };
-const NEWLINE = 10;
 
 async function count(newCounter: NewCounter, records: readonly LogRecord[]): Promise<AggregatorCoreOutput> {
   const catalogs = new CatalogReader(async (version) => ({ version, effectiveAt: 0, catalog: benchCatalog() }));
@@ -43,7 +42,7 @@ async function count(newCounter: NewCounter, records: readonly LogRecord[]): Pro
   const flush = (): void => {
     const cpuBefore = process.cpuUsage();
     const startedAt = performance.now();
-    const { events, rollUps } = counter.takeFlush({
+    const { events } = counter.takeFlush({
       generation: 1,
       partition: 0,
       chunk: counter.chunk.chunk,
@@ -51,7 +50,6 @@ async function count(newCounter: NewCounter, records: readonly LogRecord[]): Pro
       version: 1n,
     });
     accepted += events.rows.count;
-    for (let at = 0; at < rollUps.length; at++) if (rollUps[at] === NEWLINE) rollUpRows++;
     rowsSeconds += (performance.now() - startedAt) / 1_000;
     const { user, system } = process.cpuUsage(cpuBefore);
     rowsCpuMicros += user + system;
@@ -59,12 +57,14 @@ async function count(newCounter: NewCounter, records: readonly LogRecord[]): Pro
   for (const record of records) {
     if (counter.isCutBy(record)) {
       flush();
+      rollUpRows += counter.rollUpRowSet().count;
       counter.startChunk(record.offset);
     }
     if (!counter.countBytes(record)) counter.apply(await reader.read(record, counter.catalogVersion));
     if (counter.pending >= FLUSH_EVENTS) flush();
   }
   flush();
+  rollUpRows += counter.rollUpRowSet().count;
   return { accepted, rollUpRows, rowsSeconds, rowsCpuMicros };
 }
 

@@ -1,7 +1,7 @@
 // ClickHouse as the stages see it: exact inserts of Native blocks and typed reads. client.ts implements it over
 // @clickhouse/client (HTTP); the embedded engine serves the same HTTP interface.
 
-import type { TableColumn } from './native-block.ts';
+import type { InsertBody, TableColumn } from './native-block.ts';
 
 export interface ClickHouse {
   /**
@@ -9,7 +9,7 @@ export interface ClickHouse {
    * `optimize_on_insert=0`, `input_format_parallel_parsing=0` on every call. Resolves once the rows are durable. Rejects
    * with a `ClickHouseError`; the rows, or some of them, may be stored then all the same.
    */
-  insert(table: string, columns: readonly TableColumn[], body: readonly Buffer[]): Promise<void>;
+  insert(table: string, columns: readonly TableColumn[], body: InsertBody): Promise<void>;
   /** Rows as objects; 64-bit integers and decimals as strings. `params` bind `{name:Type}` placeholders. */
   query<Row>(sql: string, params?: Readonly<Record<string, unknown>>): Promise<Row[]>;
   /** Rows as arrays of columns (JSONCompactEachRow), streamed, for results too large to hold. Binary columns must be hex()ed. */

@@ -6,7 +6,7 @@ import { projectFile } from '../project-root.ts';
 import { splitStatements } from '../sql-statements.ts';
 import { ClickHouseError } from './click-house.ts';
 import { type ClickHouseDatabase, createClickHouse } from './client.ts';
-import { NativeBlock, tableColumns } from './native-block.ts';
+import { type InsertBody, NativeBlock, tableColumns } from './native-block.ts';
 
 const logger = pino({ level: 'silent' });
 let server: TestClickHouse;
@@ -25,7 +25,7 @@ beforeEach(async () => {
 });
 
 const ofA = tableColumns({ a: 'UInt32' });
-const numbersOf = (...values: number[]): Buffer => {
+const numbersOf = (...values: number[]): InsertBody => {
   const block = new NativeBlock(ofA);
   for (const value of values) {
     block.whole(value);
@@ -62,7 +62,7 @@ describe('ClickHouse client', () => {
       block.endRow();
       return block.finish();
     });
-    await clickhouse.insert('t', columns, blocks);
+    await clickhouse.insert('t', columns, blocks.flat());
     const rows = await clickhouse.query<{ k: string; s: string }>(
       'SELECT hex(k) AS k, hex(s) AS s FROM t ORDER BY `index`',
     );
@@ -94,7 +94,7 @@ describe('ClickHouse client', () => {
       a: 'Array(String)',
       none: 'Array(String)',
     });
-    const blockOf = (...rows: readonly { i: number; d: bigint; w: number; a: string[] }[]): Buffer => {
+    const blockOf = (...rows: readonly { i: number; d: bigint; w: number; a: string[] }[]): InsertBody => {
       const block = new NativeBlock(columns, { n: 4_000_000_000, none: 0 });
       for (const { i, d, w, a } of rows) {
         block.whole(i);
@@ -113,11 +113,11 @@ describe('ClickHouse client', () => {
       return block.finish();
     };
     await clickhouse.insert('t', columns, [
-      blockOf(
+      ...blockOf(
         { i: -(2 ** 40) - 1, d: -5n * 10n ** 11n, w: 2 ** 52, a: ["a'b\\", '', 'é\n'] },
         { i: 1, d: 1n, w: 0, a: [] },
       ),
-      blockOf({ i: 2 ** 50 + 1, d: 10n ** 70n + 1n, w: 123_456_789_012, a: ['x'.repeat(300)] }),
+      ...blockOf({ i: 2 ** 50 + 1, d: 10n ** 70n + 1n, w: 123_456_789_012, a: ['x'.repeat(300)] }),
     ]);
     expect(await clickhouse.query('SELECT * EXCEPT (s, a, j), [s, j] AS s, a FROM t ORDER BY i')).toEqual([
       {
@@ -150,15 +150,15 @@ describe('ClickHouse client', () => {
       watermark: "DateTime64(3, 'UTC')",
       accepted: 'UInt64',
     });
-    const row = (version: bigint, accepted: bigint): Buffer => {
+    const row = (version: bigint, accepted: bigint): InsertBody => {
       const block = new NativeBlock(columns, { generation: 1, partition: 0, chunk: 7, version });
       block.millis(1_700_000_000_123);
       block.integer(accepted);
       block.endRow();
       return block.finish();
     };
-    await clickhouse.insert('manifests', columns, [row(2n, 2n ** 64n - 1n)]);
-    await clickhouse.insert('manifests', columns, [row(1n, 3n)]);
+    await clickhouse.insert('manifests', columns, row(2n, 2n ** 64n - 1n));
+    await clickhouse.insert('manifests', columns, row(1n, 3n));
     const rows = await clickhouse.query(
       'SELECT chunk, accepted, toUnixTimestamp64Milli(watermark) AS watermark FROM manifests FINAL WHERE generation = {generation:UInt16}',
       { generation: 1 },
@@ -261,7 +261,7 @@ describe('ClickHouse client', () => {
 
   it('refuses rows that do not fit, and a wrong password', async () => {
     await clickhouse.command('CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a');
-    const cut = numbersOf(1, 2).subarray(0, -1);
+    const cut = Buffer.concat(numbersOf(1, 2)).subarray(0, -1);
     const misfit = await rejection(clickhouse.insert('t', ofA, [cut]));
     expect(misfit.retriable).toBe(false);
     expect(await clickhouse.query('SELECT count() AS n FROM t')).toEqual([{ n: '0' }]);
@@ -272,7 +272,7 @@ describe('ClickHouse client', () => {
 
   it('calls a server that is away retriable', async () => {
     const away = createClickHouse({ ...server, url: 'http://127.0.0.1:1' }, logger);
-    const error = await rejection(away.insert('t', ofA, [numbersOf(1)]));
+    const error = await rejection(away.insert('t', ofA, numbersOf(1)));
     expect([error.code, error.retriable]).toEqual([null, true]);
     await away.close();
   });

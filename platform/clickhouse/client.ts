@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { ClickHouseLogLevel, createClient, ClickHouseError as ServerError } from '@clickhouse/client';
 import type { Logger } from 'pino';
 import { type ClickHouse, ClickHouseError } from './click-house.ts';
+import { bodyBytes, type InsertBody } from './native-block.ts';
 
 export interface ClickHouseOptions {
   /** http:// or https://, without credentials. */
@@ -62,18 +63,21 @@ function mapError(error: unknown, what: string, url: string): ClickHouseError {
 
 const PIECE_BYTES = 262_144;
 
-/** The same bytes in pieces of a size that is worth a write to a socket: a row by itself is not. */
-function* pieces(body: readonly Buffer[]): Generator<Buffer> {
+/** The same bytes in pieces of a size that is worth a write to a socket: the end of a column by itself is not. */
+function* pieces(body: InsertBody): Generator<Buffer> {
   let waiting: Buffer[] = [];
   let bytes = 0;
   for (const part of body) {
-    waiting.push(part);
-    bytes += part.length;
-    if (bytes >= PIECE_BYTES) {
-      yield waiting.length === 1 ? part : Buffer.concat(waiting, bytes);
-      waiting = [];
-      bytes = 0;
+    const isLong = part.length >= PIECE_BYTES;
+    if (!isLong) {
+      waiting.push(part);
+      bytes += part.length;
+      if (bytes < PIECE_BYTES) continue;
     }
+    if (bytes > 0) yield Buffer.concat(waiting, bytes);
+    if (isLong) yield part;
+    waiting = [];
+    bytes = 0;
   }
   if (bytes > 0) yield Buffer.concat(waiting, bytes);
 }
@@ -108,7 +112,7 @@ export function createClickHouse(options: ClickHouseOptions, logger: Logger): Cl
 
     insert: (table, columns, body) =>
       guarded(`insert into ${table}`, async () => {
-        if (body.every((part) => part.length === 0)) return;
+        if (bodyBytes(body) === 0) return;
         const inserted = await client.exec({
           query: `INSERT INTO ${table} (${columns.map(({ name }) => `\`${name}\``).join(', ')}) FORMAT Native`,
           values: Readable.from(pieces(body), { objectMode: false }),

@@ -8,7 +8,7 @@ import pino from 'pino';
 import { compiledCommand } from '../../test/support/clickhouse.ts';
 import { createClickHouse } from './client.ts';
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from './embedded.ts';
-import { NativeBlock, tableColumns } from './native-block.ts';
+import { type InsertBody, NativeBlock, tableColumns } from './native-block.ts';
 
 const logger = pino({ level: 'silent' });
 let dataDir: string;
@@ -40,7 +40,7 @@ function ask(server: EmbeddedClickHouse, path: string, headers: Record<string, s
 }
 
 const ofN = tableColumns({ n: 'UInt32' });
-const numberOf = (n: number): Buffer => {
+const numberOf = (n: number): InsertBody => {
   const block = new NativeBlock(ofN);
   block.whole(n);
   block.endRow();
@@ -56,7 +56,7 @@ describe('embedded ClickHouse', () => {
     await clickhouse.command(
       'CREATE TABLE kept (n UInt32) ENGINE = MergeTree ORDER BY n SETTINGS fsync_after_insert = 1',
     );
-    for (let n = 0; n < 20; n += 1) await clickhouse.insert('kept', ofN, [numberOf(n)]);
+    for (let n = 0; n < 20; n += 1) await clickhouse.insert('kept', ofN, numberOf(n));
     process.kill(server.pid, 'SIGKILL');
     await expect(server.failed).rejects.toThrow('embedded ClickHouse ended (status SIGKILL)');
 
@@ -64,7 +64,7 @@ describe('embedded ClickHouse', () => {
     expect(await clickhouse.query('SELECT count() AS count, max(n) AS max FROM kept')).toEqual([
       { count: '20', max: 19 },
     ]);
-    await clickhouse.insert('kept', ofN, [numberOf(20)]);
+    await clickhouse.insert('kept', ofN, numberOf(20));
     await server.stop();
 
     server = await startEmbeddedClickHouse({ dataDir, command: compiledCommand(), ...address }, logger);

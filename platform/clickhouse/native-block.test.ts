@@ -113,7 +113,7 @@ describe('native block', () => {
     };
     const row = fc.tuple(hostile, fc.nat(9), fc.array(hostile, { maxLength: 3 }));
     fc.assert(
-      fc.property(fc.array(row, { maxLength: 5 }), (rows) => {
+      fc.property(fc.array(row, { maxLength: 12 }), (rows) => {
         expect(bytesOf(rows)).toEqual(rows.flatMap((each) => bytesOf([each])));
       }),
     );

@@ -31,6 +31,11 @@ export interface TableColumn {
   readonly type: ColumnType;
 }
 
+/** The bytes of an insert, in parts. */
+export type InsertBody = readonly Buffer[];
+
+export const bodyBytes = (body: InsertBody): number => body.reduce((bytes, part) => bytes + part.length, 0);
+
 /** Columns by their names, in order. */
 export const tableColumns = (types: Readonly<Record<string, ColumnType>>): readonly TableColumn[] =>
   Object.entries(types).map(([name, type]) => ({ name, type }));
@@ -45,6 +50,7 @@ const TEXT_BYTES_EXPECTED = 16;
 /** From here on a copy by the runtime is cheaper than one by byte. */
 const LONG_BYTES = 64;
 const SCRATCH_BYTES = 1 << 10;
+const PAGE_BYTES_MIN = 1 << 8;
 
 const SPACE = 0x20;
 const QUOTE = 0x22;
@@ -61,15 +67,19 @@ const LIMB = 2 ** 24;
 const ONE_LOW = 1e12 % LIMB;
 const ONE_HIGH = Math.floor(1e12 / LIMB);
 
+/** Its bytes lie in pages, so that none is copied into more room. */
 class Column {
   readonly type: ColumnType;
   /** Of a value; 0: it varies. */
   readonly width: number;
+  /** The last page. A value may begin in the one before. */
   bytes: Buffer;
   view: DataView;
   position = 0;
-  /** Where the values begin that `rowBytes` has not given. */
-  given = 0;
+  private readonly full: Buffer[] = [];
+  private fullBytes = 0;
+  /** Where the values begin that `rowBytes` has not given, from the first page on. */
+  private given = 0;
   /** Elements of an array column's rows, `offsets` says where each row's end. */
   elements = 0;
   readonly offsets: Column | null;
@@ -84,17 +94,33 @@ class Column {
 
   /** Where that many more bytes go. */
   take(count: number): number {
+    if (this.position + count > this.bytes.length) this.turnPage(count);
     const at = this.position;
     this.position = at + count;
-    if (this.position > this.bytes.length) this.grow();
     return at;
   }
 
-  private grow(): void {
-    const { bytes } = this;
-    this.bytes = Buffer.allocUnsafe(Math.max(bytes.length * 2, this.position));
-    bytes.copy(this.bytes);
+  private turnPage(count: number): void {
+    const { bytes, position } = this;
+    this.full.push(bytes.subarray(0, position));
+    this.fullBytes += position;
+    this.bytes = Buffer.allocUnsafe(Math.max(bytes.length, count, PAGE_BYTES_MIN));
     this.view = viewOf(this.bytes);
+    this.position = 0;
+  }
+
+  get ungiven(): number {
+    return this.fullBytes + this.position - this.given;
+  }
+
+  /** Copies what was not given yet; returns where it ends. */
+  give(target: Buffer, to: number): number {
+    const { bytes, position, fullBytes, given } = this;
+    let at = to;
+    if (given < fullBytes) at += Buffer.concat(this.full).copy(target, at, given);
+    for (let from = Math.max(0, given - fullBytes); from < position; from++) target[at++] = bytes[from]!;
+    this.given = fullBytes + position;
+    return at;
   }
 
   /** A whole number of the column's width, negative ones as two's complement. */
@@ -150,8 +176,8 @@ class Column {
   }
 
   values(): Buffer[] {
-    const values = this.bytes.subarray(0, this.position);
-    return this.offsets === null ? [values] : [...this.offsets.values(), values];
+    const values = [...this.full, this.bytes.subarray(0, this.position)];
+    return this.offsets === null ? values : [...this.offsets.values(), ...values];
   }
 }
 
@@ -315,16 +341,11 @@ export class NativeBlock {
   rowBytes(): Buffer {
     const { columns, at } = this;
     let length = 0;
-    for (let i = 0; i < at; i++) length += columns[i]!.position - columns[i]!.given;
+    for (let i = 0; i < at; i++) length += columns[i]!.ungiven;
     if (length > this.scratch.length) this.scratch = Buffer.allocUnsafe(Math.max(length, SCRATCH_BYTES));
     const { scratch } = this;
     let to = 0;
-    for (let i = 0; i < at; i++) {
-      const column = columns[i]!;
-      const { bytes, position } = column;
-      for (let from = column.given; from < position; from++) scratch[to++] = bytes[from]!;
-      column.given = position;
-    }
+    for (let i = 0; i < at; i++) to = columns[i]!.give(scratch, to);
     return scratch.subarray(0, length);
   }
 
@@ -335,10 +356,10 @@ export class NativeBlock {
     this.rows++;
   }
 
-  /** The block; no bytes where it has no rows. It must not be written to afterwards. */
-  finish(): Buffer {
+  /** The block; empty where it has no rows. It must not be written to afterwards. */
+  finish(): InsertBody {
     const { head, rows, constants, columns } = this;
-    if (rows === 0) return Buffer.alloc(0);
+    if (rows === 0) return [];
     const parts: Buffer[] = [];
     const say = (write: (to: Column) => void): void => {
       const said = new Column('String', 1);
@@ -359,6 +380,6 @@ export class NativeBlock {
       if (constant === undefined) parts.push(...columns[written++]!.values());
       else parts.push(Buffer.alloc(rows * constant.length, constant));
     }
-    return Buffer.concat(parts);
+    return parts;
   }
 }

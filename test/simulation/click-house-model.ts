@@ -307,7 +307,7 @@ export class ClickHouseModel {
       if (part !== null) this.parts.push(part);
       return part;
     };
-    for (const rows of readBlocks(body)) this.insertRows(table, rows, partOf);
+    for (const rows of readBlocks([body])) this.insertRows(table, rows, partOf);
     scheduler.note(`insert ${table}`, body.length);
     if (isPartial) {
       reply({ error: new ClickHouseError('too many parts (simulated)', 252, true) });

@@ -145,7 +145,8 @@ export class NativeRows {
 }
 
 /** The blocks of an insert's body. */
-export function readBlocks(body: Buffer): NativeRows[] {
+export function readBlocks(parts: readonly Buffer[]): NativeRows[] {
+  const body = Buffer.concat(parts);
   const blocks: NativeRows[] = [];
   for (let at = 0; at < body.length; at = blocks.at(-1)!.end) blocks.push(new NativeRows(body, at));
   return blocks;

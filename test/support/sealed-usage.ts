@@ -112,7 +112,7 @@ export class SealedUsage {
       block.endRow();
       return hash;
     });
-    if (rows.length > 0) await this.clickhouse.insert('usage_rollups', rollUpColumns, [block.finish()]);
+    if (rows.length > 0) await this.clickhouse.insert('usage_rollups', rollUpColumns, block.finish());
     return hashes;
   }
 

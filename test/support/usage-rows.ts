@@ -52,7 +52,7 @@ export async function insertRollUps(clickhouse: ClickHouse, rows: readonly RollU
     block.whole(0);
     block.endRow();
   }
-  await clickhouse.insert('usage_rollups', rollUpColumns, [block.finish()]);
+  await clickhouse.insert('usage_rollups', rollUpColumns, block.finish());
 }
 
 export interface EventRow {
@@ -111,7 +111,7 @@ export async function insertEvents(
       if (rejected) for (const text of [row.reason!, row.reason!, `because of ${row.reason}`]) block.text(text);
       block.endRow();
     }
-    if (block.rows > 0) await clickhouse.insert(table, columns, [block.finish()]);
+    if (block.rows > 0) await clickhouse.insert(table, columns, block.finish());
   }
 }
 
@@ -130,7 +130,7 @@ export async function insertManifests(clickhouse: ClickHouse, rows: readonly Man
       { startOffset: 0, nextOffset, startedAt: 0, watermark, outcomes: noOutcomes() },
     ),
   );
-  await clickhouse.insert('manifests', manifestColumns, bodies);
+  await clickhouse.insert('manifests', manifestColumns, bodies.flat());
 }
 
 export async function insertGeneration(pool: pg.Pool, topicId: string, partitions: number): Promise<void> {
