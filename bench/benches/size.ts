@@ -38,6 +38,18 @@ async function tableBytes({ clickhouse }: Installation): Promise<Record<string, 
   return bytes;
 }
 
+/** What the server has done since its start: inserts, the rows of them, and the rows that merges wrote again. */
+async function engineCounters({
+  clickhouse,
+}: Installation): Promise<Record<'inserts' | 'inserted' | 'merged', number>> {
+  const [row] = await clickhouse.query<{ inserts: string; inserted: string; merged: string }>(
+    `SELECT toString(sumIf(value, event = 'InsertQuery')) AS inserts, toString(sumIf(value, event = 'InsertedRows')) AS inserted,
+       toString(sumIf(value, event = 'MergedRows')) AS merged
+     FROM system.events`,
+  );
+  return { inserts: Number(row!.inserts), inserted: Number(row!.inserted), merged: Number(row!.merged) };
+}
+
 async function measure({ stand, events, isSmoke }: RunContext): Promise<Measurement> {
   const { directory } = await stand.kafka();
   return stand.withInstallation({ log: 'kafka' }, async (installation) => {
@@ -49,12 +61,14 @@ async function measure({ stand, events, isSmoke }: RunContext): Promise<Measurem
       ...{ url, apiKey: installation.apiKey, connections: CONNECTIONS, eventsPerRequest: EVENTS_PER_REQUEST, requests },
       ...{ warmUpRequests: 0, requestsPerSecond: isSmoke ? 0 : 400, workload: { ...manySubjects, stream: 1 } },
     } satisfies HttpLoadInput);
+    const before = await engineCounters(installation);
     const stop = stand.times.start();
     const startedAt = performance.now();
     const { output, cpuMicros: loadMicros } = await program.run();
     await installation.untilCounted(output.events);
     const seconds = (performance.now() - startedAt) / 1_000;
     const cpuOfStages = stop();
+    const after = await engineCounters(installation);
     await program.end();
     await installation.stopStages();
 
@@ -77,6 +91,9 @@ async function measure({ stand, events, isSmoke }: RunContext): Promise<Measurem
         eventRowBytes: perEvent(tables.usage_events!),
         rollUpRowBytes: tables.usage_rollups! / Number(rows!.rollups),
         rollUpRowsPerEvent: perEvent(Number(rows!.rollups)),
+        insertsPerSecond: (after.inserts - before.inserts) / seconds,
+        insertedRowsPerEvent: perEvent(after.inserted - before.inserted),
+        mergedRowsPerEvent: perEvent(after.merged - before.merged),
         billionCoreHours: (cpu * BILLION) / MICROS_PER_HOUR,
         billionLogGB: (perEvent(log) * BILLION) / 1e9,
         billionClickhouseGB: (clickhouseBytes * BILLION) / 1e9,
