@@ -11,7 +11,7 @@ import { assertRecordSizes, splitRuns } from '../record-size.ts';
 import { createClient, requestTimeoutMs } from './client.ts';
 import { KafkaConsumption, offsetOutOfRange } from './consumption.ts';
 import { asEventLogError, isPassing } from './failures.ts';
-import { encodeProducesAtOnce, TopicIdReader } from './protocol-seams.ts';
+import { joinProduces, TopicIdReader } from './protocol-seams.ts';
 import { ensureTopic } from './topic.ts';
 import { TopicWatch } from './topic-watch.ts';
 
@@ -108,7 +108,7 @@ async function untilBrokersAreBack<Result>(
 }
 
 function createProducer(kafka: Kafka): Producer {
-  encodeProducesAtOnce();
+  joinProduces();
   return kafka.producer({
     allowAutoTopicCreation: false,
     idempotent: false,

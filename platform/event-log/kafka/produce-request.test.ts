@@ -15,25 +15,33 @@ const definition = kafkajsRequests.requests.Produce as ProduceDefinition;
 
 /** The request as kafkajs writes it. */
 async function encodedByKafkajs(
-  { topic, partition, values, acks, timeoutMs, now }: ProduceRequest,
+  { topic, partitions, acks, timeoutMs, now }: ProduceRequest,
   version: number,
 ): Promise<Buffer> {
-  const messages = values.map((value) => ({ value, timestamp: now }));
+  const topicData = partitions.map(({ partition, values }) => ({
+    partition,
+    messages: values.map((value) => ({ value, timestamp: now })),
+  }));
   const { request } = definition.protocol({ version })({
     ...{ acks, timeout: timeoutMs, compression: kafkajs.CompressionTypes.LZ4 },
-    topicData: [{ topic, partitions: [{ partition, messages }] }],
+    topicData: [{ topic, partitions: topicData }],
   });
   return (await request.encode()).buffer;
 }
 
 const request: fc.Arbitrary<ProduceRequest> = fc.record({
   topic: fc.string({ unit: 'grapheme', maxLength: 30 }),
-  partition: fc.nat(1_000),
-  values: fc.array(
-    fc
-      .tuple(fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.constantFrom(1, 5, 300, 20_000))
-      .map(([bytes, times]) => Buffer.concat(Array(times).fill(Buffer.from(bytes)))),
-    { minLength: 1, maxLength: 70 },
+  partitions: fc.uniqueArray(
+    fc.record({
+      partition: fc.nat(1_000),
+      values: fc.array(
+        fc
+          .tuple(fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.constantFrom(1, 5, 300, 20_000))
+          .map(([bytes, times]) => Buffer.concat(Array(times).fill(Buffer.from(bytes)))),
+        { minLength: 1, maxLength: 70 },
+      ),
+    }),
+    { minLength: 1, maxLength: 4, selector: ({ partition }) => partition },
   ),
   acks: fc.constantFrom(-1, 1),
   timeoutMs: fc.nat(60_000),

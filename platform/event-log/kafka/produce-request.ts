@@ -6,10 +6,16 @@ import crc32c from 'kafkajs/src/protocol/recordBatch/crc32C/index.js';
 import { compressFrameSync } from 'lz4-napi';
 import { AvroWriter } from '../avro-cursor.ts';
 
-export interface ProduceRequest {
-  readonly topic: string;
+/** Records for one partition: one batch of it. */
+export interface PartitionRecords {
   readonly partition: number;
   readonly values: readonly Buffer[];
+}
+
+export interface ProduceRequest {
+  readonly topic: string;
+  /** Each partition once. */
+  readonly partitions: readonly PartitionRecords[];
   readonly acks: number;
   readonly timeoutMs: number;
   /** Milliseconds since the epoch; the log sets its own. */
@@ -65,36 +71,43 @@ function compressedRecords(values: readonly Buffer[]): Buffer {
   return compressFrameSync(target.subarray(0, writer.position));
 }
 
-/** Of one partition, its records compressed by LZ4 in one batch. */
-export function encodeProduceRequest({ topic, partition, values, acks, timeoutMs, now }: ProduceRequest): Buffer {
-  const compressed = compressedRecords(values);
+/** Each partition's records in one batch, compressed by LZ4. */
+export function encodeProduceRequest({ topic, partitions, acks, timeoutMs, now }: ProduceRequest): Buffer {
   const name = Buffer.from(topic);
-  const batchBytes = BATCH_HEAD_BYTES + compressed.length;
-  const bytes = Buffer.allocUnsafeSlow(2 + 2 + 4 + 4 + 2 + name.length + 4 + 4 + 4 + batchBytes);
+  const compressed = partitions.map(({ values }) => compressedRecords(values));
+  const batchesBytes = compressed.reduce((bytes, each) => bytes + 4 + 4 + BATCH_HEAD_BYTES + each.length, 0);
+  const bytes = Buffer.allocUnsafeSlow(2 + 2 + 4 + 4 + 2 + name.length + 4 + batchesBytes);
   let at = bytes.writeInt16BE(NULL_STRING, 0); // transactional id
   at = bytes.writeInt16BE(acks, at);
   at = bytes.writeInt32BE(timeoutMs, at);
   at = bytes.writeInt32BE(1, at); // topics
   at = bytes.writeInt16BE(name.length, at);
   at += name.copy(bytes, at);
-  at = bytes.writeInt32BE(1, at); // partitions
-  at = bytes.writeInt32BE(partition, at);
-  at = bytes.writeInt32BE(batchBytes, at);
+  at = bytes.writeInt32BE(partitions.length, at);
+  for (const [i, { partition, values }] of partitions.entries()) {
+    at = bytes.writeInt32BE(partition, at);
+    at = bytes.writeInt32BE(BATCH_HEAD_BYTES + compressed[i]!.length, at);
+    at += writeBatch(bytes.subarray(at), compressed[i]!, values.length, now);
+  }
+  return bytes;
+}
 
-  const batch = bytes.subarray(at);
-  at = batch.writeBigInt64BE(0n, 0); // base offset
+/** Returns its bytes. */
+function writeBatch(batch: Buffer, compressed: Buffer, count: number, now: number): number {
+  const batchBytes = BATCH_HEAD_BYTES + compressed.length;
+  let at = batch.writeBigInt64BE(0n, 0); // base offset
   at = batch.writeInt32BE(batchBytes - LENGTH_END, at);
   at = batch.writeInt32BE(0, at); // leader epoch
   batch.writeInt8(MAGIC, at);
   at = batch.writeInt16BE(LZ4, CRC_END); // attributes
-  at = batch.writeInt32BE(values.length - 1, at); // last offset delta
+  at = batch.writeInt32BE(count - 1, at); // last offset delta
   at = batch.writeBigInt64BE(BigInt(now), at); // first and last time
   at = batch.writeBigInt64BE(BigInt(now), at);
   at = batch.writeBigInt64BE(NO_PRODUCER, at);
   at = batch.writeInt16BE(0, at); // producer epoch
   at = batch.writeInt32BE(0, at); // first sequence number
-  at = batch.writeInt32BE(values.length, at);
+  at = batch.writeInt32BE(count, at);
   compressed.copy(batch, at);
-  batch.writeUInt32BE(crc32c(batch.subarray(CRC_END)), CRC_START);
-  return bytes;
+  batch.writeUInt32BE(crc32c(batch.subarray(CRC_END, batchBytes)), CRC_START);
+  return batchBytes;
 }

@@ -5,12 +5,13 @@
 // - The id of a topic (KIP-516), the only thing that tells a topic from one deleted and made again under its name.
 // - No automatic offset reset: kafkajs answers OFFSET_OUT_OF_RANGE by starting elsewhere, which loses events in silence.
 // - The generation of the group at each join, which tells whether a partition may have been another's in between.
-// - Produce requests of one buffer; when, where to and how often they are sent is left to kafkajs.
+// - Produce requests of one buffer, joined by broker; when, where to and how often they are sent is left to kafkajs.
 import type { Broker, Cluster, Consumer, Kafka, PartitionAssigner } from 'kafkajs';
 import KafkajsBroker from 'kafkajs/src/broker/index.js';
 import kafkajsRequests from 'kafkajs/src/protocol/requests/index.js';
 import { EventLogError } from '../event-log.ts';
-import { encodeProduceRequest } from './produce-request.ts';
+import { JoinedProduces, type ProduceAnswer } from './joined-produces.ts';
+import { encodeProduceRequest, type ProduceRequest } from './produce-request.ts';
 
 const PRODUCE_KEY = 0;
 const METADATA_KEY = 3;
@@ -40,31 +41,46 @@ interface BrokerInsides extends Broker {
   joinGroup?: (request: unknown) => Promise<{ generationId: number; memberId: string }>;
 }
 
-/** Of all producers of this process. Each of their requests must be for one partition, compressed by LZ4. */
-export function encodeProducesAtOnce(): void {
+/** Of all producers of this process. Each of their sends must be for one partition, compressed by LZ4. */
+export function joinProduces(): void {
   const { prototype } = KafkajsBroker;
   if (typeof prototype.produce !== 'function') throw new Error(OTHER_VERSION);
-  prototype.produce = produceAtOnce;
+  prototype.produce = produceJoined;
 }
 
-async function produceAtOnce(this: BrokerInsides, options: ProduceOptions): Promise<unknown> {
-  const { request, response } = this.lookupRequest(PRODUCE_KEY, kafkajsRequests.requests.Produce)(options);
+const joinedProduces = new WeakMap<BrokerInsides, JoinedProduces>();
+
+/** What the response says of the partition, or its error. */
+async function produceJoined(this: BrokerInsides, options: ProduceOptions): Promise<unknown> {
   const [{ topic, partitions } = { topic: '', partitions: [] }] = options.topicData;
   const [{ partition, messages } = { partition: -1, messages: [] }] = partitions;
-  if (options.topicData.length !== 1 || partitions.length !== 1)
-    throw new Error('a produce request is for one partition');
-  const body = encodeProduceRequest({
-    ...{ topic, partition, values: messages.map(({ value }) => value as Buffer) },
-    ...{ acks: options.acks!, timeoutMs: options.timeout!, now: Date.now() },
-  });
+  if (options.topicData.length !== 1 || partitions.length !== 1) throw new Error('a send is for one partition');
+  let joined = joinedProduces.get(this);
+  if (joined === undefined) {
+    joined = new JoinedProduces((request) => produce(this, request));
+    joinedProduces.set(this, joined);
+  }
+  const values = messages.map(({ value }) => value as Buffer);
+  const answer = await joined.add({ topic, partition, values, acks: options.acks!, timeoutMs: options.timeout! });
+  return produceProtocol(this, options).response.parse(answer);
+}
+
+const produceProtocol = (broker: BrokerInsides, options: Partial<ProduceOptions>): ProtocolRequest<ProduceAnswer> =>
+  broker.lookupRequest(PRODUCE_KEY, kafkajsRequests.requests.Produce)(options) as ProtocolRequest<ProduceAnswer>;
+
+async function produce(broker: BrokerInsides, request: ProduceRequest): Promise<ProduceAnswer> {
+  const { acks, timeoutMs } = request;
+  const protocol = produceProtocol(broker, { acks, timeout: timeoutMs, topicData: [] });
+  const body = encodeProduceRequest(request);
   try {
-    return await this.connectionPool.send({
-      request: { ...request, encode: async () => ({ buf: body, buffer: body }) },
-      response,
+    return await broker.connectionPool.send({
+      request: { ...protocol.request, encode: async () => ({ buf: body, buffer: body }) },
+      // The error of one partition is no error of the others.
+      response: { decode: protocol.response.decode, parse: async (answer) => answer },
     });
   } catch (error) {
     // As kafkajs does after each of its requests.
-    if (error instanceof Error && error.name === 'KafkaJSConnectionClosedError') await this.disconnect();
+    if (error instanceof Error && error.name === 'KafkaJSConnectionClosedError') await broker.disconnect();
     throw error;
   }
 }
