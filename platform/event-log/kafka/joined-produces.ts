@@ -28,19 +28,22 @@ interface Waiting extends Produce {
 /** Far below what a broker takes (socket.request.max.bytes, 100 MB). */
 const REQUEST_BYTES_MAX = 8 * 1024 * 1024;
 
+/** A request that is being put together: all for one topic, with the same acknowledgements and timeout. */
+interface JoinedRequest {
+  readonly head: Produce;
+  /** By partition: the broker would keep one of two batches of the same. */
+  readonly produces: Map<number, Waiting>;
+  bytes: number;
+}
+
 const bytesOf = ({ values }: PartitionRecords): number => values.reduce((bytes, value) => bytes + value.length, 0);
 
-/** A request may name a partition once: the broker would keep one of two. */
-function mayJoin(request: readonly Waiting[], next: Produce): boolean {
-  const { topic, acks, timeoutMs } = request[0]!;
-  return (
-    next.topic === topic &&
-    next.acks === acks &&
-    next.timeoutMs === timeoutMs &&
-    request.every(({ partition }) => partition !== next.partition) &&
-    request.reduce((bytes, each) => bytes + bytesOf(each), bytesOf(next)) <= REQUEST_BYTES_MAX
-  );
-}
+const mayJoin = ({ head, produces, bytes }: JoinedRequest, next: Produce): boolean =>
+  next.topic === head.topic &&
+  next.acks === head.acks &&
+  next.timeoutMs === head.timeoutMs &&
+  !produces.has(next.partition) &&
+  bytes + bytesOf(next) <= REQUEST_BYTES_MAX;
 
 /** What the answer says of one partition. */
 function answerFor({ topic, partition }: Produce, { topics }: ProduceAnswer): ProduceAnswer | null {
@@ -51,7 +54,7 @@ function answerFor({ topic, partition }: Produce, { topics }: ProduceAnswer): Pr
 
 export class JoinedProduces {
   private readonly send: (request: ProduceRequest) => Promise<ProduceAnswer>;
-  private requests: Waiting[][] = [];
+  private requests: JoinedRequest[] = [];
 
   constructor(send: (request: ProduceRequest) => Promise<ProduceAnswer>) {
     this.send = send;
@@ -61,10 +64,13 @@ export class JoinedProduces {
   add(produce: Produce): Promise<ProduceAnswer> {
     return new Promise((resolve, reject) => {
       if (this.requests.length === 0) setImmediate(() => this.sendAll());
-      const waiting = { ...produce, resolve, reject };
-      const request = this.requests.find((each) => mayJoin(each, produce));
-      if (request === undefined) this.requests.push([waiting]);
-      else request.push(waiting);
+      let request = this.requests.find((each) => mayJoin(each, produce));
+      if (request === undefined) {
+        request = { head: produce, produces: new Map(), bytes: 0 };
+        this.requests.push(request);
+      }
+      request.produces.set(produce.partition, { ...produce, resolve, reject });
+      request.bytes += bytesOf(produce);
     });
   }
 
@@ -74,17 +80,18 @@ export class JoinedProduces {
     for (const request of requests) void this.sendOne(request);
   }
 
-  private async sendOne(request: readonly Waiting[]): Promise<void> {
+  private async sendOne({ head, produces }: JoinedRequest): Promise<void> {
+    const { topic, acks, timeoutMs } = head;
+    const partitions = [...produces.values()];
     try {
-      const { topic, acks, timeoutMs } = request[0]!;
-      const answer = await this.send({ topic, acks, timeoutMs, partitions: request, now: Date.now() });
-      for (const each of request) {
+      const answer = await this.send({ topic, acks, timeoutMs, partitions, now: Date.now() });
+      for (const each of partitions) {
         const own = answerFor(each, answer);
         if (own === null) each.reject(new Error(`the broker did not answer for ${each.topic}/${each.partition}`));
         else each.resolve(own);
       }
     } catch (error) {
-      for (const { reject } of request) reject(error);
+      for (const { reject } of partitions) reject(error);
     }
   }
 }
