@@ -71,13 +71,9 @@ const print = ({ count, checksum }: RowSet): string => `${count} rows with check
 
 /** What is stored of a chunk that has ended is not what was decided: a part was lost, or a replica lags. */
 export class ReadBackMismatch extends Error {
-  readonly partition: number;
-  readonly chunk: number;
   constructor(partition: number, chunk: number, what: string) {
     super(`partition ${partition} chunk ${chunk}: ${what}`);
     this.name = 'ReadBackMismatch';
-    this.partition = partition;
-    this.chunk = chunk;
   }
 }
 

@@ -14,11 +14,8 @@ export interface ProduceAnswer {
   }[];
 }
 
-export interface Produce extends PartitionRecords {
-  readonly topic: string;
-  readonly acks: number;
-  readonly timeoutMs: number;
-}
+/** Records of one partition, and how they are to be produced. */
+export interface Produce extends PartitionRecords, Pick<ProduceRequest, 'topic' | 'acks' | 'timeoutMs'> {}
 
 interface Waiting extends Produce {
   readonly resolve: (answer: ProduceAnswer) => void;
@@ -38,17 +35,17 @@ interface JoinedRequest {
 
 const bytesOf = ({ values }: PartitionRecords): number => values.reduce((bytes, value) => bytes + value.length, 0);
 
-const mayJoin = ({ head, produces, bytes }: JoinedRequest, next: Produce): boolean =>
+const mayJoin = ({ head, produces, bytes }: JoinedRequest, next: Produce, nextBytes: number): boolean =>
   next.topic === head.topic &&
   next.acks === head.acks &&
   next.timeoutMs === head.timeoutMs &&
   !produces.has(next.partition) &&
-  bytes + bytesOf(next) <= REQUEST_BYTES_MAX;
+  bytes + nextBytes <= REQUEST_BYTES_MAX;
 
 /** What the answer says of one partition. */
 function answerFor({ topic, partition }: Produce, { topics }: ProduceAnswer): ProduceAnswer | null {
-  const partitions = topics.find(({ topicName }) => topicName === topic)?.partitions ?? [];
-  const [found] = partitions.filter((each) => each.partition === partition);
+  const ofTopic = topics.find(({ topicName }) => topicName === topic);
+  const found = ofTopic?.partitions.find((each) => each.partition === partition);
   return found === undefined ? null : { topics: [{ topicName: topic, partitions: [found] }] };
 }
 
@@ -64,13 +61,14 @@ export class JoinedProduces {
   add(produce: Produce): Promise<ProduceAnswer> {
     return new Promise((resolve, reject) => {
       if (this.requests.length === 0) setImmediate(() => this.sendAll());
-      let request = this.requests.find((each) => mayJoin(each, produce));
+      const bytes = bytesOf(produce);
+      let request = this.requests.find((each) => mayJoin(each, produce, bytes));
       if (request === undefined) {
         request = { head: produce, produces: new Map(), bytes: 0 };
         this.requests.push(request);
       }
       request.produces.set(produce.partition, { ...produce, resolve, reject });
-      request.bytes += bytesOf(produce);
+      request.bytes += bytes;
     });
   }
 
