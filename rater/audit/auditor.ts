@@ -32,7 +32,7 @@ export interface AuditorParts {
   readonly intervalMs: number;
 }
 
-/** After a round of a second the auditor rests for this many. */
+/** After a second of work the auditor rests for this many. Pauses between two looks are no work. */
 const REST_SHARE = 9;
 const PAUSE_MS = 500;
 
@@ -47,12 +47,14 @@ export class Auditor {
   private readonly sealed = new Map<number, number>();
   private versions: readonly CatalogVersion[] = [];
   private running: Promise<void> | null = null;
+  /** Since the round began. */
+  private pausedMs = 0;
 
   constructor(parts: AuditorParts) {
     this.parts = parts;
-    const { pool, clickhouse, store, logger, timers } = parts;
+    const { pool, clickhouse, store, logger } = parts;
     this.findings = new Findings(logger, parts.audited);
-    const pause = (): Promise<void> => delay(Math.min(PAUSE_MS, parts.intervalMs), this.stopping.signal, timers);
+    const pause = (): Promise<void> => this.pause();
     this.chunks = new ChunkWatch({ pool, clickhouse, logger, findings: this.findings, pause });
     this.periods = new PeriodWatch({ pool, store, findings: this.findings, pause });
   }
@@ -72,14 +74,22 @@ export class Auditor {
     const { signal } = this.stopping;
     while (!signal.aborted) {
       const startedAt = clock();
+      this.pausedMs = 0;
       try {
         await this.round();
       } catch (error) {
         logger.warn({ err: error }, 'a round of the auditor was given up; the next one follows');
       }
-      const tookMs = Math.max(0, clock() - startedAt);
-      await delay(Math.max(intervalMs, tookMs * REST_SHARE), signal, timers);
+      const workedMs = Math.max(0, clock() - startedAt - this.pausedMs);
+      await delay(Math.max(intervalMs, workedMs * REST_SHARE), signal, timers);
     }
+  }
+
+  private async pause(): Promise<void> {
+    const { timers, clock, intervalMs } = this.parts;
+    const startedAt = clock();
+    await delay(Math.min(PAUSE_MS, intervalMs), this.stopping.signal, timers);
+    this.pausedMs += clock() - startedAt;
   }
 
   async round(): Promise<void> {

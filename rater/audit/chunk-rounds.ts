@@ -13,6 +13,7 @@ export class ChunkRounds {
   private readonly pool: Pool;
   private seenTo: SealVector | null = null;
   private turn = 0;
+  /** By generation and partition: where its next stretch begins. */
   private readonly rotation = new Map<string, number>();
   /** By the name of their place. */
   private readonly suspects = new Map<string, ChunkPlace>();
@@ -72,10 +73,10 @@ export class ChunkRounds {
     const count = counts[this.turn++ % Math.max(1, counts.length)];
     if (count === undefined) return [];
     const key = `${count.generation}/${count.partition}`;
-    const last = this.rotation.get(key) ?? 0;
-    const from = last >= count.nextChunk ? 0 : last;
+    const from = this.rotation.get(key) ?? 0;
     const to = Math.min(count.nextChunk, from + STRETCH_MAX);
-    this.rotation.set(key, to);
+    // What is sealed from here on is looked at as the newest; to wait for its end would be to follow it for ever.
+    this.rotation.set(key, to >= count.nextChunk ? 0 : to);
     const seals: SealRow[] = [];
     const bound = (nextChunk: number): SealVector => sealVectorOf([{ ...count, nextChunk }]);
     for await (const batch of streamSeals(this.pool, { from: bound(from), to: bound(to) })) seals.push(...batch);

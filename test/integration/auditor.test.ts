@@ -5,7 +5,9 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { type Catalog, emptyCatalog } from '../../domain/catalog.ts';
 import { realTimers } from '../../platform/timers.ts';
+import { sealVectorOf } from '../../platform/usage-store/seal-vector.ts';
 import { Auditor } from '../../rater/audit/auditor.ts';
+import { ChunkRounds } from '../../rater/audit/chunk-rounds.ts';
 import type { Invariant } from '../../rater/audit/discrepancy.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
 import { storedRating } from '../../rater/stored-rating.ts';
@@ -183,6 +185,16 @@ describe('the auditor', () => {
     );
     await rounds(6);
     expect((await counts()).I2).toBeGreaterThan(0);
+  });
+
+  it('comes back to the first chunks, however many are sealed between its rounds', async () => {
+    const rounds = new ChunkRounds(installation.stores.pool);
+    const looks: number[] = [];
+    for (let sealed = 1; sealed <= 4; sealed++) {
+      const vector = sealVectorOf([{ generation: 1, partition: 0, nextChunk: sealed }]);
+      looks.push(...(await rounds.readStretch(vector)).map(({ chunk }) => chunk));
+    }
+    expect(looks.filter((chunk) => chunk === 0)).toHaveLength(4);
   });
 
   it('goes on after a round that a store did not answer', async () => {
