@@ -2,6 +2,7 @@
 // once), read back before a seal, and read again for the dedup index. Nothing here says what is sealed; seal-store.ts does.
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import { bodyBytes, type InsertBody, type TableColumn } from '../platform/clickhouse/native-block.ts';
+import { pages } from '../platform/page-pool.ts';
 import {
   eventChecksumSql,
   eventColumns,
@@ -135,6 +136,7 @@ export class ChunkStore {
   private readonly clickhouse: ClickHouse;
   private readonly generation: number;
   private readonly indexPageEvents: number;
+  private readonly givenUp = new WeakSet<FlushBodies>();
   private readonly flushes = new JoinedCalls<readonly FlushBodies[], void>(async (flushes) => {
     await this.insertAll(flushes.flat());
     return [];
@@ -152,13 +154,28 @@ export class ChunkStore {
 
   /**
    * Resolves once the rows are stored; rejects with a ClickHouseError, after which the same call may be made again. Flushes
-   * of several partitions that wait while one is written go out together: an insert's cost is mostly its own.
+   * of several partitions that wait while one is written go out together: an insert's cost is mostly its own. What was stored must
+   * not be looked at again: other rows will lie there.
    */
   write(bodies: readonly FlushBodies[]): Promise<void> {
     return this.flushes.add(bodies);
   }
 
+  /** The memory of bodies is used again once they are stored, but for those of an insert that failed: it may still be sent from it. */
   private async insertAll(all: readonly FlushBodies[]): Promise<void> {
+    try {
+      await this.insertTables(all);
+    } catch (error) {
+      for (const bodies of all) this.givenUp.add(bodies);
+      throw error;
+    }
+    for (const bodies of all) {
+      if (this.givenUp.has(bodies)) continue;
+      for (const body of Object.values(bodies)) pages.giveBack(body);
+    }
+  }
+
+  private async insertTables(all: readonly FlushBodies[]): Promise<void> {
     const insert = (table: string, columns: readonly TableColumn[], bodies: readonly InsertBody[]): Promise<void> => {
       const rows = bodies.filter((body) => body.length > 0);
       return rows.length === 0 ? Promise.resolve() : this.clickhouse.insert(table, columns, rows.flat());

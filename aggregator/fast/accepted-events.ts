@@ -1,16 +1,20 @@
 // The events that the fast counter accepted since the last flush: where each lies in its record. Their rows are made from the
-// record's bytes when they are flushed, so that nothing is copied before.
+// record's bytes when they are flushed. Until then these lie in pages of our own: what the log gave is garbage at once, while it is
+// still cheap to collect.
 
 import { NativeBlock } from '../../platform/clickhouse/native-block.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
+import { pages } from '../../platform/page-pool.ts';
 import { type ChunkCoordinates, eventColumns, wrap64 } from '../chunk-rows.ts';
 import type { NewRows } from '../counter.ts';
 import { EventCursor } from './event-cursor.ts';
 
 const EVENTS_MIN = 1 << 6;
+const PAGE_BYTES = 1 << 16;
 
 interface AcceptingRecord {
-  readonly record: LogRecord;
+  readonly offset: number;
+  readonly bytes: Buffer;
   /** T when its events were decided. */
   readonly decidedAt: number;
   /** The first of its events in the columns. */
@@ -20,14 +24,30 @@ interface AcceptingRecord {
 export class AcceptedEvents {
   private readonly cursor = new EventCursor();
   private records: AcceptingRecord[] = [];
+  private readonly pages: Buffer[] = [];
+  /** Of the last page. */
+  private usedBytes = 0;
   /** Place in the record, and where the event begins in its bytes. */
   private indexes = new Int32Array(EVENTS_MIN);
   private starts = new Int32Array(EVENTS_MIN);
   size = 0;
 
   /** The events added from now on are of this record. */
-  enter(record: LogRecord, decidedAt: number): void {
-    this.records.push({ record, decidedAt, first: this.size });
+  enter({ offset, value }: LogRecord, decidedAt: number): void {
+    this.records.push({ offset, bytes: this.keep(value), decidedAt, first: this.size });
+  }
+
+  private keep(value: Uint8Array): Buffer {
+    let page = this.pages.at(-1);
+    if (page === undefined || this.usedBytes + value.length > page.length) {
+      page = pages.take(Math.max(PAGE_BYTES, value.length)).bytes;
+      this.pages.push(page);
+      this.usedBytes = 0;
+    }
+    const from = this.usedBytes;
+    page.set(value, from);
+    this.usedBytes += value.length;
+    return page.subarray(from, this.usedBytes);
   }
 
   add(index: number, start: number): void {
@@ -46,9 +66,9 @@ export class AcceptedEvents {
   receivedAt(): Map<number, number> {
     const { cursor } = this;
     const times = new Map<number, number>();
-    for (const { record, first } of this.accepting()) {
-      cursor.read(record.value, this.starts[first]!);
-      times.set(record.offset, cursor.receivedAt);
+    for (const { offset, bytes, first } of this.accepting()) {
+      cursor.read(bytes, this.starts[first]!);
+      times.set(offset, cursor.receivedAt);
     }
     return times;
   }
@@ -66,12 +86,12 @@ export class AcceptedEvents {
     let checksumLow = 0;
     let checksumHigh = 0;
     let checksum = 0n;
-    for (const [i, { record, decidedAt, first }] of records.entries()) {
+    for (const [i, { offset, bytes: record, decidedAt, first }] of records.entries()) {
       const end = records[i + 1]?.first ?? this.size;
       for (let event = first; event < end; event++) {
-        cursor.read(record.value, this.starts[event]!);
+        cursor.read(record, this.starts[event]!);
         const { bytes, start, hashLow, hashHigh } = cursor;
-        block.whole(record.offset);
+        block.whole(offset);
         block.whole(this.indexes[event]!);
         block.slice(bytes, cursor.tenant, cursor.tenantEnd);
         block.slice(bytes, cursor.source, cursor.sourceEnd);
@@ -99,5 +119,6 @@ export class AcceptedEvents {
   clear(): void {
     this.records = [];
     this.size = 0;
+    pages.giveBack(this.pages.splice(0));
   }
 }

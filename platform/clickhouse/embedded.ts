@@ -18,13 +18,19 @@ export interface EmbeddedClickHouse {
 
 export interface EmbeddedClickHouseOptions {
   readonly dataDir: string;
-  /** The `tallyline` command, e.g. [process.execPath, '/…/dist/cli/main.js']. */
+  /** The `tallyline` command: node and its script, e.g. [process.execPath, '/…/dist/cli/main.js']. */
   readonly command: readonly [string, ...string[]];
   /** Kept over a restart, so that clients find it again. Default: any free port and a new password. */
   readonly port?: number;
   readonly password?: string;
   readonly stopTimeoutMs?: number;
 }
+
+/**
+ * It keeps nothing of what passes through it: buffers outside of the heap, which die young. Its young generation is collected
+ * often, and marking of the whole heap, which node would begin at every 30 MB of them, is left to a full heap.
+ */
+const ENGINE_NODE_FLAGS: readonly string[] = ['--max-semi-space-size=1', '--no-incremental-marking'];
 
 const USERNAME = 'tallyline';
 const DATABASE = 'tallyline';
@@ -36,16 +42,21 @@ export async function startEmbeddedClickHouse(
 ): Promise<EmbeddedClickHouse> {
   const password = options.password ?? randomBytes(24).toString('base64url');
   const [file, ...prefix] = options.command;
-  const args = [...prefix, 'clickhouse', '--data-dir', options.dataDir, '--port', String(options.port ?? 0)];
+  const args = [
+    ...ENGINE_NODE_FLAGS,
+    ...prefix,
+    'clickhouse',
+    '--data-dir',
+    options.dataDir,
+    '--port',
+    String(options.port ?? 0),
+  ];
   const child = spawn(file, args, {
     // Its end of the IPC channel tells it when this process is gone. Statements run on libuv's threads, 4 by default.
     env: {
       ...process.env,
       TZ: 'UTC',
       UV_THREADPOOL_SIZE: '12',
-      // It keeps nothing of what passes through it, and its young generation is collected before buffers outside of the heap, which
-      // count for more, make node mark everything.
-      NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --max-semi-space-size=1`,
       CLICKHOUSE_USER: USERNAME,
       CLICKHOUSE_PASSWORD: password,
     },

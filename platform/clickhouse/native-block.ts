@@ -7,6 +7,7 @@
 //   values    fixed width, little-endian, or texts; an array's: where each row's elements end (64 bits) | elements
 //
 // Several blocks, one behind the other, are one body. Columns of low cardinality are sent as their values.
+import { pages } from '../page-pool.ts';
 
 /** Bytes of a value; 0: they vary. */
 const widths = {
@@ -31,7 +32,7 @@ export interface TableColumn {
   readonly type: ColumnType;
 }
 
-/** The bytes of an insert, in parts. */
+/** The bytes of an insert, in parts, some of them of `pages`. */
 export type InsertBody = readonly Buffer[];
 
 export const bodyBytes = (body: InsertBody): number => body.reduce((bytes, part) => bytes + part.length, 0);
@@ -87,8 +88,9 @@ class Column {
   constructor(type: ColumnType, rowsExpected: number) {
     this.type = type;
     this.width = widths[type];
-    this.bytes = Buffer.allocUnsafe(Math.max(1, rowsExpected) * (this.width || TEXT_BYTES_EXPECTED));
-    this.view = viewOf(this.bytes);
+    const page = pages.take(Math.max(1, rowsExpected) * (this.width || TEXT_BYTES_EXPECTED));
+    this.bytes = page.bytes;
+    this.view = page.view;
     this.offsets = type === 'Array(String)' ? new Column('UInt64', rowsExpected) : null;
   }
 
@@ -104,8 +106,9 @@ class Column {
     const { bytes, position } = this;
     this.full.push(bytes.subarray(0, position));
     this.fullBytes += position;
-    this.bytes = Buffer.allocUnsafe(Math.max(bytes.length, count, PAGE_BYTES_MIN));
-    this.view = viewOf(this.bytes);
+    const page = pages.take(Math.max(bytes.length, count, PAGE_BYTES_MIN));
+    this.bytes = page.bytes;
+    this.view = page.view;
     this.position = 0;
   }
 
@@ -181,7 +184,9 @@ class Column {
   }
 }
 
-const viewOf = (bytes: Buffer): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+function filled(length: number, value: Buffer): Buffer {
+  return pages.take(length).bytes.subarray(0, length).fill(value);
+}
 
 const isPlainInJson = (byte: number): boolean => byte >= SPACE && byte !== QUOTE && byte !== BACKSLASH;
 
@@ -216,7 +221,7 @@ export class NativeBlock {
       const numbers = made.offsets ?? made;
       if (typeof constant === 'bigint') numbers.integer(constant);
       else numbers.whole(constant);
-      values.set(column, numbers.bytes);
+      values.set(column, numbers.bytes.subarray(0, numbers.position));
     }
     this.constants = values;
   }
@@ -378,7 +383,7 @@ export class NativeBlock {
       });
       const constant = constants.get(column);
       if (constant === undefined) parts.push(...columns[written++]!.values());
-      else parts.push(Buffer.alloc(rows * constant.length, constant));
+      else parts.push(filled(rows * constant.length, constant));
     }
     return parts;
   }

@@ -1,6 +1,7 @@
 -- Every row is named by its place in the log (its ORDER BY key) and written again under the same name by a retry or a
 -- replay; the highest version is the one that counts, so every reader uses FINAL. The months and weeks of PARTITION BY are
--- the same whenever a row is written. Durable before an insert is answered: fsync after insert and merge.
+-- the same whenever a row is written. Durable before an insert is answered: fsync after insert and merge. Parts below 128 MB are a
+-- file each, not two a column, and merged some ten at a time: an insert a second makes many small ones (docs/performance.md).
 
 CREATE TABLE IF NOT EXISTS usage_events (
     generation    UInt16,
@@ -25,7 +26,8 @@ CREATE TABLE IF NOT EXISTS usage_events (
 ENGINE = ReplacingMergeTree(epoch)
 PARTITION BY toYYYYMM(accepted_at)
 ORDER BY (generation, partition, offset, `index`)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1,
+    min_bytes_for_wide_part = 134217728, merge_selector_base = 10;
 
 CREATE TABLE IF NOT EXISTS usage_rollups (
     tenant              LowCardinality(String),
@@ -55,6 +57,7 @@ ENGINE = ReplacingMergeTree(version)
 PARTITION BY toMonday(window_start)
 ORDER BY (tenant, meter, subject, window_start, group_values, generation, partition, chunk)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1,
+    min_bytes_for_wide_part = 134217728, merge_selector_base = 10,
     min_age_to_force_merge_seconds = 21600, min_age_to_force_merge_on_partition_only = 1;
 
 CREATE TABLE IF NOT EXISTS event_rejects (
@@ -82,7 +85,8 @@ CREATE TABLE IF NOT EXISTS event_rejects (
 ENGINE = ReplacingMergeTree(epoch)
 PARTITION BY toYYYYMM(rejected_at)
 ORDER BY (generation, partition, offset, `index`)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, min_rows_to_fsync_after_merge = 1,
+    min_bytes_for_wide_part = 134217728, merge_selector_base = 10;
 
 CREATE TABLE IF NOT EXISTS manifests (
     generation    UInt16,

@@ -257,11 +257,9 @@ export class ClickHouseModel {
   clientOf(process: Process): ClickHouse {
     const { network } = this;
     return {
-      insert: (table, _, body) => {
-        // The bytes as they are now: the caller is free to use its buffer again once it has given up.
-        const bytes = Buffer.concat(body);
-        return network.call<void>(process, `insert ${table}`, (reply) => this.insert(table, bytes, reply));
-      },
+      // The bytes as they are when it is served, which may be after the caller gave it up: a socket sends from the caller's memory.
+      insert: (table, _, body) =>
+        network.call<void>(process, `insert ${table}`, (reply) => this.insert(table, Buffer.concat(body), reply)),
       query: <RowOut>(sql: string, params: Readonly<Record<string, unknown>> = {}) =>
         network.call<RowOut[]>(process, 'query', (reply) => reply({ value: this.select(sql, params) as RowOut[] })),
       queryBinary: (sql, params = {}) =>

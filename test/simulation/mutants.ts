@@ -259,6 +259,13 @@ export const mutants: readonly Mutant[] = [
     description: 'Of flushes that are written together only the first one is',
   },
   {
+    name: 'memory-of-given-up-insert',
+    file: CHUNKS,
+    find: 'if (this.givenUp.has(bodies)) continue;',
+    replace: '',
+    description: 'The memory of rows is used again while an insert that was given up may still be sent from it',
+  },
+  {
     name: 'epoch-not-checked',
     file: SEALS,
     find: 'if (before === null || before.epoch !== epoch) throw new PartitionLost(partition, epoch);',
