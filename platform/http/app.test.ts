@@ -50,6 +50,7 @@ describe('createHttpApp', () => {
     expect(lines).toEqual([
       expect.objectContaining({
         msg: 'request failed',
+        reqId: response.json().requestId,
         err: expect.objectContaining({ message: 'password is hunter2' }),
       }),
     ]);

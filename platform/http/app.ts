@@ -67,6 +67,8 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     // Requests are counted by metrics; a line for each would cost more than the request.
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestIdOf,
+    // A logger of its own for each request would cost more than the line that a few of them log.
+    childLoggerFactory: (own) => own,
     requestTimeout,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     bodyLimit: BODY_BYTES_MAX,

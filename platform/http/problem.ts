@@ -134,7 +134,7 @@ export function answerFrameworkError(error: FastifyError, request: FastifyReques
 export function registerProblems(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = error instanceof HttpProblem ? error : problemOf(error);
-    if (problem.status === 500) request.log.error({ err: error }, 'request failed');
+    if (problem.status === 500) request.log.error({ reqId: request.id, err: error }, 'request failed');
     return sendProblem(problem, request, reply);
   });
   app.setNotFoundHandler((request, reply) =>
