@@ -2,7 +2,7 @@
 // once), read back before a seal, and read again for the dedup index. Nothing here says what is sealed; seal-store.ts does.
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import { bodyBytes, type InsertBody, type TableColumn } from '../platform/clickhouse/native-block.ts';
-import { pages } from '../platform/page-pool.ts';
+import { pagePool } from '../platform/page-pool.ts';
 import {
   eventChecksumSql,
   eventColumns,
@@ -171,7 +171,7 @@ export class ChunkStore {
     }
     for (const bodies of all) {
       if (this.givenUp.has(bodies)) continue;
-      for (const body of Object.values(bodies)) pages.giveBack(body);
+      for (const body of Object.values(bodies)) pagePool.giveBack(body);
     }
   }
 

@@ -11,6 +11,9 @@ export interface Page {
 const KEPT_BYTES_MIN = 256;
 const FREE_BYTES_MAX = 64 * 1024 * 1024;
 
+/** Of the smallest power of two that is not below it. */
+const logarithmOf = (bytes: number): number => 32 - Math.clz32(bytes - 1);
+
 const pageOf = (bytes: Buffer): Page => ({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) });
 
 export class PagePool {
@@ -28,7 +31,7 @@ export class PagePool {
   /** A page of at least that many bytes, whatever they are. */
   take(bytes: number): Page {
     if (bytes < KEPT_BYTES_MIN) return pageOf(Buffer.allocUnsafe(bytes));
-    const size = 32 - Math.clz32(bytes - 1);
+    const size = logarithmOf(bytes);
     let page = this.free[size]?.pop();
     if (page === undefined) page = pageOf(Buffer.allocUnsafeSlow(2 ** size));
     else this.freeBytes -= page.bytes.length;
@@ -48,7 +51,7 @@ export class PagePool {
       const { length } = page.bytes;
       if (this.freeBytes + length > this.freeBytesMax) continue;
       this.freeBytes += length;
-      const size = Math.log2(length);
+      const size = logarithmOf(length);
       this.free[size] ??= [];
       this.free[size].push(page);
     }
@@ -56,4 +59,4 @@ export class PagePool {
 }
 
 /** Of this process. */
-export const pages = new PagePool();
+export const pagePool = new PagePool();

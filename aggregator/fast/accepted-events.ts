@@ -4,7 +4,7 @@
 
 import { NativeBlock } from '../../platform/clickhouse/native-block.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
-import { pages } from '../../platform/page-pool.ts';
+import { pagePool } from '../../platform/page-pool.ts';
 import { type ChunkCoordinates, eventColumns, wrap64 } from '../chunk-rows.ts';
 import type { NewRows } from '../counter.ts';
 import { EventCursor } from './event-cursor.ts';
@@ -40,7 +40,7 @@ export class AcceptedEvents {
   private keep(value: Uint8Array): Buffer {
     let page = this.pages.at(-1);
     if (page === undefined || this.usedBytes + value.length > page.length) {
-      page = pages.take(Math.max(PAGE_BYTES, value.length)).bytes;
+      page = pagePool.take(Math.max(PAGE_BYTES, value.length)).bytes;
       this.pages.push(page);
       this.usedBytes = 0;
     }
@@ -119,6 +119,6 @@ export class AcceptedEvents {
   clear(): void {
     this.records = [];
     this.size = 0;
-    pages.giveBack(this.pages.splice(0));
+    pagePool.giveBack(this.pages.splice(0));
   }
 }

@@ -7,7 +7,7 @@
 //   values    fixed width, little-endian, or texts; an array's: where each row's elements end (64 bits) | elements
 //
 // Several blocks, one behind the other, are one body. Columns of low cardinality are sent as their values.
-import { pages } from '../page-pool.ts';
+import { pagePool } from '../page-pool.ts';
 
 /** Bytes of a value; 0: they vary. */
 const widths = {
@@ -32,7 +32,7 @@ export interface TableColumn {
   readonly type: ColumnType;
 }
 
-/** The bytes of an insert, in parts, some of them of `pages`. */
+/** The bytes of an insert, in parts, some of them pages of `pagePool`. */
 export type InsertBody = readonly Buffer[];
 
 export const bodyBytes = (body: InsertBody): number => body.reduce((bytes, part) => bytes + part.length, 0);
@@ -88,7 +88,7 @@ class Column {
   constructor(type: ColumnType, rowsExpected: number) {
     this.type = type;
     this.width = widths[type];
-    const page = pages.take(Math.max(1, rowsExpected) * (this.width || TEXT_BYTES_EXPECTED));
+    const page = pagePool.take(Math.max(1, rowsExpected) * (this.width || TEXT_BYTES_EXPECTED));
     this.bytes = page.bytes;
     this.view = page.view;
     this.offsets = type === 'Array(String)' ? new Column('UInt64', rowsExpected) : null;
@@ -106,7 +106,7 @@ class Column {
     const { bytes, position } = this;
     this.full.push(bytes.subarray(0, position));
     this.fullBytes += position;
-    const page = pages.take(Math.max(bytes.length, count, PAGE_BYTES_MIN));
+    const page = pagePool.take(Math.max(bytes.length, count, PAGE_BYTES_MIN));
     this.bytes = page.bytes;
     this.view = page.view;
     this.position = 0;
@@ -185,7 +185,7 @@ class Column {
 }
 
 function filled(length: number, value: Buffer): Buffer {
-  return pages.take(length).bytes.subarray(0, length).fill(value);
+  return pagePool.take(length).bytes.subarray(0, length).fill(value);
 }
 
 const isPlainInJson = (byte: number): boolean => byte >= SPACE && byte !== QUOTE && byte !== BACKSLASH;
