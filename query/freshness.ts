@@ -89,6 +89,27 @@ export async function readFreshness(
   };
 }
 
+/** A reading of freshness that began at most `ageMaxMs` ago. An older one promises less, never more. */
+export type RecentFreshness = (ageMaxMs: number) => Promise<Freshness>;
+
+/**
+ * Shares each reading among all who ask while it is recent enough for them, so that many reads a second cost the stores one.
+ * A reading that failed is not shared any further. `clock` counts milliseconds and never steps back.
+ */
+export function shareFreshness(read: () => Promise<Freshness>, clock: () => number): RecentFreshness {
+  let last: { readonly startedAt: number; readonly reading: Promise<Freshness> } | null = null;
+  return (ageMaxMs) => {
+    const now = clock();
+    if (last !== null && now - last.startedAt <= ageMaxMs) return last.reading;
+    const started = { startedAt: now, reading: read() };
+    last = started;
+    started.reading.catch(() => {
+      if (last === started) last = null;
+    });
+    return started.reading;
+  };
+}
+
 /** Age of the oldest partition's last counted record, in seconds; null while a partition has none. */
 export function lagSeconds(freshness: Freshness, now: number): number | null {
   const watermarks = freshness.partitions.map((partition) => partition.watermark);

@@ -1,5 +1,6 @@
 // The query stage: the read API, the OpenAPI document and the status page, as routes on an app that the caller listens with
-// and closes. It writes nothing, and holds nothing between two requests but catalog versions, which never change.
+// and closes. It writes nothing, and holds nothing between two requests but catalog versions, which never change, and for
+// a second how fresh usage is.
 import { readFile } from 'node:fs/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
@@ -12,6 +13,7 @@ import type { Stage, StageContext } from '../platform/stage.ts';
 import { createCatalogs } from './catalogs.ts';
 import type { QueryParameters } from './core/query-parameters.ts';
 import { readEvent } from './event-route.ts';
+import { readFreshness, shareFreshness } from './freshness.ts';
 import { readLineItems } from './line-item-route.ts';
 import type { QueryContext, Read } from './read.ts';
 import { readStatus } from './status-route.ts';
@@ -66,6 +68,10 @@ export async function startQuery(context: StageContext, parts: QueryParts): Prom
     clickhouse,
     eventLog,
     catalogs: createCatalogs(pool),
+    freshnessWithin: shareFreshness(
+      () => readFreshness(pool, clickhouse, eventLog),
+      () => performance.now(),
+    ),
     clock: context.clock,
     allowedLatenessMs: context.settings.allowedLatenessMs,
   };

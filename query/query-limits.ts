@@ -6,3 +6,5 @@ export const QUERY_SECONDS_MAX = 20;
 export const USAGE_ROWS_MAX = 10_000;
 /** Copies and conflicts of one event that are looked at. */
 export const EVENT_ROWS_MAX = 1_000;
+/** Reads of usage share what was found out about its freshness for this long. */
+export const FRESHNESS_AGE_MAX_MS = 1_000;

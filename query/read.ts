@@ -6,12 +6,14 @@ import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import type { Catalogs } from './catalogs.ts';
 import type { QueryParameters } from './core/query-parameters.ts';
+import type { RecentFreshness } from './freshness.ts';
 
 export interface QueryContext {
   readonly pool: Pool;
   readonly clickhouse: ClickHouse;
   readonly eventLog: Pick<EventLog, 'topicId' | 'partitions' | 'bounds'>;
   readonly catalogs: Catalogs;
+  readonly freshnessWithin: RecentFreshness;
   readonly clock: () => number;
   readonly allowedLatenessMs: number;
 }

@@ -1,12 +1,12 @@
 // GET /v1/status: how far everything is counted.
 import { refuseUnknown } from './core/query-parameters.ts';
-import { lagSeconds, readFreshness } from './freshness.ts';
+import { lagSeconds } from './freshness.ts';
 import { instantOrNull, type Read } from './read.ts';
 
-export const readStatus: Read = async ({ pool, clickhouse, eventLog, clock }, { parameters }) => {
+export const readStatus: Read = async ({ freshnessWithin, eventLog, clock }, { parameters }) => {
   refuseUnknown(parameters, []);
   // The log's ends last: a partition then never seems to be ahead of its log.
-  const freshness = await readFreshness(pool, clickhouse, eventLog);
+  const freshness = await freshnessWithin(0);
   const ends = new Map((await eventLog.bounds()).map((bounds) => [bounds.partition, bounds.endOffset]));
   return {
     watermark: instantOrNull(freshness.watermark),

@@ -1,7 +1,6 @@
 // Whether the stores answer, asked every few seconds: a replica of the query stage that can't answer takes itself out of
 // rotation through /readyz, and comes back by itself.
 import type { Logger } from 'pino';
-import { readFreshness } from './freshness.ts';
 import type { QueryContext } from './read.ts';
 import { problemOf } from './store-problems.ts';
 
@@ -19,7 +18,7 @@ export async function watchStores(context: QueryContext, logger: Logger): Promis
   let asking: Promise<void> = Promise.resolve();
   const ask = async (): Promise<void> => {
     try {
-      await readFreshness(context.pool, context.clickhouse, context.eventLog);
+      await context.freshnessWithin(0);
       if (reason !== null) logger.info('the stores answer again');
       reason = null;
     } catch (error) {

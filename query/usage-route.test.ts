@@ -55,6 +55,8 @@ beforeAll(async () => {
     { partition: 0, chunk: 1, nextOffset: 15, watermark: Date.UTC(2026, 10, 20, 12, 0, 29) },
     { partition: 1, chunk: 1, nextOffset: 17, watermark: Date.UTC(2026, 10, 20, 12, 0, 28, 800) },
   ]);
+  // What the stage read of their freshness when it started is at most a second old; the status is always read anew.
+  await api.get('/v1/status');
 }, 120_000);
 afterAll(() => api?.stop());
 

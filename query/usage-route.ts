@@ -10,8 +10,8 @@ import { bucketOf } from './core/buckets.ts';
 import { QueryFault } from './core/query-fault.ts';
 import { refuseUnknown } from './core/query-parameters.ts';
 import { parseUsageRequest, type UsageRequest } from './core/usage-request.ts';
-import { lagSeconds, readFreshness } from './freshness.ts';
-import { QUERY_SECONDS_MAX, USAGE_ROWS_MAX } from './query-limits.ts';
+import { lagSeconds } from './freshness.ts';
+import { FRESHNESS_AGE_MAX_MS, QUERY_SECONDS_MAX, USAGE_ROWS_MAX } from './query-limits.ts';
 import { instantOrNull, type QueryContext, type Read } from './read.ts';
 
 export const readMeters: Read = async ({ catalogs }, { parameters }) => {
@@ -56,12 +56,10 @@ function usageRow(row: UsageRow, request: UsageRequest, meter: Meter, watermark:
 }
 
 export const readMeterUsage: Read = async (context, { tenant, path, parameters }) => {
-  const meter = await meterOf(context, path);
+  const [meter, freshness] = await Promise.all([meterOf(context, path), context.freshnessWithin(FRESHNESS_AGE_MAX_MS)]);
   const now = context.clock();
   const request = parseUsageRequest(parameters, meter, now);
-  const { pool, clickhouse, eventLog } = context;
-  const freshness = await readFreshness(pool, clickhouse, eventLog);
-  const rows = await readUsage(clickhouse, {
+  const rows = await readUsage(context.clickhouse, {
     tenant,
     meter,
     from: request.plan.from,
