@@ -11,7 +11,7 @@ import type { Bench, CpuByStage, Measurement, RunContext } from '../bench.ts';
 import type { HttpLoadInput, HttpLoadOutput } from '../programs/http-load.ts';
 import { BenchProgram } from '../stand/bench-program.ts';
 import type { ProcessTimes } from '../stand/process-times.ts';
-import { histogramOf, quantileOf } from '../stand/prometheus-histogram.ts';
+import { histogramOf, quantileOf, shareWithin } from '../stand/prometheus-histogram.ts';
 import { catalogYaml, manySubjects } from '../workload/usage-stream.ts';
 
 const EVENTS_PER_REQUEST = 100;
@@ -102,6 +102,7 @@ async function measureLine(
       requestP99Ms: output.p99Ms,
       queryableP50Seconds: quantileOf(lagBefore, lag, 0.5),
       queryableP99Seconds: quantileOf(lagBefore, lag, 0.99),
+      queryableIn5SecondsPercent: 100 * shareWithin(lagBefore, lag, 5),
       refusedRequests: output.refused,
       ...growthOf(samples),
     },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseHistogram, quantileOf } from './prometheus-histogram.ts';
+import { parseHistogram, quantileOf, shareWithin } from './prometheus-histogram.ts';
 
 const metrics = (counts: readonly number[]): string =>
   [
@@ -27,5 +27,8 @@ describe('histogram of a stage', () => {
     expect(quantileOf(before, after, 0.99)).toBe(1);
     expect(quantileOf(before, after, 0.995)).toBe(Number.POSITIVE_INFINITY);
     expect(quantileOf(after, after, 0.5)).toBeNaN();
+    expect(shareWithin(before, after, 1)).toBe(0.99);
+    expect(shareWithin(after, after, 1)).toBeNaN();
+    expect(() => shareWithin(before, after, 2)).toThrow('ends at 2');
   });
 });
