@@ -90,6 +90,8 @@ export interface IndexedEvents {
 
 /** Events that are read for the index at once, about: 12 MB. */
 const INDEX_PAGE_EVENTS = 250_000;
+/** Pages that are on their way while one is looked at: no byte of them is received meanwhile, so one alone comes late. */
+const INDEX_PAGES_AHEAD = 2;
 /** A row of the index: key 4 words | payload hash 2 | liveUntil 2 | offset 2 | epoch 2, each low word first. */
 const INDEX_ROW_BYTES = 48;
 /** So many rows are announced at once. */
@@ -262,14 +264,15 @@ export class ChunkStore {
    */
   async readIndex(partition: number, seals: readonly SealedChunk[], events: IndexedEvents): Promise<void> {
     const pages = pagesOf(seals, this.indexPageEvents);
-    // The next page is on its way while one is looked at.
-    let next = pages.length === 0 ? null : this.readIndexPage(partition, pages[0]!);
+    const coming: Promise<Buffer>[] = [];
     for (const [i, page] of pages.entries()) {
-      const rows = await next!;
-      next = i + 1 < pages.length ? this.readIndexPage(partition, pages[i + 1]!) : null;
-      // Whoever is thrown for a damaged page does not ask for the next one.
-      next?.catch(() => {});
-      addIndexed(partition, page, rows, events);
+      for (const next of pages.slice(i + coming.length, i + 1 + INDEX_PAGES_AHEAD)) {
+        const rows = this.readIndexPage(partition, next);
+        // Whoever is thrown for a damaged page does not ask for the next one.
+        rows.catch(() => {});
+        coming.push(rows);
+      }
+      addIndexed(partition, page, await coming.shift()!, events);
       await events.pageAdded();
     }
   }
