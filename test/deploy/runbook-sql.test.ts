@@ -3,13 +3,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
-import pino from 'pino';
-import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
-import { migrate } from '../../platform/migrate.ts';
-import { createPool } from '../../platform/postgres/pool.ts';
+import type { ClickHouseDatabase } from '../../platform/clickhouse/client.ts';
 import { projectFile } from '../../platform/project-root.ts';
-import { startTestClickHouse, type TestClickHouse } from '../support/clickhouse.ts';
-import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { type MigratedStores, startMigratedStores } from '../support/migrated-stores.ts';
 
 interface Statement {
   readonly page: string;
@@ -37,24 +33,16 @@ const pages = [
 ];
 const statements = pages.flatMap(statementsOf);
 
-let postgres: TestPostgres;
-let clickhouseServer: TestClickHouse;
+let stores: MigratedStores;
 let pool: pg.Pool;
 let clickhouse: ClickHouseDatabase;
 
 beforeAll(async () => {
-  const logger = pino({ level: 'silent' });
-  [postgres, clickhouseServer] = await Promise.all([startTestPostgres(), startTestClickHouse()]);
-  pool = createPool(postgres.url, logger);
-  clickhouse = createClickHouse(clickhouseServer, logger);
-  await migrate(pool, clickhouse, logger);
+  stores = await startMigratedStores();
+  ({ pool, clickhouse } = stores);
 }, 60_000);
 
-afterAll(async () => {
-  await pool?.end();
-  await clickhouse?.close();
-  await Promise.all([postgres?.stop(), clickhouseServer?.stop()]);
-});
+afterAll(() => stores?.stop());
 
 describe('SQL of the runbooks', () => {
   it('was found', () => {

@@ -17,16 +17,13 @@ import { RecordReader } from '../../aggregator/record-reader.ts';
 import { type Acquisition, SealStore } from '../../aggregator/seal-store.ts';
 import { type Catalog, emptyCatalog } from '../../domain/catalog.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
-import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
+import type { ClickHouseDatabase } from '../../platform/clickhouse/client.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { encodeCatalogChange, encodeEventBatch, encodeTick } from '../../platform/event-log/record-codec.ts';
 import { findAvroSchema } from '../../platform/event-log/schema-store.ts';
-import { migrate } from '../../platform/migrate.ts';
-import { createPool } from '../../platform/postgres/pool.ts';
 import { realTimers } from '../../platform/timers.ts';
 import { openGeneration } from '../../platform/topic-generation.ts';
-import { startTestClickHouse, type TestClickHouse } from '../support/clickhouse.ts';
-import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { type MigratedStores, startMigratedStores } from '../support/migrated-stores.ts';
 import { until } from '../support/until.ts';
 
 const HOUR = 3_600_000;
@@ -77,23 +74,16 @@ const tick = (offset: number, appendTime = START): LogRecord => ({
   value: encodeTick({ sentAt: START }),
 });
 
-let postgres: TestPostgres;
-let clickhouseServer: TestClickHouse;
+let stores: MigratedStores;
 let pool: pg.Pool;
 let clickhouse: ClickHouseDatabase;
 
 beforeAll(async () => {
-  [postgres, clickhouseServer] = await Promise.all([startTestPostgres(), startTestClickHouse()]);
-  pool = createPool(postgres.url, logger);
-  clickhouse = createClickHouse(clickhouseServer, logger);
-  await migrate(pool, clickhouse, logger);
+  stores = await startMigratedStores();
+  ({ pool, clickhouse } = stores);
 }, 60_000);
 
-afterAll(async () => {
-  await pool?.end();
-  await clickhouse?.close();
-  await Promise.all([postgres?.stop(), clickhouseServer?.stop()]);
-});
+afterAll(() => stores?.stop());
 
 let log: LogRecord[];
 

@@ -10,9 +10,6 @@ import { SealStore } from '../../aggregator/seal-store.ts';
 import { type Catalog, emptyCatalog, type Meter, type Plan, type Price } from '../../domain/catalog.ts';
 import { Decimal } from '../../domain/decimal.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
-import { createClickHouse } from '../../platform/clickhouse/client.ts';
-import { migrate } from '../../platform/migrate.ts';
-import { createPool } from '../../platform/postgres/pool.ts';
 import { projectFile } from '../../platform/project-root.ts';
 import type { Settings } from '../../platform/settings.ts';
 import { readSeals } from '../../platform/usage-store/seals.ts';
@@ -23,8 +20,7 @@ import { rateBatch } from '../../rater/rating-batch.ts';
 import { RatingLoop } from '../../rater/rating-loop.ts';
 import type { RatingStore } from '../../rater/rating-store.ts';
 import { storedRating } from '../../rater/stored-rating.ts';
-import { startTestClickHouse, type TestClickHouse } from '../support/clickhouse.ts';
-import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { type MigratedStores, startMigratedStores } from '../support/migrated-stores.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
 import { until } from '../support/until.ts';
 
@@ -69,24 +65,17 @@ const catalogOf = (prices: readonly Price[], more: Partial<Catalog> = {}): Catal
 });
 const perToken = catalogOf([perUnit('input', 'tokens', '0.01')]);
 
-let postgres: TestPostgres;
-let server: TestClickHouse;
+let stores: MigratedStores;
 let pool: pg.Pool;
 let clickhouse: ClickHouse;
 let usage: SealedUsage;
 
 beforeAll(async () => {
-  [postgres, server] = await Promise.all([startTestPostgres(), startTestClickHouse()]);
-  pool = createPool(postgres.url, logger);
-  clickhouse = createClickHouse(server, logger);
-  await migrate(pool, clickhouse, logger);
+  stores = await startMigratedStores();
+  ({ pool, clickhouse } = stores);
 }, 120_000);
 
-afterAll(async () => {
-  await clickhouse?.close();
-  await pool?.end();
-  await Promise.all([postgres?.stop(), server?.stop()]);
-});
+afterAll(() => stores?.stop());
 
 beforeEach(async () => {
   usage = new SealedUsage(pool, clickhouse);

@@ -1,23 +1,17 @@
 // Usage reads and seal checks on a real Postgres and a real ClickHouse engine.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
-import pino from 'pino';
 import type { Aggregation, Meter } from '../../domain/catalog.ts';
 import { formatQuantity } from '../../domain/quantity.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
-import { createClickHouse } from '../../platform/clickhouse/client.ts';
-import { migrate } from '../../platform/migrate.ts';
-import { createPool } from '../../platform/postgres/pool.ts';
 import { mismatchesOf, readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
 import { readUsage, type UsageSelection } from '../../platform/usage-store/usage-query.ts';
-import { startTestClickHouse, type TestClickHouse } from '../support/clickhouse.ts';
-import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { type MigratedStores, startMigratedStores } from '../support/migrated-stores.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
 
 const HOUR_MS = 3_600_000;
 const at = (text: string): number => Date.parse(`2026-${text}Z`);
-const logger = pino({ level: 'silent' });
 const tokens: Meter = {
   slug: 'tokens',
   eventType: 'e',
@@ -31,24 +25,17 @@ const tokens: Meter = {
   window: '1h',
 };
 
-let postgres: TestPostgres;
-let server: TestClickHouse;
+let stores: MigratedStores;
 let pool: pg.Pool;
 let clickhouse: ClickHouse;
 let usage: SealedUsage;
 
 beforeAll(async () => {
-  [postgres, server] = await Promise.all([startTestPostgres(), startTestClickHouse()]);
-  pool = createPool(postgres.url, logger);
-  clickhouse = createClickHouse(server, logger);
-  await migrate(pool, clickhouse, logger);
+  stores = await startMigratedStores();
+  ({ pool, clickhouse } = stores);
 }, 120_000);
 
-afterAll(async () => {
-  await clickhouse?.close();
-  await pool?.end();
-  await Promise.all([postgres?.stop(), server?.stop()]);
-});
+afterAll(() => stores?.stop());
 
 beforeEach(async () => {
   usage = new SealedUsage(pool, clickhouse, 2);

@@ -3,17 +3,14 @@ import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog.ts';
-import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
+import type { ClickHouseDatabase } from '../../platform/clickhouse/client.ts';
 import type { PartitionBounds } from '../../platform/event-log/event-log.ts';
 import { createKeyring } from '../../platform/http/api-keys.ts';
 import { createHttpApp } from '../../platform/http/app.ts';
-import { migrate } from '../../platform/migrate.ts';
-import { createPool } from '../../platform/postgres/pool.ts';
 import type { Settings } from '../../platform/settings.ts';
 import type { StageContext } from '../../platform/stage.ts';
 import { type QueryParts, startQuery } from '../../query/main.ts';
-import { startTestClickHouse } from './clickhouse.ts';
-import { startTestPostgres } from './postgres.ts';
+import { startMigratedStores } from './migrated-stores.ts';
 import { insertCatalog, insertGeneration, insertKey } from './usage-rows.ts';
 
 export const PARTITIONS = 2;
@@ -85,10 +82,8 @@ export async function ask(app: FastifyInstance, path: string, tenant: string | n
 }
 
 export async function startReadApi(): Promise<ReadApi> {
-  const [postgres, server] = await Promise.all([startTestPostgres(), startTestClickHouse()]);
-  const pool = createPool(postgres.url, logger);
-  const clickhouse = createClickHouse(server, logger);
-  await migrate(pool, clickhouse, logger);
+  const stores = await startMigratedStores();
+  const { pool, clickhouse } = stores;
   await insertGeneration(pool, 'topic-1', PARTITIONS);
   await insertCatalog(pool, 1, catalog);
   await insertKey(pool, 'acme', 'key-acme');
@@ -112,9 +107,7 @@ export async function startReadApi(): Promise<ReadApi> {
     stop: async () => {
       await app.close();
       await stage.stop();
-      await clickhouse.close();
-      await pool.end();
-      await Promise.all([postgres.stop(), server.stop()]);
+      await stores.stop();
     },
   };
 }
