@@ -96,7 +96,6 @@ export const growth: Bench = {
   unit: 'events',
   about: 'append, count and read over a history of 1x, 10x and 100x: the log in Postgres, rows in ClickHouse',
   events: { full: 500_000, smoke: 4_000 },
-  runs: 3,
   variants: [1, 10, 100].map((factor) => ({
     name: `${factor}x`,
     measure: (context: RunContext) => measure(context, factor),
