@@ -56,4 +56,15 @@ describe('shared freshness', () => {
     readings.answers[1]!.resolve(at(2));
     expect(await next).toEqual(at(2));
   });
+
+  it('may fail where nobody waits for it', async () => {
+    const readings = new Readings();
+    void readings.within(1_000);
+    // A rejection that is nobody's would end the process, and this test.
+    readings.answers[0]!.reject(new Error('no answer'));
+    await new Promise(setImmediate);
+    const next = readings.within(1_000);
+    readings.answers[1]!.resolve(at(2));
+    expect(await next).toEqual(at(2));
+  });
 });

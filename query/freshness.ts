@@ -89,7 +89,10 @@ export async function readFreshness(
   };
 }
 
-/** A reading of freshness that began at most `ageMaxMs` ago. An older one promises less, never more. */
+/**
+ * A reading of freshness that began at most `ageMaxMs` ago. An older one promises less, never more. Whoever asked need not wait
+ * for it: where it fails, that is an error only of those who do.
+ */
 export type RecentFreshness = (ageMaxMs: number) => Promise<Freshness>;
 
 /**

@@ -56,9 +56,12 @@ function usageRow(row: UsageRow, request: UsageRequest, meter: Meter, watermark:
 }
 
 export const readMeterUsage: Read = async (context, { tenant, path, parameters }) => {
-  const [meter, freshness] = await Promise.all([meterOf(context, path), context.freshnessWithin(FRESHNESS_AGE_MAX_MS)]);
+  // Read meanwhile; a request that is refused does not wait for it.
+  const reading = context.freshnessWithin(FRESHNESS_AGE_MAX_MS);
+  const meter = await meterOf(context, path);
   const now = context.clock();
   const request = parseUsageRequest(parameters, meter, now);
+  const freshness = await reading;
   const rows = await readUsage(context.clickhouse, {
     tenant,
     meter,
