@@ -264,14 +264,16 @@ export class ChunkStore {
    */
   async readIndex(partition: number, seals: readonly SealedChunk[], events: IndexedEvents): Promise<void> {
     const pages = pagesOf(seals, this.indexPageEvents);
-    const coming: Promise<Buffer>[] = [];
+    const read = (page: readonly SealedChunk[]): Promise<Buffer> => {
+      const rows = this.readIndexPage(partition, page);
+      // Whoever is thrown for a damaged page does not ask for the next one.
+      rows.catch(() => {});
+      return rows;
+    };
+    const coming = pages.slice(0, INDEX_PAGES_AHEAD).map(read);
     for (const [i, page] of pages.entries()) {
-      for (const next of pages.slice(i + coming.length, i + 1 + INDEX_PAGES_AHEAD)) {
-        const rows = this.readIndexPage(partition, next);
-        // Whoever is thrown for a damaged page does not ask for the next one.
-        rows.catch(() => {});
-        coming.push(rows);
-      }
+      const next = pages[i + INDEX_PAGES_AHEAD];
+      if (next !== undefined) coming.push(read(next));
       addIndexed(partition, page, await coming.shift()!, events);
       await events.pageAdded();
     }
