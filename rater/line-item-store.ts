@@ -17,6 +17,12 @@ export interface PeriodKey {
   readonly periodStart: number;
 }
 
+/** A period whose line items are read. */
+export interface PeriodDetail extends PeriodKey {
+  /** The items of windows that start before are read as those of one window, which starts with the period. Milliseconds. */
+  readonly detailFrom: number;
+}
+
 /** What the line items of one price in one period say already. */
 export interface WrittenPrice {
   readonly windows: WrittenWindow[];
@@ -38,18 +44,22 @@ interface WrittenRow {
 /** By `keyText(tenant, subject, periodStart, price)`; a price without items is absent. */
 export async function readWrittenPrices(
   client: PoolClient,
-  periods: readonly PeriodKey[],
+  periods: readonly PeriodDetail[],
 ): Promise<Map<string, WrittenPrice>> {
   const { rows } = await client.query<WrittenRow>(
-    `SELECT item.tenant, item.subject, item.period_start, item.price, item.window_start, max(item.window_end) AS window_end,
+    `SELECT item.tenant, item.subject, item.period_start, item.price, told.window_start, max(item.window_end) AS window_end,
        sum(item.quantity) AS quantity, sum(item.amount) AS amount, max(item.revision) AS revision
-     FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS wanted (tenant, subject, period_start)
+     FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
+       AS wanted (tenant, subject, period_start, detail_from)
      JOIN tallyline.line_items item USING (tenant, subject, period_start)
-     GROUP BY item.tenant, item.subject, item.period_start, item.price, item.window_start`,
+     CROSS JOIN LATERAL (SELECT CASE WHEN item.window_start < wanted.detail_from THEN item.period_start
+       ELSE item.window_start END AS window_start) told
+     GROUP BY item.tenant, item.subject, item.period_start, item.price, told.window_start`,
     [
       periods.map((period) => period.tenant),
       periods.map((period) => period.subject),
       periods.map((period) => new Date(period.periodStart)),
+      periods.map((period) => new Date(period.detailFrom)),
     ],
   );
   const prices = new Map<string, WrittenPrice>();

@@ -5,7 +5,7 @@ import { QUANTITY_ONE, type Quantity } from '../domain/quantity.ts';
 import { windowSizeMs } from '../domain/time-window.ts';
 import type { Seals } from '../platform/usage-store/seals.ts';
 import type { UsageSelection } from '../platform/usage-store/usage-query.ts';
-import { contributionsOf, type WindowValue } from './core/contributions.ts';
+import { contributionsOf, earlierAsOne, type WindowValue } from './core/contributions.ts';
 import type { Contribution } from './core/rate.ts';
 import { groupBy, keyText } from './keys.ts';
 import type { PeriodKey } from './line-item-store.ts';
@@ -18,6 +18,8 @@ type PriceOfUsage = Exclude<Price, { readonly model: 'flat' }>;
 /** A price of a period whose usage is asked for. */
 export interface UsageWanted extends PeriodKey {
   readonly periodEnd: number;
+  /** Windows that start before may be told as one; milliseconds since the epoch. */
+  readonly detailFrom: number;
   readonly price: PriceOfUsage;
   readonly meter: Meter;
 }
@@ -50,7 +52,10 @@ function* inBatches<Item>(items: readonly Item[], textOf: (item: Item) => string
   if (batch.length > 0) yield batch;
 }
 
-/** By `contributionKey`; a price without usage in its period's closed windows is absent. */
+/**
+ * By `contributionKey`; a price without usage in its period's closed windows is absent. What the windows before `detailFrom`
+ * add is one contribution, which starts with the period.
+ */
 export async function readContributions(
   store: UsageReads,
   wanted: readonly UsageWanted[],
@@ -79,7 +84,7 @@ export async function readContributions(
         subjects: [...new Set(batch.map((want) => want.subject))],
         filters: matchFilters(meter, price),
         bySubject: true,
-        buckets: 'window',
+        buckets: bucketsOf(batch, windowSizeMs[meter.window]),
         sealed: basis.seals,
       });
       for (const want of batch) {
@@ -87,14 +92,22 @@ export async function readContributions(
           ({ windowStart }) => windowStart >= want.periodStart && windowStart < want.periodEnd,
         );
         if (inPeriod.length === 0) continue;
-        contributions.set(
-          contributionKey(want, want.price.slug),
-          contributionsOf(meter.aggregation, windowSizeMs[meter.window], inPeriod),
-        );
+        const all = contributionsOf(meter.aggregation, windowSizeMs[meter.window], inPeriod);
+        contributions.set(contributionKey(want, want.price.slug), earlierAsOne(all, want));
       }
     }
   }
   return contributions;
+}
+
+/** Windows from the earliest `detailFrom` on; before it buckets that end where a period starts or ends. */
+function bucketsOf(periods: readonly UsageWanted[], windowMs: number): UsageSelection['buckets'] {
+  const detailFrom = Math.ceil(Math.min(...periods.map((period) => period.detailFrom)) / windowMs) * windowMs;
+  const bounds = new Set(periods.flatMap(({ periodStart, periodEnd }) => [periodStart, periodEnd]));
+  const starts = [...bounds].filter((bound) => bound < detailFrom).sort((a, b) => a - b);
+  if (starts.length === 0) return 'window';
+  const earlier = starts.map((start, i) => ({ start, stepMs: (starts[i + 1] ?? detailFrom) - start }));
+  return [...earlier, { start: detailFrom, stepMs: windowMs }];
 }
 
 function matchFilters(meter: Meter, price: PriceOfUsage): { dimension: number; values: string[] }[] {

@@ -1,5 +1,9 @@
 // Rates the billing periods of some subjects in one Postgres transaction.
 //
+// A step touches few windows of a long period, most often the hour that has just closed. What lies before the first of them
+// was rated before and got no usage since, so it is read as one sum of usage and one of line items, and only from there on
+// window by window. Where these sums differ after all, the batch is done again with every window of its periods.
+//
 // ClickHouse is read before the transaction, at a fixed vector of seals, and what was read counts only if every one of these seals
 // is there afterwards: one that is taken back meanwhile leaves its chunk's rows in the middle of being written again. The transaction then locks the subjects and goes on
 // only if nothing has moved since: the stored periods are as they were, none was rated at a later vector or watermark,
@@ -7,14 +11,14 @@
 import type { CatalogVersion } from '../domain/catalog.ts';
 import { Decimal } from '../domain/decimal.ts';
 import { pinnedPlan, subjectPeriodOf, subscriptionTimeline } from '../domain/price-version.ts';
-import { QUANTITY_ONE } from '../domain/quantity.ts';
+import { QUANTITY_ONE, type Quantity } from '../domain/quantity.ts';
 import { covers } from '../platform/usage-store/seal-vector.ts';
 import type { ChunkMismatch } from '../platform/usage-store/sealed-chunks.ts';
 import { holdsAllSealsOf, type Seals } from '../platform/usage-store/seals.ts';
 import type { BillingPeriod, SubjectKey } from './billing-period-store.ts';
 import type { ChunkVerifier } from './chunk-verifier.ts';
 import { amountOf, type PeriodPrice, periodPrices } from './core/period-prices.ts';
-import { type Contribution, nothingWritten, rate } from './core/rate.ts';
+import { type Contribution, nothingWritten, RatingInvariantError, rate } from './core/rate.ts';
 import { type RatingTarget, ratingTargets, type SubjectTimeline } from './core/rating-targets.ts';
 import { groupBy, keyText } from './keys.ts';
 import type { NewLineItem, WrittenPrice } from './line-item-store.ts';
@@ -48,29 +52,48 @@ export type BatchOutcome =
   /** ClickHouse does not hold what was sealed. */
   | { readonly outcome: 'mismatch'; readonly mismatches: readonly ChunkMismatch[] };
 
-type PeriodTarget = RatingTarget & SubjectKey & { readonly prices: readonly PricedTarget[] };
+interface PeriodTarget extends RatingTarget, SubjectKey {
+  readonly prices: readonly PricedTarget[];
+  /** Windows that start before are compared as one sum; milliseconds since the epoch, the period's start or later. */
+  readonly detailFrom: number;
+}
 /** `isCharged`: false for a price the period has no more, whose line items have to cancel out. */
 type PricedTarget = PeriodPrice & { readonly isCharged: boolean };
 
+/** Which windows are looked at one by one: from the first touched one of a period on, or all of them. */
+type Detail = 'touched' | 'all';
+
 export async function rateBatch(
-  { store, verifier }: RatingStores,
+  stores: RatingStores,
   stepBasis: RatingBasis,
   work: readonly SubjectWork[],
 ): Promise<BatchOutcome> {
+  const outcome = (await rateIn('touched', stores, stepBasis, work)) ?? (await rateIn('all', stores, stepBasis, work));
+  if (outcome === null) throw new RatingInvariantError('there are line items of windows before their billing period');
+  return outcome;
+}
+
+/** Null: windows that nothing touched are not what was written for them, and nothing is written now. */
+async function rateIn(
+  detail: Detail,
+  { store, verifier }: RatingStores,
+  stepBasis: RatingBasis,
+  work: readonly SubjectWork[],
+): Promise<BatchOutcome | null> {
   const stored = await store.readBillingPeriods(work);
   const basis = { ...stepBasis, closedUpTo: Math.max(stepBasis.closedUpTo, closedUpToOf(stored)) };
-  const targets = targetsOf(basis, work, stored);
+  const targets = targetsOf(detail, basis, work, stored);
   if (targets.length === 0) return { outcome: 'rated', lineItems: [] };
   const mismatches = await verifier.verifySince(Math.min(...targets.map((target) => target.periodStart)));
   if (mismatches.length > 0) return { outcome: 'mismatch', mismatches };
   const contributions = await readTargetContributions(store, basis, targets);
   if (!(await isStillThere(store, verifier, basis.seals))) return { outcome: 'behind' };
 
-  return store.inRating(async (transaction) => {
+  return store.inRating<BatchOutcome | null>(async (transaction) => {
     const locked = await transaction.lockBillingPeriods(work);
     if (!isUnmoved(stored, locked, basis)) return { outcome: 'behind' };
     const lineItems = await write(transaction, basis, targets, locked, contributions);
-    return { outcome: 'rated', lineItems };
+    return lineItems === null ? null : { outcome: 'rated', lineItems };
   });
 }
 
@@ -105,15 +128,30 @@ const subjectText = (key: SubjectKey): string => keyText(key.tenant, key.subject
 const periodText = (key: SubjectKey & { readonly periodStart: number }): string =>
   keyText(key.tenant, key.subject, key.periodStart);
 
-function targetsOf(basis: RatingBasis, work: readonly SubjectWork[], stored: readonly BillingPeriod[]): PeriodTarget[] {
+function targetsOf(
+  detail: Detail,
+  basis: RatingBasis,
+  work: readonly SubjectWork[],
+  stored: readonly BillingPeriod[],
+): PeriodTarget[] {
   const storedBySubject = groupBy(stored, subjectText);
   return work.flatMap(({ tenant, subject, times }) => {
     const known = storedBySubject.get(keyText(tenant, subject)) ?? [];
     return ratingTargets(timelineOf(basis, { tenant, subject }), known, times).map((target) => {
       const before = known.find((period) => period.periodStart === target.periodStart);
-      return { ...target, tenant, subject, prices: pricesOf(basis.versions, target, before) };
+      const prices = pricesOf(basis.versions, target, before);
+      const isAsBefore = detail === 'touched' && before !== undefined && target.planChangedFrom === null;
+      const detailFrom = isAsBefore ? firstTouched(target, times) : target.periodStart;
+      return { ...target, tenant, subject, prices, detailFrom };
     });
   });
+}
+
+/** The period's start where nothing touched it: it is looked at for another reason. */
+function firstTouched({ periodStart, periodEnd }: RatingTarget, times: Iterable<number>): number {
+  let first = periodEnd;
+  for (const time of times) if (time >= periodStart && time < first) first = time;
+  return first === periodEnd ? periodStart : first;
 }
 
 function pricesOf(
@@ -186,8 +224,9 @@ async function write(
   targets: readonly PeriodTarget[],
   locked: readonly BillingPeriod[],
   contributions: ReadonlyMap<string, Contribution[]>,
-): Promise<NewLineItem[]> {
+): Promise<NewLineItem[] | null> {
   const written = await transaction.readWrittenPrices(targets);
+  if (!targets.every((target) => isWrittenBefore(target, written, contributions))) return null;
   const lockedByKey = new Map(locked.map((period) => [periodText(period), period]));
   const lineItems = targets.flatMap((target) =>
     lineItemsOf(target, lockedByKey.get(periodText(target)) ?? null, written, contributions),
@@ -206,6 +245,20 @@ async function write(
   );
   await transaction.insertLineItems(lineItems, basis.seals.vector);
   return lineItems;
+}
+
+/** Of every price, the usage before `detailFrom` is what its line items there say. */
+function isWrittenBefore(
+  target: PeriodTarget,
+  written: ReadonlyMap<string, WrittenPrice>,
+  contributions: ReadonlyMap<string, Contribution[]>,
+): boolean {
+  const sumOf = (windows: readonly { readonly windowStart: number; readonly quantity: Quantity }[] = []): Quantity =>
+    windows.reduce((sum, window) => (window.windowStart < target.detailFrom ? sum + window.quantity : sum), 0n);
+  return target.prices.every(({ price }) => {
+    const key = contributionKey(target, price.slug);
+    return sumOf(contributions.get(key)) === sumOf(written.get(key)?.windows);
+  });
 }
 
 function lineItemsOf(

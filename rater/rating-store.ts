@@ -7,7 +7,7 @@ import type { FoundChunk } from '../platform/usage-store/sealed-chunks.ts';
 import type { ChunkSeal, Seals } from '../platform/usage-store/seals.ts';
 import type { FirstSeenRow, UsageRow, UsageSelection } from '../platform/usage-store/usage-query.ts';
 import type { BillingPeriod, SubjectKey } from './billing-period-store.ts';
-import type { NewLineItem, PeriodKey, WrittenPrice } from './line-item-store.ts';
+import type { NewLineItem, PeriodDetail, WrittenPrice } from './line-item-store.ts';
 import type { RaterProgress } from './rater-progress.ts';
 
 /** What Postgres says is sealed, is in force and is rated. */
@@ -91,7 +91,7 @@ export interface RatingTransaction {
   /** Locks the subjects until the transaction ends, those without any period too; then reads all their periods. */
   lockBillingPeriods(subjects: readonly SubjectKey[]): Promise<BillingPeriod[]>;
   /** By `keyText(tenant, subject, periodStart, price)`; a price without items is absent. */
-  readWrittenPrices(periods: readonly PeriodKey[]): Promise<ReadonlyMap<string, WrittenPrice>>;
+  readWrittenPrices(periods: readonly PeriodDetail[]): Promise<ReadonlyMap<string, WrittenPrice>>;
   /** Adds the periods, or moves them on. */
   saveRatedPeriods(periods: readonly BillingPeriod[]): Promise<void>;
   /** Adds the items, each with its two ledger entries. Rejects where one of the same key is there. */

@@ -6,11 +6,11 @@ import { gateway, gatewaySingle } from './gateway.ts';
 import { growth } from './growth.ts';
 import { embedded, pipeline } from './pipeline.ts';
 import { query } from './query.ts';
-import { rater } from './rater.ts';
+import { rater, raterMonth } from './rater.ts';
 import { scaleOut } from './scale-out.ts';
 import { size } from './size.ts';
 
 export const benches: readonly Bench[] = [
   ...[gateway, gatewaySingle, aggregatorCore, aggregator, pipeline, embedded, giant],
-  ...[dedup, acquire, rater, query, growth, scaleOut, size],
+  ...[dedup, acquire, rater, raterMonth, query, growth, scaleOut, size],
 ];

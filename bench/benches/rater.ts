@@ -1,16 +1,18 @@
-// Closed windows to line items: one step of the rater over everything that was sealed while it was away.
-import type { Bench, RunContext } from '../bench.ts';
+// Closed windows to line items: one step of the rater over everything that was sealed while it was away, and its step when one
+// more hour closes, early and late in a billing period.
+import type { Bench, Measurement, RunContext } from '../bench.ts';
 import type { RaterInput } from '../programs/rater.ts';
+import type { RaterHourInput } from '../programs/rater-hour.ts';
 import { BenchProgram } from '../stand/bench-program.ts';
 import { insertWindowHistory, sealWindowHistory, type WindowHistory } from '../stand/history.ts';
 
 const DAY_HOURS = 24;
 const METERS = 2;
 
-/** Noon of the 15th of the month before this one: all windows then lie in one billing period. */
-function middleOfLastMonth(): number {
+/** A time of the month before this one: all windows of it lie in one billing period. */
+function ofLastMonth(day: number, hour: number): number {
   const now = new Date();
-  return Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, 15, 12);
+  return Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, day, hour);
 }
 
 export const rater: Bench = {
@@ -27,7 +29,7 @@ export const rater: Bench = {
           const history: WindowHistory = {
             subjects: Math.max(1, Math.round(events / hours / METERS)),
             hours,
-            until: middleOfLastMonth(),
+            until: ofLastMonth(15, 12),
             partitions: installation.eventLog.partitions,
             rowsPerInsert: 250_000,
           };
@@ -62,4 +64,58 @@ export const rater: Bench = {
         }),
     },
   ],
+};
+
+/** The period has this many days when the hour closes; a month has 28 at least. */
+const DAYS_BEFORE = [1, 9, 27];
+
+async function measureHour({ stand, events, isSmoke }: RunContext, days: number): Promise<Measurement> {
+  return stand.withInstallation({ log: 'postgres' }, async (installation) => {
+    const { pool, clickhouse, settings } = installation;
+    const hoursBefore = isSmoke ? days : days * DAY_HOURS;
+    const subjects = Math.max(1, Math.round(events / METERS));
+    const close = async (fromHour: number, hours: number): Promise<void> => {
+      const until = ofLastMonth(1, hours);
+      const history: WindowHistory = {
+        ...{ subjects, fromHour, hours, until, rowsPerInsert: 250_000 },
+        partitions: installation.eventLog.partitions,
+        watermark: until + settings.allowedLatenessMs,
+      };
+      await insertWindowHistory(clickhouse, history);
+      await sealWindowHistory(pool, clickhouse, history);
+    };
+    await close(0, hoursBefore);
+    const environment = { ...installation.environment, TALLYLINE_RATER_INTERVAL: '1h' };
+    const { program } = await BenchProgram.start<null>('rater-hour', { environment } satisfies RaterHourInput);
+    await close(hoursBefore, hoursBefore + 1);
+    const stop = stand.times.start();
+    const { seconds, cpuMicros } = await program.run();
+    const cpuOfStores = stop();
+    await program.end();
+    const { rows } = await pool.query<{ cause: string; count: number }>(
+      'SELECT cause, count(*)::int AS count FROM tallyline.line_items GROUP BY cause',
+    );
+    const written = subjects * METERS * (hoursBefore + 1);
+    if (rows.length !== 1 || rows[0]!.cause !== 'window_closed' || rows[0]!.count !== written) {
+      throw new Error(`${written} line items of windows that closed were due, and there are ${JSON.stringify(rows)}`);
+    }
+    return {
+      events: subjects * METERS,
+      seconds,
+      cpuMicros: { rater: cpuMicros, ...cpuOfStores },
+      counted: ['rater', 'clickhouse', 'postgres'],
+      details: { subjects, windowsBefore: hoursBefore },
+    };
+  });
+}
+
+export const raterMonth: Bench = {
+  name: 'rater-month',
+  unit: 'line items',
+  about: "an hour's windows priced when the billing period is 1, 9 and 27 days old",
+  events: { full: 1_000, smoke: 20 },
+  variants: DAYS_BEFORE.map((days) => ({
+    name: `day ${days}`,
+    measure: (context: RunContext) => measureHour(context, days),
+  })),
 };

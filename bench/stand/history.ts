@@ -72,15 +72,20 @@ export interface WindowHistory {
   /** Of all meters together: rows = windows * subjects * 2. */
   readonly subjects: number;
   readonly hours: number;
+  /** Hours before this one are there already; default 0. */
+  readonly fromHour?: number;
   readonly until: number;
   readonly partitions: number;
   readonly rowsPerInsert: number;
+  /** The published one; default: a day after the end, when all windows are closed. Milliseconds since the epoch. */
+  readonly watermark?: number;
 }
 
 /** One row for each subject, meter and hour: as many closed windows as rows. Chunk = hour. */
 export async function insertWindowHistory(clickhouse: ClickHouse, history: WindowHistory): Promise<void> {
-  const { subjects, hours, until, partitions } = history;
-  await inSlices(subjects * hours * 2, history.rowsPerInsert, (from, count) =>
+  const { subjects, hours, fromHour = 0, until, partitions } = history;
+  const first = subjects * fromHour * 2;
+  await inSlices(subjects * hours * 2 - first, history.rowsPerInsert, (from, count) =>
     clickhouse.command(
       `INSERT INTO usage_rollups (${ROLL_UP_COLUMNS})
       WITH intDiv(number, {subjects:UInt64}) AS rest, number % {subjects:UInt64} AS subject_number, intDiv(rest, 2) AS hour
@@ -90,7 +95,7 @@ export async function insertWindowHistory(clickhouse: ClickHouse, history: Windo
         hour, 1, bitShiftLeft(toUInt64(1), 40) + 1024, toDecimal256(1 + cityHash64(number) % 100000, 12), 1, 0, 0, 0, 0,
         emptyArrayString(), sipHash64(number)
       FROM numbers({from:UInt64}, {count:UInt64})`,
-      { tenant: TENANT, subjects, partitions, start: seconds(until - hours * HOUR_MS), from, count },
+      { tenant: TENANT, subjects, partitions, start: seconds(until - hours * HOUR_MS), from: first + from, count },
     ),
   );
 }
@@ -184,7 +189,7 @@ async function setProgress(pool: pg.Pool, watermark: number): Promise<void> {
 export async function sealWindowHistory(
   pool: pg.Pool,
   clickhouse: ClickHouse,
-  { hours, until, partitions }: WindowHistory,
+  { hours, fromHour = 0, until, partitions, watermark = until + DAY_MS }: WindowHistory,
 ): Promise<void> {
   const stored = await clickhouse.query<{ partition: number; chunk: number; rollups: string; checksum: string }>(
     `SELECT partition, chunk, toString(count()) AS rollups, toString(sum(row_hash)) AS checksum
@@ -193,7 +198,7 @@ export async function sealWindowHistory(
   const found = new Map(stored.map((row) => [`${row.partition}/${row.chunk}`, row]));
   const chunks: ChunkRow[] = [];
   for (let partition = 0; partition < partitions; partition++) {
-    for (let chunk = 0; chunk < hours; chunk++) {
+    for (let chunk = fromHour; chunk < hours; chunk++) {
       const row = found.get(`${partition}/${chunk}`);
       chunks.push({
         ...{ partition, chunk, events: '0', event_checksum: '0' },
@@ -203,7 +208,7 @@ export async function sealWindowHistory(
     }
   }
   await insertSeals(pool, chunks, ({ chunk }) => [chunk * 10, chunk * 10 + 10]);
-  await setProgress(pool, until + DAY_MS);
+  await setProgress(pool, watermark);
 }
 
 /** Seals the whole chunks of an `EventHistory`, as they are stored; returns the offset behind them. */

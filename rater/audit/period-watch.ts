@@ -100,7 +100,10 @@ export class PeriodWatch {
     const wanted: UsageWanted[] = priced.flatMap(({ period, prices }) =>
       period.periodEnd <= period.periodStart
         ? []
-        : prices.flatMap(({ price, meter }) => (price.model === 'flat' ? [] : [{ ...period, price, meter: meter! }])),
+        : prices.flatMap(({ price, meter }) =>
+            // Only their sum is asked for.
+            price.model === 'flat' ? [] : [{ ...period, detailFrom: period.periodEnd, price, meter: meter! }],
+          ),
     );
     const contributions = await readContributions(store, wanted, { seals, closedUpTo: periods[0]!.closedUpTo });
     const byDefault = periods.filter(

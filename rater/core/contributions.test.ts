@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Aggregation } from '../../domain/catalog.ts';
-import { contributionsOf } from './contributions.ts';
+import { contributionsOf, earlierAsOne } from './contributions.ts';
 
 describe('contributionsOf', () => {
   const table: [Aggregation, bigint[], bigint[]][] = [
@@ -19,5 +19,24 @@ describe('contributionsOf', () => {
     expect(contributions.map((contribution) => contribution.windowEnd - contribution.windowStart)).toEqual(
       values.map(() => 60_000),
     );
+  });
+});
+
+describe('earlierAsOne', () => {
+  const windows = [3n, -1n, 5n].map((quantity, i) => ({
+    windowStart: 100 + i * 10,
+    windowEnd: 110 + i * 10,
+    quantity,
+  }));
+
+  it('adds up what comes before, as of a window that starts with the period', () => {
+    expect(earlierAsOne(windows, { periodStart: 95, detailFrom: 120 })).toEqual([
+      { windowStart: 95, windowEnd: 120, quantity: 2n },
+      windows[2],
+    ]);
+  });
+
+  it('leaves the windows alone where none comes before', () => {
+    expect(earlierAsOne(windows, { periodStart: 95, detailFrom: 100 })).toEqual(windows);
   });
 });

@@ -4,7 +4,10 @@ import type { Aggregation } from '../../domain/catalog.ts';
 import type { Quantity } from '../../domain/quantity.ts';
 import type { Contribution } from './rate.ts';
 
-/** A window's own merged value; for `unique`, how many values no earlier window of the period has seen. */
+/**
+ * A window's own merged value, or that of some that follow each other; for `unique`, how many values no earlier window of
+ * the period has seen.
+ */
 export interface WindowValue {
   /** Milliseconds since the epoch. */
   readonly windowStart: number;
@@ -36,4 +39,16 @@ export function contributionsOf(
       running = merge(before, quantity);
       return { windowStart, windowEnd: windowStart + windowMs, quantity: running - (before ?? 0n) };
     });
+}
+
+/** What is added before `detailFrom` as one contribution that starts with the period; the others as they are. */
+export function earlierAsOne(
+  contributions: readonly Contribution[],
+  { periodStart, detailFrom }: { readonly periodStart: number; readonly detailFrom: number },
+): Contribution[] {
+  const earlier = contributions.filter(({ windowStart }) => windowStart < detailFrom);
+  if (earlier.length === 0) return [...contributions];
+  const quantity = earlier.reduce((sum, contribution) => sum + contribution.quantity, 0n);
+  const later = contributions.filter(({ windowStart }) => windowStart >= detailFrom);
+  return [{ windowStart: periodStart, windowEnd: detailFrom, quantity }, ...later];
 }

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Aggregation, Price } from '../../domain/catalog.ts';
 import { Decimal } from '../../domain/decimal.ts';
 import { formatQuantity, QUANTITY_ONE, quantityToDecimal } from '../../domain/quantity.ts';
-import { contributionsOf, type WindowValue } from './contributions.ts';
+import { contributionsOf, earlierAsOne, type WindowValue } from './contributions.ts';
 import { amountOf } from './period-prices.ts';
 import {
   nothingWritten,
@@ -227,6 +227,37 @@ describe('rate, for any history', () => {
         expect(new Set(keys).size).toBe(keys.length);
       }),
       { numRuns: 500 },
+    );
+  });
+
+  it('writes the same where what no event of a step touched is told as one', () => {
+    fc.assert(
+      fc.property(history, price, aggregation, (steps, anyPrice, of) => {
+        const events: { hour: number; units: bigint }[] = [];
+        const items: RatedItem[] = [];
+        let closed = 0;
+        for (const step of steps) {
+          const closedBefore = closed;
+          events.push(...step.events);
+          closed += step.closes;
+          const firstTouched = Math.min(closedBefore, ...step.events.map(({ hour }) => hour));
+          const detail = { periodStart: 0, detailFrom: firstTouched * HOUR_MS };
+          const contributions = contributionsOf(of, HOUR_MS, windowsOf(events, of, closed));
+          const { written, writtenAmount } = writtenAfter(items);
+          const wasClosed = (windowEnd: number): boolean => windowEnd <= closedBefore * HOUR_MS;
+          const whole = rate(input(anyPrice, { contributions, wasClosed, written, writtenAmount }));
+          const earlier = written.filter(({ windowStart }) => windowStart < detail.detailFrom);
+          const later = written.filter(({ windowStart }) => windowStart >= detail.detailFrom);
+          const one = { windowStart: 0, windowEnd: detail.detailFrom, revision: 0 };
+          const quantity = earlier.reduce((sum, window) => sum + window.quantity, 0n);
+          const told = {
+            contributions: earlierAsOne(contributions, detail),
+            written: earlier.length === 0 ? later : [{ ...one, quantity }, ...later],
+          };
+          expect(rate(input(anyPrice, { ...told, wasClosed, writtenAmount }))).toEqual(whole);
+          items.push(...whole);
+        }
+      }),
     );
   });
 

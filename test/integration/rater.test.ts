@@ -5,18 +5,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type pg from 'pg';
 import pino from 'pino';
 import { Registry } from 'prom-client';
-import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
-import { SealStore } from '../../aggregator/seal-store.ts';
 import { type Catalog, emptyCatalog, type Meter, type Plan, type Price } from '../../domain/catalog.ts';
 import { Decimal } from '../../domain/decimal.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { projectFile } from '../../platform/project-root.ts';
 import type { Settings } from '../../platform/settings.ts';
-import { readSeals } from '../../platform/usage-store/seals.ts';
-import { ChunkVerifier } from '../../rater/chunk-verifier.ts';
 import { startRater } from '../../rater/main.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
-import { rateBatch } from '../../rater/rating-batch.ts';
 import { RatingLoop } from '../../rater/rating-loop.ts';
 import type { RatingStore } from '../../rater/rating-store.ts';
 import { storedRating } from '../../rater/stored-rating.ts';
@@ -565,49 +560,6 @@ describe('rating when things go wrong', () => {
     await raterLoop().step();
     expect(await sums()).toEqual({ a: '1', b: '1', c: '1', d: '1', e: '1' });
     expect(await items()).toHaveLength(5);
-  });
-
-  it('steps back where another rater has rated a period with later seals', async () => {
-    await usage.apply(1, perToken);
-    await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T10:00'), '7')] });
-    const stale = await readSeals(pool);
-    await usage.seal({ watermark: at('11-10T12:01'), rows: [row(at('11-10T10:00'), '1')] });
-    await raterLoop().step();
-    const store = storedRating(pool, clickhouse);
-    const verifier = new ChunkVerifier(store);
-    await verifier.verifyNew({}, stale.vector);
-    const basis = {
-      seals: stale,
-      watermark: stale.watermark!,
-      versions: [{ version: 1, effectiveAt: 0, catalog: perToken }],
-      closedUpTo: stale.watermark! - LATENESS_MS,
-    };
-    const work = [{ tenant: 'acme', subject: 'cus_1', times: [at('11-10T10:00')] }];
-    expect(await rateBatch({ store, verifier }, basis, work)).toEqual({ outcome: 'behind' });
-    expect(await sums()).toEqual({ cus_1: '0.08' });
-  });
-
-  it('bills nothing that it read by a seal that was taken back for a repair', async () => {
-    await usage.apply(1, perToken);
-    await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T10:00'), '7')] });
-    await usage.seal({ watermark: at('11-10T12:01'), rows: [row(at('11-10T10:00'), '1')] });
-    const seals = await readSeals(pool);
-    await clickhouse.command('ALTER TABLE usage_rollups DELETE WHERE chunk = 1 SETTINGS mutations_sync = 2');
-    const sealStore = new SealStore(new PostgresSealTables(pool, 1));
-    expect(await sealStore.reopen(0, 1, { reason: 'asked', logStartOffset: 0 })).toBe(true);
-    const store = storedRating(pool, clickhouse);
-    const verifier = new ChunkVerifier(store);
-    // The seal that the rows of the chunk would differ from is not there.
-    expect(await verifier.verifyNew({}, seals.vector)).toEqual([]);
-    const basis = {
-      seals,
-      watermark: seals.watermark!,
-      versions: [{ version: 1, effectiveAt: 0, catalog: perToken }],
-      closedUpTo: seals.watermark! - LATENESS_MS,
-    };
-    const work = [{ tenant: 'acme', subject: 'cus_1', times: [at('11-10T10:00')] }];
-    expect(await rateBatch({ store, verifier }, basis, work)).toEqual({ outcome: 'behind' });
-    expect(await items()).toEqual([]);
   });
 
   it('takes no closed window back where another rater allows more lateness and has not seen the progress', async () => {

@@ -7,7 +7,7 @@ import type { EpochStep, Seals } from '../../platform/usage-store/seals.ts';
 import type { UsageSelection } from '../../platform/usage-store/usage-query.ts';
 import type { BillingPeriod } from '../../rater/billing-period-store.ts';
 import { keyText } from '../../rater/keys.ts';
-import type { NewLineItem, WrittenPrice } from '../../rater/line-item-store.ts';
+import type { NewLineItem, PeriodDetail, WrittenPrice } from '../../rater/line-item-store.ts';
 import type { RaterProgress } from '../../rater/rater-progress.ts';
 import type { RatingStore, RatingTransaction, WindowKey } from '../../rater/rating-store.ts';
 import type { ClickHouseModel } from './click-house-model.ts';
@@ -221,13 +221,13 @@ export class RatingModel {
   private usage(selection: UsageSelection, asOf: number) {
     const groups = new Map<string, RollUpRow[]>();
     for (const row of this.selected(selection, asOf)) {
-      const key = `${row.windowStart}/${row.subject}`;
+      const key = `${bucketStart(selection, row)}/${row.subject}`;
       const rows = groups.get(key);
       if (rows === undefined) groups.set(key, [row]);
       else rows.push(row);
     }
     return [...groups.values()].map((rows) => ({
-      bucketStart: rows[0]!.windowStart,
+      bucketStart: bucketStart(selection, rows[0]!),
       subject: rows[0]!.subject,
       groups: [],
       quantity: merged(selection.meter, rows),
@@ -305,9 +305,7 @@ export class RatingModel {
     }
   }
 
-  private written(
-    periods: readonly { tenant: string; subject: string; periodStart: number }[],
-  ): Map<string, WrittenPrice> {
+  private written(periods: readonly PeriodDetail[]): Map<string, WrittenPrice> {
     const prices = new Map<string, WrittenPrice>();
     for (const period of periods) {
       const byPrice = new Map<string, StoredItem[]>();
@@ -317,7 +315,8 @@ export class RatingModel {
         else lines.push(line);
       }
       for (const [price, lines] of byPrice) {
-        prices.set(keyText(period.tenant, period.subject, period.periodStart, price), this.writtenPrice(lines));
+        const written = earlierAsOne(this.writtenPrice(lines), period);
+        prices.set(keyText(period.tenant, period.subject, period.periodStart, price), written);
       }
     }
     return prices;
@@ -348,6 +347,25 @@ export class RatingModel {
 
 const itemText = (line: NewLineItem): string =>
   keyText(line.tenant, line.subject, line.periodStart, line.price, line.item.windowStart, line.item.revision);
+
+function bucketStart({ buckets, from }: UsageSelection, { windowStart }: RollUpRow): number {
+  if (buckets === 'window') return windowStart;
+  const segment = buckets.findLast(({ start }) => start <= windowStart);
+  if (segment === undefined) throw new RangeError(`no segment holds ${windowStart}, the first begins after ${from}`);
+  return segment.start + Math.floor((windowStart - segment.start) / segment.stepMs) * segment.stepMs;
+}
+
+function earlierAsOne({ windows, amount }: WrittenPrice, { periodStart, detailFrom }: PeriodDetail): WrittenPrice {
+  const earlier = windows.filter(({ windowStart }) => windowStart < detailFrom);
+  if (earlier.length === 0) return { windows, amount };
+  const one = {
+    windowStart: periodStart,
+    windowEnd: Math.max(...earlier.map(({ windowEnd }) => windowEnd)),
+    quantity: earlier.reduce((sum, { quantity }) => sum + quantity, 0n),
+    revision: Math.max(...earlier.map(({ revision }) => revision)),
+  };
+  return { windows: [one, ...windows.filter(({ windowStart }) => windowStart >= detailFrom)], amount };
+}
 
 /** Rows of chunks that the vector covers, of the sealing epoch or a later one. */
 function sealedRows({ vector, epochSteps }: Pick<Seals, 'vector' | 'epochSteps'>): (row: RollUpRow) => boolean {
