@@ -41,20 +41,30 @@ interface WrittenRow {
   readonly revision: number;
 }
 
+const WRITTEN_SUMS =
+  'max(item.window_end) AS window_end, sum(item.quantity) AS quantity, sum(item.amount) AS amount, max(item.revision) AS revision';
+const OF_PERIOD =
+  '(item.tenant, item.subject, item.period_start) = (wanted.tenant, wanted.subject, wanted.period_start)';
+
 /** By `keyText(tenant, subject, periodStart, price)`; a price without items is absent. */
 export async function readWrittenPrices(
   client: PoolClient,
   periods: readonly PeriodDetail[],
 ): Promise<Map<string, WrittenPrice>> {
   const { rows } = await client.query<WrittenRow>(
-    `SELECT item.tenant, item.subject, item.period_start, item.price, told.window_start, max(item.window_end) AS window_end,
-       sum(item.quantity) AS quantity, sum(item.amount) AS amount, max(item.revision) AS revision
+    // A period at a time, by the unique key: joined as a whole, all line items there are would look cheaper to read.
+    `SELECT wanted.tenant, wanted.subject, wanted.period_start, written.*
      FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
        AS wanted (tenant, subject, period_start, detail_from)
-     JOIN tallyline.line_items item USING (tenant, subject, period_start)
-     CROSS JOIN LATERAL (SELECT CASE WHEN item.window_start < wanted.detail_from THEN item.period_start
-       ELSE item.window_start END AS window_start) told
-     GROUP BY item.tenant, item.subject, item.period_start, item.price, told.window_start`,
+     CROSS JOIN LATERAL (
+       SELECT item.price, wanted.period_start AS window_start, ${WRITTEN_SUMS}
+       FROM tallyline.line_items item WHERE ${OF_PERIOD} AND item.window_start < wanted.detail_from
+       GROUP BY item.price
+       UNION ALL
+       SELECT item.price, item.window_start, ${WRITTEN_SUMS}
+       FROM tallyline.line_items item WHERE ${OF_PERIOD} AND item.window_start >= wanted.detail_from
+       GROUP BY item.price, item.window_start
+     ) written`,
     [
       periods.map((period) => period.tenant),
       periods.map((period) => period.subject),
