@@ -104,13 +104,25 @@ export interface NewLineItem extends PeriodKey {
 
 const instant = (timeMs: number): string => new Date(timeMs).toISOString();
 
+/** Postgres takes no message above 1 GB, and the columns of a statement are in memory as text. */
+const STATEMENT_ITEMS_MAX = 10_000;
+
 /** Adds the items, each with its two ledger entries: the subject owes, the price has earned. One transaction an item. */
 export async function insertLineItems(
   client: PoolClient,
   lineItems: readonly NewLineItem[],
   sealVector: SealVector,
 ): Promise<void> {
-  if (lineItems.length === 0) return;
+  for (let from = 0; from < lineItems.length; from += STATEMENT_ITEMS_MAX) {
+    await insertSome(client, lineItems.slice(from, from + STATEMENT_ITEMS_MAX), sealVector);
+  }
+}
+
+async function insertSome(
+  client: PoolClient,
+  lineItems: readonly NewLineItem[],
+  sealVector: SealVector,
+): Promise<void> {
   const keys = lineItems.map((line) => ({
     tenant: line.tenant,
     subject: line.subject,

@@ -1,17 +1,18 @@
 // Rates the billing periods of some subjects in one Postgres transaction.
 //
+// ClickHouse is read before the transaction, at a fixed vector of seals, and what was read counts only if every one of these
+// seals is there afterwards: one that is taken back meanwhile leaves its chunk's rows in the middle of being written again. The
+// transaction then locks the subjects and goes on only if nothing has moved since: the stored periods are as they were, none
+// was rated at a later vector or watermark, or drawn by a newer catalog. What was read is therefore what is priced, however
+// many raters there are.
+//
 // A step touches few windows of a long period, most often the hour that has just closed. What lies before the first of them
 // was rated before and got no usage since, so it is read as one sum of usage and one of line items, and only from there on
 // window by window. Where these sums differ after all, the batch is done again with every window of its periods.
-//
-// ClickHouse is read before the transaction, at a fixed vector of seals, and what was read counts only if every one of these seals
-// is there afterwards: one that is taken back meanwhile leaves its chunk's rows in the middle of being written again. The transaction then locks the subjects and goes on
-// only if nothing has moved since: the stored periods are as they were, none was rated at a later vector or watermark,
-// or drawn by a newer catalog. What was read is therefore what is priced, however many raters there are.
 import type { CatalogVersion } from '../domain/catalog.ts';
 import { Decimal } from '../domain/decimal.ts';
 import { pinnedPlan, subjectPeriodOf, subscriptionTimeline } from '../domain/price-version.ts';
-import { QUANTITY_ONE, type Quantity } from '../domain/quantity.ts';
+import { formatQuantity, QUANTITY_ONE, type Quantity } from '../domain/quantity.ts';
 import { covers } from '../platform/usage-store/seal-vector.ts';
 import type { ChunkMismatch } from '../platform/usage-store/sealed-chunks.ts';
 import { holdsAllSealsOf, type Seals } from '../platform/usage-store/seals.ts';
@@ -68,18 +69,21 @@ export async function rateBatch(
   stepBasis: RatingBasis,
   work: readonly SubjectWork[],
 ): Promise<BatchOutcome> {
-  const outcome = (await rateIn('touched', stores, stepBasis, work)) ?? (await rateIn('all', stores, stepBasis, work));
-  if (outcome === null) throw new RatingInvariantError('there are line items of windows before their billing period');
-  return outcome;
+  try {
+    return await rateIn('touched', stores, stepBasis, work);
+  } catch (error) {
+    if (!(error instanceof RatingInvariantError)) throw error;
+    // A sum does not say where it differs. What does not add up window by window is an error.
+    return rateIn('all', stores, stepBasis, work);
+  }
 }
 
-/** Null: windows that nothing touched are not what was written for them, and nothing is written now. */
 async function rateIn(
   detail: Detail,
   { store, verifier }: RatingStores,
   stepBasis: RatingBasis,
   work: readonly SubjectWork[],
-): Promise<BatchOutcome | null> {
+): Promise<BatchOutcome> {
   const stored = await store.readBillingPeriods(work);
   const basis = { ...stepBasis, closedUpTo: Math.max(stepBasis.closedUpTo, closedUpToOf(stored)) };
   const targets = targetsOf(detail, basis, work, stored);
@@ -89,11 +93,11 @@ async function rateIn(
   const contributions = await readTargetContributions(store, basis, targets);
   if (!(await isStillThere(store, verifier, basis.seals))) return { outcome: 'behind' };
 
-  return store.inRating<BatchOutcome | null>(async (transaction) => {
+  return store.inRating(async (transaction) => {
     const locked = await transaction.lockBillingPeriods(work);
     if (!isUnmoved(stored, locked, basis)) return { outcome: 'behind' };
     const lineItems = await write(transaction, basis, targets, locked, contributions);
-    return lineItems === null ? null : { outcome: 'rated', lineItems };
+    return { outcome: 'rated', lineItems };
   });
 }
 
@@ -224,9 +228,9 @@ async function write(
   targets: readonly PeriodTarget[],
   locked: readonly BillingPeriod[],
   contributions: ReadonlyMap<string, Contribution[]>,
-): Promise<NewLineItem[] | null> {
+): Promise<NewLineItem[]> {
   const written = await transaction.readWrittenPrices(targets);
-  if (!targets.every((target) => isWrittenBefore(target, written, contributions))) return null;
+  for (const target of targets) assertWrittenBefore(target, written, contributions);
   const lockedByKey = new Map(locked.map((period) => [periodText(period), period]));
   const lineItems = targets.flatMap((target) =>
     lineItemsOf(target, lockedByKey.get(periodText(target)) ?? null, written, contributions),
@@ -247,18 +251,24 @@ async function write(
   return lineItems;
 }
 
-/** Of every price, the usage before `detailFrom` is what its line items there say. */
-function isWrittenBefore(
+/** Of every price, the usage before `detailFrom` is what its line items there say. Throws a `RatingInvariantError`. */
+function assertWrittenBefore(
   target: PeriodTarget,
   written: ReadonlyMap<string, WrittenPrice>,
   contributions: ReadonlyMap<string, Contribution[]>,
-): boolean {
+): void {
   const sumOf = (windows: readonly { readonly windowStart: number; readonly quantity: Quantity }[] = []): Quantity =>
     windows.reduce((sum, window) => (window.windowStart < target.detailFrom ? sum + window.quantity : sum), 0n);
-  return target.prices.every(({ price }) => {
+  for (const { price } of target.prices) {
     const key = contributionKey(target, price.slug);
-    return sumOf(contributions.get(key)) === sumOf(written.get(key)?.windows);
-  });
+    const used = sumOf(contributions.get(key));
+    const billed = sumOf(written.get(key)?.windows);
+    if (used === billed) continue;
+    throw new RatingInvariantError(
+      `price ${price.slug}, up to ${new Date(target.detailFrom).toISOString()}: the usage is ` +
+        `${formatQuantity(used)}, the line items say ${formatQuantity(billed)}`,
+    );
+  }
 }
 
 function lineItemsOf(

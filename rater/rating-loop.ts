@@ -25,6 +25,9 @@ import { earliestClosing, readTouchedWindows, type TouchedWindows } from './touc
 
 /** While ClickHouse is read for one batch, others are priced and written. */
 const BATCHES_AT_ONCE = 3;
+const BATCH_SUBJECTS_MAX = 200;
+/** After a long absence, or when usage is billed for the first time, a few subjects have more to write than fits in memory. */
+const BATCH_WINDOWS_MAX = 10_000;
 
 export type StepOutcome = 'idle' | 'rated' | 'behind' | 'mismatch';
 
@@ -36,6 +39,8 @@ export interface RatingLoopParts {
   readonly allowedLatenessMs: number;
   /** Subjects rated in one transaction. */
   readonly batchSubjectsMax?: number;
+  /** Touched windows of these subjects; the subject that reaches it is the last of its batch. */
+  readonly batchWindowsMax?: number;
 }
 
 export class RatingLoop {
@@ -172,14 +177,17 @@ export class RatingLoop {
   }
 
   private *batchesOf(touched: TouchedWindows): Generator<SubjectWork[]> {
-    const batchSubjectsMax = this.parts.batchSubjectsMax ?? 200;
+    const { batchSubjectsMax = BATCH_SUBJECTS_MAX, batchWindowsMax = BATCH_WINDOWS_MAX } = this.parts;
     let batch: SubjectWork[] = [];
+    let windows = 0;
     for (const [tenant, subjects] of touched) {
       for (const [subject, times] of subjects) {
         batch.push({ tenant, subject, times });
-        if (batch.length < batchSubjectsMax) continue;
+        windows += times.size;
+        if (batch.length < batchSubjectsMax && windows < batchWindowsMax) continue;
         yield batch;
         batch = [];
+        windows = 0;
       }
     }
     if (batch.length > 0) yield batch;

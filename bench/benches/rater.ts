@@ -36,11 +36,9 @@ export const rater: Bench = {
           const windows = history.subjects * hours * METERS;
           await insertWindowHistory(installation.clickhouse, history);
           await sealWindowHistory(installation.pool, installation.clickhouse, history);
-          const { program } = await BenchProgram.start<{ residentBytes: number }>(
-            'rater',
-            { environment: installation.environment } satisfies RaterInput,
-            { heapMB: 8_192 },
-          );
+          const { program } = await BenchProgram.start<{ residentBytes: number }>('rater', {
+            environment: installation.environment,
+          } satisfies RaterInput);
           const stop = stand.times.start();
           const { output, seconds, cpuMicros } = await program.run();
           const cpuOfStores = stop();

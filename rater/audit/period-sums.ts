@@ -4,7 +4,6 @@ import { Decimal } from '../../domain/decimal.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
 import { laterOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
 import { ledgerTransactionId } from '../core/line-item-key.ts';
-import { keyText } from '../keys.ts';
 import type { PeriodKey } from '../line-item-store.ts';
 
 export interface PeriodSums extends PeriodKey {
@@ -19,7 +18,10 @@ export interface PeriodSums extends PeriodKey {
   readonly closedUpTo: number;
   /** By price. */
   readonly written: ReadonlyMap<string, { readonly quantity: Decimal; readonly amount: Decimal }>;
-  readonly items: readonly LedgerItem[];
+  /** How many line items there are. */
+  readonly items: number;
+  /** Those of them that the ledger does not have as it should. */
+  readonly misposted: readonly LedgerItem[];
 }
 
 /** A line item and what the ledger says of it. */
@@ -49,9 +51,6 @@ interface PeriodRow {
 
 interface ItemRow {
   readonly id: string;
-  readonly tenant: string;
-  readonly subject: string;
-  readonly period_start: Date;
   readonly price: string;
   readonly window_start: Date;
   readonly revision: number;
@@ -80,10 +79,10 @@ export function readPeriodSums(pool: Pool, keys: readonly PeriodKey[]): Promise<
          WHERE period.closed_up_to IS NOT NULL AND period.rated_watermark IS NOT NULL`,
         columnsOf(keys),
       );
-      const items = await readItems(client, keys);
-      return periods.map((row) =>
-        sumsOf(row, items.get(keyText(row.tenant, row.subject, row.period_start.getTime())) ?? []),
-      );
+      const sums: PeriodSums[] = [];
+      // One after the other: with many prices, the line items of a month are as many as should be in memory at once.
+      for (const row of periods) sums.push(sumsOf(row, await readItems(client, keyOf(row))));
+      return sums;
     },
     { isolation: 'repeatable read' },
   );
@@ -91,31 +90,24 @@ export function readPeriodSums(pool: Pool, keys: readonly PeriodKey[]): Promise<
 
 type Item = ItemRow & { readonly ledger: LedgerItem };
 
-async function readItems(client: PoolClient, keys: readonly PeriodKey[]): Promise<Map<string, Item[]>> {
+async function readItems(client: PoolClient, period: PeriodKey): Promise<Item[]> {
   const { rows } = await client.query<ItemRow>(
-    `SELECT item.id, item.tenant, item.subject, item.period_start, item.price, item.window_start, item.revision,
-       item.quantity::text AS quantity, item.amount::text AS amount
-     FROM ${WANTED} JOIN tallyline.line_items item USING (tenant, subject, period_start)`,
-    columnsOf(keys),
+    `SELECT id, price, window_start, revision, quantity::text AS quantity, amount::text AS amount
+     FROM tallyline.line_items WHERE (tenant, subject, period_start) = ($1, $2, $3)`,
+    [period.tenant, period.subject, new Date(period.periodStart)],
   );
-  const transactions = new Map(
-    rows.map((row) => [
-      ledgerTransactionId({
-        ...{ tenant: row.tenant, subject: row.subject, periodStart: row.period_start.getTime(), price: row.price },
-        ...{ windowStart: row.window_start.getTime(), revision: row.revision },
-      }),
-      row,
-    ]),
+  const transactionIds = rows.map(({ price, window_start: windowStart, revision }) =>
+    ledgerTransactionId({ ...period, price, windowStart: windowStart.getTime(), revision }),
   );
   const { rows: entries } = await client.query<{ transaction_id: string; balance: string; receivable: string | null }>(
     `SELECT transaction_id, sum(amount)::text AS balance,
        sum(amount) FILTER (WHERE account LIKE 'receivable:%')::text AS receivable
      FROM tallyline.ledger_entries WHERE transaction_id = ANY($1::uuid[]) GROUP BY transaction_id`,
-    [[...transactions.keys()]],
+    [transactionIds],
   );
   const sums = new Map(entries.map((row) => [row.transaction_id, row]));
-  const items = new Map<string, Item[]>();
-  for (const [transactionId, row] of transactions) {
+  return rows.map((row, i) => {
+    const transactionId = transactionIds[i]!;
     const entry = sums.get(transactionId);
     const ledger: LedgerItem = {
       id: row.id,
@@ -124,13 +116,12 @@ async function readItems(client: PoolClient, keys: readonly PeriodKey[]): Promis
       receivable: Decimal.parse(entry?.receivable ?? '0'),
       balance: Decimal.parse(entry?.balance ?? '0'),
     };
-    const key = keyText(row.tenant, row.subject, row.period_start.getTime());
-    const known = items.get(key);
-    if (known === undefined) items.set(key, [{ ...row, ledger }]);
-    else known.push({ ...row, ledger });
-  }
-  return items;
+    return { ...row, ledger };
+  });
 }
+
+const isPosted = ({ amount, receivable, balance }: LedgerItem): boolean =>
+  receivable.equals(amount) && balance.equals(Decimal.zero);
 
 function sumsOf(row: PeriodRow, items: readonly Item[]): PeriodSums {
   const written = new Map<string, { quantity: Decimal; amount: Decimal }>();
@@ -142,9 +133,7 @@ function sumsOf(row: PeriodRow, items: readonly Item[]): PeriodSums {
     });
   }
   return {
-    tenant: row.tenant,
-    subject: row.subject,
-    periodStart: row.period_start.getTime(),
+    ...keyOf(row),
     periodEnd: row.period_end.getTime(),
     plan: row.plan,
     catalogVersion: row.catalog_version,
@@ -153,7 +142,8 @@ function sumsOf(row: PeriodRow, items: readonly Item[]): PeriodSums {
     ratedWatermark: row.rated_watermark.getTime(),
     closedUpTo: row.closed_up_to.getTime(),
     written,
-    items: items.map((item) => item.ledger),
+    items: items.length,
+    misposted: items.map(({ ledger }) => ledger).filter((ledger) => !isPosted(ledger)),
   };
 }
 

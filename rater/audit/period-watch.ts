@@ -134,7 +134,8 @@ export class PeriodWatch {
       for (const [price, { amount }] of unpriced) {
         log.compare('I4', `${where} price ${price}, which the period does not have, amount`, '0', amount);
       }
-      for (const item of period.items) {
+      log.held('I5', 2 * (period.items - period.misposted.length));
+      for (const item of period.misposted) {
         log.compare('I5', `ledger transaction ${item.transactionId}`, '0', item.balance);
         log.compare('I5', `line item ${item.id}, receivable`, item.amount, item.receivable);
       }

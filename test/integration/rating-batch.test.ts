@@ -83,9 +83,10 @@ const row = (meter: string, subject: string, windowStart: number, value: string)
   ...(meter === 'unique' && { value: '1', uniqueValues: [value] }),
 });
 
-const step = (store: RatingStore): Promise<StepOutcome> => {
+const step = (store: RatingStore, bounds: { batchWindowsMax?: number } = {}): Promise<StepOutcome> => {
   const metrics = createRaterMetrics(new Registry());
-  return new RatingLoop({ store, metrics, logger, clock: Date.now, allowedLatenessMs: LATENESS_MS }).step();
+  const parts = { store, metrics, logger, clock: Date.now, allowedLatenessMs: LATENESS_MS, ...bounds };
+  return new RatingLoop(parts).step();
 };
 
 async function batch(seals: Seals, subject: string, times: readonly number[]): Promise<BatchOutcome> {
@@ -165,6 +166,45 @@ describe('a batch', () => {
     ]);
     expect(await amounts()).toEqual({ 'cus_1 p-sum': '16' });
   });
+
+  it('ends with the subject that brings it to the most windows', async () => {
+    const hours = { cus_1: 3, cus_2: 1, cus_3: 1, cus_4: 2, cus_pro: 1 };
+    await usage.seal({
+      watermark: at('11-10T12:00'),
+      rows: Object.entries(hours).flatMap(([subject, count]) =>
+        Array.from({ length: count }, (_, hour) => row('sum', subject, at('11-10T00:00') + hour * HOUR_MS, '1')),
+      ),
+    });
+    const stored = storedRating(pool, clickhouse);
+    const batches: string[][] = [];
+    const store: RatingStore = {
+      ...stored,
+      async readBillingPeriods(subjects) {
+        batches.push(subjects.map(({ subject }) => subject));
+        return stored.readBillingPeriods(subjects);
+      },
+    };
+    await step(store, { batchWindowsMax: 3 });
+    const windows = batches.map((subjects) => subjects.map((subject) => hours[subject as keyof typeof hours]));
+    for (const counts of windows) {
+      expect(counts.slice(0, -1).reduce((sum, count) => sum + count, 0)).toBeLessThan(3);
+    }
+    expect(batches.flat().sort()).toEqual(Object.keys(hours));
+    expect(batches.length).toBeGreaterThan(1);
+    expect(await countItems()).toBe(8);
+  });
+
+  it('writes more line items than go into one statement', async () => {
+    // 30 days of 14 subjects are the first batch, and one statement has room for 10,000.
+    const start = at('11-01T00:00');
+    const rows = Array.from({ length: 15 * 720 }, (_, i) =>
+      row('sum', `cus_${i % 15}`, start + Math.floor(i / 15) * HOUR_MS, '1'),
+    );
+    await usage.seal({ watermark: at('12-02T00:00'), rows });
+    expect(await step(storedRating(pool, clickhouse))).toBe('rated');
+    expect(await countItems()).toBe(10_800);
+    expect(Object.values(await amounts())).toEqual(Array.from({ length: 15 }, () => '720'));
+  }, 60_000);
 
   it('steps back where another rater has rated a period with later seals', async () => {
     await usage.seal({ watermark: at('11-10T12:00'), rows: [row('sum', 'cus_1', at('11-10T10:00'), '7')] });
