@@ -137,6 +137,18 @@ const makers: readonly Maker[] = [
     },
   ),
   perVariant(
+    'rater-month.svg',
+    'rater-month',
+    { 'day 1': 'day 1', 'day 9': 'day 9', 'day 27': 'day 27' },
+    { title: "An hour's line items over a billing period", unit: 'CPU-µs a line item', kind: 'lines' },
+    {
+      rater: (line) => line.cpuMicrosPerEventByStage.rater!,
+      ClickHouse: (line) => line.cpuMicrosPerEventByStage.clickhouse!,
+      Postgres: (line) => line.cpuMicrosPerEventByStage.postgres!,
+      'all three': (line) => line.cpuMicrosPerEvent,
+    },
+  ),
+  perVariant(
     'query.svg',
     'query',
     { merged: 'merged', 'after a load': 'after a load' },
