@@ -4,6 +4,7 @@ import { Decimal } from '../../domain/decimal.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
 import { laterOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
 import { ledgerTransactionId } from '../core/line-item-key.ts';
+import { groupBy, keyText } from '../keys.ts';
 import type { PeriodKey } from '../line-item-store.ts';
 
 export interface PeriodSums extends PeriodKey {
@@ -51,6 +52,9 @@ interface PeriodRow {
 
 interface ItemRow {
   readonly id: string;
+  readonly tenant: string;
+  readonly subject: string;
+  readonly period_start: Date;
   readonly price: string;
   readonly window_start: Date;
   readonly revision: number;
@@ -79,25 +83,51 @@ export function readPeriodSums(pool: Pool, keys: readonly PeriodKey[]): Promise<
          WHERE period.closed_up_to IS NOT NULL AND period.rated_watermark IS NOT NULL`,
         columnsOf(keys),
       );
-      const sums: PeriodSums[] = [];
-      // One after the other: with many prices, the line items of a month are as many as should be in memory at once.
-      for (const row of periods) sums.push(sumsOf(row, await readItems(client, keyOf(row))));
-      return sums;
+      return inSlices(periods, async (slice) => {
+        const items = await readItems(client, slice.map(keyOf));
+        return slice.map((row) => sumsOf(row, items.get(textOf(keyOf(row))) ?? []));
+      });
     },
     { isolation: 'repeatable read' },
   );
 }
 
+/** With many prices, the line items of one month of one subject are tens of thousands. */
+const ITEMS_AT_ONCE = 50_000;
+
+/** As many periods at a time as have, by what those before them had, so many line items. */
+async function inSlices(
+  periods: readonly PeriodRow[],
+  read: (slice: readonly PeriodRow[]) => Promise<PeriodSums[]>,
+): Promise<PeriodSums[]> {
+  const all: PeriodSums[] = [];
+  let itemsRead = 0;
+  while (all.length < periods.length) {
+    const size = Math.max(1, Math.floor((ITEMS_AT_ONCE * all.length) / Math.max(1, itemsRead)));
+    const sums = await read(periods.slice(all.length, all.length + size));
+    for (const { items } of sums) itemsRead += items;
+    all.push(...sums);
+  }
+  return all;
+}
+
 type Item = ItemRow & { readonly ledger: LedgerItem };
 
-async function readItems(client: PoolClient, period: PeriodKey): Promise<Item[]> {
+const textOf = ({ tenant, subject, periodStart }: PeriodKey): string => keyText(tenant, subject, periodStart);
+
+/** By period. */
+async function readItems(client: PoolClient, keys: readonly PeriodKey[]): Promise<Map<string, Item[]>> {
   const { rows } = await client.query<ItemRow>(
-    `SELECT id, price, window_start, revision, quantity::text AS quantity, amount::text AS amount
-     FROM tallyline.line_items WHERE (tenant, subject, period_start) = ($1, $2, $3)`,
-    [period.tenant, period.subject, new Date(period.periodStart)],
+    `SELECT item.id, item.tenant, item.subject, item.period_start, item.price, item.window_start, item.revision,
+       item.quantity::text AS quantity, item.amount::text AS amount
+     FROM ${WANTED} JOIN tallyline.line_items item USING (tenant, subject, period_start)`,
+    columnsOf(keys),
   );
-  const transactionIds = rows.map(({ price, window_start: windowStart, revision }) =>
-    ledgerTransactionId({ ...period, price, windowStart: windowStart.getTime(), revision }),
+  const transactionIds = rows.map((row) =>
+    ledgerTransactionId({
+      ...keyOf(row),
+      ...{ price: row.price, windowStart: row.window_start.getTime(), revision: row.revision },
+    }),
   );
   const { rows: entries } = await client.query<{ transaction_id: string; balance: string; receivable: string | null }>(
     `SELECT transaction_id, sum(amount)::text AS balance,
@@ -106,7 +136,7 @@ async function readItems(client: PoolClient, period: PeriodKey): Promise<Item[]>
     [transactionIds],
   );
   const sums = new Map(entries.map((row) => [row.transaction_id, row]));
-  return rows.map((row, i) => {
+  const items = rows.map((row, i): Item => {
     const transactionId = transactionIds[i]!;
     const entry = sums.get(transactionId);
     const ledger: LedgerItem = {
@@ -118,6 +148,7 @@ async function readItems(client: PoolClient, period: PeriodKey): Promise<Item[]>
     };
     return { ...row, ledger };
   });
+  return groupBy(items, (item) => textOf(keyOf(item)));
 }
 
 const isPosted = ({ amount, receivable, balance }: LedgerItem): boolean =>

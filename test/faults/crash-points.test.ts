@@ -34,17 +34,22 @@ const settings = {
   TALLYLINE_AUDIT_INTERVAL: '1h',
 };
 
-/** In a round the stages are struck at the same time; the aggregator, which has the most points, at two in turn. */
-const pointsOfRound = { ingest: 1, aggregator: 2, rater: 1 } as const;
+/** In a round the stages are struck at the same time; the aggregator and the rater, which have the most points, at two in turn. */
+const pointsOfRound = { ingest: 1, aggregator: 2, rater: 2 } as const;
 
-/** By round, then by stage. */
+/**
+ * By round, then by stage. A rater that starts has its auditor look at the newest chunks at once, and the aggregator would be
+ * asked to repair what it is to find by itself: the rater is struck once nothing is damaged any more.
+ */
 function roundsOf(points: readonly CrashPoint[]): CrashPoint[][][] {
   const rounds: CrashPoint[][][] = [];
   for (const stage of ['ingest', 'aggregator', 'rater'] as const) {
     const ofStage = points.filter((each) => each.stage === stage);
-    for (let round = 0; round * pointsOfRound[stage] < ofStage.length; round++) {
-      const from = round * pointsOfRound[stage];
+    const isDamaged = (round: CrashPoint[][]): boolean => round.flat().some(({ provoke }) => provoke === 'damage');
+    let round = stage === 'rater' ? rounds.findLastIndex(isDamaged) + 1 : 0;
+    for (let from = 0; from < ofStage.length; from += pointsOfRound[stage]) {
       rounds[round] = [...(rounds[round] ?? []), ofStage.slice(from, from + pointsOfRound[stage])];
+      round++;
     }
   }
   return rounds;
