@@ -3,8 +3,8 @@
 // With `even` 20,000 subjects a flush of 100,000 events holds about 1.5 roll-up rows an event: a subject is in one region, uses
 // one of four models in one of two ways, and each combination is a row of both meters.
 import type { Catalog } from '../../domain/catalog.ts';
-import { readCatalog } from '../../domain/catalog-file.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
+import { soundCatalog } from '../../test/support/sound-catalog.ts';
 import { Random, Zipf } from './random.ts';
 
 export const TENANT = 'bench';
@@ -38,11 +38,7 @@ plans:
 defaultPlan: standard
 `;
 
-export function benchCatalog(): Catalog {
-  const reading = readCatalog(catalogYaml, 'catalog of the benches');
-  if (!reading.ok) throw new Error(`the catalog of the benches is not accepted: ${JSON.stringify(reading.errors)}`);
-  return reading.catalog;
-}
+export const benchCatalog = (): Catalog => soundCatalog(catalogYaml, 'the catalog of the benches');
 
 /** Who sends: `even` all alike, `zipf` the first most, `giant` the first nine events of ten. */
 export interface Workload {

@@ -41,14 +41,18 @@ export function contributionsOf(
     });
 }
 
-/** What is added before `detailFrom` as one contribution that starts with the period; the others as they are. */
-export function earlierAsOne(
-  contributions: readonly Contribution[],
+/**
+ * Windows of usage or of line items, in time order: those before `detailFrom` as one that starts with the period and is
+ * otherwise like the last of them, the others as they are.
+ */
+export function earlierAsOne<Window extends { readonly windowStart: number; readonly quantity: Quantity }>(
+  windows: readonly Window[],
   { periodStart, detailFrom }: { readonly periodStart: number; readonly detailFrom: number },
-): Contribution[] {
-  const earlier = contributions.filter(({ windowStart }) => windowStart < detailFrom);
-  if (earlier.length === 0) return [...contributions];
-  const quantity = earlier.reduce((sum, contribution) => sum + contribution.quantity, 0n);
-  const later = contributions.filter(({ windowStart }) => windowStart >= detailFrom);
-  return [{ windowStart: periodStart, windowEnd: detailFrom, quantity }, ...later];
+): Window[] {
+  const earlier = windows.filter(({ windowStart }) => windowStart < detailFrom);
+  const last = earlier.at(-1);
+  if (last === undefined) return [...windows];
+  const quantity = earlier.reduce((sum, window) => sum + window.quantity, 0n);
+  const later = windows.filter(({ windowStart }) => windowStart >= detailFrom);
+  return [{ ...last, windowStart: periodStart, quantity }, ...later];
 }

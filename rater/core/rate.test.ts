@@ -201,19 +201,32 @@ describe('rate, for any history', () => {
     return values.reduce((best, value) => ((of === 'max' ? value > best : value < best) ? value : best));
   }
 
+  /** What each step of a history finds, and the first hour that it touches. */
+  function* replay(
+    steps: readonly { readonly events: readonly { hour: number; units: bigint }[]; readonly closes: number }[],
+    of: Aggregation,
+  ) {
+    const events: { hour: number; units: bigint }[] = [];
+    let closed = 0;
+    for (const step of steps) {
+      const closedBefore = closed;
+      events.push(...step.events);
+      closed += step.closes;
+      const windows = windowsOf(events, of, closed);
+      yield {
+        windows,
+        contributions: contributionsOf(of, HOUR_MS, windows),
+        wasClosed: (windowEnd: number): boolean => windowEnd <= closedBefore * HOUR_MS,
+        firstTouched: Math.min(closedBefore, ...step.events.map(({ hour }) => hour)),
+      };
+    }
+  }
+
   it('amounts add up to the price of the total after every step, and a step done again adds nothing', () => {
     fc.assert(
       fc.property(history, price, aggregation, (steps, anyPrice, of) => {
-        const events: { hour: number; units: bigint }[] = [];
         const items: RatedItem[] = [];
-        let closed = 0;
-        for (const step of steps) {
-          const closedBefore = closed;
-          events.push(...step.events);
-          closed += step.closes;
-          const windows = windowsOf(events, of, closed);
-          const contributions = contributionsOf(of, HOUR_MS, windows);
-          const wasClosed = (windowEnd: number): boolean => windowEnd <= closedBefore * HOUR_MS;
+        for (const { windows, contributions, wasClosed } of replay(steps, of)) {
           items.push(...rate(input(anyPrice, { contributions, wasClosed, ...writtenAfter(items) })));
 
           const due = amountOf(anyPrice)(quantityToDecimal(totalOf(windows, of)));
@@ -233,27 +246,12 @@ describe('rate, for any history', () => {
   it('writes the same where what no event of a step touched is told as one', () => {
     fc.assert(
       fc.property(history, price, aggregation, (steps, anyPrice, of) => {
-        const events: { hour: number; units: bigint }[] = [];
         const items: RatedItem[] = [];
-        let closed = 0;
-        for (const step of steps) {
-          const closedBefore = closed;
-          events.push(...step.events);
-          closed += step.closes;
-          const firstTouched = Math.min(closedBefore, ...step.events.map(({ hour }) => hour));
+        for (const { contributions, wasClosed, firstTouched } of replay(steps, of)) {
           const detail = { periodStart: 0, detailFrom: firstTouched * HOUR_MS };
-          const contributions = contributionsOf(of, HOUR_MS, windowsOf(events, of, closed));
           const { written, writtenAmount } = writtenAfter(items);
-          const wasClosed = (windowEnd: number): boolean => windowEnd <= closedBefore * HOUR_MS;
           const whole = rate(input(anyPrice, { contributions, wasClosed, written, writtenAmount }));
-          const earlier = written.filter(({ windowStart }) => windowStart < detail.detailFrom);
-          const later = written.filter(({ windowStart }) => windowStart >= detail.detailFrom);
-          const one = { windowStart: 0, windowEnd: detail.detailFrom, revision: 0 };
-          const quantity = earlier.reduce((sum, window) => sum + window.quantity, 0n);
-          const told = {
-            contributions: earlierAsOne(contributions, detail),
-            written: earlier.length === 0 ? later : [{ ...one, quantity }, ...later],
-          };
+          const told = { contributions: earlierAsOne(contributions, detail), written: earlierAsOne(written, detail) };
           expect(rate(input(anyPrice, { ...told, wasClosed, writtenAmount }))).toEqual(whole);
           items.push(...whole);
         }

@@ -3,8 +3,7 @@
 
 import { Oracle } from '../../cli/demo/oracle.ts';
 import type { SendResult } from '../../cli/demo/sender.ts';
-import type { Catalog } from '../../domain/catalog.ts';
-import { readCatalog } from '../../domain/catalog-file.ts';
+import { soundCatalog } from '../support/sound-catalog.ts';
 
 export const catalogYaml = `
 currency: USD
@@ -35,14 +34,8 @@ defaultPlan: standard
 
 export const models = ['m-large', 'm-small'];
 
-function readSound(yaml: string): Catalog {
-  const reading = readCatalog(yaml, 'the catalog of the fault tests');
-  if (!reading.ok) throw new Error(`no sound catalog: ${JSON.stringify(reading.errors)}`);
-  return reading.catalog;
-}
-
 export class Account {
-  readonly catalog = readSound(catalogYaml);
+  readonly catalog = soundCatalog(catalogYaml, 'the catalog of the fault tests');
   readonly oracle = new Oracle(this.catalog);
   /** In the form that cli/demo/comparison.ts compares. */
   readonly sent: SendResult = {

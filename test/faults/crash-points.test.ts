@@ -43,9 +43,9 @@ const pointsOfRound = { ingest: 1, aggregator: 2, rater: 2 } as const;
  */
 function roundsOf(points: readonly CrashPoint[]): CrashPoint[][][] {
   const rounds: CrashPoint[][][] = [];
+  const isDamaged = (round: CrashPoint[][]): boolean => round.flat().some(({ provoke }) => provoke === 'damage');
   for (const stage of ['ingest', 'aggregator', 'rater'] as const) {
     const ofStage = points.filter((each) => each.stage === stage);
-    const isDamaged = (round: CrashPoint[][]): boolean => round.flat().some(({ provoke }) => provoke === 'damage');
     let round = stage === 'rater' ? rounds.findLastIndex(isDamaged) + 1 : 0;
     for (let from = 0; from < ofStage.length; from += pointsOfRound[stage]) {
       rounds[round] = [...(rounds[round] ?? []), ofStage.slice(from, from + pointsOfRound[stage])];

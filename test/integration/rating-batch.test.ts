@@ -5,8 +5,6 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
 import { SealStore } from '../../aggregator/seal-store.ts';
-import type { Catalog } from '../../domain/catalog.ts';
-import { readCatalog } from '../../domain/catalog-file.ts';
 import { Decimal } from '../../domain/decimal.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { readSeals, type Seals } from '../../platform/usage-store/seals.ts';
@@ -18,6 +16,7 @@ import type { RatingStore } from '../../rater/rating-store.ts';
 import { storedRating } from '../../rater/stored-rating.ts';
 import { type MigratedStores, startMigratedStores } from '../support/migrated-stores.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
+import { soundCatalog } from '../support/sound-catalog.ts';
 
 const HOUR_MS = 3_600_000;
 const LATENESS_MS = 5 * 60_000;
@@ -31,7 +30,8 @@ const meters = aggregations
 const prices = aggregations
   .map((each) => `      - { slug: p-${each}, meter: ${each}, model: per_unit, unitAmount: "1" }`)
   .join('\n');
-const catalog = catalogOf(`currency: USD
+const catalog = soundCatalog(
+  `currency: USD
 meters:
 ${meters}
 plans:
@@ -50,13 +50,9 @@ ${prices}
 defaultPlan: payg
 subscriptions:
   - { subject: cus_pro, plan: pro, startsAt: "2026-11-09T12:00:00Z" }
-`);
-
-function catalogOf(text: string): Catalog {
-  const reading = readCatalog(text, 'catalog of the test');
-  if (!reading.ok) throw new Error(JSON.stringify(reading.errors));
-  return reading.catalog;
-}
+`,
+  'the catalog of the test',
+);
 
 let stores: MigratedStores;
 let pool: pg.Pool;

@@ -6,6 +6,7 @@ import { isSameVector, nextChunkOf, type SealVector, sealVectorOf } from '../../
 import type { EpochStep, Seals } from '../../platform/usage-store/seals.ts';
 import type { UsageSelection } from '../../platform/usage-store/usage-query.ts';
 import type { BillingPeriod } from '../../rater/billing-period-store.ts';
+import { earlierAsOne } from '../../rater/core/contributions.ts';
 import { keyText } from '../../rater/keys.ts';
 import type { NewLineItem, PeriodDetail, WrittenPrice } from '../../rater/line-item-store.ts';
 import type { RaterProgress } from '../../rater/rater-progress.ts';
@@ -315,7 +316,8 @@ export class RatingModel {
         else lines.push(line);
       }
       for (const [price, lines] of byPrice) {
-        const written = earlierAsOne(this.writtenPrice(lines), period);
+        const { windows, amount } = this.writtenPrice(lines);
+        const written = { windows: earlierAsOne(windows, period), amount };
         prices.set(keyText(period.tenant, period.subject, period.periodStart, price), written);
       }
     }
@@ -353,18 +355,6 @@ function bucketStart({ buckets, from }: UsageSelection, { windowStart }: RollUpR
   const segment = buckets.findLast(({ start }) => start <= windowStart);
   if (segment === undefined) throw new RangeError(`no segment holds ${windowStart}, the first begins after ${from}`);
   return segment.start + Math.floor((windowStart - segment.start) / segment.stepMs) * segment.stepMs;
-}
-
-function earlierAsOne({ windows, amount }: WrittenPrice, { periodStart, detailFrom }: PeriodDetail): WrittenPrice {
-  const earlier = windows.filter(({ windowStart }) => windowStart < detailFrom);
-  if (earlier.length === 0) return { windows, amount };
-  const one = {
-    windowStart: periodStart,
-    windowEnd: Math.max(...earlier.map(({ windowEnd }) => windowEnd)),
-    quantity: earlier.reduce((sum, { quantity }) => sum + quantity, 0n),
-    revision: Math.max(...earlier.map(({ revision }) => revision)),
-  };
-  return { windows: [one, ...windows.filter(({ windowStart }) => windowStart >= detailFrom)], amount };
 }
 
 /** Rows of chunks that the vector covers, of the sealing epoch or a later one. */
