@@ -3,17 +3,17 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { formatRfc3339, parseRfc3339 } from '../domain/rfc3339.ts';
 import type { CatalogStores } from './catalog-commands.ts';
 import { commandContext, type DataDirOption, withDataDir } from './command-context.ts';
-
-const out = (line: string): void => void process.stdout.write(`${line}\n`);
+import { printLine, printNote } from './output.ts';
 
 async function openCatalogStores(option: DataDirOption): Promise<CatalogStores> {
-  const { openEventLog, openPool } = await import('./stores.ts');
+  const { assertReachable, openEventLog, openPool } = await import('./stores.ts');
   const { assertMigrated } = await import('../platform/migrate.ts');
   const { settings, logger } = commandContext(option);
   const pool = openPool(settings, logger, 'tallyline catalog');
   let closeLog = async (): Promise<void> => {};
   return {
     async pool() {
+      await assertReachable(pool, settings);
       await assertMigrated(pool);
       return pool;
     },
@@ -42,7 +42,7 @@ async function reported(command: () => Promise<void>): Promise<void> {
     await command();
   } catch (error) {
     if (!(error instanceof CatalogRefused)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    printNote(error.message);
     process.exitCode = 1;
   }
 }
@@ -56,7 +56,7 @@ export function registerCatalogCommands(program: Command): void {
     .action((file: string, options: DataDirOption) =>
       reported(async () => {
         const { diffCatalogFile } = await import('./catalog-commands.ts');
-        await diffCatalogFile(file, () => openCatalogStores(options), out);
+        await diffCatalogFile(file, () => openCatalogStores(options), printLine);
       }),
     );
 
@@ -71,7 +71,7 @@ export function registerCatalogCommands(program: Command): void {
           now: Date.now(),
           ...(options.effectiveAt !== undefined && { effectiveAt: options.effectiveAt }),
         };
-        await applyCatalogFrom(file, dates, () => openCatalogStores(options), out);
+        await applyCatalogFrom(file, dates, () => openCatalogStores(options), printLine);
       }),
     );
 }

@@ -1,18 +1,25 @@
 // `tallyline keys create | list | revoke`: API keys, each of one tenant.
 import type { Command } from 'commander';
+import type { ApiKey } from '../platform/access/api-key-store.ts';
 import { commandContext, type DataDirOption, withDataDir } from './command-context.ts';
+import { printJson, printLine, printNote, printRow } from './output.ts';
 
 async function withPool(option: DataDirOption, work: (pool: import('pg').Pool) => Promise<void>): Promise<void> {
-  const { openPool } = await import('./stores.ts');
+  const { openReachablePool } = await import('./stores.ts');
   const { assertMigrated } = await import('../platform/migrate.ts');
   const { settings, logger } = commandContext(option);
-  const pool = openPool(settings, logger, 'tallyline keys');
+  const pool = await openReachablePool(settings, logger, 'tallyline keys');
   try {
     await assertMigrated(pool);
     await work(pool);
   } finally {
     await pool.end();
   }
+}
+
+function stateOf({ revokedAt, isOperator }: ApiKey): string {
+  if (revokedAt !== null) return `revoked ${revokedAt.toISOString()}`;
+  return isOperator ? 'active, operator' : 'active';
 }
 
 export function registerKeysCommand(program: Command): void {
@@ -22,26 +29,28 @@ export function registerKeysCommand(program: Command): void {
     .description('make a key and print it: it is not shown again')
     .requiredOption('--tenant <tenant>', 'whose usage it reads and writes')
     .option('--name <name>', 'what it is for', '')
-    .action(async (options: DataDirOption & { tenant: string; name: string }) => {
-      const { createApiKey, tenantFault } = await import('../platform/api-key-store.ts');
+    .option('--operator', 'it may also see what concerns all tenants together: the offsets of the log', false)
+    .action(async (options: DataDirOption & { tenant: string; name: string; operator: boolean }) => {
+      const { createApiKey, tenantFault } = await import('../platform/access/api-key-store.ts');
       const fault = tenantFault(options.tenant);
       if (fault !== null) throw new Error(`--tenant must ${fault}`);
       await withPool(options, async (pool) => {
-        const { id, key } = await createApiKey(pool, options.tenant, options.name);
-        process.stderr.write(`created ${id} for tenant ${options.tenant}; the key is not shown again:\n`);
-        process.stdout.write(`${key}\n`);
+        const { id, key } = await createApiKey(pool, options.tenant, options.name, options);
+        printNote(`created ${id} for tenant ${options.tenant}; the key is not shown again:`);
+        printLine(key);
       });
     });
 
   withDataDir(keys.command('list'))
     .description('the keys there are, without the keys themselves')
     .option('--tenant <tenant>', 'of one tenant only')
-    .action(async (options: DataDirOption & { tenant?: string }) => {
-      const { listApiKeys } = await import('../platform/api-key-store.ts');
+    .option('--json', 'one JSON object a line', false)
+    .action(async (options: DataDirOption & { tenant?: string; json: boolean }) => {
+      const { listApiKeys } = await import('../platform/access/api-key-store.ts');
       await withPool(options, async (pool) => {
         for (const key of await listApiKeys(pool, options.tenant ?? null)) {
-          const state = key.revokedAt === null ? 'active' : `revoked ${key.revokedAt.toISOString()}`;
-          process.stdout.write(`${[key.id, key.tenant, key.createdAt.toISOString(), state, key.name].join('\t')}\n`);
+          if (options.json) printJson(key);
+          else printRow([key.id, key.tenant, key.createdAt.toISOString(), stateOf(key), key.name]);
         }
       });
     });
@@ -50,11 +59,11 @@ export function registerKeysCommand(program: Command): void {
     .description('end a key; gateways refuse it within seconds')
     .argument('<id>', 'as `keys list` prints it')
     .action(async (id: string, options: DataDirOption) => {
-      const { revokeApiKey } = await import('../platform/api-key-store.ts');
+      const { revokeApiKey } = await import('../platform/access/api-key-store.ts');
       await withPool(options, async (pool) => {
         if (!(await revokeApiKey(pool, id)))
           throw new Error(`there is no key ${id}: \`tallyline keys list\` shows those there are`);
-        process.stdout.write(`revoked ${id}\n`);
+        printLine(`revoked ${id}`);
       });
     });
 }

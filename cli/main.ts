@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 // The `tallyline` command. Each family of commands has a file of its own; what a command needs is loaded when it runs.
 import { Command } from 'commander';
+import { reasonOf } from '../platform/system-fault.ts';
 import { registerCatalogCommands } from './catalog.ts';
 import { registerClickHouseCommand } from './clickhouse.ts';
 import { registerDemoCommand } from './demo.ts';
 import { registerKeysCommand } from './keys.ts';
 import { registerMigrateCommand } from './migrate.ts';
+import { printNote } from './output.ts';
 import { registerReplayCommand } from './replay.ts';
 import { registerSettingsCommand } from './settings.ts';
 import { registerStageCommands } from './stages.ts';
@@ -34,7 +36,7 @@ for (const register of [
 try {
   await program.parseAsync();
 } catch (error) {
-  process.stderr.write(`tallyline: ${error instanceof Error ? error.message : String(error)}\n`);
+  printNote(`tallyline: ${reasonOf(error)}`);
   process.exitCode = 1;
 }
 // A command is over when its action is: a socket or timer left open must not keep the process.

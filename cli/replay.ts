@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { parseRfc3339 } from '../domain/rfc3339.ts';
 import { type DataDirOption, withDataDir, withStores } from './command-context.ts';
+import { printLine } from './output.ts';
 
 interface ReplayOptions extends DataDirOption {
   readonly code?: string;
@@ -35,8 +36,6 @@ export function registerReplayCommand(program: Command): void {
       const { events, records } = await withStores(options, ({ clickhouse, eventLog }) =>
         replayRejects(clickhouse, eventLog, selection),
       );
-      process.stdout.write(
-        `replayed ${events} events and ${records} unreadable records; their outcome follows in the usual way\n`,
-      );
+      printLine(`replayed ${events} events and ${records} unreadable records; their outcome follows in the usual way`);
     });
 }

@@ -1,10 +1,10 @@
 // The life of a process that runs a stage: settings, stores, the stage, its HTTP server; then until it is told to stop or
 // can't go on. A process started by `up` says over the IPC channel when it serves, and ends when that channel closes.
 import type { Logger } from 'pino';
+import { openKeyring } from '../platform/access/live-keyring.ts';
 import { type HttpServer, listen, startAdminServer } from '../platform/admin-server.ts';
 import { type Environment, parseSettings } from '../platform/config.ts';
 import { createRegistry, registerAdminRoutes } from '../platform/http/admin-routes.ts';
-import { createKeyring } from '../platform/http/api-keys.ts';
 import { createHttpApp } from '../platform/http/app.ts';
 import { runStages } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/logging.ts';
@@ -99,7 +99,7 @@ async function composeHttp(
 ): Promise<Composition> {
   const { settings, registry, logger } = context;
   const app = createHttpApp(logger);
-  const keyring = createKeyring((ingest ?? query)!.pool, context.clock);
+  const keyring = openKeyring(settings.postgresUrl!, context.clock, logger);
   const stages: Stage[] = [];
   if (ingest !== null) {
     const { startIngest } = await import('../ingest/main.ts');
@@ -111,7 +111,11 @@ async function composeHttp(
   }
   registerAdminRoutes(app, registry, () => stages);
   const server = await listen(app, settings.http);
-  const http: Stage = { name: 'http', notReady: () => null, failed: never, stop: () => server.close() };
+  const close = async (): Promise<void> => {
+    await server.close();
+    await keyring.close();
+  };
+  const http: Stage = { name: 'http', notReady: () => null, failed: never, stop: close };
   return { stages: [http, ...stages], server };
 }
 

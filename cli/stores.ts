@@ -9,6 +9,7 @@ import { registerAvroSchemas } from '../platform/event-log/schema-store.ts';
 import { assertMigrated } from '../platform/migrate.ts';
 import { createPool } from '../platform/postgres/pool.ts';
 import type { Settings } from '../platform/settings.ts';
+import { reasonOf } from '../platform/system-fault.ts';
 import { newGeneration, openGeneration } from '../platform/topic-generation.ts';
 
 export interface LogStores {
@@ -52,21 +53,32 @@ export async function openEventLog(settings: Settings, pool: pg.Pool, logger: Lo
 }
 
 /** What names the server and the variable, and leaves out the password. */
-async function assertReachable(pool: pg.Pool, settings: Settings): Promise<void> {
+export async function assertReachable(pool: pg.Pool, settings: Settings): Promise<void> {
   try {
     await pool.query('SELECT 1');
   } catch (error) {
     const { host, pathname } = new URL(settings.postgresUrl!);
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     throw new Error(`Postgres at ${host}${pathname} (DATABASE_URL) can't be used: ${reason}`, { cause: error });
+  }
+}
+
+/** A pool that was connected once. Rejects, with nothing left open, where the server is not named or can't be used. */
+export async function openReachablePool(settings: Settings, logger: Logger, applicationName: string): Promise<pg.Pool> {
+  const pool = openPool(settings, logger, applicationName);
+  try {
+    await assertReachable(pool, settings);
+    return pool;
+  } catch (error) {
+    await pool.end();
+    throw error;
   }
 }
 
 /** What a gateway needs. Rejects, with nothing left open, where one of them is not named, not there or not migrated. */
 export async function openLogStores(settings: Settings, logger: Logger, applicationName: string): Promise<LogStores> {
-  const pool = openPool(settings, logger, applicationName);
+  const pool = await openReachablePool(settings, logger, applicationName);
   try {
-    await assertReachable(pool, settings);
     await assertMigrated(pool);
     const eventLog = await openEventLog(settings, pool, logger);
     return {

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { parseRfc3339 } from '../domain/rfc3339.ts';
 import { type DataDirOption, withDataDir, withStores } from './command-context.ts';
+import { printLine } from './output.ts';
 
 const DISCREPANCIES_SHOWN_MAX = 100;
 
@@ -48,14 +49,12 @@ export function registerVerifyCommand(program: Command): void {
         ),
       );
       for (const { invariant, where, expected, found } of log.discrepancies.slice(0, DISCREPANCIES_SHOWN_MAX)) {
-        process.stdout.write(`${invariant} ${where}: expected ${expected}, found ${found}\n`);
+        printLine(`${invariant} ${where}: expected ${expected}, found ${found}`);
       }
       const unshown = log.failures - DISCREPANCIES_SHOWN_MAX;
-      if (unshown > 0) process.stdout.write(`… and ${unshown} more\n`);
+      if (unshown > 0) printLine(`… and ${unshown} more`);
       for (const invariant of invariants) {
-        process.stdout.write(
-          `${invariant}: ${log.compared[invariant]} compared, ${log.failed[invariant]} discrepancies\n`,
-        );
+        printLine(`${invariant}: ${log.compared[invariant]} compared, ${log.failed[invariant]} discrepancies`);
       }
       if (log.failures > 0) process.exitCode = 1;
     });

@@ -8,9 +8,9 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type CatalogVersion, emptyCatalog } from '../domain/catalog.ts';
 import type { UsageEvent } from '../domain/usage-event.ts';
+import type { Keyring } from '../platform/access/keyring.ts';
 import { type EventLog, EventLogError } from '../platform/event-log/event-log.ts';
 import { AvroRegistry, decodeRecord } from '../platform/event-log/record-codec.ts';
-import type { Keyring } from '../platform/http/api-keys.ts';
 import { createHttpApp } from '../platform/http/app.ts';
 import { HttpProblem } from '../platform/http/problem.ts';
 import type { Settings } from '../platform/settings.ts';
@@ -24,8 +24,8 @@ const BODY_BYTES_MAX = 1_000_000;
 
 const keyring: Keyring = {
   authenticate: async (header) => {
-    if (header === 'Bearer acme-key') return { tenant: 'acme', keyId: 'k1' };
-    if (header === 'Bearer globex-key') return { tenant: 'globex', keyId: 'k2' };
+    if (header === 'Bearer acme-key') return { tenant: 'acme', keyId: 'k1', isOperator: false };
+    if (header === 'Bearer globex-key') return { tenant: 'globex', keyId: 'k2', isOperator: false };
     if (header === 'Bearer revoked-key') throw new HttpProblem('revoked_key', 'revoked');
     throw new HttpProblem('unauthenticated', 'no key', { headers: { 'www-authenticate': 'Bearer' } });
   },

@@ -2,16 +2,16 @@
 import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import type { CatalogVersion } from '../domain/catalog.ts';
+import type { Keyring } from '../platform/access/keyring.ts';
+import { RateLimit } from '../platform/access/rate-limit.ts';
 import { publishedCatalog } from '../platform/catalog-store.ts';
 import { type EventLog, EventLogError } from '../platform/event-log/event-log.ts';
 import { EventBatchWriter } from '../platform/event-log/record-codec.ts';
-import type { Keyring } from '../platform/http/api-keys.ts';
 import type { Stage, StageContext } from '../platform/stage.ts';
 import { realTimers } from '../platform/timers.ts';
 import { Batcher } from './batcher.ts';
 import { BodyBudget } from './body-reader.ts';
 import { followCatalog } from './catalog-follower.ts';
-import { RateLimit } from './core/rate-limit.ts';
 import { createIngestMetrics } from './metrics.ts';
 import { registerEventsRoute } from './routes.ts';
 

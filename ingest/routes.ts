@@ -6,7 +6,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { UsageEvent } from '../domain/usage-event.ts';
-import type { Identity, Keyring } from '../platform/http/api-keys.ts';
+import type { Identity, Keyring } from '../platform/access/keyring.ts';
+import type { RateLimit } from '../platform/access/rate-limit.ts';
 import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
 import { AppendFailed, type Batcher, type Refusal } from './batcher.ts';
 import { type BodyBudget, contentEncodingOf, readBody } from './body-reader.ts';
@@ -15,7 +16,6 @@ import { BodyFault, type DecodedBody, decodeBody } from './core/body-decoding.ts
 import { type BodyForm, bodyFormOf } from './core/body-form.ts';
 import { FastAdmission } from './core/fast-admission.ts';
 import type { MeterChecks } from './core/meter-checks.ts';
-import type { RateLimit } from './core/rate-limit.ts';
 import { Rejection, type RejectionCode } from './core/rejection.ts';
 import type { IngestMetrics } from './metrics.ts';
 
@@ -122,7 +122,7 @@ async function appendAll(batcher: Batcher, events: readonly UsageEvent[]): Promi
 
 async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: FastifyReply): Promise<string> {
   const { headers } = request;
-  const identity = await parts.keyring.authenticate(headers.authorization);
+  const identity = await parts.keyring.authenticate(headers.authorization, request.ip);
   const checks = openTheDoor(parts, identity);
   const form = bodyFormOf(headers);
   if (typeof form !== 'string') throw new HttpProblem('unsupported_media_type', form.unknown);

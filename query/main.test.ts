@@ -109,7 +109,7 @@ describe('the read API', () => {
       const { status, body } = await api.get(url);
       expect([path, status, fault(path, status, body)]).toEqual([path, 200, null]);
     }
-    expect((await api.get('/v1/status')).body).toEqual({
+    expect((await api.get('/v1/status', 'operator')).body).toEqual({
       watermark: null,
       lagSeconds: null,
       partitions: [
@@ -190,7 +190,7 @@ describe('routes and outages', () => {
       pool: { query: parts.pool ?? (async () => ({ rows: [rows] })) } as unknown as Pool,
       clickhouse: { query: parts.query ?? (async () => []) } as unknown as ClickHouse,
       eventLog: { topicId: 't', partitions: 1, bounds: async () => [] },
-      keyring: { authenticate: async () => ({ tenant: 'acme', keyId: 'k' }) },
+      keyring: { authenticate: async () => ({ tenant: 'acme', keyId: 'k', isOperator: true }) },
     });
     const stop = async () => {
       await stage.stop();

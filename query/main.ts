@@ -5,9 +5,9 @@ import { readFile } from 'node:fs/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import { parse } from 'yaml';
+import type { Keyring } from '../platform/access/keyring.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
-import type { Keyring } from '../platform/http/api-keys.ts';
 import { projectFile } from '../platform/project-root.ts';
 import type { Stage, StageContext } from '../platform/stage.ts';
 import { createCatalogs } from './catalogs.ts';
@@ -48,9 +48,9 @@ function addReads(scope: FastifyInstance, context: QueryContext, keyring: Keyrin
   });
   for (const [url, read] of Object.entries(reads)) {
     scope.get(url, async (request: FastifyRequest, reply: FastifyReply) => {
-      const { tenant } = await keyring.authenticate(request.headers.authorization);
+      const { tenant, isOperator } = await keyring.authenticate(request.headers.authorization, request.ip);
       const [path = ''] = Object.values(request.params as Record<string, string>);
-      const body = await read(context, { tenant, path, parameters: request.query as QueryParameters });
+      const body = await read(context, { tenant, isOperator, path, parameters: request.query as QueryParameters });
       return reply.header('cache-control', 'no-store').send(body);
     });
   }

@@ -21,6 +21,8 @@ export interface QueryContext {
 export interface ReadRequest {
   /** Of the API key; nothing else in a request names one. */
   readonly tenant: string;
+  /** Likewise: it may see what concerns all tenants together. */
+  readonly isOperator: boolean;
   /** The variable part of the path, decoded; "" where there is none. */
   readonly path: string;
   readonly parameters: QueryParameters;

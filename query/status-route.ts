@@ -1,16 +1,18 @@
-// GET /v1/status: how far everything is counted.
+// GET /v1/status: how far everything is counted. Watermark and lag are for every tenant; offsets tell how much all tenants send,
+// so only an operator's key shows them.
 import { refuseUnknown } from './core/query-parameters.ts';
 import { lagSeconds } from './freshness.ts';
 import { instantOrNull, type Read } from './read.ts';
 
-export const readStatus: Read = async ({ freshnessWithin, eventLog, clock }, { parameters }) => {
+export const readStatus: Read = async ({ freshnessWithin, eventLog, clock }, { parameters, isOperator }) => {
   refuseUnknown(parameters, []);
-  // The log's ends last: a partition then never seems to be ahead of its log.
   const freshness = await freshnessWithin(0);
+  const progress = { watermark: instantOrNull(freshness.watermark), lagSeconds: lagSeconds(freshness, clock()) };
+  if (!isOperator) return progress;
+  // The log's ends last: a partition then never seems to be ahead of its log.
   const ends = new Map((await eventLog.bounds()).map((bounds) => [bounds.partition, bounds.endOffset]));
   return {
-    watermark: instantOrNull(freshness.watermark),
-    lagSeconds: lagSeconds(freshness, clock()),
+    ...progress,
     partitions: freshness.partitions.map(({ partition, nextOffset, watermark }) => ({
       partition,
       nextOffset,

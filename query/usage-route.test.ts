@@ -212,9 +212,14 @@ describe('meters', () => {
 });
 
 describe('status', () => {
-  it('shows what is counted beside what the log holds', async () => {
-    api.ends.splice(0, 2, 16, 20);
+  it('shows a tenant how far everything is counted, and not how much others send', async () => {
     const { body } = await api.get('/v1/status');
+    expect(body).toEqual({ watermark: '2026-11-20T11:10:00Z', lagSeconds: 1.2 });
+  });
+
+  it('shows an operator what is counted beside what the log holds', async () => {
+    api.ends.splice(0, 2, 16, 20);
+    const { body } = await api.get('/v1/status', 'operator');
     expect(body).toEqual({
       watermark: '2026-11-20T11:10:00Z',
       lagSeconds: 1.2,

@@ -5,7 +5,7 @@ import type pg from 'pg';
 import pino from 'pino';
 import { STAGE_NODE_FLAGS } from '../../cli/stage-node-flags.ts';
 import { openEventLog } from '../../cli/stores.ts';
-import { createApiKey } from '../../platform/api-key-store.ts';
+import { createApiKey } from '../../platform/access/api-key-store.ts';
 import { applyCatalogFile } from '../../platform/catalog-store.ts';
 import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
 import { parseSettings } from '../../platform/config.ts';

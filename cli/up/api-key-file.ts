@@ -1,8 +1,9 @@
-// <data-dir>/api-key: a key of the tenant "default", so that a new installation can be used at once.
+// <data-dir>/api-key: a key of the tenant "default", so that a new installation can be used at once. Whoever
+// can read the file runs the installation, so the key is an operator's.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { newApiKey, storeApiKey } from '../../platform/api-key-store.ts';
+import { newApiKey, storeApiKey } from '../../platform/access/api-key-store.ts';
 
 export const DEFAULT_TENANT = 'default';
 
@@ -16,5 +17,5 @@ export async function ensureApiKeyFile(dataDir: string, pool: pg.Pool): Promise<
   }
   const key = readFileSync(file, 'utf8').trim();
   if (!/^tl_[\w-]{43}$/.test(key)) throw new Error(`${file} holds no API key: remove it, and a new one is made`);
-  await storeApiKey(pool, key, DEFAULT_TENANT, 'made by tallyline up');
+  await storeApiKey(pool, key, DEFAULT_TENANT, 'made by tallyline up', { operator: true });
 }

@@ -18,7 +18,7 @@ import { lockDirectory } from '../../platform/process/directory-lock.ts';
 import { delay } from '../../platform/retry.ts';
 import type { Settings } from '../../platform/settings.ts';
 import { readCatalogFile } from '../catalog-commands.ts';
-import { openEventLog, openPool } from '../stores.ts';
+import { openEventLog, openReachablePool } from '../stores.ts';
 import { ensureApiKeyFile } from './api-key-file.ts';
 import { Keeper, type Running } from './keeper.ts';
 import { ownCommand, type StageChild, startStageChild } from './stage-child.ts';
@@ -185,7 +185,7 @@ class Up {
   }
 
   async #prepareStores(settings: Settings, catalog: CatalogText | null): Promise<void> {
-    const pool = openPool(settings, this.#logger, 'tallyline up');
+    const pool = await openReachablePool(settings, this.#logger, 'tallyline up');
     try {
       const clickhouse = createClickHouse(settings.clickhouse!, this.#logger);
       try {

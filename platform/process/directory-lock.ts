@@ -2,6 +2,7 @@
 // left by a killed process is known as such, even when its pid was given out again.
 import { linkSync, mkdirSync, readFileSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { systemFault } from '../system-fault.ts';
 import { startTimeOf } from './process-probe.ts';
 
 interface Holder {
@@ -33,7 +34,9 @@ function makeDirectory(directory: string): void {
     const { code } = error as NodeJS.ErrnoException;
     // Another process was faster.
     if (code === 'EEXIST' && statSync(directory).isDirectory()) return;
-    throw new Error(`the directory ${directory} can't be made (${code}): choose another data directory`);
+    throw new Error(
+      `the directory ${directory} can't be made (${code}): ${systemFault(error) ?? 'choose another data directory'}`,
+    );
   }
 }
 

@@ -7,9 +7,9 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { startIngest } from '../../ingest/main.ts';
+import type { Keyring } from '../../platform/access/keyring.ts';
 import type { EventLog } from '../../platform/event-log/event-log.ts';
 import { AvroRegistry, decodeRecord } from '../../platform/event-log/record-codec.ts';
-import type { Keyring } from '../../platform/http/api-keys.ts';
 import { createHttpApp } from '../../platform/http/app.ts';
 import { HttpProblem } from '../../platform/http/problem.ts';
 import type { Settings } from '../../platform/settings.ts';
@@ -31,7 +31,7 @@ export interface Answer {
 const keyring: Keyring = {
   authenticate: async (header) => {
     const tenant = /^bearer +key-([\w-]+)$/i.exec(header ?? '')?.[1];
-    if (tenant !== undefined) return { tenant, keyId: tenant };
+    if (tenant !== undefined) return { tenant, keyId: tenant, isOperator: false };
     throw new HttpProblem('unauthenticated', 'no key', { headers: { 'www-authenticate': 'Bearer' } });
   },
 };

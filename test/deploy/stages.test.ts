@@ -31,7 +31,7 @@ describe('stages in processes of their own', () => {
   });
 
   it('count what the gateway takes', async () => {
-    const key = await processes.tallyline('keys', 'create', '--tenant', 'acme');
+    const key = await processes.tallyline('keys', 'create', '--tenant', 'acme', '--operator');
     const authorization = `Bearer ${key}`;
     const answer = await fetch(`${processes.urlOf('ingest')}/v1/events`, {
       method: 'POST',

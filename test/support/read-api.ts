@@ -3,9 +3,9 @@ import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog.ts';
+import { createKeyring } from '../../platform/access/keyring.ts';
 import type { ClickHouseDatabase } from '../../platform/clickhouse/client.ts';
 import type { PartitionBounds } from '../../platform/event-log/event-log.ts';
-import { createKeyring } from '../../platform/http/api-keys.ts';
 import { createHttpApp } from '../../platform/http/app.ts';
 import type { Settings } from '../../platform/settings.ts';
 import type { StageContext } from '../../platform/stage.ts';
@@ -62,7 +62,7 @@ export interface ReadApi {
   readonly clickhouse: ClickHouseDatabase;
   /** The log's ends, by partition; to be changed by tests. */
   readonly ends: number[];
-  /** GET with the key of a tenant; null: without one. */
+  /** GET with the key of a tenant ("operator": of acme, and an operator's); null: without one. */
   get(path: string, tenant?: string | null): Promise<Answer>;
   stop(): Promise<void>;
 }
@@ -88,6 +88,7 @@ export async function startReadApi(): Promise<ReadApi> {
   await insertCatalog(pool, 1, catalog);
   await insertKey(pool, 'acme', 'key-acme');
   await insertKey(pool, 'umbrella', 'key-umbrella');
+  await insertKey(pool, 'acme', 'key-operator', { operator: true });
   const ends = Array<number>(PARTITIONS).fill(0);
   const eventLog = {
     topicId: 'topic-1',

@@ -12,6 +12,7 @@ import { noOutcomes } from '../../aggregator/core/partition-state.ts';
 import type { Catalog } from '../../domain/catalog.ts';
 import { parseQuantity } from '../../domain/quantity.ts';
 import { dedupKeyOf, partitionOf } from '../../domain/usage-event.ts';
+import { type KeyRights, storeApiKey } from '../../platform/access/api-key-store.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { NativeBlock, type TableColumn } from '../../platform/clickhouse/native-block.ts';
 
@@ -180,13 +181,8 @@ export async function insertCatalog(pool: pg.Pool, version: number, catalog: Cat
   );
 }
 
-export async function insertKey(pool: pg.Pool, tenant: string, key: string): Promise<void> {
-  await pool.query('INSERT INTO tallyline.api_keys (id, tenant, key_hash) VALUES ($1, $2, $3)', [
-    `key-of-${tenant}`,
-    tenant,
-    createHash('sha256').update(key).digest(),
-  ]);
-}
+export const insertKey = (pool: pg.Pool, tenant: string, key: string, rights: KeyRights = {}): Promise<string> =>
+  storeApiKey(pool, key, tenant, '', rights);
 
 export interface LineItemFields {
   readonly id: string;

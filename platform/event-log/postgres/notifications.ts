@@ -3,12 +3,12 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import { Listener as ChannelListener } from '../../postgres/listener.ts';
 
 /** Null: the membership of some group changed. */
 type Listener = (partitions: readonly number[] | null) => void;
 
 const MEMBERS = 'members';
-const reconnectDelayMs = 1000;
 /** Appends within this time share a notification. */
 const notifyDelayMs = 5;
 
@@ -18,11 +18,8 @@ export class Notifications {
   readonly #channel: string;
   readonly #listeners = new Set<Listener>();
   readonly #appended = new Set<number>();
-  #client: pg.PoolClient | null = null;
-  #sessionPid: number | null = null;
-  #connecting: Promise<void> | null = null;
+  readonly #connection: ChannelListener;
   #notifyTimer: NodeJS.Timeout | null = null;
-  #reconnectTimer: NodeJS.Timeout | null = null;
   #sending: Promise<unknown> = Promise.resolve();
   #closed = false;
 
@@ -31,17 +28,21 @@ export class Notifications {
     this.#logger = logger;
     // A channel's name is an identifier of at most 63 bytes; a topic's may be longer.
     this.#channel = `tallyline_log_${createHash('sha256').update(topic).digest('hex').slice(0, 32)}`;
+    this.#connection = new ChannelListener(pool, this.#channel, {
+      onNotification: (payload) => this.#dispatch(payload === MEMBERS ? null : payload.split(',').map(Number)),
+      onLost: (error) => logger.warn({ err: error }, 'cannot listen for appends; polling until the connection is back'),
+    });
   }
 
   /** The backend of the connection that listens: it ends with this process, however that ends. Null while there is none. */
   get sessionPid(): number | null {
-    return this.#client === null ? null : this.#sessionPid;
+    return this.#connection.sessionPid;
   }
 
   /** Calls `listener` until the returned function is called. The first listener opens the connection that listens. */
   listen(listener: Listener): () => void {
     this.#listeners.add(listener);
-    if (this.#client === null) this.#connect();
+    this.#connection.start();
     return () => this.#listeners.delete(listener);
   }
 
@@ -67,11 +68,8 @@ export class Notifications {
     this.#closed = true;
     this.#listeners.clear();
     if (this.#notifyTimer !== null) clearTimeout(this.#notifyTimer);
-    if (this.#reconnectTimer !== null) clearTimeout(this.#reconnectTimer);
     await this.#sending;
-    await this.#connecting;
-    this.#client?.release(true);
-    this.#client = null;
+    await this.#connection.close();
   }
 
   #dispatch(partitions: readonly number[] | null): void {
@@ -84,47 +82,5 @@ export class Notifications {
       .catch((error: unknown) =>
         this.#logger.debug({ err: error }, 'a notification was not sent; readers find the records by polling'),
       );
-  }
-
-  #connect(): void {
-    if (this.#closed || this.#connecting !== null) return;
-    this.#connecting = this.#openClient()
-      .catch((error: unknown) => {
-        this.#logger.warn({ err: error }, 'cannot listen for appends; polling until the connection is back');
-        this.#reconnectLater();
-      })
-      .finally(() => {
-        this.#connecting = null;
-      });
-  }
-
-  async #openClient(): Promise<void> {
-    const client = await this.#pool.connect();
-    client.on('error', (error: Error) => {
-      // Before LISTEN is done the query rejects as well, and after a release the client is nobody's.
-      if (this.#client !== client) return;
-      this.#client = null;
-      client.release(error);
-      this.#reconnectLater();
-    });
-    client.on('notification', ({ payload = '' }) =>
-      this.#dispatch(payload === MEMBERS ? null : payload.split(',').map(Number)),
-    );
-    try {
-      // A channel cannot be a bound parameter; this one is made of our own letters and hex digits.
-      await client.query(`LISTEN ${this.#channel}`);
-      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-      this.#sessionPid = rows[0]!.pid;
-    } catch (error) {
-      client.release(true);
-      throw error;
-    }
-    this.#client = client;
-  }
-
-  #reconnectLater(): void {
-    if (this.#closed) return;
-    this.#reconnectTimer = setTimeout(() => this.#connect(), reconnectDelayMs);
-    this.#reconnectTimer.unref();
   }
 }

@@ -1,7 +1,7 @@
 // API keys: 256 random bits, shown once, stored as their SHA-256.
 import { hash, randomBytes } from 'node:crypto';
 import type pg from 'pg';
-import { nameFault } from '../domain/name-text.ts';
+import { nameFault } from '../../domain/name-text.ts';
 
 export interface ApiKey {
   readonly id: string;
@@ -9,6 +9,12 @@ export interface ApiKey {
   readonly name: string;
   readonly createdAt: Date;
   readonly revokedAt: Date | null;
+  readonly isOperator: boolean;
+}
+
+export interface KeyRights {
+  /** Whoever has it runs the installation: it may see what concerns all tenants together. */
+  readonly operator?: boolean;
 }
 
 export const newApiKey = (): string => `tl_${randomBytes(32).toString('base64url')}`;
@@ -19,23 +25,32 @@ const newId = (): string => `key_${randomBytes(9).toString('base64url')}`;
 export const tenantFault = (tenant: string): string | null => (tenant === '' ? 'not be empty' : nameFault(tenant));
 
 /** Makes a key of `tenant`. The key itself is nowhere but in the answer. */
-export async function createApiKey(pool: pg.Pool, tenant: string, name: string): Promise<{ id: string; key: string }> {
+export async function createApiKey(
+  pool: pg.Pool,
+  tenant: string,
+  name: string,
+  rights: KeyRights = {},
+): Promise<{ id: string; key: string }> {
   const key = newApiKey();
-  const id = await storeApiKey(pool, key, tenant, name);
+  const id = await storeApiKey(pool, key, tenant, name, rights);
   return { id, key };
 }
 
-/** Stores a key if it is not there yet, and returns its id. A key that was revoked stays so. */
-export async function storeApiKey(pool: pg.Pool, key: string, tenant: string, name: string): Promise<string> {
+/** Stores a key if it is not there yet, and returns its id. A key that was revoked stays so; rights are added to it, never taken. */
+export async function storeApiKey(
+  pool: pg.Pool,
+  key: string,
+  tenant: string,
+  name: string,
+  { operator = false }: KeyRights = {},
+): Promise<string> {
   const fault = tenantFault(tenant);
   if (fault !== null) throw new RangeError(`a tenant must ${fault}`);
-  const keyHash = hash('sha256', key, 'buffer');
   const { rows } = await pool.query<{ id: string }>(
-    `WITH added AS (
-        INSERT INTO tallyline.api_keys (id, tenant, name, key_hash) VALUES ($1, $2, $3, $4) ON CONFLICT (key_hash) DO NOTHING
-        RETURNING id
-      ) SELECT id FROM added UNION ALL SELECT id FROM tallyline.api_keys WHERE key_hash = $4 LIMIT 1`,
-    [newId(), tenant, name, keyHash],
+    `INSERT INTO tallyline.api_keys AS key (id, tenant, name, key_hash, operator) VALUES ($1, $2, $3, $4, $5)
+      ON CONFLICT (key_hash) DO UPDATE SET operator = key.operator OR excluded.operator
+      RETURNING id`,
+    [newId(), tenant, name, hash('sha256', key, 'buffer'), operator],
   );
   return rows[0]!.id;
 }
@@ -43,7 +58,8 @@ export async function storeApiKey(pool: pg.Pool, key: string, tenant: string, na
 /** Newest last; of one tenant, or of all. */
 export async function listApiKeys(pool: pg.Pool, tenant: string | null): Promise<ApiKey[]> {
   const { rows } = await pool.query<ApiKey>(
-    `SELECT id, tenant, name, created_at AS "createdAt", revoked_at AS "revokedAt" FROM tallyline.api_keys
+    `SELECT id, tenant, name, created_at AS "createdAt", revoked_at AS "revokedAt", operator AS "isOperator"
+      FROM tallyline.api_keys
       WHERE $1::text IS NULL OR tenant = $1 ORDER BY created_at, id`,
     [tenant],
   );

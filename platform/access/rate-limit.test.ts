@@ -38,6 +38,24 @@ describe('RateLimit', () => {
     expect(limit.take('key', 0)).toBe(1_000);
   });
 
+  it('tells the wait without taking anything', () => {
+    const limit = new RateLimit(1);
+    expect([limit.waitMs('key', 0), limit.waitMs('key', 0)]).toEqual([0, 0]);
+    limit.take('key', 0);
+    expect([limit.waitMs('key', 250), limit.waitMs('key', 1_000)]).toEqual([750, 0]);
+  });
+
+  it('forgets whoever came longest ago when there are too many', () => {
+    const limit = new RateLimit(1);
+    for (const name of ['first', 'busy']) limit.take(name, 0);
+    for (let i = 0; i < 10_000; i++) {
+      limit.take(`name-${i}`, 0);
+      if (i % 1_000 === 0) limit.take('busy', 0);
+    }
+    expect(limit.waitMs('first', 0)).toBe(0);
+    expect(limit.waitMs('busy', 0)).toBe(1_000);
+  });
+
   it('has no limit at 0', () => {
     const limit = new RateLimit(0);
     for (let request = 0; request < 1_000; request++) expect(limit.take('key', 0)).toBe(0);
