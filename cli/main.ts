@@ -1,43 +1,11 @@
 #!/usr/bin/env node
-// The `tallyline` command. Each family of commands has a file of its own; what a command needs is loaded when it runs.
-import { Command } from 'commander';
-import { reasonOf } from '../platform/system-fault.ts';
-import { registerCatalogCommands } from './catalog.ts';
-import { registerClickHouseCommand } from './clickhouse.ts';
-import { registerDemoCommand } from './demo.ts';
-import { registerKeysCommand } from './keys.ts';
-import { registerMigrateCommand } from './migrate.ts';
-import { printNote } from './output.ts';
-import { registerReplayCommand } from './replay.ts';
-import { registerSettingsCommand } from './settings.ts';
-import { registerStageCommands } from './stages.ts';
-import { registerUpCommand } from './up.ts';
-import { registerVerifyCommand } from './verify.ts';
+// The entry of the `tallyline` command. It imports nothing that an old Node could not load, and the command itself only after it
+// knows that this Node can.
+import { nodeVersionFault } from './node-version.ts';
 
-const program = new Command('tallyline')
-  .description('Usage metering that loses nothing and counts nothing twice: usage events in, priced line items out.')
-  .showHelpAfterError('(tallyline --help shows what there is)');
-
-for (const register of [
-  registerUpCommand,
-  registerStageCommands,
-  registerCatalogCommands,
-  registerKeysCommand,
-  registerMigrateCommand,
-  registerVerifyCommand,
-  registerReplayCommand,
-  registerDemoCommand,
-  registerClickHouseCommand,
-  registerSettingsCommand,
-]) {
-  register(program);
+const fault = nodeVersionFault(process.versions.node);
+if (fault !== null) {
+  process.stderr.write(`tallyline: ${fault}\n`);
+  process.exit(1);
 }
-
-try {
-  await program.parseAsync();
-} catch (error) {
-  printNote(`tallyline: ${reasonOf(error)}`);
-  process.exitCode = 1;
-}
-// A command is over when its action is: a socket or timer left open must not keep the process.
-process.exit();
+await import('./program.ts');

@@ -6,9 +6,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+// As cli/node-version.ts, which is not compiled yet.
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-if (major < 20 || (major === 20 && minor < 19)) {
-  console.error(`Tallyline needs Node 20.19 or newer; this is ${process.versions.node}.`);
+if (!((major === 20 && minor >= 19) || major === 22 || major >= 24)) {
+  console.error(
+    `Tallyline needs Node 20.19 or newer, 22, or 24 and newer; this is ${process.versions.node}. Install one: https://nodejs.org`,
+  );
   process.exit(1);
 }
 
