@@ -168,8 +168,12 @@ const missing: readonly CommandCase[] = [
 ];
 
 const unreachable: readonly CommandCase[] = [
-  ['keys list', { DATABASE_URL: nowhere }, /127\.0\.0\.1:1/],
-  ['migrate', stores, /127\.0\.0\.1:1/],
+  [
+    'keys list',
+    { DATABASE_URL: nowhere },
+    /Postgres at 127\.0\.0\.1:1.*nothing listens there \(ECONNREFUSED\): start /,
+  ],
+  ['migrate', stores, /Postgres at 127\.0\.0\.1:1.*nothing listens there \(ECONNREFUSED\): start /],
   ['catalog apply DIR/good.yaml', stores, /127\.0\.0\.1:1/],
   ['replay', stores, /127\.0\.0\.1:1/],
   ['verify', stores, /127\.0\.0\.1:1/],
@@ -186,8 +190,12 @@ const paths: readonly CommandCase[] = [
   ['up --port 0 --data-dir DIR/d --catalog DIR/none.yaml', {}, /none\.yaml: can't be read: there is no such file/],
   ['up --port 0 --data-dir DIR/d --catalog DIR/latin1.yaml', {}, /latin1\.yaml: is not UTF-8 text/],
   ['up --port 0 --data-dir DIR/d --catalog DIR/bad.yaml', {}, /bad\.yaml:3:5 meters\[0\]\.eventType: is missing/],
-  ['up --port 0 --data-dir DIR/a-file', {}, /the directory DIR\/a-file can't be made \(EEXIST\)/],
-  ['up --port 0 --data-dir /proc/tallyline', {}, /the directory \/proc\/tallyline can't be made \(ENOENT\)/],
+  ['up --port 0 --data-dir DIR/a-file', {}, /the directory DIR\/a-file can't be made \(EEXIST\): choose another/],
+  [
+    'up --port 0 --data-dir /proc/tallyline',
+    {},
+    /the directory \/proc\/tallyline can't be made \(ENOENT\): mkdir \/proc\/tallyline: there is no such/,
+  ],
   ['demo --trace DIR/none.csv', {}, /none\.csv/],
   ['demo --trace DIR/trace.csv', {}, /trace\.csv.*(line )?2/],
   ['demo --data-dir DIR', {}, /empty|in use/],

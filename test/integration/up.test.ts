@@ -54,8 +54,23 @@ describe('tallyline up', () => {
 
     const created = await tallyline(['keys', 'create', '--tenant', 'other', '--data-dir', dataDir]);
     expect(created.stdout).toMatch(/^tl_[\w-]{43}\n$/);
+    // A name that was written to look like another row.
+    const name = 'a\tb\nkey_forged\tdefault\t\u001b[2J';
+    await tallyline(['keys', 'create', '--tenant', 'other', '--name', name, '--data-dir', dataDir]);
     const listed = await tallyline(['keys', 'list', '--data-dir', dataDir]);
-    expect(listed.stdout).toMatch(/\tdefault\t.*\n.*\tother\t/);
+    const rows = listed.stdout.trimEnd().split('\n');
+    expect(rows.map((row) => row.split('\t').slice(1))).toEqual([
+      ['default', expect.any(String), 'active, operator', 'made by tallyline up'],
+      ['other', expect.any(String), 'active', ''],
+      ['other', expect.any(String), 'active', 'a\\tb\\nkey_forged\\tdefault\\t\\u001b[2J'],
+    ]);
+    const asJson = await tallyline(['keys', 'list', '--json', '--tenant', 'other', '--data-dir', dataDir]);
+    expect(
+      asJson.stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).name),
+    ).toEqual(['', name]);
     expect((await tallyline(['migrate', '--data-dir', dataDir])).stdout).toBe('nothing to do\n');
 
     const second = await tallyline(['up', '--port', '0', '--data-dir', dataDir]);
