@@ -129,8 +129,8 @@ export function rollUpRows(at: ChunkCoordinates, dirty: readonly RollUpRow[]): I
     row.rowHash = xxh64(block.rowBytes());
     block.whole(row.latest?.eventTime ?? 0);
     block.whole(row.latest?.acceptedAt ?? 0);
-    block.whole(row.latest?.offset ?? 0);
-    block.whole(row.latest?.index ?? 0);
+    block.whole(row.latest?.place[0] ?? 0);
+    block.whole(row.latest?.place[1] ?? 0);
     block.texts(row.uniqueValues === null ? [] : [...row.uniqueValues].sort());
     // Rows that have neither need not hash it.
     const more = block.rowBytes();

@@ -14,6 +14,7 @@
 // From a change of the catalog to the end of its chunk everything is counted by the plain rules: rows have the names of their
 // meters, and a family's cells would not survive another layout.
 
+import type { EventOrder } from '../domain/aggregation/aggregation-rules.ts';
 import type { MetersByType, Reading } from '../domain/meter-reading.ts';
 import { NAME_LENGTH_MAX } from '../domain/name-text.ts';
 import { isClosed, windowSizeMs, windowStartOf } from '../domain/time-window.ts';
@@ -28,7 +29,6 @@ import {
   type PartitionInput,
   type SealedPosition,
 } from './core/partition-state.ts';
-import type { EventOrder } from './core/roll-up.ts';
 import type { Flush, NewCounter } from './counter.ts';
 import { AcceptedEvents } from './fast/accepted-events.ts';
 import { DataScanner } from './fast/data-scanner.ts';

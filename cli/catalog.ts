@@ -74,4 +74,12 @@ export function registerCatalogCommands(program: Command): void {
         await applyCatalogFrom(file, dates, () => openCatalogStores(options), printLine);
       }),
     );
+
+  catalog
+    .command('schema')
+    .description('print the JSON Schema of catalog files, for an editor')
+    .action(async () => {
+      const { catalogSchemaText } = await import('../domain/catalog-schema.ts');
+      process.stdout.write(catalogSchemaText());
+    });
 }

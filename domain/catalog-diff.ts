@@ -2,7 +2,9 @@
 // the usage stored under it was counted by its definition; a plan's months mean the same for ever, because periods that
 // are billed already must neither overlap nor leave a gap with those to come. Both outlive their removal: `history` holds
 // the earlier versions. An empty list of changes means that the two catalogs say the same.
-import type { Catalog, Meter, Plan, Price, Subscription, Tier } from './catalog.ts';
+import type { Catalog, Meter, Plan, Subscription } from './catalog.ts';
+import type { Terms } from './pricing/price-model.ts';
+import { priceTerms } from './pricing/prices.ts';
 import { formatRfc3339 } from './rfc3339.ts';
 
 export interface Change {
@@ -70,26 +72,6 @@ const planMeaning = (plan: Plan): Readonly<Record<string, string>> => ({
   calendar: String(plan.calendar),
   timezone: plan.timezone,
 });
-
-const tierText = ({ upTo, unitAmount, flatAmount }: Tier): string =>
-  `${upTo === null ? 'above' : `up to ${upTo}`} ${unitAmount} a unit${flatAmount === '0' ? '' : ` + ${flatAmount}`}`;
-
-function priceTerms(price: Price): Readonly<Record<string, string>> {
-  if (price.model === 'flat') return { model: price.model, flatAmount: price.flatAmount };
-  const match = Object.entries(price.match).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-  const usage = { model: price.model, meter: price.meter, match: `{${match.join(', ')}}` };
-  switch (price.model) {
-    case 'per_unit':
-      return { ...usage, unitAmount: price.unitAmount };
-    case 'package':
-      return { ...usage, packageSize: price.packageSize, packageAmount: price.packageAmount };
-    case 'graduated':
-    case 'volume':
-      return { ...usage, tiers: `[${price.tiers.map(tierText).join('; ')}]` };
-  }
-}
-
-type Terms = Readonly<Record<string, string>>;
 
 const termsText = (terms: Terms): string =>
   Object.entries(terms)

@@ -1,6 +1,7 @@
 // Reading a catalog file. The result is whole or it is a list of everything that is wrong: there is no catalog with
 // errors. What is returned is in one canonical form, so that two files which say the same compare equal.
-import type { Aggregation, Catalog, Dimension, Meter, Plan, Price, Subscription } from './catalog.ts';
+import { aggregationRules, aggregations } from './aggregation/aggregations.ts';
+import type { Catalog, Dimension, Meter, Plan, Price, Subscription } from './catalog.ts';
 import {
   expected,
   type Field,
@@ -18,20 +19,20 @@ import {
 } from './catalog-fields.ts';
 import { type CatalogError, CatalogSource, formatPath } from './catalog-source.ts';
 import { checkPlanPeriods, checkSubscriptionStart, type PlanDraft } from './period-alignment.ts';
-import { type KnownMeters, readPrice } from './price-fields.ts';
+import { isUsagePrice, readPrice } from './pricing/prices.ts';
+import type { KnownMeters } from './pricing/usage-price.ts';
 import { windowSizes } from './time-window.ts';
 import { isTimeZone } from './time-zone.ts';
 
 export { type CatalogError, formatCatalogError } from './catalog-source.ts';
 
-const METERS_MAX = 1000;
-const PLANS_MAX = 1000;
-const PRICES_MAX = 1000;
-const DIMENSIONS_MAX = 32;
-const SUBSCRIPTIONS_MAX = 1_000_000;
+export const METERS_MAX = 1000;
+export const PLANS_MAX = 1000;
+export const PRICES_MAX = 1000;
+export const DIMENSIONS_MAX = 32;
+export const SUBSCRIPTIONS_MAX = 1_000_000;
 const PATH_SEGMENTS_MAX = 16;
 
-const aggregations: readonly Aggregation[] = ['sum', 'count', 'max', 'min', 'latest', 'unique'];
 const DIMENSION_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
 export type CatalogReading =
@@ -117,9 +118,10 @@ function readMeter(field: Field): Meter | null {
   const required = isAbsent(fields.required) ? false : readBoolean(fields.required);
   const dimensions = isAbsent(fields.groupBy) ? [] : readDimensions(fields.groupBy);
   let valuePath: readonly string[] | null = null;
-  if (aggregation === 'count') {
-    if (!isAbsent(fields.value)) refuse(fields.value, 'a count has no value: it counts events', 'key');
-    if (required === true) refuse(fields.required, 'a count has no value that an event could lack', 'key');
+  const readsNothing = aggregation !== null && aggregationRules(aggregation).reads === 'nothing';
+  if (readsNothing) {
+    if (!isAbsent(fields.value)) refuse(fields.value, `a ${aggregation} has no value: it counts events`, 'key');
+    if (required === true) refuse(fields.required, `a ${aggregation} has no value that an event could lack`, 'key');
   } else if (aggregation !== null && isAbsent(fields.value)) {
     refuse(fields.value, `is missing: ${aggregation} needs the path of a value, such as data.input_tokens`);
   } else if (!isAbsent(fields.value)) valuePath = readPath(fields.value);
@@ -132,7 +134,7 @@ function readMeter(field: Field): Meter | null {
     dimensions === null
   )
     return null;
-  if (aggregation !== 'count' && valuePath === null) return null;
+  if (!readsNothing && valuePath === null) return null;
   return { slug, eventType, aggregation, valuePath, required, dimensions, window };
 }
 
@@ -177,7 +179,7 @@ function readPlan(field: Field, meters: KnownMeters): PlanDraft | null {
   if (slug === null || billingPeriod === null || calendar === null || timezone === null || prices === null) return null;
   const sound = [...prices.values()].filter((price): price is Price => price !== null);
   const plan: Plan = { slug, billingPeriod, calendar, timezone, prices: sound };
-  const pricedSlugs = new Set(sound.flatMap((price) => (price.model === 'flat' ? [] : [price.meter])));
+  const pricedSlugs = new Set(sound.filter(isUsagePrice).map((price) => price.meter));
   const draft: PlanDraft = { plan, meters: [...pricedSlugs].flatMap((name) => meters.get(name) ?? []) };
   checkPlanPeriods(fields.timezone, draft, calendar);
   return draft;

@@ -1,49 +1,10 @@
 // What is metered and what it costs. Plain JSON values throughout, so that a stored version reads back as it was written.
-import type { WindowSize } from './time-window.ts';
+import type { Meter } from './meter.ts';
+import type { Price } from './pricing/prices.ts';
 
-export type Aggregation = 'sum' | 'count' | 'max' | 'min' | 'latest' | 'unique';
-
-export interface Dimension {
-  readonly name: string;
-  /** Path below the event's data: `data.usage.model` is ["usage", "model"]. */
-  readonly path: readonly string[];
-}
-
-/** The definition of a meter. A slug means the same for ever: only `required` may change, and it may be removed and come back. */
-export interface Meter {
-  readonly slug: string;
-  readonly eventType: string;
-  readonly aggregation: Aggregation;
-  /** Path below the event's data; null for count only. */
-  readonly valuePath: readonly string[] | null;
-  /** True: an event of this type without the value is rejected. False: it leaves the meter alone. */
-  readonly required: boolean;
-  /** Sorted by name; the group values of a roll-up stand in this order. */
-  readonly dimensions: readonly Dimension[];
-  readonly window: WindowSize;
-}
-
-export interface Tier {
-  /** Inclusive upper bound of the tier as decimal text; null for the last. */
-  readonly upTo: string | null;
-  readonly unitAmount: string;
-  readonly flatAmount: string;
-}
-
-interface PriceOfUsage {
-  readonly slug: string;
-  readonly meter: string;
-  /** Only usage with these group values; empty for all. */
-  readonly match: Readonly<Record<string, string>>;
-}
-
-/** Amounts are decimal text in the catalog's currency. */
-export type Price =
-  | (PriceOfUsage & { readonly model: 'per_unit'; readonly unitAmount: string })
-  | (PriceOfUsage & { readonly model: 'graduated'; readonly tiers: readonly Tier[] })
-  | (PriceOfUsage & { readonly model: 'volume'; readonly tiers: readonly Tier[] })
-  | (PriceOfUsage & { readonly model: 'package'; readonly packageSize: string; readonly packageAmount: string })
-  | { readonly slug: string; readonly model: 'flat'; readonly flatAmount: string };
+export type { Aggregation } from './aggregation/aggregations.ts';
+export type { Dimension, Meter } from './meter.ts';
+export type { Price } from './pricing/prices.ts';
 
 export interface Plan {
   readonly slug: string;

@@ -2,6 +2,7 @@
 // subscriptions a new catalog version changed.
 import type { Catalog, Plan, Subscription } from '../domain/catalog.ts';
 import { subjectPeriodOf, subscriptionTimeline } from '../domain/price-version.ts';
+import { isUsagePrice } from '../domain/pricing/prices.ts';
 import { groupBy, keyText } from './keys.ts';
 import type { RatingState } from './rating-store.ts';
 import { type TouchedWindows, touch } from './touched-usage.ts';
@@ -62,7 +63,7 @@ export async function touchChanged(
 }
 
 /**
- * Finds the started periods of subscriptions with a flat price. The first look (and one with another catalog or other
+ * Finds the started periods of subscriptions with a price of the period itself, such as a flat fee. The first look (and one with another catalog or other
  * tenants) compares all of them with the stored periods; from then on each subject is looked at when its next period starts.
  */
 export class DueSubscriptions {
@@ -109,9 +110,10 @@ export class DueSubscriptions {
     touched: TouchedWindows,
   ): Promise<void> {
     const plans = new Map(catalog.plans.map((plan) => [plan.slug, plan]));
-    const hasFlat = (plan: Plan | undefined): boolean => plan?.prices.some((price) => price.model === 'flat') ?? false;
+    const hasPeriodPrice = (plan: Plan | undefined): boolean =>
+      plan?.prices.some((price) => !isUsagePrice(price)) ?? false;
     const subjects = [...subjectsBySubscriptions(catalog)]
-      .filter(([, subscriptions]) => subscriptions.some((subscription) => hasFlat(plans.get(subscription.plan))))
+      .filter(([, subscriptions]) => subscriptions.some((subscription) => hasPeriodPrice(plans.get(subscription.plan))))
       .map(([subject]) => subject);
     const stored = new Set(
       (await this.store.readBillingPeriodsNamed(subjects)).map((period) =>

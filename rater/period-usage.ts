@@ -1,6 +1,8 @@
 // Reads the usage a rating needs: the contributions of the closed windows of many billing periods, from sealed
 // rows only, in as few queries as there are different prices to read for.
-import type { Meter, Price } from '../domain/catalog.ts';
+import { aggregationRules } from '../domain/aggregation/aggregations.ts';
+import type { Meter } from '../domain/catalog.ts';
+import type { UsagePrice } from '../domain/pricing/prices.ts';
 import { QUANTITY_ONE, type Quantity } from '../domain/quantity.ts';
 import { windowSizeMs } from '../domain/time-window.ts';
 import type { Seals } from '../platform/usage-store/seals.ts';
@@ -13,14 +15,13 @@ import type { RatedUsage } from './rating-store.ts';
 import { closedBefore } from './touched-usage.ts';
 
 type UsageReads = Pick<RatedUsage, 'readUsage' | 'readFirstSeen'>;
-type PriceOfUsage = Exclude<Price, { readonly model: 'flat' }>;
 
 /** A price of a period whose usage is asked for. */
 export interface UsageWanted extends PeriodKey {
   readonly periodEnd: number;
   /** Windows that start before may be told as one; milliseconds since the epoch. */
   readonly detailFrom: number;
-  readonly price: PriceOfUsage;
+  readonly price: UsagePrice;
   readonly meter: Meter;
 }
 
@@ -68,7 +69,7 @@ export async function readContributions(
       want.tenant,
       want.meter.slug,
       JSON.stringify(Object.entries(want.price.match).sort()),
-      ...(want.meter.aggregation === 'unique' ? [want.periodStart, want.periodEnd] : []),
+      ...(aggregationRules(want.meter.aggregation).needsFirstSeen ? [want.periodStart, want.periodEnd] : []),
     );
   for (const group of groupBy(wanted, sharing).values()) {
     for (const batch of inBatches(group, (want) => want.subject)) {
@@ -110,7 +111,7 @@ function bucketsOf(periods: readonly UsageWanted[], windowMs: number): UsageSele
   return [...earlier, { start: detailFrom, stepMs: windowMs }];
 }
 
-function matchFilters(meter: Meter, price: PriceOfUsage): { dimension: number; values: string[] }[] {
+function matchFilters(meter: Meter, price: UsagePrice): { dimension: number; values: string[] }[] {
   return Object.entries(price.match).map(([name, value]) => {
     const dimension = meter.dimensions.findIndex((candidate) => candidate.name === name);
     if (dimension === -1) throw new RangeError(`price ${price.slug}: meter ${meter.slug} has no dimension ${name}`);
@@ -126,7 +127,7 @@ async function readWindows(store: UsageReads, selection: UsageSelection): Promis
     if (known === undefined) windows.set(subject, [{ windowStart, quantity }]);
     else known.push({ windowStart, quantity });
   };
-  if (selection.meter.aggregation === 'unique') {
+  if (aggregationRules(selection.meter.aggregation).needsFirstSeen) {
     for (const row of await store.readFirstSeen(selection)) {
       add(row.subject, row.windowStart, row.values * QUANTITY_ONE);
     }

@@ -12,13 +12,15 @@
 import type { CatalogVersion } from '../domain/catalog.ts';
 import { Decimal } from '../domain/decimal.ts';
 import { pinnedPlan, subjectPeriodOf, subscriptionTimeline } from '../domain/price-version.ts';
+import { isChargedByUsage, isPeriodDue, PERIOD_DUE_CAUSE } from '../domain/pricing/period-due.ts';
+import { amountOf, isUsagePrice } from '../domain/pricing/prices.ts';
 import { formatQuantity, QUANTITY_ONE, type Quantity } from '../domain/quantity.ts';
 import { covers } from '../platform/usage-store/seal-vector.ts';
 import type { ChunkMismatch } from '../platform/usage-store/sealed-chunks.ts';
 import { holdsAllSealsOf, type Seals } from '../platform/usage-store/seals.ts';
 import type { BillingPeriod, SubjectKey } from './billing-period-store.ts';
 import type { ChunkVerifier } from './chunk-verifier.ts';
-import { amountOf, type PeriodPrice, periodPrices } from './core/period-prices.ts';
+import { type PricedInPeriod, periodPrices } from './core/period-prices.ts';
 import { type Contribution, nothingWritten, RatingInvariantError, rate } from './core/rate.ts';
 import { type RatingTarget, ratingTargets, type SubjectTimeline } from './core/rating-targets.ts';
 import { groupBy, keyText } from './keys.ts';
@@ -59,7 +61,7 @@ interface PeriodTarget extends RatingTarget, SubjectKey {
   readonly detailFrom: number;
 }
 /** `isCharged`: false for a price the period has no more, whose line items have to cancel out. */
-type PricedTarget = PeriodPrice & { readonly isCharged: boolean };
+type PricedTarget = PricedInPeriod & { readonly isCharged: boolean };
 
 /** Which windows are looked at one by one: from the first touched one of a period on, or all of them. */
 type Detail = 'touched' | 'all';
@@ -178,23 +180,20 @@ async function readTargetContributions(
 ): Promise<Map<string, Contribution[]>> {
   const open = targets.filter((target) => target.periodEnd > target.periodStart);
   const wanted: UsageWanted[] = [];
-  const flat: { target: PeriodTarget; slug: string }[] = [];
+  const ofPeriods: { target: PeriodTarget; slug: string }[] = [];
   for (const target of open) {
     for (const { price, meter, isCharged } of target.prices) {
       if (!isCharged) continue;
-      if (price.model === 'flat') flat.push({ target, slug: price.slug });
-      else wanted.push({ ...target, price, meter: meter! });
+      if (isUsagePrice(price)) wanted.push({ ...target, price, meter: meter! });
+      else ofPeriods.push({ target, slug: price.slug });
     }
   }
   const contributions = await readContributions(store, wanted, basis);
 
-  // A subscription is charged its flat price when its period starts; the default plan once there is usage.
-  const byDefault = new Set(flat.map(({ target }) => target).filter((target) => target.subscriptionStart === null));
-  const withUsage = await readPeriodsWithUsage(store, [...byDefault], basis.seals);
-  for (const { target, slug } of flat) {
-    const isDue =
-      basis.watermark >= target.periodStart && (target.subscriptionStart !== null || withUsage.has(periodText(target)));
-    if (!isDue) continue;
+  const byUsage = new Set(ofPeriods.map(({ target }) => target).filter(isChargedByUsage));
+  const withUsage = await readPeriodsWithUsage(store, [...byUsage], basis.seals);
+  for (const { target, slug } of ofPeriods) {
+    if (!isPeriodDue(target, basis.watermark, withUsage.has(periodText(target)))) continue;
     contributions.set(contributionKey(target, slug), [
       { windowStart: target.periodStart, windowEnd: target.periodEnd, quantity: QUANTITY_ONE },
     ]);
@@ -281,15 +280,15 @@ function lineItemsOf(
   return target.prices.flatMap(({ price, meter, plan, catalogVersion, currency }) => {
     const key = contributionKey(target, price.slug);
     const before = written.get(key);
-    const isFlat = price.model === 'flat';
+    const isOfUsage = isUsagePrice(price);
     const items = rate({
       price: amountOf(price),
       contributions: contributions.get(key) ?? [],
       written: before?.windows ?? nothingWritten.written,
       writtenAmount: before?.amount ?? Decimal.zero,
-      wasClosed: (windowEnd) => !isFlat && windowEnd <= closedUpTo,
-      planChangedFrom: isFlat ? target.periodStart : target.planChangedFrom,
-      onTimeCause: isFlat ? 'period_started' : 'window_closed',
+      wasClosed: (windowEnd) => isOfUsage && windowEnd <= closedUpTo,
+      planChangedFrom: isOfUsage ? target.planChangedFrom : target.periodStart,
+      onTimeCause: isOfUsage ? 'window_closed' : PERIOD_DUE_CAUSE,
     });
     return items.map((item) => ({
       tenant: target.tenant,
@@ -299,7 +298,7 @@ function lineItemsOf(
       plan,
       price: price.slug,
       meter: meter?.slug ?? null,
-      groups: price.model === 'flat' ? {} : price.match,
+      groups: isOfUsage ? price.match : {},
       currency,
       catalogVersion,
       item,

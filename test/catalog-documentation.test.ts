@@ -5,8 +5,8 @@ import { parse } from 'yaml';
 import type { Price } from '../domain/catalog.ts';
 import { formatCatalogError, readCatalog } from '../domain/catalog-file.ts';
 import { Decimal } from '../domain/decimal.ts';
+import { amountOf, isUsagePrice } from '../domain/pricing/prices.ts';
 import { projectFile } from '../platform/project-root.ts';
-import { price } from '../rater/core/pricers/registry.ts';
 
 const text = readFileSync(projectFile('docs/catalog.md'), 'utf8');
 const yamlBlocks = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map((match) => match[1]!);
@@ -44,10 +44,10 @@ describe('docs/catalog.md', () => {
       );
     expect(lines.length).toBeGreaterThan(5);
     for (const [usage, ...amounts] of lines) {
-      expect([usage, ...prices.map((each) => price(Decimal.parse(usage!), each).toString())]).toEqual([
+      expect([
         usage,
-        ...amounts,
-      ]);
+        ...prices.map((price) => amountOf(price)(Decimal.parse(isUsagePrice(price) ? usage! : '1')).toString()),
+      ]).toEqual([usage, ...amounts]);
     }
   });
 });

@@ -9,6 +9,7 @@
 //                too_late              its time is before T - horizon, so its key may be forgotten
 //                poison                it can't be metered (a record that can't be read is one poison event)
 //                accepted              anything else: it is remembered and rolled up
+import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
 import type { Meter } from '../../domain/catalog.ts';
 import { parseExactJson } from '../../domain/exact-json.ts';
 import { type MetersByType, type Reading, type ReadingFault, readMeters } from '../../domain/meter-reading.ts';
@@ -16,7 +17,7 @@ import { nameFault } from '../../domain/name-text.ts';
 import { isClosed, windowSizeMs, windowStartOf } from '../../domain/time-window.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import type { DedupIndex } from './dedup-index.ts';
-import { type EventOrder, RollUpTable } from './roll-up.ts';
+import { RollUpTable } from './roll-up.ts';
 
 export type Outcome = 'accepted' | 'duplicate' | 'conflict' | 'too_late' | 'poison';
 export const outcomes: readonly Outcome[] = ['accepted', 'duplicate', 'conflict', 'too_late', 'poison'];
@@ -222,7 +223,7 @@ export class PartitionState {
     this.count(event.tenant, 'accepted');
     this.accepted.push({ offset, index, decidedAt: now, event });
     if (readings.length === 0) return;
-    const order = { eventTime: event.eventTime, acceptedAt: now, offset, index };
+    const order = { eventTime: event.eventTime, acceptedAt: now, place: [offset, index] };
     for (const reading of readings) this.rollUp(event, reading, order);
     const sizeMs = windowSizeMs[readings[0]!.meter.window];
     if (isClosed(windowStartOf(event.eventTime, sizeMs) + sizeMs, now, 0)) this.lateForWindow++;

@@ -1,71 +1,24 @@
 // The roll-ups of one chunk: for each (tenant, meter, subject, window, group values) the cumulative value of the chunk so
 // far. Values only ever depend on the accepted events of the chunk in log order, so a replay builds the same rows.
+import type { EventOrder, WindowState } from '../../domain/aggregation/aggregation-rules.ts';
+import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Meter } from '../../domain/catalog.ts';
 import type { Reading } from '../../domain/meter-reading.ts';
-import { QUANTITY_ONE, type Quantity } from '../../domain/quantity.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time-window.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 
-/** Orders the values of a `latest` meter: by event time, then by place in the log. */
-export interface EventOrder {
-  readonly eventTime: number;
-  /** T when the event was accepted. */
-  readonly acceptedAt: number;
-  readonly offset: number;
-  readonly index: number;
-}
-
-export interface RollUpRow {
+export interface RollUpRow extends WindowState {
   readonly tenant: string;
   readonly meter: Meter;
   readonly subject: string;
   /** Milliseconds since the epoch. */
   readonly windowStart: number;
   readonly groupValues: readonly string[];
-  value: Quantity;
   eventCount: number;
-  latest: EventOrder | null;
-  readonly uniqueValues: Set<string> | null;
   /** Changed since it was last taken for a flush. */
   isDirty: boolean;
   /** Of the row as it was last written; set by the writer. */
   rowHash: bigint;
-}
-
-const isAfter = (a: EventOrder, b: EventOrder): boolean =>
-  a.eventTime !== b.eventTime
-    ? a.eventTime > b.eventTime
-    : a.acceptedAt !== b.acceptedAt
-      ? a.acceptedAt > b.acceptedAt
-      : a.offset !== b.offset
-        ? a.offset > b.offset
-        : a.index > b.index;
-
-/** Adds one reading to its row. */
-function accumulate(row: RollUpRow, { meter, quantity, uniqueValue }: Reading, order: EventOrder): void {
-  row.eventCount += 1;
-  switch (meter.aggregation) {
-    case 'sum':
-    case 'count':
-      row.value += quantity;
-      return;
-    case 'max':
-      if (quantity > row.value) row.value = quantity;
-      return;
-    case 'min':
-      if (quantity < row.value) row.value = quantity;
-      return;
-    case 'latest':
-      if (isAfter(order, row.latest!)) {
-        row.value = quantity;
-        row.latest = order;
-      }
-      return;
-    case 'unique':
-      row.uniqueValues!.add(uniqueValue!);
-      row.value = BigInt(row.uniqueValues!.size) * QUANTITY_ONE;
-      return;
-  }
 }
 
 function keyOf(
@@ -93,7 +46,8 @@ export class RollUpTable {
   }
 
   add(event: UsageEvent, reading: Reading, order: EventOrder): void {
-    const { meter, groupValues, quantity, uniqueValue } = reading;
+    const { meter, groupValues } = reading;
+    const rules = aggregationRules(meter.aggregation);
     const windowStart = windowStartOf(event.eventTime, windowSizeMs[meter.window]);
     const key = keyOf(event, meter, windowStart, groupValues);
     let row = this.rows.get(key);
@@ -104,16 +58,15 @@ export class RollUpTable {
         subject: event.subject,
         windowStart,
         groupValues,
-        value: meter.aggregation === 'unique' ? QUANTITY_ONE : quantity,
+        ...rules.begin(reading, order),
         eventCount: 1,
-        latest: meter.aggregation === 'latest' ? order : null,
-        uniqueValues: uniqueValue === null ? null : new Set([uniqueValue]),
         isDirty: false,
         rowHash: 0n,
       };
       this.rows.set(key, row);
     } else {
-      accumulate(row, reading, order);
+      row.eventCount += 1;
+      rules.add(row, reading, order);
     }
     if (!row.isDirty) {
       row.isDirty = true;

@@ -1,5 +1,6 @@
 // The meters of a catalog version, laid out for the fast counter. Meters of one event type that group by the same values in
 // windows of one size are a family: an event finds the rows of all of them at once.
+import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Meter } from '../../domain/catalog.ts';
 import type { MetersByType } from '../../domain/meter-reading.ts';
 import { windowSizeMs } from '../../domain/time-window.ts';
@@ -50,7 +51,7 @@ export class MeteredTypes {
 
   private layOut(meters: readonly Meter[]): MeteredType | null {
     // Only sums fit into numbers; a maximum or a set of unique values is rare, and its meters are left to the plain rules.
-    if (!meters.every(({ aggregation }) => aggregation === 'sum' || aggregation === 'count')) return null;
+    if (!meters.every(({ aggregation }) => aggregationRules(aggregation).isSum)) return null;
     const paths = new DataPaths();
     const families = new Map<string, { windowMs: number; groupSlots: number[]; members: Member[] }>();
     for (const [order, meter] of meters.entries()) {

@@ -1,52 +1,27 @@
-// The value of a meter over any set of events, recounted one event at a time: the plain twin of what the aggregator rolls up.
-import type { Aggregation } from '../../domain/catalog.ts';
+// The value of a meter over any set of events, recounted one event at a time by the rules of its aggregation.
+import type { EventOrder, WindowState } from '../../domain/aggregation/aggregation-rules.ts';
+import { type Aggregation, aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Reading } from '../../domain/meter-reading.ts';
-import { QUANTITY_ONE, type Quantity } from '../../domain/quantity.ts';
-
-/** Event time, T at acceptance, generation, partition, offset, index: how the values of a `latest` meter follow each other. */
-export type EventPlace = readonly [number, number, number, number, number, number];
-
-function follows(a: EventPlace, b: EventPlace): boolean {
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! > b[i]!;
-  return false;
-}
+import type { Quantity } from '../../domain/quantity.ts';
 
 export class MeterTally {
   private readonly aggregation: Aggregation;
-  private sum: Quantity = 0n;
-  private max: Quantity | null = null;
-  private min: Quantity | null = null;
-  private latest: { place: EventPlace; quantity: Quantity } | null = null;
-  private readonly unique = new Set<string>();
+  private state: WindowState | null = null;
   eventCount = 0;
 
   constructor(aggregation: Aggregation) {
     this.aggregation = aggregation;
   }
 
-  add({ quantity, uniqueValue }: Reading, place: EventPlace): void {
+  add(reading: Reading, order: EventOrder): void {
+    const rules = aggregationRules(this.aggregation);
     this.eventCount++;
-    this.sum += quantity;
-    if (this.max === null || quantity > this.max) this.max = quantity;
-    if (this.min === null || quantity < this.min) this.min = quantity;
-    if (this.latest === null || follows(place, this.latest.place)) this.latest = { place, quantity };
-    if (uniqueValue !== null) this.unique.add(uniqueValue);
+    if (this.state === null) this.state = rules.begin(reading, order);
+    else rules.add(this.state, reading, order);
   }
 
   /** Zero for no events. */
   value(): Quantity {
-    switch (this.aggregation) {
-      case 'sum':
-      case 'count':
-        return this.sum;
-      case 'max':
-        return this.max ?? 0n;
-      case 'min':
-        return this.min ?? 0n;
-      case 'latest':
-        return this.latest?.quantity ?? 0n;
-      case 'unique':
-        return BigInt(this.unique.size) * QUANTITY_ONE;
-    }
+    return this.state?.value ?? 0n;
   }
 }

@@ -4,10 +4,12 @@
 import type { Pool } from 'pg';
 import type { CatalogVersion } from '../../domain/catalog.ts';
 import { Decimal } from '../../domain/decimal.ts';
+import { isChargedByUsage, isPeriodDue } from '../../domain/pricing/period-due.ts';
+import { amountOf, isUsagePrice } from '../../domain/pricing/prices.ts';
 import { quantityToDecimal } from '../../domain/quantity.ts';
 import { covers } from '../../platform/usage-store/seal-vector.ts';
 import type { Seals } from '../../platform/usage-store/seals.ts';
-import { amountOf, periodPrices } from '../core/period-prices.ts';
+import { periodPrices } from '../core/period-prices.ts';
 import { groupBy, keyText } from '../keys.ts';
 import type { PeriodKey } from '../line-item-store.ts';
 import { contributionKey, readContributions, readPeriodsWithUsage, type UsageWanted } from '../period-usage.ts';
@@ -102,26 +104,25 @@ export class PeriodWatch {
         ? []
         : prices.flatMap(({ price, meter }) =>
             // Only their sum is asked for.
-            price.model === 'flat' ? [] : [{ ...period, detailFrom: period.periodEnd, price, meter: meter! }],
+            isUsagePrice(price) ? [{ ...period, detailFrom: period.periodEnd, price, meter: meter! }] : [],
           ),
     );
     const contributions = await readContributions(store, wanted, { seals, closedUpTo: periods[0]!.closedUpTo });
-    const byDefault = periods.filter(
-      (period) => period.subscriptionStart === null && period.periodEnd > period.periodStart,
-    );
-    const withUsage = await readPeriodsWithUsage(store, byDefault, seals);
+    const byUsage = periods.filter((period) => isChargedByUsage(period) && period.periodEnd > period.periodStart);
+    const withUsage = await readPeriodsWithUsage(store, byUsage, seals);
     for (const { period, prices } of priced) {
       const log = new AuditLog();
       const where = nameOf(period);
       const unpriced = new Map(period.written);
+      const hasUsage = withUsage.has(keyText(period.tenant, period.subject, period.periodStart));
+      const charges = isPeriodDue(period, period.ratedWatermark, hasUsage) ? new Decimal(1n) : Decimal.zero;
       for (const { price } of prices) {
         unpriced.delete(price.slug);
         const used = (contributions.get(contributionKey(period, price.slug)) ?? []).reduce(
           (sum, each) => sum + each.quantity,
           0n,
         );
-        const quantity =
-          price.model === 'flat' ? Decimal.parse(isFlatDue(period, withUsage) ? '1' : '0') : quantityToDecimal(used);
+        const quantity = isUsagePrice(price) ? quantityToDecimal(used) : charges;
         const written = period.written.get(price.slug);
         log.compare('I4', `${where} price ${price.slug}, quantity`, quantity, written?.quantity ?? Decimal.zero);
         log.compare(
@@ -142,10 +143,4 @@ export class PeriodWatch {
       logs.set(where, log);
     }
   }
-}
-
-function isFlatDue(period: PeriodSums, withUsage: ReadonlySet<string>): boolean {
-  if (period.periodEnd <= period.periodStart) return false;
-  if (period.subscriptionStart !== null) return period.ratedWatermark >= period.periodStart;
-  return withUsage.has(keyText(period.tenant, period.subject, period.periodStart));
 }

@@ -2,11 +2,13 @@
 import type { Pool, PoolClient } from 'pg';
 import type { CatalogVersion } from '../../domain/catalog.ts';
 import { Decimal } from '../../domain/decimal.ts';
+import { isPeriodDue } from '../../domain/pricing/period-due.ts';
+import { amountOf, isUsagePrice } from '../../domain/pricing/prices.ts';
 import { quantityToDecimal } from '../../domain/quantity.ts';
 import { windowSizeMs } from '../../domain/time-window.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
 import { laterOf, nextChunkOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
-import { amountOf, type PeriodPrice, periodPrices } from '../core/period-prices.ts';
+import { type PricedInPeriod, periodPrices } from '../core/period-prices.ts';
 import { type PeriodTerms, ratingTargets, type SubjectTimeline } from '../core/rating-targets.ts';
 import { keyText } from '../keys.ts';
 import { timelineOf } from '../rating-batch.ts';
@@ -22,10 +24,10 @@ interface AuditedPeriod {
   readonly vector: SealVector;
   /** Windows that end at or before this were closed then; milliseconds. */
   readonly closedUpTo: number;
-  /** Of a subscription that had begun at the last rating; else a flat price is due only once there is usage. */
-  readonly isFlatDue: boolean;
+  /** Of the last rating; milliseconds. */
+  readonly watermark: number;
   hasUsage: boolean;
-  readonly prices: readonly { readonly price: PeriodPrice; readonly tally: MeterTally }[];
+  readonly prices: readonly { readonly price: PricedInPeriod; readonly tally: MeterTally }[];
 }
 
 /** How far the raters say that everything is billed. */
@@ -87,7 +89,7 @@ export class PriceAudit {
       `SELECT period.tenant, period.subject, period_start, period_end, plan, period.catalog_version, subscription_start,
           period.seal_vector, progress.seal_vector AS progress_vector,
           greatest(period.closed_up_to, progress.closed_up_to) AS closed_up_to,
-          greatest(rated_watermark, progress.watermark) >= period_start AS has_begun
+          greatest(rated_watermark, progress.watermark) AS watermark
         FROM tallyline.billing_periods period CROSS JOIN tallyline.rater_progress progress
         WHERE period.closed_up_to IS NOT NULL AND ($1::text IS NULL OR tenant = $1)
           AND ($2::timestamptz IS NULL OR period_start >= $2) AND ($3::timestamptz IS NULL OR period_end <= $3)`,
@@ -107,7 +109,7 @@ export class PriceAudit {
         terms,
         vector: laterOf(row.seal_vector, row.progress_vector),
         closedUpTo: row.closed_up_to.getTime(),
-        isFlatDue: terms.subscriptionStart !== null && terms.periodEnd > terms.periodStart && row.has_begun === true,
+        watermark: row.watermark?.getTime() ?? Number.NEGATIVE_INFINITY,
         hasUsage: false,
         prices: tallies(versions, terms),
       });
@@ -175,8 +177,9 @@ export class PriceAudit {
     // Line items without their period speak for themselves.
     if (this.charged.has(keyText(tenant, subject, terms.periodStart))) return null;
     const { vector, closedUpTo, versions } = passed;
-    const isFlatDue = terms.subscriptionStart !== null;
-    return { tenant, subject, terms, vector, closedUpTo, isFlatDue, hasUsage: false, prices: tallies(versions, terms) };
+    // One of its windows is closed, so the log's time is past its start.
+    const watermark = closedUpTo;
+    return { tenant, subject, terms, vector, closedUpTo, watermark, hasUsage: false, prices: tallies(versions, terms) };
   }
 
   /** The line items of each price of each period against the price of the recounted usage (I4). */
@@ -190,17 +193,15 @@ export class PriceAudit {
     }
   }
 
-  private comparePeriod({ tenant, subject, terms, prices, isFlatDue, hasUsage }: AuditedPeriod, log: AuditLog): void {
-    const isByDefault = terms.subscriptionStart === null && terms.periodEnd > terms.periodStart;
+  private comparePeriod({ tenant, subject, terms, prices, watermark, hasUsage }: AuditedPeriod, log: AuditLog): void {
+    const charges = isPeriodDue(terms, watermark, hasUsage) ? new Decimal(1n) : Decimal.zero;
     for (const { price: priced, tally } of prices) {
       const { price } = priced;
       const key = keyText(tenant, subject, terms.periodStart, price.slug);
       const row = this.written.get(key);
       this.written.delete(key);
       const where = placeOf(tenant, subject, terms.periodStart, price.slug);
-      const isFlatCharged = isFlatDue || (hasUsage && isByDefault);
-      const quantity =
-        price.model === 'flat' ? Decimal.parse(isFlatCharged ? '1' : '0') : quantityToDecimal(tally.value());
+      const quantity = isUsagePrice(price) ? quantityToDecimal(tally.value()) : charges;
       log.compare('I4', `${where}, quantity`, quantity.toString(), Decimal.parse(row?.quantity ?? '0').toString());
       log.compare(
         'I4',
@@ -213,17 +214,17 @@ export class PriceAudit {
 }
 
 /** Counts a reading to the period that holds its window. */
-function count(period: AuditedPeriod, { windowStart, reading, place, chunk }: RecountedReading): void {
+function count(period: AuditedPeriod, { windowStart, reading, order, chunk }: RecountedReading): void {
   const { meter, groupValues } = reading;
   if (chunk.chunk >= nextChunkOf(period.vector, chunk.generation, chunk.partition)) return;
   period.hasUsage = true;
   if (windowStart + windowSizeMs[meter.window] > period.closedUpTo) return;
   for (const { price: priced, tally } of period.prices) {
     const { price } = priced;
-    if (price.model === 'flat' || price.meter !== meter.slug) continue;
+    if (!isUsagePrice(price) || price.meter !== meter.slug) continue;
     const { match } = price;
     if (meter.dimensions.every(({ name }, i) => match[name] === undefined || match[name] === groupValues[i])) {
-      tally.add(reading, place);
+      tally.add(reading, order);
     }
   }
 }

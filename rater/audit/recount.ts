@@ -1,4 +1,5 @@
 // Reads the raw accepted events of sealed chunks again and meters each with the catalog version of its place in the log.
+import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
 import type { CatalogVersion } from '../../domain/catalog.ts';
 import { parseExactJson } from '../../domain/exact-json.ts';
 import { type MetersByType, metersByType, type Reading, readMeters } from '../../domain/meter-reading.ts';
@@ -7,7 +8,6 @@ import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import type { SqlFragment } from '../../platform/usage-store/sealed-rows.ts';
 import type { ChunkMap, MappedChunk } from './chunk-map.ts';
 import type { AuditLog } from './discrepancy.ts';
-import type { EventPlace } from './meter-tally.ts';
 import { placeOf } from './seal-rows.ts';
 
 export interface RecountedReading {
@@ -16,7 +16,7 @@ export interface RecountedReading {
   /** Milliseconds since the epoch. */
   readonly windowStart: number;
   readonly reading: Reading;
-  readonly place: EventPlace;
+  readonly order: EventOrder;
   readonly chunk: MappedChunk;
 }
 
@@ -68,8 +68,12 @@ export class Recount {
     const eventTime = Number(time);
     for (const reading of readings) {
       const windowStart = windowStartOf(eventTime, windowSizeMs[reading.meter.window]);
-      const place: EventPlace = [eventTime, Number(acceptedAt), generation, partition, offset, index];
-      each({ tenant, subject, windowStart, reading, place, chunk });
+      const order: EventOrder = {
+        eventTime,
+        acceptedAt: Number(acceptedAt),
+        place: [generation, partition, offset, index],
+      };
+      each({ tenant, subject, windowStart, reading, order, chunk });
     }
     return true;
   }

@@ -19,14 +19,14 @@ const print = (quantity: bigint, events: number | string): string => `${formatQu
 export class UsageAudit {
   private readonly tallies = new Map<string, MeterTally>();
 
-  add({ tenant, subject, windowStart, reading, place }: RecountedReading): void {
+  add({ tenant, subject, windowStart, reading, order }: RecountedReading): void {
     const key = keyText(tenant, reading.meter.slug, subject, windowStart, ...reading.groupValues);
     let tally = this.tallies.get(key);
     if (tally === undefined) {
       tally = new MeterTally(reading.meter.aggregation);
       this.tallies.set(key, tally);
     }
-    tally.add(reading, place);
+    tally.add(reading, order);
   }
 
   /** Compares all of it with the rows of `usage_rollups AS r FINAL` that `condition` keeps, and forgets it. */

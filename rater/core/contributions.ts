@@ -1,6 +1,6 @@
 // How much each window adds to a period's cumulative quantity, by aggregation. The contributions of a period always add up
 // to what the meter says for the whole period, so that a price of the cumulative quantity means the same for every meter.
-import type { Aggregation } from '../../domain/catalog.ts';
+import { type Aggregation, aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Quantity } from '../../domain/quantity.ts';
 import type { Contribution } from './rate.ts';
 
@@ -14,29 +14,19 @@ export interface WindowValue {
   readonly quantity: Quantity;
 }
 
-/** The period's value once a further window is known. */
-const MERGES: Readonly<Record<Aggregation, (before: Quantity | null, window: Quantity) => Quantity>> = {
-  sum: (before, window) => (before ?? 0n) + window,
-  count: (before, window) => (before ?? 0n) + window,
-  unique: (before, window) => (before ?? 0n) + window,
-  max: (before, window) => (before === null || window > before ? window : before),
-  min: (before, window) => (before === null || window < before ? window : before),
-  latest: (_before, window) => window,
-};
-
 /** Of closed windows of one period, in any order, each given once. */
 export function contributionsOf(
   aggregation: Aggregation,
   windowMs: number,
   windows: readonly WindowValue[],
 ): Contribution[] {
-  const merge = MERGES[aggregation];
+  const { mergeWindows } = aggregationRules(aggregation);
   let running: Quantity | null = null;
   return windows
     .toSorted((a, b) => a.windowStart - b.windowStart)
     .map(({ windowStart, quantity }) => {
       const before = running;
-      running = merge(before, quantity);
+      running = mergeWindows(before, quantity);
       return { windowStart, windowEnd: windowStart + windowMs, quantity: running - (before ?? 0n) };
     });
 }

@@ -1,12 +1,11 @@
 // The prices of a billing period, as its pinned catalog version defines them.
 import type { CatalogVersion, Meter, Price } from '../../domain/catalog.ts';
-import { Decimal } from '../../domain/decimal.ts';
-import { price as priceOf } from './pricers/registry.ts';
+import { isUsagePrice } from '../../domain/pricing/prices.ts';
 import type { PeriodTerms } from './rating-targets.ts';
 
-export interface PeriodPrice {
+export interface PricedInPeriod {
   readonly price: Price;
-  /** Null for a flat price. */
+  /** Null for a price of the period itself. */
   readonly meter: Meter | null;
   readonly plan: string;
   readonly catalogVersion: number;
@@ -17,7 +16,7 @@ export interface PeriodPrice {
 export function periodPrices(
   versions: readonly CatalogVersion[],
   terms: Pick<PeriodTerms, 'plan' | 'catalogVersion'>,
-): PeriodPrice[] {
+): PricedInPeriod[] {
   const catalog = versions.find((version) => version.version === terms.catalogVersion)?.catalog;
   const plan = catalog?.plans.find((candidate) => candidate.slug === terms.plan);
   if (catalog === undefined || plan === undefined) {
@@ -27,7 +26,7 @@ export function periodPrices(
   }
   return plan.prices.map((price) => ({
     price,
-    meter: price.model === 'flat' ? null : meterOf(catalog.meters, price.meter, price.slug),
+    meter: isUsagePrice(price) ? meterOf(catalog.meters, price.meter, price.slug) : null,
     plan: plan.slug,
     catalogVersion: terms.catalogVersion,
     currency: catalog.currency,
@@ -38,9 +37,4 @@ function meterOf(meters: readonly Meter[], slug: string, price: string): Meter {
   const meter = meters.find((candidate) => candidate.slug === slug);
   if (meter === undefined) throw new RangeError(`price ${price}: the catalog has no meter ${slug}`);
   return meter;
-}
-
-/** The amount for a cumulative quantity; nothing for 0. The quantity of a flat price is how often it is charged: 1 or 0. */
-export function amountOf(price: Price): (cumulative: Decimal) => Decimal {
-  return (cumulative) => (cumulative.isZero ? Decimal.zero : priceOf(cumulative, price));
 }

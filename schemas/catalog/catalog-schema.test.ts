@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { describe, expect, it } from '@jest/globals';
 import { parse, stringify } from 'yaml';
 import { formatCatalogError, readCatalog } from '../../domain/catalog-file.ts';
+import { catalogSchemaText } from '../../domain/catalog-schema.ts';
 import { projectFile } from '../../platform/project-root.ts';
 
 // ajv comes with fastify and is CommonJS.
@@ -182,6 +183,12 @@ const named = (table: readonly (readonly [Path, unknown])[]) =>
     path,
     value,
   ]);
+
+describe('catalog.schema.json', () => {
+  it('is what `tallyline catalog schema` prints', () => {
+    expect(readFileSync(projectFile('schemas/catalog/catalog.schema.json'), 'utf8')).toBe(catalogSchemaText());
+  });
+});
 
 describe('the JSON Schema of the catalog and the reader', () => {
   it('both accept the base and the sample', () => {

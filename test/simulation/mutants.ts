@@ -445,9 +445,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'latest-by-arrival',
-    file: ROLL_UP,
-    find: 'if (isAfter(order, row.latest!)) {',
-    replace: 'if (order.offset >= row.latest!.offset) {',
+    file: 'domain/aggregation/latest.ts',
+    find: 'if (isAfter(order, state.latest!)) {',
+    replace: 'if (order.place[0]! >= state.latest!.place[0]!) {',
     description: 'The latest value is the one that came last',
   },
   {
@@ -585,9 +585,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'minimum-of-the-month',
-    file: 'rater/core/contributions.ts',
-    find: 'min: (before, window) => (before === null || window < before ? window : before),',
-    replace: 'min: (before, window) => (before === null || window > before ? window : before),',
+    file: 'domain/aggregation/min.ts',
+    find: 'mergeWindows: (before, window) => (before === null || window < before ? window : before),',
+    replace: 'mergeWindows: (before, window) => (before === null || window > before ? window : before),',
     description: 'A minimum over windows is their maximum',
   },
 ];

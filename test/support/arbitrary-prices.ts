@@ -1,9 +1,7 @@
 // Arbitrary prices and quantities for the property tests of the pricers.
 import fc from 'fast-check';
-import type { Tier } from '../../domain/catalog.ts';
 import { Decimal } from '../../domain/decimal.ts';
-
-export type { PriceOf } from '../../rater/core/pricers/pricer.ts';
+import type { Tier } from '../../domain/pricing/tiers.ts';
 
 const decimalBetween = (min: bigint, max: bigint) =>
   fc

@@ -1,14 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { Decimal } from '../../../domain/decimal.ts';
-import { nonNegative, type PriceOf } from '../../../test/support/arbitrary-prices.ts';
+import { nonNegative } from '../../test/support/arbitrary-prices.ts';
+import { Decimal } from '../decimal.ts';
 import { packaged } from './package.ts';
 
-const at = (packageSize: string, packageAmount: string): PriceOf<'package'> => ({
-  slug: 'p',
-  meter: 'm',
-  match: {},
-  model: 'package',
+const at = (packageSize: string, packageAmount: string) => ({
   packageSize,
   packageAmount,
 });
@@ -25,17 +21,17 @@ describe('package', () => {
     ['-1', '0'],
     ['-250', '0'],
   ])('%s units in packages of 100 at 4.00 cost %s', (quantity, expected) => {
-    expect(packaged(Decimal.parse(quantity), at('100', '4.00')).toString()).toBe(expected);
+    expect(packaged.amount(Decimal.parse(quantity), at('100', '4.00')).toString()).toBe(expected);
   });
 
   it('takes packages of a fraction', () => {
-    expect(packaged(Decimal.parse('1'), at('0.3', '0.1')).toString()).toBe('0.4');
+    expect(packaged.amount(Decimal.parse('1'), at('0.3', '0.1')).toString()).toBe('0.4');
   });
 
   it('sells the smallest whole number of packages that covers the usage', () => {
     fc.assert(
       fc.property(nonNegative, fc.integer({ min: 1, max: 1_000_000 }), (quantity, size) => {
-        const packages = packaged(quantity, at(String(size), '1'));
+        const packages = packaged.amount(quantity, at(String(size), '1'));
         const sizeOfOne = new Decimal(BigInt(size));
         expect(packages.times(sizeOfOne).compare(quantity)).toBeGreaterThanOrEqual(0);
         expect(packages.times(sizeOfOne).minus(quantity).compare(sizeOfOne)).toBeLessThan(0);

@@ -1,15 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Tier } from '../../../domain/catalog.ts';
-import { Decimal } from '../../../domain/decimal.ts';
-import { type PriceOf, tiersOf, usage } from '../../../test/support/arbitrary-prices.ts';
+import { tiersOf, usage } from '../../test/support/arbitrary-prices.ts';
+import { Decimal } from '../decimal.ts';
+import type { Tier } from './tiers.ts';
 import { volume } from './volume.ts';
 
-const at = (tiers: readonly Tier[]): PriceOf<'volume'> => ({
-  slug: 'p',
-  meter: 'm',
-  match: {},
-  model: 'volume',
+const at = (tiers: readonly Tier[]) => ({
   tiers,
 });
 
@@ -28,7 +24,7 @@ describe('volume', () => {
     ['1001', '50.05'],
     ['-10', '-1'],
   ])('%s units cost %s', (quantity, expected) => {
-    expect(volume(Decimal.parse(quantity), at(tiers)).toString()).toBe(expected);
+    expect(volume.amount(Decimal.parse(quantity), at(tiers)).toString()).toBe(expected);
   });
 
   it('is the whole quantity at exactly one tier, the first whose bound is not below it', () => {
@@ -38,13 +34,13 @@ describe('volume', () => {
         const below = someTiers.filter(({ upTo }) => upTo !== null && Decimal.parse(upTo).compare(quantity) < 0).length;
         const tier = someTiers[below]!;
         const expected = quantity.times(Decimal.parse(tier.unitAmount)).plus(Decimal.parse(tier.flatAmount));
-        expect(volume(quantity, at(someTiers)).equals(expected)).toBe(true);
+        expect(volume.amount(quantity, at(someTiers)).equals(expected)).toBe(true);
       }),
     );
   });
 
   it('refuses tiers that leave a quantity without a price', () => {
-    expect(() => volume(Decimal.parse('2'), at([{ upTo: '1', unitAmount: '1', flatAmount: '0' }]))).toThrow(
+    expect(() => volume.amount(Decimal.parse('2'), at([{ upTo: '1', unitAmount: '1', flatAmount: '0' }]))).toThrow(
       'last tier',
     );
   });

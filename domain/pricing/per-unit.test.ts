@@ -1,17 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { Decimal } from '../../../domain/decimal.ts';
-import { decimals, type PriceOf } from '../../../test/support/arbitrary-prices.ts';
+import { decimals } from '../../test/support/arbitrary-prices.ts';
+import { Decimal } from '../decimal.ts';
 import { perUnit } from './per-unit.ts';
 
-const at = (unitAmount: string): PriceOf<'per_unit'> => ({
-  slug: 'p',
-  meter: 'm',
-  match: {},
-  model: 'per_unit',
+const at = (unitAmount: string) => ({
   unitAmount,
 });
-const priced = (usage: string, unitAmount: string) => perUnit(Decimal.parse(usage), at(unitAmount)).toString();
+const priced = (usage: string, unitAmount: string) => perUnit.amount(Decimal.parse(usage), at(unitAmount)).toString();
 
 describe('per_unit', () => {
   it.each([
@@ -32,9 +28,10 @@ describe('per_unit', () => {
       fc.property(decimals, decimals, decimals, (a, b, unitAmount) => {
         const price = at(unitAmount.toString());
         expect(
-          perUnit(a, price)
-            .plus(perUnit(b, price))
-            .equals(perUnit(a.plus(b), price)),
+          perUnit
+            .amount(a, price)
+            .plus(perUnit.amount(b, price))
+            .equals(perUnit.amount(a.plus(b), price)),
         ).toBe(true);
       }),
     );

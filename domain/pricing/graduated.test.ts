@@ -1,15 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Tier } from '../../../domain/catalog.ts';
-import { Decimal } from '../../../domain/decimal.ts';
-import { type PriceOf, tiersOf, usage } from '../../../test/support/arbitrary-prices.ts';
+import { tiersOf, usage } from '../../test/support/arbitrary-prices.ts';
+import { Decimal } from '../decimal.ts';
 import { graduated } from './graduated.ts';
+import type { Tier } from './tiers.ts';
 
-const at = (tiers: readonly Tier[]): PriceOf<'graduated'> => ({
-  slug: 'p',
-  meter: 'm',
-  match: {},
-  model: 'graduated',
+const at = (tiers: readonly Tier[]) => ({
   tiers,
 });
 
@@ -32,21 +28,23 @@ describe('graduated', () => {
     ['11000', '162'],
     ['-10', '-1'],
   ])('%s units cost %s', (quantity, expected) => {
-    expect(graduated(Decimal.parse(quantity), at(tiers)).toString()).toBe(expected);
+    expect(graduated.amount(Decimal.parse(quantity), at(tiers)).toString()).toBe(expected);
   });
 
   it('charges the flatAmount of a first tier once there is usage', () => {
     const price = at([{ upTo: null, unitAmount: '0', flatAmount: '3' }]);
-    expect(graduated(Decimal.zero, price).toString()).toBe('0');
-    expect(graduated(Decimal.parse('0.000000000001'), price).toString()).toBe('3');
-    expect(graduated(Decimal.parse('-1'), price).toString()).toBe('0');
+    expect(graduated.amount(Decimal.zero, price).toString()).toBe('0');
+    expect(graduated.amount(Decimal.parse('0.000000000001'), price).toString()).toBe('3');
+    expect(graduated.amount(Decimal.parse('-1'), price).toString()).toBe('0');
   });
 
   it('never falls while usage grows, for rates that are not negative', () => {
     fc.assert(
       fc.property(tiersOf(true), usage, usage, (someTiers, a, b) => {
         const [less, more] = a.compare(b) <= 0 ? [a, b] : [b, a];
-        expect(graduated(less, at(someTiers)).compare(graduated(more, at(someTiers)))).toBeLessThanOrEqual(0);
+        expect(
+          graduated.amount(less, at(someTiers)).compare(graduated.amount(more, at(someTiers))),
+        ).toBeLessThanOrEqual(0);
       }),
     );
   });
@@ -57,7 +55,7 @@ describe('graduated', () => {
         const highest = someTiers
           .map(({ unitAmount }) => Decimal.parse(unitAmount))
           .reduce((a, b) => (a.compare(b) >= 0 ? a : b));
-        const rise = graduated(start.plus(step), at(someTiers)).minus(graduated(start, at(someTiers)));
+        const rise = graduated.amount(start.plus(step), at(someTiers)).minus(graduated.amount(start, at(someTiers)));
         expect(rise.compare(step.times(highest))).toBeLessThanOrEqual(0);
       }),
     );
@@ -74,7 +72,7 @@ describe('graduated', () => {
           reached = tier;
           amount = amount.plus(Decimal.parse(tier.unitAmount));
         }
-        expect(graduated(new Decimal(BigInt(units)), at(someTiers)).equals(amount)).toBe(true);
+        expect(graduated.amount(new Decimal(BigInt(units)), at(someTiers)).equals(amount)).toBe(true);
       }),
     );
   });
@@ -83,7 +81,7 @@ describe('graduated', () => {
     fc.assert(
       fc.property(usage, (quantity) => {
         const price = at([{ upTo: null, unitAmount: '0.25', flatAmount: '0' }]);
-        expect(graduated(quantity, price).equals(quantity.times(Decimal.parse('0.25')))).toBe(true);
+        expect(graduated.amount(quantity, price).equals(quantity.times(Decimal.parse('0.25')))).toBe(true);
       }),
     );
   });

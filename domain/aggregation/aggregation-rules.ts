@@ -1,0 +1,47 @@
+// What an aggregation is: everything that is known of it stands in one file of this folder and its row in `aggregations.ts`. How
+// ClickHouse merges the states that are stored is in platform/usage-store/usage-query.ts, which does not compile without it.
+//
+// A window of a meter is kept as a state that grows by one event at a time. The order in which events come never changes what the
+// state says in the end: that is why partitions can be counted apart and merged when they are read.
+import type { Quantity } from '../quantity.ts';
+
+/** When an event happened, and its place in the log: how the values of a level follow each other. */
+export interface EventOrder {
+  readonly eventTime: number;
+  /** The log's time T when the event was accepted. */
+  readonly acceptedAt: number;
+  /** Offset and index; before them generation and partition where events of several partitions meet. Compared in this order. */
+  readonly place: readonly number[];
+}
+
+/** What one event says to one meter. */
+export interface Contribution {
+  /** 1 where the aggregation reads no quantity. */
+  readonly quantity: Quantity;
+  /** The 128-bit hash of the value, as hex, where values are told apart; else null. */
+  readonly uniqueValue: string | null;
+}
+
+/** A window of a meter so far. */
+export interface WindowState {
+  value: Quantity;
+  /** Of the event that `value` comes from, where that matters. */
+  latest: EventOrder | null;
+  /** The values met so far, where they are told apart. */
+  readonly uniqueValues: Set<string> | null;
+}
+
+export interface AggregationRules {
+  /** What it reads from an event: nothing (it counts events), a decimal number, or any scalar, which is only told apart. */
+  readonly reads: 'nothing' | 'quantity' | 'scalar';
+  /** Whether the value is the sum of the events' quantities, so that it may be kept as plain numbers. */
+  readonly isSum: boolean;
+  /** Whether what a later window adds to a period depends on the values of the earlier ones, and not on their result alone. */
+  readonly needsFirstSeen: boolean;
+  /** The state after a window's first event. */
+  begin(event: Contribution, order: EventOrder): WindowState;
+  /** A further event. */
+  add(state: WindowState, event: Contribution, order: EventOrder): void;
+  /** A period's value once a further window is known, in order of time; `before` is null for the first. */
+  mergeWindows(before: Quantity | null, window: Quantity): Quantity;
+}

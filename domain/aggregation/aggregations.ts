@@ -1,0 +1,16 @@
+// The aggregations by name. One without its rules does not compile, and neither does one without its SQL.
+import type { AggregationRules } from './aggregation-rules.ts';
+import { count } from './count.ts';
+import { latest } from './latest.ts';
+import { max } from './max.ts';
+import { min } from './min.ts';
+import { sum } from './sum.ts';
+import { unique } from './unique.ts';
+
+const rules = { sum, count, max, min, latest, unique } satisfies Readonly<Record<string, AggregationRules>>;
+
+export type Aggregation = keyof typeof rules;
+
+export const aggregations = Object.keys(rules) as readonly Aggregation[];
+
+export const aggregationRules = (aggregation: Aggregation): AggregationRules => rules[aggregation];

@@ -1,0 +1,13 @@
+// max: the largest quantity.
+import type { AggregationRules } from './aggregation-rules.ts';
+
+export const max: AggregationRules = {
+  reads: 'quantity',
+  isSum: false,
+  needsFirstSeen: false,
+  begin: ({ quantity }) => ({ value: quantity, latest: null, uniqueValues: null }),
+  add(state, { quantity }) {
+    if (quantity > state.value) state.value = quantity;
+  },
+  mergeWindows: (before, window) => (before === null || window > before ? window : before),
+};

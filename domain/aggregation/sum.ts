@@ -1,0 +1,13 @@
+// sum: the quantities of all events together.
+import type { AggregationRules } from './aggregation-rules.ts';
+
+export const sum: AggregationRules = {
+  reads: 'quantity',
+  isSum: true,
+  needsFirstSeen: false,
+  begin: ({ quantity }) => ({ value: quantity, latest: null, uniqueValues: null }),
+  add(state, { quantity }) {
+    state.value += quantity;
+  },
+  mergeWindows: (before, window) => (before ?? 0n) + window,
+};

@@ -1,0 +1,29 @@
+// graduated: each unit costs what the tier it falls in says, so the first million stays at the first rate for ever. A
+// tier's flatAmount is charged once the tier is reached, that is once the usage is above its lower bound; no usage
+// costs nothing. Negative usage is credited at the first tier's rate, without its flatAmount.
+import { Decimal } from '../decimal.ts';
+import type { UsageModel, UsagePriceFields } from './price-model.ts';
+import { readTiers, type Tiered, tiersSchema, tiersTerms } from './tiers.ts';
+
+export interface GraduatedPrice extends UsagePriceFields, Tiered {
+  readonly model: 'graduated';
+}
+
+export const graduated: UsageModel<GraduatedPrice> = {
+  schema: tiersSchema,
+  read: ({ tiers }) => readTiers(tiers),
+  terms: tiersTerms,
+  amount(cumulative, { tiers }) {
+    if (cumulative.isNegative) return cumulative.times(Decimal.parse(tiers[0]?.unitAmount ?? '0'));
+    let amount = Decimal.zero;
+    let lowerBound = Decimal.zero;
+    for (const { upTo, unitAmount, flatAmount } of tiers) {
+      if (cumulative.compare(lowerBound) <= 0) break;
+      const upperBound = upTo === null ? cumulative : Decimal.min(cumulative, Decimal.parse(upTo));
+      const ofUnits = upperBound.minus(lowerBound).times(Decimal.parse(unitAmount));
+      amount = amount.plus(ofUnits).plus(Decimal.parse(flatAmount));
+      lowerBound = upperBound;
+    }
+    return amount;
+  },
+};

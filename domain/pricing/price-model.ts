@@ -1,0 +1,48 @@
+// What a price model is: everything that is known of it stands in one file of this folder, and its row in `prices.ts`. A model
+// prices usage, or the billing period itself. It knows its own fields; those that all prices have are read around it.
+//
+// The amount of a usage price is that of a period's cumulative quantity, from nothing else: no model knows what was written
+// before, so the same usage has the same price whenever and in whatever order it became known.
+import type { Field } from '../catalog-fields.ts';
+import type { Decimal } from '../decimal.ts';
+
+/** What every price has. Amounts are decimal text in the catalog's currency. */
+export interface PriceFields {
+  /** The same in every version of the catalog: it names the price. */
+  readonly slug: string;
+  readonly model: string;
+}
+
+export interface UsagePriceFields extends PriceFields {
+  readonly meter: string;
+  /** Only usage with these group values; empty for all. */
+  readonly match: Readonly<Record<string, string>>;
+}
+
+/** Aspects of a definition by name, each as one text: what is compared is what is shown. */
+export type Terms = Readonly<Record<string, string>>;
+
+/** A JSON Schema (2020-12). May refer to the definitions of the catalog's schema, such as "#/$defs/decimal". */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+interface Model<Own> {
+  /** Of each field of its own, all of which are required. For editors: the reader decides. */
+  readonly schema: Readonly<Record<keyof Own & string, JsonSchema>>;
+  /** Null after it has said at the field what is wrong. */
+  read(fields: Readonly<Record<keyof Own & string, Field>>): Own | null;
+  /** Of its own fields. */
+  terms(price: Own): Terms;
+}
+
+/** The fields that only this model has. */
+export type OwnFields<Price extends PriceFields> = Omit<Price, keyof UsagePriceFields>;
+
+export interface UsageModel<Price extends UsagePriceFields> extends Model<OwnFields<Price>> {
+  /** The exact amount for the whole of a period's usage so far; 0 for none. */
+  amount(cumulative: Decimal, price: OwnFields<Price>): Decimal;
+}
+
+export interface PeriodModel<Price extends PriceFields> extends Model<OwnFields<Price>> {
+  /** The exact amount for one period. */
+  amount(price: OwnFields<Price>): Decimal;
+}

@@ -1,0 +1,107 @@
+// The price models by name, and what is done with a price whatever its model. A model is one file of this folder, a type and a row
+// here; one without a row does not compile.
+import { expected, type Field, readChoice, readMap, readSlug } from '../catalog-fields.ts';
+import { Decimal } from '../decimal.ts';
+import { type FlatPrice, flat } from './flat.ts';
+import { type GraduatedPrice, graduated } from './graduated.ts';
+import { type PackagePrice, packaged } from './package.ts';
+import { type PerUnitPrice, perUnit } from './per-unit.ts';
+import type { JsonSchema, PeriodModel, PriceFields, Terms, UsageModel, UsagePriceFields } from './price-model.ts';
+import { type KnownMeters, matchSchema, readUsageFields, usageTerms } from './usage-price.ts';
+import { type VolumePrice, volume } from './volume.ts';
+
+/** Prices what a meter counted. */
+export type UsagePrice = PerUnitPrice | GraduatedPrice | VolumePrice | PackagePrice;
+/** Prices a billing period itself, whatever is used in it. */
+export type PeriodPrice = FlatPrice;
+export type Price = UsagePrice | PeriodPrice;
+
+type Of<All extends PriceFields, Name> = Extract<All, { model: Name }>;
+type UsageModels = { readonly [Name in UsagePrice['model']]: UsageModel<Of<UsagePrice, Name>> };
+type PeriodModels = { readonly [Name in PeriodPrice['model']]: PeriodModel<Of<PeriodPrice, Name>> };
+
+const usageModels: UsageModels = { per_unit: perUnit, graduated, volume, package: packaged };
+const periodModels: PeriodModels = { flat };
+
+// The registries pair each price with its model; only the compiler can't follow a pairing through an index.
+type AnyUsageModel = UsageModel<UsagePriceFields & Record<string, unknown>>;
+type AnyPeriodModel = PeriodModel<PriceFields & Record<string, unknown>>;
+const ownOf = (price: Price): Record<string, unknown> => price as unknown as Record<string, unknown>;
+const usageModelOf = (name: string): AnyUsageModel => usageModels[name as UsagePrice['model']] as AnyUsageModel;
+const periodModelOf = (name: string): AnyPeriodModel => periodModels[name as PeriodPrice['model']] as AnyPeriodModel;
+
+export const priceModels = [...Object.keys(usageModels), ...Object.keys(periodModels)] as readonly Price['model'][];
+
+const isUsageModel = (name: string): name is UsagePrice['model'] => Object.hasOwn(usageModels, name);
+export const isUsagePrice = (price: Price): price is UsagePrice => isUsageModel(price.model);
+
+/** How much a period's cumulative usage costs, exactly, in the catalog's currency; nothing for none. */
+export const usageAmount = (price: UsagePrice, cumulative: Decimal): Decimal =>
+  cumulative.isZero ? Decimal.zero : usageModelOf(price.model).amount(cumulative, ownOf(price));
+
+/** The amount for a cumulative quantity. That of a period price is how often it is charged: 1 or 0. */
+export const amountOf =
+  (price: Price) =>
+  (cumulative: Decimal): Decimal =>
+    isUsagePrice(price)
+      ? usageAmount(price, cumulative)
+      : cumulative.times(periodModelOf(price.model).amount(ownOf(price)));
+
+/** Every aspect of a price by name; the model and what it prices first. */
+export function priceTerms(price: Price): Terms {
+  const own = ownOf(price);
+  return isUsagePrice(price)
+    ? { model: price.model, ...usageTerms(price), ...usageModelOf(price.model).terms(own) }
+    : { model: price.model, ...periodModelOf(price.model).terms(own) };
+}
+
+/** Null after everything that is wrong was said. The model says which keys are known, so it is read first. */
+export function readPrice(field: Field, meters: KnownMeters): Price | null {
+  if (typeof field.value !== 'object' || field.value === null || Array.isArray(field.value))
+    return expected(field, 'a map');
+  const value = Object.hasOwn(field.value, 'model') ? (field.value as { model: unknown }).model : undefined;
+  const model = readChoice({ source: field.source, path: [...field.path, 'model'], value }, priceModels);
+  if (model === null) return null;
+  return isUsageModel(model) ? readUsagePrice(field, model, meters) : readPeriodPrice(field, model);
+}
+
+function readUsagePrice(field: Field, name: UsagePrice['model'], meters: KnownMeters): Price | null {
+  const model = usageModelOf(name);
+  const fields = readMap(field, ['slug', 'model', 'meter', 'match', ...Object.keys(model.schema)]);
+  if (fields === null) return null;
+  const usage = readUsageFields(fields as Record<'slug' | 'meter' | 'match', Field>, meters);
+  const own = model.read(fields);
+  return usage === null || own === null ? null : ({ ...usage, model: name, ...own } as Price);
+}
+
+function readPeriodPrice(field: Field, name: PeriodPrice['model']): Price | null {
+  const model = periodModelOf(name);
+  const fields = readMap(field, ['slug', 'model', ...Object.keys(model.schema)]);
+  if (fields === null) return null;
+  const slug = readSlug(fields.slug!);
+  const own = model.read(fields);
+  return slug === null || own === null ? null : ({ slug, model: name, ...own } as Price);
+}
+
+/** Of a price in the catalog: the model decides which of these branches holds. */
+export function priceSchema(): JsonSchema {
+  const slug = { $ref: '#/$defs/slug' };
+  const shape = (
+    own: Readonly<Record<string, JsonSchema>>,
+    shared: Readonly<Record<string, unknown>>,
+    needs: string[],
+  ) => ({
+    required: [...needs, ...Object.keys(own)],
+    additionalProperties: false,
+    properties: { slug, model: true, ...shared, ...own },
+  });
+  const usage = { meter: slug, match: matchSchema };
+  const branches = priceModels.map((name) => ({
+    if: { properties: { model: { const: name } } },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
+    then: isUsageModel(name)
+      ? shape(usageModelOf(name).schema, usage, ['slug', 'meter'])
+      : shape(periodModelOf(name).schema, {}, ['slug']),
+  }));
+  return { type: 'object', required: ['model'], properties: { model: { enum: priceModels } }, allOf: branches };
+}

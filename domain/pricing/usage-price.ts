@@ -1,0 +1,48 @@
+// What all prices of usage have: the meter they price, and which of its group values.
+import { type Field, isAbsent, readEntries, readSlug, readText, refuse } from '../catalog-fields.ts';
+import type { Meter } from '../meter.ts';
+import type { JsonSchema, Terms, UsagePriceFields } from './price-model.ts';
+
+/** The meters of the catalog by slug; null for one whose definition is itself in error. */
+export type KnownMeters = ReadonlyMap<string, Meter | null>;
+
+export const matchSchema: JsonSchema = {
+  type: 'object',
+  description: 'Only usage with these group values; left out: all usage of the meter.',
+  additionalProperties: { $ref: '#/$defs/text' },
+};
+
+function readMatch(field: Field, meter: Meter | null): Readonly<Record<string, string>> | null {
+  if (isAbsent(field)) return {};
+  const entries = readEntries(field);
+  if (entries === null) return null;
+  const names = meter?.dimensions.map(({ name }) => name);
+  const match: [string, string][] = [];
+  for (const [name, entry] of entries) {
+    const value = readText(entry);
+    if (names !== undefined && !names.includes(name)) {
+      const known = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`;
+      refuse(entry, `is not in groupBy of meter ${JSON.stringify(meter?.slug)}: ${known}`, 'key');
+    } else if (value !== null) match.push([name, value]);
+  }
+  return Object.fromEntries(match.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+type UsageFields = Omit<UsagePriceFields, 'model'>;
+
+export function readUsageFields(
+  fields: Readonly<Record<'slug' | 'meter' | 'match', Field>>,
+  meters: KnownMeters,
+): UsageFields | null {
+  const meter = readSlug(fields.meter);
+  const known = meter === null ? null : meters.get(meter);
+  if (known === undefined) refuse(fields.meter, `there is no meter ${JSON.stringify(meter)} in this catalog`);
+  const slug = readSlug(fields.slug);
+  const match = readMatch(fields.match, known ?? null);
+  return slug === null || meter === null || match === null ? null : { slug, meter, match };
+}
+
+export function usageTerms({ meter, match }: UsagePriceFields): Terms {
+  const matched = Object.entries(match).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
+  return { meter, match: `{${matched.join(', ')}}` };
+}

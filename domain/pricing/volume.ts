@@ -1,0 +1,24 @@
+// volume: the whole quantity costs what the tier that the total falls in says (upTo is inclusive), plus that tier's
+// flatAmount. The amount may fall as usage grows: 1,001 units may cost less than 1,000. No usage costs nothing; negative
+// usage is credited at the first tier's rate, without its flatAmount.
+import { Decimal } from '../decimal.ts';
+import type { UsageModel, UsagePriceFields } from './price-model.ts';
+import { readTiers, type Tiered, tiersSchema, tiersTerms } from './tiers.ts';
+
+export interface VolumePrice extends UsagePriceFields, Tiered {
+  readonly model: 'volume';
+}
+
+export const volume: UsageModel<VolumePrice> = {
+  schema: tiersSchema,
+  read: ({ tiers }) => readTiers(tiers),
+  terms: tiersTerms,
+  amount(cumulative, { tiers }) {
+    if (cumulative.isZero) return Decimal.zero;
+    const tier = tiers.find(({ upTo }) => upTo === null || cumulative.compare(Decimal.parse(upTo)) <= 0);
+    // A catalog's last tier has no bound, so this is a broken catalog, not a quantity without a price.
+    if (tier === undefined) throw new Error('volume price without a last tier');
+    const amount = cumulative.times(Decimal.parse(tier.unitAmount));
+    return cumulative.isNegative ? amount : amount.plus(Decimal.parse(tier.flatAmount));
+  },
+};
