@@ -1,7 +1,8 @@
 // Brings a checkout to the state the npm scripts need: dependencies as locked, sources compiled. Does nothing that is
 // already done, so it is cheap to run first in every script; prints only when it does something.
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -36,18 +37,35 @@ if (!isInstalled) {
   ]);
   copyFileSync(lock, installedLock);
 }
+/** Paths, sizes and times of everything the compiler reads: where they are as they were, so is what it made of them. */
+function sourceState() {
+  const { include } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'));
+  const files = include.flatMap((room) =>
+    readdirSync(join(root, room), { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile() && /\.(ts|json)$/.test(entry.name))
+      .map((entry) => join(entry.parentPath, entry.name)),
+  );
+  const configurations = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json'].map((name) => join(root, name));
+  const state = [...files, ...configurations].sort().map((file) => {
+    const { size, mtimeMs } = statSync(file);
+    return `${file} ${size} ${mtimeMs}`;
+  });
+  return createHash('sha256').update(state.join('\n')).digest('hex');
+}
+
 mkdirSync(join(root, 'dist'), { recursive: true });
-// tsc is incremental: an unchanged tree costs about a second.
-const { status, stdout } = spawnSync(
-  process.execPath,
-  [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],
-  {
-    cwd: root,
-    encoding: 'utf8',
-  },
-);
-if (status !== 0) {
-  console.error(stdout);
-  console.error('setup: the sources do not compile');
-  process.exit(1);
+const stamp = join(root, 'dist', '.sources');
+const state = sourceState();
+if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== state) {
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'],
+    { cwd: root, encoding: 'utf8' },
+  );
+  if (status !== 0) {
+    console.error(stdout);
+    console.error('setup: the sources do not compile');
+    process.exit(1);
+  }
+  writeFileSync(stamp, state);
 }

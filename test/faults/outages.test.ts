@@ -1,6 +1,8 @@
 // Every kind of outage in short, on one deployment with three brokers: a store is healed as soon as its absence has been
-// felt. `npm run test:faults -- --outages` keeps them away for as long as is promised, and measures.
+// felt. Half of them each day; `npm run test:outages` runs them all, and `npm run test:faults -- --outages` keeps them away for as
+// long as is promised, and measures.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { sampleOfDay } from '../support/day-sample.ts';
 import { kafkaUnavailable } from '../support/kafka-broker.ts';
 import { Disk, diskUnavailable } from './disk.ts';
 import { awayScenarios, fullDisk, OutageRig, rebalanceStorm, type Seen, stores } from './outages.ts';
@@ -33,7 +35,7 @@ const putsOff = ({ deferred }: Seen): boolean => deferred > 0;
     for (const disk of disks.values()) disk.remove();
   }, 60_000);
 
-  it.each([
+  const away = [
     ...awayScenarios({
       // The controller makes other brokers the leaders of a dead one's partitions after 6 s (broker.session.timeout.ms); a
       // batch that has events for one of them waits until then.
@@ -42,7 +44,8 @@ const putsOff = ({ deferred }: Seen): boolean => deferred > 0;
       postgres: accepts,
       clickhouse: (seen) => accepts(seen) && seen.lagSeconds === null,
     }),
-  ])(
+  ];
+  it.each(sampleOfDay('stores away', away, 2))(
     '%s: accepts or puts off, and catches up',
     async (_, run) => {
       expect((await run(rig)).healedSeconds).not.toBeNull();
@@ -50,12 +53,13 @@ const putsOff = ({ deferred }: Seen): boolean => deferred > 0;
     SCENARIO_TIMEOUT_MS,
   );
 
-  (noDisk === null ? it : it.skip).each([
+  const fullDisks = [
     ['postgres', accepts],
     ['clickhouse', (seen: Seen) => accepts(seen) && seen.lagSeconds !== null && seen.lagSeconds > 3],
     // A broker that can't write ends; it is started again until it can.
     ['kafka', putsOff],
-  ] as const)(
+  ] as const;
+  (noDisk === null ? it : it.skip).each(sampleOfDay('full disks', fullDisks, 3))(
     'disk of %s full: accepts or puts off, and catches up',
     async (store, felt) => {
       expect((await fullDisk(store, disks.get(store)!, felt)(rig)).healedSeconds).not.toBeNull();
