@@ -42,6 +42,26 @@ function importsOf(file: string): Import[] {
 const isLocal = ({ target }: Import): boolean => Object.keys(mayImport).some((room) => target.startsWith(`${room}/`));
 const print = ({ file, target }: Import): string => `${file} imports ${target}`;
 
+/** The files of a circle of imports, each importing the next; null where there is none. */
+function circleIn(importsOfFile: ReadonlyMap<string, readonly string[]>): readonly string[] | null {
+  const done = new Set<string>();
+  const walk = (file: string, way: readonly string[]): readonly string[] | null => {
+    if (way.includes(file)) return [...way.slice(way.indexOf(file)), file];
+    if (done.has(file)) return null;
+    for (const target of importsOfFile.get(file) ?? []) {
+      const circle = walk(target, [...way, file]);
+      if (circle !== null) return circle;
+    }
+    done.add(file);
+    return null;
+  };
+  for (const file of importsOfFile.keys()) {
+    const circle = walk(file, []);
+    if (circle !== null) return circle;
+  }
+  return null;
+}
+
 describe('imports', () => {
   it('finds the imports it is to judge', () => {
     const found = importsOf('aggregator/main.ts').map(({ target }) => target);
@@ -75,6 +95,14 @@ describe('imports', () => {
       return /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(|\bprocess\./.test(code);
     });
     expect(wrong).toEqual([]);
+  });
+
+  it('come round to no file, those of types neither', () => {
+    const files = Object.keys(mayImport).flatMap(sources);
+    const graph = new Map(files.map((file) => [file, importsOf(file).map(({ target }) => target)]));
+    expect(circleIn(graph)).toBeNull();
+    graph.set('domain/decimal.ts', ['domain/quantity.ts']);
+    expect(circleIn(graph)).toEqual(expect.arrayContaining(['domain/decimal.ts', 'domain/quantity.ts']));
   });
 
   it('name Node’s own modules with node:', () => {
