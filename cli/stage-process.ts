@@ -9,7 +9,7 @@ import { createHttpApp } from '../platform/http/app.ts';
 import { runStages } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/logging.ts';
 import type { Stage, StageContext } from '../platform/stage.ts';
-import type { StageName } from './stages.ts';
+import type { StageName } from './stage-table.ts';
 import { type LogStores, openLogStores, openStores, type Stores } from './stores.ts';
 
 interface Composition {

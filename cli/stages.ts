@@ -1,16 +1,6 @@
-// `tallyline ingest | aggregator | rater | query`, one stage a process; and `edge` (internal), ingest and query behind one
-// port, as `up` runs them.
+// `tallyline ingest | aggregator | rater | query`: one stage a process.
 import type { Command } from 'commander';
-
-const stages = {
-  ingest: 'the gateway: takes events over HTTP and appends them to the log',
-  aggregator: 'counts the log into usage windows',
-  rater: 'prices closed windows into line items',
-  query: 'the read API and the status page',
-  edge: 'ingest and query behind one port (internal)',
-} as const;
-
-export type StageName = keyof typeof stages;
+import { type StageName, stages } from './stage-table.ts';
 
 export function registerStageCommands(program: Command): void {
   for (const [name, description] of Object.entries(stages) as [StageName, string][]) {

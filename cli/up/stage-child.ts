@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { STOP_MESSAGE } from '../../platform/lifecycle.ts';
 import { STAGE_NODE_FLAGS } from '../stage-node-flags.ts';
 import type { ReadyMessage } from '../stage-process.ts';
-import type { StageName } from '../stages.ts';
+import type { StageName } from '../stage-table.ts';
 import type { Running } from './keeper.ts';
 
 export interface StageChild extends Running {
