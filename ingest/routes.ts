@@ -9,7 +9,9 @@ import type { UsageEvent } from '../domain/usage-event.ts';
 import type { Identity, Keyring } from '../platform/http/api-keys.ts';
 import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
 import { AppendFailed, type Batcher, type Refusal } from './batcher.ts';
-import { type BodyBudget, contentEncodingOf, readBody } from './body-reader.ts';
+import type { BodyArrivals } from './body-arrivals.ts';
+import type { BodyBudget } from './body-budget.ts';
+import { contentEncodingOf, readBody } from './body-reader.ts';
 import { type AdmissionContext, admit, reportedId } from './core/admission.ts';
 import { BodyFault, type DecodedBody, decodeBody } from './core/body-decoding.ts';
 import { type BodyForm, bodyFormOf } from './core/body-form.ts';
@@ -24,6 +26,7 @@ export interface EventsRouteParts {
   readonly batcher: Batcher;
   readonly rateLimit: RateLimit;
   readonly bodies: BodyBudget;
+  readonly arrivals: BodyArrivals;
   readonly metrics: IngestMetrics;
   readonly clock: () => number;
   /** Null: no catalog was read yet. */
@@ -128,12 +131,13 @@ async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: 
   if (typeof form !== 'string') throw new HttpProblem('unsupported_media_type', form.unknown);
   const encoding = contentEncodingOf(headers);
 
-  const lease = parts.bodies.lease();
+  const lease = parts.bodies.lease(identity.keyId);
   try {
     const stream = (request.body as Readable | undefined) ?? request.raw;
-    const bytes = await readBody(stream, headers, encoding, parts.bodyBytesMax, lease);
+    const bytes = await readBody(stream, headers, encoding, parts.bodyBytesMax, lease, parts.arrivals);
     const context = { tenant: identity.tenant, now: parts.clock(), horizonMs: parts.horizonMs, checks };
     const { accepted, rejected } = admitted(form, headers, bytes, context);
+    lease.beginAppending();
     if (accepted.length > 0) await appendAll(parts.batcher, accepted);
     parts.metrics.events('accepted', accepted.length);
     parts.metrics.events('rejected', rejected.length);
@@ -156,6 +160,15 @@ export async function registerEventsRoute(app: FastifyInstance, parts: EventsRou
     scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
     scope.addHook('onResponse', (_request, reply, done) => {
       parts.metrics.answered(reply.statusCode, reply.elapsedTime / 1000);
+      done();
+    });
+    scope.addHook('onError', (_request, _reply, error: Error, done) => {
+      parts.metrics.refused(error instanceof HttpProblem ? error.code : 'internal');
+      done();
+    });
+    // Slow bodies must not hold the close of the app up.
+    scope.addHook('preClose', (done) => {
+      parts.arrivals.drain();
       done();
     });
     scope.post('/v1/events', (request, reply) => receive(parts, request, reply));

@@ -27,6 +27,7 @@ export const problemCodes = {
   unsupported_media_type: { status: 415, title: 'The content type is not supported' },
   unsupported_encoding: { status: 415, title: 'The content encoding is not supported' },
   rate_limited: { status: 429, title: 'Too many requests' },
+  share_exceeded: { status: 429, title: 'Too much at once with one API key' },
   headers_too_large: { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'Something went wrong on our side' },
   log_unavailable: { status: 503, title: 'The event log is not available' },

@@ -1,0 +1,58 @@
+// How many connections an HTTP server takes: what the settings say, else what this process's file descriptors allow.
+import { readFileSync } from 'node:fs';
+import { BlockList, isIPv6 } from 'node:net';
+import { addressGroup } from './address-counts.ts';
+
+export interface ConnectionSettings {
+  /** Null: what the descriptors allow. */
+  readonly connectionsMax: number | null;
+  /** From one address; null: half of all. */
+  readonly connectionsPerAddressMax: number | null;
+  /** Networks such as 10.0.0.0/8, whose connections are other people's. */
+  readonly trustedProxies: readonly string[];
+}
+
+export interface ConnectionLimits {
+  readonly connectionsMax: number;
+  readonly perAddressMax: number;
+  isTrustedProxy(remoteAddress: string | undefined): boolean;
+}
+
+/** Where the system does not say: what most of them give at least. */
+const DESCRIPTORS_ASSUMED = 1_024;
+/** Ten thousand idle connections are some 100 MB. */
+const CONNECTIONS_MAX = 10_000;
+/** The rest is for the stores, files and the reserve of connections. */
+const DESCRIPTORS_SHARE = 3 / 4;
+
+/** The soft limit, which Node raises to the hard one when it starts. */
+export function openFilesMax(limitsFile = '/proc/self/limits'): number {
+  try {
+    const match = /^Max open files\s+(\d+)/m.exec(readFileSync(limitsFile, 'utf8'));
+    return match === null ? DESCRIPTORS_ASSUMED : Number(match[1]);
+  } catch {
+    // Only Linux has this file.
+    return DESCRIPTORS_ASSUMED;
+  }
+}
+
+export function connectionLimits(settings: ConnectionSettings, descriptors = openFilesMax()): ConnectionLimits {
+  const connectionsMax =
+    settings.connectionsMax ?? Math.max(1, Math.min(CONNECTIONS_MAX, Math.floor(descriptors * DESCRIPTORS_SHARE)));
+  const proxies = new BlockList();
+  for (const network of settings.trustedProxies) {
+    const [address = '', prefix] = network.split('/');
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+    proxies.addSubnet(address, Number(prefix ?? (family === 'ipv6' ? 128 : 32)), family);
+  }
+  return {
+    connectionsMax,
+    perAddressMax: settings.connectionsPerAddressMax ?? Math.max(1, Math.ceil(connectionsMax / 2)),
+    isTrustedProxy: (remoteAddress) => {
+      if (remoteAddress === undefined || settings.trustedProxies.length === 0) return false;
+      const isMapped = remoteAddress.toLowerCase().startsWith('::ffff:');
+      const address = isMapped ? addressGroup(remoteAddress) : remoteAddress;
+      return proxies.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+    },
+  };
+}
