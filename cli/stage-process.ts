@@ -98,7 +98,7 @@ async function composeHttp(
   query: Stores | null,
 ): Promise<Composition> {
   const { settings, registry, logger } = context;
-  const app = createHttpApp(logger);
+  const app = createHttpApp(logger, { connections: settings.http, registry });
   const keyring = createKeyring((ingest ?? query)!.pool, context.clock);
   const stages: Stage[] = [];
   if (ingest !== null) {

@@ -101,7 +101,9 @@ describe('readBody', () => {
     const budget = budgetOf(100 * MIB);
     const stream = new PassThrough();
     stream.end(gzipSync(Buffer.alloc(50 * MIB)));
-    await expect(readBody(stream, {}, 'gzip', MIB, budget.lease('k'))).rejects.toMatchObject({ code: 'body_too_large' });
+    await expect(readBody(stream, {}, 'gzip', MIB, budget.lease('k'))).rejects.toMatchObject({
+      code: 'body_too_large',
+    });
     expect(budget.heldBytes).toBeLessThan(1.2 * MIB);
   });
 

@@ -57,7 +57,10 @@ export async function startIngest(context: StageContext, parts: IngestParts): Pr
   const arrivals = new BodyArrivals(realTimers, () => performance.now(), parts.bodyPatienceMs);
   const bodies = new BodyBudget(settings.ingest.queueBytesMax, {
     onShareExceeded: (keyId, heldBytes) =>
-      logger.warn({ keyId, heldBytes }, 'an API key holds its part of the memory for bodies; what else it sends gets 429'),
+      logger.warn(
+        { keyId, heldBytes },
+        'an API key holds its part of the memory for bodies; what else it sends gets 429',
+      ),
   });
   metrics.watchBodies(bodies);
   const catalog = followCatalog(parts.readCatalog ?? (() => publishedCatalog(parts.pool)), logger);

@@ -1,16 +1,13 @@
 // How many connections an HTTP server takes: what the settings say, else what this process's file descriptors allow.
 import { readFileSync } from 'node:fs';
 import { BlockList, isIPv6 } from 'node:net';
+import type { Settings } from '../settings.ts';
 import { addressGroup } from './address-counts.ts';
 
-export interface ConnectionSettings {
-  /** Null: what the descriptors allow. */
-  readonly connectionsMax: number | null;
-  /** From one address; null: half of all. */
-  readonly connectionsPerAddressMax: number | null;
-  /** Networks such as 10.0.0.0/8, whose connections are other people's. */
-  readonly trustedProxies: readonly string[];
-}
+export type ConnectionSettings = Pick<
+  Settings['http'],
+  'connectionsMax' | 'connectionsPerAddressMax' | 'trustedProxies'
+>;
 
 export interface ConnectionLimits {
   readonly connectionsMax: number;

@@ -264,35 +264,36 @@ export class Connections {
   }
 
   private makeRoom(address: string | null): boolean {
-    if (address !== null && this.perAddress.of(address) >= this.limits.perAddressMax) {
-      return this.displace(this.oldestSilent(address));
-    }
-    if (this.all.size < this.limits.connectionsMax) return true;
-    return this.displace(first(this.silent) ?? this.longestIdle());
+    if (address !== null && this.perAddress.of(address) >= this.limits.perAddressMax) return this.displace(address);
+    return this.all.size < this.limits.connectionsMax || this.displace(null);
   }
 
-  private displace(connection: Connection | undefined): boolean {
-    if (connection === undefined) return false;
-    this.destroy(connection, 'displaced');
-    return true;
+  /** Whether a place was made, among those of one address or among all. */
+  private displace(address: string | null): boolean {
+    const connection = this.oldestSilent(address) ?? this.longestIdle(address);
+    if (connection !== undefined) this.destroy(connection, 'displaced');
+    return connection !== undefined;
   }
 
-  private oldestSilent(address: string): Connection | undefined {
-    for (const connection of this.silent) if (connection.address === address) return connection;
+  private oldestSilent(address: string | null): Connection | undefined {
+    for (const each of this.silent) if (address === null || each.address === address) return each;
     return undefined;
   }
 
-  private longestIdle(): Connection | undefined {
+  private longestIdle(address: string | null): Connection | undefined {
     const isDisplaceable = (each: Connection): boolean =>
-      (each.isIdle || each.isLingering) && each.activeAt < this.lookedAt;
+      (each.isIdle || each.isLingering) && each.activeAt < this.lookedAt && this.all.has(each);
     if (!this.isScanned) {
       this.isScanned = true;
       this.idle = [...this.all].filter(isDisplaceable).sort((a, b) => b.activeAt - a.activeAt);
     }
-    for (;;) {
-      const connection = this.idle.pop();
-      if (connection === undefined || (this.all.has(connection) && isDisplaceable(connection))) return connection;
+    for (let i = this.idle.length - 1; i >= 0; i--) {
+      const each = this.idle[i]!;
+      if (address !== null && each.address !== address) continue;
+      this.idle.splice(i, 1);
+      if (isDisplaceable(each)) return each;
     }
+    return undefined;
   }
 
   private destroy(connection: Connection, reason: EndReason): void {
