@@ -87,7 +87,7 @@ export const variables = {
   TALLYLINE_CONNECTIONS: variable(
     integer(1, 1_000_000),
     null,
-    'Connections a stage takes at once. Without it three quarters of its file descriptors, at most 10000: the rest is for the stores.',
+    'Connections a stage takes at once. Without it three quarters of its file descriptors, at most 4096: the rest is for the stores.',
   ),
   TALLYLINE_CONNECTIONS_PER_ADDRESS: variable(
     integer(1, 1_000_000),

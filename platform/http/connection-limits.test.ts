@@ -8,7 +8,7 @@ describe('connectionLimits', () => {
   it.each([
     [1_024, 768, 384],
     [256, 192, 96],
-    [1_048_576, 10_000, 5_000],
+    [1_048_576, 4_096, 2_048],
   ])('leaves descriptors for the stores: of %d takes %d connections, %d from one address', (descriptors, all, one) => {
     expect(connectionLimits(unset, descriptors)).toMatchObject({ connectionsMax: all, perAddressMax: one });
   });

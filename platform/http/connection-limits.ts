@@ -17,8 +17,8 @@ export interface ConnectionLimits {
 
 /** Where the system does not say: what most of them give at least. */
 const DESCRIPTORS_ASSUMED = 1_024;
-/** Ten thousand idle connections are some 100 MB. */
-const CONNECTIONS_MAX = 10_000;
+/** Each may cost 100 kB when its client is hostile: requests that wait, and an answer that is not read. */
+const CONNECTIONS_MAX = 4_096;
 /** The rest is for the stores, files and the reserve of connections. */
 const DESCRIPTORS_SHARE = 3 / 4;
 

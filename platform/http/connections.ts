@@ -18,8 +18,8 @@ import { leastPaceMs, PATIENCE_MS, patienceAfter } from './least-pace.ts';
 export const LOOK_INTERVAL_MS = 500;
 /** A longer time between two looks is this process's own delay, and no peer's fault. */
 const LOOK_ELAPSED_MAX_MS = 4 * LOOK_INTERVAL_MS;
-/** More than any client in the field pipelines; each costs a few kB. */
-export const PIPELINED_MAX = 64;
+/** As many as benchmark tools pipeline; ordinary clients do not at all. Each costs 2.3 kB, and Node parses up to 64 kB of them at once. */
+export const PIPELINED_MAX = 16;
 /** Connections above the bound, for probes. */
 export const RESERVE_MAX = 16;
 const RESERVE_HEAD_TIMEOUT_MS = 2_000;
