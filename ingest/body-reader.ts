@@ -124,16 +124,19 @@ export function contentEncodingOf(headers: IncomingMessage['headers']): string {
   });
 }
 
+/** Throws the 413 of a body that says itself that it is too large. */
+export function refuseByLength(headers: IncomingMessage['headers'], bytesMax: number): void {
+  if (Number(headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax, 'is');
+}
+
 /** Throws an `HttpProblem` for a body that is too large, too slow, cut short or not what its encoding says. */
 export async function readBody(
   stream: Readable,
-  headers: IncomingMessage['headers'],
   encoding: string,
   bytesMax: number,
   lease: BodyLease,
   arrivals: BodyArrivals,
 ): Promise<Buffer> {
-  if (Number(headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax, 'is');
   const body = await collect(stream, bytesMax, lease, 'is', notWhole, arrivals);
   return encoding === '' ? body : decompress(encoding, body, bytesMax, lease);
 }

@@ -11,7 +11,7 @@ import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
 import { AppendFailed, type Batcher, type Refusal } from './batcher.ts';
 import type { BodyArrivals } from './body-arrivals.ts';
 import type { BodyBudget } from './body-budget.ts';
-import { contentEncodingOf, readBody } from './body-reader.ts';
+import { contentEncodingOf, readBody, refuseByLength } from './body-reader.ts';
 import { type AdmissionContext, admit, reportedId } from './core/admission.ts';
 import { BodyFault, type DecodedBody, decodeBody } from './core/body-decoding.ts';
 import { type BodyForm, bodyFormOf } from './core/body-form.ts';
@@ -130,11 +130,14 @@ async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: 
   const form = bodyFormOf(headers);
   if (typeof form !== 'string') throw new HttpProblem('unsupported_media_type', form.unknown);
   const encoding = contentEncodingOf(headers);
+  refuseByLength(headers, parts.bodyBytesMax);
+  // Only now: who is refused need not send the body at all.
+  if (headers.expect !== undefined) reply.raw.writeContinue();
 
   const lease = parts.bodies.lease(identity.keyId);
   try {
     const stream = (request.body as Readable | undefined) ?? request.raw;
-    const bytes = await readBody(stream, headers, encoding, parts.bodyBytesMax, lease, parts.arrivals);
+    const bytes = await readBody(stream, encoding, parts.bodyBytesMax, lease, parts.arrivals);
     const context = { tenant: identity.tenant, now: parts.clock(), horizonMs: parts.horizonMs, checks };
     const { accepted, rejected } = admitted(form, headers, bytes, context);
     lease.beginAppending();
@@ -171,6 +174,6 @@ export async function registerEventsRoute(app: FastifyInstance, parts: EventsRou
       parts.arrivals.drain();
       done();
     });
-    scope.post('/v1/events', (request, reply) => receive(parts, request, reply));
+    scope.post('/v1/events', { config: { saysContinue: true } }, (request, reply) => receive(parts, request, reply));
   });
 }

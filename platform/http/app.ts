@@ -119,6 +119,13 @@ function createNodeServer(connections: Connections, headTimeoutMs: number, handl
   return server;
 }
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route asks for the body of a client that waits to be asked (Expect: 100-continue) itself, once it knows that it wants it. */
+    readonly saysContinue?: boolean;
+  }
+}
+
 /** An app without routes. The caller registers the stages on it, listens and closes. */
 export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): FastifyInstance {
   const limits = connectionLimits(options.connections ?? BY_DESCRIPTORS);
@@ -170,7 +177,10 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
   };
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
-    done(refusal(request));
+    const problem = refusal(request);
+    const isAwaited = request.raw.headers.expect !== undefined && problem === undefined;
+    if (isAwaited && request.routeOptions.config.saysContinue !== true) reply.raw.writeContinue();
+    done(problem);
   });
   app.addHook('onSend', (request, reply, _payload, done) => {
     // A connection that stays open after its last answer would hold the close up for the whole keep-alive time; and the rest of
