@@ -9,7 +9,15 @@ import type { Registry } from 'prom-client';
 import { type ConnectionSettings, connectionLimits } from './connection-limits.ts';
 import { createConnectionMetrics } from './connection-metrics.ts';
 import { Connections, type EndReason, LOOK_INTERVAL_MS } from './connections.ts';
-import { answerFrameworkError, HttpProblem, type ProblemCode, registerProblems, retryAfter } from './problem.ts';
+import {
+  answerFrameworkError,
+  commonHeaders,
+  HttpProblem,
+  type ProblemCode,
+  registerProblems,
+  retryAfter,
+} from './problem.ts';
+import { repeatedHeader } from './repeated-headers.ts';
 
 /** The head of a request, from its first byte or from the opening of the connection. */
 const HEAD_TIMEOUT_MS = 10_000;
@@ -79,6 +87,22 @@ const overLimit = (): HttpProblem =>
   new HttpProblem('overloaded', 'This server has as many connections as it takes. Send the request again.', {
     headers: { ...retryAfter(1), connection: 'close' },
   });
+
+/** As Node reads it. */
+const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i;
+
+/** What Node would refuse in words of its own, or let pass although it can be read in two ways. */
+function faultyHead({ headers, httpVersion, rawHeaders }: IncomingMessage): HttpProblem | undefined {
+  if (headers.host === undefined && httpVersion === '1.1') {
+    return new HttpProblem('invalid_request', 'The Host header is missing.', { headers: { connection: 'close' } });
+  }
+  if (headers.expect !== undefined && !CONTINUE.test(headers.expect)) {
+    return new HttpProblem('expectation_failed', 'The only expectation that this server meets is 100-continue.');
+  }
+  const repeated = repeatedHeader(headers, rawHeaders);
+  if (repeated === null) return undefined;
+  return new HttpProblem('invalid_request', `The header ${repeated} may be sent once only.`);
+}
 
 /** A request whose body may still come after its answer. */
 const awaitsBody = ({ raw, headers }: FastifyRequest): boolean =>
@@ -173,10 +197,10 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
   const refusal = (request: FastifyRequest): HttpProblem | undefined => {
     if (closing) return shuttingDown();
     if (connections.isOverLimit(request.raw.socket) && !PROBES.has(request.url)) return overLimit();
-    return undefined;
+    return faultyHead(request.raw);
   };
   app.addHook('onRequest', (request, reply, done) => {
-    reply.headers({ 'x-request-id': request.id, 'x-content-type-options': 'nosniff' });
+    reply.headers(commonHeaders(request));
     const problem = refusal(request);
     const isAwaited = request.raw.headers.expect !== undefined && problem === undefined;
     if (isAwaited && request.routeOptions.config.saysContinue !== true) reply.raw.writeContinue();
