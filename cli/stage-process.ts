@@ -98,7 +98,7 @@ async function composeHttp(
   query: Stores | null,
 ): Promise<Composition> {
   const { settings, registry, logger } = context;
-  const app = createHttpApp(logger);
+  const app = createHttpApp(logger, { connections: settings.http, registry });
   const keyring = openKeyring(settings.postgresUrl!, context.clock, logger);
   const stages: Stage[] = [];
   if (ingest !== null) {

@@ -1,46 +1,12 @@
 // Reads the body of a request into one buffer, decompressed. What holds always: neither a body, nor what it unpacks to, nor all
-// bodies being read at once grow past their bounds; the reading stops at the chunk that would pass one.
+// bodies being read at once grow past their bounds; the reading stops at the chunk that would pass one, and when the body comes
+// too slowly.
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
-
-/** The bytes all requests together may hold; each holds its own through a lease. */
-export class BodyBudget {
-  private readonly bytesMax: number;
-  private held = 0;
-
-  constructor(bytesMax: number) {
-    this.bytesMax = bytesMax;
-  }
-
-  get heldBytes(): number {
-    return this.held;
-  }
-
-  lease(): BodyLease {
-    let mine = 0;
-    return {
-      take: (bytes) => {
-        // What is alone may be as large as its own bound allows.
-        if (this.held > mine && this.held + bytes > this.bytesMax) return false;
-        this.held += bytes;
-        mine += bytes;
-        return true;
-      },
-      release: () => {
-        this.held -= mine;
-        mine = 0;
-      },
-    };
-  }
-}
-
-export interface BodyLease {
-  /** False when the bytes do not fit beside those of the other requests. */
-  take(bytes: number): boolean;
-  release(): void;
-}
+import { ArrivingBody, type BodyArrivals } from './body-arrivals.ts';
+import type { BodyLease, BudgetFault } from './body-budget.ts';
 
 // The rest of a body that is not read would have to be read all the same before the connection can be used again.
 const CLOSE = { connection: 'close' };
@@ -50,26 +16,36 @@ const tooLarge = (bytesMax: number, what: string): HttpProblem =>
     headers: CLOSE,
   });
 
-const overloaded = (): HttpProblem =>
-  new HttpProblem('overloaded', 'Nothing was accepted: too many large requests at once. Send the request again.', {
-    headers: { ...CLOSE, ...retryAfter(1) },
-  });
+const unaffordable = (fault: BudgetFault): HttpProblem =>
+  fault === 'full'
+    ? new HttpProblem('overloaded', 'Nothing was accepted: too many large requests at once. Send the request again.', {
+        headers: { ...CLOSE, ...retryAfter(1) },
+      })
+    : new HttpProblem(
+        'share_exceeded',
+        'Nothing was accepted: requests with this API key already hold its part of the memory for bodies. Send fewer at once.',
+        { headers: { ...CLOSE, ...retryAfter(1) } },
+      );
 
-/** Everything a stream gives, up to the bound. `onFault` says what an error of the stream means. */
+/**
+ * Everything a stream gives, up to the bound. `onFault` says what an error of the stream means; with `arrivals` it must come at
+ * the least pace.
+ */
 function collect(
   stream: Readable,
   bytesMax: number,
   lease: BodyLease,
   what: string,
   onFault: (error: Error | null) => HttpProblem,
+  arrivals?: BodyArrivals,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
-    let bytes = 0;
     const end = (problem: HttpProblem | null): void => {
+      arrivals?.end(body);
       stream.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
       if (problem === null) {
-        resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
+        resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, body.bytes));
         return;
       }
       // A stream without an error listener brings the process down with a late error.
@@ -77,15 +53,21 @@ function collect(
       stream.pause();
       reject(problem);
     };
+    const body = new ArrivingBody(end);
     const onData = (chunk: Buffer): void => {
-      bytes += chunk.length;
-      if (bytes > bytesMax) end(tooLarge(bytesMax, what));
-      else if (!lease.take(chunk.length)) end(overloaded());
-      else chunks.push(chunk);
+      body.bytes += chunk.length;
+      if (body.bytes > bytesMax) {
+        end(tooLarge(bytesMax, what));
+        return;
+      }
+      const fault = lease.take(chunk.length);
+      if (fault === null) chunks.push(chunk);
+      else end(unaffordable(fault));
     };
     const onEnd = (): void => end(null);
     const onError = (error: Error): void => end(onFault(error));
     const onClose = (): void => end(onFault(null));
+    arrivals?.begin(body);
     stream.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
   });
 }
@@ -142,15 +124,19 @@ export function contentEncodingOf(headers: IncomingMessage['headers']): string {
   });
 }
 
-/** Throws an `HttpProblem` for a body that is too large, cut short or not what its encoding says. */
+/** Throws the 413 of a body that says itself that it is too large. */
+export function refuseByLength(headers: IncomingMessage['headers'], bytesMax: number): void {
+  if (Number(headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax, 'is');
+}
+
+/** Throws an `HttpProblem` for a body that is too large, too slow, cut short or not what its encoding says. */
 export async function readBody(
   stream: Readable,
-  headers: IncomingMessage['headers'],
   encoding: string,
   bytesMax: number,
   lease: BodyLease,
+  arrivals: BodyArrivals,
 ): Promise<Buffer> {
-  if (Number(headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax, 'is');
-  const body = await collect(stream, bytesMax, lease, 'is', notWhole);
+  const body = await collect(stream, bytesMax, lease, 'is', notWhole, arrivals);
   return encoding === '' ? body : decompress(encoding, body, bytesMax, lease);
 }

@@ -64,7 +64,7 @@ const ingestSettings: Settings['ingest'] = {
 interface SetUp {
   readonly ingest?: Partial<Settings['ingest']>;
   readonly readCatalog?: () => Promise<CatalogVersion | null>;
-  readonly requestTimeoutMs?: number;
+  readonly timeoutMs?: number;
 }
 
 interface Gateway {
@@ -92,10 +92,7 @@ async function setUp(options: SetUp = {}): Promise<Gateway> {
   const registry = new Registry();
   const time = { now: NOW };
   const logger = pino({ level: 'silent' });
-  const app = createHttpApp(
-    logger,
-    options.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: options.requestTimeoutMs },
-  );
+  const app = createHttpApp(logger, options.timeoutMs === undefined ? {} : { headTimeoutMs: options.timeoutMs });
   const settings = {
     ingest: { ...ingestSettings, ...options.ingest },
     aggregator: { horizonMs: 35 * 86_400_000 },
@@ -108,6 +105,7 @@ async function setUp(options: SetUp = {}): Promise<Gateway> {
       eventLog: log as unknown as EventLog,
       keyring,
       readCatalog: options.readCatalog ?? (async () => catalog),
+      ...(options.timeoutMs === undefined ? {} : { bodyPatienceMs: options.timeoutMs }),
     },
   );
   await app.ready();
@@ -472,7 +470,7 @@ describe('on a socket', () => {
   }
 
   it('a body that comes too slowly is cut off with 408, and nothing of it is accepted', async () => {
-    const { app, log } = await setUp({ requestTimeoutMs: 200 });
+    const { app, log } = await setUp({ timeoutMs: 200 });
     const { socket, answer } = await open(app);
     socket.write(`${head(1_000)}[`);
     await until(() => answer.closed, 'the connection is closed');
@@ -482,7 +480,7 @@ describe('on a socket', () => {
   });
 
   it('headers that come too slowly are cut off as well', async () => {
-    const { app } = await setUp({ requestTimeoutMs: 200 });
+    const { app } = await setUp({ timeoutMs: 200 });
     const { socket, answer } = await open(app);
     socket.write('POST /v1/events HTTP/1.1\r\nHost');
     await until(() => answer.closed, 'the connection is closed');

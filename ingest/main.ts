@@ -10,7 +10,8 @@ import { EventBatchWriter } from '../platform/event-log/record-codec.ts';
 import type { Stage, StageContext } from '../platform/stage.ts';
 import { realTimers } from '../platform/timers.ts';
 import { Batcher } from './batcher.ts';
-import { BodyBudget } from './body-reader.ts';
+import { BodyArrivals } from './body-arrivals.ts';
+import { BodyBudget } from './body-budget.ts';
 import { followCatalog } from './catalog-follower.ts';
 import { createIngestMetrics } from './metrics.ts';
 import { registerEventsRoute } from './routes.ts';
@@ -22,6 +23,8 @@ export interface IngestParts {
   readonly keyring: Keyring;
   /** Where the catalog comes from, if not from Postgres. */
   readonly readCatalog?: () => Promise<CatalogVersion | null>;
+  /** How long a body may pause, if not as long as the least pace says. */
+  readonly bodyPatienceMs?: number;
 }
 
 /** A log that is not the one this gateway was started on: nothing it acknowledged there would be counted. */
@@ -51,12 +54,22 @@ export async function startIngest(context: StageContext, parts: IngestParts): Pr
       if (isFatal(error)) fail(error);
     },
   });
+  const arrivals = new BodyArrivals(realTimers, () => performance.now(), parts.bodyPatienceMs);
+  const bodies = new BodyBudget(settings.ingest.queueBytesMax, {
+    onShareExceeded: (keyId, heldBytes) =>
+      logger.warn(
+        { keyId, heldBytes },
+        'an API key holds its part of the memory for bodies; what else it sends gets 429',
+      ),
+  });
+  metrics.watchBodies(bodies);
   const catalog = followCatalog(parts.readCatalog ?? (() => publishedCatalog(parts.pool)), logger);
   await registerEventsRoute(parts.app, {
     keyring: parts.keyring,
     batcher,
     rateLimit: new RateLimit(settings.ingest.requestsPerSecondMax),
-    bodies: new BodyBudget(settings.ingest.queueBytesMax),
+    bodies,
+    arrivals,
     metrics,
     clock,
     checks: catalog.checks,
@@ -79,6 +92,7 @@ export async function startIngest(context: StageContext, parts: IngestParts): Pr
       const left = await batcher.drain(2 * settings.ingest.appendTimeoutMs + settings.ingest.lingerMs);
       if (left > 0)
         logger.error({ events: left }, 'the event log did not settle these events; their requests were answered 503');
+      arrivals.stop();
       await catalog.stop();
     },
   };

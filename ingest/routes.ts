@@ -10,7 +10,9 @@ import type { Identity, Keyring } from '../platform/access/keyring.ts';
 import type { RateLimit } from '../platform/access/rate-limit.ts';
 import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
 import { AppendFailed, type Batcher, type Refusal } from './batcher.ts';
-import { type BodyBudget, contentEncodingOf, readBody } from './body-reader.ts';
+import type { BodyArrivals } from './body-arrivals.ts';
+import type { BodyBudget } from './body-budget.ts';
+import { contentEncodingOf, readBody, refuseByLength } from './body-reader.ts';
 import { type AdmissionContext, admit, reportedId } from './core/admission.ts';
 import { BodyFault, type DecodedBody, decodeBody } from './core/body-decoding.ts';
 import { type BodyForm, bodyFormOf } from './core/body-form.ts';
@@ -24,6 +26,7 @@ export interface EventsRouteParts {
   readonly batcher: Batcher;
   readonly rateLimit: RateLimit;
   readonly bodies: BodyBudget;
+  readonly arrivals: BodyArrivals;
   readonly metrics: IngestMetrics;
   readonly clock: () => number;
   /** Null: no catalog was read yet. */
@@ -127,13 +130,17 @@ async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: 
   const form = bodyFormOf(headers);
   if (typeof form !== 'string') throw new HttpProblem('unsupported_media_type', form.unknown);
   const encoding = contentEncodingOf(headers);
+  refuseByLength(headers, parts.bodyBytesMax);
+  // Only now: who is refused need not send the body at all.
+  if (headers.expect !== undefined) reply.raw.writeContinue();
 
-  const lease = parts.bodies.lease();
+  const lease = parts.bodies.lease(identity.keyId);
   try {
     const stream = (request.body as Readable | undefined) ?? request.raw;
-    const bytes = await readBody(stream, headers, encoding, parts.bodyBytesMax, lease);
+    const bytes = await readBody(stream, encoding, parts.bodyBytesMax, lease, parts.arrivals);
     const context = { tenant: identity.tenant, now: parts.clock(), horizonMs: parts.horizonMs, checks };
     const { accepted, rejected } = admitted(form, headers, bytes, context);
+    lease.beginAppending();
     if (accepted.length > 0) await appendAll(parts.batcher, accepted);
     parts.metrics.events('accepted', accepted.length);
     parts.metrics.events('rejected', rejected.length);
@@ -158,6 +165,15 @@ export async function registerEventsRoute(app: FastifyInstance, parts: EventsRou
       parts.metrics.answered(reply.statusCode, reply.elapsedTime / 1000);
       done();
     });
-    scope.post('/v1/events', (request, reply) => receive(parts, request, reply));
+    scope.addHook('onError', (_request, _reply, error: Error, done) => {
+      parts.metrics.refused(error instanceof HttpProblem ? error.code : 'internal');
+      done();
+    });
+    // Slow bodies must not hold the close of the app up.
+    scope.addHook('preClose', (done) => {
+      parts.arrivals.drain();
+      done();
+    });
+    scope.post('/v1/events', { config: { saysContinue: true } }, (request, reply) => receive(parts, request, reply));
   });
 }

@@ -16,7 +16,7 @@ export interface HttpServer {
 /** Binds the app where the settings say. Rejects in words when it can't. */
 export async function listen(
   app: ReturnType<typeof createHttpApp>,
-  { host, port }: Settings['http'],
+  { host, port }: Pick<Settings['http'], 'host' | 'port'>,
 ): Promise<HttpServer> {
   try {
     await app.listen({ host, port });
@@ -43,7 +43,7 @@ export async function startAdminServer(
   logger: Logger,
   stages: () => readonly Stage[],
 ): Promise<HttpServer> {
-  const app = createHttpApp(logger);
+  const app = createHttpApp(logger, { connections: http, registry });
   registerAdminRoutes(app, registry, stages);
   return listen(app, http);
 }

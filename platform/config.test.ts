@@ -22,7 +22,10 @@ describe('parseSettings', () => {
     expect(settings.kafka).toBeNull();
     expect(settings.clickhouse).toBeNull();
     expect(settings.postgresUrl).toBeNull();
-    expect(settings.http).toEqual({ host: '127.0.0.1', port: 8080 });
+    expect(settings.http).toEqual({
+      ...{ host: '127.0.0.1', port: 8080, connectionsMax: null },
+      ...{ connectionsPerAddressMax: null, trustedProxies: [] },
+    });
     expect(settings.log).toEqual({
       topic: 'tallyline-events',
       group: 'tallyline-aggregator',

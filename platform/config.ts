@@ -134,7 +134,13 @@ function clickhouseSettings(address: URL | null): Settings['clickhouse'] {
 
 function assemble(values: VariableValues, kafka: KafkaSettings | null): Settings {
   return {
-    http: { host: values.HOST, port: values.PORT },
+    http: {
+      host: values.HOST,
+      port: values.PORT,
+      connectionsMax: values.TALLYLINE_CONNECTIONS,
+      connectionsPerAddressMax: values.TALLYLINE_CONNECTIONS_PER_ADDRESS,
+      trustedProxies: values.TALLYLINE_TRUSTED_PROXIES ?? [],
+    },
     logLevel: values.LOG_LEVEL,
     kafka,
     clickhouse: clickhouseSettings(values.CLICKHOUSE_URL),

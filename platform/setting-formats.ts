@@ -1,4 +1,5 @@
 // How values of settings are written: durations, sizes, lists. Each format says in words what it accepts.
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 export interface Format<Value> {
@@ -76,6 +77,22 @@ export const addresses: Format<readonly string[]> = {
     .string()
     .transform((list) => list.split(',').map((address) => address.trim()))
     .pipe(z.array(z.string().regex(/^(?:[\w.-]+|\[[\da-fA-F:]+\]):\d{1,5}$/)).min(1)),
+};
+
+/** An address, or one with the length of its network's prefix. */
+function isNetwork(text: string): boolean {
+  const [address = '', prefix, ...more] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || more.length > 0) return false;
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 6 ? 128 : 32));
+}
+
+export const networks: Format<readonly string[]> = {
+  accepts: 'IP addresses or networks such as 10.0.0.0/8 or fd00::/8, several separated by commas',
+  schema: z
+    .string()
+    .transform((list) => list.split(',').map((network) => network.trim()))
+    .pipe(z.array(z.string().refine(isNetwork)).min(1)),
 };
 
 export const url = (example: string, ...protocols: readonly string[]): Format<URL> => ({

@@ -1,6 +1,18 @@
 // Every environment variable there is: what it means, what it accepts, what holds without it. config.ts reads them,
 // docs/configuration.md is written from them.
-import { addresses, boolean, duration, type Format, integer, name, oneOf, size, text, url } from './setting-formats.ts';
+import {
+  addresses,
+  boolean,
+  duration,
+  type Format,
+  integer,
+  name,
+  networks,
+  oneOf,
+  size,
+  text,
+  url,
+} from './setting-formats.ts';
 
 export interface Variable<Value> {
   readonly format: Format<Value>;
@@ -70,6 +82,22 @@ export const variables = {
     boolean,
     'true',
     'False accepts any certificate of a broker: for tests only.',
+  ),
+
+  TALLYLINE_CONNECTIONS: variable(
+    integer(1, 1_000_000),
+    null,
+    'Connections a stage takes at once. Without it three quarters of its file descriptors, at most 4096: the rest is for the stores.',
+  ),
+  TALLYLINE_CONNECTIONS_PER_ADDRESS: variable(
+    integer(1, 1_000_000),
+    null,
+    'The same from one address (of IPv6: one /64) that is no trusted proxy. Without it half of all.',
+  ),
+  TALLYLINE_TRUSTED_PROXIES: variable(
+    networks,
+    null,
+    'Load balancers and proxies that stand before a stage: their connections are other people’s, and bounded only in total.',
   ),
 
   TALLYLINE_TOPIC: variable(name(200), 'tallyline-events', 'The topic of the event log.'),

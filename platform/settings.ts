@@ -16,7 +16,16 @@ export interface KafkaSettings {
 }
 
 export interface Settings {
-  readonly http: { readonly host: string; readonly port: number };
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    /** Null: as many as the process's file descriptors allow. */
+    readonly connectionsMax: number | null;
+    /** From one address; null: half of all. */
+    readonly connectionsPerAddressMax: number | null;
+    /** Networks whose connections are not bounded by address. */
+    readonly trustedProxies: readonly string[];
+  };
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   /** Null: the event log lives in Postgres. */
   readonly kafka: KafkaSettings | null;

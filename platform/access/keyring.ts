@@ -7,8 +7,8 @@
 // that tries one made-up key after the other is soon refused without a look-up.
 import { hash } from 'node:crypto';
 import type { Pool } from 'pg';
+import { addressGroup } from '../http/address-counts.ts';
 import { HttpProblem, retryAfter } from '../http/problem.ts';
-import { networkOf } from './client-network.ts';
 import { KeyLookups, type KeyRow, LookupsFull } from './key-lookups.ts';
 import { RateLimit } from './rate-limit.ts';
 
@@ -160,7 +160,7 @@ export function createKeyring(pool: Pick<Pool, 'query'>, clock: () => number): K
     if (refused !== undefined && now - refused.at < BAD_MS) throw refusal(refused.revoked);
     const outlives = known !== undefined && now - known.confirmedAt < OUTAGE_MS;
     if (outlives && now - failedAt < FAILURE_PAUSE_MS) return known.identity;
-    const network = networkOf(address);
+    const network = addressGroup(address);
     const waitMs = known === undefined ? failures.waitMs(network, now) : 0;
     if (waitMs > 0) throw tooManyFailures(waitMs);
     let answer: Answer;

@@ -39,6 +39,23 @@ describe('createHttpApp', () => {
     });
   });
 
+  it('knows a client behind a trusted proxy by what the proxy says, and nobody else', async () => {
+    const trusting = createHttpApp(pino({ level: 'silent' }), {
+      connections: { connectionsMax: null, connectionsPerAddressMax: null, trustedProxies: ['127.0.0.0/8'] },
+    });
+    const plain = createHttpApp(pino({ level: 'silent' }));
+    for (const [server, address] of [
+      [trusting, '198.51.100.7'],
+      [plain, '127.0.0.1'],
+    ] as const) {
+      server.get('/ip', (request) => request.ip);
+      // The first one is what the client wrote itself.
+      const response = await server.inject({ url: '/ip', headers: { 'x-forwarded-for': '203.0.113.1, 198.51.100.7' } });
+      expect(response.body).toBe(address);
+      await server.close();
+    }
+  });
+
   it('tells the log, and not the client, what went wrong inside', async () => {
     const { lines } = setUp();
     app.get('/', () => {

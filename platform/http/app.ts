@@ -1,17 +1,31 @@
-// The HTTP server both stages are put on: request ids, limits on slow clients, and problem documents for whatever goes wrong,
-// requests that are not HTTP at all included.
+// The HTTP server both stages are put on: request ids, limits on slow and greedy clients (connections.ts), and problem documents for
+// whatever goes wrong, requests that are not HTTP at all included.
 import { randomUUID } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
-import { answerFrameworkError, HttpProblem, type ProblemCode, registerProblems, retryAfter } from './problem.ts';
+import type { Registry } from 'prom-client';
+import { type ConnectionSettings, connectionLimits } from './connection-limits.ts';
+import { createConnectionMetrics } from './connection-metrics.ts';
+import { Connections, type EndReason, LOOK_INTERVAL_MS } from './connections.ts';
+import {
+  answerFrameworkError,
+  commonHeaders,
+  HttpProblem,
+  type ProblemCode,
+  registerProblems,
+  retryAfter,
+} from './problem.ts';
+import { repeatedHeader } from './repeated-headers.ts';
 
-/** A request that has not arrived whole after this long is cut off (slow headers or a slow body). */
-const REQUEST_TIMEOUT_MS = 30_000;
+/** The head of a request, from its first byte or from the opening of the connection. */
+const HEAD_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_TIMEOUT_MS = 65_000;
 /** Routes that take large bodies say so themselves. */
 const BODY_BYTES_MAX = 65_536;
+/** Answered even above the bound on connections: whoever runs the stage asks for them. */
+const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 
@@ -21,32 +35,47 @@ const requestIdOf = (request: IncomingMessage): string => {
   return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
 };
 
-const rawProblems: Readonly<Record<string, [ProblemCode, string]>> = {
-  ERR_HTTP_REQUEST_TIMEOUT: ['request_timeout', 'The request did not arrive whole in time.'],
-  HPE_HEADER_OVERFLOW: ['headers_too_large', 'The headers are larger than this server takes.'],
+interface RawProblem {
+  readonly code: ProblemCode;
+  readonly detail: string;
+  readonly reason?: EndReason;
+}
+
+const rawProblems: Readonly<Record<string, RawProblem>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    code: 'request_timeout',
+    detail: 'The request did not arrive whole in time.',
+    reason: 'late_head',
+  },
+  HPE_HEADER_OVERFLOW: { code: 'headers_too_large', detail: 'The headers are larger than this server takes.' },
 };
+const tooSlow: RawProblem = {
+  code: 'request_timeout',
+  detail: 'The body of the request came too slowly.',
+  reason: 'slow_body',
+};
+const notHttp: RawProblem = { code: 'invalid_request', detail: 'The request is not valid HTTP/1.1.' };
+const noTunnel: RawProblem = { code: 'not_found', detail: 'This server is no proxy: it takes no CONNECT.' };
 
-/** The answer that was begun last on each connection. */
-type LatestAnswers = WeakMap<Socket, ServerResponse>;
-
-/**
- * Answers what never became a request: the parser refused it, or it came too slowly. A request before it that arrived whole and
- * still waits for its answer must not take this one for its own: no answer at all is true of both.
- */
-function answerRaw(latest: LatestAnswers, error: NodeJS.ErrnoException, socket: Socket): void {
-  const pending = latest.get(socket);
-  const isAwaited = pending?.req.complete === true && !pending.writableEnded;
-  if (error.code === 'ECONNRESET' || !socket.writable || isAwaited) {
-    socket.destroy();
-    return;
-  }
-  const [code, detail] = rawProblems[error.code ?? ''] ?? ['invalid_request', 'The request is not valid HTTP/1.1.'];
+/** A whole answer in bytes, for what never became a request of the app. */
+function rawAnswer({ code, detail }: RawProblem): string {
   const problem = new HttpProblem(code, detail);
   const body = JSON.stringify(problem.document(randomUUID()));
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${code}\r\nContent-Type: application/problem+json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  return (
+    `HTTP/1.1 ${problem.status} ${code}\r\nContent-Type: application/problem+json\r\nX-Content-Type-Options: nosniff\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
   );
+}
+
+/**
+ * Answers what never became a request, or does not become whole. A request before it that arrived whole and still waits for its
+ * answer must not take this one for its own: no answer at all is true of both.
+ */
+function answerRaw(connections: Connections, socket: Socket, problem: RawProblem): void {
+  if (connections.isLingering(socket)) return;
+  const pending = connections.latestAnswer(socket);
+  const isAwaited = pending !== undefined && !pending.writableEnded && (pending.req.complete || pending.headersSent);
+  connections.endWith(socket, isAwaited ? null : rawAnswer(problem), problem.reason);
 }
 
 const shuttingDown = (): HttpProblem =>
@@ -54,14 +83,85 @@ const shuttingDown = (): HttpProblem =>
     headers: retryAfter(1),
   });
 
+const overLimit = (): HttpProblem =>
+  new HttpProblem('overloaded', 'This server has as many connections as it takes. Send the request again.', {
+    headers: { ...retryAfter(1), connection: 'close' },
+  });
+
+/** As Node reads it. */
+const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i;
+
+/** What Node would refuse in words of its own, or let pass although it can be read in two ways. */
+function faultyHead({ headers, httpVersion, rawHeaders }: IncomingMessage): HttpProblem | undefined {
+  if (headers.host === undefined && httpVersion === '1.1') {
+    return new HttpProblem('invalid_request', 'The Host header is missing.', { headers: { connection: 'close' } });
+  }
+  if (headers.expect !== undefined && !CONTINUE.test(headers.expect)) {
+    return new HttpProblem('expectation_failed', 'The only expectation that this server meets is 100-continue.');
+  }
+  const repeated = repeatedHeader(headers, rawHeaders);
+  if (repeated === null) return undefined;
+  return new HttpProblem('invalid_request', `The header ${repeated} may be sent once only.`);
+}
+
+/** A request whose body may still come after its answer. */
+const awaitsBody = ({ raw, headers }: FastifyRequest): boolean =>
+  !raw.complete && (headers['content-length'] ?? headers['transfer-encoding']) !== undefined;
+
 export interface HttpAppOptions {
-  readonly requestTimeoutMs?: number;
+  readonly connections?: ConnectionSettings;
+  /** Without it nothing is counted. */
+  readonly registry?: Registry;
+  readonly headTimeoutMs?: number;
+}
+
+const BY_DESCRIPTORS: ConnectionSettings = {
+  connectionsMax: null,
+  connectionsPerAddressMax: null,
+  trustedProxies: [],
+};
+
+function createNodeServer(connections: Connections, headTimeoutMs: number, handle: RequestListener): Server {
+  const server = createServer({
+    headersTimeout: headTimeoutMs,
+    // Bodies have a least pace instead: a large one may take its time, a small one that never ends may not.
+    requestTimeout: 0,
+    // Node looks for late heads this often.
+    connectionsCheckingInterval: Math.min(1_000, headTimeoutMs),
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    // The hook below refuses what has none, in our own form.
+    requireHostHeader: false,
+  });
+  // All that fit into the bytes of a head: Node would leave out the others without a word.
+  server.maxHeadersCount = 0;
+  const admit: RequestListener = (request, response) => {
+    if (connections.admit(request, response)) handle(request, response);
+  };
+  server.on('request', admit).on('checkContinue', admit).on('checkExpectation', admit);
+  server.on('connection', (socket) => connections.open(socket));
+  server.on('connect', (_request, socket) => answerRaw(connections, socket as Socket, noTunnel));
+  return server;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route asks for the body of a client that waits to be asked (Expect: 100-continue) itself, once it knows that it wants it. */
+    readonly saysContinue?: boolean;
+  }
 }
 
 /** An app without routes. The caller registers the stages on it, listens and closes. */
 export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): FastifyInstance {
-  const requestTimeout = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
-  const latest: LatestAnswers = new WeakMap();
+  const settings = options.connections ?? BY_DESCRIPTORS;
+  const { trustedProxies } = settings;
+  const limits = connectionLimits(settings);
+  const metrics = options.registry === undefined ? null : createConnectionMetrics(options.registry);
+  const connections = new Connections(limits, {
+    monotonicMs: () => performance.now(),
+    answerTooSlow: (socket) => answerRaw(connections, socket, tooSlow),
+    onEnd: (reason) => metrics?.ended(reason),
+  });
+  metrics?.watch(connections, limits.connectionsMax);
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     // Requests are counted by metrics; a line for each would cost more than the request.
@@ -69,31 +169,52 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     genReqId: requestIdOf,
     // A logger of its own for each request would cost more than the line that a few of them log.
     childLoggerFactory: (own) => own,
-    requestTimeout,
-    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     bodyLimit: BODY_BYTES_MAX,
+    // `request.ip` is then the client's, where one of these passed it on.
+    trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     // The hook below answers, in our own form.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    // Node looks for late requests this often; its default of 30 s would double the limit above.
-    http: { connectionsCheckingInterval: Math.min(5_000, requestTimeout), headersTimeout: requestTimeout },
-    clientErrorHandler: (error, socket) => answerRaw(latest, error, socket),
+    serverFactory: (handle) => createNodeServer(connections, options.headTimeoutMs ?? HEAD_TIMEOUT_MS, handle),
+    clientErrorHandler: (error, socket) => {
+      if (error.code === 'ECONNRESET') socket.destroy();
+      else answerRaw(connections, socket, rawProblems[error.code ?? ''] ?? notHttp);
+    },
     frameworkErrors: answerFrameworkError,
   });
+  const looking = setInterval(() => connections.look(), LOOK_INTERVAL_MS).unref();
   // While the app closes, requests still come on connections that are open: they are turned away, and the connection with them.
   let closing = false;
   app.addHook('preClose', (done) => {
     closing = true;
+    connections.drain();
     done();
   });
-  app.addHook('onRequest', (request, reply, done) => {
-    latest.set(request.raw.socket, reply.raw);
-    reply.header('x-request-id', request.id);
-    done(closing ? shuttingDown() : undefined);
+  // Not in a hook: those of a close run before the connections have ended.
+  app.server.once('close', () => clearInterval(looking));
+  app.addHook('onListen', (done) => {
+    const { connectionsMax, perAddressMax } = limits;
+    logger.info({ connectionsMax, perAddressMax, trustedProxies }, 'connections are bounded');
+    done();
   });
-  app.addHook('onSend', (_request, reply, _payload, done) => {
-    // A connection that stays open after its last answer would hold the close up for the whole keep-alive time.
-    if (closing) reply.header('connection', 'close');
+  const refusal = (request: FastifyRequest): HttpProblem | undefined => {
+    if (closing) return shuttingDown();
+    if (connections.isOverLimit(request.raw.socket) && !PROBES.has(request.url)) return overLimit();
+    return faultyHead(request.raw);
+  };
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(commonHeaders(request));
+    const problem = refusal(request);
+    const isAwaited = request.raw.headers.expect !== undefined && problem === undefined;
+    if (isAwaited && request.routeOptions.config.saysContinue !== true) reply.raw.writeContinue();
+    done(problem);
+  });
+  app.addHook('onSend', (request, reply, _payload, done) => {
+    // A connection that stays open after its last answer would hold the close up for the whole keep-alive time; and the rest of
+    // a body that nobody reads would have to be read all the same before the connection can be used again.
+    if (closing || awaitsBody(request) || connections.isOverLimit(request.raw.socket)) {
+      reply.header('connection', 'close');
+    }
     done();
   });
   registerProblems(app);

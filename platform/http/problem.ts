@@ -26,7 +26,9 @@ export const problemCodes = {
   too_many_events: { status: 413, title: 'The request holds too many events' },
   unsupported_media_type: { status: 415, title: 'The content type is not supported' },
   unsupported_encoding: { status: 415, title: 'The content encoding is not supported' },
+  expectation_failed: { status: 417, title: 'The expectation can not be met' },
   rate_limited: { status: 429, title: 'Too many requests' },
+  share_exceeded: { status: 429, title: 'Too much at once with one API key' },
   headers_too_large: { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'Something went wrong on our side' },
   log_unavailable: { status: 503, title: 'The event log is not available' },
@@ -125,9 +127,15 @@ const pathOf = (request: FastifyRequest): string => {
   return path.length > PATH_LENGTH_SHOWN_MAX ? `${path.slice(0, PATH_LENGTH_SHOWN_MAX)}…` : path;
 };
 
+/** What every answer carries. */
+export const commonHeaders = (request: FastifyRequest): Record<string, string> => ({
+  'x-request-id': request.id,
+  'x-content-type-options': 'nosniff',
+});
+
 /** What fastify refuses before it looks for a route, such as a path that is not percent-encoded. */
 export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  sendProblem(problemOf(error), request, reply.header('x-request-id', request.id));
+  sendProblem(problemOf(error), request, reply.headers(commonHeaders(request)));
 }
 
 /** From here on every error of the app, its 404 included, is a problem document. */

@@ -2,6 +2,7 @@
 // clock that stands. And two clients: one that speaks HTTP, and one that sends whatever bytes it is given.
 import { Agent, type OutgoingHttpHeaders, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import pino from 'pino';
 import { Registry } from 'prom-client';
@@ -10,7 +11,8 @@ import { startIngest } from '../../ingest/main.ts';
 import type { Keyring } from '../../platform/access/keyring.ts';
 import type { EventLog } from '../../platform/event-log/event-log.ts';
 import { AvroRegistry, decodeRecord } from '../../platform/event-log/record-codec.ts';
-import { createHttpApp } from '../../platform/http/app.ts';
+import { registerAdminRoutes } from '../../platform/http/admin-routes.ts';
+import { createHttpApp, type HttpAppOptions } from '../../platform/http/app.ts';
 import { HttpProblem } from '../../platform/http/problem.ts';
 import type { Settings } from '../../platform/settings.ts';
 import { sampleCatalog } from '../fuzz/targets/catalog-sample.ts';
@@ -39,6 +41,8 @@ const keyring: Keyring = {
 export interface Gateway {
   readonly port: number;
   readonly log: ScriptedEventLog;
+  readonly app: FastifyInstance;
+  readonly registry: Registry;
   /** What the log acknowledged since the last call, in order. */
   takeEvents(): UsageEvent[];
   /** POST /v1/events with the key of tenant acme, unless the headers say otherwise. */
@@ -50,10 +54,17 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
-export async function startGateway(requestTimeoutMs?: number): Promise<Gateway> {
+export interface GatewayOptions {
+  readonly http?: HttpAppOptions;
+  readonly ingest?: Partial<Settings['ingest']>;
+  readonly bodyPatienceMs?: number;
+}
+
+export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const logger = pino({ level: 'silent' });
   const log = new ScriptedEventLog(4);
-  const app = createHttpApp(logger, requestTimeoutMs === undefined ? {} : { requestTimeoutMs });
+  const registry = new Registry();
+  const app = createHttpApp(logger, { registry, ...options.http });
   const settings = {
     ingest: {
       lingerMs: 0,
@@ -64,28 +75,33 @@ export async function startGateway(requestTimeoutMs?: number): Promise<Gateway> 
       bodyBytesMax: BODY_BYTES_MAX,
       appendTimeoutMs: 5_000,
       requestsPerSecondMax: 0,
+      ...options.ingest,
     },
     aggregator: { horizonMs: HORIZON_MS },
   } as Settings;
-  const context = { settings, logger, registry: new Registry(), clock: () => NOW };
+  const context = { settings, logger, registry, clock: () => NOW };
   const stage = await startIngest(context, {
     app,
     pool: {} as Pool,
     eventLog: log as unknown as EventLog,
     keyring,
     readCatalog: async () => ({ version: 1, effectiveAt: 0, catalog: sampleCatalog }),
+    ...(options.bodyPatienceMs === undefined ? {} : { bodyPatienceMs: options.bodyPatienceMs }),
   });
+  registerAdminRoutes(app, registry, () => [stage]);
   await app.listen({ host: '127.0.0.1', port: 0 });
   await until(() => stage.notReady() === null, 'the gateway is ready');
   const { port } = app.server.address() as AddressInfo;
-  const registry = new AvroRegistry();
+  const avro = new AvroRegistry();
   const agent = new Agent({ keepAlive: true, maxSockets: 16 });
   return {
     port,
     log,
+    app,
+    registry,
     takeEvents: () =>
       log.kept.splice(0).flatMap(({ value }) => {
-        const record = decodeRecord(registry, value);
+        const record = decodeRecord(avro, value);
         return record.kind === 'event-batch' ? [...record.events] : [];
       }),
     post: (body, headers = {}, { method = 'POST', path = '/v1/events' } = {}) =>

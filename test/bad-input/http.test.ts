@@ -32,6 +32,7 @@ function eventText(members: Members): string {
 /** An answer that says so is a whole problem document, and repeats nothing that can't be sent. */
 function expectProblem({ status, headers, text }: Answer, code: string): Record<string, unknown> {
   expect(headers['content-type']).toBe('application/problem+json');
+  expect(headers['x-content-type-options']).toBe('nosniff');
   const problem = JSON.parse(text) as Record<string, unknown>;
   expect(problem).toMatchObject({ status, code, type: `urn:tallyline:problem:${code}`, title: expect.any(String) });
   expect(problem.detail).toEqual(expect.any(String));
@@ -97,6 +98,7 @@ describe('an odd event beside two good ones', () => {
 describe.each(Object.entries(requestCases))('%s', (_, cases) => {
   it.each(cases.map((each) => [each.name, each] as const))('%s', async (_name, each) => {
     const answer = await gateway.post(each.body, each.headers, each.target);
+    expect(answer.headers['x-content-type-options']).toBe('nosniff');
     expect({ status: answer.status, text: answer.text }).toMatchObject({ status: each.status });
     const events = gateway.takeEvents();
     expect(events).toHaveLength(each.accepted ?? 0);
@@ -121,7 +123,7 @@ describe('on the wire', () => {
   });
 
   it('a client that never sends the rest is told so, and its connection ended', async () => {
-    const slow = await startGateway(300);
+    const slow = await startGateway({ http: { headTimeoutMs: 300 }, bodyPatienceMs: 300 });
     try {
       const head =
         'POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-acme\r\nContent-Type: application/json\r\n';

@@ -13,6 +13,12 @@ const metrics: readonly (readonly [name: string, kind: 'counter' | 'gauge' | 'hi
   ['tallyline_events_total', 'counter'],
   ['tallyline_ingest_request_duration_seconds', 'histogram'],
   ['tallyline_ingest_responses_total', 'counter'],
+  ['tallyline_ingest_refusals_total', 'counter'],
+  ['tallyline_ingest_body_bytes', 'gauge'],
+  ['tallyline_ingest_body_bytes_max', 'gauge'],
+  ['tallyline_http_connections', 'gauge'],
+  ['tallyline_http_connections_max', 'gauge'],
+  ['tallyline_http_connections_ended_total', 'counter'],
   ['tallyline_event_log_append_duration_seconds', 'histogram'],
   ['tallyline_watermark_lag_seconds', 'gauge'],
   ['tallyline_metering_lag_seconds', 'histogram'],
@@ -34,7 +40,14 @@ const series = new Set(
     kind === 'histogram' ? ['_bucket', '_count', '_sum'].map((suffix) => name + suffix) : [name],
   ),
 );
-const sources = ['aggregator/aggregator-metrics.ts', 'ingest/metrics.ts', 'rater/metrics.ts'].map(read).join('\n');
+const sources = [
+  'aggregator/aggregator-metrics.ts',
+  'ingest/metrics.ts',
+  'platform/http/connection-metrics.ts',
+  'rater/metrics.ts',
+]
+  .map(read)
+  .join('\n');
 
 interface AlertRule {
   readonly alert: string;

@@ -1,0 +1,88 @@
+// The bodies that are arriving. What holds always: each of them keeps the least pace (platform/http/least-pace.ts) or is given up, so
+// that none arrives for longer than its largest size takes at that pace; and once the gateway drains, all of them are whole or
+// given up within a few seconds. One timer looks at all of them; a body that is whole before its first tick costs an entry in a set.
+import { PATIENCE_MS, patienceAfter } from '../platform/http/least-pace.ts';
+import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
+import { repeat, type Timers } from '../platform/timers.ts';
+
+const LOOK_INTERVAL_MS = 1_000;
+/** A longer time between two looks is this process's own delay: bytes that came meanwhile were not read. */
+const LOOK_ELAPSED_MAX_MS = 2 * LOOK_INTERVAL_MS;
+/** How long a body may still arrive once the gateway drains: clients with more to send wait for the next gateway anyway. */
+const DRAIN_MS = 1_000;
+
+export class ArrivingBody {
+  /** So far. */
+  bytes = 0;
+  bytesSeen = 0;
+  patienceMs = Number.POSITIVE_INFINITY;
+  readonly giveUp: (problem: HttpProblem) => void;
+
+  /** `giveUp` also has to `end` the arrival. */
+  constructor(giveUp: (problem: HttpProblem) => void) {
+    this.giveUp = giveUp;
+  }
+}
+
+const tooSlow = (): HttpProblem =>
+  new HttpProblem('request_timeout', 'The body came too slowly. Nothing was accepted. Send the request again.', {
+    headers: retryAfter(1),
+  });
+
+const shuttingDown = (): HttpProblem =>
+  new HttpProblem('shutting_down', 'This gateway is shutting down. Nothing was accepted. Send the request again.', {
+    headers: retryAfter(1),
+  });
+
+export class BodyArrivals {
+  private readonly bodies = new Set<ArrivingBody>();
+  private readonly monotonicMs: () => number;
+  private readonly patienceMs: number;
+  private readonly stopLooking: () => void;
+  private lookedAt: number;
+  private drainUntil = Number.POSITIVE_INFINITY;
+
+  /** `monotonicMs` counts milliseconds from anywhere and never steps. */
+  constructor(timers: Timers, monotonicMs: () => number, patienceMs = PATIENCE_MS) {
+    this.monotonicMs = monotonicMs;
+    this.patienceMs = patienceMs;
+    this.lookedAt = monotonicMs();
+    this.stopLooking = repeat(timers, LOOK_INTERVAL_MS, () => this.look());
+  }
+
+  get count(): number {
+    return this.bodies.size;
+  }
+
+  begin(body: ArrivingBody): void {
+    this.bodies.add(body);
+  }
+
+  end(body: ArrivingBody): void {
+    this.bodies.delete(body);
+  }
+
+  /** From now on what arrives has little time left. */
+  drain(): void {
+    this.drainUntil = Math.min(this.drainUntil, this.monotonicMs() + DRAIN_MS);
+  }
+
+  stop(): void {
+    this.stopLooking();
+  }
+
+  private look(): void {
+    const now = this.monotonicMs();
+    const elapsedMs = Math.min(now - this.lookedAt, LOOK_ELAPSED_MAX_MS);
+    this.lookedAt = now;
+    for (const body of this.bodies) {
+      if (now >= this.drainUntil) {
+        body.giveUp(shuttingDown());
+        continue;
+      }
+      body.patienceMs = patienceAfter(body.patienceMs, elapsedMs, body.bytes - body.bytesSeen, this.patienceMs);
+      body.bytesSeen = body.bytes;
+      if (body.patienceMs <= 0) body.giveUp(tooSlow());
+    }
+  }
+}
