@@ -3,9 +3,9 @@
 //
 // What holds of every admitted event: its names are well-formed and bounded, its time is within the accepted span, its data is
 // an object of bounded size and depth whose every digit is kept, and every meter of its type can read it.
-import { isLosslessNumber } from 'lossless-json';
 import { canonicalJson, type JsonTexts, jsonTexts, NestingError } from '../../domain/canonical-json.ts';
 import { stringifyExactJson } from '../../domain/exact-json.ts';
+import { ExactNumber } from '../../domain/exact-number.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { parseEventTime } from './event-time.ts';
@@ -32,6 +32,8 @@ export interface AdmissionContext {
 
 const NATIVE_FIELDS: ReadonlySet<string> = new Set(['id', 'source', 'type', 'subject', 'time', 'data']);
 const JSON_MEDIA_TYPE = /^\s*(?:application\/json|text\/json|[\w.+-]+\/[\w.-]+\+json)\s*(?:;|$)/i;
+/** No media type is nearly as long; a pattern over a text without a bound is one without a bound. */
+const MEDIA_TYPE_LENGTH_MAX = 256;
 const EMPTY_DATA = {};
 
 function requiredName(name: string, value: unknown): Rejection | null {
@@ -55,6 +57,8 @@ function unknownField(event: object): Rejection | null {
   return null;
 }
 
+const isJsonMediaType = (text: string): boolean => text.length <= MEDIA_TYPE_LENGTH_MAX && JSON_MEDIA_TYPE.test(text);
+
 function cloudEventFault(event: Record<string, unknown>): Rejection | null {
   const { specversion, datacontenttype } = event;
   if (specversion === undefined || specversion === null) {
@@ -67,7 +71,7 @@ function cloudEventFault(event: Record<string, unknown>): Rejection | null {
   const source = requiredName('source', event.source);
   if (source !== null) return source;
   if (datacontenttype !== undefined && datacontenttype !== null) {
-    if (typeof datacontenttype !== 'string' || !JSON_MEDIA_TYPE.test(datacontenttype)) {
+    if (typeof datacontenttype !== 'string' || !isJsonMediaType(datacontenttype)) {
       const message = `datacontenttype must be application/json, not ${inWords(datacontenttype)}`;
       return new Rejection('unsupported_datacontenttype', message, 'datacontenttype');
     }
@@ -112,7 +116,7 @@ const isTooLarge = (text: string): boolean =>
 /** `raw` is a value as `parseExactJson` returns it, or the Rejection it already met. */
 export function admit(raw: unknown, form: EventForm, context: AdmissionContext): UsageEvent | Rejection {
   if (raw instanceof Rejection) return raw;
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw) || isLosslessNumber(raw)) {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw) || raw instanceof ExactNumber) {
     return new Rejection('invalid_event', `an event must be a JSON object, not ${inWords(raw)}`);
   }
   const event = raw as Record<string, unknown>;
@@ -133,7 +137,7 @@ export function admit(raw: unknown, form: EventForm, context: AdmissionContext):
   if (typeof eventTime !== 'number') return eventTime;
 
   const data = event.data ?? EMPTY_DATA;
-  if (typeof data !== 'object' || Array.isArray(data) || isLosslessNumber(data)) {
+  if (typeof data !== 'object' || Array.isArray(data) || data instanceof ExactNumber) {
     return new Rejection('invalid_data', `data must be a JSON object, not ${inWords(data)}`, 'data');
   }
   const checks = context.checks.get(type as string);

@@ -5,6 +5,7 @@ import { type AddressInfo, connect } from 'node:net';
 import type { Pool } from 'pg';
 import pino from 'pino';
 import { Registry } from 'prom-client';
+import type { Catalog } from '../../domain/catalog.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { startIngest } from '../../ingest/main.ts';
 import type { EventLog } from '../../platform/event-log/event-log.ts';
@@ -50,7 +51,7 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
-export async function startGateway(requestTimeoutMs?: number): Promise<Gateway> {
+export async function startGateway(requestTimeoutMs?: number, catalog: Catalog = sampleCatalog): Promise<Gateway> {
   const logger = pino({ level: 'silent' });
   const log = new ScriptedEventLog(4);
   const app = createHttpApp(logger, requestTimeoutMs === undefined ? {} : { requestTimeoutMs });
@@ -73,7 +74,7 @@ export async function startGateway(requestTimeoutMs?: number): Promise<Gateway> 
     pool: {} as Pool,
     eventLog: log as unknown as EventLog,
     keyring,
-    readCatalog: async () => ({ version: 1, effectiveAt: 0, catalog: sampleCatalog }),
+    readCatalog: async () => ({ version: 1, effectiveAt: 0, catalog }),
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
   await until(() => stage.notReady() === null, 'the gateway is ready');
