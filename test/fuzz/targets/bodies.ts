@@ -190,8 +190,16 @@ const dictionary = [
   ],
 ];
 
+/** An object that says by its members that it is something else. */
+function poser(random: Random): string {
+  const name = random.pick(['LosslessNumber', 'ExactNumber', 'Rejection', 'Date', 'Number', 'Buffer']);
+  const odd = random.pick(['1', '"5"', 'null', '{}']);
+  const rest = objectNames.filter((member) => member !== 'constructor').map((member) => `"${member}":${odd}`);
+  return `{"constructor":{"name":"${name}"},${rest.join(',')}}`;
+}
+
 function jsonValue(random: Random, depth: number): string {
-  switch (random.below(depth > 5 ? 5 : 8)) {
+  switch (random.below(depth > 5 ? 6 : 9)) {
     case 0:
       return random.pick(['null', 'true', 'false', '""', '{}', '[]', '-0', '0']);
     case 1:
@@ -205,6 +213,8 @@ function jsonValue(random: Random, depth: number): string {
         random.pick([...objectNames, '12.5', 'm', '\ud800', '\u0000', '😀'.repeat(200), 'x'.repeat(257), '1e3', '٣']),
       );
     case 5:
+      return poser(random);
+    case 6:
       return `[${jsonValue(random, depth + 1)},${jsonValue(random, depth + 2)}]`;
     default: {
       const names = [
