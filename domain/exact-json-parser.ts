@@ -7,7 +7,7 @@ import { ExactNumber } from './exact-number.ts';
  * The parser recurses once a level. Where a stack ends differs between machines, and what a text is must not: so it ends here,
  * far above what an admitted event may have.
  */
-const DEPTH_MAX = 512;
+export const DEPTH_MAX = 512;
 /** As many digits as every double gives back, and no exponent. */
 const DOUBLE = /^-?[\d.]{1,15}$/;
 

@@ -26,8 +26,6 @@ export interface AdmissionContext {
   /** How far back an event's time may lie. */
   readonly horizonMs: number;
   readonly checks: MeterChecks;
-  /** True when the body held numbers that only the exact parser keeps; then the data is written by its counterpart. */
-  readonly exact: boolean;
 }
 
 const NATIVE_FIELDS: ReadonlySet<string> = new Set(['id', 'source', 'type', 'subject', 'time', 'data']);
@@ -113,8 +111,16 @@ function textsOf(data: object, exact: boolean): JsonTexts | Rejection {
 const isTooLarge = (text: string): boolean =>
   text.length * 3 > DATA_BYTES_MAX && Buffer.byteLength(text) > DATA_BYTES_MAX;
 
-/** `raw` is a value as `parseExactJson` returns it, or the Rejection it already met. */
-export function admit(raw: unknown, form: EventForm, context: AdmissionContext): UsageEvent | Rejection {
+/**
+ * `raw` is a value as `parseExactJson` returns it, or the Rejection it already met. `isExact`: some of its numbers may be such as
+ * only the exact parser keeps; then the data is written by its counterpart.
+ */
+export function admit(
+  raw: unknown,
+  form: EventForm,
+  context: AdmissionContext,
+  isExact: boolean,
+): UsageEvent | Rejection {
   if (raw instanceof Rejection) return raw;
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw) || raw instanceof ExactNumber) {
     return new Rejection('invalid_event', `an event must be a JSON object, not ${inWords(raw)}`);
@@ -145,7 +151,7 @@ export function admit(raw: unknown, form: EventForm, context: AdmissionContext):
     const fault = meterFault(checks, data);
     if (fault !== null) return fault;
   }
-  const texts = textsOf(data, context.exact);
+  const texts = textsOf(data, isExact);
   if (texts instanceof Rejection) return texts;
   if (isTooLarge(texts.text)) {
     return new Rejection('data_too_large', `data is larger than ${DATA_BYTES_MAX / 1024} KiB of JSON text`, 'data');

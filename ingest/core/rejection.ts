@@ -15,6 +15,7 @@ export type RejectionCode =
   | 'invalid_data'
   | 'data_too_large'
   | 'nested_too_deep'
+  | 'too_many_values'
   | 'invalid_value'
   | 'missing_value'
   | 'invalid_group';
