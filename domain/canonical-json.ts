@@ -1,5 +1,6 @@
 // The canonical text of a JSON value: one text for every way to write the same value. Keys are sorted by UTF-16 units at every
 // level, numbers are written in one form (1, 1.0 and 1e0 are the same), and there is no space. It is hashed and never stored.
+import { stringifyExactJson } from './exact-json.ts';
 import { ExactNumber } from './exact-number.ts';
 
 /** Thrown for a value that is nested deeper than asked for. */
@@ -116,18 +117,18 @@ export function shapeOf(keys: readonly string[]): Shape {
 /** A quote, a backslash, a control character or anything beyond ASCII: JSON writes any other text as it is. */
 const NOT_PLAIN = /[^ !#-[\]-~]/;
 
-/** An object as JSON.stringify writes it, and in canonical form. */
+/** An object as `stringifyExactJson` writes it, and in canonical form. */
 export interface JsonTexts {
   readonly text: string;
   readonly canonical: string;
 }
 
-/** Both texts of an object in which every number is a number. Throws a `NestingError` as `canonicalJson` does. */
-export function jsonTexts(data: object, depthMax: number): JsonTexts {
+/** Both texts of an object. `isExact`: it may hold an ExactNumber. Throws a `NestingError` as `canonicalJson` does. */
+export function jsonTexts(data: object, depthMax: number, isExact: boolean): JsonTexts {
   const keys = Object.keys(data);
   const { prefixes, sorted } = shapeOf(keys);
   const members: string[] = [];
-  // Of members with an object or array in them the canonical form may be another.
+  // Of members with an object, an array or an exact number the canonical form may be another.
   let canonicalMembers = members;
   for (let i = 0; i < keys.length; i++) {
     const value = (data as Record<string, unknown>)[keys[i]!];
@@ -138,7 +139,7 @@ export function jsonTexts(data: object, depthMax: number): JsonTexts {
       if (canonicalMembers === members) canonicalMembers = members.slice();
       // First: it knows a limit to the depth.
       canonicalMembers[i] = prefix + write(value, depthMax - 1, depthMax);
-      members.push(prefix + JSON.stringify(value));
+      members.push(prefix + (isExact ? stringifyExactJson(value) : JSON.stringify(value)));
       continue;
     } else members.push(prefix + JSON.stringify(value));
     if (canonicalMembers !== members) canonicalMembers[i] = members[i]!;

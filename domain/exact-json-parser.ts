@@ -8,8 +8,8 @@ import { ExactNumber } from './exact-number.ts';
  * far above what an admitted event may have.
  */
 export const DEPTH_MAX = 512;
-/** As many digits as every double gives back, and no exponent. */
-const DOUBLE = /^-?[\d.]{1,15}$/;
+/** A number of so many digits, its point counted, and without an exponent, is what a double gives back. */
+const DOUBLE_LENGTH_MAX = 15;
 
 class Parser {
   private readonly text: string;
@@ -82,6 +82,7 @@ class Parser {
   private number(): number | ExactNumber {
     const { text, position: start } = this;
     if (text.charCodeAt(start) === 45) this.position++;
+    const first = this.position;
     if (text.charCodeAt(this.position) === 48) this.position++;
     else this.digits();
     if (text.charCodeAt(this.position) === 46) {
@@ -89,13 +90,14 @@ class Parser {
       this.digits();
     }
     const unit = text.charCodeAt(this.position);
-    if (unit === 69 || unit === 101) {
-      const sign = text.charCodeAt(++this.position);
-      if (sign === 43 || sign === 45) this.position++;
-      this.digits();
+    if (unit !== 69 && unit !== 101) {
+      const token = text.slice(start, this.position);
+      return this.position - first > DOUBLE_LENGTH_MAX ? new ExactNumber(token) : Number(token);
     }
-    const token = text.slice(start, this.position);
-    return DOUBLE.test(token) ? Number(token) : new ExactNumber(token);
+    const sign = text.charCodeAt(++this.position);
+    if (sign === 43 || sign === 45) this.position++;
+    this.digits();
+    return new ExactNumber(text.slice(start, this.position));
   }
 
   /** Passes one digit or more. */

@@ -104,6 +104,27 @@ describe('parseKeepingDigits', () => {
   });
 });
 
+describe('a number of millions of digits', () => {
+  const digits = '7'.repeat(5_600_000);
+
+  it.each([
+    ['before the point', digits],
+    ['behind it', `0.${digits}`],
+    ['in the exponent', `1e${digits}`],
+    ['everywhere', `-${digits}.${digits}E-${digits}`],
+  ])('%s is read, and written again', (_, token) => {
+    const parsed = parseExactJson(`{"n":${token}}`);
+    expect(pick(parsed, ['n'])).toEqual(new ExactNumber(token));
+    expect(stringifyExactJson(parsed) === `{"n":${token}}`).toBe(true);
+    expect(canonicalJson(parsed, 64).length).toBeGreaterThan(digits.length);
+    expect(readQuantity(pick(parsed, ['n']))).toBeNull();
+  });
+
+  it('beside no other is no reason for a plain text to be read slowly', () => {
+    expect(parseExactJson(JSON.stringify({ text: digits }))).toEqual({ text: digits });
+  });
+});
+
 describe('canonicalNumber', () => {
   it.each([
     ['0', '0'],

@@ -3,8 +3,7 @@
 //
 // What holds of every admitted event: its names are well-formed and bounded, its time is within the accepted span, its data is
 // an object of bounded size and depth whose every digit is kept, and every meter of its type can read it.
-import { canonicalJson, type JsonTexts, jsonTexts, NestingError } from '../../domain/canonical-json.ts';
-import { stringifyExactJson } from '../../domain/exact-json.ts';
+import { type JsonTexts, jsonTexts, NestingError } from '../../domain/canonical-json.ts';
 import { ExactNumber } from '../../domain/exact-number.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
@@ -98,10 +97,9 @@ function readTime(value: unknown, { now, horizonMs }: AdmissionContext): number 
 }
 
 /** The data as it is stored and as it is hashed, or why it is neither. */
-function textsOf(data: object, exact: boolean): JsonTexts | Rejection {
+function textsOf(data: object, isExact: boolean): JsonTexts | Rejection {
   try {
-    if (!exact) return jsonTexts(data, DATA_DEPTH_MAX);
-    return { canonical: canonicalJson(data, DATA_DEPTH_MAX), text: stringifyExactJson(data) };
+    return jsonTexts(data, DATA_DEPTH_MAX, isExact);
   } catch (error) {
     if (!(error instanceof NestingError)) throw error;
     return new Rejection('nested_too_deep', `data is ${error.message}`, 'data');
@@ -113,7 +111,7 @@ const isTooLarge = (text: string): boolean =>
 
 /**
  * `raw` is a value as `parseExactJson` returns it, or the Rejection it already met. `isExact`: some of its numbers may be such as
- * only the exact parser keeps; then the data is written by its counterpart.
+ * only the exact parser keeps.
  */
 export function admit(
   raw: unknown,

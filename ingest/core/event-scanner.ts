@@ -32,17 +32,14 @@ const LOWER_U = 0x75;
 const BRACE_OPEN = 0x7b;
 const BRACE_CLOSE = 0x7d;
 
-/** Behind the last byte. */
-export const END = -1;
+/** Stands for a byte behind the last one. */
+const END = -1;
 const FAULT = -1;
 
-/** What may stand where the scanner is. */
+/** What may stand where the scanner is: it stops before a value, behind a bracket, and behind a value. */
 const VALUE = 0;
-const ITEM_OR_CLOSE = 1;
-const KEY_OR_CLOSE = 2;
-const KEY = 3;
-const BEHIND_VALUE = 4;
-type Expected = typeof VALUE | typeof ITEM_OR_CLOSE | typeof KEY_OR_CLOSE | typeof KEY | typeof BEHIND_VALUE;
+const FIRST_OR_CLOSE = 1;
+const COMMA_OR_CLOSE = 2;
 
 const ARRAY = 0;
 const OBJECT = 1;
@@ -58,6 +55,10 @@ const isSpace = (byte: number): boolean =>
   byte === SPACE || byte === NEWLINE || byte === CARRIAGE_RETURN || byte === TAB;
 const isHexDigit = (byte: number | undefined): boolean =>
   isDigit(byte) || (byte !== undefined && (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x66);
+/** 1 for a byte that stands for itself in a string. */
+const IN_STRING = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte < SPACE || byte === QUOTE || byte === BACKSLASH ? 0 : 1,
+);
 /** Of "bfnrt/\ and the quote: what may stand behind a backslash, beside u and its four digits. */
 const ESCAPABLE = new Set(Buffer.from('"\\/bfnrt'));
 
@@ -81,7 +82,7 @@ export class EventScanner {
   private bytes: Uint8Array = NO_BYTES;
   private end = 0;
   private start = 0;
-  private expected: Expected = VALUE;
+  private expected: typeof VALUE | typeof FIRST_OR_CLOSE | typeof COMMA_OR_CLOSE = VALUE;
   private level = 0;
   private kinds = new Uint8Array(LEVELS_AT_FIRST);
   private values = 0;
@@ -104,16 +105,15 @@ export class EventScanner {
     this.isExact = false;
   }
 
-  /** Goes on to the end of the value, or to the first token at or behind `until`. */
+  /** Goes on to the end of the value, or to the first member or element that begins at or behind `until`. */
   advance(until: number): 'whole' | 'more' | 'fault' {
-    const { bytes, end } = this;
     for (;;) {
-      const at = passSpace(bytes, this.at, end);
+      const at = passSpace(this.bytes, this.at, this.end);
       this.at = at;
-      if (at >= until && at < end) return 'more';
-      const next = this.pass(at < end ? bytes[at]! : END, at);
-      if (next === FAULT) return 'fault';
-      this.at = next;
+      if (at >= until && at < this.end) return 'more';
+      const behind = this.expected === VALUE ? this.value(at) : this.goOn(at);
+      if (behind === FAULT) return 'fault';
+      this.at = behind;
       if (this.level === 0) return 'whole';
     }
   }
@@ -132,47 +132,45 @@ export class EventScanner {
     return null;
   }
 
-  /** Passes the token that begins with this byte; the place behind it, or FAULT with `at` where the fault is. */
-  private pass(byte: number, at: number): number {
-    switch (this.expected) {
-      case BEHIND_VALUE:
-        if (byte === COMMA) {
-          this.expected = this.kinds[this.level - 1] === OBJECT ? KEY : VALUE;
-          return at + 1;
-        }
-        return byte === (this.kinds[this.level - 1] === OBJECT ? BRACE_CLOSE : BRACKET_CLOSE) ? this.leave(at) : FAULT;
-      case KEY_OR_CLOSE:
-        return byte === BRACE_CLOSE ? this.leave(at) : this.key(byte, at);
-      case KEY:
-        return this.key(byte, at);
-      case ITEM_OR_CLOSE:
-        return byte === BRACKET_CLOSE ? this.leave(at) : this.value(byte, at);
-      case VALUE:
-        return this.value(byte, at);
+  // Each of these passes something that begins at a place: they return the place behind it, or FAULT with `this.at` at the fault.
+
+  /** In an array or object: its end, or its next element or member. */
+  private goOn(from: number): number {
+    const isObject = this.kinds[this.level - 1] === OBJECT;
+    let at = from;
+    if (at < this.end && this.bytes[at] === (isObject ? BRACE_CLOSE : BRACKET_CLOSE)) {
+      this.level--;
+      this.expected = COMMA_OR_CLOSE;
+      return at + 1;
     }
+    if (this.expected === COMMA_OR_CLOSE) {
+      if (at >= this.end || this.bytes[at] !== COMMA) return FAULT;
+      at = passSpace(this.bytes, at + 1, this.end);
+    }
+    return isObject ? this.member(at) : this.value(at);
   }
 
-  /** A key and the colon behind it. */
-  private key(byte: number, at: number): number {
-    if (byte !== QUOTE) return FAULT;
+  private member(at: number): number {
+    this.at = at;
+    if (at >= this.end || this.bytes[at] !== QUOTE) return FAULT;
     const behind = this.string(at);
     if (behind === FAULT) return FAULT;
     const colon = passSpace(this.bytes, behind, this.end);
-    if (colon >= this.end || this.bytes[colon] !== COLON) {
-      this.at = colon;
-      return FAULT;
-    }
-    this.expected = VALUE;
-    return colon + 1;
+    this.at = colon;
+    if (colon >= this.end || this.bytes[colon] !== COLON) return FAULT;
+    return this.value(passSpace(this.bytes, colon + 1, this.end));
   }
 
-  private value(byte: number, at: number): number {
+  /** A value, or the bracket it begins with. */
+  private value(at: number): number {
+    this.at = at;
     this.values++;
+    const byte = at < this.end ? this.bytes[at]! : END;
     if (byte === BRACE_OPEN) return this.enter(OBJECT, at);
     if (byte === BRACKET_OPEN) return this.enter(ARRAY, at);
-    this.expected = BEHIND_VALUE;
+    this.expected = COMMA_OR_CLOSE;
     if (byte === QUOTE) return this.string(at);
-    if (byte === MINUS || isDigit(byte)) return this.number(at);
+    if (byte === MINUS || (byte >= ZERO && byte <= NINE)) return this.number(at);
     return this.word(at);
   }
 
@@ -184,13 +182,7 @@ export class EventScanner {
     }
     this.kinds[this.level++] = kind;
     if (this.level > this.depth) this.depth = this.level;
-    this.expected = kind === OBJECT ? KEY_OR_CLOSE : ITEM_OR_CLOSE;
-    return at + 1;
-  }
-
-  private leave(at: number): number {
-    this.level--;
-    this.expected = BEHIND_VALUE;
+    this.expected = FIRST_OR_CLOSE;
     return at + 1;
   }
 
@@ -206,15 +198,12 @@ export class EventScanner {
   private string(from: number): number {
     const { bytes, end } = this;
     for (let at = from + 1; at < end; at++) {
-      const byte = bytes[at]!;
-      if (byte === QUOTE) return at + 1;
-      if (byte === BACKSLASH) {
-        at = this.escape(at + 1);
-        if (at === FAULT) return FAULT;
-      } else if (byte < SPACE) {
-        this.at = at;
-        return FAULT;
-      }
+      if (IN_STRING[bytes[at]!] === 1) continue;
+      if (bytes[at] === QUOTE) return at + 1;
+      this.at = at;
+      if (bytes[at] !== BACKSLASH) return FAULT;
+      at = this.escape(at + 1);
+      if (at === FAULT) return FAULT;
     }
     this.at = end;
     return FAULT;
@@ -247,7 +236,7 @@ export class EventScanner {
     return this.digits(at < end && (bytes[at] === PLUS || bytes[at] === MINUS) ? at + 1 : at);
   }
 
-  /** One digit or more; the place behind them, or FAULT. */
+  /** One digit or more. */
   private digits(from: number): number {
     const { bytes, end } = this;
     let at = from;
