@@ -4,7 +4,7 @@
 //
 // The work of a large body would keep a process from everything else. It is a generator: whoever runs it may do something else
 // after each part, which is so many bytes and at most one event more. What it costs grows with the bytes, whatever they are.
-import { isUtf8 } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import type { AdmissionContext } from './admission.ts';
 import type { BodyForm, RequestHeaders } from './body-form.ts';
 import { type Admitted, Decisions } from './decisions.ts';
@@ -32,7 +32,6 @@ const NEWLINE = 0x0a;
 const COMMA = 0x2c;
 const BRACKET_OPEN = 0x5b;
 const BRACKET_CLOSE = 0x5d;
-const BOM = Buffer.from('\ufeff');
 
 const tooMany = (): BodyFault =>
   new BodyFault('too_many_events', `A request may hold ${EVENTS_MAX} events. Send them in several.`);
@@ -127,10 +126,12 @@ export function* admitBody(
   bytes: Buffer,
   context: AdmissionContext,
 ): BodyWork {
+  const text = isAscii(bytes) ? bytes.toString('latin1') : null;
   // A replacement character in an id would make two ids one.
-  if (!isUtf8(bytes)) return new BodyFault('malformed_body', 'The body is not UTF-8.');
-  const decisions = new Decisions(form, headers, bytes, context);
-  const start = bytes.subarray(0, BOM.length).equals(BOM) ? BOM.length : 0;
+  if (text === null && !isUtf8(bytes)) return new BodyFault('malformed_body', 'The body is not UTF-8.');
+  const decisions = new Decisions(form, headers, bytes, text, context);
+  const hasByteOrderMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  const start = hasByteOrderMark ? 3 : 0;
   if (form === 'ndjson') return yield* admitLines(bytes, start, decisions);
   const first = passSpace(bytes, start, bytes.length);
   const isArray = bytes[first] === BRACKET_OPEN && form !== 'cloudevent-binary';

@@ -1,6 +1,5 @@
 // What becomes of the events of one body, one after the other: those that are accepted, and the entries of the `rejected` list.
 // An ordinary event is admitted from its bytes; any other is read and admitted by the plain rules, if it is not too much to read.
-import { isAscii } from 'node:buffer';
 import { parseExactJson } from '../../domain/exact-json.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { type AdmissionContext, admit, reportedId } from './admission.ts';
@@ -46,13 +45,13 @@ export class Decisions {
   private readonly text: string | null;
   private misses = 0;
 
-  constructor(form: BodyForm, headers: RequestHeaders, bytes: Buffer, context: AdmissionContext) {
+  constructor(form: BodyForm, headers: RequestHeaders, bytes: Buffer, text: string | null, context: AdmissionContext) {
     this.form = form;
     this.headers = headers;
     this.bytes = bytes;
+    this.text = text;
     this.context = context;
-    this.text = isAscii(bytes) ? bytes.toString('latin1') : null;
-    if (this.text === null || (form !== 'json' && form !== 'ndjson')) this.misses = MISSES_MAX;
+    if (text === null || (form !== 'json' && form !== 'ndjson')) this.misses = MISSES_MAX;
   }
 
   /** How many events are decided. */

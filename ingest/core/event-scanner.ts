@@ -84,7 +84,7 @@ export class EventScanner {
   private start = 0;
   private expected: typeof VALUE | typeof FIRST_OR_CLOSE | typeof COMMA_OR_CLOSE = VALUE;
   private level = 0;
-  private kinds = new Uint8Array(LEVELS_AT_FIRST);
+  private kinds = NO_BYTES;
   private values = 0;
   private depth = 0;
   /** Behind the value once it is whole; where the fault is, if there is one. */
@@ -176,7 +176,7 @@ export class EventScanner {
 
   private enter(kind: number, at: number): number {
     if (this.level === this.kinds.length) {
-      const larger = new Uint8Array(2 * this.level);
+      const larger = new Uint8Array(Math.max(LEVELS_AT_FIRST, 2 * this.level));
       larger.set(this.kinds);
       this.kinds = larger;
     }
