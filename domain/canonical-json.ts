@@ -11,6 +11,12 @@ export class NestingError extends RangeError {
   }
 }
 
+/** As many digits as every double gives back. */
+const DOUBLE_DIGITS = 15;
+// Between these a number of so many digits has an exponent that a double has as well.
+const SURELY_DOUBLE_MIN = 1e-280;
+const SURELY_DOUBLE_MAX = 1e270;
+
 /** How many zeros a text begins with. */
 function leadingZeros(text: string): number {
   let zeros = 0;
@@ -23,6 +29,11 @@ function leadingZeros(text: string): number {
  * ("12345678901234567e-2").
  */
 export function canonicalNumber(token: string): string {
+  if (token.length <= DOUBLE_DIGITS) {
+    const value = Number(token);
+    const size = Math.abs(value);
+    if (size > SURELY_DOUBLE_MIN && size < SURELY_DOUBLE_MAX) return String(value);
+  }
   const sign = token.startsWith('-') ? '-' : '';
   const [mantissa, power = '0'] = token.slice(sign.length).toLowerCase().split('e', 2) as [string, string?];
   const exponentSign = power.startsWith('-') ? '-' : '';
@@ -38,7 +49,8 @@ export function canonicalNumber(token: string): string {
   while (all.charCodeAt(end - 1) === 48) end--;
   const digits = all.slice(first, end);
   const exponent = BigInt(`${exponentSign}${exponentDigits}`) - BigInt(fraction.length) + BigInt(all.length - end);
-  if (digits.length <= 15 && exponent > -300n && exponent < 280n) return String(Number(`${sign}${digits}e${exponent}`));
+  if (digits.length <= DOUBLE_DIGITS && exponent > -300n && exponent < 280n)
+    return String(Number(`${sign}${digits}e${exponent}`));
   return `${sign}${digits}e${exponent}`;
 }
 

@@ -12,7 +12,7 @@ import { EventScanner, passSpace, unexpectedAt } from './event-scanner.ts';
 
 export const EVENTS_MAX = 10_000;
 /** A body that is no larger is admitted in one part. */
-export const PART_BYTES = 256 * 1024;
+export const PART_BYTES = 128 * 1024;
 
 /** Why the body as a whole is refused; the codes are those of the problem document. */
 export class BodyFault {
