@@ -9,6 +9,7 @@ export interface CostlyBody {
 }
 
 const EVENTS_MAX = 10_000;
+const EVENT_BYTES_MIN = 250;
 /** What an event's data may have, with room for its braces. */
 const DATA_BYTES = 256 * 1024 - 64;
 
@@ -40,7 +41,7 @@ const large = (name: string, data: (bytes: number) => string): CostlyBody => ({
   make: (bytes) => Buffer.from(`[${filled(bytes - 2, (index) => event(index, data(Math.min(DATA_BYTES, bytes))))}]`),
 });
 
-/** As many events as a request may have, the bytes shared among them. */
+/** As many events as a request may have, or fewer of 250 bytes; the bytes are shared among them. */
 const many = (
   name: string,
   one: (index: number, bytes: number) => string,
@@ -49,8 +50,8 @@ const many = (
   name,
   contentType,
   make: (bytes) => {
-    const each = Math.max(1, Math.floor(bytes / EVENTS_MAX) - 1);
-    const events = Array.from({ length: EVENTS_MAX }, (_, index) => one(index, each));
+    const count = Math.min(EVENTS_MAX, Math.ceil(bytes / EVENT_BYTES_MIN));
+    const events = Array.from({ length: count }, (_, index) => one(index, Math.floor(bytes / count) - 1));
     return Buffer.from(contentType === 'application/x-ndjson' ? events.join('\n') : `[${events.join(',')}]`);
   },
 });

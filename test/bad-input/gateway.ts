@@ -11,7 +11,7 @@ import { startIngest } from '../../ingest/main.ts';
 import type { EventLog } from '../../platform/event-log/event-log.ts';
 import { AvroRegistry, decodeRecord } from '../../platform/event-log/record-codec.ts';
 import type { Keyring } from '../../platform/http/api-keys.ts';
-import { createHttpApp } from '../../platform/http/app.ts';
+import { createHttpApp, type HttpAppOptions } from '../../platform/http/app.ts';
 import { HttpProblem } from '../../platform/http/problem.ts';
 import type { Settings } from '../../platform/settings.ts';
 import { sampleCatalog } from '../fuzz/targets/catalog-sample.ts';
@@ -51,10 +51,16 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
-export async function startGateway(requestTimeoutMs?: number, catalog: Catalog = sampleCatalog): Promise<Gateway> {
+export interface GatewayOptions {
+  readonly http?: HttpAppOptions;
+  readonly ingest?: Partial<Settings['ingest']>;
+  readonly catalog?: Catalog;
+}
+
+export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const logger = pino({ level: 'silent' });
   const log = new ScriptedEventLog(4);
-  const app = createHttpApp(logger, requestTimeoutMs === undefined ? {} : { requestTimeoutMs });
+  const app = createHttpApp(logger, options.http);
   const settings = {
     ingest: {
       lingerMs: 0,
@@ -65,6 +71,7 @@ export async function startGateway(requestTimeoutMs?: number, catalog: Catalog =
       bodyBytesMax: BODY_BYTES_MAX,
       appendTimeoutMs: 5_000,
       requestsPerSecondMax: 0,
+      ...options.ingest,
     },
     aggregator: { horizonMs: HORIZON_MS },
   } as Settings;
@@ -74,7 +81,7 @@ export async function startGateway(requestTimeoutMs?: number, catalog: Catalog =
     pool: {} as Pool,
     eventLog: log as unknown as EventLog,
     keyring,
-    readCatalog: async () => ({ version: 1, effectiveAt: 0, catalog }),
+    readCatalog: async () => ({ version: 1, effectiveAt: 0, catalog: options.catalog ?? sampleCatalog }),
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
   await until(() => stage.notReady() === null, 'the gateway is ready');

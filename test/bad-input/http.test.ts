@@ -120,7 +120,7 @@ describe('on the wire', () => {
   });
 
   it('a client that never sends the rest is told so, and its connection ended', async () => {
-    const slow = await startGateway(300);
+    const slow = await startGateway({ http: { requestTimeoutMs: 300 } });
     try {
       const head =
         'POST /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key-acme\r\nContent-Type: application/json\r\n';

@@ -182,7 +182,7 @@ describe('a catalog that uses such names', () => {
     if (!reading.ok) throw new Error(JSON.stringify(reading.errors));
     const { catalog } = reading;
     expect(catalog.meters.map(({ slug }) => slug)).toEqual(slugs);
-    const own = await startGateway(undefined, { ...emptyCatalog, ...catalog });
+    const own = await startGateway({ catalog: { ...emptyCatalog, ...catalog } });
     try {
       const members = slugs.map((name, index) => `"${name}":${index}`).join(',');
       const groups = slugs.map((name) => `"${name}":"${name}"`).join(',');
