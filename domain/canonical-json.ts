@@ -1,6 +1,7 @@
 // The canonical text of a JSON value: one text for every way to write the same value. Keys are sorted by UTF-16 units at every
 // level, numbers are written in one form (1, 1.0 and 1e0 are the same), and there is no space. It is hashed and never stored.
-import { isLosslessNumber } from 'lossless-json';
+import { stringifyExactJson } from './exact-json.ts';
+import { ExactNumber } from './exact-number.ts';
 
 /** Thrown for a value that is nested deeper than asked for. */
 export class NestingError extends RangeError {
@@ -10,27 +11,46 @@ export class NestingError extends RangeError {
   }
 }
 
-const NUMBER = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]\+?(-?)0*(\d+))?$/;
+/** As many digits as every double gives back. */
+const DOUBLE_DIGITS = 15;
+// Between these a number of so many digits has an exponent that a double has as well.
+const SURELY_DOUBLE_MIN = 1e-280;
+const SURELY_DOUBLE_MAX = 1e270;
+
+/** How many zeros a text begins with. */
+function leadingZeros(text: string): number {
+  let zeros = 0;
+  while (text.charCodeAt(zeros) === 48) zeros++;
+  return zeros;
+}
 
 /**
- * The one form of a number token: as JavaScript prints it where a double is exact, else its significant digits and exponent
+ * The one form of a JSON number token: as JavaScript prints it where a double is exact, else its significant digits and exponent
  * ("12345678901234567e-2").
  */
 export function canonicalNumber(token: string): string {
-  const match = NUMBER.exec(token);
-  if (match === null) return token;
-  const [, sign, integer, fraction = '', exponentSign = '', exponentDigits = '0'] = match;
+  if (token.length <= DOUBLE_DIGITS) {
+    const value = Number(token);
+    const size = Math.abs(value);
+    if (size > SURELY_DOUBLE_MIN && size < SURELY_DOUBLE_MAX) return String(value);
+  }
+  const sign = token.startsWith('-') ? '-' : '';
+  const [mantissa, power = '0'] = token.slice(sign.length).toLowerCase().split('e', 2) as [string, string?];
+  const exponentSign = power.startsWith('-') ? '-' : '';
+  const exponentText = power.startsWith('+') ? power.slice(1) : power.slice(exponentSign.length);
+  const exponentDigits = exponentText.slice(leadingZeros(exponentText)) || '0';
   // An exponent of more digits than any quantity can use is only compared with itself.
   if (exponentDigits.length > 20) return token;
+  const [integer, fraction = ''] = mantissa.split('.', 2) as [string, string?];
   const all = integer + fraction;
-  let first = 0;
-  while (first < all.length && all.charCodeAt(first) === 48) first++;
+  const first = leadingZeros(all);
   if (first === all.length) return '0';
   let end = all.length;
   while (all.charCodeAt(end - 1) === 48) end--;
   const digits = all.slice(first, end);
   const exponent = BigInt(`${exponentSign}${exponentDigits}`) - BigInt(fraction.length) + BigInt(all.length - end);
-  if (digits.length <= 15 && exponent > -300n && exponent < 280n) return String(Number(`${sign}${digits}e${exponent}`));
+  if (digits.length <= DOUBLE_DIGITS && exponent > -300n && exponent < 280n)
+    return String(Number(`${sign}${digits}e${exponent}`));
   return `${sign}${digits}e${exponent}`;
 }
 
@@ -39,7 +59,7 @@ function write(value: unknown, levelsLeft: number, depthMax: number): string {
   // JSON.parse gives no NaN and no infinity for a text without exponents; -0 prints as 0.
   if (typeof value === 'number') return String(value);
   if (typeof value !== 'object' || value === null) return String(value);
-  if (isLosslessNumber(value)) return canonicalNumber(value.value);
+  if (value instanceof ExactNumber) return canonicalNumber(value.text);
   if (levelsLeft === 0) throw new NestingError(depthMax);
   if (Array.isArray(value)) {
     let text = '[';
@@ -106,32 +126,32 @@ export function shapeOf(keys: readonly string[]): Shape {
   return shape;
 }
 
-/** No quote, no backslash, no control character, nothing beyond ASCII: JSON writes it as it is. */
-const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
+/** A quote, a backslash, a control character or anything beyond ASCII: JSON writes any other text as it is. */
+const NOT_PLAIN = /[^ !#-[\]-~]/;
 
-/** An object as JSON.stringify writes it, and in canonical form. */
+/** An object as `stringifyExactJson` writes it, and in canonical form. */
 export interface JsonTexts {
   readonly text: string;
   readonly canonical: string;
 }
 
-/** Both texts of an object in which every number is a number. Throws a `NestingError` as `canonicalJson` does. */
-export function jsonTexts(data: object, depthMax: number): JsonTexts {
+/** Both texts of an object. `isExact`: it may hold an ExactNumber. Throws a `NestingError` as `canonicalJson` does. */
+export function jsonTexts(data: object, depthMax: number, isExact: boolean): JsonTexts {
   const keys = Object.keys(data);
   const { prefixes, sorted } = shapeOf(keys);
   const members: string[] = [];
-  // Of members with an object or array in them the canonical form may be another.
+  // Of members with an object, an array or an exact number the canonical form may be another.
   let canonicalMembers = members;
   for (let i = 0; i < keys.length; i++) {
     const value = (data as Record<string, unknown>)[keys[i]!];
     const prefix = prefixes[i]!;
     if (typeof value === 'number') members.push(prefix + value);
-    else if (typeof value === 'string' && PLAIN_TEXT.test(value)) members.push(`${prefix}"${value}"`);
+    else if (typeof value === 'string' && !NOT_PLAIN.test(value)) members.push(`${prefix}"${value}"`);
     else if (typeof value === 'object' && value !== null) {
       if (canonicalMembers === members) canonicalMembers = members.slice();
       // First: it knows a limit to the depth.
       canonicalMembers[i] = prefix + write(value, depthMax - 1, depthMax);
-      members.push(prefix + JSON.stringify(value));
+      members.push(prefix + (isExact ? stringifyExactJson(value) : JSON.stringify(value)));
       continue;
     } else members.push(prefix + JSON.stringify(value));
     if (canonicalMembers !== members) canonicalMembers[i] = members[i]!;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { LosslessNumber } from 'lossless-json';
 import { canonicalJson, canonicalNumber, NestingError } from './canonical-json.ts';
 import { parseExactJson, pick, stringifyExactJson } from './exact-json.ts';
 import { parseKeepingDigits } from './exact-json-parser.ts';
+import { ExactNumber } from './exact-number.ts';
 import { readQuantity } from './quantity.ts';
 
 const digits = (min: number, max: number) =>
@@ -37,7 +37,7 @@ describe('parseExactJson', () => {
       fc.property(fc.jsonValue({ noUnicodeString: false, maxDepth: 4 }), (value) => {
         const text = JSON.stringify(value);
         const beside = parseExactJson(`[12345678901234567890,${text}]`) as [unknown, unknown];
-        expect(beside[0]).toBeInstanceOf(LosslessNumber);
+        expect(beside[0]).toBeInstanceOf(ExactNumber);
         expect(JSON.parse(stringifyExactJson(beside[1]))).toEqual(JSON.parse(text));
         expect(canonicalJson(beside[1], 64)).toBe(canonicalJson(parseExactJson(text), 64));
       }),
@@ -101,6 +101,27 @@ describe('parseKeepingDigits', () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe('a number of millions of digits', () => {
+  const digits = '7'.repeat(5_600_000);
+
+  it.each([
+    ['before the point', digits],
+    ['behind it', `0.${digits}`],
+    ['in the exponent', `1e${digits}`],
+    ['everywhere', `-${digits}.${digits}E-${digits}`],
+  ])('%s is read, and written again', (_, token) => {
+    const parsed = parseExactJson(`{"n":${token}}`);
+    expect(pick(parsed, ['n'])).toEqual(new ExactNumber(token));
+    expect(stringifyExactJson(parsed) === `{"n":${token}}`).toBe(true);
+    expect(canonicalJson(parsed, 64).length).toBeGreaterThan(digits.length);
+    expect(readQuantity(pick(parsed, ['n']))).toBeNull();
+  });
+
+  it('beside no other is no reason for a plain text to be read slowly', () => {
+    expect(parseExactJson(JSON.stringify({ text: digits }))).toEqual({ text: digits });
   });
 });
 

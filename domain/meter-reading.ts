@@ -1,8 +1,8 @@
 // What an event says to the meters: the one rule by which the gateway refuses an event and the aggregator counts it.
 import { createHash } from 'node:crypto';
-import { isLosslessNumber } from 'lossless-json';
 import type { Catalog, Meter } from './catalog.ts';
 import { pick } from './exact-json.ts';
+import { ExactNumber } from './exact-number.ts';
 import { nameFault } from './name-text.ts';
 import { QUANTITY_ONE, type Quantity, readQuantity } from './quantity.ts';
 
@@ -41,7 +41,7 @@ const fieldOf = (path: readonly string[]): string => `data.${path.join('.')}`;
 const describe = (value: unknown): string => {
   if (typeof value === 'string')
     return `the string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40).toWellFormed()}…` : value)}`;
-  if (isLosslessNumber(value)) return `the number ${value.value.slice(0, 40)}`;
+  if (value instanceof ExactNumber) return `the number ${value.text.slice(0, 40)}`;
   if (Array.isArray(value)) return 'an array';
   return value !== null && typeof value === 'object' ? 'an object' : String(value);
 };
@@ -55,7 +55,7 @@ function scalarText(value: unknown): string | null {
     case 'boolean':
       return String(value);
     default:
-      return isLosslessNumber(value) ? value.value : null;
+      return value instanceof ExactNumber ? value.text : null;
   }
 }
 

@@ -1,7 +1,7 @@
 // Usage quantities: exact decimals with at most 26 integer and 12 fraction digits, held as a bigint count of 10^-12 so
 // that a sum is one integer addition. Sums may grow beyond 26 integer digits; single values may not.
-import { isLosslessNumber } from 'lossless-json';
 import { Decimal } from './decimal.ts';
+import { ExactNumber } from './exact-number.ts';
 
 /** A count of 10^-12 units. */
 export type Quantity = bigint;
@@ -50,7 +50,7 @@ export function readQuantity(value: unknown): Quantity | null {
     return Number.isFinite(value) ? parseQuantity(String(value)) : null;
   }
   if (typeof value === 'string') return PLAIN.test(value) ? parseQuantity(value) : null;
-  return isLosslessNumber(value) ? parseQuantity(value.value) : null;
+  return value instanceof ExactNumber ? parseQuantity(value.text) : null;
 }
 
 export const quantityToDecimal = (quantity: Quantity): Decimal => new Decimal(quantity, QUANTITY_FRACTION_DIGITS);

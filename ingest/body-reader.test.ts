@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { setImmediate as setImmediatePromise } from 'node:timers/promises';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from '@jest/globals';
 import { BodyArrivals } from './body-arrivals.ts';
 import { BodyBudget, type BodyLease } from './body-budget.ts';
@@ -96,6 +96,37 @@ describe('readBody', () => {
     lease.release();
     expect(budget.heldBytes).toBe(0);
   });
+
+  it.each([
+    ['gzip', gzipSync(Buffer.alloc(9 * MIB, ',1'))],
+    ['deflate', deflateSync(Buffer.alloc(9 * MIB, ',1'))],
+    ['br', brotliCompressSync(Buffer.alloc(9 * MIB, ',1'))],
+  ])('refuses what unpacks to more than events do (%s)', async (encoding, packed) => {
+    const budget = budgetOf(100 * MIB);
+    const stream = new PassThrough();
+    stream.end(packed);
+    const body = readBody(stream, encoding, 10 * MIB, budget.lease('k'));
+    await expect(body).rejects.toMatchObject({ code: 'body_too_large', detail: expect.stringContaining('times') });
+    expect(budget.heldBytes).toBeLessThan(7 * MIB);
+  });
+
+  it.each(['gzip', 'deflate', 'br'])(
+    'takes 10,000 events that differ in nothing but their ids (%s)',
+    async (encoding) => {
+      const text = JSON.stringify(
+        Array.from({ length: 10_000 }, (_, index) => ({
+          ...{ id: `evt_${index}`, type: 'llm.completion', subject: 'cus_42', time: '2026-11-20T10:00:00Z' },
+          data: { model: 'm-large', operation: 'chat', region: 'eu-west-1', input_tokens: 1204, output_tokens: 88 },
+        })),
+        null,
+        4,
+      );
+      const pack = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync }[encoding]!;
+      const stream = new PassThrough();
+      stream.end(pack(text));
+      expect(await readBody(stream, encoding, 10 * MIB, budgetOf(100 * MIB).lease('k'))).toHaveLength(text.length);
+    },
+  );
 
   it('never holds much more than the limit of what a bomb unpacks to', async () => {
     const budget = budgetOf(100 * MIB);

@@ -9,16 +9,16 @@ import type { UsageEvent } from '../domain/usage-event.ts';
 import type { Identity, Keyring } from '../platform/access/keyring.ts';
 import type { RateLimit } from '../platform/access/rate-limit.ts';
 import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
+import { AdmissionTurns } from './admission-turns.ts';
 import { AppendFailed, type Batcher, type Refusal } from './batcher.ts';
 import type { BodyArrivals } from './body-arrivals.ts';
 import type { BodyBudget } from './body-budget.ts';
 import { contentEncodingOf, readBody, refuseByLength } from './body-reader.ts';
-import { type AdmissionContext, admit, reportedId } from './core/admission.ts';
-import { BodyFault, type DecodedBody, decodeBody } from './core/body-decoding.ts';
+import type { AdmissionContext } from './core/admission.ts';
+import { admitBody, BodyFault, PART_BYTES } from './core/body-admission.ts';
 import { type BodyForm, bodyFormOf } from './core/body-form.ts';
-import { FastAdmission } from './core/fast-admission.ts';
+import type { Admitted } from './core/decisions.ts';
 import type { MeterChecks } from './core/meter-checks.ts';
-import { Rejection, type RejectionCode } from './core/rejection.ts';
 import type { IngestMetrics } from './metrics.ts';
 
 export interface EventsRouteParts {
@@ -33,21 +33,6 @@ export interface EventsRouteParts {
   readonly checks: () => MeterChecks | null;
   readonly horizonMs: number;
   readonly bodyBytesMax: number;
-}
-
-/** One entry of the `rejected` list. */
-interface RejectedEvent {
-  /** The event's place in the request, from 0; blank lines of NDJSON do not count. */
-  readonly index: number;
-  readonly id: string | null;
-  readonly code: RejectionCode;
-  readonly message: string;
-  readonly field: string | null;
-}
-
-interface Admitted {
-  readonly accepted: UsageEvent[];
-  readonly rejected: RejectedEvent[];
 }
 
 const RETRY_SECONDS = 1;
@@ -77,50 +62,35 @@ function openTheDoor(parts: EventsRouteParts, identity: Identity): MeterChecks {
   return checks;
 }
 
-function admitAll(body: DecodedBody, context: AdmissionContext): Admitted {
-  const accepted: UsageEvent[] = [];
-  const rejected: RejectedEvent[] = [];
-  for (let index = 0; index < body.items.length; index++) {
-    const raw = body.items[index];
-    const admitted = admit(raw, body.form, context);
-    if (admitted instanceof Rejection) {
-      const { code, message, field } = admitted;
-      rejected.push({ index, id: reportedId(raw), code, message, field });
-    } else {
-      accepted.push(admitted);
-    }
-  }
-  return { accepted, rejected };
-}
+const turns = new AdmissionTurns();
 
-const fastAdmission = new FastAdmission();
-
-function admitted(
+async function admitted(
   form: BodyForm,
   headers: IncomingHttpHeaders,
   bytes: Buffer,
-  context: Omit<AdmissionContext, 'exact'>,
-): Admitted {
-  const accepted = form === 'json' ? fastAdmission.admitAll(bytes, context) : null;
-  if (accepted !== null) return { accepted, rejected: [] };
-  const body = decodeBody(form, headers, bytes);
-  if (body instanceof BodyFault) throw new HttpProblem(body.code, body.detail);
-  return admitAll(body, { ...context, exact: body.exact });
+  context: AdmissionContext,
+): Promise<Admitted> {
+  const work = admitBody(form, headers, bytes, context);
+  const first = bytes.length <= PART_BYTES ? work.next() : null;
+  const outcome = first?.done === true ? first.value : await turns.run(context.tenant, work);
+  if (outcome instanceof BodyFault) throw new HttpProblem(outcome.code, outcome.detail);
+  return outcome;
 }
 
-async function appendAll(batcher: Batcher, events: readonly UsageEvent[]): Promise<void> {
+const notAcknowledged = (error: unknown): never => {
+  if (!(error instanceof AppendFailed)) throw error;
+  throw new HttpProblem(
+    'log_unavailable',
+    'The event log did not acknowledge the events. Send the whole request again: what did arrive is counted once.',
+    { headers: retryAfter(RETRY_SECONDS), cause: error },
+  );
+};
+
+/** Not async: the bytes of the events are in their records, and the events are not to wait for the log in memory beside them. */
+function appendAll(batcher: Batcher, events: readonly UsageEvent[]): Promise<void> {
   const outcome = batcher.append(events);
   if (!(outcome instanceof Promise)) throw refused(outcome);
-  try {
-    await outcome;
-  } catch (error) {
-    if (!(error instanceof AppendFailed)) throw error;
-    throw new HttpProblem(
-      'log_unavailable',
-      'The event log did not acknowledge the events. Send the whole request again: what did arrive is counted once.',
-      { headers: retryAfter(RETRY_SECONDS), cause: error },
-    );
-  }
+  return outcome.catch(notAcknowledged);
 }
 
 async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: FastifyReply): Promise<string> {
@@ -139,18 +109,19 @@ async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: 
     const stream = (request.body as Readable | undefined) ?? request.raw;
     const bytes = await readBody(stream, encoding, parts.bodyBytesMax, lease, parts.arrivals);
     const context = { tenant: identity.tenant, now: parts.clock(), horizonMs: parts.horizonMs, checks };
-    const { accepted, rejected } = admitted(form, headers, bytes, context);
+    const { accepted, rejected } = await admitted(form, headers, bytes, context);
     lease.beginAppending();
-    if (accepted.length > 0) await appendAll(parts.batcher, accepted);
-    parts.metrics.events('accepted', accepted.length);
+    const acceptedCount = accepted.length;
+    if (acceptedCount > 0) await appendAll(parts.batcher, accepted.splice(0));
+    parts.metrics.events('accepted', acceptedCount);
     parts.metrics.events('rejected', rejected.length);
-    if (accepted.length === 0) {
+    if (acceptedCount === 0) {
       throw new HttpProblem('no_event_accepted', rejected[0]!.message, { members: { accepted: 0, rejected } });
     }
     reply.code(rejected.length === 0 ? 200 : 207).header('content-type', 'application/json');
     return rejected.length === 0
-      ? `{"accepted":${accepted.length},"rejected":[]}`
-      : JSON.stringify({ accepted: accepted.length, rejected });
+      ? `{"accepted":${acceptedCount},"rejected":[]}`
+      : JSON.stringify({ accepted: acceptedCount, rejected });
   } finally {
     lease.release();
   }

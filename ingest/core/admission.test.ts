@@ -44,15 +44,12 @@ function admitText(
   form: EventForm = 'native',
   context: Partial<AdmissionContext> = {},
 ): UsageEvent | Rejection {
-  const exact = needsExactParser(text);
-  return admit(parseExactJson(text), form, {
-    tenant: 'acme',
-    now: NOW,
-    horizonMs: 35 * DAY_MS,
-    checks,
-    exact,
-    ...context,
-  });
+  return admit(
+    parseExactJson(text),
+    form,
+    { tenant: 'acme', now: NOW, horizonMs: 35 * DAY_MS, checks, ...context },
+    needsExactParser(text),
+  );
 }
 
 /** An event of JSON text, its members given as JSON text; "" leaves one out. */
@@ -261,7 +258,7 @@ describe('admit, native form', () => {
 
   it('passes a rejection on that the body already met', () => {
     const met = new Rejection('malformed_line', 'not JSON');
-    expect(admit(met, 'native', { tenant: 'a', now: NOW, horizonMs: 1, checks, exact: false })).toBe(met);
+    expect(admit(met, 'native', { tenant: 'a', now: NOW, horizonMs: 1, checks }, false)).toBe(met);
   });
 });
 
@@ -348,8 +345,8 @@ describe('the payload hash', () => {
         const text = eventText({ type: '"unmetered"', data: JSON.stringify(data) });
         const alone = expectEvent(admitText(text));
         const [, beside] = parseExactJson(`[1e2,${text}]`) as [unknown, unknown];
-        const context = { tenant: 'acme', now: NOW, horizonMs: 35 * DAY_MS, checks, exact: true };
-        expect(expectEvent(admit(beside, 'native', context)).payloadHash).toBe(alone.payloadHash);
+        const context = { tenant: 'acme', now: NOW, horizonMs: 35 * DAY_MS, checks };
+        expect(expectEvent(admit(beside, 'native', context, true)).payloadHash).toBe(alone.payloadHash);
       }),
     );
   });

@@ -3,9 +3,8 @@
 //
 // What holds of every admitted event: its names are well-formed and bounded, its time is within the accepted span, its data is
 // an object of bounded size and depth whose every digit is kept, and every meter of its type can read it.
-import { isLosslessNumber } from 'lossless-json';
-import { canonicalJson, type JsonTexts, jsonTexts, NestingError } from '../../domain/canonical-json.ts';
-import { stringifyExactJson } from '../../domain/exact-json.ts';
+import { type JsonTexts, jsonTexts, NestingError } from '../../domain/canonical-json.ts';
+import { ExactNumber } from '../../domain/exact-number.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { parseEventTime } from './event-time.ts';
@@ -26,12 +25,12 @@ export interface AdmissionContext {
   /** How far back an event's time may lie. */
   readonly horizonMs: number;
   readonly checks: MeterChecks;
-  /** True when the body held numbers that only the exact parser keeps; then the data is written by its counterpart. */
-  readonly exact: boolean;
 }
 
 const NATIVE_FIELDS: ReadonlySet<string> = new Set(['id', 'source', 'type', 'subject', 'time', 'data']);
 const JSON_MEDIA_TYPE = /^\s*(?:application\/json|text\/json|[\w.+-]+\/[\w.-]+\+json)\s*(?:;|$)/i;
+/** No media type is nearly as long; a pattern over a text without a bound is one without a bound. */
+const MEDIA_TYPE_LENGTH_MAX = 256;
 const EMPTY_DATA = {};
 
 function requiredName(name: string, value: unknown): Rejection | null {
@@ -55,6 +54,8 @@ function unknownField(event: object): Rejection | null {
   return null;
 }
 
+const isJsonMediaType = (text: string): boolean => text.length <= MEDIA_TYPE_LENGTH_MAX && JSON_MEDIA_TYPE.test(text);
+
 function cloudEventFault(event: Record<string, unknown>): Rejection | null {
   const { specversion, datacontenttype } = event;
   if (specversion === undefined || specversion === null) {
@@ -67,7 +68,7 @@ function cloudEventFault(event: Record<string, unknown>): Rejection | null {
   const source = requiredName('source', event.source);
   if (source !== null) return source;
   if (datacontenttype !== undefined && datacontenttype !== null) {
-    if (typeof datacontenttype !== 'string' || !JSON_MEDIA_TYPE.test(datacontenttype)) {
+    if (typeof datacontenttype !== 'string' || !isJsonMediaType(datacontenttype)) {
       const message = `datacontenttype must be application/json, not ${inWords(datacontenttype)}`;
       return new Rejection('unsupported_datacontenttype', message, 'datacontenttype');
     }
@@ -96,10 +97,9 @@ function readTime(value: unknown, { now, horizonMs }: AdmissionContext): number 
 }
 
 /** The data as it is stored and as it is hashed, or why it is neither. */
-function textsOf(data: object, exact: boolean): JsonTexts | Rejection {
+function textsOf(data: object, isExact: boolean): JsonTexts | Rejection {
   try {
-    if (!exact) return jsonTexts(data, DATA_DEPTH_MAX);
-    return { canonical: canonicalJson(data, DATA_DEPTH_MAX), text: stringifyExactJson(data) };
+    return jsonTexts(data, DATA_DEPTH_MAX, isExact);
   } catch (error) {
     if (!(error instanceof NestingError)) throw error;
     return new Rejection('nested_too_deep', `data is ${error.message}`, 'data');
@@ -109,10 +109,18 @@ function textsOf(data: object, exact: boolean): JsonTexts | Rejection {
 const isTooLarge = (text: string): boolean =>
   text.length * 3 > DATA_BYTES_MAX && Buffer.byteLength(text) > DATA_BYTES_MAX;
 
-/** `raw` is a value as `parseExactJson` returns it, or the Rejection it already met. */
-export function admit(raw: unknown, form: EventForm, context: AdmissionContext): UsageEvent | Rejection {
+/**
+ * `raw` is a value as `parseExactJson` returns it, or the Rejection it already met. `isExact`: some of its numbers may be such as
+ * only the exact parser keeps.
+ */
+export function admit(
+  raw: unknown,
+  form: EventForm,
+  context: AdmissionContext,
+  isExact: boolean,
+): UsageEvent | Rejection {
   if (raw instanceof Rejection) return raw;
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw) || isLosslessNumber(raw)) {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw) || raw instanceof ExactNumber) {
     return new Rejection('invalid_event', `an event must be a JSON object, not ${inWords(raw)}`);
   }
   const event = raw as Record<string, unknown>;
@@ -133,7 +141,7 @@ export function admit(raw: unknown, form: EventForm, context: AdmissionContext):
   if (typeof eventTime !== 'number') return eventTime;
 
   const data = event.data ?? EMPTY_DATA;
-  if (typeof data !== 'object' || Array.isArray(data) || isLosslessNumber(data)) {
+  if (typeof data !== 'object' || Array.isArray(data) || data instanceof ExactNumber) {
     return new Rejection('invalid_data', `data must be a JSON object, not ${inWords(data)}`, 'data');
   }
   const checks = context.checks.get(type as string);
@@ -141,7 +149,7 @@ export function admit(raw: unknown, form: EventForm, context: AdmissionContext):
     const fault = meterFault(checks, data);
     if (fault !== null) return fault;
   }
-  const texts = textsOf(data, context.exact);
+  const texts = textsOf(data, isExact);
   if (texts instanceof Rejection) return texts;
   if (isTooLarge(texts.text)) {
     return new Rejection('data_too_large', `data is larger than ${DATA_BYTES_MAX / 1024} KiB of JSON text`, 'data');

@@ -3,18 +3,31 @@
 import type { RequestHeaders } from './body-form.ts';
 import { Rejection } from './rejection.ts';
 
-const PRINTABLE_ASCII = /^[\x20-\x7e\t]*$/;
-const QUOTED = /^"((?:[^"\\]|\\.)*)"$/;
+const NOT_PRINTABLE_ASCII = /[^\x20-\x7e\t]/;
+const QUOTE = '"';
+const BACKSLASH = '\\';
+
+/** What a quoted string holds (RFC 9110, section 5.6.4); the text itself where it is none. */
+function unquoted(text: string): string {
+  if (text.length < 2 || !text.startsWith(QUOTE)) return text;
+  let held = '';
+  for (let at = 1; at < text.length - 1; at++) {
+    if (text[at] === QUOTE) return text;
+    if (text[at] === BACKSLASH && ++at === text.length - 1) return text;
+    held += text[at];
+  }
+  return text.endsWith(QUOTE) ? held : text;
+}
 
 /** The attribute in a header value, or why it has none. */
 function attributeOf(name: string, value: string): string | Rejection {
-  if (!PRINTABLE_ASCII.test(value)) {
+  if (NOT_PRINTABLE_ASCII.test(value)) {
     return new Rejection('invalid_field', `the header ce-${name} must be percent-encoded where it is not ASCII`, name);
   }
-  const unquoted = QUOTED.exec(value)?.[1]?.replace(/\\(.)/g, '$1') ?? value;
-  if (!unquoted.includes('%')) return unquoted;
+  const text = unquoted(value);
+  if (!text.includes('%')) return text;
   try {
-    return decodeURIComponent(unquoted);
+    return decodeURIComponent(text);
   } catch {
     return new Rejection('invalid_field', `the header ce-${name} is not percent-encoded UTF-8; a bare % is %25`, name);
   }

@@ -21,6 +21,8 @@ export interface UnknownForm {
   readonly unknown: string;
 }
 
+/** No content type is nearly as long. */
+const CONTENT_TYPE_LENGTH_MAX = 256;
 const MEDIA_TYPE = /^\s*([\w!#$&^.+-]+\/[\w!#$&^.+-]+)\s*(;.*)?$/;
 const CHARSET = /;\s*charset\s*=\s*"?([^\s";]*)"?/i;
 
@@ -41,7 +43,7 @@ export function bodyFormOf(headers: RequestHeaders): BodyForm | UnknownForm {
   if (typeof contentType !== 'string' || contentType === '') {
     return binary ? 'cloudevent-binary' : { unknown: `The Content-Type is missing: ${TAKEN}.` };
   }
-  const match = MEDIA_TYPE.exec(contentType);
+  const match = contentType.length > CONTENT_TYPE_LENGTH_MAX ? null : MEDIA_TYPE.exec(contentType);
   const mediaType = match?.[1]?.toLowerCase() ?? '';
   const charset = CHARSET.exec(match?.[2] ?? '')?.[1]?.toLowerCase();
   if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') {

@@ -1,17 +1,15 @@
-// Admits the events of a JSON body from its bytes, in one pass and without building anything that the events do not keep. It knows
-// the body that nearly every client sends: ASCII, our own fields, data without objects in it, numbers as JSON.stringify writes
-// them. Wherever a body is anything else, or an event might be rejected, it says so and `admit` decides on all of it: so there is
-// nothing that only this pass accepts, and no message that it writes. fast-admission.test.ts holds it equal to `admit`.
+// Admits an event from its bytes, in one pass and without building anything that the event does not keep. It knows the event that
+// nearly every client sends: ASCII, our own fields, data without objects in it, numbers as JSON.stringify writes them. Where an
+// event is anything else, or might be rejected, it says so and `admit` decides: so there is nothing that only this pass accepts,
+// and no message that it writes. fast-admission.test.ts holds it equal to `admit`.
 //
-//   [ {"id": … , "type": … , "subject": … , "time": … , "data": {"key": value, …}} , … ]
-//      fields: where each string is in the body          members: where each key and value of the data is
-import { isAscii } from 'node:buffer';
+//   {"id": … , "type": … , "subject": … , "time": … , "data": {"key": value, …}}
+//    fields: where each string is in the body          members: where each key and value of the data is
 import { type Shape, shapeOf } from '../../domain/canonical-json.ts';
 import { NAME_LENGTH_MAX } from '../../domain/name-text.ts';
 import { QUANTITY_FRACTION_DIGITS, QUANTITY_INTEGER_DIGITS } from '../../domain/quantity.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { type AdmissionContext, DATA_BYTES_MAX, TIME_AHEAD_MAX_MS } from './admission.ts';
-import { EVENTS_MAX } from './body-decoding.ts';
 import { parseEventTime } from './event-time.ts';
 import type { MeterCheck } from './meter-checks.ts';
 
@@ -26,9 +24,7 @@ const DOT = 0x2e;
 const ZERO = 0x30;
 const NINE = 0x39;
 const COLON = 0x3a;
-const BRACKET_OPEN = 0x5b;
 const BACKSLASH = 0x5c;
-const BRACKET_CLOSE = 0x5d;
 const BRACE_OPEN = 0x7b;
 const BRACE_CLOSE = 0x7d;
 
@@ -78,7 +74,9 @@ const NO_BODY = Buffer.alloc(0);
 export class FastAdmission {
   private bytes: Buffer = NO_BODY;
   private text = '';
-  private at = 0;
+  private end = 0;
+  /** Behind what was passed. */
+  at = 0;
   // Where each field's text is; ABSENT where the event has none.
   private readonly starts = new Int32Array(FIELDS.length);
   private readonly ends = new Int32Array(FIELDS.length);
@@ -95,53 +93,38 @@ export class FastAdmission {
   private shape: Shape = EMPTY;
   private readonly places = new WeakMap<Shape, Places>();
 
-  /** All events of a body of our own form, each accepted; null: `decodeBody` and `admit` are to say what they are. */
-  admitAll(body: Buffer, context: Omit<AdmissionContext, 'exact'>): UsageEvent[] | null {
-    if (!isAscii(body)) return null;
-    this.bytes = body;
-    this.text = body.toString('latin1');
-    this.at = 0;
-    const events = this.events(context);
+  /**
+   * The event that begins at `at`, of which nothing stands at `end` or behind; null: the plain rules are to say what it is.
+   * `text` is the same as `bytes`, each of which is ASCII. `this.at` is behind the event then.
+   */
+  take(bytes: Buffer, text: string, at: number, end: number, context: AdmissionContext): UsageEvent | null {
+    this.bytes = bytes;
+    this.text = text;
+    this.at = at;
+    this.end = end;
+    const event = this.event() ? this.admit(context) : null;
     this.bytes = NO_BODY;
     this.text = '';
-    return events;
-  }
-
-  private events(context: Omit<AdmissionContext, 'exact'>): UsageEvent[] | null {
-    const events: UsageEvent[] = [];
-    const isBatch = this.next() === BRACKET_OPEN;
-    if (isBatch) this.at++;
-    for (;;) {
-      if (events.length === EVENTS_MAX || !this.event()) return null;
-      const event = this.admit(context);
-      if (event === null) return null;
-      events.push(event);
-      if (!isBatch) break;
-      const byte = this.next();
-      this.at++;
-      if (byte === BRACKET_CLOSE) break;
-      if (byte !== COMMA) return null;
-    }
-    return this.next() === END ? events : null;
+    return event;
   }
 
   /** Passes white space over; the next byte, or END. */
   private next(): number {
-    const { bytes } = this;
-    for (let { at } = this; at < bytes.length; at++) {
+    const { bytes, end } = this;
+    for (let { at } = this; at < end; at++) {
       const byte = bytes[at]!;
       if (byte === SPACE || byte === NEWLINE || byte === CARRIAGE_RETURN || byte === TAB) continue;
       this.at = at;
       return byte;
     }
-    this.at = bytes.length;
+    this.at = end;
     return END;
   }
 
   /** Passes a string without escapes, from its opening quote. */
   private string(): boolean {
-    const { bytes } = this;
-    for (let at = this.at + 1; at < bytes.length; at++) {
+    const { bytes, end } = this;
+    for (let at = this.at + 1; at < end; at++) {
       const byte = bytes[at]!;
       if (byte === QUOTE) {
         this.at = at + 1;
@@ -276,7 +259,7 @@ export class FastAdmission {
   }
 
   /** The event that was passed; null where `admit` is to say what it is. */
-  private admit({ tenant, now, horizonMs, checks }: Omit<AdmissionContext, 'exact'>): UsageEvent | null {
+  private admit({ tenant, now, horizonMs, checks }: AdmissionContext): UsageEvent | null {
     const { starts, ends } = this;
     if (!this.isName(ID) || !this.isName(TYPE) || !this.isName(SUBJECT)) return null;
     const hasSource = starts[SOURCE] !== ABSENT && ends[SOURCE] !== starts[SOURCE];

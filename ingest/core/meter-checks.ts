@@ -1,8 +1,8 @@
 // Whether the meters of a catalog can read an event's data. Compiled once a catalog version into a list of checks for each event
 // type. What these checks pass, the aggregator can count: an accepted event must never turn out to be unreadable later.
-import { isLosslessNumber } from 'lossless-json';
 import type { Catalog, Meter } from '../../domain/catalog.ts';
 import { pick } from '../../domain/exact-json.ts';
+import { ExactNumber } from '../../domain/exact-number.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import { QUANTITY_INTEGER_DIGITS, readQuantity } from '../../domain/quantity.ts';
 import { inWords, Rejection } from './rejection.ts';
@@ -49,14 +49,14 @@ const at = (data: object, path: readonly string[]): unknown => {
 };
 
 const isScalar = (value: unknown): boolean =>
-  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || isLosslessNumber(value);
+  typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || value instanceof ExactNumber;
 
 const notScalar = (value: unknown): string => `be a string, number or boolean, not ${inWords(value)}`;
 
 /** Why a value can't be a group's, in words that follow "must", or null: it becomes a name in rows and line items. */
 function groupValueFault(value: unknown): string | null {
   if (!isScalar(value)) return notScalar(value);
-  if (isLosslessNumber(value)) return nameFault(value.value);
+  if (value instanceof ExactNumber) return nameFault(value.text);
   return typeof value === 'string' ? nameFault(value) : null;
 }
 

@@ -1,4 +1,5 @@
 // Why one event of a request was not accepted. The set of codes is closed and documented in docs/sending-events.md.
+import { ExactNumber } from '../../domain/exact-number.ts';
 
 export type RejectionCode =
   | 'malformed_line'
@@ -14,6 +15,7 @@ export type RejectionCode =
   | 'invalid_data'
   | 'data_too_large'
   | 'nested_too_deep'
+  | 'too_many_values'
   | 'invalid_value'
   | 'missing_value'
   | 'invalid_group';
@@ -42,6 +44,6 @@ export function inWords(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   if (value === null || value === undefined) return 'null';
   if (typeof value !== 'object') return `${typeof value} ${excerpt(String(value))}`;
-  // A number kept as text prints itself; any other object is only named, as its own toString may be anything.
-  return value.constructor?.name === 'LosslessNumber' ? `number ${excerpt(String(value))}` : 'an object';
+  // Any other object is only named: what its members say of it, its client wrote.
+  return value instanceof ExactNumber ? `number ${excerpt(value.text)}` : 'an object';
 }

@@ -31,7 +31,8 @@ export interface UsageRequest {
   readonly filters: readonly DimensionFilter[];
 }
 
-const FILTER = /^filter\[(.*)\]$/s;
+/** Longer than the name of any dimension. */
+const FILTER = /^filter\[(.{0,256})\]$/s;
 
 /** The position of a dimension the client named. */
 function dimensionOf(meter: Meter, name: string, parameter: string): number {

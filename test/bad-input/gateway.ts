@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import pino from 'pino';
 import { Registry } from 'prom-client';
+import type { Catalog } from '../../domain/catalog.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { startIngest } from '../../ingest/main.ts';
 import type { Keyring } from '../../platform/access/keyring.ts';
@@ -58,6 +59,7 @@ export interface GatewayOptions {
   readonly http?: HttpAppOptions;
   readonly ingest?: Partial<Settings['ingest']>;
   readonly bodyPatienceMs?: number;
+  readonly catalog?: Catalog;
 }
 
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
@@ -85,7 +87,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     pool: {} as Pool,
     eventLog: log as unknown as EventLog,
     keyring,
-    readCatalog: async () => ({ version: 1, effectiveAt: 0, catalog: sampleCatalog }),
+    readCatalog: async () => ({ version: 1, effectiveAt: 0, catalog: options.catalog ?? sampleCatalog }),
     ...(options.bodyPatienceMs === undefined ? {} : { bodyPatienceMs: options.bodyPatienceMs }),
   });
   registerAdminRoutes(app, registry, () => [stage]);

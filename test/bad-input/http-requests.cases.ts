@@ -73,8 +73,6 @@ const unreadable: readonly (readonly [string, string | Buffer])[] = [
   ['MessagePack', Buffer.from('81a26964a161', 'hex')],
   ['an Avro record', Buffer.from('c3010000000000000000', 'hex')],
   ['packed, and nobody says so', gzipSync(good('a'))],
-  ['one level too many for exact numbers', `[1e2,${good('a')},${'['.repeat(512)}${']'.repeat(512)}]`],
-  ['100,000 levels beside an exact number', `[1e2,${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}]`],
   ['100,000 brackets that are never closed', '['.repeat(100_000)],
   ['nothing', ''],
   ['a byte order mark alone', '\ufeff'],
@@ -242,7 +240,7 @@ const ndjson: readonly RequestCase[] = [
     body: `${good('a')}\n{"n":1e2,"a":${'['.repeat(600)}${']'.repeat(600)}}`,
     status: 207,
     accepted: 1,
-    rejected: [[1, 'malformed_line', null]],
+    rejected: [[1, 'nested_too_deep', null]],
   },
   {
     name: 'a JSON text sequence',
@@ -478,6 +476,23 @@ const cloudEvents: readonly RequestCase[] = [
 ];
 
 const batches: readonly RequestCase[] = [
+  {
+    name: 'one level too many beside an exact number',
+    body: `[1e2,${good('a')},{"a":${'['.repeat(512)}${']'.repeat(512)}}]`,
+    status: 207,
+    accepted: 1,
+    rejected: [
+      [0, 'invalid_event', null],
+      [2, 'nested_too_deep', null],
+    ],
+  },
+  {
+    name: '100,000 levels in an event with an exact number',
+    body: `[{"n":1e2,"a":${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}},${good('a')}]`,
+    status: 207,
+    accepted: 1,
+    rejected: [[0, 'nested_too_deep', null]],
+  },
   { name: 'an empty array', body: '[]', status: 400, code: 'empty_batch' },
   { name: 'an empty object', body: '{}', ...oneRejected('missing_field', 'id') },
   { name: '10,001 events', body: oneOf('e'), status: 413, code: 'too_many_events' },

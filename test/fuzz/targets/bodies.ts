@@ -1,25 +1,26 @@
 // Target "bodies": bytes of a request, in every form, through decoding and admission. The first byte chooses the form. Whatever
 // is accepted must be what JSON.parse would have read, must be metered by the aggregator without a fault, and must come out of
 // a log record as it went in.
-import { isLosslessNumber } from 'lossless-json';
+import { isDeepStrictEqual } from 'node:util';
 import { canonicalJson } from '../../../domain/canonical-json.ts';
 import { parseExactJson } from '../../../domain/exact-json.ts';
+import { ExactNumber } from '../../../domain/exact-number.ts';
 import { metersByType, readMeters } from '../../../domain/meter-reading.ts';
 import { dedupKeyOf, partitionOf, type UsageEvent } from '../../../domain/usage-event.ts';
 import {
   type AdmissionContext,
-  admit,
   DATA_BYTES_MAX,
   DATA_DEPTH_MAX,
-  reportedId,
   TIME_AHEAD_MAX_MS,
 } from '../../../ingest/core/admission.ts';
-import { BodyFault, type DecodedBody, decodeBody } from '../../../ingest/core/body-decoding.ts';
-import type { BodyForm } from '../../../ingest/core/body-form.ts';
+import { admitBody, BodyFault } from '../../../ingest/core/body-admission.ts';
+import type { BodyForm, RequestHeaders } from '../../../ingest/core/body-form.ts';
+import type { Admitted, RejectedEvent } from '../../../ingest/core/decisions.ts';
 import { compileMeterChecks } from '../../../ingest/core/meter-checks.ts';
-import { Rejection } from '../../../ingest/core/rejection.ts';
 import { AvroRegistry, decodeRecord, encodeEventBatch } from '../../../platform/event-log/record-codec.ts';
+import { admitPlainly, plainValues } from '../../support/plain-admission.ts';
 import type { FuzzTarget } from '../campaign.ts';
+import { objectNames } from '../object-names.ts';
 import type { Random } from '../random.ts';
 import { sampleCatalog } from './catalog-sample.ts';
 
@@ -29,6 +30,7 @@ const forms: readonly BodyForm[] = ['json', 'ndjson', 'cloudevent', 'cloudevent-
 const checks = compileMeterChecks(sampleCatalog);
 const meters = metersByType(sampleCatalog);
 const registry = new AvroRegistry();
+const context: AdmissionContext = { tenant: 'acme', now: NOW, horizonMs: HORIZON_MS, checks };
 const counts = { accepted: 0, rejected: 0, refused: 0 };
 
 const expect = (holds: boolean, what: string): void => {
@@ -54,7 +56,7 @@ function checkEvent(event: UsageEvent, raw: unknown): void {
 
   const data = parseExactJson(event.data);
   expect(typeof data === 'object' && data !== null && !Array.isArray(data), 'data is no object');
-  expect(!isLosslessNumber(data), 'data is a number');
+  expect(!(data instanceof ExactNumber), 'data is a number');
   const given = (raw as { data?: unknown }).data ?? {};
   expect(canonicalJson(data, DATA_DEPTH_MAX) === canonicalJson(given, DATA_DEPTH_MAX), 'data is not what was sent');
   const readings = readMeters(meters.get(event.type) ?? [], data);
@@ -68,12 +70,11 @@ function checkEvent(event: UsageEvent, raw: unknown): void {
   }
 }
 
-function checkRejection({ code, message, field }: Rejection, raw: unknown): void {
+function checkRejection({ code, message, field, id }: RejectedEvent): void {
   expect(/^[a-z_]+$/.test(code), `${code} is no code`);
   expect(message.length < 400 && message.isWellFormed(), `a message that can't be sent: ${message.slice(0, 100)}`);
   // A field may be named by the client; JSON has to carry it.
   expect(field === null || (field.length <= 256 && field.isWellFormed()), 'a field that can’t be sent');
-  const id = reportedId(raw);
   expect(id === null || (id.length <= 256 && id.isWellFormed()), 'an id that can’t be sent');
 }
 
@@ -87,7 +88,7 @@ function isJson(text: string): boolean {
 }
 
 /** JSON.parse decides what JSON is. */
-function checkDecoding(form: BodyForm, bytes: Buffer, body: DecodedBody | BodyFault): void {
+function checkDecoding(form: BodyForm, bytes: Buffer, body: Admitted | BodyFault): void {
   const text = new TextDecoder('utf-8').decode(bytes);
   if (body instanceof BodyFault) {
     expect(body.detail.length < 300 && body.detail.isWellFormed(), 'a detail that can’t be sent');
@@ -97,6 +98,41 @@ function checkDecoding(form: BodyForm, bytes: Buffer, body: DecodedBody | BodyFa
   } else if (form === 'json' || form === 'cloudevent' || form === 'cloudevent-batch') {
     expect(isJson(text), 'read, and not JSON');
   }
+}
+
+function admitWhole(form: BodyForm, headers: RequestHeaders, bytes: Buffer): Admitted | BodyFault {
+  const work = admitBody(form, headers, bytes, context);
+  for (;;) {
+    const part = work.next();
+    if (part.done === true) return part.value;
+  }
+}
+
+/** An event that costs too much to be read is rejected unread. */
+const isUnread = ({ message }: RejectedEvent): boolean => message.startsWith('the event ');
+
+/** All of it is what the plain admission makes of it, but for what that has no bound for. */
+function checkTwin(form: BodyForm, headers: RequestHeaders, bytes: Buffer, body: Admitted | BodyFault): void {
+  const twin = admitPlainly(form, headers, bytes, context);
+  if (body instanceof BodyFault) {
+    expect(twin === body.code, `refused as ${body.code}, and plainly ${JSON.stringify(twin)}`);
+    return;
+  }
+  if (body.rejected.some(isUnread)) return;
+  if (typeof twin === 'string') throw new Error(`taken, and plainly ${twin}`);
+  const raws = plainValues(form, headers, bytes) as unknown[];
+  const rejected = new Map(body.rejected.map((rejection) => [rejection.index, rejection]));
+  const accepted = raws.filter((_, index) => !rejected.has(index));
+  expect(accepted.length === body.accepted.length, 'not every event is accepted or rejected');
+  for (const [place, event] of body.accepted.entries()) {
+    checkEvent(event, accepted[place]);
+    expect(isDeepStrictEqual(event, twin.accepted[place]), 'an event is not what it is plainly');
+  }
+  const known = ({ index, id, code, field }: RejectedEvent) => [index, id, code, field];
+  expect(
+    isDeepStrictEqual(body.rejected.map(known), twin.rejected.map(known)),
+    'the rejections are not the plain ones',
+  );
 }
 
 function binaryHeaders(input: Buffer): { headers: Record<string, string>; body: Buffer } {
@@ -149,6 +185,7 @@ const seeds = [
 ];
 
 const dictionary = [
+  ...objectNames.flatMap((name) => [`"${name}"`, `"${name}":`, `{"${name}":{"name":"LosslessNumber"},`]),
   ...['"id":', '"type":', '"subject":', '"source":', '"time":', '"data":', '"specversion":"1.0"', '"datacontenttype":'],
   ...[
     '"tokens":',
@@ -160,15 +197,7 @@ const dictionary = [
     '"peak":',
     '"audio"',
   ],
-  ...[
-    '"__proto__":',
-    '"constructor":',
-    '"toString":',
-    '"isLosslessNumber":true,"value":"1"',
-    '"length":',
-    'null',
-    'true',
-  ],
+  ...['"isLosslessNumber":true,"value":"1"', 'null', 'true'],
   ...['1e999', '-0', '0e99', '1e-13', '12345678901234567890', '0.1', '1.5e3', 'NaN', '\\ud800', '\\udc00', '\\u0000'],
   ...[
     '\\ud83d\\ude00',
@@ -196,8 +225,16 @@ const dictionary = [
   ],
 ];
 
+/** An object that says by its members that it is something else. */
+function poser(random: Random): string {
+  const name = random.pick(['LosslessNumber', 'ExactNumber', 'Rejection', 'Date', 'Number', 'Buffer']);
+  const odd = random.pick(['1', '"5"', 'null', '{}']);
+  const rest = objectNames.filter((member) => member !== 'constructor').map((member) => `"${member}":${odd}`);
+  return `{"constructor":{"name":"${name}"},${rest.join(',')}}`;
+}
+
 function jsonValue(random: Random, depth: number): string {
-  switch (random.below(depth > 5 ? 5 : 8)) {
+  switch (random.below(depth > 5 ? 6 : 9)) {
     case 0:
       return random.pick(['null', 'true', 'false', '""', '{}', '[]', '-0', '0']);
     case 1:
@@ -208,9 +245,11 @@ function jsonValue(random: Random, depth: number): string {
       return `${1 + random.below(9)}.${random.below(1000)}e${random.below(60) - 30}`;
     case 4:
       return JSON.stringify(
-        random.pick(['12.5', 'm', '\ud800', '\u0000', '😀'.repeat(200), 'x'.repeat(257), '1e3', '٣']),
+        random.pick([...objectNames, '12.5', 'm', '\ud800', '\u0000', '😀'.repeat(200), 'x'.repeat(257), '1e3', '٣']),
       );
     case 5:
+      return poser(random);
+    case 6:
       return `[${jsonValue(random, depth + 1)},${jsonValue(random, depth + 2)}]`;
     default: {
       const names = [
@@ -224,7 +263,7 @@ function jsonValue(random: Random, depth: number): string {
         'peak',
         'low',
         'seats',
-        '__proto__',
+        ...objectNames,
       ];
       const members = Array.from(
         { length: 1 + random.below(4) },
@@ -259,23 +298,15 @@ export const bodies: FuzzTarget = {
     const form = forms[(input[0] ?? 0) % forms.length]!;
     const rest = input.subarray(1);
     const { headers, body: bytes } = form === 'cloudevent-binary' ? binaryHeaders(rest) : { headers: {}, body: rest };
-    const body = decodeBody(form, headers, bytes);
+    const body = admitWhole(form, headers, bytes);
     checkDecoding(form, bytes, body);
-    if (body instanceof BodyFault) {
-      counts.refused++;
-      return;
+    if (body instanceof BodyFault) counts.refused++;
+    else {
+      counts.rejected += body.rejected.length;
+      counts.accepted += body.accepted.length;
+      for (const rejection of body.rejected) checkRejection(rejection);
     }
-    const context: AdmissionContext = { tenant: 'acme', now: NOW, horizonMs: HORIZON_MS, checks, exact: body.exact };
-    for (const raw of body.items) {
-      const admitted = admit(raw, body.form, context);
-      if (admitted instanceof Rejection) {
-        counts.rejected++;
-        checkRejection(admitted, raw);
-      } else {
-        counts.accepted++;
-        checkEvent(admitted, raw);
-      }
-    }
+    checkTwin(form, headers, bytes, body);
   },
   tally: () => counts,
 };

@@ -12,6 +12,7 @@ import { formatCatalogError } from '../../../domain/catalog-source.ts';
 import { formatRfc3339 } from '../../../domain/rfc3339.ts';
 import { projectFile } from '../../../platform/project-root.ts';
 import type { FuzzTarget } from '../campaign.ts';
+import { objectNames } from '../object-names.ts';
 
 // ajv is CommonJS.
 type Validate = ((value: unknown) => boolean) & { errors?: unknown };
@@ -91,17 +92,8 @@ const values: readonly unknown[] = [
     'usd',
   ],
   ...['tokens', 'calls', 'users', 'p', 'q', 's', 'x', '-x', 'a b', 'x'.repeat(100), 'x'.repeat(101), 'x'.repeat(257)],
-  ...[
-    '😀'.repeat(256),
-    '😀'.repeat(257),
-    '\ud800',
-    '\u0000',
-    'a\u0007',
-    'a\u0085',
-    '\u2028',
-    '__proto__',
-    'constructor',
-  ],
+  ...['😀'.repeat(256), '😀'.repeat(257), '\ud800', '\u0000', 'a\u0007', 'a\u0085', '\u2028'],
+  ...objectNames,
   ...['sum', 'count', 'max', 'min', 'latest', 'unique', 'avg', '1m', '15m', '1h', '1d', '2h', 'month', 'year'],
   ...[
     'data',
@@ -157,7 +149,8 @@ const keys = [
     'prices',
   ],
   ...['tenant', 'subject', 'startsAt', 'plan', 'currency', 'meters', 'plans', 'subscriptions', 'defaultPlan', 'extra'],
-  ...['__proto__', 'constructor', 'toString', 'hasOwnProperty', '', ' ', 'region', 'a.b', '1', 'true', 'null'],
+  ...objectNames,
+  ...['', ' ', 'region', 'a.b', '1', 'true', 'null'],
 ];
 
 const clone = (value: unknown): unknown => {
@@ -365,23 +358,7 @@ export const catalogTexts: FuzzTarget = {
       '!!omap ',
       '!!float ',
     ],
-    ...[
-      '<<: ',
-      '? ',
-      '| ',
-      '>- ',
-      '"',
-      "'",
-      '# ',
-      '---\n',
-      '...\n',
-      '%YAML 1.1\n',
-      '__proto__: ',
-      '~',
-      'null',
-      '.nan',
-      '0o17',
-    ],
+    ...['<<: ', '? ', '| ', '>- ', '"', "'", '# ', '---\n', '...\n', '%YAML 1.1\n', '~', 'null', '.nan', '0o17'],
     ...[
       '.inf',
       '0x1f',
@@ -395,6 +372,7 @@ export const catalogTexts: FuzzTarget = {
       'tiers: ',
       'prices: ',
     ],
+    ...objectNames.map((name) => `${name}: `),
   ],
   execute: (input) => executeText(input.toString('utf8')),
   tally: () => textCounts,

@@ -20,6 +20,7 @@ import {
 } from '../../../platform/event-log/record-codec.ts';
 import { readBlocks } from '../../support/native-rows.ts';
 import type { FuzzTarget } from '../campaign.ts';
+import { objectNames } from '../object-names.ts';
 import type { Random } from '../random.ts';
 import { sampleCatalog } from './catalog-sample.ts';
 
@@ -148,7 +149,7 @@ const inLater = (each: UsageEvent): Buffer =>
   ]);
 
 const times = [NOW, 0, -1, NOW - 36 * 86_400_000, NOW + 86_400_001, 8.64e15, -8.64e15, 8.64e15 + 1, -9e15, 2 ** 53 - 2];
-const texts = ['', 'a', '\0', 'a\tb\n\\', '😀', 'x'.repeat(300), '"},{"', '\ufffd'];
+const texts = [...objectNames, '', 'a', '\0', 'a\tb\n\\', '😀', 'x'.repeat(300), '"},{"', '\ufffd'];
 const datas = [
   ...[
     '{}',
@@ -174,6 +175,7 @@ const datas = [
     '{"tokens":99999999999999999999999999}',
     '\u2028',
   ],
+  ...objectNames.flatMap((name) => [`{"${name}":{"name":1}}`, `{"tokens":{"${name}":1},"model":{"${name}":{}}}`]),
 ];
 
 function anyEvent(random: Random): UsageEvent {
@@ -205,7 +207,19 @@ export const records: FuzzTarget = {
     Buffer.alloc(0),
     Buffer.from('{"id":"not avro"}'),
   ],
-  dictionary: ['\u0000', '\u0001', '\u007f', '{"tokens":1}', '{"model":', '"\\ud800"', '\\u0000', 'llm', 'audio', '}'],
+  dictionary: [
+    ...objectNames,
+    '\u0000',
+    '\u0001',
+    '\u007f',
+    '{"tokens":1}',
+    '{"model":',
+    '"\\ud800"',
+    '\\u0000',
+    'llm',
+    'audio',
+    '}',
+  ],
   generate(random) {
     const batch = Array.from({ length: 1 + random.below(3) }, () => anyEvent(random));
     return random.once(4) ? inLater(batch[0]!) : encodeEventBatch(batch);

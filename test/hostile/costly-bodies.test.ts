@@ -1,0 +1,109 @@
+// Bodies that are made to cost: none of them keeps a gateway from its other requests, none takes more than a small multiple of its
+// bytes, and what is good beside them is taken. The gateway is a process with the heap that the chart's limits come to.
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { costlyBodies } from '../../bench/workload/costly-bodies.ts';
+import { good } from '../bad-input/http-requests.cases.ts';
+import { until } from '../support/until.ts';
+import { isLong } from './long.ts';
+import { type MeasuredGateway, startMeasuredGateway } from './measured-gateway.ts';
+
+/** Each by itself, it is as large as one may be only in the long run; together they are, always. */
+const BODY_BYTES = 9_800_000;
+const BODY_BYTES_ALONE = isLong ? BODY_BYTES : 3_000_000;
+/** What one turn may take. On a machine that does other things as well, some of it is not ours. */
+const TURN_MAX_MS = 200;
+
+/** As it was found: 4.9 million numbers, and one with an exponent so that the parser that keeps digits reads them all. */
+const numbers = Buffer.from(`{"id":"x","type":"y","subject":"s","data":{"a":[1e1${',1'.repeat(4_900_000)}]}}`);
+
+let gateway: MeasuredGateway;
+let restingBytes = 0;
+beforeAll(async () => {
+  gateway = await startMeasuredGateway(768);
+  // Once with each, for the compiler.
+  for (const body of costlyBodies) await gateway.send(body.make(500_000), { 'content-type': body.contentType });
+  await gateway.measures();
+  await until(async () => {
+    restingBytes = (await gateway.measures()).residentBytesMax;
+    return restingBytes > 0;
+  }, 'the gateway has measured itself');
+}, 120_000);
+afterAll(async () => {
+  await gateway.stop();
+});
+
+describe('a body that is made to cost', () => {
+  it.each(costlyBodies.map((body) => [body.name, body] as const))('keeps nobody waiting: %s', async (_, body) => {
+    const bytes = body.make(BODY_BYTES_ALONE);
+    await gateway.measures();
+    const { status } = await gateway.send(bytes, { 'content-type': body.contentType });
+    expect([200, 207, 400]).toContain(status);
+    const { longestTurnMs } = await gateway.measures();
+    expect(longestTurnMs).toBeLessThan(TURN_MAX_MS);
+  });
+
+  it('is refused where it unpacks to more than events do', async () => {
+    const packed = gzipSync(numbers, { level: 9 });
+    expect(packed.length).toBeLessThan(10_000);
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => gateway.send(packed, { 'content-encoding': 'gzip' })),
+    );
+    for (const { status, body } of answers) expect([status, body.code]).toEqual([413, 'body_too_large']);
+  });
+
+  it('costs no more than a small multiple of its bytes, also when many come at once', async () => {
+    await gateway.measures();
+    const bodies = costlyBodies.filter(({ name }) => name.startsWith('large') || name.startsWith('one event'));
+    const sent = bodies.map((body) => gateway.send(body.make(BODY_BYTES), { 'content-type': body.contentType }));
+    const answers = await Promise.all([...sent, gateway.send(numbers), gateway.send(numbers)]);
+    for (const { status } of answers) expect([200, 207, 400, 503]).toContain(status);
+    expect(answers.filter(({ status }) => status !== 503).length).toBeGreaterThan(bodies.length / 2);
+    const { residentBytesMax, longestTurnMs } = await gateway.measures();
+    expect(gateway.isAlive).toBe(true);
+    expect(residentBytesMax - restingBytes).toBeLessThan(4 * answers.length * BODY_BYTES);
+    expect(longestTurnMs).toBeLessThan(TURN_MAX_MS);
+  }, 120_000);
+
+  it('lets small requests through meanwhile', async () => {
+    const worst = costlyBodies
+      .find(({ name }) => name === 'large events of keys in order of nothing')!
+      .make(BODY_BYTES);
+    let isOver = false;
+    const costly = Promise.all([gateway.send(worst), gateway.send(worst)]).then(() => {
+      isOver = true;
+    });
+    let answered = 0;
+    while (!isOver) {
+      const { status } = await gateway.send(Buffer.from(good('a')));
+      expect(status).toBe(200);
+      answered++;
+    }
+    await costly;
+    expect(answered).toBeGreaterThan(10);
+  });
+});
+
+describe('an event that costs too much', () => {
+  const number = `{"id":"n","type":"llm","subject":"cus","data":{"tokens":${'7'.repeat(5_600_000)}}}`;
+
+  it('is rejected as that event, and the lines beside it are durable', async () => {
+    const answer = await gateway.send(Buffer.from(`${good('a')}\n${number}\n${good('b')}\n`), {
+      'content-type': 'application/x-ndjson',
+    });
+    expect(answer.status).toBe(207);
+    expect(answer.body).toMatchObject({ accepted: 2, rejected: [{ index: 1, code: 'data_too_large' }] });
+  });
+
+  it('is rejected in a batch, and alone', async () => {
+    const batch = await gateway.send(Buffer.from(`[${good('a')},${number},${good('b')}]`));
+    expect(batch).toMatchObject({
+      status: 207,
+      body: { accepted: 2, rejected: [{ index: 1, code: 'data_too_large' }] },
+    });
+    const alone = await gateway.send(Buffer.from(number));
+    expect(alone).toMatchObject({ status: 400, body: { code: 'no_event_accepted' } });
+    const many = await gateway.send(numbers);
+    expect(many).toMatchObject({ status: 400, body: { rejected: [{ code: 'data_too_large' }] } });
+  });
+});
