@@ -1,5 +1,7 @@
 // What an event says to the meters: the one rule by which the gateway refuses an event and the aggregator counts it.
+
 import { createHash } from 'node:crypto';
+import { aggregationRules } from './aggregation/aggregations.ts';
 import type { Catalog, Meter } from './catalog.ts';
 import { pick } from './exact-json.ts';
 import { ExactNumber } from './exact-number.ts';
@@ -91,7 +93,7 @@ export function readMeters(meters: readonly Meter[], data: unknown): Reading[] |
         if (!meter.required) continue;
         return { code: 'missing_value', field, message: `${field} is missing: meter ${meter.slug} requires it` };
       }
-      if (meter.aggregation === 'unique') {
+      if (aggregationRules(meter.aggregation).reads === 'scalar') {
         const text = scalarText(value);
         if (text === null || !text.isWellFormed()) {
           const reason = text === null ? `not ${describe(value)}` : 'without a lone surrogate';

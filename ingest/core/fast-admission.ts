@@ -339,7 +339,7 @@ export class FastAdmission {
   private canBeMetered(checks: readonly MeterCheck[]): boolean {
     const { values, groups } = this.placesOf(checks);
     for (let i = 0; i < checks.length; i++) {
-      const { meter, valuePath } = checks[i]!;
+      const { meter, valuePath, reads } = checks[i]!;
       if (valuePath !== null) {
         const place = values[i]!;
         if (place === ELSEWHERE) return false;
@@ -348,8 +348,7 @@ export class FastAdmission {
           if (meter.required) return false;
           continue;
         }
-        if (meter.aggregation !== 'unique' && kind !== INTEGER && kind !== DECIMAL && !this.isDigits(place))
-          return false;
+        if (reads === 'quantity' && kind !== INTEGER && kind !== DECIMAL && !this.isDigits(place)) return false;
       }
       for (const place of groups[i]!) {
         if (place === ELSEWHERE) return false;

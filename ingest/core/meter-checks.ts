@@ -1,5 +1,7 @@
 // Whether the meters of a catalog can read an event's data. Compiled once a catalog version into a list of checks for each event
 // type. What these checks pass, the aggregator can count: an accepted event must never turn out to be unreadable later.
+import type { AggregationRules } from '../../domain/aggregation/aggregation-rules.ts';
+import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Catalog, Meter } from '../../domain/catalog.ts';
 import { pick } from '../../domain/exact-json.ts';
 import { ExactNumber } from '../../domain/exact-number.ts';
@@ -15,7 +17,8 @@ interface GroupCheck {
 
 export interface MeterCheck {
   readonly meter: Meter;
-  /** Null for a count, which reads no value. */
+  readonly reads: AggregationRules['reads'];
+  /** Null where the aggregation reads nothing. */
   readonly valuePath: readonly string[] | null;
   readonly valueField: string;
   readonly groups: readonly GroupCheck[];
@@ -30,6 +33,7 @@ export function compileMeterChecks(catalog: Catalog): MeterChecks {
   for (const meter of catalog.meters) {
     const check: MeterCheck = {
       meter,
+      reads: aggregationRules(meter.aggregation).reads,
       valuePath: meter.valuePath,
       valueField: meter.valuePath === null ? 'data' : fieldOf(meter.valuePath),
       groups: meter.dimensions.map(({ name, path }) => ({ path, field: fieldOf(path), dimension: name })),
@@ -81,7 +85,7 @@ function isPlainQuantity(value: unknown): boolean {
 
 function valueFault(check: MeterCheck, value: unknown): Rejection | null {
   const { meter, valueField } = check;
-  if (meter.aggregation === 'unique') {
+  if (check.reads === 'scalar') {
     const fault = uniqueFault(value);
     if (fault === null) return null;
     return new Rejection(
