@@ -70,6 +70,19 @@ describe('BodyBudget', () => {
     expect([budget.held('reading'), budget.held('appending')]).toEqual([0, 0]);
   });
 
+  it('knows what a key holds among however many others', () => {
+    const budget = new BodyBudget(100);
+    const first = budget.lease('first');
+    first.take(20);
+    for (let key = 0; key < 5_000; key++) {
+      const lease = budget.lease(`key-${key}`);
+      expect(lease.take(1)).toBeNull();
+      lease.release();
+    }
+    expect(budget.lease('first').take(10)).toBe('key_share');
+    expect(budget.heldBytes).toBe(20);
+  });
+
   it('tells of a key that wants more than its part once, until it holds nothing', () => {
     const told: [string, number][] = [];
     const budget = new BodyBudget(100, { onShareExceeded: (...what) => told.push(what) });

@@ -22,6 +22,9 @@ export interface BodyLease {
   release(): void;
 }
 
+/** Accounts of keys that hold nothing are kept for their next request, and forgotten once there are this many. */
+const ACCOUNTS_KEPT = 1_000;
+
 interface KeyAccount {
   held: number;
   leases: number;
@@ -37,6 +40,7 @@ export class BodyBudget {
   readonly bytesMax: number;
   private readonly options: BodyBudgetOptions;
   private readonly accounts = new Map<string, KeyAccount>();
+  private forgetAt = ACCOUNTS_KEPT;
   private readonly heldIn: Record<BodyPhase, number> = { reading: 0, appending: 0 };
 
   constructor(bytesMax: number, options: BodyBudgetOptions = {}) {
@@ -55,6 +59,7 @@ export class BodyBudget {
   lease(keyId: string): BodyLease {
     let account = this.accounts.get(keyId);
     if (account === undefined) {
+      if (this.accounts.size >= this.forgetAt) this.forgetIdle();
       account = { held: 0, leases: 0, isTold: false };
       this.accounts.set(keyId, account);
     }
@@ -83,8 +88,13 @@ export class BodyBudget {
     account.held += bytes;
   }
 
-  end(keyId: string, account: KeyAccount): void {
-    if (--account.leases === 0) this.accounts.delete(keyId);
+  end(account: KeyAccount): void {
+    if (--account.leases === 0) account.isTold = false;
+  }
+
+  private forgetIdle(): void {
+    for (const [keyId, { leases }] of this.accounts) if (leases === 0) this.accounts.delete(keyId);
+    this.forgetAt = Math.max(ACCOUNTS_KEPT, 2 * this.accounts.size);
   }
 }
 
@@ -118,6 +128,6 @@ class Lease implements BodyLease {
     if (this.isOver) return;
     this.isOver = true;
     this.budget.move(this.account, this.phase, -this.mine);
-    this.budget.end(this.keyId, this.account);
+    this.budget.end(this.account);
   }
 }

@@ -23,7 +23,7 @@ export const PIPELINED_MAX = 16;
 /** Connections above the bound, for probes. */
 export const RESERVE_MAX = 16;
 const RESERVE_HEAD_TIMEOUT_MS = 2_000;
-/** What is left of a refused request is dropped up to this: a whole body of the default limit, and some. */
+/** What is left of a refused request is dropped up to about this, as looks tell: a whole body of the default limit, and some. */
 const DROPPED_BYTES_MAX = 16_000_000;
 const LINGER_MAX_MS = 30_000;
 /** Silence ends the lingering after this. */
@@ -32,6 +32,7 @@ const LINGER_SILENCE_MS = 1_000;
 const SHORT_LINGER_MS = 2_000;
 /** Whoever reads a body has to give it up itself after the patience; this is for bodies that nobody watches. */
 const BODY_PATIENCE_MS = 2 * PATIENCE_MS;
+const BODY_DRAIN_MS = 2 * SHORT_LINGER_MS;
 
 /** Why a connection was ended that its client or its last answer did not end. */
 export type EndReason =
@@ -152,7 +153,6 @@ export class Connections {
     }
     connection.activeAt = this.lookedAt;
     connection.patienceMs = BODY_PATIENCE_MS;
-    connection.bytesReadSeen = 0;
     const { answers } = connection;
     while (answers.length > 0 && answers[0]!.writableFinished) answers.shift();
     answers.push(response);
@@ -163,7 +163,7 @@ export class Connections {
 
   /** Whether it stands above the bound, where only probes are answered. */
   isOverLimit(socket: Socket): boolean {
-    return this.bySocket.get(socket)?.isReserve === true;
+    return this.reserve.size > 0 && this.bySocket.get(socket)?.isReserve === true;
   }
 
   /** The answer that was begun last. */
@@ -223,7 +223,7 @@ export class Connections {
   }
 
   private lookAtArriving(connection: Connection, elapsedMs: number): void {
-    const patienceMs = this.isDraining ? SHORT_LINGER_MS : BODY_PATIENCE_MS;
+    const patienceMs = this.isDraining ? BODY_DRAIN_MS : BODY_PATIENCE_MS;
     const bytes = bytesRead(connection);
     connection.patienceMs = patienceAfter(connection.patienceMs, elapsedMs, bytes, patienceMs);
     if (connection.patienceMs <= 0) this.options.answerTooSlow(connection.socket);
