@@ -1,7 +1,8 @@
-// The bodies that are arriving. What holds always: each of them keeps the least pace (platform/http/least-pace.ts) or is given up, so
-// that none arrives for longer than its largest size takes at that pace; and once the gateway drains, all of them are whole or
-// given up within a few seconds. One timer looks at all of them; they are a linked list, so that a body that is whole before the timer's
-// next tick costs next to nothing (a Set costs 0.4 µs for an entry that comes and goes).
+// The bodies that are arriving. What holds always: each of them keeps the least pace (platform/http/least-pace.ts) or
+// is given up, so that none arrives for longer than its largest size takes at that pace; and once the gateway drains,
+// all of them are whole or given up within a few seconds. One timer looks at all of them; they are a linked list, so
+// that a body that is whole before the timer's next tick costs next to nothing (a Set costs 0.4 µs for an entry that
+// comes and goes).
 import { PATIENCE_MS, patienceAfter } from '../platform/http/least-pace.ts';
 import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
 import { repeat, type Timers } from '../platform/timers.ts';
@@ -9,7 +10,9 @@ import { repeat, type Timers } from '../platform/timers.ts';
 const LOOK_INTERVAL_MS = 1_000;
 /** A longer time between two looks is this process's own delay: bytes that came meanwhile were not read. */
 const LOOK_ELAPSED_MAX_MS = 2 * LOOK_INTERVAL_MS;
-/** How long a body may still arrive once the gateway drains: clients with more to send wait for the next gateway anyway. */
+/**
+ * How long a body may still arrive once the gateway drains: clients with more to send wait for the next gateway anyway.
+ */
 const DRAIN_MS = 1_000;
 
 export class ArrivingBody {

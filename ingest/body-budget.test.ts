@@ -35,7 +35,8 @@ describe('BodyBudget', () => {
         budget.lease('small').take(1);
         for (const [key, bytes] of takes) leases[key]!.take(bytes);
         expect(budget.heldBytes).toBeLessThanOrEqual(bytesMax);
-        // Ten keys that take all they can, one after the other, leave 0.75^10 free; a newcomer may take a quarter of that.
+        // Ten keys that take all they can, one after the other, leave 0.75^10 free; a newcomer may take a quarter of
+        // that.
         expect(budget.lease('new').take(130)).toBeNull();
       }),
     );

@@ -1,11 +1,15 @@
-// The bytes that all requests together may hold, from the first byte of a body to the answer. What holds always: the bytes held
-// never pass the bound (but for a body that is alone, which its own limit bounds); and there is room for a newcomer, whoever sends
-// and however much, because a key may take more only while it holds at most a third of what is then still free. One key comes
-// to a quarter of the bound at most, a second one to a quarter of the rest, and so on: some is always left. This is the dynamic
-// threshold of shared-memory switches (Choudhury and Hahne, 1998): nobody has to know who will want some.
+// The bytes that all requests together may hold, from the first byte of a body to the answer. What holds always: the
+// bytes held never pass the bound (but for a body that is alone, which its own limit bounds); and there is room for a
+// newcomer, whoever sends and however much, because a key may take more only while it holds at most a third of what is
+// then still free. One key comes to a quarter of the bound at most, a second one to a quarter of the rest, and so on:
+// some is always left. This is the dynamic threshold of shared-memory switches (Choudhury and Hahne, 1998): nobody has
+// to know who will want some.
 
 const FREE_SHARE = 3;
-/** A key that would hold this part of the bound is told that it is its own doing; another one that others leave too little. */
+/**
+ * A key that would hold this part of the bound is told that it is its own doing; another one that others leave too
+ * little.
+ */
 const OWN_DOING = 1 / 8;
 
 /** Reading: the body arrives and is unpacked. Appending: its events wait for the log. */

@@ -1,5 +1,5 @@
-// The HTTP server both stages are put on: request ids, limits on slow and greedy clients (connections.ts), and problem documents for
-// whatever goes wrong, requests that are not HTTP at all included.
+// The HTTP server both stages are put on: request ids, limits on slow and greedy clients (connections.ts), and problem
+// documents for whatever goes wrong, requests that are not HTTP at all included.
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -69,8 +69,9 @@ function rawAnswer({ code, detail }: RawProblem): string {
 }
 
 /**
- * Answers what never became a request, or does not become whole. Where the answer would be taken for another one's there is none: a
- * request before it that arrived whole may still wait for its own, and one that is arriving may have had its own already.
+ * Answers what never became a request, or does not become whole. Where the answer would be taken for another one's
+ * there is none: a request before it that arrived whole may still wait for its own, and one that is arriving may have
+ * had its own already.
  */
 function answerRaw(connections: Connections, socket: Socket, problem: RawProblem): void {
   if (connections.isLingering(socket)) return;
@@ -200,8 +201,8 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     done(problem);
   });
   app.addHook('onSend', (request, reply, _payload, done) => {
-    // A connection that stays open after its last answer would hold the close up for the whole keep-alive time; and the rest of
-    // a body that nobody reads would have to be read all the same before the connection can be used again.
+    // A connection that stays open after its last answer would hold the close up for the whole keep-alive time; and the
+    // rest of a body that nobody reads would have to be read all the same before the connection can be used again.
     if (closing || awaitsMuch(request) || connections.isOverLimit(request.raw.socket)) {
       reply.header('connection', 'close');
     }

@@ -21,7 +21,8 @@ let hog: RawClient;
 let dripping: NodeJS.Timeout;
 let file: string;
 beforeAll(async () => {
-  // Another request holds all there is for as long as it keeps its pace, so that every upload is refused at its first chunk.
+  // Another request holds all there is for as long as it keeps its pace, so that every upload is refused at its first
+  // chunk.
   gateway = await startGateway({ ingest: { bodyBytesMax: 10 * MB, queueBytesMax: 1 * MB } });
   file = join(tmpdir(), `tallyline-upload-${process.pid}`);
   await writeFile(file, upload);
