@@ -1,6 +1,8 @@
-// The bodies that are arriving. What holds always: each of them keeps the least pace (platform/http/least-pace.ts) or is given up, so
-// that none arrives for longer than its largest size takes at that pace; and once the gateway drains, all of them are whole or
-// given up within a few seconds. One timer looks at all of them; a body that is whole before its first tick costs an entry in a set.
+// The bodies that are arriving. What holds always: each of them keeps the least pace (platform/http/least-pace.ts) or
+// is given up, so that none arrives for longer than its largest size takes at that pace; and once the gateway drains,
+// all of them are whole or given up within a few seconds. One timer looks at all of them; they are a linked list, so
+// that a body that is whole before the timer's next tick costs next to nothing (a Set costs 0.4 µs for an entry that
+// comes and goes).
 import { PATIENCE_MS, patienceAfter } from '../platform/http/least-pace.ts';
 import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
 import { repeat, type Timers } from '../platform/timers.ts';
@@ -8,7 +10,9 @@ import { repeat, type Timers } from '../platform/timers.ts';
 const LOOK_INTERVAL_MS = 1_000;
 /** A longer time between two looks is this process's own delay: bytes that came meanwhile were not read. */
 const LOOK_ELAPSED_MAX_MS = 2 * LOOK_INTERVAL_MS;
-/** How long a body may still arrive once the gateway drains: clients with more to send wait for the next gateway anyway. */
+/**
+ * How long a body may still arrive once the gateway drains: clients with more to send wait for the next gateway anyway.
+ */
 const DRAIN_MS = 1_000;
 
 export class ArrivingBody {
@@ -16,6 +20,8 @@ export class ArrivingBody {
   bytes = 0;
   bytesSeen = 0;
   patienceMs = Number.POSITIVE_INFINITY;
+  previous: ArrivingBody | null = null;
+  next: ArrivingBody | null = null;
   readonly giveUp: (problem: HttpProblem) => void;
 
   /** `giveUp` also has to `end` the arrival. */
@@ -24,18 +30,21 @@ export class ArrivingBody {
   }
 }
 
+// What is left of the body would have to be read before the connection can be used again.
+const HEADERS = { ...retryAfter(1), connection: 'close' };
+
 const tooSlow = (): HttpProblem =>
   new HttpProblem('request_timeout', 'The body came too slowly. Nothing was accepted. Send the request again.', {
-    headers: retryAfter(1),
+    headers: HEADERS,
   });
 
 const shuttingDown = (): HttpProblem =>
   new HttpProblem('shutting_down', 'This gateway is shutting down. Nothing was accepted. Send the request again.', {
-    headers: retryAfter(1),
+    headers: HEADERS,
   });
 
 export class BodyArrivals {
-  private readonly bodies = new Set<ArrivingBody>();
+  private first: ArrivingBody | null = null;
   private readonly monotonicMs: () => number;
   private readonly patienceMs: number;
   private readonly stopLooking: () => void;
@@ -51,15 +60,22 @@ export class BodyArrivals {
   }
 
   get count(): number {
-    return this.bodies.size;
+    let count = 0;
+    for (let body = this.first; body !== null; body = body.next) count++;
+    return count;
   }
 
   begin(body: ArrivingBody): void {
-    this.bodies.add(body);
+    body.next = this.first;
+    if (this.first !== null) this.first.previous = body;
+    this.first = body;
   }
 
+  /** Once for each that began. */
   end(body: ArrivingBody): void {
-    this.bodies.delete(body);
+    if (body.next !== null) body.next.previous = body.previous;
+    if (body.previous === null) this.first = body.next;
+    else body.previous.next = body.next;
   }
 
   /** From now on what arrives has little time left. */
@@ -75,7 +91,10 @@ export class BodyArrivals {
     const now = this.monotonicMs();
     const elapsedMs = Math.min(now - this.lookedAt, LOOK_ELAPSED_MAX_MS);
     this.lookedAt = now;
-    for (const body of this.bodies) {
+    let next: ArrivingBody | null;
+    for (let body = this.first; body !== null; body = next) {
+      // Giving up takes the body out of the list.
+      next = body.next;
       if (now >= this.drainUntil) {
         body.giveUp(shuttingDown());
         continue;

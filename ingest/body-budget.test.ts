@@ -35,7 +35,8 @@ describe('BodyBudget', () => {
         budget.lease('small').take(1);
         for (const [key, bytes] of takes) leases[key]!.take(bytes);
         expect(budget.heldBytes).toBeLessThanOrEqual(bytesMax);
-        // Ten keys that take all they can, one after the other, leave 0.75^10 free; a newcomer may take a quarter of that.
+        // Ten keys that take all they can, one after the other, leave 0.75^10 free; a newcomer may take a quarter of
+        // that.
         expect(budget.lease('new').take(130)).toBeNull();
       }),
     );
@@ -68,6 +69,19 @@ describe('BodyBudget', () => {
     first.release();
     second.release();
     expect([budget.held('reading'), budget.held('appending')]).toEqual([0, 0]);
+  });
+
+  it('knows what a key holds among however many others', () => {
+    const budget = new BodyBudget(100);
+    const first = budget.lease('first');
+    first.take(20);
+    for (let key = 0; key < 5_000; key++) {
+      const lease = budget.lease(`key-${key}`);
+      expect(lease.take(1)).toBeNull();
+      lease.release();
+    }
+    expect(budget.lease('first').take(10)).toBe('key_share');
+    expect(budget.heldBytes).toBe(20);
   });
 
   it('tells of a key that wants more than its part once, until it holds nothing', () => {

@@ -1,11 +1,15 @@
-// The bytes that all requests together may hold, from the first byte of a body to the answer. What holds always: the bytes held
-// never pass the bound (but for a body that is alone, which its own limit bounds); and there is room for a newcomer, whoever sends
-// and however much, because a key may take more only while it holds at most a third of what is then still free. One key comes
-// to a quarter of the bound at most, a second one to a quarter of the rest, and so on: some is always left. This is the dynamic
-// threshold of shared-memory switches (Choudhury and Hahne, 1998): nobody has to know who will want some.
+// The bytes that all requests together may hold, from the first byte of a body to the answer. What holds always: the
+// bytes held never pass the bound (but for a body that is alone, which its own limit bounds); and there is room for a
+// newcomer, whoever sends and however much, because a key may take more only while it holds at most a third of what is
+// then still free. One key comes to a quarter of the bound at most, a second one to a quarter of the rest, and so on:
+// some is always left. This is the dynamic threshold of shared-memory switches (Choudhury and Hahne, 1998): nobody has
+// to know who will want some.
 
 const FREE_SHARE = 3;
-/** A key that would hold this part of the bound is told that it is its own doing; another one that others leave too little. */
+/**
+ * A key that would hold this part of the bound is told that it is its own doing; another one that others leave too
+ * little.
+ */
 const OWN_DOING = 1 / 8;
 
 /** Reading: the body arrives and is unpacked. Appending: its events wait for the log. */
@@ -22,6 +26,9 @@ export interface BodyLease {
   release(): void;
 }
 
+/** Accounts of keys that hold nothing are kept for their next request, and forgotten once there are this many. */
+const ACCOUNTS_KEPT = 1_000;
+
 interface KeyAccount {
   held: number;
   leases: number;
@@ -37,6 +44,7 @@ export class BodyBudget {
   readonly bytesMax: number;
   private readonly options: BodyBudgetOptions;
   private readonly accounts = new Map<string, KeyAccount>();
+  private forgetAt = ACCOUNTS_KEPT;
   private readonly heldIn: Record<BodyPhase, number> = { reading: 0, appending: 0 };
 
   constructor(bytesMax: number, options: BodyBudgetOptions = {}) {
@@ -55,6 +63,7 @@ export class BodyBudget {
   lease(keyId: string): BodyLease {
     let account = this.accounts.get(keyId);
     if (account === undefined) {
+      if (this.accounts.size >= this.forgetAt) this.forgetIdle();
       account = { held: 0, leases: 0, isTold: false };
       this.accounts.set(keyId, account);
     }
@@ -83,8 +92,13 @@ export class BodyBudget {
     account.held += bytes;
   }
 
-  end(keyId: string, account: KeyAccount): void {
-    if (--account.leases === 0) this.accounts.delete(keyId);
+  end(account: KeyAccount): void {
+    if (--account.leases === 0) account.isTold = false;
+  }
+
+  private forgetIdle(): void {
+    for (const [keyId, { leases }] of this.accounts) if (leases === 0) this.accounts.delete(keyId);
+    this.forgetAt = Math.max(ACCOUNTS_KEPT, 2 * this.accounts.size);
   }
 }
 
@@ -118,6 +132,6 @@ class Lease implements BodyLease {
     if (this.isOver) return;
     this.isOver = true;
     this.budget.move(this.account, this.phase, -this.mine);
-    this.budget.end(this.keyId, this.account);
+    this.budget.end(this.account);
   }
 }

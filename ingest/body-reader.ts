@@ -1,6 +1,6 @@
-// Reads the body of a request into one buffer, decompressed. What holds always: neither a body, nor what it unpacks to, nor all
-// bodies being read at once grow past their bounds; the reading stops at the chunk that would pass one, and when the body comes
-// too slowly.
+// Reads the body of a request into one buffer, decompressed. What holds always: neither a body, nor what it unpacks to,
+// nor all bodies being read at once grow past their bounds; the reading stops at the chunk that would pass one, and
+// when the body comes too slowly.
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
@@ -28,8 +28,8 @@ const unaffordable = (fault: BudgetFault): HttpProblem =>
       );
 
 /**
- * Everything a stream gives, up to the bound. `onFault` says what an error of the stream means; with `arrivals` it must come at
- * the least pace.
+ * Everything a stream gives, up to the bound. `onFault` says what an error of the stream means; with `arrivals` it must
+ * come at the least pace.
  */
 function collect(
   stream: Readable,

@@ -487,6 +487,18 @@ describe('on a socket', () => {
     expect(answer.text).toMatch(/^HTTP\/1\.1 408 /);
   });
 
+  it('a refusal of a small request leaves the connection open for the next one', async () => {
+    const { app } = await setUp();
+    const { socket, answer } = await open(app);
+    const refused = `${head(2).replace('acme-key', 'no-key')}{}`;
+    socket.write(refused);
+    await until(() => answer.text.split('HTTP/1.1 401').length === 2, 'the first answer');
+    socket.write(refused);
+    await until(() => answer.text.split('HTTP/1.1 401').length === 3, 'the second answer');
+    expect(answer.text).not.toMatch(/connection: close/i);
+    socket.destroy();
+  });
+
   it('a body that ends early leaves nothing behind, and the gateway goes on', async () => {
     const { app, log, post } = await setUp();
     const { socket, answer } = await open(app);

@@ -8,6 +8,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { UsageEvent } from '../domain/usage-event.ts';
 import type { Identity, Keyring } from '../platform/access/keyring.ts';
 import type { RateLimit } from '../platform/access/rate-limit.ts';
+import { askForBody } from '../platform/http/continuation.ts';
 import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
 import { AdmissionTurns } from './admission-turns.ts';
 import { AppendFailed, type Batcher, type Refusal } from './batcher.ts';
@@ -102,7 +103,7 @@ async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: 
   const encoding = contentEncodingOf(headers);
   refuseByLength(headers, parts.bodyBytesMax);
   // Only now: who is refused need not send the body at all.
-  if (headers.expect !== undefined) reply.raw.writeContinue();
+  askForBody(request, reply);
 
   const lease = parts.bodies.lease(identity.keyId);
   try {
@@ -145,6 +146,6 @@ export async function registerEventsRoute(app: FastifyInstance, parts: EventsRou
       parts.arrivals.drain();
       done();
     });
-    scope.post('/v1/events', { config: { saysContinue: true } }, (request, reply) => receive(parts, request, reply));
+    scope.post('/v1/events', { config: { asksForBody: true } }, (request, reply) => receive(parts, request, reply));
   });
 }

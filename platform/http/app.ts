@@ -1,5 +1,5 @@
-// The HTTP server both stages are put on: request ids, limits on slow and greedy clients (connections.ts), and problem documents for
-// whatever goes wrong, requests that are not HTTP at all included.
+// The HTTP server both stages are put on: request ids, limits on slow and greedy clients (connections.ts), and problem
+// documents for whatever goes wrong, requests that are not HTTP at all included.
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -9,9 +9,10 @@ import type { Registry } from 'prom-client';
 import { type ConnectionSettings, connectionLimits } from './connection-limits.ts';
 import { createConnectionMetrics } from './connection-metrics.ts';
 import { Connections, type EndReason, LOOK_INTERVAL_MS } from './connections.ts';
+import { askForBody, unmetExpectation } from './continuation.ts';
 import {
+  addCommonHeaders,
   answerFrameworkError,
-  commonHeaders,
   HttpProblem,
   type ProblemCode,
   registerProblems,
@@ -68,14 +69,16 @@ function rawAnswer({ code, detail }: RawProblem): string {
 }
 
 /**
- * Answers what never became a request, or does not become whole. A request before it that arrived whole and still waits for its
- * answer must not take this one for its own: no answer at all is true of both.
+ * Answers what never became a request, or does not become whole. Where the answer would be taken for another one's
+ * there is none: a request before it that arrived whole may still wait for its own, and one that is arriving may have
+ * had its own already.
  */
 function answerRaw(connections: Connections, socket: Socket, problem: RawProblem): void {
   if (connections.isLingering(socket)) return;
   const pending = connections.latestAnswer(socket);
-  const isAwaited = pending !== undefined && !pending.writableEnded && (pending.req.complete || pending.headersSent);
-  connections.endWith(socket, isAwaited ? null : rawAnswer(problem), problem.reason);
+  const isArriving = pending?.req.complete === false;
+  const isTaken = pending !== undefined && (isArriving ? pending.headersSent : !pending.writableEnded);
+  connections.endWith(socket, isTaken ? null : rawAnswer(problem), problem.reason);
 }
 
 const shuttingDown = (): HttpProblem =>
@@ -88,25 +91,24 @@ const overLimit = (): HttpProblem =>
     headers: { ...retryAfter(1), connection: 'close' },
   });
 
-/** As Node reads it. */
-const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i;
-
 /** What Node would refuse in words of its own, or let pass although it can be read in two ways. */
-function faultyHead({ headers, httpVersion, rawHeaders }: IncomingMessage): HttpProblem | undefined {
+function faultyHead(request: FastifyRequest): HttpProblem | undefined {
+  const { headers, httpVersion, rawHeaders } = request.raw;
   if (headers.host === undefined && httpVersion === '1.1') {
     return new HttpProblem('invalid_request', 'The Host header is missing.', { headers: { connection: 'close' } });
   }
-  if (headers.expect !== undefined && !CONTINUE.test(headers.expect)) {
-    return new HttpProblem('expectation_failed', 'The only expectation that this server meets is 100-continue.');
-  }
   const repeated = repeatedHeader(headers, rawHeaders);
-  if (repeated === null) return undefined;
-  return new HttpProblem('invalid_request', `The header ${repeated} may be sent once only.`);
+  if (repeated !== null) return new HttpProblem('invalid_request', `The header ${repeated} may be sent once only.`);
+  return unmetExpectation(request);
 }
 
-/** A request whose body may still come after its answer. */
-const awaitsBody = ({ raw, headers }: FastifyRequest): boolean =>
-  !raw.complete && (headers['content-length'] ?? headers['transfer-encoding']) !== undefined;
+/** The rest of a body is read for the sake of the connection up to this; a larger one ends the connection instead. */
+const REST_READ_BYTES_MAX = 65_536;
+
+/** A request of whose body too much may still come after its answer. */
+const awaitsMuch = ({ raw, headers }: FastifyRequest): boolean =>
+  !raw.complete &&
+  (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > REST_READ_BYTES_MAX);
 
 export interface HttpAppOptions {
   readonly connections?: ConnectionSettings;
@@ -141,13 +143,6 @@ function createNodeServer(connections: Connections, headTimeoutMs: number, handl
   server.on('connection', (socket) => connections.open(socket));
   server.on('connect', (_request, socket) => answerRaw(connections, socket as Socket, noTunnel));
   return server;
-}
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** The route asks for the body of a client that waits to be asked (Expect: 100-continue) itself, once it knows that it wants it. */
-    readonly saysContinue?: boolean;
-  }
 }
 
 /** An app without routes. The caller registers the stages on it, listens and closes. */
@@ -200,19 +195,18 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
   const refusal = (request: FastifyRequest): HttpProblem | undefined => {
     if (closing) return shuttingDown();
     if (connections.isOverLimit(request.raw.socket) && !PROBES.has(request.url)) return overLimit();
-    return faultyHead(request.raw);
+    return faultyHead(request);
   };
   app.addHook('onRequest', (request, reply, done) => {
-    reply.headers(commonHeaders(request));
+    addCommonHeaders(request, reply);
     const problem = refusal(request);
-    const isAwaited = request.raw.headers.expect !== undefined && problem === undefined;
-    if (isAwaited && request.routeOptions.config.saysContinue !== true) reply.raw.writeContinue();
+    if (problem === undefined && request.routeOptions.config.asksForBody !== true) askForBody(request, reply);
     done(problem);
   });
   app.addHook('onSend', (request, reply, _payload, done) => {
-    // A connection that stays open after its last answer would hold the close up for the whole keep-alive time; and the rest of
-    // a body that nobody reads would have to be read all the same before the connection can be used again.
-    if (closing || awaitsBody(request) || connections.isOverLimit(request.raw.socket)) {
+    // A connection that stays open after its last answer would hold the close up for the whole keep-alive time; and the
+    // rest of a body that nobody reads would have to be read all the same before the connection can be used again.
+    if (closing || awaitsMuch(request) || connections.isOverLimit(request.raw.socket)) {
       reply.header('connection', 'close');
     }
     done();

@@ -1,12 +1,13 @@
 // The connections of an HTTP server, and what each of them may cost. What holds always:
 //
-//   - There are at most `connectionsMax` of them, and at most `perAddressMax` from one address that is no trusted proxy. At the bound
-//     a new one takes the place of the oldest that never sent a request, else of one that is idle; else it comes into a
-//     small reserve above the bound, in which only probes are answered well, and whose oldest makes room for its newest.
-//   - A connection with more than PIPELINED_MAX requests without an answer is destroyed; Node itself parses no further bytes of
-//     one whose answers wait for their taking. Answers that are not taken at the least pace destroy it too.
-//   - Whatever is refused is read on and dropped for a bounded number of bytes and time, so that the client sees the answer
-//     instead of a reset; then the socket is destroyed, whatever the client does.
+//   - There are at most `connectionsMax` of them, and at most `perAddressMax` from one address that is no trusted
+//     proxy. At the bound a new one takes the place of the oldest that never sent a request, else of one that is idle;
+//     else it comes into a small reserve above the bound, in which only probes are answered well, and whose oldest
+//     makes room for its newest.
+//   - A connection with more than PIPELINED_MAX requests without an answer is destroyed; Node itself parses no further
+//     bytes of one whose answers wait for their taking. Answers that are not taken at the least pace destroy it too.
+//   - Whatever is refused is read on and dropped for a bounded number of bytes and time, so that the client sees the
+//     answer instead of a reset; then the socket is destroyed, whatever the client does.
 //
 // One look at all connections every half a second does what takes time; a request costs one entry in a list.
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -18,12 +19,18 @@ import { leastPaceMs, PATIENCE_MS, patienceAfter } from './least-pace.ts';
 export const LOOK_INTERVAL_MS = 500;
 /** A longer time between two looks is this process's own delay, and no peer's fault. */
 const LOOK_ELAPSED_MAX_MS = 4 * LOOK_INTERVAL_MS;
-/** As many as benchmark tools pipeline; ordinary clients do not at all. Each costs 2.3 kB, and Node parses up to 64 kB of them at once. */
+/**
+ * As many as benchmark tools pipeline; ordinary clients do not at all. Each costs 2.3 kB, and Node parses up to 64 kB
+ * of them at once.
+ */
 export const PIPELINED_MAX = 16;
 /** Connections above the bound, for probes. */
 export const RESERVE_MAX = 16;
 const RESERVE_HEAD_TIMEOUT_MS = 2_000;
-/** What is left of a refused request is dropped up to this: a whole body of the default limit, and some. */
+/**
+ * What is left of a refused request is dropped up to about this, as looks tell: a whole body of the default limit, and
+ * some.
+ */
 const DROPPED_BYTES_MAX = 16_000_000;
 const LINGER_MAX_MS = 30_000;
 /** Silence ends the lingering after this. */
@@ -32,6 +39,7 @@ const LINGER_SILENCE_MS = 1_000;
 const SHORT_LINGER_MS = 2_000;
 /** Whoever reads a body has to give it up itself after the patience; this is for bodies that nobody watches. */
 const BODY_PATIENCE_MS = 2 * PATIENCE_MS;
+const BODY_DRAIN_MS = 2 * SHORT_LINGER_MS;
 
 /** Why a connection was ended that its client or its last answer did not end. */
 export type EndReason =
@@ -103,7 +111,10 @@ export class Connections {
   private readonly silent = new Set<Connection>();
   private readonly reserve = new Set<Connection>();
   private readonly perAddress = new AddressCounts();
-  /** Idle and lingering ones as the latest scan found them, the longest idle last; scanned at most once between two looks. */
+  /**
+   * Idle and lingering ones as the latest scan found them, the longest idle last; scanned at most once between two
+   * looks.
+   */
   private idle: Connection[] = [];
   private isScanned = false;
   private lookedAt: number;
@@ -134,7 +145,8 @@ export class Connections {
     }
     socket.once('close', () => this.forget(connection));
     const destroySoon = socket.destroySoon.bind(socket);
-    // Node calls this after an answer that is the connection's last one. With unread bytes in the kernel it would be a reset.
+    // Node calls this after an answer that is the connection's last one. With unread bytes in the kernel it would be a
+    // reset.
     socket.destroySoon = () => {
       if (connection.isArriving) this.linger(connection, this.isDraining ? SHORT_LINGER_MS : LINGER_MAX_MS);
       else destroySoon();
@@ -152,7 +164,6 @@ export class Connections {
     }
     connection.activeAt = this.lookedAt;
     connection.patienceMs = BODY_PATIENCE_MS;
-    connection.bytesReadSeen = 0;
     const { answers } = connection;
     while (answers.length > 0 && answers[0]!.writableFinished) answers.shift();
     answers.push(response);
@@ -163,7 +174,7 @@ export class Connections {
 
   /** Whether it stands above the bound, where only probes are answered. */
   isOverLimit(socket: Socket): boolean {
-    return this.bySocket.get(socket)?.isReserve === true;
+    return this.reserve.size > 0 && this.bySocket.get(socket)?.isReserve === true;
   }
 
   /** The answer that was begun last. */
@@ -223,7 +234,7 @@ export class Connections {
   }
 
   private lookAtArriving(connection: Connection, elapsedMs: number): void {
-    const patienceMs = this.isDraining ? SHORT_LINGER_MS : BODY_PATIENCE_MS;
+    const patienceMs = this.isDraining ? BODY_DRAIN_MS : BODY_PATIENCE_MS;
     const bytes = bytesRead(connection);
     connection.patienceMs = patienceAfter(connection.patienceMs, elapsedMs, bytes, patienceMs);
     if (connection.patienceMs <= 0) this.options.answerTooSlow(connection.socket);

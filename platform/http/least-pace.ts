@@ -1,7 +1,7 @@
-// How slow a peer may be. What holds always: whoever sends less than 16 kB a second is given up at the latest when its patience is
-// over, however much it sent before. Each byte earns time at the least pace and silence spends it, but nobody ever has more than the
-// patience it began with: a burst buys no long silence. Servers in the field bound bodies likewise (Kestrel's MinRequestBodyDataRate,
-// Apache's mod_reqtimeout).
+// How slow a peer may be. What holds always: whoever sends less than 16 kB a second is given up at the latest when its
+// patience is over, however much it sent before. Each byte earns time at the least pace and silence spends it, but
+// nobody ever has more than the patience it began with: a burst buys no long silence. Servers in the field bound bodies
+// likewise (Kestrel's MinRequestBodyDataRate, Apache's mod_reqtimeout).
 
 /** Far below what any link gives that is of use, far above what makes a connection cheap to hold. */
 export const LEAST_BYTES_PER_SECOND = 16_000;

@@ -128,14 +128,12 @@ const pathOf = (request: FastifyRequest): string => {
 };
 
 /** What every answer carries. */
-export const commonHeaders = (request: FastifyRequest): Record<string, string> => ({
-  'x-request-id': request.id,
-  'x-content-type-options': 'nosniff',
-});
+export const addCommonHeaders = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+  reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
 
 /** What fastify refuses before it looks for a route, such as a path that is not percent-encoded. */
 export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  sendProblem(problemOf(error), request, reply.headers(commonHeaders(request)));
+  sendProblem(problemOf(error), request, addCommonHeaders(request, reply));
 }
 
 /** From here on every error of the app, its 404 included, is a problem document. */

@@ -1,5 +1,5 @@
-// Headers that mean one thing, sent twice. Node keeps the first of some and joins others with ", ", and a proxy before it may read
-// the other one: who is asking, which event it is or how it is packed would then depend on who looks.
+// Headers that mean one thing, sent twice. Node keeps the first of some and joins others with ", ", and a proxy before
+// it may read the other one: who is asking, which event it is or how it is packed would then depend on who looks.
 
 const SINGLE: ReadonlySet<string> = new Set([
   'host',

@@ -58,6 +58,13 @@ export const bytesCases: readonly BytesCase[] = [
     end: false,
   },
   {
+    name: 'an expectation in HTTP/1.0, which has none',
+    parts: [head(whole, 'Expect: 100-continue').replace('HTTP/1.1', 'HTTP/1.0'), event],
+    status: 200,
+    accepted: 1,
+    end: false,
+  },
+  {
     name: 'an expectation that nobody has',
     parts: [head(whole, close, 'Expect: the-best'), event],
     status: 417,

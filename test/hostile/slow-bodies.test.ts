@@ -1,4 +1,5 @@
-// Bodies that never end: what they hold is bounded for each key, and given back with their answer, whatever the client does.
+// Bodies that never end: what they hold is bounded for each key, and given back with their answer, whatever the client
+// does.
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Gateway, startGateway } from '../bad-input/gateway.ts';
 import { good } from '../bad-input/http-requests.cases.ts';

@@ -1,4 +1,5 @@
-// Clients that ask and do not read: how many of their requests are handled, what waits for them in memory, and for how long.
+// Clients that ask and do not read: how many of their requests are handled, what waits for them in memory, and for how
+// long.
 import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
