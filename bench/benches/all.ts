@@ -9,8 +9,9 @@ import { query } from './query.ts';
 import { rater, raterMonth } from './rater.ts';
 import { scaleOut } from './scale-out.ts';
 import { size } from './size.ts';
+import { worstBody } from './worst-body.ts';
 
 export const benches: readonly Bench[] = [
-  ...[gateway, gatewaySingle, aggregatorCore, aggregator, pipeline, embedded, giant],
+  ...[gateway, gatewaySingle, worstBody, aggregatorCore, aggregator, pipeline, embedded, giant],
   ...[dedup, acquire, rater, raterMonth, query, growth, scaleOut, size],
 ];

@@ -12,6 +12,8 @@ export interface RunningStage {
   readonly name: string;
   readonly url: string;
   readonly child: ChildProcess;
+  /** What it logged so far. */
+  log(): string;
   /** Resolves to the exit status. */
   readonly ended: Promise<number | null>;
 }
@@ -24,6 +26,8 @@ export interface StageProcesses {
   tallyline(...args: string[]): Promise<string>;
   /** Resolves once the stage says where it serves; rejects with what it wrote when it ends before that. */
   start(name: string): Promise<RunningStage>;
+  /** The same, on a port that may be taken. */
+  startOn(name: string, port: string): Promise<RunningStage>;
   /** SIGTERM to every process of a stage, or of all; resolves to their exit statuses. */
   drain(name?: string): Promise<(number | null)[]>;
   /** Where the first process of a stage serves. */
@@ -56,6 +60,23 @@ export async function startStores(): Promise<StageProcesses> {
     TALLYLINE_RATER_INTERVAL: '200ms',
   };
   let running: RunningStage[] = [];
+  const startOn = async (name: string, port: string): Promise<RunningStage> => {
+    const child = spawn(node, [main, name], { env: { ...env, PORT: port }, stdio: ['ignore', 'pipe', 'pipe'] });
+    let errors = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      errors += chunk.toString();
+    });
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    const url = await new Promise<string>((resolve, reject) => {
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        if (line.startsWith('ready ')) resolve(line.slice('ready '.length));
+      });
+      child.once('exit', (status) => reject(new Error(`${name} ended with ${status}:\n${errors}`)));
+    });
+    const stage = { name, url, child, ended, log: () => errors };
+    running.push(stage);
+    return stage;
+  };
   return {
     postgres,
     clickhouse,
@@ -66,23 +87,8 @@ export async function startStores(): Promise<StageProcesses> {
       const { stdout } = await promisify(execFile)(node, [main, ...args], { env });
       return stdout.trim();
     },
-    async start(name) {
-      const child = spawn(node, [main, name], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-      let errors = '';
-      child.stderr.on('data', (chunk: Buffer) => {
-        errors += chunk.toString();
-      });
-      const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
-      const url = await new Promise<string>((resolve, reject) => {
-        createInterface({ input: child.stdout }).on('line', (line) => {
-          if (line.startsWith('ready ')) resolve(line.slice('ready '.length));
-        });
-        child.once('exit', (status) => reject(new Error(`${name} ended with ${status}:\n${errors}`)));
-      });
-      const stage = { name, url, child, ended };
-      running.push(stage);
-      return stage;
-    },
+    start: (name) => startOn(name, env.PORT),
+    startOn,
     async drain(name) {
       const drained = running.filter((stage) => name === undefined || stage.name === name);
       running = running.filter((stage) => !drained.includes(stage));

@@ -2,7 +2,8 @@
 import type { FuzzTarget } from '../campaign.ts';
 import { bodies } from './bodies.ts';
 import { catalogs, catalogTexts } from './catalogs.ts';
+import { costs } from './costs.ts';
 import { decimals } from './decimals.ts';
 import { records } from './records.ts';
 
-export const targets: readonly FuzzTarget[] = [bodies, decimals, records, catalogs, catalogTexts];
+export const targets: readonly FuzzTarget[] = [bodies, costs, decimals, records, catalogs, catalogTexts];
