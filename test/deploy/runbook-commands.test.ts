@@ -49,7 +49,9 @@ beforeAll(async () => {
   const unmigrated = await lastWords('0');
   await stores.tallyline('migrate');
   await stores.tallyline('catalog', 'apply', projectFile('deploy/catalogs/ai-api.yaml'));
-  authorization = { authorization: `Bearer ${await stores.tallyline('keys', 'create', '--tenant', 'acme')}` };
+  authorization = {
+    authorization: `Bearer ${await stores.tallyline('keys', 'create', '--tenant', 'acme', '--operator')}`,
+  };
   const query = await stores.start('query');
   await stores.start('ingest');
   const portTaken = await lastWords(new URL(query.url).port);
