@@ -6,12 +6,12 @@ import { publishedCatalog } from '../platform/catalog-store.ts';
 import { type EventLog, EventLogError } from '../platform/event-log/event-log.ts';
 import { EventBatchWriter } from '../platform/event-log/record-codec.ts';
 import type { Keyring } from '../platform/http/api-keys.ts';
+import { RateLimit } from '../platform/http/rate-limit.ts';
 import type { Stage, StageContext } from '../platform/stage.ts';
 import { realTimers } from '../platform/timers.ts';
 import { Batcher } from './batcher.ts';
 import { BodyBudget } from './body-reader.ts';
 import { followCatalog } from './catalog-follower.ts';
-import { RateLimit } from './core/rate-limit.ts';
 import { createIngestMetrics } from './metrics.ts';
 import { registerEventsRoute } from './routes.ts';
 

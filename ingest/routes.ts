@@ -8,6 +8,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { UsageEvent } from '../domain/usage-event.ts';
 import type { Identity, Keyring } from '../platform/http/api-keys.ts';
 import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
+import type { RateLimit } from '../platform/http/rate-limit.ts';
 import { AppendFailed, type Batcher, type Refusal } from './batcher.ts';
 import { type BodyBudget, contentEncodingOf, readBody } from './body-reader.ts';
 import { type AdmissionContext, admit, reportedId } from './core/admission.ts';
@@ -15,7 +16,6 @@ import { BodyFault, type DecodedBody, decodeBody } from './core/body-decoding.ts
 import { type BodyForm, bodyFormOf } from './core/body-form.ts';
 import { FastAdmission } from './core/fast-admission.ts';
 import type { MeterChecks } from './core/meter-checks.ts';
-import type { RateLimit } from './core/rate-limit.ts';
 import { Rejection, type RejectionCode } from './core/rejection.ts';
 import type { IngestMetrics } from './metrics.ts';
 

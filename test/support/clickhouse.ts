@@ -15,6 +15,10 @@ export interface TestClickHouse {
   readonly password: string;
   /** Exists, and is empty. */
   readonly database: string;
+  /** Of the process that serves; null in a container. */
+  readonly pid: number | null;
+  /** Where its data lies; null in a container. */
+  readonly directory: string | null;
   stop(): Promise<void>;
 }
 
@@ -36,6 +40,8 @@ export async function startTestClickHouse(): Promise<TestClickHouse> {
       username: container.getUsername(),
       password: container.getPassword(),
       database: container.getDatabase(),
+      pid: null,
+      directory: null,
       stop: async () => void (await container.stop()),
     };
   }
@@ -51,6 +57,8 @@ export async function startTestClickHouse(): Promise<TestClickHouse> {
     username: server.username,
     password: server.password,
     database: server.database,
+    pid: server.pid,
+    directory,
     stop: async () => {
       await server.stop();
       await rm(directory, { recursive: true, force: true });

@@ -22,6 +22,8 @@ export interface StageProcesses {
   readonly running: readonly RunningStage[];
   /** Runs a command to its end and resolves to what it printed. */
   tallyline(...args: string[]): Promise<string>;
+  /** Runs a command and kills it at the first line of its output that fits; resolves to what it had printed. */
+  killAt(line: RegExp, ...args: string[]): Promise<string>;
   /** Resolves once the stage says where it serves; rejects with what it wrote when it ends before that. */
   start(name: string): Promise<RunningStage>;
   /** SIGTERM to every process of a stage, or of all; resolves to their exit statuses. */
@@ -31,7 +33,8 @@ export interface StageProcesses {
   stop(): Promise<void>;
 }
 
-export async function startStores(): Promise<StageProcesses> {
+/** `settings`: of every stage and command, beside the addresses of the stores. */
+export async function startStores(settings: Readonly<Record<string, string>> = {}): Promise<StageProcesses> {
   const [node, main] = compiledCommand();
   const directory = await mkdtemp(join(tmpdir(), 'tallyline-stages-'));
   const [postgres, clickhouse] = await Promise.all([startTestPostgres(), startTestClickHouse()]);
@@ -54,6 +57,7 @@ export async function startStores(): Promise<StageProcesses> {
     TALLYLINE_FLUSH_INTERVAL: '100ms',
     TALLYLINE_TICK_INTERVAL: '100ms',
     TALLYLINE_RATER_INTERVAL: '200ms',
+    ...settings,
   };
   let running: RunningStage[] = [];
   return {
@@ -65,6 +69,17 @@ export async function startStores(): Promise<StageProcesses> {
     async tallyline(...args) {
       const { stdout } = await promisify(execFile)(node, [main, ...args], { env });
       return stdout.trim();
+    },
+    async killAt(line, ...args) {
+      const child = spawn(node, [main, ...args], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      let printed = '';
+      for await (const each of createInterface({ input: child.stdout })) {
+        printed += `${each}\n`;
+        if (line.test(each)) child.kill('SIGKILL');
+      }
+      await ended;
+      return printed;
     },
     async start(name) {
       const child = spawn(node, [main, name], { env, stdio: ['ignore', 'pipe', 'pipe'] });
