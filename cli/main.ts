@@ -6,6 +6,7 @@ import { registerClickHouseCommand } from './clickhouse.ts';
 import { registerDemoCommand } from './demo.ts';
 import { registerKeysCommand } from './keys.ts';
 import { registerMigrateCommand } from './migrate.ts';
+import { registerRepairCommand } from './repair.ts';
 import { registerReplayCommand } from './replay.ts';
 import { registerSettingsCommand } from './settings.ts';
 import { registerStageCommands } from './stages.ts';
@@ -24,6 +25,7 @@ for (const register of [
   registerMigrateCommand,
   registerVerifyCommand,
   registerReplayCommand,
+  registerRepairCommand,
   registerDemoCommand,
   registerClickHouseCommand,
   registerSettingsCommand,

@@ -1,6 +1,7 @@
 // `tallyline verify`: recomputes the invariants from raw events and prints what was compared; exits 1 on a discrepancy.
 import type { Command } from 'commander';
 import { parseRfc3339 } from '../domain/rfc3339.ts';
+import type { AuditLog, Invariant } from '../rater/audit/discrepancy.ts';
 import { type DataDirOption, withDataDir, withStores } from './command-context.ts';
 
 const DISCREPANCIES_SHOWN_MAX = 100;
@@ -21,6 +22,19 @@ function dayOf(name: string, text: string | undefined): number | null {
   return time;
 }
 
+/** Prints what was compared and what differs; returns how much that is. */
+export function printAudit(log: AuditLog): number {
+  for (const { invariant, where, expected, found } of log.discrepancies.slice(0, DISCREPANCIES_SHOWN_MAX)) {
+    process.stdout.write(`${invariant} ${where}: expected ${expected}, found ${found}\n`);
+  }
+  const unshown = log.failures - DISCREPANCIES_SHOWN_MAX;
+  if (unshown > 0) process.stdout.write(`… and ${unshown} more\n`);
+  for (const [invariant, compared] of Object.entries(log.compared) as [Invariant, number][]) {
+    process.stdout.write(`${invariant}: ${compared} compared, ${log.failed[invariant]} discrepancies\n`);
+  }
+  return log.failures;
+}
+
 export function registerVerifyCommand(program: Command): void {
   withDataDir(program.command('verify'))
     .description('recompute the invariants from raw events; exits 1 on a discrepancy')
@@ -35,7 +49,6 @@ export function registerVerifyCommand(program: Command): void {
         tenant: options.tenant ?? null,
       };
       const { verify } = await import('../rater/audit/verify.ts');
-      const { invariants } = await import('../rater/audit/discrepancy.ts');
       const log = await withStores(options, ({ pool, clickhouse, eventLog }) =>
         verify(
           {
@@ -47,16 +60,6 @@ export function registerVerifyCommand(program: Command): void {
           scope,
         ),
       );
-      for (const { invariant, where, expected, found } of log.discrepancies.slice(0, DISCREPANCIES_SHOWN_MAX)) {
-        process.stdout.write(`${invariant} ${where}: expected ${expected}, found ${found}\n`);
-      }
-      const unshown = log.failures - DISCREPANCIES_SHOWN_MAX;
-      if (unshown > 0) process.stdout.write(`… and ${unshown} more\n`);
-      for (const invariant of invariants) {
-        process.stdout.write(
-          `${invariant}: ${log.compared[invariant]} compared, ${log.failed[invariant]} discrepancies\n`,
-        );
-      }
-      if (log.failures > 0) process.exitCode = 1;
+      if (printAudit(log) > 0) process.exitCode = 1;
     });
 }
