@@ -85,7 +85,10 @@ async function damage(table: string, file: string): Promise<string> {
 }
 
 beforeAll(async () => {
-  stores = await startStores({ TALLYLINE_ALLOWED_LATENESS: '0ms', TALLYLINE_AUDIT_INTERVAL: '200ms' });
+  stores = await startStores(
+    { TALLYLINE_ALLOWED_LATENESS: '0ms', TALLYLINE_AUDIT_INTERVAL: '200ms' },
+    { withDocker: false },
+  );
   await stores.tallyline('migrate');
   key = await stores.tallyline('keys', 'create', '--tenant', 'acme');
   await stores.tallyline('catalog', 'apply', projectFile('deploy/catalogs/ai-api.yaml'));

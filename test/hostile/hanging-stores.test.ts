@@ -146,7 +146,9 @@ async function whileFrozen(
 describe('a store that hangs', () => {
   let line: Line;
   beforeAll(async () => {
-    line = new Line(await startStores({ TALLYLINE_READ_TIMEOUT: '9s', TALLYLINE_APPEND_TIMEOUT: '9s' }));
+    line = new Line(
+      await startStores({ TALLYLINE_READ_TIMEOUT: '9s', TALLYLINE_APPEND_TIMEOUT: '9s' }, { withDocker: false }),
+    );
     await line.start();
   }, 60_000);
   afterAll(() => line?.stores.stop());
@@ -177,10 +179,13 @@ if (noKafka !== null) process.stderr.write(`hanging-stores.test.ts: Kafka is lef
   beforeAll(async () => {
     kafka = await startKafka({ withDocker: false });
     line = new Line(
-      await startStores({
-        ...{ KAFKA_BROKERS: kafka.brokers.join(','), TALLYLINE_REPLICATION: '1', TALLYLINE_MIN_INSYNC_REPLICAS: '1' },
-        ...{ TALLYLINE_READ_TIMEOUT: '9s', TALLYLINE_APPEND_TIMEOUT: '9s' },
-      }),
+      await startStores(
+        {
+          ...{ KAFKA_BROKERS: kafka.brokers.join(','), TALLYLINE_REPLICATION: '1', TALLYLINE_MIN_INSYNC_REPLICAS: '1' },
+          ...{ TALLYLINE_READ_TIMEOUT: '9s', TALLYLINE_APPEND_TIMEOUT: '9s' },
+        },
+        { withDocker: false },
+      ),
     );
     await line.start();
   }, 180_000);

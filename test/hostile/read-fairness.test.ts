@@ -103,7 +103,6 @@ describe('many reads of one key', () => {
       for (let i = 0; i < 5; i++) {
         others.push(await read('/v1/status', keys.modest), await read(small, keys.modest));
       }
-      process.stderr.write(`others waited ${others.map(({ ms }) => Math.round(ms)).join(', ')} ms\n`);
       expect(others.map(({ status }) => status)).toEqual(others.map(() => 200));
       expect(Math.max(...others.map(({ ms }) => ms))).toBeLessThan(WAIT_MAX_MS);
       await until(() => greedy.answers.some(({ status }) => status === 200), 'the greedy one gets answers', 20_000);

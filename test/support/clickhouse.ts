@@ -17,8 +17,6 @@ export interface TestClickHouse {
   readonly database: string;
   /** Of the process that serves; null in a container. */
   readonly pid: number | null;
-  /** Where its data lies; null in a container. */
-  readonly directory: string | null;
   stop(): Promise<void>;
 }
 
@@ -29,8 +27,9 @@ export function compiledCommand(): [string, string] {
   return [process.execPath, main];
 }
 
-export async function startTestClickHouse(): Promise<TestClickHouse> {
-  if (await dockerAnswers()) {
+/** `withDocker` false: never a container, whose process and files are out of reach. */
+export async function startTestClickHouse({ withDocker = true } = {}): Promise<TestClickHouse> {
+  if (withDocker && (await dockerAnswers())) {
     const { ClickHouseContainer } = await import('@testcontainers/clickhouse');
     const container = await new ClickHouseContainer('clickhouse/clickhouse-server:26.3')
       .withDatabase('tallyline')
@@ -41,7 +40,6 @@ export async function startTestClickHouse(): Promise<TestClickHouse> {
       password: container.getPassword(),
       database: container.getDatabase(),
       pid: null,
-      directory: null,
       stop: async () => void (await container.stop()),
     };
   }
@@ -58,7 +56,6 @@ export async function startTestClickHouse(): Promise<TestClickHouse> {
     password: server.password,
     database: server.database,
     pid: server.pid,
-    directory,
     stop: async () => {
       await server.stop();
       await rm(directory, { recursive: true, force: true });

@@ -15,8 +15,9 @@ export interface TestPostgres {
   stop(): Promise<void>;
 }
 
-export async function startTestPostgres(): Promise<TestPostgres> {
-  if (await dockerAnswers()) {
+/** `withDocker` false: never a container, whose process is out of reach. */
+export async function startTestPostgres({ withDocker = true } = {}): Promise<TestPostgres> {
+  if (withDocker && (await dockerAnswers())) {
     const { PostgreSqlContainer } = await import('@testcontainers/postgresql');
     const container = await new PostgreSqlContainer('postgres:18-alpine').start();
     return { url: container.getConnectionUri(), pid: null, stop: async () => void (await container.stop()) };

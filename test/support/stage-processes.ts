@@ -33,11 +33,17 @@ export interface StageProcesses {
   stop(): Promise<void>;
 }
 
-/** `settings`: of every stage and command, beside the addresses of the stores. */
-export async function startStores(settings: Readonly<Record<string, string>> = {}): Promise<StageProcesses> {
+/** `settings`: of every stage and command, beside the addresses of the stores. `withDocker`: as of the stores. */
+export async function startStores(
+  settings: Readonly<Record<string, string>> = {},
+  { withDocker = true } = {},
+): Promise<StageProcesses> {
   const [node, main] = compiledCommand();
   const directory = await mkdtemp(join(tmpdir(), 'tallyline-stages-'));
-  const [postgres, clickhouse] = await Promise.all([startTestPostgres(), startTestClickHouse()]);
+  const [postgres, clickhouse] = await Promise.all([
+    startTestPostgres({ withDocker }),
+    startTestClickHouse({ withDocker }),
+  ]);
   const address = new URL(clickhouse.url);
   Object.assign(address, {
     username: clickhouse.username,
