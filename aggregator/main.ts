@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import type pg from 'pg';
 import { catalogVersion } from '../platform/catalog-store.ts';
+import { moneyTerms, onTerms } from '../platform/clickhouse/call-terms.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { findAvroSchema } from '../platform/event-log/schema-store.ts';
@@ -38,7 +39,7 @@ export async function startAggregator(context: StageContext, parts: AggregatorPa
     generation: generation.generation,
     rules: generation,
     eventLog,
-    chunks: new ChunkStore(clickhouse, generation.generation),
+    chunks: new ChunkStore(onTerms(clickhouse, moneyTerms), generation.generation),
     sealTables: new PostgresSealTables(pool, generation.generation),
     readCatalogVersion: (version) => catalogVersion(pool, version),
     findSchema: (fingerprint) => findAvroSchema(pool, fingerprint),

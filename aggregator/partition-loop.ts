@@ -19,10 +19,10 @@
 // Rejected: insert deduplication tokens of ClickHouse. The token is stored before the part is published, so a kill between
 // the two makes the retry a silent no-op: 4 flushes lost in 1,000 kills, against none with rows named by their place.
 import type { Logger } from 'pino';
-import { ClickHouseError } from '../platform/clickhouse/click-house.ts';
+import { ClickHouseError, damagedPartOf } from '../platform/clickhouse/click-house.ts';
 import { EventLogError, type LogRecord } from '../platform/event-log/event-log.ts';
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
-import { delay, retry } from '../platform/retry.ts';
+import { DELAY_MAX_MS, delay, retry } from '../platform/retry.ts';
 import type { Timers } from '../platform/timers.ts';
 import type { AggregatorMetrics } from './aggregator-metrics.ts';
 import type { CatalogReader } from './catalog-reader.ts';
@@ -62,6 +62,8 @@ export interface PartitionLoopParts {
 /** Stored rows that differ from a seal are read again this often (a replica may lag) before the chunk is taken to be damaged. */
 const INDEX_READS_MAX = 5;
 const LOST_DELAY_MS = 2_000;
+/** A part that can't be read is looked at again this often: somebody has to repair it, and each look may read a lot. */
+const DAMAGED_DELAY_MS = 10_000;
 const MISMATCH_DELAY_MAX_MS = 30_000;
 /** More are not kept unsealed, however few events they have. */
 const ENDED_CHUNKS_MAX = 16;
@@ -138,13 +140,19 @@ export class PartitionLoop {
   private retrying<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
     return retry(work, {
       isRetriable: (error) =>
-        error instanceof ClickHouseError || error instanceof EventLogError
-          ? error.retriable
-          : error instanceof KeyFileError || (!isDecision(error) && isTransientPostgresError(error)),
+        error instanceof ClickHouseError
+          ? error.retriable || error.damaged !== null
+          : error instanceof EventLogError
+            ? error.retriable
+            : error instanceof KeyFileError || (!isDecision(error) && isTransientPostgresError(error)),
       signal: this.stopping.signal,
       timers: this.parts.timers,
-      onRetry: (error, attempt, delayMs) =>
-        this.logger.warn({ err: error, attempt, delayMs }, `${what} failed; trying again`),
+      delayMaxMs: (error) => (damagedPartOf(error) === null ? DELAY_MAX_MS : DAMAGED_DELAY_MS),
+      onRetry: (error, attempt, delayMs) => {
+        // It goes on by itself once `tallyline repair` has dropped the part: then rows are missing, which a replay mends.
+        if (damagedPartOf(error) !== null) this.parts.metrics.chunkChecked(this.partition, false);
+        this.logger.warn({ err: error, attempt, delayMs }, `${what} failed; trying again`);
+      },
     });
   }
 

@@ -7,6 +7,7 @@ import { registerDemoCommand } from './demo.ts';
 import { registerKeysCommand } from './keys.ts';
 import { registerMigrateCommand } from './migrate.ts';
 import { printNote } from './output.ts';
+import { registerRepairCommand } from './repair.ts';
 import { registerReplayCommand } from './replay.ts';
 import { registerSettingsCommand } from './settings.ts';
 import { registerStageCommands } from './stages.ts';
@@ -25,6 +26,7 @@ for (const register of [
   registerMigrateCommand,
   registerVerifyCommand,
   registerReplayCommand,
+  registerRepairCommand,
   registerDemoCommand,
   registerClickHouseCommand,
   registerSettingsCommand,

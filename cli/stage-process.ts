@@ -3,12 +3,15 @@
 import type { Logger } from 'pino';
 import { openKeyring } from '../platform/access/live-keyring.ts';
 import { type HttpServer, listen, startAdminServer } from '../platform/admin-server.ts';
+import { DamagedParts } from '../platform/clickhouse/damaged-parts.ts';
 import { type Environment, parseSettings } from '../platform/config.ts';
 import { createRegistry, registerAdminRoutes } from '../platform/http/admin-routes.ts';
 import { createHttpApp } from '../platform/http/app.ts';
 import { runStages } from '../platform/lifecycle.ts';
 import { createLogger } from '../platform/logging.ts';
 import type { Stage, StageContext } from '../platform/stage.ts';
+import type { StoreWatch } from '../platform/store-watch.ts';
+import { storesStage, watchStores } from './stage-health.ts';
 import type { StageName } from './stage-table.ts';
 import { type LogStores, openLogStores, openStores, type Stores } from './stores.ts';
 
@@ -59,20 +62,40 @@ async function openStage(
   name: StageName,
   context: StageContext,
 ): Promise<{ stores: LogStores; compose: () => Promise<Composition> }> {
-  const { settings, logger } = context;
+  const { settings, logger, registry } = context;
+  const damaged = new DamagedParts(registry, logger);
+  const healthOf = (stores: LogStores | Stores): Health => {
+    const watch = watchStores(settings, stores, registry, logger);
+    return { watch, stage: storesStage(name, watch, damaged) };
+  };
   if (name === 'ingest') {
     const stores = await openLogStores(settings, logger, 'tallyline ingest');
-    return { stores, compose: () => composeHttp(context, stores, null) };
+    return { stores, compose: () => composeHttp(context, healthOf(stores), stores, null) };
   }
-  const stores = await openStores(settings, logger, `tallyline ${name}`);
-  if (name === 'aggregator' || name === 'rater') return { stores, compose: () => composeWorker(name, context, stores) };
-  return { stores, compose: () => composeHttp(context, name === 'edge' ? stores : null, stores) };
+  const isWorker = name === 'aggregator' || name === 'rater';
+  const stores = await openStores(settings, logger, `tallyline ${name}`, {
+    onDamaged: (part, reason) => damaged.add(part, reason),
+    ...(!isWorker && { connectionsMax: readConnections(settings.query.readsAtOnce) }),
+  });
+  damaged.lookAt(stores.clickhouse);
+  if (isWorker) return { stores, compose: () => composeWorker(name, context, healthOf(stores), stores) };
+  return { stores, compose: () => composeHttp(context, healthOf(stores), name === 'edge' ? stores : null, stores) };
 }
+
+/** What a process knows of its stores. */
+interface Health {
+  readonly watch: StoreWatch;
+  readonly stage: Stage;
+}
+
+/** A read takes up to two connections to a store at once; keys, what all reads share, and a gateway have the rest. */
+const readConnections = (readsAtOnce: number): number => 2 * readsAtOnce + 8;
 
 /** A stage whose only HTTP is for whoever runs it; that server is there before the stage is ready. */
 async function composeWorker(
   name: 'aggregator' | 'rater',
   context: StageContext,
+  health: Health,
   stores: Stores,
 ): Promise<Composition> {
   const stages: Stage[] = [];
@@ -80,10 +103,10 @@ async function composeWorker(
   const server = await startAdminServer(settings.http, registry, quiet(logger), () => stages);
   if (name === 'aggregator') {
     const { startAggregator } = await import('../aggregator/main.ts');
-    stages.push(await startAggregator(context, stores));
+    stages.push(await startAggregator(context, stores), health.stage);
   } else {
     const { startRater } = await import('../rater/main.ts');
-    stages.push(await startRater(context, stores));
+    stages.push(await startRater(context, stores), health.stage);
   }
   return { stages, server };
 }
@@ -94,6 +117,7 @@ async function composeWorker(
  */
 async function composeHttp(
   context: StageContext,
+  health: Health,
   ingest: LogStores | null,
   query: Stores | null,
 ): Promise<Composition> {
@@ -107,8 +131,9 @@ async function composeHttp(
   }
   if (query !== null) {
     const { startQuery } = await import('../query/main.ts');
-    stages.push(await startQuery(context, { ...query, app, keyring }));
+    stages.push(await startQuery(context, { ...query, app, keyring, stores: health.watch }));
   }
+  stages.push(health.stage);
   registerAdminRoutes(app, registry, () => stages);
   const server = await listen(app, settings.http);
   const close = async (): Promise<void> => {

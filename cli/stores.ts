@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
-import { createClickHouse } from '../platform/clickhouse/client.ts';
+import { type ClickHouseOptions, createClickHouse } from '../platform/clickhouse/client.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { openEventLog as openLog } from '../platform/event-log/open.ts';
 import { registerAvroSchemas } from '../platform/event-log/schema-store.ts';
@@ -25,14 +25,32 @@ export interface Stores extends LogStores {
 const missing = (name: string): Error =>
   new Error(`${name} is not set: name a server, or run \`tallyline up\`, which starts an embedded one`);
 
-export function openPool(settings: Settings, logger: Logger, applicationName: string): pg.Pool {
-  if (settings.postgresUrl === null) throw missing('DATABASE_URL');
-  return createPool(settings.postgresUrl, logger, { applicationName });
+/** What a process needs of a store beyond the address. */
+export interface StoreNeeds extends Pick<ClickHouseOptions, 'onDamaged'> {
+  /** Connections to each store; absent: as many as one that makes no reads of the API needs. */
+  readonly connectionsMax?: number;
 }
 
-export function openClickHouse(settings: Settings, logger: Logger): ReturnType<typeof createClickHouse> {
+export function openPool(
+  settings: Settings,
+  logger: Logger,
+  applicationName: string,
+  { connectionsMax }: StoreNeeds = {},
+): pg.Pool {
+  if (settings.postgresUrl === null) throw missing('DATABASE_URL');
+  return createPool(settings.postgresUrl, logger, {
+    applicationName,
+    ...(connectionsMax !== undefined && { connectionsMax }),
+  });
+}
+
+export function openClickHouse(
+  settings: Settings,
+  logger: Logger,
+  needs: StoreNeeds = {},
+): ReturnType<typeof createClickHouse> {
   if (settings.clickhouse === null) throw missing('CLICKHOUSE_URL');
-  return createClickHouse(settings.clickhouse, logger);
+  return createClickHouse({ ...settings.clickhouse, ...needs }, logger);
 }
 
 /**
@@ -64,8 +82,13 @@ export async function assertReachable(pool: pg.Pool, settings: Settings): Promis
 }
 
 /** A pool that was connected once. Rejects, with nothing left open, where the server is not named or can't be used. */
-export async function openReachablePool(settings: Settings, logger: Logger, applicationName: string): Promise<pg.Pool> {
-  const pool = openPool(settings, logger, applicationName);
+export async function openReachablePool(
+  settings: Settings,
+  logger: Logger,
+  applicationName: string,
+  needs: StoreNeeds = {},
+): Promise<pg.Pool> {
+  const pool = openPool(settings, logger, applicationName, needs);
   try {
     await assertReachable(pool, settings);
     return pool;
@@ -76,8 +99,13 @@ export async function openReachablePool(settings: Settings, logger: Logger, appl
 }
 
 /** What a gateway needs. Rejects, with nothing left open, where one of them is not named, not there or not migrated. */
-export async function openLogStores(settings: Settings, logger: Logger, applicationName: string): Promise<LogStores> {
-  const pool = await openReachablePool(settings, logger, applicationName);
+export async function openLogStores(
+  settings: Settings,
+  logger: Logger,
+  applicationName: string,
+  needs: StoreNeeds = {},
+): Promise<LogStores> {
+  const pool = await openReachablePool(settings, logger, applicationName, needs);
   try {
     await assertMigrated(pool);
     const eventLog = await openEventLog(settings, pool, logger);
@@ -96,10 +124,15 @@ export async function openLogStores(settings: Settings, logger: Logger, applicat
 }
 
 /** All three, likewise. ClickHouse is connected to when it is first used. */
-export async function openStores(settings: Settings, logger: Logger, applicationName: string): Promise<Stores> {
-  const clickhouse = openClickHouse(settings, logger);
+export async function openStores(
+  settings: Settings,
+  logger: Logger,
+  applicationName: string,
+  needs: StoreNeeds = {},
+): Promise<Stores> {
+  const clickhouse = openClickHouse(settings, logger, needs);
   try {
-    const stores = await openLogStores(settings, logger, applicationName);
+    const stores = await openLogStores(settings, logger, applicationName, needs);
     return {
       ...stores,
       clickhouse,

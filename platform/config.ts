@@ -164,6 +164,12 @@ function assemble(values: VariableValues, kafka: KafkaSettings | null): Settings
       appendTimeoutMs: values.TALLYLINE_APPEND_TIMEOUT,
       requestsPerSecondMax: values.TALLYLINE_REQUESTS_PER_SECOND,
     },
+    query: {
+      readTimeoutMs: values.TALLYLINE_READ_TIMEOUT,
+      readsAtOnce: values.TALLYLINE_READS_AT_ONCE,
+      readMemoryBytesMax: values.TALLYLINE_READ_MEMORY,
+      requestsPerSecondMax: values.TALLYLINE_REQUESTS_PER_SECOND,
+    },
     aggregator: {
       chunkOffsets: values.TALLYLINE_CHUNK_OFFSETS,
       chunkSlotMs: values.TALLYLINE_CHUNK_SLOT,

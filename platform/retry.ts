@@ -2,15 +2,15 @@
 import { realTimers, type Timers } from './timers.ts';
 
 /** A store that is back after an hour is missed for this long at most. */
-const DELAY_MAX_MS = 2_000;
+export const DELAY_MAX_MS = 2_000;
 
 export interface RetryOptions {
   isRetriable(error: unknown): boolean;
   /** Ends the waiting; the last error is then thrown. */
   readonly signal: AbortSignal;
   readonly delayMinMs?: number;
-  /** Default 2 s. */
-  readonly delayMaxMs?: number;
+  /** Default 2 s; may depend on the failure. */
+  readonly delayMaxMs?: number | ((error: unknown) => number);
   readonly timers?: Timers;
   /** Told of each failure before the wait. */
   onRetry?(error: unknown, attempt: number, delayMs: number): void;
@@ -38,7 +38,8 @@ export async function retry<Result>(work: () => Promise<Result>, options: RetryO
       return await work();
     } catch (error) {
       if (signal.aborted || !options.isRetriable(error)) throw error;
-      const delayMs = Math.min(delayMaxMs, delayMinMs * 2 ** (attempt - 1));
+      const most = typeof delayMaxMs === 'number' ? delayMaxMs : delayMaxMs(error);
+      const delayMs = Math.min(most, delayMinMs * 2 ** (attempt - 1));
       options.onRetry?.(error, attempt, delayMs);
       await delay(delayMs, signal, timers);
       if (signal.aborted) throw error;

@@ -154,7 +154,23 @@ export const variables = {
   TALLYLINE_REQUESTS_PER_SECOND: variable(
     integer(0, 1_000_000),
     '0',
-    'Requests a second of one API key; beyond it the answer is 429. 0: no limit.',
+    'Requests a second of one API key, those that send events and those that read each by themselves; beyond it the answer is 429. 0: no limit.',
+  ),
+
+  TALLYLINE_READ_TIMEOUT: variable(
+    duration('100ms'),
+    '10s',
+    'How long a read of the API may take: its key, its turn and the stores together; then the answer is 503.',
+  ),
+  TALLYLINE_READS_AT_ONCE: variable(
+    integer(1, 1_000),
+    '4',
+    'Reads of usage that a process has ClickHouse work on at once, and as many of line items at Postgres; others wait their turn, fairly by tenant.',
+  ),
+  TALLYLINE_READ_MEMORY: variable(
+    size('1MB'),
+    '1GB',
+    'What ClickHouse may take of memory for one read of usage; beyond it the answer is 503.',
   ),
 
   TALLYLINE_HORIZON: variable(

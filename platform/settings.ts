@@ -61,6 +61,16 @@ export interface Settings {
     /** Requests a second of one key; 0: no limit. */
     readonly requestsPerSecondMax: number;
   };
+  readonly query: {
+    /** For a read as a whole. */
+    readonly readTimeoutMs: number;
+    /** Reads of usage that are worked on at once, and as many of line items. */
+    readonly readsAtOnce: number;
+    /** Of ClickHouse, for one of them. */
+    readonly readMemoryBytesMax: number;
+    /** Of one key; 0: no limit. */
+    readonly requestsPerSecondMax: number;
+  };
   readonly aggregator: {
     /** Settings of a new topic generation; an existing one keeps its own. */
     readonly chunkOffsets: number;

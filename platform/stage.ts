@@ -16,6 +16,8 @@ export interface Stage {
   readonly name: string;
   /** For /readyz: null when ready, else the reason it is not, in words an operator can act on. */
   notReady(): string | null;
+  /** What is wrong that does not keep it from its work, or from most of it; shown by /readyz, which stays as it is. */
+  degraded?(): string | null;
   /** Rejects when the stage can't go on; the process then exits 1. Never resolves. */
   readonly failed: Promise<never>;
   /** Drains: finishes what was accepted, then releases every resource. */

@@ -1,9 +1,6 @@
 // The catalog as reads need it: what is published now, and what an old version said. A version never changes, so each is
 // read once; which one is published is asked every time.
-import type { Pool } from 'pg';
 import { type Catalog, type CatalogVersion, emptyCatalog, type Meter } from '../domain/catalog.ts';
-import { catalogVersion, publishedCatalog } from '../platform/catalog-store.ts';
-import { fromPostgres } from './store-problems.ts';
 
 export interface Catalogs {
   /** The newest published version; version 0, the empty catalog, before the first. */
@@ -14,19 +11,23 @@ export interface Catalogs {
   meter(slug: string): Promise<Meter | null>;
 }
 
-export function createCatalogs(pool: Pool): Catalogs {
+/** `readVersion` resolves to null for one that does not exist. */
+export function createCatalogs(
+  readPublished: () => Promise<CatalogVersion>,
+  readVersion: (version: number) => Promise<CatalogVersion | null>,
+): Catalogs {
   // There are few versions: one for each time a price list was changed.
   const known = new Map<number, Catalog>([[0, emptyCatalog]]);
 
   const published = async (): Promise<CatalogVersion> => {
-    const newest = await fromPostgres(() => publishedCatalog(pool));
+    const newest = await readPublished();
     known.set(newest.version, newest.catalog);
     return newest;
   };
   const version = async (wanted: number): Promise<Catalog> => {
     const before = known.get(wanted);
     if (before !== undefined) return before;
-    const stored = await fromPostgres(() => catalogVersion(pool, wanted));
+    const stored = await readVersion(wanted);
     if (stored === null) throw new Error(`catalog version ${wanted} does not exist`);
     known.set(wanted, stored.catalog);
     return stored.catalog;

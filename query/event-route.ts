@@ -7,7 +7,6 @@
 //   rejected    not counted: the meters could not read it
 //
 // An accepted event stays accepted. A rejected one turns to accepted when it is sent again with its cause mended.
-import type { Pool } from 'pg';
 import { formatRfc3339 } from '../domain/rfc3339.ts';
 import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
 import type { Catalogs } from './catalogs.ts';
@@ -15,8 +14,7 @@ import { type ChunkCatalog, type Counted, catalogVersionAt, countedIn, covers } 
 import { QueryFault } from './core/query-fault.ts';
 import { refuseUnknown, single } from './core/query-parameters.ts';
 import { type AcceptedRow, readEventRows } from './event-store.ts';
-import type { QueryContext, Read } from './read.ts';
-import { fromPostgres } from './store-problems.ts';
+import type { BillingReads, QueryContext, Read } from './read.ts';
 
 /** No event's id or source is longer: 256 characters, of at most two UTF-16 units each. */
 const NAME_LENGTH_MAX = 512;
@@ -32,19 +30,17 @@ interface SealRow {
 
 /** What the seal of the chunk that holds an offset says; null while the chunk is open. */
 async function readChunkCatalog(
-  pool: Pool,
+  pool: BillingReads,
   { generation, partition, offset }: AcceptedRow,
 ): Promise<ChunkCatalog | null> {
-  const { rows } = await fromPostgres(() =>
-    pool.query<SealRow>(
-      `SELECT seal.catalog_version, coalesce(before.catalog_version, 0) AS version_before, seal.catalog_changes
+  const { rows } = await pool.query<SealRow>(
+    `SELECT seal.catalog_version, coalesce(before.catalog_version, 0) AS version_before, seal.catalog_changes
        FROM tallyline.chunk_seals seal
        LEFT JOIN tallyline.chunk_seals before ON before.generation = seal.generation
          AND before.partition = seal.partition AND before.chunk = seal.chunk - 1
        WHERE seal.generation = $1 AND seal.partition = $2 AND seal.start_offset <= $3 AND seal.end_offset > $3
        LIMIT 1`,
-      [generation, partition, offset],
-    ),
+    [generation, partition, offset],
   );
   const seal = rows[0];
   if (seal === undefined) return null;
@@ -52,7 +48,7 @@ async function readChunkCatalog(
   return { versionBefore: changes.length === 0 ? seal.catalog_version : seal.version_before, changes };
 }
 
-async function readCounted(pool: Pool, catalogs: Catalogs, row: AcceptedRow): Promise<Counted[]> {
+async function readCounted(pool: BillingReads, catalogs: Catalogs, row: AcceptedRow): Promise<Counted[]> {
   const chunk = await readChunkCatalog(pool, row);
   if (chunk !== null) return countedIn(row, await catalogs.version(catalogVersionAt(chunk, Number(row.offset))));
   // An open chunk does not say yet by which version it decides; most of the time there is only one in question.
@@ -75,22 +71,14 @@ interface ItemRow {
   readonly window_end: Date;
 }
 
-async function readLineItemIds(pool: Pool, tenant: string, subject: string, counted: readonly Counted[]) {
+async function readLineItemIds(pool: BillingReads, tenant: string, subject: string, counted: readonly Counted[]) {
   if (counted.length === 0) return [];
   const starts = counted.map(({ windowStart }) => windowStart);
-  const { rows } = await fromPostgres(() =>
-    pool.query<ItemRow>(
-      `SELECT id, meter, groups, window_start, window_end FROM tallyline.line_items
+  const { rows } = await pool.query<ItemRow>(
+    `SELECT id, meter, groups, window_start, window_end FROM tallyline.line_items
        WHERE tenant = $1 AND subject = $2 AND meter = ANY($3) AND window_start <= $4 AND window_end > $5
        ORDER BY sequence`,
-      [
-        tenant,
-        subject,
-        counted.map(({ meter }) => meter),
-        new Date(Math.max(...starts)),
-        new Date(Math.min(...starts)),
-      ],
-    ),
+    [tenant, subject, counted.map(({ meter }) => meter), new Date(Math.max(...starts)), new Date(Math.min(...starts))],
   );
   const items = rows.map((row) => ({
     ...row,

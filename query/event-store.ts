@@ -2,11 +2,9 @@
 //
 // No FINAL here: the versions of a row share every column that a condition names, as all owners of a partition decide alike,
 // so picking the highest epoch of each row afterwards gives the same rows, and leaves the index on the dedup key of use.
-import type { Pool } from 'pg';
 import { dedupKeyOf, partitionOf } from '../domain/usage-event.ts';
-import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
-import { EVENT_ROWS_MAX, QUERY_SECONDS_MAX } from './query-limits.ts';
-import { fromPostgres } from './store-problems.ts';
+import { EVENT_ROWS_MAX } from './query-limits.ts';
+import type { BillingReads, UsageReads } from './read.ts';
 
 export interface EventName {
   readonly tenant: string;
@@ -51,8 +49,7 @@ const rowsOf = (table: string, columns: string, decidedAt: string): string => `
     LIMIT 1 BY generation, partition, offset, index
   )
   ORDER BY ${decidedAt}, generation, partition, offset, index
-  LIMIT ${EVENT_ROWS_MAX}
-  SETTINGS max_execution_time = ${QUERY_SECONDS_MAX}`;
+  LIMIT ${EVENT_ROWS_MAX}`;
 
 const READ_ACCEPTED = rowsOf(
   'usage_events',
@@ -88,11 +85,9 @@ interface Places {
 }
 
 /** Every generation of the log has its own number of partitions, and so its own place for a key. */
-async function placesOf(pool: Pool, dedupKey: Buffer): Promise<Places> {
-  const { rows } = await fromPostgres(() =>
-    pool.query<{ generation: number; partitions: number }>(
-      'SELECT generation, partitions FROM tallyline.topic_generations',
-    ),
+async function placesOf(pool: BillingReads, dedupKey: Buffer): Promise<Places> {
+  const { rows } = await pool.query<{ generation: number; partitions: number }>(
+    'SELECT generation, partitions FROM tallyline.topic_generations',
   );
   return {
     generations: rows.map(({ generation }) => generation),
@@ -100,7 +95,7 @@ async function placesOf(pool: Pool, dedupKey: Buffer): Promise<Places> {
   };
 }
 
-export async function readEventRows(pool: Pool, clickhouse: ClickHouse, event: EventName): Promise<EventRows> {
+export async function readEventRows(pool: BillingReads, clickhouse: UsageReads, event: EventName): Promise<EventRows> {
   const dedupKey = dedupKeyOf(event.tenant, event.source, event.id);
   const places = await placesOf(pool, dedupKey);
   if (places.generations.length === 0) return { accepted: [], rejected: [] };

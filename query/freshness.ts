@@ -1,8 +1,7 @@
 // How complete an answer is. Read before the usage it is to describe, so that it never promises more than that shows.
-import type { Pool } from 'pg';
-import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
-import { QUERY_SECONDS_MAX } from './query-limits.ts';
-import { fromPostgres } from './store-problems.ts';
+import { damagedPartOf } from '../platform/clickhouse/click-house.ts';
+import type { SharedReading } from '../platform/shared-reading.ts';
+import type { BillingReads, UsageReads } from './read.ts';
 
 export interface PartitionFreshness {
   readonly partition: number;
@@ -45,8 +44,7 @@ const READ_MANIFESTS = `
     toString(toUnixTimestamp64Milli(argMax(watermark, chunk))) AS watermark
   FROM manifests FINAL
   WHERE generation = {generation:UInt16} AND chunk >= {chunk_min:UInt32}
-  GROUP BY partition
-  SETTINGS max_execution_time = ${QUERY_SECONDS_MAX}`;
+  GROUP BY partition`;
 
 interface ManifestRow {
   readonly partition: number;
@@ -57,21 +55,34 @@ interface ManifestRow {
 const latest = (a: number | null, b: number | null): number | null =>
   a === null ? b : b === null ? a : Math.max(a, b);
 
+/** None where they can't be read: what is sealed then speaks alone, and promises less. */
+async function readManifests(
+  clickhouse: UsageReads,
+  params: Readonly<Record<string, unknown>>,
+): Promise<ManifestRow[]> {
+  try {
+    return await clickhouse.query<ManifestRow>(READ_MANIFESTS, params);
+  } catch (error) {
+    if (damagedPartOf(error) === null) throw error;
+    return [];
+  }
+}
+
 /** What is sealed, by Postgres, and what is counted beyond it in the open chunks, by the manifests. */
 export async function readFreshness(
-  pool: Pool,
-  clickhouse: ClickHouse,
+  pool: BillingReads,
+  clickhouse: UsageReads,
   log: { readonly topicId: string; readonly partitions: number },
 ): Promise<Freshness> {
-  const { rows } = await fromPostgres(() => pool.query<ProgressRow>(READ_PROGRESS, [log.topicId]));
+  const { rows } = await pool.query<ProgressRow>(READ_PROGRESS, [log.topicId]);
   const generation = rows[0]?.generation ?? null;
   const sealed = new Map(rows.map((row) => [row.partition, row]));
   const manifests = new Map<number, ManifestRow>();
   if (generation !== null) {
     // A partition's open chunk is never below its next one to seal.
     const chunk_min = Math.min(...Array.from({ length: log.partitions }, (_, p) => sealed.get(p)?.next_chunk ?? 0));
-    const found = await clickhouse.query<ManifestRow>(READ_MANIFESTS, { generation, chunk_min });
-    for (const manifest of found) manifests.set(Number(manifest.partition), manifest);
+    for (const manifest of await readManifests(clickhouse, { generation, chunk_min }))
+      manifests.set(Number(manifest.partition), manifest);
   }
   return {
     watermark: rows[0]?.published?.getTime() ?? null,
@@ -89,29 +100,8 @@ export async function readFreshness(
   };
 }
 
-/**
- * A reading of freshness that began at most `ageMaxMs` ago. An older one promises less, never more. Whoever asked need not wait
- * for it: where it fails, that is an error only of those who do.
- */
-export type RecentFreshness = (ageMaxMs: number) => Promise<Freshness>;
-
-/**
- * Shares each reading among all who ask while it is recent enough for them, so that many reads a second cost the stores one.
- * A reading that failed is not shared any further. `clock` counts milliseconds and never steps back.
- */
-export function shareFreshness(read: () => Promise<Freshness>, clock: () => number): RecentFreshness {
-  let last: { readonly startedAt: number; readonly reading: Promise<Freshness> } | null = null;
-  return (ageMaxMs) => {
-    const now = clock();
-    if (last !== null && now - last.startedAt <= ageMaxMs) return last.reading;
-    const started = { startedAt: now, reading: read() };
-    last = started;
-    started.reading.catch(() => {
-      if (last === started) last = null;
-    });
-    return started.reading;
-  };
-}
+/** An older reading promises less, never more. */
+export type RecentFreshness = SharedReading<Freshness>;
 
 /** Age of the oldest partition's last counted record, in seconds; null while a partition has none. */
 export function lagSeconds(freshness: Freshness, now: number): number | null {

@@ -1,10 +1,8 @@
 // GET /v1/line-items: pages of what was charged, in order of window and then of writing.
-import type { Pool } from 'pg';
 import { Decimal } from '../domain/decimal.ts';
 import { formatRfc3339 } from '../domain/rfc3339.ts';
 import { encodeCursor, type LineItemsRequest, parseLineItemsRequest } from './core/line-item-page.ts';
-import type { Read } from './read.ts';
-import { fromPostgres } from './store-problems.ts';
+import type { BillingReads, Read } from './read.ts';
 
 interface LineItemRow {
   readonly id: string;
@@ -40,19 +38,17 @@ const READ_LINE_ITEMS = `
 
 const date = (instant: number | null): Date | null => (instant === null ? null : new Date(instant));
 
-async function readRows(pool: Pool, tenant: string, request: LineItemsRequest, rowsMax: number) {
+async function readRows(pool: BillingReads, tenant: string, request: LineItemsRequest, rowsMax: number) {
   const { subject, from, to, after } = request;
-  const { rows } = await fromPostgres(() =>
-    pool.query<LineItemRow>(READ_LINE_ITEMS, [
-      tenant,
-      subject,
-      date(from),
-      date(to),
-      date(after?.windowStart ?? null),
-      after?.sequence.toString() ?? null,
-      rowsMax,
-    ]),
-  );
+  const { rows } = await pool.query<LineItemRow>(READ_LINE_ITEMS, [
+    tenant,
+    subject,
+    date(from),
+    date(to),
+    date(after?.windowStart ?? null),
+    after?.sequence.toString() ?? null,
+    rowsMax,
+  ]);
   return rows;
 }
 

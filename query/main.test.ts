@@ -18,7 +18,7 @@ import {
   insertRollUps,
   insertSeal,
 } from '../test/support/usage-rows.ts';
-import { startQuery } from './main.ts';
+import { type QueryParts, startQuery } from './main.ts';
 
 interface MediaType {
   readonly schema: { readonly $ref?: string };
@@ -179,24 +179,38 @@ describe('routes and outages', () => {
     next_offset: '1',
     next_chunk: 0,
   };
-  const start = async (parts: { query?: () => Promise<never>; pool?: () => Promise<unknown> }) => {
+  interface Faulty {
+    readonly query?: () => Promise<never>;
+    readonly pool?: () => Promise<unknown>;
+    readonly stores?: QueryParts['stores'];
+    readonly readTimeoutMs?: number;
+    readonly requestsPerSecondMax?: number;
+  }
+  const start = async (parts: Faulty) => {
     const app = createHttpApp(pino({ level: 'silent' }));
     const routes: string[] = [];
     app.addHook('onRoute', ({ method, url }) => {
       if (method !== 'HEAD') routes.push(`${String(method).toLowerCase()} ${url}`);
     });
-    const stage = await startQuery(readContext(), {
-      app,
-      pool: { query: parts.pool ?? (async () => ({ rows: [rows] })) } as unknown as Pool,
-      clickhouse: { query: parts.query ?? (async () => []) } as unknown as ClickHouse,
-      eventLog: { topicId: 't', partitions: 1, bounds: async () => [] },
-      keyring: { authenticate: async () => ({ tenant: 'acme', keyId: 'k', isOperator: true }) },
-    });
+    const context = readContext();
+    const { readTimeoutMs = 10_000, requestsPerSecondMax = 0 } = parts;
+    const query = { ...context.settings.query, readTimeoutMs, requestsPerSecondMax };
+    const stage = await startQuery(
+      { ...context, settings: { ...context.settings, query } },
+      {
+        app,
+        pool: { query: parts.pool ?? (async () => ({ rows: [rows] })) } as unknown as Pool,
+        clickhouse: { query: parts.query ?? (async () => []) } as unknown as ClickHouse,
+        eventLog: { topicId: 't', partitions: 1, bounds: async () => [] },
+        keyring: { authenticate: async () => ({ tenant: 'acme', keyId: 'k', isOperator: true }) },
+        stores: parts.stores ?? { fault: () => null },
+      },
+    );
     const stop = async () => {
       await stage.stop();
       await app.close();
     };
-    return { app, stage, routes, stop };
+    return { app, routes, stop };
   };
 
   it('documents every route', async () => {
@@ -225,12 +239,48 @@ describe('routes and outages', () => {
       'store_unavailable',
     ],
   ])('says when to come back while %s', async (_, parts, code) => {
-    const { app, stage, stop } = await start(parts);
-    expect(stage.notReady()).toMatch(/does not answer|given up/);
+    const { app, stop } = await start(parts);
     const { status, headers, body } = await ask(app, '/v1/status', 'acme');
     expect([status, body.code]).toEqual([503, code]);
     expect(Number(headers['retry-after'])).toBeGreaterThan(0);
     expect(JSON.stringify(body)).not.toMatch(/ECONNREFUSED/);
+    await stop();
+  });
+
+  it.each([
+    ['too much for its time, where ClickHouse answers others', null, 'query_timeout'],
+    ['of a store that answers nobody', 'ClickHouse does not answer: it was silent', 'store_unavailable'],
+  ])('gives a read up in time: %s', async (_, fault, code) => {
+    const stores = { fault: (store: string) => (store === 'ClickHouse' ? fault : null) };
+    const { app, stop } = await start({ query: () => new Promise(() => {}), stores, readTimeoutMs: 100 });
+    const startedAt = performance.now();
+    const { status, headers, body } = await ask(app, '/v1/status', 'acme');
+    expect([status, body.code]).toEqual([503, code]);
+    expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    await stop();
+  });
+
+  it('says that usage is damaged, and gives what does without it', async () => {
+    let part = '202611_1_9_2';
+    const query = () =>
+      Promise.reject(new ClickHouseError('query: checksum', 40, false, { damaged: { table: 'usage_events', part } }));
+    const { app, stop } = await start({ query });
+    const event = await ask(app, '/v1/events/evt_1', 'acme');
+    expect([event.status, event.body.code]).toEqual([503, 'usage_damaged']);
+    expect(event.body.detail).toMatch(/^Events that were counted in 2026-11 \(UTC\) can’t all be read/);
+    part = '20261123_4_4_0';
+    const { body } = await ask(app, '/v1/events/evt_1', 'acme');
+    expect(body.detail).toMatch(/^Windows of the seven days from 2026-11-23 \(UTC\)/);
+    expect((await ask(app, '/v1/status', 'acme')).status).toBe(200);
+    await stop();
+  });
+
+  it('counts the reads of a key, and refuses those beyond its rate', async () => {
+    const { app, stop } = await start({ requestsPerSecondMax: 2 });
+    const statuses: number[] = [];
+    for (let i = 0; i < 3; i++) statuses.push((await ask(app, '/v1/meters', 'acme')).status);
+    expect(statuses).toEqual([200, 200, 429]);
     await stop();
   });
 

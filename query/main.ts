@@ -9,16 +9,18 @@ import type { Keyring } from '../platform/access/keyring.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { projectFile } from '../platform/project-root.ts';
+import { RequestBudget } from '../platform/request-budget.ts';
 import type { Stage, StageContext } from '../platform/stage.ts';
-import { createCatalogs } from './catalogs.ts';
+import type { StoreWatch } from '../platform/store-watch.ts';
 import type { QueryParameters } from './core/query-parameters.ts';
 import { readEvent } from './event-route.ts';
-import { readFreshness, shareFreshness } from './freshness.ts';
 import { readLineItems } from './line-item-route.ts';
+import { createQueryMetrics, type QueryMetrics } from './metrics.ts';
 import type { QueryContext, Read } from './read.ts';
+import { ReadAdmission, type ReadCost } from './read-admission.ts';
+import { openRequestStores } from './request-stores.ts';
 import { readStatus } from './status-route.ts';
 import { problemOf } from './store-problems.ts';
-import { watchStores } from './store-watch.ts';
 import { readMeters, readMeterUsage } from './usage-route.ts';
 
 export interface QueryParts {
@@ -27,66 +29,101 @@ export interface QueryParts {
   readonly clickhouse: ClickHouse;
   readonly eventLog: Pick<EventLog, 'topicId' | 'partitions' | 'bounds'>;
   readonly keyring: Keyring;
+  /** Tells a store that hangs from a read that takes long. */
+  readonly stores: Pick<StoreWatch, 'fault'>;
+}
+
+interface RouteRead {
+  readonly read: Read;
+  readonly cost: ReadCost;
 }
 
 // An event's id may be longer than the router lets a parameter be, and hold a slash; a wildcard takes both.
-const reads: Readonly<Record<string, Read>> = {
-  '/v1/meters': readMeters,
-  '/v1/meters/:meter/usage': readMeterUsage,
-  '/v1/events/*': readEvent,
-  '/v1/line-items': readLineItems,
-  '/v1/status': readStatus,
+const reads: Readonly<Record<string, RouteRead>> = {
+  '/v1/meters': { read: readMeters, cost: 'light' },
+  '/v1/meters/:meter/usage': { read: readMeterUsage, cost: 'usage' },
+  '/v1/events/*': { read: readEvent, cost: 'usage' },
+  '/v1/line-items': { read: readLineItems, cost: 'billing' },
+  '/v1/status': { read: readStatus, cost: 'light' },
 };
 
 const PAGE_POLICY =
   "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-function addReads(scope: FastifyInstance, context: QueryContext, keyring: Keyring): void {
+interface Reading {
+  readonly keyring: Keyring;
+  readonly admission: ReadAdmission;
+  readonly metrics: QueryMetrics;
+  readonly stores: QueryParts['stores'];
+  readonly readTimeoutMs: number;
+  readonly contextOf: (budget: RequestBudget) => QueryContext;
+}
+
+/** The order of a read: who asks, whether it may, its turn, the stores; all of it within one budget. */
+async function answer({ read, cost }: RouteRead, request: FastifyRequest, budget: RequestBudget, reading: Reading) {
+  const { keyring, admission, contextOf } = reading;
+  const identity = await keyring.authenticate(request.headers.authorization, request.ip);
+  admission.countRequest(identity);
+  const [path = ''] = Object.values(request.params as Record<string, string>);
+  const parameters = request.query as QueryParameters;
+  return admission.inTurn(cost, identity, budget, () =>
+    read(contextOf(budget), { tenant: identity.tenant, isOperator: identity.isOperator, path, parameters }),
+  );
+}
+
+function addReads(scope: FastifyInstance, reading: Reading): void {
+  const { metrics, stores, readTimeoutMs } = reading;
   // Thrown on to the app's own handler, which writes the problem document.
   scope.setErrorHandler((error) => {
-    throw problemOf(error);
+    throw problemOf(error, stores);
   });
-  for (const [url, read] of Object.entries(reads)) {
+  scope.addHook('onResponse', (_request, reply, done) => {
+    metrics.answered(reply.statusCode, reply.elapsedTime / 1_000);
+    done();
+  });
+  for (const [url, route] of Object.entries(reads)) {
     scope.get(url, async (request: FastifyRequest, reply: FastifyReply) => {
-      const { tenant, isOperator } = await keyring.authenticate(request.headers.authorization, request.ip);
-      const [path = ''] = Object.values(request.params as Record<string, string>);
-      const body = await read(context, { tenant, isOperator, path, parameters: request.query as QueryParameters });
-      return reply.header('cache-control', 'no-store').send(body);
+      const budget = new RequestBudget(readTimeoutMs);
+      // A client that goes away gives its turn and its query back.
+      const gone = (): void => budget.clientGone();
+      reply.raw.once('close', gone);
+      try {
+        return reply.header('cache-control', 'no-store').send(await answer(route, request, budget, reading));
+      } finally {
+        reply.raw.off('close', gone);
+        budget.end();
+      }
     });
   }
 }
 
 /** Adds the routes to `parts.app`, which is then for the caller to listen with. `stop` releases none of the parts. */
 export async function startQuery(context: StageContext, parts: QueryParts): Promise<Stage> {
-  const { app, pool, clickhouse, eventLog, keyring } = parts;
+  const { app, pool, clickhouse, eventLog, keyring, stores } = parts;
+  const { settings, clock, registry } = context;
+  const { readTimeoutMs, readMemoryBytesMax } = settings.query;
   const [openapi, page] = await Promise.all([
     readFile(projectFile('schemas/openapi.yaml'), 'utf8').then((text) => JSON.stringify(parse(text))),
     readFile(projectFile('query/dashboard.html'), 'utf8'),
   ]);
-  const queryContext: QueryContext = {
-    pool,
-    clickhouse,
-    eventLog,
-    catalogs: createCatalogs(pool),
-    freshnessWithin: shareFreshness(
-      () => readFreshness(pool, clickhouse, eventLog),
-      () => performance.now(),
-    ),
-    clock: context.clock,
-    allowedLatenessMs: context.settings.allowedLatenessMs,
-  };
+  const metrics = createQueryMetrics(registry);
+  const admission = new ReadAdmission(settings.query, clock, metrics);
+  const storesOf = openRequestStores({ pool, clickhouse, eventLog, readTimeoutMs, readMemoryBytesMax });
+  const { allowedLatenessMs } = settings;
+  const contextOf = (budget: RequestBudget): QueryContext => ({ ...storesOf(budget), clock, allowedLatenessMs });
   await app.register(async (scope) => {
-    addReads(scope, queryContext, keyring);
+    await scope.register(async (api) =>
+      addReads(api, { keyring, admission, metrics, stores, readTimeoutMs, contextOf }),
+    );
     scope.get('/openapi.json', (_, reply) => reply.type('application/json').send(openapi));
     scope.get('/', (_, reply) =>
       reply.type('text/html; charset=utf-8').header('content-security-policy', PAGE_POLICY).send(page),
     );
   });
-  const stores = await watchStores(queryContext, context.logger);
   return {
     name: 'query',
-    notReady: stores.notReady,
+    notReady: () => null,
     failed: new Promise<never>(() => {}),
-    stop: stores.stop,
+    stop: async () => {},
   };
 }

@@ -1,7 +1,5 @@
 // The bounds of one read: what a client may make the stores do with a single request.
 
-/** A query of ClickHouse is given up after this. */
-export const QUERY_SECONDS_MAX = 20;
 /** Rows of one usage answer; more is an error, never a silent cut. */
 export const USAGE_ROWS_MAX = 10_000;
 /** Copies and conflicts of one event that are looked at. */

@@ -2,22 +2,36 @@
 // send it again, and nothing about the inside. Everything else stays as it is, and becomes a 500 with a line in the log.
 import pg from 'pg';
 import { ClickHouseError } from '../platform/clickhouse/click-house.ts';
+import type { DamagedPart } from '../platform/clickhouse/damage.ts';
 import { EventLogError } from '../platform/event-log/event-log.ts';
 import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
+import { BudgetSpent, ClientGone } from '../platform/request-budget.ts';
+import { type StoreName, type StoreWatch, storeNames } from '../platform/store-watch.ts';
 import { QueryFault } from './core/query-fault.ts';
 
 const RETRY_AFTER_S = 2;
-/** ClickHouse's TIMEOUT_EXCEEDED, and Postgres' query_canceled: the limits this stage sets itself. */
+/** Until somebody has had a damaged part recounted. */
+const DAMAGED_RETRY_AFTER_S = 60;
+/** ClickHouse's TIMEOUT_EXCEEDED and MEMORY_LIMIT_EXCEEDED, and Postgres' query_canceled: the limits a read is given. */
 const CLICKHOUSE_TIMEOUT = 159;
+const CLICKHOUSE_MEMORY = 241;
 const POSTGRES_TIMEOUT = '57014';
 /** Connection failures, too few resources, a server that starts or stops. */
 const POSTGRES_UNAVAILABLE = /^(08|53|57P)/;
 
-const unavailable = (store: string, cause: unknown): HttpProblem =>
-  new HttpProblem('store_unavailable', `${store} does not answer. Send the request again.`, {
-    headers: retryAfter(RETRY_AFTER_S),
-    cause,
-  });
+/** As a client calls them. */
+const words: Readonly<Record<StoreName, string>> = {
+  Postgres: 'The billing store',
+  ClickHouse: 'The usage store',
+  'the event log': 'The event log',
+};
+
+const unavailable = (store: StoreName, cause: unknown): HttpProblem =>
+  new HttpProblem(
+    store === 'the event log' ? 'log_unavailable' : 'store_unavailable',
+    `${words[store]} does not answer. Send the request again.`,
+    { headers: retryAfter(RETRY_AFTER_S), cause },
+  );
 
 const timeout = (cause: unknown): HttpProblem =>
   new HttpProblem('query_timeout', 'The query was given up. Ask for a shorter range, or send it again later.', {
@@ -25,19 +39,48 @@ const timeout = (cause: unknown): HttpProblem =>
     cause,
   });
 
+/** A store that does not answer anybody is not there; one that does had too much to do for this read. */
+function budgetProblem(error: BudgetSpent, stores: Pick<StoreWatch, 'fault'>): HttpProblem {
+  const silent = storeNames.find((store) => error.waitedFor.includes(store) && stores.fault(store) !== null);
+  return silent === undefined ? timeout(error) : unavailable(silent, error);
+}
+
+/** What a part holds, by the partition of its table that its name begins with: roll-ups by week, events by month. */
+function whatIsIn({ part }: DamagedPart): string {
+  const [, year, month, day] = /^(\d{4})(\d{2})(\d{2})?_/.exec(part) ?? [];
+  if (year === undefined) return 'What was asked for';
+  return day === undefined
+    ? `Events that were counted in ${year}-${month} (UTC)`
+    : `Windows of the seven days from ${year}-${month}-${day} (UTC)`;
+}
+
+function clickHouseProblem(error: ClickHouseError): unknown {
+  if (error.damaged !== null) {
+    return new HttpProblem(
+      'usage_damaged',
+      `${whatIsIn(error.damaged)} can’t all be read at the moment, though nothing is lost. Ask for another range, or send the request again later.`,
+      { headers: retryAfter(DAMAGED_RETRY_AFTER_S), cause: error },
+    );
+  }
+  if (error.code === CLICKHOUSE_TIMEOUT) return timeout(error);
+  if (error.code === CLICKHOUSE_MEMORY) {
+    return new HttpProblem(
+      'overloaded',
+      'The query needs more memory than one may have. Ask for a shorter range, or send it again later.',
+      { headers: retryAfter(RETRY_AFTER_S), cause: error },
+    );
+  }
+  return error.retriable ? unavailable('ClickHouse', error) : error;
+}
+
 /** The problem an error stands for; the error itself where it stands for none. */
-export function problemOf(error: unknown): unknown {
+export function problemOf(error: unknown, stores: Pick<StoreWatch, 'fault'>): unknown {
   if (error instanceof QueryFault) return new HttpProblem(error.code, error.message, { cause: error });
-  if (error instanceof ClickHouseError) {
-    if (error.code === CLICKHOUSE_TIMEOUT) return timeout(error);
-    return error.retriable ? unavailable('The usage store', error) : error;
-  }
-  if (error instanceof EventLogError && error.retriable) {
-    return new HttpProblem('log_unavailable', 'The event log does not answer. Send the request again.', {
-      headers: retryAfter(RETRY_AFTER_S),
-      cause: error,
-    });
-  }
+  if (error instanceof BudgetSpent) return budgetProblem(error, stores);
+  // Nobody reads it.
+  if (error instanceof ClientGone) return timeout(error);
+  if (error instanceof ClickHouseError) return clickHouseProblem(error);
+  if (error instanceof EventLogError && error.retriable) return unavailable('the event log', error);
   return error;
 }
 
@@ -46,9 +89,10 @@ export async function fromPostgres<Result>(work: () => Promise<Result>): Promise
   try {
     return await work();
   } catch (error) {
+    if (error instanceof BudgetSpent || error instanceof ClientGone) throw error;
     const state = error instanceof pg.DatabaseError ? (error.code ?? '') : null;
     if (state === POSTGRES_TIMEOUT) throw timeout(error);
-    if (state === null || POSTGRES_UNAVAILABLE.test(state)) throw unavailable('The billing store', error);
+    if (state === null || POSTGRES_UNAVAILABLE.test(state)) throw unavailable('Postgres', error);
     throw error;
   }
 }

@@ -11,7 +11,7 @@ import { QueryFault } from './core/query-fault.ts';
 import { refuseUnknown } from './core/query-parameters.ts';
 import { parseUsageRequest, type UsageRequest } from './core/usage-request.ts';
 import { lagSeconds } from './freshness.ts';
-import { FRESHNESS_AGE_MAX_MS, QUERY_SECONDS_MAX, USAGE_ROWS_MAX } from './query-limits.ts';
+import { FRESHNESS_AGE_MAX_MS, USAGE_ROWS_MAX } from './query-limits.ts';
 import { instantOrNull, type QueryContext, type Read } from './read.ts';
 
 export const readMeters: Read = async ({ catalogs }, { parameters }) => {
@@ -73,7 +73,6 @@ export const readMeterUsage: Read = async (context, { tenant, path, parameters }
     groupBy: request.groupBy,
     buckets: request.plan.segments,
     rowsMax: USAGE_ROWS_MAX + 1,
-    secondsMax: QUERY_SECONDS_MAX,
   });
   if (rows.length > USAGE_ROWS_MAX) {
     throw new QueryFault(

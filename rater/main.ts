@@ -1,5 +1,6 @@
 // Composition root of the rater: one loop that rates whatever was sealed, every settings.rater.intervalMs, and the auditor.
 import type { Pool } from 'pg';
+import { auditTerms, moneyTerms, onTerms } from '../platform/clickhouse/call-terms.ts';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
 import { delay } from '../platform/retry.ts';
@@ -22,17 +23,30 @@ export interface RaterStage extends Stage {
   rateNow(): Promise<StepOutcome>;
 }
 
+const faults: Readonly<Partial<Record<StepOutcome, string>>> = {
+  mismatch: 'ClickHouse does not hold what was sealed; see the log for the chunks',
+  damaged: 'a part of ClickHouse can’t be read, and what needs it is not rated: run `tallyline repair`',
+};
+
 /** A store did not answer: what was given up may be done again. */
 export const isTransient = (error: unknown): boolean =>
   error instanceof ClickHouseError ? error.retriable : isTransientPostgresError(error);
 
 export async function startRater(context: StageContext, { pool, clickhouse }: RaterParts): Promise<RaterStage> {
   const { settings, clock, logger, registry } = context;
-  const store = storedRating(pool, clickhouse);
+  const store = storedRating(pool, onTerms(clickhouse, moneyTerms));
   const metrics = createRaterMetrics(registry);
   const rating = startRating(context, { store, timers: realTimers, metrics });
   const auditor = new Auditor({
-    ...{ pool, clickhouse, store, logger, clock, timers: realTimers },
+    // An audit takes its share beside the reads of the API, and none of what is billed.
+    ...{
+      pool,
+      clickhouse: onTerms(clickhouse, auditTerms),
+      store: storedRating(pool, onTerms(clickhouse, auditTerms)),
+      logger,
+      clock,
+      timers: realTimers,
+    },
     audited: metrics.audited,
     intervalMs: settings.rater.auditIntervalMs,
   });
@@ -74,8 +88,7 @@ export function startRating(context: StageContext, parts: RatingParts): RaterSta
     while (!stopping.signal.aborted) {
       try {
         const outcome = await step();
-        notReady =
-          outcome === 'mismatch' ? 'ClickHouse does not hold what was sealed; see the log for the chunks' : null;
+        notReady = faults[outcome] ?? null;
       } catch (error) {
         if (error instanceof RatingInvariantError) metrics.discrepancy('I4', 1);
         if (!isTransient(error)) throw error;

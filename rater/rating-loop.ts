@@ -12,6 +12,7 @@
 // from new seals. Batches that were committed write nothing the second time, because nothing is missing then.
 import type { Logger } from 'pino';
 import { type Catalog, type CatalogVersion, emptyCatalog, type Meter } from '../domain/catalog.ts';
+import { damagedPartOf } from '../platform/clickhouse/click-house.ts';
 import { covers, isSameVector } from '../platform/usage-store/seal-vector.ts';
 import type { ChunkMismatch } from '../platform/usage-store/sealed-chunks.ts';
 import { ChunkVerifier } from './chunk-verifier.ts';
@@ -29,7 +30,7 @@ const BATCH_SUBJECTS_MAX = 200;
 /** After a long absence, or when usage is billed for the first time, a few subjects have more to write than fits in memory. */
 const BATCH_WINDOWS_MAX = 10_000;
 
-export type StepOutcome = 'idle' | 'rated' | 'behind' | 'mismatch';
+export type StepOutcome = 'idle' | 'rated' | 'behind' | 'mismatch' | 'damaged';
 
 export interface RatingLoopParts {
   readonly store: RatingStore;
@@ -63,7 +64,14 @@ export class RatingLoop {
       return outcome;
     } catch (error) {
       this.due.again();
-      throw error;
+      const part = damagedPartOf(error);
+      if (part === null) throw error;
+      this.parts.metrics.discrepancy('I2', 1);
+      this.parts.logger.error(
+        { ...part, err: error },
+        'a part of ClickHouse cannot be read; what needs it is not rated until it is repaired',
+      );
+      return 'damaged';
     }
   }
 
@@ -161,15 +169,23 @@ export class RatingLoop {
     const { store } = this.parts;
     // All loops take their batches from here: one that ends early closes it for the others.
     const batches = this.batchesOf(touched);
+    let damaged: unknown = null;
     const rate = async (): Promise<BatchOutcome[]> => {
       for (const work of batches) {
-        const result = await rateBatch({ store, verifier: this.verifier }, basis, work);
-        if (result.outcome !== 'rated') return [result];
-        this.count(result.lineItems);
+        try {
+          const result = await rateBatch({ store, verifier: this.verifier }, basis, work);
+          if (result.outcome !== 'rated') return [result];
+          this.count(result.lineItems);
+        } catch (error) {
+          // Other subjects may have nothing in that part. The step ends with it, so the progress stays where it is.
+          if (damagedPartOf(error) === null) throw error;
+          damaged = error;
+        }
       }
       return [];
     };
     const ends = await Promise.allSettled(Array.from({ length: BATCHES_AT_ONCE }, rate));
+    if (damaged !== null) throw damaged;
     return ends.flatMap((end) => {
       if (end.status === 'rejected') throw end.reason;
       return end.value;

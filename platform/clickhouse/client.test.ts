@@ -1,11 +1,17 @@
-import { readFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { readFile, truncate } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
 import { startTestClickHouse, type TestClickHouse } from '../../test/support/clickhouse.ts';
+import { until } from '../../test/support/until.ts';
 import { projectFile } from '../project-root.ts';
 import { splitStatements } from '../sql-statements.ts';
 import { ClickHouseError } from './click-house.ts';
 import { type ClickHouseDatabase, createClickHouse } from './client.ts';
+import type { DamagedPart } from './damage.ts';
 import { type InsertBody, NativeBlock, tableColumns } from './native-block.ts';
 
 const logger = pino({ level: 'silent' });
@@ -275,6 +281,68 @@ describe('ClickHouse client', () => {
     const error = await rejection(away.insert('t', ofA, numbersOf(1)));
     expect([error.code, error.retriable]).toEqual([null, true]);
     await away.close();
+  });
+
+  it('gives up what takes too long and what nobody waits for, streams too, and the server ends it', async () => {
+    const endless = 'SELECT count() FROM numbers(20000000000) WHERE NOT ignore(sipHash64(number))';
+    const late = await rejection(clickhouse.query(endless, {}, { timeoutMs: 200 }));
+    expect([late.code, late.retriable]).toEqual([null, true]);
+    expect(late.message).toMatch(/ClickHouse at 127\.0\.0\.1:\d+ does not answer: no answer within 200 ms/);
+    const gone = new AbortController();
+    const waiting = [
+      clickhouse.query(endless, {}, { signal: gone.signal }),
+      clickhouse.queryBinary(endless, {}, { signal: gone.signal }),
+      (async () => {
+        for await (const _ of clickhouse.stream(endless, {}, { signal: gone.signal }));
+      })(),
+    ].map(rejection);
+    gone.abort();
+    for (const error of await Promise.all(waiting)) expect(error.message).toMatch(/nobody waits/);
+    const running = async (): Promise<unknown> =>
+      clickhouse.query(
+        "SELECT query FROM system.processes WHERE query LIKE '%20000000000%' AND query NOT LIKE '%processes%'",
+      );
+    await until(async () => JSON.stringify(await running()) === '[]', 'the server works on none of them');
+  });
+
+  it('has a deadline at a server that takes connections and answers nothing', async () => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const client = createClickHouse({ ...server, url: `http://127.0.0.1:${port}`, requestTimeoutMs: 100 }, logger);
+    const streamed = async (): Promise<void> => {
+      for await (const _ of client.stream('SELECT 1'));
+    };
+    for (const call of [
+      client.query('SELECT 1'),
+      client.insert('t', ofA, numbersOf(1)),
+      client.command('SELECT 1'),
+      streamed(),
+    ]) {
+      expect((await rejection(call)).message).toMatch(/no answer within 100 ms/);
+    }
+    await client.close();
+    silent.close();
+  });
+
+  it('says which part is damaged, of reads alone', async () => {
+    // In a container its files are out of reach.
+    if (server.pid === null) return;
+    await clickhouse.command('CREATE TABLE t (a UInt32, b String) ENGINE = MergeTree ORDER BY a');
+    await clickhouse.command('INSERT INTO t SELECT number, toString(number) FROM numbers(2000)');
+    const [part] = await clickhouse.query<{ path: string }>(
+      "SELECT path FROM system.parts WHERE table = 't' AND active",
+    );
+    await truncate(join(part!.path, 'data.bin'), 100);
+    const met: DamagedPart[] = [];
+    const reader = createClickHouse({ ...server, onDamaged: (damaged) => met.push(damaged) }, logger);
+    const damaged = { table: 't', part: 'all_1_1_0' };
+    const error = await rejection(reader.query('SELECT max(b) FROM t'));
+    expect([error.retriable, { ...error.damaged, part: 'all_1_1_0' }]).toEqual([false, damaged]);
+    expect(error.damaged!.part).toMatch(/^all_1_1_\d$/);
+    expect(met).toEqual([error.damaged]);
+    expect((await rejection(reader.query('SELECT nothing'))).damaged).toBeNull();
+    await reader.close();
   });
 
   it('inserts nothing for an empty body, and from a SELECT', async () => {

@@ -26,6 +26,8 @@ export interface EngineStatement {
   readonly params: ReadonlyMap<string, string>;
   /** Output format where the statement names none. */
   readonly format: string;
+  /** Fires when nobody waits for the answer any more: the statement is then not begun, or ended where it reads. */
+  readonly signal: AbortSignal;
 }
 
 /** An error in ClickHouse's own words, `Code: N. DB::Exception: …`. */
@@ -42,6 +44,11 @@ export class EngineError extends Error {
 export const engineError = (code: number, name: string, message: string): EngineError =>
   new EngineError(code, `Code: ${code}. DB::Exception: ${message}. (${name})`);
 
+const isSame = (a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean =>
+  a.size === b.size && [...a].every(([name, value]) => b.get(name) === value);
+
+const cancelled = (): EngineError => engineError(394, 'QUERY_WAS_CANCELLED', 'Nobody waits for the answer any more');
+
 function asEngineError(error: unknown): EngineError {
   if (error instanceof EngineError) return error;
   if (error instanceof Error && 'code' in error && error.code === 'ENOSPC')
@@ -57,11 +64,23 @@ const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').repla
 const identifier = (name: string): string => `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
 
 interface Connection {
+  /** Every statement of the connection carries it as its log_comment, so that another can name the one that runs. */
+  readonly name: string;
   readonly session: ChdbSession;
   database: string | null;
   readonly settings: Map<string, string>;
   readonly params: Map<string, string>;
 }
+
+interface Waiting {
+  /** As ClickHouse's setting of this name: lower goes first, and none (0) before all. */
+  readonly priority: number;
+  resolve(connection: Connection): void;
+  reject(error: Error): void;
+}
+
+/** A read that is to end is told so again until it has. */
+const KILL_INTERVAL_MS = 200;
 
 /** What waits to be written to the file of a body. */
 const BODY_BUFFER_BYTES = 1 << 20;
@@ -87,7 +106,11 @@ export class Engine {
   readonly #open: () => ChdbSession;
   readonly #connections = new Set<Connection>();
   readonly #idle: Connection[] = [];
-  readonly #waiting: { resolve(connection: Connection): void; reject(error: Error): void }[] = [];
+  /** In the order in which they go on. */
+  readonly #waiting: Waiting[] = [];
+  /** Ends reads on the others; it runs nothing else, so that it is free when all of them are taken. */
+  #killer: ChdbSession | null = null;
+  #opened = 0;
   /** A directory for the body of each insert, while it is read. */
   readonly #bodies: string;
   #inserts = 0;
@@ -119,7 +142,8 @@ export class Engine {
     const connectionArgs = [`--max_server_memory_usage=${options.memoryBytesMax}`, '--mark_cache_size=268435456'];
     const engine = new Engine(options, () => new chdb.Session(options.dataDir, { connectionArgs }));
     try {
-      engine.#idle.push(engine.#connect());
+      engine.#idle.push(await engine.#connect());
+      engine.#killer = engine.#open();
     } catch (cause) {
       throw new Error(
         `${options.dataDir} could not be opened (is another process using it?): ${(cause as Error).message}`,
@@ -134,10 +158,19 @@ export class Engine {
     return engine;
   }
 
-  #connect(): Connection {
-    const connection: Connection = { session: this.#open(), database: null, settings: new Map(), params: new Map() };
+  async #connect(): Promise<Connection> {
+    const name = `connection ${this.#opened++}`;
+    const connection: Connection = {
+      ...{ name, session: this.#open(), database: null, settings: new Map(), params: new Map() },
+    };
     this.#connections.add(connection);
-    return connection;
+    try {
+      await connection.session.queryAsync(`SET log_comment = ${quoted(name)}`);
+      return connection;
+    } catch (error) {
+      this.#discard(connection);
+      throw error;
+    }
   }
 
   #discard(connection: Connection): void {
@@ -145,10 +178,14 @@ export class Engine {
     connection.session.close();
   }
 
-  async #acquire(): Promise<Connection> {
+  async #acquire({ settings, signal }: EngineStatement): Promise<Connection> {
     if (this.#closing !== null) throw engineError(210, 'NETWORK_ERROR', 'The engine is shutting down');
-    const idle = this.#idle.pop();
-    if (idle !== undefined) return idle;
+    if (signal.aborted) throw cancelled();
+    if (this.#idle.length > 0) {
+      // One that has these settings already need not be told them.
+      const ready = this.#idle.findLastIndex((connection) => isSame(connection.settings, settings));
+      return this.#idle.splice(ready, 1)[0]!;
+    }
     if (this.#connections.size < this.#options.connectionsMax) return this.#connect();
     if (this.#waiting.length >= this.#options.waitingMax) {
       throw engineError(
@@ -157,14 +194,27 @@ export class Engine {
         `Too many simultaneous queries: ${this.#waiting.length} wait already`,
       );
     }
-    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }));
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = { priority: Number(settings.get('priority') ?? 0), resolve, reject };
+      const after = this.#waiting.findIndex(({ priority }) => priority > waiting.priority);
+      this.#waiting.splice(after === -1 ? this.#waiting.length : after, 0, waiting);
+      const giveUp = (): void => {
+        const at = this.#waiting.indexOf(waiting);
+        if (at !== -1) this.#waiting.splice(at, 1);
+        reject(cancelled());
+      };
+      signal.addEventListener('abort', giveUp, { once: true });
+    });
   }
 
   #release(connection: Connection): void {
     const next = this.#connections.has(connection) ? this.#waiting.shift() : undefined;
     if (next !== undefined) next.resolve(connection);
     else if (this.#connections.has(connection)) this.#idle.push(connection);
-    else if (this.#waiting.length > 0) this.#waiting.shift()?.resolve(this.#connect());
+    else if (this.#waiting.length > 0) {
+      const { resolve, reject } = this.#waiting.shift()!;
+      this.#connect().then(resolve, reject);
+    }
     if (this.#idle.length === this.#connections.size) this.#allIdle?.();
   }
 
@@ -208,17 +258,23 @@ export class Engine {
 
   /**
    * Runs a statement and yields its output in chunks. A SELECT is computed as the chunks are taken, and ends early when
-   * the iteration does. Throws an EngineError, a SELECT possibly after some chunks.
+   * the iteration does, or its signal fires. Throws an EngineError, a SELECT possibly after some chunks.
    */
   async *run(statement: EngineStatement): AsyncGenerator<Uint8Array, void, undefined> {
-    const connection = await this.#acquire();
+    const connection = await this.#acquire(statement);
     try {
       await this.#prepare(connection, statement);
       if (READS.test(statement.sql)) {
         const stream = connection.session.queryStream(statement.sql, { format: statement.format as 'JSONEachRow' });
+        const stopWatching = this.#killOnAbort(connection, statement.signal);
         try {
           for await (const chunk of stream) yield chunk.raw();
+        } catch (error) {
+          // A read that has failed counts as running, memory and priority included, until the connection does something else.
+          await connection.session.queryAsync('SELECT 1');
+          throw error;
         } finally {
+          await stopWatching();
           stream.cancel();
         }
       } else {
@@ -232,6 +288,26 @@ export class Engine {
     } finally {
       this.#release(connection);
     }
+  }
+
+  /** Ends what the connection reads, which it can't do by itself while it works on the first rows. Resolves once that is over. */
+  #killOnAbort({ name }: Connection, signal: AbortSignal): () => Promise<void> {
+    const sql = `KILL QUERY WHERE Settings['log_comment'] = ${quoted(name)} ASYNC`;
+    let timer: NodeJS.Timeout | undefined;
+    let last: Promise<unknown> = Promise.resolve();
+    const kill = (): void => {
+      // What can't be killed ends by the time it was given.
+      last = this.#killer?.queryAsync(sql).catch(() => {}) ?? last;
+      timer = setTimeout(kill, KILL_INTERVAL_MS);
+    };
+    if (signal.aborted) kill();
+    else signal.addEventListener('abort', kill, { once: true });
+    return async () => {
+      signal.removeEventListener('abort', kill);
+      clearTimeout(timer);
+      // One that came late would end the connection's next statement.
+      await last;
+    };
   }
 
   /**
@@ -267,7 +343,7 @@ export class Engine {
   }
 
   async #runPrepared(statement: EngineStatement, sql: string): Promise<void> {
-    const connection = await this.#acquire();
+    const connection = await this.#acquire(statement);
     try {
       await this.#prepare(connection, statement);
       await connection.session.queryAsync(sql);
@@ -287,6 +363,7 @@ export class Engine {
         });
       }
       for (const { session } of this.#connections) session.close();
+      this.#killer?.close();
     })();
     return this.#closing;
   }

@@ -41,8 +41,8 @@ const HTTP_PARAMETERS: ReadonlySet<string> = new Set([
 
 const STATUS_BY_CODE: ReadonlyMap<number, number> = new Map([
   [6, 400], [26, 400], [27, 400], [36, 400], [38, 400], [41, 400], [47, 404], [46, 404], [48, 501], [53, 400], [60, 404], [62, 400],
-  [72, 400], [81, 404], [115, 404], [117, 400], [159, 408], [202, 503], [210, 503], [241, 500], [252, 500], [307, 413], [456, 400],
-  [516, 401],
+  [72, 400], [81, 404], [115, 404], [117, 400], [159, 408], [202, 503], [210, 503], [241, 500], [252, 500], [307, 413], [394, 503],
+  [456, 400], [516, 401],
 ]); // biome-ignore format: a table
 
 /** Opens `dataDir` and serves it. Rejects when the port or the directory is in use. */
@@ -115,20 +115,22 @@ class RequestHandler {
     const queryId = url.searchParams.get('query_id') ?? randomUUID();
     response.setHeader('X-ClickHouse-Query-Id', queryId);
     response.setHeader('X-ClickHouse-Timezone', 'UTC');
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
     try {
       if (url.pathname !== '/') throw engineError(36, 'BAD_ARGUMENTS', `There is no handle ${url.pathname}`);
       this.#authenticate(request, url);
       const body = bodyOf(request, this.#bodyBytesMax);
       const inUrl = url.searchParams.get('query') ?? '';
       if (/^\s*INSERT\b[\s\S]*\bFORMAT\s+\w+\s*;?\s*$/i.test(inUrl)) {
-        const bytes = await this.#engine.insert(statementOf(url, inUrl), body);
+        const bytes = await this.#engine.insert(statementOf(url, inUrl, gone.signal), body);
         response.setHeader('X-ClickHouse-Summary', summaryHeader(bytes));
         response.end();
         return;
       }
       const sql = [inUrl, await text(body)].filter((part) => part !== '').join('\n');
       if (sql.trim() === '') throw engineError(62, 'SYNTAX_ERROR', 'Empty query');
-      await this.#answer(url, sql, request, response);
+      await this.#answer(url, statementOf(url, sql, gone.signal), request, response);
     } catch (error) {
       // What is left of the request is read, so that the client hears the answer.
       request.resume();
@@ -154,8 +156,13 @@ class RequestHandler {
     }
   }
 
-  async #answer(url: URL, sql: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const chunks = this.#engine.run(statementOf(url, sql));
+  async #answer(
+    url: URL,
+    statement: EngineStatement,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
+    const chunks = this.#engine.run(statement);
     const held = url.searchParams.get('wait_end_of_query') === '1';
     try {
       let first: Uint8Array[];
@@ -240,7 +247,7 @@ class RequestHandler {
 const digest = (user: string, password: string): Buffer =>
   createHash('sha256').update(`${user.length}:${user}${password}`).digest();
 
-function statementOf(url: URL, sql: string): EngineStatement {
+function statementOf(url: URL, sql: string, signal: AbortSignal): EngineStatement {
   const settings = new Map<string, string>();
   const params = new Map<string, string>();
   for (const [name, value] of url.searchParams) {
@@ -253,6 +260,7 @@ function statementOf(url: URL, sql: string): EngineStatement {
     settings,
     params,
     format: url.searchParams.get('default_format') ?? 'TabSeparated',
+    signal,
   };
 }
 

@@ -11,8 +11,8 @@ export function createRegistry(): Registry {
 }
 
 /**
- * Adds /healthz (200 while the process runs), /readyz (200, or 503 with every reason against it) and /metrics. `stages` is
- * asked at each request; none of them yet means not ready.
+ * Adds /healthz (200 while the process runs), /readyz (200, or 503 with every reason against it; what is wrong besides is
+ * named in both) and /metrics. `stages` is asked at each request; none of them yet means not ready.
  */
 export function registerAdminRoutes(app: FastifyInstance, registry: Registry, stages: () => readonly Stage[]): void {
   app.get('/healthz', () => ({ status: 'alive' }));
@@ -20,10 +20,14 @@ export function registerAdminRoutes(app: FastifyInstance, registry: Registry, st
     const current = stages();
     const reasons = current.flatMap((stage) => stage.notReady() ?? []);
     if (current.length === 0) reasons.push('starting');
+    const degraded = current.flatMap((stage) => stage.degraded?.() ?? []);
     return reply
       .code(reasons.length === 0 ? 200 : 503)
       .header('cache-control', 'no-store')
-      .send(reasons.length === 0 ? { status: 'ready' } : { status: 'not ready', reasons });
+      .send({
+        ...(reasons.length === 0 ? { status: 'ready' } : { status: 'not ready', reasons }),
+        ...(degraded.length > 0 && { degraded }),
+      });
   });
   app.get('/metrics', async (_, reply) => reply.type(registry.contentType).send(await registry.metrics()));
 }

@@ -37,6 +37,7 @@ export const problemCodes = {
   shutting_down: { status: 503, title: 'Shutting down' },
   store_unavailable: { status: 503, title: 'A store is not available' },
   query_timeout: { status: 503, title: 'The query took too long' },
+  usage_damaged: { status: 503, title: 'Stored usage can’t be read' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type ProblemCode = keyof typeof problemCodes;

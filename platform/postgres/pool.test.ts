@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';
+import { freeze } from '../../test/support/frozen-process.ts';
 import { startTestPostgres, type TestPostgres } from '../../test/support/postgres.ts';
 import { createPool, inTransaction } from './pool.ts';
 import { isTransientPostgresError } from './transient.ts';
@@ -34,5 +35,27 @@ describe('a transaction', () => {
     expect(isTransientPostgresError(error)).toBe(true);
     const { rows } = await inTransaction(pool, (client) => client.query('SELECT 1 AS one'));
     expect(rows).toEqual([{ one: 1 }]);
+  });
+
+  it('is given up when its server hangs, and its connection with it', async () => {
+    // In a container the process can't be stopped from here.
+    if (server.pid === null) return;
+    const impatient = createPool(server.url, pino({ level: 'silent' }), { statementTimeoutMs: 100, connectionsMax: 1 });
+    let thaw = (): void => {};
+    const pids: number[] = [];
+    const hanging = inTransaction(impatient, async (client) => {
+      const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+      pids.push(rows[0]!.pid);
+      thaw = freeze(rows[0]!.pid);
+      await client.query('SELECT 1');
+    });
+    const error: unknown = await hanging.catch((reason: unknown) => reason);
+    expect(isTransientPostgresError(error)).toBe(true);
+    const { rows } = await inTransaction(impatient, (client) =>
+      client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid'),
+    );
+    expect(rows[0]!.pid).not.toBe(pids[0]);
+    thaw();
+    await impatient.end();
   });
 });

@@ -11,14 +11,30 @@ export interface PoolOptions {
   readonly statementTimeoutMs?: number;
 }
 
+/** A server that hangs cancels nothing, so whoever waits for it gives up too, once the server would have. */
+const ANSWER_GRACE_MS = 5_000;
+
+/** A statement whose caller waits for so long. The connection is then in an unknown state: `pool.query` closes it. */
+export const deadlined = (
+  timeoutMs: number,
+  text: string,
+  values: readonly unknown[] = [],
+): pg.QueryConfig & { readonly query_timeout: number } => ({
+  text,
+  values: [...values],
+  query_timeout: Math.ceil(timeoutMs),
+});
+
 /** A pool over `url` (postgresql://…). It connects when first used; `pool.end()` releases it. */
 export function createPool(url: string, logger: Logger, options: PoolOptions = {}): pg.Pool {
+  const statementTimeoutMs = options.statementTimeoutMs ?? 60_000;
   const pool = new pg.Pool({
     connectionString: url,
     application_name: options.applicationName ?? 'tallyline',
     max: options.connectionsMax ?? 10,
     connectionTimeoutMillis: 10_000,
-    statement_timeout: options.statementTimeoutMs ?? 60_000,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs === 0 ? 0 : statementTimeoutMs + ANSWER_GRACE_MS,
     // A transaction left open by a hung process would hold row locks that the next owner of a partition needs.
     idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
@@ -52,7 +68,8 @@ export async function inTransaction<Result>(
     await client.query('COMMIT');
     return result;
   } catch (error) {
-    await client.query('ROLLBACK').catch((rollbackError: Error) => {
+    // Soon or not at all: behind a statement that was given up it would wait for as long again.
+    await client.query(deadlined(ANSWER_GRACE_MS, 'ROLLBACK')).catch((rollbackError: Error) => {
       broken = rollbackError;
     });
     throw error;

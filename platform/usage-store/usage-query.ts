@@ -32,8 +32,6 @@ export interface UsageSelection {
   /** Only rows of sealed chunks; absent: open chunks as well, as fresh as they come. */
   readonly sealed?: Pick<Seals, 'vector' | 'epochSteps'>;
   readonly rowsMax?: number;
-  /** The store gives the query up after this many seconds (ClickHouse code 159); absent: its own limit. */
-  readonly secondsMax?: number;
 }
 
 export interface UsageRow {
@@ -186,13 +184,11 @@ export function usageQuery(selection: UsageSelection): SqlFragment {
     limit = ' LIMIT {rows_max:UInt64}';
     params.rows_max = selection.rowsMax;
   }
-  let settings = SETTINGS;
-  if (selection.secondsMax !== undefined) settings += `, max_execution_time = ${Math.ceil(selection.secondsMax)}`;
   const sql =
     `SELECT bucket_start, subject_key, ${groups.length > 0 ? `[${groups.join(', ')}]` : 'emptyArrayString()'} AS groups, ` +
     `toString(${asDecimal(meter.aggregation, `${aggregate}Merge(state)`)}) AS quantity, ` +
     `toString(sum(event_count)) AS events FROM (${merged}) ` +
-    `GROUP BY bucket_start, subject_key, groups ORDER BY bucket_start, subject_key, groups${limit} ${settings}`;
+    `GROUP BY bucket_start, subject_key, groups ORDER BY bucket_start, subject_key, groups${limit} ${SETTINGS}`;
   return { sql, params };
 }
 
@@ -205,7 +201,7 @@ interface StoredUsageRow {
 }
 
 /** The usage of a selection, in order of bucket, subject and groups. */
-export async function readUsage(clickhouse: ClickHouse, selection: UsageSelection): Promise<UsageRow[]> {
+export async function readUsage(clickhouse: Pick<ClickHouse, 'query'>, selection: UsageSelection): Promise<UsageRow[]> {
   const { sql, params } = usageQuery(selection);
   const rows = await clickhouse.query<StoredUsageRow>(sql, params);
   return rows.map((row) => ({

@@ -4,35 +4,46 @@ import type { Pool } from 'pg';
 import { delay } from '../../platform/retry.ts';
 import type { AuditLog } from './discrepancy.ts';
 import { outcomes, placeOf, type SealRow } from './seal-rows.ts';
-import type { StoredChunk } from './stored-chunks.ts';
+import type { RowSet, StoredChunk } from './stored-chunks.ts';
 
 /** The rows of a chunk against its seal (I1, I2), and the counts of the seal among themselves (I1). */
 export function auditStoredChunk(seal: SealRow, stored: StoredChunk, log: AuditLog): void {
   const where = placeOf(seal);
-  log.compare('I2', `${where}, rows of usage_events`, seal.eventCount, stored.events.count);
-  log.compare('I2', `${where}, checksum of usage_events`, seal.eventChecksum, stored.events.checksum);
-  log.compare('I2', `${where}, rows of usage_rollups`, seal.rollupCount, stored.rollups.count);
-  log.compare('I2', `${where}, checksum of usage_rollups`, seal.rollupChecksum, stored.rollups.checksum);
-  log.compare('I1', `${where}, rows of event_rejects`, seal.rejectCount, stored.rejects.count);
-  log.compare('I1', `${where}, checksum of event_rejects`, seal.rejectChecksum, stored.rejects.checksum);
+  const { events, rollups, rejects } = stored;
+  if (events !== undefined) {
+    log.compare('I2', `${where}, rows of usage_events`, seal.eventCount, events.count);
+    log.compare('I2', `${where}, checksum of usage_events`, seal.eventChecksum, events.checksum);
+  }
+  if (rollups !== undefined) {
+    log.compare('I2', `${where}, rows of usage_rollups`, seal.rollupCount, rollups.count);
+    log.compare('I2', `${where}, checksum of usage_rollups`, seal.rollupChecksum, rollups.checksum);
+  }
+  if (rejects !== undefined) {
+    log.compare('I1', `${where}, rows of event_rejects`, seal.rejectCount, rejects.count);
+    log.compare('I1', `${where}, checksum of event_rejects`, seal.rejectChecksum, rejects.checksum);
+  }
   for (const outcome of outcomes) {
     const byTenant = Object.values(seal.tenantOutcomes).reduce((sum, counts) => sum + (counts[outcome] ?? 0), 0);
     log.compare('I1', `${where}, ${outcome} events summed over tenants`, seal.outcomes[outcome], byTenant);
   }
   const print = (counts: SealRow['outcomes']): string =>
     outcomes.map((outcome) => `${outcome} ${counts[outcome]}`).join(', ');
+  if (stored.manifest === undefined) return;
   const manifest = stored.manifest === null ? 'no manifest' : print(stored.manifest);
   log.compare('I1', `${where}, manifest`, print(seal.outcomes), manifest);
 }
 
-/** Whether the rows that are sealed, and can be written again from the log, are as they were sealed. */
-export const isIntact = (seal: SealRow, stored: StoredChunk): boolean =>
-  seal.eventCount === stored.events.count &&
-  seal.eventChecksum === stored.events.checksum &&
-  seal.rollupCount === stored.rollups.count &&
-  seal.rollupChecksum === stored.rollups.checksum &&
-  seal.rejectCount === stored.rejects.count &&
-  seal.rejectChecksum === stored.rejects.checksum;
+const isSame = (count: bigint, checksum: bigint, found: RowSet | undefined): boolean =>
+  found === undefined || (found.count === count && found.checksum === checksum);
+
+/**
+ * Whether the rows that are sealed, and can be written again from the log, are as they were sealed. What can't be read is not said
+ * to be otherwise: its part has to be dropped before a replay is of use (cli/repair.ts).
+ */
+export const isIntact = (seal: SealRow, { events, rollups, rejects }: StoredChunk): boolean =>
+  isSame(seal.eventCount, seal.eventChecksum, events) &&
+  isSame(seal.rollupCount, seal.rollupChecksum, rollups) &&
+  isSame(seal.rejectCount, seal.rejectChecksum, rejects);
 
 /** A seal against the one before it in what was read: no gap (I1), and T does not fall (I3). `before` null: it is the first. */
 export function auditSealOrder(before: SealRow | null, seal: SealRow, log: AuditLog): void {

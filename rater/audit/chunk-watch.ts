@@ -9,7 +9,7 @@ import type { SealVector } from '../../platform/usage-store/seal-vector.ts';
 import { auditSealOrder, auditStoredChunk, isIntact } from './chunk-audit.ts';
 import { ChunkMap } from './chunk-map.ts';
 import { ChunkRounds, inOrder } from './chunk-rounds.ts';
-import { AuditLog } from './discrepancy.ts';
+import { AuditLog, unlessDamaged } from './discrepancy.ts';
 import type { Findings } from './findings.ts';
 import { Recount } from './recount.ts';
 import { requestRepair } from './repair-requests.ts';
@@ -82,7 +82,8 @@ export class ChunkWatch {
   }
 
   private async audit(seals: readonly SealRow[]): Promise<Audited[]> {
-    const stored = await readStoredChunks(this.parts.clickhouse, seals);
+    // The part is named by its metric and in the log; of the chunks that it may hold nothing is said.
+    const stored = await readStoredChunks(this.parts.clickhouse, seals, new AuditLog());
     return seals.map((seal, i) => {
       const log = new AuditLog();
       const before = seals[i - 1];
@@ -150,8 +151,12 @@ export class ChunkWatch {
         ...{ start: seal.startOffset, end: seal.endOffset },
       },
     };
-    await new Recount(clickhouse, chunks, versions).read(events, log, (reading) => usage.add(reading));
-    await usage.compareChunk(clickhouse, chunk, log);
+    const compared = await unlessDamaged(new AuditLog(), placeOf(seal), async () => {
+      await new Recount(clickhouse, chunks, versions).read(events, log, (reading) => usage.add(reading));
+      await usage.compareChunk(clickhouse, chunk, log);
+      return true;
+    });
+    if (compared === null) return null;
     // The seal may have been taken back while its rows were read.
     return (await this.rounds.read(place))?.epoch === seal.epoch ? log : null;
   }

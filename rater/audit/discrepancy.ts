@@ -1,5 +1,8 @@
 // What an audit found: which invariant, where, what was expected and what is there. Invariants as in docs/exactly-once.md.
 
+import { type ClickHouseError, damagedPartOf } from '../../platform/clickhouse/click-house.ts';
+import { printPart } from '../../platform/clickhouse/damage.ts';
+
 export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5';
 export const invariants: readonly Invariant[] = ['I1', 'I2', 'I3', 'I4', 'I5'];
 
@@ -13,6 +16,25 @@ export interface Discrepancy {
 
 /** A lost table would make one for each of its rows. */
 const KEPT_MAX = 10_000;
+
+/**
+ * Of what `work` reads: its result, or null where a stored part can't be read, which is a discrepancy of its own (I2): `where` names
+ * what the part may hold, and nothing can be said of it.
+ */
+export async function unlessDamaged<Result>(
+  log: AuditLog,
+  where: string,
+  work: () => Promise<Result>,
+): Promise<Result | null> {
+  try {
+    return await work();
+  } catch (error) {
+    const part = damagedPartOf(error);
+    if (part === null) throw error;
+    log.compare('I2', `${where}: ${printPart(part)}`, 'readable', `damaged (code ${(error as ClickHouseError).code})`);
+    return null;
+  }
+}
 
 /** Collects comparisons: how many were made for each invariant, and those that failed. */
 export class AuditLog {

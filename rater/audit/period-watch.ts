@@ -14,7 +14,7 @@ import { groupBy, keyText } from '../keys.ts';
 import type { PeriodKey } from '../line-item-store.ts';
 import { contributionKey, readContributions, readPeriodsWithUsage, type UsageWanted } from '../period-usage.ts';
 import type { RatedUsage, RatingState } from '../rating-store.ts';
-import { AuditLog } from './discrepancy.ts';
+import { AuditLog, unlessDamaged } from './discrepancy.ts';
 import type { Findings } from './findings.ts';
 import { type PeriodSums, readNewestPeriods, readNextPeriods, readPeriodSums } from './period-sums.ts';
 
@@ -60,7 +60,7 @@ export class PeriodWatch {
     }
     for (const [name, key] of keys) {
       const log = logs.get(name);
-      // Null: its seals are being repaired, and what was known of it still stands.
+      // Null: its chunks are being repaired, or have to be, and what was known of it still stands.
       if (log === null) continue;
       if (log !== undefined && log.failures > 0) this.suspects.set(name, key);
       else this.suspects.delete(name);
@@ -68,7 +68,7 @@ export class PeriodWatch {
     }
   }
 
-  /** By name; null: a chunk that its rating read is not sealed now. */
+  /** By name; null: a chunk that its rating read is not sealed now, or can't be read. */
   private async audit(
     keys: readonly PeriodKey[],
     versions: readonly CatalogVersion[],
@@ -85,7 +85,11 @@ export class PeriodWatch {
         for (const period of periods) logs.set(nameOf(period), null);
         continue;
       }
-      await this.auditAt({ ...seals, vector: sealVector }, periods, versions, logs);
+      const audited = await unlessDamaged(new AuditLog(), 'periods', async () => {
+        await this.auditAt({ ...seals, vector: sealVector }, periods, versions, logs);
+        return true;
+      });
+      if (audited === null) for (const period of periods) logs.set(nameOf(period), null);
     }
     return logs;
   }

@@ -65,6 +65,7 @@ export class PriceAudit {
   /** By tenant, subject and start: the periods that line items name. */
   private readonly charged = new Set<string>();
   private readonly timelines = new Map<string, SubjectTimeline>();
+  private readonly unread: { readonly from: number; readonly to: number }[] = [];
   /** Null: nothing is said of periods that are missing. */
   private passed: Passed | null = null;
 
@@ -182,6 +183,11 @@ export class PriceAudit {
     return { tenant, subject, terms, vector, closedUpTo, watermark, hasUsage: false, prices: tallies(versions, terms) };
   }
 
+  /** Usage of these days could not be read: nothing is said of the periods that it is in. Milliseconds since the epoch. */
+  leaveOut(from: number, to: number): void {
+    this.unread.push({ from, to });
+  }
+
   /** The line items of each price of each period against the price of the recounted usage (I4). */
   compare(log: AuditLog): void {
     for (const periods of this.bySubject.values()) for (const period of periods) this.comparePeriod(period, log);
@@ -195,11 +201,13 @@ export class PriceAudit {
 
   private comparePeriod({ tenant, subject, terms, prices, watermark, hasUsage }: AuditedPeriod, log: AuditLog): void {
     const charges = isPeriodDue(terms, watermark, hasUsage) ? new Decimal(1n) : Decimal.zero;
+    const isUnread = this.unread.some(({ from, to }) => from < terms.periodEnd && to > terms.periodStart);
     for (const { price: priced, tally } of prices) {
       const { price } = priced;
       const key = keyText(tenant, subject, terms.periodStart, price.slug);
       const row = this.written.get(key);
       this.written.delete(key);
+      if (isUnread) continue;
       const where = placeOf(tenant, subject, terms.periodStart, price.slug);
       const quantity = isUsagePrice(price) ? quantityToDecimal(tally.value()) : charges;
       log.compare('I4', `${where}, quantity`, quantity.toString(), Decimal.parse(row?.quantity ?? '0').toString());

@@ -1,7 +1,8 @@
 // What ClickHouse holds of sealed chunks, as counts and checksums that it computes itself: no row leaves it.
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
-import type { Outcome, SealRow } from './seal-rows.ts';
+import { type AuditLog, unlessDamaged } from './discrepancy.ts';
+import { type Outcome, placeOf, type SealRow } from './seal-rows.ts';
 
 export interface RowSet {
   readonly count: bigint;
@@ -9,12 +10,13 @@ export interface RowSet {
   readonly checksum: bigint;
 }
 
+/** Each undefined where it can't be read, as a part that may hold it is damaged. */
 export interface StoredChunk {
-  readonly events: RowSet;
-  readonly rejects: RowSet;
-  readonly rollups: RowSet;
+  readonly events: RowSet | undefined;
+  readonly rejects: RowSet | undefined;
+  readonly rollups: RowSet | undefined;
   /** Counts by outcome; null: there is no manifest. */
-  readonly manifest: Readonly<Record<Outcome, number>> | null;
+  readonly manifest: Readonly<Record<Outcome, number>> | null | undefined;
 }
 
 const noRows: RowSet = { count: 0n, checksum: 0n };
@@ -24,20 +26,28 @@ const OFFSETS_MAX = 500;
 
 /**
  * Of each seal, the rows of its epoch or a later one. Seals in order of generation, partition and chunk. Roll-ups are not
- * sorted by chunk, so looking for them is a scan, however many seals there are: give it many at a time.
+ * sorted by chunk, so looking for them is a scan, however many seals there are: give it many at a time. Damage is told to `log`.
  */
-export async function readStoredChunks(clickhouse: ClickHouse, seals: readonly SealRow[]): Promise<StoredChunk[]> {
+export async function readStoredChunks(
+  clickhouse: ClickHouse,
+  seals: readonly SealRow[],
+  log: AuditLog,
+): Promise<StoredChunk[]> {
   if (seals.length === 0) return [];
   // One after the other: an audit must not crowd out what it watches.
-  const rollups = await readSealedChunks(clickhouse, seals);
+  const span = `${placeOf(seals[0]!)} to ${placeOf(seals.at(-1)!)}, usage_rollups`;
+  const rollups = await unlessDamaged(log, span, () => readSealedChunks(clickhouse, seals));
   const stored: StoredChunk[] = [];
   for (let from = 0; from < seals.length; ) {
     const { generation, partition } = seals[from]!;
     let to = from + 1;
     while (to < seals.length && to - from < OFFSETS_MAX && isOf(seals[to]!, generation, partition)) to += 1;
-    for (const each of await readByOffset(clickhouse, seals.slice(from, to))) {
-      const { rollupCount, rollupChecksum } = rollups[stored.length]!;
-      stored.push({ ...each, rollups: { count: rollupCount, checksum: rollupChecksum } });
+    for (const each of await readByOffset(clickhouse, seals.slice(from, to), log)) {
+      const rollup = rollups?.[stored.length];
+      stored.push({
+        ...each,
+        rollups: rollup === undefined ? undefined : { count: rollup.rollupCount, checksum: rollup.rollupChecksum },
+      });
     }
     from = to;
   }
@@ -51,8 +61,10 @@ const isOf = (seal: SealRow, generation: number, partition: number): boolean =>
 async function readByOffset(
   clickhouse: ClickHouse,
   seals: readonly SealRow[],
+  log: AuditLog,
 ): Promise<Omit<StoredChunk, 'rollups'>[]> {
   const [first, last] = [seals[0]!, seals.at(-1)!];
+  const ofTable = (table: string): string => `${placeOf(first)} to chunk ${last.chunk}, ${table}`;
   // Epochs rise rarely, so the chunks where they do describe them all.
   const steps = seals.filter((seal, i) => seal.epoch !== seals[i - 1]?.epoch);
   const params = {
@@ -64,27 +76,30 @@ async function readByOffset(
     steps: steps.map((seal) => seal.startOffset),
     step_epochs: steps.map((seal) => seal.epoch),
   };
-  const rowSets = async (table: string, hash: string): Promise<Map<number, RowSet>> => {
-    const rows = await clickhouse.query<{ place: string | number; count: string; checksum: string }>(
-      `SELECT roundDown(offset, {starts:Array(UInt64)}) AS place, toString(count()) AS count, toString(sum(${hash})) AS checksum
+  const rowSets = async (table: string, hash: string): Promise<Map<number, RowSet> | null> => {
+    const read = () =>
+      clickhouse.query<{ place: string | number; count: string; checksum: string }>(
+        `SELECT roundDown(offset, {starts:Array(UInt64)}) AS place, toString(count()) AS count, toString(sum(${hash})) AS checksum
        FROM ${table} FINAL
        WHERE generation = {generation:UInt16} AND partition = {partition:UInt16}
          AND offset >= {from_offset:UInt64} AND offset < {to_offset:UInt64}
          AND epoch >= transform(roundDown(offset, {steps:Array(UInt64)}), {steps:Array(UInt64)}, {step_epochs:Array(UInt64)}, toUInt64(0))
        GROUP BY place SETTINGS do_not_merge_across_partitions_select_final = 1`,
-      params,
-    );
+        params,
+      );
+    const rows = await unlessDamaged(log, ofTable(table), read);
+    if (rows === null) return null;
     return new Map(
       rows.map((row) => [Number(row.place), { count: BigInt(row.count), checksum: BigInt(row.checksum) }]),
     );
   };
   const events = await rowSets('usage_events', 'bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash)');
   const rejects = await rowSets('event_rejects', 'xxHash64(bytes)');
-  const manifests = await readManifests(clickhouse, first, last);
+  const manifests = await unlessDamaged(log, ofTable('manifests'), () => readManifests(clickhouse, first, last));
   return seals.map((seal) => ({
-    events: events.get(seal.startOffset) ?? noRows,
-    rejects: rejects.get(seal.startOffset) ?? noRows,
-    manifest: manifests.get(seal.chunk) ?? null,
+    events: events === null ? undefined : (events.get(seal.startOffset) ?? noRows),
+    rejects: rejects === null ? undefined : (rejects.get(seal.startOffset) ?? noRows),
+    manifest: manifests === null ? undefined : (manifests.get(seal.chunk) ?? null),
   }));
 }
 

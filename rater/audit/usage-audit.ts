@@ -71,6 +71,11 @@ export class UsageAudit {
     this.compareRest(log);
   }
 
+  /** What was added is not all there is. */
+  forget(): void {
+    this.tallies.clear();
+  }
+
   private compareOne(key: string, found: string, log: AuditLog): void {
     const tally = this.tallies.get(key);
     this.tallies.delete(key);

@@ -12,7 +12,7 @@ import { readSeals } from '../../platform/usage-store/seals.ts';
 import { type AuditScope, auditSlices, sliceCondition } from './audit-slices.ts';
 import { auditProgress, auditSealOrder, auditStoredChunk, auditWatermarks } from './chunk-audit.ts';
 import { ChunkMap } from './chunk-map.ts';
-import { AuditLog } from './discrepancy.ts';
+import { AuditLog, unlessDamaged } from './discrepancy.ts';
 import { auditLedger } from './ledger-audit.ts';
 import { auditLog } from './log-audit.ts';
 import { PriceAudit } from './price-audit.ts';
@@ -58,14 +58,26 @@ export async function verify(parts: VerifyParts, scope: AuditScope): Promise<Aud
   const recount = new Recount(clickhouse, chunks, versions);
   const sealed = sealedRowsCondition(seals);
   const usage = new UsageAudit();
-  for (const slice of await auditSlices(clickhouse, scope)) {
-    await recount.read(sliceCondition(slice, 'e', horizonMs), log, (reading) => {
-      usage.add(reading);
-      prices.add(reading);
-    });
+  const slices = await unlessDamaged(log, 'the days that have usage', () => auditSlices(clickhouse, scope));
+  // Without them nothing is recounted, and no price compared.
+  if (slices === null) prices.leaveOut(Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
+  for (const slice of slices ?? []) {
+    const where = `usage of ${new Date(slice.from).toISOString().slice(0, 10)}`;
+    const events = await unlessDamaged(log, where, () =>
+      recount.read(sliceCondition(slice, 'e', horizonMs), log, (reading) => {
+        usage.add(reading);
+        prices.add(reading);
+      }),
+    );
+    if (events === null) {
+      prices.leaveOut(slice.from, slice.to);
+      usage.forget();
+      continue;
+    }
     const ofSlice = sliceCondition(slice, 'r', horizonMs);
     const rows = { sql: `${ofSlice.sql} AND ${sealed.sql}`, params: { ...ofSlice.params, ...sealed.params } };
-    await usage.compare(clickhouse, meters.values(), rows, log);
+    await unlessDamaged(log, where, () => usage.compare(clickhouse, meters.values(), rows, log));
+    usage.forget();
   }
   prices.compare(log);
   await auditLedger(pool, scope.tenant, log);
@@ -78,7 +90,7 @@ async function auditChunks({ pool, clickhouse }: VerifyParts, span: ChunkSpan, l
   let before: SealRow | null = null;
   let waiting: SealRow[] = [];
   const auditWaiting = async (): Promise<void> => {
-    const stored = await readStoredChunks(clickhouse, waiting);
+    const stored = await readStoredChunks(clickhouse, waiting, log);
     for (const [i, seal] of waiting.entries()) {
       auditSealOrder(before, seal, log);
       auditStoredChunk(seal, stored[i]!, log);

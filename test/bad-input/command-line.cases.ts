@@ -34,6 +34,7 @@ const grammar: readonly CommandCase[] = [
   ['keys delete x', {}, /unknown command 'delete'/],
   ['verify --since 2026-11-01', {}, /unknown option '--since'/],
   ['replay --all', {}, /unknown option '--all'/],
+  ['repair --all', {}, /unknown option '--all'/],
   ['demo --events', {}, /'--events <count>' argument missing/],
 ];
 
@@ -160,6 +161,7 @@ const missing: readonly CommandCase[] = [
   ['catalog diff DIR/good.yaml --data-dir DIR/none', {}, /DATABASE_URL is not set/],
   ['verify --data-dir DIR/none', {}, /(DATABASE|CLICKHOUSE)_URL is not set/],
   ['replay --data-dir DIR/none', { DATABASE_URL: nowhere }, /CLICKHOUSE_URL is not set/],
+  ['repair --data-dir DIR/none', {}, /(DATABASE|CLICKHOUSE)_URL is not set/],
   ['aggregator', {}, /(DATABASE|CLICKHOUSE)_URL is not set/],
   ['rater', { CLICKHOUSE_URL: stores.CLICKHOUSE_URL }, /DATABASE_URL is not set/],
   ['query', { DATABASE_URL: nowhere }, /CLICKHOUSE_URL is not set/],
@@ -177,6 +179,7 @@ const unreachable: readonly CommandCase[] = [
   ['catalog apply DIR/good.yaml', stores, /127\.0\.0\.1:1/],
   ['replay', stores, /127\.0\.0\.1:1/],
   ['verify', stores, /127\.0\.0\.1:1/],
+  ['repair --yes', stores, /127\.0\.0\.1:1/],
   ['keys list', { DATABASE_URL: 'postgresql://u@no-such-host.invalid/d' }, /no-such-host\.invalid/],
 ];
 

@@ -30,6 +30,12 @@ const metrics: readonly (readonly [name: string, kind: 'counter' | 'gauge' | 'hi
   ['tallyline_window_close_delay_seconds', 'histogram'],
   ['tallyline_line_items_total', 'counter'],
   ['tallyline_invariant_discrepancy', 'gauge'],
+  ['tallyline_query_request_duration_seconds', 'histogram'],
+  ['tallyline_query_responses_total', 'counter'],
+  ['tallyline_reads', 'gauge'],
+  ['tallyline_reads_refused_total', 'counter'],
+  ['tallyline_store_silent_seconds', 'gauge'],
+  ['tallyline_damaged_parts', 'gauge'],
   ['process_start_time_seconds', 'gauge'],
   ['process_resident_memory_bytes', 'gauge'],
   ['process_cpu_seconds_total', 'counter'],
@@ -44,7 +50,10 @@ const sources = [
   'aggregator/aggregator-metrics.ts',
   'ingest/metrics.ts',
   'platform/http/connection-metrics.ts',
+  'query/metrics.ts',
   'rater/metrics.ts',
+  'platform/store-watch.ts',
+  'platform/clickhouse/damaged-parts.ts',
 ]
   .map(read)
   .join('\n');

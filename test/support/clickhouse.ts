@@ -15,6 +15,8 @@ export interface TestClickHouse {
   readonly password: string;
   /** Exists, and is empty. */
   readonly database: string;
+  /** Of the process that serves; null in a container. */
+  readonly pid: number | null;
   stop(): Promise<void>;
 }
 
@@ -25,8 +27,9 @@ export function compiledCommand(): [string, string] {
   return [process.execPath, main];
 }
 
-export async function startTestClickHouse(): Promise<TestClickHouse> {
-  if (await dockerAnswers()) {
+/** `withDocker` false: never a container, whose process and files are out of reach. */
+export async function startTestClickHouse({ withDocker = true } = {}): Promise<TestClickHouse> {
+  if (withDocker && (await dockerAnswers())) {
     const { ClickHouseContainer } = await import('@testcontainers/clickhouse');
     const container = await new ClickHouseContainer('clickhouse/clickhouse-server:26.3')
       .withDatabase('tallyline')
@@ -36,6 +39,7 @@ export async function startTestClickHouse(): Promise<TestClickHouse> {
       username: container.getUsername(),
       password: container.getPassword(),
       database: container.getDatabase(),
+      pid: null,
       stop: async () => void (await container.stop()),
     };
   }
@@ -51,6 +55,7 @@ export async function startTestClickHouse(): Promise<TestClickHouse> {
     username: server.username,
     password: server.password,
     database: server.database,
+    pid: server.pid,
     stop: async () => {
       await server.stop();
       await rm(directory, { recursive: true, force: true });

@@ -5,9 +5,9 @@ import { Registry } from 'prom-client';
 import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog.ts';
 import { createKeyring } from '../../platform/access/keyring.ts';
 import type { ClickHouseDatabase } from '../../platform/clickhouse/client.ts';
+import { parseSettings } from '../../platform/config.ts';
 import type { PartitionBounds } from '../../platform/event-log/event-log.ts';
 import { createHttpApp } from '../../platform/http/app.ts';
-import type { Settings } from '../../platform/settings.ts';
 import type { StageContext } from '../../platform/stage.ts';
 import { type QueryParts, startQuery } from '../../query/main.ts';
 import { startMigratedStores } from './migrated-stores.ts';
@@ -68,7 +68,7 @@ export interface ReadApi {
 }
 
 export const readContext = (): StageContext => ({
-  settings: { allowedLatenessMs: ALLOWED_LATENESS_MS } as Settings,
+  settings: parseSettings({ TALLYLINE_ALLOWED_LATENESS: `${ALLOWED_LATENESS_MS}ms` }),
   logger,
   registry: new Registry(),
   clock: () => NOW,
@@ -98,7 +98,10 @@ export async function startReadApi(): Promise<ReadApi> {
   };
   const app = createHttpApp(logger);
   const keyring = createKeyring(pool, () => NOW);
-  const stage = await startQuery(readContext(), { app, pool, clickhouse, eventLog, keyring });
+  const stage = await startQuery(readContext(), {
+    ...{ app, pool, clickhouse, eventLog, keyring },
+    stores: { fault: () => null },
+  });
   return {
     app,
     pool,

@@ -24,6 +24,8 @@ export interface StageProcesses {
   readonly running: readonly RunningStage[];
   /** Runs a command to its end and resolves to what it printed. */
   tallyline(...args: string[]): Promise<string>;
+  /** Runs a command and kills it at the first line of its output that fits; resolves to what it had printed. */
+  killAt(line: RegExp, ...args: string[]): Promise<string>;
   /** Resolves once the stage says where it serves; rejects with what it wrote when it ends before that. */
   start(name: string): Promise<RunningStage>;
   /** The same, on a port that may be taken. */
@@ -35,10 +37,17 @@ export interface StageProcesses {
   stop(): Promise<void>;
 }
 
-export async function startStores(): Promise<StageProcesses> {
+/** `settings`: of every stage and command, beside the addresses of the stores. `withDocker`: as of the stores. */
+export async function startStores(
+  settings: Readonly<Record<string, string>> = {},
+  { withDocker = true } = {},
+): Promise<StageProcesses> {
   const [node, main] = compiledCommand();
   const directory = await mkdtemp(join(tmpdir(), 'tallyline-stages-'));
-  const [postgres, clickhouse] = await Promise.all([startTestPostgres(), startTestClickHouse()]);
+  const [postgres, clickhouse] = await Promise.all([
+    startTestPostgres({ withDocker }),
+    startTestClickHouse({ withDocker }),
+  ]);
   const address = new URL(clickhouse.url);
   Object.assign(address, {
     username: clickhouse.username,
@@ -58,6 +67,7 @@ export async function startStores(): Promise<StageProcesses> {
     TALLYLINE_FLUSH_INTERVAL: '100ms',
     TALLYLINE_TICK_INTERVAL: '100ms',
     TALLYLINE_RATER_INTERVAL: '200ms',
+    ...settings,
   };
   let running: RunningStage[] = [];
   const startOn = async (name: string, port: string): Promise<RunningStage> => {
@@ -89,6 +99,17 @@ export async function startStores(): Promise<StageProcesses> {
     },
     start: (name) => startOn(name, env.PORT),
     startOn,
+    async killAt(line, ...args) {
+      const child = spawn(node, [main, ...args], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      let printed = '';
+      for await (const each of createInterface({ input: child.stdout })) {
+        printed += `${each}\n`;
+        if (line.test(each)) child.kill('SIGKILL');
+      }
+      await ended;
+      return printed;
+    },
     async drain(name) {
       const drained = running.filter((stage) => name === undefined || stage.name === name);
       running = running.filter((stage) => !drained.includes(stage));

@@ -1,0 +1,101 @@
+// The stores as one request has them: every call takes from the request's budget, and is aborted when that is spent or the client
+// is gone. What many requests share (freshness, the catalog, the ends of the log) is read under a budget of its own, and each of
+// them waits for it no longer than its own allows.
+import type { Pool } from 'pg';
+import { catalogVersion, publishedCatalog } from '../platform/catalog-store.ts';
+import { requestTerms } from '../platform/clickhouse/call-terms.ts';
+import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
+import { deadlined } from '../platform/postgres/pool.ts';
+import { type RequestBudget, withinBudget } from '../platform/request-budget.ts';
+import { shareReading } from '../platform/shared-reading.ts';
+import type { StoreName } from '../platform/store-watch.ts';
+import { createCatalogs } from './catalogs.ts';
+import { readFreshness } from './freshness.ts';
+import type { BillingReads, QueryContext, UsageReads } from './read.ts';
+import { fromPostgres } from './store-problems.ts';
+
+export interface QueryStores {
+  readonly pool: Pool;
+  readonly clickhouse: ClickHouse;
+  readonly eventLog: QueryContext['eventLog'];
+  readonly readTimeoutMs: number;
+  readonly readMemoryBytesMax: number;
+}
+
+/** A call to Postgres can't be aborted: its connection is closed this long after nobody waits for it any more. */
+const LEFT_BEHIND_MS = 1_000;
+
+type Shared = Pick<QueryContext, 'freshnessWithin' | 'catalogs' | 'eventLog'>;
+type RequestStores = Shared & Pick<QueryContext, 'pool' | 'clickhouse'>;
+
+const waitFor = <Result>(
+  budget: RequestBudget,
+  stores: StoreName | readonly StoreName[],
+  work: () => Promise<Result>,
+): Promise<Result> => {
+  const waiting = budget.within(stores, work);
+  // A request may end before it needs what it asked for.
+  waiting.catch(() => {});
+  return waiting;
+};
+
+const billingReads = (pool: Pool, budget: RequestBudget): BillingReads => ({
+  query: (text, values) =>
+    fromPostgres(() =>
+      waitFor(budget, 'Postgres', () => pool.query(deadlined(budget.leftMs + LEFT_BEHIND_MS, text, values))),
+    ),
+});
+
+function usageReads({ clickhouse, readMemoryBytesMax }: QueryStores, budget: RequestBudget): UsageReads {
+  const { signal } = budget;
+  return {
+    query: (sql, params) =>
+      waitFor(budget, 'ClickHouse', () =>
+        clickhouse.query(
+          sql,
+          params,
+          requestTerms({ leftMs: budget.leftMs, signal, memoryBytesMax: readMemoryBytesMax }),
+        ),
+      ),
+  };
+}
+
+/** Resolves for each request to what its read is given. */
+export function openRequestStores(stores: QueryStores): (budget: RequestBudget) => RequestStores {
+  const { pool, clickhouse, eventLog, readTimeoutMs } = stores;
+  const clock = (): number => performance.now();
+  const shared = <Value>(read: (budget: RequestBudget) => Promise<Value>) =>
+    shareReading(() => withinBudget(readTimeoutMs, read), clock);
+  const freshness = shared((budget) =>
+    readFreshness(
+      billingReads(pool, budget),
+      {
+        // Small, and wanted by every read: it waits for none of them.
+        query: (sql, params) =>
+          budget.within('ClickHouse', () => clickhouse.query(sql, params, { signal: budget.signal })),
+      },
+      eventLog,
+    ),
+  );
+  const published = shared((budget) => fromPostgres(() => budget.within('Postgres', () => publishedCatalog(pool))));
+  const catalogs = createCatalogs(
+    () => published(0),
+    (version) => fromPostgres(() => catalogVersion(pool, version)),
+  );
+  const bounds = shared((budget) => budget.within('the event log', () => eventLog.bounds()));
+  return (budget) => ({
+    pool: billingReads(pool, budget),
+    clickhouse: usageReads(stores, budget),
+    freshnessWithin: (ageMaxMs) => waitFor(budget, ['Postgres', 'ClickHouse'], () => freshness(ageMaxMs)),
+    catalogs: {
+      published: () => waitFor(budget, 'Postgres', () => catalogs.published()),
+      version: (version) => waitFor(budget, 'Postgres', () => catalogs.version(version)),
+      meter: (slug) => waitFor(budget, 'Postgres', () => catalogs.meter(slug)),
+    },
+    eventLog: {
+      topicId: eventLog.topicId,
+      partitions: eventLog.partitions,
+      bounds: () => waitFor(budget, 'the event log', () => bounds(0)),
+    },
+  });
+}
