@@ -14,7 +14,8 @@ import { type ChunkCatalog, type Counted, catalogVersionAt, countedIn, covers } 
 import { QueryFault } from './core/query-fault.ts';
 import { refuseUnknown, single } from './core/query-parameters.ts';
 import { type AcceptedRow, readEventRows } from './event-store.ts';
-import type { BillingReads, QueryContext, Read } from './read.ts';
+import type { QueryContext, Read } from './read.ts';
+import type { BillingReads } from './store-reads.ts';
 
 /** No event's id or source is longer: 256 characters, of at most two UTF-16 units each. */
 const NAME_LENGTH_MAX = 512;

@@ -4,7 +4,7 @@
 // so picking the highest epoch of each row afterwards gives the same rows, and leaves the index on the dedup key of use.
 import { dedupKeyOf, partitionOf } from '../domain/usage-event.ts';
 import { EVENT_ROWS_MAX } from './query-limits.ts';
-import type { BillingReads, UsageReads } from './read.ts';
+import type { BillingReads, UsageReads } from './store-reads.ts';
 
 export interface EventName {
   readonly tenant: string;

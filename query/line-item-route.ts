@@ -2,7 +2,8 @@
 import { Decimal } from '../domain/decimal.ts';
 import { formatRfc3339 } from '../domain/rfc3339.ts';
 import { encodeCursor, type LineItemsRequest, parseLineItemsRequest } from './core/line-item-page.ts';
-import type { BillingReads, Read } from './read.ts';
+import type { Read } from './read.ts';
+import type { BillingReads } from './store-reads.ts';
 
 interface LineItemRow {
   readonly id: string;

@@ -1,20 +1,11 @@
 // What every read of the API is: a function from who asks and what for to the body of a 200. Whatever it throws becomes a
 // problem document.
-import type { QueryResultRow } from 'pg';
 import { formatRfc3339 } from '../domain/rfc3339.ts';
-import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import type { Catalogs } from './catalogs.ts';
 import type { QueryParameters } from './core/query-parameters.ts';
 import type { RecentFreshness } from './freshness.ts';
-
-/** Postgres, within the budget of the request; throws problems (store-problems.ts). */
-export interface BillingReads {
-  query<Row extends QueryResultRow>(text: string, values?: readonly unknown[]): Promise<{ readonly rows: Row[] }>;
-}
-
-/** ClickHouse, within the budget of the request. */
-export type UsageReads = Pick<ClickHouse, 'query'>;
+import type { BillingReads, UsageReads } from './store-reads.ts';
 
 export interface QueryContext {
   readonly pool: BillingReads;

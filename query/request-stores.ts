@@ -11,8 +11,9 @@ import { shareReading } from '../platform/shared-reading.ts';
 import type { StoreName } from '../platform/store-watch.ts';
 import { createCatalogs } from './catalogs.ts';
 import { readFreshness } from './freshness.ts';
-import type { BillingReads, QueryContext, UsageReads } from './read.ts';
+import type { QueryContext } from './read.ts';
 import { fromPostgres } from './store-problems.ts';
+import type { BillingReads, UsageReads } from './store-reads.ts';
 
 export interface QueryStores {
   readonly pool: Pool;

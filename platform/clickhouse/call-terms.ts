@@ -3,16 +3,7 @@
 //
 //   priority   ClickHouse lets a read wait while one with a lower number runs; without one it neither waits nor makes wait.
 //              Money (rating, taking a partition over) goes before reads of the API; what is small has none.
-import type { ClickHouse } from './click-house.ts';
-
-export interface CallTerms {
-  /** The call is given up after this long. A stream has no such bound, but that its socket may not be silent for too long. */
-  readonly timeoutMs?: number;
-  /** Gives the call up early. */
-  readonly signal?: AbortSignal;
-  /** Settings of ClickHouse, by name. */
-  readonly settings?: Readonly<Record<string, string | number>>;
-}
+import type { CallTerms, ClickHouse } from './click-house.ts';
 
 /** A flush is written in a second. What was given up may be stored all the same, and is written again. */
 export const INSERT_TIMEOUT_MS = 60_000;

@@ -1,9 +1,18 @@
 // ClickHouse as the stages see it: exact inserts of Native blocks and typed reads. client.ts implements it over
 // @clickhouse/client (HTTP); the embedded engine serves the same HTTP interface.
 
-import type { CallTerms } from './call-terms.ts';
 import type { DamagedPart } from './damage.ts';
 import type { InsertBody, TableColumn } from './native-block.ts';
+
+/** On which terms a call is made; call-terms.ts has those there are. */
+export interface CallTerms {
+  /** The call is given up after this long. A stream has no such bound, but that its socket may not be silent for too long. */
+  readonly timeoutMs?: number;
+  /** Gives the call up early. */
+  readonly signal?: AbortSignal;
+  /** Settings of ClickHouse, by name. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+}
 
 export interface ClickHouse {
   /**

@@ -3,8 +3,8 @@
 import { Readable } from 'node:stream';
 import { ClickHouseLogLevel, createClient, type Row, ClickHouseError as ServerError } from '@clickhouse/client';
 import type { Logger } from 'pino';
-import { CALL_TIMEOUT_MS, type CallTerms, INSERT_TIMEOUT_MS } from './call-terms.ts';
-import { type ClickHouse, ClickHouseError } from './click-house.ts';
+import { CALL_TIMEOUT_MS, INSERT_TIMEOUT_MS } from './call-terms.ts';
+import { type CallTerms, type ClickHouse, ClickHouseError } from './click-house.ts';
 import { type DamagedPart, isDamage, partIn } from './damage.ts';
 import { bodyBytes, type InsertBody } from './native-block.ts';
 
