@@ -49,6 +49,23 @@ beforeEach(async () => {
 });
 
 describe('migrate', () => {
+  it('waits for another process for as long as that takes, whatever statements of the pool are given', async () => {
+    const hasty = createPool(server.url, logger, { statementTimeoutMs: 50 });
+    const holder = await pool.connect();
+    // LOCK_KEY of migrate.ts.
+    await holder.query('SELECT pg_advisory_lock(7812340951)');
+    const migrated = migrate(hasty, null, logger);
+    try {
+      // Longer than the pool gives a statement, by the server's own word and by the client's.
+      const pause = holder.query('SET statement_timeout = 0; SELECT pg_sleep(6)').then(() => 'waiting');
+      expect(await Promise.race([pause, migrated.then(String, String)])).toBe('waiting');
+    } finally {
+      holder.release(true);
+    }
+    expect((await migrated).length).toBeGreaterThan(0);
+    await hasty.end();
+  });
+
   it('creates both stores once, however often it runs', async () => {
     const clickhouse = new FakeClickHouse();
     await migrate(pool, clickhouse, logger);

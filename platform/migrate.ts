@@ -6,6 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { ClickHouse } from './clickhouse/click-house.ts';
+import { deadlined, PATIENT_MS } from './postgres/pool.ts';
 import { projectFile } from './project-root.ts';
 import { splitStatements } from './sql-statements.ts';
 
@@ -37,7 +38,7 @@ export async function migrate(
   try {
     // The wait for another process's migration has no limit of its own, nor has a migration of a large table.
     await client.query('SET statement_timeout = 0');
-    await client.query('SELECT pg_advisory_lock($1)', [LOCK_KEY]);
+    await client.query(deadlined(PATIENT_MS, 'SELECT pg_advisory_lock($1)', [LOCK_KEY]));
     try {
       await client.query('CREATE SCHEMA IF NOT EXISTS tallyline');
       await client.query(
@@ -76,7 +77,7 @@ async function migratePostgres(client: pg.PoolClient, logger: Logger): Promise<s
   for (const file of await missingFiles(client, 'postgres')) {
     await client.query('BEGIN');
     try {
-      await client.query(file.sql);
+      await client.query(deadlined(PATIENT_MS, file.sql));
       await record(client, 'postgres', file);
       await client.query('COMMIT');
     } catch (error) {

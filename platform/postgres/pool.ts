@@ -25,6 +25,9 @@ export const deadlined = (
   query_timeout: Math.ceil(timeoutMs),
 });
 
+/** For what may take as long as it takes: a lock that another process holds, a migration of a large table. The longest timer there is. */
+export const PATIENT_MS = 2 ** 31 - 1;
+
 /** A pool over `url` (postgresql://…). It connects when first used; `pool.end()` releases it. */
 export function createPool(url: string, logger: Logger, options: PoolOptions = {}): pg.Pool {
   const statementTimeoutMs = options.statementTimeoutMs ?? 60_000;
