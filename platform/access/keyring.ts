@@ -29,7 +29,7 @@ export const FAILED_KEYS_PER_SECOND_MAX = 20;
 
 const NEVER = Number.NEGATIVE_INFINITY;
 
-const BEARER = /^bearer +([\x21-\x7e]{1,512})$/i;
+const BEARER = /^bearer {1,16}([\x21-\x7e]{1,512})$/i;
 const CHALLENGE = { 'www-authenticate': 'Bearer realm="tallyline"' };
 
 export interface Identity {
