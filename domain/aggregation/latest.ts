@@ -2,7 +2,7 @@
 import type { AggregationRules, EventOrder } from './aggregation-rules.ts';
 
 /** Event time, then T at acceptance, then the place in the log. */
-function isAfter(a: EventOrder, b: EventOrder): boolean {
+export function isAfter(a: EventOrder, b: EventOrder): boolean {
   if (a.eventTime !== b.eventTime) return a.eventTime > b.eventTime;
   if (a.acceptedAt !== b.acceptedAt) return a.acceptedAt > b.acceptedAt;
   for (let i = 0; i < a.place.length; i++) if (a.place[i] !== b.place[i]) return a.place[i]! > b.place[i]!;

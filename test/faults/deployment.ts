@@ -195,7 +195,7 @@ export class Deployment {
       return stdout.trim();
     };
     await run('migrate');
-    this.apiKey = await run('keys', 'create', '--tenant', 'default');
+    this.apiKey = await run('keys', 'create', '--tenant', 'default', '--operator');
     const catalogFile = join(this.directory, 'catalog.yaml');
     writeFileSync(catalogFile, this.options.catalogYaml);
     await run('catalog', 'apply', catalogFile);

@@ -58,7 +58,8 @@ describe('a body that is made to cost', () => {
     const sent = bodies.map((body) => gateway.send(body.make(BODY_BYTES), { 'content-type': body.contentType }));
     const answers = await Promise.all([...sent, gateway.send(numbers), gateway.send(numbers)]);
     for (const { status } of answers) expect([200, 207, 400, 429, 503]).toContain(status);
-    expect(answers.filter(({ status }) => status !== 503 && status !== 429).length).toBeGreaterThan(bodies.length / 2);
+    // One key holds a quarter of the memory for bodies: as many as fit into that are taken, and the others told to come again.
+    expect(answers.filter(({ status }) => status !== 503 && status !== 429).length).toBeGreaterThanOrEqual(5);
     const { residentBytesMax, longestTurnMs } = await gateway.measures();
     expect(gateway.isAlive).toBe(true);
     expect(residentBytesMax - restingBytes).toBeLessThan(4 * answers.length * BODY_BYTES);

@@ -132,7 +132,7 @@ export async function startCluster(catalogYaml: string, settings: Readonly<Recor
       return stdout.trim();
     };
     await run('migrate');
-    const apiKey = await run('keys', 'create', '--tenant', 'default');
+    const apiKey = await run('keys', 'create', '--tenant', 'default', '--operator');
     const catalogFile = join(directory, 'catalog.yaml');
     await writeFile(catalogFile, catalogYaml);
     await run('catalog', 'apply', catalogFile);
