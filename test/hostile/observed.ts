@@ -14,3 +14,6 @@ export async function metric(gateway: Gateway, name: string, labels: Record<stri
 /** Sockets that its process holds. */
 export const socketsOf = ({ app }: Gateway): Promise<number> =>
   promisify(app.server.getConnections.bind(app.server))() as Promise<number>;
+
+/** Bytes that the bodies of its requests hold. */
+export const heldBytes = (gateway: Gateway): Promise<number> => metric(gateway, 'tallyline_ingest_body_bytes');

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Gateway, startGateway } from '../bad-input/gateway.ts';
 import { good } from '../bad-input/http-requests.cases.ts';
 import { until } from '../support/until.ts';
-import { metric, socketsOf } from './observed.ts';
+import { heldBytes, metric, socketsOf } from './observed.ts';
 import { openRaw, postHead, type RawClient } from './raw-client.ts';
 
 const MB = 1_000_000;
@@ -31,7 +31,7 @@ function open(...parts: readonly (string | Buffer)[]): RawClient {
   return client;
 }
 
-const held = (): Promise<number> => metric(gateway, 'tallyline_ingest_body_bytes');
+const held = (): Promise<number> => heldBytes(gateway);
 
 const large = `[${' '.repeat(5 * MB)}${good('a')}]`;
 const postLarge = () => gateway.post(large, { authorization: 'Bearer key-globex' });
