@@ -3,6 +3,7 @@
 
 import type { Logger } from 'pino';
 import { Gauge, type Registry } from 'prom-client';
+import { withDeadline } from './deadline.ts';
 
 export const storeNames = ['Postgres', 'ClickHouse', 'the event log'] as const;
 export type StoreName = (typeof storeNames)[number];
@@ -74,7 +75,9 @@ export class StoreWatch {
     const { store } = watched.probe;
     const { intervalMs, timeoutMs } = this.timing;
     try {
-      await this.inTime(watched.probe.ask(timeoutMs), timeoutMs);
+      // What comes later than that is no answer: the question may have waited at a process that was stopped.
+      const late = (): Error => new Error(`it was silent for ${timeoutMs} ms`);
+      await withDeadline(watched.probe.ask(timeoutMs), timeoutMs, late);
       if (watched.fault !== null) this.logger.info({ store }, 'a store answers');
       watched.fault = null;
       watched.answeredAt = performance.now();
@@ -91,19 +94,5 @@ export class StoreWatch {
     }, intervalMs);
     timer.unref();
     this.timers.add(timer);
-  }
-
-  /** What comes later than that is no answer: the question may have waited at a process that was stopped. */
-  private async inTime(answer: Promise<unknown>, timeoutMs: number): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`it was silent for ${timeoutMs} ms`)), timeoutMs);
-      timer.unref();
-    });
-    try {
-      await Promise.race([answer, late]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }

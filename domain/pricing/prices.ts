@@ -36,7 +36,7 @@ const isUsageModel = (name: string): name is UsagePrice['model'] => Object.hasOw
 export const isUsagePrice = (price: Price): price is UsagePrice => isUsageModel(price.model);
 
 /** How much a period's cumulative usage costs, exactly, in the catalog's currency; nothing for none. */
-export const usageAmount = (price: UsagePrice, cumulative: Decimal): Decimal =>
+const usageAmount = (price: UsagePrice, cumulative: Decimal): Decimal =>
   cumulative.isZero ? Decimal.zero : usageModelOf(price.model).amount(cumulative, ownOf(price));
 
 /** The amount for a cumulative quantity. That of a period price is how often it is charged: 1 or 0. */

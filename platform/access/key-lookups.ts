@@ -20,8 +20,8 @@ export class LookupsFull extends Error {
   }
 }
 
-export const KEYS_PER_QUERY_MAX = 256;
-export const UNKNOWN_WAITING_MAX = 1_024;
+const KEYS_PER_QUERY_MAX = 256;
+const UNKNOWN_WAITING_MAX = 1_024;
 
 /** How long Postgres may take for an answer. */
 const ANSWER_TIMEOUT_MS = 3_000;

@@ -25,7 +25,7 @@ const FAILURE_PAUSE_MS = 1_000;
 const GOOD_KEYS_MAX = 10_000;
 const BAD_KEYS_MAX = 10_000;
 /** Different keys a second that a client may be wrong about; each of them costs a look-up. */
-export const FAILED_KEYS_PER_SECOND_MAX = 20;
+const FAILED_KEYS_PER_SECOND_MAX = 20;
 
 const NEVER = Number.NEGATIVE_INFINITY;
 
