@@ -1,6 +1,6 @@
 // The meters of a catalog version. A version never changes once it is stored, so it is read once.
-import type { CatalogVersion } from '../domain/catalog.ts';
-import { type MetersByType, metersByType } from '../domain/meter-reading.ts';
+import type { CatalogVersion } from '../domain/catalog/catalog.ts';
+import { type MetersByType, metersByType } from '../domain/metering/meter-reading.ts';
 
 export class MissingCatalog extends Error {
   override readonly name = 'MissingCatalog';

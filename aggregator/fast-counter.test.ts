@@ -3,8 +3,8 @@
 import { describe, expect, it } from '@jest/globals';
 import avro from 'avsc';
 import fc from 'fast-check';
-import { type Catalog, emptyCatalog, type Meter } from '../domain/catalog.ts';
-import { metersByType } from '../domain/meter-reading.ts';
+import { type Catalog, emptyCatalog, type Meter } from '../domain/catalog/catalog.ts';
+import { metersByType } from '../domain/metering/meter-reading.ts';
 import { dedupKeyOf, type UsageEvent } from '../domain/usage-event.ts';
 import type { InsertBody } from '../platform/clickhouse/native-block.ts';
 import { crc64Avro, currentSchemas } from '../platform/event-log/avro-registry.ts';

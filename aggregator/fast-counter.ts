@@ -15,9 +15,9 @@
 // meters, and a family's cells would not survive another layout.
 
 import type { EventOrder } from '../domain/aggregation/aggregation-rules.ts';
-import type { MetersByType, Reading } from '../domain/meter-reading.ts';
+import type { MetersByType, Reading } from '../domain/metering/meter-reading.ts';
 import { NAME_LENGTH_MAX } from '../domain/name-text.ts';
-import { isClosed, windowSizeMs, windowStartOf } from '../domain/time-window.ts';
+import { isClosed, windowSizeMs, windowStartOf } from '../domain/time/time-window.ts';
 import type { UsageEvent } from '../domain/usage-event.ts';
 import type { LogRecord } from '../platform/event-log/event-log.ts';
 import { type ChunkCoordinates, plusRows, type RowSet, wrap64 } from './chunk-rows.ts';

@@ -1,14 +1,14 @@
 // Composition root of the aggregator: opens the topic generation and puts its partitions on the real stores.
 import { hostname } from 'node:os';
 import type pg from 'pg';
+import { realTimers, repeat } from '../platform/calls/timers.ts';
 import { catalogVersion } from '../platform/catalog-store.ts';
 import { moneyTerms, onTerms } from '../platform/clickhouse/call-terms.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { findAvroSchema } from '../platform/event-log/schema-store.ts';
-import type { Stage, StageContext } from '../platform/stage.ts';
-import { realTimers, repeat } from '../platform/timers.ts';
-import { newGeneration, openGeneration } from '../platform/topic-generation.ts';
+import { newGeneration, openGeneration } from '../platform/event-log/topic-generation.ts';
+import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { postgresRepairRequests } from './chunk-repairs.ts';
 import { ChunkStore } from './chunk-store.ts';
 import { fastCounter } from './fast-counter.ts';

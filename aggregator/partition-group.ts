@@ -1,10 +1,10 @@
 // The partitions of one aggregator process: joins the consumer group, runs one loop per partition it is given, and keeps their
 // clocks going with ticks.
-import type { CatalogVersion } from '../domain/catalog.ts';
+import type { CatalogVersion } from '../domain/catalog/catalog.ts';
+import { repeat, type Timers } from '../platform/calls/timers.ts';
 import type { Consumption, EventLog, PartitionBounds } from '../platform/event-log/event-log.ts';
 import { encodeTick } from '../platform/event-log/record-codec.ts';
-import type { StageContext } from '../platform/stage.ts';
-import { repeat, type Timers } from '../platform/timers.ts';
+import type { StageContext } from '../platform/process/stage.ts';
 import { AggregatorMetrics } from './aggregator-metrics.ts';
 import { CatalogReader } from './catalog-reader.ts';
 import { decideRepairs, type RepairRequests } from './chunk-repairs.ts';

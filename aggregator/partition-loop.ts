@@ -19,11 +19,11 @@
 // Rejected: insert deduplication tokens of ClickHouse. The token is stored before the part is published, so a kill between
 // the two makes the retry a silent no-op: 4 flushes lost in 1,000 kills, against none with rows named by their place.
 import type { Logger } from 'pino';
+import { DELAY_MAX_MS, delay, retry } from '../platform/calls/retry.ts';
+import type { Timers } from '../platform/calls/timers.ts';
 import { ClickHouseError, damagedPartOf } from '../platform/clickhouse/click-house.ts';
 import { EventLogError, type LogRecord } from '../platform/event-log/event-log.ts';
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
-import { DELAY_MAX_MS, delay, retry } from '../platform/retry.ts';
-import type { Timers } from '../platform/timers.ts';
 import type { AggregatorMetrics } from './aggregator-metrics.ts';
 import type { CatalogReader } from './catalog-reader.ts';
 import { type ChunkCoordinates, manifestRow, noRows, plusRows, type RowSet } from './chunk-rows.ts';

@@ -1,7 +1,7 @@
 // The lines that benches left behind in bench/results: the newest of each bench and variant is the one that counts.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectFile } from '../platform/project-root.ts';
+import { projectFile } from '../platform/process/project-root.ts';
 import type { Summary } from './bench.ts';
 import type { Machine } from './machine.ts';
 

@@ -4,11 +4,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Logger } from 'pino';
-import { type Environment, parseSettings } from '../platform/config.ts';
-import { createLogger } from '../platform/logging.ts';
-import type { Settings } from '../platform/settings.ts';
+import { createLogger } from '../platform/process/logging.ts';
+import { type Environment, parseSettings } from '../platform/settings/config.ts';
+import type { Settings } from '../platform/settings/settings.ts';
+import type { StagesFile } from './stage/stages-file.ts';
 import { openStores, type Stores } from './stores.ts';
-import type { StagesFile } from './up/stages-file.ts';
 
 export const DEFAULT_DATA_DIR = '.tallyline';
 

@@ -1,18 +1,18 @@
 // The `tallyline` command. Each family of commands has a file of its own; what a command needs is loaded when it runs.
 import { Command } from 'commander';
-import { reasonOf } from '../platform/system-fault.ts';
-import { registerCatalogCommands } from './catalog.ts';
-import { registerClickHouseCommand } from './clickhouse.ts';
-import { registerDemoCommand } from './demo.ts';
-import { registerKeysCommand } from './keys.ts';
-import { registerMigrateCommand } from './migrate.ts';
+import { reasonOf } from '../platform/process/system-fault.ts';
+import { registerCatalogCommands } from './commands/catalog.ts';
+import { registerClickHouseCommand } from './commands/clickhouse.ts';
+import { registerDemoCommand } from './commands/demo.ts';
+import { registerKeysCommand } from './commands/keys.ts';
+import { registerMigrateCommand } from './commands/migrate.ts';
+import { registerRepairCommand } from './commands/repair.ts';
+import { registerReplayCommand } from './commands/replay.ts';
+import { registerSettingsCommand } from './commands/settings.ts';
+import { registerStageCommands } from './commands/stages.ts';
+import { registerUpCommand } from './commands/up.ts';
+import { registerVerifyCommand } from './commands/verify.ts';
 import { printNote } from './output.ts';
-import { registerRepairCommand } from './repair.ts';
-import { registerReplayCommand } from './replay.ts';
-import { registerSettingsCommand } from './settings.ts';
-import { registerStageCommands } from './stages.ts';
-import { registerUpCommand } from './up.ts';
-import { registerVerifyCommand } from './verify.ts';
 
 const program = new Command('tallyline')
   .description('Usage metering that loses nothing and counts nothing twice: usage events in, priced line items out.')

@@ -6,11 +6,11 @@ import { type ClickHouseOptions, createClickHouse } from '../platform/clickhouse
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { openEventLog as openLog } from '../platform/event-log/open.ts';
 import { registerAvroSchemas } from '../platform/event-log/schema-store.ts';
-import { assertMigrated } from '../platform/migrate.ts';
+import { newGeneration, openGeneration } from '../platform/event-log/topic-generation.ts';
+import { assertMigrated } from '../platform/migrations/migrate.ts';
 import { createPool } from '../platform/postgres/pool.ts';
-import type { Settings } from '../platform/settings.ts';
-import { reasonOf } from '../platform/system-fault.ts';
-import { newGeneration, openGeneration } from '../platform/topic-generation.ts';
+import { reasonOf } from '../platform/process/system-fault.ts';
+import type { Settings } from '../platform/settings/settings.ts';
 
 export interface LogStores {
   readonly pool: pg.Pool;

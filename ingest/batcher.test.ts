@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { dedupKeyOf, partitionOf, type UsageEvent } from '../domain/usage-event.ts';
-import { realTimers } from '../platform/timers.ts';
+import { realTimers } from '../platform/calls/timers.ts';
 import { ScriptedEventLog } from '../test/support/scripted-event-log.ts';
 import { until } from '../test/support/until.ts';
 import { AppendFailed, Batcher, type BatcherLimits, type Refusal } from './batcher.ts';

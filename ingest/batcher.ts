@@ -10,9 +10,9 @@
 // the log: the client sends it again, and the aggregator counts each event once.
 import type { UsageEvent } from '../domain/usage-event.ts';
 import { partitionOf } from '../domain/usage-event.ts';
+import type { Timers } from '../platform/calls/timers.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { recordBytesMax } from '../platform/event-log/record-size.ts';
-import type { Timers } from '../platform/timers.ts';
 import { LogHealth } from './log-health.ts';
 
 /** Records of one partition under way at once. Their order does not matter. */

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
-import { type CatalogVersion, emptyCatalog } from '../domain/catalog.ts';
+import { type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
 import { until } from '../test/support/until.ts';
 import { type CatalogFollower, followCatalog } from './catalog-follower.ts';
 

@@ -1,7 +1,7 @@
 // Follows the published catalog: reads it about once a second and compiles it when its version changed. The last version read
 // stays good while Postgres is away, as the aggregator decides by the log and not by what the gateway last saw.
 import type { Logger } from 'pino';
-import { type CatalogVersion, emptyCatalog } from '../domain/catalog.ts';
+import { type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
 import { compileMeterChecks, type MeterChecks } from './core/meter-checks.ts';
 
 const INTERVAL_MS = 1_000;

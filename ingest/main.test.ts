@@ -6,15 +6,15 @@ import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fas
 import type { Pool } from 'pg';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
-import { type CatalogVersion, emptyCatalog } from '../domain/catalog.ts';
+import { type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
 import type { UsageEvent } from '../domain/usage-event.ts';
 import type { Keyring } from '../platform/access/keyring.ts';
 import { type EventLog, EventLogError } from '../platform/event-log/event-log.ts';
 import { AvroRegistry, decodeRecord } from '../platform/event-log/record-codec.ts';
 import { createHttpApp } from '../platform/http/app.ts';
 import { HttpProblem } from '../platform/http/problem.ts';
-import type { Settings } from '../platform/settings.ts';
-import type { Stage } from '../platform/stage.ts';
+import type { Stage } from '../platform/process/stage.ts';
+import type { Settings } from '../platform/settings/settings.ts';
 import { ScriptedEventLog } from '../test/support/scripted-event-log.ts';
 import { until } from '../test/support/until.ts';
 import { startIngest } from './main.ts';

@@ -1,14 +1,14 @@
 // The composition root of the gateway: puts the route on an app, and the batcher between it and the event log.
 import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
-import type { CatalogVersion } from '../domain/catalog.ts';
+import type { CatalogVersion } from '../domain/catalog/catalog.ts';
 import type { Keyring } from '../platform/access/keyring.ts';
 import { RateLimit } from '../platform/access/rate-limit.ts';
+import { realTimers } from '../platform/calls/timers.ts';
 import { publishedCatalog } from '../platform/catalog-store.ts';
 import { type EventLog, EventLogError } from '../platform/event-log/event-log.ts';
 import { EventBatchWriter } from '../platform/event-log/record-codec.ts';
-import type { Stage, StageContext } from '../platform/stage.ts';
-import { realTimers } from '../platform/timers.ts';
+import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { Batcher } from './batcher.ts';
 import { BodyArrivals } from './body-arrivals.ts';
 import { BodyBudget } from './body-budget.ts';

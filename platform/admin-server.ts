@@ -4,8 +4,8 @@ import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import { registerAdminRoutes } from './http/admin-routes.ts';
 import { createHttpApp } from './http/app.ts';
-import type { Settings } from './settings.ts';
-import type { Stage } from './stage.ts';
+import type { Stage } from './process/stage.ts';
+import type { Settings } from './settings/settings.ts';
 
 export interface HttpServer {
   /** http://HOST:PORT as it is bound. */

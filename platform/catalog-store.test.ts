@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';
-import { formatChange } from '../domain/catalog-diff.ts';
+import { formatChange } from '../domain/catalog/catalog-diff.ts';
 import {
   type Applied,
   applyCatalogFile,
@@ -16,8 +16,8 @@ import {
 } from './catalog-store.ts';
 import type { EventLog } from './event-log/event-log.ts';
 import { AvroRegistry, decodeRecord } from './event-log/record-codec.ts';
-import { migrate } from './migrate.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded.ts';
+import { migrate } from './migrations/migrate.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded/embedded.ts';
 import { createPool } from './postgres/pool.ts';
 
 const logger = pino({ level: 'silent' });

@@ -7,11 +7,11 @@
 // One session lock makes all this the work of one process at a time. Versions are published in order and never change.
 import { hash } from 'node:crypto';
 import type pg from 'pg';
-import { canonicalJson } from '../domain/canonical-json.ts';
-import { type Catalog, type CatalogVersion, emptyCatalog } from '../domain/catalog.ts';
-import { type Change, diffCatalogs, formatRefusal } from '../domain/catalog-diff.ts';
-import { formatCatalogError, readCatalog } from '../domain/catalog-file.ts';
-import { formatRfc3339 } from '../domain/rfc3339.ts';
+import { type Catalog, type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
+import { type Change, diffCatalogs, formatRefusal } from '../domain/catalog/catalog-diff.ts';
+import { formatCatalogError, readCatalog } from '../domain/catalog/catalog-file.ts';
+import { canonicalJson } from '../domain/json/canonical-json.ts';
+import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import type { EventLog } from './event-log/event-log.ts';
 import { encodeCatalogChange } from './event-log/record-codec.ts';
 

@@ -1,6 +1,6 @@
 // The catalog as reads need it: what is published now, and what an old version said. A version never changes, so each is
 // read once; which one is published is asked every time.
-import { type Catalog, type CatalogVersion, emptyCatalog, type Meter } from '../domain/catalog.ts';
+import { type Catalog, type CatalogVersion, emptyCatalog, type Meter } from '../domain/catalog/catalog.ts';
 
 export interface Catalogs {
   /** The newest published version; version 0, the empty catalog, before the first. */

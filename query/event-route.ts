@@ -7,7 +7,7 @@
 //   rejected    not counted: the meters could not read it
 //
 // An accepted event stays accepted. A rejected one turns to accepted when it is sent again with its cause mended.
-import { formatRfc3339 } from '../domain/rfc3339.ts';
+import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
 import type { Catalogs } from './catalogs.ts';
 import { type ChunkCatalog, type Counted, catalogVersionAt, countedIn, covers } from './core/counted-in.ts';

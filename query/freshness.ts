@@ -1,6 +1,7 @@
 // How complete an answer is. Read before the usage it is to describe, so that it never promises more than that shows.
+
+import type { SharedReading } from '../platform/calls/shared-reading.ts';
 import { damagedPartOf } from '../platform/clickhouse/click-house.ts';
-import type { SharedReading } from '../platform/shared-reading.ts';
 import type { BillingReads, UsageReads } from './store-reads.ts';
 
 export interface PartitionFreshness {

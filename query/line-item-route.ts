@@ -1,6 +1,6 @@
 // GET /v1/line-items: pages of what was charged, in order of window and then of writing.
-import { Decimal } from '../domain/decimal.ts';
-import { formatRfc3339 } from '../domain/rfc3339.ts';
+import { Decimal } from '../domain/number/decimal.ts';
+import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { encodeCursor, type LineItemsRequest, parseLineItemsRequest } from './core/line-item-page.ts';
 import type { Read } from './read.ts';
 import type { BillingReads } from './store-reads.ts';

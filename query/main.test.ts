@@ -9,7 +9,7 @@ import { parse } from 'yaml';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import { createHttpApp } from '../platform/http/app.ts';
 import { problemCodes } from '../platform/http/problem.ts';
-import { projectFile } from '../platform/project-root.ts';
+import { projectFile } from '../platform/process/project-root.ts';
 import { ask, NOW, PARTITIONS, type ReadApi, readContext, startReadApi } from '../test/support/read-api.ts';
 import {
   insertEvents,

@@ -3,9 +3,9 @@
 // never waits behind a month of usage.
 import type { Identity } from '../platform/access/keyring.ts';
 import { RateLimit } from '../platform/access/rate-limit.ts';
+import type { RequestBudget } from '../platform/calls/request-budget.ts';
 import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
-import type { RequestBudget } from '../platform/request-budget.ts';
-import type { Settings } from '../platform/settings.ts';
+import type { Settings } from '../platform/settings/settings.ts';
 import { type GateBounds, ReadGate, type ReadRefusal, type Turn } from './core/read-gate.ts';
 import type { QueryMetrics } from './metrics.ts';
 

@@ -1,12 +1,12 @@
 // Turns what the stores and the pure core throw into problem documents: a client learns whether to mend the request or to
 // send it again, and nothing about the inside. Everything else stays as it is, and becomes a 500 with a line in the log.
 import pg from 'pg';
+import { BudgetSpent, ClientGone } from '../platform/calls/request-budget.ts';
+import { type StoreName, type StoreWatch, storeNames } from '../platform/calls/store-watch.ts';
 import { ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import type { DamagedPart } from '../platform/clickhouse/damage.ts';
 import { EventLogError } from '../platform/event-log/event-log.ts';
 import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
-import { BudgetSpent, ClientGone } from '../platform/request-budget.ts';
-import { type StoreName, type StoreWatch, storeNames } from '../platform/store-watch.ts';
 import { QueryFault } from './core/query-fault.ts';
 
 const RETRY_AFTER_S = 2;

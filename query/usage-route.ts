@@ -1,9 +1,9 @@
 // GET /v1/meters and GET /v1/meters/{meter}/usage.
 
-import type { Meter } from '../domain/catalog.ts';
-import { quantityToDecimal } from '../domain/quantity.ts';
-import { formatRfc3339 } from '../domain/rfc3339.ts';
-import { isClosed } from '../domain/time-window.ts';
+import type { Meter } from '../domain/catalog/catalog.ts';
+import { quantityToDecimal } from '../domain/number/quantity.ts';
+import { formatRfc3339 } from '../domain/time/rfc3339.ts';
+import { isClosed } from '../domain/time/time-window.ts';
 import { HttpProblem } from '../platform/http/problem.ts';
 import { readUsage, type UsageRow } from '../platform/usage-store/usage-query.ts';
 import { bucketOf } from './core/buckets.ts';

@@ -1,8 +1,8 @@
 // Line items and their ledger entries in Postgres. Rows are only ever added. Every statement takes columns as arrays, so
 // that thousands of rows are one round trip with a fixed number of parameters.
 import type { PoolClient } from 'pg';
-import { Decimal } from '../domain/decimal.ts';
-import { formatQuantity } from '../domain/quantity.ts';
+import { Decimal } from '../domain/number/decimal.ts';
+import { formatQuantity } from '../domain/number/quantity.ts';
 import type { SealVector } from '../platform/usage-store/seal-vector.ts';
 import { quantityFromStore } from '../platform/usage-store/usage-query.ts';
 import { ledgerTransactionId, lineItemId } from './core/line-item-key.ts';

@@ -1,11 +1,11 @@
 // Composition root of the rater: one loop that rates whatever was sealed, every settings.rater.intervalMs, and the auditor.
 import type { Pool } from 'pg';
+import { delay } from '../platform/calls/retry.ts';
+import { realTimers, type Timers } from '../platform/calls/timers.ts';
 import { auditTerms, moneyTerms, onTerms } from '../platform/clickhouse/call-terms.ts';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
-import { delay } from '../platform/retry.ts';
-import type { Stage, StageContext } from '../platform/stage.ts';
-import { realTimers, type Timers } from '../platform/timers.ts';
+import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { Auditor } from './audit/auditor.ts';
 import { RatingInvariantError } from './core/rate.ts';
 import { createRaterMetrics, type RaterMetrics } from './metrics.ts';

@@ -1,10 +1,10 @@
 // Reads the usage a rating needs: the contributions of the closed windows of many billing periods, from sealed
 // rows only, in as few queries as there are different prices to read for.
 import { aggregationRules } from '../domain/aggregation/aggregations.ts';
-import type { Meter } from '../domain/catalog.ts';
+import type { Meter } from '../domain/catalog/catalog.ts';
+import { QUANTITY_ONE, type Quantity } from '../domain/number/quantity.ts';
 import type { UsagePrice } from '../domain/pricing/prices.ts';
-import { QUANTITY_ONE, type Quantity } from '../domain/quantity.ts';
-import { windowSizeMs } from '../domain/time-window.ts';
+import { windowSizeMs } from '../domain/time/time-window.ts';
 import type { Seals } from '../platform/usage-store/seals.ts';
 import type { UsageSelection } from '../platform/usage-store/usage-query.ts';
 import { contributionsOf, earlierAsOne, type WindowValue } from './core/contributions.ts';

@@ -9,12 +9,12 @@
 // A step touches few windows of a long period, most often the hour that has just closed. What lies before the first of them
 // was rated before and got no usage since, so it is read as one sum of usage and one of line items, and only from there on
 // window by window. Where these sums differ after all, the batch is done again with every window of its periods.
-import type { CatalogVersion } from '../domain/catalog.ts';
-import { Decimal } from '../domain/decimal.ts';
-import { pinnedPlan, subjectPeriodOf, subscriptionTimeline } from '../domain/price-version.ts';
+import type { CatalogVersion } from '../domain/catalog/catalog.ts';
+import { pinnedPlan, subjectPeriodOf, subscriptionTimeline } from '../domain/catalog/price-version.ts';
+import { Decimal } from '../domain/number/decimal.ts';
+import { formatQuantity, QUANTITY_ONE, type Quantity } from '../domain/number/quantity.ts';
 import { isChargedByUsage, isPeriodDue, PERIOD_DUE_CAUSE } from '../domain/pricing/period-due.ts';
 import { amountOf, isUsagePrice } from '../domain/pricing/prices.ts';
-import { formatQuantity, QUANTITY_ONE, type Quantity } from '../domain/quantity.ts';
 import { covers } from '../platform/usage-store/seal-vector.ts';
 import type { ChunkMismatch } from '../platform/usage-store/sealed-chunks.ts';
 import { holdsAllSealsOf, type Seals } from '../platform/usage-store/seals.ts';

@@ -11,7 +11,7 @@
 // A step that ends early (a crash, a store away, another rater ahead) leaves the progress where it was and is done again
 // from new seals. Batches that were committed write nothing the second time, because nothing is missing then.
 import type { Logger } from 'pino';
-import { type Catalog, type CatalogVersion, emptyCatalog, type Meter } from '../domain/catalog.ts';
+import { type Catalog, type CatalogVersion, emptyCatalog, type Meter } from '../domain/catalog/catalog.ts';
 import { damagedPartOf } from '../platform/clickhouse/click-house.ts';
 import { covers, isSameVector } from '../platform/usage-store/seal-vector.ts';
 import type { ChunkMismatch } from '../platform/usage-store/sealed-chunks.ts';

@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import type { Price } from '../domain/catalog.ts';
-import { formatCatalogError, readCatalog } from '../domain/catalog-file.ts';
-import { Decimal } from '../domain/decimal.ts';
+import type { Price } from '../domain/catalog/catalog.ts';
+import { formatCatalogError, readCatalog } from '../domain/catalog/catalog-file.ts';
+import { Decimal } from '../domain/number/decimal.ts';
 import { amountOf, isUsagePrice } from '../domain/pricing/prices.ts';
-import { projectFile } from '../platform/project-root.ts';
+import { projectFile } from '../platform/process/project-root.ts';
 
 const text = readFileSync(projectFile('docs/catalog.md'), 'utf8');
 const yamlBlocks = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map((match) => match[1]!);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Catalog, Meter } from '../../domain/catalog.ts';
-import { emptyCatalog } from '../../domain/catalog.ts';
-import { metersByType } from '../../domain/meter-reading.ts';
-import { formatQuantity } from '../../domain/quantity.ts';
+import type { Catalog, Meter } from '../../domain/catalog/catalog.ts';
+import { emptyCatalog } from '../../domain/catalog/catalog.ts';
+import { metersByType } from '../../domain/metering/meter-reading.ts';
+import { formatQuantity } from '../../domain/number/quantity.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { DedupIndex } from './dedup-index.ts';
 import { outcomes, type PartitionInput, PartitionState, totalOutcomes } from './partition-state.ts';

@@ -10,11 +10,11 @@
 //                poison                it can't be metered (a record that can't be read is one poison event)
 //                accepted              anything else: it is remembered and rolled up
 import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
-import type { Meter } from '../../domain/catalog.ts';
-import { parseExactJson } from '../../domain/exact-json.ts';
-import { type MetersByType, type Reading, type ReadingFault, readMeters } from '../../domain/meter-reading.ts';
+import type { Meter } from '../../domain/catalog/catalog.ts';
+import { parseExactJson } from '../../domain/json/exact-json.ts';
+import { type MetersByType, type Reading, type ReadingFault, readMeters } from '../../domain/metering/meter-reading.ts';
 import { nameFault } from '../../domain/name-text.ts';
-import { isClosed, windowSizeMs, windowStartOf } from '../../domain/time-window.ts';
+import { isClosed, windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import type { DedupIndex } from './dedup-index.ts';
 import { RollUpTable } from './roll-up.ts';

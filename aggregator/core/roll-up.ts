@@ -2,9 +2,9 @@
 // far. Values only ever depend on the accepted events of the chunk in log order, so a replay builds the same rows.
 import type { EventOrder, WindowState } from '../../domain/aggregation/aggregation-rules.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
-import type { Meter } from '../../domain/catalog.ts';
-import type { Reading } from '../../domain/meter-reading.ts';
-import { windowSizeMs, windowStartOf } from '../../domain/time-window.ts';
+import type { Meter } from '../../domain/catalog/catalog.ts';
+import type { Reading } from '../../domain/metering/meter-reading.ts';
+import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 
 export interface RollUpRow extends WindowState {

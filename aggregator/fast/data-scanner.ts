@@ -3,7 +3,7 @@
 // invalid JSON, and also what is rare: escapes, exponents, deep nesting, a key that is read and stands there twice, and values
 // that no meter reads from where they are.
 import { NAME_LENGTH_MAX } from '../../domain/name-text.ts';
-import { QUANTITY_FRACTION_DIGITS } from '../../domain/quantity.ts';
+import { QUANTITY_FRACTION_DIGITS } from '../../domain/number/quantity.ts';
 
 /** A step of the paths that are read. */
 interface PathNode {

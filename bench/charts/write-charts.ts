@@ -1,7 +1,7 @@
 // `npm run bench -- chart`: bench/results/*.jsonl to docs/charts/*.svg.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { projectFile } from '../../platform/project-root.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 import { readResults } from '../results.ts';
 import { chartsOf } from './charts.ts';
 import { drawChart } from './svg-chart.ts';

@@ -6,7 +6,7 @@ import type { NewCounter } from '../../aggregator/counter.ts';
 import { fastCounter } from '../../aggregator/fast-counter.ts';
 import { plainCounter } from '../../aggregator/plain-counter.ts';
 import { RecordReader } from '../../aggregator/record-reader.ts';
-import { metersByType } from '../../domain/meter-reading.ts';
+import { metersByType } from '../../domain/metering/meter-reading.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { makeRecords } from '../workload/records.ts';
 import { benchCatalog, type Workload } from '../workload/usage-stream.ts';

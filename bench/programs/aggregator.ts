@@ -2,10 +2,10 @@
 import pino from 'pino';
 import { startAggregator } from '../../aggregator/main.ts';
 import { openClickHouse, openPool } from '../../cli/stores.ts';
-import { parseSettings } from '../../platform/config.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { encodeCatalogChange } from '../../platform/event-log/record-codec.ts';
 import { createRegistry } from '../../platform/http/admin-routes.ts';
+import { parseSettings } from '../../platform/settings/config.ts';
 import { MemoryLog } from '../workload/memory-log.ts';
 import { makeRecords } from '../workload/records.ts';
 import type { Workload } from '../workload/usage-stream.ts';

@@ -1,7 +1,7 @@
 // Batches of events appended to a log, to one partition after the other, as many at a time as the log has partitions.
 import pino from 'pino';
 import { openEventLog, openPool } from '../../cli/stores.ts';
-import { parseSettings } from '../../platform/config.ts';
+import { parseSettings } from '../../platform/settings/config.ts';
 import { makeRecords } from '../workload/records.ts';
 import type { Workload } from '../workload/usage-stream.ts';
 import { runAsProgram } from './program.ts';

@@ -6,10 +6,10 @@ import { openPool } from '../../cli/stores.ts';
 import { startIngest } from '../../ingest/main.ts';
 import { createKeyring } from '../../platform/access/keyring.ts';
 import { listen } from '../../platform/admin-server.ts';
-import { parseSettings } from '../../platform/config.ts';
 import type { EventLog } from '../../platform/event-log/event-log.ts';
 import { createRegistry, registerAdminRoutes } from '../../platform/http/admin-routes.ts';
 import { createHttpApp } from '../../platform/http/app.ts';
+import { parseSettings } from '../../platform/settings/config.ts';
 import { until } from '../../test/support/until.ts';
 import { runAsProgram } from './program.ts';
 

@@ -1,9 +1,9 @@
 // A rater that is up to date and then rates what was sealed since. Without the auditor, which has work of its own.
 import pino from 'pino';
 import { openClickHouse, openPool } from '../../cli/stores.ts';
-import { parseSettings } from '../../platform/config.ts';
+import { realTimers } from '../../platform/calls/timers.ts';
 import { createRegistry } from '../../platform/http/admin-routes.ts';
-import { realTimers } from '../../platform/timers.ts';
+import { parseSettings } from '../../platform/settings/config.ts';
 import { startRating } from '../../rater/main.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
 import { storedRating } from '../../rater/stored-rating.ts';

@@ -1,8 +1,8 @@
 // One step of the rater over everything that is sealed.
 import pino from 'pino';
 import { openClickHouse, openPool } from '../../cli/stores.ts';
-import { parseSettings } from '../../platform/config.ts';
 import { createRegistry } from '../../platform/http/admin-routes.ts';
+import { parseSettings } from '../../platform/settings/config.ts';
 import { startRater } from '../../rater/main.ts';
 import { runAsProgram } from './program.ts';
 

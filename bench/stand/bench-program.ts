@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { STAGE_NODE_FLAGS } from '../../cli/stage-node-flags.ts';
+import { STAGE_NODE_FLAGS } from '../../cli/stage/stage-node-flags.ts';
 import type { ProgramMessage, ProgramResult } from '../programs/program.ts';
 import { profileArguments } from './profiles.ts';
 

@@ -2,7 +2,7 @@
 //
 // With `even` 20,000 subjects a flush of 100,000 events holds about 1.5 roll-up rows an event: a subject is in one region, uses
 // one of four models in one of two ways, and each combination is a row of both meters.
-import type { Catalog } from '../../domain/catalog.ts';
+import type { Catalog } from '../../domain/catalog/catalog.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { soundCatalog } from '../../test/support/sound-catalog.ts';
 import { Random, Zipf } from './random.ts';

@@ -5,7 +5,7 @@
 // From every state `stop` leads to stopped. A start that fails leads to waiting, but for the very first, which is the
 // caller's to report.
 import type { Logger } from 'pino';
-import { delay } from '../../platform/retry.ts';
+import { delay } from '../../platform/calls/retry.ts';
 
 export interface Running {
   readonly pid: number;

@@ -1,10 +1,10 @@
 // A stage as a child process. It tells over the IPC channel when it serves, is told there to drain, and ends by itself
 // when the channel closes because this process is gone.
 import { spawn } from 'node:child_process';
-import { STOP_MESSAGE } from '../../platform/lifecycle.ts';
-import { STAGE_NODE_FLAGS } from '../stage-node-flags.ts';
-import type { ReadyMessage } from '../stage-process.ts';
-import type { StageName } from '../stage-table.ts';
+import { STOP_MESSAGE } from '../../platform/process/lifecycle.ts';
+import { STAGE_NODE_FLAGS } from '../stage/stage-node-flags.ts';
+import type { ReadyMessage } from '../stage/stage-process.ts';
+import type { StageName } from '../stage/stage-table.ts';
 import type { Running } from './keeper.ts';
 
 export interface StageChild extends Running {

@@ -3,7 +3,7 @@
 //
 // A window of a meter is kept as a state that grows by one event at a time. The order in which events come never changes what the
 // state says in the end: that is why partitions can be counted apart and merged when they are read.
-import type { Quantity } from '../quantity.ts';
+import type { Quantity } from '../number/quantity.ts';
 
 /** When an event happened, and its place in the log: how the values of a level follow each other. */
 export interface EventOrder {

@@ -1,5 +1,5 @@
 // unique: how many different values there are. Exact, since money comes of it: the state holds the hash of each.
-import { QUANTITY_ONE } from '../quantity.ts';
+import { QUANTITY_ONE } from '../number/quantity.ts';
 import type { AggregationRules } from './aggregation-rules.ts';
 
 export const unique: AggregationRules = {

@@ -3,8 +3,9 @@
 //
 // The amount of a usage price is that of a period's cumulative quantity, from nothing else: no model knows what was written
 // before, so the same usage has the same price whenever and in whatever order it became known.
-import type { Field } from '../catalog-fields.ts';
-import type { Decimal } from '../decimal.ts';
+
+import type { Field } from '../fields/catalog-fields.ts';
+import type { Decimal } from '../number/decimal.ts';
 
 /** What every price has. Amounts are decimal text in the catalog's currency. */
 export interface PriceFields {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Decimal } from '../decimal.ts';
+import { Decimal } from '../number/decimal.ts';
 import { amountOf, isUsagePrice, type Price, priceModels, priceTerms } from './prices.ts';
 import type { Tier } from './tiers.ts';
 

@@ -1,7 +1,8 @@
 // The price models by name, and what is done with a price whatever its model. A model is one file of this folder, a type and a row
 // here; one without a row does not compile.
-import { expected, type Field, readChoice, readMap, readSlug } from '../catalog-fields.ts';
-import { Decimal } from '../decimal.ts';
+
+import { expected, type Field, readChoice, readMap, readSlug } from '../fields/catalog-fields.ts';
+import { Decimal } from '../number/decimal.ts';
 import { type FlatPrice, flat } from './flat.ts';
 import { type GraduatedPrice, graduated } from './graduated.ts';
 import { type PackagePrice, packaged } from './package.ts';

@@ -1,6 +1,7 @@
 // Tiers, as graduated and volume prices have them: ascending, the last without an upper bound, so that every quantity has a price.
-import { type Field, isAbsent, readDecimal, readList, readMap, refuse } from '../catalog-fields.ts';
-import { Decimal } from '../decimal.ts';
+
+import { type Field, isAbsent, readDecimal, readList, readMap, refuse } from '../fields/catalog-fields.ts';
+import { Decimal } from '../number/decimal.ts';
 import type { JsonSchema, Terms } from './price-model.ts';
 
 export const TIERS_MAX = 100;

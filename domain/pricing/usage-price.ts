@@ -1,6 +1,6 @@
 // What all prices of usage have: the meter they price, and which of its group values.
-import { type Field, isAbsent, readEntries, readSlug, readText, refuse } from '../catalog-fields.ts';
-import type { Meter } from '../meter.ts';
+import { type Field, isAbsent, readEntries, readSlug, readText, refuse } from '../fields/catalog-fields.ts';
+import type { Meter } from '../metering/meter.ts';
 import type { JsonSchema, Terms, UsagePriceFields } from './price-model.ts';
 
 /** The meters of the catalog by slug; null for one whose definition is itself in error. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { tiersOf, usage } from '../../test/support/arbitrary-prices.ts';
-import { Decimal } from '../decimal.ts';
+import { Decimal } from '../number/decimal.ts';
 import type { Tier } from './tiers.ts';
 import { volume } from './volume.ts';
 

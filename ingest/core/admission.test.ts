@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Meter } from '../../domain/catalog.ts';
-import { needsExactParser, parseExactJson, pick } from '../../domain/exact-json.ts';
-import { readQuantity } from '../../domain/quantity.ts';
+import type { Meter } from '../../domain/catalog/catalog.ts';
+import { needsExactParser, parseExactJson, pick } from '../../domain/json/exact-json.ts';
+import { readQuantity } from '../../domain/number/quantity.ts';
 import { dedupKeyOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { type AdmissionContext, admit, type EventForm, reportedId } from './admission.ts';
 import { compileMeterChecks } from './meter-checks.ts';

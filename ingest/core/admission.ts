@@ -3,9 +3,9 @@
 //
 // What holds of every admitted event: its names are well-formed and bounded, its time is within the accepted span, its data is
 // an object of bounded size and depth whose every digit is kept, and every meter of its type can read it.
-import { type JsonTexts, jsonTexts, NestingError } from '../../domain/canonical-json.ts';
-import { ExactNumber } from '../../domain/exact-number.ts';
+import { type JsonTexts, jsonTexts, NestingError } from '../../domain/json/canonical-json.ts';
 import { nameFault } from '../../domain/name-text.ts';
+import { ExactNumber } from '../../domain/number/exact-number.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { parseEventTime } from './event-time.ts';
 import { type MeterChecks, meterFault } from './meter-checks.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { emptyCatalog, type Meter } from '../../domain/catalog.ts';
+import { emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
 import { admitPlainly } from '../../test/support/plain-admission.ts';
 import { binaryModeEvent } from './binary-mode.ts';
 import { admitBody, BodyFault, EVENTS_MAX, PART_BYTES } from './body-admission.ts';

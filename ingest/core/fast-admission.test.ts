@@ -1,7 +1,7 @@
 import { isAscii } from 'node:buffer';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Catalog, Meter } from '../../domain/catalog.ts';
+import type { Catalog, Meter } from '../../domain/catalog/catalog.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { admitPlainly } from '../../test/support/plain-admission.ts';
 import { FastAdmission } from './fast-admission.ts';

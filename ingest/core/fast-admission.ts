@@ -5,9 +5,9 @@
 //
 //   {"id": … , "type": … , "subject": … , "time": … , "data": {"key": value, …}}
 //    fields: where each string is in the body          members: where each key and value of the data is
-import { type Shape, shapeOf } from '../../domain/canonical-json.ts';
+import { type Shape, shapeOf } from '../../domain/json/canonical-json.ts';
 import { NAME_LENGTH_MAX } from '../../domain/name-text.ts';
-import { QUANTITY_FRACTION_DIGITS, QUANTITY_INTEGER_DIGITS } from '../../domain/quantity.ts';
+import { QUANTITY_FRACTION_DIGITS, QUANTITY_INTEGER_DIGITS } from '../../domain/number/quantity.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { type AdmissionContext, DATA_BYTES_MAX, TIME_AHEAD_MAX_MS } from './admission.ts';
 import { parseEventTime } from './event-time.ts';

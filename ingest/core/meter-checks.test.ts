@@ -2,10 +2,10 @@
 // together here.
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Meter } from '../../domain/catalog.ts';
-import { emptyCatalog } from '../../domain/catalog.ts';
-import { ExactNumber } from '../../domain/exact-number.ts';
-import { metersByType, readMeters } from '../../domain/meter-reading.ts';
+import type { Meter } from '../../domain/catalog/catalog.ts';
+import { emptyCatalog } from '../../domain/catalog/catalog.ts';
+import { metersByType, readMeters } from '../../domain/metering/meter-reading.ts';
+import { ExactNumber } from '../../domain/number/exact-number.ts';
 import { compileMeterChecks, meterFault } from './meter-checks.ts';
 
 const path = fc.constantFrom(['a'], ['b'], ['a', 'b'], ['b', 'a', 'a']);

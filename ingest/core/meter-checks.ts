@@ -2,11 +2,11 @@
 // type. What these checks pass, the aggregator can count: an accepted event must never turn out to be unreadable later.
 import type { AggregationRules } from '../../domain/aggregation/aggregation-rules.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
-import type { Catalog, Meter } from '../../domain/catalog.ts';
-import { pick } from '../../domain/exact-json.ts';
-import { ExactNumber } from '../../domain/exact-number.ts';
+import type { Catalog, Meter } from '../../domain/catalog/catalog.ts';
+import { pick } from '../../domain/json/exact-json.ts';
 import { nameFault } from '../../domain/name-text.ts';
-import { QUANTITY_INTEGER_DIGITS, readQuantity } from '../../domain/quantity.ts';
+import { ExactNumber } from '../../domain/number/exact-number.ts';
+import { QUANTITY_INTEGER_DIGITS, readQuantity } from '../../domain/number/quantity.ts';
 import { inWords, Rejection } from './rejection.ts';
 
 interface GroupCheck {

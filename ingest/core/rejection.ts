@@ -1,5 +1,5 @@
 // Why one event of a request was not accepted. The set of codes is closed and documented in docs/sending-events.md.
-import { ExactNumber } from '../../domain/exact-number.ts';
+import { ExactNumber } from '../../domain/number/exact-number.ts';
 
 export type RejectionCode =
   | 'malformed_line'

@@ -2,7 +2,7 @@
 // come first: so however many strangers knock with made-up keys, they cost one connection, and a key that was revoked is found
 // out at the next query. What waits is bounded.
 import type { Pool } from 'pg';
-import { withDeadline } from '../deadline.ts';
+import { withDeadline } from '../calls/deadline.ts';
 
 /** A stored key. */
 export interface KeyRow {

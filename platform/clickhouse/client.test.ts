@@ -7,8 +7,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import pino from 'pino';
 import { startTestClickHouse, type TestClickHouse } from '../../test/support/clickhouse.ts';
 import { until } from '../../test/support/until.ts';
-import { projectFile } from '../project-root.ts';
-import { splitStatements } from '../sql-statements.ts';
+import { splitStatements } from '../migrations/sql-statements.ts';
+import { projectFile } from '../process/project-root.ts';
 import { ClickHouseError } from './click-house.ts';
 import { type ClickHouseDatabase, createClickHouse } from './client.ts';
 import type { DamagedPart } from './damage.ts';

@@ -4,7 +4,7 @@
 // Source: Apache Avro 1.11 specification, "Single object encoding" and "Parsing Canonical Form for Schemas".
 import { readFileSync } from 'node:fs';
 import avro from 'avsc';
-import { projectFile } from '../project-root.ts';
+import { projectFile } from '../process/project-root.ts';
 
 export const SINGLE_OBJECT_MARKER = 0xc301;
 export const HEADER_BYTES = 10;

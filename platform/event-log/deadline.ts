@@ -1,5 +1,5 @@
 // Bounds the wait for an answer of the log.
-import { withDeadline as within } from '../deadline.ts';
+import { withDeadline as within } from '../calls/deadline.ts';
 import { EventLogError } from './event-log.ts';
 
 /** Rejects with `unavailable` when `work` has not settled within `timeoutMs`. */

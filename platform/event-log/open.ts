@@ -1,11 +1,11 @@
 // The event log that the settings name.
 import type pg from 'pg';
 import type { Logger } from 'pino';
-import type { Settings } from '../settings.ts';
-import { currentGeneration } from '../topic-generation.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { EventLog } from './event-log.ts';
 import { openKafkaEventLog } from './kafka/kafka-event-log.ts';
 import { openPostgresEventLog } from './postgres/postgres-event-log.ts';
+import { currentGeneration } from './topic-generation.ts';
 
 /**
  * Kafka where brokers are set, else Postgres. `pool` stays the caller's. Rejects with `EventLogError`. A topic that was

@@ -1,7 +1,7 @@
 // What every stage answers to whoever runs it: is the process alive, may it have traffic, what do its metrics say.
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { Stage } from '../stage.ts';
+import type { Stage } from '../process/stage.ts';
 
 /** A registry with the process's own metrics (memory, event loop, garbage collection). */
 export function createRegistry(): Registry {

@@ -1,7 +1,7 @@
 // How many connections an HTTP server takes: what the settings say, else what this process's file descriptors allow.
 import { readFileSync } from 'node:fs';
 import { BlockList, isIPv6 } from 'node:net';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { addressGroup } from './address-counts.ts';
 
 export type ConnectionSettings = Pick<

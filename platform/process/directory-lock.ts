@@ -2,8 +2,8 @@
 // left by a killed process is known as such, even when its pid was given out again.
 import { linkSync, mkdirSync, readFileSync, rmSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { systemFault } from '../system-fault.ts';
 import { startTimeOf } from './process-probe.ts';
+import { systemFault } from './system-fault.ts';
 
 interface Holder {
   readonly pid: number;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Meter } from '../../domain/catalog.ts';
-import { QUANTITY_ONE } from '../../domain/quantity.ts';
+import type { Meter } from '../../domain/catalog/catalog.ts';
+import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
 import { epochCondition, sealedRowsCondition } from './sealed-rows.ts';
 import { boundSeconds, quantityFromStore, usageQuery } from './usage-query.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Temporal } from 'temporal-polyfill';
-import { parseRfc3339 } from '../../domain/rfc3339.ts';
+import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
 import { type BucketPlan, bucketOf, bucketSizes, misalignedBound, planBuckets } from './buckets.ts';
 
 const at = (text: string): number => parseRfc3339(text)!;

@@ -4,7 +4,7 @@
 // Buckets are handed to the store as segments of equal steps (a year of days in a zone with summer time is about seven of
 // them), so the store needs neither a table of zones nor a list of thousands of bounds, and both sides agree by construction.
 import { Temporal } from 'temporal-polyfill';
-import { type WindowSize, windowSizeMs } from '../../domain/time-window.ts';
+import { type WindowSize, windowSizeMs } from '../../domain/time/time-window.ts';
 import { QueryFault } from './query-fault.ts';
 
 export type BucketSize = WindowSize | '1mo' | 'total';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog.ts';
+import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
 import { type Counted, catalogVersionAt, countedIn, covers } from './counted-in.ts';
 
 const HOUR_MS = 3_600_000;

@@ -1,10 +1,10 @@
 // Where one accepted event was counted, and which line items price it: the aggregator's own reading of an event, done again
 // for one event by the catalog version that decided it.
-import type { Catalog } from '../../domain/catalog.ts';
-import { parseExactJson } from '../../domain/exact-json.ts';
-import { metersByType, readMeters } from '../../domain/meter-reading.ts';
-import { formatQuantity } from '../../domain/quantity.ts';
-import { windowSizeMs, windowStartOf } from '../../domain/time-window.ts';
+import type { Catalog } from '../../domain/catalog/catalog.ts';
+import { parseExactJson } from '../../domain/json/exact-json.ts';
+import { metersByType, readMeters } from '../../domain/metering/meter-reading.ts';
+import { formatQuantity } from '../../domain/number/quantity.ts';
+import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 
 export interface AcceptedEvent {
   readonly type: string;

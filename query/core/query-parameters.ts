@@ -1,5 +1,5 @@
 // Reading the parameters of a URL: each either means one thing or is refused with its name and the reason.
-import { parseRfc3339 } from '../../domain/rfc3339.ts';
+import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
 import { QueryFault } from './query-fault.ts';
 
 /** As the HTTP server parses them: an array where a name is repeated. */

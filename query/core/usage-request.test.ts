@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Meter } from '../../domain/catalog.ts';
-import { parseRfc3339 } from '../../domain/rfc3339.ts';
+import type { Meter } from '../../domain/catalog/catalog.ts';
+import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
 import { QueryFault } from './query-fault.ts';
 import type { QueryParameters } from './query-parameters.ts';
 import { FILTER_VALUES_MAX, parseUsageRequest } from './usage-request.ts';

@@ -1,10 +1,10 @@
 // The parameters of GET /v1/meters/{meter}/usage, read strictly: a parameter that is unknown, given twice or out of range is
 // an error that names it, never something to guess around. Names of dimensions are looked up in the meter's own list here,
 // and go no further: the store is asked by their positions.
-import type { Meter } from '../../domain/catalog.ts';
-import { formatRfc3339 } from '../../domain/rfc3339.ts';
-import { windowSizeMs, windowStartOf } from '../../domain/time-window.ts';
-import { isTimeZone } from '../../domain/time-zone.ts';
+import type { Meter } from '../../domain/catalog/catalog.ts';
+import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
+import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
+import { isTimeZone } from '../../domain/time/time-zone.ts';
 import { type BucketPlan, type BucketSize, bucketSizes, misalignedBound, planBuckets } from './buckets.ts';
 import { QueryFault } from './query-fault.ts';
 import { instant, oneOf, type QueryParameters, refuseUnknown, single, values } from './query-parameters.ts';

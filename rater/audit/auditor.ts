@@ -8,10 +8,10 @@
 // What `tallyline verify` does beyond that: the events in the log itself, every recount, everything at once.
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import type { CatalogVersion } from '../../domain/catalog.ts';
+import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { delay } from '../../platform/calls/retry.ts';
+import type { Timers } from '../../platform/calls/timers.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
-import { delay } from '../../platform/retry.ts';
-import type { Timers } from '../../platform/timers.ts';
 import type { RatingStore } from '../rating-store.ts';
 import { readWatermarks } from './chunk-audit.ts';
 import { ChunkWatch } from './chunk-watch.ts';

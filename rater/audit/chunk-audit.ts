@@ -1,7 +1,7 @@
 // I1, I2 and I3 as far as the stores alone can tell: the rows of sealed chunks against their seals, the seals against each
 // other, the published watermark against the seals.
 import type { Pool } from 'pg';
-import { delay } from '../../platform/retry.ts';
+import { delay } from '../../platform/calls/retry.ts';
 import type { AuditLog } from './discrepancy.ts';
 import { outcomes, placeOf, type SealRow } from './seal-rows.ts';
 import type { RowSet, StoredChunk } from './stored-chunks.ts';
@@ -38,7 +38,7 @@ const isSame = (count: bigint, checksum: bigint, found: RowSet | undefined): boo
 
 /**
  * Whether the rows that are sealed, and can be written again from the log, are as they were sealed. What can't be read is not said
- * to be otherwise: its part has to be dropped before a replay is of use (cli/repair.ts).
+ * to be otherwise: its part has to be dropped before a replay is of use (cli/commands/repair.ts).
  */
 export const isIntact = (seal: SealRow, { events, rollups, rejects }: StoredChunk): boolean =>
   isSame(seal.eventCount, seal.eventChecksum, events) &&

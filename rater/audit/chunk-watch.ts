@@ -3,7 +3,7 @@
 // and a chunk may be under repair. Damage that stays is handed to repair, the first chunk of a partition first.
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import type { CatalogVersion } from '../../domain/catalog.ts';
+import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import type { SealVector } from '../../platform/usage-store/seal-vector.ts';
 import { auditSealOrder, auditStoredChunk, isIntact } from './chunk-audit.ts';

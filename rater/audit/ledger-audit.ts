@@ -1,7 +1,7 @@
 // I5: the entries of every ledger transaction, per tenant and currency, and each line item against its own entries. Postgres
 // adds up; only what is wrong leaves it.
 import type { Pool } from 'pg';
-import { Decimal } from '../../domain/decimal.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
 import type { AuditLog } from './discrepancy.ts';
 
 const ENTRIES = `

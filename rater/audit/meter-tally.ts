@@ -1,8 +1,8 @@
 // The value of a meter over any set of events, recounted one event at a time by the rules of its aggregation.
 import type { EventOrder, WindowState } from '../../domain/aggregation/aggregation-rules.ts';
 import { type Aggregation, aggregationRules } from '../../domain/aggregation/aggregations.ts';
-import type { Reading } from '../../domain/meter-reading.ts';
-import type { Quantity } from '../../domain/quantity.ts';
+import type { Reading } from '../../domain/metering/meter-reading.ts';
+import type { Quantity } from '../../domain/number/quantity.ts';
 
 export class MeterTally {
   private readonly aggregation: Aggregation;

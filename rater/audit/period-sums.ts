@@ -1,6 +1,6 @@
 // Billing periods with all their line items and the ledger entries of these, as of one moment.
 import type { Pool, PoolClient } from 'pg';
-import { Decimal } from '../../domain/decimal.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
 import { laterOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
 import { ledgerTransactionId } from '../core/line-item-key.ts';

@@ -2,11 +2,11 @@
 // entries (I5). Usage is read as rating reads it, at the seals of a period's last rating or of the raters' progress, whichever is
 // later. The newest items first, then all periods in turn.
 import type { Pool } from 'pg';
-import type { CatalogVersion } from '../../domain/catalog.ts';
-import { Decimal } from '../../domain/decimal.ts';
+import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
+import { quantityToDecimal } from '../../domain/number/quantity.ts';
 import { isChargedByUsage, isPeriodDue } from '../../domain/pricing/period-due.ts';
 import { amountOf, isUsagePrice } from '../../domain/pricing/prices.ts';
-import { quantityToDecimal } from '../../domain/quantity.ts';
 import { covers } from '../../platform/usage-store/seal-vector.ts';
 import type { Seals } from '../../platform/usage-store/seals.ts';
 import { periodPrices } from '../core/period-prices.ts';

@@ -1,11 +1,11 @@
 // I4 from raw events: what every billing period costs by the recounted usage, against its line items.
 import type { Pool, PoolClient } from 'pg';
-import type { CatalogVersion } from '../../domain/catalog.ts';
-import { Decimal } from '../../domain/decimal.ts';
+import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
+import { quantityToDecimal } from '../../domain/number/quantity.ts';
 import { isPeriodDue } from '../../domain/pricing/period-due.ts';
 import { amountOf, isUsagePrice } from '../../domain/pricing/prices.ts';
-import { quantityToDecimal } from '../../domain/quantity.ts';
-import { windowSizeMs } from '../../domain/time-window.ts';
+import { windowSizeMs } from '../../domain/time/time-window.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
 import { laterOf, nextChunkOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
 import { type PricedInPeriod, periodPrices } from '../core/period-prices.ts';

@@ -1,9 +1,9 @@
 // Reads the raw accepted events of sealed chunks again and meters each with the catalog version of its place in the log.
 import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
-import type { CatalogVersion } from '../../domain/catalog.ts';
-import { parseExactJson } from '../../domain/exact-json.ts';
-import { type MetersByType, metersByType, type Reading, readMeters } from '../../domain/meter-reading.ts';
-import { windowSizeMs, windowStartOf } from '../../domain/time-window.ts';
+import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { parseExactJson } from '../../domain/json/exact-json.ts';
+import { type MetersByType, metersByType, type Reading, readMeters } from '../../domain/metering/meter-reading.ts';
+import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import type { SqlFragment } from '../../platform/usage-store/sealed-rows.ts';
 import type { ChunkMap, MappedChunk } from './chunk-map.ts';

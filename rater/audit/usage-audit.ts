@@ -1,6 +1,6 @@
 // I2 from raw events: what every meter says of every window, recounted, against the merged roll-ups.
-import type { Meter } from '../../domain/catalog.ts';
-import { formatQuantity } from '../../domain/quantity.ts';
+import type { Meter } from '../../domain/catalog/catalog.ts';
+import { formatQuantity } from '../../domain/number/quantity.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import type { SqlFragment } from '../../platform/usage-store/sealed-rows.ts';
 import { mergeExpression, quantityFromStore } from '../../platform/usage-store/usage-query.ts';

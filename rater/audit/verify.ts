@@ -1,12 +1,12 @@
 // Recomputes the invariants from raw events: what `tallyline verify` runs. It reads everything in its scope, a slice at a time,
 // and changes nothing.
 import type { Pool } from 'pg';
-import type { Meter } from '../../domain/catalog.ts';
+import type { Meter } from '../../domain/catalog/catalog.ts';
 import { catalogVersions } from '../../platform/catalog-store.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../../platform/event-log/event-log.ts';
 import { findAvroSchema } from '../../platform/event-log/schema-store.ts';
-import { currentGeneration } from '../../platform/topic-generation.ts';
+import { currentGeneration } from '../../platform/event-log/topic-generation.ts';
 import { sealedRowsCondition } from '../../platform/usage-store/sealed-rows.ts';
 import { readSeals } from '../../platform/usage-store/seals.ts';
 import { type AuditScope, auditSlices, sliceCondition } from './audit-slices.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Aggregation } from '../../domain/catalog.ts';
+import type { Aggregation } from '../../domain/catalog/catalog.ts';
 import { contributionsOf, earlierAsOne } from './contributions.ts';
 
 describe('contributionsOf', () => {

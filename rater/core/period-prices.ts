@@ -1,5 +1,5 @@
 // The prices of a billing period, as its pinned catalog version defines them.
-import type { CatalogVersion, Meter, Price } from '../../domain/catalog.ts';
+import type { CatalogVersion, Meter, Price } from '../../domain/catalog/catalog.ts';
 import { isUsagePrice } from '../../domain/pricing/prices.ts';
 import type { PeriodTerms } from './rating-targets.ts';
 

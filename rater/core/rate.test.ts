@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Aggregation, Price } from '../../domain/catalog.ts';
-import { Decimal } from '../../domain/decimal.ts';
+import type { Aggregation, Price } from '../../domain/catalog/catalog.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
+import { formatQuantity, QUANTITY_ONE, quantityToDecimal } from '../../domain/number/quantity.ts';
 import { amountOf } from '../../domain/pricing/prices.ts';
-import { formatQuantity, QUANTITY_ONE, quantityToDecimal } from '../../domain/quantity.ts';
 import { contributionsOf, earlierAsOne, type WindowValue } from './contributions.ts';
 import {
   nothingWritten,

@@ -4,8 +4,8 @@
 // amounts of the period's items add up to price(usage of all its closed windows) exactly (I4). No price is ever found by
 // subtracting prices of parts: an item's amount is price(cumulative quantity after it) minus everything written before
 // it. Whatever arrives late, in whatever order, the sum is therefore right; and a step done again writes nothing.
-import { Decimal } from '../../domain/decimal.ts';
-import { type Quantity, quantityToDecimal } from '../../domain/quantity.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
+import { type Quantity, quantityToDecimal } from '../../domain/number/quantity.ts';
 
 /** How much a window adds to the period's cumulative quantity. Milliseconds; end exclusive. */
 export interface Contribution {

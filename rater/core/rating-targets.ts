@@ -8,7 +8,7 @@
 //   re-pinned a subscription starts just where it does, and names another plan: the plan is changed.
 //   replaced  it begins inside a period of another subscription than its own: it stays as an empty period, start = end.
 // After the targets are rated no window counts in two periods, and the line items of the old way cancel out.
-import type { SubjectPeriod } from '../../domain/price-version.ts';
+import type { SubjectPeriod } from '../../domain/catalog/price-version.ts';
 
 /** What the newest catalog says about one subject. */
 export interface SubjectTimeline {

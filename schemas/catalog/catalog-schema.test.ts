@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, expect, it } from '@jest/globals';
 import { parse, stringify } from 'yaml';
-import { formatCatalogError, readCatalog } from '../../domain/catalog-file.ts';
-import { catalogSchemaText } from '../../domain/catalog-schema.ts';
-import { projectFile } from '../../platform/project-root.ts';
+import { formatCatalogError, readCatalog } from '../../domain/catalog/catalog-file.ts';
+import { catalogSchemaText } from '../../domain/catalog/catalog-schema.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 
 // ajv comes with fastify and is CommonJS.
 type Validate = ((value: unknown) => boolean) & { errors?: unknown };

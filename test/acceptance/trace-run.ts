@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import pg from 'pg';
-import { projectFile } from '../../platform/project-root.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 import { readTrace, traceEvents, traceTotals } from '../support/trace.ts';
 import { until } from '../support/until.ts';
 

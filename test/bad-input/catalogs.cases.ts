@@ -1,5 +1,5 @@
 // Catalog files that are wrong, or only odd: text, what is wrong with it, and the path it is said at. What test/… and
-// domain/catalog-file.test.ts already hold is not repeated.
+// domain/catalog/catalog-file.test.ts already hold is not repeated.
 
 const meters = `currency: USD
 meters:

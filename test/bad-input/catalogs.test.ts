@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { formatCatalogError, readCatalog } from '../../domain/catalog-file.ts';
+import { formatCatalogError, readCatalog } from '../../domain/catalog/catalog-file.ts';
 import { badCatalogs, oddCatalogs } from './catalogs.cases.ts';
 
 describe('a catalog', () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
-import { projectFile } from '../../platform/project-root.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 import { caseCounts } from './counts.ts';
 
 const total = Object.values(caseCounts).reduce((sum, count) => sum + count, 0);

@@ -6,7 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import pino from 'pino';
 import { Registry } from 'prom-client';
-import type { Catalog } from '../../domain/catalog.ts';
+import type { Catalog } from '../../domain/catalog/catalog.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { startIngest } from '../../ingest/main.ts';
 import type { Keyring } from '../../platform/access/keyring.ts';
@@ -15,7 +15,7 @@ import { AvroRegistry, decodeRecord } from '../../platform/event-log/record-code
 import { registerAdminRoutes } from '../../platform/http/admin-routes.ts';
 import { createHttpApp, type HttpAppOptions } from '../../platform/http/app.ts';
 import { HttpProblem } from '../../platform/http/problem.ts';
-import type { Settings } from '../../platform/settings.ts';
+import type { Settings } from '../../platform/settings/settings.ts';
 import { sampleCatalog } from '../fuzz/targets/catalog-sample.ts';
 import { ScriptedEventLog } from '../support/scripted-event-log.ts';
 import { until } from '../support/until.ts';

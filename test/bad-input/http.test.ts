@@ -3,8 +3,8 @@
 
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { parseExactJson, pick } from '../../domain/exact-json.ts';
-import { readQuantity } from '../../domain/quantity.ts';
+import { parseExactJson, pick } from '../../domain/json/exact-json.ts';
+import { readQuantity } from '../../domain/number/quantity.ts';
 import { type Answer, exchange, type Gateway, NOW, startGateway } from './gateway.ts';
 import { bytesCases } from './http-bytes.cases.ts';
 import { type Members, notEvents, rejectedEvents, takenEvents } from './http-events.cases.ts';

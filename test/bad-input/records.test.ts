@@ -5,7 +5,7 @@ import { eventRows, rejectRows, rollUpRows } from '../../aggregator/chunk-rows.t
 import { DedupIndex } from '../../aggregator/core/dedup-index.ts';
 import { type PartitionInput, PartitionState, totalOutcomes } from '../../aggregator/core/partition-state.ts';
 import { readRejectedEvent } from '../../aggregator/rejected-event.ts';
-import { metersByType } from '../../domain/meter-reading.ts';
+import { metersByType } from '../../domain/metering/meter-reading.ts';
 import {
   AvroRegistry,
   decodeRecord,

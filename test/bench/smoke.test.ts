@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import { benches } from '../../bench/benches/all.ts';
-import { projectFile } from '../../platform/project-root.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 
 interface Ended {
   readonly status: number | null;

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import { projectFile } from '../../platform/project-root.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 
 const read = (path: string): string => readFileSync(projectFile(path), 'utf8');
 
@@ -52,7 +52,7 @@ const sources = [
   'platform/http/connection-metrics.ts',
   'query/metrics.ts',
   'rater/metrics.ts',
-  'platform/store-watch.ts',
+  'platform/calls/store-watch.ts',
   'platform/clickhouse/damaged-parts.ts',
 ]
   .map(read)

@@ -3,10 +3,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse, parseAllDocuments } from 'yaml';
-import { STAGE_NODE_FLAGS } from '../../cli/stage-node-flags.ts';
-import { parseSettings } from '../../platform/config.ts';
-import { projectFile } from '../../platform/project-root.ts';
-import { variables } from '../../platform/setting-variables.ts';
+import { STAGE_NODE_FLAGS } from '../../cli/stage/stage-node-flags.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
+import { parseSettings } from '../../platform/settings/config.ts';
+import { variables } from '../../platform/settings/setting-variables.ts';
 
 const read = (path: string): string => readFileSync(projectFile(path), 'utf8');
 
@@ -104,8 +104,6 @@ describe('image', () => {
         if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue;
         for (const [, path] of read(`${room}/${file}`).matchAll(/projectFile\([`']([^`'$]+)/g)) {
           if (path!.startsWith('schemas/') || path!.includes('…') || !/[./]/.test(path!)) continue;
-          // The demo needs embedded stores, which the image does not have either.
-          if (file.startsWith('demo')) continue;
           expect(copied).toContain(path);
         }
       }

@@ -5,7 +5,7 @@ import type pg from 'pg';
 import pino from 'pino';
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
-import { projectFile } from '../../platform/project-root.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 import { type StageProcesses, startStores } from '../support/stage-processes.ts';
 import { until } from '../support/until.ts';
 

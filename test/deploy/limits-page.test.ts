@@ -2,8 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { problemCodes } from '../../platform/http/problem.ts';
-import { projectFile } from '../../platform/project-root.ts';
-import { variables } from '../../platform/setting-variables.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
+import { variables } from '../../platform/settings/setting-variables.ts';
 
 const page = readFileSync(projectFile('docs/operate/what-a-client-can-do.md'), 'utf8');
 const found = (pattern: RegExp): string[] => [...new Set([...page.matchAll(pattern)].map(([, name]) => name!))];

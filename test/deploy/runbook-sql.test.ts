@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import type { ClickHouseDatabase } from '../../platform/clickhouse/client.ts';
-import { projectFile } from '../../platform/project-root.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 import { type MigratedStores, startMigratedStores } from '../support/migrated-stores.ts';
 
 interface Statement {

@@ -1,7 +1,7 @@
 // Every stage as a process of its own, as compose and the chart run them. What a stage serves to whoever runs it is there,
 // and all the metrics that alerts and dashboard rest on.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { projectFile } from '../../platform/project-root.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 import { type StageProcesses, startStores } from '../support/stage-processes.ts';
 import { until } from '../support/until.ts';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { NODE_VERSIONS, nodeVersionFault } from '../../cli/node-version.ts';
-import { projectFile } from '../../platform/project-root.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 import { compiledCommand } from '../support/clickhouse.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'tallyline-node-'));

@@ -4,10 +4,10 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { SealReader } from '../../cli/demo/seal-reader.ts';
+import { SealReader } from '../../demo/seal-reader.ts';
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
-import { createLogger } from '../../platform/logging.ts';
-import { projectFile } from '../../platform/project-root.ts';
+import { createLogger } from '../../platform/process/logging.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 import { compiledCommand } from '../support/clickhouse.ts';
 import { sampleOfDay } from '../support/day-sample.ts';
 import { kafkaUnavailable } from '../support/kafka-broker.ts';

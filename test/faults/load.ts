@@ -2,10 +2,10 @@
 // with another payload), events of long closed windows and events too old to be taken. A request is repeated until it is
 // acknowledged, at whichever gateway serves; every answer is checked. Memory stays bounded however long it runs.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { DemoEvent } from '../../cli/demo/demo-event.ts';
-import type { Fate } from '../../cli/demo/mishaps.ts';
-import { eventJson } from '../../cli/demo/mishaps.ts';
-import { Random } from '../../cli/demo/random.ts';
+import type { DemoEvent } from '../../demo/demo-event.ts';
+import type { Fate } from '../../demo/mishaps.ts';
+import { eventJson } from '../../demo/mishaps.ts';
+import { Random } from '../../demo/random.ts';
 import { type Account, models } from './account.ts';
 
 export interface LoadOptions {

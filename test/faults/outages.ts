@@ -2,9 +2,9 @@
 // or answers 503 with Retry-After, and the line has caught up soon after the store is back. `npm run test:faults -- --outages`
 // keeps each store away for a fixed time; outages.test.ts heals it as soon as the outage has been felt.
 import { setTimeout as delay } from 'node:timers/promises';
-import { ApiReader } from '../../cli/demo/api-reader.ts';
-import { Random } from '../../cli/demo/random.ts';
-import { SealReader } from '../../cli/demo/seal-reader.ts';
+import { ApiReader } from '../../demo/api-reader.ts';
+import { Random } from '../../demo/random.ts';
+import { SealReader } from '../../demo/seal-reader.ts';
 import { until } from '../support/until.ts';
 import { Account, catalogYaml } from './account.ts';
 import { checkpoint } from './checkpoint.ts';

@@ -5,8 +5,8 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import pino from 'pino';
-import { startEmbeddedPostgres } from '../../platform/postgres/embedded.ts';
-import { projectFile } from '../../platform/project-root.ts';
+import { startEmbeddedPostgres } from '../../platform/postgres/embedded/embedded.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 import type { Launched } from './managed-process.ts';
 
 export interface NodeProgram {

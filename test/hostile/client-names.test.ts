@@ -2,10 +2,10 @@
 // members are named as those that every object of JavaScript has. Each is an event like any other, is taken or rejected as
 // one, and leaves the events beside it alone.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { emptyCatalog } from '../../domain/catalog.ts';
-import { readCatalog } from '../../domain/catalog-file.ts';
-import { parseExactJson } from '../../domain/exact-json.ts';
-import { metersByType, readMeters } from '../../domain/meter-reading.ts';
+import { emptyCatalog } from '../../domain/catalog/catalog.ts';
+import { readCatalog } from '../../domain/catalog/catalog-file.ts';
+import { parseExactJson } from '../../domain/json/exact-json.ts';
+import { metersByType, readMeters } from '../../domain/metering/meter-reading.ts';
 import { type Answer, type Gateway, startGateway } from '../bad-input/gateway.ts';
 import { good } from '../bad-input/http-requests.cases.ts';
 import { sampleCatalog } from '../fuzz/targets/catalog-sample.ts';

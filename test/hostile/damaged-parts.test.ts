@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
 import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
-import { projectFile } from '../../platform/project-root.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 import { repairedTables } from '../../rater/audit/part-search.ts';
 import { isWhole } from '../support/day-sample.ts';
 import { type StageProcesses, startStores } from '../support/stage-processes.ts';

@@ -1,7 +1,7 @@
 // A store that hangs: its process is there, takes connections, and answers nothing. Every request has its answer within its
 // budget, /readyz says so within 15 s, and when the store goes on nothing is lost.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { projectFile } from '../../platform/project-root.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 import { isWhole } from '../support/day-sample.ts';
 import { freeze } from '../support/frozen-process.ts';
 import { kafkaUnavailable, startKafka, type TestKafka } from '../support/kafka-broker.ts';

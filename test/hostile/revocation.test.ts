@@ -4,7 +4,7 @@ import { Agent, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { createApiKey, revokeApiKey } from '../../platform/access/api-key-store.ts';
-import { projectFile } from '../../platform/project-root.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 import { type StageProcesses, startStores } from '../support/stage-processes.ts';
 import { until } from '../support/until.ts';
 

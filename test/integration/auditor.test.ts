@@ -3,8 +3,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
 import { Registry } from 'prom-client';
-import { type Catalog, emptyCatalog } from '../../domain/catalog.ts';
-import { realTimers } from '../../platform/timers.ts';
+import { type Catalog, emptyCatalog } from '../../domain/catalog/catalog.ts';
+import { realTimers } from '../../platform/calls/timers.ts';
 import { sealVectorOf } from '../../platform/usage-store/seal-vector.ts';
 import { Auditor } from '../../rater/audit/auditor.ts';
 import { ChunkRounds } from '../../rater/audit/chunk-rounds.ts';

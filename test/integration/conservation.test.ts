@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
 import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
-import { parseSettings } from '../../platform/config.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
+import { parseSettings } from '../../platform/settings/config.ts';
 import { until } from '../support/until.ts';
 import { type RunningUp, startUp, tallyline } from '../support/up.ts';
 

@@ -11,10 +11,10 @@ import type { EventLog } from '../../platform/event-log/event-log.ts';
 import { openPostgresEventLog } from '../../platform/event-log/postgres/postgres-event-log.ts';
 import { AvroRegistry, decodeRecord } from '../../platform/event-log/record-codec.ts';
 import { createHttpApp } from '../../platform/http/app.ts';
-import { migrate } from '../../platform/migrate.ts';
+import { migrate } from '../../platform/migrations/migrate.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
-import type { Settings } from '../../platform/settings.ts';
-import type { Stage } from '../../platform/stage.ts';
+import type { Stage } from '../../platform/process/stage.ts';
+import type { Settings } from '../../platform/settings/settings.ts';
 import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
 import { until } from '../support/until.ts';
 

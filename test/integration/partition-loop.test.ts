@@ -15,14 +15,14 @@ import { PartitionLoop, type PartitionLoopParts } from '../../aggregator/partiti
 import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
 import { RecordReader } from '../../aggregator/record-reader.ts';
 import { type Acquisition, SealStore } from '../../aggregator/seal-store.ts';
-import { type Catalog, emptyCatalog } from '../../domain/catalog.ts';
+import { type Catalog, emptyCatalog } from '../../domain/catalog/catalog.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
+import { realTimers } from '../../platform/calls/timers.ts';
 import type { ClickHouseDatabase } from '../../platform/clickhouse/client.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { encodeCatalogChange, encodeEventBatch, encodeTick } from '../../platform/event-log/record-codec.ts';
 import { findAvroSchema } from '../../platform/event-log/schema-store.ts';
-import { realTimers } from '../../platform/timers.ts';
-import { openGeneration } from '../../platform/topic-generation.ts';
+import { openGeneration } from '../../platform/event-log/topic-generation.ts';
 import { type MigratedStores, startMigratedStores } from '../support/migrated-stores.ts';
 import { until } from '../support/until.ts';
 

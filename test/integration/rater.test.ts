@@ -5,11 +5,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type pg from 'pg';
 import pino from 'pino';
 import { Registry } from 'prom-client';
-import { type Catalog, emptyCatalog, type Meter, type Plan, type Price } from '../../domain/catalog.ts';
-import { Decimal } from '../../domain/decimal.ts';
+import { type Catalog, emptyCatalog, type Meter, type Plan, type Price } from '../../domain/catalog/catalog.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
-import { projectFile } from '../../platform/project-root.ts';
-import type { Settings } from '../../platform/settings.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
+import type { Settings } from '../../platform/settings/settings.ts';
 import { startRater } from '../../rater/main.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
 import { RatingLoop } from '../../rater/rating-loop.ts';

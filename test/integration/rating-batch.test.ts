@@ -5,7 +5,7 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
 import { SealStore } from '../../aggregator/seal-store.ts';
-import { Decimal } from '../../domain/decimal.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { readSeals, type Seals } from '../../platform/usage-store/seals.ts';
 import { ChunkVerifier } from '../../rater/chunk-verifier.ts';

@@ -1,8 +1,8 @@
 // Usage reads and seal checks on a real Postgres and a real ClickHouse engine.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
-import type { Aggregation, Meter } from '../../domain/catalog.ts';
-import { formatQuantity } from '../../domain/quantity.ts';
+import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
+import { formatQuantity } from '../../domain/number/quantity.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { mismatchesOf, readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';

@@ -1,7 +1,7 @@
 // `verify` on real stores: an installation that counted and billed by all six aggregations agrees with itself, and a
 // discrepancy planted by hand in any table is found, under the right invariant and with its place.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Aggregation, type Catalog, emptyCatalog, type Meter, type Price } from '../../domain/catalog.ts';
+import { type Aggregation, type Catalog, emptyCatalog, type Meter, type Price } from '../../domain/catalog/catalog.ts';
 import type { AuditScope } from '../../rater/audit/audit-slices.ts';
 import type { AuditLog } from '../../rater/audit/discrepancy.ts';
 import { verify } from '../../rater/audit/verify.ts';

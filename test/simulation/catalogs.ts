@@ -1,6 +1,6 @@
 // The catalogs of a run: every aggregation and price model, prices that change, meters that come and go, subjects that change
 // their plan.
-import type { Catalog, Meter, Plan, Subscription } from '../../domain/catalog.ts';
+import type { Catalog, Meter, Plan, Subscription } from '../../domain/catalog/catalog.ts';
 import type { Tier } from '../../domain/pricing/tiers.ts';
 import { type CatalogChange, DAY, ENDS_AT, HOUR, STARTS_AT } from './plan.ts';
 import type { Random } from './random.ts';

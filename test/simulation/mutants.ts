@@ -578,7 +578,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'price-not-pinned',
-    file: 'domain/price-version.ts',
+    file: 'domain/catalog/price-version.ts',
     find: 'const isInEffect = effectiveAt <= periodStart;',
     replace: 'const isInEffect = effectiveAt <= Number.MAX_SAFE_INTEGER;',
     description: 'A price that changes within a period holds for all of it',

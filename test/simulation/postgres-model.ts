@@ -2,7 +2,7 @@
 // connections that may break before or after. Behind it are the ports of the aggregator (seals) and of the rater (money).
 import type { RepairOutcome, RepairRequest, RepairRequests } from '../../aggregator/chunk-repairs.ts';
 import type { PartitionProgress, Seal, SealTables, SealTransaction } from '../../aggregator/seal-store.ts';
-import type { CatalogVersion } from '../../domain/catalog.ts';
+import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { Network } from './network.ts';
 import type { Random } from './random.ts';
 import type { Process, Scheduler } from './scheduler.ts';

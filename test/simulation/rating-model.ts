@@ -1,7 +1,7 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
 
-import type { Meter } from '../../domain/catalog.ts';
-import { Decimal } from '../../domain/decimal.ts';
+import type { Meter } from '../../domain/catalog/catalog.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
 import { isSameVector, nextChunkOf, type SealVector, sealVectorOf } from '../../platform/usage-store/seal-vector.ts';
 import type { EpochStep, Seals } from '../../platform/usage-store/seals.ts';
 import type { UsageSelection } from '../../platform/usage-store/usage-query.ts';

@@ -1,6 +1,6 @@
 // Virtual time. Everything that happens in a run is an action on one queue; between two actions every promise that can
 // settle does, so the code under test runs to its next wait. Nothing reads a real clock, so a seed decides the whole run.
-import type { Timers } from '../../platform/timers.ts';
+import type { Timers } from '../../platform/calls/timers.ts';
 
 export interface Action {
   readonly time: number;

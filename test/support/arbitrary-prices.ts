@@ -1,6 +1,6 @@
 // Arbitrary prices and quantities for the property tests of the pricers.
 import fc from 'fast-check';
-import { Decimal } from '../../domain/decimal.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
 import type { Tier } from '../../domain/pricing/tiers.ts';
 
 const decimalBetween = (min: bigint, max: bigint) =>

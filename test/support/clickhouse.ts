@@ -5,8 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
-import { startEmbeddedClickHouse } from '../../platform/clickhouse/embedded.ts';
-import { projectFile } from '../../platform/project-root.ts';
+import { startEmbeddedClickHouse } from '../../platform/clickhouse/embedded/embedded.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 import { dockerAnswers } from './docker.ts';
 
 export interface TestClickHouse {

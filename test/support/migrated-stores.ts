@@ -2,7 +2,7 @@
 import type pg from 'pg';
 import pino from 'pino';
 import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
-import { migrate } from '../../platform/migrate.ts';
+import { migrate } from '../../platform/migrations/migrate.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
 import { startTestClickHouse } from './clickhouse.ts';
 import { startTestPostgres } from './postgres.ts';

@@ -1,6 +1,6 @@
 // The admission of a body as it is easiest to understand: all of it is parsed, then each of its values admitted. It bounds nothing
 // and is slow, and what the gateway does is held equal to it.
-import { needsExactParser, parseExactJson } from '../../domain/exact-json.ts';
+import { needsExactParser, parseExactJson } from '../../domain/json/exact-json.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { type AdmissionContext, admit, reportedId } from '../../ingest/core/admission.ts';
 import { binaryModeEvent } from '../../ingest/core/binary-mode.ts';

@@ -2,8 +2,8 @@
 // their count and checksum to a seal in Postgres, and the published watermark follows.
 import type pg from 'pg';
 import { rollUpColumns } from '../../aggregator/chunk-rows.ts';
-import type { Catalog } from '../../domain/catalog.ts';
-import { parseQuantity } from '../../domain/quantity.ts';
+import type { Catalog } from '../../domain/catalog/catalog.ts';
+import { parseQuantity } from '../../domain/number/quantity.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { NativeBlock } from '../../platform/clickhouse/native-block.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';

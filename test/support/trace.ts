@@ -1,9 +1,9 @@
 // The reader of request traces for acceptance tests, and the totals a test compares with. The totals are read from the
 // file's text a second time and added up here, so that a fault of the reader or of the events shows as a difference.
 import { readFileSync } from 'node:fs';
-import type { TraceRule } from '../../cli/demo/trace.ts';
+import type { TraceRule } from '../../demo/trace.ts';
 
-export { readTrace, type TraceRow, type TraceRule, traceEvents, traceShiftMs } from '../../cli/demo/trace.ts';
+export { readTrace, type TraceRow, type TraceRule, traceEvents, traceShiftMs } from '../../demo/trace.ts';
 
 const HOUR_MS = 3_600_000;
 

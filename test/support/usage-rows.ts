@@ -9,8 +9,8 @@ import {
   rollUpColumns,
 } from '../../aggregator/chunk-rows.ts';
 import { noOutcomes } from '../../aggregator/core/partition-state.ts';
-import type { Catalog } from '../../domain/catalog.ts';
-import { parseQuantity } from '../../domain/quantity.ts';
+import type { Catalog } from '../../domain/catalog/catalog.ts';
+import { parseQuantity } from '../../domain/number/quantity.ts';
 import { dedupKeyOf, partitionOf } from '../../domain/usage-event.ts';
 import { type KeyRights, storeApiKey } from '../../platform/access/api-key-store.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';

@@ -2,7 +2,7 @@
 import kafkajs, { type Kafka, type KafkaConfig, type LogEntry, type SASLOptions } from 'kafkajs';
 import { compressFrame, decompressFrameSync } from 'lz4-napi';
 import type { Logger } from 'pino';
-import type { KafkaSettings } from '../../settings.ts';
+import type { KafkaSettings } from '../../settings/settings.ts';
 
 const connectionTimeoutMs = 2000;
 /** Above the longest fetch and the longest wait of the broker for its replicas; below the patience of a request to the gateway. */

@@ -2,8 +2,8 @@
 // idempotent producer can acknowledge a batch that it lost, while a batch that is in the log twice is harmless.
 import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs';
 import type { Logger } from 'pino';
-import { retry } from '../../retry.ts';
-import type { KafkaSettings } from '../../settings.ts';
+import { retry } from '../../calls/retry.ts';
+import type { KafkaSettings } from '../../settings/settings.ts';
 import { withDeadline } from '../deadline.ts';
 import type { Consumption, EventLog, PartitionBounds, PartitionHandler, TopicOptions } from '../event-log.ts';
 import { EventLogError } from '../event-log.ts';

@@ -7,7 +7,7 @@ import pino from 'pino';
 import { startTestPostgres } from '../../../test/support/postgres.ts';
 import { RecordingHandler } from '../../../test/support/recording-handler.ts';
 import { createPool } from '../../postgres/pool.ts';
-import { projectFile } from '../../project-root.ts';
+import { projectFile } from '../../process/project-root.ts';
 import { describeEventLog } from '../event-log.contract.ts';
 import type { EventLog } from '../event-log.ts';
 import { openPostgresEventLog } from './postgres-event-log.ts';

@@ -2,10 +2,10 @@
 // is accepted must be what JSON.parse would have read, must be metered by the aggregator without a fault, and must come out of
 // a log record as it went in.
 import { isDeepStrictEqual } from 'node:util';
-import { canonicalJson } from '../../../domain/canonical-json.ts';
-import { parseExactJson } from '../../../domain/exact-json.ts';
-import { ExactNumber } from '../../../domain/exact-number.ts';
-import { metersByType, readMeters } from '../../../domain/meter-reading.ts';
+import { canonicalJson } from '../../../domain/json/canonical-json.ts';
+import { parseExactJson } from '../../../domain/json/exact-json.ts';
+import { metersByType, readMeters } from '../../../domain/metering/meter-reading.ts';
+import { ExactNumber } from '../../../domain/number/exact-number.ts';
 import { dedupKeyOf, partitionOf, type UsageEvent } from '../../../domain/usage-event.ts';
 import {
   type AdmissionContext,

@@ -1,5 +1,5 @@
 // The catalog that the fuzzers meter with: an event type with every aggregation, paths, groups and a value that is required.
-import { type Catalog, emptyCatalog, type Meter } from '../../../domain/catalog.ts';
+import { type Catalog, emptyCatalog, type Meter } from '../../../domain/catalog/catalog.ts';
 
 const meter = (slug: string, more: Partial<Meter> = {}): Meter => ({
   slug,

@@ -5,12 +5,12 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'yaml';
-import type { Catalog, Price } from '../../../domain/catalog.ts';
-import type { FieldSource } from '../../../domain/catalog-fields.ts';
-import { readCatalog, readCatalogTree } from '../../../domain/catalog-file.ts';
-import { formatCatalogError } from '../../../domain/catalog-source.ts';
-import { formatRfc3339 } from '../../../domain/rfc3339.ts';
-import { projectFile } from '../../../platform/project-root.ts';
+import type { Catalog, Price } from '../../../domain/catalog/catalog.ts';
+import { readCatalog, readCatalogTree } from '../../../domain/catalog/catalog-file.ts';
+import type { FieldSource } from '../../../domain/fields/catalog-fields.ts';
+import { formatCatalogError } from '../../../domain/fields/catalog-source.ts';
+import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
+import { projectFile } from '../../../platform/process/project-root.ts';
 import type { FuzzTarget } from '../campaign.ts';
 import { objectNames } from '../object-names.ts';
 

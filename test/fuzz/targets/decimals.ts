@@ -1,8 +1,9 @@
 // Target "decimals": what reads quantities and amounts, against an oracle that shares no code with it: characters are walked
 // one by one and values are compared as fractions of two bigints.
-import { Decimal } from '../../../domain/decimal.ts';
-import { parseExactJson } from '../../../domain/exact-json.ts';
-import { formatQuantity, parseQuantity, quantityToDecimal, readQuantity } from '../../../domain/quantity.ts';
+
+import { parseExactJson } from '../../../domain/json/exact-json.ts';
+import { Decimal } from '../../../domain/number/decimal.ts';
+import { formatQuantity, parseQuantity, quantityToDecimal, readQuantity } from '../../../domain/number/quantity.ts';
 import type { FuzzTarget } from '../campaign.ts';
 import type { Random } from '../random.ts';
 

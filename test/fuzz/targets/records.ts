@@ -5,7 +5,7 @@ import avro from 'avsc';
 import { eventRows, rejectRows, rollUpRows } from '../../../aggregator/chunk-rows.ts';
 import { DedupIndex } from '../../../aggregator/core/dedup-index.ts';
 import { PartitionState } from '../../../aggregator/core/partition-state.ts';
-import { metersByType } from '../../../domain/meter-reading.ts';
+import { metersByType } from '../../../domain/metering/meter-reading.ts';
 import { dedupKeyOf, type UsageEvent } from '../../../domain/usage-event.ts';
 import { crc64Avro, currentSchemas } from '../../../platform/event-log/avro-registry.ts';
 import {

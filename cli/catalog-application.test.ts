@@ -1,0 +1,100 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type pg from 'pg';
+import pino from 'pino';
+import { CatalogRefused, publishedCatalog } from '../platform/catalog-store.ts';
+import type { EventLog } from '../platform/event-log/event-log.ts';
+import { openPostgresEventLog } from '../platform/event-log/postgres/postgres-event-log.ts';
+import { migrate } from '../platform/migrations/migrate.ts';
+import { createPool } from '../platform/postgres/pool.ts';
+import { projectFile } from '../platform/process/project-root.ts';
+import { startTestPostgres, type TestPostgres } from '../test/support/postgres.ts';
+import { applyCatalogFrom, type CatalogStores, diffCatalogFile } from './catalog-application.ts';
+
+const logger = pino({ level: 'silent' });
+const now = Date.UTC(2026, 10, 20);
+const sample = projectFile('deploy/catalogs/ai-api.yaml');
+
+let directory: string;
+let postgres: TestPostgres;
+let pool: pg.Pool;
+let eventLog: EventLog;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'tallyline-catalog-command-'));
+  postgres = await startTestPostgres();
+  pool = createPool(postgres.url, logger);
+  await migrate(pool, null, logger);
+  const topic = { topic: 'usage', partitions: 3, replicationFactor: 1, minInsyncReplicas: 1, retentionMs: 86_400_000 };
+  eventLog = await openPostgresEventLog(pool, topic, logger);
+}, 120_000);
+
+afterAll(async () => {
+  await eventLog?.close();
+  await pool?.end();
+  await postgres?.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const open = async (): Promise<CatalogStores> => ({
+  pool: async () => pool,
+  eventLog: async () => eventLog,
+  close: async () => {},
+});
+const unreachable = (): Promise<CatalogStores> => Promise.reject(new Error('the stores were asked for'));
+
+async function lines(command: (out: (line: string) => void) => Promise<void>): Promise<string[]> {
+  const printed: string[] = [];
+  await command((line) => printed.push(line));
+  return printed;
+}
+
+async function file(name: string, content: string | Buffer): Promise<string> {
+  const path = join(directory, name);
+  await writeFile(path, content);
+  return path;
+}
+
+describe('catalog apply and diff', () => {
+  it('show the changes, make them, and then find nothing to change', async () => {
+    const diff = await lines((out) => diffCatalogFile(sample, open, out));
+    expect(diff).toContain('+ plan team, price base-fee: model flat, flatAmount 200');
+    expect(await publishedCatalog(pool)).toMatchObject({ version: 0 });
+
+    const applied = await lines((out) => applyCatalogFrom(sample, { now }, open, out));
+    expect(applied).toEqual([...diff, 'applied as version 1, effective at 2026-11-20T00:00:00Z']);
+    expect((await eventLog.bounds()).map(({ endOffset }) => endOffset)).toEqual([1, 1, 1]);
+
+    expect(await lines((out) => diffCatalogFile(sample, open, out))).toEqual([
+      'nothing to change: version 1 says the same',
+    ]);
+    expect(await lines((out) => applyCatalogFrom(sample, { now: now + 1 }, open, out))).toEqual([
+      'nothing to change: version 1, effective at 2026-11-20T00:00:00Z, says the same',
+    ]);
+  });
+
+  it('say what is wrong with a file before they ask for any store', async () => {
+    const bad = await file('bad.yaml', 'currency: USD\nmetres: []\nplans: 7\n');
+    for (const run of [
+      (path: string) => diffCatalogFile(path, unreachable, () => {}),
+      (path: string) => applyCatalogFrom(path, { now }, unreachable, () => {}),
+    ]) {
+      await expect(run(bad)).rejects.toThrow(`${bad}:2:1 metres: unknown key`);
+      await expect(run(bad)).rejects.toThrow(`${bad}:3:8 plans: must be a list, got number 7`);
+      await expect(run(join(directory, 'none.yaml'))).rejects.toThrow('there is no such file');
+      await expect(run(directory)).rejects.toBeInstanceOf(CatalogRefused);
+      const binary = await file('binary.yaml', Buffer.from([0x63, 0xff, 0xfe]));
+      await expect(run(binary)).rejects.toThrow('is not UTF-8 text');
+    }
+  });
+
+  it('refuse what would change the meaning of a slug, and change nothing', async () => {
+    const other = await file('other.yaml', 'currency: EUR\n');
+    await expect(diffCatalogFile(other, open, () => {})).rejects.toThrow("currency: is USD and can't become EUR");
+    const before = await publishedCatalog(pool);
+    await expect(applyCatalogFrom(other, { now }, open, () => {})).rejects.toThrow("can't become EUR");
+    expect(await publishedCatalog(pool)).toEqual(before);
+  });
+});

@@ -1,0 +1,79 @@
+// What the catalog commands do. What is wrong with the file is told before any store is asked for.
+import { isUtf8 } from 'node:buffer';
+import { readFile } from 'node:fs/promises';
+import type pg from 'pg';
+import type { Catalog } from '../domain/catalog/catalog.ts';
+import { diffCatalogs, formatChange, formatRefusal } from '../domain/catalog/catalog-diff.ts';
+import { formatCatalogError, readCatalog } from '../domain/catalog/catalog-file.ts';
+import { formatRfc3339 } from '../domain/time/rfc3339.ts';
+import { type ApplyOptions, applyCatalog, CatalogRefused, catalogVersions } from '../platform/catalog-store.ts';
+import type { EventLog } from '../platform/event-log/event-log.ts';
+
+export interface CatalogStores {
+  pool(): Promise<pg.Pool>;
+  /** Asked for by `apply` only. */
+  eventLog(): Promise<EventLog>;
+  /** Closes what was asked for. */
+  close(): Promise<void>;
+}
+
+type OpenStores = () => Promise<CatalogStores>;
+type Out = (line: string) => void;
+
+/** Prints what would change. Rejects with `CatalogRefused` where the file can't be read, is wrong, or would be refused. */
+export async function diffCatalogFile(file: string, open: OpenStores, out: Out): Promise<void> {
+  const { catalog } = await readCatalogFile(file);
+  await using(open, async (stores) => {
+    const versions = await catalogVersions(await stores.pool());
+    const latest = versions.at(-1);
+    const history = versions.map((each) => each.catalog);
+    const { changes, refusals } = diffCatalogs(latest?.catalog ?? null, catalog, history);
+    if (latest !== undefined && changes.length === 0) out(`nothing to change: version ${latest.version} says the same`);
+    for (const change of changes) out(formatChange(change));
+    if (refusals.length > 0) throw new CatalogRefused(refusals.map(formatRefusal));
+  });
+}
+
+/**
+ * Applies the file and prints what changed. Rejects as `diffCatalogFile` does, and where the log can't be reached: the
+ * version is then stored, and published by the next apply.
+ */
+export async function applyCatalogFrom(file: string, options: ApplyOptions, open: OpenStores, out: Out): Promise<void> {
+  const { catalog, text } = await readCatalogFile(file);
+  await using(open, async (stores) => {
+    const applied = await applyCatalog(await stores.pool(), await stores.eventLog(), catalog, text, options);
+    const dated = `version ${applied.version}, effective at ${formatRfc3339(applied.effectiveAt)}`;
+    if (applied.changes.length === 0) return out(`nothing to change: ${dated}, says the same`);
+    for (const change of applied.changes) out(formatChange(change));
+    for (const version of applied.overruled) {
+      out(`version ${version} was to take effect later than this one and is overruled: it never takes effect`);
+    }
+    out(`applied as ${dated}`);
+  });
+}
+
+/** Rejects with `CatalogRefused`, saying where the file is wrong or why it can't be read. */
+export async function readCatalogFile(file: string): Promise<{ catalog: Catalog; text: string }> {
+  const text = await readUtf8(file);
+  const reading = readCatalog(text, file);
+  if (!reading.ok) throw new CatalogRefused(reading.errors.map(formatCatalogError));
+  return { catalog: reading.catalog, text };
+}
+
+async function readUtf8(file: string): Promise<string> {
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    const reason = error.code === 'ENOENT' ? 'there is no such file' : error.message;
+    throw new CatalogRefused([`${file}: can't be read: ${reason}`]);
+  });
+  if (!isUtf8(bytes)) throw new CatalogRefused([`${file}: is not UTF-8 text`]);
+  return bytes.toString('utf8');
+}
+
+async function using(open: OpenStores, work: (stores: CatalogStores) => Promise<void>): Promise<void> {
+  const stores = await open();
+  try {
+    await work(stores);
+  } finally {
+    await stores.close();
+  }
+}

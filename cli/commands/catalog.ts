@@ -1,0 +1,85 @@
+// `tallyline catalog diff FILE | apply FILE`: what would change; make it so.
+import { type Command, InvalidArgumentError } from 'commander';
+import { formatRfc3339, parseRfc3339 } from '../../domain/time/rfc3339.ts';
+import type { CatalogStores } from '../catalog-application.ts';
+import { commandContext, type DataDirOption, withDataDir } from '../command-context.ts';
+import { printLine, printNote } from '../output.ts';
+
+async function openCatalogStores(option: DataDirOption): Promise<CatalogStores> {
+  const { assertReachable, openEventLog, openPool } = await import('../stores.ts');
+  const { assertMigrated } = await import('../../platform/migrations/migrate.ts');
+  const { settings, logger } = commandContext(option);
+  const pool = openPool(settings, logger, 'tallyline catalog');
+  let closeLog = async (): Promise<void> => {};
+  return {
+    async pool() {
+      await assertReachable(pool, settings);
+      await assertMigrated(pool);
+      return pool;
+    },
+    async eventLog() {
+      const eventLog = await openEventLog(settings, pool, logger);
+      closeLog = () => eventLog.close();
+      return eventLog;
+    },
+    async close() {
+      await closeLog();
+      await pool.end();
+    },
+  };
+}
+
+function readEffectiveAt(text: string): number {
+  const instant = parseRfc3339(text);
+  if (instant !== null) return instant;
+  throw new InvalidArgumentError(`It must be an RFC 3339 time such as ${formatRfc3339(Date.UTC(2026, 11, 1))}.`);
+}
+
+/** A refusal is one error a line on stderr, as an editor can jump to it; anything else is the caller's to report. */
+async function reported(command: () => Promise<void>): Promise<void> {
+  const { CatalogRefused } = await import('../../platform/catalog-store.ts');
+  try {
+    await command();
+  } catch (error) {
+    if (!(error instanceof CatalogRefused)) throw error;
+    printNote(error.message);
+    process.exitCode = 1;
+  }
+}
+
+export function registerCatalogCommands(program: Command): void {
+  const catalog = program.command('catalog').description('what is metered and what it costs');
+
+  withDataDir(catalog.command('diff'))
+    .description('show what applying a file would change, or why it would be refused')
+    .argument('<file>', 'YAML; docs/catalog.md explains it')
+    .action((file: string, options: DataDirOption) =>
+      reported(async () => {
+        const { diffCatalogFile } = await import('../catalog-application.ts');
+        await diffCatalogFile(file, () => openCatalogStores(options), printLine);
+      }),
+    );
+
+  withDataDir(catalog.command('apply'))
+    .description('make a file the catalog: a new version where it says anything new')
+    .argument('<file>', 'YAML; docs/catalog.md explains it')
+    .option('--effective-at <time>', 'from when on its prices hold, RFC 3339 (default: now)', readEffectiveAt)
+    .action((file: string, options: DataDirOption & { effectiveAt?: number }) =>
+      reported(async () => {
+        const { applyCatalogFrom } = await import('../catalog-application.ts');
+        const dates = {
+          now: Date.now(),
+          ...(options.effectiveAt !== undefined && { effectiveAt: options.effectiveAt }),
+        };
+        await applyCatalogFrom(file, dates, () => openCatalogStores(options), printLine);
+      }),
+    );
+
+  catalog
+    .command('schema')
+    .description('print the JSON Schema of catalog files, for an editor')
+    .action(async () => {
+      const { catalogSchemaText } = await import('../../domain/catalog/catalog-schema.ts');
+      process.stdout.write(catalogSchemaText());
+    });
+}

@@ -1,0 +1,148 @@
+// The life of a process that runs a stage: settings, stores, the stage, its HTTP server; then until it is told to stop or
+// can't go on. A process started by `up` says over the IPC channel when it serves, and ends when that channel closes.
+import type { Logger } from 'pino';
+import { openKeyring } from '../../platform/access/live-keyring.ts';
+import { type HttpServer, listen, startAdminServer } from '../../platform/admin-server.ts';
+import type { StoreWatch } from '../../platform/calls/store-watch.ts';
+import { DamagedParts } from '../../platform/clickhouse/damaged-parts.ts';
+import { createRegistry, registerAdminRoutes } from '../../platform/http/admin-routes.ts';
+import { createHttpApp } from '../../platform/http/app.ts';
+import { runStages } from '../../platform/process/lifecycle.ts';
+import { createLogger } from '../../platform/process/logging.ts';
+import type { Stage, StageContext } from '../../platform/process/stage.ts';
+import { type Environment, parseSettings } from '../../platform/settings/config.ts';
+import { type LogStores, openLogStores, openStores, type Stores } from '../stores.ts';
+import { storesStage, watchStores } from './stage-health.ts';
+import type { StageName } from './stage-table.ts';
+
+interface Composition {
+  /** In the order in which they are drained. */
+  readonly stages: readonly Stage[];
+  readonly server: HttpServer;
+}
+
+/** What a supervised stage sends once it serves. */
+export interface ReadyMessage {
+  readonly ready: string;
+}
+
+const never = new Promise<never>(() => {});
+
+/** Resolves to the exit status once the stage is drained, or failed. */
+export async function runStage(name: StageName, overrides: Environment): Promise<0 | 1> {
+  const isSupervised = process.send !== undefined;
+  let isStarting = true;
+  if (isSupervised) process.once('disconnect', () => isStarting && process.exit(1));
+  const settings = parseSettings(process.env, overrides);
+  const logger = createLogger(name, settings.logLevel);
+  const registry = createRegistry();
+  const context: StageContext = { settings, logger, registry, clock: Date.now };
+  const { stores, compose } = await openStage(name, context);
+  try {
+    const { stages, server } = await compose();
+    logger.info({ url: server.url }, 'serving');
+    isStarting = false;
+    if (process.send === undefined) process.stdout.write(`ready ${server.url}\n`);
+    else if (process.connected) process.send({ ready: server.url } satisfies ReadyMessage);
+    const status = await runStages(stages, logger, isSupervised ? { signals: ['SIGTERM'] } : {});
+    // A drain that took too long leaves work behind that would use the stores while they close.
+    if (status === 0) {
+      await server.close();
+      await stores.close();
+    }
+    return status;
+  } catch (error) {
+    logger.fatal({ err: error }, 'the stage could not start');
+    return 1;
+  }
+}
+
+/** The stores a stage needs (a gateway does without ClickHouse), and how it is composed from them. */
+async function openStage(
+  name: StageName,
+  context: StageContext,
+): Promise<{ stores: LogStores; compose: () => Promise<Composition> }> {
+  const { settings, logger, registry } = context;
+  const damaged = new DamagedParts(registry, logger);
+  const healthOf = (stores: LogStores | Stores): Health => {
+    const watch = watchStores(settings, stores, registry, logger);
+    return { watch, stage: storesStage(name, watch, damaged) };
+  };
+  if (name === 'ingest') {
+    const stores = await openLogStores(settings, logger, 'tallyline ingest');
+    return { stores, compose: () => composeHttp(context, healthOf(stores), stores, null) };
+  }
+  const isWorker = name === 'aggregator' || name === 'rater';
+  const stores = await openStores(settings, logger, `tallyline ${name}`, {
+    onDamaged: (part, reason) => damaged.add(part, reason),
+    ...(!isWorker && { connectionsMax: readConnections(settings.query.readsAtOnce) }),
+  });
+  damaged.lookAt(stores.clickhouse);
+  if (isWorker) return { stores, compose: () => composeWorker(name, context, healthOf(stores), stores) };
+  return { stores, compose: () => composeHttp(context, healthOf(stores), name === 'edge' ? stores : null, stores) };
+}
+
+/** What a process knows of its stores. */
+interface Health {
+  readonly watch: StoreWatch;
+  readonly stage: Stage;
+}
+
+/** A read takes up to two connections to a store at once; keys, what all reads share, and a gateway have the rest. */
+const readConnections = (readsAtOnce: number): number => 2 * readsAtOnce + 8;
+
+/** A stage whose only HTTP is for whoever runs it; that server is there before the stage is ready. */
+async function composeWorker(
+  name: 'aggregator' | 'rater',
+  context: StageContext,
+  health: Health,
+  stores: Stores,
+): Promise<Composition> {
+  const stages: Stage[] = [];
+  const { settings, registry, logger } = context;
+  const server = await startAdminServer(settings.http, registry, quiet(logger), () => stages);
+  if (name === 'aggregator') {
+    const { startAggregator } = await import('../../aggregator/main.ts');
+    stages.push(await startAggregator(context, stores), health.stage);
+  } else {
+    const { startRater } = await import('../../rater/main.ts');
+    stages.push(await startRater(context, stores), health.stage);
+  }
+  return { stages, server };
+}
+
+/**
+ * The gateway on `ingest`, the read API on `query`, or both behind one port; null leaves one out. Routes must all be there
+ * before the app listens; while it drains, it first answers what it has taken.
+ */
+async function composeHttp(
+  context: StageContext,
+  health: Health,
+  ingest: LogStores | null,
+  query: Stores | null,
+): Promise<Composition> {
+  const { settings, registry, logger } = context;
+  const app = createHttpApp(logger, { connections: settings.http, registry });
+  const keyring = openKeyring(settings.postgresUrl!, context.clock, logger);
+  const stages: Stage[] = [];
+  if (ingest !== null) {
+    const { startIngest } = await import('../../ingest/main.ts');
+    stages.push(await startIngest(context, { ...ingest, app, keyring }));
+  }
+  if (query !== null) {
+    const { startQuery } = await import('../../query/main.ts');
+    stages.push(await startQuery(context, { ...query, app, keyring, stores: health.watch }));
+  }
+  stages.push(health.stage);
+  registerAdminRoutes(app, registry, () => stages);
+  const server = await listen(app, settings.http);
+  const close = async (): Promise<void> => {
+    await server.close();
+    await keyring.close();
+  };
+  const http: Stage = { name: 'http', notReady: () => null, failed: never, stop: close };
+  return { stages: [http, ...stages], server };
+}
+
+/** Probes and scrapes come every few seconds and say nothing. */
+const quiet = (logger: Logger): Logger => logger.child({}, { level: 'warn' });

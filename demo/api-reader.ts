@@ -1,0 +1,144 @@
+// Reads the installation back through its API, as any client would.
+import { Agent, get } from 'node:http';
+import type { Catalog, Meter } from '../domain/catalog/catalog.ts';
+import { scaled, usageKey } from './oracle.ts';
+import { type Bills, MONEY_SCALE } from './oracle-money.ts';
+
+const QUANTITY_SCALE = 12;
+const LINE_ITEMS_PAGE = 5_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+
+export interface PartitionStatus {
+  readonly partition: number;
+  readonly nextOffset: number | string;
+  readonly logEndOffset: number | string;
+}
+
+export interface Status {
+  readonly watermark: string | null;
+  readonly lagSeconds: number | null;
+  readonly partitions: readonly PartitionStatus[];
+}
+
+interface UsageAnswer {
+  readonly data: readonly {
+    readonly windowStart: string;
+    readonly groups?: Record<string, string>;
+    readonly value: string;
+  }[];
+}
+
+interface LineItemsAnswer {
+  readonly data: readonly {
+    readonly subject: string;
+    readonly plan: string;
+    readonly amount: string;
+    readonly kind: 'usage' | 'adjustment';
+  }[];
+  readonly nextCursor: string | null;
+}
+
+export class ApiReader {
+  readonly #url: string;
+  readonly #apiKey: string;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
+
+  constructor(url: string, apiKey: string) {
+    this.#url = url;
+    this.#apiKey = apiKey;
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  status(): Promise<Status> {
+    return this.#read<Status>('/v1/status');
+  }
+
+  /** "accepted", "unknown" and so on. */
+  async eventState(id: string, source: string): Promise<string> {
+    const { state } = await this.#read<{ state: string }>(
+      `/v1/events/${encodeURIComponent(id)}?${new URLSearchParams({ source })}`,
+    );
+    return state;
+  }
+
+  /** Usage by group values, over the whole range or by window (see `usageKey`); times in milliseconds, on the meter's windows. */
+  async usage(meter: Meter, from: number, to: number, by: 'total' | 'window'): Promise<Map<string, bigint>> {
+    const query = new URLSearchParams({
+      from: new Date(from).toISOString(),
+      to: new Date(to).toISOString(),
+      window: by === 'total' ? 'total' : meter.window,
+    });
+    for (const { name } of meter.dimensions) query.append('groupBy', name);
+    const { data } = await this.#read<UsageAnswer>(`/v1/meters/${encodeURIComponent(meter.slug)}/usage?${query}`);
+    const usage = new Map<string, bigint>();
+    for (const { windowStart, groups, value } of data) {
+      const values = meter.dimensions.map(({ name }) => groups?.[name] ?? '');
+      const key = usageKey(by === 'total' ? values : [String(Date.parse(windowStart)), ...values]);
+      if (usage.has(key)) throw new Error(`the usage of ${meter.slug} has two rows for ${key}`);
+      usage.set(key, scaled(value, QUANTITY_SCALE));
+    }
+    return usage;
+  }
+
+  async allUsage(
+    catalog: Catalog,
+    from: number,
+    to: number,
+    by: 'total' | 'window',
+  ): Promise<Map<string, Map<string, bigint>>> {
+    const all = new Map<string, Map<string, bigint>>();
+    for (const meter of catalog.meters) all.set(meter.slug, await this.usage(meter, from, to, by));
+    return all;
+  }
+
+  /** All line items, added up by plan and customer. */
+  async bills(): Promise<{ bills: Bills; counts: { usage: number; adjustment: number } }> {
+    const bills: Bills = new Map();
+    const counts = { usage: 0, adjustment: 0 };
+    let cursor: string | null = null;
+    do {
+      const query = new URLSearchParams({ limit: String(LINE_ITEMS_PAGE), ...(cursor === null ? {} : { cursor }) });
+      const page: LineItemsAnswer = await this.#read<LineItemsAnswer>(`/v1/line-items?${query}`);
+      for (const { subject, plan, amount, kind } of page.data) {
+        const bill = bills.get(plan) ?? new Map<string, bigint>();
+        bills.set(plan, bill);
+        bill.set(subject, (bill.get(subject) ?? 0n) + scaled(amount, MONEY_SCALE));
+        counts[kind] += 1;
+      }
+      cursor = page.nextCursor;
+    } while (cursor !== null);
+    return { bills, counts };
+  }
+
+  #read<T>(path: string): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const options = { agent: this.#agent, headers: { authorization: `Bearer ${this.#apiKey}` } };
+      const request = get(`${this.#url}${path}`, options, (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (part: Buffer) => parts.push(part));
+        response.on('error', reject);
+        response.on('end', () => {
+          const body = Buffer.concat(parts).toString('utf8');
+          if (response.statusCode === 200) resolve(JSON.parse(body) as T);
+          else reject(new ApiError(path, response.statusCode ?? 0, body));
+        });
+      });
+      request.setTimeout(REQUEST_TIMEOUT_MS, () => request.destroy(new Error(`GET ${path}: no answer`)));
+      request.on('error', reject);
+    });
+  }
+}
+
+/** An answer other than 200. */
+export class ApiError extends Error {
+  readonly status: number;
+
+  constructor(path: string, status: number, body: string) {
+    super(`GET ${path} answered ${status}: ${body.slice(0, 500)}`);
+    this.name = 'ApiError';
+    this.status = status;
+  }
+}

@@ -1,0 +1,235 @@
+// The JSON Schema of a catalog, for completion and checks in an editor. It is made of what the readers know: their bounds, the
+// aggregations, the windows and the price models. The readers decide; catalog-schema.test.ts holds both to the same judgement.
+// schemas/catalog/catalog.schema.json is what `tallyline catalog schema` prints.
+import { aggregationRules, aggregations } from '../aggregation/aggregations.ts';
+import type { JsonSchema } from '../pricing/price-model.ts';
+import { priceSchema } from '../pricing/prices.ts';
+import { windowSizes } from '../time/time-window.ts';
+import { DIMENSIONS_MAX, METERS_MAX, PLANS_MAX, PRICES_MAX, SUBSCRIPTIONS_MAX } from './catalog-file.ts';
+
+export const catalogSchema = (): JsonSchema => ({
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  $id: 'urn:tallyline:catalog',
+  title: 'Tallyline catalog',
+  description:
+    'What is metered and what it costs. For editors: `tallyline catalog diff FILE` checks more than a JSON Schema can say. docs/catalog.md explains every key.',
+  type: 'object',
+  required: ['currency'],
+  additionalProperties: false,
+  properties: {
+    currency: {
+      type: 'string',
+      pattern: '^[A-Z]{3}$',
+      description: "ISO 4217 code. All amounts are in it; it can't be changed later.",
+    },
+    meters: {
+      type: 'array',
+      maxItems: METERS_MAX,
+      items: {
+        $ref: '#/$defs/meter',
+      },
+    },
+    plans: {
+      type: 'array',
+      maxItems: PLANS_MAX,
+      items: {
+        $ref: '#/$defs/plan',
+      },
+    },
+    subscriptions: {
+      type: 'array',
+      maxItems: SUBSCRIPTIONS_MAX,
+      items: {
+        $ref: '#/$defs/subscription',
+      },
+    },
+    defaultPlan: {
+      description:
+        'The plan of subjects without a subscription, in calendar months; null or left out: they are not billed.',
+      oneOf: [
+        {
+          $ref: '#/$defs/slug',
+        },
+        {
+          type: 'null',
+        },
+      ],
+    },
+  },
+  $defs: {
+    slug: {
+      type: 'string',
+      pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$',
+    },
+    text: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 256,
+      pattern: '^[^\\p{Cc}\\p{Cs}]*$',
+    },
+    decimal: {
+      type: 'string',
+      pattern: '^-?[0-9]{1,400}(\\.[0-9]{1,400})?$',
+      description:
+        'A decimal number in quotes, such as "0.000003". A number without quotes is refused: it would pass through a float.',
+    },
+    positiveDecimal: {
+      allOf: [
+        {
+          $ref: '#/$defs/decimal',
+        },
+        {
+          pattern: '^[0-9.]*[1-9][0-9.]*$',
+        },
+      ],
+    },
+    path: {
+      type: 'string',
+      maxLength: 256,
+      pattern: '^data(\\.(?!__proto__(\\.|$))[^.\\p{Cc}\\p{Cs}]+){1,16}$',
+      description: "A path below the event's data, such as data.input_tokens.",
+    },
+    instant: {
+      type: 'string',
+      pattern:
+        '^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,3}0{0,6})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$',
+      description:
+        'RFC 3339 with an offset, such as 2026-11-01T00:00:00Z. Must be the start of a window of every meter that is priced around it.',
+    },
+    meter: {
+      type: 'object',
+      required: ['slug', 'eventType', 'aggregation'],
+      additionalProperties: false,
+      properties: {
+        slug: {
+          $ref: '#/$defs/slug',
+          description: 'Means the same for ever: only `required` may change under it.',
+        },
+        eventType: {
+          $ref: '#/$defs/text',
+          description: 'The `type` of the events that it counts.',
+        },
+        aggregation: {
+          enum: aggregations,
+        },
+        value: {
+          $ref: '#/$defs/path',
+        },
+        required: {
+          type: 'boolean',
+          default: false,
+          description: 'true: an event of this type without the value is rejected. false: it leaves the meter alone.',
+        },
+        groupBy: {
+          type: 'object',
+          maxProperties: DIMENSIONS_MAX,
+          propertyNames: {
+            pattern: '^[A-Za-z][A-Za-z0-9_.-]{0,63}$',
+            not: {
+              enum: [
+                'subject',
+                'constructor',
+                'hasOwnProperty',
+                'isPrototypeOf',
+                'propertyIsEnumerable',
+                'toLocaleString',
+                'toString',
+                'valueOf',
+              ],
+            },
+          },
+          additionalProperties: {
+            $ref: '#/$defs/path',
+          },
+        },
+        window: {
+          enum: windowSizes,
+          default: '1h',
+          description: 'Aligned to UTC.',
+        },
+      },
+      if: {
+        required: ['aggregation'],
+        properties: {
+          aggregation: { enum: aggregations.filter((name) => aggregationRules(name).reads === 'nothing') },
+        },
+      },
+      // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
+      then: {
+        properties: {
+          value: false,
+          required: {
+            const: false,
+          },
+        },
+      },
+      else: {
+        required: ['value'],
+      },
+    },
+    plan: {
+      type: 'object',
+      required: ['slug', 'prices'],
+      additionalProperties: false,
+      properties: {
+        slug: {
+          $ref: '#/$defs/slug',
+        },
+        billingPeriod: {
+          const: 'month',
+          default: 'month',
+        },
+        calendar: {
+          type: 'boolean',
+          default: false,
+          description:
+            "true: months of the calendar in the time zone. false: months counted from the subscription's start.",
+        },
+        timezone: {
+          type: 'string',
+          pattern: '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$',
+          default: 'UTC',
+          description: 'IANA name.',
+        },
+        prices: {
+          type: 'array',
+          maxItems: PRICES_MAX,
+          items: {
+            $ref: '#/$defs/price',
+          },
+        },
+      },
+    },
+    price: priceSchema(),
+    subscription: {
+      type: 'object',
+      required: ['subject', 'plan', 'startsAt'],
+      additionalProperties: false,
+      properties: {
+        subject: {
+          $ref: '#/$defs/text',
+        },
+        plan: {
+          $ref: '#/$defs/slug',
+        },
+        startsAt: {
+          $ref: '#/$defs/instant',
+        },
+        tenant: {
+          description: 'Left out or null: the subject of this name in every tenant.',
+          oneOf: [
+            {
+              $ref: '#/$defs/text',
+            },
+            {
+              type: 'null',
+            },
+          ],
+        },
+      },
+    },
+  },
+});
+
+/** As the file has it. */
+export const catalogSchemaText = (): string => `${JSON.stringify(catalogSchema(), null, 2)}\n`;

@@ -1,0 +1,124 @@
+// What an event says to the meters: the one rule by which the gateway refuses an event and the aggregator counts it.
+
+import { createHash } from 'node:crypto';
+import { aggregationRules } from '../aggregation/aggregations.ts';
+import { pick } from '../json/exact-json.ts';
+import { nameFault } from '../name-text.ts';
+import { ExactNumber } from '../number/exact-number.ts';
+import { QUANTITY_ONE, type Quantity, readQuantity } from '../number/quantity.ts';
+import type { Meter } from './meter.ts';
+
+/** One meter's share of an event. */
+export interface Reading {
+  readonly meter: Meter;
+  readonly quantity: Quantity;
+  /** For `unique`: the 128-bit hash of the value, as hex; null for every other aggregation. */
+  readonly uniqueValue: string | null;
+  /** In the order of the meter's dimensions; "" where the event has no such property. */
+  readonly groupValues: readonly string[];
+}
+
+export interface ReadingFault {
+  readonly code: 'invalid_value' | 'missing_value' | 'invalid_group';
+  /** e.g. "data.usage.input_tokens" */
+  readonly field: string;
+  readonly message: string;
+}
+
+/** The meters of each event type. */
+export type MetersByType = ReadonlyMap<string, readonly Meter[]>;
+
+export function metersByType(catalog: { readonly meters: readonly Meter[] }): MetersByType {
+  const byType = new Map<string, Meter[]>();
+  for (const meter of catalog.meters) {
+    const meters = byType.get(meter.eventType);
+    if (meters === undefined) byType.set(meter.eventType, [meter]);
+    else meters.push(meter);
+  }
+  return byType;
+}
+
+const fieldOf = (path: readonly string[]): string => `data.${path.join('.')}`;
+
+const describe = (value: unknown): string => {
+  if (typeof value === 'string')
+    return `the string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40).toWellFormed()}…` : value)}`;
+  if (value instanceof ExactNumber) return `the number ${value.text.slice(0, 40)}`;
+  if (Array.isArray(value)) return 'an array';
+  return value !== null && typeof value === 'object' ? 'an object' : String(value);
+};
+
+/** Scalars as text: numbers in their own digits. Null where the value is no scalar. */
+function scalarText(value: unknown): string | null {
+  switch (typeof value) {
+    case 'string':
+      return value;
+    case 'number':
+    case 'boolean':
+      return String(value);
+    default:
+      return value instanceof ExactNumber ? value.text : null;
+  }
+}
+
+function readGroup(meter: Meter, data: unknown): string[] | ReadingFault {
+  const groupValues: string[] = [];
+  for (const { name, path } of meter.dimensions) {
+    const value = pick(data, path);
+    const text = value === undefined || value === null ? '' : scalarText(value);
+    // It becomes a name in rows and on a bill. A lone surrogate has no UTF-8: two groups would be one row.
+    const fault = text === null ? `be a string, number or boolean, not ${describe(value)}` : nameFault(text);
+    if (fault !== null) {
+      return {
+        code: 'invalid_group',
+        field: fieldOf(path),
+        message: `${fieldOf(path)} must ${fault}: meter ${meter.slug} groups by it as ${name}`,
+      };
+    }
+    groupValues.push(text ?? '');
+  }
+  return groupValues;
+}
+
+/** A missing or null value leaves the meter alone, unless the meter requires it. */
+export function readMeters(meters: readonly Meter[], data: unknown): Reading[] | ReadingFault {
+  const readings: Reading[] = [];
+  for (const meter of meters) {
+    let quantity: Quantity = QUANTITY_ONE;
+    let uniqueValue: string | null = null;
+    if (meter.valuePath !== null) {
+      const value = pick(data, meter.valuePath);
+      const field = fieldOf(meter.valuePath);
+      if (value === undefined || value === null) {
+        if (!meter.required) continue;
+        return { code: 'missing_value', field, message: `${field} is missing: meter ${meter.slug} requires it` };
+      }
+      if (aggregationRules(meter.aggregation).reads === 'scalar') {
+        const text = scalarText(value);
+        if (text === null || !text.isWellFormed()) {
+          const reason = text === null ? `not ${describe(value)}` : 'without a lone surrogate';
+          return {
+            code: 'invalid_value',
+            field,
+            message: `${field} must be a string, number or boolean, ${reason}: meter ${meter.slug} counts its unique values`,
+          };
+        }
+        uniqueValue = createHash('sha256').update(text).digest('hex').slice(0, 32);
+      } else {
+        const read = readQuantity(value);
+        if (read === null) {
+          return {
+            code: 'invalid_value',
+            field,
+            message: `${field} must be a decimal number of at most 26 integer and 12 fraction digits, not ${describe(value)}: meter ${meter.slug} reads it`,
+          };
+        }
+        quantity = read;
+      }
+    }
+    const groupValues = readGroup(meter, data);
+    if (!Array.isArray(groupValues)) return groupValues;
+    readings.push({ meter, quantity, uniqueValue, groupValues });
+  }
+  return readings;
+}

@@ -1,0 +1,24 @@
+// What a meter is: which events it reads, what it takes from them, and how it adds that up. Plain JSON values throughout, as in the
+// whole catalog.
+import type { Aggregation } from '../aggregation/aggregations.ts';
+import type { WindowSize } from '../time/time-window.ts';
+
+export interface Dimension {
+  readonly name: string;
+  /** Path below the event's data: `data.usage.model` is ["usage", "model"]. */
+  readonly path: readonly string[];
+}
+
+/** The definition of a meter. A slug means the same for ever: only `required` may change, and it may be removed and come back. */
+export interface Meter {
+  readonly slug: string;
+  readonly eventType: string;
+  readonly aggregation: Aggregation;
+  /** Path below the event's data; null where the aggregation reads nothing. */
+  readonly valuePath: readonly string[] | null;
+  /** True: an event of this type without the value is rejected. False: it leaves the meter alone. */
+  readonly required: boolean;
+  /** Sorted by name; the group values of a roll-up stand in this order. */
+  readonly dimensions: readonly Dimension[];
+  readonly window: WindowSize;
+}

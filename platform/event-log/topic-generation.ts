@@ -1,0 +1,85 @@
+// A topic generation: one incarnation of the log's topic with the rules by which its partitions are cut into chunks. The
+// rules are stored when the generation is made and never change within it; settings only shape a new one.
+import type pg from 'pg';
+import { inTransaction } from '../postgres/pool.ts';
+import type { Settings } from '../settings/settings.ts';
+import { type EventLog, EventLogError } from './event-log.ts';
+
+export interface NewGeneration {
+  readonly topic: string;
+  readonly topicId: string;
+  readonly partitions: number;
+  readonly chunkOffsets: number;
+  readonly slotMs: number;
+  readonly horizonMs: number;
+}
+
+export interface TopicGeneration extends NewGeneration {
+  readonly generation: number;
+}
+
+interface GenerationRow {
+  generation: number;
+  topic: string;
+  topic_id: string;
+  partitions: number;
+  chunk_offsets: number;
+  slot_ms: string;
+  horizon_ms: string;
+}
+
+const toGeneration = (row: GenerationRow): TopicGeneration => ({
+  generation: row.generation,
+  topic: row.topic,
+  topicId: row.topic_id,
+  partitions: row.partitions,
+  chunkOffsets: row.chunk_offsets,
+  slotMs: Number(row.slot_ms),
+  horizonMs: Number(row.horizon_ms),
+});
+
+/** The newest generation, or null before the first. */
+export async function currentGeneration(pool: pg.Pool | pg.PoolClient): Promise<TopicGeneration | null> {
+  const { rows } = await pool.query<GenerationRow>(
+    'SELECT * FROM tallyline.topic_generations ORDER BY generation DESC LIMIT 1',
+  );
+  return rows[0] === undefined ? null : toGeneration(rows[0]);
+}
+
+/** What a generation of this log would be, by the settings. */
+export const newGeneration = ({ log, aggregator }: Settings, { topicId, partitions }: EventLog): NewGeneration => ({
+  ...{ topic: log.topic, topicId, partitions },
+  ...{ chunkOffsets: aggregator.chunkOffsets, slotMs: aggregator.chunkSlotMs, horizonMs: aggregator.horizonMs },
+});
+
+/**
+ * The generation of this very topic, made now if there is none at all. Throws an EventLogError `topic_mismatch` where the
+ * stored generation is of another topic, another incarnation of it, or another number of partitions: the offsets that
+ * Postgres holds then mean nothing in this log.
+ */
+export async function openGeneration(pool: pg.Pool, wanted: NewGeneration): Promise<TopicGeneration> {
+  return inTransaction(pool, async (client) => {
+    await client.query('LOCK TABLE tallyline.topic_generations IN SHARE ROW EXCLUSIVE MODE');
+    const current = await currentGeneration(client);
+    if (current !== null) {
+      const differs = (['topic', 'topicId', 'partitions'] as const).filter((key) => current[key] !== wanted[key]);
+      if (differs.length === 0) return current;
+      const detail = differs.map((key) => `${key} is ${wanted[key]}, was ${current[key]}`).join('; ');
+      throw new EventLogError(
+        'topic_mismatch',
+        `the event log is not the one that generation ${current.generation} was counted from: ${detail}. ` +
+          'If the topic was deleted or made again, its uncounted events are gone; do not continue before you know why',
+      );
+    }
+    const { rows } = await client.query<GenerationRow>(
+      `INSERT INTO tallyline.topic_generations (generation, topic, topic_id, partitions, chunk_offsets, slot_ms, horizon_ms)
+        VALUES (1, $1, $2, $3, $4, $5, $6) RETURNING *`,
+      [wanted.topic, wanted.topicId, wanted.partitions, wanted.chunkOffsets, wanted.slotMs, wanted.horizonMs],
+    );
+    await client.query(
+      `INSERT INTO tallyline.partition_progress (generation, partition) SELECT 1, generate_series(0, $1::int - 1)`,
+      [wanted.partitions],
+    );
+    return toGeneration(rows[0]!);
+  });
+}
