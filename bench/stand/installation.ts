@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import pino from 'pino';
 import { STAGE_NODE_FLAGS } from '../../cli/stage/stage-node-flags.ts';
+import type { StageName } from '../../cli/stage/stage-table.ts';
 import { openEventLog } from '../../cli/stores.ts';
 import { createApiKey } from '../../platform/access/api-key-store.ts';
 import { applyCatalogFile } from '../../platform/catalog-store.ts';
@@ -18,8 +19,6 @@ import { until } from '../../test/support/until.ts';
 import { catalogYaml, TENANT } from '../workload/usage-stream.ts';
 import type { ProcessTimes } from './process-times.ts';
 import { profileArguments } from './profiles.ts';
-
-export type StageName = 'ingest' | 'aggregator' | 'rater' | 'query';
 
 export interface InstallationParts {
   readonly name: string;

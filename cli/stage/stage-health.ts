@@ -3,22 +3,13 @@
 
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
-import { type StoreName, type StoreProbe, StoreWatch, storeNames } from '../../platform/calls/store-watch.ts';
+import { type StoreProbe, StoreWatch, storeNames } from '../../platform/calls/store-watch.ts';
 import type { DamagedParts } from '../../platform/clickhouse/damaged-parts.ts';
 import { deadlined } from '../../platform/postgres/pool.ts';
 import type { Stage } from '../../platform/process/stage.ts';
 import type { Settings } from '../../platform/settings/settings.ts';
 import { type LogStores, openClickHouse, openPool, type Stores } from '../stores.ts';
-import type { StageName } from './stage-table.ts';
-
-const needed: Readonly<Record<StageName, readonly StoreName[]>> = {
-  // It takes events of the keys that it knows without Postgres, as long as that does not hold the log as well.
-  ingest: ['the event log'],
-  aggregator: storeNames,
-  rater: ['Postgres', 'ClickHouse'],
-  query: ['Postgres', 'ClickHouse'],
-  edge: storeNames,
-};
+import { neededBy, type ProcessName } from './stage-table.ts';
 
 /** On connections of their own, so that a question waits for none of the process's own work. */
 export function watchStores(
@@ -44,10 +35,11 @@ export function watchStores(
 }
 
 /** As a stage, so that its faults stand beside those of the stage itself. */
-export function storesStage(name: StageName, watch: StoreWatch, damaged: DamagedParts): Stage {
+export function storesStage(name: ProcessName, watch: StoreWatch, damaged: DamagedParts): Stage {
+  const needed = neededBy(name);
   const faults = (isNeeded: boolean): string | null => {
     const found = storeNames.flatMap((store) =>
-      needed[name].includes(store) === isNeeded ? (watch.fault(store) ?? []) : [],
+      needed.includes(store) === isNeeded ? (watch.fault(store) ?? []) : [],
     );
     return found.length === 0 ? null : found.join('; ');
   };

@@ -13,7 +13,7 @@ import type { Stage, StageContext } from '../../platform/process/stage.ts';
 import { type Environment, parseSettings } from '../../platform/settings/config.ts';
 import { type LogStores, openLogStores, openStores, type Stores } from '../stores.ts';
 import { storesStage, watchStores } from './stage-health.ts';
-import type { StageName } from './stage-table.ts';
+import { type FrontParts, frontsOf, type ProcessName, workerOf } from './stage-table.ts';
 
 interface Composition {
   /** In the order in which they are drained. */
@@ -29,7 +29,7 @@ export interface ReadyMessage {
 const never = new Promise<never>(() => {});
 
 /** Resolves to the exit status once the stage is drained, or failed. */
-export async function runStage(name: StageName, overrides: Environment): Promise<0 | 1> {
+export async function runStage(name: ProcessName, overrides: Environment): Promise<0 | 1> {
   const isSupervised = process.send !== undefined;
   let isStarting = true;
   if (isSupervised) process.once('disconnect', () => isStarting && process.exit(1));
@@ -57,9 +57,9 @@ export async function runStage(name: StageName, overrides: Environment): Promise
   }
 }
 
-/** The stores a stage needs (a gateway does without ClickHouse), and how it is composed from them. */
+/** The stores a process needs (a gateway does without ClickHouse), and how it is composed from them. */
 async function openStage(
-  name: StageName,
+  name: ProcessName,
   context: StageContext,
 ): Promise<{ stores: LogStores; compose: () => Promise<Composition> }> {
   const { settings, logger, registry } = context;
@@ -68,18 +68,24 @@ async function openStage(
     const watch = watchStores(settings, stores, registry, logger);
     return { watch, stage: storesStage(name, watch, damaged) };
   };
-  if (name === 'ingest') {
-    const stores = await openLogStores(settings, logger, 'tallyline ingest');
-    return { stores, compose: () => composeHttp(context, healthOf(stores), stores, null) };
+  const worker = workerOf(name);
+  const fronts = frontsOf(name);
+  const logFronts = fronts.filter((front) => front.opens === 'log');
+  if (worker === null && logFronts.length === fronts.length) {
+    const stores = await openLogStores(settings, logger, `tallyline ${name}`);
+    const starts = logFronts.map((front) => (parts: FrontParts) => front.start(context, stores, parts));
+    return { stores, compose: () => composeFronts(context, healthOf(stores), starts) };
   }
-  const isWorker = name === 'aggregator' || name === 'rater';
   const stores = await openStores(settings, logger, `tallyline ${name}`, {
     onDamaged: (part, reason) => damaged.add(part, reason),
-    ...(!isWorker && { connectionsMax: readConnections(settings.query.readsAtOnce) }),
+    ...(worker === null && { connectionsMax: readConnections(settings.query.readsAtOnce) }),
   });
   damaged.lookAt(stores.clickhouse);
-  if (isWorker) return { stores, compose: () => composeWorker(name, context, healthOf(stores), stores) };
-  return { stores, compose: () => composeHttp(context, healthOf(stores), name === 'edge' ? stores : null, stores) };
+  if (worker !== null) {
+    return { stores, compose: () => composeWorker(context, healthOf(stores), () => worker.start(context, stores)) };
+  }
+  const starts = fronts.map((front) => (parts: FrontParts) => front.start(context, stores, parts));
+  return { stores, compose: () => composeFronts(context, healthOf(stores), starts) };
 }
 
 /** What a process knows of its stores. */
@@ -93,46 +99,26 @@ const readConnections = (readsAtOnce: number): number => 2 * readsAtOnce + 8;
 
 /** A stage whose only HTTP is for whoever runs it; that server is there before the stage is ready. */
 async function composeWorker(
-  name: 'aggregator' | 'rater',
-  context: StageContext,
+  { settings, registry, logger }: StageContext,
   health: Health,
-  stores: Stores,
+  start: () => Promise<Stage>,
 ): Promise<Composition> {
   const stages: Stage[] = [];
-  const { settings, registry, logger } = context;
   const server = await startAdminServer(settings.http, registry, quiet(logger), () => stages);
-  if (name === 'aggregator') {
-    const { startAggregator } = await import('../../aggregator/main.ts');
-    stages.push(await startAggregator(context, stores), health.stage);
-  } else {
-    const { startRater } = await import('../../rater/main.ts');
-    stages.push(await startRater(context, stores), health.stage);
-  }
+  stages.push(await start(), health.stage);
   return { stages, server };
 }
 
-/**
- * The gateway on `ingest`, the read API on `query`, or both behind one port; null leaves one out. Routes must all be there
- * before the app listens; while it drains, it first answers what it has taken.
- */
-async function composeHttp(
-  context: StageContext,
+/** Routes must all be there before the app listens; while it drains, it first answers what it has taken. */
+async function composeFronts(
+  { settings, registry, logger, clock }: StageContext,
   health: Health,
-  ingest: LogStores | null,
-  query: Stores | null,
+  starts: readonly ((parts: FrontParts) => Promise<Stage>)[],
 ): Promise<Composition> {
-  const { settings, registry, logger } = context;
   const app = createHttpApp(logger, { connections: settings.http, registry });
-  const keyring = openKeyring(settings.postgresUrl!, context.clock, logger);
+  const keyring = openKeyring(settings.postgresUrl!, clock, logger);
   const stages: Stage[] = [];
-  if (ingest !== null) {
-    const { startIngest } = await import('../../ingest/main.ts');
-    stages.push(await startIngest(context, { ...ingest, app, keyring }));
-  }
-  if (query !== null) {
-    const { startQuery } = await import('../../query/main.ts');
-    stages.push(await startQuery(context, { ...query, app, keyring, stores: health.watch }));
-  }
+  for (const start of starts) stages.push(await start({ app, keyring, watch: health.watch }));
   stages.push(health.stage);
   registerAdminRoutes(app, registry, () => stages);
   const server = await listen(app, settings.http);

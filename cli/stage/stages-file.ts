@@ -2,6 +2,7 @@
 // the addresses of the embedded stores hold their passwords. Written whole or not at all.
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { workerNames } from './stage-table.ts';
 
 interface RunningProcess {
   readonly pid: number;
@@ -9,15 +10,13 @@ interface RunningProcess {
   readonly url: string;
 }
 
-/** Stores only where they are embedded. */
-export interface StagesFile {
+/** What `up` keeps running, in the order in which it is drained: a stage before the stores it needs. Stores only where they are embedded. */
+export const keptNames = ['edge', ...workerNames, 'clickhouse', 'postgres'] as const;
+export type KeptName = (typeof keptNames)[number];
+
+export type StagesFile = { readonly [Name in KeptName]?: RunningProcess } & {
   readonly supervisor?: { readonly pid: number };
-  readonly edge?: RunningProcess;
-  readonly aggregator?: RunningProcess;
-  readonly rater?: RunningProcess;
-  readonly clickhouse?: RunningProcess;
-  readonly postgres?: RunningProcess;
-}
+};
 
 export function writeStagesFile(dataDir: string, stages: StagesFile): void {
   const file = join(dataDir, 'stages.json');

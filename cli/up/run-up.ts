@@ -18,7 +18,8 @@ import { createLogger } from '../../platform/process/logging.ts';
 import { type Environment, parseSettings } from '../../platform/settings/config.ts';
 import type { Settings } from '../../platform/settings/settings.ts';
 import { readCatalogFile } from '../catalog-application.ts';
-import { removeStagesFile, type StagesFile, writeStagesFile } from '../stage/stages-file.ts';
+import { workerNames } from '../stage/stage-table.ts';
+import { type KeptName, keptNames, removeStagesFile, type StagesFile, writeStagesFile } from '../stage/stages-file.ts';
 import { openEventLog, openReachablePool } from '../stores.ts';
 import { ensureApiKeyFile } from './api-key-file.ts';
 import { Keeper, type Running } from './keeper.ts';
@@ -31,9 +32,6 @@ export interface UpOptions {
   /** Command-line options, by the variable they stand for. */
   readonly overrides: Environment;
 }
-
-/** Each with the turn in which it is drained: a stage before the stores it needs. */
-const TURNS = { edge: 1, aggregator: 2, rater: 3, clickhouse: 4, postgres: 5 } as const;
 
 /** How long the edge may take to read its catalog and find its stores before that is an error. */
 const READY_TIMEOUT_MS = 60_000;
@@ -97,7 +95,7 @@ class Up {
 
   /** Resolves to the address once everything serves; to null when it was stopped before. */
   async start(catalog: CatalogText | null): Promise<string | null> {
-    const [postgresUrl, clickhouse] = await bothOrNeither(this.#startPostgres(), this.#startClickHouse());
+    const [postgresUrl, clickhouse] = await allOrNone([this.#startPostgres(), this.#startClickHouse()]);
     if (this.#signal.aborted) return null;
     const settings: Settings = { ...this.#settings, postgresUrl, clickhouse };
     await this.#prepareStores(settings, catalog);
@@ -106,13 +104,10 @@ class Up {
     const environment = childEnvironment(settings, this.#overrides);
     const worker = { ...environment, HOST: '127.0.0.1', PORT: '0' };
     // In parallel; each is drained in its own turn.
-    const [edge] = await bothOrNeither(
+    const [edge] = await allOrNone([
       this.#startEdge(environment),
-      bothOrNeither(
-        this.#keep('aggregator', () => startStageChild('aggregator', worker)),
-        this.#keep('rater', () => startStageChild('rater', worker)),
-      ),
-    );
+      allOrNone(workerNames.map((name) => this.#keep(name, () => startStageChild(name, worker)))),
+    ]);
     await this.#untilReady(edge.url);
     return this.#signal.aborted ? null : edge.url;
   }
@@ -171,7 +166,7 @@ class Up {
 
   /** Starts something, keeps it running and writes down where it is. */
   async #keep<Process extends Running & { readonly url: string }>(
-    name: keyof typeof TURNS,
+    name: KeptName,
     start: () => Promise<Process>,
   ): Promise<Process> {
     let first: Process | undefined;
@@ -180,7 +175,7 @@ class Up {
       this.#stages = { ...this.#stages, [name]: { pid: process.pid, url: process.url } };
       writeStagesFile(this.#dataDir, this.#stages);
     });
-    this.#started.set(TURNS[name], { name, stop: () => keeper.stop() });
+    this.#started.set(keptNames.indexOf(name), { name, stop: () => keeper.stop() });
     return first!;
   }
 
@@ -229,12 +224,14 @@ class Up {
   }
 }
 
-/** Waits for both even when one fails: what the other one started is then known, and can be stopped. */
-async function bothOrNeither<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
-  const [first, second] = await Promise.allSettled([a, b]);
-  if (first.status === 'rejected') throw first.reason;
-  if (second.status === 'rejected') throw second.reason;
-  return [first.value, second.value];
+/** Waits for all even when one fails: what the others started is then known, and can be stopped. */
+async function allOrNone<Results extends readonly unknown[]>(
+  promises: {
+    readonly [Index in keyof Results]: Promise<Results[Index]>;
+  },
+): Promise<Results> {
+  for (const result of await Promise.allSettled(promises)) if (result.status === 'rejected') throw result.reason;
+  return (await Promise.all(promises)) as unknown as Results;
 }
 
 function childEnvironment(settings: Settings, overrides: Environment): NodeJS.ProcessEnv {

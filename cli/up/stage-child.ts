@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { STOP_MESSAGE } from '../../platform/process/lifecycle.ts';
 import { STAGE_NODE_FLAGS } from '../stage/stage-node-flags.ts';
 import type { ReadyMessage } from '../stage/stage-process.ts';
-import type { StageName } from '../stage/stage-table.ts';
+import type { ProcessName } from '../stage/stage-table.ts';
 import type { Running } from './keeper.ts';
 
 export interface StageChild extends Running {
@@ -19,7 +19,7 @@ const STOP_TIMEOUT_MS = 35_000;
 export const ownCommand = (): [string, ...string[]] => [process.execPath, ...process.execArgv, process.argv[1]!];
 
 /** Starts a stage; resolves once it serves. Its logs go to this process's stderr. */
-export async function startStageChild(name: StageName, environment: NodeJS.ProcessEnv): Promise<StageChild> {
+export async function startStageChild(name: ProcessName, environment: NodeJS.ProcessEnv): Promise<StageChild> {
   const [file, ...args] = ownCommand();
   const child = spawn(file, [...STAGE_NODE_FLAGS, ...args, name], { env: environment, stdio: ['ignore', 2, 2, 'ipc'] });
   const exited = new Promise<string>((resolve) => {

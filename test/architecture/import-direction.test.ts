@@ -5,9 +5,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import { stageNames } from '../../cli/stage/stage-table.ts';
 import { projectRoot } from '../../platform/process/project-root.ts';
 
-const stages = ['ingest', 'aggregator', 'rater', 'query'];
+const stages: readonly string[] = stageNames;
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   domain: ['domain'],
   platform: ['domain', 'platform'],

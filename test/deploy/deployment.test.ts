@@ -4,13 +4,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse, parseAllDocuments } from 'yaml';
 import { STAGE_NODE_FLAGS } from '../../cli/stage/stage-node-flags.ts';
+import { stageNames as stages } from '../../cli/stage/stage-table.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
 import { parseSettings } from '../../platform/settings/config.ts';
 import { variables } from '../../platform/settings/setting-variables.ts';
 
 const read = (path: string): string => readFileSync(projectFile(path), 'utf8');
 
-const stages = ['ingest', 'aggregator', 'rater', 'query'] as const;
 const isSetting = (name: string): boolean =>
   Object.hasOwn(variables, name) ||
   (name.endsWith('_FILE') && 'secret' in (variables as Record<string, object>)[name.slice(0, -'_FILE'.length)]!);
@@ -99,7 +99,7 @@ describe('image', () => {
 
   it('has every file that the code reads beside its own', () => {
     const copied = read('deploy/docker/Dockerfile');
-    for (const room of ['aggregator', 'cli', 'ingest', 'platform', 'query', 'rater']) {
+    for (const room of [...stages, 'cli', 'platform']) {
       for (const file of readdirSync(projectFile(room), { recursive: true, encoding: 'utf8' })) {
         if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue;
         for (const [, path] of read(`${room}/${file}`).matchAll(/projectFile\([`']([^`'$]+)/g)) {

@@ -1,13 +1,14 @@
 // docs/operate/what-a-client-can-do.md names settings, metrics, alerts and codes that there are.
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { stageNames } from '../../cli/stage/stage-table.ts';
 import { problemCodes } from '../../platform/http/problem.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
 import { variables } from '../../platform/settings/setting-variables.ts';
 
 const page = readFileSync(projectFile('docs/operate/what-a-client-can-do.md'), 'utf8');
 const found = (pattern: RegExp): string[] => [...new Set([...page.matchAll(pattern)].map(([, name]) => name!))];
-const sources = ['platform', 'ingest', 'query', 'rater', 'aggregator']
+const sources = ['platform', ...stageNames]
   .flatMap((room) =>
     readdirSync(projectFile(room), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.ts'))

@@ -2,11 +2,11 @@
 // compiled JavaScript before or after which the process ends itself with SIGKILL; nothing of it is in the sources.
 //
 // `find` must match exactly once (a test says so), so that a change of the code near a point is noticed here.
-import type { StageKind } from './deployment.ts';
+import type { StageName } from '../../cli/stage/stage-table.ts';
 
 export interface CrashPoint {
   readonly name: string;
-  readonly stage: Exclude<StageKind, 'query'>;
+  readonly stage: Exclude<StageName, 'query'>;
   /** Below dist/. */
   readonly file: string;
   readonly find: string;

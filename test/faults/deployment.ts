@@ -5,12 +5,12 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { StageName } from '../../cli/stage/stage-table.ts';
 import { compiledCommand } from '../support/clickhouse.ts';
 import { tallyline } from '../support/up.ts';
 import { type Launched, ManagedProcess } from './managed-process.ts';
 import { freeBasePort, launchBroker, launchNode, launchPostgres } from './programs.ts';
 
-export type StageKind = 'ingest' | 'aggregator' | 'rater' | 'query';
 export type Store = 'kafka' | 'postgres' | 'clickhouse';
 
 export interface DeploymentOptions {
@@ -18,9 +18,9 @@ export interface DeploymentOptions {
   readonly settings: Readonly<Record<string, string>>;
   readonly brokers: 1 | 3;
   /** How many of each stage; named ingest-0, ingest-1 and so on. */
-  readonly stages: Readonly<Record<StageKind, number>>;
+  readonly stages: Readonly<Record<StageName, number>>;
   /** The compiled command that runs a stage; default: that of dist/. */
-  readonly commandOf?: (stage: StageKind) => readonly [string, string];
+  readonly commandOf?: (stage: StageName) => readonly [string, string];
   /** Asked at every start of a stage, for what differs from start to start. */
   readonly environmentOf?: (stage: string) => Readonly<Record<string, string>>;
   /** Told when a process ended by itself, with the last reason in its log. */
@@ -73,13 +73,13 @@ export class Deployment {
   }
 
   /** The processes of a stage that serve now, or all where none does. */
-  urls(kind: StageKind): string[] {
+  urls(kind: StageName): string[] {
     const all = this.ofKind(kind);
     const serving = all.filter((each) => each.isServing);
     return (serving.length > 0 ? serving : all).map((each) => each.url);
   }
 
-  ofKind(kind: StageKind | 'kafka'): ManagedProcess[] {
+  ofKind(kind: StageName | 'kafka'): ManagedProcess[] {
     return [...this.processes.values()].filter((each) => each.name.replace(/-\d+$/, '') === kind);
   }
 
@@ -95,7 +95,7 @@ export class Deployment {
 
   /** Adds a process of a stage, not started yet. */
   add(name: string): ManagedProcess {
-    const kind = name.replace(/-\d+$/, '') as StageKind;
+    const kind = name.replace(/-\d+$/, '') as StageName;
     const { commandOf = compiledCommand, environmentOf } = this.options;
     return this.manage(name, () =>
       launchNode({

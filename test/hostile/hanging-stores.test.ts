@@ -1,6 +1,7 @@
 // A store that hangs: its process is there, takes connections, and answers nothing. Every request has its answer within its
 // budget, /readyz says so within 15 s, and when the store goes on nothing is lost.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type StageName, stageNames } from '../../cli/stage/stage-table.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
 import { isWhole } from '../support/day-sample.ts';
 import { freeze } from '../support/frozen-process.ts';
@@ -11,8 +12,6 @@ import { until } from '../support/until.ts';
 /** The read timeout, or the append timeout and the look-up of a key before it; and a second for this machine. */
 const ANSWER_MS_MAX = 14_000;
 const READY_MS_MAX = 15_000;
-const stages = ['ingest', 'query', 'aggregator', 'rater'] as const;
-type StageName = (typeof stages)[number];
 
 interface Answer {
   readonly status: number;
@@ -37,7 +36,7 @@ class Line {
     await stores.tallyline('migrate');
     this.key = await stores.tallyline('keys', 'create', '--tenant', 'acme');
     await stores.tallyline('catalog', 'apply', projectFile('deploy/catalogs/ai-api.yaml'));
-    await Promise.all(stages.map((stage) => stores.start(stage)));
+    await Promise.all(stageNames.map((stage) => stores.start(stage)));
     await this.untilReady();
   }
 
@@ -79,7 +78,7 @@ class Line {
   }
 
   async untilReady(): Promise<void> {
-    for (const stage of stages) {
+    for (const stage of stageNames) {
       const isReady = async (): Promise<boolean> => (await this.ask(stage, '/readyz')).status === 200;
       await until(isReady, `${stage} is ready`, 30_000, 100);
     }
@@ -130,7 +129,7 @@ async function whileFrozen(
     }
     await told;
     expect(performance.now() - frozenAt).toBeLessThan(READY_MS_MAX + 1_000);
-    for (const stage of stages.filter((each) => !unready.includes(each))) {
+    for (const stage of stageNames.filter((each) => !unready.includes(each))) {
       expect([stage, (await line.ask(stage, '/readyz')).status]).toEqual([stage, 200]);
     }
   } finally {
@@ -164,7 +163,7 @@ describe('a store that hangs', () => {
   it('Postgres, which holds the log as well: everything says when to come back', async () => {
     await whileFrozen(line, line.stores.postgres.pid!, {
       answering: [],
-      unready: stages,
+      unready: stageNames,
       store: /Postgres does not answer|the event log does not answer/,
     });
   }, 60_000);
