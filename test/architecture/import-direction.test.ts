@@ -1,7 +1,7 @@
 // Imports run one way: domain <- platform <- {ingest, aggregator, rater, query} <- cli; demo/ stands beside
 // the stages. Stages never import each other; a
 // stage's core/ imports only domain/ (and its own core/) and does no I/O.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -24,6 +24,9 @@ interface Import {
   readonly file: string;
   readonly target: string;
 }
+
+/** Stages that decide something; one that only passes on what others decided has no core. */
+const cores = stages.map((stage) => `${stage}/core`).filter((core) => existsSync(join(projectRoot, core)));
 
 const isTest = (file: string): boolean => /\.(test|contract|fixture)\.ts$/.test(file);
 
@@ -98,18 +101,18 @@ describe('imports', () => {
     expect(wrong.map(print)).toEqual([]);
   });
 
-  it.each(stages)('of %s/core/ are pure', (stage) => {
-    const wrong = sources(`${stage}/core`)
+  it.each(cores)('of %s/ are pure', (core) => {
+    const wrong = sources(core)
       .flatMap(importsOf)
       .filter((found) => {
-        if (isLocal(found)) return !found.target.startsWith('domain/') && !found.target.startsWith(`${stage}/core/`);
+        if (isLocal(found)) return !found.target.startsWith('domain/') && !found.target.startsWith(`${core}/`);
         return found.target.startsWith('node:') && !pureBuiltins.has(found.target);
       });
     expect(wrong.map(print)).toEqual([]);
   });
 
   it('of domain/ and of every core/ leave the clock and randomness alone', () => {
-    const files = [...sources('domain'), ...stages.flatMap((stage) => sources(`${stage}/core`))];
+    const files = [...sources('domain'), ...cores.flatMap(sources)];
     const wrong = files.filter((file) => {
       const code = readFileSync(join(projectRoot, file), 'utf8').replace(/\/\/.*|\/\*[\s\S]*?\*\//g, '');
       return /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(|\bprocess\./.test(code);
@@ -131,6 +134,15 @@ describe('imports', () => {
       expect({ folder, circle: circleIn(graph) }).toEqual({ folder, circle: null });
     const back = { file: 'domain/number/decimal.ts', target: 'domain/pricing/flat.ts' };
     expect(circleIn(importsBetweenEntries([...imports, back]).get('domain')!)).not.toBeNull();
+  });
+
+  it('join rooms that docs/architecture.md has a row for, each compiled', () => {
+    const page = readFileSync(join(projectRoot, 'docs/architecture.md'), 'utf8');
+    const { include } = JSON.parse(readFileSync(join(projectRoot, 'tsconfig.json'), 'utf8'));
+    for (const room of Object.keys(mayImport)) {
+      expect(page).toContain(`| \`${room}/\` |`);
+      expect(include).toContain(room);
+    }
   });
 
   it('name Node’s own modules with node:', () => {

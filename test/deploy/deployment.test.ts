@@ -116,6 +116,17 @@ describe('chart', () => {
     read(`deploy/helm/tallyline/templates/${name}`),
   );
 
+  it('runs and scrapes every stage, each with its values', () => {
+    const lists = templates.flatMap((template) => [...template.matchAll(/range \$stage := list ([^}]+) }}/g)]);
+    expect(lists).toHaveLength(1);
+    for (const [, names] of lists) expect(names!.match(/\w+/g)).toEqual(stages);
+    const values: Record<string, unknown> = parse(read('deploy/helm/tallyline/values.yaml'));
+    for (const stage of stages) {
+      const resources = { requests: expect.anything(), limits: expect.anything() };
+      expect(values[stage]).toMatchObject({ replicas: expect.any(Number), resources });
+    }
+  });
+
   it('gives settings that there are', () => {
     const names = templates.flatMap((template) =>
       [...template.matchAll(/\{ name: ([A-Z_]+), value:/g)].map(([, name]) => name!),

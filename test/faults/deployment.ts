@@ -18,7 +18,7 @@ export interface DeploymentOptions {
   readonly settings: Readonly<Record<string, string>>;
   readonly brokers: 1 | 3;
   /** How many of each stage; named ingest-0, ingest-1 and so on. */
-  readonly stages: Readonly<Record<StageName, number>>;
+  readonly stages: Readonly<Partial<Record<StageName, number>>>;
   /** The compiled command that runs a stage; default: that of dist/. */
   readonly commandOf?: (stage: StageName) => readonly [string, string];
   /** Asked at every start of a stage, for what differs from start to start. */
