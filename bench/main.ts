@@ -19,7 +19,7 @@ function usage(): string {
     `  ${'smoke'.padEnd(width)}  all of them (or those named behind it), once and small: that they run, not how fast`,
     `  ${'all'.padEnd(width)}  all of them, in full`,
     `  ${'model'.padEnd(width)}  what the figures in bench/results mean for larger deployments`,
-    `  ${'chart'.padEnd(width)}  draws the figures in bench/results into docs/charts`,
+    `  ${'chart'.padEnd(width)}  draws the figures in bench/results into docs/lab/charts`,
     '',
     '  --events  how many events, keys, rows or windows',
     '  --runs    how many runs of which the medians are printed (5)',

@@ -1,6 +1,6 @@
 // Memory that is used again and again, for what many bytes a second go through: events that wait for a flush, bodies of inserts. It
 // lies outside of node's heap, and what is new of it brings the next collection of the whole heap nearer, which also throws away
-// compiled code whose objects are not there at that moment. What was measured of it stands in docs/performance.md.
+// compiled code whose objects are not there at that moment. What was measured of it stands in docs/lab/performance.md.
 
 export interface Page {
   readonly bytes: Buffer;

@@ -1,4 +1,4 @@
-// `npm run bench -- chart`: bench/results/*.jsonl to docs/charts/*.svg.
+// `npm run bench -- chart`: bench/results/*.jsonl to docs/lab/charts/*.svg.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { projectFile } from '../../platform/process/project-root.ts';
@@ -7,12 +7,12 @@ import { chartsOf } from './charts.ts';
 import { drawChart } from './svg-chart.ts';
 
 export function writeCharts(): void {
-  const directory = projectFile('docs/charts');
+  const directory = projectFile('docs/lab/charts');
   const charts = chartsOf(readResults());
   if (charts.length === 0) throw new Error('the results are of no bench that has a chart');
   mkdirSync(directory, { recursive: true });
   for (const { file, chart } of charts) {
     writeFileSync(join(directory, file), drawChart(chart));
-    process.stderr.write(`docs/charts/${file}\n`);
+    process.stderr.write(`docs/lab/charts/${file}\n`);
   }
 }

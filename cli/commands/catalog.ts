@@ -52,7 +52,7 @@ export function registerCatalogCommands(program: Command): void {
 
   withDataDir(catalog.command('diff'))
     .description('show what applying a file would change, or why it would be refused')
-    .argument('<file>', 'YAML; docs/catalog.md explains it')
+    .argument('<file>', 'YAML; docs/use/catalog.md explains it')
     .action((file: string, options: DataDirOption) =>
       reported(async () => {
         const { diffCatalogFile } = await import('../catalog-application.ts');
@@ -62,7 +62,7 @@ export function registerCatalogCommands(program: Command): void {
 
   withDataDir(catalog.command('apply'))
     .description('make a file the catalog: a new version where it says anything new')
-    .argument('<file>', 'YAML; docs/catalog.md explains it')
+    .argument('<file>', 'YAML; docs/use/catalog.md explains it')
     .option('--effective-at <time>', 'from when on its prices hold, RFC 3339 (default: now)', readEffectiveAt)
     .action((file: string, options: DataDirOption & { effectiveAt?: number }) =>
       reported(async () => {

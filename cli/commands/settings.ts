@@ -1,4 +1,4 @@
-// `tallyline settings` (internal): prints docs/configuration.md.
+// `tallyline settings` (internal): prints docs/operate/configuration.md.
 import type { Command } from 'commander';
 
 export function registerSettingsCommand(program: Command): void {

@@ -12,7 +12,7 @@ export const catalogSchema = (): JsonSchema => ({
   $id: 'urn:tallyline:catalog',
   title: 'Tallyline catalog',
   description:
-    'What is metered and what it costs. For editors: `tallyline catalog diff FILE` checks more than a JSON Schema can say. docs/catalog.md explains every key.',
+    'What is metered and what it costs. For editors: `tallyline catalog diff FILE` checks more than a JSON Schema can say. docs/use/catalog.md explains every key.',
   type: 'object',
   required: ['currency'],
   additionalProperties: false,

@@ -1,4 +1,4 @@
-// Why one event of a request was not accepted. The set of codes is closed and documented in docs/sending-events.md.
+// Why one event of a request was not accepted. The set of codes is closed and documented in docs/use/sending-events.md.
 import { ExactNumber } from '../../domain/number/exact-number.ts';
 
 export type RejectionCode =

@@ -157,8 +157,8 @@ describe('parseSettings', () => {
   });
 });
 
-describe('docs/configuration.md', () => {
+describe('docs/operate/configuration.md', () => {
   it('is what `tallyline settings` prints', () => {
-    expect(readFileSync(projectFile('docs/configuration.md'), 'utf8')).toBe(configurationPage());
+    expect(readFileSync(projectFile('docs/operate/configuration.md'), 'utf8')).toBe(configurationPage());
   });
 });

@@ -1,4 +1,4 @@
-// Writes docs/configuration.md from the table of variables; a test keeps the two the same.
+// Writes docs/operate/configuration.md from the table of variables; a test keeps the two the same.
 import { type Variable, variables } from './setting-variables.ts';
 
 const sections: readonly (readonly [string, (name: string) => boolean, string])[] = [
@@ -18,7 +18,7 @@ export function configurationPage(): string {
   const lines = [
     '# Configuration',
     '',
-    '<!-- Written from platform/settings/setting-variables.ts: `npx tallyline settings > docs/configuration.md`. -->',
+    '<!-- Written from platform/settings/setting-variables.ts: `npx tallyline settings > docs/operate/configuration.md`. -->',
     '',
     'Every setting is an environment variable. They are read once, when a process starts; if any of them is not accepted, the',
     'process ends with one message that names every fault. A `TALLYLINE_` variable that is none of these is a fault too. An empty',

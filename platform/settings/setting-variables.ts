@@ -1,5 +1,5 @@
 // Every environment variable there is: what it means, what it accepts, what holds without it. config.ts reads them,
-// docs/configuration.md is written from them.
+// docs/operate/configuration.md is written from them.
 import {
   addresses,
   boolean,

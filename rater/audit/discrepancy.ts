@@ -1,4 +1,4 @@
-// What an audit found: which invariant, where, what was expected and what is there. Invariants as in docs/exactly-once.md.
+// What an audit found: which invariant, where, what was expected and what is there. Invariants as in docs/inside/exactly-once.md.
 
 import { type ClickHouseError, damagedPartOf } from '../../platform/clickhouse/click-house.ts';
 import { printPart } from '../../platform/clickhouse/damage.ts';

@@ -108,7 +108,7 @@ async function refuseUnlessHeld({ pool, eventLog }: PartRepairParts, from: reado
     throw new RepairRefused(
       `${placeOf(seal)} has rows in a damaged part, begins at offset ${seal.startOffset}, and the log ` +
         `${start === undefined ? 'is another one' : `holds only what is at or after ${start}`}: it can't be counted again. ` +
-        'Nothing was changed. Bring the part back from a replica or a backup of ClickHouse (docs/runbooks/disaster.md)',
+        'Nothing was changed. Bring the part back from a replica or a backup of ClickHouse (docs/operate/runbooks/disaster.md)',
     );
   }
 }

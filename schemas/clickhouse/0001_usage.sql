@@ -1,7 +1,7 @@
 -- Every row is named by its place in the log (its ORDER BY key) and written again under the same name by a retry or a
 -- replay; the highest version is the one that counts, so every reader uses FINAL. The months and weeks of PARTITION BY are
 -- the same whenever a row is written. Durable before an insert is answered: fsync after insert and merge. Parts below 128 MB are a
--- file each, not two a column, and merged some ten at a time: an insert a second makes many small ones (docs/performance.md).
+-- file each, not two a column, and merged some ten at a time: an insert a second makes many small ones (docs/lab/performance.md).
 
 CREATE TABLE IF NOT EXISTS usage_events (
     generation    UInt16,

@@ -11,8 +11,8 @@ it('there are at least 300 fixed cases over HTTP alone, and no surface is withou
   for (const count of Object.values(caseCounts)) expect(count).toBeGreaterThan(20);
 });
 
-it('docs/bad-input.md says how many there are', () => {
-  const page = readFileSync(projectFile('docs/bad-input.md'), 'utf8');
+it('docs/inside/bad-input.md says how many there are', () => {
+  const page = readFileSync(projectFile('docs/inside/bad-input.md'), 'utf8');
   const rows = Object.entries({ ...caseCounts, together: total }).map(
     ([surface, count]) => `| ${surface} | ${count} |`,
   );

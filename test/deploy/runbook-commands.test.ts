@@ -1,4 +1,4 @@
-// What the runbooks and docs/operations.md say to type about our own output does what the page says, on output of real stages: what
+// What the runbooks and docs/operate/operations.md say to type about our own output does what the page says, on output of real stages: what
 // jq selects, what `tallyline` takes, what the paths of curl answer. SQL has a test of its own beside this one.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -13,8 +13,8 @@ interface Command {
 }
 
 const pages = [
-  'docs/operations.md',
-  ...readdirSync(projectFile('docs/runbooks')).map((name) => `docs/runbooks/${name}`),
+  'docs/operate/operations.md',
+  ...readdirSync(projectFile('docs/operate/runbooks')).map((name) => `docs/operate/runbooks/${name}`),
 ];
 const read = (page: string): string => readFileSync(projectFile(page), 'utf8');
 /** Lines of indented blocks, without what is said behind a #. */
@@ -89,7 +89,7 @@ const isBehind = (each: Status['partitions'][number]): boolean => (each.nextOffs
 
 /** By page: each line with jq has one. */
 const examples: Readonly<Record<string, Example>> = {
-  'docs/runbooks/halted.md': {
+  'docs/operate/runbooks/halted.md': {
     output: async () => log.join('\n'),
     selects: (output) =>
       output
@@ -97,7 +97,7 @@ const examples: Readonly<Record<string, Example>> = {
         .map((line) => (line.startsWith('{') ? (JSON.parse(line) as { level: string }) : line))
         .filter((line) => typeof line === 'string' || ['error', 'fatal'].includes(line.level)),
   },
-  'docs/runbooks/watermark-lagging.md': {
+  'docs/operate/runbooks/watermark-lagging.md': {
     output: statusWithLag,
     selects: (output) => (JSON.parse(output) as Status).partitions.filter(isBehind),
   },
@@ -132,7 +132,7 @@ describe('a line with jq', () => {
   );
 
   it('has a log in which there is something to leave out, and words that are no JSON', () => {
-    const selected = examples['docs/runbooks/halted.md']!.selects(log.join('\n'));
+    const selected = examples['docs/operate/runbooks/halted.md']!.selects(log.join('\n'));
     expect(selected.length).toBeLessThan(log.length);
     expect(new Set(selected.map((line) => typeof line))).toEqual(new Set(['string', 'object']));
   });

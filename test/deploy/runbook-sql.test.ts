@@ -1,4 +1,4 @@
-// Every SQL statement of the runbooks and of docs/operations.md runs on the schemas as they are: what is typed at three in the
+// Every SQL statement of the runbooks and of docs/operate/operations.md runs on the schemas as they are: what is typed at three in the
 // morning must not be a table or a column that was renamed.
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -28,8 +28,8 @@ function statementsOf(page: string): Statement[] {
 }
 
 const pages = [
-  'docs/operations.md',
-  ...readdirSync(projectFile('docs/runbooks')).map((name) => `docs/runbooks/${name}`),
+  'docs/operate/operations.md',
+  ...readdirSync(projectFile('docs/operate/runbooks')).map((name) => `docs/operate/runbooks/${name}`),
 ];
 const statements = pages.flatMap(statementsOf);
 

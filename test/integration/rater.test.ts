@@ -432,9 +432,9 @@ describe('billing periods', () => {
   });
 });
 
-describe('docs/rating.md', () => {
+describe('docs/use/rating.md', () => {
   it('computes an amount again with the SQL it shows', async () => {
-    const text = await readFile(projectFile('docs/rating.md'), 'utf8');
+    const text = await readFile(projectFile('docs/use/rating.md'), 'utf8');
     const [postgresSql, clickhouseSql] = [...text.matchAll(/```sql\n(.*?)```/gs)].map((match) => match[1]!);
     const [periodsSql, writtenSql, pricesSql] = postgresSql!.split(';');
 

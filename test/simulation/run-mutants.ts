@@ -1,5 +1,5 @@
 // `npm run test:mutants [-- --only NAME] [--seeds N] [--jobs J] [--write]` runs each mutant until a seed notices it, at most N.
-// Exits 1 where one survives. `--write` puts the table into docs/simulation-mutants.md.
+// Exits 1 where one survives. `--write` puts the table into docs/lab/simulation-mutants.md.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -54,7 +54,7 @@ function table(results: readonly MutantResult[], seedsMax: number): string {
   ].join('\n');
 }
 
-const tableFile = join(projectRoot, 'docs/simulation-mutants.md');
+const tableFile = join(projectRoot, 'docs/lab/simulation-mutants.md');
 
 async function main(): Promise<void> {
   const { values: options } = parseArgs({

@@ -1,14 +1,14 @@
-// docs/catalog.md says what the code does: its example is a catalog, its worked numbers are the pricers'.
+// docs/use/catalog.md says what the code does: its example is a catalog, its worked numbers are the pricers'.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import type { Price } from '../domain/catalog/catalog.ts';
-import { formatCatalogError, readCatalog } from '../domain/catalog/catalog-file.ts';
-import { Decimal } from '../domain/number/decimal.ts';
-import { amountOf, isUsagePrice } from '../domain/pricing/prices.ts';
-import { projectFile } from '../platform/process/project-root.ts';
+import type { Price } from '../../domain/catalog/catalog.ts';
+import { formatCatalogError, readCatalog } from '../../domain/catalog/catalog-file.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
+import { amountOf, isUsagePrice } from '../../domain/pricing/prices.ts';
+import { projectFile } from '../../platform/process/project-root.ts';
 
-const text = readFileSync(projectFile('docs/catalog.md'), 'utf8');
+const text = readFileSync(projectFile('docs/use/catalog.md'), 'utf8');
 const yamlBlocks = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map((match) => match[1]!);
 
 function pricesOf(fragment: string): readonly Price[] {
@@ -23,7 +23,7 @@ function pricesOf(fragment: string): readonly Price[] {
   return reading.catalog.plans[0]!.prices;
 }
 
-describe('docs/catalog.md', () => {
+describe('docs/use/catalog.md', () => {
   it('has an example that is a catalog', () => {
     const reading = readCatalog(yamlBlocks[0]!, 'example.yaml');
     expect(reading.ok ? [] : reading.errors.map(formatCatalogError)).toEqual([]);

@@ -1,0 +1,44 @@
+// What the documents point at is there: links between them, and files of ours that they name.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { projectFile } from '../../platform/process/project-root.ts';
+
+const below = (folder: string): string[] =>
+  readdirSync(projectFile(folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file));
+const pages = [...readdirSync(projectFile('.')), ...below('docs'), ...below('deploy')].filter((file) =>
+  file.endsWith('.md'),
+);
+
+const LINK = /\]\(([^)#\s]+)(?:#[^)\s]*)?\)/g;
+const FILE =
+  /`((?:docs|domain|platform|ingest|aggregator|rater|query|demo|cli|test|bench|schemas|deploy|scripts)\/[\w./-]+\.\w+)`/g;
+
+/** What a page names, from the project's root. */
+function namedBy(page: string, text: string): string[] {
+  const links = [...text.matchAll(LINK)].map(([, link]) => link!).filter((link) => !/^[a-z]+:/.test(link));
+  return [...links.map((link) => join(dirname(page), link)), ...[...text.matchAll(FILE)].map(([, file]) => file!)];
+}
+
+describe('documents', () => {
+  it.each(pages)('%s names what there is', (page) => {
+    const missing = namedBy(page, readFileSync(projectFile(page), 'utf8')).filter(
+      (file) => !existsSync(projectFile(file)),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  it('are all on the map', () => {
+    const map = namedBy('docs/README.md', readFileSync(projectFile('docs/README.md'), 'utf8'));
+    const unmapped = pages
+      .filter((page) => page.startsWith('docs/') && !page.startsWith('docs/operate/runbooks/'))
+      .filter((page) => page !== 'docs/README.md' && !map.includes(page));
+    expect(unmapped).toEqual([]);
+  });
+
+  it('would be found out', () => {
+    expect(
+      namedBy('docs/a/page.md', 'see [that](../other.md#part) and `domain/none.ts`, not [this](https://x.y)'),
+    ).toEqual(['docs/other.md', 'domain/none.ts']);
+  });
+});
