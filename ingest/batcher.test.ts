@@ -1,10 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { Problem } from '../domain/problem.ts';
 import { dedupKeyOf, partitionOf, type UsageEvent } from '../domain/usage-event.ts';
 import { realTimers } from '../platform/calls/timers.ts';
+import { orProblem } from '../test/support/or-problem.ts';
 import { ScriptedEventLog } from '../test/support/scripted-event-log.ts';
 import { until } from '../test/support/until.ts';
-import { AppendFailed, Batcher, type BatcherLimits, type Refusal } from './batcher.ts';
+import { AppendFailed, Batcher, type BatcherLimits } from './batcher.ts';
 
 const limits: BatcherLimits = {
   lingerMs: 1,
@@ -79,14 +81,16 @@ function setUp(changed: Partial<BatcherLimits> = {}, partitions = 4) {
   return { log, time, batcher, appends };
 }
 
-function expectTaken(outcome: Refusal | Promise<void>): Promise<void> {
-  if (!(outcome instanceof Promise)) throw new Error(`refused: ${outcome.code}`);
+function expectTaken(outcome: Promise<void>): Promise<void> {
   // A test may look at the outcome later than it comes.
   outcome.catch(() => {});
   return outcome;
 }
 
-const codeOf = (outcome: Refusal | Promise<void>): string => (outcome instanceof Promise ? 'taken' : outcome.code);
+const codeOf = (append: () => Promise<void>): string => {
+  const outcome = orProblem(append);
+  return outcome instanceof Problem ? outcome.code : 'taken';
+};
 
 describe('a request', () => {
   it('resolves once all of its events are in the log, each in the partition of its key', async () => {
@@ -175,7 +179,7 @@ describe('bounds', () => {
     const { log, batcher } = setUp();
     log.mode = 'hold';
     const first = expectTaken(batcher.append(events(90)));
-    expect(codeOf(batcher.append(events(11)))).toBe('overloaded');
+    expect(codeOf(() => batcher.append(events(11)))).toBe('overloaded');
     expect(batcher.queued.events).toBe(90);
     const second = expectTaken(batcher.append(events(10)));
     expect(batcher.refusal()).toMatchObject({ code: 'overloaded' });
@@ -189,7 +193,7 @@ describe('bounds', () => {
     const { log, batcher } = setUp({ queueBytesMax: 10_000 });
     log.mode = 'hold';
     expectTaken(batcher.append(events(1, 'x'.repeat(9_000))));
-    expect(codeOf(batcher.append(events(1, 'x'.repeat(2_000))))).toBe('overloaded');
+    expect(codeOf(() => batcher.append(events(1, 'x'.repeat(2_000))))).toBe('overloaded');
     expect(batcher.queued.bytes).toBeLessThanOrEqual(10_000);
   });
 
@@ -206,8 +210,8 @@ describe('bounds', () => {
         log.mode = 'hold';
         const taken: Promise<void>[] = [];
         for (const size of sizes) {
-          const outcome = batcher.append(events(size));
-          if (outcome instanceof Promise) taken.push(outcome);
+          const outcome = orProblem(() => batcher.append(events(size)));
+          if (!(outcome instanceof Problem)) taken.push(outcome);
           expect(batcher.queued.events).toBeLessThanOrEqual(100);
         }
         log.release();
@@ -230,14 +234,14 @@ describe('a log that fails', () => {
     expect(batcher.refusal()).toMatchObject({ code: 'log_unavailable' });
     expect(batcher.notReady()).toContain('the last 3 appends');
     const appendsBefore = log.appends;
-    expect(codeOf(batcher.append(events(1)))).toBe('log_unavailable');
+    expect(codeOf(() => batcher.append(events(1)))).toBe('log_unavailable');
     expect(log.appends).toBe(appendsBefore);
 
     time.now += 1_000;
     const probe = expectTaken(batcher.append(events(1)));
-    expect(codeOf(batcher.append(events(1)))).toBe('log_unavailable');
+    expect(codeOf(() => batcher.append(events(1)))).toBe('log_unavailable');
     await expect(probe).rejects.toBeInstanceOf(AppendFailed);
-    expect(codeOf(batcher.append(events(1)))).toBe('log_unavailable');
+    expect(codeOf(() => batcher.append(events(1)))).toBe('log_unavailable');
 
     log.mode = 'keep';
     time.now += 1_000;
@@ -274,7 +278,7 @@ describe('a log that is slow', () => {
     const slow = expectTaken(batcher.append(events(10)));
     time.now += 2_501;
     expect(batcher.refusal()).toMatchObject({ code: 'log_unavailable' });
-    expect(codeOf(batcher.append(events(1)))).toBe('log_unavailable');
+    expect(codeOf(() => batcher.append(events(1)))).toBe('log_unavailable');
     log.release();
     await slow;
     expect(batcher.refusal()).toBeNull();
@@ -353,7 +357,7 @@ describe('drain', () => {
     const drained = batcher.drain(10_000).then((count) => {
       left = count;
     });
-    expect(codeOf(batcher.append(events(1)))).toBe('shutting_down');
+    expect(codeOf(() => batcher.append(events(1)))).toBe('shutting_down');
     expect(left).toBeNull();
     await until(() => {
       for (const append of log.held.splice(0)) append.acknowledge();

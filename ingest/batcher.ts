@@ -8,6 +8,7 @@
 // A batch is open (collecting), ready (closed, waiting for a place) or under way (given to the log). An open batch is closed
 // when it is full or its linger is over. A request whose append fails is answered 503 although some of its events may be in
 // the log: the client sends it again, and the aggregator counts each event once.
+import { Problem, retryAfter } from '../domain/problem.ts';
 import type { UsageEvent } from '../domain/usage-event.ts';
 import { partitionOf } from '../domain/usage-event.ts';
 import type { Timers } from '../platform/calls/timers.ts';
@@ -48,11 +49,16 @@ export interface BatcherParts {
   readonly onAppend?: (durationMs: number, error: unknown) => void;
 }
 
+const RETRY_SECONDS = 1;
+
 /** Why a request can't be taken now. Nothing of it was appended. */
-export interface Refusal {
-  readonly code: 'log_unavailable' | 'overloaded' | 'shutting_down';
-  readonly detail: string;
-}
+const refusal = (code: 'log_unavailable' | 'overloaded' | 'shutting_down', detail: string): Problem =>
+  new Problem(code, `${detail} Send the request again.`, {
+    // A client that reconnects finds a gateway that stays; one that waits on this connection does not.
+    headers: { ...retryAfter(RETRY_SECONDS), ...(code === 'shutting_down' ? { connection: 'close' } : {}) },
+  });
+
+const queueFull = (): Problem => refusal('overloaded', 'Nothing was accepted: too many events wait for the event log.');
 
 /** Why an append did not succeed; the events may be in the log all the same. */
 export class AppendFailed extends Error {
@@ -121,30 +127,24 @@ export class Batcher {
   }
 
   /** Whether a request that arrives now would be refused; asked before its body is read. */
-  refusal(): Refusal | null {
-    if (this.draining)
-      return { code: 'shutting_down', detail: 'This gateway is shutting down. Send the request again.' };
+  refusal(): Problem | null {
+    if (this.draining) return refusal('shutting_down', 'This gateway is shutting down.');
     const now = this.parts.clock();
     const fault = this.health.fault(now);
     if (fault !== null && !this.health.mayProbe(now)) {
-      return { code: 'log_unavailable', detail: `Nothing was accepted: ${fault}. Send the request again.` };
+      return refusal('log_unavailable', `Nothing was accepted: ${fault}.`);
     }
-    if (this.queuedEvents >= this.limits.queueEventsMax || this.queuedBytes >= this.limits.queueBytesMax) {
-      return {
-        code: 'overloaded',
-        detail: 'Nothing was accepted: too many events wait for the event log. Send the request again.',
-      };
-    }
-    return null;
+    const isFull = this.queuedEvents >= this.limits.queueEventsMax || this.queuedBytes >= this.limits.queueBytesMax;
+    return isFull ? queueFull() : null;
   }
 
   /**
-   * Takes all of a request's events or, returning why, none. The promise resolves once every event is durable, and rejects
-   * with `AppendFailed` otherwise.
+   * Takes all of a request's events or, throwing the `Problem`, none. The promise resolves once every event is durable, and
+   * rejects with `AppendFailed` otherwise.
    */
-  append(events: readonly UsageEvent[]): Refusal | Promise<void> {
-    const refusal = this.refusal() ?? this.overflow(events);
-    if (refusal !== null) return refusal;
+  append(events: readonly UsageEvent[]): Promise<void> {
+    const problem = this.refusal() ?? this.overflow(events);
+    if (problem !== null) throw problem;
     const now = this.parts.clock();
     if (this.health.mayProbe(now)) this.health.claimProbe(now);
     return new Promise<void>((resolve, reject) => {
@@ -156,16 +156,12 @@ export class Batcher {
   }
 
   /** A request that is larger than the whole queue is taken when nothing else waits: else it could never be. */
-  private overflow(events: readonly UsageEvent[]): Refusal | null {
+  private overflow(events: readonly UsageEvent[]): Problem | null {
     if (this.queuedEvents === 0) return null;
     let bytes = this.queuedBytes;
     for (const event of events) bytes += bytesOf(event);
-    if (this.queuedEvents + events.length <= this.limits.queueEventsMax && bytes <= this.limits.queueBytesMax)
-      return null;
-    return {
-      code: 'overloaded',
-      detail: 'Nothing was accepted: too many events wait for the event log. Send the request again.',
-    };
+    const fits = this.queuedEvents + events.length <= this.limits.queueEventsMax && bytes <= this.limits.queueBytesMax;
+    return fits ? null : queueFull();
   }
 
   private add(event: UsageEvent, ticket: Ticket, now: number): void {

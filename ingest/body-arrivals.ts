@@ -4,9 +4,9 @@
 // that a body that is whole before the timer's next tick costs next to nothing (a Set costs 0.4 µs for an entry that
 // comes and goes).
 
+import { Problem, retryAfter } from '../domain/problem.ts';
 import { repeat, type Timers } from '../platform/calls/timers.ts';
 import { PATIENCE_MS, patienceAfter } from '../platform/http/least-pace.ts';
-import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
 
 const LOOK_INTERVAL_MS = 1_000;
 /** A longer time between two looks is this process's own delay: bytes that came meanwhile were not read. */
@@ -23,10 +23,10 @@ export class ArrivingBody {
   patienceMs = Number.POSITIVE_INFINITY;
   previous: ArrivingBody | null = null;
   next: ArrivingBody | null = null;
-  readonly giveUp: (problem: HttpProblem) => void;
+  readonly giveUp: (problem: Problem) => void;
 
   /** `giveUp` also has to `end` the arrival. */
-  constructor(giveUp: (problem: HttpProblem) => void) {
+  constructor(giveUp: (problem: Problem) => void) {
     this.giveUp = giveUp;
   }
 }
@@ -34,13 +34,13 @@ export class ArrivingBody {
 // What is left of the body would have to be read before the connection can be used again.
 const HEADERS = { ...retryAfter(1), connection: 'close' };
 
-const tooSlow = (): HttpProblem =>
-  new HttpProblem('request_timeout', 'The body came too slowly. Nothing was accepted. Send the request again.', {
+const tooSlow = (): Problem =>
+  new Problem('request_timeout', 'The body came too slowly. Nothing was accepted. Send the request again.', {
     headers: HEADERS,
   });
 
-const shuttingDown = (): HttpProblem =>
-  new HttpProblem('shutting_down', 'This gateway is shutting down. Nothing was accepted. Send the request again.', {
+const shuttingDown = (): Problem =>
+  new Problem('shutting_down', 'This gateway is shutting down. Nothing was accepted. Send the request again.', {
     headers: HEADERS,
   });
 

@@ -4,24 +4,24 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
-import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
+import { Problem, retryAfter } from '../domain/problem.ts';
 import { ArrivingBody, type BodyArrivals } from './body-arrivals.ts';
 import type { BodyLease, BudgetFault } from './body-budget.ts';
 
 // The rest of a body that is not read would have to be read all the same before the connection can be used again.
 const CLOSE = { connection: 'close' };
 
-const tooLarge = (bytesMax: number, what: string): HttpProblem =>
-  new HttpProblem('body_too_large', `The body ${what} larger than ${bytesMax} bytes. Send fewer events a request.`, {
+const tooLarge = (bytesMax: number, what: string): Problem =>
+  new Problem('body_too_large', `The body ${what} larger than ${bytesMax} bytes. Send fewer events a request.`, {
     headers: CLOSE,
   });
 
-const unaffordable = (fault: BudgetFault): HttpProblem =>
+const unaffordable = (fault: BudgetFault): Problem =>
   fault === 'full'
-    ? new HttpProblem('overloaded', 'Nothing was accepted: too many large requests at once. Send the request again.', {
+    ? new Problem('overloaded', 'Nothing was accepted: too many large requests at once. Send the request again.', {
         headers: { ...CLOSE, ...retryAfter(1) },
       })
-    : new HttpProblem(
+    : new Problem(
         'share_exceeded',
         'Nothing was accepted: requests with this API key already hold its part of the memory for bodies. Send fewer at once.',
         { headers: { ...CLOSE, ...retryAfter(1) } },
@@ -36,12 +36,12 @@ function collect(
   bytesMax: number,
   lease: BodyLease,
   what: string,
-  onFault: (error: Error | null) => HttpProblem,
+  onFault: (error: Error | null) => Problem,
   arrivals?: BodyArrivals,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
-    const end = (problem: HttpProblem | null): void => {
+    const end = (problem: Problem | null): void => {
       arrivals?.end(body);
       stream.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
       if (problem === null) {
@@ -72,8 +72,8 @@ function collect(
   });
 }
 
-const notWhole = (): HttpProblem =>
-  new HttpProblem('malformed_body', 'The connection ended before the body was whole. Nothing was accepted.', {
+const notWhole = (): Problem =>
+  new Problem('malformed_body', 'The connection ended before the body was whole. Nothing was accepted.', {
     headers: CLOSE,
   });
 
@@ -97,11 +97,8 @@ const BROTLI_EXPANSION_MAX = 3_000;
 /** What unpacks to no more costs little, however small it was. */
 const EXPANSION_FREE_BYTES = 1_000_000;
 
-const overExpanded = (expansionMax: number): HttpProblem =>
-  new HttpProblem(
-    'body_too_large',
-    `The body unpacks to more than ${expansionMax} times its size. Send it less packed.`,
-  );
+const overExpanded = (expansionMax: number): Problem =>
+  new Problem('body_too_large', `The body unpacks to more than ${expansionMax} times its size. Send it less packed.`);
 
 async function decompress(encoding: string, body: Buffer, bytesMax: number, lease: BodyLease): Promise<Buffer> {
   if (body.length === 0) return body;
@@ -114,9 +111,9 @@ async function decompress(encoding: string, body: Buffer, bytesMax: number, leas
     if (unpacked > unpackedMax) decompressor.destroy(overExpanded(expansionMax));
   });
   const whole = collect(decompressor, bytesMax, lease, 'unpacks to something', (error) =>
-    error instanceof HttpProblem
+    error instanceof Problem
       ? error
-      : new HttpProblem(
+      : new Problem(
           'malformed_body',
           `The body can't be unpacked as ${encoding}: ${error?.message ?? 'it ends early'}.`,
         ),
@@ -136,7 +133,7 @@ export function contentEncodingOf(headers: IncomingMessage['headers']): string {
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
   if (encoding === '' || encoding === 'identity') return '';
   if (ENCODINGS.has(encoding)) return encoding;
-  throw new HttpProblem('unsupported_encoding', 'The Content-Encoding must be gzip, deflate, br or none.', {
+  throw new Problem('unsupported_encoding', 'The Content-Encoding must be gzip, deflate, br or none.', {
     headers: { ...CLOSE, 'accept-encoding': 'gzip, deflate, br' },
   });
 }
@@ -146,7 +143,7 @@ export function refuseByLength(headers: IncomingMessage['headers'], bytesMax: nu
   if (Number(headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax, 'is');
 }
 
-/** Throws an `HttpProblem` for a body that is too large, too slow, cut short or not what its encoding says. */
+/** Throws an `Problem` for a body that is too large, too slow, cut short or not what its encoding says. */
 export async function readBody(
   stream: Readable,
   encoding: string,

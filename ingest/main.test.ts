@@ -7,12 +7,12 @@ import type { Pool } from 'pg';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
+import { Problem } from '../domain/problem.ts';
 import type { UsageEvent } from '../domain/usage-event.ts';
 import type { Keyring } from '../platform/access/keyring.ts';
 import { type EventLog, EventLogError } from '../platform/event-log/event-log.ts';
 import { AvroRegistry, decodeRecord } from '../platform/event-log/record-codec.ts';
 import { createHttpApp } from '../platform/http/app.ts';
-import { HttpProblem } from '../platform/http/problem.ts';
 import type { Stage } from '../platform/process/stage.ts';
 import type { Settings } from '../platform/settings/settings.ts';
 import { ScriptedEventLog } from '../test/support/scripted-event-log.ts';
@@ -26,8 +26,8 @@ const keyring: Keyring = {
   authenticate: async (header) => {
     if (header === 'Bearer acme-key') return { tenant: 'acme', keyId: 'k1', isOperator: false };
     if (header === 'Bearer globex-key') return { tenant: 'globex', keyId: 'k2', isOperator: false };
-    if (header === 'Bearer revoked-key') throw new HttpProblem('revoked_key', 'revoked');
-    throw new HttpProblem('unauthenticated', 'no key', { headers: { 'www-authenticate': 'Bearer' } });
+    if (header === 'Bearer revoked-key') throw new Problem('revoked_key', 'revoked');
+    throw new Problem('unauthenticated', 'no key', { headers: { 'www-authenticate': 'Bearer' } });
   },
 };
 

@@ -5,18 +5,18 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Problem, retryAfter } from '../domain/problem.ts';
 import type { UsageEvent } from '../domain/usage-event.ts';
 import type { Identity, Keyring } from '../platform/access/keyring.ts';
 import type { RateLimit } from '../platform/access/rate-limit.ts';
 import { askForBody } from '../platform/http/continuation.ts';
-import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
 import { AdmissionTurns } from './admission-turns.ts';
-import { AppendFailed, type Batcher, type Refusal } from './batcher.ts';
+import { AppendFailed, type Batcher } from './batcher.ts';
 import type { BodyArrivals } from './body-arrivals.ts';
 import type { BodyBudget } from './body-budget.ts';
 import { contentEncodingOf, readBody, refuseByLength } from './body-reader.ts';
 import type { AdmissionContext } from './core/admission.ts';
-import { admitBody, BodyFault, PART_BYTES } from './core/body-admission.ts';
+import { admitBody, PART_BYTES } from './core/body-admission.ts';
 import { type BodyForm, bodyFormOf } from './core/body-form.ts';
 import type { Admitted } from './core/decisions.ts';
 import type { MeterChecks } from './core/meter-checks.ts';
@@ -38,29 +38,25 @@ export interface EventsRouteParts {
 
 const RETRY_SECONDS = 1;
 
-const refused = ({ code, detail }: Refusal): HttpProblem =>
-  new HttpProblem(code, detail, {
-    // A client that reconnects finds a gateway that stays; one that waits on this connection does not.
-    headers: { ...retryAfter(RETRY_SECONDS), ...(code === 'shutting_down' ? { connection: 'close' } : {}) },
-  });
-
-/** Everything that can be said before the body is read. */
-function openTheDoor(parts: EventsRouteParts, identity: Identity): MeterChecks {
+/** Throws what can be said against a request before its body is read. */
+function refuseUnread(parts: EventsRouteParts, identity: Identity): void {
   const waitMs = parts.rateLimit.take(identity.keyId, parts.clock());
   if (waitMs > 0) {
-    throw new HttpProblem('rate_limited', 'This API key sends more requests than it may. Nothing was accepted.', {
+    throw new Problem('rate_limited', 'This API key sends more requests than it may. Nothing was accepted.', {
       headers: retryAfter(waitMs / 1000),
     });
   }
   const refusal = parts.batcher.refusal();
-  if (refusal !== null) throw refused(refusal);
+  if (refusal !== null) throw refusal;
+}
+
+/** What the events are checked by. */
+function meterChecks(parts: EventsRouteParts): MeterChecks {
   const checks = parts.checks();
-  if (checks === null) {
-    throw new HttpProblem('not_ready', 'The gateway has not read the catalog yet. Send the request again.', {
-      headers: retryAfter(RETRY_SECONDS),
-    });
-  }
-  return checks;
+  if (checks !== null) return checks;
+  throw new Problem('not_ready', 'The gateway has not read the catalog yet. Send the request again.', {
+    headers: retryAfter(RETRY_SECONDS),
+  });
 }
 
 const turns = new AdmissionTurns();
@@ -73,14 +69,12 @@ async function admitted(
 ): Promise<Admitted> {
   const work = admitBody(form, headers, bytes, context);
   const first = bytes.length <= PART_BYTES ? work.next() : null;
-  const outcome = first?.done === true ? first.value : await turns.run(context.tenant, work);
-  if (outcome instanceof BodyFault) throw new HttpProblem(outcome.code, outcome.detail);
-  return outcome;
+  return first?.done === true ? first.value : turns.run(context.tenant, work);
 }
 
 const notAcknowledged = (error: unknown): never => {
   if (!(error instanceof AppendFailed)) throw error;
-  throw new HttpProblem(
+  throw new Problem(
     'log_unavailable',
     'The event log did not acknowledge the events. Send the whole request again: what did arrive is counted once.',
     { headers: retryAfter(RETRY_SECONDS), cause: error },
@@ -89,17 +83,15 @@ const notAcknowledged = (error: unknown): never => {
 
 /** Not async: the bytes of the events are in their records, and the events are not to wait for the log in memory beside them. */
 function appendAll(batcher: Batcher, events: readonly UsageEvent[]): Promise<void> {
-  const outcome = batcher.append(events);
-  if (!(outcome instanceof Promise)) throw refused(outcome);
-  return outcome.catch(notAcknowledged);
+  return batcher.append(events).catch(notAcknowledged);
 }
 
 async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: FastifyReply): Promise<string> {
   const { headers } = request;
   const identity = await parts.keyring.authenticate(headers.authorization, request.ip);
-  const checks = openTheDoor(parts, identity);
+  refuseUnread(parts, identity);
+  const checks = meterChecks(parts);
   const form = bodyFormOf(headers);
-  if (typeof form !== 'string') throw new HttpProblem('unsupported_media_type', form.unknown);
   const encoding = contentEncodingOf(headers);
   refuseByLength(headers, parts.bodyBytesMax);
   // Only now: who is refused need not send the body at all.
@@ -117,7 +109,7 @@ async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: 
     parts.metrics.events('accepted', acceptedCount);
     parts.metrics.events('rejected', rejected.length);
     if (acceptedCount === 0) {
-      throw new HttpProblem('no_event_accepted', rejected[0]!.message, { members: { accepted: 0, rejected } });
+      throw new Problem('no_event_accepted', rejected[0]!.message, { members: { accepted: 0, rejected } });
     }
     reply.code(rejected.length === 0 ? 200 : 207).header('content-type', 'application/json');
     return rejected.length === 0
@@ -138,7 +130,7 @@ export async function registerEventsRoute(app: FastifyInstance, parts: EventsRou
       done();
     });
     scope.addHook('onError', (_request, _reply, error: Error, done) => {
-      parts.metrics.refused(error instanceof HttpProblem ? error.code : 'internal');
+      parts.metrics.refused(error instanceof Problem ? error.code : 'internal');
       done();
     });
     // Slow bodies must not hold the close of the app up.

@@ -7,11 +7,11 @@
 //   rejected    not counted: the meters could not read it
 //
 // An accepted event stays accepted. A rejected one turns to accepted when it is sent again with its cause mended.
+
+import { Problem, retryAfter } from '../domain/problem.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
-import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
 import type { Catalogs } from './catalogs.ts';
 import { type ChunkCatalog, type Counted, catalogVersionAt, countedIn, covers } from './core/counted-in.ts';
-import { QueryFault } from './core/query-fault.ts';
 import { refuseUnknown, single } from './core/query-parameters.ts';
 import { type AcceptedRow, readEventRows } from './event-store.ts';
 import type { QueryContext, Read } from './read.ts';
@@ -57,7 +57,7 @@ async function readCounted(pool: BillingReads, catalogs: Catalogs, row: Accepted
   try {
     return countedIn(row, catalog);
   } catch (cause) {
-    throw new HttpProblem('not_ready', 'The catalog has just changed while this event was counted. Ask again.', {
+    throw new Problem('not_ready', 'The catalog has just changed while this event was counted. Ask again.', {
       headers: retryAfter(SEAL_WAIT_S),
       cause,
     });
@@ -110,9 +110,9 @@ async function describeAccepted({ pool, catalogs }: QueryContext, tenant: string
 export const readEvent: Read = async (context, { tenant, path, parameters }) => {
   refuseUnknown(parameters, ['source']);
   const source = single(parameters, 'source') ?? '';
-  if (path === '') throw new QueryFault('invalid_parameter', 'id: missing; ask for /v1/events/ID');
+  if (path === '') throw new Problem('invalid_parameter', 'id: missing; ask for /v1/events/ID');
   const tooLong = path.length > NAME_LENGTH_MAX ? 'id' : source.length > NAME_LENGTH_MAX ? 'source' : null;
-  if (tooLong !== null) throw new QueryFault('invalid_parameter', `${tooLong}: longer than that of any event`);
+  if (tooLong !== null) throw new Problem('invalid_parameter', `${tooLong}: longer than that of any event`);
   const { accepted, rejected } = await readEventRows(context.pool, context.clickhouse, { tenant, source, id: path });
   const first = accepted[0];
   if (first !== undefined) {

@@ -6,9 +6,9 @@ import type { Pool } from 'pg';
 import pg from 'pg';
 import pino from 'pino';
 import { parse } from 'yaml';
+import { problemCodes } from '../domain/problem.ts';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import { createHttpApp } from '../platform/http/app.ts';
-import { problemCodes } from '../platform/http/problem.ts';
 import { projectFile } from '../platform/process/project-root.ts';
 import { ask, NOW, PARTITIONS, type ReadApi, readContext, startReadApi } from '../test/support/read-api.ts';
 import {

@@ -1,10 +1,11 @@
 // What stands before every read: how often its key may ask, whose turn it is, and how long all of it may take. A read that costs
 // a store much waits at the gate of that store; what is answered from what all share has a gate of its own, so that a status
 // never waits behind a month of usage.
+
+import { Problem, retryAfter } from '../domain/problem.ts';
 import type { Identity } from '../platform/access/keyring.ts';
 import { RateLimit } from '../platform/access/rate-limit.ts';
 import type { RequestBudget } from '../platform/calls/request-budget.ts';
-import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
 import type { Settings } from '../platform/settings/settings.ts';
 import { type GateBounds, ReadGate, type ReadRefusal, type Turn } from './core/read-gate.ts';
 import type { QueryMetrics } from './metrics.ts';
@@ -44,17 +45,17 @@ export class ReadAdmission {
     metrics.watchGates(this.gates);
   }
 
-  /** Counts a read of the key. Throws an `HttpProblem` where there were too many in the last second. */
+  /** Counts a read of the key. Throws an `Problem` where there were too many in the last second. */
   countRequest({ keyId }: Identity): void {
     const waitMs = this.rateLimit.take(keyId, this.clock());
     if (waitMs === 0) return;
     this.metrics.refused('rate');
-    throw new HttpProblem('rate_limited', 'This API key reads more often than it may.', {
+    throw new Problem('rate_limited', 'This API key reads more often than it may.', {
       headers: retryAfter(waitMs / 1_000),
     });
   }
 
-  /** Runs the read when its turn comes. Throws an `HttpProblem` where it does not. */
+  /** Runs the read when its turn comes. Throws an `Problem` where it does not. */
   async inTurn<Result>(
     cost: ReadCost,
     reader: Identity,
@@ -90,10 +91,10 @@ export class ReadAdmission {
     }
   }
 
-  private refusal(why: keyof typeof refusals): HttpProblem {
+  private refusal(why: keyof typeof refusals): Problem {
     this.metrics.refused(why);
     const [code, detail] = refusals[why];
-    return new HttpProblem(code, detail, { headers: retryAfter(RETRY_AFTER_S) });
+    return new Problem(code, detail, { headers: retryAfter(RETRY_AFTER_S) });
   }
 }
 

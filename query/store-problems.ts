@@ -1,13 +1,12 @@
-// Turns what the stores and the pure core throw into problem documents: a client learns whether to mend the request or to
+// Turns what the stores throw into problem documents: a client learns whether to mend the request or to
 // send it again, and nothing about the inside. Everything else stays as it is, and becomes a 500 with a line in the log.
 import pg from 'pg';
+import { Problem, retryAfter } from '../domain/problem.ts';
 import { BudgetSpent, ClientGone } from '../platform/calls/request-budget.ts';
 import { type StoreName, type StoreWatch, storeNames } from '../platform/calls/store-watch.ts';
 import { ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import type { DamagedPart } from '../platform/clickhouse/damage.ts';
 import { EventLogError } from '../platform/event-log/event-log.ts';
-import { HttpProblem, retryAfter } from '../platform/http/problem.ts';
-import { QueryFault } from './core/query-fault.ts';
 
 const RETRY_AFTER_S = 2;
 /** Until somebody has had a damaged part recounted. */
@@ -26,21 +25,21 @@ const words: Readonly<Record<StoreName, string>> = {
   'the event log': 'The event log',
 };
 
-const unavailable = (store: StoreName, cause: unknown): HttpProblem =>
-  new HttpProblem(
+const unavailable = (store: StoreName, cause: unknown): Problem =>
+  new Problem(
     store === 'the event log' ? 'log_unavailable' : 'store_unavailable',
     `${words[store]} does not answer. Send the request again.`,
     { headers: retryAfter(RETRY_AFTER_S), cause },
   );
 
-const timeout = (cause: unknown): HttpProblem =>
-  new HttpProblem('query_timeout', 'The query was given up. Ask for a shorter range, or send it again later.', {
+const timeout = (cause: unknown): Problem =>
+  new Problem('query_timeout', 'The query was given up. Ask for a shorter range, or send it again later.', {
     headers: retryAfter(RETRY_AFTER_S),
     cause,
   });
 
 /** A store that does not answer anybody is not there; one that does had too much to do for this read. */
-function budgetProblem(error: BudgetSpent, stores: Pick<StoreWatch, 'fault'>): HttpProblem {
+function budgetProblem(error: BudgetSpent, stores: Pick<StoreWatch, 'fault'>): Problem {
   const silent = storeNames.find((store) => error.waitedFor.includes(store) && stores.fault(store) !== null);
   return silent === undefined ? timeout(error) : unavailable(silent, error);
 }
@@ -56,7 +55,7 @@ function whatIsIn({ part }: DamagedPart): string {
 
 function clickHouseProblem(error: ClickHouseError): unknown {
   if (error.damaged !== null) {
-    return new HttpProblem(
+    return new Problem(
       'usage_damaged',
       `${whatIsIn(error.damaged)} can’t all be read at the moment, though nothing is lost. Ask for another range, or send the request again later.`,
       { headers: retryAfter(DAMAGED_RETRY_AFTER_S), cause: error },
@@ -64,7 +63,7 @@ function clickHouseProblem(error: ClickHouseError): unknown {
   }
   if (error.code === CLICKHOUSE_TIMEOUT) return timeout(error);
   if (error.code === CLICKHOUSE_MEMORY) {
-    return new HttpProblem(
+    return new Problem(
       'overloaded',
       'The query needs more memory than one may have. Ask for a shorter range, or send it again later.',
       { headers: retryAfter(RETRY_AFTER_S), cause: error },
@@ -75,7 +74,6 @@ function clickHouseProblem(error: ClickHouseError): unknown {
 
 /** The problem an error stands for; the error itself where it stands for none. */
 export function problemOf(error: unknown, stores: Pick<StoreWatch, 'fault'>): unknown {
-  if (error instanceof QueryFault) return new HttpProblem(error.code, error.message, { cause: error });
   if (error instanceof BudgetSpent) return budgetProblem(error, stores);
   // Nobody reads it.
   if (error instanceof ClientGone) return timeout(error);

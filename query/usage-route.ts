@@ -2,12 +2,11 @@
 
 import type { Meter } from '../domain/catalog/catalog.ts';
 import { quantityToDecimal } from '../domain/number/quantity.ts';
+import { Problem } from '../domain/problem.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { isClosed } from '../domain/time/time-window.ts';
-import { HttpProblem } from '../platform/http/problem.ts';
 import { readUsage, type UsageRow } from '../platform/usage-store/usage-query.ts';
 import { bucketOf } from './core/buckets.ts';
-import { QueryFault } from './core/query-fault.ts';
 import { refuseUnknown } from './core/query-parameters.ts';
 import { parseUsageRequest, type UsageRequest } from './core/usage-request.ts';
 import { lagSeconds } from './freshness.ts';
@@ -31,10 +30,7 @@ export const readMeters: Read = async ({ catalogs }, { parameters }) => {
 async function meterOf({ catalogs }: QueryContext, slug: string): Promise<Meter> {
   const meter = await catalogs.meter(slug);
   if (meter === null) {
-    throw new HttpProblem(
-      'unknown_meter',
-      `No meter ${JSON.stringify(slug.slice(0, 64))}; GET /v1/meters names them all.`,
-    );
+    throw new Problem('unknown_meter', `No meter ${JSON.stringify(slug.slice(0, 64))}; GET /v1/meters names them all.`);
   }
   return meter;
 }
@@ -75,7 +71,7 @@ export const readMeterUsage: Read = async (context, { tenant, path, parameters }
     rowsMax: USAGE_ROWS_MAX + 1,
   });
   if (rows.length > USAGE_ROWS_MAX) {
-    throw new QueryFault(
+    throw new Problem(
       'result_too_large',
       `The answer has more than ${USAGE_ROWS_MAX} rows; ask for a shorter range, a larger window, fewer groups or fewer subjects.`,
     );

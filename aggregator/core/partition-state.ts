@@ -12,8 +12,9 @@
 import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { parseExactJson } from '../../domain/json/exact-json.ts';
-import { type MetersByType, type Reading, type ReadingFault, readMeters } from '../../domain/metering/meter-reading.ts';
+import { type MetersByType, type Reading, readMeters } from '../../domain/metering/meter-reading.ts';
 import { nameFault } from '../../domain/name-text.ts';
+import type { Rejection } from '../../domain/rejection.ts';
 import { isClosed, windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import type { DedupIndex } from './dedup-index.ts';
@@ -236,7 +237,7 @@ export class PartitionState {
   private read(
     event: UsageEvent,
     now: number,
-  ): ReturnType<typeof readMeters> | (Pick<ReadingFault, 'message'> & { code: string }) {
+  ): ReturnType<typeof readMeters> | (Pick<Rejection, 'message'> & { code: string }) {
     if (event.eventTime > now + EVENT_TIME_AHEAD_MAX_MS) {
       return { code: 'time_in_future', message: "the event's time lies more than a day after it was appended" };
     }

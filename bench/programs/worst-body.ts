@@ -50,7 +50,6 @@ interface Cost {
 
 function admitOnce(bytes: Buffer, contentType: string): Cost {
   const form = bodyFormOf({ 'content-type': contentType });
-  if (typeof form !== 'string') throw new Error(form.unknown);
   globalThis.gc?.();
   const heapBefore = process.memoryUsage().heapUsed;
   const work = admitBody(form, {}, bytes, context);

@@ -6,6 +6,7 @@ import { pick } from '../json/exact-json.ts';
 import { nameFault } from '../name-text.ts';
 import { ExactNumber } from '../number/exact-number.ts';
 import { QUANTITY_ONE, type Quantity, readQuantity } from '../number/quantity.ts';
+import { inWords, Rejection } from '../rejection.ts';
 import type { Meter } from './meter.ts';
 
 /** One meter's share of an event. */
@@ -16,13 +17,6 @@ export interface Reading {
   readonly uniqueValue: string | null;
   /** In the order of the meter's dimensions; "" where the event has no such property. */
   readonly groupValues: readonly string[];
-}
-
-export interface ReadingFault {
-  readonly code: 'invalid_value' | 'missing_value' | 'invalid_group';
-  /** e.g. "data.usage.input_tokens" */
-  readonly field: string;
-  readonly message: string;
 }
 
 /** The meters of each event type. */
@@ -40,14 +34,6 @@ export function metersByType(catalog: { readonly meters: readonly Meter[] }): Me
 
 const fieldOf = (path: readonly string[]): string => `data.${path.join('.')}`;
 
-const describe = (value: unknown): string => {
-  if (typeof value === 'string')
-    return `the string ${JSON.stringify(value.length > 40 ? `${value.slice(0, 40).toWellFormed()}…` : value)}`;
-  if (value instanceof ExactNumber) return `the number ${value.text.slice(0, 40)}`;
-  if (Array.isArray(value)) return 'an array';
-  return value !== null && typeof value === 'object' ? 'an object' : String(value);
-};
-
 /** Scalars as text: numbers in their own digits. Null where the value is no scalar. */
 function scalarText(value: unknown): string | null {
   switch (typeof value) {
@@ -61,19 +47,19 @@ function scalarText(value: unknown): string | null {
   }
 }
 
-function readGroup(meter: Meter, data: unknown): string[] | ReadingFault {
+function readGroup(meter: Meter, data: unknown): string[] | Rejection {
   const groupValues: string[] = [];
   for (const { name, path } of meter.dimensions) {
     const value = pick(data, path);
     const text = value === undefined || value === null ? '' : scalarText(value);
     // It becomes a name in rows and on a bill. A lone surrogate has no UTF-8: two groups would be one row.
-    const fault = text === null ? `be a string, number or boolean, not ${describe(value)}` : nameFault(text);
+    const fault = text === null ? `be a string, number or boolean, not ${inWords(value)}` : nameFault(text);
     if (fault !== null) {
-      return {
-        code: 'invalid_group',
-        field: fieldOf(path),
-        message: `${fieldOf(path)} must ${fault}: meter ${meter.slug} groups by it as ${name}`,
-      };
+      return new Rejection(
+        'invalid_group',
+        `${fieldOf(path)} must ${fault}: meter ${meter.slug} groups by it as ${name}`,
+        fieldOf(path),
+      );
     }
     groupValues.push(text ?? '');
   }
@@ -81,7 +67,7 @@ function readGroup(meter: Meter, data: unknown): string[] | ReadingFault {
 }
 
 /** A missing or null value leaves the meter alone, unless the meter requires it. */
-export function readMeters(meters: readonly Meter[], data: unknown): Reading[] | ReadingFault {
+export function readMeters(meters: readonly Meter[], data: unknown): Reading[] | Rejection {
   const readings: Reading[] = [];
   for (const meter of meters) {
     let quantity: Quantity = QUANTITY_ONE;
@@ -91,27 +77,27 @@ export function readMeters(meters: readonly Meter[], data: unknown): Reading[] |
       const field = fieldOf(meter.valuePath);
       if (value === undefined || value === null) {
         if (!meter.required) continue;
-        return { code: 'missing_value', field, message: `${field} is missing: meter ${meter.slug} requires it` };
+        return new Rejection('missing_value', `${field} is missing: meter ${meter.slug} requires it`, field);
       }
       if (aggregationRules(meter.aggregation).reads === 'scalar') {
         const text = scalarText(value);
         if (text === null || !text.isWellFormed()) {
-          const reason = text === null ? `not ${describe(value)}` : 'without a lone surrogate';
-          return {
-            code: 'invalid_value',
+          const reason = text === null ? `not ${inWords(value)}` : 'without a lone surrogate';
+          return new Rejection(
+            'invalid_value',
+            `${field} must be a string, number or boolean, ${reason}: meter ${meter.slug} counts its unique values`,
             field,
-            message: `${field} must be a string, number or boolean, ${reason}: meter ${meter.slug} counts its unique values`,
-          };
+          );
         }
         uniqueValue = createHash('sha256').update(text).digest('hex').slice(0, 32);
       } else {
         const read = readQuantity(value);
         if (read === null) {
-          return {
-            code: 'invalid_value',
+          return new Rejection(
+            'invalid_value',
+            `${field} must be a decimal number of at most 26 integer and 12 fraction digits, not ${inWords(value)}: meter ${meter.slug} reads it`,
             field,
-            message: `${field} must be a decimal number of at most 26 integer and 12 fraction digits, not ${describe(value)}: meter ${meter.slug} reads it`,
-          };
+          );
         }
         quantity = read;
       }

@@ -3,10 +3,10 @@ import fc from 'fast-check';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { needsExactParser, parseExactJson, pick } from '../../domain/json/exact-json.ts';
 import { readQuantity } from '../../domain/number/quantity.ts';
+import { Rejection } from '../../domain/rejection.ts';
 import { dedupKeyOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { type AdmissionContext, admit, type EventForm, reportedId } from './admission.ts';
 import { compileMeterChecks } from './meter-checks.ts';
-import { Rejection } from './rejection.ts';
 
 const NOW = Date.parse('2026-11-20T10:00:00Z');
 const DAY_MS = 86_400_000;

@@ -6,10 +6,10 @@
 import { type JsonTexts, jsonTexts, NestingError } from '../../domain/json/canonical-json.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import { ExactNumber } from '../../domain/number/exact-number.ts';
+import { inWords, Rejection } from '../../domain/rejection.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { parseEventTime } from './event-time.ts';
 import { type MeterChecks, meterFault } from './meter-checks.ts';
-import { inWords, Rejection } from './rejection.ts';
 
 export const TIME_AHEAD_MAX_MS = 5 * 60_000;
 export const DATA_DEPTH_MAX = 64;

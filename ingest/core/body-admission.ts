@@ -1,10 +1,11 @@
 // From the bytes of a request to its events: finds where each event stands, reads it and admits it, one after the other, so that
 // nothing but one event is ever built. An event that costs too much to be read is rejected unread, and leaves the events beside
-// it alone; a body that can't be read at all is a `BodyFault`, and then nothing of it is taken.
+// it alone; a body that can't be read at all is a `Problem`, and then nothing of it is taken.
 //
 // The work of a large body would keep a process from everything else. It is a generator: whoever runs it may do something else
 // after each part, which is so many bytes and at most one event more. What it costs grows with the bytes, whatever they are.
 import { isAscii, isUtf8 } from 'node:buffer';
+import { Problem } from '../../domain/problem.ts';
 import type { AdmissionContext } from './admission.ts';
 import type { BodyForm, RequestHeaders } from './body-form.ts';
 import { type Admitted, Decisions } from './decisions.ts';
@@ -14,30 +15,19 @@ export const EVENTS_MAX = 10_000;
 /** A body that is no larger is admitted in one part. */
 export const PART_BYTES = 128 * 1024;
 
-/** Why the body as a whole is refused; the codes are those of the problem document. */
-export class BodyFault {
-  readonly code: 'malformed_body' | 'empty_batch' | 'too_many_events';
-  readonly detail: string;
-
-  constructor(code: BodyFault['code'], detail: string) {
-    this.code = code;
-    this.detail = detail;
-  }
-}
-
 /** Yields after each part. */
-export type BodyWork = Generator<undefined, Admitted | BodyFault, undefined>;
+export type BodyWork = Generator<undefined, Admitted, undefined>;
 
 const NEWLINE = 0x0a;
 const COMMA = 0x2c;
 const BRACKET_OPEN = 0x5b;
 const BRACKET_CLOSE = 0x5d;
 
-const tooMany = (): BodyFault =>
-  new BodyFault('too_many_events', `A request may hold ${EVENTS_MAX} events. Send them in several.`);
+const tooMany = (): Problem =>
+  new Problem('too_many_events', `A request may hold ${EVENTS_MAX} events. Send them in several.`);
 
-const notJson = (bytes: Buffer, at: number): BodyFault =>
-  new BodyFault('malformed_body', `The body is not JSON: ${unexpectedAt(bytes, at, bytes.length)}.`);
+const notJson = (bytes: Buffer, at: number): Problem =>
+  new Problem('malformed_body', `The body is not JSON: ${unexpectedAt(bytes, at, bytes.length)}.`);
 
 /** The rest of a value that is longer than a part. */
 function* scanOn(scanner: EventScanner): Generator<undefined, 'whole' | 'fault', undefined> {
@@ -56,28 +46,29 @@ function* admitValues(bytes: Buffer, start: number, isArray: boolean, decisions:
   let partEnd = at + PART_BYTES;
   let isOver = isArray && bytes[at] === BRACKET_CLOSE;
   while (!isOver) {
-    if (decisions.count === EVENTS_MAX) return tooMany();
+    if (decisions.count === EVENTS_MAX) throw tooMany();
     const behind = decisions.takeOrdinary(at, end);
     if (behind === null) {
       scanner.begin(bytes, at, end);
       let progress = scanner.advance(partEnd);
       if (progress === 'more') progress = yield* scanOn(scanner);
-      if (progress === 'fault') return notJson(bytes, scanner.at);
+      if (progress === 'fault') throw notJson(bytes, scanner.at);
       decisions.decide(at, scanner);
     }
     at = passSpace(bytes, behind ?? scanner.at, end);
     if (!isArray) break;
     isOver = bytes[at] === BRACKET_CLOSE;
     if (isOver) break;
-    if (bytes[at] !== COMMA) return notJson(bytes, at);
+    if (bytes[at] !== COMMA) throw notJson(bytes, at);
     at = passSpace(bytes, at + 1, end);
     if (at < partEnd) continue;
     yield;
     partEnd = at + PART_BYTES;
   }
   if (isArray) at = passSpace(bytes, at + 1, end);
-  if (at < end) return notJson(bytes, at);
-  return decisions.count === 0 ? new BodyFault('empty_batch', 'The array holds no event.') : decisions.outcome();
+  if (at < end) throw notJson(bytes, at);
+  if (decisions.count === 0) throw new Problem('empty_batch', 'The array holds no event.');
+  return decisions.outcome();
 }
 
 /** What String.trim takes away of ASCII. */
@@ -103,7 +94,7 @@ function* admitLines(bytes: Buffer, start: number, decisions: Decisions): BodyWo
     const [first, end] = trimmed(bytes, at, lineEnd);
     at = lineEnd + 1;
     if (first < end) {
-      if (decisions.count === EVENTS_MAX) return tooMany();
+      if (decisions.count === EVENTS_MAX) throw tooMany();
       if (decisions.takeOrdinary(first, end, true) === null) {
         scanner.begin(bytes, first, end);
         let progress = scanner.advance(partEnd);
@@ -116,7 +107,8 @@ function* admitLines(bytes: Buffer, start: number, decisions: Decisions): BodyWo
     yield;
     partEnd = at + PART_BYTES;
   }
-  return decisions.count === 0 ? new BodyFault('empty_batch', 'The body holds no line.') : decisions.outcome();
+  if (decisions.count === 0) throw new Problem('empty_batch', 'The body holds no line.');
+  return decisions.outcome();
 }
 
 /** `headers`: those of CloudEvents in binary mode hold the attributes; the body is the data then. */
@@ -128,7 +120,7 @@ export function* admitBody(
 ): BodyWork {
   const text = isAscii(bytes) ? bytes.toString('latin1') : null;
   // A replacement character in an id would make two ids one.
-  if (text === null && !isUtf8(bytes)) return new BodyFault('malformed_body', 'The body is not UTF-8.');
+  if (text === null && !isUtf8(bytes)) throw new Problem('malformed_body', 'The body is not UTF-8.');
   const decisions = new Decisions(form, headers, bytes, text, context);
   const hasByteOrderMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
   const start = hasByteOrderMark ? 3 : 0;
@@ -137,13 +129,13 @@ export function* admitBody(
   const isArray = bytes[first] === BRACKET_OPEN && form !== 'cloudevent-binary';
   if (form === 'cloudevent-binary' && first === bytes.length) return decisions.decideWithoutBody();
   if (form === 'cloudevent-batch' && !isArray) {
-    return new BodyFault(
+    throw new Problem(
       'malformed_body',
       'A CloudEvents batch is a JSON array. One event is application/cloudevents+json.',
     );
   }
   if (form === 'cloudevent' && isArray) {
-    return new BodyFault('malformed_body', 'An array of CloudEvents is sent as application/cloudevents-batch+json.');
+    throw new Problem('malformed_body', 'An array of CloudEvents is sent as application/cloudevents-batch+json.');
   }
   return yield* admitValues(bytes, first, isArray, decisions);
 }

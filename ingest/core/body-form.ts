@@ -1,4 +1,5 @@
 // Which of the body forms a request is in, told by its headers alone, so that a body nobody can read is refused unread.
+import { Problem } from '../../domain/problem.ts';
 
 export type BodyForm =
   /** One event or an array of events. */
@@ -16,10 +17,7 @@ export interface RequestHeaders {
   readonly [name: string]: string | string[] | undefined;
 }
 
-/** Why no form fits; for a person to read. */
-export interface UnknownForm {
-  readonly unknown: string;
-}
+const unknown = (detail: string): Problem => new Problem('unsupported_media_type', detail);
 
 /** No content type is nearly as long. */
 const CONTENT_TYPE_LENGTH_MAX = 256;
@@ -35,27 +33,29 @@ const FORMS: Readonly<Record<string, BodyForm>> = {
 
 const TAKEN = `${Object.keys(FORMS).join(', ')} and CloudEvents binary mode are taken`;
 
-export function bodyFormOf(headers: RequestHeaders): BodyForm | UnknownForm {
+/** Throws the 415 of a body in none of the forms. */
+export function bodyFormOf(headers: RequestHeaders): BodyForm {
   const contentType = headers['content-type'];
   // The one header nearly every request has.
   if (contentType === 'application/json' && headers['ce-specversion'] === undefined) return 'json';
   const binary = headers['ce-specversion'] !== undefined || headers['ce-id'] !== undefined;
   if (typeof contentType !== 'string' || contentType === '') {
-    return binary ? 'cloudevent-binary' : { unknown: `The Content-Type is missing: ${TAKEN}.` };
+    if (binary) return 'cloudevent-binary';
+    throw unknown(`The Content-Type is missing: ${TAKEN}.`);
   }
   const match = contentType.length > CONTENT_TYPE_LENGTH_MAX ? null : MEDIA_TYPE.exec(contentType);
   const mediaType = match?.[1]?.toLowerCase() ?? '';
   const charset = CHARSET.exec(match?.[2] ?? '')?.[1]?.toLowerCase();
   if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') {
-    return { unknown: `The charset must be utf-8, not ${charset.slice(0, 40)}.` };
+    throw unknown(`The charset must be utf-8, not ${charset.slice(0, 40)}.`);
   }
   // A content type of the cloudevents family is structured mode, whatever the other headers say (HTTP binding 1.0, section 3).
   const structured = mediaType.startsWith('application/cloudevents');
   if (binary && !structured) {
     if (mediaType === 'application/json' || mediaType === 'text/json' || mediaType.endsWith('+json'))
       return 'cloudevent-binary';
-    return { unknown: `The data of a CloudEvent in binary mode must be application/json, not ${mediaType || 'that'}.` };
+    throw unknown(`The data of a CloudEvent in binary mode must be application/json, not ${mediaType || 'that'}.`);
   }
-  if (!Object.hasOwn(FORMS, mediaType)) return { unknown: `The Content-Type is not one of ours: ${TAKEN}.` };
+  if (!Object.hasOwn(FORMS, mediaType)) throw unknown(`The Content-Type is not one of ours: ${TAKEN}.`);
   return FORMS[mediaType]!;
 }

@@ -2,7 +2,7 @@
 // before anything is built of it. There is no recursion and no pattern in it, a byte is looked at once, and what it keeps is a
 // byte for each level that is open. A value may be as long as its body, so it can be scanned a part at a time.
 import { DEPTH_MAX } from '../../domain/json/exact-json-parser.ts';
-import { Rejection } from './rejection.ts';
+import { Rejection } from '../../domain/rejection.ts';
 
 /** Of an event as it is written: four times the data it may hold, which leaves room for white space and escapes. */
 export const EVENT_BYTES_MAX = 1024 * 1024;

@@ -7,7 +7,7 @@ import { pick } from '../../domain/json/exact-json.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import { ExactNumber } from '../../domain/number/exact-number.ts';
 import { QUANTITY_INTEGER_DIGITS, readQuantity } from '../../domain/number/quantity.ts';
-import { inWords, Rejection } from './rejection.ts';
+import { inWords, Rejection } from '../../domain/rejection.ts';
 
 interface GroupCheck {
   readonly path: readonly string[];

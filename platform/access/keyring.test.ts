@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import type { Pool } from 'pg';
-import { HttpProblem } from '../http/problem.ts';
+import { Problem } from '../../domain/problem.ts';
 import { createKeyring, type Keyring } from './keyring.ts';
 
 interface StoredKey {
@@ -46,7 +46,7 @@ const hashOf = (key: string): string => createHash('sha256').update(key).digest(
 const statusOf = (keyring: Keyring, header: string | undefined, address = ADDRESS): Promise<string> =>
   keyring.authenticate(header, address).then(
     ({ tenant }) => tenant,
-    (error: unknown) => (error instanceof HttpProblem ? `${error.status} ${error.code}` : String(error)),
+    (error: unknown) => (error instanceof Problem ? `${error.status} ${error.code}` : String(error)),
   );
 
 describe('authenticate', () => {

@@ -7,8 +7,8 @@
 // that tries one made-up key after the other is soon refused without a look-up.
 import { hash } from 'node:crypto';
 import type { Pool } from 'pg';
+import { Problem, retryAfter } from '../../domain/problem.ts';
 import { addressGroup } from '../http/address-counts.ts';
-import { HttpProblem, retryAfter } from '../http/problem.ts';
 import { KeyLookups, type KeyRow, LookupsFull } from './key-lookups.ts';
 import { RateLimit } from './rate-limit.ts';
 
@@ -42,7 +42,7 @@ export interface Identity {
 
 export interface Keyring {
   /**
-   * `address` is the client's. Throws an `HttpProblem`: 401 without a known key, 403 for a revoked one, 429 for a client that
+   * `address` is the client's. Throws an `Problem`: 401 without a known key, 403 for a revoked one, 429 for a client that
    * tried too many unknown ones, 503 when the key can't be looked up.
    */
   authenticate(authorizationHeader: string | undefined, address: string): Promise<Identity>;
@@ -73,26 +73,26 @@ function remember<V>(entries: Map<string, V>, key: string, value: V, entriesMax:
   entries.set(key, value);
 }
 
-const refusal = (revoked: boolean): HttpProblem =>
+const refusal = (revoked: boolean): Problem =>
   revoked
-    ? new HttpProblem('revoked_key', 'This API key was revoked. Use another one.')
-    : new HttpProblem('unknown_key', 'No API key like this one exists. Check that it is complete.', {
+    ? new Problem('revoked_key', 'This API key was revoked. Use another one.')
+    : new Problem('unknown_key', 'No API key like this one exists. Check that it is complete.', {
         headers: CHALLENGE,
       });
 
-const tooManyFailures = (waitMs: number): HttpProblem =>
-  new HttpProblem('rate_limited', 'Too many unknown API keys came from this address. Check the key, and wait.', {
+const tooManyFailures = (waitMs: number): Problem =>
+  new Problem('rate_limited', 'Too many unknown API keys came from this address. Check the key, and wait.', {
     headers: retryAfter(waitMs / 1000),
   });
 
-function notLookedUp(cause: unknown): HttpProblem {
+function notLookedUp(cause: unknown): Problem {
   const headers = retryAfter(1);
   return cause instanceof LookupsFull
-    ? new HttpProblem('overloaded', 'Too many unknown API keys are being looked up. Send the request again.', {
+    ? new Problem('overloaded', 'Too many unknown API keys are being looked up. Send the request again.', {
         headers,
         cause,
       })
-    : new HttpProblem('store_unavailable', 'The API key could not be looked up. Send the request again.', {
+    : new Problem('store_unavailable', 'The API key could not be looked up. Send the request again.', {
         headers,
         cause,
       });
@@ -100,11 +100,11 @@ function notLookedUp(cause: unknown): HttpProblem {
 
 function tokenOf(authorizationHeader: string | undefined): string {
   if (authorizationHeader === undefined) {
-    throw new HttpProblem('unauthenticated', 'Send "Authorization: Bearer <API key>".', { headers: CHALLENGE });
+    throw new Problem('unauthenticated', 'Send "Authorization: Bearer <API key>".', { headers: CHALLENGE });
   }
   const token = BEARER.exec(authorizationHeader)?.[1];
   if (token === undefined) {
-    throw new HttpProblem('unauthenticated', 'The Authorization header is not "Bearer <API key>".', {
+    throw new Problem('unauthenticated', 'The Authorization header is not "Bearer <API key>".', {
       headers: CHALLENGE,
     });
   }

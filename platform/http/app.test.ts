@@ -2,9 +2,9 @@ import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
+import { Problem, problemCodes, retryAfter } from '../../domain/problem.ts';
 import { until } from '../../test/support/until.ts';
 import { createHttpApp } from './app.ts';
-import { HttpProblem, problemCodes, retryAfter } from './problem.ts';
 
 let app: FastifyInstance;
 afterEach(() => app.close());
@@ -19,7 +19,7 @@ describe('createHttpApp', () => {
   it('answers a thrown problem with its status, headers and members', async () => {
     setUp();
     app.get('/', () => {
-      throw new HttpProblem('rate_limited', 'slow down', { headers: retryAfter(0.2), members: { limit: 5 } });
+      throw new Problem('rate_limited', 'slow down', { headers: retryAfter(0.2), members: { limit: 5 } });
     });
     const response = await app.inject({ url: '/', headers: { 'x-request-id': 'r-1' } });
     expect(response.statusCode).toBe(429);

@@ -6,18 +6,12 @@ import type { Socket } from 'node:net';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
+import { Problem, type ProblemCode, retryAfter } from '../../domain/problem.ts';
 import { type ConnectionSettings, connectionLimits } from './connection-limits.ts';
 import { createConnectionMetrics } from './connection-metrics.ts';
 import { Connections, type EndReason, LOOK_INTERVAL_MS } from './connections.ts';
 import { askForBody, unmetExpectation } from './continuation.ts';
-import {
-  addCommonHeaders,
-  answerFrameworkError,
-  HttpProblem,
-  type ProblemCode,
-  registerProblems,
-  retryAfter,
-} from './problem.ts';
+import { addCommonHeaders, answerFrameworkError, registerProblems } from './problems.ts';
 import { repeatedHeader } from './repeated-headers.ts';
 
 /** The head of a request, from its first byte or from the opening of the connection. */
@@ -60,7 +54,7 @@ const noTunnel: RawProblem = { code: 'not_found', detail: 'This server is no pro
 
 /** A whole answer in bytes, for what never became a request of the app. */
 function rawAnswer({ code, detail }: RawProblem): string {
-  const problem = new HttpProblem(code, detail);
+  const problem = new Problem(code, detail);
   const body = JSON.stringify(problem.document(randomUUID()));
   return (
     `HTTP/1.1 ${problem.status} ${code}\r\nContent-Type: application/problem+json\r\nX-Content-Type-Options: nosniff\r\n` +
@@ -81,24 +75,24 @@ function answerRaw(connections: Connections, socket: Socket, problem: RawProblem
   connections.endWith(socket, isTaken ? null : rawAnswer(problem), problem.reason);
 }
 
-const shuttingDown = (): HttpProblem =>
-  new HttpProblem('shutting_down', 'This server is shutting down. Send the request again.', {
+const shuttingDown = (): Problem =>
+  new Problem('shutting_down', 'This server is shutting down. Send the request again.', {
     headers: retryAfter(1),
   });
 
-const overLimit = (): HttpProblem =>
-  new HttpProblem('overloaded', 'This server has as many connections as it takes. Send the request again.', {
+const overLimit = (): Problem =>
+  new Problem('overloaded', 'This server has as many connections as it takes. Send the request again.', {
     headers: { ...retryAfter(1), connection: 'close' },
   });
 
 /** What Node would refuse in words of its own, or let pass although it can be read in two ways. */
-function faultyHead(request: FastifyRequest): HttpProblem | undefined {
+function faultyHead(request: FastifyRequest): Problem | undefined {
   const { headers, httpVersion, rawHeaders } = request.raw;
   if (headers.host === undefined && httpVersion === '1.1') {
-    return new HttpProblem('invalid_request', 'The Host header is missing.', { headers: { connection: 'close' } });
+    return new Problem('invalid_request', 'The Host header is missing.', { headers: { connection: 'close' } });
   }
   const repeated = repeatedHeader(headers, rawHeaders);
-  if (repeated !== null) return new HttpProblem('invalid_request', `The header ${repeated} may be sent once only.`);
+  if (repeated !== null) return new Problem('invalid_request', `The header ${repeated} may be sent once only.`);
   return unmetExpectation(request);
 }
 
@@ -192,7 +186,7 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     logger.info({ connectionsMax, perAddressMax, trustedProxies }, 'connections are bounded');
     done();
   });
-  const refusal = (request: FastifyRequest): HttpProblem | undefined => {
+  const refusal = (request: FastifyRequest): Problem | undefined => {
     if (closing) return shuttingDown();
     if (connections.isOverLimit(request.raw.socket) && !PROBES.has(request.url)) return overLimit();
     return faultyHead(request);

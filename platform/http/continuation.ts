@@ -1,6 +1,6 @@
 // Expect: 100-continue. A client that sends it waits to be asked for its body, so that a refusal spares it the sending.
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { HttpProblem } from './problem.ts';
+import { Problem } from '../../domain/problem.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -17,10 +17,10 @@ const expectationOf = ({ raw }: FastifyRequest): string | undefined =>
   raw.httpVersion === '1.1' ? raw.headers.expect : undefined;
 
 /** The 417 of an expectation that is another one. */
-export function unmetExpectation(request: FastifyRequest): HttpProblem | undefined {
+export function unmetExpectation(request: FastifyRequest): Problem | undefined {
   const expectation = expectationOf(request);
   if (expectation === undefined || CONTINUE.test(expectation)) return undefined;
-  return new HttpProblem('expectation_failed', 'The only expectation that this server meets is 100-continue.');
+  return new Problem('expectation_failed', 'The only expectation that this server meets is 100-continue.');
 }
 
 /** Asks a client that waits for it to send its body; nothing for any other. */

@@ -4,8 +4,8 @@
 // Buckets are handed to the store as segments of equal steps (a year of days in a zone with summer time is about seven of
 // them), so the store needs neither a table of zones nor a list of thousands of bounds, and both sides agree by construction.
 import { Temporal } from 'temporal-polyfill';
+import { Problem } from '../../domain/problem.ts';
 import { type WindowSize, windowSizeMs } from '../../domain/time/time-window.ts';
-import { QueryFault } from './query-fault.ts';
 
 export type BucketSize = WindowSize | '1mo' | 'total';
 
@@ -36,7 +36,7 @@ function calendarStarts(from: number, to: number, size: '1d' | '1mo', timezone: 
   const starts: number[] = [];
   for (let n = 0; ; n += 1) {
     if (n > CALENDAR_BUCKETS_MAX) {
-      throw new QueryFault(
+      throw new Problem(
         'result_too_large',
         `from and to span more than ${CALENDAR_BUCKETS_MAX} buckets of ${size}; ask for a shorter range or a larger window`,
       );

@@ -1,7 +1,7 @@
 // The parameters of GET /v1/line-items and its cursor. A page ends at a (window start, sequence) pair, which names a place in
 // the order and not a count of rows, so rows that are added meanwhile neither repeat nor hide the ones that were there.
 import { createHash } from 'node:crypto';
-import { QueryFault } from './query-fault.ts';
+import { Problem } from '../../domain/problem.ts';
 import { count, instant, type QueryParameters, refuseUnknown, single } from './query-parameters.ts';
 
 export const LINE_ITEMS_DEFAULT = 1_000;
@@ -43,15 +43,15 @@ const CURSOR = /^1\.(\d{1,15})\.(\d{1,18})\.([\w-]{11})$/;
 function decodeCursor(selection: Selection, cursor: string): LineItemPlace {
   const match = /^[\w-]{1,100}$/.test(cursor) ? CURSOR.exec(Buffer.from(cursor, 'base64url').toString('latin1')) : null;
   if (match === null) {
-    throw new QueryFault('invalid_cursor', 'cursor: not one that this API gave out; use nextCursor as it is');
+    throw new Problem('invalid_cursor', 'cursor: not one that this API gave out; use nextCursor as it is');
   }
   if (match[3] !== digestOf(selection)) {
-    throw new QueryFault('invalid_cursor', 'cursor: given out for another subject, from or to; keep them while paging');
+    throw new Problem('invalid_cursor', 'cursor: given out for another subject, from or to; keep them while paging');
   }
   return { windowStart: Number(match[1]), sequence: BigInt(match[2]!) };
 }
 
-/** Throws a `QueryFault`. */
+/** Throws a `Problem`. */
 export function parseLineItemsRequest(parameters: QueryParameters): LineItemsRequest {
   refuseUnknown(parameters, ['subject', 'from', 'to', 'limit', 'cursor']);
   const selection = {
@@ -60,7 +60,7 @@ export function parseLineItemsRequest(parameters: QueryParameters): LineItemsReq
     to: instant(parameters, 'to'),
   };
   if (selection.from !== null && selection.to !== null && selection.from >= selection.to) {
-    throw new QueryFault('invalid_parameter', 'from: not before to');
+    throw new Problem('invalid_parameter', 'from: not before to');
   }
   const limit = count(parameters, 'limit', LINE_ITEMS_MAX) ?? LINE_ITEMS_DEFAULT;
   const cursor = single(parameters, 'cursor');

@@ -1,6 +1,7 @@
 // Reading the parameters of a URL: each either means one thing or is refused with its name and the reason.
+
+import { Problem } from '../../domain/problem.ts';
 import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
-import { QueryFault } from './query-fault.ts';
 
 /** As the HTTP server parses them: an array where a name is repeated. */
 export type QueryParameters = Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -20,14 +21,14 @@ export function refuseUnknown(
   for (const name of Object.keys(parameters)) {
     if (known.includes(name) || filter?.test(name)) continue;
     const choice = [...known, ...(filter === null ? [] : ['filter[DIMENSION]'])].join(', ');
-    throw new QueryFault('invalid_parameter', `${quoted(name)}: unknown parameter; known are ${choice}`);
+    throw new Problem('invalid_parameter', `${quoted(name)}: unknown parameter; known are ${choice}`);
   }
 }
 
 /** Postgres holds no text with a NUL character, so nothing can match one. */
 function storable(name: string, value: string): string {
   if (!value.includes('\0')) return value;
-  throw new QueryFault('invalid_parameter', `${name}: holds a NUL character`);
+  throw new Problem('invalid_parameter', `${name}: holds a NUL character`);
 }
 
 /** Every value of a repeatable parameter, without repetitions. */
@@ -42,7 +43,7 @@ export function single(parameters: QueryParameters, name: string): string | null
   const given = parameters[name];
   if (given === undefined) return null;
   if (typeof given === 'string') return storable(name, given);
-  throw new QueryFault('invalid_parameter', `${name}: given more than once`);
+  throw new Problem('invalid_parameter', `${name}: given more than once`);
 }
 
 /** One of a few words; null without the parameter. */
@@ -55,7 +56,7 @@ export function oneOf<Word extends string>(
   if (given === null) return null;
   const word = words.find((candidate) => candidate === given);
   if (word !== undefined) return word;
-  throw new QueryFault('invalid_parameter', `${name}: ${quoted(given)} is none of ${words.join(', ')}`);
+  throw new Problem('invalid_parameter', `${name}: ${quoted(given)} is none of ${words.join(', ')}`);
 }
 
 /** Milliseconds since the epoch, within what the stores can hold; null without the parameter. */
@@ -65,7 +66,7 @@ export function instant(parameters: QueryParameters, name: string): number | nul
   const parsed = parseRfc3339(text);
   if (parsed !== null && parsed >= 0 && parsed <= LAST_INSTANT) return parsed;
   const hint = / \d\d:\d\d$/.test(text) ? ' (a + in a URL is written %2B)' : '';
-  throw new QueryFault(
+  throw new Problem(
     'invalid_parameter',
     `${name}: ${quoted(text)} is no RFC 3339 time between 1970 and 2106, such as 2026-11-20T10:00:00Z${hint}`,
   );
@@ -76,5 +77,5 @@ export function count(parameters: QueryParameters, name: string, max: number): n
   const text = single(parameters, name);
   if (text === null) return null;
   if (/^[1-9]\d{0,9}$/.test(text) && Number(text) <= max) return Number(text);
-  throw new QueryFault('invalid_parameter', `${name}: ${quoted(text)} is no whole number from 1 to ${max}`);
+  throw new Problem('invalid_parameter', `${name}: ${quoted(text)} is no whole number from 1 to ${max}`);
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Meter } from '../../domain/catalog/catalog.ts';
+import { Problem } from '../../domain/problem.ts';
 import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
-import { QueryFault } from './query-fault.ts';
+import { orProblem } from '../../test/support/or-problem.ts';
 import type { QueryParameters } from './query-parameters.ts';
 import { FILTER_VALUES_MAX, parseUsageRequest } from './usage-request.ts';
 
@@ -23,12 +24,8 @@ const meter: Meter = {
 };
 
 function fault(parameters: QueryParameters, of: Meter = meter): { code: string; message: string } {
-  try {
-    parseUsageRequest(parameters, of, now);
-  } catch (error) {
-    if (error instanceof QueryFault) return { code: error.code, message: error.message };
-    throw error;
-  }
+  const outcome = orProblem(() => parseUsageRequest(parameters, of, now));
+  if (outcome instanceof Problem) return { code: outcome.code, message: outcome.message };
   throw new Error(`accepted: ${JSON.stringify(parameters)}`);
 }
 

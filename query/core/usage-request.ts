@@ -2,11 +2,11 @@
 // an error that names it, never something to guess around. Names of dimensions are looked up in the meter's own list here,
 // and go no further: the store is asked by their positions.
 import type { Meter } from '../../domain/catalog/catalog.ts';
+import { Problem } from '../../domain/problem.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import { isTimeZone } from '../../domain/time/time-zone.ts';
 import { type BucketPlan, type BucketSize, bucketSizes, misalignedBound, planBuckets } from './buckets.ts';
-import { QueryFault } from './query-fault.ts';
 import { instant, oneOf, type QueryParameters, refuseUnknown, single, values } from './query-parameters.ts';
 
 /** Values in one request over all of `subject` and `filter[…]`. */
@@ -40,16 +40,13 @@ function dimensionOf(meter: Meter, name: string, parameter: string): number {
   if (position !== -1) return position;
   const names = meter.dimensions.map((dimension) => dimension.name).join(', ');
   const choice = names === '' ? `meter ${meter.slug} has no dimensions` : `meter ${meter.slug} has: ${names}`;
-  throw new QueryFault(
-    'unknown_dimension',
-    `${parameter}: no dimension ${JSON.stringify(name.slice(0, 64))}; ${choice}`,
-  );
+  throw new Problem('unknown_dimension', `${parameter}: no dimension ${JSON.stringify(name.slice(0, 64))}; ${choice}`);
 }
 
 function timezoneOf(parameters: QueryParameters): string {
   const name = single(parameters, 'timezone') ?? 'UTC';
   if (isTimeZone(name)) return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone;
-  throw new QueryFault(
+  throw new Problem(
     'invalid_parameter',
     `timezone: ${JSON.stringify(name.slice(0, 64))} is no IANA time zone, such as UTC or Europe/Berlin`,
   );
@@ -59,7 +56,7 @@ function requireAligned(parameter: 'from' | 'to', instant: number, meter: Meter)
   const windowMs = windowSizeMs[meter.window];
   if (instant % windowMs === 0) return;
   const below = windowStartOf(instant, windowMs);
-  throw new QueryFault(
+  throw new Problem(
     'range_misaligned',
     `${parameter}: ${formatRfc3339(instant)} lies inside a stored window; meter ${meter.slug} is kept in windows of ` +
       `${meter.window}, so use ${formatRfc3339(below)} or ${formatRfc3339(below + windowMs)}`,
@@ -67,7 +64,7 @@ function requireAligned(parameter: 'from' | 'to', instant: number, meter: Meter)
 }
 
 /**
- * Throws a `QueryFault`. `now` in milliseconds since the epoch: without `to` the range ends with the stored window that
+ * Throws a `Problem`. `now` in milliseconds since the epoch: without `to` the range ends with the stored window that
  * holds it.
  */
 export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now: number): UsageRequest {
@@ -75,16 +72,16 @@ export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now
   const meterWindowMs = windowSizeMs[meter.window];
   const window = oneOf(parameters, 'window', bucketSizes) ?? meter.window;
   if (window !== '1mo' && window !== 'total' && windowSizeMs[window] < meterWindowMs) {
-    throw new QueryFault(
+    throw new Problem(
       'window_too_small',
       `window: meter ${meter.slug} is kept in windows of ${meter.window}; ${window} is smaller`,
     );
   }
   const from = instant(parameters, 'from');
-  if (from === null) throw new QueryFault('invalid_parameter', 'from: required, the inclusive start of the range');
+  if (from === null) throw new Problem('invalid_parameter', 'from: required, the inclusive start of the range');
   const to = instant(parameters, 'to') ?? windowStartOf(now, meterWindowMs) + meterWindowMs;
   if (from >= to) {
-    throw new QueryFault('invalid_parameter', `from: ${formatRfc3339(from)} is not before to, ${formatRfc3339(to)}`);
+    throw new Problem('invalid_parameter', `from: ${formatRfc3339(from)} is not before to, ${formatRfc3339(to)}`);
   }
   requireAligned('from', from, meter);
   requireAligned('to', to, meter);
@@ -93,7 +90,7 @@ export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now
   const plan = planBuckets(from, to, window, timezone);
   const cut = misalignedBound(plan, meterWindowMs);
   if (cut !== null) {
-    throw new QueryFault(
+    throw new Problem(
       'timezone_misaligned',
       `timezone: in ${timezone} a bucket of ${window} ends at ${formatRfc3339(cut)}, inside a stored window of meter ` +
         `${meter.slug}, which is kept in windows of ${meter.window} aligned to UTC`,
@@ -113,7 +110,7 @@ export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now
     });
   }
   if (subjects.length + filters.reduce((count, filter) => count + filter.values.length, 0) > FILTER_VALUES_MAX) {
-    throw new QueryFault(
+    throw new Problem(
       'invalid_parameter',
       `subject and filter[…] name more than ${FILTER_VALUES_MAX} values; split the request`,
     );

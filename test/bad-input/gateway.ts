@@ -7,6 +7,7 @@ import type { Pool } from 'pg';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import type { Catalog } from '../../domain/catalog/catalog.ts';
+import { Problem } from '../../domain/problem.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { startIngest } from '../../ingest/main.ts';
 import type { Keyring } from '../../platform/access/keyring.ts';
@@ -14,7 +15,6 @@ import type { EventLog } from '../../platform/event-log/event-log.ts';
 import { AvroRegistry, decodeRecord } from '../../platform/event-log/record-codec.ts';
 import { registerAdminRoutes } from '../../platform/http/admin-routes.ts';
 import { createHttpApp, type HttpAppOptions } from '../../platform/http/app.ts';
-import { HttpProblem } from '../../platform/http/problem.ts';
 import type { Settings } from '../../platform/settings/settings.ts';
 import { sampleCatalog } from '../fuzz/targets/catalog-sample.ts';
 import { ScriptedEventLog } from '../support/scripted-event-log.ts';
@@ -35,7 +35,7 @@ const keyring: Keyring = {
   authenticate: async (header) => {
     const tenant = /^bearer +key-([\w-]+)$/i.exec(header ?? '')?.[1];
     if (tenant !== undefined) return { tenant, keyId: tenant, isOperator: false };
-    throw new HttpProblem('unauthenticated', 'no key', { headers: { 'www-authenticate': 'Bearer' } });
+    throw new Problem('unauthenticated', 'no key', { headers: { 'www-authenticate': 'Bearer' } });
   },
 };
 

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { stageNames } from '../../cli/stage/stage-table.ts';
-import { problemCodes } from '../../platform/http/problem.ts';
+import { problemCodes } from '../../domain/problem.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
 import { variables } from '../../platform/settings/setting-variables.ts';
 

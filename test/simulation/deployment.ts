@@ -9,12 +9,12 @@ import { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import { plainCounter } from '../../aggregator/plain-counter.ts';
 import { ChunkUnrepairable } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { Rejection } from '../../domain/rejection.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { Batcher, type BatchRecord } from '../../ingest/batcher.ts';
 import { admit } from '../../ingest/core/admission.ts';
 import { FastAdmission } from '../../ingest/core/fast-admission.ts';
 import { compileMeterChecks, type MeterChecks } from '../../ingest/core/meter-checks.ts';
-import { Rejection } from '../../ingest/core/rejection.ts';
 import { repeat } from '../../platform/calls/timers.ts';
 import { EventLogError } from '../../platform/event-log/event-log.ts';
 import { EventBatchWriter } from '../../platform/event-log/record-codec.ts';
@@ -384,10 +384,8 @@ export class Deployment {
       taken.push(event);
     }
     if (taken.length === 0) return null;
-    const outcome = batcher.append(taken);
-    if (!(outcome instanceof Promise)) return null;
     try {
-      await outcome;
+      await batcher.append(taken);
       return taken;
     } catch {
       return null;

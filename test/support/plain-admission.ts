@@ -1,16 +1,16 @@
 // The admission of a body as it is easiest to understand: all of it is parsed, then each of its values admitted. It bounds nothing
 // and is slow, and what the gateway does is held equal to it.
 import { needsExactParser, parseExactJson } from '../../domain/json/exact-json.ts';
+import { Rejection } from '../../domain/rejection.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { type AdmissionContext, admit, reportedId } from '../../ingest/core/admission.ts';
 import { binaryModeEvent } from '../../ingest/core/binary-mode.ts';
-import { type BodyFault, EVENTS_MAX } from '../../ingest/core/body-admission.ts';
+import { EVENTS_MAX } from '../../ingest/core/body-admission.ts';
 import type { BodyForm, RequestHeaders } from '../../ingest/core/body-form.ts';
 import type { Admitted } from '../../ingest/core/decisions.ts';
-import { Rejection } from '../../ingest/core/rejection.ts';
 
 /** Why the whole body is refused. */
-export type PlainFault = BodyFault['code'];
+export type PlainFault = 'malformed_body' | 'empty_batch' | 'too_many_events';
 
 function parsed(text: string): { readonly value: unknown } | null {
   try {

@@ -6,6 +6,7 @@ import { canonicalJson } from '../../../domain/json/canonical-json.ts';
 import { parseExactJson } from '../../../domain/json/exact-json.ts';
 import { metersByType, readMeters } from '../../../domain/metering/meter-reading.ts';
 import { ExactNumber } from '../../../domain/number/exact-number.ts';
+import { Problem } from '../../../domain/problem.ts';
 import { dedupKeyOf, partitionOf, type UsageEvent } from '../../../domain/usage-event.ts';
 import {
   type AdmissionContext,
@@ -13,11 +14,12 @@ import {
   DATA_DEPTH_MAX,
   TIME_AHEAD_MAX_MS,
 } from '../../../ingest/core/admission.ts';
-import { admitBody, BodyFault } from '../../../ingest/core/body-admission.ts';
+import { admitBody } from '../../../ingest/core/body-admission.ts';
 import type { BodyForm, RequestHeaders } from '../../../ingest/core/body-form.ts';
 import type { Admitted, RejectedEvent } from '../../../ingest/core/decisions.ts';
 import { compileMeterChecks } from '../../../ingest/core/meter-checks.ts';
 import { AvroRegistry, decodeRecord, encodeEventBatch } from '../../../platform/event-log/record-codec.ts';
+import { orProblem } from '../../support/or-problem.ts';
 import { admitPlainly, plainValues } from '../../support/plain-admission.ts';
 import type { FuzzTarget } from '../campaign.ts';
 import { objectNames } from '../object-names.ts';
@@ -88,9 +90,9 @@ function isJson(text: string): boolean {
 }
 
 /** JSON.parse decides what JSON is. */
-function checkDecoding(form: BodyForm, bytes: Buffer, body: Admitted | BodyFault): void {
+function checkDecoding(form: BodyForm, bytes: Buffer, body: Admitted | Problem): void {
   const text = new TextDecoder('utf-8').decode(bytes);
-  if (body instanceof BodyFault) {
+  if (body instanceof Problem) {
     expect(body.detail.length < 300 && body.detail.isWellFormed(), 'a detail that can’t be sent');
     if (body.code !== 'malformed_body' || form === 'ndjson') return;
     const isRefused = text.includes('\ufffd') || body.detail.includes('nested deeper') || body.detail.includes('array');
@@ -100,10 +102,11 @@ function checkDecoding(form: BodyForm, bytes: Buffer, body: Admitted | BodyFault
   }
 }
 
-function admitWhole(form: BodyForm, headers: RequestHeaders, bytes: Buffer): Admitted | BodyFault {
+function admitWhole(form: BodyForm, headers: RequestHeaders, bytes: Buffer): Admitted | Problem {
   const work = admitBody(form, headers, bytes, context);
   for (;;) {
-    const part = work.next();
+    const part = orProblem(() => work.next());
+    if (part instanceof Problem) return part;
     if (part.done === true) return part.value;
   }
 }
@@ -112,9 +115,9 @@ function admitWhole(form: BodyForm, headers: RequestHeaders, bytes: Buffer): Adm
 const isUnread = ({ message }: RejectedEvent): boolean => message.startsWith('the event ');
 
 /** All of it is what the plain admission makes of it, but for what that has no bound for. */
-function checkTwin(form: BodyForm, headers: RequestHeaders, bytes: Buffer, body: Admitted | BodyFault): void {
+function checkTwin(form: BodyForm, headers: RequestHeaders, bytes: Buffer, body: Admitted | Problem): void {
   const twin = admitPlainly(form, headers, bytes, context);
-  if (body instanceof BodyFault) {
+  if (body instanceof Problem) {
     expect(twin === body.code, `refused as ${body.code}, and plainly ${JSON.stringify(twin)}`);
     return;
   }
@@ -300,7 +303,7 @@ export const bodies: FuzzTarget = {
     const { headers, body: bytes } = form === 'cloudevent-binary' ? binaryHeaders(rest) : { headers: {}, body: rest };
     const body = admitWhole(form, headers, bytes);
     checkDecoding(form, bytes, body);
-    if (body instanceof BodyFault) counts.refused++;
+    if (body instanceof Problem) counts.refused++;
     else {
       counts.rejected += body.rejected.length;
       counts.accepted += body.accepted.length;

@@ -4,9 +4,11 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { honestBody } from '../../../bench/workload/costly-bodies.ts';
-import { admitBody, BodyFault } from '../../../ingest/core/body-admission.ts';
+import { Problem } from '../../../domain/problem.ts';
+import { admitBody } from '../../../ingest/core/body-admission.ts';
 import type { BodyForm } from '../../../ingest/core/body-form.ts';
 import { compileMeterChecks } from '../../../ingest/core/meter-checks.ts';
+import { orProblem } from '../../support/or-problem.ts';
 import type { FuzzTarget } from '../campaign.ts';
 import { objectNames } from '../object-names.ts';
 import type { Random } from '../random.ts';
@@ -41,11 +43,11 @@ function costOf(form: BodyForm, bytes: Buffer): Cost {
   const work = admitBody(form, {}, bytes, context);
   let heapBytes = 0;
   for (;;) {
-    const part = work.next();
+    const part = orProblem(() => work.next());
     heapBytes = Math.max(heapBytes, process.memoryUsage().heapUsed - heapBefore);
-    if (part.done !== true) continue;
+    if (!(part instanceof Problem) && part.done !== true) continue;
     const { user, system } = process.cpuUsage(cpuBefore);
-    if (part.value instanceof BodyFault) counts.refused++;
+    if (part instanceof Problem) counts.refused++;
     else {
       counts.accepted += part.value.accepted.length;
       counts.rejected += part.value.rejected.length;

@@ -1,5 +1,5 @@
 // Why one event of a request was not accepted. The set of codes is closed and documented in docs/use/sending-events.md.
-import { ExactNumber } from '../../domain/number/exact-number.ts';
+import { ExactNumber } from './number/exact-number.ts';
 
 export type RejectionCode =
   | 'malformed_line'

@@ -1,7 +1,6 @@
-// Problem documents (RFC 9457): the one shape of every error of every HTTP stage. The set of codes is closed: a code means
-// one status and one title for ever, and clients decide by the code, never by the words. A fault of ours says nothing of its
-// inside to the client; the log has it, under the request id that the document carries.
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+// One way to say no to a request as a whole: throw a `Problem` (RFC 9457), with a code of this closed list. A code means one status
+// and one title for ever, and clients decide by the code, never by the words. One event that is not accepted is a `Rejection`
+// instead, and a file's faults are collected, each with its place.
 
 /** Every code a client may meet, with its status and title. */
 export const problemCodes = {
@@ -49,8 +48,8 @@ export interface ProblemExtras {
   readonly cause?: unknown;
 }
 
-/** Thrown anywhere below a route; `registerProblems` turns it into the answer. */
-export class HttpProblem extends Error {
+/** Thrown anywhere below a route, pure rules included; the HTTP server turns it into the answer. */
+export class Problem extends Error {
   readonly status: number;
   readonly code: ProblemCode;
   /** What is wrong with this request, and what to do about it: for a person to read. */
@@ -60,7 +59,7 @@ export class HttpProblem extends Error {
 
   constructor(code: ProblemCode, detail: string, extras: ProblemExtras = {}) {
     super(detail, extras.cause === undefined ? undefined : { cause: extras.cause });
-    this.name = 'HttpProblem';
+    this.name = 'Problem';
     this.status = problemCodes[code].status;
     this.code = code;
     this.detail = detail;
@@ -86,69 +85,3 @@ export class HttpProblem extends Error {
 export const retryAfter = (seconds: number): Record<string, string> => ({
   'retry-after': String(Math.max(1, Math.ceil(seconds))),
 });
-
-/** What fastify itself refuses, in our codes. */
-function problemOf(error: FastifyError): HttpProblem {
-  switch (error.code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new HttpProblem(
-        'body_too_large',
-        'The body is larger than this server takes. Send fewer events a request.',
-      );
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-      return new HttpProblem(
-        'unsupported_media_type',
-        'The Content-Type is missing or is not one that this path takes.',
-      );
-    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
-      return new HttpProblem('malformed_body', 'The body is not as long as its Content-Length says.');
-    case 'FST_ERR_VALIDATION':
-      return new HttpProblem('invalid_parameter', error.message);
-  }
-  const status = error.statusCode ?? 500;
-  if (status >= 400 && status < 500) return new HttpProblem('invalid_request', error.message, { cause: error });
-  return new HttpProblem('internal', 'The request failed on our side; it may be sent again.', { cause: error });
-}
-
-function sendProblem(problem: HttpProblem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return (
-    reply
-      .code(problem.status)
-      .headers(problem.headers)
-      .header('content-type', 'application/problem+json')
-      // As bytes: fastify adds a charset to text, which this media type does not have.
-      .send(Buffer.from(JSON.stringify(problem.document(request.id))))
-  );
-}
-
-const PATH_LENGTH_SHOWN_MAX = 200;
-
-const pathOf = (request: FastifyRequest): string => {
-  const [path = ''] = request.url.split('?', 1);
-  return path.length > PATH_LENGTH_SHOWN_MAX ? `${path.slice(0, PATH_LENGTH_SHOWN_MAX)}…` : path;
-};
-
-/** What every answer carries. */
-export const addCommonHeaders = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
-  reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
-
-/** What fastify refuses before it looks for a route, such as a path that is not percent-encoded. */
-export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  sendProblem(problemOf(error), request, addCommonHeaders(request, reply));
-}
-
-/** From here on every error of the app, its 404 included, is a problem document. */
-export function registerProblems(app: FastifyInstance): void {
-  app.setErrorHandler((error: FastifyError, request, reply) => {
-    const problem = error instanceof HttpProblem ? error : problemOf(error);
-    if (problem.status === 500) request.log.error({ reqId: request.id, err: error }, 'request failed');
-    return sendProblem(problem, request, reply);
-  });
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(
-      new HttpProblem('not_found', `There is nothing at ${request.method} ${pathOf(request)}.`),
-      request,
-      reply,
-    ),
-  );
-}

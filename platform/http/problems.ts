@@ -1,0 +1,60 @@
+// Turns what is thrown below a route into its answer, a problem document: the one shape of every error of every HTTP stage. A fault of
+// ours says nothing of its inside to the client; the log has it, under the request id that the document carries.
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Problem } from '../../domain/problem.ts';
+
+/** What fastify itself refuses, in our codes. */
+function problemOf(error: FastifyError): Problem {
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new Problem('body_too_large', 'The body is larger than this server takes. Send fewer events a request.');
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new Problem('unsupported_media_type', 'The Content-Type is missing or is not one that this path takes.');
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return new Problem('malformed_body', 'The body is not as long as its Content-Length says.');
+    case 'FST_ERR_VALIDATION':
+      return new Problem('invalid_parameter', error.message);
+  }
+  const status = error.statusCode ?? 500;
+  if (status >= 400 && status < 500) return new Problem('invalid_request', error.message, { cause: error });
+  return new Problem('internal', 'The request failed on our side; it may be sent again.', { cause: error });
+}
+
+function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return (
+    reply
+      .code(problem.status)
+      .headers(problem.headers)
+      .header('content-type', 'application/problem+json')
+      // As bytes: fastify adds a charset to text, which this media type does not have.
+      .send(Buffer.from(JSON.stringify(problem.document(request.id))))
+  );
+}
+
+const PATH_LENGTH_SHOWN_MAX = 200;
+
+const pathOf = (request: FastifyRequest): string => {
+  const [path = ''] = request.url.split('?', 1);
+  return path.length > PATH_LENGTH_SHOWN_MAX ? `${path.slice(0, PATH_LENGTH_SHOWN_MAX)}…` : path;
+};
+
+/** What every answer carries. */
+export const addCommonHeaders = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
+  reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+
+/** What fastify refuses before it looks for a route, such as a path that is not percent-encoded. */
+export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(problemOf(error), request, addCommonHeaders(request, reply));
+}
+
+/** From here on every error of the app, its 404 included, is a problem document. */
+export function registerProblems(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const problem = error instanceof Problem ? error : problemOf(error);
+    if (problem.status === 500) request.log.error({ reqId: request.id, err: error }, 'request failed');
+    return sendProblem(problem, request, reply);
+  });
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(new Problem('not_found', `There is nothing at ${request.method} ${pathOf(request)}.`), request, reply),
+  );
+}
