@@ -1,6 +1,7 @@
 // Reads the installation back through its API, as any client would.
 import { Agent, get } from 'node:http';
 import type { Catalog, Meter } from '../domain/catalog/catalog.ts';
+import type { components } from '../schemas/openapi.d.ts';
 import { scaled, usageKey } from './oracle.ts';
 import { type Bills, MONEY_SCALE } from './oracle-money.ts';
 
@@ -8,35 +9,10 @@ const QUANTITY_SCALE = 12;
 const LINE_ITEMS_PAGE = 5_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 
-export interface PartitionStatus {
-  readonly partition: number;
-  readonly nextOffset: number | string;
-  readonly logEndOffset: number | string;
-}
-
-export interface Status {
-  readonly watermark: string | null;
-  readonly lagSeconds: number | null;
-  readonly partitions: readonly PartitionStatus[];
-}
-
-interface UsageAnswer {
-  readonly data: readonly {
-    readonly windowStart: string;
-    readonly groups?: Record<string, string>;
-    readonly value: string;
-  }[];
-}
-
-interface LineItemsAnswer {
-  readonly data: readonly {
-    readonly subject: string;
-    readonly plan: string;
-    readonly amount: string;
-    readonly kind: 'usage' | 'adjustment';
-  }[];
-  readonly nextCursor: string | null;
-}
+type Schemas = components['schemas'];
+/** As an operator's key sees it. */
+export type Status = Required<Schemas['Status']>;
+export type PartitionStatus = Status['partitions'][number];
 
 export class ApiReader {
   readonly #url: string;
@@ -52,13 +28,15 @@ export class ApiReader {
     this.#agent.destroy();
   }
 
-  status(): Promise<Status> {
-    return this.#read<Status>('/v1/status');
+  async status(): Promise<Status> {
+    const { partitions, ...status } = await this.#read<Schemas['Status']>('/v1/status');
+    if (partitions === undefined) throw new Error('GET /v1/status shows no partitions: the key is not an operator’s');
+    return { ...status, partitions };
   }
 
   /** "accepted", "unknown" and so on. */
   async eventState(id: string, source: string): Promise<string> {
-    const { state } = await this.#read<{ state: string }>(
+    const { state } = await this.#read<Schemas['EventState']>(
       `/v1/events/${encodeURIComponent(id)}?${new URLSearchParams({ source })}`,
     );
     return state;
@@ -72,7 +50,7 @@ export class ApiReader {
       window: by === 'total' ? 'total' : meter.window,
     });
     for (const { name } of meter.dimensions) query.append('groupBy', name);
-    const { data } = await this.#read<UsageAnswer>(`/v1/meters/${encodeURIComponent(meter.slug)}/usage?${query}`);
+    const { data } = await this.#read<Schemas['Usage']>(`/v1/meters/${encodeURIComponent(meter.slug)}/usage?${query}`);
     const usage = new Map<string, bigint>();
     for (const { windowStart, groups, value } of data) {
       const values = meter.dimensions.map(({ name }) => groups?.[name] ?? '');
@@ -101,7 +79,7 @@ export class ApiReader {
     let cursor: string | null = null;
     do {
       const query = new URLSearchParams({ limit: String(LINE_ITEMS_PAGE), ...(cursor === null ? {} : { cursor }) });
-      const page: LineItemsAnswer = await this.#read<LineItemsAnswer>(`/v1/line-items?${query}`);
+      const page: Schemas['LineItems'] = await this.#read<Schemas['LineItems']>(`/v1/line-items?${query}`);
       for (const { subject, plan, amount, kind } of page.data) {
         const bill = bills.get(plan) ?? new Map<string, bigint>();
         bills.set(plan, bill);

@@ -12,7 +12,7 @@ import { Problem, retryAfter } from '../domain/problem.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import type { Catalogs } from './catalogs.ts';
 import { type ChunkCatalog, type Counted, catalogVersionAt, countedIn, covers } from './core/counted-in.ts';
-import { refuseUnknown, single } from './core/query-parameters.ts';
+import { parametersOf, readParameters, text } from './core/parameters.ts';
 import { type AcceptedRow, readEventRows } from './event-store.ts';
 import type { QueryContext, Read } from './read.ts';
 import type { BillingReads } from './store-reads.ts';
@@ -107,9 +107,12 @@ async function describeAccepted({ pool, catalogs }: QueryContext, tenant: string
   };
 }
 
+export const eventParameters = parametersOf({
+  source: text('The event\'s source; "" where it had none').default(''),
+});
+
 export const readEvent: Read = async (context, { tenant, path, parameters }) => {
-  refuseUnknown(parameters, ['source']);
-  const source = single(parameters, 'source') ?? '';
+  const { source } = readParameters(eventParameters, parameters);
   if (path === '') throw new Problem('invalid_parameter', 'id: missing; ask for /v1/events/ID');
   const tooLong = path.length > NAME_LENGTH_MAX ? 'id' : source.length > NAME_LENGTH_MAX ? 'source' : null;
   if (tooLong !== null) throw new Problem('invalid_parameter', `${tooLong}: longer than that of any event`);

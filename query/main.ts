@@ -12,7 +12,7 @@ import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { projectFile } from '../platform/process/project-root.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
-import type { QueryParameters } from './core/query-parameters.ts';
+import type { QueryParameters } from './core/parameters.ts';
 import { readEvent } from './event-route.ts';
 import { readLineItems } from './line-item-route.ts';
 import { createQueryMetrics, type QueryMetrics } from './metrics.ts';

@@ -3,7 +3,7 @@
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import type { Catalogs } from './catalogs.ts';
-import type { QueryParameters } from './core/query-parameters.ts';
+import type { QueryParameters } from './core/parameters.ts';
 import type { RecentFreshness } from './freshness.ts';
 import type { BillingReads, UsageReads } from './store-reads.ts';
 

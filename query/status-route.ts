@@ -1,11 +1,11 @@
 // GET /v1/status: how far everything is counted. Watermark and lag are for every tenant; offsets tell how much all tenants send,
 // so only an operator's key shows them.
-import { refuseUnknown } from './core/query-parameters.ts';
+import { noParameters, readParameters } from './core/parameters.ts';
 import { lagSeconds } from './freshness.ts';
 import { instantOrNull, type Read } from './read.ts';
 
 export const readStatus: Read = async ({ freshnessWithin, eventLog, clock }, { parameters, isOperator }) => {
-  refuseUnknown(parameters, []);
+  readParameters(noParameters, parameters);
   const freshness = await freshnessWithin(0);
   const progress = { watermark: instantOrNull(freshness.watermark), lagSeconds: lagSeconds(freshness, clock()) };
   if (!isOperator) return progress;

@@ -7,14 +7,14 @@ import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { isClosed } from '../domain/time/time-window.ts';
 import { readUsage, type UsageRow } from '../platform/usage-store/usage-query.ts';
 import { bucketOf } from './core/buckets.ts';
-import { refuseUnknown } from './core/query-parameters.ts';
+import { noParameters, readParameters } from './core/parameters.ts';
 import { parseUsageRequest, type UsageRequest } from './core/usage-request.ts';
 import { lagSeconds } from './freshness.ts';
 import { FRESHNESS_AGE_MAX_MS, USAGE_ROWS_MAX } from './query-limits.ts';
 import { instantOrNull, type QueryContext, type Read } from './read.ts';
 
 export const readMeters: Read = async ({ catalogs }, { parameters }) => {
-  refuseUnknown(parameters, []);
+  readParameters(noParameters, parameters);
   const { catalog } = await catalogs.published();
   return {
     data: catalog.meters.map((meter) => ({

@@ -2,7 +2,7 @@
 // the order and not a count of rows, so rows that are added meanwhile neither repeat nor hide the ones that were there.
 import { createHash } from 'node:crypto';
 import { Problem } from '../../domain/problem.ts';
-import { count, instant, type QueryParameters, refuseUnknown, single } from './query-parameters.ts';
+import { count, instant, parametersOf, type QueryParameters, readParameters, text } from './parameters.ts';
 
 export const LINE_ITEMS_DEFAULT = 1_000;
 export const LINE_ITEMS_MAX = 10_000;
@@ -51,18 +51,20 @@ function decodeCursor(selection: Selection, cursor: string): LineItemPlace {
   return { windowStart: Number(match[1]), sequence: BigInt(match[2]!) };
 }
 
+export const lineItemParameters = parametersOf({
+  subject: text('Only those of one subject').optional(),
+  from: instant('a start', 'Inclusive bound of windowStart').optional(),
+  to: instant('an end', 'Exclusive bound of windowStart').optional(),
+  limit: count(LINE_ITEMS_MAX, LINE_ITEMS_DEFAULT, 'Line items in an answer'),
+  cursor: text('The nextCursor of the page before, with the same subject, from and to').optional(),
+});
+
 /** Throws a `Problem`. */
 export function parseLineItemsRequest(parameters: QueryParameters): LineItemsRequest {
-  refuseUnknown(parameters, ['subject', 'from', 'to', 'limit', 'cursor']);
-  const selection = {
-    subject: single(parameters, 'subject'),
-    from: instant(parameters, 'from'),
-    to: instant(parameters, 'to'),
-  };
+  const { subject = null, from = null, to = null, limit, cursor } = readParameters(lineItemParameters, parameters);
+  const selection = { subject, from, to };
   if (selection.from !== null && selection.to !== null && selection.from >= selection.to) {
     throw new Problem('invalid_parameter', 'from: not before to');
   }
-  const limit = count(parameters, 'limit', LINE_ITEMS_MAX) ?? LINE_ITEMS_DEFAULT;
-  const cursor = single(parameters, 'cursor');
-  return { ...selection, limit, after: cursor === null ? null : decodeCursor(selection, cursor) };
+  return { ...selection, limit, after: cursor === undefined ? null : decodeCursor(selection, cursor) };
 }

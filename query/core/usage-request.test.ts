@@ -3,7 +3,7 @@ import type { Meter } from '../../domain/catalog/catalog.ts';
 import { Problem } from '../../domain/problem.ts';
 import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
 import { orProblem } from '../../test/support/or-problem.ts';
-import type { QueryParameters } from './query-parameters.ts';
+import type { QueryParameters } from './parameters.ts';
 import { FILTER_VALUES_MAX, parseUsageRequest } from './usage-request.ts';
 
 const at = (text: string): number => parseRfc3339(text)!;

@@ -7,7 +7,16 @@ import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import { isTimeZone } from '../../domain/time/time-zone.ts';
 import { type BucketPlan, type BucketSize, bucketSizes, misalignedBound, planBuckets } from './buckets.ts';
-import { instant, oneOf, type QueryParameters, refuseUnknown, single, values } from './query-parameters.ts';
+import {
+  instant,
+  oneOf,
+  parametersOf,
+  type QueryParameters,
+  readFilters,
+  readParameters,
+  repeated,
+  text,
+} from './parameters.ts';
 
 /** Values in one request over all of `subject` and `filter[…]`. */
 export const FILTER_VALUES_MAX = 200;
@@ -31,8 +40,22 @@ export interface UsageRequest {
   readonly filters: readonly DimensionFilter[];
 }
 
-/** Longer than the name of any dimension. */
-const FILTER = /^filter\[(.{0,256})\]$/s;
+export const usageParameters = parametersOf(
+  {
+    from: instant('the inclusive start of the range', "Inclusive; on a boundary of the meter's stored windows"),
+    to: instant(
+      'the exclusive end of the range',
+      "Exclusive; on a boundary of the meter's stored windows. Without it, the end of the one that holds now",
+    ).optional(),
+    window: oneOf(bucketSizes, "The size of the buckets, not below the meter's own window, which is the default", {
+      $ref: '#/components/schemas/BucketSize',
+    }).optional(),
+    timezone: text('The IANA zone in which 1d and 1mo buckets begin').default('UTC'),
+    subject: repeated('Only these subjects; the rows are then by subject'),
+    groupBy: repeated("A row for each value; `subject` or one of the meter's dimensions"),
+  },
+  { filters: true },
+);
 
 /** The position of a dimension the client named. */
 function dimensionOf(meter: Meter, name: string, parameter: string): number {
@@ -43,8 +66,7 @@ function dimensionOf(meter: Meter, name: string, parameter: string): number {
   throw new Problem('unknown_dimension', `${parameter}: no dimension ${JSON.stringify(name.slice(0, 64))}; ${choice}`);
 }
 
-function timezoneOf(parameters: QueryParameters): string {
-  const name = single(parameters, 'timezone') ?? 'UTC';
+function timezoneOf(name: string): string {
   if (isTimeZone(name)) return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone;
   throw new Problem(
     'invalid_parameter',
@@ -68,25 +90,23 @@ function requireAligned(parameter: 'from' | 'to', instant: number, meter: Meter)
  * holds it.
  */
 export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now: number): UsageRequest {
-  refuseUnknown(parameters, ['from', 'to', 'window', 'timezone', 'subject', 'groupBy'], FILTER);
+  const { from, subject: subjects, groupBy: grouping, ...given } = readParameters(usageParameters, parameters);
   const meterWindowMs = windowSizeMs[meter.window];
-  const window = oneOf(parameters, 'window', bucketSizes) ?? meter.window;
+  const window = given.window ?? meter.window;
   if (window !== '1mo' && window !== 'total' && windowSizeMs[window] < meterWindowMs) {
     throw new Problem(
       'window_too_small',
       `window: meter ${meter.slug} is kept in windows of ${meter.window}; ${window} is smaller`,
     );
   }
-  const from = instant(parameters, 'from');
-  if (from === null) throw new Problem('invalid_parameter', 'from: required, the inclusive start of the range');
-  const to = instant(parameters, 'to') ?? windowStartOf(now, meterWindowMs) + meterWindowMs;
+  const to = given.to ?? windowStartOf(now, meterWindowMs) + meterWindowMs;
   if (from >= to) {
     throw new Problem('invalid_parameter', `from: ${formatRfc3339(from)} is not before to, ${formatRfc3339(to)}`);
   }
   requireAligned('from', from, meter);
   requireAligned('to', to, meter);
 
-  const timezone = timezoneOf(parameters);
+  const timezone = timezoneOf(given.timezone);
   const plan = planBuckets(from, to, window, timezone);
   const cut = misalignedBound(plan, meterWindowMs);
   if (cut !== null) {
@@ -97,18 +117,10 @@ export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now
     );
   }
 
-  const subjects = values(parameters, 'subject');
-  const grouping = values(parameters, 'groupBy');
   const groupBy = grouping.filter((name) => name !== 'subject').map((name) => dimensionOf(meter, name, 'groupBy'));
-  const filters: DimensionFilter[] = [];
-  for (const parameter of Object.keys(parameters)) {
-    const name = FILTER.exec(parameter)?.[1];
-    if (name === undefined) continue;
-    filters.push({
-      dimension: dimensionOf(meter, name, parameter.slice(0, 80)),
-      values: values(parameters, parameter),
-    });
-  }
+  const filters = readFilters(parameters).map(
+    ({ name, parameter, values }): DimensionFilter => ({ dimension: dimensionOf(meter, name, parameter), values }),
+  );
   if (subjects.length + filters.reduce((count, filter) => count + filter.values.length, 0) > FILTER_VALUES_MAX) {
     throw new Problem(
       'invalid_parameter',

@@ -1,0 +1,160 @@
+// The parameters of reads. A read declares each of its own once, by what is here: how it is read from a URL, and what the OpenAPI
+// document says of it. Each either means one thing or is refused with its name and the reason; none is passed over.
+import { z } from 'zod';
+import { Problem } from '../../domain/problem.ts';
+import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
+
+/** As the HTTP server parses them: an array where a name is repeated. */
+export type QueryParameters = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** What a read takes. `filters`: besides these, `filter[NAME]=value` for any name. */
+export interface ReadParameters<Shape extends z.ZodRawShape = z.ZodRawShape> {
+  readonly schema: z.ZodObject<Shape, z.core.$strict>;
+  readonly filters: boolean;
+}
+
+/** ClickHouse's DateTime ends in February 2106. */
+const LAST_INSTANT = Date.UTC(2106, 0, 1);
+/** Longer than the name of any dimension. */
+const FILTER = /^filter\[(.{0,256})\]$/s;
+
+/** A name or value as an error may repeat it. */
+const quoted = (text: string): string => JSON.stringify(text.slice(0, 64));
+
+/** A text that is given once. Postgres holds none with a NUL character, so nothing can match one. */
+const once = (what: string) =>
+  z
+    .string({ error: ({ input }) => (input === undefined ? `required, ${what}` : 'given more than once') })
+    .refine((text) => !text.includes('\0'), { error: 'holds a NUL character', abort: true });
+
+/** `description`: as the OpenAPI document has it. */
+export const text = (description: string) => once(description).meta({ description });
+
+/** Milliseconds since the epoch, within what the stores can hold. `what`: in words, for when it is missing. */
+export const instant = (what: string, description: string) =>
+  once(what)
+    .transform((given, context) => {
+      const parsed = parseRfc3339(given);
+      if (parsed !== null && parsed >= 0 && parsed <= LAST_INSTANT) return parsed;
+      const hint = / \d\d:\d\d$/.test(given) ? ' (a + in a URL is written %2B)' : '';
+      const message = `${quoted(given)} is no RFC 3339 time between 1970 and 2106, such as 2026-11-20T10:00:00Z${hint}`;
+      context.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    })
+    .meta({ description, schema: { type: 'string', format: 'date-time' } });
+
+/** One of a few words; `schema` where the document names the list. */
+export const oneOf = <Word extends string>(words: readonly Word[], description: string, schema?: object) =>
+  once(description)
+    .transform((given, context): Word => {
+      const word = words.find((candidate) => candidate === given);
+      if (word !== undefined) return word;
+      context.addIssue({ code: 'custom', message: `${quoted(given)} is none of ${words.join(', ')}` });
+      return z.NEVER;
+    })
+    .meta({ description, schema: schema ?? { type: 'string', enum: words } });
+
+/** A whole number from 1 to `maximum`. */
+export const count = (maximum: number, byDefault: number, description: string) =>
+  once(description)
+    .transform((given, context) => {
+      if (/^[1-9]\d{0,9}$/.test(given) && Number(given) <= maximum) return Number(given);
+      context.addIssue({ code: 'custom', message: `${quoted(given)} is no whole number from 1 to ${maximum}` });
+      return z.NEVER;
+    })
+    .default(byDefault)
+    .meta({ description, schema: { type: 'integer', minimum: 1, maximum, default: byDefault } });
+
+const values = z
+  .preprocess((given) => (typeof given === 'string' ? [given] : given), z.array(once('')))
+  .transform((given) => [...new Set(given)]);
+
+/** Every value of a parameter that may be repeated, without repetitions. */
+export const repeated = (description: string) =>
+  values.default([]).meta({
+    description,
+    style: 'form',
+    explode: true,
+    schema: { type: 'array', items: { type: 'string' } },
+  });
+
+export const parametersOf = <Shape extends z.ZodRawShape>(
+  shape: Shape,
+  { filters = false } = {},
+): ReadParameters<Shape> => {
+  const known = [...Object.keys(shape), ...(filters ? ['filter[DIMENSION]'] : [])].join(', ');
+  const error: z.core.$ZodErrorMap = (issue) =>
+    issue.code === 'unrecognized_keys' ? `${quoted(issue.keys[0]!)}: unknown parameter; known are ${known}` : undefined;
+  return { schema: z.strictObject(shape, { error }), filters };
+};
+
+/** For a read that takes none. */
+export const noParameters = parametersOf({});
+
+const refused = ({ issues }: z.ZodError): Problem => {
+  const { code, path, message } = issues.find((issue) => issue.code === 'unrecognized_keys') ?? issues[0]!;
+  return new Problem('invalid_parameter', code === 'unrecognized_keys' ? message : `${String(path[0])}: ${message}`);
+};
+
+/** Throws a `Problem` that names the parameter. */
+export function readParameters<Shape extends z.ZodRawShape>(
+  { schema, filters }: ReadParameters<Shape>,
+  given: QueryParameters,
+): z.output<z.ZodObject<Shape, z.core.$strict>> {
+  const named = filters ? Object.entries(given).filter(([name]) => !FILTER.test(name)) : Object.entries(given);
+  const read = schema.safeParse(Object.fromEntries(named));
+  if (read.success) return read.data;
+  throw refused(read.error);
+}
+
+/** The values of every `filter[NAME]`, with the parameter as an error may repeat it. Throws a `Problem`. */
+export function readFilters(
+  given: QueryParameters,
+): readonly { readonly name: string; readonly parameter: string; readonly values: readonly string[] }[] {
+  return Object.entries(given).flatMap(([key, value]) => {
+    const name = FILTER.exec(key)?.[1];
+    if (name === undefined) return [];
+    const parameter = key.slice(0, 80);
+    const read = values.safeParse(value);
+    if (!read.success) throw new Problem('invalid_parameter', `${parameter}: ${read.error.issues[0]!.message}`);
+    return [{ name, parameter, values: read.data }];
+  });
+}
+
+interface Described {
+  readonly description?: string;
+  readonly style?: string;
+  readonly explode?: boolean;
+  /** What the document says of it, where JSON Schema can't be told from how it is read. */
+  readonly schema?: object;
+}
+
+/** As the OpenAPI document has them. */
+export function openApiParameters({ schema, filters }: ReadParameters): object[] {
+  const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  const named = Object.entries(properties).map(([name, property]) => {
+    const { schema: said, description, style, explode, ...own } = property as Described;
+    return {
+      name,
+      in: 'query',
+      ...(required.includes(name) && { required: true }),
+      ...(description !== undefined && { description }),
+      ...(style !== undefined && { style, explode }),
+      schema: said ?? own,
+    };
+  });
+  if (!filters) return named;
+  const value = { oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] };
+  return [
+    ...named,
+    {
+      name: 'filter',
+      in: 'query',
+      description:
+        '`filter[DIMENSION]=value`, repeatable: any of the values of one dimension, and all of the dimensions.',
+      style: 'deepObject',
+      explode: true,
+      schema: { type: 'object', additionalProperties: value },
+    },
+  ];
+}

@@ -1,0 +1,835 @@
+// Types of the API for its clients, written by `npm run openapi` from schemas/openapi.yaml.
+export interface paths {
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send usage events
+         * @description A 2xx is a promise: every accepted event is durable in the log, and is counted exactly once. The same event (source
+         *     and id) may be sent again at any time; a duplicate is a success. Bodies may be compressed with gzip, deflate or br.
+         *     CloudEvents in binary mode put `ce-specversion: 1.0`, `ce-id`, `ce-source`, `ce-type`, `ce-subject` and `ce-time` in
+         *     headers, and the data in an `application/json` body.
+         */
+        post: operations["sendEvents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Find out what became of an event */
+        get: operations["findEvent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The meters of the published catalog */
+        get: operations["listMeters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/meters/{meter}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The usage of a meter in buckets of time
+         * @description The buckets tile [from, to); the first and the last are cut off where the range begins or ends inside one. Buckets
+         *     without usage have no row. Open buckets are read as fresh as they are counted. An answer of more than 10,000 rows is
+         *     refused with `result_too_large`, never cut short.
+         */
+        get: operations["readUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/line-items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What was charged
+         * @description In order of window start, then of writing. A line item never changes; a correction is a further one of kind
+         *     `adjustment`. Rows written while paging neither repeat nor hide those that were there.
+         */
+        get: operations["listLineItems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far everything is counted */
+        get: operations["readStatus"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document */
+        get: operations["readOpenApi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The status page */
+        get: operations["readStatusPage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The process is alive */
+        get: operations["readHealth"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The process can do its work */
+        get: operations["readReadiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Prometheus metrics */
+        get: operations["readMetrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /** @description An exact decimal number of any length */
+        Decimal: string;
+        Name: string;
+        Event: {
+            id: components["schemas"]["Name"];
+            /** @default  */
+            source: string;
+            type: components["schemas"]["Name"];
+            subject: components["schemas"]["Name"];
+            /**
+             * Format: date-time
+             * @description At most 35 days ago and 5 minutes ahead; the time of arrival where it is left out
+             */
+            time?: string | null;
+            /** @description Numbers may be JSON numbers or decimal strings, of at most 26 integer and 12 fraction digits */
+            data?: Record<string, never> | null;
+        };
+        CloudEvent: {
+            /** @constant */
+            specversion: "1.0";
+            id: components["schemas"]["Name"];
+            source: components["schemas"]["Name"];
+            type: components["schemas"]["Name"];
+            subject: components["schemas"]["Name"];
+            /** Format: date-time */
+            time?: string | null;
+            datacontenttype?: string | null;
+            data?: Record<string, never> | null;
+        };
+        Rejection: {
+            /** @description The event's place in the request */
+            index: number;
+            id?: string | null;
+            /** @enum {string} */
+            code: "malformed_line" | "invalid_event" | "missing_field" | "invalid_field" | "unknown_field" | "unsupported_specversion" | "unsupported_datacontenttype" | "invalid_time" | "time_too_old" | "time_in_future" | "invalid_data" | "data_too_large" | "nested_too_deep" | "too_many_values" | "invalid_value" | "missing_value" | "invalid_group";
+            message: string;
+            field?: string | null;
+        };
+        Receipt: {
+            accepted: number;
+            rejected: components["schemas"]["Rejection"][];
+        };
+        EventState: {
+            /**
+             * @description A copy of an accepted event is a duplicate of it and leaves no trace, so a look-up answers accepted
+             * @enum {string}
+             */
+            state: "accepted" | "duplicate" | "conflict" | "too_late" | "rejected" | "unknown";
+            /** Format: date-time */
+            receivedAt?: string;
+            countedIn?: {
+                meter: string;
+                /** Format: date-time */
+                windowStart: string;
+                quantity: components["schemas"]["Decimal"];
+            }[];
+            /** @description Ids of the line items that price this usage */
+            lineItems?: string[];
+            /** @description How often the same source and id came with another payload, which was not counted */
+            conflicts?: number;
+            /** @description Why it was not counted */
+            code?: string;
+            /** @description Why it was not counted, in words */
+            reason?: string;
+        };
+        Meters: {
+            data: {
+                meter: string;
+                eventType: string;
+                /** @enum {string} */
+                aggregation: "sum" | "count" | "max" | "min" | "latest" | "unique";
+                dimensions: string[];
+                /** @enum {string} */
+                window: "1m" | "15m" | "1h" | "1d";
+            }[];
+        };
+        /** @enum {string} */
+        BucketSize: "1m" | "15m" | "1h" | "1d" | "1mo" | "total";
+        /**
+         * Format: date-time
+         * @description Up to here everything that came is counted and sealed; null at the very beginning
+         */
+        Watermark: string | null;
+        /** @description The age of what a read can see of the partition that is furthest behind; null before anything was counted */
+        LagSeconds: number | null;
+        Usage: {
+            meter: string;
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
+            window: components["schemas"]["BucketSize"];
+            watermark: components["schemas"]["Watermark"];
+            lagSeconds: components["schemas"]["LagSeconds"];
+            data: {
+                /** Format: date-time */
+                windowStart: string;
+                /** Format: date-time */
+                windowEnd: string;
+                /** @description Only where filtered or grouped by subject */
+                subject?: string;
+                /** @description Only where grouped by dimensions; "" for an event without the property */
+                groups?: {
+                    [key: string]: string;
+                };
+                value: components["schemas"]["Decimal"];
+                /**
+                 * @description Closed once the watermark passed windowEnd by the allowed lateness; later events are adjustments
+                 * @enum {string}
+                 */
+                state: "open" | "closed";
+            }[];
+        };
+        LineItem: {
+            /** Format: uuid */
+            id: string;
+            subject: string;
+            plan: string;
+            price: string;
+            /** @description Null for a flat price */
+            meter: string | null;
+            groups: {
+                [key: string]: string;
+            };
+            /** Format: date-time */
+            windowStart: string;
+            /** Format: date-time */
+            windowEnd: string;
+            /** Format: date-time */
+            periodStart: string;
+            /** Format: date-time */
+            periodEnd: string;
+            quantity: components["schemas"]["Decimal"];
+            amount: components["schemas"]["Decimal"];
+            currency: string;
+            /** @enum {string} */
+            kind: "usage" | "adjustment";
+            revision: number;
+            /** Format: date-time */
+            createdAt: string;
+        };
+        LineItems: {
+            data: components["schemas"]["LineItem"][];
+            nextCursor: string | null;
+        };
+        Status: {
+            watermark: components["schemas"]["Watermark"];
+            lagSeconds: components["schemas"]["LagSeconds"];
+            /** @description Only for an operator's key, since offsets tell how much all tenants together send */
+            partitions?: {
+                partition: number;
+                /** @description One past the last log record that is counted */
+                nextOffset: number;
+                /** @description One past the last log record */
+                logEndOffset: number;
+                /**
+                 * Format: date-time
+                 * @description The log's time at nextOffset
+                 */
+                watermark: string | null;
+            }[];
+        };
+        Problem: {
+            /** @example urn:tallyline:problem:invalid_parameter */
+            type: string;
+            title: string;
+            status: number;
+            /** @enum {string} */
+            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_cursor" | "unauthenticated" | "unknown_key" | "revoked_key" | "not_found" | "unknown_meter" | "request_timeout" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
+            /** @description What to do about it, for a person */
+            detail: string;
+            requestId: string;
+            rejected?: components["schemas"]["Rejection"][];
+        };
+    };
+    responses: {
+        /** @description What is wrong with the request */
+        Problem: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Nothing was accepted or read; send the request again after Retry-After seconds */
+        ProblemToRetry: {
+            headers: {
+                "Retry-After"?: number;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    sendEvents: {
+        parameters: {
+            query?: never;
+            header?: {
+                "Content-Encoding"?: "identity" | "gzip" | "deflate" | "br";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "id": "evt_01",
+                 *       "source": "api",
+                 *       "type": "llm.completion",
+                 *       "subject": "cus_42",
+                 *       "time": "2026-11-20T10:00:00Z",
+                 *       "data": {
+                 *         "model": "m-large",
+                 *         "input_tokens": 1204,
+                 *         "output_tokens": "88"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["Event"] | components["schemas"]["Event"][];
+                "application/x-ndjson": string;
+                "application/cloudevents+json": components["schemas"]["CloudEvent"];
+                "application/cloudevents-batch+json": components["schemas"]["CloudEvent"][];
+            };
+        };
+        responses: {
+            /** @description Every event is durable in the log */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "accepted": 2,
+                     *       "rejected": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            /** @description The good events are durable in the log, and the rest are listed */
+            207: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "accepted": 1,
+                     *       "rejected": [
+                     *         {
+                     *           "index": 1,
+                     *           "id": "evt_02",
+                     *           "code": "time_too_old",
+                     *           "message": "time is more than 35 days in the past"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Receipt"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            408: components["responses"]["ProblemToRetry"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            417: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    findEvent: {
+        parameters: {
+            query?: {
+                /** @description The event's source; "" where it had none */
+                source?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The event's id, percent-encoded; it may hold slashes */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where it is; `unknown` until it is counted, about a second after it was accepted */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventState"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    listMeters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "meter": "input_tokens",
+                     *           "eventType": "llm.completion",
+                     *           "aggregation": "sum",
+                     *           "dimensions": [
+                     *             "model"
+                     *           ],
+                     *           "window": "1h"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Meters"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    readUsage: {
+        parameters: {
+            query: {
+                /** @description Inclusive; on a boundary of the meter's stored windows */
+                from: string;
+                /** @description Exclusive; on a boundary of the meter's stored windows. Without it, the end of the one that holds now */
+                to?: string;
+                /** @description The size of the buckets, not below the meter's own window, which is the default */
+                window?: components["schemas"]["BucketSize"];
+                /** @description The IANA zone in which 1d and 1mo buckets begin */
+                timezone?: string;
+                /** @description Only these subjects; the rows are then by subject */
+                subject?: string[];
+                /** @description A row for each value; `subject` or one of the meter's dimensions */
+                groupBy?: string[];
+                /** @description `filter[DIMENSION]=value`, repeatable: any of the values of one dimension, and all of the dimensions. */
+                filter?: {
+                    [key: string]: string | string[];
+                };
+            };
+            header?: never;
+            path: {
+                meter: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The usage, and how complete it is */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "meter": "input_tokens",
+                     *       "from": "2026-11-20T10:00:00Z",
+                     *       "to": "2026-11-20T11:00:00Z",
+                     *       "window": "1h",
+                     *       "watermark": "2026-11-20T11:04:58.120Z",
+                     *       "lagSeconds": 1.2,
+                     *       "data": [
+                     *         {
+                     *           "windowStart": "2026-11-20T10:00:00Z",
+                     *           "windowEnd": "2026-11-20T11:00:00Z",
+                     *           "subject": "cus_42",
+                     *           "groups": {
+                     *             "model": "m-large"
+                     *           },
+                     *           "value": "12040",
+                     *           "state": "open"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Usage"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    listLineItems: {
+        parameters: {
+            query?: {
+                /** @description Only those of one subject */
+                subject?: string;
+                /** @description Inclusive bound of windowStart */
+                from?: string;
+                /** @description Exclusive bound of windowStart */
+                to?: string;
+                /** @description Line items in an answer */
+                limit?: number;
+                /** @description The nextCursor of the page before, with the same subject, from and to */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "6f1c1f0a-52c5-5c6e-8a5e-0d4f6f0f3a51",
+                     *           "subject": "cus_42",
+                     *           "plan": "pay-as-you-go",
+                     *           "price": "input-large",
+                     *           "meter": "input_tokens",
+                     *           "groups": {
+                     *             "model": "m-large"
+                     *           },
+                     *           "windowStart": "2026-11-20T10:00:00Z",
+                     *           "windowEnd": "2026-11-20T11:00:00Z",
+                     *           "periodStart": "2026-11-01T00:00:00Z",
+                     *           "periodEnd": "2026-12-01T00:00:00Z",
+                     *           "quantity": "1204",
+                     *           "amount": "0.003612",
+                     *           "currency": "USD",
+                     *           "kind": "usage",
+                     *           "revision": 0,
+                     *           "createdAt": "2026-11-20T11:05:31.007Z"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LineItems"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    readStatus: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The watermark, and for an operator's key each partition of the log */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "watermark": "2026-11-20T11:04:58.120Z",
+                     *       "lagSeconds": 1.2,
+                     *       "partitions": [
+                     *         {
+                     *           "partition": 0,
+                     *           "nextOffset": 1042,
+                     *           "logEndOffset": 1043,
+                     *           "watermark": "2026-11-20T11:05:30.020Z"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Status"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    readOpenApi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OpenAPI 3.1 */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    readStatusPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page that asks for an API key and shows meters, usage and lag */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/html": string;
+                };
+            };
+        };
+    };
+    readHealth: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Alive */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    readReadiness: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Ready */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not ready */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    readMetrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description In Prometheus' text format */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+        };
+    };
+}

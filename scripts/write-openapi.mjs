@@ -1,0 +1,13 @@
+// `npm run openapi`: schemas/openapi.yaml with the parameters as they are read, and schemas/openapi.d.ts, the types of clients.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseDocument } from 'yaml';
+import { projectFile } from '../platform/process/project-root.ts';
+import { describeParameters } from '../query/openapi.ts';
+import { clientTypes } from '../test/support/client-types.ts';
+
+const file = projectFile('schemas/openapi.yaml');
+const document = parseDocument(readFileSync(file, 'utf8'));
+describeParameters(document);
+const text = document.toString({ lineWidth: 120 });
+writeFileSync(file, text);
+writeFileSync(projectFile('schemas/openapi.d.ts'), await clientTypes(text));
