@@ -28,7 +28,7 @@ export interface RunContext {
   readonly ratePerSecond: number;
 }
 
-export interface Variant {
+interface Variant {
   /** "" where the bench has only one. */
   readonly name: string;
   measure(context: RunContext): Promise<Measurement>;

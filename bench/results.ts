@@ -34,7 +34,7 @@ export function parseResults(texts: readonly string[]): Results {
   );
 }
 
-export const RESULTS_DIRECTORY = 'bench/results';
+const RESULTS_DIRECTORY = 'bench/results';
 
 export function readResults(): Results {
   const directory = projectFile(RESULTS_DIRECTORY);

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import { type ClickHouseOptions, createClickHouse } from '../platform/clickhouse/client.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
-import { openEventLog as openLog } from '../platform/event-log/open.ts';
+import { connectEventLog } from '../platform/event-log/open.ts';
 import { registerAvroSchemas } from '../platform/event-log/schema-store.ts';
 import { newGeneration, openGeneration } from '../platform/event-log/topic-generation.ts';
 import { assertMigrated } from '../platform/migrations/migrate.ts';
@@ -60,7 +60,7 @@ export function openClickHouse(
 export async function openEventLog(settings: Settings, pool: pg.Pool, logger: Logger): Promise<EventLog> {
   // A reader that meets a record finds its schema there, so the schemas go in before any record does.
   await registerAvroSchemas(pool);
-  const eventLog = await openLog(settings, pool, logger);
+  const eventLog = await connectEventLog(settings, pool, logger);
   try {
     await openGeneration(pool, newGeneration(settings, eventLog));
     return eventLog;

@@ -12,7 +12,6 @@ const REQUEST_TIMEOUT_MS = 60_000;
 type Schemas = components['schemas'];
 /** As an operator's key sees it. */
 export type Status = Required<Schemas['Status']>;
-export type PartitionStatus = Status['partitions'][number];
 
 export class ApiReader {
   readonly #url: string;
@@ -111,7 +110,7 @@ export class ApiReader {
 }
 
 /** An answer other than 200. */
-export class ApiError extends Error {
+class ApiError extends Error {
   readonly status: number;
 
   constructor(path: string, status: number, body: string) {

@@ -7,7 +7,7 @@ import { projectFile } from '../platform/process/project-root.ts';
 import { ApiReader } from './api-reader.ts';
 import { compare, formatTable, type Observed, percentile, type Row } from './comparison.ts';
 import type { DemoEvent } from './demo-event.ts';
-import { type Freshness, FreshnessProbe, type Outage, splitByStandstill } from './freshness-probe.ts';
+import { type FreshnessBySpan, FreshnessProbe, type Outage, splitByStandstill } from './freshness-probe.ts';
 import { type Installation, until } from './installation.ts';
 import { type Batch, type Delivery, deliver, type MishapSettings } from './mishaps.ts';
 import { Oracle } from './oracle.ts';
@@ -113,7 +113,7 @@ export class Demonstration {
     }
   }
 
-  async #stream(note: (line: string) => void): Promise<{ seconds: number; freshness: Freshness }> {
+  async #stream(note: (line: string) => void): Promise<{ seconds: number; freshness: FreshnessBySpan }> {
     const now = Date.now();
     const { seed } = this.#options;
     const { count, events } = plannedEvents(this.#options, this.#catalog, now);
@@ -212,7 +212,7 @@ export class Demonstration {
     };
   }
 
-  #report(observed: Observed, seconds: number, { usual, standstill }: Freshness): boolean {
+  #report(observed: Observed, seconds: number, { usual, standstill }: FreshnessBySpan): boolean {
     const { result } = this.#sender;
     const rows: Row[] = compare(this.#oracle, result, observed, ALLOWED_LATENESS_MS);
     const wrong = rows.filter(({ agrees }) => !agrees).length;

@@ -79,7 +79,7 @@ export interface Outage {
 }
 
 /** How long after its 2xx each marker was readable, milliseconds. */
-export interface Freshness {
+export interface FreshnessBySpan {
   readonly usual: readonly number[];
   readonly standstill: readonly number[];
 }
@@ -88,7 +88,7 @@ export interface Freshness {
  * Tells the markers that met a standstill from the others: those under way in the outage, and those sent before the last of
  * these was readable. The ones after it count as usual, though there may still be a backlog.
  */
-export function splitByStandstill(samples: readonly FreshnessSample[], outage: Outage): Freshness {
+export function splitByStandstill(samples: readonly FreshnessSample[], outage: Outage): FreshnessBySpan {
   const readableAt = ({ acknowledgedAt, readableAfter }: FreshnessSample): number => acknowledgedAt + readableAfter;
   const underWay = samples.filter((sample) => sample.acknowledgedAt <= outage.to && readableAt(sample) > outage.from);
   const mendedAt = Math.max(outage.to, ...underWay.map(readableAt));

@@ -42,7 +42,7 @@ function volume(price: Tiered, quantity: bigint): bigint {
 }
 
 /** The price of a period's whole usage, a count of 10^-12. */
-export function amountOf(price: Price, quantity: bigint): bigint {
+export function oracleAmount(price: Price, quantity: bigint): bigint {
   switch (price.model) {
     case 'per_unit':
       return quantity * rate(price.unitAmount);
@@ -175,7 +175,7 @@ export function billsOf(catalog: Catalog, cells: Iterable<UsageCell>, time: Bill
     const bill = bills.get(plan.slug) ?? new Map<string, bigint>();
     bills.set(plan.slug, bill);
     let amount = bill.get(subject) ?? 0n;
-    for (const [price, quantity] of quantities) amount += amountOf(price, quantity);
+    for (const [price, quantity] of quantities) amount += oracleAmount(price, quantity);
     bill.set(subject, amount);
   }
   return bills;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Catalog, Meter, Plan, Price } from '../domain/catalog/catalog.ts';
 import type { DemoEvent } from './demo-event.ts';
 import { Oracle, scaled, unscaled, usageKey } from './oracle.ts';
-import { amountOf, billsOf, MONEY_SCALE, periodStartOf } from './oracle-money.ts';
+import { billsOf, MONEY_SCALE, oracleAmount, periodStartOf } from './oracle-money.ts';
 
 const at = (iso: string): number => Date.parse(iso);
 
@@ -132,7 +132,7 @@ describe('amounts', () => {
     ['volume, last', { ...ofUsage, model: 'volume', tiers }, '100', '10'],
     ['flat', base, '0', '10'],
   ])('%s', (_name, price, quantity, amount) => {
-    expect(unscaled(amountOf(price, scaled(quantity, 12)), MONEY_SCALE)).toBe(amount);
+    expect(unscaled(oracleAmount(price, scaled(quantity, 12)), MONEY_SCALE)).toBe(amount);
   });
 });
 

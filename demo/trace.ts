@@ -20,7 +20,7 @@ export interface TraceRule {
 }
 
 export const TRACE_HEADER = 'TIMESTAMP,ContextTokens,GeneratedTokens';
-export const TRACE_EVENT_TYPE = 'llm.completion';
+const TRACE_EVENT_TYPE = 'llm.completion';
 const HOUR_MS = 3_600_000;
 const ROW = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?,(\d{1,15}),(\d{1,15})$/;
 
@@ -48,7 +48,7 @@ export function readTrace(path: string): TraceRow[] {
 }
 
 /** What to add to a row's time: whole hours, so that rows of one hour stay together and an hour's sum is the file's own. */
-export function traceShiftMs(rows: readonly TraceRow[], endAt: number): number {
+function traceShiftMs(rows: readonly TraceRow[], endAt: number): number {
   let last = Number.NEGATIVE_INFINITY;
   for (const row of rows) if (row.time > last) last = row.time;
   return Math.floor((endAt - last) / HOUR_MS) * HOUR_MS;

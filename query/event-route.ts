@@ -11,8 +11,8 @@
 import { Problem, retryAfter } from '../domain/problem.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import type { Catalogs } from './catalogs.ts';
-import { type ChunkCatalog, type Counted, catalogVersionAt, countedIn, covers } from './core/counted-in.ts';
-import { parametersOf, readParameters, text } from './core/parameters.ts';
+import { type ChunkCatalog, type Counted, catalogVersionAt, countedIn, isPriceOf } from './core/counted-in.ts';
+import { anyText, parametersOf, readParameters } from './core/parameters.ts';
 import { type AcceptedRow, readEventRows } from './event-store.ts';
 import type { QueryContext, Read } from './read.ts';
 import type { BillingReads } from './store-reads.ts';
@@ -86,7 +86,7 @@ async function readLineItemIds(pool: BillingReads, tenant: string, subject: stri
     windowStart: row.window_start.getTime(),
     windowEnd: row.window_end.getTime(),
   }));
-  return items.filter((item) => counted.some((one) => covers(item, one))).map(({ id }) => id);
+  return items.filter((item) => counted.some((one) => isPriceOf(item, one))).map(({ id }) => id);
 }
 
 async function describeAccepted({ pool, catalogs }: QueryContext, tenant: string, rows: readonly AcceptedRow[]) {
@@ -108,7 +108,7 @@ async function describeAccepted({ pool, catalogs }: QueryContext, tenant: string
 }
 
 export const eventParameters = parametersOf({
-  source: text('The event\'s source; "" where it had none').default(''),
+  source: anyText('The event\'s source; "" where it had none').default(''),
 });
 
 export const readEvent: Read = async (context, { tenant, path, parameters }) => {

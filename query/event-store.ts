@@ -24,7 +24,7 @@ export interface AcceptedRow {
   readonly data: string;
 }
 
-export interface RejectedRow {
+interface RejectedRow {
   readonly reason: 'conflict' | 'too_late' | 'poison';
   readonly code: string;
   readonly message: string;

@@ -4,7 +4,7 @@ import type { SharedReading } from '../platform/calls/shared-reading.ts';
 import { damagedPartOf } from '../platform/clickhouse/click-house.ts';
 import type { BillingReads, UsageReads } from './store-reads.ts';
 
-export interface PartitionFreshness {
+interface PartitionFreshness {
   readonly partition: number;
   /** One past the last offset a read of usage can see. */
   readonly nextOffset: number;

@@ -21,7 +21,7 @@ import { ReadAdmission, type ReadCost } from './read-admission.ts';
 import { openRequestStores } from './request-stores.ts';
 import { readStatus } from './status-route.ts';
 import { problemOf } from './store-problems.ts';
-import { readMeters, readMeterUsage } from './usage-route.ts';
+import { listMeters, readMeterUsage } from './usage-route.ts';
 
 export interface QueryParts {
   readonly app: FastifyInstance;
@@ -40,7 +40,7 @@ interface RouteRead {
 
 // An event's id may be longer than the router lets a parameter be, and hold a slash; a wildcard takes both.
 const reads: Readonly<Record<string, RouteRead>> = {
-  '/v1/meters': { read: readMeters, cost: 'light' },
+  '/v1/meters': { read: listMeters, cost: 'light' },
   '/v1/meters/:meter/usage': { read: readMeterUsage, cost: 'usage' },
   '/v1/events/*': { read: readEvent, cost: 'usage' },
   '/v1/line-items': { read: readLineItems, cost: 'billing' },

@@ -5,13 +5,14 @@
 import { Problem, retryAfter } from '../domain/problem.ts';
 import type { Identity } from '../platform/access/keyring.ts';
 import { RateLimit } from '../platform/access/rate-limit.ts';
+import { withDeadline } from '../platform/calls/deadline.ts';
 import type { RequestBudget } from '../platform/calls/request-budget.ts';
 import type { Settings } from '../platform/settings/settings.ts';
 import { type GateBounds, ReadGate, type ReadRefusal, type Turn } from './core/read-gate.ts';
 import type { QueryMetrics } from './metrics.ts';
 
 /** What a read costs: next to nothing, a scan of ClickHouse, or a page of Postgres. */
-export const readCosts = ['light', 'usage', 'billing'] as const;
+const readCosts = ['light', 'usage', 'billing'] as const;
 export type ReadCost = (typeof readCosts)[number];
 
 /** Light reads are kept apart from each other by little more than their number. */
@@ -79,16 +80,8 @@ export class ReadAdmission {
   }
 
   private async turnOf(started: Promise<void>, budget: RequestBudget): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const overdue = new Promise<'overdue'>((resolve) => {
-      timer = setTimeout(() => resolve('overdue'), this.turnTimeoutMs);
-    });
-    try {
-      const waited = await budget.within('its turn', () => Promise.race([started, overdue]));
-      if (waited === 'overdue') throw this.refusal('turn');
-    } finally {
-      clearTimeout(timer);
-    }
+    const overdue = (): Problem => this.refusal('turn');
+    await budget.within('its turn', () => withDeadline(started, this.turnTimeoutMs, overdue));
   }
 
   private refusal(why: keyof typeof refusals): Problem {

@@ -17,7 +17,7 @@ export interface QueryContext {
   readonly allowedLatenessMs: number;
 }
 
-export interface ReadRequest {
+interface ReadRequest {
   /** Of the API key; nothing else in a request names one. */
   readonly tenant: string;
   /** Likewise: it may see what concerns all tenants together. */

@@ -13,7 +13,7 @@ import { lagSeconds } from './freshness.ts';
 import { FRESHNESS_AGE_MAX_MS, USAGE_ROWS_MAX } from './query-limits.ts';
 import { instantOrNull, type QueryContext, type Read } from './read.ts';
 
-export const readMeters: Read = async ({ catalogs }, { parameters }) => {
+export const listMeters: Read = async ({ catalogs }, { parameters }) => {
   readParameters(noParameters, parameters);
   const { catalog } = await catalogs.published();
   return {

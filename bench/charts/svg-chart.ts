@@ -1,7 +1,7 @@
 // Two kinds of chart as SVG, without a library: lines over a few points, and bars. Every value is written beside its mark, so
 // that a chart says as much as a table does.
 
-export interface ChartPoint {
+interface ChartPoint {
   readonly label: string;
   readonly value: number;
 }

@@ -6,7 +6,7 @@ import { assumptions, type Deployment, deploymentFor, type EventCosts, limitsOf 
 const RATES = [100_000, 1_000_000, 10_000_000];
 
 /** CPU times and bytes of the bench `size`, bytes of memory for a key in a file of the bench `dedup`. */
-export function costsOf(results: Results): EventCosts {
+function costsOf(results: Results): EventCosts {
   const size = results.find('size');
   const dedup = results.find('dedup', 'in files');
   if (size === null || dedup === null) {
@@ -27,7 +27,7 @@ export function costsOf(results: Results): EventCosts {
 }
 
 /** Markdown, for the documentation. */
-export function describeModel(costs: EventCosts): string {
+function describeModel(costs: EventCosts): string {
   const number = (value: number): string => rounded(value, 3).toLocaleString('en-US');
   const deployments = RATES.map((rate) => deploymentFor(costs, rate));
   const names = Object.keys(deployments[0]!) as (keyof Deployment)[];

@@ -109,8 +109,8 @@ export interface EventHistory {
   readonly rowsPerInsert: number;
 }
 
-export const HISTORY_RECORD_EVENTS = 500;
-export const HISTORY_CHUNK_OFFSETS = 1_024;
+const HISTORY_RECORD_EVENTS = 500;
+const HISTORY_CHUNK_OFFSETS = 1_024;
 
 /** Accepted events of one partition, 500 a record. */
 export async function insertEventHistory(clickhouse: ClickHouse, history: EventHistory): Promise<void> {

@@ -8,7 +8,7 @@ import { soundCatalog } from '../../test/support/sound-catalog.ts';
 import { Random, Zipf } from './random.ts';
 
 export const TENANT = 'bench';
-export const EVENT_TYPE = 'llm.call';
+const EVENT_TYPE = 'llm.call';
 export const models = ['m-large', 'm-small', 'm-nano', 'm-embed'] as const;
 export const operations = ['chat', 'batch'] as const;
 export const regions = ['eu', 'us', 'ap'] as const;
@@ -100,7 +100,7 @@ export class UsageStream {
 }
 
 /** "e", three digits of the stream, twelve of the event. */
-export const eventId = (stream: number, index: number): string =>
+const eventId = (stream: number, index: number): string =>
   `e${String(stream % 1_000).padStart(3, '0')}${String(index).padStart(12, '0')}`;
 
 const dataJson = (event: DrawnEvent): string =>

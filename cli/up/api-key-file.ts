@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type pg from 'pg';
 import { newApiKey, storeApiKey } from '../../platform/access/api-key-store.ts';
 
-export const DEFAULT_TENANT = 'default';
+const DEFAULT_TENANT = 'default';
 
 /** Makes the file (mode 600) where it is missing, and sees to it that Postgres knows its key. */
 export async function ensureApiKeyFile(dataDir: string, pool: pg.Pool): Promise<void> {

@@ -15,7 +15,7 @@ export interface EventOrder {
 }
 
 /** What one event says to one meter. */
-export interface Contribution {
+interface Contribution {
   /** 1 where the aggregation reads no quantity. */
   readonly quantity: Quantity;
   /** The 128-bit hash of the value, as hex, where values are told apart; else null. */

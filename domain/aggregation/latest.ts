@@ -1,7 +1,10 @@
 // latest: the quantity of the event that happened last; of events of one time, the one that was accepted last.
 import type { AggregationRules, EventOrder } from './aggregation-rules.ts';
 
-/** Event time, then T at acceptance, then the place in the log. */
+/**
+ * Event time, then T at acceptance, then the place in the log.
+ * @public for aggregations that look at the order
+ */
 export function isAfter(a: EventOrder, b: EventOrder): boolean {
   if (a.eventTime !== b.eventTime) return a.eventTime > b.eventTime;
   if (a.acceptedAt !== b.acceptedAt) return a.acceptedAt > b.acceptedAt;

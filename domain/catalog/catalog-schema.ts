@@ -7,7 +7,7 @@ import { priceSchema } from '../pricing/prices.ts';
 import { windowSizes } from '../time/time-window.ts';
 import { DIMENSIONS_MAX, METERS_MAX, PLANS_MAX, PRICES_MAX, SUBSCRIPTIONS_MAX } from './catalog-file.ts';
 
-export const catalogSchema = (): JsonSchema => ({
+const catalogSchema = (): JsonSchema => ({
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   $id: 'urn:tallyline:catalog',
   title: 'Tallyline catalog',

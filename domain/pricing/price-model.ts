@@ -36,7 +36,7 @@ interface Model<Own> {
 }
 
 /** The fields that only this model has. */
-export type OwnFields<Price extends PriceFields> = Omit<Price, keyof UsagePriceFields>;
+type OwnFields<Price extends PriceFields> = Omit<Price, keyof UsagePriceFields>;
 
 export interface UsageModel<Price extends UsagePriceFields> extends Model<OwnFields<Price>> {
   /** The exact amount for the whole of a period's usage so far; 0 for none. */

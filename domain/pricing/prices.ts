@@ -14,7 +14,7 @@ import { type VolumePrice, volume } from './volume.ts';
 /** Prices what a meter counted. */
 export type UsagePrice = PerUnitPrice | GraduatedPrice | VolumePrice | PackagePrice;
 /** Prices a billing period itself, whatever is used in it. */
-export type PeriodPrice = FlatPrice;
+type PeriodPrice = FlatPrice;
 export type Price = UsagePrice | PeriodPrice;
 
 type Of<All extends PriceFields, Name> = Extract<All, { model: Name }>;

@@ -4,7 +4,7 @@ import { type Field, isAbsent, readDecimal, readList, readMap, refuse } from '..
 import { Decimal } from '../number/decimal.ts';
 import type { JsonSchema, Terms } from './price-model.ts';
 
-export const TIERS_MAX = 100;
+const TIERS_MAX = 100;
 
 export interface Tier {
   /** Inclusive upper bound of the tier as decimal text; null for the last. */

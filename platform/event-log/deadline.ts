@@ -1,7 +1,7 @@
 // Bounds the wait for an answer of the log.
-import { withDeadline as within } from '../calls/deadline.ts';
+import { withDeadline } from '../calls/deadline.ts';
 import { EventLogError } from './event-log.ts';
 
 /** Rejects with `unavailable` when `work` has not settled within `timeoutMs`. */
-export const withDeadline = <Result>(work: Promise<Result>, timeoutMs: number, what: string): Promise<Result> =>
-  within(work, timeoutMs, () => new EventLogError('unavailable', `${what}: no answer within ${timeoutMs} ms`));
+export const answeredWithin = <Result>(work: Promise<Result>, timeoutMs: number, what: string): Promise<Result> =>
+  withDeadline(work, timeoutMs, () => new EventLogError('unavailable', `${what}: no answer within ${timeoutMs} ms`));

@@ -11,7 +11,7 @@ import { currentGeneration } from './topic-generation.ts';
  * Kafka where brokers are set, else Postgres. `pool` stays the caller's. Rejects with `EventLogError`. A topic that was
  * counted from before keeps its number of partitions, whatever the settings say, and is never made anew.
  */
-export async function openEventLog(settings: Settings, pool: pg.Pool, logger: Logger): Promise<EventLog> {
+export async function connectEventLog(settings: Settings, pool: pg.Pool, logger: Logger): Promise<EventLog> {
   const { topic, partitions, replicationFactor, minInsyncReplicas, retentionMs } = settings.log;
   const generation = await currentGeneration(pool);
   const isKnown = generation?.topic === topic;

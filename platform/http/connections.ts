@@ -25,7 +25,7 @@ const LOOK_ELAPSED_MAX_MS = 4 * LOOK_INTERVAL_MS;
  */
 export const PIPELINED_MAX = 16;
 /** Connections above the bound, for probes. */
-export const RESERVE_MAX = 16;
+const RESERVE_MAX = 16;
 const RESERVE_HEAD_TIMEOUT_MS = 2_000;
 /**
  * What is left of a refused request is dropped up to about this, as looks tell: a whole body of the default limit, and

@@ -4,8 +4,6 @@
 /** Per generation and partition one past the last sealed chunk, e.g. {"1": {"0": 17, "1": 16}}; absent is 0. */
 export type SealVector = Readonly<Record<string, Readonly<Record<string, number>>>>;
 
-export const emptySealVector: SealVector = {};
-
 export interface PartitionCount {
   readonly generation: number;
   readonly partition: number;

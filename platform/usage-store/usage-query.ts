@@ -8,7 +8,7 @@ import { type SqlFragment, sealedRowsCondition } from './sealed-rows.ts';
 import type { Seals } from './seals.ts';
 
 /** Buckets of `stepMs` one after the other from `start`, up to the next segment. Milliseconds, whole seconds. */
-export interface BucketSegment {
+interface BucketSegment {
   readonly start: number;
   readonly stepMs: number;
 }

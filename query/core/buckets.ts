@@ -12,10 +12,10 @@ export type BucketSize = WindowSize | '1mo' | 'total';
 export const bucketSizes: readonly BucketSize[] = ['1m', '15m', '1h', '1d', '1mo', 'total'];
 
 /** Calendar buckets are found one by one, so their number is bounded: eleven years of days. */
-export const CALENDAR_BUCKETS_MAX = 4_018;
+const CALENDAR_BUCKETS_MAX = 4_018;
 
 /** Buckets of `stepMs` one after the other from `start` (milliseconds since the epoch) up to the next segment, or to the end. */
-export interface BucketSegment {
+interface BucketSegment {
   readonly start: number;
   readonly stepMs: number;
 }

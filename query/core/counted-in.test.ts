@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
-import { type Counted, catalogVersionAt, countedIn, covers } from './counted-in.ts';
+import { type Counted, catalogVersionAt, countedIn, isPriceOf } from './counted-in.ts';
 
 const HOUR_MS = 3_600_000;
 const TEN = Date.UTC(2026, 10, 20, 10);
@@ -92,6 +92,6 @@ describe('a line item covers a counted event', () => {
     ['but not the window after', { ...item, windowStart: TEN + HOUR_MS, windowEnd: TEN + 2 * HOUR_MS }, false],
     ['but not the window before', { ...item, windowStart: TEN - HOUR_MS, windowEnd: TEN }, false],
   ])('%s', (_, candidate, expected) => {
-    expect(covers(candidate, counted)).toBe(expected);
+    expect(isPriceOf(candidate, counted)).toBe(expected);
   });
 });

@@ -6,7 +6,7 @@ import { metersByType, readMeters } from '../../domain/metering/meter-reading.ts
 import { formatQuantity } from '../../domain/number/quantity.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 
-export interface AcceptedEvent {
+export interface PlacedEvent {
   readonly type: string;
   /** Milliseconds since the epoch. */
   readonly eventTime: number;
@@ -37,7 +37,7 @@ export const catalogVersionAt = (chunk: ChunkCatalog, offset: number): number =>
   chunk.changes.findLast((change) => change.offset <= offset)?.version ?? chunk.versionBefore;
 
 /** `catalog`: of the version in force where the event stands in the log. Throws an Error where that version could not have counted it. */
-export function countedIn(event: AcceptedEvent, catalog: Catalog): Counted[] {
+export function countedIn(event: PlacedEvent, catalog: Catalog): Counted[] {
   const meters = metersByType(catalog).get(event.type) ?? [];
   const readings = readMeters(meters, parseExactJson(event.data));
   if (!Array.isArray(readings))
@@ -60,7 +60,7 @@ export interface PricedUsage {
   readonly windowEnd: number;
 }
 
-export const covers = (item: PricedUsage, counted: Counted): boolean =>
+export const isPriceOf = (item: PricedUsage, counted: Counted): boolean =>
   item.meter === counted.meter &&
   item.windowStart <= counted.windowStart &&
   counted.windowStart < item.windowEnd &&

@@ -2,10 +2,10 @@
 // the order and not a count of rows, so rows that are added meanwhile neither repeat nor hide the ones that were there.
 import { createHash } from 'node:crypto';
 import { Problem } from '../../domain/problem.ts';
-import { count, instant, parametersOf, type QueryParameters, readParameters, text } from './parameters.ts';
+import { anyText, instant, parametersOf, type QueryParameters, readParameters, wholeNumber } from './parameters.ts';
 
-export const LINE_ITEMS_DEFAULT = 1_000;
-export const LINE_ITEMS_MAX = 10_000;
+const LINE_ITEMS_DEFAULT = 1_000;
+const LINE_ITEMS_MAX = 10_000;
 
 /** The last line item of a page. */
 export interface LineItemPlace {
@@ -52,11 +52,11 @@ function decodeCursor(selection: Selection, cursor: string): LineItemPlace {
 }
 
 export const lineItemParameters = parametersOf({
-  subject: text('Only those of one subject').optional(),
+  subject: anyText('Only those of one subject').optional(),
   from: instant('a start', 'Inclusive bound of windowStart').optional(),
   to: instant('an end', 'Exclusive bound of windowStart').optional(),
-  limit: count(LINE_ITEMS_MAX, LINE_ITEMS_DEFAULT, 'Line items in an answer'),
-  cursor: text('The nextCursor of the page before, with the same subject, from and to').optional(),
+  limit: wholeNumber(LINE_ITEMS_MAX, LINE_ITEMS_DEFAULT, 'Line items in an answer'),
+  cursor: anyText('The nextCursor of the page before, with the same subject, from and to').optional(),
 });
 
 /** Throws a `Problem`. */

@@ -28,7 +28,7 @@ const once = (what: string) =>
     .refine((text) => !text.includes('\0'), { error: 'holds a NUL character', abort: true });
 
 /** `description`: as the OpenAPI document has it. */
-export const text = (description: string) => once(description).meta({ description });
+export const anyText = (description: string) => once(description).meta({ description });
 
 /** Milliseconds since the epoch, within what the stores can hold. `what`: in words, for when it is missing. */
 export const instant = (what: string, description: string) =>
@@ -44,7 +44,7 @@ export const instant = (what: string, description: string) =>
     .meta({ description, schema: { type: 'string', format: 'date-time' } });
 
 /** One of a few words; `schema` where the document names the list. */
-export const oneOf = <Word extends string>(words: readonly Word[], description: string, schema?: object) =>
+export const choice = <Word extends string>(words: readonly Word[], description: string, schema?: object) =>
   once(description)
     .transform((given, context): Word => {
       const word = words.find((candidate) => candidate === given);
@@ -55,7 +55,7 @@ export const oneOf = <Word extends string>(words: readonly Word[], description: 
     .meta({ description, schema: schema ?? { type: 'string', enum: words } });
 
 /** A whole number from 1 to `maximum`. */
-export const count = (maximum: number, byDefault: number, description: string) =>
+export const wholeNumber = (maximum: number, byDefault: number, description: string) =>
   once(description)
     .transform((given, context) => {
       if (/^[1-9]\d{0,9}$/.test(given) && Number(given) <= maximum) return Number(given);

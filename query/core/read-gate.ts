@@ -6,7 +6,7 @@
 //             key to the read that waits longest. However many reads one key sends, another's first waits for one turn.
 //   waiting   Bounded for a key, for a tenant by the room that is left, and for all. What is refused is told whose fault it is.
 
-export interface Reader {
+interface Reader {
   readonly tenant: string;
   readonly keyId: string;
 }

@@ -8,21 +8,21 @@ import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import { isTimeZone } from '../../domain/time/time-zone.ts';
 import { type BucketPlan, type BucketSize, bucketSizes, misalignedBound, planBuckets } from './buckets.ts';
 import {
+  anyText,
+  choice,
   instant,
-  oneOf,
   parametersOf,
   type QueryParameters,
   readFilters,
   readParameters,
   repeated,
-  text,
 } from './parameters.ts';
 
 /** Values in one request over all of `subject` and `filter[…]`. */
 export const FILTER_VALUES_MAX = 200;
 
 /** Any of these values of one of the meter's dimensions. */
-export interface DimensionFilter {
+interface DimensionFilter {
   /** Counted from 0 in `meter.dimensions`. */
   readonly dimension: number;
   readonly values: readonly string[];
@@ -47,10 +47,10 @@ export const usageParameters = parametersOf(
       'the exclusive end of the range',
       "Exclusive; on a boundary of the meter's stored windows. Without it, the end of the one that holds now",
     ).optional(),
-    window: oneOf(bucketSizes, "The size of the buckets, not below the meter's own window, which is the default", {
+    window: choice(bucketSizes, "The size of the buckets, not below the meter's own window, which is the default", {
       $ref: '#/components/schemas/BucketSize',
     }).optional(),
-    timezone: text('The IANA zone in which 1d and 1mo buckets begin').default('UTC'),
+    timezone: anyText('The IANA zone in which 1d and 1mo buckets begin').default('UTC'),
     subject: repeated('Only these subjects; the rows are then by subject'),
     groupBy: repeated("A row for each value; `subject` or one of the meter's dimensions"),
   },

@@ -9,8 +9,8 @@ import { projectFile } from '../../platform/process/project-root.ts';
 import { readTrace, traceEvents, traceTotals } from '../support/trace.ts';
 import { until } from '../support/until.ts';
 
-export const models = ['m-large', 'm-small'];
-export const subjects = ['cus_a', 'cus_b', 'cus_c', 'cus_giant'];
+const models = ['m-large', 'm-small'];
+const subjects = ['cus_a', 'cus_b', 'cus_c', 'cus_giant'];
 const HOUR_MS = 3_600_000;
 
 /** Windows are over by now, so that they close as soon as everything is sealed. */
@@ -43,7 +43,7 @@ function amountOf(price: string, tokens: bigint): bigint {
 }
 
 /** The trace of real traffic where it is at hand, else one of the same form made up by a fixed rule. */
-export function tracePath(): string {
+function tracePath(): string {
   const real = projectFile('../shared/data/azure-llm-inference-2023-code.csv');
   if (existsSync(real)) return real;
   const path = join(mkdtempSync(join(tmpdir(), 'tallyline-trace-')), 'trace.csv');
@@ -65,7 +65,7 @@ export interface Target {
 }
 
 /** A permutation by a fixed seed (mulberry32 and Fisher-Yates). */
-export function shuffled<T>(items: readonly T[], seed: number): T[] {
+function shuffled<T>(items: readonly T[], seed: number): T[] {
   const result = [...items];
   let state = seed;
   for (let i = result.length - 1; i > 0; i--) {

@@ -21,7 +21,7 @@ import { ScriptedEventLog } from '../support/scripted-event-log.ts';
 import { until } from '../support/until.ts';
 
 export const NOW = Date.parse('2026-11-20T10:00:00Z');
-export const BODY_BYTES_MAX = 1_000_000;
+const BODY_BYTES_MAX = 1_000_000;
 const HORIZON_MS = 35 * 86_400_000;
 
 export interface Answer {

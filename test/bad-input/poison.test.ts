@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { dedupKeyOf, partitionOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
 import type { EventLog } from '../../platform/event-log/event-log.ts';
-import { openEventLog } from '../../platform/event-log/open.ts';
+import { connectEventLog } from '../../platform/event-log/open.ts';
 import { encodeEventBatch } from '../../platform/event-log/record-codec.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
 import { parseSettings } from '../../platform/settings/config.ts';
@@ -54,7 +54,7 @@ beforeAll(async () => {
   const { postgres, clickhouse: store } = up.stages();
   pool = createPool(postgres!.url, logger);
   clickhouse = createClickHouse(parseSettings({ CLICKHOUSE_URL: store!.url }).clickhouse!, logger);
-  eventLog = await openEventLog(parseSettings({ DATABASE_URL: postgres!.url }), pool, logger);
+  eventLog = await connectEventLog(parseSettings({ DATABASE_URL: postgres!.url }), pool, logger);
 }, TIMEOUT_MS);
 
 afterAll(async () => {

@@ -17,8 +17,8 @@ const ALLOWED_LATENESS_MS = 5_000;
 const FLOWING_EVENTS = 1_000;
 const HORIZON_MINUTES = 15;
 /** The promise: with the store back, the lag is below 5 s within 60 s. */
-export const LAG_MAX_SECONDS = 5;
-export const HEALED_WITHIN_MS = 60_000;
+const LAG_MAX_SECONDS = 5;
+const HEALED_WITHIN_MS = 60_000;
 
 const settings = {
   LOG_LEVEL: 'warn',
@@ -183,7 +183,7 @@ export interface Healing {
   readonly clickhouse: Fault['until'];
 }
 
-export const fullLengths: Healing = { broker: 30_000, kafka: 30_000, postgres: 5_000, clickhouse: 60_000 };
+const fullLengths: Healing = { broker: 30_000, kafka: 30_000, postgres: 5_000, clickhouse: 60_000 };
 
 /** By name; the stores' data survives. */
 export function awayScenarios(healing: Healing): ReadonlyMap<string, Scenario> {

@@ -31,7 +31,7 @@ export interface CampaignOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface Finding {
+interface Finding {
   readonly error: string;
   readonly input: Buffer;
 }

@@ -5,7 +5,7 @@ import { request } from 'node:http';
 import { projectFile } from '../../platform/process/project-root.ts';
 import type { Measures } from './gateway-process.ts';
 
-export interface Sent {
+interface Sent {
   readonly status: number;
   readonly body: {
     readonly code?: string;

@@ -33,7 +33,7 @@ export interface ClientRequest {
   readonly retries: number;
 }
 
-export type FaultKind =
+type FaultKind =
   | 'crash'
   | 'crash after responses'
   | 'pause'

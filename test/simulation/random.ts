@@ -2,7 +2,7 @@
 // gets, so that a run with one fault less stays much like the run it was shrunk from.
 
 /** 32 bits of a text, well spread (FNV-1a with a final mix). */
-export function hash32(text: string): number {
+function hash32(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   hash = Math.imul(hash ^ (hash >>> 16), 0x7feb352d);

@@ -94,7 +94,7 @@ export function mergedValue(aggregation: string, readings: readonly Reading[]): 
 }
 
 /** By event time, then T, then partition and place in it. */
-export function isLater(a: Reading, b: Reading): boolean {
+function isLater(a: Reading, b: Reading): boolean {
   const key = ({ order: [eventTime, at, offset, index], partition }: Reading) => [
     eventTime,
     at,

@@ -14,7 +14,7 @@ import { startMigratedStores } from './migrated-stores.ts';
 import { insertCatalog, insertGeneration, insertKey } from './usage-rows.ts';
 
 export const PARTITIONS = 2;
-export const ALLOWED_LATENESS_MS = 5 * 60_000;
+const ALLOWED_LATENESS_MS = 5 * 60_000;
 /** 2026-11-20T12:00:30Z */
 export const NOW = Date.UTC(2026, 10, 20, 12, 0, 30);
 

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { compiledCommand, startTestClickHouse, type TestClickHouse } from './clickhouse.ts';
 import { startTestPostgres, type TestPostgres } from './postgres.ts';
 
-export interface RunningStage {
+interface RunningStage {
   readonly name: string;
   readonly url: string;
   readonly child: ChildProcess;

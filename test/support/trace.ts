@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import type { TraceRule } from '../../demo/trace.ts';
 
-export { readTrace, type TraceRow, type TraceRule, traceEvents, traceShiftMs } from '../../demo/trace.ts';
+export { readTrace, type TraceRule, traceEvents } from '../../demo/trace.ts';
 
 const HOUR_MS = 3_600_000;
 

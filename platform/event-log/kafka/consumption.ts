@@ -11,12 +11,12 @@ import type { Logger } from 'pino';
 import type { Consumption, LogRecord, PartitionHandler } from '../event-log.ts';
 import { EventLogError } from '../event-log.ts';
 import { boundedRetry } from './client.ts';
-import { asEventLogError } from './failures.ts';
+import { kafkaFailure } from './failures.ts';
 import { type FeedSource, PartitionFeed } from './partition-feed.ts';
 import { forbidOffsetReset, observeGenerations, withCluster } from './protocol-seams.ts';
 import { stickyAssigner } from './sticky-assigner.ts';
 
-export interface ConsumptionOptions {
+export interface KafkaConsumptionOptions {
   /** A client of this consumption's own: kafkajs shares committed offsets between the consumers of one client. */
   readonly kafka: Kafka;
   readonly topic: string;
@@ -38,7 +38,7 @@ const commitIntervalMs = 5000;
 
 export class KafkaConsumption implements Consumption {
   readonly failed: Promise<never>;
-  readonly #options: ConsumptionOptions;
+  readonly #options: KafkaConsumptionOptions;
   readonly #handler: PartitionHandler;
   readonly #consumer: Consumer;
   readonly #feeds = new Map<number, PartitionFeed>();
@@ -52,7 +52,7 @@ export class KafkaConsumption implements Consumption {
   #generation = -1;
   #stopping: Promise<void> | null = null;
 
-  private constructor(options: ConsumptionOptions, group: string, handler: PartitionHandler) {
+  private constructor(options: KafkaConsumptionOptions, group: string, handler: PartitionHandler) {
     this.#options = options;
     this.#handler = handler;
     let fail: (error: unknown) => void = () => undefined;
@@ -89,13 +89,17 @@ export class KafkaConsumption implements Consumption {
     this.#commitTimer.unref();
   }
 
-  static async start(options: ConsumptionOptions, group: string, handler: PartitionHandler): Promise<KafkaConsumption> {
+  static async start(
+    options: KafkaConsumptionOptions,
+    group: string,
+    handler: PartitionHandler,
+  ): Promise<KafkaConsumption> {
     const consumption = new KafkaConsumption(options, group, handler);
     try {
       await consumption.#run();
     } catch (error) {
       await consumption.stop();
-      throw asEventLogError(error, `join the group ${group} of ${options.topic}`);
+      throw kafkaFailure(error, `join the group ${group} of ${options.topic}`);
     }
     return consumption;
   }
@@ -124,7 +128,7 @@ export class KafkaConsumption implements Consumption {
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (payload.restart)
         logger.warn({ err: payload.error }, 'the consumer lost the brokers; it joins the group anew');
-      else this.fail(asEventLogError(payload.error, `consume ${topic}`));
+      else this.fail(kafkaFailure(payload.error, `consume ${topic}`));
     });
     await consumer.connect();
     await consumer.subscribe({ topics: [topic] });

@@ -2,7 +2,7 @@
 import { EventLogError } from '../event-log.ts';
 
 /** An `EventLogError` for whatever kafkajs rejected with. */
-export function asEventLogError(error: unknown, what: string): EventLogError {
+export function kafkaFailure(error: unknown, what: string): EventLogError {
   const chain = causes(error);
   const known = chain.find((each) => each instanceof EventLogError);
   if (known !== undefined) return known;

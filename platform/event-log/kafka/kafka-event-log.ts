@@ -4,13 +4,13 @@ import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs';
 import type { Logger } from 'pino';
 import { retry } from '../../calls/retry.ts';
 import type { KafkaSettings } from '../../settings/settings.ts';
-import { withDeadline } from '../deadline.ts';
+import { answeredWithin } from '../deadline.ts';
 import type { Consumption, EventLog, PartitionBounds, PartitionHandler, TopicOptions } from '../event-log.ts';
 import { EventLogError } from '../event-log.ts';
 import { assertRecordSizes, splitRuns } from '../record-size.ts';
 import { createClient, requestTimeoutMs } from './client.ts';
 import { KafkaConsumption, offsetOutOfRange } from './consumption.ts';
-import { asEventLogError, isPassing } from './failures.ts';
+import { isPassing, kafkaFailure } from './failures.ts';
 import { joinProduces, TopicIdReader } from './protocol-seams.ts';
 import { ensureTopic } from './topic.ts';
 import { TopicWatch } from './topic-watch.ts';
@@ -73,11 +73,11 @@ export async function openKafkaEventLog(
       return connect(connections, topic, timing.topicCheckIntervalMs, logger);
     };
     try {
-      const watch = await withDeadline(opening(), leftMs, what);
+      const watch = await answeredWithin(opening(), leftMs, what);
       return new KafkaEventLog(settings, topic, logger, timing, connections, watch);
     } catch (error) {
       await disconnect(connections);
-      throw asEventLogError(error, what);
+      throw kafkaFailure(error, what);
     }
   };
   return untilBrokersAreBack(open, { timeoutMs: timing.openTimeoutMs, mayRetry: () => answered, logger });
@@ -177,9 +177,9 @@ class KafkaEventLog implements EventLog {
     }
     const what = `append to ${this.#topic}/${partition}`;
     try {
-      await withDeadline(this.#send(partition, values), this.#timing.appendTimeoutMs, what);
+      await answeredWithin(this.#send(partition, values), this.#timing.appendTimeoutMs, what);
     } catch (error) {
-      throw asEventLogError(error, what);
+      throw kafkaFailure(error, what);
     }
   }
 
@@ -199,7 +199,7 @@ class KafkaEventLog implements EventLog {
   async bounds(): Promise<readonly PartitionBounds[]> {
     const what = `read the bounds of ${this.#topic}`;
     try {
-      const offsets = await withDeadline(
+      const offsets = await answeredWithin(
         this.#connections.admin.fetchTopicOffsets(this.#topic),
         requestTimeoutMs,
         what,
@@ -208,7 +208,7 @@ class KafkaEventLog implements EventLog {
         .map(({ partition, low, high }) => ({ partition, startOffset: Number(low), endOffset: Number(high) }))
         .sort((a, b) => a.partition - b.partition);
     } catch (error) {
-      throw asEventLogError(error, what);
+      throw kafkaFailure(error, what);
     }
   }
 

@@ -208,7 +208,7 @@ export class TopicIdReader {
 }
 
 /** Metadata request, version 10. kafkajs writes the header without the tagged fields of version 2, so they begin the body. */
-export function encodeTopicIdRequest(topic: string): Buffer {
+function encodeTopicIdRequest(topic: string): Buffer {
   const name = Buffer.from(topic);
   return Buffer.concat([
     Buffer.from([0]), // no tagged fields of the header
@@ -223,7 +223,7 @@ export function encodeTopicIdRequest(topic: string): Buffer {
 }
 
 /** The error code and id of the only topic of a metadata response, version 10. */
-export function decodeTopicId(payload: Buffer): { errorCode: number; topicId: string } {
+function decodeTopicId(payload: Buffer): { errorCode: number; topicId: string } {
   let at = 0;
   const varint = (): number => {
     let value = 0;

@@ -3,7 +3,7 @@
 // no gaps and become visible in order.
 import type pg from 'pg';
 import { EventLogError } from '../event-log.ts';
-import { asEventLogError } from './failures.ts';
+import { postgresFailure } from './failures.ts';
 import { type Topic, topicGone } from './topic.ts';
 
 const transactionRecordsMax = 10_000;
@@ -75,7 +75,7 @@ export class PartitionAppender {
         for (const waiting of group) waiting.resolve();
         this.#onAppended(this.#partition);
       } catch (error) {
-        const failure = asEventLogError(error, this.#what);
+        const failure = postgresFailure(error, this.#what);
         for (const waiting of group) waiting.reject(failure);
       }
     }

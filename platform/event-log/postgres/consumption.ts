@@ -6,14 +6,14 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { Consumption, PartitionHandler } from '../event-log.ts';
 import { WakeSignal } from '../wake-signal.ts';
-import { asEventLogError } from './failures.ts';
+import { postgresFailure } from './failures.ts';
 import { type GroupView, Membership } from './membership.ts';
 import type { Notifications } from './notifications.ts';
-import { PartitionLoop } from './partition-loop.ts';
+import { PartitionDelivery } from './partition-delivery.ts';
 import type { PageBounds } from './reader.ts';
 import type { Topic } from './topic.ts';
 
-export interface ConsumptionOptions {
+export interface PostgresConsumptionOptions {
   readonly pool: pg.Pool;
   readonly topic: Topic;
   readonly notifications: Notifications;
@@ -27,10 +27,10 @@ export interface ConsumptionOptions {
 
 export class PostgresConsumption implements Consumption {
   readonly failed: Promise<never>;
-  readonly #options: ConsumptionOptions;
+  readonly #options: PostgresConsumptionOptions;
   readonly #handler: PartitionHandler;
   readonly #membership: Membership;
-  readonly #loops = new Map<number, PartitionLoop>();
+  readonly #loops = new Map<number, PartitionDelivery>();
   readonly #signal = new WakeSignal();
   readonly #fail: (error: unknown) => void;
   readonly #unlisten: () => void;
@@ -38,7 +38,7 @@ export class PostgresConsumption implements Consumption {
   #settledGeneration = 0;
   #stopping = false;
 
-  private constructor(options: ConsumptionOptions, handler: PartitionHandler, membership: Membership) {
+  private constructor(options: PostgresConsumptionOptions, handler: PartitionHandler, membership: Membership) {
     this.#options = options;
     this.#handler = handler;
     this.#membership = membership;
@@ -57,7 +57,7 @@ export class PostgresConsumption implements Consumption {
   }
 
   static async start(
-    options: ConsumptionOptions,
+    options: PostgresConsumptionOptions,
     group: string,
     handler: PartitionHandler,
   ): Promise<PostgresConsumption> {
@@ -65,7 +65,7 @@ export class PostgresConsumption implements Consumption {
     try {
       await membership.join();
     } catch (error) {
-      throw asEventLogError(error, `join the group ${group} of ${options.topic.name}`);
+      throw postgresFailure(error, `join the group ${group} of ${options.topic.name}`);
     }
     options.notifications.membersChanged();
     return new PostgresConsumption(options, handler, membership);
@@ -119,7 +119,7 @@ export class PostgresConsumption implements Consumption {
   }
 
   #open(partition: number): void {
-    const loop = new PartitionLoop(partition, { ...this.#options, handler: this.#handler });
+    const loop = new PartitionDelivery(partition, { ...this.#options, handler: this.#handler });
     this.#loops.set(partition, loop);
     void loop.ended.then((error) => {
       this.#loops.delete(partition);

@@ -6,7 +6,7 @@ const UNDEFINED_COLUMN = '42703';
 const INVALID_SCHEMA = '3F000';
 
 /** An `EventLogError` for whatever a query rejected with. Everything that is not a missing table may pass by itself. */
-export function asEventLogError(error: unknown, what: string): EventLogError {
+export function postgresFailure(error: unknown, what: string): EventLogError {
   if (error instanceof EventLogError) return error;
   const cause = error instanceof Error ? error : new Error(String(error));
   const sqlState = 'code' in cause ? cause.code : undefined;

@@ -6,7 +6,7 @@ import { EventLogError } from '../event-log.ts';
 import { assertRecordSizes } from '../record-size.ts';
 import { PartitionAppender } from './appender.ts';
 import { PostgresConsumption } from './consumption.ts';
-import { asEventLogError } from './failures.ts';
+import { postgresFailure } from './failures.ts';
 import { Notifications } from './notifications.ts';
 import { deleteExpired } from './retention.ts';
 import { openTopic, readBounds, type Topic } from './topic.ts';
@@ -44,7 +44,7 @@ export async function openPostgresEventLog(
   options: PostgresEventLogOptions = {},
 ): Promise<EventLog> {
   const topic = await openTopic(pool, topicOptions, logger).catch((error: unknown) => {
-    throw asEventLogError(error, `open the topic ${topicOptions.topic}`);
+    throw postgresFailure(error, `open the topic ${topicOptions.topic}`);
   });
   return new PostgresEventLog(pool, topic, logger, { ...defaults, ...options });
 }
@@ -90,7 +90,7 @@ class PostgresEventLog implements EventLog {
 
   bounds(): Promise<readonly PartitionBounds[]> {
     return readBounds(this.#pool, this.#topic).catch((error: unknown) => {
-      throw asEventLogError(error, `read the bounds of ${this.#topic.name}`);
+      throw postgresFailure(error, `read the bounds of ${this.#topic.name}`);
     });
   }
 

@@ -2,7 +2,7 @@
 // for is still held.
 import type pg from 'pg';
 import { EventLogError, type LogRecord } from '../event-log.ts';
-import { asEventLogError } from './failures.ts';
+import { postgresFailure } from './failures.ts';
 import { type Topic, topicGone } from './topic.ts';
 
 export interface PageBounds {
@@ -49,7 +49,7 @@ export async function readPage(
       [topic.name, topic.id, partition, offset, bounds.recordsMax, bounds.bytesMax],
     )
     .catch((error: unknown) => {
-      throw asEventLogError(error, `read ${topic.name}/${partition}`);
+      throw postgresFailure(error, `read ${topic.name}/${partition}`);
     });
   const first = rows[0];
   if (first === undefined) throw topicGone(topic);

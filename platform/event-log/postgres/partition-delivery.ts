@@ -19,7 +19,7 @@ export interface PartitionLoopOptions {
   readonly retryMs: number;
 }
 
-export class PartitionLoop {
+export class PartitionDelivery {
   readonly partition: number;
   /** Resolves when the loop has ended, whatever ended it; the error, if one did. */
   readonly ended: Promise<unknown>;
