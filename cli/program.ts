@@ -6,7 +6,7 @@ import { registerClickHouseCommand } from './clickhouse.ts';
 import { registerDemoCommand } from './demo.ts';
 import { registerKeysCommand } from './keys.ts';
 import { registerMigrateCommand } from './migrate.ts';
-import { printNote } from './output.ts';
+import { printNote, writeNote } from './output.ts';
 import { registerRepairCommand } from './repair.ts';
 import { registerReplayCommand } from './replay.ts';
 import { registerSettingsCommand } from './settings.ts';
@@ -16,6 +16,8 @@ import { registerVerifyCommand } from './verify.ts';
 
 const program = new Command('tallyline')
   .description('Usage metering that loses nothing and counts nothing twice: usage events in, priced line items out.')
+  // Before any command is added: each takes it over. It repeats what it was given.
+  .configureOutput({ writeErr: writeNote })
   .showHelpAfterError('(tallyline --help shows what there is)');
 
 for (const register of [
