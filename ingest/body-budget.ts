@@ -3,8 +3,8 @@
 // newcomer, whoever sends and however much, because a key may take more only while it holds at most a third of what is
 // then still free. One key comes to a quarter of the bound at most, a second one to a quarter of the rest, and so on:
 // some is always left. A tenant with many keys may take more only while it holds no more than what is then free: all of
-// its keys together come to half of the bound. This is the dynamic threshold of shared-memory switches (Choudhury and Hahne, 1998): nobody has
-// to know who will want some.
+// its keys together come to half of the bound. This is the dynamic threshold of shared-memory switches (Choudhury and
+// Hahne, 1998): nobody has to know who will want some.
 
 const FREE_SHARE = 3;
 /**
