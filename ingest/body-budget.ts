@@ -17,7 +17,7 @@ const TENANTS_OWN_DOING = 1 / 4;
 /** Reading: the body arrives and is unpacked. Appending: its events wait for the log. */
 export type BodyPhase = 'reading' | 'appending';
 
-/** Why bytes were not given: the key or its tenant holds its part of the bound, or all keys together leave too little. */
+/** Why bytes were not given: the key or its tenant holds its part of the bound, or all together leave too little. */
 export type BudgetFault = 'key_share' | 'full';
 
 export interface BodyLease {
