@@ -28,4 +28,6 @@ export const printRow = (values: readonly string[]): void =>
 export const printJson = (value: unknown): void => printLine(JSON.stringify(value));
 
 /** For a person, beside what a script reads from stdout. */
-export const printNote = (text: string): void => void process.stderr.write(`${plain(text)}\n`);
+export const writeNote = (text: string): void => void process.stderr.write(plain(text));
+
+export const printNote = (text: string): void => writeNote(`${text}\n`);

@@ -12,10 +12,12 @@ import { registerSettingsCommand } from './commands/settings.ts';
 import { registerStageCommands } from './commands/stages.ts';
 import { registerUpCommand } from './commands/up.ts';
 import { registerVerifyCommand } from './commands/verify.ts';
-import { printNote } from './output.ts';
+import { printNote, writeNote } from './output.ts';
 
 const program = new Command('tallyline')
   .description('Usage metering that loses nothing and counts nothing twice: usage events in, priced line items out.')
+  // Before any command is added: each takes it over. It repeats what it was given.
+  .configureOutput({ writeErr: writeNote })
   .showHelpAfterError('(tallyline --help shows what there is)');
 
 for (const register of [

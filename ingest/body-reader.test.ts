@@ -46,7 +46,7 @@ const readBody = (
 describe('readBody', () => {
   it('gives the bytes of every chunk', async () => {
     const stream = new PassThrough();
-    const body = readBody(stream, '', 100, budgetOf(100).lease('k'));
+    const body = readBody(stream, '', 100, budgetOf(100).lease('k', 'k'));
     stream.write('ab');
     stream.write('c');
     stream.end();
@@ -64,7 +64,7 @@ describe('readBody', () => {
   it('stops at the chunk that passes the limit', async () => {
     const stream = new PassThrough();
     const budget = budgetOf(1_000);
-    const body = readBody(stream, '', 100, budget.lease('k'));
+    const body = readBody(stream, '', 100, budget.lease('k', 'k'));
     stream.write('x'.repeat(60));
     stream.write('x'.repeat(60));
     await expect(body).rejects.toMatchObject({ code: 'body_too_large' });
@@ -76,7 +76,7 @@ describe('readBody', () => {
     'refuses a body whose stream ends with %s, and survives a later error',
     async (ending) => {
       const stream = new PassThrough();
-      const body = readBody(stream, '', 100, budgetOf(100).lease('k'));
+      const body = readBody(stream, '', 100, budgetOf(100).lease('k', 'k'));
       stream.write('ab');
       if (ending === 'error') stream.destroy(new Error('reset'));
       else stream.destroy();
@@ -88,7 +88,7 @@ describe('readBody', () => {
   it('counts what is packed and what it unpacks to', async () => {
     const packed = gzipSync('x'.repeat(1_000));
     const budget = budgetOf(MIB);
-    const lease = budget.lease('k');
+    const lease = budget.lease('k', 'k');
     const stream = new PassThrough();
     stream.end(packed);
     expect(await readBody(stream, 'gzip', 1_000, lease)).toHaveLength(1_000);
@@ -105,7 +105,7 @@ describe('readBody', () => {
     const budget = budgetOf(100 * MIB);
     const stream = new PassThrough();
     stream.end(packed);
-    const body = readBody(stream, encoding, 10 * MIB, budget.lease('k'));
+    const body = readBody(stream, encoding, 10 * MIB, budget.lease('k', 'k'));
     await expect(body).rejects.toMatchObject({ code: 'body_too_large', detail: expect.stringContaining('times') });
     expect(budget.heldBytes).toBeLessThan(7 * MIB);
   });
@@ -124,7 +124,7 @@ describe('readBody', () => {
       const pack = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync }[encoding]!;
       const stream = new PassThrough();
       stream.end(pack(text));
-      expect(await readBody(stream, encoding, 10 * MIB, budgetOf(100 * MIB).lease('k'))).toHaveLength(text.length);
+      expect(await readBody(stream, encoding, 10 * MIB, budgetOf(100 * MIB).lease('k', 'k'))).toHaveLength(text.length);
     },
   );
 
@@ -132,7 +132,7 @@ describe('readBody', () => {
     const budget = budgetOf(100 * MIB);
     const stream = new PassThrough();
     stream.end(gzipSync(Buffer.alloc(50 * MIB)));
-    await expect(readBody(stream, 'gzip', MIB, budget.lease('k'))).rejects.toMatchObject({
+    await expect(readBody(stream, 'gzip', MIB, budget.lease('k', 'k'))).rejects.toMatchObject({
       code: 'body_too_large',
     });
     expect(budget.heldBytes).toBeLessThan(1.2 * MIB);
@@ -143,9 +143,9 @@ describe('readBody', () => {
     ['key_share', 'share_exceeded', 30],
   ])('stops at the chunk that the budget does not give (%s)', async (_, code, heldByOther) => {
     const budget = budgetOf(100);
-    budget.lease(code === 'overloaded' ? 'other' : 'k').take(heldByOther);
+    budget.lease(code === 'overloaded' ? 'other' : 'k', code === 'overloaded' ? 'other' : 'k').take(heldByOther);
     const stream = new PassThrough();
-    const lease = budget.lease('k');
+    const lease = budget.lease('k', 'k');
     const body = readBody(stream, '', 100, lease);
     stream.write('x'.repeat(10));
     await expect(body).rejects.toMatchObject({ code, headers: { connection: 'close', 'retry-after': '1' } });
@@ -160,7 +160,7 @@ describe('the arrival of a body', () => {
     const budget = budgetOf(100 * MIB);
     const clock = setUpArrivals();
     const stream = new PassThrough({ highWaterMark: 100 * MIB });
-    const lease = budget.lease('k');
+    const lease = budget.lease('k', 'k');
     let refusal: unknown = null;
     const body = readBody(stream, '', 50 * MIB, lease, clock.arrivals).finally(() => lease.release());
     body.catch((error: unknown) => {

@@ -23,7 +23,8 @@ const unaffordable = (fault: BudgetFault): Problem =>
       })
     : new Problem(
         'share_exceeded',
-        'Nothing was accepted: requests with this API key already hold its part of the memory for bodies. Send fewer at once.',
+        'Nothing was accepted: requests with this API key, or with others of its tenant, already hold their part of the memory ' +
+          'for bodies. Send fewer at once.',
         { headers: { ...CLOSE, ...retryAfter(1) } },
       );
 

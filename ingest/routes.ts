@@ -97,7 +97,7 @@ async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: 
   // Only now: who is refused need not send the body at all.
   askForBody(request, reply);
 
-  const lease = parts.bodies.lease(identity.keyId);
+  const lease = parts.bodies.lease(identity.keyId, identity.tenant);
   try {
     const stream = (request.body as Readable | undefined) ?? request.raw;
     const bytes = await readBody(stream, encoding, parts.bodyBytesMax, lease, parts.arrivals);

@@ -197,7 +197,8 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     if (problem === undefined && request.routeOptions.config.asksForBody !== true) askForBody(request, reply);
     done(problem);
   });
-  app.addHook('onSend', (request, reply, _payload, done) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
+    if (typeof payload === 'string' || Buffer.isBuffer(payload)) connections.answering(payload.length);
     // A connection that stays open after its last answer would hold the close up for the whole keep-alive time; and the
     // rest of a body that nobody reads would have to be read all the same before the connection can be used again.
     if (closing || awaitsMuch(request) || connections.isOverLimit(request.raw.socket)) {

@@ -44,6 +44,22 @@ describe('addressGroup', () => {
     ['2001:db8::6', '2001:db8:0:0'],
     ['::1', '0:0:0:0'],
     ['fe80::1', 'fe80:0:0:0'],
+    ['fe80::1%eth0', 'fe80:0:0:0'],
+    // As proxies pass them on.
+    ['192.0.2.7:5678', '192.0.2.7'],
+    ['[2001:db8:1:2::6]:443', '2001:db8:1:2'],
+    ['[2001:db8:1:2::6]', '2001:db8:1:2'],
+    ['2001:0DB8:0001:2::6', '2001:db8:1:2'],
+    ['::FFFF:c000:207', '192.0.2.7'],
+    ['0:0:0:0:0:ffff:192.0.2.7', '192.0.2.7'],
+    ['64:ff9b::192.0.2.7', '64:ff9b:0:0'],
+    ['1:2:3:4:5:6:7::192.0.2.7', 'no address'],
+    ['1:2:3:4:5:6:7:8:9::', 'no address'],
+    ['::::', 'no address'],
+    ['', 'no address'],
+    ['unknown', 'no address'],
+    ['_hidden-7', 'no address'],
+    [':'.repeat(99), 'no address'],
   ])('of %s is %s', (address, group) => {
     expect(addressGroup(address)).toBe(group);
   });

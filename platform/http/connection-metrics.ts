@@ -5,7 +5,7 @@ import type { Connections, EndReason } from './connections.ts';
 export interface ConnectionMetrics {
   ended(reason: EndReason): void;
   /** Once: from then on they are counted when the metrics are read. */
-  watch(connections: Pick<Connections, 'counts'>, connectionsMax: number): void;
+  watch(connections: Pick<Connections, 'counts' | 'unreadBytes'>, connectionsMax: number): void;
 }
 
 export function createConnectionMetrics(registry: Registry): ConnectionMetrics {
@@ -25,6 +25,14 @@ export function createConnectionMetrics(registry: Registry): ConnectionMetrics {
         registers: [registry],
         collect() {
           for (const [state, count] of Object.entries(connections.counts)) this.set({ state }, count);
+        },
+      });
+      new Gauge({
+        name: 'tallyline_http_unread_bytes',
+        help: 'Bytes of answers that wait to be taken by their clients.',
+        registers: [registry],
+        collect() {
+          this.set(connections.unreadBytes);
         },
       });
       new Gauge({

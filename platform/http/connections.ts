@@ -5,7 +5,8 @@
 //     else it comes into a small reserve above the bound, in which only probes are answered well, and whose oldest
 //     makes room for its newest.
 //   - A connection with more than PIPELINED_MAX requests without an answer is destroyed; Node itself parses no further
-//     bytes of one whose answers wait for their taking. Answers that are not taken at the least pace destroy it too.
+//     bytes of one whose answers wait for their taking. Answers that are not taken at the least pace destroy it too, and
+//     all that are not taken are bounded together (unread-answers.ts).
 //   - Whatever is refused is read on and dropped for a bounded number of bytes and time, so that the client sees the
 //     answer instead of a reset; then the socket is destroyed, whatever the client does.
 //
@@ -15,6 +16,7 @@ import type { Socket } from 'node:net';
 import { AddressCounts } from './address-counts.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import { leastPaceMs, PATIENCE_MS, patienceAfter } from './least-pace.ts';
+import { beyondMemory, UNREAD_BYTES_MAX, UNREAD_LOOK_BYTES } from './unread-answers.ts';
 
 export const LOOK_INTERVAL_MS = 500;
 /** A longer time between two looks is this process's own delay, and no peer's fault. */
@@ -50,7 +52,9 @@ export type EndReason =
   | 'late_head'
   | 'slow_body'
   | 'pipelined'
-  | 'unread_answer';
+  | 'unread_answer'
+  /** All answers that nobody took were too much, and those to its address most of it. */
+  | 'unread_memory';
 
 class Connection {
   readonly socket: Socket;
@@ -88,6 +92,14 @@ class Connection {
     return !this.isLingering && this.latest?.writableFinished !== false;
   }
 
+  /** Bytes of answers that the kernel has not taken. */
+  get unreadBytes(): number {
+    let bytes = this.socket.writableLength;
+    // One answer at a time is the socket's; those behind it keep their own bytes until it is gone.
+    for (const answer of this.answers) if (answer.socket === null) bytes += answer.writableLength;
+    return bytes;
+  }
+
   /** Whether a request of it is still arriving. */
   get isArriving(): boolean {
     return this.latest !== undefined && !this.latest.req.complete;
@@ -118,12 +130,20 @@ export class Connections {
   private idle: Connection[] = [];
   private isScanned = false;
   private lookedAt: number;
+  private bytesSinceLook = 0;
   private isDraining = false;
 
   constructor(limits: ConnectionLimits, options: ConnectionsOptions) {
     this.limits = limits;
     this.options = options;
     this.lookedAt = options.monotonicMs();
+  }
+
+  /** Bytes of answers that wait for their clients. */
+  get unreadBytes(): number {
+    let bytes = 0;
+    for (const each of this.all) bytes += each.unreadBytes;
+    return bytes;
   }
 
   get counts(): { readonly silent: number; readonly requested: number; readonly reserve: number } {
@@ -187,6 +207,12 @@ export class Connections {
     return this.bySocket.get(socket)?.isLingering === true;
   }
 
+  /** An answer of so many bytes is about to be sent. */
+  answering(bytes: number): void {
+    this.bytesSinceLook += bytes;
+    if (this.bytesSinceLook >= UNREAD_LOOK_BYTES) this.boundUnread(this.options.monotonicMs());
+  }
+
   /** Ends the connection with bytes of an answer that no handler gives. Null: with none. */
   endWith(socket: Socket, answer: string | null, reason?: EndReason): void {
     const connection = this.bySocket.get(socket);
@@ -213,12 +239,27 @@ export class Connections {
     const elapsedMs = Math.min(now - this.lookedAt, LOOK_ELAPSED_MAX_MS);
     this.lookedAt = now;
     this.isScanned = false;
+    this.boundUnread(now);
     for (const connection of this.all) this.lookAt(connection, now, elapsedMs);
     for (const connection of this.reserve) {
       const isLate = !connection.hasRequested && now - connection.openedAt >= RESERVE_HEAD_TIMEOUT_MS;
       if (isLate) this.destroy(connection, 'over_limit');
       else this.lookAt(connection, now, elapsedMs);
     }
+  }
+
+  private boundUnread(now: number): void {
+    this.bytesSinceLook = 0;
+    const unread = [];
+    for (const connection of this.all) {
+      const bytes = connection.unreadBytes;
+      if (bytes === 0) continue;
+      noteTaken(connection, now);
+      // Of proxies each is an address of its own.
+      const address = connection.address ?? connection.socket.remoteAddress ?? '';
+      unread.push({ connection, address, bytes, takenAt: connection.takenAt });
+    }
+    for (const { connection } of beyondMemory(unread, UNREAD_BYTES_MAX)) this.destroy(connection, 'unread_memory');
   }
 
   private lookAt(connection: Connection, now: number, elapsedMs: number): void {
@@ -250,14 +291,9 @@ export class Connections {
 
   /** Bytes are given to the kernel an answer at a time, so a large one must be taken as a whole at the least pace. */
   private lookAtUnread(connection: Connection, now: number): void {
-    const { socket } = connection;
-    const bytesTaken = socket.bytesWritten - socket.writableLength;
-    if (bytesTaken !== connection.bytesTaken) {
-      connection.bytesTaken = bytesTaken;
-      connection.takenAt = now;
-      return;
-    }
-    const patienceMs = this.isDraining ? LINGER_SILENCE_MS : PATIENCE_MS + leastPaceMs(socket.writableLength);
+    noteTaken(connection, now);
+    const unsentMs = leastPaceMs(connection.socket.writableLength);
+    const patienceMs = this.isDraining ? LINGER_SILENCE_MS : PATIENCE_MS + unsentMs;
     if (now - connection.takenAt >= patienceMs) this.destroy(connection, 'unread_answer');
   }
 
@@ -327,6 +363,15 @@ function bytesRead(connection: Connection): number {
   const bytes = total - connection.bytesReadSeen;
   connection.bytesReadSeen = total;
   return bytes;
+}
+
+/** Notes when its client took something that it had not taken when this was last asked. */
+function noteTaken(connection: Connection, now: number): void {
+  const { socket } = connection;
+  const bytesTaken = socket.bytesWritten - socket.writableLength;
+  if (bytesTaken === connection.bytesTaken) return;
+  connection.bytesTaken = bytesTaken;
+  connection.takenAt = now;
 }
 
 const first = <T>(set: ReadonlySet<T>): T | undefined => set.values().next().value;

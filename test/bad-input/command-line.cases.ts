@@ -21,6 +21,8 @@ const stores = { DATABASE_URL: nowhere, CLICKHOUSE_URL: 'http://default:secret-p
 const grammar: readonly CommandCase[] = [
   ['serve', {}, /unknown command 'serve'/],
   ['UP', {}, /unknown command 'UP'/],
+  ['serve\u0007', {}, /unknown command 'serve\\u0007'/],
+  ['up --port\u0007', {}, /unknown option '--port\\u0007'/],
   ['--verbose', {}, /unknown option '--verbose'/],
   ['up --prot 80', {}, /unknown option '--prot'[\s\S]*--port/],
   ['up --port', {}, /'--port <port>' argument missing/],

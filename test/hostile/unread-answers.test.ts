@@ -1,6 +1,6 @@
 // Clients that ask and do not read: how many of their requests are handled, what waits for them in memory, and for how
 // long.
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { FastifyInstance } from 'fastify';
@@ -9,10 +9,14 @@ import { Registry } from 'prom-client';
 import { createHttpApp } from '../../platform/http/app.ts';
 import { PIPELINED_MAX } from '../../platform/http/connections.ts';
 import { PATIENCE_MS } from '../../platform/http/least-pace.ts';
+import { UNREAD_BYTES_MAX } from '../../platform/http/unread-answers.ts';
 import { until } from '../support/until.ts';
 import { openRaw, type RawClient } from './raw-client.ts';
 
 const LARGE_BYTES = 60_000;
+/** Far more than the kernel takes. */
+const HUGE_BYTES = 24_000_000;
+const huge = Buffer.alloc(HUGE_BYTES, 'x');
 
 let app: FastifyInstance;
 let registry: Registry;
@@ -32,6 +36,7 @@ beforeEach(async () => {
     handled++;
     return 'x'.repeat(LARGE_BYTES);
   });
+  app.get('/huge', async () => huge);
   await app.listen({ host: '127.0.0.1', port: 0 });
   port = (app.server.address() as AddressInfo).port;
 });
@@ -53,6 +58,11 @@ const sockets = (): Promise<number> => promisify(app.server.getConnections.bind(
 async function ended(reason: string): Promise<number> {
   const { values } = await registry.getSingleMetric('tallyline_http_connections_ended_total')!.get();
   return values.find(({ labels }) => labels.reason === reason)?.value ?? 0;
+}
+
+async function unread(): Promise<number> {
+  const { values } = await registry.getSingleMetric('tallyline_http_unread_bytes')!.get();
+  return values[0]!.value;
 }
 
 describe('answers that nobody reads', () => {
@@ -88,6 +98,25 @@ describe('answers that nobody reads', () => {
     open(`${REQUEST.repeat(PIPELINED_MAX)}GET /large HT`, { reads: false });
     await until(() => handled === PIPELINED_MAX, 'its requests are handled');
     await until(async () => (await sockets()) === 0, 'it is destroyed', 20_000, 20);
+  });
+
+  it('are bounded in memory, however many connections keep some; whoever reads is left alone', async () => {
+    const HUGE = 'GET /huge HTTP/1.1\r\nHost: x\r\n\r\n';
+    const reader = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+    let bytesRead = 0;
+    reader.on('data', (chunk) => {
+      bytesRead += chunk.length;
+      // Slowly, and longer than the others need.
+      reader.pause();
+      setTimeout(() => reader.resume(), 1);
+    });
+    reader.write(HUGE);
+    for (let i = 0; i < 16; i++) open(HUGE, { reads: false });
+    await until(async () => (await ended('unread_memory')) > 0, 'some of them are ended', 20_000, 20);
+    await until(async () => (await unread()) < UNREAD_BYTES_MAX, 'the rest fits', 20_000, 20);
+    expect(await sockets()).toBeGreaterThanOrEqual(Math.floor(UNREAD_BYTES_MAX / HUGE_BYTES));
+    await until(() => bytesRead > HUGE_BYTES, 'the one who reads has it all', 20_000, 20);
+    reader.destroy();
   });
 
   it('are no concern of a client that reads: pipelined requests are answered in order', async () => {
