@@ -1,8 +1,9 @@
 // The kafkajs client as every part of the adapter uses it: bounded retries, LZ4, and its logs in ours.
-import kafkajs, { type Kafka, type KafkaConfig, type LogEntry, type SASLOptions } from 'kafkajs';
+import kafkajs, { type KafkaConfig, type LogEntry, type SASLOptions } from 'kafkajs';
 import { compressFrame, decompressFrameSync } from 'lz4-napi';
 import type { Logger } from 'pino';
 import type { KafkaSettings } from '../../settings/settings.ts';
+import { LogKafka } from './seams/log-kafka.ts';
 
 const connectionTimeoutMs = 2000;
 /** Above the longest fetch and the longest wait of the broker for its replicas; below the patience of a request to the gateway. */
@@ -18,8 +19,8 @@ kafkajs.CompressionCodecs[kafkajs.CompressionTypes.LZ4] = () => ({
   decompress: (buffer: Buffer) => Promise.resolve(decompressFrameSync(buffer)),
 });
 
-export function createClient(settings: KafkaSettings, logger: Logger): Kafka {
-  return new kafkajs.Kafka({
+export function createClient(settings: KafkaSettings, logger: Logger): LogKafka {
+  return new LogKafka({
     clientId: 'tallyline',
     brokers: [...settings.brokers],
     connectionTimeout: connectionTimeoutMs,

@@ -6,19 +6,19 @@
 // - After every join the topic's id is checked before anything is fetched, so no record of another incarnation is read.
 // - A partition that stays goes on without interruption only if this member took part in every generation of the group.
 //   Otherwise it may have been another's in between, and is revoked and assigned anew.
-import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import type { Consumer, ConsumerConfig, EachBatchPayload } from 'kafkajs';
 import type { Logger } from 'pino';
 import type { Consumption, LogRecord, PartitionHandler } from '../event-log.ts';
 import { EventLogError } from '../event-log.ts';
 import { boundedRetry } from './client.ts';
 import { kafkaFailure } from './failures.ts';
 import { type FeedSource, PartitionFeed } from './partition-feed.ts';
-import { forbidOffsetReset, observeGenerations, withCluster } from './protocol-seams.ts';
+import type { LogKafka } from './seams/log-kafka.ts';
 import { stickyAssigner } from './sticky-assigner.ts';
 
 export interface KafkaConsumptionOptions {
   /** A client of this consumption's own: kafkajs shares committed offsets between the consumers of one client. */
-  readonly kafka: Kafka;
+  readonly kafka: LogKafka;
   readonly topic: string;
   readonly partitions: number;
   readonly logger: Logger;
@@ -64,16 +64,9 @@ export class KafkaConsumption implements Consumption {
     this.#reject = fail;
     const { topic, partitions } = options;
     const assigner = stickyAssigner(topic, partitions, () => [...this.#feeds.keys()]);
-    this.#consumer = options.kafka.consumer({
+    const config: ConsumerConfig = {
       groupId: group,
-      partitionAssigners: [
-        withCluster(assigner, (cluster) => {
-          forbidOffsetReset(cluster, topic);
-          observeGenerations(cluster, (generation) => {
-            this.#joinedGeneration = generation;
-          });
-        }),
-      ],
+      partitionAssigners: [assigner],
       sessionTimeout: options.sessionTimeoutMs,
       rebalanceTimeout: 30_000,
       heartbeatInterval: options.heartbeatMs,
@@ -84,7 +77,11 @@ export class KafkaConsumption implements Consumption {
       allowAutoTopicCreation: false,
       // kafkajs then begins again by itself after an outage, as a new member; only what no retry mends ends a consumption.
       retry: { ...boundedRetry, restartOnFailure: async () => true },
-    });
+    };
+    const joined = (generation: number): void => {
+      this.#joinedGeneration = generation;
+    };
+    this.#consumer = options.kafka.member(config, { topic, joined });
     this.#commitTimer = setInterval(() => void this.#commitNow(), commitIntervalMs);
     this.#commitTimer.unref();
   }

@@ -1,6 +1,6 @@
 // The event log in Kafka, through kafkajs. A producer that waits for all in-sync replicas and is not idempotent: kafkajs'
 // idempotent producer can acknowledge a batch that it lost, while a batch that is in the log twice is harmless.
-import kafkajs, { type Admin, type Kafka, type Producer } from 'kafkajs';
+import kafkajs, { type Admin, type Producer } from 'kafkajs';
 import type { Logger } from 'pino';
 import { retry } from '../../calls/retry.ts';
 import type { KafkaSettings } from '../../settings/settings.ts';
@@ -11,7 +11,8 @@ import { assertRecordSizes, splitRuns } from '../record-size.ts';
 import { createClient, requestTimeoutMs } from './client.ts';
 import { KafkaConsumption, offsetOutOfRange } from './consumption.ts';
 import { isPassing, kafkaFailure } from './failures.ts';
-import { joinProduces, TopicIdReader } from './protocol-seams.ts';
+import type { LogKafka } from './seams/log-kafka.ts';
+import { TopicIdReader } from './seams/topic-id-reader.ts';
 import { ensureTopic } from './topic.ts';
 import { TopicWatch } from './topic-watch.ts';
 
@@ -107,8 +108,7 @@ async function untilBrokersAreBack<Result>(
   });
 }
 
-function createProducer(kafka: Kafka): Producer {
-  joinProduces();
+function createProducer(kafka: LogKafka): Producer {
   return kafka.producer({
     allowAutoTopicCreation: false,
     idempotent: false,
