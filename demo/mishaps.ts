@@ -2,9 +2,10 @@
 // payload, broken events, disorder. Every delivery says what must become of it; that is what the check relies on.
 // A conflicting delivery is never in the batch of the event it contradicts, and names that batch: sent after its
 // acknowledgement, it stands behind the original in the log, so that which of the two counts is no accident.
+
+import { Random } from '../domain/random.ts';
 import { type BrokenKind, brokenEvent, brokenKinds } from './broken-event.ts';
 import type { DemoEvent } from './demo-event.ts';
-import { Random } from './random.ts';
 
 export const fates = ['accepted', 'duplicate', 'conflict', 'rejected'] as const;
 
@@ -110,7 +111,7 @@ class Schedule {
 }
 
 export function* deliver(events: Iterable<DemoEvent>, settings: MishapSettings): Generator<Batch> {
-  const random = new Random(settings.seed, 2);
+  const random = new Random(settings.seed).fork('mishaps');
   const repeats = new Schedule();
   let position = 0;
   let deliveries: Delivery[] = [];

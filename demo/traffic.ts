@@ -1,8 +1,9 @@
 // Events of a service that sells language models, embeddings and images: bursty arrivals, a few customers with most of the
 // traffic, token counts with a heavy tail, prompts partly served from a cache. Lazy, and the same for the same settings.
 // The field names are those of the sample price list, deploy/catalogs/ai-api.yaml.
+
+import { Random, WeightedIndex } from '../domain/random.ts';
 import type { DemoEvent } from './demo-event.ts';
-import { Random, WeightedIndex } from './random.ts';
 
 export interface TrafficSettings {
   readonly seed: number;
@@ -54,7 +55,7 @@ const tokens = (random: Random, median: number, sigma: number): number =>
 
 export function* llmTraffic(settings: TrafficSettings): Generator<DemoEvent> {
   const { seed, events, endAt, spanMs, customers, models } = settings;
-  const random = new Random(seed, 1);
+  const random = new Random(seed).fork('traffic');
   const smallCustomers = WeightedIndex.zipf(Math.max(1, customers.length - 1), 1.05);
   const popularModels = WeightedIndex.zipf(models.length, 1.2);
   // Half the gaps are calm, half are burst gaps of 1/8: with these lengths the whole takes about spanMs.

@@ -4,7 +4,7 @@
 import { tmpdir } from 'node:os';
 import { DedupIndex, highWord, type KeySpace, lowWord } from '../../aggregator/core/dedup-index.ts';
 import { newKeyFile } from '../../aggregator/key-files.ts';
-import { Random } from '../workload/random.ts';
+import { Random } from '../../domain/random.ts';
 import { runAsProgram } from './program.ts';
 
 export interface DedupInput {

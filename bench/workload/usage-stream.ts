@@ -3,9 +3,9 @@
 // With `even` 20,000 subjects a flush of 100,000 events holds about 1.5 roll-up rows an event: a subject is in one region, uses
 // one of four models in one of two ways, and each combination is a row of both meters.
 import type { Catalog } from '../../domain/catalog/catalog.ts';
+import { Random, WeightedIndex } from '../../domain/random.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { soundCatalog } from '../../test/support/sound-catalog.ts';
-import { Random, Zipf } from './random.ts';
 
 export const TENANT = 'bench';
 const EVENT_TYPE = 'llm.call';
@@ -65,7 +65,7 @@ export interface DrawnEvent {
 
 export class UsageStream {
   private readonly random: Random;
-  private readonly zipf: Zipf | null;
+  private readonly zipf: WeightedIndex | null;
   private readonly workload: Workload;
   private readonly subjects: string[];
   private drawn = 0;
@@ -73,13 +73,13 @@ export class UsageStream {
   constructor(workload: Workload) {
     this.workload = workload;
     this.random = new Random(workload.stream * 7_919 + 1);
-    this.zipf = workload.spread === 'zipf' ? new Zipf(workload.subjects) : null;
+    this.zipf = workload.spread === 'zipf' ? WeightedIndex.zipf(workload.subjects, 1) : null;
     this.subjects = Array.from({ length: workload.subjects }, (_, i) => `cus_${String(i).padStart(5, '0')}`);
   }
 
   private subject(): number {
     const { random, workload } = this;
-    if (this.zipf !== null) return this.zipf.draw(random);
+    if (this.zipf !== null) return this.zipf.pick(random);
     if (workload.spread === 'giant' && random.below(10) < 9) return 0;
     return random.below(workload.subjects);
   }

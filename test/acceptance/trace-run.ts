@@ -1,10 +1,12 @@
 // One run of the acceptance tests: a real request trace, every event sent twice and shuffled, and everything that can be
 // said about it afterwards compared with sums taken straight from the file. Used against each deployment.
+
 import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
 import pg from 'pg';
+import { Random } from '../../domain/random.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
 import { readTrace, traceEvents, traceTotals } from '../support/trace.ts';
 import { until } from '../support/until.ts';
@@ -64,20 +66,6 @@ export interface Target {
   readonly postgresUrl: () => string;
 }
 
-/** A permutation by a fixed seed (mulberry32 and Fisher-Yates). */
-function shuffled<T>(items: readonly T[], seed: number): T[] {
-  const result = [...items];
-  let state = seed;
-  for (let i = result.length - 1; i > 0; i--) {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    const j = ((t ^ (t >>> 14)) >>> 0) % (i + 1);
-    [result[i], result[j]] = [result[j]!, result[i]!];
-  }
-  return result;
-}
-
 /** Delivers a batch until it is acknowledged, as a careful client does. Resolves to the number of requests that it took. */
 export async function deliver(target: Target, events: readonly object[]): Promise<number> {
   for (let attempt = 1; ; attempt++) {
@@ -120,7 +108,7 @@ export async function sendTwice(
 ): Promise<SentTrace> {
   const path = tracePath();
   const events = traceBodies(path);
-  const deliveries = shuffled([...events, ...events], 20_231_116);
+  const deliveries = new Random(20_231_116).shuffled([...events, ...events]);
   const batches: object[][] = [];
   for (let i = 0; i < deliveries.length; i += 100) batches.push(deliveries.slice(i, i + 100));
   let next = 0;

@@ -1,7 +1,7 @@
 // Random faults, one seed for all: processes are killed, or stopped for a while and continued, and started again. Of the
 // stores at most one is away at a time, since the promise is about one thing failing after another; stages go as they go.
 import { setTimeout as delay } from 'node:timers/promises';
-import { Random } from '../../demo/random.ts';
+import { Random } from '../../domain/random.ts';
 import type { Deployment } from './deployment.ts';
 import type { ManagedProcess } from './managed-process.ts';
 
@@ -39,7 +39,7 @@ export class Chaos {
 
   constructor(deployment: Deployment, options: ChaosOptions) {
     this.options = options;
-    this.random = new Random(options.seed, 21);
+    this.random = new Random(options.seed).fork('chaos');
     const weights: Record<string, number> = {
       aggregator: 4,
       ingest: 3,

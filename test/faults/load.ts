@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { DemoEvent } from '../../demo/demo-event.ts';
 import type { Fate } from '../../demo/mishaps.ts';
 import { eventJson } from '../../demo/mishaps.ts';
-import { Random } from '../../demo/random.ts';
+import { Random } from '../../domain/random.ts';
 import { type Account, models } from './account.ts';
 
 export interface LoadOptions {
@@ -64,7 +64,7 @@ export class Load {
 
   constructor(options: LoadOptions) {
     this.options = options;
-    this.random = new Random(options.seed, 11);
+    this.random = new Random(options.seed).fork('load');
   }
 
   start(): void {

@@ -3,8 +3,8 @@
 // keeps each store away for a fixed time; outages.test.ts heals it as soon as the outage has been felt.
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApiReader } from '../../demo/api-reader.ts';
-import { Random } from '../../demo/random.ts';
 import { SealReader } from '../../demo/seal-reader.ts';
+import { Random } from '../../domain/random.ts';
 import { until } from '../support/until.ts';
 import { Account, catalogYaml } from './account.ts';
 import { checkpoint } from './checkpoint.ts';

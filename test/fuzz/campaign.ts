@@ -1,8 +1,9 @@
 // One fuzzing campaign: a target is executed with generated and mutated inputs, first guided by the coverage they reach and then
 // at full speed. What it finds is an input, so that it can become a fixed case.
+
+import { Random } from '../../domain/random.ts';
 import { Coverage } from './coverage.ts';
 import { INPUT_BYTES_MAX, Mutator } from './mutation.ts';
-import { Random } from './random.ts';
 import { startWatchdog } from './watchdog.ts';
 
 export interface FuzzTarget {

@@ -1,5 +1,5 @@
 // Makes a new input out of old ones: a few small changes of bytes, of tokens the target knows, and of parts of two inputs.
-import type { Random } from './random.ts';
+import type { Random } from '../../domain/random.ts';
 
 export const INPUT_BYTES_MAX = 4096;
 
@@ -36,7 +36,7 @@ export class Mutator {
         bytes[at] = bytes[at]! ^ (1 << random.below(8));
         break;
       case 1:
-        bytes[at] = random.next();
+        bytes[at] = random.uint32();
         break;
       case 2:
         bytes[at] = random.pick(INTERESTING);
@@ -45,7 +45,7 @@ export class Mutator {
         this.remove(at, 1 + random.below(random.once(3) ? 64 : 4));
         break;
       case 4:
-        this.insert(at, Buffer.from([random.once(2) ? random.pick(INTERESTING) : random.next() & 0xff]));
+        this.insert(at, Buffer.from([random.once(2) ? random.pick(INTERESTING) : random.uint32() & 0xff]));
         break;
       case 5:
         // The same bytes once more: a key twice, a longer number, one level deeper.

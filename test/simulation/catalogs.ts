@@ -2,8 +2,8 @@
 // their plan.
 import type { Catalog, Meter, Plan, Subscription } from '../../domain/catalog/catalog.ts';
 import type { Tier } from '../../domain/pricing/tiers.ts';
+import type { Random } from '../../domain/random.ts';
 import { type CatalogChange, DAY, ENDS_AT, HOUR, STARTS_AT } from './plan.ts';
-import type { Random } from './random.ts';
 
 const meterOf = (
   slug: string,

@@ -1,5 +1,6 @@
 // ClickHouse as a model: it takes the statements of the aggregator as text and the reads of the rater as calls, and has faults.
 import type { Seal } from '../../aggregator/seal-store.ts';
+import type { Random } from '../../domain/random.ts';
 import { type ClickHouse, ClickHouseError } from '../../platform/clickhouse/click-house.ts';
 import { type NativeRows, readBlocks } from '../support/native-rows.ts';
 import {
@@ -17,7 +18,6 @@ import {
 } from './inserted-rows.ts';
 import { Network } from './network.ts';
 import { DAY } from './plan.ts';
-import type { Random } from './random.ts';
 import { EVERYWHERE, type Part, type Stored, Table } from './replacing-table.ts';
 import type { Process, Scheduler } from './scheduler.ts';
 import { type Bounds, parseSelect, type Select } from './select.ts';

@@ -1,9 +1,10 @@
 // What each kind of fault of a plan does to the world.
+
+import type { Random } from '../../domain/random.ts';
 import type { Slot } from './deployment.ts';
 import type { CallFault } from './network.ts';
 import { DAY, type Fault, HOUR, PARTITIONS } from './plan.ts';
 import type { CommitFault } from './postgres-model.ts';
-import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
 const downMsOf = (random: Random): number => random.spread(200, 600_000);

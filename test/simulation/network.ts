@@ -1,6 +1,6 @@
 // Calls from a process to a store. A call travels, is served, and its response travels back; faults strike on either way.
 // The store goes on with what it was sent even where the caller has given up, is paused, or is dead.
-import type { Random } from './random.ts';
+import type { Random } from '../../domain/random.ts';
 import type { Process, Scheduler } from './scheduler.ts';
 
 /** What goes wrong with one call. */

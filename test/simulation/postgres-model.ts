@@ -3,8 +3,8 @@
 import type { RepairOutcome, RepairRequest, RepairRequests } from '../../aggregator/chunk-repairs.ts';
 import type { PartitionProgress, Seal, SealTables, SealTransaction } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import type { Random } from '../../domain/random.ts';
 import { Network } from './network.ts';
-import type { Random } from './random.ts';
 import type { Process, Scheduler } from './scheduler.ts';
 
 /** As pg reports them: what is transient is told by the code. */

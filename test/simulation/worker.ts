@@ -5,8 +5,8 @@
 //   --stop                        end at the first failure
 //   --shrink                      shrink the plan of the first failure, and give its trace
 import { parseArgs } from 'node:util';
+import { Random } from '../../domain/random.ts';
 import { type Plan, planOf } from './plan.ts';
-import { Random } from './random.ts';
 import { type RunResult, runPlan } from './run.ts';
 import { shrink } from './shrink.ts';
 

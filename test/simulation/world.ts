@@ -1,6 +1,7 @@
 import type { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import type { Seal } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { Random } from '../../domain/random.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { retry } from '../../platform/calls/retry.ts';
 import { AvroRegistry, decodeRecord, encodeCatalogChange } from '../../platform/event-log/record-codec.ts';
@@ -12,7 +13,6 @@ import { LogModel } from './log-model.ts';
 import { MoneyOracle } from './money-oracle.ts';
 import { type ClientRequest, DAY, ENDS_AT, GATEWAYS, HOUR, PARTITIONS, type Plan, STARTS_AT } from './plan.ts';
 import { PostgresModel } from './postgres-model.ts';
-import { Random } from './random.ts';
 import { RatingModel } from './rating-model.ts';
 import { Process, Scheduler } from './scheduler.ts';
 import { checkStores } from './store-check.ts';

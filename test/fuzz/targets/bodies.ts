@@ -7,6 +7,7 @@ import { parseExactJson } from '../../../domain/json/exact-json.ts';
 import { metersByType, readMeters } from '../../../domain/metering/meter-reading.ts';
 import { ExactNumber } from '../../../domain/number/exact-number.ts';
 import { Problem } from '../../../domain/problem.ts';
+import type { Random } from '../../../domain/random.ts';
 import { dedupKeyOf, partitionOf, type UsageEvent } from '../../../domain/usage-event.ts';
 import {
   type AdmissionContext,
@@ -23,7 +24,6 @@ import { orProblem } from '../../support/or-problem.ts';
 import { admitPlainly, plainValues } from '../../support/plain-admission.ts';
 import type { FuzzTarget } from '../campaign.ts';
 import { objectNames } from '../object-names.ts';
-import type { Random } from '../random.ts';
 import { sampleCatalog } from './catalog-sample.ts';
 
 const NOW = Date.UTC(2026, 10, 20, 10);
@@ -243,7 +243,7 @@ function jsonValue(random: Random, depth: number): string {
     case 1:
       return String(random.below(1000) - 500);
     case 2:
-      return `${random.below(10)}${random.next()}${random.next()}.${random.next()}`;
+      return `${random.below(10)}${random.uint32()}${random.uint32()}.${random.uint32()}`;
     case 3:
       return `${1 + random.below(9)}.${random.below(1000)}e${random.below(60) - 30}`;
     case 4:

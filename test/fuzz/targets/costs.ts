@@ -5,13 +5,13 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { honestBody } from '../../../bench/workload/costly-bodies.ts';
 import { Problem } from '../../../domain/problem.ts';
+import type { Random } from '../../../domain/random.ts';
 import { admitBody } from '../../../ingest/core/body-admission.ts';
 import type { BodyForm } from '../../../ingest/core/body-form.ts';
 import { compileMeterChecks } from '../../../ingest/core/meter-checks.ts';
 import { orProblem } from '../../support/or-problem.ts';
 import type { FuzzTarget } from '../campaign.ts';
 import { objectNames } from '../object-names.ts';
-import type { Random } from '../random.ts';
 import { sampleCatalog } from './catalog-sample.ts';
 
 const BODY_BYTES = 400_000;

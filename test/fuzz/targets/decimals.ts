@@ -4,8 +4,8 @@
 import { parseExactJson } from '../../../domain/json/exact-json.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
 import { formatQuantity, parseQuantity, quantityToDecimal, readQuantity } from '../../../domain/number/quantity.ts';
+import type { Random } from '../../../domain/random.ts';
 import type { FuzzTarget } from '../campaign.ts';
-import type { Random } from '../random.ts';
 
 interface Written {
   readonly negative: boolean;

@@ -6,6 +6,7 @@ import { eventRows, rejectRows, rollUpRows } from '../../../aggregator/chunk-row
 import { DedupIndex } from '../../../aggregator/core/dedup-index.ts';
 import { PartitionState } from '../../../aggregator/core/partition-state.ts';
 import { metersByType } from '../../../domain/metering/meter-reading.ts';
+import type { Random } from '../../../domain/random.ts';
 import { dedupKeyOf, type UsageEvent } from '../../../domain/usage-event.ts';
 import { crc64Avro, currentSchemas } from '../../../platform/event-log/avro-registry.ts';
 import {
@@ -21,7 +22,6 @@ import {
 import { readBlocks } from '../../support/native-rows.ts';
 import type { FuzzTarget } from '../campaign.ts';
 import { objectNames } from '../object-names.ts';
-import type { Random } from '../random.ts';
 import { sampleCatalog } from './catalog-sample.ts';
 
 const NOW = Date.UTC(2026, 10, 20, 10);
@@ -179,11 +179,11 @@ const datas = [
 ];
 
 function anyEvent(random: Random): UsageEvent {
-  const id = String(random.next());
+  const id = String(random.uint32());
   return event({
     id,
     dedupKey: random.once(8) ? dedupKeyOf('acme', 's', 'i') : dedupKeyOf('acme', 's', id),
-    payloadHash: random.once(3) ? 5n : BigInt(random.next()) << 32n,
+    payloadHash: random.once(3) ? 5n : BigInt(random.uint32()) << 32n,
     data: random.pick(datas),
     timeGiven: random.once(2),
     eventTime: random.once(2) ? NOW - random.below(1e9) : random.pick(times),
