@@ -16,7 +16,7 @@ const BRACKET_OPEN = 0x5b;
 const ARRAY: readonly unknown[] = [];
 
 /** One entry of the `rejected` list. */
-export interface RejectedEvent {
+export interface RejectedEntry {
   /** The event's place in the request, from 0; blank lines of NDJSON do not count. */
   readonly index: number;
   /** Null also where the event was too much to read. */
@@ -28,7 +28,7 @@ export interface RejectedEvent {
 
 export interface Admitted {
   readonly accepted: UsageEvent[];
-  readonly rejected: RejectedEvent[];
+  readonly rejected: RejectedEntry[];
 }
 
 // It keeps nothing from one event to the next but shapes of objects, so the bodies that are under way share it.
@@ -36,7 +36,7 @@ const fastAdmission = new FastAdmission();
 
 export class Decisions {
   private readonly accepted: UsageEvent[] = [];
-  private readonly rejected: RejectedEvent[] = [];
+  private readonly rejected: RejectedEntry[] = [];
   private readonly form: BodyForm;
   private readonly headers: RequestHeaders;
   private readonly bytes: Buffer;

@@ -17,7 +17,7 @@ import {
 } from '../../../ingest/core/admission.ts';
 import { admitBody } from '../../../ingest/core/body-admission.ts';
 import type { BodyForm, RequestHeaders } from '../../../ingest/core/body-form.ts';
-import type { Admitted, RejectedEvent } from '../../../ingest/core/decisions.ts';
+import type { Admitted, RejectedEntry } from '../../../ingest/core/decisions.ts';
 import { compileMeterChecks } from '../../../ingest/core/meter-checks.ts';
 import { AvroRegistry, decodeRecord, encodeEventBatch } from '../../../platform/event-log/record-codec.ts';
 import { orProblem } from '../../support/or-problem.ts';
@@ -72,7 +72,7 @@ function checkEvent(event: UsageEvent, raw: unknown): void {
   }
 }
 
-function checkRejection({ code, message, field, id }: RejectedEvent): void {
+function checkRejection({ code, message, field, id }: RejectedEntry): void {
   expect(/^[a-z_]+$/.test(code), `${code} is no code`);
   expect(message.length < 400 && message.isWellFormed(), `a message that can't be sent: ${message.slice(0, 100)}`);
   // A field may be named by the client; JSON has to carry it.
@@ -112,7 +112,7 @@ function admitWhole(form: BodyForm, headers: RequestHeaders, bytes: Buffer): Adm
 }
 
 /** An event that costs too much to be read is rejected unread. */
-const isUnread = ({ message }: RejectedEvent): boolean => message.startsWith('the event ');
+const isUnread = ({ message }: RejectedEntry): boolean => message.startsWith('the event ');
 
 /** All of it is what the plain admission makes of it, but for what that has no bound for. */
 function checkTwin(form: BodyForm, headers: RequestHeaders, bytes: Buffer, body: Admitted | Problem): void {
@@ -131,7 +131,7 @@ function checkTwin(form: BodyForm, headers: RequestHeaders, bytes: Buffer, body:
     checkEvent(event, accepted[place]);
     expect(isDeepStrictEqual(event, twin.accepted[place]), 'an event is not what it is plainly');
   }
-  const known = ({ index, id, code, field }: RejectedEvent) => [index, id, code, field];
+  const known = ({ index, id, code, field }: RejectedEntry) => [index, id, code, field];
   expect(
     isDeepStrictEqual(body.rejected.map(known), twin.rejected.map(known)),
     'the rejections are not the plain ones',

@@ -22,7 +22,7 @@ interface ClusterInsides extends Cluster {
 type CreateCluster = (options: object) => ClusterInsides;
 
 /** Of a member of a consumer group. */
-export interface Membership {
+export interface GroupMembership {
   readonly topic: string;
   /** Told the generation of every join that the group's coordinator answers, before kafkajs goes on. */
   readonly joined: (generation: number) => void;
@@ -30,7 +30,7 @@ export interface Membership {
 
 export class LogKafka extends kafkajs.Kafka {
   readonly #createCluster: CreateCluster;
-  #joined: Membership['joined'] | undefined;
+  #joined: GroupMembership['joined'] | undefined;
   #made: ClusterInsides | null = null;
 
   constructor(config: KafkaConfig) {
@@ -57,7 +57,7 @@ export class LogKafka extends kafkajs.Kafka {
    * A consumer that crashes with `offset_out_of_range`, not retriable, where kafkajs would begin at another offset and lose events
    * in silence.
    */
-  member(config: ConsumerConfig, { topic, joined }: Membership): Consumer {
+  member(config: ConsumerConfig, { topic, joined }: GroupMembership): Consumer {
     this.#joined = joined;
     const consumer = this.consumer(config);
     this.#joined = undefined;
