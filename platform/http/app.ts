@@ -1,5 +1,5 @@
-// The HTTP server both stages are put on: request ids, limits on slow and greedy clients (connections.ts), and problem
-// documents for whatever goes wrong, requests that are not HTTP at all included.
+// The HTTP server that the fronts (gateway and read API, alone or together) are put on: request ids, limits on slow and greedy clients
+// (connections.ts), and problem documents for whatever goes wrong, requests that are not HTTP at all included.
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
