@@ -1,21 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Catalog, Meter, Plan, Price } from '../domain/catalog/catalog.ts';
+import { aMeter, by } from '../test/support/a-meter.ts';
 import type { DemoEvent } from './demo-event.ts';
 import { Oracle, scaled, unscaled, usageKey } from './oracle.ts';
 import { billsOf, MONEY_SCALE, oracleAmount, periodStartOf } from './oracle-money.ts';
 
 const at = (iso: string): number => Date.parse(iso);
 
-const tokens: Meter = {
-  slug: 'tokens',
-  eventType: 'llm.completion',
-  aggregation: 'sum',
-  valuePath: ['tokens'],
-  required: false,
-  dimensions: [{ name: 'model', path: ['model'] }],
-  window: '1h',
-};
+const tokens: Meter = aMeter('tokens', { dimensions: by('model') });
 const calls: Meter = { ...tokens, slug: 'calls', aggregation: 'count', valuePath: null, dimensions: [] };
 
 const large: Price = {

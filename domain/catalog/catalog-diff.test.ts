@@ -1,18 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
+import { aMeter, by } from '../../test/support/a-meter.ts';
 import type { Catalog, Meter, Plan, Price } from './catalog.ts';
 import { diffCatalogs, formatChange, formatRefusal } from './catalog-diff.ts';
 import { readCatalog } from './catalog-file.ts';
 
-const meter: Meter = {
-  slug: 'tokens',
-  eventType: 'llm',
-  aggregation: 'sum',
-  valuePath: ['n'],
-  required: false,
-  dimensions: [{ name: 'model', path: ['model'] }],
-  window: '1h',
-};
+const meter: Meter = aMeter('tokens', { eventType: 'llm', valuePath: ['n'], dimensions: by('model') });
 const price: Price = { slug: 'a', meter: 'tokens', match: { model: 'm' }, model: 'per_unit', unitAmount: '0.1' };
 const plan: Plan = { slug: 'p', billingPeriod: 'month', calendar: true, timezone: 'UTC', prices: [price] };
 const catalog: Catalog = {

@@ -5,22 +5,14 @@ import { needsExactParser, parseExactJson, pick } from '../../domain/json/exact-
 import { readQuantity } from '../../domain/number/quantity.ts';
 import { Rejection } from '../../domain/rejection.ts';
 import { dedupKeyOf, type UsageEvent } from '../../domain/usage-event.ts';
+import { aMeter } from '../../test/support/a-meter.ts';
 import { type AdmissionContext, admit, type EventForm, reportedId } from './admission.ts';
 import { compileMeterChecks } from './meter-checks.ts';
 
 const NOW = Date.parse('2026-11-20T10:00:00Z');
 const DAY_MS = 86_400_000;
 
-const meter = (slug: string, rest: Partial<Meter>): Meter => ({
-  slug,
-  eventType: 'llm.completion',
-  aggregation: 'sum',
-  valuePath: [slug],
-  required: false,
-  dimensions: [],
-  window: '1h',
-  ...rest,
-});
+const meter = (slug: string, rest: Partial<Meter>): Meter => aMeter(slug, rest);
 
 const checks = compileMeterChecks({
   currency: 'USD',

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
 import { Problem, type ProblemCode } from '../../domain/problem.ts';
+import { aMeter, by } from '../../test/support/a-meter.ts';
 import { orProblem } from '../../test/support/or-problem.ts';
 import { admitPlainly } from '../../test/support/plain-admission.ts';
 import { binaryModeEvent } from './binary-mode.ts';
@@ -11,15 +12,7 @@ import type { Admitted } from './decisions.ts';
 import { EVENT_BYTES_MAX, EVENT_DEPTH_MAX, EVENT_VALUES_MAX } from './event-scanner.ts';
 import { compileMeterChecks } from './meter-checks.ts';
 
-const meter: Meter = {
-  slug: 'n',
-  eventType: 'call',
-  aggregation: 'sum',
-  valuePath: ['n'],
-  required: false,
-  dimensions: [{ name: 'model', path: ['model'] }],
-  window: '1h',
-};
+const meter: Meter = aMeter('n', { eventType: 'call', dimensions: by('model') });
 const context = {
   tenant: 'acme',
   now: Date.UTC(2026, 10, 20, 10),

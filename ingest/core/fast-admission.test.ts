@@ -3,23 +3,15 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Catalog, Meter } from '../../domain/catalog/catalog.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
+import { aMeter, by } from '../../test/support/a-meter.ts';
 import { admitPlainly } from '../../test/support/plain-admission.ts';
 import { FastAdmission } from './fast-admission.ts';
 import { compileMeterChecks } from './meter-checks.ts';
 
 const NOW = Date.UTC(2026, 10, 20, 10);
 
-const meter = (slug: string, more: Partial<Meter>): Meter => ({
-  slug,
-  eventType: 'call',
-  aggregation: 'sum',
-  valuePath: ['n'],
-  required: false,
-  dimensions: [],
-  window: '1h',
-  ...more,
-});
-const by = (...names: string[]) => names.map((name) => ({ name, path: [name] }));
+const meter = (slug: string, more: Partial<Meter>): Meter =>
+  aMeter(slug, { eventType: 'call', valuePath: ['n'], ...more });
 
 const catalog: Catalog = {
   currency: 'USD',

@@ -1,21 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
+import { aMeter, by } from '../../test/support/a-meter.ts';
 import { epochCondition, sealedRowsCondition } from './sealed-rows.ts';
 import { boundSeconds, quantityFromStore, usageQuery } from './usage-query.ts';
 
-const meter: Meter = {
-  slug: 'tokens',
-  eventType: 'e',
-  aggregation: 'sum',
-  valuePath: ['value'],
-  required: false,
-  dimensions: [
-    { name: 'model', path: ['model'] },
-    { name: 'region', path: ['region'] },
-  ],
-  window: '1h',
-};
+const meter: Meter = aMeter('tokens', { eventType: 'e', valuePath: ['value'], dimensions: by('model', 'region') });
 const hostile = "x'} OR 1=1 --";
 
 describe('usageQuery', () => {

@@ -1,20 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
+import { aMeter, by } from '../../test/support/a-meter.ts';
 import { type Counted, catalogVersionAt, countedIn, isPriceOf } from './counted-in.ts';
 
 const HOUR_MS = 3_600_000;
 const TEN = Date.UTC(2026, 10, 20, 10);
 
-const meter = (slug: string, more: Partial<Meter> = {}): Meter => ({
-  slug,
-  eventType: 'llm.completion',
-  aggregation: 'sum',
-  valuePath: [slug],
-  required: false,
-  dimensions: [{ name: 'model', path: ['model'] }],
-  window: '1h',
-  ...more,
-});
+const meter = (slug: string, more: Partial<Meter> = {}): Meter => aMeter(slug, { dimensions: by('model'), ...more });
 
 const catalog: Catalog = {
   ...emptyCatalog,

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { Problem } from '../../domain/problem.ts';
 import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
+import { aMeter, by } from '../../test/support/a-meter.ts';
 import { orProblem } from '../../test/support/or-problem.ts';
 import type { QueryParameters } from './parameters.ts';
 import { FILTER_VALUES_MAX, parseUsageRequest } from './usage-request.ts';
@@ -10,18 +11,7 @@ const at = (text: string): number => parseRfc3339(text)!;
 const now = at('2026-11-20T10:17:30Z');
 const range = { from: '2026-11-20T00:00:00Z', to: '2026-11-21T00:00:00Z' };
 
-const meter: Meter = {
-  slug: 'input_tokens',
-  eventType: 'llm.completion',
-  aggregation: 'sum',
-  valuePath: ['input_tokens'],
-  required: false,
-  dimensions: [
-    { name: 'model', path: ['model'] },
-    { name: 'region', path: ['region'] },
-  ],
-  window: '1h',
-};
+const meter: Meter = aMeter('input_tokens', { dimensions: by('model', 'region') });
 
 function fault(parameters: QueryParameters, of: Meter = meter): { code: string; message: string } {
   const outcome = orProblem(() => parseUsageRequest(parameters, of, now));

@@ -15,6 +15,7 @@ import { createRaterMetrics } from '../../rater/metrics.ts';
 import { RatingLoop } from '../../rater/rating-loop.ts';
 import type { RatingStore } from '../../rater/rating-store.ts';
 import { storedRating } from '../../rater/stored-rating.ts';
+import { aMeter } from '../support/a-meter.ts';
 import { type MigratedStores, startMigratedStores } from '../support/migrated-stores.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
 import { until } from '../support/until.ts';
@@ -25,16 +26,8 @@ const LATENESS_MS = 5 * 60_000;
 const at = (text: string): number => Date.parse(`2026-${text}Z`);
 const logger = pino({ level: 'silent' });
 
-const meter = (slug: string, aggregation: Meter['aggregation'], more: Partial<Meter> = {}): Meter => ({
-  slug,
-  eventType: 'e',
-  aggregation,
-  valuePath: aggregation === 'count' ? null : ['value'],
-  required: false,
-  dimensions: [],
-  window: '1h',
-  ...more,
-});
+const meter = (slug: string, aggregation: Meter['aggregation'], more: Partial<Meter> = {}): Meter =>
+  aMeter(slug, { eventType: 'e', aggregation, valuePath: aggregation === 'count' ? null : ['value'], ...more });
 const perUnit = (slug: string, of: string, unitAmount: string, match = {}): Price => ({
   slug,
   meter: of,

@@ -7,23 +7,13 @@ import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { mismatchesOf, readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
 import { readUsage, type UsageSelection } from '../../platform/usage-store/usage-query.ts';
+import { aMeter, by } from '../support/a-meter.ts';
 import { type MigratedStores, startMigratedStores } from '../support/migrated-stores.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
 
 const HOUR_MS = 3_600_000;
 const at = (text: string): number => Date.parse(`2026-${text}Z`);
-const tokens: Meter = {
-  slug: 'tokens',
-  eventType: 'e',
-  aggregation: 'sum',
-  valuePath: ['value'],
-  required: false,
-  dimensions: [
-    { name: 'model', path: ['model'] },
-    { name: 'region', path: ['region'] },
-  ],
-  window: '1h',
-};
+const tokens: Meter = aMeter('tokens', { eventType: 'e', valuePath: ['value'], dimensions: by('model', 'region') });
 
 let stores: MigratedStores;
 let pool: pg.Pool;

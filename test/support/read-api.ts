@@ -10,6 +10,7 @@ import { createHttpApp } from '../../platform/http/app.ts';
 import type { StageContext } from '../../platform/process/stage.ts';
 import { parseSettings } from '../../platform/settings/config.ts';
 import { type QueryParts, startQuery } from '../../query/main.ts';
+import { aMeter } from './a-meter.ts';
 import { startMigratedStores } from './migrated-stores.ts';
 import { insertCatalog, insertGeneration, insertKey } from './usage-rows.ts';
 
@@ -20,16 +21,7 @@ export const NOW = Date.UTC(2026, 10, 20, 12, 0, 30);
 
 const logger = pino({ level: 'silent' });
 
-const meter = (slug: string, more: Partial<Meter> = {}): Meter => ({
-  slug,
-  eventType: 'llm.completion',
-  aggregation: 'sum',
-  valuePath: [slug],
-  required: false,
-  dimensions: [],
-  window: '1h',
-  ...more,
-});
+const meter = (slug: string, more: Partial<Meter> = {}): Meter => aMeter(slug, more);
 
 export const catalog: Catalog = {
   ...emptyCatalog,

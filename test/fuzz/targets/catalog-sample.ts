@@ -1,16 +1,9 @@
 // The catalog that the fuzzers meter with: an event type with every aggregation, paths, groups and a value that is required.
-import { type Catalog, emptyCatalog, type Meter } from '../../../domain/catalog/catalog.ts';
 
-const meter = (slug: string, more: Partial<Meter> = {}): Meter => ({
-  slug,
-  eventType: 'llm',
-  aggregation: 'sum',
-  valuePath: [slug],
-  required: false,
-  dimensions: [],
-  window: '1h',
-  ...more,
-});
+import { type Catalog, emptyCatalog, type Meter } from '../../../domain/catalog/catalog.ts';
+import { aMeter } from '../../support/a-meter.ts';
+
+const meter = (slug: string, more: Partial<Meter> = {}): Meter => aMeter(slug, { eventType: 'llm', ...more });
 
 export const sampleCatalog: Catalog = {
   ...emptyCatalog,
