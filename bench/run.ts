@@ -1,6 +1,6 @@
 // Runs a bench: every variant once a round, round after round, so that what disturbs the machine meets all variants alike.
 import { appendFileSync } from 'node:fs';
-import { kafkaUnavailable } from '../test/support/kafka-broker.ts';
+import { kafkaUnavailable } from '../test/support/processes/kafka-broker.ts';
 import type { Bench, Measurement, Summary } from './bench.ts';
 import type { Machine } from './machine.ts';
 import type { Stand } from './stand/stand.ts';

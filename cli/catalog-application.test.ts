@@ -10,7 +10,7 @@ import { openPostgresEventLog } from '../platform/event-log/postgres/postgres-ev
 import { migrate } from '../platform/migrations/migrate.ts';
 import { createPool } from '../platform/postgres/pool.ts';
 import { projectFile } from '../platform/process/project-root.ts';
-import { startTestPostgres, type TestPostgres } from '../test/support/postgres.ts';
+import { startTestPostgres, type TestPostgres } from '../test/support/processes/postgres.ts';
 import { applyCatalogFrom, type CatalogStores, diffCatalogFile } from './catalog-application.ts';
 
 const logger = pino({ level: 'silent' });

@@ -1,6 +1,6 @@
 // Measures how fresh a read is, from outside: a marker event is sent by itself, and from its 2xx on the API is asked for it
 // until it says "accepted". The markers are ordinary completions that happen now, and are counted like all others.
-import type { ApiReader } from './api-reader.ts';
+import type { ApiReader } from './account/api-reader.ts';
 import type { DemoEvent } from './demo-event.ts';
 import { type Delivery, eventJson } from './mishaps.ts';
 

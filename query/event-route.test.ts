@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { catalog, PARTITIONS, type ReadApi, startReadApi } from '../test/support/read-api.ts';
+import { catalog, PARTITIONS, type ReadApi, startReadApi } from '../test/support/processes/read-api.ts';
 import { type EventRow, insertCatalog, insertEvents, insertLineItems, insertSeal } from '../test/support/usage-rows.ts';
 
 const HOUR_MS = 3_600_000;

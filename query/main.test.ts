@@ -10,7 +10,7 @@ import { problemCodes } from '../domain/problem.ts';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import { createHttpApp } from '../platform/http/app.ts';
 import { projectFile } from '../platform/process/project-root.ts';
-import { ask, NOW, PARTITIONS, type ReadApi, readContext, startReadApi } from '../test/support/read-api.ts';
+import { ask, NOW, PARTITIONS, type ReadApi, readContext, startReadApi } from '../test/support/processes/read-api.ts';
 import {
   insertEvents,
   insertLineItems,

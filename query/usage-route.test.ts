@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ReadApi, startReadApi } from '../test/support/read-api.ts';
+import { type ReadApi, startReadApi } from '../test/support/processes/read-api.ts';
 import { insertManifests, insertRollUps, insertSeal, type RollUp } from '../test/support/usage-rows.ts';
 import { USAGE_ROWS_MAX } from './query-limits.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { idealDisk, MemoryKeyFile } from '../../test/simulation/memory-key-file.ts';
+import { idealDisk, MemoryKeyFile } from '../../test/simulation/stores/memory-key-file.ts';
 import { DedupIndex, type KeySpace } from './dedup-index.ts';
 
 const keyOf = (id: number): Buffer => createHash('sha256').update(String(id)).digest().subarray(0, 16);

@@ -14,7 +14,7 @@ import { migrate } from '../../platform/migrations/migrate.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
 import { parseSettings } from '../../platform/settings/config.ts';
 import type { Settings } from '../../platform/settings/settings.ts';
-import { StageProcess } from '../../test/support/cluster.ts';
+import { StageProcess } from '../../test/support/processes/cluster.ts';
 import { until } from '../../test/support/until.ts';
 import { catalogYaml, TENANT } from '../workload/usage-stream.ts';
 import type { ProcessTimes } from './process-times.ts';

@@ -7,8 +7,8 @@ import pg from 'pg';
 import pino from 'pino';
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../platform/clickhouse/embedded/embedded.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../platform/postgres/embedded/embedded.ts';
-import { compiledCommand } from '../../test/support/clickhouse.ts';
-import { startKafka, type TestKafka } from '../../test/support/kafka-broker.ts';
+import { compiledCommand } from '../../test/support/processes/clickhouse.ts';
+import { startKafka, type TestKafka } from '../../test/support/processes/kafka-broker.ts';
 import { Installation } from './installation.ts';
 import { ProcessTimes } from './process-times.ts';
 

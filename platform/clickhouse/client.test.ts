@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
-import { startTestClickHouse, type TestClickHouse } from '../../test/support/clickhouse.ts';
+import { startTestClickHouse, type TestClickHouse } from '../../test/support/processes/clickhouse.ts';
 import { until } from '../../test/support/until.ts';
 import { splitStatements } from '../migrations/sql-statements.ts';
 import { projectFile } from '../process/project-root.ts';

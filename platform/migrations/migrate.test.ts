@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';
-import { startTestPostgres, type TestPostgres } from '../../test/support/postgres.ts';
+import { startTestPostgres, type TestPostgres } from '../../test/support/processes/postgres.ts';
 import { createPool } from '../postgres/pool.ts';
 import type { MigratableClickHouse } from './migrate.ts';
 import { migrate } from './migrate.ts';

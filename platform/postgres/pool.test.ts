@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';
-import { freeze } from '../../test/support/frozen-process.ts';
-import { startTestPostgres, type TestPostgres } from '../../test/support/postgres.ts';
+import { freeze } from '../../test/support/processes/frozen-process.ts';
+import { startTestPostgres, type TestPostgres } from '../../test/support/processes/postgres.ts';
 import { createPool, inTransaction } from './pool.ts';
 import { isTransientPostgresError } from './transient.ts';
 

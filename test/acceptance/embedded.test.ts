@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type RunningUp, startUp, tallyline } from '../support/processes/up.ts';
 import { until } from '../support/until.ts';
-import { type RunningUp, startUp, tallyline } from '../support/up.ts';
 import {
   catalogYaml,
   deliver,

@@ -1,9 +1,9 @@
 // The acceptance run on Kafka, with every stage a process of its own and two aggregators sharing the partitions.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { type Cluster, type ClusterStage, startCluster } from '../support/cluster.ts';
-import { kafkaUnavailable } from '../support/kafka-broker.ts';
-import { tallyline } from '../support/up.ts';
+import { type Cluster, type ClusterStage, startCluster } from '../support/processes/cluster.ts';
+import { kafkaUnavailable } from '../support/processes/kafka-broker.ts';
+import { tallyline } from '../support/processes/up.ts';
 import { catalogYaml, expectTraceTotals, sendTwice, type Target } from './trace-run.ts';
 
 const unavailable = await kafkaUnavailable();

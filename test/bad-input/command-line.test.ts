@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { compiledCommand } from '../support/clickhouse.ts';
+import { compiledCommand } from '../support/processes/clickhouse.ts';
 import { commandCases, files } from './command-line.cases.ts';
 
 interface Ended {

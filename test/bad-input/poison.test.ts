@@ -13,8 +13,8 @@ import { connectEventLog } from '../../platform/event-log/open.ts';
 import { encodeEventBatch } from '../../platform/event-log/record-codec.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
 import { parseSettings } from '../../platform/settings/config.ts';
+import { type RunningUp, startUp, tallyline } from '../support/processes/up.ts';
 import { until } from '../support/until.ts';
-import { type RunningUp, startUp, tallyline } from '../support/up.ts';
 import { rejectedEvents } from './http-events.cases.ts';
 import { malformedRecords } from './records.cases.ts';
 

@@ -6,7 +6,7 @@ import pino from 'pino';
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
-import { type StageProcesses, startStores } from '../support/stage-processes.ts';
+import { type StageProcesses, startStores } from '../support/processes/stage-processes.ts';
 import { until } from '../support/until.ts';
 
 const logger = pino({ level: 'silent' });

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { projectFile } from '../../platform/process/project-root.ts';
-import { type StageProcesses, startStores } from '../support/stage-processes.ts';
+import { type StageProcesses, startStores } from '../support/processes/stage-processes.ts';
 import { until } from '../support/until.ts';
 
 interface Command {

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import type { ClickHouseDatabase } from '../../platform/clickhouse/client.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
-import { type MigratedStores, startMigratedStores } from '../support/migrated-stores.ts';
+import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
 
 interface Statement {
   readonly page: string;

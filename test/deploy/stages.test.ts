@@ -2,7 +2,7 @@
 // and all the metrics that alerts and dashboard rest on.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { projectFile } from '../../platform/process/project-root.ts';
-import { type StageProcesses, startStores } from '../support/stage-processes.ts';
+import { type StageProcesses, startStores } from '../support/processes/stage-processes.ts';
 import { until } from '../support/until.ts';
 
 let processes: StageProcesses;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { NODE_VERSIONS, nodeVersionFault } from '../../cli/node-version.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
-import { compiledCommand } from '../support/clickhouse.ts';
+import { compiledCommand } from '../support/processes/clickhouse.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'tallyline-node-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));

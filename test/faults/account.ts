@@ -1,7 +1,7 @@
 // What was sent and acknowledged, and what must have become of it, kept apart from Tallyline: the independent account of
 // cli/demo. An event enters it when its request was acknowledged; requests are repeated until they are.
 
-import { Oracle } from '../../demo/oracle.ts';
+import { Oracle } from '../../demo/account/oracle.ts';
 import type { SendResult } from '../../demo/sender.ts';
 import { soundCatalog } from '../support/sound-catalog.ts';
 
@@ -37,7 +37,7 @@ export const models = ['m-large', 'm-small'];
 export class Account {
   readonly catalog = soundCatalog(catalogYaml, 'the catalog of the fault tests');
   readonly oracle = new Oracle(this.catalog);
-  /** In the form that demo/comparison.ts compares. */
+  /** In the form that demo/account/comparison.ts compares. */
   readonly sent: SendResult = {
     sent: 0,
     acknowledged: 0,

@@ -1,9 +1,9 @@
 // Compares what Tallyline says with the account, to the last digit: outcomes, usage by window, what every customer owes; and
 // has `tallyline verify` recompute the invariants. The load stands still meanwhile.
 import pg from 'pg';
-import { ApiReader } from '../../demo/api-reader.ts';
-import { compare, type Observed, type Row } from '../../demo/comparison.ts';
-import { SealReader } from '../../demo/seal-reader.ts';
+import { ApiReader } from '../../demo/account/api-reader.ts';
+import { compare, type Observed, type Row } from '../../demo/account/comparison.ts';
+import { SealReader } from '../../demo/account/seal-reader.ts';
 import { until } from '../support/until.ts';
 import type { Account } from './account.ts';
 import type { Deployment } from './deployment.ts';

@@ -4,13 +4,13 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { SealReader } from '../../demo/seal-reader.ts';
+import { SealReader } from '../../demo/account/seal-reader.ts';
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
 import { createLogger } from '../../platform/process/logging.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
-import { compiledCommand } from '../support/clickhouse.ts';
 import { sampleOfDay } from '../support/day-sample.ts';
-import { kafkaUnavailable } from '../support/kafka-broker.ts';
+import { compiledCommand } from '../support/processes/clickhouse.ts';
+import { kafkaUnavailable } from '../support/processes/kafka-broker.ts';
 import { until } from '../support/until.ts';
 import { Account, catalogYaml } from './account.ts';
 import { checkpoint } from './checkpoint.ts';

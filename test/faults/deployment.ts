@@ -6,8 +6,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { StageName } from '../../cli/stage/stage-table.ts';
-import { compiledCommand } from '../support/clickhouse.ts';
-import { tallyline } from '../support/up.ts';
+import { compiledCommand } from '../support/processes/clickhouse.ts';
+import { tallyline } from '../support/processes/up.ts';
 import { type Launched, ManagedProcess } from './managed-process.ts';
 import { freeBasePort, launchBroker, launchNode, launchPostgres } from './programs.ts';
 

@@ -3,7 +3,7 @@
 // long as is promised, and measures.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sampleOfDay } from '../support/day-sample.ts';
-import { kafkaUnavailable } from '../support/kafka-broker.ts';
+import { kafkaUnavailable } from '../support/processes/kafka-broker.ts';
 import { Disk, diskUnavailable } from './disk.ts';
 import { awayScenarios, fullDisk, OutageRig, rebalanceStorm, type Seen, stores } from './outages.ts';
 

@@ -2,8 +2,8 @@
 // or answers 503 with Retry-After, and the line has caught up soon after the store is back. `npm run test:faults -- --outages`
 // keeps each store away for a fixed time; outages.test.ts heals it as soon as the outage has been felt.
 import { setTimeout as delay } from 'node:timers/promises';
-import { ApiReader } from '../../demo/api-reader.ts';
-import { SealReader } from '../../demo/seal-reader.ts';
+import { ApiReader } from '../../demo/account/api-reader.ts';
+import { SealReader } from '../../demo/account/seal-reader.ts';
 import { Random } from '../../domain/random.ts';
 import { until } from '../support/until.ts';
 import { Account, catalogYaml } from './account.ts';

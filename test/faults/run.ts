@@ -2,8 +2,8 @@
 // continuous load; at checkpoints everything is drained and compared to the last digit. Exits 1 on any difference, and then
 // keeps the logs. `--outages` runs the outage scenarios in full length instead.
 import { parseArgs } from 'node:util';
-import { formatTable } from '../../demo/comparison.ts';
-import { kafkaUnavailable } from '../support/kafka-broker.ts';
+import { formatTable } from '../../demo/account/comparison.ts';
+import { kafkaUnavailable } from '../support/processes/kafka-broker.ts';
 import { Account, catalogYaml } from './account.ts';
 import { Chaos } from './chaos.ts';
 import { checkpoint } from './checkpoint.ts';

@@ -9,7 +9,7 @@ import { createPool } from '../../platform/postgres/pool.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
 import { repairedTables } from '../../rater/audit/part-search.ts';
 import { isWhole } from '../support/day-sample.ts';
-import { type StageProcesses, startStores } from '../support/stage-processes.ts';
+import { type StageProcesses, startStores } from '../support/processes/stage-processes.ts';
 import { until } from '../support/until.ts';
 
 const HOUR_MS = 3_600_000;

@@ -4,9 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type StageName, stageNames } from '../../cli/stage/stage-table.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
 import { isWhole } from '../support/day-sample.ts';
-import { freeze } from '../support/frozen-process.ts';
-import { kafkaUnavailable, startKafka, type TestKafka } from '../support/kafka-broker.ts';
-import { type StageProcesses, startStores } from '../support/stage-processes.ts';
+import { freeze } from '../support/processes/frozen-process.ts';
+import { kafkaUnavailable, startKafka, type TestKafka } from '../support/processes/kafka-broker.ts';
+import { type StageProcesses, startStores } from '../support/processes/stage-processes.ts';
 import { until } from '../support/until.ts';
 
 /** The read timeout, or the append timeout and the look-up of a key before it; and a second for this machine. */

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
-import { type StageProcesses, startStores } from '../support/stage-processes.ts';
+import { type StageProcesses, startStores } from '../support/processes/stage-processes.ts';
 import { until } from '../support/until.ts';
 
 const READERS = 60;

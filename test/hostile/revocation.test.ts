@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { createApiKey, revokeApiKey } from '../../platform/access/api-key-store.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
-import { type StageProcesses, startStores } from '../support/stage-processes.ts';
+import { type StageProcesses, startStores } from '../support/processes/stage-processes.ts';
 import { until } from '../support/until.ts';
 
 const CONNECTIONS = 160;

@@ -11,7 +11,7 @@ import { ChunkRounds } from '../../rater/audit/chunk-rounds.ts';
 import type { Invariant } from '../../rater/audit/discrepancy.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
 import { storedRating } from '../../rater/stored-rating.ts';
-import { type EventToSend, Installation } from '../support/installation.ts';
+import { type EventToSend, Installation } from '../support/processes/installation.ts';
 import { StoreSnapshot, withoutTriggers } from '../support/store-snapshot.ts';
 import { until } from '../support/until.ts';
 

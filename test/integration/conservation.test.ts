@@ -8,8 +8,8 @@ import pino from 'pino';
 import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
 import { parseSettings } from '../../platform/settings/config.ts';
+import { type RunningUp, startUp, tallyline } from '../support/processes/up.ts';
 import { until } from '../support/until.ts';
-import { type RunningUp, startUp, tallyline } from '../support/up.ts';
 
 const HOUR = 3_600_000;
 const START = Math.floor(Date.now() / HOUR) * HOUR - 10 * HOUR;

@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
+import { tallyline } from '../support/processes/up.ts';
 import { until } from '../support/until.ts';
-import { tallyline } from '../support/up.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'tallyline-demo-test-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));

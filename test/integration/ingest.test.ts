@@ -15,7 +15,7 @@ import { migrate } from '../../platform/migrations/migrate.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
 import type { Stage } from '../../platform/process/stage.ts';
 import type { Settings } from '../../platform/settings/settings.ts';
-import { startTestPostgres, type TestPostgres } from '../support/postgres.ts';
+import { startTestPostgres, type TestPostgres } from '../support/processes/postgres.ts';
 import { until } from '../support/until.ts';
 
 const logger = pino({ level: 'silent' });

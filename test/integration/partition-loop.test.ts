@@ -23,7 +23,7 @@ import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { encodeCatalogChange, encodeEventBatch, encodeTick } from '../../platform/event-log/record-codec.ts';
 import { findAvroSchema } from '../../platform/event-log/schema-store.ts';
 import { openGeneration } from '../../platform/event-log/topic-generation.ts';
-import { type MigratedStores, startMigratedStores } from '../support/migrated-stores.ts';
+import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
 import { until } from '../support/until.ts';
 
 const HOUR = 3_600_000;

@@ -16,7 +16,7 @@ import { RatingLoop } from '../../rater/rating-loop.ts';
 import type { RatingStore } from '../../rater/rating-store.ts';
 import { storedRating } from '../../rater/stored-rating.ts';
 import { aMeter } from '../support/a-meter.ts';
-import { type MigratedStores, startMigratedStores } from '../support/migrated-stores.ts';
+import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
 import { until } from '../support/until.ts';
 

@@ -14,7 +14,7 @@ import { type BatchOutcome, rateBatch } from '../../rater/rating-batch.ts';
 import { RatingLoop, type StepOutcome } from '../../rater/rating-loop.ts';
 import type { RatingStore } from '../../rater/rating-store.ts';
 import { storedRating } from '../../rater/stored-rating.ts';
-import { type MigratedStores, startMigratedStores } from '../support/migrated-stores.ts';
+import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
 import { soundCatalog } from '../support/sound-catalog.ts';
 

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { startTimeOf } from '../../platform/process/process-probe.ts';
+import { type RunningUp, startUp, tallyline } from '../support/processes/up.ts';
 import { until } from '../support/until.ts';
-import { type RunningUp, startUp, tallyline } from '../support/up.ts';
 
 let dataDir: string;
 let running: RunningUp | null = null;

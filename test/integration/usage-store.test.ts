@@ -8,7 +8,7 @@ import { mismatchesOf, readSealedChunks } from '../../platform/usage-store/seale
 import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
 import { readUsage, type UsageSelection } from '../../platform/usage-store/usage-query.ts';
 import { aMeter, by } from '../support/a-meter.ts';
-import { type MigratedStores, startMigratedStores } from '../support/migrated-stores.ts';
+import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
 
 const HOUR_MS = 3_600_000;

@@ -5,7 +5,7 @@ import { type Aggregation, type Catalog, emptyCatalog, type Meter, type Price } 
 import type { AuditScope } from '../../rater/audit/audit-slices.ts';
 import type { AuditLog } from '../../rater/audit/discrepancy.ts';
 import { verify } from '../../rater/audit/verify.ts';
-import { type EventToSend, Installation } from '../support/installation.ts';
+import { type EventToSend, Installation } from '../support/processes/installation.ts';
 import { StoreSnapshot, withoutTriggers } from '../support/store-snapshot.ts';
 
 const HOUR = 3_600_000;

@@ -23,14 +23,14 @@ import type { StageContext } from '../../platform/process/stage.ts';
 import type { Settings } from '../../platform/settings/settings.ts';
 import { isTransient as isTransientRatingError, type RaterStage, startRating } from '../../rater/main.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
-import type { ClickHouseModel } from './click-house-model.ts';
-import type { LogModel } from './log-model.ts';
-import { type Disk, MemoryKeyFile } from './memory-key-file.ts';
+import { type Content, Violation } from './oracles/usage-oracle.ts';
 import { AGGREGATORS, type ClientEvent, type ClientRequest, GATEWAYS, HOUR, type Plan, RATERS } from './plan.ts';
-import type { PostgresModel } from './postgres-model.ts';
-import type { RatingModel } from './rating-model.ts';
 import { Process, type Scheduler } from './scheduler.ts';
-import { type Content, Violation } from './usage-oracle.ts';
+import type { ClickHouseModel } from './stores/click-house-model.ts';
+import type { LogModel } from './stores/log-model.ts';
+import { type Disk, MemoryKeyFile } from './stores/memory-key-file.ts';
+import type { PostgresModel } from './stores/postgres-model.ts';
+import type { RatingModel } from './stores/rating-model.ts';
 
 export interface Gateway {
   readonly process: Process;

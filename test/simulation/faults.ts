@@ -4,7 +4,7 @@ import type { Random } from '../../domain/random.ts';
 import type { Slot } from './deployment.ts';
 import type { CallFault } from './network.ts';
 import { DAY, type Fault, HOUR, PARTITIONS } from './plan.ts';
-import type { CommitFault } from './postgres-model.ts';
+import type { CommitFault } from './stores/postgres-model.ts';
 import type { World } from './world.ts';
 
 const downMsOf = (random: Random): number => random.spread(200, 600_000);

@@ -6,17 +6,17 @@ import type { UsageEvent } from '../../domain/usage-event.ts';
 import { retry } from '../../platform/calls/retry.ts';
 import { AvroRegistry, decodeRecord, encodeCatalogChange } from '../../platform/event-log/record-codec.ts';
 import { covers } from '../../platform/usage-store/seal-vector.ts';
-import { ClickHouseModel } from './click-house-model.ts';
 import { CLOCK_LEAP_MAX_MS, Deployment } from './deployment.ts';
 import { strike } from './faults.ts';
-import { LogModel } from './log-model.ts';
-import { MoneyOracle } from './money-oracle.ts';
+import { MoneyOracle } from './oracles/money-oracle.ts';
+import { checkStores } from './oracles/store-check.ts';
+import { type Content, UsageOracle, Violation } from './oracles/usage-oracle.ts';
 import { type ClientRequest, DAY, ENDS_AT, GATEWAYS, HOUR, PARTITIONS, type Plan, STARTS_AT } from './plan.ts';
-import { PostgresModel } from './postgres-model.ts';
-import { RatingModel } from './rating-model.ts';
 import { Process, Scheduler } from './scheduler.ts';
-import { checkStores } from './store-check.ts';
-import { type Content, UsageOracle, Violation } from './usage-oracle.ts';
+import { ClickHouseModel } from './stores/click-house-model.ts';
+import { LogModel } from './stores/log-model.ts';
+import { PostgresModel } from './stores/postgres-model.ts';
+import { RatingModel } from './stores/rating-model.ts';
 
 /** A run takes some 28,000, and ten times that where aggregators halt for days on a chunk that can't be repaired. */
 const ACTIONS_MAX = 500_000;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
-import { compiledCommand } from '../../../test/support/clickhouse.ts';
+import { compiledCommand } from '../../../test/support/processes/clickhouse.ts';
 import { createClickHouse } from '../client.ts';
 import { type InsertBody, NativeBlock, tableColumns } from '../native-block.ts';
 import { type EmbeddedClickHouse, startEmbeddedClickHouse } from './embedded.ts';

@@ -1,7 +1,7 @@
 // A broker of three is killed while records are appended and read.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
-import { kafkaUnavailable, startKafka, type TestKafka } from '../../../test/support/kafka-broker.ts';
+import { kafkaUnavailable, startKafka, type TestKafka } from '../../../test/support/processes/kafka-broker.ts';
 import { RecordingHandler } from '../../../test/support/recording-handler.ts';
 import { type EventLog, EventLogError } from '../event-log.ts';
 import { openKafkaEventLog } from './kafka-event-log.ts';

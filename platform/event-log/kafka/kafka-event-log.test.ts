@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import pino from 'pino';
-import { kafkaUnavailable, startKafka } from '../../../test/support/kafka-broker.ts';
+import { kafkaUnavailable, startKafka } from '../../../test/support/processes/kafka-broker.ts';
 import { describeEventLog } from '../event-log.contract.ts';
 import { createClient } from './client.ts';
 import { openKafkaEventLog } from './kafka-event-log.ts';

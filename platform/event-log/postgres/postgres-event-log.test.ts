@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import pino from 'pino';
-import { startTestPostgres } from '../../../test/support/postgres.ts';
+import { startTestPostgres } from '../../../test/support/processes/postgres.ts';
 import { RecordingHandler } from '../../../test/support/recording-handler.ts';
 import { createPool } from '../../postgres/pool.ts';
 import { projectFile } from '../../process/project-root.ts';

@@ -1,13 +1,13 @@
 // An independent account of what ought to be billed: after every rating, for each price of each period, the line items have
 // to add up to the price of the usage that was sealed and closed then, computed here from the log with integers.
-import type { Price, Subscription } from '../../domain/catalog/catalog.ts';
-import type { Tier } from '../../domain/pricing/tiers.ts';
-import { covers, nextChunkOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
-import type { BillingPeriod } from '../../rater/billing-period-store.ts';
-import type { RaterProgress } from '../../rater/rater-progress.ts';
-import { PARTITIONS, type Plan, TENANTS } from './plan.ts';
-import type { PostgresModel } from './postgres-model.ts';
-import type { Rated, RatingModel, StoredItem } from './rating-model.ts';
+import type { Price, Subscription } from '../../../domain/catalog/catalog.ts';
+import type { Tier } from '../../../domain/pricing/tiers.ts';
+import { covers, nextChunkOf, type SealVector } from '../../../platform/usage-store/seal-vector.ts';
+import type { BillingPeriod } from '../../../rater/billing-period-store.ts';
+import type { RaterProgress } from '../../../rater/rater-progress.ts';
+import { PARTITIONS, type Plan, TENANTS } from '../plan.ts';
+import type { PostgresModel } from '../stores/postgres-model.ts';
+import type { Rated, RatingModel, StoredItem } from '../stores/rating-model.ts';
 import { mergedValue } from './store-check.ts';
 import { unitsOf } from './units.ts';
 import { type Reading, type UsageOracle, Violation } from './usage-oracle.ts';

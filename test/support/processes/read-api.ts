@@ -2,17 +2,17 @@
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { Registry } from 'prom-client';
-import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
-import { createKeyring } from '../../platform/access/keyring.ts';
-import type { ClickHouseDatabase } from '../../platform/clickhouse/client.ts';
-import type { PartitionBounds } from '../../platform/event-log/event-log.ts';
-import { createHttpApp } from '../../platform/http/app.ts';
-import type { StageContext } from '../../platform/process/stage.ts';
-import { parseSettings } from '../../platform/settings/config.ts';
-import { type QueryParts, startQuery } from '../../query/main.ts';
-import { aMeter } from './a-meter.ts';
+import { type Catalog, emptyCatalog, type Meter } from '../../../domain/catalog/catalog.ts';
+import { createKeyring } from '../../../platform/access/keyring.ts';
+import type { ClickHouseDatabase } from '../../../platform/clickhouse/client.ts';
+import type { PartitionBounds } from '../../../platform/event-log/event-log.ts';
+import { createHttpApp } from '../../../platform/http/app.ts';
+import type { StageContext } from '../../../platform/process/stage.ts';
+import { parseSettings } from '../../../platform/settings/config.ts';
+import { type QueryParts, startQuery } from '../../../query/main.ts';
+import { aMeter } from '../a-meter.ts';
+import { insertCatalog, insertGeneration, insertKey } from '../usage-rows.ts';
 import { startMigratedStores } from './migrated-stores.ts';
-import { insertCatalog, insertGeneration, insertKey } from './usage-rows.ts';
 
 export const PARTITIONS = 2;
 const ALLOWED_LATENESS_MS = 5 * 60_000;

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
-import { startEmbeddedPostgres } from '../../platform/postgres/embedded/embedded.ts';
+import { startEmbeddedPostgres } from '../../../platform/postgres/embedded/embedded.ts';
 import { dockerAnswers } from './docker.ts';
 
 export interface TestPostgres {

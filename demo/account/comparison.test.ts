@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { Catalog } from '../domain/catalog/catalog.ts';
+import type { Catalog } from '../../domain/catalog/catalog.ts';
+import type { SendResult } from '../sender.ts';
 import { compare, formatTable, type Observed, percentile } from './comparison.ts';
 import { Oracle, scaled, usageKey } from './oracle.ts';
 import { MONEY_SCALE } from './oracle-money.ts';
-import type { SendResult } from './sender.ts';
 
 const windowStart = Date.parse('2026-11-20T10:00:00Z');
 const windowEnd = windowStart + 3_600_000;

@@ -6,7 +6,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { projectFile } from '../../platform/process/project-root.ts';
+import { projectFile } from '../../../platform/process/project-root.ts';
 import { dockerAnswers } from './docker.ts';
 
 export interface TestKafka {

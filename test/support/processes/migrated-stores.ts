@@ -1,9 +1,9 @@
 // A Postgres and a ClickHouse of its own for a test file, with the tables of an installation, all empty.
 import type pg from 'pg';
 import pino from 'pino';
-import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
-import { migrate } from '../../platform/migrations/migrate.ts';
-import { createPool } from '../../platform/postgres/pool.ts';
+import { type ClickHouseDatabase, createClickHouse } from '../../../platform/clickhouse/client.ts';
+import { migrate } from '../../../platform/migrations/migrate.ts';
+import { createPool } from '../../../platform/postgres/pool.ts';
 import { startTestClickHouse } from './clickhouse.ts';
 import { startTestPostgres } from './postgres.ts';
 

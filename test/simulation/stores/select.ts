@@ -54,7 +54,7 @@ function parse(sql: string): Select {
   }
   const match = SELECT.exec(text);
   if (match === null)
-    throw new Error(`the simulation can't read this statement; teach test/simulation/select.ts: ${sql}`);
+    throw new Error(`the simulation can't read this statement; teach test/simulation/stores/select.ts: ${sql}`);
   const [, list, table, final, where] = match as unknown as [string, string, string, string | undefined, string];
   const isIndex = list === INDEX_COLUMNS;
   if (!isIndex && list !== `count() AS count, ${checksums[table]} AS checksum`) {

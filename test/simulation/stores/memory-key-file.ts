@@ -1,6 +1,6 @@
 // A file of keys in memory, on a disk that takes its time and may be full.
-import type { KeyFile } from '../../aggregator/core/key-run.ts';
-import { KeyFileError } from '../../aggregator/key-files.ts';
+import type { KeyFile } from '../../../aggregator/core/key-run.ts';
+import { KeyFileError } from '../../../aggregator/key-files.ts';
 
 export interface Disk {
   /** Resolves when a write is done. */

@@ -2,24 +2,24 @@
 // and seals them in chunks of a second, and a rating loop prices them. For tests of what is stored in the end.
 import pino from 'pino';
 import { Registry } from 'prom-client';
-import { startAggregator } from '../../aggregator/main.ts';
-import { openStores, type Stores } from '../../cli/stores.ts';
-import type { Catalog } from '../../domain/catalog/catalog.ts';
-import { dedupKeyOf, partitionOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
-import { applyCatalog } from '../../platform/catalog-store.ts';
-import { createClickHouse } from '../../platform/clickhouse/client.ts';
-import { encodeEventBatch } from '../../platform/event-log/record-codec.ts';
-import { migrate } from '../../platform/migrations/migrate.ts';
-import { createPool } from '../../platform/postgres/pool.ts';
-import type { Stage } from '../../platform/process/stage.ts';
-import { parseSettings } from '../../platform/settings/config.ts';
-import type { Settings } from '../../platform/settings/settings.ts';
-import { createRaterMetrics } from '../../rater/metrics.ts';
-import { RatingLoop } from '../../rater/rating-loop.ts';
-import { storedRating } from '../../rater/stored-rating.ts';
+import { startAggregator } from '../../../aggregator/main.ts';
+import { openStores, type Stores } from '../../../cli/stores.ts';
+import type { Catalog } from '../../../domain/catalog/catalog.ts';
+import { dedupKeyOf, partitionOf, payloadHashOf, type UsageEvent } from '../../../domain/usage-event.ts';
+import { applyCatalog } from '../../../platform/catalog-store.ts';
+import { createClickHouse } from '../../../platform/clickhouse/client.ts';
+import { encodeEventBatch } from '../../../platform/event-log/record-codec.ts';
+import { migrate } from '../../../platform/migrations/migrate.ts';
+import { createPool } from '../../../platform/postgres/pool.ts';
+import type { Stage } from '../../../platform/process/stage.ts';
+import { parseSettings } from '../../../platform/settings/config.ts';
+import type { Settings } from '../../../platform/settings/settings.ts';
+import { createRaterMetrics } from '../../../rater/metrics.ts';
+import { RatingLoop } from '../../../rater/rating-loop.ts';
+import { storedRating } from '../../../rater/stored-rating.ts';
+import { until } from '../until.ts';
 import { startTestClickHouse } from './clickhouse.ts';
 import { startTestPostgres } from './postgres.ts';
-import { until } from './until.ts';
 
 const logger = pino({ level: 'silent' });
 

@@ -1,7 +1,7 @@
 // The event log as a model: partitions of records with the broker's append times, a consumer group that moves partitions
 // about, and the faults a log may have without breaking its contract.
 
-import type { Random } from '../../domain/random.ts';
+import type { Random } from '../../../domain/random.ts';
 import {
   type Consumption,
   type EventLog,
@@ -9,9 +9,9 @@ import {
   type LogRecord,
   type PartitionBounds,
   type PartitionHandler,
-} from '../../platform/event-log/event-log.ts';
-import { Network } from './network.ts';
-import type { Process, Scheduler } from './scheduler.ts';
+} from '../../../platform/event-log/event-log.ts';
+import { Network } from '../network.ts';
+import type { Process, Scheduler } from '../scheduler.ts';
 
 interface LogPartition {
   /** All there ever was; the log holds those from `startOffset` on. */

@@ -1,7 +1,7 @@
 // The rows of an insert, read from the blocks that the aggregator writes.
 import { xxh64 } from '@node-rs/xxhash';
-import type { NativeRows } from '../support/native-rows.ts';
-import { DAY } from './plan.ts';
+import type { NativeRows } from '../../support/native-rows.ts';
+import { DAY } from '../plan.ts';
 
 export interface EventRow {
   readonly kind: 'event';

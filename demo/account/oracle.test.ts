@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Catalog, Meter, Plan, Price } from '../domain/catalog/catalog.ts';
-import { aMeter, by } from '../test/support/a-meter.ts';
-import type { DemoEvent } from './demo-event.ts';
+import type { Catalog, Meter, Plan, Price } from '../../domain/catalog/catalog.ts';
+import { aMeter, by } from '../../test/support/a-meter.ts';
+import type { DemoEvent } from '../demo-event.ts';
 import { Oracle, scaled, unscaled, usageKey } from './oracle.ts';
 import { billsOf, MONEY_SCALE, oracleAmount, periodStartOf } from './oracle-money.ts';
 

@@ -1,7 +1,7 @@
 // Reads the installation back through its API, as any client would.
 import { Agent, get } from 'node:http';
-import type { Catalog, Meter } from '../domain/catalog/catalog.ts';
-import type { components } from '../schemas/openapi.d.ts';
+import type { Catalog, Meter } from '../../domain/catalog/catalog.ts';
+import type { components } from '../../schemas/openapi.d.ts';
 import { scaled, usageKey } from './oracle.ts';
 import { type Bills, MONEY_SCALE } from './oracle-money.ts';
 

@@ -1,10 +1,10 @@
 // The table at the end: what the installation says beside what the oracle says. A row agrees only if both are the same to
 // the last digit; the one exception is stated in the row.
-import type { Catalog } from '../domain/catalog/catalog.ts';
-import { type Fate, fates } from './mishaps.ts';
+import type { Catalog } from '../../domain/catalog/catalog.ts';
+import { type Fate, fates } from '../mishaps.ts';
+import type { SendResult } from '../sender.ts';
 import { type Oracle, unscaled } from './oracle.ts';
 import { type Bills, billsOf, MONEY_SCALE } from './oracle-money.ts';
-import type { SendResult } from './sender.ts';
 
 const QUANTITY_SCALE = 12;
 

@@ -1,22 +1,22 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
 
-import type { Meter } from '../../domain/catalog/catalog.ts';
-import { Decimal } from '../../domain/number/decimal.ts';
-import { isSameVector, nextChunkOf, type SealVector, sealVectorOf } from '../../platform/usage-store/seal-vector.ts';
-import type { EpochStep, Seals } from '../../platform/usage-store/seals.ts';
-import type { UsageSelection } from '../../platform/usage-store/usage-query.ts';
-import type { BillingPeriod } from '../../rater/billing-period-store.ts';
-import { earlierAsOne } from '../../rater/core/contributions.ts';
-import { keyText } from '../../rater/keys.ts';
-import type { NewLineItem, PeriodDetail, WrittenPrice } from '../../rater/line-item-store.ts';
-import type { RaterProgress } from '../../rater/rater-progress.ts';
-import type { RatingStore, RatingTransaction, WindowKey } from '../../rater/rating-store.ts';
+import type { Meter } from '../../../domain/catalog/catalog.ts';
+import { Decimal } from '../../../domain/number/decimal.ts';
+import { isSameVector, nextChunkOf, type SealVector, sealVectorOf } from '../../../platform/usage-store/seal-vector.ts';
+import type { EpochStep, Seals } from '../../../platform/usage-store/seals.ts';
+import type { UsageSelection } from '../../../platform/usage-store/usage-query.ts';
+import type { BillingPeriod } from '../../../rater/billing-period-store.ts';
+import { earlierAsOne } from '../../../rater/core/contributions.ts';
+import { keyText } from '../../../rater/keys.ts';
+import type { NewLineItem, PeriodDetail, WrittenPrice } from '../../../rater/line-item-store.ts';
+import type { RaterProgress } from '../../../rater/rater-progress.ts';
+import type { RatingStore, RatingTransaction, WindowKey } from '../../../rater/rating-store.ts';
+import { PARTITIONS, TENANTS } from '../plan.ts';
+import type { Process } from '../scheduler.ts';
 import type { ClickHouseModel } from './click-house-model.ts';
 import type { RollUpRow } from './inserted-rows.ts';
-import { PARTITIONS, TENANTS } from './plan.ts';
 import type { PostgresModel, Statements } from './postgres-model.ts';
 import { finalOf } from './replacing-table.ts';
-import type { Process } from './scheduler.ts';
 
 const GENERATION = 1;
 

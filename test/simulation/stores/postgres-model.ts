@@ -1,11 +1,11 @@
 // Postgres as a model: transactions whose writes appear at once when they commit, row locks that are held until then, and
 // connections that may break before or after. Behind it are the ports of the aggregator (seals) and of the rater (money).
-import type { RepairOutcome, RepairRequest, RepairRequests } from '../../aggregator/chunk-repairs.ts';
-import type { PartitionProgress, Seal, SealTables, SealTransaction } from '../../aggregator/seal-store.ts';
-import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
-import type { Random } from '../../domain/random.ts';
-import { Network } from './network.ts';
-import type { Process, Scheduler } from './scheduler.ts';
+import type { RepairOutcome, RepairRequest, RepairRequests } from '../../../aggregator/chunk-repairs.ts';
+import type { PartitionProgress, Seal, SealTables, SealTransaction } from '../../../aggregator/seal-store.ts';
+import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
+import type { Random } from '../../../domain/random.ts';
+import { Network } from '../network.ts';
+import type { Process, Scheduler } from '../scheduler.ts';
 
 /** As pg reports them: what is transient is told by the code. */
 function postgresError(message: string, code: string | null): Error {

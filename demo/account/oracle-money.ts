@@ -1,7 +1,7 @@
 // What every customer owes for the usage in closed windows, worked out from the price list with nothing but bigint
 // arithmetic: per customer and billing period, the usage a price matches is added up and priced once.
 import { Temporal } from 'temporal-polyfill';
-import type { Catalog, Plan, Price, Subscription } from '../domain/catalog/catalog.ts';
+import type { Catalog, Plan, Price, Subscription } from '../../domain/catalog/catalog.ts';
 import { scaled, type UsageCell } from './oracle.ts';
 
 /** Quantities have 12 fraction digits and unit amounts may have 24. */

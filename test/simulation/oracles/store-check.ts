@@ -1,8 +1,9 @@
 // The last comparison, when everything has healed and drained: row by row, ClickHouse against the log.
-import type { RollUpRow } from './inserted-rows.ts';
-import { PARTITIONS } from './plan.ts';
+
+import { PARTITIONS } from '../plan.ts';
+import type { RollUpRow } from '../stores/inserted-rows.ts';
+import type { World } from '../world.ts';
 import { type Reading, rollUpKey, Violation } from './usage-oracle.ts';
-import type { World } from './world.ts';
 
 const ALWAYS = Number.POSITIVE_INFINITY;
 

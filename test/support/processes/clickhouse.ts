@@ -5,8 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
-import { startEmbeddedClickHouse } from '../../platform/clickhouse/embedded/embedded.ts';
-import { projectFile } from '../../platform/process/project-root.ts';
+import { startEmbeddedClickHouse } from '../../../platform/clickhouse/embedded/embedded.ts';
+import { projectFile } from '../../../platform/process/project-root.ts';
 import { dockerAnswers } from './docker.ts';
 
 export interface TestClickHouse {
@@ -46,7 +46,7 @@ export async function startTestClickHouse({ withDocker = true } = {}): Promise<T
   const directory = await mkdtemp(join(tmpdir(), 'tallyline-clickhouse-'));
   const logger = pino({ level: 'silent' });
   const server = await startEmbeddedClickHouse({ dataDir: directory, command: compiledCommand() }, logger);
-  const { createClickHouse } = await import('../../platform/clickhouse/client.ts');
+  const { createClickHouse } = await import('../../../platform/clickhouse/client.ts');
   const client = createClickHouse(server, logger);
   await client.createDatabase();
   await client.close();

@@ -1,8 +1,11 @@
 // ClickHouse as a model: it takes the statements of the aggregator as text and the reads of the rater as calls, and has faults.
-import type { Seal } from '../../aggregator/seal-store.ts';
-import type { Random } from '../../domain/random.ts';
-import { type ClickHouse, ClickHouseError } from '../../platform/clickhouse/click-house.ts';
-import { type NativeRows, readBlocks } from '../support/native-rows.ts';
+import type { Seal } from '../../../aggregator/seal-store.ts';
+import type { Random } from '../../../domain/random.ts';
+import { type ClickHouse, ClickHouseError } from '../../../platform/clickhouse/click-house.ts';
+import { type NativeRows, readBlocks } from '../../support/native-rows.ts';
+import { Network } from '../network.ts';
+import { DAY } from '../plan.ts';
+import type { Process, Scheduler } from '../scheduler.ts';
 import {
   type EventRow,
   eventRows,
@@ -16,10 +19,7 @@ import {
   rollUpRows,
   spansOf,
 } from './inserted-rows.ts';
-import { Network } from './network.ts';
-import { DAY } from './plan.ts';
 import { EVERYWHERE, type Part, type Stored, Table } from './replacing-table.ts';
-import type { Process, Scheduler } from './scheduler.ts';
 import { type Bounds, parseSelect, type Select } from './select.ts';
 
 interface Sum {
