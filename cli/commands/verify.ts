@@ -49,7 +49,7 @@ export function registerVerifyCommand(program: Command): void {
         to: dayOf('--to', options.to),
         tenant: options.tenant ?? null,
       };
-      const { verify } = await import('../../rater/audit/verify.ts');
+      const { verify } = await import('../../rater/audit/verify/verify.ts');
       const log = await withStores(options, ({ pool, clickhouse, eventLog }) =>
         verify(
           {

@@ -3,7 +3,7 @@
 import type { Pool } from 'pg';
 import { delay } from '../../platform/calls/retry.ts';
 import type { AuditLog } from './discrepancy.ts';
-import { outcomes, placeOf, type SealRow } from './seal-rows.ts';
+import { outcomes, placeOf, type SealRow } from '../../platform/usage-store/seal-rows.ts';
 import type { RowSet, StoredChunk } from './stored-chunks.ts';
 
 /** The rows of a chunk against its seal (I1, I2), and the counts of the seal among themselves (I1). */

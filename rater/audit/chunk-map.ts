@@ -1,6 +1,6 @@
 // Where each offset of the log is sealed, in a few numbers a chunk: which chunk holds it, which rows of it count, and which
 // catalog version metered it.
-import { outcomes, type SealRow } from './seal-rows.ts';
+import { outcomes, type SealRow } from '../../platform/usage-store/seal-rows.ts';
 
 /** A sealed chunk. */
 export interface MappedChunk {

@@ -8,7 +8,7 @@ import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import type { SqlFragment } from '../../platform/usage-store/sealed-rows.ts';
 import type { ChunkMap, MappedChunk } from './chunk-map.ts';
 import type { AuditLog } from './discrepancy.ts';
-import { placeOf } from './seal-rows.ts';
+import { placeOf } from '../../platform/usage-store/seal-rows.ts';
 
 export interface RecountedReading {
   readonly tenant: string;

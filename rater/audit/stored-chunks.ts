@@ -2,7 +2,7 @@
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { type AuditLog, unlessDamaged } from './discrepancy.ts';
-import { type Outcome, placeOf, type SealRow } from './seal-rows.ts';
+import { type Outcome, placeOf, type SealRow } from '../../platform/usage-store/seal-rows.ts';
 
 export interface RowSet {
   readonly count: bigint;

@@ -4,7 +4,7 @@ import { formatQuantity } from '../../domain/number/quantity.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import type { SqlFragment } from '../../platform/usage-store/sealed-rows.ts';
 import { mergeExpression, quantityFromStore } from '../../platform/usage-store/usage-query.ts';
-import { keyText } from '../keys.ts';
+import { keyText } from '../../domain/composite-key.ts';
 import type { MappedChunk } from './chunk-map.ts';
 import type { AuditLog } from './discrepancy.ts';
 import { MeterTally } from './meter-tally.ts';

@@ -3,8 +3,8 @@
 import type { Price, Subscription } from '../../domain/catalog/catalog.ts';
 import type { Tier } from '../../domain/pricing/tiers.ts';
 import { covers, nextChunkOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
-import type { BillingPeriod } from '../../rater/billing-period-store.ts';
-import type { RaterProgress } from '../../rater/rater-progress.ts';
+import type { BillingPeriod } from '../../platform/billing-store/billing-periods.ts';
+import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import { PARTITIONS, type Plan, TENANTS } from './plan.ts';
 import type { PostgresModel } from './postgres-model.ts';
 import type { Rated, RatingModel, StoredItem } from './rating-model.ts';

@@ -8,14 +8,14 @@
 // What `tallyline verify` does beyond that: the events in the log itself, every recount, everything at once.
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
-import { delay } from '../../platform/calls/retry.ts';
-import type { Timers } from '../../platform/calls/timers.ts';
-import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
-import type { RatingStore } from '../rating-store.ts';
-import { readWatermarks } from './chunk-audit.ts';
+import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
+import { delay } from '../../../platform/calls/retry.ts';
+import type { Timers } from '../../../platform/calls/timers.ts';
+import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
+import type { RatingStore } from '../../store/rating-store.ts';
+import { readWatermarks } from '../chunk-audit.ts';
 import { ChunkWatch } from './chunk-watch.ts';
-import { AuditLog, type Invariant } from './discrepancy.ts';
+import { AuditLog, type Invariant } from '../discrepancy.ts';
 import { Findings } from './findings.ts';
 import { PeriodWatch } from './period-watch.ts';
 

@@ -1,6 +1,6 @@
 // How far the rater is. Everything below it is rated; what lies between it and the seals of now is the next step.
 import type { Pool } from 'pg';
-import type { SealVector } from '../platform/usage-store/seal-vector.ts';
+import type { SealVector } from '../usage-store/seal-vector.ts';
 
 export interface RaterProgress {
   readonly sealVector: SealVector;

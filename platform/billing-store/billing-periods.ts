@@ -1,8 +1,8 @@
 // The rows that say which billing periods of a subject exist, what they are pinned to, and what their last rating read.
 import type { Pool, PoolClient } from 'pg';
-import type { SealVector } from '../platform/usage-store/seal-vector.ts';
-import type { PeriodTerms } from './core/rating-targets.ts';
-import type { PeriodKey } from './line-item-store.ts';
+import type { SealVector } from '../usage-store/seal-vector.ts';
+import type { PeriodTerms } from '../../rater/core/rating-targets.ts';
+import type { PeriodKey } from './line-items.ts';
 
 export interface SubjectKey {
   readonly tenant: string;

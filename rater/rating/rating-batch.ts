@@ -9,24 +9,24 @@
 // A step touches few windows of a long period, most often the hour that has just closed. What lies before the first of them
 // was rated before and got no usage since, so it is read as one sum of usage and one of line items, and only from there on
 // window by window. Where these sums differ after all, the batch is done again with every window of its periods.
-import type { CatalogVersion } from '../domain/catalog/catalog.ts';
-import { pinnedPlan, subjectPeriodOf, subscriptionTimeline } from '../domain/catalog/price-version.ts';
-import { Decimal } from '../domain/number/decimal.ts';
-import { formatQuantity, QUANTITY_ONE, type Quantity } from '../domain/number/quantity.ts';
-import { isChargedByUsage, isPeriodDue, PERIOD_DUE_CAUSE } from '../domain/pricing/period-due.ts';
-import { amountOf, isUsagePrice } from '../domain/pricing/prices.ts';
-import { covers } from '../platform/usage-store/seal-vector.ts';
-import type { ChunkMismatch } from '../platform/usage-store/sealed-chunks.ts';
-import { holdsAllSealsOf, type Seals } from '../platform/usage-store/seals.ts';
-import type { BillingPeriod, SubjectKey } from './billing-period-store.ts';
+import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { pinnedPlan, subjectPeriodOf, subscriptionTimeline } from '../../domain/catalog/price-version.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
+import { formatQuantity, QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
+import { isChargedByUsage, isPeriodDue, PERIOD_DUE_CAUSE } from '../../domain/pricing/period-due.ts';
+import { amountOf, isUsagePrice } from '../../domain/pricing/prices.ts';
+import { covers } from '../../platform/usage-store/seal-vector.ts';
+import type { ChunkMismatch } from '../../platform/usage-store/sealed-chunks.ts';
+import { holdsAllSealsOf, type Seals } from '../../platform/usage-store/seals.ts';
+import type { BillingPeriod, SubjectKey } from '../../platform/billing-store/billing-periods.ts';
 import type { ChunkVerifier } from './chunk-verifier.ts';
-import { type PricedInPeriod, periodPrices } from './core/period-prices.ts';
-import { type Contribution, nothingWritten, RatingInvariantError, rate } from './core/rate.ts';
-import { type RatingTarget, ratingTargets, type SubjectTimeline } from './core/rating-targets.ts';
-import { groupBy, keyText } from './keys.ts';
-import type { NewLineItem, WrittenPrice } from './line-item-store.ts';
-import { contributionKey, readContributions, readPeriodsWithUsage, type UsageWanted } from './period-usage.ts';
-import type { RatingStore, RatingTransaction } from './rating-store.ts';
+import { type PricedInPeriod, periodPrices } from '../core/period-prices.ts';
+import { type Contribution, nothingWritten, RatingInvariantError, rate } from '../core/rate.ts';
+import { type RatingTarget, ratingTargets, type SubjectTimeline } from '../core/rating-targets.ts';
+import { groupBy, keyText } from '../../domain/composite-key.ts';
+import type { NewLineItem, WrittenPrice } from '../../platform/billing-store/line-items.ts';
+import { contributionKey, readContributions, readPeriodsWithUsage, type UsageWanted } from '../store/period-usage.ts';
+import type { RatingStore, RatingTransaction } from '../store/rating-store.ts';
 
 export interface RatingStores {
   readonly store: RatingStore;

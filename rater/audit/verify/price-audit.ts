@@ -1,21 +1,21 @@
 // I4 from raw events: what every billing period costs by the recounted usage, against its line items.
 import type { Pool, PoolClient } from 'pg';
-import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
-import { Decimal } from '../../domain/number/decimal.ts';
-import { quantityToDecimal } from '../../domain/number/quantity.ts';
-import { isPeriodDue } from '../../domain/pricing/period-due.ts';
-import { amountOf, isUsagePrice } from '../../domain/pricing/prices.ts';
-import { windowSizeMs } from '../../domain/time/time-window.ts';
-import { inTransaction } from '../../platform/postgres/pool.ts';
-import { laterOf, nextChunkOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
-import { type PricedInPeriod, periodPrices } from '../core/period-prices.ts';
-import { type PeriodTerms, ratingTargets, type SubjectTimeline } from '../core/rating-targets.ts';
-import { keyText } from '../keys.ts';
-import { timelineOf } from '../rating-batch.ts';
+import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
+import { Decimal } from '../../../domain/number/decimal.ts';
+import { quantityToDecimal } from '../../../domain/number/quantity.ts';
+import { isPeriodDue } from '../../../domain/pricing/period-due.ts';
+import { amountOf, isUsagePrice } from '../../../domain/pricing/prices.ts';
+import { windowSizeMs } from '../../../domain/time/time-window.ts';
+import { inTransaction } from '../../../platform/postgres/pool.ts';
+import { laterOf, nextChunkOf, type SealVector } from '../../../platform/usage-store/seal-vector.ts';
+import { type PricedInPeriod, periodPrices } from '../../core/period-prices.ts';
+import { type PeriodTerms, ratingTargets, type SubjectTimeline } from '../../core/rating-targets.ts';
+import { keyText } from '../../../domain/composite-key.ts';
+import { timelineOf } from '../../rating/rating-batch.ts';
 import type { AuditScope } from './audit-slices.ts';
-import type { AuditLog } from './discrepancy.ts';
-import { MeterTally } from './meter-tally.ts';
-import type { RecountedReading } from './recount.ts';
+import type { AuditLog } from '../discrepancy.ts';
+import { MeterTally } from '../meter-tally.ts';
+import type { RecountedReading } from '../recount.ts';
 
 interface AuditedPeriod {
   readonly tenant: string;

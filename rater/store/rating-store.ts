@@ -1,14 +1,14 @@
 // All that rating reads and writes, as one port. What is decided by it (which chunks to verify, what is due, whether anything
 // has moved since it was read, in which order rows are written) is decided by the callers, so that a simulation with stores
 // in memory runs the same decisions as a rater on Postgres and ClickHouse. Every call rejects when its store does not answer.
-import type { CatalogVersion } from '../domain/catalog/catalog.ts';
-import type { SealVector } from '../platform/usage-store/seal-vector.ts';
-import type { FoundChunk } from '../platform/usage-store/sealed-chunks.ts';
-import type { ChunkSeal, Seals } from '../platform/usage-store/seals.ts';
-import type { FirstSeenRow, UsageRow, UsageSelection } from '../platform/usage-store/usage-query.ts';
-import type { BillingPeriod, SubjectKey } from './billing-period-store.ts';
-import type { NewLineItem, PeriodDetail, WrittenPrice } from './line-item-store.ts';
-import type { RaterProgress } from './rater-progress.ts';
+import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import type { SealVector } from '../../platform/usage-store/seal-vector.ts';
+import type { FoundChunk } from '../../platform/usage-store/sealed-chunks.ts';
+import type { ChunkSeal, Seals } from '../../platform/usage-store/seals.ts';
+import type { FirstSeenRow, UsageRow, UsageSelection } from '../../platform/usage-store/usage-query.ts';
+import type { BillingPeriod, SubjectKey } from '../../platform/billing-store/billing-periods.ts';
+import type { NewLineItem, PeriodDetail, WrittenPrice } from '../../platform/billing-store/line-items.ts';
+import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 
 /** What Postgres says is sealed, is in force and is rated. */
 export interface RatingState {

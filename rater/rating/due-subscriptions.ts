@@ -1,11 +1,11 @@
 // What the catalog alone makes due, without any usage: periods of subscriptions that start (flat prices), and subjects whose
 // subscriptions a new catalog version changed.
-import type { Catalog, Plan, Subscription } from '../domain/catalog/catalog.ts';
-import { subjectPeriodOf, subscriptionTimeline } from '../domain/catalog/price-version.ts';
-import { isUsagePrice } from '../domain/pricing/prices.ts';
-import { groupBy, keyText } from './keys.ts';
-import type { RatingState } from './rating-store.ts';
-import { type TouchedWindows, touch } from './touched-usage.ts';
+import type { Catalog, Plan, Subscription } from '../../domain/catalog/catalog.ts';
+import { subjectPeriodOf, subscriptionTimeline } from '../../domain/catalog/price-version.ts';
+import { isUsagePrice } from '../../domain/pricing/prices.ts';
+import { groupBy, keyText } from '../../domain/composite-key.ts';
+import type { RatingState } from '../store/rating-store.ts';
+import { type TouchedWindows, touch } from '../store/touched-usage.ts';
 
 type StoredPeriods = Pick<RatingState, 'readBillingPeriodsNamed'>;
 

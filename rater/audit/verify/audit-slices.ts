@@ -1,7 +1,7 @@
 // Cuts the usage of a scope into slices that fit into memory, each of which can be recounted by itself: whole UTC days, so
 // that no window is cut, and of a large day a share of the subjects.
-import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
-import type { SqlFragment } from '../../platform/usage-store/sealed-rows.ts';
+import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
+import type { SqlFragment } from '../../../platform/usage-store/sealed-rows.ts';
 
 export interface AuditScope {
   /** Bounds of event time in milliseconds since the epoch, whole UTC days so that no window is cut; null: unbounded. */

@@ -1,8 +1,8 @@
 // I5: the entries of every ledger transaction, per tenant and currency, and each line item against its own entries. Postgres
 // adds up; only what is wrong leaves it.
 import type { Pool } from 'pg';
-import { Decimal } from '../../domain/number/decimal.ts';
-import type { AuditLog } from './discrepancy.ts';
+import { Decimal } from '../../../domain/number/decimal.ts';
+import type { AuditLog } from '../discrepancy.ts';
 
 const ENTRIES = `
   WITH items AS (

@@ -1,11 +1,11 @@
 // Billing periods with all their line items and the ledger entries of these, as of one moment.
 import type { Pool, PoolClient } from 'pg';
-import { Decimal } from '../../domain/number/decimal.ts';
-import { inTransaction } from '../../platform/postgres/pool.ts';
-import { laterOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
-import { ledgerTransactionId } from '../core/line-item-key.ts';
-import { groupBy, keyText } from '../keys.ts';
-import type { PeriodKey } from '../line-item-store.ts';
+import { Decimal } from '../../../domain/number/decimal.ts';
+import { inTransaction } from '../../../platform/postgres/pool.ts';
+import { laterOf, type SealVector } from '../../../platform/usage-store/seal-vector.ts';
+import { ledgerTransactionId } from '../../../domain/billing/line-item-key.ts';
+import { groupBy, keyText } from '../../../domain/composite-key.ts';
+import type { PeriodKey } from '../../../platform/billing-store/line-items.ts';
 
 export interface PeriodSums extends PeriodKey {
   readonly periodEnd: number;

@@ -1,13 +1,13 @@
 // Line items and their ledger entries in Postgres. Rows are only ever added. Every statement takes columns as arrays, so
 // that thousands of rows are one round trip with a fixed number of parameters.
 import type { PoolClient } from 'pg';
-import { Decimal } from '../domain/number/decimal.ts';
-import { formatQuantity } from '../domain/number/quantity.ts';
-import type { SealVector } from '../platform/usage-store/seal-vector.ts';
-import { quantityFromStore } from '../platform/usage-store/usage-query.ts';
-import { ledgerTransactionId, lineItemId } from './core/line-item-key.ts';
-import type { RatedItem, WrittenWindow } from './core/rate.ts';
-import { keyText } from './keys.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
+import { formatQuantity } from '../../domain/number/quantity.ts';
+import type { SealVector } from '../usage-store/seal-vector.ts';
+import { quantityFromStore } from '../usage-store/usage-query.ts';
+import { ledgerTransactionId, lineItemId } from '../../domain/billing/line-item-key.ts';
+import type { RatedItem, WrittenWindow } from '../../rater/core/rate.ts';
+import { keyText } from '../../domain/composite-key.ts';
 
 /** A billing period of one subject. */
 export interface PeriodKey {

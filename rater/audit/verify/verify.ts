@@ -1,25 +1,25 @@
 // Recomputes the invariants from raw events: what `tallyline verify` runs. It reads everything in its scope, a slice at a time,
 // and changes nothing.
 import type { Pool } from 'pg';
-import type { Meter } from '../../domain/catalog/catalog.ts';
-import { catalogVersions } from '../../platform/catalog-store.ts';
-import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
-import type { EventLog } from '../../platform/event-log/event-log.ts';
-import { findAvroSchema } from '../../platform/event-log/schema-store.ts';
-import { currentGeneration } from '../../platform/event-log/topic-generation.ts';
-import { sealedRowsCondition } from '../../platform/usage-store/sealed-rows.ts';
-import { readSeals } from '../../platform/usage-store/seals.ts';
+import type { Meter } from '../../../domain/catalog/catalog.ts';
+import { catalogVersions } from '../../../platform/catalog-store.ts';
+import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
+import type { EventLog } from '../../../platform/event-log/event-log.ts';
+import { findAvroSchema } from '../../../platform/event-log/schema-store.ts';
+import { currentGeneration } from '../../../platform/event-log/topic-generation.ts';
+import { sealedRowsCondition } from '../../../platform/usage-store/sealed-rows.ts';
+import { readSeals } from '../../../platform/usage-store/seals.ts';
 import { type AuditScope, auditSlices, sliceCondition } from './audit-slices.ts';
-import { auditProgress, auditSealOrder, auditStoredChunk, auditWatermarks } from './chunk-audit.ts';
-import { ChunkMap } from './chunk-map.ts';
-import { AuditLog, unlessDamaged } from './discrepancy.ts';
+import { auditProgress, auditSealOrder, auditStoredChunk, auditWatermarks } from '../chunk-audit.ts';
+import { ChunkMap } from '../chunk-map.ts';
+import { AuditLog, unlessDamaged } from '../discrepancy.ts';
 import { auditLedger } from './ledger-audit.ts';
 import { auditLog } from './log-audit.ts';
 import { PriceAudit } from './price-audit.ts';
-import { Recount } from './recount.ts';
-import { type ChunkSpan, chunksOfTime, type SealRow, streamSeals } from './seal-rows.ts';
-import { readStoredChunks } from './stored-chunks.ts';
-import { UsageAudit } from './usage-audit.ts';
+import { Recount } from '../recount.ts';
+import { type ChunkSpan, chunksOfTime, type SealRow, streamSeals } from '../../../platform/usage-store/seal-rows.ts';
+import { readStoredChunks } from '../stored-chunks.ts';
+import { UsageAudit } from '../usage-audit.ts';
 
 export interface VerifyParts {
   readonly pool: Pool;

@@ -2,19 +2,19 @@
 // entries (I5). Usage is read as rating reads it, at the seals of a period's last rating or of the raters' progress, whichever is
 // later. The newest items first, then all periods in turn.
 import type { Pool } from 'pg';
-import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
-import { Decimal } from '../../domain/number/decimal.ts';
-import { quantityToDecimal } from '../../domain/number/quantity.ts';
-import { isChargedByUsage, isPeriodDue } from '../../domain/pricing/period-due.ts';
-import { amountOf, isUsagePrice } from '../../domain/pricing/prices.ts';
-import { covers } from '../../platform/usage-store/seal-vector.ts';
-import type { Seals } from '../../platform/usage-store/seals.ts';
-import { periodPrices } from '../core/period-prices.ts';
-import { groupBy, keyText } from '../keys.ts';
-import type { PeriodKey } from '../line-item-store.ts';
-import { contributionKey, readContributions, readPeriodsWithUsage, type UsageWanted } from '../period-usage.ts';
-import type { RatedUsage, RatingState } from '../rating-store.ts';
-import { AuditLog, unlessDamaged } from './discrepancy.ts';
+import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
+import { Decimal } from '../../../domain/number/decimal.ts';
+import { quantityToDecimal } from '../../../domain/number/quantity.ts';
+import { isChargedByUsage, isPeriodDue } from '../../../domain/pricing/period-due.ts';
+import { amountOf, isUsagePrice } from '../../../domain/pricing/prices.ts';
+import { covers } from '../../../platform/usage-store/seal-vector.ts';
+import type { Seals } from '../../../platform/usage-store/seals.ts';
+import { periodPrices } from '../../core/period-prices.ts';
+import { groupBy, keyText } from '../../../domain/composite-key.ts';
+import type { PeriodKey } from '../../../platform/billing-store/line-items.ts';
+import { contributionKey, readContributions, readPeriodsWithUsage, type UsageWanted } from '../../store/period-usage.ts';
+import type { RatedUsage, RatingState } from '../../store/rating-store.ts';
+import { AuditLog, unlessDamaged } from '../discrepancy.ts';
 import type { Findings } from './findings.ts';
 import { type PeriodSums, readNewestPeriods, readNextPeriods, readPeriodSums } from './period-sums.ts';
 

@@ -1,6 +1,6 @@
 // Asks the aggregators to replay a damaged chunk: a row that the partition's owner reads and decides about.
 import type { Pool } from 'pg';
-import type { SealRow } from './seal-rows.ts';
+import type { SealRow } from '../../../platform/usage-store/seal-rows.ts';
 
 /** True: this was not asked for before. Once for each seal: what was refused stays refused. */
 export async function requestRepair(pool: Pool, seal: SealRow, reason: string): Promise<boolean> {

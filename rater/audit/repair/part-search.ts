@@ -1,13 +1,13 @@
 // Finds the parts of ClickHouse that are damaged, and the first chunk of each partition of the log that has rows in one.
 import type { Pool } from 'pg';
-import { type ClickHouse, damagedPartOf } from '../../platform/clickhouse/click-house.ts';
+import { type ClickHouse, damagedPartOf } from '../../../platform/clickhouse/click-house.ts';
 import {
   nextChunkOf,
   type PartitionCount,
   partitionCounts,
   type SealVector,
-} from '../../platform/usage-store/seal-vector.ts';
-import { readChunksSince } from '../../platform/usage-store/seals.ts';
+} from '../../../platform/usage-store/seal-vector.ts';
+import { readChunksSince } from '../../../platform/usage-store/seals.ts';
 
 export const repairedTables = ['usage_events', 'usage_rollups', 'event_rejects', 'manifests'] as const;
 export type RepairedTable = (typeof repairedTables)[number];

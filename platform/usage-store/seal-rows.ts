@@ -1,7 +1,7 @@
 // Reads seals in batches of consecutive chunks of one partition: a year of them does not fit into memory.
 import type { Pool, PoolClient } from 'pg';
-import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../../platform/usage-store/seal-vector.ts';
-import { readChunksSince } from '../../platform/usage-store/seals.ts';
+import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from './seal-vector.ts';
+import { readChunksSince } from './seals.ts';
 
 export type Outcome = 'accepted' | 'duplicate' | 'conflict' | 'too_late' | 'poison';
 export const outcomes: readonly Outcome[] = ['accepted', 'duplicate', 'conflict', 'too_late', 'poison'];
