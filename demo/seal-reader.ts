@@ -1,5 +1,6 @@
 // Outcome counts and progress as Postgres holds them: seals outlive a killed aggregator, its counters do not.
 import { Client } from 'pg';
+import { readProgress } from '../platform/billing-store/rater-progress.ts';
 import type { Observed } from './comparison.ts';
 
 export class SealReader {
@@ -36,10 +37,7 @@ export class SealReader {
 
   /** The watermark up to which every period is rated, milliseconds since the epoch; null: nothing is rated yet. */
   async ratedWatermark(): Promise<number | null> {
-    const { rows } = await this.#client.query<{ watermark: Date | null }>(
-      'SELECT watermark FROM tallyline.rater_progress',
-    );
-    return rows[0]?.watermark?.getTime() ?? null;
+    return (await readProgress(this.#client)).watermark;
   }
 
   /** The watermark the rater may rate up to, milliseconds since the epoch; null before the first seals. */

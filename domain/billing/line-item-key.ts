@@ -1,12 +1,9 @@
 // Ids of line items and ledger transactions, derived from what makes them unique: a step done twice names the same rows.
 import { createHash } from 'node:crypto';
+import type { PeriodKey } from './billing-period-terms.ts';
 
 /** The columns of the line items' unique key. */
-export interface LineItemKey {
-  readonly tenant: string;
-  readonly subject: string;
-  /** Milliseconds since the epoch. */
-  readonly periodStart: number;
+export interface LineItemKey extends PeriodKey {
   readonly price: string;
   readonly windowStart: number;
   readonly revision: number;

@@ -1,108 +1,155 @@
-// Line items and their ledger entries in Postgres. Rows are only ever added. Every statement takes columns as arrays, so
-// that thousands of rows are one round trip with a fixed number of parameters.
+// Line items in Postgres. Rows are only ever added.
 import type { PoolClient } from 'pg';
-import { Decimal } from '../../domain/number/decimal.ts';
-import { formatQuantity } from '../../domain/number/quantity.ts';
+import type { PeriodKey } from '../../domain/billing/billing-period-terms.ts';
+import type { LineItemCause, LineItemKind, NewLineItem, RatedItem } from '../../domain/billing/line-item.ts';
+import { lineItemId } from '../../domain/billing/line-item-key.ts';
+import { formatQuantity, type Quantity } from '../../domain/number/quantity.ts';
+import {
+  type Column,
+  decimal,
+  instant,
+  int,
+  json,
+  large,
+  namesOf,
+  nullable,
+  type Queries,
+  type RecordOf,
+  recordOf,
+  selected,
+  tableOf,
+  text,
+  textOf,
+  uuid,
+} from '../postgres/table-columns.ts';
 import type { SealVector } from '../usage-store/seal-vector.ts';
 import { quantityFromStore } from '../usage-store/usage-query.ts';
-import { ledgerTransactionId, lineItemId } from '../../domain/billing/line-item-key.ts';
-import type { RatedItem, WrittenWindow } from '../../rater/core/rate.ts';
-import { keyText } from '../../domain/composite-key.ts';
+import { periodKeyColumns } from './billing-periods.ts';
+import { insertLedgerEntries } from './ledger-entries.ts';
 
-/** A billing period of one subject. */
-export interface PeriodKey {
+export const quantity = (name: string): Column<Quantity> => ({
+  name,
+  type: 'numeric',
+  write: formatQuantity,
+  read: (stored) => quantityFromStore(stored as string),
+});
+
+/** What a rating says of an item. */
+const givenColumns = {
+  id: uuid('id'),
+  ...periodKeyColumns,
+  plan: text('plan'),
+  price: text('price'),
+  /** Null for a price of the period itself. */
+  meter: nullable(text('meter')),
+  groups: json<Readonly<Record<string, string>>>('groups'),
+  windowStart: instant('window_start'),
+  windowEnd: instant('window_end'),
+  periodEnd: instant('period_end'),
+  quantity: quantity('quantity'),
+  amount: decimal('amount'),
+  currency: text('currency'),
+  kind: textOf<LineItemKind>('kind'),
+  revision: int('revision'),
+  cause: textOf<LineItemCause>('cause'),
+  catalogVersion: int('catalog_version'),
+};
+/** What its row gets by itself. `sequence` orders the rows for cursors. */
+const itemColumns = { ...givenColumns, createdAt: instant('created_at'), sequence: large('sequence') };
+
+/** A row of tallyline.line_items. */
+export type LineItem = RecordOf<typeof itemColumns>;
+
+const SELECT_ITEMS = `SELECT ${selected(itemColumns, 'item')}`;
+const itemOf = (row: Readonly<Record<string, unknown>>): LineItem => recordOf(itemColumns, row);
+
+export interface LineItemSelection {
   readonly tenant: string;
-  readonly subject: string;
-  /** Milliseconds since the epoch. */
-  readonly periodStart: number;
+  /** Null: every subject of the tenant. */
+  readonly subject: string | null;
+  /** Of the window start, inclusive and exclusive, in milliseconds since the epoch; null: no bound. */
+  readonly from: number | null;
+  readonly to: number | null;
+  /** Only what comes after this place; null: from the first. */
+  readonly after: Pick<LineItem, 'windowStart' | 'sequence'> | null;
+  readonly rowsMax: number;
 }
 
-/** A period whose line items are read. */
-export interface PeriodDetail extends PeriodKey {
-  /** The items of windows that start before are read as those of one window, which starts with the period. Milliseconds. */
-  readonly detailFrom: number;
-}
+const instantOrNull = (time: number | null): Date | null => (time === null ? null : new Date(time));
 
-/** What the line items of one price in one period say already. */
-export interface WrittenPrice {
-  readonly windows: WrittenWindow[];
-  readonly amount: Decimal;
-}
-
-interface WrittenRow {
-  readonly tenant: string;
-  readonly subject: string;
-  readonly period_start: Date;
-  readonly price: string;
-  readonly window_start: Date;
-  readonly window_end: Date;
-  readonly quantity: string;
-  readonly amount: string;
-  readonly revision: number;
-}
-
-const WRITTEN_SUMS =
-  'max(item.window_end) AS window_end, sum(item.quantity) AS quantity, sum(item.amount) AS amount, max(item.revision) AS revision';
-const OF_PERIOD =
-  '(item.tenant, item.subject, item.period_start) = (wanted.tenant, wanted.subject, wanted.period_start)';
-
-/** By `keyText(tenant, subject, periodStart, price)`; a price without items is absent. */
-export async function readWrittenPrices(
-  client: PoolClient,
-  periods: readonly PeriodDetail[],
-): Promise<Map<string, WrittenPrice>> {
-  const { rows } = await client.query<WrittenRow>(
-    // A period at a time, by the unique key: joined as a whole, all line items there are would look cheaper to read.
-    `SELECT wanted.tenant, wanted.subject, wanted.period_start, written.*
-     FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::timestamptz[])
-       AS wanted (tenant, subject, period_start, detail_from)
-     CROSS JOIN LATERAL (
-       SELECT item.price, wanted.period_start AS window_start, ${WRITTEN_SUMS}
-       FROM tallyline.line_items item WHERE ${OF_PERIOD} AND item.window_start < wanted.detail_from
-       GROUP BY item.price
-       UNION ALL
-       SELECT item.price, item.window_start, ${WRITTEN_SUMS}
-       FROM tallyline.line_items item WHERE ${OF_PERIOD} AND item.window_start >= wanted.detail_from
-       GROUP BY item.price, item.window_start
-     ) written`,
+/** In order of window and then of writing. */
+export async function readLineItems(queries: Queries, selection: LineItemSelection): Promise<LineItem[]> {
+  const { tenant, subject, from, to, after, rowsMax } = selection;
+  const { rows } = await queries.query(
+    `${SELECT_ITEMS} FROM tallyline.line_items item
+     WHERE tenant = $1
+       AND ($2::text IS NULL OR subject = $2)
+       AND ($3::timestamptz IS NULL OR window_start >= $3)
+       AND ($4::timestamptz IS NULL OR window_start < $4)
+       AND ($5::timestamptz IS NULL OR (window_start, sequence) > ($5, $6::bigint))
+     ORDER BY window_start, sequence
+     LIMIT $7`,
     [
-      periods.map((period) => period.tenant),
-      periods.map((period) => period.subject),
-      periods.map((period) => new Date(period.periodStart)),
-      periods.map((period) => new Date(period.detailFrom)),
+      ...[tenant, subject, instantOrNull(from), instantOrNull(to)],
+      ...[instantOrNull(after?.windowStart ?? null), after?.sequence.toString() ?? null, rowsMax],
     ],
   );
-  const prices = new Map<string, WrittenPrice>();
-  for (const row of rows) {
-    const key = keyText(row.tenant, row.subject, row.period_start.getTime(), row.price);
-    const known = prices.get(key);
-    const windows = known?.windows ?? [];
-    windows.push({
-      windowStart: row.window_start.getTime(),
-      windowEnd: row.window_end.getTime(),
-      quantity: quantityFromStore(row.quantity),
-      revision: row.revision,
-    });
-    prices.set(key, { windows, amount: (known?.amount ?? Decimal.zero).plus(Decimal.parse(row.amount)) });
-  }
-  return prices;
+  return rows.map(itemOf);
 }
 
-/** A line item to be added. */
-export interface NewLineItem extends PeriodKey {
-  readonly plan: string;
-  readonly price: string;
-  /** Null for a flat price. */
-  readonly meter: string | null;
-  /** The group values the price is for. */
-  readonly groups: Readonly<Record<string, string>>;
-  readonly periodEnd: number;
-  readonly currency: string;
-  readonly catalogVersion: number;
-  readonly item: RatedItem;
+/** Of a subject's usage of some meters: the items whose window starts by `to` and ends after `from` (milliseconds). In order of writing. */
+export async function readLineItemsAcross(
+  queries: Queries,
+  { tenant, subject }: Pick<LineItem, 'tenant' | 'subject'>,
+  meters: readonly string[],
+  { from, to }: { readonly from: number; readonly to: number },
+): Promise<LineItem[]> {
+  const { rows } = await queries.query(
+    `${SELECT_ITEMS} FROM tallyline.line_items item
+     WHERE tenant = $1 AND subject = $2 AND meter = ANY($3) AND window_start <= $4 AND window_end > $5
+     ORDER BY sequence`,
+    [tenant, subject, meters, new Date(to), new Date(from)],
+  );
+  return rows.map(itemOf);
 }
 
-const instant = (timeMs: number): string => new Date(timeMs).toISOString();
+/** All items of these periods, in no order. */
+export async function readLineItemsOf(queries: Queries, periods: readonly PeriodKey[]): Promise<LineItem[]> {
+  const wanted = tableOf(periodKeyColumns, periods, 'wanted');
+  const { rows } = await queries.query(
+    `${SELECT_ITEMS} FROM ${wanted.sql} JOIN tallyline.line_items item USING (tenant, subject, period_start)`,
+    wanted.params,
+  );
+  return rows.map(itemOf);
+}
+
+/** The periods of the newest line items: `itemsMax` or more of these. */
+export async function readNewestPeriods(queries: Queries, itemsMax: number): Promise<PeriodKey[]> {
+  const { rows: last } = await queries.query<{ last: string }>(
+    `SELECT last_value AS last FROM pg_sequences
+     WHERE schemaname || '.' || sequencename = pg_get_serial_sequence('tallyline.line_items', 'sequence')`,
+  );
+  const { rows } = await queries.query(
+    `SELECT DISTINCT ${selected(periodKeyColumns, 'item')} FROM tallyline.line_items item WHERE sequence > $1 LIMIT $2`,
+    [Number(last[0]?.last ?? 0) - itemsMax, itemsMax],
+  );
+  return rows.map((row) => recordOf(periodKeyColumns, row));
+}
+
+/** How many items there are, by why they were written. */
+export async function countLineItems(queries: Queries): Promise<ReadonlyMap<LineItemCause, number>> {
+  const { rows } = await queries.query<{ cause: LineItemCause; count: number }>(
+    'SELECT cause, count(*)::int AS count FROM tallyline.line_items GROUP BY cause',
+  );
+  return new Map(rows.map(({ cause, count }) => [cause, count]));
+}
+
+const derivationColumns = {
+  cumulativeQuantity: { ...quantity('cumulative_quantity'), type: 'text' },
+  cumulativeAmount: { ...decimal('cumulative_amount'), type: 'text' },
+  writtenAmount: { ...decimal('written_amount'), type: 'text' },
+} satisfies Partial<Record<keyof RatedItem, unknown>>;
+const insertedColumns = { ...givenColumns, ...derivationColumns };
 
 /** Postgres takes no message above 1 GB, and the columns of a statement are in memory as text. */
 const STATEMENT_ITEMS_MAX = 10_000;
@@ -114,7 +161,9 @@ export async function insertLineItems(
   sealVector: SealVector,
 ): Promise<void> {
   for (let from = 0; from < lineItems.length; from += STATEMENT_ITEMS_MAX) {
-    await insertSome(client, lineItems.slice(from, from + STATEMENT_ITEMS_MAX), sealVector);
+    const some = lineItems.slice(from, from + STATEMENT_ITEMS_MAX);
+    await insertSome(client, some, sealVector);
+    await insertLedgerEntries(client, some);
   }
 }
 
@@ -123,71 +172,17 @@ async function insertSome(
   lineItems: readonly NewLineItem[],
   sealVector: SealVector,
 ): Promise<void> {
-  const keys = lineItems.map((line) => ({
-    tenant: line.tenant,
-    subject: line.subject,
-    periodStart: line.periodStart,
-    price: line.price,
-    windowStart: line.item.windowStart,
-    revision: line.item.revision,
-  }));
-  const ids = keys.map(lineItemId);
-  const amounts = lineItems.map((line) => line.item.amount.toString());
+  const records = lineItems.map(({ item, ...line }) => {
+    const { windowStart, revision } = item;
+    return { ...line, ...item, id: lineItemId({ ...line, windowStart, revision }) };
+  });
+  const items = tableOf(insertedColumns, records, 'item');
   await client.query(
-    `INSERT INTO tallyline.line_items (id, tenant, subject, plan, price, meter, groups, window_start, window_end,
-       period_start, period_end, quantity, amount, currency, kind, revision, cause, catalog_version, derivation)
-     SELECT item.id, item.tenant, item.subject, item.plan, item.price, item.meter, item.groups, item.window_start,
-       item.window_end, item.period_start, item.period_end, item.quantity, item.amount, item.currency, item.kind,
-       item.revision, item.cause, item.catalog_version,
+    `INSERT INTO tallyline.line_items (${namesOf(givenColumns)}, derivation)
+     SELECT ${namesOf(givenColumns, 'item')},
        jsonb_build_object('cumulativeQuantity', item.cumulative_quantity, 'cumulativeAmount', item.cumulative_amount,
-         'writtenAmount', item.written_amount, 'sealVector', $22::jsonb)
-     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[], $8::timestamptz[],
-       $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::numeric[], $13::numeric[], $14::text[], $15::text[],
-       $16::int[], $17::text[], $18::int[], $19::text[], $20::text[], $21::text[])
-       WITH ORDINALITY AS item (id, tenant, subject, plan, price, meter, groups, window_start, window_end, period_start,
-         period_end, quantity, amount, currency, kind, revision, cause, catalog_version, cumulative_quantity,
-         cumulative_amount, written_amount, place)
-     ORDER BY item.place`,
-    [
-      ids,
-      lineItems.map((line) => line.tenant),
-      lineItems.map((line) => line.subject),
-      lineItems.map((line) => line.plan),
-      lineItems.map((line) => line.price),
-      lineItems.map((line) => line.meter),
-      lineItems.map((line) => JSON.stringify(line.groups)),
-      lineItems.map((line) => instant(line.item.windowStart)),
-      lineItems.map((line) => instant(line.item.windowEnd)),
-      lineItems.map((line) => instant(line.periodStart)),
-      lineItems.map((line) => instant(line.periodEnd)),
-      lineItems.map((line) => formatQuantity(line.item.quantity)),
-      amounts,
-      lineItems.map((line) => line.currency),
-      lineItems.map((line) => line.item.kind),
-      lineItems.map((line) => line.item.revision),
-      lineItems.map((line) => line.item.cause),
-      lineItems.map((line) => line.catalogVersion),
-      lineItems.map((line) => formatQuantity(line.item.cumulativeQuantity)),
-      lineItems.map((line) => line.item.cumulativeAmount.toString()),
-      lineItems.map((line) => line.item.writtenAmount.toString()),
-      JSON.stringify(sealVector),
-    ],
-  );
-  await client.query(
-    `INSERT INTO tallyline.ledger_entries (transaction_id, entry, tenant, account, amount, currency, line_item)
-     SELECT item.transaction_id, side.entry, item.tenant, CASE side.entry WHEN 0 THEN item.receivable ELSE item.revenue END,
-       CASE side.entry WHEN 0 THEN item.amount ELSE -item.amount END, item.currency, item.id
-     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::numeric[], $6::text[], $7::uuid[])
-       AS item (transaction_id, tenant, receivable, revenue, amount, currency, id)
-     CROSS JOIN (VALUES (0::smallint), (1::smallint)) AS side (entry)`,
-    [
-      keys.map(ledgerTransactionId),
-      lineItems.map((line) => line.tenant),
-      lineItems.map((line) => `receivable:${line.subject}`),
-      lineItems.map((line) => `revenue:${line.price}`),
-      amounts,
-      lineItems.map((line) => line.currency),
-      ids,
-    ],
+         'writtenAmount', item.written_amount, 'sealVector', $${items.params.length + 1}::jsonb)
+     FROM ${items.sql} ORDER BY item.place`,
+    [...items.params, JSON.stringify(sealVector)],
   );
 }

@@ -1,53 +1,48 @@
 // How far the rater is. Everything below it is rated; what lies between it and the seals of now is the next step.
 import type { Pool } from 'pg';
+import {
+  instant,
+  int,
+  json,
+  nullable,
+  type Queries,
+  type RecordOf,
+  recordOf,
+  selected,
+  valuesOf,
+} from '../postgres/table-columns.ts';
 import type { SealVector } from '../usage-store/seal-vector.ts';
 
-export interface RaterProgress {
-  readonly sealVector: SealVector;
-  /** Milliseconds since the epoch; null before the first step. */
-  readonly watermark: number | null;
+const columns = {
+  sealVector: json<SealVector>('seal_vector'),
+  /** Null before the first step. */
+  watermark: nullable(instant('watermark')),
   /** Windows that end by then are closed, whatever lateness is allowed later; null before the first step. */
-  readonly closedUpTo: number | null;
+  closedUpTo: nullable(instant('closed_up_to')),
   /** The newest catalog version whose subscriptions are taken in; 0: none. */
-  readonly catalogVersion: number;
-}
+  catalogVersion: int('catalog_version'),
+};
 
-interface ProgressRow {
-  readonly seal_vector: SealVector;
-  readonly watermark: Date | null;
-  readonly closed_up_to: Date | null;
-  readonly catalog_version: number;
-}
+export type RaterProgress = RecordOf<typeof columns>;
 
-export async function readProgress(pool: Pool): Promise<RaterProgress> {
-  const { rows } = await pool.query<ProgressRow>(
-    'SELECT seal_vector, watermark, closed_up_to, catalog_version FROM tallyline.rater_progress',
+export async function readProgress(queries: Queries): Promise<RaterProgress> {
+  const { rows } = await queries.query(
+    `SELECT ${selected(columns, 'progress')} FROM tallyline.rater_progress progress`,
   );
-  const row = rows[0]!;
-  return {
-    sealVector: row.seal_vector,
-    watermark: row.watermark?.getTime() ?? null,
-    closedUpTo: row.closed_up_to?.getTime() ?? null,
-    catalogVersion: row.catalog_version,
-  };
+  return recordOf(columns, rows[0]!);
 }
+
+const names = Object.values(columns).map(({ name, type }) => ({ name, type }));
+const SET = names.map(({ name }, i) => `${name} = $${i + 1}`).join(', ');
+const IS_FROM = names
+  .map(({ name, type }, i) => `${name} IS NOT DISTINCT FROM $${names.length + i + 1}::${type}`)
+  .join(' AND ');
 
 /** Moves on from the progress a step began with. False: another rater has moved it meanwhile, and nothing is changed. */
 export async function advanceProgress(pool: Pool, from: RaterProgress, to: RaterProgress): Promise<boolean> {
-  const { rowCount } = await pool.query(
-    `UPDATE tallyline.rater_progress SET seal_vector = $1, watermark = $2, closed_up_to = $3, catalog_version = $4
-     WHERE seal_vector = $5::jsonb AND watermark IS NOT DISTINCT FROM $6::timestamptz
-       AND closed_up_to IS NOT DISTINCT FROM $7::timestamptz AND catalog_version = $8`,
-    [
-      JSON.stringify(to.sealVector),
-      to.watermark === null ? null : new Date(to.watermark),
-      to.closedUpTo === null ? null : new Date(to.closedUpTo),
-      to.catalogVersion,
-      JSON.stringify(from.sealVector),
-      from.watermark === null ? null : new Date(from.watermark),
-      from.closedUpTo === null ? null : new Date(from.closedUpTo),
-      from.catalogVersion,
-    ],
-  );
+  const { rowCount } = await pool.query(`UPDATE tallyline.rater_progress SET ${SET} WHERE ${IS_FROM}`, [
+    ...valuesOf(columns, to),
+    ...valuesOf(columns, from),
+  ]);
   return rowCount === 1;
 }

@@ -1,8 +1,9 @@
 // Finds windows and subjects in the roll-up rows of ClickHouse, without their values.
+
+import type { SubjectSelection, WindowKey, WindowSelection } from '../../rater/store/rating-store.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { PARTITION_KEY_SQL, partitionKey, sealedRowsCondition } from './sealed-rows.ts';
 import { boundSeconds } from './usage-query.ts';
-import type { SubjectSelection, WindowKey, WindowSelection } from '../../rater/store/rating-store.ts';
 
 /** Every window once. Reads rows that were replaced, too: without FINAL the scan costs a fraction. */
 export async function* streamWindows(

@@ -2,8 +2,8 @@
 // other, the published watermark against the seals.
 import type { Pool } from 'pg';
 import { delay } from '../../platform/calls/retry.ts';
-import type { AuditLog } from './discrepancy.ts';
 import { outcomes, placeOf, type SealRow } from '../../platform/usage-store/seal-rows.ts';
+import type { AuditLog } from './discrepancy.ts';
 import type { RowSet, StoredChunk } from './stored-chunks.ts';
 
 /** The rows of a chunk against its seal (I1, I2), and the counts of the seal among themselves (I1). */

@@ -5,10 +5,10 @@ import { parseExactJson } from '../../domain/json/exact-json.ts';
 import { type MetersByType, metersByType, type Reading, readMeters } from '../../domain/metering/meter-reading.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
+import { placeOf } from '../../platform/usage-store/seal-rows.ts';
 import type { SqlFragment } from '../../platform/usage-store/sealed-rows.ts';
 import type { ChunkMap, MappedChunk } from './chunk-map.ts';
 import type { AuditLog } from './discrepancy.ts';
-import { placeOf } from '../../platform/usage-store/seal-rows.ts';
 
 export interface RecountedReading {
   readonly tenant: string;

@@ -1,8 +1,8 @@
 // What ClickHouse holds of sealed chunks, as counts and checksums that it computes itself: no row leaves it.
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
+import { type Outcome, placeOf, type SealRow } from '../../platform/usage-store/seal-rows.ts';
 import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { type AuditLog, unlessDamaged } from './discrepancy.ts';
-import { type Outcome, placeOf, type SealRow } from '../../platform/usage-store/seal-rows.ts';
 
 export interface RowSet {
   readonly count: bigint;

@@ -8,6 +8,7 @@
 //   re-pinned a subscription starts just where it does, and names another plan: the plan is changed.
 //   replaced  it begins inside a period of another subscription than its own: it stays as an empty period, start = end.
 // After the targets are rated no window counts in two periods, and the line items of the old way cancel out.
+import type { PeriodTerms } from '../../domain/billing/billing-period-terms.ts';
 import type { SubjectPeriod } from '../../domain/catalog/price-version.ts';
 
 /** What the newest catalog says about one subject. */
@@ -18,16 +19,6 @@ export interface SubjectTimeline {
   readonly subscriptionStarts: readonly number[];
   /** The catalog version that prices of a plan are pinned to for a period that starts then. */
   pin(plan: string, periodStart: number): number;
-}
-
-/** What a period is billed by. Milliseconds since the epoch, end exclusive; equal bounds: replaced. */
-export interface PeriodTerms {
-  readonly periodStart: number;
-  readonly periodEnd: number;
-  readonly plan: string;
-  readonly catalogVersion: number;
-  /** Start of the subscription the plan comes from; null: the default plan. */
-  readonly subscriptionStart: number | null;
 }
 
 export interface RatingTarget extends PeriodTerms {

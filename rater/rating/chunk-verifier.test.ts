@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { SealVector } from '../../platform/usage-store/seal-vector.ts';
 import type { ChunkSeal } from '../../platform/usage-store/seals.ts';
-import { ChunkVerifier } from './chunk-verifier.ts';
 import type { ServerRun } from '../store/rating-store.ts';
+import { ChunkVerifier } from './chunk-verifier.ts';
 
 const CHUNKS = 5;
 

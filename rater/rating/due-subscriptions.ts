@@ -2,8 +2,8 @@
 // subscriptions a new catalog version changed.
 import type { Catalog, Plan, Subscription } from '../../domain/catalog/catalog.ts';
 import { subjectPeriodOf, subscriptionTimeline } from '../../domain/catalog/price-version.ts';
-import { isUsagePrice } from '../../domain/pricing/prices.ts';
 import { groupBy, keyText } from '../../domain/composite-key.ts';
+import { isUsagePrice } from '../../domain/pricing/prices.ts';
 import type { RatingState } from '../store/rating-store.ts';
 import { type TouchedWindows, touch } from '../store/touched-usage.ts';
 

@@ -9,24 +9,26 @@
 // A step touches few windows of a long period, most often the hour that has just closed. What lies before the first of them
 // was rated before and got no usage since, so it is read as one sum of usage and one of line items, and only from there on
 // window by window. Where these sums differ after all, the batch is done again with every window of its periods.
+
+import type { SubjectKey } from '../../domain/billing/billing-period-terms.ts';
+import type { NewLineItem, WrittenPrice } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { pinnedPlan, subjectPeriodOf, subscriptionTimeline } from '../../domain/catalog/price-version.ts';
+import { groupBy, keyText } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { formatQuantity, QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
 import { isChargedByUsage, isPeriodDue, PERIOD_DUE_CAUSE } from '../../domain/pricing/period-due.ts';
 import { amountOf, isUsagePrice } from '../../domain/pricing/prices.ts';
+import type { RatedPeriod } from '../../platform/billing-store/billing-periods.ts';
 import { covers } from '../../platform/usage-store/seal-vector.ts';
 import type { ChunkMismatch } from '../../platform/usage-store/sealed-chunks.ts';
 import { holdsAllSealsOf, type Seals } from '../../platform/usage-store/seals.ts';
-import type { BillingPeriod, SubjectKey } from '../../platform/billing-store/billing-periods.ts';
-import type { ChunkVerifier } from './chunk-verifier.ts';
 import { type PricedInPeriod, periodPrices } from '../core/period-prices.ts';
 import { type Contribution, nothingWritten, RatingInvariantError, rate } from '../core/rate.ts';
 import { type RatingTarget, ratingTargets, type SubjectTimeline } from '../core/rating-targets.ts';
-import { groupBy, keyText } from '../../domain/composite-key.ts';
-import type { NewLineItem, WrittenPrice } from '../../platform/billing-store/line-items.ts';
 import { contributionKey, readContributions, readPeriodsWithUsage, type UsageWanted } from '../store/period-usage.ts';
 import type { RatingStore, RatingTransaction } from '../store/rating-store.ts';
+import type { ChunkVerifier } from './chunk-verifier.ts';
 
 export interface RatingStores {
   readonly store: RatingStore;
@@ -111,7 +113,7 @@ export async function isStillThere(store: RatingStore, verifier: ChunkVerifier, 
 }
 
 /** A rater that allows less lateness may have closed windows of these periods already; what was closed stays closed. */
-const closedUpToOf = (periods: readonly BillingPeriod[]): number =>
+const closedUpToOf = (periods: readonly RatedPeriod[]): number =>
   periods.reduce((latest, period) => Math.max(latest, period.closedUpTo ?? latest), Number.NEGATIVE_INFINITY);
 
 export function timelineOf(
@@ -138,7 +140,7 @@ function targetsOf(
   detail: Detail,
   basis: RatingBasis,
   work: readonly SubjectWork[],
-  stored: readonly BillingPeriod[],
+  stored: readonly RatedPeriod[],
 ): PeriodTarget[] {
   const storedBySubject = groupBy(stored, subjectText);
   return work.flatMap(({ tenant, subject, times }) => {
@@ -163,7 +165,7 @@ function firstTouched({ periodStart, periodEnd }: RatingTarget, times: Iterable<
 function pricesOf(
   versions: readonly CatalogVersion[],
   target: RatingTarget,
-  before: BillingPeriod | undefined,
+  before: RatedPeriod | undefined,
 ): PricedTarget[] {
   const charged = periodPrices(versions, target).map((price) => ({ ...price, isCharged: true }));
   if (before === undefined || before.plan === target.plan) return charged;
@@ -202,7 +204,7 @@ async function readTargetContributions(
 }
 
 /** True where the locked periods are those that were read, and were not rated later than this step's seals. */
-function isUnmoved(read: readonly BillingPeriod[], locked: readonly BillingPeriod[], basis: RatingBasis): boolean {
+function isUnmoved(read: readonly RatedPeriod[], locked: readonly RatedPeriod[], basis: RatingBasis): boolean {
   if (read.length !== locked.length) return false;
   const newest = basis.versions.at(-1)!.version;
   const readByKey = new Map(read.map((period) => [periodText(period), period]));
@@ -225,7 +227,7 @@ async function write(
   transaction: RatingTransaction,
   basis: RatingBasis,
   targets: readonly PeriodTarget[],
-  locked: readonly BillingPeriod[],
+  locked: readonly RatedPeriod[],
   contributions: ReadonlyMap<string, Contribution[]>,
 ): Promise<NewLineItem[]> {
   const written = await transaction.readWrittenPrices(targets);
@@ -272,7 +274,7 @@ function assertWrittenBefore(
 
 function lineItemsOf(
   target: PeriodTarget,
-  stored: BillingPeriod | null,
+  stored: RatedPeriod | null,
   written: ReadonlyMap<string, WrittenPrice>,
   contributions: ReadonlyMap<string, Contribution[]>,
 ): NewLineItem[] {

@@ -10,19 +10,20 @@
 //
 // A step that ends early (a crash, a store away, another rater ahead) leaves the progress where it was and is done again
 // from new seals. Batches that were committed write nothing the second time, because nothing is missing then.
+
 import type { Logger } from 'pino';
+import type { NewLineItem } from '../../domain/billing/line-item.ts';
 import { type Catalog, type CatalogVersion, emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
+import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import { damagedPartOf } from '../../platform/clickhouse/click-house.ts';
 import { covers, isSameVector } from '../../platform/usage-store/seal-vector.ts';
 import type { ChunkMismatch } from '../../platform/usage-store/sealed-chunks.ts';
-import { ChunkVerifier } from './chunk-verifier.ts';
-import { changedSubjects, DueSubscriptions, readTenants, touchChanged } from './due-subscriptions.ts';
-import type { NewLineItem } from '../../platform/billing-store/line-items.ts';
 import type { RaterMetrics } from '../metrics.ts';
-import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
-import { type BatchOutcome, isStillThere, type RatingBasis, rateBatch, type SubjectWork } from './rating-batch.ts';
 import type { RatingStore } from '../store/rating-store.ts';
 import { earliestClosing, readTouchedWindows, type TouchedWindows } from '../store/touched-usage.ts';
+import { ChunkVerifier } from './chunk-verifier.ts';
+import { changedSubjects, DueSubscriptions, readTenants, touchChanged } from './due-subscriptions.ts';
+import { type BatchOutcome, isStillThere, type RatingBasis, rateBatch, type SubjectWork } from './rating-batch.ts';
 
 /** While ClickHouse is read for one batch, others are priced and written. */
 const BATCHES_AT_ONCE = 3;

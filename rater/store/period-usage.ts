@@ -1,7 +1,10 @@
 // Reads the usage a rating needs: the contributions of the closed windows of many billing periods, from sealed
 // rows only, in as few queries as there are different prices to read for.
+
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
+import type { PeriodKey } from '../../domain/billing/billing-period-terms.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
+import { groupBy, keyText } from '../../domain/composite-key.ts';
 import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
 import type { UsagePrice } from '../../domain/pricing/prices.ts';
 import { windowSizeMs } from '../../domain/time/time-window.ts';
@@ -9,8 +12,6 @@ import type { Seals } from '../../platform/usage-store/seals.ts';
 import type { UsageSelection } from '../../platform/usage-store/usage-query.ts';
 import { contributionsOf, earlierAsOne, type WindowValue } from '../core/contributions.ts';
 import type { Contribution } from '../core/rate.ts';
-import { groupBy, keyText } from '../../domain/composite-key.ts';
-import type { PeriodKey } from '../../platform/billing-store/line-items.ts';
 import type { RatedUsage } from './rating-store.ts';
 import { closedBefore } from './touched-usage.ts';
 

@@ -1,14 +1,17 @@
 // All that rating reads and writes, as one port. What is decided by it (which chunks to verify, what is due, whether anything
 // has moved since it was read, in which order rows are written) is decided by the callers, so that a simulation with stores
 // in memory runs the same decisions as a rater on Postgres and ClickHouse. Every call rejects when its store does not answer.
+
+import type { SubjectKey } from '../../domain/billing/billing-period-terms.ts';
+import type { NewLineItem, WrittenPrice } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import type { RatedPeriod } from '../../platform/billing-store/billing-periods.ts';
+import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
+import type { PeriodDetail } from '../../platform/billing-store/written-prices.ts';
 import type { SealVector } from '../../platform/usage-store/seal-vector.ts';
 import type { FoundChunk } from '../../platform/usage-store/sealed-chunks.ts';
 import type { ChunkSeal, Seals } from '../../platform/usage-store/seals.ts';
 import type { FirstSeenRow, UsageRow, UsageSelection } from '../../platform/usage-store/usage-query.ts';
-import type { BillingPeriod, SubjectKey } from '../../platform/billing-store/billing-periods.ts';
-import type { NewLineItem, PeriodDetail, WrittenPrice } from '../../platform/billing-store/line-items.ts';
-import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 
 /** What Postgres says is sealed, is in force and is rated. */
 export interface RatingState {
@@ -27,9 +30,9 @@ export interface RatingState {
   readCatalogVersions(): Promise<readonly CatalogVersion[]>;
   /** The tenants that have an API key. */
   readKeyTenants(): Promise<string[]>;
-  readBillingPeriods(subjects: readonly SubjectKey[]): Promise<BillingPeriod[]>;
+  readBillingPeriods(subjects: readonly SubjectKey[]): Promise<RatedPeriod[]>;
   /** All periods of subjects with these names, in every tenant. */
-  readBillingPeriodsNamed(subjects: readonly string[]): Promise<BillingPeriod[]>;
+  readBillingPeriodsNamed(subjects: readonly string[]): Promise<RatedPeriod[]>;
 }
 
 /** Roll-up rows to look for: windows of a meter in a span, from all chunks or from some. */
@@ -89,11 +92,11 @@ export interface SubjectSelection {
 /** One Postgres transaction, read committed. */
 export interface RatingTransaction {
   /** Locks the subjects until the transaction ends, those without any period too; then reads all their periods. */
-  lockBillingPeriods(subjects: readonly SubjectKey[]): Promise<BillingPeriod[]>;
+  lockBillingPeriods(subjects: readonly SubjectKey[]): Promise<RatedPeriod[]>;
   /** By `keyText(tenant, subject, periodStart, price)`; a price without items is absent. */
   readWrittenPrices(periods: readonly PeriodDetail[]): Promise<ReadonlyMap<string, WrittenPrice>>;
   /** Adds the periods, or moves them on. */
-  saveRatedPeriods(periods: readonly BillingPeriod[]): Promise<void>;
+  saveRatedPeriods(periods: readonly RatedPeriod[]): Promise<void>;
   /** Adds the items, each with its two ledger entries. Rejects where one of the same key is there. */
   insertLineItems(lineItems: readonly NewLineItem[], sealVector: SealVector): Promise<void>;
 }

@@ -1,21 +1,23 @@
 // The rating store on Postgres and ClickHouse: nothing but the statements, put together.
+
 import type { Pool } from 'pg';
-import { catalogVersions, publishedCatalog } from '../../platform/catalog-store.ts';
-import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
-import { inTransaction } from '../../platform/postgres/pool.ts';
-import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
-import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
-import { readFirstSeen, readUsage } from '../../platform/usage-store/usage-query.ts';
 import {
   lockBillingPeriods,
   readBillingPeriods,
   readBillingPeriodsNamed,
   saveRatedPeriods,
 } from '../../platform/billing-store/billing-periods.ts';
-import { insertLineItems, readWrittenPrices } from '../../platform/billing-store/line-items.ts';
+import { insertLineItems } from '../../platform/billing-store/line-items.ts';
 import { advanceProgress, readProgress } from '../../platform/billing-store/rater-progress.ts';
-import type { RatingStore, ServerRun } from './rating-store.ts';
+import { readWrittenPrices } from '../../platform/billing-store/written-prices.ts';
+import { catalogVersions, publishedCatalog } from '../../platform/catalog-store.ts';
+import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
+import { inTransaction } from '../../platform/postgres/pool.ts';
 import { readSubjectsWithUsage, streamWindows } from '../../platform/usage-store/rollup-windows.ts';
+import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
+import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
+import { readFirstSeen, readUsage } from '../../platform/usage-store/usage-query.ts';
+import type { RatingStore, ServerRun } from './rating-store.ts';
 
 export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
   return {

@@ -2,8 +2,8 @@
 // It may name too much (rows of open chunks, rows that were replaced), never too little: rating decides, this only points.
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { windowSizeMs } from '../../domain/time/time-window.ts';
-import { nextChunkOf, partitionCounts, type SealVector } from '../../platform/usage-store/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
+import { nextChunkOf, partitionCounts, type SealVector } from '../../platform/usage-store/seal-vector.ts';
 import type { RatedUsage, WindowSelection } from './rating-store.ts';
 
 /** The window starts before which the windows of a meter are closed; milliseconds, exclusive. */

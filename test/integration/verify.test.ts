@@ -2,8 +2,8 @@
 // discrepancy planted by hand in any table is found, under the right invariant and with its place.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Aggregation, type Catalog, emptyCatalog, type Meter, type Price } from '../../domain/catalog/catalog.ts';
-import type { AuditScope } from '../../rater/audit/verify/audit-slices.ts';
 import type { AuditLog } from '../../rater/audit/discrepancy.ts';
+import type { AuditScope } from '../../rater/audit/verify/audit-slices.ts';
 import { verify } from '../../rater/audit/verify/verify.ts';
 import { type EventToSend, Installation } from '../support/installation.ts';
 import { StoreSnapshot, withoutTriggers } from '../support/store-snapshot.ts';

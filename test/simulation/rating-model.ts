@@ -1,15 +1,16 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
 
+import type { NewLineItem, WrittenPrice } from '../../domain/billing/line-item.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
+import { keyText } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
+import type { RatedPeriod } from '../../platform/billing-store/billing-periods.ts';
+import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
+import type { PeriodDetail } from '../../platform/billing-store/written-prices.ts';
 import { isSameVector, nextChunkOf, type SealVector, sealVectorOf } from '../../platform/usage-store/seal-vector.ts';
 import type { EpochStep, Seals } from '../../platform/usage-store/seals.ts';
 import type { UsageSelection } from '../../platform/usage-store/usage-query.ts';
-import type { BillingPeriod } from '../../platform/billing-store/billing-periods.ts';
 import { earlierAsOne } from '../../rater/core/contributions.ts';
-import { keyText } from '../../domain/composite-key.ts';
-import type { NewLineItem, PeriodDetail, WrittenPrice } from '../../platform/billing-store/line-items.ts';
-import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { RatingStore, RatingTransaction, WindowKey } from '../../rater/store/rating-store.ts';
 import type { ClickHouseModel } from './click-house-model.ts';
 import type { RollUpRow } from './inserted-rows.ts';
@@ -26,7 +27,7 @@ export interface StoredItem extends NewLineItem {
 
 /** What a rating transaction has committed. */
 export interface Rated {
-  readonly periods: readonly BillingPeriod[];
+  readonly periods: readonly RatedPeriod[];
   readonly items: readonly StoredItem[];
 }
 
@@ -37,7 +38,7 @@ export class RatingModel {
   private readonly postgres: PostgresModel;
   private readonly clickhouse: ClickHouseModel;
   progress: RaterProgress = { sealVector: {}, watermark: null, closedUpTo: null, catalogVersion: 0 };
-  readonly periods = new Map<string, BillingPeriod>();
+  readonly periods = new Map<string, RatedPeriod>();
   /** By period. */
   readonly items = new Map<string, StoredItem[]>();
   private readonly itemKeys = new Set<string>();
@@ -56,7 +57,7 @@ export class RatingModel {
     );
   }
 
-  itemsOf(period: BillingPeriod): readonly StoredItem[] {
+  itemsOf(period: RatedPeriod): readonly StoredItem[] {
     return this.items.get(periodText(period)) ?? [];
   }
 
@@ -73,7 +74,7 @@ export class RatingModel {
     return { vector: this.vector, epochSteps, watermark: this.postgres.published };
   }
 
-  private periodsWhere(holds: (period: BillingPeriod) => boolean): BillingPeriod[] {
+  private periodsWhere(holds: (period: RatedPeriod) => boolean): RatedPeriod[] {
     return [...this.periods.values()].filter(holds).sort((a, b) => a.periodStart - b.periodStart);
   }
 
@@ -83,7 +84,7 @@ export class RatingModel {
       postgres.statement(process, what, work);
     const read = <Result>(what: string, work: (asOf: number) => Result): Promise<Result> =>
       clickhouse.read(process, what, work);
-    const isOf = (subjects: readonly { tenant: string; subject: string }[]) => (period: BillingPeriod) =>
+    const isOf = (subjects: readonly { tenant: string; subject: string }[]) => (period: RatedPeriod) =>
       subjects.some(({ tenant, subject }) => tenant === period.tenant && subject === period.subject);
     return {
       readProgress: () => statement('progress', () => this.progress),
@@ -162,7 +163,7 @@ export class RatingModel {
           return [...found];
         }),
       inRating: (work) => {
-        const rated: { periods: BillingPeriod[]; items: StoredItem[] } = { periods: [], items: [] };
+        const rated: { periods: RatedPeriod[]; items: StoredItem[] } = { periods: [], items: [] };
         return postgres.transaction(
           process,
           (statements) => work(this.ratingTransaction(statements, rated)),
@@ -256,7 +257,7 @@ export class RatingModel {
 
   private ratingTransaction(
     { run, locked, write }: Statements,
-    rated: { periods: BillingPeriod[]; items: StoredItem[] },
+    rated: { periods: RatedPeriod[]; items: StoredItem[] },
   ): RatingTransaction {
     return {
       lockBillingPeriods: (subjects) =>

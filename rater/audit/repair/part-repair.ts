@@ -14,14 +14,14 @@ import { delay } from '../../../platform/calls/retry.ts';
 import { type ClickHouse, ClickHouseError } from '../../../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../../../platform/event-log/event-log.ts';
 import { currentGeneration } from '../../../platform/event-log/topic-generation.ts';
+import { type ChunkPlace, placeOf, type SealRow, streamSeals } from '../../../platform/usage-store/seal-rows.ts';
 import { type SealVector, sealVectorOf } from '../../../platform/usage-store/seal-vector.ts';
 import { readSeals } from '../../../platform/usage-store/seals.ts';
 import { auditStoredChunk } from '../chunk-audit.ts';
 import { AuditLog } from '../discrepancy.ts';
+import { readStoredChunks } from '../stored-chunks.ts';
 import { type BrokenPart, checkPart, firstChunksIn, listParts } from './part-search.ts';
 import { requestRepair } from './repair-requests.ts';
-import { type ChunkPlace, placeOf, type SealRow, streamSeals } from '../../../platform/usage-store/seal-rows.ts';
-import { readStoredChunks } from '../stored-chunks.ts';
 
 export interface PartRepairParts {
   readonly pool: Pool;

@@ -1,9 +1,14 @@
 // I1 from the log itself: the events in the records of every sealed chunk, against the outcomes its seal counted.
 import type { EventLog, LogRecord } from '../../../platform/event-log/event-log.ts';
-import { AvroRegistry, decodeRecord, MalformedRecord, UnknownSchema } from '../../../platform/event-log/record-codec.ts';
+import {
+  AvroRegistry,
+  decodeRecord,
+  MalformedRecord,
+  UnknownSchema,
+} from '../../../platform/event-log/record-codec.ts';
+import { placeOf } from '../../../platform/usage-store/seal-rows.ts';
 import type { ChunkMap, MappedChunk } from '../chunk-map.ts';
 import type { AuditLog } from '../discrepancy.ts';
-import { placeOf } from '../../../platform/usage-store/seal-rows.ts';
 
 export interface LogAuditOptions {
   readonly eventLog: EventLog;

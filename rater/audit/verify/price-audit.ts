@@ -1,21 +1,26 @@
 // I4 from raw events: what every billing period costs by the recounted usage, against its line items.
+
 import type { Pool, PoolClient } from 'pg';
+import type { PeriodTerms } from '../../../domain/billing/billing-period-terms.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
+import { keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
-import { quantityToDecimal } from '../../../domain/number/quantity.ts';
+import { QUANTITY_ONE, quantityToDecimal } from '../../../domain/number/quantity.ts';
 import { isPeriodDue } from '../../../domain/pricing/period-due.ts';
 import { amountOf, isUsagePrice } from '../../../domain/pricing/prices.ts';
 import { windowSizeMs } from '../../../domain/time/time-window.ts';
+import { readBilledPeriodsIn } from '../../../platform/billing-store/billed-periods.ts';
+import { readProgress } from '../../../platform/billing-store/rater-progress.ts';
+import { type PriceSum, readPriceSums } from '../../../platform/billing-store/written-prices.ts';
 import { inTransaction } from '../../../platform/postgres/pool.ts';
-import { laterOf, nextChunkOf, type SealVector } from '../../../platform/usage-store/seal-vector.ts';
+import { nextChunkOf, type SealVector } from '../../../platform/usage-store/seal-vector.ts';
 import { type PricedInPeriod, periodPrices } from '../../core/period-prices.ts';
-import { type PeriodTerms, ratingTargets, type SubjectTimeline } from '../../core/rating-targets.ts';
-import { keyText } from '../../../domain/composite-key.ts';
+import { ratingTargets, type SubjectTimeline } from '../../core/rating-targets.ts';
 import { timelineOf } from '../../rating/rating-batch.ts';
-import type { AuditScope } from './audit-slices.ts';
 import type { AuditLog } from '../discrepancy.ts';
 import { MeterTally } from '../meter-tally.ts';
 import type { RecountedReading } from '../recount.ts';
+import type { AuditScope } from './audit-slices.ts';
 
 interface AuditedPeriod {
   readonly tenant: string;
@@ -37,15 +42,6 @@ interface Passed {
   readonly versions: readonly CatalogVersion[];
 }
 
-interface WrittenPrice {
-  readonly tenant: string;
-  readonly subject: string;
-  readonly start: Date;
-  readonly price: string;
-  readonly amount: string;
-  readonly quantity: string;
-}
-
 const placeOf = (tenant: string, subject: string, start: number, price: string): string =>
   `tenant ${tenant} subject ${subject} period ${new Date(start).toISOString()} price ${price}`;
 
@@ -61,7 +57,7 @@ const tallies = (versions: readonly CatalogVersion[], terms: PeriodTerms): Audit
  */
 export class PriceAudit {
   private readonly bySubject = new Map<string, AuditedPeriod[]>();
-  private readonly written = new Map<string, WrittenPrice>();
+  private readonly written = new Map<string, PriceSum>();
   /** By tenant, subject and start: the periods that line items name. */
   private readonly charged = new Set<string>();
   private readonly timelines = new Map<string, SubjectTimeline>();
@@ -86,32 +82,10 @@ export class PriceAudit {
   }
 
   private async readPeriods(client: PoolClient, versions: readonly CatalogVersion[], scope: AuditScope): Promise<void> {
-    const { rows } = await client.query(
-      `SELECT period.tenant, period.subject, period_start, period_end, plan, period.catalog_version, subscription_start,
-          period.seal_vector, progress.seal_vector AS progress_vector,
-          greatest(period.closed_up_to, progress.closed_up_to) AS closed_up_to,
-          greatest(rated_watermark, progress.watermark) AS watermark
-        FROM tallyline.billing_periods period CROSS JOIN tallyline.rater_progress progress
-        WHERE period.closed_up_to IS NOT NULL AND ($1::text IS NULL OR tenant = $1)
-          AND ($2::timestamptz IS NULL OR period_start >= $2) AND ($3::timestamptz IS NULL OR period_end <= $3)`,
-      [scope.tenant, scope.from === null ? null : new Date(scope.from), scope.to === null ? null : new Date(scope.to)],
-    );
-    for (const row of rows) {
-      const terms: PeriodTerms = {
-        periodStart: row.period_start.getTime(),
-        periodEnd: row.period_end.getTime(),
-        plan: row.plan,
-        catalogVersion: row.catalog_version,
-        subscriptionStart: row.subscription_start?.getTime() ?? null,
-      };
+    for (const period of await readBilledPeriodsIn(client, scope)) {
+      const { tenant, subject, sealVector: vector, closedUpTo, ratedWatermark: watermark, ...terms } = period;
       this.addPeriod({
-        tenant: row.tenant,
-        subject: row.subject,
-        terms,
-        vector: laterOf(row.seal_vector, row.progress_vector),
-        closedUpTo: row.closed_up_to.getTime(),
-        watermark: row.watermark?.getTime() ?? Number.NEGATIVE_INFINITY,
-        hasUsage: false,
+        ...{ tenant, subject, terms, vector, closedUpTo, watermark, hasUsage: false },
         prices: tallies(versions, terms),
       });
     }
@@ -125,21 +99,10 @@ export class PriceAudit {
   }
 
   private async readLineItems(client: PoolClient, scope: AuditScope): Promise<void> {
-    const { rows } = await client.query<WrittenPrice>(
-      // Items whose period is missing are looked at whatever the bounds are.
-      `SELECT item.tenant, item.subject, item.period_start AS start, item.price, sum(item.amount)::text AS amount,
-          sum(item.quantity)::text AS quantity
-        FROM tallyline.line_items item LEFT JOIN tallyline.billing_periods period USING (tenant, subject, period_start)
-        WHERE ($1::text IS NULL OR item.tenant = $1)
-          AND ($2::timestamptz IS NULL OR item.period_start >= $2)
-          AND ($3::timestamptz IS NULL OR coalesce(period.period_end, item.period_start) <= $3)
-        GROUP BY item.tenant, item.subject, item.period_start, item.price`,
-      [scope.tenant, scope.from === null ? null : new Date(scope.from), scope.to === null ? null : new Date(scope.to)],
-    );
-    for (const row of rows) {
-      const start = row.start.getTime();
-      this.written.set(keyText(row.tenant, row.subject, start, row.price), row);
-      this.charged.add(keyText(row.tenant, row.subject, start));
+    for (const sum of await readPriceSums(client, scope)) {
+      const { tenant, subject, periodStart, price } = sum;
+      this.written.set(keyText(tenant, subject, periodStart, price), sum);
+      this.charged.add(keyText(tenant, subject, periodStart));
     }
   }
 
@@ -192,15 +155,15 @@ export class PriceAudit {
   compare(log: AuditLog): void {
     for (const periods of this.bySubject.values()) for (const period of periods) this.comparePeriod(period, log);
     // What is left was charged for a price that the period has no more, or for no period at all: it has to cancel out.
-    for (const { tenant, subject, start, price, amount, quantity } of this.written.values()) {
-      const where = placeOf(tenant, subject, start.getTime(), price);
-      log.compare('I4', `${where}, which the period does not have, quantity`, '0', Decimal.parse(quantity).toString());
-      log.compare('I4', `${where}, which the period does not have, amount`, '0', Decimal.parse(amount).toString());
+    for (const { tenant, subject, periodStart, price, amount, quantity } of this.written.values()) {
+      const where = `${placeOf(tenant, subject, periodStart, price)}, which the period does not have`;
+      log.compare('I4', `${where}, quantity`, '0', quantityToDecimal(quantity));
+      log.compare('I4', `${where}, amount`, '0', amount);
     }
   }
 
   private comparePeriod({ tenant, subject, terms, prices, watermark, hasUsage }: AuditedPeriod, log: AuditLog): void {
-    const charges = isPeriodDue(terms, watermark, hasUsage) ? new Decimal(1n) : Decimal.zero;
+    const charges = isPeriodDue(terms, watermark, hasUsage) ? QUANTITY_ONE : 0n;
     const isUnread = this.unread.some(({ from, to }) => from < terms.periodEnd && to > terms.periodStart);
     for (const { price: priced, tally } of prices) {
       const { price } = priced;
@@ -209,14 +172,9 @@ export class PriceAudit {
       this.written.delete(key);
       if (isUnread) continue;
       const where = placeOf(tenant, subject, terms.periodStart, price.slug);
-      const quantity = isUsagePrice(price) ? quantityToDecimal(tally.value()) : charges;
-      log.compare('I4', `${where}, quantity`, quantity.toString(), Decimal.parse(row?.quantity ?? '0').toString());
-      log.compare(
-        'I4',
-        `${where}, amount`,
-        amountOf(price)(quantity).toString(),
-        Decimal.parse(row?.amount ?? '0').toString(),
-      );
+      const quantity = quantityToDecimal(isUsagePrice(price) ? tally.value() : charges);
+      log.compare('I4', `${where}, quantity`, quantity, quantityToDecimal(row?.quantity ?? 0n));
+      log.compare('I4', `${where}, amount`, amountOf(price)(quantity), row?.amount ?? Decimal.zero);
     }
   }
 }
@@ -239,11 +197,7 @@ function count(period: AuditedPeriod, { windowStart, reading, order, chunk }: Re
 
 /** Null before the first step of a rater. */
 async function readPassed(client: PoolClient, versions: readonly CatalogVersion[]): Promise<Passed | null> {
-  const { rows } = await client.query<{ seal_vector: SealVector; closed_up_to: Date | null; catalog_version: number }>(
-    'SELECT seal_vector, closed_up_to, catalog_version FROM tallyline.rater_progress',
-  );
-  const { seal_vector: vector, closed_up_to: closedUpTo, catalog_version: newest } = rows[0]!;
-  const inForce = versions.filter(({ version }) => version <= newest);
-  if (closedUpTo === null || inForce.length === 0) return null;
-  return { vector, closedUpTo: closedUpTo.getTime(), versions: inForce };
+  const { sealVector: vector, closedUpTo, catalogVersion } = await readProgress(client);
+  const inForce = versions.filter(({ version }) => version <= catalogVersion);
+  return closedUpTo === null || inForce.length === 0 ? null : { vector, closedUpTo, versions: inForce };
 }

@@ -7,19 +7,19 @@ import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../../../platform/event-log/event-log.ts';
 import { findAvroSchema } from '../../../platform/event-log/schema-store.ts';
 import { currentGeneration } from '../../../platform/event-log/topic-generation.ts';
+import { type ChunkSpan, chunksOfTime, type SealRow, streamSeals } from '../../../platform/usage-store/seal-rows.ts';
 import { sealedRowsCondition } from '../../../platform/usage-store/sealed-rows.ts';
 import { readSeals } from '../../../platform/usage-store/seals.ts';
-import { type AuditScope, auditSlices, sliceCondition } from './audit-slices.ts';
 import { auditProgress, auditSealOrder, auditStoredChunk, auditWatermarks } from '../chunk-audit.ts';
 import { ChunkMap } from '../chunk-map.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';
+import { Recount } from '../recount.ts';
+import { readStoredChunks } from '../stored-chunks.ts';
+import { UsageAudit } from '../usage-audit.ts';
+import { type AuditScope, auditSlices, sliceCondition } from './audit-slices.ts';
 import { auditLedger } from './ledger-audit.ts';
 import { auditLog } from './log-audit.ts';
 import { PriceAudit } from './price-audit.ts';
-import { Recount } from '../recount.ts';
-import { type ChunkSpan, chunksOfTime, type SealRow, streamSeals } from '../../../platform/usage-store/seal-rows.ts';
-import { readStoredChunks } from '../stored-chunks.ts';
-import { UsageAudit } from '../usage-audit.ts';
 
 export interface VerifyParts {
   readonly pool: Pool;

@@ -14,8 +14,8 @@ import type { Timers } from '../../../platform/calls/timers.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
 import type { RatingStore } from '../../store/rating-store.ts';
 import { readWatermarks } from '../chunk-audit.ts';
-import { ChunkWatch } from './chunk-watch.ts';
 import { AuditLog, type Invariant } from '../discrepancy.ts';
+import { ChunkWatch } from './chunk-watch.ts';
 import { Findings } from './findings.ts';
 import { PeriodWatch } from './period-watch.ts';
 

@@ -5,17 +5,17 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
+import { type ChunkPlace, placeOf, type SealRow } from '../../../platform/usage-store/seal-rows.ts';
 import type { SealVector } from '../../../platform/usage-store/seal-vector.ts';
 import { auditSealOrder, auditStoredChunk, isIntact } from '../chunk-audit.ts';
 import { ChunkMap } from '../chunk-map.ts';
-import { ChunkRounds, inOrder } from './chunk-rounds.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';
-import type { Findings } from './findings.ts';
 import { Recount } from '../recount.ts';
 import { requestRepair } from '../repair/repair-requests.ts';
-import { type ChunkPlace, placeOf, type SealRow } from '../../../platform/usage-store/seal-rows.ts';
 import { readStoredChunks } from '../stored-chunks.ts';
 import { UsageAudit } from '../usage-audit.ts';
+import { ChunkRounds, inOrder } from './chunk-rounds.ts';
+import type { Findings } from './findings.ts';
 
 export interface ChunkWatchParts {
   readonly pool: Pool;

@@ -1,22 +1,30 @@
 // The auditor's part about money: the line items of billing periods against the price of their usage (I4) and their ledger
 // entries (I5). Usage is read as rating reads it, at the seals of a period's last rating or of the raters' progress, whichever is
 // later. The newest items first, then all periods in turn.
+
 import type { Pool } from 'pg';
+import type { PeriodKey } from '../../../domain/billing/billing-period-terms.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
+import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
-import { quantityToDecimal } from '../../../domain/number/quantity.ts';
+import { QUANTITY_ONE, quantityToDecimal } from '../../../domain/number/quantity.ts';
 import { isChargedByUsage, isPeriodDue } from '../../../domain/pricing/period-due.ts';
 import { amountOf, isUsagePrice } from '../../../domain/pricing/prices.ts';
+import { readNextPeriods } from '../../../platform/billing-store/billed-periods.ts';
+import { readNewestPeriods } from '../../../platform/billing-store/line-items.ts';
 import { covers } from '../../../platform/usage-store/seal-vector.ts';
 import type { Seals } from '../../../platform/usage-store/seals.ts';
 import { periodPrices } from '../../core/period-prices.ts';
-import { groupBy, keyText } from '../../../domain/composite-key.ts';
-import type { PeriodKey } from '../../../platform/billing-store/line-items.ts';
-import { contributionKey, readContributions, readPeriodsWithUsage, type UsageWanted } from '../../store/period-usage.ts';
+import {
+  contributionKey,
+  readContributions,
+  readPeriodsWithUsage,
+  type UsageWanted,
+} from '../../store/period-usage.ts';
 import type { RatedUsage, RatingState } from '../../store/rating-store.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';
 import type { Findings } from './findings.ts';
-import { type PeriodSums, readNewestPeriods, readNextPeriods, readPeriodSums } from './period-sums.ts';
+import { type PeriodSums, readPeriodSums } from './period-sums.ts';
 
 export interface PeriodWatchParts {
   readonly pool: Pool;
@@ -119,16 +127,21 @@ export class PeriodWatch {
       const where = nameOf(period);
       const unpriced = new Map(period.written);
       const hasUsage = withUsage.has(keyText(period.tenant, period.subject, period.periodStart));
-      const charges = isPeriodDue(period, period.ratedWatermark, hasUsage) ? new Decimal(1n) : Decimal.zero;
+      const charges = isPeriodDue(period, period.ratedWatermark, hasUsage) ? QUANTITY_ONE : 0n;
       for (const { price } of prices) {
         unpriced.delete(price.slug);
         const used = (contributions.get(contributionKey(period, price.slug)) ?? []).reduce(
           (sum, each) => sum + each.quantity,
           0n,
         );
-        const quantity = isUsagePrice(price) ? quantityToDecimal(used) : charges;
+        const quantity = quantityToDecimal(isUsagePrice(price) ? used : charges);
         const written = period.written.get(price.slug);
-        log.compare('I4', `${where} price ${price.slug}, quantity`, quantity, written?.quantity ?? Decimal.zero);
+        log.compare(
+          'I4',
+          `${where} price ${price.slug}, quantity`,
+          quantity,
+          quantityToDecimal(written?.quantity ?? 0n),
+        );
         log.compare(
           'I4',
           `${where} price ${price.slug}, amount`,
