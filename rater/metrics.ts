@@ -2,7 +2,7 @@
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { LineItemKind } from '../domain/billing/line-item.ts';
-import type { Invariant } from './audit/discrepancy.ts';
+import type { Invariant } from './core/invariant.ts';
 
 export interface RaterMetrics {
   lineItemsWritten(kind: LineItemKind, count: number): void;

@@ -1,9 +1,9 @@
 // Billing periods as far as they are billed: by their own last rating, or by the progress of all raters where that is later. What the
 // progress has passed over is billed, also where a period had nothing to rate and its row was left as it was.
 import type { PeriodKey } from '../../domain/billing/billing-period-terms.ts';
+import { laterOf, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { Queries, RecordOf } from '../postgres/table-columns.ts';
 import { instant, json, nullable, recordOf, selected, tableOf } from '../postgres/table-columns.ts';
-import { laterOf, type SealVector } from '../usage-store/seal-vector.ts';
 import { periodKeyColumns, periodTermsColumns } from './billing-periods.ts';
 
 export interface BilledPeriod extends RecordOf<typeof periodTermsColumns> {

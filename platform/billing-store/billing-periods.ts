@@ -1,6 +1,7 @@
 // The rows that say which billing periods of a subject exist, what they are pinned to, and what their last rating read.
 import type { PoolClient } from 'pg';
-import type { SubjectKey } from '../../domain/billing/billing-period-terms.ts';
+import type { RatedPeriod, SubjectKey } from '../../domain/billing/billing-period-terms.ts';
+import type { SealVector } from '../../domain/sealing/seal-vector.ts';
 import {
   instant,
   int,
@@ -8,13 +9,11 @@ import {
   namesOf,
   nullable,
   type Queries,
-  type RecordOf,
   recordOf,
   selected,
   tableOf,
   text,
 } from '../postgres/table-columns.ts';
-import type { SealVector } from '../usage-store/seal-vector.ts';
 
 const subjectColumns = { tenant: text('tenant'), subject: text('subject') };
 export const periodKeyColumns = { ...subjectColumns, periodStart: instant('period_start') };
@@ -23,22 +22,15 @@ export const periodTermsColumns = {
   periodEnd: instant('period_end'),
   plan: text('plan'),
   catalogVersion: int('catalog_version'),
-  /** Null: the default plan. */
   subscriptionStart: nullable(instant('subscription_start')),
 };
 const columns = {
   ...periodTermsColumns,
-  /** The catalog version whose subscriptions drew the bounds. */
   timelineVersion: int('timeline_version'),
   sealVector: json<SealVector>('seal_vector'),
-  /** Null: never rated. */
   ratedWatermark: nullable(instant('rated_watermark')),
-  /** Windows that end by then were closed at the last rating; null: never rated. */
   closedUpTo: nullable(instant('closed_up_to')),
 };
-
-/** A billing period as its last rating left it. */
-export type RatedPeriod = RecordOf<typeof columns>;
 
 const SELECT_PERIODS = `SELECT ${selected(columns, 'period')} FROM tallyline.billing_periods period`;
 const periodOf = (row: Readonly<Record<string, unknown>>): RatedPeriod => recordOf(columns, row);

@@ -4,6 +4,7 @@ import type { PeriodKey } from '../../domain/billing/billing-period-terms.ts';
 import type { LineItemCause, LineItemKind, NewLineItem, RatedItem } from '../../domain/billing/line-item.ts';
 import { lineItemId } from '../../domain/billing/line-item-key.ts';
 import { formatQuantity, type Quantity } from '../../domain/number/quantity.ts';
+import type { SealVector } from '../../domain/sealing/seal-vector.ts';
 import {
   type Column,
   decimal,
@@ -22,7 +23,6 @@ import {
   textOf,
   uuid,
 } from '../postgres/table-columns.ts';
-import type { SealVector } from '../usage-store/seal-vector.ts';
 import { quantityFromStore } from '../usage-store/usage-query.ts';
 import { periodKeyColumns } from './billing-periods.ts';
 import { insertLedgerEntries } from './ledger-entries.ts';

@@ -1,5 +1,6 @@
 // How far the rater is. Everything below it is rated; what lies between it and the seals of now is the next step.
 import type { Pool } from 'pg';
+import type { SealVector } from '../../domain/sealing/seal-vector.ts';
 import {
   instant,
   int,
@@ -11,7 +12,6 @@ import {
   selected,
   valuesOf,
 } from '../postgres/table-columns.ts';
-import type { SealVector } from '../usage-store/seal-vector.ts';
 
 const columns = {
   sealVector: json<SealVector>('seal_vector'),

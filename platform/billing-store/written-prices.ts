@@ -1,8 +1,7 @@
 // What the line items of each price in each billing period come to.
 
-import type { PeriodKey } from '../../domain/billing/billing-period-terms.ts';
+import { type PeriodKey, pricedText } from '../../domain/billing/billing-period-terms.ts';
 import type { WrittenPrice } from '../../domain/billing/line-item.ts';
-import { keyText } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import {
   decimal,
@@ -40,7 +39,7 @@ const SUMS = `max(item.window_end) AS window_end, sum(item.quantity) AS quantity
 const OF_PERIOD =
   '(item.tenant, item.subject, item.period_start) = (wanted.tenant, wanted.subject, wanted.period_start)';
 
-/** By `keyText(tenant, subject, periodStart, price)`; a price without items is absent. */
+/** By `pricedText`; a price without items is absent. */
 export async function readWrittenPrices(
   queries: Queries,
   periods: readonly PeriodDetail[],
@@ -63,9 +62,8 @@ export async function readWrittenPrices(
   );
   const prices = new Map<string, WrittenPrice>();
   for (const row of rows) {
-    const { tenant, subject, periodStart } = recordOf(periodKeyColumns, row);
     const { price, amount, ...window } = recordOf(windowColumns, row);
-    const key = keyText(tenant, subject, periodStart, price);
+    const key = pricedText(recordOf(periodKeyColumns, row), price);
     const known = prices.get(key);
     const windows = known?.windows ?? [];
     windows.push(window);

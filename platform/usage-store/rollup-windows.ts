@@ -1,9 +1,39 @@
 // Finds windows and subjects in the roll-up rows of ClickHouse, without their values.
 
-import type { SubjectSelection, WindowKey, WindowSelection } from '../../rater/store/rating-store.ts';
+import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { PARTITION_KEY_SQL, partitionKey, sealedRowsCondition } from './sealed-rows.ts';
 import { boundSeconds } from './usage-query.ts';
+
+/** Roll-up rows to look for: windows of a meter in a span, from all chunks or from some. */
+export interface WindowSelection {
+  /** Window starts at or after `from` and before `to`; milliseconds. Rows of other meters are not selected. */
+  readonly spans: readonly { readonly meter: string; readonly from: number; readonly to: number }[];
+  /** Chunks at or after `fromChunk` and before `toChunk` of these partitions, one entry a partition; null: all chunks. */
+  readonly chunks: readonly ChunkRange[] | null;
+}
+
+export interface ChunkRange {
+  readonly generation: number;
+  readonly partition: number;
+  readonly fromChunk: number;
+  readonly toChunk: number;
+}
+
+export interface WindowKey {
+  readonly tenant: string;
+  readonly subject: string;
+  /** Milliseconds since the epoch. */
+  readonly windowStart: number;
+}
+
+export interface SubjectSelection {
+  readonly tenant: string;
+  readonly subjects: readonly string[];
+  readonly from: number;
+  readonly to: number;
+  readonly sealed: Pick<Seals, 'vector' | 'epochSteps'>;
+}
 
 /** Every window once. Reads rows that were replaced, too: without FINAL the scan costs a fraction. */
 export async function* streamWindows(

@@ -1,6 +1,6 @@
 // Reads seals in batches of consecutive chunks of one partition: a year of them does not fit into memory.
 import type { Pool, PoolClient } from 'pg';
-import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from './seal-vector.ts';
+import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../../domain/sealing/seal-vector.ts';
 import { readChunksSince } from './seals.ts';
 
 export type Outcome = 'accepted' | 'duplicate' | 'conflict' | 'too_late' | 'poison';

@@ -1,8 +1,8 @@
 // Compares what ClickHouse holds of sealed chunks with what their seals say. A price read from a chunk that does not
 // compare equal (a stale replica, a part lost to a power cut) would be wrong without anyone noticing.
+import type { ChunkSeal, EpochStep } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { epochCondition, PARTITION_KEY_SQL, partitionKey } from './sealed-rows.ts';
-import type { ChunkSeal, EpochStep } from './seals.ts';
 
 /** The roll-up rows that ClickHouse holds of a sealed chunk. */
 export interface FoundChunk {

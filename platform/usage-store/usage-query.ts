@@ -1,11 +1,12 @@
 // Builds and runs the one SELECT that turns roll-up rows into usage. The partial values that partitions and chunks hold are
 // merged here, and nowhere else, so that a price and a chart can't disagree about what a meter says.
+
 import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_FRACTION_DIGITS, type Quantity } from '../../domain/number/quantity.ts';
+import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { type SqlFragment, sealedRowsCondition } from './sealed-rows.ts';
-import type { Seals } from './seals.ts';
 
 /** Buckets of `stepMs` one after the other from `start`, up to the next segment. Milliseconds, whole seconds. */
 export interface BucketSegment {

@@ -2,9 +2,7 @@
 
 import { type ClickHouseError, damagedPartOf } from '../../platform/clickhouse/click-house.ts';
 import { printPart } from '../../platform/clickhouse/damage.ts';
-
-export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5';
-export const invariants: readonly Invariant[] = ['I1', 'I2', 'I3', 'I4', 'I5'];
+import { type Invariant, invariants } from '../core/invariant.ts';
 
 export interface Discrepancy {
   readonly invariant: Invariant;

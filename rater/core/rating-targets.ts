@@ -9,17 +9,7 @@
 //   replaced  it begins inside a period of another subscription than its own: it stays as an empty period, start = end.
 // After the targets are rated no window counts in two periods, and the line items of the old way cancel out.
 import type { PeriodTerms } from '../../domain/billing/billing-period-terms.ts';
-import type { SubjectPeriod } from '../../domain/catalog/price-version.ts';
-
-/** What the newest catalog says about one subject. */
-export interface SubjectTimeline {
-  /** The period that holds an instant; null: the subject is not billed then. */
-  periodAt(time: number): SubjectPeriod | null;
-  /** Where subscriptions start, ascending. */
-  readonly subscriptionStarts: readonly number[];
-  /** The catalog version that prices of a plan are pinned to for a period that starts then. */
-  pin(plan: string, periodStart: number): number;
-}
+import type { SubjectTimeline } from '../../domain/catalog/subscription-book.ts';
 
 export interface RatingTarget extends PeriodTerms {
   /** Windows from here on changed their period or its plan since they were last rated; null: none did. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import type { SealVector } from '../../platform/usage-store/seal-vector.ts';
-import type { ChunkSeal } from '../../platform/usage-store/seals.ts';
-import type { ServerRun } from '../store/rating-store.ts';
+import type { SealVector } from '../../domain/sealing/seal-vector.ts';
+import type { ChunkSeal } from '../../domain/sealing/seals.ts';
+import type { ServerRun } from '../../platform/usage-store/server-run.ts';
 import { ChunkVerifier } from './chunk-verifier.ts';
 
 const CHUNKS = 5;

@@ -2,9 +2,11 @@
 // in this process is remembered: per partition one span of chunks, which grows at its end as chunks are sealed, and at its
 // start when an older billing period is rated. All of it is forgotten when another server answers, or the same one after a
 // restart: that is when a part may be missing that was there before.
-import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../../platform/usage-store/seal-vector.ts';
+
+import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../../domain/sealing/seal-vector.ts';
 import { type ChunkMismatch, mismatchesOf } from '../../platform/usage-store/sealed-chunks.ts';
-import { isSameRun, type RatingStore, type ServerRun } from '../store/rating-store.ts';
+import { isSameRun, type ServerRun } from '../../platform/usage-store/server-run.ts';
+import type { RatingStore } from '../store/rating-store.ts';
 
 /** An accepted event is at most a day ahead of the log's clock; an hour more costs nothing. */
 const AHEAD_MS_MAX = 25 * 3_600_000;

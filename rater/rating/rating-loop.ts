@@ -13,17 +13,20 @@
 
 import type { Logger } from 'pino';
 import type { NewLineItem } from '../../domain/billing/line-item.ts';
-import { type Catalog, type CatalogVersion, emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
+import type { CatalogVersion, Meter } from '../../domain/catalog/catalog.ts';
+import { type SubscriptionBook, subscriptionBook } from '../../domain/catalog/subscription-book.ts';
+import { covers, isSameVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import { damagedPartOf } from '../../platform/clickhouse/click-house.ts';
-import { covers, isSameVector } from '../../platform/usage-store/seal-vector.ts';
 import type { ChunkMismatch } from '../../platform/usage-store/sealed-chunks.ts';
+import type { SubjectWork } from '../core/period-targets.ts';
+import type { RatingBasis } from '../core/rating-basis.ts';
 import type { RaterMetrics } from '../metrics.ts';
 import type { RatingStore } from '../store/rating-store.ts';
 import { earliestClosing, readTouchedWindows, type TouchedWindows } from '../store/touched-usage.ts';
 import { ChunkVerifier } from './chunk-verifier.ts';
-import { changedSubjects, DueSubscriptions, readTenants, touchChanged } from './due-subscriptions.ts';
-import { type BatchOutcome, isStillThere, type RatingBasis, rateBatch, type SubjectWork } from './rating-batch.ts';
+import { DueSubscriptions, readTenants, touchChanged } from './due-subscriptions.ts';
+import { type BatchOutcome, isStillThere, rateBatch } from './rating-batch.ts';
 
 /** While ClickHouse is read for one batch, others are priced and written. */
 const BATCHES_AT_ONCE = 3;
@@ -41,7 +44,7 @@ export interface RatingLoopParts {
   readonly allowedLatenessMs: number;
   /** Subjects rated in one transaction. */
   readonly batchSubjectsMax?: number;
-  /** Touched windows of these subjects; the subject that reaches it is the last of its batch. */
+  /** Once the subjects of a batch have this many touched windows together, no further subject is added to it. */
   readonly batchWindowsMax?: number;
 }
 
@@ -50,6 +53,7 @@ export class RatingLoop {
   private readonly verifier: ChunkVerifier;
   private readonly due: DueSubscriptions;
   private versions: readonly CatalogVersion[] = [];
+  private book: SubscriptionBook = subscriptionBook([]);
 
   constructor(parts: RatingLoopParts) {
     this.parts = parts;
@@ -83,20 +87,20 @@ export class RatingLoop {
     const seals = await store.readSeals();
     await this.readCatalog();
     const { watermark } = seals;
-    const newest = this.versions.at(-1);
-    if (watermark === null || newest === undefined) return 'idle';
+    const { book, versions } = this;
+    if (watermark === null || versions.length === 0) return 'idle';
     if (!covers(seals.vector, from.sealVector)) return this.waitForRepair(from);
     const mismatches = await this.verifier.verifyNew(from.sealVector, seals.vector);
     if (mismatches.length > 0) return this.mismatch(mismatches);
 
     // What was closed stays closed when more lateness is allowed later: it may be on an invoice.
     const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, from.closedUpTo ?? Number.NEGATIVE_INFINITY);
-    const basis: RatingBasis = { seals, watermark, versions: this.versions, closedUpTo };
-    const billedFrom = this.billedFrom(from, newest);
+    const basis: RatingBasis = { seals, watermark, book, versions, closedUpTo };
+    const billedFrom = this.billedFrom(from);
     // Windows that close have usage in older chunks, too.
     const older = await this.verifier.verifySince(earliestClosing({ meters: this.meters(), from: billedFrom }));
     if (older.length > 0) return this.mismatch(older);
-    const touched = await this.findDue(basis, from, billedFrom, newest);
+    const touched = await this.findDue(basis, from, billedFrom);
     // Who has usage that was not there to be found is looked at by no batch, and the progress would pass it over.
     if (!(await isStillThere(store, this.verifier, seals))) return 'behind';
     for (const result of await this.rateAll(basis, touched)) {
@@ -104,7 +108,7 @@ export class RatingLoop {
       if (result.outcome === 'behind') return 'behind';
     }
     this.parts.metrics.discrepancy('I2', 0);
-    const to = { sealVector: seals.vector, watermark, closedUpTo, catalogVersion: newest.version };
+    const to = { sealVector: seals.vector, watermark, closedUpTo, catalogVersion: book.revision };
     const isMoved =
       !isSameVector(to.sealVector, from.sealVector) ||
       to.watermark !== from.watermark ||
@@ -121,40 +125,29 @@ export class RatingLoop {
     if (published === (this.versions.at(-1)?.version ?? 0)) return;
     const versions = await store.readCatalogVersions();
     this.versions = versions.filter((version) => version.version <= published);
-  }
-
-  private catalogAt(progress: RaterProgress): Catalog {
-    return this.versions.find(({ version }) => version === progress.catalogVersion)?.catalog ?? emptyCatalog;
+    this.book = subscriptionBook(this.versions);
   }
 
   /** The progress as far as it has billed: usage that nobody was billed for by default may be billed from the start now. */
-  private billedFrom(from: RaterProgress, newest: CatalogVersion): RaterProgress {
-    const isNewlyBilled = this.catalogAt(from).defaultPlan === null && newest.catalog.defaultPlan !== null;
+  private billedFrom(from: RaterProgress): RaterProgress {
+    const before = subscriptionBook(this.versions, from.catalogVersion);
+    const isNewlyBilled = !before.hasDefaultPlan && this.book.hasDefaultPlan;
     return isNewlyBilled ? { ...from, closedUpTo: null } : from;
   }
 
-  private async findDue(
-    basis: RatingBasis,
-    from: RaterProgress,
-    billedFrom: RaterProgress,
-    newest: CatalogVersion,
-  ): Promise<TouchedWindows> {
+  private async findDue(basis: RatingBasis, from: RaterProgress, billedFrom: RaterProgress): Promise<TouchedWindows> {
     const { store } = this.parts;
-    const { watermark, closedUpTo, seals } = basis;
-    const before = this.catalogAt(from);
-    const { catalog } = newest;
+    const { watermark, closedUpTo, seals, book } = basis;
     const touched = await readTouchedWindows(store, {
       meters: this.meters(),
       from: billedFrom,
       to: { sealVector: seals.vector, closedUpTo },
     });
-    if (catalog.subscriptions.length === 0 && before.subscriptions.length === 0) return touched;
-    const tenants = await readTenants(store, catalog);
-    if (from.catalogVersion !== newest.version) {
-      const subjects = changedSubjects(before, catalog);
-      if (subjects.length > 0) await touchChanged(store, catalog, tenants, subjects, watermark, touched);
-    }
-    await this.due.touchDue(catalog, tenants, watermark, touched);
+    const changed = from.catalogVersion === book.revision ? [] : book.changedSince(from.catalogVersion);
+    if (book.isEmpty && changed.length === 0) return touched;
+    const tenants = await readTenants(store, book);
+    if (changed.length > 0) await touchChanged(store, book, tenants, changed, watermark, touched);
+    await this.due.touchDue(book, tenants, watermark, touched);
     return touched;
   }
 

@@ -2,13 +2,13 @@
 // rows only, in as few queries as there are different prices to read for.
 
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
-import type { PeriodKey } from '../../domain/billing/billing-period-terms.ts';
+import { type PeriodKey, periodText, pricedText } from '../../domain/billing/billing-period-terms.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../domain/composite-key.ts';
 import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
 import type { UsagePrice } from '../../domain/pricing/prices.ts';
+import type { Seals } from '../../domain/sealing/seals.ts';
 import { windowSizeMs } from '../../domain/time/time-window.ts';
-import type { Seals } from '../../platform/usage-store/seals.ts';
 import type { UsageSelection } from '../../platform/usage-store/usage-query.ts';
 import { contributionsOf, earlierAsOne, type WindowValue } from '../core/contributions.ts';
 import type { Contribution } from '../core/rate.ts';
@@ -32,9 +32,6 @@ export interface UsageBasis {
   readonly closedUpTo: number;
 }
 
-export const contributionKey = (period: PeriodKey, price: string): string =>
-  keyText(period.tenant, period.subject, period.periodStart, price);
-
 /** Parameters travel in the request's URL, which servers and proxies bound. */
 const SUBJECT_BYTES_MAX = 4_000;
 
@@ -55,7 +52,7 @@ function* inBatches<Item>(items: readonly Item[], textOf: (item: Item) => string
 }
 
 /**
- * By `contributionKey`; a price without usage in its period's closed windows is absent. What the windows before `detailFrom`
+ * By `pricedText`; a price without usage in its period's closed windows is absent. What the windows before `detailFrom`
  * add is one contribution, which starts with the period.
  */
 export async function readContributions(
@@ -95,7 +92,7 @@ export async function readContributions(
         );
         if (inPeriod.length === 0) continue;
         const all = contributionsOf(meter.aggregation, windowSizeMs[meter.window], inPeriod);
-        contributions.set(contributionKey(want, want.price.slug), earlierAsOne(all, want));
+        contributions.set(pricedText(want, want.price.slug), earlierAsOne(all, want));
       }
     }
   }
@@ -138,7 +135,7 @@ async function readWindows(store: UsageReads, selection: UsageSelection): Promis
   return windows;
 }
 
-/** The periods (by `keyText(tenant, subject, periodStart)`) that have usage of any meter in sealed chunks. */
+/** The periods (by `periodText`) that have usage of any meter in sealed chunks. */
 export async function readPeriodsWithUsage(
   store: Pick<RatedUsage, 'readSubjectsWithUsage'>,
   periods: readonly (PeriodKey & { readonly periodEnd: number })[],
@@ -152,7 +149,7 @@ export async function readPeriodsWithUsage(
       const { tenant, periodStart: from, periodEnd: to } = batch[0]!;
       const subjects = batch.map((period) => period.subject);
       for (const subject of await store.readSubjectsWithUsage({ tenant, subjects, from, to, sealed })) {
-        found.add(keyText(tenant, subject, from));
+        found.add(periodText({ tenant, subject, periodStart: from }));
       }
     }
   }

@@ -2,15 +2,16 @@
 // has moved since it was read, in which order rows are written) is decided by the callers, so that a simulation with stores
 // in memory runs the same decisions as a rater on Postgres and ClickHouse. Every call rejects when its store does not answer.
 
-import type { SubjectKey } from '../../domain/billing/billing-period-terms.ts';
+import type { RatedPeriod, SubjectKey } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenPrice } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
-import type { RatedPeriod } from '../../platform/billing-store/billing-periods.ts';
+import type { SealVector } from '../../domain/sealing/seal-vector.ts';
+import type { ChunkSeal, Seals } from '../../domain/sealing/seals.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { PeriodDetail } from '../../platform/billing-store/written-prices.ts';
-import type { SealVector } from '../../platform/usage-store/seal-vector.ts';
+import type { SubjectSelection, WindowKey, WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
 import type { FoundChunk } from '../../platform/usage-store/sealed-chunks.ts';
-import type { ChunkSeal, Seals } from '../../platform/usage-store/seals.ts';
+import type { ServerRun } from '../../platform/usage-store/server-run.ts';
 import type { FirstSeenRow, UsageRow, UsageSelection } from '../../platform/usage-store/usage-query.ts';
 
 /** What Postgres says is sealed, is in force and is rated. */
@@ -35,38 +36,6 @@ export interface RatingState {
   readBillingPeriodsNamed(subjects: readonly string[]): Promise<RatedPeriod[]>;
 }
 
-/** Roll-up rows to look for: windows of a meter in a span, from all chunks or from some. */
-export interface WindowSelection {
-  /** Window starts at or after `from` and before `to`; milliseconds. Rows of other meters are not selected. */
-  readonly spans: readonly { readonly meter: string; readonly from: number; readonly to: number }[];
-  /** Chunks at or after `fromChunk` and before `toChunk` of these partitions, one entry a partition; null: all chunks. */
-  readonly chunks: readonly ChunkRange[] | null;
-}
-
-export interface ChunkRange {
-  readonly generation: number;
-  readonly partition: number;
-  readonly fromChunk: number;
-  readonly toChunk: number;
-}
-
-export interface WindowKey {
-  readonly tenant: string;
-  readonly subject: string;
-  /** Milliseconds since the epoch. */
-  readonly windowStart: number;
-}
-
-/** One run of one ClickHouse server. A part that is on disk can only be found missing when a server starts. */
-export interface ServerRun {
-  readonly host: string;
-  /** Seconds since the epoch, give or take one. */
-  readonly startedAt: number;
-}
-
-export const isSameRun = (a: ServerRun, b: ServerRun): boolean =>
-  a.host === b.host && Math.abs(a.startedAt - b.startedAt) <= 1;
-
 /** The roll-up rows in ClickHouse. */
 export interface RatedUsage {
   /** Of the server that answers. */
@@ -81,19 +50,11 @@ export interface RatedUsage {
   readSubjectsWithUsage(selection: SubjectSelection): Promise<string[]>;
 }
 
-export interface SubjectSelection {
-  readonly tenant: string;
-  readonly subjects: readonly string[];
-  readonly from: number;
-  readonly to: number;
-  readonly sealed: Pick<Seals, 'vector' | 'epochSteps'>;
-}
-
 /** One Postgres transaction, read committed. */
 export interface RatingTransaction {
   /** Locks the subjects until the transaction ends, those without any period too; then reads all their periods. */
   lockBillingPeriods(subjects: readonly SubjectKey[]): Promise<RatedPeriod[]>;
-  /** By `keyText(tenant, subject, periodStart, price)`; a price without items is absent. */
+  /** By `pricedText`; a price without items is absent. */
   readWrittenPrices(periods: readonly PeriodDetail[]): Promise<ReadonlyMap<string, WrittenPrice>>;
   /** Adds the periods, or moves them on. */
   saveRatedPeriods(periods: readonly RatedPeriod[]): Promise<void>;

@@ -1,6 +1,7 @@
 // The rating store on Postgres and ClickHouse: nothing but the statements, put together.
 
 import type { Pool } from 'pg';
+import { readKeyTenants } from '../../platform/access/api-key-store.ts';
 import {
   lockBillingPeriods,
   readBillingPeriods,
@@ -16,8 +17,9 @@ import { inTransaction } from '../../platform/postgres/pool.ts';
 import { readSubjectsWithUsage, streamWindows } from '../../platform/usage-store/rollup-windows.ts';
 import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
+import { readServerRun } from '../../platform/usage-store/server-run.ts';
 import { readFirstSeen, readUsage } from '../../platform/usage-store/usage-query.ts';
-import type { RatingStore, ServerRun } from './rating-store.ts';
+import type { RatingStore } from './rating-store.ts';
 
 export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
   return {
@@ -49,16 +51,4 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
         }),
       ),
   };
-}
-
-async function readKeyTenants(pool: Pool): Promise<string[]> {
-  const { rows } = await pool.query<{ tenant: string }>('SELECT DISTINCT tenant FROM tallyline.api_keys');
-  return rows.map((row) => row.tenant);
-}
-
-async function readServerRun(clickhouse: ClickHouse): Promise<ServerRun> {
-  const rows = await clickhouse.query<{ host: string; started_at: string }>(
-    'SELECT hostName() AS host, toString(toUnixTimestamp(now()) - uptime()) AS started_at',
-  );
-  return { host: rows[0]!.host, startedAt: Number(rows[0]!.started_at) };
 }

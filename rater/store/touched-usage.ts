@@ -1,10 +1,12 @@
 // Finds the usage a step has to look at: windows that closed since the last step, and closed windows that got more usage.
 // It may name too much (rows of open chunks, rows that were replaced), never too little: rating decides, this only points.
+
 import type { Meter } from '../../domain/catalog/catalog.ts';
+import { nextChunkOf, partitionCounts, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import { windowSizeMs } from '../../domain/time/time-window.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
-import { nextChunkOf, partitionCounts, type SealVector } from '../../platform/usage-store/seal-vector.ts';
-import type { RatedUsage, WindowSelection } from './rating-store.ts';
+import type { WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
+import type { RatedUsage } from './rating-store.ts';
 
 /** The window starts before which the windows of a meter are closed; milliseconds, exclusive. */
 export function closedBefore(meter: Meter, closedUpTo: number): number {

@@ -1,14 +1,15 @@
 // The background auditor on real stores: silent where all is well, and for each damage it says which invariant, asks for the
 // repair of what can be replayed, and takes back what is well again.
+
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { type Catalog, emptyCatalog } from '../../domain/catalog/catalog.ts';
+import { sealVectorOf } from '../../domain/sealing/seal-vector.ts';
 import { realTimers } from '../../platform/calls/timers.ts';
-import { sealVectorOf } from '../../platform/usage-store/seal-vector.ts';
-import type { Invariant } from '../../rater/audit/discrepancy.ts';
 import { Auditor } from '../../rater/audit/watch/auditor.ts';
 import { ChunkRounds } from '../../rater/audit/watch/chunk-rounds.ts';
+import type { Invariant } from '../../rater/core/invariant.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
 import { storedRating } from '../../rater/store/stored-rating.ts';
 import { type EventToSend, Installation } from '../support/installation.ts';

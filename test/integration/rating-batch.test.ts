@@ -1,13 +1,16 @@
 // One batch of the rater on a real Postgres and a real ClickHouse engine: what it reads of a period, and when it steps back.
+
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
 import { SealStore } from '../../aggregator/seal-store.ts';
+import { subscriptionBook } from '../../domain/catalog/subscription-book.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
+import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
-import { readSeals, type Seals } from '../../platform/usage-store/seals.ts';
+import { readSeals } from '../../platform/usage-store/seals.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
 import { ChunkVerifier } from '../../rater/rating/chunk-verifier.ts';
 import { type BatchOutcome, rateBatch } from '../../rater/rating/rating-batch.ts';
@@ -89,10 +92,12 @@ async function batch(seals: Seals, subject: string, times: readonly number[]): P
   const store = storedRating(pool, clickhouse);
   const verifier = new ChunkVerifier(store);
   await verifier.verifyNew({}, seals.vector);
+  const versions = [{ version: 1, effectiveAt: 0, catalog }];
   const basis = {
     seals,
     watermark: seals.watermark!,
-    versions: [{ version: 1, effectiveAt: 0, catalog }],
+    versions,
+    book: subscriptionBook(versions),
     closedUpTo: seals.watermark! - LATENESS_MS,
   };
   return rateBatch({ store, verifier }, basis, [{ tenant: 'acme', subject, times }]);

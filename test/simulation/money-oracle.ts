@@ -1,11 +1,11 @@
 // An independent account of what ought to be billed: after every rating, for each price of each period, the line items have
 // to add up to the price of the usage that was sealed and closed then, computed here from the log with integers.
 
+import type { RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
 import type { Price, Subscription } from '../../domain/catalog/catalog.ts';
 import type { Tier } from '../../domain/pricing/tiers.ts';
-import type { RatedPeriod } from '../../platform/billing-store/billing-periods.ts';
+import { covers, nextChunkOf, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
-import { covers, nextChunkOf, type SealVector } from '../../platform/usage-store/seal-vector.ts';
 import { PARTITIONS, type Plan, TENANTS } from './plan.ts';
 import type { PostgresModel } from './postgres-model.ts';
 import type { Rated, RatingModel, StoredItem } from './rating-model.ts';

@@ -473,7 +473,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'vector-not-checked',
-    file: BATCH,
+    file: 'rater/core/rating-basis.ts',
     find: 'covers(basis.seals.vector, period.sealVector) &&',
     replace: '',
     description: 'A period is rated by fewer chunks than before',

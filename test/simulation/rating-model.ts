@@ -1,17 +1,18 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
 
+import type { RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenPrice } from '../../domain/billing/line-item.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { keyText } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
-import type { RatedPeriod } from '../../platform/billing-store/billing-periods.ts';
+import { isSameVector, nextChunkOf, type SealVector, sealVectorOf } from '../../domain/sealing/seal-vector.ts';
+import type { EpochStep, Seals } from '../../domain/sealing/seals.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { PeriodDetail } from '../../platform/billing-store/written-prices.ts';
-import { isSameVector, nextChunkOf, type SealVector, sealVectorOf } from '../../platform/usage-store/seal-vector.ts';
-import type { EpochStep, Seals } from '../../platform/usage-store/seals.ts';
+import type { WindowKey } from '../../platform/usage-store/rollup-windows.ts';
 import type { UsageSelection } from '../../platform/usage-store/usage-query.ts';
 import { earlierAsOne } from '../../rater/core/contributions.ts';
-import type { RatingStore, RatingTransaction, WindowKey } from '../../rater/store/rating-store.ts';
+import type { RatingStore, RatingTransaction } from '../../rater/store/rating-store.ts';
 import type { ClickHouseModel } from './click-house-model.ts';
 import type { RollUpRow } from './inserted-rows.ts';
 import { PARTITIONS, TENANTS } from './plan.ts';

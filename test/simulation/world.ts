@@ -1,10 +1,10 @@
 import type { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import type { Seal } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { covers } from '../../domain/sealing/seal-vector.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { retry } from '../../platform/calls/retry.ts';
 import { AvroRegistry, decodeRecord, encodeCatalogChange } from '../../platform/event-log/record-codec.ts';
-import { covers } from '../../platform/usage-store/seal-vector.ts';
 import { ClickHouseModel } from './click-house-model.ts';
 import { CLOCK_LEAP_MAX_MS, Deployment } from './deployment.ts';
 import { strike } from './faults.ts';

@@ -10,12 +10,12 @@
 //   replay    the owners count the chunks again and seal them
 //   compare   every chunk with its seal
 import type { Pool } from 'pg';
+import { type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
 import { delay } from '../../../platform/calls/retry.ts';
 import { type ClickHouse, ClickHouseError } from '../../../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../../../platform/event-log/event-log.ts';
 import { currentGeneration } from '../../../platform/event-log/topic-generation.ts';
 import { type ChunkPlace, placeOf, type SealRow, streamSeals } from '../../../platform/usage-store/seal-rows.ts';
-import { type SealVector, sealVectorOf } from '../../../platform/usage-store/seal-vector.ts';
 import { readSeals } from '../../../platform/usage-store/seals.ts';
 import { auditStoredChunk } from '../chunk-audit.ts';
 import { AuditLog } from '../discrepancy.ts';

@@ -1,12 +1,12 @@
 // Finds the parts of ClickHouse that are damaged, and the first chunk of each partition of the log that has rows in one.
 import type { Pool } from 'pg';
-import { type ClickHouse, damagedPartOf } from '../../../platform/clickhouse/click-house.ts';
 import {
   nextChunkOf,
   type PartitionCount,
   partitionCounts,
   type SealVector,
-} from '../../../platform/usage-store/seal-vector.ts';
+} from '../../../domain/sealing/seal-vector.ts';
+import { type ClickHouse, damagedPartOf } from '../../../platform/clickhouse/click-house.ts';
 import { readChunksSince } from '../../../platform/usage-store/seals.ts';
 
 export const repairedTables = ['usage_events', 'usage_rollups', 'event_rejects', 'manifests'] as const;

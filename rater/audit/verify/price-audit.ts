@@ -1,22 +1,25 @@
 // I4 from raw events: what every billing period costs by the recounted usage, against its line items.
 
 import type { Pool, PoolClient } from 'pg';
-import type { PeriodTerms } from '../../../domain/billing/billing-period-terms.ts';
+import { type PeriodTerms, periodText, pricedText, subjectText } from '../../../domain/billing/billing-period-terms.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
-import { keyText } from '../../../domain/composite-key.ts';
+import {
+  type SubjectTimeline,
+  type SubscriptionBook,
+  subscriptionBook,
+} from '../../../domain/catalog/subscription-book.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
 import { QUANTITY_ONE, quantityToDecimal } from '../../../domain/number/quantity.ts';
 import { isPeriodDue } from '../../../domain/pricing/period-due.ts';
 import { amountOf, isUsagePrice } from '../../../domain/pricing/prices.ts';
+import { nextChunkOf, type SealVector } from '../../../domain/sealing/seal-vector.ts';
 import { windowSizeMs } from '../../../domain/time/time-window.ts';
 import { readBilledPeriodsIn } from '../../../platform/billing-store/billed-periods.ts';
 import { readProgress } from '../../../platform/billing-store/rater-progress.ts';
 import { type PriceSum, readPriceSums } from '../../../platform/billing-store/written-prices.ts';
 import { inTransaction } from '../../../platform/postgres/pool.ts';
-import { nextChunkOf, type SealVector } from '../../../platform/usage-store/seal-vector.ts';
 import { type PricedInPeriod, periodPrices } from '../../core/period-prices.ts';
-import { ratingTargets, type SubjectTimeline } from '../../core/rating-targets.ts';
-import { timelineOf } from '../../rating/rating-batch.ts';
+import { ratingTargets } from '../../core/rating-targets.ts';
 import type { AuditLog } from '../discrepancy.ts';
 import { MeterTally } from '../meter-tally.ts';
 import type { RecountedReading } from '../recount.ts';
@@ -40,6 +43,7 @@ interface Passed {
   readonly vector: SealVector;
   readonly closedUpTo: number;
   readonly versions: readonly CatalogVersion[];
+  readonly book: SubscriptionBook;
 }
 
 const placeOf = (tenant: string, subject: string, start: number, price: string): string =>
@@ -92,7 +96,7 @@ export class PriceAudit {
   }
 
   private addPeriod(period: AuditedPeriod): void {
-    const key = keyText(period.tenant, period.subject);
+    const key = subjectText(period);
     const periods = this.bySubject.get(key);
     if (periods === undefined) this.bySubject.set(key, [period]);
     else periods.push(period);
@@ -100,16 +104,15 @@ export class PriceAudit {
 
   private async readLineItems(client: PoolClient, scope: AuditScope): Promise<void> {
     for (const sum of await readPriceSums(client, scope)) {
-      const { tenant, subject, periodStart, price } = sum;
-      this.written.set(keyText(tenant, subject, periodStart, price), sum);
-      this.charged.add(keyText(tenant, subject, periodStart));
+      this.written.set(pricedText(sum, sum.price), sum);
+      this.charged.add(periodText(sum));
     }
   }
 
   add(recounted: RecountedReading): void {
     const { tenant, subject, windowStart } = recounted;
     let isCovered = false;
-    for (const period of this.bySubject.get(keyText(tenant, subject)) ?? []) {
+    for (const period of this.bySubject.get(subjectText({ tenant, subject })) ?? []) {
       if (windowStart < period.terms.periodStart || windowStart >= period.terms.periodEnd) continue;
       isCovered = true;
       count(period, recounted);
@@ -126,10 +129,10 @@ export class PriceAudit {
     const { passed } = this;
     if (passed === null || chunk.chunk >= nextChunkOf(passed.vector, chunk.generation, chunk.partition)) return null;
     if (windowStart + windowSizeMs[reading.meter.window] > passed.closedUpTo) return null;
-    const key = keyText(tenant, subject);
+    const key = subjectText({ tenant, subject });
     let timeline = this.timelines.get(key);
     if (timeline === undefined) {
-      timeline = timelineOf(passed, { tenant, subject });
+      timeline = passed.book.timeline({ tenant, subject });
       this.timelines.set(key, timeline);
     }
     if (timeline.periodAt(windowStart) === null) return null;
@@ -139,7 +142,7 @@ export class PriceAudit {
     );
     if (terms === undefined || stored.some(({ periodStart }) => periodStart === terms.periodStart)) return null;
     // Line items without their period speak for themselves.
-    if (this.charged.has(keyText(tenant, subject, terms.periodStart))) return null;
+    if (this.charged.has(periodText({ tenant, subject, periodStart: terms.periodStart }))) return null;
     const { vector, closedUpTo, versions } = passed;
     // One of its windows is closed, so the log's time is past its start.
     const watermark = closedUpTo;
@@ -167,7 +170,7 @@ export class PriceAudit {
     const isUnread = this.unread.some(({ from, to }) => from < terms.periodEnd && to > terms.periodStart);
     for (const { price: priced, tally } of prices) {
       const { price } = priced;
-      const key = keyText(tenant, subject, terms.periodStart, price.slug);
+      const key = pricedText({ tenant, subject, periodStart: terms.periodStart }, price.slug);
       const row = this.written.get(key);
       this.written.delete(key);
       if (isUnread) continue;
@@ -199,5 +202,6 @@ function count(period: AuditedPeriod, { windowStart, reading, order, chunk }: Re
 async function readPassed(client: PoolClient, versions: readonly CatalogVersion[]): Promise<Passed | null> {
   const { sealVector: vector, closedUpTo, catalogVersion } = await readProgress(client);
   const inForce = versions.filter(({ version }) => version <= catalogVersion);
-  return closedUpTo === null || inForce.length === 0 ? null : { vector, closedUpTo, versions: inForce };
+  if (closedUpTo === null || inForce.length === 0) return null;
+  return { vector, closedUpTo, versions: inForce, book: subscriptionBook(inForce) };
 }

@@ -6,15 +6,17 @@
 //   money      line items against the price of their usage (I4), ledger entries (I5) (period-watch.ts)
 //
 // What `tallyline verify` does beyond that: the events in the log itself, every recount, everything at once.
+
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
 import { delay } from '../../../platform/calls/retry.ts';
 import type { Timers } from '../../../platform/calls/timers.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
+import type { Invariant } from '../../core/invariant.ts';
 import type { RatingStore } from '../../store/rating-store.ts';
 import { readWatermarks } from '../chunk-audit.ts';
-import { AuditLog, type Invariant } from '../discrepancy.ts';
+import { AuditLog } from '../discrepancy.ts';
 import { ChunkWatch } from './chunk-watch.ts';
 import { Findings } from './findings.ts';
 import { PeriodWatch } from './period-watch.ts';

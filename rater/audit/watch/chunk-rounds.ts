@@ -1,13 +1,8 @@
 // Which sealed chunks to look at in a round: those that something is wrong with, the newest, and a stretch of all others, so
 // that in the end each is looked at again and again.
 import type { Pool } from 'pg';
+import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
 import { type ChunkPlace, placeOf, type SealRow, streamSeals } from '../../../platform/usage-store/seal-rows.ts';
-import {
-  nextChunkOf,
-  partitionCounts,
-  type SealVector,
-  sealVectorOf,
-} from '../../../platform/usage-store/seal-vector.ts';
 
 /** Of one partition; the rest of a crowd of new chunks is left to the rotation. */
 const NEWEST_MAX = 200;

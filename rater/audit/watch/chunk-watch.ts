@@ -4,9 +4,9 @@
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
+import type { SealVector } from '../../../domain/sealing/seal-vector.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
 import { type ChunkPlace, placeOf, type SealRow } from '../../../platform/usage-store/seal-rows.ts';
-import type { SealVector } from '../../../platform/usage-store/seal-vector.ts';
 import { auditSealOrder, auditStoredChunk, isIntact } from '../chunk-audit.ts';
 import { ChunkMap } from '../chunk-map.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';

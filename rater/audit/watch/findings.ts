@@ -1,7 +1,9 @@
 // What the auditor knows to be wrong now. Each thing that is audited (a chunk, a period, …) is a unit by name: what was found
 // of it the last time is all that counts, so a discrepancy that is gone is taken back.
+
 import type { Logger } from 'pino';
-import { type AuditLog, type Discrepancy, type Invariant, invariants } from '../discrepancy.ts';
+import { type Invariant, invariants } from '../../core/invariant.ts';
+import type { AuditLog, Discrepancy } from '../discrepancy.ts';
 
 /** Lines for one unit; a lost table would make thousands. */
 const LOGGED_MAX = 5;

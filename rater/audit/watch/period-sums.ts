@@ -1,8 +1,8 @@
 // Billing periods with what all their line items come to, and whether the ledger has these as it should, as of one moment.
 import type { Pool, PoolClient } from 'pg';
-import type { PeriodKey } from '../../../domain/billing/billing-period-terms.ts';
+import { type PeriodKey, periodText } from '../../../domain/billing/billing-period-terms.ts';
 import { ledgerTransactionId } from '../../../domain/billing/line-item-key.ts';
-import { groupBy, keyText } from '../../../domain/composite-key.ts';
+import { groupBy } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
 import type { Quantity } from '../../../domain/number/quantity.ts';
 import { type BilledPeriod, readBilledPeriods } from '../../../platform/billing-store/billed-periods.ts';
@@ -37,7 +37,7 @@ export function readPeriodSums(pool: Pool, keys: readonly PeriodKey[]): Promise<
       const periods = await readBilledPeriods(client, keys);
       return inSlices(periods, async (slice) => {
         const items = await readItems(client, slice);
-        return slice.map((period) => sumsOf(period, items.get(textOf(period)) ?? []));
+        return slice.map((period) => sumsOf(period, items.get(periodText(period)) ?? []));
       });
     },
     { isolation: 'repeatable read' },
@@ -68,8 +68,6 @@ async function inSlices(
 
 type Item = LineItem & { readonly ledger: LedgerItem };
 
-const textOf = ({ tenant, subject, periodStart }: PeriodKey): string => keyText(tenant, subject, periodStart);
-
 /** By period. */
 async function readItems(client: PoolClient, periods: readonly PeriodKey[]): Promise<Map<string, Item[]>> {
   const lineItems = await readLineItemsOf(client, periods);
@@ -87,7 +85,7 @@ async function readItems(client: PoolClient, periods: readonly PeriodKey[]): Pro
     };
     return { ...item, ledger };
   });
-  return groupBy(items, textOf);
+  return groupBy(items, periodText);
 }
 
 const isPosted = ({ amount, receivable, balance }: LedgerItem): boolean =>

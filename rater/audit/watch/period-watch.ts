@@ -3,24 +3,19 @@
 // later. The newest items first, then all periods in turn.
 
 import type { Pool } from 'pg';
-import type { PeriodKey } from '../../../domain/billing/billing-period-terms.ts';
+import { type PeriodKey, periodText, pricedText } from '../../../domain/billing/billing-period-terms.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
 import { QUANTITY_ONE, quantityToDecimal } from '../../../domain/number/quantity.ts';
 import { isChargedByUsage, isPeriodDue } from '../../../domain/pricing/period-due.ts';
 import { amountOf, isUsagePrice } from '../../../domain/pricing/prices.ts';
+import { covers } from '../../../domain/sealing/seal-vector.ts';
+import type { Seals } from '../../../domain/sealing/seals.ts';
 import { readNextPeriods } from '../../../platform/billing-store/billed-periods.ts';
 import { readNewestPeriods } from '../../../platform/billing-store/line-items.ts';
-import { covers } from '../../../platform/usage-store/seal-vector.ts';
-import type { Seals } from '../../../platform/usage-store/seals.ts';
 import { periodPrices } from '../../core/period-prices.ts';
-import {
-  contributionKey,
-  readContributions,
-  readPeriodsWithUsage,
-  type UsageWanted,
-} from '../../store/period-usage.ts';
+import { readContributions, readPeriodsWithUsage, type UsageWanted } from '../../store/period-usage.ts';
 import type { RatedUsage, RatingState } from '../../store/rating-store.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';
 import type { Findings } from './findings.ts';
@@ -126,11 +121,11 @@ export class PeriodWatch {
       const log = new AuditLog();
       const where = nameOf(period);
       const unpriced = new Map(period.written);
-      const hasUsage = withUsage.has(keyText(period.tenant, period.subject, period.periodStart));
+      const hasUsage = withUsage.has(periodText(period));
       const charges = isPeriodDue(period, period.ratedWatermark, hasUsage) ? QUANTITY_ONE : 0n;
       for (const { price } of prices) {
         unpriced.delete(price.slug);
-        const used = (contributions.get(contributionKey(period, price.slug)) ?? []).reduce(
+        const used = (contributions.get(pricedText(period, price.slug)) ?? []).reduce(
           (sum, each) => sum + each.quantity,
           0n,
         );
