@@ -1,5 +1,6 @@
 // Outcome counts and progress as Postgres holds them: seals outlive a killed aggregator, its counters do not.
 import { Client } from 'pg';
+import { type Outcome, outcomes } from '../domain/metering/event-outcome.ts';
 import { readProgress } from '../platform/billing-store/rater-progress.ts';
 import type { Observed } from './comparison.ts';
 
@@ -18,12 +19,8 @@ export class SealReader {
 
   /** Sums over all sealed chunks. */
   async outcomes(): Promise<Observed['outcomes']> {
-    const { rows } = await this.#client.query<
-      Record<'accepted' | 'duplicate' | 'conflict' | 'too_late' | 'poison', string>
-    >(
-      `SELECT coalesce(sum(accepted), 0) AS accepted, coalesce(sum(duplicate), 0) AS duplicate,
-              coalesce(sum(conflict), 0) AS conflict, coalesce(sum(too_late), 0) AS too_late, coalesce(sum(poison), 0) AS poison
-         FROM tallyline.chunk_seals`,
+    const { rows } = await this.#client.query<Record<Outcome, string>>(
+      `SELECT ${outcomes.map((outcome) => `coalesce(sum(${outcome}), 0) AS ${outcome}`).join(', ')} FROM tallyline.chunk_seals`,
     );
     const { accepted, duplicate, conflict, too_late, poison } = rows[0]!;
     return {

@@ -25,7 +25,7 @@ export function registerRepairCommand(program: Command): void {
     .option('--yes', 'do not ask before seals are taken back and parts are detached')
     .action(async (options: RepairOptions) => {
       const { planRepair, repair } = await import('../../rater/audit/repair/part-repair.ts');
-      const { placeOf } = await import('../../platform/usage-store/seal-rows.ts');
+      const { placeOf } = await import('../../domain/sealing/seals.ts');
       await withStores(options, async ({ pool, clickhouse, eventLog }) => {
         const parts = { pool, clickhouse, eventLog, say: printLine };
         const plan = await planRepair(parts);

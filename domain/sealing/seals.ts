@@ -1,4 +1,6 @@
 // What is sealed at one instant, and by which epochs.
+import type { OutcomeCounts } from '../metering/event-outcome.ts';
+import type { RowSet } from './row-set.ts';
 import { covers, nextChunkOf, type SealVector } from './seal-vector.ts';
 
 /** From this chunk on the seals of the partition carry this epoch, up to the next step. */
@@ -6,7 +8,7 @@ export interface EpochStep {
   readonly generation: number;
   readonly partition: number;
   readonly fromChunk: number;
-  readonly epoch: number;
+  readonly epoch: bigint;
 }
 
 /** What is sealed at one instant. */
@@ -41,13 +43,31 @@ export function holdsAllSealsOf(after: Seals, before: Seals): boolean {
   );
 }
 
-/** What one seal promises about the roll-up rows of its chunk. */
-export interface ChunkSeal {
+export interface ChunkPlace {
   readonly generation: number;
   readonly partition: number;
   readonly chunk: number;
-  readonly epoch: number;
-  readonly rollupCount: bigint;
-  /** Sum of the rows' hashes modulo 2^64. */
-  readonly rollupChecksum: bigint;
+}
+export const placeOf = ({ generation, partition, chunk }: ChunkPlace): string =>
+  `generation ${generation} partition ${partition} chunk ${chunk}`;
+
+/** What one seal promises about the roll-up rows of its chunk. */
+export interface ChunkSeal extends ChunkPlace {
+  readonly epoch: bigint;
+  readonly rollUps: RowSet;
+}
+
+/** All that a seal says. */
+export interface StoredSeal extends ChunkSeal {
+  readonly startOffset: number;
+  readonly endOffset: number;
+  /** T at the chunk's end, milliseconds since the epoch. */
+  readonly watermark: number;
+  readonly catalogVersion: number;
+  readonly catalogChanges: readonly { readonly offset: number; readonly version: number }[];
+  readonly events: RowSet;
+  readonly rejects: RowSet;
+  readonly outcomes: Readonly<OutcomeCounts>;
+  /** Counts of 0 may be left out. */
+  readonly outcomesByTenant: Readonly<Record<string, Readonly<Partial<OutcomeCounts>>>>;
 }

@@ -1,36 +1,75 @@
-// Reads seals in batches of consecutive chunks of one partition: a year of them does not fit into memory.
+// Seals in Postgres, read in batches of consecutive chunks of one partition: a year of them does not fit into memory.
 import type { Pool, PoolClient } from 'pg';
+import { acceptedFrom, type Outcome, type OutcomeCounts, outcomes } from '../../domain/metering/event-outcome.ts';
 import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../../domain/sealing/seal-vector.ts';
+import type { StoredSeal } from '../../domain/sealing/seals.ts';
+import {
+  type Column,
+  instant,
+  int,
+  json,
+  large,
+  namesOf,
+  placeholders,
+  type RecordOf,
+  recordOf,
+  selected,
+  unsigned64,
+  valuesOf,
+  whole,
+} from '../postgres/table-columns.ts';
 import { readChunksSince } from './seals.ts';
 
-export type Outcome = 'accepted' | 'duplicate' | 'conflict' | 'too_late' | 'poison';
-export const outcomes: readonly Outcome[] = ['accepted', 'duplicate', 'conflict', 'too_late', 'poison'];
+const outcomeColumns = Object.fromEntries(outcomes.map((outcome) => [outcome, whole(outcome)])) as Record<
+  Outcome,
+  Column<number>
+>;
+/** Every column of tallyline.chunk_seals but the time at which it was written. */
+const columns = {
+  generation: int('generation'),
+  partition: int('partition'),
+  chunk: int('chunk'),
+  epoch: large('epoch'),
+  startOffset: whole('start_offset'),
+  endOffset: whole('end_offset'),
+  watermark: instant('watermark'),
+  catalogVersion: int('catalog_version'),
+  eventCount: whole('event_count'),
+  eventChecksum: unsigned64('event_checksum'),
+  rollUpCount: whole('rollup_count'),
+  rollUpChecksum: unsigned64('rollup_checksum'),
+  rejectCount: whole('reject_count'),
+  rejectChecksum: unsigned64('reject_checksum'),
+  ...outcomeColumns,
+  outcomesByTenant: json<StoredSeal['outcomesByTenant']>('tenant_outcomes'),
+  catalogChanges: json<StoredSeal['catalogChanges']>('catalog_changes'),
+};
 
-/** One row of chunk_seals. */
-export interface SealRow {
-  readonly generation: number;
-  readonly partition: number;
-  readonly chunk: number;
-  readonly epoch: number;
-  readonly startOffset: number;
-  readonly endOffset: number;
-  /** T at the chunk's end, milliseconds since the epoch. */
-  readonly watermark: number;
-  readonly catalogVersion: number;
-  readonly catalogChanges: readonly { readonly offset: number; readonly version: number }[];
-  readonly eventCount: bigint;
-  readonly eventChecksum: bigint;
-  readonly rollupCount: bigint;
-  readonly rollupChecksum: bigint;
-  readonly rejectCount: bigint;
-  readonly rejectChecksum: bigint;
-  readonly outcomes: Readonly<Record<Outcome, number>>;
-  readonly tenantOutcomes: Readonly<Record<string, Partial<Record<Outcome, number>>>>;
+const rowOf = ({ events, rollUps, rejects, outcomes: counts, ...seal }: StoredSeal): RecordOf<typeof columns> => ({
+  ...seal,
+  ...counts,
+  ...{ eventCount: events.count, eventChecksum: events.checksum },
+  ...{ rollUpCount: rollUps.count, rollUpChecksum: rollUps.checksum },
+  ...{ rejectCount: rejects.count, rejectChecksum: rejects.checksum },
+});
+
+function sealOf(stored: Readonly<Record<string, unknown>>): StoredSeal {
+  const row = recordOf(columns, stored);
+  return {
+    ...row,
+    events: { count: row.eventCount, checksum: row.eventChecksum },
+    rollUps: { count: row.rollUpCount, checksum: row.rollUpChecksum },
+    rejects: { count: row.rejectCount, checksum: row.rejectChecksum },
+    outcomes: Object.fromEntries(outcomes.map((outcome) => [outcome, row[outcome]])) as OutcomeCounts,
+  };
 }
 
-export type ChunkPlace = Pick<SealRow, 'generation' | 'partition' | 'chunk'>;
-export const placeOf = ({ generation, partition, chunk }: ChunkPlace): string =>
-  `generation ${generation} partition ${partition} chunk ${chunk}`;
+export async function insertSeal(client: PoolClient, seal: StoredSeal): Promise<void> {
+  await client.query(
+    `INSERT INTO tallyline.chunk_seals (${namesOf(columns)}) VALUES (${placeholders(columns)})`,
+    valuesOf(columns, rowOf(seal)),
+  );
+}
 
 /** Chunks at or after `from` and before `to`, by generation and partition. */
 export interface ChunkSpan {
@@ -39,8 +78,6 @@ export interface ChunkSpan {
 }
 
 const BATCH_CHUNKS_MAX = 500;
-/** An accepted event is at most a day ahead of T; an hour more costs nothing. */
-const AHEAD_MS_MAX = 25 * 3_600_000;
 
 /**
  * The chunks below `vector` that can hold usage with event times from `from` on and before `to` (milliseconds; null: unbounded).
@@ -51,7 +88,7 @@ export async function chunksOfTime(
   vector: SealVector,
   { from, to, horizonMs }: { readonly from: number | null; readonly to: number | null; readonly horizonMs: number },
 ): Promise<ChunkSpan> {
-  const first = from === null ? {} : await readChunksSince(pool, from - AHEAD_MS_MAX);
+  const first = from === null ? {} : await readChunksSince(pool, acceptedFrom(from));
   if (to === null) return { from: first, to: vector };
   const last = await readChunksSince(pool, to + horizonMs);
   const ends = partitionCounts(vector).map((count) => ({
@@ -63,11 +100,11 @@ export async function chunksOfTime(
 }
 
 /** The seals of the span in order; each batch is of one partition. */
-export async function* streamSeals(pool: Pool | PoolClient, span: ChunkSpan): AsyncIterable<readonly SealRow[]> {
+export async function* streamSeals(pool: Pool | PoolClient, span: ChunkSpan): AsyncIterable<readonly StoredSeal[]> {
   for (const { generation, partition, nextChunk } of partitionCounts(span.to)) {
     for (let from = nextChunkOf(span.from, generation, partition); from < nextChunk; ) {
-      const { rows } = await pool.query<Record<string, unknown>>(
-        `SELECT * FROM tallyline.chunk_seals WHERE generation = $1 AND partition = $2 AND chunk >= $3 AND chunk < $4
+      const { rows } = await pool.query(
+        `SELECT ${selected(columns, 'seal')} FROM tallyline.chunk_seals seal WHERE generation = $1 AND partition = $2 AND chunk >= $3 AND chunk < $4
          ORDER BY chunk LIMIT $5`,
         [generation, partition, from, nextChunk, BATCH_CHUNKS_MAX],
       );
@@ -77,27 +114,4 @@ export async function* streamSeals(pool: Pool | PoolClient, span: ChunkSpan): As
       from = seals.at(-1)!.chunk + 1;
     }
   }
-}
-
-function sealOf(row: Record<string, unknown>): SealRow {
-  const big = (name: string): bigint => BigInt(row[name] as string);
-  return {
-    generation: Number(row.generation),
-    partition: Number(row.partition),
-    chunk: Number(row.chunk),
-    epoch: Number(row.epoch),
-    startOffset: Number(row.start_offset),
-    endOffset: Number(row.end_offset),
-    watermark: (row.watermark as Date).getTime(),
-    catalogVersion: Number(row.catalog_version),
-    catalogChanges: row.catalog_changes as SealRow['catalogChanges'],
-    eventCount: big('event_count'),
-    eventChecksum: big('event_checksum'),
-    rollupCount: big('rollup_count'),
-    rollupChecksum: big('rollup_checksum'),
-    rejectCount: big('reject_count'),
-    rejectChecksum: big('reject_checksum'),
-    outcomes: Object.fromEntries(outcomes.map((name) => [name, Number(row[name])])) as SealRow['outcomes'],
-    tenantOutcomes: row.tenant_outcomes as SealRow['tenantOutcomes'],
-  };
 }

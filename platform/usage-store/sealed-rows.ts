@@ -16,7 +16,7 @@ export const PARTITION_KEY_SQL = 'toUInt32(r.generation) * 65536 + r.partition';
 
 /** The required epoch: the partition's first, then the later steps as exceptions. Epochs only rise, so one exception is enough. */
 export function epochCondition(epochSteps: readonly EpochStep[]): SqlFragment {
-  const first = new Map<number, number>();
+  const first = new Map<number, bigint>();
   const later: EpochStep[] = [];
   for (const step of epochSteps) {
     const key = partitionKey(step.generation, step.partition);

@@ -36,7 +36,7 @@ const READ_SEALS = `
 
 interface SealsRow {
   readonly counts: { generation: number; partition: number; nextChunk: number }[];
-  readonly steps: EpochStep[];
+  readonly steps: (Omit<EpochStep, 'epoch'> & { readonly epoch: number })[];
   readonly watermark: Date | null;
 }
 
@@ -44,7 +44,11 @@ interface SealsRow {
 export async function readSeals(pool: Pool | PoolClient): Promise<Seals> {
   const { rows } = await pool.query<SealsRow>(READ_SEALS);
   const { counts, steps, watermark } = rows[0]!;
-  return { vector: sealVectorOf(counts), epochSteps: steps, watermark: watermark?.getTime() ?? null };
+  return {
+    vector: sealVectorOf(counts),
+    epochSteps: steps.map((step) => ({ ...step, epoch: BigInt(step.epoch) })),
+    watermark: watermark?.getTime() ?? null,
+  };
 }
 
 interface ChunkSealRow {
@@ -76,9 +80,8 @@ export async function readChunkSeals(pool: Pool | PoolClient, from: SealVector, 
     generation: row.generation,
     partition: row.partition,
     chunk: row.chunk,
-    epoch: Number(row.epoch),
-    rollupCount: BigInt(row.rollup_count),
-    rollupChecksum: BigInt(row.rollup_checksum),
+    epoch: BigInt(row.epoch),
+    rollUps: { count: Number(row.rollup_count), checksum: BigInt(row.rollup_checksum) },
   }));
 }
 

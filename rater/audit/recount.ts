@@ -1,11 +1,12 @@
 // Reads the raw accepted events of sealed chunks again and meters each with the catalog version of its place in the log.
+
 import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { parseExactJson } from '../../domain/json/exact-json.ts';
 import { type MetersByType, metersByType, type Reading, readMeters } from '../../domain/metering/meter-reading.ts';
+import { placeOf } from '../../domain/sealing/seals.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
-import { placeOf } from '../../platform/usage-store/seal-rows.ts';
 import type { SqlFragment } from '../../platform/usage-store/sealed-rows.ts';
 import type { ChunkMap, MappedChunk } from './chunk-map.ts';
 import type { AuditLog } from './discrepancy.ts';
@@ -57,7 +58,7 @@ export class Recount {
     ];
     const offset = Number(offsetText);
     const chunk = this.chunks.holding(generation, partition, offset);
-    if (chunk === null || Number(epoch) < chunk.epoch) return false;
+    if (chunk === null || BigInt(epoch) < chunk.epoch) return false;
     const ofType = this.meters.get(this.chunks.catalogVersionAt(generation, partition, offset))?.get(type);
     if (ofType === undefined) return true;
     const readings = readingsOf(ofType, data);

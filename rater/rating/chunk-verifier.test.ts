@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { noRows } from '../../domain/sealing/row-set.ts';
 import type { SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { ChunkSeal } from '../../domain/sealing/seals.ts';
 import type { ServerRun } from '../../platform/usage-store/server-run.ts';
@@ -9,8 +10,8 @@ const CHUNKS = 5;
 /** Sealed chunks of one partition, each with one roll-up; those of `lost` are not in ClickHouse. */
 function sealedStore() {
   const seals: ChunkSeal[] = Array.from({ length: CHUNKS }, (_, chunk) => ({
-    ...{ generation: 1, partition: 0, chunk, epoch: 1 },
-    ...{ rollupCount: 1n, rollupChecksum: BigInt(chunk) },
+    ...{ generation: 1, partition: 0, chunk, epoch: 1n },
+    rollUps: { count: 1, checksum: BigInt(chunk) },
   }));
   const lost = new Set<number>();
   const read: number[] = [];
@@ -21,9 +22,7 @@ function sealedStore() {
     readChunksSince: async (): Promise<SealVector> => ({ '1': { '0': 0 } }),
     readChunkRows: async (wanted: readonly ChunkSeal[]) => {
       read.push(...wanted.map(({ chunk }) => chunk));
-      return wanted.map(({ chunk, rollupChecksum }) =>
-        lost.has(chunk) ? { rollupCount: 0n, rollupChecksum: 0n } : { rollupCount: 1n, rollupChecksum },
-      );
+      return wanted.map(({ chunk, rollUps }) => (lost.has(chunk) ? noRows : rollUps));
     },
   };
   return { store, lost, read };

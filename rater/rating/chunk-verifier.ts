@@ -3,13 +3,11 @@
 // start when an older billing period is rated. All of it is forgotten when another server answers, or the same one after a
 // restart: that is when a part may be missing that was there before.
 
+import { acceptedFrom } from '../../domain/metering/event-outcome.ts';
 import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../../domain/sealing/seal-vector.ts';
 import { type ChunkMismatch, mismatchesOf } from '../../platform/usage-store/sealed-chunks.ts';
 import { isSameRun, type ServerRun } from '../../platform/usage-store/server-run.ts';
 import type { RatingStore } from '../store/rating-store.ts';
-
-/** An accepted event is at most a day ahead of the log's clock; an hour more costs nothing. */
-const AHEAD_MS_MAX = 25 * 3_600_000;
 
 type SealedStore = Pick<RatingStore, 'readChunkSeals' | 'readChunksSince' | 'readChunkRows' | 'readServerRun'>;
 
@@ -44,7 +42,7 @@ export class ChunkVerifier {
   /** As `verifyNew`, for the older chunks that can hold usage with an event time at or after `since` (milliseconds). */
   async verifySince(since: number): Promise<readonly ChunkMismatch[]> {
     if (since >= this.since || this.span === null) return [];
-    const first = lower(await this.store.readChunksSince(since - AHEAD_MS_MAX), this.span.from);
+    const first = lower(await this.store.readChunksSince(acceptedFrom(since)), this.span.from);
     const mismatches = await this.verify(first, this.span.from);
     // Meanwhile another batch may have asked for older ones.
     if (mismatches.length === 0 && since < this.since) {

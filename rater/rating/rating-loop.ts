@@ -15,6 +15,7 @@ import type { Logger } from 'pino';
 import type { NewLineItem } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion, Meter } from '../../domain/catalog/catalog.ts';
 import { type SubscriptionBook, subscriptionBook } from '../../domain/catalog/subscription-book.ts';
+import type { RowSet } from '../../domain/sealing/row-set.ts';
 import { covers, isSameVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import { damagedPartOf } from '../../platform/clickhouse/click-house.ts';
@@ -223,14 +224,14 @@ export class RatingLoop {
 
   private mismatch(mismatches: readonly ChunkMismatch[]): StepOutcome {
     this.parts.metrics.discrepancy('I2', mismatches.length);
-    for (const { seal, foundCount, foundChecksum } of mismatches.slice(0, 10)) {
+    for (const { seal, found } of mismatches.slice(0, 10)) {
       this.parts.logger.error(
         {
           generation: seal.generation,
           partition: seal.partition,
           chunk: seal.chunk,
-          sealed: { rows: seal.rollupCount.toString(), checksum: seal.rollupChecksum.toString() },
-          found: { rows: foundCount.toString(), checksum: foundChecksum.toString() },
+          sealed: printable(seal.rollUps),
+          found: printable(found),
         },
         'ClickHouse does not hold the roll-ups that were sealed; nothing is rated until it does',
       );
@@ -238,3 +239,5 @@ export class RatingLoop {
     return 'mismatch';
   }
 }
+
+const printable = ({ count, checksum }: RowSet) => ({ rows: count.toString(), checksum: checksum.toString() });

@@ -5,12 +5,12 @@
 import type { RatedPeriod, SubjectKey } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenPrice } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import type { RowSet } from '../../domain/sealing/row-set.ts';
 import type { SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { ChunkSeal, Seals } from '../../domain/sealing/seals.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { PeriodDetail } from '../../platform/billing-store/written-prices.ts';
 import type { SubjectSelection, WindowKey, WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
-import type { FoundChunk } from '../../platform/usage-store/sealed-chunks.ts';
 import type { ServerRun } from '../../platform/usage-store/server-run.ts';
 import type { FirstSeenRow, UsageRow, UsageSelection } from '../../platform/usage-store/usage-query.ts';
 
@@ -41,7 +41,7 @@ export interface RatedUsage {
   /** Of the server that answers. */
   readServerRun(): Promise<ServerRun>;
   /** Of each seal's chunk, how many rows of the seal's epoch or a later one there are, and their checksum; in the seals' order. */
-  readChunkRows(seals: readonly ChunkSeal[]): Promise<readonly FoundChunk[]>;
+  readChunkRows(seals: readonly ChunkSeal[]): Promise<readonly RowSet[]>;
   /** May also give windows of rows that were replaced or are not sealed. */
   streamWindows(selection: WindowSelection): AsyncIterable<readonly WindowKey[]>;
   readUsage(selection: UsageSelection): Promise<UsageRow[]>;

@@ -65,10 +65,10 @@ export class RatingModel {
   private readSeals(): Seals {
     const epochSteps: EpochStep[] = [];
     for (const [partition, seals] of this.postgres.seals.entries()) {
-      let last = -1;
+      let last = -1n;
       for (const { chunk, epoch } of seals) {
-        if (Number(epoch) === last) continue;
-        last = Number(epoch);
+        if (epoch === last) continue;
+        last = epoch;
         epochSteps.push({ generation: GENERATION, partition, fromChunk: chunk, epoch: last });
       }
     }
@@ -112,9 +112,8 @@ export class RatingModel {
                 generation: GENERATION,
                 partition,
                 chunk,
-                epoch: Number(epoch),
-                rollupCount: BigInt(rollUps.count),
-                rollupChecksum: rollUps.checksum,
+                epoch,
+                rollUps,
               })),
           ),
         ),
@@ -138,14 +137,14 @@ export class RatingModel {
       readChunkRows: (seals) =>
         read('query', (asOf) =>
           seals.map(({ partition, chunk, epoch }) => {
-            let count = 0n;
+            let count = 0;
             let checksum = 0n;
             for (const row of clickhouse.rollUps.final(partition, asOf, { from: chunk, to: chunk })) {
               if (row.epoch < epoch) continue;
               count++;
               checksum += row.checksum;
             }
-            return { rollupCount: count, rollupChecksum: BigInt.asUintN(64, checksum) };
+            return { count, checksum: BigInt.asUintN(64, checksum) };
           }),
         ),
       streamWindows: ({ spans, chunks }) => this.streamWindows(process, spans, chunks),
@@ -362,7 +361,7 @@ function bucketStart({ buckets, from }: UsageSelection, { windowStart }: RollUpR
 /** Rows of chunks that the vector covers, of the sealing epoch or a later one. */
 function sealedRows({ vector, epochSteps }: Pick<Seals, 'vector' | 'epochSteps'>): (row: RollUpRow) => boolean {
   // By partition and chunk, the epoch it was sealed in.
-  const epochs: number[][] = Array.from({ length: PARTITIONS }, (_, partition) =>
+  const epochs: (bigint | number)[][] = Array.from({ length: PARTITIONS }, (_, partition) =>
     Array.from({ length: nextChunkOf(vector, GENERATION, partition) }, () => Number.POSITIVE_INFINITY),
   );
   for (const { partition, fromChunk, epoch } of epochSteps) epochs[partition]!.fill(epoch, fromChunk);

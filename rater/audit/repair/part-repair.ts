@@ -9,13 +9,15 @@
 //   detach    the parts leave the tables; their files stay in `detached`
 //   replay    the owners count the chunks again and seal them
 //   compare   every chunk with its seal
+
 import type { Pool } from 'pg';
 import { type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
+import { type ChunkPlace, placeOf, type StoredSeal } from '../../../domain/sealing/seals.ts';
 import { delay } from '../../../platform/calls/retry.ts';
 import { type ClickHouse, ClickHouseError } from '../../../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../../../platform/event-log/event-log.ts';
 import { currentGeneration } from '../../../platform/event-log/topic-generation.ts';
-import { type ChunkPlace, placeOf, type SealRow, streamSeals } from '../../../platform/usage-store/seal-rows.ts';
+import { streamSeals } from '../../../platform/usage-store/seal-rows.ts';
 import { readSeals } from '../../../platform/usage-store/seals.ts';
 import { auditStoredChunk } from '../chunk-audit.ts';
 import { AuditLog } from '../discrepancy.ts';
@@ -35,7 +37,7 @@ export interface PartRepairParts {
 export interface RepairPlan {
   readonly parts: readonly BrokenPart[];
   /** For each partition of the log, the chunk to replay from. */
-  readonly from: readonly SealRow[];
+  readonly from: readonly StoredSeal[];
 }
 
 /** A damaged part can't be recounted; nothing was changed. */
@@ -73,7 +75,7 @@ async function sealsIn(
   parts: PartRepairParts,
   broken: readonly BrokenPart[],
   others: readonly ChunkPlace[] = [],
-): Promise<SealRow[]> {
+): Promise<StoredSeal[]> {
   const { pool } = parts;
   const sealed = (await readSeals(pool)).vector;
   const places = [...others];
@@ -86,20 +88,20 @@ async function sealsIn(
     const before = first.get(partitionOf(place));
     if (before === undefined || place.chunk < before.chunk) first.set(partitionOf(place), place);
   }
-  const seals: SealRow[] = [];
+  const seals: StoredSeal[] = [];
   for (const place of first.values()) seals.push(...(await readSealAt(pool, place)));
   return seals;
 }
 
 const partitionOf = ({ generation, partition }: ChunkPlace): string => `${generation}/${partition}`;
 
-async function readSealAt(pool: Pool, { generation, partition, chunk }: ChunkPlace): Promise<readonly SealRow[]> {
+async function readSealAt(pool: Pool, { generation, partition, chunk }: ChunkPlace): Promise<readonly StoredSeal[]> {
   const vector = (nextChunk: number): SealVector => sealVectorOf([{ generation, partition, nextChunk }]);
   for await (const seals of streamSeals(pool, { from: vector(chunk), to: vector(chunk + 1) })) return seals;
   return [];
 }
 
-async function refuseUnlessHeld({ pool, eventLog }: PartRepairParts, from: readonly SealRow[]): Promise<void> {
+async function refuseUnlessHeld({ pool, eventLog }: PartRepairParts, from: readonly StoredSeal[]): Promise<void> {
   const generation = (await currentGeneration(pool))?.generation;
   const starts = new Map((await eventLog.bounds()).map(({ partition, startOffset }) => [partition, startOffset]));
   for (const seal of from) {
@@ -138,7 +140,7 @@ async function waitFor({ say }: PartRepairParts, what: string, isDone: () => Pro
   }
 }
 
-async function reopen(parts: PartRepairParts, from: readonly SealRow[]): Promise<void> {
+async function reopen(parts: PartRepairParts, from: readonly StoredSeal[]): Promise<void> {
   const { pool, say } = parts;
   for (const seal of from) {
     await requestRepair(pool, seal, 'a part of ClickHouse that has rows of it is damaged');
@@ -199,14 +201,14 @@ const SEALS_AT_ONCE = 2_000;
 interface Comparison {
   /** Also names what can't be read. */
   readonly log: AuditLog;
-  readonly differing: readonly SealRow[];
+  readonly differing: readonly StoredSeal[];
 }
 
 /** Every sealed chunk with its seal. */
 async function compareAll({ pool, clickhouse }: PartRepairParts): Promise<Comparison> {
   const log = new AuditLog();
-  const differing: SealRow[] = [];
-  let waiting: SealRow[] = [];
+  const differing: StoredSeal[] = [];
+  let waiting: StoredSeal[] = [];
   const compare = async (): Promise<void> => {
     const stored = await readStoredChunks(clickhouse, waiting, log);
     for (const [i, seal] of waiting.entries()) {

@@ -1,5 +1,6 @@
 // Finds the parts of ClickHouse that are damaged, and the first chunk of each partition of the log that has rows in one.
 import type { Pool } from 'pg';
+import { acceptedFrom } from '../../../domain/metering/event-outcome.ts';
 import {
   nextChunkOf,
   type PartitionCount,
@@ -47,14 +48,11 @@ export async function checkPart(clickhouse: ClickHouse, part: StoredPart): Promi
 
 const BY_OFFSET: ReadonlySet<RepairedTable> = new Set(['usage_events', 'event_rejects']);
 
-/** An accepted event is at most a day ahead of T; an hour more costs nothing. */
-const AHEAD_MS_MAX = 25 * 3_600_000;
-
 /** Rows of a part in this partition of its table are of chunks that end at this T or later. Milliseconds since the epoch. */
 function earliestWatermark({ table, partitionId }: StoredPart): number {
   const [, year, month, day] = /^(\d{4})(\d{2})(\d{2})?$/.exec(partitionId)!;
   const start = Date.UTC(Number(year), Number(month) - 1, Number(day ?? 1));
-  return table === 'usage_rollups' ? start - AHEAD_MS_MAX : start;
+  return table === 'usage_rollups' ? acceptedFrom(start) : start;
 }
 
 /**

@@ -1,5 +1,6 @@
 // Cuts the usage of a scope into slices that fit into memory, each of which can be recounted by itself: whole UTC days, so
 // that no window is cut, and of a large day a share of the subjects.
+import { acceptedFrom } from '../../../domain/metering/event-outcome.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
 import type { SqlFragment } from '../../../platform/usage-store/sealed-rows.ts';
 
@@ -65,8 +66,8 @@ export function sliceCondition(slice: AuditSlice, alias: 'e' | 'r', horizonMs: n
           "e.accepted_at < toDateTime64({accepted_to:UInt32}, 3, 'UTC')",
         ];
   if (alias === 'e') {
-    params.accepted_from = Math.max(0, (slice.from - DAY_MS - 3_600_000) / 1_000);
-    params.accepted_to = Math.min(2 ** 32 - 1, Math.ceil((slice.to + horizonMs) / 1_000) + 3_600);
+    params.accepted_from = Math.max(0, acceptedFrom(slice.from) / 1_000);
+    params.accepted_to = Math.min(2 ** 32 - 1, Math.ceil((slice.to + horizonMs) / 1_000));
   }
   if (slice.tenant !== null) {
     conditions.push(`${alias}.tenant = {tenant:String}`);

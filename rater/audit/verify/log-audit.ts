@@ -1,4 +1,5 @@
 // I1 from the log itself: the events in the records of every sealed chunk, against the outcomes its seal counted.
+import { placeOf } from '../../../domain/sealing/seals.ts';
 import type { EventLog, LogRecord } from '../../../platform/event-log/event-log.ts';
 import {
   AvroRegistry,
@@ -6,7 +7,6 @@ import {
   MalformedRecord,
   UnknownSchema,
 } from '../../../platform/event-log/record-codec.ts';
-import { placeOf } from '../../../platform/usage-store/seal-rows.ts';
 import type { ChunkMap, MappedChunk } from '../chunk-map.ts';
 import type { AuditLog } from '../discrepancy.ts';
 

@@ -1,13 +1,15 @@
 // Recomputes the invariants from raw events: what `tallyline verify` runs. It reads everything in its scope, a slice at a time,
 // and changes nothing.
+
 import type { Pool } from 'pg';
 import type { Meter } from '../../../domain/catalog/catalog.ts';
+import type { StoredSeal } from '../../../domain/sealing/seals.ts';
 import { catalogVersions } from '../../../platform/catalog-store.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../../../platform/event-log/event-log.ts';
 import { findAvroSchema } from '../../../platform/event-log/schema-store.ts';
 import { currentGeneration } from '../../../platform/event-log/topic-generation.ts';
-import { type ChunkSpan, chunksOfTime, type SealRow, streamSeals } from '../../../platform/usage-store/seal-rows.ts';
+import { type ChunkSpan, chunksOfTime, streamSeals } from '../../../platform/usage-store/seal-rows.ts';
 import { sealedRowsCondition } from '../../../platform/usage-store/sealed-rows.ts';
 import { readSeals } from '../../../platform/usage-store/seals.ts';
 import { auditProgress, auditSealOrder, auditStoredChunk, auditWatermarks } from '../chunk-audit.ts';
@@ -87,8 +89,8 @@ export async function verify(parts: VerifyParts, scope: AuditScope): Promise<Aud
 /** Every chunk of the span against its seal. Resolves to where their offsets are. */
 async function auditChunks({ pool, clickhouse }: VerifyParts, span: ChunkSpan, log: AuditLog): Promise<ChunkMap> {
   const chunks = new ChunkMap();
-  let before: SealRow | null = null;
-  let waiting: SealRow[] = [];
+  let before: StoredSeal | null = null;
+  let waiting: StoredSeal[] = [];
   const auditWaiting = async (): Promise<void> => {
     const stored = await readStoredChunks(clickhouse, waiting, log);
     for (const [i, seal] of waiting.entries()) {

@@ -1,8 +1,10 @@
 // Which sealed chunks to look at in a round: those that something is wrong with, the newest, and a stretch of all others, so
 // that in the end each is looked at again and again.
+
 import type { Pool } from 'pg';
 import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
-import { type ChunkPlace, placeOf, type SealRow, streamSeals } from '../../../platform/usage-store/seal-rows.ts';
+import { type ChunkPlace, placeOf, type StoredSeal } from '../../../domain/sealing/seals.ts';
+import { streamSeals } from '../../../platform/usage-store/seal-rows.ts';
 
 /** Of one partition; the rest of a crowd of new chunks is left to the rotation. */
 const NEWEST_MAX = 200;
@@ -32,8 +34,8 @@ export class ChunkRounds {
   }
 
   /** The suspects whose seals are there no more are named in `gone`, and are suspects no more. */
-  async readSuspects(): Promise<{ readonly seals: SealRow[]; readonly gone: ChunkPlace[] }> {
-    const seals: SealRow[] = [];
+  async readSuspects(): Promise<{ readonly seals: StoredSeal[]; readonly gone: ChunkPlace[] }> {
+    const seals: StoredSeal[] = [];
     const gone: ChunkPlace[] = [];
     for (const place of this.suspects.values()) {
       const seal = await this.read(place);
@@ -44,14 +46,14 @@ export class ChunkRounds {
     return { seals: seals.sort(inOrder), gone };
   }
 
-  async read({ generation, partition, chunk }: ChunkPlace): Promise<SealRow | null> {
+  async read({ generation, partition, chunk }: ChunkPlace): Promise<StoredSeal | null> {
     const vector = (nextChunk: number): SealVector => sealVectorOf([{ generation, partition, nextChunk }]);
     for await (const [seal] of streamSeals(this.pool, { from: vector(chunk), to: vector(chunk + 1) })) return seal!;
     return null;
   }
 
   /** Those sealed since the last call. */
-  async readNewest(vector: SealVector): Promise<SealRow[]> {
+  async readNewest(vector: SealVector): Promise<StoredSeal[]> {
     const seenTo = this.seenTo;
     const from = partitionCounts(vector).map((count) => ({
       ...count,
@@ -61,14 +63,14 @@ export class ChunkRounds {
         0,
       ),
     }));
-    const seals: SealRow[] = [];
+    const seals: StoredSeal[] = [];
     for await (const batch of streamSeals(this.pool, { from: sealVectorOf(from), to: vector })) seals.push(...batch);
     this.seenTo = vector;
     return seals;
   }
 
   /** The next stretch of the next partition. */
-  async readStretch(vector: SealVector): Promise<SealRow[]> {
+  async readStretch(vector: SealVector): Promise<StoredSeal[]> {
     const counts = partitionCounts(vector).filter((count) => count.nextChunk > 0);
     const count = counts[this.turn++ % Math.max(1, counts.length)];
     if (count === undefined) return [];
@@ -77,7 +79,7 @@ export class ChunkRounds {
     const to = Math.min(count.nextChunk, from + STRETCH_MAX);
     // What is sealed from here on is looked at as the newest; to wait for its end would be to follow it for ever.
     this.rotation.set(key, to >= count.nextChunk ? 0 : to);
-    const seals: SealRow[] = [];
+    const seals: StoredSeal[] = [];
     const bound = (nextChunk: number): SealVector => sealVectorOf([{ ...count, nextChunk }]);
     for await (const batch of streamSeals(this.pool, { from: bound(from), to: bound(to) })) seals.push(...batch);
     return seals;

@@ -1,12 +1,13 @@
 // The auditor's part about sealed chunks: their rows against their seals, by sums that ClickHouse makes, and of one chunk a
 // round a recount from its raw events. Rows that differ are read again before anything is said, since a replica may lag
 // and a chunk may be under repair. Damage that stays is handed to repair, the first chunk of a partition first.
+
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
 import type { SealVector } from '../../../domain/sealing/seal-vector.ts';
+import { type ChunkPlace, placeOf, type StoredSeal } from '../../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
-import { type ChunkPlace, placeOf, type SealRow } from '../../../platform/usage-store/seal-rows.ts';
 import { auditSealOrder, auditStoredChunk, isIntact } from '../chunk-audit.ts';
 import { ChunkMap } from '../chunk-map.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';
@@ -28,10 +29,10 @@ export interface ChunkWatchParts {
 
 const READS_MAX = 5;
 /** A chunk with more events is left to `tallyline verify`. */
-const RECOUNT_EVENTS_MAX = 100_000n;
+const RECOUNT_EVENTS_MAX = 100_000;
 
 interface Audited {
-  readonly seal: SealRow;
+  readonly seal: StoredSeal;
   readonly log: AuditLog;
   readonly intact: boolean;
 }
@@ -58,7 +59,7 @@ export class ChunkWatch {
     }
   }
 
-  private async look(seals: readonly SealRow[]): Promise<void> {
+  private async look(seals: readonly StoredSeal[]): Promise<void> {
     let differing: Audited[] = [];
     for (const audited of await this.audit(seals)) {
       if (audited.log.failures === 0) this.settle(audited);
@@ -66,7 +67,7 @@ export class ChunkWatch {
     }
     for (let read = 2; read <= READS_MAX && differing.length > 0; read++) {
       await this.parts.pause();
-      const again: SealRow[] = [];
+      const again: StoredSeal[] = [];
       for (const { seal } of differing) {
         const now = await this.rounds.read(seal);
         // A seal that was taken back, or made anew, says nothing about what was read.
@@ -81,7 +82,7 @@ export class ChunkWatch {
     await this.repair(differing.filter(({ intact }) => !intact).map(({ seal }) => seal));
   }
 
-  private async audit(seals: readonly SealRow[]): Promise<Audited[]> {
+  private async audit(seals: readonly StoredSeal[]): Promise<Audited[]> {
     // The part is named by its metric and in the log; of the chunks that it may hold nothing is said.
     const stored = await readStoredChunks(this.parts.clickhouse, seals, new AuditLog());
     return seals.map((seal, i) => {
@@ -99,7 +100,7 @@ export class ChunkWatch {
     this.parts.findings.report(placeOf(seal), log);
   }
 
-  private async repair(damaged: readonly SealRow[]): Promise<void> {
+  private async repair(damaged: readonly StoredSeal[]): Promise<void> {
     const { pool, logger } = this.parts;
     const asked = new Set<string>();
     for (const seal of [...damaged].sort(inOrder)) {
@@ -110,7 +111,7 @@ export class ChunkWatch {
       const reason = `its rows in ClickHouse were not those that were sealed, ${READS_MAX} times in a row`;
       if (await requestRepair(pool, seal, reason)) {
         logger.error(
-          { ...placeFields(seal), epoch: seal.epoch },
+          { ...placeFields(seal), epoch: seal.epoch.toString() },
           'asked for a damaged chunk to be replayed from the log',
         );
       }
@@ -134,7 +135,7 @@ export class ChunkWatch {
   private async recountOnce(place: ChunkPlace, versions: readonly CatalogVersion[]): Promise<AuditLog | null> {
     const { clickhouse } = this.parts;
     const seal = await this.rounds.read(place);
-    if (seal === null || seal.eventCount > RECOUNT_EVENTS_MAX) return null;
+    if (seal === null || seal.events.count > RECOUNT_EVENTS_MAX) return null;
     const chunks = new ChunkMap();
     // What was in effect when it began stands in the seal before it.
     const before = seal.chunk === 0 ? null : await this.rounds.read({ ...seal, chunk: seal.chunk - 1 });
