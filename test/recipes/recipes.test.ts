@@ -87,7 +87,7 @@ describe('recipes of CONTRIBUTING.md', () => {
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   it('are those that are tried here', () => {
-    expect(recipes.map(({ name }) => name)).toEqual(['A price model', 'An aggregation']);
+    expect(recipes.map(({ name }) => name)).toEqual(['A price model', 'An aggregation', 'A read']);
   });
 
   it.each(recipes.map((recipe) => [recipe.name, recipe] as const))('%s works', (_, { blocks }) => {
