@@ -24,7 +24,7 @@ export const periodTermsColumns = {
   catalogVersion: int('catalog_version'),
   subscriptionStart: nullable(instant('subscription_start')),
 };
-const columns = {
+export const billingPeriodColumns = {
   ...periodTermsColumns,
   timelineVersion: int('timeline_version'),
   sealVector: json<SealVector>('seal_vector'),
@@ -32,8 +32,8 @@ const columns = {
   closedUpTo: nullable(instant('closed_up_to')),
 };
 
-const SELECT_PERIODS = `SELECT ${selected(columns, 'period')} FROM tallyline.billing_periods period`;
-const periodOf = (row: Readonly<Record<string, unknown>>): RatedPeriod => recordOf(columns, row);
+const SELECT_PERIODS = `SELECT ${selected(billingPeriodColumns, 'period')} FROM tallyline.billing_periods period`;
+const periodOf = (row: Readonly<Record<string, unknown>>): RatedPeriod => recordOf(billingPeriodColumns, row);
 
 /** All periods of the subjects, as they are now. */
 export async function readBillingPeriods(queries: Queries, subjects: readonly SubjectKey[]): Promise<RatedPeriod[]> {
@@ -69,7 +69,7 @@ export async function lockBillingPeriods(client: PoolClient, subjects: readonly 
   return rows.map(periodOf);
 }
 
-const { tenant: _tenant, subject: _subject, periodStart: _periodStart, ...changing } = columns;
+const { tenant: _tenant, subject: _subject, periodStart: _periodStart, ...changing } = billingPeriodColumns;
 const SET_CHANGING = Object.values(changing)
   .map(({ name }) => `${name} = EXCLUDED.${name}`)
   .join(', ');
@@ -77,10 +77,10 @@ const SET_CHANGING = Object.values(changing)
 /** Adds the periods that were rated, or moves them on. */
 export async function saveRatedPeriods(client: PoolClient, periods: readonly RatedPeriod[]): Promise<void> {
   if (periods.length === 0) return;
-  const rated = tableOf(columns, periods, 'rated');
+  const rated = tableOf(billingPeriodColumns, periods, 'rated');
   await client.query(
-    `INSERT INTO tallyline.billing_periods AS period (${namesOf(columns)}, rated_at)
-     SELECT ${namesOf(columns, 'rated')}, clock_timestamp() FROM ${rated.sql}
+    `INSERT INTO tallyline.billing_periods AS period (${namesOf(billingPeriodColumns)}, rated_at)
+     SELECT ${namesOf(billingPeriodColumns, 'rated')}, clock_timestamp() FROM ${rated.sql}
      ON CONFLICT (${namesOf(periodKeyColumns)}) DO UPDATE SET ${SET_CHANGING}, rated_at = EXCLUDED.rated_at`,
     rated.params,
   );

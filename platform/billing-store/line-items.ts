@@ -28,8 +28,7 @@ import { periodKeyColumns } from './billing-periods.ts';
 import { insertLedgerEntries } from './ledger-entries.ts';
 
 export const quantity = (name: string): Column<Quantity> => ({
-  name,
-  type: 'numeric',
+  ...{ name, type: 'numeric', isNullable: false },
   write: formatQuantity,
   read: (stored) => quantityFromStore(stored as string),
 });
@@ -55,13 +54,13 @@ const givenColumns = {
   catalogVersion: int('catalog_version'),
 };
 /** What its row gets by itself. `sequence` orders the rows for cursors. */
-const itemColumns = { ...givenColumns, createdAt: instant('created_at'), sequence: large('sequence') };
+export const lineItemColumns = { ...givenColumns, createdAt: instant('created_at'), sequence: large('sequence') };
 
 /** A row of tallyline.line_items. */
-export type LineItem = RecordOf<typeof itemColumns>;
+export type LineItem = RecordOf<typeof lineItemColumns>;
 
-const SELECT_ITEMS = `SELECT ${selected(itemColumns, 'item')}`;
-const itemOf = (row: Readonly<Record<string, unknown>>): LineItem => recordOf(itemColumns, row);
+const SELECT_ITEMS = `SELECT ${selected(lineItemColumns, 'item')}`;
+const itemOf = (row: Readonly<Record<string, unknown>>): LineItem => recordOf(lineItemColumns, row);
 
 export interface LineItemSelection {
   readonly tenant: string;

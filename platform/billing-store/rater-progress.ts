@@ -13,7 +13,7 @@ import {
   valuesOf,
 } from '../postgres/table-columns.ts';
 
-const columns = {
+export const raterProgressColumns = {
   sealVector: json<SealVector>('seal_vector'),
   /** Null before the first step. */
   watermark: nullable(instant('watermark')),
@@ -23,16 +23,16 @@ const columns = {
   catalogVersion: int('catalog_version'),
 };
 
-export type RaterProgress = RecordOf<typeof columns>;
+export type RaterProgress = RecordOf<typeof raterProgressColumns>;
 
 export async function readProgress(queries: Queries): Promise<RaterProgress> {
   const { rows } = await queries.query(
-    `SELECT ${selected(columns, 'progress')} FROM tallyline.rater_progress progress`,
+    `SELECT ${selected(raterProgressColumns, 'progress')} FROM tallyline.rater_progress progress`,
   );
-  return recordOf(columns, rows[0]!);
+  return recordOf(raterProgressColumns, rows[0]!);
 }
 
-const names = Object.values(columns).map(({ name, type }) => ({ name, type }));
+const names = Object.values(raterProgressColumns).map(({ name, type }) => ({ name, type }));
 const SET = names.map(({ name }, i) => `${name} = $${i + 1}`).join(', ');
 const IS_FROM = names
   .map(({ name, type }, i) => `${name} IS NOT DISTINCT FROM $${names.length + i + 1}::${type}`)
@@ -41,8 +41,8 @@ const IS_FROM = names
 /** Moves on from the progress a step began with. False: another rater has moved it meanwhile, and nothing is changed. */
 export async function advanceProgress(pool: Pool, from: RaterProgress, to: RaterProgress): Promise<boolean> {
   const { rowCount } = await pool.query(`UPDATE tallyline.rater_progress SET ${SET} WHERE ${IS_FROM}`, [
-    ...valuesOf(columns, to),
-    ...valuesOf(columns, from),
+    ...valuesOf(raterProgressColumns, to),
+    ...valuesOf(raterProgressColumns, from),
   ]);
   return rowCount === 1;
 }

@@ -13,6 +13,7 @@ export interface Column<Value> {
   readonly name: string;
   /** Of Postgres. */
   readonly type: string;
+  readonly isNullable: boolean;
   /** To what pg takes as a parameter. */
   write(value: Value): unknown;
   /** From what pg gives for the column's type. */
@@ -26,7 +27,11 @@ export type RecordOf<Of extends Columns> = {
 
 const asIs =
   (type: string) =>
-  <Value>(name: string): Column<Value> => ({ name, type, write: (value) => value, read: (stored) => stored as Value });
+  <Value>(name: string): Column<Value> => ({
+    ...{ name, type, isNullable: false },
+    write: (value) => value,
+    read: (stored) => stored as Value,
+  });
 
 export const text: (name: string) => Column<string> = asIs('text');
 /** One of a few texts. */
@@ -35,41 +40,37 @@ export const uuid: (name: string) => Column<string> = asIs('uuid');
 export const int: (name: string) => Column<number> = asIs('int');
 /** A bigint below 2^53. */
 export const whole = (name: string): Column<number> => ({
-  name,
-  type: 'bigint',
+  ...{ name, type: 'bigint', isNullable: false },
   write: (value) => value,
   read: Number,
 });
 /** A bigint that may be larger. */
 export const large = (name: string): Column<bigint> => ({
-  name,
-  type: 'bigint',
+  ...{ name, type: 'bigint', isNullable: false },
   write: String,
   read: (stored) => BigInt(stored as string),
 });
 /** A numeric without a fraction. */
 export const unsigned64 = (name: string): Column<bigint> => ({ ...large(name), type: 'numeric' });
 export const decimal = (name: string): Column<Decimal> => ({
-  name,
-  type: 'numeric',
+  ...{ name, type: 'numeric', isNullable: false },
   write: String,
   read: (stored) => Decimal.parse(stored as string),
 });
 /** A timestamptz, in milliseconds since the epoch. */
 export const instant = (name: string): Column<number> => ({
-  name,
-  type: 'timestamptz',
+  ...{ name, type: 'timestamptz', isNullable: false },
   write: (value) => new Date(value).toISOString(),
   read: (stored) => (stored as Date).getTime(),
 });
 export const json = <Value>(name: string): Column<Value> => ({
-  name,
-  type: 'jsonb',
+  ...{ name, type: 'jsonb', isNullable: false },
   write: (value) => JSON.stringify(value),
   read: (stored) => stored as Value,
 });
 export const nullable = <Value>(column: Column<Value>): Column<Value | null> => ({
   ...column,
+  isNullable: true,
   write: (value) => (value === null ? null : column.write(value)),
   read: (stored) => (stored === null ? null : column.read(stored)),
 });
@@ -93,7 +94,7 @@ export function recordOf<Of extends Columns>(columns: Of, row: Readonly<Record<s
 }
 
 /** One record as parameters, in the order of `namesOf`. */
-export const valuesOf = <Of extends Columns>(columns: Of, record: RecordOf<Of>): unknown[] =>
+export const valuesOf = <Of extends Columns>(columns: Of, record: RecordOf<NoInfer<Of>>): unknown[] =>
   Object.entries(columns).map(([key, column]) => column.write(record[key as keyof Of]));
 
 /** `$1, $2, …`, a placeholder a column. */
@@ -106,7 +107,7 @@ export const placeholders = (columns: Columns): string =>
  * The records as a table of a FROM: `unnest($1::text[], …) … AS alias (tenant, …, place)`, and the parameters from `$1` on. `place` is
  * their order.
  */
-export function tableOf<Of extends Columns>(columns: Of, records: readonly RecordOf<Of>[], alias: string) {
+export function tableOf<Of extends Columns>(columns: Of, records: readonly RecordOf<NoInfer<Of>>[], alias: string) {
   const entries = Object.entries(columns);
   return {
     sql: `unnest(${entries.map(([, { type }], i) => `$${i + 1}::${type}[]`).join(', ')}) WITH ORDINALITY AS ${alias} (${namesOf(columns)}, place)`,

@@ -1,6 +1,6 @@
 // Seals in Postgres, read in batches of consecutive chunks of one partition: a year of them does not fit into memory.
 import type { Pool, PoolClient } from 'pg';
-import { acceptedFrom, type Outcome, type OutcomeCounts, outcomes } from '../../domain/metering/event-outcome.ts';
+import { acceptedFrom, type Outcome, outcomes } from '../../domain/metering/event-outcome.ts';
 import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../../domain/sealing/seal-vector.ts';
 import type { StoredSeal } from '../../domain/sealing/seals.ts';
 import {
@@ -25,7 +25,7 @@ const outcomeColumns = Object.fromEntries(outcomes.map((outcome) => [outcome, wh
   Column<number>
 >;
 /** Every column of tallyline.chunk_seals but the time at which it was written. */
-const columns = {
+export const sealColumns = {
   generation: int('generation'),
   partition: int('partition'),
   chunk: int('chunk'),
@@ -45,7 +45,7 @@ const columns = {
   catalogChanges: json<StoredSeal['catalogChanges']>('catalog_changes'),
 };
 
-const rowOf = ({ events, rollUps, rejects, outcomes: counts, ...seal }: StoredSeal): RecordOf<typeof columns> => ({
+const rowOf = ({ events, rollUps, rejects, outcomes: counts, ...seal }: StoredSeal): RecordOf<typeof sealColumns> => ({
   ...seal,
   ...counts,
   ...{ eventCount: events.count, eventChecksum: events.checksum },
@@ -54,20 +54,24 @@ const rowOf = ({ events, rollUps, rejects, outcomes: counts, ...seal }: StoredSe
 });
 
 function sealOf(stored: Readonly<Record<string, unknown>>): StoredSeal {
-  const row = recordOf(columns, stored);
+  const { eventCount, eventChecksum, rollUpCount, rollUpChecksum, rejectCount, rejectChecksum, ...row } = recordOf(
+    sealColumns,
+    stored,
+  );
+  const { accepted, duplicate, conflict, too_late, poison, ...seal } = row;
   return {
-    ...row,
-    events: { count: row.eventCount, checksum: row.eventChecksum },
-    rollUps: { count: row.rollUpCount, checksum: row.rollUpChecksum },
-    rejects: { count: row.rejectCount, checksum: row.rejectChecksum },
-    outcomes: Object.fromEntries(outcomes.map((outcome) => [outcome, row[outcome]])) as OutcomeCounts,
+    ...seal,
+    events: { count: eventCount, checksum: eventChecksum },
+    rollUps: { count: rollUpCount, checksum: rollUpChecksum },
+    rejects: { count: rejectCount, checksum: rejectChecksum },
+    outcomes: { accepted, duplicate, conflict, too_late, poison },
   };
 }
 
 export async function insertSeal(client: PoolClient, seal: StoredSeal): Promise<void> {
   await client.query(
-    `INSERT INTO tallyline.chunk_seals (${namesOf(columns)}) VALUES (${placeholders(columns)})`,
-    valuesOf(columns, rowOf(seal)),
+    `INSERT INTO tallyline.chunk_seals (${namesOf(sealColumns)}) VALUES (${placeholders(sealColumns)})`,
+    valuesOf(sealColumns, rowOf(seal)),
   );
 }
 
@@ -104,7 +108,7 @@ export async function* streamSeals(pool: Pool | PoolClient, span: ChunkSpan): As
   for (const { generation, partition, nextChunk } of partitionCounts(span.to)) {
     for (let from = nextChunkOf(span.from, generation, partition); from < nextChunk; ) {
       const { rows } = await pool.query(
-        `SELECT ${selected(columns, 'seal')} FROM tallyline.chunk_seals seal WHERE generation = $1 AND partition = $2 AND chunk >= $3 AND chunk < $4
+        `SELECT ${selected(sealColumns, 'seal')} FROM tallyline.chunk_seals seal WHERE generation = $1 AND partition = $2 AND chunk >= $3 AND chunk < $4
          ORDER BY chunk LIMIT $5`,
         [generation, partition, from, nextChunk, BATCH_CHUNKS_MAX],
       );

@@ -15,17 +15,21 @@ function sealedStore() {
   }));
   const lost = new Set<number>();
   const read: number[] = [];
+  const since: number[] = [];
   const store = {
     run: { host: 'a', startedAt: 100 } as ServerRun,
     readServerRun: async () => store.run,
     readChunkSeals: async (from: SealVector, to: SealVector) => seals.slice(from['1']?.['0'] ?? 0, to['1']?.['0'] ?? 0),
-    readChunksSince: async (): Promise<SealVector> => ({ '1': { '0': 0 } }),
+    readChunksSince: async (watermark: number): Promise<SealVector> => {
+      since.push(watermark);
+      return { '1': { '0': 0 } };
+    },
     readChunkRows: async (wanted: readonly ChunkSeal[]) => {
       read.push(...wanted.map(({ chunk }) => chunk));
       return wanted.map(({ chunk, rollUps }) => (lost.has(chunk) ? noRows : rollUps));
     },
   };
-  return { store, lost, read };
+  return { store, lost, read, since };
 }
 
 const to = (chunk: number): SealVector => ({ '1': { '0': chunk } });
@@ -39,6 +43,14 @@ describe('chunk verifier', () => {
     await verifier.verifyNew(to(3), to(5));
     expect(read).toEqual([0, 1, 2, 3, 4]);
     expect(await verifier.isSameServer()).toBe(true);
+  });
+
+  it('looks for usage from a time on in every chunk in which it can have been accepted, a day before its time too', async () => {
+    const { store, since } = sealedStore();
+    const verifier = new ChunkVerifier(store);
+    await verifier.verifyNew(to(2), to(3));
+    await verifier.verifySince(Date.UTC(2026, 10, 20));
+    expect(since).toEqual([Date.UTC(2026, 10, 19)]);
   });
 
   it.each([
