@@ -1,7 +1,6 @@
 // What counts a partition's records for its loop. There are two: plain-counter.ts is the rules of core/partition-state.ts and
 // nothing else; fast-counter.ts counts ordinary events from the record's bytes. Whatever the log holds, both decide alike and
 // give the same rows (fast-counter.test.ts), so that owners may differ in which of them they use.
-
 import type { MetersByType } from '../domain/metering/meter-reading.ts';
 import type { RowSet } from '../domain/sealing/row-set.ts';
 import type { InsertBody } from '../platform/clickhouse/native-block.ts';

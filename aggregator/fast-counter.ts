@@ -13,7 +13,6 @@
 //
 // From a change of the catalog to the end of its chunk everything is counted by the plain rules: rows have the names of their
 // meters, and a family's cells would not survive another layout.
-
 import type { EventOrder } from '../domain/aggregation/aggregation-rules.ts';
 import { EVENT_TIME_AHEAD_MAX_MS, type OutcomeCounts } from '../domain/metering/event-outcome.ts';
 import type { MetersByType, Reading } from '../domain/metering/meter-reading.ts';

@@ -18,7 +18,6 @@
 //
 // Rejected: insert deduplication tokens of ClickHouse. The token is stored before the part is published, so a kill between
 // the two makes the retry a silent no-op: 4 flushes lost in 1,000 kills, against none with rows named by their place.
-
 import type { Logger } from 'pino';
 import { EVENT_TIME_AHEAD_MAX_MS } from '../domain/metering/event-outcome.ts';
 import { noRows, plusRows, type RowSet } from '../domain/sealing/row-set.ts';

@@ -1,5 +1,4 @@
 // The tables of seals in Postgres: nothing but the statements. What may be written when is decided in seal-store.ts.
-
 import type pg from 'pg';
 import type { OutcomeCounts } from '../domain/metering/event-outcome.ts';
 import { inTransaction } from '../platform/postgres/pool.ts';

@@ -1,5 +1,4 @@
 // The rater's metrics. The names are an interface: dashboards and alerts rely on them.
-
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { LineItemKind } from '../domain/billing/line-item.ts';
 import type { Invariant } from './core/invariant.ts';

@@ -1,5 +1,4 @@
 // The rows of usage_rollups made from the fast counter's columns, byte for byte as chunk-rows.ts writes them.
-
 import { xxh64 } from '@node-rs/xxhash';
 import { type InsertBody, NativeBlock } from '../../platform/clickhouse/native-block.ts';
 import { rollUpColumns } from '../../platform/usage-store/chunk-tables.ts';

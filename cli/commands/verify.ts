@@ -1,5 +1,4 @@
 // `tallyline verify`: recomputes the invariants from raw events and prints what was compared; exits 1 on a discrepancy.
-
 import type { Command } from 'commander';
 import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
 import type { AuditLog } from '../../rater/audit/discrepancy.ts';

@@ -1,8 +1,7 @@
 // Ledger entries: each line item is a transaction of two, the subject owes and the price has earned. Entries are only ever added, and
 // Postgres refuses a transaction that does not add up to zero (schemas/postgres/0004_billing.sql).
 import type { PoolClient } from 'pg';
-import type { NewLineItem } from '../../domain/billing/line-item.ts';
-import { ledgerTransactionId, lineItemId } from '../../domain/billing/line-item-key.ts';
+import { type LineItemKey, ledgerTransactionId } from '../../domain/billing/line-item-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { decimal, nullable, type Queries, recordOf, selected, tableOf, text, uuid } from '../postgres/table-columns.ts';
 
@@ -17,21 +16,24 @@ const postedColumns = {
   id: uuid('id'),
 };
 
+/** What is posted of a line item. */
+interface PostedItem extends LineItemKey {
+  readonly id: string;
+  readonly amount: Decimal;
+  readonly currency: string;
+}
+
 /** Adds the two entries of each item. */
-export async function insertLedgerEntries(client: PoolClient, lineItems: readonly NewLineItem[]): Promise<void> {
-  const posted = lineItems.map((line) => {
-    const { windowStart, revision, amount } = line.item;
-    const key = { ...line, windowStart, revision };
-    return {
-      transactionId: ledgerTransactionId(key),
-      tenant: line.tenant,
-      receivable: `receivable:${line.subject}`,
-      revenue: `revenue:${line.price}`,
-      amount,
-      currency: line.currency,
-      id: lineItemId(key),
-    };
-  });
+export async function insertLedgerEntries(client: PoolClient, lineItems: readonly PostedItem[]): Promise<void> {
+  const posted = lineItems.map((item) => ({
+    transactionId: ledgerTransactionId(item),
+    tenant: item.tenant,
+    receivable: `receivable:${item.subject}`,
+    revenue: `revenue:${item.price}`,
+    amount: item.amount,
+    currency: item.currency,
+    id: item.id,
+  }));
   const items = tableOf(postedColumns, posted, 'item');
   await client.query(
     `INSERT INTO tallyline.ledger_entries (transaction_id, entry, tenant, account, amount, currency, line_item)

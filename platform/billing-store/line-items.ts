@@ -160,7 +160,10 @@ export async function insertLineItems(
   sealVector: SealVector,
 ): Promise<void> {
   for (let from = 0; from < lineItems.length; from += STATEMENT_ITEMS_MAX) {
-    const some = lineItems.slice(from, from + STATEMENT_ITEMS_MAX);
+    const some = lineItems.slice(from, from + STATEMENT_ITEMS_MAX).map(({ item, ...line }) => {
+      const { windowStart, revision } = item;
+      return { ...line, ...item, id: lineItemId({ ...line, windowStart, revision }) };
+    });
     await insertSome(client, some, sealVector);
     await insertLedgerEntries(client, some);
   }
@@ -168,14 +171,10 @@ export async function insertLineItems(
 
 async function insertSome(
   client: PoolClient,
-  lineItems: readonly NewLineItem[],
+  lineItems: readonly RecordOf<typeof insertedColumns>[],
   sealVector: SealVector,
 ): Promise<void> {
-  const records = lineItems.map(({ item, ...line }) => {
-    const { windowStart, revision } = item;
-    return { ...line, ...item, id: lineItemId({ ...line, windowStart, revision }) };
-  });
-  const items = tableOf(insertedColumns, records, 'item');
+  const items = tableOf(insertedColumns, lineItems, 'item');
   await client.query(
     `INSERT INTO tallyline.line_items (${namesOf(givenColumns)}, derivation)
      SELECT ${namesOf(givenColumns, 'item')},

@@ -1,5 +1,4 @@
 // What the line items of each price in each billing period come to.
-
 import { type PeriodKey, pricedText } from '../../domain/billing/billing-period-terms.ts';
 import type { WrittenPrice } from '../../domain/billing/line-item.ts';
 import { Decimal } from '../../domain/number/decimal.ts';

@@ -89,7 +89,7 @@ export const selected = (columns: Columns, alias: string): string =>
 
 export function recordOf<Of extends Columns>(columns: Of, row: Readonly<Record<string, unknown>>): RecordOf<Of> {
   const record: Record<string, unknown> = {};
-  for (const [key, column] of Object.entries(columns)) record[key] = column.read(row[key]);
+  for (const key in columns) record[key] = columns[key]!.read(row[key]);
   return record as RecordOf<Of>;
 }
 

@@ -1,5 +1,4 @@
 // Finds windows and subjects in the roll-up rows of ClickHouse, without their values.
-
 import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { PARTITION_KEY_SQL, partitionKey, sealedRowsCondition } from './sealed-rows.ts';

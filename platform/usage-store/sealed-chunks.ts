@@ -1,6 +1,5 @@
 // Compares what ClickHouse holds of sealed chunks with what their seals say. A price read from a chunk that does not
 // compare equal (a stale replica, a part lost to a power cut) would be wrong without anyone noticing.
-
 import { isSameRows, noRows, type RowSet } from '../../domain/sealing/row-set.ts';
 import type { ChunkSeal, EpochStep } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';

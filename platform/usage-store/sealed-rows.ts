@@ -1,6 +1,5 @@
 // The condition that keeps the roll-up rows a sealed read may see. It stands in WHERE, after FINAL has picked the row of the
 // highest version: a filter on the version itself would make FINAL pick a row that was replaced.
-
 import { partitionCounts } from '../../domain/sealing/seal-vector.ts';
 import type { EpochStep, Seals } from '../../domain/sealing/seals.ts';
 

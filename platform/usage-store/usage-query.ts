@@ -1,6 +1,5 @@
 // Builds and runs the one SELECT that turns roll-up rows into usage. The partial values that partitions and chunks hold are
 // merged here, and nowhere else, so that a price and a chart can't disagree about what a meter says.
-
 import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_FRACTION_DIGITS, type Quantity } from '../../domain/number/quantity.ts';

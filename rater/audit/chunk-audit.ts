@@ -1,6 +1,5 @@
 // I1, I2 and I3 as far as the stores alone can tell: the rows of sealed chunks against their seals, the seals against each
 // other, the published watermark against the seals.
-
 import type { Pool } from 'pg';
 import { outcomes } from '../../domain/metering/event-outcome.ts';
 import { isSameRows, type RowSet } from '../../domain/sealing/row-set.ts';

@@ -1,5 +1,4 @@
 // What an audit found: which invariant, where, what was expected and what is there. Invariants as in docs/exactly-once.md.
-
 import { type ClickHouseError, damagedPartOf } from '../../platform/clickhouse/click-house.ts';
 import { printPart } from '../../platform/clickhouse/damage.ts';
 import { type Invariant, invariants } from '../core/invariant.ts';

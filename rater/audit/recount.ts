@@ -1,5 +1,4 @@
 // Reads the raw accepted events of sealed chunks again and meters each with the catalog version of its place in the log.
-
 import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { parseExactJson } from '../../domain/json/exact-json.ts';

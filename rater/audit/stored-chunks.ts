@@ -1,5 +1,4 @@
 // What ClickHouse holds of sealed chunks, as counts and checksums that it computes itself: no row leaves it.
-
 import { type Outcome, type OutcomeCounts, outcomes } from '../../domain/metering/event-outcome.ts';
 import { noRows, type RowSet } from '../../domain/sealing/row-set.ts';
 import { placeOf, type StoredSeal } from '../../domain/sealing/seals.ts';

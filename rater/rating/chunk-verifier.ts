@@ -2,7 +2,6 @@
 // in this process is remembered: per partition one span of chunks, which grows at its end as chunks are sealed, and at its
 // start when an older billing period is rated. All of it is forgotten when another server answers, or the same one after a
 // restart: that is when a part may be missing that was there before.
-
 import { acceptedFrom } from '../../domain/metering/event-outcome.ts';
 import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../../domain/sealing/seal-vector.ts';
 import { type ChunkMismatch, mismatchesOf } from '../../platform/usage-store/sealed-chunks.ts';

@@ -9,7 +9,6 @@
 // A step touches few windows of a long period, most often the hour that has just closed. What lies before the first of them
 // was rated before and got no usage since, so it is read as one sum of usage and one of line items, and only from there on
 // window by window. Where these sums differ after all, the batch is done again with every window of its periods.
-
 import { periodText, pricedText, type RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem } from '../../domain/billing/line-item.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';

@@ -10,7 +10,6 @@
 //
 // A step that ends early (a crash, a store away, another rater ahead) leaves the progress where it was and is done again
 // from new seals. Batches that were committed write nothing the second time, because nothing is missing then.
-
 import type { Logger } from 'pino';
 import type { NewLineItem } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion, Meter } from '../../domain/catalog/catalog.ts';
@@ -129,7 +128,10 @@ export class RatingLoop {
     this.book = subscriptionBook(this.versions);
   }
 
-  /** The progress as far as it has billed: usage that nobody was billed for by default may be billed from the start now. */
+  /**
+   * The progress, as far as it tells which windows were billed. Where this catalog has a default plan and the one before had none, usage
+   * without a subscription is billed from now on, of whatever age it is: then no window counts as closed before.
+   */
   private billedFrom(from: RaterProgress): RaterProgress {
     const before = subscriptionBook(this.versions, from.catalogVersion);
     const isNewlyBilled = !before.hasDefaultPlan && this.book.hasDefaultPlan;

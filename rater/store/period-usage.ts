@@ -1,6 +1,5 @@
 // Reads the usage a rating needs: the contributions of the closed windows of many billing periods, from sealed
 // rows only, in as few queries as there are different prices to read for.
-
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import { type PeriodKey, periodText, pricedText } from '../../domain/billing/billing-period-terms.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';

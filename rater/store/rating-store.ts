@@ -1,7 +1,6 @@
 // All that rating reads and writes, as one port. What is decided by it (which chunks to verify, what is due, whether anything
 // has moved since it was read, in which order rows are written) is decided by the callers, so that a simulation with stores
 // in memory runs the same decisions as a rater on Postgres and ClickHouse. Every call rejects when its store does not answer.
-
 import type { RatedPeriod, SubjectKey } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenPrice } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';

@@ -1,5 +1,4 @@
 // The rating store on Postgres and ClickHouse: nothing but the statements, put together.
-
 import type { Pool } from 'pg';
 import { readKeyTenants } from '../../platform/access/api-key-store.ts';
 import {

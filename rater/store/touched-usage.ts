@@ -1,6 +1,5 @@
 // Finds the usage a step has to look at: windows that closed since the last step, and closed windows that got more usage.
 // It may name too much (rows of open chunks, rows that were replaced), never too little: rating decides, this only points.
-
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { nextChunkOf, partitionCounts, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import { windowSizeMs } from '../../domain/time/time-window.ts';

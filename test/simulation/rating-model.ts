@@ -1,5 +1,4 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
-
 import type { RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenPrice } from '../../domain/billing/line-item.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';

@@ -1,5 +1,4 @@
 // Rows of the stores as the aggregator, the rater and the catalog leave them, for tests of what reads them.
-
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { manifestRow } from '../../aggregator/chunk-rows.ts';

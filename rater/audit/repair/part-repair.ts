@@ -9,7 +9,6 @@
 //   detach    the parts leave the tables; their files stay in `detached`
 //   replay    the owners count the chunks again and seal them
 //   compare   every chunk with its seal
-
 import type { Pool } from 'pg';
 import { type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
 import { type ChunkPlace, placeOf, type StoredSeal } from '../../../domain/sealing/seals.ts';

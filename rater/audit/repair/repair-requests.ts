@@ -1,5 +1,4 @@
 // Asks the aggregators to replay a damaged chunk: a row that the partition's owner reads and decides about.
-
 import type { Pool } from 'pg';
 import type { StoredSeal } from '../../../domain/sealing/seals.ts';
 

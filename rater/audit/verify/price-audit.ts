@@ -1,5 +1,4 @@
 // I4 from raw events: what every billing period costs by the recounted usage, against its line items.
-
 import type { Pool, PoolClient } from 'pg';
 import { type PeriodTerms, periodText, pricedText, subjectText } from '../../../domain/billing/billing-period-terms.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';

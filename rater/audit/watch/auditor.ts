@@ -6,7 +6,6 @@
 //   money      line items against the price of their usage (I4), ledger entries (I5) (period-watch.ts)
 //
 // What `tallyline verify` does beyond that: the events in the log itself, every recount, everything at once.
-
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
