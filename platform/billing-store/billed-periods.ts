@@ -3,7 +3,7 @@
 import type { PeriodKey } from '../../domain/billing/billing-period-terms.ts';
 import { laterOf, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { Queries, RecordOf } from '../postgres/table-columns.ts';
-import { instant, json, nullable, recordOf, selected, tableOf } from '../postgres/table-columns.ts';
+import { instant, instantParameter, json, nullable, recordOf, selected, tableOf } from '../postgres/table-columns.ts';
 import { periodKeyColumns, periodTermsColumns } from './billing-periods.ts';
 
 export interface BilledPeriod extends RecordOf<typeof periodTermsColumns> {
@@ -61,11 +61,10 @@ export interface PeriodScope {
   readonly tenant: string | null;
 }
 
-const instantOrNull = (time: number | null): Date | null => (time === null ? null : new Date(time));
 export const scopeParams = ({ tenant, from, to }: PeriodScope): unknown[] => [
   tenant,
-  instantOrNull(from),
-  instantOrNull(to),
+  instantParameter(from),
+  instantParameter(to),
 ];
 
 /** Those of the scope that were ever rated. */
@@ -88,7 +87,7 @@ export async function readNextPeriods(
     `SELECT ${selected(periodKeyColumns, 'period')} FROM tallyline.billing_periods period
      WHERE $1::text IS NULL OR (tenant, subject, period_start) > ($1, $2, $3)
      ORDER BY tenant, subject, period_start LIMIT $4`,
-    [after?.tenant ?? null, after?.subject ?? null, instantOrNull(after?.periodStart ?? null), periodsMax],
+    [after?.tenant ?? null, after?.subject ?? null, instantParameter(after?.periodStart ?? null), periodsMax],
   );
   return rows.map((row) => recordOf(periodKeyColumns, row));
 }

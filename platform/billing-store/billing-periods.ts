@@ -17,20 +17,20 @@ import {
 
 const subjectColumns = { tenant: text('tenant'), subject: text('subject') };
 export const periodKeyColumns = { ...subjectColumns, periodStart: instant('period_start') };
-export const periodTermsColumns = {
-  ...periodKeyColumns,
+const termsColumns = {
   periodEnd: instant('period_end'),
   plan: text('plan'),
   catalogVersion: int('catalog_version'),
   subscriptionStart: nullable(instant('subscription_start')),
 };
-export const billingPeriodColumns = {
-  ...periodTermsColumns,
+const lastRatingColumns = {
   timelineVersion: int('timeline_version'),
   sealVector: json<SealVector>('seal_vector'),
   ratedWatermark: nullable(instant('rated_watermark')),
   closedUpTo: nullable(instant('closed_up_to')),
 };
+export const periodTermsColumns = { ...periodKeyColumns, ...termsColumns };
+export const billingPeriodColumns = { ...periodTermsColumns, ...lastRatingColumns };
 
 const SELECT_PERIODS = `SELECT ${selected(billingPeriodColumns, 'period')} FROM tallyline.billing_periods period`;
 const periodOf = (row: Readonly<Record<string, unknown>>): RatedPeriod => recordOf(billingPeriodColumns, row);
@@ -69,8 +69,7 @@ export async function lockBillingPeriods(client: PoolClient, subjects: readonly 
   return rows.map(periodOf);
 }
 
-const { tenant: _tenant, subject: _subject, periodStart: _periodStart, ...changing } = billingPeriodColumns;
-const SET_CHANGING = Object.values(changing)
+const SET_RATED = Object.values({ ...termsColumns, ...lastRatingColumns })
   .map(({ name }) => `${name} = EXCLUDED.${name}`)
   .join(', ');
 
@@ -81,7 +80,7 @@ export async function saveRatedPeriods(client: PoolClient, periods: readonly Rat
   await client.query(
     `INSERT INTO tallyline.billing_periods AS period (${namesOf(billingPeriodColumns)}, rated_at)
      SELECT ${namesOf(billingPeriodColumns, 'rated')}, clock_timestamp() FROM ${rated.sql}
-     ON CONFLICT (${namesOf(periodKeyColumns)}) DO UPDATE SET ${SET_CHANGING}, rated_at = EXCLUDED.rated_at`,
+     ON CONFLICT (${namesOf(periodKeyColumns)}) DO UPDATE SET ${SET_RATED}, rated_at = EXCLUDED.rated_at`,
     rated.params,
   );
 }

@@ -9,6 +9,7 @@ import {
   type Column,
   decimal,
   instant,
+  instantParameter,
   int,
   json,
   large,
@@ -74,8 +75,6 @@ export interface LineItemSelection {
   readonly rowsMax: number;
 }
 
-const instantOrNull = (time: number | null): Date | null => (time === null ? null : new Date(time));
-
 /** In order of window and then of writing. */
 export async function readLineItems(queries: Queries, selection: LineItemSelection): Promise<LineItem[]> {
   const { tenant, subject, from, to, after, rowsMax } = selection;
@@ -89,8 +88,8 @@ export async function readLineItems(queries: Queries, selection: LineItemSelecti
      ORDER BY window_start, sequence
      LIMIT $7`,
     [
-      ...[tenant, subject, instantOrNull(from), instantOrNull(to)],
-      ...[instantOrNull(after?.windowStart ?? null), after?.sequence.toString() ?? null, rowsMax],
+      ...[tenant, subject, instantParameter(from), instantParameter(to)],
+      ...[instantParameter(after?.windowStart ?? null), after?.sequence.toString() ?? null, rowsMax],
     ],
   );
   return rows.map(itemOf);

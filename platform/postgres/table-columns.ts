@@ -63,6 +63,8 @@ export const instant = (name: string): Column<number> => ({
   write: (value) => new Date(value).toISOString(),
   read: (stored) => (stored as Date).getTime(),
 });
+/** A bound that may be missing, as a parameter. */
+export const instantParameter = (time: number | null): Date | null => (time === null ? null : new Date(time));
 export const json = <Value>(name: string): Column<Value> => ({
   ...{ name, type: 'jsonb', isNullable: false },
   write: (value) => JSON.stringify(value),
