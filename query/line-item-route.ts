@@ -1,5 +1,4 @@
 // GET /v1/line-items: pages of what was charged, in order of window and then of writing.
-import { formatQuantity } from '../domain/number/quantity.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { type LineItem, readLineItems as readStored } from '../platform/billing-store/line-items.ts';
 import { encodeCursor, parseLineItemsRequest } from './core/line-item-page.ts';
@@ -17,7 +16,7 @@ const lineItem = (item: LineItem) => ({
   windowEnd: formatRfc3339(item.windowEnd),
   periodStart: formatRfc3339(item.periodStart),
   periodEnd: formatRfc3339(item.periodEnd),
-  quantity: formatQuantity(item.quantity),
+  quantity: item.quantity.toString(),
   amount: item.amount.toString(),
   currency: item.currency,
   kind: item.kind,

@@ -46,7 +46,8 @@ const givenColumns = {
   windowStart: instant('window_start'),
   windowEnd: instant('window_end'),
   periodEnd: instant('period_end'),
-  quantity: quantity('quantity'),
+  /** As it stands there: an audit has to read what no rating could have written. */
+  quantity: decimal('quantity'),
   amount: decimal('amount'),
   currency: text('currency'),
   kind: textOf<LineItemKind>('kind'),
@@ -147,7 +148,7 @@ const derivationColumns = {
   cumulativeAmount: { ...decimal('cumulative_amount'), type: 'text' },
   writtenAmount: { ...decimal('written_amount'), type: 'text' },
 } satisfies Partial<Record<keyof RatedItem, unknown>>;
-const insertedColumns = { ...givenColumns, ...derivationColumns };
+const insertedColumns = { ...givenColumns, quantity: quantity('quantity'), ...derivationColumns };
 
 /** Postgres takes no message above 1 GB, and the columns of a statement are in memory as text. */
 const STATEMENT_ITEMS_MAX = 10_000;

@@ -75,7 +75,7 @@ const sumColumns = {
   ...periodKeyColumns,
   price: text('price'),
   amount: decimal('amount'),
-  quantity: quantity('quantity'),
+  quantity: decimal('quantity'),
 };
 
 /** What was charged in a period by a price. */

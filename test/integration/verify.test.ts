@@ -229,6 +229,12 @@ const plants: readonly Plant[] = [
     silent: /^I[123]/,
   },
   {
+    title: 'a line item of a quantity that no usage can have',
+    postgres: `UPDATE tallyline.line_items SET quantity = quantity + 0.0000000000001 WHERE id = ${anItem}`,
+    says: [/^I4 tenant \w+ subject cus_\d period .* price price-sum, quantity: [\d.]+ \/ \d+\.\d{13}$/],
+    silent: /^I[1235]/,
+  },
+  {
     title: 'usage that the raters passed over',
     postgres: `WITH unrated AS (SELECT tenant, subject, period_start FROM tallyline.line_items WHERE id = ${anItem}),
         items AS (DELETE FROM tallyline.line_items WHERE (tenant, subject, period_start) = (SELECT * FROM unrated) RETURNING id),

@@ -159,7 +159,7 @@ export class PriceAudit {
     // What is left was charged for a price that the period has no more, or for no period at all: it has to cancel out.
     for (const { tenant, subject, periodStart, price, amount, quantity } of this.written.values()) {
       const where = `${placeOf(tenant, subject, periodStart, price)}, which the period does not have`;
-      log.compare('I4', `${where}, quantity`, '0', quantityToDecimal(quantity));
+      log.compare('I4', `${where}, quantity`, '0', quantity);
       log.compare('I4', `${where}, amount`, '0', amount);
     }
   }
@@ -175,7 +175,7 @@ export class PriceAudit {
       if (isUnread) continue;
       const where = placeOf(tenant, subject, terms.periodStart, price.slug);
       const quantity = quantityToDecimal(isUsagePrice(price) ? tally.value() : charges);
-      log.compare('I4', `${where}, quantity`, quantity, quantityToDecimal(row?.quantity ?? 0n));
+      log.compare('I4', `${where}, quantity`, quantity, row?.quantity ?? Decimal.zero);
       log.compare('I4', `${where}, amount`, amountOf(price)(quantity), row?.amount ?? Decimal.zero);
     }
   }

@@ -4,7 +4,6 @@ import { type PeriodKey, periodText } from '../../../domain/billing/billing-peri
 import { ledgerTransactionId } from '../../../domain/billing/line-item-key.ts';
 import { groupBy } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
-import type { Quantity } from '../../../domain/number/quantity.ts';
 import { type BilledPeriod, readBilledPeriods } from '../../../platform/billing-store/billed-periods.ts';
 import { readLedgerSums } from '../../../platform/billing-store/ledger-entries.ts';
 import { type LineItem, readLineItemsOf } from '../../../platform/billing-store/line-items.ts';
@@ -12,7 +11,7 @@ import { inTransaction } from '../../../platform/postgres/pool.ts';
 
 export interface PeriodSums extends BilledPeriod {
   /** By price. */
-  readonly written: ReadonlyMap<string, { readonly quantity: Quantity; readonly amount: Decimal }>;
+  readonly written: ReadonlyMap<string, { readonly quantity: Decimal; readonly amount: Decimal }>;
   /** How many line items there are. */
   readonly items: number;
   /** Those of them that the ledger does not have as it should. */
@@ -92,10 +91,10 @@ const isPosted = ({ amount, receivable, balance }: LedgerItem): boolean =>
   receivable.equals(amount) && balance.equals(Decimal.zero);
 
 function sumsOf(period: BilledPeriod, items: readonly Item[]): PeriodSums {
-  const written = new Map<string, { quantity: Quantity; amount: Decimal }>();
+  const written = new Map<string, { quantity: Decimal; amount: Decimal }>();
   for (const { price, quantity, amount } of items) {
-    const sum = written.get(price) ?? { quantity: 0n, amount: Decimal.zero };
-    written.set(price, { quantity: sum.quantity + quantity, amount: sum.amount.plus(amount) });
+    const sum = written.get(price) ?? { quantity: Decimal.zero, amount: Decimal.zero };
+    written.set(price, { quantity: sum.quantity.plus(quantity), amount: sum.amount.plus(amount) });
   }
   return {
     ...period,

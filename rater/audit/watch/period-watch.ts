@@ -130,12 +130,7 @@ export class PeriodWatch {
         );
         const quantity = quantityToDecimal(isUsagePrice(price) ? used : charges);
         const written = period.written.get(price.slug);
-        log.compare(
-          'I4',
-          `${where} price ${price.slug}, quantity`,
-          quantity,
-          quantityToDecimal(written?.quantity ?? 0n),
-        );
+        log.compare('I4', `${where} price ${price.slug}, quantity`, quantity, written?.quantity ?? Decimal.zero);
         log.compare(
           'I4',
           `${where} price ${price.slug}, amount`,
