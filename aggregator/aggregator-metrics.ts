@@ -1,8 +1,8 @@
 // What on-call engineers see of the aggregator. Gauges are computed when they are scraped, so a loop that hangs shows as a
 // growing lag and not as the last good value.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { type OutcomeCounts, outcomes } from '../domain/metering/event-outcome.ts';
 import type { PartitionBounds } from '../platform/event-log/event-log.ts';
-import { type OutcomeCounts, outcomes } from './core/partition-state.ts';
 import type { Counter as PartitionCounter } from './counter.ts';
 
 interface WatchedLoop {

@@ -1,7 +1,10 @@
-// The rows of a flush as blocks of an insert, and the checksums by which a seal is compared with what was stored. A checksum is
-// a sum modulo 2^64 over rows, so it does not depend on their order; the SQL beside each computes it from stored rows.
+// The rows of a flush as blocks of an insert, and the checksums by which a seal is compared with what was stored. The tables' columns,
+// and the SQL of the same checksums, stand in platform/usage-store/chunk-tables.ts.
 import { xxh64 } from '@node-rs/xxhash';
-import { type InsertBody, NativeBlock, tableColumns } from '../platform/clickhouse/native-block.ts';
+import { type OutcomeCounts, outcomes } from '../domain/metering/event-outcome.ts';
+import { type RowSet, wrap64 } from '../domain/sealing/row-set.ts';
+import { type InsertBody, NativeBlock } from '../platform/clickhouse/native-block.ts';
+import { eventColumns, manifestColumns, rejectColumns, rollUpColumns } from '../platform/usage-store/chunk-tables.ts';
 import type { AcceptedEvent, RejectedEvent } from './core/partition-state.ts';
 import type { RollUpRow } from './core/roll-up.ts';
 import { writeRejectedEvent } from './rejected-event.ts';
@@ -16,43 +19,7 @@ export interface ChunkCoordinates {
   readonly version: bigint;
 }
 
-export interface RowSet {
-  readonly count: number;
-  readonly checksum: bigint;
-}
-
-export const wrap64 = (value: bigint): bigint => BigInt.asUintN(64, value);
-
-export const noRows: RowSet = { count: 0, checksum: 0n };
-export const plusRows = (a: RowSet, b: RowSet): RowSet => ({
-  count: a.count + b.count,
-  checksum: wrap64(a.checksum + b.checksum),
-});
-
 const NO_KEY = Buffer.alloc(16);
-
-const time = "DateTime64(3, 'UTC')";
-
-export const eventColumns = tableColumns({
-  generation: 'UInt16',
-  partition: 'UInt16',
-  offset: 'UInt64',
-  index: 'UInt32',
-  epoch: 'UInt64',
-  tenant: 'String',
-  source: 'String',
-  id: 'String',
-  type: 'String',
-  subject: 'String',
-  event_time: time,
-  time_given: 'Bool',
-  received_at: time,
-  accepted_at: time,
-  dedup_key: 'FixedString(16)',
-  payload_hash: 'UInt64',
-  data: 'String',
-});
-export const eventChecksumSql = 'sum(bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash))';
 
 const eventChecksum = (dedupKey: Buffer, payloadHash: bigint): bigint => dedupKey.readBigUInt64LE(0) ^ payloadHash;
 
@@ -82,28 +49,6 @@ export function eventRows(
   }
   return { body: block.finish(), rows: { count: block.rows, checksum: wrap64(checksum) } };
 }
-
-export const rollUpColumns = tableColumns({
-  tenant: 'String',
-  meter: 'String',
-  subject: 'String',
-  window_start: "DateTime('UTC')",
-  group_values: 'String',
-  generation: 'UInt16',
-  partition: 'UInt16',
-  chunk: 'UInt32',
-  value: 'Decimal(76, 12)',
-  event_count: 'UInt64',
-  latest_event_time: 'Int64',
-  latest_accepted_at: 'Int64',
-  latest_offset: 'UInt64',
-  latest_index: 'UInt32',
-  unique_values: 'Array(String)',
-  epoch: 'UInt64',
-  version: 'UInt64',
-  row_hash: 'UInt64',
-});
-export const rollUpChecksumSql = 'sum(row_hash)';
 
 /** Columns of a roll-up whose meter asks for no latest or unique values. */
 export const noLatestNoUnique = {
@@ -151,29 +96,6 @@ export function rollUpRowSet(rows: Iterable<RollUpRow>): RowSet {
   return { count, checksum: wrap64(checksum) };
 }
 
-export const rejectColumns = tableColumns({
-  generation: 'UInt16',
-  partition: 'UInt16',
-  offset: 'UInt64',
-  index: 'UInt32',
-  epoch: 'UInt64',
-  reason: 'String',
-  code: 'String',
-  message: 'String',
-  tenant: 'String',
-  source: 'String',
-  id: 'String',
-  type: 'String',
-  subject: 'String',
-  event_time: time,
-  received_at: time,
-  rejected_at: time,
-  dedup_key: 'FixedString(16)',
-  payload_hash: 'UInt64',
-  bytes: 'String',
-});
-export const rejectChecksumSql = 'sum(xxHash64(bytes))';
-
 export function rejectRows(
   at: ChunkCoordinates,
   rejected: readonly RejectedEvent[],
@@ -204,29 +126,12 @@ export function rejectRows(
   return { body: block.finish(), rows: { count: block.rows, checksum: wrap64(checksum) } };
 }
 
-export const manifestColumns = tableColumns({
-  generation: 'UInt16',
-  partition: 'UInt16',
-  chunk: 'UInt32',
-  epoch: 'UInt64',
-  version: 'UInt64',
-  start_offset: 'UInt64',
-  next_offset: 'UInt64',
-  started_at: time,
-  watermark: time,
-  accepted: 'UInt64',
-  duplicate: 'UInt64',
-  conflict: 'UInt64',
-  too_late: 'UInt64',
-  poison: 'UInt64',
-});
-
 export interface Manifest {
   readonly startOffset: number;
   readonly nextOffset: number;
   readonly startedAt: number;
   readonly watermark: number;
-  readonly outcomes: Readonly<Record<'accepted' | 'duplicate' | 'conflict' | 'too_late' | 'poison', number>>;
+  readonly outcomes: Readonly<OutcomeCounts>;
 }
 
 export function manifestRow(at: ChunkCoordinates, manifest: Manifest): InsertBody {
@@ -235,8 +140,7 @@ export function manifestRow(at: ChunkCoordinates, manifest: Manifest): InsertBod
   block.whole(manifest.nextOffset);
   block.millis(manifest.startedAt);
   block.millis(manifest.watermark);
-  const { accepted, duplicate, conflict, too_late, poison } = manifest.outcomes;
-  for (const count of [accepted, duplicate, conflict, too_late, poison]) block.whole(count);
+  for (const outcome of outcomes) block.whole(manifest.outcomes[outcome]);
   block.endRow();
   return block.finish();
 }

@@ -1,5 +1,6 @@
 // The rows of chunks in ClickHouse: written as often as needed (each row is named by its place in the log, so twice is
 // once), read back before a seal, and read again for the dedup index. Nothing here says what is sealed; seal-store.ts does.
+import { noRows, type RowSet, wrap64 } from '../domain/sealing/row-set.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import { bodyBytes, type InsertBody, type TableColumn } from '../platform/clickhouse/native-block.ts';
 import { pagePool } from '../platform/page-pool.ts';
@@ -7,14 +8,11 @@ import {
   eventChecksumSql,
   eventColumns,
   manifestColumns,
-  noRows,
-  type RowSet,
   rejectChecksumSql,
   rejectColumns,
   rollUpChecksumSql,
   rollUpColumns,
-  wrap64,
-} from './chunk-rows.ts';
+} from '../platform/usage-store/chunk-tables.ts';
 import { JoinedCalls } from './joined-calls.ts';
 
 export interface FlushBodies {

@@ -19,6 +19,8 @@
 // Rejected: insert deduplication tokens of ClickHouse. The token is stored before the part is published, so a kill between
 // the two makes the retry a silent no-op: 4 flushes lost in 1,000 kills, against none with rows named by their place.
 import type { Logger } from 'pino';
+import { EVENT_TIME_AHEAD_MAX_MS } from '../domain/metering/event-outcome.ts';
+import { noRows, plusRows, type RowSet } from '../domain/sealing/row-set.ts';
 import { DELAY_MAX_MS, delay, retry } from '../platform/calls/retry.ts';
 import type { Timers } from '../platform/calls/timers.ts';
 import { ClickHouseError, damagedPartOf } from '../platform/clickhouse/click-house.ts';
@@ -26,10 +28,10 @@ import { EventLogError, type LogRecord } from '../platform/event-log/event-log.t
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
 import type { AggregatorMetrics } from './aggregator-metrics.ts';
 import type { CatalogReader } from './catalog-reader.ts';
-import { type ChunkCoordinates, manifestRow, noRows, plusRows, type RowSet } from './chunk-rows.ts';
+import { type ChunkCoordinates, manifestRow } from './chunk-rows.ts';
 import { ChunkMismatch, type ChunkStore, type FlushBodies } from './chunk-store.ts';
 import { DedupIndex, type KeySpace } from './core/dedup-index.ts';
-import { EVENT_TIME_AHEAD_MAX_MS, type GenerationRules, totalOutcomes } from './core/partition-state.ts';
+import { type GenerationRules, totalOutcomes } from './core/partition-state.ts';
 import type { Counter, NewCounter } from './counter.ts';
 import { KeyFileError } from './key-files.ts';
 import { PoisonLog } from './poison-log.ts';

@@ -1,7 +1,8 @@
 // The rules of core/partition-state.ts on decoded records and nothing else: slow, and plain to see through. What the fast counter
 // does is measured against it.
+import type { RowSet } from '../domain/sealing/row-set.ts';
 import type { LogRecord } from '../platform/event-log/event-log.ts';
-import { type ChunkCoordinates, eventRows, type RowSet, rejectRows, rollUpRowSet, rollUpRows } from './chunk-rows.ts';
+import { type ChunkCoordinates, eventRows, rejectRows, rollUpRowSet, rollUpRows } from './chunk-rows.ts';
 import { type AcceptedEvent, PartitionState } from './core/partition-state.ts';
 import type { Counter, Flush, NewCounter } from './counter.ts';
 

@@ -1,8 +1,9 @@
 // The tables of seals in Postgres: nothing but the statements. What may be written when is decided in seal-store.ts.
 import type pg from 'pg';
+import type { OutcomeCounts } from '../domain/metering/event-outcome.ts';
 import { inTransaction } from '../platform/postgres/pool.ts';
+import { insertSeal } from '../platform/usage-store/seal-rows.ts';
 import type { SealedChunk } from './chunk-store.ts';
-import type { OutcomeCounts } from './core/partition-state.ts';
 import type { PartitionProgress, Seal, SealEnd, SealTables, SealTransaction } from './seal-store.ts';
 
 const millis = (date: Date | null): number | null => (date === null ? null : date.getTime());
@@ -144,33 +145,13 @@ class PostgresSealTransaction implements SealTransaction {
     }));
   }
 
-  async insertSeal(seal: Seal): Promise<void> {
-    const { accepted, duplicate, conflict, too_late, poison } = seal.outcomes;
-    await this.client.query(
-      `INSERT INTO tallyline.chunk_seals (generation, partition, chunk, epoch, start_offset, end_offset, watermark,
-          catalog_version, event_count, event_checksum, rollup_count, rollup_checksum, reject_count, reject_checksum,
-          accepted, duplicate, conflict, too_late, poison, tenant_outcomes, catalog_changes)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
-      [
-        this.generation,
-        seal.partition,
-        seal.chunk,
-        seal.epoch.toString(),
-        seal.startOffset,
-        seal.endOffset,
-        new Date(seal.watermark),
-        seal.catalogVersion,
-        seal.events.count,
-        seal.events.checksum.toString(),
-        seal.rollUps.count,
-        seal.rollUps.checksum.toString(),
-        seal.rejects.count,
-        seal.rejects.checksum.toString(),
-        ...[accepted, duplicate, conflict, too_late, poison],
-        tenantOutcomesJson(seal.outcomesByTenant),
-        JSON.stringify(seal.catalogChanges),
-      ],
-    );
+  async insertSeal({ outcomesByTenant, ...seal }: Seal): Promise<void> {
+    await insertSeal(this.client, {
+      ...{ generation: this.generation, ...seal },
+      outcomesByTenant: Object.fromEntries(
+        [...outcomesByTenant].map(([tenant, counts]) => [tenant, withoutZeros(counts)]),
+      ),
+    });
   }
 
   async takeBackSeals(partition: number, fromChunk: number, reason: string): Promise<void> {
@@ -183,10 +164,5 @@ class PostgresSealTransaction implements SealTransaction {
   }
 }
 
-function tenantOutcomesJson(byTenant: ReadonlyMap<string, OutcomeCounts>): string {
-  const entries = [...byTenant].map(([tenant, counts]) => [
-    tenant,
-    Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0)),
-  ]);
-  return JSON.stringify(Object.fromEntries(entries));
-}
+const withoutZeros = (counts: OutcomeCounts): Partial<OutcomeCounts> =>
+  Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));

@@ -10,6 +10,7 @@
 
 import { Problem, retryAfter } from '../domain/problem.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
+import { readLineItemsAcross } from '../platform/billing-store/line-items.ts';
 import type { Catalogs } from './catalogs.ts';
 import { type ChunkCatalog, type Counted, catalogVersionAt, countedIn, isPriceOf } from './core/counted-in.ts';
 import { anyText, parametersOf, readParameters } from './core/parameters.ts';
@@ -64,28 +65,12 @@ async function readCounted(pool: BillingReads, catalogs: Catalogs, row: Accepted
   }
 }
 
-interface ItemRow {
-  readonly id: string;
-  readonly meter: string;
-  readonly groups: Readonly<Record<string, string>>;
-  readonly window_start: Date;
-  readonly window_end: Date;
-}
-
 async function readLineItemIds(pool: BillingReads, tenant: string, subject: string, counted: readonly Counted[]) {
   if (counted.length === 0) return [];
   const starts = counted.map(({ windowStart }) => windowStart);
-  const { rows } = await pool.query<ItemRow>(
-    `SELECT id, meter, groups, window_start, window_end FROM tallyline.line_items
-       WHERE tenant = $1 AND subject = $2 AND meter = ANY($3) AND window_start <= $4 AND window_end > $5
-       ORDER BY sequence`,
-    [tenant, subject, counted.map(({ meter }) => meter), new Date(Math.max(...starts)), new Date(Math.min(...starts))],
-  );
-  const items = rows.map((row) => ({
-    ...row,
-    windowStart: row.window_start.getTime(),
-    windowEnd: row.window_end.getTime(),
-  }));
+  const meters = counted.map(({ meter }) => meter);
+  const span = { from: Math.min(...starts), to: Math.max(...starts) };
+  const items = await readLineItemsAcross(pool, { tenant, subject }, meters, span);
   return items.filter((item) => counted.some((one) => isPriceOf(item, one))).map(({ id }) => id);
 }
 

@@ -6,12 +6,12 @@ import { auditTerms, moneyTerms, onTerms } from '../platform/clickhouse/call-ter
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
-import { Auditor } from './audit/auditor.ts';
+import { Auditor } from './audit/watch/auditor.ts';
 import { RatingInvariantError } from './core/rate.ts';
 import { createRaterMetrics, type RaterMetrics } from './metrics.ts';
-import { RatingLoop, type StepOutcome } from './rating-loop.ts';
-import type { RatingStore } from './rating-store.ts';
-import { storedRating } from './stored-rating.ts';
+import { RatingLoop, type StepOutcome } from './rating/rating-loop.ts';
+import type { RatingStore } from './store/rating-store.ts';
+import { storedRating } from './store/stored-rating.ts';
 
 export interface RaterParts {
   readonly pool: Pool;

@@ -1,7 +1,7 @@
 // The rater's metrics. The names are an interface: dashboards and alerts rely on them.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { Invariant } from './audit/discrepancy.ts';
-import type { LineItemKind } from './core/rate.ts';
+import type { LineItemKind } from '../domain/billing/line-item.ts';
+import type { Invariant } from './core/invariant.ts';
 
 export interface RaterMetrics {
   lineItemsWritten(kind: LineItemKind, count: number): void;

@@ -2,11 +2,12 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Catalog, Meter } from '../../domain/catalog/catalog.ts';
 import { emptyCatalog } from '../../domain/catalog/catalog.ts';
+import { outcomes } from '../../domain/metering/event-outcome.ts';
 import { metersByType } from '../../domain/metering/meter-reading.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { DedupIndex } from './dedup-index.ts';
-import { outcomes, type PartitionInput, PartitionState, totalOutcomes } from './partition-state.ts';
+import { type PartitionInput, PartitionState, totalOutcomes } from './partition-state.ts';
 
 const HOUR = 3_600_000;
 const START = Date.UTC(2026, 10, 20, 10);

@@ -9,9 +9,17 @@
 //                too_late              its time is before T - horizon, so its key may be forgotten
 //                poison                it can't be metered (a record that can't be read is one poison event)
 //                accepted              anything else: it is remembered and rolled up
+
 import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { parseExactJson } from '../../domain/json/exact-json.ts';
+import {
+  EVENT_TIME_AHEAD_MAX_MS,
+  noOutcomes,
+  type Outcome,
+  type OutcomeCounts,
+  outcomes,
+} from '../../domain/metering/event-outcome.ts';
 import { type MetersByType, type Reading, readMeters } from '../../domain/metering/meter-reading.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import type { Rejection } from '../../domain/rejection.ts';
@@ -19,21 +27,12 @@ import { isClosed, windowSizeMs, windowStartOf } from '../../domain/time/time-wi
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import type { DedupIndex } from './dedup-index.ts';
 import { RollUpTable } from './roll-up.ts';
-
-export type Outcome = 'accepted' | 'duplicate' | 'conflict' | 'too_late' | 'poison';
-export const outcomes: readonly Outcome[] = ['accepted', 'duplicate', 'conflict', 'too_late', 'poison'];
-export type OutcomeCounts = Record<Outcome, number>;
-export const noOutcomes = (): OutcomeCounts => ({ accepted: 0, duplicate: 0, conflict: 0, too_late: 0, poison: 0 });
-
 /** Fixed for a topic generation. */
 export interface GenerationRules {
   readonly chunkOffsets: number;
   readonly slotMs: number;
   readonly horizonMs: number;
 }
-
-/** An event whose time is further ahead of T than this can't be metered: its key would have to outlive the horizon. */
-export const EVENT_TIME_AHEAD_MAX_MS = 24 * 3_600_000;
 
 /** A decoded record. */
 export type PartitionInput = { readonly offset: number; readonly appendTime: number } & (

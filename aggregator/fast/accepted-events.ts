@@ -1,11 +1,12 @@
 // The events that the fast counter accepted since the last flush: where each lies in its record. Their rows are made from the
 // record's bytes when they are flushed. Until then these lie in pages of our own: what the log gave is garbage at once, while it is
 // still cheap to collect.
-
+import { wrap64 } from '../../domain/sealing/row-set.ts';
 import { NativeBlock } from '../../platform/clickhouse/native-block.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { pagePool } from '../../platform/page-pool.ts';
-import { type ChunkCoordinates, eventColumns, wrap64 } from '../chunk-rows.ts';
+import { eventColumns } from '../../platform/usage-store/chunk-tables.ts';
+import type { ChunkCoordinates } from '../chunk-rows.ts';
 import type { NewRows } from '../counter.ts';
 import { EventCursor } from './event-cursor.ts';
 

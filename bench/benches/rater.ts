@@ -1,5 +1,6 @@
 // Closed windows to line items: one step of the rater over everything that was sealed while it was away, and its step when one
 // more hour closes, early and late in a billing period.
+import { countLineItems } from '../../platform/billing-store/line-items.ts';
 import type { Bench, Measurement, RunContext } from '../bench.ts';
 import type { RaterInput } from '../programs/rater.ts';
 import type { RaterHourInput } from '../programs/rater-hour.ts';
@@ -43,10 +44,10 @@ export const rater: Bench = {
           const { output, seconds, cpuMicros } = await program.run();
           const cpuOfStores = stop();
           await program.end();
-          const { rows } = await installation.pool.query<{ count: number }>(
-            'SELECT count(*)::int AS count FROM tallyline.line_items',
+          const written = [...(await countLineItems(installation.pool)).values()].reduce(
+            (sum, count) => sum + count,
+            0,
           );
-          const written = rows[0]!.count;
           if (written !== windows) throw new Error(`${written} line items were written for ${windows} closed windows`);
           return {
             events: written,
@@ -92,12 +93,12 @@ async function measureHour({ stand, events, isSmoke }: RunContext, days: number)
     const { seconds, cpuMicros } = await program.run();
     const cpuOfStores = stop();
     await program.end();
-    const { rows } = await pool.query<{ cause: string; count: number }>(
-      'SELECT cause, count(*)::int AS count FROM tallyline.line_items GROUP BY cause',
-    );
+    const counts = await countLineItems(pool);
     const written = subjects * METERS * (hoursBefore + 1);
-    if (rows.length !== 1 || rows[0]!.cause !== 'window_closed' || rows[0]!.count !== written) {
-      throw new Error(`${written} line items of windows that closed were due, and there are ${JSON.stringify(rows)}`);
+    if (counts.size !== 1 || counts.get('window_closed') !== written) {
+      throw new Error(
+        `${written} line items of windows that closed were due, and there are ${JSON.stringify([...counts])}`,
+      );
     }
     return {
       events: subjects * METERS,

@@ -6,7 +6,7 @@ import { createRegistry } from '../../platform/http/admin-routes.ts';
 import { parseSettings } from '../../platform/settings/config.ts';
 import { startRating } from '../../rater/main.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
-import { storedRating } from '../../rater/stored-rating.ts';
+import { storedRating } from '../../rater/store/stored-rating.ts';
 import { runAsProgram } from './program.ts';
 
 export interface RaterHourInput {

@@ -24,8 +24,8 @@ export function registerRepairCommand(program: Command): void {
     .description('recount from the log what damaged parts of ClickHouse hold; needs running aggregators')
     .option('--yes', 'do not ask before seals are taken back and parts are detached')
     .action(async (options: RepairOptions) => {
-      const { planRepair, repair } = await import('../../rater/audit/part-repair.ts');
-      const { placeOf } = await import('../../rater/audit/seal-rows.ts');
+      const { planRepair, repair } = await import('../../rater/audit/repair/part-repair.ts');
+      const { placeOf } = await import('../../domain/sealing/seals.ts');
       await withStores(options, async ({ pool, clickhouse, eventLog }) => {
         const parts = { pool, clickhouse, eventLog, say: printLine };
         const plan = await planRepair(parts);

@@ -1,7 +1,8 @@
 // `tallyline verify`: recomputes the invariants from raw events and prints what was compared; exits 1 on a discrepancy.
 import type { Command } from 'commander';
 import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
-import type { AuditLog, Invariant } from '../../rater/audit/discrepancy.ts';
+import type { AuditLog } from '../../rater/audit/discrepancy.ts';
+import type { Invariant } from '../../rater/core/invariant.ts';
 import { type DataDirOption, withDataDir, withStores } from '../command-context.ts';
 import { printLine } from '../output.ts';
 
@@ -49,7 +50,7 @@ export function registerVerifyCommand(program: Command): void {
         to: dayOf('--to', options.to),
         tenant: options.tenant ?? null,
       };
-      const { verify } = await import('../../rater/audit/verify.ts');
+      const { verify } = await import('../../rater/audit/verify/verify.ts');
       const log = await withStores(options, ({ pool, clickhouse, eventLog }) =>
         verify(
           {

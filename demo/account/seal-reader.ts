@@ -1,5 +1,7 @@
 // Outcome counts and progress as Postgres holds them: seals outlive a killed aggregator, its counters do not.
 import { Client } from 'pg';
+import { type Outcome, outcomes } from '../../domain/metering/event-outcome.ts';
+import { readProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { Observed } from './comparison.ts';
 
 export class SealReader {
@@ -17,12 +19,8 @@ export class SealReader {
 
   /** Sums over all sealed chunks. */
   async outcomes(): Promise<Observed['outcomes']> {
-    const { rows } = await this.#client.query<
-      Record<'accepted' | 'duplicate' | 'conflict' | 'too_late' | 'poison', string>
-    >(
-      `SELECT coalesce(sum(accepted), 0) AS accepted, coalesce(sum(duplicate), 0) AS duplicate,
-              coalesce(sum(conflict), 0) AS conflict, coalesce(sum(too_late), 0) AS too_late, coalesce(sum(poison), 0) AS poison
-         FROM tallyline.chunk_seals`,
+    const { rows } = await this.#client.query<Record<Outcome, string>>(
+      `SELECT ${outcomes.map((outcome) => `coalesce(sum(${outcome}), 0) AS ${outcome}`).join(', ')} FROM tallyline.chunk_seals`,
     );
     const { accepted, duplicate, conflict, too_late, poison } = rows[0]!;
     return {
@@ -36,10 +34,7 @@ export class SealReader {
 
   /** The watermark up to which every period is rated, milliseconds since the epoch; null: nothing is rated yet. */
   async ratedWatermark(): Promise<number | null> {
-    const { rows } = await this.#client.query<{ watermark: Date | null }>(
-      'SELECT watermark FROM tallyline.rater_progress',
-    );
-    return rows[0]?.watermark?.getTime() ?? null;
+    return (await readProgress(this.#client)).watermark;
   }
 
   /** The watermark the rater may rate up to, milliseconds since the epoch; null before the first seals. */

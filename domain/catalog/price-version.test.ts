@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type Catalog, type CatalogVersion, emptyCatalog, type Plan } from './catalog.ts';
-import { pinnedPlan, subjectPeriodOf, subscriptionTimeline } from './price-version.ts';
+import { type CatalogVersion, emptyCatalog, type Plan } from './catalog.ts';
+import { pinnedPlan } from './price-version.ts';
 
 const at = (text: string) => new Date(text).getTime();
 
@@ -66,72 +66,5 @@ describe('pinnedPlan', () => {
       plan: plan('a', '1'),
       currency: 'USD',
     });
-  });
-});
-
-const catalog: Catalog = {
-  ...emptyCatalog,
-  plans: [plan('calendar', '1'), plan('anchored', '2', { calendar: false }), plan('default', '0', { calendar: false })],
-  subscriptions: [
-    { subject: 's', plan: 'anchored', startsAt: at('2026-02-10T00:00:00Z'), tenant: null },
-    { subject: 's', plan: 'calendar', startsAt: at('2026-01-20T00:00:00Z'), tenant: null },
-    { subject: 's', plan: 'calendar', startsAt: at('2026-02-10T00:00:00Z'), tenant: 'acme' },
-  ],
-  defaultPlan: 'default',
-};
-
-describe('subscriptionTimeline', () => {
-  const starts = (tenant: string, subject = 's') =>
-    subscriptionTimeline(catalog, tenant, subject).map(({ plan: p, startsAt }) => [p, startsAt]);
-
-  it('is in order of start, and a tenant own entry stands for the one of every tenant', () => {
-    expect(starts('other')).toEqual([
-      ['calendar', at('2026-01-20T00:00:00Z')],
-      ['anchored', at('2026-02-10T00:00:00Z')],
-    ]);
-    expect(starts('acme')).toEqual([
-      ['calendar', at('2026-01-20T00:00:00Z')],
-      ['calendar', at('2026-02-10T00:00:00Z')],
-    ]);
-    expect(starts('acme', 'nobody')).toEqual([]);
-  });
-});
-
-describe('subjectPeriodOf', () => {
-  const period = (instant: string, tenant = 'other', of: Catalog = catalog) => {
-    const found = subjectPeriodOf(of, tenant, 's', at(instant));
-    return (
-      found && [
-        found.plan,
-        new Date(found.start).toISOString().slice(0, 10),
-        new Date(found.end).toISOString().slice(0, 10),
-      ]
-    );
-  };
-
-  it('cuts the months of a plan where a subscription starts', () => {
-    expect(period('2025-12-31T00:00:00Z')).toEqual(['default', '2025-12-01', '2026-01-01']);
-    expect(period('2026-01-19T00:00:00Z')).toEqual(['default', '2026-01-01', '2026-01-20']);
-    expect(period('2026-01-20T00:00:00Z')).toEqual(['calendar', '2026-01-20', '2026-02-01']);
-    expect(period('2026-02-09T00:00:00Z')).toEqual(['calendar', '2026-02-01', '2026-02-10']);
-    expect(period('2026-02-10T00:00:00Z')).toEqual(['anchored', '2026-02-10', '2026-03-10']);
-    expect(period('2026-02-10T00:00:00Z', 'acme')).toEqual(['calendar', '2026-02-10', '2026-03-01']);
-  });
-
-  it('is null where nothing is billed', () => {
-    expect(period('2026-01-01T00:00:00Z', 'other', { ...catalog, defaultPlan: null })).toBeNull();
-    expect(period('2026-01-20T00:00:00Z', 'other', { ...catalog, defaultPlan: null })).not.toBeNull();
-  });
-
-  it('tiles the time of a subject', () => {
-    const instants = fc.integer({ min: at('2025-11-01T00:00:00Z'), max: at('2026-06-01T00:00:00Z') });
-    fc.assert(
-      fc.property(instants, fc.constantFrom('acme', 'other'), (instant, tenant) => {
-        const found = subjectPeriodOf(catalog, tenant, 's', instant)!;
-        expect(found.start <= instant && instant < found.end).toBe(true);
-        expect(subjectPeriodOf(catalog, tenant, 's', found.end)!.start).toBe(found.end);
-        expect(subjectPeriodOf(catalog, tenant, 's', found.start - 1)!.end).toBe(found.start);
-      }),
-    );
   });
 });

@@ -74,3 +74,9 @@ export async function revokeApiKey(pool: pg.Pool, id: string): Promise<boolean> 
   );
   return rowCount === 1;
 }
+
+/** The tenants that have a key, revoked or not. */
+export async function readKeyTenants(pool: pg.Pool): Promise<string[]> {
+  const { rows } = await pool.query<{ tenant: string }>('SELECT DISTINCT tenant FROM tallyline.api_keys');
+  return rows.map((row) => row.tenant);
+}

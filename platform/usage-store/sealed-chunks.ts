@@ -1,19 +1,15 @@
 // Compares what ClickHouse holds of sealed chunks with what their seals say. A price read from a chunk that does not
 // compare equal (a stale replica, a part lost to a power cut) would be wrong without anyone noticing.
+import { isSameRows, noRows, type RowSet } from '../../domain/sealing/row-set.ts';
+import type { ChunkSeal, EpochStep } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
+import { rollUpChecksumSql } from './chunk-tables.ts';
 import { epochCondition, PARTITION_KEY_SQL, partitionKey } from './sealed-rows.ts';
-import type { ChunkSeal, EpochStep } from './seals.ts';
-
-/** The roll-up rows that ClickHouse holds of a sealed chunk. */
-export interface FoundChunk {
-  readonly rollupCount: bigint;
-  readonly rollupChecksum: bigint;
-}
 
 export interface ChunkMismatch {
   readonly seal: ChunkSeal;
-  readonly foundCount: bigint;
-  readonly foundChecksum: bigint;
+  /** The roll-up rows that ClickHouse holds of its chunk. */
+  readonly found: RowSet;
 }
 
 interface FoundRow {
@@ -26,7 +22,7 @@ interface FoundRow {
 /** Seals in one query, each of which is a scan; bounds the answer. */
 const SEALS_MAX = 50_000;
 
-async function readBatch(clickhouse: ClickHouse, seals: readonly ChunkSeal[]): Promise<FoundChunk[]> {
+async function readBatch(clickhouse: ClickHouse, seals: readonly ChunkSeal[]): Promise<RowSet[]> {
   const ranges = new Map<number, { from: number; to: number }>();
   const steps: EpochStep[] = [];
   for (const seal of seals) {
@@ -42,7 +38,7 @@ async function readBatch(clickhouse: ClickHouse, seals: readonly ChunkSeal[]): P
   const epochs = epochCondition(steps);
   const found = await clickhouse.query<FoundRow>(
     `SELECT ${PARTITION_KEY_SQL} AS partition_key, r.chunk AS chunk,
-       toString(count()) AS row_count, toString(sum(r.row_hash)) AS checksum
+       toString(count()) AS row_count, toString(${rollUpChecksumSql}) AS checksum
      FROM usage_rollups AS r FINAL
      WHERE r.chunk >= {chunk_min:UInt32} AND r.chunk < {chunk_max:UInt32}
        AND ${PARTITION_KEY_SQL} IN {partitions:Array(UInt32)}
@@ -63,7 +59,7 @@ async function readBatch(clickhouse: ClickHouse, seals: readonly ChunkSeal[]): P
   const byChunk = new Map(found.map((row) => [`${row.partition_key}/${row.chunk}`, row]));
   return seals.map((seal) => {
     const row = byChunk.get(`${partitionKey(seal.generation, seal.partition)}/${seal.chunk}`);
-    return { rollupCount: BigInt(row?.row_count ?? 0), rollupChecksum: BigInt(row?.checksum ?? 0) };
+    return row === undefined ? noRows : { count: Number(row.row_count), checksum: BigInt(row.checksum) };
   });
 }
 
@@ -74,8 +70,8 @@ async function readBatch(clickhouse: ClickHouse, seals: readonly ChunkSeal[]): P
 export async function readSealedChunks(
   clickhouse: ClickHouse,
   seals: readonly ChunkSeal[],
-): Promise<readonly FoundChunk[]> {
-  const found: FoundChunk[] = [];
+): Promise<readonly RowSet[]> {
+  const found: RowSet[] = [];
   for (let i = 0; i < seals.length; i += SEALS_MAX) {
     found.push(...(await readBatch(clickhouse, seals.slice(i, i + SEALS_MAX))));
   }
@@ -83,11 +79,8 @@ export async function readSealedChunks(
 }
 
 /** The chunks whose roll-up rows are not what was sealed; empty when all agree. `found` as `readSealedChunks` gives it. */
-export function mismatchesOf(seals: readonly ChunkSeal[], found: readonly FoundChunk[]): ChunkMismatch[] {
+export function mismatchesOf(seals: readonly ChunkSeal[], found: readonly RowSet[]): ChunkMismatch[] {
   return seals.flatMap((seal, i) => {
-    const { rollupCount, rollupChecksum } = found[i]!;
-    return rollupCount === seal.rollupCount && rollupChecksum === seal.rollupChecksum
-      ? []
-      : [{ seal, foundCount: rollupCount, foundChecksum: rollupChecksum }];
+    return isSameRows(seal.rollUps, found[i]!) ? [] : [{ seal, found: found[i]! }];
   });
 }

@@ -1,7 +1,7 @@
 // The condition that keeps the roll-up rows a sealed read may see. It stands in WHERE, after FINAL has picked the row of the
 // highest version: a filter on the version itself would make FINAL pick a row that was replaced.
-import { partitionCounts } from './seal-vector.ts';
-import type { EpochStep, Seals } from './seals.ts';
+import { partitionCounts } from '../../domain/sealing/seal-vector.ts';
+import type { EpochStep, Seals } from '../../domain/sealing/seals.ts';
 
 /** A piece of ClickHouse SQL and the values of its `{name:Type}` placeholders. */
 export interface SqlFragment {
@@ -15,7 +15,7 @@ export const PARTITION_KEY_SQL = 'toUInt32(r.generation) * 65536 + r.partition';
 
 /** The required epoch: the partition's first, then the later steps as exceptions. Epochs only rise, so one exception is enough. */
 export function epochCondition(epochSteps: readonly EpochStep[]): SqlFragment {
-  const first = new Map<number, number>();
+  const first = new Map<number, bigint>();
   const later: EpochStep[] = [];
   for (const step of epochSteps) {
     const key = partitionKey(step.generation, step.partition);

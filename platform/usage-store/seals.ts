@@ -1,57 +1,7 @@
 // Reads what is sealed from Postgres, which alone has the say about it.
 import type { Pool, PoolClient } from 'pg';
-import { covers, nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from './seal-vector.ts';
-
-/** From this chunk on the seals of the partition carry this epoch, up to the next step. */
-export interface EpochStep {
-  readonly generation: number;
-  readonly partition: number;
-  readonly fromChunk: number;
-  readonly epoch: number;
-}
-
-/** What is sealed at one instant. */
-export interface Seals {
-  readonly vector: SealVector;
-  /**
-   * The epochs of all sealed chunks. Within a partition epochs never fall from chunk to chunk, so a few steps describe them.
-   * Sorted by generation, partition and chunk.
-   */
-  readonly epochSteps: readonly EpochStep[];
-  /** The published watermark in milliseconds since the epoch; null before the first. */
-  readonly watermark: number | null;
-}
-
-/** Whether every seal of `before` was still there at `after`: none was taken back for a repair since, not even to be sealed anew. */
-export function holdsAllSealsOf(after: Seals, before: Seals): boolean {
-  if (!covers(after.vector, before.vector)) return false;
-  const steps = after.epochSteps.filter(
-    ({ generation, partition, fromChunk }) => fromChunk < nextChunkOf(before.vector, generation, partition),
-  );
-  return (
-    steps.length === before.epochSteps.length &&
-    before.epochSteps.every((step, i) => {
-      const { generation, partition, fromChunk, epoch } = steps[i]!;
-      return (
-        generation === step.generation &&
-        partition === step.partition &&
-        fromChunk === step.fromChunk &&
-        epoch === step.epoch
-      );
-    })
-  );
-}
-
-/** What one seal promises about the roll-up rows of its chunk. */
-export interface ChunkSeal {
-  readonly generation: number;
-  readonly partition: number;
-  readonly chunk: number;
-  readonly epoch: number;
-  readonly rollupCount: bigint;
-  /** Sum of the rows' hashes modulo 2^64. */
-  readonly rollupChecksum: bigint;
-}
+import { partitionCounts, type SealVector, sealVectorOf } from '../../domain/sealing/seal-vector.ts';
+import type { ChunkSeal, EpochStep, Seals } from '../../domain/sealing/seals.ts';
 
 // One statement, hence one snapshot. The steps are found by hopping from epoch to epoch along the index
 // chunk_seals_by_epoch: a few look-ups per owner a partition ever had, however many seals there are.
@@ -86,7 +36,7 @@ const READ_SEALS = `
 
 interface SealsRow {
   readonly counts: { generation: number; partition: number; nextChunk: number }[];
-  readonly steps: EpochStep[];
+  readonly steps: (Omit<EpochStep, 'epoch'> & { readonly epoch: number })[];
   readonly watermark: Date | null;
 }
 
@@ -94,7 +44,11 @@ interface SealsRow {
 export async function readSeals(pool: Pool | PoolClient): Promise<Seals> {
   const { rows } = await pool.query<SealsRow>(READ_SEALS);
   const { counts, steps, watermark } = rows[0]!;
-  return { vector: sealVectorOf(counts), epochSteps: steps, watermark: watermark?.getTime() ?? null };
+  return {
+    vector: sealVectorOf(counts),
+    epochSteps: steps.map((step) => ({ ...step, epoch: BigInt(step.epoch) })),
+    watermark: watermark?.getTime() ?? null,
+  };
 }
 
 interface ChunkSealRow {
@@ -126,9 +80,8 @@ export async function readChunkSeals(pool: Pool | PoolClient, from: SealVector, 
     generation: row.generation,
     partition: row.partition,
     chunk: row.chunk,
-    epoch: Number(row.epoch),
-    rollupCount: BigInt(row.rollup_count),
-    rollupChecksum: BigInt(row.rollup_checksum),
+    epoch: BigInt(row.epoch),
+    rollUps: { count: Number(row.rollup_count), checksum: BigInt(row.rollup_checksum) },
   }));
 }
 

@@ -39,8 +39,8 @@ describe('usageQuery', () => {
     const seals = {
       vector: { 1: { 0: 9, 1: 0 } },
       epochSteps: [
-        { generation: 1, partition: 0, fromChunk: 0, epoch: 1 },
-        { generation: 1, partition: 0, fromChunk: 5, epoch: 3 },
+        { generation: 1, partition: 0, fromChunk: 0, epoch: 1n },
+        { generation: 1, partition: 0, fromChunk: 5, epoch: 3n },
       ],
     };
     const { sql, params } = usageQuery({ tenant: 't', meter, from: 0, to: 1, buckets: 'window', sealed: seals });
@@ -48,9 +48,9 @@ describe('usageQuery', () => {
     expect(params).toMatchObject({
       sealed_partitions: [65_536],
       sealed_chunks: [9],
-      epoch_firsts: [1],
+      epoch_firsts: [1n],
       step_chunks: [5],
-      step_epochs: [3],
+      step_epochs: [3n],
     });
   });
 });
@@ -61,7 +61,7 @@ describe('sealed rows', () => {
   });
 
   it('take one look-up where a partition had one owner', () => {
-    const { sql } = epochCondition([{ generation: 1, partition: 0, fromChunk: 0, epoch: 1 }]);
+    const { sql } = epochCondition([{ generation: 1, partition: 0, fromChunk: 0, epoch: 1n }]);
     expect(sql).not.toContain('arrayExists');
   });
 });

@@ -3,9 +3,9 @@
 import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_FRACTION_DIGITS, type Quantity } from '../../domain/number/quantity.ts';
+import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { type SqlFragment, sealedRowsCondition } from './sealed-rows.ts';
-import type { Seals } from './seals.ts';
 
 /** Buckets of `stepMs` one after the other from `start`, up to the next segment. Milliseconds, whole seconds. */
 interface BucketSegment {

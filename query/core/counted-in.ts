@@ -52,7 +52,7 @@ export function countedIn(event: PlacedEvent, catalog: Catalog): Counted[] {
 
 /** A line item's claim on usage. */
 export interface PricedUsage {
-  readonly meter: string;
+  readonly meter: string | null;
   /** The group values it is restricted to; empty for all. */
   readonly groups: Readonly<Record<string, string>>;
   /** Inclusive and exclusive, in milliseconds since the epoch. */

@@ -1,52 +1,51 @@
 // I1, I2 and I3 as far as the stores alone can tell: the rows of sealed chunks against their seals, the seals against each
 // other, the published watermark against the seals.
 import type { Pool } from 'pg';
+import { outcomes } from '../../domain/metering/event-outcome.ts';
+import { isSameRows, type RowSet } from '../../domain/sealing/row-set.ts';
+import { placeOf, type StoredSeal } from '../../domain/sealing/seals.ts';
 import { delay } from '../../platform/calls/retry.ts';
 import type { AuditLog } from './discrepancy.ts';
-import { outcomes, placeOf, type SealRow } from './seal-rows.ts';
-import type { RowSet, StoredChunk } from './stored-chunks.ts';
+import type { StoredChunk } from './stored-chunks.ts';
 
 /** The rows of a chunk against its seal (I1, I2), and the counts of the seal among themselves (I1). */
-export function auditStoredChunk(seal: SealRow, stored: StoredChunk, log: AuditLog): void {
+export function auditStoredChunk(seal: StoredSeal, stored: StoredChunk, log: AuditLog): void {
   const where = placeOf(seal);
-  const { events, rollups, rejects } = stored;
+  const { events, rollUps, rejects } = stored;
   if (events !== undefined) {
-    log.compare('I2', `${where}, rows of usage_events`, seal.eventCount, events.count);
-    log.compare('I2', `${where}, checksum of usage_events`, seal.eventChecksum, events.checksum);
+    log.compare('I2', `${where}, rows of usage_events`, seal.events.count, events.count);
+    log.compare('I2', `${where}, checksum of usage_events`, seal.events.checksum, events.checksum);
   }
-  if (rollups !== undefined) {
-    log.compare('I2', `${where}, rows of usage_rollups`, seal.rollupCount, rollups.count);
-    log.compare('I2', `${where}, checksum of usage_rollups`, seal.rollupChecksum, rollups.checksum);
+  if (rollUps !== undefined) {
+    log.compare('I2', `${where}, rows of usage_rollups`, seal.rollUps.count, rollUps.count);
+    log.compare('I2', `${where}, checksum of usage_rollups`, seal.rollUps.checksum, rollUps.checksum);
   }
   if (rejects !== undefined) {
-    log.compare('I1', `${where}, rows of event_rejects`, seal.rejectCount, rejects.count);
-    log.compare('I1', `${where}, checksum of event_rejects`, seal.rejectChecksum, rejects.checksum);
+    log.compare('I1', `${where}, rows of event_rejects`, seal.rejects.count, rejects.count);
+    log.compare('I1', `${where}, checksum of event_rejects`, seal.rejects.checksum, rejects.checksum);
   }
   for (const outcome of outcomes) {
-    const byTenant = Object.values(seal.tenantOutcomes).reduce((sum, counts) => sum + (counts[outcome] ?? 0), 0);
+    const byTenant = Object.values(seal.outcomesByTenant).reduce((sum, counts) => sum + (counts[outcome] ?? 0), 0);
     log.compare('I1', `${where}, ${outcome} events summed over tenants`, seal.outcomes[outcome], byTenant);
   }
-  const print = (counts: SealRow['outcomes']): string =>
+  const print = (counts: StoredSeal['outcomes']): string =>
     outcomes.map((outcome) => `${outcome} ${counts[outcome]}`).join(', ');
   if (stored.manifest === undefined) return;
   const manifest = stored.manifest === null ? 'no manifest' : print(stored.manifest);
   log.compare('I1', `${where}, manifest`, print(seal.outcomes), manifest);
 }
 
-const isSame = (count: bigint, checksum: bigint, found: RowSet | undefined): boolean =>
-  found === undefined || (found.count === count && found.checksum === checksum);
+const isSame = (sealed: RowSet, found: RowSet | undefined): boolean => found === undefined || isSameRows(sealed, found);
 
 /**
  * Whether the rows that are sealed, and can be written again from the log, are as they were sealed. What can't be read is not said
  * to be otherwise: its part has to be dropped before a replay is of use (cli/commands/repair.ts).
  */
-export const isIntact = (seal: SealRow, { events, rollups, rejects }: StoredChunk): boolean =>
-  isSame(seal.eventCount, seal.eventChecksum, events) &&
-  isSame(seal.rollupCount, seal.rollupChecksum, rollups) &&
-  isSame(seal.rejectCount, seal.rejectChecksum, rejects);
+export const isIntact = (seal: StoredSeal, { events, rollUps, rejects }: StoredChunk): boolean =>
+  isSame(seal.events, events) && isSame(seal.rollUps, rollUps) && isSame(seal.rejects, rejects);
 
 /** A seal against the one before it in what was read: no gap (I1), and T does not fall (I3). `before` null: it is the first. */
-export function auditSealOrder(before: SealRow | null, seal: SealRow, log: AuditLog): void {
+export function auditSealOrder(before: StoredSeal | null, seal: StoredSeal, log: AuditLog): void {
   if (before === null || before.partition !== seal.partition || before.generation !== seal.generation) return;
   log.compare('I1', `${placeOf(seal)}, number of the chunk`, before.chunk + 1, seal.chunk);
   log.compare('I1', `${placeOf(seal)}, start offset`, before.endOffset, seal.startOffset);

@@ -1,6 +1,7 @@
 // Where each offset of the log is sealed, in a few numbers a chunk: which chunk holds it, which rows of it count, and which
 // catalog version metered it.
-import { outcomes, type SealRow } from './seal-rows.ts';
+import { outcomes } from '../../domain/metering/event-outcome.ts';
+import type { StoredSeal } from '../../domain/sealing/seals.ts';
 
 /** A sealed chunk. */
 export interface MappedChunk {
@@ -8,7 +9,7 @@ export interface MappedChunk {
   readonly partition: number;
   readonly chunk: number;
   /** Rows of this epoch or a later one are those that were sealed. */
-  readonly epoch: number;
+  readonly epoch: bigint;
   readonly startOffset: number;
   readonly endOffset: number;
   /** Events that have an outcome in it. */
@@ -19,19 +20,19 @@ class PartitionMap {
   readonly generation: number;
   readonly partition: number;
   private readonly chunks: number[] = [];
-  private readonly epochs: number[] = [];
+  private readonly epochs: bigint[] = [];
   private readonly starts: number[] = [];
   private readonly ends: number[] = [];
   private readonly decided: number[] = [];
   private readonly versionOffsets: number[] = [];
   private readonly versions: number[] = [];
 
-  constructor({ generation, partition }: SealRow) {
+  constructor({ generation, partition }: StoredSeal) {
     this.generation = generation;
     this.partition = partition;
   }
 
-  add(seal: SealRow): void {
+  add(seal: StoredSeal): void {
     this.chunks.push(seal.chunk);
     this.epochs.push(seal.epoch);
     this.starts.push(seal.startOffset);
@@ -92,7 +93,7 @@ export class ChunkMap {
   private readonly partitions = new Map<string, PartitionMap>();
 
   /** Seals of a partition come in order of their chunks. */
-  add(seal: SealRow): void {
+  add(seal: StoredSeal): void {
     const key = `${seal.generation}/${seal.partition}`;
     let partition = this.partitions.get(key);
     if (partition === undefined) {

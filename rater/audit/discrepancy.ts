@@ -1,10 +1,7 @@
 // What an audit found: which invariant, where, what was expected and what is there. Invariants as in docs/inside/exactly-once.md.
-
 import { type ClickHouseError, damagedPartOf } from '../../platform/clickhouse/click-house.ts';
 import { printPart } from '../../platform/clickhouse/damage.ts';
-
-export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5';
-export const invariants: readonly Invariant[] = ['I1', 'I2', 'I3', 'I4', 'I5'];
+import { type Invariant, invariants } from '../core/invariant.ts';
 
 export interface Discrepancy {
   readonly invariant: Invariant;

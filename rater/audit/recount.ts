@@ -3,12 +3,12 @@ import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { parseExactJson } from '../../domain/json/exact-json.ts';
 import { type MetersByType, metersByType, type Reading, readMeters } from '../../domain/metering/meter-reading.ts';
+import { placeOf } from '../../domain/sealing/seals.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import type { SqlFragment } from '../../platform/usage-store/sealed-rows.ts';
 import type { ChunkMap, MappedChunk } from './chunk-map.ts';
 import type { AuditLog } from './discrepancy.ts';
-import { placeOf } from './seal-rows.ts';
 
 export interface RecountedReading {
   readonly tenant: string;
@@ -57,7 +57,7 @@ export class Recount {
     ];
     const offset = Number(offsetText);
     const chunk = this.chunks.holding(generation, partition, offset);
-    if (chunk === null || Number(epoch) < chunk.epoch) return false;
+    if (chunk === null || BigInt(epoch) < chunk.epoch) return false;
     const ofType = this.meters.get(this.chunks.catalogVersionAt(generation, partition, offset))?.get(type);
     if (ofType === undefined) return true;
     const readings = readingsOf(ofType, data);

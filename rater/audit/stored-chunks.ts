@@ -1,25 +1,20 @@
 // What ClickHouse holds of sealed chunks, as counts and checksums that it computes itself: no row leaves it.
+import { type Outcome, type OutcomeCounts, outcomes } from '../../domain/metering/event-outcome.ts';
+import { noRows, type RowSet } from '../../domain/sealing/row-set.ts';
+import { placeOf, type StoredSeal } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
+import { eventChecksumSql, rejectChecksumSql } from '../../platform/usage-store/chunk-tables.ts';
 import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { type AuditLog, unlessDamaged } from './discrepancy.ts';
-import { type Outcome, placeOf, type SealRow } from './seal-rows.ts';
-
-export interface RowSet {
-  readonly count: bigint;
-  /** Sum of the rows' hashes modulo 2^64. */
-  readonly checksum: bigint;
-}
 
 /** Each undefined where it can't be read, as a part that may hold it is damaged. */
 export interface StoredChunk {
   readonly events: RowSet | undefined;
   readonly rejects: RowSet | undefined;
-  readonly rollups: RowSet | undefined;
+  readonly rollUps: RowSet | undefined;
   /** Counts by outcome; null: there is no manifest. */
-  readonly manifest: Readonly<Record<Outcome, number>> | null | undefined;
+  readonly manifest: Readonly<OutcomeCounts> | null | undefined;
 }
-
-const noRows: RowSet = { count: 0n, checksum: 0n };
 
 /** A query's parameters travel in its URL, which servers bound. */
 const OFFSETS_MAX = 500;
@@ -30,7 +25,7 @@ const OFFSETS_MAX = 500;
  */
 export async function readStoredChunks(
   clickhouse: ClickHouse,
-  seals: readonly SealRow[],
+  seals: readonly StoredSeal[],
   log: AuditLog,
 ): Promise<StoredChunk[]> {
   if (seals.length === 0) return [];
@@ -43,10 +38,9 @@ export async function readStoredChunks(
     let to = from + 1;
     while (to < seals.length && to - from < OFFSETS_MAX && isOf(seals[to]!, generation, partition)) to += 1;
     for (const each of await readByOffset(clickhouse, seals.slice(from, to), log)) {
-      const rollup = rollups?.[stored.length];
       stored.push({
         ...each,
-        rollups: rollup === undefined ? undefined : { count: rollup.rollupCount, checksum: rollup.rollupChecksum },
+        rollUps: rollups?.[stored.length],
       });
     }
     from = to;
@@ -54,15 +48,15 @@ export async function readStoredChunks(
   return stored;
 }
 
-const isOf = (seal: SealRow, generation: number, partition: number): boolean =>
+const isOf = (seal: StoredSeal, generation: number, partition: number): boolean =>
   seal.generation === generation && seal.partition === partition;
 
 /** Seals of one partition. */
 async function readByOffset(
   clickhouse: ClickHouse,
-  seals: readonly SealRow[],
+  seals: readonly StoredSeal[],
   log: AuditLog,
-): Promise<Omit<StoredChunk, 'rollups'>[]> {
+): Promise<Omit<StoredChunk, 'rollUps'>[]> {
   const [first, last] = [seals[0]!, seals.at(-1)!];
   const ofTable = (table: string): string => `${placeOf(first)} to chunk ${last.chunk}, ${table}`;
   // Epochs rise rarely, so the chunks where they do describe them all.
@@ -76,10 +70,10 @@ async function readByOffset(
     steps: steps.map((seal) => seal.startOffset),
     step_epochs: steps.map((seal) => seal.epoch),
   };
-  const rowSets = async (table: string, hash: string): Promise<Map<number, RowSet> | null> => {
+  const rowSets = async (table: string, checksumSql: string): Promise<Map<number, RowSet> | null> => {
     const read = () =>
       clickhouse.query<{ place: string | number; count: string; checksum: string }>(
-        `SELECT roundDown(offset, {starts:Array(UInt64)}) AS place, toString(count()) AS count, toString(sum(${hash})) AS checksum
+        `SELECT roundDown(offset, {starts:Array(UInt64)}) AS place, toString(count()) AS count, toString(${checksumSql}) AS checksum
        FROM ${table} FINAL
        WHERE generation = {generation:UInt16} AND partition = {partition:UInt16}
          AND offset >= {from_offset:UInt64} AND offset < {to_offset:UInt64}
@@ -90,11 +84,11 @@ async function readByOffset(
     const rows = await unlessDamaged(log, ofTable(table), read);
     if (rows === null) return null;
     return new Map(
-      rows.map((row) => [Number(row.place), { count: BigInt(row.count), checksum: BigInt(row.checksum) }]),
+      rows.map((row) => [Number(row.place), { count: Number(row.count), checksum: BigInt(row.checksum) }]),
     );
   };
-  const events = await rowSets('usage_events', 'bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash)');
-  const rejects = await rowSets('event_rejects', 'xxHash64(bytes)');
+  const events = await rowSets('usage_events', eventChecksumSql);
+  const rejects = await rowSets('event_rejects', rejectChecksumSql);
   const manifests = await unlessDamaged(log, ofTable('manifests'), () => readManifests(clickhouse, first, last));
   return seals.map((seal) => ({
     events: events === null ? undefined : (events.get(seal.startOffset) ?? noRows),
@@ -105,11 +99,11 @@ async function readByOffset(
 
 async function readManifests(
   clickhouse: ClickHouse,
-  first: SealRow,
-  last: SealRow,
-): Promise<Map<number, Record<Outcome, number>>> {
+  first: StoredSeal,
+  last: StoredSeal,
+): Promise<Map<number, OutcomeCounts>> {
   const rows = await clickhouse.query<Record<Outcome | 'chunk', string | number>>(
-    `SELECT chunk, accepted, duplicate, conflict, too_late, poison FROM manifests FINAL
+    `SELECT chunk, ${outcomes.join(', ')} FROM manifests FINAL
      WHERE generation = {generation:UInt16} AND partition = {partition:UInt16}
        AND chunk >= {from_chunk:UInt32} AND chunk < {to_chunk:UInt32}`,
     {
@@ -117,12 +111,7 @@ async function readManifests(
       ...{ from_chunk: first.chunk, to_chunk: last.chunk + 1 },
     },
   );
-  const countsOf = (row: Record<Outcome, string | number>): Record<Outcome, number> => ({
-    accepted: Number(row.accepted),
-    duplicate: Number(row.duplicate),
-    conflict: Number(row.conflict),
-    too_late: Number(row.too_late),
-    poison: Number(row.poison),
-  });
+  const countsOf = (row: Record<Outcome, string | number>): OutcomeCounts =>
+    Object.fromEntries(outcomes.map((outcome) => [outcome, Number(row[outcome])])) as OutcomeCounts;
   return new Map(rows.map((row) => [Number(row.chunk), countsOf(row)]));
 }

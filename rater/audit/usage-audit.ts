@@ -1,10 +1,10 @@
 // I2 from raw events: what every meter says of every window, recounted, against the merged roll-ups.
 import type { Meter } from '../../domain/catalog/catalog.ts';
+import { keyText } from '../../domain/composite-key.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import type { SqlFragment } from '../../platform/usage-store/sealed-rows.ts';
 import { mergeExpression, quantityFromStore } from '../../platform/usage-store/usage-query.ts';
-import { keyText } from '../keys.ts';
 import type { MappedChunk } from './chunk-map.ts';
 import type { AuditLog } from './discrepancy.ts';
 import { MeterTally } from './meter-tally.ts';

@@ -1,7 +1,7 @@
 // The prices of a billing period, as its pinned catalog version defines them.
+import type { PeriodTerms } from '../../domain/billing/billing-period-terms.ts';
 import type { CatalogVersion, Meter, Price } from '../../domain/catalog/catalog.ts';
 import { isUsagePrice } from '../../domain/pricing/prices.ts';
-import type { PeriodTerms } from './rating-targets.ts';
 
 export interface PricedInPeriod {
   readonly price: Price;

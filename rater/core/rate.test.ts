@@ -1,18 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import type { RatedItem, WrittenWindow } from '../../domain/billing/line-item.ts';
 import type { Aggregation, Price } from '../../domain/catalog/catalog.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { formatQuantity, QUANTITY_ONE, quantityToDecimal } from '../../domain/number/quantity.ts';
 import { amountOf } from '../../domain/pricing/prices.ts';
 import { contributionsOf, earlierAsOne, type WindowValue } from './contributions.ts';
-import {
-  nothingWritten,
-  type RatedItem,
-  type RateInput,
-  RatingInvariantError,
-  rate,
-  type WrittenWindow,
-} from './rate.ts';
+import { nothingWritten, type RateInput, RatingInvariantError, rate } from './rate.ts';
 
 const HOUR_MS = 3_600_000;
 const perUnit: Price = { slug: 'p', meter: 'm', match: {}, model: 'per_unit', unitAmount: '0.5' };

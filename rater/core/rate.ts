@@ -4,6 +4,7 @@
 // amounts of the period's items add up to price(usage of all its closed windows) exactly (I4). No price is ever found by
 // subtracting prices of parts: an item's amount is price(cumulative quantity after it) minus everything written before
 // it. Whatever arrives late, in whatever order, the sum is therefore right; and a step done again writes nothing.
+import type { RatedItem, WrittenWindow } from '../../domain/billing/line-item.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { type Quantity, quantityToDecimal } from '../../domain/number/quantity.ts';
 
@@ -13,20 +14,6 @@ export interface Contribution {
   readonly windowEnd: number;
   readonly quantity: Quantity;
 }
-
-/** What the line items of a window say already. */
-export interface WrittenWindow {
-  readonly windowStart: number;
-  readonly windowEnd: number;
-  /** Sum over the window's items. */
-  readonly quantity: Quantity;
-  /** The highest one used. */
-  readonly revision: number;
-}
-
-export type LineItemKind = 'usage' | 'adjustment';
-/** Why an item was written. */
-export type LineItemCause = 'window_closed' | 'period_started' | 'late_usage' | 'plan_change';
 
 export interface RateInput {
   /** The amount for a cumulative quantity; price(0) must be 0. */
@@ -42,22 +29,6 @@ export interface RateInput {
   readonly planChangedFrom: number | null;
   /** The cause of an item that comes on time. */
   readonly onTimeCause: 'window_closed' | 'period_started';
-}
-
-export interface RatedItem {
-  readonly windowStart: number;
-  readonly windowEnd: number;
-  /** May be negative; 0 only where a changed plan gives the same usage another amount. */
-  readonly quantity: Quantity;
-  /** May be negative: a volume price can fall, and usage can move to another period. */
-  readonly amount: Decimal;
-  readonly kind: LineItemKind;
-  readonly revision: number;
-  readonly cause: LineItemCause;
-  /** What the amount was computed from: amount = cumulativeAmount - writtenAmount, cumulativeAmount = price(cumulativeQuantity). */
-  readonly cumulativeQuantity: Quantity;
-  readonly cumulativeAmount: Decimal;
-  readonly writtenAmount: Decimal;
 }
 
 /** I4 does not hold: what is stored and what the usage costs differ in a way that no missing item explains. */

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import type { PeriodTerms } from '../../domain/billing/billing-period-terms.ts';
 import { type Catalog, emptyCatalog, type Plan, type Subscription } from '../../domain/catalog/catalog.ts';
-import { subjectPeriodOf, subscriptionTimeline } from '../../domain/catalog/price-version.ts';
-import { type PeriodTerms, ratingTargets, type SubjectTimeline } from './rating-targets.ts';
+import { type SubjectTimeline, subjectPeriodOf, subscriptionTimeline } from '../../domain/catalog/subscription-book.ts';
+import { ratingTargets } from './rating-targets.ts';
 
 const day = (text: string): number => Date.parse(`2026-${text}T00:00:00Z`);
 const plan = (slug: string, more: Partial<Plan> = {}): Plan => ({

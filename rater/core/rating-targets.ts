@@ -8,27 +8,8 @@
 //   re-pinned a subscription starts just where it does, and names another plan: the plan is changed.
 //   replaced  it begins inside a period of another subscription than its own: it stays as an empty period, start = end.
 // After the targets are rated no window counts in two periods, and the line items of the old way cancel out.
-import type { SubjectPeriod } from '../../domain/catalog/price-version.ts';
-
-/** What the newest catalog says about one subject. */
-export interface SubjectTimeline {
-  /** The period that holds an instant; null: the subject is not billed then. */
-  periodAt(time: number): SubjectPeriod | null;
-  /** Where subscriptions start, ascending. */
-  readonly subscriptionStarts: readonly number[];
-  /** The catalog version that prices of a plan are pinned to for a period that starts then. */
-  pin(plan: string, periodStart: number): number;
-}
-
-/** What a period is billed by. Milliseconds since the epoch, end exclusive; equal bounds: replaced. */
-export interface PeriodTerms {
-  readonly periodStart: number;
-  readonly periodEnd: number;
-  readonly plan: string;
-  readonly catalogVersion: number;
-  /** Start of the subscription the plan comes from; null: the default plan. */
-  readonly subscriptionStart: number | null;
-}
+import type { PeriodTerms } from '../../domain/billing/billing-period-terms.ts';
+import type { SubjectTimeline } from '../../domain/catalog/subscription-book.ts';
 
 export interface RatingTarget extends PeriodTerms {
   /** Windows from here on changed their period or its plan since they were last rated; null: none did. */

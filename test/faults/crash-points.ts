@@ -28,9 +28,9 @@ const seals = 'aggregator/seal-store.js';
 const clickhouse = 'platform/clickhouse/client.js';
 const routes = 'ingest/routes.js';
 const batcher = 'ingest/batcher.js';
-const rating = 'rater/rating-loop.js';
-const batch = 'rater/rating-batch.js';
-const items = 'rater/line-item-store.js';
+const rating = 'rater/rating/rating-loop.js';
+const batch = 'rater/rating/rating-batch.js';
+const ledger = 'platform/billing-store/ledger-entries.js';
 
 const insertOf = (table: string, place: 'before' | 'after'): Pick<CrashPoint, 'file' | 'find' | 'place' | 'when'> => ({
   file: clickhouse,
@@ -83,14 +83,14 @@ export const crashPoints: readonly CrashPoint[] = [
 
   // The rater, reading.
   { name: 'rater: progress and seals read', stage: 'rater', file: rating, find: 'const seals = await store.readSeals();', place: 'after', pass: 2 },
-  { name: 'rater: chunks verified, before what is due is looked for', stage: 'rater', file: rating, find: 'const touched = await this.findDue(basis, from, billedFrom, newest);', place: 'before' },
-  { name: 'rater: what is due is known, before the first batch', stage: 'rater', file: rating, find: 'const touched = await this.findDue(basis, from, billedFrom, newest);', place: 'after' },
+  { name: 'rater: chunks verified, before what is due is looked for', stage: 'rater', file: rating, find: 'const touched = await this.findDue(basis, from, billedFrom);', place: 'before' },
+  { name: 'rater: what is due is known, before the first batch', stage: 'rater', file: rating, find: 'const touched = await this.findDue(basis, from, billedFrom);', place: 'after' },
   { name: 'rater: usage read, before the transaction', stage: 'rater', file: batch, find: 'const contributions = await readTargetContributions(store, basis, targets);', place: 'after' },
 
   // In the transaction.
   { name: 'rater: subjects locked', stage: 'rater', file: batch, find: 'const locked = await transaction.lockBillingPeriods(work);', place: 'after' },
   { name: 'rater: periods saved, before the line items', stage: 'rater', file: batch, find: 'await transaction.insertLineItems(lineItems, basis.seals.vector);', place: 'before', when: 'lineItems.length > 0' },
-  { name: 'rater: line items inserted, before the ledger', stage: 'rater', file: items, find: 'await client.query(`INSERT INTO tallyline.ledger_entries', place: 'before' },
+  { name: 'rater: line items inserted, before the ledger', stage: 'rater', file: ledger, find: 'await client.query(`INSERT INTO tallyline.ledger_entries', place: 'before' },
   { name: 'rater: ledger written, before the commit', stage: 'rater', file: batch, find: 'await transaction.insertLineItems(lineItems, basis.seals.vector);', place: 'after', when: 'lineItems.length > 0' },
 
   // Behind it.

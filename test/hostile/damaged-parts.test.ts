@@ -7,7 +7,7 @@ import pino from 'pino';
 import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
-import { repairedTables } from '../../rater/audit/part-search.ts';
+import { repairedTables } from '../../rater/audit/repair/part-search.ts';
 import { isWhole } from '../support/day-sample.ts';
 import { type StageProcesses, startStores } from '../support/processes/stage-processes.ts';
 import { until } from '../support/until.ts';

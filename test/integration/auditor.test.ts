@@ -4,13 +4,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { type Catalog, emptyCatalog } from '../../domain/catalog/catalog.ts';
+import { sealVectorOf } from '../../domain/sealing/seal-vector.ts';
 import { realTimers } from '../../platform/calls/timers.ts';
-import { sealVectorOf } from '../../platform/usage-store/seal-vector.ts';
-import { Auditor } from '../../rater/audit/auditor.ts';
-import { ChunkRounds } from '../../rater/audit/chunk-rounds.ts';
-import type { Invariant } from '../../rater/audit/discrepancy.ts';
+import { Auditor } from '../../rater/audit/watch/auditor.ts';
+import { ChunkRounds } from '../../rater/audit/watch/chunk-rounds.ts';
+import type { Invariant } from '../../rater/core/invariant.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
-import { storedRating } from '../../rater/stored-rating.ts';
+import { storedRating } from '../../rater/store/stored-rating.ts';
 import { type EventToSend, Installation } from '../support/processes/installation.ts';
 import { StoreSnapshot, withoutTriggers } from '../support/store-snapshot.ts';
 import { until } from '../support/until.ts';

@@ -1,5 +1,4 @@
 // The rater on a real Postgres and a real ClickHouse engine, fed with roll-up rows and seals as the aggregator writes them.
-
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
@@ -12,9 +11,9 @@ import { projectFile } from '../../platform/process/project-root.ts';
 import type { Settings } from '../../platform/settings/settings.ts';
 import { startRater } from '../../rater/main.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
-import { RatingLoop } from '../../rater/rating-loop.ts';
-import type { RatingStore } from '../../rater/rating-store.ts';
-import { storedRating } from '../../rater/stored-rating.ts';
+import { RatingLoop } from '../../rater/rating/rating-loop.ts';
+import type { RatingStore } from '../../rater/store/rating-store.ts';
+import { storedRating } from '../../rater/store/stored-rating.ts';
 import { aMeter } from '../support/a-meter.ts';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';

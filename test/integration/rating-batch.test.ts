@@ -5,15 +5,17 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
 import { SealStore } from '../../aggregator/seal-store.ts';
+import { subscriptionBook } from '../../domain/catalog/subscription-book.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
+import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
-import { readSeals, type Seals } from '../../platform/usage-store/seals.ts';
-import { ChunkVerifier } from '../../rater/chunk-verifier.ts';
+import { readSeals } from '../../platform/usage-store/seals.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
-import { type BatchOutcome, rateBatch } from '../../rater/rating-batch.ts';
-import { RatingLoop, type StepOutcome } from '../../rater/rating-loop.ts';
-import type { RatingStore } from '../../rater/rating-store.ts';
-import { storedRating } from '../../rater/stored-rating.ts';
+import { ChunkVerifier } from '../../rater/rating/chunk-verifier.ts';
+import { type BatchOutcome, rateBatch } from '../../rater/rating/rating-batch.ts';
+import { RatingLoop, type StepOutcome } from '../../rater/rating/rating-loop.ts';
+import type { RatingStore } from '../../rater/store/rating-store.ts';
+import { storedRating } from '../../rater/store/stored-rating.ts';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
 import { soundCatalog } from '../support/sound-catalog.ts';
@@ -89,10 +91,12 @@ async function batch(seals: Seals, subject: string, times: readonly number[]): P
   const store = storedRating(pool, clickhouse);
   const verifier = new ChunkVerifier(store);
   await verifier.verifyNew({}, seals.vector);
+  const versions = [{ version: 1, effectiveAt: 0, catalog }];
   const basis = {
     seals,
     watermark: seals.watermark!,
-    versions: [{ version: 1, effectiveAt: 0, catalog }],
+    versions,
+    book: subscriptionBook(versions),
     closedUpTo: seals.watermark! - LATENESS_MS,
   };
   return rateBatch({ store, verifier }, basis, [{ tenant: 'acme', subject, times }]);

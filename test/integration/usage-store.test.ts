@@ -187,9 +187,9 @@ describe('seals', () => {
     // The other partition has no seal, so there is no watermark yet.
     expect(seals.watermark).toBeNull();
     expect(seals.epochSteps.map(({ partition, fromChunk, epoch }) => [partition, fromChunk, epoch])).toEqual([
-      [0, 0, 1],
-      [0, 2, 4],
-      [0, 5, 9],
+      [0, 0, 1n],
+      [0, 2, 4n],
+      [0, 5, 9n],
     ]);
     await usage.seal({ partition: 1, watermark: at('11-10T11:00'), rows: [] });
     expect((await readSeals(pool)).watermark).toBe(at('11-10T11:00'));
@@ -210,8 +210,8 @@ describe('seals', () => {
     await usage.write(2, { epoch: 4, rows: [row(at('11-10T12:00'), '1')] });
     expect(await mismatches()).toEqual([]);
     await usage.write(1, { epoch: 1, rows: [row(at('11-10T12:00'), '1')] });
-    expect((await mismatches()).map(({ seal, foundCount }) => [seal.partition, seal.chunk, foundCount])).toEqual([
-      [0, 1, 1n],
+    expect((await mismatches()).map(({ seal, found }) => [seal.partition, seal.chunk, found.count])).toEqual([
+      [0, 1, 1],
     ]);
   });
 });

@@ -2,9 +2,9 @@
 // discrepancy planted by hand in any table is found, under the right invariant and with its place.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Aggregation, type Catalog, emptyCatalog, type Meter, type Price } from '../../domain/catalog/catalog.ts';
-import type { AuditScope } from '../../rater/audit/audit-slices.ts';
 import type { AuditLog } from '../../rater/audit/discrepancy.ts';
-import { verify } from '../../rater/audit/verify.ts';
+import type { AuditScope } from '../../rater/audit/verify/audit-slices.ts';
+import { verify } from '../../rater/audit/verify/verify.ts';
 import { type EventToSend, Installation } from '../support/processes/installation.ts';
 import { StoreSnapshot, withoutTriggers } from '../support/store-snapshot.ts';
 
@@ -227,6 +227,12 @@ const plants: readonly Plant[] = [
     postgres: `UPDATE tallyline.line_items SET amount = amount + 1 WHERE id = ${anItem}`,
     says: [/^I4 tenant \w+ subject cus_\d period .* price price-sum, amount: /, /^I5 line item <id>, receivable: /],
     silent: /^I[123]/,
+  },
+  {
+    title: 'a line item of a quantity that no usage can have',
+    postgres: `UPDATE tallyline.line_items SET quantity = quantity + 0.0000000000001 WHERE id = ${anItem}`,
+    says: [/^I4 tenant \w+ subject cus_\d period .* price price-sum, quantity: [\d.]+ \/ \d+\.\d{13}$/],
+    silent: /^I[1235]/,
   },
   {
     title: 'usage that the raters passed over',

@@ -25,10 +25,10 @@ const RUN = 'aggregator/core/key-run.ts';
 const CHUNKS = 'aggregator/chunk-store.ts';
 const SEALS = 'aggregator/seal-store.ts';
 const RECORDS = 'aggregator/record-reader.ts';
-const RATING = 'rater/rating-loop.ts';
-const BATCH = 'rater/rating-batch.ts';
+const RATING = 'rater/rating/rating-loop.ts';
+const BATCH = 'rater/rating/rating-batch.ts';
 const RATE = 'rater/core/rate.ts';
-const TOUCHED = 'rater/touched-usage.ts';
+const TOUCHED = 'rater/store/touched-usage.ts';
 
 export const mutants: readonly Mutant[] = [
   {
@@ -473,14 +473,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'vector-not-checked',
-    file: BATCH,
+    file: 'rater/core/rating-basis.ts',
     find: 'covers(basis.seals.vector, period.sealVector) &&',
     replace: '',
     description: 'A period is rated by fewer chunks than before',
   },
   {
     name: 'seals-beyond-vector',
-    file: 'rater/period-usage.ts',
+    file: 'rater/store/period-usage.ts',
     find: 'sealed: basis.seals,',
     replace: '',
     description: 'Usage of open chunks is billed',

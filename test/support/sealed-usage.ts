@@ -1,12 +1,12 @@
 // Roll-up rows and seals as the aggregator leaves them, for tests of what reads sealed usage: rows go to ClickHouse, then
 // their count and checksum to a seal in Postgres, and the published watermark follows.
 import type pg from 'pg';
-import { rollUpColumns } from '../../aggregator/chunk-rows.ts';
 import type { Catalog } from '../../domain/catalog/catalog.ts';
 import { parseQuantity } from '../../domain/number/quantity.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { NativeBlock } from '../../platform/clickhouse/native-block.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
+import { rollUpColumns } from '../../platform/usage-store/chunk-tables.ts';
 
 export interface UsageRow {
   readonly tenant?: string;

@@ -1,20 +1,20 @@
 // Rows of the stores as the aggregator, the rater and the catalog leave them, for tests of what reads them.
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
-import {
-  eventColumns,
-  manifestColumns,
-  manifestRow,
-  rejectColumns,
-  rollUpColumns,
-} from '../../aggregator/chunk-rows.ts';
-import { noOutcomes } from '../../aggregator/core/partition-state.ts';
+import { manifestRow } from '../../aggregator/chunk-rows.ts';
 import type { Catalog } from '../../domain/catalog/catalog.ts';
+import { noOutcomes } from '../../domain/metering/event-outcome.ts';
 import { parseQuantity } from '../../domain/number/quantity.ts';
 import { dedupKeyOf, partitionOf } from '../../domain/usage-event.ts';
 import { type KeyRights, storeApiKey } from '../../platform/access/api-key-store.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { NativeBlock, type TableColumn } from '../../platform/clickhouse/native-block.ts';
+import {
+  eventColumns,
+  manifestColumns,
+  rejectColumns,
+  rollUpColumns,
+} from '../../platform/usage-store/chunk-tables.ts';
 
 export interface RollUp {
   readonly tenant?: string;

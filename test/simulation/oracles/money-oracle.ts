@@ -1,10 +1,11 @@
 // An independent account of what ought to be billed: after every rating, for each price of each period, the line items have
 // to add up to the price of the usage that was sealed and closed then, computed here from the log with integers.
+
+import type { RatedPeriod } from '../../../domain/billing/billing-period-terms.ts';
 import type { Price, Subscription } from '../../../domain/catalog/catalog.ts';
 import type { Tier } from '../../../domain/pricing/tiers.ts';
-import { covers, nextChunkOf, type SealVector } from '../../../platform/usage-store/seal-vector.ts';
-import type { BillingPeriod } from '../../../rater/billing-period-store.ts';
-import type { RaterProgress } from '../../../rater/rater-progress.ts';
+import { covers, nextChunkOf, type SealVector } from '../../../domain/sealing/seal-vector.ts';
+import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
 import { PARTITIONS, type Plan, TENANTS } from '../plan.ts';
 import type { PostgresModel } from '../stores/postgres-model.ts';
 import type { Rated, RatingModel, StoredItem } from '../stores/rating-model.ts';
@@ -30,7 +31,7 @@ export class MoneyOracle {
   private readonly usage: UsageOracle;
   private readonly rating: RatingModel;
   private readonly postgres: PostgresModel;
-  private readonly seen = new Map<string, BillingPeriod>();
+  private readonly seen = new Map<string, RatedPeriod>();
   private readonly amounts = new Map<StoredItem, bigint>();
   checks = 0;
   private advances = 0;
@@ -76,12 +77,12 @@ export class MoneyOracle {
     }
     if (this.advances++ % ADVANCES_A_CHECK > 0) return;
     // A rater that is ahead may have rated some periods by more than this.
-    const isBehind = (period: BillingPeriod): boolean =>
+    const isBehind = (period: RatedPeriod): boolean =>
       covers(sealVector, period.sealVector) && period.closedUpTo! <= view.closedUpTo;
     for (const period of this.rating.periods.values()) if (isBehind(period)) this.checkPeriod(period, view);
   }
 
-  private periodsOf(tenant: string, subject: string): BillingPeriod[] {
+  private periodsOf(tenant: string, subject: string): RatedPeriod[] {
     return [...this.rating.periods.values()].filter((period) => period.tenant === tenant && period.subject === subject);
   }
 
@@ -110,7 +111,7 @@ export class MoneyOracle {
   }
 
   /** What a rating saw is never less than before, and never more than there is. */
-  private checkView(period: BillingPeriod): void {
+  private checkView(period: RatedPeriod): void {
     const { closedUpTo, ratedWatermark, sealVector } = period;
     const key = periodText(period);
     const before = this.seen.get(key);
@@ -145,7 +146,7 @@ export class MoneyOracle {
   }
 
   /** Of a period that is rated for the first time: its plan, its pinned prices and its bounds. */
-  private checkTerms(period: BillingPeriod): void {
+  private checkTerms(period: RatedPeriod): void {
     const key = periodText(period);
     if (this.seen.has(key) || period.periodEnd === period.periodStart) return;
     const { tenant, subject, periodStart, periodEnd, timelineVersion } = period;
@@ -189,7 +190,7 @@ export class MoneyOracle {
     }
   }
 
-  private checkPeriod(period: BillingPeriod, view: View): void {
+  private checkPeriod(period: RatedPeriod, view: View): void {
     this.checks++;
     const amounts = new Map<string, bigint>();
     const quantities = new Map<string, bigint>();
@@ -239,7 +240,7 @@ export class MoneyOracle {
     throw new Error(`no meter ${meter}`);
   }
 
-  private quantityOf(period: BillingPeriod, price: Price, { vector, closedUpTo, watermark }: View): bigint {
+  private quantityOf(period: RatedPeriod, price: Price, { vector, closedUpTo, watermark }: View): bigint {
     const { tenant, subject, periodStart, periodEnd, subscriptionStart } = period;
     const nextChunks = Array.from({ length: PARTITIONS }, (_, partition) => nextChunkOf(vector, GENERATION, partition));
     const isIn = ({ windowStart, partition, chunk }: Reading): boolean =>

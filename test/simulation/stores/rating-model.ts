@@ -1,16 +1,18 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
 
+import type { RatedPeriod } from '../../../domain/billing/billing-period-terms.ts';
+import type { NewLineItem, WrittenPrice } from '../../../domain/billing/line-item.ts';
 import type { Meter } from '../../../domain/catalog/catalog.ts';
+import { keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
-import { isSameVector, nextChunkOf, type SealVector, sealVectorOf } from '../../../platform/usage-store/seal-vector.ts';
-import type { EpochStep, Seals } from '../../../platform/usage-store/seals.ts';
+import { isSameVector, nextChunkOf, type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
+import type { EpochStep, Seals } from '../../../domain/sealing/seals.ts';
+import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
+import type { PeriodDetail } from '../../../platform/billing-store/written-prices.ts';
+import type { WindowKey } from '../../../platform/usage-store/rollup-windows.ts';
 import type { UsageSelection } from '../../../platform/usage-store/usage-query.ts';
-import type { BillingPeriod } from '../../../rater/billing-period-store.ts';
 import { earlierAsOne } from '../../../rater/core/contributions.ts';
-import { keyText } from '../../../rater/keys.ts';
-import type { NewLineItem, PeriodDetail, WrittenPrice } from '../../../rater/line-item-store.ts';
-import type { RaterProgress } from '../../../rater/rater-progress.ts';
-import type { RatingStore, RatingTransaction, WindowKey } from '../../../rater/rating-store.ts';
+import type { RatingStore, RatingTransaction } from '../../../rater/store/rating-store.ts';
 import { PARTITIONS, TENANTS } from '../plan.ts';
 import type { Process } from '../scheduler.ts';
 import type { ClickHouseModel } from './click-house-model.ts';
@@ -26,7 +28,7 @@ export interface StoredItem extends NewLineItem {
 
 /** What a rating transaction has committed. */
 export interface Rated {
-  readonly periods: readonly BillingPeriod[];
+  readonly periods: readonly RatedPeriod[];
   readonly items: readonly StoredItem[];
 }
 
@@ -37,7 +39,7 @@ export class RatingModel {
   private readonly postgres: PostgresModel;
   private readonly clickhouse: ClickHouseModel;
   progress: RaterProgress = { sealVector: {}, watermark: null, closedUpTo: null, catalogVersion: 0 };
-  readonly periods = new Map<string, BillingPeriod>();
+  readonly periods = new Map<string, RatedPeriod>();
   /** By period. */
   readonly items = new Map<string, StoredItem[]>();
   private readonly itemKeys = new Set<string>();
@@ -56,24 +58,24 @@ export class RatingModel {
     );
   }
 
-  itemsOf(period: BillingPeriod): readonly StoredItem[] {
+  itemsOf(period: RatedPeriod): readonly StoredItem[] {
     return this.items.get(periodText(period)) ?? [];
   }
 
   private readSeals(): Seals {
     const epochSteps: EpochStep[] = [];
     for (const [partition, seals] of this.postgres.seals.entries()) {
-      let last = -1;
+      let last = -1n;
       for (const { chunk, epoch } of seals) {
-        if (Number(epoch) === last) continue;
-        last = Number(epoch);
+        if (epoch === last) continue;
+        last = epoch;
         epochSteps.push({ generation: GENERATION, partition, fromChunk: chunk, epoch: last });
       }
     }
     return { vector: this.vector, epochSteps, watermark: this.postgres.published };
   }
 
-  private periodsWhere(holds: (period: BillingPeriod) => boolean): BillingPeriod[] {
+  private periodsWhere(holds: (period: RatedPeriod) => boolean): RatedPeriod[] {
     return [...this.periods.values()].filter(holds).sort((a, b) => a.periodStart - b.periodStart);
   }
 
@@ -83,7 +85,7 @@ export class RatingModel {
       postgres.statement(process, what, work);
     const read = <Result>(what: string, work: (asOf: number) => Result): Promise<Result> =>
       clickhouse.read(process, what, work);
-    const isOf = (subjects: readonly { tenant: string; subject: string }[]) => (period: BillingPeriod) =>
+    const isOf = (subjects: readonly { tenant: string; subject: string }[]) => (period: RatedPeriod) =>
       subjects.some(({ tenant, subject }) => tenant === period.tenant && subject === period.subject);
     return {
       readProgress: () => statement('progress', () => this.progress),
@@ -110,9 +112,8 @@ export class RatingModel {
                 generation: GENERATION,
                 partition,
                 chunk,
-                epoch: Number(epoch),
-                rollupCount: BigInt(rollUps.count),
-                rollupChecksum: rollUps.checksum,
+                epoch,
+                rollUps,
               })),
           ),
         ),
@@ -136,14 +137,14 @@ export class RatingModel {
       readChunkRows: (seals) =>
         read('query', (asOf) =>
           seals.map(({ partition, chunk, epoch }) => {
-            let count = 0n;
+            let count = 0;
             let checksum = 0n;
             for (const row of clickhouse.rollUps.final(partition, asOf, { from: chunk, to: chunk })) {
               if (row.epoch < epoch) continue;
               count++;
               checksum += row.checksum;
             }
-            return { rollupCount: count, rollupChecksum: BigInt.asUintN(64, checksum) };
+            return { count, checksum: BigInt.asUintN(64, checksum) };
           }),
         ),
       streamWindows: ({ spans, chunks }) => this.streamWindows(process, spans, chunks),
@@ -162,7 +163,7 @@ export class RatingModel {
           return [...found];
         }),
       inRating: (work) => {
-        const rated: { periods: BillingPeriod[]; items: StoredItem[] } = { periods: [], items: [] };
+        const rated: { periods: RatedPeriod[]; items: StoredItem[] } = { periods: [], items: [] };
         return postgres.transaction(
           process,
           (statements) => work(this.ratingTransaction(statements, rated)),
@@ -256,7 +257,7 @@ export class RatingModel {
 
   private ratingTransaction(
     { run, locked, write }: Statements,
-    rated: { periods: BillingPeriod[]; items: StoredItem[] },
+    rated: { periods: RatedPeriod[]; items: StoredItem[] },
   ): RatingTransaction {
     return {
       lockBillingPeriods: (subjects) =>
@@ -360,7 +361,7 @@ function bucketStart({ buckets, from }: UsageSelection, { windowStart }: RollUpR
 /** Rows of chunks that the vector covers, of the sealing epoch or a later one. */
 function sealedRows({ vector, epochSteps }: Pick<Seals, 'vector' | 'epochSteps'>): (row: RollUpRow) => boolean {
   // By partition and chunk, the epoch it was sealed in.
-  const epochs: number[][] = Array.from({ length: PARTITIONS }, (_, partition) =>
+  const epochs: (bigint | number)[][] = Array.from({ length: PARTITIONS }, (_, partition) =>
     Array.from({ length: nextChunkOf(vector, GENERATION, partition) }, () => Number.POSITIVE_INFINITY),
   );
   for (const { partition, fromChunk, epoch } of epochSteps) epochs[partition]!.fill(epoch, fromChunk);

@@ -1,0 +1,25 @@
+// Ids of line items and ledger transactions, derived from what makes them unique: a step done twice names the same rows.
+import { createHash } from 'node:crypto';
+import type { PeriodKey } from './billing-period-terms.ts';
+
+/** The columns of the line items' unique key. */
+export interface LineItemKey extends PeriodKey {
+  readonly price: string;
+  readonly windowStart: number;
+  readonly revision: number;
+}
+
+/** A version 8 UUID (RFC 9562) from SHA-256. A JSON array, because joined strings collide ("a-b"+"c" = "a"+"b-c"). */
+function derivedUuid(parts: readonly (string | number)[]): string {
+  const hash = createHash('sha256').update(JSON.stringify(parts)).digest().subarray(0, 16);
+  hash[6] = (hash[6]! & 0x0f) | 0x80;
+  hash[8] = (hash[8]! & 0x3f) | 0x80;
+  const hex = hash.toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+const partsOf = (key: LineItemKey) =>
+  [key.tenant, key.subject, key.periodStart, key.price, key.windowStart, key.revision] as const;
+
+export const lineItemId = (key: LineItemKey): string => derivedUuid(['line_item', ...partsOf(key)]);
+export const ledgerTransactionId = (key: LineItemKey): string => derivedUuid(['ledger_transaction', ...partsOf(key)]);

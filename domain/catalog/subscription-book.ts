@@ -1,0 +1,160 @@
+// Who is subscribed to what from when, as rating asks for it: the one seam behind which subscriptions are kept. Today they stand in the
+// catalog, and a book is a catalog version; whoever rates or audits knows only the book, so that they can come from elsewhere.
+import type { SubjectKey } from '../billing/billing-period-terms.ts';
+import { groupBy } from '../composite-key.ts';
+import { isUsagePrice } from '../pricing/prices.ts';
+import { type BillingPeriod, billingPeriodOf } from '../time/billing-period.ts';
+import { type Catalog, type CatalogVersion, emptyCatalog, type Subscription } from './catalog.ts';
+import { pinnedPlan } from './price-version.ts';
+
+export interface SubjectPeriod extends BillingPeriod {
+  /** The plan's slug. */
+  readonly plan: string;
+  /** Null: the default plan. */
+  readonly subscription: Subscription | null;
+}
+
+/** What a book says about one subject of one tenant. */
+export interface SubjectTimeline {
+  /** The period that holds an instant; null: the subject is not billed then. */
+  periodAt(time: number): SubjectPeriod | null;
+  /** Where subscriptions start, ascending. */
+  readonly subscriptionStarts: readonly number[];
+  /** The catalog version that prices of a plan are pinned to for a period that starts then. */
+  pin(plan: string, periodStart: number): number;
+}
+
+export interface SubscriptionBook {
+  /** Which state of the subscriptions it is: a later one has a higher number. 0: there are none yet. */
+  readonly revision: number;
+  /** No subject is subscribed. */
+  readonly isEmpty: boolean;
+  /** Subjects without a subscription are billed, by a default plan. */
+  readonly hasDefaultPlan: boolean;
+  /** The tenants that subscriptions name; one that names none holds in every tenant there is. */
+  readonly tenants: readonly string[];
+  timeline(subject: SubjectKey): SubjectTimeline;
+  /** The names of subjects whose subscriptions are not what they were at that revision. */
+  changedSince(revision: number): readonly string[];
+  /** The names of subjects with a subscription that charges its periods themselves, used or not. */
+  readonly chargedByPeriod: readonly string[];
+}
+
+const catalogAt = (versions: readonly CatalogVersion[], revision: number): CatalogVersion | undefined =>
+  versions.findLast(({ version }) => version <= revision);
+
+/** The subscriptions at a revision (the newest, where none is given). `versions`: ascending; prices are pinned among all of them. */
+export function subscriptionBook(
+  versions: readonly CatalogVersion[],
+  revision = Number.POSITIVE_INFINITY,
+): SubscriptionBook {
+  const { version, catalog } = catalogAt(versions, revision) ?? { version: 0, catalog: emptyCatalog };
+  return new CatalogBook(versions, version, catalog);
+}
+
+class CatalogBook implements SubscriptionBook {
+  readonly revision: number;
+  private readonly versions: readonly CatalogVersion[];
+  private readonly catalog: Catalog;
+
+  constructor(versions: readonly CatalogVersion[], revision: number, catalog: Catalog) {
+    this.versions = versions;
+    this.revision = revision;
+    this.catalog = catalog;
+  }
+
+  get isEmpty(): boolean {
+    return this.catalog.subscriptions.length === 0;
+  }
+
+  get hasDefaultPlan(): boolean {
+    return this.catalog.defaultPlan !== null;
+  }
+
+  get tenants(): readonly string[] {
+    return [...new Set(this.catalog.subscriptions.flatMap((subscription) => subscription.tenant ?? []))];
+  }
+
+  timeline({ tenant, subject }: SubjectKey): SubjectTimeline {
+    const { catalog, versions } = this;
+    return {
+      periodAt: (time) => subjectPeriodOf(catalog, tenant, subject, time),
+      subscriptionStarts: subscriptionTimeline(catalog, tenant, subject).map((subscription) => subscription.startsAt),
+      pin: (plan, periodStart) => {
+        const pinned = pinnedPlan(versions, plan, periodStart);
+        if (pinned === null) throw new RangeError(`no catalog version has plan ${plan}`);
+        return pinned.version;
+      },
+    };
+  }
+
+  changedSince(revision: number): readonly string[] {
+    const before = catalogAt(this.versions, revision)?.catalog ?? emptyCatalog;
+    const [old, now] = [subscriptionsBySubject(before), subscriptionsBySubject(this.catalog)];
+    const textOf = (list: readonly Subscription[] = []): string =>
+      JSON.stringify(list.map(({ tenant, startsAt, plan }) => JSON.stringify([startsAt, tenant, plan])).sort());
+    return [...new Set([...old.keys(), ...now.keys()])].filter(
+      (subject) => textOf(old.get(subject)) !== textOf(now.get(subject)),
+    );
+  }
+
+  get chargedByPeriod(): readonly string[] {
+    const charging = new Set(
+      this.catalog.plans.filter(({ prices }) => !prices.every(isUsagePrice)).map(({ slug }) => slug),
+    );
+    return [...subscriptionsBySubject(this.catalog)]
+      .filter(([, subscriptions]) => subscriptions.some(({ plan }) => charging.has(plan)))
+      .map(([subject]) => subject);
+  }
+}
+
+// A catalog is immutable, so its subscriptions by subject are found once: 100,000 subjects are then 100,000 look-ups.
+const bySubject = new WeakMap<Catalog, ReadonlyMap<string, readonly Subscription[]>>();
+
+function subscriptionsBySubject(catalog: Catalog): ReadonlyMap<string, readonly Subscription[]> {
+  const known = bySubject.get(catalog);
+  if (known !== undefined) return known;
+  const index = groupBy(catalog.subscriptions, ({ subject }) => subject);
+  bySubject.set(catalog, index);
+  return index;
+}
+
+/**
+ * The subscriptions of a tenant's subject in order of their start; each holds until the next one starts. Of two that start
+ * at the same time, the one that names the tenant stands for the one that names none.
+ */
+export function subscriptionTimeline(catalog: Catalog, tenant: string, subject: string): readonly Subscription[] {
+  const byStart = new Map<number, Subscription>();
+  for (const subscription of subscriptionsBySubject(catalog).get(subject) ?? []) {
+    if (subscription.tenant !== null && subscription.tenant !== tenant) continue;
+    if (subscription.tenant === null && byStart.has(subscription.startsAt)) continue;
+    byStart.set(subscription.startsAt, subscription);
+  }
+  return [...byStart.values()].sort((a, b) => a.startsAt - b.startsAt);
+}
+
+/**
+ * The billing period of a tenant's subject that holds `instant`. It is cut where a subscription starts: neither the months
+ * of a calendar nor those of the plan before it reach across. Null: the subject is not billed at that time.
+ */
+export function subjectPeriodOf(
+  catalog: Catalog,
+  tenant: string,
+  subject: string,
+  instant: number,
+): SubjectPeriod | null {
+  const timeline = subscriptionTimeline(catalog, tenant, subject);
+  const subscription = timeline.findLast(({ startsAt }) => startsAt <= instant) ?? null;
+  const next = timeline.find(({ startsAt }) => startsAt > instant);
+  const slug = subscription?.plan ?? catalog.defaultPlan;
+  const plan = catalog.plans.find((each) => each.slug === slug);
+  if (plan === undefined) return null;
+  const anchor = subscription === null || plan.calendar ? 'calendar' : subscription.startsAt;
+  const { start, end } = billingPeriodOf(anchor, plan.timezone, instant);
+  return {
+    plan: plan.slug,
+    subscription,
+    start: Math.max(start, subscription?.startsAt ?? start),
+    end: Math.min(end, next?.startsAt ?? end),
+  };
+}

@@ -1,0 +1,73 @@
+// What is sealed at one instant, and by which epochs.
+import type { OutcomeCounts } from '../metering/event-outcome.ts';
+import type { RowSet } from './row-set.ts';
+import { covers, nextChunkOf, type SealVector } from './seal-vector.ts';
+
+/** From this chunk on the seals of the partition carry this epoch, up to the next step. */
+export interface EpochStep {
+  readonly generation: number;
+  readonly partition: number;
+  readonly fromChunk: number;
+  readonly epoch: bigint;
+}
+
+/** What is sealed at one instant. */
+export interface Seals {
+  readonly vector: SealVector;
+  /**
+   * The epochs of all sealed chunks. Within a partition epochs never fall from chunk to chunk, so a few steps describe them.
+   * Sorted by generation, partition and chunk.
+   */
+  readonly epochSteps: readonly EpochStep[];
+  /** The published watermark in milliseconds since the epoch; null before the first. */
+  readonly watermark: number | null;
+}
+
+/** Whether every seal of `before` was still there at `after`: none was taken back for a repair since, not even to be sealed anew. */
+export function holdsAllSealsOf(after: Seals, before: Seals): boolean {
+  if (!covers(after.vector, before.vector)) return false;
+  const steps = after.epochSteps.filter(
+    ({ generation, partition, fromChunk }) => fromChunk < nextChunkOf(before.vector, generation, partition),
+  );
+  return (
+    steps.length === before.epochSteps.length &&
+    before.epochSteps.every((step, i) => {
+      const { generation, partition, fromChunk, epoch } = steps[i]!;
+      return (
+        generation === step.generation &&
+        partition === step.partition &&
+        fromChunk === step.fromChunk &&
+        epoch === step.epoch
+      );
+    })
+  );
+}
+
+export interface ChunkPlace {
+  readonly generation: number;
+  readonly partition: number;
+  readonly chunk: number;
+}
+export const placeOf = ({ generation, partition, chunk }: ChunkPlace): string =>
+  `generation ${generation} partition ${partition} chunk ${chunk}`;
+
+/** What one seal promises about the roll-up rows of its chunk. */
+export interface ChunkSeal extends ChunkPlace {
+  readonly epoch: bigint;
+  readonly rollUps: RowSet;
+}
+
+/** All that a seal says. */
+export interface StoredSeal extends ChunkSeal {
+  readonly startOffset: number;
+  readonly endOffset: number;
+  /** T at the chunk's end, milliseconds since the epoch. */
+  readonly watermark: number;
+  readonly catalogVersion: number;
+  readonly catalogChanges: readonly { readonly offset: number; readonly version: number }[];
+  readonly events: RowSet;
+  readonly rejects: RowSet;
+  readonly outcomes: Readonly<OutcomeCounts>;
+  /** Counts of 0 may be left out. */
+  readonly outcomesByTenant: Readonly<Record<string, Readonly<Partial<OutcomeCounts>>>>;
+}

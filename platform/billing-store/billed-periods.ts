@@ -1,0 +1,93 @@
+// Billing periods as far as they are billed: by their own last rating, or by the progress of all raters where that is later. What the
+// progress has passed over is billed, also where a period had nothing to rate and its row was left as it was.
+import type { PeriodKey } from '../../domain/billing/billing-period-terms.ts';
+import { laterOf, type SealVector } from '../../domain/sealing/seal-vector.ts';
+import type { Queries, RecordOf } from '../postgres/table-columns.ts';
+import { instant, instantParameter, json, nullable, recordOf, selected, tableOf } from '../postgres/table-columns.ts';
+import { periodKeyColumns, periodTermsColumns } from './billing-periods.ts';
+
+export interface BilledPeriod extends RecordOf<typeof periodTermsColumns> {
+  /** The seals by which it is billed. */
+  readonly sealVector: SealVector;
+  /** The log's time by which it is billed, in milliseconds since the epoch; -Infinity where no rating has told. */
+  readonly ratedWatermark: number;
+  /** Windows that end by then were closed when it was billed; milliseconds since the epoch. */
+  readonly closedUpTo: number;
+}
+
+/** Every window that starts in the period is closed and billed: what comes now are corrections. */
+export const isComplete = ({ periodEnd, closedUpTo }: Pick<BilledPeriod, 'periodEnd' | 'closedUpTo'>): boolean =>
+  closedUpTo >= periodEnd;
+
+const billedColumns = {
+  ratedVector: json<SealVector>('rated_vector'),
+  passedVector: json<SealVector>('passed_vector'),
+  ratedWatermark: nullable(instant('rated_watermark')),
+  closedUpTo: instant('closed_up_to'),
+};
+
+const BILLED = `
+  SELECT ${selected(periodTermsColumns, 'period')}, ${selected(billedColumns, 'billed')}
+  FROM tallyline.billing_periods period CROSS JOIN tallyline.rater_progress progress CROSS JOIN LATERAL (
+    SELECT period.seal_vector AS rated_vector, progress.seal_vector AS passed_vector,
+      greatest(period.rated_watermark, progress.watermark) AS rated_watermark,
+      greatest(period.closed_up_to, progress.closed_up_to) AS closed_up_to
+  ) billed`;
+
+function periodOf(row: Readonly<Record<string, unknown>>): BilledPeriod {
+  const { ratedVector, passedVector, ratedWatermark, closedUpTo } = recordOf(billedColumns, row);
+  return {
+    ...recordOf(periodTermsColumns, row),
+    sealVector: laterOf(ratedVector, passedVector),
+    ratedWatermark: ratedWatermark ?? Number.NEGATIVE_INFINITY,
+    closedUpTo,
+  };
+}
+
+/** Those of the periods that were ever rated. */
+export async function readBilledPeriods(queries: Queries, keys: readonly PeriodKey[]): Promise<BilledPeriod[]> {
+  const wanted = tableOf(periodKeyColumns, keys, 'wanted');
+  const { rows } = await queries.query(
+    `${BILLED} JOIN ${wanted.sql} USING (tenant, subject, period_start) WHERE period.closed_up_to IS NOT NULL`,
+    wanted.params,
+  );
+  return rows.map(periodOf);
+}
+
+/** Which periods are meant; null: whatever it is. Periods that reach out of the bounds (milliseconds since the epoch) are not. */
+export interface PeriodScope {
+  readonly from: number | null;
+  readonly to: number | null;
+  readonly tenant: string | null;
+}
+
+export const scopeParams = ({ tenant, from, to }: PeriodScope): unknown[] => [
+  tenant,
+  instantParameter(from),
+  instantParameter(to),
+];
+
+/** Those of the scope that were ever rated. */
+export async function readBilledPeriodsIn(queries: Queries, scope: PeriodScope): Promise<BilledPeriod[]> {
+  const { rows } = await queries.query(
+    `${BILLED} WHERE period.closed_up_to IS NOT NULL AND ($1::text IS NULL OR period.tenant = $1)
+       AND ($2::timestamptz IS NULL OR period.period_start >= $2) AND ($3::timestamptz IS NULL OR period.period_end <= $3)`,
+    scopeParams(scope),
+  );
+  return rows.map(periodOf);
+}
+
+/** The periods that follow `after` in the order of their keys; null: from the first. */
+export async function readNextPeriods(
+  queries: Queries,
+  after: PeriodKey | null,
+  periodsMax: number,
+): Promise<PeriodKey[]> {
+  const { rows } = await queries.query(
+    `SELECT ${selected(periodKeyColumns, 'period')} FROM tallyline.billing_periods period
+     WHERE $1::text IS NULL OR (tenant, subject, period_start) > ($1, $2, $3)
+     ORDER BY tenant, subject, period_start LIMIT $4`,
+    [after?.tenant ?? null, after?.subject ?? null, instantParameter(after?.periodStart ?? null), periodsMax],
+  );
+  return rows.map((row) => recordOf(periodKeyColumns, row));
+}

@@ -1,0 +1,86 @@
+// The rows that say which billing periods of a subject exist, what they are pinned to, and what their last rating read.
+import type { PoolClient } from 'pg';
+import type { RatedPeriod, SubjectKey } from '../../domain/billing/billing-period-terms.ts';
+import type { SealVector } from '../../domain/sealing/seal-vector.ts';
+import {
+  instant,
+  int,
+  json,
+  namesOf,
+  nullable,
+  type Queries,
+  recordOf,
+  selected,
+  tableOf,
+  text,
+} from '../postgres/table-columns.ts';
+
+const subjectColumns = { tenant: text('tenant'), subject: text('subject') };
+export const periodKeyColumns = { ...subjectColumns, periodStart: instant('period_start') };
+const termsColumns = {
+  periodEnd: instant('period_end'),
+  plan: text('plan'),
+  catalogVersion: int('catalog_version'),
+  subscriptionStart: nullable(instant('subscription_start')),
+};
+const lastRatingColumns = {
+  timelineVersion: int('timeline_version'),
+  sealVector: json<SealVector>('seal_vector'),
+  ratedWatermark: nullable(instant('rated_watermark')),
+  closedUpTo: nullable(instant('closed_up_to')),
+};
+export const periodTermsColumns = { ...periodKeyColumns, ...termsColumns };
+export const billingPeriodColumns = { ...periodTermsColumns, ...lastRatingColumns };
+
+const SELECT_PERIODS = `SELECT ${selected(billingPeriodColumns, 'period')} FROM tallyline.billing_periods period`;
+const periodOf = (row: Readonly<Record<string, unknown>>): RatedPeriod => recordOf(billingPeriodColumns, row);
+
+/** All periods of the subjects, as they are now. */
+export async function readBillingPeriods(queries: Queries, subjects: readonly SubjectKey[]): Promise<RatedPeriod[]> {
+  const wanted = tableOf(subjectColumns, subjects, 'wanted');
+  const { rows } = await queries.query(`${SELECT_PERIODS} JOIN ${wanted.sql} USING (tenant, subject)`, wanted.params);
+  return rows.map(periodOf);
+}
+
+/** All periods of subjects with these names, in every tenant. */
+export async function readBillingPeriodsNamed(queries: Queries, subjects: readonly string[]): Promise<RatedPeriod[]> {
+  const { rows } = await queries.query(`${SELECT_PERIODS} WHERE period.subject = ANY($1::text[])`, [subjects]);
+  return rows.map(periodOf);
+}
+
+/**
+ * Locks the subjects until the transaction ends, then reads all their periods. The advisory lock covers the periods that do
+ * not exist yet as well: two raters with different catalogs could else each add one that overlaps the other's.
+ */
+export async function lockBillingPeriods(client: PoolClient, subjects: readonly SubjectKey[]): Promise<RatedPeriod[]> {
+  const wanted = tableOf(subjectColumns, subjects, 'wanted');
+  // Taken in order of the key, so that two transactions never wait for each other.
+  await client.query(
+    `SELECT pg_advisory_xact_lock(key) FROM (
+       SELECT DISTINCT hashtextextended(tenant, hashtextextended(subject, 7110)) AS key FROM ${wanted.sql} ORDER BY key
+     ) AS keys`,
+    wanted.params,
+  );
+  const { rows } = await client.query(
+    `${SELECT_PERIODS} JOIN ${wanted.sql} USING (tenant, subject)
+     ORDER BY period.tenant, period.subject, period.period_start FOR UPDATE OF period`,
+    wanted.params,
+  );
+  return rows.map(periodOf);
+}
+
+const SET_RATED = Object.values({ ...termsColumns, ...lastRatingColumns })
+  .map(({ name }) => `${name} = EXCLUDED.${name}`)
+  .join(', ');
+
+/** Adds the periods that were rated, or moves them on. */
+export async function saveRatedPeriods(client: PoolClient, periods: readonly RatedPeriod[]): Promise<void> {
+  if (periods.length === 0) return;
+  const rated = tableOf(billingPeriodColumns, periods, 'rated');
+  await client.query(
+    `INSERT INTO tallyline.billing_periods AS period (${namesOf(billingPeriodColumns)}, rated_at)
+     SELECT ${namesOf(billingPeriodColumns, 'rated')}, clock_timestamp() FROM ${rated.sql}
+     ON CONFLICT (${namesOf(periodKeyColumns)}) DO UPDATE SET ${SET_RATED}, rated_at = EXCLUDED.rated_at`,
+    rated.params,
+  );
+}

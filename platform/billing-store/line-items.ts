@@ -1,0 +1,186 @@
+// Line items in Postgres. Rows are only ever added.
+import type { PoolClient } from 'pg';
+import type { PeriodKey } from '../../domain/billing/billing-period-terms.ts';
+import type { LineItemCause, LineItemKind, NewLineItem, RatedItem } from '../../domain/billing/line-item.ts';
+import { lineItemId } from '../../domain/billing/line-item-key.ts';
+import { formatQuantity, type Quantity } from '../../domain/number/quantity.ts';
+import type { SealVector } from '../../domain/sealing/seal-vector.ts';
+import {
+  type Column,
+  decimal,
+  instant,
+  instantParameter,
+  int,
+  json,
+  large,
+  namesOf,
+  nullable,
+  type Queries,
+  type RecordOf,
+  recordOf,
+  selected,
+  tableOf,
+  text,
+  textOf,
+  uuid,
+} from '../postgres/table-columns.ts';
+import { quantityFromStore } from '../usage-store/usage-query.ts';
+import { periodKeyColumns } from './billing-periods.ts';
+import { insertLedgerEntries } from './ledger-entries.ts';
+
+export const quantity = (name: string): Column<Quantity> => ({
+  ...{ name, type: 'numeric', isNullable: false },
+  write: formatQuantity,
+  read: (stored) => quantityFromStore(stored as string),
+});
+
+/** What a rating says of an item. */
+const givenColumns = {
+  id: uuid('id'),
+  ...periodKeyColumns,
+  plan: text('plan'),
+  price: text('price'),
+  /** Null for a price of the period itself. */
+  meter: nullable(text('meter')),
+  groups: json<Readonly<Record<string, string>>>('groups'),
+  windowStart: instant('window_start'),
+  windowEnd: instant('window_end'),
+  periodEnd: instant('period_end'),
+  /** As it stands there: an audit has to read what no rating could have written. */
+  quantity: decimal('quantity'),
+  amount: decimal('amount'),
+  currency: text('currency'),
+  kind: textOf<LineItemKind>('kind'),
+  revision: int('revision'),
+  cause: textOf<LineItemCause>('cause'),
+  catalogVersion: int('catalog_version'),
+};
+/** What its row gets by itself. `sequence` orders the rows for cursors. */
+export const lineItemColumns = { ...givenColumns, createdAt: instant('created_at'), sequence: large('sequence') };
+
+/** A row of tallyline.line_items. */
+export type LineItem = RecordOf<typeof lineItemColumns>;
+
+const SELECT_ITEMS = `SELECT ${selected(lineItemColumns, 'item')}`;
+const itemOf = (row: Readonly<Record<string, unknown>>): LineItem => recordOf(lineItemColumns, row);
+
+export interface LineItemSelection {
+  readonly tenant: string;
+  /** Null: every subject of the tenant. */
+  readonly subject: string | null;
+  /** Of the window start, inclusive and exclusive, in milliseconds since the epoch; null: no bound. */
+  readonly from: number | null;
+  readonly to: number | null;
+  /** Only what comes after this place; null: from the first. */
+  readonly after: Pick<LineItem, 'windowStart' | 'sequence'> | null;
+  readonly rowsMax: number;
+}
+
+/** In order of window and then of writing. */
+export async function readLineItems(queries: Queries, selection: LineItemSelection): Promise<LineItem[]> {
+  const { tenant, subject, from, to, after, rowsMax } = selection;
+  const { rows } = await queries.query(
+    `${SELECT_ITEMS} FROM tallyline.line_items item
+     WHERE tenant = $1
+       AND ($2::text IS NULL OR subject = $2)
+       AND ($3::timestamptz IS NULL OR window_start >= $3)
+       AND ($4::timestamptz IS NULL OR window_start < $4)
+       AND ($5::timestamptz IS NULL OR (window_start, sequence) > ($5, $6::bigint))
+     ORDER BY window_start, sequence
+     LIMIT $7`,
+    [
+      ...[tenant, subject, instantParameter(from), instantParameter(to)],
+      ...[instantParameter(after?.windowStart ?? null), after?.sequence.toString() ?? null, rowsMax],
+    ],
+  );
+  return rows.map(itemOf);
+}
+
+/** Of a subject's usage of some meters: the items whose window starts by `to` and ends after `from` (milliseconds). In order of writing. */
+export async function readLineItemsAcross(
+  queries: Queries,
+  { tenant, subject }: Pick<LineItem, 'tenant' | 'subject'>,
+  meters: readonly string[],
+  { from, to }: { readonly from: number; readonly to: number },
+): Promise<LineItem[]> {
+  const { rows } = await queries.query(
+    `${SELECT_ITEMS} FROM tallyline.line_items item
+     WHERE tenant = $1 AND subject = $2 AND meter = ANY($3) AND window_start <= $4 AND window_end > $5
+     ORDER BY sequence`,
+    [tenant, subject, meters, new Date(to), new Date(from)],
+  );
+  return rows.map(itemOf);
+}
+
+/** All items of these periods, in no order. */
+export async function readLineItemsOf(queries: Queries, periods: readonly PeriodKey[]): Promise<LineItem[]> {
+  const wanted = tableOf(periodKeyColumns, periods, 'wanted');
+  const { rows } = await queries.query(
+    `${SELECT_ITEMS} FROM ${wanted.sql} JOIN tallyline.line_items item USING (tenant, subject, period_start)`,
+    wanted.params,
+  );
+  return rows.map(itemOf);
+}
+
+/** The periods of the newest line items: `itemsMax` or more of these. */
+export async function readNewestPeriods(queries: Queries, itemsMax: number): Promise<PeriodKey[]> {
+  const { rows: last } = await queries.query<{ last: string }>(
+    `SELECT last_value AS last FROM pg_sequences
+     WHERE schemaname || '.' || sequencename = pg_get_serial_sequence('tallyline.line_items', 'sequence')`,
+  );
+  const { rows } = await queries.query(
+    `SELECT DISTINCT ${selected(periodKeyColumns, 'item')} FROM tallyline.line_items item WHERE sequence > $1 LIMIT $2`,
+    [Number(last[0]?.last ?? 0) - itemsMax, itemsMax],
+  );
+  return rows.map((row) => recordOf(periodKeyColumns, row));
+}
+
+/** How many items there are, by why they were written. */
+export async function countLineItems(queries: Queries): Promise<ReadonlyMap<LineItemCause, number>> {
+  const { rows } = await queries.query<{ cause: LineItemCause; count: number }>(
+    'SELECT cause, count(*)::int AS count FROM tallyline.line_items GROUP BY cause',
+  );
+  return new Map(rows.map(({ cause, count }) => [cause, count]));
+}
+
+const derivationColumns = {
+  cumulativeQuantity: { ...quantity('cumulative_quantity'), type: 'text' },
+  cumulativeAmount: { ...decimal('cumulative_amount'), type: 'text' },
+  writtenAmount: { ...decimal('written_amount'), type: 'text' },
+} satisfies Partial<Record<keyof RatedItem, unknown>>;
+const insertedColumns = { ...givenColumns, quantity: quantity('quantity'), ...derivationColumns };
+
+/** Postgres takes no message above 1 GB, and the columns of a statement are in memory as text. */
+const STATEMENT_ITEMS_MAX = 10_000;
+
+/** Adds the items, each with its two ledger entries: the subject owes, the price has earned. One transaction an item. */
+export async function insertLineItems(
+  client: PoolClient,
+  lineItems: readonly NewLineItem[],
+  sealVector: SealVector,
+): Promise<void> {
+  for (let from = 0; from < lineItems.length; from += STATEMENT_ITEMS_MAX) {
+    const some = lineItems.slice(from, from + STATEMENT_ITEMS_MAX).map(({ item, ...line }) => {
+      const { windowStart, revision } = item;
+      return { ...line, ...item, id: lineItemId({ ...line, windowStart, revision }) };
+    });
+    await insertSome(client, some, sealVector);
+    await insertLedgerEntries(client, some);
+  }
+}
+
+async function insertSome(
+  client: PoolClient,
+  lineItems: readonly RecordOf<typeof insertedColumns>[],
+  sealVector: SealVector,
+): Promise<void> {
+  const items = tableOf(insertedColumns, lineItems, 'item');
+  await client.query(
+    `INSERT INTO tallyline.line_items (${namesOf(givenColumns)}, derivation)
+     SELECT ${namesOf(givenColumns, 'item')},
+       jsonb_build_object('cumulativeQuantity', item.cumulative_quantity, 'cumulativeAmount', item.cumulative_amount,
+         'writtenAmount', item.written_amount, 'sealVector', $${items.params.length + 1}::jsonb)
+     FROM ${items.sql} ORDER BY item.place`,
+    [...items.params, JSON.stringify(sealVector)],
+  );
+}

@@ -1,0 +1,118 @@
+// The columns of a table, named once: their names in SQL and in code, their types, how a value is written and how it is read. A
+// record is read and written by the same list, so that a column can't be forgotten in one statement or change its type in another.
+// What is written are columns as arrays: thousands of rows are one round trip with a fixed number of parameters.
+import type { QueryResultRow } from 'pg';
+import { Decimal } from '../../domain/number/decimal.ts';
+
+/** Whatever answers a statement: a pool, a connection within a transaction, or either within the time of a request. */
+export interface Queries {
+  query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<{ readonly rows: Row[] }>;
+}
+
+export interface Column<Value> {
+  readonly name: string;
+  /** Of Postgres. */
+  readonly type: string;
+  readonly isNullable: boolean;
+  /** To what pg takes as a parameter. */
+  write(value: Value): unknown;
+  /** From what pg gives for the column's type. */
+  read(stored: unknown): Value;
+}
+
+export type Columns = Readonly<Record<string, Column<unknown>>>;
+export type RecordOf<Of extends Columns> = {
+  readonly [Key in keyof Of]: Of[Key] extends Column<infer Value> ? Value : never;
+};
+
+const asIs =
+  (type: string) =>
+  <Value>(name: string): Column<Value> => ({
+    ...{ name, type, isNullable: false },
+    write: (value) => value,
+    read: (stored) => stored as Value,
+  });
+
+export const text: (name: string) => Column<string> = asIs('text');
+/** One of a few texts. */
+export const textOf: <Value extends string>(name: string) => Column<Value> = asIs('text');
+export const uuid: (name: string) => Column<string> = asIs('uuid');
+export const int: (name: string) => Column<number> = asIs('int');
+/** A bigint below 2^53. */
+export const whole = (name: string): Column<number> => ({
+  ...{ name, type: 'bigint', isNullable: false },
+  write: (value) => value,
+  read: Number,
+});
+/** A bigint that may be larger. */
+export const large = (name: string): Column<bigint> => ({
+  ...{ name, type: 'bigint', isNullable: false },
+  write: String,
+  read: (stored) => BigInt(stored as string),
+});
+/** A numeric without a fraction. */
+export const unsigned64 = (name: string): Column<bigint> => ({ ...large(name), type: 'numeric' });
+export const decimal = (name: string): Column<Decimal> => ({
+  ...{ name, type: 'numeric', isNullable: false },
+  write: String,
+  read: (stored) => Decimal.parse(stored as string),
+});
+/** A timestamptz, in milliseconds since the epoch. */
+export const instant = (name: string): Column<number> => ({
+  ...{ name, type: 'timestamptz', isNullable: false },
+  write: (value) => new Date(value).toISOString(),
+  read: (stored) => (stored as Date).getTime(),
+});
+/** A bound that may be missing, as a parameter. */
+export const instantParameter = (time: number | null): Date | null => (time === null ? null : new Date(time));
+export const json = <Value>(name: string): Column<Value> => ({
+  ...{ name, type: 'jsonb', isNullable: false },
+  write: (value) => JSON.stringify(value),
+  read: (stored) => stored as Value,
+});
+export const nullable = <Value>(column: Column<Value>): Column<Value | null> => ({
+  ...column,
+  isNullable: true,
+  write: (value) => (value === null ? null : column.write(value)),
+  read: (stored) => (stored === null ? null : column.read(stored)),
+});
+
+/** `tenant, period_start`, of a table's alias where one is given. */
+export const namesOf = (columns: Columns, alias?: string): string =>
+  Object.entries(columns)
+    .map(([, { name }]) => (alias === undefined ? name : `${alias}.${name}`))
+    .join(', ');
+
+/** What a SELECT lists to be read by `recordOf`. */
+export const selected = (columns: Columns, alias: string): string =>
+  Object.entries(columns)
+    .map(([key, { name }]) => `${alias}.${name} AS "${key}"`)
+    .join(', ');
+
+export function recordOf<Of extends Columns>(columns: Of, row: Readonly<Record<string, unknown>>): RecordOf<Of> {
+  const record: Record<string, unknown> = {};
+  for (const key in columns) record[key] = columns[key]!.read(row[key]);
+  return record as RecordOf<Of>;
+}
+
+/** One record as parameters, in the order of `namesOf`. */
+export const valuesOf = <Of extends Columns>(columns: Of, record: RecordOf<NoInfer<Of>>): unknown[] =>
+  Object.entries(columns).map(([key, column]) => column.write(record[key as keyof Of]));
+
+/** `$1, $2, …`, a placeholder a column. */
+export const placeholders = (columns: Columns): string =>
+  Object.entries(columns)
+    .map((_, i) => `$${i + 1}`)
+    .join(', ');
+
+/**
+ * The records as a table of a FROM: `unnest($1::text[], …) … AS alias (tenant, …, place)`, and the parameters from `$1` on. `place` is
+ * their order.
+ */
+export function tableOf<Of extends Columns>(columns: Of, records: readonly RecordOf<NoInfer<Of>>[], alias: string) {
+  const entries = Object.entries(columns);
+  return {
+    sql: `unnest(${entries.map(([, { type }], i) => `$${i + 1}::${type}[]`).join(', ')}) WITH ORDINALITY AS ${alias} (${namesOf(columns)}, place)`,
+    params: entries.map(([key, column]) => records.map((record) => column.write(record[key as keyof Of]))),
+  };
+}

@@ -1,0 +1,85 @@
+// The tables of chunks in ClickHouse: their columns, as rows are written, and the SQL of the checksums by which stored rows are compared
+// with a seal. The aggregator computes the same checksums from what it writes.
+import { outcomes } from '../../domain/metering/event-outcome.ts';
+import { tableColumns } from '../clickhouse/native-block.ts';
+
+const time = "DateTime64(3, 'UTC')";
+
+export const eventColumns = tableColumns({
+  generation: 'UInt16',
+  partition: 'UInt16',
+  offset: 'UInt64',
+  index: 'UInt32',
+  epoch: 'UInt64',
+  tenant: 'String',
+  source: 'String',
+  id: 'String',
+  type: 'String',
+  subject: 'String',
+  event_time: time,
+  time_given: 'Bool',
+  received_at: time,
+  accepted_at: time,
+  dedup_key: 'FixedString(16)',
+  payload_hash: 'UInt64',
+  data: 'String',
+});
+export const eventChecksumSql = 'sum(bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash))';
+
+export const rollUpColumns = tableColumns({
+  tenant: 'String',
+  meter: 'String',
+  subject: 'String',
+  window_start: "DateTime('UTC')",
+  group_values: 'String',
+  generation: 'UInt16',
+  partition: 'UInt16',
+  chunk: 'UInt32',
+  value: 'Decimal(76, 12)',
+  event_count: 'UInt64',
+  latest_event_time: 'Int64',
+  latest_accepted_at: 'Int64',
+  latest_offset: 'UInt64',
+  latest_index: 'UInt32',
+  unique_values: 'Array(String)',
+  epoch: 'UInt64',
+  version: 'UInt64',
+  row_hash: 'UInt64',
+});
+export const rollUpChecksumSql = 'sum(row_hash)';
+
+export const rejectColumns = tableColumns({
+  generation: 'UInt16',
+  partition: 'UInt16',
+  offset: 'UInt64',
+  index: 'UInt32',
+  epoch: 'UInt64',
+  reason: 'String',
+  code: 'String',
+  message: 'String',
+  tenant: 'String',
+  source: 'String',
+  id: 'String',
+  type: 'String',
+  subject: 'String',
+  event_time: time,
+  received_at: time,
+  rejected_at: time,
+  dedup_key: 'FixedString(16)',
+  payload_hash: 'UInt64',
+  bytes: 'String',
+});
+export const rejectChecksumSql = 'sum(xxHash64(bytes))';
+
+export const manifestColumns = tableColumns({
+  generation: 'UInt16',
+  partition: 'UInt16',
+  chunk: 'UInt32',
+  epoch: 'UInt64',
+  version: 'UInt64',
+  start_offset: 'UInt64',
+  next_offset: 'UInt64',
+  started_at: time,
+  watermark: time,
+  ...Object.fromEntries(outcomes.map((outcome) => [outcome, 'UInt64'] as const)),
+});

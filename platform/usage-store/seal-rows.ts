@@ -1,0 +1,121 @@
+// Seals in Postgres, read in batches of consecutive chunks of one partition: a year of them does not fit into memory.
+import type { Pool, PoolClient } from 'pg';
+import { acceptedFrom, type Outcome, outcomes } from '../../domain/metering/event-outcome.ts';
+import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../../domain/sealing/seal-vector.ts';
+import type { StoredSeal } from '../../domain/sealing/seals.ts';
+import {
+  type Column,
+  instant,
+  int,
+  json,
+  large,
+  namesOf,
+  placeholders,
+  type RecordOf,
+  recordOf,
+  selected,
+  unsigned64,
+  valuesOf,
+  whole,
+} from '../postgres/table-columns.ts';
+import { readChunksSince } from './seals.ts';
+
+const outcomeColumns = Object.fromEntries(outcomes.map((outcome) => [outcome, whole(outcome)])) as Record<
+  Outcome,
+  Column<number>
+>;
+/** Every column of tallyline.chunk_seals but the time at which it was written. */
+export const sealColumns = {
+  generation: int('generation'),
+  partition: int('partition'),
+  chunk: int('chunk'),
+  epoch: large('epoch'),
+  startOffset: whole('start_offset'),
+  endOffset: whole('end_offset'),
+  watermark: instant('watermark'),
+  catalogVersion: int('catalog_version'),
+  eventCount: whole('event_count'),
+  eventChecksum: unsigned64('event_checksum'),
+  rollUpCount: whole('rollup_count'),
+  rollUpChecksum: unsigned64('rollup_checksum'),
+  rejectCount: whole('reject_count'),
+  rejectChecksum: unsigned64('reject_checksum'),
+  ...outcomeColumns,
+  outcomesByTenant: json<StoredSeal['outcomesByTenant']>('tenant_outcomes'),
+  catalogChanges: json<StoredSeal['catalogChanges']>('catalog_changes'),
+};
+
+const rowOf = ({ events, rollUps, rejects, outcomes: counts, ...seal }: StoredSeal): RecordOf<typeof sealColumns> => ({
+  ...seal,
+  ...counts,
+  ...{ eventCount: events.count, eventChecksum: events.checksum },
+  ...{ rollUpCount: rollUps.count, rollUpChecksum: rollUps.checksum },
+  ...{ rejectCount: rejects.count, rejectChecksum: rejects.checksum },
+});
+
+function sealOf(stored: Readonly<Record<string, unknown>>): StoredSeal {
+  const { eventCount, eventChecksum, rollUpCount, rollUpChecksum, rejectCount, rejectChecksum, ...row } = recordOf(
+    sealColumns,
+    stored,
+  );
+  const { accepted, duplicate, conflict, too_late, poison, ...seal } = row;
+  return {
+    ...seal,
+    events: { count: eventCount, checksum: eventChecksum },
+    rollUps: { count: rollUpCount, checksum: rollUpChecksum },
+    rejects: { count: rejectCount, checksum: rejectChecksum },
+    outcomes: { accepted, duplicate, conflict, too_late, poison },
+  };
+}
+
+export async function insertSeal(client: PoolClient, seal: StoredSeal): Promise<void> {
+  await client.query(
+    `INSERT INTO tallyline.chunk_seals (${namesOf(sealColumns)}) VALUES (${placeholders(sealColumns)})`,
+    valuesOf(sealColumns, rowOf(seal)),
+  );
+}
+
+/** Chunks at or after `from` and before `to`, by generation and partition. */
+export interface ChunkSpan {
+  readonly from: SealVector;
+  readonly to: SealVector;
+}
+
+const BATCH_CHUNKS_MAX = 500;
+
+/**
+ * The chunks below `vector` that can hold usage with event times from `from` on and before `to` (milliseconds; null: unbounded).
+ * `horizonMs`: an accepted event is not older than this.
+ */
+export async function chunksOfTime(
+  pool: Pool,
+  vector: SealVector,
+  { from, to, horizonMs }: { readonly from: number | null; readonly to: number | null; readonly horizonMs: number },
+): Promise<ChunkSpan> {
+  const first = from === null ? {} : await readChunksSince(pool, acceptedFrom(from));
+  if (to === null) return { from: first, to: vector };
+  const last = await readChunksSince(pool, to + horizonMs);
+  const ends = partitionCounts(vector).map((count) => ({
+    ...count,
+    // The chunk that reaches this T may begin below it.
+    nextChunk: Math.min(count.nextChunk, nextChunkOf(last, count.generation, count.partition) + 1),
+  }));
+  return { from: first, to: sealVectorOf(ends) };
+}
+
+/** The seals of the span in order; each batch is of one partition. */
+export async function* streamSeals(pool: Pool | PoolClient, span: ChunkSpan): AsyncIterable<readonly StoredSeal[]> {
+  for (const { generation, partition, nextChunk } of partitionCounts(span.to)) {
+    for (let from = nextChunkOf(span.from, generation, partition); from < nextChunk; ) {
+      const { rows } = await pool.query(
+        `SELECT ${selected(sealColumns, 'seal')} FROM tallyline.chunk_seals seal WHERE generation = $1 AND partition = $2 AND chunk >= $3 AND chunk < $4
+         ORDER BY chunk LIMIT $5`,
+        [generation, partition, from, nextChunk, BATCH_CHUNKS_MAX],
+      );
+      if (rows.length === 0) break;
+      const seals = rows.map(sealOf);
+      yield seals;
+      from = seals.at(-1)!.chunk + 1;
+    }
+  }
+}

@@ -1,0 +1,206 @@
+// I4 from raw events: what every billing period costs by the recounted usage, against its line items.
+import type { Pool, PoolClient } from 'pg';
+import { type PeriodTerms, periodText, pricedText, subjectText } from '../../../domain/billing/billing-period-terms.ts';
+import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
+import {
+  type SubjectTimeline,
+  type SubscriptionBook,
+  subscriptionBook,
+} from '../../../domain/catalog/subscription-book.ts';
+import { Decimal } from '../../../domain/number/decimal.ts';
+import { QUANTITY_ONE, quantityToDecimal } from '../../../domain/number/quantity.ts';
+import { isPeriodDue } from '../../../domain/pricing/period-due.ts';
+import { amountOf, isUsagePrice } from '../../../domain/pricing/prices.ts';
+import { nextChunkOf, type SealVector } from '../../../domain/sealing/seal-vector.ts';
+import { windowSizeMs } from '../../../domain/time/time-window.ts';
+import { readBilledPeriodsIn } from '../../../platform/billing-store/billed-periods.ts';
+import { readProgress } from '../../../platform/billing-store/rater-progress.ts';
+import { type PriceSum, readPriceSums } from '../../../platform/billing-store/written-prices.ts';
+import { inTransaction } from '../../../platform/postgres/pool.ts';
+import { type PricedInPeriod, periodPrices } from '../../core/period-prices.ts';
+import { ratingTargets } from '../../core/rating-targets.ts';
+import type { AuditLog } from '../discrepancy.ts';
+import { MeterTally } from '../meter-tally.ts';
+import type { RecountedReading } from '../recount.ts';
+import type { AuditScope } from './audit-slices.ts';
+
+interface AuditedPeriod {
+  readonly tenant: string;
+  readonly subject: string;
+  readonly terms: PeriodTerms;
+  readonly vector: SealVector;
+  /** Windows that end at or before this were closed then; milliseconds. */
+  readonly closedUpTo: number;
+  /** Of the last rating; milliseconds. */
+  readonly watermark: number;
+  hasUsage: boolean;
+  readonly prices: readonly { readonly price: PricedInPeriod; readonly tally: MeterTally }[];
+}
+
+/** How far the raters say that everything is billed. */
+interface Passed {
+  readonly vector: SealVector;
+  readonly closedUpTo: number;
+  readonly versions: readonly CatalogVersion[];
+  readonly book: SubscriptionBook;
+}
+
+const placeOf = (tenant: string, subject: string, start: number, price: string): string =>
+  `tenant ${tenant} subject ${subject} period ${new Date(start).toISOString()} price ${price}`;
+
+const tallies = (versions: readonly CatalogVersion[], terms: PeriodTerms): AuditedPeriod['prices'] =>
+  periodPrices(versions, terms).map((price) => ({
+    price,
+    tally: new MeterTally(price.meter?.aggregation ?? 'count'),
+  }));
+
+/**
+ * Recounts what every billing period costs, as of the seals and the watermark of its last rating, or of the raters' progress where
+ * that is later: what the progress has passed over is billed, and where there is no period for it there should be one.
+ */
+export class PriceAudit {
+  private readonly bySubject = new Map<string, AuditedPeriod[]>();
+  private readonly written = new Map<string, PriceSum>();
+  /** By tenant, subject and start: the periods that line items name. */
+  private readonly charged = new Set<string>();
+  private readonly timelines = new Map<string, SubjectTimeline>();
+  private readonly unread: { readonly from: number; readonly to: number }[] = [];
+  /** Null: nothing is said of periods that are missing. */
+  private passed: Passed | null = null;
+
+  /** Periods and line items of one snapshot; call it before the seals are read, so that these cover every period's vector. */
+  static read(pool: Pool, versions: readonly CatalogVersion[], scope: AuditScope): Promise<PriceAudit> {
+    const audit = new PriceAudit();
+    return inTransaction(
+      pool,
+      async (client) => {
+        // Periods that reach out of the scope are not read, so it can't be told what they leave out.
+        if (scope.from === null && scope.to === null) audit.passed = await readPassed(client, versions);
+        await audit.readPeriods(client, versions, scope);
+        await audit.readLineItems(client, scope);
+        return audit;
+      },
+      { isolation: 'repeatable read' },
+    );
+  }
+
+  private async readPeriods(client: PoolClient, versions: readonly CatalogVersion[], scope: AuditScope): Promise<void> {
+    for (const period of await readBilledPeriodsIn(client, scope)) {
+      const { tenant, subject, sealVector: vector, closedUpTo, ratedWatermark: watermark, ...terms } = period;
+      this.addPeriod({
+        ...{ tenant, subject, terms, vector, closedUpTo, watermark, hasUsage: false },
+        prices: tallies(versions, terms),
+      });
+    }
+  }
+
+  private addPeriod(period: AuditedPeriod): void {
+    const key = subjectText(period);
+    const periods = this.bySubject.get(key);
+    if (periods === undefined) this.bySubject.set(key, [period]);
+    else periods.push(period);
+  }
+
+  private async readLineItems(client: PoolClient, scope: AuditScope): Promise<void> {
+    for (const sum of await readPriceSums(client, scope)) {
+      this.written.set(pricedText(sum, sum.price), sum);
+      this.charged.add(periodText(sum));
+    }
+  }
+
+  add(recounted: RecountedReading): void {
+    const { tenant, subject, windowStart } = recounted;
+    let isCovered = false;
+    for (const period of this.bySubject.get(subjectText({ tenant, subject })) ?? []) {
+      if (windowStart < period.terms.periodStart || windowStart >= period.terms.periodEnd) continue;
+      isCovered = true;
+      count(period, recounted);
+    }
+    if (isCovered) return;
+    const missing = this.missingPeriod(recounted);
+    if (missing === null) return;
+    this.addPeriod(missing);
+    count(missing, recounted);
+  }
+
+  /** The period that should be there for usage that the raters' progress has passed over; null: there need be none. */
+  private missingPeriod({ tenant, subject, windowStart, reading, chunk }: RecountedReading): AuditedPeriod | null {
+    const { passed } = this;
+    if (passed === null || chunk.chunk >= nextChunkOf(passed.vector, chunk.generation, chunk.partition)) return null;
+    if (windowStart + windowSizeMs[reading.meter.window] > passed.closedUpTo) return null;
+    const key = subjectText({ tenant, subject });
+    let timeline = this.timelines.get(key);
+    if (timeline === undefined) {
+      timeline = passed.book.timeline({ tenant, subject });
+      this.timelines.set(key, timeline);
+    }
+    if (timeline.periodAt(windowStart) === null) return null;
+    const stored = (this.bySubject.get(key) ?? []).map(({ terms }) => terms);
+    const terms = ratingTargets(timeline, stored, [windowStart]).find(
+      ({ periodStart, periodEnd }) => periodStart <= windowStart && windowStart < periodEnd,
+    );
+    if (terms === undefined || stored.some(({ periodStart }) => periodStart === terms.periodStart)) return null;
+    // Line items without their period speak for themselves.
+    if (this.charged.has(periodText({ tenant, subject, periodStart: terms.periodStart }))) return null;
+    const { vector, closedUpTo, versions } = passed;
+    // One of its windows is closed, so the log's time is past its start.
+    const watermark = closedUpTo;
+    return { tenant, subject, terms, vector, closedUpTo, watermark, hasUsage: false, prices: tallies(versions, terms) };
+  }
+
+  /** Usage of these days could not be read: nothing is said of the periods that it is in. Milliseconds since the epoch. */
+  leaveOut(from: number, to: number): void {
+    this.unread.push({ from, to });
+  }
+
+  /** The line items of each price of each period against the price of the recounted usage (I4). */
+  compare(log: AuditLog): void {
+    for (const periods of this.bySubject.values()) for (const period of periods) this.comparePeriod(period, log);
+    // What is left was charged for a price that the period has no more, or for no period at all: it has to cancel out.
+    for (const { tenant, subject, periodStart, price, amount, quantity } of this.written.values()) {
+      const where = `${placeOf(tenant, subject, periodStart, price)}, which the period does not have`;
+      log.compare('I4', `${where}, quantity`, '0', quantity);
+      log.compare('I4', `${where}, amount`, '0', amount);
+    }
+  }
+
+  private comparePeriod({ tenant, subject, terms, prices, watermark, hasUsage }: AuditedPeriod, log: AuditLog): void {
+    const charges = isPeriodDue(terms, watermark, hasUsage) ? QUANTITY_ONE : 0n;
+    const isUnread = this.unread.some(({ from, to }) => from < terms.periodEnd && to > terms.periodStart);
+    for (const { price: priced, tally } of prices) {
+      const { price } = priced;
+      const key = pricedText({ tenant, subject, periodStart: terms.periodStart }, price.slug);
+      const row = this.written.get(key);
+      this.written.delete(key);
+      if (isUnread) continue;
+      const where = placeOf(tenant, subject, terms.periodStart, price.slug);
+      const quantity = quantityToDecimal(isUsagePrice(price) ? tally.value() : charges);
+      log.compare('I4', `${where}, quantity`, quantity, row?.quantity ?? Decimal.zero);
+      log.compare('I4', `${where}, amount`, amountOf(price)(quantity), row?.amount ?? Decimal.zero);
+    }
+  }
+}
+
+/** Counts a reading to the period that holds its window. */
+function count(period: AuditedPeriod, { windowStart, reading, order, chunk }: RecountedReading): void {
+  const { meter, groupValues } = reading;
+  if (chunk.chunk >= nextChunkOf(period.vector, chunk.generation, chunk.partition)) return;
+  period.hasUsage = true;
+  if (windowStart + windowSizeMs[meter.window] > period.closedUpTo) return;
+  for (const { price: priced, tally } of period.prices) {
+    const { price } = priced;
+    if (!isUsagePrice(price) || price.meter !== meter.slug) continue;
+    const { match } = price;
+    if (meter.dimensions.every(({ name }, i) => match[name] === undefined || match[name] === groupValues[i])) {
+      tally.add(reading, order);
+    }
+  }
+}
+
+/** Null before the first step of a rater. */
+async function readPassed(client: PoolClient, versions: readonly CatalogVersion[]): Promise<Passed | null> {
+  const { sealVector: vector, closedUpTo, catalogVersion } = await readProgress(client);
+  const inForce = versions.filter(({ version }) => version <= catalogVersion);
+  if (closedUpTo === null || inForce.length === 0) return null;
+  return { vector, closedUpTo, versions: inForce, book: subscriptionBook(inForce) };
+}

@@ -1,0 +1,63 @@
+// Which billing periods a batch of subjects has to rate, by which prices, and from where on window by window.
+import { type RatedPeriod, type SubjectKey, subjectText } from '../../domain/billing/billing-period-terms.ts';
+import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { groupBy } from '../../domain/composite-key.ts';
+import { type PricedInPeriod, periodPrices } from './period-prices.ts';
+import type { RatingBasis } from './rating-basis.ts';
+import { type RatingTarget, ratingTargets } from './rating-targets.ts';
+
+/** What a batch does for a subject. */
+export interface SubjectWork extends SubjectKey {
+  /** Instants (window starts, period starts) for which something may be due. */
+  readonly times: Iterable<number>;
+}
+
+export interface PeriodTarget extends RatingTarget, SubjectKey {
+  readonly prices: readonly PricedTarget[];
+  /** Windows that start before are compared as one sum; milliseconds since the epoch, the period's start or later. */
+  readonly detailFrom: number;
+}
+/** `isCharged`: false for a price the period has no more, whose line items have to cancel out. */
+type PricedTarget = PricedInPeriod & { readonly isCharged: boolean };
+
+/** Which windows are looked at one by one: from the first touched one of a period on, or all of them. */
+export type Detail = 'touched' | 'all';
+
+/** In the order of the subjects, then of time. */
+export function periodTargets(
+  detail: Detail,
+  basis: Pick<RatingBasis, 'book' | 'versions'>,
+  work: readonly SubjectWork[],
+  stored: readonly RatedPeriod[],
+): PeriodTarget[] {
+  const storedBySubject = groupBy(stored, subjectText);
+  return work.flatMap(({ tenant, subject, times }) => {
+    const known = storedBySubject.get(subjectText({ tenant, subject })) ?? [];
+    return ratingTargets(basis.book.timeline({ tenant, subject }), known, times).map((target) => {
+      const before = known.find((period) => period.periodStart === target.periodStart);
+      const prices = pricesOf(basis.versions, target, before);
+      const isAsBefore = detail === 'touched' && before !== undefined && target.planChangedFrom === null;
+      const detailFrom = isAsBefore ? firstTouched(target, times) : target.periodStart;
+      return { ...target, tenant, subject, prices, detailFrom };
+    });
+  });
+}
+
+/** The period's start where nothing touched it: it is looked at for another reason. */
+function firstTouched({ periodStart, periodEnd }: RatingTarget, times: Iterable<number>): number {
+  let first = periodEnd;
+  for (const time of times) if (time >= periodStart && time < first) first = time;
+  return first === periodEnd ? periodStart : first;
+}
+
+function pricesOf(
+  versions: readonly CatalogVersion[],
+  target: RatingTarget,
+  before: RatedPeriod | undefined,
+): PricedTarget[] {
+  const charged = periodPrices(versions, target).map((price) => ({ ...price, isCharged: true }));
+  if (before === undefined || before.plan === target.plan) return charged;
+  const kept = new Set(charged.map(({ price }) => price.slug));
+  const dropped = periodPrices(versions, before).filter(({ price }) => !kept.has(price.slug));
+  return [...charged, ...dropped.map((price) => ({ ...price, isCharged: false }))];
+}

@@ -1,0 +1,67 @@
+// All that rating reads and writes, as one port. What is decided by it (which chunks to verify, what is due, whether anything
+// has moved since it was read, in which order rows are written) is decided by the callers, so that a simulation with stores
+// in memory runs the same decisions as a rater on Postgres and ClickHouse. Every call rejects when its store does not answer.
+import type { RatedPeriod, SubjectKey } from '../../domain/billing/billing-period-terms.ts';
+import type { NewLineItem, WrittenPrice } from '../../domain/billing/line-item.ts';
+import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import type { RowSet } from '../../domain/sealing/row-set.ts';
+import type { SealVector } from '../../domain/sealing/seal-vector.ts';
+import type { ChunkSeal, Seals } from '../../domain/sealing/seals.ts';
+import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
+import type { PeriodDetail } from '../../platform/billing-store/written-prices.ts';
+import type { SubjectSelection, WindowKey, WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
+import type { ServerRun } from '../../platform/usage-store/server-run.ts';
+import type { FirstSeenRow, UsageRow, UsageSelection } from '../../platform/usage-store/usage-query.ts';
+
+/** What Postgres says is sealed, is in force and is rated. */
+export interface RatingState {
+  readProgress(): Promise<RaterProgress>;
+  /** Moves on from the progress a step began with. False: it is no longer `from`, and nothing is changed. */
+  advanceProgress(from: RaterProgress, to: RaterProgress): Promise<boolean>;
+  /** Vector, epochs and watermark of one snapshot. */
+  readSeals(): Promise<Seals>;
+  /** The seals of the chunks that `to` covers and `from` does not, in order of generation, partition and chunk. */
+  readChunkSeals(from: SealVector, to: SealVector): Promise<ChunkSeal[]>;
+  /** Per partition the first chunk whose watermark reaches `watermark` (milliseconds), or its end where none does. */
+  readChunksSince(watermark: number): Promise<SealVector>;
+  /** The newest version that every partition of the log holds; 0: none. */
+  readPublishedVersion(): Promise<number>;
+  /** Published or not, ascending. */
+  readCatalogVersions(): Promise<readonly CatalogVersion[]>;
+  /** The tenants that have an API key. */
+  readKeyTenants(): Promise<string[]>;
+  readBillingPeriods(subjects: readonly SubjectKey[]): Promise<RatedPeriod[]>;
+  /** All periods of subjects with these names, in every tenant. */
+  readBillingPeriodsNamed(subjects: readonly string[]): Promise<RatedPeriod[]>;
+}
+
+/** The roll-up rows in ClickHouse. */
+export interface RatedUsage {
+  /** Of the server that answers. */
+  readServerRun(): Promise<ServerRun>;
+  /** Of each seal's chunk, how many rows of the seal's epoch or a later one there are, and their checksum; in the seals' order. */
+  readChunkRows(seals: readonly ChunkSeal[]): Promise<readonly RowSet[]>;
+  /** May also give windows of rows that were replaced or are not sealed. */
+  streamWindows(selection: WindowSelection): AsyncIterable<readonly WindowKey[]>;
+  readUsage(selection: UsageSelection): Promise<UsageRow[]>;
+  readFirstSeen(selection: UsageSelection): Promise<FirstSeenRow[]>;
+  /** Which of the subjects have a sealed row of any meter with `from <= windowStart < to` (milliseconds). */
+  readSubjectsWithUsage(selection: SubjectSelection): Promise<string[]>;
+}
+
+/** One Postgres transaction, read committed. */
+export interface RatingTransaction {
+  /** Locks the subjects until the transaction ends, those without any period too; then reads all their periods. */
+  lockBillingPeriods(subjects: readonly SubjectKey[]): Promise<RatedPeriod[]>;
+  /** By `pricedText`; a price without items is absent. */
+  readWrittenPrices(periods: readonly PeriodDetail[]): Promise<ReadonlyMap<string, WrittenPrice>>;
+  /** Adds the periods, or moves them on. */
+  saveRatedPeriods(periods: readonly RatedPeriod[]): Promise<void>;
+  /** Adds the items, each with its two ledger entries. Rejects where one of the same key is there. */
+  insertLineItems(lineItems: readonly NewLineItem[], sealVector: SealVector): Promise<void>;
+}
+
+export interface RatingStore extends RatingState, RatedUsage {
+  /** Committed when `work` resolves, rolled back when it rejects. A rejected commit may have been committed all the same. */
+  inRating<Result>(work: (transaction: RatingTransaction) => Promise<Result>): Promise<Result>;
+}

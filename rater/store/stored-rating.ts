@@ -1,0 +1,53 @@
+// The rating store on Postgres and ClickHouse: nothing but the statements, put together.
+import type { Pool } from 'pg';
+import { readKeyTenants } from '../../platform/access/api-key-store.ts';
+import {
+  lockBillingPeriods,
+  readBillingPeriods,
+  readBillingPeriodsNamed,
+  saveRatedPeriods,
+} from '../../platform/billing-store/billing-periods.ts';
+import { insertLineItems } from '../../platform/billing-store/line-items.ts';
+import { advanceProgress, readProgress } from '../../platform/billing-store/rater-progress.ts';
+import { readWrittenPrices } from '../../platform/billing-store/written-prices.ts';
+import { catalogVersions, publishedCatalog } from '../../platform/catalog-store.ts';
+import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
+import { inTransaction } from '../../platform/postgres/pool.ts';
+import { readSubjectsWithUsage, streamWindows } from '../../platform/usage-store/rollup-windows.ts';
+import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
+import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
+import { readServerRun } from '../../platform/usage-store/server-run.ts';
+import { readFirstSeen, readUsage } from '../../platform/usage-store/usage-query.ts';
+import type { RatingStore } from './rating-store.ts';
+
+export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
+  return {
+    readProgress: () => readProgress(pool),
+    advanceProgress: (from, to) => advanceProgress(pool, from, to),
+    readSeals: () => readSeals(pool),
+    readChunkSeals: (from, to) => readChunkSeals(pool, from, to),
+    readChunksSince: (watermark) => readChunksSince(pool, watermark),
+    readPublishedVersion: async () => (await publishedCatalog(pool)).version,
+    readCatalogVersions: () => catalogVersions(pool),
+    readKeyTenants: () => readKeyTenants(pool),
+    readBillingPeriods: (subjects) => readBillingPeriods(pool, subjects),
+    readBillingPeriodsNamed: (subjects) => readBillingPeriodsNamed(pool, subjects),
+
+    readServerRun: () => readServerRun(clickhouse),
+    readChunkRows: (seals) => readSealedChunks(clickhouse, seals),
+    streamWindows: (selection) => streamWindows(clickhouse, selection),
+    readUsage: (selection) => readUsage(clickhouse, selection),
+    readFirstSeen: (selection) => readFirstSeen(clickhouse, selection),
+    readSubjectsWithUsage: (selection) => readSubjectsWithUsage(clickhouse, selection),
+
+    inRating: (work) =>
+      inTransaction(pool, (client) =>
+        work({
+          lockBillingPeriods: (subjects) => lockBillingPeriods(client, subjects),
+          readWrittenPrices: (periods) => readWrittenPrices(client, periods),
+          saveRatedPeriods: (periods) => saveRatedPeriods(client, periods),
+          insertLineItems: (lineItems, sealVector) => insertLineItems(client, lineItems, sealVector),
+        }),
+      ),
+  };
+}

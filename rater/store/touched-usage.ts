@@ -1,0 +1,66 @@
+// Finds the usage a step has to look at: windows that closed since the last step, and closed windows that got more usage.
+// It may name too much (rows of open chunks, rows that were replaced), never too little: rating decides, this only points.
+import type { Meter } from '../../domain/catalog/catalog.ts';
+import { nextChunkOf, partitionCounts, type SealVector } from '../../domain/sealing/seal-vector.ts';
+import { windowSizeMs } from '../../domain/time/time-window.ts';
+import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
+import type { WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
+import type { RatedUsage } from './rating-store.ts';
+
+/** The window starts before which the windows of a meter are closed; milliseconds, exclusive. */
+export function closedBefore(meter: Meter, closedUpTo: number): number {
+  return closedUpTo - windowSizeMs[meter.window] + 1;
+}
+
+/** Where windows start that were not closed at the last step; milliseconds. `closedUpTo`: of that step, null for none. */
+const closingFrom = (meter: Meter, closedUpTo: number | null): number =>
+  closedUpTo === null ? 0 : closedBefore(meter, closedUpTo);
+
+/** The earliest usage that `readTouchedWindows` can find in chunks that were sealed before the last step; milliseconds. */
+export const earliestClosing = ({ meters, from }: Pick<TouchedQuery, 'meters' | 'from'>): number =>
+  Math.min(...meters.map((meter) => closingFrom(meter, from.closedUpTo)));
+
+export interface TouchedQuery {
+  readonly meters: readonly Meter[];
+  readonly from: Pick<RaterProgress, 'sealVector' | 'closedUpTo'>;
+  readonly to: { readonly sealVector: SealVector; readonly closedUpTo: number };
+}
+
+/** By tenant and subject, the starts of the windows to look at. */
+export type TouchedWindows = Map<string, Map<string, Set<number>>>;
+
+export function touch(touched: TouchedWindows, tenant: string, subject: string, time: number): void {
+  let subjects = touched.get(tenant);
+  if (subjects === undefined) {
+    subjects = new Map();
+    touched.set(tenant, subjects);
+  }
+  const times = subjects.get(subject);
+  if (times === undefined) subjects.set(subject, new Set([time]));
+  else times.add(time);
+}
+
+export async function readTouchedWindows(
+  store: Pick<RatedUsage, 'streamWindows'>,
+  { meters, from, to }: TouchedQuery,
+): Promise<TouchedWindows> {
+  const touched: TouchedWindows = new Map();
+  const collect = async (selection: WindowSelection): Promise<void> => {
+    for await (const windows of store.streamWindows(selection)) {
+      for (const { tenant, subject, windowStart } of windows) touch(touched, tenant, subject, windowStart);
+    }
+  };
+  const closed = meters.map((meter) => ({ meter: meter.slug, from: 0, to: closedBefore(meter, to.closedUpTo) }));
+  const closing = meters.map((meter, i) => ({ ...closed[i]!, from: closingFrom(meter, from.closedUpTo) }));
+  if (closing.some((span) => span.to > span.from)) await collect({ spans: closing, chunks: null });
+  const grown = partitionCounts(to.sealVector)
+    .map(({ generation, partition, nextChunk }) => ({
+      generation,
+      partition,
+      fromChunk: nextChunkOf(from.sealVector, generation, partition),
+      toChunk: nextChunk,
+    }))
+    .filter((range) => range.fromChunk < range.toChunk);
+  if (grown.length > 0) await collect({ spans: closed, chunks: grown });
+  return touched;
+}

@@ -1,0 +1,62 @@
+// What the code says of the columns of its tables, against the tables themselves: a column that a migration adds, drops or gives
+// another type is named here before a statement meets it.
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { billingPeriodColumns } from '../../platform/billing-store/billing-periods.ts';
+import { lineItemColumns } from '../../platform/billing-store/line-items.ts';
+import { raterProgressColumns } from '../../platform/billing-store/rater-progress.ts';
+import type { Columns } from '../../platform/postgres/table-columns.ts';
+import {
+  eventColumns,
+  manifestColumns,
+  rejectColumns,
+  rollUpColumns,
+} from '../../platform/usage-store/chunk-tables.ts';
+import { sealColumns } from '../../platform/usage-store/seal-rows.ts';
+import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
+
+let stores: MigratedStores;
+beforeAll(async () => {
+  stores = await startMigratedStores();
+});
+afterAll(() => stores?.stop());
+
+describe('stored columns', () => {
+  /** Beside its columns, what a table has for people and for its own order. */
+  it.each<[string, Columns, string[]]>([
+    ['line_items', lineItemColumns, ['derivation']],
+    ['billing_periods', billingPeriodColumns, ['rated_at']],
+    ['rater_progress', raterProgressColumns, ['singleton']],
+    ['chunk_seals', sealColumns, ['sealed_at']],
+  ])('of %s are those in Postgres', async (table, columns, others) => {
+    const { rows } = await stores.pool.query<{ name: string; type: string; is_nullable: boolean }>(
+      `SELECT attname AS name, format_type(atttypid, NULL) AS type, NOT attnotnull AS is_nullable FROM pg_attribute
+       WHERE attrelid = ('tallyline.' || $1)::regclass AND attnum > 0 AND NOT attisdropped`,
+      [table],
+    );
+    const full: Readonly<Record<string, string>> = { int: 'integer', timestamptz: 'timestamp with time zone' };
+    const named = Object.values(columns).map(({ name, type, isNullable }) => ({
+      name,
+      type: full[type] ?? type,
+      is_nullable: isNullable,
+    }));
+    const stored = rows.filter(({ name }) => !others.includes(name));
+    const byName = (a: { name: string }, b: { name: string }): number => (a.name < b.name ? -1 : 1);
+    expect(named.sort(byName)).toEqual(stored.sort(byName));
+    expect(rows.map(({ name }) => name)).toEqual(expect.arrayContaining(others));
+  });
+
+  it.each([
+    ['usage_events', eventColumns],
+    ['usage_rollups', rollUpColumns],
+    ['event_rejects', rejectColumns],
+    ['manifests', manifestColumns],
+  ])('of %s are those in ClickHouse', async (table, columns) => {
+    const rows = await stores.clickhouse.query<{ name: string; type: string }>(
+      `SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String}`,
+      { table },
+    );
+    // How texts are stored does not show in an insert.
+    const stored = new Map(rows.map(({ name, type }) => [name, type.replace(/^LowCardinality\((.*)\)$/, '$1')]));
+    expect(columns.map(({ name }) => [name, stored.get(name)])).toEqual(columns.map(({ name, type }) => [name, type]));
+  });
+});
