@@ -14,7 +14,7 @@ import {
   rollUpChecksumSql,
   rollUpColumns,
   wrap64,
-} from './chunk-rows.ts';
+} from './counting/chunk-rows.ts';
 import { JoinedCalls } from './joined-calls.ts';
 
 export interface FlushBodies {

@@ -11,7 +11,7 @@ import { newGeneration, openGeneration } from '../platform/event-log/topic-gener
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { postgresRepairRequests } from './chunk-repairs.ts';
 import { ChunkStore } from './chunk-store.ts';
-import { fastCounter } from './fast-counter.ts';
+import { fastCounter } from './counting/fast-counter.ts';
 import { newKeyFile } from './key-files.ts';
 import { consumePartitions } from './partition-group.ts';
 import { PostgresSealTables } from './postgres-seal-tables.ts';

@@ -11,7 +11,7 @@ import { decideRepairs, type RepairRequests } from './chunk-repairs.ts';
 import type { ChunkStore } from './chunk-store.ts';
 import type { KeyFile } from './core/key-run.ts';
 import type { GenerationRules } from './core/partition-state.ts';
-import type { NewCounter } from './counter.ts';
+import type { NewCounter } from './counting/counter.ts';
 import { PartitionLoop, type PartitionLoopParts } from './partition-loop.ts';
 import { RecordReader } from './record-reader.ts';
 import { SealStore, type SealTables } from './seal-store.ts';

@@ -26,11 +26,11 @@ import { EventLogError, type LogRecord } from '../platform/event-log/event-log.t
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
 import type { AggregatorMetrics } from './aggregator-metrics.ts';
 import type { CatalogReader } from './catalog-reader.ts';
-import { type ChunkCoordinates, manifestRow, noRows, plusRows, type RowSet } from './chunk-rows.ts';
 import { ChunkMismatch, type ChunkStore, type FlushBodies } from './chunk-store.ts';
 import { DedupIndex, type KeySpace } from './core/dedup-index.ts';
 import { EVENT_TIME_AHEAD_MAX_MS, type GenerationRules, totalOutcomes } from './core/partition-state.ts';
-import type { Counter, NewCounter } from './counter.ts';
+import { type ChunkCoordinates, manifestRow, noRows, plusRows, type RowSet } from './counting/chunk-rows.ts';
+import type { Counter, NewCounter } from './counting/counter.ts';
 import { KeyFileError } from './key-files.ts';
 import { PoisonLog } from './poison-log.ts';
 import type { RecordReader } from './record-reader.ts';

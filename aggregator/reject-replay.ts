@@ -5,7 +5,7 @@ import { partitionOf, type UsageEvent } from '../domain/usage-event.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { encodeEventBatch } from '../platform/event-log/record-codec.ts';
-import { readRejectedEvent } from './rejected-event.ts';
+import { readRejectedEvent } from './counting/rejected-event.ts';
 
 export interface RejectSelection {
   /** A reject's code, e.g. invalid_value; null: any. */

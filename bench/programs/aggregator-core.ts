@@ -2,9 +2,9 @@
 // a flush are made, as a flush makes them, and thrown away; their time is told apart. Chunks end where they would end.
 import { CatalogReader } from '../../aggregator/catalog-reader.ts';
 import { DedupIndex } from '../../aggregator/core/dedup-index.ts';
-import type { NewCounter } from '../../aggregator/counter.ts';
-import { fastCounter } from '../../aggregator/fast-counter.ts';
-import { plainCounter } from '../../aggregator/plain-counter.ts';
+import type { NewCounter } from '../../aggregator/counting/counter.ts';
+import { fastCounter } from '../../aggregator/counting/fast-counter.ts';
+import { plainCounter } from '../../aggregator/counting/plain-counter.ts';
 import { RecordReader } from '../../aggregator/record-reader.ts';
 import { metersByType } from '../../domain/metering/meter-reading.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';

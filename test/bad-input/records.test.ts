@@ -1,10 +1,10 @@
 // Each bad record between two good ones, as a partition's owner applies them: it becomes a reject with its bytes and its reason,
 // the good ones are counted, and every row can be written.
 import { describe, expect, it } from '@jest/globals';
-import { eventRows, rejectRows, rollUpRows } from '../../aggregator/chunk-rows.ts';
 import { DedupIndex } from '../../aggregator/core/dedup-index.ts';
 import { type PartitionInput, PartitionState, totalOutcomes } from '../../aggregator/core/partition-state.ts';
-import { readRejectedEvent } from '../../aggregator/rejected-event.ts';
+import { eventRows, rejectRows, rollUpRows } from '../../aggregator/counting/chunk-rows.ts';
+import { readRejectedEvent } from '../../aggregator/counting/rejected-event.ts';
 import { metersByType } from '../../domain/metering/meter-reading.ts';
 import {
   AvroRegistry,

@@ -1,14 +1,14 @@
 // Rows of the stores as the aggregator, the rater and the catalog leave them, for tests of what reads them.
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
+import { noOutcomes } from '../../aggregator/core/partition-state.ts';
 import {
   eventColumns,
   manifestColumns,
   manifestRow,
   rejectColumns,
   rollUpColumns,
-} from '../../aggregator/chunk-rows.ts';
-import { noOutcomes } from '../../aggregator/core/partition-state.ts';
+} from '../../aggregator/counting/chunk-rows.ts';
 import type { Catalog } from '../../domain/catalog/catalog.ts';
 import { parseQuantity } from '../../domain/number/quantity.ts';
 import { dedupKeyOf, partitionOf } from '../../domain/usage-event.ts';

@@ -2,9 +2,9 @@
 // rows they become. Where a record is read, avsc must read the same; nothing but the two errors for damage may come out; and no
 // record whatever may throw further on, because that would stop its partition.
 import avro from 'avsc';
-import { eventRows, rejectRows, rollUpRows } from '../../../aggregator/chunk-rows.ts';
 import { DedupIndex } from '../../../aggregator/core/dedup-index.ts';
 import { PartitionState } from '../../../aggregator/core/partition-state.ts';
+import { eventRows, rejectRows, rollUpRows } from '../../../aggregator/counting/chunk-rows.ts';
 import { metersByType } from '../../../domain/metering/meter-reading.ts';
 import { dedupKeyOf, type UsageEvent } from '../../../domain/usage-event.ts';
 import { crc64Avro, currentSchemas } from '../../../platform/event-log/avro-registry.ts';

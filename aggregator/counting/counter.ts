@@ -1,12 +1,12 @@
 // What counts a partition's records for its loop. There are two: plain-counter.ts is the rules of core/partition-state.ts and
 // nothing else; fast-counter.ts counts ordinary events from the record's bytes. Whatever the log holds, both decide alike and
 // give the same rows (fast-counter.test.ts), so that owners may differ in which of them they use.
-import type { MetersByType } from '../domain/metering/meter-reading.ts';
-import type { InsertBody } from '../platform/clickhouse/native-block.ts';
-import type { LogRecord } from '../platform/event-log/event-log.ts';
+import type { MetersByType } from '../../domain/metering/meter-reading.ts';
+import type { InsertBody } from '../../platform/clickhouse/native-block.ts';
+import type { LogRecord } from '../../platform/event-log/event-log.ts';
+import type { DedupIndex } from '../core/dedup-index.ts';
+import type { Chunk, GenerationRules, PartitionInput, RejectedEvent, SealedPosition } from '../core/partition-state.ts';
 import type { ChunkCoordinates, RowSet } from './chunk-rows.ts';
-import type { DedupIndex } from './core/dedup-index.ts';
-import type { Chunk, GenerationRules, PartitionInput, RejectedEvent, SealedPosition } from './core/partition-state.ts';
 
 /** Rows as the body of an insert, and what they add to the chunk's rows. */
 export interface NewRows {

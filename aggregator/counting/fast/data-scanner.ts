@@ -2,8 +2,8 @@
 // A text is scanned only if it says the same here and to parseExactJson. `false` means: not certain; ask parseExactJson. That is
 // invalid JSON, and also what is rare: escapes, exponents, deep nesting, a key that is read and stands there twice, and values
 // that no meter reads from where they are.
-import { NAME_LENGTH_MAX } from '../../domain/name-text.ts';
-import { QUANTITY_FRACTION_DIGITS } from '../../domain/number/quantity.ts';
+import { NAME_LENGTH_MAX } from '../../../domain/name-text.ts';
+import { QUANTITY_FRACTION_DIGITS } from '../../../domain/number/quantity.ts';
 
 /** A step of the paths that are read. */
 interface PathNode {

@@ -1,9 +1,9 @@
 // The meters of a catalog version, laid out for the fast counter. Meters of one event type that group by the same values in
 // windows of one size are a family: an event finds the rows of all of them at once.
-import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
-import type { Meter } from '../../domain/catalog/catalog.ts';
-import type { MetersByType } from '../../domain/metering/meter-reading.ts';
-import { windowSizeMs } from '../../domain/time/time-window.ts';
+import { aggregationRules } from '../../../domain/aggregation/aggregations.ts';
+import type { Meter } from '../../../domain/catalog/catalog.ts';
+import type { MetersByType } from '../../../domain/metering/meter-reading.ts';
+import { windowSizeMs } from '../../../domain/time/time-window.ts';
 import { DataPaths } from './data-scanner.ts';
 
 export interface Member {

@@ -3,7 +3,7 @@
 //
 //   slots    [hash, id + 1] pairs, open addressing, at most half full; id + 1 = 0 marks a free one
 //   bytes    the names, one behind the other; starts[id] to starts[id + 1] is a name
-import { billedNameFault } from '../core/partition-state.ts';
+import { billedNameFault } from '../../core/partition-state.ts';
 import { doubled } from './hash-slots.ts';
 
 const SLOTS_MIN = 1 << 6;

@@ -1,9 +1,9 @@
 // The rows of a flush as blocks of an insert, and the checksums by which a seal is compared with what was stored. A checksum is
 // a sum modulo 2^64 over rows, so it does not depend on their order; the SQL beside each computes it from stored rows.
 import { xxh64 } from '@node-rs/xxhash';
-import { type InsertBody, NativeBlock, tableColumns } from '../platform/clickhouse/native-block.ts';
-import type { AcceptedEvent, RejectedEvent } from './core/partition-state.ts';
-import type { RollUpRow } from './core/roll-up.ts';
+import { type InsertBody, NativeBlock, tableColumns } from '../../platform/clickhouse/native-block.ts';
+import type { AcceptedEvent, RejectedEvent } from '../core/partition-state.ts';
+import type { RollUpRow } from '../core/roll-up.ts';
 import { writeRejectedEvent } from './rejected-event.ts';
 
 /** Part of every row's name. */

@@ -8,7 +8,7 @@
 // `cell` and `row` count doubles (8 bytes) from the beginning of the memory, which is also looked at as words of 32 bits and as
 // 64-bit integers. A row without events is none. Its value is whole + fraction * 10^-12, and what of it went beyond the exact
 // integers of a double is in `overflow`.
-import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
+import { QUANTITY_ONE, type Quantity } from '../../../domain/number/quantity.ts';
 import { doubled } from './hash-slots.ts';
 import type { Family } from './metered-types.ts';
 

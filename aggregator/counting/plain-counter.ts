@@ -1,8 +1,8 @@
 // The rules of core/partition-state.ts on decoded records and nothing else: slow, and plain to see through. What the fast counter
 // does is measured against it.
-import type { LogRecord } from '../platform/event-log/event-log.ts';
+import type { LogRecord } from '../../platform/event-log/event-log.ts';
+import { type AcceptedEvent, PartitionState } from '../core/partition-state.ts';
 import { type ChunkCoordinates, eventRows, type RowSet, rejectRows, rollUpRowSet, rollUpRows } from './chunk-rows.ts';
-import { type AcceptedEvent, PartitionState } from './core/partition-state.ts';
 import type { Counter, Flush, NewCounter } from './counter.ts';
 
 export class PlainCounter extends PartitionState implements Counter {

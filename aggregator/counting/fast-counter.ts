@@ -14,21 +14,21 @@
 // From a change of the catalog to the end of its chunk everything is counted by the plain rules: rows have the names of their
 // meters, and a family's cells would not survive another layout.
 
-import type { EventOrder } from '../domain/aggregation/aggregation-rules.ts';
-import type { MetersByType, Reading } from '../domain/metering/meter-reading.ts';
-import { NAME_LENGTH_MAX } from '../domain/name-text.ts';
-import { isClosed, windowSizeMs, windowStartOf } from '../domain/time/time-window.ts';
-import type { UsageEvent } from '../domain/usage-event.ts';
-import type { LogRecord } from '../platform/event-log/event-log.ts';
-import { type ChunkCoordinates, plusRows, type RowSet, wrap64 } from './chunk-rows.ts';
-import type { DedupIndex } from './core/dedup-index.ts';
+import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
+import type { MetersByType, Reading } from '../../domain/metering/meter-reading.ts';
+import { NAME_LENGTH_MAX } from '../../domain/name-text.ts';
+import { isClosed, windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
+import type { UsageEvent } from '../../domain/usage-event.ts';
+import type { LogRecord } from '../../platform/event-log/event-log.ts';
+import type { DedupIndex } from '../core/dedup-index.ts';
 import {
   EVENT_TIME_AHEAD_MAX_MS,
   type GenerationRules,
   type OutcomeCounts,
   type PartitionInput,
   type SealedPosition,
-} from './core/partition-state.ts';
+} from '../core/partition-state.ts';
+import { type ChunkCoordinates, plusRows, type RowSet, wrap64 } from './chunk-rows.ts';
 import type { Flush, NewCounter } from './counter.ts';
 import { AcceptedEvents } from './fast/accepted-events.ts';
 import { DataScanner } from './fast/data-scanner.ts';

@@ -1,6 +1,6 @@
 // The rows of usage_rollups made from the fast counter's columns, byte for byte as chunk-rows.ts writes them.
 import { xxh64 } from '@node-rs/xxhash';
-import { type InsertBody, NativeBlock } from '../../platform/clickhouse/native-block.ts';
+import { type InsertBody, NativeBlock } from '../../../platform/clickhouse/native-block.ts';
 import { type ChunkCoordinates, noLatestNoUnique, rollUpColumns } from '../chunk-rows.ts';
 import type { Family } from './metered-types.ts';
 import type { NameTable } from './name-table.ts';

@@ -2,9 +2,9 @@
 // record's bytes when they are flushed. Until then these lie in pages of our own: what the log gave is garbage at once, while it is
 // still cheap to collect.
 
-import { NativeBlock } from '../../platform/clickhouse/native-block.ts';
-import type { LogRecord } from '../../platform/event-log/event-log.ts';
-import { pagePool } from '../../platform/page-pool.ts';
+import { NativeBlock } from '../../../platform/clickhouse/native-block.ts';
+import type { LogRecord } from '../../../platform/event-log/event-log.ts';
+import { pagePool } from '../../../platform/page-pool.ts';
 import { type ChunkCoordinates, eventColumns, wrap64 } from '../chunk-rows.ts';
 import type { NewRows } from '../counter.ts';
 import { EventCursor } from './event-cursor.ts';

@@ -7,9 +7,9 @@
 //
 // Numbers are zig-zag varints; a string is its length in bytes and UTF-8.
 import { isUtf8 } from 'node:buffer';
-import type { UsageEvent } from '../../domain/usage-event.ts';
-import { HEADER_BYTES } from '../../platform/event-log/avro-registry.ts';
-import { batchHeader, EVENT_BYTES_MIN } from '../../platform/event-log/record-codec.ts';
+import type { UsageEvent } from '../../../domain/usage-event.ts';
+import { HEADER_BYTES } from '../../../platform/event-log/avro-registry.ts';
+import { batchHeader, EVENT_BYTES_MIN } from '../../../platform/event-log/record-codec.ts';
 
 const HASH = 16;
 const RECEIVED_AT = HASH + 8;
