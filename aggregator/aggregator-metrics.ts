@@ -3,11 +3,11 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PartitionBounds } from '../platform/event-log/event-log.ts';
 import { type OutcomeCounts, outcomes } from './core/partition-state.ts';
-import type { Counter as PartitionCounter } from './counting/counter.ts';
+import type { CountedPartition } from './counting/counter.ts';
 
 interface WatchedLoop {
   readonly partition: number;
-  readonly state: PartitionCounter | null;
+  readonly state: CountedPartition | null;
 }
 
 export class AggregatorMetrics {

@@ -30,7 +30,7 @@ import { ChunkMismatch, type ChunkStore, type FlushBodies } from './chunk-store.
 import { DedupIndex, type KeySpace } from './core/dedup-index.ts';
 import { EVENT_TIME_AHEAD_MAX_MS, type GenerationRules, totalOutcomes } from './core/partition-state.ts';
 import { type ChunkCoordinates, manifestRow, noRows, plusRows, type RowSet } from './counting/chunk-rows.ts';
-import type { Counter, NewCounter } from './counting/counter.ts';
+import type { CountedPartition, Counter, NewCounter } from './counting/counter.ts';
 import { KeyFileError } from './key-files.ts';
 import { PoisonLog } from './poison-log.ts';
 import type { RecordReader } from './record-reader.ts';
@@ -101,7 +101,7 @@ interface EndedChunk {
 /** What one ownership holds in memory; dropped as a whole. */
 interface Ownership {
   readonly epoch: bigint;
-  readonly state: Counter;
+  readonly counter: Counter;
   readonly index: DedupIndex;
   /** The open chunk's rows so far. */
   events: RowSet;
@@ -133,8 +133,8 @@ export class PartitionLoop {
     this.poison = new PoisonLog(this.logger);
   }
 
-  get state(): Counter | null {
-    return this.ownership?.state ?? null;
+  get state(): CountedPartition | null {
+    return this.ownership?.counter.state ?? null;
   }
 
   private retrying<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
@@ -172,7 +172,7 @@ export class PartitionLoop {
         const index = await this.retrying('reading the dedup index', () => this.readIndex(acquired));
         this.ownership = {
           epoch: acquired.epoch,
-          state: parts.newCounter(rules, acquired, meters, index),
+          counter: parts.newCounter(rules, acquired, meters, index),
           index,
           events: noRows,
           rejects: noRows,
@@ -291,25 +291,26 @@ export class PartitionLoop {
       const { ownership } = this;
       if (ownership === null) return;
       this.checkClock(record);
-      const { state } = ownership;
+      const { counter } = ownership;
+      const { state } = counter;
       if (state.isCutBy(record)) {
         this.endChunk(ownership, record.offset);
         if (ownership.ended.length >= ENDED_CHUNKS_MAX) await this.sealEnded(ownership);
       }
-      if (!state.countBytes(record)) {
+      if (!counter.countBytes(record)) {
         const input = await this.retrying('decoding a record', () =>
           this.parts.records.read(record, state.catalogVersion),
         );
         state.apply(input);
       }
-      if (state.pending + ownership.unwrittenEvents >= this.parts.flushEventsMax) await this.flush(ownership);
+      if (counter.pending + ownership.unwrittenEvents >= this.parts.flushEventsMax) await this.flush(ownership);
     }
     const { ownership } = this;
     if (ownership === null) return;
     await this.sealEnded(ownership);
     if (this.parts.clock() >= ownership.flushDueAt) await this.flush(ownership);
-    const { index, state } = ownership;
-    if (state.watermark !== null) await this.relieve(index, this.deadBeforeSeconds(state.watermark));
+    const { watermark } = ownership.counter.state;
+    if (watermark !== null) await this.relieve(ownership.index, this.deadBeforeSeconds(watermark));
   }
 
   /** The log's clock closes windows: if it ran ahead by mistake, nothing could take that back. */
@@ -330,8 +331,8 @@ export class PartitionLoop {
     return flushIntervalMs === 0 ? now : now - (now % flushIntervalMs) + flushIntervalMs;
   }
 
-  private coordinates({ epoch, state }: Ownership): ChunkCoordinates {
-    const { chunk } = state;
+  private coordinates({ epoch, counter }: Ownership): ChunkCoordinates {
+    const { chunk } = counter.state;
     return {
       generation: this.parts.generation,
       partition: this.partition,
@@ -350,12 +351,12 @@ export class PartitionLoop {
 
   /** What changed in the open chunk since the last call; null: nothing. */
   private takeRows(ownership: Ownership): UnwrittenRows | null {
-    const { state } = ownership;
-    const { chunk, watermark } = state;
+    const { counter } = ownership;
+    const { chunk, watermark } = counter.state;
     ownership.flushDueAt = this.nextFlushAt();
     if (chunk.startedAt === null || watermark === null || chunk.nextOffset === ownership.flushedOffset) return null;
     const at = this.coordinates(ownership);
-    const { events, rollUps, rejects, rejected, receivedAt } = state.takeFlush(at);
+    const { events, rollUps, rejects, rejected, receivedAt } = counter.takeFlush(at);
     this.poison.report(chunk.chunk, rejected);
     const bodies: FlushBodies = {
       events: events.body,
@@ -385,9 +386,10 @@ export class PartitionLoop {
 
   /** Ends the chunk before the record at `endOffset`. It is written and sealed by `sealEnded`. */
   private endChunk(ownership: Ownership, endOffset: number): void {
-    const { state, epoch } = ownership;
+    const { counter, epoch } = ownership;
+    const { state } = counter;
     const { chunk } = state;
-    ownership.unwrittenEvents += state.pending;
+    ownership.unwrittenEvents += counter.pending;
     const rows = this.takeRows(ownership);
     if (rows !== null) ownership.unwritten.push(rows);
     ownership.ended.push({
@@ -400,7 +402,7 @@ export class PartitionLoop {
         watermark: state.watermark!,
         catalogVersion: state.catalogVersion,
         events: ownership.events,
-        rollUps: state.rollUpRowSet(),
+        rollUps: counter.rollUpRowSet(),
         rejects: ownership.rejects,
         outcomes: totalOutcomes(chunk),
         outcomesByTenant: chunk.outcomesByTenant,

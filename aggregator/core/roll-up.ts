@@ -6,6 +6,7 @@ import type { Meter } from '../../domain/catalog/catalog.ts';
 import type { Reading } from '../../domain/metering/meter-reading.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
+import type { RollUps } from './partition-state.ts';
 
 export interface RollUpRow extends WindowState {
   readonly tenant: string;
@@ -33,7 +34,7 @@ function keyOf(
   return `${key}/${event.subject}`;
 }
 
-export class RollUpTable {
+export class RollUpTable implements RollUps {
   private readonly rows = new Map<string, RollUpRow>();
   private dirty: RollUpRow[] = [];
 
@@ -72,6 +73,14 @@ export class RollUpTable {
       row.isDirty = true;
       this.dirty.push(row);
     }
+  }
+
+  /** Nothing changes: each row has its meter with it. */
+  changeMeters(): void {}
+
+  startChunk(): void {
+    this.rows.clear();
+    this.dirty = [];
   }
 
   /** Takes over a row that was kept elsewhere; there must be none of its name. */

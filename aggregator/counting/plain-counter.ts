@@ -1,32 +1,36 @@
 // The rules of core/partition-state.ts on decoded records and nothing else: slow, and plain to see through. What the fast counter
 // does is measured against it.
-import type { LogRecord } from '../../platform/event-log/event-log.ts';
+import { DecidedList } from '../core/decided-list.ts';
 import { type AcceptedEvent, PartitionState } from '../core/partition-state.ts';
-import { type ChunkCoordinates, eventRows, type RowSet, rejectRows, rollUpRowSet, rollUpRows } from './chunk-rows.ts';
-import type { Counter, Flush, NewCounter } from './counter.ts';
+import { RollUpTable } from '../core/roll-up.ts';
+import { type ChunkCoordinates, eventRows, rejectRows, rollUpRowSet, rollUpRows } from './chunk-rows.ts';
+import type { Flush, NewCounter } from './counter.ts';
 
-export class PlainCounter extends PartitionState implements Counter {
-  countBytes(_record: LogRecord): boolean {
-    return false;
-  }
+export const plainCounter: NewCounter = (rules, from, meters, index) => {
+  const events = new DecidedList();
+  const rollUps = new RollUpTable();
+  return {
+    state: new PartitionState(rules, from, meters, index, { events, rollUps }),
+    get pending() {
+      return events.size;
+    },
+    countBytes: () => false,
+    takeFlush: (at) => takePlainFlush(at, events, rollUps),
+    rollUpRowSet: () => rollUpRowSet(rollUps.all()),
+  };
+};
 
-  takeFlush(at: ChunkCoordinates): Flush {
-    const { accepted, rejected } = this.takeDecided();
-    return {
-      events: eventRows(at, accepted),
-      rejects: rejectRows(at, rejected),
-      rollUps: rollUpRows(at, this.chunk.rollUps.takeDirty()),
-      rejected,
-      receivedAt: receivedAt(accepted),
-    };
-  }
-
-  rollUpRowSet(): RowSet {
-    return rollUpRowSet(this.chunk.rollUps.all());
-  }
+/** What the plain rules have decided and rolled up since the last call, as rows. */
+export function takePlainFlush(at: ChunkCoordinates, events: DecidedList, rollUps: RollUpTable): Flush {
+  const { accepted, rejected } = events.take();
+  return {
+    events: eventRows(at, accepted),
+    rejects: rejectRows(at, rejected),
+    rollUps: rollUpRows(at, rollUps.takeDirty()),
+    rejected,
+    receivedAt: receivedAt(accepted),
+  };
 }
-
-export const plainCounter: NewCounter = (rules, from, meters, index) => new PlainCounter(rules, from, meters, index);
 
 function receivedAt(accepted: readonly AcceptedEvent[]): Map<number, number> {
   const times = new Map<number, number>();

@@ -35,6 +35,7 @@ async function count(newCounter: NewCounter, records: readonly LogRecord[]): Pro
   const catalogs = new CatalogReader(async (version) => ({ version, effectiveAt: 0, catalog: benchCatalog() }));
   const reader = new RecordReader(async () => null, catalogs);
   const counter = newCounter(rules, start, metersByType(benchCatalog()), new DedupIndex());
+  const { state } = counter;
   let accepted = 0;
   let rollUpRows = 0;
   let rowsSeconds = 0;
@@ -45,7 +46,7 @@ async function count(newCounter: NewCounter, records: readonly LogRecord[]): Pro
     const { events } = counter.takeFlush({
       generation: 1,
       partition: 0,
-      chunk: counter.chunk.chunk,
+      chunk: state.chunk.chunk,
       epoch: 1n,
       version: 1n,
     });
@@ -55,12 +56,12 @@ async function count(newCounter: NewCounter, records: readonly LogRecord[]): Pro
     rowsCpuMicros += user + system;
   };
   for (const record of records) {
-    if (counter.isCutBy(record)) {
+    if (state.isCutBy(record)) {
       flush();
       rollUpRows += counter.rollUpRowSet().count;
-      counter.startChunk(record.offset);
+      state.startChunk(record.offset);
     }
-    if (!counter.countBytes(record)) counter.apply(await reader.read(record, counter.catalogVersion));
+    if (!counter.countBytes(record)) state.apply(await reader.read(record, state.catalogVersion));
     if (counter.pending >= FLUSH_EVENTS) flush();
   }
   flush();

@@ -6,6 +6,9 @@
 import { billedNameFault } from '../../core/partition-state.ts';
 import { doubled } from './hash-slots.ts';
 
+/** Between the values of a group's name: no byte of UTF-8. */
+export const GROUP_SEPARATOR = 0xff;
+
 const SLOTS_MIN = 1 << 6;
 const BYTES_MIN = 1 << 10;
 

@@ -12,6 +12,10 @@ import { QUANTITY_ONE, type Quantity } from '../../../domain/number/quantity.ts'
 import { doubled } from './hash-slots.ts';
 import type { Family } from './metered-types.ts';
 
+export const MINUTE_MS = 60_000;
+/** A window that begins further from 1970 than so many minutes has no cell. */
+export const MINUTE_MAX = 2 ** 31 - 1;
+
 const TENANT = 0;
 const SUBJECT = 1;
 const GROUP = 2;
