@@ -1,5 +1,7 @@
 // The rows of chunks in ClickHouse: written as often as needed (each row is named by its place in the log, so twice is
 // once), read back before a seal, and read again for the dedup index. Nothing here says what is sealed; seal-store.ts does.
+
+import { JoinedCalls } from '../platform/calls/joined-calls.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import { bodyBytes, type InsertBody, type TableColumn } from '../platform/clickhouse/native-block.ts';
 import { pagePool } from '../platform/page-pool.ts';
@@ -15,7 +17,6 @@ import {
   rollUpColumns,
   wrap64,
 } from './counting/chunk-rows.ts';
-import { JoinedCalls } from './joined-calls.ts';
 
 export interface FlushBodies {
   readonly events: InsertBody;
