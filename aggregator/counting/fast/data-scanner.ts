@@ -2,6 +2,24 @@
 // A text is scanned only if it says the same here and to parseExactJson. `false` means: not certain; ask parseExactJson. That is
 // invalid JSON, and also what is rare: escapes, exponents, deep nesting, a key that is read and stands there twice, and values
 // that no meter reads from where they are.
+import {
+  BACKSLASH,
+  BRACE_CLOSE,
+  BRACE_OPEN,
+  BRACKET_CLOSE,
+  BRACKET_OPEN,
+  CARRIAGE_RETURN,
+  COLON,
+  COMMA,
+  DOT,
+  MINUS,
+  NEWLINE,
+  NINE,
+  QUOTE,
+  SPACE,
+  TAB,
+  ZERO,
+} from '../../../domain/json/json-bytes.ts';
 import { NAME_LENGTH_MAX } from '../../../domain/name-text.ts';
 import { QUANTITY_FRACTION_DIGITS } from '../../../domain/number/quantity.ts';
 
@@ -48,19 +66,6 @@ const DEPTH_MAX = 32;
 /** Digits that a double holds, whatever they are. */
 const DIGITS_MAX = 15;
 
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const MINUS = 0x2d;
-const DOT = 0x2e;
-const ZERO = 0x30;
-const NINE = 0x39;
-const COLON = 0x3a;
-const BRACKET_OPEN = 0x5b;
-const BACKSLASH = 0x5c;
-const BRACKET_CLOSE = 0x5d;
-const BRACE_OPEN = 0x7b;
-const BRACE_CLOSE = 0x7d;
-
 const words = ['true', 'false', 'null'].map((word) => Buffer.from(word));
 const powersOfTen = Float64Array.from({ length: QUANTITY_FRACTION_DIGITS + 1 }, (_, n) => 10 ** n);
 
@@ -98,7 +103,7 @@ export class DataScanner {
   private next(): number {
     for (; this.at < this.end; this.at++) {
       const byte = this.bytes[this.at]!;
-      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return byte;
+      if (byte !== SPACE && byte !== NEWLINE && byte !== CARRIAGE_RETURN && byte !== TAB) return byte;
     }
     return -1;
   }
@@ -208,7 +213,7 @@ export class DataScanner {
         this.at = at + 1;
         return true;
       }
-      if (byte === BACKSLASH || byte < 0x20) return false;
+      if (byte === BACKSLASH || byte < SPACE) return false;
     }
     return false;
   }
