@@ -1,6 +1,5 @@
 // The rows of chunks in ClickHouse: written as often as needed (each row is named by its place in the log, so twice is
 // once), read back before a seal, and read again for the dedup index. Nothing here says what is sealed; seal-store.ts does.
-
 import { JoinedCalls } from '../platform/calls/joined-calls.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import { bodyBytes, type InsertBody, type TableColumn } from '../platform/clickhouse/native-block.ts';

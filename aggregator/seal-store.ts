@@ -1,7 +1,6 @@
 // What Postgres says of a partition: who owns it (the epoch), how far it is sealed, and the seals themselves. Every change is
 // one transaction that begins by locking the partition's progress, and is guarded by the epoch, so an owner that was replaced
 // can't move anything, however late its call arrives. The statements are in postgres-seal-tables.ts.
-
 import type { SealedChunk } from './chunk-store.ts';
 import type { OutcomeCounts, SealedPosition } from './core/partition-state.ts';
 import type { RowSet } from './counting/chunk-rows.ts';

@@ -4,7 +4,6 @@
 //
 // The work of a large body would keep a process from everything else. It is a generator: whoever runs it may do something else
 // after each part, which is so many bytes and at most one event more. What it costs grows with the bytes, whatever they are.
-
 import { isAscii, isUtf8 } from 'node:buffer';
 import { BRACKET_CLOSE, BRACKET_OPEN, COMMA, NEWLINE } from '../../domain/json/json-bytes.ts';
 import type { AdmissionContext } from './admission.ts';

@@ -1,6 +1,5 @@
 // What becomes of the events of one body, one after the other: those that are accepted, and the entries of the `rejected` list.
 // An ordinary event is admitted from its bytes; any other is read and admitted by the plain rules, if it is not too much to read.
-
 import { parseExactJson } from '../../domain/json/exact-json.ts';
 import { BRACKET_OPEN } from '../../domain/json/json-bytes.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';

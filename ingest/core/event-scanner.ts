@@ -1,7 +1,6 @@
 // Finds where one JSON value ends in the bytes of a body, checks its grammar (RFC 8259) and counts what reading it would cost:
 // before anything is built of it. There is no recursion and no pattern in it, a byte is looked at once, and what it keeps is a
 // byte for each level that is open. A value may be as long as its body, so it can be scanned a part at a time.
-
 import { DEPTH_MAX } from '../../domain/json/exact-json-parser.ts';
 import {
   BACKSLASH,

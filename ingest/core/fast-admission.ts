@@ -5,7 +5,6 @@
 //
 //   {"id": … , "type": … , "subject": … , "time": … , "data": {"key": value, …}}
 //    fields: where each string is in the body          members: where each key and value of the data is
-
 import { type Shape, shapeOf } from '../../domain/json/canonical-json.ts';
 import {
   BACKSLASH,

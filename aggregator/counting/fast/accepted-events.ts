@@ -1,7 +1,6 @@
 // The events that the fast counter accepted since the last flush: where each lies in its record. Their rows are made from the
 // record's bytes when they are flushed. Until then these lie in pages of our own: what the log gave is garbage at once, while it is
 // still cheap to collect.
-
 import { NativeBlock } from '../../../platform/clickhouse/native-block.ts';
 import type { LogRecord } from '../../../platform/event-log/event-log.ts';
 import { pagePool } from '../../../platform/page-pool.ts';
