@@ -1,5 +1,5 @@
-// What on-call engineers see of the aggregator. Gauges are computed when they are scraped, so a loop that hangs shows as a
-// growing lag and not as the last good value.
+// What on-call engineers see of the aggregator. Gauges are computed when they are scraped, so a loop that hangs shows
+// as a growing lag and not as the last good value.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { PartitionBounds } from '../platform/event-log/event-log.ts';
 import { type OutcomeCounts, outcomes } from './core/partition-state.ts';

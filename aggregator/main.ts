@@ -32,7 +32,7 @@ export async function startAggregator(context: StageContext, parts: AggregatorPa
   const generation = await openGeneration(pool, newGeneration(settings, eventLog));
   const { dedupMemoryBytes, dedupDirectory } = settings.aggregator;
   const newFile = () => newKeyFile(dedupDirectory);
-  // A directory that can't be used is better known now than when memory is full.
+  // A directory that can't be used is found now and not when memory is full.
   if (dedupMemoryBytes !== null) (await newFile()).close();
   const group = await consumePartitions({
     ...context,

@@ -1,5 +1,6 @@
-// A log record as core/ takes it. What can't be read is a malformed input, never an exception: one bad record must not stop
-// a partition, and every owner must see it alike. Only a store that is away, or a catalog version that is missing, throws.
+// A log record as core/ takes it. What can't be read is a malformed input, never an exception: one bad record must not
+// stop a partition, and every owner must see it alike. Only a store that is away, or a catalog version that is missing,
+// throws.
 import type { LogRecord } from '../platform/event-log/event-log.ts';
 import {
   AvroRegistry,

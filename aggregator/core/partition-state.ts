@@ -1,17 +1,19 @@
-// What a partition's owner knows, and every decision it makes, as a pure function of the log: given the same records from
-// the same seal on, every owner decides the same, cuts the same chunks and builds the same rows. No clock and no I/O here.
+// What a partition's owner knows, and every decision it makes, as a pure function of the log: given the same records
+// from the same seal on, every owner decides the same, cuts the same chunks and builds the same rows. No clock and no
+// I/O here.
 //
 //   T          the running maximum of append times: the only clock of a decision
-//   chunk      the records [startOffset, end): it ends before the first record that is `chunkOffsets` on, or that moves T into
-//              a new slot; the record that ends it is the first of the next
+//   chunk      the records from startOffset to its end: it ends before the first record that is `chunkOffsets` further
+//              on, or that moves T into a new slot; the record that ends it is the first of the next
 //   outcome    each event has exactly one, decided in this order:
 //                duplicate, conflict   its key is alive: the same payload, or another
 //                too_late              its time is before T - horizon, so its key may be forgotten
 //                poison                it can't be metered (a record that can't be read is one poison event)
 //                accepted              anything else: it is remembered and rolled up
 //
-// Where the decisions go is handed in (`Decisions`): each accepted or rejected event to a list, each reading of an accepted event
-// to the roll-ups. core/decided-list.ts and core/roll-up.ts are the plain ones; counting/fast-counter.ts hands in others.
+// Where the decisions go is handed in (`Decisions`): each accepted or rejected event to a list, each reading of an
+// accepted event to the roll-ups. core/decided-list.ts and core/roll-up.ts are the plain ones; counting/fast-counter.ts
+// hands in others.
 import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { parseExactJson } from '../../domain/json/exact-json.ts';
@@ -26,14 +28,17 @@ export const outcomes: readonly Outcome[] = ['accepted', 'duplicate', 'conflict'
 export type OutcomeCounts = Record<Outcome, number>;
 export const noOutcomes = (): OutcomeCounts => ({ accepted: 0, duplicate: 0, conflict: 0, too_late: 0, poison: 0 });
 
-/** Fixed for a topic generation. */
+/** The same for as long as a topic generation lasts. */
 export interface GenerationRules {
   readonly chunkOffsets: number;
   readonly slotMs: number;
   readonly horizonMs: number;
 }
 
-/** An event whose time is further ahead of T than this can't be metered: its key would have to outlive the horizon. */
+/**
+ * An event whose time is further ahead of T can't be metered: its key would have to be remembered for longer than the
+ * horizon.
+ */
 export const EVENT_TIME_AHEAD_MAX_MS = 24 * 3_600_000;
 
 /** A decoded record. */
@@ -62,7 +67,7 @@ export interface RejectedEvent {
   readonly message: string;
   /** Null for a record that can't be read. */
   readonly event: UsageEvent | null;
-  /** The record's bytes where there is no event. */
+  /** The bytes of a record that can't be read; null where there is an event. */
   readonly bytes: Buffer | null;
 }
 
@@ -78,7 +83,7 @@ export interface Chunk {
   readonly catalogChanges: { readonly offset: number; readonly version: number }[];
 }
 
-/** Where a partition stands: all that a seal hands to the next chunk. */
+/** Where a partition stands: all that the next chunk takes over from a seal. */
 export interface SealedPosition {
   readonly nextOffset: number;
   readonly nextChunk: number;
@@ -110,7 +115,10 @@ export interface Decisions {
 
 const noMeters: readonly Meter[] = [];
 
-/** Tenant and subject become keys in the stores of money, which refuse some texts; gateways let none of them pass. */
+/**
+ * Why a tenant or subject can't be billed, or null. The stores of money refuse some texts as keys; gateways accept none
+ * of them.
+ */
 export const billedNameFault = (name: string): string | null => (name === '' ? 'not be empty' : nameFault(name));
 
 export class PartitionState {
@@ -144,7 +152,7 @@ export class PartitionState {
     return this.index.size;
   }
 
-  /** Of memory. */
+  /** The memory that the keys take. */
   get keyBytes(): number {
     return this.index.bytes;
   }
@@ -216,7 +224,8 @@ export class PartitionState {
     const tenantFault = billedNameFault(event.tenant);
     const fault = tenantFault ?? billedNameFault(event.subject);
     if (fault !== null) {
-      // A tenant that can't be stored is nobody: counted for a name made of it, it would be somebody else's.
+      // A tenant's name that can't be stored is counted as the empty name: any other name might be that of another
+      // tenant.
       const named = tenantFault === null ? event : { ...event, tenant: '' };
       const message = `${tenantFault === null ? 'subject' : 'tenant'} must ${fault}`;
       this.reject(named, offset, index, now, 'poison', 'invalid_name', message);
@@ -289,7 +298,7 @@ export class PartitionState {
     this.outcomesOf(tenant)[outcome] += 1;
   }
 
-  /** The tenant's outcomes in this chunk, to be counted up. */
+  /** The tenant's outcomes in this chunk, for the caller to add to. */
   outcomesOf(tenant: string): OutcomeCounts {
     let counts = this.chunk.outcomesByTenant.get(tenant);
     if (counts === undefined) {

@@ -1,12 +1,13 @@
-// The rows of a flush as blocks of an insert, and the checksums by which a seal is compared with what was stored. A checksum is
-// a sum modulo 2^64 over rows, so it does not depend on their order; the SQL beside each computes it from stored rows.
+// The rows of a flush as blocks of an insert, and the checksums by which stored rows are compared with their seal. A
+// checksum is a sum modulo 2^64 over rows, so it does not depend on their order. The SQL beside each table computes the
+// same from stored rows.
 import { xxh64 } from '@node-rs/xxhash';
 import { type InsertBody, NativeBlock, tableColumns } from '../../platform/clickhouse/native-block.ts';
 import type { AcceptedEvent, RejectedEvent } from '../core/partition-state.ts';
 import type { RollUpRow } from '../core/roll-up.ts';
 import { writeRejectedEvent } from './rejected-event.ts';
 
-/** Part of every row's name. */
+/** Where a row belongs. Together with its keys, this names it. */
 export interface ChunkCoordinates {
   readonly generation: number;
   readonly partition: number;
@@ -105,7 +106,7 @@ export const rollUpColumns = tableColumns({
 });
 export const rollUpChecksumSql = 'sum(row_hash)';
 
-/** Columns of a roll-up whose meter asks for no latest or unique values. */
+/** The columns that stay empty for a meter that needs no latest and no unique values. */
 export const noLatestNoUnique = {
   latest_event_time: 0,
   latest_accepted_at: 0,
@@ -125,14 +126,15 @@ export function rollUpRows(at: ChunkCoordinates, dirty: readonly RollUpRow[]): I
     block.jsonTexts(row.groupValues);
     block.integer(row.value);
     block.whole(row.eventCount);
-    // Neither where the row is, by which it is found, nor the versions, which differ between owners that write the same row.
+    // The hash leaves out the columns that say where the row belongs, since it is found by them, and the versions: two
+    // owners that write the same row have different ones.
     row.rowHash = xxh64(block.rowBytes());
     block.whole(row.latest?.eventTime ?? 0);
     block.whole(row.latest?.acceptedAt ?? 0);
     block.whole(row.latest?.place[0] ?? 0);
     block.whole(row.latest?.place[1] ?? 0);
     block.texts(row.uniqueValues === null ? [] : [...row.uniqueValues].sort());
-    // Rows that have neither need not hash it.
+    // A row that has neither latest nor unique values keeps the hash it has.
     const more = block.rowBytes();
     if (row.latest !== null || row.uniqueValues !== null) row.rowHash = xxh64(more, row.rowHash);
     block.integer(row.rowHash);

@@ -1,6 +1,7 @@
-// What counts a partition's records for its loop: the rules of core/partition-state.ts, and rows made of what they decide. There are
-// two compositions. plain-counter.ts has nothing else; fast-counter.ts counts ordinary events from the record's bytes. Whatever the
-// log holds, both decide alike and give the same rows (fast-counter.test.ts), so owners may differ in which of them they use.
+// Counts a partition's records for its loop: decides them by the rules of core/partition-state.ts and makes rows of the
+// decisions. There are two compositions. plain-counter.ts does nothing else; fast-counter.ts counts ordinary events
+// from the record's bytes. Whatever the log holds, both make the same decisions and the same rows
+// (fast-counter.test.ts), so each owner may use either.
 import type { MetersByType } from '../../domain/metering/meter-reading.ts';
 import type { InsertBody } from '../../platform/clickhouse/native-block.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
@@ -18,25 +19,30 @@ export interface NewRows {
 export interface Flush {
   readonly events: NewRows;
   readonly rejects: NewRows;
-  /** Cumulative rows, which replace earlier ones: `rollUpRowSet` says what they come to. */
+  /**
+   * Cumulative rows: each replaces what was written of it before. `rollUpRowSet` says what is stored after all of them.
+   */
   readonly rollUps: InsertBody;
   readonly rejected: readonly RejectedEvent[];
   /** By the offset of its record: when a gateway received one of the accepted events, milliseconds since the epoch. */
   readonly receivedAt: ReadonlyMap<number, number>;
 }
 
-/** Where a partition stands, and the rules for whoever gives its records to a counter. */
+/** Where a partition stands, and the rules that its loop needs. */
 export type CountedPartition = Omit<PartitionState, 'rules' | 'advance' | 'decide' | 'outcomesOf'>;
 
 export interface Counter {
   readonly state: CountedPartition;
-  /** Events decided since the last `takeFlush`, duplicates left out. */
+  /** How many events were decided since the last `takeFlush`; duplicates are not counted. */
   readonly pending: number;
 
-  /** Counts the record from its bytes, or returns false and changes nothing: then it is decoded and given to `state.apply`. */
+  /**
+   * Counts the record from its bytes. False: nothing has changed, and the record must be decoded and given to
+   * `state.apply`.
+   */
   countBytes(record: LogRecord): boolean;
   takeFlush(at: ChunkCoordinates): Flush;
-  /** The chunk's roll-up rows as they were last taken. */
+  /** All roll-up rows of the chunk, as they were last taken. */
   rollUpRowSet(): RowSet;
 }
 

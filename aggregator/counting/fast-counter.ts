@@ -1,6 +1,6 @@
-// Counts a batch of events in one pass over its bytes, and allocates nothing for an event that is as most events are. What is
-// unusual (an event, a record, a catalog) is decoded and decided by core/partition-state.ts. So there is nothing that only this
-// counter can do, and it decides nothing by rules of its own.
+// Counts a batch of events in one pass over its bytes, and allocates nothing for an ordinary event. An unusual event,
+// record or catalog is decoded and decided by core/partition-state.ts. So this counter can do nothing that the plain
+// one can't, and where it decides by itself, it decides as the plain rules would.
 //
 //   record ──▶ ByteCounter ── an ordinary event ──────────▶ AcceptedEvents   its place in the record
 //                  │                              └───────▶ FastRollUps      its values, as numbers in columns
@@ -8,7 +8,7 @@
 //                  └── an unusual event, decoded ──▶ PartitionState ──▶ DecidedList
 //                                                               └─────▶ FastRollUps
 //
-// The rows of a flush are those of both ways, one behind the other.
+// A flush has the rows of both ways, one after the other.
 import { DecidedList } from '../core/decided-list.ts';
 import { PartitionState } from '../core/partition-state.ts';
 import { plusRows, rollUpRowSet } from './chunk-rows.ts';

@@ -1,5 +1,5 @@
-// The rules of core/partition-state.ts on decoded records and nothing else: slow, and plain to see through. What the fast counter
-// does is measured against it.
+// The rules of core/partition-state.ts on decoded records and nothing else: slow and easy to understand. The fast
+// counter is tested against it.
 import { DecidedList } from '../core/decided-list.ts';
 import { type AcceptedEvent, PartitionState } from '../core/partition-state.ts';
 import { RollUpTable } from '../core/roll-up.ts';

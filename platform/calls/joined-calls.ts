@@ -1,5 +1,5 @@
-// One call at a time. What is asked for while a call is under way waits for it, and goes into the next call together: for calls
-// that cost little more for many than for one.
+// One call at a time. What is asked for while a call is under way waits for it, and goes into the next call together:
+// for calls that cost little more for many than for one.
 
 interface Waiting<Item, Result> {
   readonly item: Item;
@@ -13,7 +13,10 @@ export class JoinedCalls<Item, Result> {
   private readonly waiting: Waiting<Item, Result>[] = [];
   private isCalling = false;
 
-  /** `call` gives a result for each item. `howMany` of those that wait go into the next call: at least one; left out, all. */
+  /**
+   * `call` gives a result for each item. `howMany` of those that wait go into the next call: at least one; left out,
+   * all.
+   */
   constructor(
     call: (items: readonly Item[]) => Promise<readonly Result[]>,
     howMany: (waiting: readonly Item[]) => number = ({ length }) => length,

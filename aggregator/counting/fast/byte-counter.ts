@@ -1,9 +1,9 @@
-// Counts the events of a batch record from its bytes. An event is decided in three steps:
+// Counts the events of a batch record from its bytes. An event takes three steps:
 //
-//   1. what core/partition-state.ts would say is found out, and nothing is changed; where that is not certain, the event is
-//      decoded and given to it
-//   2. the event's key is remembered, and it is counted as accepted
-//   3. its values are added to their rows
+//   1. find out what core/partition-state.ts would decide, and change nothing. Where that is not certain, the event is
+//      decoded and given to core/partition-state.ts, and the other steps are left out.
+//   2. remember the event's key, and count it as accepted
+//   3. add its values to their rows
 import { isClosed, windowStartOf } from '../../../domain/time/time-window.ts';
 import type { LogRecord } from '../../../platform/event-log/event-log.ts';
 import type { DedupIndex } from '../../core/dedup-index.ts';
@@ -37,7 +37,7 @@ export class ByteCounter {
   /** Counts the record, or returns false and changes nothing. */
   count(record: LogRecord): boolean {
     const { cursor, state, index } = this;
-    // All of the record is checked here: one that can't be read is poison as a whole.
+    // `open` checks the whole record: where a part of it can't be read, all of it is poison.
     if (this.rollUps.isPlain || !cursor.open(record.value)) return false;
     const now = state.advance(record);
     this.enterChunk(state.chunk);
@@ -54,7 +54,9 @@ export class ByteCounter {
     return true;
   }
 
-  /** Decides the cursor's event as `PartitionState.decide` does; false: it is not certain how, and nothing has changed. */
+  /**
+   * Decides the cursor's event as `PartitionState.decide` does. False: it is not certain how, and nothing has changed.
+   */
   private decide(place: number, now: number, horizonStart: number): boolean {
     const { cursor, index, rollUps } = this;
     const { names, readings } = rollUps;

@@ -1,7 +1,7 @@
-// Finds the values that meters read in the JSON text of an event's data, in place: one pass over its bytes, nothing is built.
-// A text is scanned only if it says the same here and to parseExactJson. `false` means: not certain; ask parseExactJson. That is
-// invalid JSON, and also what is rare: escapes, exponents, deep nesting, a key that is read and stands there twice, and values
-// that no meter reads from where they are.
+// Finds the values that meters read in the JSON text of an event's data: in one pass over its bytes, without building
+// anything. A scan that returns true has found what parseExactJson would find. `false` means: not certain, ask
+// parseExactJson. That is so for invalid JSON, and also for what is rare: escapes, exponents, deep nesting, a key twice
+// in one object, and values of another kind than the meters expect at their place.
 import {
   BACKSLASH,
   BRACE_CLOSE,
@@ -23,13 +23,15 @@ import {
 import { NAME_LENGTH_MAX } from '../../../domain/name-text.ts';
 import { QUANTITY_FRACTION_DIGITS } from '../../../domain/number/quantity.ts';
 
-/** A step of the paths that are read. */
+/** One key on the way to the values that are read. */
 interface PathNode {
   readonly key: Buffer;
   readonly children: PathNode[];
-  /** Where the value goes; -1 where only values below it are read. */
+  /** The slot that the value goes to; -1 where only values below it are read. */
   slot: number;
-  /** The scan that met it last. */
+  /**
+   * The number of the scan that found this key last: a key that is found twice in one scan is left to parseExactJson.
+   */
   scan: number;
 }
 
@@ -39,7 +41,7 @@ const STRING = 2;
 const NUMBER = 3;
 const BOOLEAN = 4;
 
-/** The paths below the data that are read, each as a slot of the scanner. */
+/** The paths that are read, as a tree of keys; each path has a slot of the scanner. */
 export class DataPaths {
   readonly root: PathNode = { key: Buffer.alloc(0), children: [], slot: -1, scan: 0 };
   size = 0;
@@ -63,14 +65,14 @@ export class DataPaths {
 }
 
 const DEPTH_MAX = 32;
-/** Digits that a double holds, whatever they are. */
+/** A double holds every number of so many digits exactly. */
 const DIGITS_MAX = 15;
 
 const words = ['true', 'false', 'null'].map((word) => Buffer.from(word));
 const powersOfTen = Float64Array.from({ length: QUANTITY_FRACTION_DIGITS + 1 }, (_, n) => 10 ** n);
 
 export class DataScanner {
-  /** What was found of each slot. */
+  // What was found for each slot: its kind, and where its text is.
   private kinds = new Uint8Array(16);
   private starts = new Int32Array(16);
   private ends = new Int32Array(16);
@@ -108,7 +110,7 @@ export class DataScanner {
     return -1;
   }
 
-  /** Passes an object; of its members those that `node` names are read. */
+  /** Passes an object and reads the members that are children of `node`. */
   private object(node: PathNode | null, levelsLeft: number): boolean {
     if (levelsLeft === 0) return false;
     this.at++;
@@ -116,7 +118,8 @@ export class DataScanner {
       this.at++;
       return true;
     }
-    // Senders write their keys in one order, mostly: each is looked for behind the one before.
+    // Most senders write their keys in the same order, so each key is first compared with the child after the last one
+    // found.
     let behind = 0;
     for (;;) {
       if (this.next() !== QUOTE) return false;
@@ -173,7 +176,7 @@ export class DataScanner {
     }
   }
 
-  /** Passes a value, and keeps it where `node` wants it. */
+  /** Passes a value, and keeps where it is if `node` has a slot for it. */
   private value(node: PathNode | null, levelsLeft: number): boolean {
     const first = this.next();
     const start = this.at;
@@ -194,7 +197,7 @@ export class DataScanner {
 
   private keep(node: PathNode | null, kind: number, start: number, end: number): boolean {
     if (node === null) return true;
-    // Below null there is nothing. What is below another value that is no object is left to `pick`.
+    // Nothing can be read below null. Whether something can be read below a text or a number is left to readMeters.
     if (kind !== NULL && node.children.length > 0) return false;
     if (node.slot !== -1) {
       this.kinds[node.slot] = kind;
@@ -229,7 +232,7 @@ export class DataScanner {
       this.at++;
       if (!this.digits()) return false;
     }
-    // "e" or "E", and whatever else no number ends before, is no comma or bracket either.
+    // An exponent, or anything else that may not follow, is found by the caller: it is no comma and no bracket.
     return true;
   }
 
@@ -282,8 +285,8 @@ export class DataScanner {
   }
 
   /**
-   * Writes a slot's value as the text of a group to `target` and returns where it ends there; -1 where it may be none. A missing
-   * value is the empty text. Takes at most NAME_LENGTH_MAX bytes.
+   * Writes a slot's value as the text of a group to `target` and returns where it ends there; -1 where it may be none.
+   * A missing value is the empty text. Takes at most NAME_LENGTH_MAX bytes.
    */
   writeGroup(slot: number, target: Uint8Array, to: number): number {
     const kind = this.kinds[slot]!;

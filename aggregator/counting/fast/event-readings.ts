@@ -1,5 +1,6 @@
-// What one event says to the meters of its type, read from the bytes of its data into numbers that the next event overwrites.
-// `read` returns false wherever it may say something else than `readMeters` of domain/metering, or where that sees a fault.
+// What one event says to the meters of its type: read from the bytes of its data into numbers, which the next event
+// overwrites. `read` returns false where it is not certain that readMeters (domain/metering) would read the same
+// without a fault.
 import { NAME_LENGTH_MAX } from '../../../domain/name-text.ts';
 import { windowStartOf } from '../../../domain/time/time-window.ts';
 import { DataScanner } from './data-scanner.ts';
@@ -8,23 +9,24 @@ import type { MeteredType, MeteredTypes } from './metered-types.ts';
 import { GROUP_SEPARATOR, type NameTable } from './name-table.ts';
 import { MINUTE_MAX, MINUTE_MS, type RollUpColumns } from './roll-up-columns.ts';
 
-/** The group of a family none of whose members has a value. */
+/** In place of a group, for a family in which no meter reads a value. */
 const NO_GROUP = -1;
 
 export class EventReadings {
   private readonly types: MeteredTypes;
   private readonly names: NameTable;
-  /** By the ids of their names. */
+  /** The types by the ids of their names. */
   private readonly typesById = new Map<number, MeteredType | null | undefined>();
   private readonly scanner = new DataScanner();
-  /** By the place of a family among those of the type: the id of the group. */
+  /** For each family of the type: the id of the group. */
   private readonly groups: Int32Array;
-  /** By the place of a member in its type: a number that is whole + fraction * 10^-12, or NaN where the meter reads nothing. */
+  // For each meter of the type, in the order of families: its value as whole + fraction * 10^-12. NaN: it reads no
+  // value.
   private readonly wholes: Float64Array;
   private readonly fractions: Float64Array;
   private readonly groupText: Uint8Array;
   private readonly groupView: DataView;
-  /** The window of the first meter that reads something; 0: none does. */
+  /** The window of the first meter, in the catalog's order, that reads a value; 0: none does. */
   firstWindowMs = 0;
 
   constructor(types: MeteredTypes, names: NameTable) {
@@ -40,7 +42,7 @@ export class EventReadings {
     this.groupView = new DataView(this.groupText.buffer);
   }
 
-  /** The type of a name, as `MeteredTypes.find` has it. */
+  /** `MeteredTypes.find`, by the id of the type's name. */
   typeOf(name: number): MeteredType | null | undefined {
     const known = this.typesById.get(name);
     if (known !== undefined || this.typesById.has(name)) return known;
@@ -87,7 +89,7 @@ export class EventReadings {
     return true;
   }
 
-  /** Writes the group's name to `groupText` and returns its length; -1: the values may not be ones that a group can have. */
+  /** Writes the group's name to `groupText` and returns its length; -1 where a value may not be allowed in a group. */
   private writeGroup(slots: readonly number[]): number {
     const { scanner, groupText } = this;
     let length = 0;
@@ -99,7 +101,7 @@ export class EventReadings {
     return length;
   }
 
-  /** Adds what was read last to its rows. */
+  /** Adds what was read last to the rows. */
   addTo(columns: RollUpColumns, { families }: MeteredType, tenant: number, subject: number, eventTime: number): void {
     const { wholes, fractions, groups } = this;
     let at = 0;

@@ -1,7 +1,9 @@
-// The roll-ups of a chunk: in columns, where a meter sums or counts, and in the plain table, where it does anything else.
+// The roll-ups of a chunk for the fast counter. Rows of meters that sum or count are in columns, all others in the
+// plain table.
 //
-// When the catalog changes, all rows go to the plain table, and everything up to the end of the chunk is counted by the plain
-// rules. A cell is laid out for the meters of one catalog version, and the rows of a chunk are those of its meters' names.
+// When the catalog changes within a chunk, all rows go to the plain table, and the plain rules decide every event up to
+// the end of the chunk: cells are laid out for the meters of one catalog version, but a meter of the next version may
+// go on with the same row.
 import type { EventOrder } from '../../../domain/aggregation/aggregation-rules.ts';
 import type { MetersByType, Reading } from '../../../domain/metering/meter-reading.ts';
 import { windowSizeMs, windowStartOf } from '../../../domain/time/time-window.ts';
@@ -14,16 +16,16 @@ import { type Family, MeteredTypes } from './metered-types.ts';
 import { GROUP_SEPARATOR, NameTable } from './name-table.ts';
 import { MINUTE_MAX, MINUTE_MS, RollUpColumns } from './roll-up-columns.ts';
 
-/** Once there are so many names they are forgotten at the next end of a chunk. */
+/** Once there are so many names, they are forgotten when the chunk ends. */
 const NAMES_MAX = 1 << 18;
 
 export class FastRollUps implements RollUps {
   readonly columns = new RollUpColumns();
   readonly table = new RollUpTable();
   names = new NameTable();
-  /** Of the meters in force, with ids of `names`. */
+  /** Reads events for the meters in force, with ids of `names`. */
   readings: EventReadings;
-  /** The catalog has changed in this chunk: no event may be counted into the columns. */
+  /** True where the catalog has changed in this chunk: nothing may be added to the columns then. */
   isPlain = false;
   private meters: MetersByType;
   private types: MeteredTypes;
@@ -38,7 +40,7 @@ export class FastRollUps implements RollUps {
     return this.types.families;
   }
 
-  /** Of an event that the plain rules accepted. Its row may be one of those that `EventReadings.addTo` adds to. */
+  /** Adds a reading of an event that the plain rules accepted. Its row may be one that ordinary events are added to. */
   add(event: UsageEvent, reading: Reading, order: EventOrder): void {
     const { meter, groupValues, quantity } = reading;
     const place = this.types.placeOf(meter);

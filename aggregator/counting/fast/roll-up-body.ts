@@ -1,4 +1,4 @@
-// The rows of usage_rollups made from the fast counter's columns, byte for byte as chunk-rows.ts writes them.
+// Makes rows of usage_rollups from the fast counter's columns, byte for byte as chunk-rows.ts writes them.
 import { xxh64 } from '@node-rs/xxhash';
 import { type InsertBody, NativeBlock } from '../../../platform/clickhouse/native-block.ts';
 import { type ChunkCoordinates, noLatestNoUnique, rollUpColumns } from '../chunk-rows.ts';
@@ -6,10 +6,10 @@ import type { FastRollUps } from './fast-roll-ups.ts';
 import { GROUP_SEPARATOR } from './name-table.ts';
 import { MINUTE_MS, rowOf } from './roll-up-columns.ts';
 
-/** Of two meters, as a rule. */
+/** Most types have two meters. */
 const ROWS_OF_CELL_EXPECTED = 2;
 
-/** The changed rows; sets the hash of each. */
+/** Makes the rows that have changed, and sets the hash of each. */
 export function rollUpBody(at: ChunkCoordinates, { columns, families, names }: FastRollUps): InsertBody {
   const rowsExpected = columns.changedCells * ROWS_OF_CELL_EXPECTED;
   const block = new NativeBlock(rollUpColumns, { ...at, ...noLatestNoUnique }, rowsExpected);
