@@ -1,13 +1,13 @@
-// What on-call engineers see of the aggregator. Gauges are computed when they are scraped, so a loop that hangs shows as a
-// growing lag and not as the last good value.
+// What on-call engineers see of the aggregator. Gauges are computed when they are scraped, so a loop that hangs shows
+// as a growing lag and not as the last good value.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { type OutcomeCounts, outcomes } from '../domain/metering/event-outcome.ts';
 import type { PartitionBounds } from '../platform/event-log/event-log.ts';
-import type { Counter as PartitionCounter } from './counter.ts';
+import type { CountedPartition } from './counting/counter.ts';
 
 interface WatchedLoop {
   readonly partition: number;
-  readonly state: PartitionCounter | null;
+  readonly state: CountedPartition | null;
 }
 
 export class AggregatorMetrics {

@@ -1,5 +1,5 @@
-// Requests to repair sealed chunks, as the auditor leaves them in Postgres, and what their owner does about them. A chunk is
-// reopened at most once for one seal, and only where the log still holds its records.
+// Requests to repair sealed chunks, as the auditor leaves them in Postgres, and what their owner does about them. A
+// chunk is reopened at most once for one seal, and only where the log still holds its records.
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import { ChunkUnrepairable, type SealStore } from './seal-store.ts';
@@ -7,7 +7,7 @@ import { ChunkUnrepairable, type SealStore } from './seal-store.ts';
 export interface RepairRequest {
   readonly partition: number;
   readonly chunk: number;
-  /** Of the seal that the stored rows differ from. */
+  /** The epoch of the seal that the stored rows differ from. */
   readonly epoch: bigint;
   readonly reason: string;
 }
@@ -15,7 +15,7 @@ export interface RepairRequest {
 export type RepairOutcome = 'reopened' | 'superseded' | 'refused';
 
 export interface RepairRequests {
-  /** Those of these partitions that nobody has decided; in order of partition and chunk. */
+  /** The requests for these partitions that nobody has decided, in order of partition and chunk. */
   readOpen(partitions: readonly number[]): Promise<RepairRequest[]>;
   decide(request: RepairRequest, outcome: RepairOutcome, detail: string | null): Promise<void>;
 }

@@ -1,6 +1,8 @@
-// The rows of chunks in ClickHouse: written as often as needed (each row is named by its place in the log, so twice is
-// once), read back before a seal, and read again for the dedup index. Nothing here says what is sealed; seal-store.ts does.
+// The rows of chunks in ClickHouse: written, read back before a seal, and read again for the dedup index. A row may be
+// written more than once: it is named by its place in the log, so it counts once. What is sealed is not known here but
+// in seal-store.ts.
 import { noRows, type RowSet, wrap64 } from '../domain/sealing/row-set.ts';
+import { JoinedCalls } from '../platform/calls/joined-calls.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import { bodyBytes, type InsertBody, type TableColumn } from '../platform/clickhouse/native-block.ts';
 import { pagePool } from '../platform/page-pool.ts';
@@ -13,7 +15,6 @@ import {
   rollUpChecksumSql,
   rollUpColumns,
 } from '../platform/usage-store/chunk-tables.ts';
-import { JoinedCalls } from './joined-calls.ts';
 
 export interface FlushBodies {
   readonly events: InsertBody;
@@ -22,9 +23,9 @@ export interface FlushBodies {
   readonly manifest: InsertBody;
 }
 
-/** Well below the million rows at which an insert would make two parts. */
+/** With so many bytes, an insert stays well below the million rows from which on it would make two parts. */
 const INSERT_BYTES_MAX = 64 * 1024 * 1024;
-/** Chunks whose roll-ups are read back at once: some 10 kB of a URL. */
+/** How many chunks' roll-ups are read back in one query. More would make its URL longer than some 10 kB. */
 const CHUNKS_READ_MAX = 500;
 
 export interface StoredChunk {
@@ -58,7 +59,7 @@ interface StoredRollUps extends StoredRows {
 
 const rowSetOf = ({ count, checksum }: StoredRows): RowSet => ({ count: Number(count), checksum: BigInt(checksum) });
 
-/** The rows a seal vouches for, as they are compared with what is read again. */
+/** A seal's rows, as they are compared with what is read from ClickHouse. */
 export interface SealedChunk extends ChunkPlace {
   readonly events: RowSet;
 }
@@ -76,28 +77,31 @@ export interface IndexedEvent {
   liveUntil: number;
 }
 
-/** Takes the events that an index is rebuilt from. */
+/** Takes the events that a dedup index is rebuilt from. */
 export interface IndexedEvents {
-  /** The second word of a key that comes soon. */
+  /** Is called with the second word of each key some time before `add`. */
   announce(key1: number): void;
-  /** Is given the same object every time. */
+  /** The event is the same object in every call, filled anew. */
   add(event: IndexedEvent): void;
-  /** After some hundred thousand of them. */
+  /** Is called after some hundred thousand events; they go on when it has resolved. */
   pageAdded(): Promise<void>;
 }
 
-/** Events that are read for the index at once, about: 12 MB. */
+/** About how many events are read for the index in one query: 12 MB. */
 const INDEX_PAGE_EVENTS = 250_000;
-/** Pages that are on their way while one is looked at: no byte of them is received meanwhile, so one alone comes late. */
+/**
+ * How many pages are asked for while another is added to the index. Nothing is received during that work, so with one
+ * page alone the index would have to wait for the next.
+ */
 const INDEX_PAGES_AHEAD = 2;
 /** A row of the index: key 4 words | payload hash 2 | liveUntil 2 | offset 2 | epoch 2, each low word first. */
 const INDEX_ROW_BYTES = 48;
-/** So many rows are announced at once. */
+/** How far ahead of their addition rows are announced. */
 const AHEAD_BYTES = 256 * INDEX_ROW_BYTES;
 const WORD = 2 ** 32;
 const FOLD_EVENTS = 1 << 20;
 
-/** The seals in their order, in pages of so many events or a little more. */
+/** The seals in their order, cut into pages of `eventsMin` events or a little more. */
 function pagesOf(seals: readonly SealedChunk[], eventsMin: number): SealedChunk[][] {
   const pages: SealedChunk[][] = [];
   let events = eventsMin;
@@ -153,15 +157,18 @@ export class ChunkStore {
   }
 
   /**
-   * Resolves once the rows are stored; rejects with a ClickHouseError, after which the same call may be made again. Flushes
-   * of several partitions that wait while one is written go out together: an insert's cost is mostly its own. What was stored must
-   * not be looked at again: other rows will lie there.
+   * Resolves once the rows are stored. Rejects with a ClickHouseError, after which the same call may be made again.
+   * Flushes that wait while another is written go into one insert, since an insert costs little more for many rows than
+   * for few. Once stored, the bodies must not be read again: their memory is used for other rows.
    */
   write(bodies: readonly FlushBodies[]): Promise<void> {
     return this.flushes.add(bodies);
   }
 
-  /** The memory of bodies is used again once they are stored, but for those of an insert that failed: it may still be sent from it. */
+  /**
+   * Gives the memory of stored bodies back. After a failed insert it does not: the client may still be sending from
+   * that memory.
+   */
   private async insertAll(all: readonly FlushBodies[]): Promise<void> {
     try {
       await this.insertTables(all);
@@ -206,9 +213,10 @@ export class ChunkStore {
   }
 
   /**
-   * What is stored of a chunk under this very epoch. Roll-ups of all partitions lie among each other, so those of chunks that wait
-   * to be read are read together, and without FINAL, which would merge everything that lies there: the newest row of each name
-   * is picked out of the epoch's own. Where FINAL would show a later epoch's row instead, this owner can no longer seal.
+   * What is stored of a chunk under exactly this epoch. The roll-ups of all partitions are mixed in the table, so the
+   * chunks that wait to be read back are read in one query. It does without FINAL, which would merge all rows around
+   * them, and takes the newest row of each name under the epoch. Where FINAL would show a row of a later epoch instead,
+   * this owner can't seal any more.
    */
   async readBack(of: PartitionChunk): Promise<StoredChunk> {
     const { partition, epoch, startOffset, endOffset } = of;
@@ -257,14 +265,14 @@ export class ChunkStore {
   }
 
   /**
-   * Every accepted event of the sealed chunks, in log order. Throws a ChunkMismatch unless what was read equals the seals, chunk
-   * by chunk: an index with a key missing would count a duplicate.
+   * Reads every accepted event of the sealed chunks, in log order. Throws a ChunkMismatch where a chunk's events differ
+   * from its seal: an index without one of the keys would count a duplicate.
    */
   async readIndex(partition: number, seals: readonly SealedChunk[], events: IndexedEvents): Promise<void> {
     const pages = pagesOf(seals, this.indexPageEvents);
     const read = (page: readonly SealedChunk[]): Promise<Buffer> => {
       const rows = this.readIndexPage(partition, page);
-      // Whoever is thrown for a damaged page does not ask for the next one.
+      // After an error nobody asks for the pages that are still on their way, so their errors are not reported either.
       rows.catch(() => {});
       return rows;
     };
@@ -294,7 +302,7 @@ function addIndexed(partition: number, seals: readonly SealedChunk[], rows: Buff
   let at = 0;
   let count = 0;
   let checksum = 0n;
-  // Sums of words: exact up to two million events.
+  // Sums of 32-bit words: a double holds them exactly up to two million events.
   let low = 0;
   let high = 0;
   const fold = (): void => {
@@ -330,7 +338,7 @@ function addIndexed(partition: number, seals: readonly SealedChunk[], rows: Buff
       endOffset = seals[at]!.endOffset;
       epoch = Number(seals[at]!.epoch);
     }
-    // A row of an epoch below the seal's was not vouched for.
+    // The seal says nothing of a row that was written under an earlier epoch.
     if (view.getUint32(row + 40, true) + view.getUint32(row + 44, true) * WORD < epoch) continue;
     event.key0 = view.getInt32(row, true);
     event.key1 = view.getInt32(row + 4, true);

@@ -1,12 +1,12 @@
-// The files of core/key-run.ts on a disk of this machine. A file has no name from the moment it is open, so that nothing of it
-// is left behind however the process ends; what is in it can be read from ClickHouse again.
+// The files of core/key-run.ts on a disk of this machine. A file's name is removed as soon as it is open. So the disk
+// is free again however the process ends, and nothing is lost: the keys can be read from ClickHouse again.
 import { randomUUID } from 'node:crypto';
 import { readSync } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { KeyFile } from './core/key-run.ts';
 
-/** The disk refused. */
+/** The disk could not make or write a file. */
 export class KeyFileError extends Error {
   constructor(what: string, cause: unknown) {
     super(`${what}: ${(cause as Error).message}`, { cause });

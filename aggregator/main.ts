@@ -11,7 +11,7 @@ import { newGeneration, openGeneration } from '../platform/event-log/topic-gener
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { postgresRepairRequests } from './chunk-repairs.ts';
 import { ChunkStore } from './chunk-store.ts';
-import { fastCounter } from './fast-counter.ts';
+import { fastCounter } from './counting/fast-counter.ts';
 import { newKeyFile } from './key-files.ts';
 import { consumePartitions } from './partition-group.ts';
 import { PostgresSealTables } from './postgres-seal-tables.ts';
@@ -32,7 +32,7 @@ export async function startAggregator(context: StageContext, parts: AggregatorPa
   const generation = await openGeneration(pool, newGeneration(settings, eventLog));
   const { dedupMemoryBytes, dedupDirectory } = settings.aggregator;
   const newFile = () => newKeyFile(dedupDirectory);
-  // A directory that can't be used is better known now than when memory is full.
+  // A directory that can't be used is found now and not when memory is full.
   if (dedupMemoryBytes !== null) (await newFile()).close();
   const group = await consumePartitions({
     ...context,

@@ -1,5 +1,6 @@
-// The partitions of one aggregator process: joins the consumer group, runs one loop per partition it is given, and keeps their
-// clocks going with ticks.
+// The partitions of one aggregator process: joins the consumer group, runs one loop per partition it is given, and
+// keeps their clocks going with ticks.
+
 import type { CatalogVersion } from '../domain/catalog/catalog.ts';
 import { repeat, type Timers } from '../platform/calls/timers.ts';
 import type { Consumption, EventLog, PartitionBounds } from '../platform/event-log/event-log.ts';
@@ -11,11 +12,10 @@ import { decideRepairs, type RepairRequests } from './chunk-repairs.ts';
 import type { ChunkStore } from './chunk-store.ts';
 import type { KeyFile } from './core/key-run.ts';
 import type { GenerationRules } from './core/partition-state.ts';
-import type { NewCounter } from './counter.ts';
+import type { NewCounter } from './counting/counter.ts';
 import { PartitionLoop, type PartitionLoopParts } from './partition-loop.ts';
 import { RecordReader } from './record-reader.ts';
 import { SealStore, type SealTables } from './seal-store.ts';
-
 export interface PartitionGroupParts extends StageContext {
   readonly generation: number;
   readonly rules: GenerationRules;
@@ -39,7 +39,10 @@ export interface PartitionGroup {
   readonly failed: Promise<never>;
   /** Brings the metric of records that wait in the log up to date. */
   measureLag(): Promise<void>;
-  /** Decides the requests to repair chunks of this process's partitions. A failure is logged: the next call does it again. */
+  /**
+   * Decides the requests to repair chunks of this process's partitions. A failure is logged: the next call does it
+   * again.
+   */
   repairChunks(requests: RepairRequests): Promise<void>;
   stop(): Promise<void>;
 }

@@ -1,23 +1,25 @@
 // The life of one partition at its owner. With core/partition-state.ts this is the whole exactly-once argument:
 //
 //   acquired   The epoch was raised in Postgres, which fences every former owner, and the seals were read in the same
-//              transaction. The dedup index is rebuilt from the events of sealed chunks, each checked against its seal, and
-//              the log is read from the sealed offset on.
-//   counting   Records are decided by the log alone, so replaying the open chunk under a new epoch decides the same again.
-//              About every second the rows of the open chunk are written (flush): this is freshness and no promise, since
-//              each row is named by its place in the log and the row of the highest epoch and version is the one that counts.
-//   sealing    The record that ends a chunk is there. What is stored under this epoch is read back; when it equals what was
-//              decided, one Postgres transaction writes the seal and moves the partition on, if the epoch is still ours.
-//              When it does not, the chunk is forgotten and replayed from the log under a new epoch, which writes it all again.
-//              Chunks that end within the records at hand are written together and sealed one after the other: whoever has
-//              fallen behind pays for a round trip by the megabyte and not by the chunk.
-//   lost       Another owner raised the epoch, or the partition was revoked. Memory is dropped; nothing is undone, because
-//              nothing unsealed was ever promised.
+//              transaction. The dedup index is rebuilt from the events of sealed chunks, each checked against its seal,
+//              and the log is read from the sealed offset on.
+//   counting   Records are decided by the log alone, so replaying the open chunk under a new epoch decides the same
+//              again. About every second the rows of the open chunk are written (flush): this is freshness and no
+//              promise, since each row is named by its place in the log and the row of the highest epoch and version is
+//              the one that counts.
+//   sealing    The record that ends a chunk is there. What is stored under this epoch is read back; when it equals what
+//              was decided, one Postgres transaction writes the seal and moves the partition on, if the epoch is still
+//              ours. When it does not, the chunk is forgotten and replayed from the log under a new epoch, which writes
+//              it all again. Chunks that end within the same fetch of records are written together and sealed one after
+//              the other, so that an owner that has fallen behind waits once for many chunks and not once for each.
+//   lost       Another owner raised the epoch, or the partition was revoked. Memory is dropped; nothing is undone,
+//              because nothing unsealed was ever promised.
 //
 //   acquired -> counting <-> sealing -> lost
 //
-// Rejected: insert deduplication tokens of ClickHouse. The token is stored before the part is published, so a kill between
-// the two makes the retry a silent no-op: 4 flushes lost in 1,000 kills, against none with rows named by their place.
+// Rejected: insert deduplication tokens of ClickHouse. The token is stored before the part is published, so a kill
+// between the two makes the retry do nothing, and no error says so: 4 flushes lost in 1,000 kills, none with rows named
+// by their place.
 import type { Logger } from 'pino';
 import { EVENT_TIME_AHEAD_MAX_MS } from '../domain/metering/event-outcome.ts';
 import { noRows, plusRows, type RowSet } from '../domain/sealing/row-set.ts';
@@ -28,11 +30,11 @@ import { EventLogError, type LogRecord } from '../platform/event-log/event-log.t
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
 import type { AggregatorMetrics } from './aggregator-metrics.ts';
 import type { CatalogReader } from './catalog-reader.ts';
-import { type ChunkCoordinates, manifestRow } from './chunk-rows.ts';
 import { ChunkMismatch, type ChunkStore, type FlushBodies } from './chunk-store.ts';
 import { DedupIndex, type KeySpace } from './core/dedup-index.ts';
 import { type GenerationRules, totalOutcomes } from './core/partition-state.ts';
-import type { Counter, NewCounter } from './counter.ts';
+import { type ChunkCoordinates, manifestRow } from './counting/chunk-rows.ts';
+import type { CountedPartition, Counter, NewCounter } from './counting/counter.ts';
 import { KeyFileError } from './key-files.ts';
 import { PoisonLog } from './poison-log.ts';
 import type { RecordReader } from './record-reader.ts';
@@ -61,13 +63,16 @@ export interface PartitionLoopParts {
   readonly bounds: (partition: number) => Promise<{ startOffset: number; endOffset: number }>;
 }
 
-/** Stored rows that differ from a seal are read again this often (a replica may lag) before the chunk is taken to be damaged. */
+/**
+ * Stored rows that differ from a seal are read so many times, since a replica may lag, before the chunk is called
+ * damaged.
+ */
 const INDEX_READS_MAX = 5;
 const LOST_DELAY_MS = 2_000;
-/** A part that can't be read is looked at again this often: somebody has to repair it, and each look may read a lot. */
+/** The wait before a part that can't be read is tried again: somebody has to repair it, and each try may read a lot. */
 const DAMAGED_DELAY_MS = 10_000;
 const MISMATCH_DELAY_MAX_MS = 30_000;
-/** More are not kept unsealed, however few events they have. */
+/** So many chunks that have ended are sealed at once, however few events they have. */
 const ENDED_CHUNKS_MAX = 16;
 
 const equal = (a: RowSet, b: RowSet): boolean => a.count === b.count && a.checksum === b.checksum;
@@ -103,7 +108,7 @@ interface EndedChunk {
 /** What one ownership holds in memory; dropped as a whole. */
 interface Ownership {
   readonly epoch: bigint;
-  readonly state: Counter;
+  readonly counter: Counter;
   readonly index: DedupIndex;
   /** The open chunk's rows so far. */
   events: RowSet;
@@ -135,8 +140,8 @@ export class PartitionLoop {
     this.poison = new PoisonLog(this.logger);
   }
 
-  get state(): Counter | null {
-    return this.ownership?.state ?? null;
+  get state(): CountedPartition | null {
+    return this.ownership?.counter.state ?? null;
   }
 
   private retrying<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
@@ -151,7 +156,8 @@ export class PartitionLoop {
       timers: this.parts.timers,
       delayMaxMs: (error) => (damagedPartOf(error) === null ? DELAY_MAX_MS : DAMAGED_DELAY_MS),
       onRetry: (error, attempt, delayMs) => {
-        // It goes on by itself once `tallyline repair` has dropped the part: then rows are missing, which a replay mends.
+        // Once `tallyline repair` has dropped the part, the call succeeds and finds rows missing; a replay writes them
+        // again.
         if (damagedPartOf(error) !== null) this.parts.metrics.chunkChecked(this.partition, false);
         this.logger.warn({ err: error, attempt, delayMs }, `${what} failed; trying again`);
       },
@@ -174,7 +180,7 @@ export class PartitionLoop {
         const index = await this.retrying('reading the dedup index', () => this.readIndex(acquired));
         this.ownership = {
           epoch: acquired.epoch,
-          state: parts.newCounter(rules, acquired, meters, index),
+          counter: parts.newCounter(rules, acquired, meters, index),
           index,
           events: noRows,
           rejects: noRows,
@@ -204,7 +210,8 @@ export class PartitionLoop {
           this.logger.warn({ err: error, attempt }, 'stored events differ from their seal; reading them again');
           continue;
         }
-        // Not a replica that lags: the rows are gone. If the log does not have the events either, reopening is refused.
+        // This is no replica that lags: the rows are gone. Where the log no longer has the events either, `reopen`
+        // refuses.
         this.logger.error(
           { err: error, chunk: error.chunk },
           'sealed rows are damaged: reopening the chunk to replay it',
@@ -253,7 +260,7 @@ export class PartitionLoop {
     }
   }
 
-  /** A key that lived until before this is dead at T = `watermark`. */
+  /** At T = `watermark`, a key is dead if its liveUntil is less than this. */
   private deadBeforeSeconds(watermark: number): number {
     return Math.floor((watermark - this.parts.rules.horizonMs) / 1000);
   }
@@ -263,8 +270,8 @@ export class PartitionLoop {
   }
 
   /**
-   * Counts records in order. Returns undefined to go on behind them, or, after a chunk could not be sealed as it was, the
-   * offset to read from again.
+   * Counts records in order. Returns undefined to go on behind them, or, after a chunk could not be sealed as it was,
+   * the offset to read from again.
    */
   async count(records: readonly LogRecord[]): Promise<number | undefined> {
     try {
@@ -276,8 +283,9 @@ export class PartitionLoop {
       if (signal.aborted) return undefined;
       if (!(error instanceof PartitionLost || error instanceof ReadBackMismatch)) throw error;
       this.logger.warn({ err: error }, 'the open chunk is forgotten and will be replayed from the log');
-      // If another member owns the partition by now, this member is told so soon; taking it back at once would only be a
-      // quarrel. A store that keeps losing rows is not asked in a tight loop either.
+      // If another member owns the partition by now, this member will be told so soon; taking it back at once would
+      // only take it from the right owner. The wait also keeps a store that goes on losing rows from being asked
+      // without a pause.
       const lost = error instanceof PartitionLost;
       await delay(
         lost ? LOST_DELAY_MS : Math.min(MISMATCH_DELAY_MAX_MS, 100 * 2 ** this.mismatches++),
@@ -293,28 +301,29 @@ export class PartitionLoop {
       const { ownership } = this;
       if (ownership === null) return;
       this.checkClock(record);
-      const { state } = ownership;
+      const { counter } = ownership;
+      const { state } = counter;
       if (state.isCutBy(record)) {
         this.endChunk(ownership, record.offset);
         if (ownership.ended.length >= ENDED_CHUNKS_MAX) await this.sealEnded(ownership);
       }
-      if (!state.countBytes(record)) {
+      if (!counter.countBytes(record)) {
         const input = await this.retrying('decoding a record', () =>
           this.parts.records.read(record, state.catalogVersion),
         );
         state.apply(input);
       }
-      if (state.pending + ownership.unwrittenEvents >= this.parts.flushEventsMax) await this.flush(ownership);
+      if (counter.pending + ownership.unwrittenEvents >= this.parts.flushEventsMax) await this.flush(ownership);
     }
     const { ownership } = this;
     if (ownership === null) return;
     await this.sealEnded(ownership);
     if (this.parts.clock() >= ownership.flushDueAt) await this.flush(ownership);
-    const { index, state } = ownership;
-    if (state.watermark !== null) await this.relieve(index, this.deadBeforeSeconds(state.watermark));
+    const { watermark } = ownership.counter.state;
+    if (watermark !== null) await this.relieve(ownership.index, this.deadBeforeSeconds(watermark));
   }
 
-  /** The log's clock closes windows: if it ran ahead by mistake, nothing could take that back. */
+  /** Throws where the log's clock is far ahead of ours. It closes windows, and a window can't be opened again. */
   private checkClock({ appendTime, offset }: LogRecord): void {
     const aheadMs = appendTime - this.parts.clock();
     if (aheadMs > this.parts.clockLeapMaxMs) {
@@ -325,15 +334,18 @@ export class PartitionLoop {
     }
   }
 
-  /** The same moment for all partitions of the process, so that their flushes go out together. */
+  /**
+   * When the next flush is due: the same moment for all partitions of the process, so that their flushes join into one
+   * insert.
+   */
   private nextFlushAt(): number {
     const { clock, flushIntervalMs } = this.parts;
     const now = clock();
     return flushIntervalMs === 0 ? now : now - (now % flushIntervalMs) + flushIntervalMs;
   }
 
-  private coordinates({ epoch, state }: Ownership): ChunkCoordinates {
-    const { chunk } = state;
+  private coordinates({ epoch, counter }: Ownership): ChunkCoordinates {
+    const { chunk } = counter.state;
     return {
       generation: this.parts.generation,
       partition: this.partition,
@@ -343,7 +355,10 @@ export class PartitionLoop {
     };
   }
 
-  /** Seals what has ended, so that no manifest speaks for rows behind it, and writes what changed since the last flush. */
+  /**
+   * Writes what changed since the last flush. Chunks that have ended are sealed first, so that manifests are written in
+   * order.
+   */
   private async flush(ownership: Ownership): Promise<void> {
     await this.sealEnded(ownership);
     const rows = this.takeRows(ownership);
@@ -352,12 +367,12 @@ export class PartitionLoop {
 
   /** What changed in the open chunk since the last call; null: nothing. */
   private takeRows(ownership: Ownership): UnwrittenRows | null {
-    const { state } = ownership;
-    const { chunk, watermark } = state;
+    const { counter } = ownership;
+    const { chunk, watermark } = counter.state;
     ownership.flushDueAt = this.nextFlushAt();
     if (chunk.startedAt === null || watermark === null || chunk.nextOffset === ownership.flushedOffset) return null;
     const at = this.coordinates(ownership);
-    const { events, rollUps, rejects, rejected, receivedAt } = state.takeFlush(at);
+    const { events, rollUps, rejects, rejected, receivedAt } = counter.takeFlush(at);
     this.poison.report(chunk.chunk, rejected);
     const bodies: FlushBodies = {
       events: events.body,
@@ -387,9 +402,10 @@ export class PartitionLoop {
 
   /** Ends the chunk before the record at `endOffset`. It is written and sealed by `sealEnded`. */
   private endChunk(ownership: Ownership, endOffset: number): void {
-    const { state, epoch } = ownership;
+    const { counter, epoch } = ownership;
+    const { state } = counter;
     const { chunk } = state;
-    ownership.unwrittenEvents += state.pending;
+    ownership.unwrittenEvents += counter.pending;
     const rows = this.takeRows(ownership);
     if (rows !== null) ownership.unwritten.push(rows);
     ownership.ended.push({
@@ -402,7 +418,7 @@ export class PartitionLoop {
         watermark: state.watermark!,
         catalogVersion: state.catalogVersion,
         events: ownership.events,
-        rollUps: state.rollUpRowSet(),
+        rollUps: counter.rollUpRowSet(),
         rejects: ownership.rejects,
         outcomes: totalOutcomes(chunk),
         outcomesByTenant: chunk.outcomesByTenant,
@@ -418,7 +434,10 @@ export class PartitionLoop {
     ownership.flushedOffset = endOffset;
   }
 
-  /** Writes, reads back and seals the chunks that have ended. One that is not stored as decided keeps all later ones unsealed. */
+  /**
+   * Writes, reads back and seals the chunks that have ended. One that is not stored as decided keeps all later ones
+   * unsealed.
+   */
   private async sealEnded(ownership: Ownership): Promise<void> {
     const ended = ownership.ended.splice(0);
     if (ended.length === 0) return;
@@ -443,7 +462,7 @@ export class PartitionLoop {
     const stored = await this.retrying('reading the chunk back', () => this.parts.chunks.readBack(decided));
     for (const table of ['events', 'rollUps', 'rejects'] as const) {
       if (equal(decided[table], stored[table])) continue;
-      // A new owner's rows hide ours: that is no damage.
+      // Where there is a new owner, its rows hide ours. That is no damage.
       const isOurs = await this.retrying('reading the epoch', () => this.parts.seals.isOwner(this.partition, epoch));
       if (!isOurs) throw new PartitionLost(this.partition, epoch);
       this.parts.metrics.chunkChecked(this.partition, false);

@@ -1,5 +1,5 @@
-// Says in the log of the process which records and events could not be metered. Every one of them is kept in event_rejects, so a
-// flood is cut short here: a few lines a chunk, and how many more there were.
+// Writes to the process's log which records and events could not be metered. All of them are kept in event_rejects, so
+// where there are many, it writes only a few lines a chunk and how many more there were.
 import type { Logger } from 'pino';
 import type { RejectedEvent } from './core/partition-state.ts';
 

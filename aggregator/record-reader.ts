@@ -1,5 +1,7 @@
-// A log record as core/ takes it. What can't be read is a malformed input, never an exception: one bad record must not stop
-// a partition, and every owner must see it alike. Only a store that is away, or a catalog version that is missing, throws.
+// A log record as core/ takes it. What can't be read is a malformed input, never an exception: one bad record must not
+// stop a partition, and every owner must see it alike. Only a store that is away, or a catalog version that is missing,
+// throws.
+
 import type { LogRecord } from '../platform/event-log/event-log.ts';
 import {
   AvroRegistry,
@@ -10,7 +12,6 @@ import {
 } from '../platform/event-log/record-codec.ts';
 import type { CatalogReader } from './catalog-reader.ts';
 import type { PartitionInput } from './core/partition-state.ts';
-
 export class RecordReader {
   private readonly findSchema: (fingerprint: Buffer) => Promise<object | null>;
   private readonly catalogs: CatalogReader;

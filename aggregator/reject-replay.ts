@@ -1,12 +1,12 @@
-// Feeds poison back into the log once its cause is mended (a meter that was wrong, a version that could not read a record).
-// An event gets a new place in the log and is decided anew; one that is accepted by now is left out, and if it slips through
-// all the same it is a duplicate. The reject stays: it says what happened.
+// Feeds poison back into the log once its cause is mended (a meter that was wrong, a version that could not read a
+// record). An event gets a new place in the log and is decided anew. One that has been accepted since then is left out;
+// if it is appended all the same, it is a duplicate and counts nothing. The reject stays, as a record of what happened.
+
 import { partitionOf, type UsageEvent } from '../domain/usage-event.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { encodeEventBatch } from '../platform/event-log/record-codec.ts';
-import { readRejectedEvent } from './rejected-event.ts';
-
+import { readRejectedEvent } from './counting/rejected-event.ts';
 export interface RejectSelection {
   /** A reject's code, e.g. invalid_value; null: any. */
   readonly code: string | null;
@@ -24,7 +24,8 @@ export interface ReplayResult {
 
 const BATCH_EVENTS_MAX = 500;
 const MALFORMED = 'malformed_record';
-// Nothing mends a name, and a tenant that can't be stored is not in its row: fed back, it would be somebody else's event.
+// A bad name stays bad. And the row of a tenant that can't be stored does not hold its name, so the event would be fed
+// back as one of another tenant.
 const INVALID_NAME = 'invalid_name';
 
 /** Resolves once everything replayed is durable in the log. */

@@ -1,11 +1,11 @@
-// What Postgres says of a partition: who owns it (the epoch), how far it is sealed, and the seals themselves. Every change is
-// one transaction that begins by locking the partition's progress, and is guarded by the epoch, so an owner that was replaced
-// can't move anything, however late its call arrives. The statements are in postgres-seal-tables.ts.
+// What Postgres says of a partition: who owns it (the epoch), how far it is sealed, and the seals themselves. Every
+// change is one transaction. It first locks the partition's progress and compares the epoch, so an owner that was
+// replaced can change nothing, however late its call arrives. The statements are in postgres-seal-tables.ts.
+
 import type { OutcomeCounts } from '../domain/metering/event-outcome.ts';
 import type { RowSet } from '../domain/sealing/row-set.ts';
 import type { SealedChunk } from './chunk-store.ts';
 import type { SealedPosition } from './core/partition-state.ts';
-
 /** Another owner has raised the partition's epoch: everything in memory is to be forgotten. */
 export class PartitionLost extends Error {
   readonly partition: number;
@@ -16,7 +16,10 @@ export class PartitionLost extends Error {
   }
 }
 
-/** A damaged chunk can't be replayed, as the log no longer holds its records. Its seal, and those after it, are left alone. */
+/**
+ * A damaged chunk can't be replayed, as the log no longer holds its records. Its seal, and those after it, are left
+ * alone.
+ */
 export class ChunkUnrepairable extends Error {
   readonly partition: number;
   readonly chunk: number;
@@ -36,7 +39,7 @@ export interface Reopening {
   readonly reason: string;
   /** The first offset that the log holds of the partition. */
   readonly logStartOffset: number;
-  /** Nothing is done where the chunk's seal is of another epoch: that is not the one that was found damaged. */
+  /** The epoch of the seal that was found damaged. Where the chunk's seal has another one, nothing is done. */
   readonly sealEpoch?: bigint;
 }
 
@@ -45,7 +48,9 @@ export interface PartitionProgress extends SealedPosition {
   readonly epoch: bigint;
 }
 
-/** A partition as its new owner finds it. All of it is of one moment: seals that are taken back later are still in `sealed`. */
+/**
+ * A partition as its new owner finds it, all read at one moment. A seal that is taken back later is still in `sealed`.
+ */
 export interface Acquisition extends PartitionProgress {
   /** The seals whose events may still have a live key; ascending. */
   readonly sealed: readonly SealedChunk[];
@@ -67,7 +72,7 @@ export interface Seal {
   readonly catalogChanges: readonly { readonly offset: number; readonly version: number }[];
 }
 
-/** What a seal handed on to the chunk after it. */
+/** What the chunk after a seal takes over from it. */
 export type SealEnd = Pick<Seal, 'epoch' | 'startOffset' | 'endOffset' | 'watermark' | 'catalogVersion'>;
 
 /** One transaction on the tables of seals. Reads see what was committed when they are made (read committed). */
@@ -86,7 +91,9 @@ export interface SealTransaction {
 
 /** The tables of seals of one topic generation. Every call rejects when Postgres does not answer. */
 export interface SealTables {
-  /** Committed when `work` resolves, rolled back when it rejects. A commit that rejects may have been made all the same. */
+  /**
+   * Committed when `work` resolves, rolled back when it rejects. A commit that rejects may have been made all the same.
+   */
   inTransaction<Result>(work: (transaction: SealTransaction) => Promise<Result>): Promise<Result>;
   readEpoch(partition: number): Promise<bigint | null>;
   /**
@@ -104,8 +111,8 @@ export class SealStore {
   }
 
   /**
-   * Raises the epoch, which fences every former owner, and returns where the partition stands. `keysLiveMs`: for how long
-   * before T a chunk may have ended and still hold a live key.
+   * Raises the epoch, which fences every former owner, and returns where the partition stands. `keysLiveMs`: a chunk
+   * that ended longer than this before T holds no key that is still alive.
    */
   acquire(partition: number, owner: string, keysLiveMs: number): Promise<Acquisition> {
     return this.tables.inTransaction(async (transaction) => {
@@ -120,8 +127,9 @@ export class SealStore {
   }
 
   /**
-   * Writes the seal and moves the partition on, in one transaction. Throws PartitionLost where the partition is not ours at
-   * this offset. A failure of unknown outcome may be retried: a seal that is already there under this epoch is ours.
+   * Writes the seal and moves the partition on, in one transaction. Throws PartitionLost where the partition is not
+   * ours at this offset. A failure of unknown outcome may be retried: a seal that is already there under this epoch is
+   * ours.
    */
   async seal(seal: Seal): Promise<void> {
     const { partition, chunk, epoch } = seal;
@@ -154,9 +162,9 @@ export class SealStore {
   }
 
   /**
-   * Takes back the seal of a damaged chunk and of every later one, so that the next owner replays them from the log. The
-   * seals are kept in chunk_seals_reopened. The published watermark stays. False: there is no such seal (any more). Throws
-   * ChunkUnrepairable, with nothing changed, where the log can't give the chunk's records again.
+   * Takes back the seal of a damaged chunk and of every later one, so that the next owner replays them from the log.
+   * The seals are kept in chunk_seals_reopened. The published watermark stays. False: there is no such seal (any more).
+   * Throws ChunkUnrepairable, with nothing changed, where the log can't give the chunk's records again.
    */
   async reopen(partition: number, chunk: number, { reason, logStartOffset, sealEpoch }: Reopening): Promise<boolean> {
     return this.tables.inTransaction(async (transaction) => {

@@ -37,7 +37,8 @@ const toVersion = ({ version, effective_at, catalog }: VersionRow): CatalogVersi
 
 const nothingYet: CatalogVersion = { version: 0, effectiveAt: 0, catalog: emptyCatalog };
 
-// A version never changes, so a pool's versions are read once; polling for a new one then costs no catalog's transfer.
+// A version never changes, so it is read once and kept, one copy for all who read by the same pool. There are few: one for each
+// time the catalog was changed. Polling for a new one then transfers no catalog.
 const versionsRead = new WeakMap<Queryable, Map<number, CatalogVersion>>();
 
 async function readVersion(db: Queryable, version: number): Promise<CatalogVersion | null> {

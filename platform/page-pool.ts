@@ -1,6 +1,7 @@
-// Memory that is used again and again, for what many bytes a second go through: events that wait for a flush, bodies of inserts. It
-// lies outside of node's heap, and what is new of it brings the next collection of the whole heap nearer, which also throws away
-// compiled code whose objects are not there at that moment. What was measured of it stands in docs/lab/performance.md.
+// Pages of memory that are kept and used again, for events that wait for a flush and for bodies of inserts: many bytes
+// a second pass through them. This memory lies outside of node's heap, but every new piece of it makes V8 collect the
+// whole heap sooner. Such a collection takes time, and it also discards compiled code that refers to objects which do
+// not exist at that moment. docs/lab/performance.md says what was measured.
 
 export interface Page {
   readonly bytes: Buffer;
@@ -11,7 +12,7 @@ export interface Page {
 const KEPT_BYTES_MIN = 256;
 const FREE_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Of the smallest power of two that is not below it. */
+/** The logarithm of the smallest power of two that is at least `bytes`. */
 const logarithmOf = (bytes: number): number => 32 - Math.clz32(bytes - 1);
 
 const pageOf = (bytes: Buffer): Page => ({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length) });
@@ -19,7 +20,7 @@ const pageOf = (bytes: Buffer): Page => ({ bytes, view: new DataView(bytes.buffe
 export class PagePool {
   private readonly freeBytesMax: number;
   private freeBytes = 0;
-  /** By the logarithm of their size. */
+  /** Free pages, by the logarithm of their size. */
   private readonly free: Page[][] = [];
   private readonly lent = new WeakMap<ArrayBufferLike, Page>();
 
@@ -40,8 +41,8 @@ export class PagePool {
   }
 
   /**
-   * Takes the pages back that these buffers are of: nobody may look at them any more. Others, and those that were given back
-   * before, are passed over.
+   * Takes back the pages that these buffers lie in; nobody may read them any more. A buffer that lies in no page, or in
+   * one that was given back before, is ignored.
    */
   giveBack(buffers: readonly Buffer[]): void {
     for (const { buffer } of buffers) {
@@ -58,5 +59,5 @@ export class PagePool {
   }
 }
 
-/** Of this process. */
+/** The one pool of this process. */
 export const pagePool = new PagePool();

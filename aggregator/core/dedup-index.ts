@@ -1,32 +1,34 @@
-// The keys of a partition's accepted events, remembered for as long as a copy of the event could still be counted. Whether a
-// key is alive is compared at look-up, with the log's time, so that every owner of the partition decides alike; dead keys are
-// only dropped when a table is rebuilt or a file is written, which no look-up can notice.
+// The keys of a partition's accepted events, remembered for as long as a copy of the event could still be counted. A
+// look-up compares the key's last moment with the log's time, so every owner of the partition decides alike. Dead keys
+// are dropped when a table is rebuilt or a file is written; no look-up can notice that.
 //
-// Keys are in a table in memory. Where memory is limited, a table that became too large is written to a file (a run), while a
-// new one takes the keys that come; until the file is there, both tables are looked at. A run is merged with smaller and
-// equal ones before it, so that there are few. No answer depends on which keys are where.
+// Keys are in a table in memory. Where memory is limited, a table that became too large is written to a file (a run),
+// and a new table takes the keys that come. Until the file is written, look-ups go through both tables. When a run is
+// written, older runs that are not much larger are merged into it, so that there are few. No answer depends on where a
+// key is.
 //
-//   add -> table -> unwritten -> runs[0] -> runs[1] ...          newest first, as look-ups go
+//   add -> table -> unwritten -> runs[0] -> runs[1] ...          newest first: the order of a look-up
+
 import { type KeyFile, type KeyRun, writeRun } from './key-run.ts';
 import { highWord, KeyTable, keysIn, type Lookup, lowWord } from './key-table.ts';
 
 export { highWord, type Lookup, lowWord } from './key-table.ts';
 
-/** Where keys go that memory has no room for. */
+/** How much memory there is for keys, and files for the others. */
 export interface KeySpace {
-  /** Of memory, for one index, as things are now. */
+  /** The memory that one index may take now. */
   bytes(): number;
   newFile(): Promise<KeyFile>;
 }
 
-/** Runs that have no more keys than this many times those which are newer are merged with them. */
+/** An older run is merged into the new one if it has at most this many times as many keys. */
 const MERGE_FACTOR = 2;
 
 export class DedupIndex {
   private readonly space: KeySpace | null;
-  /** Takes the keys that come: `table.addWords` remembers a key that was looked up and is new. */
+  /** The newest keys. `table.addWords` remembers a key that was looked up and is new. */
   table: KeyTable;
-  /** Whether there are keys that are not in the table. */
+  /** Whether some keys are outside of `table`, so that a look-up must go on to `lookOlder`. */
   isSplit = false;
   private unwritten: KeyTable | null = null;
   private runs: readonly KeyRun[] = [];
@@ -39,12 +41,12 @@ export class DedupIndex {
     this.table = new KeyTable(space === null ? expectedKeys : Math.min(expectedKeys, keysIn(space.bytes() / 2)));
   }
 
-  /** Keys held, dead ones that were not yet dropped included. */
+  /** How many keys are held. Dead ones that were not dropped yet are counted too. */
   get size(): number {
     return this.parts().reduce((sum, part) => sum + part.size, 0);
   }
 
-  /** Of memory. */
+  /** The memory that they take. */
   get bytes(): number {
     return this.parts().reduce((sum, part) => sum + part.bytes, 0);
   }
@@ -53,13 +55,17 @@ export class DedupIndex {
     return [this.table, ...(this.unwritten === null ? [] : [this.unwritten]), ...this.runs];
   }
 
-  /** Reads, and nothing more, what look-ups of a key of this second word will read: many that follow wait for memory together. */
+  /**
+   * Reads the memory that a look-up of a key with this second word will read, so that it is in the processor's cache by
+   * then. Call it for all keys of a record before they are looked up: the processor then loads them at the same time,
+   * not one after another.
+   */
   touch(k1: number): void {
     this.table.touch(k1);
     if (this.isSplit) this.touchOlder(k1);
   }
 
-  /** `touch`, but for the table. */
+  /** `touch` without `table`. */
   touchOlder(k1: number): void {
     const { unwritten, runs } = this;
     if (unwritten !== null) unwritten.touch(k1);
@@ -67,8 +73,8 @@ export class DedupIndex {
   }
 
   /**
-   * What an event with this key and payload is. `deadBeforeSeconds` is T minus the horizon, in seconds, rounded down: a key
-   * lives while that is not beyond its liveUntil.
+   * Says what an event with this key and payload is. `deadBeforeSeconds` is T minus the horizon, in seconds, rounded
+   * down. A key is alive as long as that is not greater than its liveUntil.
    */
   look(key: Buffer, payloadHash: bigint, deadBeforeSeconds: number): Lookup {
     const [k0, k1, k2, k3] = wordsOf(key);
@@ -77,7 +83,7 @@ export class DedupIndex {
     return found === 'new' && this.isSplit ? this.lookOlder(k0, k1, k2, k3, low, high, deadBeforeSeconds) : found;
   }
 
-  /** What `table.lookWords` has found to be new, if the key is not in the table but elsewhere. */
+  /** The second half of a look-up, for a key that `table.lookWords` called new: whether it is in an older place. */
   lookOlder(
     k0: number,
     k1: number,
@@ -88,7 +94,8 @@ export class DedupIndex {
     deadBeforeSeconds: number,
   ): Lookup {
     const { unwritten, runs } = this;
-    // A key that is dead in a newer place is dead in every older one: it was accepted again because it was.
+    // A dead key in a newer place is taken for new there, and the search goes on. It finds nothing else: the key was
+    // accepted again only because its older entry was dead already.
     let found: Lookup = 'new';
     if (unwritten !== null) found = unwritten.lookWords(k0, k1, k2, k3, low, high, deadBeforeSeconds);
     for (let i = 0; found === 'new' && i < runs.length; i++) {
@@ -105,8 +112,9 @@ export class DedupIndex {
   }
 
   /**
-   * Keeps to the bounds of memory: where the table has become too large, its keys begin to be written to a file. Waits only while
-   * the table before it is still being written. Rejects where that failed; nothing is lost then, and the next call tries again.
+   * Keeps memory within its bounds: where the table has become too large, it starts to write the table's keys to a
+   * file. It waits only while the table before it is still being written. Rejects where that write failed; nothing is
+   * lost then, and the next call tries again.
    */
   async relieve(deadBeforeSeconds: number): Promise<void> {
     const { space } = this;
@@ -122,7 +130,7 @@ export class DedupIndex {
     this.isSplit = true;
     this.table = new KeyTable();
     this.writing = this.write(space, this.unwritten, deadBeforeSeconds);
-    // Whoever relieves next is told.
+    // A failure is thrown by the next call, which waits for this write or makes it again.
     this.writing.catch(() => {});
   }
 
@@ -149,7 +157,7 @@ export class DedupIndex {
     }
   }
 
-  /** Gives up its files. It must not be used afterwards. */
+  /** Closes the files. The index must not be used afterwards. */
   close(): void {
     this.isClosed = true;
     for (const run of this.runs) run.close();

@@ -1,16 +1,16 @@
-// Keys that memory has no room for, in a file: exactly, and never changed. Memory keeps 1.75 bytes a key, which say where a key
-// would be in the file and whether it is worth a look.
+// A run: keys that memory has no room for, in a file that holds each of them whole and is never changed. Memory keeps
+// 1.75 bytes a key. They say where the key would be in the file, and whether the file has to be read for it.
 //
 // File, 32 bytes a key, ascending by the key's second word: the words of a slot (key-table.ts) | a check of them
 //
 //   starts   the place of the first key of each bucket; a bucket is a range of second words with 16 keys on average
 //   prints   12 bits of each key's third word, by place
 //
-// A look-up compares the prints of one bucket. The place of an equal one is that of the key in the file, so an answer takes one
-// read; a key that is not there takes one in 16 of 4,096 cases.
-import { HASH, isLive, type KeyCursor, type Lookup, SLOT_WORDS } from './key-table.ts';
+// A look-up compares its print with those of one bucket. Where one is equal, the key at the same place of the file is
+// read. So a key that is in the file takes one read, and a key that is not takes one in 16 of 4,096 cases.
 
-/** Bytes of one writer's own, which are gone when it closes them or ends. */
+import { HASH, isLive, type KeyCursor, type Lookup, SLOT_WORDS } from './key-table.ts';
+/** A file that one process writes for itself. It is gone when that closes it or ends. */
 export interface KeyFile {
   append(bytes: Uint8Array): Promise<void>;
   /** Fills `into` with what stands at `position`. Throws where there is less. */
@@ -26,12 +26,12 @@ const BUCKET_KEYS = 16;
 const PRINT_BITS = 12;
 const BLOCK_ENTRIES = 1 << 15;
 
-/** Of so many keys that are left. */
+/** How many of the `keys` that are left go into the next block. */
 const blockEntries = (keys: number): number => Math.min(BLOCK_ENTRIES, keys);
 
 const printOf = (k2: number): number => k2 >>> (32 - PRINT_BITS);
 
-/** Of the words of an entry that begins at `at`. */
+/** The check of the entry that begins at `at`. */
 function checkOf(words: Int32Array, at: number): number {
   let check = 0x2545f491;
   for (let word = at; word < at + CHECK; word++) {
@@ -61,7 +61,7 @@ class Prints {
     return (place & 1) === 0 ? pair & 0xfff : pair >>> 4;
   }
 
-  /** Where all bits are 0 as yet. */
+  /** Sets a number that is still 0. */
   set(place: number, print: number): void {
     const { bytes } = this;
     const at = (place * 3) >>> 1;
@@ -81,7 +81,7 @@ export class KeyRun {
   private readonly prints: Prints;
   private readonly entry = new Int32Array(ENTRY_WORDS);
   private readonly entryBytes = new Uint8Array(this.entry.buffer);
-  /** Of no meaning: a read whose value goes nowhere might be left out. */
+  /** Has no meaning. It keeps the compiler from leaving out a read whose value nobody uses. */
   private touched = 0;
 
   constructor(file: KeyFile, size: number, starts: Uint32Array, prints: Uint8Array) {
@@ -91,12 +91,12 @@ export class KeyRun {
     this.prints = new Prints(prints);
   }
 
-  /** In memory. */
+  /** The memory that it takes. */
   get bytes(): number {
     return this.starts.byteLength + this.prints.bytes.byteLength;
   }
 
-  /** Reads what `lookWords` of such a key will read, so that look-ups of many keys wait for memory together. */
+  /** Reads the memory that `lookWords` of such a key will read; see `DedupIndex.touch`. */
   touch(k1: number): void {
     const { starts } = this;
     this.touched ^= this.prints.get(starts[bucketOf(k1, starts.length - 1)]!);
@@ -219,7 +219,7 @@ class RunWriter {
   }
 }
 
-/** One run of the keys of all `cursors` (`keysMax` or less) that still live. Closes the file where it fails. */
+/** Writes the keys of all `cursors` that are alive, `keysMax` or less, as one run. Closes the file where it fails. */
 export async function writeRun(
   file: KeyFile,
   cursors: Iterable<KeyCursor>,

@@ -1,25 +1,28 @@
-// Keys in memory, exactly: an open-addressing table on one typed array (linear probing), because a Map of strings costs five
-// times as much and ends at 16.7 M entries.
+// Keys in memory, each of them whole: an open-addressing table on one typed array (linear probing), because a Map of
+// strings costs five times as much and ends at 16.7 M entries.
 //
-// Slot, 28 bytes that mostly lie in one cache line: key 4 words | payload hash 2 words | liveUntil (seconds since the epoch,
-// rounded up; 0 marks a free slot). Words are little-endian and signed: V8 keeps a signed 32-bit number without allocating.
+//   slot   key 4 words | payload hash 2 words | liveUntil 1 word: seconds since the epoch, rounded up; 0: the slot is free
 //
-// A key belongs where its second word, as a fraction of the range of words, points into the table, or else to the right of it
-// before the next free slot. (The first word also chose the partition.) The keys of the whole table ascend by that word:
+// Most slots, of 28 bytes, lie in one cache line. Words are little-endian and signed: V8 keeps a signed 32-bit number
+// without allocating.
 //
-//   - a look-up ends at the first greater one, so that a new key, which most are, is no dearer than a known one;
-//   - an addition moves those that are greater, up to the next free slot, by one;
+// The second word of a key, as a fraction of all words, points to the key's slot. (The first word has also chosen the
+// partition.) Where that slot is taken, the key is to the right of it, before the next free slot. The keys of the whole
+// table ascend by that word:
+//
+//   - a look-up ends at the first greater key. So a new key, and most are new, costs no more than a known one;
+//   - an addition moves the greater keys, up to the next free slot, by one slot;
 //   - a rebuild reads and writes from left to right.
 //
-// A table does not wrap round: keys that belong at its end go on into a tail, and its last slot is always free. A large table
-// grows by a fourteenth, so it is between 85 and 91 % full; a small one doubles.
+// A table does not wrap round: behind its slots there is a tail for keys that belong at the end, and the last slot is
+// always free. A large table grows by a fourteenth, so it is between 85 and 91 % full; a small one doubles.
 
 const KEY_WORDS = 4;
 export const HASH = KEY_WORDS;
 export const LIVE_UNTIL = HASH + 2;
 export const SLOT_WORDS = LIVE_UNTIL + 1;
 const SLOT_BYTES = SLOT_WORDS * 4;
-/** Of a cache line of 64 bytes. */
+/** A cache line has 64 bytes. */
 const LINE_WORDS = 16;
 const CAPACITY_MIN = 1 << 8;
 const TAIL_MIN = 1 << 6;
@@ -27,20 +30,23 @@ const LOAD_MAX = 0.91;
 const LOAD_REBUILT = 0.85;
 const LARGE = 1 << 21;
 const LOAD_REBUILT_SMALL = 0.45;
-/** Of the keys at which a table grows. */
+/** The part of `usedMax` from which on a table will soon grow. */
 const NEARLY = 7 / 8;
 
 export type Lookup = 'new' | 'duplicate' | 'conflict';
 
-/** Goes through slots in ascending order of their second word. */
+/**
+ * Goes through keys in ascending order of their second word. They may have to be read first, so it holds some at a
+ * time.
+ */
 export interface KeyCursor {
-  /** The slots at hand. */
+  /** The slots that are in memory. */
   readonly slots: Int32Array;
-  /** Where the current one begins. */
+  /** Where the current slot begins. */
   readonly at: number;
-  /** Goes on to the next; false: none is at hand. */
+  /** Goes on to the next slot in memory; false: there is none. */
   next(): boolean;
-  /** `next`, of slots that are brought to hand; false: there are no more. */
+  /** Reads more slots into memory and goes to the first of them; false: there are no more. */
   more(): Promise<boolean>;
 }
 
@@ -50,14 +56,14 @@ export class KeyTable {
   private usedMax = 0;
   private tail = TAIL_MIN;
   private slots = new Int32Array(0);
-  /** Of no meaning: a read whose value goes nowhere might be left out. */
+  /** Has no meaning. It keeps the compiler from leaving out a read whose value nobody uses. */
   private touched = 0;
 
   constructor(expectedKeys = 0) {
     this.allocate(capacityFor(expectedKeys));
   }
 
-  /** Keys held, dead ones that were not yet dropped included. */
+  /** How many keys are held. Dead ones that were not dropped yet are counted too. */
   get size(): number {
     return this.used;
   }
@@ -66,13 +72,13 @@ export class KeyTable {
     return this.slots.byteLength;
   }
 
-  /** What `bytes` will be after some more keys, if none of these is dead. */
+  /** What `bytes` will be after some more keys, if all keys are alive then. */
   get bytesSoon(): number {
     const { used, usedMax, tail } = this;
     return used < usedMax * NEARLY ? this.bytes : (capacityFor(usedMax) + tail) * SLOT_BYTES;
   }
 
-  /** The keys there are; nothing may be added until they were gone through. */
+  /** Goes through all keys. None may be added before that has ended. */
   cursor(): KeyCursor {
     return new TableCursor(this.slots);
   }
@@ -84,14 +90,14 @@ export class KeyTable {
     this.slots = new Int32Array((capacity + this.tail) * SLOT_WORDS);
   }
 
-  /** Where the slots begin in which keys of this second word are. */
+  /** Where the slot begins that keys of this second word belong to. */
   private homeOf(k1: number): number {
     return Math.floor((k1 / 2 ** 32 + 0.5) * this.capacity) * SLOT_WORDS;
   }
 
   /**
-   * Reads where a key of this second word belongs and the two cache lines after it, and nothing more: look-ups of many keys that
-   * follow then wait for memory together and not one after the other.
+   * Reads the slot that a key of this second word belongs to and the two cache lines after it, so that they are in the
+   * processor's cache at the look-up; see `DedupIndex.touch`.
    */
   touch(k1: number): void {
     const { slots } = this;
@@ -99,7 +105,7 @@ export class KeyTable {
     this.touched ^= slots[at]! ^ slots[at + LINE_WORDS]! ^ slots[at + 2 * LINE_WORDS]!;
   }
 
-  /** Where the slot begins that holds the key; if none does, -1 minus where it has to go. */
+  /** Where the slot begins that holds the key. If none does: -1 minus the place that the key has to go to. */
   private find(k0: number, k1: number, k2: number, k3: number): number {
     const { slots } = this;
     for (let at = this.homeOf(k1); ; at += SLOT_WORDS) {
@@ -109,7 +115,7 @@ export class KeyTable {
     }
   }
 
-  /** Frees a slot for a key that has to go there; false, and nothing is changed, where the tail has no room for it. */
+  /** Frees the slot at `at`. False where the tail has no room for that; nothing is changed then. */
   private open(at: number): boolean {
     const { slots } = this;
     let free = at;
@@ -120,8 +126,9 @@ export class KeyTable {
   }
 
   /**
-   * What an event with this key (of words k0 to k3) and this hash of its payload (of its low and its high word) is.
-   * `deadBeforeSeconds` is T minus the horizon, in seconds, rounded down: a key lives while that is not beyond its liveUntil.
+   * Says what an event is that has this key (words k0 to k3) and this hash of its payload (its low and its high word).
+   * `deadBeforeSeconds` is T minus the horizon, in seconds, rounded down. A key is alive as long as that is not greater
+   * than its liveUntil.
    */
   lookWords(
     k0: number,
@@ -140,7 +147,7 @@ export class KeyTable {
     return slots[at + HASH] === low && slots[at + HASH + 1] === high ? 'duplicate' : 'conflict';
   }
 
-  /** Remembers a key; an entry of the same key (a dead one) is overwritten. `liveUntilMs` must be after 1970. */
+  /** Remembers a key. A dead entry of the same key is overwritten. `liveUntilMs` must be after 1970. */
   addWords(
     k0: number,
     k1: number,
@@ -180,7 +187,9 @@ export class KeyTable {
     while (!this.fill(capacityFor(live), slots, deadBeforeSeconds)) this.tail *= 2;
   }
 
-  /** Begins a table of this capacity with the live keys of another; false where the tail has no room for them. */
+  /**
+   * Makes the slots anew, with this capacity and the live keys of `others`. False where the tail has no room for them.
+   */
   private fill(capacity: number, others: Int32Array, deadBeforeSeconds: number): boolean {
     this.allocate(capacity);
     const { slots } = this;
@@ -226,7 +235,7 @@ class TableCursor implements KeyCursor {
 export const lowWord = (hash: bigint): number => Number(BigInt.asIntN(32, hash));
 export const highWord = (hash: bigint): number => Number(BigInt.asIntN(32, hash >> 32n));
 
-/** For how many keys a table of so many bytes is made. */
+/** How many keys a table of so many bytes is made for. */
 export function keysIn(bytes: number): number {
   const slots = Math.max(0, bytes / SLOT_BYTES - TAIL_MIN);
   const keys = Math.floor(slots * LOAD_REBUILT);

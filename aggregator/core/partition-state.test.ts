@@ -1,13 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Catalog, Meter } from '../../domain/catalog/catalog.ts';
-import { emptyCatalog } from '../../domain/catalog/catalog.ts';
+import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
 import { outcomes } from '../../domain/metering/event-outcome.ts';
 import { metersByType } from '../../domain/metering/meter-reading.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
+import { DecidedList } from './decided-list.ts';
 import { DedupIndex } from './dedup-index.ts';
 import { type PartitionInput, PartitionState, totalOutcomes } from './partition-state.ts';
+import { RollUpTable } from './roll-up.ts';
 
 const HOUR = 3_600_000;
 const START = Date.UTC(2026, 10, 20, 10);
@@ -68,17 +69,24 @@ const batch = (offset: number, events: readonly UsageEvent[], appendTime = START
   events,
 });
 
-const newState = (index = new DedupIndex()): PartitionState =>
-  new PartitionState(
-    rules,
-    { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: 1 },
-    metersByType(catalog),
-    index,
-  );
+/** A state, and what its decisions went to. */
+class TestState extends PartitionState {
+  readonly events: DecidedList;
+  readonly rollUps: RollUpTable;
 
-const rowsOf = (state: PartitionState): Record<string, string> =>
+  constructor() {
+    const from = { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: 1 };
+    const decisions = { events: new DecidedList(), rollUps: new RollUpTable() };
+    super(rules, from, metersByType(catalog), new DedupIndex(), decisions);
+    this.events = decisions.events;
+    this.rollUps = decisions.rollUps;
+  }
+}
+const newState = (): TestState => new TestState();
+
+const rowsOf = ({ rollUps }: TestState): Record<string, string> =>
   Object.fromEntries(
-    [...state.chunk.rollUps.all()].map((row) => [
+    [...rollUps.all()].map((row) => [
       [row.tenant, row.meter.slug, row.subject, row.windowStart - START, ...row.groupValues].join('|'),
       `${formatQuantity(row.value)}/${row.eventCount}`,
     ]),
@@ -97,7 +105,7 @@ describe('outcomes', () => {
     const state = newState();
     state.apply(batch(0, [usageEvent({ id: 'a', data: { n: 1 } }), usageEvent({ id: 'a', data: { n: 2 } })]));
     expect(totalOutcomes(state.chunk)).toMatchObject({ accepted: 1, conflict: 1 });
-    expect(state.takeDecided().rejected).toMatchObject([{ outcome: 'conflict', offset: 0, index: 1 }]);
+    expect(state.events.take().rejected).toMatchObject([{ outcome: 'conflict', offset: 0, index: 1 }]);
   });
 
   it('keeps tenants with the same ids apart', () => {
@@ -130,7 +138,7 @@ describe('outcomes', () => {
     );
     state.apply({ kind: 'malformed', offset: 1, appendTime: START, reason: 'no marker', bytes: Buffer.from('x') });
     expect(totalOutcomes(state.chunk)).toMatchObject({ accepted: 0, poison: 3 });
-    expect(state.takeDecided().rejected.map(({ code }) => code)).toEqual([
+    expect(state.events.take().rejected.map(({ code }) => code)).toEqual([
       'invalid_value',
       'time_in_future',
       'malformed_record',
@@ -151,7 +159,7 @@ describe('outcomes', () => {
         names.map((model, index) => usageEvent({ id: `b${index}`, data: group(model) })),
       ),
     );
-    expect(state.takeDecided().rejected.map(({ code }) => code)).toEqual(names.map(() => 'invalid_group'));
+    expect(state.events.take().rejected.map(({ code }) => code)).toEqual(names.map(() => 'invalid_group'));
   });
 
   it('takes no tenant or subject that the stores of money refuse, and counts none of it for somebody else', () => {
@@ -169,7 +177,7 @@ describe('outcomes', () => {
         bad.map((more, index) => usageEvent({ id: `e${index}`, ...more })),
       ),
     );
-    const { rejected } = state.takeDecided();
+    const { rejected } = state.events.take();
     expect(rejected.map(({ code, event }) => [code, event?.tenant])).toEqual([
       ['invalid_name', ''],
       ['invalid_name', ''],

@@ -1,14 +1,19 @@
-// What a partition's owner knows, and every decision it makes, as a pure function of the log: given the same records from
-// the same seal on, every owner decides the same, cuts the same chunks and builds the same rows. No clock and no I/O here.
+// What a partition's owner knows, and every decision it makes, as a pure function of the log: given the same records
+// from the same seal on, every owner decides the same, cuts the same chunks and builds the same rows. No clock and no
+// I/O here.
 //
 //   T          the running maximum of append times: the only clock of a decision
-//   chunk      the records [startOffset, end): it ends before the first record that is `chunkOffsets` on, or that moves T into
-//              a new slot; the record that ends it is the first of the next
+//   chunk      the records from startOffset to its end: it ends before the first record that is `chunkOffsets` further
+//              on, or that moves T into a new slot; the record that ends it is the first of the next
 //   outcome    each event has exactly one, decided in this order:
 //                duplicate, conflict   its key is alive: the same payload, or another
 //                too_late              its time is before T - horizon, so its key may be forgotten
 //                poison                it can't be metered (a record that can't be read is one poison event)
 //                accepted              anything else: it is remembered and rolled up
+//
+// Where the decisions go is handed in (`Decisions`): each accepted or rejected event to a list, each reading of an
+// accepted event to the roll-ups. core/decided-list.ts and core/roll-up.ts are the plain ones; counting/fast-counter.ts
+// hands in others.
 
 import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
@@ -26,7 +31,6 @@ import type { Rejection } from '../../domain/rejection.ts';
 import { isClosed, windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import type { DedupIndex } from './dedup-index.ts';
-import { RollUpTable } from './roll-up.ts';
 /** Fixed for a topic generation. */
 export interface GenerationRules {
   readonly chunkOffsets: number;
@@ -60,7 +64,7 @@ export interface RejectedEvent {
   readonly message: string;
   /** Null for a record that can't be read. */
   readonly event: UsageEvent | null;
-  /** The record's bytes where there is no event. */
+  /** The bytes of a record that can't be read; null where there is an event. */
   readonly bytes: Buffer | null;
 }
 
@@ -71,13 +75,12 @@ export interface Chunk {
   nextOffset: number;
   /** T at the first record; null while there is none. */
   startedAt: number | null;
-  readonly rollUps: RollUpTable;
   readonly outcomesByTenant: Map<string, OutcomeCounts>;
   /** Where another catalog version took effect. */
   readonly catalogChanges: { readonly offset: number; readonly version: number }[];
 }
 
-/** Where a partition stands: all that a seal hands to the next chunk. */
+/** Where a partition stands: all that the next chunk takes over from a seal. */
 export interface SealedPosition {
   readonly nextOffset: number;
   readonly nextChunk: number;
@@ -86,26 +89,56 @@ export interface SealedPosition {
   readonly catalogVersion: number;
 }
 
+/** Takes the events that become rows; duplicates are only counted. */
+export interface DecidedEvents {
+  accept(event: AcceptedEvent): void;
+  reject(event: RejectedEvent): void;
+}
+
+/** Adds up what accepted events say to their meters, for one chunk. */
+export interface RollUps {
+  add(event: UsageEvent, reading: Reading, order: EventOrder): void;
+  /** Another catalog version took effect: the readings that follow are of its meters. */
+  changeMeters(meters: MetersByType): void;
+  /** The chunk has ended, and the next one has no rows yet. */
+  startChunk(): void;
+}
+
+/** Where the decisions go. */
+export interface Decisions {
+  readonly events: DecidedEvents;
+  readonly rollUps: RollUps;
+}
+
 const noMeters: readonly Meter[] = [];
 
-/** Tenant and subject become keys in the stores of money, which refuse some texts; gateways let none of them pass. */
+/**
+ * Why a tenant or subject can't be billed, or null. The stores of money refuse some texts as keys; gateways accept none
+ * of them.
+ */
 export const billedNameFault = (name: string): string | null => (name === '' ? 'not be empty' : nameFault(name));
 
 export class PartitionState {
-  protected readonly rules: GenerationRules;
-  protected readonly index: DedupIndex;
-  protected meters: MetersByType;
-  private accepted: AcceptedEvent[] = [];
-  private rejected: RejectedEvent[] = [];
+  readonly rules: GenerationRules;
+  private readonly index: DedupIndex;
+  private readonly decisions: Decisions;
+  private meters: MetersByType;
   chunk: Chunk;
   watermark: number | null;
   catalogVersion: number;
   /** Accepted events whose window the partition's own T had already passed; counted for the metric only. */
   lateForWindow = 0;
 
-  constructor(rules: GenerationRules, from: SealedPosition, meters: MetersByType, index: DedupIndex) {
+  constructor(
+    rules: GenerationRules,
+    from: SealedPosition,
+    meters: MetersByType,
+    index: DedupIndex,
+    decisions: Decisions,
+  ) {
     this.rules = rules;
     this.index = index;
+    this.decisions = decisions;
     this.meters = meters;
     this.watermark = from.watermark;
     this.catalogVersion = from.catalogVersion;
@@ -116,14 +149,9 @@ export class PartitionState {
     return this.index.size;
   }
 
-  /** Of memory. */
+  /** The memory that the keys take. */
   get keyBytes(): number {
     return this.index.bytes;
-  }
-
-  /** Events decided since the last `takeDecided`. */
-  get pending(): number {
-    return this.accepted.length + this.rejected.length;
   }
 
   /** Whether the chunk ends before this record. A chunk without a record never does. */
@@ -137,10 +165,11 @@ export class PartitionState {
   /** The next chunk starts at the record that ended this one. */
   startChunk(startOffset: number): void {
     this.chunk = newChunk(this.chunk.chunk + 1, startOffset);
+    this.decisions.rollUps.startChunk();
   }
 
-  /** Takes the next record into the chunk, its events still to be decided, and returns T with it. */
-  protected advance(input: { readonly offset: number; readonly appendTime: number }): number {
+  /** Takes the next record into the chunk and returns T with it. Its events are still to be decided, in their order. */
+  advance(input: { readonly offset: number; readonly appendTime: number }): number {
     const { chunk } = this;
     if (input.offset < chunk.nextOffset) {
       throw new Error(`record ${input.offset} was applied before: the next offset is ${chunk.nextOffset}`);
@@ -165,12 +194,13 @@ export class PartitionState {
         if (input.meters !== null && input.version > this.catalogVersion) {
           this.meters = input.meters;
           this.catalogVersion = input.version;
+          this.decisions.rollUps.changeMeters(input.meters);
           chunk.catalogChanges.push({ offset: input.offset, version: input.version });
         }
         return;
       case 'malformed':
         this.count('', 'poison');
-        this.rejected.push({
+        this.decisions.events.reject({
           offset: input.offset,
           index: 0,
           decidedAt: now,
@@ -186,12 +216,13 @@ export class PartitionState {
     }
   }
 
-  /** Of a record that was advanced to. `now` is T. */
-  protected decide(event: UsageEvent, offset: number, index: number, now: number): void {
+  /** Decides an event of the record that was advanced to. `now` is T. */
+  decide(event: UsageEvent, offset: number, index: number, now: number): void {
     const tenantFault = billedNameFault(event.tenant);
     const fault = tenantFault ?? billedNameFault(event.subject);
     if (fault !== null) {
-      // A tenant that can't be stored is nobody: counted for a name made of it, it would be somebody else's.
+      // A tenant's name that can't be stored is counted as the empty name: any other name might be that of another
+      // tenant.
       const named = tenantFault === null ? event : { ...event, tenant: '' };
       const message = `${tenantFault === null ? 'subject' : 'tenant'} must ${fault}`;
       this.reject(named, offset, index, now, 'poison', 'invalid_name', message);
@@ -221,16 +252,12 @@ export class PartitionState {
     }
     this.index.add(event.dedupKey, event.payloadHash, Math.max(now, event.eventTime), deadBeforeSeconds);
     this.count(event.tenant, 'accepted');
-    this.accepted.push({ offset, index, decidedAt: now, event });
+    this.decisions.events.accept({ offset, index, decidedAt: now, event });
     if (readings.length === 0) return;
     const order = { eventTime: event.eventTime, acceptedAt: now, place: [offset, index] };
-    for (const reading of readings) this.rollUp(event, reading, order);
+    for (const reading of readings) this.decisions.rollUps.add(event, reading, order);
     const sizeMs = windowSizeMs[readings[0]!.meter.window];
     if (isClosed(windowStartOf(event.eventTime, sizeMs) + sizeMs, now, 0)) this.lateForWindow++;
-  }
-
-  protected rollUp(event: UsageEvent, reading: Reading, order: EventOrder): void {
-    this.chunk.rollUps.add(event, reading, order);
   }
 
   private read(
@@ -261,29 +288,21 @@ export class PartitionState {
     message: string,
   ): void {
     this.count(event.tenant, outcome);
-    this.rejected.push({ offset, index, decidedAt, outcome, code, message, event, bytes: null });
+    this.decisions.events.reject({ offset, index, decidedAt, outcome, code, message, event, bytes: null });
   }
 
   private count(tenant: string, outcome: Outcome): void {
     this.outcomesOf(tenant)[outcome] += 1;
   }
 
-  /** The tenant's outcomes in this chunk, to be counted up. */
-  protected outcomesOf(tenant: string): OutcomeCounts {
+  /** The tenant's outcomes in this chunk, for the caller to add to. */
+  outcomesOf(tenant: string): OutcomeCounts {
     let counts = this.chunk.outcomesByTenant.get(tenant);
     if (counts === undefined) {
       counts = noOutcomes();
       this.chunk.outcomesByTenant.set(tenant, counts);
     }
     return counts;
-  }
-
-  /** The events decided since the last call, for the rows of usage_events and event_rejects. */
-  takeDecided(): { accepted: AcceptedEvent[]; rejected: RejectedEvent[] } {
-    const { accepted, rejected } = this;
-    this.accepted = [];
-    this.rejected = [];
-    return { accepted, rejected };
   }
 }
 
@@ -293,7 +312,6 @@ function newChunk(chunk: number, startOffset: number): Chunk {
     startOffset,
     nextOffset: startOffset,
     startedAt: null,
-    rollUps: new RollUpTable(),
     outcomesByTenant: new Map(),
     catalogChanges: [],
   };

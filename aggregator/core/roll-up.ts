@@ -1,12 +1,13 @@
-// The roll-ups of one chunk: for each (tenant, meter, subject, window, group values) the cumulative value of the chunk so
-// far. Values only ever depend on the accepted events of the chunk in log order, so a replay builds the same rows.
+// The roll-ups of one chunk: for each (tenant, meter, subject, window, group values) a row with the value of the chunk
+// so far. It depends on nothing but the accepted events of the chunk in log order, so a replay builds the same rows.
+
 import type { EventOrder, WindowState } from '../../domain/aggregation/aggregation-rules.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import type { Reading } from '../../domain/metering/meter-reading.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
-
+import type { RollUps } from './partition-state.ts';
 export interface RollUpRow extends WindowState {
   readonly tenant: string;
   readonly meter: Meter;
@@ -15,9 +16,9 @@ export interface RollUpRow extends WindowState {
   readonly windowStart: number;
   readonly groupValues: readonly string[];
   eventCount: number;
-  /** Changed since it was last taken for a flush. */
+  /** True where the row has changed since it was last taken for a flush. */
   isDirty: boolean;
-  /** Of the row as it was last written; set by the writer. */
+  /** The hash of the row as it was last written; the writer sets it. */
   rowHash: bigint;
 }
 
@@ -27,13 +28,14 @@ function keyOf(
   windowStart: number,
   groupValues: readonly string[],
 ): string {
-  // Every part but the last is length-prefixed or a number: joined strings collide.
+  // Every part but the last is a number or begins with its length. Without that, "a" + "bc" would be the same key as
+  // "ab" + "c".
   let key = `${meter.slug.length}:${meter.slug}${event.tenant.length}:${event.tenant}${windowStart}:`;
   for (const value of groupValues) key += `${value.length}:${value}`;
   return `${key}/${event.subject}`;
 }
 
-export class RollUpTable {
+export class RollUpTable implements RollUps {
   private readonly rows = new Map<string, RollUpRow>();
   private dirty: RollUpRow[] = [];
 
@@ -74,7 +76,15 @@ export class RollUpTable {
     }
   }
 
-  /** Takes over a row that was kept elsewhere; there must be none of its name. */
+  /** Nothing is to be done: each row holds its meter. */
+  changeMeters(): void {}
+
+  startChunk(): void {
+    this.rows.clear();
+    this.dirty = [];
+  }
+
+  /** Takes over a row that was kept elsewhere. The table must not hold one of the same key. */
   insert(row: RollUpRow): void {
     this.rows.set(keyOf(row, row.meter, row.windowStart, row.groupValues), row);
     if (row.isDirty) this.dirty.push(row);

@@ -1,17 +1,17 @@
 // What an aggregator computes, without what it writes: records are decoded, every event is decided and rolled up. The rows of
 // a flush are made, as a flush makes them, and thrown away; their time is told apart. Chunks end where they would end.
+
 import { CatalogReader } from '../../aggregator/catalog-reader.ts';
 import { DedupIndex } from '../../aggregator/core/dedup-index.ts';
-import type { NewCounter } from '../../aggregator/counter.ts';
-import { fastCounter } from '../../aggregator/fast-counter.ts';
-import { plainCounter } from '../../aggregator/plain-counter.ts';
+import type { NewCounter } from '../../aggregator/counting/counter.ts';
+import { fastCounter } from '../../aggregator/counting/fast-counter.ts';
+import { plainCounter } from '../../aggregator/counting/plain-counter.ts';
 import { RecordReader } from '../../aggregator/record-reader.ts';
 import { metersByType } from '../../domain/metering/meter-reading.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { makeRecords } from '../workload/records.ts';
 import { benchCatalog, type Workload } from '../workload/usage-stream.ts';
 import { runAsProgram } from './program.ts';
-
 export interface AggregatorCoreInput {
   readonly counter: 'fast' | 'plain';
   readonly workload: Workload;
@@ -35,6 +35,7 @@ async function count(newCounter: NewCounter, records: readonly LogRecord[]): Pro
   const catalogs = new CatalogReader(async (version) => ({ version, effectiveAt: 0, catalog: benchCatalog() }));
   const reader = new RecordReader(async () => null, catalogs);
   const counter = newCounter(rules, start, metersByType(benchCatalog()), new DedupIndex());
+  const { state } = counter;
   let accepted = 0;
   let rollUpRows = 0;
   let rowsSeconds = 0;
@@ -45,7 +46,7 @@ async function count(newCounter: NewCounter, records: readonly LogRecord[]): Pro
     const { events } = counter.takeFlush({
       generation: 1,
       partition: 0,
-      chunk: counter.chunk.chunk,
+      chunk: state.chunk.chunk,
       epoch: 1n,
       version: 1n,
     });
@@ -55,12 +56,12 @@ async function count(newCounter: NewCounter, records: readonly LogRecord[]): Pro
     rowsCpuMicros += user + system;
   };
   for (const record of records) {
-    if (counter.isCutBy(record)) {
+    if (state.isCutBy(record)) {
       flush();
       rollUpRows += counter.rollUpRowSet().count;
-      counter.startChunk(record.offset);
+      state.startChunk(record.offset);
     }
-    if (!counter.countBytes(record)) counter.apply(await reader.read(record, counter.catalogVersion));
+    if (!counter.countBytes(record)) state.apply(await reader.read(record, state.catalogVersion));
     if (counter.pending >= FLUSH_EVENTS) flush();
   }
   flush();

@@ -1,10 +1,12 @@
 // Each bad record between two good ones, as a partition's owner applies them: it becomes a reject with its bytes and its reason,
 // the good ones are counted, and every row can be written.
 import { describe, expect, it } from '@jest/globals';
-import { eventRows, rejectRows, rollUpRows } from '../../aggregator/chunk-rows.ts';
+import { DecidedList } from '../../aggregator/core/decided-list.ts';
 import { DedupIndex } from '../../aggregator/core/dedup-index.ts';
 import { type PartitionInput, PartitionState, totalOutcomes } from '../../aggregator/core/partition-state.ts';
-import { readRejectedEvent } from '../../aggregator/rejected-event.ts';
+import { RollUpTable } from '../../aggregator/core/roll-up.ts';
+import { eventRows, rejectRows, rollUpRows } from '../../aggregator/counting/chunk-rows.ts';
+import { readRejectedEvent } from '../../aggregator/counting/rejected-event.ts';
 import { metersByType } from '../../domain/metering/meter-reading.ts';
 import {
   AvroRegistry,
@@ -37,14 +39,16 @@ function inputOf(offset: number, bytes: Buffer): PartitionInput {
 }
 
 function applyAll(...records: readonly Buffer[]) {
+  const decisions = { events: new DecidedList(), rollUps: new RollUpTable() };
   const state = new PartitionState(
     rules,
     { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: 1 },
     metersByType(sampleCatalog),
     new DedupIndex(),
+    decisions,
   );
   for (const [offset, bytes] of records.entries()) state.apply(inputOf(offset, bytes));
-  return { state, ...state.takeDecided() };
+  return { state, rollUps: decisions.rollUps, ...decisions.events.take() };
 }
 
 const goodRecord = (id: string): Buffer => encodeEventBatch([event({ id })]);
@@ -66,7 +70,7 @@ describe('a record that can’t be read', () => {
 describe('an event that no gateway would have taken', () => {
   it.each(oddEvents)('%s', (_, odd, code) => {
     const batch = encodeEventBatch([event({ id: 'before' }), odd, event({ id: 'after' })]);
-    const { accepted, rejected, state } = applyAll(batch);
+    const { accepted, rejected, rollUps } = applyAll(batch);
     const ids = accepted.map((each) => each.event.id);
     expect(ids).toEqual(code === null ? ['before', odd.id, 'after'] : ['before', 'after']);
     expect(rejected.map((each) => [each.index, each.code])).toEqual(code === null ? [] : [[1, code]]);
@@ -74,7 +78,7 @@ describe('an event that no gateway would have taken', () => {
     expect(rows.count).toBe(accepted.length);
     // Whatever stands in a name or in data is in the row as it was.
     expect(readBlocks(body)[0]!.texts('data')).toEqual(accepted.map((each) => each.event.data));
-    expect(rollUpRows(coordinates, state.chunk.rollUps.takeDirty()).length).toBeGreaterThan(0);
+    expect(rollUpRows(coordinates, rollUps.takeDirty()).length).toBeGreaterThan(0);
     const reject = rejected[0];
     if (reject?.event == null) return;
     const [stored] = readBlocks(rejectRows(coordinates, rejected).body);

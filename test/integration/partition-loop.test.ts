@@ -9,7 +9,7 @@ import { CatalogReader } from '../../aggregator/catalog-reader.ts';
 import { decideRepairs, postgresRepairRequests } from '../../aggregator/chunk-repairs.ts';
 import { ChunkStore, type FlushBodies } from '../../aggregator/chunk-store.ts';
 import type { KeyFile } from '../../aggregator/core/key-run.ts';
-import { fastCounter } from '../../aggregator/fast-counter.ts';
+import { fastCounter } from '../../aggregator/counting/fast-counter.ts';
 import { newKeyFile } from '../../aggregator/key-files.ts';
 import { PartitionLoop, type PartitionLoopParts } from '../../aggregator/partition-loop.ts';
 import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';

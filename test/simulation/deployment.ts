@@ -3,10 +3,10 @@
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { ChunkStore } from '../../aggregator/chunk-store.ts';
-import { fastCounter } from '../../aggregator/fast-counter.ts';
+import { fastCounter } from '../../aggregator/counting/fast-counter.ts';
+import { plainCounter } from '../../aggregator/counting/plain-counter.ts';
 import { consumePartitions, type PartitionGroup } from '../../aggregator/partition-group.ts';
 import { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
-import { plainCounter } from '../../aggregator/plain-counter.ts';
 import { ChunkUnrepairable } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { Random } from '../../domain/random.ts';

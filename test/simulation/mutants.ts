@@ -326,7 +326,7 @@ export const mutants: readonly Mutant[] = [
     name: 'cut-by-flush',
     file: STATE,
     find: 'if (offset >= chunk.startOffset + rules.chunkOffsets) return true;',
-    replace: 'if (offset >= chunk.startOffset + rules.chunkOffsets || this.pending > 20) return true;',
+    replace: 'if (offset >= chunk.startOffset + rules.chunkOffsets || this.decisions.events.size > 20) return true;',
     description: 'A chunk ends when much waits for a flush, so where depends on when the owner flushed',
   },
   {

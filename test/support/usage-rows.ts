@@ -1,7 +1,7 @@
 // Rows of the stores as the aggregator, the rater and the catalog leave them, for tests of what reads them.
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
-import { manifestRow } from '../../aggregator/chunk-rows.ts';
+import { manifestRow } from '../../aggregator/counting/chunk-rows.ts';
 import type { Catalog } from '../../domain/catalog/catalog.ts';
 import { noOutcomes } from '../../domain/metering/event-outcome.ts';
 import { parseQuantity } from '../../domain/number/quantity.ts';

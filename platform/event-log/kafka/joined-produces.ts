@@ -1,11 +1,12 @@
-// Produces for one broker that come at the same moment go to it in one request. A gateway writes to every partition every few
-// milliseconds; a request for each of them was most of what a small batch cost, here and at the broker.
+// Produces for one broker that come at the same moment go to it in one request. A gateway writes to every partition
+// every few milliseconds; a request for each of them was most of what a small batch cost, here and at the broker. This
+// is not platform/calls/joined-calls.ts: requests do not wait for each other, so that a slow one holds no other back.
 //
-// Only what goes over the wire is joined: each append stays a send of kafkajs' producer with attempts of its own. One send for several
-// partitions would not do: when the leader of one that failed moves to a broker that has answered for another, kafkajs 2.2.4
-// resolves the send without having written it.
-import type { PartitionRecords, ProduceRequest } from './produce-request.ts';
+// Only what goes over the wire is joined: each append stays a send of kafkajs' producer with attempts of its own. One
+// send for several partitions would not do: when the leader of one that failed moves to a broker that has answered for
+// another, kafkajs 2.2.4 resolves the send without having written it.
 
+import type { PartitionRecords, ProduceRequest } from './produce-request.ts';
 /** A produce response as kafkajs decodes it. */
 export interface ProduceAnswer {
   readonly topics: readonly {

@@ -2,9 +2,11 @@
 // rows they become. Where a record is read, avsc must read the same; nothing but the two errors for damage may come out; and no
 // record whatever may throw further on, because that would stop its partition.
 import avro from 'avsc';
-import { eventRows, rejectRows, rollUpRows } from '../../../aggregator/chunk-rows.ts';
+import { DecidedList } from '../../../aggregator/core/decided-list.ts';
 import { DedupIndex } from '../../../aggregator/core/dedup-index.ts';
 import { PartitionState } from '../../../aggregator/core/partition-state.ts';
+import { RollUpTable } from '../../../aggregator/core/roll-up.ts';
+import { eventRows, rejectRows, rollUpRows } from '../../../aggregator/counting/chunk-rows.ts';
 import { metersByType } from '../../../domain/metering/meter-reading.ts';
 import type { Random } from '../../../domain/random.ts';
 import { dedupKeyOf, type UsageEvent } from '../../../domain/usage-event.ts';
@@ -79,19 +81,20 @@ function checkTwin(input: Buffer, entry: LogEntry): void {
 }
 
 const rules = { chunkOffsets: 1024, slotMs: 30_000, horizonMs: 35 * 86_400_000 };
-const newState = (): PartitionState =>
-  new PartitionState(
-    rules,
-    { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: 1 },
-    meters,
-    new DedupIndex(),
-  );
-let state = newState();
+
+/** A partition of its own, and where its decisions go. */
+function newPartition() {
+  const decisions = { events: new DecidedList(), rollUps: new RollUpTable() };
+  const from = { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: 1 };
+  return { state: new PartitionState(rules, from, meters, new DedupIndex(), decisions), ...decisions };
+}
+let partition = newPartition();
 const EVENTS_A_STATE = 2_000;
 
 /** As the partition's loop applies it, a flush included. */
 function apply(input: Buffer, entry: LogEntry | MalformedRecord): void {
-  if (state.keys > EVENTS_A_STATE) state = newState();
+  if (partition.state.keys > EVENTS_A_STATE) partition = newPartition();
+  const { state, events, rollUps } = partition;
   const at = { offset: state.chunk.nextOffset, appendTime: NOW + state.chunk.nextOffset };
   if (state.isCutBy(at)) state.startChunk(at.offset);
   if (entry instanceof MalformedRecord) {
@@ -100,14 +103,14 @@ function apply(input: Buffer, entry: LogEntry | MalformedRecord): void {
   else if (entry.kind === 'tick') state.apply({ ...at, kind: 'tick' });
   else state.apply({ ...at, kind: 'catalog-change', version: entry.version, meters: null });
 
-  const { accepted, rejected } = state.takeDecided();
+  const { accepted, rejected } = events.take();
   counts['events accepted'] += accepted.length;
   counts['events rejected'] += rejected.length;
   const coordinates = { generation: 1, partition: 0, chunk: state.chunk.chunk, epoch: 1n, version: 1n };
   if (accepted.length > 0) {
     const { rows } = eventRows(coordinates, accepted);
     if (rows.count !== accepted.length) throw new Error(`${rows.count} rows of ${accepted.length} events`);
-    rollUpRows(coordinates, state.chunk.rollUps.takeDirty());
+    rollUpRows(coordinates, rollUps.takeDirty());
   }
   if (rejected.length > 0) {
     const { body, rows } = rejectRows(coordinates, rejected);

@@ -1,11 +1,11 @@
-// The meters of a catalog version, laid out for the fast counter. Meters of one event type that group by the same values in
-// windows of one size are a family: an event finds the rows of all of them at once.
-import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
-import type { Meter } from '../../domain/catalog/catalog.ts';
-import type { MetersByType } from '../../domain/metering/meter-reading.ts';
-import { windowSizeMs } from '../../domain/time/time-window.ts';
-import { DataPaths } from './data-scanner.ts';
+// The meters of a catalog version, laid out for the fast counter. Meters of one event type that have the same group
+// values and the same window size are a family: an event finds the rows of all of them in one look-up.
 
+import { aggregationRules } from '../../../domain/aggregation/aggregations.ts';
+import type { Meter } from '../../../domain/catalog/catalog.ts';
+import type { MetersByType } from '../../../domain/metering/meter-reading.ts';
+import { windowSizeMs } from '../../../domain/time/time-window.ts';
+import { DataPaths } from './data-scanner.ts';
 export interface Member {
   readonly meter: Meter;
   /** Its place among the meters of the type. */
@@ -27,7 +27,7 @@ export interface MeteredType {
   readonly families: readonly Family[];
 }
 
-/** One bit a member says which of its rows changed. */
+/** A cell has one bit for each member, which says that its row has changed. */
 const MEMBERS_MAX = 31;
 
 export class MeteredTypes {
@@ -39,18 +39,18 @@ export class MeteredTypes {
     for (const [type, ofType] of meters) this.types.set(type, this.layOut(ofType));
   }
 
-  /** Null: events of this type are counted by the plain rules. Undefined: no meter reads them. */
+  /** Null: events of this type are decided by the plain rules. Undefined: no meter reads them. */
   find(type: string): MeteredType | null | undefined {
     return this.types.get(type);
   }
 
-  /** The family that has the meter's rows; undefined: they are kept by the plain rules. */
+  /** The family that the meter is in; undefined: its rows are in the plain table. */
   placeOf(meter: Meter): { readonly family: Family; readonly member: number } | undefined {
     return this.places.get(meter);
   }
 
   private layOut(meters: readonly Meter[]): MeteredType | null {
-    // Only sums fit into numbers; a maximum or a set of unique values is rare, and its meters are left to the plain rules.
+    // Columns hold sums only. Other aggregations are rare; types with one are left to the plain rules.
     if (!meters.every(({ aggregation }) => aggregationRules(aggregation).isSum)) return null;
     const paths = new DataPaths();
     const families = new Map<string, { windowMs: number; groupSlots: number[]; members: Member[] }>();

@@ -1,10 +1,14 @@
-// Gives each byte string a small integer, its id, so that names are compared and kept as numbers. A name is found by a hash of
-// its bytes and taken for the same only if all its bytes are the same: names may be hostile, and two must not become one.
+// Gives each byte string a small integer, its id, so that names are compared and kept as numbers. A name is found by a
+// hash of its bytes, and is the same only if all its bytes are the same: names may be chosen by an attacker to have the
+// same hash.
 //
 //   slots    [hash, id + 1] pairs, open addressing, at most half full; id + 1 = 0 marks a free one
 //   bytes    the names, one behind the other; starts[id] to starts[id + 1] is a name
-import { billedNameFault } from '../core/partition-state.ts';
+
+import { billedNameFault } from '../../core/partition-state.ts';
 import { doubled } from './hash-slots.ts';
+/** Stands between the values in the name of a group. No UTF-8 text holds this byte. */
+export const GROUP_SEPARATOR = 0xff;
 
 const SLOTS_MIN = 1 << 6;
 const BYTES_MIN = 1 << 10;
@@ -21,7 +25,7 @@ export class NameTable {
   private starts = new Int32Array(SLOTS_MIN / 2 + 1);
   private slots = new Int32Array(SLOTS_MIN * 2);
   private faults = new Uint8Array(SLOTS_MIN / 2);
-  /** Ids given; the next one. */
+  /** How many ids were given, which is also the next one. */
   size = 0;
 
   start(id: number): number {
@@ -36,7 +40,7 @@ export class NameTable {
     return this.bytes.toString('utf8', this.start(id), this.end(id));
   }
 
-  /** Whether a tenant or subject of this name can be billed, as core/partition-state.ts has it. */
+  /** Whether core/partition-state.ts finds no fault in this name of a tenant or subject. */
   isBillable(id: number): boolean {
     if (this.faults[id] === UNKNOWN) this.faults[id] = billedNameFault(this.text(id)) === null ? PLAIN : FAULTY;
     return this.faults[id] === PLAIN;

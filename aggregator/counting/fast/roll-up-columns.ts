@@ -1,23 +1,27 @@
-// The roll-ups of one chunk as numbers in one block of memory: for each (tenant, subject, group values, family, window) a cell
-// with the rows of all meters of the family, found by one look-up.
+// The roll-ups of one chunk as numbers in one block of memory. For each (tenant, subject, group values, family, window)
+// there is a cell with the rows of all meters of the family, so that one look-up finds them.
 //
 //   slots    [hash, cell + 1] pairs, open addressing, at most half full; cell + 1 = 0 marks a free one
 //   cell     8 words: tenant, subject, group, family, window's minute, changed, 2 unused | a row for each member
 //   row      4 doubles: whole, fraction, events, and the hash of the row as it was last written (64 bits)
 //
-// `cell` and `row` count doubles (8 bytes) from the beginning of the memory, which is also looked at as words of 32 bits and as
-// 64-bit integers. A row without events is none. Its value is whole + fraction * 10^-12, and what of it went beyond the exact
-// integers of a double is in `overflow`.
-import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
+// `cell` and `row` count doubles (8 bytes) from the beginning of the memory, which is also read as 32-bit words and as
+// 64-bit integers. A member without events has no row. The value of a row is whole + fraction * 10^-12. Before `whole`
+// becomes larger than a double holds exactly, it is moved to `overflow`, which is then added to the value.
+
+import { QUANTITY_ONE, type Quantity } from '../../../domain/number/quantity.ts';
 import { doubled } from './hash-slots.ts';
 import type { Family } from './metered-types.ts';
+export const MINUTE_MS = 60_000;
+/** A window that begins further from 1970 than so many minutes has no cell. */
+export const MINUTE_MAX = 2 ** 31 - 1;
 
 const TENANT = 0;
 const SUBJECT = 1;
 const GROUP = 2;
 const FAMILY = 3;
 const MINUTE = 4;
-/** One bit a member. */
+/** The word with one bit for each member. */
 const CHANGED = 5;
 const CELL_DOUBLES = 4;
 
@@ -29,11 +33,11 @@ const ROW_DOUBLES = 4;
 const SLOTS_MIN = 1 << 6;
 const DOUBLES_MIN = 1 << 9;
 const FRACTIONS_OF_ONE = Number(QUANTITY_ONE);
-/** So far from 2^53 that one more event, of at most 15 digits, is still added exactly. */
+/** Far enough below 2^53 that one more event, of at most 15 digits, is still added exactly. */
 const WHOLE_MAX = 2 ** 52;
 const ADDEND_END = 10n ** 15n;
 
-/** Where a cell's rows begin, and the next row of it. */
+/** Where the row of a member begins. */
 export const rowOf = (cell: number, member: number): number => cell + CELL_DOUBLES + member * ROW_DOUBLES;
 const cellDoubles = (family: Family): number => rowOf(0, family.members.length);
 
@@ -71,7 +75,7 @@ export class RollUpColumns {
     return this.words[cell * 2 + MINUTE]!;
   }
 
-  /** Whether the row of a member changed since `takeChanged` gave its cell. */
+  /** Whether the row of a member has changed since the last `takeChanged`. */
   isChanged(cell: number, member: number): boolean {
     return (this.words[cell * 2 + CHANGED]! & (1 << member)) !== 0;
   }
@@ -80,7 +84,7 @@ export class RollUpColumns {
     return this.doubles[row + EVENTS]!;
   }
 
-  /** The value where it is a whole number that `whole` holds; NaN where `quantity` must be asked. */
+  /** The value if it is a whole number and all of it is in `whole`; otherwise NaN, and `quantity` must be asked. */
   wholeValue(row: number): number {
     return this.doubles[row + FRACTION] === 0 && !this.overflow.has(row) ? this.doubles[row]! : Number.NaN;
   }
@@ -106,7 +110,7 @@ export class RollUpColumns {
     return this.words[(row + HASH) * 2 + 1]! >>> 0;
   }
 
-  /** The cell of these names, made if there is none. `minute`: of the window's start. */
+  /** The cell of these names; it is made if there is none. `minute`: the window's start, in minutes since the epoch. */
   cell(tenant: number, subject: number, group: number, family: Family, minute: number): number {
     let hash = Math.imul(subject ^ Math.imul(group, 0x85ebca6b), 0x9e3779b1);
     hash = Math.imul(hash ^ (hash >>> 15) ^ minute ^ Math.imul(tenant ^ (family.id << 16), 0x27d4eb2f), 0xc2b2ae35);
@@ -156,7 +160,7 @@ export class RollUpColumns {
     return cell;
   }
 
-  /** Counts an event to the row of a member: `whole` of at most 15 digits, and `fraction` of 10^-12. */
+  /** Adds an event to the row of a member: `whole`, of at most 15 digits, and `fraction` in units of 10^-12. */
   count(cell: number, member: number, whole: number, fraction: number): void {
     const { doubles } = this;
     const row = rowOf(cell, member);
@@ -168,7 +172,7 @@ export class RollUpColumns {
     this.markChanged(cell, member);
   }
 
-  /** `count`, of any quantity. */
+  /** `count`, for any quantity. */
   countQuantity(cell: number, member: number, quantity: Quantity): void {
     const whole = quantity / QUANTITY_ONE;
     const isShort = whole < ADDEND_END && whole > -ADDEND_END;
@@ -212,7 +216,7 @@ export class RollUpColumns {
     }
   }
 
-  /** Calls `each` with every row there is; `families` by their ids. */
+  /** Calls `each` with every row. `families` are in the order of their ids. */
   forEachRow(families: readonly Family[], each: (row: number, cell: number, member: number) => void): void {
     for (let cell = 0; cell < this.used; ) {
       const family = families[this.family(cell)]!;

@@ -1,5 +1,5 @@
-// Open addressing as names and cells use it: [hash, number + 1] pairs in one array, as many as a power of two, where number + 1 = 0
-// marks a free one.
+// Hash tables with open addressing, as names and cells use them: an array of [hash, number + 1] pairs. There is a power
+// of two of them, and number + 1 = 0 marks a free pair.
 
 /** The same pairs in twice as many slots. */
 export function doubled(slots: Int32Array): Int32Array<ArrayBuffer> {

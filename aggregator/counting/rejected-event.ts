@@ -1,6 +1,7 @@
-// A rejected event as the text that event_rejects keeps, and back again. The data is carried as it stands in the log, byte for
-// byte and never parsed: it may be what the event was rejected for, and not be JSON at all.
-import type { UsageEvent } from '../domain/usage-event.ts';
+// A rejected event as the text that event_rejects keeps, and back again. The data is carried as it stands in the log,
+// byte for byte and never parsed: it may be what the event was rejected for, and not be JSON at all.
+
+import type { UsageEvent } from '../../domain/usage-event.ts';
 
 /** Inside a JSON string every quote is escaped, so the first of these in the text is the member itself. */
 const DATA_MEMBER = ',"data":';

@@ -1,23 +1,23 @@
 // The fast counter against its plain twin: whatever the log holds and wherever it is flushed and cut, the same events have the same
 // outcomes and the same rows are written. Random logs lean towards what the fast counter could get wrong.
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import avro from 'avsc';
 import fc from 'fast-check';
-import { type Catalog, emptyCatalog, type Meter } from '../domain/catalog/catalog.ts';
-import { metersByType } from '../domain/metering/meter-reading.ts';
-import { dedupKeyOf, type UsageEvent } from '../domain/usage-event.ts';
-import type { InsertBody } from '../platform/clickhouse/native-block.ts';
-import { crc64Avro, currentSchemas } from '../platform/event-log/avro-registry.ts';
-import type { LogRecord } from '../platform/event-log/event-log.ts';
-import { encodeCatalogChange, encodeEventBatch, encodeTick } from '../platform/event-log/record-codec.ts';
-import { readBlocks } from '../test/support/native-rows.ts';
-import { CatalogReader } from './catalog-reader.ts';
-import { DedupIndex } from './core/dedup-index.ts';
-import { totalOutcomes } from './core/partition-state.ts';
+import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
+import { metersByType } from '../../domain/metering/meter-reading.ts';
+import { dedupKeyOf, type UsageEvent } from '../../domain/usage-event.ts';
+import type { InsertBody } from '../../platform/clickhouse/native-block.ts';
+import { crc64Avro, currentSchemas } from '../../platform/event-log/avro-registry.ts';
+import type { LogRecord } from '../../platform/event-log/event-log.ts';
+import { encodeCatalogChange, encodeEventBatch, encodeTick } from '../../platform/event-log/record-codec.ts';
+import { readBlocks } from '../../test/support/native-rows.ts';
+import { CatalogReader } from '../catalog-reader.ts';
+import { DedupIndex } from '../core/dedup-index.ts';
+import { PartitionState, totalOutcomes } from '../core/partition-state.ts';
+import { RecordReader } from '../record-reader.ts';
 import type { Counter, NewCounter } from './counter.ts';
 import { fastCounter } from './fast-counter.ts';
 import { plainCounter } from './plain-counter.ts';
-import { RecordReader } from './record-reader.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -350,9 +350,11 @@ async function transcript(
   );
   const from = { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: version };
   const counter = newCounter(rules, from, metersByType(catalogs[version - 1]!), new DedupIndex());
+  const { state } = counter;
   const told: unknown[] = [];
   const flush = (): void => {
-    const { chunk, pending } = counter;
+    const { pending } = counter;
+    const { chunk } = state;
     const at = { generation: 1, partition: 3, chunk: chunk.chunk, epoch: 7n, version: BigInt(chunk.nextOffset) };
     const { events, rejects, rollUps, rejected, receivedAt } = counter.takeFlush(at);
     told.push({ pending, events: [rowsOf(events.body), events.rows], rejects: [rowsOf(rejects.body), rejects.rows] });
@@ -363,26 +365,26 @@ async function transcript(
     told.push(standOf(counter));
   };
   for (const { record, isFlushed } of steps) {
-    if (counter.isCutBy(record)) {
+    if (state.isCutBy(record)) {
       seal();
-      counter.startChunk(record.offset);
+      state.startChunk(record.offset);
     }
-    if (!counter.countBytes(record)) counter.apply(await records.read(record, counter.catalogVersion));
+    if (!counter.countBytes(record)) state.apply(await records.read(record, state.catalogVersion));
     if (isFlushed) flush();
   }
   seal();
   return told;
 }
 
-const standOf = (counter: Counter): object => ({
-  rollUps: counter.rollUpRowSet(),
-  outcomes: totalOutcomes(counter.chunk),
-  outcomesByTenant: [...counter.chunk.outcomesByTenant].sort(),
-  catalogChanges: [...counter.chunk.catalogChanges],
-  watermark: counter.watermark,
-  nextOffset: counter.chunk.nextOffset,
-  lateForWindow: counter.lateForWindow,
-  keys: counter.keys,
+const standOf = ({ state, rollUpRowSet }: Counter): object => ({
+  rollUps: rollUpRowSet(),
+  outcomes: totalOutcomes(state.chunk),
+  outcomesByTenant: [...state.chunk.outcomesByTenant].sort(),
+  catalogChanges: [...state.chunk.catalogChanges],
+  watermark: state.watermark,
+  nextOffset: state.chunk.nextOffset,
+  lateForWindow: state.lateForWindow,
+  keys: state.keys,
 });
 
 describe('fast counter', () => {
@@ -486,10 +488,8 @@ describe('fast counter', () => {
       { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: 1 },
       metersByType(catalogs[0]!),
       new DedupIndex(),
-    ) as Counter & { decide: () => void };
-    counter.decide = () => {
-      throw new Error('decided by the plain rules');
-    };
+    );
+    const decide = jest.spyOn(PartitionState.prototype, 'decide');
     const events = [
       '{"n":1}',
       '{"model":"m-large","op":"chat","n":12,"usage":{"out":"3.5","tier":"gold"},"tags":[1,"a"]}',
@@ -503,6 +503,12 @@ describe('fast counter', () => {
     );
     const value = encodeEventBatch([...events, events[0]!]);
     expect(counter.countBytes({ offset: 0, appendTime: START, value })).toBe(true);
-    expect(totalOutcomes(counter.chunk)).toMatchObject({ accepted: 3, duplicate: 1 });
+    expect(totalOutcomes(counter.state.chunk)).toMatchObject({ accepted: 3, duplicate: 1 });
+    expect(decide).not.toHaveBeenCalled();
+    // The spy sees what is unusual.
+    const unusual = encodeEventBatch([usageEvent({ ...ordinary, id: 9, data: '{"n":"many"}' })]);
+    expect(counter.countBytes({ offset: 1, appendTime: START, value: unusual })).toBe(true);
+    expect(decide).toHaveBeenCalledTimes(1);
+    decide.mockRestore();
   });
 });

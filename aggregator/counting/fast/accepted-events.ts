@@ -1,11 +1,12 @@
-// The events that the fast counter accepted since the last flush: where each lies in its record. Their rows are made from the
-// record's bytes when they are flushed. Until then these lie in pages of our own: what the log gave is garbage at once, while it is
-// still cheap to collect.
-import { wrap64 } from '../../domain/sealing/row-set.ts';
-import { NativeBlock } from '../../platform/clickhouse/native-block.ts';
-import type { LogRecord } from '../../platform/event-log/event-log.ts';
-import { pagePool } from '../../platform/page-pool.ts';
-import { eventColumns } from '../../platform/usage-store/chunk-tables.ts';
+// The events that the fast counter accepted since the last flush: where each lies in its record. Their rows are made
+// from the record's bytes at the flush. Until then the bytes are kept in pages of our own, a copy. So the buffers of
+// the log are garbage at once, and V8 collects young garbage at little cost.
+
+import { wrap64 } from '../../../domain/sealing/row-set.ts';
+import { NativeBlock } from '../../../platform/clickhouse/native-block.ts';
+import type { LogRecord } from '../../../platform/event-log/event-log.ts';
+import { pagePool } from '../../../platform/page-pool.ts';
+import { eventColumns } from '../../../platform/usage-store/chunk-tables.ts';
 import type { ChunkCoordinates } from '../chunk-rows.ts';
 import type { NewRows } from '../counter.ts';
 import { EventCursor } from './event-cursor.ts';
@@ -26,14 +27,14 @@ export class AcceptedEvents {
   private readonly cursor = new EventCursor();
   private records: AcceptingRecord[] = [];
   private readonly pages: Buffer[] = [];
-  /** Of the last page. */
+  /** Used of the last page. */
   private usedBytes = 0;
-  /** Place in the record, and where the event begins in its bytes. */
+  // Of each event: its place in the record, and where it begins in the record's bytes.
   private indexes = new Int32Array(EVENTS_MIN);
   private starts = new Int32Array(EVENTS_MIN);
   size = 0;
 
-  /** The events added from now on are of this record. */
+  /** The events that are added from now on belong to this record. */
   enter({ offset, value }: LogRecord, decidedAt: number): void {
     this.records.push({ offset, bytes: this.keep(value), decidedAt, first: this.size });
   }
@@ -63,7 +64,7 @@ export class AcceptedEvents {
     this.starts[this.size++] = start;
   }
 
-  /** By the offset of its record: when a gateway received the first event that was added of it. */
+  /** By the offset of each record: when a gateway received the first event that was added of it. */
   receivedAt(): Map<number, number> {
     const { cursor } = this;
     const times = new Map<number, number>();
@@ -83,7 +84,7 @@ export class AcceptedEvents {
     const { cursor } = this;
     const records = this.accepting();
     const block = new NativeBlock(eventColumns, { ...at }, this.size);
-    // Sums of 32-bit words: exact up to two million events.
+    // Sums of 32-bit words: a double holds them exactly up to two million events.
     let checksumLow = 0;
     let checksumHigh = 0;
     let checksum = 0n;

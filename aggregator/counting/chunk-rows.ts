@@ -1,15 +1,21 @@
-// The rows of a flush as blocks of an insert, and the checksums by which a seal is compared with what was stored. The tables' columns,
-// and the SQL of the same checksums, stand in platform/usage-store/chunk-tables.ts.
+// The rows of a flush as blocks of an insert, and the checksums by which stored rows are compared with their seal. A
+// checksum is a sum modulo 2^64 over rows, so it does not depend on their order. The SQL beside each table computes the
+// same from stored rows.
 import { xxh64 } from '@node-rs/xxhash';
-import { type OutcomeCounts, outcomes } from '../domain/metering/event-outcome.ts';
-import { type RowSet, wrap64 } from '../domain/sealing/row-set.ts';
-import { type InsertBody, NativeBlock } from '../platform/clickhouse/native-block.ts';
-import { eventColumns, manifestColumns, rejectColumns, rollUpColumns } from '../platform/usage-store/chunk-tables.ts';
-import type { AcceptedEvent, RejectedEvent } from './core/partition-state.ts';
-import type { RollUpRow } from './core/roll-up.ts';
+import { type OutcomeCounts, outcomes } from '../../domain/metering/event-outcome.ts';
+import { type RowSet, wrap64 } from '../../domain/sealing/row-set.ts';
+import { type InsertBody, NativeBlock } from '../../platform/clickhouse/native-block.ts';
+import {
+  eventColumns,
+  manifestColumns,
+  rejectColumns,
+  rollUpColumns,
+} from '../../platform/usage-store/chunk-tables.ts';
+import type { AcceptedEvent, RejectedEvent } from '../core/partition-state.ts';
+import type { RollUpRow } from '../core/roll-up.ts';
 import { writeRejectedEvent } from './rejected-event.ts';
 
-/** Part of every row's name. */
+/** Where a row belongs. Together with its keys, this names it. */
 export interface ChunkCoordinates {
   readonly generation: number;
   readonly partition: number;
@@ -50,7 +56,7 @@ export function eventRows(
   return { body: block.finish(), rows: { count: block.rows, checksum: wrap64(checksum) } };
 }
 
-/** Columns of a roll-up whose meter asks for no latest or unique values. */
+/** The columns that stay empty for a meter that needs no latest and no unique values. */
 export const noLatestNoUnique = {
   latest_event_time: 0,
   latest_accepted_at: 0,
@@ -70,14 +76,15 @@ export function rollUpRows(at: ChunkCoordinates, dirty: readonly RollUpRow[]): I
     block.jsonTexts(row.groupValues);
     block.integer(row.value);
     block.whole(row.eventCount);
-    // Neither where the row is, by which it is found, nor the versions, which differ between owners that write the same row.
+    // The hash leaves out the columns that say where the row belongs, since it is found by them, and the versions: two
+    // owners that write the same row have different ones.
     row.rowHash = xxh64(block.rowBytes());
     block.whole(row.latest?.eventTime ?? 0);
     block.whole(row.latest?.acceptedAt ?? 0);
     block.whole(row.latest?.place[0] ?? 0);
     block.whole(row.latest?.place[1] ?? 0);
     block.texts(row.uniqueValues === null ? [] : [...row.uniqueValues].sort());
-    // Rows that have neither need not hash it.
+    // A row that has neither latest nor unique values keeps the hash it has.
     const more = block.rowBytes();
     if (row.latest !== null || row.uniqueValues !== null) row.rowHash = xxh64(more, row.rowHash);
     block.integer(row.rowHash);

@@ -1,4 +1,5 @@
-// One call at a time; what is asked for while it is under way goes together into the next, where a call's cost is mostly its own.
+// One call at a time. What is asked for while a call is under way waits for it, and goes into the next call together:
+// for calls that cost little more for many than for one.
 
 interface Waiting<Item, Result> {
   readonly item: Item;
@@ -12,10 +13,13 @@ export class JoinedCalls<Item, Result> {
   private readonly waiting: Waiting<Item, Result>[] = [];
   private isCalling = false;
 
-  /** `call` gives a result for each item; `howMany` of those that wait, at least one, go into the next call. */
+  /**
+   * `call` gives a result for each item. `howMany` of those that wait go into the next call: at least one; left out,
+   * all.
+   */
   constructor(
     call: (items: readonly Item[]) => Promise<readonly Result[]>,
-    howMany: (waiting: readonly Item[]) => number,
+    howMany: (waiting: readonly Item[]) => number = ({ length }) => length,
   ) {
     this.call = call;
     this.howMany = howMany;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { dedupKeyOf, type UsageEvent } from '../domain/usage-event.ts';
+import { dedupKeyOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { readRejectedEvent, writeRejectedEvent } from './rejected-event.ts';
 
 const event = (more: Partial<UsageEvent>): UsageEvent => ({

@@ -1,15 +1,16 @@
-// Steps through the events of a batch record of the current schema (schemas/avro/event-batch.v1.avsc) and says where each field
-// lies, without making anything of it. Every step is checked against the record's end. `false` means: not a batch as gateways
-// write it; platform/event-log/record-codec.ts then says whether it can be read at all, and why not.
+// Steps through the events of a batch record of the current schema (schemas/avro/event-batch.v1.avsc) and says where
+// each field lies, without making anything of it. Every step is checked against the record's end. `false` means: not a
+// batch as gateways write it; platform/event-log/record-codec.ts then says whether it can be read at all, and why not.
 //
 //   C3 01 | fingerprint 8 | count | event ... event | 0
-//   event: dedupKey 16 | payloadHash 8 | receivedAt | eventTime | timeGiven 1 | tenant | source | id | type | subject | data
+//   event: dedupKey 16 | payloadHash 8 | receivedAt | eventTime | timeGiven 1 |
+//          tenant | source | id | type | subject | data
 //
 // Numbers are zig-zag varints; a string is its length in bytes and UTF-8.
 import { isUtf8 } from 'node:buffer';
-import type { UsageEvent } from '../../domain/usage-event.ts';
-import { HEADER_BYTES } from '../../platform/event-log/avro-registry.ts';
-import { batchHeader, EVENT_BYTES_MIN } from '../../platform/event-log/record-codec.ts';
+import type { UsageEvent } from '../../../domain/usage-event.ts';
+import { HEADER_BYTES } from '../../../platform/event-log/avro-registry.ts';
+import { batchHeader, EVENT_BYTES_MIN } from '../../../platform/event-log/record-codec.ts';
 
 const HASH = 16;
 const RECEIVED_AT = HASH + 8;
@@ -24,11 +25,11 @@ export class EventCursor {
   view: DataView = new DataView(new ArrayBuffer(0));
   /** Events in the record that was opened. */
   count = 0;
-  /** Of each of them, what `next` found. */
+  // What `next` found of each event: PLACES numbers for where its fields are, and TIMES numbers.
   private places = new Int32Array(0);
   private times = new Float64Array(0);
   private position = 0;
-  /** What `time` has passed. */
+  /** The value that `time` read last. */
   private passedTime = 0;
 
   /** Where the current event begins: its dedup key, and the payload hash behind it. */
@@ -36,7 +37,7 @@ export class EventCursor {
   receivedAt = 0;
   eventTime = 0;
   isTimeGiven = false;
-  // Each string from its first byte to the one past its last.
+  // Where each string begins, and the place after its last byte.
   tenant = 0;
   tenantEnd = 0;
   source = 0;
@@ -50,7 +51,7 @@ export class EventCursor {
   data = 0;
   dataEnd = 0;
 
-  /** Whether a record is a batch as gateways write it, that can be read to its end. */
+  /** Whether a record is a batch as gateways write it, and can be read to its end. */
   open(record: Buffer): boolean {
     if (record.length < HEADER_BYTES || batchHeader.compare(record, 0, HEADER_BYTES) !== 0) return false;
     this.enter(record);
@@ -129,7 +130,7 @@ export class EventCursor {
     this.view = new DataView(record.buffer, record.byteOffset, record.length);
   }
 
-  /** Goes to the event at `position`; false: it is none, or does not end within the record. */
+  /** Goes to the event at `position`. False: there is none, or it does not end within the record. */
   private next(): boolean {
     this.start = this.position;
     this.position += RECEIVED_AT;
@@ -151,14 +152,15 @@ export class EventCursor {
     this.subjectEnd = this.position;
     this.data = this.string();
     this.dataEnd = this.position;
-    // A string that is none leaves the position at the end, where there is no other one.
+    // After a string that can't be read the position is at the record's end, where no other can be read. So the last
+    // one tells.
     return timeGiven < 2 && this.data !== NONE;
   }
 
-  /** Passes a zig-zag varint within the safe integers. */
+  /** Passes a zig-zag varint and reads it into `passedTime`; false where it is no safe integer. */
   private time(): boolean {
     const { bytes } = this;
-    // 28 bits, and up to 28 above them: each half is a 32-bit number.
+    // The low 28 bits, then up to 28 above them: a half fits into a 32-bit number.
     let low = 0;
     let high = 0;
     for (let shift = 0; shift < 28; shift += 7) {
@@ -181,7 +183,7 @@ export class EventCursor {
     return false;
   }
 
-  /** Passes the length of a string or an array; below 0: it is none that can be there. */
+  /** Passes the length of a string or an array and returns it; a number below 0 where it can't be one. */
   private length(): number {
     const { bytes } = this;
     let length = 0;
@@ -194,7 +196,10 @@ export class EventCursor {
     return NONE;
   }
 
-  /** Passes a string and returns where its text begins; NONE, and the position is the record's end, if it is none. */
+  /**
+   * Passes a string and returns where its text begins. Where it can't be read: NONE, and the position is the record's
+   * end.
+   */
   private string(): number {
     const length = this.length();
     const start = this.position;
@@ -208,7 +213,7 @@ export class EventCursor {
 
   /** Whether every string of the event is UTF-8. */
   private isText(): boolean {
-    // The names and the lengths between them are ASCII together, mostly.
+    // In most events the names, and the lengths between them, are ASCII from end to end.
     if (this.isAscii(this.tenant, this.subjectEnd) && this.isAscii(this.data, this.dataEnd)) return true;
     const { bytes } = this;
     return (
@@ -242,7 +247,7 @@ export class EventCursor {
     return this.view.getInt32(this.start + HASH);
   }
 
-  /** The event as it is decoded everywhere else. */
+  /** The event, decoded. */
   usageEvent(): UsageEvent {
     const { bytes, start } = this;
     return {

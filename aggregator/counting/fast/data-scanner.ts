@@ -1,17 +1,38 @@
-// Finds the values that meters read in the JSON text of an event's data, in place: one pass over its bytes, nothing is built.
-// A text is scanned only if it says the same here and to parseExactJson. `false` means: not certain; ask parseExactJson. That is
-// invalid JSON, and also what is rare: escapes, exponents, deep nesting, a key that is read and stands there twice, and values
-// that no meter reads from where they are.
-import { NAME_LENGTH_MAX } from '../../domain/name-text.ts';
-import { QUANTITY_FRACTION_DIGITS } from '../../domain/number/quantity.ts';
+// Finds the values that meters read in the JSON text of an event's data: in one pass over its bytes, without building
+// anything. A scan that returns true has found what parseExactJson would find. `false` means: not certain, ask
+// parseExactJson. That is so for invalid JSON, and also for what is rare: escapes, exponents, deep nesting, a key twice
+// in one object, and values of another kind than the meters expect at their place.
 
-/** A step of the paths that are read. */
+import {
+  BACKSLASH,
+  BRACE_CLOSE,
+  BRACE_OPEN,
+  BRACKET_CLOSE,
+  BRACKET_OPEN,
+  CARRIAGE_RETURN,
+  COLON,
+  COMMA,
+  DOT,
+  MINUS,
+  NEWLINE,
+  NINE,
+  QUOTE,
+  SPACE,
+  TAB,
+  ZERO,
+} from '../../../domain/json/json-bytes.ts';
+import { NAME_LENGTH_MAX } from '../../../domain/name-text.ts';
+import { QUANTITY_FRACTION_DIGITS } from '../../../domain/number/quantity.ts';
+
+/** One key on the way to the values that are read. */
 interface PathNode {
   readonly key: Buffer;
   readonly children: PathNode[];
-  /** Where the value goes; -1 where only values below it are read. */
+  /** The slot that the value goes to; -1 where only values below it are read. */
   slot: number;
-  /** The scan that met it last. */
+  /**
+   * The number of the scan that found this key last: a key that is found twice in one scan is left to parseExactJson.
+   */
   scan: number;
 }
 
@@ -21,7 +42,7 @@ const STRING = 2;
 const NUMBER = 3;
 const BOOLEAN = 4;
 
-/** The paths below the data that are read, each as a slot of the scanner. */
+/** The paths that are read, as a tree of keys; each path has a slot of the scanner. */
 export class DataPaths {
   readonly root: PathNode = { key: Buffer.alloc(0), children: [], slot: -1, scan: 0 };
   size = 0;
@@ -45,27 +66,14 @@ export class DataPaths {
 }
 
 const DEPTH_MAX = 32;
-/** Digits that a double holds, whatever they are. */
+/** A double holds every number of so many digits exactly. */
 const DIGITS_MAX = 15;
-
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const MINUS = 0x2d;
-const DOT = 0x2e;
-const ZERO = 0x30;
-const NINE = 0x39;
-const COLON = 0x3a;
-const BRACKET_OPEN = 0x5b;
-const BACKSLASH = 0x5c;
-const BRACKET_CLOSE = 0x5d;
-const BRACE_OPEN = 0x7b;
-const BRACE_CLOSE = 0x7d;
 
 const words = ['true', 'false', 'null'].map((word) => Buffer.from(word));
 const powersOfTen = Float64Array.from({ length: QUANTITY_FRACTION_DIGITS + 1 }, (_, n) => 10 ** n);
 
 export class DataScanner {
-  /** What was found of each slot. */
+  // What was found for each slot: its kind, and where its text is.
   private kinds = new Uint8Array(16);
   private starts = new Int32Array(16);
   private ends = new Int32Array(16);
@@ -98,12 +106,12 @@ export class DataScanner {
   private next(): number {
     for (; this.at < this.end; this.at++) {
       const byte = this.bytes[this.at]!;
-      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return byte;
+      if (byte !== SPACE && byte !== NEWLINE && byte !== CARRIAGE_RETURN && byte !== TAB) return byte;
     }
     return -1;
   }
 
-  /** Passes an object; of its members those that `node` names are read. */
+  /** Passes an object and reads the members that are children of `node`. */
   private object(node: PathNode | null, levelsLeft: number): boolean {
     if (levelsLeft === 0) return false;
     this.at++;
@@ -111,7 +119,8 @@ export class DataScanner {
       this.at++;
       return true;
     }
-    // Senders write their keys in one order, mostly: each is looked for behind the one before.
+    // Most senders write their keys in the same order, so each key is first compared with the child after the last one
+    // found.
     let behind = 0;
     for (;;) {
       if (this.next() !== QUOTE) return false;
@@ -168,7 +177,7 @@ export class DataScanner {
     }
   }
 
-  /** Passes a value, and keeps it where `node` wants it. */
+  /** Passes a value, and keeps where it is if `node` has a slot for it. */
   private value(node: PathNode | null, levelsLeft: number): boolean {
     const first = this.next();
     const start = this.at;
@@ -189,7 +198,7 @@ export class DataScanner {
 
   private keep(node: PathNode | null, kind: number, start: number, end: number): boolean {
     if (node === null) return true;
-    // Below null there is nothing. What is below another value that is no object is left to `pick`.
+    // Nothing can be read below null. Whether something can be read below a text or a number is left to readMeters.
     if (kind !== NULL && node.children.length > 0) return false;
     if (node.slot !== -1) {
       this.kinds[node.slot] = kind;
@@ -208,7 +217,7 @@ export class DataScanner {
         this.at = at + 1;
         return true;
       }
-      if (byte === BACKSLASH || byte < 0x20) return false;
+      if (byte === BACKSLASH || byte < SPACE) return false;
     }
     return false;
   }
@@ -224,7 +233,7 @@ export class DataScanner {
       this.at++;
       if (!this.digits()) return false;
     }
-    // "e" or "E", and whatever else no number ends before, is no comma or bracket either.
+    // An exponent, or anything else that may not follow, is found by the caller: it is no comma and no bracket.
     return true;
   }
 
@@ -277,8 +286,8 @@ export class DataScanner {
   }
 
   /**
-   * Writes a slot's value as the text of a group to `target` and returns where it ends there; -1 where it may be none. A missing
-   * value is the empty text. Takes at most NAME_LENGTH_MAX bytes.
+   * Writes a slot's value as the text of a group to `target` and returns where it ends there; -1 where it may be none.
+   * A missing value is the empty text. Takes at most NAME_LENGTH_MAX bytes.
    */
   writeGroup(slot: number, target: Uint8Array, to: number): number {
     const kind = this.kinds[slot]!;
