@@ -2,7 +2,8 @@
 
 import type { CatalogVersion } from '../domain/catalog/catalog.ts';
 import { type MetersByType, metersByType } from '../domain/metering/meter-reading.ts';
-export class MissingCatalog extends Error {
+
+class MissingCatalog extends Error {
   override readonly name = 'MissingCatalog';
 }
 

@@ -35,7 +35,7 @@ export interface StoredChunk {
 }
 
 /** Where a chunk is in its partition, and the epoch of its rows. */
-export interface ChunkPlace {
+interface ChunkPlace {
   readonly chunk: number;
   readonly startOffset: number;
   readonly endOffset: number;
@@ -65,7 +65,7 @@ export interface SealedChunk extends ChunkPlace {
 }
 
 /** A stored event as the dedup index remembers it. */
-export interface IndexedEvent {
+interface IndexedEvent {
   /** Words of the dedup key and of the payload hash, as DedupIndex takes them. */
   key0: number;
   key1: number;

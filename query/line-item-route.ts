@@ -24,7 +24,7 @@ const lineItem = (item: LineItem) => ({
   createdAt: formatRfc3339(item.createdAt),
 });
 
-export const readLineItems: Read = async ({ pool }, { tenant, parameters }) => {
+export const listLineItems: Read = async ({ pool }, { tenant, parameters }) => {
   const { limit, ...selection } = parseLineItemsRequest(parameters);
   // One more than asked for tells whether there is a next page.
   const items = await readStored(pool, { tenant, ...selection, rowsMax: limit + 1 });

@@ -14,7 +14,7 @@ import { projectFile } from '../platform/process/project-root.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import type { QueryParameters } from './core/parameters.ts';
 import { readEvent } from './event-route.ts';
-import { readLineItems } from './line-item-route.ts';
+import { listLineItems } from './line-item-route.ts';
 import { createQueryMetrics, type QueryMetrics } from './metrics.ts';
 import type { QueryContext, Read } from './read.ts';
 import { ReadAdmission, type ReadCost } from './read-admission.ts';
@@ -43,7 +43,7 @@ const reads: Readonly<Record<string, RouteRead>> = {
   '/v1/meters': { read: listMeters, cost: 'light' },
   '/v1/meters/:meter/usage': { read: readMeterUsage, cost: 'usage' },
   '/v1/events/*': { read: readEvent, cost: 'usage' },
-  '/v1/line-items': { read: readLineItems, cost: 'billing' },
+  '/v1/line-items': { read: listLineItems, cost: 'billing' },
   '/v1/status': { read: readStatus, cost: 'light' },
 };
 

@@ -19,7 +19,7 @@
 
 const KEY_WORDS = 4;
 export const HASH = KEY_WORDS;
-export const LIVE_UNTIL = HASH + 2;
+const LIVE_UNTIL = HASH + 2;
 export const SLOT_WORDS = LIVE_UNTIL + 1;
 const SLOT_BYTES = SLOT_WORDS * 4;
 /** A cache line has 64 bytes. */

@@ -24,7 +24,7 @@ import { isTimeZone } from '../time/time-zone.ts';
 import type { Catalog, Dimension, Meter, Plan, Price, Subscription } from './catalog.ts';
 import { checkPlanPeriods, checkSubscriptionStart, type PlanDraft } from './period-alignment.ts';
 
-export { type CatalogError, formatCatalogError } from '../fields/catalog-source.ts';
+export { formatCatalogError } from '../fields/catalog-source.ts';
 
 export const METERS_MAX = 1000;
 export const PLANS_MAX = 1000;

@@ -9,7 +9,7 @@ import { BRACKET_CLOSE, BRACKET_OPEN, COMMA, NEWLINE } from '../../domain/json/j
 import { Problem } from '../../domain/problem.ts';
 import type { AdmissionContext } from './admission.ts';
 import type { BodyForm, RequestHeaders } from './body-form.ts';
-import { type Admitted, Decisions } from './decisions.ts';
+import { type Admitted, BodyDecisions } from './decisions.ts';
 import { EventScanner, passSpace, unexpectedAt } from './event-scanner.ts';
 
 export const EVENTS_MAX = 10_000;
@@ -35,7 +35,7 @@ function* scanOn(scanner: EventScanner): Generator<undefined, 'whole' | 'fault',
 }
 
 /** One event, or an array of them. */
-function* admitValues(bytes: Buffer, start: number, isArray: boolean, decisions: Decisions): BodyWork {
+function* admitValues(bytes: Buffer, start: number, isArray: boolean, decisions: BodyDecisions): BodyWork {
   const end = bytes.length;
   const scanner = new EventScanner();
   let at = isArray ? passSpace(bytes, start + 1, end) : start;
@@ -81,7 +81,7 @@ function trimmed(bytes: Buffer, from: number, to: number): readonly [start: numb
   return [start, start + Buffer.byteLength(text.trimEnd())];
 }
 
-function* admitLines(bytes: Buffer, start: number, decisions: Decisions): BodyWork {
+function* admitLines(bytes: Buffer, start: number, decisions: BodyDecisions): BodyWork {
   const scanner = new EventScanner();
   let partEnd = start + PART_BYTES;
   for (let at = start; at < bytes.length; ) {
@@ -117,7 +117,7 @@ export function* admitBody(
   const text = isAscii(bytes) ? bytes.toString('latin1') : null;
   // A replacement character in an id would make two ids one.
   if (text === null && !isUtf8(bytes)) throw new Problem('malformed_body', 'The body is not UTF-8.');
-  const decisions = new Decisions(form, headers, bytes, text, context);
+  const decisions = new BodyDecisions(form, headers, bytes, text, context);
   const hasByteOrderMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
   const start = hasByteOrderMark ? 3 : 0;
   if (form === 'ndjson') return yield* admitLines(bytes, start, decisions);

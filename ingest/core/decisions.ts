@@ -35,7 +35,7 @@ export interface Admitted {
 // It keeps nothing from one event to the next but shapes of objects, so the bodies that are under way share it.
 const fastAdmission = new FastAdmission();
 
-export class Decisions {
+export class BodyDecisions {
   private readonly accepted: UsageEvent[] = [];
   private readonly rejected: RejectedEntry[] = [];
   private readonly form: BodyForm;

@@ -64,7 +64,7 @@ export const oneOf = <const Values extends readonly [string, ...string[]]>(
 });
 
 /** Any text but the empty one, which counts as unset. */
-export const text = (accepts: string): Format<string> => ({ accepts, schema: z.string().min(1) });
+export const filledText = (accepts: string): Format<string> => ({ accepts, schema: z.string().min(1) });
 
 export const name = (maxLength: number): Format<string> => ({
   accepts: `1 to ${maxLength} of the characters A-Z a-z 0-9 . _ -`,

@@ -5,12 +5,12 @@ import {
   boolean,
   duration,
   type Format,
+  filledText,
   integer,
   name,
   networks,
   oneOf,
   size,
-  text,
   url,
 } from './setting-formats.ts';
 
@@ -36,12 +36,12 @@ const secret = <Value>(format: Format<Value>, meaning: string): Variable<Value> 
   secret: true,
 });
 
-const pem = text('a certificate or key in PEM form');
+const pem = filledText('a certificate or key in PEM form');
 
 export const variables = {
   PORT: variable(integer(0, 65_535), '8080', 'Where the stage serves HTTP; 0 takes any free port.'),
   HOST: variable(
-    text('a host name or address'),
+    filledText('a host name or address'),
     '127.0.0.1',
     'The address it listens on; 0.0.0.0 for every interface.',
   ),
@@ -65,8 +65,8 @@ export const variables = {
     null,
     'How to log in to Kafka; with it KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD are needed.',
   ),
-  KAFKA_SASL_USERNAME: secret(text('a user name'), 'The user at Kafka.'),
-  KAFKA_SASL_PASSWORD: secret(text('a password'), "That user's password."),
+  KAFKA_SASL_USERNAME: secret(filledText('a user name'), 'The user at Kafka.'),
+  KAFKA_SASL_PASSWORD: secret(filledText('a password'), "That user's password."),
   KAFKA_SSL_ENABLED: variable(
     boolean,
     'false',
@@ -196,7 +196,7 @@ export const variables = {
     'Memory for the keys of the horizon, over all partitions of an aggregator; without it as much as they take, 31 to 62 bytes each. Keys beyond it go to files, and take 2 bytes of it.',
   ),
   TALLYLINE_DEDUP_DIRECTORY: variable(
-    text('a directory'),
+    filledText('a directory'),
     '/tmp',
     'Where these files are, 32 bytes a key: on a disk of the machine. They have no names, and are gone when the process ends.',
   ),

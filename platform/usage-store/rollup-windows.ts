@@ -12,7 +12,7 @@ export interface WindowSelection {
   readonly chunks: readonly ChunkRange[] | null;
 }
 
-export interface ChunkRange {
+interface ChunkRange {
   readonly generation: number;
   readonly partition: number;
   readonly fromChunk: number;

@@ -6,7 +6,7 @@ import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { rollUpChecksumSql } from './chunk-tables.ts';
 import { epochCondition, PARTITION_KEY_SQL, partitionKey } from './sealed-rows.ts';
 
-export interface ChunkMismatch {
+export interface SealMismatch {
   readonly seal: ChunkSeal;
   /** The roll-up rows that ClickHouse holds of its chunk. */
   readonly found: RowSet;
@@ -79,7 +79,7 @@ export async function readSealedChunks(
 }
 
 /** The chunks whose roll-up rows are not what was sealed; empty when all agree. `found` as `readSealedChunks` gives it. */
-export function mismatchesOf(seals: readonly ChunkSeal[], found: readonly RowSet[]): ChunkMismatch[] {
+export function mismatchesOf(seals: readonly ChunkSeal[], found: readonly RowSet[]): SealMismatch[] {
   return seals.flatMap((seal, i) => {
     return isSameRows(seal.rollUps, found[i]!) ? [] : [{ seal, found: found[i]! }];
   });

@@ -2,7 +2,7 @@
 // the order and not a count of rows, so rows that are added meanwhile neither repeat nor hide the ones that were there.
 import { createHash } from 'node:crypto';
 import { Problem } from '../../domain/problem.ts';
-import { anyText, instant, parametersOf, type QueryParameters, readParameters, wholeNumber } from './parameters.ts';
+import { anyText, parametersOf, type QueryParameters, readParameters, time, wholeNumber } from './parameters.ts';
 
 const LINE_ITEMS_DEFAULT = 1_000;
 const LINE_ITEMS_MAX = 10_000;
@@ -53,8 +53,8 @@ function decodeCursor(selection: Selection, cursor: string): LineItemPlace {
 
 export const lineItemParameters = parametersOf({
   subject: anyText('Only those of one subject').optional(),
-  from: instant('a start', 'Inclusive bound of windowStart').optional(),
-  to: instant('an end', 'Exclusive bound of windowStart').optional(),
+  from: time('a start', 'Inclusive bound of windowStart').optional(),
+  to: time('an end', 'Exclusive bound of windowStart').optional(),
   limit: wholeNumber(LINE_ITEMS_MAX, LINE_ITEMS_DEFAULT, 'Line items in an answer'),
   cursor: anyText('The nextCursor of the page before, with the same subject, from and to').optional(),
 });

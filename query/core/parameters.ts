@@ -31,7 +31,7 @@ const once = (what: string) =>
 export const anyText = (description: string) => once(description).meta({ description });
 
 /** Milliseconds since the epoch, within what the stores can hold. `what`: in words, for when it is missing. */
-export const instant = (what: string, description: string) =>
+export const time = (what: string, description: string) =>
   once(what)
     .transform((given, context) => {
       const parsed = parseRfc3339(given);

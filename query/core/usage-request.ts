@@ -10,12 +10,12 @@ import { type BucketPlan, type BucketSize, bucketSizes, misalignedBound, planBuc
 import {
   anyText,
   choice,
-  instant,
   parametersOf,
   type QueryParameters,
   readFilters,
   readParameters,
   repeated,
+  time,
 } from './parameters.ts';
 
 /** Values in one request over all of `subject` and `filter[…]`. */
@@ -42,8 +42,8 @@ export interface UsageRequest {
 
 export const usageParameters = parametersOf(
   {
-    from: instant('the inclusive start of the range', "Inclusive; on a boundary of the meter's stored windows"),
-    to: instant(
+    from: time('the inclusive start of the range', "Inclusive; on a boundary of the meter's stored windows"),
+    to: time(
       'the exclusive end of the range',
       "Exclusive; on a boundary of the meter's stored windows. Without it, the end of the one that holds now",
     ).optional(),

@@ -6,10 +6,10 @@ import { isSameRows, type RowSet } from '../../domain/sealing/row-set.ts';
 import { placeOf, type StoredSeal } from '../../domain/sealing/seals.ts';
 import { delay } from '../../platform/calls/retry.ts';
 import type { AuditLog } from './discrepancy.ts';
-import type { StoredChunk } from './stored-chunks.ts';
+import type { AuditedChunk } from './stored-chunks.ts';
 
 /** The rows of a chunk against its seal (I1, I2), and the counts of the seal among themselves (I1). */
-export function auditStoredChunk(seal: StoredSeal, stored: StoredChunk, log: AuditLog): void {
+export function auditStoredChunk(seal: StoredSeal, stored: AuditedChunk, log: AuditLog): void {
   const where = placeOf(seal);
   const { events, rollUps, rejects } = stored;
   if (events !== undefined) {
@@ -41,7 +41,7 @@ const isSame = (sealed: RowSet, found: RowSet | undefined): boolean => found ===
  * Whether the rows that are sealed, and can be written again from the log, are as they were sealed. What can't be read is not said
  * to be otherwise: its part has to be dropped before a replay is of use (cli/commands/repair.ts).
  */
-export const isIntact = (seal: StoredSeal, { events, rollUps, rejects }: StoredChunk): boolean =>
+export const isIntact = (seal: StoredSeal, { events, rollUps, rejects }: AuditedChunk): boolean =>
   isSame(seal.events, events) && isSame(seal.rollUps, rollUps) && isSame(seal.rejects, rejects);
 
 /** A seal against the one before it in what was read: no gap (I1), and T does not fall (I3). `before` null: it is the first. */

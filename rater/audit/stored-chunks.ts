@@ -8,7 +8,7 @@ import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { type AuditLog, unlessDamaged } from './discrepancy.ts';
 
 /** Each undefined where it can't be read, as a part that may hold it is damaged. */
-export interface StoredChunk {
+export interface AuditedChunk {
   readonly events: RowSet | undefined;
   readonly rejects: RowSet | undefined;
   readonly rollUps: RowSet | undefined;
@@ -27,12 +27,12 @@ export async function readStoredChunks(
   clickhouse: ClickHouse,
   seals: readonly StoredSeal[],
   log: AuditLog,
-): Promise<StoredChunk[]> {
+): Promise<AuditedChunk[]> {
   if (seals.length === 0) return [];
   // One after the other: an audit must not crowd out what it watches.
   const span = `${placeOf(seals[0]!)} to ${placeOf(seals.at(-1)!)}, usage_rollups`;
   const rollups = await unlessDamaged(log, span, () => readSealedChunks(clickhouse, seals));
-  const stored: StoredChunk[] = [];
+  const stored: AuditedChunk[] = [];
   for (let from = 0; from < seals.length; ) {
     const { generation, partition } = seals[from]!;
     let to = from + 1;
@@ -56,7 +56,7 @@ async function readByOffset(
   clickhouse: ClickHouse,
   seals: readonly StoredSeal[],
   log: AuditLog,
-): Promise<Omit<StoredChunk, 'rollUps'>[]> {
+): Promise<Omit<AuditedChunk, 'rollUps'>[]> {
   const [first, last] = [seals[0]!, seals.at(-1)!];
   const ofTable = (table: string): string => `${placeOf(first)} to chunk ${last.chunk}, ${table}`;
   // Epochs rise rarely, so the chunks where they do describe them all.

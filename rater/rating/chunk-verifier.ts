@@ -4,7 +4,7 @@
 // restart: that is when a part may be missing that was there before.
 import { acceptedFrom } from '../../domain/metering/event-outcome.ts';
 import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../../domain/sealing/seal-vector.ts';
-import { type ChunkMismatch, mismatchesOf } from '../../platform/usage-store/sealed-chunks.ts';
+import { mismatchesOf, type SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
 import { isSameRun, type ServerRun } from '../../platform/usage-store/server-run.ts';
 import type { RatingStore } from '../store/rating-store.ts';
 
@@ -24,7 +24,7 @@ export class ChunkVerifier {
   }
 
   /** Verifies the chunks sealed since `from`. Resolves to those that differ from their seals; they are not remembered then. */
-  async verifyNew(from: SealVector, vector: SealVector): Promise<readonly ChunkMismatch[]> {
+  async verifyNew(from: SealVector, vector: SealVector): Promise<readonly SealMismatch[]> {
     const run = await this.store.readServerRun();
     if (this.run === null || !isSameRun(run, this.run)) {
       this.span = null;
@@ -39,7 +39,7 @@ export class ChunkVerifier {
   }
 
   /** As `verifyNew`, for the older chunks that can hold usage with an event time at or after `since` (milliseconds). */
-  async verifySince(since: number): Promise<readonly ChunkMismatch[]> {
+  async verifySince(since: number): Promise<readonly SealMismatch[]> {
     if (since >= this.since || this.span === null) return [];
     const first = lower(await this.store.readChunksSince(acceptedFrom(since)), this.span.from);
     const mismatches = await this.verify(first, this.span.from);
@@ -59,7 +59,7 @@ export class ChunkVerifier {
     return this.run !== null && isSameRun(await this.store.readServerRun(), this.run);
   }
 
-  private async verify(from: SealVector, to: SealVector): Promise<readonly ChunkMismatch[]> {
+  private async verify(from: SealVector, to: SealVector): Promise<readonly SealMismatch[]> {
     const seals = await this.store.readChunkSeals(from, to);
     return seals.length === 0 ? [] : mismatchesOf(seals, await this.store.readChunkRows(seals));
   }

@@ -15,7 +15,7 @@ import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
 import { isChargedByUsage, isPeriodDue } from '../../domain/pricing/period-due.ts';
 import { isUsagePrice } from '../../domain/pricing/prices.ts';
 import { holdsAllSealsOf, type Seals } from '../../domain/sealing/seals.ts';
-import type { ChunkMismatch } from '../../platform/usage-store/sealed-chunks.ts';
+import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
 import { assertWrittenBefore, periodItems } from '../core/period-items.ts';
 import { type Detail, type PeriodTarget, periodTargets, type SubjectWork } from '../core/period-targets.ts';
 import { type Contribution, RatingInvariantError } from '../core/rate.ts';
@@ -34,7 +34,7 @@ export type BatchOutcome =
   /** Another rater was here with later seals or a newer catalog, or is at it, ClickHouse was started anew, or a chunk is being repaired: to be done again from a new reading. */
   | { readonly outcome: 'behind' }
   /** ClickHouse does not hold what was sealed. */
-  | { readonly outcome: 'mismatch'; readonly mismatches: readonly ChunkMismatch[] };
+  | { readonly outcome: 'mismatch'; readonly mismatches: readonly SealMismatch[] };
 
 export async function rateBatch(
   stores: RatingStores,

@@ -18,7 +18,7 @@ import type { RowSet } from '../../domain/sealing/row-set.ts';
 import { covers, isSameVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import { damagedPartOf } from '../../platform/clickhouse/click-house.ts';
-import type { ChunkMismatch } from '../../platform/usage-store/sealed-chunks.ts';
+import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
 import type { SubjectWork } from '../core/period-targets.ts';
 import type { RatingBasis } from '../core/rating-basis.ts';
 import type { RaterMetrics } from '../metrics.ts';
@@ -224,7 +224,7 @@ export class RatingLoop {
     return 'mismatch';
   }
 
-  private mismatch(mismatches: readonly ChunkMismatch[]): StepOutcome {
+  private mismatch(mismatches: readonly SealMismatch[]): StepOutcome {
     this.parts.metrics.discrepancy('I2', mismatches.length);
     for (const { seal, found } of mismatches.slice(0, 10)) {
       this.parts.logger.error(

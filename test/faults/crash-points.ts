@@ -60,8 +60,8 @@ export const crashPoints: readonly CrashPoint[] = [
   { name: 'aggregator: chunk reopened, before it is acquired again', stage: 'aggregator', file: loop, find: 'attempt = 0;', place: 'before', provoke: 'damage' },
 
   // Counting.
-  { name: 'aggregator: before a record is counted', stage: 'aggregator', file: loop, find: 'if (!state.countBytes(record)) {', place: 'before', pass: 20 },
-  { name: 'aggregator: record counted', stage: 'aggregator', file: loop, find: 'if (state.pending + ownership.unwrittenEvents >= this.parts.flushEventsMax)', place: 'before', pass: 30 },
+  { name: 'aggregator: before a record is counted', stage: 'aggregator', file: loop, find: 'if (!counter.countBytes(record)) {', place: 'before', pass: 20 },
+  { name: 'aggregator: record counted', stage: 'aggregator', file: loop, find: 'if (counter.pending + ownership.unwrittenEvents >= this.parts.flushEventsMax)', place: 'before', pass: 30 },
   { name: 'aggregator: rows built, before any insert', stage: 'aggregator', file: loop, find: "await this.retrying('writing the open chunk'", place: 'before', pass: 3 },
   { name: 'aggregator: before the events are inserted', stage: 'aggregator', ...insertOf('usage_events', 'before'), pass: 2 },
   { name: 'aggregator: after the events are inserted', stage: 'aggregator', ...insertOf('usage_events', 'after'), pass: 2 },

@@ -6,7 +6,8 @@ import type { Meter } from '../../../domain/catalog/catalog.ts';
 import type { MetersByType } from '../../../domain/metering/meter-reading.ts';
 import { windowSizeMs } from '../../../domain/time/time-window.ts';
 import { DataPaths } from './data-scanner.ts';
-export interface Member {
+
+interface Member {
   readonly meter: Meter;
   /** Its place among the meters of the type. */
   readonly order: number;

@@ -40,7 +40,7 @@ export interface RepairPlan {
 }
 
 /** A damaged part can't be recounted; nothing was changed. */
-export class RepairRefused extends Error {
+class RepairRefused extends Error {
   constructor(message: string) {
     super(message);
     this.name = 'RepairRefused';

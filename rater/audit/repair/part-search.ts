@@ -11,7 +11,7 @@ import { type ClickHouse, damagedPartOf } from '../../../platform/clickhouse/cli
 import { readChunksSince } from '../../../platform/usage-store/seals.ts';
 
 export const repairedTables = ['usage_events', 'usage_rollups', 'event_rejects', 'manifests'] as const;
-export type RepairedTable = (typeof repairedTables)[number];
+type RepairedTable = (typeof repairedTables)[number];
 
 export interface StoredPart {
   readonly table: RepairedTable;

@@ -19,7 +19,7 @@ export interface PeriodSums extends BilledPeriod {
 }
 
 /** A line item and what the ledger says of it. */
-export interface LedgerItem {
+interface LedgerItem {
   readonly id: string;
   readonly transactionId: string;
   readonly amount: Decimal;
