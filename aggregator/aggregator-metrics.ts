@@ -16,7 +16,7 @@ export class AggregatorMetrics {
   private readonly late: Counter<'reason'>;
   private readonly meteringLag: Histogram;
   private readonly flushDuration: Histogram<'stage'>;
-  private readonly sealedWatermarks = new Map<number, number>();
+  private readonly sealedTimes = new Map<number, number>();
   /** Whether the chunk that was checked last equalled what was decided or sealed, by partition. */
   private readonly checked = new Map<number, boolean>();
   private endOffsets = new Map<number, number>();
@@ -49,7 +49,7 @@ export class AggregatorMetrics {
       buckets: [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
       registers,
     });
-    const { sealedWatermarks, checked } = this;
+    const { sealedTimes, checked } = this;
     new Gauge({
       name: 'tallyline_invariant_discrepancy',
       help: 'Partitions whose stored rows did not equal what was decided or sealed when they were last compared, as I2',
@@ -67,8 +67,8 @@ export class AggregatorMetrics {
       registers,
       collect() {
         this.reset();
-        for (const [partition, watermark] of sealedWatermarks)
-          this.set({ partition }, Math.max(0, clock() - watermark) / 1000);
+        for (const [partition, partitionTime] of sealedTimes)
+          this.set({ partition }, Math.max(0, clock() - partitionTime) / 1000);
       },
     });
     new Gauge({
@@ -110,12 +110,12 @@ export class AggregatorMetrics {
     this.endOffsets = new Map(all.map(({ partition, endOffset }) => [partition, endOffset]));
   }
 
-  sealed(partition: number, watermark: number | null): void {
-    if (watermark !== null) this.sealedWatermarks.set(partition, watermark);
+  sealed(partition: number, partitionTime: number | null): void {
+    if (partitionTime !== null) this.sealedTimes.set(partition, partitionTime);
   }
 
   released(partition: number): void {
-    this.sealedWatermarks.delete(partition);
+    this.sealedTimes.delete(partition);
     this.checked.delete(partition);
   }
 

@@ -191,7 +191,7 @@ export class PartitionLoop {
           unwrittenEvents: 0,
         };
         if (this.stopping.signal.aborted) this.forget();
-        parts.metrics.sealed(this.partition, acquired.watermark);
+        parts.metrics.sealed(this.partition, acquired.partitionTime);
         parts.metrics.chunkChecked(this.partition, true);
         this.logger.info(
           {
@@ -240,12 +240,12 @@ export class PartitionLoop {
     }
   }
 
-  private async readIndex({ sealed, watermark }: Acquisition): Promise<DedupIndex> {
+  private async readIndex({ sealed, partitionTime }: Acquisition): Promise<DedupIndex> {
     const { chunks, keySpace } = this.parts;
-    if (watermark === null) return new DedupIndex(0, keySpace);
+    if (partitionTime === null) return new DedupIndex(0, keySpace);
     const events = sealed.reduce((sum, seal) => sum + seal.events.count, 0);
     const index = new DedupIndex(events, keySpace);
-    const deadBeforeSeconds = this.deadBeforeSeconds(watermark);
+    const deadBeforeSeconds = this.deadBeforeSeconds(partitionTime);
     try {
       await chunks.readIndex(this.partition, sealed, {
         announce: (key1) => index.touch(key1),
@@ -260,9 +260,9 @@ export class PartitionLoop {
     }
   }
 
-  /** At T = `watermark`, a key is dead if its liveUntil is less than this. */
-  private deadBeforeSeconds(watermark: number): number {
-    return Math.floor((watermark - this.parts.rules.horizonMs) / 1000);
+  /** At that T, a key is dead if its liveUntil is less than this. */
+  private deadBeforeSeconds(partitionTime: number): number {
+    return Math.floor((partitionTime - this.parts.rules.horizonMs) / 1000);
   }
 
   private relieve(index: DedupIndex, deadBeforeSeconds: number): Promise<void> {
@@ -319,8 +319,8 @@ export class PartitionLoop {
     if (ownership === null) return;
     await this.sealEnded(ownership);
     if (this.parts.clock() >= ownership.flushDueAt) await this.flush(ownership);
-    const { watermark } = ownership.counter.state;
-    if (watermark !== null) await this.relieve(ownership.index, this.deadBeforeSeconds(watermark));
+    const { partitionTime } = ownership.counter.state;
+    if (partitionTime !== null) await this.relieve(ownership.index, this.deadBeforeSeconds(partitionTime));
   }
 
   /** Throws where the log's clock is far ahead of ours. It closes windows, and a window can't be opened again. */
@@ -368,9 +368,9 @@ export class PartitionLoop {
   /** What changed in the open chunk since the last call; null: nothing. */
   private takeRows(ownership: Ownership): UnwrittenRows | null {
     const { counter } = ownership;
-    const { chunk, watermark } = counter.state;
+    const { chunk, partitionTime } = counter.state;
     ownership.flushDueAt = this.nextFlushAt();
-    if (chunk.startedAt === null || watermark === null || chunk.nextOffset === ownership.flushedOffset) return null;
+    if (chunk.startedAt === null || partitionTime === null || chunk.nextOffset === ownership.flushedOffset) return null;
     const at = this.coordinates(ownership);
     const { events, rollUps, rejects, rejected, receivedAt } = counter.takeFlush(at);
     this.poison.report(chunk.chunk, rejected);
@@ -382,7 +382,7 @@ export class PartitionLoop {
         startOffset: chunk.startOffset,
         nextOffset: chunk.nextOffset,
         startedAt: chunk.startedAt,
-        watermark,
+        partitionTime,
         outcomes: totalOutcomes(chunk),
       }),
     };
@@ -415,7 +415,7 @@ export class PartitionLoop {
         epoch,
         startOffset: chunk.startOffset,
         endOffset,
-        watermark: state.watermark!,
+        partitionTime: state.partitionTime!,
         catalogVersion: state.catalogVersion,
         events: ownership.events,
         rollUps: counter.rollUpRowSet(),
@@ -448,7 +448,7 @@ export class PartitionLoop {
       const check = checks[i]!;
       if (check.status === 'rejected') throw check.reason;
       await this.retrying('sealing the chunk', () => this.parts.seals.seal(seal));
-      this.parts.metrics.sealed(this.partition, seal.watermark);
+      this.parts.metrics.sealed(this.partition, seal.partitionTime);
       this.parts.metrics.chunkChecked(this.partition, true);
       this.parts.metrics.chunkSealed(seal.outcomes, lateForWindow);
       this.mismatches = 0;

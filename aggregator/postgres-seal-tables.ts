@@ -88,13 +88,13 @@ class PostgresSealTransaction implements SealTransaction {
       epoch: BigInt(row.epoch),
       nextOffset: Number(row.next_offset),
       nextChunk: row.next_chunk,
-      watermark: millis(row.watermark),
+      partitionTime: millis(row.watermark),
       catalogVersion: row.catalog_version,
     };
   }
 
   async saveProgress(partition: number, progress: PartitionProgress, owner?: string): Promise<void> {
-    const { watermark } = progress;
+    const { partitionTime } = progress;
     await this.client.query(
       `UPDATE tallyline.partition_progress SET epoch = $3, next_offset = $4, next_chunk = $5, watermark = $6,
           catalog_version = $7, owner = coalesce($8, owner),
@@ -106,7 +106,7 @@ class PostgresSealTransaction implements SealTransaction {
         progress.epoch.toString(),
         progress.nextOffset,
         progress.nextChunk,
-        watermark === null ? null : new Date(watermark),
+        partitionTime === null ? null : new Date(partitionTime),
         progress.catalogVersion,
         owner ?? null,
       ],
@@ -125,7 +125,7 @@ class PostgresSealTransaction implements SealTransaction {
       epoch: BigInt(row.epoch),
       startOffset: Number(row.start_offset),
       endOffset: Number(row.end_offset),
-      watermark: row.watermark.getTime(),
+      partitionTime: row.watermark.getTime(),
       catalogVersion: row.catalog_version,
     };
   }

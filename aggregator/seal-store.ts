@@ -62,7 +62,7 @@ export interface Seal {
   readonly epoch: bigint;
   readonly startOffset: number;
   readonly endOffset: number;
-  readonly watermark: number;
+  readonly partitionTime: number;
   readonly catalogVersion: number;
   readonly events: RowSet;
   readonly rollUps: RowSet;
@@ -73,7 +73,7 @@ export interface Seal {
 }
 
 /** What the chunk after a seal takes over from it. */
-export type SealEnd = Pick<Seal, 'epoch' | 'startOffset' | 'endOffset' | 'watermark' | 'catalogVersion'>;
+export type SealEnd = Pick<Seal, 'epoch' | 'startOffset' | 'endOffset' | 'partitionTime' | 'catalogVersion'>;
 
 /** One transaction on the tables of seals. Reads see what was committed when they are made (read committed). */
 export interface SealTransaction {
@@ -118,8 +118,9 @@ export class SealStore {
     return this.tables.inTransaction(async (transaction) => {
       const before = await transaction.lockProgress(partition);
       if (before === null) throw new Error(`the topic generation has no partition ${partition}`);
-      const { watermark } = before;
-      const sealed = watermark === null ? [] : await transaction.readSealsSince(partition, watermark - keysLiveMs);
+      const { partitionTime } = before;
+      const sealed =
+        partitionTime === null ? [] : await transaction.readSealsSince(partition, partitionTime - keysLiveMs);
       const progress: PartitionProgress = { ...before, epoch: before.epoch + 1n };
       await transaction.saveProgress(partition, progress, owner);
       return { ...progress, sealed };
@@ -145,7 +146,7 @@ export class SealStore {
         epoch,
         nextOffset: seal.endOffset,
         nextChunk: chunk + 1,
-        watermark: seal.watermark,
+        partitionTime: seal.partitionTime,
         catalogVersion: seal.catalogVersion,
       });
       await transaction.insertSeal(seal);
@@ -181,7 +182,7 @@ export class SealStore {
         epoch: progress.epoch + 1n,
         nextOffset: damaged.startOffset,
         nextChunk: chunk,
-        watermark: before?.watermark ?? null,
+        partitionTime: before?.partitionTime ?? null,
         catalogVersion: before?.catalogVersion ?? 0,
       });
       return true;

@@ -75,7 +75,7 @@ class TestState extends PartitionState {
   readonly rollUps: RollUpTable;
 
   constructor() {
-    const from = { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: 1 };
+    const from = { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1 };
     const decisions = { events: new DecidedList(), rollUps: new RollUpTable() };
     super(rules, from, metersByType(catalog), new DedupIndex(), decisions);
     this.events = decisions.events;

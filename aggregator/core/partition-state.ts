@@ -85,7 +85,7 @@ export interface SealedPosition {
   readonly nextOffset: number;
   readonly nextChunk: number;
   /** T; null before the first record. */
-  readonly watermark: number | null;
+  readonly partitionTime: number | null;
   readonly catalogVersion: number;
 }
 
@@ -124,7 +124,7 @@ export class PartitionState {
   private readonly decisions: Decisions;
   private meters: MetersByType;
   chunk: Chunk;
-  watermark: number | null;
+  partitionTime: number | null;
   catalogVersion: number;
   /** Accepted events whose window the partition's own T had already passed; counted for the metric only. */
   lateForWindow = 0;
@@ -140,7 +140,7 @@ export class PartitionState {
     this.index = index;
     this.decisions = decisions;
     this.meters = meters;
-    this.watermark = from.watermark;
+    this.partitionTime = from.partitionTime;
     this.catalogVersion = from.catalogVersion;
     this.chunk = newChunk(from.nextChunk, from.nextOffset);
   }
@@ -156,10 +156,10 @@ export class PartitionState {
 
   /** Whether the chunk ends before this record. A chunk without a record never does. */
   isCutBy({ offset, appendTime }: { offset: number; appendTime: number }): boolean {
-    const { chunk, watermark, rules } = this;
-    if (chunk.startedAt === null || watermark === null) return false;
+    const { chunk, partitionTime, rules } = this;
+    if (chunk.startedAt === null || partitionTime === null) return false;
     if (offset >= chunk.startOffset + rules.chunkOffsets) return true;
-    return Math.floor(Math.max(watermark, appendTime) / rules.slotMs) !== Math.floor(watermark / rules.slotMs);
+    return Math.floor(Math.max(partitionTime, appendTime) / rules.slotMs) !== Math.floor(partitionTime / rules.slotMs);
   }
 
   /** The next chunk starts at the record that ended this one. */
@@ -174,8 +174,8 @@ export class PartitionState {
     if (input.offset < chunk.nextOffset) {
       throw new Error(`record ${input.offset} was applied before: the next offset is ${chunk.nextOffset}`);
     }
-    const now = Math.max(this.watermark ?? 0, input.appendTime);
-    this.watermark = now;
+    const now = Math.max(this.partitionTime ?? 0, input.appendTime);
+    this.partitionTime = now;
     chunk.startedAt ??= now;
     chunk.nextOffset = input.offset + 1;
     return now;

@@ -137,7 +137,7 @@ export interface Manifest {
   readonly startOffset: number;
   readonly nextOffset: number;
   readonly startedAt: number;
-  readonly watermark: number;
+  readonly partitionTime: number;
   readonly outcomes: Readonly<OutcomeCounts>;
 }
 
@@ -146,7 +146,7 @@ export function manifestRow(at: ChunkCoordinates, manifest: Manifest): InsertBod
   block.whole(manifest.startOffset);
   block.whole(manifest.nextOffset);
   block.millis(manifest.startedAt);
-  block.millis(manifest.watermark);
+  block.millis(manifest.partitionTime);
   for (const outcome of outcomes) block.whole(manifest.outcomes[outcome]);
   block.endRow();
   return block.finish();

@@ -348,7 +348,7 @@ async function transcript(
     async (fingerprint) => (fingerprint.equals(laterPrint) ? laterSchema : null),
     reader,
   );
-  const from = { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: version };
+  const from = { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: version };
   const counter = newCounter(rules, from, metersByType(catalogs[version - 1]!), new DedupIndex());
   const { state } = counter;
   const told: unknown[] = [];
@@ -381,7 +381,7 @@ const standOf = ({ state, rollUpRowSet }: Counter): object => ({
   outcomes: totalOutcomes(state.chunk),
   outcomesByTenant: [...state.chunk.outcomesByTenant].sort(),
   catalogChanges: [...state.chunk.catalogChanges],
-  watermark: state.watermark,
+  watermark: state.partitionTime,
   nextOffset: state.chunk.nextOffset,
   lateForWindow: state.lateForWindow,
   keys: state.keys,
@@ -485,7 +485,7 @@ describe('fast counter', () => {
   it('needs the plain rules for nothing that is as most events are', () => {
     const counter = fastCounter(
       rules,
-      { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: 1 },
+      { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1 },
       metersByType(catalogs[0]!),
       new DedupIndex(),
     );

@@ -29,7 +29,7 @@ export interface AggregatorCoreOutput {
 
 const FLUSH_EVENTS = 100_000;
 const rules = { chunkOffsets: 1_024, slotMs: 30_000, horizonMs: 35 * 86_400_000 };
-const start = { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: 1 };
+const start = { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1 };
 
 async function count(newCounter: NewCounter, records: readonly LogRecord[]): Promise<AggregatorCoreOutput> {
   const catalogs = new CatalogReader(async (version) => ({ version, effectiveAt: 0, catalog: benchCatalog() }));

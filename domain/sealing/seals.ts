@@ -62,7 +62,7 @@ export interface StoredSeal extends ChunkSeal {
   readonly startOffset: number;
   readonly endOffset: number;
   /** T at the chunk's end, milliseconds since the epoch. */
-  readonly watermark: number;
+  readonly partitionTime: number;
   readonly catalogVersion: number;
   readonly catalogChanges: readonly { readonly offset: number; readonly version: number }[];
   readonly events: RowSet;

@@ -32,7 +32,7 @@ export const sealColumns = {
   epoch: large('epoch'),
   startOffset: whole('start_offset'),
   endOffset: whole('end_offset'),
-  watermark: instant('watermark'),
+  partitionTime: instant('watermark'),
   catalogVersion: int('catalog_version'),
   eventCount: whole('event_count'),
   eventChecksum: unsigned64('event_checksum'),

@@ -49,7 +49,12 @@ export function auditSealOrder(before: StoredSeal | null, seal: StoredSeal, log:
   if (before === null || before.partition !== seal.partition || before.generation !== seal.generation) return;
   log.compare('I1', `${placeOf(seal)}, number of the chunk`, before.chunk + 1, seal.chunk);
   log.compare('I1', `${placeOf(seal)}, start offset`, before.endOffset, seal.startOffset);
-  log.compare('I3', `${placeOf(seal)}, T is not below the chunk before`, true, seal.watermark >= before.watermark);
+  log.compare(
+    'I3',
+    `${placeOf(seal)}, T is not below the chunk before`,
+    true,
+    seal.partitionTime >= before.partitionTime,
+  );
 }
 
 /** The seals against what partition_progress says of them (I1). Reads counts alone. */

@@ -42,7 +42,7 @@ function applyAll(...records: readonly Buffer[]) {
   const decisions = { events: new DecidedList(), rollUps: new RollUpTable() };
   const state = new PartitionState(
     rules,
-    { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: 1 },
+    { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1 },
     metersByType(sampleCatalog),
     new DedupIndex(),
     decisions,

@@ -132,9 +132,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'wall-clock-in-seal',
     file: LOOP,
-    find: 'watermark: state.watermark!,',
-    replace: 'watermark: this.parts.clock(),',
-    description: 'The watermark of a seal is the time at which it is made',
+    find: 'partitionTime: state.partitionTime!,',
+    replace: 'partitionTime: this.parts.clock(),',
+    description: 'The partition time of a seal is the time at which it is made',
   },
   {
     name: 'no-clock-check',
@@ -275,8 +275,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'progress-without-watermark',
     file: SEALS,
-    find: 'watermark: seal.watermark,',
-    replace: 'watermark: before.watermark,',
+    find: 'partitionTime: seal.partitionTime,',
+    replace: 'partitionTime: before.partitionTime,',
     description: 'T does not go on with the seal',
   },
   {
@@ -296,8 +296,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'reopen-keeps-watermark',
     file: SEALS,
-    find: 'watermark: before?.watermark ?? null,',
-    replace: 'watermark: progress.watermark,',
+    find: 'partitionTime: before?.partitionTime ?? null,',
+    replace: 'partitionTime: progress.partitionTime,',
     description: 'A reopened chunk is replayed with the T of its end',
   },
   {
@@ -332,15 +332,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'append-time-is-the-clock',
     file: STATE,
-    find: 'const now = Math.max(this.watermark ?? 0, input.appendTime);',
+    find: 'const now = Math.max(this.partitionTime ?? 0, input.appendTime);',
     replace: 'const now = input.appendTime;',
     description: "T steps back with the broker's clock",
   },
   {
     name: 'slot-of-append-time',
     file: STATE,
-    find: 'return Math.floor(Math.max(watermark, appendTime) / rules.slotMs) !== Math.floor(watermark / rules.slotMs);',
-    replace: 'return Math.floor(appendTime / rules.slotMs) !== Math.floor(watermark / rules.slotMs);',
+    find: 'return Math.floor(Math.max(partitionTime, appendTime) / rules.slotMs) !== Math.floor(partitionTime / rules.slotMs);',
+    replace: 'return Math.floor(appendTime / rules.slotMs) !== Math.floor(partitionTime / rules.slotMs);',
     description: "A step back of the broker's clock ends a chunk",
   },
   {

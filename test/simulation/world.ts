@@ -96,8 +96,8 @@ export class World {
       throw new Violation('I2', `${at} was sealed, and what is stored of it is something else`);
     }
     // The aggregators' clocks are a few seconds off at most.
-    if (seal.watermark > scheduler.now + CLOCK_LEAP_MAX_MS + 10_000) {
-      throw new Violation('I3', `${at} was sealed ${seal.watermark - scheduler.now} ms ahead of time`);
+    if (seal.partitionTime > scheduler.now + CLOCK_LEAP_MAX_MS + 10_000) {
+      throw new Violation('I3', `${at} was sealed ${seal.partitionTime - scheduler.now} ms ahead of time`);
     }
   }
 

@@ -128,7 +128,7 @@ export async function insertManifests(clickhouse: ClickHouse, rows: readonly Man
   const bodies = rows.map(({ partition, chunk, epoch = 1, nextOffset, watermark }) =>
     manifestRow(
       { generation: 1, partition, chunk, epoch: BigInt(epoch), version: BigInt(epoch * 2 ** 40 + nextOffset) },
-      { startOffset: 0, nextOffset, startedAt: 0, watermark, outcomes: noOutcomes() },
+      { startOffset: 0, nextOffset, startedAt: 0, partitionTime: watermark, outcomes: noOutcomes() },
     ),
   );
   await clickhouse.insert('manifests', manifestColumns, bodies.flat());

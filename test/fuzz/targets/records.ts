@@ -85,7 +85,7 @@ const rules = { chunkOffsets: 1024, slotMs: 30_000, horizonMs: 35 * 86_400_000 }
 /** A partition of its own, and where its decisions go. */
 function newPartition() {
   const decisions = { events: new DecidedList(), rollUps: new RollUpTable() };
-  const from = { nextOffset: 0, nextChunk: 0, watermark: null, catalogVersion: 1 };
+  const from = { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1 };
   return { state: new PartitionState(rules, from, meters, new DedupIndex(), decisions), ...decisions };
 }
 let partition = newPartition();

@@ -177,7 +177,7 @@ export class UsageOracle {
     const found = {
       start: seal.startOffset,
       end: seal.endOffset,
-      watermark: seal.watermark,
+      watermark: seal.partitionTime,
       catalogVersion: seal.catalogVersion,
       events: seal.events.count,
       rejects: seal.rejects.count,

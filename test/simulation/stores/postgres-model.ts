@@ -68,7 +68,7 @@ export class PostgresModel {
       epoch: 0n,
       nextOffset: 0,
       nextChunk: 0,
-      watermark: null,
+      partitionTime: null,
       catalogVersion: 0,
     }));
     this.seals = this.progress.map(() => []);
@@ -284,9 +284,9 @@ export class PostgresModel {
 
   private publish(): number | null {
     let least = Number.POSITIVE_INFINITY;
-    for (const { watermark } of this.progress) {
-      if (watermark === null) return null;
-      least = Math.min(least, watermark);
+    for (const { partitionTime } of this.progress) {
+      if (partitionTime === null) return null;
+      least = Math.min(least, partitionTime);
     }
     this.published = this.published === null ? least : Math.max(this.published, least);
     this.onPublish(this.published);
@@ -302,7 +302,7 @@ export class PostgresModel {
           this.progress[partition] = progress;
         }),
       readSealsSince: (partition, since) =>
-        run('read seals', () => this.seals[partition]!.filter((seal) => seal.watermark >= since)),
+        run('read seals', () => this.seals[partition]!.filter((seal) => seal.partitionTime >= since)),
       readSeal: (partition, chunk) => run('read seal', () => this.seals[partition]![chunk] ?? null),
       insertSeal: (seal) => {
         // What is referred to is copied: a statement's values are sent, not shared.

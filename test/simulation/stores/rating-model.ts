@@ -123,7 +123,7 @@ export class RatingModel {
             postgres.seals.map((seals, partition) => ({
               generation: GENERATION,
               partition,
-              nextChunk: (seals.findLast((seal) => seal.watermark < watermark)?.chunk ?? -1) + 1,
+              nextChunk: (seals.findLast((seal) => seal.partitionTime < watermark)?.chunk ?? -1) + 1,
             })),
           ),
         ),
