@@ -76,107 +76,107 @@ function* recorded(batches: Iterable<Batch>, oracle: Oracle, onBatch: (batch: Ba
 }
 
 export class Demonstration {
-  readonly #options: StreamOptions;
-  readonly #installation: Installation;
-  readonly #catalog = sampleCatalog();
-  readonly #oracle = new Oracle(this.#catalog);
-  readonly #api: ApiReader;
-  readonly #sender: Sender;
-  #outage: Promise<Outage> | null = null;
-  #state: ProgressState = { phase: 'streaming', done: 0, total: 0, lagSeconds: null };
+  private readonly options: StreamOptions;
+  private readonly installation: Installation;
+  private readonly catalog = sampleCatalog();
+  private readonly oracle = new Oracle(this.catalog);
+  private readonly api: ApiReader;
+  private readonly sender: Sender;
+  private outage: Promise<Outage> | null = null;
+  private state: ProgressState = { phase: 'streaming', done: 0, total: 0, lagSeconds: null };
 
   constructor(options: StreamOptions, installation: Installation) {
-    this.#options = options;
-    this.#installation = installation;
+    this.options = options;
+    this.installation = installation;
     const { url, apiKey } = installation;
-    this.#api = new ApiReader(url, apiKey);
-    this.#sender = new Sender({ url, apiKey, connections: CONNECTIONS, rateMax: options.rate, retryForMs: 60_000 });
+    this.api = new ApiReader(url, apiKey);
+    this.sender = new Sender({ url, apiKey, connections: CONNECTIONS, rateMax: options.rate, retryForMs: 60_000 });
   }
 
   /** True when nothing differs. */
   async run(): Promise<boolean> {
-    const seals = await SealReader.connect(this.#installation.postgresUrl);
-    const watch = this.#watchLag();
-    const progress = new Progress(() => this.#state);
+    const seals = await SealReader.connect(this.installation.postgresUrl);
+    const watch = this.watchLag();
+    const progress = new Progress(() => this.state);
     try {
-      const { seconds, freshness } = await this.#stream((line) => progress.note(line));
-      const observed = await this.#settle(seals);
+      const { seconds, freshness } = await this.stream((line) => progress.note(line));
+      const observed = await this.settle(seals);
       watch.stop();
       progress.stop();
-      return this.#report(observed, seconds, freshness);
+      return this.report(observed, seconds, freshness);
     } finally {
       watch.stop();
       progress.stop();
-      this.#sender.close();
-      this.#api.close();
+      this.sender.close();
+      this.api.close();
       await seals.close();
     }
   }
 
-  async #stream(note: (line: string) => void): Promise<{ seconds: number; freshness: FreshnessBySpan }> {
+  private async stream(note: (line: string) => void): Promise<{ seconds: number; freshness: FreshnessBySpan }> {
     const now = Date.now();
-    const { seed } = this.#options;
-    const { count, events } = plannedEvents(this.#options, this.#catalog, now);
+    const { seed } = this.options;
+    const { count, events } = plannedEvents(this.options, this.catalog, now);
     const settings: MishapSettings = { ...mishapShares, seed, batchEventsMax: 500, now };
     const { duplicateShare, conflictShare, brokenShare } = mishapShares;
-    this.#update({ total: Math.round(count * (1 + duplicateShare + conflictShare + brokenShare)) });
+    this.update({ total: Math.round(count * (1 + duplicateShare + conflictShare + brokenShare)) });
 
-    const batches = recorded(deliver(events, settings), this.#oracle, () => {
-      const { sent } = this.#sender.result;
-      this.#update({ done: sent });
-      if (sent >= count / 2) this.#killOnce(note);
+    const batches = recorded(deliver(events, settings), this.oracle, () => {
+      const { sent } = this.sender.result;
+      this.update({ done: sent });
+      if (sent >= count / 2) this.killOnce(note);
     });
     const probe = new FreshnessProbe({
-      api: this.#api,
-      send: (delivery: Delivery) => this.#sender.send(delivery),
-      onSent: ({ fate, event }) => this.#oracle.record(fate, event),
+      api: this.api,
+      send: (delivery: Delivery) => this.sender.send(delivery),
+      onSent: ({ fate, event }) => this.oracle.record(fate, event),
       subject: customerNames([], 1)[0]!,
       model: MODELS[0]!,
       parallel: PROBES,
     });
     const startedAt = performance.now();
-    const died = this.#installation.ended.then((how) => {
-      throw new Error(`tallyline up ${how} in the middle; the end of its log:\n${this.#installation.logTail()}`);
+    const died = this.installation.ended.then((how) => {
+      throw new Error(`tallyline up ${how} in the middle; the end of its log:\n${this.installation.logTail()}`);
     });
     died.catch(() => {});
     try {
-      await Promise.race([this.#sender.sendAll(batches), died]);
+      await Promise.race([this.sender.sendAll(batches), died]);
     } catch (error) {
       probe.stop().catch(() => {});
       throw error;
     }
     const seconds = (performance.now() - startedAt) / 1000;
-    const { sent } = this.#sender.result;
-    this.#update({ phase: 'counting', done: sent, total: sent });
-    const outage = await this.#killOnce(note);
+    const { sent } = this.sender.result;
+    this.update({ phase: 'counting', done: sent, total: sent });
+    const outage = await this.killOnce(note);
     await probe.stop();
     return { seconds, freshness: splitByStandstill(probe.samples, outage) };
   }
 
   /** Resolves when another process has taken over from the one killed at the first call. */
-  #killOnce(note: (line: string) => void): Promise<Outage> {
-    if (this.#outage === null) {
-      this.#outage = this.#killAggregator(note);
+  private killOnce(note: (line: string) => void): Promise<Outage> {
+    if (this.outage === null) {
+      this.outage = this.killAggregator(note);
       // Whoever waits for it is told; until then there may be nobody.
-      this.#outage.catch(() => {});
+      this.outage.catch(() => {});
     }
-    return this.#outage;
+    return this.outage;
   }
 
-  async #killAggregator(note: (line: string) => void): Promise<Outage> {
+  private async killAggregator(note: (line: string) => void): Promise<Outage> {
     const from = performance.now();
-    const { killed, successor } = this.#installation.killAggregator();
-    note(`killed the aggregator (SIGKILL to pid ${killed}) with ${this.#sender.result.sent} events sent`);
+    const { killed, successor } = this.installation.killAggregator();
+    note(`killed the aggregator (SIGKILL to pid ${killed}) with ${this.sender.result.sent} events sent`);
     note(`the aggregator is back as pid ${await successor}`);
     return { from, to: performance.now() };
   }
 
   /** Waits until every record sent is sealed and rated, then reads everything back. */
-  async #settle(seals: SealReader): Promise<Observed> {
-    const { partitions } = await this.#api.status();
+  private async settle(seals: SealReader): Promise<Observed> {
+    const { partitions } = await this.api.status();
     const ends = new Map(partitions.map(({ partition, logEndOffset }) => [partition, Number(logEndOffset)]));
     await until('the aggregator to reach the end of the log', DRAIN_WITHIN_MS, POLL_MS, async () => {
-      const status = await this.#api.status();
+      const status = await this.api.status();
       const behind = status.partitions.some(
         ({ partition, nextOffset }) => Number(nextOffset) < (ends.get(partition) ?? 0),
       );
@@ -184,19 +184,19 @@ export class Demonstration {
     });
     // Every record sent has an append time before this, so a watermark past it stands for seals that hold them all.
     const drainedAt = Date.now();
-    this.#update({ phase: 'rating' });
+    this.update({ phase: 'rating' });
     await until('the rater to rate what was sent', DRAIN_WITHIN_MS, POLL_MS, async () => {
       const watermark = await seals.ratedWatermark();
       return watermark !== null && watermark > drainedAt ? true : null;
     });
-    this.#update({ phase: 'reading back' });
-    return until('line items of one watermark', DRAIN_WITHIN_MS, POLL_MS, () => this.#readBack(seals));
+    this.update({ phase: 'reading back' });
+    return until('line items of one watermark', DRAIN_WITHIN_MS, POLL_MS, () => this.readBack(seals));
   }
 
   /** Null when a window closed meanwhile: its line items may be there in part, before the rater says it is done. */
-  async #readBack(seals: SealReader): Promise<Observed | null> {
+  private async readBack(seals: SealReader): Promise<Observed | null> {
     const before = await seals.ratedWatermark();
-    const { bills, counts } = await this.#api.bills();
+    const { bills, counts } = await this.api.bills();
     const after = await seals.publishedWatermark();
     const closing = (watermark: number | null): number => Math.floor(((watermark ?? 0) - ALLOWED_LATENESS_MS) / 60_000);
     if (before === null || closing(before) !== closing(after)) return null;
@@ -204,17 +204,17 @@ export class Demonstration {
     const to = Math.floor(Date.now() / DAY_MS + 2) * DAY_MS;
     return {
       outcomes: await seals.outcomes(),
-      totals: await this.#api.allUsage(this.#catalog, from, to, 'total'),
-      windows: await this.#api.allUsage(this.#catalog, from, to, 'window'),
+      totals: await this.api.allUsage(this.catalog, from, to, 'total'),
+      windows: await this.api.allUsage(this.catalog, from, to, 'window'),
       bills,
       lineItems: counts,
       ratedWatermark: before,
     };
   }
 
-  #report(observed: Observed, seconds: number, { usual, standstill }: FreshnessBySpan): boolean {
-    const { result } = this.#sender;
-    const rows: Row[] = compare(this.#oracle, result, observed, ALLOWED_LATENESS_MS);
+  private report(observed: Observed, seconds: number, { usual, standstill }: FreshnessBySpan): boolean {
+    const { result } = this.sender;
+    const rows: Row[] = compare(this.oracle, result, observed, ALLOWED_LATENESS_MS);
     const wrong = rows.filter(({ agrees }) => !agrees).length;
     const ms = (samples: readonly number[], share: number): string =>
       samples.length === 0 ? 'not measured' : `${percentile(samples, share)!.toFixed(0)} ms`;
@@ -232,19 +232,19 @@ export class Demonstration {
     return wrong === 0;
   }
 
-  #watchLag(): { stop: () => void } {
+  private watchLag(): { stop: () => void } {
     let isAsking = false;
     const timer = setInterval(() => {
       if (isAsking) return;
       isAsking = true;
-      this.#api.status().then(
+      this.api.status().then(
         ({ lagSeconds }) => {
-          this.#update({ lagSeconds });
+          this.update({ lagSeconds });
           isAsking = false;
         },
         // Only what is shown depends on it; the checks ask for themselves.
         () => {
-          this.#update({ lagSeconds: null });
+          this.update({ lagSeconds: null });
           isAsking = false;
         },
       );
@@ -252,7 +252,7 @@ export class Demonstration {
     return { stop: () => clearInterval(timer) };
   }
 
-  #update(change: Partial<ProgressState>): void {
-    this.#state = { ...this.#state, ...change };
+  private update(change: Partial<ProgressState>): void {
+    this.state = { ...this.state, ...change };
   }
 }

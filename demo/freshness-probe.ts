@@ -28,29 +28,29 @@ const GIVE_UP_MS = 120_000;
 export class FreshnessProbe {
   /** One for each marker that became readable. */
   readonly samples: FreshnessSample[] = [];
-  readonly #settings: ProbeSettings;
-  readonly #done: Promise<unknown>;
-  #serial = 0;
-  #stopping = false;
+  private readonly settings: ProbeSettings;
+  private readonly done: Promise<unknown>;
+  private serial = 0;
+  private stopping = false;
 
   constructor(settings: ProbeSettings) {
-    this.#settings = settings;
-    this.#done = Promise.all(Array.from({ length: settings.parallel }, () => this.#run()));
+    this.settings = settings;
+    this.done = Promise.all(Array.from({ length: settings.parallel }, () => this.run()));
     // A failure is reported by stop().
-    this.#done.catch(() => {});
+    this.done.catch(() => {});
   }
 
   /** Sends no more markers, waits for those under way; rejects when one never came to be readable. */
   async stop(): Promise<void> {
-    this.#stopping = true;
-    await this.#done;
+    this.stopping = true;
+    await this.done;
   }
 
-  async #run(): Promise<void> {
-    const { api, send, onSent, subject, model } = this.#settings;
-    while (!this.#stopping) {
+  private async run(): Promise<void> {
+    const { api, send, onSent, subject, model } = this.settings;
+    while (!this.stopping) {
       const event: DemoEvent = {
-        id: `probe_${this.#serial++}`,
+        id: `probe_${this.serial++}`,
         source: SOURCE,
         type: 'llm.completion',
         subject,

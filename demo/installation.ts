@@ -43,8 +43,8 @@ export class Installation {
   readonly logFile: string;
   /** Resolves with how the child ended. */
   readonly ended: Promise<string>;
-  readonly #dataDir: string;
-  readonly #child: ChildProcess;
+  private readonly dataDir: string;
+  private readonly child: ChildProcess;
 
   private constructor(
     url: string,
@@ -54,8 +54,8 @@ export class Installation {
     ended: Promise<string>,
   ) {
     this.url = url;
-    this.#dataDir = settings.dataDir;
-    this.#child = child;
+    this.dataDir = settings.dataDir;
+    this.child = child;
     this.logFile = logFile;
     this.ended = ended;
     this.apiKeyFile = join(settings.dataDir, 'api-key');
@@ -110,14 +110,14 @@ export class Installation {
   }
 
   get postgresUrl(): string {
-    const url = this.#stages().postgres?.url;
-    if (url === undefined) throw new Error(`${join(this.#dataDir, 'stages.json')} names no postgres.url`);
+    const url = this.stages().postgres?.url;
+    if (url === undefined) throw new Error(`${join(this.dataDir, 'stages.json')} names no postgres.url`);
     return url;
   }
 
   get aggregatorPid(): number {
-    const pid = this.#stages().aggregator?.pid;
-    if (pid === undefined) throw new Error(`${join(this.#dataDir, 'stages.json')} names no aggregator.pid`);
+    const pid = this.stages().aggregator?.pid;
+    if (pid === undefined) throw new Error(`${join(this.dataDir, 'stages.json')} names no aggregator.pid`);
     return pid;
   }
 
@@ -141,11 +141,11 @@ export class Installation {
    * a second one would end it at once.
    */
   async stop(): Promise<void> {
-    if (this.#child.connected) this.#child.send(STOP_MESSAGE);
+    if (this.child.connected) this.child.send(STOP_MESSAGE);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<string>((resolve) => {
       timer = setTimeout(() => {
-        this.#child.kill('SIGKILL');
+        this.child.kill('SIGKILL');
         resolve(`did not stop within ${STOP_WITHIN_MS / 1000} s`);
       }, STOP_WITHIN_MS);
     });
@@ -155,8 +155,8 @@ export class Installation {
       throw new Error(`tallyline up ${how} when told to stop; the end of its log:\n${this.logTail()}`);
   }
 
-  #stages(): StagesFile {
-    return JSON.parse(readFileSync(join(this.#dataDir, 'stages.json'), 'utf8')) as StagesFile;
+  private stages(): StagesFile {
+    return JSON.parse(readFileSync(join(this.dataDir, 'stages.json'), 'utf8')) as StagesFile;
   }
 }
 

@@ -91,21 +91,21 @@ interface Repeat {
 
 /** Repeats by the position at which they fall due, handed out in order of position. */
 class Schedule {
-  readonly #byPosition = new Map<number, Repeat[]>();
-  #next = 0;
-  #last = 0;
+  private readonly byPosition = new Map<number, Repeat[]>();
+  private next = 0;
+  private last = 0;
 
   add(position: number, repeat: Repeat): void {
-    const due = this.#byPosition.get(position);
-    if (due === undefined) this.#byPosition.set(position, [repeat]);
+    const due = this.byPosition.get(position);
+    if (due === undefined) this.byPosition.set(position, [repeat]);
     else due.push(repeat);
-    this.#last = Math.max(this.#last, position);
+    this.last = Math.max(this.last, position);
   }
 
   *take(upTo: number): Generator<Repeat> {
-    for (; this.#next <= Math.min(upTo, this.#last); this.#next++) {
-      yield* this.#byPosition.get(this.#next) ?? [];
-      this.#byPosition.delete(this.#next);
+    for (; this.next <= Math.min(upTo, this.last); this.next++) {
+      yield* this.byPosition.get(this.next) ?? [];
+      this.byPosition.delete(this.next);
     }
   }
 }

@@ -61,22 +61,22 @@ export class Sender {
     resent: 0,
     deferred: 0,
   };
-  readonly #settings: SenderSettings;
-  readonly #agent: Agent;
+  private readonly settings: SenderSettings;
+  private readonly agent: Agent;
   /** Batches acknowledged beyond those all below `#acknowledgedBelow`. */
-  readonly #acknowledged = new Set<number>();
-  #acknowledgedBelow = 0;
-  #waiting: { batch: number; resolve: () => void }[] = [];
+  private readonly acknowledged = new Set<number>();
+  private acknowledgedBelow = 0;
+  private waiting: { batch: number; resolve: () => void }[] = [];
 
   constructor(settings: SenderSettings) {
-    this.#settings = settings;
-    this.#agent = new Agent({ keepAlive: true, maxSockets: settings.connections + 1 });
+    this.settings = settings;
+    this.agent = new Agent({ keepAlive: true, maxSockets: settings.connections + 1 });
   }
 
   /** Resolves when every batch is answered; rejects on an answer that no retry can mend. */
   async sendAll(batches: Iterator<Batch>): Promise<void> {
     const startedAt = performance.now();
-    const { connections, rateMax } = this.#settings;
+    const { connections, rateMax } = this.settings;
     let taken = 0;
     let failed = false;
     const connection = async (): Promise<void> => {
@@ -87,9 +87,9 @@ export class Sender {
         const dueMs = rateMax === null ? 0 : (taken / rateMax) * 1000 - (performance.now() - startedAt);
         taken += batch.deliveries.length;
         if (dueMs > 1) await pause(dueMs);
-        if (batch.afterBatch !== null) await this.#acknowledgementOf(batch.afterBatch);
-        await this.#deliver(batch.deliveries, batch.index);
-        this.#acknowledge(batch.index);
+        if (batch.afterBatch !== null) await this.acknowledgementOf(batch.afterBatch);
+        await this.deliver(batch.deliveries, batch.index);
+        this.acknowledge(batch.index);
       }
     };
     try {
@@ -102,28 +102,28 @@ export class Sender {
 
   /** One delivery by itself, beside the batches. */
   async send(delivery: Delivery): Promise<void> {
-    await this.#deliver([delivery], 0);
+    await this.deliver([delivery], 0);
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.agent.destroy();
   }
 
-  #acknowledge(index: number): void {
-    this.#acknowledged.add(index);
-    while (this.#acknowledged.delete(this.#acknowledgedBelow)) this.#acknowledgedBelow++;
-    const ready = this.#waiting.filter(({ batch }) => batch < this.#acknowledgedBelow);
-    this.#waiting = this.#waiting.filter(({ batch }) => batch >= this.#acknowledgedBelow);
+  private acknowledge(index: number): void {
+    this.acknowledged.add(index);
+    while (this.acknowledged.delete(this.acknowledgedBelow)) this.acknowledgedBelow++;
+    const ready = this.waiting.filter(({ batch }) => batch < this.acknowledgedBelow);
+    this.waiting = this.waiting.filter(({ batch }) => batch >= this.acknowledgedBelow);
     for (const { resolve } of ready) resolve();
   }
 
   /** Waits for all batches up to that one, which is stricter than needed and simple. */
-  #acknowledgementOf(batch: number): Promise<void> {
-    if (batch < this.#acknowledgedBelow) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push({ batch, resolve }));
+  private acknowledgementOf(batch: number): Promise<void> {
+    if (batch < this.acknowledgedBelow) return Promise.resolve();
+    return new Promise((resolve) => this.waiting.push({ batch, resolve }));
   }
 
-  async #deliver(deliveries: readonly Delivery[], index: number): Promise<void> {
+  private async deliver(deliveries: readonly Delivery[], index: number): Promise<void> {
     const ndjson = index % NDJSON_EVERY === NDJSON_EVERY - 1;
     const text = ndjson
       ? deliveries.map(({ json }) => json).join('\n')
@@ -134,14 +134,14 @@ export class Sender {
       'content-type': ndjson ? 'application/x-ndjson' : 'application/json',
       ...(gzip ? { 'content-encoding': 'gzip' } : {}),
     };
-    const giveUpAt = performance.now() + this.#settings.retryForMs;
+    const giveUpAt = performance.now() + this.settings.retryForMs;
     for (;;) {
       let refused: string;
       let waitMs = RETRY_AFTER_DEFAULT_MS;
       try {
-        const answer = await this.#post(body, headers);
+        const answer = await this.post(body, headers);
         if (answer.status !== 429 && answer.status !== 503) {
-          this.#check(deliveries, answer);
+          this.check(deliveries, answer);
           return;
         }
         this.result.deferred += 1;
@@ -158,7 +158,7 @@ export class Sender {
     }
   }
 
-  #check(deliveries: readonly Delivery[], { status, body }: Answer): void {
+  private check(deliveries: readonly Delivery[], { status, body }: Answer): void {
     const answer = readAnswer(body);
     if (answer === null || (answer.rejected === undefined && status !== 200)) {
       throw new Error(`POST /v1/events answered ${status}: ${body.slice(0, 500)}`);
@@ -166,9 +166,9 @@ export class Sender {
     const rejected = new Map((answer.rejected ?? []).map((rejection) => [rejection.index, rejection]));
     const acceptedHere = deliveries.length - rejected.size;
     if ((answer.accepted ?? 0) !== acceptedHere)
-      this.#surprise(`${status}: "accepted" is ${answer.accepted}, not ${acceptedHere}`);
+      this.surprise(`${status}: "accepted" is ${answer.accepted}, not ${acceptedHere}`);
     const statusExpected = rejected.size === 0 ? 200 : acceptedHere > 0 ? 207 : 400;
-    if (status !== statusExpected) this.#surprise(`${status} where ${statusExpected} was called for`);
+    if (status !== statusExpected) this.surprise(`${status} where ${statusExpected} was called for`);
     this.result.sent += deliveries.length;
     this.result.acknowledged += acceptedHere;
     for (const [i, { json, brokenKind }] of deliveries.entries()) {
@@ -180,23 +180,23 @@ export class Sender {
       const codeExpected = brokenKind === null ? undefined : codeOf(brokenKind);
       if (rejection?.code === codeExpected) continue;
       const what = `${rejection?.code ?? 'accepted'} where ${codeExpected ?? 'accepted'} was called for`;
-      this.#surprise(`${what}: ${json.slice(0, 200)}`);
+      this.surprise(`${what}: ${json.slice(0, 200)}`);
     }
   }
 
-  #surprise(text: string): void {
+  private surprise(text: string): void {
     this.result.surpriseCount += 1;
     if (this.result.surprises.length < SURPRISES_KEPT) this.result.surprises.push(text);
   }
 
-  #post(body: Buffer, headers: Record<string, string>): Promise<Answer> {
+  private post(body: Buffer, headers: Record<string, string>): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const request = httpRequest(
-        `${this.#settings.url}/v1/events`,
+        `${this.settings.url}/v1/events`,
         {
           method: 'POST',
-          agent: this.#agent,
-          headers: { ...headers, 'content-length': body.length, authorization: `Bearer ${this.#settings.apiKey}` },
+          agent: this.agent,
+          headers: { ...headers, 'content-length': body.length, authorization: `Bearer ${this.settings.apiKey}` },
         },
         (response) => {
           const parts: Buffer[] = [];

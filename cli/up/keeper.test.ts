@@ -28,7 +28,7 @@ class Factory {
   readonly made: FakeProcess[] = [];
   readonly running: FakeProcess[] = [];
   failures = 0;
-  #waiting: { count: number; resolve: () => void }[] = [];
+  private waiting: { count: number; resolve: () => void }[] = [];
 
   readonly start = async (): Promise<FakeProcess> => {
     if (this.failures > 0) {
@@ -42,13 +42,13 @@ class Factory {
 
   readonly onRunning = (process: FakeProcess): void => {
     this.running.push(process);
-    for (const { count, resolve } of this.#waiting) if (this.running.length >= count) resolve();
+    for (const { count, resolve } of this.waiting) if (this.running.length >= count) resolve();
   };
 
   untilRunning(count: number): Promise<void> {
     return new Promise((resolve) => {
       if (this.running.length >= count) resolve();
-      else this.#waiting.push({ count, resolve });
+      else this.waiting.push({ count, resolve });
     });
   }
 }

@@ -23,13 +23,13 @@ export interface KeeperOptions {
 
 export class Keeper<Process extends Running> {
   readonly name: string;
-  readonly #start: () => Promise<Process>;
-  readonly #logger: Logger;
-  readonly #onRunning: (process: Process) => void;
-  readonly #options: Required<KeeperOptions>;
-  readonly #stopping = new AbortController();
-  #running: Process | null = null;
-  #loop: Promise<void> = Promise.resolve();
+  private readonly startProcess: () => Promise<Process>;
+  private readonly logger: Logger;
+  private readonly onRunning: (process: Process) => void;
+  private readonly options: Required<KeeperOptions>;
+  private readonly stopping = new AbortController();
+  private running: Process | null = null;
+  private loop: Promise<void> = Promise.resolve();
 
   private constructor(
     name: string,
@@ -39,10 +39,10 @@ export class Keeper<Process extends Running> {
     options: KeeperOptions,
   ) {
     this.name = name;
-    this.#start = start;
-    this.#logger = logger;
-    this.#onRunning = onRunning;
-    this.#options = { pauseMinMs: 250, pauseMaxMs: 10_000, soundMs: 30_000, ...options };
+    this.startProcess = start;
+    this.logger = logger;
+    this.onRunning = onRunning;
+    this.options = { pauseMinMs: 250, pauseMaxMs: 10_000, soundMs: 30_000, ...options };
   }
 
   /** Resolves once it runs for the first time; rejects where that fails. `onRunning` is told of each start. */
@@ -55,33 +55,33 @@ export class Keeper<Process extends Running> {
   ): Promise<Keeper<Process>> {
     const keeper = new Keeper(name, start, logger, onRunning, options);
     const first = await start();
-    keeper.#loop = keeper.#keep(first);
+    keeper.loop = keeper.keep(first);
     return keeper;
   }
 
-  async #keep(first: Process): Promise<void> {
-    const { signal } = this.#stopping;
-    let pauseMs = this.#options.pauseMinMs;
+  private async keep(first: Process): Promise<void> {
+    const { signal } = this.stopping;
+    let pauseMs = this.options.pauseMinMs;
     let next: Process | null = first;
     for (;;) {
       if (next !== null) {
         const startedAt = performance.now();
-        this.#running = next;
-        this.#onRunning(next);
+        this.running = next;
+        this.onRunning(next);
         const error = await Promise.race([next.failed.catch((reason: unknown) => reason), aborted(signal)]);
         if (signal.aborted) return;
-        this.#running = null;
-        if (performance.now() - startedAt >= this.#options.soundMs) pauseMs = this.#options.pauseMinMs;
-        this.#logger.error({ err: error, pauseMs }, `${this.name} ended; it is started again`);
+        this.running = null;
+        if (performance.now() - startedAt >= this.options.soundMs) pauseMs = this.options.pauseMinMs;
+        this.logger.error({ err: error, pauseMs }, `${this.name} ended; it is started again`);
       }
       await delay(pauseMs, signal);
       if (signal.aborted) return;
-      pauseMs = Math.min(pauseMs * 2, this.#options.pauseMaxMs);
+      pauseMs = Math.min(pauseMs * 2, this.options.pauseMaxMs);
       try {
-        next = await this.#start();
+        next = await this.startProcess();
       } catch (error) {
         next = null;
-        this.#logger.error({ err: error, pauseMs }, `${this.name} could not be started; it is tried again`);
+        this.logger.error({ err: error, pauseMs }, `${this.name} could not be started; it is tried again`);
       }
       if (signal.aborted) {
         await next?.stop();
@@ -92,9 +92,9 @@ export class Keeper<Process extends Running> {
 
   /** Drains what runs and starts nothing more. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#loop;
-    await this.#running?.stop();
+    this.stopping.abort();
+    await this.loop;
+    await this.running?.stop();
   }
 }
 

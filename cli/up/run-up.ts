@@ -76,88 +76,88 @@ export async function runUp(options: UpOptions): Promise<0 | 1> {
 }
 
 class Up {
-  readonly #dataDir: string;
-  readonly #settings: Settings;
-  readonly #logger: Logger;
-  readonly #signal: AbortSignal;
-  readonly #overrides: Environment;
+  private readonly dataDir: string;
+  private readonly settings: Settings;
+  private readonly logger: Logger;
+  private readonly signal: AbortSignal;
+  private readonly overrides: Environment;
   /** What runs, by its turn to be drained. */
-  readonly #started = new Map<number, Stoppable>();
-  #stages: StagesFile = { supervisor: { pid: process.pid } };
+  private readonly started = new Map<number, Stoppable>();
+  private stages: StagesFile = { supervisor: { pid: process.pid } };
 
   constructor(dataDir: string, settings: Settings, logger: Logger, signal: AbortSignal, overrides: Environment) {
-    this.#dataDir = dataDir;
-    this.#settings = settings;
-    this.#logger = logger;
-    this.#signal = signal;
-    this.#overrides = overrides;
+    this.dataDir = dataDir;
+    this.settings = settings;
+    this.logger = logger;
+    this.signal = signal;
+    this.overrides = overrides;
   }
 
   /** Resolves to the address once everything serves; to null when it was stopped before. */
   async start(catalog: CatalogText | null): Promise<string | null> {
-    const [postgresUrl, clickhouse] = await allOrNone([this.#startPostgres(), this.#startClickHouse()]);
-    if (this.#signal.aborted) return null;
-    const settings: Settings = { ...this.#settings, postgresUrl, clickhouse };
-    await this.#prepareStores(settings, catalog);
-    if (this.#signal.aborted) return null;
+    const [postgresUrl, clickhouse] = await allOrNone([this.startPostgres(), this.startClickHouse()]);
+    if (this.signal.aborted) return null;
+    const settings: Settings = { ...this.settings, postgresUrl, clickhouse };
+    await this.prepareStores(settings, catalog);
+    if (this.signal.aborted) return null;
 
-    const environment = childEnvironment(settings, this.#overrides);
+    const environment = childEnvironment(settings, this.overrides);
     const worker = { ...environment, HOST: '127.0.0.1', PORT: '0' };
     // In parallel; each is drained in its own turn.
     const [edge] = await allOrNone([
-      this.#startEdge(environment),
-      allOrNone(workerNames.map((name) => this.#keep(name, () => startStageChild(name, worker)))),
+      this.startEdge(environment),
+      allOrNone(workerNames.map((name) => this.keep(name, () => startStageChild(name, worker)))),
     ]);
-    await this.#untilReady(edge.url);
-    return this.#signal.aborted ? null : edge.url;
+    await this.untilReady(edge.url);
+    return this.signal.aborted ? null : edge.url;
   }
 
   async stop(): Promise<void> {
-    for (const [, { name, stop }] of [...this.#started].sort(([a], [b]) => a - b)) {
+    for (const [, { name, stop }] of [...this.started].sort(([a], [b]) => a - b)) {
       try {
         await stop();
       } catch (error) {
-        this.#logger.error({ err: error }, `${name} could not be stopped`);
+        this.logger.error({ err: error }, `${name} could not be stopped`);
       }
     }
-    removeStagesFile(this.#dataDir);
-    this.#logger.info('drained');
+    removeStagesFile(this.dataDir);
+    this.logger.info('drained');
   }
 
-  async #startPostgres(): Promise<string> {
-    if (this.#settings.postgresUrl !== null) return this.#settings.postgresUrl;
+  private async startPostgres(): Promise<string> {
+    if (this.settings.postgresUrl !== null) return this.settings.postgresUrl;
     let port: number | undefined;
     const start = async () => {
       const server = await startEmbeddedPostgres(
-        join(this.#dataDir, 'postgres'),
-        this.#logger,
+        join(this.dataDir, 'postgres'),
+        this.logger,
         port === undefined ? {} : { port },
       );
       port = Number(new URL(server.url).port);
       return server;
     };
-    return (await this.#keep('postgres', start)).url;
+    return (await this.keep('postgres', start)).url;
   }
 
-  async #startClickHouse(): Promise<NonNullable<Settings['clickhouse']>> {
-    if (this.#settings.clickhouse !== null) return this.#settings.clickhouse;
+  private async startClickHouse(): Promise<NonNullable<Settings['clickhouse']>> {
+    if (this.settings.clickhouse !== null) return this.settings.clickhouse;
     let address: { port: number; password: string } | null = null;
     const start = async () => {
-      const options = { dataDir: join(this.#dataDir, 'clickhouse'), command: ownCommand(), ...address };
-      const server = await startEmbeddedClickHouse(options, this.#logger);
+      const options = { dataDir: join(this.dataDir, 'clickhouse'), command: ownCommand(), ...address };
+      const server = await startEmbeddedClickHouse(options, this.logger);
       address = { port: Number(new URL(server.url).port), password: server.password };
       const { url, username, password, database } = server;
       const full = new URL(`/${database}`, url);
       Object.assign(full, { username, password });
       return { ...server, url: full.href, settings: { url, username, password, database } };
     };
-    return (await this.#keep('clickhouse', start)).settings;
+    return (await this.keep('clickhouse', start)).settings;
   }
 
   /** The edge keeps its port over a restart, also where any free one was asked for. */
-  async #startEdge(environment: NodeJS.ProcessEnv): Promise<StageChild> {
+  private async startEdge(environment: NodeJS.ProcessEnv): Promise<StageChild> {
     let port: string | undefined;
-    return this.#keep('edge', async () => {
+    return this.keep('edge', async () => {
       const child = await startStageChild('edge', { ...environment, ...(port !== undefined && { PORT: port }) });
       port = new URL(child.url).port;
       return child;
@@ -165,48 +165,48 @@ class Up {
   }
 
   /** Starts something, keeps it running and writes down where it is. */
-  async #keep<Process extends Running & { readonly url: string }>(
+  private async keep<Process extends Running & { readonly url: string }>(
     name: KeptName,
     start: () => Promise<Process>,
   ): Promise<Process> {
     let first: Process | undefined;
-    const keeper = await Keeper.start(name, start, this.#logger, (process) => {
+    const keeper = await Keeper.start(name, start, this.logger, (process) => {
       first ??= process;
-      this.#stages = { ...this.#stages, [name]: { pid: process.pid, url: process.url } };
-      writeStagesFile(this.#dataDir, this.#stages);
+      this.stages = { ...this.stages, [name]: { pid: process.pid, url: process.url } };
+      writeStagesFile(this.dataDir, this.stages);
     });
-    this.#started.set(keptNames.indexOf(name), { name, stop: () => keeper.stop() });
+    this.started.set(keptNames.indexOf(name), { name, stop: () => keeper.stop() });
     return first!;
   }
 
-  async #prepareStores(settings: Settings, catalog: CatalogText | null): Promise<void> {
-    const pool = await openReachablePool(settings, this.#logger, 'tallyline up');
+  private async prepareStores(settings: Settings, catalog: CatalogText | null): Promise<void> {
+    const pool = await openReachablePool(settings, this.logger, 'tallyline up');
     try {
-      const clickhouse = createClickHouse(settings.clickhouse!, this.#logger);
+      const clickhouse = createClickHouse(settings.clickhouse!, this.logger);
       try {
-        await migrate(pool, clickhouse, this.#logger);
+        await migrate(pool, clickhouse, this.logger);
       } finally {
         await clickhouse.close();
       }
-      await ensureApiKeyFile(this.#dataDir, pool);
-      await this.#openLog(settings, pool, catalog);
+      await ensureApiKeyFile(this.dataDir, pool);
+      await this.openLog(settings, pool, catalog);
     } finally {
       await pool.end();
     }
   }
 
-  async #openLog(settings: Settings, pool: pg.Pool, catalog: CatalogText | null): Promise<void> {
-    const eventLog = await openEventLog(settings, pool, this.#logger);
+  private async openLog(settings: Settings, pool: pg.Pool, catalog: CatalogText | null): Promise<void> {
+    const eventLog = await openEventLog(settings, pool, this.logger);
     try {
       if (catalog === null) return;
       const applied = await applyCatalogFile(pool, eventLog, catalog.text, catalog.file, { now: Date.now() });
-      this.#logger.info({ version: applied.version, changes: applied.changes.length }, 'catalog applied');
+      this.logger.info({ version: applied.version, changes: applied.changes.length }, 'catalog applied');
     } finally {
       await eventLog.close();
     }
   }
 
-  async #untilReady(url: string): Promise<void> {
+  private async untilReady(url: string): Promise<void> {
     const deadline = performance.now() + READY_TIMEOUT_MS;
     for (;;) {
       let reason: string;
@@ -217,9 +217,9 @@ class Up {
       } catch (error) {
         reason = String(error);
       }
-      if (this.#signal.aborted) return;
+      if (this.signal.aborted) return;
       if (performance.now() > deadline) throw new Error(`not ready after ${READY_TIMEOUT_MS / 1000} s: ${reason}`);
-      await delay(50, this.#signal);
+      await delay(50, this.signal);
     }
   }
 }

@@ -14,28 +14,28 @@ type Schemas = components['schemas'];
 export type Status = Required<Schemas['Status']>;
 
 export class ApiReader {
-  readonly #url: string;
-  readonly #apiKey: string;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  private readonly url: string;
+  private readonly apiKey: string;
+  private readonly agent = new Agent({ keepAlive: true, maxSockets: 8 });
 
   constructor(url: string, apiKey: string) {
-    this.#url = url;
-    this.#apiKey = apiKey;
+    this.url = url;
+    this.apiKey = apiKey;
   }
 
   close(): void {
-    this.#agent.destroy();
+    this.agent.destroy();
   }
 
   async status(): Promise<Status> {
-    const { partitions, ...status } = await this.#read<Schemas['Status']>('/v1/status');
+    const { partitions, ...status } = await this.read<Schemas['Status']>('/v1/status');
     if (partitions === undefined) throw new Error('GET /v1/status shows no partitions: the key is not an operator’s');
     return { ...status, partitions };
   }
 
   /** "accepted", "unknown" and so on. */
   async eventState(id: string, source: string): Promise<string> {
-    const { state } = await this.#read<Schemas['EventState']>(
+    const { state } = await this.read<Schemas['EventState']>(
       `/v1/events/${encodeURIComponent(id)}?${new URLSearchParams({ source })}`,
     );
     return state;
@@ -49,7 +49,7 @@ export class ApiReader {
       window: by === 'total' ? 'total' : meter.window,
     });
     for (const { name } of meter.dimensions) query.append('groupBy', name);
-    const { data } = await this.#read<Schemas['Usage']>(`/v1/meters/${encodeURIComponent(meter.slug)}/usage?${query}`);
+    const { data } = await this.read<Schemas['Usage']>(`/v1/meters/${encodeURIComponent(meter.slug)}/usage?${query}`);
     const usage = new Map<string, bigint>();
     for (const { windowStart, groups, value } of data) {
       const values = meter.dimensions.map(({ name }) => groups?.[name] ?? '');
@@ -78,7 +78,7 @@ export class ApiReader {
     let cursor: string | null = null;
     do {
       const query = new URLSearchParams({ limit: String(LINE_ITEMS_PAGE), ...(cursor === null ? {} : { cursor }) });
-      const page: Schemas['LineItems'] = await this.#read<Schemas['LineItems']>(`/v1/line-items?${query}`);
+      const page: Schemas['LineItems'] = await this.read<Schemas['LineItems']>(`/v1/line-items?${query}`);
       for (const { subject, plan, amount, kind } of page.data) {
         const bill = bills.get(plan) ?? new Map<string, bigint>();
         bills.set(plan, bill);
@@ -90,10 +90,10 @@ export class ApiReader {
     return { bills, counts };
   }
 
-  #read<T>(path: string): Promise<T> {
+  private read<T>(path: string): Promise<T> {
     return new Promise((resolve, reject) => {
-      const options = { agent: this.#agent, headers: { authorization: `Bearer ${this.#apiKey}` } };
-      const request = get(`${this.#url}${path}`, options, (response) => {
+      const options = { agent: this.agent, headers: { authorization: `Bearer ${this.apiKey}` } };
+      const request = get(`${this.url}${path}`, options, (response) => {
         const parts: Buffer[] = [];
         response.on('data', (part: Buffer) => parts.push(part));
         response.on('error', reject);

@@ -41,7 +41,7 @@ export interface UsageCell {
 export class Oracle {
   readonly catalog: Catalog;
   readonly fates: Record<Fate, number> = { accepted: 0, duplicate: 0, conflict: 0, rejected: 0 };
-  readonly #cells = new Map<string, UsageCell>();
+  private readonly cellsByKey = new Map<string, UsageCell>();
 
   /** Throws for a meter that is neither sum nor count: the other aggregations are not demonstrated. */
   constructor(catalog: Catalog) {
@@ -58,11 +58,11 @@ export class Oracle {
     this.fates[fate] += 1;
     if (event === null) return;
     for (const [index, meter] of this.catalog.meters.entries()) {
-      if (meter.eventType === event.type) this.#count(index, meter, event);
+      if (meter.eventType === event.type) this.count(index, meter, event);
     }
   }
 
-  #count(index: number, meter: Meter, event: DemoEvent): void {
+  private count(index: number, meter: Meter, event: DemoEvent): void {
     let value = ONE;
     if (meter.aggregation === 'sum') {
       const given = meter.valuePath?.length === 1 ? event.data[meter.valuePath[0]!] : undefined;
@@ -73,10 +73,10 @@ export class Oracle {
     const sizeMs = WINDOW_MS[meter.window];
     const windowStart = event.time - (event.time % sizeMs);
     const key = JSON.stringify([index, event.subject, windowStart, groups]);
-    const cell = this.#cells.get(key);
+    const cell = this.cellsByKey.get(key);
     if (cell !== undefined) cell.value += value;
     else
-      this.#cells.set(key, {
+      this.cellsByKey.set(key, {
         meter,
         subject: event.subject,
         windowStart,
@@ -87,22 +87,22 @@ export class Oracle {
   }
 
   cells(): Iterable<UsageCell> {
-    return this.#cells.values();
+    return this.cellsByKey.values();
   }
 
   /** A meter's total by group values, each written as `usageKey` does. */
   totals(meter: string): Map<string, bigint> {
-    return this.#sum(meter, ({ groups }) => usageKey(groups));
+    return this.sum(meter, ({ groups }) => usageKey(groups));
   }
 
   /** A meter's usage by window start and group values. */
   windows(meter: string): Map<string, bigint> {
-    return this.#sum(meter, ({ windowStart, groups }) => usageKey([String(windowStart), ...groups]));
+    return this.sum(meter, ({ windowStart, groups }) => usageKey([String(windowStart), ...groups]));
   }
 
-  #sum(meter: string, keyOf: (cell: UsageCell) => string): Map<string, bigint> {
+  private sum(meter: string, keyOf: (cell: UsageCell) => string): Map<string, bigint> {
     const sums = new Map<string, bigint>();
-    for (const cell of this.#cells.values()) {
+    for (const cell of this.cellsByKey.values()) {
       if (cell.meter.slug !== meter) continue;
       const key = keyOf(cell);
       sums.set(key, (sums.get(key) ?? 0n) + cell.value);

@@ -5,10 +5,10 @@ import { readProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { Observed } from './comparison.ts';
 
 export class SealReader {
-  readonly #client: Client;
+  private readonly client: Client;
 
   private constructor(client: Client) {
-    this.#client = client;
+    this.client = client;
   }
 
   static async connect(url: string): Promise<SealReader> {
@@ -19,7 +19,7 @@ export class SealReader {
 
   /** Sums over all sealed chunks. */
   async outcomes(): Promise<Observed['outcomes']> {
-    const { rows } = await this.#client.query<Record<Outcome, string>>(
+    const { rows } = await this.client.query<Record<Outcome, string>>(
       `SELECT ${outcomes.map((outcome) => `coalesce(sum(${outcome}), 0) AS ${outcome}`).join(', ')} FROM tallyline.chunk_seals`,
     );
     const { accepted, duplicate, conflict, too_late, poison } = rows[0]!;
@@ -34,18 +34,18 @@ export class SealReader {
 
   /** The watermark up to which every period is rated, milliseconds since the epoch; null: nothing is rated yet. */
   async ratedWatermark(): Promise<number | null> {
-    return (await readProgress(this.#client)).watermark;
+    return (await readProgress(this.client)).watermark;
   }
 
   /** The watermark the rater may rate up to, milliseconds since the epoch; null before the first seals. */
   async publishedWatermark(): Promise<number | null> {
-    const { rows } = await this.#client.query<{ watermark: Date | null }>(
+    const { rows } = await this.client.query<{ watermark: Date | null }>(
       'SELECT max(watermark) AS watermark FROM tallyline.published_watermark',
     );
     return rows[0]?.watermark?.getTime() ?? null;
   }
 
   close(): Promise<void> {
-    return this.#client.end();
+    return this.client.end();
   }
 }

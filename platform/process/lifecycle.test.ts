@@ -11,12 +11,12 @@ const receiveSignal = (): boolean => process.emit('SIGUSR2', 'SIGUSR2');
 class FakeStage implements Stage {
   readonly name: string;
   readonly failed: Promise<never>;
-  readonly #stop: () => Promise<void>;
+  private readonly stopStage: () => Promise<void>;
   fail: (error: Error) => void = () => {};
 
   constructor(name: string, stop: () => Promise<void>) {
     this.name = name;
-    this.#stop = stop;
+    this.stopStage = stop;
     this.failed = new Promise((_, reject) => {
       this.fail = reject;
     });
@@ -25,7 +25,7 @@ class FakeStage implements Stage {
     return null;
   }
   stop(): Promise<void> {
-    return this.#stop();
+    return this.stopStage();
   }
 }
 

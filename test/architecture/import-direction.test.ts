@@ -85,6 +85,15 @@ function importsBetweenEntries(
   return levels;
 }
 
+describe('members', () => {
+  it('are private by the keyword, in one style', () => {
+    const hashed = (text: string): boolean => /(?:this\.|^\s+(?:readonly |static |async |get )*)#[a-z]/im.test(text);
+    const files = Object.keys(mayImport).flatMap(sources);
+    expect(files.filter((file) => hashed(readFileSync(join(projectRoot, file), 'utf8')))).toEqual([]);
+    expect([hashed('  readonly #pool: Pool;'), hashed('    this.#pool.end();')]).toEqual([true, true]);
+  });
+});
+
 describe('imports', () => {
   it('finds the imports it is to judge', () => {
     const found = importsOf('aggregator/main.ts').map(({ target }) => target);

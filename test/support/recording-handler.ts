@@ -15,45 +15,45 @@ export class RecordingHandler implements PartitionHandler {
   readonly violations: string[] = [];
   /** Runs inside `records`: to delay, to reject, or to name the offset to go on from. */
   onRecords: (partition: number, records: readonly LogRecord[]) => Promise<number | undefined> = async () => undefined;
-  readonly #startOffset: (partition: number) => number;
-  readonly #busy = new Set<number>();
-  readonly #waiting = new Set<() => void>();
+  private readonly startOffset: (partition: number) => number;
+  private readonly busy = new Set<number>();
+  private readonly waiting = new Set<() => void>();
 
   /** @param startOffset where a partition is read from when it is assigned; by default one past what was read before, else 0 */
   constructor(startOffset?: (partition: number) => number) {
-    this.#startOffset = startOffset ?? ((partition) => (this.read(partition).at(-1)?.offset ?? -1) + 1);
+    this.startOffset = startOffset ?? ((partition) => (this.read(partition).at(-1)?.offset ?? -1) + 1);
   }
 
   async assigned(partition: number): Promise<number> {
     if (this.owned().includes(partition)) this.violations.push(`${partition} assigned twice`);
-    const startOffset = this.#startOffset(partition);
+    const startOffset = this.startOffset(partition);
     this.ownerships.push({ partition, startOffset, records: [], revoked: false });
-    this.#changed();
+    this.changed();
     return startOffset;
   }
 
   async records(partition: number, records: readonly LogRecord[]): Promise<number | undefined> {
-    const ownership = this.#current(partition);
+    const ownership = this.current(partition);
     if (ownership === undefined) this.violations.push(`records of ${partition} without owning it`);
-    if (this.#busy.has(partition)) this.violations.push(`two calls of ${partition} at once`);
+    if (this.busy.has(partition)) this.violations.push(`two calls of ${partition} at once`);
     if (records.length === 0) this.violations.push(`an empty call of ${partition}`);
-    this.#busy.add(partition);
+    this.busy.add(partition);
     try {
       const next = await this.onRecords(partition, records);
       ownership?.records.push(...records);
       return next;
     } finally {
-      this.#busy.delete(partition);
-      this.#changed();
+      this.busy.delete(partition);
+      this.changed();
     }
   }
 
   async revoked(partition: number): Promise<void> {
-    const ownership = this.#current(partition);
+    const ownership = this.current(partition);
     if (ownership === undefined) this.violations.push(`${partition} revoked without being owned`);
     else ownership.revoked = true;
-    if (this.#busy.has(partition)) this.violations.push(`${partition} revoked while its handler ran`);
-    this.#changed();
+    if (this.busy.has(partition)) this.violations.push(`${partition} revoked while its handler ran`);
+    this.changed();
   }
 
   /** The partitions held now, ascending. */
@@ -81,7 +81,7 @@ export class RecordingHandler implements PartitionHandler {
         throw new Error(`not within ${timeoutMs} ms: ${what}; violations: ${this.violations.join('; ')}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, 100);
-        this.#waiting.add(() => {
+        this.waiting.add(() => {
           clearTimeout(timer);
           resolve();
         });
@@ -89,12 +89,12 @@ export class RecordingHandler implements PartitionHandler {
     }
   }
 
-  #current(partition: number): Ownership | undefined {
+  private current(partition: number): Ownership | undefined {
     return this.ownerships.find((each) => each.partition === partition && !each.revoked);
   }
 
-  #changed(): void {
-    for (const resolve of this.#waiting) resolve();
-    this.#waiting.clear();
+  private changed(): void {
+    for (const resolve of this.waiting) resolve();
+    this.waiting.clear();
   }
 }

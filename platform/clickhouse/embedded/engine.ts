@@ -102,25 +102,25 @@ const BODY_FORMATS: ReadonlySet<string> = new Set([
 ]);
 
 export class Engine {
-  readonly #options: EngineOptions;
-  readonly #open: () => ChdbSession;
-  readonly #connections = new Set<Connection>();
-  readonly #idle: Connection[] = [];
+  private readonly options: EngineOptions;
+  private readonly openSession: () => ChdbSession;
+  private readonly connections = new Set<Connection>();
+  private readonly idle: Connection[] = [];
   /** In the order in which they go on. */
-  readonly #waiting: Waiting[] = [];
+  private readonly waiting: Waiting[] = [];
   /** Ends reads on the others; it runs nothing else, so that it is free when all of them are taken. */
-  #killer: ChdbSession | null = null;
-  #opened = 0;
+  private killer: ChdbSession | null = null;
+  private opened = 0;
   /** A directory for the body of each insert, while it is read. */
-  readonly #bodies: string;
-  #inserts = 0;
-  #closing: Promise<void> | null = null;
-  #allIdle: (() => void) | null = null;
+  private readonly bodies: string;
+  private inserts = 0;
+  private closing: Promise<void> | null = null;
+  private allIdle: (() => void) | null = null;
 
   private constructor(options: EngineOptions, open: () => ChdbSession) {
-    this.#options = options;
-    this.#open = open;
-    this.#bodies = join(resolve(options.dataDir), 'insert-bodies');
+    this.options = options;
+    this.openSession = open;
+    this.bodies = join(resolve(options.dataDir), 'insert-bodies');
   }
 
   /** Opens the data directory, which one process at a time may do. Throws where the engine is missing or the directory in use. */
@@ -142,8 +142,8 @@ export class Engine {
     const connectionArgs = [`--max_server_memory_usage=${options.memoryBytesMax}`, '--mark_cache_size=268435456'];
     const engine = new Engine(options, () => new chdb.Session(options.dataDir, { connectionArgs }));
     try {
-      engine.#idle.push(await engine.#connect());
-      engine.#killer = engine.#open();
+      engine.idle.push(await engine.connect());
+      engine.killer = engine.openSession();
     } catch (cause) {
       throw new Error(
         `${options.dataDir} could not be opened (is another process using it?): ${(cause as Error).message}`,
@@ -153,73 +153,73 @@ export class Engine {
       );
     }
     // What a process that was killed has left.
-    await rm(engine.#bodies, { recursive: true, force: true });
-    await mkdir(engine.#bodies);
+    await rm(engine.bodies, { recursive: true, force: true });
+    await mkdir(engine.bodies);
     return engine;
   }
 
-  async #connect(): Promise<Connection> {
-    const name = `connection ${this.#opened++}`;
+  private async connect(): Promise<Connection> {
+    const name = `connection ${this.opened++}`;
     const connection: Connection = {
-      ...{ name, session: this.#open(), database: null, settings: new Map(), params: new Map() },
+      ...{ name, session: this.openSession(), database: null, settings: new Map(), params: new Map() },
     };
-    this.#connections.add(connection);
+    this.connections.add(connection);
     try {
       await connection.session.queryAsync(`SET log_comment = ${quoted(name)}`);
       return connection;
     } catch (error) {
-      this.#discard(connection);
+      this.discard(connection);
       throw error;
     }
   }
 
-  #discard(connection: Connection): void {
-    this.#connections.delete(connection);
+  private discard(connection: Connection): void {
+    this.connections.delete(connection);
     connection.session.close();
   }
 
-  async #acquire({ settings, signal }: EngineStatement): Promise<Connection> {
-    if (this.#closing !== null) throw engineError(210, 'NETWORK_ERROR', 'The engine is shutting down');
+  private async acquire({ settings, signal }: EngineStatement): Promise<Connection> {
+    if (this.closing !== null) throw engineError(210, 'NETWORK_ERROR', 'The engine is shutting down');
     if (signal.aborted) throw cancelled();
-    if (this.#idle.length > 0) {
+    if (this.idle.length > 0) {
       // One that has these settings already need not be told them.
-      const ready = this.#idle.findLastIndex((connection) => isSame(connection.settings, settings));
-      return this.#idle.splice(ready, 1)[0]!;
+      const ready = this.idle.findLastIndex((connection) => isSame(connection.settings, settings));
+      return this.idle.splice(ready, 1)[0]!;
     }
-    if (this.#connections.size < this.#options.connectionsMax) return this.#connect();
-    if (this.#waiting.length >= this.#options.waitingMax) {
+    if (this.connections.size < this.options.connectionsMax) return this.connect();
+    if (this.waiting.length >= this.options.waitingMax) {
       throw engineError(
         202,
         'TOO_MANY_SIMULTANEOUS_QUERIES',
-        `Too many simultaneous queries: ${this.#waiting.length} wait already`,
+        `Too many simultaneous queries: ${this.waiting.length} wait already`,
       );
     }
     return new Promise((resolve, reject) => {
       const waiting: Waiting = { priority: Number(settings.get('priority') ?? 0), resolve, reject };
-      const after = this.#waiting.findIndex(({ priority }) => priority > waiting.priority);
-      this.#waiting.splice(after === -1 ? this.#waiting.length : after, 0, waiting);
+      const after = this.waiting.findIndex(({ priority }) => priority > waiting.priority);
+      this.waiting.splice(after === -1 ? this.waiting.length : after, 0, waiting);
       const giveUp = (): void => {
-        const at = this.#waiting.indexOf(waiting);
-        if (at !== -1) this.#waiting.splice(at, 1);
+        const at = this.waiting.indexOf(waiting);
+        if (at !== -1) this.waiting.splice(at, 1);
         reject(cancelled());
       };
       signal.addEventListener('abort', giveUp, { once: true });
     });
   }
 
-  #release(connection: Connection): void {
-    const next = this.#connections.has(connection) ? this.#waiting.shift() : undefined;
+  private release(connection: Connection): void {
+    const next = this.connections.has(connection) ? this.waiting.shift() : undefined;
     if (next !== undefined) next.resolve(connection);
-    else if (this.#connections.has(connection)) this.#idle.push(connection);
-    else if (this.#waiting.length > 0) {
-      const { resolve, reject } = this.#waiting.shift()!;
-      this.#connect().then(resolve, reject);
+    else if (this.connections.has(connection)) this.idle.push(connection);
+    else if (this.waiting.length > 0) {
+      const { resolve, reject } = this.waiting.shift()!;
+      this.connect().then(resolve, reject);
     }
-    if (this.#idle.length === this.#connections.size) this.#allIdle?.();
+    if (this.idle.length === this.connections.size) this.allIdle?.();
   }
 
   /** Brings the connection's state to what the statement asks for. */
-  async #prepare(connection: Connection, statement: EngineStatement): Promise<void> {
+  private async prepare(connection: Connection, statement: EngineStatement): Promise<void> {
     const assignments: string[] = [];
     for (const name of connection.settings.keys()) {
       if (!statement.settings.has(name)) assignments.push(`${name} = DEFAULT`);
@@ -247,7 +247,7 @@ export class Engine {
       await connection.session.queryAsync(steps.join('; '));
     } catch (error) {
       // Some of it may hold by now: no later statement may meet such a connection.
-      this.#discard(connection);
+      this.discard(connection);
       throw error;
     }
     connection.database = database;
@@ -261,12 +261,12 @@ export class Engine {
    * the iteration does, or its signal fires. Throws an EngineError, a SELECT possibly after some chunks.
    */
   async *run(statement: EngineStatement): AsyncGenerator<Uint8Array, void, undefined> {
-    const connection = await this.#acquire(statement);
+    const connection = await this.acquire(statement);
     try {
-      await this.#prepare(connection, statement);
+      await this.prepare(connection, statement);
       if (READS.test(statement.sql)) {
         const stream = connection.session.queryStream(statement.sql, { format: statement.format as 'JSONEachRow' });
-        const stopWatching = this.#killOnAbort(connection, statement.signal);
+        const stopWatching = this.killOnAbort(connection, statement.signal);
         try {
           for await (const chunk of stream) yield chunk.raw();
         } catch (error) {
@@ -286,18 +286,18 @@ export class Engine {
     } catch (error) {
       throw asEngineError(error);
     } finally {
-      this.#release(connection);
+      this.release(connection);
     }
   }
 
   /** Ends what the connection reads, which it can't do by itself while it works on the first rows. Resolves once that is over. */
-  #killOnAbort({ name }: Connection, signal: AbortSignal): () => Promise<void> {
+  private killOnAbort({ name }: Connection, signal: AbortSignal): () => Promise<void> {
     const sql = `KILL QUERY WHERE Settings['log_comment'] = ${quoted(name)} ASYNC`;
     let timer: NodeJS.Timeout | undefined;
     let last: Promise<unknown> = Promise.resolve();
     const kill = (): void => {
       // What can't be killed ends by the time it was given.
-      last = this.#killer?.queryAsync(sql).catch(() => {}) ?? last;
+      last = this.killer?.queryAsync(sql).catch(() => {}) ?? last;
       timer = setTimeout(kill, KILL_INTERVAL_MS);
     };
     if (signal.aborted) kill();
@@ -324,7 +324,7 @@ export class Engine {
       );
     }
     const into = `INSERT INTO ${table} ${columns === undefined ? '' : `(${columns})`}`;
-    const file = join(this.#bodies, String(this.#inserts++));
+    const file = join(this.bodies, String(this.inserts++));
     try {
       // Half the CPU time of the same rows given as the statement's own data (roll-ups: 1.3 µs a row instead of 2.5).
       // It is never in memory as a whole, which would make node collect garbage all the time.
@@ -332,7 +332,7 @@ export class Engine {
       await pipeline(body, written);
       const { bytesWritten } = written;
       if (bytesWritten > 0) {
-        await this.#runPrepared(statement, `${into} FROM INFILE ${quoted(file)} COMPRESSION 'none' FORMAT ${format}`);
+        await this.runPrepared(statement, `${into} FROM INFILE ${quoted(file)} COMPRESSION 'none' FORMAT ${format}`);
       }
       return bytesWritten;
     } catch (error) {
@@ -342,29 +342,29 @@ export class Engine {
     }
   }
 
-  async #runPrepared(statement: EngineStatement, sql: string): Promise<void> {
-    const connection = await this.#acquire(statement);
+  private async runPrepared(statement: EngineStatement, sql: string): Promise<void> {
+    const connection = await this.acquire(statement);
     try {
-      await this.#prepare(connection, statement);
+      await this.prepare(connection, statement);
       await connection.session.queryAsync(sql);
     } finally {
-      this.#release(connection);
+      this.release(connection);
     }
   }
 
   /** Waits for running statements, refuses waiting ones, closes the data directory. */
   close(): Promise<void> {
-    this.#closing ??= (async () => {
-      for (const { reject } of this.#waiting.splice(0))
+    this.closing ??= (async () => {
+      for (const { reject } of this.waiting.splice(0))
         reject(engineError(210, 'NETWORK_ERROR', 'The engine is shutting down'));
-      if (this.#idle.length < this.#connections.size) {
+      if (this.idle.length < this.connections.size) {
         await new Promise<void>((resolve) => {
-          this.#allIdle = resolve;
+          this.allIdle = resolve;
         });
       }
-      for (const { session } of this.#connections) session.close();
-      this.#killer?.close();
+      for (const { session } of this.connections) session.close();
+      this.killer?.close();
     })();
-    return this.#closing;
+    return this.closing;
   }
 }

@@ -88,20 +88,20 @@ export async function serveEmbeddedClickHouse(options: EndpointOptions, logger: 
 }
 
 class RequestHandler {
-  readonly #engine: Engine;
-  readonly #logger: Logger;
-  readonly #bodyBytesMax: number;
-  readonly #heldResultBytesMax: number;
-  readonly #username: string;
-  readonly #credentials: Buffer;
+  private readonly engine: Engine;
+  private readonly logger: Logger;
+  private readonly bodyBytesMax: number;
+  private readonly heldResultBytesMax: number;
+  private readonly username: string;
+  private readonly credentials: Buffer;
 
   constructor(engine: Engine, options: EndpointOptions, logger: Logger) {
-    this.#engine = engine;
-    this.#logger = logger;
-    this.#bodyBytesMax = options.bodyBytesMax ?? 512 * 2 ** 20;
-    this.#heldResultBytesMax = options.heldResultBytesMax ?? 256 * 2 ** 20;
-    this.#username = options.username;
-    this.#credentials = digest(options.username, options.password);
+    this.engine = engine;
+    this.logger = logger;
+    this.bodyBytesMax = options.bodyBytesMax ?? 512 * 2 ** 20;
+    this.heldResultBytesMax = options.heldResultBytesMax ?? 256 * 2 ** 20;
+    this.username = options.username;
+    this.credentials = digest(options.username, options.password);
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -119,26 +119,26 @@ class RequestHandler {
     response.once('close', () => gone.abort());
     try {
       if (url.pathname !== '/') throw engineError(36, 'BAD_ARGUMENTS', `There is no handle ${url.pathname}`);
-      this.#authenticate(request, url);
-      const body = bodyOf(request, this.#bodyBytesMax);
+      this.authenticate(request, url);
+      const body = bodyOf(request, this.bodyBytesMax);
       const inUrl = url.searchParams.get('query') ?? '';
       if (/^\s*INSERT\b[\s\S]*\bFORMAT\s+\w+\s*;?\s*$/i.test(inUrl)) {
-        const bytes = await this.#engine.insert(statementOf(url, inUrl, gone.signal), body);
+        const bytes = await this.engine.insert(statementOf(url, inUrl, gone.signal), body);
         response.setHeader('X-ClickHouse-Summary', summaryHeader(bytes));
         response.end();
         return;
       }
       const sql = [inUrl, await text(body)].filter((part) => part !== '').join('\n');
       if (sql.trim() === '') throw engineError(62, 'SYNTAX_ERROR', 'Empty query');
-      await this.#answer(url, statementOf(url, sql, gone.signal), request, response);
+      await this.answer(url, statementOf(url, sql, gone.signal), request, response);
     } catch (error) {
       // What is left of the request is read, so that the client hears the answer.
       request.resume();
-      this.#fail(error, response);
+      this.fail(error, response);
     }
   }
 
-  #authenticate(request: IncomingMessage, url: URL): void {
+  private authenticate(request: IncomingMessage, url: URL): void {
     let user = String(request.headers['x-clickhouse-user'] ?? url.searchParams.get('user') ?? '');
     let password = String(request.headers['x-clickhouse-key'] ?? url.searchParams.get('password') ?? '');
     const basic = /^Basic (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
@@ -147,26 +147,26 @@ class RequestHandler {
       const colon = text.indexOf(':');
       [user, password] = [text.slice(0, colon), text.slice(colon + 1)];
     }
-    if (!timingSafeEqual(digest(user, password), this.#credentials)) {
+    if (!timingSafeEqual(digest(user, password), this.credentials)) {
       throw engineError(
         516,
         'AUTHENTICATION_FAILED',
-        `${user}: Authentication failed: password is incorrect, or there is no such user (here: ${this.#username})`,
+        `${user}: Authentication failed: password is incorrect, or there is no such user (here: ${this.username})`,
       );
     }
   }
 
-  async #answer(
+  private async answer(
     url: URL,
     statement: EngineStatement,
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
-    const chunks = this.#engine.run(statement);
+    const chunks = this.engine.run(statement);
     const held = url.searchParams.get('wait_end_of_query') === '1';
     try {
       let first: Uint8Array[];
-      if (held) first = await this.#hold(chunks);
+      if (held) first = await this.hold(chunks);
       else {
         // An error before the first chunk still gets its own status.
         const { value, done } = await chunks.next();
@@ -201,7 +201,7 @@ class RequestHandler {
         await write(
           `\r\n__exception__\r\n${exceptionTag}\r\n${message}${Buffer.byteLength(message)} ${exceptionTag}\r\n__exception__\r\n`,
         );
-        this.#logger.warn({ err: error }, 'a ClickHouse query failed after its first rows');
+        this.logger.warn({ err: error }, 'a ClickHouse query failed after its first rows');
       }
       output.end();
     } finally {
@@ -209,16 +209,16 @@ class RequestHandler {
     }
   }
 
-  async #hold(chunks: AsyncGenerator<Uint8Array>): Promise<Uint8Array[]> {
+  private async hold(chunks: AsyncGenerator<Uint8Array>): Promise<Uint8Array[]> {
     const held: Uint8Array[] = [];
     let bytes = 0;
     for await (const chunk of chunks) {
       bytes += chunk.length;
-      if (bytes > this.#heldResultBytesMax) {
+      if (bytes > this.heldResultBytesMax) {
         throw engineError(
           396,
           'TOO_MANY_ROWS_OR_BYTES',
-          `Limit for result exceeded, max bytes: ${this.#heldResultBytesMax}`,
+          `Limit for result exceeded, max bytes: ${this.heldResultBytesMax}`,
         );
       }
       held.push(chunk);
@@ -226,12 +226,12 @@ class RequestHandler {
     return held;
   }
 
-  #fail(error: unknown, response: ServerResponse): void {
+  private fail(error: unknown, response: ServerResponse): void {
     const { code, message } =
       error instanceof EngineError
         ? error
         : engineError(1002, 'UNKNOWN_EXCEPTION', error instanceof Error ? error.message : String(error));
-    this.#logger.debug({ code, message }, 'a ClickHouse statement failed');
+    this.logger.debug({ code, message }, 'a ClickHouse statement failed');
     if (response.headersSent) {
       response.destroy();
       return;

@@ -38,32 +38,32 @@ const commitIntervalMs = 5000;
 
 export class KafkaConsumption implements Consumption {
   readonly failed: Promise<never>;
-  readonly #options: KafkaConsumptionOptions;
-  readonly #handler: PartitionHandler;
-  readonly #consumer: Consumer;
-  readonly #feeds = new Map<number, PartitionFeed>();
-  readonly #commits = new Map<number, number>();
-  readonly #commitTimer: NodeJS.Timeout;
-  readonly #reject: (error: unknown) => void;
-  #assigned: ReadonlySet<number> = new Set();
-  #ready: Promise<void> = Promise.resolve();
-  #member: string | null = null;
-  #joinedGeneration = -1;
-  #generation = -1;
-  #stopping: Promise<void> | null = null;
+  private readonly options: KafkaConsumptionOptions;
+  private readonly handler: PartitionHandler;
+  private readonly consumer: Consumer;
+  private readonly feeds = new Map<number, PartitionFeed>();
+  private readonly commits = new Map<number, number>();
+  private readonly commitTimer: NodeJS.Timeout;
+  private readonly reject: (error: unknown) => void;
+  private assigned: ReadonlySet<number> = new Set();
+  private ready: Promise<void> = Promise.resolve();
+  private member: string | null = null;
+  private joinedGeneration = -1;
+  private generation = -1;
+  private stopping: Promise<void> | null = null;
 
   private constructor(options: KafkaConsumptionOptions, group: string, handler: PartitionHandler) {
-    this.#options = options;
-    this.#handler = handler;
+    this.options = options;
+    this.handler = handler;
     let fail: (error: unknown) => void = () => undefined;
     this.failed = new Promise<never>((_, reject) => {
       fail = reject;
     });
     // Whoever stops without asking for `failed` must not end the process by it.
     this.failed.catch(() => undefined);
-    this.#reject = fail;
+    this.reject = fail;
     const { topic, partitions } = options;
-    const assigner = stickyAssigner(topic, partitions, () => [...this.#feeds.keys()]);
+    const assigner = stickyAssigner(topic, partitions, () => [...this.feeds.keys()]);
     const config: ConsumerConfig = {
       groupId: group,
       partitionAssigners: [assigner],
@@ -79,11 +79,11 @@ export class KafkaConsumption implements Consumption {
       retry: { ...boundedRetry, restartOnFailure: async () => true },
     };
     const joined = (generation: number): void => {
-      this.#joinedGeneration = generation;
+      this.joinedGeneration = generation;
     };
-    this.#consumer = options.kafka.member(config, { topic, joined });
-    this.#commitTimer = setInterval(() => void this.#commitNow(), commitIntervalMs);
-    this.#commitTimer.unref();
+    this.consumer = options.kafka.member(config, { topic, joined });
+    this.commitTimer = setInterval(() => void this.commitNow(), commitIntervalMs);
+    this.commitTimer.unref();
   }
 
   static async start(
@@ -93,7 +93,7 @@ export class KafkaConsumption implements Consumption {
   ): Promise<KafkaConsumption> {
     const consumption = new KafkaConsumption(options, group, handler);
     try {
-      await consumption.#run();
+      await consumption.run();
     } catch (error) {
       await consumption.stop();
       throw kafkaFailure(error, `join the group ${group} of ${options.topic}`);
@@ -102,25 +102,25 @@ export class KafkaConsumption implements Consumption {
   }
 
   commit(partition: number, nextOffset: number): void {
-    this.#commits.set(partition, nextOffset);
+    this.commits.set(partition, nextOffset);
   }
 
   stop(): Promise<void> {
-    this.#stopping ??= this.#shutDown();
-    return this.#stopping;
+    this.stopping ??= this.shutDown();
+    return this.stopping;
   }
 
   /** Ends the consumption with an error. The group learns at once, so that others take over. */
   fail(error: unknown): void {
-    this.#reject(error);
+    this.reject(error);
     void this.stop();
   }
 
-  async #run(): Promise<void> {
-    const { topic, partitions, logger } = this.#options;
-    const consumer = this.#consumer;
+  private async run(): Promise<void> {
+    const { topic, partitions, logger } = this.options;
+    const consumer = this.consumer;
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
-      this.#joined(payload.memberId, payload.memberAssignment[topic] ?? []),
+      this.joined(payload.memberId, payload.memberAssignment[topic] ?? []),
     );
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (payload.restart)
@@ -133,55 +133,55 @@ export class KafkaConsumption implements Consumption {
       autoCommit: false,
       eachBatchAutoResolve: false,
       partitionsConsumedConcurrently: partitions,
-      eachBatch: async (payload) => this.#offer(payload),
+      eachBatch: async (payload) => this.offer(payload),
     });
   }
 
   /** Runs within kafkajs' join, before the first fetch of the new assignment. */
-  #joined(member: string, assignment: readonly number[]): void {
-    if (this.#stopping !== null) {
+  private joined(member: string, assignment: readonly number[]): void {
+    if (this.stopping !== null) {
       // A restart of kafkajs was joining while it was stopped: it would stay a member that reads nothing.
-      setImmediate(() => void this.#consumer.disconnect().catch(() => undefined));
+      setImmediate(() => void this.consumer.disconnect().catch(() => undefined));
       return;
     }
-    const continuous = member === this.#member && this.#joinedGeneration === this.#generation + 1;
-    this.#member = member;
-    this.#generation = this.#joinedGeneration;
-    this.#assigned = new Set(assignment);
-    for (const feed of this.#feeds.values()) if (!continuous || !this.#assigned.has(feed.partition)) feed.stop();
-    for (const partition of assignment) this.#source.pause(partition);
-    const ready = this.#options.assertTopic();
-    this.#ready = ready;
+    const continuous = member === this.member && this.joinedGeneration === this.generation + 1;
+    this.member = member;
+    this.generation = this.joinedGeneration;
+    this.assigned = new Set(assignment);
+    for (const feed of this.feeds.values()) if (!continuous || !this.assigned.has(feed.partition)) feed.stop();
+    for (const partition of assignment) this.source.pause(partition);
+    const ready = this.options.assertTopic();
+    this.ready = ready;
     ready.then(
       () => {
-        if (this.#ready !== ready) return;
-        for (const feed of this.#feeds.values()) if (!feed.stopping) feed.reposition();
+        if (this.ready !== ready) return;
+        for (const feed of this.feeds.values()) if (!feed.stopping) feed.reposition();
       },
       (error: unknown) => this.fail(error),
     );
-    this.#openFeeds();
+    this.openFeeds();
   }
 
   /** A partition whose former feed still ends gets its new one afterwards. */
-  #openFeeds(): void {
-    if (this.#stopping !== null) return;
-    const { partitions, logger } = this.#options;
+  private openFeeds(): void {
+    if (this.stopping !== null) return;
+    const { partitions, logger } = this.options;
     const bufferBytesMax = Math.min(8 * 1024 * 1024, Math.max(partitionFetchBytesMax, buffersBytesMax / partitions));
-    for (const partition of this.#assigned) {
-      if (this.#feeds.has(partition)) continue;
-      const feed = new PartitionFeed(partition, this.#handler, this.#source, this.#ready, bufferBytesMax, logger);
-      this.#feeds.set(partition, feed);
+    for (const partition of this.assigned) {
+      if (this.feeds.has(partition)) continue;
+      const feed = new PartitionFeed(partition, this.handler, this.source, this.ready, bufferBytesMax, logger);
+      this.feeds.set(partition, feed);
       void feed.ended.then((error) => {
-        this.#feeds.delete(partition);
-        this.#commits.delete(partition);
+        this.feeds.delete(partition);
+        this.commits.delete(partition);
         if (error !== undefined) this.fail(error);
-        else this.#openFeeds();
+        else this.openFeeds();
       });
     }
   }
 
-  #offer({ batch, resolveOffset }: EachBatchPayload): void {
-    const feed = this.#feeds.get(batch.partition);
+  private offer({ batch, resolveOffset }: EachBatchPayload): void {
+    const feed = this.feeds.get(batch.partition);
     const last = batch.messages.at(-1);
     if (feed === undefined || last === undefined) return;
     const records: LogRecord[] = batch.messages.map(({ offset, timestamp, value }) => ({
@@ -200,48 +200,48 @@ export class KafkaConsumption implements Consumption {
     if (taken) resolveOffset(last.offset);
   }
 
-  readonly #source: FeedSource = {
+  private readonly source: FeedSource = {
     seek: (partition, offset) =>
-      this.#whileRunning(() => this.#consumer.seek({ topic: this.#options.topic, partition, offset: String(offset) })),
+      this.whileRunning(() => this.consumer.seek({ topic: this.options.topic, partition, offset: String(offset) })),
     pause: (partition) =>
-      this.#whileRunning(() => this.#consumer.pause([{ topic: this.#options.topic, partitions: [partition] }])),
+      this.whileRunning(() => this.consumer.pause([{ topic: this.options.topic, partitions: [partition] }])),
     resume: (partition) =>
-      this.#whileRunning(() => this.#consumer.resume([{ topic: this.#options.topic, partitions: [partition] }])),
-    assertHeld: (partition, offset) => this.#options.assertHeld(partition, offset),
+      this.whileRunning(() => this.consumer.resume([{ topic: this.options.topic, partitions: [partition] }])),
+    assertHeld: (partition, offset) => this.options.assertHeld(partition, offset),
   };
 
   /** Between a crash and the restart there is nothing to steer; the next join positions every partition anew. */
-  #whileRunning(steer: () => void): void {
+  private whileRunning(steer: () => void): void {
     try {
       steer();
     } catch (error) {
-      this.#options.logger.debug({ err: error }, 'the consumer is not running');
+      this.options.logger.debug({ err: error }, 'the consumer is not running');
     }
   }
 
-  async #commitNow(): Promise<void> {
-    const { topic, logger } = this.#options;
-    const offsets = [...this.#commits].map(([partition, offset]) => ({ topic, partition, offset: String(offset) }));
-    this.#commits.clear();
+  private async commitNow(): Promise<void> {
+    const { topic, logger } = this.options;
+    const offsets = [...this.commits].map(([partition, offset]) => ({ topic, partition, offset: String(offset) }));
+    this.commits.clear();
     if (offsets.length === 0) return;
     try {
-      await this.#consumer.commitOffsets(offsets);
+      await this.consumer.commitOffsets(offsets);
     } catch (error) {
       logger.info({ err: error }, 'offsets were not committed; only lag tools read them');
     }
   }
 
-  async #shutDown(): Promise<void> {
-    clearInterval(this.#commitTimer);
-    for (const feed of this.#feeds.values()) feed.stop();
-    const commits = [...this.#commits];
-    await Promise.all([...this.#feeds.values()].map((feed) => feed.ended));
-    for (const [partition, offset] of commits) this.#commits.set(partition, offset);
-    await this.#commitNow();
+  private async shutDown(): Promise<void> {
+    clearInterval(this.commitTimer);
+    for (const feed of this.feeds.values()) feed.stop();
+    const commits = [...this.commits];
+    await Promise.all([...this.feeds.values()].map((feed) => feed.ended));
+    for (const [partition, offset] of commits) this.commits.set(partition, offset);
+    await this.commitNow();
     try {
-      await this.#consumer.disconnect();
+      await this.consumer.disconnect();
     } catch (error) {
-      this.#options.logger.warn(
+      this.options.logger.warn(
         { err: error },
         'the group was not left in order; the others take over after the session timeout',
       );

@@ -138,14 +138,14 @@ async function disconnect({ admin, producer, topicIds }: Connections): Promise<v
 class KafkaEventLog implements EventLog {
   readonly topicId: string;
   readonly partitions: number;
-  readonly #settings: KafkaSettings;
-  readonly #topic: string;
-  readonly #logger: Logger;
-  readonly #timing: typeof defaults;
-  readonly #connections: Connections;
-  readonly #watch: TopicWatch;
-  readonly #consumptions = new Set<KafkaConsumption>();
-  #closed = false;
+  private readonly settings: KafkaSettings;
+  private readonly topic: string;
+  private readonly logger: Logger;
+  private readonly timing: typeof defaults;
+  private readonly connections: Connections;
+  private readonly watch: TopicWatch;
+  private readonly consumptions = new Set<KafkaConsumption>();
+  private closed = false;
 
   constructor(
     settings: KafkaSettings,
@@ -157,39 +157,39 @@ class KafkaEventLog implements EventLog {
   ) {
     this.topicId = watch.topicId;
     this.partitions = topic.partitions;
-    this.#settings = settings;
-    this.#topic = topic.topic;
-    this.#logger = logger;
-    this.#timing = timing;
-    this.#connections = connections;
-    this.#watch = watch;
+    this.settings = settings;
+    this.topic = topic.topic;
+    this.logger = logger;
+    this.timing = timing;
+    this.connections = connections;
+    this.watch = watch;
     watch.onLost((error) => {
-      for (const consumption of this.#consumptions) consumption.fail(error);
+      for (const consumption of this.consumptions) consumption.fail(error);
     });
   }
 
   async append(partition: number, values: readonly Buffer[]): Promise<void> {
     assertRecordSizes(values);
-    if (this.#closed) throw new EventLogError('unavailable', 'the event log is closed');
-    if (this.#watch.lost !== null) throw this.#watch.lost;
+    if (this.closed) throw new EventLogError('unavailable', 'the event log is closed');
+    if (this.watch.lost !== null) throw this.watch.lost;
     if (!Number.isInteger(partition) || partition < 0 || partition >= this.partitions) {
-      throw new RangeError(`no partition ${partition} in ${this.#topic}, which has ${this.partitions}`);
+      throw new RangeError(`no partition ${partition} in ${this.topic}, which has ${this.partitions}`);
     }
-    const what = `append to ${this.#topic}/${partition}`;
+    const what = `append to ${this.topic}/${partition}`;
     try {
-      await answeredWithin(this.#send(partition, values), this.#timing.appendTimeoutMs, what);
+      await answeredWithin(this.send(partition, values), this.timing.appendTimeoutMs, what);
     } catch (error) {
       throw kafkaFailure(error, what);
     }
   }
 
   /** A run is sent when the one before it is acknowledged, which keeps them in order. */
-  async #send(partition: number, values: readonly Buffer[]): Promise<void> {
+  private async send(partition: number, values: readonly Buffer[]): Promise<void> {
     for (const run of splitRuns(values, batchRecordsMax, batchBytesMax)) {
-      await this.#connections.producer.send({
-        topic: this.#topic,
+      await this.connections.producer.send({
+        topic: this.topic,
         acks: -1,
-        timeout: Math.min(this.#timing.appendTimeoutMs, requestTimeoutMs),
+        timeout: Math.min(this.timing.appendTimeoutMs, requestTimeoutMs),
         compression: kafkajs.CompressionTypes.LZ4,
         messages: run.map((value) => ({ partition, value })),
       });
@@ -197,10 +197,10 @@ class KafkaEventLog implements EventLog {
   }
 
   async bounds(): Promise<readonly PartitionBounds[]> {
-    const what = `read the bounds of ${this.#topic}`;
+    const what = `read the bounds of ${this.topic}`;
     try {
       const offsets = await answeredWithin(
-        this.#connections.admin.fetchTopicOffsets(this.#topic),
+        this.connections.admin.fetchTopicOffsets(this.topic),
         requestTimeoutMs,
         what,
       );
@@ -213,43 +213,43 @@ class KafkaEventLog implements EventLog {
   }
 
   async consume(group: string, handler: PartitionHandler): Promise<Consumption> {
-    if (this.#watch.lost !== null) throw this.#watch.lost;
+    if (this.watch.lost !== null) throw this.watch.lost;
     const start = (): Promise<KafkaConsumption> =>
       KafkaConsumption.start(
         {
-          kafka: createClient(this.#settings, this.#logger),
-          topic: this.#topic,
+          kafka: createClient(this.settings, this.logger),
+          topic: this.topic,
           partitions: this.partitions,
-          logger: this.#logger,
-          assertTopic: () => this.#watch.assertSame(),
-          assertHeld: (partition, offset) => this.#assertHeld(partition, offset),
-          sessionTimeoutMs: this.#timing.sessionTimeoutMs,
-          heartbeatMs: this.#timing.heartbeatMs,
+          logger: this.logger,
+          assertTopic: () => this.watch.assertSame(),
+          assertHeld: (partition, offset) => this.assertHeld(partition, offset),
+          sessionTimeoutMs: this.timing.sessionTimeoutMs,
+          heartbeatMs: this.timing.heartbeatMs,
         },
         group,
         handler,
       );
     const consumption = await untilBrokersAreBack(start, {
-      timeoutMs: this.#timing.openTimeoutMs,
-      mayRetry: () => !this.#closed && this.#watch.lost === null,
-      logger: this.#logger,
+      timeoutMs: this.timing.openTimeoutMs,
+      mayRetry: () => !this.closed && this.watch.lost === null,
+      logger: this.logger,
     });
-    this.#consumptions.add(consumption);
+    this.consumptions.add(consumption);
     return consumption;
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    this.#watch.stop();
-    await Promise.all([...this.#consumptions].map((consumption) => consumption.stop()));
-    await disconnect(this.#connections);
+    this.closed = true;
+    this.watch.stop();
+    await Promise.all([...this.consumptions].map((consumption) => consumption.stop()));
+    await disconnect(this.connections);
   }
 
-  async #assertHeld(partition: number, offset: number): Promise<void> {
+  private async assertHeld(partition: number, offset: number): Promise<void> {
     const held = (await this.bounds()).find((each) => each.partition === partition);
     if (held === undefined)
-      throw new EventLogError('unavailable', `the brokers did not answer for ${this.#topic}/${partition}`);
+      throw new EventLogError('unavailable', `the brokers did not answer for ${this.topic}/${partition}`);
     if (offset < held.startOffset || offset > held.endOffset)
-      throw offsetOutOfRange(this.#topic, partition, offset, held);
+      throw offsetOutOfRange(this.topic, partition, offset, held);
   }
 }

@@ -32,20 +32,20 @@ export class PartitionFeed {
   readonly partition: number;
   /** Resolves when the feed has ended, whatever ended it; with the error, if one did. */
   readonly ended: Promise<unknown>;
-  readonly #handler: PartitionHandler;
-  readonly #source: FeedSource;
-  readonly #bufferBytesMax: number;
-  readonly #logger: Logger;
-  readonly #signal = new WakeSignal();
-  readonly #ready: Promise<void>;
-  #buffer: Batch[] = [];
-  #bufferBytes = 0;
-  #paused = true;
-  #stopping = false;
+  private readonly handler: PartitionHandler;
+  private readonly source: FeedSource;
+  private readonly bufferBytesMax: number;
+  private readonly logger: Logger;
+  private readonly signal = new WakeSignal();
+  private readonly ready: Promise<void>;
+  private buffer: Batch[] = [];
+  private bufferBytes = 0;
+  private paused = true;
+  private isStopping = false;
   /** Where the next fetch must begin; null until the handler has said so. */
-  #fetchOffset: number | null = null;
+  private fetchOffset: number | null = null;
   /** The fetch offset at which a batch from further on was turned away once. */
-  #refetchedOffset: number | null = null;
+  private refetchedOffset: number | null = null;
 
   /** @param ready resolves when the log is known to be the one that was opened; nothing is asked of the handler before */
   constructor(
@@ -57,26 +57,26 @@ export class PartitionFeed {
     logger: Logger,
   ) {
     this.partition = partition;
-    this.#handler = handler;
-    this.#source = source;
-    this.#ready = ready;
-    this.#bufferBytesMax = bufferBytesMax;
-    this.#logger = logger;
+    this.handler = handler;
+    this.source = source;
+    this.ready = ready;
+    this.bufferBytesMax = bufferBytesMax;
+    this.logger = logger;
     source.pause(partition);
-    this.ended = this.#run().then(
+    this.ended = this.run().then(
       () => undefined,
       (error: unknown) => error,
     );
   }
 
   get stopping(): boolean {
-    return this.#stopping;
+    return this.isStopping;
   }
 
   /** Asks the feed to end after the running handler; what is buffered is forgotten. */
   stop(): void {
-    this.#stopping = true;
-    this.#signal.wake();
+    this.isStopping = true;
+    this.signal.wake();
   }
 
   /**
@@ -84,101 +84,101 @@ export class PartitionFeed {
    * passes over batches without records in silence; such a gap is believed when the repeated fetch shows it again.
    */
   offer({ fetchOffset, records, nextOffset }: Batch): boolean {
-    if (this.#stopping || this.#fetchOffset === null) return false;
-    if (fetchOffset !== this.#fetchOffset) {
-      const gapAgain = fetchOffset > this.#fetchOffset && this.#refetchedOffset === this.#fetchOffset;
+    if (this.isStopping || this.fetchOffset === null) return false;
+    if (fetchOffset !== this.fetchOffset) {
+      const gapAgain = fetchOffset > this.fetchOffset && this.refetchedOffset === this.fetchOffset;
       if (!gapAgain) {
-        this.#refetchedOffset = this.#fetchOffset;
-        this.#source.seek(this.partition, this.#fetchOffset);
+        this.refetchedOffset = this.fetchOffset;
+        this.source.seek(this.partition, this.fetchOffset);
         return false;
       }
     }
-    this.#buffer.push({ fetchOffset: this.#fetchOffset, records, nextOffset });
-    this.#bufferBytes += bytesOf(records);
-    this.#fetchOffset = nextOffset;
-    this.#refetchedOffset = null;
-    if (!this.#paused && this.#bufferBytes >= this.#bufferBytesMax) {
-      this.#paused = true;
-      this.#source.pause(this.partition);
+    this.buffer.push({ fetchOffset: this.fetchOffset, records, nextOffset });
+    this.bufferBytes += bytesOf(records);
+    this.fetchOffset = nextOffset;
+    this.refetchedOffset = null;
+    if (!this.paused && this.bufferBytes >= this.bufferBytesMax) {
+      this.paused = true;
+      this.source.pause(this.partition);
     }
-    this.#signal.wake();
+    this.signal.wake();
     return true;
   }
 
   /** The group was joined anew and the partition stayed: kafkajs has forgotten where it was. */
   reposition(): void {
-    if (this.#fetchOffset !== null) this.#source.seek(this.partition, this.#fetchOffset);
-    if (!this.#paused) this.#source.resume(this.partition);
+    if (this.fetchOffset !== null) this.source.seek(this.partition, this.fetchOffset);
+    if (!this.paused) this.source.resume(this.partition);
   }
 
-  async #run(): Promise<void> {
-    await this.#ready;
-    if (this.#stopping) return;
+  private async run(): Promise<void> {
+    await this.ready;
+    if (this.isStopping) return;
     try {
-      const startOffset = await this.#handler.assigned(this.partition);
-      await this.#moveTo(startOffset);
-      while (!this.#stopping) {
-        const batch = this.#take();
+      const startOffset = await this.handler.assigned(this.partition);
+      await this.moveTo(startOffset);
+      while (!this.isStopping) {
+        const batch = this.take();
         if (batch === undefined) {
-          await this.#signal.wait(idleMs);
+          await this.signal.wait(idleMs);
           continue;
         }
         // A gap is legal only where nothing that once was in it has been deleted before it was read.
-        if (batch.records[0]!.offset > batch.fetchOffset) await this.#assertHeld(batch.fetchOffset);
-        if (this.#stopping) break;
-        const next = await this.#handler.records(this.partition, batch.records);
-        if (next !== undefined && next !== batch.nextOffset) await this.#moveTo(next);
+        if (batch.records[0]!.offset > batch.fetchOffset) await this.assertHeld(batch.fetchOffset);
+        if (this.isStopping) break;
+        const next = await this.handler.records(this.partition, batch.records);
+        if (next !== undefined && next !== batch.nextOffset) await this.moveTo(next);
       }
     } finally {
-      this.#stopping = true;
-      this.#buffer = [];
-      await this.#handler.revoked(this.partition);
+      this.isStopping = true;
+      this.buffer = [];
+      await this.handler.revoked(this.partition);
     }
   }
 
   /** The batches at the front that follow each other without a gap, as one. */
-  #take(): Batch | undefined {
-    const batches = this.#buffer.splice(0, this.#joinable());
+  private take(): Batch | undefined {
+    const batches = this.buffer.splice(0, this.joinable());
     const batch = batches.length < 2 ? batches[0] : joined(batches);
-    if (batch !== undefined) this.#bufferBytes -= bytesOf(batch.records);
-    if (this.#paused && this.#fetchOffset !== null && this.#bufferBytes <= this.#bufferBytesMax / 2) {
-      this.#paused = false;
-      this.#source.resume(this.partition);
+    if (batch !== undefined) this.bufferBytes -= bytesOf(batch.records);
+    if (this.paused && this.fetchOffset !== null && this.bufferBytes <= this.bufferBytesMax / 2) {
+      this.paused = false;
+      this.source.resume(this.partition);
     }
     return batch;
   }
 
   /** How many batches at the front can be one; at least one where there is any. */
-  #joinable(): number {
+  private joinable(): number {
     let bytes = 0;
-    for (const [i, { fetchOffset, records }] of this.#buffer.entries()) {
+    for (const [i, { fetchOffset, records }] of this.buffer.entries()) {
       bytes += bytesOf(records);
       if (i > 0 && (records[0]!.offset > fetchOffset || bytes > handoverBytesMax)) return i;
     }
-    return this.#buffer.length;
+    return this.buffer.length;
   }
 
-  async #moveTo(offset: number): Promise<void> {
-    await this.#assertHeld(offset);
-    if (this.#stopping) return;
-    this.#buffer = [];
-    this.#bufferBytes = 0;
-    this.#fetchOffset = offset;
-    this.#refetchedOffset = null;
-    this.#source.seek(this.partition, offset);
+  private async moveTo(offset: number): Promise<void> {
+    await this.assertHeld(offset);
+    if (this.isStopping) return;
+    this.buffer = [];
+    this.bufferBytes = 0;
+    this.fetchOffset = offset;
+    this.refetchedOffset = null;
+    this.source.seek(this.partition, offset);
   }
 
-  async #assertHeld(offset: number): Promise<void> {
-    while (!this.#stopping) {
+  private async assertHeld(offset: number): Promise<void> {
+    while (!this.isStopping) {
       try {
-        return await this.#source.assertHeld(this.partition, offset);
+        return await this.source.assertHeld(this.partition, offset);
       } catch (error) {
         if (!(error instanceof EventLogError && error.retriable)) throw error;
-        this.#logger.warn(
+        this.logger.warn(
           { err: error, partition: this.partition },
           'the bounds of the log cannot be read; trying again',
         );
-        await this.#signal.wait(retryMs);
+        await this.signal.wait(retryMs);
       }
     }
   }

@@ -11,21 +11,21 @@ const confirmationDelayMs = 250;
 
 export class TopicWatch {
   readonly topicId: string;
-  readonly #ids: TopicIdReader;
-  readonly #topic: string;
-  readonly #logger: Logger;
-  readonly #timer: NodeJS.Timeout;
-  readonly #listeners = new Set<(error: EventLogError) => void>();
-  #lost: EventLogError | null = null;
-  #stopped = false;
+  private readonly ids: TopicIdReader;
+  private readonly topic: string;
+  private readonly logger: Logger;
+  private readonly timer: NodeJS.Timeout;
+  private readonly listeners = new Set<(error: EventLogError) => void>();
+  private lostBy: EventLogError | null = null;
+  private stopped = false;
 
   private constructor(ids: TopicIdReader, topic: string, topicId: string, intervalMs: number, logger: Logger) {
-    this.#ids = ids;
-    this.#topic = topic;
+    this.ids = ids;
+    this.topic = topic;
     this.topicId = topicId;
-    this.#logger = logger;
-    this.#timer = setInterval(() => void this.assertSame().catch(() => undefined), intervalMs);
-    this.#timer.unref();
+    this.logger = logger;
+    this.timer = setInterval(() => void this.assertSame().catch(() => undefined), intervalMs);
+    this.timer.unref();
   }
 
   static async start(ids: TopicIdReader, topic: string, intervalMs: number, logger: Logger): Promise<TopicWatch> {
@@ -40,46 +40,46 @@ export class TopicWatch {
 
   /** The error for every later use, once the topic is known to be gone. */
   get lost(): EventLogError | null {
-    return this.#lost;
+    return this.lostBy;
   }
 
   onLost(listener: (error: EventLogError) => void): void {
-    this.#listeners.add(listener);
+    this.listeners.add(listener);
   }
 
   /** Resolves when a broker has said that the topic is the same. Waits for as long as no broker answers. */
   async assertSame(): Promise<void> {
     let contrary = 0;
-    while (!this.#stopped) {
-      if (this.#lost !== null) throw this.#lost;
+    while (!this.stopped) {
+      if (this.lostBy !== null) throw this.lostBy;
       try {
-        const found = await this.#ids.read();
+        const found = await this.ids.read();
         if (found === this.topicId) return;
         contrary += 1;
-        if (contrary >= confirmations) throw this.#lose(found);
+        if (contrary >= confirmations) throw this.lose(found);
       } catch (error) {
         if (error instanceof EventLogError) throw error;
-        this.#logger.info({ err: error }, 'the id of the topic cannot be read; trying again');
+        this.logger.info({ err: error }, 'the id of the topic cannot be read; trying again');
       }
       await delay(confirmationDelayMs);
     }
   }
 
   stop(): void {
-    this.#stopped = true;
-    clearInterval(this.#timer);
+    this.stopped = true;
+    clearInterval(this.timer);
   }
 
-  #lose(found: string | null): EventLogError {
+  private lose(found: string | null): EventLogError {
     const error =
       found === null
-        ? new EventLogError('topic_missing', `the topic ${this.#topic} (${this.topicId}) was deleted`)
+        ? new EventLogError('topic_missing', `the topic ${this.topic} (${this.topicId}) was deleted`)
         : new EventLogError(
             'topic_mismatch',
-            `the topic ${this.#topic} was deleted and made again: its id was ${this.topicId} and is ${found}`,
+            `the topic ${this.topic} was deleted and made again: its id was ${this.topicId} and is ${found}`,
           );
-    this.#lost = error;
-    for (const listener of this.#listeners) listener(error);
+    this.lostBy = error;
+    for (const listener of this.listeners) listener(error);
     return error;
   }
 }

@@ -27,33 +27,33 @@ export interface PostgresConsumptionOptions {
 
 export class PostgresConsumption implements Consumption {
   readonly failed: Promise<never>;
-  readonly #options: PostgresConsumptionOptions;
-  readonly #handler: PartitionHandler;
-  readonly #membership: Membership;
-  readonly #loops = new Map<number, PartitionDelivery>();
-  readonly #signal = new WakeSignal();
-  readonly #fail: (error: unknown) => void;
-  readonly #unlisten: () => void;
-  readonly #run: Promise<void>;
-  #settledGeneration = 0;
-  #stopping = false;
+  private readonly options: PostgresConsumptionOptions;
+  private readonly handler: PartitionHandler;
+  private readonly membership: Membership;
+  private readonly loops = new Map<number, PartitionDelivery>();
+  private readonly signal = new WakeSignal();
+  private readonly fail: (error: unknown) => void;
+  private readonly unlisten: () => void;
+  private readonly run: Promise<void>;
+  private settledGeneration = 0;
+  private stopping = false;
 
   private constructor(options: PostgresConsumptionOptions, handler: PartitionHandler, membership: Membership) {
-    this.#options = options;
-    this.#handler = handler;
-    this.#membership = membership;
+    this.options = options;
+    this.handler = handler;
+    this.membership = membership;
     let fail: (error: unknown) => void = () => undefined;
     this.failed = new Promise<never>((_, reject) => {
       fail = reject;
     });
     // Whoever stops without asking for `failed` must not end the process by it.
     this.failed.catch(() => undefined);
-    this.#fail = fail;
-    this.#unlisten = options.notifications.listen((partitions) => {
-      if (partitions === null) this.#signal.wake();
-      else for (const partition of partitions) this.#loops.get(partition)?.wake();
+    this.fail = fail;
+    this.unlisten = options.notifications.listen((partitions) => {
+      if (partitions === null) this.signal.wake();
+      else for (const partition of partitions) this.loops.get(partition)?.wake();
     });
-    this.#run = this.#keep();
+    this.run = this.keep();
   }
 
   static async start(
@@ -76,69 +76,69 @@ export class PostgresConsumption implements Consumption {
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true;
-    this.#signal.wake();
-    await this.#run;
+    this.stopping = true;
+    this.signal.wake();
+    await this.run;
   }
 
-  async #keep(): Promise<void> {
-    const { logger, heartbeatMs, retryMs } = this.#options;
-    while (!this.#stopping) {
+  private async keep(): Promise<void> {
+    const { logger, heartbeatMs, retryMs } = this.options;
+    while (!this.stopping) {
       try {
-        const view = await this.#membership.beat(this.#settledGeneration, this.#options.notifications.sessionPid);
-        if (view === null) await this.#rejoin();
-        else this.#follow(view);
-        await this.#signal.wait(heartbeatMs);
+        const view = await this.membership.beat(this.settledGeneration, this.options.notifications.sessionPid);
+        if (view === null) await this.rejoin();
+        else this.follow(view);
+        await this.signal.wait(heartbeatMs);
       } catch (error) {
         logger.warn({ err: error }, 'the group of the event log cannot be reached; trying again');
-        await this.#signal.wait(retryMs);
+        await this.signal.wait(retryMs);
       }
     }
-    this.#unlisten();
-    for (const loop of this.#loops.values()) loop.stop();
-    await Promise.all([...this.#loops.values()].map((loop) => loop.ended));
+    this.unlisten();
+    for (const loop of this.loops.values()) loop.stop();
+    await Promise.all([...this.loops.values()].map((loop) => loop.ended));
     try {
-      await this.#membership.leave();
-      this.#options.notifications.membersChanged();
+      await this.membership.leave();
+      this.options.notifications.membersChanged();
     } catch (error) {
       logger.warn({ err: error }, 'could not leave the group; the others take over when the lease runs out');
     }
   }
 
-  #follow(view: GroupView): void {
-    for (const loop of this.#loops.values()) if (!view.partitions.has(loop.partition)) loop.stop();
-    const holdsLost = [...this.#loops.keys()].some((partition) => !view.partitions.has(partition));
+  private follow(view: GroupView): void {
+    for (const loop of this.loops.values()) if (!view.partitions.has(loop.partition)) loop.stop();
+    const holdsLost = [...this.loops.keys()].some((partition) => !view.partitions.has(partition));
     if (holdsLost) return;
-    if (this.#settledGeneration !== view.generation) {
-      this.#settledGeneration = view.generation;
-      this.#signal.wake();
+    if (this.settledGeneration !== view.generation) {
+      this.settledGeneration = view.generation;
+      this.signal.wake();
       return;
     }
     if (!view.settled) return;
-    for (const partition of view.partitions) if (!this.#loops.has(partition)) this.#open(partition);
+    for (const partition of view.partitions) if (!this.loops.has(partition)) this.open(partition);
   }
 
-  #open(partition: number): void {
-    const loop = new PartitionDelivery(partition, { ...this.#options, handler: this.#handler });
-    this.#loops.set(partition, loop);
+  private open(partition: number): void {
+    const loop = new PartitionDelivery(partition, { ...this.options, handler: this.handler });
+    this.loops.set(partition, loop);
     void loop.ended.then((error) => {
-      this.#loops.delete(partition);
+      this.loops.delete(partition);
       if (error !== undefined) {
-        this.#fail(error);
-        this.#stopping = true;
+        this.fail(error);
+        this.stopping = true;
       }
-      this.#signal.wake();
+      this.signal.wake();
     });
   }
 
   /** Others may have had every partition meanwhile, so none goes on where it was. */
-  async #rejoin(): Promise<void> {
-    this.#options.logger.warn('the lease in the group of the event log ran out; joining anew');
-    for (const loop of this.#loops.values()) loop.stop();
-    await Promise.all([...this.#loops.values()].map((loop) => loop.ended));
-    this.#settledGeneration = 0;
-    await this.#membership.join();
-    this.#options.notifications.membersChanged();
-    this.#signal.wake();
+  private async rejoin(): Promise<void> {
+    this.options.logger.warn('the lease in the group of the event log ran out; joining anew');
+    for (const loop of this.loops.values()) loop.stop();
+    await Promise.all([...this.loops.values()].map((loop) => loop.ended));
+    this.settledGeneration = 0;
+    await this.membership.join();
+    this.options.notifications.membersChanged();
+    this.signal.wake();
   }
 }

@@ -14,22 +14,22 @@ export interface GroupView {
 }
 
 export class Membership {
-  readonly #pool: pg.Pool;
-  readonly #topic: Topic;
-  readonly #group: string;
-  readonly #member: string;
-  readonly #leaseMs: number;
+  private readonly pool: pg.Pool;
+  private readonly topic: Topic;
+  private readonly group: string;
+  private readonly member: string;
+  private readonly leaseMs: number;
 
   constructor(pool: pg.Pool, topic: Topic, group: string, member: string, leaseMs: number) {
-    this.#pool = pool;
-    this.#topic = topic;
-    this.#group = group;
-    this.#member = member;
-    this.#leaseMs = leaseMs;
+    this.pool = pool;
+    this.topic = topic;
+    this.group = group;
+    this.member = member;
+    this.leaseMs = leaseMs;
   }
 
   async join(): Promise<void> {
-    await this.#pool.query(
+    await this.pool.query(
       `WITH joined AS (
          INSERT INTO tallyline.log_groups (topic, "group", generation) VALUES ($1, $2, 1)
          ON CONFLICT (topic, "group") DO UPDATE SET generation = log_groups.generation + 1
@@ -37,7 +37,7 @@ export class Membership {
        )
        INSERT INTO tallyline.log_members (topic, "group", member, heartbeat_at, settled_generation)
        SELECT topic, "group", $3, clock_timestamp(), 0 FROM joined`,
-      [this.#topic.name, this.#group, this.#member],
+      [this.topic.name, this.group, this.member],
     );
   }
 
@@ -46,8 +46,8 @@ export class Membership {
    * run out or whose backend is gone, and returns the group as it is now. Null when this member's own lease had run out: it must join again.
    */
   async beat(settledGeneration: number, sessionPid: number | null): Promise<GroupView | null> {
-    const scope = [this.#topic.name, this.#group];
-    await this.#pool.query(
+    const scope = [this.topic.name, this.group];
+    await this.pool.query(
       `WITH gone AS (
          DELETE FROM tallyline.log_members
          WHERE topic = $1 AND "group" = $2 AND (heartbeat_at < clock_timestamp() - $3 * interval '1 millisecond'
@@ -56,35 +56,35 @@ export class Membership {
        )
        UPDATE tallyline.log_groups SET generation = generation + 1
        WHERE topic = $1 AND "group" = $2 AND EXISTS (SELECT FROM gone)`,
-      [...scope, this.#leaseMs, this.#member],
+      [...scope, this.leaseMs, this.member],
     );
-    const { rowCount } = await this.#pool.query(
+    const { rowCount } = await this.pool.query(
       `UPDATE tallyline.log_members SET heartbeat_at = clock_timestamp(), settled_generation = $4, session_pid = $5
        WHERE topic = $1 AND "group" = $2 AND member = $3`,
-      [...scope, this.#member, settledGeneration, sessionPid],
+      [...scope, this.member, settledGeneration, sessionPid],
     );
     if (rowCount === 0) return null;
-    const { rows } = await this.#pool.query<{ generation: string; member: string; settled: boolean }>(
+    const { rows } = await this.pool.query<{ generation: string; member: string; settled: boolean }>(
       `SELECT g.generation, m.member, m.settled_generation >= g.generation AS settled
        FROM tallyline.log_groups g JOIN tallyline.log_members m USING (topic, "group")
        WHERE topic = $1 AND "group" = $2 ORDER BY m.member`,
       scope,
     );
-    const place = rows.findIndex((row) => row.member === this.#member);
+    const place = rows.findIndex((row) => row.member === this.member);
     if (place === -1) return null;
     const partitions = new Set<number>();
-    for (let partition = place; partition < this.#topic.partitions; partition += rows.length) partitions.add(partition);
+    for (let partition = place; partition < this.topic.partitions; partition += rows.length) partitions.add(partition);
     return { generation: Number(rows[0]!.generation), partitions, settled: rows.every((row) => row.settled) };
   }
 
   async leave(): Promise<void> {
-    await this.#pool.query(
+    await this.pool.query(
       `WITH left_group AS (
          DELETE FROM tallyline.log_members WHERE topic = $1 AND "group" = $2 AND member = $3 RETURNING topic, "group"
        )
        UPDATE tallyline.log_groups g SET generation = generation + 1
        FROM left_group l WHERE g.topic = l.topic AND g."group" = l."group"`,
-      [this.#topic.name, this.#group, this.#member],
+      [this.topic.name, this.group, this.member],
     );
   }
 }

@@ -23,41 +23,41 @@ export class PartitionDelivery {
   readonly partition: number;
   /** Resolves when the loop has ended, whatever ended it; the error, if one did. */
   readonly ended: Promise<unknown>;
-  readonly #options: PartitionLoopOptions;
-  readonly #signal = new WakeSignal();
-  #stopping = false;
+  private readonly options: PartitionLoopOptions;
+  private readonly signal = new WakeSignal();
+  private stopping = false;
 
   constructor(partition: number, options: PartitionLoopOptions) {
     this.partition = partition;
-    this.#options = options;
-    this.ended = this.#run().then(
+    this.options = options;
+    this.ended = this.run().then(
       () => undefined,
       (error: unknown) => error,
     );
   }
 
   wake(): void {
-    this.#signal.wake();
+    this.signal.wake();
   }
 
   /** Asks the loop to end after the running handler. */
   stop(): void {
-    this.#stopping = true;
-    this.#signal.wake();
+    this.stopping = true;
+    this.signal.wake();
   }
 
-  async #run(): Promise<void> {
-    const { handler, pollMs } = this.#options;
+  private async run(): Promise<void> {
+    const { handler, pollMs } = this.options;
     try {
       let offset = await handler.assigned(this.partition);
-      while (!this.#stopping) {
-        const records = await this.#read(offset);
+      while (!this.stopping) {
+        const records = await this.read(offset);
         if (records === null) continue;
         if (records.length === 0) {
-          await this.#signal.wait(pollMs);
+          await this.signal.wait(pollMs);
           continue;
         }
-        if (this.#stopping) break;
+        if (this.stopping) break;
         offset = (await handler.records(this.partition, records)) ?? records.at(-1)!.offset + 1;
       }
     } finally {
@@ -66,14 +66,14 @@ export class PartitionDelivery {
   }
 
   /** Null when the database could not be reached: to be tried again, for nothing is lost by waiting. */
-  async #read(offset: number): Promise<LogRecord[] | null> {
-    const { pool, topic, pageBounds, logger, retryMs } = this.#options;
+  private async read(offset: number): Promise<LogRecord[] | null> {
+    const { pool, topic, pageBounds, logger, retryMs } = this.options;
     try {
       return await readPage(pool, topic, this.partition, offset, pageBounds);
     } catch (error) {
       if (!(error instanceof EventLogError && error.retriable)) throw error;
       logger.warn({ err: error, partition: this.partition }, 'the event log cannot be read; trying again');
-      await this.#signal.wait(retryMs);
+      await this.signal.wait(retryMs);
       return null;
     }
   }

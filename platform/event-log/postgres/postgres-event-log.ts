@@ -52,84 +52,83 @@ export async function openPostgresEventLog(
 class PostgresEventLog implements EventLog {
   readonly topicId: string;
   readonly partitions: number;
-  readonly #pool: pg.Pool;
-  readonly #topic: Topic;
-  readonly #logger: Logger;
-  readonly #options: typeof defaults;
-  readonly #notifications: Notifications;
-  readonly #appenders: readonly PartitionAppender[];
-  readonly #consumptions = new Set<Consumption>();
-  readonly #retentionTimer: NodeJS.Timeout;
-  #retention: Promise<void> = Promise.resolve();
-  #closed = false;
+  private readonly pool: pg.Pool;
+  private readonly topic: Topic;
+  private readonly logger: Logger;
+  private readonly options: typeof defaults;
+  private readonly notifications: Notifications;
+  private readonly appenders: readonly PartitionAppender[];
+  private readonly consumptions = new Set<Consumption>();
+  private readonly retentionTimer: NodeJS.Timeout;
+  private retention: Promise<void> = Promise.resolve();
+  private closed = false;
 
   constructor(pool: pg.Pool, topic: Topic, logger: Logger, options: typeof defaults) {
     this.topicId = topic.id;
     this.partitions = topic.partitions;
-    this.#pool = pool;
-    this.#topic = topic;
-    this.#logger = logger;
-    this.#options = options;
-    this.#notifications = new Notifications(pool, topic.name, logger);
-    this.#appenders = Array.from(
+    this.pool = pool;
+    this.topic = topic;
+    this.logger = logger;
+    this.options = options;
+    this.notifications = new Notifications(pool, topic.name, logger);
+    this.appenders = Array.from(
       { length: topic.partitions },
-      (_, partition) => new PartitionAppender(pool, topic, partition, (each) => this.#notifications.appended(each)),
+      (_, partition) => new PartitionAppender(pool, topic, partition, (each) => this.notifications.appended(each)),
     );
-    this.#retentionTimer = setInterval(() => this.#expire(), options.retentionIntervalMs);
-    this.#retentionTimer.unref();
+    this.retentionTimer = setInterval(() => this.expire(), options.retentionIntervalMs);
+    this.retentionTimer.unref();
   }
 
   async append(partition: number, values: readonly Buffer[]): Promise<void> {
     assertRecordSizes(values);
-    if (this.#closed) throw new EventLogError('unavailable', 'the event log is closed');
-    const appender = this.#appenders[partition];
+    if (this.closed) throw new EventLogError('unavailable', 'the event log is closed');
+    const appender = this.appenders[partition];
     if (appender === undefined)
-      throw new RangeError(`no partition ${partition} in ${this.#topic.name}, which has ${this.partitions}`);
-    if (values.length > 0) await appender.append(values, this.#options.appendTimeoutMs);
+      throw new RangeError(`no partition ${partition} in ${this.topic.name}, which has ${this.partitions}`);
+    if (values.length > 0) await appender.append(values, this.options.appendTimeoutMs);
   }
 
   bounds(): Promise<readonly PartitionBounds[]> {
-    return readBounds(this.#pool, this.#topic).catch((error: unknown) => {
-      throw postgresFailure(error, `read the bounds of ${this.#topic.name}`);
+    return readBounds(this.pool, this.topic).catch((error: unknown) => {
+      throw postgresFailure(error, `read the bounds of ${this.topic.name}`);
     });
   }
 
   async consume(group: string, handler: PartitionHandler): Promise<Consumption> {
-    const { pageRecordsMax, pageBytesMax, ...timing } = this.#options;
+    const { pageRecordsMax, pageBytesMax, ...timing } = this.options;
     const consumption = await PostgresConsumption.start(
       {
         ...timing,
         retryMs,
-        pool: this.#pool,
-        topic: this.#topic,
-        notifications: this.#notifications,
-        logger: this.#logger,
+        pool: this.pool,
+        topic: this.topic,
+        notifications: this.notifications,
+        logger: this.logger,
         pageBounds: { recordsMax: pageRecordsMax, bytesMax: pageBytesMax },
       },
       group,
       handler,
     );
-    this.#consumptions.add(consumption);
+    this.consumptions.add(consumption);
     return consumption;
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    clearInterval(this.#retentionTimer);
-    await Promise.all([...this.#consumptions].map((consumption) => consumption.stop()));
-    await Promise.all(this.#appenders.map((appender) => appender.settled()));
-    await this.#retention;
-    await this.#notifications.close();
+    this.closed = true;
+    clearInterval(this.retentionTimer);
+    await Promise.all([...this.consumptions].map((consumption) => consumption.stop()));
+    await Promise.all(this.appenders.map((appender) => appender.settled()));
+    await this.retention;
+    await this.notifications.close();
   }
 
   /** One run at a time. A run that fails is made up for by the next. */
-  #expire(): void {
-    this.#retention = this.#retention
-      .then(() => deleteExpired(this.#pool, this.#topic))
+  private expire(): void {
+    this.retention = this.retention
+      .then(() => deleteExpired(this.pool, this.topic))
       .then((deleted) => {
-        if (deleted > 0)
-          this.#logger.info({ topic: this.#topic.name, deleted }, 'records past their retention deleted');
+        if (deleted > 0) this.logger.info({ topic: this.topic.name, deleted }, 'records past their retention deleted');
       })
-      .catch((error: unknown) => this.#logger.warn({ err: error }, 'retention could not run'));
+      .catch((error: unknown) => this.logger.warn({ err: error }, 'retention could not run'));
   }
 }

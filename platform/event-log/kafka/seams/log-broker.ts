@@ -12,12 +12,12 @@ const PRODUCE_KEY = 0;
 type ProduceOptions = Parameters<Broker['produce']>[0];
 
 export class LogBroker extends KafkajsBroker {
-  readonly #produces = new JoinedProduces((request) => this.#send(request));
-  readonly #joined: ((generation: number) => void) | undefined;
+  private readonly produces = new JoinedProduces((request) => this.send(request));
+  private readonly joined: ((generation: number) => void) | undefined;
 
   constructor(options: BrokerOptions, joined?: (generation: number) => void) {
     super(options);
-    this.#joined = joined;
+    this.joined = joined;
   }
 
   /** Each send is for one partition, compressed by LZ4. Resolves to what the response says of that partition, or its error. */
@@ -26,29 +26,29 @@ export class LogBroker extends KafkajsBroker {
     const [{ partition, messages } = { partition: -1, messages: [] }] = partitions;
     if (options.topicData.length !== 1 || partitions.length !== 1) throw new Error('a send is for one partition');
     const values = messages.map(({ value }) => value as Buffer);
-    const answer = await this.#produces.add({
+    const answer = await this.produces.add({
       topic,
       partition,
       values,
       acks: options.acks!,
       timeoutMs: options.timeout!,
     });
-    return this.#protocol(options).response.parse(answer);
+    return this.protocol(options).response.parse(answer);
   }
 
   override async joinGroup(request: unknown): ReturnType<InstanceType<typeof KafkajsBroker>['joinGroup']> {
     const answer = await super.joinGroup(request);
-    this.#joined?.(answer.generationId);
+    this.joined?.(answer.generationId);
     return answer;
   }
 
-  #protocol(options: Partial<ProduceOptions>): ProtocolRequest<ProduceAnswer> {
+  private protocol(options: Partial<ProduceOptions>): ProtocolRequest<ProduceAnswer> {
     return this.lookupRequest(PRODUCE_KEY, kafkajsRequests.requests.Produce)(options) as ProtocolRequest<ProduceAnswer>;
   }
 
-  async #send(request: ProduceRequest): Promise<ProduceAnswer> {
+  private async send(request: ProduceRequest): Promise<ProduceAnswer> {
     const { acks, timeoutMs } = request;
-    const protocol = this.#protocol({ acks, timeout: timeoutMs, topicData: [] });
+    const protocol = this.protocol({ acks, timeout: timeoutMs, topicData: [] });
     const body = encodeProduceRequest(request);
     try {
       return await this.connectionPool.send({

@@ -29,9 +29,9 @@ export interface GroupMembership {
 }
 
 export class LogKafka extends kafkajs.Kafka {
-  readonly #createCluster: CreateCluster;
-  #joined: GroupMembership['joined'] | undefined;
-  #made: ClusterInsides | null = null;
+  private readonly createCluster: CreateCluster;
+  private joined: GroupMembership['joined'] | undefined;
+  private made: ClusterInsides | null = null;
 
   constructor(config: KafkaConfig) {
     super(config);
@@ -39,17 +39,17 @@ export class LogKafka extends kafkajs.Kafka {
     const name = Object.getOwnPropertySymbols(this).find(({ description }) => description === CREATE_CLUSTER);
     const createCluster = name === undefined ? undefined : own[name];
     if (typeof createCluster !== 'function') throw new Error(OTHER_VERSION);
-    this.#createCluster = createCluster;
+    this.createCluster = createCluster;
     own[name!] = (options) => this.newCluster(options);
   }
 
   /** Connections of their own, to ask what no producer, consumer or admin does. */
   newCluster(options: object = { allowAutoTopicCreation: false }): ClusterInsides {
-    const cluster = this.#createCluster(options);
+    const cluster = this.createCluster(options);
     if (typeof cluster.brokerPool?.createBroker !== 'function') throw new Error(OTHER_VERSION);
-    const joined = this.#joined;
+    const joined = this.joined;
     cluster.brokerPool.createBroker = (broker) => new LogBroker({ allowAutoTopicCreation: false, ...broker }, joined);
-    this.#made = cluster;
+    this.made = cluster;
     return cluster;
   }
 
@@ -58,10 +58,10 @@ export class LogKafka extends kafkajs.Kafka {
    * in silence.
    */
   member(config: ConsumerConfig, { topic, joined }: GroupMembership): Consumer {
-    this.#joined = joined;
+    this.joined = joined;
     const consumer = this.consumer(config);
-    this.#joined = undefined;
-    const cluster = this.#made!;
+    this.joined = undefined;
+    const cluster = this.made!;
     cluster.defaultOffset = () => {
       throw new EventLogError('offset_out_of_range', `an offset of ${topic} that is to be read is not in the log`);
     };

@@ -13,34 +13,34 @@ const NO_ID = '0'.repeat(32);
 
 /** Asks brokers for the id of a topic. */
 export class TopicIdReader {
-  readonly #topic: string;
-  readonly #cluster: Cluster;
-  #turn = 0;
+  private readonly topic: string;
+  private readonly cluster: Cluster;
+  private turn = 0;
 
   constructor(kafka: LogKafka, topic: string) {
-    this.#topic = topic;
-    this.#cluster = kafka.newCluster();
+    this.topic = topic;
+    this.cluster = kafka.newCluster();
   }
 
   async connect(): Promise<void> {
-    await this.#cluster.connect();
-    await this.#cluster.addTargetTopic(this.#topic);
+    await this.cluster.connect();
+    await this.cluster.addTargetTopic(this.topic);
   }
 
   async disconnect(): Promise<void> {
-    await this.#cluster.disconnect();
+    await this.cluster.disconnect();
   }
 
   /** 32 hex digits. Null when the broker asked knows no such topic. */
   async read(): Promise<string | null> {
-    const cluster = this.#cluster;
+    const cluster = this.cluster;
     try {
       await cluster.refreshMetadataIfNecessary();
       const nodes = cluster.getNodeIds();
       // Another broker each time, so that one that is away does not stand for all.
-      this.#turn = (this.#turn + 1) % Math.max(1, nodes.length);
-      const broker = (await cluster.findBroker({ nodeId: String(nodes[this.#turn]) })) as unknown as LogBroker;
-      return await this.#readFrom(broker);
+      this.turn = (this.turn + 1) % Math.max(1, nodes.length);
+      const broker = (await cluster.findBroker({ nodeId: String(nodes[this.turn]) })) as unknown as LogBroker;
+      return await this.readFrom(broker);
     } catch (error) {
       if (error instanceof EventLogError) throw error;
       // The list of brokers may be stale: the next attempt starts from a fresh one.
@@ -49,11 +49,11 @@ export class TopicIdReader {
     }
   }
 
-  async #readFrom(broker: LogBroker): Promise<string | null> {
+  private async readFrom(broker: LogBroker): Promise<string | null> {
     if ((broker.versions?.[METADATA_KEY]?.maxVersion ?? 0) < METADATA_VERSION) {
       throw new EventLogError('topic_mismatch', 'the Kafka brokers are too old: topic ids need Kafka 2.8 or later');
     }
-    const body = encodeTopicIdRequest(this.#topic);
+    const body = encodeTopicIdRequest(this.topic);
     const { errorCode, topicId } = await broker.connectionPool.send({
       request: {
         apiKey: METADATA_KEY,
@@ -69,7 +69,7 @@ export class TopicIdReader {
     if (topicId === NO_ID)
       throw new EventLogError(
         'topic_mismatch',
-        `the topic ${this.#topic} has no id: the cluster runs with a protocol older than Kafka 2.8`,
+        `the topic ${this.topic} has no id: the cluster runs with a protocol older than Kafka 2.8`,
       );
     return topicId;
   }
