@@ -1,5 +1,5 @@
-// What a bench is: a name, one or more variants that are measured side by side, and how large it is. Every variant of every
-// run starts from stores that hold nothing of an earlier one.
+// What a bench is: a name, one or more variants that are measured side by side, and how large it is. Every variant of
+// every run starts from stores that hold nothing of an earlier one.
 import type { Stand } from './stand/stand.ts';
 
 /** CPU time in microseconds by who used it, e.g. { gateway: 812000, kafka: 401000 }. */

@@ -1,5 +1,5 @@
-// `npm run bench -- NAME [--events N] [--runs R] [--rate N] [--json FILE]`: one bench or several; `smoke`: all of them, small;
-// `chart` and `model`: what follows from lines that were collected before.
+// `npm run bench -- NAME [--events N] [--runs R] [--rate N] [--json FILE]`: one bench or several; `smoke`: all of them,
+// small; `chart` and `model`: what follows from lines that were collected before.
 import { parseArgs } from 'node:util';
 import { benches } from './benches/all.ts';
 import { writeCharts } from './charts/write-charts.ts';

@@ -1,4 +1,5 @@
-// Runs a bench: every variant once a round, round after round, so that what disturbs the machine meets all variants alike.
+// Runs a bench: every variant once a round, round after round, so that what disturbs the machine meets all variants
+// alike.
 import { appendFileSync } from 'node:fs';
 import { kafkaUnavailable } from '../test/support/processes/kafka-broker.ts';
 import type { Bench, Measurement, Summary } from './bench.ts';

@@ -20,7 +20,9 @@ export interface CatalogStores {
 type OpenStores = () => Promise<CatalogStores>;
 type Out = (line: string) => void;
 
-/** Prints what would change. Rejects with `CatalogRefused` where the file can't be read, is wrong, or would be refused. */
+/**
+ * Prints what would change. Rejects with `CatalogRefused` where the file can't be read, is wrong, or would be refused.
+ */
 export async function diffCatalogFile(file: string, open: OpenStores, out: Out): Promise<void> {
   const { catalog } = await readCatalogFile(file);
   await using(open, async (stores) => {

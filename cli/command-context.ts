@@ -1,5 +1,6 @@
-// What a command that runs and ends works with: settings, a quiet logger, the stores. Beside the environment it finds the
-// embedded stores of a running `tallyline up` through its data directory, so that `tallyline keys list` just works there.
+// What a command that runs and ends works with: settings, a quiet logger, the stores. Beside the environment it finds
+// the embedded stores of a running `tallyline up` through its data directory, so that `tallyline keys list` just works
+// there.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';

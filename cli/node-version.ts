@@ -1,6 +1,6 @@
-// The versions of Node this runs on. They are checked before anything else is loaded: an older one would stumble over a name that
-// it does not export, and say that instead. package.json (`engines`) and scripts/setup.mjs name the same versions; a test compares
-// them.
+// The versions of Node this runs on. They are checked before anything else is loaded: an older one would stumble over a
+// name that it does not export, and say that instead. package.json (`engines`) and scripts/setup.mjs name the same
+// versions; a test compares them.
 
 /** As package.json writes it. Node 21 and 23 were never kept up, and parts of what we use refuse them. */
 export const NODE_VERSIONS = '^20.19.0 || ^22.0.0 || >=24.0.0';

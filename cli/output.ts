@@ -1,5 +1,5 @@
-// What commands print. Names of keys, tenants and subjects were written by others: none of them may forge a line or a column, or
-// tell the terminal what to do.
+// What commands print. Names of keys, tenants and subjects were written by others: none of them may forge a line or a
+// column, or tell the terminal what to do.
 
 /** Control characters, and those that end a line or turn the direction of what follows. */
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;

@@ -54,8 +54,9 @@ export function openClickHouse(
 }
 
 /**
- * The event log of these settings: Kafka where it is named, else Postgres. Creates the topic and its generation when they are
- * new; rejects where the topic is not the one that was counted from before, so that no gateway writes into a log that nobody reads.
+ * The event log of these settings: Kafka where it is named, else Postgres. Creates the topic and its generation when
+ * they are new; rejects where the topic is not the one that was counted from before, so that no gateway writes into a
+ * log that nobody reads.
  */
 export async function openEventLog(settings: Settings, pool: pg.Pool, logger: Logger): Promise<EventLog> {
   // A reader that meets a record finds its schema there, so the schemas go in before any record does.

@@ -1,5 +1,6 @@
-// The demonstration on a running installation: stream, kill the aggregator on the way, wait until everything sent is sealed
-// and rated, compare. Waits are on conditions with deadlines; a deadline that passes is a failure and says what was missing.
+// The demonstration on a running installation: stream, kill the aggregator on the way, wait until everything sent is
+// sealed and rated, compare. Waits are on conditions with deadlines; a deadline that passes is a failure and says what
+// was missing.
 import { readFileSync } from 'node:fs';
 import type { Catalog } from '../domain/catalog/catalog.ts';
 import { readCatalog } from '../domain/catalog/catalog-file.ts';

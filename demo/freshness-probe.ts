@@ -1,5 +1,6 @@
-// Measures how fresh a read is, from outside: a marker event is sent by itself, and from its 2xx on the API is asked for it
-// until it says "accepted". The markers are ordinary completions that happen now, and are counted like all others.
+// Measures how fresh a read is, from outside: a marker event is sent by itself, and from its 2xx on the API is asked
+// for it until it says "accepted". The markers are ordinary completions that happen now, and are counted like all
+// others.
 import type { ApiReader } from './account/api-reader.ts';
 import type { DemoEvent } from './demo-event.ts';
 import { type Delivery, eventJson } from './mishaps.ts';
@@ -85,8 +86,8 @@ export interface FreshnessBySpan {
 }
 
 /**
- * Tells the markers that met a standstill from the others: those under way in the outage, and those sent before the last of
- * these was readable. The ones after it count as usual, though there may still be a backlog.
+ * Tells the markers that met a standstill from the others: those under way in the outage, and those sent before the
+ * last of these was readable. The ones after it count as usual, though there may still be a backlog.
  */
 export function splitByStandstill(samples: readonly FreshnessSample[], outage: Outage): FreshnessBySpan {
   const readableAt = ({ acknowledgedAt, readableAfter }: FreshnessSample): number => acknowledgedAt + readableAfter;

@@ -1,5 +1,6 @@
 // `tallyline up` as a child process on a data directory, with chunks small enough that windows close within seconds.
-// Whatever ends the demonstration, the child stops in order: it drains when it is told to, and when this process is gone.
+// Whatever ends the demonstration, the child stops in order: it drains when it is told to, and when this process is
+// gone.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -137,8 +138,8 @@ export class Installation {
   }
 
   /**
-   * An orderly stop; anything but exit code 0 is an error. By message: on a Ctrl-C the child has had its signal already, and
-   * a second one would end it at once.
+   * An orderly stop; anything but exit code 0 is an error. By message: on a Ctrl-C the child has had its signal
+   * already, and a second one would end it at once.
    */
   async stop(): Promise<void> {
     if (this.child.connected) this.child.send(STOP_MESSAGE);

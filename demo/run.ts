@@ -1,5 +1,5 @@
-// The life of a demonstration: a data directory, `tallyline up` on it, the demonstration itself, and an orderly end. The
-// child is told to stop on every way out; a temporary directory is removed unless something went wrong in it.
+// The life of a demonstration: a data directory, `tallyline up` on it, the demonstration itself, and an orderly end.
+// The child is told to stop on every way out; a temporary directory is removed unless something went wrong in it.
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,7 +53,9 @@ async function demonstrate(
   return outcome ? 'right' : 'wrong';
 }
 
-/** Resolves with the exit code: 0 when every total agrees. Rejects when the demonstration could not be carried through. */
+/**
+ * Resolves with the exit code: 0 when every total agrees. Rejects when the demonstration could not be carried through.
+ */
 export async function runDemo(options: DemoOptions): Promise<number> {
   const dataDir = chooseDataDir(options.dataDir);
   const signal = onSignal();

@@ -1,7 +1,7 @@
-// Delivers batches over HTTP on a few kept-alive connections and checks every answer against what was expected of it.
-// A 429 or 503 is retried after its Retry-After, a broken connection after a moment; nothing else is. A broken connection and
-// a log that did not acknowledge leave open what has become of the events: they may be in the log a second time after the
-// retry, and `resent` says how many deliveries that concerns.
+// Delivers batches over HTTP on a few kept-alive connections and checks every answer against what was expected of it. A
+// 429 or 503 is retried after its Retry-After, a broken connection after a moment; nothing else is. A broken connection
+// and a log that did not acknowledge leave open what has become of the events: they may be in the log a second time
+// after the retry, and `resent` says how many deliveries that concerns.
 import { Agent, request as httpRequest } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { codeOf } from './broken-event.ts';

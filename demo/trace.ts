@@ -15,7 +15,10 @@ export interface TraceRule {
   readonly models: readonly string[];
   /** … and to subject floor(i / models.length) mod subjects.length, so that every subject meets every model. */
   readonly subjects: readonly string[];
-  /** The last row's time is moved to within an hour before this (milliseconds since the epoch), every row by the same whole hours. */
+  /**
+   * The last row's time is moved to within an hour before this (milliseconds since the epoch), every row by the same
+   * whole hours.
+   */
   readonly endAt: number;
 }
 
@@ -47,7 +50,9 @@ export function readTrace(path: string): TraceRow[] {
   return rows;
 }
 
-/** What to add to a row's time: whole hours, so that rows of one hour stay together and an hour's sum is the file's own. */
+/**
+ * What to add to a row's time: whole hours, so that rows of one hour stay together and an hour's sum is the file's own.
+ */
 function traceShiftMs(rows: readonly TraceRow[], endAt: number): number {
   let last = Number.NEGATIVE_INFINITY;
   for (const row of rows) if (row.time > last) last = row.time;

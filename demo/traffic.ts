@@ -1,6 +1,6 @@
-// Events of a service that sells language models, embeddings and images: bursty arrivals, a few customers with most of the
-// traffic, token counts with a heavy tail, prompts partly served from a cache. Lazy, and the same for the same settings.
-// The field names are those of the sample price list, deploy/catalogs/ai-api.yaml.
+// Events of a service that sells language models, embeddings and images: bursty arrivals, a few customers with most of
+// the traffic, token counts with a heavy tail, prompts partly served from a cache. Lazy, and the same for the same
+// settings. The field names are those of the sample price list, deploy/catalogs/ai-api.yaml.
 
 import { Random, WeightedIndex } from '../domain/random.ts';
 import type { DemoEvent } from './demo-event.ts';

@@ -4,9 +4,9 @@
 export const NAME_LENGTH_MAX = 256;
 
 /**
- * Why a text can't be such a name, in words that follow "must"; null when it can. U+0000 is refused because Postgres can't
- * store it: an event accepted with one could be counted and never billed. A lone surrogate has no UTF-8, so two different
- * names would become one.
+ * Why a text can't be such a name, in words that follow "must"; null when it can. U+0000 is refused because Postgres
+ * can't store it: an event accepted with one could be counted and never billed. A lone surrogate has no UTF-8, so two
+ * different names would become one.
  */
 export function nameFault(text: string): string | null {
   if (text.length <= NAME_LENGTH_MAX && isPlain(text)) return null;

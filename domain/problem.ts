@@ -1,6 +1,6 @@
-// One way to say no to a request as a whole: throw a `Problem` (RFC 9457), with a code of this closed list. A code means one status
-// and one title for ever, and clients decide by the code, never by the words. One event that is not accepted is a `Rejection`
-// instead, and a file's faults are collected, each with its place.
+// One way to say no to a request as a whole: throw a `Problem` (RFC 9457), with a code of this closed list. A code
+// means one status and one title for ever, and clients decide by the code, never by the words. One event that is not
+// accepted is a `Rejection` instead, and a file's faults are collected, each with its place.
 
 /** Every code a client may meet, with its status and title. */
 export const problemCodes = {

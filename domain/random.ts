@@ -1,6 +1,7 @@
-// Randomness that a seed decides: the same seed gives the same numbers on every machine. It is for the demonstration's traffic, benches,
-// simulation and fuzzing; nothing that meters or bills draws anything. A fork is a stream of its own: what one part of a run draws
-// does not move what another part gets, so that a run with one fault less stays much like the run it was shrunk from.
+// Randomness that a seed decides: the same seed gives the same numbers on every machine. It is for the demonstration's
+// traffic, benches, simulation and fuzzing; nothing that meters or bills draws anything. A fork is a stream of its own:
+// what one part of a run draws does not move what another part gets, so that a run with one fault less stays much like
+// the run it was shrunk from.
 
 /** 32 bits of a text, well spread (FNV-1a with a final mix). */
 function hash32(text: string): number {

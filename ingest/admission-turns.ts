@@ -1,6 +1,7 @@
-// Runs the admission of large bodies a part at a time, so that none of them keeps the process from its other requests. What holds
-// always: between two parts the event loop goes round once, however many bodies wait; tenants take turns, part by part; and of
-// each tenant one body is under way, so that what a body takes beyond its bytes is held once a tenant.
+// Runs the admission of large bodies a part at a time, so that none of them keeps the process from its other requests.
+// What holds always: between two parts the event loop goes round once, however many bodies wait; tenants take turns,
+// part by part; and of each tenant one body is under way, so that what a body takes beyond its bytes is held once a
+// tenant.
 
 /** Does the next part of a body; true: that was the last. */
 type Step = () => boolean;

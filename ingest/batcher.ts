@@ -1,13 +1,13 @@
-// Collects admitted events of many requests into one log record a partition, and tells each request when all of its events are
-// durable. What holds always:
+// Collects admitted events of many requests into one log record a partition, and tells each request when all of its
+// events are durable. What holds always:
 //
 //   - a request's promise resolves only after the log acknowledged every record that holds one of its events;
 //   - events that wait or are under way are bounded in number and bytes; past a bound nothing more is taken;
 //   - no request waits longer than the append timeout for its record to be sent, plus the same for its acknowledgement.
 //
-// A batch is open (collecting), ready (closed, waiting for a place) or under way (given to the log). An open batch is closed
-// when it is full or its linger is over. A request whose append fails is answered 503 although some of its events may be in
-// the log: the client sends it again, and the aggregator counts each event once.
+// A batch is open (collecting), ready (closed, waiting for a place) or under way (given to the log). An open batch is
+// closed when it is full or its linger is over. A request whose append fails is answered 503 although some of its
+// events may be in the log: the client sends it again, and the aggregator counts each event once.
 import { Problem, retryAfter } from '../domain/problem.ts';
 import type { UsageEvent } from '../domain/usage-event.ts';
 import { partitionOf } from '../domain/usage-event.ts';
@@ -20,7 +20,10 @@ import { LogHealth } from './log-health.ts';
 const APPENDS_PER_PARTITION = 4;
 /** What an event takes beyond its strings: hashes, times, lengths, and its objects in memory. */
 const EVENT_OVERHEAD_BYTES = 96;
-/** Batches are measured in UTF-16 units, which take up to three bytes each: whatever is set, a record must fit into the log. */
+/**
+ * Batches are measured in UTF-16 units, which take up to three bytes each: whatever is set, a record must fit into the
+ * log.
+ */
 const BATCH_BYTES_MAX = recordBytesMax / 4;
 
 export interface BatcherLimits {
@@ -139,8 +142,8 @@ export class Batcher {
   }
 
   /**
-   * Takes all of a request's events or, throwing the `Problem`, none. The promise resolves once every event is durable, and
-   * rejects with `AppendFailed` otherwise.
+   * Takes all of a request's events or, throwing the `Problem`, none. The promise resolves once every event is durable,
+   * and rejects with `AppendFailed` otherwise.
    */
   append(events: readonly UsageEvent[]): Promise<void> {
     const problem = this.refusal() ?? this.overflow(events);
@@ -210,8 +213,8 @@ export class Batcher {
     const { clock, log, onAppend, timers } = this.parts;
     const startedAt = clock();
     const append = this.health.begin(startedAt);
-    // The log's adapter may take longer than a request can wait. The request is told then; the batch still counts as queued
-    // until the adapter lets go of it, so that memory stays bounded.
+    // The log's adapter may take longer than a request can wait. The request is told then; the batch still counts as
+    // queued until the adapter lets go of it, so that memory stays bounded.
     const timeout = timers.setTimeout(() => {
       this.fail(batch, new AppendFailed(`the event log did not acknowledge within ${this.limits.appendTimeoutMs} ms`));
     }, this.limits.appendTimeoutMs);
@@ -284,8 +287,8 @@ export class Batcher {
   }
 
   /**
-   * Takes nothing more, and resolves once everything taken is durable or has failed, or after `deadlineMs`. Returns the number
-   * of events that were still under way then; their requests were not acknowledged.
+   * Takes nothing more, and resolves once everything taken is durable or has failed, or after `deadlineMs`. Returns the
+   * number of events that were still under way then; their requests were not acknowledged.
    */
   async drain(deadlineMs: number): Promise<number> {
     const { timers } = this.parts;

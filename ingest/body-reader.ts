@@ -91,8 +91,9 @@ function decompressorOf(encoding: string, body: Buffer) {
   }
 }
 
-// How many times its size a body may unpack to. 10,000 events that differ in their ids alone, printed over lines, unpack to 154
-// times as much from gzip and 763 times from Brotli (docs/inside/bad-input.md); what is packed to be costly to 1,030 and 60,000 times.
+// How many times its size a body may unpack to. 10,000 events that differ in their ids alone, printed over lines,
+// unpack to 154 times as much from gzip and 763 times from Brotli (docs/inside/bad-input.md); what is packed to be
+// costly to 1,030 and 60,000 times.
 const EXPANSION_MAX = 600;
 const BROTLI_EXPANSION_MAX = 3_000;
 /** What unpacks to no more costs little, however small it was. */

@@ -1,5 +1,6 @@
-// Follows the published catalog: reads it about once a second and compiles it when its version changed. The last version read
-// stays good while Postgres is away, as the aggregator decides by the log and not by what the gateway last saw.
+// Follows the published catalog: reads it about once a second and compiles it when its version changed. The last
+// version read stays good while Postgres is away, as the aggregator decides by the log and not by what the gateway last
+// saw.
 import type { Logger } from 'pino';
 import { type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
 import { compileMeterChecks, type MeterChecks } from './core/meter-checks.ts';
@@ -12,7 +13,9 @@ export interface CatalogFollower {
   stop(): Promise<void>;
 }
 
-/** `readCatalog` resolves to null where no catalog was ever published: then no event has a meter, and all are accepted. */
+/**
+ * `readCatalog` resolves to null where no catalog was ever published: then no event has a meter, and all are accepted.
+ */
 export function followCatalog(
   readCatalog: () => Promise<CatalogVersion | null>,
   logger: Logger,

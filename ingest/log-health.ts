@@ -1,7 +1,7 @@
 // Whether the event log takes appends, told by how the last ones went. Two ways to be unhealthy:
 //
-//   failing   several appends in a row have failed. Requests are refused, but for one a second that goes through to find
-//             out; its success ends the state. For /readyz it ends by itself after a while: a gateway that gets no
+//   failing   several appends in a row have failed. Requests are refused, but for one a second that goes through to
+//             find out; its success ends the state. For /readyz it ends by itself after a while: a gateway that gets no
 //             requests because it is not ready would never find out otherwise.
 //   stalled   an append has been under way for too long. Requests are refused until it has ended, either way.
 

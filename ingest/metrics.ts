@@ -1,4 +1,5 @@
-// The gateway's metrics. Other stages may share the registry and `tallyline_events_total`, so a metric that exists is used.
+// The gateway's metrics. Other stages may share the registry and `tallyline_events_total`, so a metric that exists is
+// used.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { BodyBudget } from './body-budget.ts';
 

@@ -1,6 +1,7 @@
-// POST /v1/events. The order of a request is its promise: who it is, whether it may, whether the log takes events at all; only
-// then the body, each event's admission, and the log. A 2xx is sent after the log acknowledged every accepted event, and every
-// refusal of the whole request (401, 403, 413, 415, 429, 503 before the append) leaves nothing of it behind.
+// POST /v1/events. The order of a request is its promise: who it is, whether it may, whether the log takes events at
+// all; only then the body, each event's admission, and the log. A 2xx is sent after the log acknowledged every accepted
+// event, and every refusal of the whole request (401, 403, 413, 415, 429, 503 before the append) leaves nothing of it
+// behind.
 
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
@@ -81,7 +82,10 @@ const notAcknowledged = (error: unknown): never => {
   );
 };
 
-/** Not async: the bytes of the events are in their records, and the events are not to wait for the log in memory beside them. */
+/**
+ * Not async: the bytes of the events are in their records, and the events are not to wait for the log in memory beside
+ * them.
+ */
 function appendAll(batcher: Batcher, events: readonly UsageEvent[]): Promise<void> {
   return batcher.append(events).catch(notAcknowledged);
 }

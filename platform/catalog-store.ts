@@ -1,10 +1,11 @@
 // Catalog versions in Postgres, and how a new one comes into force.
 //
-// A version is `stored` (its row is committed; nobody acts on it), then `published` (every partition of the log holds its
-// control record; only then is published_at set). A crash between the two leaves it stored; the next apply, of whatever
-// file, appends its control records again, which is harmless: an aggregator passes over a version that is not newer than
-// its own. The row is committed before the first append, so that whoever meets the control record can load the version.
-// One session lock makes all this the work of one process at a time. Versions are published in order and never change.
+// A version is `stored` (its row is committed; nobody acts on it), then `published` (every partition of the log holds
+// its control record; only then is published_at set). A crash between the two leaves it stored; the next apply, of
+// whatever file, appends its control records again, which is harmless: an aggregator passes over a version that is not
+// newer than its own. The row is committed before the first append, so that whoever meets the control record can load
+// the version. One session lock makes all this the work of one process at a time. Versions are published in order and
+// never change.
 import { hash } from 'node:crypto';
 import type pg from 'pg';
 import { type Catalog, type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
@@ -37,8 +38,8 @@ const toVersion = ({ version, effective_at, catalog }: VersionRow): CatalogVersi
 
 const nothingYet: CatalogVersion = { version: 0, effectiveAt: 0, catalog: emptyCatalog };
 
-// A version never changes, so it is read once and kept, one copy for all who read by the same pool. There are few: one for each
-// time the catalog was changed. Polling for a new one then transfers no catalog.
+// A version never changes, so it is read once and kept, one copy for all who read by the same pool. There are few: one
+// for each time the catalog was changed. Polling for a new one then transfers no catalog.
 const versionsRead = new WeakMap<Queryable, Map<number, CatalogVersion>>();
 
 async function readVersion(db: Queryable, version: number): Promise<CatalogVersion | null> {
@@ -64,7 +65,10 @@ async function newestWhere(db: Queryable, condition: string): Promise<CatalogVer
 /** The newest version, published or not; version 0, the empty catalog, before the first. */
 export const latestCatalog = (pool: pg.Pool): Promise<CatalogVersion> => newestWhere(pool, 'true');
 
-/** The newest version that every partition of the log holds; version 0, the empty catalog, before the first. Cheap to poll. */
+/**
+ * The newest version that every partition of the log holds; version 0, the empty catalog, before the first. Cheap to
+ * poll.
+ */
 export const publishedCatalog = (pool: pg.Pool): Promise<CatalogVersion> =>
   newestWhere(pool, 'published_at IS NOT NULL');
 
@@ -156,7 +160,9 @@ export async function applyCatalog(
   });
 }
 
-/** An effective date that is asked for and differs from the latest version's is a change even where it is the only one. */
+/**
+ * An effective date that is asked for and differs from the latest version's is a change even where it is the only one.
+ */
 function dateChange(latest: CatalogVersion | undefined, effectiveAt: number | undefined): Change[] {
   if (latest === undefined || effectiveAt === undefined || effectiveAt === latest.effectiveAt) return [];
   const detail = `${formatRfc3339(latest.effectiveAt)} -> ${formatRfc3339(effectiveAt)}`;

@@ -7,7 +7,9 @@ export interface Catalogs {
   published(): Promise<CatalogVersion>;
   /** Throws an Error for a version that does not exist. */
   version(version: number): Promise<Catalog>;
-  /** By slug: as published, or as last defined where it was removed, as its usage stays readable. Null: never defined. */
+  /**
+   * By slug: as published, or as last defined where it was removed, as its usage stays readable. Null: never defined.
+   */
   meter(slug: string): Promise<Meter | null>;
 }
 

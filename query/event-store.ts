@@ -1,7 +1,9 @@
-// Finds what became of one event, by its dedup key: the row of its acceptance, and the rows of every copy that was not counted.
+// Finds what became of one event, by its dedup key: the row of its acceptance, and the rows of every copy that was not
+// counted.
 //
-// No FINAL here: the versions of a row share every column that a condition names, as all owners of a partition decide alike,
-// so picking the highest epoch of each row afterwards gives the same rows, and leaves the index on the dedup key of use.
+// No FINAL here: the versions of a row share every column that a condition names, as all owners of a partition decide
+// alike, so picking the highest epoch of each row afterwards gives the same rows, and leaves the index on the dedup key
+// of use.
 import { dedupKeyOf, partitionOf } from '../domain/usage-event.ts';
 import { EVENT_ROWS_MAX } from './query-limits.ts';
 import type { BillingReads, UsageReads } from './store-reads.ts';

@@ -8,12 +8,17 @@ interface PartitionFreshness {
   readonly partition: number;
   /** One past the last offset a read of usage can see. */
   readonly nextOffset: number;
-  /** The log's time at `nextOffset`, in milliseconds since the epoch; null before anything of the partition was counted. */
+  /**
+   * The log's time at `nextOffset`, in milliseconds since the epoch; null before anything of the partition was counted.
+   */
   readonly watermark: number | null;
 }
 
 export interface Freshness {
-  /** Published: up to here everything is sealed. Milliseconds since the epoch; null before the first seal of every partition. */
+  /**
+   * Published: up to here everything is sealed. Milliseconds since the epoch; null before the first seal of every
+   * partition.
+   */
   readonly watermark: number | null;
   /** In order, one for each partition of the log. */
   readonly partitions: readonly PartitionFreshness[];

@@ -1,6 +1,6 @@
-// The query stage: the read API, the OpenAPI document and the status page, as routes on an app that the caller listens with
-// and closes. It writes nothing, and holds nothing between two requests but catalog versions, which never change, and for
-// a second how fresh usage is.
+// The query stage: the read API, the OpenAPI document and the status page, as routes on an app that the caller listens
+// with and closes. It writes nothing, and holds nothing between two requests but catalog versions, which never change,
+// and for a second how fresh usage is.
 import { readFile } from 'node:fs/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';

@@ -1,5 +1,5 @@
-// What the OpenAPI document says of the parameters of reads is what reads them. The rest of schemas/openapi.yaml is written by hand;
-// `npm run openapi` brings its parameters up to date, and the types that clients have from it.
+// What the OpenAPI document says of the parameters of reads is what reads them. The rest of schemas/openapi.yaml is
+// written by hand; `npm run openapi` brings its parameters up to date, and the types that clients have from it.
 import { type Document, isSeq } from 'yaml';
 import { lineItemParameters } from './core/line-item-page.ts';
 import { noParameters, openApiParameters, type ReadParameters } from './core/parameters.ts';

@@ -1,6 +1,6 @@
-// What stands before every read: how often its key may ask, whose turn it is, and how long all of it may take. A read that costs
-// a store much waits at the gate of that store; what is answered from what all share has a gate of its own, so that a status
-// never waits behind a month of usage.
+// What stands before every read: how often its key may ask, whose turn it is, and how long all of it may take. A read
+// that costs a store much waits at the gate of that store; what is answered from what all share has a gate of its own,
+// so that a status never waits behind a month of usage.
 
 import { Problem, retryAfter } from '../domain/problem.ts';
 import type { Identity } from '../platform/access/keyring.ts';

@@ -1,5 +1,5 @@
-// What every read of the API is: a function from who asks and what for to the body of a 200. Whatever it throws becomes a
-// problem document.
+// What every read of the API is: a function from who asks and what for to the body of a 200. Whatever it throws becomes
+// a problem document.
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import type { Catalogs } from './catalogs.ts';

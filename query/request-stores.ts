@@ -1,6 +1,6 @@
-// The stores as one request has them: every call takes from the request's budget, and is aborted when that is spent or the client
-// is gone. What many requests share (freshness, the catalog, the ends of the log) is read under a budget of its own, and each of
-// them waits for it no longer than its own allows.
+// The stores as one request has them: every call takes from the request's budget, and is aborted when that is spent or
+// the client is gone. What many requests share (freshness, the catalog, the ends of the log) is read under a budget of
+// its own, and each of them waits for it no longer than its own allows.
 import type { Pool } from 'pg';
 import { type RequestBudget, withinBudget } from '../platform/calls/request-budget.ts';
 import { shareReading } from '../platform/calls/shared-reading.ts';

@@ -1,5 +1,5 @@
-// GET /v1/status: how far everything is counted. Watermark and lag are for every tenant; offsets tell how much all tenants send,
-// so only an operator's key shows them.
+// GET /v1/status: how far everything is counted. Watermark and lag are for every tenant; offsets tell how much all
+// tenants send, so only an operator's key shows them.
 import { noParameters, readParameters } from './core/parameters.ts';
 import { lagSeconds } from './freshness.ts';
 import { instantOrNull, type Read } from './read.ts';

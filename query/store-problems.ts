@@ -1,5 +1,5 @@
-// Turns what the stores throw into problem documents: a client learns whether to mend the request or to
-// send it again, and nothing about the inside. Everything else stays as it is, and becomes a 500 with a line in the log.
+// Turns what the stores throw into problem documents: a client learns whether to mend the request or to send it again,
+// and nothing about the inside. Everything else stays as it is, and becomes a 500 with a line in the log.
 import pg from 'pg';
 import { Problem, retryAfter } from '../domain/problem.ts';
 import { BudgetSpent, ClientGone } from '../platform/calls/request-budget.ts';
@@ -11,7 +11,9 @@ import { EventLogError } from '../platform/event-log/event-log.ts';
 const RETRY_AFTER_S = 2;
 /** Until somebody has had a damaged part recounted. */
 const DAMAGED_RETRY_AFTER_S = 60;
-/** ClickHouse's TIMEOUT_EXCEEDED and MEMORY_LIMIT_EXCEEDED, and Postgres' query_canceled: the limits a read is given. */
+/**
+ * ClickHouse's TIMEOUT_EXCEEDED and MEMORY_LIMIT_EXCEEDED, and Postgres' query_canceled: the limits a read is given.
+ */
 const CLICKHOUSE_TIMEOUT = 159;
 const CLICKHOUSE_MEMORY = 241;
 const POSTGRES_TIMEOUT = '57014';

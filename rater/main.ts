@@ -1,4 +1,5 @@
-// Composition root of the rater: one loop that rates whatever was sealed, every settings.rater.intervalMs, and the auditor.
+// Composition root of the rater: one loop that rates whatever was sealed, every settings.rater.intervalMs, and the
+// auditor.
 import type { Pool } from 'pg';
 import { delay } from '../platform/calls/retry.ts';
 import { realTimers, type Timers } from '../platform/calls/timers.ts';

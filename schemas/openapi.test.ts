@@ -1,4 +1,5 @@
-// schemas/openapi.yaml says of the parameters what reads them, and schemas/openapi.d.ts is made of it: `npm run openapi` writes both.
+// schemas/openapi.yaml says of the parameters what reads them, and schemas/openapi.d.ts is made of it: `npm run
+// openapi` writes both.
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
 import { parseDocument } from 'yaml';

@@ -1,4 +1,5 @@
-// `npm run openapi`: schemas/openapi.yaml with the parameters as they are read, and schemas/openapi.d.ts, the types of clients.
+// `npm run openapi`: schemas/openapi.yaml with the parameters as they are read, and schemas/openapi.d.ts, the types of
+// clients.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { projectFile } from '../platform/process/project-root.ts';

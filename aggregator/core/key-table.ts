@@ -1,7 +1,8 @@
 // Keys in memory, each of them whole: an open-addressing table on one typed array (linear probing), because a Map of
 // strings costs five times as much and ends at 16.7 M entries.
 //
-//   slot   key 4 words | payload hash 2 words | liveUntil 1 word: seconds since the epoch, rounded up; 0: the slot is free
+//   slot   key 4 words | payload hash 2 words | liveUntil 1 word: seconds since the epoch, rounded up; 0: the slot is
+//          free
 //
 // Most slots, of 28 bytes, lie in one cache line. Words are little-endian and signed: V8 keeps a signed 32-bit number
 // without allocating.

@@ -1,5 +1,5 @@
-// The fast counter against its plain twin: whatever the log holds and wherever it is flushed and cut, the same events have the same
-// outcomes and the same rows are written. Random logs lean towards what the fast counter could get wrong.
+// The fast counter against its plain twin: whatever the log holds and wherever it is flushed and cut, the same events
+// have the same outcomes and the same rows are written. Random logs lean towards what the fast counter could get wrong.
 import { describe, expect, it, jest } from '@jest/globals';
 import avro from 'avsc';
 import fc from 'fast-check';

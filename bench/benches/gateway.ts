@@ -1,5 +1,5 @@
-// The gateway: batches of 100 events, and one event a request; with Kafka behind it (acks=all), and with an append that is
-// acknowledged at once.
+// The gateway: batches of 100 events, and one event a request; with Kafka behind it (acks=all), and with an append that
+// is acknowledged at once.
 import type { Bench, CpuByStage, Measurement, RunContext } from '../bench.ts';
 import type { HttpLoadInput, HttpLoadOutput } from '../programs/http-load.ts';
 import { BenchProgram, runProgram } from '../stand/bench-program.ts';

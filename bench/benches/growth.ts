@@ -1,5 +1,5 @@
-// Whether what is done now depends on how much was done before: the same events appended, counted and read over a history of
-// 3, 30 and 300 days at one rate. Every curve is to be flat.
+// Whether what is done now depends on how much was done before: the same events appended, counted and read over a
+// history of 3, 30 and 300 days at one rate. Every curve is to be flat.
 import type { Bench, Measurement, RunContext } from '../bench.ts';
 import type { AppendInput } from '../programs/append.ts';
 import { BenchProgram } from '../stand/bench-program.ts';

@@ -1,5 +1,5 @@
-// The whole line on this machine, at a fixed rate for a while: what is sustained, how long until an event is queryable, and
-// whether memory stays flat. On Kafka with a process for every stage, and as `tallyline up` without Kafka.
+// The whole line on this machine, at a fixed rate for a while: what is sustained, how long until an event is queryable,
+// and whether memory stays flat. On Kafka with a process for every stage, and as `tallyline up` without Kafka.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setInterval as every } from 'node:timers/promises';
@@ -31,7 +31,9 @@ const onlyOf = <Value>(
   isOfLine: (role: string) => boolean,
 ): Record<string, Value> => Object.fromEntries(Object.entries(figures).filter(([role]) => isOfLine(role)));
 
-/** The memory of each role at the end, and by which share it grew from the second to the last quarter of the samples. */
+/**
+ * The memory of each role at the end, and by which share it grew from the second to the last quarter of the samples.
+ */
 function growthOf(samples: readonly Readonly<Record<string, number>>[]): Record<string, number> {
   const mean = (part: readonly Readonly<Record<string, number>>[], role: string): number =>
     part.reduce((sum, sample) => sum + (sample[role] ?? 0), 0) / Math.max(1, part.length);

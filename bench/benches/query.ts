@@ -1,5 +1,5 @@
-// Reads of usage over a month of roll-up rows: when each week of them is one part, and right after a heavy load, when one
-// and a half million rows of the last hour lie beside a full week in parts that were not merged yet.
+// Reads of usage over a month of roll-up rows: when each week of them is one part, and right after a heavy load, when
+// one and a half million rows of the last hour lie beside a full week in parts that were not merged yet.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bench, Measurement, RunContext } from '../bench.ts';
 import { insertRollUpHistory, type RollUpHistory } from '../stand/history.ts';

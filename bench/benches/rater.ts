@@ -1,5 +1,5 @@
-// Closed windows to line items: one step of the rater over everything that was sealed while it was away, and its step when one
-// more hour closes, early and late in a billing period.
+// Closed windows to line items: one step of the rater over everything that was sealed while it was away, and its step
+// when one more hour closes, early and late in a billing period.
 import { countLineItems } from '../../platform/billing-store/line-items.ts';
 import type { Bench, Measurement, RunContext } from '../bench.ts';
 import type { RaterInput } from '../programs/rater.ts';
@@ -86,7 +86,8 @@ async function measureHour({ stand, events, isSmoke }: RunContext, days: number)
     await close(0, hoursBefore);
     const environment = { ...installation.environment, TALLYLINE_RATER_INTERVAL: '1h' };
     const { program } = await BenchProgram.start<null>('rater-hour', { environment } satisfies RaterHourInput);
-    // What autovacuum does after so many rows at once would be counted, and a table that grew for weeks has it behind it.
+    // What autovacuum does after so many rows at once would be counted, and a table that grew for weeks has it behind
+    // it.
     await pool.query('VACUUM ANALYZE');
     await close(hoursBefore, hoursBefore + 1);
     const stop = stand.times.start();

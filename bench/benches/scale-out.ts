@@ -1,5 +1,5 @@
-// One, two and four aggregator processes share twelve partitions of Kafka. They own their partitions and stand idle before the
-// first event comes, so that neither their start nor the rebalancing is measured.
+// One, two and four aggregator processes share twelve partitions of Kafka. They own their partitions and stand idle
+// before the first event comes, so that neither their start nor the rebalancing is measured.
 
 import { until } from '../../test/support/until.ts';
 import type { Bench, Measurement, RunContext } from '../bench.ts';

@@ -1,5 +1,6 @@
-// What an event takes: bytes in the log and in ClickHouse once its parts are merged, and CPU time of every stage; and what a
-// thousand million events cost by that. One copy of everything: a replicated log or table takes as many times the bytes.
+// What an event takes: bytes in the log and in ClickHouse once its parts are merged, and CPU time of every stage; and
+// what a thousand million events cost by that. One copy of everything: a replicated log or table takes as many times
+// the bytes.
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bench, Measurement, RunContext } from '../bench.ts';

@@ -1,5 +1,5 @@
-// Two kinds of chart as SVG, without a library: lines over a few points, and bars. Every value is written beside its mark, so
-// that a chart says as much as a table does.
+// Two kinds of chart as SVG, without a library: lines over a few points, and bars. Every value is written beside its
+// mark, so that a chart says as much as a table does.
 
 interface ChartPoint {
   readonly label: string;

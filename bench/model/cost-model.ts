@@ -1,6 +1,6 @@
-// What the measured costs of an event mean for a deployment larger than the machine they were measured on. Simple on purpose:
-// every stage but the aggregator's owners is taken to grow with the rate, and each resource to be used up to a share of it that
-// leaves room for peaks. What is assumed and not measured stands in `assumptions`.
+// What the measured costs of an event mean for a deployment larger than the machine they were measured on. Simple on
+// purpose: every stage but the aggregator's owners is taken to grow with the rate, and each resource to be used up to a
+// share of it that leaves room for peaks. What is assumed and not measured stands in `assumptions`.
 
 /** Per event, from the benches. */
 export interface EventCosts {

@@ -1,5 +1,5 @@
-// An aggregator takes over one partition whose sealed chunks hold many keys, and counts one more record of 500 events: how
-// long until that record's rows are queryable.
+// An aggregator takes over one partition whose sealed chunks hold many keys, and counts one more record of 500 events:
+// how long until that record's rows are queryable.
 import { setTimeout as delay } from 'node:timers/promises';
 import pino from 'pino';
 import { startAggregator } from '../../aggregator/main.ts';

@@ -1,5 +1,6 @@
-// What an aggregator computes, without what it writes: records are decoded, every event is decided and rolled up. The rows of
-// a flush are made, as a flush makes them, and thrown away; their time is told apart. Chunks end where they would end.
+// What an aggregator computes, without what it writes: records are decoded, every event is decided and rolled up. The
+// rows of a flush are made, as a flush makes them, and thrown away; their time is told apart. Chunks end where they
+// would end.
 
 import { CatalogReader } from '../../aggregator/catalog-reader.ts';
 import { DedupIndex } from '../../aggregator/core/dedup-index.ts';

@@ -1,4 +1,5 @@
-// The whole aggregator on a log in memory: decode, decide, roll up, rows to ClickHouse, chunks read back and sealed in Postgres.
+// The whole aggregator on a log in memory: decode, decide, roll up, rows to ClickHouse, chunks read back and sealed in
+// Postgres.
 import pino from 'pino';
 import { startAggregator } from '../../aggregator/main.ts';
 import { openClickHouse, openPool } from '../../cli/stores.ts';

@@ -1,6 +1,6 @@
-// The dedup index alone: keys of numbers from 0 on are added to as many indexes as an aggregator has partitions, then keys are
-// looked up as the aggregator does it, the keys of a record touched ahead, and every answer is checked: none forgotten, none
-// invented.
+// The dedup index alone: keys of numbers from 0 on are added to as many indexes as an aggregator has partitions, then
+// keys are looked up as the aggregator does it, the keys of a record touched ahead, and every answer is checked: none
+// forgotten, none invented.
 import { tmpdir } from 'node:os';
 import { DedupIndex, highWord, type KeySpace, lowWord } from '../../aggregator/core/dedup-index.ts';
 import { newKeyFile } from '../../aggregator/key-files.ts';

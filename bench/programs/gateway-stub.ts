@@ -1,5 +1,5 @@
-// The gateway with everything real but the log, which acknowledges each append at once: HTTP, key look-up, validation, dedup
-// keys, hashes and Avro are what is left. It serves until it is ended.
+// The gateway with everything real but the log, which acknowledges each append at once: HTTP, key look-up, validation,
+// dedup keys, hashes and Avro are what is left. It serves until it is ended.
 import { setImmediate } from 'node:timers/promises';
 import pino from 'pino';
 import { openPool } from '../../cli/stores.ts';

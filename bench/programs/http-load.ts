@@ -1,6 +1,6 @@
-// The load generator of the gateway: connections that each send one request after the other, as fast as they are answered or
-// at a fixed rate. At a fixed rate a latency begins when the request was due, not when it was sent, so that a gateway that
-// stalls is not spared the requests that would have come meanwhile.
+// The load generator of the gateway: connections that each send one request after the other, as fast as they are
+// answered or at a fixed rate. At a fixed rate a latency begins when the request was due, not when it was sent, so that
+// a gateway that stalls is not spared the requests that would have come meanwhile.
 import { setTimeout as delay } from 'node:timers/promises';
 import { percentile } from '../statistics.ts';
 import { HttpConnection } from '../workload/http-connection.ts';

@@ -1,5 +1,5 @@
-// The child's side of a bench program: it is told its input, prepares, says that it is ready, and does its work when it is
-// told to. Time and CPU (getrusage) are those of the work alone. See stand/bench-program.ts for the other side.
+// The child's side of a bench program: it is told its input, prepares, says that it is ready, and does its work when it
+// is told to. Time and CPU (getrusage) are those of the work alone. See stand/bench-program.ts for the other side.
 
 export interface Prepared<Output> {
   /** Sent with "ready": an address, say. */

@@ -1,5 +1,6 @@
-// Bodies that are made to cost, each admitted a few times as the gateway does it, part by part. What is told is the worst of them
-// beside an honest body of as many bytes: CPU time and memory a byte, and how long a part keeps the gateway from all else.
+// Bodies that are made to cost, each admitted a few times as the gateway does it, part by part. What is told is the
+// worst of them beside an honest body of as many bytes: CPU time and memory a byte, and how long a part keeps the
+// gateway from all else.
 import type { Catalog } from '../../domain/catalog/catalog.ts';
 import { emptyCatalog } from '../../domain/catalog/catalog.ts';
 import { admitBody } from '../../ingest/core/body-admission.ts';

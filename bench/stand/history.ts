@@ -1,5 +1,5 @@
-// A history that was never sent: rows as the aggregator would have left them, made by ClickHouse itself out of numbers, and the
-// seals that vouch for them. Slices go in one insert each, like flushes, oldest first.
+// A history that was never sent: rows as the aggregator would have left them, made by ClickHouse itself out of numbers,
+// and the seals that vouch for them. Slices go in one insert each, like flushes, oldest first.
 import type pg from 'pg';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { models, operations, regions, TENANT } from '../workload/usage-stream.ts';
@@ -33,7 +33,10 @@ const ROLL_UP_COLUMNS =
   'tenant, meter, subject, window_start, group_values, generation, partition, chunk, epoch, version, value, event_count, ' +
   'latest_event_time, latest_accepted_at, latest_offset, latest_index, unique_values, row_hash';
 
-/** Rows evenly over hours, subjects, both meters, groups, partitions and chunks. Hours follow each other, as they would have come. */
+/**
+ * Rows evenly over hours, subjects, both meters, groups, partitions and chunks. Hours follow each other, as they would
+ * have come.
+ */
 export async function insertRollUpHistory(clickhouse: ClickHouse, history: RollUpHistory): Promise<void> {
   const { rows, subjects, days, until, partitions } = history;
   await inSlices(rows, history.rowsPerInsert, (from, count) =>

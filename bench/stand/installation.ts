@@ -1,5 +1,5 @@
-// Tallyline installed for one run: databases and a topic of its own on the stand's servers, the benches' catalog applied, an
-// API key, and stages as processes of their own. Nothing of an earlier run is in it.
+// Tallyline installed for one run: databases and a topic of its own on the stand's servers, the benches' catalog
+// applied, an API key, and stages as processes of their own. Nothing of an earlier run is in it.
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import pino from 'pino';

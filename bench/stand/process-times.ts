@@ -1,7 +1,8 @@
-// CPU time and memory of the processes of a bench, read from /proc, so that nothing has to be built into what is measured.
+// CPU time and memory of the processes of a bench, read from /proc, so that nothing has to be built into what is
+// measured.
 //
-// A process counts for the role of its nearest ancestor (or itself) that has one. CPU time is that of the process and of its
-// children that ended, to 10 ms; what stands in /proc is what getrusage counts.
+// A process counts for the role of its nearest ancestor (or itself) that has one. CPU time is that of the process and
+// of its children that ended, to 10 ms; what stands in /proc is what getrusage counts.
 import { readdirSync, readFileSync } from 'node:fs';
 import type { CpuByStage } from '../bench.ts';
 
@@ -27,7 +28,10 @@ function readEntry(pid: string): ProcessEntry | null {
   }
 }
 
-/** Resident memory that the process shares with none: the buffers of a Postgres server are mapped by each of its processes. */
+/**
+ * Resident memory that the process shares with none: the buffers of a Postgres server are mapped by each of its
+ * processes.
+ */
 function ownBytes(pid: number): number {
   try {
     const [, resident, shared] = readFileSync(`/proc/${pid}/statm`, 'latin1').split(' ');

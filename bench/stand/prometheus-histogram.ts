@@ -28,8 +28,8 @@ const between = (before: Histogram, after: Histogram): number[] =>
   after.counts.map((count, i) => count - (before.counts[i] ?? 0));
 
 /**
- * The bound that at least `share` of the observations between two readings do not exceed: never too good, and as coarse as
- * the buckets. NaN where nothing was observed.
+ * The bound that at least `share` of the observations between two readings do not exceed: never too good, and as coarse
+ * as the buckets. NaN where nothing was observed.
  */
 export function quantileOf(before: Histogram, after: Histogram, share: number): number {
   const counts = between(before, after);
@@ -38,7 +38,10 @@ export function quantileOf(before: Histogram, after: Histogram, share: number): 
   return after.bounds[counts.findIndex((count) => count >= share * total)]!;
 }
 
-/** The share of the observations between two readings that do not exceed `bound`, which is one of a bucket. NaN: there are none. */
+/**
+ * The share of the observations between two readings that do not exceed `bound`, which is one of a bucket. NaN: there
+ * are none.
+ */
 export function shareWithin(before: Histogram, after: Histogram, bound: number): number {
   const bucket = after.bounds.indexOf(bound);
   if (bucket < 0) throw new RangeError(`no bucket of the histogram ends at ${bound}`);

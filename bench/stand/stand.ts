@@ -1,5 +1,6 @@
-// The servers of a bench: started when first asked for, used by all runs of a command, stopped at its end. They are real and
-// on this machine: Kafka by deploy/kafka, the embedded Postgres and the embedded ClickHouse engine, each a process of its own.
+// The servers of a bench: started when first asked for, used by all runs of a command, stopped at its end. They are
+// real and on this machine: Kafka by deploy/kafka, the embedded Postgres and the embedded ClickHouse engine, each a
+// process of its own.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

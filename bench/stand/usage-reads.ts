@@ -1,6 +1,6 @@
-// The three reads by which queries are judged, over the days before a given hour: one subject by hour and the total by model
-// through the read API, as a customer's page asks for them; and the ten largest subjects, which the API does not rank, by the
-// API's own statement in ClickHouse with an order and a limit around it.
+// The three reads by which queries are judged, over the days before a given hour: one subject by hour and the total by
+// model through the read API, as a customer's page asks for them; and the ten largest subjects, which the API does not
+// rank, by the API's own statement in ClickHouse with an order and a limit around it.
 
 import { Random } from '../../domain/random.ts';
 import { usageQuery } from '../../platform/usage-store/usage-query.ts';

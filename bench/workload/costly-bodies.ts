@@ -1,5 +1,5 @@
-// Bodies of POST /v1/events that are made to cost as much as they can for their bytes, each in another way, and an honest one to
-// compare them with. None of them is random: what was measured once is measured again.
+// Bodies of POST /v1/events that are made to cost as much as they can for their bytes, each in another way, and an
+// honest one to compare them with. None of them is random: what was measured once is measured again.
 
 export interface CostlyBody {
   readonly name: string;

@@ -1,5 +1,5 @@
-// One kept-alive HTTP/1.1 connection that sends prepared bytes and reads answers with a Content-Length: what a load generator
-// needs of a client and no more, at a few microseconds a request.
+// One kept-alive HTTP/1.1 connection that sends prepared bytes and reads answers with a Content-Length: what a load
+// generator needs of a client and no more, at a few microseconds a request.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 

@@ -1,5 +1,6 @@
-// A log that is read from memory, as fast as it is taken: what an aggregator can do when Kafka is never what holds it. It hands
-// out records by about as many bytes as a fetch brings. What is appended (ticks) is dropped: the records were made before.
+// A log that is read from memory, as fast as it is taken: what an aggregator can do when Kafka is never what holds it.
+// It hands out records by about as many bytes as a fetch brings. What is appended (ticks) is dropped: the records were
+// made before.
 import type {
   Consumption,
   EventLog,

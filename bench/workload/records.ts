@@ -1,5 +1,5 @@
-// A log's worth of records, made before anything is measured. Time in it passes as if a partition received 5,000 events a
-// second (60,000 a second over 12 partitions), so that chunks are cut as often per event as in production.
+// A log's worth of records, made before anything is measured. Time in it passes as if a partition received 5,000 events
+// a second (60,000 a second over 12 partitions), so that chunks are cut as often per event as in production.
 import { partitionOf, type UsageEvent } from '../../domain/usage-event.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { encodeEventBatch, encodeTick } from '../../platform/event-log/record-codec.ts';

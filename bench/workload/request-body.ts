@@ -1,5 +1,5 @@
-// The body of a request, made once and sent many times: only the ids in it change, in place, so that the load generator costs
-// little beside what it measures.
+// The body of a request, made once and sent many times: only the ids in it change, in place, so that the load generator
+// costs little beside what it measures.
 import { eventJson, type UsageStream } from './usage-stream.ts';
 
 const ID_DIGITS = 12;

@@ -1,7 +1,7 @@
 // The usage that all benches send: calls of language models, two meters with three dimensions, about 170 bytes of JSON.
 //
-// With `even` 20,000 subjects a flush of 100,000 events holds about 1.5 roll-up rows an event: a subject is in one region, uses
-// one of four models in one of two ways, and each combination is a row of both meters.
+// With `even` 20,000 subjects a flush of 100,000 events holds about 1.5 roll-up rows an event: a subject is in one
+// region, uses one of four models in one of two ways, and each combination is a row of both meters.
 import type { Catalog } from '../../domain/catalog/catalog.ts';
 import { Random, WeightedIndex } from '../../domain/random.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';

@@ -1,4 +1,5 @@
-// `tallyline clickhouse` (internal): the in-process ClickHouse as a process of its own. `up` starts it, and so do tests.
+// `tallyline clickhouse` (internal): the in-process ClickHouse as a process of its own. `up` starts it, and so do
+// tests.
 import type { Command } from 'commander';
 
 export function registerClickHouseCommand(program: Command): void {

@@ -1,4 +1,5 @@
-// `tallyline demo`: the whole line on embedded stores, fed with realistic traffic and checked against an independent oracle.
+// `tallyline demo`: the whole line on embedded stores, fed with realistic traffic and checked against an independent
+// oracle.
 import { type Command, InvalidArgumentError } from 'commander';
 
 function wholeNumber(min: number, max: number): (text: string) => number {

@@ -1,4 +1,5 @@
-// `tallyline ingest | aggregator | rater | query`: one stage a process; and `edge`, what `up` runs of them behind one port.
+// `tallyline ingest | aggregator | rater | query`: one stage a process; and `edge`, what `up` runs of them behind one
+// port.
 import type { Command } from 'commander';
 import { type ProcessName, stageNames, stages } from '../stage/stage-table.ts';
 

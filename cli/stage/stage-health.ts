@@ -1,5 +1,6 @@
-// What a process says of its stores at /readyz and /metrics. A store without which a stage can do nothing for anybody takes it out
-// of rotation while it does not answer; any other is named and no more, as a replica that does most of its work is worth having.
+// What a process says of its stores at /readyz and /metrics. A store without which a stage can do nothing for anybody
+// takes it out of rotation while it does not answer; any other is named and no more, as a replica that does most of its
+// work is worth having.
 
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';

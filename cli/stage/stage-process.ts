@@ -1,5 +1,6 @@
-// The life of a process that runs a stage: settings, stores, the stage, its HTTP server; then until it is told to stop or
-// can't go on. A process started by `up` says over the IPC channel when it serves, and ends when that channel closes.
+// The life of a process that runs a stage: settings, stores, the stage, its HTTP server; then until it is told to stop
+// or can't go on. A process started by `up` says over the IPC channel when it serves, and ends when that channel
+// closes.
 import type { Logger } from 'pino';
 import { openKeyring } from '../../platform/access/live-keyring.ts';
 import { type HttpServer, listen, startAdminServer } from '../../platform/admin-server.ts';

@@ -1,8 +1,9 @@
-// The stages, each a row: what its command says, the stores it can't do without, whom it serves, how it is started. The commands,
-// `tallyline up`, the probes and the tests are made from this table; compose, the chart and the scrape jobs are checked against it.
+// The stages, each a row: what its command says, the stores it can't do without, whom it serves, how it is started. The
+// commands, `tallyline up`, the probes and the tests are made from this table; compose, the chart and the scrape jobs
+// are checked against it.
 //
-// A front serves clients over HTTP, so its routes can share a port with those of other fronts; a worker serves probes and metrics only.
-// `edge` is every front behind one port, as `up` runs them.
+// A front serves clients over HTTP, so its routes can share a port with those of other fronts; a worker serves probes
+// and metrics only. `edge` is every front behind one port, as `up` runs them.
 import type { FastifyInstance } from 'fastify';
 import type { Keyring } from '../../platform/access/keyring.ts';
 import type { StoreName, StoreWatch } from '../../platform/calls/store-watch.ts';

@@ -1,5 +1,5 @@
-// <data-dir>/stages.json: what runs under `tallyline up` and where, for tools and for the other commands. Mode 600, since
-// the addresses of the embedded stores hold their passwords. Written whole or not at all.
+// <data-dir>/stages.json: what runs under `tallyline up` and where, for tools and for the other commands. Mode 600,
+// since the addresses of the embedded stores hold their passwords. Written whole or not at all.
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { workerNames } from './stage-table.ts';
@@ -10,7 +10,10 @@ interface RunningProcess {
   readonly url: string;
 }
 
-/** What `up` keeps running, in the order in which it is drained: a stage before the stores it needs. Stores only where they are embedded. */
+/**
+ * What `up` keeps running, in the order in which it is drained: a stage before the stores it needs. Stores only where
+ * they are embedded.
+ */
 export const keptNames = ['edge', ...workerNames, 'clickhouse', 'postgres'] as const;
 export type KeptName = (typeof keptNames)[number];
 

@@ -1,6 +1,6 @@
-// `tallyline up`: every stage on one machine. This process supervises; the work is in its children, which are started in
-// the order stores, aggregator, rater, edge, are started again when they end, and are drained in the reverse order of need:
-// edge, aggregator, rater, ClickHouse, Postgres.
+// `tallyline up`: every stage on one machine. This process supervises; the work is in its children, which are started
+// in the order stores, aggregator, rater, edge, are started again when they end, and are drained in the reverse order
+// of need: edge, aggregator, rater, ClickHouse, Postgres.
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import type pg from 'pg';

@@ -41,7 +41,10 @@ export class ApiReader {
     return state;
   }
 
-  /** Usage by group values, over the whole range or by window (see `usageKey`); times in milliseconds, on the meter's windows. */
+  /**
+   * Usage by group values, over the whole range or by window (see `usageKey`); times in milliseconds, on the meter's
+   * windows.
+   */
   async usage(meter: Meter, from: number, to: number, by: 'total' | 'window'): Promise<Map<string, bigint>> {
     const query = new URLSearchParams({
       from: new Date(from).toISOString(),

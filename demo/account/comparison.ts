@@ -1,5 +1,5 @@
-// The table at the end: what the installation says beside what the oracle says. A row agrees only if both are the same to
-// the last digit; the one exception is stated in the row.
+// The table at the end: what the installation says beside what the oracle says. A row agrees only if both are the same
+// to the last digit; the one exception is stated in the row.
 import type { Catalog } from '../../domain/catalog/catalog.ts';
 import { type Fate, fates } from '../mishaps.ts';
 import type { SendResult } from '../sender.ts';
@@ -64,7 +64,8 @@ const sumOf = (values: Iterable<bigint>): bigint => {
 function outcomeRows(oracle: Oracle, sent: SendResult, { outcomes }: Observed): Row[] {
   const expected = (fate: Fate): bigint => BigInt(oracle.fates[fate]);
   const rejected = [...sent.rejectedByCode.values()].reduce((a, b) => a + b, 0);
-  // A request that was repeated because its connection broke may stand in the log twice: as duplicates, or conflicts again.
+  // A request that was repeated because its connection broke may stand in the log twice: as duplicates, or conflicts
+  // again.
   const surplus = BigInt(sent.resent);
   return [
     row('sent', BigInt(sent.sent), sumOf(fates.map(expected))),

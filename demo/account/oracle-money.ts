@@ -128,8 +128,8 @@ class Periods {
 }
 
 /**
- * What every customer owes at that time: for the usage in closed windows, and the flat prices of the periods that have begun
- * by subscription; those of the default plan are due where there is usage.
+ * What every customer owes at that time: for the usage in closed windows, and the flat prices of the periods that have
+ * begun by subscription; those of the default plan are due where there is usage.
  */
 export function billsOf(catalog: Catalog, cells: Iterable<UsageCell>, time: BillingTime): Bills {
   const periods = new Periods();

@@ -1,5 +1,6 @@
-// The independent account of what was sent: outcomes, usage and money by plain bigint arithmetic, sharing no code with the
-// stages it checks. Quantities and amounts are counts of 10^-SCALE; a value that has more fraction digits is an error.
+// The independent account of what was sent: outcomes, usage and money by plain bigint arithmetic, sharing no code with
+// the stages it checks. Quantities and amounts are counts of 10^-SCALE; a value that has more fraction digits is an
+// error.
 import type { Catalog, Meter } from '../../domain/catalog/catalog.ts';
 import type { DemoEvent } from '../demo-event.ts';
 import type { Fate } from '../mishaps.ts';

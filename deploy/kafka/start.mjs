@@ -1,14 +1,14 @@
 #!/usr/bin/env node
-// Runs Apache Kafka (KRaft, one or three combined broker-controllers) on this machine from the jars that pom.xml fetches:
-// for a laptop and for tests where there is a JDK and Maven but no Docker. Not for production.
+// Runs Apache Kafka (KRaft, one or three combined broker-controllers) on this machine from the jars that pom.xml
+// fetches: for a laptop and for tests where there is a JDK and Maven but no Docker. Not for production.
 //
 //   node deploy/kafka/start.mjs --brokers 1|3 --data-dir DIR --port BASE [--only INDEX]
 //
 // Broker i listens on BASE + i, its controller on BASE + 100 + i, on loopback only. `--port 0` takes free ports. With
-// `--only` this process runs that one broker: a process each makes a cluster whose brokers end and start one by one. Prints
-// `ready HOST:PORT[,HOST:PORT…]` once every broker answers; each broker's log is DIR/broker-<i>/server.log. SIGTERM or
-// SIGINT stops all of them; so does the end of stdin with `--stop-with-stdin`, for a parent that may be killed. The data
-// directory can be started again, with the same or with other ports.
+// `--only` this process runs that one broker: a process each makes a cluster whose brokers end and start one by one.
+// Prints `ready HOST:PORT[,HOST:PORT…]` once every broker answers; each broker's log is DIR/broker-<i>/server.log.
+// SIGTERM or SIGINT stops all of them; so does the end of stdin with `--stop-with-stdin`, for a parent that may be
+// killed. The data directory can be started again, with the same or with other ports.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
@@ -90,7 +90,10 @@ function run(command, args) {
   });
 }
 
-/** The class path; the jars are fetched when missing, into a directory of our own and then renamed, so that a half-done or a concurrent fetch is never used. */
+/**
+ * The class path; the jars are fetched when missing, into a directory of our own and then renamed, so that a half-done
+ * or a concurrent fetch is never used.
+ */
 async function classPath() {
   const libs = join(here, 'target', 'libs');
   if (!existsSync(libs)) {

@@ -1,8 +1,9 @@
-// What an aggregation is: everything that is known of it stands in one file of this folder and its row in `aggregations.ts`. How
-// ClickHouse merges the states that are stored is in platform/usage-store/usage-query.ts, which does not compile without it.
+// What an aggregation is: everything that is known of it stands in one file of this folder and its row in
+// `aggregations.ts`. How ClickHouse merges the states that are stored is in platform/usage-store/usage-query.ts, which
+// does not compile without it.
 //
-// A window of a meter is kept as a state that grows by one event at a time. The order in which events come never changes what the
-// state says in the end: that is why partitions can be counted apart and merged when they are read.
+// A window of a meter is kept as a state that grows by one event at a time. The order in which events come never
+// changes what the state says in the end: that is why partitions can be counted apart and merged when they are read.
 import type { Quantity } from '../number/quantity.ts';
 
 /** When an event happened, and its place in the log: how the values of a level follow each other. */
@@ -10,7 +11,10 @@ export interface EventOrder {
   readonly eventTime: number;
   /** The log's time T when the event was accepted. */
   readonly acceptedAt: number;
-  /** Offset and index; before them generation and partition where events of several partitions meet. Compared in this order. */
+  /**
+   * Offset and index; before them generation and partition where events of several partitions meet. Compared in this
+   * order.
+   */
   readonly place: readonly number[];
 }
 
@@ -32,11 +36,16 @@ export interface WindowState {
 }
 
 export interface AggregationRules {
-  /** What it reads from an event: nothing (it counts events), a decimal number, or any scalar, which is only told apart. */
+  /**
+   * What it reads from an event: nothing (it counts events), a decimal number, or any scalar, which is only told apart.
+   */
   readonly reads: 'nothing' | 'quantity' | 'scalar';
   /** Whether the value is the sum of the events' quantities, so that it may be kept as plain numbers. */
   readonly isSum: boolean;
-  /** Whether what a later window adds to a period depends on the values of the earlier ones, and not on their result alone. */
+  /**
+   * Whether what a later window adds to a period depends on the values of the earlier ones, and not on their result
+   * alone.
+   */
   readonly needsFirstSeen: boolean;
   /** The state after a window's first event. */
   begin(event: Contribution, order: EventOrder): WindowState;

@@ -1,4 +1,5 @@
-// Ids of line items and ledger transactions, derived from what makes them unique: a step done twice names the same rows.
+// Ids of line items and ledger transactions, derived from what makes them unique: a step done twice names the same
+// rows.
 import { createHash } from 'node:crypto';
 import type { PeriodKey } from './billing-period-terms.ts';
 

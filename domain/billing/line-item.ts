@@ -1,5 +1,5 @@
-// What a line item says: the usage of one window (or the charge of a period) by one price, and what it costs. Line items are only
-// ever added: a correction is an item of the next revision.
+// What a line item says: the usage of one window (or the charge of a period) by one price, and what it costs. Line
+// items are only ever added: a correction is an item of the next revision.
 import type { Decimal } from '../number/decimal.ts';
 import type { Quantity } from '../number/quantity.ts';
 import type { PeriodKey } from './billing-period-terms.ts';
@@ -18,7 +18,10 @@ export interface RatedItem {
   readonly kind: LineItemKind;
   readonly revision: number;
   readonly cause: LineItemCause;
-  /** What the amount was computed from: amount = cumulativeAmount - writtenAmount, cumulativeAmount = price(cumulativeQuantity). */
+  /**
+   * What the amount was computed from: amount = cumulativeAmount - writtenAmount, cumulativeAmount =
+   * price(cumulativeQuantity).
+   */
   readonly cumulativeQuantity: Quantity;
   readonly cumulativeAmount: Decimal;
   readonly writtenAmount: Decimal;

@@ -1,7 +1,7 @@
-// What a new catalog changes, in words, and what of it can't be allowed. A meter's slug means the same for ever, because
-// the usage stored under it was counted by its definition; a plan's months mean the same for ever, because periods that
-// are billed already must neither overlap nor leave a gap with those to come. Both outlive their removal: `history` holds
-// the earlier versions. An empty list of changes means that the two catalogs say the same.
+// What a new catalog changes, in words, and what of it can't be allowed. A meter's slug means the same for ever,
+// because the usage stored under it was counted by its definition; a plan's months mean the same for ever, because
+// periods that are billed already must neither overlap nor leave a gap with those to come. Both outlive their removal:
+// `history` holds the earlier versions. An empty list of changes means that the two catalogs say the same.
 
 import type { Terms } from '../pricing/price-model.ts';
 import { priceTerms } from '../pricing/prices.ts';

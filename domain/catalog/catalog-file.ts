@@ -47,7 +47,9 @@ export function readCatalog(text: string, fileName: string): CatalogReading {
   return { ok: true, catalog };
 }
 
-/** Of a parsed file. What is wrong is said to the source, and what is returned is void as soon as it was said anything. */
+/**
+ * Of a parsed file. What is wrong is said to the source, and what is returned is void as soon as it was said anything.
+ */
 export function readCatalogTree(source: FieldSource, root: unknown): Catalog | null {
   const fields = readMap({ source, path: [], value: root }, [
     'currency',
@@ -80,7 +82,9 @@ function readCurrency(field: Field): string | null {
   return text === null || /^[A-Z]{3}$/.test(text) ? text : expected(field, 'an ISO 4217 code such as USD');
 }
 
-/** By slug, in the order of the file. An entry in error stands as null, so that what refers to it is not an error too. */
+/**
+ * By slug, in the order of the file. An entry in error stands as null, so that what refers to it is not an error too.
+ */
 function readSlugged<Entry>(list: readonly Field[], read: (field: Field) => Entry | null): Map<string, Entry | null> {
   const bySlug = new Map<string, Entry | null>();
   const firstPath = new Map<string, string>();
@@ -196,7 +200,8 @@ function readDefaultPlan(field: Field, plans: ReadonlyMap<string, PlanDraft | nu
   if (slug === null) return null;
   const draft = plans.get(slug);
   if (draft === undefined) return refuse(field, `there is no plan ${JSON.stringify(slug)} in this catalog`);
-  // Subjects without a subscription have no anchor, so the default plan runs in calendar months whatever it says itself.
+  // Subjects without a subscription have no anchor, so the default plan runs in calendar months whatever it says
+  // itself.
   if (draft !== null && !draft.plan.calendar) checkPlanPeriods(field, draft, true);
   return slug;
 }
@@ -220,7 +225,9 @@ interface ReadSubscription {
   readonly subscription: Subscription;
 }
 
-/** A start ends what came before it as well, so it must suit the meters of every plan the subject has or may come from. */
+/**
+ * A start ends what came before it as well, so it must suit the meters of every plan the subject has or may come from.
+ */
 function checkStarts(
   read: readonly ReadSubscription[],
   plans: ReadonlyMap<string, PlanDraft | null>,

@@ -1,6 +1,6 @@
-// The JSON Schema of a catalog, for completion and checks in an editor. It is made of what the readers know: their bounds, the
-// aggregations, the windows and the price models. The readers decide; catalog-schema.test.ts holds both to the same judgement.
-// schemas/catalog/catalog.schema.json is what `tallyline catalog schema` prints.
+// The JSON Schema of a catalog, for completion and checks in an editor. It is made of what the readers know: their
+// bounds, the aggregations, the windows and the price models. The readers decide; catalog-schema.test.ts holds both to
+// the same judgement. schemas/catalog/catalog.schema.json is what `tallyline catalog schema` prints.
 import { aggregationRules, aggregations } from '../aggregation/aggregations.ts';
 import type { JsonSchema } from '../pricing/price-model.ts';
 import { priceSchema } from '../pricing/prices.ts';

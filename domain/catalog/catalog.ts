@@ -1,4 +1,5 @@
-// What is metered and what it costs. Plain JSON values throughout, so that a stored version reads back as it was written.
+// What is metered and what it costs. Plain JSON values throughout, so that a stored version reads back as it was
+// written.
 import type { Meter } from '../metering/meter.ts';
 import type { Price } from '../pricing/prices.ts';
 

@@ -1,5 +1,5 @@
-// The checks that a plan's period boundaries are window boundaries of every meter it prices. Usage is stored per window,
-// so a period that began inside one could not be billed exactly.
+// The checks that a plan's period boundaries are window boundaries of every meter it prices. Usage is stored per
+// window, so a period that began inside one could not be billed exactly.
 
 import { type Field, refuse } from '../fields/catalog-fields.ts';
 import { formatRfc3339 } from '../time/rfc3339.ts';

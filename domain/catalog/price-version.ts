@@ -1,5 +1,5 @@
-// Which version of a plan's prices holds for a billing period: the one that it is pinned to when it is first rated. A price that
-// changes in the middle of a period therefore holds from the next one on.
+// Which version of a plan's prices holds for a billing period: the one that it is pinned to when it is first rated. A
+// price that changes in the middle of a period therefore holds from the next one on.
 import type { CatalogVersion, Plan } from './catalog.ts';
 
 export interface PinnedPlan {
@@ -9,8 +9,8 @@ export interface PinnedPlan {
 }
 
 /**
- * The plan as a period that starts at `periodStart` is billed: from the newest version in effect by then that has the plan,
- * else from the oldest version that has it at all (the plan is younger than the period). Null: no version has it.
+ * The plan as a period that starts at `periodStart` is billed: from the newest version in effect by then that has the
+ * plan, else from the oldest version that has it at all (the plan is younger than the period). Null: no version has it.
  */
 export function pinnedPlan(
   versions: readonly CatalogVersion[],

@@ -1,5 +1,6 @@
-// Who is subscribed to what from when, as rating asks for it: the one seam behind which subscriptions are kept. Today they stand in the
-// catalog, and a book is a catalog version; whoever rates or audits knows only the book, so that they can come from elsewhere.
+// Who is subscribed to what from when, as rating asks for it: the one seam behind which subscriptions are kept. Today
+// they stand in the catalog, and a book is a catalog version; whoever rates or audits knows only the book, so that they
+// can come from elsewhere.
 import type { SubjectKey } from '../billing/billing-period-terms.ts';
 import { groupBy } from '../composite-key.ts';
 import { isUsagePrice } from '../pricing/prices.ts';
@@ -43,7 +44,10 @@ export interface SubscriptionBook {
 const catalogAt = (versions: readonly CatalogVersion[], revision: number): CatalogVersion | undefined =>
   versions.findLast(({ version }) => version <= revision);
 
-/** The subscriptions at a revision (the newest, where none is given). `versions`: ascending; prices are pinned among all of them. */
+/**
+ * The subscriptions at a revision (the newest, where none is given). `versions`: ascending; prices are pinned among all
+ * of them.
+ */
 export function subscriptionBook(
   versions: readonly CatalogVersion[],
   revision = Number.POSITIVE_INFINITY,
@@ -120,8 +124,8 @@ function subscriptionsBySubject(catalog: Catalog): ReadonlyMap<string, readonly 
 }
 
 /**
- * The subscriptions of a tenant's subject in order of their start; each holds until the next one starts. Of two that start
- * at the same time, the one that names the tenant stands for the one that names none.
+ * The subscriptions of a tenant's subject in order of their start; each holds until the next one starts. Of two that
+ * start at the same time, the one that names the tenant stands for the one that names none.
  */
 export function subscriptionTimeline(catalog: Catalog, tenant: string, subject: string): readonly Subscription[] {
   const byStart = new Map<number, Subscription>();
@@ -134,8 +138,8 @@ export function subscriptionTimeline(catalog: Catalog, tenant: string, subject: 
 }
 
 /**
- * The billing period of a tenant's subject that holds `instant`. It is cut where a subscription starts: neither the months
- * of a calendar nor those of the plan before it reach across. Null: the subject is not billed at that time.
+ * The billing period of a tenant's subject that holds `instant`. It is cut where a subscription starts: neither the
+ * months of a calendar nor those of the plan before it reach across. Null: the subject is not billed at that time.
  */
 export function subjectPeriodOf(
   catalog: Catalog,

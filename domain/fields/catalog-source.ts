@@ -1,5 +1,6 @@
-// A catalog's YAML text as a tree of fields, and the findings about them. Every finding names a place: the path from the
-// root and the line and column where that path stands in the file. The text is bounded before anything is built from it.
+// A catalog's YAML text as a tree of fields, and the findings about them. Every finding names a place: the path from
+// the root and the line and column where that path stands in the file. The text is bounded before anything is built
+// from it.
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
 
 /** About 100,000 subscriptions. */
@@ -172,7 +173,9 @@ export class CatalogSource {
     return path.length === 0 ? 0 : this.offsetOf(path.slice(0, -1), 'value');
   }
 
-  /** The path of the last thing that begins at or before the offset, which is where a YAML error at the offset belongs. */
+  /**
+   * The path of the last thing that begins at or before the offset, which is where a YAML error at the offset belongs.
+   */
   private pathAt(offset: number): Path {
     const path: (string | number)[] = [];
     const begins = (node: unknown): boolean =>

@@ -1,5 +1,6 @@
-// The canonical text of a JSON value: one text for every way to write the same value. Keys are sorted by UTF-16 units at every
-// level, numbers are written in one form (1, 1.0 and 1e0 are the same), and there is no space. It is hashed and never stored.
+// The canonical text of a JSON value: one text for every way to write the same value. Keys are sorted by UTF-16 units
+// at every level, numbers are written in one form (1, 1.0 and 1e0 are the same), and there is no space. It is hashed
+// and never stored.
 
 import { ExactNumber } from '../number/exact-number.ts';
 import { stringifyExactJson } from './exact-json.ts';
@@ -26,8 +27,8 @@ function leadingZeros(text: string): number {
 }
 
 /**
- * The one form of a JSON number token: as JavaScript prints it where a double is exact, else its significant digits and exponent
- * ("12345678901234567e-2").
+ * The one form of a JSON number token: as JavaScript prints it where a double is exact, else its significant digits and
+ * exponent ("12345678901234567e-2").
  */
 export function canonicalNumber(token: string): string {
   if (token.length <= DOUBLE_DIGITS) {
@@ -167,5 +168,7 @@ export function jsonTexts(data: object, depthMax: number, isExact: boolean): Jso
   return { text, canonical: `${canonical}}` };
 }
 
-/** Of a value as `parseExactJson` returns it. Throws a `NestingError` where it is nested deeper than `depthMax` levels. */
+/**
+ * Of a value as `parseExactJson` returns it. Throws a `NestingError` where it is nested deeper than `depthMax` levels.
+ */
 export const canonicalJson = (value: unknown, depthMax: number): string => write(value, depthMax, depthMax);

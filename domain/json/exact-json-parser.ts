@@ -1,11 +1,11 @@
-// A JSON parser (RFC 8259) that keeps the text of numbers a double can't hold. It reads what JSON.parse reads, up to 512
-// levels deep, and refuses what JSON.parse refuses. Strings are sliced and not put together, and numbers are read digit by digit:
-// a pattern that repeats without a bound runs out of stack on a number that is long enough.
+// A JSON parser (RFC 8259) that keeps the text of numbers a double can't hold. It reads what JSON.parse reads, up to
+// 512 levels deep, and refuses what JSON.parse refuses. Strings are sliced and not put together, and numbers are read
+// digit by digit: a pattern that repeats without a bound runs out of stack on a number that is long enough.
 import { ExactNumber } from '../number/exact-number.ts';
 
 /**
- * The parser recurses once a level. Where a stack ends differs between machines, and what a text is must not: so it ends here,
- * far above what an admitted event may have.
+ * The parser recurses once a level. Where a stack ends differs between machines, and what a text is must not: so it
+ * ends here, far above what an admitted event may have.
  */
 export const DEPTH_MAX = 512;
 /** A number of so many digits, its point counted, and without an exponent, is what a double gives back. */

@@ -1,12 +1,13 @@
-// JSON without losing a digit. JSON.parse turns numbers into doubles, which keep 15 significant digits for certain; a text
-// that holds longer numbers or exponents is read by a parser that keeps such a number's own text instead. Which of the
-// two reads a text shows in nothing but that: both let the last of two equal keys win, and take "__proto__" for a plain key.
+// JSON without losing a digit. JSON.parse turns numbers into doubles, which keep 15 significant digits for certain; a
+// text that holds longer numbers or exponents is read by a parser that keeps such a number's own text instead. Which of
+// the two reads a text shows in nothing but that: both let the last of two equal keys win, and take "__proto__" for a
+// plain key.
 
 import { ExactNumber } from '../number/exact-number.ts';
 import { parseKeepingDigits } from './exact-json-parser.ts';
 
-// A number token that a double may not give back exactly: 16 or more digits, or an exponent behind fewer. Matches inside strings
-// as well, which costs time and nothing else.
+// A number token that a double may not give back exactly: 16 or more digits, or an exponent behind fewer. Matches
+// inside strings as well, which costs time and nothing else.
 const NEEDS_EXACT = /(?:^|[:,[\s])-?(?:[\d.]{16}|[\d.]{1,15}[eE])/;
 
 /** True where `parseExactJson` leaves JSON.parse for the exact parser. */
@@ -21,8 +22,8 @@ export function parseExactJson(text: string, isExact = needsExactParser(text)): 
 }
 
 /**
- * The reverse: every digit that `parseExactJson` read is written again. It recurses once a level. Its parts are joined, because
- * a text that is added to piece by piece takes ten times its bytes until it is read.
+ * The reverse: every digit that `parseExactJson` read is written again. It recurses once a level. Its parts are joined,
+ * because a text that is added to piece by piece takes ten times its bytes until it is read.
  */
 export function stringifyExactJson(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);

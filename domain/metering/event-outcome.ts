@@ -9,7 +9,8 @@ export const noOutcomes = (): OutcomeCounts => ({ accepted: 0, duplicate: 0, con
 export const EVENT_TIME_AHEAD_MAX_MS = 24 * 3_600_000;
 
 /**
- * The log's time (T) at which an event of this time can have been accepted at the earliest. A chunk ends at the T of its last event or
- * later, so whoever looks for usage from a time on looks at the chunks that end at this T or later. Milliseconds since the epoch.
+ * The log's time (T) at which an event of this time can have been accepted at the earliest. A chunk ends at the T of
+ * its last event or later, so whoever looks for usage from a time on looks at the chunks that end at this T or later.
+ * Milliseconds since the epoch.
  */
 export const acceptedFrom = (eventTime: number): number => eventTime - EVENT_TIME_AHEAD_MAX_MS;

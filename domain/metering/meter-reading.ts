@@ -1,5 +1,6 @@
-// What an event says to the meters, read from its data: the rule by which the aggregator counts it. The gateway asks the same question
-// with a faster twin (ingest/core/meter-checks.ts), which a property test holds to this one: what it lets in can be counted.
+// What an event says to the meters, read from its data: the rule by which the aggregator counts it. The gateway asks
+// the same question with a faster twin (ingest/core/meter-checks.ts), which a property test holds to this one: what it
+// lets in can be counted.
 
 import { createHash } from 'node:crypto';
 import { aggregationRules } from '../aggregation/aggregations.ts';

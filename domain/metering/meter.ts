@@ -1,5 +1,5 @@
-// What a meter is: which events it reads, what it takes from them, and how it adds that up. Plain JSON values throughout, as in the
-// whole catalog.
+// What a meter is: which events it reads, what it takes from them, and how it adds that up. Plain JSON values
+// throughout, as in the whole catalog.
 import type { Aggregation } from '../aggregation/aggregations.ts';
 import type { WindowSize } from '../time/time-window.ts';
 
@@ -9,7 +9,10 @@ export interface Dimension {
   readonly path: readonly string[];
 }
 
-/** The definition of a meter. A slug means the same for ever: only `required` may change, and it may be removed and come back. */
+/**
+ * The definition of a meter. A slug means the same for ever: only `required` may change, and it may be removed and come
+ * back.
+ */
 export interface Meter {
   readonly slug: string;
   readonly eventType: string;

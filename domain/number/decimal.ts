@@ -15,7 +15,10 @@ export class Decimal {
 
   static readonly zero = new Decimal(0n);
 
-  /** Reads plain decimal text ("-12.50"; no exponent, no spaces, at most 400 digits a side). Throws a RangeError otherwise. */
+  /**
+   * Reads plain decimal text ("-12.50"; no exponent, no spaces, at most 400 digits a side). Throws a RangeError
+   * otherwise.
+   */
   static parse(text: string): Decimal {
     const match = DECIMAL.exec(text);
     if (match === null) throw new RangeError(`not a decimal number: ${JSON.stringify(text.slice(0, 64))}`);

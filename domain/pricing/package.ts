@@ -1,5 +1,5 @@
-// package: usage is sold in whole packages, a begun one included. No usage is no package, and neither is negative usage:
-// a package is not bought back.
+// package: usage is sold in whole packages, a begun one included. No usage is no package, and neither is negative
+// usage: a package is not bought back.
 
 import { readDecimal, refuse } from '../fields/catalog-fields.ts';
 import { Decimal } from '../number/decimal.ts';

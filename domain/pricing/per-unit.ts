@@ -1,4 +1,5 @@
-// per_unit: every unit costs the same. Negative usage (a meter may be corrected below zero) is credited at the same rate.
+// per_unit: every unit costs the same. Negative usage (a meter may be corrected below zero) is credited at the same
+// rate.
 
 import { readDecimal } from '../fields/catalog-fields.ts';
 import { Decimal } from '../number/decimal.ts';

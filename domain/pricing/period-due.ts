@@ -1,5 +1,5 @@
-// When the prices of a billing period itself are due, such as a flat fee: the one rule, for the rater and for whoever recomputes it.
-// (The prices of usage are due as the windows close.)
+// When the prices of a billing period itself are due, such as a flat fee: the one rule, for the rater and for whoever
+// recomputes it. (The prices of usage are due as the windows close.)
 
 /** Milliseconds since the epoch, end exclusive. */
 export interface ChargeablePeriod {
@@ -16,8 +16,9 @@ export const PERIOD_DUE_CAUSE = 'period_started';
 export const isChargedByUsage = (period: ChargeablePeriod): boolean => period.subscriptionStart === null;
 
 /**
- * Whether a period's own prices are due. `watermark` is the log's time, up to which everything is sealed; `hasUsage` tells of any
- * usage in the period, and counts only where `isChargedByUsage`. A period that was replaced (end = start) charges nothing.
+ * Whether a period's own prices are due. `watermark` is the log's time, up to which everything is sealed; `hasUsage`
+ * tells of any usage in the period, and counts only where `isChargedByUsage`. A period that was replaced (end = start)
+ * charges nothing.
  */
 export const isPeriodDue = (period: ChargeablePeriod, watermark: number, hasUsage: boolean): boolean =>
   period.periodEnd > period.periodStart && watermark >= period.periodStart && (!isChargedByUsage(period) || hasUsage);

@@ -1,8 +1,9 @@
-// What a price model is: everything that is known of it stands in one file of this folder, and its row in `prices.ts`. A model
-// prices usage, or the billing period itself. It knows its own fields; those that all prices have are read around it.
+// What a price model is: everything that is known of it stands in one file of this folder, and its row in `prices.ts`.
+// A model prices usage, or the billing period itself. It knows its own fields; those that all prices have are read
+// around it.
 //
-// The amount of a usage price is that of a period's cumulative quantity, from nothing else: no model knows what was written
-// before, so the same usage has the same price whenever and in whatever order it became known.
+// The amount of a usage price is that of a period's cumulative quantity, from nothing else: no model knows what was
+// written before, so the same usage has the same price whenever and in whatever order it became known.
 
 import type { Field } from '../fields/catalog-fields.ts';
 import type { Decimal } from '../number/decimal.ts';

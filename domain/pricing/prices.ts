@@ -1,5 +1,5 @@
-// The price models by name, and what is done with a price whatever its model. A model is one file of this folder, a type and a row
-// here; one without a row does not compile.
+// The price models by name, and what is done with a price whatever its model. A model is one file of this folder, a
+// type and a row here; one without a row does not compile.
 
 import { expected, type Field, readChoice, readMap, readSlug } from '../fields/catalog-fields.ts';
 import { Decimal } from '../number/decimal.ts';

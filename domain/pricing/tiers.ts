@@ -1,4 +1,5 @@
-// Tiers, as graduated and volume prices have them: ascending, the last without an upper bound, so that every quantity has a price.
+// Tiers, as graduated and volume prices have them: ascending, the last without an upper bound, so that every quantity
+// has a price.
 
 import { type Field, isAbsent, readDecimal, readList, readMap, refuse } from '../fields/catalog-fields.ts';
 import { Decimal } from '../number/decimal.ts';

@@ -1,6 +1,6 @@
 // volume: the whole quantity costs what the tier that the total falls in says (upTo is inclusive), plus that tier's
-// flatAmount. The amount may fall as usage grows: 1,001 units may cost less than 1,000. No usage costs nothing; negative
-// usage is credited at the first tier's rate, without its flatAmount.
+// flatAmount. The amount may fall as usage grows: 1,001 units may cost less than 1,000. No usage costs nothing;
+// negative usage is credited at the first tier's rate, without its flatAmount.
 import { Decimal } from '../number/decimal.ts';
 import type { UsageModel, UsagePriceFields } from './price-model.ts';
 import { readTiers, type Tiered, tiersSchema, tiersTerms } from './tiers.ts';

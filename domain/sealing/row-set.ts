@@ -1,5 +1,5 @@
-// Rows of a chunk as a seal vouches for them: how many, and a checksum. The checksum is a sum modulo 2^64 over rows, so it does not
-// depend on their order.
+// Rows of a chunk as a seal vouches for them: how many, and a checksum. The checksum is a sum modulo 2^64 over rows, so
+// it does not depend on their order.
 
 export interface RowSet {
   readonly count: number;

@@ -1,5 +1,6 @@
-// How far the partitions of the log are sealed. A vector says which chunks a read of money was allowed to see, so that the
-// read can be done again later with the same result. Two vectors that come from seals are ordered: one covers the other.
+// How far the partitions of the log are sealed. A vector says which chunks a read of money was allowed to see, so that
+// the read can be done again later with the same result. Two vectors that come from seals are ordered: one covers the
+// other.
 
 /** Per generation and partition one past the last sealed chunk, e.g. {"1": {"0": 17, "1": 16}}; absent is 0. */
 export type SealVector = Readonly<Record<string, Readonly<Record<string, number>>>>;

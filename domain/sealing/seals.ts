@@ -15,15 +15,18 @@ export interface EpochStep {
 export interface Seals {
   readonly vector: SealVector;
   /**
-   * The epochs of all sealed chunks. Within a partition epochs never fall from chunk to chunk, so a few steps describe them.
-   * Sorted by generation, partition and chunk.
+   * The epochs of all sealed chunks. Within a partition epochs never fall from chunk to chunk, so a few steps describe
+   * them. Sorted by generation, partition and chunk.
    */
   readonly epochSteps: readonly EpochStep[];
   /** The published watermark in milliseconds since the epoch; null before the first. */
   readonly watermark: number | null;
 }
 
-/** Whether every seal of `before` was still there at `after`: none was taken back for a repair since, not even to be sealed anew. */
+/**
+ * Whether every seal of `before` was still there at `after`: none was taken back for a repair since, not even to be
+ * sealed anew.
+ */
 export function holdsAllSealsOf(after: Seals, before: Seals): boolean {
   if (!covers(after.vector, before.vector)) return false;
   const steps = after.epochSteps.filter(

@@ -18,8 +18,8 @@ const zoned = (instant: number, timezone: string): Temporal.ZonedDateTime =>
 
 /**
  * Where month n begins. A calendar month begins when its first day does; an anchored one at the anchor's local time on
- * the anchor's day, or on the month's last day where it is shorter. A local time that daylight saving leaves out is moved
- * on by the gap, one that comes twice means the first: Temporal's "compatible", which is that of RFC 5545 too.
+ * the anchor's day, or on the month's last day where it is shorter. A local time that daylight saving leaves out is
+ * moved on by the gap, one that comes twice means the first: Temporal's "compatible", which is that of RFC 5545 too.
  */
 function boundaryOf(anchor: Temporal.ZonedDateTime | 'calendar', timezone: string, month: number): number {
   return anchor === 'calendar'

@@ -7,7 +7,8 @@ const LAST_INSTANT = new Date('9999-12-31T23:59:59.999Z').getTime();
 
 /**
  * Milliseconds since the epoch, or null when the text is no RFC 3339 date-time with an offset, names a day or an hour
- * that does not exist (30 February, second 60), is finer than a millisecond, or lies outside the years 0 to 9999 in UTC.
+ * that does not exist (30 February, second 60), is finer than a millisecond, or lies outside the years 0 to 9999 in
+ * UTC.
  */
 export function parseRfc3339(text: string): number | null {
   const match = RFC_3339.exec(text);

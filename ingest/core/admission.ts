@@ -1,8 +1,8 @@
-// Admits one event: a raw JSON value becomes a `UsageEvent`, or a `Rejection` that says why not. Pure, and the hot path of the
-// gateway: no schema library, no exception and no closure on the way of a good event.
+// Admits one event: a raw JSON value becomes a `UsageEvent`, or a `Rejection` that says why not. Pure, and the hot path
+// of the gateway: no schema library, no exception and no closure on the way of a good event.
 //
-// What holds of every admitted event: its names are well-formed and bounded, its time is within the accepted span, its data is
-// an object of bounded size and depth whose every digit is kept, and every meter of its type can read it.
+// What holds of every admitted event: its names are well-formed and bounded, its time is within the accepted span, its
+// data is an object of bounded size and depth whose every digit is kept, and every meter of its type can read it.
 import { type JsonTexts, jsonTexts, NestingError } from '../../domain/json/canonical-json.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import { ExactNumber } from '../../domain/number/exact-number.ts';
@@ -110,8 +110,8 @@ const isTooLarge = (text: string): boolean =>
   text.length * 3 > DATA_BYTES_MAX && Buffer.byteLength(text) > DATA_BYTES_MAX;
 
 /**
- * `raw` is a value as `parseExactJson` returns it, or the Rejection it already met. `isExact`: some of its numbers may be such as
- * only the exact parser keeps.
+ * `raw` is a value as `parseExactJson` returns it, or the Rejection it already met. `isExact`: some of its numbers may
+ * be such as only the exact parser keeps.
  */
 export function admit(
   raw: unknown,

@@ -1,5 +1,5 @@
-// CloudEvents binary mode (HTTP binding 1.0, section 3.1): attributes are headers named "ce-…", percent-encoded where they
-// hold more than printable ASCII, and the body is the data.
+// CloudEvents binary mode (HTTP binding 1.0, section 3.1): attributes are headers named "ce-…", percent-encoded where
+// they hold more than printable ASCII, and the body is the data.
 
 import { Rejection } from '../../domain/rejection.ts';
 import type { RequestHeaders } from './body-form.ts';

@@ -1,9 +1,10 @@
-// From the bytes of a request to its events: finds where each event stands, reads it and admits it, one after the other, so that
-// nothing but one event is ever built. An event that costs too much to be read is rejected unread, and leaves the events beside
-// it alone; a body that can't be read at all is a `Problem`, and then nothing of it is taken.
+// From the bytes of a request to its events: finds where each event stands, reads it and admits it, one after the
+// other, so that nothing but one event is ever built. An event that costs too much to be read is rejected unread, and
+// leaves the events beside it alone; a body that can't be read at all is a `Problem`, and then nothing of it is taken.
 //
-// The work of a large body would keep a process from everything else. It is a generator: whoever runs it may do something else
-// after each part, which is so many bytes and at most one event more. What it costs grows with the bytes, whatever they are.
+// The work of a large body would keep a process from everything else. It is a generator: whoever runs it may do
+// something else after each part, which is so many bytes and at most one event more. What it costs grows with the
+// bytes, whatever they are.
 import { isAscii, isUtf8 } from 'node:buffer';
 import { BRACKET_CLOSE, BRACKET_OPEN, COMMA, NEWLINE } from '../../domain/json/json-bytes.ts';
 import { Problem } from '../../domain/problem.ts';

@@ -49,7 +49,8 @@ export function bodyFormOf(headers: RequestHeaders): BodyForm {
   if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') {
     throw unknown(`The charset must be utf-8, not ${charset.slice(0, 40)}.`);
   }
-  // A content type of the cloudevents family is structured mode, whatever the other headers say (HTTP binding 1.0, section 3).
+  // A content type of the cloudevents family is structured mode, whatever the other headers say (HTTP binding 1.0,
+  // section 3).
   const structured = mediaType.startsWith('application/cloudevents');
   if (binary && !structured) {
     if (mediaType === 'application/json' || mediaType === 'text/json' || mediaType.endsWith('+json'))

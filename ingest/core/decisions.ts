@@ -1,5 +1,6 @@
-// What becomes of the events of one body, one after the other: those that are accepted, and the entries of the `rejected` list.
-// An ordinary event is admitted from its bytes; any other is read and admitted by the plain rules, if it is not too much to read.
+// What becomes of the events of one body, one after the other: those that are accepted, and the entries of the
+// `rejected` list. An ordinary event is admitted from its bytes; any other is read and admitted by the plain rules, if
+// it is not too much to read.
 
 import { parseExactJson } from '../../domain/json/exact-json.ts';
 import { BRACKET_OPEN } from '../../domain/json/json-bytes.ts';
@@ -65,7 +66,10 @@ export class BodyDecisions {
     return { accepted: this.accepted, rejected: this.rejected };
   }
 
-  /** Accepts the ordinary event that begins at `at`, and ends at `end` if it `mustEnd` there; the place behind it, or null. */
+  /**
+   * Accepts the ordinary event that begins at `at`, and ends at `end` if it `mustEnd` there; the place behind it, or
+   * null.
+   */
   takeOrdinary(at: number, end: number, mustEnd = false): number | null {
     if (this.misses === MISSES_MAX) return null;
     const event = fastAdmission.take(this.bytes, this.text!, at, end, this.context);

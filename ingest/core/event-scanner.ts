@@ -1,6 +1,7 @@
-// Finds where one JSON value ends in the bytes of a body, checks its grammar (RFC 8259) and counts what reading it would cost:
-// before anything is built of it. There is no recursion and no pattern in it, a byte is looked at once, and what it keeps is a
-// byte for each level that is open. A value may be as long as its body, so it can be scanned a part at a time.
+// Finds where one JSON value ends in the bytes of a body, checks its grammar (RFC 8259) and counts what reading it
+// would cost: before anything is built of it. There is no recursion and no pattern in it, a byte is looked at once, and
+// what it keeps is a byte for each level that is open. A value may be as long as its body, so it can be scanned a part
+// at a time.
 
 import { DEPTH_MAX } from '../../domain/json/exact-json-parser.ts';
 import {
@@ -133,7 +134,8 @@ export class EventScanner {
     return null;
   }
 
-  // Each of these passes something that begins at a place: they return the place behind it, or FAULT with `this.at` at the fault.
+  // Each of these passes something that begins at a place: they return the place behind it, or FAULT with `this.at` at
+  // the fault.
 
   /** In an array or object: its end, or its next element or member. */
   private goOn(from: number): number {

@@ -1,5 +1,5 @@
-// Reads an event's time: RFC 3339, cut to the millisecond. Written by hand because it runs once an event, and strict because
-// a time that is guessed at moves money into another window.
+// Reads an event's time: RFC 3339, cut to the millisecond. Written by hand because it runs once an event, and strict
+// because a time that is guessed at moves money into another window.
 
 const ZERO = 48;
 const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
@@ -17,7 +17,10 @@ function twoDigits(text: string, at: number): number {
 const daysInMonth = (year: number, month: number): number =>
   month === 2 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : DAYS_IN_MONTH[month - 1]!;
 
-/** Days from 1970-01-01 in the proleptic Gregorian calendar (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"). */
+/**
+ * Days from 1970-01-01 in the proleptic Gregorian calendar (Howard Hinnant, "chrono-Compatible Low-Level Date
+ * Algorithms").
+ */
 function daysSinceEpoch(year: number, month: number, day: number): number {
   const y = month <= 2 ? year - 1 : year;
   const era = Math.floor(y / 400);
@@ -29,9 +32,9 @@ function daysSinceEpoch(year: number, month: number, day: number): number {
 }
 
 /**
- * Milliseconds since the epoch of an RFC 3339 date-time; null when the text is none. Digits of a second below the millisecond
- * are cut off, however many. A leap second (23:59:60 UTC) is read as the last millisecond before midnight. A space in place of
- * the "T" is refused, as is a time without an offset.
+ * Milliseconds since the epoch of an RFC 3339 date-time; null when the text is none. Digits of a second below the
+ * millisecond are cut off, however many. A leap second (23:59:60 UTC) is read as the last millisecond before midnight.
+ * A space in place of the "T" is refused, as is a time without an offset.
  */
 export function parseEventTime(text: string): number | null {
   const length = text.length;

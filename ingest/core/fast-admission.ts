@@ -1,7 +1,7 @@
-// Admits an event from its bytes, in one pass and without building anything that the event does not keep. It knows the event that
-// nearly every client sends: ASCII, our own fields, data without objects in it, numbers as JSON.stringify writes them. Where an
-// event is anything else, or might be rejected, it says so and `admit` decides: so there is nothing that only this pass accepts,
-// and no message that it writes. fast-admission.test.ts holds it equal to `admit`.
+// Admits an event from its bytes, in one pass and without building anything that the event does not keep. It knows the
+// event that nearly every client sends: ASCII, our own fields, data without objects in it, numbers as JSON.stringify
+// writes them. Where an event is anything else, or might be rejected, it says so and `admit` decides: so there is
+// nothing that only this pass accepts, and no message that it writes. fast-admission.test.ts holds it equal to `admit`.
 //
 //   {"id": … , "type": … , "subject": … , "time": … , "data": {"key": value, …}}
 //    fields: where each string is in the body          members: where each key and value of the data is
@@ -96,8 +96,8 @@ export class FastAdmission {
   private readonly places = new WeakMap<Shape, Places>();
 
   /**
-   * The event that begins at `at`, of which nothing stands at `end` or behind; null: the plain rules are to say what it is.
-   * `text` is the same as `bytes`, each of which is ASCII. `this.at` is behind the event then.
+   * The event that begins at `at`, of which nothing stands at `end` or behind; null: the plain rules are to say what it
+   * is. `text` is the same as `bytes`, each of which is ASCII. `this.at` is behind the event then.
    */
   take(bytes: Buffer, text: string, at: number, end: number, context: AdmissionContext): UsageEvent | null {
     this.bytes = bytes;

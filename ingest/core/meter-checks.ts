@@ -1,5 +1,6 @@
-// Whether the meters of a catalog can read an event's data. Compiled once a catalog version into a list of checks for each event
-// type. What these checks pass, the aggregator can count: an accepted event must never turn out to be unreadable later.
+// Whether the meters of a catalog can read an event's data. Compiled once a catalog version into a list of checks for
+// each event type. What these checks pass, the aggregator can count: an accepted event must never turn out to be
+// unreadable later.
 import type { AggregationRules } from '../../domain/aggregation/aggregation-rules.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Catalog, Meter } from '../../domain/catalog/catalog.ts';
@@ -119,7 +120,9 @@ function groupFault(check: MeterCheck, data: object): Rejection | null {
   return null;
 }
 
-/** Null when every meter of the event's type can read the data. A value that is absent or null leaves its meter alone. */
+/**
+ * Null when every meter of the event's type can read the data. A value that is absent or null leaves its meter alone.
+ */
 export function meterFault(checks: readonly MeterCheck[], data: object): Rejection | null {
   for (const check of checks) {
     if (check.valuePath !== null) {

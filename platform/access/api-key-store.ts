@@ -21,7 +21,10 @@ export const newApiKey = (): string => `tl_${randomBytes(32).toString('base64url
 
 const newId = (): string => `key_${randomBytes(9).toString('base64url')}`;
 
-/** Why a text can't name a tenant, in words that follow "must"; null when it can: it stands in every row and on every bill. */
+/**
+ * Why a text can't name a tenant, in words that follow "must"; null when it can: it stands in every row and on every
+ * bill.
+ */
 export const tenantFault = (tenant: string): string | null => (tenant === '' ? 'not be empty' : nameFault(tenant));
 
 /** Makes a key of `tenant`. The key itself is nowhere but in the answer. */
@@ -36,7 +39,10 @@ export async function createApiKey(
   return { id, key };
 }
 
-/** Stores a key if it is not there yet, and returns its id. A key that was revoked stays so; rights are added to it, never taken. */
+/**
+ * Stores a key if it is not there yet, and returns its id. A key that was revoked stays so; rights are added to it,
+ * never taken.
+ */
 export async function storeApiKey(
   pool: pg.Pool,
   key: string,

@@ -1,6 +1,6 @@
-// Asks Postgres who has which API keys. One query runs at a time, for all keys that wait then, and keys that were good before
-// come first: so however many strangers knock with made-up keys, they cost one connection, and a key that was revoked is found
-// out at the next query. What waits is bounded.
+// Asks Postgres who has which API keys. One query runs at a time, for all keys that wait then, and keys that were good
+// before come first: so however many strangers knock with made-up keys, they cost one connection, and a key that was
+// revoked is found out at the next query. What waits is bounded.
 import type { Pool } from 'pg';
 import { withDeadline } from '../calls/deadline.ts';
 
@@ -57,8 +57,8 @@ export class KeyLookups {
   }
 
   /**
-   * The key with this SHA-256 (hex), or null. Rejects with what Postgres failed with, or with `LookupsFull`; a key that was good
-   * before (`isKnown`) never meets the latter.
+   * The key with this SHA-256 (hex), or null. Rejects with what Postgres failed with, or with `LookupsFull`; a key that
+   * was good before (`isKnown`) never meets the latter.
    */
   lookUp(hash: string, isKnown: boolean): Promise<KeyRow | null> {
     const same = this.asked.get(hash) ?? this.known.get(hash) ?? this.unknown.get(hash);

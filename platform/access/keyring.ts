@@ -1,10 +1,10 @@
-// Who is asking: the tenant of an API key. Keys are stored as SHA-256, and looked up by that hash, so that neither a leaked
-// table nor the time of a comparison gives a key away.
+// Who is asking: the tenant of an API key. Keys are stored as SHA-256, and looked up by that hash, so that neither a
+// leaked table nor the time of a comparison gives a key away.
 //
-// What Postgres said of a key is kept for seconds, so that a busy key costs no query and a revoked one dies soon: at once where
-// Postgres tells of the change (key-changes.ts), within ten seconds where it can't. Only while Postgres itself fails does a key
-// that was good go on for a while; a stranger's knocking is no failure of Postgres. Every cache here is bounded, and a client
-// that tries one made-up key after the other is soon refused without a look-up.
+// What Postgres said of a key is kept for seconds, so that a busy key costs no query and a revoked one dies soon: at
+// once where Postgres tells of the change (key-changes.ts), within ten seconds where it can't. Only while Postgres
+// itself fails does a key that was good go on for a while; a stranger's knocking is no failure of Postgres. Every cache
+// here is bounded, and a client that tries one made-up key after the other is soon refused without a look-up.
 import { hash } from 'node:crypto';
 import type { Pool } from 'pg';
 import { Problem, retryAfter } from '../../domain/problem.ts';
@@ -20,7 +20,10 @@ const REFRESH_MS = 5_000;
 const BAD_MS = 2_000;
 /** How long a good key outlives Postgres. */
 const OUTAGE_MS = 300_000;
-/** After Postgres failed, how long good keys are taken without trying again: requests must not all wait for a dead store. */
+/**
+ * After Postgres failed, how long good keys are taken without trying again: requests must not all wait for a dead
+ * store.
+ */
 const FAILURE_PAUSE_MS = 1_000;
 const GOOD_KEYS_MAX = 10_000;
 const BAD_KEYS_MAX = 10_000;
@@ -42,15 +45,17 @@ export interface Identity {
 
 export interface Keyring {
   /**
-   * `address` is the client's. Throws an `Problem`: 401 without a known key, 403 for a revoked one, 429 for a client that
-   * tried too many unknown ones, 503 when the key can't be looked up.
+   * `address` is the client's. Throws an `Problem`: 401 without a known key, 403 for a revoked one, 429 for a client
+   * that tried too many unknown ones, 503 when the key can't be looked up.
    */
   authenticate(authorizationHeader: string | undefined, address: string): Promise<Identity>;
 }
 
 /** A keyring that is told what changed. */
 export interface KeyringCache extends Keyring {
-  /** This key (SHA-256 in hex) was changed, or null: any may have been. It is looked up again before it is taken again. */
+  /**
+   * This key (SHA-256 in hex) was changed, or null: any may have been. It is looked up again before it is taken again.
+   */
   changed(keyHash: string | null): void;
 }
 

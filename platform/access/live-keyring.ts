@@ -1,5 +1,5 @@
-// The keyring of a process that serves HTTP: with connections of its own, so that no request is waited for behind the queries of
-// others, and told by Postgres of every key that is made or revoked.
+// The keyring of a process that serves HTTP: with connections of its own, so that no request is waited for behind the
+// queries of others, and told by Postgres of every key that is made or revoked.
 import type { Logger } from 'pino';
 import { Listener } from '../postgres/listener.ts';
 import { createPool } from '../postgres/pool.ts';

@@ -1,6 +1,6 @@
-// A token bucket for each of many names (API keys, client addresses): a second's worth may come at once, and no more than the
-// rate in the long run. The number of buckets is bounded: beyond it the one that was used longest ago is forgotten, which is
-// full by then unless more names than the bound are busy at once.
+// A token bucket for each of many names (API keys, client addresses): a second's worth may come at once, and no more
+// than the rate in the long run. The number of buckets is bounded: beyond it the one that was used longest ago is
+// forgotten, which is full by then unless more names than the bound are busy at once.
 interface Bucket {
   readonly tokens: number;
   /** Milliseconds since the epoch. */

@@ -1,5 +1,6 @@
-// Billing periods as far as they are billed: by their own last rating, or by the progress of all raters where that is later. What the
-// progress has passed over is billed, also where a period had nothing to rate and its row was left as it was.
+// Billing periods as far as they are billed: by their own last rating, or by the progress of all raters where that is
+// later. What the progress has passed over is billed, also where a period had nothing to rate and its row was left as
+// it was.
 import type { PeriodKey } from '../../domain/billing/billing-period-terms.ts';
 import { laterOf, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { Queries, RecordOf } from '../postgres/table-columns.ts';
@@ -54,7 +55,10 @@ export async function readBilledPeriods(queries: Queries, keys: readonly PeriodK
   return rows.map(periodOf);
 }
 
-/** Which periods are meant; null: whatever it is. Periods that reach out of the bounds (milliseconds since the epoch) are not. */
+/**
+ * Which periods are meant; null: whatever it is. Periods that reach out of the bounds (milliseconds since the epoch)
+ * are not.
+ */
 export interface PeriodScope {
   readonly from: number | null;
   readonly to: number | null;

@@ -49,8 +49,8 @@ export async function readBillingPeriodsNamed(queries: Queries, subjects: readon
 }
 
 /**
- * Locks the subjects until the transaction ends, then reads all their periods. The advisory lock covers the periods that do
- * not exist yet as well: two raters with different catalogs could else each add one that overlaps the other's.
+ * Locks the subjects until the transaction ends, then reads all their periods. The advisory lock covers the periods
+ * that do not exist yet as well: two raters with different catalogs could else each add one that overlaps the other's.
  */
 export async function lockBillingPeriods(client: PoolClient, subjects: readonly SubjectKey[]): Promise<RatedPeriod[]> {
   const wanted = tableOf(subjectColumns, subjects, 'wanted');

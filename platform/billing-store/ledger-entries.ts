@@ -1,5 +1,5 @@
-// Ledger entries: each line item is a transaction of two, the subject owes and the price has earned. Entries are only ever added, and
-// Postgres refuses a transaction that does not add up to zero (schemas/postgres/0004_billing.sql).
+// Ledger entries: each line item is a transaction of two, the subject owes and the price has earned. Entries are only
+// ever added, and Postgres refuses a transaction that does not add up to zero (schemas/postgres/0004_billing.sql).
 import type { PoolClient } from 'pg';
 import { type LineItemKey, ledgerTransactionId } from '../../domain/billing/line-item-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';

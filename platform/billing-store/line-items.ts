@@ -96,7 +96,10 @@ export async function readLineItems(queries: Queries, selection: LineItemSelecti
   return rows.map(itemOf);
 }
 
-/** Of a subject's usage of some meters: the items whose window starts by `to` and ends after `from` (milliseconds). In order of writing. */
+/**
+ * Of a subject's usage of some meters: the items whose window starts by `to` and ends after `from` (milliseconds). In
+ * order of writing.
+ */
 export async function readLineItemsAcross(
   queries: Queries,
   { tenant, subject }: Pick<LineItem, 'tenant' | 'subject'>,
@@ -153,7 +156,9 @@ const insertedColumns = { ...givenColumns, quantity: quantity('quantity'), ...de
 /** Postgres takes no message above 1 GB, and the columns of a statement are in memory as text. */
 const STATEMENT_ITEMS_MAX = 10_000;
 
-/** Adds the items, each with its two ledger entries: the subject owes, the price has earned. One transaction an item. */
+/**
+ * Adds the items, each with its two ledger entries: the subject owes, the price has earned. One transaction an item.
+ */
 export async function insertLineItems(
   client: PoolClient,
   lineItems: readonly NewLineItem[],

@@ -38,7 +38,9 @@ const IS_FROM = names
   .map(({ name, type }, i) => `${name} IS NOT DISTINCT FROM $${names.length + i + 1}::${type}`)
   .join(' AND ');
 
-/** Moves on from the progress a step began with. False: another rater has moved it meanwhile, and nothing is changed. */
+/**
+ * Moves on from the progress a step began with. False: another rater has moved it meanwhile, and nothing is changed.
+ */
 export async function advanceProgress(pool: Pool, from: RaterProgress, to: RaterProgress): Promise<boolean> {
   const { rowCount } = await pool.query(`UPDATE tallyline.rater_progress SET ${SET} WHERE ${IS_FROM}`, [
     ...valuesOf(raterProgressColumns, to),

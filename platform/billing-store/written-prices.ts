@@ -19,7 +19,9 @@ import { quantity } from './line-items.ts';
 
 /** A period whose line items are read. */
 export interface PeriodDetail extends PeriodKey {
-  /** The items of windows that start before are read as those of one window, which starts with the period. Milliseconds. */
+  /**
+   * The items of windows that start before are read as those of one window, which starts with the period. Milliseconds.
+   */
   readonly detailFrom: number;
 }
 

@@ -1,5 +1,5 @@
-// The time that a request may take, shared by everything it waits for: its turn and every call to a store. What is left of it is
-// the deadline of the next call; once it is spent, or the client is gone, nothing is waited for any longer.
+// The time that a request may take, shared by everything it waits for: its turn and every call to a store. What is left
+// of it is the deadline of the next call; once it is spent, or the client is gone, nothing is waited for any longer.
 
 /** The budget was spent before this store had answered, or before the request's turn came. */
 export class BudgetSpent extends Error {
@@ -44,7 +44,10 @@ export class RequestBudget {
     return Math.max(1, this.endsAt - performance.now());
   }
 
-  /** Settles as `work` does; rejects once the budget is spent or the client is gone. `waitedFor`: as an operator calls it. */
+  /**
+   * Settles as `work` does; rejects once the budget is spent or the client is gone. `waitedFor`: as an operator calls
+   * it.
+   */
   within<Result>(waitedFor: string | readonly string[], work: () => Promise<Result>): Promise<Result> {
     const { signal } = this;
     const why = (): Error => (this.isGone ? new ClientGone() : new BudgetSpent([waitedFor].flat(), this.totalMs));

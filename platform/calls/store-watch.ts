@@ -1,5 +1,6 @@
-// Whether the stores of a process answer, asked all the time and each by itself, on connections of its own: a store that hangs is
-// known within seconds, however idle the process is, and one that is only busy with this process's own work is not taken for it.
+// Whether the stores of a process answer, asked all the time and each by itself, on connections of its own: a store
+// that hangs is known within seconds, however idle the process is, and one that is only busy with this process's own
+// work is not taken for it.
 
 import type { Logger } from 'pino';
 import { Gauge, type Registry } from 'prom-client';

@@ -1,8 +1,8 @@
-// On which terms ClickHouse is asked: how long a call may take, who may give it up, and what it may take of the server. The terms
-// of every kind of call stand here, so that one look tells who goes before whom.
+// On which terms ClickHouse is asked: how long a call may take, who may give it up, and what it may take of the server.
+// The terms of every kind of call stand here, so that one look tells who goes before whom.
 //
-//   priority   ClickHouse lets a read wait while one with a lower number runs; without one it neither waits nor makes wait.
-//              Money (rating, taking a partition over) goes before reads of the API; what is small has none.
+//   priority   ClickHouse lets a read wait while one with a lower number runs; without one it neither waits nor makes
+//              wait. Money (rating, taking a partition over) goes before reads of the API; what is small has none.
 import type { CallTerms, ClickHouse } from './click-house.ts';
 
 /** A flush is written in a second. What was given up may be stored all the same, and is written again. */
@@ -23,8 +23,8 @@ export interface RequestTerms {
 }
 
 /**
- * A read of the API that may scan a lot. Its request gives it up, so that it alone says why; and the server ends it by itself when
- * the client's patience is over.
+ * A read of the API that may scan a lot. Its request gives it up, so that it alone says why; and the server ends it by
+ * itself when the client's patience is over.
  */
 export const requestTerms = ({ leftMs, signal, memoryBytesMax }: RequestTerms): CallTerms => ({
   signal,

@@ -6,7 +6,10 @@ import type { InsertBody, TableColumn } from './native-block.ts';
 
 /** On which terms a call is made; call-terms.ts has those there are. */
 export interface CallTerms {
-  /** The call is given up after this long. A stream has no such bound, but that its socket may not be silent for too long. */
+  /**
+   * The call is given up after this long. A stream has no such bound, but that its socket may not be silent for too
+   * long.
+   */
   readonly timeoutMs?: number;
   /** Gives the call up early. */
   readonly signal?: AbortSignal;
@@ -17,13 +20,16 @@ export interface CallTerms {
 export interface ClickHouse {
   /**
    * Writes blocks of rows (native-block.ts), one insert, with `deduplicate_insert='disable'`, `async_insert=0`,
-   * `optimize_on_insert=0`, `input_format_parallel_parsing=0` on every call. Resolves once the rows are durable. Rejects
-   * with a `ClickHouseError`; the rows, or some of them, may be stored then all the same.
+   * `optimize_on_insert=0`, `input_format_parallel_parsing=0` on every call. Resolves once the rows are durable.
+   * Rejects with a `ClickHouseError`; the rows, or some of them, may be stored then all the same.
    */
   insert(table: string, columns: readonly TableColumn[], body: InsertBody, terms?: CallTerms): Promise<void>;
   /** Rows as objects; 64-bit integers and decimals as strings. `params` bind `{name:Type}` placeholders. */
   query<Row>(sql: string, params?: Readonly<Record<string, unknown>>, terms?: CallTerms): Promise<Row[]>;
-  /** Rows as arrays of columns (JSONCompactEachRow), streamed, for results too large to hold. Binary columns must be hex()ed. */
+  /**
+   * Rows as arrays of columns (JSONCompactEachRow), streamed, for results too large to hold. Binary columns must be
+   * hex()ed.
+   */
   stream(
     sql: string,
     params?: Readonly<Record<string, unknown>>,

@@ -28,8 +28,8 @@ export interface ClickHouseDatabase extends ClickHouse {
   createDatabase(): Promise<void>;
 }
 
-// Rows are named by their place in the log (see schemas/clickhouse), so ClickHouse must neither drop an insert that looks
-// like an earlier one, nor answer before the rows are stored, nor merge rows of one insert by itself.
+// Rows are named by their place in the log (see schemas/clickhouse), so ClickHouse must neither drop an insert that
+// looks like an earlier one, nor answer before the rows are stored, nor merge rows of one insert by itself.
 const insertSettings = {
   deduplicate_insert: 'disable',
   async_insert: 0,
@@ -93,7 +93,9 @@ function* pieces(body: InsertBody): Generator<Buffer> {
   if (bytes > 0) yield Buffer.concat(waiting, bytes);
 }
 
-/** Gives a call up when it takes too long, or when whoever asked says so: its socket is then closed, and not used again. */
+/**
+ * Gives a call up when it takes too long, or when whoever asked says so: its socket is then closed, and not used again.
+ */
 class CallDeadline {
   private readonly timeoutMs: number;
   private readonly giver: AbortSignal | undefined;

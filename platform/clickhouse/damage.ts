@@ -1,6 +1,6 @@
-// Which of ClickHouse's errors say that a stored part can't be read: bytes that do not match their checksum, a file that is
-// short, missing or of a form that nothing has. All of them are one thing to whoever reads: it fails until the part is gone, and
-// no other read is concerned.
+// Which of ClickHouse's errors say that a stored part can't be read: bytes that do not match their checksum, a file
+// that is short, missing or of a form that nothing has. All of them are one thing to whoever reads: it fails until the
+// part is gone, and no other read is concerned.
 
 /** Where the damage is, as far as the error says. */
 export interface DamagedPart {
@@ -11,8 +11,8 @@ export interface DamagedPart {
 }
 
 /**
- * From src/Common/ErrorCodes.cpp, and tried by flipping, cutting and deleting every file of live parts (26.7). Asked of reads
- * alone: in an insert some of them are about what was sent. 1001 is what a missing file of marks comes as.
+ * From src/Common/ErrorCodes.cpp, and tried by flipping, cutting and deleting every file of live parts (26.7). Asked of
+ * reads alone: in an insert some of them are about what was sent. 1001 is what a missing file of marks comes as.
  */
 const DAMAGE_CODES: ReadonlySet<number> = new Set([
   30, // CANNOT_READ_SIZE_OF_COMPRESSED_CHUNK

@@ -1,5 +1,5 @@
-// The parts of ClickHouse that this process could not read, until they are gone. Whoever reads meets them; here they are kept for
-// whoever looks at the process: /readyz, the metric that the alert is on, and the log.
+// The parts of ClickHouse that this process could not read, until they are gone. Whoever reads meets them; here they
+// are kept for whoever looks at the process: /readyz, the metric that the alert is on, and the log.
 
 import type { Logger } from 'pino';
 import { Gauge, type Registry } from 'prom-client';

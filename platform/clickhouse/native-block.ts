@@ -1,6 +1,6 @@
-// Builds the body of an insert as a block in ClickHouse's Native format: column by column, as the server keeps rows in memory, so
-// that it parses nothing. Rows are written one after the other all the same.
-// Source: ClickHouse documentation, "Native: Data Formatting", and what the engine takes (native-block.test.ts).
+// Builds the body of an insert as a block in ClickHouse's Native format: column by column, as the server keeps rows in
+// memory, so that it parses nothing. Rows are written one after the other all the same. Source: ClickHouse
+// documentation, "Native: Data Formatting", and what the engine takes (native-block.test.ts).
 //
 //   block     columns | rows | column ... column           both numbers, and the lengths of texts, as unsigned LEB128
 //   column    name | type | values                         texts are their length and UTF-8 (or any bytes)
@@ -196,8 +196,8 @@ export class NativeBlock {
   private scratch = Buffer.allocUnsafe(0);
 
   /**
-   * `constants`, by name: what those of the columns have in all rows, which is not written again; 0 of an array column: no
-   * elements. Other names are passed over.
+   * `constants`, by name: what those of the columns have in all rows, which is not written again; 0 of an array column:
+   * no elements. Other names are passed over.
    */
   constructor(
     columns: readonly TableColumn[],
@@ -308,7 +308,10 @@ export class NativeBlock {
     this.text(JSON.stringify(values));
   }
 
-  /** `jsonTexts` of `count` UTF-8 texts from `from` to `to`, with a `separator`, which is none of their bytes, between each and the next. */
+  /**
+   * `jsonTexts` of `count` UTF-8 texts from `from` to `to`, with a `separator`, which is none of their bytes, between
+   * each and the next.
+   */
   joinedJsonTexts(bytes: Uint8Array, from: number, to: number, separator: number, count: number): void {
     let length = count > 0 ? 4 : 2;
     for (let i = from; i < to; i++) {

@@ -70,7 +70,9 @@ export class AvroReader {
     return text;
   }
 
-  /** Calls `item` for each element of an array; an element takes at least `itemBytesMin` bytes, which bounds the count. */
+  /**
+   * Calls `item` for each element of an array; an element takes at least `itemBytesMin` bytes, which bounds the count.
+   */
   array(what: string, itemBytesMin: number, item: () => void): void {
     for (;;) {
       let count = this.long(what);
@@ -85,7 +87,8 @@ export class AvroReader {
         throw new MalformedRecord(`${what} announces ${count} elements in ${this.bytes.length - this.position} bytes`);
       }
       for (let i = 0; i < count; i++) item();
-      // A reader that does not need the array jumps by this size: a wrong one, worse a negative one, would send it astray.
+      // A reader that does not need the array jumps by this size: a wrong one, worse a negative one, would send it
+      // astray.
       if (blockEnd !== -1 && this.position !== blockEnd) {
         throw new MalformedRecord(`${what} has a block that ends at ${this.position}, not at ${blockEnd} as it says`);
       }
@@ -99,7 +102,10 @@ export class AvroReader {
   }
 }
 
-/** Up to here a text of one byte a character has its length in one byte, and is copied faster than it is handed to native code. */
+/**
+ * Up to here a text of one byte a character has its length in one byte, and is copied faster than it is handed to
+ * native code.
+ */
 const SHORT_MAX = 63;
 
 /** Writes into a buffer that the caller made large enough. */

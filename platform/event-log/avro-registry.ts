@@ -1,7 +1,7 @@
-// The Avro schemas of log records, named by their CRC-64-AVRO fingerprint as in Avro's single-object encoding: two marker
-// bytes, eight bytes of fingerprint (little-endian), then the body. A record says what it was written with, so a reader
-// of another version resolves it instead of guessing.
-// Source: Apache Avro 1.11 specification, "Single object encoding" and "Parsing Canonical Form for Schemas".
+// The Avro schemas of log records, named by their CRC-64-AVRO fingerprint as in Avro's single-object encoding: two
+// marker bytes, eight bytes of fingerprint (little-endian), then the body. A record says what it was written with, so a
+// reader of another version resolves it instead of guessing. Source: Apache Avro 1.11 specification, "Single object
+// encoding" and "Parsing Canonical Form for Schemas".
 import { readFileSync } from 'node:fs';
 import avro from 'avsc';
 import { projectFile } from '../process/project-root.ts';

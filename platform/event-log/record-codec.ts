@@ -1,7 +1,8 @@
-// What stands in a log record: a batch of usage events, a tick, or a catalog change, each in Avro's single-object encoding.
-// Batches of the current schema are read and written by hand, bounds-checked; another writer's schema is resolved by avsc
-// after its bytes were walked once under the same bounds. A record that can't be read is a MalformedRecord (poison); one
-// whose schema this reader has not seen is an UnknownSchema, which the caller looks up and retries.
+// What stands in a log record: a batch of usage events, a tick, or a catalog change, each in Avro's single-object
+// encoding. Batches of the current schema are read and written by hand, bounds-checked; another writer's schema is
+// resolved by avsc after its bytes were walked once under the same bounds. A record that can't be read is a
+// MalformedRecord (poison); one whose schema this reader has not seen is an UnknownSchema, which the caller looks up
+// and retries.
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { AvroReader, AvroWriter, MalformedRecord } from './avro-cursor.ts';
 import { AvroRegistry, currentSchemas, HEADER_BYTES, SINGLE_OBJECT_MARKER } from './avro-registry.ts';

@@ -17,7 +17,10 @@ export function assertRecordSizes(values: readonly Buffer[]): void {
   }
 }
 
-/** `values` cut, in order, into runs of at most `recordsMax` values and, unless one value alone is larger, `bytesMax` bytes. */
+/**
+ * `values` cut, in order, into runs of at most `recordsMax` values and, unless one value alone is larger, `bytesMax`
+ * bytes.
+ */
 export function splitRuns(values: readonly Buffer[], recordsMax: number, bytesMax: number): (readonly Buffer[])[] {
   const runs: Buffer[][] = [];
   let bytes = 0;

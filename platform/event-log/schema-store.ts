@@ -1,5 +1,5 @@
-// The Avro schemas of every writer, in Postgres: a writer registers what it writes before it writes it, and a reader that
-// meets a fingerprint it does not know looks it up here.
+// The Avro schemas of every writer, in Postgres: a writer registers what it writes before it writes it, and a reader
+// that meets a fingerprint it does not know looks it up here.
 import type pg from 'pg';
 import { currentSchemas } from './avro-registry.ts';
 

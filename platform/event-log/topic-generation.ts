@@ -1,5 +1,5 @@
-// A topic generation: one incarnation of the log's topic with the rules by which its partitions are cut into chunks. The
-// rules are stored when the generation is made and never change within it; settings only shape a new one.
+// A topic generation: one incarnation of the log's topic with the rules by which its partitions are cut into chunks.
+// The rules are stored when the generation is made and never change within it; settings only shape a new one.
 import type pg from 'pg';
 import { inTransaction } from '../postgres/pool.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -53,9 +53,9 @@ export const newGeneration = ({ log, aggregator }: Settings, { topicId, partitio
 });
 
 /**
- * The generation of this very topic, made now if there is none at all. Throws an EventLogError `topic_mismatch` where the
- * stored generation is of another topic, another incarnation of it, or another number of partitions: the offsets that
- * Postgres holds then mean nothing in this log.
+ * The generation of this very topic, made now if there is none at all. Throws an EventLogError `topic_mismatch` where
+ * the stored generation is of another topic, another incarnation of it, or another number of partitions: the offsets
+ * that Postgres holds then mean nothing in this log.
  */
 export async function openGeneration(pool: pg.Pool, wanted: NewGeneration): Promise<TopicGeneration> {
   return inTransaction(pool, async (client) => {

@@ -32,8 +32,8 @@ function mappedAddress(groups: readonly number[]): string | null {
 }
 
 /**
- * The first four groups of an IPv6 address; an IPv4 address as it is. Of any text: it may be one that a proxy passed on,
- * and the client wrote.
+ * The first four groups of an IPv6 address; an IPv4 address as it is. Of any text: it may be one that a proxy passed
+ * on, and the client wrote.
  */
 export function addressGroup(text: string): string {
   const address = bareAddress(text);

@@ -11,8 +11,8 @@ export function createRegistry(): Registry {
 }
 
 /**
- * Adds /healthz (200 while the process runs), /readyz (200, or 503 with every reason against it; what is wrong besides is
- * named in both) and /metrics. `stages` is asked at each request; none of them yet means not ready.
+ * Adds /healthz (200 while the process runs), /readyz (200, or 503 with every reason against it; what is wrong besides
+ * is named in both) and /metrics. `stages` is asked at each request; none of them yet means not ready.
  */
 export function registerAdminRoutes(app: FastifyInstance, registry: Registry, stages: () => readonly Stage[]): void {
   app.get('/healthz', () => ({ status: 'alive' }));

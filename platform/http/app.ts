@@ -1,5 +1,6 @@
-// The HTTP server that the fronts (gateway and read API, alone or together) are put on: request ids, limits on slow and greedy clients
-// (connections.ts), and problem documents for whatever goes wrong, requests that are not HTTP at all included.
+// The HTTP server that the fronts (gateway and read API, alone or together) are put on: request ids, limits on slow and
+// greedy clients (connections.ts), and problem documents for whatever goes wrong, requests that are not HTTP at all
+// included.
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -172,7 +173,8 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     frameworkErrors: answerFrameworkError,
   });
   const looking = setInterval(() => connections.look(), LOOK_INTERVAL_MS).unref();
-  // While the app closes, requests still come on connections that are open: they are turned away, and the connection with them.
+  // While the app closes, requests still come on connections that are open: they are turned away, and the connection
+  // with them.
   let closing = false;
   app.addHook('preClose', (done) => {
     closing = true;

@@ -5,8 +5,8 @@
 //     else it comes into a small reserve above the bound, in which only probes are answered well, and whose oldest
 //     makes room for its newest.
 //   - A connection with more than PIPELINED_MAX requests without an answer is destroyed; Node itself parses no further
-//     bytes of one whose answers wait for their taking. Answers that are not taken at the least pace destroy it too, and
-//     all that are not taken are bounded together (unread-answers.ts).
+//     bytes of one whose answers wait for their taking. Answers that are not taken at the least pace destroy it too,
+//     and all that are not taken are bounded together (unread-answers.ts).
 //   - Whatever is refused is read on and dropped for a bounded number of bytes and time, so that the client sees the
 //     answer instead of a reset; then the socket is destroyed, whatever the client does.
 //

@@ -1,5 +1,6 @@
-// Turns what is thrown below a route into its answer, a problem document: the one shape of every error of every HTTP stage. A fault of
-// ours says nothing of its inside to the client; the log has it, under the request id that the document carries.
+// Turns what is thrown below a route into its answer, a problem document: the one shape of every error of every HTTP
+// stage. A fault of ours says nothing of its inside to the client; the log has it, under the request id that the
+// document carries.
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../../domain/problem.ts';
 

@@ -1,5 +1,5 @@
-// Brings the stores to the schema this version needs: every numbered file of schemas/postgres and schemas/clickhouse, in
-// order, once. A file that was applied is never changed afterwards; Postgres remembers each one's checksum, and its
+// Brings the stores to the schema this version needs: every numbered file of schemas/postgres and schemas/clickhouse,
+// in order, once. A file that was applied is never changed afterwards; Postgres remembers each one's checksum, and its
 // advisory lock lets one process migrate at a time.
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
@@ -25,8 +25,8 @@ type Store = 'postgres' | 'clickhouse';
 const LOCK_KEY = '7812340951';
 
 /**
- * Applies what is missing and returns the names of what it applied. Two processes may call it at once: the second waits and
- * finds nothing to do.
+ * Applies what is missing and returns the names of what it applied. Two processes may call it at once: the second waits
+ * and finds nothing to do.
  */
 export async function migrate(
   pool: pg.Pool,
@@ -106,7 +106,8 @@ async function migrateClickHouse(
     if (rowCount !== 0)
       logger.warn('the ClickHouse database is empty though it was migrated before; its tables are created again');
   }
-  // ClickHouse has no transactions: a file that fails half-way is run again from its start, so its statements allow that.
+  // ClickHouse has no transactions: a file that fails half-way is run again from its start, so its statements allow
+  // that.
   for (const file of await missingFiles(client, 'clickhouse')) {
     try {
       for (const statement of splitStatements(file.sql)) await clickhouse.command(statement);

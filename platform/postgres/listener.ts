@@ -1,5 +1,5 @@
-// A connection that listens on one channel of LISTEN/NOTIFY, and connects again whenever it is lost. What was sent while there
-// was none is lost: whoever listens learns through `onListening` that something may have been.
+// A connection that listens on one channel of LISTEN/NOTIFY, and connects again whenever it is lost. What was sent
+// while there was none is lost: whoever listens learns through `onListening` that something may have been.
 import type pg from 'pg';
 
 export interface ListenerHandlers {

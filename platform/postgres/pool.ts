@@ -25,7 +25,10 @@ export const deadlined = (
   query_timeout: Math.ceil(timeoutMs),
 });
 
-/** For what may take as long as it takes: a lock that another process holds, a migration of a large table. The longest timer there is. */
+/**
+ * For what may take as long as it takes: a lock that another process holds, a migration of a large table. The longest
+ * timer there is.
+ */
 export const PATIENT_MS = 2 ** 31 - 1;
 
 /** A pool over `url` (postgresql://…). It connects when first used; `pool.end()` releases it. */
@@ -42,10 +45,11 @@ export function createPool(url: string, logger: Logger, options: PoolOptions = {
     idle_in_transaction_session_timeout: 60_000,
     keepAlive: true,
   });
-  // An idle connection that breaks (a restarted server) is replaced by the pool; without a listener it would end the process.
+  // An idle connection that breaks (a restarted server) is replaced by the pool; without a listener it would end the
+  // process.
   pool.on('error', (error) => logger.warn({ err: error }, 'an idle Postgres connection broke'));
-  // One that breaks while it is in use fails the statement that it runs. Between two statements of a transaction there is none:
-  // the next one fails then, and here too the process would end if nobody listened.
+  // One that breaks while it is in use fails the statement that it runs. Between two statements of a transaction there
+  // is none: the next one fails then, and here too the process would end if nobody listened.
   pool.on('connect', (client) => {
     client.on('error', (error) => logger.debug({ err: error }, 'a Postgres connection broke'));
   });

@@ -1,6 +1,7 @@
-// The columns of a table, named once: their names in SQL and in code, their types, how a value is written and how it is read. A
-// record is read and written by the same list, so that a column can't be forgotten in one statement or change its type in another.
-// What is written are columns as arrays: thousands of rows are one round trip with a fixed number of parameters.
+// The columns of a table, named once: their names in SQL and in code, their types, how a value is written and how it is
+// read. A record is read and written by the same list, so that a column can't be forgotten in one statement or change
+// its type in another. What is written are columns as arrays: thousands of rows are one round trip with a fixed number
+// of parameters.
 import type { QueryResultRow } from 'pg';
 import { Decimal } from '../../domain/number/decimal.ts';
 
@@ -106,8 +107,8 @@ export const placeholders = (columns: Columns): string =>
     .join(', ');
 
 /**
- * The records as a table of a FROM: `unnest($1::text[], …) … AS alias (tenant, …, place)`, and the parameters from `$1` on. `place` is
- * their order.
+ * The records as a table of a FROM: `unnest($1::text[], …) … AS alias (tenant, …, place)`, and the parameters from `$1`
+ * on. `place` is their order.
  */
 export function tableOf<Of extends Columns>(columns: Of, records: readonly RecordOf<NoInfer<Of>>[], alias: string) {
   const entries = Object.entries(columns);

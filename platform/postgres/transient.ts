@@ -4,7 +4,9 @@
 const TRANSIENT_SQLSTATE = /^(?:08...|53...|40001|40P01|57P0[123]|57014|25006)$/;
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
-/** True where the same work may succeed later on a new connection. An error without a SQLSTATE came from the way there. */
+/**
+ * True where the same work may succeed later on a new connection. An error without a SQLSTATE came from the way there.
+ */
 export function isTransientPostgresError(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { code } = error as { code?: unknown };

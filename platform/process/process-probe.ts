@@ -31,7 +31,9 @@ export async function waitUntilGone(pid: number, marker: string, timeoutMs: numb
   return true;
 }
 
-/** When a process started, in the system's own terms; with the pid it names a process for good. Null: it does not run. */
+/**
+ * When a process started, in the system's own terms; with the pid it names a process for good. Null: it does not run.
+ */
 export function startTimeOf(pid: number): string | null {
   if (process.platform === 'linux') {
     try {

@@ -1,4 +1,5 @@
-// What an error of the operating system means for whoever runs a command: what was tried, where, and what to do about it.
+// What an error of the operating system means for whoever runs a command: what was tried, where, and what to do about
+// it.
 import { types } from 'node:util';
 
 const MEANINGS: Readonly<Record<string, readonly [meaning: string, remedy: string]>> = {

@@ -1,5 +1,5 @@
-// Reads the settings from the environment, once, all together: either every one of them is good, or one error names every
-// fault. Nothing else in Tallyline reads configuration from the environment.
+// Reads the settings from the environment, once, all together: either every one of them is good, or one error names
+// every fault. Nothing else in Tallyline reads configuration from the environment.
 import { readFileSync } from 'node:fs';
 import { type Variable, type VariableName, type VariableValues, variables } from './setting-variables.ts';
 import type { KafkaSettings, Settings } from './settings.ts';
@@ -22,8 +22,8 @@ export class SettingsError extends Error {
 const CLICKHOUSE_DATABASE = 'tallyline';
 
 /**
- * The settings of `environment`, in which `overrides` (command-line options, by the name of the variable they stand for)
- * come first. An empty value counts as unset. Throws a SettingsError.
+ * The settings of `environment`, in which `overrides` (command-line options, by the name of the variable they stand
+ * for) come first. An empty value counts as unset. Throws a SettingsError.
  */
 export function parseSettings(environment: Environment, overrides: Environment = {}): Settings {
   const faults: string[] = [];

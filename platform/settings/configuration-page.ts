@@ -6,7 +6,7 @@ const sections: readonly (readonly [string, (name: string) => boolean, string])[
   [
     'Stores',
     (name) => name.endsWith('_URL') || name.startsWith('KAFKA_'),
-    'Each secret may stand in a file instead: `NAME_FILE` names the file, for example `DATABASE_URL_FILE=/run/secrets/database-url`.',
+    'Each secret may stand in a file instead: `NAME_FILE` names the file, for example\n`DATABASE_URL_FILE=/run/secrets/database-url`.',
   ],
   ['Stages', (name) => name.startsWith('TALLYLINE_'), ''],
 ];
@@ -21,8 +21,8 @@ export function configurationPage(): string {
     '<!-- Written from platform/settings/setting-variables.ts: `npx tallyline settings > docs/operate/configuration.md`. -->',
     '',
     'Every setting is an environment variable. They are read once, when a process starts; if any of them is not accepted, the',
-    'process ends with one message that names every fault. A `TALLYLINE_` variable that is none of these is a fault too. An empty',
-    'variable counts as unset. Options of the command line (`--port`, `--allowed-lateness`) come before the environment.',
+    'process ends with one message that names every fault. A `TALLYLINE_` variable that is none of these is a fault too. An',
+    'empty variable counts as unset. Options of the command line (`--port`, `--allowed-lateness`) come before the environment.',
   ];
   const entries = Object.entries(variables) as [string, Variable<unknown>][];
   for (const [title, belongs, note] of sections) {

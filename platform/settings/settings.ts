@@ -1,4 +1,5 @@
-// Every setting of every stage, as parsed from the environment by config.ts. Handed down as arguments, never imported as a value.
+// Every setting of every stage, as parsed from the environment by config.ts. Handed down as arguments, never imported
+// as a value.
 
 export interface KafkaSettings {
   readonly brokers: readonly string[];

@@ -1,5 +1,5 @@
-// The tables of chunks in ClickHouse: their columns, as rows are written, and the SQL of the checksums by which stored rows are compared
-// with a seal. The aggregator computes the same checksums from what it writes.
+// The tables of chunks in ClickHouse: their columns, as rows are written, and the SQL of the checksums by which stored
+// rows are compared with a seal. The aggregator computes the same checksums from what it writes.
 import { outcomes } from '../../domain/metering/event-outcome.ts';
 import { tableColumns } from '../clickhouse/native-block.ts';
 

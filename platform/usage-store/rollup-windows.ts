@@ -8,7 +8,9 @@ import { boundSeconds } from './usage-query.ts';
 export interface WindowSelection {
   /** Window starts at or after `from` and before `to`; milliseconds. Rows of other meters are not selected. */
   readonly spans: readonly { readonly meter: string; readonly from: number; readonly to: number }[];
-  /** Chunks at or after `fromChunk` and before `toChunk` of these partitions, one entry a partition; null: all chunks. */
+  /**
+   * Chunks at or after `fromChunk` and before `toChunk` of these partitions, one entry a partition; null: all chunks.
+   */
   readonly chunks: readonly ChunkRange[] | null;
 }
 

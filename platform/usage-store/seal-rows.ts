@@ -84,8 +84,8 @@ export interface ChunkSpan {
 const BATCH_CHUNKS_MAX = 500;
 
 /**
- * The chunks below `vector` that can hold usage with event times from `from` on and before `to` (milliseconds; null: unbounded).
- * `horizonMs`: an accepted event is not older than this.
+ * The chunks below `vector` that can hold usage with event times from `from` on and before `to` (milliseconds; null:
+ * unbounded). `horizonMs`: an accepted event is not older than this.
  */
 export async function chunksOfTime(
   pool: Pool,

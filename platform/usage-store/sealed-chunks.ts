@@ -64,8 +64,8 @@ async function readBatch(clickhouse: ClickHouse, seals: readonly ChunkSeal[]): P
 }
 
 /**
- * What there is of each seal's chunk, in the seals' order: rows of its epoch or a later one. Seals in order of generation,
- * partition and chunk, as `readChunkSeals` gives them.
+ * What there is of each seal's chunk, in the seals' order: rows of its epoch or a later one. Seals in order of
+ * generation, partition and chunk, as `readChunkSeals` gives them.
  */
 export async function readSealedChunks(
   clickhouse: ClickHouse,
@@ -78,7 +78,9 @@ export async function readSealedChunks(
   return found;
 }
 
-/** The chunks whose roll-up rows are not what was sealed; empty when all agree. `found` as `readSealedChunks` gives it. */
+/**
+ * The chunks whose roll-up rows are not what was sealed; empty when all agree. `found` as `readSealedChunks` gives it.
+ */
 export function mismatchesOf(seals: readonly ChunkSeal[], found: readonly RowSet[]): SealMismatch[] {
   return seals.flatMap((seal, i) => {
     return isSameRows(seal.rollUps, found[i]!) ? [] : [{ seal, found: found[i]! }];

@@ -1,5 +1,5 @@
-// The condition that keeps the roll-up rows a sealed read may see. It stands in WHERE, after FINAL has picked the row of the
-// highest version: a filter on the version itself would make FINAL pick a row that was replaced.
+// The condition that keeps the roll-up rows a sealed read may see. It stands in WHERE, after FINAL has picked the row
+// of the highest version: a filter on the version itself would make FINAL pick a row that was replaced.
 import { partitionCounts } from '../../domain/sealing/seal-vector.ts';
 import type { EpochStep, Seals } from '../../domain/sealing/seals.ts';
 
@@ -13,7 +13,10 @@ export interface SqlFragment {
 export const partitionKey = (generation: number, partition: number): number => generation * 65_536 + partition;
 export const PARTITION_KEY_SQL = 'toUInt32(r.generation) * 65536 + r.partition';
 
-/** The required epoch: the partition's first, then the later steps as exceptions. Epochs only rise, so one exception is enough. */
+/**
+ * The required epoch: the partition's first, then the later steps as exceptions. Epochs only rise, so one exception is
+ * enough.
+ */
 export function epochCondition(epochSteps: readonly EpochStep[]): SqlFragment {
   const first = new Map<number, bigint>();
   const later: EpochStep[] = [];
@@ -39,8 +42,8 @@ export function epochCondition(epochSteps: readonly EpochStep[]): SqlFragment {
 }
 
 /**
- * For `usage_rollups AS r FINAL`: only rows of chunks the vector covers, and of those only rows that the sealing owner or a
- * later one wrote. What a slow former owner left behind has a lower epoch, and is no part of what was sealed.
+ * For `usage_rollups AS r FINAL`: only rows of chunks the vector covers, and of those only rows that the sealing owner
+ * or a later one wrote. What a slow former owner left behind has a lower epoch, and is no part of what was sealed.
  */
 export function sealedRowsCondition(seals: Pick<Seals, 'vector' | 'epochSteps'>): SqlFragment {
   const counts = partitionCounts(seals.vector).filter((count) => count.nextChunk > 0);

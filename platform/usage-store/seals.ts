@@ -85,7 +85,10 @@ export async function readChunkSeals(pool: Pool | PoolClient, from: SealVector, 
   }));
 }
 
-/** Per partition the first chunk whose watermark at its end reaches `watermark` (milliseconds), or its end where none does. */
+/**
+ * Per partition the first chunk whose watermark at its end reaches `watermark` (milliseconds), or its end where none
+ * does.
+ */
 export async function readChunksSince(pool: Pool | PoolClient, watermark: number): Promise<SealVector> {
   const { rows } = await pool.query<{ generation: number; partition: number; nextChunk: number }>(
     // Watermarks never fall from chunk to chunk, so the first that qualifies is one before the last that does not.

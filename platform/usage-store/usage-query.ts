@@ -1,5 +1,5 @@
-// Builds and runs the one SELECT that turns roll-up rows into usage. The partial values that partitions and chunks hold are
-// merged here, and nowhere else, so that a price and a chart can't disagree about what a meter says.
+// Builds and runs the one SELECT that turns roll-up rows into usage. The partial values that partitions and chunks hold
+// are merged here, and nowhere else, so that a price and a chart can't disagree about what a meter says.
 import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_FRACTION_DIGITS, type Quantity } from '../../domain/number/quantity.ts';
@@ -27,7 +27,10 @@ export interface UsageSelection {
   readonly bySubject?: boolean;
   /** A row for each value of these dimensions, by position in `meter.dimensions`. */
   readonly groupBy?: readonly number[];
-  /** 'window': the meter's own. Segments, of which there is one or more, are sorted, and the first starts at `from` or before. */
+  /**
+   * 'window': the meter's own. Segments, of which there is one or more, are sorted, and the first starts at `from` or
+   * before.
+   */
   readonly buckets: 'window' | readonly BucketSegment[];
   /** Only rows of sealed chunks; absent: open chunks as well, as fresh as they come. */
   readonly sealed?: Pick<Seals, 'vector' | 'epochSteps'>;
@@ -132,7 +135,9 @@ function positionOf(meter: Meter, dimension: number): number {
   return dimension + 1;
 }
 
-/** Where the bucket of a row starts, in seconds. It is worked out for every row, so one bucket or one step costs less. */
+/**
+ * Where the bucket of a row starts, in seconds. It is worked out for every row, so one bucket or one step costs less.
+ */
 function bucketExpression({ buckets, to }: UsageSelection): SqlFragment {
   if (buckets === 'window') return { sql: 'toUnixTimestamp(r.window_start)', params: {} };
   const [{ start: first, stepMs }, ...more] = buckets as [BucketSegment, ...BucketSegment[]];
@@ -158,8 +163,9 @@ function bucketExpression({ buckets, to }: UsageSelection): SqlFragment {
 }
 
 /**
- * The SELECT of a selection: columns bucket_start (seconds), subject_key, groups, quantity and events (text). Rows are first
- * merged by the text of all their group values, a number for ClickHouse, and that text is read where there are few left.
+ * The SELECT of a selection: columns bucket_start (seconds), subject_key, groups, quantity and events (text). Rows are
+ * first merged by the text of all their group values, a number for ClickHouse, and that text is read where there are
+ * few left.
  */
 export function usageQuery(selection: UsageSelection): SqlFragment {
   const { meter, groupBy = [] } = selection;
@@ -221,7 +227,10 @@ export interface FirstSeenRow {
   readonly values: bigint;
 }
 
-/** Of a `unique` meter: how many values each window of the selection adds for a subject. Buckets and groups are not regarded. */
+/**
+ * Of a `unique` meter: how many values each window of the selection adds for a subject. Buckets and groups are not
+ * regarded.
+ */
 export async function readFirstSeen(clickhouse: ClickHouse, selection: UsageSelection): Promise<FirstSeenRow[]> {
   const rows = where(selection);
   const params: Record<string, unknown> = { ...rows.params };

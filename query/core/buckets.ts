@@ -1,8 +1,9 @@
-// The buckets a usage read answers in: they tile [from, to) without gap or overlap. The first and the last are cut off where
-// the range begins and ends inside one, and say so by their own start and end.
+// The buckets a usage read answers in: they tile [from, to) without gap or overlap. The first and the last are cut off
+// where the range begins and ends inside one, and say so by their own start and end.
 //
-// Buckets are handed to the store as segments of equal steps (a year of days in a zone with summer time is about seven of
-// them), so the store needs neither a table of zones nor a list of thousands of bounds, and both sides agree by construction.
+// Buckets are handed to the store as segments of equal steps (a year of days in a zone with summer time is about seven
+// of them), so the store needs neither a table of zones nor a list of thousands of bounds, and both sides agree by
+// construction.
 import { Temporal } from 'temporal-polyfill';
 import { Problem } from '../../domain/problem.ts';
 import { type WindowSize, windowSizeMs } from '../../domain/time/time-window.ts';
@@ -14,7 +15,10 @@ export const bucketSizes: readonly BucketSize[] = ['1m', '15m', '1h', '1d', '1mo
 /** Calendar buckets are found one by one, so their number is bounded: eleven years of days. */
 const CALENDAR_BUCKETS_MAX = 4_018;
 
-/** Buckets of `stepMs` one after the other from `start` (milliseconds since the epoch) up to the next segment, or to the end. */
+/**
+ * Buckets of `stepMs` one after the other from `start` (milliseconds since the epoch) up to the next segment, or to the
+ * end.
+ */
 interface BucketSegment {
   readonly start: number;
   readonly stepMs: number;
@@ -86,7 +90,10 @@ export function bucketOf(plan: BucketPlan, instant: number): { start: number; en
   return { start, end: Math.min(start + segment.stepMs, plan.to) };
 }
 
-/** The first bucket bound strictly inside the range that is no multiple of `windowMs`, or null: it would cut a stored window in two. */
+/**
+ * The first bucket bound strictly inside the range that is no multiple of `windowMs`, or null: it would cut a stored
+ * window in two.
+ */
 export function misalignedBound(plan: BucketPlan, windowMs: number): number | null {
   for (const [i, { start, stepMs }] of plan.segments.entries()) {
     const end = plan.segments[i + 1]?.start ?? plan.to;

@@ -1,5 +1,5 @@
-// Where one accepted event was counted, and which line items price it: the aggregator's own reading of an event, done again
-// for one event by the catalog version that decided it.
+// Where one accepted event was counted, and which line items price it: the aggregator's own reading of an event, done
+// again for one event by the catalog version that decided it.
 import type { Catalog } from '../../domain/catalog/catalog.ts';
 import { parseExactJson } from '../../domain/json/exact-json.ts';
 import { metersByType, readMeters } from '../../domain/metering/meter-reading.ts';
@@ -36,7 +36,10 @@ export interface ChunkCatalog {
 export const catalogVersionAt = (chunk: ChunkCatalog, offset: number): number =>
   chunk.changes.findLast((change) => change.offset <= offset)?.version ?? chunk.versionBefore;
 
-/** `catalog`: of the version in force where the event stands in the log. Throws an Error where that version could not have counted it. */
+/**
+ * `catalog`: of the version in force where the event stands in the log. Throws an Error where that version could not
+ * have counted it.
+ */
 export function countedIn(event: PlacedEvent, catalog: Catalog): Counted[] {
   const meters = metersByType(catalog).get(event.type) ?? [];
   const readings = readMeters(meters, parseExactJson(event.data));

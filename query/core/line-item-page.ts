@@ -1,5 +1,6 @@
-// The parameters of GET /v1/line-items and its cursor. A page ends at a (window start, sequence) pair, which names a place in
-// the order and not a count of rows, so rows that are added meanwhile neither repeat nor hide the ones that were there.
+// The parameters of GET /v1/line-items and its cursor. A page ends at a (window start, sequence) pair, which names a
+// place in the order and not a count of rows, so rows that are added meanwhile neither repeat nor hide the ones that
+// were there.
 import { createHash } from 'node:crypto';
 import { Problem } from '../../domain/problem.ts';
 import { anyText, parametersOf, type QueryParameters, readParameters, time, wholeNumber } from './parameters.ts';

@@ -1,5 +1,6 @@
-// The parameters of reads. A read declares each of its own once, by what is here: how it is read from a URL, and what the OpenAPI
-// document says of it. Each either means one thing or is refused with its name and the reason; none is passed over.
+// The parameters of reads. A read declares each of its own once, by what is here: how it is read from a URL, and what
+// the OpenAPI document says of it. Each either means one thing or is refused with its name and the reason; none is
+// passed over.
 import { z } from 'zod';
 import { Problem } from '../../domain/problem.ts';
 import { parseRfc3339 } from '../../domain/time/rfc3339.ts';

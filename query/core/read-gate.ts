@@ -1,10 +1,12 @@
 // Who may read next. Reads that cost a store something come through a gate with few places, which is fair by tenant:
 //
-//   places    A tenant may run another read only while it runs no more than there are places free. Alone it gets most of them,
-//             and what is left is there for whoever comes.
-//   turns     A place that gets free goes to the next tenant in turn, within the tenant to the next key in turn, and within a
-//             key to the read that waits longest. However many reads one key sends, another's first waits for one turn.
-//   waiting   Bounded for a key, for a tenant by the room that is left, and for all. What is refused is told whose fault it is.
+//   places    A tenant may run another read only while it runs no more than there are places free. Alone it gets most
+//             of them, and what is left is there for whoever comes.
+//   turns     A place that gets free goes to the next tenant in turn, within the tenant to the next key in turn, and
+//             within a key to the read that waits longest. However many reads one key sends, another's first waits for
+//             one turn.
+//   waiting   Bounded for a key, for a tenant by the room that is left, and for all. What is refused is told whose
+//             fault it is.
 
 interface Reader {
   readonly tenant: string;

@@ -1,6 +1,6 @@
-// The parameters of GET /v1/meters/{meter}/usage, read strictly: a parameter that is unknown, given twice or out of range is
-// an error that names it, never something to guess around. Names of dimensions are looked up in the meter's own list here,
-// and go no further: the store is asked by their positions.
+// The parameters of GET /v1/meters/{meter}/usage, read strictly: a parameter that is unknown, given twice or out of
+// range is an error that names it, never something to guess around. Names of dimensions are looked up in the meter's
+// own list here, and go no further: the store is asked by their positions.
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { Problem } from '../../domain/problem.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';

@@ -1,5 +1,5 @@
-// I1, I2 and I3 as far as the stores alone can tell: the rows of sealed chunks against their seals, the seals against each
-// other, the published watermark against the seals.
+// I1, I2 and I3 as far as the stores alone can tell: the rows of sealed chunks against their seals, the seals against
+// each other, the published watermark against the seals.
 import type { Pool } from 'pg';
 import { outcomes } from '../../domain/metering/event-outcome.ts';
 import { isSameRows, type RowSet } from '../../domain/sealing/row-set.ts';
@@ -38,13 +38,16 @@ export function auditStoredChunk(seal: StoredSeal, stored: AuditedChunk, log: Au
 const isSame = (sealed: RowSet, found: RowSet | undefined): boolean => found === undefined || isSameRows(sealed, found);
 
 /**
- * Whether the rows that are sealed, and can be written again from the log, are as they were sealed. What can't be read is not said
- * to be otherwise: its part has to be dropped before a replay is of use (cli/commands/repair.ts).
+ * Whether the rows that are sealed, and can be written again from the log, are as they were sealed. What can't be read
+ * is not said to be otherwise: its part has to be dropped before a replay is of use (cli/commands/repair.ts).
  */
 export const isIntact = (seal: StoredSeal, { events, rollUps, rejects }: AuditedChunk): boolean =>
   isSame(seal.events, events) && isSame(seal.rollUps, rollUps) && isSame(seal.rejects, rejects);
 
-/** A seal against the one before it in what was read: no gap (I1), and T does not fall (I3). `before` null: it is the first. */
+/**
+ * A seal against the one before it in what was read: no gap (I1), and T does not fall (I3). `before` null: it is the
+ * first.
+ */
 export function auditSealOrder(before: StoredSeal | null, seal: StoredSeal, log: AuditLog): void {
   if (before === null || before.partition !== seal.partition || before.generation !== seal.generation) return;
   log.compare('I1', `${placeOf(seal)}, number of the chunk`, before.chunk + 1, seal.chunk);

@@ -1,5 +1,5 @@
-// Where each offset of the log is sealed, in a few numbers a chunk: which chunk holds it, which rows of it count, and which
-// catalog version metered it.
+// Where each offset of the log is sealed, in a few numbers a chunk: which chunk holds it, which rows of it count, and
+// which catalog version metered it.
 import { outcomes } from '../../domain/metering/event-outcome.ts';
 import type { StoredSeal } from '../../domain/sealing/seals.ts';
 

@@ -1,4 +1,5 @@
-// What an audit found: which invariant, where, what was expected and what is there. Invariants as in docs/inside/exactly-once.md.
+// What an audit found: which invariant, where, what was expected and what is there. Invariants as in
+// docs/inside/exactly-once.md.
 import { type ClickHouseError, damagedPartOf } from '../../platform/clickhouse/click-house.ts';
 import { printPart } from '../../platform/clickhouse/damage.ts';
 import { type Invariant, invariants } from '../core/invariant.ts';
@@ -15,8 +16,8 @@ export interface Discrepancy {
 const KEPT_MAX = 10_000;
 
 /**
- * Of what `work` reads: its result, or null where a stored part can't be read, which is a discrepancy of its own (I2): `where` names
- * what the part may hold, and nothing can be said of it.
+ * Of what `work` reads: its result, or null where a stored part can't be read, which is a discrepancy of its own (I2):
+ * `where` names what the part may hold, and nothing can be said of it.
  */
 export async function unlessDamaged<Result>(
   log: AuditLog,

@@ -1,4 +1,5 @@
-// Reads the raw accepted events of sealed chunks again and meters each with the catalog version of its place in the log.
+// Reads the raw accepted events of sealed chunks again and meters each with the catalog version of its place in the
+// log.
 import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { parseExactJson } from '../../domain/json/exact-json.ts';
@@ -32,8 +33,8 @@ export class Recount {
   }
 
   /**
-   * Calls `each` for every reading of the sealed events that `condition` (on `usage_events AS e FINAL`) keeps. An accepted event
-   * that can't be metered is an I2 discrepancy. Resolves to the number of events.
+   * Calls `each` for every reading of the sealed events that `condition` (on `usage_events AS e FINAL`) keeps. An
+   * accepted event that can't be metered is an I2 discrepancy. Resolves to the number of events.
    */
   async read(condition: SqlFragment, log: AuditLog, each: (reading: RecountedReading) => void): Promise<number> {
     const rows = this.clickhouse.stream(

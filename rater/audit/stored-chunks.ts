@@ -20,8 +20,9 @@ export interface AuditedChunk {
 const OFFSETS_MAX = 500;
 
 /**
- * Of each seal, the rows of its epoch or a later one. Seals in order of generation, partition and chunk. Roll-ups are not
- * sorted by chunk, so looking for them is a scan, however many seals there are: give it many at a time. Damage is told to `log`.
+ * Of each seal, the rows of its epoch or a later one. Seals in order of generation, partition and chunk. Roll-ups are
+ * not sorted by chunk, so looking for them is a scan, however many seals there are: give it many at a time. Damage is
+ * told to `log`.
  */
 export async function readStoredChunks(
   clickhouse: ClickHouse,

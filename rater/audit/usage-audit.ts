@@ -51,7 +51,9 @@ export class UsageAudit {
     this.compareRest(log);
   }
 
-  /** Compares all of it with the roll-up rows of one sealed chunk, each of which is a value by itself, and forgets it. */
+  /**
+   * Compares all of it with the roll-up rows of one sealed chunk, each of which is a value by itself, and forgets it.
+   */
   async compareChunk(clickhouse: ClickHouse, chunk: MappedChunk, log: AuditLog): Promise<void> {
     const rows = clickhouse.stream(
       `SELECT tenant, meter, subject, toUnixTimestamp(window_start), group_values, toString(value), toString(event_count)

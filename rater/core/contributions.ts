@@ -1,12 +1,13 @@
-// How much each window adds to a period's cumulative quantity, by aggregation. The contributions of a period always add up
-// to what the meter says for the whole period, so that a price of the cumulative quantity means the same for every meter.
+// How much each window adds to a period's cumulative quantity, by aggregation. The contributions of a period always add
+// up to what the meter says for the whole period, so that a price of the cumulative quantity means the same for every
+// meter.
 import { type Aggregation, aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Quantity } from '../../domain/number/quantity.ts';
 import type { Contribution } from './rate.ts';
 
 /**
- * A window's own merged value, or that of some that follow each other; for `unique`, how many values no earlier window of
- * the period has seen.
+ * A window's own merged value, or that of some that follow each other; for `unique`, how many values no earlier window
+ * of the period has seen.
  */
 export interface WindowValue {
   /** Milliseconds since the epoch. */

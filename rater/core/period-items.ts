@@ -28,7 +28,10 @@ export function assertWrittenBefore(
   }
 }
 
-/** `written` and `contributions` by `pricedText`; `stored` null: the period was never rated. Throws a `RatingInvariantError`. */
+/**
+ * `written` and `contributions` by `pricedText`; `stored` null: the period was never rated. Throws a
+ * `RatingInvariantError`.
+ */
 export function periodItems(
   target: PeriodTarget,
   stored: RatedPeriod | null,

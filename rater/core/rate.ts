@@ -1,9 +1,10 @@
 // Turns the usage of one price in one billing period into the line items that are still missing.
 //
 // What always holds: after the returned items, the quantities of a window's items add up to its contribution, and the
-// amounts of the period's items add up to price(usage of all its closed windows) exactly (I4). No price is ever found by
-// subtracting prices of parts: an item's amount is price(cumulative quantity after it) minus everything written before
-// it. Whatever arrives late, in whatever order, the sum is therefore right; and a step done again writes nothing.
+// amounts of the period's items add up to price(usage of all its closed windows) exactly (I4). No price is ever found
+// by subtracting prices of parts: an item's amount is price(cumulative quantity after it) minus everything written
+// before it. Whatever arrives late, in whatever order, the sum is therefore right; and a step done again writes
+// nothing.
 import type { RatedItem, WrittenWindow } from '../../domain/billing/line-item.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { type Quantity, quantityToDecimal } from '../../domain/number/quantity.ts';
@@ -23,7 +24,9 @@ export interface RateInput {
   readonly written: readonly WrittenWindow[];
   /** Sum of the amounts of the price's items in the period. */
   readonly writtenAmount: Decimal;
-  /** True for a window that was closed already when the period was last rated: usage that shows up in it now is late. */
+  /**
+   * True for a window that was closed already when the period was last rated: usage that shows up in it now is late.
+   */
   readonly wasClosed: (windowEnd: number) => boolean;
   /** Windows from here on changed their period or its plan since they were last rated; null: none did. */
   readonly planChangedFrom: number | null;
@@ -89,8 +92,8 @@ export function rate(input: RateInput): RatedItem[] {
 }
 
 /**
- * A changed plan may give the same usage another amount without any window that differs. The difference is an item of its
- * own, with quantity 0, in the last window written.
+ * A changed plan may give the same usage another amount without any window that differs. The difference is an item of
+ * its own, with quantity 0, in the last window written.
  */
 function repricing(
   input: RateInput,

@@ -17,8 +17,8 @@ export interface RatingBasis {
 }
 
 /**
- * The basis for periods of which some are closed further: a rater that allows less lateness may have closed windows of them already, and
- * what was closed stays closed.
+ * The basis for periods of which some are closed further: a rater that allows less lateness may have closed windows of
+ * them already, and what was closed stays closed.
  */
 export const closedAsFarAs = (basis: RatingBasis, periods: readonly RatedPeriod[]): RatingBasis => ({
   ...basis,

@@ -1,8 +1,8 @@
 // Which billing periods of a subject a step has to rate, and from when to when each of them reaches.
 //
-// A stored period stands, with its plan and its price version, whatever a later catalog says about its plan: what was billed
-// is not cut anew because a time zone or the default plan changed, or because a subscription that ended was taken off the
-// list. Only a subscription that the newest catalog has changes it, in one of these ways:
+// A stored period stands, with its plan and its price version, whatever a later catalog says about its plan: what was
+// billed is not cut anew because a time zone or the default plan changed, or because a subscription that ended was
+// taken off the list. Only a subscription that the newest catalog has changes it, in one of these ways:
 //   cut       a subscription starts inside it: it ends there, and what lay beyond goes to the new period.
 //   regrown   the subscription that had cut it is gone: it takes the time back, up to the next period that stands.
 //   re-pinned a subscription starts just where it does, and names another plan: the plan is changed.
@@ -16,7 +16,9 @@ export interface RatingTarget extends PeriodTerms {
   readonly planChangedFrom: number | null;
 }
 
-/** The periods to rate, by start. `touched` are instants (window starts, period starts) for which something may be due. */
+/**
+ * The periods to rate, by start. `touched` are instants (window starts, period starts) for which something may be due.
+ */
 export function ratingTargets(
   timeline: SubjectTimeline,
   stored: readonly PeriodTerms[],

@@ -1,7 +1,7 @@
-// Lets the rater read only chunks that were compared with their seals. A comparison costs a scan, so what was compared once
-// in this process is remembered: per partition one span of chunks, which grows at its end as chunks are sealed, and at its
-// start when an older billing period is rated. All of it is forgotten when another server answers, or the same one after a
-// restart: that is when a part may be missing that was there before.
+// Lets the rater read only chunks that were compared with their seals. A comparison costs a scan, so what was compared
+// once in this process is remembered: per partition one span of chunks, which grows at its end as chunks are sealed,
+// and at its start when an older billing period is rated. All of it is forgotten when another server answers, or the
+// same one after a restart: that is when a part may be missing that was there before.
 import { acceptedFrom } from '../../domain/metering/event-outcome.ts';
 import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../../domain/sealing/seal-vector.ts';
 import { mismatchesOf, type SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
@@ -23,7 +23,10 @@ export class ChunkVerifier {
     this.store = store;
   }
 
-  /** Verifies the chunks sealed since `from`. Resolves to those that differ from their seals; they are not remembered then. */
+  /**
+   * Verifies the chunks sealed since `from`. Resolves to those that differ from their seals; they are not remembered
+   * then.
+   */
   async verifyNew(from: SealVector, vector: SealVector): Promise<readonly SealMismatch[]> {
     const run = await this.store.readServerRun();
     if (this.run === null || !isSameRun(run, this.run)) {

@@ -1,5 +1,5 @@
-// What subscriptions alone make due, without any usage: their periods that start (prices of the period itself, such as a flat fee), and
-// subjects whose subscriptions have changed.
+// What subscriptions alone make due, without any usage: their periods that start (prices of the period itself, such as
+// a flat fee), and subjects whose subscriptions have changed.
 import type { SubjectTimeline, SubscriptionBook } from '../../domain/catalog/subscription-book.ts';
 import { keyText } from '../../domain/composite-key.ts';
 import type { RatingState } from '../store/rating-store.ts';
@@ -27,7 +27,10 @@ function* startedPeriods(timeline: SubjectTimeline, since: number, watermark: nu
   }
 }
 
-/** Touches what changed subscriptions make due: every stored period of these subjects, and every period since they started. */
+/**
+ * Touches what changed subscriptions make due: every stored period of these subjects, and every period since they
+ * started.
+ */
 export async function touchChanged(
   store: StoredPeriods,
   book: SubscriptionBook,
@@ -50,8 +53,9 @@ export async function touchChanged(
 }
 
 /**
- * Finds the started periods of subscriptions that charge the period itself. The first look (and one with another book or other tenants)
- * compares all of them with the stored periods; from then on each subject is looked at when its next period starts.
+ * Finds the started periods of subscriptions that charge the period itself. The first look (and one with another book
+ * or other tenants) compares all of them with the stored periods; from then on each subject is looked at when its next
+ * period starts.
  */
 export class DueSubscriptions {
   private readonly store: StoredPeriods;

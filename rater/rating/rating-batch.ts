@@ -1,14 +1,15 @@
 // Rates the billing periods of some subjects in one Postgres transaction.
 //
-// ClickHouse is read before the transaction, at a fixed vector of seals, and what was read counts only if every one of these
-// seals is there afterwards: one that is taken back meanwhile leaves its chunk's rows in the middle of being written again. The
-// transaction then locks the subjects and goes on only if nothing has moved since: the stored periods are as they were, none
-// was rated at a later vector or watermark, or drawn by a newer catalog. What was read is therefore what is priced, however
-// many raters there are.
+// ClickHouse is read before the transaction, at a fixed vector of seals, and what was read counts only if every one of
+// these seals is there afterwards: one that is taken back meanwhile leaves its chunk's rows in the middle of being
+// written again. The transaction then locks the subjects and goes on only if nothing has moved since: the stored
+// periods are as they were, none was rated at a later vector or watermark, or drawn by a newer catalog. What was read
+// is therefore what is priced, however many raters there are.
 //
-// A step touches few windows of a long period, most often the hour that has just closed. What lies before the first of them
-// was rated before and got no usage since, so it is read as one sum of usage and one of line items, and only from there on
-// window by window. Where these sums differ after all, the batch is done again with every window of its periods.
+// A step touches few windows of a long period, most often the hour that has just closed. What lies before the first of
+// them was rated before and got no usage since, so it is read as one sum of usage and one of line items, and only from
+// there on window by window. Where these sums differ after all, the batch is done again with every window of its
+// periods.
 import { periodText, pricedText, type RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem } from '../../domain/billing/line-item.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
@@ -31,7 +32,10 @@ export interface RatingStores {
 
 export type BatchOutcome =
   | { readonly outcome: 'rated'; readonly lineItems: readonly NewLineItem[] }
-  /** Another rater was here with later seals or a newer catalog, or is at it, ClickHouse was started anew, or a chunk is being repaired: to be done again from a new reading. */
+  /**
+   * Another rater was here with later seals or a newer catalog, or is at it, ClickHouse was started anew, or a chunk is
+   * being repaired: to be done again from a new reading.
+   */
   | { readonly outcome: 'behind' }
   /** ClickHouse does not hold what was sealed. */
   | { readonly outcome: 'mismatch'; readonly mismatches: readonly SealMismatch[] };
@@ -45,8 +49,9 @@ export async function rateBatch(
     return await rateIn('touched', stores, stepBasis, work);
   } catch (error) {
     if (!(error instanceof RatingInvariantError)) throw error;
-    // Of the windows before the first touched one only the sum was compared, and a sum does not say which window differs. So all windows
-    // are compared one by one, and corrected where they are late; what still does not add up is an error.
+    // Of the windows before the first touched one only the sum was compared, and a sum does not say which window
+    // differs. So all windows are compared one by one, and corrected where they are late; what still does not add up is
+    // an error.
     return rateIn('all', stores, stepBasis, work);
   }
 }

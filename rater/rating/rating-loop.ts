@@ -1,15 +1,15 @@
 // Moves the rater's progress to the seals of now, step by step. One step:
 //
 //   read      seals and watermark in one snapshot, the published catalog, the progress of all raters
-//   verify    the chunks sealed since, and those with usage of windows that close, are in ClickHouse as they were sealed; if
-//             not: wait, and report I2
-//   find      what is due: windows that closed, late usage, periods that start, subscriptions that changed; it counts only if
-//             all that was verified is still there
+//   verify    the chunks sealed since, and those with usage of windows that close, are in ClickHouse as they were
+//             sealed; if not: wait, and report I2
+//   find      what is due: windows that closed, late usage, periods that start, subscriptions that changed; it counts
+//             only if all that was verified is still there
 //   rate      in batches of subjects, a transaction each, some at once
 //   advance   the progress, unless another rater has done so
 //
-// A step that ends early (a crash, a store away, another rater ahead) leaves the progress where it was and is done again
-// from new seals. Batches that were committed write nothing the second time, because nothing is missing then.
+// A step that ends early (a crash, a store away, another rater ahead) leaves the progress where it was and is done
+// again from new seals. Batches that were committed write nothing the second time, because nothing is missing then.
 import type { Logger } from 'pino';
 import type { NewLineItem } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion, Meter } from '../../domain/catalog/catalog.ts';
@@ -31,7 +31,10 @@ import { type BatchOutcome, isStillThere, rateBatch } from './rating-batch.ts';
 /** While ClickHouse is read for one batch, others are priced and written. */
 const BATCHES_AT_ONCE = 3;
 const BATCH_SUBJECTS_MAX = 200;
-/** After a long absence, or when usage is billed for the first time, a few subjects have more to write than fits in memory. */
+/**
+ * After a long absence, or when usage is billed for the first time, a few subjects have more to write than fits in
+ * memory.
+ */
 const BATCH_WINDOWS_MAX = 10_000;
 
 export type StepOutcome = 'idle' | 'rated' | 'behind' | 'mismatch' | 'damaged';
@@ -118,7 +121,9 @@ export class RatingLoop {
     return (await store.advanceProgress(from, to)) ? 'rated' : 'behind';
   }
 
-  /** The versions up to the newest published one: a version that is not in every partition of the log is not in force. */
+  /**
+   * The versions up to the newest published one: a version that is not in every partition of the log is not in force.
+   */
   private async readCatalog(): Promise<void> {
     const { store } = this.parts;
     const published = await store.readPublishedVersion();
@@ -129,8 +134,9 @@ export class RatingLoop {
   }
 
   /**
-   * The progress, as far as it tells which windows were billed. Where this catalog has a default plan and the one before had none, usage
-   * without a subscription is billed from now on, of whatever age it is: then no window counts as closed before.
+   * The progress, as far as it tells which windows were billed. Where this catalog has a default plan and the one
+   * before had none, usage without a subscription is billed from now on, of whatever age it is: then no window counts
+   * as closed before.
    */
   private billedFrom(from: RaterProgress): RaterProgress {
     const before = subscriptionBook(this.versions, from.catalogVersion);
@@ -161,7 +167,10 @@ export class RatingLoop {
     return [...meters.values()];
   }
 
-  /** Resolves or rejects when no batch is under way any more, to those that were given up. Batches have no subject in common. */
+  /**
+   * Resolves or rejects when no batch is under way any more, to those that were given up. Batches have no subject in
+   * common.
+   */
   private async rateAll(basis: RatingBasis, touched: TouchedWindows): Promise<BatchOutcome[]> {
     const { store } = this.parts;
     // All loops take their batches from here: one that ends early closes it for the others.

@@ -1,6 +1,7 @@
-// All that rating reads and writes, as one port. What is decided by it (which chunks to verify, what is due, whether anything
-// has moved since it was read, in which order rows are written) is decided by the callers, so that a simulation with stores
-// in memory runs the same decisions as a rater on Postgres and ClickHouse. Every call rejects when its store does not answer.
+// All that rating reads and writes, as one port. What is decided by it (which chunks to verify, what is due, whether
+// anything has moved since it was read, in which order rows are written) is decided by the callers, so that a
+// simulation with stores in memory runs the same decisions as a rater on Postgres and ClickHouse. Every call rejects
+// when its store does not answer.
 import type { RatedPeriod, SubjectKey } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenPrice } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
@@ -39,7 +40,10 @@ export interface RatingState {
 export interface RatedUsage {
   /** Of the server that answers. */
   readServerRun(): Promise<ServerRun>;
-  /** Of each seal's chunk, how many rows of the seal's epoch or a later one there are, and their checksum; in the seals' order. */
+  /**
+   * Of each seal's chunk, how many rows of the seal's epoch or a later one there are, and their checksum; in the seals'
+   * order.
+   */
   readChunkRows(seals: readonly ChunkSeal[]): Promise<readonly RowSet[]>;
   /** May also give windows of rows that were replaced or are not sealed. */
   streamWindows(selection: WindowSelection): AsyncIterable<readonly WindowKey[]>;
@@ -62,6 +66,9 @@ export interface RatingTransaction {
 }
 
 export interface RatingStore extends RatingState, RatedUsage {
-  /** Committed when `work` resolves, rolled back when it rejects. A rejected commit may have been committed all the same. */
+  /**
+   * Committed when `work` resolves, rolled back when it rejects. A rejected commit may have been committed all the
+   * same.
+   */
   inRating<Result>(work: (transaction: RatingTransaction) => Promise<Result>): Promise<Result>;
 }

@@ -1,5 +1,6 @@
-// Finds the usage a step has to look at: windows that closed since the last step, and closed windows that got more usage.
-// It may name too much (rows of open chunks, rows that were replaced), never too little: rating decides, this only points.
+// Finds the usage a step has to look at: windows that closed since the last step, and closed windows that got more
+// usage. It may name too much (rows of open chunks, rows that were replaced), never too little: rating decides, this
+// only points.
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { nextChunkOf, partitionCounts, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import { windowSizeMs } from '../../domain/time/time-window.ts';
@@ -12,11 +13,15 @@ export function closedBefore(meter: Meter, closedUpTo: number): number {
   return closedUpTo - windowSizeMs[meter.window] + 1;
 }
 
-/** Where windows start that were not closed at the last step; milliseconds. `closedUpTo`: of that step, null for none. */
+/**
+ * Where windows start that were not closed at the last step; milliseconds. `closedUpTo`: of that step, null for none.
+ */
 const closingFrom = (meter: Meter, closedUpTo: number | null): number =>
   closedUpTo === null ? 0 : closedBefore(meter, closedUpTo);
 
-/** The earliest usage that `readTouchedWindows` can find in chunks that were sealed before the last step; milliseconds. */
+/**
+ * The earliest usage that `readTouchedWindows` can find in chunks that were sealed before the last step; milliseconds.
+ */
 export const earliestClosing = ({ meters, from }: Pick<TouchedQuery, 'meters' | 'from'>): number =>
   Math.min(...meters.map((meter) => closingFrom(meter, from.closedUpTo)));
 

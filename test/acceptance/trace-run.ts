@@ -1,5 +1,5 @@
-// One run of the acceptance tests: a real request trace, every event sent twice and shuffled, and everything that can be
-// said about it afterwards compared with sums taken straight from the file. Used against each deployment.
+// One run of the acceptance tests: a real request trace, every event sent twice and shuffled, and everything that can
+// be said about it afterwards compared with sums taken straight from the file. Used against each deployment.
 
 import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -66,7 +66,9 @@ export interface Target {
   readonly postgresUrl: () => string;
 }
 
-/** Delivers a batch until it is acknowledged, as a careful client does. Resolves to the number of requests that it took. */
+/**
+ * Delivers a batch until it is acknowledged, as a careful client does. Resolves to the number of requests that it took.
+ */
 export async function deliver(target: Target, events: readonly object[]): Promise<number> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -224,7 +226,9 @@ export async function sealedOutcomes(target: Target): Promise<{ accepted: number
   }
 }
 
-/** Waits until everything sent is counted, sealed and billed, then compares it to the last token and the last decimal. */
+/**
+ * Waits until everything sent is counted, sealed and billed, then compares it to the last token and the last decimal.
+ */
 export async function expectTraceTotals(target: Target, sent: SentTrace): Promise<void> {
   const totals = traceTotals(sent.path, { models, endAt });
   const from = Math.min(...totals.map(({ hourStart }) => hourStart));

@@ -1,5 +1,5 @@
-// What people type, and what they forget to set: arguments, environment, and what the message has to name. `DIR` in an argument or
-// value is a directory of the test with these files in it.
+// What people type, and what they forget to set: arguments, environment, and what the message has to name. `DIR` in an
+// argument or value is a directory of the test with these files in it.
 export const files: Readonly<Record<string, string | Uint8Array>> = {
   'good.yaml': 'currency: USD\n',
   'bad.yaml': 'currency: USD\nmeters:\n  - slug: tokens\n',

@@ -1,4 +1,5 @@
-// Each command as a process: it ends by itself with a status that is not 0, says what is wrong with what, and never a password.
+// Each command as a process: it ends by itself with a status that is not 0, says what is wrong with what, and never a
+// password.
 import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
-// The gateway as a process serves it, on a real socket: its route, batcher and codec, with an event log and API keys in memory and a
-// clock that stands. And two clients: one that speaks HTTP, and one that sends whatever bytes it is given.
+// The gateway as a process serves it, on a real socket: its route, batcher and codec, with an event log and API keys in
+// memory and a clock that stands. And two clients: one that speaks HTTP, and one that sends whatever bytes it is given.
 import { Agent, type OutgoingHttpHeaders, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import type { FastifyInstance } from 'fastify';
@@ -159,7 +159,10 @@ function parseAnswer(bytes: Buffer): Answer {
   return { status: Number(statusLine.split(' ')[1] ?? 0), headers, text: text.slice(end + 4) };
 }
 
-/** Sends the parts one after the other and ends its side if asked to; the answers, up to where the server ends the connection. */
+/**
+ * Sends the parts one after the other and ends its side if asked to; the answers, up to where the server ends the
+ * connection.
+ */
 export function exchange(
   port: number,
   parts: readonly (string | Buffer)[],

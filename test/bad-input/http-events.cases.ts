@@ -1,5 +1,5 @@
-// One event beside two good ones, in a JSON array over HTTP. Members are JSON text, so that a case can say what no JavaScript
-// value can. What the unit tables of ingest/core already hold is not repeated here.
+// One event beside two good ones, in a JSON array over HTTP. Members are JSON text, so that a case can say what no
+// JavaScript value can. What the unit tables of ingest/core already hold is not repeated here.
 
 /** Members of the event as JSON text, laid over `id`, `type` and `subject`. "" leaves one out. */
 export type Members = Readonly<Record<string, string>>;

@@ -1,4 +1,5 @@
-// Whole requests over HTTP: bodies that can't be read, encodings, media types, CloudEvents, methods and paths. Each with its answer.
+// Whole requests over HTTP: bodies that can't be read, encodings, media types, CloudEvents, methods and paths. Each
+// with its answer.
 import type { OutgoingHttpHeaders } from 'node:http';
 import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 

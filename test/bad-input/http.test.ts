@@ -1,5 +1,5 @@
-// Every case over a real socket: its status and its code, that what is good beside it is taken, and that the log holds that and
-// nothing else.
+// Every case over a real socket: its status and its code, that what is good beside it is taken, and that the log holds
+// that and nothing else.
 
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';

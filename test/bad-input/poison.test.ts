@@ -1,5 +1,6 @@
-// Poison in the log of a real `tallyline up`: records that nobody can read and events that no gateway would take, put straight into
-// the log between good ones. Nothing stops; everything is kept, counted and said; and what can be mended is fed back and counted once.
+// Poison in the log of a real `tallyline up`: records that nobody can read and events that no gateway would take, put
+// straight into the log between good ones. Nothing stops; everything is kept, counted and said; and what can be mended
+// is fed back and counted once.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// Records in the log that no gateway writes: bytes, and what the reader makes of them; and events that are whole and can't be
-// metered, and what the partition decides.
+// Records in the log that no gateway writes: bytes, and what the reader makes of them; and events that are whole and
+// can't be metered, and what the partition decides.
 import avro from 'avsc';
 import { dedupKeyOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { crc64Avro, currentSchemas } from '../../platform/event-log/avro-registry.ts';

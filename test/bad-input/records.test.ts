@@ -1,5 +1,5 @@
-// Each bad record between two good ones, as a partition's owner applies them: it becomes a reject with its bytes and its reason,
-// the good ones are counted, and every row can be written.
+// Each bad record between two good ones, as a partition's owner applies them: it becomes a reject with its bytes and
+// its reason, the good ones are counted, and every row can be written.
 import { describe, expect, it } from '@jest/globals';
 import { DecidedList } from '../../aggregator/core/decided-list.ts';
 import { DedupIndex } from '../../aggregator/core/dedup-index.ts';

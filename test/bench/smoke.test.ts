@@ -1,5 +1,5 @@
-// Every bench runs, on real components and small, and prints lines that charts and models can be made from. How fast is not
-// asked: that takes a quiet machine and `npm run bench -- NAME`.
+// Every bench runs, on real components and small, and prints lines that charts and models can be made from. How fast is
+// not asked: that takes a quiet machine and `npm run bench -- NAME`.
 import { spawn } from 'node:child_process';
 import { describe, expect, it } from '@jest/globals';
 import { benches } from '../../bench/benches/all.ts';

@@ -1,5 +1,5 @@
-// The alerts and the dashboard say what is true: the rules do what they say (promtool), every metric is one that a stage
-// exports, and every alert has a page that tells what to do.
+// The alerts and the dashboard say what is true: the rules do what they say (promtool), every metric is one that a
+// stage exports, and every alert has a page that tells what to do.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';

@@ -1,5 +1,5 @@
-// A rehearsal of docs/operate/runbooks/disaster.md: ClickHouse loses everything, then Postgres comes back from a backup. Each event is
-// counted once all the same, in processes that know nothing of each other but the stores.
+// A rehearsal of docs/operate/runbooks/disaster.md: ClickHouse loses everything, then Postgres comes back from a
+// backup. Each event is counted once all the same, in processes that know nothing of each other but the stores.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';

@@ -1,5 +1,6 @@
-// What the runbooks and docs/operate/operations.md say to type about our own output does what the page says, on output of real stages: what
-// jq selects, what `tallyline` takes, what the paths of curl answer. SQL has a test of its own beside this one.
+// What the runbooks and docs/operate/operations.md say to type about our own output does what the page says, on output
+// of real stages: what jq selects, what `tallyline` takes, what the paths of curl answer. SQL has a test of its own
+// beside this one.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';

@@ -1,5 +1,5 @@
-// Every SQL statement of the runbooks and of docs/operate/operations.md runs on the schemas as they are: what is typed at three in the
-// morning must not be a table or a column that was renamed.
+// Every SQL statement of the runbooks and of docs/operate/operations.md runs on the schemas as they are: what is typed
+// at three in the morning must not be a table or a column that was renamed.
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';

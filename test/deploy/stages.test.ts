@@ -1,5 +1,5 @@
-// Every stage as a process of its own, as compose and the chart run them. What a stage serves to whoever runs it is there,
-// and all the metrics that alerts and dashboard rest on.
+// Every stage as a process of its own, as compose and the chart run them. What a stage serves to whoever runs it is
+// there, and all the metrics that alerts and dashboard rest on.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { projectFile } from '../../platform/process/project-root.ts';
 import { type StageProcesses, startStores } from '../support/processes/stage-processes.ts';

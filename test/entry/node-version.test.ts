@@ -1,4 +1,5 @@
-// An old Node meets a sentence that names the Node it needs, at every entry, and not the first name that it does not export.
+// An old Node meets a sentence that names the Node it needs, at every entry, and not the first name that it does not
+// export.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +12,9 @@ import { compiledCommand } from '../support/processes/clickhouse.ts';
 const directory = mkdtempSync(join(tmpdir(), 'tallyline-node-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-/** Runs a file as if this Node were another one. What it imports statically is loaded by this one: see the last test. */
+/**
+ * Runs a file as if this Node were another one. What it imports statically is loaded by this one: see the last test.
+ */
 function runAs(version: string, file: string, ...args: string[]) {
   const preload = join(directory, `${version}.cjs`);
   writeFileSync(

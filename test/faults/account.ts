@@ -1,5 +1,5 @@
-// What was sent and acknowledged, and what must have become of it, kept apart from Tallyline: the independent account of
-// cli/demo. An event enters it when its request was acknowledged; requests are repeated until they are.
+// What was sent and acknowledged, and what must have become of it, kept apart from Tallyline: the independent account
+// of cli/demo. An event enters it when its request was acknowledged; requests are repeated until they are.
 
 import { Oracle } from '../../demo/account/oracle.ts';
 import type { SendResult } from '../../demo/sender.ts';

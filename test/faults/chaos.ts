@@ -1,5 +1,6 @@
-// Random faults, one seed for all: processes are killed, or stopped for a while and continued, and started again. Of the
-// stores at most one is away at a time, since the promise is about one thing failing after another; stages go as they go.
+// Random faults, one seed for all: processes are killed, or stopped for a while and continued, and started again. Of
+// the stores at most one is away at a time, since the promise is about one thing failing after another; stages go as
+// they go.
 import { setTimeout as delay } from 'node:timers/promises';
 import { Random } from '../../domain/random.ts';
 import type { Deployment } from './deployment.ts';

@@ -1,5 +1,5 @@
-// Compares what Tallyline says with the account, to the last digit: outcomes, usage by window, what every customer owes; and
-// has `tallyline verify` recompute the invariants. The load stands still meanwhile.
+// Compares what Tallyline says with the account, to the last digit: outcomes, usage by window, what every customer
+// owes; and has `tallyline verify` recompute the invariants. The load stands still meanwhile.
 import pg from 'pg';
 import { ApiReader } from '../../demo/account/api-reader.ts';
 import { compare, type Observed, type Row } from '../../demo/account/comparison.ts';

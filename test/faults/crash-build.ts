@@ -1,5 +1,5 @@
-// A copy of the compiled project in which the crash points are live. The product's own files stay as they are: a point is
-// inserted into the copy as one statement, which asks a directory whether it is armed.
+// A copy of the compiled project in which the crash points are live. The product's own files stay as they are: a point
+// is inserted into the copy as one statement, which asks a directory whether it is armed.
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,9 @@ export const occurrences = (text: string, find: string): number => text.split(fi
 const statement = (point: CrashPoint): string =>
   ` if (${point.when ?? 'true'}) globalThis.crashPoint?.(${JSON.stringify(point.name)}, ${JSON.stringify(point.stage)}); `;
 
-/** What runs first in every process of the copy. Renaming the file is what makes a point strike once, in one process. */
+/**
+ * What runs first in every process of the copy. Renaming the file is what makes a point strike once, in one process.
+ */
 const prologue = (directory: string): string => `
 import { existsSync as armedExists, readFileSync as armedRead, renameSync as armedRename } from 'node:fs';
 const passes = new Map();

@@ -1,5 +1,5 @@
-// Kills the gateway, the aggregator and the rater at every crash point, in turn, under load, on real Kafka, Postgres and the
-// ClickHouse engine; after each round everything is compared to the last digit. A third of the rounds each day;
+// Kills the gateway, the aggregator and the rater at every crash point, in turn, under load, on real Kafka, Postgres
+// and the ClickHouse engine; after each round everything is compared to the last digit. A third of the rounds each day;
 // `npm run test:crash-points` runs them all.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -36,12 +36,15 @@ const settings = {
   TALLYLINE_AUDIT_INTERVAL: '1h',
 };
 
-/** In a round the stages are struck at the same time; the aggregator and the rater, which have the most points, at two in turn. */
+/**
+ * In a round the stages are struck at the same time; the aggregator and the rater, which have the most points, at two
+ * in turn.
+ */
 const pointsOfRound = { ingest: 1, aggregator: 2, rater: 2 } as const;
 
 /**
- * By round, then by stage. A rater that starts has its auditor look at the newest chunks at once, and the aggregator would be
- * asked to repair what it is to find by itself: the rater is struck once nothing is damaged any more.
+ * By round, then by stage. A rater that starts has its auditor look at the newest chunks at once, and the aggregator
+ * would be asked to repair what it is to find by itself: the rater is struck once nothing is damaged any more.
  */
 function roundsOf(points: readonly CrashPoint[]): CrashPoint[][][] {
   const rounds: CrashPoint[][][] = [];
@@ -87,8 +90,9 @@ describe('the table of crash points', () => {
       brokers: 1,
       stages: { ingest: 1, aggregator: 1, rater: 1, query: 1 },
       commandOf: (stage) => (stage === 'query' ? compiledCommand() : build.command),
-      // A group holds a killed member's partitions until its session is over, 10 s. What is tested here is the protocol, in
-      // which the group has no part, so each start joins a group of its own; `npm run test:faults` keeps one.
+      // A group holds a killed member's partitions until its session is over, 10 s. What is tested here is the
+      // protocol, in which the group has no part, so each start joins a group of its own; `npm run test:faults` keeps
+      // one.
       environmentOf: (stage): Record<string, string> =>
         stage === 'aggregator-0' ? { TALLYLINE_GROUP: `start-${aggregatorStarts++}` } : {},
     });

@@ -1,5 +1,6 @@
-// The places at which a process is killed, each between two steps that a crash must not tear apart. A point is a text of the
-// compiled JavaScript before or after which the process ends itself with SIGKILL; nothing of it is in the sources.
+// The places at which a process is killed, each between two steps that a crash must not tear apart. A point is a text
+// of the compiled JavaScript before or after which the process ends itself with SIGKILL; nothing of it is in the
+// sources.
 //
 // `find` must match exactly once (a test says so), so that a change of the code near a point is noticed here.
 import type { StageName } from '../../cli/stage/stage-table.ts';
@@ -16,8 +17,8 @@ export interface CrashPoint {
   /** Strikes at this pass, counted from when it was armed; default 1. */
   readonly pass?: number;
   /**
-   * How the process is brought to pass it: by the traffic alone (default), by being killed and started again, or by sealed
-   * rows that are deleted from ClickHouse before it starts again.
+   * How the process is brought to pass it: by the traffic alone (default), by being killed and started again, or by
+   * sealed rows that are deleted from ClickHouse before it starts again.
    */
   readonly provoke?: 'restart' | 'damage';
 }

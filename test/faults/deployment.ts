@@ -1,6 +1,6 @@
 // Tallyline as it runs on a cluster, on this machine and without Docker: Kafka brokers, Postgres, the ClickHouse engine
-// behind HTTP, and any number of every stage, each a process of its own that can be killed, stopped and started again on
-// the same ports and data. A process that ends by itself is started again.
+// behind HTTP, and any number of every stage, each a process of its own that can be killed, stopped and started again
+// on the same ports and data. A process that ends by itself is started again.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

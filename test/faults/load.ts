@@ -1,6 +1,6 @@
-// Continuous load as careful clients make it: batches of new events among which are repeats, contradictions (the same key
-// with another payload), events of long closed windows and events too old to be taken. A request is repeated until it is
-// acknowledged, at whichever gateway serves; every answer is checked. Memory stays bounded however long it runs.
+// Continuous load as careful clients make it: batches of new events among which are repeats, contradictions (the same
+// key with another payload), events of long closed windows and events too old to be taken. A request is repeated until
+// it is acknowledged, at whichever gateway serves; every answer is checked. Memory stays bounded however long it runs.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DemoEvent } from '../../demo/demo-event.ts';
 import type { Fate } from '../../demo/mishaps.ts';

@@ -1,5 +1,5 @@
-// A process of a deployment that tests kill, stop and continue. While it is wanted it is started again whenever it ends by
-// itself, as a cluster's supervisor would do it, and each such end is kept: a test says which of them it expected.
+// A process of a deployment that tests kill, stop and continue. While it is wanted it is started again whenever it ends
+// by itself, as a cluster's supervisor would do it, and each such end is kept: a test says which of them it expected.
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** One run of the program. */
@@ -46,8 +46,8 @@ export class ManagedProcess {
   }
 
   /**
-   * Resolves once it serves. Starts it again, until `kill` or `stop`, when it ends before or after; rejects where it ended
-   * `attemptsMax` times before.
+   * Resolves once it serves. Starts it again, until `kill` or `stop`, when it ends before or after; rejects where it
+   * ended `attemptsMax` times before.
    */
   async start(attemptsMax = Number.POSITIVE_INFINITY): Promise<void> {
     this.wanted = true;

@@ -1,6 +1,6 @@
-// Every kind of outage in short, on one deployment with three brokers: a store is healed as soon as its absence has been
-// felt. Half of them each day; `npm run test:outages` runs them all, and `npm run test:faults -- --outages` keeps them away for as
-// long as is promised, and measures.
+// Every kind of outage in short, on one deployment with three brokers: a store is healed as soon as its absence has
+// been felt. Half of them each day; `npm run test:outages` runs them all, and `npm run test:faults -- --outages` keeps
+// them away for as long as is promised, and measures.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sampleOfDay } from '../support/day-sample.ts';
 import { kafkaUnavailable } from '../support/processes/kafka-broker.ts';
@@ -37,8 +37,8 @@ const putsOff = ({ deferred }: Seen): boolean => deferred > 0;
 
   const away = [
     ...awayScenarios({
-      // The controller makes other brokers the leaders of a dead one's partitions after 6 s (broker.session.timeout.ms); a
-      // batch that has events for one of them waits until then.
+      // The controller makes other brokers the leaders of a dead one's partitions after 6 s
+      // (broker.session.timeout.ms); a batch that has events for one of them waits until then.
       broker: accepts,
       kafka: putsOff,
       postgres: accepts,

@@ -1,6 +1,7 @@
-// What happens while a store is away, on three brokers and under load: nothing accepted is lost, the gateway keeps accepting
-// or answers 503 with Retry-After, and the line has caught up soon after the store is back. `npm run test:faults -- --outages`
-// keeps each store away for a fixed time; outages.test.ts heals it as soon as the outage has been felt.
+// What happens while a store is away, on three brokers and under load: nothing accepted is lost, the gateway keeps
+// accepting or answers 503 with Retry-After, and the line has caught up soon after the store is back. `npm run
+// test:faults -- --outages` keeps each store away for a fixed time; outages.test.ts heals it as soon as the outage has
+// been felt.
 import { setTimeout as delay } from 'node:timers/promises';
 import { ApiReader } from '../../demo/account/api-reader.ts';
 import { SealReader } from '../../demo/account/seal-reader.ts';
@@ -235,8 +236,8 @@ const isKept = ({ differences, healedSeconds }: Outcome): boolean => differences
 
 /**
  * Aggregators that join and leave every few seconds; a share of them is killed, and then holds its partitions until its
- * session is over. Ends after a time in milliseconds, or once so many have joined and events were sealed meanwhile: counting
- * has to go on.
+ * session is over. Ends after a time in milliseconds, or once so many have joined and events were sealed meanwhile:
+ * counting has to go on.
  */
 export async function rebalanceStorm(
   rig: OutageRig,

@@ -1,6 +1,6 @@
 // `npm run test:faults -- --minutes N [--seed S]`: every process of a deployment is killed and stopped at random under
-// continuous load; at checkpoints everything is drained and compared to the last digit. Exits 1 on any difference, and then
-// keeps the logs. `--outages` runs the outage scenarios in full length instead.
+// continuous load; at checkpoints everything is drained and compared to the last digit. Exits 1 on any difference, and
+// then keeps the logs. `--outages` runs the outage scenarios in full length instead.
 import { parseArgs } from 'node:util';
 import { formatTable } from '../../demo/account/comparison.ts';
 import { kafkaUnavailable } from '../support/processes/kafka-broker.ts';

@@ -1,5 +1,5 @@
-// One fuzzing campaign: a target is executed with generated and mutated inputs, first guided by the coverage they reach and then
-// at full speed. What it finds is an input, so that it can become a fixed case.
+// One fuzzing campaign: a target is executed with generated and mutated inputs, first guided by the coverage they reach
+// and then at full speed. What it finds is an input, so that it can become a fixed case.
 
 import { Random } from '../../domain/random.ts';
 import { Coverage } from './coverage.ts';

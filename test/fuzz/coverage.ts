@@ -1,5 +1,5 @@
-// Which blocks of our own code an input reached, by V8's precise block coverage. It slows code down by a factor, so it guides
-// the beginning of a campaign, and what it found is then mutated at full speed.
+// Which blocks of our own code an input reached, by V8's precise block coverage. It slows code down by a factor, so it
+// guides the beginning of a campaign, and what it found is then mutated at full speed.
 import { type InspectorNotification, type Profiler, Session } from 'node:inspector';
 
 /** For each script the characters of its source that were reached and never `keep`t, as flags. */

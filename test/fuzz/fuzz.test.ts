@@ -1,4 +1,5 @@
-// A few thousand executions of each target with every run of the tests. `npm run fuzz` runs millions; docs/inside/bad-input.md has the figures.
+// A few thousand executions of each target with every run of the tests. `npm run fuzz` runs millions;
+// docs/inside/bad-input.md has the figures.
 import { describe, expect, it } from '@jest/globals';
 import { type FuzzTarget, fuzz } from './campaign.ts';
 import { targets } from './targets/all.ts';

@@ -1,5 +1,6 @@
-// `npm run fuzz -- [--target NAME] [--executions N] [--seed S] [--guided N]`: a campaign for each target, one after the other.
-// Exits 1 where anything was found; what was found is printed as base64, to become a fixed case in test/bad-input.
+// `npm run fuzz -- [--target NAME] [--executions N] [--seed S] [--guided N]`: a campaign for each target, one after the
+// other. Exits 1 where anything was found; what was found is printed as base64, to become a fixed case in
+// test/bad-input.
 import { parseArgs } from 'node:util';
 import { fuzz } from './campaign.ts';
 import { targets } from './targets/all.ts';

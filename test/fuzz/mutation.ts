@@ -1,4 +1,5 @@
-// Makes a new input out of old ones: a few small changes of bytes, of tokens the target knows, and of parts of two inputs.
+// Makes a new input out of old ones: a few small changes of bytes, of tokens the target knows, and of parts of two
+// inputs.
 import type { Random } from '../../domain/random.ts';
 
 export const INPUT_BYTES_MAX = 4096;

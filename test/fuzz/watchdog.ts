@@ -1,5 +1,5 @@
-// Ends the process when one execution does not come to its end, and says with which input: a loop that never ends can't be
-// told from within its own thread.
+// Ends the process when one execution does not come to its end, and says with which input: a loop that never ends can't
+// be told from within its own thread.
 import { Worker } from 'node:worker_threads';
 import { INPUT_BYTES_MAX } from './mutation.ts';
 

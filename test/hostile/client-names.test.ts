@@ -1,6 +1,6 @@
-// No value is asked what it is by a name that its client can write: not an object that poses as a number of ours, and none whose
-// members are named as those that every object of JavaScript has. Each is an event like any other, is taken or rejected as
-// one, and leaves the events beside it alone.
+// No value is asked what it is by a name that its client can write: not an object that poses as a number of ours, and
+// none whose members are named as those that every object of JavaScript has. Each is an event like any other, is taken
+// or rejected as one, and leaves the events beside it alone.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { emptyCatalog } from '../../domain/catalog/catalog.ts';
 import { readCatalog } from '../../domain/catalog/catalog-file.ts';
@@ -159,7 +159,9 @@ describe('such a name as a text', () => {
 });
 
 describe('a catalog that uses such names', () => {
-  /** A slug begins with a letter or digit, so __proto__ is none; the name of a group may not be one of an object's own. */
+  /**
+   * A slug begins with a letter or digit, so __proto__ is none; the name of a group may not be one of an object's own.
+   */
   const slugs = names.filter((name) => /^[A-Za-z]\w*$/.test(name));
   const yaml = [
     'currency: USD',

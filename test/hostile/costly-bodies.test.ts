@@ -1,5 +1,6 @@
-// Bodies that are made to cost: none of them keeps a gateway from its other requests, none takes more than a small multiple of its
-// bytes, and what is good beside them is taken. The gateway is a process with the heap that the chart's limits come to.
+// Bodies that are made to cost: none of them keeps a gateway from its other requests, none takes more than a small
+// multiple of its bytes, and what is good beside them is taken. The gateway is a process with the heap that the chart's
+// limits come to.
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { costlyBodies } from '../../bench/workload/costly-bodies.ts';
@@ -14,7 +15,9 @@ const BODY_BYTES_ALONE = isWhole ? BODY_BYTES : 3_000_000;
 /** What one turn may take. On a machine that does other things as well, some of it is not ours. */
 const TURN_MAX_MS = 200;
 
-/** As it was found: 4.9 million numbers, and one with an exponent so that the parser that keeps digits reads them all. */
+/**
+ * As it was found: 4.9 million numbers, and one with an exponent so that the parser that keeps digits reads them all.
+ */
 const numbers = Buffer.from(`{"id":"x","type":"y","subject":"s","data":{"a":[1e1${',1'.repeat(4_900_000)}]}}`);
 
 let gateway: MeasuredGateway;
@@ -58,7 +61,8 @@ describe('a body that is made to cost', () => {
     const sent = bodies.map((body) => gateway.send(body.make(BODY_BYTES), { 'content-type': body.contentType }));
     const answers = await Promise.all([...sent, gateway.send(numbers), gateway.send(numbers)]);
     for (const { status } of answers) expect([200, 207, 400, 429, 503]).toContain(status);
-    // One key holds a quarter of the memory for bodies: as many as fit into that are taken, and the others told to come again.
+    // One key holds a quarter of the memory for bodies: as many as fit into that are taken, and the others told to come
+    // again.
     expect(answers.filter(({ status }) => status !== 503 && status !== 429).length).toBeGreaterThanOrEqual(5);
     const { residentBytesMax, longestTurnMs } = await gateway.measures();
     expect(gateway.isAlive).toBe(true);

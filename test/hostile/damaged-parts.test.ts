@@ -1,5 +1,5 @@
-// A disk that flips bits in a live part of ClickHouse: whoever does not need the part goes on, everybody else says so, nobody
-// bills by it, and `tallyline repair` brings every total back from the log.
+// A disk that flips bits in a live part of ClickHouse: whoever does not need the part goes on, everybody else says so,
+// nobody bills by it, and `tallyline repair` brings every total back from the log.
 import { closeSync, openSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';

@@ -1,5 +1,5 @@
-// A gateway in a process of its own, as small as the chart lets one be, and what a test asks of it: how long it was ever busy with
-// one thing, and how much memory it took. Started by `measured-gateway.ts`.
+// A gateway in a process of its own, as small as the chart lets one be, and what a test asks of it: how long it was
+// ever busy with one thing, and how much memory it took. Started by `measured-gateway.ts`.
 import { startGateway } from '../bad-input/gateway.ts';
 
 /** Since they were asked for last. */
@@ -19,7 +19,8 @@ const cpuMs = (): number => {
 let measures: { -readonly [Name in keyof Measures]: number } = { longestTurnMs: 0, residentBytesMax: 0 };
 let [tickedAt, usedMs] = [performance.now(), cpuMs()];
 
-// Time on the wall alone would blame the process for what others on the machine do, CPU time alone for its other threads.
+// Time on the wall alone would blame the process for what others on the machine do, CPU time alone for its other
+// threads.
 setInterval(() => {
   const [now, used] = [performance.now(), cpuMs()];
   measures.longestTurnMs = Math.max(measures.longestTurnMs, Math.min(now - tickedAt, used - usedMs) - TICK_MS);

@@ -1,5 +1,5 @@
-// A store that hangs: its process is there, takes connections, and answers nothing. Every request has its answer within its
-// budget, /readyz says so within 15 s, and when the store goes on nothing is lost.
+// A store that hangs: its process is there, takes connections, and answers nothing. Every request has its answer within
+// its budget, /readyz says so within 15 s, and when the store goes on nothing is lost.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type StageName, stageNames } from '../../cli/stage/stage-table.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
@@ -101,8 +101,8 @@ class Line {
 }
 
 /**
- * Stops the store, asks everything, and lets it go on. `answering` are the requests that do without it, `unready` the stages that
- * can't; all others say what is wrong and go on.
+ * Stops the store, asks everything, and lets it go on. `answering` are the requests that do without it, `unready` the
+ * stages that can't; all others say what is wrong and go on.
  */
 async function whileFrozen(
   line: Line,

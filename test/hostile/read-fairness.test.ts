@@ -1,4 +1,5 @@
-// One key that reads as much as it can: others do not notice. On real processes, with reads that cost ClickHouse most of a second.
+// One key that reads as much as it can: others do not notice. On real processes, with reads that cost ClickHouse most
+// of a second.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
@@ -7,7 +8,10 @@ import { type StageProcesses, startStores } from '../support/processes/stage-pro
 import { until } from '../support/until.ts';
 
 const READERS = 60;
-/** What another tenant waits at most: two cores do at most four of these reads at once, and one of them ends in this time. */
+/**
+ * What another tenant waits at most: two cores do at most four of these reads at once, and one of them ends in this
+ * time.
+ */
 const WAIT_MAX_MS = 5_000;
 const DAY = '2026-11-16T00:00:00Z';
 const END = '2026-11-23T00:00:00Z';

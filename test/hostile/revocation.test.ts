@@ -1,5 +1,5 @@
-// A key that was revoked is refused within 15 s, whatever strangers do meanwhile: 160 connections send made-up keys as fast as the
-// gateway answers. The gateway is a process of its own, on a real Postgres.
+// A key that was revoked is refused within 15 s, whatever strangers do meanwhile: 160 connections send made-up keys as
+// fast as the gateway answers. The gateway is a process of its own, on a real Postgres.
 import { Agent, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
@@ -46,7 +46,10 @@ function send(key: string, from: string): Promise<number> {
   });
 }
 
-/** Strangers, a few addresses of them, from when it is called to when the returned function is; that resolves to their answers. */
+/**
+ * Strangers, a few addresses of them, from when it is called to when the returned function is; that resolves to their
+ * answers.
+ */
 function knock(): () => Promise<Map<number, number>> {
   const answers = new Map<number, number>();
   let isOver = false;

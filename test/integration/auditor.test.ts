@@ -1,5 +1,5 @@
-// The background auditor on real stores: silent where all is well, and for each damage it says which invariant, asks for the
-// repair of what can be replayed, and takes back what is well again.
+// The background auditor on real stores: silent where all is well, and for each damage it says which invariant, asks
+// for the repair of what can be replayed, and takes back what is well again.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
 import { Registry } from 'prom-client';

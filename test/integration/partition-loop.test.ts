@@ -259,7 +259,8 @@ describe('partition loop', () => {
     const owner = newLoop();
     log.push(batch(2, usageEvent('b', 3)));
     await drain(owner);
-    // The zombie is late with the same record, then meets the end of the chunk and must begin again from Postgres' offset.
+    // The zombie is late with the same record, then meets the end of the chunk and must begin again from Postgres'
+    // offset.
     await drain(zombie, 2);
     expect(await usage()).toEqual({ total: '5', events: '2' });
     log.push(tick(9));

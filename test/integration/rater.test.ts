@@ -1,4 +1,5 @@
-// The rater on a real Postgres and a real ClickHouse engine, fed with roll-up rows and seals as the aggregator writes them.
+// The rater on a real Postgres and a real ClickHouse engine, fed with roll-up rows and seals as the aggregator writes
+// them.
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';

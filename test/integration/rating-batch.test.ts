@@ -1,4 +1,5 @@
-// One batch of the rater on a real Postgres and a real ClickHouse engine: what it reads of a period, and when it steps back.
+// One batch of the rater on a real Postgres and a real ClickHouse engine: what it reads of a period, and when it steps
+// back.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';

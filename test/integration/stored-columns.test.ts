@@ -1,5 +1,5 @@
-// What the code says of the columns of its tables, against the tables themselves: a column that a migration adds, drops or gives
-// another type is named here before a statement meets it.
+// What the code says of the columns of its tables, against the tables themselves: a column that a migration adds, drops
+// or gives another type is named here before a statement meets it.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { billingPeriodColumns } from '../../platform/billing-store/billing-periods.ts';
 import { lineItemColumns } from '../../platform/billing-store/line-items.ts';

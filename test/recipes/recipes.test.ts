@@ -1,5 +1,6 @@
-// The recipes of CONTRIBUTING.md, tried as they are written: their blocks are applied to a copy of the sources, and what the last
-// block of each says is run there. What the compiler then still names is what the recipe says that it names.
+// The recipes of CONTRIBUTING.md, tried as they are written: their blocks are applied to a copy of the sources, and
+// what the last block of each says is run there. What the compiler then still names is what the recipe says that it
+// names.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

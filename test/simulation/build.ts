@@ -1,5 +1,5 @@
-// Transpiles the sources and the simulation into a directory of their own, as plain JavaScript: a run is then a plain node
-// process, and starts fast. A mutant is the same directory with one file replaced.
+// Transpiles the sources and the simulation into a directory of their own, as plain JavaScript: a run is then a plain
+// node process, and starts fast. A mutant is the same directory with one file replaced.
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';

@@ -1,5 +1,5 @@
-// The catalogs of a run: every aggregation and price model, prices that change, meters that come and go, subjects that change
-// their plan.
+// The catalogs of a run: every aggregation and price model, prices that change, meters that come and go, subjects that
+// change their plan.
 import type { Catalog, Meter, Plan, Subscription } from '../../domain/catalog/catalog.ts';
 import type { Tier } from '../../domain/pricing/tiers.ts';
 import type { Random } from '../../domain/random.ts';

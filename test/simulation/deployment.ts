@@ -1,5 +1,5 @@
-// The processes of a simulated deployment: gateways, aggregators and raters of the real code on the models, and a supervisor that
-// starts another where one has ended.
+// The processes of a simulated deployment: gateways, aggregators and raters of the real code on the models, and a
+// supervisor that starts another where one has ended.
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { ChunkStore } from '../../aggregator/chunk-store.ts';
@@ -188,7 +188,8 @@ export class Deployment {
         horizonMs: plan.horizonMs,
         flushIntervalMs: plan.flushIntervalMs,
         flushEventsMax: 40,
-        // Owners differ in where their keys are as well: all in memory, in a file as soon as they can be, or some of them.
+        // Owners differ in where their keys are as well: all in memory, in a file as soon as they can be, or some of
+        // them.
         dedupMemoryBytes: this.random.fork(`${process.name} memory`).pick([null, 1, DEDUP_MEMORY_BYTES]),
         tickIntervalMs: plan.tickIntervalMs,
         clockLeapMaxMs: CLOCK_LEAP_MAX_MS,
@@ -371,7 +372,8 @@ export class Deployment {
       const context = {
         tenant,
         now: process.clock(),
-        // Older than the generation's, as after a change of the setting: so that some events are too late in the log only.
+        // Older than the generation's, as after a change of the setting: so that some events are too late in the log
+        // only.
         horizonMs: this.plan.horizonMs + 2 * HOUR,
         checks,
       };

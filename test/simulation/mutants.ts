@@ -1,5 +1,6 @@
-// Deliberate bugs, each in one line of the real sources, by which the simulation is judged: one that no seed notices would
-// show that it can't see bugs of that kind. They exist only in builds made for this; nothing in production knows of them.
+// Deliberate bugs, each in one line of the real sources, by which the simulation is judged: one that no seed notices
+// would show that it can't see bugs of that kind. They exist only in builds made for this; nothing in production knows
+// of them.
 
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: lines of source that hold templates.
 

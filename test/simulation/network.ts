@@ -1,5 +1,5 @@
-// Calls from a process to a store. A call travels, is served, and its response travels back; faults strike on either way.
-// The store goes on with what it was sent even where the caller has given up, is paused, or is dead.
+// Calls from a process to a store. A call travels, is served, and its response travels back; faults strike on either
+// way. The store goes on with what it was sent even where the caller has given up, is paused, or is dead.
 import type { Random } from '../../domain/random.ts';
 import type { Process, Scheduler } from './scheduler.ts';
 
@@ -72,7 +72,9 @@ export class Network {
     for (const call of [...this.open]) call.die();
   }
 
-  /** `serve` does it, at the store, and replies now or later. `mayFault`: false for a call that no armed fault is for. */
+  /**
+   * `serve` does it, at the store, and replies now or later. `mayFault`: false for a call that no armed fault is for.
+   */
   call<Result>(process: Process, what: string, serve: (reply: Reply<Result>) => void): Promise<Result> {
     const { scheduler } = this;
     return new Promise<Result>((resolve, reject) => {

@@ -1,5 +1,5 @@
-// What happens in a run, drawn from its seed before it starts: what clients send and when, which catalogs come into force,
-// and which faults strike. A failing run is shrunk by leaving entries out, so each entry stands for itself.
+// What happens in a run, drawn from its seed before it starts: what clients send and when, which catalogs come into
+// force, and which faults strike. A failing run is shrunk by leaving entries out, so each entry stands for itself.
 import type { Catalog } from '../../domain/catalog/catalog.ts';
 import type { Random } from '../../domain/random.ts';
 import { catalogsOf } from './catalogs.ts';

@@ -1,5 +1,5 @@
-// `npm run test:mutants [-- --only NAME] [--seeds N] [--jobs J] [--write]` runs each mutant until a seed notices it, at most N.
-// Exits 1 where one survives. `--write` puts the table into docs/lab/simulation-mutants.md.
+// `npm run test:mutants [-- --only NAME] [--seeds N] [--jobs J] [--write]` runs each mutant until a seed notices it, at
+// most N. Exits 1 where one survives. `--write` puts the table into docs/lab/simulation-mutants.md.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -44,8 +44,8 @@ function table(results: readonly MutantResult[], seedsMax: number): string {
   return [
     '# Mutants of the simulation',
     '',
-    'Written by `npm run test:mutants -- --write`. Each mutant is the real code with one line changed; the number is the first',
-    'seed, counted from 1, in which the [simulation](simulation.md) noticed it, and the last column what noticed it.',
+    'Written by `npm run test:mutants -- --write`. Each mutant is the real code with one line changed; the number is the',
+    'first seed, counted from 1, in which the [simulation](simulation.md) noticed it, and the last column what noticed it.',
     '',
     '| mutant | the bug | in | seeds needed | noticed by |',
     '|---|---|---|---|---|',

@@ -1,6 +1,6 @@
-// `npm run test:simulation -- --seeds N [--start S] [--jobs J]` runs seeds S to S+N-1, each twice; `--seed X` runs one. Exits 1
-// where an invariant is broken or two runs of a seed differ, and then prints the seed, what is left of its plan once it
-// was shrunk, and how to see it again.
+// `npm run test:simulation -- --seeds N [--start S] [--jobs J]` runs seeds S to S+N-1, each twice; `--seed X` runs one.
+// Exits 1 where an invariant is broken or two runs of a seed differ, and then prints the seed, what is left of its plan
+// once it was shrunk, and how to see it again.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Build } from './build.ts';

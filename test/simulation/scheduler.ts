@@ -1,5 +1,6 @@
 // Virtual time. Everything that happens in a run is an action on one queue; between two actions every promise that can
-// settle does, so the code under test runs to its next wait. Nothing reads a real clock, so a seed decides the whole run.
+// settle does, so the code under test runs to its next wait. Nothing reads a real clock, so a seed decides the whole
+// run.
 import type { Timers } from '../../platform/calls/timers.ts';
 
 export interface Action {
@@ -10,7 +11,9 @@ export interface Action {
   run: (() => void) | null;
 }
 
-/** One life of a process of the system. A crash forgets it: none of its actions run any more. A pause holds them back. */
+/**
+ * One life of a process of the system. A crash forgets it: none of its actions run any more. A pause holds them back.
+ */
 export class Process {
   readonly name: string;
   private readonly scheduler: Scheduler;
@@ -112,8 +115,8 @@ export class Scheduler {
           reject(error);
         }
       };
-      // Every microtask comes before the next immediate, so whatever an action settled has run by then. A turn of Node's
-      // loop costs as much as many actions: it holds more than one.
+      // Every microtask comes before the next immediate, so whatever an action settled has run by then. A turn of
+      // Node's loop costs as much as many actions: it holds more than one.
       const turn = (): void => {
         if (isOver) return;
         for (let i = 0; i < STEPS_A_TURN; i++) setImmediate(step);

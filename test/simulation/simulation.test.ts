@@ -1,5 +1,6 @@
-// A hundred seeds of the simulation, other ones each day, each run twice with equal traces; that each mutant has a line to change,
-// and that one of them is noticed. More seeds are `npm run test:simulation`, all mutants `npm run test:mutants`.
+// A hundred seeds of the simulation, other ones each day, each run twice with equal traces; that each mutant has a line
+// to change, and that one of them is noticed. More seeds are `npm run test:simulation`, all mutants `npm run
+// test:mutants`.
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +15,10 @@ import { runSeeds } from './workers.ts';
 
 const SEEDS = 100;
 const FIRST_SEED = 50_001 + (testDay % 10_000) * SEEDS;
-/** A seed, twice, took 1.4 s by itself on two cores in a slow hour, and more than 3 beside the other tests: this is for one that hangs. */
+/**
+ * A seed, twice, took 1.4 s by itself on two cores in a slow hour, and more than 3 beside the other tests: this is for
+ * one that hangs.
+ */
 const SECONDS_A_SEED_MAX = 6;
 const JOBS = Math.min(2, availableParallelism());
 let build: Build;

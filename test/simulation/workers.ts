@@ -33,8 +33,8 @@ export async function runSeeds(build: Build, seeds: SeedsToRun, onResult: (resul
       if (seeds.stop === true) args.push('--stop');
       if (seeds.shrink === true) args.push('--shrink');
       const script = join(build.directory, 'test/simulation/worker.js');
-      // Runs make much garbage and little that lasts: a large young generation spares copying it. One thread a worker: there are as
-      // many workers as cores.
+      // Runs make much garbage and little that lasts: a large young generation spares copying it. One thread a worker:
+      // there are as many workers as cores.
       const node = ['--enable-source-maps', '--single-threaded', '--max-semi-space-size=64', script];
       const worker = spawn(process.execPath, [...node, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
       const place = { process: worker, nextSeed: seeds.from + job };

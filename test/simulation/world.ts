@@ -345,7 +345,10 @@ export class World {
     if (this.clickhouse.takeHasLost()) this.repair();
   }
 
-  /** What an auditor does: compares seals with rows, and asks for the repair of the first damaged chunk of each partition. */
+  /**
+   * What an auditor does: compares seals with rows, and asks for the repair of the first damaged chunk of each
+   * partition.
+   */
   private repair(): number {
     let damaged = 0;
     for (let partition = 0; partition < PARTITIONS; partition++) {

@@ -1,6 +1,6 @@
-// The slowest suites run a part of their cases each day, and another part the next, so that `npm test` stays short and every case
-// has its turn. Which day a run is of is printed; TALLYLINE_TEST_DAY repeats another day's run, and TALLYLINE_TESTS=whole (what
-// the `npm run test:…` commands set) runs everything.
+// The slowest suites run a part of their cases each day, and another part the next, so that `npm test` stays short and
+// every case has its turn. Which day a run is of is printed; TALLYLINE_TEST_DAY repeats another day's run, and
+// TALLYLINE_TESTS=whole (what the `npm run test:…` commands set) runs everything.
 const DAY_MS = 86_400_000;
 
 /** Whole days since the epoch. */

@@ -1,5 +1,5 @@
-// The admission of a body as it is easiest to understand: all of it is parsed, then each of its values admitted. It bounds nothing
-// and is slow, and what the gateway does is held equal to it.
+// The admission of a body as it is easiest to understand: all of it is parsed, then each of its values admitted. It
+// bounds nothing and is slow, and what the gateway does is held equal to it.
 import { needsExactParser, parseExactJson } from '../../domain/json/exact-json.ts';
 import { Rejection } from '../../domain/rejection.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';

@@ -1,4 +1,5 @@
-// A partition handler for tests: keeps what it was called with, per ownership, and lets a test wait for a condition on it.
+// A partition handler for tests: keeps what it was called with, per ownership, and lets a test wait for a condition on
+// it.
 import type { LogRecord, PartitionHandler } from '../../platform/event-log/event-log.ts';
 
 /** One partition from `assigned` to `revoked`. */
@@ -19,7 +20,10 @@ export class RecordingHandler implements PartitionHandler {
   private readonly busy = new Set<number>();
   private readonly waiting = new Set<() => void>();
 
-  /** @param startOffset where a partition is read from when it is assigned; by default one past what was read before, else 0 */
+  /**
+   * @param startOffset where a partition is read from when it is assigned; by default one past what was read before,
+   * else 0
+   */
   constructor(startOffset?: (partition: number) => number) {
     this.startOffset = startOffset ?? ((partition) => (this.read(partition).at(-1)?.offset ?? -1) + 1);
   }

@@ -1,5 +1,5 @@
-// An event log in memory that does as it is told: appends succeed at once, wait until released, or fail. It records every
-// value it was given and every value it acknowledged, so that a test can compare promises with what was kept.
+// An event log in memory that does as it is told: appends succeed at once, wait until released, or fail. It records
+// every value it was given and every value it acknowledged, so that a test can compare promises with what was kept.
 import { EventLogError } from '../../platform/event-log/event-log.ts';
 
 interface HeldAppend {

@@ -1,5 +1,5 @@
-// Roll-up rows and seals as the aggregator leaves them, for tests of what reads sealed usage: rows go to ClickHouse, then
-// their count and checksum to a seal in Postgres, and the published watermark follows.
+// Roll-up rows and seals as the aggregator leaves them, for tests of what reads sealed usage: rows go to ClickHouse,
+// then their count and checksum to a seal in Postgres, and the published watermark follows.
 import type pg from 'pg';
 import type { Catalog } from '../../domain/catalog/catalog.ts';
 import { parseQuantity } from '../../domain/number/quantity.ts';

@@ -16,7 +16,9 @@ export interface TraceTotal {
   readonly events: number;
 }
 
-/** Token totals by (model, hour) straight from the file, ordered by hour and model. The rule is that of `traceEvents`. */
+/**
+ * Token totals by (model, hour) straight from the file, ordered by hour and model. The rule is that of `traceEvents`.
+ */
 export function traceTotals(path: string, { models, endAt }: Pick<TraceRule, 'models' | 'endAt'>): TraceTotal[] {
   const cells = readFileSync(path, 'utf8')
     .trim()

@@ -1,5 +1,5 @@
-// Runs the in-process ClickHouse as a process of its own (`tallyline clickhouse`) and keeps hold of it: the engine takes
-// a core and gigabytes of its own, and its end must not be the end of the process that needs it.
+// Runs the in-process ClickHouse as a process of its own (`tallyline clickhouse`) and keeps hold of it: the engine
+// takes a core and gigabytes of its own, and its end must not be the end of the process that needs it.
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createInterface } from 'node:readline';
@@ -27,15 +27,18 @@ export interface EmbeddedClickHouseOptions {
 }
 
 /**
- * It keeps nothing of what passes through it: buffers outside of the heap, which die young. Its young generation is collected
- * often, and marking of the whole heap, which node would begin at every 30 MB of them, is left to a full heap.
+ * It keeps nothing of what passes through it: buffers outside of the heap, which die young. Its young generation is
+ * collected often, and marking of the whole heap, which node would begin at every 30 MB of them, is left to a full
+ * heap.
  */
 const ENGINE_NODE_FLAGS: readonly string[] = ['--max-semi-space-size=1', '--no-incremental-marking'];
 
 const USERNAME = 'tallyline';
 const DATABASE = 'tallyline';
 
-/** Starts the endpoint on `dataDir`; resolves once it serves. The database itself is yet to be created (see `migrate`). */
+/**
+ * Starts the endpoint on `dataDir`; resolves once it serves. The database itself is yet to be created (see `migrate`).
+ */
 export async function startEmbeddedClickHouse(
   options: EmbeddedClickHouseOptions,
   logger: Logger,

@@ -1,5 +1,6 @@
 // The in-process ClickHouse engine as a pool of connections to one data directory. A connection keeps its database,
-// settings and parameters from one statement to the next, so each statement first brings them to exactly what it asks for.
+// settings and parameters from one statement to the next, so each statement first brings them to exactly what it asks
+// for.
 import { createWriteStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -123,7 +124,10 @@ export class Engine {
     this.bodies = join(resolve(options.dataDir), 'insert-bodies');
   }
 
-  /** Opens the data directory, which one process at a time may do. Throws where the engine is missing or the directory in use. */
+  /**
+   * Opens the data directory, which one process at a time may do. Throws where the engine is missing or the directory
+   * in use.
+   */
   static async open(options: EngineOptions): Promise<Engine> {
     let chdb: typeof import('chdb');
     try {
@@ -270,7 +274,8 @@ export class Engine {
         try {
           for await (const chunk of stream) yield chunk.raw();
         } catch (error) {
-          // A read that has failed counts as running, memory and priority included, until the connection does something else.
+          // A read that has failed counts as running, memory and priority included, until the connection does something
+          // else.
           await connection.session.queryAsync('SELECT 1');
           throw error;
         } finally {
@@ -290,7 +295,10 @@ export class Engine {
     }
   }
 
-  /** Ends what the connection reads, which it can't do by itself while it works on the first rows. Resolves once that is over. */
+  /**
+   * Ends what the connection reads, which it can't do by itself while it works on the first rows. Resolves once that is
+   * over.
+   */
   private killOnAbort({ name }: Connection, signal: AbortSignal): () => Promise<void> {
     const sql = `KILL QUERY WHERE Settings['log_comment'] = ${quoted(name)} ASYNC`;
     let timer: NodeJS.Timeout | undefined;
@@ -311,8 +319,8 @@ export class Engine {
   }
 
   /**
-   * Runs `INSERT INTO table (columns) FORMAT name` with a body of rows, byte for byte, none being no insert. Resolves to their bytes
-   * once they are stored.
+   * Runs `INSERT INTO table (columns) FORMAT name` with a body of rows, byte for byte, none being no insert. Resolves
+   * to their bytes once they are stored.
    */
   async insert(statement: EngineStatement, body: AsyncIterable<Buffer>): Promise<number> {
     const [, table, columns, format] = INSERT.exec(statement.sql) ?? [];

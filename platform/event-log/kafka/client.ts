@@ -6,7 +6,10 @@ import type { KafkaSettings } from '../../settings/settings.ts';
 import { LogKafka } from './seams/log-kafka.ts';
 
 const connectionTimeoutMs = 2000;
-/** Above the longest fetch and the longest wait of the broker for its replicas; below the patience of a request to the gateway. */
+/**
+ * Above the longest fetch and the longest wait of the broker for its replicas; below the patience of a request to the
+ * gateway.
+ */
 export const requestTimeoutMs = 10_000;
 
 /** A broker that refuses connections is given up within about a second. */
@@ -48,7 +51,10 @@ function security({ sasl, ssl }: KafkaSettings): Pick<KafkaConfig, 'sasl' | 'ssl
   };
 }
 
-/** kafkajs reports every retry as an error; what matters reaches the caller as a rejection, so its levels are lowered by one. */
+/**
+ * kafkajs reports every retry as an error; what matters reaches the caller as a rejection, so its levels are lowered by
+ * one.
+ */
 function logEntry(
   logger: Logger,
   { level, namespace, log: { message, timestamp: _, logger: __, ...fields } }: LogEntry,

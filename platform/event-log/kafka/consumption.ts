@@ -1,8 +1,8 @@
 // One member of a consumer group. kafkajs keeps the membership and fetches; where a partition is read from, and that
 // nothing is passed over, is decided here:
 //
-// - A partition that is assigned is paused, before kafkajs can fetch it, until its handler has named the start offset. A
-//   committed offset is never used.
+// - A partition that is assigned is paused, before kafkajs can fetch it, until its handler has named the start offset.
+//   A committed offset is never used.
 // - After every join the topic's id is checked before anything is fetched, so no record of another incarnation is read.
 // - A partition that stays goes on without interruption only if this member took part in every generation of the group.
 //   Otherwise it may have been another's in between, and is revoked and assigned anew.
@@ -75,7 +75,8 @@ export class KafkaConsumption implements Consumption {
       maxBytesPerPartition: partitionFetchBytesMax,
       metadataMaxAge: 60_000,
       allowAutoTopicCreation: false,
-      // kafkajs then begins again by itself after an outage, as a new member; only what no retry mends ends a consumption.
+      // kafkajs then begins again by itself after an outage, as a new member; only what no retry mends ends a
+      // consumption.
       retry: { ...boundedRetry, restartOnFailure: async () => true },
     };
     const joined = (generation: number): void => {

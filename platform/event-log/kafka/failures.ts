@@ -21,7 +21,10 @@ export function kafkaFailure(error: unknown, what: string): EventLogError {
   return new EventLogError('unavailable', reason, options);
 }
 
-/** Whether kafkajs takes the failure for one that passes by itself: a broker that is away, a leader or controller that is being chosen. */
+/**
+ * Whether kafkajs takes the failure for one that passes by itself: a broker that is away, a leader or controller that
+ * is being chosen.
+ */
 export function isPassing(error: unknown): boolean {
   const root = causes(error).at(-1);
   return root !== undefined && 'retriable' in root && root.retriable === true;

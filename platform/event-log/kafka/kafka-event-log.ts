@@ -1,5 +1,6 @@
-// The event log in Kafka, through kafkajs. A producer that waits for all in-sync replicas and is not idempotent: kafkajs'
-// idempotent producer can acknowledge a batch that it lost, while a batch that is in the log twice is harmless.
+// The event log in Kafka, through kafkajs. A producer that waits for all in-sync replicas and is not idempotent:
+// kafkajs' idempotent producer can acknowledge a batch that it lost, while a batch that is in the log twice is
+// harmless.
 import kafkajs, { type Admin, type Producer } from 'kafkajs';
 import type { Logger } from 'pino';
 import { retry } from '../../calls/retry.ts';
@@ -48,8 +49,9 @@ interface Connections {
 }
 
 /**
- * Opens the topic, creating it when it is new. Where some broker answers, one that is away is waited for: the others make
- * themselves leaders and controllers within seconds. Where none does, the list may be wrong, and that is said at once.
+ * Opens the topic, creating it when it is new. Where some broker answers, one that is away is waited for: the others
+ * make themselves leaders and controllers within seconds. Where none does, the list may be wrong, and that is said at
+ * once.
  */
 export async function openKafkaEventLog(
   settings: KafkaSettings,
@@ -90,7 +92,9 @@ interface BrokerPatience {
   readonly logger: Logger;
 }
 
-/** Does `work` again while it fails for a broker that is away; a failure of another kind, or one too late, is thrown. */
+/**
+ * Does `work` again while it fails for a broker that is away; a failure of another kind, or one too late, is thrown.
+ */
 async function untilBrokersAreBack<Result>(
   work: (leftMs: number) => Promise<Result>,
   { timeoutMs, mayRetry, logger }: BrokerPatience,

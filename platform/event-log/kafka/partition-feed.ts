@@ -1,6 +1,6 @@
-// One partition while it is this member's: assigned, then records, then revoked, never two of these at once. Fetches fill
-// its bounded buffer and its own loop empties it into the handler, so a slow handler delays neither the other partitions
-// nor the heartbeats of the member.
+// One partition while it is this member's: assigned, then records, then revoked, never two of these at once. Fetches
+// fill its bounded buffer and its own loop empties it into the handler, so a slow handler delays neither the other
+// partitions nor the heartbeats of the member.
 import type { Logger } from 'pino';
 import { EventLogError, type LogRecord, type PartitionHandler } from '../event-log.ts';
 import { WakeSignal } from '../wake-signal.ts';
@@ -11,7 +11,10 @@ export interface FeedSource {
   seek(partition: number, offset: number): void;
   pause(partition: number): void;
   resume(partition: number): void;
-  /** Rejects with `offset_out_of_range` when the log does not hold what begins at `offset`, with `unavailable` when that can't be told now. */
+  /**
+   * Rejects with `offset_out_of_range` when the log does not hold what begins at `offset`, with `unavailable` when that
+   * can't be told now.
+   */
   assertHeld(partition: number, offset: number): Promise<void>;
 }
 
@@ -47,7 +50,9 @@ export class PartitionFeed {
   /** The fetch offset at which a batch from further on was turned away once. */
   private refetchedOffset: number | null = null;
 
-  /** @param ready resolves when the log is known to be the one that was opened; nothing is asked of the handler before */
+  /**
+   * @param ready resolves when the log is known to be the one that was opened; nothing is asked of the handler before
+   */
   constructor(
     partition: number,
     handler: PartitionHandler,

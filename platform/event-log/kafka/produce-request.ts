@@ -1,7 +1,7 @@
-// The body of a produce request, written into one buffer. kafkajs builds it of encoders, one in the other, each with memory of
-// its own that is set to zero first, and copied into the next; that was an eighth of a gateway's CPU time. The bytes are those
-// that kafkajs would send: produce-request.test.ts holds them equal.
-// Source: Apache Kafka protocol guide, "Produce" versions 3 to 8 and "Record Batch".
+// The body of a produce request, written into one buffer. kafkajs builds it of encoders, one in the other, each with
+// memory of its own that is set to zero first, and copied into the next; that was an eighth of a gateway's CPU time.
+// The bytes are those that kafkajs would send: produce-request.test.ts holds them equal. Source: Apache Kafka protocol
+// guide, "Produce" versions 3 to 8 and "Record Batch".
 import crc32c from 'kafkajs/src/protocol/recordBatch/crc32C/index.js';
 import { compressFrameSync } from 'lz4-napi';
 import { AvroWriter } from '../avro-cursor.ts';

@@ -1,6 +1,6 @@
 // Shares the partitions of the topic among a group's members: evenly, and so that a member keeps what it has. A member
-// that gets a partition rebuilds its state, which is dear, hence none is moved without need. Each member says in its join
-// request what it holds; the leader of the group decides.
+// that gets a partition rebuilds its state, which is dear, hence none is moved without need. Each member says in its
+// join request what it holds; the leader of the group decides.
 import kafkajs, { type PartitionAssigner } from 'kafkajs';
 
 const { AssignerProtocol } = kafkajs;

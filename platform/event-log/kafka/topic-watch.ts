@@ -5,7 +5,10 @@ import type { Logger } from 'pino';
 import { EventLogError } from '../event-log.ts';
 import type { TopicIdReader } from './seams/topic-id-reader.ts';
 
-/** A broker that lags behind in metadata may not know a new topic, or still know the old one: it is asked again, and others are. */
+/**
+ * A broker that lags behind in metadata may not know a new topic, or still know the old one: it is asked again, and
+ * others are.
+ */
 const confirmations = 4;
 const confirmationDelayMs = 250;
 

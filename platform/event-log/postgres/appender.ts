@@ -32,7 +32,10 @@ export class PartitionAppender {
     this.onAppended = onAppended;
   }
 
-  /** Resolves when the values are committed. A caller that gave up after `timeoutMs` is not written if it was not yet begun. */
+  /**
+   * Resolves when the values are committed. A caller that gave up after `timeoutMs` is not written if it was not yet
+   * begun.
+   */
   append(values: readonly Buffer[], timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {
@@ -96,7 +99,10 @@ export class PartitionAppender {
     return this.queue.splice(0, count);
   }
 
-  /** One statement, hence one transaction. The values travel as one binary parameter, because an array of bytea is sent as hex. */
+  /**
+   * One statement, hence one transaction. The values travel as one binary parameter, because an array of bytea is sent
+   * as hex.
+   */
   private async write(values: readonly Buffer[]): Promise<void> {
     const starts: number[] = [];
     let bytes = 0;

@@ -1,6 +1,7 @@
-// One member of a group: keeps its heartbeat and holds exactly the loops of its partitions. After a change of membership a
-// member first ends the loops it lost and says so; nobody starts what it gained before all have said so. A partition that
-// stays with its member is not interrupted. A member that could not keep its heartbeat gives everything up and joins anew.
+// One member of a group: keeps its heartbeat and holds exactly the loops of its partitions. After a change of
+// membership a member first ends the loops it lost and says so; nobody starts what it gained before all have said so. A
+// partition that stays with its member is not interrupted. A member that could not keep its heartbeat gives everything
+// up and joins anew.
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { Logger } from 'pino';

@@ -1,7 +1,8 @@
 // Who shares the partitions of a topic in a group. A member is a row with a heartbeat; it is gone when the heartbeat is
-// older than the lease, or at once when the backend of its connection is gone: a killed process is missed for a second, and
-// one that was cut off from the database for the length of the lease. Each change of membership raises the group's generation under the lock of the group's row, so
-// the changes have one order. Partition p belongs to the member at place p mod n of the members sorted by id.
+// older than the lease, or at once when the backend of its connection is gone: a killed process is missed for a second,
+// and one that was cut off from the database for the length of the lease. Each change of membership raises the group's
+// generation under the lock of the group's row, so the changes have one order. Partition p belongs to the member at
+// place p mod n of the members sorted by id.
 import type pg from 'pg';
 import type { Topic } from './topic.ts';
 
@@ -43,7 +44,8 @@ export class Membership {
 
   /**
    * Keeps this member alive, says up to which generation it has let go of what it lost, removes members whose lease has
-   * run out or whose backend is gone, and returns the group as it is now. Null when this member's own lease had run out: it must join again.
+   * run out or whose backend is gone, and returns the group as it is now. Null when this member's own lease had run
+   * out: it must join again.
    */
   async beat(settledGeneration: number, sessionPid: number | null): Promise<GroupView | null> {
     const scope = [this.topic.name, this.group];

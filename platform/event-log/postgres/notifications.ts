@@ -34,7 +34,9 @@ export class Notifications {
     });
   }
 
-  /** The backend of the connection that listens: it ends with this process, however that ends. Null while there is none. */
+  /**
+   * The backend of the connection that listens: it ends with this process, however that ends. Null while there is none.
+   */
   get sessionPid(): number | null {
     return this.connection.sessionPid;
   }
@@ -46,7 +48,10 @@ export class Notifications {
     return () => this.listeners.delete(listener);
   }
 
-  /** Readers in this process are woken at once; those in others through the database, outside the transaction that appended. */
+  /**
+   * Readers in this process are woken at once; those in others through the database, outside the transaction that
+   * appended.
+   */
   appended(partition: number): void {
     this.dispatch([partition]);
     if (this.closed) return;

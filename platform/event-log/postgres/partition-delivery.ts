@@ -1,5 +1,5 @@
-// Reads one partition while it is this member's: assigned, then records page by page, then revoked, never two of these at
-// once. The next offset lives here alone and starts at what `assigned` returned.
+// Reads one partition while it is this member's: assigned, then records page by page, then revoked, never two of these
+// at once. The next offset lives here alone and starts at what `assigned` returned.
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { LogRecord, PartitionHandler } from '../event-log.ts';

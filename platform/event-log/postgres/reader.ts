@@ -1,5 +1,5 @@
-// Reads a page of one partition, bounded in records and bytes, and tells from the same snapshot whether the offset asked
-// for is still held.
+// Reads a page of one partition, bounded in records and bytes, and tells from the same snapshot whether the offset
+// asked for is still held.
 import type pg from 'pg';
 import { EventLogError, type LogRecord } from '../event-log.ts';
 import { postgresFailure } from './failures.ts';

@@ -1,5 +1,5 @@
-// Deletes records older than the topic's retention, oldest first. The start offset moves in the transaction that deletes,
-// so that a reader either gets a record or is told that it is gone.
+// Deletes records older than the topic's retention, oldest first. The start offset moves in the transaction that
+// deletes, so that a reader either gets a record or is told that it is gone.
 import type pg from 'pg';
 import { inTransaction } from '../../postgres/pool.ts';
 import type { Topic } from './topic.ts';

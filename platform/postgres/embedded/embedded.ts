@@ -1,5 +1,5 @@
-// A real Postgres server below a data directory, for a machine that has none: loopback only, a random password kept with
-// mode 600, durable on commit. At most one server runs on a directory: one that an earlier process left behind is
+// A real Postgres server below a data directory, for a machine that has none: loopback only, a random password kept
+// with mode 600, durable on commit. At most one server runs on a directory: one that an earlier process left behind is
 // stopped first, and a watchdog stops this one should its parent be killed.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

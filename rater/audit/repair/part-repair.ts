@@ -1,11 +1,13 @@
-// Recounts what damaged parts of ClickHouse hold from the log: what `tallyline repair` runs. In this order, in which nothing is
-// ever billed by what is missing, and which may be broken off at any point and begun again:
+// Recounts what damaged parts of ClickHouse hold from the log: what `tallyline repair` runs. In this order, in which
+// nothing is ever billed by what is missing, and which may be broken off at any point and begun again:
 //
-//   find      every part that does not read as it was written, and every chunk that is not as it was sealed: a part that a server
-//             did not load has left none of its rows behind. Of each partition of the log, the first chunk concerned
-//   refuse    where the log no longer holds the records of such a chunk: the part is then the only copy of what can be read of it
-//   reopen    the owners take back the seals from these chunks on. From here on no rater takes them for billable, and whoever
-//             reads them meanwhile finds that out before it writes
+//   find      every part that does not read as it was written, and every chunk that is not as it was sealed: a part
+//             that a server did not load has left none of its rows behind. Of each partition of the log, the first
+//             chunk concerned
+//   refuse    where the log no longer holds the records of such a chunk: the part is then the only copy of what can be
+//             read of it
+//   reopen    the owners take back the seals from these chunks on. From here on no rater takes them for billable, and
+//             whoever reads them meanwhile finds that out before it writes
 //   detach    the parts leave the tables; their files stay in `detached`
 //   replay    the owners count the chunks again and seal them
 //   compare   every chunk with its seal
@@ -69,7 +71,9 @@ export async function planRepair(parts: PartRepairParts): Promise<RepairPlan> {
   return { parts: broken, from };
 }
 
-/** The first sealed chunk of each partition of the log that may have rows in one of the parts, or is one of `others`. */
+/**
+ * The first sealed chunk of each partition of the log that may have rows in one of the parts, or is one of `others`.
+ */
 async function sealsIn(
   parts: PartRepairParts,
   broken: readonly BrokenPart[],
@@ -121,8 +125,8 @@ export async function repair(parts: PartRepairParts, plan: RepairPlan): Promise<
   do {
     await reopen(parts, from);
     for (const seal of from) reopened.add(partitionOf(seal));
-    // A chunk that was open when it was planned may be sealed by now. Of a partition that was reopened it can only be by rows that
-    // were written since, which are in none of these parts.
+    // A chunk that was open when it was planned may be sealed by now. Of a partition that was reopened it can only be
+    // by rows that were written since, which are in none of these parts.
     from = (await sealsIn(parts, plan.parts)).filter((seal) => !reopened.has(partitionOf(seal)));
     await refuseUnlessHeld(parts, from);
   } while (from.length > 0);

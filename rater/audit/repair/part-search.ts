@@ -1,4 +1,5 @@
-// Finds the parts of ClickHouse that are damaged, and the first chunk of each partition of the log that has rows in one.
+// Finds the parts of ClickHouse that are damaged, and the first chunk of each partition of the log that has rows in
+// one.
 import type { Pool } from 'pg';
 import { acceptedFrom } from '../../../domain/metering/event-outcome.ts';
 import {
@@ -48,7 +49,10 @@ export async function checkPart(clickhouse: ClickHouse, part: StoredPart): Promi
 
 const BY_OFFSET: ReadonlySet<RepairedTable> = new Set(['usage_events', 'event_rejects']);
 
-/** Rows of a part in this partition of its table are of chunks that end at this T or later. Milliseconds since the epoch. */
+/**
+ * Rows of a part in this partition of its table are of chunks that end at this T or later. Milliseconds since the
+ * epoch.
+ */
 function earliestWatermark({ table, partitionId }: StoredPart): number {
   const [, year, month, day] = /^(\d{4})(\d{2})(\d{2})?$/.exec(partitionId)!;
   const start = Date.UTC(Number(year), Number(month) - 1, Number(day ?? 1));
@@ -56,8 +60,9 @@ function earliestWatermark({ table, partitionId }: StoredPart): number {
 }
 
 /**
- * For each partition of the log that may have rows in the part: the first chunk of them. Where the part says so itself, exactly that;
- * where it can't be read so far, by the time that its partition of the table is for. `sealed`: chunks at or past it are not named.
+ * For each partition of the log that may have rows in the part: the first chunk of them. Where the part says so itself,
+ * exactly that; where it can't be read so far, by the time that its partition of the table is for. `sealed`: chunks at
+ * or past it are not named.
  */
 export async function firstChunksIn(
   { pool, clickhouse }: { readonly pool: Pool; readonly clickhouse: ClickHouse },

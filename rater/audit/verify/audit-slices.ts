@@ -1,5 +1,5 @@
-// Cuts the usage of a scope into slices that fit into memory, each of which can be recounted by itself: whole UTC days, so
-// that no window is cut, and of a large day a share of the subjects.
+// Cuts the usage of a scope into slices that fit into memory, each of which can be recounted by itself: whole UTC days,
+// so that no window is cut, and of a large day a share of the subjects.
 import { acceptedFrom } from '../../../domain/metering/event-outcome.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
 import type { SqlFragment } from '../../../platform/usage-store/sealed-rows.ts';
@@ -61,7 +61,8 @@ export function sliceCondition(slice: AuditSlice, alias: 'e' | 'r', horizonMs: n
       : [
           "e.event_time >= toDateTime64({from_seconds:UInt32}, 3, 'UTC')",
           "e.event_time < toDateTime64({to_seconds:UInt32}, 3, 'UTC')",
-          // Which months of the table can hold them: an event is accepted from a day before its time to the horizon after it.
+          // Which months of the table can hold them: an event is accepted from a day before its time to the horizon
+          // after it.
           "e.accepted_at >= toDateTime64({accepted_from:UInt32}, 3, 'UTC')",
           "e.accepted_at < toDateTime64({accepted_to:UInt32}, 3, 'UTC')",
         ];

@@ -52,7 +52,8 @@ class PartitionCount {
     while (this.current !== null && offset >= this.current.endOffset) this.close(this.current);
     if (this.current === null) return true;
     if (offset >= this.current.startOffset) this.events += await count(value);
-    // Offsets between this record and the chunk's end may be missing, but a chunk that ends right behind it is complete.
+    // Offsets between this record and the chunk's end may be missing, but a chunk that ends right behind it is
+    // complete.
     if (offset + 1 >= this.current.endOffset) this.close(this.current);
     return this.current === null;
   }
@@ -65,7 +66,10 @@ class PartitionCount {
   }
 }
 
-/** Chunks that the log no longer holds in full are left out. Resolves once every sealed offset of the generation was read. */
+/**
+ * Chunks that the log no longer holds in full are left out. Resolves once every sealed offset of the generation was
+ * read.
+ */
 export async function auditLog(chunks: ChunkMap, options: LogAuditOptions, log: AuditLog): Promise<void> {
   const { eventLog, generation } = options;
   const registry = new AvroRegistry();

@@ -55,8 +55,9 @@ const tallies = (versions: readonly CatalogVersion[], terms: PeriodTerms): Audit
   }));
 
 /**
- * Recounts what every billing period costs, as of the seals and the watermark of its last rating, or of the raters' progress where
- * that is later: what the progress has passed over is billed, and where there is no period for it there should be one.
+ * Recounts what every billing period costs, as of the seals and the watermark of its last rating, or of the raters'
+ * progress where that is later: what the progress has passed over is billed, and where there is no period for it there
+ * should be one.
  */
 export class PriceAudit {
   private readonly bySubject = new Map<string, AuditedPeriod[]>();
@@ -68,7 +69,10 @@ export class PriceAudit {
   /** Null: nothing is said of periods that are missing. */
   private passed: Passed | null = null;
 
-  /** Periods and line items of one snapshot; call it before the seals are read, so that these cover every period's vector. */
+  /**
+   * Periods and line items of one snapshot; call it before the seals are read, so that these cover every period's
+   * vector.
+   */
   static read(pool: Pool, versions: readonly CatalogVersion[], scope: AuditScope): Promise<PriceAudit> {
     const audit = new PriceAudit();
     return inTransaction(
@@ -148,7 +152,9 @@ export class PriceAudit {
     return { tenant, subject, terms, vector, closedUpTo, watermark, hasUsage: false, prices: tallies(versions, terms) };
   }
 
-  /** Usage of these days could not be read: nothing is said of the periods that it is in. Milliseconds since the epoch. */
+  /**
+   * Usage of these days could not be read: nothing is said of the periods that it is in. Milliseconds since the epoch.
+   */
   leaveOut(from: number, to: number): void {
     this.unread.push({ from, to });
   }

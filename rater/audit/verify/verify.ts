@@ -1,5 +1,5 @@
-// Recomputes the invariants from raw events: what `tallyline verify` runs. It reads everything in its scope, a slice at a time,
-// and changes nothing.
+// Recomputes the invariants from raw events: what `tallyline verify` runs. It reads everything in its scope, a slice at
+// a time, and changes nothing.
 import type { Pool } from 'pg';
 import type { Meter } from '../../../domain/catalog/catalog.ts';
 import type { StoredSeal } from '../../../domain/sealing/seals.ts';

@@ -1,7 +1,9 @@
-// The background auditor: in every round it compares a part of what is stored with what was sealed and billed, at a cost that
-// stays a small share of a core and of the stores. It reads; the one thing it writes is a request to repair a chunk.
+// The background auditor: in every round it compares a part of what is stored with what was sealed and billed, at a
+// cost that stays a small share of a core and of the stores. It reads; the one thing it writes is a request to repair a
+// chunk.
 //
-//   chunks     rows against seals (I1, I2), the newest and then all in turn; one recount from raw events (chunk-watch.ts)
+//   chunks     rows against seals (I1, I2), the newest and then all in turn; one recount from raw events
+//              (chunk-watch.ts)
 //   watermark  it never goes back, and is not below what is sealed (I3)
 //   money      line items against the price of their usage (I4), ledger entries (I5) (period-watch.ts)
 //

@@ -1,5 +1,5 @@
-// Which sealed chunks to look at in a round: those that something is wrong with, the newest, and a stretch of all others, so
-// that in the end each is looked at again and again.
+// Which sealed chunks to look at in a round: those that something is wrong with, the newest, and a stretch of all
+// others, so that in the end each is looked at again and again.
 import type { Pool } from 'pg';
 import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
 import { type ChunkPlace, placeOf, type StoredSeal } from '../../../domain/sealing/seals.ts';

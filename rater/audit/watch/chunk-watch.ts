@@ -1,6 +1,6 @@
-// The auditor's part about sealed chunks: their rows against their seals, by sums that ClickHouse makes, and of one chunk a
-// round a recount from its raw events. Rows that differ are read again before anything is said, since a replica may lag
-// and a chunk may be under repair. Damage that stays is handed to repair, the first chunk of a partition first.
+// The auditor's part about sealed chunks: their rows against their seals, by sums that ClickHouse makes, and of one
+// chunk a round a recount from its raw events. Rows that differ are read again before anything is said, since a replica
+// may lag and a chunk may be under repair. Damage that stays is handed to repair, the first chunk of a partition first.
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';

@@ -1,5 +1,5 @@
-// What the auditor knows to be wrong now. Each thing that is audited (a chunk, a period, …) is a unit by name: what was found
-// of it the last time is all that counts, so a discrepancy that is gone is taken back.
+// What the auditor knows to be wrong now. Each thing that is audited (a chunk, a period, …) is a unit by name: what was
+// found of it the last time is all that counts, so a discrepancy that is gone is taken back.
 import type { Logger } from 'pino';
 import { type Invariant, invariants } from '../../core/invariant.ts';
 import type { AuditLog, Discrepancy } from '../discrepancy.ts';

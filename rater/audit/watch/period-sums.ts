@@ -1,4 +1,5 @@
-// Billing periods with what all their line items come to, and whether the ledger has these as it should, as of one moment.
+// Billing periods with what all their line items come to, and whether the ledger has these as it should, as of one
+// moment.
 import type { Pool, PoolClient } from 'pg';
 import { type PeriodKey, periodText } from '../../../domain/billing/billing-period-terms.ts';
 import { ledgerTransactionId } from '../../../domain/billing/line-item-key.ts';
@@ -47,8 +48,9 @@ export function readPeriodSums(pool: Pool, keys: readonly PeriodKey[]): Promise<
 const ITEMS_AT_ONCE = 50_000;
 
 /**
- * Reads the periods a slice at a time. How many items a period has shows only once they are read: a slice has as many periods as would
- * come to `ITEMS_AT_ONCE` if they had as many items as those before them had on average. The first is one period.
+ * Reads the periods a slice at a time. How many items a period has shows only once they are read: a slice has as many
+ * periods as would come to `ITEMS_AT_ONCE` if they had as many items as those before them had on average. The first is
+ * one period.
  */
 async function inSlices(
   periods: readonly BilledPeriod[],

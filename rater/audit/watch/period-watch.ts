@@ -1,6 +1,6 @@
-// The auditor's part about money: the line items of billing periods against the price of their usage (I4) and their ledger
-// entries (I5). Usage is read as rating reads it, at the seals of a period's last rating or of the raters' progress, whichever is
-// later. The newest items first, then all periods in turn.
+// The auditor's part about money: the line items of billing periods against the price of their usage (I4) and their
+// ledger entries (I5). Usage is read as rating reads it, at the seals of a period's last rating or of the raters'
+// progress, whichever is later. The newest items first, then all periods in turn.
 import type { Pool } from 'pg';
 import { type PeriodKey, periodText, pricedText } from '../../../domain/billing/billing-period-terms.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';

@@ -1,6 +1,6 @@
-// Target "bodies": bytes of a request, in every form, through decoding and admission. The first byte chooses the form. Whatever
-// is accepted must be what JSON.parse would have read, must be metered by the aggregator without a fault, and must come out of
-// a log record as it went in.
+// Target "bodies": bytes of a request, in every form, through decoding and admission. The first byte chooses the form.
+// Whatever is accepted must be what JSON.parse would have read, must be metered by the aggregator without a fault, and
+// must come out of a log record as it went in.
 import { isDeepStrictEqual } from 'node:util';
 import { canonicalJson } from '../../../domain/json/canonical-json.ts';
 import { parseExactJson } from '../../../domain/json/exact-json.ts';

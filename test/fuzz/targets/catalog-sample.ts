@@ -1,4 +1,5 @@
-// The catalog that the fuzzers meter with: an event type with every aggregation, paths, groups and a value that is required.
+// The catalog that the fuzzers meter with: an event type with every aggregation, paths, groups and a value that is
+// required.
 
 import { type Catalog, emptyCatalog, type Meter } from '../../../domain/catalog/catalog.ts';
 import { aMeter } from '../../support/a-meter.ts';

@@ -1,6 +1,6 @@
-// Two targets. "catalogs" changes a sound catalog as values in memory, as the bytes of the input say, because building a YAML
-// document costs a hundred times as much as judging it; "catalog-texts" reads the input as YAML. What is accepted must also be
-// accepted by the JSON Schema, and must read the same once it is written down again.
+// Two targets. "catalogs" changes a sound catalog as values in memory, as the bytes of the input say, because building
+// a YAML document costs a hundred times as much as judging it; "catalog-texts" reads the input as YAML. What is
+// accepted must also be accepted by the JSON Schema, and must read the same once it is written down again.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { isDeepStrictEqual } from 'node:util';

@@ -1,6 +1,6 @@
-// Target "costs": what a body costs for its bytes, whatever it holds. An input is a fragment and a way to fill a body of 400 kB
-// with it; the body is decoded and admitted. CPU time is compared with that of an honest body of the same size in the same run, and
-// memory with the body's bytes, so that neither depends on the machine.
+// Target "costs": what a body costs for its bytes, whatever it holds. An input is a fragment and a way to fill a body
+// of 400 kB with it; the body is decoded and admitted. CPU time is compared with that of an honest body of the same
+// size in the same run, and memory with the body's bytes, so that neither depends on the machine.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { honestBody } from '../../../bench/workload/costly-bodies.ts';
@@ -16,7 +16,10 @@ import { sampleCatalog } from './catalog-sample.ts';
 
 const BODY_BYTES = 400_000;
 const EVENTS_MAX = 10_000;
-/** Of an honest body's CPU time. The worst that is known takes 31 times as much: objects whose members are all named differently. */
+/**
+ * Of an honest body's CPU time. The worst that is known takes 31 times as much: objects whose members are all named
+ * differently.
+ */
 const TIMES_HONEST_MAX = 60;
 /** Above what a part holds at its end, and above what the collector leaves lying about meanwhile. */
 const HEAP_BYTES_PER_BYTE_MAX = 30;

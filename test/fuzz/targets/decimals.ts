@@ -1,5 +1,5 @@
-// Target "decimals": what reads quantities and amounts, against an oracle that shares no code with it: characters are walked
-// one by one and values are compared as fractions of two bigints.
+// Target "decimals": what reads quantities and amounts, against an oracle that shares no code with it: characters are
+// walked one by one and values are compared as fractions of two bigints.
 
 import { parseExactJson } from '../../../domain/json/exact-json.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';

@@ -1,6 +1,6 @@
-// Target "records": bytes of a log record through decoding, and what is decoded through the decisions of a partition and the
-// rows they become. Where a record is read, avsc must read the same; nothing but the two errors for damage may come out; and no
-// record whatever may throw further on, because that would stop its partition.
+// Target "records": bytes of a log record through decoding, and what is decoded through the decisions of a partition
+// and the rows they become. Where a record is read, avsc must read the same; nothing but the two errors for damage may
+// come out; and no record whatever may throw further on, because that would stop its partition.
 import avro from 'avsc';
 import { DecidedList } from '../../../aggregator/core/decided-list.ts';
 import { DedupIndex } from '../../../aggregator/core/dedup-index.ts';

@@ -1,5 +1,5 @@
-// An independent account of what ought to be billed: after every rating, for each price of each period, the line items have
-// to add up to the price of the usage that was sealed and closed then, computed here from the log with integers.
+// An independent account of what ought to be billed: after every rating, for each price of each period, the line items
+// have to add up to the price of the usage that was sealed and closed then, computed here from the log with integers.
 
 import type { RatedPeriod } from '../../../domain/billing/billing-period-terms.ts';
 import type { Price, Subscription } from '../../../domain/catalog/catalog.ts';

@@ -1,6 +1,6 @@
-// An independent account of what ought to be counted, from what clients sent and the order in which the log took it. It shares
-// no code with the aggregator: plain Maps and BigInt, one event after the other. Everything that is sealed is compared with
-// it at once; the stores are compared with it at the end.
+// An independent account of what ought to be counted, from what clients sent and the order in which the log took it. It
+// shares no code with the aggregator: plain Maps and BigInt, one event after the other. Everything that is sealed is
+// compared with it at once; the stores are compared with it at the end.
 import type { Seal } from '../../../aggregator/seal-store.ts';
 import type { Catalog } from '../../../domain/catalog/catalog.ts';
 import type { UsageEvent } from '../../../domain/usage-event.ts';

@@ -1,4 +1,5 @@
-// ClickHouse as a model: it takes the statements of the aggregator as text and the reads of the rater as calls, and has faults.
+// ClickHouse as a model: it takes the statements of the aggregator as text and the reads of the rater as calls, and has
+// faults.
 import type { Seal } from '../../../aggregator/seal-store.ts';
 import type { Random } from '../../../domain/random.ts';
 import { type ClickHouse, ClickHouseError } from '../../../platform/clickhouse/click-house.ts';
@@ -94,7 +95,10 @@ export class ClickHouseModel {
     this.network.awayUntil = Math.max(this.network.awayUntil, this.scheduler.now + downMs);
   }
 
-  /** A power cut, and a disk that had lied: a part that was answered for is gone. `merged`: one that others had gone into. */
+  /**
+   * A power cut, and a disk that had lied: a part that was answered for is gone. `merged`: one that others had gone
+   * into.
+   */
   losePart(merged: boolean, downMs: number): void {
     this.crash(downMs);
     const there = this.parts.filter(
@@ -171,7 +175,9 @@ export class ClickHouseModel {
     });
   }
 
-  /** The first sealed chunk of a partition whose rows are not what was sealed. `evenLost`: as if no part had been lost. */
+  /**
+   * The first sealed chunk of a partition whose rows are not what was sealed. `evenLost`: as if no part had been lost.
+   */
   firstDamaged(seals: readonly Seal[], evenLost = false): number | null {
     const partition = seals[0]?.partition;
     if (partition === undefined) return null;
@@ -238,7 +244,9 @@ export class ClickHouseModel {
     return rows;
   }
 
-  /** The versions of the roll-ups of a tenant's meter (null: of all) with windows in these days and maybe around them. */
+  /**
+   * The versions of the roll-ups of a tenant's meter (null: of all) with windows in these days and maybe around them.
+   */
   rollUpVersions(
     { tenant, meter, subjects, from, to }: RollUpsToRead,
     look: (versions: readonly Stored<RollUpRow>[]) => void,
@@ -257,7 +265,8 @@ export class ClickHouseModel {
   clientOf(process: Process): ClickHouse {
     const { network } = this;
     return {
-      // The bytes as they are when it is served, which may be after the caller gave it up: a socket sends from the caller's memory.
+      // The bytes as they are when it is served, which may be after the caller gave it up: a socket sends from the
+      // caller's memory.
       insert: (table, _, body) =>
         network.call<void>(process, `insert ${table}`, (reply) => this.insert(table, Buffer.concat(body), reply)),
       query: <RowOut>(sql: string, params: Readonly<Record<string, unknown>> = {}) =>

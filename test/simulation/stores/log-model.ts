@@ -1,5 +1,5 @@
-// The event log as a model: partitions of records with the broker's append times, a consumer group that moves partitions
-// about, and the faults a log may have without breaking its contract.
+// The event log as a model: partitions of records with the broker's append times, a consumer group that moves
+// partitions about, and the faults a log may have without breaking its contract.
 
 import type { Random } from '../../../domain/random.ts';
 import {

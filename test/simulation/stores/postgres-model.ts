@@ -1,5 +1,6 @@
-// Postgres as a model: transactions whose writes appear at once when they commit, row locks that are held until then, and
-// connections that may break before or after. Behind it are the ports of the aggregator (seals) and of the rater (money).
+// Postgres as a model: transactions whose writes appear at once when they commit, row locks that are held until then,
+// and connections that may break before or after. Behind it are the ports of the aggregator (seals) and of the rater
+// (money).
 import type { RepairOutcome, RepairRequest, RepairRequests } from '../../../aggregator/chunk-repairs.ts';
 import type { PartitionProgress, Seal, SealTables, SealTransaction } from '../../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';

@@ -1,5 +1,5 @@
-// A table with the semantics of ReplacingMergeTree, partitioned by month or week. A read with FINAL sees, of rows with one key, the one
-// of the highest version (of equal ones the last inserted); a read without sees all of them.
+// A table with the semantics of ReplacingMergeTree, partitioned by month or week. A read with FINAL sees, of rows with
+// one key, the one of the highest version (of equal ones the last inserted); a read without sees all of them.
 
 export interface Stored<R> {
   readonly row: R;
@@ -14,7 +14,9 @@ export interface Part {
   /** From then on it is on disk, and may have been answered for. */
   durableAt: number;
   isLost: boolean;
-  /** Each of its rows stands in an older part as well, with what it was before: without it nothing seems to be missing. */
+  /**
+   * Each of its rows stands in an older part as well, with what it was before: without it nothing seems to be missing.
+   */
   hidesOlderRows: boolean;
 }
 

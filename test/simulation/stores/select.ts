@@ -1,6 +1,7 @@
-// The part of ClickHouse's SELECT that the aggregator uses, read from its statements: a table, with FINAL or without, or grouped
-// by what names a row; conditions `column op {param:Type}` or `(columns) IN {param:Type}` joined by AND; and one of three lists of columns. So what the simulation runs is the text that
-// ClickHouse runs: a forgotten FINAL or a condition left out does there what it would do in production.
+// The part of ClickHouse's SELECT that the aggregator uses, read from its statements: a table, with FINAL or without,
+// or grouped by what names a row; conditions `column op {param:Type}` or `(columns) IN {param:Type}` joined by AND; and
+// one of three lists of columns. So what the simulation runs is the text that ClickHouse runs: a forgotten FINAL or a
+// condition left out does there what it would do in production.
 
 /** `place` is the offset of an event or reject, and the chunk of a roll-up. */
 type Column = 'generation' | 'partition' | 'place' | 'epoch';
@@ -10,7 +11,10 @@ export type Bounds = Readonly<Record<Column, { readonly from: number; readonly t
 
 export interface Select {
   readonly table: string;
-  /** Which versions of a row: the one that counts, all, or of those that meet the conditions the one of the highest (lowest) version. */
+  /**
+   * Which versions of a row: the one that counts, all, or of those that meet the conditions the one of the highest
+   * (lowest) version.
+   */
   readonly versions: 'final' | 'all' | 'newest' | 'oldest';
   readonly columns: 'count and checksum' | 'chunks' | 'index';
   /** Of each of the places that are asked for. */

@@ -1,5 +1,5 @@
-// A deployment of separate processes without Docker: a Kafka broker, Postgres, the ClickHouse engine behind HTTP, and every
-// stage a process of its own, two aggregators among them. Each process can be killed and started again.
+// A deployment of separate processes without Docker: a Kafka broker, Postgres, the ClickHouse engine behind HTTP, and
+// every stage a process of its own, two aggregators among them. Each process can be killed and started again.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

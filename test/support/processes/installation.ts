@@ -1,5 +1,5 @@
-// A whole small installation in this process, without its gateway: events go straight into the log, a real aggregator counts
-// and seals them in chunks of a second, and a rating loop prices them. For tests of what is stored in the end.
+// A whole small installation in this process, without its gateway: events go straight into the log, a real aggregator
+// counts and seals them in chunks of a second, and a rating loop prices them. For tests of what is stored in the end.
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { startAggregator } from '../../../aggregator/main.ts';

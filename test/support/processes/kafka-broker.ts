@@ -1,5 +1,5 @@
-// A Kafka cluster of its own for a test file: a container where a Docker engine answers (one broker), else the brokers of
-// deploy/kafka/start.mjs in a temporary directory. Both are real brokers.
+// A Kafka cluster of its own for a test file: a container where a Docker engine answers (one broker), else the brokers
+// of deploy/kafka/start.mjs in a temporary directory. Both are real brokers.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';

@@ -1,5 +1,5 @@
-// A Postgres server of its own for a test file: a container where a Docker engine answers, else the embedded server in a
-// temporary directory. Both are real servers.
+// A Postgres server of its own for a test file: a container where a Docker engine answers, else the embedded server in
+// a temporary directory. Both are real servers.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// The read API on stores of its own, with two tenants and a catalog with a meter of every aggregation. The clock stands.
+// The read API on stores of its own, with two tenants and a catalog with a meter of every aggregation. The clock
+// stands.
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { Registry } from 'prom-client';

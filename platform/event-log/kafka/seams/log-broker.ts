@@ -1,6 +1,6 @@
-// A broker as kafkajs knows it, with two differences. Produce requests are of one buffer and joined: when, where to and how often they
-// are sent is left to kafkajs. And whoever asked for it is told the generation of the group at each join, which says whether a
-// partition may have been another's in between.
+// A broker as kafkajs knows it, with two differences. Produce requests are of one buffer and joined: when, where to and
+// how often they are sent is left to kafkajs. And whoever asked for it is told the generation of the group at each
+// join, which says whether a partition may have been another's in between.
 import type { Broker } from 'kafkajs';
 import KafkajsBroker, { type BrokerOptions, type ProtocolRequest } from 'kafkajs/src/broker/index.js';
 import kafkajsRequests from 'kafkajs/src/protocol/requests/index.js';
@@ -20,7 +20,10 @@ export class LogBroker extends KafkajsBroker {
     this.joined = joined;
   }
 
-  /** Each send is for one partition, compressed by LZ4. Resolves to what the response says of that partition, or its error. */
+  /**
+   * Each send is for one partition, compressed by LZ4. Resolves to what the response says of that partition, or its
+   * error.
+   */
   override async produce(options: ProduceOptions): Promise<unknown> {
     const [{ topic, partitions } = { topic: '', partitions: [] }] = options.topicData;
     const [{ partition, messages } = { partition: -1, messages: [] }] = partitions;

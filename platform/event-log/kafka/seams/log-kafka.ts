@@ -1,7 +1,7 @@
-// The kafkajs client of the log. kafkajs 2.2.4 makes a cluster (its connections, and brokers over them) for each producer, consumer
-// and admin, by a function that the client holds. This client takes that one function over: the brokers are `LogBroker`s, and whoever
-// needs what a cluster can do and kafkajs does not offer gets it. Nothing of kafkajs itself is changed, and every other client in
-// the process is as it was.
+// The kafkajs client of the log. kafkajs 2.2.4 makes a cluster (its connections, and brokers over them) for each
+// producer, consumer and admin, by a function that the client holds. This client takes that one function over: the
+// brokers are `LogBroker`s, and whoever needs what a cluster can do and kafkajs does not offer gets it. Nothing of
+// kafkajs itself is changed, and every other client in the process is as it was.
 //
 // It rests on the insides of that version, each with a test here that fails without a broker when they change:
 // - the client's function, and that producer, consumer and admin call it while they are made (log-kafka.test.ts);
@@ -54,8 +54,8 @@ export class LogKafka extends kafkajs.Kafka {
   }
 
   /**
-   * A consumer that crashes with `offset_out_of_range`, not retriable, where kafkajs would begin at another offset and lose events
-   * in silence.
+   * A consumer that crashes with `offset_out_of_range`, not retriable, where kafkajs would begin at another offset and
+   * lose events in silence.
    */
   member(config: ConsumerConfig, { topic, joined }: GroupMembership): Consumer {
     this.joined = joined;

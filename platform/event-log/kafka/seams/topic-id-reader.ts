@@ -1,5 +1,6 @@
-// Asks brokers for the id of a topic (KIP-516), the only thing that tells a topic from one deleted and made again under its name.
-// kafkajs 2.2.4 reads metadata in a version without ids, so the request and its answer are written and read here.
+// Asks brokers for the id of a topic (KIP-516), the only thing that tells a topic from one deleted and made again under
+// its name. kafkajs 2.2.4 reads metadata in a version without ids, so the request and its answer are written and read
+// here.
 import type { Cluster } from 'kafkajs';
 import { EventLogError } from '../../event-log.ts';
 import type { LogBroker } from './log-broker.ts';
@@ -75,7 +76,10 @@ export class TopicIdReader {
   }
 }
 
-/** Metadata request, version 10. kafkajs writes the header without the tagged fields of version 2, so they begin the body. */
+/**
+ * Metadata request, version 10. kafkajs writes the header without the tagged fields of version 2, so they begin the
+ * body.
+ */
 export function encodeTopicIdRequest(topic: string): Buffer {
   const name = Buffer.from(topic);
   return Buffer.concat([
