@@ -22,7 +22,8 @@ export function configurationPage(): string {
     '',
     'Every setting is an environment variable. They are read once, when a process starts; if any of them is not accepted, the',
     'process ends with one message that names every fault. A `TALLYLINE_` variable that is none of these is a fault too. An',
-    'empty variable counts as unset. Options of the command line (`--port`, `--allowed-lateness`) come before the environment.',
+    'empty variable counts as unset. Options of the command line (`--port`, `--allowed-lateness`) come before the',
+    'environment.',
   ];
   const entries = Object.entries(variables) as [string, Variable<unknown>][];
   for (const [title, belongs, note] of sections) {
