@@ -15,7 +15,9 @@ import type { Catalogs } from './catalogs.ts';
 import { type ChunkCatalog, type Counted, catalogVersionAt, countedIn, isPriceOf } from './core/counted-in.ts';
 import { anyText, parametersOf, readParameters } from './core/parameters.ts';
 import { type AcceptedRow, readEventRows } from './event-store.ts';
+import { FRESHNESS_AGE_MAX_MS } from './query-limits.ts';
 import type { QueryContext, Read } from './read.ts';
+import { usageDamaged } from './store-problems.ts';
 import type { BillingReads } from './store-reads.ts';
 
 /** No event's id or source is longer: 256 characters, of at most two UTF-16 units each. */
@@ -112,7 +114,13 @@ export const readEvent: Read = async (context, { tenant, path, parameters }) => 
     };
   }
   const last = rejected.at(-1);
-  if (last === undefined) return { state: 'unknown' };
+  if (last === undefined) {
+    // What was moved aside at a start may hold the event's row.
+    const { lost } = await context.freshnessWithin(FRESHNESS_AGE_MAX_MS);
+    const mayHoldIt = lost.find(({ table }) => table === 'usage_events' || table === 'event_rejects');
+    if (mayHoldIt !== undefined) throw usageDamaged(mayHoldIt);
+    return { state: 'unknown' };
+  }
   return {
     state: last.reason === 'poison' ? 'rejected' : last.reason,
     receivedAt: formatRfc3339(last.receivedAt),

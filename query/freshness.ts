@@ -2,6 +2,7 @@
 
 import type { SharedReading } from '../platform/calls/shared-reading.ts';
 import { damagedPartOf } from '../platform/clickhouse/click-house.ts';
+import { type LostPart, readLostParts } from '../platform/clickhouse/lost-parts.ts';
 import type { BillingReads, UsageReads } from './store-reads.ts';
 
 interface PartitionFreshness {
@@ -22,6 +23,8 @@ export interface Freshness {
   readonly watermark: number | null;
   /** In order, one for each partition of the log. */
   readonly partitions: readonly PartitionFreshness[];
+  /** What ClickHouse did not load when it started: rows of them may be missing from what is read. */
+  readonly lost: readonly LostPart[];
 }
 
 interface ProgressRow {
@@ -80,7 +83,10 @@ export async function readFreshness(
   clickhouse: UsageReads,
   log: { readonly topicId: string; readonly partitions: number },
 ): Promise<Freshness> {
-  const { rows } = await pool.query<ProgressRow>(READ_PROGRESS, [log.topicId]);
+  const [{ rows }, lost] = await Promise.all([
+    pool.query<ProgressRow>(READ_PROGRESS, [log.topicId]),
+    readLostParts(clickhouse),
+  ]);
   const generation = rows[0]?.generation ?? null;
   const sealed = new Map(rows.map((row) => [row.partition, row]));
   const manifests = new Map<number, ManifestRow>();
@@ -91,6 +97,7 @@ export async function readFreshness(
       manifests.set(Number(manifest.partition), manifest);
   }
   return {
+    lost,
     watermark: rows[0]?.published?.getTime() ?? null,
     partitions: Array.from({ length: log.partitions }, (_, partition) => {
       const [progress, manifest] = [sealed.get(partition), manifests.get(partition)];

@@ -55,14 +55,16 @@ function whatIsIn({ part }: DamagedPart): string {
     : `Windows of the seven days from ${year}-${month}-${day} (UTC)`;
 }
 
+/** A read needs what is in the part. */
+export const usageDamaged = (part: DamagedPart, cause?: unknown): Problem =>
+  new Problem(
+    'usage_damaged',
+    `${whatIsIn(part)} can’t all be read at the moment, though nothing is lost. Ask for another range, or send the request again later.`,
+    { headers: retryAfter(DAMAGED_RETRY_AFTER_S), cause },
+  );
+
 function clickHouseProblem(error: ClickHouseError): unknown {
-  if (error.damaged !== null) {
-    return new Problem(
-      'usage_damaged',
-      `${whatIsIn(error.damaged)} can’t all be read at the moment, though nothing is lost. Ask for another range, or send the request again later.`,
-      { headers: retryAfter(DAMAGED_RETRY_AFTER_S), cause: error },
-    );
-  }
+  if (error.damaged !== null) return usageDamaged(error.damaged, error);
   if (error.code === CLICKHOUSE_TIMEOUT) return timeout(error);
   if (error.code === CLICKHOUSE_MEMORY) {
     return new Problem(

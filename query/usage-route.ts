@@ -5,6 +5,7 @@ import { quantityToDecimal } from '../domain/number/quantity.ts';
 import { Problem } from '../domain/problem.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { isClosed } from '../domain/time/time-window.ts';
+import { mayLackUsage } from '../platform/clickhouse/lost-parts.ts';
 import { readUsage, type UsageRow } from '../platform/usage-store/usage-query.ts';
 import { bucketOf } from './core/buckets.ts';
 import { noParameters, readParameters } from './core/parameters.ts';
@@ -12,6 +13,7 @@ import { parseUsageRequest, type UsageRequest } from './core/usage-request.ts';
 import { lagSeconds } from './freshness.ts';
 import { FRESHNESS_AGE_MAX_MS, USAGE_ROWS_MAX } from './query-limits.ts';
 import { instantOrNull, type QueryContext, type Read } from './read.ts';
+import { usageDamaged } from './store-problems.ts';
 
 export const listMeters: Read = async ({ catalogs }, { parameters }) => {
   readParameters(noParameters, parameters);
@@ -58,11 +60,14 @@ export const readMeterUsage: Read = async (context, { tenant, path, parameters }
   const now = context.clock();
   const request = parseUsageRequest(parameters, meter, now);
   const freshness = await reading;
+  const { from, to } = request.plan;
+  const lost = freshness.lost.find((part) => mayLackUsage(part, from, to));
+  if (lost !== undefined) throw usageDamaged(lost);
   const rows = await readUsage(context.clickhouse, {
     tenant,
     meter,
-    from: request.plan.from,
-    to: request.plan.to,
+    from,
+    to,
     subjects: request.subjects,
     filters: request.filters,
     bySubject: request.bySubject,
@@ -78,8 +83,8 @@ export const readMeterUsage: Read = async (context, { tenant, path, parameters }
   }
   return {
     meter: meter.slug,
-    from: formatRfc3339(request.plan.from),
-    to: formatRfc3339(request.plan.to),
+    from: formatRfc3339(from),
+    to: formatRfc3339(to),
     window: request.window,
     watermark: instantOrNull(freshness.watermark),
     lagSeconds: lagSeconds(freshness, now),

@@ -30,9 +30,10 @@ export function registerRepairCommand(program: Command): void {
         const parts = { pool, clickhouse, eventLog, say: printLine };
         const plan = await planRepair(parts);
         for (const part of plan.parts) printLine(`to be detached: part ${part.part} of ${part.table}`);
+        for (const { table, detachedAs } of plan.lost) printLine(`to be dropped at the end: ${detachedAs} of ${table}`);
         for (const seal of plan.from)
           printLine(`to be counted again: ${placeOf(seal)} and all later ones of the partition`);
-        const isNeeded = plan.parts.length > 0 || plan.from.length > 0;
+        const isNeeded = plan.parts.length > 0 || plan.lost.length > 0 || plan.from.length > 0;
         if (isNeeded && options.yes !== true && !(await isConfirmed())) return;
         const log = await repair(parts, plan);
         if (printAudit(log) > 0) process.exitCode = 1;

@@ -1,10 +1,12 @@
-// The parts of ClickHouse that this process could not read, until they are gone. Whoever reads meets them; here they
-// are kept for whoever looks at the process: /readyz, the metric that the alert is on, and the log.
+// The parts of ClickHouse that this process could not read, and those that ClickHouse did not load when it started,
+// until they are gone. Whoever reads meets them; here they are kept for whoever looks at the process: /readyz, the
+// metric that the alert is on, and the log.
 
 import type { Logger } from 'pino';
 import { Gauge, type Registry } from 'prom-client';
 import type { ClickHouse } from './click-house.ts';
 import { type DamagedPart, printPart } from './damage.ts';
+import { readLostParts } from './lost-parts.ts';
 
 /** Reads that meet the same part are many; the log says it once. Parts beyond that many are not told apart. */
 const PARTS_MAX = 100;
@@ -13,6 +15,8 @@ const LOOK_INTERVAL_MS = 10_000;
 export class DamagedParts {
   private readonly logger: Logger;
   private readonly parts = new Map<string, DamagedPart>();
+  /** Of these, the ones that ClickHouse moved aside. */
+  private lost: ReadonlySet<string> = new Set();
   private lookedAt = Number.NEGATIVE_INFINITY;
   private clickhouse: Pick<ClickHouse, 'query'> | null = null;
 
@@ -56,9 +60,11 @@ export class DamagedParts {
   /** In the background: an answer that does not come changes nothing. */
   private look(): void {
     const now = performance.now();
-    if (this.clickhouse === null || this.parts.size === 0 || now - this.lookedAt < LOOK_INTERVAL_MS) return;
+    if (this.clickhouse === null || now - this.lookedAt < LOOK_INTERVAL_MS) return;
     this.lookedAt = now;
-    const known = [...this.parts];
+    this.lookForLost(this.clickhouse);
+    const known = [...this.parts].filter(([name]) => !this.lost.has(name));
+    if (known.length === 0) return;
     this.clickhouse
       .query<{ table: string; name: string }>(
         'SELECT table, name FROM system.parts WHERE active AND database = currentDatabase() AND name IN {names:Array(String)}',
@@ -71,5 +77,17 @@ export class DamagedParts {
         }
       })
       .catch((error: unknown) => this.logger.debug({ err: error }, 'it is not known which damaged parts are gone'));
+  }
+
+  private lookForLost(clickhouse: Pick<ClickHouse, 'query'>): void {
+    readLostParts(clickhouse)
+      .then((found) => {
+        const lost = found.map(({ table, detachedAs }) => ({ table, part: detachedAs }));
+        const names = new Set(lost.map(printPart));
+        for (const name of this.lost) if (!names.has(name)) this.parts.delete(name);
+        this.lost = names;
+        for (const part of lost) this.add(part, 'ClickHouse did not load it when it started');
+      })
+      .catch((error: unknown) => this.logger.debug({ err: error }, 'it is not known which parts were not loaded'));
   }
 }

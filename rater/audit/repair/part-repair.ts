@@ -10,12 +10,13 @@
 //             whoever reads them meanwhile finds that out before it writes
 //   detach    the parts leave the tables; their files stay in `detached`
 //   replay    the owners count the chunks again and seal them
-//   compare   every chunk with its seal
+//   compare   every chunk with its seal; where all are equal, what ClickHouse had not loaded is dropped
 import type { Pool } from 'pg';
 import { type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
 import { type ChunkPlace, placeOf, type StoredSeal } from '../../../domain/sealing/seals.ts';
 import { delay } from '../../../platform/calls/retry.ts';
 import { type ClickHouse, ClickHouseError } from '../../../platform/clickhouse/click-house.ts';
+import { dropLostPart, type LostPart, readLostParts } from '../../../platform/clickhouse/lost-parts.ts';
 import type { EventLog } from '../../../platform/event-log/event-log.ts';
 import { currentGeneration } from '../../../platform/event-log/topic-generation.ts';
 import { streamSeals } from '../../../platform/usage-store/seal-rows.ts';
@@ -37,6 +38,8 @@ export interface PartRepairParts {
 /** What is to be done about the parts that were found. */
 export interface RepairPlan {
   readonly parts: readonly BrokenPart[];
+  /** What ClickHouse did not load when it started. */
+  readonly lost: readonly LostPart[];
   /** For each partition of the log, the chunk to replay from. */
   readonly from: readonly StoredSeal[];
 }
@@ -63,12 +66,14 @@ export async function planRepair(parts: PartRepairParts): Promise<RepairPlan> {
     say(`part ${found.part} of ${found.table} is damaged: ${found.reason}`);
     broken.push(found);
   }
+  const lost = await readLostParts(clickhouse);
+  for (const { table, detachedAs } of lost) say(`part ${detachedAs} of ${table} was not loaded by ClickHouse`);
   say('comparing what is stored with what was sealed');
   const { differing } = await compareAll(parts);
   for (const seal of differing) say(`${placeOf(seal)} is not as it was sealed`);
   const from = await sealsIn(parts, broken, differing);
   await refuseUnlessHeld(parts, from);
-  return { parts: broken, from };
+  return { parts: broken, lost, from };
 }
 
 /**
@@ -132,7 +137,15 @@ export async function repair(parts: PartRepairParts, plan: RepairPlan): Promise<
   } while (from.length > 0);
   for (const part of plan.parts) await detach(parts, part);
   await untilReplayed(parts);
-  return (await compareAll(parts)).log;
+  const { log } = await compareAll(parts);
+  if (log.failures === 0) for (const part of plan.lost) await dropLost(parts, part);
+  return log;
+}
+
+/** Every chunk is as it was sealed, so none of its rows is missing. */
+async function dropLost({ clickhouse, say }: PartRepairParts, part: LostPart): Promise<void> {
+  await dropLostPart(clickhouse, part);
+  say(`part ${part.detachedAs} of ${part.table} is dropped: nothing of it is missing`);
 }
 
 async function waitFor({ say }: PartRepairParts, what: string, isDone: () => Promise<boolean>): Promise<void> {
