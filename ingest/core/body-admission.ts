@@ -5,7 +5,6 @@
 // The work of a large body would keep a process from everything else. It is a generator: whoever runs it may do something else
 // after each part, which is so many bytes and at most one event more. What it costs grows with the bytes, whatever they are.
 import { isAscii, isUtf8 } from 'node:buffer';
-import { BRACKET_CLOSE, BRACKET_OPEN, COMMA, NEWLINE } from '../../domain/json/json-bytes.ts';
 import type { AdmissionContext } from './admission.ts';
 import type { BodyForm, RequestHeaders } from './body-form.ts';
 import { type Admitted, Decisions } from './decisions.ts';
@@ -28,6 +27,11 @@ export class BodyFault {
 
 /** Yields after each part. */
 export type BodyWork = Generator<undefined, Admitted | BodyFault, undefined>;
+
+const NEWLINE = 0x0a;
+const COMMA = 0x2c;
+const BRACKET_OPEN = 0x5b;
+const BRACKET_CLOSE = 0x5d;
 
 const tooMany = (): BodyFault =>
   new BodyFault('too_many_events', `A request may hold ${EVENTS_MAX} events. Send them in several.`);

@@ -1,7 +1,6 @@
 // What becomes of the events of one body, one after the other: those that are accepted, and the entries of the `rejected` list.
 // An ordinary event is admitted from its bytes; any other is read and admitted by the plain rules, if it is not too much to read.
 import { parseExactJson } from '../../domain/json/exact-json.ts';
-import { BRACKET_OPEN } from '../../domain/json/json-bytes.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { type AdmissionContext, admit, reportedId } from './admission.ts';
 import { binaryModeEvent } from './binary-mode.ts';
@@ -12,6 +11,7 @@ import { Rejection, type RejectionCode } from './rejection.ts';
 
 /** A client writes its events alike: after so many in a row that were not ordinary, no other of the body is tried. */
 const MISSES_MAX = 4;
+const BRACKET_OPEN = 0x5b;
 /** Stands for any array: what it holds does not matter, as it is no event. */
 const ARRAY: readonly unknown[] = [];
 
