@@ -6,7 +6,6 @@
 // something else after each part, which is so many bytes and at most one event more. What it costs grows with the
 // bytes, whatever they are.
 import { isAscii, isUtf8 } from 'node:buffer';
-import { BRACKET_CLOSE, BRACKET_OPEN, COMMA, NEWLINE } from '../../domain/json/json-bytes.ts';
 import { Problem } from '../../domain/problem.ts';
 import type { AdmissionContext } from './admission.ts';
 import type { BodyForm, RequestHeaders } from './body-form.ts';
@@ -19,6 +18,11 @@ export const PART_BYTES = 128 * 1024;
 
 /** Yields after each part. */
 export type BodyWork = Generator<undefined, Admitted, undefined>;
+
+const NEWLINE = 0x0a;
+const COMMA = 0x2c;
+const BRACKET_OPEN = 0x5b;
+const BRACKET_CLOSE = 0x5d;
 
 const tooMany = (): Problem =>
   new Problem('too_many_events', `A request may hold ${EVENTS_MAX} events. Send them in several.`);

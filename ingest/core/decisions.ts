@@ -3,7 +3,6 @@
 // it is not too much to read.
 
 import { parseExactJson } from '../../domain/json/exact-json.ts';
-import { BRACKET_OPEN } from '../../domain/json/json-bytes.ts';
 import { Rejection, type RejectionCode } from '../../domain/rejection.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { type AdmissionContext, admit, reportedId } from './admission.ts';
@@ -14,6 +13,7 @@ import { FastAdmission } from './fast-admission.ts';
 
 /** A client writes its events alike: after so many in a row that were not ordinary, no other of the body is tried. */
 const MISSES_MAX = 4;
+const BRACKET_OPEN = 0x5b;
 /** Stands for any array: what it holds does not matter, as it is no event. */
 const ARRAY: readonly unknown[] = [];
 

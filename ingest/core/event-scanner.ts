@@ -4,28 +4,6 @@
 // at a time.
 
 import { DEPTH_MAX } from '../../domain/json/exact-json-parser.ts';
-import {
-  BACKSLASH,
-  BRACE_CLOSE,
-  BRACE_OPEN,
-  BRACKET_CLOSE,
-  BRACKET_OPEN,
-  CARRIAGE_RETURN,
-  COLON,
-  COMMA,
-  DOT,
-  LOWER_E,
-  LOWER_U,
-  MINUS,
-  NEWLINE,
-  NINE,
-  PLUS,
-  QUOTE,
-  SPACE,
-  TAB,
-  UPPER_E,
-  ZERO,
-} from '../../domain/json/json-bytes.ts';
 import { Rejection } from '../../domain/rejection.ts';
 /** Of an event as it is written: four times the data it may hold, which leaves room for white space and escapes. */
 export const EVENT_BYTES_MAX = 1024 * 1024;
@@ -33,6 +11,27 @@ export const EVENT_BYTES_MAX = 1024 * 1024;
 export const EVENT_VALUES_MAX = 65_536;
 /** No deeper than the parser reads. What `data` may have is far below; `admit` says so, and in which field. */
 export const EVENT_DEPTH_MAX = DEPTH_MAX;
+
+const TAB = 0x09;
+const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const PLUS = 0x2b;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const COLON = 0x3a;
+const UPPER_E = 0x45;
+const BRACKET_OPEN = 0x5b;
+const BACKSLASH = 0x5c;
+const BRACKET_CLOSE = 0x5d;
+const LOWER_E = 0x65;
+const LOWER_U = 0x75;
+const BRACE_OPEN = 0x7b;
+const BRACE_CLOSE = 0x7d;
 
 /** Stands for a byte behind the last one. */
 const END = -1;

@@ -7,28 +7,27 @@
 //    fields: where each string is in the body          members: where each key and value of the data is
 
 import { type Shape, shapeOf } from '../../domain/json/canonical-json.ts';
-import {
-  BACKSLASH,
-  BRACE_CLOSE,
-  BRACE_OPEN,
-  CARRIAGE_RETURN,
-  COLON,
-  COMMA,
-  DOT,
-  MINUS,
-  NEWLINE,
-  NINE,
-  QUOTE,
-  SPACE,
-  TAB,
-  ZERO,
-} from '../../domain/json/json-bytes.ts';
 import { NAME_LENGTH_MAX } from '../../domain/name-text.ts';
 import { QUANTITY_FRACTION_DIGITS, QUANTITY_INTEGER_DIGITS } from '../../domain/number/quantity.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { type AdmissionContext, DATA_BYTES_MAX, TIME_AHEAD_MAX_MS } from './admission.ts';
 import { parseEventTime } from './event-time.ts';
 import type { MeterCheck } from './meter-checks.ts';
+
+const TAB = 0x09;
+const NEWLINE = 0x0a;
+const CARRIAGE_RETURN = 0x0d;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const MINUS = 0x2d;
+const DOT = 0x2e;
+const ZERO = 0x30;
+const NINE = 0x39;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+const BRACE_OPEN = 0x7b;
+const BRACE_CLOSE = 0x7d;
 
 /** Behind the last byte. */
 const END = -1;

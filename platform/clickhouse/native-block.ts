@@ -8,7 +8,6 @@
 //
 // Several blocks, one behind the other, are one body. Columns of low cardinality are sent as their values.
 
-import { BACKSLASH, BRACKET_CLOSE, BRACKET_OPEN, COMMA, QUOTE, SPACE } from '../../domain/json/json-bytes.ts';
 import { pagePool } from '../page-pool.ts';
 
 /** Bytes of a value; 0: they vary. */
@@ -54,6 +53,13 @@ const TEXT_BYTES_EXPECTED = 16;
 const LONG_BYTES = 64;
 const SCRATCH_BYTES = 1 << 10;
 const PAGE_BYTES_MIN = 1 << 8;
+
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const BRACKET_OPEN = 0x5b;
+const BACKSLASH = 0x5c;
+const BRACKET_CLOSE = 0x5d;
 
 /** What a character of ASCII is written as in a JSON text. */
 const jsonEscapes = Array.from({ length: 128 }, (_, code) => JSON.stringify(String.fromCharCode(code)).slice(1, -1));

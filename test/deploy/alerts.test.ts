@@ -114,7 +114,7 @@ describe('alert rules', () => {
     (name, rule) => {
       expect(['critical', 'warning']).toContain(rule.labels.severity);
       expect(rule.annotations.summary.length).toBeGreaterThan(20);
-      expect(rule.annotations.runbook_url).toMatch(/^docs\/runbooks\/[a-z-]+\.md$/);
+      expect(rule.annotations.runbook_url).toMatch(/^docs\/operate\/runbooks\/[a-z-]+\.md$/);
       expect(existsSync(projectFile(rule.annotations.runbook_url))).toBe(true);
       expect(read(rule.annotations.runbook_url)).toContain(name);
     },

@@ -217,7 +217,7 @@ describe('damage to a live part', () => {
       expect(output).toMatch(
         /the log holds only what is at or after \d+: it can't be counted again\. Nothing was changed\./,
       );
-      expect(output).toContain('docs/runbooks/disaster.md');
+      expect(output).toContain('docs/operate/runbooks/disaster.md');
       expect(output).not.toContain('is detached');
       expect(status).toBe(1);
       expect(await state()).toEqual(before);
