@@ -29,7 +29,7 @@ beforeAll(async () => {
   await migrate(pool, null, logger);
   const topic = { topic: 'usage', partitions: 3, replicationFactor: 1, minInsyncReplicas: 1, retentionMs: 86_400_000 };
   eventLog = await openPostgresEventLog(pool, topic, logger);
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   await eventLog?.close();

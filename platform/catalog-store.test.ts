@@ -33,7 +33,7 @@ beforeAll(async () => {
   postgres = await startEmbeddedPostgres(directory, logger);
   pool = createPool(postgres.url, logger);
   await migrate(pool, null, logger);
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   await pool?.end();

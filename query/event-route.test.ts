@@ -71,7 +71,7 @@ beforeAll(async () => {
     { ...window, id: id(7), price: 'all', subject: 'cus_2' },
     { ...window, id: id(8), price: 'all', tenant: 'umbrella' },
   ]);
-}, 120_000);
+}, 300_000);
 afterAll(() => api?.stop());
 
 const countedByOne = [

@@ -30,7 +30,7 @@ beforeAll(async () => {
     item(5, 0, { subject: 'cus_2', meter: null, price: 'flat' }),
     item(6, 0, { tenant: 'umbrella' }),
   ]);
-}, 120_000);
+}, 300_000);
 afterAll(() => api?.stop());
 
 describe('line items', () => {

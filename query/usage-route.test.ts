@@ -57,7 +57,7 @@ beforeAll(async () => {
   ]);
   // What the stage read of their freshness when it started is at most a second old; the status is always read anew.
   await api.get('/v1/status');
-}, 120_000);
+}, 300_000);
 afterAll(() => api?.stop());
 
 const usage = async (meter: string, query: string, tenant?: string) => {

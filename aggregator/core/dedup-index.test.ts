@@ -209,7 +209,7 @@ describe('dedup index with little memory', () => {
       expect(index.look(keyOf(id), 1n << 63n, 0)).toBe('conflict');
       expect(index.look(keyOf(id), BigInt(id), 1_001)).toBe('new');
     }
-  }, 30_000);
+  }, 300_000);
 
   it('leaves dead keys out of a file', async () => {
     const { disk, index } = spaceFor(1);

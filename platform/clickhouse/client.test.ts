@@ -21,7 +21,7 @@ let clickhouse: ClickHouseDatabase;
 beforeAll(async () => {
   server = await startTestClickHouse();
   clickhouse = createClickHouse(server, logger);
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await clickhouse?.close();
   await server?.stop();

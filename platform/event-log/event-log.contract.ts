@@ -26,7 +26,7 @@ export function describeEventLog(name: string, start: () => Promise<EventLogHarn
 
     beforeAll(async () => {
       harness = await start();
-    }, 180_000);
+    }, 300_000);
 
     beforeEach(() => {
       group = `contract-${randomUUID()}`;
@@ -35,7 +35,7 @@ export function describeEventLog(name: string, start: () => Promise<EventLogHarn
     afterAll(async () => {
       await Promise.all(opened.map((log) => log.close()));
       await harness?.stop();
-    }, 60_000);
+    }, 300_000);
 
     const topicOptions = (partitions: number): TopicOptions => ({
       topic: `contract-${randomUUID()}`,
@@ -222,7 +222,7 @@ export function describeEventLog(name: string, start: () => Promise<EventLogHarn
       await consumption.stop();
       const offsets = handler.read(0).map((record) => record.offset);
       expect(offsets).toEqual(offsets.map((_, i) => i));
-    }, 60_000);
+    }, 300_000);
 
     it('shares the partitions of a group, and hands them over when a member joins or leaves', async () => {
       const options = topicOptions(4);
@@ -241,7 +241,7 @@ export function describeEventLog(name: string, start: () => Promise<EventLogHarn
         a.until(
           () => [0, 1, 2, 3].every((partition) => read(partition).size >= count),
           `${count} records of each partition`,
-          60_000,
+          300_000,
         );
 
       const first = await logs[0].consume(group, a);
@@ -276,7 +276,7 @@ export function describeEventLog(name: string, start: () => Promise<EventLogHarn
           );
         }
       }
-    }, 120_000);
+    }, 300_000);
 
     it('keeps a partition at its member while a handler takes longer than a member may be silent', async () => {
       const log = await open(topicOptions(2));
@@ -297,7 +297,7 @@ export function describeEventLog(name: string, start: () => Promise<EventLogHarn
       await consumption.stop();
       expect(handler.ownerships).toHaveLength(2);
       expect(handler.violations).toEqual([]);
-    }, 90_000);
+    }, 300_000);
 
     it('has another id after the topic was deleted and made again, and a consumption of the old one halts', async () => {
       const options = topicOptions(1);
@@ -325,7 +325,7 @@ export function describeEventLog(name: string, start: () => Promise<EventLogHarn
         );
       }
       expect(['topic_mismatch', 'topic_missing']).toContain((refused as EventLogError | null)?.code);
-    }, 60_000);
+    }, 300_000);
 
     it('refuses a topic with another number of partitions', async () => {
       const options = topicOptions(2);

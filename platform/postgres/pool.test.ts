@@ -12,7 +12,7 @@ let pool: pg.Pool;
 beforeAll(async () => {
   server = await startTestPostgres();
   pool = createPool(server.url, pino({ level: 'silent' }));
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await pool?.end();
   await server?.stop();

@@ -134,5 +134,5 @@ describe('tallyline up, with the whole trace', () => {
       expect(inputAmount).toBe(BigInt(10 + i) * 300n);
     }
     expect(await sealedOutcomes(target())).toMatchObject({ accepted: 2, duplicate: 0, other: 0 });
-  }, 120_000);
+  }, 300_000);
 });

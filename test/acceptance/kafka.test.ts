@@ -28,10 +28,10 @@ const settings = {
 
   beforeAll(async () => {
     cluster = await startCluster(catalogYaml, settings);
-  }, 180_000);
+  }, 300_000);
   afterAll(async () => {
     await cluster?.stop();
-  }, 60_000);
+  }, 300_000);
 
   it('counts and bills every token once while every process is killed and started again', async () => {
     const restart = (name: ClusterStage | 'clickhouse') => async (): Promise<void> => {

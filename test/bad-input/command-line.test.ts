@@ -33,7 +33,7 @@ beforeAll(async () => {
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, runAll));
-}, 180_000);
+}, 300_000);
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
 

@@ -23,7 +23,7 @@ beforeAll(async () => {
   await processes.tallyline('catalog', 'apply', projectFile('deploy/catalogs/ai-api.yaml'));
   authorization = `Bearer ${await processes.tallyline('keys', 'create', '--tenant', 'acme')}`;
   await Promise.all(['ingest', 'aggregator'].map(processes.start));
-}, 90_000);
+}, 300_000);
 
 afterAll(async () => {
   await pool?.end();
@@ -79,7 +79,7 @@ describe('disaster', () => {
     await until(async () => (await usageEvents()) === sent, 'every event is stored again', 30_000, 50);
     await allSealed();
     expect(await countOf('SELECT count(*) FROM tallyline.chunk_seals_reopened')).toBeGreaterThan(0);
-  }, 90_000);
+  }, 300_000);
 
   it('Postgres comes back from a backup: what was sealed since is sealed again, what is sent again is a duplicate', async () => {
     await pool.query(
@@ -114,5 +114,5 @@ describe('disaster', () => {
     );
     expect(await accepted()).toBe(sent);
     expect(await usageEvents()).toBe(sent);
-  }, 90_000);
+  }, 300_000);
 });

@@ -57,7 +57,7 @@ beforeAll(async () => {
   await stores.start('ingest');
   const portTaken = await lastWords(new URL(query.url).port);
   log = `${unmigrated}${query.log()}${portTaken}`.split('\n').filter((line) => line !== '');
-}, 60_000);
+}, 300_000);
 afterAll(() => stores?.stop());
 
 interface Example {

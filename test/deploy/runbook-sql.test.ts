@@ -40,7 +40,7 @@ let clickhouse: ClickHouseDatabase;
 beforeAll(async () => {
   stores = await startMigratedStores();
   ({ pool, clickhouse } = stores);
-}, 60_000);
+}, 300_000);
 
 afterAll(() => stores?.stop());
 

@@ -10,7 +10,7 @@ const text = async (url: string): Promise<string> => (await fetch(url)).text();
 
 beforeAll(async () => {
   processes = await startStores();
-}, 60_000);
+}, 300_000);
 
 afterAll(() => processes?.stop());
 
@@ -21,7 +21,7 @@ describe('stages in processes of their own', () => {
     expect(await processes.tallyline('migrate')).toBe('nothing to do');
     await processes.tallyline('catalog', 'apply', projectFile('deploy/catalogs/ai-api.yaml'));
     await Promise.all(['ingest', 'aggregator', 'aggregator', 'rater', 'query'].map(processes.start));
-  }, 60_000);
+  }, 300_000);
 
   it('say that they are alive and ready', async () => {
     for (const { name, url } of processes.running) {
@@ -81,10 +81,10 @@ describe('stages in processes of their own', () => {
         );
       }
     }
-  }, 60_000);
+  }, 300_000);
 
   it('drain when told to, and leave nothing that verify would find', async () => {
     expect(await processes.drain()).toEqual([0, 0, 0, 0, 0]);
     expect(await processes.tallyline('verify', '--no-log')).toMatch(/^I2: \d+ compared, 0 discrepancies$/m);
-  }, 60_000);
+  }, 300_000);
 });

@@ -113,12 +113,12 @@ describe('the table of crash points', () => {
     const seals = await SealReader.connect(deployment.postgresUrl);
     await until(async () => (await seals.outcomes()).accepted > 1_000n, 'events are sealed', 60_000, 100);
     await seals.close();
-  }, 240_000);
+  }, 300_000);
   afterAll(async () => {
     await load?.pause();
     await deployment?.stop();
     build?.remove();
-  }, 60_000);
+  }, 300_000);
 
   /** Deletes the events of the last sealed chunk that has some, as a power cut may. */
   async function damage(): Promise<void> {
@@ -172,7 +172,7 @@ describe('the table of crash points', () => {
       const { differences } = await checkpoint(deployment, account, { allowedLatenessMs: ALLOWED_LATENESS_MS });
       expect(differences).toEqual([]);
     },
-    180_000,
+    300_000,
   );
 
   it('was struck at every point of these rounds', () => {

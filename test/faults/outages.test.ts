@@ -29,11 +29,11 @@ const putsOff = ({ deferred }: Seen): boolean => deferred > 0;
     const directories = Object.fromEntries([...disks].map(([store, disk]) => [store, disk.data]));
     // After all brokers were away the group waits for members of before: that time need not be spent here.
     rig = await OutageRig.start(EVENTS_PER_SECOND, { directories, settings: { TALLYLINE_GROUP_SESSION: '4s' } });
-  }, 240_000);
+  }, 300_000);
   afterAll(async () => {
     await rig?.stop();
     for (const disk of disks.values()) disk.remove();
-  }, 60_000);
+  }, 300_000);
 
   const away = [
     ...awayScenarios({

@@ -75,5 +75,5 @@ describe('a campaign', () => {
       isOurs: (url) => url.includes('fuzz.test'),
     });
     expect(result.findings.map(({ error }) => error)).toEqual([expect.stringContaining('deep')]);
-  }, 60_000);
+  }, 300_000);
 });

@@ -107,7 +107,7 @@ beforeAll(async () => {
   await until(async () => (await get('/readyz', 'rater')).status === 200, 'the rater is ready', 20_000, 200);
   usageBefore = await usage();
   itemsBefore = await items();
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await clickhouse?.close();
   await stores?.stop();
@@ -183,7 +183,7 @@ describe('damage to a live part', () => {
       expect((await run('repair', '--yes')).output).toContain('nothing is damaged');
       expect(started.map(({ child }) => child.exitCode)).toEqual([null, null]);
     },
-    90_000,
+    300_000,
   );
 
   it('is not repaired where the log no longer holds what was counted: nothing is changed', async () => {
@@ -229,5 +229,5 @@ describe('damage to a live part', () => {
     } finally {
       await pool.end();
     }
-  }, 60_000);
+  }, 300_000);
 });

@@ -153,7 +153,7 @@ describe('a store that hangs', () => {
       await startStores({ TALLYLINE_READ_TIMEOUT: '9s', TALLYLINE_APPEND_TIMEOUT: '9s' }, { withDocker: false }),
     );
     await line.start();
-  }, 60_000);
+  }, 300_000);
   afterAll(() => line?.stores.stop());
 
   it('ClickHouse: what does without it goes on, the rest says when to come back', async () => {
@@ -162,7 +162,7 @@ describe('a store that hangs', () => {
       unready: ['query', 'aggregator', 'rater'],
       store: /ClickHouse does not answer/,
     });
-  }, 60_000);
+  }, 300_000);
 
   it('Postgres, which holds the log as well: everything says when to come back', async () => {
     await whileFrozen(line, line.stores.postgres.pid!, {
@@ -170,7 +170,7 @@ describe('a store that hangs', () => {
       unready: stageNames,
       store: /Postgres does not answer|the event log does not answer/,
     });
-  }, 60_000);
+  }, 300_000);
 });
 
 const noKafka = isWhole ? await kafkaUnavailable() : 'a broker takes its time to start: npm run test:hostile has it';
@@ -191,7 +191,7 @@ if (noKafka !== null) process.stderr.write(`hanging-stores.test.ts: Kafka is lef
       ),
     );
     await line.start();
-  }, 180_000);
+  }, 300_000);
   afterAll(async () => {
     await line?.stores.stop();
     await kafka?.stop();
@@ -203,5 +203,5 @@ if (noKafka !== null) process.stderr.write(`hanging-stores.test.ts: Kafka is lef
       unready: ['ingest', 'aggregator'],
       store: /the event log does not answer|append to the event log has been under way/,
     });
-  }, 90_000);
+  }, 300_000);
 });

@@ -81,7 +81,7 @@ beforeAll(async () => {
   };
   await until(isClosed, 'everything is counted and closed', 60_000, 100);
   before = (await get(usagePath)).body.data;
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   await up?.stop();
   rmSync(dataDir, { recursive: true, force: true });
@@ -123,6 +123,6 @@ describe('a part that ClickHouse does not load', () => {
       expect((await get(usagePath)).body.data).toEqual(before);
       expect((await tallyline(['verify', '--data-dir', dataDir])).status).toBe(0);
     },
-    120_000,
+    300_000,
   );
 });

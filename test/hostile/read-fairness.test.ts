@@ -59,7 +59,7 @@ beforeAll(async () => {
   await clickhouse.command(rows('modest', 'requests', 1_000));
   await clickhouse.close();
   ({ url } = await stores.start('query'));
-}, 120_000);
+}, 300_000);
 afterAll(() => stores?.stop());
 
 /** Reads all the time until `stop`, as a client that does not wait after a refusal. */
@@ -119,7 +119,7 @@ describe('many reads of one key', () => {
     } finally {
       await greedy.stop();
     }
-  }, 60_000);
+  }, 300_000);
 
   it('are given up in ClickHouse once their clients are gone, and their places with them', async () => {
     await (async () => {
@@ -152,5 +152,5 @@ describe('many reads of one key', () => {
     } finally {
       await clickhouse.close();
     }
-  }, 40_000);
+  }, 300_000);
 });

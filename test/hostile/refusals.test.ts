@@ -33,7 +33,7 @@ beforeAll(async () => {
   dripping = setInterval(() => hog.socket.write(Buffer.alloc(20_000, 0x20)), 500);
   await until(async () => (await heldBytes(gateway)) >= MB / 2, 'it holds what there is', 60_000);
   await until(async () => (await viaFetch()).startsWith('503'), 'uploads are refused', 60_000);
-}, 120_000);
+}, 300_000);
 afterAll(async () => {
   clearInterval(dripping);
   hog.socket.destroy();

@@ -75,7 +75,7 @@ beforeAll(async () => {
   // Nothing may be pending but what a test plants.
   await installation.stopAggregator();
   snapshot = await StoreSnapshot.take(installation.stores.pool, installation.stores.clickhouse);
-}, 180_000);
+}, 300_000);
 
 afterAll(() => installation?.stop());
 
@@ -176,7 +176,7 @@ describe('the auditor', () => {
         return (await counts()).I2 > 0;
       },
       'the sample has met an edited value',
-      60_000,
+      300_000,
     );
     expect(await requests()).toEqual([]);
     await snapshot.restore();
@@ -245,7 +245,7 @@ describe('the auditor and the owner of a partition', () => {
         return Object.values(await counts()).every((count) => count === 0);
       },
       'nothing is wrong any more',
-      60_000,
+      300_000,
     );
     await installation.rate();
     const { rows } = await pool.query(
@@ -256,5 +256,5 @@ describe('the auditor and the owner of a partition', () => {
     );
     expect(rows).toEqual(before);
     await installation.stopAggregator();
-  }, 120_000);
+  }, 300_000);
 });

@@ -41,7 +41,7 @@ beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'tallyline-conservation-'));
   await writeFile(join(dataDir, 'catalog.yaml'), catalog);
   up = await startUp(dataDir, ['--catalog', join(dataDir, 'catalog.yaml'), '--allowed-lateness', '1s'], environment);
-}, 60_000);
+}, 300_000);
 afterEach(async () => {
   await up?.stop();
   await rm(dataDir, { recursive: true, force: true });

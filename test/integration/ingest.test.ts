@@ -58,7 +58,7 @@ beforeAll(async () => {
   stage = await startIngest(context, { app, pool, eventLog, keyring });
   url = await app.listen({ host: '127.0.0.1', port: 0 });
   await until(() => stage.notReady() === null, 'the gateway is ready');
-}, 120_000);
+}, 300_000);
 
 afterAll(async () => {
   await app?.close();

@@ -81,7 +81,7 @@ let clickhouse: ClickHouseDatabase;
 beforeAll(async () => {
   stores = await startMigratedStores();
   ({ pool, clickhouse } = stores);
-}, 60_000);
+}, 300_000);
 
 afterAll(() => stores?.stop());
 
@@ -268,7 +268,7 @@ describe('partition loop', () => {
     await drain(zombie, 9);
     expect(await usage()).toEqual({ total: '5', events: '2' });
     expect(await seals()).toHaveLength(1);
-  }, 60_000);
+  }, 300_000);
 
   it('does not seal what is not stored: it replays the chunk under a new epoch', async () => {
     log.push(batch(1, usageEvent('a', 2)));

@@ -65,7 +65,7 @@ let usage: SealedUsage;
 beforeAll(async () => {
   stores = await startMigratedStores();
   ({ pool, clickhouse } = stores);
-}, 120_000);
+}, 300_000);
 
 afterAll(() => stores?.stop());
 
@@ -205,7 +205,7 @@ describe('a batch', () => {
     expect(await step(storedRating(pool, clickhouse))).toBe('rated');
     expect(await countItems()).toBe(10_800);
     expect(Object.values(await amounts())).toEqual(Array.from({ length: 15 }, () => '720'));
-  }, 60_000);
+  }, 300_000);
 
   it('steps back where another rater has rated a period with later seals', async () => {
     await usage.seal({ watermark: at('11-10T12:00'), rows: [row('sum', 'cus_1', at('11-10T10:00'), '7')] });

@@ -84,7 +84,7 @@ describe('tallyline up', () => {
     expect(await running.stop()).toBe(0);
     expect(pids.filter((pid) => startTimeOf(pid) !== null)).toEqual([]);
     running = null;
-  }, 90_000);
+  }, 300_000);
 
   it('starts a killed process again, whichever it is, and keeps what was acknowledged', async () => {
     running = await startUp(dataDir);
@@ -99,7 +99,7 @@ describe('tallyline up', () => {
     await until(async () => (await send(up, 'e2').catch(() => 0)) === 200, 'an event is taken again', 30_000);
     expect(['accepted', 'duplicate']).toContain(await untilCounted(up, 'e2'));
     expect(await untilCounted(up, 'e1')).toBe('accepted');
-  }, 120_000);
+  }, 300_000);
 
   it('leaves no orphan when it is killed, and goes on where it was', async () => {
     const first = await startUp(dataDir);
@@ -110,7 +110,7 @@ describe('tallyline up', () => {
     running = await startUp(dataDir);
     expect(running.apiKey).toBe(first.apiKey);
     expect(await untilCounted(running, 'e1')).toBe('accepted');
-  }, 120_000);
+  }, 300_000);
 
   it('refuses a port in use, a bad catalog and bad settings in words, leaving nothing behind', async () => {
     const taken = createServer();
@@ -130,7 +130,7 @@ describe('tallyline up', () => {
     const bad = await tallyline(['up', '--port', '0', '--data-dir', dataDir, '--catalog', catalog]);
     expect([bad.status, bad.stderr]).toEqual([1, expect.stringContaining('catalog.yaml:1')]);
     expect(bad.stdout).toBe('');
-  }, 60_000);
+  }, 300_000);
 });
 
 describe('a single stage', () => {

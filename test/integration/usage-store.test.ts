@@ -23,7 +23,7 @@ let usage: SealedUsage;
 beforeAll(async () => {
   stores = await startMigratedStores();
   ({ pool, clickhouse } = stores);
-}, 120_000);
+}, 300_000);
 
 afterAll(() => stores?.stop());
 

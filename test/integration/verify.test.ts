@@ -94,7 +94,7 @@ beforeAll(async () => {
   await installation.rate();
   await installation.stopAggregator();
   snapshot = await StoreSnapshot.take(installation.stores.pool, installation.stores.clickhouse);
-}, 180_000);
+}, 300_000);
 
 afterAll(() => installation?.stop());
 

@@ -118,12 +118,12 @@ describe('recipes of CONTRIBUTING.md', () => {
     const { status, output } = node(directory, ...jest, ...checks);
     expect({ status, output: status === 0 ? '' : output }).toEqual({ status: 0, output: '' });
     expect(output).toContain('Test Suites: 2 passed');
-  }, 180_000);
+  }, 300_000);
 
   it('leave to the compiler what they say', () => {
     rmSync(join(directory, 'recipe.ts'), { force: true });
     const { output } = node(directory, 'node_modules/typescript/bin/tsc', '-p', 'tsconfig.json', '--noEmit');
     const files = [...output.matchAll(/^(\S+?)\(\d+,\d+\): error/gm)].map(([, file]) => file!);
     expect([...new Set(files)].sort()).toEqual(NAMED);
-  }, 180_000);
+  }, 300_000);
 });

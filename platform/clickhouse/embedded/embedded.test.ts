@@ -71,7 +71,7 @@ describe('embedded ClickHouse', () => {
     expect(await clickhouse.query('SELECT count() AS count FROM kept')).toEqual([{ count: '21' }]);
     await clickhouse.close();
     await server.stop();
-  }, 60_000);
+  }, 300_000);
 
   it('says in words that its directory is in use', async () => {
     const server = await startEmbeddedClickHouse({ dataDir, command: compiledCommand() }, logger);
@@ -79,7 +79,7 @@ describe('embedded ClickHouse', () => {
       /embedded ClickHouse ended \(status 1\)[\s\S]*Another server instance in same directory[\s\S]*is another process using it\?/,
     );
     await server.stop();
-  }, 60_000);
+  }, 300_000);
 
   it('speaks the HTTP interface: credentials, compression, codes of errors', async () => {
     const server = await startEmbeddedClickHouse({ dataDir, command: compiledCommand() }, logger);
@@ -117,5 +117,5 @@ describe('embedded ClickHouse', () => {
     } finally {
       await server.stop();
     }
-  }, 60_000);
+  }, 300_000);
 });

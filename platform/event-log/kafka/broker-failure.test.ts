@@ -24,12 +24,12 @@ if (unavailable !== null) console.warn(`skipped: ${unavailable}`);
   beforeAll(async () => {
     kafka = await startKafka({ brokers: 3 });
     log = await open();
-  }, 180_000);
+  }, 300_000);
 
   afterAll(async () => {
     await log?.close();
     await kafka?.stop();
-  }, 60_000);
+  }, 300_000);
 
   it('loses nothing that was acknowledged, goes on, and lets others begin', async () => {
     const handler = new RecordingHandler();
@@ -76,5 +76,5 @@ if (unavailable !== null) console.warn(`skipped: ${unavailable}`);
       expect(firsts).toEqual(firsts.map((_, i) => i));
     }
     expect(handler.violations).toEqual([]);
-  }, 180_000);
+  }, 300_000);
 });

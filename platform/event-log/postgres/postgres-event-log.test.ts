@@ -78,7 +78,7 @@ describe('the event log in Postgres', () => {
 
   beforeAll(async () => {
     database = await startDatabase();
-  }, 60_000);
+  }, 300_000);
 
   afterAll(async () => {
     await Promise.all(opened.map((log) => log.close()));
