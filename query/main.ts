@@ -13,15 +13,12 @@ import type { EventLog } from '../platform/event-log/event-log.ts';
 import { projectFile } from '../platform/process/project-root.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import type { QueryParameters } from './core/parameters.ts';
-import { readEvent } from './event-route.ts';
-import { listLineItems } from './line-item-route.ts';
 import { createQueryMetrics, type QueryMetrics } from './metrics.ts';
-import type { QueryContext, Read } from './read.ts';
-import { ReadAdmission, type ReadCost } from './read-admission.ts';
+import type { QueryContext } from './read.ts';
+import { ReadAdmission } from './read-admission.ts';
+import { type RouteRead, reads, urlOf } from './reads.ts';
 import { openRequestStores } from './request-stores.ts';
-import { readStatus } from './status-route.ts';
 import { problemOf } from './store-problems.ts';
-import { listMeters, readMeterUsage } from './usage-route.ts';
 
 export interface QueryParts {
   readonly app: FastifyInstance;
@@ -32,20 +29,6 @@ export interface QueryParts {
   /** Tells a store that hangs from a read that takes long. */
   readonly stores: Pick<StoreWatch, 'fault'>;
 }
-
-interface RouteRead {
-  readonly read: Read;
-  readonly cost: ReadCost;
-}
-
-// An event's id may be longer than the router lets a parameter be, and hold a slash; a wildcard takes both.
-const reads: Readonly<Record<string, RouteRead>> = {
-  '/v1/meters': { read: listMeters, cost: 'light' },
-  '/v1/meters/:meter/usage': { read: readMeterUsage, cost: 'usage' },
-  '/v1/events/*': { read: readEvent, cost: 'usage' },
-  '/v1/line-items': { read: listLineItems, cost: 'billing' },
-  '/v1/status': { read: readStatus, cost: 'light' },
-};
 
 const PAGE_POLICY =
   "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -81,8 +64,8 @@ function addReads(scope: FastifyInstance, reading: Reading): void {
     metrics.answered(reply.statusCode, reply.elapsedTime / 1_000);
     done();
   });
-  for (const [url, route] of Object.entries(reads)) {
-    scope.get(url, async (request: FastifyRequest, reply: FastifyReply) => {
+  for (const [path, route] of Object.entries(reads)) {
+    scope.get(urlOf(path), async (request: FastifyRequest, reply: FastifyReply) => {
       const budget = new RequestBudget(readTimeoutMs);
       // A client that goes away gives its turn and its query back.
       const gone = (): void => budget.clientGone();

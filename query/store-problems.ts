@@ -5,7 +5,7 @@ import { Problem, retryAfter } from '../domain/problem.ts';
 import { BudgetSpent, ClientGone } from '../platform/calls/request-budget.ts';
 import { type StoreName, type StoreWatch, storeNames } from '../platform/calls/store-watch.ts';
 import { ClickHouseError } from '../platform/clickhouse/click-house.ts';
-import type { DamagedPart } from '../platform/clickhouse/damage.ts';
+import { type DamagedPart, partitionSpan } from '../platform/clickhouse/damage.ts';
 import { EventLogError } from '../platform/event-log/event-log.ts';
 
 const RETRY_AFTER_S = 2;
@@ -48,11 +48,12 @@ function budgetProblem(error: BudgetSpent, stores: Pick<StoreWatch, 'fault'>): P
 
 /** What a part holds, by the partition of its table that its name begins with: roll-ups by week, events by month. */
 function whatIsIn({ part }: DamagedPart): string {
-  const [, year, month, day] = /^(\d{4})(\d{2})(\d{2})?_/.exec(part) ?? [];
-  if (year === undefined) return 'What was asked for';
-  return day === undefined
-    ? `Events that were counted in ${year}-${month} (UTC)`
-    : `Windows of the seven days from ${year}-${month}-${day} (UTC)`;
+  const span = partitionSpan(part);
+  if (span === null) return 'What was asked for';
+  const day = new Date(span.start).toISOString().slice(0, 10);
+  return span.isWeek
+    ? `Windows of the seven days from ${day} (UTC)`
+    : `Events that were counted in ${day.slice(0, 7)} (UTC)`;
 }
 
 /** A read needs what is in the part. */

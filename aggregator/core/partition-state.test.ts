@@ -5,6 +5,7 @@ import { outcomes } from '../../domain/metering/event-outcome.ts';
 import { metersByType } from '../../domain/metering/meter-reading.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
+import { aMeter } from '../../test/support/a-meter.ts';
 import { DecidedList } from './decided-list.ts';
 import { DedupIndex } from './dedup-index.ts';
 import { type PartitionInput, PartitionState, totalOutcomes } from './partition-state.ts';
@@ -14,16 +15,8 @@ const HOUR = 3_600_000;
 const START = Date.UTC(2026, 10, 20, 10);
 const rules = { chunkOffsets: 4, slotMs: 30_000, horizonMs: 35 * 24 * HOUR };
 
-const meter = (slug: string, aggregation: Meter['aggregation'], more: Partial<Meter> = {}): Meter => ({
-  slug,
-  eventType: 'call',
-  aggregation,
-  valuePath: aggregation === 'count' ? null : ['n'],
-  required: false,
-  dimensions: [],
-  window: '1h',
-  ...more,
-});
+const meter = (slug: string, aggregation: Meter['aggregation'], more: Partial<Meter> = {}): Meter =>
+  aMeter(slug, { eventType: 'call', aggregation, valuePath: aggregation === 'count' ? null : ['n'], ...more });
 
 const catalog: Catalog = {
   ...emptyCatalog,

@@ -1,5 +1,6 @@
 // The fast counter against its plain twin: whatever the log holds and wherever it is flushed and cut, the same events
 // have the same outcomes and the same rows are written. Random logs lean towards what the fast counter could get wrong.
+
 import { describe, expect, it, jest } from '@jest/globals';
 import avro from 'avsc';
 import fc from 'fast-check';
@@ -10,6 +11,7 @@ import type { InsertBody } from '../../platform/clickhouse/native-block.ts';
 import { crc64Avro, currentSchemas } from '../../platform/event-log/avro-registry.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { encodeCatalogChange, encodeEventBatch, encodeTick } from '../../platform/event-log/record-codec.ts';
+import { aMeter } from '../../test/support/a-meter.ts';
 import { readBlocks } from '../../test/support/native-rows.ts';
 import { CatalogReader } from '../catalog-reader.ts';
 import { DedupIndex } from '../core/dedup-index.ts';
@@ -24,16 +26,8 @@ const DAY = 24 * HOUR;
 const START = Date.UTC(2026, 10, 20, 10);
 const rules = { chunkOffsets: 12, slotMs: 30_000, horizonMs: 35 * DAY };
 
-const meter = (slug: string, aggregation: Meter['aggregation'], more: Partial<Meter> = {}): Meter => ({
-  slug,
-  eventType: 'call',
-  aggregation,
-  valuePath: aggregation === 'count' ? null : ['n'],
-  required: false,
-  dimensions: [],
-  window: '1h',
-  ...more,
-});
+const meter = (slug: string, aggregation: Meter['aggregation'], more: Partial<Meter> = {}): Meter =>
+  aMeter(slug, { eventType: 'call', aggregation, valuePath: aggregation === 'count' ? null : ['n'], ...more });
 const by = (...paths: string[][]): Meter['dimensions'] => paths.map((path) => ({ name: path.join('_'), path }));
 
 const ofCalls = [

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import type { Meter } from '../../domain/catalog/catalog.ts';
 import { needsExactParser, parseExactJson, pick } from '../../domain/json/exact-json.ts';
 import { readQuantity } from '../../domain/number/quantity.ts';
 import { Rejection } from '../../domain/rejection.ts';
@@ -12,21 +11,19 @@ import { compileMeterChecks } from './meter-checks.ts';
 const NOW = Date.parse('2026-11-20T10:00:00Z');
 const DAY_MS = 86_400_000;
 
-const meter = (slug: string, rest: Partial<Meter>): Meter => aMeter(slug, rest);
-
 const checks = compileMeterChecks({
   currency: 'USD',
   plans: [],
   subscriptions: [],
   defaultPlan: null,
   meters: [
-    meter('tokens', { dimensions: [{ name: 'model', path: ['model'] }] }),
-    meter('nested', { valuePath: ['usage', 'total'], dimensions: [{ name: 'region', path: ['where', 'region'] }] }),
-    meter('calls', { aggregation: 'count', valuePath: null }),
-    meter('peak', { aggregation: 'max' }),
-    meter('users', { aggregation: 'unique', valuePath: ['user'] }),
-    meter('seconds', { eventType: 'audio', required: true }),
-    meter('seats', { eventType: 'seat', aggregation: 'unique', valuePath: ['seat'], required: true }),
+    aMeter('tokens', { dimensions: [{ name: 'model', path: ['model'] }] }),
+    aMeter('nested', { valuePath: ['usage', 'total'], dimensions: [{ name: 'region', path: ['where', 'region'] }] }),
+    aMeter('calls', { aggregation: 'count', valuePath: null }),
+    aMeter('peak', { aggregation: 'max' }),
+    aMeter('users', { aggregation: 'unique', valuePath: ['user'] }),
+    aMeter('seconds', { eventType: 'audio', required: true }),
+    aMeter('seats', { eventType: 'seat', aggregation: 'unique', valuePath: ['seat'], required: true }),
   ],
 });
 

@@ -57,3 +57,22 @@ export const partIn = (message: string): DamagedPart => ({
 
 export const printPart = ({ table, part }: DamagedPart): string =>
   `${part === '' ? 'a part' : `part ${part}`} of ${table === '' ? 'a table' : table}`;
+
+/**
+ * What a partition of one of our tables is for, milliseconds since the epoch: a week of windows, or a month of events.
+ */
+export interface PartitionSpan {
+  readonly start: number;
+  readonly end: number;
+  readonly isWeek: boolean;
+}
+
+/** By the id of the partition, or the name of a part, which begins with it; null where it tells none. */
+export function partitionSpan(name: string): PartitionSpan | null {
+  const [, year, month, day] = /^(\d{4})(\d\d)(\d\d)?(?:_|$)/.exec(name) ?? [];
+  if (year === undefined) return null;
+  const at = (months: number, days: number): number =>
+    Date.UTC(Number(year), Number(month) - 1 + months, Number(day ?? 1) + days);
+  const isWeek = day !== undefined;
+  return { start: at(0, 0), end: isWeek ? at(0, 7) : at(1, 0), isWeek };
+}

@@ -14,25 +14,27 @@ const LOOK_INTERVAL_MS = 10_000;
 
 export class DamagedParts {
   private readonly logger: Logger;
-  private readonly parts = new Map<string, DamagedPart>();
-  /** Of these, the ones that ClickHouse moved aside. */
-  private lost: ReadonlySet<string> = new Set();
+  /** What a read met, by its name in words. */
+  private readonly met = new Map<string, DamagedPart>();
+  /** What ClickHouse had moved aside when it was last asked. */
+  private lost: ReadonlyMap<string, DamagedPart> = new Map();
   private lookedAt = Number.NEGATIVE_INFINITY;
   private clickhouse: Pick<ClickHouse, 'query'> | null = null;
 
   constructor(registry: Registry, logger: Logger) {
     this.logger = logger;
-    const { parts } = this;
-    const look = (): void => this.look();
+    const lookedFor = (): readonly DamagedPart[] => {
+      this.look();
+      return [...this.met.values(), ...this.lost.values()];
+    };
     new Gauge({
       name: 'tallyline_damaged_parts',
       help: 'Parts of ClickHouse that this process met and could not read; they count until they are gone.',
       labelNames: ['table', 'part'],
       registers: [registry],
       collect() {
-        look();
         this.reset();
-        for (const { table, part } of parts.values()) this.set({ table, part }, 1);
+        for (const { table, part } of lookedFor()) this.set({ table, part }, 1);
       },
     });
   }
@@ -44,17 +46,22 @@ export class DamagedParts {
 
   add(part: DamagedPart, reason: string): void {
     const name = printPart(part);
-    if (this.parts.has(name) || this.parts.size >= PARTS_MAX) return;
-    this.parts.set(name, part);
-    this.logger.error({ ...part, reason }, 'a stored part cannot be read; `tallyline repair` recounts it from the log');
+    if (this.met.has(name) || this.met.size >= PARTS_MAX) return;
+    this.met.set(name, part);
+    this.say(part, reason);
   }
 
   /** In words for an operator; null: none is known. */
   fault(): string | null {
     this.look();
-    if (this.parts.size === 0) return null;
-    const names = [...this.parts.keys()].slice(0, 3).join(', ');
-    return `${names} can't be read${this.parts.size > 3 ? `, and ${this.parts.size - 3} more` : ''}: run \`tallyline repair\``;
+    const names = [...this.met.keys(), ...this.lost.keys()];
+    if (names.length === 0) return null;
+    const more = names.length > 3 ? `, and ${names.length - 3} more` : '';
+    return `${names.slice(0, 3).join(', ')} can't be read${more}: run \`tallyline repair\``;
+  }
+
+  private say(part: DamagedPart, reason: string): void {
+    this.logger.error({ ...part, reason }, 'a stored part cannot be read; `tallyline repair` recounts it from the log');
   }
 
   /** In the background: an answer that does not come changes nothing. */
@@ -63,7 +70,7 @@ export class DamagedParts {
     if (this.clickhouse === null || now - this.lookedAt < LOOK_INTERVAL_MS) return;
     this.lookedAt = now;
     this.lookForLost(this.clickhouse);
-    const known = [...this.parts].filter(([name]) => !this.lost.has(name));
+    const known = [...this.met];
     if (known.length === 0) return;
     this.clickhouse
       .query<{ table: string; name: string }>(
@@ -73,7 +80,7 @@ export class DamagedParts {
       .then((rows) => {
         for (const [name, { table, part }] of known) {
           const isThere = rows.some((row) => row.name === part && (table === '' || row.table === table));
-          if (!isThere) this.parts.delete(name);
+          if (!isThere) this.met.delete(name);
         }
       })
       .catch((error: unknown) => this.logger.debug({ err: error }, 'it is not known which damaged parts are gone'));
@@ -82,11 +89,11 @@ export class DamagedParts {
   private lookForLost(clickhouse: Pick<ClickHouse, 'query'>): void {
     readLostParts(clickhouse)
       .then((found) => {
-        const lost = found.map(({ table, detachedAs }) => ({ table, part: detachedAs }));
-        const names = new Set(lost.map(printPart));
-        for (const name of this.lost) if (!names.has(name)) this.parts.delete(name);
-        this.lost = names;
-        for (const part of lost) this.add(part, 'ClickHouse did not load it when it started');
+        const parts = found.slice(0, PARTS_MAX).map(({ table, detachedAs }) => ({ table, part: detachedAs }));
+        const before = this.lost;
+        this.lost = new Map(parts.map((part) => [printPart(part), part]));
+        for (const [name, part] of this.lost)
+          if (!before.has(name)) this.say(part, 'ClickHouse did not load it when it started');
       })
       .catch((error: unknown) => this.logger.debug({ err: error }, 'it is not known which parts were not loaded'));
   }

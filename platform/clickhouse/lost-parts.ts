@@ -3,7 +3,8 @@
 // somebody has seen that it is (`tallyline repair`, which then drops what was moved aside), whoever reads that time is
 // told instead of given too little.
 import type { ClickHouse } from './click-house.ts';
-import type { DamagedPart } from './damage.ts';
+import { type DamagedPart, partitionSpan } from './damage.ts';
+import { quoted } from './quoted.ts';
 
 /**
  * Moved aside at a start or by a check, or by being a part of what one of these had merged (DataPartsExchange, 26.7).
@@ -13,7 +14,6 @@ const LOST = "(reason LIKE 'broken%' OR reason = 'covered-by-broken')";
  * As a part is called while it is in its table; what comes before says why it was moved, what comes after is a number.
  */
 const NAME = /(?:^|_)(\d{6}(?:\d\d)?_\d+_\d+_\d+)/;
-const WEEK_MS = 7 * 86_400_000;
 
 /** `part`: by its name in the table, '' where that can't be told. */
 export interface LostPart extends DamagedPart {
@@ -30,15 +30,11 @@ export async function readLostParts(clickhouse: Pick<ClickHouse, 'query'>): Prom
 
 /** Nothing that the part held is missing any more: what is left of it goes. */
 export const dropLostPart = (clickhouse: Pick<ClickHouse, 'command'>, { table, detachedAs }: LostPart): Promise<void> =>
-  clickhouse.command(
-    `ALTER TABLE ${table} DROP DETACHED PART '${detachedAs.replaceAll("'", "\\'")}' SETTINGS allow_drop_detached = 1`,
-  );
+  clickhouse.command(`ALTER TABLE ${table} DROP DETACHED PART ${quoted(detachedAs)} SETTINGS allow_drop_detached = 1`);
 
 /** Whether usage of [from, to), milliseconds since the epoch, may be missing with the part: roll-ups lie by week. */
 export function mayLackUsage({ table, part }: DamagedPart, from: number, to: number): boolean {
   if (table !== 'usage_rollups') return false;
-  const [, year, month, day] = /^(\d{4})(\d\d)(\d\d)_/.exec(part) ?? [];
-  if (year === undefined) return true;
-  const start = Date.UTC(Number(year), Number(month) - 1, Number(day));
-  return start < to && from < start + WEEK_MS;
+  const span = partitionSpan(part);
+  return span === null || (span.start < to && from < span.end);
 }

@@ -5,18 +5,26 @@ import { tableColumns } from '../clickhouse/native-block.ts';
 
 const time = "DateTime64(3, 'UTC')";
 
-export const eventColumns = tableColumns({
+/** The name of a row that an event of the log left, and under which ownership. */
+const ofPlace = {
   generation: 'UInt16',
   partition: 'UInt16',
   offset: 'UInt64',
   index: 'UInt32',
   epoch: 'UInt64',
+} as const;
+const asSent = {
   tenant: 'String',
   source: 'String',
   id: 'String',
   type: 'String',
   subject: 'String',
   event_time: time,
+} as const;
+
+export const eventColumns = tableColumns({
+  ...ofPlace,
+  ...asSent,
   time_given: 'Bool',
   received_at: time,
   accepted_at: time,
@@ -49,20 +57,11 @@ export const rollUpColumns = tableColumns({
 export const rollUpChecksumSql = 'sum(row_hash)';
 
 export const rejectColumns = tableColumns({
-  generation: 'UInt16',
-  partition: 'UInt16',
-  offset: 'UInt64',
-  index: 'UInt32',
-  epoch: 'UInt64',
+  ...ofPlace,
   reason: 'String',
   code: 'String',
   message: 'String',
-  tenant: 'String',
-  source: 'String',
-  id: 'String',
-  type: 'String',
-  subject: 'String',
-  event_time: time,
+  ...asSent,
   received_at: time,
   rejected_at: time,
   dedup_key: 'FixedString(16)',

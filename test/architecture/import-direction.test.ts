@@ -1,12 +1,13 @@
 // Imports run one way: domain <- platform <- {ingest, aggregator, rater, query} <- cli; demo/ stands beside
 // the stages. Stages never import each other; a
 // stage's core/ imports only domain/ (and its own core/) and does no I/O.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { stageNames } from '../../cli/stage/stage-table.ts';
 import { projectRoot } from '../../platform/process/project-root.ts';
+import { sourcesOf, textOf } from '../support/sources.ts';
 
 const stages: readonly string[] = stageNames;
 const mayImport: Readonly<Record<string, readonly string[]>> = {
@@ -28,17 +29,10 @@ interface Import {
 /** Stages that decide something; one that only passes on what others decided has no core. */
 const cores = stages.map((stage) => `${stage}/core`).filter((core) => existsSync(join(projectRoot, core)));
 
-const isTest = (file: string): boolean => /\.(test|contract|fixture)\.ts$/.test(file);
-
-function sources(room: string): string[] {
-  return readdirSync(join(projectRoot, room), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts') && !isTest(file))
-    .map((file) => join(room, file));
-}
-
 function importsOf(file: string): Import[] {
-  const text = readFileSync(join(projectRoot, file), 'utf8');
-  const specifiers = [...text.matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"]([^'"]+)['"]/g)].map((match) => match[1]!);
+  const specifiers = [...textOf(file).matchAll(/(?:\bfrom|\bimport)\s*\(?\s*['"]([^'"]+)['"]/g)].map(
+    (match) => match[1]!,
+  );
   return specifiers.map((specifier) => ({
     file,
     target: specifier.startsWith('.') ? relative(projectRoot, join(projectRoot, dirname(file), specifier)) : specifier,
@@ -88,8 +82,8 @@ function importsBetweenEntries(
 describe('members', () => {
   it('are private by the keyword, in one style', () => {
     const hashed = (text: string): boolean => /(?:this\.|^\s+(?:readonly |static |async |get )*)#[a-z]/im.test(text);
-    const files = Object.keys(mayImport).flatMap(sources);
-    expect(files.filter((file) => hashed(readFileSync(join(projectRoot, file), 'utf8')))).toEqual([]);
+    const files = Object.keys(mayImport).flatMap(sourcesOf);
+    expect(files.filter((file) => hashed(textOf(file)))).toEqual([]);
     expect([hashed('  readonly #pool: Pool;'), hashed('    this.#pool.end();')]).toEqual([true, true]);
   });
 });
@@ -103,7 +97,7 @@ describe('imports', () => {
   });
 
   it.each(Object.keys(mayImport))('of %s/ go towards domain/', (room) => {
-    const wrong = sources(room)
+    const wrong = sourcesOf(room)
       .flatMap(importsOf)
       .filter((found) => /^(?:domain|platform|ingest|aggregator|rater|query|demo|cli|test|bench)\//.test(found.target))
       .filter(({ target }) => !mayImport[room]!.some((allowed) => target.startsWith(`${allowed}/`)));
@@ -111,7 +105,7 @@ describe('imports', () => {
   });
 
   it.each(cores)('of %s/ are pure', (core) => {
-    const wrong = sources(core)
+    const wrong = sourcesOf(core)
       .flatMap(importsOf)
       .filter((found) => {
         if (isLocal(found)) return !found.target.startsWith('domain/') && !found.target.startsWith(`${core}/`);
@@ -121,16 +115,16 @@ describe('imports', () => {
   });
 
   it('of domain/ and of every core/ leave the clock and randomness alone', () => {
-    const files = [...sources('domain'), ...cores.flatMap(sources)];
+    const files = [...sourcesOf('domain'), ...cores.flatMap(sourcesOf)];
     const wrong = files.filter((file) => {
-      const code = readFileSync(join(projectRoot, file), 'utf8').replace(/\/\/.*|\/\*[\s\S]*?\*\//g, '');
+      const code = textOf(file).replace(/\/\/.*|\/\*[\s\S]*?\*\//g, '');
       return /\bDate\.now\(|\bnew Date\(\)|\bMath\.random\(|\bperformance\.now\(|\bprocess\./.test(code);
     });
     expect(wrong).toEqual([]);
   });
 
   it('come round to no file, those of types neither', () => {
-    const files = Object.keys(mayImport).flatMap(sources);
+    const files = Object.keys(mayImport).flatMap(sourcesOf);
     const graph = new Map(files.map((file) => [file, importsOf(file).map(({ target }) => target)]));
     expect(circleIn(graph)).toBeNull();
     graph.set('domain/number/decimal.ts', ['domain/number/quantity.ts']);
@@ -138,7 +132,7 @@ describe('imports', () => {
   });
 
   it('lead from folder to folder without a circle, at every level', () => {
-    const imports = Object.keys(mayImport).flatMap(sources).flatMap(importsOf).filter(isLocal);
+    const imports = Object.keys(mayImport).flatMap(sourcesOf).flatMap(importsOf).filter(isLocal);
     for (const [folder, graph] of importsBetweenEntries(imports))
       expect({ folder, circle: circleIn(graph) }).toEqual({ folder, circle: null });
     const back = { file: 'domain/number/decimal.ts', target: 'domain/pricing/flat.ts' };
@@ -146,8 +140,8 @@ describe('imports', () => {
   });
 
   it('join rooms that docs/architecture.md has a row for, each compiled', () => {
-    const page = readFileSync(join(projectRoot, 'docs/architecture.md'), 'utf8');
-    const { include } = JSON.parse(readFileSync(join(projectRoot, 'tsconfig.json'), 'utf8'));
+    const page = textOf('docs/architecture.md');
+    const { include } = JSON.parse(textOf('tsconfig.json'));
     for (const room of Object.keys(mayImport)) {
       expect(page).toContain(`| \`${room}/\` |`);
       expect(include).toContain(room);
@@ -156,7 +150,7 @@ describe('imports', () => {
 
   it('name Node’s own modules with node:', () => {
     const wrong = Object.keys(mayImport)
-      .flatMap(sources)
+      .flatMap(sourcesOf)
       .flatMap(importsOf)
       .filter(({ target }) => builtinModules.includes(target));
     expect(wrong.map(print)).toEqual([]);

@@ -1,6 +1,6 @@
 // The descriptions of a deployment fit the code: every setting they give is one that the stages accept, every file they
 // name is there, every stage is a command. Neither Docker nor Helm is needed for that.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse, parseAllDocuments } from 'yaml';
 import { STAGE_NODE_FLAGS } from '../../cli/stage/stage-node-flags.ts';
@@ -8,8 +8,7 @@ import { stageNames as stages } from '../../cli/stage/stage-table.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
 import { parseSettings } from '../../platform/settings/config.ts';
 import { variables } from '../../platform/settings/setting-variables.ts';
-
-const read = (path: string): string => readFileSync(projectFile(path), 'utf8');
+import { textOf as read, sourcesOf } from '../support/sources.ts';
 
 const isSetting = (name: string): boolean =>
   Object.hasOwn(variables, name) ||
@@ -99,13 +98,10 @@ describe('image', () => {
 
   it('has every file that the code reads beside its own', () => {
     const copied = read('deploy/docker/Dockerfile');
-    for (const room of [...stages, 'cli', 'platform']) {
-      for (const file of readdirSync(projectFile(room), { recursive: true, encoding: 'utf8' })) {
-        if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue;
-        for (const [, path] of read(`${room}/${file}`).matchAll(/projectFile\([`']([^`'$]+)/g)) {
-          if (path!.startsWith('schemas/') || path!.includes('…') || !/[./]/.test(path!)) continue;
-          expect(copied).toContain(path);
-        }
+    for (const file of [...stages, 'cli', 'platform'].flatMap(sourcesOf)) {
+      for (const [, path] of read(file).matchAll(/projectFile\([`']([^`'$]+)/g)) {
+        if (path!.startsWith('schemas/') || path!.includes('…') || !/[./]/.test(path!)) continue;
+        expect(copied).toContain(path);
       }
     }
   });

@@ -1,20 +1,15 @@
 // docs/operate/what-a-client-can-do.md names settings, metrics, alerts and codes that there are.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { stageNames } from '../../cli/stage/stage-table.ts';
 import { problemCodes } from '../../domain/problem.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
 import { variables } from '../../platform/settings/setting-variables.ts';
+import { sourcesOf, textOf } from '../support/sources.ts';
 
-const page = readFileSync(projectFile('docs/operate/what-a-client-can-do.md'), 'utf8');
+const page = textOf('docs/operate/what-a-client-can-do.md');
 const found = (pattern: RegExp): string[] => [...new Set([...page.matchAll(pattern)].map(([, name]) => name!))];
-const sources = ['platform', ...stageNames]
-  .flatMap((room) =>
-    readdirSync(projectFile(room), { recursive: true, encoding: 'utf8' })
-      .filter((file) => file.endsWith('.ts'))
-      .map((file) => readFileSync(projectFile(`${room}/${file}`), 'utf8')),
-  )
-  .join('\n');
+const sources = ['platform', ...stageNames].flatMap(sourcesOf).map(textOf).join('\n');
 
 describe('the page of limits', () => {
   it('names settings that there are', () => {

@@ -1,9 +1,7 @@
 // docs/glossary.md is short, and an exported name of the code means one thing.
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { stageNames } from '../../cli/stage/stage-table.ts';
-import { projectFile } from '../../platform/process/project-root.ts';
+import { sourcesOf, textOf } from '../support/sources.ts';
 
 const rooms = ['domain', 'platform', ...stageNames, 'demo', 'cli'];
 const EXPORT = /^export (?:async )?(?:abstract )?(?:const|let|function\*?|class|interface|type|enum) (\w+)/gm;
@@ -21,7 +19,7 @@ const twice = (places: ReadonlyMap<string, ReadonlySet<string>>): string[] =>
 
 describe('the glossary', () => {
   it('has thirty words at most, each once', () => {
-    const page = readFileSync(projectFile('docs/glossary.md'), 'utf8');
+    const page = textOf('docs/glossary.md');
     const words = [...page.matchAll(/^\| ([a-z][\w -]*) \|/gm)]
       .map(([, word]) => word!)
       .filter((word) => word !== 'word');
@@ -33,11 +31,7 @@ describe('the glossary', () => {
 
 describe('exported names', () => {
   it('stand for one thing', () => {
-    const files = rooms.flatMap((room) =>
-      readdirSync(projectFile(room), { recursive: true, encoding: 'utf8' })
-        .filter((file) => file.endsWith('.ts') && !/\.(test|contract|fixture)\.ts$/.test(file))
-        .map((file) => [join(room, file), readFileSync(projectFile(join(room, file)), 'utf8')] as const),
-    );
+    const files = rooms.flatMap((room) => sourcesOf(room).map((file) => [file, textOf(file)] as const));
     expect(exportsOf(files).size).toBeGreaterThan(500);
     expect(twice(exportsOf(files))).toEqual([]);
   });

@@ -1,16 +1,10 @@
 // Prose is at most 120 columns wide: comments of the code, and the paragraphs of documents. biome sets the width of the
 // code itself.
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { projectFile } from '../../platform/process/project-root.ts';
+import { filesBelow, textOf } from '../support/sources.ts';
 
 const COLUMNS_MAX = 120;
-const rooms: readonly string[] = JSON.parse(readFileSync(projectFile('tsconfig.json'), 'utf8')).include;
-const below = (folder: string, name: RegExp): string[] =>
-  readdirSync(projectFile(folder), { recursive: true, encoding: 'utf8' })
-    .filter((file) => name.test(file))
-    .map((file) => join(folder, file));
+const rooms: readonly string[] = JSON.parse(textOf('tsconfig.json')).include;
 
 const isLong = (line: string): boolean => [...line].length > COLUMNS_MAX;
 const longComments = (text: string): string[] =>
@@ -27,19 +21,15 @@ function longProse(text: string): string[] {
 
 describe('prose within 120 columns', () => {
   it('in comments', () => {
-    const files = [...rooms, 'scripts'].flatMap((room) => below(room, /(?<!openapi\.d)\.(?:ts|mjs)$/));
+    const files = [...rooms, 'scripts'].flatMap((room) => filesBelow(room, /(?<!openapi\.d)\.(?:ts|mjs)$/));
     expect(files.length).toBeGreaterThan(400);
-    const found = files.flatMap((file) =>
-      longComments(readFileSync(projectFile(file), 'utf8')).map((line) => `${file}: ${line}`),
-    );
+    const found = files.flatMap((file) => longComments(textOf(file)).map((line) => `${file}: ${line}`));
     expect(found).toEqual([]);
   });
 
   it('in documents', () => {
-    const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', ...below('docs', /\.md$/)];
-    const found = pages.flatMap((page) =>
-      longProse(readFileSync(projectFile(page), 'utf8')).map((line) => `${page}: ${line}`),
-    );
+    const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'SECURITY.md', ...filesBelow('docs', /\.md$/)];
+    const found = pages.flatMap((page) => longProse(textOf(page)).map((line) => `${page}: ${line}`));
     expect(found).toEqual([]);
   });
 

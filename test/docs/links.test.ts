@@ -1,14 +1,15 @@
 // What the documents point at is there: links between them, and files of ours that they name.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { projectFile } from '../../platform/process/project-root.ts';
+import { filesBelow, textOf } from '../support/sources.ts';
 
-const below = (folder: string): string[] =>
-  readdirSync(projectFile(folder), { recursive: true, encoding: 'utf8' }).map((file) => join(folder, file));
-const pages = [...readdirSync(projectFile('.')), ...below('docs'), ...below('deploy')].filter((file) =>
-  file.endsWith('.md'),
-);
+const pages = [
+  ...readdirSync(projectFile('.')).filter((file) => file.endsWith('.md')),
+  ...filesBelow('docs', /\.md$/),
+  ...filesBelow('deploy', /\.md$/),
+];
 
 const LINK = /\]\(([^)#\s]+)(?:#[^)\s]*)?\)/g;
 const FILE =
@@ -22,14 +23,12 @@ function namedBy(page: string, text: string): string[] {
 
 describe('documents', () => {
   it.each(pages)('%s names what there is', (page) => {
-    const missing = namedBy(page, readFileSync(projectFile(page), 'utf8')).filter(
-      (file) => !existsSync(projectFile(file)),
-    );
+    const missing = namedBy(page, textOf(page)).filter((file) => !existsSync(projectFile(file)));
     expect(missing).toEqual([]);
   });
 
   it('are all on the map', () => {
-    const map = namedBy('docs/README.md', readFileSync(projectFile('docs/README.md'), 'utf8'));
+    const map = namedBy('docs/README.md', textOf('docs/README.md'));
     const unmapped = pages
       .filter((page) => page.startsWith('docs/') && !page.startsWith('docs/operate/runbooks/'))
       .filter((page) => page !== 'docs/README.md' && !map.includes(page));

@@ -79,7 +79,7 @@ function node(directory: string, ...args: string[]) {
 }
 
 /** How many files each recipe touches, beside the generated schema and what it says in prose. */
-const FILES: Readonly<Record<string, number>> = { 'A price model': 4, 'An aggregation': 3, 'A stage': 8, 'A read': 4 };
+const FILES: Readonly<Record<string, number>> = { 'A price model': 4, 'An aggregation': 3, 'A stage': 8, 'A read': 3 };
 
 /** What the compiler names once all recipes are applied: what they say that it names. */
 const NAMED = ['test/integration/usage-store.test.ts', 'test/simulation/stores/rating-model.ts'];

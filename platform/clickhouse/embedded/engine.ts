@@ -1,12 +1,14 @@
 // The in-process ClickHouse engine as a pool of connections to one data directory. A connection keeps its database,
 // settings and parameters from one statement to the next, so each statement first brings them to exactly what it asks
 // for.
+
 import { createWriteStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Session as ChdbSession } from 'chdb';
+import { quoted } from '../quoted.ts';
 
 export interface EngineOptions {
   readonly dataDir: string;
@@ -61,7 +63,6 @@ function asEngineError(error: unknown): EngineError {
   return new EngineError(Number(code), message, { cause: error });
 }
 
-const quoted = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
 const identifier = (name: string): string => `\`${name.replaceAll('\\', '\\\\').replaceAll('`', '\\`')}\``;
 
 interface Connection {

@@ -9,6 +9,8 @@ import {
   type SealVector,
 } from '../../../domain/sealing/seal-vector.ts';
 import { type ClickHouse, damagedPartOf } from '../../../platform/clickhouse/click-house.ts';
+import { partitionSpan } from '../../../platform/clickhouse/damage.ts';
+import { quoted } from '../../../platform/clickhouse/quoted.ts';
 import { readChunksSince } from '../../../platform/usage-store/seals.ts';
 
 export const repairedTables = ['usage_events', 'usage_rollups', 'event_rejects', 'manifests'] as const;
@@ -36,8 +38,6 @@ export async function listParts(clickhouse: ClickHouse): Promise<StoredPart[]> {
   return rows.map(({ table, name, partition_id }) => ({ table, part: name, partitionId: partition_id }));
 }
 
-const quoted = (name: string): string => `'${name.replaceAll("'", "\\'")}'`;
-
 /** Reads a part as a whole; null: it is as it was written, or is no more, since it was merged. */
 export async function checkPart(clickhouse: ClickHouse, part: StoredPart): Promise<BrokenPart | null> {
   const rows = await clickhouse.query<{ part_path: string; is_passed: number | boolean; message: string }>(
@@ -53,9 +53,8 @@ const BY_OFFSET: ReadonlySet<RepairedTable> = new Set(['usage_events', 'event_re
  * Rows of a part in this partition of its table are of chunks that end at this T or later. Milliseconds since the
  * epoch.
  */
-function earliestWatermark({ table, partitionId }: StoredPart): number {
-  const [, year, month, day] = /^(\d{4})(\d{2})(\d{2})?$/.exec(partitionId)!;
-  const start = Date.UTC(Number(year), Number(month) - 1, Number(day ?? 1));
+function earliestPartitionTime({ table, partitionId }: StoredPart): number {
+  const { start } = partitionSpan(partitionId)!;
   return table === 'usage_rollups' ? acceptedFrom(start) : start;
 }
 
@@ -71,7 +70,7 @@ export async function firstChunksIn(
 ): Promise<PartitionCount[]> {
   const named =
     (await readFirstChunks(pool, clickhouse, part)) ??
-    partitionCounts(await readChunksSince(pool, earliestWatermark(part)));
+    partitionCounts(await readChunksSince(pool, earliestPartitionTime(part)));
   return named.filter(({ generation, partition, nextChunk }) => nextChunk < nextChunkOf(sealed, generation, partition));
 }
 

@@ -3,7 +3,7 @@
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';
 import { Registry } from 'prom-client';
-import { type Catalog, emptyCatalog, type Meter } from '../../../domain/catalog/catalog.ts';
+import { type Catalog, emptyCatalog } from '../../../domain/catalog/catalog.ts';
 import { createKeyring } from '../../../platform/access/keyring.ts';
 import type { ClickHouseDatabase } from '../../../platform/clickhouse/client.ts';
 import type { PartitionBounds } from '../../../platform/event-log/event-log.ts';
@@ -22,23 +22,21 @@ export const NOW = Date.UTC(2026, 10, 20, 12, 0, 30);
 
 const logger = pino({ level: 'silent' });
 
-const meter = (slug: string, more: Partial<Meter> = {}): Meter => aMeter(slug, more);
-
 export const catalog: Catalog = {
   ...emptyCatalog,
   meters: [
-    meter('input_tokens', {
+    aMeter('input_tokens', {
       dimensions: [
         { name: 'model', path: ['model'] },
         { name: 'region', path: ['region'] },
       ],
     }),
-    meter('requests', { aggregation: 'count', valuePath: null, window: '1m' }),
-    meter('peak', { aggregation: 'max' }),
-    meter('low', { aggregation: 'min' }),
-    meter('seats', { aggregation: 'latest' }),
-    meter('users', { aggregation: 'unique' }),
-    meter('storage', { window: '1d' }),
+    aMeter('requests', { aggregation: 'count', valuePath: null, window: '1m' }),
+    aMeter('peak', { aggregation: 'max' }),
+    aMeter('low', { aggregation: 'min' }),
+    aMeter('seats', { aggregation: 'latest' }),
+    aMeter('users', { aggregation: 'unique' }),
+    aMeter('storage', { window: '1d' }),
   ],
 };
 

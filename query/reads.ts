@@ -1,0 +1,30 @@
+// The reads of the API, each a row: where it is, what it takes, what it costs, what answers it. Routes and the OpenAPI
+// document's parameters are made from this table.
+
+import { lineItemParameters } from './core/line-item-page.ts';
+import { noParameters, type ReadParameters } from './core/parameters.ts';
+import { usageParameters } from './core/usage-request.ts';
+import { eventParameters, readEvent } from './event-route.ts';
+import { listLineItems } from './line-item-route.ts';
+import type { Read } from './read.ts';
+import type { ReadCost } from './read-admission.ts';
+import { readStatus } from './status-route.ts';
+import { listMeters, readMeterUsage } from './usage-route.ts';
+
+export interface RouteRead {
+  readonly read: Read;
+  readonly cost: ReadCost;
+  readonly parameters: ReadParameters;
+}
+
+/** By the path that the document has. */
+export const reads: Readonly<Record<string, RouteRead>> = {
+  '/v1/meters': { read: listMeters, cost: 'light', parameters: noParameters },
+  '/v1/meters/{meter}/usage': { read: readMeterUsage, cost: 'usage', parameters: usageParameters },
+  '/v1/events/{id}': { read: readEvent, cost: 'usage', parameters: eventParameters },
+  '/v1/line-items': { read: listLineItems, cost: 'billing', parameters: lineItemParameters },
+  '/v1/status': { read: readStatus, cost: 'light', parameters: noParameters },
+};
+
+/** An event's id may be longer than the router lets a parameter be, and hold a slash; a wildcard takes both. */
+export const urlOf = (path: string): string => path.replace('{id}', '*').replace(/\{(\w+)\}/g, ':$1');
