@@ -2,36 +2,22 @@
 import type pg from 'pg';
 import type { OutcomeCounts } from '../domain/metering/event-outcome.ts';
 import { inTransaction } from '../platform/postgres/pool.ts';
-import { insertSeal } from '../platform/usage-store/seal-rows.ts';
+import { instantParameter, int, nullable, recordOf, selected, whole } from '../platform/postgres/table-columns.ts';
+import { insertSeal, sealColumns } from '../platform/usage-store/seal-rows.ts';
 import type { SealedChunk } from './chunk-store.ts';
 import type { PartitionProgress, Seal, SealEnd, SealTables, SealTransaction } from './seal-store.ts';
 
-const millis = (date: Date | null): number | null => (date === null ? null : date.getTime());
-
-interface ProgressRow {
-  epoch: string;
-  next_offset: string;
-  next_chunk: number;
-  watermark: Date | null;
-  catalog_version: number;
-}
-
-interface SealRow {
-  chunk: number;
-  start_offset: string;
-  end_offset: string;
-  epoch: string;
-  event_count: string;
-  event_checksum: string;
-}
-
-interface SealEndRow {
-  epoch: string;
-  start_offset: string;
-  end_offset: string;
-  watermark: Date;
-  catalog_version: number;
-}
+const { chunk, epoch, startOffset, endOffset, partitionTime, catalogVersion, eventCount, eventChecksum } = sealColumns;
+const endColumns = { epoch, startOffset, endOffset, partitionTime, catalogVersion };
+const eventsColumns = { chunk, startOffset, endOffset, epoch, eventCount, eventChecksum };
+/** Of tallyline.partition_progress. */
+const progressColumns = {
+  epoch,
+  nextOffset: whole('next_offset'),
+  nextChunk: int('next_chunk'),
+  partitionTime: nullable(partitionTime),
+  catalogVersion,
+};
 
 export class PostgresSealTables implements SealTables {
   private readonly pool: pg.Pool;
@@ -63,7 +49,7 @@ export class PostgresSealTables implements SealTables {
         RETURNING watermark`,
       [this.generation],
     );
-    return millis(rows[0]?.watermark ?? null);
+    return rows[0]?.watermark.getTime() ?? null;
   }
 }
 
@@ -77,24 +63,15 @@ class PostgresSealTransaction implements SealTransaction {
   }
 
   async lockProgress(partition: number): Promise<PartitionProgress | null> {
-    const { rows } = await this.client.query<ProgressRow>(
-      `SELECT epoch, next_offset, next_chunk, watermark, catalog_version FROM tallyline.partition_progress
+    const { rows } = await this.client.query(
+      `SELECT ${selected(progressColumns, 'progress')} FROM tallyline.partition_progress progress
         WHERE generation = $1 AND partition = $2 FOR UPDATE`,
       [this.generation, partition],
     );
-    const [row] = rows;
-    if (row === undefined) return null;
-    return {
-      epoch: BigInt(row.epoch),
-      nextOffset: Number(row.next_offset),
-      nextChunk: row.next_chunk,
-      partitionTime: millis(row.watermark),
-      catalogVersion: row.catalog_version,
-    };
+    return rows[0] === undefined ? null : recordOf(progressColumns, rows[0]);
   }
 
   async saveProgress(partition: number, progress: PartitionProgress, owner?: string): Promise<void> {
-    const { partitionTime } = progress;
     await this.client.query(
       `UPDATE tallyline.partition_progress SET epoch = $3, next_offset = $4, next_chunk = $5, watermark = $6,
           catalog_version = $7, owner = coalesce($8, owner),
@@ -106,7 +83,7 @@ class PostgresSealTransaction implements SealTransaction {
         progress.epoch.toString(),
         progress.nextOffset,
         progress.nextChunk,
-        partitionTime === null ? null : new Date(partitionTime),
+        instantParameter(progress.partitionTime),
         progress.catalogVersion,
         owner ?? null,
       ],
@@ -114,35 +91,24 @@ class PostgresSealTransaction implements SealTransaction {
   }
 
   async readSeal(partition: number, chunk: number): Promise<SealEnd | null> {
-    const { rows } = await this.client.query<SealEndRow>(
-      `SELECT epoch, start_offset, end_offset, watermark, catalog_version FROM tallyline.chunk_seals
+    const { rows } = await this.client.query(
+      `SELECT ${selected(endColumns, 'seal')} FROM tallyline.chunk_seals seal
         WHERE generation = $1 AND partition = $2 AND chunk = $3`,
       [this.generation, partition, chunk],
     );
-    const [row] = rows;
-    if (row === undefined) return null;
-    return {
-      epoch: BigInt(row.epoch),
-      startOffset: Number(row.start_offset),
-      endOffset: Number(row.end_offset),
-      partitionTime: row.watermark.getTime(),
-      catalogVersion: row.catalog_version,
-    };
+    return rows[0] === undefined ? null : recordOf(endColumns, rows[0]);
   }
 
   async readSealsSince(partition: number, since: number): Promise<SealedChunk[]> {
-    const { rows } = await this.client.query<SealRow>(
-      `SELECT chunk, start_offset, end_offset, epoch, event_count, event_checksum FROM tallyline.chunk_seals
+    const { rows } = await this.client.query(
+      `SELECT ${selected(eventsColumns, 'seal')} FROM tallyline.chunk_seals seal
         WHERE generation = $1 AND partition = $2 AND watermark >= $3 ORDER BY chunk`,
       [this.generation, partition, new Date(since)],
     );
-    return rows.map((row) => ({
-      chunk: row.chunk,
-      startOffset: Number(row.start_offset),
-      endOffset: Number(row.end_offset),
-      epoch: BigInt(row.epoch),
-      events: { count: Number(row.event_count), checksum: BigInt(row.event_checksum) },
-    }));
+    return rows.map((row) => {
+      const { eventCount: count, eventChecksum: checksum, ...seal } = recordOf(eventsColumns, row);
+      return { ...seal, events: { count, checksum } };
+    });
   }
 
   async insertSeal({ outcomesByTenant, ...seal }: Seal): Promise<void> {

@@ -81,9 +81,10 @@ class CatalogBook implements SubscriptionBook {
 
   timeline({ tenant, subject }: SubjectKey): SubjectTimeline {
     const { catalog, versions } = this;
+    const subscriptions = subscriptionTimeline(catalog, tenant, subject);
     return {
-      periodAt: (time) => subjectPeriodOf(catalog, tenant, subject, time),
-      subscriptionStarts: subscriptionTimeline(catalog, tenant, subject).map((subscription) => subscription.startsAt),
+      periodAt: (time) => periodIn(catalog, subscriptions, time),
+      subscriptionStarts: subscriptions.map(({ startsAt }) => startsAt),
       pin: (plan, periodStart) => {
         const pinned = pinnedPlan(versions, plan, periodStart);
         if (pinned === null) throw new RangeError(`no catalog version has plan ${plan}`);
@@ -141,13 +142,15 @@ export function subscriptionTimeline(catalog: Catalog, tenant: string, subject: 
  * The billing period of a tenant's subject that holds `instant`. It is cut where a subscription starts: neither the
  * months of a calendar nor those of the plan before it reach across. Null: the subject is not billed at that time.
  */
-export function subjectPeriodOf(
+export const subjectPeriodOf = (
   catalog: Catalog,
   tenant: string,
   subject: string,
   instant: number,
-): SubjectPeriod | null {
-  const timeline = subscriptionTimeline(catalog, tenant, subject);
+): SubjectPeriod | null => periodIn(catalog, subscriptionTimeline(catalog, tenant, subject), instant);
+
+/** The same, of a timeline that is known. */
+function periodIn(catalog: Catalog, timeline: readonly Subscription[], instant: number): SubjectPeriod | null {
   const subscription = timeline.findLast(({ startsAt }) => startsAt <= instant) ?? null;
   const next = timeline.find(({ startsAt }) => startsAt > instant);
   const slug = subscription?.plan ?? catalog.defaultPlan;
