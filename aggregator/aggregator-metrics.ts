@@ -10,10 +10,18 @@ interface WatchedLoop {
   readonly state: CountedPartition | null;
 }
 
+/** By a meter's slug, of a chunk: accepted events it could not read, and values it rounded. */
+export interface MeterFigures {
+  readonly unread: ReadonlyMap<string, number>;
+  readonly rounded: ReadonlyMap<string, number>;
+}
+
 export class AggregatorMetrics {
   private readonly clock: () => number;
   private readonly events: Counter<'stage' | 'outcome'>;
   private readonly late: Counter<'reason'>;
+  private readonly unread: Counter<'meter'>;
+  private readonly rounded: Counter<'meter'>;
   private readonly meteringLag: Histogram;
   private readonly flushDuration: Histogram<'stage'>;
   private readonly sealedTimes = new Map<number, number>();
@@ -34,6 +42,18 @@ export class AggregatorMetrics {
       name: 'tallyline_late_events_total',
       help: 'Events beyond the horizon (too_late, not counted) or behind the end of their window (window_passed, counted)',
       labelNames: ['reason'],
+      registers,
+    });
+    this.unread = new Counter({
+      name: 'tallyline_meter_unread_events_total',
+      help: 'Accepted events that a meter could not read, and that the other meters of their type counted',
+      labelNames: ['meter'],
+      registers,
+    });
+    this.rounded = new Counter({
+      name: 'tallyline_meter_rounded_values_total',
+      help: 'Values with more than 12 fraction digits, which a meter rounded half to even',
+      labelNames: ['meter'],
       registers,
     });
     this.meteringLag = new Histogram({
@@ -134,10 +154,12 @@ export class AggregatorMetrics {
   }
 
   /** Counts a sealed chunk's outcomes: each event once, however often its chunk was replayed. */
-  chunkSealed(total: OutcomeCounts, lateForWindow: number): void {
+  chunkSealed(total: OutcomeCounts, lateForWindow: number, { unread, rounded }: MeterFigures): void {
     for (const outcome of outcomes)
       if (total[outcome] > 0) this.events.inc({ stage: 'aggregator', outcome }, total[outcome]);
     if (total.too_late > 0) this.late.inc({ reason: 'too_late' }, total.too_late);
     if (lateForWindow > 0) this.late.inc({ reason: 'window_passed' }, lateForWindow);
+    for (const [meter, events] of unread) this.unread.inc({ meter }, events);
+    for (const [meter, values] of rounded) this.rounded.inc({ meter }, values);
   }
 }

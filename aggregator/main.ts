@@ -1,6 +1,7 @@
 // Composition root of the aggregator: opens the topic generation and puts its partitions on the real stores.
 import { hostname } from 'node:os';
 import type pg from 'pg';
+import { NEWEST_RULE_SET } from '../domain/metering/rule-set.ts';
 import { realTimers, repeat } from '../platform/calls/timers.ts';
 import { catalogVersion } from '../platform/catalog-store.ts';
 import { moneyTerms, onTerms } from '../platform/clickhouse/call-terms.ts';
@@ -20,6 +21,8 @@ export interface AggregatorParts {
   readonly pool: pg.Pool;
   readonly clickhouse: ClickHouse;
   readonly eventLog: EventLog;
+  /** Absent: the newest of this release. An earlier one makes it an owner of an earlier release. */
+  readonly newestRuleSet?: number;
 }
 
 const LAG_INTERVAL_MS = 2_000;
@@ -28,7 +31,7 @@ const REPAIR_INTERVAL_MS = 1_000;
 /** Resolves once the consumer group was joined; rejects where the log is not the one that was counted before. */
 export async function startAggregator(context: StageContext, parts: AggregatorParts): Promise<Stage> {
   const { settings } = context;
-  const { pool, clickhouse, eventLog } = parts;
+  const { pool, clickhouse, eventLog, newestRuleSet = NEWEST_RULE_SET } = parts;
   const generation = await openGeneration(pool, newGeneration(settings, eventLog));
   const { dedupMemoryBytes, dedupDirectory } = settings.aggregator;
   const newFile = () => newKeyFile(dedupDirectory);
@@ -38,6 +41,7 @@ export async function startAggregator(context: StageContext, parts: AggregatorPa
     ...context,
     generation: generation.generation,
     rules: generation,
+    firstRuleSet: generation.firstRuleSet,
     eventLog,
     chunks: new ChunkStore(onTerms(clickhouse, moneyTerms), generation.generation),
     sealTables: new PostgresSealTables(pool, generation.generation),
@@ -46,7 +50,7 @@ export async function startAggregator(context: StageContext, parts: AggregatorPa
     newCounter: fastCounter,
     newKeyFile: newFile,
     timers: realTimers,
-    owner: `${hostname()}/${process.pid}`,
+    owner: { name: `${hostname()}/${process.pid}`, newestRuleSet },
   });
   const stopMeasuring = repeat(realTimers, LAG_INTERVAL_MS, () => void group.measureLag());
   const repairRequests = postgresRepairRequests(pool, generation.generation);

@@ -2,6 +2,7 @@
 // keeps their clocks going with ticks.
 
 import type { CatalogVersion } from '../domain/catalog/catalog.ts';
+import { FIRST_RULE_SET } from '../domain/metering/rule-set.ts';
 import { repeat, type Timers } from '../platform/calls/timers.ts';
 import type { Consumption, EventLog, PartitionBounds } from '../platform/event-log/event-log.ts';
 import { encodeTick } from '../platform/event-log/record-codec.ts';
@@ -15,10 +16,12 @@ import type { GenerationRules } from './core/partition-state.ts';
 import type { NewCounter } from './counting/counter.ts';
 import { PartitionLoop, type PartitionLoopParts } from './partition-loop.ts';
 import { RecordReader } from './record-reader.ts';
-import { SealStore, type SealTables } from './seal-store.ts';
+import { type Owner, SealStore, type SealTables } from './seal-store.ts';
 export interface PartitionGroupParts extends StageContext {
   readonly generation: number;
   readonly rules: GenerationRules;
+  /** By which the first chunk of each partition is read. */
+  readonly firstRuleSet: number;
   readonly eventLog: EventLog;
   readonly chunks: ChunkStore;
   readonly sealTables: SealTables;
@@ -30,8 +33,8 @@ export interface PartitionGroupParts extends StageContext {
   /** For keys that TALLYLINE_DEDUP_MEMORY has no room for. */
   readonly newKeyFile: () => Promise<KeyFile>;
   readonly timers: Timers;
-  /** Names this process in partition_progress. */
-  readonly owner: string;
+  /** Names this process in partition_progress, and says what it knows. */
+  readonly owner: Owner;
 }
 
 export interface PartitionGroup {
@@ -58,7 +61,7 @@ export async function consumePartitions(parts: PartitionGroupParts): Promise<Par
     if (found === undefined) throw new Error(`the log has no partition ${partition}`);
     return found;
   };
-  const seals = new SealStore(parts.sealTables);
+  const seals = new SealStore(parts.sealTables, parts.firstRuleSet);
   const { dedupMemoryBytes } = settings.aggregator;
   const loopParts: PartitionLoopParts = {
     generation: parts.generation,
@@ -66,7 +69,7 @@ export async function consumePartitions(parts: PartitionGroupParts): Promise<Par
     chunks: parts.chunks,
     seals,
     catalogs,
-    records: new RecordReader(parts.findSchema, catalogs),
+    records: new RecordReader(parts.findSchema, catalogs, parts.owner.newestRuleSet),
     newCounter: parts.newCounter,
     keySpace:
       dedupMemoryBytes === null
@@ -102,15 +105,34 @@ export async function consumePartitions(parts: PartitionGroupParts): Promise<Par
     },
   });
 
+  // A rule set is asked for once every partition's owner knows it: one that does not would have to halt.
+  let askedRuleSet = FIRST_RULE_SET;
+  let asking = false;
+  const askWhatAllKnow = async (): Promise<void> => {
+    const isInForce = [...loops.values()].every(
+      ({ state }) => state === null || state.chunk.nextRuleSet >= parts.owner.newestRuleSet,
+    );
+    if (asking || (isInForce && askedRuleSet === parts.owner.newestRuleSet)) return;
+    asking = true;
+    try {
+      askedRuleSet = Math.min(parts.owner.newestRuleSet, await seals.ruleSetKnownToAll());
+    } catch (error) {
+      logger.warn({ err: error }, 'which rule set all owners know could not be read; the next tick asks again');
+    } finally {
+      asking = false;
+    }
+  };
+
   // Without ticks an idle partition would hold the watermark of all others back.
   const stopTicking = repeat(timers, settings.aggregator.tickIntervalMs, () => {
     for (const partition of loops.keys()) {
       eventLog
-        .append(partition, [encodeTick({ sentAt: clock() })])
+        .append(partition, [encodeTick({ sentAt: clock(), ruleSet: askedRuleSet })])
         .catch((error: unknown) =>
           logger.warn({ err: error, partition }, 'a tick was not appended; the next one follows'),
         );
     }
+    void askWhatAllKnow();
   });
 
   return {

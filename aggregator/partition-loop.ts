@@ -22,13 +22,14 @@
 // by their place.
 import type { Logger } from 'pino';
 import { EVENT_TIME_AHEAD_MAX_MS } from '../domain/metering/event-outcome.ts';
+import { UnknownRuleSet } from '../domain/metering/rule-set.ts';
 import { noRows, plusRows, type RowSet } from '../domain/sealing/row-set.ts';
 import { DELAY_MAX_MS, delay, retry } from '../platform/calls/retry.ts';
 import type { Timers } from '../platform/calls/timers.ts';
 import { ClickHouseError, damagedPartOf } from '../platform/clickhouse/click-house.ts';
 import { EventLogError, type LogRecord } from '../platform/event-log/event-log.ts';
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
-import type { AggregatorMetrics } from './aggregator-metrics.ts';
+import type { AggregatorMetrics, MeterFigures } from './aggregator-metrics.ts';
 import type { CatalogReader } from './catalog-reader.ts';
 import { ChunkMismatch, type ChunkStore, type FlushBodies } from './chunk-store.ts';
 import { DedupIndex, type KeySpace } from './core/dedup-index.ts';
@@ -38,7 +39,14 @@ import type { CountedPartition, Counter, NewCounter } from './counting/counter.t
 import { KeyFileError } from './key-files.ts';
 import { PoisonLog } from './poison-log.ts';
 import type { RecordReader } from './record-reader.ts';
-import { type Acquisition, ChunkUnrepairable, PartitionLost, type Seal, type SealStore } from './seal-store.ts';
+import {
+  type Acquisition,
+  ChunkUnrepairable,
+  type Owner,
+  PartitionLost,
+  type Seal,
+  type SealStore,
+} from './seal-store.ts';
 
 export interface PartitionLoopParts {
   readonly generation: number;
@@ -54,8 +62,8 @@ export interface PartitionLoopParts {
   readonly logger: Logger;
   readonly clock: () => number;
   readonly timers: Timers;
-  /** Names this process in partition_progress. */
-  readonly owner: string;
+  /** Names this process in partition_progress, and says what it knows. */
+  readonly owner: Owner;
   readonly flushIntervalMs: number;
   readonly flushEventsMax: number;
   readonly clockLeapMaxMs: number;
@@ -103,6 +111,7 @@ interface UnwrittenRows {
 interface EndedChunk {
   readonly seal: Seal;
   readonly lateForWindow: number;
+  readonly meters: MeterFigures;
 }
 
 /** What one ownership holds in memory; dropped as a whole. */
@@ -174,6 +183,9 @@ export class PartitionLoop {
       const acquired = await this.retrying('acquiring the partition', () =>
         seals.acquire(this.partition, parts.owner, keysLiveMs),
       );
+      if (acquired.ruleSet > parts.owner.newestRuleSet) {
+        throw new UnknownRuleSet(acquired.ruleSet, parts.owner.newestRuleSet);
+      }
       await this.checkLogHolds(acquired.nextOffset);
       try {
         const meters = await this.retrying('reading the catalog', () => parts.catalogs.meters(acquired.catalogVersion));
@@ -423,8 +435,11 @@ export class PartitionLoop {
         outcomes: totalOutcomes(chunk),
         outcomesByTenant: chunk.outcomesByTenant,
         catalogChanges: chunk.catalogChanges,
+        ruleSet: chunk.ruleSet,
+        nextRuleSet: chunk.nextRuleSet,
       },
       lateForWindow: state.lateForWindow,
+      meters: { unread: chunk.unread, rounded: chunk.rounded },
     });
     state.lateForWindow = 0;
     state.startChunk(endOffset);
@@ -444,13 +459,13 @@ export class PartitionLoop {
     ownership.unwrittenEvents = 0;
     await this.write(ownership.unwritten.splice(0));
     const checks = await Promise.allSettled(ended.map(({ seal }) => this.checkStored(seal)));
-    for (const [i, { seal, lateForWindow }] of ended.entries()) {
+    for (const [i, { seal, lateForWindow, meters }] of ended.entries()) {
       const check = checks[i]!;
       if (check.status === 'rejected') throw check.reason;
       await this.retrying('sealing the chunk', () => this.parts.seals.seal(seal));
       this.parts.metrics.sealed(this.partition, seal.partitionTime);
       this.parts.metrics.chunkChecked(this.partition, true);
-      this.parts.metrics.chunkSealed(seal.outcomes, lateForWindow);
+      this.parts.metrics.chunkSealed(seal.outcomes, lateForWindow, meters);
       this.mismatches = 0;
     }
     await this.retrying('publishing the watermark', () => this.parts.seals.publishWatermark());

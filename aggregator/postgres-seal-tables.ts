@@ -5,10 +5,11 @@ import { inTransaction } from '../platform/postgres/pool.ts';
 import { instantParameter, int, nullable, recordOf, selected, whole } from '../platform/postgres/table-columns.ts';
 import { insertSeal, sealColumns } from '../platform/usage-store/seal-rows.ts';
 import type { SealedChunk } from './chunk-store.ts';
-import type { PartitionProgress, Seal, SealEnd, SealTables, SealTransaction } from './seal-store.ts';
+import type { Owner, PartitionProgress, Seal, SealEnd, SealTables, SealTransaction } from './seal-store.ts';
 
-const { chunk, epoch, startOffset, endOffset, partitionTime, catalogVersion, eventCount, eventChecksum } = sealColumns;
-const endColumns = { epoch, startOffset, endOffset, partitionTime, catalogVersion };
+const { chunk, epoch, startOffset, endOffset, partitionTime, catalogVersion } = sealColumns;
+const { eventCount, eventChecksum, nextRuleSet } = sealColumns;
+const endColumns = { epoch, startOffset, endOffset, partitionTime, catalogVersion, nextRuleSet };
 const eventsColumns = { chunk, startOffset, endOffset, epoch, eventCount, eventChecksum };
 /** Of tallyline.partition_progress. */
 const progressColumns = {
@@ -38,6 +39,15 @@ export class PostgresSealTables implements SealTables {
       [this.generation, partition],
     );
     return rows[0] === undefined ? null : BigInt(rows[0].epoch);
+  }
+
+  async ruleSetKnownToAll(): Promise<number> {
+    const { rows } = await this.pool.query<{ known: number }>(
+      `SELECT min(CASE WHEN known_by_epoch = epoch THEN known_rule_set ELSE 1 END) AS known
+        FROM tallyline.partition_progress WHERE generation = $1`,
+      [this.generation],
+    );
+    return rows[0]!.known;
   }
 
   async publishWatermark(): Promise<number | null> {
@@ -71,11 +81,13 @@ class PostgresSealTransaction implements SealTransaction {
     return rows[0] === undefined ? null : recordOf(progressColumns, rows[0]);
   }
 
-  async saveProgress(partition: number, progress: PartitionProgress, owner?: string): Promise<void> {
+  async saveProgress(partition: number, progress: PartitionProgress, owner?: Owner): Promise<void> {
     await this.client.query(
       `UPDATE tallyline.partition_progress SET epoch = $3, next_offset = $4, next_chunk = $5, watermark = $6,
           catalog_version = $7, owner = coalesce($8, owner),
-          acquired_at = CASE WHEN $8::text IS NULL THEN acquired_at ELSE clock_timestamp() END
+          acquired_at = CASE WHEN $8::text IS NULL THEN acquired_at ELSE clock_timestamp() END,
+          known_rule_set = coalesce($9, known_rule_set),
+          known_by_epoch = CASE WHEN $9::int IS NULL THEN known_by_epoch ELSE $3 END
         WHERE generation = $1 AND partition = $2`,
       [
         this.generation,
@@ -85,7 +97,8 @@ class PostgresSealTransaction implements SealTransaction {
         progress.nextChunk,
         instantParameter(progress.partitionTime),
         progress.catalogVersion,
-        owner ?? null,
+        owner?.name ?? null,
+        owner?.newestRuleSet ?? null,
       ],
     );
   }

@@ -1,7 +1,9 @@
 // A log record as core/ takes it. What can't be read is a malformed input, never an exception: one bad record must not
 // stop a partition, and every owner must see it alike. Only a store that is away, or a catalog version that is missing,
-// throws.
+// throws, or a rule set that a later release
+// asked for.
 
+import { UnknownRuleSet } from '../domain/metering/rule-set.ts';
 import type { LogRecord } from '../platform/event-log/event-log.ts';
 import {
   AvroRegistry,
@@ -15,12 +17,21 @@ import type { PartitionInput } from './core/partition-state.ts';
 export class RecordReader {
   private readonly findSchema: (fingerprint: Buffer) => Promise<object | null>;
   private readonly catalogs: CatalogReader;
+  private readonly newestRuleSet: number;
   private readonly registry = new AvroRegistry();
 
-  /** `findSchema` gives the Avro schema that a writer registered under a fingerprint, or null where none did. */
-  constructor(findSchema: (fingerprint: Buffer) => Promise<object | null>, catalogs: CatalogReader) {
+  /**
+   * `findSchema` gives the Avro schema that a writer registered under a fingerprint, or null where none did.
+   * `newestRuleSet`: the newest that this release knows.
+   */
+  constructor(
+    findSchema: (fingerprint: Buffer) => Promise<object | null>,
+    catalogs: CatalogReader,
+    newestRuleSet: number,
+  ) {
     this.findSchema = findSchema;
     this.catalogs = catalogs;
+    this.newestRuleSet = newestRuleSet;
   }
 
   private async decode(value: Buffer): Promise<LogEntry | MalformedRecord> {
@@ -46,7 +57,8 @@ export class RecordReader {
       case 'event-batch':
         return { offset, appendTime, kind: 'event-batch', events: entry.events };
       case 'tick':
-        return { offset, appendTime, kind: 'tick' };
+        if (entry.ruleSet > this.newestRuleSet) throw new UnknownRuleSet(entry.ruleSet, this.newestRuleSet);
+        return { offset, appendTime, kind: 'tick', ruleSet: entry.ruleSet };
       case 'catalog-change': {
         const { version } = entry;
         const meters = version > catalogVersion ? await this.catalogs.meters(version) : null;

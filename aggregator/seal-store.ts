@@ -43,15 +43,22 @@ export interface Reopening {
   readonly sealEpoch?: bigint;
 }
 
-/** Where a partition stands, and the epoch of its owner. */
-export interface PartitionProgress extends SealedPosition {
+/** How far a partition is sealed, and the epoch of its owner. */
+export interface PartitionProgress extends Omit<SealedPosition, 'ruleSet'> {
   readonly epoch: bigint;
+}
+
+/** A process that takes partitions over. */
+export interface Owner {
+  readonly name: string;
+  /** The newest rule set that it knows. */
+  readonly newestRuleSet: number;
 }
 
 /**
  * A partition as its new owner finds it, all read at one moment. A seal that is taken back later is still in `sealed`.
  */
-export interface Acquisition extends PartitionProgress {
+export interface Acquisition extends PartitionProgress, SealedPosition {
   /** The seals whose events may still have a live key; ascending. */
   readonly sealed: readonly SealedChunk[];
 }
@@ -70,17 +77,24 @@ export interface Seal {
   readonly outcomes: OutcomeCounts;
   readonly outcomesByTenant: ReadonlyMap<string, OutcomeCounts>;
   readonly catalogChanges: readonly { readonly offset: number; readonly version: number }[];
+  /** By which its events were read. */
+  readonly ruleSet: number;
+  /** By which those of the next chunk are. */
+  readonly nextRuleSet: number;
 }
 
 /** What the chunk after a seal takes over from it. */
-export type SealEnd = Pick<Seal, 'epoch' | 'startOffset' | 'endOffset' | 'partitionTime' | 'catalogVersion'>;
+export type SealEnd = Pick<
+  Seal,
+  'epoch' | 'startOffset' | 'endOffset' | 'partitionTime' | 'catalogVersion' | 'nextRuleSet'
+>;
 
 /** One transaction on the tables of seals. Reads see what was committed when they are made (read committed). */
 export interface SealTransaction {
   /** Locks the partition's progress until the transaction ends, then reads it. Null: there is no such partition. */
   lockProgress(partition: number): Promise<PartitionProgress | null>;
   /** `owner`: the process that has raised the epoch; absent where the owner stays. */
-  saveProgress(partition: number, progress: PartitionProgress, owner?: string): Promise<void>;
+  saveProgress(partition: number, progress: PartitionProgress, owner?: Owner): Promise<void>;
   readSeal(partition: number, chunk: number): Promise<SealEnd | null>;
   /** The seals with T at or after `since`; ascending. */
   readSealsSince(partition: number, since: number): Promise<SealedChunk[]>;
@@ -97,6 +111,11 @@ export interface SealTables {
   inTransaction<Result>(work: (transaction: SealTransaction) => Promise<Result>): Promise<Result>;
   readEpoch(partition: number): Promise<bigint | null>;
   /**
+   * The newest rule set that the present owner of every partition knows. An owner that has not said so under its epoch,
+   * as releases of before rule sets do, knows the first.
+   */
+  ruleSetKnownToAll(): Promise<number>;
+  /**
    * Publishes min over partitions of T in the last seal, if each has one. One statement that never lowers what was
    * published, and returns it; null: nothing is published.
    */
@@ -105,25 +124,29 @@ export interface SealTables {
 
 export class SealStore {
   private readonly tables: SealTables;
+  private readonly firstRuleSet: number;
 
-  constructor(tables: SealTables) {
+  /** `firstRuleSet`: of the first chunk of each partition. */
+  constructor(tables: SealTables, firstRuleSet: number) {
     this.tables = tables;
+    this.firstRuleSet = firstRuleSet;
   }
 
   /**
    * Raises the epoch, which fences every former owner, and returns where the partition stands. `keysLiveMs`: a chunk
    * that ended longer than this before T holds no key that is still alive.
    */
-  acquire(partition: number, owner: string, keysLiveMs: number): Promise<Acquisition> {
+  acquire(partition: number, owner: Owner, keysLiveMs: number): Promise<Acquisition> {
     return this.tables.inTransaction(async (transaction) => {
       const before = await transaction.lockProgress(partition);
       if (before === null) throw new Error(`the topic generation has no partition ${partition}`);
       const { partitionTime } = before;
       const sealed =
         partitionTime === null ? [] : await transaction.readSealsSince(partition, partitionTime - keysLiveMs);
+      const last = before.nextChunk === 0 ? null : await transaction.readSeal(partition, before.nextChunk - 1);
       const progress: PartitionProgress = { ...before, epoch: before.epoch + 1n };
       await transaction.saveProgress(partition, progress, owner);
-      return { ...progress, sealed };
+      return { ...progress, sealed, ruleSet: last === null ? this.firstRuleSet : last.nextRuleSet };
     });
   }
 
@@ -155,6 +178,11 @@ export class SealStore {
 
   async isOwner(partition: number, epoch: bigint): Promise<boolean> {
     return (await this.tables.readEpoch(partition)) === epoch;
+  }
+
+  /** The newest rule set that the present owner of every partition knows. */
+  ruleSetKnownToAll(): Promise<number> {
+    return this.tables.ruleSetKnownToAll();
   }
 
   /** Publishes min over partitions of T in the last seal; what was published never goes back. Returns it. */

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
 import { type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
+import { NEWEST_RULE_SET } from '../domain/metering/rule-set.ts';
 import { until } from '../test/support/until.ts';
 import { type CatalogFollower, followCatalog } from './catalog-follower.ts';
 
@@ -36,6 +37,7 @@ function setUp(first: CatalogVersion | null | Error) {
       if (store.answer instanceof Error) throw store.answer;
       return store.answer;
     },
+    async () => NEWEST_RULE_SET,
     logger,
     1,
   );

@@ -1,8 +1,9 @@
-// Follows the published catalog: reads it about once a second and compiles it when its version changed. The last
-// version read stays good while Postgres is away, as the aggregator decides by the log and not by what the gateway last
-// saw.
+// Follows the published catalog and the rule set in force: reads them about once a second and compiles checks of them
+// when either changed. What was read last stays good while Postgres is away, as the aggregator decides by the log and
+// not by what the gateway last saw. A later rule set reads whatever an earlier one does.
 import type { Logger } from 'pino';
 import { type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
+import { NEWEST_RULE_SET, ruleSet } from '../domain/metering/rule-set.ts';
 import { compileMeterChecks, type MeterChecks } from './core/meter-checks.ts';
 
 const INTERVAL_MS = 1_000;
@@ -18,23 +19,28 @@ export interface CatalogFollower {
  */
 export function followCatalog(
   readCatalog: () => Promise<CatalogVersion | null>,
+  readRuleSet: () => Promise<number>,
   logger: Logger,
   intervalMs = INTERVAL_MS,
 ): CatalogFollower {
   let checks: MeterChecks | null = null;
   let version: number | null = null;
+  let rules: number | null = null;
   let failing = false;
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
 
   async function read(): Promise<void> {
     try {
-      const published = await readCatalog();
+      const [published, inForce] = await Promise.all([readCatalog(), readRuleSet()]);
       const found = published?.version ?? 0;
-      if (found !== version) {
-        checks = compileMeterChecks(published?.catalog ?? emptyCatalog);
+      // Where a later release put a set in force, this gateway checks by the newest that it knows, which is stricter.
+      const known = Math.min(inForce, NEWEST_RULE_SET);
+      if (found !== version || known !== rules) {
+        checks = compileMeterChecks(published?.catalog ?? emptyCatalog, ruleSet(known));
         version = found;
-        logger.info({ catalogVersion: version }, 'catalog in force at the gateway');
+        rules = known;
+        logger.info({ catalogVersion: version, ruleSet: rules }, 'catalog in force at the gateway');
       } else if (failing) {
         logger.info({ catalogVersion: version }, 'the catalog can be read again');
       }

@@ -8,6 +8,7 @@ import { realTimers } from '../platform/calls/timers.ts';
 import { publishedCatalog } from '../platform/catalog-store.ts';
 import { type EventLog, EventLogError } from '../platform/event-log/event-log.ts';
 import { EventBatchWriter } from '../platform/event-log/record-codec.ts';
+import { ruleSetInForce } from '../platform/event-log/topic-generation.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { Batcher } from './batcher.ts';
 import { BodyArrivals } from './body-arrivals.ts';
@@ -63,7 +64,11 @@ export async function startIngest(context: StageContext, parts: IngestParts): Pr
       ),
   });
   metrics.watchBodies(bodies);
-  const catalog = followCatalog(parts.readCatalog ?? (() => publishedCatalog(parts.pool)), logger);
+  const catalog = followCatalog(
+    parts.readCatalog ?? (() => publishedCatalog(parts.pool)),
+    () => ruleSetInForce(parts.pool),
+    logger,
+  );
   await registerEventsRoute(parts.app, {
     keyring: parts.keyring,
     batcher,

@@ -8,11 +8,19 @@
 //
 // An accepted event stays accepted. A rejected one turns to accepted when it is sent again with its cause mended.
 
+import { ruleSet } from '../domain/metering/rule-set.ts';
 import { Problem, retryAfter } from '../domain/problem.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { readLineItemsAcross } from '../platform/billing-store/line-items.ts';
 import type { Catalogs } from './catalogs.ts';
-import { type ChunkCatalog, type Counted, catalogVersionAt, countedIn, isPriceOf } from './core/counted-in.ts';
+import {
+  type ChunkCatalog,
+  type Counted,
+  catalogVersionAt,
+  countedIn,
+  isPriceOf,
+  type UnreadBy,
+} from './core/counted-in.ts';
 import { anyText, parametersOf, readParameters } from './core/parameters.ts';
 import { type AcceptedRow, readEventRows } from './event-store.ts';
 import { FRESHNESS_AGE_MAX_MS } from './query-limits.ts';
@@ -30,6 +38,7 @@ interface SealRow {
   readonly catalog_version: number;
   readonly version_before: number;
   readonly catalog_changes: ChunkCatalog['changes'];
+  readonly rule_set: number;
 }
 
 /** What the seal of the chunk that holds an offset says; null while the chunk is open. */
@@ -38,7 +47,8 @@ async function readChunkCatalog(
   { generation, partition, offset }: AcceptedRow,
 ): Promise<ChunkCatalog | null> {
   const { rows } = await pool.query<SealRow>(
-    `SELECT seal.catalog_version, coalesce(before.catalog_version, 0) AS version_before, seal.catalog_changes
+    `SELECT seal.catalog_version, coalesce(before.catalog_version, 0) AS version_before, seal.catalog_changes,
+         seal.rule_set
        FROM tallyline.chunk_seals seal
        LEFT JOIN tallyline.chunk_seals before ON before.generation = seal.generation
          AND before.partition = seal.partition AND before.chunk = seal.chunk - 1
@@ -49,16 +59,36 @@ async function readChunkCatalog(
   const seal = rows[0];
   if (seal === undefined) return null;
   const { catalog_changes: changes } = seal;
-  return { versionBefore: changes.length === 0 ? seal.catalog_version : seal.version_before, changes };
+  const versionBefore = changes.length === 0 ? seal.catalog_version : seal.version_before;
+  return { versionBefore, changes, ruleSet: seal.rule_set };
 }
 
-async function readCounted(pool: BillingReads, catalogs: Catalogs, row: AcceptedRow): Promise<Counted[]> {
+/** By which the events of a partition's open chunk are read. */
+async function readOpenRuleSet(pool: BillingReads, { generation, partition }: AcceptedRow): Promise<number> {
+  const { rows } = await pool.query<{ rule_set: number }>(
+    `SELECT coalesce(
+        (SELECT next_rule_set FROM tallyline.chunk_seals WHERE generation = $1 AND partition = $2 ORDER BY chunk DESC LIMIT 1),
+        (SELECT first_rule_set FROM tallyline.topic_generations WHERE generation = $1)) AS rule_set`,
+    [generation, partition],
+  );
+  return rows[0]!.rule_set;
+}
+
+async function readCounted(
+  pool: BillingReads,
+  catalogs: Catalogs,
+  row: AcceptedRow,
+): Promise<ReturnType<typeof countedIn>> {
   const chunk = await readChunkCatalog(pool, row);
-  if (chunk !== null) return countedIn(row, await catalogs.version(catalogVersionAt(chunk, Number(row.offset))));
+  if (chunk !== null) {
+    const catalog = await catalogs.version(catalogVersionAt(chunk, Number(row.offset)));
+    return countedIn(row, catalog, ruleSet(chunk.ruleSet));
+  }
   // An open chunk does not say yet by which version it decides; most of the time there is only one in question.
   const { catalog } = await catalogs.published();
+  const rules = ruleSet(await readOpenRuleSet(pool, row));
   try {
-    return countedIn(row, catalog);
+    return countedIn(row, catalog, rules);
   } catch (cause) {
     throw new Problem('not_ready', 'The catalog has just changed while this event was counted. Ask again.', {
       headers: retryAfter(SEAL_WAIT_S),
@@ -78,11 +108,13 @@ async function readLineItemIds(pool: BillingReads, tenant: string, subject: stri
 
 async function describeAccepted({ pool, catalogs }: QueryContext, tenant: string, rows: readonly AcceptedRow[]) {
   const counted: Counted[] = [];
+  const unread: UnreadBy[] = [];
   const lineItems = new Set<string>();
   for (const row of rows) {
     const ofRow = await readCounted(pool, catalogs, row);
-    counted.push(...ofRow);
-    for (const id of await readLineItemIds(pool, tenant, row.subject, ofRow)) lineItems.add(id);
+    counted.push(...ofRow.counted);
+    unread.push(...ofRow.unread);
+    for (const id of await readLineItemIds(pool, tenant, row.subject, ofRow.counted)) lineItems.add(id);
   }
   return {
     countedIn: counted.map(({ meter, windowStart, quantity }) => ({
@@ -90,6 +122,7 @@ async function describeAccepted({ pool, catalogs }: QueryContext, tenant: string
       windowStart: formatRfc3339(windowStart),
       quantity,
     })),
+    unread,
     lineItems: [...lineItems],
   };
 }
@@ -125,6 +158,7 @@ export const readEvent: Read = async (context, { tenant, path, parameters }) => 
     state: last.reason === 'poison' ? 'rejected' : last.reason,
     receivedAt: formatRfc3339(last.receivedAt),
     countedIn: [],
+    unread: [],
     lineItems: [],
     code: last.code,
     reason: last.message,

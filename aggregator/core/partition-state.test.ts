@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
 import { outcomes } from '../../domain/metering/event-outcome.ts';
 import { metersByType } from '../../domain/metering/meter-reading.ts';
+import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { aMeter } from '../../test/support/a-meter.ts';
@@ -67,15 +68,15 @@ class TestState extends PartitionState {
   readonly events: DecidedList;
   readonly rollUps: RollUpTable;
 
-  constructor() {
-    const from = { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1 };
+  constructor(ruleSet: number) {
+    const from = { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1, ruleSet };
     const decisions = { events: new DecidedList(), rollUps: new RollUpTable() };
     super(rules, from, metersByType(catalog), new DedupIndex(), decisions);
     this.events = decisions.events;
     this.rollUps = decisions.rollUps;
   }
 }
-const newState = (): TestState => new TestState();
+const newState = (ruleSet = NEWEST_RULE_SET): TestState => new TestState(ruleSet);
 
 const rowsOf = ({ rollUps }: TestState): Record<string, string> =>
   Object.fromEntries(
@@ -124,8 +125,8 @@ describe('outcomes', () => {
     expect(totalOutcomes(state.chunk)).toMatchObject({ accepted: 1, duplicate: 1, too_late: 0 });
   });
 
-  it('turns what can’t be metered into poison with its reason, and counts nothing of it', () => {
-    const state = newState();
+  it('turns what can’t be metered into poison with its reason, and counts nothing of it (rule set 1)', () => {
+    const state = newState(1);
     state.apply(
       batch(0, [usageEvent({ id: 'a', data: { n: 'many' } }), usageEvent({ id: 'b', time: START + 25 * HOUR })]),
     );
@@ -152,7 +153,16 @@ describe('outcomes', () => {
         names.map((model, index) => usageEvent({ id: `b${index}`, data: group(model) })),
       ),
     );
-    expect(state.events.take().rejected.map(({ code }) => code)).toEqual(names.map(() => 'invalid_group'));
+    expect(totalOutcomes(state.chunk)).toMatchObject({ accepted: 1 + names.length, poison: 0 });
+    expect(state.chunk.unread).toEqual(new Map([['tokens', names.length]]));
+  });
+
+  it('counts for the other meters what one can’t read, and says so', () => {
+    const state = newState();
+    state.apply(batch(0, [usageEvent({ id: 'a', data: { n: 'many' } }), usageEvent({ id: 'b', data: { n: 1 } })]));
+    expect(totalOutcomes(state.chunk)).toMatchObject({ accepted: 2, poison: 0 });
+    expect(rowsOf(state)['t|calls|cus|0']).toBe('2/2');
+    expect(state.chunk.unread.get('tokens')).toBe(1);
   });
 
   it('takes no tenant or subject that the stores of money refuse, and counts none of it for somebody else', () => {

@@ -10,6 +10,7 @@
 //                too_late              its time is before T - horizon, so its key may be forgotten
 //                poison                it can't be metered (a record that can't be read is one poison event)
 //                accepted              anything else: it is remembered and rolled up
+//   rule set   what the bytes of an event mean, the same for a whole chunk: ticks ask for a later one
 //
 // Where the decisions go is handed in (`Decisions`): each accepted or rejected event to a list, each reading of an
 // accepted event to the roll-ups. core/decided-list.ts and core/roll-up.ts are the plain ones; counting/fast-counter.ts
@@ -25,7 +26,13 @@ import {
   type OutcomeCounts,
   outcomes,
 } from '../../domain/metering/event-outcome.ts';
-import { type MetersByType, type Reading, readMeters } from '../../domain/metering/meter-reading.ts';
+import {
+  type EventReadings,
+  type MetersByType,
+  type Reading,
+  readMeters,
+} from '../../domain/metering/meter-reading.ts';
+import { type RuleSet, ruleSet } from '../../domain/metering/rule-set.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import type { Rejection } from '../../domain/rejection.ts';
 import { isClosed, windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
@@ -41,7 +48,8 @@ export interface GenerationRules {
 /** A decoded record. */
 export type PartitionInput = { readonly offset: number; readonly appendTime: number } & (
   | { readonly kind: 'event-batch'; readonly events: readonly UsageEvent[] }
-  | { readonly kind: 'tick' }
+  /** `ruleSet`: the owner asks that later chunks are read by it; 1 asks for nothing. */
+  | { readonly kind: 'tick'; readonly ruleSet: number }
   /** `meters` null: the version is not newer than the current one. */
   | { readonly kind: 'catalog-change'; readonly version: number; readonly meters: MetersByType | null }
   | { readonly kind: 'malformed'; readonly reason: string; readonly bytes: Buffer }
@@ -78,6 +86,13 @@ export interface Chunk {
   readonly outcomesByTenant: Map<string, OutcomeCounts>;
   /** Where another catalog version took effect. */
   readonly catalogChanges: { readonly offset: number; readonly version: number }[];
+  /** By a meter's slug, how many accepted events it can't read, and of how many it rounds the value. */
+  readonly unread: Map<string, number>;
+  readonly rounded: Map<string, number>;
+  /** The number of the rule set that all its events are read by. */
+  readonly ruleSet: number;
+  /** That of the next chunk: a tick of this one, or of one before, asked for it. */
+  nextRuleSet: number;
 }
 
 /** Where a partition stands: all that the next chunk takes over from a seal. */
@@ -87,6 +102,8 @@ export interface SealedPosition {
   /** T; null before the first record. */
   readonly partitionTime: number | null;
   readonly catalogVersion: number;
+  /** Of the next chunk. */
+  readonly ruleSet: number;
 }
 
 /** Takes the events that become rows; duplicates are only counted. */
@@ -111,6 +128,7 @@ export interface Decisions {
 }
 
 const noMeters: readonly Meter[] = [];
+const noReadings: EventReadings = { readings: [], unread: [] };
 
 /**
  * Why a tenant or subject can't be billed, or null. The stores of money refuse some texts as keys; gateways accept none
@@ -123,6 +141,7 @@ export class PartitionState {
   private readonly index: DedupIndex;
   private readonly decisions: Decisions;
   private meters: MetersByType;
+  private ruleSet: RuleSet;
   chunk: Chunk;
   partitionTime: number | null;
   catalogVersion: number;
@@ -142,7 +161,8 @@ export class PartitionState {
     this.meters = meters;
     this.partitionTime = from.partitionTime;
     this.catalogVersion = from.catalogVersion;
-    this.chunk = newChunk(from.nextChunk, from.nextOffset);
+    this.chunk = newChunk(from.nextChunk, from.nextOffset, from.ruleSet);
+    this.ruleSet = ruleSet(from.ruleSet);
   }
 
   get keys(): number {
@@ -164,7 +184,9 @@ export class PartitionState {
 
   /** The next chunk starts at the record that ended this one. */
   startChunk(startOffset: number): void {
-    this.chunk = newChunk(this.chunk.chunk + 1, startOffset);
+    const { chunk, nextRuleSet } = this.chunk;
+    this.chunk = newChunk(chunk + 1, startOffset, nextRuleSet);
+    this.ruleSet = ruleSet(nextRuleSet);
     this.decisions.rollUps.startChunk();
   }
 
@@ -212,6 +234,7 @@ export class PartitionState {
         });
         return;
       case 'tick':
+        chunk.nextRuleSet = Math.max(chunk.nextRuleSet, input.ruleSet);
         return;
     }
   }
@@ -245,17 +268,22 @@ export class PartitionState {
       this.reject(event, offset, index, now, 'too_late', 'too_late', message);
       return;
     }
-    const readings = this.read(event, now);
-    if (!Array.isArray(readings)) {
-      this.reject(event, offset, index, now, 'poison', readings.code, readings.message);
+    const read = this.read(event, now);
+    if (!('readings' in read)) {
+      this.reject(event, offset, index, now, 'poison', read.code, read.message);
       return;
     }
+    const { readings, unread } = read;
     this.index.add(event.dedupKey, event.payloadHash, Math.max(now, event.eventTime), deadBeforeSeconds);
     this.count(event.tenant, 'accepted');
     this.decisions.events.accept({ offset, index, decidedAt: now, event });
+    for (const { meter } of unread) addOne(this.chunk.unread, meter.slug);
     if (readings.length === 0) return;
     const order = { eventTime: event.eventTime, acceptedAt: now, place: [offset, index] };
-    for (const reading of readings) this.decisions.rollUps.add(event, reading, order);
+    for (const reading of readings) {
+      if (reading.isRounded) addOne(this.chunk.rounded, reading.meter.slug);
+      this.decisions.rollUps.add(event, reading, order);
+    }
     const sizeMs = windowSizeMs[readings[0]!.meter.window];
     if (isClosed(windowStartOf(event.eventTime, sizeMs) + sizeMs, now, 0)) this.lateForWindow++;
   }
@@ -263,19 +291,19 @@ export class PartitionState {
   private read(
     event: UsageEvent,
     now: number,
-  ): ReturnType<typeof readMeters> | (Pick<Rejection, 'message'> & { code: string }) {
+  ): EventReadings | (Pick<Rejection, 'message'> & { readonly code: string }) {
     if (event.eventTime > now + EVENT_TIME_AHEAD_MAX_MS) {
       return { code: 'time_in_future', message: "the event's time lies more than a day after it was appended" };
     }
     const meters = this.meters.get(event.type) ?? noMeters;
-    if (meters.length === 0) return [];
+    if (meters.length === 0) return noReadings;
     let data: unknown;
     try {
       data = parseExactJson(event.data);
     } catch {
       return { code: 'malformed_data', message: 'data is not JSON' };
     }
-    return readMeters(meters, data);
+    return readMeters(meters, data, this.ruleSet);
   }
 
   private reject(
@@ -306,7 +334,11 @@ export class PartitionState {
   }
 }
 
-function newChunk(chunk: number, startOffset: number): Chunk {
+const addOne = (counts: Map<string, number>, key: string): void => {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+};
+
+function newChunk(chunk: number, startOffset: number, ruleSet: number): Chunk {
   return {
     chunk,
     startOffset,
@@ -314,6 +346,10 @@ function newChunk(chunk: number, startOffset: number): Chunk {
     startedAt: null,
     outcomesByTenant: new Map(),
     catalogChanges: [],
+    unread: new Map(),
+    rounded: new Map(),
+    ruleSet,
+    nextRuleSet: ruleSet,
   };
 }
 

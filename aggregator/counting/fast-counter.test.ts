@@ -6,6 +6,7 @@ import avro from 'avsc';
 import fc from 'fast-check';
 import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
 import { metersByType } from '../../domain/metering/meter-reading.ts';
+import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import { dedupKeyOf, type UsageEvent } from '../../domain/usage-event.ts';
 import type { InsertBody } from '../../platform/clickhouse/native-block.ts';
 import { crc64Avro, currentSchemas } from '../../platform/event-log/avro-registry.ts';
@@ -284,7 +285,7 @@ const value = fc.oneof(
   { weight: 1, arbitrary: batch.map((events) => inLaterSchema(events)) },
   { weight: 1, arbitrary: batch.map((events) => inLaterSchema(events, Buffer.alloc(8, 7))) },
   { weight: 1, arbitrary: batch.map(inBlocks) },
-  { weight: 1, arbitrary: fc.constant(encodeTick({ sentAt: START })) },
+  { weight: 1, arbitrary: fc.constantFrom(encodeTick({ sentAt: START }), encodeTick({ sentAt: START, ruleSet: 2 })) },
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 3 }).map((version) => encodeCatalogChange({ version })) },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)) },
   // Damage: a byte changed, or an end that is missing or too much.
@@ -341,8 +342,15 @@ async function transcript(
   const records = new RecordReader(
     async (fingerprint) => (fingerprint.equals(laterPrint) ? laterSchema : null),
     reader,
+    NEWEST_RULE_SET,
   );
-  const from = { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: version };
+  const from = {
+    nextOffset: 0,
+    nextChunk: 0,
+    partitionTime: null,
+    catalogVersion: version,
+    ruleSet: 1 + (version % 2),
+  };
   const counter = newCounter(rules, from, metersByType(catalogs[version - 1]!), new DedupIndex());
   const { state } = counter;
   const told: unknown[] = [];
@@ -479,7 +487,7 @@ describe('fast counter', () => {
   it('needs the plain rules for nothing that is as most events are', () => {
     const counter = fastCounter(
       rules,
-      { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1 },
+      { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1, ruleSet: NEWEST_RULE_SET },
       metersByType(catalogs[0]!),
       new DedupIndex(),
     );

@@ -3,6 +3,7 @@
 // gateway from all else.
 import type { Catalog } from '../../domain/catalog/catalog.ts';
 import { emptyCatalog } from '../../domain/catalog/catalog.ts';
+import { NEWEST_RULE_SET, ruleSet } from '../../domain/metering/rule-set.ts';
 import { admitBody } from '../../ingest/core/body-admission.ts';
 import { bodyFormOf } from '../../ingest/core/body-form.ts';
 import { compileMeterChecks } from '../../ingest/core/meter-checks.ts';
@@ -35,7 +36,12 @@ const catalog: Catalog = {
   })),
 };
 const now = Date.now();
-const context = { tenant: 'bench', now, horizonMs: 35 * 86_400_000, checks: compileMeterChecks(catalog) };
+const context = {
+  tenant: 'bench',
+  now,
+  horizonMs: 35 * 86_400_000,
+  checks: compileMeterChecks(catalog, ruleSet(NEWEST_RULE_SET)),
+};
 
 const cpuMs = (): number => {
   const { user, system } = process.cpuUsage();

@@ -116,7 +116,11 @@ function compareMeters(before: readonly Meter[], after: readonly Meter[], change
   compareEntries(before, after, changes, {
     key: ({ slug }) => slug,
     subject: ({ slug }) => `meter ${slug}`,
-    terms: (meter) => ({ ...meterMeaning(meter), required: String(meter.required) }),
+    terms: (meter) => ({
+      ...meterMeaning(meter),
+      required: String(meter.required),
+      ...{ precision: meter.precision ?? 'rounded', unreadable: meter.unreadable ?? 'refuse' },
+    }),
   });
 }
 

@@ -17,6 +17,8 @@ import {
   refuse,
 } from '../fields/catalog-fields.ts';
 import { type CatalogError, CatalogSource, formatPath } from '../fields/catalog-source.ts';
+import { whenUnreadable } from '../metering/meter.ts';
+import { precisions } from '../number/quantity.ts';
 import { isUsagePrice, readPrice } from '../pricing/prices.ts';
 import type { KnownMeters } from '../pricing/usage-price.ts';
 import { windowSizes } from '../time/time-window.ts';
@@ -113,7 +115,9 @@ function slugOf({ value }: Field): string | null {
 }
 
 function readMeter(field: Field): Meter | null {
-  const fields = readMap(field, ['slug', 'eventType', 'aggregation', 'value', 'required', 'groupBy', 'window']);
+  const fields = readMap(field, [
+    ...['slug', 'eventType', 'aggregation', 'value', 'required', 'groupBy', 'window', 'precision', 'unreadable'],
+  ] as const);
   if (fields === null) return null;
   const slug = readSlug(fields.slug);
   const eventType = readText(fields.eventType);
@@ -121,6 +125,11 @@ function readMeter(field: Field): Meter | null {
   const window = isAbsent(fields.window) ? '1h' : readChoice(fields.window, windowSizes);
   const required = isAbsent(fields.required) ? false : readBoolean(fields.required);
   const dimensions = isAbsent(fields.groupBy) ? [] : readDimensions(fields.groupBy);
+  const precision = isAbsent(fields.precision) ? 'rounded' : readChoice(fields.precision, precisions);
+  const unreadable = isAbsent(fields.unreadable) ? 'refuse' : readChoice(fields.unreadable, whenUnreadable);
+  if (precision === 'exact' && aggregation !== null && aggregationRules(aggregation).reads !== 'quantity') {
+    refuse(fields.precision, `a ${aggregation} reads no number`, 'key');
+  }
   let valuePath: readonly string[] | null = null;
   const readsNothing = aggregation !== null && aggregationRules(aggregation).reads === 'nothing';
   if (readsNothing) {
@@ -135,11 +144,18 @@ function readMeter(field: Field): Meter | null {
     aggregation === null ||
     window === null ||
     required === null ||
+    precision === null ||
+    unreadable === null ||
     dimensions === null
   )
     return null;
   if (!readsNothing && valuePath === null) return null;
-  return { slug, eventType, aggregation, valuePath, required, dimensions, window };
+  return {
+    ...{ slug, eventType, aggregation, valuePath, required, dimensions, window },
+    // Left out where it is what it was before there was a choice: a catalog of then is still the same one.
+    ...(precision === 'rounded' ? {} : { precision }),
+    ...(unreadable === 'refuse' ? {} : { unreadable }),
+  };
 }
 
 /** `data.usage.model` as ["usage", "model"]. */

@@ -2,6 +2,8 @@
 // bounds, the aggregations, the windows and the price models. The readers decide; catalog-schema.test.ts holds both to
 // the same judgement. schemas/catalog/catalog.schema.json is what `tallyline catalog schema` prints.
 import { aggregationRules, aggregations } from '../aggregation/aggregations.ts';
+import { whenUnreadable } from '../metering/meter.ts';
+import { precisions } from '../number/quantity.ts';
 import type { JsonSchema } from '../pricing/price-model.ts';
 import { priceSchema } from '../pricing/prices.ts';
 import { windowSizes } from '../time/time-window.ts';
@@ -103,7 +105,7 @@ const catalogSchema = (): JsonSchema => ({
       properties: {
         slug: {
           $ref: '#/$defs/slug',
-          description: 'Means the same for ever: only `required` may change under it.',
+          description: 'Means the same for ever: only `required`, `precision` and `unreadable` may change under it.',
         },
         eventType: {
           $ref: '#/$defs/text',
@@ -141,6 +143,18 @@ const catalogSchema = (): JsonSchema => ({
           additionalProperties: {
             $ref: '#/$defs/path',
           },
+        },
+        precision: {
+          enum: precisions,
+          default: 'rounded',
+          description:
+            'rounded: digits beyond the twelfth behind the point are rounded half to even. exact: a value that has some is not read.',
+        },
+        unreadable: {
+          enum: whenUnreadable,
+          default: 'refuse',
+          description:
+            "What gateways do with an event that the meter can't read. refuse: they refuse it. skip: they take it, and this meter leaves it out.",
         },
         window: {
           enum: windowSizes,

@@ -3,6 +3,7 @@
 // and never stored.
 
 import { ExactNumber } from '../number/exact-number.ts';
+import { numberParts } from '../number/number-text.ts';
 import { stringifyExactJson } from './exact-json.ts';
 
 /** Thrown for a value that is nested deeper than asked for. */
@@ -19,13 +20,6 @@ const DOUBLE_DIGITS = 15;
 const SURELY_DOUBLE_MIN = 1e-280;
 const SURELY_DOUBLE_MAX = 1e270;
 
-/** How many zeros a text begins with. */
-function leadingZeros(text: string): number {
-  let zeros = 0;
-  while (text.charCodeAt(zeros) === 48) zeros++;
-  return zeros;
-}
-
 /**
  * The one form of a JSON number token: as JavaScript prints it where a double is exact, else its significant digits and
  * exponent ("12345678901234567e-2").
@@ -36,21 +30,10 @@ export function canonicalNumber(token: string): string {
     const size = Math.abs(value);
     if (size > SURELY_DOUBLE_MIN && size < SURELY_DOUBLE_MAX) return String(value);
   }
-  const sign = token.startsWith('-') ? '-' : '';
-  const [mantissa, power = '0'] = token.slice(sign.length).toLowerCase().split('e', 2) as [string, string?];
-  const exponentSign = power.startsWith('-') ? '-' : '';
-  const exponentText = power.startsWith('+') ? power.slice(1) : power.slice(exponentSign.length);
-  const exponentDigits = exponentText.slice(leadingZeros(exponentText)) || '0';
-  // An exponent of more digits than any quantity can use is only compared with itself.
-  if (exponentDigits.length > 20) return token;
-  const [integer, fraction = ''] = mantissa.split('.', 2) as [string, string?];
-  const all = integer + fraction;
-  const first = leadingZeros(all);
-  if (first === all.length) return '0';
-  let end = all.length;
-  while (all.charCodeAt(end - 1) === 48) end--;
-  const digits = all.slice(first, end);
-  const exponent = BigInt(`${exponentSign}${exponentDigits}`) - BigInt(fraction.length) + BigInt(all.length - end);
+  const parts = numberParts(token);
+  if (parts === null) return token;
+  const { sign, digits, exponent } = parts;
+  if (digits === '') return '0';
   if (digits.length <= DOUBLE_DIGITS && exponent > -300n && exponent < 280n)
     return String(Number(`${sign}${digits}e${exponent}`));
   return `${sign}${digits}e${exponent}`;

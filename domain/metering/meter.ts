@@ -1,7 +1,15 @@
 // What a meter is: which events it reads, what it takes from them, and how it adds that up. Plain JSON values
 // throughout, as in the whole catalog.
 import type { Aggregation } from '../aggregation/aggregations.ts';
+import type { Precision } from '../number/quantity.ts';
 import type { WindowSize } from '../time/time-window.ts';
+
+/**
+ * What a gateway does with an event of the meter's type that the meter can't read: it refuses it, or takes it, and the
+ * meter leaves it out.
+ */
+export const whenUnreadable = ['refuse', 'skip'] as const;
+export type WhenUnreadable = (typeof whenUnreadable)[number];
 
 export interface Dimension {
   readonly name: string;
@@ -10,8 +18,8 @@ export interface Dimension {
 }
 
 /**
- * The definition of a meter. A slug means the same for ever: only `required` may change, and it may be removed and come
- * back.
+ * The definition of a meter. A slug means the same for ever: only `required`, `precision` and `unreadable` may change,
+ * and it may be removed and come back.
  */
 export interface Meter {
   readonly slug: string;
@@ -24,4 +32,8 @@ export interface Meter {
   /** Sorted by name; the group values of a roll-up stand in this order. */
   readonly dimensions: readonly Dimension[];
   readonly window: WindowSize;
+  /** Absent: `rounded`. */
+  readonly precision?: Precision;
+  /** Absent: `refuse`. */
+  readonly unreadable?: WhenUnreadable;
 }

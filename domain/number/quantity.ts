@@ -2,6 +2,7 @@
 // that a sum is one integer addition. Sums may grow beyond 26 integer digits; single values may not.
 import { Decimal } from './decimal.ts';
 import { ExactNumber } from './exact-number.ts';
+import { numberParts } from './number-text.ts';
 
 /** A count of 10^-12 units. */
 export type Quantity = bigint;
@@ -10,6 +11,7 @@ export const QUANTITY_FRACTION_DIGITS = 12;
 export const QUANTITY_INTEGER_DIGITS = 26;
 /** One whole unit. */
 export const QUANTITY_ONE: Quantity = 10n ** BigInt(QUANTITY_FRACTION_DIGITS);
+const QUANTITY_LIMIT: Quantity = 10n ** BigInt(QUANTITY_INTEGER_DIGITS + QUANTITY_FRACTION_DIGITS);
 
 const PLAIN = /^-?\d{1,64}(?:\.\d{1,64})?$/;
 const JSON_NUMBER = /^(-?)(\d{1,64})(?:\.(\d{1,64}))?(?:[eE]([+-]?\d{1,3}))?$/;
@@ -29,7 +31,7 @@ function fromParts(sign: string, integer: string, fraction: string, exponent: nu
     if (coefficient % divisor !== 0n) return null;
     units = coefficient / divisor;
   }
-  if (units >= 10n ** BigInt(QUANTITY_INTEGER_DIGITS + QUANTITY_FRACTION_DIGITS)) return null;
+  if (units >= QUANTITY_LIMIT) return null;
   return sign === '-' ? -units : units;
 }
 
@@ -41,7 +43,7 @@ export function parseQuantity(text: string): Quantity | null {
 }
 
 /**
- * Reads a value of an event's data as `parseExactJson` returns it: a number, a number kept as text, or a decimal string
+ * As rule set 1 reads it. Reads a value of an event's data as `parseExactJson` returns it: a number, a number kept as text, or a decimal string
  * (no exponent). Null when it is none of these or does not fit into 26 integer and 12 fraction digits.
  */
 export function readQuantity(value: unknown): Quantity | null {
@@ -51,6 +53,49 @@ export function readQuantity(value: unknown): Quantity | null {
   }
   if (typeof value === 'string') return PLAIN.test(value) ? parseQuantity(value) : null;
   return value instanceof ExactNumber ? parseQuantity(value.text) : null;
+}
+
+const ANY_NUMBER = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
+/** What becomes of digits beyond the twelfth: rounded half to even, or the number is none of ours. */
+export const precisions = ['rounded', 'exact'] as const;
+export type Precision = (typeof precisions)[number];
+
+function decimalOf(text: string, precision: Precision): Quantity | null {
+  const parts = numberParts(text);
+  if (parts === null) return null;
+  const { sign, digits, exponent } = parts;
+  if (digits === '') return 0n;
+  const size = BigInt(digits.length) + exponent;
+  if (size > QUANTITY_INTEGER_DIGITS) return null;
+  const shift = exponent + BigInt(QUANTITY_FRACTION_DIGITS);
+  let units: bigint;
+  if (shift >= 0n) units = BigInt(digits) * 10n ** shift;
+  else if (precision === 'exact') return null;
+  else if (size < -QUANTITY_FRACTION_DIGITS) return 0n;
+  else {
+    const kept = digits.length + Number(shift);
+    units = BigInt(digits.slice(0, kept) || '0');
+    // `digits` does not end with a zero, so what follows a 5 makes it more than a half.
+    const isHalf = digits.length === kept + 1 && digits[kept] === '5';
+    if (isHalf ? units % 2n === 1n : digits[kept]! >= '5') units += 1n;
+    if (units >= QUANTITY_LIMIT) return null;
+  }
+  return sign === '-' ? -units : units;
+}
+
+/**
+ * Reads a value of an event's data as the world writes it: a number, or a string of one, either with an exponent.
+ * Null when it is neither, when it has more than 26 integer digits, or, where `exact` is asked for, more than 12
+ * fraction digits.
+ */
+export function readDecimal(value: unknown, precision: Precision): Quantity | null {
+  if (typeof value === 'number') {
+    if (Number.isSafeInteger(value)) return BigInt(value) * QUANTITY_ONE;
+    return Number.isFinite(value) ? decimalOf(String(value), precision) : null;
+  }
+  if (typeof value === 'string') return ANY_NUMBER.test(value) ? decimalOf(value, precision) : null;
+  return value instanceof ExactNumber ? decimalOf(value.text, precision) : null;
 }
 
 export const quantityToDecimal = (quantity: Quantity): Decimal => new Decimal(quantity, QUANTITY_FRACTION_DIGITS);

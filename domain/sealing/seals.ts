@@ -68,6 +68,10 @@ export interface StoredSeal extends ChunkSeal {
   readonly partitionTime: number;
   readonly catalogVersion: number;
   readonly catalogChanges: readonly { readonly offset: number; readonly version: number }[];
+  /** By which its events were read. */
+  readonly ruleSet: number;
+  /** By which those of the next chunk are. */
+  readonly nextRuleSet: number;
   readonly events: RowSet;
   readonly rejects: RowSet;
   readonly outcomes: Readonly<OutcomeCounts>;

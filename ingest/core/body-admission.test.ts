@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
+import { NEWEST_RULE_SET, ruleSet } from '../../domain/metering/rule-set.ts';
 import { Problem, type ProblemCode } from '../../domain/problem.ts';
 import { aMeter, by } from '../../test/support/a-meter.ts';
 import { orProblem } from '../../test/support/or-problem.ts';
@@ -17,7 +18,7 @@ const context = {
   tenant: 'acme',
   now: Date.UTC(2026, 10, 20, 10),
   horizonMs: 35 * 86_400_000,
-  checks: compileMeterChecks({ ...emptyCatalog, meters: [meter] }),
+  checks: compileMeterChecks({ ...emptyCatalog, meters: [meter] }, ruleSet(NEWEST_RULE_SET)),
 };
 
 /** What becomes of a body, and in how many parts. */

@@ -2,6 +2,7 @@ import { isAscii } from 'node:buffer';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { Catalog, Meter } from '../../domain/catalog/catalog.ts';
+import { NEWEST_RULE_SET, ruleSet } from '../../domain/metering/rule-set.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { aMeter, by } from '../../test/support/a-meter.ts';
 import { admitPlainly } from '../../test/support/plain-admission.ts';
@@ -26,7 +27,12 @@ const catalog: Catalog = {
   subscriptions: [],
   defaultPlan: null,
 };
-const context = { tenant: 'acme', now: NOW, horizonMs: 35 * 86_400_000, checks: compileMeterChecks(catalog) };
+const context = {
+  tenant: 'acme',
+  now: NOW,
+  horizonMs: 35 * 86_400_000,
+  checks: compileMeterChecks(catalog, ruleSet(NEWEST_RULE_SET)),
+};
 const fast = new FastAdmission();
 
 /** The event that is all of a text, or null where it is not for the fast way. */

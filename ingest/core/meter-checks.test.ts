@@ -5,7 +5,9 @@ import fc from 'fast-check';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { emptyCatalog } from '../../domain/catalog/catalog.ts';
 import { metersByType, readMeters } from '../../domain/metering/meter-reading.ts';
+import { ruleSet } from '../../domain/metering/rule-set.ts';
 import { ExactNumber } from '../../domain/number/exact-number.ts';
+import { Rejection } from '../../domain/rejection.ts';
 import { compileMeterChecks, meterFault } from './meter-checks.ts';
 
 const path = fc.constantFrom(['a'], ['b'], ['a', 'b'], ['b', 'a', 'a']);
@@ -13,6 +15,7 @@ const path = fc.constantFrom(['a'], ['b'], ['a', 'b'], ['b', 'a', 'a']);
 const meter: fc.Arbitrary<Meter> = fc
   .record({
     slug: fc.constantFrom('m1', 'm2', 'm3'),
+    precision: fc.constantFrom('rounded' as const, 'exact' as const),
     aggregation: fc.constantFrom('sum', 'count', 'max', 'min', 'latest', 'unique'),
     valuePath: path,
     required: fc.boolean(),
@@ -29,7 +32,9 @@ const value = fc.oneof(
   fc.integer(),
   fc.double({ noNaN: true, noDefaultInfinity: true }),
   fc.constantFrom('1', '-2.50', '1e3', '', 'x', 'y'.repeat(256), 'y'.repeat(257), true, false, null),
-  fc.constantFrom('12345678901234567890', '1e999', '1e-13', '9'.repeat(300)).map((token) => new ExactNumber(token)),
+  fc
+    .constantFrom('12345678901234567890', '1e999', '1e-13', '9'.repeat(300), `1${'0'.repeat(300)}`, '3.0E+1')
+    .map((token) => new ExactNumber(token)),
   fc.constant([]),
 );
 
@@ -41,13 +46,20 @@ const data = fc.letrec<{ node: unknown; object: object }>((tie) => ({
 describe('meterFault', () => {
   it('finds a fault exactly where the aggregator could not read the event, and names the same one', () => {
     fc.assert(
-      fc.property(fc.array(meter, { minLength: 1, maxLength: 3 }), data, (meters, read) => {
-        const catalog = { ...emptyCatalog, meters };
-        const reading = readMeters(metersByType(catalog).get('t')!, read);
-        const fault = meterFault(compileMeterChecks(catalog).get('t')!, read);
-        if (Array.isArray(reading)) expect(fault).toBeNull();
-        else expect(fault).toMatchObject({ code: reading.code, field: reading.field });
-      }),
+      fc.property(
+        fc.array(meter, { minLength: 1, maxLength: 3 }),
+        data,
+        fc.constantFrom(1, 2),
+        (meters, read, number) => {
+          const catalog = { ...emptyCatalog, meters };
+          const rules = ruleSet(number);
+          const reading = readMeters(metersByType(catalog).get('t')!, read, rules);
+          const unread = reading instanceof Rejection ? reading : (reading.unread[0]?.rejection ?? null);
+          const fault = meterFault(compileMeterChecks(catalog, rules).get('t')!, read);
+          if (unread === null) expect(fault).toBeNull();
+          else expect(fault).toMatchObject({ code: unread.code, field: unread.field });
+        },
+      ),
       { numRuns: 3_000 },
     );
   });

@@ -5,9 +5,11 @@ import type { AggregationRules } from '../../domain/aggregation/aggregation-rule
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Catalog, Meter } from '../../domain/catalog/catalog.ts';
 import { pick } from '../../domain/json/exact-json.ts';
+import { quantityWords } from '../../domain/metering/meter-reading.ts';
+import type { RuleSet } from '../../domain/metering/rule-set.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import { ExactNumber } from '../../domain/number/exact-number.ts';
-import { QUANTITY_INTEGER_DIGITS, readQuantity } from '../../domain/number/quantity.ts';
+import { QUANTITY_INTEGER_DIGITS } from '../../domain/number/quantity.ts';
 import { inWords, Rejection } from '../../domain/rejection.ts';
 
 interface GroupCheck {
@@ -18,6 +20,7 @@ interface GroupCheck {
 
 export interface MeterCheck {
   readonly meter: Meter;
+  readonly rules: RuleSet;
   readonly reads: AggregationRules['reads'];
   /** Null where the aggregation reads nothing. */
   readonly valuePath: readonly string[] | null;
@@ -29,11 +32,14 @@ export type MeterChecks = ReadonlyMap<string, readonly MeterCheck[]>;
 
 const fieldOf = (path: readonly string[]): string => `data.${path.join('.')}`;
 
-export function compileMeterChecks(catalog: Catalog): MeterChecks {
+/** By the catalog and the rule set in force. A meter that takes what it can't read has no check. */
+export function compileMeterChecks(catalog: Catalog, rules: RuleSet): MeterChecks {
   const byType = new Map<string, MeterCheck[]>();
   for (const meter of catalog.meters) {
+    if (rules.countsForOthers && meter.unreadable === 'skip') continue;
     const check: MeterCheck = {
       meter,
+      rules,
       reads: aggregationRules(meter.aggregation).reads,
       valuePath: meter.valuePath,
       valueField: meter.valuePath === null ? 'data' : fieldOf(meter.valuePath),
@@ -59,9 +65,9 @@ const isScalar = (value: unknown): boolean =>
 const notScalar = (value: unknown): string => `be a string, number or boolean, not ${inWords(value)}`;
 
 /** Why a value can't be a group's, in words that follow "must", or null: it becomes a name in rows and line items. */
-function groupValueFault(value: unknown): string | null {
+function groupValueFault(value: unknown, rules: RuleSet): string | null {
   if (!isScalar(value)) return notScalar(value);
-  if (value instanceof ExactNumber) return nameFault(value.text);
+  if (value instanceof ExactNumber) return nameFault(rules.scalarText(value)!);
   return typeof value === 'string' ? nameFault(value) : null;
 }
 
@@ -95,10 +101,10 @@ function valueFault(check: MeterCheck, value: unknown): Rejection | null {
       valueField,
     );
   }
-  if (isPlainQuantity(value) || readQuantity(value) !== null) return null;
+  if (isPlainQuantity(value) || check.rules.quantity(value, meter) !== null) return null;
   return new Rejection(
     'invalid_value',
-    `${valueField} must be a decimal number of at most 26 integer and 12 fraction digits, not ${inWords(value)}: ` +
+    `${valueField} must be ${quantityWords(meter, check.rules)}, not ${inWords(value)}: ` +
       `meter "${meter.slug}" reads it`,
     valueField,
   );
@@ -108,7 +114,7 @@ function groupFault(check: MeterCheck, data: object): Rejection | null {
   for (const { path, field, dimension } of check.groups) {
     const value = at(data, path);
     if (value === undefined || value === null) continue;
-    const fault = groupValueFault(value);
+    const fault = groupValueFault(value, check.rules);
     if (fault !== null) {
       return new Rejection(
         'invalid_group',

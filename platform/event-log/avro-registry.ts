@@ -14,7 +14,7 @@ export type RecordKind = 'event-batch' | 'tick' | 'catalog-change';
 /** The version of each kind that this build writes and reads natively. */
 const currentFiles: Readonly<Record<RecordKind, string>> = {
   'event-batch': 'event-batch.v1.avsc',
-  tick: 'tick.v1.avsc',
+  tick: 'tick.v2.avsc',
   'catalog-change': 'catalog-change.v1.avsc',
 };
 

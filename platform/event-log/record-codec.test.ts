@@ -56,7 +56,9 @@ describe('record codec', () => {
     expect(decodeRecord(registry, encodeTick({ sentAt: 1_700_000_000_123 }))).toEqual({
       kind: 'tick',
       sentAt: 1_700_000_000_123,
+      ruleSet: 1,
     });
+    expect(decodeRecord(registry, encodeTick({ sentAt: 1, ruleSet: 7 }))).toMatchObject({ ruleSet: 7 });
     expect(decodeRecord(registry, encodeCatalogChange({ version: 7 }))).toEqual({ kind: 'catalog-change', version: 7 });
   });
 

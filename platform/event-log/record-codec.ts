@@ -3,6 +3,7 @@
 // resolved by avsc after its bytes were walked once under the same bounds. A record that can't be read is a
 // MalformedRecord (poison); one whose schema this reader has not seen is an UnknownSchema, which the caller looks up
 // and retries.
+import { FIRST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { AvroReader, AvroWriter, MalformedRecord } from './avro-cursor.ts';
 import { AvroRegistry, currentSchemas, HEADER_BYTES, SINGLE_OBJECT_MARKER } from './avro-registry.ts';
@@ -10,7 +11,7 @@ import { walkAvro } from './avro-walk.ts';
 
 export type LogEntry =
   | { readonly kind: 'event-batch'; readonly events: readonly UsageEvent[] }
-  | { readonly kind: 'tick'; readonly sentAt: number }
+  | { readonly kind: 'tick'; readonly sentAt: number; readonly ruleSet: number }
   | { readonly kind: 'catalog-change'; readonly version: number };
 
 /** The record's header names a schema that is not in the registry. */
@@ -106,14 +107,16 @@ export function encodeEventBatch(events: readonly UsageEvent[]): Buffer {
   return writer.record();
 }
 
-function encodeSmall(header: Buffer, value: number): Buffer {
-  const writer = new AvroWriter(Buffer.alloc(HEADER_BYTES + 10), 0);
+function encodeSmall(header: Buffer, ...values: readonly number[]): Buffer {
+  const writer = new AvroWriter(Buffer.alloc(HEADER_BYTES + values.length * LONG_BYTES_MAX), 0);
   writer.fixed(header);
-  writer.long(value);
+  for (const value of values) writer.long(value);
   return writer.bytes.subarray(0, writer.position);
 }
 
-export const encodeTick = ({ sentAt }: { sentAt: number }): Buffer => encodeSmall(tickHeader, sentAt);
+/** `ruleSet`: the one that the sender asks for; 1 asks for nothing. */
+export const encodeTick = ({ sentAt, ruleSet = FIRST_RULE_SET }: { sentAt: number; ruleSet?: number }): Buffer =>
+  encodeSmall(tickHeader, sentAt, ruleSet);
 export const encodeCatalogChange = ({ version }: { version: number }): Buffer => encodeSmall(catalogHeader, version);
 
 function readEvents(bytes: Buffer): UsageEvent[] {
@@ -156,7 +159,11 @@ function resolve(registry: AvroRegistry, bytes: Buffer): LogEntry {
       return { kind, events: events.map((event) => ({ ...event, payloadHash: event.payloadHash.readBigUInt64BE() })) };
     }
     case 'tick':
-      return { kind, sentAt: (value as { sentAt: number }).sentAt };
+      return {
+        kind,
+        sentAt: (value as { sentAt: number }).sentAt,
+        ruleSet: (value as { ruleSet: number }).ruleSet,
+      };
     case 'catalog-change':
       return { kind, version: (value as { version: number }).version };
   }

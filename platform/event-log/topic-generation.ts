@@ -1,6 +1,7 @@
 // A topic generation: one incarnation of the log's topic with the rules by which its partitions are cut into chunks.
 // The rules are stored when the generation is made and never change within it; settings only shape a new one.
 import type pg from 'pg';
+import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import { inTransaction } from '../postgres/pool.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type EventLog, EventLogError } from './event-log.ts';
@@ -12,6 +13,8 @@ export interface NewGeneration {
   readonly chunkOffsets: number;
   readonly slotMs: number;
   readonly horizonMs: number;
+  /** By which the first chunk of each partition is read (domain/metering/rule-set.ts). */
+  readonly firstRuleSet: number;
 }
 
 export interface TopicGeneration extends NewGeneration {
@@ -26,6 +29,7 @@ interface GenerationRow {
   chunk_offsets: number;
   slot_ms: string;
   horizon_ms: string;
+  first_rule_set: number;
 }
 
 const toGeneration = (row: GenerationRow): TopicGeneration => ({
@@ -36,6 +40,7 @@ const toGeneration = (row: GenerationRow): TopicGeneration => ({
   chunkOffsets: row.chunk_offsets,
   slotMs: Number(row.slot_ms),
   horizonMs: Number(row.horizon_ms),
+  firstRuleSet: row.first_rule_set,
 });
 
 /** The newest generation, or null before the first. */
@@ -46,10 +51,27 @@ export async function currentGeneration(pool: pg.Pool | pg.PoolClient): Promise<
   return rows[0] === undefined ? null : toGeneration(rows[0]);
 }
 
+/**
+ * The rule set by which every partition of the newest generation is read at least. Before the first generation: that of
+ * one made now.
+ */
+export async function ruleSetInForce(pool: pg.Pool): Promise<number> {
+  const { rows } = await pool.query<{ rule_set: number | null }>(
+    `SELECT min(coalesce(last.next_rule_set, generation.first_rule_set)) AS rule_set
+      FROM tallyline.topic_generations generation
+        JOIN tallyline.partition_progress progress USING (generation)
+        LEFT JOIN tallyline.chunk_seals last ON last.generation = progress.generation
+          AND last.partition = progress.partition AND last.chunk = progress.next_chunk - 1
+      WHERE generation = (SELECT max(generation) FROM tallyline.topic_generations)`,
+  );
+  return rows[0]!.rule_set ?? NEWEST_RULE_SET;
+}
+
 /** What a generation of this log would be, by the settings. */
 export const newGeneration = ({ log, aggregator }: Settings, { topicId, partitions }: EventLog): NewGeneration => ({
   ...{ topic: log.topic, topicId, partitions },
   ...{ chunkOffsets: aggregator.chunkOffsets, slotMs: aggregator.chunkSlotMs, horizonMs: aggregator.horizonMs },
+  firstRuleSet: NEWEST_RULE_SET,
 });
 
 /**
@@ -72,9 +94,13 @@ export async function openGeneration(pool: pg.Pool, wanted: NewGeneration): Prom
       );
     }
     const { rows } = await client.query<GenerationRow>(
-      `INSERT INTO tallyline.topic_generations (generation, topic, topic_id, partitions, chunk_offsets, slot_ms, horizon_ms)
-        VALUES (1, $1, $2, $3, $4, $5, $6) RETURNING *`,
-      [wanted.topic, wanted.topicId, wanted.partitions, wanted.chunkOffsets, wanted.slotMs, wanted.horizonMs],
+      `INSERT INTO tallyline.topic_generations (generation, topic, topic_id, partitions, chunk_offsets, slot_ms,
+          horizon_ms, first_rule_set)
+        VALUES (1, $1, $2, $3, $4, $5, $6, $7) RETURNING *`,
+      [
+        ...[wanted.topic, wanted.topicId, wanted.partitions, wanted.chunkOffsets],
+        ...[wanted.slotMs, wanted.horizonMs, wanted.firstRuleSet],
+      ],
     );
     await client.query(
       `INSERT INTO tallyline.partition_progress (generation, partition) SELECT 1, generate_series(0, $1::int - 1)`,

@@ -43,6 +43,8 @@ export const sealColumns = {
   ...outcomeColumns,
   outcomesByTenant: json<StoredSeal['outcomesByTenant']>('tenant_outcomes'),
   catalogChanges: json<StoredSeal['catalogChanges']>('catalog_changes'),
+  ruleSet: int('rule_set'),
+  nextRuleSet: int('next_rule_set'),
 };
 
 const rowOf = ({ events, rollUps, rejects, outcomes: counts, ...seal }: StoredSeal): RecordOf<typeof sealColumns> => ({

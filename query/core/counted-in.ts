@@ -3,7 +3,9 @@
 import type { Catalog } from '../../domain/catalog/catalog.ts';
 import { parseExactJson } from '../../domain/json/exact-json.ts';
 import { metersByType, readMeters } from '../../domain/metering/meter-reading.ts';
+import type { RuleSet } from '../../domain/metering/rule-set.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
+import { Rejection } from '../../domain/rejection.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 
 export interface PlacedEvent {
@@ -24,33 +26,50 @@ export interface Counted {
   readonly groups: ReadonlyMap<string, string>;
 }
 
-/** What a sealed chunk says about the catalog versions its events were decided by. */
+/** What a sealed chunk says about the catalog versions, and the rule set, that its events were decided by. */
 export interface ChunkCatalog {
   /** At the chunk's start: the version the chunk before ended with. */
   readonly versionBefore: number;
   /** Where in the chunk another version took effect, ascending. */
   readonly changes: readonly { readonly offset: number; readonly version: number }[];
+  readonly ruleSet: number;
 }
 
 /** The version in force at an offset of the chunk. */
-export const catalogVersionAt = (chunk: ChunkCatalog, offset: number): number =>
+export const catalogVersionAt = (chunk: Omit<ChunkCatalog, 'ruleSet'>, offset: number): number =>
   chunk.changes.findLast((change) => change.offset <= offset)?.version ?? chunk.versionBefore;
 
+/** A meter that could not read the event, and why. */
+export interface UnreadBy {
+  readonly meter: string;
+  readonly code: string;
+  readonly reason: string;
+}
+
 /**
- * `catalog`: of the version in force where the event stands in the log. Throws an Error where that version could not
- * have counted it.
+ * `catalog` and `rules`: those in force where the event stands in the log. Throws an Error where it could not have been
+ * accepted by them.
  */
-export function countedIn(event: PlacedEvent, catalog: Catalog): Counted[] {
+export function countedIn(
+  event: PlacedEvent,
+  catalog: Catalog,
+  rules: RuleSet,
+): { readonly counted: readonly Counted[]; readonly unread: readonly UnreadBy[] } {
   const meters = metersByType(catalog).get(event.type) ?? [];
-  const readings = readMeters(meters, parseExactJson(event.data));
-  if (!Array.isArray(readings))
-    throw new Error(`an accepted event is not readable by its catalog: ${readings.message}`);
-  return readings.map(({ meter, quantity, groupValues }) => ({
+  const read = readMeters(meters, parseExactJson(event.data), rules);
+  if (read instanceof Rejection) throw new Error(`an accepted event is not readable by its catalog: ${read.message}`);
+  const counted = read.readings.map(({ meter, quantity, groupValues }) => ({
     meter: meter.slug,
     windowStart: windowStartOf(event.eventTime, windowSizeMs[meter.window]),
     quantity: formatQuantity(quantity),
     groups: new Map(meter.dimensions.map((dimension, i) => [dimension.name, groupValues[i] ?? ''])),
   }));
+  const unread = read.unread.map(({ meter, rejection }) => ({
+    meter: meter.slug,
+    code: rejection.code,
+    reason: rejection.message,
+  }));
+  return { counted, unread };
 }
 
 /** A line item's claim on usage. */

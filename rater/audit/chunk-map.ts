@@ -1,5 +1,5 @@
-// Where each offset of the log is sealed, in a few numbers a chunk: which chunk holds it, which rows of it count, and
-// which catalog version metered it.
+// Where each offset of the log is sealed, in a few numbers a chunk: which chunk holds it, which rows of it count, by
+// which rule set it was read, and which catalog version metered it.
 import { outcomes } from '../../domain/metering/event-outcome.ts';
 import type { StoredSeal } from '../../domain/sealing/seals.ts';
 
@@ -14,6 +14,8 @@ export interface MappedChunk {
   readonly endOffset: number;
   /** Events that have an outcome in it. */
   readonly decided: number;
+  /** By which its events were read. */
+  readonly ruleSet: number;
 }
 
 class PartitionMap {
@@ -24,6 +26,7 @@ class PartitionMap {
   private readonly starts: number[] = [];
   private readonly ends: number[] = [];
   private readonly decided: number[] = [];
+  private readonly ruleSets: number[] = [];
   private readonly versionOffsets: number[] = [];
   private readonly versions: number[] = [];
 
@@ -38,6 +41,7 @@ class PartitionMap {
     this.starts.push(seal.startOffset);
     this.ends.push(seal.endOffset);
     this.decided.push(outcomes.reduce((sum, outcome) => sum + seal.outcomes[outcome], 0));
+    this.ruleSets.push(seal.ruleSet);
     if (seal.catalogChanges.length === 0) this.addVersion(seal.startOffset, seal.catalogVersion);
     for (const { offset, version } of seal.catalogChanges) this.addVersion(offset, version);
   }
@@ -61,6 +65,7 @@ class PartitionMap {
       startOffset: this.starts[i]!,
       endOffset: this.ends[i]!,
       decided: this.decided[i]!,
+      ruleSet: this.ruleSets[i]!,
     };
   }
 

@@ -1,9 +1,12 @@
 // Reads the raw accepted events of sealed chunks again and meters each with the catalog version of its place in the
-// log.
+// log, by the rule set of its chunk.
 import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { parseExactJson } from '../../domain/json/exact-json.ts';
+import type { Meter } from '../../domain/metering/meter.ts';
 import { type MetersByType, metersByType, type Reading, readMeters } from '../../domain/metering/meter-reading.ts';
+import { type RuleSet, ruleSet } from '../../domain/metering/rule-set.ts';
+import { Rejection } from '../../domain/rejection.ts';
 import { placeOf } from '../../domain/sealing/seals.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
@@ -61,7 +64,7 @@ export class Recount {
     if (chunk === null || BigInt(epoch) < chunk.epoch) return false;
     const ofType = this.meters.get(this.chunks.catalogVersionAt(generation, partition, offset))?.get(type);
     if (ofType === undefined) return true;
-    const readings = readingsOf(ofType, data);
+    const readings = readingsOf(ofType, data, ruleSet(chunk.ruleSet));
     if (typeof readings === 'string') {
       log.compare('I2', `${placeOf(chunk)} offset ${offset} index ${index}`, 'an event that can be metered', readings);
       return true;
@@ -81,13 +84,13 @@ export class Recount {
 }
 
 /** A text says why there are none. */
-function readingsOf(meters: Parameters<typeof readMeters>[0], data: string): Reading[] | string {
+function readingsOf(meters: readonly Meter[], data: string, rules: RuleSet): readonly Reading[] | string {
   let value: unknown;
   try {
     value = parseExactJson(data);
   } catch {
     return 'data is not JSON';
   }
-  const readings = readMeters(meters, value);
-  return Array.isArray(readings) ? readings : readings.message;
+  const read = readMeters(meters, value, rules);
+  return read instanceof Rejection ? read.message : read.readings;
 }

@@ -8,6 +8,7 @@ import { RollUpTable } from '../../aggregator/core/roll-up.ts';
 import { eventRows, rejectRows, rollUpRows } from '../../aggregator/counting/chunk-rows.ts';
 import { readRejectedEvent } from '../../aggregator/counting/rejected-event.ts';
 import { metersByType } from '../../domain/metering/meter-reading.ts';
+import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import {
   AvroRegistry,
   decodeRecord,
@@ -30,7 +31,7 @@ function inputOf(offset: number, bytes: Buffer): PartitionInput {
   try {
     const entry = decodeRecord(registry, bytes);
     if (entry.kind === 'event-batch') return { ...at, kind: 'event-batch', events: entry.events };
-    if (entry.kind === 'tick') return { ...at, kind: 'tick' };
+    if (entry.kind === 'tick') return { ...at, kind: 'tick', ruleSet: entry.ruleSet };
     return { ...at, kind: 'catalog-change', version: entry.version, meters: null };
   } catch (error) {
     if (!(error instanceof MalformedRecord || error instanceof UnknownSchema)) throw error;
@@ -42,7 +43,7 @@ function applyAll(...records: readonly Buffer[]) {
   const decisions = { events: new DecidedList(), rollUps: new RollUpTable() };
   const state = new PartitionState(
     rules,
-    { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1 },
+    { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1, ruleSet: NEWEST_RULE_SET },
     metersByType(sampleCatalog),
     new DedupIndex(),
     decisions,

@@ -16,6 +16,7 @@ import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
 import { RecordReader } from '../../aggregator/record-reader.ts';
 import { type Acquisition, SealStore } from '../../aggregator/seal-store.ts';
 import { type Catalog, emptyCatalog } from '../../domain/catalog/catalog.ts';
+import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { realTimers } from '../../platform/calls/timers.ts';
 import type { ClickHouseDatabase } from '../../platform/clickhouse/client.ts';
@@ -95,7 +96,13 @@ beforeEach(async () => {
   for (const table of ['usage_events', 'usage_rollups', 'event_rejects', 'manifests']) {
     await clickhouse.command(`TRUNCATE TABLE ${table}`);
   }
-  await openGeneration(pool, { topic: 'events', topicId: 'one', partitions: 1, ...rules });
+  await openGeneration(pool, {
+    topic: 'events',
+    topicId: 'one',
+    partitions: 1,
+    ...rules,
+    firstRuleSet: NEWEST_RULE_SET,
+  });
 });
 
 function newLoop(more: Partial<PartitionLoopParts> = {}): PartitionLoop {
@@ -104,16 +111,16 @@ function newLoop(more: Partial<PartitionLoopParts> = {}): PartitionLoop {
     generation: 1,
     rules,
     chunks: new ChunkStore(clickhouse, 1),
-    seals: new SealStore(new PostgresSealTables(pool, 1)),
+    seals: new SealStore(new PostgresSealTables(pool, 1), NEWEST_RULE_SET),
     catalogs,
-    records: new RecordReader((fingerprint) => findAvroSchema(pool, fingerprint), catalogs),
+    records: new RecordReader((fingerprint) => findAvroSchema(pool, fingerprint), catalogs, NEWEST_RULE_SET),
     newCounter: fastCounter,
     keySpace: null,
     metrics: new AggregatorMetrics(new Registry(), Date.now, () => []),
     logger,
     clock: Date.now,
     timers: realTimers,
-    owner: 'test',
+    owner: { name: 'test', newestRuleSet: NEWEST_RULE_SET },
     flushIntervalMs: 0,
     flushEventsMax: 1_000,
     clockLeapMaxMs: HOUR,
@@ -326,7 +333,7 @@ describe('partition loop', () => {
         await this.reopen(0, 0, { reason: 'asked', logStartOffset: 0 });
         return acquired;
       }
-    })(new PostgresSealTables(pool, 1));
+    })(new PostgresSealTables(pool, 1), NEWEST_RULE_SET);
     log.push(batch(12, usageEvent('a', 2), usageEvent('c', 1)));
     const zombie = newLoop({ seals: reopenedMeanwhile });
     const next = await zombie.acquire();
@@ -354,7 +361,7 @@ describe('partition loop', () => {
       decideRepairs(
         {
           requests: postgresRepairRequests(pool, 1),
-          seals: new SealStore(new PostgresSealTables(pool, 1)),
+          seals: new SealStore(new PostgresSealTables(pool, 1), NEWEST_RULE_SET),
           logStartOffset: async () => logStartOffset,
           logger,
         },
@@ -444,7 +451,7 @@ describe('partition loop', () => {
 
   it('refuses a topic that was made again', async () => {
     await expect(
-      openGeneration(pool, { topic: 'events', topicId: 'two', partitions: 1, ...rules }),
+      openGeneration(pool, { topic: 'events', topicId: 'two', partitions: 1, ...rules, firstRuleSet: NEWEST_RULE_SET }),
     ).rejects.toMatchObject({
       code: 'topic_mismatch',
     });

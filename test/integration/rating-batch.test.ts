@@ -7,6 +7,7 @@ import { Registry } from 'prom-client';
 import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
 import { SealStore } from '../../aggregator/seal-store.ts';
 import { subscriptionBook } from '../../domain/catalog/subscription-book.ts';
+import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
@@ -221,7 +222,7 @@ describe('a batch', () => {
     await usage.seal({ watermark: at('11-10T12:01'), rows: [row('sum', 'cus_1', at('11-10T10:00'), '1')] });
     const seals = await readSeals(pool);
     await clickhouse.command('ALTER TABLE usage_rollups DELETE WHERE chunk = 1 SETTINGS mutations_sync = 2');
-    const sealStore = new SealStore(new PostgresSealTables(pool, 1));
+    const sealStore = new SealStore(new PostgresSealTables(pool, 1), NEWEST_RULE_SET);
     expect(await sealStore.reopen(0, 1, { reason: 'asked', logStartOffset: 0 })).toBe(true);
     // The seal that the rows of the chunk would differ from is not there to be compared.
     expect(await batch(seals, 'cus_1', [at('11-10T10:00')])).toEqual({ outcome: 'behind' });

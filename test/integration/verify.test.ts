@@ -109,7 +109,7 @@ describe('verify', () => {
          (SELECT count(*)::int FROM tallyline.line_items WHERE kind = 'adjustment') AS adjustments
        FROM tallyline.chunk_seals`,
     );
-    expect(rows).toMatchObject([{ duplicate: 30, conflict: 1, too_late: 1, poison: 2, versions: 2 }]);
+    expect(rows).toMatchObject([{ duplicate: 30, conflict: 1, too_late: 1, poison: 1, versions: 2 }]);
     expect(rows[0]!.adjustments).toBeGreaterThan(20);
     expect(log.compared.I1).toBeGreaterThan(rows[0]!.seals! * 8);
     expect(log.compared.I2).toBeGreaterThan(400);

@@ -30,7 +30,7 @@ const METERS: readonly Meter[] = [
   meterOf('level', 'gauge', 'latest', 'v', '1h', ['model']),
   meterOf('users', 'login', 'unique', 'user', '1d'),
 ];
-const CACHED = meterOf('cached', 'call', 'sum', 'c', '15m');
+const CACHED: Meter = { ...meterOf('cached', 'call', 'sum', 'c', '15m'), unreadable: 'skip' };
 
 function plansOf(random: Random): Plan[] {
   const amount = (): string => `0.${String(random.int(1, 999)).padStart(3, '0')}`;

@@ -9,6 +9,7 @@ import { consumePartitions, type PartitionGroup } from '../../aggregator/partiti
 import { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import { ChunkUnrepairable } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { FIRST_RULE_SET, NEWEST_RULE_SET, ruleSet, UnknownRuleSet } from '../../domain/metering/rule-set.ts';
 import type { Random } from '../../domain/random.ts';
 import { Rejection } from '../../domain/rejection.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
@@ -18,7 +19,7 @@ import { FastAdmission } from '../../ingest/core/fast-admission.ts';
 import { compileMeterChecks, type MeterChecks } from '../../ingest/core/meter-checks.ts';
 import { repeat } from '../../platform/calls/timers.ts';
 import { EventLogError } from '../../platform/event-log/event-log.ts';
-import { EventBatchWriter } from '../../platform/event-log/record-codec.ts';
+import { AvroRegistry, decodeRecord, EventBatchWriter } from '../../platform/event-log/record-codec.ts';
 import type { StageContext } from '../../platform/process/stage.ts';
 import type { Settings } from '../../platform/settings/settings.ts';
 import { isTransient as isTransientRatingError, type RaterStage, startRating } from '../../rater/main.ts';
@@ -99,6 +100,7 @@ export class Deployment {
   private readonly watcher: Watcher;
   private readonly raters = new Map<Slot, RaterStage>();
   private readonly groups = new Map<Slot, PartitionGroup>();
+  private readonly registry = new AvroRegistry();
   /** While such a fault lasts, an aggregator may halt for its reason. */
   readonly excuses = { offsetsGoneUntil: 0, clockAheadUntil: 0 };
   restarts = 0;
@@ -224,10 +226,13 @@ export class Deployment {
     this.gateways[index] = gateway;
     const follow = (): void => {
       this.postgres
-        .statement(process, 'catalog', () => this.postgres.catalogVersions[this.postgres.publishedVersion - 1] ?? null)
+        .statement(process, 'catalog', () => ({
+          version: this.postgres.catalogVersions[this.postgres.publishedVersion - 1] ?? null,
+          rules: ruleSet(this.postgres.ruleSetInForce),
+        }))
         .then(
-          (version) => {
-            if (version !== null) gateway.checks = compileMeterChecks(version.catalog);
+          ({ version, rules }) => {
+            if (version !== null) gateway.checks = compileMeterChecks(version.catalog, rules);
             process.timers.setTimeout(follow, this.random.spread(10_000, 8 * HOUR));
           },
           () => process.timers.setTimeout(follow, 1_000),
@@ -244,6 +249,7 @@ export class Deployment {
       ...this.contextOf(process),
       generation: 1,
       rules: this.plan,
+      firstRuleSet: FIRST_RULE_SET,
       eventLog: this.tickingLog(process),
       chunks: new ChunkStore(this.clickhouse.clientOf(process), 1, INDEX_PAGE_EVENTS),
       sealTables: postgres.sealTablesOf(process),
@@ -258,7 +264,10 @@ export class Deployment {
       newCounter: this.random.fork(process.name).chance(0.5) ? fastCounter : plainCounter,
       newKeyFile: () => Promise.resolve(new MemoryKeyFile(disk)),
       timers: process.timers,
-      owner: process.name,
+      owner: {
+        name: process.name,
+        newestRuleSet: this.scheduler.now < this.plan.upgradeAt ? FIRST_RULE_SET : NEWEST_RULE_SET,
+      },
     }).then(
       (group) => {
         this.groups.set(slot, group);
@@ -304,6 +313,14 @@ export class Deployment {
     }
   }
 
+  /** Each aggregator is replaced by one of the new release, one after the other. */
+  upgrade(random: Random): void {
+    for (const slot of this.slots) {
+      if (!slot.name.startsWith('aggregator')) continue;
+      this.scheduler.after(random.int(0, 6 * HOUR), () => this.crash(slot, random.int(1_000, 60_000)), 'upgrade');
+    }
+  }
+
   /** What the auditor has asked for is decided now. */
   decideRepairs(random: Random): void {
     const { postgres, scheduler } = this;
@@ -336,7 +353,11 @@ export class Deployment {
     return {
       ...log,
       append: (partition, values) => {
-        for (const value of values) this.watcher.written(value, { kind: 'tick' });
+        for (const value of values) {
+          const tick = decodeRecord(this.registry, value);
+          if (tick.kind !== 'tick') throw new Error('an aggregator wrote something else than a tick');
+          this.watcher.written(value, { kind: 'tick', ruleSet: tick.ruleSet });
+        }
         return log.append(partition, values);
       },
     };
@@ -349,7 +370,10 @@ export class Deployment {
     const isOffsetGone = error instanceof EventLogError && error.code === 'offset_out_of_range';
     const isClockAhead = error instanceof Error && error.message.includes("ahead of this machine's clock");
     const isUnrepairable = error instanceof ChunkUnrepairable && this.log.partitions[error.partition]!.startOffset > 0;
+    // An owner of the earlier release came back and met what the others had put in force.
+    const isOld = error instanceof UnknownRuleSet && now >= this.plan.upgradeAt;
     const isExcused =
+      isOld ||
       isUnrepairable ||
       (isOffsetGone && now <= this.excuses.offsetsGoneUntil) ||
       (isClockAhead && now <= this.excuses.clockAheadUntil);

@@ -288,6 +288,28 @@ export const mutants: readonly Mutant[] = [
     description: 'The catalog version does not go on with the seal',
   },
   {
+    name: 'first-rule-set',
+    file: SEALS,
+    find: 'ruleSet: last === null ? this.firstRuleSet : last.nextRuleSet',
+    replace: 'ruleSet: this.firstRuleSet',
+    description: 'A new owner counts by the first rule set until a tick asks for a later one',
+  },
+  {
+    name: 'rule-set-unsealed',
+    file: LOOP,
+    find: 'nextRuleSet: chunk.nextRuleSet,',
+    replace: 'nextRuleSet: chunk.ruleSet,',
+    description: 'The rule set that was asked for does not go on with the seal',
+  },
+  {
+    name: 'rule-set-at-once',
+    file: STATE,
+    find: 'chunk.nextRuleSet = Math.max(chunk.nextRuleSet, input.ruleSet);',
+    replace:
+      'chunk.nextRuleSet = Math.max(chunk.nextRuleSet, input.ruleSet); this.ruleSet = ruleSet(chunk.nextRuleSet);',
+    description: 'A rule set takes effect within a chunk that is sealed as read by another',
+  },
+  {
     name: 'seal-twice',
     file: SEALS,
     find: 'nextChunk: chunk + 1,',

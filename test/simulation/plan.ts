@@ -86,6 +86,8 @@ export interface Plan {
   readonly tickIntervalMs: number;
   readonly ratingIntervalMs: number;
   readonly batchSubjectsMax: number;
+  /** From when on aggregators that start are of the release that brought rule set 2. */
+  readonly upgradeAt: number;
 }
 
 const weights: Readonly<Record<FaultKind, number>> = {
@@ -133,6 +135,7 @@ export function planOf(random: Random): Plan {
     tickIntervalMs: rules.pick([3, 4, 6]) * HOUR,
     ratingIntervalMs: rules.pick([7, 12, 20]) * HOUR,
     batchSubjectsMax: rules.pick([4, 200]),
+    upgradeAt: random.fork('upgrade').int(STARTS_AT, STARTS_AT + (ENDS_AT - STARTS_AT) / 2),
   };
 }
 
@@ -206,6 +209,11 @@ function newEvent(random: Random, at: number, id: string, horizonMs: number): Cl
   if (random.chance(0.95))
     data.n = random.chance(0.3) ? `${random.int(0, 40)}.${random.int(1, 99)}` : random.int(0, 500);
   if (random.chance(0.3)) data.c = random.int(1, 20);
+  // Numbers as the world writes them: what they are depends on the rule set.
+  if (random.chance(0.05))
+    data.n = random.pick<unknown>(['1e2', '2.50E-1', 0.12345678901234, 12.0000000000005, 'many']);
+  if (random.chance(0.03)) data.c = random.pick<unknown>(['none', 1e-7, true]);
+  if (random.chance(0.05)) data.model = random.pick<unknown>([1e-7, '0.0000001', 30, 0.5, []]);
   if (type === 'login') data.user = `u${random.int(1, 30)}`;
   if (type === 'gauge') data.v = random.int(-50, 1_000);
   const kind = random.next();

@@ -248,6 +248,8 @@ export class World {
     for (const request of plan.requests)
       scheduler.after(request.at - STARTS_AT, () => this.send(request, 0), 'request');
     const faults = this.random.fork('faults');
+    const upgrade = (): void => this.deployment.upgrade(this.random.fork('upgrade'));
+    scheduler.after(plan.upgradeAt - STARTS_AT, upgrade, 'upgrade');
     for (const [i, fault] of plan.faults.entries()) {
       scheduler.after(
         fault.at - STARTS_AT,

@@ -4,6 +4,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { honestBody } from '../../../bench/workload/costly-bodies.ts';
+import { NEWEST_RULE_SET, ruleSet } from '../../../domain/metering/rule-set.ts';
 import { Problem } from '../../../domain/problem.ts';
 import type { Random } from '../../../domain/random.ts';
 import { admitBody } from '../../../ingest/core/body-admission.ts';
@@ -30,7 +31,7 @@ const TRIES = 4;
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-const checks = compileMeterChecks(sampleCatalog);
+const checks = compileMeterChecks(sampleCatalog, ruleSet(NEWEST_RULE_SET));
 const context = { tenant: 'acme', now: Date.UTC(2026, 10, 20, 10), horizonMs: 35 * 86_400_000, checks };
 const counts = { accepted: 0, rejected: 0, refused: 0 };
 

@@ -8,6 +8,7 @@ import { PartitionState } from '../../../aggregator/core/partition-state.ts';
 import { RollUpTable } from '../../../aggregator/core/roll-up.ts';
 import { eventRows, rejectRows, rollUpRows } from '../../../aggregator/counting/chunk-rows.ts';
 import { metersByType } from '../../../domain/metering/meter-reading.ts';
+import { NEWEST_RULE_SET } from '../../../domain/metering/rule-set.ts';
 import type { Random } from '../../../domain/random.ts';
 import { dedupKeyOf, type UsageEvent } from '../../../domain/usage-event.ts';
 import { crc64Avro, currentSchemas } from '../../../platform/event-log/avro-registry.ts';
@@ -85,7 +86,7 @@ const rules = { chunkOffsets: 1024, slotMs: 30_000, horizonMs: 35 * 86_400_000 }
 /** A partition of its own, and where its decisions go. */
 function newPartition() {
   const decisions = { events: new DecidedList(), rollUps: new RollUpTable() };
-  const from = { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1 };
+  const from = { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1, ruleSet: NEWEST_RULE_SET };
   return { state: new PartitionState(rules, from, meters, new DedupIndex(), decisions), ...decisions };
 }
 let partition = newPartition();
@@ -100,7 +101,7 @@ function apply(input: Buffer, entry: LogEntry | MalformedRecord): void {
   if (entry instanceof MalformedRecord) {
     state.apply({ ...at, kind: 'malformed', reason: entry.message, bytes: Buffer.from(input) });
   } else if (entry.kind === 'event-batch') state.apply({ ...at, kind: 'event-batch', events: entry.events });
-  else if (entry.kind === 'tick') state.apply({ ...at, kind: 'tick' });
+  else if (entry.kind === 'tick') state.apply({ ...at, kind: 'tick', ruleSet: entry.ruleSet });
   else state.apply({ ...at, kind: 'catalog-change', version: entry.version, meters: null });
 
   const { accepted, rejected } = events.take();

@@ -1,7 +1,37 @@
 // Exact decimals of the reference, apart from the code under test.
 
+const UNIT = 10n ** 12n;
+
 /** 10^-12 units of a plain decimal. */
-export function unitsOf(value: unknown): bigint {
-  const [integer = '0', fraction = ''] = String(value).split('.');
+export function unitsOf(value: string): bigint {
+  const [integer = '0', fraction = ''] = value.split('.');
   return BigInt(integer + fraction.padEnd(12, '0'));
+}
+
+/** An event's value in 10^-12 units by a rule set; null where it is none. Halves go to the even unit. */
+export function quantityOf(value: unknown, ruleSet: number): bigint | null {
+  if (typeof value !== 'number' && typeof value !== 'string') return null;
+  const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(String(value));
+  if (match === null) return null;
+  const [, sign, integer, fraction = '', power] = match;
+  if (ruleSet === 1 && typeof value === 'string' && power !== undefined) return null;
+  const coefficient = BigInt(integer! + fraction) * UNIT;
+  const exponent = Number(power ?? 0) - fraction.length;
+  if (exponent >= 0) return BigInt(`${sign}1`) * coefficient * 10n ** BigInt(exponent);
+  const divisor = 10n ** BigInt(-exponent);
+  const rest = coefficient % divisor;
+  if (ruleSet === 1 && rest !== 0n) return null;
+  let units = coefficient / divisor;
+  if (2n * rest > divisor || (2n * rest === divisor && units % 2n === 1n)) units += 1n;
+  return sign === '-' ? -units : units;
+}
+
+/** The text of a group by a rule set; null where the value is none. */
+export function groupOf(value: unknown, ruleSet: number): string | null {
+  if (value === undefined || value === null) return '';
+  if (typeof value === 'object') return null;
+  if (ruleSet === 1 || typeof value !== 'number') return String(value);
+  const units = quantityOf(value, ruleSet)!;
+  const digits = String(units).padStart(13, '0');
+  return `${digits.slice(0, -12)}.${digits.slice(-12)}`.replace(/\.?0+$/, '');
 }

@@ -6,7 +6,7 @@ import type { Catalog } from '../../../domain/catalog/catalog.ts';
 import type { UsageEvent } from '../../../domain/usage-event.ts';
 import type { LogRecord } from '../../../platform/event-log/event-log.ts';
 import type { ClientEvent, Plan } from '../plan.ts';
-import { unitsOf } from './units.ts';
+import { groupOf, quantityOf } from './units.ts';
 
 export class Violation extends Error {
   constructor(invariant: string, message: string) {
@@ -20,7 +20,7 @@ type Outcome = 'accepted' | 'duplicate' | 'conflict' | 'too_late' | 'poison';
 /** What a record holds, as its writer knows it. */
 export type Content =
   | { readonly kind: 'events'; readonly events: readonly UsageEvent[] }
-  | { readonly kind: 'tick' }
+  | { readonly kind: 'tick'; readonly ruleSet: number }
   | { readonly kind: 'catalog'; readonly version: number }
   | { readonly kind: 'garbage' };
 
@@ -47,6 +47,7 @@ interface ReferenceChunk {
   endOffset: number | null;
   watermark: number;
   catalogVersion: number;
+  readonly ruleSet: number;
   readonly outcomes: Map<string, Record<Outcome, number>>;
   readonly accepted: { readonly offset: number; readonly index: number; readonly event: UsageEvent }[];
   readonly rejected: { readonly offset: number; readonly index: number; readonly outcome: Outcome }[];
@@ -60,6 +61,8 @@ interface ReferencePartition {
   decided: number;
   watermark: number | null;
   catalogVersion: number;
+  /** Of the next chunk. */
+  nextRuleSet: number;
   readonly keys: Map<string, { readonly payload: string; readonly liveUntil: number }>;
   readonly chunks: ReferenceChunk[];
 }
@@ -92,6 +95,7 @@ export class UsageOracle {
       decided: 0,
       watermark: null,
       catalogVersion: 0,
+      nextRuleSet: 1,
       keys: new Map(),
       chunks: [],
     }));
@@ -169,6 +173,7 @@ export class UsageOracle {
       end: chunk.endOffset,
       watermark: chunk.watermark,
       catalogVersion: chunk.catalogVersion,
+      ruleSet: chunk.ruleSet,
       events: chunk.accepted.length,
       rejects: chunk.rejected.length,
       rollUps: chunk.rollUps.size,
@@ -179,6 +184,7 @@ export class UsageOracle {
       end: seal.endOffset,
       watermark: seal.partitionTime,
       catalogVersion: seal.catalogVersion,
+      ruleSet: seal.ruleSet,
       events: seal.events.count,
       rejects: seal.rejects.count,
       rollUps: seal.rollUps.count,
@@ -229,6 +235,7 @@ export class UsageOracle {
         endOffset: null,
         watermark: now,
         catalogVersion: state.catalogVersion,
+        ruleSet: state.nextRuleSet,
         outcomes: new Map(),
         accepted: [],
         rejected: [],
@@ -243,6 +250,7 @@ export class UsageOracle {
     if (content === undefined) throw new Error('a record that nobody wrote');
     if (content.kind === 'catalog' && content.version > state.catalogVersion) state.catalogVersion = content.version;
     chunk!.catalogVersion = state.catalogVersion;
+    if (content.kind === 'tick') state.nextRuleSet = Math.max(state.nextRuleSet, content.ruleSet);
     if (content.kind === 'garbage') {
       this.count(chunk!, '', 'poison');
       chunk!.rejected.push({ offset, index: 0, outcome: 'poison' });
@@ -340,12 +348,16 @@ export class UsageOracle {
     for (const meter of this.catalog(version).meters) {
       if (meter.eventType !== sent.type) continue;
       const value = meter.valuePath === null ? 1 : sent.data[meter.valuePath[0]!];
-      if (value === undefined) {
-        if (meter.required) return null;
+      if (value === undefined && !meter.required) continue;
+      const quantity =
+        meter.aggregation === 'unique' ? 0n : value === undefined ? null : quantityOf(value, chunk.ruleSet);
+      const groups = meter.dimensions.map(({ path }) => groupOf(sent.data[path[0]!], chunk.ruleSet));
+      if (quantity === null || groups.includes(null)) {
+        // By the first rule set, what one meter can't read is lost for all of them.
+        if (chunk.ruleSet === 1) return null;
         continue;
       }
       const windowStart = event.eventTime - (event.eventTime % windowMs[meter.window]!);
-      const groups = meter.dimensions.map(({ path }) => String(sent.data[path[0]!] ?? ''));
       readings.push({
         partition,
         chunk: chunk.chunk,
@@ -353,9 +365,9 @@ export class UsageOracle {
         meter: meter.slug,
         subject: sent.subject,
         windowStart,
-        groups,
-        rollUp: rollUpKey(event.tenant, meter.slug, sent.subject, windowStart, groups),
-        quantity: meter.aggregation === 'unique' ? 0n : unitsOf(value),
+        groups: groups as string[],
+        rollUp: rollUpKey(event.tenant, meter.slug, sent.subject, windowStart, groups as string[]),
+        quantity,
         text: String(value),
         order: [event.eventTime, now, offset, index],
       });

@@ -4,6 +4,7 @@
 import type { RepairOutcome, RepairRequest, RepairRequests } from '../../../aggregator/chunk-repairs.ts';
 import type { PartitionProgress, Seal, SealTables, SealTransaction } from '../../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
+import { FIRST_RULE_SET } from '../../../domain/metering/rule-set.ts';
 import type { Random } from '../../../domain/random.ts';
 import { Network } from '../network.ts';
 import type { Process, Scheduler } from '../scheduler.ts';
@@ -44,6 +45,8 @@ export class PostgresModel {
   readonly partitions: number;
   readonly scheduler: Scheduler;
   readonly progress: PartitionProgress[];
+  /** What the owner of each partition said under which epoch. */
+  readonly known: { readonly epoch: bigint; readonly ruleSet: number }[];
   readonly seals: Seal[][];
   reopenedSeals = 0;
   published: number | null = null;
@@ -73,6 +76,7 @@ export class PostgresModel {
       catalogVersion: 0,
     }));
     this.seals = this.progress.map(() => []);
+    this.known = this.progress.map(() => ({ epoch: 0n, ruleSet: FIRST_RULE_SET }));
   }
 
   armCommit(fault: CommitFault): void {
@@ -246,10 +250,23 @@ export class PostgresModel {
     }
   }
 
+  /** As gateways read it. */
+  get ruleSetInForce(): number {
+    return Math.min(...this.seals.map((seals) => seals.at(-1)?.nextRuleSet ?? FIRST_RULE_SET));
+  }
+
   sealTablesOf(process: Process): SealTables {
     return {
       inTransaction: (work) => this.transaction(process, (statements) => work(this.sealTransaction(statements))),
       readEpoch: (partition) => this.statement(process, 'epoch', () => this.progress[partition]?.epoch ?? null),
+      ruleSetKnownToAll: () =>
+        this.statement(process, 'rule sets', () =>
+          Math.min(
+            ...this.progress.map(({ epoch }, i) =>
+              this.known[i]!.epoch === epoch ? this.known[i]!.ruleSet : FIRST_RULE_SET,
+            ),
+          ),
+        ),
       publishWatermark: () => this.statement(process, 'publish', () => this.publish()),
     };
   }
@@ -298,9 +315,10 @@ export class PostgresModel {
     return {
       lockProgress: (partition) =>
         locked('lock progress', [`partition ${partition}`], () => this.progress[partition] ?? null),
-      saveProgress: (partition, progress) =>
+      saveProgress: (partition, progress, owner) =>
         write('save progress', () => {
           this.progress[partition] = progress;
+          if (owner !== undefined) this.known[partition] = { epoch: progress.epoch, ruleSet: owner.newestRuleSet };
         }),
       readSealsSince: (partition, since) =>
         run('read seals', () => this.seals[partition]!.filter((seal) => seal.partitionTime >= since)),

@@ -5,6 +5,7 @@ import { Registry } from 'prom-client';
 import { startAggregator } from '../../../aggregator/main.ts';
 import { openStores, type Stores } from '../../../cli/stores.ts';
 import type { Catalog } from '../../../domain/catalog/catalog.ts';
+import { NEWEST_RULE_SET } from '../../../domain/metering/rule-set.ts';
 import { dedupKeyOf, partitionOf, payloadHashOf, type UsageEvent } from '../../../domain/usage-event.ts';
 import { applyCatalog } from '../../../platform/catalog-store.ts';
 import { createClickHouse } from '../../../platform/clickhouse/client.ts';
@@ -92,9 +93,14 @@ export class Installation {
   }
 
   async startAggregator(): Promise<void> {
+    this.aggregator = await this.startOwner(NEWEST_RULE_SET);
+  }
+
+  /** A further aggregator, which its caller stops. */
+  startOwner(newestRuleSet: number): Promise<Stage> {
     const { settings } = this;
     const registry = new Registry();
-    this.aggregator = await startAggregator({ settings, logger, registry, clock: Date.now }, this.stores);
+    return startAggregator({ settings, logger, registry, clock: Date.now }, { ...this.stores, newestRuleSet });
   }
 
   async stopAggregator(): Promise<void> {
