@@ -262,6 +262,14 @@ export interface components {
                 windowStart: string;
                 quantity: components["schemas"]["Decimal"];
             }[];
+            /** @description The meters of its type that could not read it, and leave it out */
+            unread?: {
+                meter: string;
+                /** @example invalid_value */
+                code: string;
+                /** @description Why, in words */
+                reason: string;
+            }[];
             /** @description Ids of the line items that price this usage */
             lineItems?: string[];
             /** @description How often the same source and id came with another payload, which was not counted */

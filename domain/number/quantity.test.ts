@@ -2,7 +2,14 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { Decimal } from './decimal.ts';
 import { ExactNumber } from './exact-number.ts';
-import { formatQuantity, parseQuantity, QUANTITY_ONE, quantityToDecimal, readQuantity } from './quantity.ts';
+import {
+  formatQuantity,
+  parseQuantity,
+  QUANTITY_ONE,
+  quantityToDecimal,
+  readDecimal,
+  readQuantity,
+} from './quantity.ts';
 
 const LIMIT = 10n ** 38n;
 const quantities = fc.bigInt({ min: -LIMIT + 1n, max: LIMIT - 1n });
@@ -113,5 +120,49 @@ describe('formatQuantity', () => {
 
   it('also writes sums that are longer than any single value', () => {
     expect(formatQuantity((LIMIT - 1n) * 1000n)).toBe('99999999999999999999999999999.999999999');
+  });
+});
+
+describe('a quantity as the world writes it', () => {
+  it.each<[unknown, string | null, string | null]>([
+    // The value, rounded, exact.
+    [0.30000000000000004, '0.3', null],
+    [1 / 3, '0.333333333333', null],
+    ['1e-7', '0.0000001', '0.0000001'],
+    [new ExactNumber('1e-7'), '0.0000001', '0.0000001'],
+    ['2.50E+1', '25', '25'],
+    ['007', '7', '7'],
+    // Halves go to the even digit, and anything more than a half goes up.
+    ['0.0000000000005', '0', null],
+    ['0.0000000000015', '0.000000000002', null],
+    ['0.0000000000025', '0.000000000002', null],
+    ['-0.0000000000015', '-0.000000000002', null],
+    ['0.00000000000050000000000000000000000000000000001', '0.000000000001', null],
+    ['0.0000000000009999', '0.000000000001', null],
+    ['9e-14', '0', null],
+    ['-1e-999', '0', null],
+    ['99999999999999999999999999.9999999999994', '99999999999999999999999999.999999999999', null],
+    ['99999999999999999999999999.9999999999995', null, null],
+    ['1e26', null, null],
+    ['1e999', null, null],
+    ['', null, null],
+    [' 1', null, null],
+    ['0x10', null, null],
+    ['1e', null, null],
+    [true, null, null],
+  ])('%p is %s, exactly %s', (value, rounded, exact) => {
+    const text = (quantity: bigint | null) => (quantity === null ? null : formatQuantity(quantity));
+    expect(text(readDecimal(value, 'rounded'))).toBe(rounded);
+    expect(text(readDecimal(value, 'exact'))).toBe(exact);
+  });
+
+  it('is what it was before, wherever that was a quantity', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.float(), fc.integer()), (value) => {
+        const before = readQuantity(value);
+        expect(readDecimal(value, 'exact')).toBe(before);
+        if (before !== null) expect(readDecimal(value, 'rounded')).toBe(before);
+      }),
+    );
   });
 });
