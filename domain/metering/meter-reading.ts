@@ -64,7 +64,7 @@ export const quantityWords = ({ precision }: Meter, { number }: RuleSet): string
     : 'a decimal number of at most 26 integer digits';
 
 /** Null: the value is missing or null, which leaves the meter alone. */
-export function readMeter(meter: Meter, data: unknown, rules: RuleSet): Reading | Rejection | null {
+function readMeter(meter: Meter, data: unknown, rules: RuleSet): Reading | Rejection | null {
   let quantity: Quantity = QUANTITY_ONE;
   let isRounded = false;
   let uniqueValue: string | null = null;
@@ -104,7 +104,7 @@ export function readMeter(meter: Meter, data: unknown, rules: RuleSet): Reading 
 }
 
 /** What a meter can't read of an event that is counted all the same. */
-export interface Unread {
+interface Unread {
   readonly meter: Meter;
   readonly rejection: Rejection;
 }

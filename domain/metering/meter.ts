@@ -9,7 +9,7 @@ import type { WindowSize } from '../time/time-window.ts';
  * meter leaves it out.
  */
 export const whenUnreadable = ['refuse', 'skip'] as const;
-export type WhenUnreadable = (typeof whenUnreadable)[number];
+type WhenUnreadable = (typeof whenUnreadable)[number];
 
 export interface Dimension {
   readonly name: string;
