@@ -66,8 +66,9 @@ export interface paths {
         };
         /**
          * The usage of a meter in buckets of time
-         * @description The buckets tile [from, to); the first and the last are cut off where the range begins or ends inside one. Buckets
-         *     without usage have no row. Open buckets are read as fresh as they are counted. An answer of more than 10,000 rows is
+         * @description The answer is of whole stored windows: its `from` and `to` say which, and may lie before and after those asked for.
+         *     The buckets tile [from, to); the first and the last are cut off where the range begins or ends inside one. Buckets
+         *     without usage have no row, unless `emptyBuckets` is true. Open buckets are read as fresh as they are counted. An answer of more than 10,000 rows is
          *     refused with `result_too_large`, never cut short.
          */
         get: operations["readUsage"];
@@ -293,9 +294,15 @@ export interface components {
         LagSeconds: number | null;
         Usage: {
             meter: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description The start of the first stored window of the answer, at or before the `from` asked for
+             */
             from: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description The end of the last stored window of the answer, at or after the `to` asked for
+             */
             to: string;
             window: components["schemas"]["BucketSize"];
             watermark: components["schemas"]["Watermark"];
@@ -312,6 +319,11 @@ export interface components {
                     [key: string]: string;
                 };
                 value: components["schemas"]["Decimal"];
+                /**
+                 * @description Only with emptyBuckets - there was no usage
+                 * @constant
+                 */
+                isEmpty?: true;
                 /**
                  * @description Closed once the watermark passed windowEnd by the allowed lateness; later events are adjustments
                  * @enum {string}
@@ -563,10 +575,12 @@ export interface operations {
     readUsage: {
         parameters: {
             query: {
-                /** @description Inclusive; on a boundary of the meter's stored windows */
+                /** @description Inclusive; the start of the meter's stored window that holds it */
                 from: string;
-                /** @description Exclusive; on a boundary of the meter's stored windows. Without it, the end of the one that holds now */
+                /** @description Exclusive; the end of the stored window that it lies in. Without it, the end of the one that holds now */
                 to?: string;
+                /** @description Refuse a from or to inside a stored window, `range_misaligned`, instead of taking the whole window */
+                strict?: boolean;
                 /** @description The size of the buckets, not below the meter's own window, which is the default */
                 window?: components["schemas"]["BucketSize"];
                 /** @description The IANA zone in which 1d and 1mo buckets begin */
@@ -575,6 +589,8 @@ export interface operations {
                 subject?: string[];
                 /** @description A row for each value; `subject` or one of the meter's dimensions */
                 groupBy?: string[];
+                /** @description A row with value 0 for each bucket without usage, of every subject and groups in the answer */
+                emptyBuckets?: boolean;
                 /** @description `filter[DIMENSION]=value`, repeatable: any of the values of one dimension, and all of the dimensions. */
                 filter?: {
                     [key: string]: string | string[];

@@ -55,6 +55,17 @@ export const choice = <Word extends string>(words: readonly Word[], description:
     })
     .meta({ description, schema: schema ?? { type: 'string', enum: words } });
 
+/** `true` or `false`; without it, false. */
+export const flag = (description: string) =>
+  once(description)
+    .transform((given, context) => {
+      if (given === 'true' || given === 'false') return given === 'true';
+      context.addIssue({ code: 'custom', message: `${quoted(given)} is neither true nor false` });
+      return z.NEVER;
+    })
+    .default(false)
+    .meta({ description, schema: { type: 'boolean', default: false } });
+
 /** A whole number from 1 to `maximum`. */
 export const wholeNumber = (maximum: number, byDefault: number, description: string) =>
   once(description)
