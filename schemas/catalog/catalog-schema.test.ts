@@ -102,6 +102,7 @@ const valid: readonly (readonly [Path, unknown])[] = [
   [[...plan, 'timezone'], 'Europe/Berlin'],
   [[...plan, 'prices'], []],
   [[...price(0), 'match'], DELETED],
+  [[...price(0), 'match', 'model'], ''],
   [[...price(0), 'unitAmount'], '-12345678901234567890.000000000000000000001'],
   [[...tier(1), 'unitAmount'], DELETED],
 ];
@@ -152,6 +153,7 @@ const invalid: readonly (readonly [Path, unknown])[] = [
   [[...price(0), 'model'], 'stairs'],
   [[...price(0), 'model'], 'flat'],
   [[...price(0), 'match', 'model'], 4],
+  [[...price(0), 'match', 'model'], null],
   [[...price(0), 'unitAmount'], 0.1],
   [[...price(0), 'unitAmount'], 1],
   [[...price(0), 'unitAmount'], '1e3'],

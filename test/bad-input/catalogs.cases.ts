@@ -157,6 +157,12 @@ export const badCatalogs: readonly (readonly [name: string, text: string, path: 
     /not in groupBy/,
   ],
   [
+    'a match that is null, where "" was meant',
+    plan('{ slug: u, meter: tokens, model: per_unit, unitAmount: "1", match: { model: null } }'),
+    'plans[0].prices[0].match.model',
+    /must be a string/,
+  ],
+  [
     'a match that is a number',
     plan('{ slug: u, meter: tokens, model: per_unit, unitAmount: "1", match: { model: 4 } }'),
     'plans[0].prices[0].match.model',
