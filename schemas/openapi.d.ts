@@ -7,7 +7,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Find out what became of an event, by a parameter
+         * @description As `/v1/events/{id}`, for ids that clients fold in a path, such as `.` and `..`.
+         */
+        get: operations["findEventById"];
         put?: never;
         /**
          * Send usage events
@@ -421,6 +425,41 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    findEventById: {
+        parameters: {
+            query: {
+                /** @description The event's id */
+                id: string;
+                /** @description The event's source; "" where it had none */
+                source?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where it is; `unknown` until it is counted, about a second after it was accepted */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "state": "unknown"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EventState"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
     sendEvents: {
         parameters: {
             query?: never;
