@@ -57,6 +57,8 @@ beforeAll(async () => {
       event('mended', { offset: 6, receivedAt: RECEIVED + 2_000 }),
       event('a/b ü%', { offset: 6 }),
       event('x'.repeat(256), { offset: 6 }),
+      event('.', { offset: 6 }),
+      event('..', { offset: 6, source: 'a/../b' }),
     ],
     PARTITIONS,
   );
@@ -143,6 +145,20 @@ describe('an event', () => {
     expect((await find('x'.repeat(256))).state).toBe('accepted');
     expect(await find(encodeURIComponent("' OR 1=1 --"))).toEqual({ state: 'unknown' });
     expect(await find(`evt_1?source=${encodeURIComponent("') OR ('' = '")}`)).toEqual({ state: 'unknown' });
+  });
+
+  it('is found by a parameter, whatever a client makes of paths', async () => {
+    const byId = async (query: string) => {
+      const { status, body } = await api.get(`/v1/events?${query}`);
+      return [status, body.state ?? body.code];
+    };
+    expect(await byId('id=.')).toEqual([200, 'accepted']);
+    expect(await byId(`id=..&source=${encodeURIComponent('a/../b')}`)).toEqual([200, 'accepted']);
+    expect(await byId('id=..')).toEqual([200, 'unknown']);
+    expect((await api.get('/v1/events?id=evt_1')).body).toEqual(await find('evt_1'));
+    for (const query of ['', 'id=', 'source=a', 'id=a&id=b', `id=${'x'.repeat(513)}`, 'id=a&tenant=umbrella']) {
+      expect([query, ...(await byId(query))]).toEqual([query, 400, 'invalid_parameter']);
+    }
   });
 
   it.each(['', 'x'.repeat(513), `evt_1?source=${'x'.repeat(513)}`, 'evt_1?tenant=umbrella', 'evt_1?source=a&source=b'])(

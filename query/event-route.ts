@@ -1,4 +1,4 @@
-// GET /v1/events/{id}: where an event is.
+// GET /v1/events/{id}, and GET /v1/events?id=: where an event is.
 //
 //   unknown     no row of this tenant's event: never sent, or not yet counted (about a second after its 2xx)
 //   accepted    counted once; copies with the same payload leave no row, copies with another are counted as `conflicts`
@@ -21,8 +21,8 @@ import {
   isPriceOf,
   type UnreadBy,
 } from './core/counted-in.ts';
-import { anyText, parametersOf, readParameters } from './core/parameters.ts';
-import { type AcceptedRow, readEventRows } from './event-store.ts';
+import { anyText, parametersOf, readParameters, requiredText } from './core/parameters.ts';
+import { type AcceptedRow, type EventName, readEventRows } from './event-store.ts';
 import { FRESHNESS_AGE_MAX_MS } from './query-limits.ts';
 import type { QueryContext, Read } from './read.ts';
 import { usageDamaged } from './store-problems.ts';
@@ -127,16 +127,32 @@ async function describeAccepted({ pool, catalogs }: QueryContext, tenant: string
   };
 }
 
-export const eventParameters = parametersOf({
-  source: anyText('The event\'s source; "" where it had none').default(''),
+const source = anyText('The event\'s source; "" where it had none').default('');
+
+export const eventParameters = parametersOf({ source });
+export const eventByIdParameters = parametersOf({
+  id: requiredText('the id of the event', "The event's id"),
+  source,
 });
 
-export const readEvent: Read = async (context, { tenant, path, parameters }) => {
+export const readEvent: Read = (context, { tenant, path, parameters }) => {
   const { source } = readParameters(eventParameters, parameters);
   if (path === '') throw new Problem('invalid_parameter', 'id: missing; ask for /v1/events/ID');
-  const tooLong = path.length > NAME_LENGTH_MAX ? 'id' : source.length > NAME_LENGTH_MAX ? 'source' : null;
+  return stateOf(context, { tenant, source, id: path });
+};
+
+/** For ids that a path can't hold: clients fold `.` and `..`. */
+export const readEventById: Read = (context, { tenant, parameters }) => {
+  const { id, source } = readParameters(eventByIdParameters, parameters);
+  if (id === '') throw new Problem('invalid_parameter', 'id: empty; no event has such an id');
+  return stateOf(context, { tenant, source, id });
+};
+
+async function stateOf(context: QueryContext, event: EventName) {
+  const { tenant, source, id } = event;
+  const tooLong = id.length > NAME_LENGTH_MAX ? 'id' : source.length > NAME_LENGTH_MAX ? 'source' : null;
   if (tooLong !== null) throw new Problem('invalid_parameter', `${tooLong}: longer than that of any event`);
-  const { accepted, rejected } = await readEventRows(context.pool, context.clickhouse, { tenant, source, id: path });
+  const { accepted, rejected } = await readEventRows(context.pool, context.clickhouse, event);
   const first = accepted[0];
   if (first !== undefined) {
     return {
@@ -163,4 +179,4 @@ export const readEvent: Read = async (context, { tenant, path, parameters }) => 
     code: last.code,
     reason: last.message,
   };
-};
+}

@@ -99,4 +99,15 @@ describe('line items', () => {
     // With another tenant's cursor a tenant still sees its own rows only.
     expect(ids(await list(`subject=cus_1&cursor=${nextCursor}`, 'umbrella'))).toEqual([6]);
   });
+
+  it('page from before 1970', async () => {
+    const fee = (n: number) =>
+      item(n, 0, { subject: 'cus_old', meter: null, price: `flat-${n}`, windowStart: -n * HOUR_MS });
+    await insertLineItems(api.pool, [7, 8, 9].map(fee));
+    const first = await list('limit=1&subject=cus_old');
+    const second = await list(`limit=1&subject=cus_old&cursor=${first.nextCursor}`);
+    const third = await list(`limit=1&subject=cus_old&cursor=${second.nextCursor}`);
+    expect([first, second, third].flatMap(ids)).toEqual([9, 8, 7]);
+    expect([first.data[0].windowStart, third.nextCursor]).toEqual(['1969-12-31T15:00:00Z', null]);
+  });
 });

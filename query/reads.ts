@@ -4,7 +4,7 @@
 import { lineItemParameters } from './core/line-item-page.ts';
 import { noParameters, type ReadParameters } from './core/parameters.ts';
 import { usageParameters } from './core/usage-request.ts';
-import { eventParameters, readEvent } from './event-route.ts';
+import { eventByIdParameters, eventParameters, readEvent, readEventById } from './event-route.ts';
 import { listLineItems } from './line-item-route.ts';
 import type { Read } from './read.ts';
 import type { ReadCost } from './read-admission.ts';
@@ -21,6 +21,7 @@ export interface RouteRead {
 export const reads: Readonly<Record<string, RouteRead>> = {
   '/v1/meters': { read: listMeters, cost: 'light', parameters: noParameters },
   '/v1/meters/{meter}/usage': { read: readMeterUsage, cost: 'usage', parameters: usageParameters },
+  '/v1/events': { read: readEventById, cost: 'usage', parameters: eventByIdParameters },
   '/v1/events/{id}': { read: readEvent, cost: 'usage', parameters: eventParameters },
   '/v1/line-items': { read: listLineItems, cost: 'billing', parameters: lineItemParameters },
   '/v1/status': { read: readStatus, cost: 'light', parameters: noParameters },

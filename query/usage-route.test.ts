@@ -171,9 +171,40 @@ describe('usage of a meter', () => {
     };
     expect(await code(`${RANGE}&window=1m`)).toBe('400 window_too_small');
     expect(await code(`${RANGE}&groupBy=color`)).toBe('400 unknown_dimension');
-    expect(await code('from=2026-11-20T10:30:00Z')).toBe('400 range_misaligned');
+    expect(await code('from=2026-11-20T10:30:00Z&strict=true')).toBe('400 range_misaligned');
+    expect(await code('from=2025-01-01T00:00:00Z&emptyBuckets=true')).toBe('400 result_too_large');
     expect(await code('from=2026-11-01T00:00:00Z&window=1d&timezone=Asia/Kolkata')).toBe('400 timezone_misaligned');
     expect(await code('')).toBe('400 invalid_parameter');
+  });
+
+  it('answers with whole windows for a range that begins or ends inside them, and says from when to when', async () => {
+    const { body } = await api.get(
+      '/v1/meters/input_tokens/usage?from=2026-11-20T10:20:00Z&to=2026-11-20T11:00:30Z&window=total',
+    );
+    expect([body.from, body.to]).toEqual(['2026-11-20T10:00:00Z', '2026-11-20T12:00:00Z']);
+    expect(body.data.map(({ value }: { value: string }) => value)).toEqual(['152.000000000003']);
+  });
+
+  it('gives zeros for buckets without usage where they are asked for', async () => {
+    const range = 'from=2026-11-20T09:00:00Z&to=2026-11-20T12:00:00Z&emptyBuckets=true';
+    const rows = async (query: string) =>
+      (await usage('input_tokens', `${range}&${query}`)).map((row: Record<string, unknown>) => [
+        ...[String(row.windowStart).slice(11, 13), row.subject ?? row.groups, row.value, row.state, row.isEmpty],
+      ]);
+    expect(await rows('')).toEqual([
+      ['09', undefined, '0', 'closed', true],
+      ['10', undefined, '145.000000000003', 'closed', undefined],
+      ['11', undefined, '7', 'open', undefined],
+    ]);
+    expect(await rows('subject=cus_2&subject=nobody&window=total')).toEqual([
+      ['09', 'cus_2', '5', 'open', undefined],
+      ['09', 'nobody', '0', 'open', true],
+    ]);
+    expect(await rows('groupBy=region&filter[region]=us')).toEqual([
+      ['09', { region: 'us' }, '0', 'closed', true],
+      ['10', { region: 'us' }, '0', 'closed', true],
+      ['11', { region: 'us' }, '7', 'open', undefined],
+    ]);
   });
 
   it('limits its own queries, and nobody else’s after them', async () => {

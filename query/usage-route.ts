@@ -8,6 +8,7 @@ import { isClosed } from '../domain/time/time-window.ts';
 import { mayLackUsage } from '../platform/clickhouse/lost-parts.ts';
 import { readUsage, type UsageRow } from '../platform/usage-store/usage-query.ts';
 import { bucketOf } from './core/buckets.ts';
+import { withEmptyBuckets } from './core/empty-buckets.ts';
 import { noParameters, readParameters } from './core/parameters.ts';
 import { parseUsageRequest, type UsageRequest } from './core/usage-request.ts';
 import { lagSeconds } from './freshness.ts';
@@ -49,8 +50,16 @@ function usageRow(row: UsageRow, request: UsageRequest, meter: Meter, watermark:
       ),
     }),
     value: quantityToDecimal(row.quantity).toString(),
+    ...(row.eventCount === 0n && { isEmpty: true }),
     state: isClosed(bucket.end, watermark, latenessMs) ? 'closed' : 'open',
   };
+}
+
+/** Groups are known from rows alone; a subject that is named, and the whole, are known without. */
+function withEmptyRows(rows: readonly UsageRow[], { plan, subjects, bySubject, groupBy }: UsageRequest): UsageRow[] {
+  const named = groupBy.length > 0 ? [] : bySubject ? subjects : [null];
+  const series = named.map((subject) => ({ subject, groups: [] }));
+  return withEmptyBuckets(rows, series, plan, USAGE_ROWS_MAX, (row) => ({ ...row, quantity: 0n, eventCount: 0n }));
 }
 
 export const readMeterUsage: Read = async (context, { tenant, path, parameters }) => {
@@ -63,7 +72,7 @@ export const readMeterUsage: Read = async (context, { tenant, path, parameters }
   const { from, to } = request.plan;
   const lost = freshness.lost.find((part) => mayLackUsage(part, from, to));
   if (lost !== undefined) throw usageDamaged(lost);
-  const rows = await readUsage(context.clickhouse, {
+  const found = await readUsage(context.clickhouse, {
     tenant,
     meter,
     from,
@@ -75,12 +84,13 @@ export const readMeterUsage: Read = async (context, { tenant, path, parameters }
     buckets: request.plan.segments,
     rowsMax: USAGE_ROWS_MAX + 1,
   });
-  if (rows.length > USAGE_ROWS_MAX) {
+  if (found.length > USAGE_ROWS_MAX) {
     throw new Problem(
       'result_too_large',
       `The answer has more than ${USAGE_ROWS_MAX} rows; ask for a shorter range, a larger window, fewer groups or fewer subjects.`,
     );
   }
+  const rows = request.emptyBuckets ? withEmptyRows(found, request) : found;
   return {
     meter: meter.slug,
     from: formatRfc3339(from),

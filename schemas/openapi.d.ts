@@ -7,7 +7,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /**
+         * Find out what became of an event, by a parameter
+         * @description As `/v1/events/{id}`, for ids that clients fold in a path, such as `.` and `..`.
+         */
+        get: operations["findEventById"];
         put?: never;
         /**
          * Send usage events
@@ -66,8 +70,9 @@ export interface paths {
         };
         /**
          * The usage of a meter in buckets of time
-         * @description The buckets tile [from, to); the first and the last are cut off where the range begins or ends inside one. Buckets
-         *     without usage have no row. Open buckets are read as fresh as they are counted. An answer of more than 10,000 rows is
+         * @description The answer is of whole stored windows: its `from` and `to` say which, and may lie before and after those asked for.
+         *     The buckets tile [from, to); the first and the last are cut off where the range begins or ends inside one. Buckets
+         *     without usage have no row, unless `emptyBuckets` is true. Open buckets are read as fresh as they are counted. An answer of more than 10,000 rows is
          *     refused with `result_too_large`, never cut short.
          */
         get: operations["readUsage"];
@@ -301,9 +306,15 @@ export interface components {
         LagSeconds: number | null;
         Usage: {
             meter: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description The start of the first stored window of the answer, at or before the `from` asked for
+             */
             from: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description The end of the last stored window of the answer, at or after the `to` asked for
+             */
             to: string;
             window: components["schemas"]["BucketSize"];
             watermark: components["schemas"]["Watermark"];
@@ -320,6 +331,11 @@ export interface components {
                     [key: string]: string;
                 };
                 value: components["schemas"]["Decimal"];
+                /**
+                 * @description Only with emptyBuckets - there was no usage
+                 * @constant
+                 */
+                isEmpty?: true;
                 /**
                  * @description Closed once the watermark passed windowEnd by the allowed lateness; later events are adjustments
                  * @enum {string}
@@ -417,6 +433,41 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    findEventById: {
+        parameters: {
+            query: {
+                /** @description The event's id */
+                id: string;
+                /** @description The event's source; "" where it had none */
+                source?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Where it is; `unknown` until it is counted, about a second after it was accepted */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "state": "unknown"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["EventState"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
     sendEvents: {
         parameters: {
             query?: never;
@@ -571,10 +622,12 @@ export interface operations {
     readUsage: {
         parameters: {
             query: {
-                /** @description Inclusive; on a boundary of the meter's stored windows */
+                /** @description Inclusive; the start of the meter's stored window that holds it */
                 from: string;
-                /** @description Exclusive; on a boundary of the meter's stored windows. Without it, the end of the one that holds now */
+                /** @description Exclusive; the end of the stored window that it lies in. Without it, the end of the one that holds now */
                 to?: string;
+                /** @description Refuse a from or to inside a stored window, `range_misaligned`, instead of taking the whole window */
+                strict?: boolean;
                 /** @description The size of the buckets, not below the meter's own window, which is the default */
                 window?: components["schemas"]["BucketSize"];
                 /** @description The IANA zone in which 1d and 1mo buckets begin */
@@ -583,6 +636,8 @@ export interface operations {
                 subject?: string[];
                 /** @description A row for each value; `subject` or one of the meter's dimensions */
                 groupBy?: string[];
+                /** @description A row with value 0 for each bucket without usage, of every subject and groups in the answer */
+                emptyBuckets?: boolean;
                 /** @description `filter[DIMENSION]=value`, repeatable: any of the values of one dimension, and all of the dimensions. */
                 filter?: {
                     [key: string]: string | string[];

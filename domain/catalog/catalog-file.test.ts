@@ -52,7 +52,7 @@ meters:
 plans:
   - slug: p
     prices:
-      - { slug: one, meter: calls, match: { b: "2", a: "1" }, model: per_unit, unitAmount: "0.0500" }
+      - { slug: one, meter: calls, match: { b: "", a: "1" }, model: per_unit, unitAmount: "0.0500" }
       - { slug: two, meter: calls, model: volume, tiers: [ { upTo: "010.0", unitAmount: "1" }, { upTo: null, flatAmount: "-2.50" } ] }
 subscriptions:
   - { subject: s, plan: p, startsAt: "2026-11-01T02:00:00+02:00", tenant: acme }
@@ -84,7 +84,7 @@ subscriptions:
             calendar: false,
             timezone: 'UTC',
             prices: [
-              { slug: 'one', meter: 'calls', match: { a: '1', b: '2' }, model: 'per_unit', unitAmount: '0.05' },
+              { slug: 'one', meter: 'calls', match: { a: '1', b: '' }, model: 'per_unit', unitAmount: '0.05' },
               {
                 slug: 'two',
                 meter: 'calls',

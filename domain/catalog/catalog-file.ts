@@ -17,6 +17,7 @@ import {
   refuse,
 } from '../fields/catalog-fields.ts';
 import { type CatalogError, CatalogSource, formatPath } from '../fields/catalog-source.ts';
+import { readEventPath } from '../metering/event-path.ts';
 import { whenUnreadable } from '../metering/meter.ts';
 import { precisions } from '../number/quantity.ts';
 import { isUsagePrice, readPrice } from '../pricing/prices.ts';
@@ -33,7 +34,6 @@ export const PLANS_MAX = 1000;
 export const PRICES_MAX = 1000;
 export const DIMENSIONS_MAX = 32;
 export const SUBSCRIPTIONS_MAX = 1_000_000;
-const PATH_SEGMENTS_MAX = 16;
 
 const DIMENSION_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
@@ -162,12 +162,10 @@ function readMeter(field: Field): Meter | null {
 function readPath(field: Field): readonly string[] | null {
   const text = readText(field);
   if (text === null) return null;
-  const [root, ...path] = text.split('.');
-  if (root !== 'data' || path.length === 0 || path.includes(''))
-    return expected(field, 'a path below data, such as data.input_tokens');
-  if (path.length > PATH_SEGMENTS_MAX) return refuse(field, `is deeper than ${PATH_SEGMENTS_MAX} keys`);
-  if (path.includes('__proto__')) return refuse(field, 'must not name __proto__');
-  return path;
+  const reading = readEventPath(text);
+  if (reading.ok) return reading.path;
+  if (reading.reason === 'refused') return refuse(field, reading.message);
+  return expected(field, 'a path below data, such as data.input_tokens', reading.hint);
 }
 
 function readDimensions(field: Field): readonly Dimension[] | null {

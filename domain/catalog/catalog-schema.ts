@@ -2,6 +2,7 @@
 // bounds, the aggregations, the windows and the price models. The readers decide; catalog-schema.test.ts holds both to
 // the same judgement. schemas/catalog/catalog.schema.json is what `tallyline catalog schema` prints.
 import { aggregationRules, aggregations } from '../aggregation/aggregations.ts';
+import { eventPathPattern } from '../metering/event-path.ts';
 import { whenUnreadable } from '../metering/meter.ts';
 import { precisions } from '../number/quantity.ts';
 import type { JsonSchema } from '../pricing/price-model.ts';
@@ -88,7 +89,7 @@ const catalogSchema = (): JsonSchema => ({
     path: {
       type: 'string',
       maxLength: 256,
-      pattern: '^data(\\.(?!__proto__(\\.|$))[^.\\p{Cc}\\p{Cs}]+){1,16}$',
+      pattern: eventPathPattern,
       description: "A path below the event's data, such as data.input_tokens.",
     },
     instant: {

@@ -8,8 +8,8 @@ export type KnownMeters = ReadonlyMap<string, Meter | null>;
 
 export const matchSchema: JsonSchema = {
   type: 'object',
-  description: 'Only usage with these group values; left out: all usage of the meter.',
-  additionalProperties: { $ref: '#/$defs/text' },
+  description: 'Only usage with these group values; "": without the property. Left out: all usage of the meter.',
+  additionalProperties: { oneOf: [{ const: '' }, { $ref: '#/$defs/text' }] },
 };
 
 function readMatch(field: Field, meter: Meter | null): Readonly<Record<string, string>> | null {
@@ -19,7 +19,8 @@ function readMatch(field: Field, meter: Meter | null): Readonly<Record<string, s
   const names = meter?.dimensions.map(({ name }) => name);
   const match: [string, string][] = [];
   for (const [name, entry] of entries) {
-    const value = readText(entry);
+    // The group value of an event in which the property is missing, null or empty.
+    const value = entry.value === '' ? '' : readText(entry);
     if (names !== undefined && !names.includes(name)) {
       const known = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`;
       refuse(entry, `is not in groupBy of meter ${JSON.stringify(meter?.slug)}: ${known}`, 'key');

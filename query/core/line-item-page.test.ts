@@ -13,7 +13,7 @@ describe('a line item page', () => {
   it('reads back any cursor it gave out', () => {
     fc.assert(
       fc.property(
-        fc.integer({ min: 0, max: Date.UTC(2106, 0, 1) }),
+        fc.integer({ min: Date.parse('0000-01-01T00:00:00Z'), max: Date.UTC(2106, 0, 1) }),
         fc.bigInt(0n, 10n ** 18n - 1n),
         (windowStart, sequence) => {
           const given = encodeCursor(selection, { windowStart, sequence });

@@ -39,7 +39,8 @@ export function encodeCursor(selection: Selection, place: LineItemPlace): string
   return Buffer.from(`1.${place.windowStart}.${place.sequence}.${digestOf(selection)}`).toString('base64url');
 }
 
-const CURSOR = /^1\.(\d{1,15})\.(\d{1,18})\.([\w-]{11})$/;
+/** A window may start before 1970: a flat price is due from the start of its first period. */
+const CURSOR = /^1\.(-?\d{1,15})\.(\d{1,18})\.([\w-]{11})$/;
 
 function decodeCursor(selection: Selection, cursor: string): LineItemPlace {
   const match = /^[\w-]{1,100}$/.test(cursor) ? CURSOR.exec(Buffer.from(cursor, 'base64url').toString('latin1')) : null;

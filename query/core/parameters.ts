@@ -31,6 +31,9 @@ const once = (what: string) =>
 /** `description`: as the OpenAPI document has it. */
 export const anyText = (description: string) => once(description).meta({ description });
 
+/** `what`: in words, for when it is missing. */
+export const requiredText = (what: string, description: string) => once(what).meta({ description });
+
 /** Milliseconds since the epoch, within what the stores can hold. `what`: in words, for when it is missing. */
 export const time = (what: string, description: string) =>
   once(what)
@@ -54,6 +57,17 @@ export const choice = <Word extends string>(words: readonly Word[], description:
       return z.NEVER;
     })
     .meta({ description, schema: schema ?? { type: 'string', enum: words } });
+
+/** `true` or `false`; without it, false. */
+export const flag = (description: string) =>
+  once(description)
+    .transform((given, context) => {
+      if (given === 'true' || given === 'false') return given === 'true';
+      context.addIssue({ code: 'custom', message: `${quoted(given)} is neither true nor false` });
+      return z.NEVER;
+    })
+    .default(false)
+    .meta({ description, schema: { type: 'boolean', default: false } });
 
 /** A whole number from 1 to `maximum`. */
 export const wholeNumber = (maximum: number, byDefault: number, description: string) =>

@@ -29,7 +29,36 @@ describe('a usage request', () => {
       bySubject: false,
       groupBy: [],
       filters: [],
+      emptyBuckets: false,
     });
+  });
+
+  it.each([
+    [
+      'inside windows',
+      '2026-11-20T08:30:00Z',
+      '2026-11-20T10:17:30.001Z',
+      '2026-11-20T08:00:00Z',
+      '2026-11-20T11:00:00Z',
+    ],
+    ['on boundaries', '2026-11-20T08:00:00Z', '2026-11-20T10:00:00Z', '2026-11-20T08:00:00Z', '2026-11-20T10:00:00Z'],
+    [
+      'within one window',
+      '2026-11-20T08:30:00Z',
+      '2026-11-20T08:31:00Z',
+      '2026-11-20T08:00:00Z',
+      '2026-11-20T09:00:00Z',
+    ],
+    [
+      'at the end of time',
+      '2105-12-31T23:30:00Z',
+      '2106-01-01T00:00:00Z',
+      '2105-12-31T23:00:00Z',
+      '2106-01-01T00:00:00Z',
+    ],
+  ])('takes whole stored windows for a range %s', (_, from, to, first, last) => {
+    const { plan } = parseUsageRequest({ from, to }, meter, now);
+    expect([plan.from, plan.to]).toEqual([at(first), at(last)]);
   });
 
   it('reads repeated parameters, once each, and turns dimension names into positions', () => {
@@ -67,8 +96,8 @@ describe('a usage request', () => {
     ['an empty range', { from: range.from, to: range.from }, 'invalid_parameter', /not before to/],
     ['a time before 1970', { ...range, from: '1969-12-31T00:00:00Z' }, 'invalid_parameter', /1970/],
     [
-      'a range inside a window',
-      { ...range, to: '2026-11-20T10:20:00Z' },
+      'a strict range inside a window',
+      { ...range, to: '2026-11-20T10:20:00Z', strict: 'true' },
       'range_misaligned',
       /T10:00:00Z or .*T11:00:00Z/,
     ],
@@ -79,6 +108,7 @@ describe('a usage request', () => {
       /^window: "5m" is none of 1m, 15m, 1h, 1d, 1mo/,
     ],
     ['a window below the meter’s', { ...range, window: '15m' }, 'window_too_small', /windows of 1h; 15m is smaller/],
+    ['a flag that is none', { ...range, strict: '1' }, 'invalid_parameter', /^strict: "1" is neither true nor false/],
     ['an unknown zone', { ...range, timezone: 'Mars/Olympus' }, 'invalid_parameter', /^timezone: "Mars\/Olympus"/],
     ['an offset for a zone', { ...range, timezone: '+01:00' }, 'invalid_parameter', /^timezone/],
     ['an empty zone', { ...range, timezone: '' }, 'invalid_parameter', /^timezone/],

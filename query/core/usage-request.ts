@@ -10,6 +10,7 @@ import { type BucketPlan, type BucketSize, bucketSizes, misalignedBound, planBuc
 import {
   anyText,
   choice,
+  flag,
   parametersOf,
   type QueryParameters,
   readFilters,
@@ -38,21 +39,25 @@ export interface UsageRequest {
   /** Positions in `meter.dimensions`, ascending. */
   readonly groupBy: readonly number[];
   readonly filters: readonly DimensionFilter[];
+  /** True: buckets without usage have a row too. */
+  readonly emptyBuckets: boolean;
 }
 
 export const usageParameters = parametersOf(
   {
-    from: time('the inclusive start of the range', "Inclusive; on a boundary of the meter's stored windows"),
+    from: time('the inclusive start of the range', "Inclusive; the start of the meter's stored window that holds it"),
     to: time(
       'the exclusive end of the range',
-      "Exclusive; on a boundary of the meter's stored windows. Without it, the end of the one that holds now",
+      'Exclusive; the end of the stored window that it lies in. Without it, the end of the one that holds now',
     ).optional(),
+    strict: flag('Refuse a from or to inside a stored window, `range_misaligned`, instead of taking the whole window'),
     window: choice(bucketSizes, "The size of the buckets, not below the meter's own window, which is the default", {
       $ref: '#/components/schemas/BucketSize',
     }).optional(),
     timezone: anyText('The IANA zone in which 1d and 1mo buckets begin').default('UTC'),
     subject: repeated('Only these subjects; the rows are then by subject'),
     groupBy: repeated("A row for each value; `subject` or one of the meter's dimensions"),
+    emptyBuckets: flag('A row with value 0 for each bucket without usage, of every subject and groups in the answer'),
   },
   { filters: true },
 );
@@ -87,10 +92,16 @@ function requireAligned(parameter: 'from' | 'to', instant: number, meter: Meter)
 
 /**
  * Throws a `Problem`. `now` in milliseconds since the epoch: without `to` the range ends with the stored window that
- * holds it.
+ * holds it. The plan has whole stored windows: it may begin before `from` and end after `to`, by less than one each.
  */
 export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now: number): UsageRequest {
-  const { from, subject: subjects, groupBy: grouping, ...given } = readParameters(usageParameters, parameters);
+  const {
+    subject: subjects,
+    groupBy: grouping,
+    strict,
+    emptyBuckets,
+    ...given
+  } = readParameters(usageParameters, parameters);
   const meterWindowMs = windowSizeMs[meter.window];
   const window = given.window ?? meter.window;
   if (window !== '1mo' && window !== 'total' && windowSizeMs[window] < meterWindowMs) {
@@ -99,12 +110,19 @@ export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now
       `window: meter ${meter.slug} is kept in windows of ${meter.window}; ${window} is smaller`,
     );
   }
-  const to = given.to ?? windowStartOf(now, meterWindowMs) + meterWindowMs;
-  if (from >= to) {
-    throw new Problem('invalid_parameter', `from: ${formatRfc3339(from)} is not before to, ${formatRfc3339(to)}`);
+  const end = given.to ?? windowStartOf(now, meterWindowMs) + meterWindowMs;
+  if (given.from >= end) {
+    throw new Problem(
+      'invalid_parameter',
+      `from: ${formatRfc3339(given.from)} is not before to, ${formatRfc3339(end)}`,
+    );
   }
-  requireAligned('from', from, meter);
-  requireAligned('to', to, meter);
+  if (strict) {
+    requireAligned('from', given.from, meter);
+    requireAligned('to', end, meter);
+  }
+  const from = windowStartOf(given.from, meterWindowMs);
+  const to = windowStartOf(end + meterWindowMs - 1, meterWindowMs);
 
   const timezone = timezoneOf(given.timezone);
   const plan = planBuckets(from, to, window, timezone);
@@ -134,5 +152,6 @@ export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now
     bySubject: subjects.length > 0 || grouping.includes('subject'),
     groupBy: [...new Set(groupBy)].sort((a, b) => a - b),
     filters,
+    emptyBuckets,
   };
 }

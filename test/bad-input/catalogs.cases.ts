@@ -89,6 +89,9 @@ export const badCatalogs: readonly (readonly [name: string, text: string, path: 
   ['a path that ends in a point', meters.replace('data.n', 'data.n.'), 'meters[0].value', /below data/],
   ['a path through __proto__', meters.replace('data.n', 'data.__proto__.n'), 'meters[0].value', /__proto__/],
   ['a path of 17 keys', meters.replace('data.n', `data${'.a'.repeat(17)}`), 'meters[0].value', /deeper than 16/],
+  ['a difference for a path', meters.replace('data.n', 'data.n - data.m'), 'meters[0].value', /arithmetic comes later/],
+  ['a sum for a path', meters.replace('data.n', 'data.n + 0'), 'meters[0].value', /arithmetic comes later/],
+  ['a path of all elements', meters.replace('data.n', '"data.n[*].m"'), 'meters[0].value', /elements of arrays/],
   ['a path with an index in brackets', meters.replace('data.n', '"data.n[0]."'), 'meters[0].value', /below data/],
   ['a window of two hours', meters.replace('groupBy', 'window: 2h, groupBy'), 'meters[0].window', /one of 1m, 15m/],
   [
@@ -152,6 +155,12 @@ export const badCatalogs: readonly (readonly [name: string, text: string, path: 
     plan('{ slug: u, meter: tokens, model: per_unit, unitAmount: "1", match: { region: eu } }'),
     'plans[0].prices[0].match.region',
     /not in groupBy/,
+  ],
+  [
+    'a match that is null, where "" was meant',
+    plan('{ slug: u, meter: tokens, model: per_unit, unitAmount: "1", match: { model: null } }'),
+    'plans[0].prices[0].match.model',
+    /must be a string/,
   ],
   [
     'a match that is a number',

@@ -272,6 +272,7 @@ describe('rating', () => {
     const prices = [
       perUnit('large', 'tokens', '2', { model: 'large' }),
       perUnit('small', 'tokens', '1', { model: "it's \\ small\n" }),
+      perUnit('without', 'tokens', '10', { model: '' }),
     ];
     await usage.apply(1, catalogOf(prices));
     await usage.seal({
@@ -280,12 +281,14 @@ describe('rating', () => {
         row(at('11-10T10:00'), '3'),
         row(at('11-10T10:00'), '5', { groupValues: ["it's \\ small\n"] }),
         row(at('11-10T10:00'), '7', { groupValues: ['other'] }),
+        row(at('11-10T10:00'), '4', { groupValues: [''] }),
       ],
     });
     await raterLoop().step();
     expect((await brief()).sort()).toEqual([
       'cus_1 large 11-10T10 3 = 6 usage 0 window_closed',
       'cus_1 small 11-10T10 5 = 5 usage 0 window_closed',
+      'cus_1 without 11-10T10 4 = 40 usage 0 window_closed',
     ]);
   });
 
