@@ -86,9 +86,9 @@ beforeAll(async () => {
   })();
   const next = await installation.startOwner(2);
   // One of them may hold all partitions for a while; as long as the old one is there, nobody asks for anything.
-  await until(async () => (await ruleSets()).length === 2, 'both partitions are sealed', 30_000, 50);
+  await until(async () => (await ruleSets()).length === 2, 'both partitions are sealed', 180_000, 50);
   await old.stop();
-  await until(async () => (await ruleSets()).every((number) => number === 2), 'rule set 2 is in force', 60_000, 50);
+  await until(async () => (await ruleSets()).every((number) => number === 2), 'rule set 2 is in force', 180_000, 50);
   isUpgrading = false;
   await load;
   await installation.untilSealed();

@@ -138,7 +138,7 @@ export class Installation {
   }
 
   /** Resolves once every event that was sent is in a sealed chunk. */
-  async untilSealed(timeoutMs = 60_000): Promise<void> {
+  async untilSealed(timeoutMs = 180_000): Promise<void> {
     const sealed = async (): Promise<number> => {
       const { rows } = await this.stores.pool.query<{ decided: number }>(
         'SELECT coalesce(sum(accepted + duplicate + conflict + too_late + poison), 0)::int AS decided FROM tallyline.chunk_seals',
@@ -157,7 +157,7 @@ export class Installation {
       clock: Date.now,
       allowedLatenessMs: this.settings.allowedLatenessMs,
     });
-    await until(async () => (await loop.step()) === 'idle', 'everything due is rated', 30_000);
+    await until(async () => (await loop.step()) === 'idle', 'everything due is rated', 180_000);
   }
 
   async stop(): Promise<void> {
