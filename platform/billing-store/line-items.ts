@@ -152,6 +152,36 @@ const derivationColumns = {
   writtenAmount: { ...decimal('written_amount'), type: 'text' },
 } satisfies Partial<Record<keyof RatedItem, unknown>>;
 const insertedColumns = { ...givenColumns, quantity: quantity('quantity'), ...derivationColumns };
+type InsertedRow = RecordOf<typeof insertedColumns>;
+
+/** Field by field: two records of this size that are spread into one cost as much as all else that rating does. */
+function insertedRow(line: NewLineItem): InsertedRow {
+  const { tenant, subject, periodStart, price, item } = line;
+  const { windowStart, revision } = item;
+  return {
+    id: lineItemId({ tenant, subject, periodStart, price, windowStart, revision }),
+    tenant,
+    subject,
+    periodStart,
+    plan: line.plan,
+    price,
+    meter: line.meter,
+    groups: line.groups,
+    windowStart,
+    windowEnd: item.windowEnd,
+    periodEnd: line.periodEnd,
+    quantity: item.quantity,
+    amount: item.amount,
+    currency: line.currency,
+    kind: item.kind,
+    revision,
+    cause: item.cause,
+    catalogVersion: line.catalogVersion,
+    cumulativeQuantity: item.cumulativeQuantity,
+    cumulativeAmount: item.cumulativeAmount,
+    writtenAmount: item.writtenAmount,
+  };
+}
 
 /** Postgres takes no message above 1 GB, and the columns of a statement are in memory as text. */
 const STATEMENT_ITEMS_MAX = 10_000;
@@ -165,10 +195,7 @@ export async function insertLineItems(
   sealVector: SealVector,
 ): Promise<void> {
   for (let from = 0; from < lineItems.length; from += STATEMENT_ITEMS_MAX) {
-    const some = lineItems.slice(from, from + STATEMENT_ITEMS_MAX).map(({ item, ...line }) => {
-      const { windowStart, revision } = item;
-      return { ...line, ...item, id: lineItemId({ ...line, windowStart, revision }) };
-    });
+    const some = lineItems.slice(from, from + STATEMENT_ITEMS_MAX).map(insertedRow);
     await insertSome(client, some, sealVector);
     await insertLedgerEntries(client, some);
   }
@@ -176,7 +203,7 @@ export async function insertLineItems(
 
 async function insertSome(
   client: PoolClient,
-  lineItems: readonly RecordOf<typeof insertedColumns>[],
+  lineItems: readonly InsertedRow[],
   sealVector: SealVector,
 ): Promise<void> {
   const items = tableOf(insertedColumns, lineItems, 'item');
