@@ -50,6 +50,7 @@ describe('line items', () => {
       periodEnd: '2026-12-01T00:00:00Z',
       quantity: '1204',
       amount: '-0.003612',
+      zeroAmount: null,
       currency: 'USD',
       kind: 'usage',
       revision: 0,
@@ -98,6 +99,33 @@ describe('line items', () => {
     expect([status, body.code]).toEqual([400, 'invalid_cursor']);
     // With another tenant's cursor a tenant still sees its own rows only.
     expect(ids(await list(`subject=cus_1&cursor=${nextCursor}`, 'umbrella'))).toEqual([6]);
+  });
+
+  it('say of usage with the amount 0 whether it is free, or paid by the package or tier before', async () => {
+    const of = (n: number, price: string, amount: string, cumulativeQuantity: string): LineItemFields =>
+      item(n, 0, {
+        subject: 'cus_zero',
+        price,
+        amount,
+        cumulativeQuantity,
+        meter: price === 'fee' ? null : 'input_tokens',
+      });
+    await insertLineItems(api.pool, [
+      of(21, 'packs', '4', '1'),
+      { ...of(22, 'packs', '0', '2'), windowStart: TEN + HOUR_MS },
+      of(23, 'gift', '0', '1'),
+      of(24, 'fee', '0', '1'),
+      { ...of(25, 'gift', '0.00', '1'), quantity: '0', revision: 1 },
+    ]);
+    const { data } = await list('subject=cus_zero');
+    const told = data.map((row: Record<string, string>) => [row.price, row.amount, row.zeroAmount]);
+    expect(told.sort()).toEqual([
+      ['fee', '0', 'free'],
+      ['gift', '0', null],
+      ['gift', '0', 'free'],
+      ['packs', '0', 'already_paid'],
+      ['packs', '4', null],
+    ]);
   });
 
   it('page from before 1970', async () => {

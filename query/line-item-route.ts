@@ -3,9 +3,10 @@ import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { type LineItem, readLineItems as readStored } from '../platform/billing-store/line-items.ts';
 import { encodeCursor, parseLineItemsRequest } from './core/line-item-page.ts';
 import type { Read } from './read.ts';
+import { readZeroAmounts, type ZeroAmount } from './zero-amounts.ts';
 
 /** Amounts and quantities in their shortest form. */
-const lineItem = (item: LineItem) => ({
+const lineItem = (item: LineItem, zeroAmount: ZeroAmount | null) => ({
   id: item.id,
   subject: item.subject,
   plan: item.plan,
@@ -18,17 +19,22 @@ const lineItem = (item: LineItem) => ({
   periodEnd: formatRfc3339(item.periodEnd),
   quantity: item.quantity.toString(),
   amount: item.amount.toString(),
+  zeroAmount,
   currency: item.currency,
   kind: item.kind,
   revision: item.revision,
   createdAt: formatRfc3339(item.createdAt),
 });
 
-export const listLineItems: Read = async ({ pool }, { tenant, parameters }) => {
+export const listLineItems: Read = async ({ pool, catalogs }, { tenant, parameters }) => {
   const { limit, ...selection } = parseLineItemsRequest(parameters);
   // One more than asked for tells whether there is a next page.
   const items = await readStored(pool, { tenant, ...selection, rowsMax: limit + 1 });
   const page = items.slice(0, limit);
   const last = items.length > limit ? page.at(-1) : undefined;
-  return { data: page.map(lineItem), nextCursor: last === undefined ? null : encodeCursor(selection, last) };
+  const zeroAmounts = await readZeroAmounts(pool, catalogs, page);
+  return {
+    data: page.map((item) => lineItem(item, zeroAmounts.get(item.id) ?? null)),
+    nextCursor: last === undefined ? null : encodeCursor(selection, last),
+  };
 };

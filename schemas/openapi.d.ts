@@ -364,6 +364,11 @@ export interface components {
             periodEnd: string;
             quantity: components["schemas"]["Decimal"];
             amount: components["schemas"]["Decimal"];
+            /**
+             * @description Of a quantity with the amount 0 - it costs nothing, or what was charged before pays for it too
+             * @enum {unknown}
+             */
+            zeroAmount: "free" | "already_paid" | null;
             currency: string;
             /** @enum {string} */
             kind: "usage" | "adjustment";
@@ -734,6 +739,7 @@ export interface operations {
                      *           "periodEnd": "2026-12-01T00:00:00Z",
                      *           "quantity": "1204",
                      *           "amount": "0.003612",
+                     *           "zeroAmount": null,
                      *           "currency": "USD",
                      *           "kind": "usage",
                      *           "revision": 0,

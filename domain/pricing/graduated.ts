@@ -3,7 +3,7 @@
 // costs nothing. Negative usage is credited at the first tier's rate, without its flatAmount.
 import { Decimal } from '../number/decimal.ts';
 import type { UsageModel, UsagePriceFields } from './price-model.ts';
-import { readTiers, type Tiered, tiersSchema, tiersTerms } from './tiers.ts';
+import { isFreeTier, readTiers, type Tiered, tiersSchema, tiersTerms } from './tiers.ts';
 
 export interface GraduatedPrice extends UsagePriceFields, Tiered {
   readonly model: 'graduated';
@@ -26,4 +26,5 @@ export const graduated: UsageModel<GraduatedPrice> = {
     }
     return amount;
   },
+  isFree: isFreeTier,
 };

@@ -26,4 +26,7 @@ export const packaged: UsageModel<PackagePrice> = {
     if (cumulative.compare(Decimal.zero) <= 0) return Decimal.zero;
     return new Decimal(cumulative.dividedUp(Decimal.parse(packageSize))).times(Decimal.parse(packageAmount));
   },
+  // A begun package is charged whole, so the usage that fills it up is paid.
+  isFree: (cumulative, { packageAmount }) =>
+    cumulative.compare(Decimal.zero) <= 0 || Decimal.parse(packageAmount).isZero,
 };

@@ -42,6 +42,11 @@ type OwnFields<Price extends PriceFields> = Omit<Price, keyof UsagePriceFields>;
 export interface UsageModel<Price extends UsagePriceFields> extends Model<OwnFields<Price>> {
   /** The exact amount for the whole of a period's usage so far; 0 for none. */
   amount(cumulative: Decimal, price: OwnFields<Price>): Decimal;
+  /**
+   * Of usage that added nothing to the amount, and after which the period's stands at `cumulative`. True: it costs
+   * nothing. False: what was charged before it pays for it too.
+   */
+  isFree(cumulative: Decimal, price: OwnFields<Price>): boolean;
 }
 
 export interface PeriodModel<Price extends PriceFields> extends Model<OwnFields<Price>> {

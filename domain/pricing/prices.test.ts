@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Decimal } from '../number/decimal.ts';
-import { amountOf, isUsagePrice, type Price, priceModels, priceTerms } from './prices.ts';
+import { amountOf, isFree, isUsagePrice, type Price, priceModels, priceTerms } from './prices.ts';
 import type { Tier } from './tiers.ts';
 
 const usage = { slug: 'p', meter: 'm', match: { region: 'eu' } };
@@ -36,5 +36,30 @@ describe('prices', () => {
   it.each(table)('tells every term of $model', (price, _, own) => {
     const shared = isUsagePrice(price) ? { meter: 'm', match: '{region: "eu"}' } : {};
     expect(priceTerms(price)).toEqual({ model: price.model, ...shared, ...own });
+  });
+
+  const tiered = (unitAmount: string, flatAmount: string): readonly Tier[] => [
+    { upTo: '10', unitAmount, flatAmount },
+    { upTo: null, unitAmount: '1', flatAmount: '0' },
+  ];
+  const pack = (packageAmount: string): Price => ({ ...usage, model: 'package', packageSize: '10', packageAmount });
+
+  it.each<readonly [string, Price, string, boolean]>([
+    ['a unit that costs nothing', { ...usage, model: 'per_unit', unitAmount: '0' }, '5', true],
+    ['a unit that costs something', { ...usage, model: 'per_unit', unitAmount: '1' }, '5', false],
+    ['the rest of a package', pack('9'), '5', false],
+    ['the last unit of a package', pack('9'), '10', false],
+    ['usage below zero of packages', pack('9'), '-5', true],
+    ['a package that costs nothing', pack('0.00'), '5', true],
+    ['units that a tier gives away', { ...usage, model: 'graduated', tiers: tiered('0', '0') }, '10', true],
+    ['units of a tier with a price', { ...usage, model: 'graduated', tiers: tiered('0', '0') }, '11', false],
+    ['units that a tier has charged for', { ...usage, model: 'graduated', tiers: tiered('0', '4') }, '10', false],
+    ['units that all units have paid', { ...usage, model: 'volume', tiers: tiered('0', '4') }, '10', false],
+    ['units that a volume gives away', { ...usage, model: 'volume', tiers: tiered('0', '0') }, '10', true],
+    ['a total that falls as far as it grows', { ...usage, model: 'volume', tiers }, '20', false],
+    ['a credit at no rate, without a flat amount', { ...usage, model: 'volume', tiers: tiered('0', '4') }, '-1', true],
+    ['a period that costs nothing', { slug: 'p', model: 'flat', flatAmount: '0' }, '1', true],
+  ])('says of %s whether it is free or paid', (_, price, cumulative, expected) => {
+    expect(isFree(price, Decimal.parse(cumulative))).toBe(expected);
   });
 });

@@ -48,6 +48,15 @@ export const amountOf =
       ? usageAmount(price, cumulative)
       : cumulative.times(periodModelOf(price.model).amount(ownOf(price)));
 
+/**
+ * Of a charge of 0 after which the period's usage stands at `cumulative`. True: what it is for costs nothing. False: it
+ * was paid before, by a package or a tier that was charged whole.
+ */
+export const isFree = (price: Price, cumulative: Decimal): boolean =>
+  isUsagePrice(price)
+    ? usageModelOf(price.model).isFree(cumulative, ownOf(price))
+    : periodModelOf(price.model).amount(ownOf(price)).isZero;
+
 /** Every aspect of a price by name; the model and what it prices first. */
 export function priceTerms(price: Price): Terms {
   const own = ownOf(price);

@@ -45,6 +45,15 @@ const tierText = ({ upTo, unitAmount, flatAmount }: Tier): string =>
 
 export const tiersTerms = ({ tiers }: Tiered): Terms => ({ tiers: `[${tiers.map(tierText).join('; ')}]` });
 
+/**
+ * True where a unit of the tier that a quantity falls in costs nothing, and reaching that tier has cost nothing either.
+ */
+export function isFreeTier(quantity: Decimal, { tiers }: Tiered): boolean {
+  const tier = tiers.find(({ upTo }) => upTo === null || quantity.compare(Decimal.parse(upTo)) <= 0);
+  if (tier === undefined) return false;
+  return Decimal.parse(tier.unitAmount).isZero && (quantity.isNegative || Decimal.parse(tier.flatAmount).isZero);
+}
+
 function readTier(field: Field): Tier | null {
   const fields = readMap(field, ['upTo', 'unitAmount', 'flatAmount']);
   if (fields === null) return null;

@@ -3,7 +3,7 @@
 // negative usage is credited at the first tier's rate, without its flatAmount.
 import { Decimal } from '../number/decimal.ts';
 import type { UsageModel, UsagePriceFields } from './price-model.ts';
-import { readTiers, type Tiered, tiersSchema, tiersTerms } from './tiers.ts';
+import { isFreeTier, readTiers, type Tiered, tiersSchema, tiersTerms } from './tiers.ts';
 
 export interface VolumePrice extends UsagePriceFields, Tiered {
   readonly model: 'volume';
@@ -21,4 +21,5 @@ export const volume: UsageModel<VolumePrice> = {
     const amount = cumulative.times(Decimal.parse(tier.unitAmount));
     return cumulative.isNegative ? amount : amount.plus(Decimal.parse(tier.flatAmount));
   },
+  isFree: isFreeTier,
 };

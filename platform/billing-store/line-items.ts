@@ -3,6 +3,7 @@ import type { PoolClient } from 'pg';
 import type { PeriodKey } from '../../domain/billing/billing-period-terms.ts';
 import type { LineItemCause, LineItemKind, NewLineItem, RatedItem } from '../../domain/billing/line-item.ts';
 import { lineItemId } from '../../domain/billing/line-item-key.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
 import { formatQuantity, type Quantity } from '../../domain/number/quantity.ts';
 import type { SealVector } from '../../domain/sealing/seal-vector.ts';
 import {
@@ -113,6 +114,18 @@ export async function readLineItemsAcross(
     [tenant, subject, meters, new Date(to), new Date(from)],
   );
   return rows.map(itemOf);
+}
+
+/** By id: the period's usage of the price after each of these items, as the item was computed from it. */
+export async function readCumulativeQuantities(
+  queries: Queries,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Decimal>> {
+  const { rows } = await queries.query<{ id: string; quantity: string }>(
+    `SELECT id, derivation->>'cumulativeQuantity' AS quantity FROM tallyline.line_items WHERE id = ANY($1)`,
+    [ids],
+  );
+  return new Map(rows.map(({ id, quantity }) => [id, Decimal.parse(quantity)]));
 }
 
 /** All items of these periods, in no order. */

@@ -196,6 +196,7 @@ export interface LineItemFields {
   readonly quantity?: string;
   readonly amount?: string;
   readonly revision?: number;
+  readonly cumulativeQuantity?: string;
 }
 
 /** In the billing period of November 2026, by catalog version 1. */
@@ -211,7 +212,7 @@ export async function insertLineItems(pool: pg.Pool, items: readonly LineItemFie
     await pool.query(
       `INSERT INTO tallyline.line_items (id, tenant, subject, plan, price, meter, groups, window_start, window_end,
          period_start, period_end, quantity, amount, currency, kind, revision, cause, catalog_version, derivation)
-       VALUES ($1, $2, $3, 'basic', $4, $5, $6, $7, $8, $9, $10, $11, $12, 'USD', $13, $14, 'window_closed', 1, '{}')`,
+       VALUES ($1, $2, $3, 'basic', $4, $5, $6, $7, $8, $9, $10, $11, $12, 'USD', $13, $14, 'window_closed', 1, $15)`,
       [
         ...[item.id, tenant, subject, item.price ?? 'input', item.meter === undefined ? 'input_tokens' : item.meter],
         ...[
@@ -222,6 +223,7 @@ export async function insertLineItems(pool: pg.Pool, items: readonly LineItemFie
           periodEnd,
         ],
         ...[item.quantity ?? '1.000', item.amount ?? '0.10', revision === 0 ? 'usage' : 'adjustment', revision],
+        JSON.stringify({ cumulativeQuantity: item.cumulativeQuantity ?? '1' }),
       ],
     );
   }

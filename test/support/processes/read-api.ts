@@ -22,6 +22,8 @@ export const NOW = Date.UTC(2026, 10, 20, 12, 0, 30);
 
 const logger = pino({ level: 'silent' });
 
+const ofTokens = { meter: 'input_tokens', match: {} };
+
 export const catalog: Catalog = {
   ...emptyCatalog,
   meters: [
@@ -37,6 +39,16 @@ export const catalog: Catalog = {
     aMeter('seats', { aggregation: 'latest' }),
     aMeter('users', { aggregation: 'unique' }),
     aMeter('storage', { window: '1d' }),
+  ],
+  plans: [
+    {
+      ...{ slug: 'basic', billingPeriod: 'month', calendar: true, timezone: 'UTC' },
+      prices: [
+        { ...ofTokens, slug: 'packs', model: 'package', packageSize: '1000', packageAmount: '4' },
+        { ...ofTokens, slug: 'gift', model: 'per_unit', unitAmount: '0' },
+        { slug: 'fee', model: 'flat', flatAmount: '0' },
+      ],
+    },
   ],
 };
 

@@ -1,0 +1,33 @@
+// Why a line item of usage has the amount 0: it is free, or what was charged before pays for it too. The price says
+// which, as the catalog version defines it that the item was computed by.
+import { isFree } from '../domain/pricing/prices.ts';
+import { type LineItem, readCumulativeQuantities } from '../platform/billing-store/line-items.ts';
+import type { Catalogs } from './catalogs.ts';
+import type { BillingReads } from './store-reads.ts';
+
+export type ZeroAmount = 'free' | 'already_paid';
+
+/** By the item's id; an item with an amount, or without a quantity, has no entry. */
+export async function readZeroAmounts(
+  pool: BillingReads,
+  catalogs: Catalogs,
+  items: readonly LineItem[],
+): Promise<ReadonlyMap<string, ZeroAmount>> {
+  const reasons = new Map<string, ZeroAmount>();
+  const zeros = items.filter(({ amount, quantity }) => amount.isZero && !quantity.isZero);
+  if (zeros.length === 0) return reasons;
+  const ids = zeros.map(({ id }) => id);
+  const cumulative = await readCumulativeQuantities(pool, ids);
+  for (const { id, plan, price, catalogVersion } of zeros) {
+    const { plans } = await catalogs.version(catalogVersion);
+    const definition = plans.find(({ slug }) => slug === plan)?.prices.find(({ slug }) => slug === price);
+    const quantity = cumulative.get(id);
+    if (definition === undefined || quantity === undefined) {
+      throw new Error(
+        `catalog version ${catalogVersion} has no price ${price} of plan ${plan}, which line item ${id} names`,
+      );
+    }
+    reasons.set(id, isFree(definition, quantity) ? 'free' : 'already_paid');
+  }
+  return reasons;
+}
