@@ -1,9 +1,15 @@
 // A topic generation: one incarnation of the log's topic with the rules by which its partitions are cut into chunks.
 // The rules are stored when the generation is made and never change within it; settings only shape a new one.
+//
+// Gateways refuse an event by their clock when it arrives, the aggregator by the log's when it was appended. Between
+// the two lie the append, which may take as long as its timeout and retries, and the difference of the clocks. So the
+// horizon lies behind what gateways accept by APPEND_MARGIN_MS: what was answered `accepted` is never `too_late`.
 import type pg from 'pg';
 import { inTransaction } from '../postgres/pool.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type EventLog, EventLogError } from './event-log.ts';
+
+const APPEND_MARGIN_MS = 3_600_000;
 
 export interface NewGeneration {
   readonly topic: string;
@@ -11,6 +17,7 @@ export interface NewGeneration {
   readonly partitions: number;
   readonly chunkOffsets: number;
   readonly slotMs: number;
+  /** How far before T an event's time may lie, and how long keys live; more than what gateways accept. */
   readonly horizonMs: number;
 }
 
@@ -49,8 +56,20 @@ export async function currentGeneration(pool: pg.Pool | pg.PoolClient): Promise<
 /** What a generation of this log would be, by the settings. */
 export const newGeneration = ({ log, aggregator }: Settings, { topicId, partitions }: EventLog): NewGeneration => ({
   ...{ topic: log.topic, topicId, partitions },
-  ...{ chunkOffsets: aggregator.chunkOffsets, slotMs: aggregator.chunkSlotMs, horizonMs: aggregator.horizonMs },
+  ...{ chunkOffsets: aggregator.chunkOffsets, slotMs: aggregator.chunkSlotMs },
+  horizonMs: aggregator.horizonMs + APPEND_MARGIN_MS,
 });
+
+/**
+ * How old an event may be at a gateway, in milliseconds: as the setting says, and never within the margin of the
+ * generation's horizon, which may be older than the setting. Half of a horizon that is not even two margins long.
+ */
+export function acceptedSpanMs(
+  { aggregator }: Pick<Settings, 'aggregator'>,
+  { horizonMs }: Pick<TopicGeneration, 'horizonMs'>,
+): number {
+  return Math.min(aggregator.horizonMs, horizonMs - Math.min(APPEND_MARGIN_MS, horizonMs / 2));
+}
 
 /**
  * The generation of this very topic, made now if there is none at all. Throws an EventLogError `topic_mismatch` where
