@@ -6,7 +6,7 @@ import { type ClickHouseOptions, createClickHouse } from '../platform/clickhouse
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { connectEventLog } from '../platform/event-log/open.ts';
 import { registerAvroSchemas } from '../platform/event-log/schema-store.ts';
-import { newGeneration, openGeneration } from '../platform/event-log/topic-generation.ts';
+import { newGeneration, openGeneration, type TopicGeneration } from '../platform/event-log/topic-generation.ts';
 import { assertMigrated } from '../platform/migrations/migrate.ts';
 import { createPool } from '../platform/postgres/pool.ts';
 import { reasonOf } from '../platform/process/system-fault.ts';
@@ -15,6 +15,7 @@ import type { Settings } from '../platform/settings/settings.ts';
 export interface LogStores {
   readonly pool: pg.Pool;
   readonly eventLog: EventLog;
+  readonly generation: TopicGeneration;
   close(): Promise<void>;
 }
 
@@ -59,12 +60,19 @@ export function openClickHouse(
  * log that nobody reads.
  */
 export async function openEventLog(settings: Settings, pool: pg.Pool, logger: Logger): Promise<EventLog> {
+  return (await openGenerationLog(settings, pool, logger)).eventLog;
+}
+
+async function openGenerationLog(
+  settings: Settings,
+  pool: pg.Pool,
+  logger: Logger,
+): Promise<Pick<LogStores, 'eventLog' | 'generation'>> {
   // A reader that meets a record finds its schema there, so the schemas go in before any record does.
   await registerAvroSchemas(pool);
   const eventLog = await connectEventLog(settings, pool, logger);
   try {
-    await openGeneration(pool, newGeneration(settings, eventLog));
-    return eventLog;
+    return { eventLog, generation: await openGeneration(pool, newGeneration(settings, eventLog)) };
   } catch (error) {
     await eventLog.close();
     throw error;
@@ -109,10 +117,11 @@ export async function openLogStores(
   const pool = await openReachablePool(settings, logger, applicationName, needs);
   try {
     await assertMigrated(pool);
-    const eventLog = await openEventLog(settings, pool, logger);
+    const { eventLog, generation } = await openGenerationLog(settings, pool, logger);
     return {
       pool,
       eventLog,
+      generation,
       async close() {
         await eventLog.close();
         await pool.end();

@@ -103,6 +103,7 @@ async function setUp(options: SetUp = {}): Promise<Gateway> {
       app,
       pool: {} as Pool,
       eventLog: log as unknown as EventLog,
+      generation: { horizonMs: 36 * 86_400_000 },
       keyring,
       readCatalog: options.readCatalog ?? (async () => catalog),
       ...(options.timeoutMs === undefined ? {} : { bodyPatienceMs: options.timeoutMs }),

@@ -8,7 +8,7 @@ import { realTimers } from '../platform/calls/timers.ts';
 import { publishedCatalog } from '../platform/catalog-store.ts';
 import { type EventLog, EventLogError } from '../platform/event-log/event-log.ts';
 import { EventBatchWriter } from '../platform/event-log/record-codec.ts';
-import { ruleSetInForce } from '../platform/event-log/topic-generation.ts';
+import { acceptedSpanMs, ruleSetInForce, type TopicGeneration } from '../platform/event-log/topic-generation.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { Batcher } from './batcher.ts';
 import { BodyArrivals } from './body-arrivals.ts';
@@ -21,6 +21,8 @@ export interface IngestParts {
   readonly app: FastifyInstance;
   readonly pool: Pool;
   readonly eventLog: EventLog;
+  /** Of the log. */
+  readonly generation: Pick<TopicGeneration, 'horizonMs'>;
   readonly keyring: Keyring;
   /** Where the catalog comes from, if not from Postgres. */
   readonly readCatalog?: () => Promise<CatalogVersion | null>;
@@ -78,7 +80,7 @@ export async function startIngest(context: StageContext, parts: IngestParts): Pr
     metrics,
     clock,
     checks: catalog.checks,
-    horizonMs: settings.aggregator.horizonMs,
+    horizonMs: acceptedSpanMs(settings, parts.generation),
     bodyBytesMax: settings.ingest.bodyBytesMax,
   });
 

@@ -500,6 +500,8 @@ export interface operations {
                  */
                 "application/json": components["schemas"]["Event"] | components["schemas"]["Event"][];
                 "application/x-ndjson": string;
+                "application/ndjson": string;
+                "application/jsonl": string;
                 "application/cloudevents+json": components["schemas"]["CloudEvent"];
                 "application/cloudevents-batch+json": components["schemas"]["CloudEvent"][];
             };

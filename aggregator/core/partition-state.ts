@@ -35,6 +35,7 @@ import {
 import { type RuleSet, ruleSet } from '../../domain/metering/rule-set.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import type { Rejection } from '../../domain/rejection.ts';
+import { spanText } from '../../domain/time/span-text.ts';
 import { isClosed, windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import type { DedupIndex } from './dedup-index.ts';
@@ -264,7 +265,7 @@ export class PartitionState {
       return;
     }
     if (event.eventTime < horizonStart) {
-      const message = `the event's time lies more than ${this.rules.horizonMs / 86_400_000} days before it was appended`;
+      const message = `the event's time lies more than ${spanText(this.rules.horizonMs)} before it was appended`;
       this.reject(event, offset, index, now, 'too_late', 'too_late', message);
       return;
     }

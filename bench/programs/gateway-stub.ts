@@ -7,6 +7,7 @@ import { startIngest } from '../../ingest/main.ts';
 import { createKeyring } from '../../platform/access/keyring.ts';
 import { listen } from '../../platform/admin-server.ts';
 import type { EventLog } from '../../platform/event-log/event-log.ts';
+import { newGeneration } from '../../platform/event-log/topic-generation.ts';
 import { createRegistry, registerAdminRoutes } from '../../platform/http/admin-routes.ts';
 import { createHttpApp } from '../../platform/http/app.ts';
 import { parseSettings } from '../../platform/settings/config.ts';
@@ -33,10 +34,11 @@ await runAsProgram<GatewayStubInput, never>(async ({ environment }) => {
   const pool = openPool(settings, logger, 'bench gateway');
   const registry = createRegistry();
   const app = createHttpApp(logger);
+  const eventLog = stubLog(settings.log.partitions);
   const keyring = createKeyring(pool, Date.now);
   const stage = await startIngest(
     { settings, logger, registry, clock: Date.now },
-    { app, pool, eventLog: stubLog(settings.log.partitions), keyring },
+    { app, pool, eventLog, generation: newGeneration(settings, eventLog), keyring },
   );
   registerAdminRoutes(app, registry, () => [stage]);
   const server = await listen(app, settings.http);

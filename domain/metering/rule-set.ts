@@ -18,8 +18,8 @@ export interface RuleSet {
   /** Of a value that `quantity` read. */
   isRounded(value: unknown): boolean;
   /**
-   * True: an event that a meter can't read is accepted, counted by the others, and that meter's loss is a figure. False:
-   * it is poison.
+   * True: an event that a meter can't read is accepted, counted by the others, and that meter's loss is a figure.
+   * False: it is poison.
    */
   readonly countsForOthers: boolean;
 }

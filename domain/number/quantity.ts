@@ -43,8 +43,8 @@ export function parseQuantity(text: string): Quantity | null {
 }
 
 /**
- * As rule set 1 reads it. Reads a value of an event's data as `parseExactJson` returns it: a number, a number kept as text, or a decimal string
- * (no exponent). Null when it is none of these or does not fit into 26 integer and 12 fraction digits.
+ * As rule set 1 reads a value of an event's data, given as `parseExactJson` returns it: a number, a number kept as
+ * text, or a decimal string (no exponent). Null when it is none of these or does not fit into 26 integer and 12 fraction digits.
  */
 export function readQuantity(value: unknown): Quantity | null {
   if (typeof value === 'number') {

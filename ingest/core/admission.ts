@@ -7,6 +7,7 @@ import { type JsonTexts, jsonTexts, NestingError } from '../../domain/json/canon
 import { nameFault } from '../../domain/name-text.ts';
 import { ExactNumber } from '../../domain/number/exact-number.ts';
 import { inWords, Rejection } from '../../domain/rejection.ts';
+import { spanText } from '../../domain/time/span-text.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { parseEventTime } from './event-time.ts';
 import { type MeterChecks, meterFault } from './meter-checks.ts';
@@ -22,7 +23,7 @@ export interface AdmissionContext {
   readonly tenant: string;
   /** Milliseconds since the epoch: the arrival of the request. */
   readonly now: number;
-  /** How far back an event's time may lie. */
+  /** How far back an event's time may lie, in milliseconds; less than the generation's horizon (`acceptedSpanMs`). */
   readonly horizonMs: number;
   readonly checks: MeterChecks;
 }
@@ -87,8 +88,7 @@ function readTime(value: unknown, { now, horizonMs }: AdmissionContext): number 
     return new Rejection('invalid_time', message, 'time');
   }
   if (time < now - horizonMs) {
-    const days = Math.floor(horizonMs / 86_400_000);
-    return new Rejection('time_too_old', `time is more than ${days} days in the past`, 'time');
+    return new Rejection('time_too_old', `time is more than ${spanText(horizonMs)} in the past`, 'time');
   }
   if (time > now + TIME_AHEAD_MAX_MS) {
     return new Rejection('time_in_future', 'time is more than 5 minutes in the future', 'time');

@@ -27,6 +27,8 @@ const CHARSET = /;\s*charset\s*=\s*"?([^\s";]*)"?/i;
 const FORMS: Readonly<Record<string, BodyForm>> = {
   'application/json': 'json',
   'application/x-ndjson': 'ndjson',
+  'application/ndjson': 'ndjson',
+  'application/jsonl': 'ndjson',
   'application/cloudevents+json': 'cloudevent',
   'application/cloudevents-batch+json': 'cloudevent-batch',
 };

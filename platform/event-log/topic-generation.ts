@@ -1,10 +1,16 @@
 // A topic generation: one incarnation of the log's topic with the rules by which its partitions are cut into chunks.
 // The rules are stored when the generation is made and never change within it; settings only shape a new one.
+//
+// Gateways refuse an event by their clock when it arrives, the aggregator by the log's when it was appended. Between
+// the two lie the append, which may take as long as its timeout and retries, and the difference of the clocks. So the
+// horizon lies behind what gateways accept by APPEND_MARGIN_MS: what was answered `accepted` is never `too_late`.
 import type pg from 'pg';
 import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import { inTransaction } from '../postgres/pool.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type EventLog, EventLogError } from './event-log.ts';
+
+const APPEND_MARGIN_MS = 3_600_000;
 
 export interface NewGeneration {
   readonly topic: string;
@@ -12,6 +18,7 @@ export interface NewGeneration {
   readonly partitions: number;
   readonly chunkOffsets: number;
   readonly slotMs: number;
+  /** How far before T an event's time may lie, and how long keys live; more than what gateways accept. */
   readonly horizonMs: number;
   /** By which the first chunk of each partition is read (domain/metering/rule-set.ts). */
   readonly firstRuleSet: number;
@@ -70,9 +77,21 @@ export async function ruleSetInForce(pool: pg.Pool): Promise<number> {
 /** What a generation of this log would be, by the settings. */
 export const newGeneration = ({ log, aggregator }: Settings, { topicId, partitions }: EventLog): NewGeneration => ({
   ...{ topic: log.topic, topicId, partitions },
-  ...{ chunkOffsets: aggregator.chunkOffsets, slotMs: aggregator.chunkSlotMs, horizonMs: aggregator.horizonMs },
+  ...{ chunkOffsets: aggregator.chunkOffsets, slotMs: aggregator.chunkSlotMs },
+  horizonMs: aggregator.horizonMs + APPEND_MARGIN_MS,
   firstRuleSet: NEWEST_RULE_SET,
 });
+
+/**
+ * How old an event may be at a gateway, in milliseconds: as the setting says, and never within the margin of the
+ * generation's horizon, which may be older than the setting. Half of a horizon that is not even two margins long.
+ */
+export function acceptedSpanMs(
+  { aggregator }: Pick<Settings, 'aggregator'>,
+  { horizonMs }: Pick<TopicGeneration, 'horizonMs'>,
+): number {
+  return Math.min(aggregator.horizonMs, horizonMs - Math.min(APPEND_MARGIN_MS, horizonMs / 2));
+}
 
 /**
  * The generation of this very topic, made now if there is none at all. Throws an EventLogError `topic_mismatch` where

@@ -176,7 +176,7 @@ export const variables = {
   TALLYLINE_HORIZON: variable(
     duration('1m'),
     '35d',
-    'How old an event may be, and how long its key is remembered. Fixed when a topic is first used.',
+    'How old an event may be at a gateway. Keys are remembered an hour longer. Fixed when a topic is first used; later it can only make gateways accept less.',
   ),
   TALLYLINE_CHUNK_OFFSETS: variable(
     integer(1, 1_000_000),

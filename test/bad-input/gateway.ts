@@ -86,6 +86,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     app,
     pool: {} as Pool,
     eventLog: log as unknown as EventLog,
+    generation: { horizonMs: HORIZON_MS + 3_600_000 },
     keyring,
     readCatalog: async () => ({ version: 1, effectiveAt: 0, catalog: options.catalog ?? sampleCatalog }),
     ...(options.bodyPatienceMs === undefined ? {} : { bodyPatienceMs: options.bodyPatienceMs }),

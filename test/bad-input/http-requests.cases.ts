@@ -173,7 +173,13 @@ const mediaTypes: readonly RequestCase[] = [
       'multipart/form-data; boundary=x',
     ],
     ...['application/x-www-form-urlencoded', 'application/jsonp', 'application/json5', 'application/json/x', '*/*'],
-    ...['application/json, text/plain', '__proto__', 'constructor/prototype', 'application/ndjson', 'application/avro'],
+    ...[
+      'application/json, text/plain',
+      '__proto__',
+      'constructor/prototype',
+      'application/ndjsonp',
+      'application/avro',
+    ],
     ...[
       'application/json; charset=utf-16',
       'application/json; charset=iso-8859-1',
@@ -185,6 +191,8 @@ const mediaTypes: readonly RequestCase[] = [
     ],
   ].map((type) => ofType(type, 415, 'unsupported_media_type')),
   ofType('APPLICATION/JSON', 200),
+  ofType('application/ndjson', 200),
+  ofType('application/jsonl; charset=utf-8', 200),
   ofType('application/json; charset=UTF-8', 200),
   ofType('application/json ; charset = "utf8"', 200),
   ofType('application/json; profile="x"', 200),

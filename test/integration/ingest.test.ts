@@ -1,15 +1,25 @@
 // The gateway on real stores: keys, catalog and event log in Postgres, requests over a socket.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { FastifyInstance } from 'fastify';
 import type pg from 'pg';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
+import { DecidedList } from '../../aggregator/core/decided-list.ts';
+import { DedupIndex } from '../../aggregator/core/dedup-index.ts';
+import { PartitionState, totalOutcomes } from '../../aggregator/core/partition-state.ts';
+import { RollUpTable } from '../../aggregator/core/roll-up.ts';
 import { startIngest } from '../../ingest/main.ts';
 import { createApiKey, revokeApiKey } from '../../platform/access/api-key-store.ts';
 import { createKeyring } from '../../platform/access/keyring.ts';
 import type { EventLog } from '../../platform/event-log/event-log.ts';
 import { openPostgresEventLog } from '../../platform/event-log/postgres/postgres-event-log.ts';
 import { AvroRegistry, decodeRecord } from '../../platform/event-log/record-codec.ts';
+import {
+  acceptedSpanMs,
+  newGeneration,
+  openGeneration,
+  type TopicGeneration,
+} from '../../platform/event-log/topic-generation.ts';
 import { createHttpApp } from '../../platform/http/app.ts';
 import { migrate } from '../../platform/migrations/migrate.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
@@ -20,6 +30,7 @@ import { until } from '../support/until.ts';
 
 const logger = pino({ level: 'silent' });
 const registry = new AvroRegistry();
+const HORIZON_MS = 35 * 86_400_000;
 const settings = {
   ingest: {
     lingerMs: 2,
@@ -31,17 +42,21 @@ const settings = {
     appendTimeoutMs: 10_000,
     requestsPerSecondMax: 0,
   },
-  aggregator: { horizonMs: 35 * 86_400_000 },
+  log: { topic: 'usage' },
+  aggregator: { chunkOffsets: 1_024, chunkSlotMs: 30_000, horizonMs: HORIZON_MS },
 } as Settings;
 
 let postgres: TestPostgres;
 let pool: pg.Pool;
 let eventLog: EventLog;
+let generation: TopicGeneration;
 let app: FastifyInstance;
 let stage: Stage;
 let url: string;
 /** The keyring's clock, so that a cached key need not be waited out. */
 let skewMs = 0;
+/** Where the gateway's clock stands still. */
+let gatewayNow: number | null = null;
 
 beforeAll(async () => {
   postgres = await startTestPostgres();
@@ -54,8 +69,9 @@ beforeAll(async () => {
   );
   app = createHttpApp(logger);
   const keyring = createKeyring(pool, () => Date.now() + skewMs);
-  const context = { settings, logger, registry: new Registry(), clock: Date.now };
-  stage = await startIngest(context, { app, pool, eventLog, keyring });
+  const context = { settings, logger, registry: new Registry(), clock: () => gatewayNow ?? Date.now() };
+  generation = await openGeneration(pool, newGeneration(settings, eventLog));
+  stage = await startIngest(context, { app, pool, eventLog, generation, keyring });
   url = await app.listen({ host: '127.0.0.1', port: 0 });
   await until(() => stage.notReady() === null, 'the gateway is ready');
 }, 300_000);
@@ -86,6 +102,32 @@ async function loggedEvents(): Promise<string[]> {
     const entry = decodeRecord(registry, value);
     return entry.kind === 'event-batch' ? entry.events.map(({ tenant, id }) => `${tenant}/${id}`) : [];
   });
+}
+
+/** What the aggregator decides of the events of a tenant that the log has. */
+async function outcomesOf(tenant: string): Promise<Record<string, number>> {
+  const { rows } = await pool.query<{ offset: string; append_time: Date; value: Buffer }>(
+    'SELECT "offset", append_time, value FROM tallyline.log_records ORDER BY append_time',
+  );
+  const from = { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1 };
+  const decisions = { events: new DecidedList(), rollUps: new RollUpTable() };
+  const rules = { ...generation, chunkOffsets: 1_000_000, slotMs: 100 * HORIZON_MS };
+  const state = new PartitionState(rules, from, new Map(), new DedupIndex(), decisions);
+  rows.forEach(({ append_time, value }, offset) => {
+    const entry = decodeRecord(registry, value);
+    if (entry.kind !== 'event-batch') return;
+    const events = entry.events.filter((event) => event.tenant === tenant);
+    state.apply({ kind: 'event-batch', offset, appendTime: append_time.getTime(), events });
+  });
+  return totalOutcomes(state.chunk);
+}
+
+/** 500 events with a time 1 to 50 ms inside what the gateway accepts, whose clock stands still until they are sent. */
+function barelyInTime(name: string): unknown[] {
+  gatewayNow = Date.now();
+  const oldest = gatewayNow - HORIZON_MS;
+  const timeOf = (i: number): string => new Date(oldest + 1 + (i % 50)).toISOString();
+  return Array.from({ length: 500 }, (_, i) => ({ ...usage(`${name}-${i}`), time: timeOf(i) }));
 }
 
 describe('the gateway on Postgres', () => {
@@ -135,5 +177,41 @@ describe('the gateway on Postgres', () => {
     const logged = await loggedEvents();
     expect(logged).toContain('acme/back');
     for (const id of during) expect(logged).not.toContain(`acme/${id}`);
+  });
+});
+
+describe('events at the edge of what is accepted', () => {
+  afterEach(() => {
+    gatewayNow = null;
+  });
+
+  it('are all counted', async () => {
+    const { key } = await createApiKey(pool, 'edge', 'test');
+    expect(await post(key, barelyInTime('e'))).toEqual({ status: 200, body: { accepted: 500, rejected: [] } });
+    expect(await outcomesOf('edge')).toMatchObject({ accepted: 500, too_late: 0 });
+  });
+
+  it('are all counted when Postgres pauses for five seconds before the append', async () => {
+    const { key } = await createApiKey(pool, 'paused', 'test');
+    const client = await pool.connect();
+    let answer: ReturnType<typeof post>;
+    try {
+      await client.query('BEGIN; LOCK TABLE tallyline.log_records IN ACCESS EXCLUSIVE MODE');
+      const lockedAt = Date.now();
+      answer = post(key, barelyInTime('p'));
+      await until(() => Date.now() - lockedAt >= 5_000, 'five seconds have passed', 10_000, 50);
+    } finally {
+      await client.query('COMMIT');
+      client.release();
+    }
+    expect(await answer).toEqual({ status: 200, body: { accepted: 500, rejected: [] } });
+    expect(await outcomesOf('paused')).toMatchObject({ accepted: 500, too_late: 0 });
+  });
+
+  it('are refused an hour earlier where the log was made with the same horizon', () => {
+    expect(acceptedSpanMs(settings, { horizonMs: HORIZON_MS })).toBe(HORIZON_MS - 3_600_000);
+    expect(acceptedSpanMs(settings, generation)).toBe(HORIZON_MS);
+    // A horizon of less than two hours is halved.
+    expect(acceptedSpanMs(settings, { horizonMs: 900_000 })).toBe(450_000);
   });
 });
