@@ -207,6 +207,18 @@ describe('usage of a meter', () => {
     ]);
   });
 
+  it('says of a subject without usage whether there ever was any', async () => {
+    const ask = async (query: string, tenant?: string) =>
+      (await api.get(`/v1/meters/input_tokens/usage?from=2026-11-20T11:00:00Z&${query}`, tenant)).body.withoutUsage;
+    expect(await ask('subject=cus_1')).toBeUndefined();
+    expect(await ask('')).toBeUndefined();
+    expect(await ask('subject=cus_1&subject=cus_2&subject=csu_1')).toEqual([
+      { subject: 'cus_2', firstSeen: '2026-11-20T10:00:00Z' },
+      { subject: 'csu_1', firstSeen: null },
+    ]);
+    expect(await ask('subject=cus_2', 'umbrella')).toEqual([{ subject: 'cus_2', firstSeen: null }]);
+  });
+
   it('limits its own queries, and nobody else’s after them', async () => {
     await usage('input_tokens', RANGE);
     const [row] = await api.clickhouse.query<{ seconds: string }>(

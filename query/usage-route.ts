@@ -6,7 +6,7 @@ import { Problem } from '../domain/problem.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { isClosed } from '../domain/time/time-window.ts';
 import { mayLackUsage } from '../platform/clickhouse/lost-parts.ts';
-import { readUsage, type UsageRow } from '../platform/usage-store/usage-query.ts';
+import { readFirstWindows, readUsage, type UsageRow } from '../platform/usage-store/usage-query.ts';
 import { bucketOf } from './core/buckets.ts';
 import { withEmptyBuckets } from './core/empty-buckets.ts';
 import { noParameters, readParameters } from './core/parameters.ts';
@@ -90,6 +90,14 @@ export const readMeterUsage: Read = async (context, { tenant, path, parameters }
       `The answer has more than ${USAGE_ROWS_MAX} rows; ask for a shorter range, a larger window, fewer groups or fewer subjects.`,
     );
   }
+  const seen = new Set(found.map(({ subject }) => subject));
+  const missing = request.subjects.filter((subject) => !seen.has(subject));
+  // A part that is lost may have held the only usage there was: then nobody is said to have none.
+  const isWhole = !freshness.lost.some((part) => mayLackUsage(part, 0, Number.MAX_SAFE_INTEGER));
+  const firstWindows =
+    missing.length === 0 || !isWhole
+      ? null
+      : await readFirstWindows(context.clickhouse, { tenant, meter, subjects: missing });
   const rows = request.emptyBuckets ? withEmptyRows(found, request) : found;
   return {
     meter: meter.slug,
@@ -98,6 +106,12 @@ export const readMeterUsage: Read = async (context, { tenant, path, parameters }
     window: request.window,
     watermark: instantOrNull(freshness.watermark),
     lagSeconds: lagSeconds(freshness, now),
+    ...(firstWindows !== null && {
+      withoutUsage: missing.map((subject) => ({
+        subject,
+        firstSeen: instantOrNull(firstWindows.get(subject) ?? null),
+      })),
+    }),
     data: rows.map((row) => usageRow(row, request, meter, freshness.watermark, context.allowedLatenessMs)),
   };
 };

@@ -319,6 +319,15 @@ export interface components {
             window: components["schemas"]["BucketSize"];
             watermark: components["schemas"]["Watermark"];
             lagSeconds: components["schemas"]["LagSeconds"];
+            /** @description The subjects asked for that have none in the range; absent where there is no such subject */
+            withoutUsage?: {
+                subject: string;
+                /**
+                 * Format: date-time
+                 * @description The start of the first window in which the meter has usage of it; null - it never had any
+                 */
+                firstSeen: string | null;
+            }[];
             data: {
                 /** Format: date-time */
                 windowStart: string;

@@ -219,6 +219,23 @@ export async function readUsage(clickhouse: Pick<ClickHouse, 'query'>, selection
   }));
 }
 
+/**
+ * Of each of these subjects that the meter has any usage of: the start of the first window, in milliseconds since the
+ * epoch. The versions of a row share its window, so none need be merged.
+ */
+export async function readFirstWindows(
+  clickhouse: Pick<ClickHouse, 'query'>,
+  selection: { readonly tenant: string; readonly meter: Meter; readonly subjects: readonly string[] },
+): Promise<ReadonlyMap<string, number>> {
+  const { tenant, meter, subjects } = selection;
+  const found = await clickhouse.query<{ subject: string; first: number | string }>(
+    'SELECT subject, min(toUnixTimestamp(window_start)) AS first FROM usage_rollups ' +
+      'WHERE tenant = {tenant:String} AND meter = {meter:String} AND subject IN {subjects:Array(String)} GROUP BY subject',
+    { tenant, meter: meter.slug, subjects },
+  );
+  return new Map(found.map(({ subject, first }) => [subject, Number(first) * 1_000]));
+}
+
 export interface FirstSeenRow {
   readonly subject: string;
   /** Milliseconds since the epoch. */
