@@ -18,7 +18,7 @@ const EVENTS = 60;
 const hour = Math.floor(Date.now() / HOUR_MS) * HOUR_MS - 2 * HOUR_MS;
 const usagePath = `/v1/meters/images/usage?from=${new Date(hour).toISOString()}&to=${new Date(hour + HOUR_MS).toISOString()}`;
 
-/** Each of these is looked at when a part is loaded; minmax_*.idx is not (the runbook says what follows). */
+/** Each of these is looked at when a part is loaded; minmax_*.idx is not (skipped-parts.test.ts). */
 const files = isWhole
   ? [/^count\.txt$/, /^partition\.dat$/, /^columns\.txt$/, /^serialization\.json$/]
   : [/^count\.txt$/];

@@ -13,9 +13,10 @@ export interface MigratedStores {
   stop(): Promise<void>;
 }
 
-export async function startMigratedStores(): Promise<MigratedStores> {
+/** `withDocker` as `startTestClickHouse` takes it. */
+export async function startMigratedStores({ withDocker = true } = {}): Promise<MigratedStores> {
   const logger = pino({ level: 'silent' });
-  const [postgres, server] = await Promise.all([startTestPostgres(), startTestClickHouse()]);
+  const [postgres, server] = await Promise.all([startTestPostgres(), startTestClickHouse({ withDocker })]);
   const pool = createPool(postgres.url, logger);
   const clickhouse = createClickHouse(server, logger);
   await migrate(pool, clickhouse, logger);
