@@ -27,7 +27,7 @@ import {
   outcomes,
 } from '../../domain/metering/event-outcome.ts';
 import {
-  type EventReadings,
+  type MeterReadings,
   type MetersByType,
   type Reading,
   readMeters,
@@ -129,7 +129,7 @@ export interface Decisions {
 }
 
 const noMeters: readonly Meter[] = [];
-const noReadings: EventReadings = { readings: [], unread: [] };
+const noReadings: MeterReadings = { readings: [], unread: [] };
 
 /**
  * Why a tenant or subject can't be billed, or null. The stores of money refuse some texts as keys; gateways accept none
@@ -292,7 +292,7 @@ export class PartitionState {
   private read(
     event: UsageEvent,
     now: number,
-  ): EventReadings | (Pick<Rejection, 'message'> & { readonly code: string }) {
+  ): MeterReadings | (Pick<Rejection, 'message'> & { readonly code: string }) {
     if (event.eventTime > now + EVENT_TIME_AHEAD_MAX_MS) {
       return { code: 'time_in_future', message: "the event's time lies more than a day after it was appended" };
     }

@@ -109,13 +109,13 @@ interface Unread {
   readonly rejection: Rejection;
 }
 
-export interface EventReadings {
+export interface MeterReadings {
   readonly readings: readonly Reading[];
   readonly unread: readonly Unread[];
 }
 
 /** A Rejection: the event is poison. The meters are those of the event's type. */
-export function readMeters(meters: readonly Meter[], data: unknown, rules: RuleSet): EventReadings | Rejection {
+export function readMeters(meters: readonly Meter[], data: unknown, rules: RuleSet): MeterReadings | Rejection {
   const readings: Reading[] = [];
   const unread: Unread[] = [];
   for (const meter of meters) {

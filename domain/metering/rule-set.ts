@@ -6,7 +6,7 @@
 // A set that was in force anywhere is never changed. A better reading is a further set.
 import { ExactNumber } from '../number/exact-number.ts';
 import { numberText } from '../number/number-text.ts';
-import { QUANTITY_FRACTION_DIGITS, type Quantity, readDecimal, readQuantity } from '../number/quantity.ts';
+import { decimalQuantity, QUANTITY_FRACTION_DIGITS, type Quantity, readQuantity } from '../number/quantity.ts';
 import type { Meter } from './meter.ts';
 
 export interface RuleSet {
@@ -69,9 +69,9 @@ const first: RuleSet = {
 const second: RuleSet = {
   number: 2,
   scalarText: canonicalText,
-  quantity: (value, { precision }) => readDecimal(value, precision ?? 'rounded'),
+  quantity: (value, { precision }) => decimalQuantity(value, precision ?? 'rounded'),
   // Nearly every number is so short that it can't have a thirteenth digit behind the point.
-  isRounded: (value) => !isShort(value) && readDecimal(value, 'exact') === null,
+  isRounded: (value) => !isShort(value) && decimalQuantity(value, 'exact') === null,
   countsForOthers: true,
 };
 

@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { Decimal } from './decimal.ts';
 import { ExactNumber } from './exact-number.ts';
 import {
+  decimalQuantity,
   formatQuantity,
   parseQuantity,
   QUANTITY_ONE,
   quantityToDecimal,
-  readDecimal,
   readQuantity,
 } from './quantity.ts';
 
@@ -152,16 +152,16 @@ describe('a quantity as the world writes it', () => {
     [true, null, null],
   ])('%p is %s, exactly %s', (value, rounded, exact) => {
     const text = (quantity: bigint | null) => (quantity === null ? null : formatQuantity(quantity));
-    expect(text(readDecimal(value, 'rounded'))).toBe(rounded);
-    expect(text(readDecimal(value, 'exact'))).toBe(exact);
+    expect(text(decimalQuantity(value, 'rounded'))).toBe(rounded);
+    expect(text(decimalQuantity(value, 'exact'))).toBe(exact);
   });
 
   it('is what it was before, wherever that was a quantity', () => {
     fc.assert(
       fc.property(fc.oneof(fc.double({ noNaN: true, noDefaultInfinity: true }), fc.float(), fc.integer()), (value) => {
         const before = readQuantity(value);
-        expect(readDecimal(value, 'exact')).toBe(before);
-        if (before !== null) expect(readDecimal(value, 'rounded')).toBe(before);
+        expect(decimalQuantity(value, 'exact')).toBe(before);
+        if (before !== null) expect(decimalQuantity(value, 'rounded')).toBe(before);
       }),
     );
   });

@@ -44,7 +44,8 @@ export function parseQuantity(text: string): Quantity | null {
 
 /**
  * As rule set 1 reads a value of an event's data, given as `parseExactJson` returns it: a number, a number kept as
- * text, or a decimal string (no exponent). Null when it is none of these or does not fit into 26 integer and 12 fraction digits.
+ * text, or a decimal string (no exponent). Null when it is none of these or does not fit into 26 integer and 12
+ * fraction digits.
  */
 export function readQuantity(value: unknown): Quantity | null {
   if (typeof value === 'number') {
@@ -89,7 +90,7 @@ function decimalOf(text: string, precision: Precision): Quantity | null {
  * Null when it is neither, when it has more than 26 integer digits, or, where `exact` is asked for, more than 12
  * fraction digits.
  */
-export function readDecimal(value: unknown, precision: Precision): Quantity | null {
+export function decimalQuantity(value: unknown, precision: Precision): Quantity | null {
   if (typeof value === 'number') {
     if (Number.isSafeInteger(value)) return BigInt(value) * QUANTITY_ONE;
     return Number.isFinite(value) ? decimalOf(String(value), precision) : null;

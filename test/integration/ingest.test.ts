@@ -109,7 +109,7 @@ async function outcomesOf(tenant: string): Promise<Record<string, number>> {
   const { rows } = await pool.query<{ offset: string; append_time: Date; value: Buffer }>(
     'SELECT "offset", append_time, value FROM tallyline.log_records ORDER BY append_time',
   );
-  const from = { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1 };
+  const from = { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1, ruleSet: NEWEST_RULE_SET };
   const decisions = { events: new DecidedList(), rollUps: new RollUpTable() };
   const rules = { ...generation, chunkOffsets: 1_000_000, slotMs: 100 * HORIZON_MS };
   const state = new PartitionState(rules, from, new Map(), new DedupIndex(), decisions);
