@@ -1,4 +1,5 @@
 // The gateway on real stores: keys, catalog and event log in Postgres, requests over a socket.
+
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { FastifyInstance } from 'fastify';
 import type pg from 'pg';
@@ -8,6 +9,7 @@ import { DecidedList } from '../../aggregator/core/decided-list.ts';
 import { DedupIndex } from '../../aggregator/core/dedup-index.ts';
 import { PartitionState, totalOutcomes } from '../../aggregator/core/partition-state.ts';
 import { RollUpTable } from '../../aggregator/core/roll-up.ts';
+import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import { startIngest } from '../../ingest/main.ts';
 import { createApiKey, revokeApiKey } from '../../platform/access/api-key-store.ts';
 import { createKeyring } from '../../platform/access/keyring.ts';
