@@ -64,12 +64,12 @@ export async function currentGeneration(pool: pg.Pool | pg.PoolClient): Promise<
  */
 export async function ruleSetInForce(pool: pg.Pool): Promise<number> {
   const { rows } = await pool.query<{ rule_set: number | null }>(
-    `SELECT min(coalesce(last.next_rule_set, generation.first_rule_set)) AS rule_set
-      FROM tallyline.topic_generations generation
+    `SELECT min(coalesce(last.next_rule_set, made.first_rule_set)) AS rule_set
+      FROM tallyline.topic_generations made
         JOIN tallyline.partition_progress progress USING (generation)
         LEFT JOIN tallyline.chunk_seals last ON last.generation = progress.generation
           AND last.partition = progress.partition AND last.chunk = progress.next_chunk - 1
-      WHERE generation = (SELECT max(generation) FROM tallyline.topic_generations)`,
+      WHERE progress.generation = (SELECT max(generation) FROM tallyline.topic_generations)`,
   );
   return rows[0]!.rule_set ?? NEWEST_RULE_SET;
 }

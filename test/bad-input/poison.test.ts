@@ -27,7 +27,7 @@ const environment = {
   TALLYLINE_FLUSH_INTERVAL: '200ms',
   LOG_LEVEL: 'info',
 };
-/** The meter of a type that is wrong: it wants a number where its events carry a text. */
+/** The meter of a type that is wrong: it wants a number where its events carry a text, and so can't read them. */
 const before = `currency: USD
 meters:
   - { slug: calls, eventType: call, aggregation: count }
@@ -90,7 +90,7 @@ const untilState = (id: string, state: string): Promise<void> =>
 async function usageOf(meter: string): Promise<string> {
   const day = 86_400_000;
   const from = new Date(Math.floor(startedAt / day) * day - day).toISOString();
-  const to = new Date(Math.floor(Date.now() / day) * day + 2 * day).toISOString();
+  const to = new Date(Math.floor(Date.now() / day) * day + 3 * day).toISOString();
   const { data } = (await get(`/v1/meters/${meter}/usage?from=${from}&to=${to}&window=total`)) as {
     data: { value: string }[];
   };
@@ -146,16 +146,23 @@ describe('bad events at the gateway', () => {
   );
 });
 
-/** Poison of each kind, beside good events in its batch. */
-const jobs = ['small', 'large', 'small'].map((kind, index) =>
-  event(`job-${index}`, { type: 'job', data: `{"kind":"${kind}"}` }),
-);
+const DAY_MS = 86_400_000;
+/** What mends an event that is too far ahead is time. */
+const AHEAD_MS = 5_000;
+/** Poison of each kind, beside good events in its batch. Made when they are sent, by the log's clock. */
+let jobs: UsageEvent[] = [];
+const newJobs = (): UsageEvent[] =>
+  ['small', 'large', 'small'].map((kind, index) =>
+    event(`job-${index}`, {
+      ...{ type: 'job', data: `{"kind":"${kind}"}`, eventTime: Date.now() + DAY_MS + AHEAD_MS },
+    }),
+  );
 const unmendable = [
   event('broken-data', { type: 'job', data: '{"kind":1},"subject":"cus_2"' }),
   event('bad-subject', { subject: 'cus\u0000' }),
   event('bad-tenant', { tenant: 'default\u0000' }),
 ];
-const poisonEvents = [...jobs, ...unmendable];
+const POISON_EVENTS = 3 + unmendable.length;
 
 describe('poison in the log', () => {
   it(
@@ -167,7 +174,8 @@ describe('poison in the log', () => {
           malformedRecords.map(([, bytes]) => bytes),
         );
       }
-      for (const each of poisonEvents) {
+      jobs = newJobs();
+      for (const each of [...jobs, ...unmendable]) {
         const home = partitionOf(each.dedupKey, eventLog.partitions);
         // Beside it, and in its own partition.
         const beside = Array.from({ length: 200 }, (_, index) => event(`beside-${each.id}-${index}`))
@@ -185,7 +193,7 @@ describe('poison in the log', () => {
         expect(response.status).toBe(200);
       }
       for (let index = 0; index < 40; index++) await untilState(`after-${index}`, 'accepted');
-      expect(await usageOf('calls')).toBe(String(1 + 40 + 2 * poisonEvents.length));
+      expect(await usageOf('calls')).toBe(String(1 + 40 + 2 * POISON_EVENTS));
 
       const found = await rejects();
       const kept = found.filter(({ code }) => code === 'malformed_record').map(({ bytes }) => bytes);
@@ -195,7 +203,7 @@ describe('poison in the log', () => {
       expect(kept.sort()).toEqual(expected.sort());
       const codeOf = Object.fromEntries(found.filter(({ id }) => id !== '').map(({ id, code }) => [id, code]));
       expect(codeOf).toEqual({
-        ...Object.fromEntries(jobs.map(({ id }) => [id, 'invalid_value'])),
+        ...Object.fromEntries(jobs.map(({ id }) => [id, 'time_in_future'])),
         'broken-data': 'malformed_data',
         'bad-subject': 'invalid_name',
         'bad-tenant': 'invalid_name',
@@ -205,9 +213,26 @@ describe('poison in the log', () => {
   );
 
   it(
+    'is not what a single meter can’t read: that counts for the others, and the meter’s loss is said',
+    async () => {
+      await append(event('job-now', { type: 'job', data: '{"kind":"small"}' }));
+      await untilState('job-now', 'accepted');
+      const { countedIn, unread } = await get('/v1/events/job-now');
+      expect({ countedIn, unread }).toEqual({
+        countedIn: [],
+        unread: [{ meter: 'jobs', code: 'invalid_value', reason: expect.stringContaining('data.kind must be') }],
+      });
+      const metric = async (): Promise<string> => (await fetch(`${up.stages().aggregator!.url}/metrics`)).text();
+      const line = 'tallyline_meter_unread_events_total{meter="jobs"} 1\n';
+      await until(async () => (await metric()).includes(line), 'the meter’s loss is a figure', 60_000, 100);
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
     'is counted by the metric once it is sealed, and named in the log, a few lines a chunk',
     async () => {
-      const poison = eventLog.partitions * malformedRecords.length + poisonEvents.length;
+      const poison = eventLog.partitions * malformedRecords.length + POISON_EVENTS;
       await until(async () => (await sealedAs('poison')) === poison, `the metric says ${poison}`, 60_000, 100);
       const lines = up
         .log()
@@ -234,11 +259,15 @@ describe('tallyline replay', () => {
     'feeds back what is mended, which is then counted once, however often it is run',
     async () => {
       await command('catalog', 'apply', join(dataDir, 'mended.yaml'));
-      expect(await command('replay', '--code', 'invalid_value')).toMatch(/^replayed 3 events and 0 unreadable records/);
+      const latest = Math.max(...jobs.map(({ eventTime }) => eventTime));
+      await until(async () => Date.now() + DAY_MS > latest, 'they are a day ahead and no more', 60_000, 100);
+      expect(await command('replay', '--code', 'time_in_future')).toMatch(
+        /^replayed 3 events and 0 unreadable records/,
+      );
       for (const { id } of jobs) await untilState(id, 'accepted');
       expect(await usageOf('job-count')).toBe('3');
       // They are there by now, so there is nothing to feed back.
-      expect(await command('replay', '--code', 'invalid_value')).toMatch(/^replayed 0 events and 0/);
+      expect(await command('replay', '--code', 'time_in_future')).toMatch(/^replayed 0 events and 0/);
     },
     TIMEOUT_MS,
   );
@@ -266,7 +295,7 @@ describe('tallyline replay', () => {
       await until(async () => (await rejects()).length >= rejected + records, 'they are rejected again', 60_000, 100);
       await append(event('end'));
       await untilState('end', 'accepted');
-      expect(await usageOf('calls')).toBe(String(1 + 40 + 2 * poisonEvents.length + 1));
+      expect(await usageOf('calls')).toBe(String(1 + 40 + 2 * POISON_EVENTS + 1));
       // Nobody else was given the event that would have broken out of its data, or the one without a tenant.
       expect((await clickhouse.query(`SELECT 1 FROM usage_events FINAL WHERE subject = 'cus_2'`, {})).length).toBe(0);
       expect((await get('/v1/events/bad-tenant')).state).toBe('unknown');

@@ -136,7 +136,7 @@ export const malformedRecords: readonly (readonly [name: string, bytes: Buffer, 
   ['a boolean that is 2', changed(TIMES_AT + 12, 2), /timeGiven is neither true nor false but 2/],
   ['a time past 53 bits', changed(TIMES_AT, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff), /beyond 53 bits/],
   ['a tick without its time', kind('tick'), /runs past/],
-  ['a tick with something behind it', kind('tick', 2, 0), /bytes follow/],
+  ['a tick with something behind it', kind('tick', 2, 2, 0), /bytes follow/],
   ['a tick past 53 bits', kind('tick', ...Array<number>(9).fill(0xff), 0x01), /beyond 53 bits/],
   ['a catalog change without its version', kind('catalog-change'), /runs past/],
   [
