@@ -290,8 +290,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'first-rule-set',
     file: SEALS,
-    find: 'ruleSet: last === null ? this.firstRuleSet : last.nextRuleSet',
-    replace: 'ruleSet: this.firstRuleSet',
+    find: 'return { ...progress, sealed, ruleSet: last === null ? this.firstRuleSet : last.nextRuleSet };',
+    replace: 'return { ...progress, sealed, ruleSet: this.firstRuleSet };',
     description: 'A new owner counts by the first rule set until a tick asks for a later one',
   },
   {
