@@ -7,6 +7,7 @@ import type { Pool } from 'pg';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
+import { NEWEST_RULE_SET } from '../domain/metering/rule-set.ts';
 import { Problem } from '../domain/problem.ts';
 import type { UsageEvent } from '../domain/usage-event.ts';
 import type { Keyring } from '../platform/access/keyring.ts';
@@ -106,6 +107,7 @@ async function setUp(options: SetUp = {}): Promise<Gateway> {
       generation: { horizonMs: 36 * 86_400_000 },
       keyring,
       readCatalog: options.readCatalog ?? (async () => catalog),
+      readRuleSet: async () => NEWEST_RULE_SET,
       ...(options.timeoutMs === undefined ? {} : { bodyPatienceMs: options.timeoutMs }),
     },
   );

@@ -26,6 +26,8 @@ export interface IngestParts {
   readonly keyring: Keyring;
   /** Where the catalog comes from, if not from Postgres. */
   readonly readCatalog?: () => Promise<CatalogVersion | null>;
+  /** By which events are checked, if not by the one in force in the log. */
+  readonly readRuleSet?: () => Promise<number>;
   /** How long a body may pause, if not as long as the least pace says. */
   readonly bodyPatienceMs?: number;
 }
@@ -68,7 +70,7 @@ export async function startIngest(context: StageContext, parts: IngestParts): Pr
   metrics.watchBodies(bodies);
   const catalog = followCatalog(
     parts.readCatalog ?? (() => publishedCatalog(parts.pool)),
-    () => ruleSetInForce(parts.pool),
+    parts.readRuleSet ?? (() => ruleSetInForce(parts.pool)),
     logger,
   );
   await registerEventsRoute(parts.app, {

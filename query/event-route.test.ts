@@ -88,6 +88,7 @@ describe('an event', () => {
       state: 'accepted',
       receivedAt: '2026-11-20T10:25:00.250Z',
       countedIn: countedByOne,
+      unread: [],
       lineItems: [id(1), id(2), id(3)],
       conflicts: 2,
     });
@@ -126,6 +127,7 @@ describe('an event', () => {
       state,
       receivedAt: '2026-11-20T10:25:00.250Z',
       countedIn: [],
+      unread: [],
       lineItems: [],
       code,
       reason: `because of ${code}`,

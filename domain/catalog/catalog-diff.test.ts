@@ -36,7 +36,7 @@ describe('diffCatalogs', () => {
   it('lists everything of a first catalog, in any currency', () => {
     expect(diff({ currency: 'EUR' }, null)).toEqual({
       changes: [
-        '+ meter tokens: eventType llm, aggregation sum, value data.n, groupBy {model: data.model}, window 1h, required false',
+        '+ meter tokens: eventType llm, aggregation sum, value data.n, groupBy {model: data.model}, window 1h, required false, precision rounded, unreadable refuse',
         '+ plan p: billingPeriod month, calendar true, timezone UTC',
         '+ plan p, price a: model per_unit, meter tokens, match {model: "m"}, unitAmount 0.1',
         '+ subscription of s from 2026-11-01T00:00:00Z: plan p',

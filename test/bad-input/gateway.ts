@@ -7,6 +7,7 @@ import type { Pool } from 'pg';
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import type { Catalog } from '../../domain/catalog/catalog.ts';
+import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import { Problem } from '../../domain/problem.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { startIngest } from '../../ingest/main.ts';
@@ -88,6 +89,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     eventLog: log as unknown as EventLog,
     generation: { horizonMs: HORIZON_MS + 3_600_000 },
     keyring,
+    readRuleSet: async () => NEWEST_RULE_SET,
     readCatalog: async () => ({ version: 1, effectiveAt: 0, catalog: options.catalog ?? sampleCatalog }),
     ...(options.bodyPatienceMs === undefined ? {} : { bodyPatienceMs: options.bodyPatienceMs }),
   });

@@ -27,6 +27,8 @@ const metrics: readonly (readonly [name: string, kind: 'counter' | 'gauge' | 'hi
   ['tallyline_dedup_index_keys', 'gauge'],
   ['tallyline_dedup_index_bytes', 'gauge'],
   ['tallyline_late_events_total', 'counter'],
+  ['tallyline_meter_unread_events_total', 'counter'],
+  ['tallyline_meter_rounded_values_total', 'counter'],
   ['tallyline_window_close_delay_seconds', 'histogram'],
   ['tallyline_line_items_total', 'counter'],
   ['tallyline_invariant_discrepancy', 'gauge'],
