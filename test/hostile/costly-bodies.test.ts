@@ -12,8 +12,25 @@ import { type MeasuredGateway, startMeasuredGateway } from './measured-gateway.t
 /** Each by itself, it is as large as one may be only in the long run; together they are, always. */
 const BODY_BYTES = 9_800_000;
 const BODY_BYTES_ALONE = isWhole ? BODY_BYTES : 3_000_000;
-/** What one turn may take. On a machine that does other things as well, some of it is not ours. */
+/** What one turn may take on a machine that is as quick as most. */
 const TURN_MAX_MS = 200;
+/** And on a slow one, in the time that it takes for the plainest work on one event of the largest size. */
+const PLAIN_WORK_MAX = 2.5;
+
+/** CPU time, in milliseconds, of reading such an event, sorting its keys and writing it: the least of three. */
+function plainWorkMs(): number {
+  const members = Array.from({ length: 60_000 }, (_, i) => `"k${((i * 2_654_435_761) % 2 ** 32).toString(36)}":${i}`);
+  const text = `{${members.join(',')}}`;
+  const spent = [1, 2, 3].map(() => {
+    const before = process.cpuUsage();
+    const event = JSON.parse(text) as Record<string, number>;
+    const sorted = Object.keys(event).sort();
+    expect(sorted.map((key) => `${JSON.stringify(key)}:${event[key]}`).join(',').length).toBe(text.length - 2);
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1_000;
+  });
+  return Math.min(...spent);
+}
 
 /**
  * As it was found: 4.9 million numbers, and one with an exponent so that the parser that keeps digits reads them all.
@@ -22,7 +39,9 @@ const numbers = Buffer.from(`{"id":"x","type":"y","subject":"s","data":{"a":[1e1
 
 let gateway: MeasuredGateway;
 let restingBytes = 0;
+let turnMaxMs = TURN_MAX_MS;
 beforeAll(async () => {
+  turnMaxMs = Math.max(TURN_MAX_MS, PLAIN_WORK_MAX * plainWorkMs());
   gateway = await startMeasuredGateway(768);
   // Once with each, for the compiler.
   for (const body of costlyBodies) await gateway.send(body.make(500_000), { 'content-type': body.contentType });
@@ -43,7 +62,7 @@ describe('a body that is made to cost', () => {
     const { status } = await gateway.send(bytes, { 'content-type': body.contentType });
     expect([200, 207, 400]).toContain(status);
     const { longestTurnMs } = await gateway.measures();
-    expect(longestTurnMs).toBeLessThan(TURN_MAX_MS);
+    expect(longestTurnMs).toBeLessThan(turnMaxMs);
   });
 
   it('is refused where it unpacks to more than events do', async () => {
@@ -67,7 +86,7 @@ describe('a body that is made to cost', () => {
     const { residentBytesMax, longestTurnMs } = await gateway.measures();
     expect(gateway.isAlive).toBe(true);
     expect(residentBytesMax - restingBytes).toBeLessThan(4 * answers.length * BODY_BYTES);
-    expect(longestTurnMs).toBeLessThan(TURN_MAX_MS);
+    expect(longestTurnMs).toBeLessThan(turnMaxMs);
   }, 300_000);
 
   it('lets small requests through meanwhile', async () => {
