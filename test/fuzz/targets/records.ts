@@ -101,7 +101,9 @@ function apply(input: Buffer, entry: LogEntry | MalformedRecord): void {
   if (entry instanceof MalformedRecord) {
     state.apply({ ...at, kind: 'malformed', reason: entry.message, bytes: Buffer.from(input) });
   } else if (entry.kind === 'event-batch') state.apply({ ...at, kind: 'event-batch', events: entry.events });
-  else if (entry.kind === 'tick') state.apply({ ...at, kind: 'tick', ruleSet: entry.ruleSet });
+  // A later rule set halts the owner: aggregator/record-reader.ts.
+  else if (entry.kind === 'tick')
+    state.apply({ ...at, kind: 'tick', ruleSet: Math.min(entry.ruleSet, NEWEST_RULE_SET) });
   else state.apply({ ...at, kind: 'catalog-change', version: entry.version, meters: null });
 
   const { accepted, rejected } = events.take();
