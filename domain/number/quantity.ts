@@ -13,55 +13,11 @@ export const QUANTITY_INTEGER_DIGITS = 26;
 export const QUANTITY_ONE: Quantity = 10n ** BigInt(QUANTITY_FRACTION_DIGITS);
 const QUANTITY_LIMIT: Quantity = 10n ** BigInt(QUANTITY_INTEGER_DIGITS + QUANTITY_FRACTION_DIGITS);
 
-const PLAIN = /^-?\d{1,64}(?:\.\d{1,64})?$/;
-const JSON_NUMBER = /^(-?)(\d{1,64})(?:\.(\d{1,64}))?(?:[eE]([+-]?\d{1,3}))?$/;
-
-function fromParts(sign: string, integer: string, fraction: string, exponent: number): Quantity | null {
-  const significantFraction = fraction.replace(/0+$/, '');
-  const coefficient = BigInt(integer + significantFraction);
-  if (coefficient === 0n) return 0n;
-  // The value is coefficient * 10^shift * 10^-12.
-  const shift = exponent - significantFraction.length + QUANTITY_FRACTION_DIGITS;
-  let units: bigint;
-  if (shift >= 0) {
-    if (shift > QUANTITY_INTEGER_DIGITS + QUANTITY_FRACTION_DIGITS) return null;
-    units = coefficient * 10n ** BigInt(shift);
-  } else {
-    const divisor = 10n ** BigInt(-shift);
-    if (coefficient % divisor !== 0n) return null;
-    units = coefficient / divisor;
-  }
-  if (units >= QUANTITY_LIMIT) return null;
-  return sign === '-' ? -units : units;
-}
-
-/** Reads the text of a JSON number token, exponent allowed. Null when it is not one or does not fit. */
-export function parseQuantity(text: string): Quantity | null {
-  const match = JSON_NUMBER.exec(text);
-  if (match === null) return null;
-  return fromParts(match[1]!, match[2]!, match[3] ?? '', match[4] === undefined ? 0 : Number(match[4]));
-}
-
-/**
- * As rule set 1 reads a value of an event's data, given as `parseExactJson` returns it: a number, a number kept as
- * text, or a decimal string (no exponent). Null when it is none of these or does not fit into 26 integer and 12
- * fraction digits.
- */
-export function readQuantity(value: unknown): Quantity | null {
-  if (typeof value === 'number') {
-    if (Number.isSafeInteger(value)) return BigInt(value) * QUANTITY_ONE;
-    return Number.isFinite(value) ? parseQuantity(String(value)) : null;
-  }
-  if (typeof value === 'string') return PLAIN.test(value) ? parseQuantity(value) : null;
-  return value instanceof ExactNumber ? parseQuantity(value.text) : null;
-}
-
-const ANY_NUMBER = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
-
 /** What becomes of digits beyond the twelfth: rounded half to even, or the number is none of ours. */
 export const precisions = ['rounded', 'exact'] as const;
 export type Precision = (typeof precisions)[number];
 
+/** Of the text of a number. */
 function decimalOf(text: string, precision: Precision): Quantity | null {
   const parts = numberParts(text);
   if (parts === null) return null;
@@ -85,18 +41,44 @@ function decimalOf(text: string, precision: Precision): Quantity | null {
   return sign === '-' ? -units : units;
 }
 
+type TextReader = (text: string) => Quantity | null;
+
+/** Of a value as `parseExactJson` returns it, by how the text of a number, and a string, is read. */
+function quantityOf(value: unknown, readNumber: TextReader, readString: TextReader): Quantity | null {
+  if (typeof value === 'number') {
+    if (Number.isSafeInteger(value)) return BigInt(value) * QUANTITY_ONE;
+    return Number.isFinite(value) ? readNumber(String(value)) : null;
+  }
+  if (typeof value === 'string') return readString(value);
+  return value instanceof ExactNumber ? readNumber(value.text) : null;
+}
+
+const BOUNDED_NUMBER = /^-?\d{1,64}(?:\.\d{1,64})?(?:[eE][+-]?\d{1,3})?$/;
+const BOUNDED_PLAIN = /^-?\d{1,64}(?:\.\d{1,64})?$/;
+
+/**
+ * Reads the text of a JSON number token, exponent allowed. Null when it is not one, is longer than any quantity is
+ * written, or does not fit.
+ */
+export const parseQuantity: TextReader = (text) => (BOUNDED_NUMBER.test(text) ? decimalOf(text, 'exact') : null);
+const parsePlain: TextReader = (text) => (BOUNDED_PLAIN.test(text) ? decimalOf(text, 'exact') : null);
+
+/**
+ * As rule set 1 reads a value of an event's data: a number, a number kept as text, or a decimal string (no exponent).
+ * Null when it is none of these or does not fit into 26 integer and 12 fraction digits.
+ */
+export const readQuantity = (value: unknown): Quantity | null => quantityOf(value, parseQuantity, parsePlain);
+
+const ANY_NUMBER = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
 /**
  * Reads a value of an event's data as the world writes it: a number, or a string of one, either with an exponent.
  * Null when it is neither, when it has more than 26 integer digits, or, where `exact` is asked for, more than 12
  * fraction digits.
  */
 export function decimalQuantity(value: unknown, precision: Precision): Quantity | null {
-  if (typeof value === 'number') {
-    if (Number.isSafeInteger(value)) return BigInt(value) * QUANTITY_ONE;
-    return Number.isFinite(value) ? decimalOf(String(value), precision) : null;
-  }
-  if (typeof value === 'string') return ANY_NUMBER.test(value) ? decimalOf(value, precision) : null;
-  return value instanceof ExactNumber ? decimalOf(value.text, precision) : null;
+  const ofNumber: TextReader = (text) => decimalOf(text, precision);
+  return quantityOf(value, ofNumber, (text) => (ANY_NUMBER.test(text) ? ofNumber(text) : null));
 }
 
 export const quantityToDecimal = (quantity: Quantity): Decimal => new Decimal(quantity, QUANTITY_FRACTION_DIGITS);
