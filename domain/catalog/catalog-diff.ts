@@ -3,6 +3,7 @@
 // periods that are billed already must neither overlap nor leave a gap with those to come. Both outlive their removal:
 // `history` holds the earlier versions. An empty list of changes means that the two catalogs say the same.
 
+import { meterDefaults } from '../metering/meter.ts';
 import type { Terms } from '../pricing/price-model.ts';
 import { priceTerms } from '../pricing/prices.ts';
 import { formatRfc3339 } from '../time/rfc3339.ts';
@@ -116,11 +117,10 @@ function compareMeters(before: readonly Meter[], after: readonly Meter[], change
   compareEntries(before, after, changes, {
     key: ({ slug }) => slug,
     subject: ({ slug }) => `meter ${slug}`,
-    terms: (meter) => ({
-      ...meterMeaning(meter),
-      required: String(meter.required),
-      ...{ precision: meter.precision ?? 'rounded', unreadable: meter.unreadable ?? 'refuse' },
-    }),
+    terms: (meter) => {
+      const { required, precision, unreadable } = { ...meterDefaults, ...meter };
+      return { ...meterMeaning(meter), required: String(required), precision, unreadable };
+    },
   });
 }
 

@@ -18,7 +18,7 @@ import {
 } from '../fields/catalog-fields.ts';
 import { type CatalogError, CatalogSource, formatPath } from '../fields/catalog-source.ts';
 import { readEventPath } from '../metering/event-path.ts';
-import { whenUnreadable } from '../metering/meter.ts';
+import { meterDefaults, whenUnreadable } from '../metering/meter.ts';
 import { precisions } from '../number/quantity.ts';
 import { isUsagePrice, readPrice } from '../pricing/prices.ts';
 import type { KnownMeters } from '../pricing/usage-price.ts';
@@ -125,8 +125,10 @@ function readMeter(field: Field): Meter | null {
   const window = isAbsent(fields.window) ? '1h' : readChoice(fields.window, windowSizes);
   const required = isAbsent(fields.required) ? false : readBoolean(fields.required);
   const dimensions = isAbsent(fields.groupBy) ? [] : readDimensions(fields.groupBy);
-  const precision = isAbsent(fields.precision) ? 'rounded' : readChoice(fields.precision, precisions);
-  const unreadable = isAbsent(fields.unreadable) ? 'refuse' : readChoice(fields.unreadable, whenUnreadable);
+  const precision = isAbsent(fields.precision) ? meterDefaults.precision : readChoice(fields.precision, precisions);
+  const unreadable = isAbsent(fields.unreadable)
+    ? meterDefaults.unreadable
+    : readChoice(fields.unreadable, whenUnreadable);
   if (precision === 'exact' && aggregation !== null && aggregationRules(aggregation).reads !== 'quantity') {
     refuse(fields.precision, `a ${aggregation} reads no number`, 'key');
   }
@@ -152,9 +154,8 @@ function readMeter(field: Field): Meter | null {
   if (!readsNothing && valuePath === null) return null;
   return {
     ...{ slug, eventType, aggregation, valuePath, required, dimensions, window },
-    // Left out where it is what it was before there was a choice: a catalog of then is still the same one.
-    ...(precision === 'rounded' ? {} : { precision }),
-    ...(unreadable === 'refuse' ? {} : { unreadable }),
+    ...(precision === meterDefaults.precision ? {} : { precision }),
+    ...(unreadable === meterDefaults.unreadable ? {} : { unreadable }),
   };
 }
 

@@ -3,7 +3,7 @@
 // the same judgement. schemas/catalog/catalog.schema.json is what `tallyline catalog schema` prints.
 import { aggregationRules, aggregations } from '../aggregation/aggregations.ts';
 import { eventPathPattern } from '../metering/event-path.ts';
-import { whenUnreadable } from '../metering/meter.ts';
+import { meterDefaults, whenUnreadable } from '../metering/meter.ts';
 import { precisions } from '../number/quantity.ts';
 import type { JsonSchema } from '../pricing/price-model.ts';
 import { priceSchema } from '../pricing/prices.ts';
@@ -147,13 +147,13 @@ const catalogSchema = (): JsonSchema => ({
         },
         precision: {
           enum: precisions,
-          default: 'rounded',
+          default: meterDefaults.precision,
           description:
             'rounded: digits beyond the twelfth behind the point are rounded half to even. exact: a value that has some is not read.',
         },
         unreadable: {
           enum: whenUnreadable,
-          default: 'refuse',
+          default: meterDefaults.unreadable,
           description:
             "What gateways do with an event that the meter can't read. refuse: they refuse it. skip: they take it, and this meter leaves it out.",
         },

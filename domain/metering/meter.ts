@@ -11,6 +11,15 @@ import type { WindowSize } from '../time/time-window.ts';
 export const whenUnreadable = ['refuse', 'skip'] as const;
 type WhenUnreadable = (typeof whenUnreadable)[number];
 
+/**
+ * What holds where a definition says nothing. It is left out of a stored one: a catalog of before there was a choice is
+ * still the same.
+ */
+export const meterDefaults: { readonly precision: Precision; readonly unreadable: WhenUnreadable } = {
+  precision: 'rounded',
+  unreadable: 'refuse',
+};
+
 export interface Dimension {
   readonly name: string;
   /** Path below the event's data: `data.usage.model` is ["usage", "model"]. */
@@ -32,8 +41,8 @@ export interface Meter {
   /** Sorted by name; the group values of a roll-up stand in this order. */
   readonly dimensions: readonly Dimension[];
   readonly window: WindowSize;
-  /** Absent: `rounded`. */
+  /** Absent: as in `meterDefaults`. */
   readonly precision?: Precision;
-  /** Absent: `refuse`. */
+  /** Absent: as in `meterDefaults`. */
   readonly unreadable?: WhenUnreadable;
 }

@@ -7,7 +7,7 @@
 import { ExactNumber } from '../number/exact-number.ts';
 import { numberText } from '../number/number-text.ts';
 import { decimalQuantity, QUANTITY_FRACTION_DIGITS, type Quantity, readQuantity } from '../number/quantity.ts';
-import type { Meter } from './meter.ts';
+import { type Meter, meterDefaults } from './meter.ts';
 
 export interface RuleSet {
   readonly number: number;
@@ -69,7 +69,7 @@ const first: RuleSet = {
 const second: RuleSet = {
   number: 2,
   scalarText: canonicalText,
-  quantity: (value, { precision }) => decimalQuantity(value, precision ?? 'rounded'),
+  quantity: (value, { precision = meterDefaults.precision }) => decimalQuantity(value, precision),
   // Nearly every number is so short that it can't have a thirteenth digit behind the point.
   isRounded: (value) => !isShort(value) && decimalQuantity(value, 'exact') === null,
   countsForOthers: true,
