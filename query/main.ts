@@ -6,14 +6,16 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import { parse } from 'yaml';
 import type { Keyring } from '../platform/access/keyring.ts';
-import { RequestBudget } from '../platform/calls/request-budget.ts';
+import { RequestBudget, withinBudget } from '../platform/calls/request-budget.ts';
 import type { StoreWatch } from '../platform/calls/store-watch.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { projectFile } from '../platform/process/project-root.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import type { QueryParameters } from './core/parameters.ts';
+import { CountingWatch } from './counting-watch.ts';
 import { createQueryMetrics, type QueryMetrics } from './metrics.ts';
+import { FRESHNESS_AGE_MAX_MS } from './query-limits.ts';
 import type { QueryContext } from './read.ts';
 import { ReadAdmission } from './read-admission.ts';
 import { type RouteRead, reads, urlOf } from './reads.ts';
@@ -83,7 +85,7 @@ function addReads(scope: FastifyInstance, reading: Reading): void {
 /** Adds the routes to `parts.app`, which is then for the caller to listen with. `stop` releases none of the parts. */
 export async function startQuery(context: StageContext, parts: QueryParts): Promise<Stage> {
   const { app, pool, clickhouse, eventLog, keyring, stores } = parts;
-  const { settings, clock, registry } = context;
+  const { settings, clock, registry, logger } = context;
   const { readTimeoutMs, readMemoryBytesMax } = settings.query;
   const [openapi, page] = await Promise.all([
     readFile(projectFile('schemas/openapi.yaml'), 'utf8').then((text) => JSON.stringify(parse(text))),
@@ -94,6 +96,12 @@ export async function startQuery(context: StageContext, parts: QueryParts): Prom
   const storesOf = openRequestStores({ pool, clickhouse, eventLog, readTimeoutMs, readMemoryBytesMax });
   const { allowedLatenessMs } = settings;
   const contextOf = (budget: RequestBudget): QueryContext => ({ ...storesOf(budget), clock, allowedLatenessMs });
+  const counting = new CountingWatch({
+    clock,
+    logger,
+    readFreshness: () =>
+      withinBudget(readTimeoutMs, (budget) => storesOf(budget).freshnessWithin(FRESHNESS_AGE_MAX_MS)),
+  });
   await app.register(async (scope) => {
     await scope.register(async (api) =>
       addReads(api, { keyring, admission, metrics, stores, readTimeoutMs, contextOf }),
@@ -106,6 +114,7 @@ export async function startQuery(context: StageContext, parts: QueryParts): Prom
   return {
     name: 'query',
     notReady: () => null,
+    degraded: () => counting.fault(),
     failed: new Promise<never>(() => {}),
     stop: async () => {},
   };

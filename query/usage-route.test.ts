@@ -6,6 +6,8 @@ import { USAGE_ROWS_MAX } from './query-limits.ts';
 const HOUR_MS = 3_600_000;
 const TEN = Date.UTC(2026, 10, 20, 10);
 const ELEVEN = TEN + HOUR_MS;
+const EIGHT = Date.UTC(2026, 8, 20, 8);
+const NINE = EIGHT + HOUR_MS;
 const RANGE = 'from=2026-11-20T10:00:00Z&to=2026-11-20T12:00:00Z';
 const HOSTILE = 'it\'s \\ "quoted"\t{tenant:String} \'; DROP TABLE usage_rollups --\n';
 
@@ -42,6 +44,18 @@ beforeAll(async () => {
     { meter: 'seats', windowStart: TEN, value: '8', partition: 1, latest: { eventTime: TEN + 4, offset: 900 } },
     { meter: 'users', windowStart: TEN, value: '2', uniqueValues: ['aa', 'bb'] },
     { meter: 'users', windowStart: ELEVEN, value: '2', partition: 1, uniqueValues: ['bb', 'cc'] },
+    ...['seats', 'peak', 'low'].flatMap((slug) =>
+      [slug, `${slug}-max`].flatMap((meter): RollUp[] => [
+        { meter, windowStart: EIGHT, value: '90', latest: { eventTime: EIGHT, offset: 1 } },
+        { meter, windowStart: NINE, value: '100', latest: { eventTime: NINE, offset: 2 } },
+        { meter, windowStart: NINE, value: '10', latest: { eventTime: NINE + 1, offset: 3 }, subject: 'cus_2' },
+      ]),
+    ),
+    ...['users', 'users-sum'].flatMap((meter): RollUp[] => [
+      { meter, windowStart: EIGHT, value: '1', uniqueValues: ['aa'] },
+      { meter, windowStart: NINE, value: '2', uniqueValues: ['aa', 'bb'] },
+      { meter, windowStart: NINE, value: '2', uniqueValues: ['bb', 'cc'], subject: 'cus_2' },
+    ]),
     { meter: 'storage', windowStart: Date.UTC(2026, 10, 20), value: '99999999999999999999999999.5' },
     { meter: 'storage', windowStart: Date.UTC(2026, 10, 20), value: '99999999999999999999999999.5', partition: 1 },
   ]);
@@ -74,6 +88,7 @@ describe('usage of a meter', () => {
       from: '2026-11-20T10:00:00Z',
       to: '2026-11-20T12:00:00Z',
       window: '1h',
+      across: 'sum',
       watermark: '2026-11-20T11:10:00Z',
       lagSeconds: 1.2,
       data: [
@@ -100,6 +115,30 @@ describe('usage of a meter', () => {
     expect(rows).toEqual([
       { windowStart: '2026-11-20T10:00:00Z', windowEnd: '2026-11-20T12:00:00Z', value, state: 'open' },
     ]);
+  });
+
+  // Each value of cus_1 and cus_2 in the hour of 9; in that of 8 cus_2 has none.
+  it.each([
+    ['seats', 'sum', '110', '90'],
+    ['seats-max', 'max', '100', '90'],
+    ['peak', 'sum', '110', '90'],
+    ['peak-max', 'max', '100', '90'],
+    ['low', 'sum', '110', '90'],
+    ['low-max', 'max', '100', '90'],
+    ['users', 'union', '3', '1'],
+    ['users-sum', 'sum', '4', '1'],
+  ])('puts the values of several subjects of %s together by %s', async (meter, across, total, eight) => {
+    const range = 'from=2026-09-20T08:00:00Z&to=2026-09-20T10:00:00Z';
+    const { body } = await api.get(`/v1/meters/${meter}/usage?${range}`);
+    expect(body.across).toBe(across);
+    expect(body.data.map(({ value }: { value: string }) => value)).toEqual([eight, total]);
+    const bySubject = await api.get(`/v1/meters/${meter}/usage?${range}&window=total&groupBy=subject`);
+    expect(bySubject.body).not.toHaveProperty('across');
+    const values = bySubject.body.data.map(({ value }: { value: string }) => Number(value));
+    // The subjects' own values are those of the range.
+    const [whole] = await usage(meter, `${range}&window=total`);
+    const together = { sum: values[0] + values[1], max: Math.max(...values), union: 3 }[across];
+    expect(whole.value).toBe(String(together));
   });
 
   it('loses no digit of a sum that is longer than any value', async () => {
@@ -249,8 +288,9 @@ describe('meters', () => {
       aggregation: 'sum',
       dimensions: ['model', 'region'],
       window: '1h',
+      across: 'sum',
     });
-    expect(body.data).toHaveLength(7);
+    expect(body.data).toHaveLength(11);
   });
 });
 

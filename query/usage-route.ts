@@ -1,6 +1,7 @@
 // GET /v1/meters and GET /v1/meters/{meter}/usage.
 
 import type { Meter } from '../domain/catalog/catalog.ts';
+import { acrossOf } from '../domain/metering/meter.ts';
 import { quantityToDecimal } from '../domain/number/quantity.ts';
 import { Problem } from '../domain/problem.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
@@ -26,6 +27,7 @@ export const listMeters: Read = async ({ catalogs }, { parameters }) => {
       aggregation: meter.aggregation,
       dimensions: meter.dimensions.map((dimension) => dimension.name),
       window: meter.window,
+      across: acrossOf(meter),
     })),
   };
 };
@@ -104,6 +106,7 @@ export const readMeterUsage: Read = async (context, { tenant, path, parameters }
     from: formatRfc3339(from),
     to: formatRfc3339(to),
     window: request.window,
+    ...(!request.bySubject && { across: acrossOf(meter) }),
     watermark: instantOrNull(freshness.watermark),
     lagSeconds: lagSeconds(freshness, now),
     ...(firstWindows !== null && {

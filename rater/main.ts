@@ -5,6 +5,7 @@ import { delay } from '../platform/calls/retry.ts';
 import { realTimers, type Timers } from '../platform/calls/timers.ts';
 import { auditTerms, moneyTerms, onTerms } from '../platform/clickhouse/call-terms.ts';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
+import type { EventLog } from '../platform/event-log/event-log.ts';
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { Auditor } from './audit/watch/auditor.ts';
@@ -17,6 +18,8 @@ import { storedRating } from './store/stored-rating.ts';
 export interface RaterParts {
   readonly pool: Pool;
   readonly clickhouse: ClickHouse;
+  /** Only asked what it holds. */
+  readonly eventLog: Pick<EventLog, 'topicId' | 'bounds'>;
 }
 
 export interface RaterStage extends Stage {
@@ -33,7 +36,10 @@ const faults: Readonly<Partial<Record<StepOutcome, string>>> = {
 export const isTransient = (error: unknown): boolean =>
   error instanceof ClickHouseError ? error.retriable : isTransientPostgresError(error);
 
-export async function startRater(context: StageContext, { pool, clickhouse }: RaterParts): Promise<RaterStage> {
+export async function startRater(
+  context: StageContext,
+  { pool, clickhouse, eventLog }: RaterParts,
+): Promise<RaterStage> {
   const { settings, clock, logger, registry } = context;
   const store = storedRating(pool, onTerms(clickhouse, moneyTerms));
   const metrics = createRaterMetrics(registry);
@@ -42,6 +48,7 @@ export async function startRater(context: StageContext, { pool, clickhouse }: Ra
     // An audit takes its share beside the reads of the API, and none of what is billed.
     ...{
       pool,
+      eventLog,
       clickhouse: onTerms(clickhouse, auditTerms),
       store: storedRating(pool, onTerms(clickhouse, auditTerms)),
       logger,

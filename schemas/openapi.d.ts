@@ -293,8 +293,15 @@ export interface components {
                 dimensions: string[];
                 /** @enum {string} */
                 window: "1m" | "15m" | "1h" | "1d";
+                across: components["schemas"]["Across"];
             }[];
         };
+        /**
+         * @description How the values of several subjects become one: sum and max of each subject's value; with union what several of
+         *     them have counts once
+         * @enum {string}
+         */
+        Across: "sum" | "max" | "union";
         /** @enum {string} */
         BucketSize: "1m" | "15m" | "1h" | "1d" | "1mo" | "total";
         /**
@@ -317,6 +324,8 @@ export interface components {
              */
             to: string;
             window: components["schemas"]["BucketSize"];
+            /** @description Only where a row is of several subjects */
+            across?: components["schemas"]["Across"];
             watermark: components["schemas"]["Watermark"];
             lagSeconds: components["schemas"]["LagSeconds"];
             /** @description The subjects asked for that have none in the range; absent where there is no such subject */
@@ -620,7 +629,8 @@ export interface operations {
                      *           "dimensions": [
                      *             "model"
                      *           ],
-                     *           "window": "1h"
+                     *           "window": "1h",
+                     *           "across": "sum"
                      *         }
                      *       ]
                      *     }

@@ -10,6 +10,8 @@ export interface RaterInput {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+/** The roll-ups of the bench come from no log. */
+const emptyLog = { topicId: '', bounds: async () => [] };
 const logger = pino({ level: 'warn' }, pino.destination(2));
 
 await runAsProgram<RaterInput, { readonly residentBytes: number }>(async ({ environment }) => {
@@ -19,7 +21,7 @@ await runAsProgram<RaterInput, { readonly residentBytes: number }>(async ({ envi
   return {
     async work() {
       const context = { settings, logger, registry: createRegistry(), clock: Date.now };
-      const stage = await startRater(context, { pool, clickhouse });
+      const stage = await startRater(context, { pool, clickhouse, eventLog: emptyLog });
       // The stage's first step does it all; the one that is asked for here waits for its end.
       const outcome = await Promise.race([stage.rateNow(), stage.failed]);
       if (outcome !== 'idle') throw new Error(`the rater's second step found something to do: ${outcome}`);

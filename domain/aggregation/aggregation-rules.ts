@@ -35,6 +35,12 @@ export interface WindowState {
   readonly uniqueValues: Set<string> | null;
 }
 
+/**
+ * How the values of several subjects become one. `sum` and `max` are of the subjects' values; with `union` the subjects
+ * are one: what several of them have counts once.
+ */
+export type Across = 'sum' | 'max' | 'union';
+
 export interface AggregationRules {
   /**
    * What it reads from an event: nothing (it counts events), a decimal number, or any scalar, which is only told apart.
@@ -51,6 +57,10 @@ export interface AggregationRules {
   begin(event: Contribution, order: EventOrder): WindowState;
   /** A further event. */
   add(state: WindowState, event: Contribution, order: EventOrder): void;
+  /** What a meter may choose for several subjects; the first where it says nothing. */
+  readonly across: readonly [Across, ...Across[]];
+  /** The choice that merging states without regard to subjects gives; null: none, a subject has to be merged first. */
+  readonly acrossMerged: Across | null;
   /** A period's value once a further window is known, in order of time; `before` is null for the first. */
   mergeWindows(before: Quantity | null, window: Quantity): Quantity;
 }

@@ -16,6 +16,8 @@ export const latest: AggregationRules = {
   reads: 'quantity',
   isSum: false,
   needsFirstSeen: false,
+  across: ['sum', 'max'],
+  acrossMerged: null,
   begin: ({ quantity }, order) => ({ value: quantity, latest: order, uniqueValues: null }),
   add(state, { quantity }, order) {
     if (isAfter(order, state.latest!)) {

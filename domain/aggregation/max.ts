@@ -5,6 +5,8 @@ export const max: AggregationRules = {
   reads: 'quantity',
   isSum: false,
   needsFirstSeen: false,
+  across: ['sum', 'max'],
+  acrossMerged: 'max',
   begin: ({ quantity }) => ({ value: quantity, latest: null, uniqueValues: null }),
   add(state, { quantity }) {
     if (quantity > state.value) state.value = quantity;

@@ -5,6 +5,8 @@ export const sum: AggregationRules = {
   reads: 'quantity',
   isSum: true,
   needsFirstSeen: false,
+  across: ['sum'],
+  acrossMerged: 'sum',
   begin: ({ quantity }) => ({ value: quantity, latest: null, uniqueValues: null }),
   add(state, { quantity }) {
     state.value += quantity;

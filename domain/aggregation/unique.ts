@@ -6,6 +6,8 @@ export const unique: AggregationRules = {
   reads: 'scalar',
   isSum: false,
   needsFirstSeen: true,
+  across: ['union', 'sum'],
+  acrossMerged: 'union',
   begin: ({ uniqueValue }) => ({ value: QUANTITY_ONE, latest: null, uniqueValues: new Set([uniqueValue!]) }),
   add(state, { uniqueValue }) {
     state.uniqueValues!.add(uniqueValue!);

@@ -36,7 +36,7 @@ describe('diffCatalogs', () => {
   it('lists everything of a first catalog, in any currency', () => {
     expect(diff({ currency: 'EUR' }, null)).toEqual({
       changes: [
-        '+ meter tokens: eventType llm, aggregation sum, value data.n, groupBy {model: data.model}, window 1h, required false, precision rounded, unreadable refuse',
+        '+ meter tokens: eventType llm, aggregation sum, value data.n, groupBy {model: data.model}, window 1h, required false, precision rounded, unreadable refuse, across sum',
         '+ plan p: billingPeriod month, calendar true, timezone UTC',
         '+ plan p, price a: model per_unit, meter tokens, match {model: "m"}, unitAmount 0.1',
         '+ subscription of s from 2026-11-01T00:00:00Z: plan p',
@@ -77,6 +77,15 @@ describe('diffCatalogs', () => {
     ],
   ])('tells a change of %s', (_, after, changes) => {
     expect(diff(after)).toEqual({ changes, refusals: [] });
+  });
+
+  it('tells how subjects are put together, which may change', () => {
+    const latest: Meter = { ...meter, aggregation: 'latest' };
+    const before = { ...catalog, meters: [latest] };
+    expect(diff({ meters: [{ ...latest, across: 'max' }] }, before)).toEqual({
+      changes: ['~ meter tokens: across sum -> max'],
+      refusals: [],
+    });
   });
 
   it('tells a change of the model with all its terms', () => {

@@ -3,7 +3,7 @@
 // periods that are billed already must neither overlap nor leave a gap with those to come. Both outlive their removal:
 // `history` holds the earlier versions. An empty list of changes means that the two catalogs say the same.
 
-import { meterDefaults } from '../metering/meter.ts';
+import { acrossOf, meterDefaults } from '../metering/meter.ts';
 import type { Terms } from '../pricing/price-model.ts';
 import { priceTerms } from '../pricing/prices.ts';
 import { formatRfc3339 } from '../time/rfc3339.ts';
@@ -119,7 +119,7 @@ function compareMeters(before: readonly Meter[], after: readonly Meter[], change
     subject: ({ slug }) => `meter ${slug}`,
     terms: (meter) => {
       const { required, precision, unreadable } = { ...meterDefaults, ...meter };
-      return { ...meterMeaning(meter), required: String(required), precision, unreadable };
+      return { ...meterMeaning(meter), required: String(required), precision, unreadable, across: acrossOf(meter) };
     },
   });
 }

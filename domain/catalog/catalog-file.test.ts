@@ -108,6 +108,23 @@ subscriptions:
     ]);
   });
 
+  it('leaves out of a meter what it would be anyway', () => {
+    const reading = readCatalog(
+      `currency: EUR
+meters:
+  - { slug: a, eventType: e, aggregation: latest, value: data.n, across: sum, precision: rounded, unreadable: refuse }
+  - { slug: b, eventType: e, aggregation: unique, value: data.n, across: sum }
+`,
+      'p.yaml',
+    );
+    expect(
+      reading.ok && reading.catalog.meters.map(({ across, precision, unreadable }) => [across, precision, unreadable]),
+    ).toEqual([
+      [undefined, undefined, undefined],
+      ['sum', undefined, undefined],
+    ]);
+  });
+
   it('names the file, line, column and path of an error, and shows a number as it is written', () => {
     expect(errorsOf(withPrice('{ slug: a, meter: tokens, model: per_unit, unitAmount: 0.0000003 }'))).toEqual([
       'p.yaml:7:64 plans[0].prices[0].unitAmount: must be a decimal string, got number 0.0000003 (quote it)',
@@ -136,6 +153,11 @@ defaultPlan: q
   });
 
   const bad: readonly (readonly [name: string, text: string, error: string])[] = [
+    [
+      'subjects put together in a way that is not the aggregation’s',
+      'currency: EUR\nmeters: [{ slug: a, eventType: e, aggregation: max, value: data.n, across: union }]\n',
+      'meters[0].across: must be one of sum, max, got "union"',
+    ],
     ['an empty file', '', 'p.yaml:1:1 must be a map, got nothing (null)'],
     ['a list', '[]', 'must be a map, got a list'],
     ['no YAML', 'currency: "USD', 'currency: Missing closing "quote'],

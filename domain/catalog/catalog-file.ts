@@ -117,6 +117,7 @@ function slugOf({ value }: Field): string | null {
 function readMeter(field: Field): Meter | null {
   const fields = readMap(field, [
     ...['slug', 'eventType', 'aggregation', 'value', 'required', 'groupBy', 'window', 'precision', 'unreadable'],
+    ...['across'],
   ] as const);
   if (fields === null) return null;
   const slug = readSlug(fields.slug);
@@ -132,6 +133,10 @@ function readMeter(field: Field): Meter | null {
   if (precision === 'exact' && aggregation !== null && aggregationRules(aggregation).reads !== 'quantity') {
     refuse(fields.precision, `a ${aggregation} reads no number`, 'key');
   }
+  const across =
+    isAbsent(fields.across) || aggregation === null
+      ? undefined
+      : readChoice(fields.across, aggregationRules(aggregation).across);
   let valuePath: readonly string[] | null = null;
   const readsNothing = aggregation !== null && aggregationRules(aggregation).reads === 'nothing';
   if (readsNothing) {
@@ -148,6 +153,7 @@ function readMeter(field: Field): Meter | null {
     required === null ||
     precision === null ||
     unreadable === null ||
+    across === null ||
     dimensions === null
   )
     return null;
@@ -156,6 +162,7 @@ function readMeter(field: Field): Meter | null {
     ...{ slug, eventType, aggregation, valuePath, required, dimensions, window },
     ...(precision === meterDefaults.precision ? {} : { precision }),
     ...(unreadable === meterDefaults.unreadable ? {} : { unreadable }),
+    ...(across === undefined || across === aggregationRules(aggregation).across[0] ? {} : { across }),
   };
 }
 

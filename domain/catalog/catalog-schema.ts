@@ -106,7 +106,8 @@ const catalogSchema = (): JsonSchema => ({
       properties: {
         slug: {
           $ref: '#/$defs/slug',
-          description: 'Means the same for ever: only `required`, `precision` and `unreadable` may change under it.',
+          description:
+            'Means the same for ever: only `required`, `precision`, `unreadable` and `across` may change under it.',
         },
         eventType: {
           $ref: '#/$defs/text',
@@ -157,6 +158,11 @@ const catalogSchema = (): JsonSchema => ({
           description:
             "What gateways do with an event that the meter can't read. refuse: they refuse it. skip: they take it, and this meter leaves it out.",
         },
+        across: {
+          enum: [...new Set(aggregations.flatMap((name) => aggregationRules(name).across))],
+          description:
+            'How the values of several subjects become one. sum and max are of their values; union: what several of them have counts once. Where it is left out: sum, and union for unique.',
+        },
         window: {
           enum: windowSizes,
           default: '1h',
@@ -181,6 +187,11 @@ const catalogSchema = (): JsonSchema => ({
       else: {
         required: ['value'],
       },
+      allOf: aggregations.map((name) => ({
+        if: { required: ['aggregation'], properties: { aggregation: { const: name } } },
+        // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
+        then: { properties: { across: { enum: aggregationRules(name).across } } },
+      })),
     },
     plan: {
       type: 'object',

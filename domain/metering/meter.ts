@@ -1,6 +1,7 @@
 // What a meter is: which events it reads, what it takes from them, and how it adds that up. Plain JSON values
 // throughout, as in the whole catalog.
-import type { Aggregation } from '../aggregation/aggregations.ts';
+import type { Across } from '../aggregation/aggregation-rules.ts';
+import { type Aggregation, aggregationRules } from '../aggregation/aggregations.ts';
 import type { Precision } from '../number/quantity.ts';
 import type { WindowSize } from '../time/time-window.ts';
 
@@ -27,8 +28,8 @@ export interface Dimension {
 }
 
 /**
- * The definition of a meter. A slug means the same for ever: only `required`, `precision` and `unreadable` may change,
- * and it may be removed and come back.
+ * The definition of a meter. A slug means the same for ever: only `required`, `precision`, `unreadable` and `across`
+ * may change, and it may be removed and come back.
  */
 export interface Meter {
   readonly slug: string;
@@ -45,4 +46,10 @@ export interface Meter {
   readonly precision?: Precision;
   /** Absent: as in `meterDefaults`. */
   readonly unreadable?: WhenUnreadable;
+  /** Absent: the aggregation's own. */
+  readonly across?: Across;
 }
+
+/** How the meter makes one value of several subjects' values. */
+export const acrossOf = ({ aggregation, across }: Pick<Meter, 'aggregation' | 'across'>): Across =>
+  across ?? aggregationRules(aggregation).across[0];

@@ -35,6 +35,9 @@ export function untilStopped(options: StopOptions = {}): Promise<string> {
   });
 }
 
+/** What a stage halts on, and what to do about it. */
+const HALTED = 'docs/operate/runbooks/halted.md';
+
 export interface RunOptions extends StopOptions {
   readonly drainTimeoutMs?: number;
 }
@@ -55,7 +58,7 @@ export async function runStages(stages: readonly Stage[], logger: Logger, option
     ),
   ]);
   if (failure === null) logger.info({ reason }, 'draining');
-  else logger.fatal({ err: failure }, reason);
+  else logger.fatal({ err: failure, runbook: HALTED }, reason);
 
   const allowedMs = options.drainTimeoutMs ?? 30_000;
   const drainTimeoutMs = reason === ORPHANED ? Math.min(allowedMs, ORPHAN_DRAIN_TIMEOUT_MS) : allowedMs;

@@ -1,6 +1,8 @@
 // Builds and runs the one SELECT that turns roll-up rows into usage. The partial values that partitions and chunks hold
 // are merged here, and nowhere else, so that a price and a chart can't disagree about what a meter says.
+import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
+import { acrossOf } from '../../domain/metering/meter.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_FRACTION_DIGITS, type Quantity } from '../../domain/number/quantity.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
@@ -118,6 +120,14 @@ function where(selection: UsageSelection): SqlFragment {
   return { sql: conditions.join(' AND '), params };
 }
 
+/** The aggregate function over the values of several subjects; null where the states of all merge into it. */
+function acrossAggregate(meter: Meter): 'sum' | 'max' | null {
+  const across = acrossOf(meter);
+  if (across === aggregationRules(meter.aggregation).acrossMerged) return null;
+  if (across === 'union') throw new RangeError(`meter ${meter.slug}: a ${meter.aggregation} has no union of subjects`);
+  return across;
+}
+
 /** Conditions on the text of a row's group values, of which `text` is SQL; none: an empty array. */
 function filterConditions(selection: UsageSelection, text: string, params: Record<string, unknown>): string[] {
   return (selection.filters ?? []).map(({ dimension, values }, i) => {
@@ -165,7 +175,7 @@ function bucketExpression({ buckets, to }: UsageSelection): SqlFragment {
 /**
  * The SELECT of a selection: columns bucket_start (seconds), subject_key, groups, quantity and events (text). Rows are
  * first merged by the text of all their group values, a number for ClickHouse, and that text is read where there are
- * few left.
+ * few left. Where a row is of several subjects, what they come to together is the meter's `across`.
  */
 export function usageQuery(selection: UsageSelection): SqlFragment {
   const { meter, groupBy = [] } = selection;
@@ -179,8 +189,10 @@ export function usageQuery(selection: UsageSelection): SqlFragment {
     return `JSONExtractString(group_text, {group_position_${i}:UInt32})`;
   });
   const { aggregate, of } = MERGES[meter.aggregation];
+  const across = selection.bySubject === true ? null : acrossAggregate(meter);
   const merged =
-    `SELECT ${bucket.sql} AS bucket_start, ${selection.bySubject === true ? 'r.subject' : "''"} AS subject_key, ` +
+    `SELECT ${bucket.sql} AS bucket_start, ` +
+    `${selection.bySubject === true || across !== null ? 'r.subject' : "''"} AS subject_key, ` +
     `${groups.length + filters.length > 0 ? 'r.group_values' : "''"} AS group_text, ` +
     `${aggregate}State(${of}) AS state, sum(r.event_count) AS event_count ` +
     `FROM usage_rollups AS r FINAL WHERE ${rows.sql} GROUP BY bucket_start, subject_key, group_text` +
@@ -190,11 +202,18 @@ export function usageQuery(selection: UsageSelection): SqlFragment {
     limit = ' LIMIT {rows_max:UInt64}';
     params.rows_max = selection.rowsMax;
   }
-  const sql =
+  const bySubject =
     `SELECT bucket_start, subject_key, ${groups.length > 0 ? `[${groups.join(', ')}]` : 'emptyArrayString()'} AS groups, ` +
-    `toString(${asDecimal(meter.aggregation, `${aggregate}Merge(state)`)}) AS quantity, ` +
-    `toString(sum(event_count)) AS events FROM (${merged}) ` +
-    `GROUP BY bucket_start, subject_key, groups ORDER BY bucket_start, subject_key, groups${limit} ${SETTINGS}`;
+    `${asDecimal(meter.aggregation, `${aggregate}Merge(state)`)} AS value, sum(event_count) AS events ` +
+    `FROM (${merged}) GROUP BY bucket_start, subject_key, groups`;
+  const values =
+    across === null
+      ? bySubject
+      : `SELECT bucket_start, '' AS subject_key, groups, ${across}(value) AS value, sum(events) AS events ` +
+        `FROM (${bySubject}) GROUP BY bucket_start, groups`;
+  const sql =
+    'SELECT bucket_start, subject_key, groups, toString(value) AS quantity, toString(events) AS events ' +
+    `FROM (${values}) ORDER BY bucket_start, subject_key, groups${limit} ${SETTINGS}`;
   return { sql, params };
 }
 

@@ -93,6 +93,8 @@ const valid: readonly (readonly [Path, unknown])[] = [
   [[...meter, 'window'], DELETED],
   [[...meter, 'required'], true],
   [[...meter, 'aggregation'], 'unique'],
+  [[...meter, 'across'], 'sum'],
+  [['meters', 1, 'across'], 'sum'],
   [[...meter, 'value'], 'data.usage.input tokens'],
   [[...meter, 'value'], 'data.meta-data.in/out'],
   [['meters', 1, 'required'], false],
@@ -108,6 +110,9 @@ const valid: readonly (readonly [Path, unknown])[] = [
 ];
 
 const invalid: readonly (readonly [Path, unknown])[] = [
+  [[...meter, 'across'], 'union'],
+  [[...meter, 'across'], 'max'],
+  [['meters', 1, 'across'], 'max'],
   [['currency'], DELETED],
   [['currency'], 'usd'],
   [['extra'], 1],

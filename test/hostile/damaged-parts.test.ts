@@ -68,8 +68,14 @@ async function run(...args: string[]): Promise<{ readonly status: number; readon
   }
 }
 
-/** 64 bytes of every 128 from the middle of the file on, of the table's largest part. */
+/**
+ * 64 bytes of every 128 from the middle of the file on, of the table's largest part. Merges of the table are stopped:
+ * one that was under way has read the good bytes, and would put a good part in the damaged one's place.
+ */
 async function damage(table: string, file: string): Promise<string> {
+  await clickhouse.command(`SYSTEM STOP MERGES ${table}`);
+  const merges = 'SELECT 1 FROM system.merges WHERE table = {table:String}';
+  await until(async () => (await clickhouse.query(merges, { table })).length === 0, 'no merge is under way', 20_000);
   const [part] = await clickhouse.query<{ name: string; path: string }>(
     `SELECT name, path FROM system.parts WHERE active AND table = {table:String} ORDER BY rows DESC LIMIT 1`,
     { table },
@@ -119,10 +125,10 @@ describe('damage to a live part', () => {
     async (file, tables) => {
       // Where the marks and the index were loaded before, they are not looked at again before a restart.
       const isRead = file === 'data.bin';
-      // And a merge makes a good part of them, which is no damage any more.
-      if (!isRead) for (const table of tables) await clickhouse.command(`SYSTEM STOP MERGES ${table}`);
       const parts = new Map<string, string>();
       for (const table of tables) parts.set(table, await damage(table, file));
+      // A merge fails on damaged data, but makes a good part where marks or an index are damaged on disk alone.
+      if (isRead) for (const table of tables) await clickhouse.command(`SYSTEM START MERGES ${table}`);
 
       if (isRead && tables.includes('usage_rollups')) {
         const { status, body } = await get(usagePath);

@@ -6,6 +6,7 @@ import { Registry } from 'prom-client';
 import { type Catalog, emptyCatalog } from '../../domain/catalog/catalog.ts';
 import { sealVectorOf } from '../../domain/sealing/seal-vector.ts';
 import { realTimers } from '../../platform/calls/timers.ts';
+import { EventLogError } from '../../platform/event-log/event-log.ts';
 import { Auditor } from '../../rater/audit/watch/auditor.ts';
 import { ChunkRounds } from '../../rater/audit/watch/chunk-rounds.ts';
 import type { Invariant } from '../../rater/core/invariant.ts';
@@ -81,9 +82,9 @@ afterAll(() => installation?.stop());
 
 beforeEach(() => {
   registry = new Registry();
-  const { pool, clickhouse } = installation.stores;
+  const { pool, clickhouse, eventLog } = installation.stores;
   auditor = new Auditor({
-    ...{ pool, clickhouse, store: storedRating(pool, clickhouse), logger: pino({ level: 'silent' }) },
+    ...{ pool, clickhouse, eventLog, store: storedRating(pool, clickhouse), logger: pino({ level: 'silent' }) },
     ...{ timers: realTimers, clock: Date.now, intervalMs: 10 },
     audited: createRaterMetrics(registry).audited,
   });
@@ -165,6 +166,36 @@ describe('the auditor', () => {
     expect(await counts()).toEqual(nothing);
   });
 
+  it('reports a hole in the log: records that went before anybody counted them', async () => {
+    const { pool } = installation.stores;
+    const startAt = (behind: number) =>
+      withoutTriggers(pool, [
+        `UPDATE tallyline.log_partitions log SET start_offset = progress.next_offset + ${behind}
+         FROM tallyline.partition_progress progress WHERE log.partition = 1 AND progress.partition = 1`,
+      ]);
+    // All that was counted may go.
+    await startAt(0);
+    await rounds();
+    expect(await counts()).toEqual(nothing);
+    await startAt(1);
+    await rounds();
+    expect(await counts()).toEqual({ ...nothing, I1: 1 });
+    expect(await requests()).toEqual([]);
+  });
+
+  it('goes on with everything else while the log is silent', async () => {
+    const { pool, clickhouse, eventLog } = installation.stores;
+    const audited: Invariant[] = [];
+    const another = new Auditor({
+      ...{ pool, clickhouse, store: storedRating(pool, clickhouse), logger: pino({ level: 'silent' }) },
+      ...{ timers: realTimers, clock: Date.now, intervalMs: 10 },
+      eventLog: { topicId: eventLog.topicId, bounds: () => Promise.reject(new EventLogError('unavailable', 'away')) },
+      audited: (invariant) => audited.push(invariant),
+    });
+    await another.round();
+    expect(audited).toHaveLength(5);
+  });
+
   it('finds an edited value and an edited payload, which no checksum shows, when the chunk is its sample', async () => {
     const { clickhouse } = installation.stores;
     await clickhouse.command(
@@ -198,7 +229,7 @@ describe('the auditor', () => {
   });
 
   it('goes on after a round that a store did not answer', async () => {
-    const { pool, clickhouse } = installation.stores;
+    const { pool, clickhouse, eventLog } = installation.stores;
     let isAway = true;
     let refused = 0;
     const flaky = {
@@ -209,7 +240,7 @@ describe('the auditor', () => {
     };
     let exported = 0;
     const another = new Auditor({
-      ...{ pool, clickhouse: flaky, store: storedRating(pool, flaky), logger: pino({ level: 'silent' }) },
+      ...{ pool, clickhouse: flaky, eventLog, store: storedRating(pool, flaky), logger: pino({ level: 'silent' }) },
       ...{ timers: realTimers, clock: Date.now, intervalMs: 10 },
       audited: () => {
         exported += 1;

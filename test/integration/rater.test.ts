@@ -482,9 +482,13 @@ describe('the ledger', () => {
 });
 
 describe('the stage', () => {
+  const emptyLog = { topicId: '', bounds: async () => [] };
   const stage = () => {
     const settings = { rater: { intervalMs: 20, auditIntervalMs: 60_000 }, allowedLatenessMs: LATENESS_MS } as Settings;
-    return startRater({ settings, logger, registry: new Registry(), clock: Date.now }, { pool, clickhouse });
+    return startRater(
+      { settings, logger, registry: new Registry(), clock: Date.now },
+      { pool, clickhouse, eventLog: emptyLog },
+    );
   };
 
   it('rates by itself, says whether it is ready, and stops', async () => {

@@ -157,6 +157,11 @@ const aSeal =
 const anItem =
   "(SELECT id FROM tallyline.line_items WHERE amount > 0 AND price = 'price-sum' ORDER BY sequence LIMIT 1)";
 
+/** Two records beyond what is counted are gone. */
+const passOverUncounted = `UPDATE tallyline.log_partitions log SET start_offset = progress.next_offset + 2,
+    end_offset = greatest(log.end_offset, progress.next_offset + 2)
+  FROM tallyline.partition_progress progress WHERE log.partition = 0 AND progress.partition = 0`;
+
 const plants: readonly Plant[] = [
   {
     title: 'a deleted roll-up row',
@@ -214,6 +219,14 @@ const plants: readonly Plant[] = [
     title: 'a deleted reject',
     clickhouse: deleteFrom('event_rejects', "reason = 'conflict'"),
     says: [/^I1 <chunk>, rows of event_rejects: \d \/ \d/, /^I1 <chunk>, checksum of event_rejects/],
+    silent: /^I[2345]/,
+  },
+  {
+    title: 'a log whose retention passed over records that nobody counted',
+    postgres: passOverUncounted,
+    says: [
+      /^I1 generation 1 partition 0, records that are not counted yet: held by the log from offset (\d+) \/ gone up to offset \d+: docs\/operate\/runbooks\/disaster\.md/,
+    ],
     silent: /^I[2345]/,
   },
   {

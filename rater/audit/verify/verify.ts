@@ -14,6 +14,7 @@ import { readSeals } from '../../../platform/usage-store/seals.ts';
 import { auditProgress, auditSealOrder, auditStoredChunk, auditWatermarks } from '../chunk-audit.ts';
 import { ChunkMap } from '../chunk-map.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';
+import { auditLogHole } from '../log-hole.ts';
 import { Recount } from '../recount.ts';
 import { readStoredChunks } from '../stored-chunks.ts';
 import { UsageAudit } from '../usage-audit.ts';
@@ -50,6 +51,7 @@ export async function verify(parts: VerifyParts, scope: AuditScope): Promise<Aud
   await auditProgress(pool, log);
   await auditWatermarks(pool, log);
   if (eventLog !== null && generation !== null) {
+    await auditLogHole(pool, eventLog, log);
     const findSchema = (fingerprint: Buffer): Promise<object | null> => findAvroSchema(pool, fingerprint);
     await auditLog(chunks, { eventLog, generation: generation.generation, group, findSchema }, log);
   }

@@ -4,6 +4,7 @@
 //
 //   chunks     rows against seals (I1, I2), the newest and then all in turn; one recount from raw events
 //              (chunk-watch.ts)
+//   log        it still holds what is not counted yet (I1)
 //   watermark  it never goes back, and is not below what is sealed (I3)
 //   money      line items against the price of their usage (I4), ledger entries (I5) (period-watch.ts)
 //
@@ -14,10 +15,12 @@ import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
 import { delay } from '../../../platform/calls/retry.ts';
 import type { Timers } from '../../../platform/calls/timers.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
+import { type EventLog, EventLogError } from '../../../platform/event-log/event-log.ts';
 import type { Invariant } from '../../core/invariant.ts';
 import type { RatingStore } from '../../store/rating-store.ts';
 import { readWatermarks } from '../chunk-audit.ts';
 import { AuditLog } from '../discrepancy.ts';
+import { auditLogHole } from '../log-hole.ts';
 import { ChunkWatch } from './chunk-watch.ts';
 import { Findings } from './findings.ts';
 import { PeriodWatch } from './period-watch.ts';
@@ -26,6 +29,7 @@ export interface AuditorParts {
   readonly pool: Pool;
   readonly clickhouse: ClickHouse;
   readonly store: RatingStore;
+  readonly eventLog: Pick<EventLog, 'topicId' | 'bounds'>;
   readonly logger: Logger;
   readonly timers: Timers;
   /** Milliseconds; measures how long a round takes. */
@@ -100,10 +104,25 @@ export class Auditor {
     const seals = await store.readSeals();
     const published = await store.readPublishedVersion();
     if (this.versions.at(-1)?.version !== published) this.versions = await store.readCatalogVersions();
+    await this.logHole();
     await this.watermarks();
     await this.chunks.round(seals.vector, this.versions);
     await this.periods.round(this.versions);
     this.findings.exportCounts();
+  }
+
+  /** A silent log is for its own alert, and keeps nothing else from being audited. */
+  private async logHole(): Promise<void> {
+    const { pool, eventLog, logger } = this.parts;
+    const log = new AuditLog();
+    try {
+      await auditLogHole(pool, eventLog, log);
+    } catch (error) {
+      if (!(error instanceof EventLogError && error.retriable)) throw error;
+      logger.warn({ err: error }, 'the log did not say what it holds; the next round asks again');
+      return;
+    }
+    this.findings.report('what is not counted yet', log);
   }
 
   private async watermarks(): Promise<void> {

@@ -38,6 +38,10 @@ export const catalog: Catalog = {
     aMeter('low', { aggregation: 'min' }),
     aMeter('seats', { aggregation: 'latest' }),
     aMeter('users', { aggregation: 'unique' }),
+    aMeter('peak-max', { aggregation: 'max', across: 'max' }),
+    aMeter('low-max', { aggregation: 'min', across: 'max' }),
+    aMeter('seats-max', { aggregation: 'latest', across: 'max' }),
+    aMeter('users-sum', { aggregation: 'unique', across: 'sum' }),
     aMeter('storage', { window: '1d' }),
   ],
   plans: [
