@@ -2,7 +2,7 @@
 
 import type { SharedReading } from '../platform/calls/shared-reading.ts';
 import { damagedPartOf } from '../platform/clickhouse/click-house.ts';
-import { type LostPart, readLostParts } from '../platform/clickhouse/lost-parts.ts';
+import { readUnseenParts, type UnseenPart } from '../platform/clickhouse/lost-parts.ts';
 import type { BillingReads, UsageReads } from './store-reads.ts';
 
 interface PartitionFreshness {
@@ -23,8 +23,8 @@ export interface Freshness {
   readonly watermark: number | null;
   /** In order, one for each partition of the log. */
   readonly partitions: readonly PartitionFreshness[];
-  /** What ClickHouse did not load when it started: rows of them may be missing from what is read. */
-  readonly lost: readonly LostPart[];
+  /** Their rows may be missing from what is read. */
+  readonly lost: readonly UnseenPart[];
 }
 
 interface ProgressRow {
@@ -85,7 +85,7 @@ export async function readFreshness(
 ): Promise<Freshness> {
   const [{ rows }, lost] = await Promise.all([
     pool.query<ProgressRow>(READ_PROGRESS, [log.topicId]),
-    readLostParts(clickhouse),
+    readUnseenParts(clickhouse),
   ]);
   const generation = rows[0]?.generation ?? null;
   const sealed = new Map(rows.map((row) => [row.partition, row]));

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { Gauge, type Registry } from 'prom-client';
 import type { ClickHouse } from './click-house.ts';
 import { type DamagedPart, printPart } from './damage.ts';
-import { readLostParts } from './lost-parts.ts';
+import { readUnseenParts } from './lost-parts.ts';
 
 /** Reads that meet the same part are many; the log says it once. Parts beyond that many are not told apart. */
 const PARTS_MAX = 100;
@@ -16,7 +16,7 @@ export class DamagedParts {
   private readonly logger: Logger;
   /** What a read met, by its name in words. */
   private readonly met = new Map<string, DamagedPart>();
-  /** What ClickHouse had moved aside when it was last asked. */
+  /** What ClickHouse had moved aside, or misplaced, when it was last asked. */
   private lost: ReadonlyMap<string, DamagedPart> = new Map();
   private lookedAt = Number.NEGATIVE_INFINITY;
   private clickhouse: Pick<ClickHouse, 'query'> | null = null;
@@ -87,13 +87,14 @@ export class DamagedParts {
   }
 
   private lookForLost(clickhouse: Pick<ClickHouse, 'query'>): void {
-    readLostParts(clickhouse)
+    readUnseenParts(clickhouse)
       .then((found) => {
-        const parts = found.slice(0, PARTS_MAX).map(({ table, detachedAs }) => ({ table, part: detachedAs }));
+        const parts = found.slice(0, PARTS_MAX).map(({ table, called }) => ({ table, part: called }));
         const before = this.lost;
         this.lost = new Map(parts.map((part) => [printPart(part), part]));
         for (const [name, part] of this.lost)
-          if (!before.has(name)) this.say(part, 'ClickHouse did not load it when it started');
+          if (!before.has(name))
+            this.say(part, 'ClickHouse did not load it when it started, or believes it to be of another time');
       })
       .catch((error: unknown) => this.logger.debug({ err: error }, 'it is not known which parts were not loaded'));
   }

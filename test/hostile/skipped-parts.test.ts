@@ -1,10 +1,12 @@
 // A part whose minmax_*.idx is damaged: ClickHouse loads it, and skips it where a read asks for a range of time.
-// Nothing is billed without its rows.
+// Nothing is billed without its rows, and a read that would miss them is told where that can be seen.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
 import { Registry } from 'prom-client';
+import { mayLackUsage, readUnseenParts } from '../../platform/clickhouse/lost-parts.ts';
+import { readFreshness } from '../../query/freshness.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
 import { RatingLoop, type StepOutcome } from '../../rater/rating/rating-loop.ts';
 import { storedRating } from '../../rater/store/stored-rating.ts';
@@ -16,6 +18,8 @@ const HOUR_MS = 3_600_000;
 const HOURS = 4;
 const LATENESS_MS = 5 * 60_000;
 const start = Date.parse('2026-11-10T00:00Z');
+/** A Monday. */
+const weekStart = Date.parse('2026-11-09T00:00Z');
 const catalog = soundCatalog(
   `currency: USD
 meters:
@@ -87,8 +91,13 @@ describe('a part that ClickHouse believes to be of another time', () => {
     ['after its week', start + 90 * 24 * HOUR_MS, start + 91 * 24 * HOUR_MS],
     ['within it, but too narrow', start + HOUR_MS, start + 2 * HOUR_MS],
   ])('%s: nothing is billed', async (_, from, to) => {
+    expect(await readUnseenParts(stores.clickhouse)).toEqual([]);
     await misplace(from, to);
     expect([await step(), await billed()]).toEqual(['mismatch', 0]);
+    const isElsewhere = from < weekStart || to >= weekStart + 7 * 24 * HOUR_MS;
+    const { lost } = await readFreshness(stores.pool, stores.clickhouse, { topicId: 'test', partitions: 1 });
+    expect(lost.map((part) => mayLackUsage(part, start, start + HOUR_MS))).toEqual(isElsewhere ? [true] : []);
+    expect(lost.map((part) => mayLackUsage(part, 0, weekStart))).toEqual(isElsewhere ? [false] : []);
   });
 
   it('and no more: all is billed', async () => {
