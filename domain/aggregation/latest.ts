@@ -15,6 +15,7 @@ export function isAfter(a: EventOrder, b: EventOrder): boolean {
 export const latest: AggregationRules = {
   reads: 'quantity',
   isSum: false,
+  joinValues: null,
   needsFirstSeen: false,
   begin: ({ quantity }, order) => ({ value: quantity, latest: order, uniqueValues: null }),
   add(state, { quantity }, order) {

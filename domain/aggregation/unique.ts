@@ -5,6 +5,7 @@ import type { AggregationRules } from './aggregation-rules.ts';
 export const unique: AggregationRules = {
   reads: 'scalar',
   isSum: false,
+  joinValues: null,
   needsFirstSeen: true,
   begin: ({ uniqueValue }) => ({ value: QUANTITY_ONE, latest: null, uniqueValues: new Set([uniqueValue!]) }),
   add(state, { uniqueValue }) {
