@@ -70,7 +70,9 @@ export class Oracle {
       if (given === undefined) return;
       value = Number.isSafeInteger(given) ? BigInt(given) * ONE : scaled(String(given), SCALE);
     }
-    const groups = meter.dimensions.map(({ path }) => (path.length === 1 ? String(event.data[String(path[0])] ?? '') : ''));
+    const groups = meter.dimensions.map(({ path }) =>
+      path.length === 1 ? String(event.data[String(path[0])] ?? '') : '',
+    );
     const sizeMs = WINDOW_MS[meter.window];
     const windowStart = event.time - (event.time % sizeMs);
     const key = JSON.stringify([index, event.subject, windowStart, groups]);

@@ -91,7 +91,7 @@ const catalogSchema = (): JsonSchema => ({
       maxLength: 256,
       pattern: eventPathPattern,
       description:
-        "A path below the event's data, such as data.input_tokens, data[\"gen_ai.usage\"], data.items[0].n or data.items[*].n.",
+        'A path below the event\'s data, such as data.input_tokens, data["gen_ai.usage"], data.items[0].n or data.items[*].n.',
     },
     singularPath: {
       type: 'string',

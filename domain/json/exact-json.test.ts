@@ -4,8 +4,8 @@ import { ExactNumber } from '../number/exact-number.ts';
 import { readQuantity } from '../number/quantity.ts';
 import { canonicalJson, canonicalNumber, NestingError } from './canonical-json.ts';
 import { parseExactJson, stringifyExactJson } from './exact-json.ts';
-import { pick } from './json-path.ts';
 import { parseKeepingDigits } from './exact-json-parser.ts';
+import { pick } from './json-path.ts';
 
 const digits = (min: number, max: number) =>
   fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: min, maxLength: max });

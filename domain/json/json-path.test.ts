@@ -29,17 +29,23 @@ describe('a path of one value', () => {
 
 describe('a path with a wildcard', () => {
   it.each<[JsonPath, readonly unknown[]]>([
-    [['list', null, 'n'], [1, null, 3]],
-    [['a', null], [1, 2]],
+    [
+      ['list', null, 'n'],
+      [1, null, 3],
+    ],
+    [
+      ['a', null],
+      [1, 2],
+    ],
     [['empty', null], []],
     [['exact', null], []],
     [['list', 3, null], []],
     [['missing', null, 'n'], []],
+    [[null, 0], [{ n: 1 }]],
     [
-      [null, 0],
-      [{ n: 1 }],
+      ['list', null, null],
+      [1, null, 3],
     ],
-    [['list', null, null], [1, null, 3]],
   ])('%j finds %j', (path, found) => {
     expect(pickAll(value, path)).toEqual(found);
   });

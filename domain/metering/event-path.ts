@@ -16,11 +16,12 @@ const END = '(\\.|\\[|$)';
 const OPERAND = `[^.[]*( data|/data|/[0-9]+)${END}`;
 const KEY = `(?!__proto__${END})(?!${OPERAND})(${WORD}( ${WORD})+|${CHARACTER}+)`;
 
-/** In quotes a key may have any character that a text of the catalog may; a backslash stands before a quote or another. */
+/** In quotes a key has any characters that a catalog's texts may have; a quote or backslash has one in front. */
 const quotedKey = (quote: string): string =>
   `${quote}(?!__proto__${quote})([^${quote}\\\\\\p{Cc}\\p{Cs}]|\\\\[${quote}\\\\])+${quote}`;
 const INDEX = '(0|-?[1-9][0-9]{0,8})';
-const SINGULAR = `\\.${KEY}|\\[(${INDEX}|${quotedKey('"')}|${quotedKey("'")})\\]`;
+const IN_BRACKETS = `${INDEX}|${quotedKey('"')}|${quotedKey("'")}`;
+const SINGULAR = `\\.${KEY}|\\[(${IN_BRACKETS})\\]`;
 
 /** `data` is an object, so no element of it can be named. */
 const pattern = (segment: string): string => `^data(?!\\[-?[0-9])(${segment}){1,${SEGMENTS_MAX}}$`;
@@ -32,8 +33,10 @@ export const singularPathPattern = pattern(SINGULAR);
 
 const PATH = new RegExp(eventPathPattern, 'u');
 const PLAIN_KEY = new RegExp(`^${KEY}$`, 'u');
+const BRACKETS = new RegExp(`\\[(${IN_BRACKETS}|\\*)\\]`, 'gu');
 /** The segments of a text that is a path, and what each of them names. */
-const SEGMENTS = /\.(?<key>[^.[]+)|\[(?:(?<index>-?\d+)|(?<wildcard>\*)|"(?<double>(?:\\.|[^"\\])+)"|'(?<single>(?:\\.|[^'\\])+)')\]/gu;
+const SEGMENTS =
+  /\.(?<key>[^.[]+)|\[(?:(?<index>-?\d+)|(?<wildcard>\*)|"(?<double>(?:\\.|[^"\\])+)"|'(?<single>(?:\\.|[^'\\])+)')\]/gu;
 
 type EventPathReading =
   | { readonly ok: true; readonly path: JsonPath }
@@ -48,12 +51,12 @@ export function readEventPath(text: string): EventPathReading {
   if (segmentsOf(text).length > SEGMENTS_MAX) return refused(`is deeper than ${SEGMENTS_MAX} keys`);
   if (/(?:\.|\[["'])__proto__(?:[.["']|$)/.test(text)) return refused('must not name __proto__');
   if (/^data\[-?\d/.test(text)) return refused('names an element of data, which is an object and has none');
-  const withoutBrackets = text.replaceAll(SEGMENTS, (segment) => (segment.startsWith('[') ? '' : segment));
-  if (/[[\]'"`]/.test(withoutBrackets)) {
-    return noPath(` (in brackets stands a name in quotes, ["a.b"], an index, [0], or [*] for all elements)`);
+  const plain = text.replaceAll(BRACKETS, '');
+  if (/[[\]'"`]/.test(plain)) {
+    return noPath(' (in brackets stands a name in quotes, ["a.b"], an index, [0], or [*] for all elements)');
   }
-  const [root, ...keys] = withoutBrackets.split('.');
-  if (!/^\W*data\W*$/.test(root!) || (keys.length === 0 && !/\W/.test(root!)) || keys.includes('')) return noPath('');
+  const [root, ...keys] = plain.split('.');
+  if (!/^\W*data\b/.test(root!) || /^data$/.test(plain) || keys.includes('')) return noPath('');
   return noPath(' (operators have no meaning in it, arithmetic comes later: send the result as a property of its own)');
 }
 

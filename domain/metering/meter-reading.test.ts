@@ -64,9 +64,7 @@ describe('a meter of all elements', () => {
     const number = fc.oneof(fc.integer(), fc.constantFrom('0.5', '1e-12', '2.5e-12', '12345678901234567890', '"7"'));
     fc.assert(
       fc.property(fc.array(number, { minLength: 1, maxLength: 8 }), fc.constantFrom(1, 2), (numbers, set) => {
-        const alone = numbers.map((each) =>
-          readMeters([aMeter('n')], parseExactJson(`{"n":${each}}`), ruleSet(set)),
-        );
+        const alone = numbers.map((each) => readMeters([aMeter('n')], parseExactJson(`{"n":${each}}`), ruleSet(set)));
         const all = `{"items":[${numbers.map((each) => `{"n":${each}}`).join(',')}]}`;
         const together = readMeters([ofItems()], parseExactJson(all), ruleSet(set));
         const rejected = alone.some((each) => each instanceof Rejection);

@@ -47,7 +47,11 @@ function readGroup(meter: Meter, data: unknown, rules: RuleSet): string[] | Reje
     const fault = text === null ? `be a string, number or boolean, not ${inWords(value)}` : nameFault(text);
     if (fault !== null) {
       const field = eventPathText(path);
-      return new Rejection('invalid_group', `${field} must ${fault}: meter ${meter.slug} groups by it as ${name}`, field);
+      return new Rejection(
+        'invalid_group',
+        `${field} must ${fault}: meter ${meter.slug} groups by it as ${name}`,
+        field,
+      );
     }
     groupValues.push(text ?? '');
   }

@@ -63,7 +63,11 @@ const value = fc.oneof(
 const data = fc.oneof(
   {
     weight: 8,
-    arbitrary: fc.dictionary(fc.constantFrom('n', 'model', 'op', 'user', 'z', 'a b', '7', 'gen_ai.n', 'gen_ai.model'), value, { maxKeys: 6 }),
+    arbitrary: fc.dictionary(
+      fc.constantFrom('n', 'model', 'op', 'user', 'z', 'a b', '7', 'gen_ai.n', 'gen_ai.model'),
+      value,
+      { maxKeys: 6 },
+    ),
   },
   { weight: 1, arbitrary: fc.constantFrom<unknown>(null, 'text', [], { usage: { n: 1 } }, undefined) },
 );
@@ -169,7 +173,10 @@ describe('fast admission', () => {
     ['spaces', ' { "id": "e1", "type": "call", "subject": "c", "data": { "op": "a", "n": 0.25, "model": true } } '],
     ['a quantity as text', '{"id":"e1","type":"call","subject":"c","data":{"n":"12"}}'],
     ['a value that is null', '{"id":"e1","type":"call","subject":"c","data":{"n":null,"user":"u1"}}'],
-    ['a value by a name with dots', '{"id":"e1","type":"other","subject":"c","data":{"gen_ai.n":3,"gen_ai.model":"m"}}'],
+    [
+      'a value by a name with dots',
+      '{"id":"e1","type":"other","subject":"c","data":{"gen_ai.n":3,"gen_ai.model":"m"}}',
+    ],
     ['an empty source', '{"id":"e1","source":"","type":"call","subject":"c"}'],
   ])('takes %s, and it is what the plain rules make of it', (_, text) => {
     const admitted = admitFast(text);
