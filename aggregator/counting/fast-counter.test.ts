@@ -58,6 +58,9 @@ const catalogs: readonly Catalog[] = [
     meter('deep', 'sum', { valuePath: ['n', 'n'] }),
     meter('first', 'count', { window: '1m' }),
     meter('digits', 'sum', { valuePath: ['usage', 'value'] }),
+    meter('dotted', 'sum', { valuePath: ['gen_ai.n'], dimensions: by(['gen_ai.model']) }),
+    meter('items', 'sum', { eventType: 'seat', valuePath: ['usage', null, 'n'] }),
+    meter('last_item', 'sum', { eventType: 'seat', valuePath: ['usage', -1, 'n'] }),
   ]),
 ];
 
@@ -151,6 +154,7 @@ const oddValue = fc.constantFrom(
     '{}',
     '[]',
     '[1,"x",{"a":[]}]',
+    '[{"n":1},{"n":0.5},{}]',
     '{"n":5}',
     '{"n":null,"out":7}',
     '{"out":3,"tier":"gold"}',
@@ -199,7 +203,7 @@ const oddValue = fc.constantFrom(
   ],
 );
 const key = fc.oneof(
-  { weight: 12, arbitrary: fc.constantFrom('n', 'model', 'op', 'usage') },
+  { weight: 12, arbitrary: fc.constantFrom('n', 'model', 'op', 'usage', 'gen_ai.n') },
   {
     weight: 2,
     arbitrary: fc.constantFrom('é', '__proto__', 'other', 'length', '', 'N', 'usag', 'models', '\\u006e', 'toString'),
@@ -512,5 +516,28 @@ describe('fast counter', () => {
     expect(counter.countBytes({ offset: 1, appendTime: START, value: unusual })).toBe(true);
     expect(decide).toHaveBeenCalledTimes(1);
     decide.mockRestore();
+  });
+
+  it('needs them for the types of meters that read arrays, and not for a name with dots', () => {
+    const counter = fastCounter(
+      rules,
+      { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1, ruleSet: NEWEST_RULE_SET },
+      metersByType(
+        catalogOf([
+          meter('dotted', 'sum', { valuePath: ['gen_ai.n'], dimensions: by(['gen_ai.model']) }),
+          meter('items', 'sum', { eventType: 'order', valuePath: ['items', null, 'n'] }),
+        ]),
+      ),
+      new DedupIndex(),
+    );
+    const decide = jest.spyOn(PartitionState.prototype, 'decide');
+    const events = [
+      usageEvent({ ...ordinary, id: 1, data: '{"gen_ai.n":12,"gen_ai.model":"m"}' }),
+      usageEvent({ ...ordinary, id: 2, type: 'order', data: '{"items":[{"n":1},{"n":2}]}' }),
+    ];
+    expect(counter.countBytes({ offset: 0, appendTime: START, value: encodeEventBatch(events) })).toBe(true);
+    expect(decide.mock.calls.map(([event]) => event.type)).toEqual(['order']);
+    decide.mockRestore();
+    expect(totalOutcomes(counter.state.chunk)).toMatchObject({ accepted: 2, poison: 0 });
   });
 });

@@ -66,11 +66,13 @@ export class Oracle {
   private count(index: number, meter: Meter, event: DemoEvent): void {
     let value = ONE;
     if (meter.aggregation === 'sum') {
-      const given = meter.valuePath?.length === 1 ? event.data[meter.valuePath[0]!] : undefined;
+      const given = meter.valuePath?.length === 1 ? event.data[String(meter.valuePath[0])] : undefined;
       if (given === undefined) return;
       value = Number.isSafeInteger(given) ? BigInt(given) * ONE : scaled(String(given), SCALE);
     }
-    const groups = meter.dimensions.map(({ path }) => (path.length === 1 ? String(event.data[path[0]!] ?? '') : ''));
+    const groups = meter.dimensions.map(({ path }) =>
+      path.length === 1 ? String(event.data[String(path[0])] ?? '') : '',
+    );
     const sizeMs = WINDOW_MS[meter.window];
     const windowStart = event.time - (event.time % sizeMs);
     const key = JSON.stringify([index, event.subject, windowStart, groups]);

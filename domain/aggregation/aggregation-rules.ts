@@ -49,6 +49,11 @@ export interface AggregationRules {
   /** Whether the value is the sum of the events' quantities, so that it may be kept as plain numbers. */
   readonly isSum: boolean;
   /**
+   * What two quantities of one event come to, where the meter's path names several; null: it takes one, or none. The
+   * order of the values must not matter.
+   */
+  readonly joinValues: ((one: Quantity, other: Quantity) => Quantity) | null;
+  /**
    * Whether what a later window adds to a period depends on the values of the earlier ones, and not on their result
    * alone.
    */

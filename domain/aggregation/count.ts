@@ -2,4 +2,4 @@
 import type { AggregationRules } from './aggregation-rules.ts';
 import { sum } from './sum.ts';
 
-export const count: AggregationRules = { ...sum, reads: 'nothing' };
+export const count: AggregationRules = { ...sum, reads: 'nothing', joinValues: null };

@@ -3,6 +3,7 @@
 // periods that are billed already must neither overlap nor leave a gap with those to come. Both outlive their removal:
 // `history` holds the earlier versions. An empty list of changes means that the two catalogs say the same.
 
+import { eventPathText } from '../metering/event-path.ts';
 import { acrossOf, meterDefaults } from '../metering/meter.ts';
 import type { Terms } from '../pricing/price-model.ts';
 import { priceTerms } from '../pricing/prices.ts';
@@ -59,13 +60,11 @@ export function diffCatalogs(before: Catalog | null, after: Catalog, history: re
 }
 
 // One text for each aspect of a definition, so that what is compared is what is shown.
-const pathText = (path: readonly string[]): string => ['data', ...path].join('.');
-
 const meterMeaning = (meter: Meter): Readonly<Record<string, string>> => ({
   eventType: meter.eventType,
   aggregation: meter.aggregation,
-  value: meter.valuePath === null ? 'none' : pathText(meter.valuePath),
-  groupBy: `{${meter.dimensions.map(({ name, path }) => `${name}: ${pathText(path)}`).join(', ')}}`,
+  value: meter.valuePath === null ? 'none' : eventPathText(meter.valuePath),
+  groupBy: `{${meter.dimensions.map(({ name, path }) => `${name}: ${eventPathText(path)}`).join(', ')}}`,
   window: meter.window,
 });
 

@@ -1,6 +1,6 @@
 // Reading a catalog file. The result is whole or it is a list of everything that is wrong: there is no catalog with
 // errors. What is returned is in one canonical form, so that two files which say the same compare equal.
-import { aggregationRules, aggregations } from '../aggregation/aggregations.ts';
+import { type Aggregation, aggregationRules, aggregations } from '../aggregation/aggregations.ts';
 import {
   expected,
   type Field,
@@ -17,6 +17,7 @@ import {
   refuse,
 } from '../fields/catalog-fields.ts';
 import { type CatalogError, CatalogSource, formatPath } from '../fields/catalog-source.ts';
+import { isSingular, type JsonPath, type SingularPath } from '../json/json-path.ts';
 import { readEventPath } from '../metering/event-path.ts';
 import { meterDefaults, whenUnreadable } from '../metering/meter.ts';
 import { precisions } from '../number/quantity.ts';
@@ -137,14 +138,14 @@ function readMeter(field: Field): Meter | null {
     isAbsent(fields.across) || aggregation === null
       ? undefined
       : readChoice(fields.across, aggregationRules(aggregation).across);
-  let valuePath: readonly string[] | null = null;
+  let valuePath: JsonPath | null = null;
   const readsNothing = aggregation !== null && aggregationRules(aggregation).reads === 'nothing';
   if (readsNothing) {
     if (!isAbsent(fields.value)) refuse(fields.value, `a ${aggregation} has no value: it counts events`, 'key');
     if (required === true) refuse(fields.required, `a ${aggregation} has no value that an event could lack`, 'key');
   } else if (aggregation !== null && isAbsent(fields.value)) {
     refuse(fields.value, `is missing: ${aggregation} needs the path of a value, such as data.input_tokens`);
-  } else if (!isAbsent(fields.value)) valuePath = readPath(fields.value);
+  } else if (!isAbsent(fields.value)) valuePath = readValuePath(fields.value, aggregation);
   if (
     slug === null ||
     eventType === null ||
@@ -166,14 +167,27 @@ function readMeter(field: Field): Meter | null {
   };
 }
 
+function readValuePath(field: Field, aggregation: Aggregation | null): JsonPath | null {
+  const path = readPath(field);
+  if (path === null || aggregation === null || isSingular(path)) return path;
+  if (aggregationRules(aggregation).joinValues !== null) return path;
+  return refuse(field, `must name one value for ${aggregation}, not all that [*] stands for: name an element, [0]`);
+}
+
 /** `data.usage.model` as ["usage", "model"]. */
-function readPath(field: Field): readonly string[] | null {
+function readPath(field: Field): JsonPath | null {
   const text = readText(field);
   if (text === null) return null;
   const reading = readEventPath(text);
   if (reading.ok) return reading.path;
   if (reading.reason === 'refused') return refuse(field, reading.message);
   return expected(field, 'a path below data, such as data.input_tokens', reading.hint);
+}
+
+function readDimensionPath(field: Field): SingularPath | null {
+  const path = readPath(field);
+  if (path === null || isSingular(path)) return path;
+  return refuse(field, 'must name one value to group by, not all that [*] stands for: name an element, [0]');
 }
 
 function readDimensions(field: Field): readonly Dimension[] | null {
@@ -183,7 +197,7 @@ function readDimensions(field: Field): readonly Dimension[] | null {
     return refuse(field, `has ${entries.length} names; the limit is ${DIMENSIONS_MAX}`);
   const dimensions: Dimension[] = [];
   for (const [name, entry] of entries) {
-    const path = readPath(entry);
+    const path = readDimensionPath(entry);
     if (name === 'subject' || name in {}) refuse(entry, `the name ${JSON.stringify(name)} is reserved`, 'key');
     else if (!DIMENSION_NAME.test(name)) {
       refuse(entry, 'a name must be up to 64 letters, digits, ".", "_" or "-", the first a letter', 'key');

@@ -2,7 +2,7 @@
 // bounds, the aggregations, the windows and the price models. The readers decide; catalog-schema.test.ts holds both to
 // the same judgement. schemas/catalog/catalog.schema.json is what `tallyline catalog schema` prints.
 import { aggregationRules, aggregations } from '../aggregation/aggregations.ts';
-import { eventPathPattern } from '../metering/event-path.ts';
+import { eventPathPattern, singularPathPattern } from '../metering/event-path.ts';
 import { meterDefaults, whenUnreadable } from '../metering/meter.ts';
 import { precisions } from '../number/quantity.ts';
 import type { JsonSchema } from '../pricing/price-model.ts';
@@ -90,7 +90,14 @@ const catalogSchema = (): JsonSchema => ({
       type: 'string',
       maxLength: 256,
       pattern: eventPathPattern,
-      description: "A path below the event's data, such as data.input_tokens.",
+      description:
+        'A path below the event\'s data, such as data.input_tokens, data["gen_ai.usage"], data.items[0].n or data.items[*].n.',
+    },
+    singularPath: {
+      type: 'string',
+      maxLength: 256,
+      pattern: singularPathPattern,
+      description: 'A path that names one value, so without [*].',
     },
     instant: {
       type: 'string',
@@ -143,7 +150,7 @@ const catalogSchema = (): JsonSchema => ({
             },
           },
           additionalProperties: {
-            $ref: '#/$defs/path',
+            $ref: '#/$defs/singularPath',
           },
         },
         precision: {
@@ -186,6 +193,18 @@ const catalogSchema = (): JsonSchema => ({
       },
       else: {
         required: ['value'],
+        if: {
+          required: ['aggregation'],
+          properties: {
+            aggregation: { enum: aggregations.filter((name) => aggregationRules(name).joinValues === null) },
+          },
+        },
+        // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
+        then: {
+          properties: {
+            value: { $ref: '#/$defs/singularPath' },
+          },
+        },
       },
       allOf: aggregations.map((name) => ({
         if: { required: ['aggregation'], properties: { aggregation: { const: name } } },

@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { ExactNumber } from '../number/exact-number.ts';
 import { readQuantity } from '../number/quantity.ts';
 import { canonicalJson, canonicalNumber, NestingError } from './canonical-json.ts';
-import { parseExactJson, pick, stringifyExactJson } from './exact-json.ts';
+import { parseExactJson, stringifyExactJson } from './exact-json.ts';
 import { parseKeepingDigits } from './exact-json-parser.ts';
+import { pick } from './json-path.ts';
 
 const digits = (min: number, max: number) =>
   fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: min, maxLength: max });

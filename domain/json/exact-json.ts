@@ -34,13 +34,3 @@ export function stringifyExactJson(value: unknown): string {
   );
   return `{${members.join(',')}}`;
 }
-
-/** The own property at a path, or undefined where the path ends early: never a property of a prototype. */
-export function pick(value: unknown, path: readonly string[]): unknown {
-  let current = value;
-  for (const key of path) {
-    if (typeof current !== 'object' || current === null || !Object.hasOwn(current, key)) return undefined;
-    current = (current as Record<string, unknown>)[key];
-  }
-  return current;
-}

@@ -1,36 +1,84 @@
-// How a catalog names a place in an event's data: `data.usage.model` is ["usage", "model"]. A text that is no path is
+// How a catalog names a place in an event's data: `data.usage.model` is ["usage", "model"]. It is the JSONPath of RFC
+// 9535, with `data` for `$`, and of its selectors the name, the index and the wildcard. A text that is no path is
 // refused, as it would name a key that no event has, and count nothing without a word. A minus without spaces is part
 // of a key (`data.meta-data.tokens`); any other operator makes an expression, which is none.
+import { type JsonPath, WILDCARD } from '../json/json-path.ts';
 
-const KEYS_MAX = 16;
+const SEGMENTS_MAX = 16;
 
-/** A character of a key. Brackets and quotes are kept for array elements and quoted keys. */
+/** A character of a key without quotes. */
 const CHARACTER = '[^.\\p{Cc}\\p{Cs}\\s()\\[\\]{}\'"`*+%=<>,;|&!?^~\\\\\\u00d7\\u00f7\\u2212]';
 /** A word of a key of several: it has no operator at its ends. */
 const WORD = `[\\p{L}\\p{N}_](${CHARACTER}*[\\p{L}\\p{M}\\p{N}_])?`;
+/** What stands behind a key. */
+const END = '(\\.|\\[|$)';
 /** What stands after an operator: another path, or a number to divide by. */
-const OPERAND = '[^.]*( data|/data|/[0-9]+)(\\.|$)';
-const KEY = `(?!__proto__(\\.|$))(?!${OPERAND})(${WORD}( ${WORD})+|${CHARACTER}+)`;
+const OPERAND = `[^.[]*( data|/data|/[0-9]+)${END}`;
+const KEY = `(?!__proto__${END})(?!${OPERAND})(${WORD}( ${WORD})+|${CHARACTER}+)`;
+
+/** In quotes a key has any characters that a catalog's texts may have; a quote or backslash has one in front. */
+const quotedKey = (quote: string): string =>
+  `${quote}(?!__proto__${quote})([^${quote}\\\\\\p{Cc}\\p{Cs}]|\\\\[${quote}\\\\])+${quote}`;
+const INDEX = '(0|-?[1-9][0-9]{0,8})';
+const IN_BRACKETS = `${INDEX}|${quotedKey('"')}|${quotedKey("'")}`;
+const SINGULAR = `\\.${KEY}|\\[(${IN_BRACKETS})\\]`;
+
+/** `data` is an object, so no element of it can be named. */
+const pattern = (segment: string): string => `^data(?!\\[-?[0-9])(${segment}){1,${SEGMENTS_MAX}}$`;
 
 /** Of a whole path, for JSON Schema. */
-export const eventPathPattern = `^data(\\.${KEY}){1,${KEYS_MAX}}$`;
+export const eventPathPattern = pattern(`${SINGULAR}|\\[\\*\\]`);
+/** Of one that names one value at most. */
+export const singularPathPattern = pattern(SINGULAR);
 
 const PATH = new RegExp(eventPathPattern, 'u');
-const QUOTED_OR_INDEXED = /[[\]'"`]/;
+const PLAIN_KEY = new RegExp(`^${KEY}$`, 'u');
+const BRACKETS = new RegExp(`\\[(${IN_BRACKETS}|\\*)\\]`, 'gu');
+/** The segments of a text that is a path, and what each of them names. */
+const SEGMENTS =
+  /\.(?<key>[^.[]+)|\[(?:(?<index>-?\d+)|(?<wildcard>\*)|"(?<double>(?:\\.|[^"\\])+)"|'(?<single>(?:\\.|[^'\\])+)')\]/gu;
 
 type EventPathReading =
-  | { readonly ok: true; readonly path: readonly string[] }
+  | { readonly ok: true; readonly path: JsonPath }
   /** `hint`: what to do instead, or "". */
   | { readonly ok: false; readonly reason: 'no_path'; readonly hint: string }
   | { readonly ok: false; readonly reason: 'refused'; readonly message: string };
 
 export function readEventPath(text: string): EventPathReading {
-  const [root, ...path] = text.split('.');
+  if (PATH.test(text)) return { ok: true, path: segmentsOf(text) };
+  const refused = (message: string): EventPathReading => ({ ok: false, reason: 'refused', message });
   const noPath = (hint: string): EventPathReading => ({ ok: false, reason: 'no_path', hint });
-  if (path.length > KEYS_MAX) return { ok: false, reason: 'refused', message: `is deeper than ${KEYS_MAX} keys` };
-  if (path.includes('__proto__')) return { ok: false, reason: 'refused', message: 'must not name __proto__' };
-  if (PATH.test(text)) return { ok: true, path };
-  if (QUOTED_OR_INDEXED.test(text)) return noPath(' (elements of arrays and keys in quotes have no path yet)');
-  if (!/^\W*data\W*$/.test(root!) || path.length === 0 || path.includes('')) return noPath('');
+  if (segmentsOf(text).length > SEGMENTS_MAX) return refused(`is deeper than ${SEGMENTS_MAX} keys`);
+  if (/(?:\.|\[["'])__proto__(?:[.["']|$)/.test(text)) return refused('must not name __proto__');
+  if (/^data\[-?\d/.test(text)) return refused('names an element of data, which is an object and has none');
+  const plain = text.replaceAll(BRACKETS, '');
+  if (/[[\]'"`]/.test(plain)) {
+    return noPath(' (in brackets stands a name in quotes, ["a.b"], an index, [0], or [*] for all elements)');
+  }
+  const [root, ...keys] = plain.split('.');
+  if (!/^\W*data\b/.test(root!) || /^data$/.test(plain) || keys.includes('')) return noPath('');
   return noPath(' (operators have no meaning in it, arithmetic comes later: send the result as a property of its own)');
+}
+
+const unescaped = (quoted: string): string => quoted.replaceAll(/\\(.)/gu, '$1');
+
+function segmentsOf(text: string): JsonPath {
+  return [...text.matchAll(SEGMENTS)].map(({ groups }) => {
+    const { key, index, wildcard, double, single } = groups!;
+    if (wildcard !== undefined) return WILDCARD;
+    if (index !== undefined) return Number(index);
+    return key ?? unescaped((double ?? single)!);
+  });
+}
+
+/** The text that `readEventPath` reads as this path: with quotes only where they are needed. */
+export function eventPathText(path: JsonPath): string {
+  let text = 'data';
+  for (const segment of path) {
+    if (segment === WILDCARD) text += '[*]';
+    else if (typeof segment === 'number') text += `[${segment}]`;
+    else if (PLAIN_KEY.test(segment)) text += `.${segment}`;
+    else text += `["${segment.replaceAll(/["\\]/g, '\\$&')}"]`;
+  }
+  return text;
 }

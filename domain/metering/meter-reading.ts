@@ -4,11 +4,13 @@
 
 import { createHash } from 'node:crypto';
 import { aggregationRules } from '../aggregation/aggregations.ts';
-import { pick } from '../json/exact-json.ts';
+import { isSingular, type JsonPath, pick } from '../json/json-path.ts';
 import { nameFault } from '../name-text.ts';
 import { QUANTITY_ONE, type Quantity } from '../number/quantity.ts';
 import { inWords, Rejection } from '../rejection.ts';
+import { eventPathText } from './event-path.ts';
 import type { Meter } from './meter.ts';
+import { quantityWords, readSeveral } from './quantity-reading.ts';
 import type { RuleSet } from './rule-set.ts';
 
 /** One meter's share of an event. */
@@ -36,8 +38,6 @@ export function metersByType(catalog: { readonly meters: readonly Meter[] }): Me
   return byType;
 }
 
-const fieldOf = (path: readonly string[]): string => `data.${path.join('.')}`;
-
 function readGroup(meter: Meter, data: unknown, rules: RuleSet): string[] | Rejection {
   const groupValues: string[] = [];
   for (const { name, path } of meter.dimensions) {
@@ -46,10 +46,11 @@ function readGroup(meter: Meter, data: unknown, rules: RuleSet): string[] | Reje
     // It becomes a name in rows and on a bill. A lone surrogate has no UTF-8: two groups would be one row.
     const fault = text === null ? `be a string, number or boolean, not ${inWords(value)}` : nameFault(text);
     if (fault !== null) {
+      const field = eventPathText(path);
       return new Rejection(
         'invalid_group',
-        `${fieldOf(path)} must ${fault}: meter ${meter.slug} groups by it as ${name}`,
-        fieldOf(path),
+        `${field} must ${fault}: meter ${meter.slug} groups by it as ${name}`,
+        field,
       );
     }
     groupValues.push(text ?? '');
@@ -57,50 +58,51 @@ function readGroup(meter: Meter, data: unknown, rules: RuleSet): string[] | Reje
   return groupValues;
 }
 
-/** What a meter that reads a quantity takes, in words that follow "must be". */
-export const quantityWords = ({ precision }: Meter, { number }: RuleSet): string =>
-  number === 1 || precision === 'exact'
-    ? 'a decimal number of at most 26 integer and 12 fraction digits'
-    : 'a decimal number of at most 26 integer digits';
+/** What an event says to a meter beside its groups. */
+type Value = Pick<Reading, 'quantity' | 'isRounded' | 'uniqueValue'>;
+
+const anEvent: Value = { quantity: QUANTITY_ONE, isRounded: false, uniqueValue: null };
+
+/** A text: why it can't be read, in words that follow "must". Null: it is missing or null. */
+function readValue(meter: Meter, path: JsonPath, data: unknown, rules: RuleSet): Value | string | null {
+  if (!isSingular(path)) {
+    const read = readSeveral(meter, data, rules);
+    return read === null || typeof read === 'string' ? read : { ...read, uniqueValue: null };
+  }
+  const value = pick(data, path);
+  if (value === undefined || value === null) return null;
+  if (aggregationRules(meter.aggregation).reads === 'scalar') {
+    const text = rules.scalarText(value);
+    if (text === null) return `be a string, number or boolean, not ${inWords(value)}`;
+    if (!text.isWellFormed()) return 'be a string, number or boolean, without a lone surrogate';
+    const uniqueValue = createHash('sha256').update(text).digest('hex').slice(0, 32);
+    return { quantity: QUANTITY_ONE, isRounded: false, uniqueValue };
+  }
+  const quantity = rules.quantity(value, meter);
+  if (quantity === null) return `be ${quantityWords(meter, rules)}, not ${inWords(value)}`;
+  return { quantity, isRounded: rules.isRounded(value), uniqueValue: null };
+}
+
+function unreadValue(meter: Meter, path: JsonPath, fault: string | null): Rejection {
+  const field = eventPathText(path);
+  if (fault === null) {
+    return new Rejection('missing_value', `${field} is missing: meter ${meter.slug} requires it`, field);
+  }
+  const use =
+    aggregationRules(meter.aggregation).reads === 'scalar'
+      ? `meter ${meter.slug} counts its unique values`
+      : `meter ${meter.slug} reads it`;
+  return new Rejection('invalid_value', `${field} must ${fault}: ${use}`, field);
+}
 
 /** Null: the value is missing or null, which leaves the meter alone. */
 function readMeter(meter: Meter, data: unknown, rules: RuleSet): Reading | Rejection | null {
-  let quantity: Quantity = QUANTITY_ONE;
-  let isRounded = false;
-  let uniqueValue: string | null = null;
-  if (meter.valuePath !== null) {
-    const value = pick(data, meter.valuePath);
-    const field = fieldOf(meter.valuePath);
-    if (value === undefined || value === null) {
-      if (!meter.required) return null;
-      return new Rejection('missing_value', `${field} is missing: meter ${meter.slug} requires it`, field);
-    }
-    if (aggregationRules(meter.aggregation).reads === 'scalar') {
-      const text = rules.scalarText(value);
-      if (text === null || !text.isWellFormed()) {
-        const reason = text === null ? `not ${inWords(value)}` : 'without a lone surrogate';
-        return new Rejection(
-          'invalid_value',
-          `${field} must be a string, number or boolean, ${reason}: meter ${meter.slug} counts its unique values`,
-          field,
-        );
-      }
-      uniqueValue = createHash('sha256').update(text).digest('hex').slice(0, 32);
-    } else {
-      const read = rules.quantity(value, meter);
-      if (read === null) {
-        return new Rejection(
-          'invalid_value',
-          `${field} must be ${quantityWords(meter, rules)}, not ${inWords(value)}: meter ${meter.slug} reads it`,
-          field,
-        );
-      }
-      quantity = read;
-      isRounded = rules.isRounded(value);
-    }
-  }
+  const { valuePath } = meter;
+  const value = valuePath === null ? anEvent : readValue(meter, valuePath, data, rules);
+  if (value === null && !meter.required) return null;
+  if (value === null || typeof value === 'string') return unreadValue(meter, valuePath!, value);
   const groupValues = readGroup(meter, data, rules);
-  return Array.isArray(groupValues) ? { meter, quantity, isRounded, uniqueValue, groupValues } : groupValues;
+  return Array.isArray(groupValues) ? { meter, ...value, groupValues } : groupValues;
 }
 
 /** What a meter can't read of an event that is counted all the same. */

@@ -2,6 +2,7 @@
 // throughout, as in the whole catalog.
 import type { Across } from '../aggregation/aggregation-rules.ts';
 import { type Aggregation, aggregationRules } from '../aggregation/aggregations.ts';
+import type { JsonPath, SingularPath } from '../json/json-path.ts';
 import type { Precision } from '../number/quantity.ts';
 import type { WindowSize } from '../time/time-window.ts';
 
@@ -23,8 +24,8 @@ export const meterDefaults: { readonly precision: Precision; readonly unreadable
 
 export interface Dimension {
   readonly name: string;
-  /** Path below the event's data: `data.usage.model` is ["usage", "model"]. */
-  readonly path: readonly string[];
+  /** Below the event's data: `data.usage.model` is ["usage", "model"]. */
+  readonly path: SingularPath;
 }
 
 /**
@@ -35,8 +36,8 @@ export interface Meter {
   readonly slug: string;
   readonly eventType: string;
   readonly aggregation: Aggregation;
-  /** Path below the event's data; null where the aggregation reads nothing. */
-  readonly valuePath: readonly string[] | null;
+  /** Below the event's data; null where the aggregation reads nothing, singular where it joins no values. */
+  readonly valuePath: JsonPath | null;
   /** True: an event of this type without the value is rejected. False: it leaves the meter alone. */
   readonly required: boolean;
   /** Sorted by name; the group values of a roll-up stand in this order. */

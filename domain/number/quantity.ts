@@ -13,6 +13,9 @@ export const QUANTITY_INTEGER_DIGITS = 26;
 export const QUANTITY_ONE: Quantity = 10n ** BigInt(QUANTITY_FRACTION_DIGITS);
 const QUANTITY_LIMIT: Quantity = 10n ** BigInt(QUANTITY_INTEGER_DIGITS + QUANTITY_FRACTION_DIGITS);
 
+/** Whether one event may say it; a window's sum may be more. */
+export const fitsQuantity = (quantity: Quantity): boolean => quantity < QUANTITY_LIMIT && -quantity < QUANTITY_LIMIT;
+
 /** What becomes of digits beyond the twelfth: rounded half to even, or the number is none of ours. */
 export const precisions = ['rounded', 'exact'] as const;
 export type Precision = (typeof precisions)[number];

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { needsExactParser, parseExactJson, pick } from '../../domain/json/exact-json.ts';
+import { needsExactParser, parseExactJson } from '../../domain/json/exact-json.ts';
+import { pick } from '../../domain/json/json-path.ts';
 import { NEWEST_RULE_SET, ruleSet } from '../../domain/metering/rule-set.ts';
 import { readQuantity } from '../../domain/number/quantity.ts';
 import { Rejection } from '../../domain/rejection.ts';

@@ -22,6 +22,8 @@ const catalog: Catalog = {
     meter('calls', { aggregation: 'count', valuePath: null, dimensions: by('op') }),
     meter('must', { eventType: 'must', required: true }),
     meter('deep', { eventType: 'deep', valuePath: ['usage', 'n'] }),
+    meter('dotted', { eventType: 'other', valuePath: ['gen_ai.n'], dimensions: by('gen_ai.model') }),
+    meter('all', { eventType: 'wide', valuePath: [null] }),
   ],
   plans: [],
   subscriptions: [],
@@ -61,12 +63,16 @@ const value = fc.oneof(
 const data = fc.oneof(
   {
     weight: 8,
-    arbitrary: fc.dictionary(fc.constantFrom('n', 'model', 'op', 'user', 'z', 'a b', '7'), value, { maxKeys: 6 }),
+    arbitrary: fc.dictionary(
+      fc.constantFrom('n', 'model', 'op', 'user', 'z', 'a b', '7', 'gen_ai.n', 'gen_ai.model'),
+      value,
+      { maxKeys: 6 },
+    ),
   },
   { weight: 1, arbitrary: fc.constantFrom<unknown>(null, 'text', [], { usage: { n: 1 } }, undefined) },
 );
 const name = fc.oneof(
-  { weight: 12, arbitrary: fc.constantFrom('call', 'e1', 'must', 'deep', 'other', 'cus_1') },
+  { weight: 12, arbitrary: fc.constantFrom('call', 'e1', 'must', 'deep', 'other', 'wide', 'cus_1') },
   { weight: 1, arbitrary: fc.constantFrom<unknown>('', null, 7, undefined, 'y'.repeat(257), 'a\nb', 'ü') },
 );
 const time = fc.oneof(
@@ -91,7 +97,7 @@ const goodEvent = fc.record({
   subject: fc.constant('cus_1'),
   time: fc.constantFrom(undefined, '2026-11-20T09:00:00Z'),
   data: fc.dictionary(
-    fc.constantFrom('n', 'model', 'op', 'z'),
+    fc.constantFrom('n', 'model', 'op', 'z', 'gen_ai.n', 'gen_ai.model'),
     fc.oneof(fc.nat(), fc.constantFrom('a', 0.5, true, null, '7')),
   ),
 });
@@ -167,6 +173,10 @@ describe('fast admission', () => {
     ['spaces', ' { "id": "e1", "type": "call", "subject": "c", "data": { "op": "a", "n": 0.25, "model": true } } '],
     ['a quantity as text', '{"id":"e1","type":"call","subject":"c","data":{"n":"12"}}'],
     ['a value that is null', '{"id":"e1","type":"call","subject":"c","data":{"n":null,"user":"u1"}}'],
+    [
+      'a value by a name with dots',
+      '{"id":"e1","type":"other","subject":"c","data":{"gen_ai.n":3,"gen_ai.model":"m"}}',
+    ],
     ['an empty source', '{"id":"e1","source":"","type":"call","subject":"c"}'],
   ])('takes %s, and it is what the plain rules make of it', (_, text) => {
     const admitted = admitFast(text);
@@ -189,6 +199,7 @@ describe('fast admission', () => {
     ['an object in the data', '{"id":"e1","type":"call","subject":"c","data":{"o":{}}}'],
     ['a field that is none', '{"id":"e1","type":"call","subject":"c","plan":"x"}'],
     ['a missing value', '{"id":"e1","type":"must","subject":"c","data":{}}'],
+    ['a meter of all members', '{"id":"e1","type":"wide","subject":"c","data":{"n":1}}'],
     ['a meter that reads deeper', '{"id":"e1","type":"deep","subject":"c","data":{"n":1}}'],
   ])('leaves %s to the plain rules', (_, text) => {
     expect(admitFast(text)).toBeNull();

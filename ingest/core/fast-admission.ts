@@ -7,6 +7,7 @@
 //    fields: where each string is in the body          members: where each key and value of the data is
 
 import { type Shape, shapeOf } from '../../domain/json/canonical-json.ts';
+import type { JsonPath } from '../../domain/json/json-path.ts';
 import { NAME_LENGTH_MAX } from '../../domain/name-text.ts';
 import { QUANTITY_FRACTION_DIGITS, QUANTITY_INTEGER_DIGITS } from '../../domain/number/quantity.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
@@ -66,7 +67,7 @@ interface Places {
   readonly values: readonly number[];
   readonly groups: readonly (readonly number[])[];
 }
-/** A path into an object in the data. */
+/** A path into an object or array in the data, or to all of its members. */
 const ELSEWHERE = -2;
 
 const EMPTY = shapeOf([]);
@@ -322,7 +323,8 @@ export class FastAdmission {
     const known = this.places.get(this.shape);
     if (known?.checks === checks) return known;
     const { keys } = this.shape;
-    const placeOf = (path: readonly string[]): number => (path.length === 1 ? keys.indexOf(path[0]!) : ELSEWHERE);
+    const placeOf = (path: JsonPath): number =>
+      path.length === 1 && typeof path[0] === 'string' ? keys.indexOf(path[0]) : ELSEWHERE;
     const places: Places = {
       checks,
       values: checks.map(({ valuePath }) => (valuePath === null ? ABSENT : placeOf(valuePath))),

@@ -2,15 +2,24 @@
 // together here.
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import type { Aggregation } from '../../domain/aggregation/aggregations.ts';
+import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { emptyCatalog } from '../../domain/catalog/catalog.ts';
+import type { JsonPath, SingularPath } from '../../domain/json/json-path.ts';
 import { metersByType, readMeters } from '../../domain/metering/meter-reading.ts';
 import { ruleSet } from '../../domain/metering/rule-set.ts';
 import { ExactNumber } from '../../domain/number/exact-number.ts';
 import { Rejection } from '../../domain/rejection.ts';
 import { compileMeterChecks, meterFault } from './meter-checks.ts';
 
-const path = fc.constantFrom(['a'], ['b'], ['a', 'b'], ['b', 'a', 'a']);
+const path = fc.constantFrom<SingularPath>(['a'], ['b'], ['a', 'b'], ['b', 'a', 'a'], ['a', 0], ['a', -1, 'b']);
+const wide = fc.constantFrom<JsonPath>(['a', null], [null], ['b', null, 'a'], [null, null]);
+
+function valuePathOf(aggregation: Aggregation, path: SingularPath, widePath: JsonPath | null): JsonPath | null {
+  if (aggregation === 'count') return null;
+  return aggregationRules(aggregation).joinValues === null ? path : (widePath ?? path);
+}
 
 const meter: fc.Arbitrary<Meter> = fc
   .record({
@@ -18,14 +27,15 @@ const meter: fc.Arbitrary<Meter> = fc
     precision: fc.constantFrom('rounded' as const, 'exact' as const),
     aggregation: fc.constantFrom('sum', 'count', 'max', 'min', 'latest', 'unique'),
     valuePath: path,
+    widePath: fc.option(wide),
     required: fc.boolean(),
     dimensions: fc.array(fc.record({ name: fc.constantFrom('x', 'y'), path }), { maxLength: 2 }),
   })
-  .map((made) => ({
+  .map(({ widePath, ...made }) => ({
     ...made,
     eventType: 't',
     window: '1h',
-    valuePath: made.aggregation === 'count' ? null : made.valuePath,
+    valuePath: valuePathOf(made.aggregation, made.valuePath, widePath),
   }));
 
 const value = fc.oneof(
@@ -35,7 +45,7 @@ const value = fc.oneof(
   fc
     .constantFrom('12345678901234567890', '1e999', '1e-13', '9'.repeat(300), `1${'0'.repeat(300)}`, '3.0E+1')
     .map((token) => new ExactNumber(token)),
-  fc.constant([]),
+  fc.constantFrom([], [7, 0.5], ['9'.repeat(26), 1], [{ b: 2 }, { b: null }, {}]),
 );
 
 const data = fc.letrec<{ node: unknown; object: object }>((tie) => ({

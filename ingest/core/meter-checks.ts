@@ -4,8 +4,9 @@
 import type { AggregationRules } from '../../domain/aggregation/aggregation-rules.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Catalog, Meter } from '../../domain/catalog/catalog.ts';
-import { pick } from '../../domain/json/exact-json.ts';
-import { quantityWords } from '../../domain/metering/meter-reading.ts';
+import { isSingular, type JsonPath, pick, type SingularPath } from '../../domain/json/json-path.ts';
+import { eventPathText } from '../../domain/metering/event-path.ts';
+import { quantityWords, readSeveral } from '../../domain/metering/quantity-reading.ts';
 import type { RuleSet } from '../../domain/metering/rule-set.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import { ExactNumber } from '../../domain/number/exact-number.ts';
@@ -13,7 +14,7 @@ import { QUANTITY_INTEGER_DIGITS } from '../../domain/number/quantity.ts';
 import { inWords, Rejection } from '../../domain/rejection.ts';
 
 interface GroupCheck {
-  readonly path: readonly string[];
+  readonly path: SingularPath;
   readonly field: string;
   readonly dimension: string;
 }
@@ -23,14 +24,12 @@ export interface MeterCheck {
   readonly rules: RuleSet;
   readonly reads: AggregationRules['reads'];
   /** Null where the aggregation reads nothing. */
-  readonly valuePath: readonly string[] | null;
+  readonly valuePath: JsonPath | null;
   readonly valueField: string;
   readonly groups: readonly GroupCheck[];
 }
 
 export type MeterChecks = ReadonlyMap<string, readonly MeterCheck[]>;
-
-const fieldOf = (path: readonly string[]): string => `data.${path.join('.')}`;
 
 /** By the catalog and the rule set in force. A meter that takes what it can't read has no check. */
 export function compileMeterChecks(catalog: Catalog, rules: RuleSet): MeterChecks {
@@ -42,8 +41,8 @@ export function compileMeterChecks(catalog: Catalog, rules: RuleSet): MeterCheck
       rules,
       reads: aggregationRules(meter.aggregation).reads,
       valuePath: meter.valuePath,
-      valueField: meter.valuePath === null ? 'data' : fieldOf(meter.valuePath),
-      groups: meter.dimensions.map(({ name, path }) => ({ path, field: fieldOf(path), dimension: name })),
+      valueField: meter.valuePath === null ? 'data' : eventPathText(meter.valuePath),
+      groups: meter.dimensions.map(({ name, path }) => ({ path, field: eventPathText(path), dimension: name })),
     };
     const checks = byType.get(meter.eventType);
     if (checks === undefined) byType.set(meter.eventType, [check]);
@@ -53,9 +52,9 @@ export function compileMeterChecks(catalog: Catalog, rules: RuleSet): MeterCheck
 }
 
 /** A path of one key is nearly every path. */
-const at = (data: object, path: readonly string[]): unknown => {
-  if (path.length !== 1) return pick(data, path);
+const at = (data: object, path: SingularPath): unknown => {
   const key = path[0]!;
+  if (path.length !== 1 || typeof key === 'number') return pick(data, path);
   return Object.hasOwn(data, key) ? (data as Record<string, unknown>)[key] : undefined;
 };
 
@@ -90,24 +89,26 @@ function isPlainQuantity(value: unknown): boolean {
   return true;
 }
 
-function valueFault(check: MeterCheck, value: unknown): Rejection | null {
-  const { meter, valueField } = check;
-  if (check.reads === 'scalar') {
-    const fault = uniqueFault(value);
-    if (fault === null) return null;
-    return new Rejection(
-      'invalid_value',
-      `${valueField} must ${fault}: meter "${meter.slug}" counts its values`,
-      valueField,
-    );
+/** A text: why the value can't be read, in words that follow "must". Undefined: it is missing or null. */
+function valueFault({ meter, rules, reads }: MeterCheck, path: JsonPath, data: object): string | null | undefined {
+  if (!isSingular(path)) {
+    const read = readSeveral(meter, data, rules);
+    return typeof read === 'string' ? read : read === null ? undefined : null;
   }
-  if (isPlainQuantity(value) || check.rules.quantity(value, meter) !== null) return null;
-  return new Rejection(
-    'invalid_value',
-    `${valueField} must be ${quantityWords(meter, check.rules)}, not ${inWords(value)}: ` +
-      `meter "${meter.slug}" reads it`,
-    valueField,
-  );
+  const value = at(data, path);
+  if (value === undefined || value === null) return undefined;
+  if (reads === 'scalar') return uniqueFault(value);
+  if (isPlainQuantity(value) || rules.quantity(value, meter) !== null) return null;
+  return `be ${quantityWords(meter, rules)}, not ${inWords(value)}`;
+}
+
+/** `fault` as `valueFault` says it. */
+function unreadable({ meter, reads, valueField }: MeterCheck, fault: string | undefined): Rejection {
+  if (fault === undefined) {
+    return new Rejection('missing_value', `${valueField} is missing: meter "${meter.slug}" requires it`, valueField);
+  }
+  const use = reads === 'scalar' ? 'counts its values' : 'reads it';
+  return new Rejection('invalid_value', `${valueField} must ${fault}: meter "${meter.slug}" ${use}`, valueField);
 }
 
 function groupFault(check: MeterCheck, data: object): Rejection | null {
@@ -131,23 +132,13 @@ function groupFault(check: MeterCheck, data: object): Rejection | null {
  */
 export function meterFault(checks: readonly MeterCheck[], data: object): Rejection | null {
   for (const check of checks) {
-    if (check.valuePath !== null) {
-      const value = at(data, check.valuePath);
-      if (value === undefined || value === null) {
-        if (!check.meter.required) continue;
-        const { valueField, meter } = check;
-        return new Rejection(
-          'missing_value',
-          `${valueField} is missing: meter "${meter.slug}" requires it`,
-          valueField,
-        );
-      }
-      const fault = valueFault(check, value);
-      if (fault !== null) return fault;
-    }
+    const { valuePath } = check;
+    const fault = valuePath === null ? null : valueFault(check, valuePath, data);
+    if (fault === undefined && !check.meter.required) continue;
+    if (fault !== null) return unreadable(check, fault);
     if (check.groups.length > 0) {
-      const fault = groupFault(check, data);
-      if (fault !== null) return fault;
+      const rejection = groupFault(check, data);
+      if (rejection !== null) return rejection;
     }
   }
   return null;

@@ -3,7 +3,8 @@
 
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { parseExactJson, pick } from '../../domain/json/exact-json.ts';
+import { parseExactJson } from '../../domain/json/exact-json.ts';
+import { pick } from '../../domain/json/json-path.ts';
 import { readQuantity } from '../../domain/number/quantity.ts';
 import { type Answer, exchange, type Gateway, NOW, startGateway } from './gateway.ts';
 import { bytesCases } from './http-bytes.cases.ts';

@@ -3,6 +3,7 @@
 // parseExactJson. That is so for invalid JSON, and also for what is rare: escapes, exponents, deep nesting, a key twice
 // in one object, and values of another kind than the meters expect at their place.
 
+import type { JsonPath } from '../../../domain/json/json-path.ts';
 import { NAME_LENGTH_MAX } from '../../../domain/name-text.ts';
 import { QUANTITY_FRACTION_DIGITS } from '../../../domain/number/quantity.ts';
 
@@ -29,11 +30,12 @@ export class DataPaths {
   readonly root: PathNode = { key: Buffer.alloc(0), children: [], slot: -1, scan: 0 };
   size = 0;
 
-  /** The slot of a path; -1 for one that can't be found by its bytes. */
-  slotOf(path: readonly string[]): number {
-    if (path.length === 0 || !path.every((name) => name.isWellFormed())) return -1;
+  /** The slot of a path; -1 for one that can't be found by its bytes, or that leads into an array. */
+  slotOf(path: JsonPath): number {
+    const names = path.filter((segment) => typeof segment === 'string');
+    if (path.length === 0 || names.length < path.length || !names.every((name) => name.isWellFormed())) return -1;
     let node = this.root;
-    for (const name of path) {
+    for (const name of names) {
       const key = Buffer.from(name, 'utf8');
       let child = node.children.find((each) => each.key.equals(key));
       if (child === undefined) {

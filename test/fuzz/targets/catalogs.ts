@@ -9,6 +9,7 @@ import type { Catalog, Price } from '../../../domain/catalog/catalog.ts';
 import { readCatalog, readCatalogTree } from '../../../domain/catalog/catalog-file.ts';
 import type { FieldSource } from '../../../domain/fields/catalog-fields.ts';
 import { formatCatalogError } from '../../../domain/fields/catalog-source.ts';
+import { eventPathText } from '../../../domain/metering/event-path.ts';
 import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
 import { projectFile } from '../../../platform/process/project-root.ts';
 import type { FuzzTarget } from '../campaign.ts';
@@ -104,6 +105,7 @@ const values: readonly unknown[] = [
     'n',
     `data${'.a'.repeat(16)}`,
     `data${'.a'.repeat(17)}`,
+    ...['data["a.b"]', "data.a['b\\'c']", 'data.a[0].b', 'data.a[-1]', 'data.a[*].b', 'data[*]', 'data[0]'],
   ],
   ...[
     'UTC',
@@ -242,8 +244,8 @@ function asWritten(catalog: Catalog): object {
     currency: catalog.currency,
     meters: catalog.meters.map(({ slug, eventType, aggregation, valuePath, required, dimensions, window }) => ({
       ...{ slug, eventType, aggregation, required, window },
-      ...(valuePath === null ? {} : { value: `data.${valuePath.join('.')}` }),
-      groupBy: Object.fromEntries(dimensions.map(({ name, path }) => [name, `data.${path.join('.')}`])),
+      ...(valuePath === null ? {} : { value: eventPathText(valuePath) }),
+      groupBy: Object.fromEntries(dimensions.map(({ name, path }) => [name, eventPathText(path)])),
     })),
     plans: catalog.plans.map((plan) => ({ ...plan, prices: plan.prices.map(priceAsWritten) })),
     subscriptions: catalog.subscriptions.map((each) => ({ ...each, startsAt: formatRfc3339(each.startsAt) })),

@@ -347,11 +347,11 @@ export class UsageOracle {
     const readings: Reading[] = [];
     for (const meter of this.catalog(version).meters) {
       if (meter.eventType !== sent.type) continue;
-      const value = meter.valuePath === null ? 1 : sent.data[meter.valuePath[0]!];
+      const value = meter.valuePath === null ? 1 : sent.data[String(meter.valuePath[0])];
       if (value === undefined && !meter.required) continue;
       const quantity =
         meter.aggregation === 'unique' ? 0n : value === undefined ? null : quantityOf(value, chunk.ruleSet);
-      const groups = meter.dimensions.map(({ path }) => groupOf(sent.data[path[0]!], chunk.ruleSet));
+      const groups = meter.dimensions.map(({ path }) => groupOf(sent.data[String(path[0])], chunk.ruleSet));
       if (quantity === null || groups.includes(null)) {
         // By the first rule set, what one meter can't read is lost for all of them.
         if (chunk.ruleSet === 1) return null;
