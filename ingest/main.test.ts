@@ -280,6 +280,9 @@ describe('body forms', () => {
       await post(`${JSON.stringify(native)}\n`, { 'content-type': 'application/x-ndjson' }),
       await post(cloudEvent, { 'content-type': 'application/cloudevents+json' }),
       await post([cloudEvent], { 'content-type': 'application/cloudevents-batch+json; charset=utf-8' }),
+      await post(cloudEvent),
+      await post([cloudEvent]),
+      await post(`${JSON.stringify(cloudEvent)}\n`, { 'content-type': 'application/x-ndjson' }),
       await post('{"tokens":1}', {
         'ce-specversion': '1.0',
         'ce-id': 'a',
@@ -291,7 +294,7 @@ describe('body forms', () => {
     ];
     for (const response of responses) expect(response.json()).toEqual({ accepted: 1, rejected: [] });
     const [first, ...others] = events();
-    expect(others).toHaveLength(5);
+    expect(others).toHaveLength(8);
     for (const other of others) expect(other).toEqual(first);
   });
 

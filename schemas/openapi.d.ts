@@ -17,8 +17,9 @@ export interface paths {
          * Send usage events
          * @description A 2xx is a promise: every accepted event is durable in the log, and is counted exactly once. The same event (source
          *     and id) may be sent again at any time; a duplicate is a success. Bodies may be compressed with gzip, deflate or br.
-         *     CloudEvents in binary mode put `ce-specversion: 1.0`, `ce-id`, `ce-source`, `ce-type`, `ce-subject` and `ce-time` in
-         *     headers, and the data in an `application/json` body.
+         *     An event with a `specversion` is a CloudEvent, whatever the content type. CloudEvents in binary mode put
+         *     `ce-specversion: 1.0`, `ce-id`, `ce-source`, `ce-type`, `ce-subject` and `ce-time` in headers, and the data in an
+         *     `application/json` body.
          */
         post: operations["sendEvents"];
         delete?: never;
@@ -516,7 +517,7 @@ export interface operations {
                  *       }
                  *     }
                  */
-                "application/json": components["schemas"]["Event"] | components["schemas"]["Event"][];
+                "application/json": components["schemas"]["Event"] | components["schemas"]["CloudEvent"] | (components["schemas"]["Event"] | components["schemas"]["CloudEvent"])[];
                 "application/x-ndjson": string;
                 "application/ndjson": string;
                 "application/jsonl": string;

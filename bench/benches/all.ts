@@ -2,7 +2,7 @@
 import type { Bench } from '../bench.ts';
 import { aggregator, aggregatorCore, giant } from './aggregator.ts';
 import { acquire, dedup } from './dedup.ts';
-import { gateway, gatewaySingle } from './gateway.ts';
+import { gateway, gatewayForms, gatewaySingle } from './gateway.ts';
 import { growth } from './growth.ts';
 import { embedded, pipeline } from './pipeline.ts';
 import { query } from './query.ts';
@@ -12,6 +12,6 @@ import { size } from './size.ts';
 import { worstBody } from './worst-body.ts';
 
 export const benches: readonly Bench[] = [
-  ...[gateway, gatewaySingle, worstBody, aggregatorCore, aggregator, pipeline, embedded, giant],
+  ...[gateway, gatewayForms, gatewaySingle, worstBody, aggregatorCore, aggregator, pipeline, embedded, giant],
   ...[dedup, acquire, rater, raterMonth, query, growth, scaleOut, size],
 ];

@@ -4,6 +4,7 @@ import type { Bench, CpuByStage, Measurement, RunContext } from '../bench.ts';
 import type { HttpLoadInput, HttpLoadOutput } from '../programs/http-load.ts';
 import { BenchProgram, runProgram } from '../stand/bench-program.ts';
 import type { Installation } from '../stand/installation.ts';
+import type { WayToSend } from '../workload/request-body.ts';
 import { manySubjects } from '../workload/usage-stream.ts';
 
 const STAGE = 'gateway';
@@ -11,6 +12,7 @@ const STAGE = 'gateway';
 interface Shape {
   readonly eventsPerRequest: number;
   readonly connections: number;
+  readonly way?: WayToSend;
 }
 
 const batches: Shape = { eventsPerRequest: 100, connections: 32 };
@@ -22,11 +24,12 @@ async function measureGateway(
   { stand, events, isSmoke }: RunContext,
   installation: Installation,
   url: string,
-  { eventsPerRequest, connections }: Shape,
+  { eventsPerRequest, connections, way }: Shape,
 ): Promise<Measurement> {
   const requests = Math.max(connections, Math.round(events / eventsPerRequest));
   const load: HttpLoadInput = {
     ...{ url, apiKey: installation.apiKey, connections, eventsPerRequest, requests, requestsPerSecond: 0 },
+    ...(way !== undefined && { way }),
     workload: { ...manySubjects, stream: 1 },
     warmUpRequests: isSmoke ? connections : Math.round(requests / 5),
   };
@@ -93,6 +96,16 @@ export const gateway: Bench = {
     { name: 'append stubbed', measure: onStub(batches) },
     { name: 'kafka', measure: onKafka(batches) },
   ],
+};
+
+const ways: readonly WayToSend[] = ['json', 'ndjson', 'cloudevents batch', 'cloudevents as json'];
+
+export const gatewayForms: Bench = {
+  name: 'gateway-forms',
+  unit: 'events',
+  about: 'batches of 100 of the same events in each form that a body may have, with an append that is stubbed',
+  events: { full: 500_000, smoke: 5_000 },
+  variants: ways.map((way) => ({ name: way, measure: onStub({ ...batches, way }) })),
 };
 
 export const gatewaySingle: Bench = {

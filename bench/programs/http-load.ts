@@ -4,7 +4,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { percentile } from '../statistics.ts';
 import { HttpConnection } from '../workload/http-connection.ts';
-import { RequestBody } from '../workload/request-body.ts';
+import { RequestBody, type WayToSend } from '../workload/request-body.ts';
 import { UsageStream, type Workload } from '../workload/usage-stream.ts';
 import { runAsProgram } from './program.ts';
 
@@ -14,6 +14,8 @@ export interface HttpLoadInput {
   readonly workload: Workload;
   readonly connections: number;
   readonly eventsPerRequest: number;
+  /** `json` where it is left out. */
+  readonly way?: WayToSend;
   readonly requests: number;
   /** Requests that are sent before anything is measured. */
   readonly warmUpRequests: number;
@@ -42,10 +44,10 @@ await runAsProgram<HttpLoadInput, HttpLoadOutput>(async (input) => {
   const now = Date.now();
   const stream = new UsageStream(input.workload);
   const makeRequest = (): { body: RequestBody; head: Buffer } => {
-    const body = new RequestBody(stream, eventsPerRequest, now);
+    const body = new RequestBody(stream, eventsPerRequest, now, input.way);
     const head = Buffer.from(
       `POST /v1/events HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${apiKey}\r\n` +
-        `Content-Type: application/json\r\nContent-Length: ${body.bytes.length}\r\n\r\n`,
+        `Content-Type: ${body.contentType}\r\nContent-Length: ${body.bytes.length}\r\n\r\n`,
     );
     return { body, head };
   };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { RequestBody } from './request-body.ts';
+import { RequestBody, type WayToSend } from './request-body.ts';
 import { manySubjects, UsageStream } from './usage-stream.ts';
 
 const time = Date.parse('2026-11-20T10:00:00Z');
@@ -17,5 +17,18 @@ describe('request body', () => {
     const body = new RequestBody(new UsageStream({ ...manySubjects, stream: 7 }), 1, time);
     body.number(123_456_789_012);
     expect(JSON.parse(body.bytes.toString())).toMatchObject({ id: 'e007123456789012', type: 'llm.call' });
+  });
+
+  it('numbers the lines and the CloudEvents as well', () => {
+    const textOf = (way: WayToSend, events: number): string => {
+      const body = new RequestBody(new UsageStream({ ...manySubjects, stream: 7 }), events, time, way);
+      body.number(5);
+      return body.bytes.toString();
+    };
+    const lines = textOf('ndjson', 2).split('\n');
+    expect(lines.map((line) => JSON.parse(line).id)).toEqual(['e007000000000005', 'e007000000000006']);
+    const event = { id: 'e007000000000005', specversion: '1.0', type: 'llm.call', data: expect.anything() };
+    expect(JSON.parse(textOf('cloudevents as json', 1))).toMatchObject(event);
+    expect(JSON.parse(textOf('cloudevents batch', 1))).toEqual([expect.objectContaining(event)]);
   });
 });

@@ -111,6 +111,13 @@ export const eventJson = (event: DrawnEvent, time: number): string =>
   `{"id":"${event.id}","type":"${EVENT_TYPE}","subject":"${event.subject}","time":"${new Date(time).toISOString()}",` +
   `"data":${dataJson(event)}}`;
 
+/** The same event as a CloudEvent. */
+export const cloudEventJson = (event: DrawnEvent, time: number): string =>
+  eventJson(event, time).replace(
+    ',"type"',
+    ',"specversion":"1.0","source":"bench","datacontenttype":"application/json","type"',
+  );
+
 /** As it stands in the log. */
 export function usageEvent(event: DrawnEvent, eventTime: number, receivedAt: number): UsageEvent {
   const data = dataJson(event);

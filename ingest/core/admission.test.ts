@@ -35,7 +35,7 @@ const checks = compileMeterChecks(
 /** Admits the event written in `text`, as a body that holds it alone would be read. */
 function admitText(
   text: string,
-  form: EventForm = 'native',
+  form: EventForm = 'any',
   context: Partial<AdmissionContext> = {},
 ): UsageEvent | Rejection {
   return admit(
@@ -157,7 +157,20 @@ describe('admit, native form', () => {
     ['a misspelt time', { timestamp: '"2026-11-20T10:00:00Z"' }, 'unknown_field', 'timestamp'],
     ['another case of a field', { ID: '"x"' }, 'unknown_field', 'ID'],
     ['__proto__ as a field', { ['__proto__']: '{"time":1}' }, 'unknown_field', '__proto__'],
-    ['a CloudEvent', { specversion: '"1.0"' }, 'unknown_field', 'specversion'],
+    [
+      'an attribute of CloudEvents alone',
+      { datacontenttype: '"application/json"' },
+      'unknown_field',
+      'datacontenttype',
+    ],
+    ['a CloudEvent without a source', { specversion: '"1.0"' }, 'missing_field', 'source'],
+    [
+      'a CloudEvent of another version',
+      { specversion: '"0.3"', source: '"/s"' },
+      'unsupported_specversion',
+      'specversion',
+    ],
+    ['specversion null', { specversion: 'null', source: '"/s"' }, 'missing_field', 'specversion'],
     ['a number as time', { time: '1763632800000' }, 'invalid_time', 'time'],
     ['an empty time', { time: '""' }, 'invalid_time', 'time'],
     ['a time without an offset', { time: '"2026-11-20T10:00:00"' }, 'invalid_time', 'time'],
@@ -253,7 +266,7 @@ describe('admit, native form', () => {
 
   it('passes a rejection on that the body already met', () => {
     const met = new Rejection('malformed_line', 'not JSON');
-    expect(admit(met, 'native', { tenant: 'a', now: NOW, horizonMs: 1, checks }, false)).toBe(met);
+    expect(admit(met, 'any', { tenant: 'a', now: NOW, horizonMs: 1, checks }, false)).toBe(met);
   });
 });
 
@@ -299,6 +312,11 @@ describe('admit, CloudEvents form', () => {
     const native = admitMembers({ source: '"/api"', data: '{"tokens":1}' });
     expect(cloudEvent({ data: '{"tokens":1}' })).toEqual(native);
   });
+
+  it('is known by its specversion where any form may stand', () => {
+    const members = { specversion: '"1.0"', source: '"/api"', traceparent: '"x"', data: '{"tokens":1}' };
+    expect(expectEvent(admitMembers(members))).toEqual(cloudEvent(members));
+  });
 });
 
 describe('the payload hash', () => {
@@ -329,7 +347,7 @@ describe('the payload hash', () => {
   });
 
   it('leaves the time of arrival out', () => {
-    const later = expectEvent(admitText(eventText(), 'native', { now: NOW + 5_000 }));
+    const later = expectEvent(admitText(eventText(), 'any', { now: NOW + 5_000 }));
     expect(later.payloadHash).toBe(hashOf({}));
     expect(later.receivedAt).toBe(NOW + 5_000);
   });
@@ -341,7 +359,7 @@ describe('the payload hash', () => {
         const alone = expectEvent(admitText(text));
         const [, beside] = parseExactJson(`[1e2,${text}]`) as [unknown, unknown];
         const context = { tenant: 'acme', now: NOW, horizonMs: 35 * DAY_MS, checks };
-        expect(expectEvent(admit(beside, 'native', context, true)).payloadHash).toBe(alone.payloadHash);
+        expect(expectEvent(admit(beside, 'any', context, true)).payloadHash).toBe(alone.payloadHash);
       }),
     );
   });

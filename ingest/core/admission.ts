@@ -16,8 +16,11 @@ export const TIME_AHEAD_MAX_MS = 5 * 60_000;
 export const DATA_DEPTH_MAX = 64;
 export const DATA_BYTES_MAX = 256 * 1024;
 
-/** How an event is written: our own fields, or the CloudEvents 1.0 attributes. */
-export type EventForm = 'native' | 'cloudevents';
+/**
+ * How the events of a body may be written: with the CloudEvents 1.0 attributes, or each as it likes. An event that has
+ * a `specversion` is a CloudEvent then, and any other has our own fields.
+ */
+export type EventForm = 'any' | 'cloudevents';
 
 export interface AdmissionContext {
   readonly tenant: string;
@@ -48,14 +51,15 @@ function unknownField(event: object): Rejection | null {
   for (const name in event) {
     if (!NATIVE_FIELDS.has(name)) {
       const field = name.slice(0, 64).toWellFormed();
-      const hint = name === 'specversion' ? '; a CloudEvent is sent as application/cloudevents+json' : '';
-      return new Rejection('unknown_field', `${JSON.stringify(field)} is not a field of an event${hint}`, field);
+      return new Rejection('unknown_field', `${JSON.stringify(field)} is not a field of an event`, field);
     }
   }
   return null;
 }
 
-const isJsonMediaType = (text: string): boolean => text.length <= MEDIA_TYPE_LENGTH_MAX && JSON_MEDIA_TYPE.test(text);
+/** Whether a CloudEvent may say that its data is of this type. */
+export const isJsonMediaType = (text: string): boolean =>
+  text.length <= MEDIA_TYPE_LENGTH_MAX && JSON_MEDIA_TYPE.test(text);
 
 function cloudEventFault(event: Record<string, unknown>): Rejection | null {
   const { specversion, datacontenttype } = event;
@@ -124,7 +128,8 @@ export function admit(
     return new Rejection('invalid_event', `an event must be a JSON object, not ${inWords(raw)}`);
   }
   const event = raw as Record<string, unknown>;
-  const formFault = form === 'native' ? unknownField(event) : cloudEventFault(event);
+  const isCloudEvent = form === 'cloudevents' || Object.hasOwn(event, 'specversion');
+  const formFault = isCloudEvent ? cloudEventFault(event) : unknownField(event);
   if (formFault !== null) return formFault;
 
   const { id, type, subject } = event;

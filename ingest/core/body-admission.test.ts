@@ -102,6 +102,15 @@ describe('a body', () => {
     ['byte order marks within', 'ndjson', `\ufeff${event('a')}\n\ufeff${event('b')}\u00a0`, ['a', 'b']],
     ['a CloudEvent', 'cloudevent', cloud('a'), ['a']],
     ['a batch of CloudEvents', 'cloudevent-batch', `[${cloud('a')}]`, ['a']],
+    ['a CloudEvent in plain JSON', 'json', cloud('a'), ['a']],
+    ['CloudEvents beside our own', 'json', `[${cloud('a')},${event('b')},${cloud('é')}]`, ['a', 'b', 'é']],
+    ['CloudEvents in lines', 'ndjson', `${cloud('a')}\n${event('b')}\n${cloud('c')}`, ['a', 'b', 'c']],
+    [
+      'a CloudEvent of another version beside others',
+      'json',
+      `[${cloud('a').replace('1.0', '0.3')},${cloud('b')},${event('c')}]`,
+      ['unsupported_specversion', 'b', 'c'],
+    ],
     ['characters beyond ASCII', 'json', `[${event('é')},${event('b', '{"n":1,"model":"ü"}')}]`, ['é', 'b']],
     [
       'a line that is no JSON',
@@ -177,6 +186,8 @@ describe('an event that costs too much to be read', () => {
     ['the same behind the point', event('a', `{"n":0.${'7'.repeat(5_600_000)}}`), 'data_too_large'],
     ['an exponent of millions of digits', event('a', `{"n":1e${'7'.repeat(5_600_000)}}`), 'data_too_large'],
     ['a key of millions of characters', event('a', `{"${filler(5_600_000)}":1}`), 'data_too_large'],
+    ['an extension that is too long', cloud('a').replace('{', `{"x":"${filler(EVENT_BYTES_MAX)}",`), 'data_too_large'],
+    ['too many extensions', cloud('a').replace('{', `{${'"x":1,'.repeat(EVENT_VALUES_MAX)}`), 'too_many_values'],
     ['too many values', event('a', `{"a":[1e1${',1'.repeat(EVENT_VALUES_MAX)}]}`), 'too_many_values'],
     ['too many levels', event('a', `{"a":${deep(EVENT_DEPTH_MAX)}}`), 'nested_too_deep'],
     ['more levels than a stack has', event('a', `{"n":1e1,"a":${deep(1_000_000)}}`), 'data_too_large'],
@@ -296,6 +307,8 @@ describe('what becomes of an event', () => {
     { maxLength: 6 },
   );
 
+  const asCloud = (text: string): string => text.replaceAll('{"id"', '{"specversion":"1.0","source":"/s","id"');
+
   /** Our words for what is no JSON are not those of JSON.parse. */
   const comparable = (outcome: string | Admitted) =>
     typeof outcome === 'string'
@@ -308,12 +321,11 @@ describe('what becomes of an event', () => {
   it.each<[BodyForm, (texts: readonly string[]) => string]>([
     ['json', (each) => `[${each.join(',')}]`],
     ['json', ([first = '']) => first],
+    ['json', (each) => `[${each.map((one, i) => (i % 2 === 0 ? one : asCloud(one))).join(',')}]`],
     ['ndjson', (each) => each.join('\n')],
-    [
-      'cloudevent-batch',
-      (each) => `[${each.join(', ')}]`.replaceAll('{"id"', '{"specversion":"1.0","source":"/s","id"'),
-    ],
-    ['cloudevent', ([first = '']) => first.replace('{"id"', '{"specversion":"1.0","source":"/s","id"')],
+    ['ndjson', (each) => each.map(asCloud).join('\n')],
+    ['cloudevent-batch', (each) => `[${each.map(asCloud).join(', ')}]`],
+    ['cloudevent', ([first = '']) => asCloud(first)],
     ['cloudevent-binary', ([first = '']) => first],
   ])('is what the plain admission of its whole body makes of it (%s)', (form, bodyOf) => {
     const headers = { 'ce-specversion': '1.0', 'ce-id': 'a', 'ce-source': '/s', 'ce-type': 'call', 'ce-subject': 's' };

@@ -1,6 +1,8 @@
 // Which of the body forms a request is in, told by its headers alone, so that a body nobody can read is refused unread.
 import { Problem } from '../../domain/problem.ts';
+import type { EventForm } from './admission.ts';
 
+/** In the first two each event may be a CloudEvent as well: it says so by its `specversion`. */
 export type BodyForm =
   /** One event or an array of events. */
   | 'json'
@@ -32,6 +34,10 @@ const FORMS: Readonly<Record<string, BodyForm>> = {
   'application/cloudevents+json': 'cloudevent',
   'application/cloudevents-batch+json': 'cloudevent-batch',
 };
+
+/** How each event of a body in this form may be written. */
+export const eventFormOf = (form: BodyForm): EventForm =>
+  form === 'json' || form === 'ndjson' ? 'any' : 'cloudevents';
 
 const TAKEN = `${Object.keys(FORMS).join(', ')} and CloudEvents binary mode are taken`;
 

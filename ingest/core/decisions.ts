@@ -5,9 +5,9 @@
 import { parseExactJson } from '../../domain/json/exact-json.ts';
 import { Rejection, type RejectionCode } from '../../domain/rejection.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
-import { type AdmissionContext, admit, reportedId } from './admission.ts';
+import { type AdmissionContext, admit, type EventForm, reportedId } from './admission.ts';
 import { binaryModeEvent } from './binary-mode.ts';
-import type { BodyForm, RequestHeaders } from './body-form.ts';
+import { type BodyForm, eventFormOf, type RequestHeaders } from './body-form.ts';
 import type { EventScanner } from './event-scanner.ts';
 import { FastAdmission } from './fast-admission.ts';
 
@@ -40,6 +40,7 @@ export class BodyDecisions {
   private readonly accepted: UsageEvent[] = [];
   private readonly rejected: RejectedEntry[] = [];
   private readonly form: BodyForm;
+  private readonly eventForm: EventForm;
   private readonly headers: RequestHeaders;
   private readonly bytes: Buffer;
   private readonly context: AdmissionContext;
@@ -49,11 +50,12 @@ export class BodyDecisions {
 
   constructor(form: BodyForm, headers: RequestHeaders, bytes: Buffer, text: string | null, context: AdmissionContext) {
     this.form = form;
+    this.eventForm = eventFormOf(form);
     this.headers = headers;
     this.bytes = bytes;
     this.text = text;
     this.context = context;
-    if (text === null || (form !== 'json' && form !== 'ndjson')) this.misses = MISSES_MAX;
+    if (text === null || form === 'cloudevent-binary') this.misses = MISSES_MAX;
   }
 
   /** How many events are decided. */
@@ -72,7 +74,7 @@ export class BodyDecisions {
    */
   takeOrdinary(at: number, end: number, mustEnd = false): number | null {
     if (this.misses === MISSES_MAX) return null;
-    const event = fastAdmission.take(this.bytes, this.text!, at, end, this.context);
+    const event = fastAdmission.take(this.bytes, this.text!, at, end, this.eventForm, this.context);
     if (event === null || (mustEnd && fastAdmission.at < end)) {
       this.misses++;
       return null;
@@ -106,8 +108,7 @@ export class BodyDecisions {
   }
 
   private admit(raw: unknown, isExact: boolean): void {
-    const form = this.form === 'json' || this.form === 'ndjson' ? 'native' : 'cloudevents';
-    const decided = admit(raw, form, this.context, isExact);
+    const decided = admit(raw, this.eventForm, this.context, isExact);
     if (!(decided instanceof Rejection)) this.accepted.push(decided);
     else {
       const { code, message, field } = decided;

@@ -6,6 +6,8 @@ import { NEWEST_RULE_SET, ruleSet } from '../../domain/metering/rule-set.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { aMeter, by } from '../../test/support/a-meter.ts';
 import { admitPlainly } from '../../test/support/plain-admission.ts';
+import type { EventForm } from './admission.ts';
+import { EVENT_BYTES_MAX } from './event-scanner.ts';
 import { FastAdmission } from './fast-admission.ts';
 import { compileMeterChecks } from './meter-checks.ts';
 
@@ -38,16 +40,17 @@ const context = {
 const fast = new FastAdmission();
 
 /** The event that is all of a text, or null where it is not for the fast way. */
-function admitFast(text: string): UsageEvent | null {
+function admitFast(text: string, form: EventForm = 'any'): UsageEvent | null {
   const bytes = Buffer.from(text);
   if (!isAscii(bytes)) return null;
-  const event = fast.take(bytes, text, 0, bytes.length, context);
+  const event = fast.take(bytes, text, 0, bytes.length, form, context);
   return text.slice(fast.at).trim() === '' ? event : null;
 }
 
 /** What the plain rules accept. */
-function admitPlain(text: string): UsageEvent | null {
-  const outcome = admitPlainly('json', {}, Buffer.from(text), context);
+function admitPlain(text: string, form: EventForm = 'any'): UsageEvent | null {
+  const bodyForm = form === 'any' ? 'json' : 'cloudevent';
+  const outcome = admitPlainly(bodyForm, {}, Buffer.from(text), context);
   return typeof outcome === 'string' || outcome.rejected.length > 0 ? null : (outcome.accepted[0] ?? null);
 }
 
@@ -102,29 +105,56 @@ const goodEvent = fc.record({
   ),
 });
 
+/** What makes an event a CloudEvent, or nearly. */
+const attributes = fc.record(
+  {
+    specversion: fc.constantFrom<unknown>('1.0', '1.0', '1.0', '1.0', '0.3', 1, null),
+    source: fc.constantFrom<unknown>('/s', '/s', '/s', '', undefined),
+    datacontenttype: fc.constantFrom<unknown>(
+      ...['application/json', 'application/json', undefined, 'text/json; charset=utf-8', 'text/xml', '', null, 7],
+    ),
+    traceparent: fc.constantFrom<unknown>(undefined, '00-ab', 7, true, null, {}, 1e21),
+    data_base64: fc.constantFrom<unknown>(undefined, undefined, undefined, undefined, null, 'e30='),
+  },
+  { requiredKeys: ['source'] },
+);
+const form = fc.constantFrom<EventForm>('any', 'cloudevents');
+
 /** As other languages write JSON: with a space behind each comma and colon, or over several lines. */
 const layouts: readonly ((value: unknown) => string)[] = [
   (value) => JSON.stringify(value),
   (value) => JSON.stringify(value, null, 1).replaceAll(/\n */g, ' '),
   (value) => ` ${JSON.stringify(value, null, '\t')}\r\n`,
 ];
+const nativeEvent = fc.oneof({ weight: 2, arbitrary: goodEvent }, { weight: 1, arbitrary: event });
+/** The attributes stand before the other fields, or behind them. */
+const cloudEvent = fc
+  .tuple(nativeEvent, attributes, fc.boolean())
+  .map(([fields, more, isFirst]) => (isFirst ? { ...more, ...fields, ...more } : { ...fields, ...more }));
 const body = fc
-  .tuple(fc.oneof({ weight: 2, arbitrary: goodEvent }, { weight: 1, arbitrary: event }), fc.constantFrom(...layouts))
+  .tuple(fc.oneof(nativeEvent, cloudEvent), fc.constantFrom(...layouts))
   .map(([value, write]) => write(value));
+
+/** With further members. */
+const cloud = (more = ''): string =>
+  `{"specversion":"1.0","source":"/s","id":"e1","type":"call","subject":"c","data":{"n":1}${more && `,${more}`}}`;
 
 describe('fast admission', () => {
   it('accepts what the plain rules accept, as they do, or leaves it to them', () => {
     let taken = 0;
+    let cloudEventsTaken = 0;
     fc.assert(
-      fc.property(body, (text) => {
-        const admitted = admitFast(text);
+      fc.property(body, form, (text, as) => {
+        const admitted = admitFast(text, as);
         if (admitted === null) return;
         taken++;
-        expect(admitted).toEqual(admitPlain(text));
+        if (text.includes('specversion')) cloudEventsTaken++;
+        expect(admitted).toEqual(admitPlain(text, as));
       }),
-      { numRuns: 3_000 },
+      { numRuns: 4_000 },
     );
     expect(taken).toBeGreaterThan(300);
+    expect(cloudEventsTaken).toBeGreaterThan(100);
   });
 
   it('accepts no text that the plain rules do not, however it is damaged', () => {
@@ -149,19 +179,20 @@ describe('fast admission', () => {
         '\u0000',
         'é',
         '"n":1,',
+        '"specversion":"1.0",',
         'null',
       ),
       cut: fc.nat(2),
     });
     fc.assert(
-      fc.property(body, fc.array(damage, { minLength: 1, maxLength: 2 }), (text, damages) => {
+      fc.property(body, form, fc.array(damage, { minLength: 1, maxLength: 2 }), (text, as, damages) => {
         let damaged = text;
         for (const { at, text: put, cut } of damages) {
           const place = at % (damaged.length + 1);
           damaged = damaged.slice(0, place) + put + damaged.slice(place + cut);
         }
-        const admitted = admitFast(damaged);
-        if (admitted !== null) expect(admitted).toEqual(admitPlain(damaged));
+        const admitted = admitFast(damaged, as);
+        if (admitted !== null) expect(admitted).toEqual(admitPlain(damaged, as));
       }),
       { numRuns: 6_000 },
     );
@@ -178,6 +209,13 @@ describe('fast admission', () => {
       '{"id":"e1","type":"other","subject":"c","data":{"gen_ai.n":3,"gen_ai.model":"m"}}',
     ],
     ['an empty source', '{"id":"e1","source":"","type":"call","subject":"c"}'],
+    ['a CloudEvent', cloud()],
+    [
+      'a CloudEvent that says so at its end',
+      '{"id":"e1","source":"/s","type":"call","subject":"c","specversion":"1.0"}',
+    ],
+    ['a type of data that is JSON', cloud('"datacontenttype":"application/vnd.usage+json; charset=utf-8"')],
+    ['extensions', cloud('"traceparent":"00-ab","sequence":7,"sampled":true,"tenant":null,"__proto__":1')],
   ])('takes %s, and it is what the plain rules make of it', (_, text) => {
     const admitted = admitFast(text);
     expect(admitted).not.toBeNull();
@@ -198,6 +236,21 @@ describe('fast admission', () => {
     ['a comma too many', '{"id":"e1","type":"call","subject":"c","data":{"n":1,}}'],
     ['an object in the data', '{"id":"e1","type":"call","subject":"c","data":{"o":{}}}'],
     ['a field that is none', '{"id":"e1","type":"call","subject":"c","plan":"x"}'],
+    [
+      'a type of data, in an event that is no CloudEvent',
+      '{"id":"e1","type":"call","subject":"c","datacontenttype":"application/json"}',
+    ],
+    ['another version of CloudEvents', cloud().replace('1.0', '1.1')],
+    ['a version that is a number', cloud().replace('"1.0"', '1')],
+    ['a version that stands there twice', cloud('"specversion":"1.0"')],
+    ['a CloudEvent without a source', cloud().replace('"source":"/s",', '')],
+    ['a CloudEvent whose source is empty', cloud().replace('"/s"', '""')],
+    ['data that is no JSON', cloud('"datacontenttype":"text/xml"')],
+    ['data in base64', cloud('"data_base64":"e30="')],
+    ['an extension that is an object', cloud('"trace":{}')],
+    ['more extensions than events have', cloud(Array.from({ length: 65 }, (_, i) => `"x${i}":1`).join())],
+    ['an extension that is too much to read', cloud(`"x":"${'x'.repeat(EVENT_BYTES_MAX)}"`)],
+    ['white space that is too much to read', `{${' '.repeat(EVENT_BYTES_MAX)}${cloud().slice(1)}`],
     ['a missing value', '{"id":"e1","type":"must","subject":"c","data":{}}'],
     ['a meter of all members', '{"id":"e1","type":"wide","subject":"c","data":{"n":1}}'],
     ['a meter that reads deeper', '{"id":"e1","type":"deep","subject":"c","data":{"n":1}}'],
@@ -205,9 +258,17 @@ describe('fast admission', () => {
     expect(admitFast(text)).toBeNull();
   });
 
+  it('leaves an event of our own form to the plain rules where CloudEvents must stand', () => {
+    const text = '{"id":"e1","source":"/s","type":"call","subject":"c"}';
+    expect(admitFast(text)).not.toBeNull();
+    expect(admitFast(text, 'cloudevents')).toBeNull();
+  });
+
   it('keeps nothing of the body before', () => {
     admitFast('{"id":"e1","source":"app","type":"call","subject":"c","time":"2026-11-20T09:00:00Z","data":{"n":1}}');
     const text = '{"id":"e2","type":"call","subject":"c"}';
+    expect(admitFast(text)).toEqual(admitPlain(text));
+    expect(admitFast(cloud('"traceparent":"x","datacontenttype":"application/json"'))).not.toBeNull();
     expect(admitFast(text)).toEqual(admitPlain(text));
   });
 });

@@ -1,17 +1,27 @@
 // Admits an event from its bytes, in one pass and without building anything that the event does not keep. It knows the
-// event that nearly every client sends: ASCII, our own fields, data without objects in it, numbers as JSON.stringify
-// writes them. Where an event is anything else, or might be rejected, it says so and `admit` decides: so there is
-// nothing that only this pass accepts, and no message that it writes. fast-admission.test.ts holds it equal to `admit`.
+// event that nearly every client sends: ASCII, our own fields or those of a CloudEvent, data without objects in it,
+// numbers as JSON.stringify writes them. Where an event is anything else, or might be rejected, it says so and `admit`
+// decides: so there is nothing that only this pass accepts, and no message that it writes. fast-admission.test.ts holds
+// it equal to `admit`.
 //
 //   {"id": … , "type": … , "subject": … , "time": … , "data": {"key": value, …}}
 //    fields: where each string is in the body          members: where each key and value of the data is
+//
+// A CloudEvent has a specversion, which may stand behind everything else; its extensions are passed over.
 
 import { type Shape, shapeOf } from '../../domain/json/canonical-json.ts';
 import type { JsonPath } from '../../domain/json/json-path.ts';
 import { NAME_LENGTH_MAX } from '../../domain/name-text.ts';
 import { QUANTITY_FRACTION_DIGITS, QUANTITY_INTEGER_DIGITS } from '../../domain/number/quantity.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
-import { type AdmissionContext, DATA_BYTES_MAX, TIME_AHEAD_MAX_MS } from './admission.ts';
+import {
+  type AdmissionContext,
+  DATA_BYTES_MAX,
+  type EventForm,
+  isJsonMediaType,
+  TIME_AHEAD_MAX_MS,
+} from './admission.ts';
+import { EVENT_BYTES_MAX } from './event-scanner.ts';
 import { parseEventTime } from './event-time.ts';
 import type { MeterCheck } from './meter-checks.ts';
 
@@ -46,19 +56,28 @@ const DIGITS_MAX = 15;
 /** A fraction with more zeros in front is printed with an exponent. */
 const LEADING_ZEROS_MAX = 5;
 const MEMBERS_MAX = 64;
+const EXTENSIONS_MAX = 64;
 const WORDS: readonly (readonly [string, number])[] = [
   ['true', BOOLEAN],
   ['false', BOOLEAN],
   ['null', NULL],
 ];
 
-const FIELDS = ['id', 'source', 'type', 'subject', 'time'].map((name) => Buffer.from(name));
+const FIELDS = ['id', 'source', 'type', 'subject', 'time', 'specversion', 'datacontenttype'].map((name) =>
+  Buffer.from(name),
+);
 const DATA = Buffer.from('data');
+/** Of a CloudEvent that is not taken, unless it is null. */
+const DATA_BASE64 = Buffer.from('data_base64');
 const ID = 0;
 const SOURCE = 1;
 const TYPE = 2;
 const SUBJECT = 3;
 const TIME = 4;
+const SPECVERSION = 5;
+const DATACONTENTTYPE = 6;
+const VERSION = '1.0';
+const JSON_DATA = 'application/json';
 const ABSENT = -1;
 
 /** Of the checks of an event type: where a shape has what each of them reads. */
@@ -82,6 +101,8 @@ export class FastAdmission {
   // Where each field's text is; ABSENT where the event has none.
   private readonly starts = new Int32Array(FIELDS.length);
   private readonly ends = new Int32Array(FIELDS.length);
+  /** Fields of none of these names. */
+  private extensions = 0;
   // The data: from its brace to behind the other, and its members.
   private dataStart = ABSENT;
   private dataEnd = 0;
@@ -99,12 +120,20 @@ export class FastAdmission {
    * The event that begins at `at`, of which nothing stands at `end` or behind; null: the plain rules are to say what it
    * is. `text` is the same as `bytes`, each of which is ASCII. `this.at` is behind the event then.
    */
-  take(bytes: Buffer, text: string, at: number, end: number, context: AdmissionContext): UsageEvent | null {
+  take(
+    bytes: Buffer,
+    text: string,
+    at: number,
+    end: number,
+    form: EventForm,
+    context: AdmissionContext,
+  ): UsageEvent | null {
     this.bytes = bytes;
     this.text = text;
     this.at = at;
-    this.end = end;
-    const event = this.event() ? this.admit(context) : null;
+    // One that is longer is too much to be read.
+    this.end = Math.min(end, at + EVENT_BYTES_MAX);
+    const event = this.event() && this.isInForm(form) ? this.admit(context) : null;
     this.bytes = NO_BODY;
     this.text = '';
     return event;
@@ -171,6 +200,7 @@ export class FastAdmission {
     starts.fill(ABSENT);
     this.dataStart = ABSENT;
     this.members = 0;
+    this.extensions = 0;
     if (this.next() !== BRACE_OPEN) return false;
     this.at++;
     for (;;) {
@@ -185,10 +215,15 @@ export class FastAdmission {
         if (byte !== BRACE_OPEN || this.dataStart !== ABSENT || !this.data()) return false;
       } else {
         const field = fieldOf(bytes, start, length);
-        if (field === ABSENT || starts[field] !== ABSENT || byte !== QUOTE) return false;
-        starts[field] = this.at + 1;
-        if (!this.string()) return false;
-        ends[field] = this.at - 1;
+        if (field === ABSENT) {
+          if (isAt(bytes, start, length, DATA_BASE64) || this.value(byte) === NONE) return false;
+          if (++this.extensions > EXTENSIONS_MAX) return false;
+        } else {
+          if (starts[field] !== ABSENT || byte !== QUOTE) return false;
+          starts[field] = this.at + 1;
+          if (!this.string()) return false;
+          ends[field] = this.at - 1;
+        }
       }
       const behind = this.next();
       this.at++;
@@ -248,6 +283,22 @@ export class FastAdmission {
       return kind;
     }
     return NONE;
+  }
+
+  /** Whether its fields are those of its form: as `unknownField` and `cloudEventFault`, for what is certain. */
+  private isInForm(form: EventForm): boolean {
+    const { starts } = this;
+    if (starts[SPECVERSION] === ABSENT) {
+      return form === 'any' && this.extensions === 0 && starts[DATACONTENTTYPE] === ABSENT;
+    }
+    if (!this.isText(SPECVERSION, VERSION) || !this.isName(SOURCE)) return false;
+    if (starts[DATACONTENTTYPE] === ABSENT || this.isText(DATACONTENTTYPE, JSON_DATA)) return true;
+    return isJsonMediaType(this.name(DATACONTENTTYPE));
+  }
+
+  private isText(field: number, text: string): boolean {
+    const start = this.starts[field]!;
+    return this.ends[field]! - start === text.length && this.text.startsWith(text, start);
   }
 
   private name(field: number): string {

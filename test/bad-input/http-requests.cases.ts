@@ -307,6 +307,14 @@ const cloudEvents: readonly RequestCase[] = [
     accepted: 1,
     rejected: [[0, 'invalid_event', null]],
   },
+  { name: 'one as plain JSON', body: cloud('a'), status: 200, accepted: 1 },
+  {
+    name: 'as plain JSON, beside our own form, one of another version',
+    body: `[${cloud('a')},${good('b')},${cloud('c').replace('1.0', '0.3')}]`,
+    status: 207,
+    accepted: 2,
+    rejected: [[2, 'unsupported_specversion', 'specversion']],
+  },
   { name: 'a batch that is one event', headers: batch, body: cloud('a'), status: 400, code: 'malformed_body' },
   { name: 'a batch that is null', headers: batch, body: 'null', status: 400, code: 'malformed_body' },
   {

@@ -403,8 +403,8 @@ export class Deployment {
       };
       const text = JSON.stringify(sent);
       const event =
-        fast?.take(Buffer.from(text), text, 0, text.length, context) ??
-        admit(structuredCopy(sent), 'native', context, false);
+        fast?.take(Buffer.from(text), text, 0, text.length, 'any', context) ??
+        admit(structuredCopy(sent), 'any', context, false);
       if (event instanceof Rejection) continue;
       this.watcher.admitted(tenant, sent, event);
       taken.push(event);

@@ -6,7 +6,7 @@ import type { UsageEvent } from '../../domain/usage-event.ts';
 import { type AdmissionContext, admit, reportedId } from '../../ingest/core/admission.ts';
 import { binaryModeEvent } from '../../ingest/core/binary-mode.ts';
 import { EVENTS_MAX } from '../../ingest/core/body-admission.ts';
-import type { BodyForm, RequestHeaders } from '../../ingest/core/body-form.ts';
+import { type BodyForm, eventFormOf, type RequestHeaders } from '../../ingest/core/body-form.ts';
 import type { Admitted } from '../../ingest/core/decisions.ts';
 
 /** Why the whole body is refused. */
@@ -67,7 +67,7 @@ export function admitPlainly(
   const accepted: UsageEvent[] = [];
   const rejected: Admitted['rejected'] = [];
   for (const [index, raw] of raws.entries()) {
-    const decided = admit(raw, form === 'json' || form === 'ndjson' ? 'native' : 'cloudevents', context, isExact);
+    const decided = admit(raw, eventFormOf(form), context, isExact);
     if (!(decided instanceof Rejection)) accepted.push(decided);
     else {
       const { code, message, field } = decided;

@@ -185,6 +185,9 @@ const seeds = [
   withForm(0, '\ufeff[]'),
   withForm(1, `${native('{"tokens":1}')}\n{"id":\n\r\n${native('{"tokens":2}')}`),
   ...dataTexts.map((data) => withForm(2, cloud(data))),
+  withForm(0, `[${cloud('{"tokens":1}')},${native('{"tokens":2}')}]`),
+  withForm(1, `${cloud('{"tokens":1}')}\n${native('{"tokens":2}')}`),
+  withForm(3, `[${cloud('{"tokens":1}').replace('{', '{"trace":"00-ab","datacontenttype":"text/json",')}]`),
   withForm(3, `[${cloud('{"tokens":1}')},${cloud('{}')}]`),
   withForm(4, 'ce-id:caf%C3%A9\nce-time:2026-11-20T10:00:00Z\nce-subject:"a\\"b"\n\n{"tokens":1}'),
   withForm(4, '{"tokens":1}'),
@@ -297,7 +300,7 @@ export const bodies: FuzzTarget = {
           `{"tokens":"7","where":{"region":${odd}}}`,
         ]);
     if (form === 4) return withForm(4, data);
-    const event = form === 0 || form === 1 ? native(data) : cloud(data);
+    const event = (form === 0 || form === 1) && random.once(2) ? native(data) : cloud(data);
     return withForm(form, form === 3 || (form === 0 && random.once(2)) ? `[${event},${event}]` : event);
   },
   execute(input) {
