@@ -34,6 +34,8 @@ export interface UsageSelection {
   readonly buckets: 'window' | readonly BucketSegment[];
   /** Only rows of sealed chunks; absent: open chunks as well, as fresh as they come. */
   readonly sealed?: Pick<Seals, 'vector' | 'epochSteps'>;
+  /** Only rows behind it in the order of an answer. */
+  readonly after?: UsagePlace;
   readonly rowsMax?: number;
 }
 
@@ -47,6 +49,9 @@ export interface UsageRow {
   readonly quantity: Quantity;
   readonly eventCount: bigint;
 }
+
+/** Where a row stands in the order of an answer: whatever is counted meanwhile, it stays there. */
+export type UsagePlace = Pick<UsageRow, 'bucketStart' | 'subject' | 'groups'>;
 
 /** The aggregate function that makes one value of several roll-up rows, and what it is given. */
 interface Merge {
@@ -68,7 +73,7 @@ const MERGES: Readonly<Record<Aggregation, Merge>> = {
 };
 
 /** A merged value as a decimal of scale 12; the number of unique values is a whole one. */
-const asDecimal = (aggregation: Aggregation, merged: string): string =>
+export const asDecimal = (aggregation: Aggregation, merged: string): string =>
   aggregation === 'unique' ? `toDecimal256(${merged}, 12)` : merged;
 
 /** SQL of the merged value of `usage_rollups AS r`, a decimal of scale 12. */
@@ -78,7 +83,7 @@ export function mergeExpression(aggregation: Aggregation): string {
 }
 
 // Rows of one key are all in one partition of the table, so FINAL need not look across them.
-const SETTINGS = 'SETTINGS do_not_merge_across_partitions_select_final = 1';
+export const USAGE_SETTINGS = 'SETTINGS do_not_merge_across_partitions_select_final = 1';
 const SECONDS_MAX = 2 ** 32 - 1;
 
 /** Whole seconds for a bound on window starts, which are whole minutes. */
@@ -92,30 +97,47 @@ export function quantityFromStore(text: string): Quantity {
   return coefficient * 10n ** BigInt(QUANTITY_FRACTION_DIGITS - scale);
 }
 
-/** The rows a selection is about, before its filters. */
-function where(selection: UsageSelection): SqlFragment {
-  const conditions = [
+/**
+ * Which rows a selection reads, PREWHERE and WHERE. ClickHouse reads the columns of PREWHERE first and all others only
+ * where rows are left, which with FINAL it does not decide by itself: of 8,192 neighbours a read often wants a few. What
+ * stands there is asked before FINAL has dropped rows that were replaced, so it may only be about the table's key,
+ * which all versions of a row share. `alsoInKey`: further conditions of that kind.
+ */
+function rowsOf(selection: UsageSelection, alsoInKey: readonly string[], params: Record<string, unknown>): string {
+  const inKey = [
     'r.tenant = {tenant:String}',
     'r.meter = {meter:String}',
     "r.window_start >= toDateTime({from:UInt32}, 'UTC')",
     "r.window_start < toDateTime({to:UInt32}, 'UTC')",
   ];
-  const params: Record<string, unknown> = {
-    tenant: selection.tenant,
-    meter: selection.meter.slug,
-    from: boundSeconds(selection.from),
-    to: boundSeconds(selection.to),
-  };
+  params.tenant = selection.tenant;
+  params.meter = selection.meter.slug;
+  params.from = boundSeconds(Math.max(selection.from, selection.after?.bucketStart ?? 0));
+  params.to = boundSeconds(selection.to);
+  if (selection.after !== undefined && selection.bySubject === true && isOneBucket(selection)) {
+    // The table is sorted by subject: so each page of a long list of subjects reads its own part of the rows.
+    inKey.push('r.subject >= {after_subject:String}');
+  }
   if (selection.subjects !== undefined && selection.subjects.length > 0) {
-    conditions.push('r.subject IN {subjects:Array(String)}');
+    inKey.push('r.subject IN {subjects:Array(String)}');
     params.subjects = selection.subjects;
   }
-  if (selection.sealed !== undefined) {
-    const sealed = sealedRowsCondition(selection.sealed);
-    conditions.push(sealed.sql);
-    Object.assign(params, sealed.params);
-  }
-  return { sql: conditions.join(' AND '), params };
+  const prewhere = `PREWHERE ${[...inKey, ...alsoInKey].join(' AND ')}`;
+  if (selection.sealed === undefined) return prewhere;
+  const sealed = sealedRowsCondition(selection.sealed);
+  Object.assign(params, sealed.params);
+  return `${prewhere} WHERE ${sealed.sql}`;
+}
+
+/**
+ * What holds of the text of group values wherever the filters do: each has one of its values in it, as JSON writes it.
+ * Looking for a text costs a fraction of reading the JSON, so that is left for what is found.
+ */
+function filterTextConditions(selection: UsageSelection, params: Record<string, unknown>): string[] {
+  return (selection.filters ?? []).map(({ values }, i) => {
+    params[`filter_texts_${i}`] = values.map((value) => JSON.stringify(value));
+    return `multiSearchAny(r.group_values, {filter_texts_${i}:Array(String)})`;
+  });
 }
 
 /** Conditions on the text of a row's group values, of which `text` is SQL; none: an empty array. */
@@ -135,16 +157,20 @@ function positionOf(meter: Meter, dimension: number): number {
   return dimension + 1;
 }
 
+const isOneBucket = ({ buckets, to }: UsageSelection): boolean =>
+  buckets !== 'window' && buckets.length === 1 && to <= buckets[0]!.start + buckets[0]!.stepMs;
+
 /**
  * Where the bucket of a row starts, in seconds. It is worked out for every row, so one bucket or one step costs less.
  */
-function bucketExpression({ buckets, to }: UsageSelection): SqlFragment {
+function bucketExpression(selection: UsageSelection): SqlFragment {
+  const { buckets } = selection;
   if (buckets === 'window') return { sql: 'toUnixTimestamp(r.window_start)', params: {} };
   const [{ start: first, stepMs }, ...more] = buckets as [BucketSegment, ...BucketSegment[]];
   if (more.length === 0) {
     const sql = '{bucket_start:UInt32}';
     const params = { bucket_start: boundSeconds(first) };
-    if (to <= first + stepMs) return { sql, params };
+    if (isOneBucket(selection)) return { sql, params };
     return {
       sql: `${sql} + intDiv(toUnixTimestamp(r.window_start) - ${sql}, {bucket_step:UInt32}) * {bucket_step:UInt32}`,
       params: { ...params, bucket_step: boundSeconds(stepMs) },
@@ -162,16 +188,26 @@ function bucketExpression({ buckets, to }: UsageSelection): SqlFragment {
   };
 }
 
+export interface MergedUsage {
+  /** SELECT of bucket_start (seconds), subject_key, group_text, state and event_count. */
+  readonly sql: string;
+  /** SQL of the values that are grouped by, of that SELECT. */
+  readonly groups: string;
+  /** SQL of the aggregate function that the states are of. */
+  readonly aggregate: string;
+  readonly params: Record<string, unknown>;
+}
+
 /**
- * The SELECT of a selection: columns bucket_start (seconds), subject_key, groups, quantity and events (text). Rows are
- * first merged by the text of all their group values, a number for ClickHouse, and that text is read where there are
- * few left.
+ * The rows of a selection, merged by the text of all their group values: a number for ClickHouse, and the text is read
+ * where there are few left.
  */
-export function usageQuery(selection: UsageSelection): SqlFragment {
+export function mergedUsage(selection: UsageSelection): MergedUsage {
   const { meter, groupBy = [] } = selection;
-  const rows = where(selection);
   const bucket = bucketExpression(selection);
-  const params: Record<string, unknown> = { ...rows.params, ...bucket.params };
+  const params: Record<string, unknown> = { ...bucket.params };
+  if (selection.after !== undefined) params.after_subject = selection.after.subject ?? '';
+  const rows = rowsOf(selection, filterTextConditions(selection, params), params);
   // any(): a condition on the key itself would be asked of every row and not of every group.
   const filters = filterConditions(selection, 'any(r.group_values)', params);
   const groups = groupBy.map((dimension, i) => {
@@ -179,25 +215,40 @@ export function usageQuery(selection: UsageSelection): SqlFragment {
     return `JSONExtractString(group_text, {group_position_${i}:UInt32})`;
   });
   const { aggregate, of } = MERGES[meter.aggregation];
-  const merged =
+  const sql =
     `SELECT ${bucket.sql} AS bucket_start, ${selection.bySubject === true ? 'r.subject' : "''"} AS subject_key, ` +
     `${groups.length + filters.length > 0 ? 'r.group_values' : "''"} AS group_text, ` +
     `${aggregate}State(${of}) AS state, sum(r.event_count) AS event_count ` +
-    `FROM usage_rollups AS r FINAL WHERE ${rows.sql} GROUP BY bucket_start, subject_key, group_text` +
+    `FROM usage_rollups AS r FINAL ${rows} GROUP BY bucket_start, subject_key, group_text` +
     (filters.length > 0 ? ` HAVING ${filters.join(' AND ')}` : '');
+  return { sql, aggregate, params, groups: groups.length > 0 ? `[${groups.join(', ')}]` : 'emptyArrayString()' };
+}
+
+/** The SELECT of a selection: columns bucket_start (seconds), subject_key, groups, quantity and events (text). */
+export function usageQuery(selection: UsageSelection): SqlFragment {
+  const { aggregate, groups, params, sql: merged } = mergedUsage(selection);
+  let having = '';
+  if (selection.after !== undefined) {
+    params.after_bucket = boundSeconds(selection.after.bucketStart);
+    params.after_groups = selection.after.groups;
+    having =
+      ' HAVING (bucket_start, subject_key, groups) > ' +
+      '({after_bucket:UInt32}, {after_subject:String}, {after_groups:Array(String)})';
+  }
   let limit = '';
   if (selection.rowsMax !== undefined) {
     limit = ' LIMIT {rows_max:UInt64}';
     params.rows_max = selection.rowsMax;
   }
+  const quantity = asDecimal(selection.meter.aggregation, `${aggregate}Merge(state)`);
   const sql =
-    `SELECT bucket_start, subject_key, ${groups.length > 0 ? `[${groups.join(', ')}]` : 'emptyArrayString()'} AS groups, ` +
-    `toString(${asDecimal(meter.aggregation, `${aggregate}Merge(state)`)}) AS quantity, ` +
-    `toString(sum(event_count)) AS events FROM (${merged}) ` +
-    `GROUP BY bucket_start, subject_key, groups ORDER BY bucket_start, subject_key, groups${limit} ${SETTINGS}`;
+    `SELECT bucket_start, subject_key, ${groups} AS groups, toString(${quantity}) AS quantity, ` +
+    `toString(sum(event_count)) AS events FROM (${merged}) GROUP BY bucket_start, subject_key, groups${having} ` +
+    `ORDER BY bucket_start, subject_key, groups${limit} ${USAGE_SETTINGS}`;
   return { sql, params };
 }
 
+/** 64-bit numbers and decimals are texts. */
 interface StoredUsageRow {
   readonly bucket_start: number | string;
   readonly subject_key: string;
@@ -206,17 +257,34 @@ interface StoredUsageRow {
   readonly events: string;
 }
 
+const usageRowOf = (row: StoredUsageRow, { bySubject }: UsageSelection): UsageRow => ({
+  bucketStart: Number(row.bucket_start) * 1_000,
+  subject: bySubject === true ? row.subject_key : null,
+  groups: row.groups,
+  quantity: quantityFromStore(row.quantity),
+  eventCount: BigInt(row.events),
+});
+
 /** The usage of a selection, in order of bucket, subject and groups. */
 export async function readUsage(clickhouse: Pick<ClickHouse, 'query'>, selection: UsageSelection): Promise<UsageRow[]> {
   const { sql, params } = usageQuery(selection);
   const rows = await clickhouse.query<StoredUsageRow>(sql, params);
-  return rows.map((row) => ({
-    bucketStart: Number(row.bucket_start) * 1_000,
-    subject: selection.bySubject === true ? row.subject_key : null,
-    groups: row.groups,
-    quantity: quantityFromStore(row.quantity),
-    eventCount: BigInt(row.events),
-  }));
+  return rows.map((row) => usageRowOf(row, selection));
+}
+
+type StoredUsageColumns = [bucketStart: number, subject: string, groups: string[], quantity: string, events: string];
+
+/** As `readUsage`, some rows after the other, all as of one moment: for more of them than there should be in memory. */
+export async function* streamUsage(
+  clickhouse: Pick<ClickHouse, 'stream'>,
+  selection: UsageSelection,
+): AsyncGenerator<UsageRow[], void, undefined> {
+  const { sql, params } = usageQuery(selection);
+  for await (const rows of clickhouse.stream(sql, params)) {
+    yield (rows as StoredUsageColumns[]).map(([bucket_start, subject_key, groups, quantity, events]) =>
+      usageRowOf({ bucket_start, subject_key, groups, quantity, events }, selection),
+    );
+  }
 }
 
 /**
@@ -249,15 +317,15 @@ export interface FirstSeenRow {
  * regarded.
  */
 export async function readFirstSeen(clickhouse: ClickHouse, selection: UsageSelection): Promise<FirstSeenRow[]> {
-  const rows = where(selection);
-  const params: Record<string, unknown> = { ...rows.params };
-  const conditions = [rows.sql, ...filterConditions(selection, 'r.group_values', params)];
+  const params: Record<string, unknown> = {};
+  const texts = filterTextConditions(selection, params);
+  const rows = rowsOf(selection, [...texts, ...filterConditions(selection, 'r.group_values', params)], params);
   const sql =
     'SELECT subject_key, first_window, toString(count()) AS values FROM (' +
     'SELECT r.subject AS subject_key, min(toUnixTimestamp(r.window_start)) AS first_window ' +
-    `FROM usage_rollups AS r FINAL ARRAY JOIN r.unique_values AS unique_value WHERE ${conditions.join(' AND ')} ` +
+    `FROM usage_rollups AS r FINAL ARRAY JOIN r.unique_values AS unique_value ${rows} ` +
     'GROUP BY subject_key, unique_value) ' +
-    `GROUP BY subject_key, first_window ORDER BY subject_key, first_window ${SETTINGS}`;
+    `GROUP BY subject_key, first_window ORDER BY subject_key, first_window ${USAGE_SETTINGS}`;
   const found = await clickhouse.query<{ subject_key: string; first_window: number; values: string }>(sql, params);
   return found.map((row) => ({
     subject: row.subject_key,
