@@ -99,6 +99,7 @@ describe('the read API', () => {
       '/v1/meters/{meter}/usage',
       '/v1/meters/input_tokens/usage?from=2026-11-20T00:00:00Z&groupBy=subject&groupBy=model',
     ],
+    ['/v1/subjects', '/v1/subjects?search=cus'],
     ['/v1/events', '/v1/events?id=evt_1'],
     ['/v1/events/{id}', '/v1/events/evt_1'],
     ['/v1/line-items', '/v1/line-items?limit=1'],

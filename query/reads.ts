@@ -3,12 +3,14 @@
 
 import { lineItemParameters } from './core/line-item-page.ts';
 import { noParameters, type ReadParameters } from './core/parameters.ts';
+import { subjectParameters } from './core/subject-page.ts';
 import { usageParameters } from './core/usage-request.ts';
 import { eventByIdParameters, eventParameters, readEvent, readEventById } from './event-route.ts';
 import { listLineItems } from './line-item-route.ts';
 import type { Read, StreamedRead } from './read.ts';
 import type { ReadCost } from './read-admission.ts';
 import { readStatus } from './status-route.ts';
+import { listSubjects } from './subject-route.ts';
 import { listMeters, readMeterUsage, streamMeterUsage } from './usage-route.ts';
 
 export interface RouteRead {
@@ -25,6 +27,7 @@ export const reads: Readonly<Record<string, RouteRead>> = {
   '/v1/meters/{meter}/usage': {
     ...{ read: readMeterUsage, stream: streamMeterUsage, cost: 'usage', parameters: usageParameters },
   },
+  '/v1/subjects': { read: listSubjects, cost: 'usage', parameters: subjectParameters },
   '/v1/events': { read: readEventById, cost: 'usage', parameters: eventByIdParameters },
   '/v1/events/{id}': { read: readEvent, cost: 'usage', parameters: eventParameters },
   '/v1/line-items': { read: listLineItems, cost: 'billing', parameters: lineItemParameters },

@@ -1,9 +1,10 @@
 // The subjects or groups with the greatest values of a meter over a range, and what the meter says of all others
 // together. ClickHouse ranks them: only the few that are asked for leave it.
 //
-// The others are merged as the meter merges everything. So it is their sum for `sum` and `count`, the greatest or the
-// least of theirs for `max` and `min`, the latest for `latest`, and for `unique` the number of different values that
-// they have among them, of which those at the top may have some too: it adds up with theirs for `sum` and `count` alone.
+// The others are merged as the meter merges everything. So it is their sum for `sum` and `count`, the greatest or
+// the least of theirs for `max` and `min`, the latest for `latest`, and for `unique` the number of different values
+// that they have among them, of which those at the top may have some too: it adds up with theirs for `sum` and
+// `count` alone.
 import type { Quantity } from '../../domain/number/quantity.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import type { SqlFragment } from './sealed-rows.ts';
@@ -23,7 +24,7 @@ export interface TopUsage {
   readonly others: OtherUsage | null;
 }
 
-export interface OtherUsage {
+interface OtherUsage {
   /** How many subjects or groups. */
   readonly count: number;
   readonly quantity: Quantity;
@@ -36,7 +37,7 @@ interface Ranking {
 }
 
 /** Columns place (`rowsMax` + 1: of the others), subject_key, groups, quantity, events and series (text). */
-export function topUsageQuery(selection: UsageSelection, { rowsMax, withOthers }: Ranking): SqlFragment {
+function topUsageQuery(selection: UsageSelection, { rowsMax, withOthers }: Ranking): SqlFragment {
   const { aggregate, groups, params, sql: merged } = mergedUsage(selection);
   params.rows_max = rowsMax;
   const order = 'ORDER BY finalizeAggregation(state) DESC, subject_key, groups';

@@ -1,5 +1,5 @@
-// Builds and runs the one SELECT that turns roll-up rows into usage. The partial values that partitions and chunks hold
-// are merged here, and nowhere else, so that a price and a chart can't disagree about what a meter says.
+// Builds and runs the one SELECT that turns roll-up rows into usage. The partial values that partitions and chunks
+// hold are merged here, and nowhere else, so that a price and a chart can't disagree about what a meter says.
 import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_FRACTION_DIGITS, type Quantity } from '../../domain/number/quantity.ts';
@@ -28,8 +28,8 @@ export interface UsageSelection {
   /** A row for each value of these dimensions, by position in `meter.dimensions`. */
   readonly groupBy?: readonly number[];
   /**
-   * 'window': the meter's own. Segments, of which there is one or more, are sorted, and the first starts at `from` or
-   * before.
+   * 'window': the meter's own. Segments, of which there is one or more, are sorted, and the first starts at `from`
+   * or before.
    */
   readonly buckets: 'window' | readonly BucketSegment[];
   /** Only rows of sealed chunks; absent: open chunks as well, as fresh as they come. */
@@ -51,7 +51,7 @@ export interface UsageRow {
 }
 
 /** Where a row stands in the order of an answer: whatever is counted meanwhile, it stays there. */
-export type UsagePlace = Pick<UsageRow, 'bucketStart' | 'subject' | 'groups'>;
+type UsagePlace = Pick<UsageRow, 'bucketStart' | 'subject' | 'groups'>;
 
 /** The aggregate function that makes one value of several roll-up rows, and what it is given. */
 interface Merge {
@@ -98,10 +98,10 @@ export function quantityFromStore(text: string): Quantity {
 }
 
 /**
- * Which rows a selection reads, PREWHERE and WHERE. ClickHouse reads the columns of PREWHERE first and all others only
- * where rows are left, which with FINAL it does not decide by itself: of 8,192 neighbours a read often wants a few. What
- * stands there is asked before FINAL has dropped rows that were replaced, so it may only be about the table's key,
- * which all versions of a row share. `alsoInKey`: further conditions of that kind.
+ * Which rows a selection reads, PREWHERE and WHERE. ClickHouse reads the columns of PREWHERE first and all others
+ * only where rows are left, which with FINAL it does not decide by itself: of 8,192 neighbours a read often wants a
+ * few. What stands there is asked before FINAL has dropped rows that were replaced, so it may only be about the
+ * table's key, which all versions of a row share. `alsoInKey`: further conditions of that kind.
  */
 function rowsOf(selection: UsageSelection, alsoInKey: readonly string[], params: Record<string, unknown>): string {
   const inKey = [
@@ -129,24 +129,61 @@ function rowsOf(selection: UsageSelection, alsoInKey: readonly string[], params:
   return `${prewhere} WHERE ${sealed.sql}`;
 }
 
+/** Filters on all dimensions name so many group values at most. */
+const GROUP_TEXTS_MAX = 1_000;
+/** ClickHouse looks for no more texts at once. */
+const SEARCHED_TEXTS_MAX = 255;
+
+/** The texts of all group values that the filters allow; null: they leave a dimension open, or are too many. */
+function groupTexts({ meter, filters = [] }: UsageSelection): string[] | null {
+  const byDimension = new Map(filters.map(({ dimension, values }) => [dimension, values]));
+  if (filters.length === 0 || filters.length !== byDimension.size || byDimension.size !== meter.dimensions.length) {
+    return null;
+  }
+  let groups: string[][] = [[]];
+  for (const dimension of meter.dimensions.keys()) {
+    const values = byDimension.get(dimension) ?? [];
+    if (groups.length * values.length > GROUP_TEXTS_MAX) return null;
+    groups = groups.flatMap((group) => values.map((value) => [...group, value]));
+  }
+  return groups.map((group) => JSON.stringify(group));
+}
+
+interface FilterConditions {
+  /** Of the table's key, for every row: true wherever the filters hold. */
+  readonly ofRows: readonly string[];
+  /** What is left to ask of the group values, of whose text `text` is SQL, where the first is true. */
+  readonly ofGroups: (text: string) => string[];
+}
+
 /**
- * What holds of the text of group values wherever the filters do: each has one of its values in it, as JSON writes it.
- * Looking for a text costs a fraction of reading the JSON, so that is left for what is found.
+ * The conditions of the filters. To read JSON costs many times what it takes to look for a text, or to compare a
+ * number with those of a few texts, as the values are for ClickHouse: so it is left for what is found by that.
  */
-function filterTextConditions(selection: UsageSelection, params: Record<string, unknown>): string[] {
-  return (selection.filters ?? []).map(({ values }, i) => {
+function filterConditions(selection: UsageSelection, params: Record<string, unknown>): FilterConditions {
+  const { meter, filters = [] } = selection;
+  const positions = filters.map(({ dimension }) => positionOf(meter, dimension));
+  const texts = groupTexts(selection);
+  if (texts !== null) {
+    params.filter_groups = texts;
+    return { ofRows: ['r.group_values IN {filter_groups:Array(String)}'], ofGroups: () => [] };
+  }
+  const ofRows = filters.flatMap(({ values }, i) => {
+    if (values.length > SEARCHED_TEXTS_MAX) return [];
     params[`filter_texts_${i}`] = values.map((value) => JSON.stringify(value));
     return `multiSearchAny(r.group_values, {filter_texts_${i}:Array(String)})`;
   });
-}
-
-/** Conditions on the text of a row's group values, of which `text` is SQL; none: an empty array. */
-function filterConditions(selection: UsageSelection, text: string, params: Record<string, unknown>): string[] {
-  return (selection.filters ?? []).map(({ dimension, values }, i) => {
-    params[`filter_position_${i}`] = positionOf(selection.meter, dimension);
+  for (const [i, { values }] of filters.entries()) {
+    params[`filter_position_${i}`] = positions[i];
     params[`filter_values_${i}`] = values;
-    return `JSONExtractString(${text}, {filter_position_${i}:UInt32}) IN {filter_values_${i}:Array(String)}`;
-  });
+  }
+  return {
+    ofRows,
+    ofGroups: (text) =>
+      filters.map(
+        (_, i) => `JSONExtractString(${text}, {filter_position_${i}:UInt32}) IN {filter_values_${i}:Array(String)}`,
+      ),
+  };
 }
 
 /** ClickHouse counts the elements of a JSON array from 1. */
@@ -161,7 +198,8 @@ const isOneBucket = ({ buckets, to }: UsageSelection): boolean =>
   buckets !== 'window' && buckets.length === 1 && to <= buckets[0]!.start + buckets[0]!.stepMs;
 
 /**
- * Where the bucket of a row starts, in seconds. It is worked out for every row, so one bucket or one step costs less.
+ * Where the bucket of a row starts, in seconds. It is worked out for every row, so one bucket or one step costs
+ * less.
  */
 function bucketExpression(selection: UsageSelection): SqlFragment {
   const { buckets } = selection;
@@ -199,17 +237,18 @@ export interface MergedUsage {
 }
 
 /**
- * The rows of a selection, merged by the text of all their group values: a number for ClickHouse, and the text is read
- * where there are few left.
+ * The rows of a selection, merged by the text of all their group values: a number for ClickHouse, and the text is
+ * read where there are few left.
  */
 export function mergedUsage(selection: UsageSelection): MergedUsage {
   const { meter, groupBy = [] } = selection;
   const bucket = bucketExpression(selection);
   const params: Record<string, unknown> = { ...bucket.params };
   if (selection.after !== undefined) params.after_subject = selection.after.subject ?? '';
-  const rows = rowsOf(selection, filterTextConditions(selection, params), params);
+  const { ofRows, ofGroups } = filterConditions(selection, params);
+  const rows = rowsOf(selection, ofRows, params);
   // any(): a condition on the key itself would be asked of every row and not of every group.
-  const filters = filterConditions(selection, 'any(r.group_values)', params);
+  const filters = ofGroups('any(r.group_values)');
   const groups = groupBy.map((dimension, i) => {
     params[`group_position_${i}`] = positionOf(meter, dimension);
     return `JSONExtractString(group_text, {group_position_${i}:UInt32})`;
@@ -274,7 +313,9 @@ export async function readUsage(clickhouse: Pick<ClickHouse, 'query'>, selection
 
 type StoredUsageColumns = [bucketStart: number, subject: string, groups: string[], quantity: string, events: string];
 
-/** As `readUsage`, some rows after the other, all as of one moment: for more of them than there should be in memory. */
+/**
+ * As `readUsage`, some rows after the other, all as of one moment: for more of them than there should be in memory.
+ */
 export async function* streamUsage(
   clickhouse: Pick<ClickHouse, 'stream'>,
   selection: UsageSelection,
@@ -288,8 +329,8 @@ export async function* streamUsage(
 }
 
 /**
- * Of each of these subjects that the meter has any usage of: the start of the first window, in milliseconds since the
- * epoch. The versions of a row share its window, so none need be merged.
+ * Of each of these subjects that the meter has any usage of: the start of the first window, in milliseconds since
+ * the epoch. The versions of a row share its window, so none need be merged.
  */
 export async function readFirstWindows(
   clickhouse: Pick<ClickHouse, 'query'>,
@@ -318,8 +359,8 @@ export interface FirstSeenRow {
  */
 export async function readFirstSeen(clickhouse: ClickHouse, selection: UsageSelection): Promise<FirstSeenRow[]> {
   const params: Record<string, unknown> = {};
-  const texts = filterTextConditions(selection, params);
-  const rows = rowsOf(selection, [...texts, ...filterConditions(selection, 'r.group_values', params)], params);
+  const { ofRows, ofGroups } = filterConditions(selection, params);
+  const rows = rowsOf(selection, [...ofRows, ...ofGroups('r.group_values')], params);
   const sql =
     'SELECT subject_key, first_window, toString(count()) AS values FROM (' +
     'SELECT r.subject AS subject_key, min(toUnixTimestamp(r.window_start)) AS first_window ' +

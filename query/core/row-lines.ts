@@ -1,7 +1,7 @@
 // The rows of an answer as lines of text, while they come. A whole answer can be told from one that broke off:
 //
-//   NDJSON  the first line says what the rows are of, each further one is a row, and the last is {"rows": N}. Without it
-//           the answer is not whole.
+//   NDJSON  the first line says what the rows are of, each further one is a row, and the last is {"rows": N}. Without
+//           that the answer is not whole.
 //   CSV     as RFC 4180 has it, with a line of names. Nothing in it can say that it is whole: that is for HTTP, whose
 //           connection is cut before the end of the body where something fails.
 

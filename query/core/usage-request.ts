@@ -1,11 +1,12 @@
 // The parameters of GET /v1/meters/{meter}/usage, read strictly: a parameter that is unknown, given twice or out of
-// range is an error that names it, never something to guess around. Names of dimensions are looked up in the meter's
-// own list here, and go no further: the store is asked by their positions.
+// range is an error that names it, never something to guess around. Names of dimensions are looked up in the
+// meter's own list here, and go no further: the store is asked by their positions.
 //
-// Pages. With `limit` an answer is a page, and its cursor the place of the page's last row: bucket, subject and groups,
-// in which rows are sorted and which no later event changes. So a row that was there at the first page is in exactly one
-// page, with its value as of that page; a row that comes up meanwhile is in a page if it sorts behind the cursor. The
-// cursor keeps the end of the range too, for a request without `to`. All rows as of one moment are what a stream has.
+// Pages. With `limit` an answer is a page, and its cursor the place of the page's last row: bucket, subject and
+// groups, in which rows are sorted and which no later event changes. So a row that was there at the first page is
+// in exactly one page, with its value as of that page; a row that comes up meanwhile is in a page if it sorts
+// behind the cursor. The cursor keeps the end of the range too, for a request without `to`. All rows as of one
+// moment are what a stream has.
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { Problem } from '../../domain/problem.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
@@ -128,7 +129,10 @@ function requireAligned(parameter: 'from' | 'to', instant: number, meter: Meter)
   );
 }
 
-/** The row that a cursor names, after the end of its range; where the rows of the request are of another kind, a `Problem`. */
+/**
+ * The row that a cursor names, after the end of its range; where the rows of the request are of another kind, a
+ * `Problem`.
+ */
 function placeOf({ place }: ReadCursor, bySubject: boolean, groups: number): PlaceOfRow {
   const [, bucketStart, subject, ...values] = place;
   const isSubject = bySubject ? isPlaceText(subject) : subject === null;
@@ -176,8 +180,9 @@ function requirePossible({ window, emptyBuckets, limit, cursor, order, others, i
 }
 
 /**
- * Throws a `Problem`. `now` in milliseconds since the epoch: without `to` the range ends with the stored window that
- * holds it. The plan has whole stored windows: it may begin before `from` and end after `to`, by less than one each.
+ * Throws a `Problem`. `now` in milliseconds since the epoch: without `to` the range ends with the stored window
+ * that holds it. The plan has whole stored windows: it may begin before `from` and end after `to`, by less than one
+ * each.
  */
 export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now: number): UsageRequest {
   const {
@@ -202,8 +207,7 @@ export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now
   const isGrouped = bySubject || grouping.length > 0;
   requirePossible({ window, emptyBuckets, limit, cursor: given.cursor, order, others, isGrouped });
   const cursor = given.cursor === undefined ? null : decodePlace(given.cursor);
-  const end =
-    given.to ?? (cursor === null ? windowStartOf(now, meterWindowMs) + meterWindowMs : endOfCursor(cursor));
+  const end = given.to ?? (cursor === null ? windowStartOf(now, meterWindowMs) + meterWindowMs : endOfCursor(cursor));
   if (given.from >= end) {
     throw new Problem(
       'invalid_parameter',
