@@ -5,7 +5,7 @@ import { lineItemParameters } from './core/line-item-page.ts';
 import { noParameters, type ReadParameters } from './core/parameters.ts';
 import { subjectParameters } from './core/subject-page.ts';
 import { usageParameters } from './core/usage-request.ts';
-import { eventByIdParameters, eventParameters, readEvent, readEventById } from './event-route.ts';
+import { eventParameters, eventsParameters, readEvent, readEvents } from './event-route.ts';
 import { listLineItems } from './line-item-route.ts';
 import type { Read, StreamedRead } from './read.ts';
 import type { ReadCost } from './read-admission.ts';
@@ -28,7 +28,7 @@ export const reads: Readonly<Record<string, RouteRead>> = {
     ...{ read: readMeterUsage, stream: streamMeterUsage, cost: 'usage', parameters: usageParameters },
   },
   '/v1/subjects': { read: listSubjects, cost: 'usage', parameters: subjectParameters },
-  '/v1/events': { read: readEventById, cost: 'usage', parameters: eventByIdParameters },
+  '/v1/events': { read: readEvents, cost: 'usage', parameters: eventsParameters },
   '/v1/events/{id}': { read: readEvent, cost: 'usage', parameters: eventParameters },
   '/v1/line-items': { read: listLineItems, cost: 'billing', parameters: lineItemParameters },
   '/v1/status': { read: readStatus, cost: 'light', parameters: noParameters },

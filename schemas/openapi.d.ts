@@ -8,10 +8,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Find out what became of an event, by a parameter
-         * @description As `/v1/events/{id}`, for ids that clients fold in a path, such as `.` and `..`.
+         * What came in a range of time; or what became of one event, by a parameter
+         * @description With `id` as `/v1/events/{id}`, for ids that clients fold in a path, such as `.` and `..`. Without it a list of what
+         *     the log's owners made of the events that gateways received from `from` on, in that order: `state` is what became of
+         *     each as it came. Copies that were counted once leave no trace. What a gateway refused is in `/v1/refusals`.
          */
-        get: operations["findEventById"];
+        get: operations["listEvents"];
         put?: never;
         /**
          * Send usage events
@@ -306,6 +308,31 @@ export interface components {
             /** @description Why it was not counted, in words */
             reason?: string;
         };
+        Events: {
+            data: {
+                id: string;
+                source: string;
+                type: string;
+                subject: string;
+                /**
+                 * Format: date-time
+                 * @description The event's own time; that of arrival where it had none
+                 */
+                time: string;
+                /**
+                 * Format: date-time
+                 * @description When a gateway received it
+                 */
+                receivedAt: string;
+                /** @enum {string} */
+                state: "accepted" | "conflict" | "too_late" | "rejected";
+                /** @description Why it was not counted */
+                code?: string;
+                /** @description Why it was not counted, in words */
+                reason?: string;
+            }[];
+            nextCursor: string | null;
+        };
         Meters: {
             data: {
                 meter: string;
@@ -497,13 +524,27 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    findEventById: {
+    listEvents: {
         parameters: {
-            query: {
-                /** @description The event's id */
-                id: string;
-                /** @description The event's source; "" where it had none */
+            query?: {
+                /** @description The event's id: where it is, and nothing about others */
+                id?: string;
+                /** @description The event's source, with id; "" where it had none */
                 source?: string;
+                /** @description Inclusive bound of receivedAt */
+                from?: string;
+                /** @description Exclusive bound of receivedAt */
+                to?: string;
+                /** @description Only those of one subject */
+                subject?: string;
+                /** @description Only those of one type */
+                type?: string;
+                /** @description Only what became of them */
+                state?: "accepted" | "conflict" | "too_late" | "rejected";
+                /** @description Events in an answer, or fewer */
+                limit?: number;
+                /** @description The nextCursor of the page before, with the same parameters */
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -511,18 +552,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Where it is; `unknown` until it is counted, about a second after it was accepted */
+            /** @description Where the event is, `unknown` until it is counted, about a second after it was accepted; or a page */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "state": "unknown"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["EventState"];
+                    "application/json": components["schemas"]["EventState"] | components["schemas"]["Events"];
                 };
             };
             400: components["responses"]["Problem"];

@@ -31,9 +31,6 @@ const once = (what: string) =>
 /** `description`: as the OpenAPI document has it. */
 export const anyText = (description: string) => once(description).meta({ description });
 
-/** `what`: in words, for when it is missing. */
-export const requiredText = (what: string, description: string) => once(what).meta({ description });
-
 /** Milliseconds since the epoch, within what the stores can hold. `what`: in words, for when it is missing. */
 export const time = (what: string, description: string) =>
   once(what)
