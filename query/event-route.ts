@@ -1,4 +1,4 @@
-// GET /v1/events/{id}, and GET /v1/events?id=: where an event is.
+// GET /v1/events/{id}, and GET /v1/events?id=: where an event is. GET /v1/events?from=: what came in a range of time.
 //
 //   unknown     no row of this tenant's event: never sent, or not yet counted (about a second after its 2xx)
 //   accepted    counted once; copies with the same payload leave no row, copies with another are counted as `conflicts`
@@ -21,7 +21,9 @@ import {
   isPriceOf,
   type UnreadBy,
 } from './core/counted-in.ts';
-import { anyText, parametersOf, readParameters, requiredText } from './core/parameters.ts';
+import { eventCursor, eventListParameters, parseEventsRequest } from './core/event-page.ts';
+import { anyText, parametersOf, readParameters } from './core/parameters.ts';
+import { eventTablesOf, readEventPage } from './event-list.ts';
 import { type AcceptedRow, type EventName, readEventRows } from './event-store.ts';
 import { FRESHNESS_AGE_MAX_MS } from './query-limits.ts';
 import type { QueryContext, Read } from './read.ts';
@@ -130,9 +132,13 @@ async function describeAccepted({ pool, catalogs }: QueryContext, tenant: string
 const source = anyText('The event\'s source; "" where it had none').default('');
 
 export const eventParameters = parametersOf({ source });
-export const eventByIdParameters = parametersOf({
-  id: requiredText('the id of the event', "The event's id"),
-  source,
+const eventByIdParameters = parametersOf({ id: anyText("The event's id"), source });
+/** As the document has them: an id and a source, or a range. */
+export const eventsParameters = parametersOf({
+  id: anyText("The event's id: where it is, and nothing about others").optional(),
+  source: anyText('The event\'s source, with id; "" where it had none').default(''),
+  ...eventListParameters.schema.shape,
+  from: eventListParameters.schema.shape.from.optional(),
 });
 
 export const readEvent: Read = (context, { tenant, path, parameters }) => {
@@ -141,11 +147,37 @@ export const readEvent: Read = (context, { tenant, path, parameters }) => {
   return stateOf(context, { tenant, source, id: path });
 };
 
-/** For ids that a path can't hold: clients fold `.` and `..`. */
-export const readEventById: Read = (context, { tenant, parameters }) => {
+/** Ids that a path can't hold are a parameter: clients fold `.` and `..`. Without an id, a list. */
+export const readEvents: Read = (context, asked) =>
+  asked.parameters.id === undefined ? listEvents(context, asked) : readEventById(context, asked);
+
+const readEventById: Read = (context, { tenant, parameters }) => {
   const { id, source } = readParameters(eventByIdParameters, parameters);
   if (id === '') throw new Problem('invalid_parameter', 'id: empty; no event has such an id');
   return stateOf(context, { tenant, source, id });
+};
+
+/** What was moved aside at a start may hold rows of the events. */
+async function requireWhole({ freshnessWithin }: QueryContext, tables: readonly string[]): Promise<void> {
+  const { lost } = await freshnessWithin(FRESHNESS_AGE_MAX_MS);
+  const mayHoldThem = lost.find(({ table }) => tables.includes(table));
+  if (mayHoldThem !== undefined) throw usageDamaged(mayHoldThem);
+}
+
+const listEvents: Read = async (context, { tenant, parameters }) => {
+  const request = parseEventsRequest(parameters);
+  await requireWhole(context, eventTablesOf(request));
+  const { events, end } = await readEventPage(context.clickhouse, tenant, request);
+  return {
+    data: events.map(({ id, source, type, subject, eventTime, receivedAt, state, code, reason }) => ({
+      ...{ id, source, type, subject },
+      time: formatRfc3339(eventTime),
+      receivedAt: formatRfc3339(receivedAt),
+      state,
+      ...(state !== 'accepted' && { code, reason }),
+    })),
+    nextCursor: end === null ? null : eventCursor(request.selection, end),
+  };
 };
 
 async function stateOf(context: QueryContext, event: EventName) {
@@ -164,10 +196,7 @@ async function stateOf(context: QueryContext, event: EventName) {
   }
   const last = rejected.at(-1);
   if (last === undefined) {
-    // What was moved aside at a start may hold the event's row.
-    const { lost } = await context.freshnessWithin(FRESHNESS_AGE_MAX_MS);
-    const mayHoldIt = lost.find(({ table }) => table === 'usage_events' || table === 'event_rejects');
-    if (mayHoldIt !== undefined) throw usageDamaged(mayHoldIt);
+    await requireWhole(context, ['usage_events', 'event_rejects']);
     return { state: 'unknown' };
   }
   return {

@@ -99,7 +99,9 @@ describe('the read API', () => {
       '/v1/meters/{meter}/usage',
       '/v1/meters/input_tokens/usage?from=2026-11-20T00:00:00Z&groupBy=subject&groupBy=model',
     ],
+    ['/v1/subjects', '/v1/subjects?search=cus'],
     ['/v1/events', '/v1/events?id=evt_1'],
+    ['/v1/events', '/v1/events?from=2026-11-20T00:00:00Z'],
     ['/v1/events/{id}', '/v1/events/evt_1'],
     ['/v1/line-items', '/v1/line-items?limit=1'],
     ['/v1/status', '/v1/status'],
@@ -266,7 +268,7 @@ describe('routes and outages', () => {
     let part = '202611_1_9_2';
     const damaged = () =>
       new ClickHouseError('query: checksum', 40, false, { damaged: { table: 'usage_events', part } });
-    const query = async (sql: string) => (sql.includes('system.detached_parts') ? [] : Promise.reject(damaged()));
+    const query = async (sql: string) => (sql.includes('FROM system.') ? [] : Promise.reject(damaged()));
     const { app, stop } = await start({ query });
     const event = await ask(app, '/v1/events/evt_1', 'acme');
     expect([event.status, event.body.code]).toEqual([503, 'usage_damaged']);

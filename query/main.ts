@@ -2,6 +2,8 @@
 // with and closes. It writes nothing, and holds nothing between two requests but catalog versions, which never change,
 // and for a second how fresh usage is.
 import { readFile } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import { parse } from 'yaml';
@@ -12,13 +14,14 @@ import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { projectFile } from '../platform/process/project-root.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
+import { acceptedForm } from './core/accepted-form.ts';
 import type { QueryParameters } from './core/parameters.ts';
 import { CountingWatch } from './counting-watch.ts';
 import { createQueryMetrics, type QueryMetrics } from './metrics.ts';
 import { FRESHNESS_AGE_MAX_MS } from './query-limits.ts';
-import type { QueryContext } from './read.ts';
-import { ReadAdmission } from './read-admission.ts';
-import { type RouteRead, reads, urlOf } from './reads.ts';
+import type { AnswerStream, QueryContext, ReadRequest } from './read.ts';
+import { ReadAdmission, type ReadCost } from './read-admission.ts';
+import { reads, urlOf } from './reads.ts';
 import { openRequestStores } from './request-stores.ts';
 import { problemOf } from './store-problems.ts';
 
@@ -41,23 +44,53 @@ interface Reading {
   readonly metrics: QueryMetrics;
   readonly stores: QueryParts['stores'];
   readonly readTimeoutMs: number;
+  readonly streamTimeoutMs: number;
   readonly contextOf: (budget: RequestBudget) => QueryContext;
 }
 
 /** The order of a read: who asks, whether it may, its turn, the stores; all of it within one budget. */
-async function answer({ read, cost }: RouteRead, request: FastifyRequest, budget: RequestBudget, reading: Reading) {
-  const { keyring, admission, contextOf } = reading;
+async function inOrder<Result>(
+  cost: ReadCost,
+  request: FastifyRequest,
+  budget: RequestBudget,
+  { keyring, admission, contextOf }: Reading,
+  read: (context: QueryContext, asked: ReadRequest) => Promise<Result>,
+): Promise<Result> {
   const identity = await keyring.authenticate(request.headers.authorization, request.ip);
   admission.countRequest(identity);
+  const { tenant, isOperator } = identity;
   const [path = ''] = Object.values(request.params as Record<string, string>);
   const parameters = request.query as QueryParameters;
   return admission.inTurn(cost, identity, budget, () =>
-    read(contextOf(budget), { tenant: identity.tenant, isOperator: identity.isOperator, path, parameters }),
+    read(contextOf(budget), { tenant, isOperator, path, parameters }),
   );
 }
 
+/** Whatever is the first of them, then the others. */
+async function* continued(first: IteratorResult<string>, pieces: AsyncIterator<string>): AsyncGenerator<string> {
+  try {
+    for (let piece = first; piece.done !== true; piece = await pieces.next()) yield piece.value;
+  } finally {
+    await pieces.return?.();
+  }
+}
+
+/**
+ * Sends an answer while it is read, no faster than its client takes it; resolves once all of it is with the client's
+ * socket. What fails before the first piece is an answer of its own. What fails later cuts the connection before the
+ * end of the body: no client takes it for the whole.
+ */
+async function send(reply: FastifyReply, { mediaType, pieces }: AnswerStream): Promise<void> {
+  const iterator = pieces[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  const sent = finished(reply.raw);
+  reply.type(mediaType).send(Readable.from(continued(first, iterator), { objectMode: false }));
+  // Whoever is behind it was told by what became of the connection, and the log by the framework.
+  await sent.catch(() => {});
+}
+
 function addReads(scope: FastifyInstance, reading: Reading): void {
-  const { metrics, stores, readTimeoutMs } = reading;
+  const { metrics, stores, readTimeoutMs, streamTimeoutMs } = reading;
   // Thrown on to the app's own handler, which writes the problem document.
   scope.setErrorHandler((error) => {
     throw problemOf(error, stores);
@@ -66,14 +99,23 @@ function addReads(scope: FastifyInstance, reading: Reading): void {
     metrics.answered(reply.statusCode, reply.elapsedTime / 1_000);
     done();
   });
-  for (const [path, route] of Object.entries(reads)) {
+  for (const [path, { read, stream, cost }] of Object.entries(reads)) {
     scope.get(urlOf(path), async (request: FastifyRequest, reply: FastifyReply) => {
-      const budget = new RequestBudget(readTimeoutMs);
+      const form = stream === undefined ? 'json' : acceptedForm(request.headers.accept);
+      const budget = new RequestBudget(form === 'json' ? readTimeoutMs : streamTimeoutMs);
       // A client that goes away gives its turn and its query back.
       const gone = (): void => budget.clientGone();
       reply.raw.once('close', gone);
+      reply.header('cache-control', 'no-store');
+      if (stream !== undefined) reply.header('vary', 'accept');
       try {
-        return reply.header('cache-control', 'no-store').send(await answer(route, request, budget, reading));
+        if (stream === undefined || form === 'json') {
+          return reply.send(await inOrder(cost, request, budget, reading, read));
+        }
+        await inOrder('stream', request, budget, reading, async (context, asked) =>
+          send(reply, await stream(context, asked, form)),
+        );
+        return reply;
       } finally {
         reply.raw.off('close', gone);
         budget.end();
@@ -86,7 +128,7 @@ function addReads(scope: FastifyInstance, reading: Reading): void {
 export async function startQuery(context: StageContext, parts: QueryParts): Promise<Stage> {
   const { app, pool, clickhouse, eventLog, keyring, stores } = parts;
   const { settings, clock, registry, logger } = context;
-  const { readTimeoutMs, readMemoryBytesMax } = settings.query;
+  const { readTimeoutMs, streamTimeoutMs, readMemoryBytesMax } = settings.query;
   const [openapi, page] = await Promise.all([
     readFile(projectFile('schemas/openapi.yaml'), 'utf8').then((text) => JSON.stringify(parse(text))),
     readFile(projectFile('query/dashboard.html'), 'utf8'),
@@ -104,7 +146,7 @@ export async function startQuery(context: StageContext, parts: QueryParts): Prom
   });
   await app.register(async (scope) => {
     await scope.register(async (api) =>
-      addReads(api, { keyring, admission, metrics, stores, readTimeoutMs, contextOf }),
+      addReads(api, { keyring, admission, metrics, stores, readTimeoutMs, streamTimeoutMs, contextOf }),
     );
     scope.get('/openapi.json', (_, reply) => reply.type('application/json').send(openapi));
     scope.get('/', (_, reply) =>

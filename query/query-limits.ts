@@ -1,7 +1,5 @@
 // The bounds of one read: what a client may make the stores do with a single request.
 
-/** Rows of one usage answer; more is an error, never a silent cut. */
-export const USAGE_ROWS_MAX = 10_000;
 /** Copies and conflicts of one event that are looked at. */
 export const EVENT_ROWS_MAX = 1_000;
 /** Reads of usage share what was found out about its freshness for this long. */

@@ -11,10 +11,13 @@ import type { Settings } from '../platform/settings/settings.ts';
 import { type GateBounds, ReadGate, type ReadRefusal, type Turn } from './core/read-gate.ts';
 import type { QueryMetrics } from './metrics.ts';
 
-/** What a read costs: next to nothing, a scan of ClickHouse, or a page of Postgres. */
-const readCosts = ['light', 'usage', 'billing'] as const;
+/** What a read costs: next to nothing, a scan of ClickHouse, such a scan that lasts until its client has all of it, or
+ * a page of Postgres. */
+const readCosts = ['light', 'usage', 'stream', 'billing'] as const;
 export type ReadCost = (typeof readCosts)[number];
 
+/** A stream lasts as long as its client takes for it: however slow they are, the places of other reads stay free. */
+const STREAMS_SHARE = 1 / 2;
 /** Light reads are kept apart from each other by little more than their number. */
 const LIGHT_PLACES = 16;
 const WAITING_OF_KEY_MAX = 64;
@@ -39,7 +42,13 @@ export class ReadAdmission {
   constructor(settings: Settings['query'], clock: () => number, metrics: QueryMetrics) {
     const gate = (places: number): ReadGate => new ReadGate(boundsOf(places));
     this.rateLimit = new RateLimit(settings.requestsPerSecondMax);
-    this.gates = { light: gate(LIGHT_PLACES), usage: gate(settings.readsAtOnce), billing: gate(settings.readsAtOnce) };
+    const { readsAtOnce } = settings;
+    this.gates = {
+      light: gate(LIGHT_PLACES),
+      usage: gate(readsAtOnce),
+      stream: gate(Math.max(1, Math.floor(readsAtOnce * STREAMS_SHARE))),
+      billing: gate(readsAtOnce),
+    };
     this.turnTimeoutMs = settings.readTimeoutMs * TURN_SHARE;
     this.clock = clock;
     this.metrics = metrics;

@@ -1,15 +1,17 @@
-// What every read of the API is: a function from who asks and what for to the body of a 200. Whatever it throws becomes
-// a problem document.
+// What every read of the API is: a function from who asks and what for to the body of a 200, or to the pieces of it.
+// Whatever it throws becomes a problem document.
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
+import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import type { Catalogs } from './catalogs.ts';
+import type { StreamForm } from './core/accepted-form.ts';
 import type { QueryParameters } from './core/parameters.ts';
 import type { RecentFreshness } from './freshness.ts';
 import type { BillingReads, UsageReads } from './store-reads.ts';
 
 export interface QueryContext {
   readonly pool: BillingReads;
-  readonly clickhouse: UsageReads;
+  readonly clickhouse: UsageReads & Pick<ClickHouse, 'stream'>;
   readonly eventLog: Pick<EventLog, 'topicId' | 'partitions' | 'bounds'>;
   readonly catalogs: Catalogs;
   readonly freshnessWithin: RecentFreshness;
@@ -17,7 +19,7 @@ export interface QueryContext {
   readonly allowedLatenessMs: number;
 }
 
-interface ReadRequest {
+export interface ReadRequest {
   /** Of the API key; nothing else in a request names one. */
   readonly tenant: string;
   /** Likewise: it may see what concerns all tenants together. */
@@ -28,6 +30,14 @@ interface ReadRequest {
 }
 
 export type Read = (context: QueryContext, request: ReadRequest) => Promise<unknown>;
+
+export interface AnswerStream {
+  readonly mediaType: string;
+  /** Texts of moderate size; the first comes once the store has answered. Throws where the answer can't be ended. */
+  readonly pieces: AsyncIterable<string>;
+}
+
+export type StreamedRead = (context: QueryContext, request: ReadRequest, form: StreamForm) => Promise<AnswerStream>;
 
 export const instantOrNull = (instant: number | null): string | null =>
   instant === null ? null : formatRfc3339(instant);

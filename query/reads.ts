@@ -3,16 +3,20 @@
 
 import { lineItemParameters } from './core/line-item-page.ts';
 import { noParameters, type ReadParameters } from './core/parameters.ts';
+import { subjectParameters } from './core/subject-page.ts';
 import { usageParameters } from './core/usage-request.ts';
-import { eventByIdParameters, eventParameters, readEvent, readEventById } from './event-route.ts';
+import { eventParameters, eventsParameters, readEvent, readEvents } from './event-route.ts';
 import { listLineItems } from './line-item-route.ts';
-import type { Read } from './read.ts';
+import type { Read, StreamedRead } from './read.ts';
 import type { ReadCost } from './read-admission.ts';
 import { readStatus } from './status-route.ts';
-import { listMeters, readMeterUsage } from './usage-route.ts';
+import { listSubjects } from './subject-route.ts';
+import { listMeters, readMeterUsage, streamMeterUsage } from './usage-route.ts';
 
 export interface RouteRead {
   readonly read: Read;
+  /** Where its answer may be longer than one document. */
+  readonly stream?: StreamedRead;
   readonly cost: ReadCost;
   readonly parameters: ReadParameters;
 }
@@ -20,8 +24,11 @@ export interface RouteRead {
 /** By the path that the document has. */
 export const reads: Readonly<Record<string, RouteRead>> = {
   '/v1/meters': { read: listMeters, cost: 'light', parameters: noParameters },
-  '/v1/meters/{meter}/usage': { read: readMeterUsage, cost: 'usage', parameters: usageParameters },
-  '/v1/events': { read: readEventById, cost: 'usage', parameters: eventByIdParameters },
+  '/v1/meters/{meter}/usage': {
+    ...{ read: readMeterUsage, stream: streamMeterUsage, cost: 'usage', parameters: usageParameters },
+  },
+  '/v1/subjects': { read: listSubjects, cost: 'usage', parameters: subjectParameters },
+  '/v1/events': { read: readEvents, cost: 'usage', parameters: eventsParameters },
   '/v1/events/{id}': { read: readEvent, cost: 'usage', parameters: eventParameters },
   '/v1/line-items': { read: listLineItems, cost: 'billing', parameters: lineItemParameters },
   '/v1/status': { read: readStatus, cost: 'light', parameters: noParameters },

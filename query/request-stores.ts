@@ -13,7 +13,7 @@ import { createCatalogs } from './catalogs.ts';
 import { readFreshness } from './freshness.ts';
 import type { QueryContext } from './read.ts';
 import { fromPostgres } from './store-problems.ts';
-import type { BillingReads, UsageReads } from './store-reads.ts';
+import type { BillingReads } from './store-reads.ts';
 
 export interface QueryStores {
   readonly pool: Pool;
@@ -47,17 +47,26 @@ const billingReads = (pool: Pool, budget: RequestBudget): BillingReads => ({
     ),
 });
 
-function usageReads({ clickhouse, readMemoryBytesMax }: QueryStores, budget: RequestBudget): UsageReads {
+function usageReads(
+  { clickhouse, readMemoryBytesMax: memoryBytesMax }: QueryStores,
+  budget: RequestBudget,
+): QueryContext['clickhouse'] {
   const { signal } = budget;
+  const terms = () => requestTerms({ leftMs: budget.leftMs, signal, memoryBytesMax });
   return {
-    query: (sql, params) =>
-      waitFor(budget, 'ClickHouse', () =>
-        clickhouse.query(
-          sql,
-          params,
-          requestTerms({ leftMs: budget.leftMs, signal, memoryBytesMax: readMemoryBytesMax }),
-        ),
-      ),
+    query: (sql, params) => waitFor(budget, 'ClickHouse', () => clickhouse.query(sql, params, terms())),
+    async *stream(sql, params) {
+      const rows = clickhouse.stream(sql, params, terms())[Symbol.asyncIterator]();
+      try {
+        for (;;) {
+          const some = await budget.within('ClickHouse', () => rows.next());
+          if (some.done === true) return;
+          yield some.value;
+        }
+      } finally {
+        await rows.return?.();
+      }
+    },
   };
 }
 

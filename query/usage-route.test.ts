@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ReadApi, startReadApi } from '../test/support/processes/read-api.ts';
 import { insertManifests, insertRollUps, insertSeal, type RollUp } from '../test/support/usage-rows.ts';
-import { USAGE_ROWS_MAX } from './query-limits.ts';
+import { USAGE_ROWS_MAX } from './core/usage-request.ts';
 
 const HOUR_MS = 3_600_000;
 const TEN = Date.UTC(2026, 10, 20, 10);
@@ -100,6 +100,7 @@ describe('usage of a meter', () => {
         },
         { windowStart: '2026-11-20T11:00:00Z', windowEnd: '2026-11-20T12:00:00Z', value: '7', state: 'open' },
       ],
+      nextCursor: null,
     });
   });
 
@@ -275,6 +276,217 @@ describe('usage of a meter', () => {
     await insertRollUps(api.clickhouse, many(USAGE_ROWS_MAX + 1));
     const { status, body } = await api.get(`/v1/meters/input_tokens/usage?${query}`);
     expect([status, body.code]).toEqual([400, 'result_too_large']);
+    expect(body.detail).toMatch(/limit=10000.*application\/x-ndjson/);
+    const page = await api.get(`/v1/meters/input_tokens/usage?${query}&limit=${USAGE_ROWS_MAX}`);
+    expect(page.body.data).toHaveLength(USAGE_ROWS_MAX);
+    const rest = await api.get(`/v1/meters/input_tokens/usage?${query}&cursor=${page.body.nextCursor}`);
+    expect([rest.body.data.length, rest.body.nextCursor]).toEqual([1, null]);
+  });
+});
+
+/** Rows of 1 May 2026, which no other test reads. */
+const MAY = 'from=2026-05-01T00:00:00Z';
+const MAY_MS = Date.UTC(2026, 4, 1);
+const ofMay = (hour: number, subject: string, model: string, value: string, more: Partial<RollUp> = {}): RollUp =>
+  tokens(MAY_MS + hour * HOUR_MS, value, { subject, groupValues: [model, 'eu'], ...more });
+
+describe('pages of usage', () => {
+  const query = `${MAY}&to=2026-05-01T04:00:00Z&groupBy=subject&groupBy=model`;
+  const page = async (more: string) => (await api.get(`/v1/meters/input_tokens/usage?${query}&${more}`)).body;
+  const names = (rows: readonly Record<string, unknown>[]): string[] =>
+    rows.map(({ windowStart, subject, groups, value }) =>
+      [String(windowStart).slice(11, 13), subject, (groups as { model: string }).model, value].join(' '),
+    );
+
+  beforeAll(async () => {
+    await insertRollUps(api.clickhouse, [
+      ofMay(0, 'b', 'x', '1'),
+      ofMay(0, 'a', 'y', '2'),
+      ofMay(0, 'a', 'x', '3'),
+      ofMay(1, 'a', '"é,[', '4'),
+      ofMay(1, 'é', 'x', '5'),
+      ofMay(3, 'a', 'x', '6'),
+    ]);
+  });
+
+  it('have every row once, in order, and end with no cursor', async () => {
+    const whole = await page('');
+    expect(names(whole.data)).toEqual(['00 a x 3', '00 a y 2', '00 b x 1', '01 a "é,[ 4', '01 é x 5', '03 a x 6']);
+    for (const limit of [1, 2, 3, 5, 6]) {
+      const rows: Record<string, unknown>[] = [];
+      let cursor: string | null = '';
+      for (let pages = 0; cursor !== null; pages += 1) {
+        expect(pages).toBeLessThan(7);
+        const body: { data: Record<string, unknown>[]; nextCursor: string | null } = await page(
+          `limit=${limit}${cursor === '' ? '' : `&cursor=${cursor}`}`,
+        );
+        expect(body.data.length).toBeLessThanOrEqual(limit);
+        rows.push(...body.data);
+        cursor = body.nextCursor;
+      }
+      expect(rows).toEqual(whole.data);
+    }
+  });
+
+  it('neither repeat nor hide a row when usage comes between them', async () => {
+    const first = await page('limit=3');
+    await insertRollUps(api.clickhouse, [
+      ofMay(0, '0', 'x', '7', { partition: 1 }),
+      ofMay(0, 'a', 'x', '8', { partition: 1 }),
+      ofMay(2, 'c', 'x', '9', { partition: 1 }),
+    ]);
+    const second = await page(`limit=10&cursor=${first.nextCursor}`);
+    expect(names(second.data)).toEqual(['01 a "é,[ 4', '01 é x 5', '02 c x 9', '03 a x 6']);
+    expect(names((await page('')).data)[0]).toBe('00 0 x 7');
+  });
+
+  it('end where the range of the first did, though it was not named', async () => {
+    const open = `/v1/meters/requests/usage?from=2026-11-20T10:00:00Z&window=1m`;
+    const first = (await api.get(`${open}&limit=1`)).body;
+    expect(first.to).toBe('2026-11-20T12:01:00Z');
+    const second = (await api.get(`${open}&limit=1&cursor=${first.nextCursor}`)).body;
+    expect([second.to, second.data.length, second.nextCursor]).toEqual([first.to, 1, null]);
+  });
+
+  it('of one bucket go on behind the subject of the cursor', async () => {
+    const total = (await page('window=total')).data;
+    const first = await page('window=total&limit=3');
+    const second = await page(`window=total&cursor=${first.nextCursor}`);
+    expect([...first.data, ...second.data]).toEqual(total);
+  });
+
+  it('say once which subjects have no usage, those of later pages included', async () => {
+    const asked = `/v1/meters/input_tokens/usage?${MAY}&to=2026-05-01T04:00:00Z&subject=a&subject=b&subject=nobody&limit=1`;
+    const first = (await api.get(asked)).body;
+    expect(first.data).toEqual([expect.objectContaining({ subject: 'a' })]);
+    expect(first.withoutUsage).toEqual([{ subject: 'nobody', firstSeen: null }]);
+    expect((await api.get(`${asked}&cursor=${first.nextCursor}`)).body.withoutUsage).toBeUndefined();
+  });
+
+  it('refuse a cursor of something else, and what is none', async () => {
+    const { nextCursor } = await page('limit=1');
+    const code = async (path: string) => (await api.get(path)).body.code;
+    const range = `${MAY}&to=2026-05-01T04:00:00Z`;
+    const forged = (place: unknown): string => Buffer.from(JSON.stringify(place)).toString('base64url');
+    for (const path of [
+      `/v1/meters/input_tokens/usage?${range}&groupBy=subject&cursor=${nextCursor}`,
+      `/v1/meters/storage/usage?${range}&groupBy=subject&cursor=${nextCursor}`,
+      `/v1/meters/input_tokens/usage?${query}&filter[model]=x&cursor=${nextCursor}`,
+      `/v1/meters/input_tokens/usage?${query}&cursor=nonsense`,
+      `/v1/meters/input_tokens/usage?${query}&cursor=`,
+      `/v1/meters/input_tokens/usage?${MAY}&cursor=${forged(['x', 1e300])}`,
+      `/v1/meters/input_tokens/usage?${MAY}&cursor=${forged(['x', MAY_MS + HOUR_MS, -1, {}])}`,
+      `/v1/meters/input_tokens/usage?${MAY}&cursor=${forged({ a: 1 })}`,
+    ]) {
+      expect([path, await code(path)]).toEqual([path, 'invalid_cursor']);
+    }
+  });
+
+  it('never lead to the rows of another tenant', async () => {
+    const first = (await api.get(`/v1/meters/input_tokens/usage?${query}&limit=1`)).body;
+    const other = await api.get(`/v1/meters/input_tokens/usage?${query}&cursor=${first.nextCursor}`, 'umbrella');
+    expect(other.body.data).toEqual([]);
+  });
+});
+
+describe('the greatest values', () => {
+  const APRIL_MS = Date.UTC(2026, 3, 1);
+  const query = 'from=2026-04-01T00:00:00Z&to=2026-04-01T02:00:00Z&window=total&order=value';
+  const top = async (meter: string, more: string) => {
+    const { status, body } = await api.get(`/v1/meters/${meter}/usage?${query}&${more}`);
+    expect([status, body.code]).toEqual([200, undefined]);
+    return {
+      rows: body.data.map(({ subject, groups, value }: Record<string, unknown>) => [subject ?? groups, value]),
+      ...{ others: body.others, nextCursor: body.nextCursor },
+    };
+  };
+
+  beforeAll(async () => {
+    const of = (meter: string, subject: string, value: string, more: Partial<RollUp> = {}): RollUp => ({
+      ...{ meter, subject, value, windowStart: APRIL_MS },
+      ...more,
+    });
+    await insertRollUps(api.clickhouse, [
+      ...['9', '10', '2.5', '-1'].map((value, i) => of('input_tokens', `s${i}`, value, { groupValues: ['m', ''] })),
+      of('input_tokens', 's3', '4', { windowStart: APRIL_MS + HOUR_MS, groupValues: ['n', ''] }),
+      ...['9', '10', '2.5', '-1'].map((value, i) => of('peak', `s${i}`, value)),
+      ...['9', '10', '2.5', '-1'].map((value, i) => of('low', `s${i}`, value)),
+      of('seats', 's0', '5', { latest: { eventTime: APRIL_MS + 9, offset: 1 } }),
+      of('seats', 's1', '3', { latest: { eventTime: APRIL_MS + 8, offset: 2 } }),
+      of('seats', 's2', '4', { latest: { eventTime: APRIL_MS + 7, offset: 3 } }),
+      ...['9', '10', '2.5', '-1'].map((value, i) => of('peak-max', `s${i}`, value)),
+      ...(
+        [
+          ...[['s0', '5', 'a', 1] as const, ['s1', '3', 'a', 2] as const, ['s0', '7', 'b', 3] as const],
+          ...[['s2', '6', 'c', 4] as const, ['s2', '1', 'b', 5] as const],
+        ] as const
+      ).map(([subject, value, site, offset]) =>
+        of('desks', subject, value, { groupValues: [site], latest: { eventTime: APRIL_MS + offset, offset } }),
+      ),
+      of('users', 's0', '3', { uniqueValues: ['a', 'b', 'c'] }),
+      of('users', 's1', '2', { uniqueValues: ['a', 'd'] }),
+      of('users', 's2', '1', { uniqueValues: ['d'] }),
+    ]);
+  });
+
+  it('come first, and nothing else comes', async () => {
+    expect(await top('input_tokens', 'groupBy=subject&limit=2')).toEqual({
+      rows: [
+        ['s1', '10'],
+        ['s0', '9'],
+      ],
+      ...{ others: undefined, nextCursor: null },
+    });
+    expect((await top('input_tokens', 'groupBy=subject')).rows.map(([name]: [string]) => name)).toEqual([
+      ...['s1', 's0', 's3', 's2'],
+    ]);
+    expect((await top('input_tokens', 'groupBy=model&limit=1')).rows).toEqual([[{ model: 'm' }, '20.5']]);
+  });
+
+  it.each([
+    ['input_tokens', [['s1', '10']], { value: '14.5', count: 3 }],
+    // As the meter's `across` puts subjects together.
+    ['peak', [['s1', '10']], { value: '10.5', count: 3 }],
+    ['peak-max', [['s1', '10']], { value: '9', count: 3 }],
+    ['low', [['s1', '10']], { value: '10.5', count: 3 }],
+    ['seats', [['s0', '5']], { value: '7', count: 2 }],
+    // a and d: a is one of the first's as well.
+    ['users', [['s0', '3']], { value: '2', count: 2 }],
+  ])('of %s, and what the meter says of all others together', async (meter, rows, others) => {
+    expect(await top(meter, 'groupBy=subject&limit=1&others=true')).toEqual({ rows, others, nextCursor: null });
+  });
+
+  it('of groups of several subjects are put together by subject, and so are the others', async () => {
+    expect(await top('desks', 'groupBy=site&limit=1&others=true')).toEqual({
+      rows: [[{ site: 'a' }, '8']],
+      // s0 has 7 at b; of s2's, the 1 at b is later than the 6 at c.
+      ...{ others: { value: '8', count: 2 }, nextCursor: null },
+    });
+    expect((await top('desks', 'groupBy=site')).rows).toEqual([
+      [{ site: 'a' }, '8'],
+      [{ site: 'b' }, '8'],
+      [{ site: 'c' }, '6'],
+    ]);
+    const bySubject = await top('desks', 'groupBy=subject&groupBy=site&limit=1&others=true');
+    expect([bySubject.rows, bySubject.others]).toEqual([[['s0', '7']], { value: '9', count: 4 }]);
+  });
+
+  it('have no others where all are there', async () => {
+    const all = await top('users', 'groupBy=subject&limit=3&others=true');
+    expect([all.rows.length, all.others]).toEqual([3, null]);
+  });
+
+  it.each([
+    [`${MAY}&order=value&groupBy=subject`, /^order: .*window=total/],
+    [`${MAY}&window=total&order=value`, /^order: .*groupBy/],
+    [`${MAY}&window=total&order=value&groupBy=subject&cursor=x`, /^cursor: a ranking has no pages/],
+    [`${MAY}&others=true`, /^others: only with order=value/],
+    [`${MAY}&limit=5&emptyBuckets=true`, /^emptyBuckets: only of a whole answer/],
+    [`${MAY}&limit=0`, /^limit: "0" is no whole number from 1 to 10000/],
+    [`${MAY}&order=size`, /^order: "size" is none of time, value/],
+  ])('refuse what makes no sense: %s', async (query, message) => {
+    const { status, body } = await api.get(`/v1/meters/input_tokens/usage?${query}`);
+    expect([status, body.code, body.detail]).toEqual([400, 'invalid_parameter', expect.stringMatching(message)]);
   });
 });
 
@@ -290,7 +502,7 @@ describe('meters', () => {
       window: '1h',
       across: 'sum',
     });
-    expect(body.data).toHaveLength(11);
+    expect(body.data).toHaveLength(12);
   });
 });
 

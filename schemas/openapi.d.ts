@@ -8,10 +8,12 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Find out what became of an event, by a parameter
-         * @description As `/v1/events/{id}`, for ids that clients fold in a path, such as `.` and `..`.
+         * What came in a range of time; or what became of one event, by a parameter
+         * @description With `id` as `/v1/events/{id}`, for ids that clients fold in a path, such as `.` and `..`. Without it a list of what
+         *     the log's owners made of the events that gateways received from `from` on, in that order: `state` is what became of
+         *     each as it came. Copies that were counted once leave no trace. What a gateway refused is in `/v1/refusals`.
          */
-        get: operations["findEventById"];
+        get: operations["listEvents"];
         put?: never;
         /**
          * Send usage events
@@ -73,10 +75,32 @@ export interface paths {
          * The usage of a meter in buckets of time
          * @description The answer is of whole stored windows: its `from` and `to` say which, and may lie before and after those asked for.
          *     The buckets tile [from, to); the first and the last are cut off where the range begins or ends inside one. Buckets
-         *     without usage have no row, unless `emptyBuckets` is true. Open buckets are read as fresh as they are counted. An answer of more than 10,000 rows is
-         *     refused with `result_too_large`, never cut short.
+         *     without usage have no row, unless `emptyBuckets` is true. Open buckets are read as fresh as they are counted. An
+         *     answer of more than 10,000 rows is refused with `result_too_large`, never cut short: ask for pages with `limit`, or
+         *     for a stream with `Accept: application/x-ndjson` or `text/csv`, which has all rows as of one moment.
          */
         get: operations["readUsage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subjects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who has usage
+         * @description The subjects with usage of any published meter, by name, and the starts of the first and the last window that has
+         *     some. Names are in the order of their bytes.
+         */
+        get: operations["listSubjects"];
         put?: never;
         post?: never;
         delete?: never;
@@ -285,6 +309,31 @@ export interface components {
             /** @description Why it was not counted, in words */
             reason?: string;
         };
+        Events: {
+            data: {
+                id: string;
+                source: string;
+                type: string;
+                subject: string;
+                /**
+                 * Format: date-time
+                 * @description The event's own time; that of arrival where it had none
+                 */
+                time: string;
+                /**
+                 * Format: date-time
+                 * @description When a gateway received it
+                 */
+                receivedAt: string;
+                /** @enum {string} */
+                state: "accepted" | "conflict" | "too_late" | "rejected";
+                /** @description Why it was not counted */
+                code?: string;
+                /** @description Why it was not counted, in words */
+                reason?: string;
+            }[];
+            nextCursor: string | null;
+        };
         Meters: {
             data: {
                 meter: string;
@@ -361,6 +410,34 @@ export interface components {
                  */
                 state: "open" | "closed";
             }[];
+            /**
+             * @description Only with `others=true`: all subjects or groups that are in no row, merged as the meter merges usage - their sum,
+             *     their greatest or least value, the latest one, or how many different values they have among them. Null where
+             *     there are none.
+             */
+            others?: {
+                value: components["schemas"]["Decimal"];
+                /** @description How many subjects or groups they are */
+                count: number;
+            } | null;
+            /** @description For the next page; null where there is none, and in a ranking */
+            nextCursor: string | null;
+        };
+        Subjects: {
+            data: {
+                subject: string;
+                /**
+                 * Format: date-time
+                 * @description The start of the first window with usage
+                 */
+                firstSeen: string;
+                /**
+                 * Format: date-time
+                 * @description The start of the last one
+                 */
+                lastSeen: string;
+            }[];
+            nextCursor: string | null;
         };
         LineItem: {
             /** Format: uuid */
@@ -457,13 +534,27 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    findEventById: {
+    listEvents: {
         parameters: {
-            query: {
-                /** @description The event's id */
-                id: string;
-                /** @description The event's source; "" where it had none */
+            query?: {
+                /** @description The event's id: where it is, and nothing about others */
+                id?: string;
+                /** @description The event's source, with id; "" where it had none */
                 source?: string;
+                /** @description Inclusive bound of receivedAt */
+                from?: string;
+                /** @description Exclusive bound of receivedAt */
+                to?: string;
+                /** @description Only those of one subject */
+                subject?: string;
+                /** @description Only those of one type */
+                type?: string;
+                /** @description Only what became of them */
+                state?: "accepted" | "conflict" | "too_late" | "rejected";
+                /** @description Events in an answer, or fewer */
+                limit?: number;
+                /** @description The nextCursor of the page before, with the same parameters */
+                cursor?: string;
             };
             header?: never;
             path?: never;
@@ -471,18 +562,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Where it is; `unknown` until it is counted, about a second after it was accepted */
+            /** @description Where the event is, `unknown` until it is counted, about a second after it was accepted; or a page */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    /**
-                     * @example {
-                     *       "state": "unknown"
-                     *     }
-                     */
-                    "application/json": components["schemas"]["EventState"];
+                    "application/json": components["schemas"]["EventState"] | components["schemas"]["Events"];
                 };
             };
             400: components["responses"]["Problem"];
@@ -665,6 +751,14 @@ export interface operations {
                 groupBy?: string[];
                 /** @description A row with value 0 for each bucket without usage, of every subject and groups in the answer */
                 emptyBuckets?: boolean;
+                /** @description Rows of a page, or of a ranking; without it an answer of more than 10,000 rows is refused */
+                limit?: number;
+                /** @description The nextCursor of the page before, with the same parameters */
+                cursor?: string;
+                /** @description Rows by window, subject and groups; or those with the greatest values first, with `window=total` */
+                order?: "time" | "value";
+                /** @description With order=value: what the meter says of all other subjects or groups together */
+                others?: boolean;
                 /** @description `filter[DIMENSION]=value`, repeatable: any of the values of one dimension, and all of the dimensions. */
                 filter?: {
                     [key: string]: string | string[];
@@ -703,16 +797,63 @@ export interface operations {
                      *           "value": "12040",
                      *           "state": "open"
                      *         }
-                     *       ]
+                     *       ],
+                     *       "nextCursor": null
                      *     }
                      */
                     "application/json": components["schemas"]["Usage"];
+                    "application/x-ndjson": string;
+                    "text/csv": string;
                 };
             };
             400: components["responses"]["Problem"];
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
             404: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    listSubjects: {
+        parameters: {
+            query?: {
+                /** @description Only subjects that begin with it, as it is written */
+                search?: string;
+                /** @description Subjects in an answer */
+                limit?: number;
+                /** @description The nextCursor of the page before, with the same search */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "subject": "cus_42",
+                     *           "firstSeen": "2026-10-02T08:00:00Z",
+                     *           "lastSeen": "2026-11-20T10:00:00Z"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Subjects"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
             429: components["responses"]["ProblemToRetry"];
             503: components["responses"]["ProblemToRetry"];
         };

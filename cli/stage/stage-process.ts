@@ -95,8 +95,11 @@ interface Health {
   readonly stage: Stage;
 }
 
-/** A read takes up to two connections to a store at once; keys, what all reads share, and a gateway have the rest. */
-const readConnections = (readsAtOnce: number): number => 2 * readsAtOnce + 8;
+/**
+ * A read takes up to two connections to a store at once, and a stream one; keys, what all reads share, and a gateway
+ * have the rest.
+ */
+const readConnections = (readsAtOnce: number): number => 3 * readsAtOnce + 8;
 
 /** A stage whose only HTTP is for whoever runs it; that server is there before the stage is ready. */
 async function composeWorker(

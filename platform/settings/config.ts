@@ -166,6 +166,7 @@ function assemble(values: VariableValues, kafka: KafkaSettings | null): Settings
     },
     query: {
       readTimeoutMs: values.TALLYLINE_READ_TIMEOUT,
+      streamTimeoutMs: values.TALLYLINE_STREAM_TIMEOUT,
       readsAtOnce: values.TALLYLINE_READS_AT_ONCE,
       readMemoryBytesMax: values.TALLYLINE_READ_MEMORY,
       requestsPerSecondMax: values.TALLYLINE_REQUESTS_PER_SECOND,

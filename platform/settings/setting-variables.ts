@@ -162,10 +162,15 @@ export const variables = {
     '10s',
     'How long a read of the API may take: its key, its turn and the stores together; then the answer is 503.',
   ),
+  TALLYLINE_STREAM_TIMEOUT: variable(
+    duration('1s'),
+    '5m',
+    'How long a read of usage that is sent as a stream may take until its client has all of it; then the connection is cut.',
+  ),
   TALLYLINE_READS_AT_ONCE: variable(
     integer(1, 1_000),
     '4',
-    'Reads of usage that a process has ClickHouse work on at once, and as many of line items at Postgres; others wait their turn, fairly by tenant.',
+    'Reads of usage that a process has ClickHouse work on at once, half as many more that are streams, and as many of line items at Postgres; others wait their turn, fairly by tenant.',
   ),
   TALLYLINE_READ_MEMORY: variable(
     size('1MB'),

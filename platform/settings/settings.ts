@@ -65,7 +65,9 @@ export interface Settings {
   readonly query: {
     /** For a read as a whole. */
     readonly readTimeoutMs: number;
-    /** Reads of usage that are worked on at once, and as many of line items. */
+    /** For one whose answer is a stream, until its client has it. */
+    readonly streamTimeoutMs: number;
+    /** Reads of usage that are worked on at once, and as many of line items; half as many streams. */
     readonly readsAtOnce: number;
     /** Of ClickHouse, for one of them. */
     readonly readMemoryBytesMax: number;

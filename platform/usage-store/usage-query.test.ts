@@ -29,6 +29,40 @@ describe('usageQuery', () => {
     expect(placeholders).toEqual(new Set(Object.keys(params)));
   });
 
+  it('asks of every row what is in the key of the table, and of no row that was replaced anything else', () => {
+    const sealed = { vector: { 1: { 0: 9 } }, epochSteps: [{ generation: 1, partition: 0, fromChunk: 0, epoch: 1n }] };
+    const selection = { tenant: 't', meter, from: 0, to: 1, subjects: ['a'], buckets: 'window', sealed } as const;
+    const [, prewhere, rest] = /PREWHERE (.*) WHERE (.*) GROUP BY/.exec(usageQuery(selection).sql) ?? [];
+    const columns = [...prewhere!.matchAll(/r\.(\w+)/g)].map(([, name]) => name);
+    expect(new Set(columns)).toEqual(new Set(['tenant', 'meter', 'window_start', 'subject']));
+    expect(rest).toContain('r.epoch');
+  });
+
+  it('compares whole group values where the filters name every dimension', () => {
+    const { sql, params } = usageQuery({
+      ...{ tenant: 't', meter, from: 0, to: 1, buckets: 'window' },
+      filters: [
+        { dimension: 1, values: ['eu', '"'] },
+        { dimension: 0, values: ['m'] },
+      ],
+    });
+    expect(sql).not.toContain('JSONExtract');
+    expect(params.filter_groups).toEqual(['["m","eu"]', String.raw`["m","\""]`]);
+  });
+
+  it('looks for texts where a dimension is left open, or they are too many, and then reads what it found', () => {
+    const values = (n: number) => Array.from({ length: n }, (_, i) => `v${i}`);
+    const query = (...filters: { dimension: number; values: string[] }[]) =>
+      usageQuery({ tenant: 't', meter, from: 0, to: 1, buckets: 'window', filters });
+    const open = query({ dimension: 1, values: ['eu'] });
+    expect(open.sql).toMatch(/PREWHERE .*multiSearchAny.* HAVING JSONExtractString/);
+    expect(open.params.filter_texts_0).toEqual(['"eu"']);
+    const many = query({ dimension: 0, values: values(100) }, { dimension: 1, values: values(100) });
+    expect(many.sql).toMatch(/multiSearchAny.*multiSearchAny.*JSONExtractString/);
+    // ClickHouse searches for no more at once.
+    expect(query({ dimension: 0, values: values(256) }).sql).not.toContain('multiSearchAny');
+  });
+
   it('refuses a dimension the meter does not have', () => {
     expect(() => usageQuery({ tenant: 't', meter, from: 0, to: 1, groupBy: [2], buckets: 'window' })).toThrow(
       'meter tokens has no dimension 2',

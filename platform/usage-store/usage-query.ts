@@ -1,5 +1,5 @@
-// Builds and runs the one SELECT that turns roll-up rows into usage. The partial values that partitions and chunks hold
-// are merged here, and nowhere else, so that a price and a chart can't disagree about what a meter says.
+// Builds and runs the one SELECT that turns roll-up rows into usage. The partial values that partitions and chunks
+// hold are merged here, and nowhere else, so that a price and a chart can't disagree about what a meter says.
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
 import { acrossOf } from '../../domain/metering/meter.ts';
@@ -30,12 +30,14 @@ export interface UsageSelection {
   /** A row for each value of these dimensions, by position in `meter.dimensions`. */
   readonly groupBy?: readonly number[];
   /**
-   * 'window': the meter's own. Segments, of which there is one or more, are sorted, and the first starts at `from` or
-   * before.
+   * 'window': the meter's own. Segments, of which there is one or more, are sorted, and the first starts at `from`
+   * or before.
    */
   readonly buckets: 'window' | readonly BucketSegment[];
   /** Only rows of sealed chunks; absent: open chunks as well, as fresh as they come. */
   readonly sealed?: Pick<Seals, 'vector' | 'epochSteps'>;
+  /** Only rows behind it in the order of an answer. */
+  readonly after?: UsagePlace;
   readonly rowsMax?: number;
 }
 
@@ -49,6 +51,9 @@ export interface UsageRow {
   readonly quantity: Quantity;
   readonly eventCount: bigint;
 }
+
+/** Where a row stands in the order of an answer: whatever is counted meanwhile, it stays there. */
+type UsagePlace = Pick<UsageRow, 'bucketStart' | 'subject' | 'groups'>;
 
 /** The aggregate function that makes one value of several roll-up rows, and what it is given. */
 interface Merge {
@@ -70,7 +75,7 @@ const MERGES: Readonly<Record<Aggregation, Merge>> = {
 };
 
 /** A merged value as a decimal of scale 12; the number of unique values is a whole one. */
-const asDecimal = (aggregation: Aggregation, merged: string): string =>
+export const asDecimal = (aggregation: Aggregation, merged: string): string =>
   aggregation === 'unique' ? `toDecimal256(${merged}, 12)` : merged;
 
 /** SQL of the merged value of `usage_rollups AS r`, a decimal of scale 12. */
@@ -80,7 +85,7 @@ export function mergeExpression(aggregation: Aggregation): string {
 }
 
 // Rows of one key are all in one partition of the table, so FINAL need not look across them.
-const SETTINGS = 'SETTINGS do_not_merge_across_partitions_select_final = 1';
+export const USAGE_SETTINGS = 'SETTINGS do_not_merge_across_partitions_select_final = 1';
 const SECONDS_MAX = 2 ** 32 - 1;
 
 /** Whole seconds for a bound on window starts, which are whole minutes. */
@@ -94,47 +99,101 @@ export function quantityFromStore(text: string): Quantity {
   return coefficient * 10n ** BigInt(QUANTITY_FRACTION_DIGITS - scale);
 }
 
-/** The rows a selection is about, before its filters. */
-function where(selection: UsageSelection): SqlFragment {
-  const conditions = [
+/**
+ * Which rows a selection reads, PREWHERE and WHERE. ClickHouse reads the columns of PREWHERE first and all others
+ * only where rows are left, which with FINAL it does not decide by itself: of 8,192 neighbours a read often wants a
+ * few. What stands there is asked before FINAL has dropped rows that were replaced, so it may only be about the
+ * table's key, which all versions of a row share. `alsoInKey`: further conditions of that kind.
+ */
+function rowsOf(selection: UsageSelection, alsoInKey: readonly string[], params: Record<string, unknown>): string {
+  const inKey = [
     'r.tenant = {tenant:String}',
     'r.meter = {meter:String}',
     "r.window_start >= toDateTime({from:UInt32}, 'UTC')",
     "r.window_start < toDateTime({to:UInt32}, 'UTC')",
   ];
-  const params: Record<string, unknown> = {
-    tenant: selection.tenant,
-    meter: selection.meter.slug,
-    from: boundSeconds(selection.from),
-    to: boundSeconds(selection.to),
-  };
+  params.tenant = selection.tenant;
+  params.meter = selection.meter.slug;
+  params.from = boundSeconds(Math.max(selection.from, selection.after?.bucketStart ?? 0));
+  params.to = boundSeconds(selection.to);
+  if (selection.after !== undefined && selection.bySubject === true && isOneBucket(selection)) {
+    // The table is sorted by subject: so each page of a long list of subjects reads its own part of the rows.
+    inKey.push('r.subject >= {after_subject:String}');
+  }
   if (selection.subjects !== undefined && selection.subjects.length > 0) {
-    conditions.push('r.subject IN {subjects:Array(String)}');
+    inKey.push('r.subject IN {subjects:Array(String)}');
     params.subjects = selection.subjects;
   }
-  if (selection.sealed !== undefined) {
-    const sealed = sealedRowsCondition(selection.sealed);
-    conditions.push(sealed.sql);
-    Object.assign(params, sealed.params);
-  }
-  return { sql: conditions.join(' AND '), params };
+  const prewhere = `PREWHERE ${[...inKey, ...alsoInKey].join(' AND ')}`;
+  if (selection.sealed === undefined) return prewhere;
+  const sealed = sealedRowsCondition(selection.sealed);
+  Object.assign(params, sealed.params);
+  return `${prewhere} WHERE ${sealed.sql}`;
 }
 
 /** The aggregate function over the values of several subjects; null where the states of all merge into it. */
-function acrossAggregate(meter: Meter): 'sum' | 'max' | null {
+export function acrossAggregate(meter: Meter): 'sum' | 'max' | null {
   const across = acrossOf(meter);
   if (across === aggregationRules(meter.aggregation).acrossMerged) return null;
   if (across === 'union') throw new RangeError(`meter ${meter.slug}: a ${meter.aggregation} has no union of subjects`);
   return across;
 }
 
-/** Conditions on the text of a row's group values, of which `text` is SQL; none: an empty array. */
-function filterConditions(selection: UsageSelection, text: string, params: Record<string, unknown>): string[] {
-  return (selection.filters ?? []).map(({ dimension, values }, i) => {
-    params[`filter_position_${i}`] = positionOf(selection.meter, dimension);
-    params[`filter_values_${i}`] = values;
-    return `JSONExtractString(${text}, {filter_position_${i}:UInt32}) IN {filter_values_${i}:Array(String)}`;
+/** Filters on all dimensions name so many group values at most. */
+const GROUP_TEXTS_MAX = 1_000;
+/** ClickHouse looks for no more texts at once. */
+const SEARCHED_TEXTS_MAX = 255;
+
+/** The texts of all group values that the filters allow; null: they leave a dimension open, or are too many. */
+function groupTexts({ meter, filters = [] }: UsageSelection): string[] | null {
+  const byDimension = new Map(filters.map(({ dimension, values }) => [dimension, values]));
+  if (filters.length === 0 || filters.length !== byDimension.size || byDimension.size !== meter.dimensions.length) {
+    return null;
+  }
+  let groups: string[][] = [[]];
+  for (const dimension of meter.dimensions.keys()) {
+    const values = byDimension.get(dimension) ?? [];
+    if (groups.length * values.length > GROUP_TEXTS_MAX) return null;
+    groups = groups.flatMap((group) => values.map((value) => [...group, value]));
+  }
+  return groups.map((group) => JSON.stringify(group));
+}
+
+interface FilterConditions {
+  /** Of the table's key, for every row: true wherever the filters hold. */
+  readonly ofRows: readonly string[];
+  /** What is left to ask of the group values, of whose text `text` is SQL, where the first is true. */
+  readonly ofGroups: (text: string) => string[];
+}
+
+/**
+ * The conditions of the filters. To read JSON costs many times what it takes to look for a text, or to compare a
+ * number with those of a few texts, as the values are for ClickHouse: so it is left for what is found by that.
+ */
+function filterConditions(selection: UsageSelection, params: Record<string, unknown>): FilterConditions {
+  const { meter, filters = [] } = selection;
+  const positions = filters.map(({ dimension }) => positionOf(meter, dimension));
+  const texts = groupTexts(selection);
+  if (texts !== null) {
+    params.filter_groups = texts;
+    return { ofRows: ['r.group_values IN {filter_groups:Array(String)}'], ofGroups: () => [] };
+  }
+  const ofRows = filters.flatMap(({ values }, i) => {
+    if (values.length > SEARCHED_TEXTS_MAX) return [];
+    params[`filter_texts_${i}`] = values.map((value) => JSON.stringify(value));
+    return `multiSearchAny(r.group_values, {filter_texts_${i}:Array(String)})`;
   });
+  for (const [i, { values }] of filters.entries()) {
+    params[`filter_position_${i}`] = positions[i];
+    params[`filter_values_${i}`] = values;
+  }
+  return {
+    ofRows,
+    ofGroups: (text) =>
+      filters.map(
+        (_, i) => `JSONExtractString(${text}, {filter_position_${i}:UInt32}) IN {filter_values_${i}:Array(String)}`,
+      ),
+  };
 }
 
 /** ClickHouse counts the elements of a JSON array from 1. */
@@ -145,16 +204,21 @@ function positionOf(meter: Meter, dimension: number): number {
   return dimension + 1;
 }
 
+const isOneBucket = ({ buckets, to }: UsageSelection): boolean =>
+  buckets !== 'window' && buckets.length === 1 && to <= buckets[0]!.start + buckets[0]!.stepMs;
+
 /**
- * Where the bucket of a row starts, in seconds. It is worked out for every row, so one bucket or one step costs less.
+ * Where the bucket of a row starts, in seconds. It is worked out for every row, so one bucket or one step costs
+ * less.
  */
-function bucketExpression({ buckets, to }: UsageSelection): SqlFragment {
+function bucketExpression(selection: UsageSelection): SqlFragment {
+  const { buckets } = selection;
   if (buckets === 'window') return { sql: 'toUnixTimestamp(r.window_start)', params: {} };
   const [{ start: first, stepMs }, ...more] = buckets as [BucketSegment, ...BucketSegment[]];
   if (more.length === 0) {
     const sql = '{bucket_start:UInt32}';
     const params = { bucket_start: boundSeconds(first) };
-    if (to <= first + stepMs) return { sql, params };
+    if (isOneBucket(selection)) return { sql, params };
     return {
       sql: `${sql} + intDiv(toUnixTimestamp(r.window_start) - ${sql}, {bucket_step:UInt32}) * {bucket_step:UInt32}`,
       params: { ...params, bucket_step: boundSeconds(stepMs) },
@@ -172,51 +236,81 @@ function bucketExpression({ buckets, to }: UsageSelection): SqlFragment {
   };
 }
 
+export interface MergedUsage {
+  /** SELECT of bucket_start (seconds), subject_key, group_text, state and event_count. */
+  readonly sql: string;
+  /** SQL of the values that are grouped by, of that SELECT. */
+  readonly groups: string;
+  /** SQL of the aggregate function that the states are of. */
+  readonly aggregate: string;
+  readonly params: Record<string, unknown>;
+}
+
 /**
- * The SELECT of a selection: columns bucket_start (seconds), subject_key, groups, quantity and events (text). Rows are
- * first merged by the text of all their group values, a number for ClickHouse, and that text is read where there are
- * few left. Where a row is of several subjects, what they come to together is the meter's `across`.
+ * The rows of a selection, merged by the text of all their group values: a number for ClickHouse, and the text is
+ * read where there are few left. `subject_key` is the subject where rows are by subject or are to be kept apart by it,
+ * else ''.
  */
-export function usageQuery(selection: UsageSelection): SqlFragment {
+export function mergedUsage(selection: UsageSelection, keepsSubjects: boolean): MergedUsage {
   const { meter, groupBy = [] } = selection;
-  const rows = where(selection);
   const bucket = bucketExpression(selection);
-  const params: Record<string, unknown> = { ...rows.params, ...bucket.params };
+  const params: Record<string, unknown> = { ...bucket.params };
+  if (selection.after !== undefined) params.after_subject = selection.after.subject ?? '';
+  const { ofRows, ofGroups } = filterConditions(selection, params);
+  const rows = rowsOf(selection, ofRows, params);
   // any(): a condition on the key itself would be asked of every row and not of every group.
-  const filters = filterConditions(selection, 'any(r.group_values)', params);
+  const filters = ofGroups('any(r.group_values)');
   const groups = groupBy.map((dimension, i) => {
     params[`group_position_${i}`] = positionOf(meter, dimension);
     return `JSONExtractString(group_text, {group_position_${i}:UInt32})`;
   });
   const { aggregate, of } = MERGES[meter.aggregation];
-  const across = selection.bySubject === true ? null : acrossAggregate(meter);
-  const merged =
-    `SELECT ${bucket.sql} AS bucket_start, ` +
-    `${selection.bySubject === true || across !== null ? 'r.subject' : "''"} AS subject_key, ` +
+  const sql =
+    `SELECT ${bucket.sql} AS bucket_start, ${keepsSubjects || selection.bySubject === true ? 'r.subject' : "''"} AS subject_key, ` +
     `${groups.length + filters.length > 0 ? 'r.group_values' : "''"} AS group_text, ` +
     `${aggregate}State(${of}) AS state, sum(r.event_count) AS event_count ` +
-    `FROM usage_rollups AS r FINAL WHERE ${rows.sql} GROUP BY bucket_start, subject_key, group_text` +
+    `FROM usage_rollups AS r FINAL ${rows} GROUP BY bucket_start, subject_key, group_text` +
     (filters.length > 0 ? ` HAVING ${filters.join(' AND ')}` : '');
+  return { sql, aggregate, params, groups: groups.length > 0 ? `[${groups.join(', ')}]` : 'emptyArrayString()' };
+}
+
+/**
+ * The SELECT of a selection: columns bucket_start (seconds), subject_key, groups, quantity and events (text). Where a
+ * row is of several subjects, what they come to together is the meter's `across`.
+ */
+export function usageQuery(selection: UsageSelection): SqlFragment {
+  const { meter, after, bySubject } = selection;
+  const across = bySubject === true ? null : acrossAggregate(meter);
+  const { aggregate, groups, params, sql: merged } = mergedUsage(selection, across !== null);
+  let having = '';
+  if (after !== undefined) {
+    params.after_bucket = boundSeconds(after.bucketStart);
+    params.after_groups = after.groups;
+    having =
+      ' HAVING (bucket_start, subject_key, groups) > ' +
+      '({after_bucket:UInt32}, {after_subject:String}, {after_groups:Array(String)})';
+  }
   let limit = '';
   if (selection.rowsMax !== undefined) {
     limit = ' LIMIT {rows_max:UInt64}';
     params.rows_max = selection.rowsMax;
   }
-  const bySubject =
-    `SELECT bucket_start, subject_key, ${groups.length > 0 ? `[${groups.join(', ')}]` : 'emptyArrayString()'} AS groups, ` +
+  const values =
+    `SELECT bucket_start, subject_key, ${groups} AS groups, ` +
     `${asDecimal(meter.aggregation, `${aggregate}Merge(state)`)} AS value, sum(event_count) AS events ` +
     `FROM (${merged}) GROUP BY bucket_start, subject_key, groups`;
-  const values =
+  const rows =
     across === null
-      ? bySubject
+      ? values
       : `SELECT bucket_start, '' AS subject_key, groups, ${across}(value) AS value, sum(events) AS events ` +
-        `FROM (${bySubject}) GROUP BY bucket_start, groups`;
+        `FROM (${values}) GROUP BY bucket_start, groups`;
   const sql =
     'SELECT bucket_start, subject_key, groups, toString(value) AS quantity, toString(events) AS events ' +
-    `FROM (${values}) ORDER BY bucket_start, subject_key, groups${limit} ${SETTINGS}`;
+    `FROM (${rows}${having}) ORDER BY bucket_start, subject_key, groups${limit} ${USAGE_SETTINGS}`;
   return { sql, params };
 }
 
+/** 64-bit numbers and decimals are texts. */
 interface StoredUsageRow {
   readonly bucket_start: number | string;
   readonly subject_key: string;
@@ -225,22 +319,41 @@ interface StoredUsageRow {
   readonly events: string;
 }
 
+const usageRowOf = (row: StoredUsageRow, { bySubject }: UsageSelection): UsageRow => ({
+  bucketStart: Number(row.bucket_start) * 1_000,
+  subject: bySubject === true ? row.subject_key : null,
+  groups: row.groups,
+  quantity: quantityFromStore(row.quantity),
+  eventCount: BigInt(row.events),
+});
+
 /** The usage of a selection, in order of bucket, subject and groups. */
 export async function readUsage(clickhouse: Pick<ClickHouse, 'query'>, selection: UsageSelection): Promise<UsageRow[]> {
   const { sql, params } = usageQuery(selection);
   const rows = await clickhouse.query<StoredUsageRow>(sql, params);
-  return rows.map((row) => ({
-    bucketStart: Number(row.bucket_start) * 1_000,
-    subject: selection.bySubject === true ? row.subject_key : null,
-    groups: row.groups,
-    quantity: quantityFromStore(row.quantity),
-    eventCount: BigInt(row.events),
-  }));
+  return rows.map((row) => usageRowOf(row, selection));
+}
+
+type StoredUsageColumns = [bucketStart: number, subject: string, groups: string[], quantity: string, events: string];
+
+/**
+ * As `readUsage`, some rows after the other, all as of one moment: for more of them than there should be in memory.
+ */
+export async function* streamUsage(
+  clickhouse: Pick<ClickHouse, 'stream'>,
+  selection: UsageSelection,
+): AsyncGenerator<UsageRow[], void, undefined> {
+  const { sql, params } = usageQuery(selection);
+  for await (const rows of clickhouse.stream(sql, params)) {
+    yield (rows as StoredUsageColumns[]).map(([bucket_start, subject_key, groups, quantity, events]) =>
+      usageRowOf({ bucket_start, subject_key, groups, quantity, events }, selection),
+    );
+  }
 }
 
 /**
- * Of each of these subjects that the meter has any usage of: the start of the first window, in milliseconds since the
- * epoch. The versions of a row share its window, so none need be merged.
+ * Of each of these subjects that the meter has any usage of: the start of the first window, in milliseconds since
+ * the epoch. The versions of a row share its window, so none need be merged.
  */
 export async function readFirstWindows(
   clickhouse: Pick<ClickHouse, 'query'>,
@@ -268,15 +381,15 @@ export interface FirstSeenRow {
  * regarded.
  */
 export async function readFirstSeen(clickhouse: ClickHouse, selection: UsageSelection): Promise<FirstSeenRow[]> {
-  const rows = where(selection);
-  const params: Record<string, unknown> = { ...rows.params };
-  const conditions = [rows.sql, ...filterConditions(selection, 'r.group_values', params)];
+  const params: Record<string, unknown> = {};
+  const { ofRows, ofGroups } = filterConditions(selection, params);
+  const rows = rowsOf(selection, [...ofRows, ...ofGroups('r.group_values')], params);
   const sql =
     'SELECT subject_key, first_window, toString(count()) AS values FROM (' +
     'SELECT r.subject AS subject_key, min(toUnixTimestamp(r.window_start)) AS first_window ' +
-    `FROM usage_rollups AS r FINAL ARRAY JOIN r.unique_values AS unique_value WHERE ${conditions.join(' AND ')} ` +
+    `FROM usage_rollups AS r FINAL ARRAY JOIN r.unique_values AS unique_value ${rows} ` +
     'GROUP BY subject_key, unique_value) ' +
-    `GROUP BY subject_key, first_window ORDER BY subject_key, first_window ${SETTINGS}`;
+    `GROUP BY subject_key, first_window ORDER BY subject_key, first_window ${USAGE_SETTINGS}`;
   const found = await clickhouse.query<{ subject_key: string; first_window: number; values: string }>(sql, params);
   return found.map((row) => ({
     subject: row.subject_key,

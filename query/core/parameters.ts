@@ -15,7 +15,7 @@ export interface ReadParameters<Shape extends z.ZodRawShape = z.ZodRawShape> {
 }
 
 /** ClickHouse's DateTime ends in February 2106. */
-const LAST_INSTANT = Date.UTC(2106, 0, 1);
+export const LAST_INSTANT = Date.UTC(2106, 0, 1);
 /** Longer than the name of any dimension. */
 const FILTER = /^filter\[(.{0,256})\]$/s;
 
@@ -30,9 +30,6 @@ const once = (what: string) =>
 
 /** `description`: as the OpenAPI document has it. */
 export const anyText = (description: string) => once(description).meta({ description });
-
-/** `what`: in words, for when it is missing. */
-export const requiredText = (what: string, description: string) => once(what).meta({ description });
 
 /** Milliseconds since the epoch, within what the stores can hold. `what`: in words, for when it is missing. */
 export const time = (what: string, description: string) =>
@@ -69,16 +66,24 @@ export const flag = (description: string) =>
     .default(false)
     .meta({ description, schema: { type: 'boolean', default: false } });
 
+const numberUpTo = (maximum: number, description: string) =>
+  once(description).transform((given, context) => {
+    if (/^[1-9]\d{0,9}$/.test(given) && Number(given) <= maximum) return Number(given);
+    context.addIssue({ code: 'custom', message: `${quoted(given)} is no whole number from 1 to ${maximum}` });
+    return z.NEVER;
+  });
+
 /** A whole number from 1 to `maximum`. */
 export const wholeNumber = (maximum: number, byDefault: number, description: string) =>
-  once(description)
-    .transform((given, context) => {
-      if (/^[1-9]\d{0,9}$/.test(given) && Number(given) <= maximum) return Number(given);
-      context.addIssue({ code: 'custom', message: `${quoted(given)} is no whole number from 1 to ${maximum}` });
-      return z.NEVER;
-    })
+  numberUpTo(maximum, description)
     .default(byDefault)
     .meta({ description, schema: { type: 'integer', minimum: 1, maximum, default: byDefault } });
+
+/** The same, where being without it means something else than any number. */
+export const wholeNumberOrNone = (maximum: number, description: string) =>
+  numberUpTo(maximum, description)
+    .optional()
+    .meta({ description, schema: { type: 'integer', minimum: 1, maximum } });
 
 const values = z
   .preprocess((given) => (typeof given === 'string' ? [given] : given), z.array(once('')))

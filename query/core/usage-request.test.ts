@@ -5,7 +5,7 @@ import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
 import { aMeter, by } from '../../test/support/a-meter.ts';
 import { orProblem } from '../../test/support/or-problem.ts';
 import type { QueryParameters } from './parameters.ts';
-import { FILTER_VALUES_MAX, parseUsageRequest } from './usage-request.ts';
+import { FILTER_VALUES_MAX, parseUsageRequest, USAGE_ROWS_MAX, usageCursor } from './usage-request.ts';
 
 const at = (text: string): number => parseRfc3339(text)!;
 const now = at('2026-11-20T10:17:30Z');
@@ -30,7 +30,20 @@ describe('a usage request', () => {
       groupBy: [],
       filters: [],
       emptyBuckets: false,
+      rowsMax: USAGE_ROWS_MAX,
+      isPage: false,
+      after: null,
+      ranking: null,
+      selection: expect.anything(),
     });
+  });
+
+  it('is good for any order of the same subjects and filters, and its cursor too', () => {
+    const request = (more: QueryParameters) => parseUsageRequest({ ...range, ...more }, meter, now);
+    const first = request({ subject: ['a', 'b'], limit: '1' });
+    const place = { bucketStart: at('2026-11-20T03:00:00Z'), subject: 'a', groups: [] };
+    const second = request({ subject: ['b', 'a'], limit: '7', cursor: usageCursor(first, place) });
+    expect([second.after, second.rowsMax, second.isPage]).toEqual([place, 7, true]);
   });
 
   it.each([

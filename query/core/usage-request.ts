@@ -1,23 +1,35 @@
 // The parameters of GET /v1/meters/{meter}/usage, read strictly: a parameter that is unknown, given twice or out of
-// range is an error that names it, never something to guess around. Names of dimensions are looked up in the meter's
-// own list here, and go no further: the store is asked by their positions.
+// range is an error that names it, never something to guess around. Names of dimensions are looked up in the
+// meter's own list here, and go no further: the store is asked by their positions.
+//
+// Pages. With `limit` an answer is a page, and its cursor the place of the page's last row: bucket, subject and
+// groups, in which rows are sorted and which no later event changes. So a row that was there at the first page is
+// in exactly one page, with its value as of that page; a row that comes up meanwhile is in a page if it sorts
+// behind the cursor. The cursor keeps the end of the range too, for a request without `to`. All rows as of one
+// moment are what a stream has.
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { Problem } from '../../domain/problem.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import { isTimeZone } from '../../domain/time/time-zone.ts';
 import { type BucketPlan, type BucketSize, bucketSizes, misalignedBound, planBuckets } from './buckets.ts';
+import { decodePlace, encodePlace, isPlaceNumber, isPlaceText, notACursor, type ReadCursor } from './cursor.ts';
 import {
   anyText,
   choice,
   flag,
+  LAST_INSTANT,
   parametersOf,
   type QueryParameters,
   readFilters,
   readParameters,
   repeated,
   time,
+  wholeNumberOrNone,
 } from './parameters.ts';
+
+/** Rows of one usage answer. More are pages or a stream; they are never cut short silently. */
+export const USAGE_ROWS_MAX = 10_000;
 
 /** Values in one request over all of `subject` and `filter[…]`. */
 export const FILTER_VALUES_MAX = 200;
@@ -41,6 +53,22 @@ export interface UsageRequest {
   readonly filters: readonly DimensionFilter[];
   /** True: buckets without usage have a row too. */
   readonly emptyBuckets: boolean;
+  readonly rowsMax: number;
+  /** True: `rowsMax` of more rows are an answer, as the client asked for so many. */
+  readonly isPage: boolean;
+  /** The last row of the page before. */
+  readonly after: PlaceOfRow | null;
+  /** Not null: the rows are those with the greatest values, and all others are merged to one where it says so. */
+  readonly ranking: { readonly withOthers: boolean } | null;
+  /** What a cursor is good for. */
+  readonly selection: unknown;
+}
+
+/** `bucketStart` in milliseconds since the epoch; `subject` null where rows are not by subject. */
+export interface PlaceOfRow {
+  readonly bucketStart: number;
+  readonly subject: string | null;
+  readonly groups: readonly string[];
 }
 
 export const usageParameters = parametersOf(
@@ -58,6 +86,17 @@ export const usageParameters = parametersOf(
     subject: repeated('Only these subjects; the rows are then by subject'),
     groupBy: repeated("A row for each value; `subject` or one of the meter's dimensions"),
     emptyBuckets: flag('A row with value 0 for each bucket without usage, of every subject and groups in the answer'),
+    limit: wholeNumberOrNone(
+      USAGE_ROWS_MAX,
+      'Rows of a page, or of a ranking; without it an answer of more than 10,000 rows is refused',
+    ),
+    cursor: anyText('The nextCursor of the page before, with the same parameters').optional(),
+    order: choice(
+      ['time', 'value'],
+      'Rows by window, subject and groups; or those with the greatest values first, with `window=total`',
+      { type: 'string', enum: ['time', 'value'], default: 'time' },
+    ).optional(),
+    others: flag('With order=value: what the meter says of all other subjects or groups together'),
   },
   { filters: true },
 );
@@ -91,8 +130,59 @@ function requireAligned(parameter: 'from' | 'to', instant: number, meter: Meter)
 }
 
 /**
- * Throws a `Problem`. `now` in milliseconds since the epoch: without `to` the range ends with the stored window that
- * holds it. The plan has whole stored windows: it may begin before `from` and end after `to`, by less than one each.
+ * The row that a cursor names, after the end of its range; where the rows of the request are of another kind, a
+ * `Problem`.
+ */
+function placeOf({ place }: ReadCursor, bySubject: boolean, groups: number): PlaceOfRow {
+  const [, bucketStart, subject, ...values] = place;
+  const isSubject = bySubject ? isPlaceText(subject) : subject === null;
+  if (!isPlaceNumber(bucketStart) || !isSubject || values.length !== groups || !values.every(isPlaceText)) {
+    throw notACursor();
+  }
+  return { bucketStart, subject: subject as string | null, groups: values as string[] };
+}
+
+/** The cursor of the page that ends with this row. */
+export const usageCursor = ({ selection, plan }: UsageRequest, { bucketStart, subject, groups }: PlaceOfRow): string =>
+  encodePlace(selection, [plan.to, bucketStart, subject, ...groups]);
+
+/** Where `to` is left out, the range of all pages ends where that of the first does. */
+function endOfCursor({ place: [end] }: ReadCursor): number {
+  if (!isPlaceNumber(end) || end > LAST_INSTANT) throw notACursor();
+  return end;
+}
+
+interface Form {
+  readonly window: BucketSize;
+  readonly emptyBuckets: boolean;
+  readonly limit: number | undefined;
+  readonly cursor: string | undefined;
+  readonly order: 'time' | 'value';
+  readonly others: boolean;
+  readonly isGrouped: boolean;
+}
+
+/** What can't be asked for together. Throws a `Problem`. */
+function requirePossible({ window, emptyBuckets, limit, cursor, order, others, isGrouped }: Form): void {
+  const refuse = (parameter: string, why: string): void => {
+    throw new Problem('invalid_parameter', `${parameter}: ${why}`);
+  };
+  if (emptyBuckets && (limit !== undefined || cursor !== undefined || order === 'value')) {
+    refuse('emptyBuckets', 'only of a whole answer in order of time; leave out limit, cursor and order');
+  }
+  if (order === 'time') {
+    if (others) refuse('others', 'only with order=value');
+    return;
+  }
+  if (window !== 'total') refuse('order', 'value ranks what a range comes to; ask with window=total');
+  if (!isGrouped) refuse('order', 'value ranks subjects or groups; name them with groupBy');
+  if (cursor !== undefined) refuse('cursor', 'a ranking has no pages; ask for a greater limit');
+}
+
+/**
+ * Throws a `Problem`. `now` in milliseconds since the epoch: without `to` the range ends with the stored window
+ * that holds it. The plan has whole stored windows: it may begin before `from` and end after `to`, by less than one
+ * each.
  */
 export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now: number): UsageRequest {
   const {
@@ -100,6 +190,9 @@ export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now
     groupBy: grouping,
     strict,
     emptyBuckets,
+    limit,
+    others,
+    order = 'time',
     ...given
   } = readParameters(usageParameters, parameters);
   const meterWindowMs = windowSizeMs[meter.window];
@@ -110,7 +203,11 @@ export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now
       `window: meter ${meter.slug} is kept in windows of ${meter.window}; ${window} is smaller`,
     );
   }
-  const end = given.to ?? windowStartOf(now, meterWindowMs) + meterWindowMs;
+  const bySubject = subjects.length > 0 || grouping.includes('subject');
+  const isGrouped = bySubject || grouping.length > 0;
+  requirePossible({ window, emptyBuckets, limit, cursor: given.cursor, order, others, isGrouped });
+  const cursor = given.cursor === undefined ? null : decodePlace(given.cursor);
+  const end = given.to ?? (cursor === null ? windowStartOf(now, meterWindowMs) + meterWindowMs : endOfCursor(cursor));
   if (given.from >= end) {
     throw new Problem(
       'invalid_parameter',
@@ -145,13 +242,21 @@ export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now
       `subject and filter[…] name more than ${FILTER_VALUES_MAX} values; split the request`,
     );
   }
+  const dimensions = [...new Set(groupBy)].sort((a, b) => a - b);
+  const selection = [meter.slug, from, to, window, timezone, subjects.toSorted(), bySubject, dimensions, filters];
+  cursor?.requireOf(selection, 'meter, range, window, timezone, subject, groupBy or filter');
   return {
     window,
     plan,
     subjects,
-    bySubject: subjects.length > 0 || grouping.includes('subject'),
-    groupBy: [...new Set(groupBy)].sort((a, b) => a - b),
+    bySubject,
+    groupBy: dimensions,
     filters,
     emptyBuckets,
+    rowsMax: limit ?? USAGE_ROWS_MAX,
+    isPage: limit !== undefined || cursor !== null,
+    after: cursor === null ? null : placeOf(cursor, bySubject, dimensions.length),
+    ranking: order === 'value' ? { withOthers: others } : null,
+    selection,
   };
 }

@@ -11,7 +11,7 @@ import { createHttpApp } from '../../../platform/http/app.ts';
 import type { StageContext } from '../../../platform/process/stage.ts';
 import { parseSettings } from '../../../platform/settings/config.ts';
 import { type QueryParts, startQuery } from '../../../query/main.ts';
-import { aMeter } from '../a-meter.ts';
+import { aMeter, by } from '../a-meter.ts';
 import { insertCatalog, insertGeneration, insertKey } from '../usage-rows.ts';
 import { startMigratedStores } from './migrated-stores.ts';
 
@@ -38,6 +38,7 @@ export const catalog: Catalog = {
     aMeter('low', { aggregation: 'min' }),
     aMeter('seats', { aggregation: 'latest' }),
     aMeter('users', { aggregation: 'unique' }),
+    aMeter('desks', { aggregation: 'latest', dimensions: by('site') }),
     aMeter('peak-max', { aggregation: 'max', across: 'max' }),
     aMeter('low-max', { aggregation: 'min', across: 'max' }),
     aMeter('seats-max', { aggregation: 'latest', across: 'max' }),

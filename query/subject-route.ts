@@ -1,0 +1,24 @@
+// GET /v1/subjects: who has usage of the published meters, in pages by name.
+import { formatRfc3339 } from '../domain/time/rfc3339.ts';
+import { readSubjects } from '../platform/usage-store/subject-list.ts';
+import { parseSubjectsRequest, subjectCursor } from './core/subject-page.ts';
+import type { Read } from './read.ts';
+
+export const listSubjects: Read = async ({ clickhouse, catalogs }, { tenant, parameters }) => {
+  const { search, limit, after } = parseSubjectsRequest(parameters);
+  const { catalog } = await catalogs.published();
+  const meters = catalog.meters.map(({ slug }) => slug);
+  if (meters.length === 0) return { data: [], nextCursor: null };
+  // One more than asked for tells whether there is a next page.
+  const found = await readSubjects(clickhouse, { tenant, meters, prefix: search, after, subjectsMax: limit + 1 });
+  const page = found.slice(0, limit);
+  const last = found.length > limit ? page.at(-1) : undefined;
+  return {
+    data: page.map(({ subject, firstWindow, lastWindow }) => ({
+      subject,
+      firstSeen: formatRfc3339(firstWindow),
+      lastSeen: formatRfc3339(lastWindow),
+    })),
+    nextCursor: last === undefined ? null : subjectCursor(search, last.subject),
+  };
+};
