@@ -10,6 +10,9 @@ import type { Settings } from './settings/settings.ts';
 export interface HttpServer {
   /** http://HOST:PORT as it is bound. */
   readonly url: string;
+  /** Has clients go elsewhere: /readyz says no, and each answer is its connection's last one. */
+  leave(): void;
+  /** Resolves once everything that was read is answered, and every connection has ended. */
   close(): Promise<void>;
 }
 
@@ -25,7 +28,11 @@ export async function listen(
   }
   const address = app.server.address() as AddressInfo;
   const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address;
-  return { url: `http://${shown}:${address.port}`, close: async () => void (await app.close()) };
+  return {
+    url: `http://${shown}:${address.port}`,
+    leave: () => app.leave(),
+    close: async () => void (await app.close()),
+  };
 }
 
 /** Why an address can't be listened on, and what to do. */

@@ -26,6 +26,7 @@ const silent = pino({ level: 'silent' });
 const settings = {
   LOG_LEVEL: 'warn',
   PORT: '0',
+  TALLYLINE_DRAIN_GRACE: '0ms',
   TALLYLINE_PARTITIONS: '12',
   TALLYLINE_REPLICATION: '1',
   TALLYLINE_MIN_INSYNC_REPLICAS: '1',

@@ -1,6 +1,7 @@
 // The life of a process that runs a stage: settings, stores, the stage, its HTTP server; then until it is told to stop
 // or can't go on. A process started by `up` says over the IPC channel when it serves, and ends when that channel
 // closes.
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { openKeyring } from '../../platform/access/live-keyring.ts';
 import { type HttpServer, listen, startAdminServer } from '../../platform/admin-server.ts';
@@ -8,7 +9,7 @@ import type { StoreWatch } from '../../platform/calls/store-watch.ts';
 import { DamagedParts } from '../../platform/clickhouse/damaged-parts.ts';
 import { createRegistry, registerAdminRoutes } from '../../platform/http/admin-routes.ts';
 import { createHttpApp } from '../../platform/http/app.ts';
-import { runStages } from '../../platform/process/lifecycle.ts';
+import { DRAIN_TIMEOUT_MS, runStages } from '../../platform/process/lifecycle.ts';
 import { createLogger } from '../../platform/process/logging.ts';
 import type { Stage, StageContext } from '../../platform/process/stage.ts';
 import { type Environment, parseSettings } from '../../platform/settings/config.ts';
@@ -29,6 +30,9 @@ export interface ReadyMessage {
 
 const never = new Promise<never>(() => {});
 
+/** Of a process: what ends its HTTP server when the stages are drained. */
+const httpStage = (stop: () => Promise<void>): Stage => ({ name: 'http', notReady: () => null, failed: never, stop });
+
 /** Resolves to the exit status once the stage is drained, or failed. */
 export async function runStage(name: ProcessName, overrides: Environment): Promise<0 | 1> {
   const isSupervised = process.send !== undefined;
@@ -38,14 +42,19 @@ export async function runStage(name: ProcessName, overrides: Environment): Promi
   const logger = createLogger(name, settings.logLevel);
   const registry = createRegistry();
   const context: StageContext = { settings, logger, registry, clock: Date.now };
-  const { stores, compose } = await openStage(name, context);
+  // Nothing stands before `up` that could send requests elsewhere.
+  const drainGraceMs = isSupervised ? 0 : settings.http.drainGraceMs;
+  const { stores, compose } = await openStage(name, context, drainGraceMs);
   try {
     const { stages, server } = await compose();
     logger.info({ url: server.url }, 'serving');
     isStarting = false;
     if (process.send === undefined) process.stdout.write(`ready ${server.url}\n`);
     else if (process.connected) process.send({ ready: server.url } satisfies ReadyMessage);
-    const status = await runStages(stages, logger, isSupervised ? { signals: ['SIGTERM'] } : {});
+    const status = await runStages(stages, logger, {
+      ...(isSupervised && { signals: ['SIGTERM'] }),
+      drainTimeoutMs: drainGraceMs + DRAIN_TIMEOUT_MS,
+    });
     // A drain that took too long leaves work behind that would use the stores while they close.
     if (status === 0) {
       await server.close();
@@ -62,6 +71,7 @@ export async function runStage(name: ProcessName, overrides: Environment): Promi
 async function openStage(
   name: ProcessName,
   context: StageContext,
+  drainGraceMs: number,
 ): Promise<{ stores: LogStores; compose: () => Promise<Composition> }> {
   const { settings, logger, registry } = context;
   const damaged = new DamagedParts(registry, logger);
@@ -75,7 +85,7 @@ async function openStage(
   if (worker === null && logFronts.length === fronts.length) {
     const stores = await openLogStores(settings, logger, `tallyline ${name}`);
     const starts = logFronts.map((front) => (parts: FrontParts) => front.start(context, stores, parts));
-    return { stores, compose: () => composeFronts(context, healthOf(stores), starts) };
+    return { stores, compose: () => composeFronts(context, healthOf(stores), starts, drainGraceMs) };
   }
   const stores = await openStores(settings, logger, `tallyline ${name}`, {
     onDamaged: (part, reason) => damaged.add(part, reason),
@@ -86,7 +96,7 @@ async function openStage(
     return { stores, compose: () => composeWorker(context, healthOf(stores), () => worker.start(context, stores)) };
   }
   const starts = fronts.map((front) => (parts: FrontParts) => front.start(context, stores, parts));
-  return { stores, compose: () => composeFronts(context, healthOf(stores), starts) };
+  return { stores, compose: () => composeFronts(context, healthOf(stores), starts, drainGraceMs) };
 }
 
 /** What a process knows of its stores. */
@@ -109,15 +119,17 @@ async function composeWorker(
 ): Promise<Composition> {
   const stages: Stage[] = [];
   const server = await startAdminServer(settings.http, registry, quiet(logger), () => stages);
-  stages.push(await start(), health.stage);
+  const leaving = httpStage(async () => server.leave());
+  stages.push(leaving, await start(), health.stage);
   return { stages, server };
 }
 
-/** Routes must all be there before the app listens; while it drains, it first answers what it has taken. */
+/** Routes must all be there before the app listens; while it drains, it first has its clients go and answers them. */
 async function composeFronts(
   { settings, registry, logger, clock }: StageContext,
   health: Health,
   starts: readonly ((parts: FrontParts) => Promise<Stage>)[],
+  drainGraceMs: number,
 ): Promise<Composition> {
   const app = createHttpApp(logger, { connections: settings.http, registry });
   const keyring = openKeyring(settings.postgresUrl!, clock, logger);
@@ -126,12 +138,17 @@ async function composeFronts(
   stages.push(health.stage);
   registerAdminRoutes(app, registry, () => stages);
   const server = await listen(app, settings.http);
-  const close = async (): Promise<void> => {
+  // A stage that can't go on does nothing for the sake of balancers.
+  let graceMs = drainGraceMs;
+  for (const { failed } of stages) failed.catch(() => (graceMs = 0));
+  const leave = async (): Promise<void> => {
+    logger.info({ graceMs }, 'each answer is its connection’s last one; /readyz says no');
+    server.leave();
+    await delay(graceMs);
     await server.close();
     await keyring.close();
   };
-  const http: Stage = { name: 'http', notReady: () => null, failed: never, stop: close };
-  return { stages: [http, ...stages], server };
+  return { stages: [httpStage(leave), ...stages], server };
 }
 
 /** Probes and scrapes come every few seconds and say nothing. */

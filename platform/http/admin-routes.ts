@@ -20,6 +20,7 @@ export function registerAdminRoutes(app: FastifyInstance, registry: Registry, st
     const current = stages();
     const reasons = current.flatMap((stage) => stage.notReady() ?? []);
     if (current.length === 0) reasons.push('starting');
+    if (app.isLeaving()) reasons.push('shutting down');
     const degraded = current.flatMap((stage) => stage.degraded?.() ?? []);
     return reply
       .code(reasons.length === 0 ? 200 : 503)

@@ -1,9 +1,7 @@
-import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { Problem, problemCodes, retryAfter } from '../../domain/problem.ts';
-import { until } from '../../test/support/until.ts';
 import { createHttpApp } from './app.ts';
 
 let app: FastifyInstance;
@@ -88,47 +86,5 @@ describe('createHttpApp', () => {
       status: 404,
       detail: 'There is nothing at GET /none.',
     });
-  });
-
-  it('turns requests on open connections away while it closes, and closes them', async () => {
-    setUp();
-    let answerSlow = (): void => {};
-    const slow = new Promise<string>((resolve) => {
-      answerSlow = () => resolve('done');
-    });
-    let started = false;
-    app.get('/slow', () => {
-      started = true;
-      return slow;
-    });
-    await app.listen({ host: '127.0.0.1', port: 0 });
-    const { port } = app.server.address() as { port: number };
-    const open = () => {
-      const socket = connect(port, '127.0.0.1');
-      const answer = { text: '', closed: false };
-      socket.on('data', (chunk) => {
-        answer.text += chunk.toString();
-      });
-      socket.on('error', () => {});
-      socket.on('close', () => {
-        answer.closed = true;
-      });
-      return { socket, answer };
-    };
-    // Half a request keeps its connection open through the close.
-    const late = open();
-    late.socket.write('GET /slow HTTP/1.1\r\n');
-    const early = open();
-    early.socket.write('GET /slow HTTP/1.1\r\nHost: x\r\n\r\n');
-    await until(() => started, 'the slow request is being answered');
-    const closed = app.close();
-    await until(() => !app.server.listening, 'the app closes');
-    late.socket.write('Host: x\r\n\r\n');
-    await until(() => late.answer.closed, 'the late connection is closed');
-    if (late.answer.text !== '') expect(late.answer.text).toMatch(/^HTTP\/1\.1 503 [\s\S]*"code":"shutting_down"/);
-    answerSlow();
-    await closed;
-    await until(() => early.answer.closed, 'the early connection is closed');
-    expect(early.answer.text).toMatch(/^HTTP\/1\.1 200 /);
   });
 });

@@ -1,6 +1,15 @@
 // The HTTP server that the fronts (gateway and read API, alone or together) are put on: request ids, limits on slow and
 // greedy clients (connections.ts), and problem documents for whatever goes wrong, requests that are not HTTP at all
 // included.
+//
+// How it ends, so that a client sees no error that sends each request once:
+//
+//   serving --leave--> leaving --close--> closing --the last connection ends--> closed
+//
+//   leaving   Everything is answered as before, on new connections too; but each answer is its connection's last one,
+//             and /readyz says no. Whoever stands before this server sends what comes next elsewhere.
+//   closing   No connection is accepted any more. What is read is still answered; the rest of a slow body, and a
+//             connection on which nothing comes, are not waited for (connections.ts, the routes).
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
@@ -76,11 +85,6 @@ function answerRaw(connections: Connections, socket: Socket, problem: RawProblem
   connections.endWith(socket, isTaken ? null : rawAnswer(problem), problem.reason);
 }
 
-const shuttingDown = (): Problem =>
-  new Problem('shutting_down', 'This server is shutting down. Send the request again.', {
-    headers: retryAfter(1),
-  });
-
 const overLimit = (): Problem =>
   new Problem('overloaded', 'This server has as many connections as it takes. Send the request again.', {
     headers: { ...retryAfter(1), connection: 'close' },
@@ -104,6 +108,14 @@ const REST_READ_BYTES_MAX = 65_536;
 const awaitsMuch = ({ raw, headers }: FastifyRequest): boolean =>
   !raw.complete &&
   (headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > REST_READ_BYTES_MAX);
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** From now on each answer is its connection's last one, and /readyz says no. */
+    leave(): void;
+    isLeaving(): boolean;
+  }
+}
 
 export interface HttpAppOptions {
   readonly connections?: ConnectionSettings;
@@ -131,6 +143,8 @@ function createNodeServer(connections: Connections, headTimeoutMs: number, handl
   });
   // All that fit into the bytes of a head: Node would leave out the others without a word.
   server.maxHeadersCount = 0;
+  // Node would call it when the server closes, and a request that is on its way would meet a closed connection.
+  server.closeIdleConnections = () => {};
   const admit: RequestListener = (request, response) => {
     if (connections.admit(request, response)) handle(request, response);
   };
@@ -162,9 +176,9 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     bodyLimit: BODY_BYTES_MAX,
     // `request.ip` is then the client's, where one of these passed it on.
     trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
-    // The hook below answers, in our own form.
+    // What is read is answered.
     return503OnClosing: false,
-    forceCloseConnections: 'idle',
+    forceCloseConnections: false,
     serverFactory: (handle) => createNodeServer(connections, options.headTimeoutMs ?? HEAD_TIMEOUT_MS, handle),
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET') socket.destroy();
@@ -173,12 +187,14 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     frameworkErrors: answerFrameworkError,
   });
   const looking = setInterval(() => connections.look(), LOOK_INTERVAL_MS).unref();
-  // While the app closes, requests still come on connections that are open: they are turned away, and the connection
-  // with them.
-  let closing = false;
+  let isLeaving = false;
+  app.decorate('isLeaving', () => isLeaving);
+  app.decorate('leave', () => {
+    isLeaving = true;
+  });
   app.addHook('preClose', (done) => {
-    closing = true;
-    connections.drain();
+    isLeaving = true;
+    connections.close();
     done();
   });
   // Not in a hook: those of a close run before the connections have ended.
@@ -189,7 +205,6 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     done();
   });
   const refusal = (request: FastifyRequest): Problem | undefined => {
-    if (closing) return shuttingDown();
     if (connections.isOverLimit(request.raw.socket) && !PROBES.has(request.url)) return overLimit();
     return faultyHead(request);
   };
@@ -201,10 +216,12 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
   });
   app.addHook('onSend', (request, reply, payload, done) => {
     if (typeof payload === 'string' || Buffer.isBuffer(payload)) connections.answering(payload.length);
-    // A connection that stays open after its last answer would hold the close up for the whole keep-alive time; and the
-    // rest of a body that nobody reads would have to be read all the same before the connection can be used again.
-    if (closing || awaitsMuch(request) || connections.isOverLimit(request.raw.socket)) {
-      reply.header('connection', 'close');
+    // The rest of a body that nobody reads would have to be read all the same before the connection can be used again.
+    if (awaitsMuch(request) || connections.isOverLimit(request.raw.socket)) reply.header('connection', 'close');
+    else if (isLeaving) {
+      // Of requests that were pipelined only the last one's: the others have answers to come behind theirs.
+      if (connections.latestAnswer(request.raw.socket) === reply.raw) reply.header('connection', 'close');
+      else reply.raw.removeHeader('connection');
     }
     done();
   });

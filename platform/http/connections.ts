@@ -7,6 +7,8 @@
 //   - A connection with more than PIPELINED_MAX requests without an answer is destroyed; Node itself parses no further
 //     bytes of one whose answers wait for their taking. Answers that are not taken at the least pace destroy it too,
 //     and all that are not taken are bounded together (unread-answers.ts).
+//   - A server that closes answers what was read. A connection ends with its next answer, or once it was quiet for a
+//     while: a request may have been on its way. None is left after a bounded time but those with a request.
 //   - Whatever is refused is read on and dropped for a bounded number of bytes and time, so that the client sees the
 //     answer instead of a reset; then the socket is destroyed, whatever the client does.
 //
@@ -37,11 +39,14 @@ const DROPPED_BYTES_MAX = 16_000_000;
 const LINGER_MAX_MS = 30_000;
 /** Silence ends the lingering after this. */
 const LINGER_SILENCE_MS = 1_000;
-/** The whole lingering where the request was no HTTP or too slow, and every lingering once the server drains. */
+/** The whole lingering where the request was no HTTP or too slow, and every lingering once the server closes. */
 const SHORT_LINGER_MS = 2_000;
 /** Whoever reads a body has to give it up itself after the patience; this is for bodies that nobody watches. */
 const BODY_PATIENCE_MS = 2 * PATIENCE_MS;
-const BODY_DRAIN_MS = 2 * SHORT_LINGER_MS;
+/** While the server closes: of a body that nobody watches, and of a connection without a request. */
+const CLOSING_PATIENCE_MS = 2 * SHORT_LINGER_MS;
+/** So long nothing came on a connection that is idle when the server closes. Less than the time between two looks. */
+const QUIET_MS = 400;
 
 /** Why a connection was ended that its client or its last answer did not end. */
 export type EndReason =
@@ -75,6 +80,8 @@ class Connection {
   bytesDropped = 0;
   bytesTaken = -1;
   takenAt = 0;
+  /** Since when nothing comes on it, once the server closes. */
+  quietSince = Number.POSITIVE_INFINITY;
 
   constructor(socket: Socket, address: string | null, isReserve: boolean, now: number) {
     this.socket = socket;
@@ -131,7 +138,8 @@ export class Connections {
   private isScanned = false;
   private lookedAt: number;
   private bytesSinceLook = 0;
-  private isDraining = false;
+  /** When connections without a request end at the latest. */
+  private closingUntil = Number.POSITIVE_INFINITY;
 
   constructor(limits: ConnectionLimits, options: ConnectionsOptions) {
     this.limits = limits;
@@ -168,7 +176,7 @@ export class Connections {
     // Node calls this after an answer that is the connection's last one. With unread bytes in the kernel it would be a
     // reset.
     socket.destroySoon = () => {
-      if (connection.isArriving) this.linger(connection, this.isDraining ? SHORT_LINGER_MS : LINGER_MAX_MS);
+      if (connection.isArriving) this.linger(connection, this.isClosing ? SHORT_LINGER_MS : LINGER_MAX_MS);
       else destroySoon();
     };
   }
@@ -225,12 +233,16 @@ export class Connections {
     this.linger(connection, SHORT_LINGER_MS);
   }
 
-  /** From now on connections end as soon as nothing is under way on them. */
-  drain(): void {
-    this.isDraining = true;
-    const lingerUntil = this.options.monotonicMs() + SHORT_LINGER_MS;
-    for (const each of this.all) each.lingerUntil = Math.min(each.lingerUntil, lingerUntil);
+  /** From now on connections end as soon as nothing is under way on them, or on its way to them. */
+  close(): void {
+    const now = this.options.monotonicMs();
+    this.closingUntil = now + CLOSING_PATIENCE_MS;
+    for (const each of this.all) each.lingerUntil = Math.min(each.lingerUntil, now + SHORT_LINGER_MS);
     this.look();
+  }
+
+  private get isClosing(): boolean {
+    return this.closingUntil !== Number.POSITIVE_INFINITY;
   }
 
   /** What takes time; to be called every `LOOK_INTERVAL_MS`. */
@@ -270,12 +282,18 @@ export class Connections {
     else if (connection.isIdle) {
       // The answer is gone, and need not be held for as long as the connection is kept.
       connection.answers = [];
-      if (this.isDraining) socket.destroy();
+      if (this.isClosing) this.lookAtQuiet(connection, now);
     }
   }
 
+  private lookAtQuiet(connection: Connection, now: number): void {
+    const isFirst = connection.quietSince === Number.POSITIVE_INFINITY;
+    if (bytesRead(connection) > 0 || isFirst) connection.quietSince = now;
+    if (now - connection.quietSince >= QUIET_MS || now >= this.closingUntil) connection.socket.destroy();
+  }
+
   private lookAtArriving(connection: Connection, elapsedMs: number): void {
-    const patienceMs = this.isDraining ? BODY_DRAIN_MS : BODY_PATIENCE_MS;
+    const patienceMs = this.isClosing ? CLOSING_PATIENCE_MS : BODY_PATIENCE_MS;
     const bytes = bytesRead(connection);
     connection.patienceMs = patienceAfter(connection.patienceMs, elapsedMs, bytes, patienceMs);
     if (connection.patienceMs <= 0) this.options.answerTooSlow(connection.socket);
@@ -293,7 +311,7 @@ export class Connections {
   private lookAtUnread(connection: Connection, now: number): void {
     noteTaken(connection, now);
     const unsentMs = leastPaceMs(connection.socket.writableLength);
-    const patienceMs = this.isDraining ? LINGER_SILENCE_MS : PATIENCE_MS + unsentMs;
+    const patienceMs = this.isClosing ? LINGER_SILENCE_MS : PATIENCE_MS + unsentMs;
     if (now - connection.takenAt >= patienceMs) this.destroy(connection, 'unread_answer');
   }
 

@@ -11,6 +11,7 @@ export interface StopOptions {
 /** What a parent sends over IPC to have this process drain. */
 export const STOP_MESSAGE = 'stop';
 
+export const DRAIN_TIMEOUT_MS = 30_000;
 /** Nobody waits for an orphan, and the stores may be going too. */
 const ORPHAN_DRAIN_TIMEOUT_MS = 10_000;
 const ORPHANED = 'the parent process is gone';
@@ -39,6 +40,7 @@ export function untilStopped(options: StopOptions = {}): Promise<string> {
 const HALTED = 'docs/operate/runbooks/halted.md';
 
 export interface RunOptions extends StopOptions {
+  /** How long the stages may take to drain. */
   readonly drainTimeoutMs?: number;
 }
 
@@ -60,7 +62,7 @@ export async function runStages(stages: readonly Stage[], logger: Logger, option
   if (failure === null) logger.info({ reason }, 'draining');
   else logger.fatal({ err: failure, runbook: HALTED }, reason);
 
-  const allowedMs = options.drainTimeoutMs ?? 30_000;
+  const allowedMs = options.drainTimeoutMs ?? DRAIN_TIMEOUT_MS;
   const drainTimeoutMs = reason === ORPHANED ? Math.min(allowedMs, ORPHAN_DRAIN_TIMEOUT_MS) : allowedMs;
   let timer: NodeJS.Timeout | undefined;
   const overdue = new Promise<'overdue'>((resolve) => {

@@ -24,7 +24,7 @@ describe('parseSettings', () => {
     expect(settings.postgresUrl).toBeNull();
     expect(settings.http).toEqual({
       ...{ host: '127.0.0.1', port: 8080, connectionsMax: null },
-      ...{ connectionsPerAddressMax: null, trustedProxies: [] },
+      ...{ connectionsPerAddressMax: null, trustedProxies: [], drainGraceMs: 10_000 },
     });
     expect(settings.log).toEqual({
       topic: 'tallyline-events',

@@ -140,6 +140,7 @@ function assemble(values: VariableValues, kafka: KafkaSettings | null): Settings
       connectionsMax: values.TALLYLINE_CONNECTIONS,
       connectionsPerAddressMax: values.TALLYLINE_CONNECTIONS_PER_ADDRESS,
       trustedProxies: values.TALLYLINE_TRUSTED_PROXIES ?? [],
+      drainGraceMs: values.TALLYLINE_DRAIN_GRACE,
     },
     logLevel: values.LOG_LEVEL,
     kafka,

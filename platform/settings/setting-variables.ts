@@ -99,6 +99,11 @@ export const variables = {
     null,
     'Load balancers and proxies that stand before a stage: their connections are other people’s, and bounded only in total.',
   ),
+  TALLYLINE_DRAIN_GRACE: variable(
+    duration('0ms'),
+    '10s',
+    'How long a gateway or read API that is told to end goes on answering, while `/readyz` says no and each answer closes its connection: longer than a load balancer takes to notice. Not under `up`.',
+  ),
 
   TALLYLINE_TOPIC: variable(name(200), 'tallyline-events', 'The topic of the event log.'),
   TALLYLINE_GROUP: variable(name(200), 'tallyline-aggregator', 'The consumer group of the aggregators.'),

@@ -26,6 +26,8 @@ export interface Settings {
     readonly connectionsPerAddressMax: number | null;
     /** Networks whose connections are not bounded by address. */
     readonly trustedProxies: readonly string[];
+    /** How long a front that is told to end goes on answering, so that balancers see that it leaves. */
+    readonly drainGraceMs: number;
   };
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   /** Null: the event log lives in Postgres. */

@@ -182,6 +182,7 @@ export class Deployment {
       DATABASE_URL: postgres.url,
       CLICKHOUSE_URL: `http://default:${PASSWORD}@${new URL(clickhouse.url).host}/tallyline`,
       KAFKA_BROKERS: Array.from({ length: brokers }, (_, index) => `127.0.0.1:${basePort + index}`).join(','),
+      TALLYLINE_DRAIN_GRACE: '0ms',
       TALLYLINE_REPLICATION: replicas,
       TALLYLINE_MIN_INSYNC_REPLICAS: brokers === 3 ? '2' : '1',
       ...this.options.settings,

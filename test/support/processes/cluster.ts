@@ -121,6 +121,7 @@ export async function startCluster(catalogYaml: string, settings: Readonly<Recor
       DATABASE_URL: running.postgres.url,
       CLICKHOUSE_URL: `http://default:${password}@${address.host}/tallyline`,
       KAFKA_BROKERS: running.kafka.brokers.join(','),
+      TALLYLINE_DRAIN_GRACE: '0ms',
       TALLYLINE_REPLICATION: '1',
       TALLYLINE_MIN_INSYNC_REPLICAS: '1',
       PORT: '0',
