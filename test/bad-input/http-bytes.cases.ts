@@ -119,6 +119,27 @@ export const bytesCases: readonly BytesCase[] = [
     end: false,
   },
   {
+    name: 'chunks of what is packed',
+    parts: [head('Transfer-Encoding: gzip, chunked'), chunk(event), '0\r\n\r\n'],
+    status: 501,
+    code: 'unsupported_transfer_coding',
+    end: false,
+  },
+  {
+    name: 'chunked twice',
+    parts: [head('Transfer-Encoding: chunked, chunked'), chunk(event), '0\r\n\r\n'],
+    status: 501,
+    code: 'unsupported_transfer_coding',
+    end: false,
+  },
+  {
+    name: 'chunked, in capitals and with spaces',
+    parts: [head('Transfer-Encoding:  Chunked ', close), chunk(event), '0\r\n\r\n'],
+    status: 200,
+    accepted: 1,
+    end: false,
+  },
+  {
     name: 'chunked, and then something else',
     parts: [head('Transfer-Encoding: chunked, identity'), event],
     ...refused,
