@@ -115,7 +115,8 @@ export const bytesCases: readonly BytesCase[] = [
   {
     name: 'a transfer encoding that is none of ours',
     parts: [head('Transfer-Encoding: gzip'), event],
-    ...refused,
+    status: 501,
+    code: 'unsupported_transfer_coding',
     end: false,
   },
   {
@@ -128,8 +129,7 @@ export const bytesCases: readonly BytesCase[] = [
   {
     name: 'chunked twice',
     parts: [head('Transfer-Encoding: chunked, chunked'), chunk(event), '0\r\n\r\n'],
-    status: 501,
-    code: 'unsupported_transfer_coding',
+    ...refused,
     end: false,
   },
   {
