@@ -30,6 +30,7 @@ export const problemCodes = {
   share_exceeded: { status: 429, title: 'Too much at once with one API key' },
   headers_too_large: { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'Something went wrong on our side' },
+  unsupported_transfer_coding: { status: 501, title: 'The transfer coding is not supported' },
   log_unavailable: { status: 503, title: 'The event log is not available' },
   overloaded: { status: 503, title: 'Too much work is waiting' },
   not_ready: { status: 503, title: 'Not ready yet' },

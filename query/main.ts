@@ -129,9 +129,10 @@ export async function startQuery(context: StageContext, parts: QueryParts): Prom
   const { app, pool, clickhouse, eventLog, keyring, stores } = parts;
   const { settings, clock, registry, logger } = context;
   const { readTimeoutMs, streamTimeoutMs, readMemoryBytesMax } = settings.query;
+  // As bytes: anybody may ask for them, and nothing is done for it but to send them.
   const [openapi, page] = await Promise.all([
-    readFile(projectFile('schemas/openapi.yaml'), 'utf8').then((text) => JSON.stringify(parse(text))),
-    readFile(projectFile('query/dashboard.html'), 'utf8'),
+    readFile(projectFile('schemas/openapi.yaml'), 'utf8').then((text) => Buffer.from(JSON.stringify(parse(text)))),
+    readFile(projectFile('query/dashboard.html')),
   ]);
   const metrics = createQueryMetrics(registry);
   const admission = new ReadAdmission(settings.query, clock, metrics);

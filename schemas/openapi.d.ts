@@ -499,7 +499,7 @@ export interface components {
             title: string;
             status: number;
             /** @enum {string} */
-            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_cursor" | "unauthenticated" | "unknown_key" | "revoked_key" | "not_found" | "unknown_meter" | "request_timeout" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
+            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_cursor" | "unauthenticated" | "unknown_key" | "revoked_key" | "not_found" | "unknown_meter" | "request_timeout" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
             /** @description What to do about it, for a person */
             detail: string;
             requestId: string;
@@ -657,6 +657,7 @@ export interface operations {
             415: components["responses"]["Problem"];
             417: components["responses"]["Problem"];
             429: components["responses"]["ProblemToRetry"];
+            501: components["responses"]["Problem"];
             503: components["responses"]["ProblemToRetry"];
         };
     };

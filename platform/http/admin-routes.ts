@@ -1,6 +1,7 @@
 // What every stage answers to whoever runs it: is the process alive, may it have traffic, what do its metrics say.
 import type { FastifyInstance } from 'fastify';
 import { collectDefaultMetrics, Registry } from 'prom-client';
+import { shareReading } from '../calls/shared-reading.ts';
 import type { Stage } from '../process/stage.ts';
 
 /** A registry with the process's own metrics (memory, event loop, garbage collection). */
@@ -9,6 +10,9 @@ export function createRegistry(): Registry {
   collectDefaultMetrics({ register: registry });
   return registry;
 }
+
+/** Anybody may ask for the metrics, and to write them takes some milliseconds: whoever asks meanwhile shares them. */
+const METRICS_AGE_MAX_MS = 250;
 
 /**
  * Adds /healthz (200 while the process runs), /readyz (200, or 503 with every reason against it; what is wrong besides
@@ -30,5 +34,9 @@ export function registerAdminRoutes(app: FastifyInstance, registry: Registry, st
         ...(degraded.length > 0 && { degraded }),
       });
   });
-  app.get('/metrics', async (_, reply) => reply.type(registry.contentType).send(await registry.metrics()));
+  const metrics = shareReading(
+    async () => Buffer.from(await registry.metrics()),
+    () => performance.now(),
+  );
+  app.get('/metrics', async (_, reply) => reply.type(registry.contentType).send(await metrics(METRICS_AGE_MAX_MS)));
 }

@@ -90,12 +90,24 @@ const overLimit = (): Problem =>
     headers: { ...retryAfter(1), connection: 'close' },
   });
 
+/** Node takes a body for chunked whatever stands before that, and would hand over what is still packed. */
+const CHUNKED = /^\s*chunked\s*$/i;
+
+const unknownCoding = (coding: string): Problem =>
+  new Problem(
+    'unsupported_transfer_coding',
+    `The Transfer-Encoding must be chunked, not ${JSON.stringify(coding.slice(0, 40))}. Name a compression in Content-Encoding.`,
+    { headers: { connection: 'close' } },
+  );
+
 /** What Node would refuse in words of its own, or let pass although it can be read in two ways. */
 function faultyHead(request: FastifyRequest): Problem | undefined {
   const { headers, httpVersion, rawHeaders } = request.raw;
   if (headers.host === undefined && httpVersion === '1.1') {
     return new Problem('invalid_request', 'The Host header is missing.', { headers: { connection: 'close' } });
   }
+  const coding = headers['transfer-encoding'];
+  if (coding !== undefined && !CHUNKED.test(coding)) return unknownCoding(coding);
   const repeated = repeatedHeader(headers, rawHeaders);
   if (repeated !== null) return new Problem('invalid_request', `The header ${repeated} may be sent once only.`);
   return unmetExpectation(request);

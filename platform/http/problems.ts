@@ -4,6 +4,11 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../../domain/problem.ts';
 
+/** Of what a client wrote, in the words of a refusal. */
+const SHOWN_LENGTH_MAX = 200;
+
+const cut = (text: string): string => (text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}…` : text);
+
 /** What fastify itself refuses, in our codes. */
 function problemOf(error: FastifyError): Problem {
   switch (error.code) {
@@ -13,11 +18,13 @@ function problemOf(error: FastifyError): Problem {
       return new Problem('unsupported_media_type', 'The Content-Type is missing or is not one that this path takes.');
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
       return new Problem('malformed_body', 'The body is not as long as its Content-Length says.');
+    case 'FST_ERR_BAD_URL':
+      return new Problem('invalid_request', 'The path is not percent-encoded UTF-8; a bare % is %25.');
     case 'FST_ERR_VALIDATION':
-      return new Problem('invalid_parameter', error.message);
+      return new Problem('invalid_parameter', cut(error.message));
   }
   const status = error.statusCode ?? 500;
-  if (status >= 400 && status < 500) return new Problem('invalid_request', error.message, { cause: error });
+  if (status >= 400 && status < 500) return new Problem('invalid_request', cut(error.message), { cause: error });
   return new Problem('internal', 'The request failed on our side; it may be sent again.', { cause: error });
 }
 
@@ -32,12 +39,7 @@ function sendProblem(problem: Problem, request: FastifyRequest, reply: FastifyRe
   );
 }
 
-const PATH_LENGTH_SHOWN_MAX = 200;
-
-const pathOf = (request: FastifyRequest): string => {
-  const [path = ''] = request.url.split('?', 1);
-  return path.length > PATH_LENGTH_SHOWN_MAX ? `${path.slice(0, PATH_LENGTH_SHOWN_MAX)}…` : path;
-};
+const pathOf = (request: FastifyRequest): string => cut(request.url.split('?', 1)[0]!);
 
 /** What every answer carries. */
 export const addCommonHeaders = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>

@@ -115,7 +115,28 @@ export const bytesCases: readonly BytesCase[] = [
   {
     name: 'a transfer encoding that is none of ours',
     parts: [head('Transfer-Encoding: gzip'), event],
+    status: 501,
+    code: 'unsupported_transfer_coding',
+    end: false,
+  },
+  {
+    name: 'chunks of what is packed',
+    parts: [head('Transfer-Encoding: gzip, chunked'), chunk(event), '0\r\n\r\n'],
+    status: 501,
+    code: 'unsupported_transfer_coding',
+    end: false,
+  },
+  {
+    name: 'chunked twice',
+    parts: [head('Transfer-Encoding: chunked, chunked'), chunk(event), '0\r\n\r\n'],
     ...refused,
+    end: false,
+  },
+  {
+    name: 'chunked, in capitals and with spaces',
+    parts: [head('Transfer-Encoding:  Chunked ', close), chunk(event), '0\r\n\r\n'],
+    status: 200,
+    accepted: 1,
     end: false,
   },
   {

@@ -561,6 +561,7 @@ const targets: readonly RequestCase[] = [
   at('dots', 'POST', '/v1/x/../events', 404, 'not_found'),
   at('an escaped slash', 'POST', '/v1%2Fevents', 404, 'not_found'),
   at('an escape that is none', 'POST', '/v1/%zz', 400, 'invalid_request'),
+  at('10,000 characters and an escape that is none', 'POST', `/${'x'.repeat(10_000)}%zz`, 400, 'invalid_request'),
   at('a path of 10,000 characters', 'POST', `/${'x'.repeat(10_000)}`, 404, 'not_found'),
   at('a query', 'POST', '/v1/events?tenant=globex', 200),
 ];
