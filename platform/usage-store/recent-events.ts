@@ -1,7 +1,7 @@
 // A sample of the events of the last day, to try a catalog on. What it costs is bounded whatever is stored: the seals
-// in Postgres tell which offsets the day has, some of the chunks are taken, evenly over its time, and ClickHouse reads
-// their rows by its primary key, for so many seconds and so many bytes at most. Events of open chunks are no part of
-// it.
+// in Postgres tell which offsets the day has. All of them are looked through where they hold no more than a million
+// events; else some chunks are, evenly over the time. ClickHouse reads their rows by its primary key, for so many
+// seconds and so many bytes at most. Events of open chunks are no part of it.
 import type { Pool } from 'pg';
 import type { RecentEvent, RecentEvents } from '../../domain/catalog/catalog-trial.ts';
 import { partitionCounts } from '../../domain/sealing/seal-vector.ts';
@@ -9,9 +9,12 @@ import type { CallTerms, ClickHouse } from '../clickhouse/click-house.ts';
 import { readChunksSince } from './seals.ts';
 
 const DAY_MS = 86_400_000;
-/** Chunks of the sample, each a range of offsets in the query, and the accepted events in them. */
-const CHUNKS_MAX = 500;
+/** Rows that ClickHouse looks through. */
 const SCANNED_MAX = 1_000_000;
+/** Of a day with more events: chunks of the sample, each a condition that every row is held against. */
+const CHUNKS_MAX = 128;
+/** ClickHouse reads so many rows for the first one of a chunk (index_granularity). */
+const GRANULE_ROWS = 8_192;
 /** Events of the sample over all types; a type has as many from each hour as any other. */
 const EVENTS_MAX = 20_000;
 const HOURS = 25;
@@ -29,6 +32,7 @@ const terms: CallTerms = {
   },
 };
 
+/** Chunks that follow each other. */
 interface ChunkRange {
   readonly generation: number;
   readonly partition: number;
@@ -36,32 +40,37 @@ interface ChunkRange {
   readonly end_offset: string;
   readonly accepted: string;
   /** Over all chunks of the day. */
-  readonly chunks: string;
   readonly total: string;
 }
 
-/** Every n-th chunk of the day in the order of time, n such that neither bound is passed. */
-const READ_CHUNKS = `
+const READ_RANGES = `
   WITH recent AS (
-    SELECT seal.generation, seal.partition, seal.start_offset, seal.end_offset, seal.accepted,
+    SELECT seal.generation, seal.partition, seal.chunk, seal.start_offset, seal.end_offset, seal.accepted,
       row_number() OVER (ORDER BY seal.watermark, seal.generation, seal.partition) - 1 AS place,
       count(*) OVER () AS chunks, sum(seal.accepted) OVER () AS total
     FROM unnest($1::int[], $2::int[], $3::int[]) AS wanted (generation, partition, from_chunk)
     JOIN tallyline.chunk_seals seal ON seal.generation = wanted.generation AND seal.partition = wanted.partition
       AND seal.chunk >= wanted.from_chunk
     WHERE seal.accepted > 0
+  ), stepped AS (
+    SELECT *, CASE WHEN total <= $4 THEN 1
+      ELSE greatest(ceil(chunks / $5::numeric), ceil(greatest(total, chunks * $6::numeric) / $4)) END AS step
+    FROM recent
   )
-  SELECT generation, partition, start_offset, end_offset, accepted, chunks, total FROM recent
-  WHERE place % greatest(ceil(chunks / $4::numeric), ceil(total / $5::numeric), 1)::bigint = 0`;
+  SELECT generation, partition, min(start_offset) AS start_offset, max(end_offset) AS end_offset,
+    sum(accepted) AS accepted, min(total) AS total
+  FROM stepped WHERE place % step = 0
+  GROUP BY generation, partition, CASE WHEN step = 1 THEN 0 ELSE chunk END`;
 
 async function readChunkRanges(pool: Pool, since: number): Promise<readonly ChunkRange[]> {
   const counts = partitionCounts(await readChunksSince(pool, since));
-  const { rows } = await pool.query<ChunkRange>(READ_CHUNKS, [
+  const { rows } = await pool.query<ChunkRange>(READ_RANGES, [
     counts.map(({ generation }) => generation),
     counts.map(({ partition }) => partition),
     counts.map(({ nextChunk }) => nextChunk),
-    CHUNKS_MAX,
     SCANNED_MAX,
+    CHUNKS_MAX,
+    GRANULE_ROWS,
   ]);
   return rows;
 }

@@ -13,8 +13,8 @@ import { type EventRow, insertEvents, insertGeneration, insertSeal } from '../su
 const HOUR = 3_600_000;
 const NOW = Date.UTC(2026, 10, 20, 12);
 const CHUNKS = 600;
-/** Of more than 500 chunks every second one is taken; the first has two events. */
-const TAKEN = CHUNKS / 2 + 1;
+/** The first chunk has two. */
+const EVENTS = CHUNKS + 1;
 const CHUNK_MS = (24 * HOUR) / CHUNKS;
 
 let stores: MigratedStores;
@@ -87,9 +87,9 @@ describe('catalog diff', () => {
     expect(lines[at - 1]).toMatch(/^windows of 1h, for ever \(tokens, old\)/);
     expect(lines.slice(0, at - 1).every((line) => line.startsWith('+ '))).toBe(true);
     expect(lines.slice(at)).toEqual([
-      `tried on ${TAKEN} events found among ${TAKEN} of the ${CHUNKS + 1} of the last 24 hours:`,
-      `! meter tokens (added): data.region is in none of ${TAKEN} events of type "llm.completion"`,
-      `! meter tokens (added): can't read 1 of ${TAKEN} events of type "llm.completion"; gateways refuse such events`,
+      `tried on ${EVENTS} events of the ${EVENTS} of the last 24 hours:`,
+      `! meter tokens (added): data.region is in none of ${EVENTS} events of type "llm.completion"`,
+      `! meter tokens (added): can't read 1 of ${EVENTS} events of type "llm.completion"; gateways refuse such events`,
       expect.stringContaining('1 invalid_value, such as event "odd" (tenant acme): data.tokens must be'),
       '! meter old (added): there is no event of type "too.old" among them',
     ]);
@@ -102,7 +102,7 @@ describe('catalog diff', () => {
       ...{ version: 0, refusals: [], notTried: null },
       changes: expect.arrayContaining([expect.objectContaining({ kind: 'added', subject: 'meter tokens' })]),
       trial: {
-        accepted: CHUNKS + 1,
+        accepted: EVENTS,
         meters: [
           { meter: 'tokens', neverMet: ['data.region'] },
           { meter: 'old', events: 0 },
@@ -128,21 +128,21 @@ describe('catalog diff', () => {
 });
 
 describe('recent events', () => {
-  it('are a sample of bounded size, even over the day, with no row twice', async () => {
-    const { events, scanned, accepted } = await readRecentEvents(
-      stores.pool,
-      stores.clickhouse,
-      ['llm.completion'],
-      NOW,
-    );
-    expect(accepted).toBe(CHUNKS + 1);
-    expect([events.length, scanned]).toEqual([TAKEN, TAKEN]);
-    expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
+  const read = () => readRecentEvents(stores.pool, stores.clickhouse, ['llm.completion'], NOW);
+
+  it('are all of a day without very many, and no row twice', async () => {
+    const { events, scanned, accepted } = await read();
+    expect([events.length, scanned, accepted]).toEqual([EVENTS, EVENTS, EVENTS]);
+    expect(new Set(events.map(({ id }) => id)).size).toBe(EVENTS);
+  });
+
+  it('are those of some chunks of a day with more, evenly over the day', async () => {
+    const { pool } = stores;
+    await pool.query('UPDATE tallyline.chunk_seals SET accepted = 2000, event_count = 2000 WHERE accepted > 0');
+    const { events, scanned, accepted } = await read();
+    expect([scanned, accepted]).toEqual([(CHUNKS / 5) * 2_000, CHUNKS * 2_000]);
     const chunks = events.filter(({ id }) => id !== 'odd').map(({ id }) => Number(id.slice(1)));
-    for (let quarter = 0; quarter < 4; quarter++) {
-      const from = (quarter * CHUNKS) / 4;
-      expect(chunks.filter((chunk) => chunk > from && chunk <= from + CHUNKS / 4)).toHaveLength(CHUNKS / 8);
-    }
+    expect(chunks.toSorted((a, b) => a - b)).toEqual(Array.from({ length: CHUNKS / 5 }, (_, n) => 1 + n * 5));
   });
 
   it('are none where none were asked for, or nothing is sealed', async () => {
