@@ -15,6 +15,7 @@ import { applyCatalogFrom, type CatalogStores, diffCatalogFile } from './catalog
 
 const logger = pino({ level: 'silent' });
 const now = Date.UTC(2026, 10, 20);
+const terms = { now, json: false };
 const sample = projectFile('deploy/catalogs/ai-api.yaml');
 
 let directory: string;
@@ -41,6 +42,7 @@ afterAll(async () => {
 const open = async (): Promise<CatalogStores> => ({
   pool: async () => pool,
   eventLog: async () => eventLog,
+  clickhouse: () => null,
   close: async () => {},
 });
 const unreachable = (): Promise<CatalogStores> => Promise.reject(new Error('the stores were asked for'));
@@ -59,16 +61,21 @@ async function file(name: string, content: string | Buffer): Promise<string> {
 
 describe('catalog apply and diff', () => {
   it('show the changes, make them, and then find nothing to change', async () => {
-    const diff = await lines((out) => diffCatalogFile(sample, open, out));
+    const diff = await lines((out) => diffCatalogFile(sample, terms, open, out));
     expect(diff).toContain('+ plan team, price base-fee: model flat, flatAmount 200');
     expect(await publishedCatalog(pool)).toMatchObject({ version: 0 });
 
     const applied = await lines((out) => applyCatalogFrom(sample, { now }, open, out));
-    expect(applied).toEqual([...diff, 'applied as version 1, effective at 2026-11-20T00:00:00Z']);
+    const notTried = 'not tried on recent events: CLICKHOUSE_URL is not set';
+    expect(diff.at(-1)).toBe(notTried);
+    const changes = diff.filter((line) => /^[+~-] /.test(line));
+    expect(diff.slice(changes.length, -1)).toEqual([expect.stringMatching(/^windows of 1h, for ever/)]);
+    expect(applied).toEqual([...changes, 'applied as version 1, effective at 2026-11-20T00:00:00Z']);
     expect((await eventLog.bounds()).map(({ endOffset }) => endOffset)).toEqual([1, 1, 1]);
 
-    expect(await lines((out) => diffCatalogFile(sample, open, out))).toEqual([
+    expect(await lines((out) => diffCatalogFile(sample, terms, open, out))).toEqual([
       'nothing to change: version 1 says the same',
+      notTried,
     ]);
     expect(await lines((out) => applyCatalogFrom(sample, { now: now + 1 }, open, out))).toEqual([
       'nothing to change: version 1, effective at 2026-11-20T00:00:00Z, says the same',
@@ -78,7 +85,7 @@ describe('catalog apply and diff', () => {
   it('say what is wrong with a file before they ask for any store', async () => {
     const bad = await file('bad.yaml', 'currency: USD\nmetres: []\nplans: 7\n');
     for (const run of [
-      (path: string) => diffCatalogFile(path, unreachable, () => {}),
+      (path: string) => diffCatalogFile(path, terms, unreachable, () => {}),
       (path: string) => applyCatalogFrom(path, { now }, unreachable, () => {}),
     ]) {
       await expect(run(bad)).rejects.toThrow(`${bad}:2:1 metres: unknown key`);
@@ -92,7 +99,9 @@ describe('catalog apply and diff', () => {
 
   it('refuse what would change the meaning of a slug, and change nothing', async () => {
     const other = await file('other.yaml', 'currency: EUR\n');
-    await expect(diffCatalogFile(other, open, () => {})).rejects.toThrow("currency: is USD and can't become EUR");
+    await expect(diffCatalogFile(other, terms, open, () => {})).rejects.toThrow(
+      "currency: is USD and can't become EUR",
+    );
     const before = await publishedCatalog(pool);
     await expect(applyCatalogFrom(other, { now }, open, () => {})).rejects.toThrow("can't become EUR");
     expect(await publishedCatalog(pool)).toEqual(before);

@@ -3,16 +3,24 @@ import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
 import type pg from 'pg';
 import type { Catalog } from '../domain/catalog/catalog.ts';
-import { diffCatalogs, formatChange, formatRefusal } from '../domain/catalog/catalog-diff.ts';
+import { type Change, diffCatalogs, formatChange, formatRefusal } from '../domain/catalog/catalog-diff.ts';
 import { formatCatalogError, readCatalog } from '../domain/catalog/catalog-file.ts';
+import { type CatalogTrial, formatTrial, tryMeters } from '../domain/catalog/catalog-trial.ts';
+import { formatWindowChoice, windowChoices } from '../domain/catalog/window-choice.ts';
+import { ruleSet, UnknownRuleSet } from '../domain/metering/rule-set.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { type ApplyOptions, applyCatalog, CatalogRefused, catalogVersions } from '../platform/catalog-store.ts';
+import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
+import { ruleSetInForce } from '../platform/event-log/topic-generation.ts';
+import { readRecentEvents } from '../platform/usage-store/recent-events.ts';
 
 export interface CatalogStores {
   pool(): Promise<pg.Pool>;
   /** Asked for by `apply` only. */
   eventLog(): Promise<EventLog>;
+  /** Asked for by `diff` only; null where no server is named. */
+  clickhouse(): ClickHouse | null;
   /** Closes what was asked for. */
   close(): Promise<void>;
 }
@@ -20,20 +28,65 @@ export interface CatalogStores {
 type OpenStores = () => Promise<CatalogStores>;
 type Out = (line: string) => void;
 
+interface DiffOptions {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** One JSON object in place of lines. */
+  readonly json: boolean;
+}
+
 /**
- * Prints what would change. Rejects with `CatalogRefused` where the file can't be read, is wrong, or would be refused.
+ * Prints what would change, and what the meters make of recent events. Rejects with `CatalogRefused` where the file
+ * can't be read, is wrong, or would be refused.
  */
-export async function diffCatalogFile(file: string, open: OpenStores, out: Out): Promise<void> {
+export async function diffCatalogFile(
+  file: string,
+  { now, json }: DiffOptions,
+  open: OpenStores,
+  out: Out,
+): Promise<void> {
   const { catalog } = await readCatalogFile(file);
   await using(open, async (stores) => {
-    const versions = await catalogVersions(await stores.pool());
+    const pool = await stores.pool();
+    const versions = await catalogVersions(pool);
     const latest = versions.at(-1);
     const history = versions.map((each) => each.catalog);
     const { changes, refusals } = diffCatalogs(latest?.catalog ?? null, catalog, history);
-    if (latest !== undefined && changes.length === 0) out(`nothing to change: version ${latest.version} says the same`);
-    for (const change of changes) out(formatChange(change));
+    const windows = windowChoices(catalog.meters, changes);
+    const trial = await tryOnRecentEvents(pool, stores.clickhouse(), catalog, changes, now);
+    if (json) {
+      const isTried = typeof trial !== 'string';
+      const tried = { trial: isTried ? trial : null, notTried: isTried ? null : trial };
+      out(JSON.stringify({ version: latest?.version ?? 0, changes, refusals, windows, ...tried }));
+    } else {
+      if (latest !== undefined && changes.length === 0)
+        out(`nothing to change: version ${latest.version} says the same`);
+      for (const change of changes) out(formatChange(change));
+      for (const choice of windows) out(formatWindowChoice(choice));
+      const lines = typeof trial === 'string' ? [`not tried on recent events: ${trial}`] : formatTrial(trial);
+      for (const line of lines) out(line);
+    }
     if (refusals.length > 0) throw new CatalogRefused(refusals.map(formatRefusal));
   });
+}
+
+/** A text: why it could not be tried. */
+async function tryOnRecentEvents(
+  pool: pg.Pool,
+  clickhouse: ClickHouse | null,
+  { meters }: Catalog,
+  changes: readonly Change[],
+  now: number,
+): Promise<CatalogTrial | string> {
+  if (clickhouse === null) return 'CLICKHOUSE_URL is not set';
+  try {
+    const rules = ruleSet(await ruleSetInForce(pool));
+    const types = [...new Set(meters.map(({ eventType }) => eventType))];
+    return tryMeters(meters, changes, await readRecentEvents(pool, clickhouse, types, now), rules);
+  } catch (error) {
+    if (error instanceof ClickHouseError || error instanceof UnknownRuleSet) return error.message;
+    throw error;
+  }
 }
 
 /**

@@ -6,11 +6,12 @@ import { commandContext, type DataDirOption, withDataDir } from '../command-cont
 import { printLine, printNote } from '../output.ts';
 
 async function openCatalogStores(option: DataDirOption): Promise<CatalogStores> {
-  const { assertReachable, openEventLog, openPool } = await import('../stores.ts');
+  const { assertReachable, openClickHouse, openEventLog, openPool } = await import('../stores.ts');
   const { assertMigrated } = await import('../../platform/migrations/migrate.ts');
   const { settings, logger } = commandContext(option);
   const pool = openPool(settings, logger, 'tallyline catalog');
   let closeLog = async (): Promise<void> => {};
+  const clickhouse = settings.clickhouse === null ? null : openClickHouse(settings, logger);
   return {
     async pool() {
       await assertReachable(pool, settings);
@@ -22,8 +23,10 @@ async function openCatalogStores(option: DataDirOption): Promise<CatalogStores> 
       closeLog = () => eventLog.close();
       return eventLog;
     },
+    clickhouse: () => clickhouse,
     async close() {
       await closeLog();
+      await clickhouse?.close();
       await pool.end();
     },
   };
@@ -51,12 +54,14 @@ export function registerCatalogCommands(program: Command): void {
   const catalog = program.command('catalog').description('what is metered and what it costs');
 
   withDataDir(catalog.command('diff'))
-    .description('show what applying a file would change, or why it would be refused')
+    .description('show what applying a file would change, or why it would be refused; try its meters on recent events')
     .argument('<file>', 'YAML; docs/use/catalog.md explains it')
-    .action((file: string, options: DataDirOption) =>
+    .option('--json', 'one JSON object', false)
+    .action((file: string, options: DataDirOption & { json: boolean }) =>
       reported(async () => {
         const { diffCatalogFile } = await import('../catalog-application.ts');
-        await diffCatalogFile(file, () => openCatalogStores(options), printLine);
+        const terms = { now: Date.now(), json: options.json };
+        await diffCatalogFile(file, terms, () => openCatalogStores(options), printLine);
       }),
     );
 

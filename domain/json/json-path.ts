@@ -39,7 +39,15 @@ function childrenOf(value: unknown): readonly unknown[] {
 export function pickAll(value: unknown, path: JsonPath): readonly unknown[] {
   let found: readonly unknown[] = [value];
   for (const segment of path) {
-    found = segment === WILDCARD ? found.flatMap(childrenOf) : found.map((each) => step(each, segment));
+    const next: unknown[] = [];
+    for (const each of found) {
+      if (segment === WILDCARD) for (const child of childrenOf(each)) next.push(child);
+      else {
+        const child = step(each, segment);
+        if (child !== undefined) next.push(child);
+      }
+    }
+    found = next;
   }
-  return found.filter((each) => each !== undefined);
+  return found;
 }

@@ -6,7 +6,13 @@
 // A set that was in force anywhere is never changed. A better reading is a further set.
 import { ExactNumber } from '../number/exact-number.ts';
 import { numberText } from '../number/number-text.ts';
-import { decimalQuantity, QUANTITY_FRACTION_DIGITS, type Quantity, readQuantity } from '../number/quantity.ts';
+import {
+  decimalQuantity,
+  isSurelyExact,
+  QUANTITY_FRACTION_DIGITS,
+  type Quantity,
+  readQuantity,
+} from '../number/quantity.ts';
 import { type Meter, meterDefaults } from './meter.ts';
 
 export interface RuleSet {
@@ -52,6 +58,7 @@ function canonicalText(value: unknown): string | null {
 }
 
 const isShort = (value: unknown): boolean => {
+  if (isSurelyExact(value)) return true;
   const text = value instanceof ExactNumber ? value.text : String(value);
   return text.length <= QUANTITY_FRACTION_DIGITS && !/e/i.test(text);
 };

@@ -5,6 +5,7 @@ import { ExactNumber } from './exact-number.ts';
 import {
   decimalQuantity,
   formatQuantity,
+  isSurelyExact,
   parseQuantity,
   QUANTITY_ONE,
   quantityToDecimal,
@@ -154,6 +155,33 @@ describe('a quantity as the world writes it', () => {
     const text = (quantity: bigint | null) => (quantity === null ? null : formatQuantity(quantity));
     expect(text(decimalQuantity(value, 'rounded'))).toBe(rounded);
     expect(text(decimalQuantity(value, 'exact'))).toBe(exact);
+  });
+
+  it('of a number is that of the text that prints it', () => {
+    const few = fc.tuple(fc.maxSafeInteger(), fc.integer({ min: 0, max: 12 })).map(([n, places]) => n / 10 ** places);
+    const any = fc.double({ noNaN: true, noDefaultInfinity: true });
+    fc.assert(
+      fc.property(fc.oneof(few, any, fc.float({ noNaN: true, noDefaultInfinity: true })), (value) => {
+        for (const precision of ['rounded', 'exact'] as const) {
+          expect(decimalQuantity(value, precision)).toBe(decimalQuantity(String(value), precision));
+        }
+        if (isSurelyExact(value)) expect(decimalQuantity(String(value), 'exact')).not.toBeNull();
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it.each([
+    [0.1, true],
+    [-0, true],
+    [999_999_999.999_999, true],
+    [2 ** 53 - 1, true],
+    [0.1 + 0.2, false],
+    [1e-7, false],
+    [1e22, false],
+    ['1', false],
+  ])('of %p is surely exact: %s', (value, isExact) => {
+    expect(isSurelyExact(value)).toBe(isExact);
   });
 
   it('is what it was before, wherever that was a quantity', () => {

@@ -44,12 +44,32 @@ function decimalOf(text: string, precision: Precision): Quantity | null {
   return sign === '-' ? -units : units;
 }
 
+/** A count of 10^-6 units of so many digits is told from its neighbours by every double. */
+const MICRO_UNITS_LIMIT = 1e15;
+const MICRO_UNIT: Quantity = QUANTITY_ONE / 1_000_000n;
+
+/**
+ * A number as a count of 10^-6 units, or NaN where it is none of at most 15 digits. Two decimals of so few digits are
+ * never the same double, and a division is rounded to the nearest: so the one that gives the number is the one that
+ * `String` prints.
+ */
+function microUnits(value: number): number {
+  const count = Math.round(value * 1_000_000);
+  return Math.abs(count) < MICRO_UNITS_LIMIT && count / 1_000_000 === value ? count : Number.NaN;
+}
+
+/** Of a value that was read as a quantity: whether it surely has no digit that was rounded away. */
+export const isSurelyExact = (value: unknown): boolean =>
+  typeof value === 'number' && (Number.isSafeInteger(value) || !Number.isNaN(microUnits(value)));
+
 type TextReader = (text: string) => Quantity | null;
 
 /** Of a value as `parseExactJson` returns it, by how the text of a number, and a string, is read. */
 function quantityOf(value: unknown, readNumber: TextReader, readString: TextReader): Quantity | null {
   if (typeof value === 'number') {
     if (Number.isSafeInteger(value)) return BigInt(value) * QUANTITY_ONE;
+    const micros = microUnits(value);
+    if (!Number.isNaN(micros)) return BigInt(micros) * MICRO_UNIT;
     return Number.isFinite(value) ? readNumber(String(value)) : null;
   }
   if (typeof value === 'string') return readString(value);

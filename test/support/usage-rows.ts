@@ -147,6 +147,8 @@ export interface Seal {
   readonly chunk: number;
   readonly endOffset: number;
   readonly watermark: number;
+  /** Default: none. */
+  readonly accepted?: number;
   /** At the chunk's end. */
   readonly catalogVersion: number;
   readonly catalogChanges?: readonly { readonly offset: number; readonly version: number }[];
@@ -154,15 +156,15 @@ export interface Seal {
 
 /** Seals the partition's next chunk up to `endOffset` and moves its progress there. */
 export async function insertSeal(pool: pg.Pool, seal: Seal): Promise<void> {
-  const { partition, chunk, endOffset, catalogVersion, catalogChanges = [] } = seal;
+  const { partition, chunk, endOffset, catalogVersion, catalogChanges = [], accepted = 0 } = seal;
   const watermark = new Date(seal.watermark);
   await pool.query(
     `INSERT INTO tallyline.chunk_seals (generation, partition, chunk, epoch, start_offset, end_offset, watermark,
        catalog_version, event_count, event_checksum, rollup_count, rollup_checksum, reject_count, reject_checksum,
        accepted, duplicate, conflict, too_late, poison, tenant_outcomes, catalog_changes)
-     SELECT 1, $1, $2, 1, coalesce(max(end_offset), 0), $3, $4, $5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, '{}', $6
+     SELECT 1, $1, $2, 1, coalesce(max(end_offset), 0), $3, $4, $5, $7, 0, 0, 0, 0, 0, $7, 0, 0, 0, 0, '{}', $6
      FROM tallyline.chunk_seals WHERE generation = 1 AND partition = $1`,
-    [partition, chunk, endOffset, watermark, catalogVersion, JSON.stringify(catalogChanges)],
+    [partition, chunk, endOffset, watermark, catalogVersion, JSON.stringify(catalogChanges), accepted],
   );
   await pool.query(
     `INSERT INTO tallyline.partition_progress (generation, partition, epoch, next_offset, next_chunk, watermark, catalog_version)

@@ -1,0 +1,39 @@
+// What the choice of a meter's window means to plans. It is made once: a meter's window never changes, and a plan whose
+// months begin within one can't price the meter. So it is told when a meter is added, and not when it is too late.
+import { type WindowSize, windowSizes } from '../time/time-window.ts';
+import type { Meter } from './catalog.ts';
+import type { Change } from './catalog-diff.ts';
+
+/** The zones of calendar plans that can price meters of a window, in words; window-choice.test.ts asks the zones. */
+const zonesServed: Readonly<Record<WindowSize, string>> = {
+  '1m': 'every time zone',
+  '15m': 'every time zone',
+  '1h': 'time zones whole hours from UTC, so not Asia/Kolkata (+05:30) or Asia/Kathmandu (+05:45); 15m serves every one',
+  '1d': 'UTC and time zones that never differ from it; 1h serves those whole hours from UTC, 15m every one',
+};
+
+/** Meters that are added and have the same window. */
+interface WindowChoice {
+  readonly window: WindowSize;
+  readonly meters: readonly string[];
+  readonly serves: string;
+}
+
+/** Of the meters that `changes` add. */
+export function windowChoices(meters: readonly Meter[], changes: readonly Change[]): WindowChoice[] {
+  const added = new Set(changes.filter(({ kind }) => kind === 'added').map(({ subject }) => subject));
+  const slugsOf = (window: WindowSize): string[] =>
+    meters.filter((meter) => meter.window === window && added.has(`meter ${meter.slug}`)).map(({ slug }) => slug);
+  return windowSizes
+    .map((window) => ({ window, meters: slugsOf(window), serves: zonesServed[window] }))
+    .filter(({ meters: slugs }) => slugs.length > 0);
+}
+
+const SLUGS_SHOWN_MAX = 5;
+
+/** A line for a person. */
+export function formatWindowChoice({ window, meters, serves }: WindowChoice): string {
+  const more = meters.length - SLUGS_SHOWN_MAX;
+  const shown = meters.slice(0, SLUGS_SHOWN_MAX).join(', ') + (more > 0 ? ` and ${more} more` : '');
+  return `windows of ${window}, for ever (${shown}): for plans in ${serves}`;
+}
