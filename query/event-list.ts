@@ -102,7 +102,11 @@ const eventOf = (row: StoredEvent): ListedEvent => ({
 export const eventTablesOf = ({ selection: { state } }: EventsRequest): readonly EventTable[] =>
   state === null ? ['usage_events', 'event_rejects'] : state === 'accepted' ? ['usage_events'] : ['event_rejects'];
 
-export async function readEventPage(clickhouse: UsageReads, tenant: string, request: EventsRequest): Promise<EventPage> {
+export async function readEventPage(
+  clickhouse: UsageReads,
+  tenant: string,
+  request: EventsRequest,
+): Promise<EventPage> {
   const { limit } = request;
   const found = await Promise.all(
     eventTablesOf(request).map(async (table) => {

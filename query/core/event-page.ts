@@ -2,7 +2,15 @@
 // them, and of one instant in the order of the log; a page ends at an event's place in that order, which it never leaves.
 import { Problem } from '../../domain/problem.ts';
 import { decodePlace, encodePlace, isPlaceNumber, notACursor } from './cursor.ts';
-import { anyText, choice, parametersOf, type QueryParameters, readParameters, time, wholeNumber } from './parameters.ts';
+import {
+  anyText,
+  choice,
+  parametersOf,
+  type QueryParameters,
+  readParameters,
+  time,
+  wholeNumber,
+} from './parameters.ts';
 
 const EVENTS_DEFAULT = 100;
 const EVENTS_MAX = 1_000;
@@ -41,7 +49,10 @@ export interface EventsRequest {
 }
 
 export const eventListParameters = parametersOf({
-  from: time('the inclusive start of the range in which events were received; or an id', 'Inclusive bound of receivedAt'),
+  from: time(
+    'the inclusive start of the range in which events were received; or an id',
+    'Inclusive bound of receivedAt',
+  ),
   to: time('an end', 'Exclusive bound of receivedAt').optional(),
   subject: anyText('Only those of one subject').optional(),
   type: anyText('Only those of one type').optional(),
@@ -75,8 +86,7 @@ export function parseEventsRequest(parameters: QueryParameters): EventsRequest {
 
 /** In the order of a list. */
 export function comparePlaces(a: EventPlace, b: EventPlace): number {
-  const difference =
-    a.receivedAt - b.receivedAt || a.generation - b.generation || a.partition - b.partition;
+  const difference = a.receivedAt - b.receivedAt || a.generation - b.generation || a.partition - b.partition;
   if (difference !== 0) return difference;
   const [offsetA, offsetB] = [BigInt(a.offset), BigInt(b.offset)];
   return offsetA === offsetB ? a.index - b.index : offsetA < offsetB ? -1 : 1;
