@@ -1,7 +1,7 @@
-// What this gateway has refused since it was last written down: counts by key and code, and a few examples of each. What
-// holds always: it has at most ENTRIES_MAX entries with EXAMPLES_MAX examples, whatever is sent; what is refused beyond
-// them is not counted here (tallyline_events_total and tallyline_ingest_refusals_total count everything). An accepted
-// event costs nothing here, and a refused one an addition.
+// What this gateway has refused since it was last written down: counts by key and code, and a few examples of each.
+// What holds always: it has at most ENTRIES_MAX entries with EXAMPLES_MAX examples, whatever is sent; what is refused
+// beyond them is not counted here (tallyline_events_total and tallyline_ingest_refusals_total count everything). An
+// accepted event costs nothing here, and a refused one an addition.
 import type { Identity } from '../platform/access/keyring.ts';
 import type { RefusalRow, RefusedEvent } from '../platform/refusals/refusal-store.ts';
 import type { RejectedEntry } from './core/decisions.ts';

@@ -518,6 +518,15 @@ export interface components {
             createdAt: string;
         };
         LineItems: {
+            /** @description The subject that was asked for, where the answer has none of its line items */
+            withoutLineItems?: {
+                subject: string;
+                /**
+                 * Format: date-time
+                 * @description The start of the first window that it has a line item of; null - it never had one
+                 */
+                firstSeen: string | null;
+            }[];
             data: components["schemas"]["LineItem"][];
             nextCursor: string | null;
         };

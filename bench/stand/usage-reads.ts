@@ -1,7 +1,7 @@
-// The reads by which queries are judged, through the read API. Over the days before a given hour: one subject by hour and
-// the total by model, as a customer's page asks for them, and the ten largest subjects. Of very many subjects: 200 of
-// them by name, far from each other and side by side; one of very many group values; and what a dashboard shows, which
-// is the last day by model and a subject by day.
+// The reads by which queries are judged, through the read API. Over the days before a given hour: one subject by hour
+// and the total by model, as a customer's page asks for them, and the ten largest subjects. Of very many subjects: 200
+// of them by name, far from each other and side by side; one of very many group values; and what a dashboard shows,
+// which is the last day by model and a subject by day.
 
 import { Random } from '../../domain/random.ts';
 import { percentile } from '../statistics.ts';

@@ -1,5 +1,5 @@
-// What is kept of an event that was refused, so that somebody can find out why it is nowhere: its names and its time, cut
-// in length, and never its data. API keys that were sent in a wrong place are blotted out.
+// What is kept of an event that was refused, so that somebody can find out why it is nowhere: its names and its time,
+// cut in length, and never its data. API keys that were sent in a wrong place are blotted out.
 import type { Rejection } from '../../domain/rejection.ts';
 
 /** As much as the names of an event may have; of anything longer, its beginning tells which it is. */

@@ -98,11 +98,11 @@ export function quantityFromStore(text: string): Quantity {
 }
 
 /**
- * Which rows a selection reads, PREWHERE and WHERE. ClickHouse reads the columns of PREWHERE first, one after the other,
- * and each further column only where rows are left, which with FINAL it does not decide by itself: of 8,192 neighbours a
- * read often wants a few. So what leaves fewest stands first, and the tenant and meter, by which the table is sorted,
- * last. All of it is asked before FINAL has dropped rows that were replaced: it may only be about the table's key, which
- * all versions of a row share. `ofRows`: further conditions of that kind.
+ * Which rows a selection reads, PREWHERE and WHERE. ClickHouse reads the columns of PREWHERE first, one after the
+ * other, and each further column only where rows are left, which with FINAL it does not decide by itself: of 8,192
+ * neighbours a read often wants a few. So what leaves fewest stands first, and the tenant and meter, by which the table
+ * is sorted, last. All of it is asked before FINAL has dropped rows that were replaced: it may only be about the
+ * table's key, which all versions of a row share. `ofRows`: further conditions of that kind.
  */
 function rowsOf(selection: UsageSelection, ofRows: readonly string[], params: Record<string, unknown>): string {
   const inKey: string[] = [];
