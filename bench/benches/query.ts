@@ -49,12 +49,13 @@ async function measure(context: RunContext, { isAfterLoad, isOfMany }: State): P
     // What one flush of 100,000 events writes.
     const rowsPerInsert = isSmoke ? 500 : 150_000;
     const loadRows = LOAD_FLUSHES * rowsPerInsert;
+    const rows = isOfMany ? events / 4 : events;
     const history: RollUpHistory = {
-      ...{ rows: events - loadRows, days: DAYS, until },
+      ...{ rows: rows - loadRows, days: DAYS, until },
       subjects: isOfMany ? Math.ceil(events / 20) : Math.min(SUBJECTS, Math.ceil(events / 100)),
       ...(isOfMany && { operations: Math.ceil(events / 400) }),
       partitions: installation.eventLog.partitions,
-      rowsPerInsert: Math.max(rowsPerInsert, events / 40),
+      rowsPerInsert: Math.max(rowsPerInsert, rows / 40),
     };
     await insertRollUpHistory(clickhouse, history);
     if (isAfterLoad) {
@@ -81,7 +82,7 @@ async function measure(context: RunContext, { isAfterLoad, isOfMany }: State): P
       seconds,
       cpuMicros: stop(),
       counted: ['query', 'clickhouse', 'postgres'],
-      details: { rows: events, subjects, parts: (await parts(installation)).parts, ...latencies },
+      details: { rows, subjects, parts: (await parts(installation)).parts, ...latencies },
     };
   });
 }

@@ -128,7 +128,7 @@ export async function measureReadsOfMany(
     );
     const dayByModel = await timed(reads, () => get('input_tokens', until - DAY_MS, 'window=1h&groupBy=model'));
     const subjectByDay = await timed(reads, () =>
-      get('input_tokens', from, `window=1d&subject=${subjectName(random.below(subjects), subjects)}`),
+      get('input_tokens', from, `window=1d&emptyBuckets=true&subject=${subjectName(random.below(subjects), subjects)}`),
     );
     return {
       scatteredP50Ms: percentile(scattered, 0.5),
