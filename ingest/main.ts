@@ -15,6 +15,8 @@ import { BodyArrivals } from './body-arrivals.ts';
 import { BodyBudget } from './body-budget.ts';
 import { followCatalog } from './catalog-follower.ts';
 import { createIngestMetrics } from './metrics.ts';
+import { RefusalBook } from './refusal-book.ts';
+import { startRefusalWriter } from './refusal-writer.ts';
 import { registerEventsRoute } from './routes.ts';
 
 export interface IngestParts {
@@ -73,6 +75,8 @@ export async function startIngest(context: StageContext, parts: IngestParts): Pr
     parts.readRuleSet ?? (() => ruleSetInForce(parts.pool)),
     logger,
   );
+  const refusals = new RefusalBook();
+  const refusalWriter = startRefusalWriter(refusals, parts.pool, clock, logger);
   await registerEventsRoute(parts.app, {
     keyring: parts.keyring,
     batcher,
@@ -80,6 +84,7 @@ export async function startIngest(context: StageContext, parts: IngestParts): Pr
     bodies,
     arrivals,
     metrics,
+    refusals,
     clock,
     checks: catalog.checks,
     horizonMs: acceptedSpanMs(settings, parts.generation),
@@ -102,6 +107,7 @@ export async function startIngest(context: StageContext, parts: IngestParts): Pr
       if (left > 0)
         logger.error({ events: left }, 'the event log did not settle these events; their requests were answered 503');
       arrivals.stop();
+      await refusalWriter.stop();
       await catalog.stop();
     },
   };

@@ -19,9 +19,10 @@ import { contentEncodingOf, readBody, refuseByLength } from './body-reader.ts';
 import type { AdmissionContext } from './core/admission.ts';
 import { admitBody, PART_BYTES } from './core/body-admission.ts';
 import { type BodyForm, bodyFormOf } from './core/body-form.ts';
-import type { Admitted } from './core/decisions.ts';
+import type { Decided } from './core/decisions.ts';
 import type { MeterChecks } from './core/meter-checks.ts';
 import type { IngestMetrics } from './metrics.ts';
+import type { RefusalBook } from './refusal-book.ts';
 
 export interface EventsRouteParts {
   readonly keyring: Keyring;
@@ -30,11 +31,19 @@ export interface EventsRouteParts {
   readonly bodies: BodyBudget;
   readonly arrivals: BodyArrivals;
   readonly metrics: IngestMetrics;
+  readonly refusals: RefusalBook;
   readonly clock: () => number;
   /** Null: no catalog was read yet. */
   readonly checks: () => MeterChecks | null;
   readonly horizonMs: number;
   readonly bodyBytesMax: number;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who sent it, once that is known; null: nobody knows yet. */
+    identity: Identity | null;
+  }
 }
 
 const RETRY_SECONDS = 1;
@@ -67,7 +76,7 @@ async function admitted(
   headers: IncomingHttpHeaders,
   bytes: Buffer,
   context: AdmissionContext,
-): Promise<Admitted> {
+): Promise<Decided> {
   const work = admitBody(form, headers, bytes, context);
   const first = bytes.length <= PART_BYTES ? work.next() : null;
   return first?.done === true ? first.value : turns.run(context.tenant, work);
@@ -93,6 +102,7 @@ function appendAll(batcher: Batcher, events: readonly UsageEvent[]): Promise<voi
 async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: FastifyReply): Promise<string> {
   const { headers } = request;
   const identity = await parts.keyring.authenticate(headers.authorization, request.ip);
+  request.identity = identity;
   refuseUnread(parts, identity);
   const checks = meterChecks(parts);
   const form = bodyFormOf(headers);
@@ -106,12 +116,13 @@ async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: 
     const stream = (request.body as Readable | undefined) ?? request.raw;
     const bytes = await readBody(stream, encoding, parts.bodyBytesMax, lease, parts.arrivals);
     const context = { tenant: identity.tenant, now: parts.clock(), horizonMs: parts.horizonMs, checks };
-    const { accepted, rejected } = await admitted(form, headers, bytes, context);
+    const { accepted, rejected, examples } = await admitted(form, headers, bytes, context);
     lease.beginAppending();
     const acceptedCount = accepted.length;
     if (acceptedCount > 0) await appendAll(parts.batcher, accepted.splice(0));
     parts.metrics.events('accepted', acceptedCount);
     parts.metrics.events('rejected', rejected.length);
+    if (rejected.length > 0) parts.refusals.events(identity, rejected, examples, context.now);
     if (acceptedCount === 0) {
       throw new Problem('no_event_accepted', rejected[0]!.message, { members: { accepted: 0, rejected } });
     }
@@ -133,8 +144,12 @@ export async function registerEventsRoute(app: FastifyInstance, parts: EventsRou
       parts.metrics.answered(reply.statusCode, reply.elapsedTime / 1000);
       done();
     });
-    scope.addHook('onError', (_request, _reply, error: Error, done) => {
-      parts.metrics.refused(error instanceof Problem ? error.code : 'internal');
+    scope.decorateRequest('identity', null);
+    scope.addHook('onError', ({ identity }, _reply, error: Error, done) => {
+      const code = error instanceof Problem ? error.code : 'internal';
+      parts.metrics.refused(code);
+      // Where none of its events was accepted, each of them is counted by its own code.
+      if (identity !== null && code !== 'no_event_accepted') parts.refusals.request(identity, code, parts.clock());
       done();
     });
     // Slow bodies must not hold the close of the app up.

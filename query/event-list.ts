@@ -8,7 +8,7 @@ import { comparePlaces, type EventPlace, type EventsRequest, type ListedState } 
 import type { UsageReads } from './store-reads.ts';
 
 /** Times in milliseconds since the epoch. */
-export interface ListedEvent extends EventPlace {
+interface ListedEvent extends EventPlace {
   readonly state: ListedState;
   readonly id: string;
   readonly source: string;

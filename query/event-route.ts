@@ -12,6 +12,7 @@ import { ruleSet } from '../domain/metering/rule-set.ts';
 import { Problem, retryAfter } from '../domain/problem.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { readLineItemsAcross } from '../platform/billing-store/line-items.ts';
+import { readRefusalsOf } from '../platform/refusals/refusal-store.ts';
 import type { Catalogs } from './catalogs.ts';
 import {
   type ChunkCatalog,
@@ -27,6 +28,7 @@ import { eventTablesOf, readEventPage } from './event-list.ts';
 import { type AcceptedRow, type EventName, readEventRows } from './event-store.ts';
 import { FRESHNESS_AGE_MAX_MS } from './query-limits.ts';
 import type { QueryContext, Read } from './read.ts';
+import { refusedEvent } from './refusal-route.ts';
 import { usageDamaged } from './store-problems.ts';
 import type { BillingReads } from './store-reads.ts';
 
@@ -197,7 +199,9 @@ async function stateOf(context: QueryContext, event: EventName) {
   const last = rejected.at(-1);
   if (last === undefined) {
     await requireWhole(context, ['usage_events', 'event_rejects']);
-    return { state: 'unknown' };
+    const refused = await readRefusalsOf(context.pool, event);
+    if (refused.length === 0) return { state: 'unknown' };
+    return { state: 'unknown', refused: refused.map((example) => ({ code: example.code, ...refusedEvent(example) })) };
   }
   return {
     state: last.reason === 'poison' ? 'rejected' : last.reason,

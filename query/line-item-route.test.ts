@@ -68,6 +68,17 @@ describe('line items', () => {
     expect(ids(await list(`subject=${encodeURIComponent("cus_1' OR '1'='1")}`))).toEqual([]);
   });
 
+  it('of a subject without any in the answer: whether it ever had one', async () => {
+    const of = async (query: string, tenant?: string) => (await list(query, tenant)).withoutLineItems;
+    expect(await of('subject=csu_1')).toEqual([{ subject: 'csu_1', firstSeen: null }]);
+    expect(await of('subject=cus_1&from=2026-12-01T00:00:00Z')).toEqual([
+      { subject: 'cus_1', firstSeen: '2026-11-20T10:00:00Z' },
+    ]);
+    expect(await of('subject=cus_2', 'umbrella')).toEqual([{ subject: 'cus_2', firstSeen: null }]);
+    expect(await of('subject=cus_1')).toBeUndefined();
+    expect(await of('from=2026-12-01T00:00:00Z')).toBeUndefined();
+  });
+
   it('are never another tenant’s', async () => {
     expect(ids(await list('', 'umbrella'))).toEqual([6]);
   });

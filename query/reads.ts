@@ -9,6 +9,7 @@ import { eventParameters, eventsParameters, readEvent, readEvents } from './even
 import { listLineItems } from './line-item-route.ts';
 import type { Read, StreamedRead } from './read.ts';
 import type { ReadCost } from './read-admission.ts';
+import { listRefusals, refusalParameters } from './refusal-route.ts';
 import { readStatus } from './status-route.ts';
 import { listSubjects } from './subject-route.ts';
 import { listMeters, readMeterUsage, streamMeterUsage } from './usage-route.ts';
@@ -30,6 +31,7 @@ export const reads: Readonly<Record<string, RouteRead>> = {
   '/v1/subjects': { read: listSubjects, cost: 'usage', parameters: subjectParameters },
   '/v1/events': { read: readEvents, cost: 'usage', parameters: eventsParameters },
   '/v1/events/{id}': { read: readEvent, cost: 'usage', parameters: eventParameters },
+  '/v1/refusals': { read: listRefusals, cost: 'billing', parameters: refusalParameters },
   '/v1/line-items': { read: listLineItems, cost: 'billing', parameters: lineItemParameters },
   '/v1/status': { read: readStatus, cost: 'light', parameters: noParameters },
 };

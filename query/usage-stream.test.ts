@@ -186,12 +186,19 @@ describe('usage as a stream', () => {
   });
 
   it('is cut where its client has not taken it in its time', async () => {
-    const { open, metric } = await listen({ streamTimeoutMs: 1_000 });
-    const slow = await open(ALL, 'application/x-ndjson');
-    slow.pause();
-    await until(async () => (await metric(running)) === 0, 'the place is free');
-    const came = await brokenOff(slow);
-    expect(came).not.toBeNull();
-    expect(came).not.toContain('{"rows":');
-  });
+    // On a busy machine a short time may be over before the first row: that is a problem document.
+    for (const streamTimeoutMs of [1_000, 5_000, 20_000]) {
+      const { open, metric } = await listen({ streamTimeoutMs });
+      const slow = await open(ALL, 'application/x-ndjson');
+      if (slow.statusCode === 503) continue;
+      expect(slow.statusCode).toBe(200);
+      slow.pause();
+      await until(async () => (await metric(running)) === 0, 'the place is free', 2 * streamTimeoutMs + 10_000);
+      const came = await brokenOff(slow);
+      expect(came).not.toBeNull();
+      expect(came).not.toContain('{"rows":');
+      return;
+    }
+    throw new Error('it never began');
+  }, 120_000);
 });

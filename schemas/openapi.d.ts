@@ -47,6 +47,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/refusals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What gateways refused lately
+         * @description By key and code, the latest first: how often, and the newest few examples, without their data. A code is that of a
+         *     rejected event, or of the problem with a request as a whole, which has no examples. Written some seconds after the
+         *     refusal, and kept for 14 days after the last. Not a record of every refusal: what a client was answered is.
+         */
+        get: operations["listRefusals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/meters": {
         parameters: {
             query?: never;
@@ -308,6 +330,8 @@ export interface components {
             code?: string;
             /** @description Why it was not counted, in words */
             reason?: string;
+            /** @description Of an unknown event - how gateways refused it lately, where it is among the examples of /v1/refusals */
+            refused?: components["schemas"]["RefusedEvent"][];
         };
         Events: {
             data: {
@@ -333,6 +357,37 @@ export interface components {
                 reason?: string;
             }[];
             nextCursor: string | null;
+        };
+        RefusedEvent: {
+            /** @description Only in the state of an event */
+            code?: string;
+            /** @description As sent, cut in length; null where there was none, as of the others */
+            id: string | null;
+            source: string | null;
+            type: string | null;
+            subject: string | null;
+            /** @description As sent, which may be no time */
+            time: string | null;
+            message: string;
+            /**
+             * Format: date-time
+             * @description When it was refused
+             */
+            at: string;
+        };
+        Refusals: {
+            data: {
+                /** @description The id of the API key */
+                key: string;
+                keyName: string;
+                code: string;
+                count: number;
+                /** Format: date-time */
+                firstAt: string;
+                /** Format: date-time */
+                lastAt: string;
+                examples: components["schemas"]["RefusedEvent"][];
+            }[];
         };
         Meters: {
             data: {
@@ -473,6 +528,15 @@ export interface components {
             createdAt: string;
         };
         LineItems: {
+            /** @description The subject that was asked for, where the answer has none of its line items */
+            withoutLineItems?: {
+                subject: string;
+                /**
+                 * Format: date-time
+                 * @description The start of the first window that it has a line item of; null - it never had one
+                 */
+                firstSeen: string | null;
+            }[];
             data: components["schemas"]["LineItem"][];
             nextCursor: string | null;
         };
@@ -683,6 +747,61 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EventState"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    listRefusals: {
+        parameters: {
+            query?: {
+                /** @description Only those with this code */
+                code?: string;
+                /** @description Rows in an answer, the latest first */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The latest */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "key": "key_0aBcDeFgHiJk",
+                     *           "keyName": "production",
+                     *           "code": "time_too_old",
+                     *           "count": 12,
+                     *           "firstAt": "2026-11-20T09:00:00Z",
+                     *           "lastAt": "2026-11-20T10:00:00.412Z",
+                     *           "examples": [
+                     *             {
+                     *               "id": "evt_02",
+                     *               "source": "api",
+                     *               "type": "llm.completion",
+                     *               "subject": "cus_42",
+                     *               "time": "2026-01-01T00:00:00Z",
+                     *               "message": "time is more than 35 days in the past",
+                     *               "at": "2026-11-20T10:00:00.412Z"
+                     *             }
+                     *           ]
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Refusals"];
                 };
             };
             400: components["responses"]["Problem"];

@@ -1,10 +1,11 @@
 // Reads of usage over a month of roll-up rows: when each week of them is one part, and right after a heavy load, when
-// one and a half million rows of the last hour lie beside a full week in parts that were not merged yet.
+// one and a half million rows of the last hour lie beside a full week in parts that were not merged yet. The same of a
+// million subjects, and a meter with 50,000 values of one of its dimensions.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bench, Measurement, RunContext } from '../bench.ts';
 import { insertRollUpHistory, type RollUpHistory } from '../stand/history.ts';
 import type { Installation } from '../stand/installation.ts';
-import { measureReads } from '../stand/usage-reads.ts';
+import { measureReads, measureReadsOfMany } from '../stand/usage-reads.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -33,7 +34,13 @@ async function mergeWeeks(installation: Installation): Promise<void> {
   }
 }
 
-async function measure(context: RunContext, isAfterLoad: boolean): Promise<Measurement> {
+interface State {
+  readonly isAfterLoad: boolean;
+  /** True: a million subjects and 50,000 group values. */
+  readonly isOfMany: boolean;
+}
+
+async function measure(context: RunContext, { isAfterLoad, isOfMany }: State): Promise<Measurement> {
   const { stand, events, isSmoke } = context;
   return stand.withInstallation({ log: 'postgres' }, async (installation) => {
     const { clickhouse } = installation;
@@ -42,10 +49,13 @@ async function measure(context: RunContext, isAfterLoad: boolean): Promise<Measu
     // What one flush of 100,000 events writes.
     const rowsPerInsert = isSmoke ? 500 : 150_000;
     const loadRows = LOAD_FLUSHES * rowsPerInsert;
+    const rows = isOfMany ? events / 4 : events;
     const history: RollUpHistory = {
-      ...{ rows: events - loadRows, subjects: Math.min(SUBJECTS, Math.ceil(events / 100)), days: DAYS, until },
+      ...{ rows: rows - loadRows, days: DAYS, until },
+      subjects: isOfMany ? Math.ceil(events / 20) : Math.min(SUBJECTS, Math.ceil(events / 100)),
+      ...(isOfMany && { operations: Math.ceil(events / 400) }),
       partitions: installation.eventLog.partitions,
-      rowsPerInsert: Math.max(rowsPerInsert, events / 40),
+      rowsPerInsert: Math.max(rowsPerInsert, rows / 40),
     };
     await insertRollUpHistory(clickhouse, history);
     if (isAfterLoad) {
@@ -55,19 +65,24 @@ async function measure(context: RunContext, isAfterLoad: boolean): Promise<Measu
     await insertRollUpHistory(clickhouse, { ...history, rows: loadRows, days: 1 / 24, rowsPerInsert });
     if (!isAfterLoad) await mergeWeeks(installation);
     const queryUrl = await installation.startStage('query');
-    const wanted = { until, days: DAYS, subjects: history.subjects };
-    await measureReads(installation, queryUrl, { ...wanted, reads: 1 });
-    const reads = isSmoke ? 5 : isAfterLoad ? 20 : 200;
+    const { subjects, operations } = history;
+    const wanted = { until, days: DAYS, subjects };
+    const readAll = (reads: number) =>
+      operations === undefined
+        ? measureReads(installation, queryUrl, { ...wanted, reads })
+        : measureReadsOfMany(installation, queryUrl, { ...wanted, reads, operations });
+    await readAll(1);
+    const reads = isSmoke ? 5 : isAfterLoad ? 20 : isOfMany ? 50 : 200;
     const stop = stand.times.start();
     const startedAt = performance.now();
-    const latencies = await measureReads(installation, queryUrl, { ...wanted, reads });
+    const latencies = await readAll(reads);
     const seconds = (performance.now() - startedAt) / 1_000;
     return {
-      events: 3 * reads,
+      events: (isOfMany ? 5 : 3) * reads,
       seconds,
       cpuMicros: stop(),
       counted: ['query', 'clickhouse', 'postgres'],
-      details: { rows: events, parts: (await parts(installation)).parts, ...latencies },
+      details: { rows, subjects, parts: (await parts(installation)).parts, ...latencies },
     };
   });
 }
@@ -75,11 +90,17 @@ async function measure(context: RunContext, isAfterLoad: boolean): Promise<Measu
 export const query: Bench = {
   name: 'query',
   unit: 'reads',
-  about: 'usage of one subject by hour, total by model, and the ten largest subjects, over 30 days of roll-up rows',
+  about:
+    'usage of one subject by hour, total by model, and the ten largest subjects, over 30 days of roll-up rows; and by many names of a million',
   // Rows of history; what is counted are reads.
   events: { full: 20_000_000, smoke: 50_000 },
   variants: [
-    { name: 'after a load', measure: (context) => measure(context, true) },
-    { name: 'merged', measure: (context) => measure(context, false) },
+    { name: 'after a load', measure: (context) => measure(context, { isAfterLoad: true, isOfMany: false }) },
+    { name: 'merged', measure: (context) => measure(context, { isAfterLoad: false, isOfMany: false }) },
+    {
+      name: 'a million subjects, after a load',
+      measure: (context) => measure(context, { isAfterLoad: true, isOfMany: true }),
+    },
+    { name: 'a million subjects', measure: (context) => measure(context, { isAfterLoad: false, isOfMany: true }) },
   ],
 };

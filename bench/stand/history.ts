@@ -23,8 +23,15 @@ export interface RollUpHistory {
   readonly partitions: number;
   /** Default 0. A history beside what is counted lies in partitions that the log does not have: chunks must not mix. */
   readonly firstPartition?: number;
+  /** How many different operations output_tokens has; default: the few that the benches send. */
+  readonly operations?: number;
   readonly rowsPerInsert: number;
 }
+
+/** The nth of so many subjects: in order, and of five digits or more. */
+export const subjectName = (n: number, subjects: number): string =>
+  `cus_${String(n).padStart(subjectDigits(subjects), '0')}`;
+const subjectDigits = (subjects: number): number => Math.max(5, String(subjects - 1).length);
 
 /** Chunks in an hour of a partition: one every 30 s. */
 const CHUNKS_PER_HOUR = 120;
@@ -47,10 +54,11 @@ export async function insertRollUpHistory(clickhouse: ClickHouse, history: RollU
         intDiv(number * {hours:UInt64}, {rows:UInt64}) AS hour,
         h % {subjects:UInt64} AS subject_number
       SELECT {tenant:String}, if(number % 2 = 0, 'input_tokens', 'output_tokens'),
-        concat('cus_', leftPad(toString(subject_number), 5, '0')),
+        concat('cus_', leftPad(toString(subject_number), {digits:UInt8}, '0')),
         toDateTime({start:UInt32} + hour * 3600, 'UTC'),
         toJSONString([${sqlList(models)}[1 + bitShiftRight(h, 20) % ${models.length}],
-         ${sqlList(operations)}[1 + bitShiftRight(h, 24) % ${operations.length}],
+         if(number % 2 = 1 AND {operations:UInt32} > 0, concat('op_', toString(bitShiftRight(h, 24) % greatest({operations:UInt32}, 1))),
+           ${sqlList(operations)}[1 + bitShiftRight(h, 24) % ${operations.length}]),
          ${sqlList(regions)}[1 + subject_number % ${regions.length}]]),
         1, {firstPartition:UInt16} + bitShiftRight(h, 28) % {partitions:UInt64}, hour * ${CHUNKS_PER_HOUR} + bitShiftRight(h, 36) % ${CHUNKS_PER_HOUR},
         1, bitShiftLeft(toUInt64(1), 40) + 1024, toDecimal256(1 + bitShiftRight(h, 44) % 100000, 12), 1, 0, 0, 0, 0,
@@ -61,6 +69,8 @@ export async function insertRollUpHistory(clickhouse: ClickHouse, history: RollU
         hours: days * 24,
         rows,
         subjects,
+        digits: subjectDigits(subjects),
+        operations: history.operations ?? 0,
         partitions,
         firstPartition: history.firstPartition ?? 0,
         start: seconds(until - days * DAY_MS),

@@ -9,7 +9,7 @@ import { isAscii, isUtf8 } from 'node:buffer';
 import { Problem } from '../../domain/problem.ts';
 import type { AdmissionContext } from './admission.ts';
 import type { BodyForm, RequestHeaders } from './body-form.ts';
-import { type Admitted, BodyDecisions } from './decisions.ts';
+import { BodyDecisions, type Decided } from './decisions.ts';
 import { EventScanner, passSpace, unexpectedAt } from './event-scanner.ts';
 
 export const EVENTS_MAX = 10_000;
@@ -17,7 +17,7 @@ export const EVENTS_MAX = 10_000;
 export const PART_BYTES = 128 * 1024;
 
 /** Yields after each part. */
-export type BodyWork = Generator<undefined, Admitted, undefined>;
+export type BodyWork = Generator<undefined, Decided, undefined>;
 
 const NEWLINE = 0x0a;
 const COMMA = 0x2c;

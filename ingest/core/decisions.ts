@@ -10,6 +10,7 @@ import { binaryModeEvent } from './binary-mode.ts';
 import { type BodyForm, eventFormOf, type RequestHeaders } from './body-form.ts';
 import type { EventScanner } from './event-scanner.ts';
 import { FastAdmission } from './fast-admission.ts';
+import { type RefusedExample, refusedExample } from './refused-event.ts';
 
 /** A client writes its events alike: after so many in a row that were not ordinary, no other of the body is tried. */
 const MISSES_MAX = 4;
@@ -33,12 +34,21 @@ export interface Admitted {
   readonly rejected: RejectedEntry[];
 }
 
+export interface Decided extends Admitted {
+  /** One of each code, and of few codes. */
+  readonly examples: readonly RefusedExample[];
+}
+
+/** Of one body. */
+const EXAMPLES_MAX = 4;
+
 // It keeps nothing from one event to the next but shapes of objects, so the bodies that are under way share it.
 const fastAdmission = new FastAdmission();
 
 export class BodyDecisions {
   private readonly accepted: UsageEvent[] = [];
   private readonly rejected: RejectedEntry[] = [];
+  private readonly examples: RefusedExample[] = [];
   private readonly form: BodyForm;
   private readonly eventForm: EventForm;
   private readonly headers: RequestHeaders;
@@ -64,8 +74,8 @@ export class BodyDecisions {
   }
 
   /** Without what they were decided from: they wait for the log much longer than for this. */
-  outcome(): Admitted {
-    return { accepted: this.accepted, rejected: this.rejected };
+  outcome(): Decided {
+    return { accepted: this.accepted, rejected: this.rejected, examples: this.examples };
   }
 
   /**
@@ -91,7 +101,7 @@ export class BodyDecisions {
   }
 
   /** CloudEvents in binary mode with an empty body: the event has no data. */
-  decideWithoutBody(): Admitted {
+  decideWithoutBody(): Decided {
     this.admit(binaryModeEvent(this.headers, undefined), false);
     return this.outcome();
   }
@@ -113,6 +123,9 @@ export class BodyDecisions {
     else {
       const { code, message, field } = decided;
       this.rejected.push({ index: this.count, id: reportedId(raw), code, message, field });
+      if (this.examples.length < EXAMPLES_MAX && !this.examples.some((each) => each.code === code)) {
+        this.examples.push(refusedExample(raw, decided));
+      }
     }
   }
 }

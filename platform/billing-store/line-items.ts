@@ -98,6 +98,23 @@ export async function readLineItems(queries: Queries, selection: LineItemSelecti
 }
 
 /**
+ * Where the first window of a subject's items starts; null: it never had one. By the index of the unique key, which has
+ * the subject's periods in order: a window starts in its own period, so one of the first period is the first.
+ */
+export async function readFirstItemWindow(
+  queries: Queries,
+  { tenant, subject }: Pick<LineItem, 'tenant' | 'subject'>,
+): Promise<number | null> {
+  const { rows } = await queries.query<{ first: Date | null }>(
+    `SELECT min(window_start) AS first FROM tallyline.line_items
+     WHERE tenant = $1 AND subject = $2 AND period_start =
+       (SELECT min(period_start) FROM tallyline.line_items WHERE tenant = $1 AND subject = $2)`,
+    [tenant, subject],
+  );
+  return rows[0]?.first?.getTime() ?? null;
+}
+
+/**
  * Of a subject's usage of some meters: the items whose window starts by `to` and ends after `from` (milliseconds). In
  * order of writing.
  */

@@ -1,5 +1,5 @@
 // The parameters of the list of GET /v1/events and its cursor. Events come in the order in which the gateways received
-// them, and of one instant in the order of the log. A page ends at an event's place in that order, which it never
+// them, and of one instant in the order of the log; a page ends at an event's place in that order, which it never
 // leaves.
 import { Problem } from '../../domain/problem.ts';
 import { decodePlace, encodePlace, isPlaceNumber, notACursor } from './cursor.ts';
@@ -17,7 +17,7 @@ const EVENTS_DEFAULT = 100;
 const EVENTS_MAX = 1_000;
 
 /** What the log's owner made of an event as it came: copies that were counted once leave no trace. */
-export const listedStates = ['accepted', 'conflict', 'too_late', 'rejected'] as const;
+const listedStates = ['accepted', 'conflict', 'too_late', 'rejected'] as const;
 export type ListedState = (typeof listedStates)[number];
 
 /** Where an event is in a list. */
