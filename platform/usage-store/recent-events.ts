@@ -1,6 +1,6 @@
 // A sample of the events of the last day, to try a catalog on. What it costs is bounded whatever is stored: the seals
 // in Postgres tell which offsets the day has. All of them are looked through where they hold no more than a million
-// events; else some chunks are, evenly over the time. ClickHouse reads their rows by its primary key, for so many
+// events; else blocks of chunks are, evenly over the time. ClickHouse reads their rows by its primary key, for so many
 // seconds and so many bytes at most. Events of open chunks are no part of it.
 import type { Pool } from 'pg';
 import type { RecentEvent, RecentEvents } from '../../domain/catalog/catalog-trial.ts';
@@ -11,10 +11,10 @@ import { readChunksSince } from './seals.ts';
 const DAY_MS = 86_400_000;
 /** Rows that ClickHouse looks through. */
 const SCANNED_MAX = 1_000_000;
-/** Of a day with more events: chunks of the sample, each a condition that every row is held against. */
-const CHUNKS_MAX = 128;
-/** ClickHouse reads so many rows for the first one of a chunk (index_granularity). */
-const GRANULE_ROWS = 8_192;
+/** ClickHouse reads so many rows for one of them (index_granularity): a block of chunks has about as many. */
+const BLOCK_ROWS = 8_192;
+/** Each is a condition that every row is held against. */
+const BLOCKS_MAX = 512;
 /** Events of the sample over all types; a type has as many from each hour as any other. */
 const EVENTS_MAX = 20_000;
 const HOURS = 25;
@@ -32,8 +32,8 @@ const terms: CallTerms = {
   },
 };
 
-/** Chunks that follow each other. */
-interface ChunkRange {
+/** A block of chunks that follow each other. */
+interface ChunkBlock {
   readonly generation: number;
   readonly partition: number;
   readonly start_offset: string;
@@ -43,34 +43,33 @@ interface ChunkRange {
   readonly total: string;
 }
 
-const READ_RANGES = `
+/** Every n-th block in the order of time. */
+const READ_BLOCKS = `
   WITH recent AS (
-    SELECT seal.generation, seal.partition, seal.chunk, seal.start_offset, seal.end_offset, seal.accepted,
-      row_number() OVER (ORDER BY seal.watermark, seal.generation, seal.partition) - 1 AS place,
-      count(*) OVER () AS chunks, sum(seal.accepted) OVER () AS total
+    SELECT seal.*, count(*) OVER () AS chunks, sum(seal.accepted) OVER () AS total
     FROM unnest($1::int[], $2::int[], $3::int[]) AS wanted (generation, partition, from_chunk)
     JOIN tallyline.chunk_seals seal ON seal.generation = wanted.generation AND seal.partition = wanted.partition
       AND seal.chunk >= wanted.from_chunk
     WHERE seal.accepted > 0
-  ), stepped AS (
-    SELECT *, CASE WHEN total <= $4 THEN 1
-      ELSE greatest(ceil(chunks / $5::numeric), ceil(greatest(total, chunks * $6::numeric) / $4)) END AS step
+  ), block AS (
+    SELECT generation, partition, min(start_offset) AS start_offset, max(end_offset) AS end_offset,
+      sum(accepted) AS accepted, min(total) AS total, count(*) OVER () AS blocks,
+      row_number() OVER (ORDER BY min(watermark), generation, partition) - 1 AS place
     FROM recent
+    GROUP BY generation, partition, floor(chunk / greatest(1, ceil($5::numeric * chunks / total)))
   )
-  SELECT generation, partition, min(start_offset) AS start_offset, max(end_offset) AS end_offset,
-    sum(accepted) AS accepted, min(total) AS total
-  FROM stepped WHERE place % step = 0
-  GROUP BY generation, partition, CASE WHEN step = 1 THEN 0 ELSE chunk END`;
+  SELECT generation, partition, start_offset, end_offset, accepted, total FROM block
+  WHERE place % greatest(1, ceil(total / $4::numeric), ceil(blocks / $6::numeric)) = 0`;
 
-async function readChunkRanges(pool: Pool, since: number): Promise<readonly ChunkRange[]> {
+async function readBlocks(pool: Pool, since: number): Promise<readonly ChunkBlock[]> {
   const counts = partitionCounts(await readChunksSince(pool, since));
-  const { rows } = await pool.query<ChunkRange>(READ_RANGES, [
+  const { rows } = await pool.query<ChunkBlock>(READ_BLOCKS, [
     counts.map(({ generation }) => generation),
     counts.map(({ partition }) => partition),
     counts.map(({ nextChunk }) => nextChunk),
     SCANNED_MAX,
-    CHUNKS_MAX,
-    GRANULE_ROWS,
+    BLOCK_ROWS,
+    BLOCKS_MAX,
   ]);
   return rows;
 }
@@ -87,11 +86,11 @@ export async function readRecentEvents(
   now: number,
 ): Promise<RecentEvents> {
   const since = now - DAY_MS;
-  const ranges = await readChunkRanges(pool, since);
-  const accepted = Number(ranges[0]?.total ?? 0);
-  const scanned = ranges.reduce((sum, range) => sum + Number(range.accepted), 0);
-  if (ranges.length === 0 || types.length === 0) return { accepted, scanned, events: [] };
-  const ofChunks = ranges.map(
+  const blocks = await readBlocks(pool, since);
+  const accepted = Number(blocks[0]?.total ?? 0);
+  const scanned = blocks.reduce((sum, block) => sum + Number(block.accepted), 0);
+  if (blocks.length === 0 || types.length === 0) return { accepted, scanned, events: [] };
+  const ofBlocks = blocks.map(
     ({ generation, partition, start_offset, end_offset }) =>
       `(generation = ${generation} AND partition = ${partition} AND offset >= ${start_offset} AND offset < ${end_offset})`,
   );
@@ -99,7 +98,7 @@ export async function readRecentEvents(
     `SELECT concat(toString(generation), '/', toString(partition), '/', toString(offset), '/', toString(index)) AS place,
        tenant, source, id, type, data
      FROM usage_events
-     WHERE (${ofChunks.join(' OR ')}) AND type IN {types:Array(String)}
+     WHERE (${ofBlocks.join(' OR ')}) AND type IN {types:Array(String)}
        AND accepted_at >= fromUnixTimestamp64Milli({since:Int64})
      LIMIT ${Math.max(1, Math.floor(EVENTS_MAX / (types.length * HOURS)))} BY type, toStartOfHour(accepted_at)`,
     { types, since },
