@@ -10,14 +10,15 @@ export const NAME_LENGTH_MAX = 256;
  */
 export function nameFault(text: string): string | null {
   if (text.length <= NAME_LENGTH_MAX && isPlain(text)) return null;
-  if (text.length > NAME_LENGTH_MAX && !fits(text)) return `be at most ${NAME_LENGTH_MAX} characters`;
+  if (text.length > NAME_LENGTH_MAX && !fitsName(text)) return `be at most ${NAME_LENGTH_MAX} characters`;
   if (!text.isWellFormed()) return 'be well-formed Unicode, and holds a lone surrogate';
   if (text.includes('\u0000')) return 'not hold the character U+0000';
   return null;
 }
 
-/** Counts code points only where UTF-16 units alone do not decide. */
-function fits(text: string): boolean {
+/** Whether it is at most that long. Counts code points only where UTF-16 units alone do not decide. */
+export function fitsName(text: string): boolean {
+  if (text.length <= NAME_LENGTH_MAX) return true;
   if (text.length > 2 * NAME_LENGTH_MAX) return false;
   let count = 0;
   for (const _ of text) count++;

@@ -9,6 +9,7 @@
 // An accepted event stays accepted. A rejected one turns to accepted when it is sent again with its cause mended.
 
 import { ruleSet } from '../domain/metering/rule-set.ts';
+import { fitsName } from '../domain/name-text.ts';
 import { Problem, retryAfter } from '../domain/problem.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { readLineItemsAcross } from '../platform/billing-store/line-items.ts';
@@ -23,7 +24,7 @@ import {
   type UnreadBy,
 } from './core/counted-in.ts';
 import { eventCursor, eventListParameters, parseEventsRequest } from './core/event-page.ts';
-import { anyText, parametersOf, readParameters } from './core/parameters.ts';
+import { conflict, nameText, parametersOf, readParameters } from './core/parameters.ts';
 import { eventTablesOf, readEventPage } from './event-list.ts';
 import { type AcceptedRow, type EventName, readEventRows } from './event-store.ts';
 import { FRESHNESS_AGE_MAX_MS } from './query-limits.ts';
@@ -31,9 +32,6 @@ import type { QueryContext, Read } from './read.ts';
 import { refusedEvent } from './refusal-route.ts';
 import { usageDamaged } from './store-problems.ts';
 import type { BillingReads } from './store-reads.ts';
-
-/** No event's id or source is longer: 256 characters, of at most two UTF-16 units each. */
-const NAME_LENGTH_MAX = 512;
 
 /** Chunks are sealed after about half a minute. */
 const SEAL_WAIT_S = 30;
@@ -131,14 +129,14 @@ async function describeAccepted({ pool, catalogs }: QueryContext, tenant: string
   };
 }
 
-const source = anyText('The event\'s source; "" where it had none').default('');
+const source = nameText('The event\'s source; "" where it had none', { isOptional: true }).default('');
 
 export const eventParameters = parametersOf({ source });
-const eventByIdParameters = parametersOf({ id: anyText("The event's id"), source });
+const eventByIdParameters = parametersOf({ id: nameText("The event's id"), source });
 /** As the document has them: an id and a source, or a range. */
 export const eventsParameters = parametersOf({
-  id: anyText("The event's id: where it is, and nothing about others").optional(),
-  source: anyText('The event\'s source, with id; "" where it had none').default(''),
+  id: nameText("The event's id: where it is, and nothing about others").optional(),
+  source: nameText('The event\'s source, with id; "" where it had none', { isOptional: true }).default(''),
   ...eventListParameters.schema.shape,
   from: eventListParameters.schema.shape.from.optional(),
 });
@@ -150,12 +148,19 @@ export const readEvent: Read = (context, { tenant, path, parameters }) => {
 };
 
 /** Ids that a path can't hold are a parameter: clients fold `.` and `..`. Without an id, a list. */
-export const readEvents: Read = (context, asked) =>
-  asked.parameters.id === undefined ? listEvents(context, asked) : readEventById(context, asked);
+export const readEvents: Read = (context, asked) => {
+  const { parameters } = asked;
+  if (parameters.id === undefined) {
+    if (parameters.source !== undefined) throw conflict('source', 'only with id');
+    return listEvents(context, asked);
+  }
+  const ofLists = Object.keys(eventListParameters.schema.shape).find((name) => parameters[name] !== undefined);
+  if (ofLists !== undefined) throw conflict(ofLists, 'of a list of events; leave it out, or id');
+  return readEventById(context, asked);
+};
 
 const readEventById: Read = (context, { tenant, parameters }) => {
   const { id, source } = readParameters(eventByIdParameters, parameters);
-  if (id === '') throw new Problem('invalid_parameter', 'id: empty; no event has such an id');
   return stateOf(context, { tenant, source, id });
 };
 
@@ -183,9 +188,8 @@ const listEvents: Read = async (context, { tenant, parameters }) => {
 };
 
 async function stateOf(context: QueryContext, event: EventName) {
-  const { tenant, source, id } = event;
-  const tooLong = id.length > NAME_LENGTH_MAX ? 'id' : source.length > NAME_LENGTH_MAX ? 'source' : null;
-  if (tooLong !== null) throw new Problem('invalid_parameter', `${tooLong}: longer than that of any event`);
+  const { tenant, id } = event;
+  if (!fitsName(id)) throw new Problem('invalid_parameter', 'id: longer than that of any event');
   const { accepted, rejected } = await readEventRows(context.pool, context.clickhouse, event);
   const first = accepted[0];
   if (first !== undefined) {

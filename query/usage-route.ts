@@ -17,7 +17,7 @@ import {
 } from '../platform/usage-store/usage-query.ts';
 import { bucketOf } from './core/buckets.ts';
 import { withEmptyBuckets } from './core/empty-buckets.ts';
-import { noParameters, readParameters } from './core/parameters.ts';
+import { conflict, noParameters, readParameters } from './core/parameters.ts';
 import { csvLines, jsonLines } from './core/row-lines.ts';
 import { parseUsageRequest, USAGE_ROWS_MAX, type UsageRequest, usageCursor } from './core/usage-request.ts';
 import { type Freshness, lagSeconds } from './freshness.ts';
@@ -193,7 +193,7 @@ const notOfStreams = ['limit', 'cursor', 'order', 'others', 'emptyBuckets'] as c
 export const streamMeterUsage: StreamedRead = async (context, asking, form) => {
   const parameter = notOfStreams.find((name) => asking.parameters[name] !== undefined);
   if (parameter !== undefined) {
-    throw new Problem('invalid_parameter', `${parameter}: only of an answer in JSON; a stream has all rows`);
+    throw conflict(parameter, 'only of an answer in JSON; a stream has all rows');
   }
   const asked = await readAsked(context, asking);
   const { meter, request, selection } = asked;

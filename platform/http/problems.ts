@@ -1,6 +1,7 @@
 // Turns what is thrown below a route into its answer, a problem document: the one shape of every error of every HTTP
 // stage. A fault of ours says nothing of its inside to the client; the log has it, under the request id that the
 // document carries.
+import { METHODS } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../../domain/problem.ts';
 
@@ -50,14 +51,53 @@ export function answerFrameworkError(error: FastifyError, request: FastifyReques
   sendProblem(problemOf(error), request, addCommonHeaders(request, reply));
 }
 
-/** From here on every error of the app, its 404 included, is a problem document. */
+/** A route's path, such as /v1/events/:id or /v1/events/*, as a pattern of what it takes. */
+const patternOf = (path: string): RegExp =>
+  new RegExp(
+    `^${path
+      .split('/')
+      .map((part) =>
+        part === '*' ? '.*' : part.startsWith(':') ? '[^/]+' : part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'),
+      )
+      .join('/')}$`,
+    's',
+  );
+
+/** Which methods a path takes, of the routes that are added from here on. */
+function collectMethods(app: FastifyInstance): (path: string) => readonly string[] {
+  const routes = new Map<string, { readonly pattern: RegExp; readonly methods: Set<string> }>();
+  app.addHook('onRoute', ({ method, url }) => {
+    const route = routes.get(url) ?? { pattern: patternOf(url), methods: new Set<string>() };
+    routes.set(url, route);
+    for (const one of [method].flat()) route.methods.add(one);
+  });
+  return (path) => [
+    ...new Set([...routes.values()].filter(({ pattern }) => pattern.test(path)).flatMap(({ methods }) => [...methods])),
+  ];
+}
+
+/**
+ * From here on every error of the app is a problem document; for a path without a route 404, and 405 where it has one
+ * for another method.
+ */
 export function registerProblems(app: FastifyInstance): void {
+  // All that Node reads, so that none is answered otherwise.
+  for (const method of METHODS) if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
+  const methodsOf = collectMethods(app);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = error instanceof Problem ? error : problemOf(error);
     if (problem.status === 500) request.log.error({ reqId: request.id, err: error }, 'request failed');
     return sendProblem(problem, request, reply);
   });
-  app.setNotFoundHandler((request, reply) =>
-    sendProblem(new Problem('not_found', `There is nothing at ${request.method} ${pathOf(request)}.`), request, reply),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const methods = methodsOf(request.url.split('?', 1)[0]!);
+    const place = `${request.method} ${pathOf(request)}`;
+    const problem =
+      methods.length === 0
+        ? new Problem('not_found', `There is nothing at ${place}.`)
+        : new Problem('method_not_allowed', `${place}: this path takes ${methods.join(', ')}.`, {
+            headers: { allow: methods.join(', ') },
+          });
+    return sendProblem(problem, request, reply);
+  });
 }

@@ -1,11 +1,12 @@
 // The parameters of the list of GET /v1/events and its cursor. Events come in the order in which the gateways received
 // them, and of one instant in the order of the log; a page ends at an event's place in that order, which it never
 // leaves.
-import { Problem } from '../../domain/problem.ts';
 import { decodePlace, encodePlace, isPlaceNumber, notACursor } from './cursor.ts';
 import {
   anyText,
   choice,
+  conflict,
+  pageCursor,
   parametersOf,
   type QueryParameters,
   readParameters,
@@ -59,7 +60,7 @@ export const eventListParameters = parametersOf({
   type: anyText('Only those of one type').optional(),
   state: choice(listedStates, 'Only what became of them').optional(),
   limit: wholeNumber(EVENTS_MAX, EVENTS_DEFAULT, 'Events in an answer, or fewer'),
-  cursor: anyText('The nextCursor of the page before, with the same parameters').optional(),
+  cursor: pageCursor(),
 });
 
 export const eventCursor = (selection: EventSelection, place: EventPlace): string =>
@@ -80,7 +81,7 @@ function placeIn(selection: EventSelection, cursor: string): EventPlace {
 export function parseEventsRequest(parameters: QueryParameters): EventsRequest {
   const { limit, cursor, ...given } = readParameters(eventListParameters, parameters);
   const { from, to = null, subject = null, type = null, state = null } = given;
-  if (to !== null && from >= to) throw new Problem('invalid_parameter', 'from: not before to');
+  if (to !== null && from >= to) throw conflict('from', 'not before to');
   const selection = { from, to, subject, type, state };
   return { selection, limit, after: cursor === undefined ? null : placeIn(selection, cursor) };
 }

@@ -3,7 +3,16 @@
 // were there.
 import { createHash } from 'node:crypto';
 import { Problem } from '../../domain/problem.ts';
-import { anyText, parametersOf, type QueryParameters, readParameters, time, wholeNumber } from './parameters.ts';
+import {
+  anyText,
+  conflict,
+  pageCursor,
+  parametersOf,
+  type QueryParameters,
+  readParameters,
+  time,
+  wholeNumber,
+} from './parameters.ts';
 
 const LINE_ITEMS_DEFAULT = 1_000;
 const LINE_ITEMS_MAX = 10_000;
@@ -58,7 +67,7 @@ export const lineItemParameters = parametersOf({
   from: time('a start', 'Inclusive bound of windowStart').optional(),
   to: time('an end', 'Exclusive bound of windowStart').optional(),
   limit: wholeNumber(LINE_ITEMS_MAX, LINE_ITEMS_DEFAULT, 'Line items in an answer'),
-  cursor: anyText('The nextCursor of the page before, with the same subject, from and to').optional(),
+  cursor: pageCursor('the same subject, from and to'),
 });
 
 /** Throws a `Problem`. */
@@ -66,7 +75,7 @@ export function parseLineItemsRequest(parameters: QueryParameters): LineItemsReq
   const { subject = null, from = null, to = null, limit, cursor } = readParameters(lineItemParameters, parameters);
   const selection = { subject, from, to };
   if (selection.from !== null && selection.to !== null && selection.from >= selection.to) {
-    throw new Problem('invalid_parameter', 'from: not before to');
+    throw conflict('from', 'not before to');
   }
   return { ...selection, limit, after: cursor === undefined ? null : decodeCursor(selection, cursor) };
 }

@@ -2,6 +2,7 @@
 // the OpenAPI document says of it. Each either means one thing or is refused with its name and the reason; none is
 // passed over.
 import { z } from 'zod';
+import { fitsName, NAME_LENGTH_MAX } from '../../domain/name-text.ts';
 import { Problem } from '../../domain/problem.ts';
 import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
 
@@ -28,8 +29,29 @@ const once = (what: string) =>
     .string({ error: ({ input }) => (input === undefined ? `required, ${what}` : 'given more than once') })
     .refine((text) => !text.includes('\0'), { error: 'holds a NUL character', abort: true });
 
+const TEXT = { type: 'string', pattern: '^[^\\u0000]*$' };
+
 /** `description`: as the OpenAPI document has it. */
-export const anyText = (description: string) => once(description).meta({ description });
+export const anyText = (description: string) => once(description).meta({ description, schema: TEXT });
+
+/** What identifies an event, or belongs to its identity: as long as one can be. */
+export const nameText = (description: string, { isOptional = false } = {}) =>
+  once(description)
+    .refine(fitsName, { error: 'longer than that of any event', abort: true })
+    .refine((text) => isOptional || text !== '', { error: 'empty; no event has such' })
+    .meta({ description, schema: { ...TEXT, ...(!isOptional && { minLength: 1 }), maxLength: NAME_LENGTH_MAX } });
+
+/** `kept`: what has to be as it was for the page before. */
+export const pageCursor = (kept = 'the same parameters') => {
+  const description = `The nextCursor of the page before, with ${kept}`;
+  return once(description)
+    .optional()
+    .meta({ description, schema: { type: 'string', minLength: 1 } });
+};
+
+/** What can't be asked for together, each of which is good by itself. */
+export const conflict = (parameter: string, why: string): Problem =>
+  new Problem('conflicting_parameters', `${parameter}: ${why}`);
 
 /** Milliseconds since the epoch, within what the stores can hold. `what`: in words, for when it is missing. */
 export const time = (what: string, description: string) =>
@@ -95,7 +117,7 @@ export const repeated = (description: string) =>
     description,
     style: 'form',
     explode: true,
-    schema: { type: 'array', items: { type: 'string' } },
+    schema: { type: 'array', items: { ...TEXT, minLength: 1 } },
   });
 
 export const parametersOf = <Shape extends z.ZodRawShape>(
@@ -164,7 +186,7 @@ export function openApiParameters({ schema, filters }: ReadParameters): object[]
     };
   });
   if (!filters) return named;
-  const value = { oneOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] };
+  const value = { oneOf: [TEXT, { type: 'array', items: TEXT }] };
   return [
     ...named,
     {

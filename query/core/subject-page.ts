@@ -1,6 +1,6 @@
 // The parameters of GET /v1/subjects and its cursor, which is the last subject of a page.
 import { decodePlace, encodePlace, isPlaceText, notACursor } from './cursor.ts';
-import { anyText, parametersOf, type QueryParameters, readParameters, wholeNumber } from './parameters.ts';
+import { anyText, pageCursor, parametersOf, type QueryParameters, readParameters, wholeNumber } from './parameters.ts';
 
 const SUBJECTS_DEFAULT = 1_000;
 /** Their names are a query of their own. */
@@ -17,7 +17,7 @@ export interface SubjectsRequest {
 export const subjectParameters = parametersOf({
   search: anyText('Only subjects that begin with it, as it is written').default(''),
   limit: wholeNumber(SUBJECTS_MAX, SUBJECTS_DEFAULT, 'Subjects in an answer'),
-  cursor: anyText('The nextCursor of the page before, with the same search').optional(),
+  cursor: pageCursor('the same search'),
 });
 
 /** Throws a `Problem`. */

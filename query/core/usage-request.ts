@@ -17,8 +17,10 @@ import { decodePlace, encodePlace, isPlaceNumber, isPlaceText, notACursor, type 
 import {
   anyText,
   choice,
+  conflict,
   flag,
   LAST_INSTANT,
+  pageCursor,
   parametersOf,
   type QueryParameters,
   readFilters,
@@ -90,7 +92,7 @@ export const usageParameters = parametersOf(
       USAGE_ROWS_MAX,
       'Rows of a page, or of a ranking; without it an answer of more than 10,000 rows is refused',
     ),
-    cursor: anyText('The nextCursor of the page before, with the same parameters').optional(),
+    cursor: pageCursor(),
     order: choice(
       ['time', 'value'],
       'Rows by window, subject and groups; or those with the greatest values first, with `window=total`',
@@ -165,7 +167,7 @@ interface Form {
 /** What can't be asked for together. Throws a `Problem`. */
 function requirePossible({ window, emptyBuckets, limit, cursor, order, others, isGrouped }: Form): void {
   const refuse = (parameter: string, why: string): void => {
-    throw new Problem('invalid_parameter', `${parameter}: ${why}`);
+    throw conflict(parameter, why);
   };
   if (emptyBuckets && (limit !== undefined || cursor !== undefined || order === 'value')) {
     refuse('emptyBuckets', 'only of a whole answer in order of time; leave out limit, cursor and order');
@@ -209,10 +211,7 @@ export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now
   const cursor = given.cursor === undefined ? null : decodePlace(given.cursor);
   const end = given.to ?? (cursor === null ? windowStartOf(now, meterWindowMs) + meterWindowMs : endOfCursor(cursor));
   if (given.from >= end) {
-    throw new Problem(
-      'invalid_parameter',
-      `from: ${formatRfc3339(given.from)} is not before to, ${formatRfc3339(end)}`,
-    );
+    throw conflict('from', `${formatRfc3339(given.from)} is not before to, ${formatRfc3339(end)}`);
   }
   if (strict) {
     requireAligned('from', given.from, meter);
@@ -237,10 +236,7 @@ export function parseUsageRequest(parameters: QueryParameters, meter: Meter, now
     ({ name, parameter, values }): DimensionFilter => ({ dimension: dimensionOf(meter, name, parameter), values }),
   );
   if (subjects.length + filters.reduce((count, filter) => count + filter.values.length, 0) > FILTER_VALUES_MAX) {
-    throw new Problem(
-      'invalid_parameter',
-      `subject and filter[…] name more than ${FILTER_VALUES_MAX} values; split the request`,
-    );
+    throw conflict('subject', `it and filter[…] name more than ${FILTER_VALUES_MAX} values; split the request`);
   }
   const dimensions = [...new Set(groupBy)].sort((a, b) => a - b);
   const selection = [meter.slug, from, to, window, timezone, subjects.toSorted(), bySubject, dimensions, filters];
