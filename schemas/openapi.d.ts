@@ -18,7 +18,8 @@ export interface paths {
         /**
          * Send usage events
          * @description A 2xx is a promise: every accepted event is durable in the log, and is counted exactly once. The same event (source
-         *     and id) may be sent again at any time; a duplicate is a success. Bodies may be compressed with gzip, deflate or br.
+         *     and id) may be sent again at any time; a duplicate is a success. Bodies may be compressed, with a
+         *     `Content-Encoding` of gzip, deflate or br.
          *     An event with a `specversion` is a CloudEvent, whatever the content type. CloudEvents in binary mode put
          *     `ce-specversion: 1.0`, `ce-id`, `ce-source`, `ce-type`, `ce-subject` and `ce-time` in headers, and the data in an
          *     `application/json` body.
@@ -264,7 +265,7 @@ export interface components {
         Event: {
             id: components["schemas"]["Name"];
             /** @default  */
-            source: string;
+            source: string | null;
             type: components["schemas"]["Name"];
             subject: components["schemas"]["Name"];
             /**
@@ -563,7 +564,7 @@ export interface components {
             title: string;
             status: number;
             /** @enum {string} */
-            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_cursor" | "unauthenticated" | "unknown_key" | "revoked_key" | "not_found" | "unknown_meter" | "request_timeout" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
+            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "conflicting_parameters" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_cursor" | "unauthenticated" | "unknown_key" | "revoked_key" | "not_found" | "method_not_allowed" | "unknown_meter" | "request_timeout" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
             /** @description What to do about it, for a person */
             detail: string;
             requestId: string;
@@ -645,9 +646,7 @@ export interface operations {
     sendEvents: {
         parameters: {
             query?: never;
-            header?: {
-                "Content-Encoding"?: "identity" | "gzip" | "deflate" | "br";
-            };
+            header?: never;
             path?: never;
             cookie?: never;
         };
