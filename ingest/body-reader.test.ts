@@ -41,9 +41,47 @@ const readBody = (
   bytesMax: number,
   lease: BodyLease,
   arrivals = setUpArrivals().arrivals,
-) => readArrivingBody(stream, encoding, bytesMax, lease, arrivals);
+) => readArrivingBody(stream, Number.NaN, encoding, bytesMax, lease, arrivals);
+
+/** With a Content-Length. */
+const readLength = (stream: PassThrough, length: number, lease: BodyLease, encoding = '') =>
+  readArrivingBody(stream, length, encoding, 100, lease, setUpArrivals().arrivals);
 
 describe('readBody', () => {
+  it('takes a body that is all there without waiting for its end', async () => {
+    const budget = budgetOf(100);
+    const stream = new PassThrough();
+    stream.write('ab');
+    stream.write('c');
+    expect((await readLength(stream, 3, budget.lease('k', 'k'))).toString()).toBe('abc');
+    expect(budget.heldBytes).toBe(3);
+    const packed = gzipSync('x'.repeat(50));
+    stream.write(packed);
+    expect((await readLength(stream, packed.length, budgetOf(200).lease('k', 'k'), 'gzip')).toString()).toHaveLength(
+      50,
+    );
+  });
+
+  it('waits for a body of which a part is there', async () => {
+    const stream = new PassThrough();
+    stream.write('ab');
+    const body = readLength(stream, 3, budgetOf(100).lease('k', 'k'));
+    stream.end('c');
+    expect((await body).toString()).toBe('abc');
+  });
+
+  it('refuses a body that is all there as any other', async () => {
+    const budget = budgetOf(100);
+    budget.lease('other', 'other').take(90);
+    const stream = new PassThrough();
+    stream.write('x'.repeat(50));
+    await expect(readLength(stream, 50, budget.lease('k', 'k'))).rejects.toMatchObject({ code: 'share_exceeded' });
+    stream.write('x'.repeat(51));
+    await expect(readLength(stream, 101, budgetOf(200).lease('k', 'k'))).rejects.toMatchObject({
+      code: 'body_too_large',
+    });
+  });
+
   it('gives the bytes of every chunk', async () => {
     const stream = new PassThrough();
     const body = readBody(stream, '', 100, budgetOf(100).lease('k', 'k'));

@@ -145,14 +145,30 @@ export function refuseByLength(headers: IncomingMessage['headers'], bytesMax: nu
   if (Number(headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax, 'is');
 }
 
-/** Throws an `Problem` for a body that is too large, too slow, cut short or not what its encoding says. */
+/**
+ * A body that came together with its head, as that of a small request does; null: it is to be waited for. It is whole
+ * when it has as many bytes as the head says.
+ */
+function bodyAtHand(stream: Readable, length: number, bytesMax: number, lease: BodyLease): Buffer | null {
+  if (length === 0 || stream.readableLength !== length || length > bytesMax) return null;
+  const fault = lease.take(length);
+  if (fault !== null) throw unaffordable(fault);
+  return stream.read() as Buffer;
+}
+
+/**
+ * `length`: what the head says of it; NaN where it says nothing. Throws an `Problem` for a body that is too large, too
+ * slow, cut short or not what its encoding says.
+ */
 export async function readBody(
   stream: Readable,
+  length: number,
   encoding: string,
   bytesMax: number,
   lease: BodyLease,
   arrivals: BodyArrivals,
 ): Promise<Buffer> {
-  const body = await collect(stream, bytesMax, lease, 'is', notWhole, arrivals);
+  const body =
+    bodyAtHand(stream, length, bytesMax, lease) ?? (await collect(stream, bytesMax, lease, 'is', notWhole, arrivals));
   return encoding === '' ? body : decompress(encoding, body, bytesMax, lease);
 }

@@ -44,6 +44,7 @@ export function createIngestMetrics(registry: Registry): IngestMetrics {
     labelNames: ['status'],
     registers: [registry],
   });
+  const byStatus = new Map<number, Counter.Internal>();
   const refusals = new Counter({
     name: 'tallyline_ingest_refusals_total',
     help: 'Requests to POST /v1/events that were refused as a whole, by the code of their problem document.',
@@ -61,7 +62,10 @@ export function createIngestMetrics(registry: Registry): IngestMetrics {
     },
     answered: (status, seconds) => {
       requests.observe(seconds);
-      responses.inc({ status });
+      const known = byStatus.get(status);
+      const ofStatus = known ?? responses.labels({ status });
+      if (known === undefined) byStatus.set(status, ofStatus);
+      ofStatus.inc();
     },
     refused: (code) => refusals.inc({ code }),
     appendDuration: (seconds) => appends.observe(seconds),

@@ -114,7 +114,8 @@ async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: 
   const lease = parts.bodies.lease(identity.keyId, identity.tenant);
   try {
     const stream = (request.body as Readable | undefined) ?? request.raw;
-    const bytes = await readBody(stream, encoding, parts.bodyBytesMax, lease, parts.arrivals);
+    const length = Number(headers['content-length']);
+    const bytes = await readBody(stream, length, encoding, parts.bodyBytesMax, lease, parts.arrivals);
     const context = { tenant: identity.tenant, now: parts.clock(), horizonMs: parts.horizonMs, checks };
     const { accepted, rejected, examples } = await admitted(form, headers, bytes, context);
     lease.beginAppending();
