@@ -158,7 +158,10 @@ describe('an event', () => {
     expect(await byId(`id=..&source=${encodeURIComponent('a/../b')}`)).toEqual([200, 'accepted']);
     expect(await byId('id=..')).toEqual([200, 'unknown']);
     expect((await api.get('/v1/events?id=evt_1')).body).toEqual(await find('evt_1'));
-    for (const query of ['', 'id=', 'source=a', 'id=a&id=b', `id=${'x'.repeat(513)}`, 'id=a&tenant=umbrella']) {
+    for (const query of ['', 'source=a', 'id=a&from=2026-11-20T00:00:00Z']) {
+      expect([query, ...(await byId(query))]).toEqual([query, 400, 'conflicting_parameters']);
+    }
+    for (const query of ['id=', 'id=a&id=b', `id=${'x'.repeat(513)}`, 'id=a&tenant=umbrella']) {
       expect([query, ...(await byId(query))]).toEqual([query, 400, 'invalid_parameter']);
     }
   });

@@ -152,6 +152,7 @@ export const readEvents: Read = (context, asked) => {
   const { parameters } = asked;
   if (parameters.id === undefined) {
     if (parameters.source !== undefined) throw conflict('source', 'only with id');
+    if (parameters.from === undefined) throw conflict('from', 'needed for a list of events; else an id');
     return listEvents(context, asked);
   }
   const ofLists = Object.keys(eventListParameters.schema.shape).find((name) => parameters[name] !== undefined);

@@ -124,8 +124,8 @@ describe('usage as a stream', () => {
       return JSON.parse(await text(response)).code;
     };
     expect(await codeOf('/v1/meters/none/usage?from=2026-07-01T00:00:00Z')).toBe('unknown_meter');
-    expect(await codeOf(`${ALL}&limit=5`)).toBe('invalid_parameter');
-    expect(await codeOf(`${ALL}&emptyBuckets=true`)).toBe('invalid_parameter');
+    expect(await codeOf(`${ALL}&limit=5`)).toBe('conflicting_parameters');
+    expect(await codeOf(`${ALL}&emptyBuckets=true`)).toBe('conflicting_parameters');
     expect(await codeOf(ALL, 'nobody')).toBe('unknown_key');
   });
 

@@ -262,17 +262,18 @@ export interface components {
         /** @description An exact decimal number of any length */
         Decimal: string;
         Name: string;
+        /**
+         * Format: date-time
+         * @description At most 35 days ago and 5 minutes ahead; the time of arrival where it is left out
+         */
+        EventTime: string | null;
         Event: {
             id: components["schemas"]["Name"];
             /** @default  */
             source: string | null;
             type: components["schemas"]["Name"];
             subject: components["schemas"]["Name"];
-            /**
-             * Format: date-time
-             * @description At most 35 days ago and 5 minutes ahead; the time of arrival where it is left out
-             */
-            time?: string | null;
+            time?: components["schemas"]["EventTime"];
             /** @description Numbers may be JSON numbers or decimal strings, of at most 26 integer and 12 fraction digits */
             data?: Record<string, never> | null;
         };
@@ -283,8 +284,7 @@ export interface components {
             source: components["schemas"]["Name"];
             type: components["schemas"]["Name"];
             subject: components["schemas"]["Name"];
-            /** Format: date-time */
-            time?: string | null;
+            time?: components["schemas"]["EventTime"];
             datacontenttype?: string | null;
             data?: Record<string, never> | null;
         };
@@ -606,9 +606,9 @@ export interface operations {
                 id?: string;
                 /** @description The event's source, with id; "" where it had none */
                 source?: string;
-                /** @description Inclusive bound of receivedAt */
+                /** @description Inclusive bound of receivedAt. From 1970 to 2106 */
                 from?: string;
-                /** @description Exclusive bound of receivedAt */
+                /** @description Exclusive bound of receivedAt. From 1970 to 2106 */
                 to?: string;
                 /** @description Only those of one subject */
                 subject?: string;
@@ -854,9 +854,9 @@ export interface operations {
     readUsage: {
         parameters: {
             query: {
-                /** @description Inclusive; the start of the meter's stored window that holds it */
+                /** @description Inclusive; the start of the meter's stored window that holds it. From 1970 to 2106 */
                 from: string;
-                /** @description Exclusive; the end of the stored window that it lies in. Without it, the end of the one that holds now */
+                /** @description Exclusive; the end of the stored window that it lies in. Without it, the end of the one that holds now. From 1970 to 2106 */
                 to?: string;
                 /** @description Refuse a from or to inside a stored window, `range_misaligned`, instead of taking the whole window */
                 strict?: boolean;
@@ -982,9 +982,9 @@ export interface operations {
             query?: {
                 /** @description Only those of one subject */
                 subject?: string;
-                /** @description Inclusive bound of windowStart */
+                /** @description Inclusive bound of windowStart. From 1970 to 2106 */
                 from?: string;
-                /** @description Exclusive bound of windowStart */
+                /** @description Exclusive bound of windowStart. From 1970 to 2106 */
                 to?: string;
                 /** @description Line items in an answer */
                 limit?: number;

@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
@@ -86,5 +87,20 @@ describe('createHttpApp', () => {
       status: 404,
       detail: 'There is nothing at GET /none.',
     });
+  });
+
+  it('says which methods a path takes, whatever method Node reads', async () => {
+    setUp();
+    app.get('/things/:id', () => 'ok');
+    app.post('/things/:id', () => 'ok');
+    app.get('/files/*', () => 'ok');
+    for (const method of METHODS.filter((one) => !['GET', 'HEAD', 'POST', 'CONNECT'].includes(one))) {
+      const response = await app.inject({ method: method as 'PUT', url: '/things/a%2Fb?x=1' });
+      expect([method, response.statusCode, response.json().code]).toEqual([method, 405, 'method_not_allowed']);
+      expect(response.headers.allow).toBe('GET, HEAD, POST');
+    }
+    const file = await app.inject({ method: 'PUT', url: '/files/a/b', payload: 'x' });
+    expect([file.statusCode, file.headers.allow]).toEqual([405, 'GET, HEAD']);
+    expect((await app.inject({ method: 'PUT', url: '/things' })).statusCode).toBe(404);
   });
 });

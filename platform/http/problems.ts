@@ -89,15 +89,15 @@ export function registerProblems(app: FastifyInstance): void {
     if (problem.status === 500) request.log.error({ reqId: request.id, err: error }, 'request failed');
     return sendProblem(problem, request, reply);
   });
-  app.setNotFoundHandler((request, reply) => {
-    const methods = methodsOf(request.url.split('?', 1)[0]!);
+  const noRoute = (request: FastifyRequest): Problem => {
+    const methods = methodsOf(request.url.split('?', 1)[0]!).join(', ');
     const place = `${request.method} ${pathOf(request)}`;
-    const problem =
-      methods.length === 0
-        ? new Problem('not_found', `There is nothing at ${place}.`)
-        : new Problem('method_not_allowed', `${place}: this path takes ${methods.join(', ')}.`, {
-            headers: { allow: methods.join(', ') },
-          });
-    return sendProblem(problem, request, reply);
+    if (methods === '') return new Problem('not_found', `There is nothing at ${place}.`);
+    return new Problem('method_not_allowed', `${place}: this path takes ${methods}.`, { headers: { allow: methods } });
+  };
+  // Before fastify looks at headers and body, which are of no interest.
+  app.addHook('onRequest', (request, _reply, done) => done(request.is404 ? noRoute(request) : undefined));
+  app.setNotFoundHandler((request) => {
+    throw noRoute(request);
   });
 }

@@ -51,10 +51,7 @@ export interface EventsRequest {
 }
 
 export const eventListParameters = parametersOf({
-  from: time(
-    'the inclusive start of the range in which events were received; or an id',
-    'Inclusive bound of receivedAt',
-  ),
+  from: time('the inclusive start of the range in which events were received', 'Inclusive bound of receivedAt'),
   to: time('an end', 'Exclusive bound of receivedAt').optional(),
   subject: anyText('Only those of one subject').optional(),
   type: anyText('Only those of one type').optional(),

@@ -46,7 +46,7 @@ export const pageCursor = (kept = 'the same parameters') => {
   const description = `The nextCursor of the page before, with ${kept}`;
   return once(description)
     .optional()
-    .meta({ description, schema: { type: 'string', minLength: 1 } });
+    .meta({ description, schema: { type: 'string', pattern: '^[A-Za-z0-9_-]+$' } });
 };
 
 /** What can't be asked for together, each of which is good by itself. */
@@ -57,14 +57,19 @@ export const conflict = (parameter: string, why: string): Problem =>
 export const time = (what: string, description: string) =>
   once(what)
     .transform((given, context) => {
-      const parsed = parseRfc3339(given);
+      // Python writes microseconds, and a bound needs none.
+      const parsed = parseRfc3339(given.replace(/(\.\d{3})\d{1,9}(?!\d)/, '$1'));
       if (parsed !== null && parsed >= 0 && parsed <= LAST_INSTANT) return parsed;
+      if (parsed !== null) {
+        context.addIssue({ code: 'custom', message: `${quoted(given)} is not between 1970 and 2106` });
+        return z.NEVER;
+      }
       const hint = / \d\d:\d\d$/.test(given) ? ' (a + in a URL is written %2B)' : '';
-      const message = `${quoted(given)} is no RFC 3339 time between 1970 and 2106, such as 2026-11-20T10:00:00Z${hint}`;
+      const message = `${quoted(given)} is no RFC 3339 time, such as 2026-11-20T10:00:00Z${hint}`;
       context.addIssue({ code: 'custom', message });
       return z.NEVER;
     })
-    .meta({ description, schema: { type: 'string', format: 'date-time' } });
+    .meta({ description: `${description}. From 1970 to 2106`, schema: { type: 'string', format: 'date-time' } });
 
 /** One of a few words; `schema` where the document names the list. */
 export const choice = <Word extends string>(words: readonly Word[], description: string, schema?: object) =>

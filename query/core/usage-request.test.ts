@@ -101,12 +101,25 @@ describe('a usage request', () => {
     expect([request.bySubject, request.subjects, request.groupBy]).toEqual([true, [], []]);
   });
 
+  it('takes digits below the millisecond, which some clients always write', () => {
+    const from = '2026-11-20T10:00:00.123456Z';
+    expect(parseUsageRequest({ ...range, from }, meter, now)).toEqual(
+      parseUsageRequest({ ...range, from: '2026-11-20T10:00:00.123Z' }, meter, now),
+    );
+  });
+
   it.each<[string, QueryParameters, string, RegExp]>([
     ['no from', { to: range.to }, 'invalid_parameter', /^from: required/],
+    [
+      'a time that ends nowhere',
+      { ...range, from: '2026-11-20T00:00:00.1234567890123Z' },
+      'invalid_parameter',
+      /^from/,
+    ],
     ['a date alone', { ...range, from: '2026-11-20' }, 'invalid_parameter', /^from: "2026-11-20" is no RFC 3339/],
     ['a plus sent as a space', { ...range, from: '2026-11-20T00:00:00 01:00' }, 'invalid_parameter', /%2B/],
     ['from twice', { ...range, from: [range.from, range.from] }, 'invalid_parameter', /^from: given more than once/],
-    ['an empty range', { from: range.from, to: range.from }, 'invalid_parameter', /not before to/],
+    ['an empty range', { from: range.from, to: range.from }, 'conflicting_parameters', /not before to/],
     ['a time before 1970', { ...range, from: '1969-12-31T00:00:00Z' }, 'invalid_parameter', /1970/],
     [
       'a strict range inside a window',
@@ -155,7 +168,7 @@ describe('a usage request', () => {
     [
       'too many values',
       { ...range, subject: Array.from({ length: FILTER_VALUES_MAX + 1 }, (_, i) => `cus_${i}`) },
-      'invalid_parameter',
+      'conflicting_parameters',
       /more than 200 values/,
     ],
   ])('refuses %s', (_, parameters, code, message) => {

@@ -549,11 +549,11 @@ const at = (name: string, method: string, path: string, status: number, code?: s
 });
 
 const targets: readonly RequestCase[] = [
-  at('PUT', 'PUT', '/v1/events', 404, 'not_found'),
-  at('PATCH', 'PATCH', '/v1/events', 404, 'not_found'),
-  at('DELETE', 'DELETE', '/v1/events', 404, 'not_found'),
-  at('GET without an id', 'GET', '/v1/events', 404, 'not_found'),
-  at('OPTIONS', 'OPTIONS', '/v1/events', 404, 'not_found'),
+  at('PUT', 'PUT', '/v1/events', 405, 'method_not_allowed'),
+  at('PATCH', 'PATCH', '/v1/events', 405, 'method_not_allowed'),
+  at('DELETE', 'DELETE', '/v1/events', 405, 'method_not_allowed'),
+  at('GET without an id', 'GET', '/v1/events', 405, 'method_not_allowed'),
+  at('OPTIONS', 'OPTIONS', '/v1/events', 405, 'method_not_allowed'),
   at('a slash too many', 'POST', '/v1/events/', 404, 'not_found'),
   at('two slashes', 'POST', '//v1/events', 404, 'not_found'),
   at('another version', 'POST', '/v2/events', 404, 'not_found'),
