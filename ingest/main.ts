@@ -11,12 +11,12 @@ import { EventBatchWriter } from '../platform/event-log/record-codec.ts';
 import { acceptedSpanMs, ruleSetInForce, type TopicGeneration } from '../platform/event-log/topic-generation.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { Batcher } from './batcher.ts';
-import { BodyArrivals } from './body-arrivals.ts';
-import { BodyBudget } from './body-budget.ts';
+import { BodyArrivals } from './bodies/body-arrivals.ts';
+import { BodyBudget } from './bodies/body-budget.ts';
 import { followCatalog } from './catalog-follower.ts';
 import { createIngestMetrics } from './metrics.ts';
-import { RefusalBook } from './refusal-book.ts';
-import { startRefusalWriter } from './refusal-writer.ts';
+import { RefusalBook } from './refusals/refusal-book.ts';
+import { startRefusalWriter } from './refusals/refusal-writer.ts';
 import { registerEventsRoute } from './routes.ts';
 
 export interface IngestParts {

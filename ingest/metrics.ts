@@ -1,7 +1,7 @@
 // The gateway's metrics. Other stages may share the registry and `tallyline_events_total`, so a metric that exists is
 // used.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { BodyBudget } from './body-budget.ts';
+import type { BodyBudget } from './bodies/body-budget.ts';
 
 export interface IngestMetrics {
   /** Events of answered requests; those of a request that was refused as a whole are neither. */

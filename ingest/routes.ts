@@ -13,16 +13,16 @@ import type { RateLimit } from '../platform/access/rate-limit.ts';
 import { askForBody } from '../platform/http/continuation.ts';
 import { AdmissionTurns } from './admission-turns.ts';
 import { AppendFailed, type Batcher } from './batcher.ts';
-import type { BodyArrivals } from './body-arrivals.ts';
-import type { BodyBudget } from './body-budget.ts';
-import { contentEncodingOf, readBody, refuseByLength } from './body-reader.ts';
+import type { BodyArrivals } from './bodies/body-arrivals.ts';
+import type { BodyBudget } from './bodies/body-budget.ts';
+import { contentEncodingOf, readBody, refuseByLength } from './bodies/body-reader.ts';
 import type { AdmissionContext } from './core/admission.ts';
 import { admitBody, PART_BYTES } from './core/body-admission.ts';
 import { type BodyForm, bodyFormOf } from './core/body-form.ts';
 import type { Decided } from './core/decisions.ts';
 import type { MeterChecks } from './core/meter-checks.ts';
 import type { IngestMetrics } from './metrics.ts';
-import type { RefusalBook } from './refusal-book.ts';
+import type { RefusalBook } from './refusals/refusal-book.ts';
 
 export interface EventsRouteParts {
   readonly keyring: Keyring;

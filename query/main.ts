@@ -16,14 +16,14 @@ import { projectFile } from '../platform/process/project-root.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { acceptedForm } from './core/accepted-form.ts';
 import type { QueryParameters } from './core/parameters.ts';
-import { CountingWatch } from './counting-watch.ts';
 import { createQueryMetrics, type QueryMetrics } from './metrics.ts';
 import { FRESHNESS_AGE_MAX_MS } from './query-limits.ts';
 import type { AnswerStream, QueryContext, ReadRequest } from './read.ts';
 import { ReadAdmission, type ReadCost } from './read-admission.ts';
 import { reads, urlOf } from './reads.ts';
-import { openRequestStores } from './request-stores.ts';
-import { problemOf } from './store-problems.ts';
+import { CountingWatch } from './stores/counting-watch.ts';
+import { openRequestStores } from './stores/request-stores.ts';
+import { problemOf } from './stores/store-problems.ts';
 
 export interface QueryParts {
   readonly app: FastifyInstance;

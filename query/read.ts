@@ -3,11 +3,11 @@
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
-import type { Catalogs } from './catalogs.ts';
 import type { StreamForm } from './core/accepted-form.ts';
 import type { QueryParameters } from './core/parameters.ts';
-import type { RecentFreshness } from './freshness.ts';
-import type { BillingReads, UsageReads } from './store-reads.ts';
+import type { Catalogs } from './stores/catalogs.ts';
+import type { RecentFreshness } from './stores/freshness.ts';
+import type { BillingReads, UsageReads } from './stores/store-reads.ts';
 
 export interface QueryContext {
   readonly pool: BillingReads;

@@ -5,14 +5,14 @@ import { lineItemParameters } from './core/line-item-page.ts';
 import { noParameters, type ReadParameters } from './core/parameters.ts';
 import { subjectParameters } from './core/subject-page.ts';
 import { usageParameters } from './core/usage-request.ts';
-import { eventParameters, eventsParameters, readEvent, readEvents } from './event-route.ts';
-import { listLineItems } from './line-item-route.ts';
 import type { Read, StreamedRead } from './read.ts';
 import type { ReadCost } from './read-admission.ts';
-import { listRefusals, refusalParameters } from './refusal-route.ts';
-import { readStatus } from './status-route.ts';
-import { listSubjects } from './subject-route.ts';
-import { listMeters, readMeterUsage, streamMeterUsage } from './usage-route.ts';
+import { eventParameters, eventsParameters, readEvent, readEvents } from './routes/event-route.ts';
+import { listLineItems } from './routes/line-item-route.ts';
+import { listRefusals, refusalParameters } from './routes/refusal-route.ts';
+import { readStatus } from './routes/status-route.ts';
+import { listSubjects } from './routes/subject-route.ts';
+import { listMeters, readMeterUsage, streamMeterUsage } from './routes/usage-route.ts';
 
 export interface RouteRead {
   readonly read: Read;

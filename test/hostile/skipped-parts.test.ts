@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import pino from 'pino';
 import { Registry } from 'prom-client';
 import { mayLackUsage, readUnseenParts } from '../../platform/clickhouse/lost-parts.ts';
-import { readFreshness } from '../../query/freshness.ts';
+import { readFreshness } from '../../query/stores/freshness.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
 import { RatingLoop, type StepOutcome } from '../../rater/rating/rating-loop.ts';
 import { storedRating } from '../../rater/store/stored-rating.ts';

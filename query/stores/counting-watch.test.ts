@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import pino from 'pino';
-import { until } from '../test/support/until.ts';
+import { until } from '../../test/support/until.ts';
 import { CountingWatch } from './counting-watch.ts';
 import type { Freshness } from './freshness.ts';
 

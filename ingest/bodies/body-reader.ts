@@ -4,7 +4,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
-import { Problem, retryAfter } from '../domain/problem.ts';
+import { Problem, retryAfter } from '../../domain/problem.ts';
 import { ArrivingBody, type BodyArrivals } from './body-arrivals.ts';
 import type { BodyLease, BudgetFault } from './body-budget.ts';
 

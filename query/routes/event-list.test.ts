@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { PARTITIONS, type ReadApi, startReadApi } from '../test/support/processes/read-api.ts';
-import { type EventRow, insertEvents } from '../test/support/usage-rows.ts';
+import { PARTITIONS, type ReadApi, startReadApi } from '../../test/support/processes/read-api.ts';
+import { type EventRow, insertEvents } from '../../test/support/usage-rows.ts';
 
 const TEN = Date.UTC(2026, 10, 20, 10);
 const FROM = 'from=2026-11-20T10:00:00Z';

@@ -1,7 +1,7 @@
 // What a real gateway writes down of what it refused, and what the API says of it.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { addRefusals, deleteOldRefusals, type RefusalRow } from '../platform/refusals/refusal-store.ts';
-import { type ReadApi, startReadApi } from '../test/support/processes/read-api.ts';
+import { addRefusals, deleteOldRefusals, type RefusalRow } from '../../platform/refusals/refusal-store.ts';
+import { type ReadApi, startReadApi } from '../../test/support/processes/read-api.ts';
 
 const TEN = Date.UTC(2026, 10, 20, 10);
 const DAY_MS = 86_400_000;

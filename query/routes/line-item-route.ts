@@ -1,13 +1,13 @@
 // GET /v1/line-items: pages of what was charged, in order of window and then of writing.
-import { formatRfc3339 } from '../domain/time/rfc3339.ts';
+import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import {
   type LineItem,
   readFirstItemWindow,
   readLineItems as readStored,
-} from '../platform/billing-store/line-items.ts';
-import { encodeCursor, type LineItemsRequest, parseLineItemsRequest } from './core/line-item-page.ts';
-import { instantOrNull, type Read } from './read.ts';
-import type { BillingReads } from './store-reads.ts';
+} from '../../platform/billing-store/line-items.ts';
+import { encodeCursor, type LineItemsRequest, parseLineItemsRequest } from '../core/line-item-page.ts';
+import { instantOrNull, type Read } from '../read.ts';
+import type { BillingReads } from '../stores/store-reads.ts';
 import { readZeroAmounts, type ZeroAmount } from './zero-amounts.ts';
 
 /** Amounts and quantities in their shortest form. */

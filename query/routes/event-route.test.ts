@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { catalog, PARTITIONS, type ReadApi, startReadApi } from '../test/support/processes/read-api.ts';
-import { type EventRow, insertCatalog, insertEvents, insertLineItems, insertSeal } from '../test/support/usage-rows.ts';
+import { catalog, PARTITIONS, type ReadApi, startReadApi } from '../../test/support/processes/read-api.ts';
+import {
+  type EventRow,
+  insertCatalog,
+  insertEvents,
+  insertLineItems,
+  insertSeal,
+} from '../../test/support/usage-rows.ts';
 
 const HOUR_MS = 3_600_000;
 const TEN = Date.UTC(2026, 10, 20, 10);

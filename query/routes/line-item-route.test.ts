@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ReadApi, startReadApi } from '../test/support/processes/read-api.ts';
-import { insertLineItems, type LineItemFields } from '../test/support/usage-rows.ts';
+import { type ReadApi, startReadApi } from '../../test/support/processes/read-api.ts';
+import { insertLineItems, type LineItemFields } from '../../test/support/usage-rows.ts';
 
 const HOUR_MS = 3_600_000;
 const TEN = Date.UTC(2026, 10, 20, 10);

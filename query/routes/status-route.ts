@@ -1,8 +1,8 @@
 // GET /v1/status: how far everything is counted. Watermark and lag are for every tenant; offsets tell how much all
 // tenants send, so only an operator's key shows them.
-import { noParameters, readParameters } from './core/parameters.ts';
-import { lagSeconds } from './freshness.ts';
-import { instantOrNull, type Read } from './read.ts';
+import { noParameters, readParameters } from '../core/parameters.ts';
+import { instantOrNull, type Read } from '../read.ts';
+import { lagSeconds } from '../stores/freshness.ts';
 
 export const readStatus: Read = async ({ freshnessWithin, eventLog, clock }, { parameters, isOperator }) => {
   readParameters(noParameters, parameters);

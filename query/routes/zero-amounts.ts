@@ -1,9 +1,9 @@
 // Why a line item of usage has the amount 0: it is free, or what was charged before pays for it too. The price says
 // which, as the catalog version defines it that the item was computed by.
-import { isFree } from '../domain/pricing/prices.ts';
-import { type LineItem, readCumulativeQuantities } from '../platform/billing-store/line-items.ts';
-import type { Catalogs } from './catalogs.ts';
-import type { BillingReads } from './store-reads.ts';
+import { isFree } from '../../domain/pricing/prices.ts';
+import { type LineItem, readCumulativeQuantities } from '../../platform/billing-store/line-items.ts';
+import type { Catalogs } from '../stores/catalogs.ts';
+import type { BillingReads } from '../stores/store-reads.ts';
 
 export type ZeroAmount = 'free' | 'already_paid';
 

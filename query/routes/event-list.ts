@@ -4,8 +4,8 @@
 // No FINAL: the versions of a row share every column that a condition names, and lie side by side in the order of a
 // list, the newest first. Each table gives at most as many rows as a page has and one more; where it gives that many it
 // may have others, so a page ends before the last of them.
-import { comparePlaces, type EventPlace, type EventsRequest, type ListedState } from './core/event-page.ts';
-import type { UsageReads } from './store-reads.ts';
+import { comparePlaces, type EventPlace, type EventsRequest, type ListedState } from '../core/event-page.ts';
+import type { UsageReads } from '../stores/store-reads.ts';
 
 /** Times in milliseconds since the epoch. */
 interface ListedEvent extends EventPlace {

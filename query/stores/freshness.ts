@@ -1,8 +1,8 @@
 // How complete an answer is. Read before the usage it is to describe, so that it never promises more than that shows.
 
-import type { SharedReading } from '../platform/calls/shared-reading.ts';
-import { damagedPartOf } from '../platform/clickhouse/click-house.ts';
-import { readUnseenParts, type UnseenPart } from '../platform/clickhouse/lost-parts.ts';
+import type { SharedReading } from '../../platform/calls/shared-reading.ts';
+import { damagedPartOf } from '../../platform/clickhouse/click-house.ts';
+import { readUnseenParts, type UnseenPart } from '../../platform/clickhouse/lost-parts.ts';
 import type { BillingReads, UsageReads } from './store-reads.ts';
 
 interface PartitionFreshness {

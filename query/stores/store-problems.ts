@@ -1,12 +1,12 @@
 // Turns what the stores throw into problem documents: a client learns whether to mend the request or to send it again,
 // and nothing about the inside. Everything else stays as it is, and becomes a 500 with a line in the log.
 import pg from 'pg';
-import { Problem, retryAfter } from '../domain/problem.ts';
-import { BudgetSpent, ClientGone } from '../platform/calls/request-budget.ts';
-import { type StoreName, type StoreWatch, storeNames } from '../platform/calls/store-watch.ts';
-import { ClickHouseError } from '../platform/clickhouse/click-house.ts';
-import { type DamagedPart, partitionSpan } from '../platform/clickhouse/damage.ts';
-import { EventLogError } from '../platform/event-log/event-log.ts';
+import { Problem, retryAfter } from '../../domain/problem.ts';
+import { BudgetSpent, ClientGone } from '../../platform/calls/request-budget.ts';
+import { type StoreName, type StoreWatch, storeNames } from '../../platform/calls/store-watch.ts';
+import { ClickHouseError } from '../../platform/clickhouse/click-house.ts';
+import { type DamagedPart, partitionSpan } from '../../platform/clickhouse/damage.ts';
+import { EventLogError } from '../../platform/event-log/event-log.ts';
 
 const RETRY_AFTER_S = 2;
 /** Until somebody has had a damaged part recounted. */

@@ -1,8 +1,8 @@
 // GET /v1/subjects: who has usage of the published meters, in pages by name.
-import { formatRfc3339 } from '../domain/time/rfc3339.ts';
-import { readSubjects } from '../platform/usage-store/subject-list.ts';
-import { parseSubjectsRequest, subjectCursor } from './core/subject-page.ts';
-import type { Read } from './read.ts';
+import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
+import { readSubjects } from '../../platform/usage-store/subject-list.ts';
+import { parseSubjectsRequest, subjectCursor } from '../core/subject-page.ts';
+import type { Read } from '../read.ts';
 
 export const listSubjects: Read = async ({ clickhouse, catalogs }, { tenant, parameters }) => {
   const { search, limit, after } = parseSubjectsRequest(parameters);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ReadApi, startReadApi } from '../test/support/processes/read-api.ts';
-import { insertManifests, insertRollUps, insertSeal, type RollUp } from '../test/support/usage-rows.ts';
-import { USAGE_ROWS_MAX } from './core/usage-request.ts';
+import { type ReadApi, startReadApi } from '../../test/support/processes/read-api.ts';
+import { insertManifests, insertRollUps, insertSeal, type RollUp } from '../../test/support/usage-rows.ts';
+import { USAGE_ROWS_MAX } from '../core/usage-request.ts';
 
 const HOUR_MS = 3_600_000;
 const TEN = Date.UTC(2026, 10, 20, 10);

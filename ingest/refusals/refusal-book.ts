@@ -2,10 +2,10 @@
 // What holds always: it has at most ENTRIES_MAX entries with EXAMPLES_MAX examples, whatever is sent; what is refused
 // beyond them is not counted here (tallyline_events_total and tallyline_ingest_refusals_total count everything). An
 // accepted event costs nothing here, and a refused one an addition.
-import type { Identity } from '../platform/access/keyring.ts';
-import type { RefusalRow, RefusedEvent } from '../platform/refusals/refusal-store.ts';
-import type { RejectedEntry } from './core/decisions.ts';
-import type { RefusedExample } from './core/refused-event.ts';
+import type { Identity } from '../../platform/access/keyring.ts';
+import type { RefusalRow, RefusedEvent } from '../../platform/refusals/refusal-store.ts';
+import type { RejectedEntry } from '../core/decisions.ts';
+import type { RefusedExample } from '../core/refused-event.ts';
 
 const ENTRIES_MAX = 2_000;
 const EXAMPLES_MAX = 3;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { RejectionCode } from '../domain/rejection.ts';
+import type { RejectionCode } from '../../domain/rejection.ts';
 import { RefusalBook } from './refusal-book.ts';
 
 const acme = { tenant: 'acme', keyId: 'k1', isOperator: false };

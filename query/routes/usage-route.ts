@@ -1,29 +1,29 @@
 // GET /v1/meters and GET /v1/meters/{meter}/usage: as one JSON document, or as a stream of rows.
 
-import type { Meter } from '../domain/catalog/catalog.ts';
-import { acrossOf } from '../domain/metering/meter.ts';
-import { quantityToDecimal } from '../domain/number/quantity.ts';
-import { Problem } from '../domain/problem.ts';
-import { formatRfc3339 } from '../domain/time/rfc3339.ts';
-import { isClosed } from '../domain/time/time-window.ts';
-import { mayLackUsage } from '../platform/clickhouse/lost-parts.ts';
-import { readTopUsage } from '../platform/usage-store/top-usage.ts';
+import type { Meter } from '../../domain/catalog/catalog.ts';
+import { acrossOf } from '../../domain/metering/meter.ts';
+import { quantityToDecimal } from '../../domain/number/quantity.ts';
+import { Problem } from '../../domain/problem.ts';
+import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
+import { isClosed } from '../../domain/time/time-window.ts';
+import { mayLackUsage } from '../../platform/clickhouse/lost-parts.ts';
+import { readTopUsage } from '../../platform/usage-store/top-usage.ts';
 import {
   readFirstWindows,
   readUsage,
   streamUsage,
   type UsageRow,
   type UsageSelection,
-} from '../platform/usage-store/usage-query.ts';
-import { bucketOf } from './core/buckets.ts';
-import { withEmptyBuckets } from './core/empty-buckets.ts';
-import { conflict, noParameters, readParameters } from './core/parameters.ts';
-import { csvLines, jsonLines } from './core/row-lines.ts';
-import { parseUsageRequest, USAGE_ROWS_MAX, type UsageRequest, usageCursor } from './core/usage-request.ts';
-import { type Freshness, lagSeconds } from './freshness.ts';
-import { FRESHNESS_AGE_MAX_MS } from './query-limits.ts';
-import { instantOrNull, type QueryContext, type Read, type ReadRequest, type StreamedRead } from './read.ts';
-import { usageDamaged } from './store-problems.ts';
+} from '../../platform/usage-store/usage-query.ts';
+import { bucketOf } from '../core/buckets.ts';
+import { withEmptyBuckets } from '../core/empty-buckets.ts';
+import { conflict, noParameters, readParameters } from '../core/parameters.ts';
+import { csvLines, jsonLines } from '../core/row-lines.ts';
+import { parseUsageRequest, USAGE_ROWS_MAX, type UsageRequest, usageCursor } from '../core/usage-request.ts';
+import { FRESHNESS_AGE_MAX_MS } from '../query-limits.ts';
+import { instantOrNull, type QueryContext, type Read, type ReadRequest, type StreamedRead } from '../read.ts';
+import { type Freshness, lagSeconds } from '../stores/freshness.ts';
+import { usageDamaged } from '../stores/store-problems.ts';
 
 export const listMeters: Read = async ({ catalogs }, { parameters }) => {
   readParameters(noParameters, parameters);

@@ -1,7 +1,7 @@
 // The catalog as reads need it: what is published now, and what an old version said. Versions are kept in memory by
 // platform/catalog-store.ts; which one is published is asked every time.
 
-import { type Catalog, type CatalogVersion, emptyCatalog, type Meter } from '../domain/catalog/catalog.ts';
+import { type Catalog, type CatalogVersion, emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
 export interface Catalogs {
   /** The newest published version; version 0, the empty catalog, before the first. */
   published(): Promise<CatalogVersion>;

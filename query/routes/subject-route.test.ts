@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ReadApi, startReadApi } from '../test/support/processes/read-api.ts';
-import { insertRollUps, type RollUp } from '../test/support/usage-rows.ts';
+import { type ReadApi, startReadApi } from '../../test/support/processes/read-api.ts';
+import { insertRollUps, type RollUp } from '../../test/support/usage-rows.ts';
 
 const TEN = Date.UTC(2026, 10, 20, 10);
 const HOUR_MS = 3_600_000;

@@ -1,7 +1,7 @@
 // Whether the log is counted, for whoever looks at /readyz: a front takes events and answers reads all the same while
 // an aggregator is halted, and should not look as if nothing were wrong.
 import type { Logger } from 'pino';
-import { formatRfc3339 } from '../domain/time/rfc3339.ts';
+import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import type { Freshness } from './freshness.ts';
 
 const LOOK_INTERVAL_MS = 5_000;

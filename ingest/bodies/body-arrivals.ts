@@ -4,9 +4,9 @@
 // that a body that is whole before the timer's next tick costs next to nothing (a Set costs 0.4 µs for an entry that
 // comes and goes).
 
-import { Problem, retryAfter } from '../domain/problem.ts';
-import { repeat, type Timers } from '../platform/calls/timers.ts';
-import { PATIENCE_MS, patienceAfter } from '../platform/http/least-pace.ts';
+import { Problem, retryAfter } from '../../domain/problem.ts';
+import { repeat, type Timers } from '../../platform/calls/timers.ts';
+import { PATIENCE_MS, patienceAfter } from '../../platform/http/least-pace.ts';
 
 const LOOK_INTERVAL_MS = 1_000;
 /** A longer time between two looks is this process's own delay: bytes that came meanwhile were not read. */

@@ -8,13 +8,12 @@
 //
 // An accepted event stays accepted. A rejected one turns to accepted when it is sent again with its cause mended.
 
-import { ruleSet } from '../domain/metering/rule-set.ts';
-import { fitsName } from '../domain/name-text.ts';
-import { Problem, retryAfter } from '../domain/problem.ts';
-import { formatRfc3339 } from '../domain/time/rfc3339.ts';
-import { readLineItemsAcross } from '../platform/billing-store/line-items.ts';
-import { readRefusalsOf } from '../platform/refusals/refusal-store.ts';
-import type { Catalogs } from './catalogs.ts';
+import { ruleSet } from '../../domain/metering/rule-set.ts';
+import { fitsName } from '../../domain/name-text.ts';
+import { Problem, retryAfter } from '../../domain/problem.ts';
+import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
+import { readLineItemsAcross } from '../../platform/billing-store/line-items.ts';
+import { readRefusalsOf } from '../../platform/refusals/refusal-store.ts';
 import {
   type ChunkCatalog,
   type Counted,
@@ -22,16 +21,17 @@ import {
   countedIn,
   isPriceOf,
   type UnreadBy,
-} from './core/counted-in.ts';
-import { eventCursor, eventListParameters, parseEventsRequest } from './core/event-page.ts';
-import { conflict, nameText, parametersOf, readParameters } from './core/parameters.ts';
+} from '../core/counted-in.ts';
+import { eventCursor, eventListParameters, parseEventsRequest } from '../core/event-page.ts';
+import { conflict, nameText, parametersOf, readParameters } from '../core/parameters.ts';
+import { FRESHNESS_AGE_MAX_MS } from '../query-limits.ts';
+import type { QueryContext, Read } from '../read.ts';
+import type { Catalogs } from '../stores/catalogs.ts';
+import { usageDamaged } from '../stores/store-problems.ts';
+import type { BillingReads } from '../stores/store-reads.ts';
 import { eventTablesOf, readEventPage } from './event-list.ts';
 import { type AcceptedRow, type EventName, readEventRows } from './event-store.ts';
-import { FRESHNESS_AGE_MAX_MS } from './query-limits.ts';
-import type { QueryContext, Read } from './read.ts';
 import { refusedEvent } from './refusal-route.ts';
-import { usageDamaged } from './store-problems.ts';
-import type { BillingReads } from './store-reads.ts';
 
 /** Chunks are sealed after about half a minute. */
 const SEAL_WAIT_S = 30;

@@ -4,9 +4,9 @@
 // No FINAL here: the versions of a row share every column that a condition names, as all owners of a partition decide
 // alike, so picking the highest epoch of each row afterwards gives the same rows, and leaves the index on the dedup key
 // of use.
-import { dedupKeyOf, partitionOf } from '../domain/usage-event.ts';
-import { EVENT_ROWS_MAX } from './query-limits.ts';
-import type { BillingReads, UsageReads } from './store-reads.ts';
+import { dedupKeyOf, partitionOf } from '../../domain/usage-event.ts';
+import { EVENT_ROWS_MAX } from '../query-limits.ts';
+import type { BillingReads, UsageReads } from '../stores/store-reads.ts';
 
 export interface EventName {
   readonly tenant: string;

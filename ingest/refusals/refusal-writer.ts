@@ -2,7 +2,7 @@
 // is kept for the next time, within the bounds of the book.
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { addRefusals, deleteOldRefusals } from '../platform/refusals/refusal-store.ts';
+import { addRefusals, deleteOldRefusals } from '../../platform/refusals/refusal-store.ts';
 import type { RefusalBook } from './refusal-book.ts';
 
 const WRITE_INTERVAL_MS = 3_000;
