@@ -119,7 +119,7 @@ describe('catalog diff', () => {
     const lines = await diffed(false, () => nowhere);
     expect(lines.at(-1)).toMatch(/^not tried on recent events: query: ClickHouse at 127\.0\.0\.1:9 does not answer/);
     expect(lines).toContain(
-      '+ meter old: eventType too.old, aggregation sum, value data.tokens, groupBy {}, window 1h, required false, precision rounded, unreadable refuse',
+      '+ meter old: eventType too.old, aggregation sum, value data.tokens, groupBy {}, window 1h, required false, precision rounded, unreadable refuse, across sum',
     );
     const [line] = await diffed(true, () => nowhere);
     expect(JSON.parse(line!)).toMatchObject({ trial: null, notTried: expect.stringContaining('does not answer') });
