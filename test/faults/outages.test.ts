@@ -14,7 +14,7 @@ if (noDisk !== null) console.warn(`skipped: ${noDisk}`);
 
 const EVENTS_PER_SECOND = 800;
 const DISK_MEGABYTES = 700;
-const SCENARIO_TIMEOUT_MS = 150_000;
+const SCENARIO_TIMEOUT_MS = 240_000;
 
 /** Without its store the gateway goes on accepting: some seconds' worth of the load. */
 const accepts = ({ acknowledged }: Seen): boolean => acknowledged > 2 * EVENTS_PER_SECOND;

