@@ -21,8 +21,8 @@ import { FRESHNESS_AGE_MAX_MS } from './query-limits.ts';
 import type { AnswerStream, QueryContext, ReadRequest } from './read.ts';
 import { ReadAdmission, type ReadCost } from './read-admission.ts';
 import { reads, urlOf } from './reads.ts';
+import { openRequestStores } from './request-stores.ts';
 import { CountingWatch } from './stores/counting-watch.ts';
-import { openRequestStores } from './stores/request-stores.ts';
 import { problemOf } from './stores/store-problems.ts';
 
 export interface QueryParts {

@@ -28,7 +28,12 @@ const putsOff = ({ deferred }: Seen): boolean => deferred > 0;
     if (noDisk === null) for (const store of stores) disks.set(store, Disk.mount(DISK_MEGABYTES));
     const directories = Object.fromEntries([...disks].map(([store, disk]) => [store, disk.data]));
     // After all brokers were away the group waits for members of before: that time need not be spent here.
-    rig = await OutageRig.start(EVENTS_PER_SECOND, { directories, settings: { TALLYLINE_GROUP_SESSION: '4s' } });
+    rig = await OutageRig.start(EVENTS_PER_SECOND, {
+      directories,
+      settings: { TALLYLINE_GROUP_SESSION: '4s' },
+      // Other suites run beside it.
+      healedWithinMs: 120_000,
+    });
   }, 300_000);
   afterAll(async () => {
     await rig?.stop();

@@ -1,6 +1,6 @@
 // `npm run test:openapi -- [--examples N] [--seed S]`: schemathesis makes requests of the OpenAPI document, such as it
-// allows and such as it does not, and sends them to a `tallyline up` of its own; exits 1 where the answers are not those
-// of the document. The seed changes by day and is printed. It needs Python 3, and PyPI the first time.
+// allows and such as it does not, and sends them to a `tallyline up` of its own; exits 1 where the answers are not
+// those of the document. The seed changes by day and is printed. It needs Python 3, and PyPI the first time.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -2,18 +2,18 @@
 // the client is gone. What many requests share (freshness, the catalog, the ends of the log) is read under a budget of
 // its own, and each of them waits for it no longer than its own allows.
 import type { Pool } from 'pg';
-import { type RequestBudget, withinBudget } from '../../platform/calls/request-budget.ts';
-import { shareReading } from '../../platform/calls/shared-reading.ts';
-import type { StoreName } from '../../platform/calls/store-watch.ts';
-import { catalogVersion, publishedCatalog } from '../../platform/catalog-store.ts';
-import { requestTerms } from '../../platform/clickhouse/call-terms.ts';
-import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
-import { deadlined } from '../../platform/postgres/pool.ts';
-import type { QueryContext } from '../read.ts';
-import { createCatalogs } from './catalogs.ts';
-import { readFreshness } from './freshness.ts';
-import { fromPostgres } from './store-problems.ts';
-import type { BillingReads } from './store-reads.ts';
+import { type RequestBudget, withinBudget } from '../platform/calls/request-budget.ts';
+import { shareReading } from '../platform/calls/shared-reading.ts';
+import type { StoreName } from '../platform/calls/store-watch.ts';
+import { catalogVersion, publishedCatalog } from '../platform/catalog-store.ts';
+import { requestTerms } from '../platform/clickhouse/call-terms.ts';
+import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
+import { deadlined } from '../platform/postgres/pool.ts';
+import type { QueryContext } from './read.ts';
+import { createCatalogs } from './stores/catalogs.ts';
+import { readFreshness } from './stores/freshness.ts';
+import { fromPostgres } from './stores/store-problems.ts';
+import type { BillingReads } from './stores/store-reads.ts';
 
 export interface QueryStores {
   readonly pool: Pool;
