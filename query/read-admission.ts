@@ -11,8 +11,10 @@ import type { Settings } from '../platform/settings/settings.ts';
 import { type GateBounds, ReadGate, type ReadRefusal, type Turn } from './core/read-gate.ts';
 import type { QueryMetrics } from './metrics.ts';
 
-/** What a read costs: next to nothing, a scan of ClickHouse, such a scan that lasts until its client has all of it, or
- * a page of Postgres. */
+/**
+ * What a read costs: next to nothing, a scan of ClickHouse, such a scan that lasts until its client has all of it, or a
+ * page of Postgres.
+ */
 const readCosts = ['light', 'usage', 'stream', 'billing'] as const;
 export type ReadCost = (typeof readCosts)[number];
 

@@ -15,11 +15,16 @@ export interface ReadCursor {
   requireOf(selection: unknown, kept: string): void;
 }
 
-const digestOf = (selection: unknown): string =>
+/** What a cursor keeps of the selection that it is good for. */
+export const digestOf = (selection: unknown): string =>
   createHash('sha256').update(JSON.stringify(selection)).digest('base64url').slice(0, 11);
 
 export const notACursor = (): Problem =>
   new Problem('invalid_cursor', 'cursor: not one that this API gave out; use nextCursor as it is');
+
+/** `kept`: what has to be as it was for the page before, in words. */
+export const ofAnotherSelection = (kept: string): Problem =>
+  new Problem('invalid_cursor', `cursor: given out for another ${kept}; keep them while paging`);
 
 /** Both of values that JSON can hold. */
 export const encodePlace = (selection: unknown, place: readonly unknown[]): string =>
@@ -42,8 +47,7 @@ export function decodePlace(cursor: string): ReadCursor {
   return {
     place,
     requireOf: (selection, kept) => {
-      if (digest === digestOf(selection)) return;
-      throw new Problem('invalid_cursor', `cursor: given out for another ${kept}; keep them while paging`);
+      if (digest !== digestOf(selection)) throw ofAnotherSelection(kept);
     },
   };
 }

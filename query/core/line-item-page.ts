@@ -1,8 +1,7 @@
 // The parameters of GET /v1/line-items and its cursor. A page ends at a (window start, sequence) pair, which names a
 // place in the order and not a count of rows, so rows that are added meanwhile neither repeat nor hide the ones that
 // were there.
-import { createHash } from 'node:crypto';
-import { Problem } from '../../domain/problem.ts';
+import { digestOf, notACursor, ofAnotherSelection } from './cursor.ts';
 import {
   anyText,
   conflict,
@@ -37,15 +36,10 @@ export interface LineItemsRequest {
 
 type Selection = Pick<LineItemsRequest, 'subject' | 'from' | 'to'>;
 
-/** A cursor is good for the selection it was given for: with other filters it would skip rows silently. */
-const digestOf = ({ subject, from, to }: Selection): string =>
-  createHash('sha256')
-    .update(JSON.stringify([subject, from, to]))
-    .digest('base64url')
-    .slice(0, 11);
+const selectionDigest = ({ subject, from, to }: Selection): string => digestOf([subject, from, to]);
 
 export function encodeCursor(selection: Selection, place: LineItemPlace): string {
-  return Buffer.from(`1.${place.windowStart}.${place.sequence}.${digestOf(selection)}`).toString('base64url');
+  return Buffer.from(`1.${place.windowStart}.${place.sequence}.${selectionDigest(selection)}`).toString('base64url');
 }
 
 /** A window may start before 1970: a flat price is due from the start of its first period. */
@@ -53,12 +47,8 @@ const CURSOR = /^1\.(-?\d{1,15})\.(\d{1,18})\.([\w-]{11})$/;
 
 function decodeCursor(selection: Selection, cursor: string): LineItemPlace {
   const match = /^[\w-]{1,100}$/.test(cursor) ? CURSOR.exec(Buffer.from(cursor, 'base64url').toString('latin1')) : null;
-  if (match === null) {
-    throw new Problem('invalid_cursor', 'cursor: not one that this API gave out; use nextCursor as it is');
-  }
-  if (match[3] !== digestOf(selection)) {
-    throw new Problem('invalid_cursor', 'cursor: given out for another subject, from or to; keep them while paging');
-  }
+  if (match === null) throw notACursor();
+  if (match[3] !== selectionDigest(selection)) throw ofAnotherSelection('subject, from or to');
   return { windowStart: Number(match[1]), sequence: BigInt(match[2]!) };
 }
 

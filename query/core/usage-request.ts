@@ -166,19 +166,16 @@ interface Form {
 
 /** What can't be asked for together. Throws a `Problem`. */
 function requirePossible({ window, emptyBuckets, limit, cursor, order, others, isGrouped }: Form): void {
-  const refuse = (parameter: string, why: string): void => {
-    throw conflict(parameter, why);
-  };
   if (emptyBuckets && (limit !== undefined || cursor !== undefined || order === 'value')) {
-    refuse('emptyBuckets', 'only of a whole answer in order of time; leave out limit, cursor and order');
+    throw conflict('emptyBuckets', 'only of a whole answer in order of time; leave out limit, cursor and order');
   }
   if (order === 'time') {
-    if (others) refuse('others', 'only with order=value');
+    if (others) throw conflict('others', 'only with order=value');
     return;
   }
-  if (window !== 'total') refuse('order', 'value ranks what a range comes to; ask with window=total');
-  if (!isGrouped) refuse('order', 'value ranks subjects or groups; name them with groupBy');
-  if (cursor !== undefined) refuse('cursor', 'a ranking has no pages; ask for a greater limit');
+  if (window !== 'total') throw conflict('order', 'value ranks what a range comes to; ask with window=total');
+  if (!isGrouped) throw conflict('order', 'value ranks subjects or groups; name them with groupBy');
+  if (cursor !== undefined) throw conflict('cursor', 'a ranking has no pages; ask for a greater limit');
 }
 
 /**

@@ -144,6 +144,7 @@ export const eventsParameters = parametersOf({
 export const readEvent: Read = (context, { tenant, path, parameters }) => {
   const { source } = readParameters(eventParameters, parameters);
   if (path === '') throw new Problem('invalid_parameter', 'id: missing; ask for /v1/events/ID');
+  if (!fitsName(path)) throw new Problem('invalid_parameter', 'id: longer than that of any event');
   return stateOf(context, { tenant, source, id: path });
 };
 
@@ -189,8 +190,7 @@ const listEvents: Read = async (context, { tenant, parameters }) => {
 };
 
 async function stateOf(context: QueryContext, event: EventName) {
-  const { tenant, id } = event;
-  if (!fitsName(id)) throw new Problem('invalid_parameter', 'id: longer than that of any event');
+  const { tenant } = event;
   const { accepted, rejected } = await readEventRows(context.pool, context.clickhouse, event);
   const first = accepted[0];
   if (first !== undefined) {
