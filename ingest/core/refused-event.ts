@@ -1,5 +1,6 @@
 // What is kept of an event that was refused, so that somebody can find out why it is nowhere: its names and its time,
 // cut in length, and never its data. API keys that were sent in a wrong place are blotted out.
+import type { RefusedEventNames } from '../../domain/refused-event.ts';
 import type { Rejection } from '../../domain/rejection.ts';
 
 /** As much as the names of an event may have; of anything longer, its beginning tells which it is. */
@@ -9,15 +10,8 @@ const MESSAGE_LENGTH = 300;
 /** As keys are made, and what follows the word of a header. */
 const SECRETS = /\b(?:tl_[\w-]{20,}|bearer\s+\S+)/gi;
 
-export interface RefusedExample {
-  readonly id: string | null;
-  readonly source: string | null;
-  readonly type: string | null;
-  readonly subject: string | null;
-  /** As it was sent. */
-  readonly time: string | null;
+export interface RefusedExample extends RefusedEventNames {
   readonly code: string;
-  readonly message: string;
 }
 
 /** Longer than a key: one that the cut would go through is found all the same. */

@@ -1,6 +1,7 @@
 // What gateways refused lately, in Postgres: written by them, read by the API. A row is the tenant's, the key's and the
 // code's; it counts, and keeps the newest few examples. What holds always: it never has more rows than there are keys
 // and codes, nor more examples in a row than EXAMPLES_KEPT.
+import type { RefusedEventNames } from '../../domain/refused-event.ts';
 import {
   type Column,
   instant,
@@ -15,15 +16,7 @@ import {
   whole,
 } from '../postgres/table-columns.ts';
 
-/** An event that was refused, as far as it could be read: names cut in length, no data. Null: it had none. */
-export interface RefusedEvent {
-  readonly id: string | null;
-  readonly source: string | null;
-  readonly type: string | null;
-  readonly subject: string | null;
-  /** As it was sent. */
-  readonly time: string | null;
-  readonly message: string;
+export interface RefusedEvent extends RefusedEventNames {
   /** When, in milliseconds since the epoch. */
   readonly at: number;
 }
