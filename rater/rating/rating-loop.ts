@@ -11,6 +11,7 @@
 // A step that ends early (a crash, a store away, another rater ahead) leaves the progress where it was and is done
 // again from new seals. Batches that were committed write nothing the second time, because nothing is missing then.
 import type { Logger } from 'pino';
+import { itemClosesAt } from '../../domain/billing/item-span.ts';
 import type { NewLineItem } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion, Meter } from '../../domain/catalog/catalog.ts';
 import { type SubscriptionBook, subscriptionBook } from '../../domain/catalog/subscription-book.ts';
@@ -218,10 +219,12 @@ export class RatingLoop {
   private count(lineItems: readonly NewLineItem[]): void {
     const { metrics, clock, allowedLatenessMs } = this.parts;
     const now = clock();
-    for (const { item } of lineItems) {
+    const meters = new Map(this.meters().map((meter) => [meter.slug, meter]));
+    for (const { item, meter } of lineItems) {
       metrics.lineItemsWritten(item.kind, 1);
       if (item.cause !== 'window_closed') continue;
-      metrics.windowCloseDelay((now - item.windowEnd - allowedLatenessMs) / 1_000);
+      const closedAt = itemClosesAt(meters.get(meter!)!, item.windowEnd) + allowedLatenessMs;
+      metrics.windowCloseDelay((now - closedAt) / 1_000);
     }
   }
 

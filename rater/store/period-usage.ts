@@ -2,6 +2,7 @@
 // rows only, in as few queries as there are different prices to read for.
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import { type PeriodKey, periodText, pricedText } from '../../domain/billing/billing-period-terms.ts';
+import { closedBefore, itemWidthMs } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../domain/composite-key.ts';
 import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
@@ -12,14 +13,13 @@ import type { UsageSelection } from '../../platform/usage-store/usage-query.ts';
 import { contributionsOf, earlierAsOne, type WindowValue } from '../core/contributions.ts';
 import type { Contribution } from '../core/rate.ts';
 import type { RatedUsage } from './rating-store.ts';
-import { closedBefore } from './touched-usage.ts';
 
 type UsageReads = Pick<RatedUsage, 'readUsage' | 'readFirstSeen'>;
 
 /** A price of a period whose usage is asked for. */
 export interface UsageWanted extends PeriodKey {
   readonly periodEnd: number;
-  /** Windows that start before may be told as one; milliseconds since the epoch. */
+  /** Items that start before may be told as one; milliseconds since the epoch. */
   readonly detailFrom: number;
   readonly price: UsagePrice;
   readonly meter: Meter;
@@ -27,7 +27,7 @@ export interface UsageWanted extends PeriodKey {
 
 export interface UsageBasis {
   readonly seals: Pick<Seals, 'vector' | 'epochSteps'>;
-  /** Windows that end by then are closed; milliseconds since the epoch. */
+  /** What ends by then is closed; milliseconds since the epoch. */
   readonly closedUpTo: number;
 }
 
@@ -82,7 +82,7 @@ export async function readContributions(
         subjects: [...new Set(batch.map((want) => want.subject))],
         filters: matchFilters(meter, price),
         bySubject: true,
-        buckets: bucketsOf(batch, windowSizeMs[meter.window]),
+        buckets: bucketsOf(meter, batch, to),
         sealed: basis.seals,
       });
       for (const want of batch) {
@@ -90,7 +90,7 @@ export async function readContributions(
           ({ windowStart }) => windowStart >= want.periodStart && windowStart < want.periodEnd,
         );
         if (inPeriod.length === 0) continue;
-        const all = contributionsOf(meter.aggregation, windowSizeMs[meter.window], inPeriod);
+        const all = contributionsOf(meter, want, inPeriod);
         contributions.set(pricedText(want, want.price.slug), earlierAsOne(all, want));
       }
     }
@@ -98,14 +98,24 @@ export async function readContributions(
   return contributions;
 }
 
-/** Windows from the earliest `detailFrom` on; before it buckets that end where a period starts or ends. */
-function bucketsOf(periods: readonly UsageWanted[], windowMs: number): UsageSelection['buckets'] {
+/**
+ * From the earliest `detailFrom` on whole items, or windows where a period up to `to` starts or ends inside an item;
+ * before it buckets that end where a period starts or ends.
+ */
+function bucketsOf(meter: Meter, periods: readonly UsageWanted[], to: number): UsageSelection['buckets'] {
+  const windowMs = windowSizeMs[meter.window];
+  const widthMs = itemWidthMs(meter);
   const detailFrom = Math.ceil(Math.min(...periods.map((period) => period.detailFrom)) / windowMs) * windowMs;
   const bounds = new Set(periods.flatMap(({ periodStart, periodEnd }) => [periodStart, periodEnd]));
   const starts = [...bounds].filter((bound) => bound < detailFrom).sort((a, b) => a - b);
-  if (starts.length === 0) return 'window';
+  const cutsItems = [...bounds].some((bound) => bound > detailFrom && bound < to && bound % widthMs !== 0);
+  const stepMs = cutsItems ? windowMs : widthMs;
+  if (starts.length === 0 && stepMs === windowMs) return 'window';
   const earlier = starts.map((start, i) => ({ start, stepMs: (starts[i + 1] ?? detailFrom) - start }));
-  return [...earlier, { start: detailFrom, stepMs: windowMs }];
+  // The first may be a part of one.
+  const aligned = Math.ceil(detailFrom / stepMs) * stepMs;
+  const first = aligned === detailFrom ? [] : [{ start: detailFrom, stepMs: aligned - detailFrom }];
+  return [...earlier, ...first, { start: aligned, stepMs }];
 }
 
 function matchFilters(meter: Meter, price: UsagePrice): { dimension: number; values: string[] }[] {
