@@ -73,7 +73,6 @@ function plansOf(random: Random, timezone: string): Plan[] {
   ];
 }
 
-const QUARTER = HOUR / 4;
 const midnight = (time: number): number => Math.floor(time / DAY) * DAY;
 
 export function catalogsOf(random: Random): CatalogChange[] {
@@ -84,7 +83,7 @@ export function catalogsOf(random: Random): CatalogChange[] {
   const subscribed = (subject: string, plan: string, day: number, tenant: string | null): Subscription => ({
     subject,
     plan,
-    startsAt: midnight(STARTS_AT) + day * DAY + (isQuartered ? items.int(0, 95) * QUARTER : 0),
+    startsAt: midnight(STARTS_AT) + day * DAY + (isQuartered ? (items.int(0, 95) * HOUR) / 4 : 0),
     tenant,
   });
   const subscriptions: Subscription[] = [
