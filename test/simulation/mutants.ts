@@ -588,11 +588,11 @@ export const mutants: readonly Mutant[] = [
     description: 'A line item covers time of the next period',
   },
   {
-    name: 'item-before-its-period',
+    name: 'read-from-inside-an-item',
     file: SPAN,
-    find: 'windowStart: Math.max(start, alignedFrom(periodStart, windowMs)),',
-    replace: 'windowStart: start,',
-    description: 'A line item covers time of the period before',
+    find: 'Math.max(periodStart, Math.min(time, ...widerThanWindows(meters).map((widthMs) => windowStartOf(time, widthMs))));',
+    replace: 'Math.max(periodStart, time + 0 * widerThanWindows(meters).length);',
+    description: 'A line item is compared as part of a sum although some of its windows got usage',
   },
   {
     name: 'items-over-a-period-bound',

@@ -7,6 +7,7 @@ import type { UsagePrice } from '../../../domain/pricing/prices.ts';
 import type { Tier } from '../../../domain/pricing/tiers.ts';
 import { covers, nextChunkOf, type SealVector } from '../../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
+import type { PeriodDetail } from '../../../platform/billing-store/written-prices.ts';
 import { PARTITIONS, type Plan, TENANTS } from '../plan.ts';
 import type { PostgresModel } from '../stores/postgres-model.ts';
 import type { Rated, RatingModel, StoredItem } from '../stores/rating-model.ts';
@@ -68,6 +69,20 @@ export class MoneyOracle {
       this.checkItems(period, view);
     }
     for (const { tenant, subject } of periods) this.checkOverlap(tenant, subject);
+  }
+
+  /** What a rating reads as one sum and what it reads one by one: no item of several windows is some of both. */
+  readDetail(period: PeriodDetail): void {
+    const { detailFrom } = period;
+    for (const { meter, price, item } of this.rating.itemsOf(period)) {
+      if (meter === null || this.meterOf(meter).itemWidth === undefined) continue;
+      if (item.windowStart >= detailFrom || item.windowEnd <= detailFrom) continue;
+      throw new Violation(
+        'I4',
+        `${periodText(period)} ${price}: what was before ${new Date(detailFrom).toISOString()} is read as one, and a line ` +
+          `item is of ${new Date(item.windowStart).toISOString()} to ${new Date(item.windowEnd).toISOString()}`,
+      );
+    }
   }
 
   /** Whenever the raters' progress moves: what it passes over is billed. */

@@ -1,6 +1,6 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
 
-import type { RatedPeriod } from '../../../domain/billing/billing-period-terms.ts';
+import type { PeriodKey, RatedPeriod } from '../../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenPrice } from '../../../domain/billing/line-item.ts';
 import type { Meter } from '../../../domain/catalog/catalog.ts';
 import { keyText } from '../../../domain/composite-key.ts';
@@ -46,6 +46,8 @@ export class RatingModel {
   private readonly writtenPrices = new Map<StoredItem, { readonly lines: number; readonly price: WrittenPrice }>();
   onRated: (rated: Rated) => void = () => {};
   onAdvance: (progress: RaterProgress) => void = () => {};
+  /** Told of what a rating reads of the line items of a period. */
+  onDetail: (period: PeriodDetail) => void = () => {};
 
   constructor(postgres: PostgresModel, clickhouse: ClickHouseModel) {
     this.postgres = postgres;
@@ -58,7 +60,7 @@ export class RatingModel {
     );
   }
 
-  itemsOf(period: RatedPeriod): readonly StoredItem[] {
+  itemsOf(period: PeriodKey): readonly StoredItem[] {
     return this.items.get(periodText(period)) ?? [];
   }
 
@@ -310,6 +312,7 @@ export class RatingModel {
   private written(periods: readonly PeriodDetail[]): Map<string, WrittenPrice> {
     const prices = new Map<string, WrittenPrice>();
     for (const period of periods) {
+      this.onDetail(period);
       const byPrice = new Map<string, StoredItem[]>();
       for (const line of this.items.get(periodText(period)) ?? []) {
         const lines = byPrice.get(line.price);
