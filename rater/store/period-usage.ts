@@ -1,7 +1,13 @@
 // Reads the usage a rating needs: the contributions of the closed windows of many billing periods, from sealed
 // rows only, in as few queries as there are different prices to read for.
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
-import { type PeriodKey, periodText, pricedText } from '../../domain/billing/billing-period-terms.ts';
+import {
+  type PeriodKey,
+  periodText,
+  pricedText,
+  type SubjectKey,
+  subjectText,
+} from '../../domain/billing/billing-period-terms.ts';
 import { closedBefore, itemWidthMs } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../domain/composite-key.ts';
@@ -9,7 +15,7 @@ import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
 import type { UsagePrice } from '../../domain/pricing/prices.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
 import { windowSizeMs } from '../../domain/time/time-window.ts';
-import type { UsageSelection } from '../../platform/usage-store/usage-query.ts';
+import { type RatedUsageSelection, SUBJECT_BYTES_MAX, subjectBytes } from '../../platform/usage-store/rated-usage.ts';
 import { contributionsOf, earlierAsOne, type WindowValue } from '../core/contributions.ts';
 import type { Contribution } from '../core/rate.ts';
 import type { RatedUsage } from './rating-store.ts';
@@ -31,14 +37,12 @@ export interface UsageBasis {
   readonly closedUpTo: number;
 }
 
-/** Parameters travel in the request's URL, which servers and proxies bound. */
-const SUBJECT_BYTES_MAX = 4_000;
-
-function* inBatches<Item>(items: readonly Item[], textOf: (item: Item) => string): Iterable<Item[]> {
+/** As many as a statement may name. */
+function* inStatements<Item extends SubjectKey>(items: readonly Item[]): Iterable<Item[]> {
   let batch: Item[] = [];
   let bytes = 0;
   for (const item of items) {
-    const size = encodeURIComponent(textOf(item)).length + 9;
+    const size = subjectBytes(item);
     if (batch.length > 0 && bytes + size > SUBJECT_BYTES_MAX) {
       yield batch;
       batch = [];
@@ -49,6 +53,11 @@ function* inBatches<Item>(items: readonly Item[], textOf: (item: Item) => string
   }
   if (batch.length > 0) yield batch;
 }
+
+/** Each once. */
+const subjectsOf = (keys: readonly SubjectKey[]): SubjectKey[] => [
+  ...new Map(keys.map(({ tenant, subject }) => [subjectText({ tenant, subject }), { tenant, subject }])).values(),
+];
 
 /**
  * By `pricedText`; a price without usage in its period's closed windows is absent. What the windows before `detailFrom`
@@ -63,30 +72,27 @@ export async function readContributions(
   // Values that are new depend on where the period starts, so only periods with the same bounds share a query for them.
   const sharing = (want: UsageWanted): string =>
     keyText(
-      want.tenant,
       want.meter.slug,
       JSON.stringify(Object.entries(want.price.match).sort()),
       ...(aggregationRules(want.meter.aggregation).needsFirstSeen ? [want.periodStart, want.periodEnd] : []),
     );
   for (const group of groupBy(wanted, sharing).values()) {
-    for (const batch of inBatches(group, (want) => want.subject)) {
-      const { meter, price, tenant } = batch[0]!;
+    for (const batch of inStatements(group)) {
+      const { meter, price } = batch[0]!;
       const from = Math.min(...batch.map((want) => want.periodStart));
       const to = Math.min(Math.max(...batch.map((want) => want.periodEnd)), closedBefore(meter, basis.closedUpTo));
       if (to <= from) continue;
       const windows = await readWindows(store, {
-        tenant,
         meter,
         from,
         to,
-        subjects: [...new Set(batch.map((want) => want.subject))],
+        subjects: subjectsOf(batch),
         filters: matchFilters(meter, price),
-        bySubject: true,
         buckets: bucketsOf(meter, batch, to),
         sealed: basis.seals,
       });
       for (const want of batch) {
-        const inPeriod = (windows.get(want.subject) ?? []).filter(
+        const inPeriod = (windows.get(subjectText(want)) ?? []).filter(
           ({ windowStart }) => windowStart >= want.periodStart && windowStart < want.periodEnd,
         );
         if (inPeriod.length === 0) continue;
@@ -102,7 +108,7 @@ export async function readContributions(
  * From the earliest `detailFrom` on whole items, or windows where a period up to `to` starts or ends inside an item;
  * before it buckets that end where a period starts or ends.
  */
-function bucketsOf(meter: Meter, periods: readonly UsageWanted[], to: number): UsageSelection['buckets'] {
+function bucketsOf(meter: Meter, periods: readonly UsageWanted[], to: number): RatedUsageSelection['buckets'] {
   const windowMs = windowSizeMs[meter.window];
   const widthMs = itemWidthMs(meter);
   const detailFrom = Math.ceil(Math.min(...periods.map((period) => period.detailFrom)) / windowMs) * windowMs;
@@ -126,20 +132,21 @@ function matchFilters(meter: Meter, price: UsagePrice): { dimension: number; val
   });
 }
 
-/** By subject. */
-async function readWindows(store: UsageReads, selection: UsageSelection): Promise<Map<string, WindowValue[]>> {
+/** By `subjectText`. */
+async function readWindows(store: UsageReads, selection: RatedUsageSelection): Promise<Map<string, WindowValue[]>> {
   const windows = new Map<string, WindowValue[]>();
-  const add = (subject: string, windowStart: number, quantity: Quantity): void => {
-    const known = windows.get(subject);
-    if (known === undefined) windows.set(subject, [{ windowStart, quantity }]);
+  const add = (key: SubjectKey, windowStart: number, quantity: Quantity): void => {
+    const text = subjectText(key);
+    const known = windows.get(text);
+    if (known === undefined) windows.set(text, [{ windowStart, quantity }]);
     else known.push({ windowStart, quantity });
   };
   if (aggregationRules(selection.meter.aggregation).needsFirstSeen) {
     for (const row of await store.readFirstSeen(selection)) {
-      add(row.subject, row.windowStart, row.values * QUANTITY_ONE);
+      add(row, row.windowStart, row.values * QUANTITY_ONE);
     }
   } else {
-    for (const row of await store.readUsage(selection)) add(row.subject!, row.bucketStart, row.quantity);
+    for (const row of await store.readUsage(selection)) add(row, row.bucketStart, row.quantity);
   }
   return windows;
 }
@@ -152,13 +159,12 @@ export async function readPeriodsWithUsage(
 ): Promise<Set<string>> {
   const found = new Set<string>();
   const sharing = (period: PeriodKey & { readonly periodEnd: number }): string =>
-    keyText(period.tenant, period.periodStart, period.periodEnd);
+    keyText(period.periodStart, period.periodEnd);
   for (const group of groupBy(periods, sharing).values()) {
-    for (const batch of inBatches(group, (period) => period.subject)) {
-      const { tenant, periodStart: from, periodEnd: to } = batch[0]!;
-      const subjects = batch.map((period) => period.subject);
-      for (const subject of await store.readSubjectsWithUsage({ tenant, subjects, from, to, sealed })) {
-        found.add(periodText({ tenant, subject, periodStart: from }));
+    for (const batch of inStatements(group)) {
+      const { periodStart: from, periodEnd: to } = batch[0]!;
+      for (const key of await store.readSubjectsWithUsage({ subjects: subjectsOf(batch), from, to, sealed })) {
+        found.add(periodText({ ...key, periodStart: from }));
       }
     }
   }
