@@ -60,7 +60,7 @@ export function ofSubjects(subjects: readonly SubjectKey[]): string {
   return `(r.tenant, r.subject) IN (${pairs.join(', ')})`;
 }
 
-/** PREWHERE and WHERE. In PREWHERE all is about the table's key, which the versions of a row share: see `rowsOf` there. */
+/** PREWHERE and WHERE. PREWHERE is about the table's key alone, which all versions of a row share (usage-query.ts). */
 function rowsOf(
   { subjects, meter, from, to, sealed }: RatedUsageSelection,
   ofRows: readonly string[],
