@@ -40,7 +40,7 @@ export class AggregatorMetrics {
     });
     this.late = new Counter({
       name: 'tallyline_late_events_total',
-      help: 'Events beyond the horizon (too_late, not counted) or behind the end of their window (window_passed, counted)',
+      help: 'Events beyond the horizon (too_late, not counted) or behind the end of their window, or of a line item that is wider (window_passed, counted)',
       labelNames: ['reason'],
       registers,
     });
@@ -154,11 +154,11 @@ export class AggregatorMetrics {
   }
 
   /** Counts a sealed chunk's outcomes: each event once, however often its chunk was replayed. */
-  chunkSealed(total: OutcomeCounts, lateForWindow: number, { unread, rounded }: MeterFigures): void {
+  chunkSealed(total: OutcomeCounts, lateForItem: number, { unread, rounded }: MeterFigures): void {
     for (const outcome of outcomes)
       if (total[outcome] > 0) this.events.inc({ stage: 'aggregator', outcome }, total[outcome]);
     if (total.too_late > 0) this.late.inc({ reason: 'too_late' }, total.too_late);
-    if (lateForWindow > 0) this.late.inc({ reason: 'window_passed' }, lateForWindow);
+    if (lateForItem > 0) this.late.inc({ reason: 'window_passed' }, lateForItem);
     for (const [meter, events] of unread) this.unread.inc({ meter }, events);
     for (const [meter, values] of rounded) this.rounded.inc({ meter }, values);
   }

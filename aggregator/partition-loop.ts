@@ -110,7 +110,7 @@ interface UnwrittenRows {
 /** A chunk that has ended and is not sealed. */
 interface EndedChunk {
   readonly seal: Seal;
-  readonly lateForWindow: number;
+  readonly lateForItem: number;
   readonly meters: MeterFigures;
 }
 
@@ -438,10 +438,10 @@ export class PartitionLoop {
         ruleSet: chunk.ruleSet,
         nextRuleSet: chunk.nextRuleSet,
       },
-      lateForWindow: state.lateForWindow,
+      lateForItem: state.lateForItem,
       meters: { unread: chunk.unread, rounded: chunk.rounded },
     });
-    state.lateForWindow = 0;
+    state.lateForItem = 0;
     state.startChunk(endOffset);
     this.poison.end();
     ownership.events = noRows;
@@ -459,13 +459,13 @@ export class PartitionLoop {
     ownership.unwrittenEvents = 0;
     await this.write(ownership.unwritten.splice(0));
     const checks = await Promise.allSettled(ended.map(({ seal }) => this.checkStored(seal)));
-    for (const [i, { seal, lateForWindow, meters }] of ended.entries()) {
+    for (const [i, { seal, lateForItem, meters }] of ended.entries()) {
       const check = checks[i]!;
       if (check.status === 'rejected') throw check.reason;
       await this.retrying('sealing the chunk', () => this.parts.seals.seal(seal));
       this.parts.metrics.sealed(this.partition, seal.partitionTime);
       this.parts.metrics.chunkChecked(this.partition, true);
-      this.parts.metrics.chunkSealed(seal.outcomes, lateForWindow, meters);
+      this.parts.metrics.chunkSealed(seal.outcomes, lateForItem, meters);
       this.mismatches = 0;
     }
     await this.retrying('publishing the watermark', () => this.parts.seals.publishWatermark());

@@ -69,7 +69,9 @@ describe('catalog apply and diff', () => {
     const notTried = 'not tried on recent events: CLICKHOUSE_URL is not set';
     expect(diff.at(-1)).toBe(notTried);
     const changes = diff.filter((line) => /^[+~-] /.test(line));
-    expect(diff.slice(changes.length, -1)).toEqual([expect.stringMatching(/^windows of 1h, for ever/)]);
+    expect(diff.slice(changes.length, -1)).toEqual([
+      expect.stringMatching(/^windows of 1h, line items of 1h, for ever/),
+    ]);
     expect(applied).toEqual([...changes, 'applied as version 1, effective at 2026-11-20T00:00:00Z']);
     expect((await eventLog.bounds()).map(({ endOffset }) => endOffset)).toEqual([1, 1, 1]);
 

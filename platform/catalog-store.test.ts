@@ -168,7 +168,7 @@ describe('applying a catalog', () => {
     const refused = await apply(log, text('0.1', '1m')).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(CatalogRefused);
     expect((refused as CatalogRefused).errors).toEqual([
-      expect.stringContaining("meter tokens: can't change (window 1h -> 1m)"),
+      expect.stringContaining("meter tokens: can't change (window 1h -> 1m, lineItems 1h -> 1m)"),
     ]);
     expect(await latestCatalog(pool)).toMatchObject({ version: 1 });
     expect(log.versions).toEqual([[1], [1], [1]]);

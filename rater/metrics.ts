@@ -22,7 +22,7 @@ export function createRaterMetrics(registry: Registry): RaterMetrics {
   });
   const closeDelay = new Histogram({
     name: 'tallyline_window_close_delay_seconds',
-    help: 'Time from the end of a window plus the allowed lateness to its line item.',
+    help: 'Time from the end of the width of a line item plus the allowed lateness to the item.',
     buckets: [1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 300, 900, 3_600],
     registers: [registry],
   });

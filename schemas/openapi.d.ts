@@ -399,6 +399,11 @@ export interface components {
                 dimensions: string[];
                 /** @enum {string} */
                 window: "1m" | "15m" | "1h" | "1d";
+                /**
+                 * @description How much time a line item covers, aligned to UTC; less where its billing period begins or ends
+                 * @enum {string}
+                 */
+                lineItems: "1m" | "15m" | "1h" | "1d";
                 across: components["schemas"]["Across"];
             }[];
         };
@@ -461,7 +466,7 @@ export interface components {
                  */
                 isEmpty?: true;
                 /**
-                 * @description Closed once the watermark passed windowEnd by the allowed lateness; later events are adjustments
+                 * @description Closed once the watermark passed windowEnd by the allowed lateness; events that come after its line item are adjustments
                  * @enum {string}
                  */
                 state: "open" | "closed";
@@ -506,9 +511,15 @@ export interface components {
             groups: {
                 [key: string]: string;
             };
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description The start of the first window that it is of
+             */
             windowStart: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description The end of the last window that it is of; of a flat price, the end of the period
+             */
             windowEnd: string;
             /** Format: date-time */
             periodStart: string;
@@ -835,7 +846,8 @@ export interface operations {
                      *           "dimensions": [
                      *             "model"
                      *           ],
-                     *           "window": "1h",
+                     *           "window": "15m",
+                     *           "lineItems": "1h",
                      *           "across": "sum"
                      *         }
                      *       ]

@@ -17,6 +17,7 @@
 // hands in others.
 
 import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
+import { itemWidthMs } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { parseExactJson } from '../../domain/json/exact-json.ts';
 import {
@@ -36,7 +37,7 @@ import { type RuleSet, ruleSet } from '../../domain/metering/rule-set.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import type { Rejection } from '../../domain/rejection.ts';
 import { spanText } from '../../domain/time/span-text.ts';
-import { isClosed, windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
+import { isClosed, windowStartOf } from '../../domain/time/time-window.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import type { DedupIndex } from './dedup-index.ts';
 /** Fixed for a topic generation. */
@@ -146,8 +147,8 @@ export class PartitionState {
   chunk: Chunk;
   partitionTime: number | null;
   catalogVersion: number;
-  /** Accepted events whose window the partition's own T had already passed; counted for the metric only. */
-  lateForWindow = 0;
+  /** Accepted events the width of whose line item the partition's own T had already passed; for the metric only. */
+  lateForItem = 0;
 
   constructor(
     rules: GenerationRules,
@@ -285,8 +286,8 @@ export class PartitionState {
       if (reading.isRounded) addOne(this.chunk.rounded, reading.meter.slug);
       this.decisions.rollUps.add(event, reading, order);
     }
-    const sizeMs = windowSizeMs[readings[0]!.meter.window];
-    if (isClosed(windowStartOf(event.eventTime, sizeMs) + sizeMs, now, 0)) this.lateForWindow++;
+    const itemMs = itemWidthMs(readings[0]!.meter);
+    if (isClosed(windowStartOf(event.eventTime, itemMs) + itemMs, now, 0)) this.lateForItem++;
   }
 
   private read(

@@ -44,7 +44,7 @@ const catalogs: readonly Catalog[] = [
     meter('seat_sum', 'sum', { eventType: 'seat' }),
     meter('users', 'unique', { eventType: 'seat', valuePath: ['op'] }),
     meter('low', 'min', { eventType: 'seat', dimensions: by(['model']) }),
-    meter('level', 'latest', { eventType: 'seat', window: '15m' }),
+    meter('level', 'latest', { eventType: 'seat', window: '15m', itemWidth: '1h' }),
   ]),
   // A meter that must have its value, one of other windows, and one that is gone.
   catalogOf([
@@ -56,7 +56,7 @@ const catalogs: readonly Catalog[] = [
   catalogOf([
     ...ofCalls,
     meter('deep', 'sum', { valuePath: ['n', 'n'] }),
-    meter('first', 'count', { window: '1m' }),
+    meter('first', 'count', { window: '1m', itemWidth: '15m' }),
     meter('digits', 'sum', { valuePath: ['usage', 'value'] }),
     meter('dotted', 'sum', { valuePath: ['gen_ai.n'], dimensions: by(['gen_ai.model']) }),
     meter('items', 'sum', { eventType: 'seat', valuePath: ['usage', null, 'n'] }),
@@ -389,7 +389,7 @@ const standOf = ({ state, rollUpRowSet }: Counter): object => ({
   catalogChanges: [...state.chunk.catalogChanges],
   watermark: state.partitionTime,
   nextOffset: state.chunk.nextOffset,
-  lateForWindow: state.lateForWindow,
+  lateForItem: state.lateForItem,
   keys: state.keys,
 });
 

@@ -16,51 +16,72 @@ function ofLastMonth(day: number, hour: number): number {
   return Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 1, day, hour);
 }
 
+/** Of how many tenants, and how the subjects lie that send in an hour. */
+interface Spread {
+  readonly hoursMax: number;
+  readonly tenants?: number;
+  readonly isScattered?: boolean;
+}
+
+async function measureStep({ stand, events }: RunContext, { hoursMax, ...spread }: Spread): Promise<Measurement> {
+  return stand.withInstallation({ log: 'postgres' }, async (installation) => {
+    const hours = events >= 100_000 ? hoursMax : Math.min(hoursMax, 5);
+    const history: WindowHistory = {
+      subjects: Math.max(1, Math.round(events / hours / METERS)),
+      hours,
+      until: ofLastMonth(15, 12),
+      partitions: installation.eventLog.partitions,
+      rowsPerInsert: 250_000,
+      ...spread,
+    };
+    const windows = history.subjects * hours * METERS;
+    await insertWindowHistory(installation.clickhouse, history);
+    await sealWindowHistory(installation.pool, installation.clickhouse, history);
+    const { program } = await BenchProgram.start<{ residentBytes: number }>('rater', {
+      environment: installation.environment,
+    } satisfies RaterInput);
+    const stop = stand.times.start();
+    const { output, seconds, cpuMicros } = await program.run();
+    const cpuOfStores = stop();
+    await program.end();
+    const written = [...(await countLineItems(installation.pool)).values()].reduce((sum, count) => sum + count, 0);
+    if (written !== windows) throw new Error(`${written} line items were written for ${windows} closed windows`);
+    return {
+      events: written,
+      seconds,
+      cpuMicros: { rater: cpuMicros, ...cpuOfStores },
+      counted: ['rater', 'clickhouse', 'postgres'],
+      details: {
+        subjects: history.subjects,
+        windowsPerSubject: hours,
+        residentMB: output.residentBytes / 1e6,
+      },
+    };
+  });
+}
+
 export const rater: Bench = {
   name: 'rater',
   unit: 'line items',
   about: 'closed (subject, price) windows priced into line items and ledger entries',
   events: { full: 1_000_000, smoke: 2_000 },
+  variants: [{ name: '', measure: (context) => measureStep(context, { hoursMax: 10 * DAY_HOURS }) }],
+};
+
+export const raterSpread: Bench = {
+  name: 'rater-spread',
+  unit: 'line items',
+  about: 'an hour that closes for many subjects, who lie anywhere; of one tenant, and of very many',
+  events: { full: 400_000, smoke: 2_000 },
   variants: [
+    { name: 'one tenant', measure: (context) => measureStep(context, { hoursMax: 1, isScattered: true }) },
     {
-      name: '',
-      measure: ({ stand, events }: RunContext) =>
-        stand.withInstallation({ log: 'postgres' }, async (installation) => {
-          const hours = events >= 100_000 ? 10 * DAY_HOURS : 5;
-          const history: WindowHistory = {
-            subjects: Math.max(1, Math.round(events / hours / METERS)),
-            hours,
-            until: ofLastMonth(15, 12),
-            partitions: installation.eventLog.partitions,
-            rowsPerInsert: 250_000,
-          };
-          const windows = history.subjects * hours * METERS;
-          await insertWindowHistory(installation.clickhouse, history);
-          await sealWindowHistory(installation.pool, installation.clickhouse, history);
-          const { program } = await BenchProgram.start<{ residentBytes: number }>('rater', {
-            environment: installation.environment,
-          } satisfies RaterInput);
-          const stop = stand.times.start();
-          const { output, seconds, cpuMicros } = await program.run();
-          const cpuOfStores = stop();
-          await program.end();
-          const written = [...(await countLineItems(installation.pool)).values()].reduce(
-            (sum, count) => sum + count,
-            0,
-          );
-          if (written !== windows) throw new Error(`${written} line items were written for ${windows} closed windows`);
-          return {
-            events: written,
-            seconds,
-            cpuMicros: { rater: cpuMicros, ...cpuOfStores },
-            counted: ['rater', 'clickhouse', 'postgres'],
-            details: {
-              subjects: history.subjects,
-              windowsPerSubject: hours,
-              residentMB: output.residentBytes / 1e6,
-            },
-          };
-        }),
+      name: 'many tenants',
+      measure: (context) => {
+        // Five subjects each.
+        const tenants = Math.max(1, Math.round(context.events / METERS / 5 / 10));
+        return measureStep({ ...context, events: context.events / 10 }, { hoursMax: 1, tenants, isScattered: true });
+      },
     },
   ],
 };

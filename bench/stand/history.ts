@@ -90,25 +90,42 @@ export interface WindowHistory {
   readonly until: number;
   readonly partitions: number;
   readonly rowsPerInsert: number;
+  /** The subjects are of so many tenants, one after the other; default 1. */
+  readonly tenants?: number;
+  /** True: each insert has subjects from anywhere, as those who send at the same time are. Else side by side. */
+  readonly isScattered?: boolean;
   /** The published one; default: a day after the end, when all windows are closed. Milliseconds since the epoch. */
   readonly watermark?: number;
 }
 
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+
+/** A step that leads through all of so many numbers, each far from the one before. */
+function strideOf(count: number): number {
+  let stride = Math.max(1, Math.floor(count * 0.618));
+  while (gcd(stride, count) !== 1) stride++;
+  return stride;
+}
+
 /** One row for each subject, meter and hour: as many closed windows as rows. Chunk = hour. */
 export async function insertWindowHistory(clickhouse: ClickHouse, history: WindowHistory): Promise<void> {
-  const { subjects, hours, fromHour = 0, until, partitions } = history;
+  const { subjects, hours, fromHour = 0, until, partitions, tenants = 1, isScattered = false } = history;
   const first = subjects * fromHour * 2;
   await inSlices(subjects * hours * 2 - first, history.rowsPerInsert, (from, count) =>
     clickhouse.command(
       `INSERT INTO usage_rollups (${ROLL_UP_COLUMNS})
-      WITH intDiv(number, {subjects:UInt64}) AS rest, number % {subjects:UInt64} AS subject_number, intDiv(rest, 2) AS hour
-      SELECT {tenant:String}, if(rest % 2 = 0, 'input_tokens', 'output_tokens'),
-        concat('cus_', leftPad(toString(subject_number), 5, '0')),
+      WITH intDiv(number, {subjects:UInt64}) AS rest, intDiv(rest, 2) AS hour,
+        (number % {subjects:UInt64}) * {stride:UInt64} % {subjects:UInt64} AS subject_number
+      SELECT concat({tenant:String}, if(subject_number % {tenants:UInt64} = 0, '', toString(subject_number % {tenants:UInt64}))), if(rest % 2 = 0, 'input_tokens', 'output_tokens'),
+        concat('cus_', leftPad(toString(subject_number), 7, '0')),
         toDateTime({start:UInt32} + hour * 3600, 'UTC'), toJSONString(['m-large', 'chat', 'eu']), 1, cityHash64(number) % {partitions:UInt64},
         hour, 1, bitShiftLeft(toUInt64(1), 40) + 1024, toDecimal256(1 + cityHash64(number) % 100000, 12), 1, 0, 0, 0, 0,
         emptyArrayString(), sipHash64(number)
       FROM numbers({from:UInt64}, {count:UInt64})`,
-      { tenant: TENANT, subjects, partitions, start: seconds(until - hours * HOUR_MS), from: first + from, count },
+      {
+        ...{ tenant: TENANT, tenants, subjects, partitions, stride: isScattered ? strideOf(subjects) : 1 },
+        ...{ start: seconds(until - hours * HOUR_MS), from: first + from, count },
+      },
     ),
   );
 }

@@ -151,7 +151,7 @@ export function billsOf(catalog: Catalog, cells: Iterable<UsageCell>, time: Bill
   const periodStarts = new Map<string, number>();
   const isBilledByDefault = new Set<string>();
   for (const cell of cells) {
-    if (time.watermark < cell.windowEnd + time.allowedLatenessMs) continue;
+    if (time.watermark < cell.itemEnd + time.allowedLatenessMs) continue;
     const contract = contractAt(catalog, bySubject.get(cell.subject) ?? [], cell.windowStart);
     if (contract === null) continue;
     const { plan, startsAt } = contract;

@@ -32,7 +32,8 @@ export interface UsageCell {
   readonly meter: Meter;
   readonly subject: string;
   readonly windowStart: number;
-  readonly windowEnd: number;
+  /** The end of the stretch that line items of the meter cover: when it is past, the cell is billed. */
+  readonly itemEnd: number;
   /** In the order of the meter's dimensions. */
   readonly groups: readonly string[];
   /** A count of 10^-12. */
@@ -75,6 +76,7 @@ export class Oracle {
     );
     const sizeMs = WINDOW_MS[meter.window];
     const windowStart = event.time - (event.time % sizeMs);
+    const itemMs = WINDOW_MS[meter.itemWidth ?? meter.window];
     const key = JSON.stringify([index, event.subject, windowStart, groups]);
     const cell = this.cellsByKey.get(key);
     if (cell !== undefined) cell.value += value;
@@ -83,7 +85,7 @@ export class Oracle {
         meter,
         subject: event.subject,
         windowStart,
-        windowEnd: windowStart + sizeMs,
+        itemEnd: event.time - (event.time % itemMs) + itemMs,
         groups,
         value,
       });

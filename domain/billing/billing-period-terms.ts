@@ -29,7 +29,7 @@ export interface RatedPeriod extends PeriodKey, PeriodTerms {
   readonly sealVector: SealVector;
   /** Null: never rated. */
   readonly ratedWatermark: number | null;
-  /** Windows that end by then were closed at the last rating; null: never rated. */
+  /** What ends by then was closed at the last rating; null: never rated. */
   readonly closedUpTo: number | null;
 }
 

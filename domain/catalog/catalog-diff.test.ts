@@ -36,7 +36,7 @@ describe('diffCatalogs', () => {
   it('lists everything of a first catalog, in any currency', () => {
     expect(diff({ currency: 'EUR' }, null)).toEqual({
       changes: [
-        '+ meter tokens: eventType llm, aggregation sum, value data.n, groupBy {model: data.model}, window 1h, required false, precision rounded, unreadable refuse, across sum',
+        '+ meter tokens: eventType llm, aggregation sum, value data.n, groupBy {model: data.model}, window 1h, lineItems 1h, required false, precision rounded, unreadable refuse, across sum',
         '+ plan p: billingPeriod month, calendar true, timezone UTC',
         '+ plan p, price a: model per_unit, meter tokens, match {model: "m"}, unitAmount 0.1',
         '+ subscription of s from 2026-11-01T00:00:00Z: plan p',
@@ -106,10 +106,28 @@ describe('diffCatalogs', () => {
     ['value data.n -> data.m', { valuePath: ['m'] }],
     ['groupBy {model: data.model} -> {}', { dimensions: [] }],
     ['groupBy {model: data.model} -> {model: data.m}', { dimensions: [{ name: 'model', path: ['m'] }] }],
-    ['window 1h -> 1m', { window: '1m' }],
+    ['window 1h -> 1m, lineItems 1h -> 1m', { window: '1m' }],
+    ['lineItems 1h -> 1d', { itemWidth: '1d' }],
   ])('refuses a meter that changes its meaning: %s', (what, changed) => {
     const { refusals } = diff({ meters: [{ ...meter, ...changed }] });
     expect(refusals).toEqual([expect.stringContaining(`meter tokens: can't change (${what})`)]);
+  });
+
+  // What a file means that says no window, or no width of line items, was something else in earlier releases.
+  it.each<[string, Partial<Meter>, Partial<Meter>, string]>([
+    ['an hour of before', { window: '1h' }, { window: '15m', itemWidth: '1h' }, 'write window: 1h'],
+    ['a quarter of before', { window: '15m' }, { window: '15m', itemWidth: '1h' }, 'write lineItems: 15m'],
+    ['a quarter where a day is written', { window: '15m' }, { window: '1d' }, 'write window: 15m and lineItems: 15m'],
+    ['the default where a day is written', { window: '15m', itemWidth: '1h' }, { window: '1d' }, 'write window: 15m'],
+    ['items of an hour', { window: '1m', itemWidth: '1h' }, { window: '1m' }, 'write lineItems: 1h'],
+  ])('says how the widths of a meter are kept: %s', (_, before, after, told) => {
+    const { refusals } = diff({ meters: [{ ...meter, ...after }] }, { ...catalog, meters: [{ ...meter, ...before }] });
+    expect(refusals).toEqual([expect.stringMatching(new RegExp(`to keep the meter as it is, ${told}$`))]);
+  });
+
+  it('does not say so where more of the meter differs', () => {
+    const { refusals } = diff({ meters: [{ ...meter, window: '15m', itemWidth: '1h', aggregation: 'max' }] });
+    expect(refusals).toEqual([expect.stringMatching(/aggregation sum -> max.*a slug of its own$/)]);
   });
 
   it('remembers the meaning of a meter that was removed', () => {

@@ -4,7 +4,7 @@
 // `history` holds the earlier versions. An empty list of changes means that the two catalogs say the same.
 
 import { eventPathText } from '../metering/event-path.ts';
-import { acrossOf, meterDefaults } from '../metering/meter.ts';
+import { acrossOf, defaultItemWidth, itemWidthOf, meterDefaults } from '../metering/meter.ts';
 import type { Terms } from '../pricing/price-model.ts';
 import { priceTerms } from '../pricing/prices.ts';
 import { formatRfc3339 } from '../time/rfc3339.ts';
@@ -66,7 +66,21 @@ const meterMeaning = (meter: Meter): Readonly<Record<string, string>> => ({
   value: meter.valuePath === null ? 'none' : eventPathText(meter.valuePath),
   groupBy: `{${meter.dimensions.map(({ name, path }) => `${name}: ${eventPathText(path)}`).join(', ')}}`,
   window: meter.window,
+  lineItems: itemWidthOf(meter),
 });
+
+/**
+ * What to write so that a meter keeps its widths, where nothing else of it differs: a file that leaves them out meant
+ * others in an earlier release.
+ */
+function keepingWidths(earlier: Meter, meter: Meter): string {
+  const { window, lineItems } = meterMeaning(earlier);
+  const now = meterMeaning({ ...meter, window: earlier.window, itemWidth: itemWidthOf(earlier) });
+  if (differences(meterMeaning(earlier), now).length > 0) return '';
+  const written = window === meter.window ? [] : [`window: ${window}`];
+  if (written.length === 0 || lineItems !== defaultItemWidth(earlier.window)) written.push(`lineItems: ${lineItems}`);
+  return `; to keep the meter as it is, write ${written.join(' and ')}`;
+}
 
 const planMeaning = (plan: Plan): Readonly<Record<string, string>> => ({
   billingPeriod: plan.billingPeriod,
@@ -159,7 +173,7 @@ function refuseNewMeanings(history: readonly Catalog[], after: Catalog, refusals
     if (changed.length === 0) continue;
     refusals.push({
       subject: `meter ${meter.slug}`,
-      reason: `can't change (${changed.join(', ')}): its slug names the usage that was stored under the earlier definition; give the new meter a slug of its own`,
+      reason: `can't change (${changed.join(', ')}): its slug names the usage that was stored under the earlier definition; give the new meter a slug of its own${keepingWidths(earlier!, meter)}`,
     });
   }
   const plans = new Map(history.flatMap((catalog) => catalog.plans).map((plan) => [plan.slug, plan]));

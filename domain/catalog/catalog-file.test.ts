@@ -74,7 +74,8 @@ subscriptions:
               { name: 'a', path: ['a'] },
               { name: 'b', path: ['x', 'y'] },
             ],
-            window: '1h',
+            window: '15m',
+            itemWidth: '1h',
           },
         ],
         plans: [
@@ -105,6 +106,26 @@ subscriptions:
     expect(reading.ok && Object.keys((reading.catalog.plans[0]!.prices[0] as { match: object }).match)).toEqual([
       'a',
       'b',
+    ]);
+  });
+
+  it.each<[string, string, string | undefined]>([
+    ['', '15m', '1h'],
+    ['window: 15m', '15m', '1h'],
+    ['window: 15m, lineItems: 15m', '15m', undefined],
+    ['lineItems: 1d', '15m', '1d'],
+    ['window: 1m', '1m', undefined],
+    ['window: 1m, lineItems: 1h', '1m', '1h'],
+    ['window: 1h', '1h', undefined],
+    ['window: 1h, lineItems: 1h', '1h', undefined],
+    ['window: 1d', '1d', undefined],
+  ])('reads the widths of a meter with "%s"', (widths, window, itemWidth) => {
+    const reading = readCatalog(
+      `currency: EUR\nmeters: [{ slug: a, eventType: e, aggregation: count, ${widths} }]\n`,
+      'p.yaml',
+    );
+    expect(reading.ok && reading.catalog.meters.map((meter) => [meter.window, meter.itemWidth])).toEqual([
+      [window, itemWidth],
     ]);
   });
 
@@ -205,6 +226,16 @@ defaultPlan: q
       'a window of an hour and a half',
       `currency: USD\nmeters: [ ${METER.replace('1h', '90m')} ]`,
       'window: must be one of 1m, 15m, 1h, 1d, got "90m"',
+    ],
+    [
+      'line items of less than a window',
+      `currency: USD\nmeters: [ ${METER.replace('1h', '1h, lineItems: 15m')} ]`,
+      'lineItems: must not be smaller than the window, 1h: a line item is of whole windows',
+    ],
+    [
+      'line items of less than the window that is meant',
+      `currency: USD\nmeters: [ ${METER.replace('window: 1h', 'lineItems: 1m')} ]`,
+      'lineItems: must not be smaller than the window, 15m',
     ],
     [
       'a dimension named subject',
@@ -384,6 +415,15 @@ describe('period boundaries that are no window boundaries', () => {
     ['timezone: Asia/Kolkata', '1d'],
   ])('accepts %s for a window of %s', (rest, window) => {
     expect(errorsOf(withSubscription(plan(rest), '[]', window))).toEqual([]);
+  });
+
+  it('accepts every zone, and a start at every quarter of an hour, for a meter that says no window', () => {
+    const text = withSubscription(
+      plan('calendar: true, timezone: Asia/Kathmandu'),
+      subscription('2026-11-01T10:45:00Z'),
+    ).replace(', window: 1h', '');
+    expect(errorsOf(text)).toEqual([]);
+    expect(errorsOf(text.replace('10:45', '10:50')).join('\n')).toContain('must be the start of a 15m window');
   });
 
   it('refuses a subscription that starts inside a window', () => {

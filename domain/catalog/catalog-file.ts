@@ -19,11 +19,11 @@ import {
 import { type CatalogError, CatalogSource, formatPath } from '../fields/catalog-source.ts';
 import { isSingular, type JsonPath, type SingularPath } from '../json/json-path.ts';
 import { readEventPath } from '../metering/event-path.ts';
-import { meterDefaults, whenUnreadable } from '../metering/meter.ts';
+import { DEFAULT_WINDOW, defaultItemWidth, meterDefaults, whenUnreadable } from '../metering/meter.ts';
 import { precisions } from '../number/quantity.ts';
 import { isUsagePrice, readPrice } from '../pricing/prices.ts';
 import type { KnownMeters } from '../pricing/usage-price.ts';
-import { windowSizes } from '../time/time-window.ts';
+import { type WindowSize, windowSizeMs, windowSizes } from '../time/time-window.ts';
 import { isTimeZone } from '../time/time-zone.ts';
 import type { Catalog, Dimension, Meter, Plan, Price, Subscription } from './catalog.ts';
 import { checkPlanPeriods, checkSubscriptionStart, type PlanDraft } from './period-alignment.ts';
@@ -118,13 +118,14 @@ function slugOf({ value }: Field): string | null {
 function readMeter(field: Field): Meter | null {
   const fields = readMap(field, [
     ...['slug', 'eventType', 'aggregation', 'value', 'required', 'groupBy', 'window', 'precision', 'unreadable'],
-    ...['across'],
+    ...['across', 'lineItems'],
   ] as const);
   if (fields === null) return null;
   const slug = readSlug(fields.slug);
   const eventType = readText(fields.eventType);
   const aggregation = readChoice(fields.aggregation, aggregations);
-  const window = isAbsent(fields.window) ? '1h' : readChoice(fields.window, windowSizes);
+  const window = isAbsent(fields.window) ? DEFAULT_WINDOW : readChoice(fields.window, windowSizes);
+  const itemWidth = readItemWidth(fields.lineItems, window);
   const required = isAbsent(fields.required) ? false : readBoolean(fields.required);
   const dimensions = isAbsent(fields.groupBy) ? [] : readDimensions(fields.groupBy);
   const precision = isAbsent(fields.precision) ? meterDefaults.precision : readChoice(fields.precision, precisions);
@@ -151,6 +152,7 @@ function readMeter(field: Field): Meter | null {
     eventType === null ||
     aggregation === null ||
     window === null ||
+    itemWidth === null ||
     required === null ||
     precision === null ||
     unreadable === null ||
@@ -161,10 +163,19 @@ function readMeter(field: Field): Meter | null {
   if (!readsNothing && valuePath === null) return null;
   return {
     ...{ slug, eventType, aggregation, valuePath, required, dimensions, window },
+    ...(itemWidth === window ? {} : { itemWidth }),
     ...(precision === meterDefaults.precision ? {} : { precision }),
     ...(unreadable === meterDefaults.unreadable ? {} : { unreadable }),
     ...(across === undefined || across === aggregationRules(aggregation).across[0] ? {} : { across }),
   };
+}
+
+/** `window` null: it is wrong, so nothing can be said of what goes with it. */
+function readItemWidth(field: Field, window: WindowSize | null): WindowSize | null {
+  if (isAbsent(field)) return window === null ? null : defaultItemWidth(window);
+  const width = readChoice(field, windowSizes);
+  if (width === null || window === null || windowSizeMs[width] >= windowSizeMs[window]) return width;
+  return refuse(field, `must not be smaller than the window, ${window}: a line item is of whole windows`);
 }
 
 function readValuePath(field: Field, aggregation: Aggregation | null): JsonPath | null {

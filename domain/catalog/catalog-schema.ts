@@ -3,7 +3,7 @@
 // the same judgement. schemas/catalog/catalog.schema.json is what `tallyline catalog schema` prints.
 import { aggregationRules, aggregations } from '../aggregation/aggregations.ts';
 import { eventPathPattern, singularPathPattern } from '../metering/event-path.ts';
-import { meterDefaults, whenUnreadable } from '../metering/meter.ts';
+import { DEFAULT_WINDOW, meterDefaults, whenUnreadable } from '../metering/meter.ts';
 import { precisions } from '../number/quantity.ts';
 import type { JsonSchema } from '../pricing/price-model.ts';
 import { priceSchema } from '../pricing/prices.ts';
@@ -172,8 +172,13 @@ const catalogSchema = (): JsonSchema => ({
         },
         window: {
           enum: windowSizes,
-          default: '1h',
-          description: 'Aligned to UTC.',
+          default: DEFAULT_WINDOW,
+          description: 'How finely usage is stored, aligned to UTC. 15m and 1m serve every time zone.',
+        },
+        lineItems: {
+          enum: windowSizes,
+          description:
+            'How much time a line item covers, aligned to UTC; not less than the window. Where it is left out: 1h for a window of 15m, else the window.',
         },
       },
       if: {
@@ -206,11 +211,22 @@ const catalogSchema = (): JsonSchema => ({
           },
         },
       },
-      allOf: aggregations.map((name) => ({
-        if: { required: ['aggregation'], properties: { aggregation: { const: name } } },
-        // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
-        then: { properties: { across: { enum: aggregationRules(name).across } } },
-      })),
+      allOf: [
+        ...aggregations.map((name) => ({
+          if: { required: ['aggregation'], properties: { aggregation: { const: name } } },
+          // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
+          then: { properties: { across: { enum: aggregationRules(name).across } } },
+        })),
+        ...windowSizes.map((window, i) => ({
+          // One that is left out is the default: then the condition of that one holds.
+          if: {
+            ...(window === DEFAULT_WINDOW ? {} : { required: ['window'] }),
+            properties: { window: { const: window } },
+          },
+          // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
+          then: { properties: { lineItems: { enum: windowSizes.slice(i) } } },
+        })),
+      ],
     },
     plan: {
       type: 'object',

@@ -13,13 +13,17 @@ describe('the choice of a window', () => {
       aMeter('old'),
       aMeter('calls'),
       aMeter('storage', { window: '1d' }),
-      ...[1, 2, 3, 4, 5, 6, 7].map((n) => aMeter(`m${n}`, { window: '15m' })),
+      ...[1, 2, 3, 4, 5, 6, 7].map((n) => aMeter(`m${n}`, { window: '15m', itemWidth: '1h' })),
+      aMeter('seats', { window: '15m' }),
     ];
     const changes = [...meters.slice(1).map(({ slug }) => added(slug)), { ...added('old'), kind: 'changed' as const }];
     expect(windowChoices(meters, changes).map(formatWindowChoice)).toEqual([
-      'windows of 15m, for ever (m1, m2, m3, m4, m5 and 2 more): for plans in every time zone',
-      expect.stringMatching(/^windows of 1h, for ever \(calls\): for plans in time zones whole hours from UTC/),
-      expect.stringMatching(/^windows of 1d, for ever \(storage\): for plans in UTC/),
+      'windows of 15m, line items of 15m, for ever (seats): for plans in every time zone',
+      'windows of 15m, line items of 1h, for ever (m1, m2, m3, m4, m5 and 2 more): for plans in every time zone',
+      expect.stringMatching(
+        /^windows of 1h, line items of 1h, for ever \(calls\): for plans in time zones whole hours from UTC/,
+      ),
+      expect.stringMatching(/^windows of 1d, line items of 1d, for ever \(storage\): for plans in UTC/),
     ]);
     expect(windowChoices(meters, [])).toEqual([]);
   });

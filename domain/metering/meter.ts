@@ -28,6 +28,12 @@ export interface Dimension {
   readonly path: SingularPath;
 }
 
+/** Of a catalog file that says no window: it serves every time zone. A stored definition always has its window. */
+export const DEFAULT_WINDOW: WindowSize = '15m';
+
+/** Of a catalog file that says no item width: as few items as an hour makes, where the window is for time zones. */
+export const defaultItemWidth = (window: WindowSize): WindowSize => (window === DEFAULT_WINDOW ? '1h' : window);
+
 /**
  * The definition of a meter. A slug means the same for ever: only `required`, `precision`, `unreadable` and `across`
  * may change, and it may be removed and come back.
@@ -43,6 +49,8 @@ export interface Meter {
   /** Sorted by name; the group values of a roll-up stand in this order. */
   readonly dimensions: readonly Dimension[];
   readonly window: WindowSize;
+  /** How much time a usage line item covers, not less than a window. Absent: a window. */
+  readonly itemWidth?: WindowSize;
   /** Absent: as in `meterDefaults`. */
   readonly precision?: Precision;
   /** Absent: as in `meterDefaults`. */
@@ -50,6 +58,9 @@ export interface Meter {
   /** Absent: the aggregation's own. */
   readonly across?: Across;
 }
+
+export const itemWidthOf = ({ window, itemWidth }: Pick<Meter, 'window' | 'itemWidth'>): WindowSize =>
+  itemWidth ?? window;
 
 /** How the meter makes one value of several subjects' values. */
 export const acrossOf = ({ aggregation, across }: Pick<Meter, 'aggregation' | 'across'>): Across =>

@@ -2,6 +2,8 @@
 // later. What the progress has passed over is billed, also where a period had nothing to rate and its row was left as
 // it was.
 import type { PeriodKey } from '../../domain/billing/billing-period-terms.ts';
+import { periodClosesAt } from '../../domain/billing/item-span.ts';
+import type { Meter } from '../../domain/metering/meter.ts';
 import { laterOf, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { Queries, RecordOf } from '../postgres/table-columns.ts';
 import { instant, instantParameter, json, nullable, recordOf, selected, tableOf } from '../postgres/table-columns.ts';
@@ -12,13 +14,18 @@ export interface BilledPeriod extends RecordOf<typeof periodTermsColumns> {
   readonly sealVector: SealVector;
   /** The log's time by which it is billed, in milliseconds since the epoch; -Infinity where no rating has told. */
   readonly ratedWatermark: number;
-  /** Windows that end by then were closed when it was billed; milliseconds since the epoch. */
+  /** What ends by then was closed when it was billed; milliseconds since the epoch. */
   readonly closedUpTo: number;
 }
 
-/** Every window that starts in the period is closed and billed: what comes now are corrections. */
-export const isComplete = ({ periodEnd, closedUpTo }: Pick<BilledPeriod, 'periodEnd' | 'closedUpTo'>): boolean =>
-  closedUpTo >= periodEnd;
+/**
+ * Every item of the period is closed and billed: what comes now are corrections. `meters`: those that price it, or more
+ * than those.
+ */
+export const isComplete = (
+  { periodEnd, closedUpTo }: Pick<BilledPeriod, 'periodEnd' | 'closedUpTo'>,
+  meters: readonly Meter[],
+): boolean => closedUpTo >= periodClosesAt(periodEnd, meters);
 
 const billedColumns = {
   ratedVector: json<SealVector>('rated_vector'),

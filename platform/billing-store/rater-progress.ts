@@ -17,7 +17,7 @@ export const raterProgressColumns = {
   sealVector: json<SealVector>('seal_vector'),
   /** Null before the first step. */
   watermark: nullable(instant('watermark')),
-  /** Windows that end by then are closed, whatever lateness is allowed later; null before the first step. */
+  /** What ends by then is closed, whatever lateness is allowed later; null before the first step. */
   closedUpTo: nullable(instant('closed_up_to')),
   /** The newest catalog version whose subscriptions are taken in; 0: none. */
   catalogVersion: int('catalog_version'),

@@ -1,6 +1,8 @@
 // Finds windows and subjects in the roll-up rows of ClickHouse, without their values.
+import type { SubjectKey } from '../../domain/billing/billing-period-terms.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
+import { ofSubjects } from './rated-usage.ts';
 import { PARTITION_KEY_SQL, partitionKey, sealedRowsCondition } from './sealed-rows.ts';
 import { boundSeconds } from './usage-query.ts';
 
@@ -29,8 +31,8 @@ export interface WindowKey {
 }
 
 export interface SubjectSelection {
-  readonly tenant: string;
-  readonly subjects: readonly string[];
+  /** One or more, each once. */
+  readonly subjects: readonly SubjectKey[];
   readonly from: number;
   readonly to: number;
   readonly sealed: Pick<Seals, 'vector' | 'epochSteps'>;
@@ -81,20 +83,17 @@ export async function* streamWindows(
   }
 }
 
-export async function readSubjectsWithUsage(clickhouse: ClickHouse, selection: SubjectSelection): Promise<string[]> {
+export async function readSubjectsWithUsage(
+  clickhouse: ClickHouse,
+  selection: SubjectSelection,
+): Promise<SubjectKey[]> {
   const sealed = sealedRowsCondition(selection.sealed);
-  const rows = await clickhouse.query<{ subject_key: string }>(
-    `SELECT DISTINCT r.subject AS subject_key FROM usage_rollups AS r FINAL
-     WHERE r.tenant = {tenant:String} AND r.subject IN {subjects:Array(String)}
+  const rows = await clickhouse.query<{ tenant_key: string; subject_key: string }>(
+    `SELECT DISTINCT r.tenant AS tenant_key, r.subject AS subject_key FROM usage_rollups AS r FINAL
+     PREWHERE ${ofSubjects(selection.subjects)}
        AND r.window_start >= toDateTime({from:UInt32}, 'UTC') AND r.window_start < toDateTime({to:UInt32}, 'UTC')
-       AND ${sealed.sql}`,
-    {
-      tenant: selection.tenant,
-      subjects: selection.subjects,
-      from: boundSeconds(selection.from),
-      to: boundSeconds(selection.to),
-      ...sealed.params,
-    },
+     WHERE ${sealed.sql}`,
+    { from: boundSeconds(selection.from), to: boundSeconds(selection.to), ...sealed.params },
   );
-  return rows.map((row) => row.subject_key);
+  return rows.map(({ tenant_key, subject_key }) => ({ tenant: tenant_key, subject: subject_key }));
 }

@@ -5,9 +5,8 @@ import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
 import { acrossOf } from '../../domain/metering/meter.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_FRACTION_DIGITS, type Quantity } from '../../domain/number/quantity.ts';
-import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
-import { type SqlFragment, sealedRowsCondition } from './sealed-rows.ts';
+import type { SqlFragment } from './sealed-rows.ts';
 
 /** Buckets of `stepMs` one after the other from `start`, up to the next segment. Milliseconds, whole seconds. */
 interface BucketSegment {
@@ -34,8 +33,6 @@ export interface UsageSelection {
    * or before.
    */
   readonly buckets: 'window' | readonly BucketSegment[];
-  /** Only rows of sealed chunks; absent: open chunks as well, as fresh as they come. */
-  readonly sealed?: Pick<Seals, 'vector' | 'epochSteps'>;
   /** Only rows behind it in the order of an answer. */
   readonly after?: UsagePlace;
   readonly rowsMax?: number;
@@ -56,13 +53,13 @@ export interface UsageRow {
 type UsagePlace = Pick<UsageRow, 'bucketStart' | 'subject' | 'groups'>;
 
 /** The aggregate function that makes one value of several roll-up rows, and what it is given. */
-interface Merge {
+interface UsageMerge {
   readonly aggregate: string;
   readonly of: string;
 }
 
 /** The order of `latest` is the order in which its values follow each other. */
-const MERGES: Readonly<Record<Aggregation, Merge>> = {
+export const MERGES: Readonly<Record<Aggregation, UsageMerge>> = {
   sum: { aggregate: 'sum', of: 'r.value' },
   count: { aggregate: 'sum', of: 'r.value' },
   max: { aggregate: 'max', of: 'r.value' },
@@ -100,7 +97,7 @@ export function quantityFromStore(text: string): Quantity {
 }
 
 /**
- * Which rows a selection reads, PREWHERE and WHERE. ClickHouse reads the columns of PREWHERE first, one after the
+ * Which rows a selection reads, as PREWHERE. ClickHouse reads the columns of PREWHERE first, one after the
  * other, and each further column only where rows are left, which with FINAL it does not decide by itself: of 8,192
  * neighbours a read often wants a few. So what leaves fewest stands first, and the tenant and meter, by which the table
  * is sorted, last. All of it is asked before FINAL has dropped rows that were replaced: it may only be about the
@@ -127,11 +124,7 @@ function rowsOf(selection: UsageSelection, ofRows: readonly string[], params: Re
   params.meter = selection.meter.slug;
   params.from = boundSeconds(Math.max(selection.from, selection.after?.bucketStart ?? 0));
   params.to = boundSeconds(selection.to);
-  const prewhere = `PREWHERE ${inKey.join(' AND ')}`;
-  if (selection.sealed === undefined) return prewhere;
-  const sealed = sealedRowsCondition(selection.sealed);
-  Object.assign(params, sealed.params);
-  return `${prewhere} WHERE ${sealed.sql}`;
+  return `PREWHERE ${inKey.join(' AND ')}`;
 }
 
 /** The aggregate function over the values of several subjects; null where the states of all merge into it. */
@@ -148,7 +141,7 @@ const GROUP_TEXTS_MAX = 1_000;
 const SEARCHED_TEXTS_MAX = 255;
 
 /** The texts of all group values that the filters allow; null: they leave a dimension open, or are too many. */
-function groupTexts({ meter, filters = [] }: UsageSelection): string[] | null {
+function groupTexts({ meter, filters = [] }: Pick<UsageSelection, 'meter' | 'filters'>): string[] | null {
   const byDimension = new Map(filters.map(({ dimension, values }) => [dimension, values]));
   if (filters.length === 0 || filters.length !== byDimension.size || byDimension.size !== meter.dimensions.length) {
     return null;
@@ -173,7 +166,10 @@ interface FilterConditions {
  * The conditions of the filters. To read JSON costs many times what it takes to look for a text, or to compare a
  * number with those of a few texts, as the values are for ClickHouse: so it is left for what is found by that.
  */
-function filterConditions(selection: UsageSelection, params: Record<string, unknown>): FilterConditions {
+export function filterConditions(
+  selection: Pick<UsageSelection, 'meter' | 'filters'>,
+  params: Record<string, unknown>,
+): FilterConditions {
   const { meter, filters = [] } = selection;
   const positions = filters.map(({ dimension }) => positionOf(meter, dimension));
   const texts = groupTexts(selection);
@@ -207,14 +203,14 @@ function positionOf(meter: Meter, dimension: number): number {
   return dimension + 1;
 }
 
-const isOneBucket = ({ buckets, to }: UsageSelection): boolean =>
+const isOneBucket = ({ buckets, to }: Pick<UsageSelection, 'buckets' | 'to'>): boolean =>
   buckets !== 'window' && buckets.length === 1 && to <= buckets[0]!.start + buckets[0]!.stepMs;
 
 /**
  * Where the bucket of a row starts, in seconds. It is worked out for every row, so one bucket or one step costs
  * less.
  */
-function bucketExpression(selection: UsageSelection): SqlFragment {
+export function bucketExpression(selection: Pick<UsageSelection, 'buckets' | 'to'>): SqlFragment {
   const { buckets } = selection;
   if (buckets === 'window') return { sql: 'toUnixTimestamp(r.window_start)', params: {} };
   const [{ start: first, stepMs }, ...more] = buckets as [BucketSegment, ...BucketSegment[]];
@@ -369,34 +365,4 @@ export async function readFirstWindows(
     { tenant, meter: meter.slug, subjects },
   );
   return new Map(found.map(({ subject, first }) => [subject, Number(first) * 1_000]));
-}
-
-export interface FirstSeenRow {
-  readonly subject: string;
-  /** Milliseconds since the epoch. */
-  readonly windowStart: number;
-  /** Whole values: how many were seen in no earlier window of the selection. */
-  readonly values: bigint;
-}
-
-/**
- * Of a `unique` meter: how many values each window of the selection adds for a subject. Buckets and groups are not
- * regarded.
- */
-export async function readFirstSeen(clickhouse: ClickHouse, selection: UsageSelection): Promise<FirstSeenRow[]> {
-  const params: Record<string, unknown> = {};
-  const { ofRows, ofGroups } = filterConditions(selection, params);
-  const rows = rowsOf(selection, [...ofRows, ...ofGroups('r.group_values')], params);
-  const sql =
-    'SELECT subject_key, first_window, toString(count()) AS values FROM (' +
-    'SELECT r.subject AS subject_key, min(toUnixTimestamp(r.window_start)) AS first_window ' +
-    `FROM usage_rollups AS r FINAL ARRAY JOIN r.unique_values AS unique_value ${rows} ` +
-    'GROUP BY subject_key, unique_value) ' +
-    `GROUP BY subject_key, first_window ORDER BY subject_key, first_window ${USAGE_SETTINGS}`;
-  const found = await clickhouse.query<{ subject_key: string; first_window: number; values: string }>(sql, params);
-  return found.map((row) => ({
-    subject: row.subject_key,
-    windowStart: Number(row.first_window) * 1_000,
-    values: BigInt(row.values),
-  }));
 }

@@ -78,6 +78,9 @@ beforeAll(async () => {
     { windowStart: TEN + HOUR_MS, windowEnd: TEN + 2 * HOUR_MS, id: id(6), price: 'all' },
     { ...window, id: id(7), price: 'all', subject: 'cus_2' },
     { ...window, id: id(8), price: 'all', tenant: 'umbrella' },
+    // Wider than the windows of their meter: the event is in the first, and a period's bound cut the hour in two.
+    { ...{ windowStart: TEN, windowEnd: TEN + HOUR_MS / 2 }, id: id(9), price: 'calls', meter: 'requests' },
+    { ...{ windowStart: TEN + HOUR_MS / 2, windowEnd: TEN + HOUR_MS }, id: id(10), price: 'calls', meter: 'requests' },
   ]);
 }, 300_000);
 afterAll(() => api?.stop());
@@ -95,7 +98,7 @@ describe('an event', () => {
       receivedAt: '2026-11-20T10:25:00.250Z',
       countedIn: countedByOne,
       unread: [],
-      lineItems: [id(1), id(2), id(3)],
+      lineItems: [id(1), id(2), id(3), id(9)],
       conflicts: 2,
     });
   });

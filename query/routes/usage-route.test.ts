@@ -504,6 +504,7 @@ describe('meters', () => {
       aggregation: 'sum',
       dimensions: ['model', 'region'],
       window: '1h',
+      lineItems: '1h',
       across: 'sum',
     });
     expect(body.data).toHaveLength(12);

@@ -1,7 +1,7 @@
 // GET /v1/meters and GET /v1/meters/{meter}/usage: as one JSON document, or as a stream of rows.
 
 import type { Meter } from '../../domain/catalog/catalog.ts';
-import { acrossOf } from '../../domain/metering/meter.ts';
+import { acrossOf, itemWidthOf } from '../../domain/metering/meter.ts';
 import { quantityToDecimal } from '../../domain/number/quantity.ts';
 import { Problem } from '../../domain/problem.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
@@ -35,6 +35,7 @@ export const listMeters: Read = async ({ catalogs }, { parameters }) => {
       aggregation: meter.aggregation,
       dimensions: meter.dimensions.map((dimension) => dimension.name),
       window: meter.window,
+      lineItems: itemWidthOf(meter),
       across: acrossOf(meter),
     })),
   };

@@ -1,6 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Aggregation } from '../../domain/catalog/catalog.ts';
 import { contributionsOf, earlierAsOne } from './contributions.ts';
+
+const QUARTER_MS = 15 * 60_000;
+const EVER = { periodStart: 0, periodEnd: 1e12 };
+const quarterly = (aggregation: Aggregation) => ({ aggregation, window: '15m', itemWidth: '1h' }) as const;
 
 describe('contributionsOf', () => {
   const table: [Aggregation, bigint[], bigint[]][] = [
@@ -14,10 +20,101 @@ describe('contributionsOf', () => {
   ];
   it.each(table)('%s of %p adds %p', (aggregation, values, expected) => {
     const windows = values.map((quantity, i) => ({ windowStart: i * 60_000, quantity }));
-    const contributions = contributionsOf(aggregation, 60_000, windows.toReversed());
+    const contributions = contributionsOf({ aggregation, window: '1m' }, EVER, windows.toReversed());
     expect(contributions.map((contribution) => contribution.quantity)).toEqual(expected);
     expect(contributions.map((contribution) => contribution.windowEnd - contribution.windowStart)).toEqual(
       values.map(() => 60_000),
+    );
+  });
+});
+
+describe('contributionsOf, of items wider than windows', () => {
+  const quarters = (...values: (bigint | null)[]) =>
+    values.flatMap((quantity, i) => (quantity === null ? [] : [{ windowStart: i * QUARTER_MS, quantity }]));
+  const brief = (aggregation: Aggregation, period: { periodStart: number; periodEnd: number }, values: bigint[]) =>
+    contributionsOf(
+      quarterly(aggregation),
+      period,
+      quarters(...values).filter(
+        ({ windowStart }) => windowStart >= period.periodStart && windowStart < period.periodEnd,
+      ),
+    ).map(({ windowStart, windowEnd, quantity }) => [windowStart / QUARTER_MS, windowEnd / QUARTER_MS, quantity]);
+
+  it.each<[Aggregation, bigint[], [number, number, bigint][]]>([
+    [
+      'sum',
+      [1n, 2n, 3n, 4n, 5n],
+      [
+        [0, 4, 10n],
+        [4, 8, 5n],
+      ],
+    ],
+    [
+      'max',
+      [3n, 9n, 4n, 10n, 7n],
+      [
+        [0, 4, 10n],
+        [4, 8, 0n],
+      ],
+    ],
+    [
+      'min',
+      [3n, 9n, 1n, 5n, 0n],
+      [
+        [0, 4, 1n],
+        [4, 8, -1n],
+      ],
+    ],
+    [
+      'latest',
+      [7n, 2n, 2n, 8n, 1n],
+      [
+        [0, 4, 8n],
+        [4, 8, -7n],
+      ],
+    ],
+  ])('adds up the windows of an item of %s', (aggregation, values, expected) => {
+    expect(brief(aggregation, EVER, values)).toEqual(expected);
+  });
+
+  it('gives an item that a period cuts to both, each with its own windows', () => {
+    const values = [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n];
+    const [before, after] = [
+      { periodStart: 0, periodEnd: 6 * QUARTER_MS },
+      { periodStart: 6 * QUARTER_MS, periodEnd: 1e12 },
+    ];
+    expect(brief('sum', before, values)).toEqual([
+      [0, 4, 10n],
+      [4, 6, 11n],
+    ]);
+    expect(brief('sum', after, values)).toEqual([
+      [6, 8, 15n],
+      [8, 12, 9n],
+    ]);
+  });
+
+  it('says the same of windows that were put together before, within their items', () => {
+    const aggregation = fc.constantFrom<Aggregation>('sum', 'max', 'min', 'latest');
+    const values = fc.array(fc.option(fc.bigInt({ min: -9n, max: 9n })), { minLength: 1, maxLength: 40 });
+    const bound = fc.integer({ min: 0, max: 20 });
+    fc.assert(
+      fc.property(aggregation, values, bound, bound, (of, all, start, length) => {
+        const period = { periodStart: start * QUARTER_MS, periodEnd: (start + 1 + length) * QUARTER_MS };
+        const windows = quarters(...all).filter(
+          ({ windowStart }) => windowStart >= period.periodStart && windowStart < period.periodEnd,
+        );
+        const items = contributionsOf(quarterly(of), period, windows);
+        const { mergeWindows } = aggregationRules(of);
+        const merged = items.map(({ windowStart, windowEnd }) => ({
+          windowStart,
+          quantity: windows
+            .filter((window) => window.windowStart >= windowStart && window.windowStart < windowEnd)
+            .reduce<bigint | null>((value, { quantity }) => mergeWindows(value, quantity), null)!,
+        }));
+        expect(contributionsOf(quarterly(of), period, merged)).toEqual(items);
+        const total = windows.reduce<bigint | null>((value, { quantity }) => mergeWindows(value, quantity), null);
+        expect(items.reduce((sum, { quantity }) => sum + quantity, 0n)).toBe(total ?? 0n);
+      }),
     );
   });
 });

@@ -1,7 +1,10 @@
-// How much each window adds to a period's cumulative quantity, by aggregation. The contributions of a period always add
-// up to what the meter says for the whole period, so that a price of the cumulative quantity means the same for every
-// meter.
-import { type Aggregation, aggregationRules } from '../../domain/aggregation/aggregations.ts';
+// How much each window adds to a period's cumulative quantity, by aggregation, and so each line item, which is of one
+// window or several. The contributions of a period always add up to what the meter says for the whole period, so that a
+// price of the cumulative quantity means the same for every meter.
+import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
+import type { PeriodTerms } from '../../domain/billing/billing-period-terms.ts';
+import { itemSpan } from '../../domain/billing/item-span.ts';
+import type { Meter } from '../../domain/metering/meter.ts';
 import type { Quantity } from '../../domain/number/quantity.ts';
 import type { Contribution } from './rate.ts';
 
@@ -15,25 +18,33 @@ export interface WindowValue {
   readonly quantity: Quantity;
 }
 
-/** Of closed windows of one period, in any order, each given once. */
+/**
+ * One a line item, in time order: of closed windows of one period, in any order, each given once, by itself or among
+ * some of its item.
+ */
 export function contributionsOf(
-  aggregation: Aggregation,
-  windowMs: number,
+  meter: Pick<Meter, 'aggregation' | 'window' | 'itemWidth'>,
+  period: Pick<PeriodTerms, 'periodStart' | 'periodEnd'>,
   windows: readonly WindowValue[],
 ): Contribution[] {
-  const { mergeWindows } = aggregationRules(aggregation);
+  const { mergeWindows } = aggregationRules(meter.aggregation);
+  const items: Contribution[] = [];
   let running: Quantity | null = null;
-  return windows
-    .toSorted((a, b) => a.windowStart - b.windowStart)
-    .map(({ windowStart, quantity }) => {
-      const before = running;
-      running = mergeWindows(before, quantity);
-      return { windowStart, windowEnd: windowStart + windowMs, quantity: running - (before ?? 0n) };
-    });
+  for (const { windowStart, quantity } of windows.toSorted((a, b) => a.windowStart - b.windowStart)) {
+    const before = running ?? 0n;
+    running = mergeWindows(running, quantity);
+    const span = itemSpan(meter, windowStart, period);
+    const last = items.at(-1);
+    const isOfLast = last?.windowStart === span.windowStart;
+    const item = { ...span, quantity: running - before + (isOfLast ? last.quantity : 0n) };
+    if (isOfLast) items[items.length - 1] = item;
+    else items.push(item);
+  }
+  return items;
 }
 
 /**
- * Windows of usage or of line items, in time order: those before `detailFrom` as one that starts with the period and is
+ * Contributions or line items, in time order: those before `detailFrom` as one that starts with the period and is
  * otherwise like the last of them, the others as they are.
  */
 export function earlierAsOne<Window extends { readonly windowStart: number; readonly quantity: Quantity }>(

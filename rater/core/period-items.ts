@@ -1,6 +1,8 @@
 // The line items that are missing in a billing period, of all its prices.
 import { pricedText, type RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
+import { itemBoundBefore, itemClosesAt } from '../../domain/billing/item-span.ts';
 import type { NewLineItem, WrittenPrice } from '../../domain/billing/line-item.ts';
+import type { Meter } from '../../domain/metering/meter.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { formatQuantity, type Quantity } from '../../domain/number/quantity.ts';
 import { PERIOD_DUE_CAUSE } from '../../domain/pricing/period-due.ts';
@@ -28,6 +30,9 @@ export function assertWrittenBefore(
   }
 }
 
+const changedItemsFrom = ({ planChangedFrom, periodStart }: PeriodTarget, meter: Meter): number | null =>
+  planChangedFrom === null ? null : itemBoundBefore(planChangedFrom, periodStart, [meter]);
+
 /**
  * `written` and `contributions` by `pricedText`; `stored` null: the period was never rated. Throws a
  * `RatingInvariantError`.
@@ -48,8 +53,8 @@ export function periodItems(
       contributions: contributions.get(key) ?? [],
       written: before?.windows ?? nothingWritten.written,
       writtenAmount: before?.amount ?? Decimal.zero,
-      wasClosed: (windowEnd) => isOfUsage && windowEnd <= closedUpTo,
-      planChangedFrom: isOfUsage ? target.planChangedFrom : target.periodStart,
+      wasClosed: (windowEnd) => isOfUsage && itemClosesAt(meter!, windowEnd) <= closedUpTo,
+      planChangedFrom: isOfUsage ? changedItemsFrom(target, meter!) : target.periodStart,
       onTimeCause: isOfUsage ? 'window_closed' : PERIOD_DUE_CAUSE,
     });
     return items.map((item) => ({

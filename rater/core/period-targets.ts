@@ -1,5 +1,6 @@
 // Which billing periods a batch of subjects has to rate, by which prices, and from where on window by window.
 import { type RatedPeriod, type SubjectKey, subjectText } from '../../domain/billing/billing-period-terms.ts';
+import { itemBoundBefore } from '../../domain/billing/item-span.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { groupBy } from '../../domain/composite-key.ts';
 import { type PricedInPeriod, periodPrices } from './period-prices.ts';
@@ -14,7 +15,10 @@ export interface SubjectWork extends SubjectKey {
 
 export interface PeriodTarget extends RatingTarget, SubjectKey {
   readonly prices: readonly PricedTarget[];
-  /** Windows that start before are compared as one sum; milliseconds since the epoch, the period's start or later. */
+  /**
+   * Line items that start before are compared as one sum, and all their windows start before; milliseconds since the
+   * epoch, the period's start or later.
+   */
   readonly detailFrom: number;
 }
 /** `isCharged`: false for a price the period has no more, whose line items have to cancel out. */
@@ -37,17 +41,23 @@ export function periodTargets(
       const before = known.find((period) => period.periodStart === target.periodStart);
       const prices = pricesOf(basis.versions, target, before);
       const isAsBefore = detail === 'touched' && before !== undefined && target.planChangedFrom === null;
-      const detailFrom = isAsBefore ? firstTouched(target, times) : target.periodStart;
+      const detailFrom = isAsBefore ? firstTouchedItem(target, prices, times) : target.periodStart;
       return { ...target, tenant, subject, prices, detailFrom };
     });
   });
 }
 
 /** The period's start where nothing touched it: it is looked at for another reason. */
-function firstTouched({ periodStart, periodEnd }: RatingTarget, times: Iterable<number>): number {
+function firstTouchedItem(
+  { periodStart, periodEnd }: RatingTarget,
+  prices: readonly PricedTarget[],
+  times: Iterable<number>,
+): number {
   let first = periodEnd;
   for (const time of times) if (time >= periodStart && time < first) first = time;
-  return first === periodEnd ? periodStart : first;
+  if (first === periodEnd) return periodStart;
+  const meters = prices.flatMap(({ meter }) => meter ?? []);
+  return itemBoundBefore(first, periodStart, meters);
 }
 
 function pricesOf(

@@ -30,6 +30,9 @@ const packaged: Price = {
   packageAmount: '0.333333333333333',
 };
 
+const hourly = (aggregation: Aggregation) => ({ aggregation, window: '1h' }) as const;
+const EVER = { periodStart: 0, periodEnd: 1_000 * HOUR_MS };
+
 /** Contributions of hours 0, 1, 2, … in whole units; 0 is a window without usage. */
 const hours = (...units: readonly number[]) =>
   units.flatMap((unit, hour) =>
@@ -147,6 +150,23 @@ describe('rate', () => {
     expect(second?.writtenAmount.toString()).toBe('99.9');
   });
 
+  it('names all windows of an item whose period changed its end inside it', () => {
+    const quarters = (count: number, units: number) => [
+      { windowStart: 0, windowEnd: (count * HOUR_MS) / 4, quantity: BigInt(units) * QUANTITY_ONE },
+    ];
+    const whole = rate(input(perUnit, { contributions: quarters(4, 6) }));
+    const planChangedFrom = 0;
+    const cut = rate(
+      input(perUnit, { contributions: quarters(1, 2), planChangedFrom, wasClosed: () => true, ...writtenAfter(whole) }),
+    );
+    const regrown = { ...writtenAfter([...whole, ...cut]), contributions: quarters(4, 6) };
+    const again = rate(input(perUnit, { ...regrown, planChangedFrom, wasClosed: () => true }));
+    expect([...cut, ...again]).toMatchObject([
+      { windowStart: 0, windowEnd: HOUR_MS, quantity: -4n * QUANTITY_ONE, revision: 1, cause: 'plan_change' },
+      { windowStart: 0, windowEnd: HOUR_MS, quantity: 4n * QUANTITY_ONE, revision: 2, cause: 'plan_change' },
+    ]);
+  });
+
   it('refuses written amounts that no usage explains', () => {
     const written = writtenAfter(rate(input(perUnit, { contributions: hours(2) })));
     const wrong = { ...written, writtenAmount: Decimal.parse('1.01') };
@@ -209,7 +229,7 @@ describe('rate, for any history', () => {
       const windows = windowsOf(events, of, closed);
       yield {
         windows,
-        contributions: contributionsOf(of, HOUR_MS, windows),
+        contributions: contributionsOf(hourly(of), EVER, windows),
         wasClosed: (windowEnd: number): boolean => windowEnd <= closedBefore * HOUR_MS,
         firstTouched: Math.min(closedBefore, ...step.events.map(({ hour }) => hour)),
       };
@@ -258,7 +278,7 @@ describe('rate, for any history', () => {
       fc.property(history, price, aggregation, (steps, anyPrice, of) => {
         const events = steps.flatMap((step) => step.events);
         const closed = steps.reduce((sum, step) => sum + step.closes, 0);
-        const contributions = contributionsOf(of, HOUR_MS, windowsOf(events, of, closed));
+        const contributions = contributionsOf(hourly(of), EVER, windowsOf(events, of, closed));
         const once = rate(input(anyPrice, { contributions }));
         const due = amountOf(anyPrice)(quantityToDecimal(totalOf(windowsOf(events, of, closed), of)));
         expect(amountSum(once).toString()).toBe(due.toString());

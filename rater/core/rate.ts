@@ -9,7 +9,7 @@ import type { RatedItem, WrittenWindow } from '../../domain/billing/line-item.ts
 import { Decimal } from '../../domain/number/decimal.ts';
 import { type Quantity, quantityToDecimal } from '../../domain/number/quantity.ts';
 
-/** How much a window adds to the period's cumulative quantity. Milliseconds; end exclusive. */
+/** How much the windows of a line item add to the period's cumulative quantity. Milliseconds; end exclusive. */
 export interface Contribution {
   readonly windowStart: number;
   readonly windowEnd: number;
@@ -19,16 +19,17 @@ export interface Contribution {
 export interface RateInput {
   /** The amount for a cumulative quantity; price(0) must be 0. */
   readonly price: (cumulative: Decimal) => Decimal;
-  /** One entry a closed window of the period that has usage, in any order. */
+  /** One entry a closed item of the period that has usage, in any order. */
   readonly contributions: readonly Contribution[];
   readonly written: readonly WrittenWindow[];
   /** Sum of the amounts of the price's items in the period. */
   readonly writtenAmount: Decimal;
   /**
-   * True for a window that was closed already when the period was last rated: usage that shows up in it now is late.
+   * Of an item that ends then: true where it was closed already when the period was last rated: usage that shows up in
+   * it now is late.
    */
   readonly wasClosed: (windowEnd: number) => boolean;
-  /** Windows from here on changed their period or its plan since they were last rated; null: none did. */
+  /** Items that start from here on have windows that changed their period or its plan since; null: none has. */
   readonly planChangedFrom: number | null;
   /** The cause of an item that comes on time. */
   readonly onTimeCause: 'window_closed' | 'period_started';
@@ -63,7 +64,8 @@ export function rate(input: RateInput): RatedItem[] {
     const quantity = (contribution?.quantity ?? 0n) - (before?.quantity ?? 0n);
     if (quantity === 0n) continue;
 
-    const windowEnd = (contribution ?? before)!.windowEnd;
+    // Where the period's end moved inside an item, the correction names the windows that it gave away or took as well.
+    const windowEnd = Math.max(...[contribution, before].flatMap((each) => each?.windowEnd ?? []));
     const moved = input.planChangedFrom !== null && windowStart >= input.planChangedFrom;
     const onTime = before === undefined && !input.wasClosed(windowEnd);
     cumulativeQuantity += quantity;

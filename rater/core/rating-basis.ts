@@ -12,7 +12,7 @@ export interface RatingBasis {
   readonly book: SubscriptionBook;
   /** Ascending; the last is the newest. */
   readonly versions: readonly CatalogVersion[];
-  /** Windows that end by then are closed; milliseconds since the epoch, and never less than at an earlier step. */
+  /** What ends by then is closed; milliseconds since the epoch, and never less than at an earlier step. */
   readonly closedUpTo: number;
 }
 

@@ -1,25 +1,31 @@
 // Reads the usage a rating needs: the contributions of the closed windows of many billing periods, from sealed
 // rows only, in as few queries as there are different prices to read for.
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
-import { type PeriodKey, periodText, pricedText } from '../../domain/billing/billing-period-terms.ts';
+import {
+  type PeriodKey,
+  periodText,
+  pricedText,
+  type SubjectKey,
+  subjectText,
+} from '../../domain/billing/billing-period-terms.ts';
+import { closedBefore, itemWidthMs } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../domain/composite-key.ts';
 import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
 import type { UsagePrice } from '../../domain/pricing/prices.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
 import { windowSizeMs } from '../../domain/time/time-window.ts';
-import type { UsageSelection } from '../../platform/usage-store/usage-query.ts';
+import { type RatedUsageSelection, SUBJECT_BYTES_MAX, subjectBytes } from '../../platform/usage-store/rated-usage.ts';
 import { contributionsOf, earlierAsOne, type WindowValue } from '../core/contributions.ts';
 import type { Contribution } from '../core/rate.ts';
 import type { RatedUsage } from './rating-store.ts';
-import { closedBefore } from './touched-usage.ts';
 
 type UsageReads = Pick<RatedUsage, 'readUsage' | 'readFirstSeen'>;
 
 /** A price of a period whose usage is asked for. */
 export interface UsageWanted extends PeriodKey {
   readonly periodEnd: number;
-  /** Windows that start before may be told as one; milliseconds since the epoch. */
+  /** Items that start before may be told as one; milliseconds since the epoch. */
   readonly detailFrom: number;
   readonly price: UsagePrice;
   readonly meter: Meter;
@@ -27,18 +33,16 @@ export interface UsageWanted extends PeriodKey {
 
 export interface UsageBasis {
   readonly seals: Pick<Seals, 'vector' | 'epochSteps'>;
-  /** Windows that end by then are closed; milliseconds since the epoch. */
+  /** What ends by then is closed; milliseconds since the epoch. */
   readonly closedUpTo: number;
 }
 
-/** Parameters travel in the request's URL, which servers and proxies bound. */
-const SUBJECT_BYTES_MAX = 4_000;
-
-function* inBatches<Item>(items: readonly Item[], textOf: (item: Item) => string): Iterable<Item[]> {
+/** As many as a statement may name. */
+function* inStatements<Item extends SubjectKey>(items: readonly Item[]): Iterable<Item[]> {
   let batch: Item[] = [];
   let bytes = 0;
   for (const item of items) {
-    const size = encodeURIComponent(textOf(item)).length + 9;
+    const size = subjectBytes(item);
     if (batch.length > 0 && bytes + size > SUBJECT_BYTES_MAX) {
       yield batch;
       batch = [];
@@ -49,6 +53,11 @@ function* inBatches<Item>(items: readonly Item[], textOf: (item: Item) => string
   }
   if (batch.length > 0) yield batch;
 }
+
+/** Each once. */
+const subjectsOf = (keys: readonly SubjectKey[]): SubjectKey[] => [
+  ...new Map(keys.map(({ tenant, subject }) => [subjectText({ tenant, subject }), { tenant, subject }])).values(),
+];
 
 /**
  * By `pricedText`; a price without usage in its period's closed windows is absent. What the windows before `detailFrom`
@@ -63,34 +72,31 @@ export async function readContributions(
   // Values that are new depend on where the period starts, so only periods with the same bounds share a query for them.
   const sharing = (want: UsageWanted): string =>
     keyText(
-      want.tenant,
       want.meter.slug,
       JSON.stringify(Object.entries(want.price.match).sort()),
       ...(aggregationRules(want.meter.aggregation).needsFirstSeen ? [want.periodStart, want.periodEnd] : []),
     );
   for (const group of groupBy(wanted, sharing).values()) {
-    for (const batch of inBatches(group, (want) => want.subject)) {
-      const { meter, price, tenant } = batch[0]!;
+    for (const batch of inStatements(group)) {
+      const { meter, price } = batch[0]!;
       const from = Math.min(...batch.map((want) => want.periodStart));
       const to = Math.min(Math.max(...batch.map((want) => want.periodEnd)), closedBefore(meter, basis.closedUpTo));
       if (to <= from) continue;
       const windows = await readWindows(store, {
-        tenant,
         meter,
         from,
         to,
-        subjects: [...new Set(batch.map((want) => want.subject))],
+        subjects: subjectsOf(batch),
         filters: matchFilters(meter, price),
-        bySubject: true,
-        buckets: bucketsOf(batch, windowSizeMs[meter.window]),
+        buckets: bucketsOf(meter, batch, to),
         sealed: basis.seals,
       });
       for (const want of batch) {
-        const inPeriod = (windows.get(want.subject) ?? []).filter(
+        const inPeriod = (windows.get(subjectText(want)) ?? []).filter(
           ({ windowStart }) => windowStart >= want.periodStart && windowStart < want.periodEnd,
         );
         if (inPeriod.length === 0) continue;
-        const all = contributionsOf(meter.aggregation, windowSizeMs[meter.window], inPeriod);
+        const all = contributionsOf(meter, want, inPeriod);
         contributions.set(pricedText(want, want.price.slug), earlierAsOne(all, want));
       }
     }
@@ -98,14 +104,24 @@ export async function readContributions(
   return contributions;
 }
 
-/** Windows from the earliest `detailFrom` on; before it buckets that end where a period starts or ends. */
-function bucketsOf(periods: readonly UsageWanted[], windowMs: number): UsageSelection['buckets'] {
+/**
+ * From the earliest `detailFrom` on whole items, or windows where a period up to `to` starts or ends inside an item;
+ * before it buckets that end where a period starts or ends.
+ */
+function bucketsOf(meter: Meter, periods: readonly UsageWanted[], to: number): RatedUsageSelection['buckets'] {
+  const windowMs = windowSizeMs[meter.window];
+  const widthMs = itemWidthMs(meter);
   const detailFrom = Math.ceil(Math.min(...periods.map((period) => period.detailFrom)) / windowMs) * windowMs;
   const bounds = new Set(periods.flatMap(({ periodStart, periodEnd }) => [periodStart, periodEnd]));
   const starts = [...bounds].filter((bound) => bound < detailFrom).sort((a, b) => a - b);
-  if (starts.length === 0) return 'window';
+  const cutsItems = [...bounds].some((bound) => bound > detailFrom && bound < to && bound % widthMs !== 0);
+  const stepMs = cutsItems ? windowMs : widthMs;
+  if (starts.length === 0 && stepMs === windowMs) return 'window';
   const earlier = starts.map((start, i) => ({ start, stepMs: (starts[i + 1] ?? detailFrom) - start }));
-  return [...earlier, { start: detailFrom, stepMs: windowMs }];
+  // The first may be a part of one.
+  const aligned = Math.ceil(detailFrom / stepMs) * stepMs;
+  const first = aligned === detailFrom ? [] : [{ start: detailFrom, stepMs: aligned - detailFrom }];
+  return [...earlier, ...first, { start: aligned, stepMs }];
 }
 
 function matchFilters(meter: Meter, price: UsagePrice): { dimension: number; values: string[] }[] {
@@ -116,20 +132,21 @@ function matchFilters(meter: Meter, price: UsagePrice): { dimension: number; val
   });
 }
 
-/** By subject. */
-async function readWindows(store: UsageReads, selection: UsageSelection): Promise<Map<string, WindowValue[]>> {
+/** By `subjectText`. */
+async function readWindows(store: UsageReads, selection: RatedUsageSelection): Promise<Map<string, WindowValue[]>> {
   const windows = new Map<string, WindowValue[]>();
-  const add = (subject: string, windowStart: number, quantity: Quantity): void => {
-    const known = windows.get(subject);
-    if (known === undefined) windows.set(subject, [{ windowStart, quantity }]);
+  const add = (key: SubjectKey, windowStart: number, quantity: Quantity): void => {
+    const text = subjectText(key);
+    const known = windows.get(text);
+    if (known === undefined) windows.set(text, [{ windowStart, quantity }]);
     else known.push({ windowStart, quantity });
   };
   if (aggregationRules(selection.meter.aggregation).needsFirstSeen) {
     for (const row of await store.readFirstSeen(selection)) {
-      add(row.subject, row.windowStart, row.values * QUANTITY_ONE);
+      add(row, row.windowStart, row.values * QUANTITY_ONE);
     }
   } else {
-    for (const row of await store.readUsage(selection)) add(row.subject!, row.bucketStart, row.quantity);
+    for (const row of await store.readUsage(selection)) add(row, row.bucketStart, row.quantity);
   }
   return windows;
 }
@@ -142,13 +159,12 @@ export async function readPeriodsWithUsage(
 ): Promise<Set<string>> {
   const found = new Set<string>();
   const sharing = (period: PeriodKey & { readonly periodEnd: number }): string =>
-    keyText(period.tenant, period.periodStart, period.periodEnd);
+    keyText(period.periodStart, period.periodEnd);
   for (const group of groupBy(periods, sharing).values()) {
-    for (const batch of inBatches(group, (period) => period.subject)) {
-      const { tenant, periodStart: from, periodEnd: to } = batch[0]!;
-      const subjects = batch.map((period) => period.subject);
-      for (const subject of await store.readSubjectsWithUsage({ tenant, subjects, from, to, sealed })) {
-        found.add(periodText({ tenant, subject, periodStart: from }));
+    for (const batch of inStatements(group)) {
+      const { periodStart: from, periodEnd: to } = batch[0]!;
+      for (const key of await store.readSubjectsWithUsage({ subjects: subjectsOf(batch), from, to, sealed })) {
+        found.add(periodText({ ...key, periodStart: from }));
       }
     }
   }

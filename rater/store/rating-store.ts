@@ -10,9 +10,9 @@ import type { SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { ChunkSeal, Seals } from '../../domain/sealing/seals.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { PeriodDetail } from '../../platform/billing-store/written-prices.ts';
+import type { FirstSeenRow, RatedUsageRow, RatedUsageSelection } from '../../platform/usage-store/rated-usage.ts';
 import type { SubjectSelection, WindowKey, WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
 import type { ServerRun } from '../../platform/usage-store/server-run.ts';
-import type { FirstSeenRow, UsageRow, UsageSelection } from '../../platform/usage-store/usage-query.ts';
 
 /** What Postgres says is sealed, is in force and is rated. */
 export interface RatingState {
@@ -47,10 +47,10 @@ export interface RatedUsage {
   readChunkRows(seals: readonly ChunkSeal[]): Promise<readonly RowSet[]>;
   /** May also give windows of rows that were replaced or are not sealed. */
   streamWindows(selection: WindowSelection): AsyncIterable<readonly WindowKey[]>;
-  readUsage(selection: UsageSelection): Promise<UsageRow[]>;
-  readFirstSeen(selection: UsageSelection): Promise<FirstSeenRow[]>;
+  readUsage(selection: RatedUsageSelection): Promise<RatedUsageRow[]>;
+  readFirstSeen(selection: RatedUsageSelection): Promise<FirstSeenRow[]>;
   /** Which of the subjects have a sealed row of any meter with `from <= windowStart < to` (milliseconds). */
-  readSubjectsWithUsage(selection: SubjectSelection): Promise<string[]>;
+  readSubjectsWithUsage(selection: SubjectSelection): Promise<SubjectKey[]>;
 }
 
 /** One Postgres transaction, read committed. */

@@ -13,11 +13,11 @@ import { readWrittenPrices } from '../../platform/billing-store/written-prices.t
 import { catalogVersions, publishedCatalog } from '../../platform/catalog-store.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
+import { readFirstSeen, readRatedUsage } from '../../platform/usage-store/rated-usage.ts';
 import { readSubjectsWithUsage, streamWindows } from '../../platform/usage-store/rollup-windows.ts';
 import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
 import { readServerRun } from '../../platform/usage-store/server-run.ts';
-import { readFirstSeen, readUsage } from '../../platform/usage-store/usage-query.ts';
 import type { RatingStore } from './rating-store.ts';
 
 export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
@@ -36,7 +36,7 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
     readServerRun: () => readServerRun(clickhouse),
     readChunkRows: (seals) => readSealedChunks(clickhouse, seals),
     streamWindows: (selection) => streamWindows(clickhouse, selection),
-    readUsage: (selection) => readUsage(clickhouse, selection),
+    readUsage: (selection) => readRatedUsage(clickhouse, selection),
     readFirstSeen: (selection) => readFirstSeen(clickhouse, selection),
     readSubjectsWithUsage: (selection) => readSubjectsWithUsage(clickhouse, selection),
 

@@ -1,20 +1,16 @@
-// Finds the usage a step has to look at: windows that closed since the last step, and closed windows that got more
-// usage. It may name too much (rows of open chunks, rows that were replaced), never too little: rating decides, this
-// only points.
+// Finds the usage a step has to look at: windows whose line items closed since the last step, and those of closed items
+// that got more usage. It may name too much (rows of open chunks, rows that were replaced), never too little: rating
+// decides, this only points.
+import { closedBefore } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { nextChunkOf, partitionCounts, type SealVector } from '../../domain/sealing/seal-vector.ts';
-import { windowSizeMs } from '../../domain/time/time-window.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
 import type { RatedUsage } from './rating-store.ts';
 
-/** The window starts before which the windows of a meter are closed; milliseconds, exclusive. */
-export function closedBefore(meter: Meter, closedUpTo: number): number {
-  return closedUpTo - windowSizeMs[meter.window] + 1;
-}
-
 /**
- * Where windows start that were not closed at the last step; milliseconds. `closedUpTo`: of that step, null for none.
+ * Where windows start whose items were not closed at the last step; milliseconds. `closedUpTo`: of that step, null for
+ * none.
  */
 const closingFrom = (meter: Meter, closedUpTo: number | null): number =>
   closedUpTo === null ? 0 : closedBefore(meter, closedUpTo);

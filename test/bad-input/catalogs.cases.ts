@@ -113,6 +113,18 @@ export const badCatalogs: readonly (readonly [name: string, text: string, path: 
     'meters[0].groupBy.model',
     /one value to group by/,
   ],
+  [
+    'line items of less than a window',
+    meters.replace('groupBy', 'window: 1h, lineItems: 15m, groupBy'),
+    'meters[0].lineItems',
+    /smaller than the window, 1h/,
+  ],
+  [
+    'line items of two hours',
+    meters.replace('groupBy', 'lineItems: 2h, groupBy'),
+    'meters[0].lineItems',
+    /one of 1m, 15m/,
+  ],
   ['a window of two hours', meters.replace('groupBy', 'window: 2h, groupBy'), 'meters[0].window', /one of 1m, 15m/],
   [
     'required that is "yes"',
@@ -245,7 +257,9 @@ export const badCatalogs: readonly (readonly [name: string, text: string, path: 
   ],
   [
     'a zone whose midnights cut windows',
-    perUnit('"1"').replace('slug: p', 'slug: p\n    calendar: true\n    timezone: Asia/Kolkata'),
+    perUnit('"1"')
+      .replace('groupBy', 'window: 1h, groupBy')
+      .replace('slug: p', 'slug: p\n    calendar: true\n    timezone: Asia/Kolkata'),
     'plans[0].timezone',
     /window boundary/,
   ],
@@ -282,9 +296,9 @@ export const badCatalogs: readonly (readonly [name: string, text: string, path: 
   ],
   [
     'a start in the middle of a window',
-    subscriptions('  - { subject: s, plan: p, startsAt: 2026-11-01T00:30:00Z }\n'),
+    subscriptions('  - { subject: s, plan: p, startsAt: 2026-11-01T00:20:00Z }\n'),
     'subscriptions[0].startsAt',
-    /start of a 1h window/,
+    /start of a 15m window/,
   ],
   [
     'two plans from one time',

@@ -78,7 +78,7 @@ export const crashPoints: readonly CrashPoint[] = [
   { name: 'aggregator: read back, before the seal', stage: 'aggregator', file: loop, find: "await this.retrying('sealing the chunk'", place: 'before' },
   { name: 'aggregator: progress moved, before the seal is inserted', stage: 'aggregator', file: seals, find: 'await transaction.insertSeal(seal);', place: 'before' },
   { name: 'aggregator: seal inserted, before the commit', stage: 'aggregator', file: seals, find: 'await transaction.insertSeal(seal);', place: 'after', pass: 2 },
-  { name: 'aggregator: seal committed, before anything else', stage: 'aggregator', file: loop, find: 'this.parts.metrics.chunkSealed(seal.outcomes, lateForWindow, meters);', place: 'before' },
+  { name: 'aggregator: seal committed, before anything else', stage: 'aggregator', file: loop, find: 'this.parts.metrics.chunkSealed(seal.outcomes, lateForItem, meters);', place: 'before' },
   { name: 'aggregator: before the watermark is published', stage: 'aggregator', file: loop, find: "await this.retrying('publishing the watermark'", place: 'before', pass: 2 },
   { name: 'aggregator: before the consumer offset is committed', stage: 'aggregator', file: 'aggregator/partition-group.js', find: 'if (counted !== undefined)\n                consumption.commit(partition, counted);', place: 'before', pass: 10 },
 

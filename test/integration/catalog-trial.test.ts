@@ -84,7 +84,9 @@ describe('catalog diff', () => {
   it('tells what the meters of a file can not read of the last day, and what they never meet', async () => {
     const lines = await diffed();
     const at = lines.findIndex((line) => line.startsWith('tried on'));
-    expect(lines[at - 1]).toMatch(/^windows of 1h, for ever \(tokens, old\)/);
+    expect(lines[at - 1]).toMatch(
+      /^windows of 15m, line items of 1h, for ever \(tokens, old\): for plans in every time zone/,
+    );
     expect(lines.slice(0, at - 1).every((line) => line.startsWith('+ '))).toBe(true);
     expect(lines.slice(at)).toEqual([
       `tried on ${EVENTS} events of the ${EVENTS} of the last 24 hours:`,
@@ -119,7 +121,7 @@ describe('catalog diff', () => {
     const lines = await diffed(false, () => nowhere);
     expect(lines.at(-1)).toMatch(/^not tried on recent events: query: ClickHouse at 127\.0\.0\.1:9 does not answer/);
     expect(lines).toContain(
-      '+ meter old: eventType too.old, aggregation sum, value data.tokens, groupBy {}, window 1h, required false, precision rounded, unreadable refuse, across sum',
+      '+ meter old: eventType too.old, aggregation sum, value data.tokens, groupBy {}, window 15m, lineItems 1h, required false, precision rounded, unreadable refuse, across sum',
     );
     const [line] = await diffed(true, () => nowhere);
     expect(JSON.parse(line!)).toMatchObject({ trial: null, notTried: expect.stringContaining('does not answer') });

@@ -550,7 +550,7 @@ describe('rating when things go wrong', () => {
     const failing: ClickHouse = {
       ...clickhouse,
       query: async (sql, params) => {
-        if (sql.includes('{subjects:') && ++reads > 2) throw new Error('the rater is gone');
+        if (sql.includes('r.subject IN') && ++reads > 2) throw new Error('the rater is gone');
         return clickhouse.query(sql, params);
       },
       stream: (sql, params) => clickhouse.stream(sql, params),

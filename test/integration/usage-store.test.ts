@@ -1,9 +1,12 @@
 // Usage reads and seal checks on a real Postgres and a real ClickHouse engine.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
+import type { SubjectKey } from '../../domain/billing/billing-period-terms.ts';
 import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
+import { type RatedUsageSelection, readFirstSeen, readRatedUsage } from '../../platform/usage-store/rated-usage.ts';
+import { readSubjectsWithUsage } from '../../platform/usage-store/rollup-windows.ts';
 import { mismatchesOf, readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
 import { readUsage, type UsageSelection } from '../../platform/usage-store/usage-query.ts';
@@ -59,6 +62,22 @@ async function read(more: Partial<UsageSelection>): Promise<string[]> {
   );
 }
 
+/** By tenant, subject and time. */
+async function readRated(more: Partial<RatedUsageSelection>): Promise<string[]> {
+  const rows = await readRatedUsage(clickhouse, {
+    subjects: [{ tenant: 'acme', subject: 'cus_1' }],
+    ...{ meter: tokens, from: at('11-01T00:00'), to: at('12-01T00:00'), buckets: 'window' },
+    sealed: await readSeals(pool),
+    ...more,
+  });
+  return rows
+    .map(
+      ({ tenant, subject, bucketStart, quantity }) =>
+        `${tenant} ${subject} ${new Date(bucketStart).toISOString().slice(5, 16)} ${formatQuantity(quantity)}`,
+    )
+    .toSorted();
+}
+
 describe('readUsage', () => {
   it('merges partitions and chunks, groups by position, filters and buckets', async () => {
     await usage.seal({
@@ -91,15 +110,77 @@ describe('readUsage', () => {
     expect(await read({ buckets: one, subjects: ['nobody'] })).toEqual([]);
   });
 
-  it('sees open chunks unless it asks for sealed rows', async () => {
+  it('sees open chunks, and what a rating reads does not', async () => {
     await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T10:00'), '1')] });
     const sealed = await readSeals(pool);
     await usage.write(1, { rows: [row(at('11-10T10:00'), '10')] });
     expect(await read({})).toEqual(['11-10T10:00 11']);
-    expect(await read({ sealed })).toEqual(['11-10T10:00 1']);
+    expect(await readRated({ sealed })).toEqual(['acme cus_1 11-10T10:00 1']);
     await usage.seal({ watermark: at('11-10T13:00'), rows: [row(at('11-10T10:00'), '10')] });
-    expect(await read({ sealed })).toEqual(['11-10T10:00 1']);
-    expect(await read({ sealed: await readSeals(pool) })).toEqual(['11-10T10:00 11']);
+    expect(await readRated({ sealed })).toEqual(['acme cus_1 11-10T10:00 1']);
+    expect(await readRated({})).toEqual(['acme cus_1 11-10T10:00 11']);
+  });
+});
+
+describe('what a rating reads', () => {
+  const names = ['cus_1', "it's", 'back\\slash', '\u0000\n\u007f', 'é😀', "') OR ('1'='1"];
+
+  it.each([1, 3])('is of the subjects that it names, of %i tenants, whatever they are called', async (count) => {
+    const tenants = ['acme', "o'tenant", '\\'].slice(0, count);
+    const values = new Map<string, string>();
+    const rows = ['acme', "o'tenant", '\\'].flatMap((tenant, t) =>
+      names.flatMap((subject, n) =>
+        [0, 1].map((hour) => {
+          values.set(`${tenant} ${subject} 11-10T1${hour}:00`, String(100 * t + 10 * n + hour + 1));
+          const value = String(100 * t + 10 * n + hour + 1);
+          return { ...row(at(`11-10T1${hour}:00`), value, hour === 0 ? 'large' : 'small'), tenant, subject };
+        }),
+      ),
+    );
+    await usage.seal({ watermark: 1, rows });
+    const named = names.slice(1).flatMap((subject) => tenants.map((tenant) => ({ tenant, subject })));
+    // The same name of a tenant of whom another one is asked for, too.
+    const subjects = count === 1 ? named : [...named, { tenant: 'acme', subject: 'cus_1' }];
+    const expected = (hours: readonly number[]) =>
+      subjects.flatMap(({ tenant, subject }) =>
+        hours.map((hour) => {
+          const key = `${tenant} ${subject} 11-10T1${hour}:00`;
+          return `${key} ${values.get(key)}`;
+        }),
+      );
+    expect(await readRated({ subjects })).toEqual(expected([0, 1]).toSorted());
+    const small = [{ dimension: 0, values: ['small'] }];
+    expect(await readRated({ subjects, filters: small })).toEqual(expected([1]).toSorted());
+    const both = [...small, { dimension: 1, values: ['eu'] }];
+    expect(await readRated({ subjects, filters: both })).toEqual(expected([1]).toSorted());
+    const sealed = await readSeals(pool);
+    const range = { subjects, from: at('11-10T10:00'), to: at('11-10T11:00'), sealed };
+    const used = await readSubjectsWithUsage(clickhouse, {
+      ...range,
+      subjects: [...subjects, { tenant: 'acme', subject: 'none' }],
+    });
+    const texts = (keys: readonly SubjectKey[]) => keys.map(({ tenant, subject }) => `${tenant} ${subject}`).toSorted();
+    expect(texts(used)).toEqual(texts(subjects));
+  });
+
+  it('counts a unique value where its subject had it first, and the same value of another tenant there', async () => {
+    const unique = { ...tokens, aggregation: 'unique' } as const;
+    const seen = (tenant: string, hour: number, uniqueValues: string[]) => ({
+      ...{ ...row(at(`11-10T1${hour}:00`), '0'), tenant, uniqueValues },
+    });
+    await usage.seal({
+      watermark: 1,
+      rows: [seen('acme', 0, ['a', 'b']), seen('acme', 1, ['b', 'c']), seen('globex', 1, ['a'])],
+    });
+    const found = await readFirstSeen(clickhouse, {
+      ...{ meter: unique, from: at('11-01T00:00'), to: at('12-01T00:00'), buckets: 'window' },
+      subjects: ['acme', 'globex'].map((tenant) => ({ tenant, subject: 'cus_1' })),
+      sealed: await readSeals(pool),
+    });
+    const told = found.map(
+      ({ tenant, windowStart, values }) => `${tenant} ${new Date(windowStart).getUTCHours()} ${values}`,
+    );
+    expect(told.toSorted()).toEqual(['acme 10 2', 'acme 11 1', 'globex 11 1']);
   });
 });
 

@@ -32,7 +32,11 @@ const METERS: readonly Meter[] = [
 ];
 const CACHED: Meter = { ...meterOf('cached', 'call', 'sum', 'c', '15m'), unreadable: 'skip' };
 
-function plansOf(random: Random): Plan[] {
+/** The same in quarters of an hour, which line items put together to what would be a window else. */
+const inQuarters = (meter: Meter): Meter =>
+  meter.window === '15m' ? meter : { ...meter, window: '15m', itemWidth: meter.window };
+
+function plansOf(random: Random, timezone: string): Plan[] {
   const amount = (): string => `0.${String(random.int(1, 999)).padStart(3, '0')}`;
   const tiersOf = (): Tier[] => [
     { upTo: String(random.int(50, 500)), unitAmount: amount(), flatAmount: random.pick(['0', '2']) },
@@ -44,7 +48,7 @@ function plansOf(random: Random): Plan[] {
       slug: 'basic',
       billingPeriod: 'month',
       calendar: true,
-      timezone: 'UTC',
+      timezone,
       prices: [
         { slug: 'calls', model: 'per_unit', meter: 'calls', match: {}, unitAmount: amount() },
         { slug: 'tokens-a', model: 'graduated', meter: 'tokens', match: { model: 'a' }, tiers: tiersOf() },
@@ -72,10 +76,14 @@ function plansOf(random: Random): Plan[] {
 const midnight = (time: number): number => Math.floor(time / DAY) * DAY;
 
 export function catalogsOf(random: Random): CatalogChange[] {
+  // In half of the runs, and by a stream of its own: periods begin and end at any quarter of an hour.
+  const items = random.fork('items');
+  const isQuartered = items.chance(0.5);
+  const timezone = isQuartered ? 'Asia/Kolkata' : 'UTC';
   const subscribed = (subject: string, plan: string, day: number, tenant: string | null): Subscription => ({
     subject,
     plan,
-    startsAt: midnight(STARTS_AT) + day * DAY,
+    startsAt: midnight(STARTS_AT) + day * DAY + (isQuartered ? (items.int(0, 95) * HOUR) / 4 : 0),
     tenant,
   });
   const subscriptions: Subscription[] = [
@@ -86,15 +94,15 @@ export function catalogsOf(random: Random): CatalogChange[] {
   ];
   const first: Catalog = {
     currency: 'USD',
-    meters: METERS,
-    plans: plansOf(random),
+    meters: isQuartered ? METERS.map(inQuarters) : METERS,
+    plans: plansOf(random, timezone),
     subscriptions,
     defaultPlan: 'basic',
   };
   const catalogs = [first];
   const last = (): Catalog => catalogs.at(-1)!;
   const steps: (() => Catalog)[] = [
-    () => ({ ...last(), plans: plansOf(random) }),
+    () => ({ ...last(), plans: plansOf(random, timezone) }),
     () => ({ ...last(), meters: [...last().meters, CACHED] }),
     () => ({
       ...last(),
@@ -107,7 +115,7 @@ export function catalogsOf(random: Random): CatalogChange[] {
         subscribed('cus_4', 'pro', random.int(1, 5), random.pick([null, 'globex'])),
       ],
     }),
-    () => ({ ...last(), plans: plansOf(random) }),
+    () => ({ ...last(), plans: plansOf(random, timezone) }),
   ];
   for (const step of steps) if (random.chance(0.8)) catalogs.push(step());
   const times = catalogs.slice(1).map(() => random.int(STARTS_AT + 2 * HOUR, ENDS_AT - 12 * HOUR));

@@ -30,6 +30,8 @@ const RATING = 'rater/rating/rating-loop.ts';
 const BATCH = 'rater/rating/rating-batch.ts';
 const RATE = 'rater/core/rate.ts';
 const TOUCHED = 'rater/store/touched-usage.ts';
+const PERIOD_USAGE = 'rater/store/period-usage.ts';
+const SPAN = 'domain/billing/item-span.ts';
 
 export const mutants: readonly Mutant[] = [
   {
@@ -503,7 +505,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'seals-beyond-vector',
-    file: 'rater/store/period-usage.ts',
+    file: PERIOD_USAGE,
     find: 'sealed: basis.seals,',
     replace: '',
     description: 'Usage of open chunks is billed',
@@ -566,10 +568,38 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'open-windows-rated',
-    file: TOUCHED,
-    find: 'return closedUpTo - windowSizeMs[meter.window] + 1;',
-    replace: 'return closedUpTo + 1 - 0 * windowSizeMs[meter.window];',
+    file: SPAN,
+    find: 'return windowStartOf(closedUpTo, itemWidthMs(meter));',
+    replace: 'return closedUpTo + 1 - 0 * itemWidthMs(meter);',
     description: 'A window is billed as soon as it has begun',
+  },
+  {
+    name: 'closes-with-its-windows',
+    file: SPAN,
+    find: 'return windowStartOf(closedUpTo, itemWidthMs(meter));',
+    replace: 'return windowStartOf(closedUpTo, windowSizeMs[meter.window]);',
+    description: 'A line item of several windows is billed when the first of them is closed',
+  },
+  {
+    name: 'item-past-its-period',
+    file: SPAN,
+    find: 'windowEnd: Math.min(start + widthMs, alignedFrom(periodEnd, windowMs)),',
+    replace: 'windowEnd: start + widthMs,',
+    description: 'A line item covers time of the next period',
+  },
+  {
+    name: 'read-from-inside-an-item',
+    file: SPAN,
+    find: 'Math.max(periodStart, Math.min(time, ...widerThanWindows(meters).map((widthMs) => windowStartOf(time, widthMs))));',
+    replace: 'Math.max(periodStart, time + 0 * widerThanWindows(meters).length);',
+    description: 'A line item is compared as part of a sum although some of its windows got usage',
+  },
+  {
+    name: 'items-over-a-period-bound',
+    file: PERIOD_USAGE,
+    find: 'const stepMs = cutsItems ? windowMs : widthMs;',
+    replace: 'const stepMs = widthMs;',
+    description: 'Windows on both sides of a period bound are read as one, and billed in one period',
   },
   {
     name: 'late-usage-forgotten',

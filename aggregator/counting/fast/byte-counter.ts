@@ -80,10 +80,10 @@ export class ByteCounter {
     this.outcomesOf(tenant).accepted += 1;
     this.accepted.add(place, cursor.start);
 
-    if (type === undefined || readings.firstWindowMs === 0) return true;
+    if (type === undefined || readings.firstItemMs === 0) return true;
     readings.addTo(rollUps.columns, type, tenant, subject, eventTime);
-    const { firstWindowMs } = readings;
-    if (isClosed(windowStartOf(eventTime, firstWindowMs) + firstWindowMs, now, 0)) this.state.lateForWindow++;
+    const { firstItemMs } = readings;
+    if (isClosed(windowStartOf(eventTime, firstItemMs) + firstItemMs, now, 0)) this.state.lateForItem++;
     return true;
   }
 

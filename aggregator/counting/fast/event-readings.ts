@@ -27,8 +27,8 @@ export class EventReadings {
   private readonly fractions: Float64Array;
   private readonly groupText: Uint8Array;
   private readonly groupView: DataView;
-  /** The window of the first meter, in the catalog's order, that reads a value; 0: none does. */
-  firstWindowMs = 0;
+  /** The item width of the first meter, in the catalog's order, that reads a value; 0: none does. */
+  firstItemMs = 0;
 
   constructor(types: MeteredTypes, names: NameTable) {
     const { families } = types;
@@ -57,12 +57,12 @@ export class EventReadings {
     if (!scanner.scan(cursor.bytes, cursor.data, cursor.dataEnd, paths)) return false;
     let firstMeter = Number.POSITIVE_INFINITY;
     let at = 0;
-    this.firstWindowMs = 0;
+    this.firstItemMs = 0;
     for (let f = 0; f < families.length; f++) {
       const { members, groupSlots, windowMs } = families[f]!;
       let hasValue = false;
       for (let m = 0; m < members.length; m++, at++) {
-        const { slot, meter, order } = members[m]!;
+        const { slot, meter, order, itemMs } = members[m]!;
         wholes[at] = Number.NaN;
         if (slot === -1) {
           wholes[at] = 1;
@@ -78,7 +78,7 @@ export class EventReadings {
         hasValue = true;
         if (order > firstMeter) continue;
         firstMeter = order;
-        this.firstWindowMs = windowMs;
+        this.firstItemMs = itemMs;
       }
       this.groups[f] = NO_GROUP;
       if (!hasValue) continue;

@@ -2,6 +2,7 @@
 // values and the same window size are a family: an event finds the rows of all of them in one look-up.
 
 import { aggregationRules } from '../../../domain/aggregation/aggregations.ts';
+import { itemWidthMs } from '../../../domain/billing/item-span.ts';
 import type { Meter } from '../../../domain/catalog/catalog.ts';
 import type { MetersByType } from '../../../domain/metering/meter-reading.ts';
 import { windowSizeMs } from '../../../domain/time/time-window.ts';
@@ -13,6 +14,8 @@ interface Member {
   readonly order: number;
   /** Where the scanner has its value; -1: it counts events. */
   readonly slot: number;
+  /** How much time a line item covers. */
+  readonly itemMs: number;
 }
 
 export interface Family {
@@ -62,7 +65,7 @@ export class MeteredTypes {
       const shape = JSON.stringify([meter.window, groupSlots]);
       const family = families.get(shape) ?? { windowMs: windowSizeMs[meter.window], groupSlots, members: [] };
       families.set(shape, family);
-      family.members.push({ meter, order, slot });
+      family.members.push({ meter, order, slot, itemMs: itemWidthMs(meter) });
       if (family.members.length > MEMBERS_MAX) return null;
     }
     const laidOut = [...families.values()].map((family, i) => ({ ...family, id: this.families.length + i }));

@@ -1,6 +1,7 @@
 // I4 from raw events: what every billing period costs by the recounted usage, against its line items.
 import type { Pool, PoolClient } from 'pg';
 import { type PeriodTerms, periodText, pricedText, subjectText } from '../../../domain/billing/billing-period-terms.ts';
+import { closedBefore } from '../../../domain/billing/item-span.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
 import {
   type SubjectTimeline,
@@ -12,7 +13,6 @@ import { QUANTITY_ONE, quantityToDecimal } from '../../../domain/number/quantity
 import { isPeriodDue } from '../../../domain/pricing/period-due.ts';
 import { amountOf, isUsagePrice } from '../../../domain/pricing/prices.ts';
 import { nextChunkOf, type SealVector } from '../../../domain/sealing/seal-vector.ts';
-import { windowSizeMs } from '../../../domain/time/time-window.ts';
 import { readBilledPeriodsIn } from '../../../platform/billing-store/billed-periods.ts';
 import { readProgress } from '../../../platform/billing-store/rater-progress.ts';
 import { type PriceSum, readPriceSums } from '../../../platform/billing-store/written-prices.ts';
@@ -29,7 +29,7 @@ interface AuditedPeriod {
   readonly subject: string;
   readonly terms: PeriodTerms;
   readonly vector: SealVector;
-  /** Windows that end at or before this were closed then; milliseconds. */
+  /** What ends by then was closed; milliseconds. */
   readonly closedUpTo: number;
   /** Of the last rating; milliseconds. */
   readonly watermark: number;
@@ -131,7 +131,7 @@ export class PriceAudit {
   private missingPeriod({ tenant, subject, windowStart, reading, chunk }: RecountedReading): AuditedPeriod | null {
     const { passed } = this;
     if (passed === null || chunk.chunk >= nextChunkOf(passed.vector, chunk.generation, chunk.partition)) return null;
-    if (windowStart + windowSizeMs[reading.meter.window] > passed.closedUpTo) return null;
+    if (windowStart >= closedBefore(reading.meter, passed.closedUpTo)) return null;
     const key = subjectText({ tenant, subject });
     let timeline = this.timelines.get(key);
     if (timeline === undefined) {
@@ -192,7 +192,7 @@ function count(period: AuditedPeriod, { windowStart, reading, order, chunk }: Re
   const { meter, groupValues } = reading;
   if (chunk.chunk >= nextChunkOf(period.vector, chunk.generation, chunk.partition)) return;
   period.hasUsage = true;
-  if (windowStart + windowSizeMs[meter.window] > period.closedUpTo) return;
+  if (windowStart >= closedBefore(meter, period.closedUpTo)) return;
   for (const { price: priced, tally } of period.prices) {
     const { price } = priced;
     if (!isUsagePrice(price) || price.meter !== meter.slug) continue;

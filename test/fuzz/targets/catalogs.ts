@@ -37,6 +37,7 @@ const base = {
       required: false,
       groupBy: { model: 'data.model', region: 'data.where.region' },
       window: '1h',
+      lineItems: '1h',
     },
     { slug: 'calls', eventType: 'llm', aggregation: 'count' },
     { slug: 'users', eventType: 'llm', aggregation: 'unique', value: 'data.user', window: '1d' },
@@ -141,6 +142,7 @@ const keys = [
   ...[
     'value',
     'window',
+    'lineItems',
     'required',
     'groupBy',
     'eventType',
@@ -242,11 +244,13 @@ const priceAsWritten = (price: Price): object => clone(price) as object;
 function asWritten(catalog: Catalog): object {
   return {
     currency: catalog.currency,
-    meters: catalog.meters.map(({ slug, eventType, aggregation, valuePath, required, dimensions, window }) => ({
-      ...{ slug, eventType, aggregation, required, window },
-      ...(valuePath === null ? {} : { value: eventPathText(valuePath) }),
-      groupBy: Object.fromEntries(dimensions.map(({ name, path }) => [name, eventPathText(path)])),
-    })),
+    meters: catalog.meters.map(
+      ({ slug, eventType, aggregation, valuePath, required, dimensions, window, itemWidth }) => ({
+        ...{ slug, eventType, aggregation, required, window, lineItems: itemWidth ?? window },
+        ...(valuePath === null ? {} : { value: eventPathText(valuePath) }),
+        groupBy: Object.fromEntries(dimensions.map(({ name, path }) => [name, eventPathText(path)])),
+      }),
+    ),
     plans: catalog.plans.map((plan) => ({ ...plan, prices: plan.prices.map(priceAsWritten) })),
     subscriptions: catalog.subscriptions.map((each) => ({ ...each, startsAt: formatRfc3339(each.startsAt) })),
     defaultPlan: catalog.defaultPlan,

@@ -2,10 +2,12 @@
 // have to add up to the price of the usage that was sealed and closed then, computed here from the log with integers.
 
 import type { RatedPeriod } from '../../../domain/billing/billing-period-terms.ts';
-import type { Price, Subscription } from '../../../domain/catalog/catalog.ts';
+import type { Meter, Price, Subscription } from '../../../domain/catalog/catalog.ts';
+import type { UsagePrice } from '../../../domain/pricing/prices.ts';
 import type { Tier } from '../../../domain/pricing/tiers.ts';
 import { covers, nextChunkOf, type SealVector } from '../../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
+import type { PeriodDetail } from '../../../platform/billing-store/written-prices.ts';
 import { PARTITIONS, type Plan, TENANTS } from '../plan.ts';
 import type { PostgresModel } from '../stores/postgres-model.ts';
 import type { Rated, RatingModel, StoredItem } from '../stores/rating-model.ts';
@@ -18,6 +20,13 @@ const GENERATION = 1;
 /** To look at every period costs as much as a rating. */
 const ADVANCES_A_CHECK = 8;
 const windowMs: Readonly<Record<string, number>> = { '1m': 60e3, '15m': 900e3, '1h': 3600e3, '1d': 86400e3 };
+const zoneMs: Readonly<Record<string, number>> = { UTC: 0, 'Asia/Kolkata': 5.5 * 3600e3 };
+const DAY_MS = 86_400_000;
+
+/** How much time a line item covers. */
+const itemMs = ({ window, itemWidth }: Meter): number => windowMs[itemWidth ?? window]!;
+/** Where the stretch starts that line items of a meter cover, and that has this time. */
+const stretchStart = (meter: Meter, time: number): number => time - (time % itemMs(meter));
 
 /** What a rating could see. */
 interface View {
@@ -45,18 +54,35 @@ export class MoneyOracle {
 
   /** After each commit of a rating. */
   rated({ periods, items }: Rated): void {
-    const saved = new Set(periods.map(periodText));
+    const saved = new Map(periods.map((period) => [periodText(period), period]));
     for (const item of items) {
-      if (!saved.has(periodText(item)))
-        throw new Violation('I4', `a line item for ${periodText(item)}, which was not rated`);
+      const period = saved.get(periodText(item));
+      if (period === undefined) throw new Violation('I4', `a line item for ${periodText(item)}, which was not rated`);
+      this.checkSpan(item, period);
     }
     for (const period of periods) {
       const { sealVector, closedUpTo, ratedWatermark } = period;
       this.checkTerms(period);
       this.checkView(period);
-      this.checkPeriod(period, { vector: sealVector, closedUpTo: closedUpTo!, watermark: ratedWatermark! });
+      const view: View = { vector: sealVector, closedUpTo: closedUpTo!, watermark: ratedWatermark! };
+      this.checkPeriod(period, view);
+      this.checkItems(period, view);
     }
     for (const { tenant, subject } of periods) this.checkOverlap(tenant, subject);
+  }
+
+  /** What a rating reads as one sum and what it reads one by one: no item of several windows is some of both. */
+  readDetail(period: PeriodDetail): void {
+    const { detailFrom } = period;
+    for (const { meter, price, item } of this.rating.itemsOf(period)) {
+      if (meter === null || this.meterOf(meter).itemWidth === undefined) continue;
+      if (item.windowStart >= detailFrom || item.windowEnd <= detailFrom) continue;
+      throw new Violation(
+        'I4',
+        `${periodText(period)} ${price}: what was before ${new Date(detailFrom).toISOString()} is read as one, and a line ` +
+          `item is of ${new Date(item.windowStart).toISOString()} to ${new Date(item.windowEnd).toISOString()}`,
+      );
+    }
   }
 
   /** Whenever the raters' progress moves: what it passes over is billed. */
@@ -96,7 +122,8 @@ export class MoneyOracle {
       const periods = this.periodsOf(tenant, subject);
       for (const { windowStart, partition, chunk, meter } of readings) {
         if (chunk >= nextChunkOf(sealVector, GENERATION, partition)) continue;
-        if (windowStart + this.windowOf(meter) > closedUpTo!) continue;
+        const definition = this.meterOf(meter);
+        if (stretchStart(definition, windowStart) + itemMs(definition) > closedUpTo!) continue;
         const covering = periods.filter(
           ({ periodStart, periodEnd }) => periodStart <= windowStart && windowStart < periodEnd,
         );
@@ -157,7 +184,8 @@ export class MoneyOracle {
     const versions = this.postgres.catalogVersions.filter(({ version }) => version <= timelineVersion);
     const pinned = versions.findLast(({ effectiveAt }) => effectiveAt <= periodStart) ?? versions[0]!;
     const anchor = plan === 'pro' ? subscription!.startsAt : null;
-    const [monthStart, monthEnd] = monthOf(periodStart, anchor);
+    const { timezone } = pinned.catalog.plans.find(({ slug }) => slug === plan)!;
+    const [monthStart, monthEnd] = monthOf(periodStart, anchor, zoneMs[timezone]!);
     const expected = {
       plan,
       catalogVersion: pinned.version,
@@ -232,38 +260,90 @@ export class MoneyOracle {
     return amount;
   }
 
-  private windowOf(meter: string): number {
+  private meterOf(slug: string): Meter {
     for (const { meters } of this.usage.versions) {
-      const found = meters.find(({ slug }) => slug === meter);
-      if (found !== undefined) return windowMs[found.window]!;
+      const found = meters.find((meter) => meter.slug === slug);
+      if (found !== undefined) return found;
     }
-    throw new Error(`no meter ${meter}`);
+    throw new Error(`no meter ${slug}`);
   }
 
-  private quantityOf(period: RatedPeriod, price: Price, { vector, closedUpTo, watermark }: View): bigint {
-    const { tenant, subject, periodStart, periodEnd, subscriptionStart } = period;
-    const nextChunks = Array.from({ length: PARTITIONS }, (_, partition) => nextChunkOf(vector, GENERATION, partition));
-    const isIn = ({ windowStart, partition, chunk }: Reading): boolean =>
-      windowStart >= periodStart && windowStart < periodEnd && chunk < nextChunks[partition]!;
-    if (price.model === 'flat') {
-      if (periodEnd === periodStart || watermark < periodStart) return 0n;
-      const readings = this.usage.readingsBySubject.get(JSON.stringify([tenant, subject])) ?? [];
-      return subscriptionStart !== null || readings.some(isIn) ? ONE : 0n;
+  /** A new item has what lies in its period of one stretch, and no more of it than that. */
+  private checkSpan({ meter: slug, item, ...line }: StoredItem, { periodStart, periodEnd }: RatedPeriod): void {
+    if (slug === null || item.revision > 0) return;
+    const meter = this.meterOf(slug);
+    const stretch = stretchStart(meter, item.windowStart);
+    const start = Math.max(stretch, periodStart);
+    const end = Math.min(stretch + itemMs(meter), periodEnd);
+    if (item.windowStart === start && item.windowEnd === end) return;
+    const [is, ought] = [
+      [item.windowStart, item.windowEnd],
+      [start, end],
+    ].map((span) => span.map((time) => new Date(time).toISOString()).join(' to '));
+    throw new Violation('I4', `${periodText(line)} ${line.price}: a line item covers ${is}, and not ${ought}`);
+  }
+
+  /** Of the meters that add up, each line item with its corrections has the usage of its own stretch. */
+  private checkItems(period: RatedPeriod, view: View): void {
+    const { prices } = this.usage.catalog(period.catalogVersion).plans.find(({ slug }) => slug === period.plan)!;
+    for (const price of prices) {
+      if (price.model === 'flat') continue;
+      const meter = this.meterOf(price.meter);
+      if (meter.aggregation !== 'sum' && meter.aggregation !== 'count') continue;
+      const quantities = new Map<number, bigint>();
+      const add = (start: number, quantity: bigint): void => {
+        quantities.set(start, (quantities.get(start) ?? 0n) + quantity);
+      };
+      for (const { windowStart, quantity } of this.countedIn(period, price, view)) {
+        add(Math.max(stretchStart(meter, windowStart), period.periodStart), quantity);
+      }
+      for (const line of this.rating.itemsOf(period)) {
+        if (line.price === price.slug) add(line.item.windowStart, -line.item.quantity);
+      }
+      for (const [start, quantity] of quantities) {
+        if (quantity === 0n) continue;
+        throw new Violation(
+          'I4',
+          `${periodText(period)} ${price.slug}: line items of ${new Date(start).toISOString()} lack ${quantity}`,
+        );
+      }
     }
-    const catalog = this.usage.catalog(period.catalogVersion);
-    const meter = catalog.meters.find(({ slug }) => slug === price.meter)!;
-    const windowSize = windowMs[meter.window]!;
+  }
+
+  private quantityOf(period: RatedPeriod, price: Price, view: View): bigint {
+    const { tenant, subject, periodStart, periodEnd, subscriptionStart } = period;
+    if (price.model === 'flat') {
+      if (periodEnd === periodStart || view.watermark < periodStart) return 0n;
+      const readings = this.usage.readingsBySubject.get(JSON.stringify([tenant, subject])) ?? [];
+      return subscriptionStart !== null || readings.some(readsIn(period, view.vector)) ? ONE : 0n;
+    }
+    const counted = this.countedIn(period, price, view);
+    return counted.length === 0 ? 0n : mergedValue(this.meterOf(price.meter).aggregation, counted);
+  }
+
+  /** The readings of closed items that a price is for. */
+  private countedIn(period: RatedPeriod, price: UsagePrice, { vector, closedUpTo }: View): Reading[] {
+    const { tenant, subject, catalogVersion } = period;
+    const meter = this.usage.catalog(catalogVersion).meters.find(({ slug }) => slug === price.meter)!;
+    const closedFrom = stretchStart(meter, Math.max(0, closedUpTo));
     const readings = this.usage.readingsByMeter.get(JSON.stringify([tenant, subject, meter.slug])) ?? [];
-    const counted = readings.filter(
+    const isIn = readsIn(period, vector);
+    return readings.filter(
       (reading) =>
         isIn(reading) &&
-        reading.windowStart + windowSize <= closedUpTo &&
+        reading.windowStart < closedFrom &&
         meter.dimensions.every(
           ({ name }, i) => price.match[name] === undefined || price.match[name] === reading.groups[i],
         ),
     );
-    return counted.length === 0 ? 0n : mergedValue(meter.aggregation, counted);
   }
+}
+
+/** Whether a reading lies in a period, in a chunk that the vector covers. */
+function readsIn({ periodStart, periodEnd }: RatedPeriod, vector: SealVector): (reading: Reading) => boolean {
+  const nextChunks = Array.from({ length: PARTITIONS }, (_, partition) => nextChunkOf(vector, GENERATION, partition));
+  return ({ windowStart, partition, chunk }) =>
+    windowStart >= periodStart && windowStart < periodEnd && chunk < nextChunks[partition]!;
 }
 
 const periodText = ({
@@ -276,16 +356,17 @@ const periodText = ({
   periodStart: number;
 }): string => `${tenant}/${subject}/${new Date(periodStart).toISOString()}`;
 
-/** The month that holds a time: of the calendar, or counted from an anchor (which lies at midnight). UTC. */
-function monthOf(time: number, anchor: number | null): [number, number] {
-  const base = new Date(anchor ?? 0);
+/** The month that holds a time: of the calendar, or counted from an anchor. `offset`: of the time zone. */
+function monthOf(time: number, anchor: number | null, offset: number): [number, number] {
+  const local = anchor === null ? 0 : anchor + offset;
+  const base = new Date(local);
   const boundary = (n: number): number => {
     const first = Date.UTC(base.getUTCFullYear(), base.getUTCMonth() + n, 1);
     const month = new Date(first);
     const days = new Date(Date.UTC(month.getUTCFullYear(), month.getUTCMonth() + 1, 0)).getUTCDate();
-    return first + (Math.min(base.getUTCDate(), days) - 1) * 86_400_000;
+    return first + (Math.min(base.getUTCDate(), days) - 1) * DAY_MS + (local % DAY_MS) - offset;
   };
-  const at = new Date(time);
+  const at = new Date(time + offset);
   let n = (at.getUTCFullYear() - base.getUTCFullYear()) * 12 + at.getUTCMonth() - base.getUTCMonth() + 1;
   while (boundary(n) > time) n--;
   return [boundary(n), boundary(n + 1)];

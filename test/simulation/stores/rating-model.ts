@@ -1,16 +1,16 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
 
-import type { RatedPeriod } from '../../../domain/billing/billing-period-terms.ts';
+import type { PeriodKey, RatedPeriod } from '../../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenPrice } from '../../../domain/billing/line-item.ts';
 import type { Meter } from '../../../domain/catalog/catalog.ts';
-import { keyText } from '../../../domain/composite-key.ts';
+import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
 import { isSameVector, nextChunkOf, type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
 import type { EpochStep, Seals } from '../../../domain/sealing/seals.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
 import type { PeriodDetail } from '../../../platform/billing-store/written-prices.ts';
+import type { FirstSeenRow, RatedUsageRow, RatedUsageSelection } from '../../../platform/usage-store/rated-usage.ts';
 import type { WindowKey } from '../../../platform/usage-store/rollup-windows.ts';
-import type { UsageSelection } from '../../../platform/usage-store/usage-query.ts';
 import { earlierAsOne } from '../../../rater/core/contributions.ts';
 import type { RatingStore, RatingTransaction } from '../../../rater/store/rating-store.ts';
 import { PARTITIONS, TENANTS } from '../plan.ts';
@@ -46,6 +46,8 @@ export class RatingModel {
   private readonly writtenPrices = new Map<StoredItem, { readonly lines: number; readonly price: WrittenPrice }>();
   onRated: (rated: Rated) => void = () => {};
   onAdvance: (progress: RaterProgress) => void = () => {};
+  /** Told of what a rating reads of the line items of a period. */
+  onDetail: (period: PeriodDetail) => void = () => {};
 
   constructor(postgres: PostgresModel, clickhouse: ClickHouseModel) {
     this.postgres = postgres;
@@ -58,7 +60,7 @@ export class RatingModel {
     );
   }
 
-  itemsOf(period: RatedPeriod): readonly StoredItem[] {
+  itemsOf(period: PeriodKey): readonly StoredItem[] {
     return this.items.get(periodText(period)) ?? [];
   }
 
@@ -150,17 +152,19 @@ export class RatingModel {
       streamWindows: ({ spans, chunks }) => this.streamWindows(process, spans, chunks),
       readUsage: (selection) => read('query', (asOf) => this.usage(selection, asOf)),
       readFirstSeen: (selection) => read('query', (asOf) => this.firstSeen(selection, asOf)),
-      readSubjectsWithUsage: ({ tenant, subjects, from, to, sealed }) =>
+      readSubjectsWithUsage: ({ subjects, from, to, sealed }) =>
         read('query', (asOf) => {
-          const found = new Set<string>();
           const isSealed = sealedRows(sealed);
-          clickhouse.rollUpVersions({ tenant, meter: null, subjects, from, to }, (versions) => {
-            const { subject, windowStart } = versions[0]!.row;
-            if (windowStart < from || windowStart >= to || found.has(subject)) return;
-            const row = finalOf(versions, asOf);
-            if (row !== null && isSealed(row)) found.add(subject);
+          return subjects.filter(({ tenant, subject }) => {
+            let isFound = false;
+            clickhouse.rollUpVersions({ tenant, meter: null, subjects: [subject], from, to }, (versions) => {
+              const { windowStart } = versions[0]!.row;
+              if (isFound || windowStart < from || windowStart >= to) return;
+              const row = finalOf(versions, asOf);
+              isFound = row !== null && isSealed(row);
+            });
+            return isFound;
           });
-          return [...found];
         }),
       inRating: (work) => {
         const rated: { periods: RatedPeriod[]; items: StoredItem[] } = { periods: [], items: [] };
@@ -204,55 +208,47 @@ export class RatingModel {
   }
 
   /** The rows of a selection, as FINAL and then its conditions give them. */
-  private selected(selection: UsageSelection, asOf: number): RollUpRow[] {
-    const { tenant, meter, from, to, filters = [], sealed } = selection;
-    const subjects = selection.subjects === undefined || selection.subjects.length === 0 ? null : selection.subjects;
-    const isSealed = sealed === undefined ? () => true : sealedRows(sealed);
+  private selected(selection: RatedUsageSelection, asOf: number): RollUpRow[] {
+    const { subjects, meter, from, to, filters = [], sealed } = selection;
+    const isSealed = sealedRows(sealed);
     const found: RollUpRow[] = [];
-    this.clickhouse.rollUpVersions({ tenant, meter: meter.slug, subjects, from, to }, (versions) => {
-      // What names a row is the same in all its versions.
-      const { windowStart, groupValues } = versions[0]!.row;
-      if (windowStart < from || windowStart >= to) return;
-      for (const { dimension, values } of filters) if (!values.includes(groupValues[dimension]!)) return;
-      const row = finalOf(versions, asOf);
-      if (row !== null && isSealed(row)) found.push(row);
-    });
+    for (const [tenant, ofTenant] of groupBy(subjects, (key) => key.tenant)) {
+      const names = ofTenant.map(({ subject }) => subject);
+      this.clickhouse.rollUpVersions({ tenant, meter: meter.slug, subjects: names, from, to }, (versions) => {
+        // What names a row is the same in all its versions.
+        const { windowStart, groupValues } = versions[0]!.row;
+        if (windowStart < from || windowStart >= to) return;
+        for (const { dimension, values } of filters) if (!values.includes(groupValues[dimension]!)) return;
+        const row = finalOf(versions, asOf);
+        if (row !== null && isSealed(row)) found.push(row);
+      });
+    }
     return found;
   }
 
-  private usage(selection: UsageSelection, asOf: number) {
-    const groups = new Map<string, RollUpRow[]>();
-    for (const row of this.selected(selection, asOf)) {
-      const key = `${bucketStart(selection, row)}/${row.subject}`;
-      const rows = groups.get(key);
-      if (rows === undefined) groups.set(key, [row]);
-      else rows.push(row);
-    }
-    return [...groups.values()].map((rows) => ({
-      bucketStart: bucketStart(selection, rows[0]!),
-      subject: rows[0]!.subject,
-      groups: [],
+  private usage(selection: RatedUsageSelection, asOf: number): RatedUsageRow[] {
+    const ofBucket = (row: RollUpRow): string => keyText(row.tenant, row.subject, bucketStart(selection, row));
+    return [...groupBy(this.selected(selection, asOf), ofBucket).values()].map((rows) => ({
+      ...{ tenant: rows[0]!.tenant, subject: rows[0]!.subject, bucketStart: bucketStart(selection, rows[0]!) },
       quantity: merged(selection.meter, rows),
-      eventCount: BigInt(rows.reduce((sum, { eventCount }) => sum + eventCount, 0)),
     }));
   }
 
-  private firstSeen(selection: UsageSelection, asOf: number) {
-    const first = new Map<string, { subject: string; windowStart: number }>();
-    for (const { subject, windowStart, uniqueValues } of this.selected(selection, asOf)) {
+  private firstSeen(selection: RatedUsageSelection, asOf: number): FirstSeenRow[] {
+    const first = new Map<string, Omit<FirstSeenRow, 'values'>>();
+    for (const { tenant, subject, windowStart, uniqueValues } of this.selected(selection, asOf)) {
       for (const value of uniqueValues) {
-        const key = keyText(subject, value);
+        const key = keyText(tenant, subject, value);
         const known = first.get(key);
-        if (known === undefined || windowStart < known.windowStart) first.set(key, { subject, windowStart });
+        if (known === undefined || windowStart < known.windowStart) first.set(key, { tenant, subject, windowStart });
       }
     }
-    const counts = new Map<string, { subject: string; windowStart: number; values: bigint }>();
-    for (const { subject, windowStart } of first.values()) {
-      const key = keyText(subject, windowStart);
-      const values = (counts.get(key)?.values ?? 0n) + 1n;
-      counts.set(key, { subject, windowStart, values });
-    }
-    return [...counts.values()];
+    const ofWindow = ({ tenant, subject, windowStart }: Omit<FirstSeenRow, 'values'>): string =>
+      keyText(tenant, subject, windowStart);
+    return [...groupBy([...first.values()], ofWindow).values()].map((seen) => ({
+      ...seen[0]!,
+      values: BigInt(seen.length),
+    }));
   }
 
   private ratingTransaction(
@@ -310,6 +306,7 @@ export class RatingModel {
   private written(periods: readonly PeriodDetail[]): Map<string, WrittenPrice> {
     const prices = new Map<string, WrittenPrice>();
     for (const period of periods) {
+      this.onDetail(period);
       const byPrice = new Map<string, StoredItem[]>();
       for (const line of this.items.get(periodText(period)) ?? []) {
         const lines = byPrice.get(line.price);
@@ -351,7 +348,7 @@ export class RatingModel {
 const itemText = (line: NewLineItem): string =>
   keyText(line.tenant, line.subject, line.periodStart, line.price, line.item.windowStart, line.item.revision);
 
-function bucketStart({ buckets, from }: UsageSelection, { windowStart }: RollUpRow): number {
+function bucketStart({ buckets, from }: RatedUsageSelection, { windowStart }: RollUpRow): number {
   if (buckets === 'window') return windowStart;
   const segment = buckets.findLast(({ start }) => start <= windowStart);
   if (segment === undefined) throw new RangeError(`no segment holds ${windowStart}, the first begins after ${from}`);

@@ -1,0 +1,59 @@
+// What a usage line item of a meter covers, and when it closes.
+//
+// Usage is stored by window, and billed by line items, which may be wider: an item has the windows of one item width,
+// aligned to UTC, that start in one billing period. Where a period begins or ends inside a width, the width is two
+// items, one of each period, and each ends where its windows do. An item closes with its whole width, also where its
+// period ends earlier: so when a window is billed is a matter of its meter and of time alone, whoever's it is.
+//
+// All of it is as plain windows are where a meter's item width is its window. Milliseconds since the epoch.
+import { itemWidthOf, type Meter } from '../metering/meter.ts';
+import { windowSizeMs, windowStartOf } from '../time/time-window.ts';
+import type { PeriodTerms } from './billing-period-terms.ts';
+import type { RatedItem } from './line-item.ts';
+
+type MeterWidths = Pick<Meter, 'window' | 'itemWidth'>;
+
+export const itemWidthMs = (meter: MeterWidths): number => windowSizeMs[itemWidthOf(meter)];
+
+/** The first multiple of a size that is not before `time`. */
+const alignedFrom = (time: number, sizeMs: number): number => Math.ceil(time / sizeMs) * sizeMs;
+
+/** The item that holds a window of the period. */
+export function itemSpan(
+  meter: MeterWidths,
+  windowStart: number,
+  { periodStart, periodEnd }: Pick<PeriodTerms, 'periodStart' | 'periodEnd'>,
+): Pick<RatedItem, 'windowStart' | 'windowEnd'> {
+  const windowMs = windowSizeMs[meter.window];
+  const widthMs = itemWidthMs(meter);
+  const start = windowStartOf(windowStart, widthMs);
+  return {
+    windowStart: Math.max(start, alignedFrom(periodStart, windowMs)),
+    windowEnd: Math.min(start + widthMs, alignedFrom(periodEnd, windowMs)),
+  };
+}
+
+/**
+ * The windows of a meter that start before it are in closed items, the others are not. `closedUpTo`: what ends by then
+ * is closed.
+ */
+export function closedBefore(meter: MeterWidths, closedUpTo: number): number {
+  return windowStartOf(closedUpTo, itemWidthMs(meter));
+}
+
+/** When an item closes that ends at `itemEnd`. */
+export const itemClosesAt = (meter: MeterWidths, itemEnd: number): number => alignedFrom(itemEnd, itemWidthMs(meter));
+
+const widerThanWindows = (meters: readonly MeterWidths[]): number[] =>
+  meters.filter((meter) => itemWidthOf(meter) !== meter.window).map(itemWidthMs);
+
+/** When all items of a period are closed that is priced by these meters, or by some of them. */
+export const periodClosesAt = (periodEnd: number, meters: readonly MeterWidths[]): number =>
+  Math.max(periodEnd, ...widerThanWindows(meters).map((widthMs) => alignedFrom(periodEnd, widthMs)));
+
+/**
+ * Where the period can be divided so that no item wider than its meter's windows lies on both sides: `time` itself, or
+ * before it. An item that starts before has all its windows before.
+ */
+export const itemBoundBefore = (time: number, periodStart: number, meters: readonly MeterWidths[]): number =>
+  Math.max(periodStart, Math.min(time, ...widerThanWindows(meters).map((widthMs) => windowStartOf(time, widthMs))));
