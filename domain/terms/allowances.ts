@@ -19,7 +19,6 @@ export function freeUnits(terms: readonly AllowanceTerm[], whole: number): Quant
   let used = 0n;
   return terms.map(({ quantity, allowance, from, to }) => {
     granted += amountBetween(quantityToDecimal(allowance), BigInt(from), BigInt(to), BigInt(whole)).coefficient;
-    // biome-ignore lint/complexity/useMathMinMax: Math takes no bigint.
     const room = (granted < allowance ? granted : allowance) - used;
     // biome-ignore lint/complexity/useMathMinMax: Math takes no bigint.
     const free = room <= 0n || quantity <= 0n ? 0n : room < quantity ? room : quantity;

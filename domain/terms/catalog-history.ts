@@ -72,6 +72,8 @@ function resolved<Value>(
   for (const difference of differences) {
     while (held.length > 0 && held.at(-1)!.from >= difference.at) held.pop();
     const before = held.at(-1)?.value ?? null;
+    // What would have gone was still to come.
+    if (before === null && difference.value === null) continue;
     const isEarly = before === null && difference.value !== null && difference.appliesTo === 'running';
     held.push({
       from: startOf(difference, before),
@@ -99,7 +101,9 @@ export class CatalogHistory {
         const value = after.get(key) ?? null;
         if (sameDefinition(before.get(key) ?? null, value)) continue;
         const known = this.differences.get(key) ?? [];
-        known.push({ version, at: effectiveAt, appliesTo, closedUpTo, value });
+        // Which plan is the default one is no price: nobody's period runs by it.
+        const reach = key === keyText(DEFAULT_PLAN) ? 'running' : appliesTo;
+        known.push({ version, at: effectiveAt, appliesTo: reach, closedUpTo, value });
         this.differences.set(key, known);
       }
       for (const meter of catalog.meters) this.meters.set(meter.slug, meter);

@@ -15,7 +15,7 @@ import type { BillingPeriod } from '../time/billing-period.ts';
 import { windowStartOf } from '../time/time-window.ts';
 import type { PlanHolder } from './plan-holders.ts';
 import { boundaryFrom, lengthOf, type PriceLine, segmentPeriod } from './price-lines.ts';
-import type { PriceSegment } from './price-segments.ts';
+import { type PriceSegment, saysTheSame } from './price-segments.ts';
 import type { CustomerTerms } from './price-terms.ts';
 import { lengthText, localDaysOf } from './subscription-periods.ts';
 
@@ -191,9 +191,10 @@ export function feeStretches(
 function joined(stretches: readonly FeeStretch[]): FeeStretch[] {
   const found: FeeStretch[] = [];
   for (const stretch of stretches.toSorted((a, b) => a.from - b.from)) {
-    const last = found.at(-1);
-    if (last !== undefined && last.segment === stretch.segment && last.end === stretch.start)
-      found[found.length - 1] = { ...last, to: stretch.to, end: stretch.end };
+    const i = found.findLastIndex(({ segment }) => segment.subscription === stretch.segment.subscription);
+    const last = found[i];
+    if (last !== undefined && last.end === stretch.start && saysTheSame(last.segment, stretch.segment))
+      found[i] = { ...last, to: stretch.to, end: stretch.end };
     else found.push(stretch);
   }
   return found;

@@ -57,7 +57,7 @@ function heldOn(
       held.push(segment);
       continue;
     }
-    const { end } = segmentPeriod(line, last, last.to - 1);
+    const { end } = segmentPeriod(line, last, last.to - line.windowMs);
     const until = Math.min(boundaryFrom(end, line.windowMs), segment.to);
     held.push({ ...last, from: segment.from, to: until });
     if (until < segment.to) held.push({ ...segment, from: until });
@@ -70,7 +70,7 @@ function leftRunning(line: PriceLine, instant: number): number | null {
   if (line.segments.some(({ from, to }) => from <= instant && instant < to)) return null;
   const last = line.segments.findLast(({ from }) => from < instant);
   if (last === undefined) return null;
-  const { end } = segmentPeriod(line, last, last.to - 1);
+  const { end } = segmentPeriod(line, last, last.to - line.windowMs);
   return boundaryFrom(end, line.windowMs) > instant ? last.to : null;
 }
 

@@ -44,8 +44,8 @@ export interface KnownPrice {
 /** Whether a price is charged for the period, or for a quantity of the subscription, and not for usage. */
 export const isFee = (price: Price): boolean => !isUsagePrice(price) || price.quantity !== undefined;
 
-const isSameStretch = (one: PriceSegment, other: PriceSegment): boolean =>
-  one.to === other.from &&
+/** Whether two stretches charge one subscription the same. */
+export const saysTheSame = (one: PriceSegment, other: PriceSegment): boolean =>
   one.subscription === other.subscription &&
   one.isTrial === other.isTrial &&
   one.quantity === other.quantity &&
@@ -56,7 +56,8 @@ export function joinedSegments(segments: readonly PriceSegment[]): PriceSegment[
   const joined: PriceSegment[] = [];
   for (const segment of segments) {
     const last = joined.at(-1);
-    if (last !== undefined && isSameStretch(last, segment)) joined[joined.length - 1] = { ...last, to: segment.to };
+    if (last !== undefined && last.to === segment.from && saysTheSame(last, segment))
+      joined[joined.length - 1] = { ...last, to: segment.to };
     else joined.push(segment);
   }
   return joined;
@@ -173,13 +174,11 @@ export class CustomerSegments {
       if (own.some((segment) => segment.from <= from && from < segment.to)) return null;
       const holding = holder.earlyHoldingInWindow(from, windowMs);
       const segment = holding === null ? null : this.segmentAt(holder, known, holding, from, to, true);
-      const isPriced = others.some(
-        (other) =>
-          other.from <= from &&
-          from < other.to &&
-          mayShareUsage(other.price as UsagePrice, segment?.price as UsagePrice),
-      );
-      return segment === null || isPriced ? null : segment;
+      if (segment === null) return null;
+      const isPriced = others
+        .filter((other) => other.from <= from && from < other.to)
+        .some(({ price }) => mayShareUsage(price as UsagePrice, segment.price as UsagePrice));
+      return isPriced ? null : segment;
     });
   }
 

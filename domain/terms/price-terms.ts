@@ -50,7 +50,7 @@ export interface UsagePeriod {
 export type WindowCover = 'priced' | 'trial' | 'none';
 
 export class CustomerTerms {
-  /** Its subscriptions, and the default plan last where there is one. */
+  /** Its subscriptions in the order of their start, and the default plan last where there is one. */
   readonly holders: readonly PlanHolder[];
   readonly segments: CustomerSegments;
   readonly lines: readonly PriceLine[];
@@ -59,7 +59,10 @@ export class CustomerTerms {
   constructor({ catalog, subscriptions }: CustomerRecords) {
     this.catalog = catalog;
     const byDefault = defaultHolder(catalog, subscriptions);
-    this.holders = [...subscriptions.map(subscriptionHolder), ...(byDefault === null ? [] : [byDefault])];
+    const inOrder = subscriptions.toSorted(
+      ({ opening: a }, { opening: b }) => a.billedFrom - b.billedFrom || (a.id < b.id ? -1 : 1),
+    );
+    this.holders = [...inOrder.map(subscriptionHolder), ...(byDefault === null ? [] : [byDefault])];
     this.segments = new CustomerSegments(catalog, this.holders);
     this.lines = priceLines(this.holders, this.segments);
   }

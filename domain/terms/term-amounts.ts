@@ -24,6 +24,9 @@ export interface UsedWindow {
   readonly quantity: Quantity;
 }
 
+/** The usage that a term's price matches, in any order; what is not in its windows is left out. */
+export type UsageOfTerm = (term: UsageTerm) => readonly UsedWindow[];
+
 /** What a window adds to a term, or takes from it. */
 export interface TermContribution {
   readonly windowStart: number;
@@ -75,14 +78,14 @@ interface UsageInTerm extends UsedWindow {
 }
 
 /** The windows that terms price, in order of time. */
-function pricedWindows(terms: readonly UsageTerm[], windows: readonly UsedWindow[]): UsageInTerm[] {
-  const sorted = windows.toSorted((a, b) => a.windowStart - b.windowStart);
-  return sorted.flatMap((window) =>
-    terms.flatMap(({ from, to }, index) =>
-      from <= window.windowStart && window.windowStart < to ? [{ ...window, index }] : [],
-    ),
-  );
-}
+const pricedWindows = (terms: readonly UsageTerm[], usageOf: UsageOfTerm): UsageInTerm[] =>
+  terms
+    .flatMap((term, index) =>
+      usageOf(term)
+        .filter(({ windowStart }) => term.from <= windowStart && windowStart < term.to)
+        .map((window) => ({ ...window, index })),
+    )
+    .sort((a, b) => a.windowStart - b.windowStart || a.index - b.index);
 
 /** How much each window adds to the value of a level, or of units. */
 function additions(aggregation: Aggregation, windows: readonly UsageInTerm[]): UsageInTerm[] {
@@ -127,15 +130,12 @@ function contributionsOfTerm(windows: readonly UsageInTerm[], windowMs: number):
   return [...byStart].map(([windowStart, quantity]) => ({ windowStart, windowEnd: windowStart + windowMs, quantity }));
 }
 
-/**
- * Of all terms of a period, in their order. `windows` in any order; those that no term prices cost nothing. For
- * `restart`, values of `unique` are to be counted by term (`countedTogether`).
- */
-export function termCharges(period: UsagePeriod, windows: readonly UsedWindow[]): TermCharge[] {
+/** Of all terms of a period, in their order. */
+export function termCharges(period: UsagePeriod, usageOf: UsageOfTerm): TermCharge[] {
   const { line, terms } = period;
   const { aggregation } = line.meter!;
   const kind = changeKindOf(period);
-  const priced = pricedWindows(terms, windows);
+  const priced = pricedWindows(terms, usageOf);
   const charge = (
     term: UsageTerm,
     of: readonly UsageInTerm[],
@@ -158,7 +158,7 @@ export function termCharges(period: UsagePeriod, windows: readonly UsedWindow[])
   }
   if (kind === 'prorate') {
     const whole = BigInt(period.windows.to - period.windows.from);
-    const all = additions(aggregation, oncePerWindow(priced));
+    const all = additions(aggregation, priced);
     return terms.map((term) => {
       const [from, to] = [BigInt(term.from - period.windows.from), BigInt(term.to - period.windows.from)];
       return charge(term, all, (full) => (cumulative) => amountBetween(full(cumulative), from, to, whole));
@@ -183,11 +183,6 @@ export function termCharges(period: UsagePeriod, windows: readonly UsedWindow[])
     });
   });
 }
-
-/** A window that two terms price has one value. */
-const oncePerWindow = (windows: readonly UsageInTerm[]): UsageInTerm[] => [
-  ...new Map(windows.map((window) => [window.windowStart, window])).values(),
-];
 
 const quantityOf = (cumulative: Decimal): Quantity =>
   cumulative.scale <= 12 ? cumulative.coefficient * 10n ** BigInt(12 - cumulative.scale) : notAQuantity(cumulative);
