@@ -40,7 +40,7 @@ export interface UsagePeriod {
   readonly line: PriceLine;
   /** Of the grid. */
   readonly period: BillingPeriod;
-  /** From its first window to the end of its last, over the whole period, priced or not. */
+  /** From its first window to the end of its last, priced or not; one that had begun only where it is priced. */
   readonly windows: { readonly from: number; readonly to: number };
   /** By first window. */
   readonly terms: readonly UsageTerm[];
@@ -119,22 +119,19 @@ export class CustomerTerms {
   }
 }
 
-/** The windows of a period: those that start in it, and of a line's first period the one that had begun. */
-function windowsOf({ begin, windowMs }: PriceLine, { start, end }: BillingPeriod, first: number) {
-  const from = boundaryFrom(start, windowMs);
-  const isBegun = start <= begin && begin < end && first === windowStartOf(begin, windowMs);
-  return { from: isBegun ? Math.min(from, first) : from, to: boundaryFrom(end, windowMs) };
-}
-
 function usagePeriod(line: PriceLine, segment: PriceSegment, windowStart: number): UsagePeriod {
   const period = segmentPeriod(line, segment, windowStart);
   const length = lengthText(lengthOf(segment));
-  const windows = windowsOf(line, period, line.segments[0]!.from);
+  const [start, to] = [boundaryFrom(period.start, line.windowMs), boundaryFrom(period.end, line.windowMs)];
+  // The first window of a line may have begun before its period.
+  const isFirst = period.start <= line.begin && line.begin < period.end;
+  const earliest = isFirst ? Math.min(start, line.segments[0]!.from) : start;
   const terms = line.segments
     .filter((each) => !each.isTrial && lengthText(lengthOf(each)) === length)
-    .map((each) => ({ ...each, from: Math.max(each.from, windows.from), to: Math.min(each.to, windows.to) }))
-    .filter(({ from, to }) => from < to);
-  return { line, period, windows, terms: joinedSegments(terms).map(termOf) };
+    .map((each) => ({ ...each, from: Math.max(each.from, earliest), to: Math.min(each.to, to) }))
+    .filter((each) => each.from < each.to);
+  const from = Math.min(start, ...terms.map((each) => each.from));
+  return { line, period, windows: { from, to }, terms: joinedSegments(terms).map(termOf) };
 }
 
 const termOf = ({ from, to, subscription, plan, catalogVersion, price }: PriceSegment): UsageTerm => ({

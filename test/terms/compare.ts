@@ -21,7 +21,15 @@ import {
   type UsedWindow,
 } from '../../domain/terms/term-amounts.ts';
 import { historyOf } from './histories.ts';
-import { LENGTH_MAX, SLOT, type SlowHistory, SlowModel, slowFeeAmounts, slowUsageAmounts } from './slow-model.ts';
+import {
+  isLookedAt,
+  LENGTH_MAX,
+  SLOT,
+  type SlowHistory,
+  SlowModel,
+  slowFeeAmounts,
+  slowUsageAmounts,
+} from './slow-model.ts';
 import { type Ratio, ratioText } from './slow-numbers.ts';
 
 const DAY = 86_400_000;
@@ -31,8 +39,7 @@ export const recordsOf = ({ versions, subscriptions }: SlowHistory): CustomerRec
   subscriptions: subscriptions.map(({ opening, records }) => new SubscriptionHistory(opening, records)),
 });
 
-const lengthInMs = (length: object): number =>
-  'days' in length ? (length.days as number) * DAY : (length as { weeks: number }).weeks * 7 * DAY;
+const lengthInMs = (length: object): number => (length as { days: number }).days * DAY;
 
 /** What each term's price matches, window by window. */
 function usageByTerm(period: UsagePeriod, { usage }: SlowHistory): Map<UsageTerm, UsedWindow[]> {
@@ -82,7 +89,7 @@ export function chargedPeriods(records: CustomerRecords, history: SlowHistory): 
   const customer = new CustomerTerms(records);
   return customer.usageLines
     .flatMap((line) => customer.usagePeriodsIn(line, history.start, history.end + LENGTH_MAX))
-    .filter(({ period }) => period.start < history.end)
+    .filter(({ period }) => isLookedAt(history, period.start))
     .map((period) => {
       const usage = usageByTerm(period, history);
       return { period, charges: termCharges(period, (term) => usage.get(term)!) };
@@ -110,7 +117,7 @@ export function fastFees(records: CustomerRecords, history: SlowHistory, asOf: n
   return sorted(
     fees
       .periodsIn(history.start, history.end + LENGTH_MAX, asOf)
-      .filter(({ period }) => period.start < history.end)
+      .filter(({ period }) => isLookedAt(history, period.start))
       .flatMap((period) =>
         fees
           .termsAt(period, asOf)
@@ -178,7 +185,7 @@ const isMonotone = ({ price }: UsageTerm): boolean => price.model !== 'volume';
 export function faultsOf(seed: number, history = historyOf(seed)): string[] {
   const random = new Random(seed).fork('checks');
   const records = recordsOf(history);
-  const asOf = random.once(2) ? history.end + 30 * DAY : history.start + random.below(240) * SLOT;
+  const asOf = random.once(2) ? history.end + 30 * DAY : history.start + random.below(192) * SLOT;
   const slow = new SlowModel(history);
   const usage = fastUsage(records, history);
   const fees = fastFees(records, history, asOf);

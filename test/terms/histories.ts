@@ -13,7 +13,7 @@ import { SLOT, type SlowHistory, type SlowUsage } from './slow-model.ts';
 
 /** A Monday. */
 const START = Date.UTC(2026, 0, 5);
-const SLOTS = 5 * 48;
+const SLOTS = 4 * 48;
 const PLANS = ['p', 'q', 'r'] as const;
 const RATES = ['0', '0.07', '0.1', '1', '2.5'] as const;
 
@@ -61,7 +61,7 @@ class Draw {
   }
 
   private every(): object {
-    return this.random.pick([{ days: 2 }, { days: 2 }, { days: 2 }, { days: 1 }, { weeks: 1 }]);
+    return this.random.pick([{ days: 2 }, { days: 2 }, { days: 2 }, { days: 1 }, { days: 3 }]);
   }
 
   private usagePrice(slug: string, meter: string, match: Record<string, string>, every: object): Price {

@@ -1,6 +1,6 @@
 // The rules of prices in time a second time, to be held against domain/terms: written from their words, slot by slot and
 // unit by unit, and with no thought of speed. It shares no code with what it checks (types apart). Everything in its
-// histories happens at the start of a slot of half an hour, and periods are days and weeks of UTC.
+// histories happens at the start of a slot of half an hour, and periods are days of UTC.
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { SubscriptionOpening, SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
 import {
@@ -19,17 +19,21 @@ import {
 export const SLOT = 1_800_000;
 const DAY = 86_400_000;
 /** The longest period. */
-export const LENGTH_MAX = 7 * DAY;
+export const LENGTH_MAX = 3 * DAY;
 
 export interface SlowHistory {
   readonly start: number;
-  /** Nothing happens from here on, and of what is charged, periods are looked at that begin before. */
+  /** Nothing happens from here on. */
   readonly end: number;
   readonly versions: readonly CatalogVersion[];
   readonly subscriptions: readonly { opening: SubscriptionOpening; records: readonly SubscriptionRecord[] }[];
   /** Events of meters, each with its group and value; those of one window come in this order. */
   readonly usage: readonly SlowUsage[];
 }
+
+/** Whether a period is one that the model accounts for. */
+export const isLookedAt = ({ start, end }: SlowHistory, periodStart: number): boolean =>
+  start <= periodStart && periodStart < end;
 
 export interface SlowUsage {
   readonly meter: string;
@@ -62,8 +66,7 @@ export interface SlowDefinition {
   readonly isTrial: boolean;
 }
 
-export const lengthMs = ({ every }: SlowPrice): number =>
-  every?.days === undefined ? (every?.weeks ?? 0) * 7 * DAY : every.days * DAY;
+export const lengthMs = ({ every }: SlowPrice): number => every!.days * DAY;
 
 export interface SlowLine {
   readonly slug: string;
@@ -76,8 +79,7 @@ export interface SlowLine {
 
 export function periodStartOf(line: Pick<SlowLine, 'anchor' | 'begin'>, price: SlowPrice, at: number): number {
   const length = lengthMs(price);
-  // Calendar weeks begin on a Monday, such as 5 January 1970.
-  const zeroAt = line.anchor === 'calendar' ? (price.every?.weeks === undefined ? 0 : 4 * DAY) : line.anchor;
+  const zeroAt = line.anchor === 'calendar' ? 0 : line.anchor;
   const instant = Math.max(at, line.begin);
   return zeroAt + Math.floor((instant - zeroAt) / length) * length;
 }
@@ -104,7 +106,7 @@ export class SlowModel {
   readonly holders: readonly HolderId[];
   /** What happens after it is not known. */
   readonly limit: number;
-  private readonly memo = new Map<string, unknown>();
+  private readonly memo = new Map<string, Map<number, unknown>>();
 
   constructor(history: SlowHistory, limit = Number.POSITIVE_INFINITY) {
     this.history = history;
@@ -114,9 +116,15 @@ export class SlowModel {
     this.holders = [...known.map(({ opening }) => opening.id), ...(hasDefault ? [null] : [])];
   }
 
-  private once<Value>(key: string, find: () => Value): Value {
-    if (!this.memo.has(key)) this.memo.set(key, find());
-    return this.memo.get(key) as Value;
+  /** Found once, by name and time. */
+  private once<Value>(name: string, find: () => Value, at = 0): Value {
+    let known = this.memo.get(name);
+    if (known === undefined) {
+      known = new Map();
+      this.memo.set(name, known);
+    }
+    if (!known.has(at)) known.set(at, find());
+    return known.get(at) as Value;
   }
 
   subscription(id: string) {
@@ -158,8 +166,10 @@ export class SlowModel {
   }
 
   held(holder: HolderId, at: number): Held | null {
-    return this.once(`held ${holder} ${at}`, () =>
-      holder === null ? this.heldByDefault(at, this.defaultPlanAt(at)) : this.heldBySubscription(holder, at),
+    return this.once(
+      `held ${holder}`,
+      () => (holder === null ? this.heldByDefault(at, this.defaultPlanAt(at)) : this.heldBySubscription(holder, at)),
+      at,
     );
   }
 
@@ -223,6 +233,16 @@ export class SlowModel {
     });
   }
 
+  private readonly stood = new Map<readonly Difference[], Map<HolderId, ReturnType<SlowModel['standing']>>>();
+
+  private standingOf(holder: HolderId, differences: readonly Difference[]) {
+    const known = this.stood.get(differences) ?? new Map<HolderId, ReturnType<SlowModel['standing']>>();
+    this.stood.set(differences, known);
+    const standing = known.get(holder) ?? this.standing(holder, differences);
+    known.set(holder, standing);
+    return standing;
+  }
+
   /** Where each difference that no later one replaces takes effect for a holder. */
   private standing(holder: HolderId, differences: readonly Difference[]) {
     const found: { from: number; of: Difference; wasThere: boolean }[] = [];
@@ -246,7 +266,7 @@ export class SlowModel {
 
   /** What holds at an instant; `early`: or what begins later for windows that end after `closedUpTo`. */
   private valueAt(holder: HolderId, differences: readonly Difference[], at: number, early: number | null): unknown {
-    const standing = this.standing(holder, differences);
+    const standing = this.standingOf(holder, differences);
     const value = standing.filter(({ from }) => from <= at).at(-1)?.of.value ?? null;
     if (value !== null || early === null) return value;
     const next = standing.find(({ from }) => from > at);
@@ -291,14 +311,18 @@ export class SlowModel {
 
   /** What a window is priced by for a holder, before anything waits for a period. */
   private inWindow(holder: HolderId, slug: string, at: number, windowMs: number, isEarly: boolean) {
-    return this.once(`window ${holder} ${slug} ${at} ${isEarly}`, () => {
-      const early = isEarly ? windowMs : null;
-      const instant = holder === null ? at : this.instantIn(holder, at, windowMs);
-      if (holder !== null) return this.definition(holder, slug, at, instant, this.held(holder, instant), early);
-      const isTaken = this.begun().some((id) => this.instantIn(id, at, windowMs) !== at);
-      const held = isTaken ? null : this.heldByDefault(at, this.defaultPlanAt(at, early));
-      return this.definition(holder, slug, at, at, held, early);
-    });
+    return this.once(
+      `window ${holder} ${slug} ${isEarly}`,
+      () => {
+        const early = isEarly ? windowMs : null;
+        const instant = holder === null ? at : this.instantIn(holder, at, windowMs);
+        if (holder !== null) return this.definition(holder, slug, at, instant, this.held(holder, instant), early);
+        const isTaken = this.begun().some((id) => this.instantIn(id, at, windowMs) !== at);
+        const held = isTaken ? null : this.heldByDefault(at, this.defaultPlanAt(at, early));
+        return this.definition(holder, slug, at, at, held, early);
+      },
+      at,
+    );
   }
 
   private windowOf(slug: string): number {
@@ -424,22 +448,26 @@ export class SlowModel {
 
   /** What a holder has of each fee, and the sizes of the windows that its plan prices. */
   feeState(holder: HolderId, at: number) {
-    return this.once(`state ${holder} ${at}`, () => {
-      const held = this.held(holder, at);
-      if (held === null) return null;
-      const of = (slug: string) => this.definition(holder, slug, at, at, held, null);
-      const fees = this.slugs()
-        .filter((slug) => this.meterOf(slug) === null)
-        .flatMap((slug) => {
-          const definition = of(slug);
-          return definition === null ? [] : [{ slug, definition }];
-        });
-      const windows = this.slugs()
-        .filter((slug) => this.meterOf(slug) !== null && of(slug) !== null)
-        .map((slug) => this.windowOf(slug));
-      const rate = fees.reduce<Ratio>((sum, { definition }) => plus(sum, perMs(definition)), zero);
-      return { isPaused: held.isPaused, fees, windows, rate };
-    });
+    return this.once(
+      `state ${holder}`,
+      () => {
+        const held = this.held(holder, at);
+        if (held === null) return null;
+        const of = (slug: string) => this.definition(holder, slug, at, at, held, null);
+        const fees = this.slugs()
+          .filter((slug) => this.meterOf(slug) === null)
+          .flatMap((slug) => {
+            const definition = of(slug);
+            return definition === null ? [] : [{ slug, definition }];
+          });
+        const windows = this.slugs()
+          .filter((slug) => this.meterOf(slug) !== null && of(slug) !== null)
+          .map((slug) => this.windowOf(slug));
+        const rate = fees.reduce<Ratio>((sum, { definition }) => plus(sum, perMs(definition)), zero);
+        return { isPaused: held.isPaused, fees, windows, rate };
+      },
+      at,
+    );
   }
 }
 
@@ -464,8 +492,9 @@ export function slowUsageAmounts(model: SlowModel): Map<string, Ratio> {
     for (const line of model.lines(slug)) {
       const periods = new Map<string, SlowLine['entries']>();
       for (const entry of line.entries) {
-        if (entry.of.isTrial || periodStartOf(line, entry.of.price, entry.at) >= model.history.end) continue;
-        const key = `${lengthMs(entry.of.price)} ${periodStartOf(line, entry.of.price, entry.at)}`;
+        const start = periodStartOf(line, entry.of.price, entry.at);
+        if (entry.of.isTrial || !isLookedAt(model.history, start)) continue;
+        const key = `${lengthMs(entry.of.price)} ${start}`;
         periods.set(key, [...(periods.get(key) ?? []), entry]);
       }
       for (const [key, entries] of periods) {
@@ -611,7 +640,7 @@ export function slowFeeAmounts(history: SlowHistory, asOf: number): Map<string, 
       const periods = new Map<string, { start: number; length: number }>();
       for (const { at, of } of line.entries) {
         const [start, length] = [periodStartOf(line, of.price, at), lengthMs(of.price)];
-        if (start < history.end) periods.set(`${length} ${start}`, { start, length });
+        if (isLookedAt(history, start)) periods.set(`${length} ${start}`, { start, length });
       }
       for (const [key, period] of periods) {
         for (const [term, amount] of slowFeePeriod(history, last, line, period, asOf))
@@ -673,9 +702,13 @@ function slowFeePeriod(
   return amounts;
 }
 
+const written = new WeakMap<SlowHistory, string>();
+
 /** Whether anything in the records happens at an instant. */
-function isEventful({ versions, subscriptions }: SlowHistory, instant: number): boolean {
-  const text = JSON.stringify([versions.map(({ effectiveAt }) => effectiveAt), subscriptions]);
+function isEventful(history: SlowHistory, instant: number): boolean {
+  const { versions, subscriptions } = history;
+  const text = written.get(history) ?? JSON.stringify([versions.map(({ effectiveAt }) => effectiveAt), subscriptions]);
+  written.set(history, text);
   return text.includes(String(instant));
 }
 

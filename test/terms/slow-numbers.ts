@@ -67,7 +67,7 @@ export interface SlowPrice {
   readonly proration?: string;
   readonly giveBack?: boolean;
   readonly quantity?: string;
-  readonly every?: { readonly days?: number; readonly weeks?: number };
+  readonly every?: { readonly days: number };
 }
 
 /** What whole units cost, unit by unit where tiers say so. */
