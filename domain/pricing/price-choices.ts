@@ -10,10 +10,10 @@ export type PeriodLength =
   | { readonly years: number };
 
 /** What the stretch of one definition costs, where a period has several. */
-export const changeKinds = ['carry', 'share', 'prorate', 'restart'] as const;
+const changeKinds = ['carry', 'share', 'prorate', 'restart'] as const;
 export type ChangeKind = (typeof changeKinds)[number];
 
-export const prorations = ['second', 'day', 'none'] as const;
+const prorations = ['second', 'day', 'none'] as const;
 /** What a part of a period pays of its fee: the part by time, by local days, or the whole. */
 export type Proration = (typeof prorations)[number];
 

@@ -18,7 +18,7 @@ function halfEven(numerator: bigint, denominator: bigint): bigint {
 }
 
 /** What an amount has come to after `part` of `whole` units. Throws a RangeError where the whole is nothing. */
-export function amountAfter(amount: Decimal, part: bigint, whole: bigint): Decimal {
+function amountAfter(amount: Decimal, part: bigint, whole: bigint): Decimal {
   if (whole === 0n) throw new RangeError('no share of nothing');
   if (part === whole) return amount;
   const sign = whole < 0n ? -1n : 1n;

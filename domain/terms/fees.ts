@@ -78,7 +78,7 @@ export class CustomerFees {
     return [...found.values()].sort((a, b) => a.period.start - b.period.start);
   }
 
-  /** The terms of a fee's period as they stand at an instant, by start; those with a later `dueAt` are still to come. */
+  /** The terms of a fee's period as they stand at an instant, by start. What has a later `dueAt` is still to come. */
   termsAt(of: FeePeriod, asOf: number): FeeTerm[] {
     const line = this.lineAt(of, asOf);
     if (line === null) return [];

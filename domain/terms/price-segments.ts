@@ -15,7 +15,7 @@ import type { SubscriptionState } from './subscription-history.ts';
 import { nextBoundary } from './subscription-periods.ts';
 
 /** What is charged. Two stretches with the same are one. */
-export interface PriceDefinition {
+interface PriceDefinition {
   readonly price: Price;
   /** Of a fee: for how many it is charged, as decimal text; null: for usage. */
   readonly quantity: string | null;
@@ -42,7 +42,7 @@ export interface KnownPrice {
 }
 
 /** Whether a price is charged for the period, or for a quantity of the subscription, and not for usage. */
-export const isFee = (price: Price): boolean => !isUsagePrice(price) || price.quantity !== undefined;
+const isFee = (price: Price): boolean => !isUsagePrice(price) || price.quantity !== undefined;
 
 /** Whether two stretches charge one subscription the same. */
 export const saysTheSame = (one: PriceSegment, other: PriceSegment): boolean =>
@@ -63,10 +63,14 @@ export function joinedSegments(segments: readonly PriceSegment[]): PriceSegment[
   return joined;
 }
 
-export function nextStartOf(holder: PlanHolder): (instant: number, price: Price) => number {
+function nextStartOf(holder: PlanHolder): (instant: number, price: Price) => number {
   return (instant, { every = priceDefaults.every }) =>
     instant <= holder.begin ? instant : nextBoundary(holder.grid, every, instant);
 }
+
+/** For how many a fee is charged: once, where it names no quantity, and where nobody stated the one it names. */
+const feeQuantity = ({ quantity }: Price, stated: ReadonlyMap<string, string>): string =>
+  quantity === undefined ? '1' : (stated.get(quantity) ?? '1');
 
 /** Two prices of a meter that some usage could both match. */
 function mayShareUsage(one: UsagePrice, other: UsagePrice): boolean {
@@ -156,7 +160,9 @@ export class CustomerSegments {
   private earlySegments(holder: PlanHolder, known: KnownPrice): PriceSegment[] {
     const { slug, windowMs } = known;
     const additions = holder.plans.flatMap((plan) => this.datedPrice(holder, plan, slug));
-    const early = [...additions, ...this.catalog.defaultPlan].filter(({ openAfter }) => openAfter !== null);
+    const early = [...additions, ...this.catalog.defaultPlan].filter(
+      ({ from, openAfter }) => openAfter !== null && from > holder.begin - windowMs,
+    );
     if (early.length === 0) return [];
     const others = this.holders.flatMap((other) =>
       this.pricesOf(other)
@@ -212,11 +218,7 @@ export class CustomerSegments {
     if (price === null || price === undefined) return null;
     if (isFee(price) !== (known.meter === null))
       throw new RangeError(`price ${known.slug} is of usage in one definition and a fee in another`);
-    const quantity = isFee(price)
-      ? price.quantity === undefined
-        ? '1'
-        : (quantities.get(price.quantity) ?? '1')
-      : null;
+    const quantity = isFee(price) ? feeQuantity(price, quantities) : null;
     const isFreeTrial = isTrial && (isFee(price) || this.catalog.planFields(plan, from).trialUsage === 'free');
     const catalogVersion = overrides.has(known.slug) ? null : version;
     const { subscription } = holder;

@@ -28,7 +28,7 @@ export interface UsedWindow {
 export type UsageOfTerm = (term: UsageTerm) => readonly UsedWindow[];
 
 /** What a window adds to a term, or takes from it. */
-export interface TermContribution {
+interface TermContribution {
   readonly windowStart: number;
   readonly windowEnd: number;
   readonly quantity: Quantity;

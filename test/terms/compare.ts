@@ -2,6 +2,7 @@
 import { groupBy } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
+import { amountOf } from '../../domain/pricing/prices.ts';
 import { Random } from '../../domain/random.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import { CustomerFees } from '../../domain/terms/fees.ts';
@@ -85,7 +86,7 @@ interface ChargedPeriod {
   readonly charges: readonly TermCharge[];
 }
 
-export function chargedPeriods(records: CustomerRecords, history: SlowHistory): ChargedPeriod[] {
+function chargedPeriods(records: CustomerRecords, history: SlowHistory): ChargedPeriod[] {
   const customer = new CustomerTerms(records);
   return customer.usageLines
     .flatMap((line) => customer.usagePeriodsIn(line, history.start, history.end + LENGTH_MAX))
@@ -112,7 +113,7 @@ export const fastUsage = (records: CustomerRecords, history: SlowHistory): Amoun
     ),
   );
 
-export function fastFees(records: CustomerRecords, history: SlowHistory, asOf: number): Amounts {
+function fastFees(records: CustomerRecords, history: SlowHistory, asOf: number): Amounts {
   const fees = new CustomerFees(records);
   return sorted(
     fees
@@ -179,6 +180,23 @@ function inOtherOrder(random: Random, { opening, records }: SlowHistory['subscri
   return { opening, records: random.shuffled(renumbered) };
 }
 
+/** Of fees that one definition has the whole period, and any number of subscriptions: their parts are the fee. */
+function partsThatAreNotTheWhole(records: CustomerRecords, history: SlowHistory): string[] {
+  const fees = new CustomerFees(records);
+  const later = history.end + LENGTH_MAX;
+  return fees.periodsIn(history.start, later, later).flatMap((period) => {
+    const terms = fees.termsAt(period, later);
+    const { start, end } = period.period;
+    const isCovered =
+      terms.every(({ from }, i) => from === (i === 0 ? start : terms[i - 1]!.to)) && terms.at(-1)?.to === end;
+    const wholes = terms.map(({ price, quantity }) => amountOf(price)(Decimal.parse(quantity)));
+    if (!isCovered || terms.some(({ amount }) => amount.isZero) || wholes.some((each) => !each.equals(wholes[0]!)))
+      return [];
+    const sum = terms.reduce((all, { amount }) => all.plus(amount), Decimal.zero);
+    return sum.equals(wholes[0]!) ? [] : [`${period.slug} ${start}: the parts of ${wholes[0]} add up to ${sum}`];
+  });
+}
+
 const isMonotone = ({ price }: UsageTerm): boolean => price.model !== 'volume';
 
 /** What of the rules does not hold of a history; empty where all is well. */
@@ -193,6 +211,8 @@ export function faultsOf(seed: number, history = historyOf(seed)): string[] {
     ...differences(usage, shown(slowUsageAmounts(slow))),
     ...differences(fees, shown(slowFeeAmounts(history, asOf))),
   ];
+
+  faults.push(...partsThatAreNotTheWhole(records, history));
 
   const reordered: SlowHistory = {
     ...history,

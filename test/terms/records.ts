@@ -43,7 +43,7 @@ export const flatOf = (flatAmount: string, more: object = {}): Price =>
   ({ slug: 'fee', model: 'flat', flatAmount, ...more }) as Price;
 
 /** Tiers from text: `1000:0.20 0.10` is up to 1,000 at 0.20, above at 0.10. */
-export const tiersOf = (text: string) =>
+const tiersOf = (text: string) =>
   text.split(' ').map((tier) => {
     const [left, unitAmount] = tier.split(':');
     return unitAmount === undefined

@@ -1,6 +1,6 @@
-// The rules of prices in time a second time, to be held against domain/terms: written from their words, slot by slot and
-// unit by unit, and with no thought of speed. It shares no code with what it checks (types apart). Everything in its
-// histories happens at the start of a slot of half an hour, and periods are days of UTC.
+// The rules of prices in time a second time, to be held against domain/terms: written from their words, slot by slot
+// and unit by unit, and with no thought of speed. It shares no code with what it checks (types apart). Everything in
+// its histories happens at the start of a slot of half an hour, and periods are days of UTC.
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { SubscriptionOpening, SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
 import {
@@ -66,7 +66,7 @@ export interface SlowDefinition {
   readonly isTrial: boolean;
 }
 
-export const lengthMs = ({ every }: SlowPrice): number => every!.days * DAY;
+const lengthMs = ({ every }: SlowPrice): number => every!.days * DAY;
 
 export interface SlowLine {
   readonly slug: string;
@@ -77,7 +77,7 @@ export interface SlowLine {
   readonly entries: { readonly at: number; readonly holder: HolderId; readonly of: SlowDefinition }[];
 }
 
-export function periodStartOf(line: Pick<SlowLine, 'anchor' | 'begin'>, price: SlowPrice, at: number): number {
+function periodStartOf(line: Pick<SlowLine, 'anchor' | 'begin'>, price: SlowPrice, at: number): number {
   const length = lengthMs(price);
   const zeroAt = line.anchor === 'calendar' ? 0 : line.anchor;
   const instant = Math.max(at, line.begin);
@@ -471,7 +471,7 @@ export class SlowModel {
   }
 }
 
-export const slowFee = ({ price, quantity, isTrial }: SlowDefinition): Ratio =>
+const slowFee = ({ price, quantity, isTrial }: SlowDefinition): Ratio =>
   isTrial
     ? zero
     : ratio(

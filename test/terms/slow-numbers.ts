@@ -9,18 +9,18 @@ export interface Ratio {
 export const ratio = (n: bigint, d = 1n): Ratio => (d < 0n ? { n: -n, d: -d } : { n, d });
 export const plus = (a: Ratio, b: Ratio): Ratio => ratio(a.n * b.d + b.n * a.d, a.d * b.d);
 export const less = (a: Ratio, b: Ratio): Ratio => plus(a, ratio(-b.n, b.d));
-export const timesOf = (a: Ratio, b: Ratio): Ratio => ratio(a.n * b.n, a.d * b.d);
+const timesOf = (a: Ratio, b: Ratio): Ratio => ratio(a.n * b.n, a.d * b.d);
 export const isMore = (a: Ratio, b: Ratio): boolean => a.n * b.d > b.n * a.d;
 export const isZero = (a: Ratio): boolean => a.n === 0n;
 export const zero = ratio(0n);
 
-export function readRatio(text: string): Ratio {
+function readRatio(text: string): Ratio {
   const [whole = '0', fraction = ''] = text.split('.');
   return ratio(BigInt(whole + fraction), 10n ** BigInt(fraction.length));
 }
 
 /** Rounded to 12 decimals, half to even. */
-export function rounded({ n, d }: Ratio): Ratio {
+function rounded({ n, d }: Ratio): Ratio {
   const scaled = n * 10n ** 12n;
   let floor = scaled / d;
   if (scaled < 0n && floor * d !== scaled) floor -= 1n;
