@@ -87,7 +87,9 @@ function resolved<Value>(
 
 export class CatalogHistory {
   private readonly versions: readonly CatalogVersion[];
+  private readonly earlier = new Map<number, CatalogHistory>();
   private readonly differences = new Map<string, Difference<unknown>[]>();
+  private readonly slugs = new Map<string, Set<string>>();
   private readonly meters = new Map<string, Meter>();
 
   /** `versions`: those that a tenant has had, ascending by number. What takes effect after `until` is left out. */
@@ -106,6 +108,8 @@ export class CatalogHistory {
         known.push({ version, at: effectiveAt, appliesTo: reach, closedUpTo, value });
         this.differences.set(key, known);
       }
+      for (const { slug, prices } of isLeftOut ? [] : catalog.plans)
+        this.slugs.set(slug, new Set([...(this.slugs.get(slug) ?? []), ...prices.map((price) => price.slug)]));
       for (const meter of catalog.meters) this.meters.set(meter.slug, meter);
       before = after;
     }
@@ -113,15 +117,16 @@ export class CatalogHistory {
 
   /** As it would be if no version had taken effect after an instant. */
   until(instant: number): CatalogHistory {
-    return new CatalogHistory(this.versions, instant);
+    // What stands between two versions is the same at each instant, for all customers.
+    const latest = Math.max(...this.versions.map(({ effectiveAt }) => effectiveAt).filter((at) => at <= instant));
+    const known = this.earlier.get(latest) ?? new CatalogHistory(this.versions, latest);
+    this.earlier.set(latest, known);
+    return known;
   }
 
   /** The slugs of all prices that a plan has ever had. */
-  slugsOf(plan: string): string[] {
-    return [...this.differences.keys()]
-      .map((key) => JSON.parse(key) as string[])
-      .filter(([kind, of]) => kind === 'price' && of === plan)
-      .map(([, , slug]) => slug!);
+  slugsOf(plan: string): readonly string[] {
+    return [...(this.slugs.get(plan) ?? [])];
   }
 
   /** A plan's price over time, as a subscription has it whose periods begin as `nextStart` says. */

@@ -12,7 +12,6 @@
 // An undo is a record too: it names a change, and the patches of it that had not begun at the undo's instant never
 // count. It brings no value back. (As a patch with the old value, undoing 10 seats from the 10th and recording 7 seats
 // from the 5th would come to 5 or to 7 seats, by which was recorded first.)
-import { keyText } from '../composite-key.ts';
 import type { Price } from '../pricing/prices.ts';
 import type { PeriodGrid } from './subscription-periods.ts';
 
@@ -77,12 +76,16 @@ interface FieldValue {
 
 const isUndo = (record: SubscriptionRecord): record is UndoRecord => 'undoes' in record;
 
-/** Each field that a patch names, by a key of its own, with its value. */
-function fieldsOf({ quantities = {}, overrides = {}, ...plain }: SubscriptionPatch): [key: string, value: unknown][] {
+type NamedField = 'quantity' | 'override';
+type FieldName = Exclude<keyof SubscriptionPatch, 'quantities' | 'overrides'>;
+
+/** Each field that a patch names: itself, or what it is called among quantities or overrides. */
+function fieldsOf(patch: SubscriptionPatch): [field: FieldName | NamedField, name: string, value: unknown][] {
+  const { quantities = {}, overrides = {}, ...plain } = patch;
   return [
-    ...Object.entries(plain).map(([name, value]): [string, unknown] => [keyText(name), value]),
-    ...Object.entries(quantities).map(([name, value]): [string, unknown] => [keyText('quantity', name), value]),
-    ...Object.entries(overrides).map(([slug, value]): [string, unknown] => [keyText('override', slug), value]),
+    ...Object.entries(plain).map(([field, value]) => [field as FieldName, '', value] as [FieldName, string, unknown]),
+    ...Object.entries(quantities).map(([name, value]) => ['quantity', name, value] as [NamedField, string, unknown]),
+    ...Object.entries(overrides).map(([slug, value]) => ['override', slug, value] as [NamedField, string, unknown]),
   ];
 }
 
@@ -109,37 +112,37 @@ export class SubscriptionHistory {
   /** Where anything may change, its start and end among them, ascending. */
   readonly instants: readonly number[];
   private readonly records: readonly SubscriptionRecord[];
-  private readonly fields = new Map<string, FieldValue[]>();
+  /** Ascending by instant and sequence, by field and by name. */
+  private readonly fields = new Map<FieldName | NamedField, Map<string, FieldValue[]>>();
 
   /** `records` in any order. */
   constructor(opening: SubscriptionOpening, records: readonly SubscriptionRecord[]) {
     this.opening = opening;
     this.records = records;
     for (const { at, sequence, patch } of standingPatches(records)) {
-      for (const [key, value] of fieldsOf(patch)) {
-        const values = this.fields.get(key) ?? [];
-        values.push({ at, sequence, value });
-        this.fields.set(key, values);
+      for (const [field, name, value] of fieldsOf(patch)) {
+        const named = this.fields.get(field) ?? new Map<string, FieldValue[]>();
+        this.fields.set(field, named.set(name, [...(named.get(name) ?? []), { at, sequence, value }]));
       }
     }
-    for (const values of this.fields.values()) values.sort((a, b) => a.at - b.at || a.sequence - b.sequence);
+    for (const named of this.fields.values())
+      for (const values of named.values()) values.sort((a, b) => a.at - b.at || a.sequence - b.sequence);
     this.endsAt = this.firstEnd();
     this.instants = this.instantsOfChange();
   }
 
   /** Every plan that it was ever to have. */
   get plans(): string[] {
-    const values = this.fields.get(keyText('plan')) ?? [];
-    return [...new Set(values.map(({ value }) => value as string))];
+    return [...new Set(this.valuesOf('plan').map(({ value }) => value as string))];
   }
 
   /** Null: it bills nothing then. */
   stateAt(instant: number): SubscriptionState | null {
     if (instant < this.opening.billedFrom || (this.endsAt !== null && instant >= this.endsAt)) return null;
-    const plan = this.valueAt(keyText('plan'), instant);
+    const plan = this.valueAt('plan', instant);
     if (typeof plan !== 'string') return null;
-    const trialEndsAt = this.valueAt(keyText('trialEndsAt'), instant);
-    const pausedUntil = this.valueAt(keyText('pausedUntil'), instant);
+    const trialEndsAt = this.valueAt('trialEndsAt', instant);
+    const pausedUntil = this.valueAt('pausedUntil', instant);
     return {
       plan,
       quantities: this.namedAt<string>('quantity', instant),
@@ -158,23 +161,26 @@ export class SubscriptionHistory {
     );
   }
 
-  /** Undefined: nothing was ever said. */
-  private valueAt(key: string, instant: number): unknown {
-    return this.fields.get(key)?.findLast(({ at }) => at <= instant)?.value;
+  private valuesOf(field: FieldName): readonly FieldValue[] {
+    return this.fields.get(field)?.get('') ?? [];
   }
 
-  private namedAt<Value>(kind: 'quantity' | 'override', instant: number): Map<string, Value> {
-    const named = new Map<string, Value>();
-    for (const key of this.fields.keys()) {
-      const [of, name] = JSON.parse(key) as [string, string?];
-      const value = of === kind ? this.valueAt(key, instant) : null;
-      if (value !== null && value !== undefined) named.set(name!, value as Value);
+  /** Undefined: nothing was ever said. */
+  private valueAt(field: FieldName, instant: number): unknown {
+    return this.valuesOf(field).findLast(({ at }) => at <= instant)?.value;
+  }
+
+  private namedAt<Value>(field: NamedField, instant: number): Map<string, Value> {
+    const found = new Map<string, Value>();
+    for (const [name, values] of this.fields.get(field) ?? []) {
+      const value = values.findLast(({ at }) => at <= instant)?.value;
+      if (value !== null && value !== undefined) found.set(name, value as Value);
     }
-    return named;
+    return found;
   }
 
   private firstEnd(): number | null {
-    const values = this.fields.get(keyText('endsAt')) ?? [];
+    const values = this.valuesOf('endsAt');
     for (const [i, { at, value }] of values.entries()) {
       if (typeof value !== 'number') continue;
       const end = Math.max(at, value);
@@ -187,9 +193,9 @@ export class SubscriptionHistory {
     const { billedFrom } = this.opening;
     const end = this.endsAt ?? Number.POSITIVE_INFINITY;
     const instants = new Set([billedFrom, ...(this.endsAt === null ? [] : [this.endsAt])]);
-    for (const [key, values] of this.fields) {
-      const hasDeadline = key === keyText('trialEndsAt') || key === keyText('pausedUntil');
-      for (const { at, value } of values) {
+    for (const [field, named] of this.fields) {
+      const hasDeadline = field === 'trialEndsAt' || field === 'pausedUntil';
+      for (const { at, value } of [...named.values()].flat()) {
         instants.add(at);
         if (hasDeadline && typeof value === 'number') instants.add(value);
       }

@@ -16,6 +16,7 @@ import { customerOfWindow } from '../../domain/terms/subject-assignment.ts';
 import type { SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
 import { gridPeriodOf, localDaysOf } from '../../domain/terms/subscription-periods.ts';
 import { changeKindOf, countedTogether, goneTerms, termCharges } from '../../domain/terms/term-amounts.ts';
+import { nothingWritten, rate } from '../../rater/core/rate.ts';
 import {
   amountsOf,
   catalogOf,
@@ -899,6 +900,36 @@ describe('T14', () => {
     const now = periodOf(records('10-20'), '10-05').terms;
     expect(goneTerms(written, now).map(({ from }) => shownAt(from))).toEqual(['10-16T11:00']);
     expect(goneTerms(now, now)).toEqual([]);
+  });
+});
+
+describe('a term', () => {
+  it('is rated as a period is, and what is written for it is its amount', () => {
+    const volume = tieredOf('volume', '1000:0.20 0.10');
+    const records = customer(
+      twoPlans([perUnitOf('0.20')], [volume]),
+      subscribed('10-01', [
+        ['10-01', { plan: 'pro' }],
+        ['10-16', { plan: 'team' }],
+      ]),
+    );
+    const windows = used(['10-05', '900'], ['10-17', '-100'], ['10-20', '250'], ['10-21', '50']);
+    const charges = termCharges(periodOf(records, '10-20'), () => windows);
+    const written = charges.map(({ contributions, price }) =>
+      rate({
+        price,
+        contributions,
+        ...nothingWritten,
+        wasClosed: () => false,
+        planChangedFrom: null,
+        onTimeCause: 'window_closed',
+      }),
+    );
+    expect(written.map((items) => items.length)).toEqual([2, 2]);
+    const sums = written.map((items) => items.reduce((sum, { amount }) => sum.plus(amount), Decimal.zero).toString());
+    expect(sums).toEqual(charges.map(({ amount }) => amount.toString()));
+    // 1,100 x 0.20 x 800/1,100 and 1,100 x 0.10 x 300/1,100.
+    expect(sums).toEqual(['160', '30']);
   });
 });
 
