@@ -10,17 +10,26 @@ import { keyText } from '../composite-key.ts';
 import type { Price } from '../pricing/prices.ts';
 
 /** Whether two definitions say the same, however their keys are ordered. */
-export const sameDefinition = (one: unknown, other: unknown): boolean => definitionText(one) === definitionText(other);
+export const sameDefinition = (one: unknown, other: unknown): boolean =>
+  one === other || definitionText(one) === definitionText(other);
+
+// Definitions are immutable, and the same ones are compared for every customer.
+const texts = new WeakMap<object, string>();
 
 /** One text for a plain JSON value: keys sorted, absent ones left out. */
 function definitionText(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  if (Array.isArray(value)) return `[${value.map(definitionText).join()}]`;
+  const known = texts.get(value);
+  if (known !== undefined) return known;
   const entries = Object.entries(value).filter(([, each]) => each !== undefined);
-  return `{${entries
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([key, each]) => `${JSON.stringify(key)}:${definitionText(each)}`)
-    .join()}}`;
+  const text = Array.isArray(value)
+    ? `[${value.map(definitionText).join()}]`
+    : `{${entries
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([key, each]) => `${JSON.stringify(key)}:${definitionText(each)}`)
+        .join()}}`;
+  texts.set(value, text);
+  return text;
 }
 
 /** A version says something else about one thing than the version before it. */

@@ -4,6 +4,7 @@
 // an anchor on the 31st stays one, a year from 29 February ends on the 28th and the fourth on the 29th, and a local
 // time that the clocks leave out or repeat moves one boundary only.
 import { Temporal } from 'temporal-polyfill';
+import { keyText } from '../composite-key.ts';
 import type { PeriodLength } from '../pricing/price-choices.ts';
 import { type BillingPeriod, billingPeriodOf, type PeriodAnchor } from '../time/billing-period.ts';
 
@@ -30,10 +31,28 @@ export function lengthText(every: PeriodLength): string {
   return `${count} ${unit}`;
 }
 
+// Periods found before, by grid and length, as billing-period.ts keeps months. Forgetting is harmless.
+const GRIDS_MAX = 20_000;
+const PERIODS_PER_GRID_MAX = 4;
+const found = new Map<string, BillingPeriod[]>();
+
 /** The period of the grid that holds an instant (milliseconds since the epoch); it may lie before the anchor. */
-export function gridPeriodOf({ anchor, timezone }: PeriodGrid, every: PeriodLength, instant: number): BillingPeriod {
+export function gridPeriodOf(grid: PeriodGrid, every: PeriodLength, instant: number): BillingPeriod {
+  const { anchor, timezone } = grid;
   const { unit, count } = stepOf(every);
   if (unit === 'months' && count === 1) return billingPeriodOf(anchor, timezone, instant);
+  const key = keyText(anchor, timezone, Object.keys(every)[0]!, count);
+  const held = found.get(key) ?? [];
+  const known = held.find(({ start, end }) => start <= instant && instant < end);
+  if (known !== undefined) return known;
+  const period = findPeriod(grid, every, instant);
+  if (found.size >= GRIDS_MAX) found.clear();
+  found.set(key, [period, ...held.slice(0, PERIODS_PER_GRID_MAX - 1)]);
+  return period;
+}
+
+function findPeriod({ anchor, timezone }: PeriodGrid, every: PeriodLength, instant: number): BillingPeriod {
+  const { unit, count } = stepOf(every);
   const local = Temporal.Instant.fromEpochMilliseconds(instant).toZonedDateTimeISO(timezone);
   const from =
     anchor === 'calendar'

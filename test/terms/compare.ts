@@ -203,7 +203,7 @@ const isMonotone = ({ price }: UsageTerm): boolean => price.model !== 'volume';
 export function faultsOf(seed: number, history = historyOf(seed)): string[] {
   const random = new Random(seed).fork('checks');
   const records = recordsOf(history);
-  const asOf = random.once(2) ? history.end + 30 * DAY : history.start + random.below(192) * SLOT;
+  const asOf = random.once(2) ? history.end + 30 * DAY : history.start + random.below(144) * SLOT;
   const slow = new SlowModel(history);
   const usage = fastUsage(records, history);
   const fees = fastFees(records, history, asOf);

@@ -13,7 +13,7 @@ import { SLOT, type SlowHistory, type SlowUsage } from './slow-model.ts';
 
 /** A Monday. */
 const START = Date.UTC(2026, 0, 5);
-const SLOTS = 4 * 48;
+const SLOTS = 3 * 48;
 const PLANS = ['p', 'q', 'r'] as const;
 const RATES = ['0', '0.07', '0.1', '1', '2.5'] as const;
 
@@ -36,7 +36,7 @@ class Draw {
         window: random.pick(['1h', '1d']),
       }),
     ];
-    const keepsFees = random.once(8);
+    const keepsFees = random.once(12);
     const history = {
       start: START,
       end: slotAt(SLOTS),
@@ -61,7 +61,7 @@ class Draw {
   }
 
   private every(): object {
-    return this.random.pick([{ days: 2 }, { days: 2 }, { days: 2 }, { days: 1 }, { days: 3 }]);
+    return this.random.pick([{ days: 2 }, { days: 2 }, { days: 1 }]);
   }
 
   private usagePrice(slug: string, meter: string, match: Record<string, string>, every: object): Price {
@@ -152,10 +152,10 @@ class Draw {
 
   private subscriptions(keepsFees: boolean): SlowHistory['subscriptions'] {
     const { random } = this;
-    let from = this.slot(0, 100);
+    let from = this.slot(0, 70);
     return Array.from({ length: random.int(1, 3) }, (_, i) => {
       const subscription = this.subscription(`s${i + 1}`, from, i === 0, keepsFees);
-      from = random.once(6) ? this.slot(from, SLOTS - 2) : Math.min(SLOTS - 2, from + random.int(1, 100));
+      from = random.once(6) ? this.slot(from, SLOTS - 2) : Math.min(SLOTS - 2, from + random.int(1, 70));
       return subscription;
     });
   }

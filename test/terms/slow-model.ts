@@ -19,7 +19,7 @@ import {
 export const SLOT = 1_800_000;
 const DAY = 86_400_000;
 /** The longest period. */
-export const LENGTH_MAX = 3 * DAY;
+export const LENGTH_MAX = 2 * DAY;
 
 export interface SlowHistory {
   readonly start: number;
