@@ -42,7 +42,7 @@ export interface UsagePeriod {
   readonly period: BillingPeriod;
   /** From its first window to the end of its last, priced or not; one that had begun only where it is priced. */
   readonly windows: { readonly from: number; readonly to: number };
-  /** By first window. */
+  /** By first window, then by the order in which their subscriptions joined the line. */
   readonly terms: readonly UsageTerm[];
 }
 
@@ -131,7 +131,12 @@ function usagePeriod(line: PriceLine, segment: PriceSegment, windowStart: number
     .map((each) => ({ ...each, from: Math.max(each.from, earliest), to: Math.min(each.to, to) }))
     .filter((each) => each.from < each.to);
   const from = Math.min(start, ...terms.map((each) => each.from));
-  return { line, period, windows: { from, to }, terms: joinedSegments(terms).map(termOf) };
+  // Two that price the same windows: the one that joined the line first.
+  const place = ({ subscription }: UsageTerm): number => line.members.indexOf(subscription);
+  const inOrder = joinedSegments(terms)
+    .map(termOf)
+    .sort((a, b) => a.from - b.from || place(a) - place(b));
+  return { line, period, windows: { from, to }, terms: inOrder };
 }
 
 const termOf = ({ from, to, subscription, plan, catalogVersion, price }: PriceSegment): UsageTerm => ({

@@ -214,13 +214,19 @@ export function faultsOf(seed: number, history = historyOf(seed)): string[] {
 
   faults.push(...partsThatAreNotTheWhole(records, history));
 
-  const reordered: SlowHistory = {
-    ...history,
-    subscriptions: random.shuffled(history.subscriptions.map((each) => inOtherOrder(random, each))),
-  };
-  const again = recordsOf(reordered);
-  faults.push(...differences(fastUsage(again, reordered), usage).map((fault) => `recorded in another order: ${fault}`));
-  faults.push(...differences(fastFees(again, reordered, asOf), fees).map((fault) => `in another order: ${fault}`));
+  // Each third, since it is the same work again.
+  if (seed % 3 === 0) {
+    const reordered: SlowHistory = {
+      ...history,
+      subscriptions: random.shuffled(history.subscriptions.map((each) => inOtherOrder(random, each))),
+    };
+    const again = recordsOf(reordered);
+    const moved = [
+      ...differences(fastUsage(again, reordered), usage),
+      ...differences(fastFees(again, reordered, asOf), fees),
+    ];
+    faults.push(...moved.map((fault) => `recorded in another order: ${fault}`));
+  }
 
   for (const { period, charges } of chargedPeriods(records, history)) {
     const name = `${period.line.slug} ${period.period.start}`;

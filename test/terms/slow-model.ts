@@ -513,20 +513,20 @@ interface SlowTerm {
   readonly price: SlowPrice;
 }
 
-function termsOfEntries(entries: SlowLine['entries'], windowMs: number): SlowTerm[] {
+function termsOfEntries({ members }: SlowLine, entries: SlowLine['entries'], windowMs: number): SlowTerm[] {
   const terms: SlowTerm[] = [];
   for (const { at, holder, of } of entries) {
     const going = terms.find((term) => term.holder === holder && term.to === at && same(term.price, of.price));
     if (going === undefined) terms.push({ holder, from: at, to: at + windowMs, price: of.price });
     else going.to = at + windowMs;
   }
-  return terms.sort((a, b) => a.from - b.from);
+  return terms.sort((a, b) => a.from - b.from || members.indexOf(a.holder) - members.indexOf(b.holder));
 }
 
 function slowPeriod(model: SlowModel, line: SlowLine, entries: SlowLine['entries']) {
   const meter = model.meterOf(line.slug)!;
   const windowMs = meter.window === '1d' ? DAY : DAY / 24;
-  const terms = termsOfEntries(entries, windowMs);
+  const terms = termsOfEntries(line, entries, windowMs);
   const isLevel = ['max', 'min', 'latest'].includes(meter.aggregation);
   const kinds = new Set(
     terms.map(({ price }) => {
