@@ -68,14 +68,15 @@ function usageByTerm(period: UsagePeriod, { usage }: SlowHistory): Map<UsageTerm
     const known = seen.get(term)!;
     const fresh = [...new Set(values)].filter((value) => !known.has(value));
     for (const value of fresh) known.add(value);
-    const value = {
+    const merged: Readonly<Record<string, () => number>> = {
       sum: () => values.reduce((sum, each) => sum + each, 0),
       count: () => values.length,
       max: () => Math.max(...values),
       min: () => Math.min(...values),
       latest: () => values.at(-1)!,
       unique: () => fresh.length,
-    }[aggregation]();
+    };
+    const value = merged[aggregation]!();
     found.get(term)!.push({ windowStart, quantity: BigInt(value) * QUANTITY_ONE });
   }
   return found;
