@@ -39,7 +39,6 @@ export interface FeeStretches {
 interface FeeState {
   readonly from: number;
   readonly to: number;
-  readonly isPaused: boolean;
   readonly fees: readonly (readonly [line: PriceLine, segment: PriceSegment])[];
   /** Of the usage prices that hold. */
   readonly windowSizes: readonly number[];
@@ -65,8 +64,7 @@ function feeStatesOf(customer: CustomerTerms, holder: PlanHolder): FeeState[] {
     lines.map(({ slug }) => slug),
   );
   return instants.flatMap((from, i) => {
-    const holding = holder.holdingAt(from);
-    if (holding === null) return [];
+    if (holder.holdingAt(from) === null) return [];
     const fees = lines
       .filter(({ meter }) => meter === null)
       .flatMap((line) =>
@@ -78,7 +76,6 @@ function feeStatesOf(customer: CustomerTerms, holder: PlanHolder): FeeState[] {
     return {
       from,
       to: instants[i + 1] ?? Number.POSITIVE_INFINITY,
-      isPaused: holding.isPaused,
       fees,
       windowSizes: customer.segments.windowsPricedAt(holder, from),
       takesBegunWindow: holder.takesBegunWindow && from === holder.begin,
@@ -123,9 +120,9 @@ function dearest(states: readonly FeeState[], instant: number): FeeState | null 
 const overlapping = (states: readonly FeeState[], from: number, to: number): FeeState[] =>
   states.filter((state) => state.from < to && state.to > from);
 
-/** Whether a plan has a claim to the stretch of a window. */
+/** Whether a plan has a claim to the stretch of a window; a pause has no usage prices either. */
 function pricesIn(state: FeeState, from: number, to: number): boolean {
-  if (state.isPaused || state.windowSizes.length === 0) return true;
+  if (state.windowSizes.length === 0) return true;
   const smallest = Math.min(...state.windowSizes);
   const held = state.takesBegunWindow ? windowStartOf(state.from, smallest) : state.from;
   return boundaryFrom(Math.max(held, from), smallest) < Math.min(state.to, to);

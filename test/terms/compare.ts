@@ -22,16 +22,10 @@ import {
   type UsedWindow,
 } from '../../domain/terms/term-amounts.ts';
 import { historyOf } from './histories.ts';
-import {
-  isLookedAt,
-  LENGTH_MAX,
-  SLOT,
-  type SlowHistory,
-  SlowModel,
-  slowFeeAmounts,
-  slowUsageAmounts,
-} from './slow-model.ts';
+import { slowFeeAmounts } from './slow-fees.ts';
+import { isLookedAt, LENGTH_MAX, SLOT, type SlowHistory, SlowModel } from './slow-model.ts';
 import { type Ratio, ratioText } from './slow-numbers.ts';
+import { slowUsageAmounts } from './slow-usage.ts';
 
 const DAY = 86_400_000;
 

@@ -15,7 +15,8 @@ import { SLOT, type SlowHistory, type SlowUsage } from './slow-model.ts';
 const START = Date.UTC(2026, 0, 5);
 const SLOTS = 3 * 48;
 const PLANS = ['p', 'q', 'r'] as const;
-const RATES = ['0', '0.07', '0.1', '1', '2.5'] as const;
+// Some have more digits than a share is rounded to.
+const RATES = ['0', '0.07', '0.1', '1', '2.5', '0.000000000001', '0.1234567890123456789'] as const;
 
 const slotAt = (slot: number): number => START + slot * SLOT;
 
@@ -83,7 +84,7 @@ class Draw {
     return {
       slug,
       model: 'flat',
-      flatAmount: random.pick(['0', '1', '2.5', '10', '7.77']),
+      flatAmount: random.pick(['0', '1', '2.5', '10', '7.77', '0.000000000003', '9.87654321098765']),
       every,
       ...(random.once(3) && { proration: random.pick(['second', 'day', 'none']) }),
       ...(random.once(3) && { quantity: 'seats' }),

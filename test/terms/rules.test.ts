@@ -583,6 +583,18 @@ describe('T8', () => {
     ]);
   });
 
+  it('T8 giveBack false: a stretch that never began was not paid', () => {
+    const catalog = catalogs(sinceLongAgo({ pro: [flatOf('31', { giveBack: false })], none: [] }));
+    const records = customer(
+      catalog,
+      subscribed('10-01', [
+        ['10-01', { plan: 'pro', trialEndsAt: on('10-11') }],
+        ['10-06', { plan: 'none' }],
+      ]),
+    );
+    expect(feesShown(records, '10-01')).toEqual(['10-01 to 10-06: 0']);
+  });
+
   it('T8 an allowance is prorated with the fee', () => {
     const term = (quantity: string, allowance: string, from: number, to: number) => ({
       quantity: units(quantity),

@@ -3,21 +3,10 @@
 // its histories happens at the start of a slot of half an hour, and periods are days of UTC.
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { SubscriptionOpening, SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
-import {
-  isMore,
-  isZero,
-  less,
-  partOf,
-  plus,
-  type Ratio,
-  ratio,
-  type SlowPrice,
-  slowAmount,
-  zero,
-} from './slow-numbers.ts';
+import { plus, type Ratio, ratio, type SlowPrice, zero } from './slow-numbers.ts';
 
 export const SLOT = 1_800_000;
-const DAY = 86_400_000;
+export const DAY = 86_400_000;
 /** The longest period. */
 export const LENGTH_MAX = 2 * DAY;
 
@@ -66,7 +55,7 @@ export interface SlowDefinition {
   readonly isTrial: boolean;
 }
 
-const lengthMs = ({ every }: SlowPrice): number => every!.days * DAY;
+export const lengthMs = ({ every }: SlowPrice): number => every!.days * DAY;
 
 export interface SlowLine {
   readonly slug: string;
@@ -77,7 +66,7 @@ export interface SlowLine {
   readonly entries: { readonly at: number; readonly holder: HolderId; readonly of: SlowDefinition }[];
 }
 
-function periodStartOf(line: Pick<SlowLine, 'anchor' | 'begin'>, price: SlowPrice, at: number): number {
+export function periodStartOf(line: Pick<SlowLine, 'anchor' | 'begin'>, price: SlowPrice, at: number): number {
   const length = lengthMs(price);
   const zeroAt = line.anchor === 'calendar' ? 0 : line.anchor;
   const instant = Math.max(at, line.begin);
@@ -94,9 +83,9 @@ function textOf(value: unknown): string {
   return text;
 }
 
-const same = (one: unknown, other: unknown): boolean => one === other || textOf(one) === textOf(other);
+export const same = (one: unknown, other: unknown): boolean => one === other || textOf(one) === textOf(other);
 
-const saysSame = (one: SlowDefinition | null, other: SlowDefinition | null): boolean =>
+export const saysSame = (one: SlowDefinition | null, other: SlowDefinition | null): boolean =>
   one === null || other === null
     ? one === other
     : one.quantity === other.quantity && one.isTrial === other.isTrial && same(one.price, other.price);
@@ -471,7 +460,7 @@ export class SlowModel {
   }
 }
 
-const slowFee = ({ price, quantity, isTrial }: SlowDefinition): Ratio =>
+export const slowFee = ({ price, quantity, isTrial }: SlowDefinition): Ratio =>
   isTrial
     ? zero
     : ratio(
@@ -482,334 +471,4 @@ const slowFee = ({ price, quantity, isTrial }: SlowDefinition): Ratio =>
 function perMs(definition: SlowDefinition): Ratio {
   const fee = slowFee(definition);
   return ratio(fee.n, fee.d * BigInt(lengthMs(definition.price)));
-}
-
-/** Amounts by (line, period, term), of everything that usage costs. */
-export function slowUsageAmounts(model: SlowModel): Map<string, Ratio> {
-  const amounts = new Map<string, Ratio>();
-  for (const slug of model.slugs()) {
-    if (model.meterOf(slug) === null) continue;
-    for (const line of model.lines(slug)) {
-      const periods = new Map<string, SlowLine['entries']>();
-      for (const entry of line.entries) {
-        const start = periodStartOf(line, entry.of.price, entry.at);
-        if (entry.of.isTrial || !isLookedAt(model.history, start)) continue;
-        const key = `${lengthMs(entry.of.price)} ${start}`;
-        periods.set(key, [...(periods.get(key) ?? []), entry]);
-      }
-      for (const [key, entries] of periods) {
-        for (const { term, amount } of slowPeriod(model, line, entries))
-          amounts.set(`${slug} ${line.members[0]} ${key} ${term.holder} ${term.from}`, amount);
-      }
-    }
-  }
-  return amounts;
-}
-
-interface SlowTerm {
-  readonly holder: HolderId;
-  readonly from: number;
-  to: number;
-  readonly price: SlowPrice;
-}
-
-function termsOfEntries({ members }: SlowLine, entries: SlowLine['entries'], windowMs: number): SlowTerm[] {
-  const terms: SlowTerm[] = [];
-  for (const { at, holder, of } of entries) {
-    const going = terms.find((term) => term.holder === holder && term.to === at && same(term.price, of.price));
-    if (going === undefined) terms.push({ holder, from: at, to: at + windowMs, price: of.price });
-    else going.to = at + windowMs;
-  }
-  return terms.sort((a, b) => a.from - b.from || members.indexOf(a.holder) - members.indexOf(b.holder));
-}
-
-function slowPeriod(model: SlowModel, line: SlowLine, entries: SlowLine['entries']) {
-  const meter = model.meterOf(line.slug)!;
-  const windowMs = meter.window === '1d' ? DAY : DAY / 24;
-  const terms = termsOfEntries(line, entries, windowMs);
-  const isLevel = ['max', 'min', 'latest'].includes(meter.aggregation);
-  const kinds = new Set(
-    terms.map(({ price }) => {
-      if (price.onChange !== undefined) return price.onChange;
-      if (isLevel) return 'prorate';
-      const hasFlat = price.tiers?.some(({ flatAmount }) => flatAmount !== '0') ?? false;
-      return price.model === 'per_unit' || (price.model === 'graduated' && !hasFlat) ? 'carry' : 'share';
-    }),
-  );
-  const kind = kinds.size === 1 ? [...kinds][0]! : isLevel ? 'prorate' : 'share';
-
-  // The values of each window of each term, by time.
-  const readings = entries
-    .map(({ at, holder }) => {
-      const index = terms.findIndex((term) => term.holder === holder && term.from <= at && at < term.to);
-      const { match = {} } = terms[index]!.price;
-      const values = model.history.usage.filter(
-        (usage) =>
-          usage.meter === meter.slug &&
-          usage.at >= at &&
-          usage.at < at + windowMs &&
-          (match.model === undefined || match.model === usage.model),
-      );
-      return { at, index, values: values.map(({ value }) => value) };
-    })
-    .filter(({ values }) => values.length > 0)
-    .sort((a, b) => a.at - b.at || a.index - b.index);
-  const whole = (of: typeof readings): bigint => {
-    const values = of.flatMap(({ values: each }) => each);
-    if (values.length === 0) return 0n;
-    switch (meter.aggregation) {
-      case 'count':
-        return BigInt(values.length);
-      case 'max':
-        return BigInt(Math.max(...values));
-      case 'min':
-        return BigInt(Math.min(...values));
-      case 'latest':
-        return BigInt(values.at(-1)!);
-      case 'unique':
-        return BigInt(new Set(values).size);
-      default:
-        return BigInt(values.reduce((sum, value) => sum + value, 0));
-    }
-  };
-  if (kind === 'restart') {
-    return terms.map((term, index) => ({
-      term,
-      amount: slowAmount(term.price, whole(readings.filter((reading) => reading.index === index))),
-    }));
-  }
-  const periodStart = periodStartOf(line, terms[0]!.price, terms[0]!.from);
-  const [bounds, length] = [(instant: number) => Math.ceil(instant / windowMs) * windowMs, lengthMs(terms[0]!.price)];
-  if (kind === 'prorate') {
-    const first = Math.min(bounds(periodStart), terms[0]!.from);
-    const duration = BigInt(bounds(periodStart + length) - first);
-    const part = (instant: number): Ratio => ratio(BigInt(instant - first), duration);
-    return terms.map((term) => {
-      const amount = slowAmount(term.price, whole(readings));
-      return { term, amount: less(partOf(amount, part(term.to)), partOf(amount, part(term.from))) };
-    });
-  }
-  // A stack of single units, each with its term: what is taken back is taken from the top.
-  const stack: { readonly index: number; readonly sign: number }[] = [];
-  const seen = new Set<number>();
-  let level = 0n;
-  for (const [place, { index, values }] of readings.entries()) {
-    let net = 0;
-    // Of a level, a window adds what it changes.
-    if (isLevel) {
-      const after = whole(readings.slice(0, place + 1));
-      net = Number(after - level);
-      level = after;
-    }
-    for (const value of isLevel ? [] : values) {
-      if (meter.aggregation === 'count') net += 1;
-      else if (meter.aggregation !== 'unique') net += value;
-      else if (!seen.has(value)) {
-        seen.add(value);
-        net += 1;
-      }
-    }
-    const sign = Math.sign(net);
-    for (let unit = 0; unit < Math.abs(net); unit++) {
-      if ((stack.at(-1)?.sign ?? sign) === sign) stack.push({ index, sign });
-      else stack.pop();
-    }
-  }
-  const unitsOf = (index: number): bigint =>
-    stack.reduce((sum, unit) => (unit.index === index ? sum + BigInt(unit.sign) : sum), 0n);
-  const total = BigInt(stack.reduce((sum, { sign }) => sum + sign, 0));
-  let before = 0n;
-  return terms.map((term, index) => {
-    const after = before + unitsOf(index);
-    const [from, to] = [before, after];
-    before = after;
-    if (kind === 'carry') return { term, amount: less(slowAmount(term.price, to), slowAmount(term.price, from)) };
-    if (total === 0n) return { term, amount: zero };
-    const amount = slowAmount(term.price, total);
-    return { term, amount: less(partOf(amount, ratio(to, total)), partOf(amount, ratio(from, total))) };
-  });
-}
-
-/** Amounts of fees by (line, period, term) as they are due at an instant. */
-export function slowFeeAmounts(history: SlowHistory, asOf: number): Map<string, Ratio> {
-  const amounts = new Map<string, Ratio>();
-  const last = new SlowModel(history, asOf);
-  for (const slug of last.slugs()) {
-    if (last.meterOf(slug) !== null) continue;
-    for (const line of last.lines(slug)) {
-      const periods = new Map<string, { start: number; length: number }>();
-      for (const { at, of } of line.entries) {
-        const [start, length] = [periodStartOf(line, of.price, at), lengthMs(of.price)];
-        if (isLookedAt(history, start)) periods.set(`${length} ${start}`, { start, length });
-      }
-      for (const [key, period] of periods) {
-        for (const [term, amount] of slowFeePeriod(history, last, line, period, asOf))
-          amounts.set(`${slug} ${line.members[0]} ${key} ${term}`, amount);
-      }
-    }
-  }
-  return amounts;
-}
-
-interface FeePart {
-  readonly unit: number;
-  readonly holder: HolderId;
-  readonly of: SlowDefinition;
-  /** Where the term begins that the unit is of. */
-  from: number;
-}
-
-function slowFeePeriod(
-  history: SlowHistory,
-  last: SlowModel,
-  line: SlowLine,
-  { start, length }: { readonly start: number; readonly length: number },
-  asOf: number,
-): Map<string, Ratio> {
-  const end = start + length;
-  const ways = line.entries.filter(({ at }) => at >= start && at < end).map(({ of }) => of.price.proration ?? 'second');
-  const way = ways.includes('none') ? 'none' : ways.includes('day') ? 'day' : 'second';
-  const cells = cellsOf(start, end, way);
-  const whole = BigInt(cells.length);
-  const partsAt = (instant: number): FeePart[] => {
-    const model = instant === asOf ? last : new SlowModel(history, instant);
-    const known = model.lines(line.slug).find(({ members }) => members[0] === line.members[0]);
-    return known === undefined ? [] : feeParts(model, known, length, cells, way, end);
-  };
-  const paid = cells.map(() => zero);
-  const amounts = new Map<string, Ratio>();
-  const share = (fee: Ratio, unit: number): Ratio =>
-    less(partOf(fee, ratio(BigInt(unit + 1), whole)), partOf(fee, ratio(BigInt(unit), whole)));
-  const charge = ({ unit, holder, of, from }: FeePart, keeps: boolean): void => {
-    const fee = slowFee(of);
-    const before = paid[unit]!;
-    const isPaid = !isZero(before) && !isMore(fee, before);
-    const key = `${holder} ${from}`;
-    const amount = isPaid ? zero : less(share(fee, unit), share(before, unit));
-    amounts.set(key, plus(amounts.get(key) ?? zero, amount));
-    if (keeps && isMore(fee, before)) paid[unit] = fee;
-  };
-  const isKept = ({ of }: FeePart): boolean => of.price.giveBack === false;
-  const final = partsAt(asOf);
-  if (line.entries.some(({ of }) => of.price.giveBack === false)) {
-    for (let instant = start; instant < Math.min(end, asOf + 1); instant += SLOT) {
-      if (!isEventful(history, instant) && instant !== start && !final.some(({ from }) => from === instant)) continue;
-      const next = nextEvent(history, final, instant, asOf);
-      for (const part of partsAt(instant)) if (isKept(part) && part.from < next) charge(part, true);
-    }
-  }
-  for (const part of final) if (part.from <= asOf) charge(part, isKept(part));
-  return amounts;
-}
-
-const written = new WeakMap<SlowHistory, string>();
-
-/** Whether anything in the records happens at an instant. */
-function isEventful(history: SlowHistory, instant: number): boolean {
-  const { versions, subscriptions } = history;
-  const text = written.get(history) ?? JSON.stringify([versions.map(({ effectiveAt }) => effectiveAt), subscriptions]);
-  written.set(history, text);
-  return text.includes(String(instant));
-}
-
-function nextEvent(history: SlowHistory, final: readonly FeePart[], instant: number, asOf: number): number {
-  for (let next = instant + SLOT; next <= asOf; next += SLOT)
-    if (isEventful(history, next) || final.some(({ from }) => from === next)) return next;
-  return asOf + 1;
-}
-
-function cellsOf(start: number, end: number, way: string): number[] {
-  if (way === 'none') return [start];
-  const cells: number[] = [];
-  for (let at = start; at < end; at += SLOT) {
-    const isLastDay = way === 'day' && Math.floor(at / DAY) === Math.floor(end / DAY);
-    if (way === 'second' || (!isLastDay && (at === start || at % DAY === 0))) cells.push(at);
-  }
-  return cells;
-}
-
-function feeParts(
-  model: SlowModel,
-  line: SlowLine,
-  length: number,
-  cells: readonly number[],
-  way: string,
-  end: number,
-): FeePart[] {
-  const feeIn = (holder: HolderId, at: number): SlowDefinition | null => {
-    const fee = model.feeState(holder, at)?.fees.find(({ slug }) => slug === line.slug);
-    return fee !== undefined && lengthMs(fee.definition.price) === length ? fee.definition : null;
-  };
-  const parts: FeePart[] = [];
-  const add = (unit: number, from: number, owner: { holder: HolderId; at: number } | null): void => {
-    const of = owner === null ? null : feeIn(owner.holder, owner.at);
-    if (owner === null || of === null) return;
-    // Since when the same was held, without a gap.
-    let since = owner.at;
-    while (saysSame(feeIn(owner.holder, since - SLOT), of) && since > model.history.start) since -= SLOT;
-    parts.push({ unit, holder: owner.holder, of, from: way === 'second' ? from : Math.max(from, since) });
-  };
-  const members = model.holders.filter((holder) => line.members.includes(holder));
-  if (way === 'second') {
-    for (const holder of members) {
-      const sizes = cells.flatMap((at) => model.feeState(holder, at)?.windows ?? []);
-      const longest = Math.max(SLOT, ...sizes);
-      for (const [unit, at] of cells.entries()) {
-        if (model.feeState(holder, at) === null) continue;
-        const cell = Math.floor(at / longest) * longest;
-        add(unit, at, ownerOf(model, holder, cell, cell + longest));
-      }
-    }
-  } else {
-    for (const [unit, from] of cells.entries()) {
-      const held = members.flatMap((holder) => slotsOf(model, holder, from, cells[unit + 1] ?? end));
-      add(unit, from, dearestOf(model, held));
-    }
-  }
-  return asTerms(parts);
-}
-
-/** Units that follow each other and pay the same are one term, which begins where the first does. */
-function asTerms(parts: readonly FeePart[]): FeePart[] {
-  const name = ({ holder }: FeePart): string => holder ?? '';
-  const sorted = parts.toSorted((a, b) => (name(a) < name(b) ? -1 : name(a) > name(b) ? 1 : a.unit - b.unit));
-  for (const [i, part] of sorted.entries()) {
-    const before = sorted[i - 1];
-    if (before === undefined || before.unit + 1 !== part.unit || before.holder !== part.holder) continue;
-    if (saysSame(before.of, part.of)) part.from = before.from;
-  }
-  return sorted;
-}
-
-interface HeldSlot {
-  readonly holder: HolderId;
-  readonly at: number;
-}
-
-function slotsOf(model: SlowModel, holder: HolderId, from: number, to: number): HeldSlot[] {
-  const slots: HeldSlot[] = [];
-  for (let at = from; at < to; at += SLOT) if (model.feeState(holder, at) !== null) slots.push({ holder, at });
-  return slots;
-}
-
-function dearestOf(model: SlowModel, slots: readonly HeldSlot[]): HeldSlot | null {
-  let best: HeldSlot | null = null;
-  for (const slot of slots) {
-    const rate = model.feeState(slot.holder, slot.at)!.rate;
-    if (best === null || isMore(rate, model.feeState(best.holder, best.at)!.rate)) best = slot;
-  }
-  return best;
-}
-
-/** The dearest that prices a window starting in the stretch; where none does, the dearest that is held in it. */
-function ownerOf(model: SlowModel, holder: HolderId, from: number, to: number): HeldSlot | null {
-  const held = slotsOf(model, holder, from, to);
-  const opening = holder === null ? null : model.subscription(holder).opening;
-  const claims = held.filter(({ at }) => {
-    const { isPaused, windows } = model.feeState(holder, at)!;
-    if (isPaused || windows.length === 0) return true;
-    const takes = opening?.takesBegunWindow === true && at === opening.billedFrom;
-    return takes || windows.some((size) => at % size === 0);
-  });
-  return dearestOf(model, claims.length > 0 ? claims : held);
 }
