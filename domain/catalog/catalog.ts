@@ -15,7 +15,21 @@ export interface Plan {
   /** IANA name. */
   readonly timezone: string;
   readonly prices: readonly Price[];
+  /** Absent: as in `planDefaults`. */
+  readonly afterEnd?: AfterEnd;
+  /** Absent: as in `planDefaults`. */
+  readonly trialUsage?: TrialUsage;
 }
+
+/** What a customer has after its last subscription ended: no price, or the default plan. */
+export type AfterEnd = 'none' | 'default';
+/** Whether usage during a trial costs what it costs; fees are zero either way. */
+export type TrialUsage = 'charged' | 'free';
+
+export const planDefaults: { readonly afterEnd: AfterEnd; readonly trialUsage: TrialUsage } = {
+  afterEnd: 'none',
+  trialUsage: 'charged',
+};
 
 /** Holds from startsAt until the same subject's next subscription starts. */
 export interface Subscription {
@@ -42,6 +56,13 @@ export interface CatalogVersion {
   /** Milliseconds since the epoch. */
   readonly effectiveAt: number;
   readonly catalog: Catalog;
+  /** Whether its changes reach the periods that run, or begin with each subscription's next one. Absent: running. */
+  readonly appliesTo?: 'running' | 'next';
+  /**
+   * Windows that end by then were closed when it took effect: what nothing had priced is priced from the others on.
+   * Absent: from the window that holds `effectiveAt`.
+   */
+  readonly closedUpTo?: number;
 }
 
 export const emptyCatalog: Catalog = { currency: 'USD', meters: [], plans: [], subscriptions: [], defaultPlan: null };

@@ -7,9 +7,10 @@
 
 import type { Field } from '../fields/catalog-fields.ts';
 import type { Decimal } from '../number/decimal.ts';
+import type { PriceChoices } from './price-choices.ts';
 
 /** What every price has. Amounts are decimal text in the catalog's currency. */
-export interface PriceFields {
+export interface PriceFields extends PriceChoices {
   /** The same in every version of the catalog: it names the price. */
   readonly slug: string;
   readonly model: string;

@@ -1,0 +1,28 @@
+// How many units are free where a plan's allowance is prorated with its fee (T8): a unit is free while the free units
+// so far are below the term's allowance, and below the sum of allowance x share of the terms so far. So who holds a
+// plan for a day has a day's part of its allowance, and who changes plans to and fro has no allowance twice.
+import { type Quantity, quantityToDecimal } from '../number/quantity.ts';
+import { amountBetween } from './exact-share.ts';
+
+/** A term's part of the period, in units of time, and what was used in it. */
+export interface AllowanceTerm {
+  readonly quantity: Quantity;
+  /** Of a whole period. */
+  readonly allowance: Quantity;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The free units of each term; `whole` is the period's length in the units of `from` and `to`. */
+export function freeUnits(terms: readonly AllowanceTerm[], whole: number): Quantity[] {
+  let granted = 0n;
+  let used = 0n;
+  return terms.map(({ quantity, allowance, from, to }) => {
+    granted += amountBetween(quantityToDecimal(allowance), BigInt(from), BigInt(to), BigInt(whole)).coefficient;
+    const room = (granted < allowance ? granted : allowance) - used;
+    // biome-ignore lint/complexity/useMathMinMax: Math takes no bigint.
+    const free = room <= 0n || quantity <= 0n ? 0n : room < quantity ? room : quantity;
+    used += free;
+    return free;
+  });
+}

@@ -1,0 +1,167 @@
+// What the catalogs of a tenant have said, one after the other, about each price: as differences.
+//
+// A version is its difference to the version before it. Each price's change holds from that version's instant, so that
+// a later version of another price moves no change that was scheduled. A version that changes a price replaces that
+// price's changes still to come at the version's own instant. What a version leaves alone it does not touch: A -> A is
+// no change (T4, T13).
+import type { Catalog, CatalogVersion, Meter, Plan } from '../catalog/catalog.ts';
+import { planDefaults } from '../catalog/catalog.ts';
+import { keyText } from '../composite-key.ts';
+import type { Price } from '../pricing/prices.ts';
+
+/** Whether two definitions say the same, however their keys are ordered. */
+export const sameDefinition = (one: unknown, other: unknown): boolean =>
+  one === other || definitionText(one) === definitionText(other);
+
+// Definitions are immutable, and the same ones are compared for every customer.
+const texts = new WeakMap<object, string>();
+
+/** One text for a plain JSON value: keys sorted, absent ones left out. */
+function definitionText(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  const known = texts.get(value);
+  if (known !== undefined) return known;
+  const entries = Object.entries(value).filter(([, each]) => each !== undefined);
+  const text = Array.isArray(value)
+    ? `[${value.map(definitionText).join()}]`
+    : `{${entries
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([key, each]) => `${JSON.stringify(key)}:${definitionText(each)}`)
+        .join()}}`;
+  texts.set(value, text);
+  return text;
+}
+
+/** A version says something else about one thing than the version before it. */
+interface Difference<Value> {
+  readonly version: number;
+  readonly at: number;
+  readonly appliesTo: 'running' | 'next';
+  readonly closedUpTo: number | null;
+  /** Null: it is gone. */
+  readonly value: Value | null;
+}
+
+/** A value that holds from an instant until the next one's. */
+export interface Dated<Value> {
+  readonly from: number;
+  readonly version: number;
+  readonly value: Value | null;
+  /**
+   * Of what was not there before: windows that end after this were still open. Null: it was there, or begins later by
+   * its own choice.
+   */
+  readonly openAfter: number | null;
+}
+
+type PlanFields = Required<Pick<Plan, 'timezone' | 'afterEnd' | 'trialUsage'>>;
+
+/** Where a difference for running periods takes effect; one for the next ones asks where that is. */
+export type NextPeriodStart = (instant: number, price: Price) => number;
+
+const PLAN_FIELDS = 'plan';
+const DEFAULT_PLAN = 'default plan';
+
+/** What one catalog says, by what it says it about. */
+function sayingsOf(catalog: Catalog): Map<string, unknown> {
+  const sayings = new Map<string, unknown>([[keyText(DEFAULT_PLAN), catalog.defaultPlan]]);
+  for (const { slug, timezone, prices, ...plan } of catalog.plans) {
+    const { afterEnd, trialUsage } = { ...planDefaults, ...plan };
+    sayings.set(keyText(PLAN_FIELDS, slug), { timezone, afterEnd, trialUsage });
+    for (const price of prices) sayings.set(keyText('price', slug, price.slug), price);
+  }
+  return sayings;
+}
+
+function resolved<Value>(
+  differences: readonly Difference<Value>[],
+  startOf: (difference: Difference<Value>, before: Value | null) => number,
+): Dated<Value>[] {
+  const held: Dated<Value>[] = [];
+  for (const difference of differences) {
+    while (held.length > 0 && held.at(-1)!.from >= difference.at) held.pop();
+    const before = held.at(-1)?.value ?? null;
+    // What would have gone was still to come.
+    if (before === null && difference.value === null) continue;
+    const isEarly = before === null && difference.value !== null && difference.appliesTo === 'running';
+    held.push({
+      from: startOf(difference, before),
+      version: difference.version,
+      value: difference.value,
+      openAfter: isEarly ? Math.min(difference.closedUpTo ?? difference.at, difference.at) : null,
+    });
+  }
+  return held;
+}
+
+export class CatalogHistory {
+  private readonly versions: readonly CatalogVersion[];
+  private readonly earlier = new Map<number, CatalogHistory>();
+  private readonly differences = new Map<string, Difference<unknown>[]>();
+  private readonly slugs = new Map<string, Set<string>>();
+  private readonly meters = new Map<string, Meter>();
+
+  /** `versions`: those that a tenant has had, ascending by number. What takes effect after `until` is left out. */
+  constructor(versions: readonly CatalogVersion[], until = Number.POSITIVE_INFINITY) {
+    this.versions = versions;
+    let before = new Map<string, unknown>();
+    for (const { version, effectiveAt, catalog, appliesTo = 'running', closedUpTo = null } of versions) {
+      const after = sayingsOf(catalog);
+      const isLeftOut = effectiveAt > until;
+      for (const key of isLeftOut ? [] : new Set([...before.keys(), ...after.keys()])) {
+        const value = after.get(key) ?? null;
+        if (sameDefinition(before.get(key) ?? null, value)) continue;
+        const known = this.differences.get(key) ?? [];
+        // Which plan is the default one is no price: nobody's period runs by it.
+        const reach = key === keyText(DEFAULT_PLAN) ? 'running' : appliesTo;
+        known.push({ version, at: effectiveAt, appliesTo: reach, closedUpTo, value });
+        this.differences.set(key, known);
+      }
+      for (const { slug, prices } of isLeftOut ? [] : catalog.plans)
+        this.slugs.set(slug, new Set([...(this.slugs.get(slug) ?? []), ...prices.map((price) => price.slug)]));
+      for (const meter of catalog.meters) this.meters.set(meter.slug, meter);
+      before = after;
+    }
+  }
+
+  /** As it would be if no version had taken effect after an instant. */
+  until(instant: number): CatalogHistory {
+    // What stands between two versions is the same at each instant, for all customers.
+    const latest = Math.max(...this.versions.map(({ effectiveAt }) => effectiveAt).filter((at) => at <= instant));
+    const known = this.earlier.get(latest) ?? new CatalogHistory(this.versions, latest);
+    this.earlier.set(latest, known);
+    return known;
+  }
+
+  /** The slugs of all prices that a plan has ever had. */
+  slugsOf(plan: string): readonly string[] {
+    return [...(this.slugs.get(plan) ?? [])];
+  }
+
+  /** A plan's price over time, as a subscription has it whose periods begin as `nextStart` says. */
+  priceOf(plan: string, slug: string, nextStart: NextPeriodStart): Dated<Price>[] {
+    const differences = (this.differences.get(keyText('price', plan, slug)) ?? []) as Difference<Price>[];
+    return resolved(differences, ({ at, appliesTo, value }, before) =>
+      appliesTo === 'running' ? at : nextStart(at, (before ?? value)!),
+    );
+  }
+
+  /** The plan of whoever has no subscription, over time. */
+  get defaultPlan(): Dated<string>[] {
+    return resolved((this.differences.get(keyText(DEFAULT_PLAN)) ?? []) as Difference<string>[], ({ at }) => at);
+  }
+
+  planFields(plan: string, instant: number): PlanFields {
+    const differences = (this.differences.get(keyText(PLAN_FIELDS, plan)) ?? []) as Difference<PlanFields>[];
+    const held = resolved(differences, ({ at }) => at);
+    const { value } = held.findLast(({ from }) => from <= instant) ?? held[0] ?? { value: null };
+    return { ...planDefaults, timezone: 'UTC', ...value };
+  }
+
+  /** A slug means the same for ever; what may change of a meter is as in the newest version that has it. */
+  meter(slug: string): Meter {
+    const meter = this.meters.get(slug);
+    if (meter === undefined) throw new RangeError(`no catalog version has meter ${slug}`);
+    return meter;
+  }
+}

@@ -1,0 +1,124 @@
+// Lines of succession. The subscriptions of a customer that price the same slug one after the other, each beginning to
+// while the slug's period of the one before still runs, are one line: it has one grid, that of its first, and one
+// quantity a period. So cancelling and coming back, under the same plan or another one with the slug, gives no
+// allowance twice (T5). The default plan is no subscription: nobody succeeds it, and it succeeds nobody.
+//
+// Within a subscription, a definition that counts other usage (another `match`) or by another length of period begins
+// with the slug's next period; until then the definition before it holds on, as a whole. (With the new definition and
+// the old month, 12,000 free units a year would be given for half a month.) Fees have no quantity and need none of it.
+import { priceDefaults } from '../pricing/price-choices.ts';
+import { isUsagePrice } from '../pricing/prices.ts';
+import type { BillingPeriod } from '../time/billing-period.ts';
+import { sameDefinition } from './catalog-history.ts';
+import type { PlanHolder } from './plan-holders.ts';
+import { type CustomerSegments, joinedSegments, type KnownPrice, type PriceSegment } from './price-segments.ts';
+import { gridPeriodOf, lengthText, type PeriodGrid } from './subscription-periods.ts';
+
+export interface PriceLine extends KnownPrice {
+  /** Of the first of the line. */
+  readonly grid: PeriodGrid;
+  /** When the first of the line began to bill. */
+  readonly begin: number;
+  /** The subscriptions, in the order in which they joined; null: the default plan. */
+  readonly members: readonly (string | null)[];
+  /** By start. Those of two members overlap only where both price the same usage at once. */
+  readonly segments: readonly PriceSegment[];
+}
+
+export const lengthOf = ({ price }: Pick<PriceSegment, 'price'>) => price.every ?? priceDefaults.every;
+
+/** The smallest window boundary that is not before an instant. */
+export const boundaryFrom = (instant: number, windowMs: number): number => Math.ceil(instant / windowMs) * windowMs;
+
+/** The period of a line's segment that holds a window or instant of it. */
+export function segmentPeriod(
+  { grid, begin }: Pick<PriceLine, 'grid' | 'begin'>,
+  segment: Pick<PriceSegment, 'price'>,
+  instant: number,
+): BillingPeriod {
+  // The first window may have begun before the line did.
+  return gridPeriodOf(grid, lengthOf(segment), Math.max(instant, begin));
+}
+
+const countsTheSame = (one: PriceSegment, other: PriceSegment): boolean =>
+  lengthText(lengthOf(one)) === lengthText(lengthOf(other)) && sameDefinition(matchOf(one), matchOf(other));
+
+const matchOf = ({ price }: PriceSegment): unknown => (isUsagePrice(price) ? price.match : null);
+
+/** Of one subscription: with definitions that wait for the next period. */
+function heldOn(
+  line: Pick<PriceLine, 'grid' | 'begin' | 'windowMs'>,
+  segments: readonly PriceSegment[],
+): PriceSegment[] {
+  const held: PriceSegment[] = [];
+  for (const segment of segments) {
+    const last = held.at(-1);
+    if (last === undefined || last.to !== segment.from || countsTheSame(last, segment)) {
+      held.push(segment);
+      continue;
+    }
+    const { end } = segmentPeriod(line, last, last.to - line.windowMs);
+    const until = Math.min(boundaryFrom(end, line.windowMs), segment.to);
+    held.push({ ...last, from: segment.from, to: until });
+    if (until < segment.to) held.push({ ...segment, from: until });
+  }
+  return joinedSegments(held);
+}
+
+/** Where a line stopped pricing before an instant, if its period still runs then and it does not price; else null. */
+function leftRunning(line: PriceLine, instant: number): number | null {
+  if (line.segments.some(({ from, to }) => from <= instant && instant < to)) return null;
+  const last = line.segments.findLast(({ from }) => from < instant);
+  if (last === undefined) return null;
+  const { end } = segmentPeriod(line, last, last.to - line.windowMs);
+  return boundaryFrom(end, line.windowMs) > instant ? last.to : null;
+}
+
+function withMember(line: PriceLine, holder: PlanHolder, segments: readonly PriceSegment[]): PriceLine {
+  const { slug, meter, windowMs, grid, begin } = line;
+  const own = meter === null ? segments : heldOn({ grid, begin, windowMs }, segments);
+  return {
+    slug,
+    meter,
+    windowMs,
+    grid,
+    begin,
+    members: [...line.members, holder.subscription],
+    segments: [...line.segments, ...own].sort((a, b) => a.from - b.from),
+  };
+}
+
+const newLine = (known: KnownPrice, { grid, begin }: PlanHolder): PriceLine => ({
+  ...known,
+  grid,
+  begin,
+  members: [],
+  segments: [],
+});
+
+/** The lines of every price of a customer. */
+export function priceLines(holders: readonly PlanHolder[], segments: CustomerSegments): PriceLine[] {
+  const claims = holders
+    .flatMap((holder) =>
+      segments.pricesOf(holder).map((known) => ({ holder, known, own: segments.segmentsOf(holder, known) })),
+    )
+    .filter(({ own }) => own.length > 0)
+    .sort(
+      (a, b) =>
+        a.own[0]!.from - b.own[0]!.from || ((a.holder.subscription ?? '') < (b.holder.subscription ?? '') ? -1 : 1),
+    );
+  const lines: PriceLine[] = [];
+  for (const { holder, known, own } of claims) {
+    const candidates = lines
+      .filter(({ slug, members }) => slug === known.slug && holder.subscription !== null && !members.includes(null))
+      .map((line, i) => ({ line, i, left: leftRunning(line, own[0]!.from) }))
+      .filter(({ left }) => left !== null)
+      .sort((a, b) => b.left! - a.left! || a.i - b.i);
+    const joined = candidates[0]?.line ?? newLine(known, holder);
+    const grown = withMember(joined, holder, own);
+    const at = lines.indexOf(joined);
+    if (at === -1) lines.push(grown);
+    else lines[at] = grown;
+  }
+  return lines;
+}

@@ -1,0 +1,236 @@
+// Which definition of a price a plan holder has, stretch by stretch.
+//
+// Stretches of usage prices begin and end at window boundaries, and the definition of each window is the one in force
+// at its start (T1). What was there and changed or went does so at the next boundary. What was not there before begins,
+// by a catalog version, with the windows that were still open and in which nothing else of the customer prices the same
+// usage (T3). Stretches of fees begin and end to the millisecond.
+import type { Meter } from '../catalog/catalog.ts';
+import { keyText } from '../composite-key.ts';
+import { priceDefaults } from '../pricing/price-choices.ts';
+import { isUsagePrice, type Price, type UsagePrice } from '../pricing/prices.ts';
+import { windowSizeMs, windowStartOf } from '../time/time-window.ts';
+import { type CatalogHistory, type Dated, sameDefinition } from './catalog-history.ts';
+import { earlyIn, type PlanHolder } from './plan-holders.ts';
+import type { SubscriptionState } from './subscription-history.ts';
+import { nextBoundary } from './subscription-periods.ts';
+
+/** What is charged. Two stretches with the same are one. */
+interface PriceDefinition {
+  readonly price: Price;
+  /** Of a fee: for how many it is charged, as decimal text; null: for usage. */
+  readonly quantity: string | null;
+  /** A trial's: it is held, and costs nothing. */
+  readonly isTrial: boolean;
+}
+
+/** Milliseconds since the epoch, end exclusive, infinite where it is open. */
+export interface PriceSegment extends PriceDefinition {
+  readonly from: number;
+  readonly to: number;
+  readonly subscription: string | null;
+  readonly plan: string;
+  /** Null: the subscription's own price. */
+  readonly catalogVersion: number | null;
+}
+
+/** A price as it is known by its slug: for ever of one meter, or a fee (null). */
+export interface KnownPrice {
+  readonly slug: string;
+  readonly meter: Meter | null;
+  /** 1 for a fee. */
+  readonly windowMs: number;
+}
+
+/** Whether a price is charged for the period, or for a quantity of the subscription, and not for usage. */
+const isFee = (price: Price): boolean => !isUsagePrice(price) || price.quantity !== undefined;
+
+/** Whether two stretches charge one subscription the same. */
+export const saysTheSame = (one: PriceSegment, other: PriceSegment): boolean =>
+  one.subscription === other.subscription &&
+  one.isTrial === other.isTrial &&
+  one.quantity === other.quantity &&
+  sameDefinition(one.price, other.price);
+
+/** In order of time; those that follow each other and say the same become one, which is told as the first of them. */
+export function joinedSegments(segments: readonly PriceSegment[]): PriceSegment[] {
+  const joined: PriceSegment[] = [];
+  for (const segment of segments) {
+    const last = joined.at(-1);
+    if (last !== undefined && last.to === segment.from && saysTheSame(last, segment))
+      joined[joined.length - 1] = { ...last, to: segment.to };
+    else joined.push(segment);
+  }
+  return joined;
+}
+
+function nextStartOf(holder: PlanHolder): (instant: number, price: Price) => number {
+  return (instant, { every = priceDefaults.every }) =>
+    instant <= holder.begin ? instant : nextBoundary(holder.grid, every, instant);
+}
+
+/** For how many a fee is charged: once, where it names no quantity, and where nobody stated the one it names. */
+const feeQuantity = ({ quantity }: Price, stated: ReadonlyMap<string, string>): string =>
+  quantity === undefined ? '1' : (stated.get(quantity) ?? '1');
+
+/** Two prices of a meter that some usage could both match. */
+function mayShareUsage(one: UsagePrice, other: UsagePrice): boolean {
+  if (one.meter !== other.meter) return false;
+  return Object.entries(one.match).every(([name, value]) => (other.match[name] ?? value) === value);
+}
+
+/** The segments of all holders of one customer. */
+export class CustomerSegments {
+  private readonly catalog: CatalogHistory;
+  private readonly holders: readonly PlanHolder[];
+  private readonly onTime = new Map<string, PriceSegment[]>();
+  private readonly prices = new Map<PlanHolder, KnownPrice[]>();
+  private readonly dated = new Map<string, Dated<Price>[]>();
+
+  constructor(catalog: CatalogHistory, holders: readonly PlanHolder[]) {
+    this.catalog = catalog;
+    this.holders = holders;
+  }
+
+  /** Every price that a holder has at any time. */
+  pricesOf(holder: PlanHolder): KnownPrice[] {
+    const found = this.prices.get(holder);
+    if (found !== undefined) return found;
+    const slugs = new Map<string, Price>();
+    for (const plan of holder.plans) {
+      for (const slug of this.catalog.slugsOf(plan)) {
+        for (const { value } of this.datedPrice(holder, plan, slug)) if (value !== null) slugs.set(slug, value);
+      }
+    }
+    for (const instant of holder.instants) {
+      for (const [slug, price] of holder.holdingAt(instant)?.overrides ?? []) slugs.set(slug, price);
+    }
+    const prices = [...slugs].map(([slug, price]) => {
+      const meter = isFee(price) || !isUsagePrice(price) ? null : this.catalog.meter(price.meter);
+      return { slug, meter, windowMs: meter === null ? 1 : windowSizeMs[meter.window] };
+    });
+    this.prices.set(holder, prices);
+    return prices;
+  }
+
+  segmentsOf(holder: PlanHolder, known: KnownPrice): PriceSegment[] {
+    const onTime = this.onTimeSegments(holder, known);
+    if (known.meter === null) return onTime;
+    return joinedSegments([...onTime, ...this.earlySegments(holder, known)].sort((a, b) => a.from - b.from));
+  }
+
+  /** The window sizes of the usage prices that hold at an instant. */
+  windowsPricedAt(holder: PlanHolder, instant: number): number[] {
+    const holding = holder.holdingAt(instant);
+    if (holding === null) return [];
+    return this.pricesOf(holder)
+      .filter((known) => known.meter !== null)
+      .filter((known) => this.segmentAt(holder, known, holding, instant, instant, false) !== null)
+      .map(({ windowMs }) => windowMs);
+  }
+
+  /** Where what a holder has of some prices may change, ascending. */
+  instantsOf(holder: PlanHolder, slugs: readonly string[]): number[] {
+    const changes = holder.plans.flatMap((plan) =>
+      slugs.flatMap((slug) => this.datedPrice(holder, plan, slug).map(({ from }) => from)),
+    );
+    return [...new Set([...holder.instants, ...changes])].sort((a, b) => a - b);
+  }
+
+  private datedPrice(holder: PlanHolder, plan: string, slug: string): Dated<Price>[] {
+    const key = keyText(holder.subscription ?? 0, plan, slug);
+    const known = this.dated.get(key) ?? this.catalog.priceOf(plan, slug, nextStartOf(holder));
+    this.dated.set(key, known);
+    return known;
+  }
+
+  private onTimeSegments(holder: PlanHolder, known: KnownPrice): PriceSegment[] {
+    const key = keyText(holder.subscription ?? 0, known.slug);
+    const found = this.onTime.get(key);
+    if (found !== undefined) return found;
+    const { slug, windowMs } = known;
+    const boundaries = windowBoundaries(this.instantsOf(holder, [slug]), windowMs);
+    const segments = this.segmentsBetween(boundaries, Number.POSITIVE_INFINITY, (from, to) => {
+      const holding = holder.holdingInWindow(from, windowMs);
+      return holding === null ? null : this.segmentAt(holder, known, holding, from, to, false);
+    });
+    this.onTime.set(key, segments);
+    return segments;
+  }
+
+  private earlySegments(holder: PlanHolder, known: KnownPrice): PriceSegment[] {
+    const { slug, windowMs } = known;
+    const additions = holder.plans.flatMap((plan) => this.datedPrice(holder, plan, slug));
+    const early = [...additions, ...this.catalog.defaultPlan].filter(
+      ({ from, openAfter }) => openAfter !== null && from > holder.begin - windowMs,
+    );
+    if (early.length === 0) return [];
+    const others = this.holders.flatMap((other) =>
+      this.pricesOf(other)
+        .filter((price) => price.meter?.slug === known.meter?.slug && (other !== holder || price.slug !== slug))
+        .flatMap((price) => this.onTimeSegments(other, price)),
+    );
+    const own = this.onTimeSegments(holder, known);
+    const instants = [
+      ...this.instantsOf(holder, [slug]),
+      ...early.map(({ openAfter }) => openAfter!),
+      ...[...others, ...own].flatMap(({ from, to }) => [from, to]),
+    ].filter(Number.isFinite);
+    const last = Math.max(...early.map(({ from }) => from));
+    return this.segmentsBetween(windowBoundaries(instants, windowMs), last, (from, to) => {
+      if (own.some((segment) => segment.from <= from && from < segment.to)) return null;
+      const holding = holder.earlyHoldingInWindow(from, windowMs);
+      const segment = holding === null ? null : this.segmentAt(holder, known, holding, from, to, true);
+      if (segment === null) return null;
+      const isPriced = others
+        .filter((other) => other.from <= from && from < other.to)
+        .some(({ price }) => mayShareUsage(price as UsagePrice, segment.price as UsagePrice));
+      return isPriced ? null : segment;
+    });
+  }
+
+  /** One for each two boundaries that follow each other, the last open, of those that start before `last`. */
+  private segmentsBetween(
+    boundaries: readonly number[],
+    last: number,
+    segmentAt: (from: number, to: number) => PriceSegment | null,
+  ): PriceSegment[] {
+    const segments = boundaries
+      .filter((from) => from < last)
+      .map((from, i) => segmentAt(from, boundaries[i + 1] ?? Number.POSITIVE_INFINITY));
+    return joinedSegments(segments.filter((segment) => segment !== null));
+  }
+
+  private segmentAt(
+    holder: PlanHolder,
+    known: KnownPrice,
+    holding: SubscriptionState,
+    from: number,
+    to: number,
+    early: boolean,
+  ): PriceSegment | null {
+    const { plan, quantities, overrides, isTrial, isPaused } = holding;
+    if (isPaused) return null;
+    const dated = this.datedPrice(holder, plan, known.slug);
+    const held = dated.findLast((each) => each.from <= from);
+    const begun = early ? earlyIn(dated, from, known.windowMs) : null;
+    const { value, version } = begun ?? held ?? { value: null, version: 0 };
+    const price = overrides.get(known.slug) ?? value;
+    if (price === null || price === undefined) return null;
+    if (isFee(price) !== (known.meter === null))
+      throw new RangeError(`price ${known.slug} is of usage in one definition and a fee in another`);
+    const quantity = isFee(price) ? feeQuantity(price, quantities) : null;
+    const isFreeTrial = isTrial && (isFee(price) || this.catalog.planFields(plan, from).trialUsage === 'free');
+    const catalogVersion = overrides.has(known.slug) ? null : version;
+    const { subscription } = holder;
+    return { from, to, subscription, plan, catalogVersion, price, quantity, isTrial: isFreeTrial };
+  }
+}
+
+/** The boundaries around each instant, ascending. */
+function windowBoundaries(instants: readonly number[], windowMs: number): number[] {
+  const boundaries = instants.flatMap((instant) => {
+    const start = windowStartOf(instant, windowMs);
+    return start === instant ? [start] : [start, start + windowMs];
+  });
+  return [...new Set(boundaries)].sort((a, b) => a - b);
+}

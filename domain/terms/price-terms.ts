@@ -1,0 +1,149 @@
+// Which definition of which price holds for a customer when: the one rule of time, as a pure function of immutable
+// records (P1).
+//
+// A term is the stretch of a period in which one definition of a price holds. The terms of a usage price begin and end
+// at window boundaries, and a term is known by its first window (T14). A change makes a new term of what it changes and
+// of nothing else (T4). The grid draws periods; the start and end of a subscription cut terms and never a period (T5).
+import type { UsagePrice } from '../pricing/prices.ts';
+import type { BillingPeriod } from '../time/billing-period.ts';
+import { windowStartOf } from '../time/time-window.ts';
+import type { CatalogHistory } from './catalog-history.ts';
+import { defaultHolder, type PlanHolder, subscriptionHolder } from './plan-holders.ts';
+import { boundaryFrom, lengthOf, type PriceLine, priceLines, segmentPeriod } from './price-lines.ts';
+import { CustomerSegments, joinedSegments, type PriceSegment } from './price-segments.ts';
+import type { SubscriptionHistory } from './subscription-history.ts';
+import { lengthText } from './subscription-periods.ts';
+
+/** The records of one customer. */
+export interface CustomerRecords {
+  readonly catalog: CatalogHistory;
+  /** In any order. */
+  readonly subscriptions: readonly SubscriptionHistory[];
+}
+
+/** Milliseconds since the epoch, end exclusive. Bounds are finite: a term lies in a period. */
+export interface UsageTerm {
+  /** Its first window. */
+  readonly from: number;
+  readonly to: number;
+  /** Null: the default plan. */
+  readonly subscription: string | null;
+  /** As of its first window. */
+  readonly plan: string;
+  /** As of its first window; null: the subscription's own price. */
+  readonly catalogVersion: number | null;
+  readonly price: UsagePrice;
+}
+
+/** A usage price in one of its periods. */
+export interface UsagePeriod {
+  readonly line: PriceLine;
+  /** Of the grid. */
+  readonly period: BillingPeriod;
+  /** From its first window to the end of its last, priced or not; one that had begun only where it is priced. */
+  readonly windows: { readonly from: number; readonly to: number };
+  /** By first window, then by the order in which their subscriptions joined the line. */
+  readonly terms: readonly UsageTerm[];
+}
+
+/** What a window of usage is met by. `trial`: held, and free; `none`: nothing prices it. */
+export type WindowCover = 'priced' | 'trial' | 'none';
+
+export class CustomerTerms {
+  /** Its subscriptions in the order of their start, and the default plan last where there is one. */
+  readonly holders: readonly PlanHolder[];
+  readonly segments: CustomerSegments;
+  readonly lines: readonly PriceLine[];
+  readonly catalog: CatalogHistory;
+
+  constructor({ catalog, subscriptions }: CustomerRecords) {
+    this.catalog = catalog;
+    const byDefault = defaultHolder(catalog, subscriptions);
+    const inOrder = subscriptions.toSorted(
+      ({ opening: a }, { opening: b }) => a.billedFrom - b.billedFrom || (a.id < b.id ? -1 : 1),
+    );
+    this.holders = [...inOrder.map(subscriptionHolder), ...(byDefault === null ? [] : [byDefault])];
+    this.segments = new CustomerSegments(catalog, this.holders);
+    this.lines = priceLines(this.holders, this.segments);
+  }
+
+  get usageLines(): PriceLine[] {
+    return this.lines.filter(({ meter }) => meter !== null);
+  }
+
+  get feeLines(): PriceLine[] {
+    return this.lines.filter(({ meter }) => meter === null);
+  }
+
+  /** The period of a line in which a window is priced; null: it is not. */
+  usagePeriodAt(line: PriceLine, windowStart: number): UsagePeriod | null {
+    const segment = line.segments.find(({ from, to, isTrial }) => !isTrial && from <= windowStart && windowStart < to);
+    return segment === undefined ? null : usagePeriod(line, segment, windowStart);
+  }
+
+  /** Every period of a line with a term that begins before `to` and ends after `from`, by start. */
+  usagePeriodsIn(line: PriceLine, from: number, to: number): UsagePeriod[] {
+    const found = new Map<string, UsagePeriod>();
+    for (const segment of line.segments) {
+      let windowStart = Math.max(segment.from, windowStartOf(from, line.windowMs));
+      while (!segment.isTrial && windowStart < Math.min(segment.to, to)) {
+        const period = usagePeriod(line, segment, windowStart);
+        found.set(`${lengthText(lengthOf(segment))} ${period.period.start}`, period);
+        windowStart = period.windows.to;
+      }
+    }
+    return [...found.values()].sort((a, b) => a.period.start - b.period.start);
+  }
+
+  /** Of the usage of a meter with some group values. */
+  coverOf(meter: string, groups: Readonly<Record<string, string>>, windowStart: number): WindowCover {
+    const covering = this.usageLines
+      .filter((line) => line.meter!.slug === meter)
+      .flatMap(({ segments }) => segments)
+      .filter(({ from, to }) => from <= windowStart && windowStart < to)
+      .filter(({ price }) =>
+        Object.entries((price as UsagePrice).match).every(([name, value]) => groups[name] === value),
+      );
+    if (covering.length === 0) return 'none';
+    return covering.some(({ isTrial }) => !isTrial) ? 'priced' : 'trial';
+  }
+
+  /** As it would be if nothing changed after an instant. */
+  static until({ catalog, subscriptions }: CustomerRecords, instant: number): CustomerTerms {
+    return new CustomerTerms({
+      catalog: catalog.until(instant),
+      subscriptions: subscriptions
+        .filter(({ opening }) => opening.billedFrom <= instant)
+        .map((subscription) => subscription.until(instant)),
+    });
+  }
+}
+
+function usagePeriod(line: PriceLine, segment: PriceSegment, windowStart: number): UsagePeriod {
+  const period = segmentPeriod(line, segment, windowStart);
+  const length = lengthText(lengthOf(segment));
+  const [start, to] = [boundaryFrom(period.start, line.windowMs), boundaryFrom(period.end, line.windowMs)];
+  // The first window of a line may have begun before its period.
+  const isFirst = period.start <= line.begin && line.begin < period.end;
+  const earliest = isFirst ? Math.min(start, line.segments[0]!.from) : start;
+  const terms = line.segments
+    .filter((each) => !each.isTrial && lengthText(lengthOf(each)) === length)
+    .map((each) => ({ ...each, from: Math.max(each.from, earliest), to: Math.min(each.to, to) }))
+    .filter((each) => each.from < each.to);
+  const from = Math.min(start, ...terms.map((each) => each.from));
+  // Two that price the same windows: the one that joined the line first.
+  const place = ({ subscription }: UsageTerm): number => line.members.indexOf(subscription);
+  const inOrder = joinedSegments(terms)
+    .map(termOf)
+    .sort((a, b) => a.from - b.from || place(a) - place(b));
+  return { line, period, windows: { from, to }, terms: inOrder };
+}
+
+const termOf = ({ from, to, subscription, plan, catalogVersion, price }: PriceSegment): UsageTerm => ({
+  from,
+  to,
+  subscription,
+  plan,
+  catalogVersion,
+  price: price as UsagePrice,
+});

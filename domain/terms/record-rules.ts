@@ -1,0 +1,49 @@
+// What is decided once, when a record is made, and then stands in it: so that what follows from the records depends on
+// nothing else.
+import type { Catalog } from '../catalog/catalog.ts';
+import { windowStartOf } from '../time/time-window.ts';
+
+/** Where a change stands against what was rated. Milliseconds since the epoch. */
+export interface ChangeSituation {
+  /** Postgres's clock. */
+  readonly clock: number;
+  /** Null: nothing of the subscription was ever rated. */
+  readonly ratedUpTo: number | null;
+  /** The change asks that what was billed is rated again, by adjustments. */
+  readonly rerate: boolean;
+}
+
+/** Now, for a subscription: never before what it was rated up to (T2). */
+export const changeNow = ({ clock, ratedUpTo }: Pick<ChangeSituation, 'clock' | 'ratedUpTo'>): number =>
+  ratedUpTo === null ? clock : Math.max(clock, ratedUpTo);
+
+/** The instant a change holds from; null: windows were billed after it, and the change does not ask to re-rate (P2). */
+export function changeInstant(asked: number | 'now', situation: ChangeSituation): number | null {
+  if (asked === 'now') return changeNow(situation);
+  const isBilled = situation.ratedUpTo !== null && asked < situation.ratedUpTo;
+  return isBilled && !situation.rerate ? null : asked;
+}
+
+/** From when on a subscription bills that says nothing of it: not before it was made, nor before it starts (T10). */
+export const billedFromOf = (startsAt: number, billedFrom: number | undefined, madeAt: number): number =>
+  Math.max(startsAt, billedFrom ?? madeAt);
+
+/**
+ * Whether a subscription takes the window that had begun (T1): it is the customer's first, and no window that holds its
+ * start was billed. `windowMs`: the longest window that its plans price.
+ */
+export const takesBegunWindow = (
+  billedFrom: number,
+  windowMs: number,
+  { isFirst, ratedUpTo }: { readonly isFirst: boolean; readonly ratedUpTo: number | null },
+): boolean => isFirst && (ratedUpTo === null || ratedUpTo < windowStartOf(billedFrom, windowMs) + windowMs);
+
+/** Why a customer can't be charged in a currency, in words that follow its name; null: it can (T15). */
+export const currencyFault = (ofFirstLineItem: string | null, currency: string): string | null =>
+  ofFirstLineItem === null || ofFirstLineItem === currency
+    ? null
+    : `is charged in ${ofFirstLineItem} since its first line item, and can't be in ${currency}: nothing is converted`;
+
+/** The plans that have to say what comes after them: all that say nothing, where there is a default plan (T9). */
+export const plansWithoutAfterEnd = ({ defaultPlan, plans }: Catalog): string[] =>
+  defaultPlan === null ? [] : plans.filter(({ afterEnd }) => afterEnd === undefined).map(({ slug }) => slug);

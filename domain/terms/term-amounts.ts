@@ -1,0 +1,204 @@
+// What the terms of a usage price cost in one of its periods (T6), as a function of the period's windows and of nothing
+// else: not of what was rated before, nor of the order in which usage or changes became known.
+//
+//   carry     the price of the quantity at the term's end, less the price of the quantity at its start
+//   share     the price of the whole period's quantity, and of it the term's share of the units
+//   prorate   the price of the whole period's value, and of it the term's share of the time
+//   restart   the price of the term's own usage, as if it were a period
+//
+// A term comes as contributions of windows and a price of their running sum: what a period with one definition has
+// always been. So whoever writes line items does for a term what it did for a period. What negative usage takes back
+// is taken from the term that was charged last, and stands there as a contribution of the window it happened in.
+import { type Aggregation, aggregationRules } from '../aggregation/aggregations.ts';
+import { Decimal } from '../number/decimal.ts';
+import { type Quantity, quantityToDecimal } from '../number/quantity.ts';
+import type { ChangeKind } from '../pricing/price-choices.ts';
+import { amountOf, type UsagePrice } from '../pricing/prices.ts';
+import { amountBetween } from './exact-share.ts';
+import type { UsagePeriod, UsageTerm } from './price-terms.ts';
+
+/** A window's own merged value; for `unique`, how many of its values no earlier window has (see `countedTogether`). */
+export interface UsedWindow {
+  /** Milliseconds since the epoch. */
+  readonly windowStart: number;
+  readonly quantity: Quantity;
+}
+
+/** The usage that a term's price matches, in any order; what is not in its windows is left out. */
+export type UsageOfTerm = (term: UsageTerm) => readonly UsedWindow[];
+
+/** What a window adds to a term, or takes from it. */
+interface TermContribution {
+  readonly windowStart: number;
+  readonly windowEnd: number;
+  readonly quantity: Quantity;
+}
+
+export interface TermCharge {
+  readonly term: UsageTerm;
+  /** In order of time. Their sum is the term's quantity; that of a prorated term is the whole period's value. */
+  readonly contributions: readonly TermContribution[];
+  readonly quantity: Quantity;
+  /** The amount for a running sum of the contributions; 0 for none. */
+  readonly price: (cumulative: Decimal) => Decimal;
+  /** `price` of the quantity. */
+  readonly amount: Decimal;
+}
+
+/** Whether a period's value is made of units that add up; else it is a level. */
+const countsUnits = (aggregation: Aggregation): boolean =>
+  aggregationRules(aggregation).isSum || aggregationRules(aggregation).needsFirstSeen;
+
+/** What a price chooses, or its model and aggregation do for it. */
+function kindOf(price: UsagePrice, aggregation: Aggregation): ChangeKind {
+  if (price.onChange !== undefined) return price.onChange;
+  if (!countsUnits(aggregation)) return 'prorate';
+  const isCarried =
+    price.model === 'per_unit' ||
+    (price.model === 'graduated' && price.tiers.every(({ flatAmount }) => Decimal.parse(flatAmount).isZero));
+  return isCarried ? 'carry' : 'share';
+}
+
+/** The one kind of all terms of a period: where they differ, all are shared, or prorated where the meter is a level. */
+export function changeKindOf({ line, terms }: UsagePeriod): ChangeKind {
+  const { aggregation } = line.meter!;
+  const [first = 'share', ...others] = new Set(terms.map(({ price }) => kindOf(price, aggregation)));
+  if (others.length === 0) return first;
+  return countsUnits(aggregation) ? 'share' : 'prorate';
+}
+
+/**
+ * Which terms a value that comes again counts once in: all of the period's, or, where each begins anew, each by itself.
+ */
+export const countedTogether = (period: UsagePeriod): readonly (readonly UsageTerm[])[] =>
+  changeKindOf(period) === 'restart' ? period.terms.map((term) => [term]) : [period.terms];
+
+interface UsageInTerm extends UsedWindow {
+  readonly index: number;
+}
+
+/** The windows that terms price, in order of time. */
+const pricedWindows = (terms: readonly UsageTerm[], usageOf: UsageOfTerm): UsageInTerm[] =>
+  terms
+    .flatMap((term, index) =>
+      usageOf(term)
+        .filter(({ windowStart }) => term.from <= windowStart && windowStart < term.to)
+        .map((window) => ({ ...window, index })),
+    )
+    .sort((a, b) => a.windowStart - b.windowStart || a.index - b.index);
+
+/** How much each window adds to the value of a level, or of units. */
+function additions(aggregation: Aggregation, windows: readonly UsageInTerm[]): UsageInTerm[] {
+  const { mergeWindows } = aggregationRules(aggregation);
+  let running: Quantity | null = null;
+  return windows.map((window) => {
+    const before = running ?? 0n;
+    running = mergeWindows(running, window.quantity);
+    return { ...window, quantity: running - before };
+  });
+}
+
+/** What stands, last in, first out: usage of the other sign takes from the term that came last. */
+function givenBackLast(windows: readonly UsageInTerm[]): UsageInTerm[] {
+  const standing: { readonly index: number; quantity: Quantity }[] = [];
+  const isOpposite = (one: Quantity, other: Quantity): boolean => one > 0n !== other > 0n;
+  return windows.flatMap((window) => {
+    const parts: UsageInTerm[] = [];
+    let left = window.quantity;
+    for (let last = standing.at(-1); left !== 0n && last !== undefined; last = standing.at(-1)) {
+      if (!isOpposite(left, last.quantity)) break;
+      const taken = left > 0n === left < -last.quantity ? left : -last.quantity;
+      parts.push({ ...window, index: last.index, quantity: taken });
+      left -= taken;
+      last.quantity += taken;
+      if (last.quantity === 0n) standing.pop();
+    }
+    if (left === 0n) return parts;
+    standing.push({ index: window.index, quantity: left });
+    return [...parts, { ...window, quantity: left }];
+  });
+}
+
+const sumOf = (windows: readonly { readonly quantity: Quantity }[]): Quantity =>
+  windows.reduce((sum, { quantity }) => sum + quantity, 0n);
+
+/** Of one window, one contribution to a term. */
+function contributionsOfTerm(windows: readonly UsageInTerm[], windowMs: number): TermContribution[] {
+  const byStart = new Map<number, Quantity>();
+  for (const { windowStart, quantity } of windows)
+    byStart.set(windowStart, (byStart.get(windowStart) ?? 0n) + quantity);
+  return [...byStart].map(([windowStart, quantity]) => ({ windowStart, windowEnd: windowStart + windowMs, quantity }));
+}
+
+/** Of all terms of a period, in their order. */
+export function termCharges(period: UsagePeriod, usageOf: UsageOfTerm): TermCharge[] {
+  const { line, terms } = period;
+  const { aggregation } = line.meter!;
+  const kind = changeKindOf(period);
+  const priced = pricedWindows(terms, usageOf);
+  const charge = (
+    term: UsageTerm,
+    of: readonly UsageInTerm[],
+    priceOf: (full: (cumulative: Decimal) => Decimal) => (cumulative: Decimal) => Decimal,
+  ): TermCharge => {
+    const price = priceOf(amountOf(term.price));
+    const quantity = sumOf(of);
+    const amount = price(quantityToDecimal(quantity));
+    return { term, contributions: contributionsOfTerm(of, line.windowMs), quantity, price, amount };
+  };
+
+  if (kind === 'restart') {
+    return terms.map((term, index) => {
+      const own = additions(
+        aggregation,
+        priced.filter((window) => window.index === index),
+      );
+      return charge(term, own, (full) => full);
+    });
+  }
+  if (kind === 'prorate') {
+    const whole = BigInt(period.windows.to - period.windows.from);
+    const all = additions(aggregation, priced);
+    return terms.map((term) => {
+      const [from, to] = [BigInt(term.from - period.windows.from), BigInt(term.to - period.windows.from)];
+      return charge(term, all, (full) => (cumulative) => amountBetween(full(cumulative), from, to, whole));
+    });
+  }
+  const standing = givenBackLast(additions(aggregation, priced));
+  const whole = sumOf(standing);
+  let before = 0n;
+  return terms.map((term, index) => {
+    const own = standing.filter((window) => window.index === index);
+    const start = before;
+    before += sumOf(own);
+    // Whatever has all the units costs what they cost, at every step of the way.
+    if (start === 0n && before === whole) return charge(term, own, (full) => full);
+    if (kind === 'carry') {
+      const paid = quantityToDecimal(start);
+      return charge(term, own, (full) => (cumulative) => full(paid.plus(cumulative)).minus(full(paid)));
+    }
+    return charge(term, own, (full) => {
+      const amount = full(quantityToDecimal(whole));
+      return (cumulative) => amountBetween(amount, start, start + quantityOf(cumulative), whole);
+    });
+  });
+}
+
+const quantityOf = (cumulative: Decimal): Quantity =>
+  cumulative.scale <= 12 ? cumulative.coefficient * 10n ** BigInt(12 - cumulative.scale) : notAQuantity(cumulative);
+
+function notAQuantity(value: Decimal): never {
+  throw new RangeError(`${value} has more digits than a quantity`);
+}
+
+/** Names a term among those of its price and period (T14). */
+export interface TermKey {
+  readonly subscription: string | null;
+  readonly from: number;
+}
+
+/** The terms that something was written for and that are no more: they are to be rated to zero (T14). */
+export const goneTerms = <Written extends TermKey>(written: readonly Written[], terms: readonly TermKey[]): Written[] =>
+  written.filter(
+    ({ subscription, from }) => !terms.some((term) => term.subscription === subscription && term.from === from),
+  );

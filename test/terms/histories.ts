@@ -1,0 +1,229 @@
+// Random histories of one customer, from a seed: plans, seats, prices and catalogs that change, pauses, trials, ends,
+// successors, undone changes, negative usage. Everything happens at the start of a slot of half an hour, so that the
+// slow model can look at each; windows of an hour begin between two of them.
+import type { CatalogVersion, Meter, Plan, Price } from '../../domain/catalog/catalog.ts';
+import { Random } from '../../domain/random.ts';
+import type {
+  SubscriptionOpening,
+  SubscriptionPatch,
+  SubscriptionRecord,
+} from '../../domain/terms/subscription-history.ts';
+import { catalogOf, meterOf } from './records.ts';
+import { SLOT, type SlowHistory, type SlowUsage } from './slow-model.ts';
+
+/** A Monday. */
+const START = Date.UTC(2026, 0, 5);
+const SLOTS = 3 * 48;
+const PLANS = ['p', 'q', 'r'] as const;
+// Some have more digits than a share is rounded to.
+const RATES = ['0', '0.07', '0.1', '1', '2.5', '0.000000000001', '0.1234567890123456789'] as const;
+
+const slotAt = (slot: number): number => START + slot * SLOT;
+
+/** Draws histories; a price is drawn so that it may be rather like another. */
+class Draw {
+  private readonly random: Random;
+
+  constructor(random: Random) {
+    this.random = random;
+  }
+
+  history(): SlowHistory {
+    const { random } = this;
+    const meters = [
+      meterOf('one', { aggregation: random.pick(['sum', 'sum', 'count', 'unique']), window: '1h' }),
+      meterOf('two', {
+        aggregation: random.pick(['sum', 'max', 'min', 'latest', 'unique']),
+        window: random.pick(['1h', '1d']),
+      }),
+    ];
+    const keepsFees = random.once(12);
+    const history = {
+      start: START,
+      end: slotAt(SLOTS),
+      versions: this.versions(meters, keepsFees),
+      subscriptions: this.subscriptions(keepsFees),
+      usage: this.usage(meters),
+    };
+    return history;
+  }
+
+  private slot(from = 0, to = SLOTS - 1): number {
+    // Full hours and days more often than half hours.
+    const slot = this.random.int(from, to);
+    return this.random.once(3) ? slot : Math.max(from, slot - (slot % (this.random.once(3) ? 48 : 2)));
+  }
+
+  private tiers() {
+    const { random } = this;
+    const flatAmount = () => (random.once(5) ? random.pick(['1', '0.3']) : '0');
+    const bounds = random.pick([['3'], ['2', '7']]);
+    return [...bounds, null].map((upTo) => ({ upTo, unitAmount: random.pick(RATES), flatAmount: flatAmount() }));
+  }
+
+  private every(): object {
+    return this.random.pick([{ days: 2 }, { days: 2 }, { days: 1 }]);
+  }
+
+  private usagePrice(slug: string, meter: string, match: Record<string, string>, every: object): Price {
+    const { random } = this;
+    const base = { slug, meter, match, every, ...(random.once(8) && { onChange: this.kind() }) };
+    const model = random.pick(['per_unit', 'per_unit', 'graduated', 'volume', 'package'] as const);
+    if (model === 'per_unit') return { ...base, model, unitAmount: random.pick(RATES) } as Price;
+    if (model === 'package')
+      return { ...base, model, packageSize: random.pick(['2', '3']), packageAmount: random.pick(RATES) } as Price;
+    return { ...base, model, tiers: this.tiers() } as Price;
+  }
+
+  private kind(): string {
+    return this.random.pick(['carry', 'share', 'prorate', 'restart']);
+  }
+
+  private fee(slug: string, every: object, keepsFees: boolean): Price {
+    const { random } = this;
+    return {
+      slug,
+      model: 'flat',
+      flatAmount: random.pick(['0', '1', '2.5', '10', '7.77', '0.000000000003', '9.87654321098765']),
+      every,
+      ...(random.once(3) && { proration: random.pick(['second', 'day', 'none']) }),
+      ...(random.once(3) && { quantity: 'seats' }),
+      ...(keepsFees && random.chance(0.7) && { giveBack: false }),
+    } as Price;
+  }
+
+  private prices(keepsFees: boolean): Price[] {
+    const { random } = this;
+    const every = this.every();
+    const all = [
+      this.usagePrice('a', 'one', {}, every),
+      this.usagePrice('b', 'one', { model: random.pick(['x', 'x', 'y']) }, every),
+      this.usagePrice('c', 'two', {}, random.once(6) ? this.every() : every),
+      this.fee('f', every, keepsFees),
+      this.fee('g', every, keepsFees),
+    ];
+    return all.filter(() => random.chance(0.6));
+  }
+
+  private versions(meters: readonly Meter[], keepsFees: boolean): CatalogVersion[] {
+    const { random } = this;
+    const fields = PLANS.map(
+      (slug) =>
+        [slug, { afterEnd: random.pick(['none', 'default']), trialUsage: random.pick(['charged', 'free']) }] as const,
+    );
+    let plans = new Map(PLANS.map((slug) => [slug as string, this.prices(keepsFees)]));
+    const defaults = random.once(3) ? [...PLANS] : [null];
+    let defaultPlan = random.once(3) ? null : random.pick(defaults);
+    const versions: CatalogVersion[] = [];
+    for (let version = 1; version <= random.int(1, 4); version++) {
+      if (version > 1) {
+        plans = this.changed(plans, keepsFees);
+        if (random.once(4)) defaultPlan = random.pick(defaults);
+      }
+      const effectiveAt = slotAt(version === 1 ? (random.once(2) ? -96 : this.slot(0, 20)) : this.slot());
+      versions.push({
+        version,
+        effectiveAt,
+        catalog: catalogOf(
+          Object.fromEntries(
+            fields.map(([slug, of]) => [slug, { ...(of as Partial<Plan>), prices: plans.get(slug)! }]),
+          ),
+          { meters: [...meters], defaultPlan },
+        ),
+        ...(random.once(4) && { appliesTo: 'next' as const }),
+        ...(random.once(2) && { closedUpTo: effectiveAt - random.int(0, 8) * SLOT }),
+      });
+    }
+    return versions;
+  }
+
+  /** One price of one plan changes, comes or goes; now and then everything. */
+  private changed(plans: Map<string, Price[]>, keepsFees: boolean): Map<string, Price[]> {
+    const { random } = this;
+    const slug = random.pick(PLANS);
+    const prices = plans.get(slug)!;
+    const fresh = this.prices(keepsFees);
+    if (random.once(4) || prices.length === 0) return new Map([...plans, [slug, fresh]]);
+    const changing = random.pick(prices);
+    const kept = prices.filter((price) => price !== changing);
+    if (random.once(4)) return new Map([...plans, [slug, kept]]);
+    const next = fresh.find((price) => price.slug === changing.slug) ?? changing;
+    return new Map([...plans, [slug, [...kept, random.once(2) ? { ...next, every: changing.every! } : next]]]);
+  }
+
+  private subscriptions(keepsFees: boolean): SlowHistory['subscriptions'] {
+    const { random } = this;
+    let from = this.slot(0, 70);
+    return Array.from({ length: random.int(1, 3) }, (_, i) => {
+      const subscription = this.subscription(`s${i + 1}`, from, i === 0, keepsFees);
+      from = random.once(6) ? this.slot(from, SLOTS - 2) : Math.min(SLOTS - 2, from + random.int(1, 70));
+      return subscription;
+    });
+  }
+
+  private subscription(id: string, from: number, isFirst: boolean, keepsFees: boolean) {
+    const { random } = this;
+    const startsAt = random.once(4) ? slotAt(from - random.int(0, 48)) : slotAt(from);
+    const opening: SubscriptionOpening = {
+      id,
+      startsAt,
+      billedFrom: slotAt(from),
+      takesBegunWindow: isFirst && random.once(2),
+      anchor: random.once(3) ? 'calendar' : startsAt,
+      timezone: 'UTC',
+    };
+    const records: SubscriptionRecord[] = [
+      { sequence: 1, patches: [{ at: startsAt, patch: { plan: random.pick(PLANS), quantities: { seats: '2' } } }] },
+    ];
+    for (let sequence = 2; sequence <= random.int(1, 7); sequence++) {
+      const at = slotAt(this.slot(from));
+      if (sequence > 2 && random.once(8)) records.push({ sequence, undoes: random.int(2, sequence - 1), at });
+      else records.push({ sequence, patches: [{ at, patch: this.patch(at, keepsFees) }] });
+    }
+    // Most of them end, so that others follow.
+    if (random.chance(0.7)) {
+      const at = slotAt(this.slot(from));
+      records.push({ sequence: 50, patches: [{ at, patch: { endsAt: at + random.int(0, 30) * SLOT } }] });
+    }
+    return { opening, records };
+  }
+
+  private patch(at: number, keepsFees: boolean): SubscriptionPatch {
+    const { random } = this;
+    const later = at + random.int(1, 60) * SLOT;
+    switch (random.below(8)) {
+      case 0:
+        return { quantities: { seats: random.pick(['1', '3', null]) } };
+      case 1:
+        return { pausedUntil: random.pick([later, 'open', null]) };
+      case 2:
+        return { trialEndsAt: random.pick([later, null]) };
+      case 3: {
+        const price = random.pick([
+          this.usagePrice('a', 'one', {}, { days: 2 }),
+          this.fee('f', { days: 2 }, keepsFees),
+        ]);
+        return { overrides: { [price.slug]: random.pick([price, null]) } };
+      }
+      default:
+        return { plan: random.pick(PLANS) };
+    }
+  }
+
+  private usage(meters: readonly Meter[]): SlowUsage[] {
+    const { random } = this;
+    const mayFall = random.once(3);
+    return Array.from({ length: random.int(0, 40) }, () => {
+      const meter = random.pick(meters);
+      const value = random.int(1, 5);
+      return {
+        meter: meter.slug,
+        at: slotAt(random.below(SLOTS)),
+        model: random.pick(['x', 'y']),
+        value: mayFall && meter.aggregation === 'sum' && random.once(3) ? -value : value,
+      };
+    }).sort((a, b) => a.at - b.at);
+  }
+}
+
+export const historyOf = (seed: number): SlowHistory => new Draw(new Random(seed)).history();

@@ -1,0 +1,158 @@
+// The usage of the slow model: window by window and unit by unit, each unit with the term that it was used in.
+import {
+  DAY,
+  type HolderId,
+  isLookedAt,
+  lengthMs,
+  periodStartOf,
+  type SlowLine,
+  type SlowModel,
+  same,
+} from './slow-model.ts';
+import { less, partOf, type Ratio, ratio, type SlowPrice, slowAmount, zero } from './slow-numbers.ts';
+
+/** Amounts by (line, period, term), of everything that usage costs. */
+export function slowUsageAmounts(model: SlowModel): Map<string, Ratio> {
+  const amounts = new Map<string, Ratio>();
+  for (const slug of model.slugs()) {
+    if (model.meterOf(slug) === null) continue;
+    for (const line of model.lines(slug)) {
+      const periods = new Map<string, SlowLine['entries']>();
+      for (const entry of line.entries) {
+        const start = periodStartOf(line, entry.of.price, entry.at);
+        if (entry.of.isTrial || !isLookedAt(model.history, start)) continue;
+        const key = `${lengthMs(entry.of.price)} ${start}`;
+        periods.set(key, [...(periods.get(key) ?? []), entry]);
+      }
+      for (const [key, entries] of periods) {
+        for (const { term, amount } of slowPeriod(model, line, entries))
+          amounts.set(`${slug} ${line.members[0]} ${key} ${term.holder} ${term.from}`, amount);
+      }
+    }
+  }
+  return amounts;
+}
+
+interface SlowTerm {
+  readonly holder: HolderId;
+  readonly from: number;
+  to: number;
+  readonly price: SlowPrice;
+}
+
+function termsOfEntries({ members }: SlowLine, entries: SlowLine['entries'], windowMs: number): SlowTerm[] {
+  const terms: SlowTerm[] = [];
+  for (const { at, holder, of } of entries) {
+    const going = terms.find((term) => term.holder === holder && term.to === at && same(term.price, of.price));
+    if (going === undefined) terms.push({ holder, from: at, to: at + windowMs, price: of.price });
+    else going.to = at + windowMs;
+  }
+  return terms.sort((a, b) => a.from - b.from || members.indexOf(a.holder) - members.indexOf(b.holder));
+}
+
+function slowPeriod(model: SlowModel, line: SlowLine, entries: SlowLine['entries']) {
+  const meter = model.meterOf(line.slug)!;
+  const windowMs = meter.window === '1d' ? DAY : DAY / 24;
+  const terms = termsOfEntries(line, entries, windowMs);
+  const isLevel = ['max', 'min', 'latest'].includes(meter.aggregation);
+  const kinds = new Set(
+    terms.map(({ price }) => {
+      if (price.onChange !== undefined) return price.onChange;
+      if (isLevel) return 'prorate';
+      const hasFlat = price.tiers?.some(({ flatAmount }) => flatAmount !== '0') ?? false;
+      return price.model === 'per_unit' || (price.model === 'graduated' && !hasFlat) ? 'carry' : 'share';
+    }),
+  );
+  const kind = kinds.size === 1 ? [...kinds][0]! : isLevel ? 'prorate' : 'share';
+
+  // The values of each window of each term, by time.
+  const readings = entries
+    .map(({ at, holder }) => {
+      const index = terms.findIndex((term) => term.holder === holder && term.from <= at && at < term.to);
+      const { match = {} } = terms[index]!.price;
+      const values = model.history.usage.filter(
+        (usage) =>
+          usage.meter === meter.slug &&
+          usage.at >= at &&
+          usage.at < at + windowMs &&
+          (match.model === undefined || match.model === usage.model),
+      );
+      return { at, index, values: values.map(({ value }) => value) };
+    })
+    .filter(({ values }) => values.length > 0)
+    .sort((a, b) => a.at - b.at || a.index - b.index);
+  const whole = (of: typeof readings): bigint => {
+    const values = of.flatMap(({ values: each }) => each);
+    if (values.length === 0) return 0n;
+    switch (meter.aggregation) {
+      case 'count':
+        return BigInt(values.length);
+      case 'max':
+        return BigInt(Math.max(...values));
+      case 'min':
+        return BigInt(Math.min(...values));
+      case 'latest':
+        return BigInt(values.at(-1)!);
+      case 'unique':
+        return BigInt(new Set(values).size);
+      default:
+        return BigInt(values.reduce((sum, value) => sum + value, 0));
+    }
+  };
+  if (kind === 'restart') {
+    return terms.map((term, index) => ({
+      term,
+      amount: slowAmount(term.price, whole(readings.filter((reading) => reading.index === index))),
+    }));
+  }
+  const periodStart = periodStartOf(line, terms[0]!.price, terms[0]!.from);
+  const [bounds, length] = [(instant: number) => Math.ceil(instant / windowMs) * windowMs, lengthMs(terms[0]!.price)];
+  if (kind === 'prorate') {
+    const first = Math.min(bounds(periodStart), terms[0]!.from);
+    const duration = BigInt(bounds(periodStart + length) - first);
+    const part = (instant: number): Ratio => ratio(BigInt(instant - first), duration);
+    return terms.map((term) => {
+      const amount = slowAmount(term.price, whole(readings));
+      return { term, amount: less(partOf(amount, part(term.to)), partOf(amount, part(term.from))) };
+    });
+  }
+  // A stack of single units, each with its term: what is taken back is taken from the top.
+  const stack: { readonly index: number; readonly sign: number }[] = [];
+  const seen = new Set<number>();
+  let level = 0n;
+  for (const [place, { index, values }] of readings.entries()) {
+    let net = 0;
+    // Of a level, a window adds what it changes.
+    if (isLevel) {
+      const after = whole(readings.slice(0, place + 1));
+      net = Number(after - level);
+      level = after;
+    }
+    for (const value of isLevel ? [] : values) {
+      if (meter.aggregation === 'count') net += 1;
+      else if (meter.aggregation !== 'unique') net += value;
+      else if (!seen.has(value)) {
+        seen.add(value);
+        net += 1;
+      }
+    }
+    const sign = Math.sign(net);
+    for (let unit = 0; unit < Math.abs(net); unit++) {
+      if ((stack.at(-1)?.sign ?? sign) === sign) stack.push({ index, sign });
+      else stack.pop();
+    }
+  }
+  const unitsOf = (index: number): bigint =>
+    stack.reduce((sum, unit) => (unit.index === index ? sum + BigInt(unit.sign) : sum), 0n);
+  const total = BigInt(stack.reduce((sum, { sign }) => sum + sign, 0));
+  let before = 0n;
+  return terms.map((term, index) => {
+    const after = before + unitsOf(index);
+    const [from, to] = [before, after];
+    before = after;
+    if (kind === 'carry') return { term, amount: less(slowAmount(term.price, to), slowAmount(term.price, from)) };
+    if (total === 0n) return { term, amount: zero };
+    const amount = slowAmount(term.price, total);
+    return { term, amount: less(partOf(amount, ratio(to, total)), partOf(amount, ratio(from, total))) };
+  });
+}
