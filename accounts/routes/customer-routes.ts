@@ -1,5 +1,5 @@
 // Customers: PUT and GET of one, the list, archiving and erasing.
-import { type Customer, type CustomerTerms, isCustomerOf } from '../../domain/accounts/customer.ts';
+import { type Customer, isCustomerOf, type LastingFields } from '../../domain/accounts/customer.ts';
 import { searchedWords } from '../../domain/accounts/search-words.ts';
 import { Problem } from '../../domain/problem.ts';
 import { decodePlace, encodePlace, isPlaceNumber, notACursor } from '../../domain/requests/cursor.ts';
@@ -131,7 +131,7 @@ const getCustomer: AccountAct = async ({ reads, vault }, { author: { tenant }, p
   if (state === undefined)
     throw new Problem('unknown_customer', `There was no such customer at ${formatRfc3339(asOf)}.`);
   const { version, after, createdAt, recordedAt: updatedAt } = state;
-  const terms = after.fields as unknown as CustomerTerms & Pick<Customer, 'archivedAt'>;
+  const terms = after.fields as unknown as LastingFields & Pick<Customer, 'archivedAt'>;
   // When it was erased is told whatever the instant: it is why its personal fields are empty.
   const { erasedAt } = customer;
   return answerOf({ ...customer, ...terms, erasedAt, version, personal: after.personal, createdAt, updatedAt });

@@ -22,7 +22,7 @@ export const paymentParties = ['self', 'parent'] as const;
 export type PaidBy = (typeof paymentParties)[number];
 
 /** What stays when the person is forgotten. */
-export interface CustomerTerms {
+export interface LastingFields {
   /** ISO 4217; null: that of the catalog. */
   readonly currency: string | null;
   /** IANA; null: that of the plan. */
@@ -34,11 +34,11 @@ export interface CustomerTerms {
   readonly paidBy: PaidBy;
 }
 
-export interface CustomerFields extends CustomerTerms {
+export interface CustomerFields extends LastingFields {
   readonly personal: PersonalFields;
 }
 
-export interface Customer extends CustomerTerms {
+export interface Customer extends LastingFields {
   readonly tenant: string;
   readonly id: string;
   /** How often it was changed, its making included. */

@@ -3,8 +3,8 @@
 import {
   type Customer,
   type CustomerFields,
-  type CustomerTerms,
   HIERARCHY_DEPTH_MAX,
+  type LastingFields,
   type PaidBy,
   type PersonalFields,
 } from '../../domain/accounts/customer.ts';
@@ -173,7 +173,7 @@ export async function lockCustomer(
 
 /** What the change log says of a customer beside its personal fields. */
 const changedTerms = (
-  { currency, timezone, entity, parent, paidBy }: CustomerTerms,
+  { currency, timezone, entity, parent, paidBy }: LastingFields,
   archivedAt: number | null,
   erasedAt: number | null,
 ) => ({ currency, timezone, entity, parent, paidBy, archivedAt, erasedAt });
