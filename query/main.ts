@@ -80,13 +80,23 @@ async function* continued(first: IteratorResult<string>, pieces: AsyncIterator<s
  * socket. What fails before the first piece is an answer of its own. What fails later cuts the connection before the
  * end of the body: no client takes it for the whole.
  */
-async function send(reply: FastifyReply, { mediaType, pieces }: AnswerStream): Promise<void> {
+async function send(
+  reply: FastifyReply,
+  { mediaType, pieces }: AnswerStream,
+  { signal }: RequestBudget,
+): Promise<void> {
   const iterator = pieces[Symbol.asyncIterator]();
   const first = await iterator.next();
   const sent = finished(reply.raw);
-  reply.type(mediaType).send(Readable.from(continued(first, iterator), { objectMode: false }));
+  const body = Readable.from(continued(first, iterator), { objectMode: false });
+  // While its client takes nothing, nothing is read, and no call to a store tells that the time is over.
+  const cut = (): void => void body.destroy(new Error('the answer was not taken in its time'));
+  signal.addEventListener('abort', cut, { once: true });
+  reply.type(mediaType).send(body);
+  if (signal.aborted) cut();
   // Whoever is behind it was told by what became of the connection, and the log by the framework.
   await sent.catch(() => {});
+  signal.removeEventListener('abort', cut);
 }
 
 function addReads(scope: FastifyInstance, reading: Reading): void {
@@ -113,7 +123,7 @@ function addReads(scope: FastifyInstance, reading: Reading): void {
           return reply.send(await inOrder(cost, request, budget, reading, read));
         }
         await inOrder('stream', request, budget, reading, async (context, asked) =>
-          send(reply, await stream(context, asked, form)),
+          send(reply, await stream(context, asked, form), budget),
         );
         return reply;
       } finally {
