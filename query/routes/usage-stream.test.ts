@@ -194,7 +194,7 @@ describe('usage as a stream', () => {
       if (slow.statusCode === 503) continue;
       expect(slow.statusCode).toBe(200);
       slow.pause();
-      await until(async () => (await metric(running)) === 0, 'the place is free', 2 * streamTimeoutMs + 10_000);
+      await until(async () => (await metric(running)) === 0, 'the place is free', streamTimeoutMs + 8_000);
       const came = await brokenOff(slow);
       expect(came).not.toBeNull();
       expect(came).not.toContain('{"rows":');
