@@ -1,6 +1,6 @@
 // Which fee a stretch of a period pays (T7): fees cover what their plan prices.
 //
-// By the second, time is cut at the boundaries of the longest window among the plans held, and at the ends of
+// By the second, time is cut at the boundaries of the longest window among the plans held there, and at the ends of
 // subscriptions. A window's stretch belongs to the dearest plan that prices a window starting in it; a plan without
 // usage prices to where it is held. So holding a dear plan for two seconds at each full hour pays for the hours, and a
 // plan that is held within an hour and prices none of it pays nothing. Where no plan prices a window that starts in a
@@ -12,7 +12,7 @@ import { Decimal } from '../number/decimal.ts';
 import { type Proration, priceDefaults } from '../pricing/price-choices.ts';
 import { amountOf } from '../pricing/prices.ts';
 import type { BillingPeriod } from '../time/billing-period.ts';
-import { windowStartOf } from '../time/time-window.ts';
+import { windowSizeMs, windowStartOf } from '../time/time-window.ts';
 import type { PlanHolder } from './plan-holders.ts';
 import { boundaryFrom, lengthOf, type PriceLine, segmentPeriod } from './price-lines.ts';
 import { type PriceSegment, saysTheSame } from './price-segments.ts';
@@ -59,10 +59,8 @@ export const prorationOf = (segments: readonly PriceSegment[]): Proration =>
 
 function feeStatesOf(customer: CustomerTerms, holder: PlanHolder): FeeState[] {
   const lines = customer.lines.filter(({ members }) => members.includes(holder.subscription));
-  const instants = customer.segments.instantsOf(
-    holder,
-    lines.map(({ slug }) => slug),
-  );
+  const slugs = customer.segments.pricesOf(holder).map(({ slug }) => slug);
+  const instants = customer.segments.instantsOf(holder, slugs);
   return instants.flatMap((from, i) => {
     if (holder.holdingAt(from) === null) return [];
     const fees = lines
@@ -128,22 +126,36 @@ function pricesIn(state: FeeState, from: number, to: number): boolean {
   return boundaryFrom(Math.max(held, from), smallest) < Math.min(state.to, to);
 }
 
+const sizesAscending = Object.values(windowSizeMs).sort((a, b) => a - b);
+
+/**
+ * The stretch that holds an instant and belongs to one plan: of the longest window that a plan prices which is held in
+ * it. It is told by what is held around the instant alone: a change later in the period moves no cut. Null: no plan
+ * there prices usage.
+ */
+function cellOf(states: readonly FeeState[], instant: number): { readonly from: number; readonly to: number } | null {
+  const cells = sizesAscending.map((size) => ({ size, from: windowStartOf(instant, size) }));
+  const cell = cells.findLast(({ size, from }) =>
+    overlapping(states, from, from + size).some(({ windowSizes }) => windowSizes.includes(size)),
+  );
+  return cell === undefined ? null : { from: cell.from, to: cell.from + cell.size };
+}
+
 /** Who owns which stretch of a holder's time between two instants. */
 function ownersOf(states: readonly FeeState[], from: number, to: number) {
   const held = overlapping(states, from, to);
-  const longest = Math.max(1, ...held.flatMap(({ windowSizes }) => windowSizes));
   const edges = held.flatMap((state) => [state.from, state.to]).filter(Number.isFinite);
-  const contested = edges.filter((edge) => edge % longest !== 0).map((edge) => windowStartOf(edge, longest));
-  const cuts = [...new Set([from, to, ...edges, ...contested, ...contested.map((start) => start + longest)])]
+  const cells = edges.map((edge) => cellOf(states, edge)).filter((cell) => cell !== null);
+  const cuts = [...new Set([from, to, ...edges, ...cells.flatMap((cell) => [cell.from, cell.to])])]
     .filter((cut) => from <= cut && cut <= to)
     .sort((a, b) => a - b);
   return cuts.slice(0, -1).flatMap((start, i) => {
     const end = cuts[i + 1]!;
     // Whatever is held there, if only to be held back: elsewhere the subscription has not begun, or is over.
     if (!held.some((state) => state.from <= start && end <= state.to)) return [];
-    const cell = windowStartOf(start, longest);
-    const inCell = overlapping(states, cell, cell + longest);
-    const claims = inCell.filter((state) => pricesIn(state, cell, cell + longest));
+    const cell = cellOf(states, start) ?? { from: start, to: end };
+    const inCell = overlapping(states, cell.from, cell.to);
+    const claims = inCell.filter((state) => pricesIn(state, cell.from, cell.to));
     const owner = dearest(claims.length > 0 ? claims : inCell, start);
     return owner === null ? [] : [{ from: start, to: end, owner }];
   });

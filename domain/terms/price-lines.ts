@@ -68,7 +68,8 @@ function heldOn(
 /** Where a line stopped pricing before an instant, if its period still runs then and it does not price; else null. */
 function leftRunning(line: PriceLine, instant: number): number | null {
   if (line.segments.some(({ from, to }) => from <= instant && instant < to)) return null;
-  const last = line.segments.findLast(({ from }) => from < instant);
+  const place = ({ subscription }: PriceSegment): number => line.members.indexOf(subscription);
+  const [last] = line.segments.filter(({ from }) => from < instant).sort((a, b) => b.to - a.to || place(b) - place(a));
   if (last === undefined) return null;
   const { end } = segmentPeriod(line, last, last.to - line.windowMs);
   return boundaryFrom(end, line.windowMs) > instant ? last.to : null;

@@ -181,6 +181,8 @@ function partsThatAreNotTheWhole(records: CustomerRecords, history: SlowHistory)
   const later = history.end + LENGTH_MAX;
   return fees.periodsIn(history.start, later, later).flatMap((period) => {
     const terms = fees.termsAt(period, later);
+    // What was kept of one definition is not in the whole of another.
+    if (terms.some(({ price }) => price.giveBack === false)) return [];
     const { start, end } = period.period;
     const isCovered =
       terms.every(({ from }, i) => from === (i === 0 ? start : terms[i - 1]!.to)) && terms.at(-1)?.to === end;

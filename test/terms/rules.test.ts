@@ -486,6 +486,23 @@ describe('T7', () => {
     expect(feesShown(customer(catalog(), anchored), '11-06', '11-10')).toEqual(['11-05T10:20 to 12-05T10:20: 90']);
   });
 
+  it('T7 a later plan with longer windows moves no cut before it', () => {
+    const meters = [meterOf('m'), meterOf('daily', { window: '1d' })];
+    const long = perUnitOf('1', { slug: 'daily', meter: 'daily' });
+    const plans = { pro: [perUnitOf('0.10'), flatOf('744')], team: [perUnitOf('0.05'), flatOf('1488')], all: [long] };
+    const upgrade = [
+      ['10-01', { plan: 'pro' }],
+      ['10-03T10:20', { plan: 'team' }],
+    ] as const;
+    const shown = (of: Parameters<typeof subscribed>[1]) =>
+      feesShown(customer(catalogs(sinceLongAgo(plans, { meters })), subscribed('10-01', of)), '10-01');
+    expect(shown(upgrade)[0]).toBe('10-01 to 10-03T11:00: 59');
+    expect(shown([...upgrade, ['10-20T10:20', { plan: 'all' }]])).toEqual([
+      '10-01 to 10-03T11:00: 59',
+      '10-03T11:00 to 10-21: 842',
+    ]);
+  });
+
   it('T7 a plan without usage prices is paid where it is held', () => {
     const bare = catalogs(sinceLongAgo({ pro: [flatOf('31')], team: [flatOf('62')] }));
     const records = customer(

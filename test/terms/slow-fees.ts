@@ -137,12 +137,15 @@ function feeParts(
   const members = model.holders.filter((holder) => line.members.includes(holder));
   if (way === 'second') {
     for (const holder of members) {
-      const sizes = cells.flatMap((at) => model.feeState(holder, at)?.windows ?? []);
-      const longest = Math.max(SLOT, ...sizes);
       for (const [unit, at] of cells.entries()) {
         if (model.feeState(holder, at) === null) continue;
-        const cell = Math.floor(at / longest) * longest;
-        add(unit, at, ownerOf(model, holder, cell, cell + longest));
+        // The longest window that a plan prices which is held in it.
+        const longest = [DAY, DAY / 24].find((size) => {
+          const held = slotsOf(model, holder, Math.floor(at / size) * size, Math.floor(at / size) * size + size);
+          return held.some((slot) => model.feeState(holder, slot.at)!.windows.includes(size));
+        });
+        const [cell, size] = [Math.floor(at / (longest ?? SLOT)) * (longest ?? SLOT), longest ?? SLOT];
+        add(unit, at, ownerOf(model, holder, cell, cell + size));
       }
     }
   } else {

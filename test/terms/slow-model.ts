@@ -397,7 +397,11 @@ export class SlowModel {
   private joinedOrNew(slug: string, holder: HolderId, lines: SlowLine[], at: number, windowMs: number): SlowLine {
     const left = lines
       .filter(({ members, entries }) => !members.includes(null) && !entries.some((entry) => entry.at === at))
-      .map((line) => ({ line, last: line.entries.at(-1)! }))
+      .map((line) => {
+        const latest = Math.max(...line.entries.map((entry) => entry.at));
+        const left = line.entries.filter((entry) => entry.at === latest);
+        return { line, last: line.members.flatMap((id) => left.filter((entry) => entry.holder === id)).at(-1)! };
+      })
       .filter(({ line, last }) => {
         const periodEnd = periodStartOf(line, last.of.price, last.at) + lengthMs(last.of.price);
         return Math.ceil(periodEnd / windowMs) * windowMs > at;
