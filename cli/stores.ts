@@ -12,11 +12,14 @@ import { createPool } from '../platform/postgres/pool.ts';
 import { reasonOf } from '../platform/process/system-fault.ts';
 import type { Settings } from '../platform/settings/settings.ts';
 
-export interface LogStores {
+export interface PostgresStore {
   readonly pool: pg.Pool;
+  close(): Promise<void>;
+}
+
+export interface LogStores extends PostgresStore {
   readonly eventLog: EventLog;
   readonly generation: TopicGeneration;
-  close(): Promise<void>;
 }
 
 export interface Stores extends LogStores {
@@ -101,6 +104,23 @@ export async function openReachablePool(
   try {
     await assertReachable(pool, settings);
     return pool;
+  } catch (error) {
+    await pool.end();
+    throw error;
+  }
+}
+
+/** Postgres alone. Rejects, with nothing left open, where it is not named, not there or not migrated. */
+export async function openPostgresStore(
+  settings: Settings,
+  logger: Logger,
+  applicationName: string,
+  needs: StoreNeeds = {},
+): Promise<PostgresStore> {
+  const pool = await openReachablePool(settings, logger, applicationName, needs);
+  try {
+    await assertMigrated(pool);
+    return { pool, close: () => pool.end() };
   } catch (error) {
     await pool.end();
     throw error;

@@ -1,12 +1,12 @@
 // The metrics of the read API. Gauges are computed when they are scraped.
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { ReadGate } from './core/read-gate.ts';
+import type { TurnGate } from '../domain/requests/turn-gate.ts';
 
 export interface QueryMetrics {
   answered(status: number, seconds: number): void;
   /** `rate`: the key asks too often. Else as the gate says; `turn`: it waited too long. */
   refused(reason: 'rate' | 'key' | 'all' | 'turn'): void;
-  watchGates(gates: Readonly<Record<string, ReadGate>>): void;
+  watchGates(gates: Readonly<Record<string, TurnGate>>): void;
 }
 
 export function createQueryMetrics(registry: Registry): QueryMetrics {

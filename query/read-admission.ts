@@ -5,10 +5,9 @@
 import { Problem, retryAfter } from '../domain/problem.ts';
 import type { Identity } from '../platform/access/keyring.ts';
 import { RateLimit } from '../platform/access/rate-limit.ts';
-import { withDeadline } from '../platform/calls/deadline.ts';
+import { RequestTurns } from '../platform/access/request-turns.ts';
 import type { RequestBudget } from '../platform/calls/request-budget.ts';
 import type { Settings } from '../platform/settings/settings.ts';
-import { type GateBounds, ReadGate, type ReadRefusal, type Turn } from './core/read-gate.ts';
 import type { QueryMetrics } from './metrics.ts';
 
 /**
@@ -22,39 +21,31 @@ export type ReadCost = (typeof readCosts)[number];
 const STREAMS_SHARE = 1 / 2;
 /** Light reads are kept apart from each other by little more than their number. */
 const LIGHT_PLACES = 16;
-const WAITING_OF_KEY_MAX = 64;
-const WAITING_MAX = 512;
 /** A read that began later would be given up before it is done. */
 const TURN_SHARE = 1 / 2;
-const RETRY_AFTER_S = 2;
-
-const refusals: Readonly<Record<ReadRefusal | 'turn', readonly ['rate_limited' | 'overloaded', string]>> = {
-  key: ['rate_limited', 'As many reads of this API key as may wait do so already. Send fewer at once.'],
-  all: ['overloaded', 'As many reads as may wait do so already. Send the request again.'],
-  turn: ['overloaded', 'Other reads came first for too long. Send the request again.'],
-};
 
 export class ReadAdmission {
   private readonly rateLimit: RateLimit;
-  private readonly gates: Readonly<Record<ReadCost, ReadGate>>;
-  private readonly turnTimeoutMs: number;
+  private readonly turns: Readonly<Record<ReadCost, RequestTurns>>;
   private readonly clock: () => number;
   private readonly metrics: QueryMetrics;
 
   constructor(settings: Settings['query'], clock: () => number, metrics: QueryMetrics) {
-    const gate = (places: number): ReadGate => new ReadGate(boundsOf(places));
+    const turnTimeoutMs = settings.readTimeoutMs * TURN_SHARE;
+    const onRefused = metrics.refused;
+    const turns = (places: number) => new RequestTurns({ places, turnTimeoutMs, what: 'reads', onRefused });
     this.rateLimit = new RateLimit(settings.requestsPerSecondMax);
     const { readsAtOnce } = settings;
-    this.gates = {
-      light: gate(LIGHT_PLACES),
-      usage: gate(readsAtOnce),
-      stream: gate(Math.max(1, Math.floor(readsAtOnce * STREAMS_SHARE))),
-      billing: gate(readsAtOnce),
+    this.turns = {
+      light: turns(LIGHT_PLACES),
+      usage: turns(readsAtOnce),
+      stream: turns(Math.max(1, Math.floor(readsAtOnce * STREAMS_SHARE))),
+      billing: turns(readsAtOnce),
     };
-    this.turnTimeoutMs = settings.readTimeoutMs * TURN_SHARE;
     this.clock = clock;
     this.metrics = metrics;
-    metrics.watchGates(this.gates);
+    const { light, usage, stream, billing } = this.turns;
+    metrics.watchGates({ light: light.gate, usage: usage.gate, stream: stream.gate, billing: billing.gate });
   }
 
   /** Counts a read of the key. Throws an `Problem` where there were too many in the last second. */
@@ -68,42 +59,12 @@ export class ReadAdmission {
   }
 
   /** Runs the read when its turn comes. Throws an `Problem` where it does not. */
-  async inTurn<Result>(
+  inTurn<Result>(
     cost: ReadCost,
     reader: Identity,
     budget: RequestBudget,
     read: () => Promise<Result>,
   ): Promise<Result> {
-    const gate = this.gates[cost];
-    let start = (): void => {};
-    const started = new Promise<void>((resolve) => {
-      start = resolve;
-    });
-    const turn: Turn = { reader, start: () => start() };
-    const refusal = gate.enter(turn);
-    if (refusal !== null) throw this.refusal(refusal);
-    try {
-      await this.turnOf(started, budget);
-      return await read();
-    } finally {
-      gate.leave(turn);
-    }
-  }
-
-  private async turnOf(started: Promise<void>, budget: RequestBudget): Promise<void> {
-    const overdue = (): Problem => this.refusal('turn');
-    await budget.within('its turn', () => withDeadline(started, this.turnTimeoutMs, overdue));
-  }
-
-  private refusal(why: keyof typeof refusals): Problem {
-    this.metrics.refused(why);
-    const [code, detail] = refusals[why];
-    return new Problem(code, detail, { headers: retryAfter(RETRY_AFTER_S) });
+    return this.turns[cost].inTurn(reader, budget, read);
   }
 }
-
-const boundsOf = (places: number): GateBounds => ({
-  places,
-  waitingOfKeyMax: WAITING_OF_KEY_MAX,
-  waitingMax: WAITING_MAX,
-});

@@ -1,10 +1,11 @@
 // What every read of the API is: a function from who asks and what for to the body of a 200, or to the pieces of it.
 // Whatever it throws becomes a problem document.
+
+import type { QueryParameters } from '../domain/requests/parameters.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import type { StreamForm } from './core/accepted-form.ts';
-import type { QueryParameters } from './core/parameters.ts';
 import type { Catalogs } from './stores/catalogs.ts';
 import type { RecentFreshness } from './stores/freshness.ts';
 import type { BillingReads, UsageReads } from './stores/store-reads.ts';

@@ -1,8 +1,8 @@
 // The reads of the API, each a row: where it is, what it takes, what it costs, what answers it. Routes and the OpenAPI
 // document's parameters are made from this table.
 
+import { noParameters, type ReadParameters } from '../domain/requests/parameters.ts';
 import { lineItemParameters } from './core/line-item-page.ts';
-import { noParameters, type ReadParameters } from './core/parameters.ts';
 import { subjectParameters } from './core/subject-page.ts';
 import { usageParameters } from './core/usage-request.ts';
 import type { Read, StreamedRead } from './read.ts';

@@ -153,6 +153,157 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/customers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Customers, in the order in which they were made
+         * @description Whoever walks the list with `nextCursor` meets each customer that was there at the start exactly once. `search`
+         *     finds whole words: all of them in the name, or an e-mail address as a whole.
+         */
+        get: operations["listCustomers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A customer, as it is or as it was */
+        get: operations["getCustomer"];
+        /**
+         * Make a customer, or replace one
+         * @description Without `If-Match` it is made, once: the same body again answers 200 with what is there, another one 412. With the
+         *     ETag of its newest version it is replaced; what the body leaves out has its default.
+         */
+        put: operations["putCustomer"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{id}/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Archive a customer
+         * @description It stays as it is and can still be mended; no subject can be assigned to it any more.
+         */
+        post: operations["archiveCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{id}/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Forget the person behind a customer
+         * @description Name, e-mail, billing address and metadata can't be read any more, in the customer as in the list of changes; so that
+         *     this can't be undone. The customer is archived too. What was billed stays.
+         */
+        post: operations["eraseCustomer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/customers/{id}/subjects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The stretches of time in which subjects are a customer's
+         * @description A subject that was never assigned belongs to the customer of its own name, and is in no list.
+         */
+        get: operations["listCustomerSubjects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subjects/{subject}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Whose a subject is, and was
+         * @description One that was never assigned belongs to the customer of its own name, whether or not there is such a customer.
+         */
+        get: operations["getSubject"];
+        /**
+         * Assign a subject to a customer, from an instant on
+         * @description Usage belongs to the customer at the start of its window. Without `from` it is the customer's from now on; where it
+         *     is that already, nothing changes. An assignment that is there from the same instant is replaced only with
+         *     `If-Match`. What was rated already can't be assigned any more: 409 `already_rated` has the earliest instant.
+         */
+        put: operations["assignSubject"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who changed what, or what everything was at an instant
+         * @description The newest change first. With `asOf` each object once, by kind and id: the newest change that was made by then, whose
+         *     `after` is what the object was. Personal fields are there until the customer is erased.
+         */
+        get: operations["listChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/status": {
         parameters: {
             query?: never;
@@ -500,6 +651,165 @@ export interface components {
             }[];
             nextCursor: string | null;
         };
+        AccountId: string;
+        BillingAddress: {
+            line1?: string | null;
+            line2?: string | null;
+            city?: string | null;
+            region?: string | null;
+            postalCode?: string | null;
+            /** @description ISO 3166 */
+            country?: string | null;
+        };
+        /** @description Null is as if it were left out */
+        CustomerBody: {
+            name?: string | null;
+            email?: string | null;
+            /** @description ISO 4217; that of the catalog where it is left out */
+            currency?: string | null;
+            /** @description IANA; that of the plan where it is left out */
+            timezone?: string | null;
+            /**
+             * @description The seller within the tenant
+             * @default default
+             */
+            entity: string | null;
+            /** @description The customer that it belongs to, which is there */
+            parent?: string | null;
+            /**
+             * @default self
+             * @enum {string|null}
+             */
+            paidBy: "self" | "parent" | null;
+            billingAddress?: components["schemas"]["BillingAddress"] | null;
+            metadata?: {
+                [key: string]: string;
+            } | null;
+            reason?: components["schemas"]["ReasonText"];
+        };
+        /** @description Why it is changed. Kept with the change for ever and not encrypted - no person's data */
+        ReasonText: string | null;
+        Reason: {
+            reason?: components["schemas"]["ReasonText"];
+        };
+        Customer: {
+            id: string;
+            name: string | null;
+            email: string | null;
+            currency: string | null;
+            timezone: string | null;
+            entity: string;
+            parent: string | null;
+            /** @enum {string} */
+            paidBy: "self" | "parent";
+            billingAddress: components["schemas"]["BillingAddress"] | null;
+            metadata: {
+                [key: string]: string;
+            };
+            /** @description How often it was changed; its ETag */
+            version: number;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            updatedAt: string;
+            /** Format: date-time */
+            archivedAt: string | null;
+            /**
+             * Format: date-time
+             * @description Since when its personal fields can't be read
+             */
+            erasedAt: string | null;
+        };
+        CustomerState: {
+            id: string;
+            version: number;
+            /** Format: date-time */
+            updatedAt: string;
+            /** Format: date-time */
+            archivedAt: string | null;
+            /** Format: date-time */
+            erasedAt: string | null;
+        };
+        Customers: {
+            data: components["schemas"]["Customer"][];
+            nextCursor: string | null;
+        };
+        Assignment: {
+            customer: string;
+            /** Format: date-time */
+            from: string;
+        };
+        AssignmentBody: {
+            /** @description One that is there and not archived */
+            customer: string;
+            /**
+             * Format: date-time
+             * @description Now where it is left out. From 1970 to 2106
+             */
+            from?: string | null;
+            reason?: components["schemas"]["ReasonText"];
+        };
+        AssignedSubject: {
+            subject: string;
+            /** @description Whose it is now */
+            customer: string;
+            /** @description By time */
+            assignments: components["schemas"]["Assignment"][];
+            /** @description 0 for one that was never assigned */
+            version: number;
+            /**
+             * Format: date-time
+             * @description When it was first assigned
+             */
+            createdAt: string | null;
+            /** Format: date-time */
+            updatedAt: string | null;
+        };
+        SubjectStretches: {
+            data: {
+                subject: string;
+                /** Format: date-time */
+                from: string;
+                /**
+                 * Format: date-time
+                 * @description When it is assigned anew; null - not yet
+                 */
+                to: string | null;
+            }[];
+            nextCursor: string | null;
+        };
+        /** @description As the object itself is answered, without its id, version and times */
+        ObjectFields: Record<string, never>;
+        Changes: {
+            data: {
+                /** @enum {string} */
+                kind: "customer" | "subject";
+                id: string;
+                /** @description Of the object, from this change on */
+                version: number;
+                /** @description key:<id of the API key>, or cli:<user> */
+                actor: string;
+                reason: string | null;
+                /** Format: date-time */
+                at: string;
+                /** @description Null - it was made */
+                before: components["schemas"]["ObjectFields"] | null;
+                after: components["schemas"]["ObjectFields"];
+                /**
+                 * @description Only where the customer was erased - its personal fields are empty
+                 * @constant
+                 */
+                erased?: true;
+            }[];
+            nextCursor: string | null;
+        };
+        FieldFault: {
+            /** @description metadata.KEY within a map */
+            field: string;
+            /** @enum {string} */
+            code: "missing_field" | "unknown_field" | "invalid_field";
+            message: string;
+        };
         LineItem: {
             /** Format: uuid */
             id: string;
@@ -575,10 +885,19 @@ export interface components {
             title: string;
             status: number;
             /** @enum {string} */
-            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "conflicting_parameters" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_cursor" | "unauthenticated" | "unknown_key" | "revoked_key" | "not_found" | "method_not_allowed" | "unknown_meter" | "request_timeout" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
+            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "conflicting_parameters" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_field" | "idempotency_key_required" | "invalid_cursor" | "unauthenticated" | "unknown_key" | "revoked_key" | "not_found" | "method_not_allowed" | "unknown_meter" | "unknown_customer" | "request_timeout" | "idempotency_conflict" | "in_progress" | "customer_archived" | "customer_erased" | "already_rated" | "assignments_full" | "version_mismatch" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
             /** @description What to do about it, for a person */
             detail: string;
             requestId: string;
+            /** @description With invalid_field, what is wrong with the body */
+            faults?: components["schemas"]["FieldFault"][];
+            /** @description With version_mismatch, that of now; 0 for what is not there */
+            version?: number;
+            /**
+             * Format: date-time
+             * @description With already_rated, the earliest from that works
+             */
+            earliest?: string;
             rejected?: components["schemas"]["Rejection"][];
         };
     };
@@ -603,9 +922,21 @@ export interface components {
             };
         };
     };
-    parameters: never;
+    parameters: {
+        /** @description The customer's id, percent-encoded. Chosen by whoever makes it; not encrypted, so no person's data */
+        CustomerId: components["schemas"]["AccountId"];
+        /** @description The subject as events name it, percent-encoded */
+        Subject: components["schemas"]["AccountId"];
+        /** @description The ETag of the version that is to be changed, such as "3"; * for whatever version there is */
+        IfMatch: string;
+        /** @description A new one for each thing to be done. The same request with it has the same answer for 30 days, and is done once */
+        IdempotencyKey: string;
+    };
     requestBodies: never;
-    headers: never;
+    headers: {
+        /** @description The version of the object in quotes, for If-Match */
+        ETag: string;
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
@@ -1044,6 +1375,492 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["LineItems"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    listCustomers: {
+        parameters: {
+            query?: {
+                /** @description Only customers with all of these words in their name, or with this e-mail address; whole words, in any case */
+                search?: string;
+                /** @description Customers in an answer */
+                limit?: number;
+                /** @description The nextCursor of the page before, with the same search */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Customers"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    getCustomer: {
+        parameters: {
+            query?: {
+                /** @description What the customer was then; without it, what it is now. From 1970 to 2106 */
+                asOf?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The customer's id, percent-encoded. Chosen by whoever makes it; not encrypted, so no person's data */
+                id: components["parameters"]["CustomerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The customer; null where its personal fields were erased */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "cus_42",
+                     *       "name": "Anna Schmidt GmbH",
+                     *       "email": "billing@example.com",
+                     *       "currency": "EUR",
+                     *       "timezone": "Europe/Berlin",
+                     *       "entity": "default",
+                     *       "parent": null,
+                     *       "paidBy": "self",
+                     *       "billingAddress": {
+                     *         "line1": "Hauptstr. 1",
+                     *         "line2": null,
+                     *         "city": "Berlin",
+                     *         "region": null,
+                     *         "postalCode": "10115",
+                     *         "country": "DE"
+                     *       },
+                     *       "metadata": {
+                     *         "crm": "0012"
+                     *       },
+                     *       "version": 1,
+                     *       "createdAt": "2026-11-20T10:00:00.412Z",
+                     *       "updatedAt": "2026-11-20T10:00:00.412Z",
+                     *       "archivedAt": null,
+                     *       "erasedAt": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Customer"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    putCustomer: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version that is to be changed, such as "3"; * for whatever version there is */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The customer's id, percent-encoded. Chosen by whoever makes it; not encrypted, so no person's data */
+                id: components["parameters"]["CustomerId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "Anna Schmidt GmbH",
+                 *       "email": "billing@example.com",
+                 *       "currency": "EUR",
+                 *       "timezone": "Europe/Berlin",
+                 *       "metadata": {
+                 *         "crm": "0012"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["CustomerBody"];
+            };
+        };
+        responses: {
+            /** @description It is as the body says, now or since before */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Customer"];
+                };
+            };
+            /** @description It was made */
+            201: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Customer"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    archiveCustomer: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description A new one for each thing to be done. The same request with it has the same answer for 30 days, and is done once */
+                "Idempotency-Key": components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of the version that is to be changed, such as "3"; * for whatever version there is */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The customer's id, percent-encoded. Chosen by whoever makes it; not encrypted, so no person's data */
+                id: components["parameters"]["CustomerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "asked for by letter of 20 November"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description It is so, now or since before */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "cus_42",
+                     *       "version": 2,
+                     *       "updatedAt": "2026-11-20T10:00:00.412Z",
+                     *       "archivedAt": "2026-11-20T10:00:00.412Z",
+                     *       "erasedAt": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CustomerState"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    eraseCustomer: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description A new one for each thing to be done. The same request with it has the same answer for 30 days, and is done once */
+                "Idempotency-Key": components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of the version that is to be changed, such as "3"; * for whatever version there is */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The customer's id, percent-encoded. Chosen by whoever makes it; not encrypted, so no person's data */
+                id: components["parameters"]["CustomerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "asked for by letter of 20 November"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Reason"];
+            };
+        };
+        responses: {
+            /** @description It is so, now or since before */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "cus_42",
+                     *       "version": 2,
+                     *       "updatedAt": "2026-11-20T10:00:00.412Z",
+                     *       "archivedAt": "2026-11-20T10:00:00.412Z",
+                     *       "erasedAt": "2026-11-20T10:00:00.412Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CustomerState"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    listCustomerSubjects: {
+        parameters: {
+            query?: {
+                /** @description Stretches in an answer */
+                limit?: number;
+                /** @description The nextCursor of the page before, with the same customer */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The customer's id, percent-encoded. Chosen by whoever makes it; not encrypted, so no person's data */
+                id: components["parameters"]["CustomerId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, in the order in which the subjects were first assigned */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "subject": "workspace_7",
+                     *           "from": "2026-11-20T10:00:00Z",
+                     *           "to": null
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SubjectStretches"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    getSubject: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The subject as events name it, percent-encoded */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Its assignments */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "subject": "workspace_7",
+                     *       "customer": "cus_42",
+                     *       "assignments": [
+                     *         {
+                     *           "customer": "cus_42",
+                     *           "from": "2026-11-20T10:00:00Z"
+                     *         }
+                     *       ],
+                     *       "version": 1,
+                     *       "createdAt": "2026-11-20T10:00:00Z",
+                     *       "updatedAt": "2026-11-20T10:00:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AssignedSubject"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    assignSubject: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version that is to be changed, such as "3"; * for whatever version there is */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The subject as events name it, percent-encoded */
+                subject: components["parameters"]["Subject"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "customer": "cus_42",
+                 *       "from": "2026-12-01T00:00:00Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AssignmentBody"];
+            };
+        };
+        responses: {
+            /** @description It is so, now or since before */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssignedSubject"];
+                };
+            };
+            /** @description It was assigned for the first time */
+            201: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AssignedSubject"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    listChanges: {
+        parameters: {
+            query?: {
+                /** @description Only changes of objects of this kind */
+                kind?: "customer" | "subject";
+                /** @description Only changes of the object with this id */
+                id?: string;
+                /** @description Only changes that this actor made, such as key:key_0aBcDeFgHiJk */
+                actor?: string;
+                /** @description Inclusive bound of when a change was made. From 1970 to 2106 */
+                from?: string;
+                /** @description Exclusive bound of when a change was made. From 1970 to 2106 */
+                to?: string;
+                /** @description Of each object only the newest change that was made by then: what it was. From 1970 to 2106 */
+                asOf?: string;
+                /** @description Changes in an answer */
+                limit?: number;
+                /** @description The nextCursor of the page before, with the same parameters */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "kind": "subject",
+                     *           "id": "workspace_7",
+                     *           "version": 1,
+                     *           "actor": "key:key_0aBcDeFgHiJk",
+                     *           "reason": null,
+                     *           "at": "2026-11-20T10:00:00Z",
+                     *           "before": null,
+                     *           "after": {
+                     *             "assignments": [
+                     *               {
+                     *                 "customer": "cus_42",
+                     *                 "from": "2026-11-20T10:00:00Z"
+                     *               }
+                     *             ]
+                     *           }
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Changes"];
                 };
             };
             400: components["responses"]["Problem"];

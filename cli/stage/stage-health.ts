@@ -9,21 +9,23 @@ import type { DamagedParts } from '../../platform/clickhouse/damaged-parts.ts';
 import { deadlined } from '../../platform/postgres/pool.ts';
 import type { Stage } from '../../platform/process/stage.ts';
 import type { Settings } from '../../platform/settings/settings.ts';
-import { type LogStores, openClickHouse, openPool, type Stores } from '../stores.ts';
+import { type LogStores, openClickHouse, openPool, type PostgresStore, type Stores } from '../stores.ts';
 import { neededBy, type ProcessName } from './stage-table.ts';
 
 /** On connections of their own, so that a question waits for none of the process's own work. */
 export function watchStores(
   settings: Settings,
-  stores: LogStores | Stores,
+  stores: PostgresStore | LogStores | Stores,
   registry: Registry,
   logger: Logger,
 ): StoreWatch {
   const pool = openPool(settings, logger, 'tallyline watch', { connectionsMax: 1 });
   const probes: StoreProbe[] = [
     { store: 'Postgres', ask: (timeoutMs) => pool.query(deadlined(timeoutMs, 'SELECT 1')), close: () => pool.end() },
-    { store: 'the event log', ask: () => stores.eventLog.bounds(), close: async () => {} },
   ];
+  if ('eventLog' in stores) {
+    probes.push({ store: 'the event log', ask: () => stores.eventLog.bounds(), close: async () => {} });
+  }
   if ('clickhouse' in stores) {
     const clickhouse = openClickHouse(settings, logger, { connectionsMax: 1 });
     probes.push({

@@ -13,7 +13,14 @@ import { DRAIN_TIMEOUT_MS, runStages } from '../../platform/process/lifecycle.ts
 import { createLogger } from '../../platform/process/logging.ts';
 import type { Stage, StageContext } from '../../platform/process/stage.ts';
 import { type Environment, parseSettings } from '../../platform/settings/config.ts';
-import { type LogStores, openLogStores, openStores, type Stores } from '../stores.ts';
+import {
+  type LogStores,
+  openLogStores,
+  openPostgresStore,
+  openStores,
+  type PostgresStore,
+  type Stores,
+} from '../stores.ts';
 import { storesStage, watchStores } from './stage-health.ts';
 import { type FrontParts, frontsOf, type ProcessName, workerOf } from './stage-table.ts';
 
@@ -67,21 +74,30 @@ export async function runStage(name: ProcessName, overrides: Environment): Promi
   }
 }
 
-/** The stores a process needs (a gateway does without ClickHouse), and how it is composed from them. */
+/**
+ * The stores a process needs (a gateway does without ClickHouse, accounts without the log too), and how it is composed
+ * from them.
+ */
 async function openStage(
   name: ProcessName,
   context: StageContext,
   drainGraceMs: number,
-): Promise<{ stores: LogStores; compose: () => Promise<Composition> }> {
+): Promise<{ stores: PostgresStore; compose: () => Promise<Composition> }> {
   const { settings, logger, registry } = context;
   const damaged = new DamagedParts(registry, logger);
-  const healthOf = (stores: LogStores | Stores): Health => {
+  const healthOf = (stores: PostgresStore | LogStores | Stores): Health => {
     const watch = watchStores(settings, stores, registry, logger);
     return { watch, stage: storesStage(name, watch, damaged) };
   };
   const worker = workerOf(name);
   const fronts = frontsOf(name);
-  const logFronts = fronts.filter((front) => front.opens === 'log');
+  const postgresFronts = fronts.filter((front) => front.opens === 'Postgres');
+  if (worker === null && postgresFronts.length === fronts.length) {
+    const stores = await openPostgresStore(settings, logger, `tallyline ${name}`);
+    const starts = postgresFronts.map((front) => (parts: FrontParts) => front.start(context, stores, parts));
+    return { stores, compose: () => composeFronts(context, healthOf(stores), starts, drainGraceMs) };
+  }
+  const logFronts = fronts.filter((front) => front.opens !== 'all');
   if (worker === null && logFronts.length === fronts.length) {
     const stores = await openLogStores(settings, logger, `tallyline ${name}`);
     const starts = logFronts.map((front) => (parts: FrontParts) => front.start(context, stores, parts));
@@ -89,7 +105,10 @@ async function openStage(
   }
   const stores = await openStores(settings, logger, `tallyline ${name}`, {
     onDamaged: (part, reason) => damaged.add(part, reason),
-    ...(worker === null && { connectionsMax: readConnections(settings.query.readsAtOnce) }),
+    ...(worker === null && {
+      connectionsMax:
+        readConnections(settings.query.readsAtOnce) + (postgresFronts.length > 0 ? MANAGE_CONNECTIONS : 0),
+    }),
   });
   damaged.lookAt(stores.clickhouse);
   if (worker !== null) {
@@ -104,6 +123,9 @@ interface Health {
   readonly watch: StoreWatch;
   readonly stage: Stage;
 }
+
+/** Of requests about accounts: one for each that is done at once. */
+const MANAGE_CONNECTIONS = 8;
 
 /**
  * A read takes up to two connections to a store at once, and a stream one; keys, what all reads share, and a gateway

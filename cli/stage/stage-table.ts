@@ -8,7 +8,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Keyring } from '../../platform/access/keyring.ts';
 import type { StoreName, StoreWatch } from '../../platform/calls/store-watch.ts';
 import type { Stage, StageContext } from '../../platform/process/stage.ts';
-import type { LogStores, Stores } from '../stores.ts';
+import type { LogStores, PostgresStore, Stores } from '../stores.ts';
 
 /** What the fronts of a process share. The app does not listen yet. */
 export interface FrontParts {
@@ -21,10 +21,16 @@ interface Row {
   readonly description: string;
   /** While one of them is silent, the stage does nothing for anybody and is not ready. */
   readonly needs: readonly StoreName[];
+  /** The folder of its sources, where that has another name. */
+  readonly room?: string;
 }
 
-/** `opens`: the event log with Postgres, or ClickHouse as well. */
+/** `opens`: Postgres, the event log too, or ClickHouse as well. */
 type FrontRow = Row & { readonly serves: 'clients' } & (
+    | {
+        readonly opens: 'Postgres';
+        start(context: StageContext, stores: PostgresStore, parts: FrontParts): Promise<Stage>;
+      }
     | { readonly opens: 'log'; start(context: StageContext, stores: LogStores, parts: FrontParts): Promise<Stage> }
     | { readonly opens: 'all'; start(context: StageContext, stores: Stores, parts: FrontParts): Promise<Stage> }
   );
@@ -64,6 +70,15 @@ export const stages = {
     start: async (context, stores, { app, keyring, watch }) =>
       (await import('../../query/main.ts')).startQuery(context, { ...stores, app, keyring, stores: watch }),
   },
+  manage: {
+    description: 'customers, whose a subject is, and who changed what',
+    needs: ['Postgres'],
+    room: 'accounts',
+    serves: 'clients',
+    opens: 'Postgres',
+    start: async (context, { pool }, { app, keyring }) =>
+      (await import('../../accounts/main.ts')).startManage(context, { app, pool, keyring }),
+  },
 } as const satisfies Readonly<Record<string, FrontRow | WorkerRow>>;
 
 export type StageName = keyof typeof stages;
@@ -77,6 +92,8 @@ export type WorkerName = NamesOf<WorkerRow>;
 type FrontName = NamesOf<FrontRow>;
 
 export const stageNames = Object.keys(stages) as StageName[];
+/** The folders of the stages. */
+export const stageRooms: readonly string[] = stageNames.map((name) => (stages[name] as Row).room ?? name);
 const isWorker = (name: StageName): name is WorkerName => stages[name].serves === 'probes';
 export const workerNames: readonly WorkerName[] = stageNames.filter(isWorker);
 const frontNames = stageNames.filter((name): name is FrontName => !isWorker(name));

@@ -21,6 +21,7 @@ import { readCatalogFile } from '../catalog-application.ts';
 import { workerNames } from '../stage/stage-table.ts';
 import { type KeptName, keptNames, removeStagesFile, type StagesFile, writeStagesFile } from '../stage/stages-file.ts';
 import { openEventLog, openReachablePool } from '../stores.ts';
+import { accountsKeyVariable, ensureAccountsKeyFile } from './accounts-key-file.ts';
 import { ensureApiKeyFile } from './api-key-file.ts';
 import { Keeper, type Running } from './keeper.ts';
 import { ownCommand, type StageChild, startStageChild } from './stage-child.ts';
@@ -105,7 +106,7 @@ class Up {
     const worker = { ...environment, HOST: '127.0.0.1', PORT: '0' };
     // In parallel; each is drained in its own turn.
     const [edge] = await allOrNone([
-      this.startEdge(environment),
+      this.startEdge({ ...environment, ...accountsKeyVariable(this.dataDir, process.env) }),
       allOrNone(workerNames.map((name) => this.keep(name, () => startStageChild(name, worker)))),
     ]);
     await this.untilReady(edge.url);
@@ -189,6 +190,7 @@ class Up {
         await clickhouse.close();
       }
       await ensureApiKeyFile(this.dataDir, pool);
+      ensureAccountsKeyFile(this.dataDir, process.env);
       await this.openLog(settings, pool, catalog);
     } finally {
       await pool.end();

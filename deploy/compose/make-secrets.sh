@@ -13,4 +13,6 @@ make postgres-password "$(random)"
 make clickhouse-password "$(random)"
 make grafana-password "$(random)"
 make database-url "postgresql://tallyline:$(cat secrets/postgres-password)@postgres:5432/tallyline"
+# What customers are encrypted by: without it they can't be read. Back it up, and not beside the data.
+make accounts-key "$(head -c 32 /dev/urandom | base64)"
 make clickhouse-url "http://tallyline:$(cat secrets/clickhouse-password)@clickhouse:8123/tallyline"

@@ -32,6 +32,9 @@ const BODY_BYTES_MAX = 65_536;
 /** Answered even above the bound on connections: whoever runs the stage asks for them. */
 const PROBES: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
+/** Of what varies in a path, as it is written: 256 characters of four bytes, each byte as %xx. */
+const PATH_PARAMETER_LENGTH_MAX = 3_072;
+
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 
 /** The client's X-Request-Id where it can stand in a log line as it is; else a new one. */
@@ -186,6 +189,7 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     // A logger of its own for each request would cost more than the line that a few of them log.
     childLoggerFactory: (own) => own,
     bodyLimit: BODY_BYTES_MAX,
+    routerOptions: { maxParamLength: PATH_PARAMETER_LENGTH_MAX },
     // `request.ip` is then the client's, where one of these passed it on.
     trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     // What is read is answered.

@@ -14,7 +14,7 @@ const cut = (text: string): string => (text.length > SHOWN_LENGTH_MAX ? `${text.
 function problemOf(error: FastifyError): Problem {
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
-      return new Problem('body_too_large', 'The body is larger than this server takes. Send fewer events a request.');
+      return new Problem('body_too_large', 'The body is larger than this path takes. Send less in one request.');
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new Problem('unsupported_media_type', 'The Content-Type is missing or is not one that this path takes.');
     case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':

@@ -8,6 +8,8 @@ const SINGLE: ReadonlySet<string> = new Set([
   'content-encoding',
   'content-length',
   'expect',
+  'if-match',
+  'idempotency-key',
   'x-request-id',
 ]);
 

@@ -39,6 +39,8 @@ export const text: (name: string) => Column<string> = asIs('text');
 export const textOf: <Value extends string>(name: string) => Column<Value> = asIs('text');
 export const uuid: (name: string) => Column<string> = asIs('uuid');
 export const int: (name: string) => Column<number> = asIs('int');
+export const small: (name: string) => Column<number> = asIs('smallint');
+export const bytes: (name: string) => Column<Buffer> = asIs('bytea');
 /** A bigint below 2^53. */
 export const whole = (name: string): Column<number> => ({
   ...{ name, type: 'bigint', isNullable: false },

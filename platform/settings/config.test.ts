@@ -74,6 +74,7 @@ describe('parseSettings', () => {
     ['TALLYLINE_PARTITIONS', '0', 'expected a whole number from 1'],
     ['TALLYLINE_PARTITIONS', '1e2', 'expected a whole number'],
     ['KAFKA_BROKERS', 'broker', 'expected host:port, several separated by commas'],
+    ['TALLYLINE_PARTITIONS_FILE', '4', 'TALLYLINE_PARTITIONS_FILE is no setting: did you mean TALLYLINE_PARTITIONS?'],
     ['TALLYLINE_PARTITION', '4', 'TALLYLINE_PARTITION is no setting: did you mean TALLYLINE_PARTITIONS?'],
   ])('refuses %s=%s, naming it and what is accepted', (name, value, fault) => {
     const faults = faultsOf({ [name]: value });
@@ -147,6 +148,28 @@ describe('parseSettings', () => {
       );
     } finally {
       rmSync(directory, { recursive: true });
+    }
+  });
+
+  it('takes keys of 32 bytes, the newest first, and never shows one', () => {
+    const [next, old] = [Buffer.alloc(32, 2), Buffer.alloc(32, 1)].map((key) => key.toString('base64'));
+    expect(parseSettings({ TALLYLINE_ACCOUNTS_KEY: `${next}, ${old}` }).accounts.keys).toEqual([
+      Buffer.alloc(32, 2),
+      Buffer.alloc(32, 1),
+    ]);
+    expect(parseSettings({}).accounts.keys).toBeNull();
+    const directory = mkdtempSync(join(tmpdir(), 'tallyline-config-'));
+    try {
+      writeFileSync(join(directory, 'key'), `${next}\n`);
+      const { accounts } = parseSettings({ TALLYLINE_ACCOUNTS_KEY_FILE: join(directory, 'key') });
+      expect(accounts.keys).toEqual([Buffer.alloc(32, 2)]);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+    for (const bad of ['hunter2', Buffer.alloc(31).toString('base64'), `${next},`, `${next};${old}`]) {
+      const [fault] = faultsOf({ TALLYLINE_ACCOUNTS_KEY: bad });
+      expect(fault).toMatch(/^TALLYLINE_ACCOUNTS_KEY has a value that is not accepted: expected 32 bytes in base64/);
+      expect(fault).not.toContain(bad);
     }
   });
 

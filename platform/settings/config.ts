@@ -72,10 +72,17 @@ function readVariable(name: string, variable: Variable<unknown>, environment: En
   return null;
 }
 
+/** A variable, or one that names the file of a secret. */
+function isKnown(name: string): boolean {
+  if (Object.hasOwn(variables, name)) return true;
+  const of = name.replace(/_FILE$/, '');
+  return of !== name && Object.hasOwn(variables, of) && 'secret' in variables[of as VariableName];
+}
+
 /** A misspelt variable would otherwise leave a default in force without a word. */
 function unknownVariables(environment: Environment): string[] {
   return Object.keys(environment)
-    .filter((name) => name.startsWith('TALLYLINE_') && !Object.hasOwn(variables, name))
+    .filter((name) => name.startsWith('TALLYLINE_') && !isKnown(name))
     .sort()
     .map((name) => `${name} is no setting: did you mean ${closest(name)}?`);
 }
@@ -170,6 +177,11 @@ function assemble(values: VariableValues, kafka: KafkaSettings | null): Settings
       streamTimeoutMs: values.TALLYLINE_STREAM_TIMEOUT,
       readsAtOnce: values.TALLYLINE_READS_AT_ONCE,
       readMemoryBytesMax: values.TALLYLINE_READ_MEMORY,
+      requestsPerSecondMax: values.TALLYLINE_REQUESTS_PER_SECOND,
+    },
+    accounts: {
+      keys: values.TALLYLINE_ACCOUNTS_KEY,
+      requestTimeoutMs: values.TALLYLINE_READ_TIMEOUT,
       requestsPerSecondMax: values.TALLYLINE_REQUESTS_PER_SECOND,
     },
     aggregator: {

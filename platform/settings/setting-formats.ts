@@ -95,6 +95,16 @@ export const networks: Format<readonly string[]> = {
     .pipe(z.array(z.string().refine(isNetwork)).min(1)),
 };
 
+/** Of 256 bits each. */
+export const secretKeys: Format<readonly Buffer[]> = {
+  accepts: '32 bytes in base64, as `openssl rand -base64 32` makes them; several separated by commas',
+  schema: z
+    .string()
+    .transform((list) => list.split(',').map((key) => key.trim()))
+    .pipe(z.array(z.string().regex(/^[A-Za-z0-9+/]{43}=$/)).min(1))
+    .transform((keys) => keys.map((key) => Buffer.from(key, 'base64'))),
+};
+
 export const url = (example: string, ...protocols: readonly string[]): Format<URL> => ({
   accepts: `an address such as ${example}`,
   schema: z.string().transform((address, context) => {

@@ -10,6 +10,7 @@ import {
   name,
   networks,
   oneOf,
+  secretKeys,
   size,
   url,
 } from './setting-formats.ts';
@@ -159,13 +160,18 @@ export const variables = {
   TALLYLINE_REQUESTS_PER_SECOND: variable(
     integer(0, 1_000_000),
     '0',
-    'Requests a second of one API key, those that send events and those that read each by themselves; beyond it the answer is 429. 0: no limit.',
+    'Requests a second of one API key, those that send events, those that read and those about accounts each by themselves; beyond it the answer is 429. 0: no limit.',
+  ),
+
+  TALLYLINE_ACCOUNTS_KEY: secret(
+    secretKeys,
+    'What the names, addresses and metadata of customers are encrypted by. Of several keys the first encrypts and all decrypt: to replace a key, put the new one before it. `up` makes one beside its data; `manage`, `import` and `export` need it.',
   ),
 
   TALLYLINE_READ_TIMEOUT: variable(
     duration('100ms'),
     '10s',
-    'How long a read of the API may take: its key, its turn and the stores together; then the answer is 503.',
+    'How long a read of the API, or a change of an account, may take: its key, its turn and the stores together; then the answer is 503.',
   ),
   TALLYLINE_STREAM_TIMEOUT: variable(
     duration('1s'),

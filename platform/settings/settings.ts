@@ -76,6 +76,13 @@ export interface Settings {
     /** Of one key; 0: no limit. */
     readonly requestsPerSecondMax: number;
   };
+  readonly accounts: {
+    /** By which what can be forgotten is encrypted, the newest first; null: none is set, and nothing can be. */
+    readonly keys: readonly Buffer[] | null;
+    readonly requestTimeoutMs: number;
+    /** Of one key; 0: no limit. */
+    readonly requestsPerSecondMax: number;
+  };
   readonly aggregator: {
     /** Settings of a new topic generation; an existing one keeps its own. */
     readonly chunkOffsets: number;

@@ -1,7 +1,7 @@
 // The parameters of the list of GET /v1/events and its cursor. Events come in the order in which the gateways received
 // them, and of one instant in the order of the log; a page ends at an event's place in that order, which it never
 // leaves.
-import { decodePlace, encodePlace, isPlaceNumber, notACursor } from './cursor.ts';
+import { decodePlace, encodePlace, isPlaceNumber, notACursor } from '../../domain/requests/cursor.ts';
 import {
   anyText,
   choice,
@@ -12,7 +12,7 @@ import {
   readParameters,
   time,
   wholeNumber,
-} from './parameters.ts';
+} from '../../domain/requests/parameters.ts';
 
 const EVENTS_DEFAULT = 100;
 const EVENTS_MAX = 1_000;

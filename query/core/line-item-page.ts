@@ -1,7 +1,7 @@
 // The parameters of GET /v1/line-items and its cursor. A page ends at a (window start, sequence) pair, which names a
 // place in the order and not a count of rows, so rows that are added meanwhile neither repeat nor hide the ones that
 // were there.
-import { digestOf, notACursor, ofAnotherSelection } from './cursor.ts';
+import { digestOf, notACursor, ofAnotherSelection } from '../../domain/requests/cursor.ts';
 import {
   anyText,
   conflict,
@@ -11,7 +11,7 @@ import {
   readParameters,
   time,
   wholeNumber,
-} from './parameters.ts';
+} from '../../domain/requests/parameters.ts';
 
 const LINE_ITEMS_DEFAULT = 1_000;
 const LINE_ITEMS_MAX = 10_000;

@@ -1,6 +1,13 @@
 // The parameters of GET /v1/subjects and its cursor, which is the last subject of a page.
-import { decodePlace, encodePlace, isPlaceText, notACursor } from './cursor.ts';
-import { anyText, pageCursor, parametersOf, type QueryParameters, readParameters, wholeNumber } from './parameters.ts';
+import { decodePlace, encodePlace, isPlaceText, notACursor } from '../../domain/requests/cursor.ts';
+import {
+  anyText,
+  pageCursor,
+  parametersOf,
+  type QueryParameters,
+  readParameters,
+  wholeNumber,
+} from '../../domain/requests/parameters.ts';
 
 const SUBJECTS_DEFAULT = 1_000;
 /** Their names are a query of their own. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { Problem } from '../../domain/problem.ts';
+import type { QueryParameters } from '../../domain/requests/parameters.ts';
 import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
 import { aMeter, by } from '../../test/support/a-meter.ts';
 import { orProblem } from '../../test/support/or-problem.ts';
-import type { QueryParameters } from './parameters.ts';
 import { FILTER_VALUES_MAX, parseUsageRequest, USAGE_ROWS_MAX, usageCursor } from './usage-request.ts';
 
 const at = (text: string): number => parseRfc3339(text)!;

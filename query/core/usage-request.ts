@@ -9,11 +9,14 @@
 // moment are what a stream has.
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { Problem } from '../../domain/problem.ts';
-import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
-import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
-import { isTimeZone } from '../../domain/time/time-zone.ts';
-import { type BucketPlan, type BucketSize, bucketSizes, misalignedBound, planBuckets } from './buckets.ts';
-import { decodePlace, encodePlace, isPlaceNumber, isPlaceText, notACursor, type ReadCursor } from './cursor.ts';
+import {
+  decodePlace,
+  encodePlace,
+  isPlaceNumber,
+  isPlaceText,
+  notACursor,
+  type ReadCursor,
+} from '../../domain/requests/cursor.ts';
 import {
   anyText,
   choice,
@@ -28,7 +31,11 @@ import {
   repeated,
   time,
   wholeNumberOrNone,
-} from './parameters.ts';
+} from '../../domain/requests/parameters.ts';
+import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
+import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
+import { isTimeZone } from '../../domain/time/time-zone.ts';
+import { type BucketPlan, type BucketSize, bucketSizes, misalignedBound, planBuckets } from './buckets.ts';
 
 /** Rows of one usage answer. More are pages or a stream; they are never cut short silently. */
 export const USAGE_ROWS_MAX = 10_000;

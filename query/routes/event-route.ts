@@ -11,6 +11,7 @@
 import { ruleSet } from '../../domain/metering/rule-set.ts';
 import { fitsName } from '../../domain/name-text.ts';
 import { Problem, retryAfter } from '../../domain/problem.ts';
+import { conflict, nameText, parametersOf, readParameters } from '../../domain/requests/parameters.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { readLineItemsAcross } from '../../platform/billing-store/line-items.ts';
 import { readRefusalsOf } from '../../platform/refusals/refusal-store.ts';
@@ -23,7 +24,6 @@ import {
   type UnreadBy,
 } from '../core/counted-in.ts';
 import { eventCursor, eventListParameters, parseEventsRequest } from '../core/event-page.ts';
-import { conflict, nameText, parametersOf, readParameters } from '../core/parameters.ts';
 import { FRESHNESS_AGE_MAX_MS } from '../query-limits.ts';
 import type { QueryContext, Read } from '../read.ts';
 import type { Catalogs } from '../stores/catalogs.ts';

@@ -1,7 +1,8 @@
 // GET /v1/refusals: what gateways refused lately, by key and code, with examples.
+
+import { anyText, parametersOf, readParameters, wholeNumber } from '../../domain/requests/parameters.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { type RefusedEvent, readRefusals } from '../../platform/refusals/refusal-store.ts';
-import { anyText, parametersOf, readParameters, wholeNumber } from '../core/parameters.ts';
 import type { Read } from '../read.ts';
 
 const REFUSALS_DEFAULT = 100;

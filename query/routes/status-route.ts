@@ -1,6 +1,6 @@
 // GET /v1/status: how far everything is counted. Watermark and lag are for every tenant; offsets tell how much all
 // tenants send, so only an operator's key shows them.
-import { noParameters, readParameters } from '../core/parameters.ts';
+import { noParameters, readParameters } from '../../domain/requests/parameters.ts';
 import { instantOrNull, type Read } from '../read.ts';
 import { lagSeconds } from '../stores/freshness.ts';
 

@@ -4,6 +4,7 @@ import type { Meter } from '../../domain/catalog/catalog.ts';
 import { acrossOf, itemWidthOf } from '../../domain/metering/meter.ts';
 import { quantityToDecimal } from '../../domain/number/quantity.ts';
 import { Problem } from '../../domain/problem.ts';
+import { conflict, noParameters, readParameters } from '../../domain/requests/parameters.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { isClosed } from '../../domain/time/time-window.ts';
 import { mayLackUsage } from '../../platform/clickhouse/lost-parts.ts';
@@ -17,7 +18,6 @@ import {
 } from '../../platform/usage-store/usage-query.ts';
 import { bucketOf } from '../core/buckets.ts';
 import { withEmptyBuckets } from '../core/empty-buckets.ts';
-import { conflict, noParameters, readParameters } from '../core/parameters.ts';
 import { csvLines, jsonLines } from '../core/row-lines.ts';
 import { parseUsageRequest, USAGE_ROWS_MAX, type UsageRequest, usageCursor } from '../core/usage-request.ts';
 import { FRESHNESS_AGE_MAX_MS } from '../query-limits.ts';

@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse, parseAllDocuments } from 'yaml';
 import { STAGE_NODE_FLAGS } from '../../cli/stage/stage-node-flags.ts';
-import { stageNames as stages } from '../../cli/stage/stage-table.ts';
+import { stageRooms, stageNames as stages } from '../../cli/stage/stage-table.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
 import { parseSettings } from '../../platform/settings/config.ts';
 import { variables } from '../../platform/settings/setting-variables.ts';
@@ -41,10 +41,11 @@ describe('compose', () => {
   it('gives settings that are accepted', () => {
     for (const stage of [...stages, 'migrate']) {
       const { environment = {} } = services[stage]!;
-      const { DATABASE_URL_FILE, CLICKHOUSE_URL_FILE, ...rest } = environment;
-      expect([DATABASE_URL_FILE, CLICKHOUSE_URL_FILE]).toEqual([
+      const { DATABASE_URL_FILE, CLICKHOUSE_URL_FILE, TALLYLINE_ACCOUNTS_KEY_FILE, ...rest } = environment;
+      expect([DATABASE_URL_FILE, CLICKHOUSE_URL_FILE, TALLYLINE_ACCOUNTS_KEY_FILE]).toEqual([
         '/run/secrets/database-url',
         '/run/secrets/clickhouse-url',
+        '/run/secrets/accounts-key',
       ]);
       const settings = parseSettings({
         ...rest,
@@ -98,7 +99,7 @@ describe('image', () => {
 
   it('has every file that the code reads beside its own', () => {
     const copied = read('deploy/docker/Dockerfile');
-    for (const file of [...stages, 'cli', 'platform'].flatMap(sourcesOf)) {
+    for (const file of [...stageRooms, 'cli', 'platform'].flatMap(sourcesOf)) {
       for (const [, path] of read(file).matchAll(/projectFile\([`']([^`'$]+)/g)) {
         if (path!.startsWith('schemas/') || path!.includes('…') || !/[./]/.test(path!)) continue;
         expect(copied).toContain(path);

@@ -1,7 +1,7 @@
 // docs/operate/what-a-client-can-do.md names settings, metrics, alerts and codes that there are.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { stageNames } from '../../cli/stage/stage-table.ts';
+import { stageRooms } from '../../cli/stage/stage-table.ts';
 import { problemCodes } from '../../domain/problem.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
 import { variables } from '../../platform/settings/setting-variables.ts';
@@ -9,7 +9,7 @@ import { sourcesOf, textOf } from '../support/sources.ts';
 
 const page = textOf('docs/operate/what-a-client-can-do.md');
 const found = (pattern: RegExp): string[] => [...new Set([...page.matchAll(pattern)].map(([, name]) => name!))];
-const sources = ['platform', ...stageNames].flatMap(sourcesOf).map(textOf).join('\n');
+const sources = ['platform', ...stageRooms].flatMap(sourcesOf).map(textOf).join('\n');
 
 describe('the page of limits', () => {
   it('names settings that there are', () => {

@@ -9,7 +9,7 @@ let processes: StageProcesses;
 const text = async (url: string): Promise<string> => (await fetch(url)).text();
 
 beforeAll(async () => {
-  processes = await startStores();
+  processes = await startStores({ TALLYLINE_ACCOUNTS_KEY: Buffer.alloc(32, 1).toString('base64') });
 }, 300_000);
 
 afterAll(() => processes?.stop());
@@ -20,7 +20,7 @@ describe('stages in processes of their own', () => {
     expect(await processes.tallyline('migrate')).toContain('applied clickhouse/0001_usage.sql');
     expect(await processes.tallyline('migrate')).toBe('nothing to do');
     await processes.tallyline('catalog', 'apply', projectFile('deploy/catalogs/ai-api.yaml'));
-    await Promise.all(['ingest', 'aggregator', 'aggregator', 'rater', 'query'].map(processes.start));
+    await Promise.all(['ingest', 'aggregator', 'aggregator', 'rater', 'query', 'manage'].map(processes.start));
   }, 300_000);
 
   it('say that they are alive and ready', async () => {
@@ -47,6 +47,16 @@ describe('stages in processes of their own', () => {
     expect(await status.json()).toMatchObject({ partitions: [{ partition: 0 }, { partition: 1 }] });
   });
 
+  it('manage accounts, of the same keys', async () => {
+    const key = await processes.tallyline('keys', 'create', '--tenant', 'acme');
+    const answer = await fetch(`${processes.urlOf('manage')}/v1/customers/cus_1`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'Anna' }),
+    });
+    expect([answer.status, answer.headers.get('etag')]).toEqual([201, '"1"']);
+  });
+
   it('export the metrics that alerts and dashboard rest on', async () => {
     const names: Readonly<Record<string, readonly string[]>> = {
       ingest: [
@@ -69,6 +79,13 @@ describe('stages in processes of their own', () => {
         'tallyline_flush_duration_seconds_bucket{le="5",stage="aggregator"} ',
       ],
       rater: ['tallyline_line_items_total{kind="usage"} ', 'tallyline_line_items_total{kind="adjustment"} '],
+      manage: [
+        'tallyline_account_changes_total{kind="customer"} 1',
+        'tallyline_account_changes_total{kind="subject"} 0',
+        'tallyline_manage_responses_total{status="201"} 1',
+        'tallyline_manage_request_duration_seconds_count 1',
+        'tallyline_store_silent_seconds{store="Postgres"} ',
+      ],
       query: ['process_start_time_seconds ', 'process_cpu_seconds_total ', 'nodejs_eventloop_lag_p99_seconds '],
     };
     for (const [name, lines] of Object.entries(names)) {
@@ -84,7 +101,7 @@ describe('stages in processes of their own', () => {
   }, 300_000);
 
   it('drain when told to, and leave nothing that verify would find', async () => {
-    expect(await processes.drain()).toEqual([0, 0, 0, 0, 0]);
+    expect(await processes.drain()).toEqual([0, 0, 0, 0, 0, 0]);
     expect(await processes.tallyline('verify', '--no-log')).toMatch(/^I2: \d+ compared, 0 discrepancies$/m);
   }, 300_000);
 });

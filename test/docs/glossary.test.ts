@@ -1,9 +1,9 @@
 // docs/glossary.md is short, and an exported name of the code means one thing.
 import { describe, expect, it } from '@jest/globals';
-import { stageNames } from '../../cli/stage/stage-table.ts';
+import { stageRooms } from '../../cli/stage/stage-table.ts';
 import { sourcesOf, textOf } from '../support/sources.ts';
 
-const rooms = ['domain', 'platform', ...stageNames, 'demo', 'cli'];
+const rooms = ['domain', 'platform', ...stageRooms, 'demo', 'cli'];
 const EXPORT = /^export (?:async )?(?:abstract )?(?:const|let|function\*?|class|interface|type|enum) (\w+)/gm;
 
 /** The files that export a name. */

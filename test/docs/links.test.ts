@@ -13,7 +13,7 @@ const pages = [
 
 const LINK = /\]\(([^)#\s]+)(?:#[^)\s]*)?\)/g;
 const FILE =
-  /`((?:docs|domain|platform|ingest|aggregator|rater|query|demo|cli|test|bench|schemas|deploy|scripts)\/[\w./-]+\.\w+)`/g;
+  /`((?:docs|domain|platform|ingest|aggregator|rater|query|accounts|demo|cli|test|bench|schemas|deploy|scripts)\/[\w./-]+\.\w+)`/g;
 
 /** What a page names, from the project's root. */
 function namedBy(page: string, text: string): string[] {

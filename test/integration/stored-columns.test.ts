@@ -1,6 +1,9 @@
 // What the code says of the columns of its tables, against the tables themselves: a column that a migration adds, drops
 // or gives another type is named here before a statement meets it.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { accountChangeColumns } from '../../platform/account-store/account-changes.ts';
+import { customerColumns, customerKeyColumns } from '../../platform/account-store/customers.ts';
+import { assignedSubjectColumns, assignmentColumns } from '../../platform/account-store/subject-assignments.ts';
 import { billingPeriodColumns } from '../../platform/billing-store/billing-periods.ts';
 import { lineItemColumns } from '../../platform/billing-store/line-items.ts';
 import { raterProgressColumns } from '../../platform/billing-store/rater-progress.ts';
@@ -27,6 +30,11 @@ describe('stored columns', () => {
     ['billing_periods', billingPeriodColumns, ['rated_at']],
     ['rater_progress', raterProgressColumns, ['singleton']],
     ['chunk_seals', sealColumns, ['sealed_at']],
+    ['account_changes', accountChangeColumns, ['sequence']],
+    ['customers', customerColumns, ['number']],
+    ['customer_keys', customerKeyColumns, []],
+    ['assigned_subjects', assignedSubjectColumns, ['number']],
+    ['subject_assignments', assignmentColumns, []],
   ])('of %s are those in Postgres', async (table, columns, others) => {
     const { rows } = await stores.pool.query<{ name: string; type: string; is_nullable: boolean }>(
       `SELECT attname AS name, format_type(atttypid, NULL) AS type, NOT attnotnull AS is_nullable FROM pg_attribute

@@ -26,6 +26,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 - { name: PORT, value: "8080" }
 - { name: DATABASE_URL_FILE, value: /run/secrets/tallyline/database-url }
 - { name: CLICKHOUSE_URL_FILE, value: /run/secrets/tallyline/clickhouse-url }
+{{- if .accounts }}
+- { name: TALLYLINE_ACCOUNTS_KEY_FILE, value: /run/secrets/tallyline/accounts-key }
+{{- end }}
 {{- with .root.Values.kafka }}
 {{- if .brokers }}
 - { name: KAFKA_BROKERS, value: {{ .brokers | quote }} }

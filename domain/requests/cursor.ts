@@ -2,7 +2,7 @@
 // meanwhile neither repeats nor hides the rows that were there. It is good for the selection it was given out for, as
 // with any other it would skip rows silently.
 import { createHash } from 'node:crypto';
-import { Problem } from '../../domain/problem.ts';
+import { Problem } from '../problem.ts';
 
 /** Longer than that of any row: its names and group values are bounded. */
 const CURSOR_LENGTH_MAX = 16_384;

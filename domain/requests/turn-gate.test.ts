@@ -1,20 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { type GateBounds, ReadGate, type ReadRefusal, type Turn } from './read-gate.ts';
+import { type GateBounds, type Turn, TurnGate, type TurnRefusal } from './turn-gate.ts';
 
 const bounds: GateBounds = { places: 4, waitingOfKeyMax: 8, waitingMax: 32 };
 
 class Reads {
-  readonly gate: ReadGate;
+  readonly gate: TurnGate;
   readonly started: string[] = [];
   readonly turns: Turn[] = [];
 
   constructor(given: Partial<GateBounds> = {}) {
-    this.gate = new ReadGate({ ...bounds, ...given });
+    this.gate = new TurnGate({ ...bounds, ...given });
   }
 
   /** As "tenant/key"; the name is that and a number. */
-  enter(who: string): ReadRefusal | Turn {
+  enter(who: string): TurnRefusal | Turn {
     const [tenant, keyId] = who.split('/') as [string, string];
     const name = `${who}#${this.turns.length}`;
     const turn: Turn = { reader: { tenant, keyId }, start: () => this.started.push(name) };
@@ -23,12 +23,12 @@ class Reads {
   }
 }
 
-const turnOf = (entered: ReadRefusal | Turn): Turn => {
+const turnOf = (entered: TurnRefusal | Turn): Turn => {
   if (typeof entered === 'string') throw new Error(`refused: ${entered}`);
   return entered;
 };
 
-describe('ReadGate', () => {
+describe('TurnGate', () => {
   it('gives a tenant that is alone most places, and keeps one for whoever comes', () => {
     const reads = new Reads();
     for (let i = 0; i < 8; i++) reads.enter('a/1');

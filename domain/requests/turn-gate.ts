@@ -1,9 +1,9 @@
-// Who may read next. Reads that cost a store something come through a gate with few places, which is fair by tenant:
+// Whose turn it is. Requests that cost a store something come through a gate with few places, which is fair by tenant:
 //
-//   places    A tenant may run another read only while it runs no more than there are places free. Alone it gets most
-//             of them, and what is left is there for whoever comes.
+//   places    A tenant may run another request only while it runs no more than there are places free. Alone it gets
+//             most of them, and what is left is there for whoever comes.
 //   turns     A place that gets free goes to the next tenant in turn, within the tenant to the next key in turn, and
-//             within a key to the read that waits longest. However many reads one key sends, another's first waits for
+//             within a key to the request that waits longest. However many one key sends, another's first waits for
 //             one turn.
 //   waiting   Bounded for a key, for a tenant by the room that is left, and for all. What is refused is told whose
 //             fault it is.
@@ -13,8 +13,8 @@ interface Reader {
   readonly keyId: string;
 }
 
-/** `key`: too many reads of this key, or of its tenant, wait already. `all`: of everybody. */
-export type ReadRefusal = 'key' | 'all';
+/** `key`: too many requests of this key, or of its tenant, wait already. `all`: of everybody. */
+export type TurnRefusal = 'key' | 'all';
 
 export interface GateBounds {
   readonly places: number;
@@ -22,7 +22,7 @@ export interface GateBounds {
   readonly waitingMax: number;
 }
 
-/** A read that waits, or runs once `start` was called. */
+/** A request that waits, or runs once `start` was called. */
 export interface Turn {
   readonly reader: Reader;
   readonly start: () => void;
@@ -41,7 +41,7 @@ class TenantQueue {
     this.waiting += 1;
   }
 
-  /** The read whose turn it is; its key goes to the end. */
+  /** The request whose turn it is; its key goes to the end. */
   take(): Turn {
     const [keyId, turns] = this.byKey.entries().next().value!;
     const turn = turns.shift()!;
@@ -63,9 +63,9 @@ class TenantQueue {
   }
 }
 
-export class ReadGate {
+export class TurnGate {
   private readonly bounds: GateBounds;
-  /** Those with a read, in turn. */
+  /** Those with a request, in turn. */
   private readonly tenants = new Map<string, TenantQueue>();
   private free: number;
   private waitingTotal = 0;
@@ -83,8 +83,8 @@ export class ReadGate {
     return this.waitingTotal;
   }
 
-  /** Starts the read, at once or when its turn comes, or says why it may not even wait. */
-  enter(turn: Turn): ReadRefusal | null {
+  /** Starts the request, at once or when its turn comes, or says why it may not even wait. */
+  enter(turn: Turn): TurnRefusal | null {
     const { tenant, keyId } = turn.reader;
     const queue = this.tenants.get(tenant) ?? new TenantQueue();
     // Nobody waits who could start, so whoever can start now takes no one's turn.
@@ -102,7 +102,7 @@ export class ReadGate {
     return null;
   }
 
-  /** The read waits no longer, or has ended: its place goes to the next. Once for each read that was let in. */
+  /** The request waits no longer, or has ended: its place goes to the next. Once for each that was let in. */
   leave(turn: Turn): void {
     const { tenant } = turn.reader;
     const queue = this.tenants.get(tenant)!;

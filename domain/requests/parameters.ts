@@ -2,9 +2,9 @@
 // the OpenAPI document says of it. Each either means one thing or is refused with its name and the reason; none is
 // passed over.
 import { z } from 'zod';
-import { fitsName, NAME_LENGTH_MAX } from '../../domain/name-text.ts';
-import { Problem } from '../../domain/problem.ts';
-import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
+import { fitsName, NAME_LENGTH_MAX } from '../name-text.ts';
+import { Problem } from '../problem.ts';
+import { parseRfc3339 } from '../time/rfc3339.ts';
 
 /** As the HTTP server parses them: an array where a name is repeated. */
 export type QueryParameters = Readonly<Record<string, string | readonly string[] | undefined>>;

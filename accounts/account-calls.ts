@@ -1,0 +1,93 @@
+// Postgres as one request has it. Every call takes from the request's time; what is begun and not committed when that
+// is spent, or when the client is gone, is rolled back. A failure that passes by itself is a 503 that says when to come
+// back; a commit whose answer was lost may have been done, and the same request then finds that it was.
+import type { Pool } from 'pg';
+import { Problem, retryAfter } from '../domain/problem.ts';
+import type { AccountKind } from '../platform/account-store/account-changes.ts';
+import { BudgetSpent, ClientGone, type RequestBudget } from '../platform/calls/request-budget.ts';
+import { deadlined, inTransaction } from '../platform/postgres/pool.ts';
+import type { Queries } from '../platform/postgres/table-columns.ts';
+import { isTransientPostgresError } from '../platform/postgres/transient.ts';
+import type { AccountContext } from './account-route.ts';
+
+const RETRY_AFTER_S = 1;
+/** A call can't be aborted: its connection is closed this long after nobody waits for it any more. */
+const LEFT_BEHIND_MS = 1_000;
+
+const unavailable = (cause: unknown): Problem =>
+  new Problem(
+    'store_unavailable',
+    'The store of accounts gave no answer. Send the same request again: whatever was done of it is not done twice.',
+    { headers: retryAfter(RETRY_AFTER_S), cause },
+  );
+
+/** What Postgres failed with, as a client is told; what stands for a fault of ours stays as it is. */
+const postgresProblem = (error: unknown): unknown => (isTransientPostgresError(error) ? unavailable(error) : error);
+
+/** The time of a request was spent, or nobody waits for its answer. */
+export const outOfTime = (error: unknown): unknown =>
+  error instanceof BudgetSpent || error instanceof ClientGone ? unavailable(error) : error;
+
+async function fromPostgres<Result>(call: () => Promise<Result>): Promise<Result> {
+  try {
+    return await call();
+  } catch (error) {
+    throw postgresProblem(error);
+  }
+}
+
+export function accountCalls(
+  pool: Pool,
+  budget: RequestBudget,
+  tenant: string,
+  onChanged: (kind: AccountKind) => void,
+): Pick<AccountContext, 'reads' | 'change'> {
+  const within = <Result>(call: () => Promise<Result>): Promise<Result> => budget.within('Postgres', call);
+  const still = (): void => {
+    if (budget.signal.aborted) throw new ClientGone();
+  };
+  const statement = (text: string, values: unknown[] | undefined) =>
+    deadlined(budget.leftMs + LEFT_BEHIND_MS, text, values);
+
+  async function inOneTransaction<Result>(work: (queries: Queries) => Promise<Result>): Promise<Result> {
+    // Of the work: it has its own words for what Postgres failed with.
+    let failure: unknown = null;
+    try {
+      return await inTransaction(pool, async (client) => {
+        const queries: Queries = {
+          query: (text, values) => {
+            still();
+            return fromPostgres(() => client.query(statement(text, values)));
+          },
+        };
+        try {
+          await queries.query(
+            "SELECT set_config('tallyline.tenant', $1, true), set_config('statement_timeout', $2, true)",
+            [tenant, String(Math.ceil(budget.leftMs))],
+          );
+          const result = await work(queries);
+          // From here on only the commit can still be under way when the client is told that time is up.
+          still();
+          return result;
+        } catch (error) {
+          failure = error;
+          throw error;
+        }
+      });
+    } catch (error) {
+      throw error === failure ? error : postgresProblem(error);
+    }
+  }
+
+  return {
+    reads: { query: (text, values) => within(() => fromPostgres(() => pool.query(statement(text, values)))) },
+    async change(work) {
+      const changes: AccountKind[] = [];
+      const result = await within(() =>
+        inOneTransaction((queries) => work({ ...queries, changed: (kind) => changes.push(kind) })),
+      );
+      changes.forEach(onChanged);
+      return result;
+    },
+  };
+}

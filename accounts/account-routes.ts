@@ -1,0 +1,14 @@
+// The routes of accounts, each a row. What the app serves and the OpenAPI document's parameters are made from this
+// table.
+import type { ReadParameters } from '../domain/requests/parameters.ts';
+import type { AccountRoute } from './account-route.ts';
+import { auditRoutes } from './routes/audit-routes.ts';
+import { customerRoutes } from './routes/customer-routes.ts';
+import { subjectRoutes } from './routes/subject-routes.ts';
+
+export const accountRoutes: readonly AccountRoute[] = [...customerRoutes, ...subjectRoutes, ...auditRoutes];
+
+/** By path, those that take parameters. */
+export const accountReads: Readonly<Record<string, { readonly parameters: ReadParameters }>> = Object.fromEntries(
+  accountRoutes.filter(({ method }) => method === 'GET').map(({ path, parameters }) => [path, { parameters }]),
+);

@@ -1,0 +1,59 @@
+// Whether a subject may be a customer's from an instant on, given what is there.
+import { type Assignment, customerAt } from '../../domain/accounts/assignments.ts';
+import { Problem } from '../../domain/problem.ts';
+import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
+import { meets, type VersionCondition, versionMismatch } from './request-headers.ts';
+
+/** Each change keeps them all, so that they are few. */
+const ASSIGNMENTS_MAX = 100;
+
+export interface SubjectNow {
+  readonly subject: string;
+  readonly assignments: readonly Assignment[];
+  readonly version: number;
+}
+
+export interface WantedAssignment {
+  readonly customer: string;
+  /** Null: from now on. */
+  readonly from: number | null;
+  readonly condition: VersionCondition;
+}
+
+export interface Clocks {
+  readonly now: number;
+  /** Windows that end by then were rated; null: none was yet. */
+  readonly closedUpTo: number | null;
+}
+
+const alreadyRated = (from: number, earliest: number): Problem =>
+  new Problem(
+    'already_rated',
+    `Usage from ${formatRfc3339(from)} on was rated already. The earliest from that works is ${formatRfc3339(earliest)}.`,
+    { members: { earliest: formatRfc3339(earliest) } },
+  );
+
+/** What is to be added; null: it is so already. Throws a `Problem` where it can't be. */
+export function assignmentOf(
+  found: SubjectNow,
+  { customer, from: given, condition }: WantedAssignment,
+  { now, closedUpTo }: Clocks,
+): Assignment | null {
+  // What was rated can't be behind a clock that is.
+  const from = given ?? Math.max(now, closedUpTo ?? now);
+  const { assignments, version } = found;
+  const same = assignments.find((each) => each.from === from);
+  if (same?.customer === customer) return null;
+  if (given === null && assignments.length > 0 && customerAt(found, from) === customer) return null;
+  if (condition !== null && !meets(condition, version)) {
+    throw versionMismatch('The subject was assigned since.', version);
+  }
+  if (same !== undefined && condition === null) {
+    throw versionMismatch(`The subject belongs to another customer from ${formatRfc3339(from)} on.`, version);
+  }
+  if (closedUpTo !== null && from < closedUpTo) throw alreadyRated(from, closedUpTo);
+  if (same === undefined && assignments.length >= ASSIGNMENTS_MAX) {
+    throw new Problem('assignments_full', `A subject may be assigned ${ASSIGNMENTS_MAX} times.`);
+  }
+  return { customer, from };
+}

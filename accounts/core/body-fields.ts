@@ -1,0 +1,138 @@
+// Reads the fields of a body. Every one that is wrong is named with the reason, all of them at once; none is guessed at
+// or passed over. A field that is null is one that is left out.
+import { Problem } from '../../domain/problem.ts';
+
+const SHOWN_LENGTH_MAX = 64;
+const FAULTS_SHOWN_MAX = 20;
+
+export interface FieldFault {
+  /** `metadata.KEY` within a map. */
+  readonly field: string;
+  readonly code: 'missing_field' | 'unknown_field' | 'invalid_field';
+  readonly message: string;
+}
+
+/** The 400 of a body with these faults, of which there is at least one. */
+export function invalidFields(faults: readonly FieldFault[]): Problem {
+  const shown = faults.slice(0, FAULTS_SHOWN_MAX);
+  const more = faults.length - shown.length;
+  const detail = `${shown.map(({ message }) => message).join('; ')}${more > 0 ? `; and ${more} more` : ''}`;
+  return new Problem('invalid_field', detail, { members: { faults: shown } });
+}
+
+export const invalidField = (field: string, why: string): FieldFault => ({
+  field,
+  code: 'invalid_field',
+  message: `${field} must ${why}`,
+});
+
+/** Why a value is refused, in words that follow "must", and at which member of it, where it has some. */
+export type RefuseField = (why: string, member?: string) => null;
+export type FieldReader<Value> = (given: unknown, refuse: RefuseField) => Value | null;
+
+const isObject = (given: unknown): given is Readonly<Record<string, unknown>> =>
+  typeof given === 'object' && given !== null && !Array.isArray(given);
+
+const cut = (name: string): string => (name.length > SHOWN_LENGTH_MAX ? `${name.slice(0, SHOWN_LENGTH_MAX)}…` : name);
+
+export class BodyFields {
+  private readonly given: Readonly<Record<string, unknown>>;
+  private readonly faults: FieldFault[] = [];
+
+  /** Throws a `Problem` where the body is no object. */
+  constructor(body: unknown, known: readonly string[]) {
+    if (!isObject(body)) throw new Problem('malformed_body', 'The body must be a JSON object.');
+    this.given = body;
+    for (const name of Object.keys(body)) {
+      if (known.includes(name)) continue;
+      const message = `${JSON.stringify(cut(name))} is an unknown field; known are ${known.join(', ')}`;
+      this.faults.push({ field: cut(name), code: 'unknown_field', message });
+    }
+  }
+
+  /** Null: it is left out, or was refused. */
+  optional<Value>(name: string, read: FieldReader<Value>): Value | null {
+    const given = Object.hasOwn(this.given, name) ? this.given[name] : undefined;
+    if (given === undefined || given === null) return null;
+    return read(given, (why, member) => {
+      this.faults.push(invalidField(cut(member === undefined ? name : `${name}.${member}`), why));
+      return null;
+    });
+  }
+
+  /** Null: it was refused, and `end` throws. */
+  required<Value>(name: string, read: FieldReader<Value>): Value | null {
+    if (this.given[name] === undefined || this.given[name] === null) {
+      this.faults.push({ field: name, code: 'missing_field', message: `${name} is missing` });
+    }
+    return this.optional(name, read);
+  }
+
+  refuse(name: string, why: string): void {
+    this.faults.push(invalidField(name, why));
+  }
+
+  /** Throws a `Problem` that names all faults, where there are any. */
+  end(): void {
+    if (this.faults.length > 0) throw invalidFields(this.faults);
+  }
+}
+
+/** Why a text can't be stored, in words that follow "must"; null: it can. Characters are code points. */
+function textFault(text: string, lengthMax: number): string | null {
+  if (text === '') return 'not be empty; leave it out instead';
+  if (text.length > lengthMax && [...text].length > lengthMax) return `be at most ${lengthMax} characters`;
+  if (!text.isWellFormed()) return 'be well-formed Unicode, and holds a lone surrogate';
+  if (text.includes('\u0000')) return 'not hold the character U+0000';
+  return null;
+}
+
+export const textField =
+  (lengthMax: number): FieldReader<string> =>
+  (given, refuse) => {
+    if (typeof given !== 'string') return refuse('be a text');
+    const fault = textFault(given, lengthMax);
+    return fault === null ? given : refuse(fault);
+  };
+
+/** A text that fits; `what` follows "be". */
+export const textLike =
+  (fits: (text: string) => boolean, what: string): FieldReader<string> =>
+  (given, refuse) =>
+    typeof given === 'string' && fits(given) ? given : refuse(`be ${what}`);
+
+export const oneOfField =
+  <const Word extends string>(words: readonly Word[]): FieldReader<Word> =>
+  (given, refuse) =>
+    words.find((word) => word === given) ?? refuse(`be one of ${words.join(', ')}`);
+
+/** An object whose members are read each by itself; an unknown one is refused. */
+export const objectField =
+  <Member extends string>(members: Readonly<Record<Member, FieldReader<string>>>) =>
+  (given: unknown, refuse: RefuseField): Readonly<Record<Member, string | null>> | null => {
+    if (!isObject(given)) return refuse('be an object');
+    for (const name of Object.keys(given)) {
+      if (!Object.hasOwn(members, name)) return refuse(`be one of ${Object.keys(members).join(', ')}`, name);
+    }
+    const read: Record<string, string | null> = {};
+    for (const [name, reader] of Object.entries<FieldReader<string>>(members)) {
+      const value = Object.hasOwn(given, name) ? given[name] : undefined;
+      read[name] = value === undefined || value === null ? null : reader(value, (why) => refuse(why, name));
+    }
+    return read as Record<Member, string | null>;
+  };
+
+/** A map of texts by names of the caller's. */
+export const mapField =
+  (limits: { readonly entriesMax: number; readonly keyLengthMax: number; readonly valueLengthMax: number }) =>
+  (given: unknown, refuse: RefuseField): Readonly<Record<string, string>> | null => {
+    if (!isObject(given)) return refuse('be an object of texts');
+    const entries = Object.entries(given);
+    if (entries.length > limits.entriesMax) return refuse(`have at most ${limits.entriesMax} members`);
+    for (const [key, value] of entries) {
+      const keyFault = textFault(key, limits.keyLengthMax);
+      if (keyFault !== null) refuse(`have a name that must ${keyFault}`, key);
+      else textField(limits.valueLengthMax)(value, (why) => refuse(why, key));
+    }
+    return Object.fromEntries(entries) as Record<string, string>;
+  };

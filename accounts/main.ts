@@ -1,0 +1,185 @@
+// The stage `manage`: who is billed, and who changed what, as routes on an app that the caller listens with and closes.
+// It holds nothing between two requests: what is answered is what Postgres has, and what is changed is changed there,
+// in one transaction, or not at all.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { Problem, retryAfter } from '../domain/problem.ts';
+import type { QueryParameters } from '../domain/requests/parameters.ts';
+import type { Identity, Keyring } from '../platform/access/keyring.ts';
+import { RateLimit } from '../platform/access/rate-limit.ts';
+import { RequestTurns } from '../platform/access/request-turns.ts';
+import { assertKeysKnown } from '../platform/account-store/customer-keys.ts';
+import { sweepAnswers } from '../platform/account-store/idempotent-answers.ts';
+import { Vault } from '../platform/account-store/vault.ts';
+import { RequestBudget } from '../platform/calls/request-budget.ts';
+import { askForBody } from '../platform/http/continuation.ts';
+import type { Stage, StageContext } from '../platform/process/stage.ts';
+import { accountCalls, outOfTime } from './account-calls.ts';
+import type { AccountRoute } from './account-route.ts';
+import { accountRoutes } from './account-routes.ts';
+import { etagOf } from './core/request-headers.ts';
+import { refuseUnreadBody, takeJsonBodies } from './json-body.ts';
+import { createManageMetrics, type ManageMetrics } from './metrics.ts';
+import { requireScope } from './scopes.ts';
+
+export interface ManageParts {
+  readonly app: FastifyInstance;
+  readonly pool: Pool;
+  readonly keyring: Keyring;
+}
+
+/** Requests that Postgres works on at once; the pool has a connection for each. */
+const MANAGE_PLACES = 8;
+/** A request that began later would be given up before it is done. */
+const TURN_SHARE = 1 / 2;
+const SWEEP_INTERVAL_MS = 60_000;
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks about accounts, once that is known. */
+    manager: Identity | null;
+  }
+}
+
+interface Managing extends ManageParts {
+  readonly vault: Vault;
+  readonly metrics: ManageMetrics;
+  readonly turns: RequestTurns;
+  readonly rateLimit: RateLimit;
+  readonly clock: () => number;
+  readonly requestTimeoutMs: number;
+}
+
+/** Who asks, how often, and what for; before a body is read. */
+async function admit(managing: Managing, { scope }: AccountRoute, request: FastifyRequest): Promise<void> {
+  const identity = await managing.keyring.authenticate(request.headers.authorization, request.ip);
+  const waitMs = managing.rateLimit.take(identity.keyId, managing.clock());
+  if (waitMs > 0) {
+    managing.metrics.refused('rate');
+    throw new Problem('rate_limited', 'This API key asks more often than it may. Nothing was done.', {
+      headers: retryAfter(waitMs / 1_000),
+    });
+  }
+  requireScope(identity, scope);
+  refuseUnreadBody(request);
+  request.manager = identity;
+}
+
+const single = (header: string | string[] | undefined): string | undefined => [header].flat()[0];
+
+async function answer(
+  managing: Managing,
+  route: AccountRoute,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { pool, vault, turns, metrics, requestTimeoutMs } = managing;
+  const identity = request.manager!;
+  const { tenant, keyId } = identity;
+  const budget = new RequestBudget(requestTimeoutMs);
+  // A client that goes away gives its turn back, and what it asked for is not done.
+  const gone = (): void => budget.clientGone();
+  reply.raw.once('close', gone);
+  try {
+    const { status, version, body } = await turns.inTurn(identity, budget, () =>
+      route.act(
+        { vault, ...accountCalls(pool, budget, tenant, metrics.changed) },
+        {
+          author: { tenant, actor: `key:${keyId}` },
+          path: request.params as Record<string, string>,
+          parameters: request.query as QueryParameters,
+          body: request.body,
+          ifMatch: request.headers['if-match'],
+          idempotencyKey: single(request.headers['idempotency-key']),
+        },
+      ),
+    );
+    if (version !== null) reply.header('etag', etagOf(version));
+    return reply.code(status).send(body);
+  } catch (error) {
+    throw outOfTime(error);
+  } finally {
+    reply.raw.off('close', gone);
+    budget.end();
+  }
+}
+
+function addRoutes(scope: FastifyInstance, managing: Managing): void {
+  takeJsonBodies(scope);
+  scope.decorateRequest('manager', null);
+  scope.addHook('onResponse', (_request, reply, done) => {
+    managing.metrics.answered(reply.statusCode, reply.elapsedTime / 1_000);
+    done();
+  });
+  for (const route of accountRoutes) {
+    scope.route({
+      method: route.method,
+      url: route.path.replace(/\{(\w+)\}/g, ':$1'),
+      config: { asksForBody: true },
+      onRequest: async (request, reply) => {
+        reply.header('cache-control', 'no-store');
+        await admit(managing, route, request);
+        // Only now: who is refused need not send the body at all.
+        askForBody(request, reply);
+      },
+      handler: (request, reply) => answer(managing, route, request, reply),
+    });
+  }
+}
+
+/** Answers that are kept long enough go, a few at a time. What fails is done at the next round. */
+function sweepFromTimeToTime(pool: Pool, logger: Logger): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const sweep = async (): Promise<void> => {
+    while (!signal.aborted) {
+      try {
+        while ((await sweepAnswers(pool)) > 0 && !signal.aborted);
+      } catch (err) {
+        logger.warn({ err }, 'old answers of the Idempotency-Keys were not deleted; it is tried again');
+      }
+      await delay(SWEEP_INTERVAL_MS, undefined, { signal, ref: false }).catch(() => {});
+    }
+  };
+  const done = sweep();
+  return {
+    stop: () => {
+      stopping.abort();
+      return done;
+    },
+  };
+}
+
+/** Adds the routes to `parts.app`, which is then for the caller to listen with. `stop` releases none of the parts. */
+export async function startManage(context: StageContext, parts: ManageParts): Promise<Stage> {
+  const { settings, clock, registry, logger } = context;
+  const { keys, requestTimeoutMs, requestsPerSecondMax } = settings.accounts;
+  if (keys === null) {
+    throw new Error(
+      'TALLYLINE_ACCOUNTS_KEY is not set, and customers are stored encrypted by it: make one with `openssl rand -base64 32`',
+    );
+  }
+  const vault = new Vault(keys);
+  await assertKeysKnown(parts.pool, vault);
+  const metrics = createManageMetrics(registry);
+  const turns = new RequestTurns({
+    places: MANAGE_PLACES,
+    turnTimeoutMs: requestTimeoutMs * TURN_SHARE,
+    what: 'requests about accounts',
+    onRefused: metrics.refused,
+  });
+  metrics.watchGate(turns.gate);
+  const rateLimit = new RateLimit(requestsPerSecondMax);
+  await parts.app.register(async (scope) =>
+    addRoutes(scope, { ...parts, vault, metrics, turns, rateLimit, clock, requestTimeoutMs }),
+  );
+  const sweeping = sweepFromTimeToTime(parts.pool, logger);
+  return {
+    name: 'manage',
+    notReady: () => null,
+    failed: new Promise<never>(() => {}),
+    stop: () => sweeping.stop(),
+  };
+}

@@ -1,0 +1,105 @@
+// GET /v1/audit: who changed what, or what everything was at an instant.
+import {
+  decodePlace,
+  encodePlace,
+  isPlaceNumber,
+  isPlaceText,
+  notACursor,
+  type ReadCursor,
+} from '../../domain/requests/cursor.ts';
+import {
+  anyText,
+  choice,
+  conflict,
+  pageCursor,
+  parametersOf,
+  readParameters,
+  time,
+  wholeNumber,
+} from '../../domain/requests/parameters.ts';
+import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
+import { type AccountKind, accountKinds } from '../../platform/account-store/account-changes.ts';
+import {
+  type ObjectState,
+  type RecordedChange,
+  readChanges,
+  readStatesAt,
+} from '../../platform/account-store/change-history.ts';
+import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
+import { personalAnswer, timeOrNull } from '../core/account-answers.ts';
+
+const CHANGES_DEFAULT = 100;
+const CHANGES_MAX = 1_000;
+
+const auditParameters = parametersOf({
+  kind: choice(accountKinds, 'Only changes of objects of this kind').optional(),
+  id: anyText('Only changes of the object with this id').optional(),
+  actor: anyText('Only changes that this actor made, such as key:key_0aBcDeFgHiJk').optional(),
+  from: time('a start', 'Inclusive bound of when a change was made').optional(),
+  to: time('an end', 'Exclusive bound of when a change was made').optional(),
+  asOf: time('an instant', 'Of each object only the newest change that was made by then: what it was').optional(),
+  limit: wholeNumber(CHANGES_MAX, CHANGES_DEFAULT, 'Changes in an answer'),
+  cursor: pageCursor('the same parameters'),
+});
+
+/** An object's fields as they are answered everywhere else. */
+function fieldsOf(kind: AccountKind, { fields, personal }: ObjectState): Readonly<Record<string, unknown>> {
+  if (kind === 'customer') {
+    const { archivedAt, erasedAt, ...terms } = fields as Readonly<Record<string, number | null>>;
+    return {
+      ...{ ...personalAnswer(personal), ...terms },
+      ...{ archivedAt: timeOrNull(archivedAt ?? null), erasedAt: timeOrNull(erasedAt ?? null) },
+    };
+  }
+  const { assignments } = fields as { readonly assignments: readonly { customer: string; from: number }[] };
+  return { assignments: assignments.map(({ customer, from }) => ({ customer, from: formatRfc3339(from) })) };
+}
+
+const changeAnswer = ({ kind, id, version, actor, reason, recordedAt, before, after, isErased }: RecordedChange) => ({
+  ...{ kind, id, version, actor, reason, at: formatRfc3339(recordedAt) },
+  before: before === null ? null : fieldsOf(kind, before),
+  after: fieldsOf(kind, after),
+  ...(isErased && { erased: true }),
+});
+
+function readPlace(cursor: ReadCursor | null): Pick<RecordedChange, 'recordedAt' | 'sequence'> | null {
+  if (cursor === null) return null;
+  const [recordedAt, sequence] = cursor.place;
+  if (!isPlaceNumber(recordedAt) || !isPlaceNumber(sequence)) throw notACursor();
+  return { recordedAt, sequence };
+}
+
+function readObject(cursor: ReadCursor | null): Pick<RecordedChange, 'kind' | 'id'> | null {
+  if (cursor === null) return null;
+  const [given, id] = cursor.place;
+  const kind = accountKinds.find((each) => each === given);
+  if (kind === undefined || !isPlaceText(id)) throw notACursor();
+  return { kind, id };
+}
+
+const listChanges: AccountAct = async ({ reads, vault }, { author: { tenant }, parameters }) => {
+  const given = readParameters(auditParameters, parameters);
+  const { kind = null, id = null, actor = null, from = null, to = null, asOf = null, limit, cursor } = given;
+  if (asOf !== null && (from !== null || to !== null)) throw conflict('asOf', 'not together with from or to');
+  if (from !== null && to !== null && from >= to) throw conflict('from', 'not before to');
+  const selection = [kind, id, actor, from, to, asOf];
+  const place = cursor === undefined ? null : decodePlace(cursor);
+  place?.requireOf(selection, 'kind, id, actor, from, to or asOf');
+  const wanted = { tenant, kind, id, actor, rowsMax: limit + 1 };
+  const found =
+    asOf === null
+      ? await readChanges(reads, vault, { ...wanted, from, to, before: readPlace(place) })
+      : await readStatesAt(reads, vault, { ...wanted, asOf, behind: readObject(place) });
+  const page = found.slice(0, limit);
+  const last = found.length > limit ? page.at(-1) : undefined;
+  const placeOf = ({ recordedAt, sequence, kind, id }: RecordedChange) =>
+    asOf === null ? [recordedAt, sequence] : [kind, id];
+  return listAnswer({
+    data: page.map(changeAnswer),
+    nextCursor: last === undefined ? null : encodePlace(selection, placeOf(last)),
+  });
+};
+
+export const auditRoutes: readonly AccountRoute[] = [
+  { method: 'GET', path: '/v1/audit', scope: 'manage', parameters: auditParameters, act: listChanges },
+];

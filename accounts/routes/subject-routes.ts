@@ -1,0 +1,123 @@
+// Subjects: from when on one is whose.
+import { Problem } from '../../domain/problem.ts';
+import { decodePlace, encodePlace, isPlaceNumber, notACursor } from '../../domain/requests/cursor.ts';
+import {
+  LAST_INSTANT,
+  noParameters,
+  pageCursor,
+  parametersOf,
+  readParameters,
+  wholeNumber,
+} from '../../domain/requests/parameters.ts';
+import { formatRfc3339, parseRfc3339 } from '../../domain/time/rfc3339.ts';
+import { readCustomer, shareCustomer } from '../../platform/account-store/customers.ts';
+import {
+  lockSubject,
+  readAssignedSubject,
+  readNow,
+  readStretches,
+  saveAssignment,
+} from '../../platform/account-store/subject-assignments.ts';
+import { readProgress } from '../../platform/billing-store/rater-progress.ts';
+import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
+import { type SubjectFacts, subjectAnswer, timeOrNull } from '../core/account-answers.ts';
+import { readPathId } from '../core/account-ids.ts';
+import { assignmentOf, type WantedAssignment } from '../core/assigning.ts';
+import { BodyFields, type FieldReader, invalidField, invalidFields } from '../core/body-fields.ts';
+import { idField, reasonField } from '../core/customer-body.ts';
+import { readIfMatch, type VersionCondition } from '../core/request-headers.ts';
+import { unknownCustomer } from './customer-routes.ts';
+
+const STRETCHES_DEFAULT = 100;
+const STRETCHES_MAX = 1_000;
+
+const answerOf = (facts: SubjectFacts, now: number, status = 200) => ({
+  status,
+  version: facts.version,
+  body: subjectAnswer(facts, now),
+});
+
+const instantField: FieldReader<number> = (given, refuse) => {
+  const instant = typeof given === 'string' ? parseRfc3339(given) : null;
+  if (instant === null) return refuse('be an RFC 3339 time, such as 2026-11-20T10:00:00Z');
+  return instant >= 0 && instant < LAST_INSTANT ? instant : refuse('be between 1970 and 2106');
+};
+
+function readAssignmentBody(
+  body: unknown,
+  condition: VersionCondition,
+): WantedAssignment & { readonly reason: string | null } {
+  const given = new BodyFields(body, ['customer', 'from', 'reason']);
+  const customer = given.required('customer', idField);
+  const from = given.optional('from', instantField);
+  const reason = given.optional('reason', reasonField);
+  given.end();
+  return { customer: customer!, from, condition, reason };
+}
+
+const putSubject: AccountAct = ({ change }, { author, path, parameters, body, ifMatch }) => {
+  readParameters(noParameters, parameters);
+  const subject = readPathId('subject', path.subject!);
+  const { reason, ...wanted } = readAssignmentBody(body, readIfMatch(ifMatch));
+  const { tenant } = author;
+  return change(async (transaction) => {
+    const customer = await shareCustomer(transaction, tenant, wanted.customer);
+    if (customer === null) throw invalidFields([invalidField('customer', 'be a customer that there is')]);
+    if (customer.erasedAt !== null) throw new Problem('customer_erased', 'The customer was erased.');
+    if (customer.archivedAt !== null) throw new Problem('customer_archived', 'The customer is archived.');
+    const locked = await lockSubject(transaction, tenant, subject);
+    const { closedUpTo } = await readProgress(transaction);
+    const now = await readNow(transaction);
+    const added = assignmentOf(locked, wanted, { now, closedUpTo });
+    if (added === null) return answerOf(locked, now);
+    const saved = await saveAssignment(transaction, author, locked, added, reason);
+    transaction.changed('subject');
+    return answerOf(saved, Math.max(now, saved.updatedAt!), locked.version === 0 ? 201 : 200);
+  });
+};
+
+const getSubject: AccountAct = async ({ reads }, { author: { tenant }, path, parameters }) => {
+  readParameters(noParameters, parameters);
+  const subject = readPathId('subject', path.subject!);
+  const facts = await readAssignedSubject(reads, tenant, subject);
+  return answerOf(facts, await readNow(reads));
+};
+
+const stretchParameters = parametersOf({
+  limit: wholeNumber(STRETCHES_MAX, STRETCHES_DEFAULT, 'Stretches in an answer'),
+  cursor: pageCursor('the same customer'),
+});
+
+function readAfter(cursor: string | undefined, customer: string): { number: number; from: number } | null {
+  if (cursor === undefined) return null;
+  const read = decodePlace(cursor);
+  read.requireOf(customer, 'customer');
+  const [number, from] = read.place;
+  if (!isPlaceNumber(number) || !isPlaceNumber(from)) throw notACursor();
+  return { number, from };
+}
+
+const listSubjectsOf: AccountAct = async ({ reads, vault }, { author: { tenant }, path, parameters }) => {
+  const customer = readPathId('id', path.id!);
+  const { limit, cursor } = readParameters(stretchParameters, parameters);
+  const after = readAfter(cursor, customer);
+  const found = await readStretches(reads, { tenant, customer, after, rowsMax: limit + 1 });
+  if (found.length === 0 && (await readCustomer(reads, vault, tenant, customer)) === null) {
+    throw unknownCustomer(customer);
+  }
+  const page = found.slice(0, limit);
+  const last = found.length > limit ? page.at(-1) : undefined;
+  return listAnswer({
+    data: page.map(({ subject, from, to }) => ({ subject, from: formatRfc3339(from), to: timeOrNull(to) })),
+    nextCursor: last === undefined ? null : encodePlace(customer, [last.number, last.from]),
+  });
+};
+
+export const subjectRoutes: readonly AccountRoute[] = [
+  { method: 'GET', path: '/v1/subjects/{subject}', scope: 'read', parameters: noParameters, act: getSubject },
+  { method: 'PUT', path: '/v1/subjects/{subject}', scope: 'manage', parameters: noParameters, act: putSubject },
+  {
+    ...{ method: 'GET', path: '/v1/customers/{id}/subjects', scope: 'read' },
+    ...{ parameters: stretchParameters, act: listSubjectsOf },
+  },
+];
