@@ -3,12 +3,12 @@
 import { hash } from 'node:crypto';
 import { Problem, retryAfter } from '../domain/problem.ts';
 import type { QueryParameters, ReadParameters } from '../domain/requests/parameters.ts';
+import type { Scope } from '../platform/access/scopes.ts';
 import type { AccountKind, Author } from '../platform/account-store/account-changes.ts';
 import { type AccountAnswer, answerOnce } from '../platform/account-store/idempotent-answers.ts';
 import type { Vault } from '../platform/account-store/vault.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
 import { readIdempotencyKey } from './core/request-headers.ts';
-import type { Scope } from './scopes.ts';
 
 /** A transaction that changes accounts of one tenant. */
 export interface AccountTransaction extends Queries {
@@ -42,6 +42,11 @@ export interface AccountRoute {
   /** As the OpenAPI document has it. */
   readonly path: string;
   readonly scope: Scope;
+  /**
+   * Which part of the path names the customer that it is about: a key that is limited to that customer may ask too.
+   * Left out: no such key may.
+   */
+  readonly customerIn?: string;
   readonly parameters: ReadParameters;
   readonly act: AccountAct;
 }

@@ -5,11 +5,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
+import { outsideCustomer } from '../domain/accounts/customer-limit.ts';
 import { Problem, retryAfter } from '../domain/problem.ts';
 import type { QueryParameters } from '../domain/requests/parameters.ts';
 import type { Identity, Keyring } from '../platform/access/keyring.ts';
 import { RateLimit } from '../platform/access/rate-limit.ts';
 import { RequestTurns } from '../platform/access/request-turns.ts';
+import { requireScope } from '../platform/access/scopes.ts';
 import { assertKeysKnown } from '../platform/account-store/customer-keys.ts';
 import { sweepAnswers } from '../platform/account-store/idempotent-answers.ts';
 import { Vault } from '../platform/account-store/vault.ts';
@@ -22,7 +24,6 @@ import { accountRoutes } from './account-routes.ts';
 import { etagOf } from './core/request-headers.ts';
 import { refuseUnreadBody, takeJsonBodies } from './json-body.ts';
 import { createManageMetrics, type ManageMetrics } from './metrics.ts';
-import { requireScope } from './scopes.ts';
 
 export interface ManageParts {
   readonly app: FastifyInstance;
@@ -52,8 +53,16 @@ interface Managing extends ManageParts {
   readonly requestTimeoutMs: number;
 }
 
+/** Throws a `Problem` where a key of one customer asks about more than that. */
+function requireCustomer({ customer }: Identity, { customerIn }: AccountRoute, request: FastifyRequest): void {
+  if (customer === null) return;
+  if (customerIn === undefined) throw outsideCustomer('This API key is limited to one customer, and this is not.');
+  if ((request.params as Record<string, string>)[customerIn] === customer) return;
+  throw outsideCustomer('This API key is limited to another customer.');
+}
+
 /** Who asks, how often, and what for; before a body is read. */
-async function admit(managing: Managing, { scope }: AccountRoute, request: FastifyRequest): Promise<void> {
+async function admit(managing: Managing, route: AccountRoute, request: FastifyRequest): Promise<void> {
   const identity = await managing.keyring.authenticate(request.headers.authorization, request.ip);
   const waitMs = managing.rateLimit.take(identity.keyId, managing.clock());
   if (waitMs > 0) {
@@ -62,7 +71,8 @@ async function admit(managing: Managing, { scope }: AccountRoute, request: Fasti
       headers: retryAfter(waitMs / 1_000),
     });
   }
-  requireScope(identity, scope);
+  requireScope(identity, route.scope);
+  requireCustomer(identity, route, request);
   refuseUnreadBody(request);
   request.manager = identity;
 }

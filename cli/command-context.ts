@@ -2,6 +2,7 @@
 // the embedded stores of a running `tallyline up` through its data directory, so that `tallyline keys list` just works
 // there.
 import { readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Logger } from 'pino';
@@ -11,6 +12,16 @@ import type { Settings } from '../platform/settings/settings.ts';
 import { accountsKeyVariable } from './accounts-key-file.ts';
 import type { StagesFile } from './stage/stages-file.ts';
 import { openStores, type Stores } from './stores.ts';
+
+/** Who runs the command, as the change log names them. */
+export function commandActor(): string {
+  try {
+    return `cli:${userInfo().username}`;
+  } catch {
+    // A user of a container may have no name.
+    return `cli:uid-${process.getuid?.() ?? 'unknown'}`;
+  }
+}
 
 export const DEFAULT_DATA_DIR = '.tallyline';
 

@@ -9,6 +9,7 @@ export type RejectionCode =
   | 'unknown_field'
   | 'unsupported_specversion'
   | 'unsupported_datacontenttype'
+  | 'subject_not_allowed'
   | 'invalid_time'
   | 'time_too_old'
   | 'time_in_future'

@@ -1,4 +1,5 @@
 // The gateway over HTTP: the real route, batcher and record codec, on an event log and a keyring in memory.
+
 import { connect } from 'node:net';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -16,6 +17,7 @@ import { AvroRegistry, decodeRecord } from '../platform/event-log/record-codec.t
 import { createHttpApp } from '../platform/http/app.ts';
 import type { Stage } from '../platform/process/stage.ts';
 import type { Settings } from '../platform/settings/settings.ts';
+import { anIdentity } from '../test/support/an-identity.ts';
 import { ScriptedEventLog } from '../test/support/scripted-event-log.ts';
 import { until } from '../test/support/until.ts';
 import { startIngest } from './main.ts';
@@ -25,8 +27,8 @@ const BODY_BYTES_MAX = 1_000_000;
 
 const keyring: Keyring = {
   authenticate: async (header) => {
-    if (header === 'Bearer acme-key') return { tenant: 'acme', keyId: 'k1', isOperator: false };
-    if (header === 'Bearer globex-key') return { tenant: 'globex', keyId: 'k2', isOperator: false };
+    if (header === 'Bearer acme-key') return anIdentity('acme', { keyId: 'k1' });
+    if (header === 'Bearer globex-key') return anIdentity('globex', { keyId: 'k2' });
     if (header === 'Bearer revoked-key') throw new Problem('revoked_key', 'revoked');
     throw new Problem('unauthenticated', 'no key', { headers: { 'www-authenticate': 'Bearer' } });
   },

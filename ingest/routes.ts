@@ -6,10 +6,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { subjectsOfCustomer } from '../domain/accounts/customer-limit.ts';
 import { Problem, retryAfter } from '../domain/problem.ts';
 import type { UsageEvent } from '../domain/usage-event.ts';
 import type { Identity, Keyring } from '../platform/access/keyring.ts';
 import type { RateLimit } from '../platform/access/rate-limit.ts';
+import { requireScope } from '../platform/access/scopes.ts';
 import { askForBody } from '../platform/http/continuation.ts';
 import { AdmissionTurns } from './admission-turns.ts';
 import { AppendFailed, type Batcher } from './batcher.ts';
@@ -56,6 +58,7 @@ function refuseUnread(parts: EventsRouteParts, identity: Identity): void {
       headers: retryAfter(waitMs / 1000),
     });
   }
+  requireScope(identity, 'ingest');
   const refusal = parts.batcher.refusal();
   if (refusal !== null) throw refusal;
 }
@@ -70,6 +73,10 @@ function meterChecks(parts: EventsRouteParts): MeterChecks {
 }
 
 const turns = new AdmissionTurns();
+
+/** Of an event of this key; null: any. */
+const subjectsOf = ({ customer }: Identity): readonly string[] | null =>
+  customer === null ? null : subjectsOfCustomer(customer);
 
 async function admitted(
   form: BodyForm,
@@ -116,7 +123,9 @@ async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: 
     const stream = (request.body as Readable | undefined) ?? request.raw;
     const length = Number(headers['content-length']);
     const bytes = await readBody(stream, length, encoding, parts.bodyBytesMax, lease, parts.arrivals);
-    const context = { tenant: identity.tenant, now: parts.clock(), horizonMs: parts.horizonMs, checks };
+    const { tenant } = identity;
+    const { horizonMs } = parts;
+    const context = { tenant, subjects: subjectsOf(identity), now: parts.clock(), horizonMs, checks };
     const { accepted, rejected, examples } = await admitted(form, headers, bytes, context);
     lease.beginAppending();
     const acceptedCount = accepted.length;

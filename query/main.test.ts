@@ -10,6 +10,7 @@ import { problemCodes } from '../domain/problem.ts';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import { createHttpApp } from '../platform/http/app.ts';
 import { projectFile } from '../platform/process/project-root.ts';
+import { anIdentity } from '../test/support/an-identity.ts';
 import { ask, NOW, PARTITIONS, type ReadApi, readContext, startReadApi } from '../test/support/processes/read-api.ts';
 import {
   insertEvents,
@@ -205,7 +206,7 @@ describe('routes and outages', () => {
         pool: { query: parts.pool ?? (async () => ({ rows: [rows] })) } as unknown as Pool,
         clickhouse: { query: parts.query ?? (async () => []) } as unknown as ClickHouse,
         eventLog: { topicId: 't', partitions: 1, bounds: async () => [] },
-        keyring: { authenticate: async () => ({ tenant: 'acme', keyId: 'k', isOperator: true }) },
+        keyring: { authenticate: async () => anIdentity('acme', { isOperator: true }) },
         stores: parts.stores ?? { fault: () => null },
       },
     );

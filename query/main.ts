@@ -7,8 +7,10 @@ import { finished } from 'node:stream/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Pool } from 'pg';
 import { parse } from 'yaml';
+import { subjectsOfCustomer } from '../domain/accounts/customer-limit.ts';
 import type { QueryParameters } from '../domain/requests/parameters.ts';
-import type { Keyring } from '../platform/access/keyring.ts';
+import type { Identity, Keyring } from '../platform/access/keyring.ts';
+import { requireScope } from '../platform/access/scopes.ts';
 import { RequestBudget, withinBudget } from '../platform/calls/request-budget.ts';
 import type { StoreWatch } from '../platform/calls/store-watch.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
@@ -16,11 +18,12 @@ import type { EventLog } from '../platform/event-log/event-log.ts';
 import { projectFile } from '../platform/process/project-root.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { acceptedForm } from './core/accepted-form.ts';
+import { requestOfCustomer } from './core/customer-request.ts';
 import { createQueryMetrics, type QueryMetrics } from './metrics.ts';
 import { FRESHNESS_AGE_MAX_MS } from './query-limits.ts';
 import type { AnswerStream, QueryContext, ReadRequest } from './read.ts';
 import { ReadAdmission, type ReadCost } from './read-admission.ts';
-import { reads, urlOf } from './reads.ts';
+import { type RouteRead, reads, urlOf } from './reads.ts';
 import { openRequestStores } from './request-stores.ts';
 import { CountingWatch } from './stores/counting-watch.ts';
 import { problemOf } from './stores/store-problems.ts';
@@ -48,8 +51,19 @@ interface Reading {
   readonly contextOf: (budget: RequestBudget) => QueryContext;
 }
 
+/** Throws a `Problem` where the key may not have it. */
+function readRequest(identity: Identity, { toCustomers }: RouteRead, request: FastifyRequest): ReadRequest {
+  requireScope(identity, 'read');
+  const { tenant, isOperator, customer } = identity;
+  const [path = ''] = Object.values(request.params as Record<string, string>);
+  const parameters = request.query as QueryParameters;
+  const asked = { tenant, isOperator, customer, subjects: null, path, parameters };
+  return customer === null ? asked : requestOfCustomer(asked, subjectsOfCustomer(customer), toCustomers);
+}
+
 /** The order of a read: who asks, whether it may, its turn, the stores; all of it within one budget. */
 async function inOrder<Result>(
+  route: RouteRead,
   cost: ReadCost,
   request: FastifyRequest,
   budget: RequestBudget,
@@ -58,12 +72,8 @@ async function inOrder<Result>(
 ): Promise<Result> {
   const identity = await keyring.authenticate(request.headers.authorization, request.ip);
   admission.countRequest(identity);
-  const { tenant, isOperator } = identity;
-  const [path = ''] = Object.values(request.params as Record<string, string>);
-  const parameters = request.query as QueryParameters;
-  return admission.inTurn(cost, identity, budget, () =>
-    read(contextOf(budget), { tenant, isOperator, path, parameters }),
-  );
+  const asked = readRequest(identity, route, request);
+  return admission.inTurn(cost, identity, budget, () => read(contextOf(budget), asked));
 }
 
 /** Whatever is the first of them, then the others. */
@@ -109,7 +119,8 @@ function addReads(scope: FastifyInstance, reading: Reading): void {
     metrics.answered(reply.statusCode, reply.elapsedTime / 1_000);
     done();
   });
-  for (const [path, { read, stream, cost }] of Object.entries(reads)) {
+  for (const [path, route] of Object.entries(reads)) {
+    const { read, stream, cost } = route;
     scope.get(urlOf(path), async (request: FastifyRequest, reply: FastifyReply) => {
       const form = stream === undefined ? 'json' : acceptedForm(request.headers.accept);
       const budget = new RequestBudget(form === 'json' ? readTimeoutMs : streamTimeoutMs);
@@ -120,9 +131,9 @@ function addReads(scope: FastifyInstance, reading: Reading): void {
       if (stream !== undefined) reply.header('vary', 'accept');
       try {
         if (stream === undefined || form === 'json') {
-          return reply.send(await inOrder(cost, request, budget, reading, read));
+          return reply.send(await inOrder(route, cost, request, budget, reading, read));
         }
-        await inOrder('stream', request, budget, reading, async (context, asked) =>
+        await inOrder(route, 'stream', request, budget, reading, async (context, asked) =>
           send(reply, await stream(context, asked, form), budget),
         );
         return reply;

@@ -25,10 +25,21 @@ export interface ReadRequest {
   readonly tenant: string;
   /** Likewise: it may see what concerns all tenants together. */
   readonly isOperator: boolean;
+  /** Likewise: whose it is limited to; null: it is the tenant's. */
+  readonly customer: string | null;
+  /** What may be told of, where the key is limited to a customer; null: every subject of the tenant. */
+  readonly subjects: readonly string[] | null;
   /** The variable part of the path, decoded; "" where there is none. */
   readonly path: string;
   readonly parameters: QueryParameters;
 }
+
+/**
+ * What a key that is limited to a customer is told. `all`: what every key of the tenant is, as nothing of it is
+ * anybody's. `named`: as if its subjects stood in the parameter `subject`. `own`: the read leaves out what is not of
+ * `request.subjects`.
+ */
+export type ToCustomers = 'all' | 'named' | 'own';
 
 export type Read = (context: QueryContext, request: ReadRequest) => Promise<unknown>;
 

@@ -5,7 +5,7 @@ import { noParameters, type ReadParameters } from '../domain/requests/parameters
 import { lineItemParameters } from './core/line-item-page.ts';
 import { subjectParameters } from './core/subject-page.ts';
 import { usageParameters } from './core/usage-request.ts';
-import type { Read, StreamedRead } from './read.ts';
+import type { Read, StreamedRead, ToCustomers } from './read.ts';
 import type { ReadCost } from './read-admission.ts';
 import { eventParameters, eventsParameters, readEvent, readEvents } from './routes/event-route.ts';
 import { listLineItems } from './routes/line-item-route.ts';
@@ -20,20 +20,23 @@ export interface RouteRead {
   readonly stream?: StreamedRead;
   readonly cost: ReadCost;
   readonly parameters: ReadParameters;
+  /** Left out: a key that is limited to a customer is refused. */
+  readonly toCustomers?: ToCustomers;
 }
 
 /** By the path that the document has. */
 export const reads: Readonly<Record<string, RouteRead>> = {
-  '/v1/meters': { read: listMeters, cost: 'light', parameters: noParameters },
+  '/v1/meters': { read: listMeters, cost: 'light', parameters: noParameters, toCustomers: 'all' },
   '/v1/meters/{meter}/usage': {
     ...{ read: readMeterUsage, stream: streamMeterUsage, cost: 'usage', parameters: usageParameters },
+    toCustomers: 'named',
   },
-  '/v1/subjects': { read: listSubjects, cost: 'usage', parameters: subjectParameters },
-  '/v1/events': { read: readEvents, cost: 'usage', parameters: eventsParameters },
-  '/v1/events/{id}': { read: readEvent, cost: 'usage', parameters: eventParameters },
-  '/v1/refusals': { read: listRefusals, cost: 'billing', parameters: refusalParameters },
-  '/v1/line-items': { read: listLineItems, cost: 'billing', parameters: lineItemParameters },
-  '/v1/status': { read: readStatus, cost: 'light', parameters: noParameters },
+  '/v1/subjects': { read: listSubjects, cost: 'usage', parameters: subjectParameters, toCustomers: 'own' },
+  '/v1/events': { read: readEvents, cost: 'usage', parameters: eventsParameters, toCustomers: 'own' },
+  '/v1/events/{id}': { read: readEvent, cost: 'usage', parameters: eventParameters, toCustomers: 'own' },
+  '/v1/refusals': { read: listRefusals, cost: 'billing', parameters: refusalParameters, toCustomers: 'own' },
+  '/v1/line-items': { read: listLineItems, cost: 'billing', parameters: lineItemParameters, toCustomers: 'named' },
+  '/v1/status': { read: readStatus, cost: 'light', parameters: noParameters, toCustomers: 'all' },
 };
 
 /** An event's id may be longer than the router lets a parameter be, and hold a slash; a wildcard takes both. */

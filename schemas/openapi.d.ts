@@ -444,7 +444,7 @@ export interface components {
             index: number;
             id?: string | null;
             /** @enum {string} */
-            code: "malformed_line" | "invalid_event" | "missing_field" | "invalid_field" | "unknown_field" | "unsupported_specversion" | "unsupported_datacontenttype" | "invalid_time" | "time_too_old" | "time_in_future" | "invalid_data" | "data_too_large" | "nested_too_deep" | "too_many_values" | "invalid_value" | "missing_value" | "invalid_group";
+            code: "malformed_line" | "invalid_event" | "missing_field" | "invalid_field" | "unknown_field" | "unsupported_specversion" | "unsupported_datacontenttype" | "subject_not_allowed" | "invalid_time" | "time_too_old" | "time_in_future" | "invalid_data" | "data_too_large" | "nested_too_deep" | "too_many_values" | "invalid_value" | "missing_value" | "invalid_group";
             message: string;
             field?: string | null;
         };
@@ -783,7 +783,7 @@ export interface components {
         Changes: {
             data: {
                 /** @enum {string} */
-                kind: "customer" | "subject";
+                kind: "customer" | "subject" | "key";
                 id: string;
                 /** @description Of the object, from this change on */
                 version: number;
@@ -885,12 +885,17 @@ export interface components {
             title: string;
             status: number;
             /** @enum {string} */
-            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "conflicting_parameters" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_field" | "idempotency_key_required" | "invalid_cursor" | "unauthenticated" | "unknown_key" | "revoked_key" | "not_found" | "method_not_allowed" | "unknown_meter" | "unknown_customer" | "request_timeout" | "idempotency_conflict" | "in_progress" | "customer_archived" | "customer_erased" | "already_rated" | "assignments_full" | "version_mismatch" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
+            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "conflicting_parameters" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_field" | "idempotency_key_required" | "invalid_cursor" | "unauthenticated" | "malformed_key" | "unknown_key" | "expired_key" | "revoked_key" | "insufficient_scope" | "outside_customer" | "not_found" | "method_not_allowed" | "unknown_meter" | "unknown_customer" | "request_timeout" | "idempotency_conflict" | "in_progress" | "customer_archived" | "customer_erased" | "already_rated" | "assignments_full" | "version_mismatch" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
             /** @description What to do about it, for a person */
             detail: string;
             requestId: string;
             /** @description With invalid_field, what is wrong with the body */
             faults?: components["schemas"]["FieldFault"][];
+            /**
+             * @description With insufficient_scope, the one that is missing
+             * @enum {string}
+             */
+            scope?: "ingest" | "read" | "manage" | "admin";
             /** @description With version_mismatch, that of now; 0 for what is not there */
             version?: number;
             /**
@@ -1808,7 +1813,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only changes of objects of this kind */
-                kind?: "customer" | "subject";
+                kind?: "customer" | "subject" | "key";
                 /** @description Only changes of the object with this id */
                 id?: string;
                 /** @description Only changes that this actor made, such as key:key_0aBcDeFgHiJk */

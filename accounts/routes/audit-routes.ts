@@ -51,6 +51,10 @@ function fieldsOf(kind: AccountKind, { fields, personal }: ObjectState): Readonl
       ...{ archivedAt: timeOrNull(archivedAt ?? null), erasedAt: timeOrNull(erasedAt ?? null) },
     };
   }
+  if (kind === 'key') {
+    const { expiresAt, revokedAt, ...rights } = fields as Readonly<Record<string, number | null>>;
+    return { ...rights, expiresAt: timeOrNull(expiresAt ?? null), revokedAt: timeOrNull(revokedAt ?? null) };
+  }
   const { assignments } = fields as { readonly assignments: readonly { customer: string; from: number }[] };
   return { assignments: assignments.map(({ customer, from }) => ({ customer, from: formatRfc3339(from) })) };
 }

@@ -215,7 +215,10 @@ const act = (
 
 export const customerRoutes: readonly AccountRoute[] = [
   { method: 'GET', path: '/v1/customers', scope: 'read', parameters: customersParameters, act: listCustomers },
-  { method: 'GET', path: '/v1/customers/{id}', scope: 'read', parameters: customerParameters, act: getCustomer },
+  {
+    ...{ method: 'GET', path: '/v1/customers/{id}', scope: 'read', customerIn: 'id' },
+    ...{ parameters: customerParameters, act: getCustomer },
+  },
   { method: 'PUT', path: '/v1/customers/{id}', scope: 'manage', parameters: noParameters, act: putCustomer },
   act('archive', async (transaction, { vault }, { author }, locked, reason) =>
     locked.customer.archivedAt === null ? archiveCustomer(transaction, vault, author, locked, reason) : locked.customer,

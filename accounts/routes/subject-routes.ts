@@ -117,7 +117,7 @@ export const subjectRoutes: readonly AccountRoute[] = [
   { method: 'GET', path: '/v1/subjects/{subject}', scope: 'read', parameters: noParameters, act: getSubject },
   { method: 'PUT', path: '/v1/subjects/{subject}', scope: 'manage', parameters: noParameters, act: putSubject },
   {
-    ...{ method: 'GET', path: '/v1/customers/{id}/subjects', scope: 'read' },
+    ...{ method: 'GET', path: '/v1/customers/{id}/subjects', scope: 'read', customerIn: 'id' },
     ...{ parameters: stretchParameters, act: listSubjectsOf },
   },
 ];

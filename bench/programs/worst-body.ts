@@ -38,6 +38,7 @@ const catalog: Catalog = {
 const now = Date.now();
 const context = {
   tenant: 'bench',
+  subjects: null,
   now,
   horizonMs: 35 * 86_400_000,
   checks: compileMeterChecks(catalog, ruleSet(NEWEST_RULE_SET)),

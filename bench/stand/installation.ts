@@ -64,7 +64,7 @@ export class Installation {
     await migrate(pool, clickhouse, logger);
     const eventLog = await openEventLog(settings, pool, logger);
     if (parts.withCatalog) await applyCatalogFile(pool, eventLog, catalogYaml, 'bench', { now: Date.now() });
-    const { key } = await createApiKey(pool, TENANT, 'bench');
+    const { key } = await createApiKey(pool, { tenant: TENANT, actor: 'cli:bench' }, 'bench');
     return new Installation(parts, { settings, pool, clickhouse, eventLog, apiKey: key });
   }
 

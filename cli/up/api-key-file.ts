@@ -1,9 +1,12 @@
 // <data-dir>/api-key: a key of the tenant "default", so that a new installation can be used at once. Whoever
-// can read the file runs the installation, so the key is an operator's.
+// can read the file runs the installation, so the key has all scopes and is an operator's.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type pg from 'pg';
-import { newApiKey, storeApiKey } from '../../platform/access/api-key-store.ts';
+import { storeApiKey } from '../../platform/access/api-key-store.ts';
+import { isWholeKey, newApiKey } from '../../platform/access/key-form.ts';
+import { scopeNames } from '../../platform/access/scopes.ts';
+import { commandActor } from '../command-context.ts';
 
 const DEFAULT_TENANT = 'default';
 
@@ -16,6 +19,7 @@ export async function ensureApiKeyFile(dataDir: string, pool: pg.Pool): Promise<
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }
   const key = readFileSync(file, 'utf8').trim();
-  if (!/^tl_[\w-]{43}$/.test(key)) throw new Error(`${file} holds no API key: remove it, and a new one is made`);
-  await storeApiKey(pool, key, DEFAULT_TENANT, 'made by tallyline up', { operator: true });
+  if (!isWholeKey(key)) throw new Error(`${file} holds no API key: remove it, and a new one is made`);
+  const author = { tenant: DEFAULT_TENANT, actor: commandActor() };
+  await storeApiKey(pool, key, author, 'made by tallyline up', { scopes: scopeNames, operator: true });
 }

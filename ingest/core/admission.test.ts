@@ -41,7 +41,7 @@ function admitText(
   return admit(
     parseExactJson(text),
     form,
-    { tenant: 'acme', now: NOW, horizonMs: 35 * DAY_MS, checks, ...context },
+    { tenant: 'acme', subjects: null, now: NOW, horizonMs: 35 * DAY_MS, checks, ...context },
     needsExactParser(text),
   );
 }
@@ -250,6 +250,17 @@ describe('admit, native form', () => {
     },
   );
 
+  it('takes events of the subjects of its key alone', () => {
+    const take = (members: Record<string, string>) =>
+      admitText(eventText(members), 'any', { subjects: ['cus_1', 'cus_2'] });
+    expect(expectEvent(take({ subject: '"cus_2"' })).subject).toBe('cus_2');
+    for (const subject of ['"cus_3"', '"cus_11"', '"CUS_1"', '"cus_1\u200b"']) {
+      expect(take({ subject })).toMatchObject({ code: 'subject_not_allowed', field: 'subject' });
+    }
+    // What it is missing comes first.
+    expect(take({ subject: '' })).toMatchObject({ code: 'missing_field' });
+  });
+
   it('names the value and the meter that reads it', () => {
     expect(admitMembers({ data: '{"tokens":"many"}' })).toMatchObject({
       message:
@@ -266,7 +277,7 @@ describe('admit, native form', () => {
 
   it('passes a rejection on that the body already met', () => {
     const met = new Rejection('malformed_line', 'not JSON');
-    expect(admit(met, 'any', { tenant: 'a', now: NOW, horizonMs: 1, checks }, false)).toBe(met);
+    expect(admit(met, 'any', { tenant: 'a', subjects: null, now: NOW, horizonMs: 1, checks }, false)).toBe(met);
   });
 });
 
@@ -358,7 +369,7 @@ describe('the payload hash', () => {
         const text = eventText({ type: '"unmetered"', data: JSON.stringify(data) });
         const alone = expectEvent(admitText(text));
         const [, beside] = parseExactJson(`[1e2,${text}]`) as [unknown, unknown];
-        const context = { tenant: 'acme', now: NOW, horizonMs: 35 * DAY_MS, checks };
+        const context = { tenant: 'acme', subjects: null, now: NOW, horizonMs: 35 * DAY_MS, checks };
         expect(expectEvent(admit(beside, 'any', context, true)).payloadHash).toBe(alone.payloadHash);
       }),
     );

@@ -24,6 +24,8 @@ export type EventForm = 'any' | 'cloudevents';
 
 export interface AdmissionContext {
   readonly tenant: string;
+  /** Whose events the key may send; null: of everybody. */
+  readonly subjects: readonly string[] | null;
   /** Milliseconds since the epoch: the arrival of the request. */
   readonly now: number;
   /** How far back an event's time may lie, in milliseconds; less than the generation's horizon (`acceptedSpanMs`). */
@@ -135,6 +137,9 @@ export function admit(
   const { id, type, subject } = event;
   const nameRejection = requiredName('id', id) ?? requiredName('type', type) ?? requiredName('subject', subject);
   if (nameRejection !== null) return nameRejection;
+  if (context.subjects !== null && !context.subjects.includes(subject as string)) {
+    return new Rejection('subject_not_allowed', 'this API key sends events of another subject alone', 'subject');
+  }
   const source = event.source ?? '';
   if (source !== '') {
     const fault = requiredName('source', source);

@@ -16,6 +16,7 @@ import { compileMeterChecks } from './meter-checks.ts';
 const meter: Meter = aMeter('n', { eventType: 'call', dimensions: by('model') });
 const context = {
   tenant: 'acme',
+  subjects: null,
   now: Date.UTC(2026, 10, 20, 10),
   horizonMs: 35 * 86_400_000,
   checks: compileMeterChecks({ ...emptyCatalog, meters: [meter] }, ruleSet(NEWEST_RULE_SET)),

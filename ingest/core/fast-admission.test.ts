@@ -33,6 +33,7 @@ const catalog: Catalog = {
 };
 const context = {
   tenant: 'acme',
+  subjects: null,
   now: NOW,
   horizonMs: 35 * 86_400_000,
   checks: compileMeterChecks(catalog, ruleSet(NEWEST_RULE_SET)),
@@ -262,6 +263,16 @@ describe('fast admission', () => {
     const text = '{"id":"e1","source":"/s","type":"call","subject":"c"}';
     expect(admitFast(text)).not.toBeNull();
     expect(admitFast(text, 'cloudevents')).toBeNull();
+  });
+
+  it('leaves an event of another subject to the plain rules where the key is limited to some', () => {
+    const ofCustomer = { ...context, subjects: ['cus_1'] };
+    const take = (subject: string) => {
+      const text = `{"id":"e1","type":"call","subject":"${subject}"}`;
+      return fast.take(Buffer.from(text), text, 0, text.length, 'any', ofCustomer);
+    };
+    expect(take('cus_1')).toMatchObject({ subject: 'cus_1' });
+    for (const subject of ['cus_2', 'cus_11', 'cus_', 'CUS_1', 'cus_1 ']) expect(take(subject)).toBeNull();
   });
 
   it('keeps nothing of the body before', () => {

@@ -312,9 +312,11 @@ export class FastAdmission {
   }
 
   /** The event that was passed; null where `admit` is to say what it is. */
-  private admit({ tenant, now, horizonMs, checks }: AdmissionContext): UsageEvent | null {
+  private admit({ tenant, subjects, now, horizonMs, checks }: AdmissionContext): UsageEvent | null {
     const { starts, ends } = this;
     if (!this.isName(ID) || !this.isName(TYPE) || !this.isName(SUBJECT)) return null;
+    const subject = this.name(SUBJECT);
+    if (subjects !== null && !subjects.includes(subject)) return null;
     const hasSource = starts[SOURCE] !== ABSENT && ends[SOURCE] !== starts[SOURCE];
     if (hasSource && !this.isName(SOURCE)) return null;
     const timeGiven = starts[TIME] !== ABSENT;
@@ -328,7 +330,6 @@ export class FastAdmission {
 
     const id = this.name(ID);
     const source = hasSource ? this.name(SOURCE) : '';
-    const subject = this.name(SUBJECT);
     return {
       tenant,
       source,

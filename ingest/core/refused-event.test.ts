@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { ExactNumber } from '../../domain/number/exact-number.ts';
 import { Rejection } from '../../domain/rejection.ts';
-import { newApiKey } from '../../platform/access/api-key-store.ts';
+import { newApiKey } from '../../platform/access/key-form.ts';
 import { refusedExample } from './refused-event.ts';
 
 const rejection = new Rejection('time_too_old', 'time is more than 35 days in the past', 'time');

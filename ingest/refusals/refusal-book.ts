@@ -19,24 +19,21 @@ interface Entry {
   readonly examples: RefusedEvent[];
 }
 
+type Sender = Pick<Identity, 'tenant' | 'keyId'>;
+
 export class RefusalBook {
   /** By key, then by code. */
   private readonly entries = new Map<string, Map<string, Entry>>();
   private size = 0;
 
   /** Events of an answered request. `now`: milliseconds since the epoch. */
-  events(
-    identity: Identity,
-    rejected: readonly RejectedEntry[],
-    examples: readonly RefusedExample[],
-    now: number,
-  ): void {
+  events(identity: Sender, rejected: readonly RejectedEntry[], examples: readonly RefusedExample[], now: number): void {
     for (const { code } of rejected) this.count(identity, code, 1, now);
     for (const { code, ...example } of examples) this.keep(identity.keyId, code, { ...example, at: now });
   }
 
   /** A request that was refused as a whole. */
-  request(identity: Identity, code: string, now: number): void {
+  request(identity: Sender, code: string, now: number): void {
     this.count(identity, code, 1, now);
   }
 
@@ -63,7 +60,7 @@ export class RefusalBook {
     }
   }
 
-  private count({ tenant, keyId }: Pick<Identity, 'tenant' | 'keyId'>, code: string, count: number, at: number): void {
+  private count({ tenant, keyId }: Sender, code: string, count: number, at: number): void {
     let byCode = this.entries.get(keyId);
     const entry = byCode?.get(code);
     if (entry !== undefined) {

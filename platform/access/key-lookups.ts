@@ -10,6 +10,10 @@ export interface KeyRow {
   readonly tenant: string;
   readonly operator: boolean;
   readonly revoked: boolean;
+  readonly scopes: readonly string[];
+  readonly customer: string | null;
+  /** From the answer on; 0 or less: it has expired. Null: it never does. */
+  readonly expiresInMs: number | null;
 }
 
 /** More unknown keys wait than are looked up at once: that says nothing about Postgres. */
@@ -27,7 +31,8 @@ const UNKNOWN_WAITING_MAX = 1_024;
 const ANSWER_TIMEOUT_MS = 3_000;
 
 const READ_KEYS = `
-  SELECT encode(key_hash, 'hex') AS hash, id, tenant, operator, revoked_at IS NOT NULL AS revoked
+  SELECT encode(key_hash, 'hex') AS hash, id, tenant, operator, revoked_at IS NOT NULL AS revoked, scopes, customer,
+    extract(epoch FROM expires_at - clock_timestamp())::float8 * 1000 AS "expiresInMs"
   FROM tallyline.api_keys WHERE key_hash = ANY($1)`;
 
 interface Waiting {

@@ -2,13 +2,19 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import type { Pool } from 'pg';
 import { Problem } from '../../domain/problem.ts';
+import { newApiKey } from './key-form.ts';
 import { createKeyring, type Keyring } from './keyring.ts';
+import { scopeSet } from './scopes.ts';
 
 interface StoredKey {
   readonly id: string;
   readonly tenant: string;
   readonly operator: boolean;
   revoked: boolean;
+  readonly scopes: readonly string[];
+  readonly customer: string | null;
+  /** Milliseconds since the epoch; null: never. */
+  expiresAt: number | null;
 }
 
 const ADDRESS = '192.0.2.1';
@@ -28,13 +34,19 @@ function setUp() {
         rows: hashes.flatMap((bytes) => {
           const hash = bytes.toString('hex');
           const row = rows.get(hash);
-          return row === undefined ? [] : [{ hash, ...row }];
+          if (row === undefined) return [];
+          const { expiresAt, ...stored } = row;
+          return [{ hash, ...stored, expiresInMs: expiresAt === null ? null : expiresAt - time.now }];
         }),
       };
     },
   } as unknown as Pool;
-  const add = (key: string, tenant: string): StoredKey => {
-    const row = { id: `id-of-${key}`, tenant, operator: false, revoked: false };
+  const add = (key: string, tenant: string, given: Partial<StoredKey> = {}): StoredKey => {
+    const row: StoredKey = {
+      ...{ id: `id-of-${key}`, tenant, operator: false, revoked: false },
+      ...{ scopes: ['ingest', 'read'], customer: null, expiresAt: null },
+      ...given,
+    };
     rows.set(hashOf(key), row);
     return row;
   };
@@ -50,20 +62,67 @@ const statusOf = (keyring: Keyring, header: string | undefined, address = ADDRES
   );
 
 describe('authenticate', () => {
-  it('gives the tenant and the id of a key', async () => {
+  it('gives the tenant, the id and the rights of a key', async () => {
     const { keyring, add } = setUp();
     add('k1', 'acme');
-    add('k2', 'globex');
+    add('k2', 'globex', { operator: true, scopes: ['read', 'of-a-later-release'], customer: 'cus_1' });
     expect(await keyring.authenticate('Bearer k1', ADDRESS)).toEqual({
-      tenant: 'acme',
-      keyId: 'id-of-k1',
-      isOperator: false,
+      ...{ tenant: 'acme', keyId: 'id-of-k1', isOperator: false },
+      ...{ scopes: scopeSet(['ingest', 'read']), customer: null },
     });
     expect(await keyring.authenticate('bearer  k2', ADDRESS)).toEqual({
-      tenant: 'globex',
-      keyId: 'id-of-k2',
-      isOperator: false,
+      ...{ tenant: 'globex', keyId: 'id-of-k2', isOperator: true },
+      ...{ scopes: scopeSet(['read']), customer: 'cus_1' },
     });
+  });
+
+  it('tells a mistyped key from an unknown one without asking Postgres', async () => {
+    const { keyring, add, store } = setUp();
+    const key = newApiKey();
+    add(key, 'acme');
+    const mistyped = key.slice(0, 20) + (key[20] === 'x' ? 'y' : 'x') + key.slice(21);
+    for (const wrong of [mistyped, key.slice(0, -1), `${key}0`, 'tl_', 'tl_production']) {
+      expect(await statusOf(keyring, `Bearer ${wrong}`)).toBe('401 malformed_key');
+    }
+    expect(store.queries).toBe(0);
+    expect(await statusOf(keyring, `Bearer ${newApiKey()}`)).toBe('401 unknown_key');
+    expect(await statusOf(keyring, `Bearer ${key}`)).toBe('acme');
+  });
+
+  it('takes keys of the form that they had before', async () => {
+    const { keyring, add } = setUp();
+    const key = `tl_${Buffer.alloc(32, 250).toString('base64url')}`;
+    add(key, 'acme');
+    expect(await statusOf(keyring, `Bearer ${key}`)).toBe('acme');
+  });
+
+  it('lets a key die at the instant at which it expires, without asking Postgres again', async () => {
+    const { keyring, add, time, store } = setUp();
+    add('k1', 'acme', { expiresAt: time.now + 3_000 });
+    expect(await statusOf(keyring, 'Bearer k1')).toBe('acme');
+    time.now += 2_999;
+    expect(await statusOf(keyring, 'Bearer k1')).toBe('acme');
+    expect(store.queries).toBe(1);
+    time.now += 1;
+    expect(await statusOf(keyring, 'Bearer k1')).toBe('401 expired_key');
+    expect(await statusOf(keyring, 'Bearer k1')).toBe('401 expired_key');
+    expect(store.queries).toBe(2);
+  });
+
+  it('says which keys were used, each once, and when they were last', async () => {
+    const { keyring, add, time } = setUp();
+    add('k1', 'acme');
+    add('k2', 'acme', { revoked: true });
+    await statusOf(keyring, 'Bearer k1');
+    await statusOf(keyring, 'Bearer k2');
+    time.now += 1_000;
+    // Whatever is looked up again in between.
+    keyring.changed(null);
+    await statusOf(keyring, 'Bearer k1');
+    expect(keyring.takeUses()).toEqual([expect.objectContaining({ keyId: 'id-of-k1', at: time.now })]);
+    expect(keyring.takeUses()).toEqual([]);
+    await statusOf(keyring, 'Bearer k1');
+    expect(keyring.takeUses()).toHaveLength(1);
   });
 
   it.each([
@@ -248,6 +307,17 @@ describe('while Postgres is away', () => {
     expect(await statusOf(keyring, 'Bearer k1')).toBe('503 store_unavailable');
     store.away = false;
     expect(await statusOf(keyring, 'Bearer k1')).toBe('acme');
+  });
+
+  it('a key does not outlive the instant at which it expires', async () => {
+    const { keyring, add, store, time } = setUp();
+    add('k1', 'acme', { expiresAt: time.now + 60_000 });
+    await keyring.authenticate('Bearer k1', ADDRESS);
+    store.away = true;
+    time.now += 59_000;
+    expect(await statusOf(keyring, 'Bearer k1')).toBe('acme');
+    time.now += 1_000;
+    expect(await statusOf(keyring, 'Bearer k1')).toBe('503 store_unavailable');
   });
 
   it('requests do not all ask again', async () => {

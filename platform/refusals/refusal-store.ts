@@ -76,6 +76,8 @@ const keyNameColumn: Column<string> = text('key_name');
 
 export interface RefusalSelection {
   readonly tenant: string;
+  /** Only of keys that are limited to this customer; null: of all. */
+  readonly customer: string | null;
   /** Null: any. */
   readonly code: string | null;
   readonly rowsMax: number;
@@ -84,15 +86,15 @@ export interface RefusalSelection {
 /** Each with the name of its key, the latest first. */
 export async function readRefusals(
   queries: Queries,
-  { tenant, code, rowsMax }: RefusalSelection,
+  { tenant, customer, code, rowsMax }: RefusalSelection,
 ): Promise<(RefusalRow & { readonly keyName: string })[]> {
   const columns = { ...refusalColumns, keyName: keyNameColumn };
   const { rows } = await queries.query(
     `SELECT ${selected(refusalColumns, 'kept')}, coalesce(key.name, '') AS "keyName"
      FROM tallyline.refusals kept LEFT JOIN tallyline.api_keys key ON key.id = kept.key_id
-     WHERE kept.tenant = $1 AND ($2::text IS NULL OR kept.code = $2)
+     WHERE kept.tenant = $1 AND ($2::text IS NULL OR kept.code = $2) AND ($4::text IS NULL OR key.customer = $4)
      ORDER BY kept.last_at DESC, kept.key_id, kept.code LIMIT $3`,
-    [tenant, code, rowsMax],
+    [tenant, code, rowsMax, customer],
   );
   return rows.map((row) => recordOf(columns, row));
 }

@@ -7,6 +7,8 @@ export interface SubjectListSelection {
   readonly tenant: string;
   /** Slugs of the meters to look at; one or more. */
   readonly meters: readonly string[];
+  /** Only these; null: all. */
+  readonly among: readonly string[] | null;
   /** What the subjects begin with; "": any. */
   readonly prefix: string;
   /** Only those behind it; null: from the first. */
@@ -23,14 +25,16 @@ export interface SubjectWithUsage {
 
 /** By the bytes of UTF-8. */
 async function readNames(clickhouse: Pick<ClickHouse, 'query'>, selection: SubjectListSelection): Promise<string[]> {
-  const { tenant, meters, prefix, after, subjectsMax } = selection;
+  const { tenant, meters, among, prefix, after, subjectsMax } = selection;
   const params: Record<string, unknown> = { tenant, prefix, after: after ?? '', subjects_max: subjectsMax };
   const behind = after === null ? '' : ' AND subject > {after:String}';
+  if (among !== null) params.among = among;
+  const ofThem = among === null ? '' : ' AND subject IN {among:Array(String)}';
   const ofMeters = meters.map((meter, i) => {
     params[`meter_${i}`] = meter;
     return (
       `SELECT subject FROM (SELECT subject FROM usage_rollups WHERE tenant = {tenant:String} AND meter = {meter_${i}:String} ` +
-      `AND subject >= {prefix:String} AND startsWith(subject, {prefix:String})${behind} ` +
+      `AND subject >= {prefix:String} AND startsWith(subject, {prefix:String})${behind}${ofThem} ` +
       'ORDER BY subject LIMIT 1 BY subject LIMIT {subjects_max:UInt64})'
     );
   });

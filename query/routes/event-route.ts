@@ -23,6 +23,7 @@ import {
   isPriceOf,
   type UnreadBy,
 } from '../core/counted-in.ts';
+import { namingSubjects } from '../core/customer-request.ts';
 import { eventCursor, eventListParameters, parseEventsRequest } from '../core/event-page.ts';
 import { FRESHNESS_AGE_MAX_MS } from '../query-limits.ts';
 import type { QueryContext, Read } from '../read.ts';
@@ -141,11 +142,11 @@ export const eventsParameters = parametersOf({
   from: eventListParameters.schema.shape.from.optional(),
 });
 
-export const readEvent: Read = (context, { tenant, path, parameters }) => {
+export const readEvent: Read = (context, { tenant, subjects, path, parameters }) => {
   const { source } = readParameters(eventParameters, parameters);
   if (path === '') throw new Problem('invalid_parameter', 'id: missing; ask for /v1/events/ID');
   if (!fitsName(path)) throw new Problem('invalid_parameter', 'id: longer than that of any event');
-  return stateOf(context, { tenant, source, id: path });
+  return stateOf(context, { tenant, source, id: path }, subjects);
 };
 
 /** Ids that a path can't hold are a parameter: clients fold `.` and `..`. Without an id, a list. */
@@ -161,9 +162,9 @@ export const readEvents: Read = (context, asked) => {
   return readEventById(context, asked);
 };
 
-const readEventById: Read = (context, { tenant, parameters }) => {
+const readEventById: Read = (context, { tenant, subjects, parameters }) => {
   const { id, source } = readParameters(eventByIdParameters, parameters);
-  return stateOf(context, { tenant, source, id });
+  return stateOf(context, { tenant, source, id }, subjects);
 };
 
 /** What was moved aside at a start may hold rows of the events. */
@@ -173,8 +174,8 @@ async function requireWhole({ freshnessWithin }: QueryContext, tables: readonly 
   if (mayHoldThem !== undefined) throw usageDamaged(mayHoldThem);
 }
 
-const listEvents: Read = async (context, { tenant, parameters }) => {
-  const request = parseEventsRequest(parameters);
+const listEvents: Read = async (context, { tenant, subjects, parameters }) => {
+  const request = parseEventsRequest(subjects === null ? parameters : namingSubjects(parameters, subjects));
   await requireWhole(context, eventTablesOf(request));
   const { events, end } = await readEventPage(context.clickhouse, tenant, request);
   return {
@@ -189,9 +190,13 @@ const listEvents: Read = async (context, { tenant, parameters }) => {
   };
 };
 
-async function stateOf(context: QueryContext, event: EventName) {
+/** `subjects`: whose events may be told of; null: everybody's. */
+async function stateOf(context: QueryContext, event: EventName, subjects: readonly string[] | null) {
   const { tenant } = event;
-  const { accepted, rejected } = await readEventRows(context.pool, context.clickhouse, event);
+  const isTold = ({ subject }: { readonly subject: string | null }): boolean =>
+    subjects === null || (subject !== null && subjects.includes(subject));
+  const rows = await readEventRows(context.pool, context.clickhouse, event);
+  const [accepted, rejected] = [rows.accepted.filter(isTold), rows.rejected.filter(isTold)];
   const first = accepted[0];
   if (first !== undefined) {
     return {
@@ -204,7 +209,7 @@ async function stateOf(context: QueryContext, event: EventName) {
   const last = rejected.at(-1);
   if (last === undefined) {
     await requireWhole(context, ['usage_events', 'event_rejects']);
-    const refused = await readRefusalsOf(context.pool, event);
+    const refused = (await readRefusalsOf(context.pool, event)).filter(isTold);
     if (refused.length === 0) return { state: 'unknown' };
     return { state: 'unknown', refused: refused.map((example) => ({ code: example.code, ...refusedEvent(example) })) };
   }

@@ -27,6 +27,7 @@ export interface AcceptedRow {
 }
 
 interface RejectedRow {
+  readonly subject: string;
   readonly reason: 'conflict' | 'too_late' | 'poison';
   readonly code: string;
   readonly message: string;
@@ -62,7 +63,7 @@ const READ_ACCEPTED = rowsOf(
 
 const READ_REJECTED = rowsOf(
   'event_rejects',
-  `reason, code, message, ${ms('received_at')} AS received_ms`,
+  `reason, code, message, subject, ${ms('received_at')} AS received_ms`,
   'rejected_at',
 );
 
@@ -77,7 +78,7 @@ interface StoredAccepted {
   readonly received_ms: string;
 }
 
-interface StoredRejected extends Pick<RejectedRow, 'reason' | 'code' | 'message'> {
+interface StoredRejected extends Pick<RejectedRow, 'reason' | 'code' | 'message' | 'subject'> {
   readonly received_ms: string;
 }
 
@@ -117,10 +118,11 @@ export async function readEventRows(pool: BillingReads, clickhouse: UsageReads, 
       eventTime: Number(row.event_ms),
       receivedAt: Number(row.received_ms),
     })),
-    rejected: rejected.map(({ reason, code, message, received_ms }) => ({
+    rejected: rejected.map(({ reason, code, message, subject, received_ms }) => ({
       reason,
       code,
       message,
+      subject,
       receivedAt: Number(received_ms),
     })),
   };

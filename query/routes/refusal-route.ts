@@ -18,9 +18,9 @@ export const refusedEvent = ({ id, source, type, subject, time, message, at }: R
   at: formatRfc3339(at),
 });
 
-export const listRefusals: Read = async ({ pool }, { tenant, parameters }) => {
+export const listRefusals: Read = async ({ pool }, { tenant, customer, parameters }) => {
   const { code = null, limit } = readParameters(refusalParameters, parameters);
-  const found = await readRefusals(pool, { tenant, code, rowsMax: limit });
+  const found = await readRefusals(pool, { tenant, customer, code, rowsMax: limit });
   return {
     data: found.map((row) => ({
       ...{ key: row.keyId, keyName: row.keyName, code: row.code, count: row.count },

@@ -4,13 +4,14 @@ import { readSubjects } from '../../platform/usage-store/subject-list.ts';
 import { parseSubjectsRequest, subjectCursor } from '../core/subject-page.ts';
 import type { Read } from '../read.ts';
 
-export const listSubjects: Read = async ({ clickhouse, catalogs }, { tenant, parameters }) => {
+export const listSubjects: Read = async ({ clickhouse, catalogs }, { tenant, subjects, parameters }) => {
   const { search, limit, after } = parseSubjectsRequest(parameters);
   const { catalog } = await catalogs.published();
   const meters = catalog.meters.map(({ slug }) => slug);
   if (meters.length === 0) return { data: [], nextCursor: null };
   // One more than asked for tells whether there is a next page.
-  const found = await readSubjects(clickhouse, { tenant, meters, prefix: search, after, subjectsMax: limit + 1 });
+  const selection = { tenant, meters, among: subjects, prefix: search, after };
+  const found = await readSubjects(clickhouse, { ...selection, subjectsMax: limit + 1 });
   const page = found.slice(0, limit);
   const last = found.length > limit ? page.at(-1) : undefined;
   return {

@@ -33,6 +33,7 @@ const grammar: readonly CommandCase[] = [
   ['catalog apply a b', {}, /too many arguments/],
   ['keys create', {}, /required option '--tenant <tenant>' not specified/],
   ['keys revoke', {}, /missing required argument 'id'/],
+  ['keys rotate', {}, /missing required argument 'id'/],
   ['keys delete x', {}, /unknown command 'delete'/],
   ['verify --since 2026-11-01', {}, /unknown option '--since'/],
   ['replay --all', {}, /unknown option '--all'/],
@@ -90,6 +91,20 @@ const values: readonly CommandCase[] = [
   ['replay --to 2026-11-31T00:00:00Z', stores, /--to must be an RFC 3339 time/],
   [`keys create --tenant ${'t'.repeat(257)}`, stores, /--tenant must be at most 256 characters/],
   ['keys create --tenant=', stores, /--tenant must not be empty/],
+  ['keys create --tenant t --scope write', stores, /--scope must be one of ingest, read, manage, admin, not 'write'/],
+  ['keys create --tenant t --scope', {}, /'--scope <scope>' argument missing/],
+  ['keys create --tenant t --customer=', stores, /a customer must not be empty/],
+  ['keys create --tenant t --customer c --scope manage', stores, /scope manage can't be limited to a customer/],
+  ['keys create --tenant t --customer c --operator', stores, /operator's key can't be limited to a customer/],
+  [
+    'keys create --tenant t --expires soon',
+    stores,
+    /--expires must be a duration .*, or an RFC 3339 time .*, not 'soon'/,
+  ],
+  ['keys create --tenant t --expires 0s', stores, /--expires must be a duration .* at least 1s/],
+  ['keys create --tenant t --expires 2026-01-01T00:00:00Z', stores, /--expires must lie ahead/],
+  ['keys create --tenant t --expires 40000d', stores, /--expires must be at most 100 years ahead/],
+  ['keys rotate k --overlap forever', stores, /--overlap must be a duration .*, not 'forever'/],
 ];
 
 const settings: readonly CommandCase[] = [

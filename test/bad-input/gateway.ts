@@ -1,5 +1,6 @@
 // The gateway as a process serves it, on a real socket: its route, batcher and codec, with an event log and API keys in
 // memory and a clock that stands. And two clients: one that speaks HTTP, and one that sends whatever bytes it is given.
+
 import { Agent, type OutgoingHttpHeaders, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import type { FastifyInstance } from 'fastify';
@@ -18,6 +19,7 @@ import { registerAdminRoutes } from '../../platform/http/admin-routes.ts';
 import { createHttpApp, type HttpAppOptions } from '../../platform/http/app.ts';
 import type { Settings } from '../../platform/settings/settings.ts';
 import { sampleCatalog } from '../fuzz/targets/catalog-sample.ts';
+import { anIdentity } from '../support/an-identity.ts';
 import { ScriptedEventLog } from '../support/scripted-event-log.ts';
 import { until } from '../support/until.ts';
 
@@ -31,11 +33,11 @@ export interface Answer {
   readonly text: string;
 }
 
-/** "Bearer key-T" is a key of tenant T. */
+/** "Bearer key-T" is a key of tenant T, "Bearer key-T.C" one that is limited to the customer C. */
 const keyring: Keyring = {
   authenticate: async (header) => {
-    const tenant = /^bearer +key-([\w-]+)$/i.exec(header ?? '')?.[1];
-    if (tenant !== undefined) return { tenant, keyId: tenant, isOperator: false };
+    const named = /^bearer +key-([\w-]+)(?:\.(\w+))?$/i.exec(header ?? '');
+    if (named !== null) return anIdentity(named[1]!, { customer: named[2] ?? null });
     throw new Problem('unauthenticated', 'no key', { headers: { 'www-authenticate': 'Bearer' } });
   },
 };

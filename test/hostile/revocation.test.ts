@@ -55,7 +55,7 @@ function knock(): () => Promise<Map<number, number>> {
   let isOver = false;
   const strangers = Array.from({ length: CONNECTIONS }, async (_, stranger) => {
     for (let attempt = 0; !isOver; attempt++) {
-      const status = await send(`tl_made-up-${stranger}-${attempt}`, `127.0.0.${2 + (stranger % 8)}`);
+      const status = await send(`made-up-${stranger}-${attempt}`, `127.0.0.${2 + (stranger % 8)}`);
       answers.set(status, (answers.get(status) ?? 0) + 1);
     }
   });
@@ -78,14 +78,14 @@ describe('a key that is revoked while strangers knock', () => {
     'is refused in time where %s',
     async (_, withinMs, prepare) => {
       await prepare();
-      const { id, key } = await createApiKey(pool, 'acme', 'to be revoked');
-      const { key: other } = await createApiKey(pool, 'acme', 'stays');
+      const { id, key } = await createApiKey(pool, { tenant: 'acme', actor: 'cli:test' }, 'to be revoked');
+      const { key: other } = await createApiKey(pool, { tenant: 'acme', actor: 'cli:test' }, 'stays');
       expect([await send(key, '127.0.0.1'), await send(other, '127.0.0.1')]).toEqual([200, 200]);
       const leave = knock();
       try {
         // The flood is there, and the key goes on in it.
         for (let request = 0; request < 50; request++) expect(await send(key, '127.0.0.1')).toBe(200);
-        await revokeApiKey(pool, id);
+        await revokeApiKey(pool, 'cli:test', id);
         await until(async () => (await send(key, '127.0.0.1')) === 403, 'the revoked key is refused', withinMs, 10);
         for (let request = 0; request < 20; request++) {
           expect([await send(key, '127.0.0.1'), await send(other, '127.0.0.1')]).toEqual([403, 200]);

@@ -12,6 +12,7 @@ import { RollUpTable } from '../../aggregator/core/roll-up.ts';
 import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import { startIngest } from '../../ingest/main.ts';
 import { createApiKey, revokeApiKey } from '../../platform/access/api-key-store.ts';
+import { newApiKey } from '../../platform/access/key-form.ts';
 import { createKeyring } from '../../platform/access/keyring.ts';
 import type { EventLog } from '../../platform/event-log/event-log.ts';
 import { openPostgresEventLog } from '../../platform/event-log/postgres/postgres-event-log.ts';
@@ -134,7 +135,7 @@ function barelyInTime(name: string): unknown[] {
 
 describe('the gateway on Postgres', () => {
   it('has every acknowledged event in the log at the moment it answers', async () => {
-    const { key } = await createApiKey(pool, 'acme', 'test');
+    const { key } = await createApiKey(pool, { tenant: 'acme', actor: 'cli:test' }, 'test');
     const ids = Array.from({ length: 1_000 }, (_, index) => `evt-${index}`);
     const answers = await Promise.all(
       Array.from({ length: 10 }, (_, request) => post(key, ids.slice(request * 100, request * 100 + 100).map(usage))),
@@ -144,23 +145,23 @@ describe('the gateway on Postgres', () => {
   });
 
   it('takes the tenant from the key alone', async () => {
-    const { key } = await createApiKey(pool, 'globex', 'test');
+    const { key } = await createApiKey(pool, { tenant: 'globex', actor: 'cli:test' }, 'test');
     expect((await post(key, usage('evt-1'))).status).toBe(200);
     expect(await loggedEvents()).toContain('globex/evt-1');
   });
 
   it('refuses keys that are not stored, and a revoked one ten seconds later at the latest', async () => {
-    expect(await post('tl_made-up', usage('x'))).toMatchObject({ status: 401, body: { code: 'unknown_key' } });
-    const { id, key } = await createApiKey(pool, 'acme', 'to be revoked');
+    expect(await post(newApiKey(), usage('x'))).toMatchObject({ status: 401, body: { code: 'unknown_key' } });
+    const { id, key } = await createApiKey(pool, { tenant: 'acme', actor: 'cli:test' }, 'to be revoked');
     expect((await post(key, usage('before'))).status).toBe(200);
-    await revokeApiKey(pool, id);
+    await revokeApiKey(pool, 'cli:test', id);
     skewMs = 10_000;
     expect(await post(key, usage('after'))).toMatchObject({ status: 403, body: { code: 'revoked_key' } });
     expect(await loggedEvents()).not.toContain('acme/after');
   });
 
   it('answers 503 and is not ready while the log does not take appends, and goes on afterwards', async () => {
-    const { key } = await createApiKey(pool, 'acme', 'test');
+    const { key } = await createApiKey(pool, { tenant: 'acme', actor: 'cli:test' }, 'test');
     expect((await post(key, usage('known'))).status).toBe(200);
     await pool.query('ALTER TABLE tallyline.log_records RENAME TO log_records_away');
     const during: string[] = [];
@@ -188,13 +189,13 @@ describe('events at the edge of what is accepted', () => {
   });
 
   it('are all counted', async () => {
-    const { key } = await createApiKey(pool, 'edge', 'test');
+    const { key } = await createApiKey(pool, { tenant: 'edge', actor: 'cli:test' }, 'test');
     expect(await post(key, barelyInTime('e'))).toEqual({ status: 200, body: { accepted: 500, rejected: [] } });
     expect(await outcomesOf('edge')).toMatchObject({ accepted: 500, too_late: 0 });
   });
 
   it('are all counted when Postgres pauses for five seconds before the append', async () => {
-    const { key } = await createApiKey(pool, 'paused', 'test');
+    const { key } = await createApiKey(pool, { tenant: 'paused', actor: 'cli:test' }, 'test');
     const client = await pool.connect();
     let answer: ReturnType<typeof post>;
     try {

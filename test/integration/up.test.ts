@@ -44,6 +44,16 @@ async function untilCounted(up: RunningUp, id: string): Promise<string> {
   return state;
 }
 
+/** A key of a customer, and the one that takes its place. */
+async function rotatedKey(): Promise<{ limited: string; rotated: string }> {
+  const of = ['--data-dir', dataDir];
+  const rights = ['--scope', 'read', '--customer', 'cus_1', '--expires', '90d'];
+  const { stdout: limited } = await tallyline(['keys', 'create', '--tenant', 'rotating', ...rights, ...of]);
+  const { stdout: listed } = await tallyline(['keys', 'list', '--tenant', 'rotating', '--json', ...of]);
+  const { stdout: rotated } = await tallyline(['keys', 'rotate', JSON.parse(listed).id, '--overlap', '1h', ...of]);
+  return { limited, rotated };
+}
+
 describe('tallyline up', () => {
   it('serves, lets other commands find it, and ends in order', async () => {
     running = await startUp(dataDir);
@@ -53,17 +63,28 @@ describe('tallyline up', () => {
     expect((await stat(join(dataDir, 'stages.json'))).mode & 0o777).toBe(0o600);
 
     const created = await tallyline(['keys', 'create', '--tenant', 'other', '--data-dir', dataDir]);
-    expect(created.stdout).toMatch(/^tl_[\w-]{43}\n$/);
+    expect(created.stdout).toMatch(/^tl_[0-9A-Za-z]{8}_[0-9A-Za-z]{38}\n$/);
     // A name that was written to look like another row.
     const name = 'a\tb\nkey_forged\tdefault\t\u001b[2J';
     await tallyline(['keys', 'create', '--tenant', 'other', '--name', name, '--data-dir', dataDir]);
     const listed = await tallyline(['keys', 'list', '--data-dir', dataDir]);
     const rows = listed.stdout.trimEnd().split('\n');
+    const shown = expect.stringMatching(/^tl_[0-9A-Za-z]{8}$/);
+    const made = expect.stringMatching(/^2\d{3}-.*Z$/);
     expect(rows.map((row) => row.split('\t').slice(1))).toEqual([
-      ['default', expect.any(String), 'active, operator', 'made by tallyline up'],
-      ['other', expect.any(String), 'active', ''],
-      ['other', expect.any(String), 'active', 'a\\tb\\nkey_forged\\tdefault\\t\\u001b[2J'],
+      [shown, 'default', 'ingest read manage admin operator', made, 'active', 'never used', 'made by tallyline up'],
+      [shown, 'other', 'ingest read', made, 'active', 'never used', ''],
+      [shown, 'other', 'ingest read', made, 'active', 'never used', 'a\\tb\\nkey_forged\\tdefault\\t\\u001b[2J'],
     ]);
+    const { limited, rotated } = await rotatedKey();
+    const ofCustomer = (await tallyline(['keys', 'list', '--tenant', 'rotating', '--data-dir', dataDir])).stdout;
+    const [oldRow, newRow] = ofCustomer
+      .trimEnd()
+      .split('\n')
+      .map((row) => row.split('\t'));
+    expect([limited.slice(0, 11), rotated.slice(0, 11)]).toEqual([oldRow![1], newRow![1]]);
+    expect([oldRow![3], newRow![3]]).toEqual(['read of cus_1', 'read of cus_1']);
+    expect(oldRow![5]).toMatch(/^active until .*, replaced by key_/);
     const asJson = await tallyline(['keys', 'list', '--json', '--tenant', 'other', '--data-dir', dataDir]);
     expect(
       asJson.stdout

@@ -395,6 +395,7 @@ export class Deployment {
     for (const sent of events) {
       const context = {
         tenant,
+        subjects: null,
         now: process.clock(),
         // Older than the generation's, as after a change of the setting: so that some events are too late in the log
         // only.

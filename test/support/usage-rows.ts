@@ -183,8 +183,13 @@ export async function insertCatalog(pool: pg.Pool, version: number, catalog: Cat
   );
 }
 
-export const insertKey = (pool: pg.Pool, tenant: string, key: string, rights: KeyRights = {}): Promise<string> =>
-  storeApiKey(pool, key, tenant, '', rights);
+/** Which may do everything within its tenant, where nothing else is said. */
+export const insertKey = (
+  pool: pg.Pool,
+  tenant: string,
+  key: string,
+  rights: KeyRights = { scopes: ['admin'] },
+): Promise<string> => storeApiKey(pool, key, { tenant, actor: 'cli:test' }, '', rights);
 
 export interface LineItemFields {
   readonly id: string;

@@ -33,7 +33,7 @@ const forms: readonly BodyForm[] = ['json', 'ndjson', 'cloudevent', 'cloudevent-
 const checks = compileMeterChecks(sampleCatalog, ruleSet(NEWEST_RULE_SET));
 const meters = metersByType(sampleCatalog);
 const registry = new AvroRegistry();
-const context: AdmissionContext = { tenant: 'acme', now: NOW, horizonMs: HORIZON_MS, checks };
+const context: AdmissionContext = { tenant: 'acme', subjects: null, now: NOW, horizonMs: HORIZON_MS, checks };
 const counts = { accepted: 0, rejected: 0, refused: 0 };
 
 const expect = (holds: boolean, what: string): void => {

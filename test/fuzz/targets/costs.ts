@@ -32,7 +32,7 @@ setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 const checks = compileMeterChecks(sampleCatalog, ruleSet(NEWEST_RULE_SET));
-const context = { tenant: 'acme', now: Date.UTC(2026, 10, 20, 10), horizonMs: 35 * 86_400_000, checks };
+const context = { tenant: 'acme', subjects: null, now: Date.UTC(2026, 10, 20, 10), horizonMs: 35 * 86_400_000, checks };
 const counts = { accepted: 0, rejected: 0, refused: 0 };
 
 interface Cost {
