@@ -18,7 +18,7 @@ import type { EventLog } from '../platform/event-log/event-log.ts';
 import { projectFile } from '../platform/process/project-root.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { acceptedForm } from './core/accepted-form.ts';
-import { requestOfCustomer } from './core/customer-request.ts';
+import { requestOfCustomer } from './customer-request.ts';
 import { createQueryMetrics, type QueryMetrics } from './metrics.ts';
 import { FRESHNESS_AGE_MAX_MS } from './query-limits.ts';
 import type { AnswerStream, QueryContext, ReadRequest } from './read.ts';

@@ -23,8 +23,8 @@ import {
   isPriceOf,
   type UnreadBy,
 } from '../core/counted-in.ts';
-import { namingSubjects } from '../core/customer-request.ts';
 import { eventCursor, eventListParameters, parseEventsRequest } from '../core/event-page.ts';
+import { namingSubjects } from '../core/named-subjects.ts';
 import { FRESHNESS_AGE_MAX_MS } from '../query-limits.ts';
 import type { QueryContext, Read } from '../read.ts';
 import type { Catalogs } from '../stores/catalogs.ts';

@@ -33,11 +33,11 @@ export interface Answer {
   readonly text: string;
 }
 
-/** "Bearer key-T" is a key of tenant T, "Bearer key-T.C" one that is limited to the customer C. */
+/** "Bearer key-T" is a key of tenant T. */
 const keyring: Keyring = {
   authenticate: async (header) => {
-    const named = /^bearer +key-([\w-]+)(?:\.(\w+))?$/i.exec(header ?? '');
-    if (named !== null) return anIdentity(named[1]!, { customer: named[2] ?? null });
+    const tenant = /^bearer +key-([\w-]+)$/i.exec(header ?? '')?.[1];
+    if (tenant !== undefined) return anIdentity(tenant);
     throw new Problem('unauthenticated', 'no key', { headers: { 'www-authenticate': 'Bearer' } });
   },
 };

@@ -150,6 +150,20 @@ describe('the gateway on Postgres', () => {
     expect(await loggedEvents()).toContain('globex/evt-1');
   });
 
+  it('takes of a key that is limited to a customer the events of that customer alone', async () => {
+    const author = { tenant: 'limited', actor: 'cli:test' };
+    const { key } = await createApiKey(pool, author, 'of cus_1', { scopes: ['ingest'], customer: 'cus_1' });
+    const other = { ...usage('theirs'), subject: 'cus_2' };
+    const answer = await post(key, [other, usage('own'), { ...other, id: 'theirs-2', data: { text: 'ü' } }]);
+    expect(answer).toMatchObject({ status: 207, body: { accepted: 1 } });
+    const rejected = answer.body.rejected as { id: string; code: string; field: string }[];
+    expect(rejected.map(({ id, code, field }) => [id, code, field])).toEqual([
+      ['theirs', 'subject_not_allowed', 'subject'],
+      ['theirs-2', 'subject_not_allowed', 'subject'],
+    ]);
+    expect((await loggedEvents()).filter((event) => event.startsWith('limited/'))).toEqual(['limited/own']);
+  });
+
   it('refuses keys that are not stored, and a revoked one ten seconds later at the latest', async () => {
     expect(await post(newApiKey(), usage('x'))).toMatchObject({ status: 401, body: { code: 'unknown_key' } });
     const { id, key } = await createApiKey(pool, { tenant: 'acme', actor: 'cli:test' }, 'to be revoked');

@@ -1,8 +1,6 @@
-// A read as a key asks for it that is limited to a customer: of no other subject, or not at all.
-
+// The parameter `subject` of a read, where the key is limited to some subjects.
 import { outsideCustomer } from '../../domain/accounts/customer-limit.ts';
 import type { QueryParameters } from '../../domain/requests/parameters.ts';
-import type { ReadRequest, ToCustomers } from '../read.ts';
 
 /**
  * With the parameter `subject` naming none but these subjects; where it named none, it names them all. Throws a
@@ -15,21 +13,4 @@ export function namingSubjects(parameters: QueryParameters, subjects: readonly s
   }
   if (named.length > 0) return parameters;
   return { ...parameters, subject: subjects.length === 1 ? subjects[0]! : subjects };
-}
-
-export function requestOfCustomer(
-  asked: ReadRequest,
-  subjects: readonly string[],
-  toCustomers: ToCustomers | undefined,
-): ReadRequest {
-  switch (toCustomers) {
-    case 'all':
-      return asked;
-    case 'named':
-      return { ...asked, subjects, parameters: namingSubjects(asked.parameters, subjects) };
-    case 'own':
-      return { ...asked, subjects };
-    case undefined:
-      throw outsideCustomer('This API key is limited to one customer, and this is not.');
-  }
 }
