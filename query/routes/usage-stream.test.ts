@@ -186,7 +186,7 @@ describe('usage as a stream', () => {
   });
 
   it('is cut where its client has not taken it in its time', async () => {
-    // On a busy machine a short time may be over before the first row: that is a problem document. And in a long one all
+    // On a busy machine a short time may be over before the first row: that is a problem document. In a long one all
     // that sockets hold is sent before it is over, so that nothing is read any more.
     for (const streamTimeoutMs of [4_000, 20_000]) {
       const { open, metric } = await listen({ streamTimeoutMs });
