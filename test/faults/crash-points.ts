@@ -46,7 +46,7 @@ const insertOf = (table: string, place: 'before' | 'after'): Pick<CrashPoint, 'f
 export const crashPoints: readonly CrashPoint[] = [
   // The gateway: a request is in the log not at all, in part or as a whole, and its client hears nothing.
   { name: 'gateway: started, not yet serving', stage: 'ingest', file: 'ingest/main.js', find: 'await registerEventsRoute(parts.app, {', place: 'before', provoke: 'restart' },
-  { name: 'gateway: body read, nothing appended', stage: 'ingest', file: routes, find: 'const context = { tenant: identity.tenant,', place: 'before', pass: 5 },
+  { name: 'gateway: body read, nothing appended', stage: 'ingest', file: routes, find: 'const context = { tenant, subjects: ', place: 'before', pass: 5 },
   { name: 'gateway: events admitted, before the append', stage: 'ingest', file: routes, find: 'if (acceptedCount > 0)\n            await appendAll(parts.batcher, accepted.splice(0));', place: 'before', pass: 3 },
   { name: 'gateway: between the partitions of a request', stage: 'ingest', file: batcher, find: 'await log.append(partition, [batch.record.record()]);', place: 'before', pass: 7 },
   { name: 'gateway: one partition durable, others under way', stage: 'ingest', file: batcher, find: 'this.health.succeeded(append);', place: 'before', pass: 5 },

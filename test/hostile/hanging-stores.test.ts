@@ -35,7 +35,8 @@ class Line {
   async start(): Promise<void> {
     const { stores } = this;
     await stores.tallyline('migrate');
-    this.key = await stores.tallyline('keys', 'create', '--tenant', 'acme');
+    const scopes = ['ingest', 'read', 'manage'].flatMap((scope) => ['--scope', scope]);
+    this.key = await stores.tallyline('keys', 'create', '--tenant', 'acme', ...scopes);
     this.operatorKey = await stores.tallyline('keys', 'create', '--tenant', 'operator', '--operator');
     await stores.tallyline('catalog', 'apply', projectFile('deploy/catalogs/ai-api.yaml'));
     await Promise.all(stageNames.map((stage) => stores.start(stage)));
