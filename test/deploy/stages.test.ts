@@ -48,7 +48,7 @@ describe('stages in processes of their own', () => {
   });
 
   it('manage accounts, of the same keys', async () => {
-    const key = await processes.tallyline('keys', 'create', '--tenant', 'acme');
+    const key = await processes.tallyline('keys', 'create', '--tenant', 'acme', '--scope', 'manage');
     const answer = await fetch(`${processes.urlOf('manage')}/v1/customers/cus_1`, {
       method: 'PUT',
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
