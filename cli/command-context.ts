@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { createLogger } from '../platform/process/logging.ts';
 import { type Environment, parseSettings } from '../platform/settings/config.ts';
 import type { Settings } from '../platform/settings/settings.ts';
+import { accountsKeyVariable } from './accounts-key-file.ts';
 import type { StagesFile } from './stage/stages-file.ts';
 import { openStores, type Stores } from './stores.ts';
 
@@ -42,7 +43,8 @@ export interface CommandContext {
 }
 
 export function commandContext({ dataDir }: DataDirOption, environment: Environment = process.env): CommandContext {
-  const settings = parseSettings(environment, embeddedAddresses(dataDir, environment));
+  const found = { ...environment, ...accountsKeyVariable(dataDir, environment) };
+  const settings = parseSettings(found, embeddedAddresses(dataDir, environment));
   return { settings, logger: createLogger('command', environment.LOG_LEVEL ? settings.logLevel : 'warn') };
 }
 

@@ -1,6 +1,7 @@
 // The `tallyline` command. Each family of commands has a file of its own; what a command needs is loaded when it runs.
 import { Command } from 'commander';
 import { reasonOf } from '../platform/process/system-fault.ts';
+import { registerAccountCommands } from './commands/accounts.ts';
 import { registerCatalogCommands } from './commands/catalog.ts';
 import { registerClickHouseCommand } from './commands/clickhouse.ts';
 import { registerDemoCommand } from './commands/demo.ts';
@@ -25,6 +26,7 @@ for (const register of [
   registerStageCommands,
   registerCatalogCommands,
   registerKeysCommand,
+  registerAccountCommands,
   registerMigrateCommand,
   registerVerifyCommand,
   registerReplayCommand,

@@ -42,7 +42,7 @@ export const idField: FieldReader<string> = (given, refuse) => {
 /** Why something is changed. It is kept with the change for ever, in plain. */
 export const reasonField = textField(REASON_LENGTH);
 
-const customerFieldNames = [
+export const customerFieldNames = [
   ...['name', 'email', 'currency', 'timezone', 'entity', 'parent', 'paidBy', 'billingAddress', 'metadata', 'reason'],
 ] as const;
 

@@ -157,16 +157,19 @@ function readAfter(cursor: string | undefined, search: string | null): number {
 /** More would be a query without end, and no name has so many. */
 const SEARCHED_WORDS_MAX = 8;
 
+/** Null: a blank search, which is none. */
 function readSearch(search: string | null): readonly string[] | null {
-  if (search === null) return null;
+  if (search === null || search.trim() === '') return null;
   const words = searchedWords(search);
-  if (words.length > 0 && words.length <= SEARCHED_WORDS_MAX) return words;
-  throw new Problem('invalid_parameter', `search: must have 1 to ${SEARCHED_WORDS_MAX} words, or be an e-mail address`);
+  if (words.length <= SEARCHED_WORDS_MAX) return words;
+  throw new Problem('invalid_parameter', `search: must have at most ${SEARCHED_WORDS_MAX} words`);
 }
 
 const listCustomers: AccountAct = async ({ reads, vault }, { author: { tenant }, parameters }) => {
   const { search = null, limit, cursor } = readParameters(customersParameters, parameters);
   const selection = { tenant, words: readSearch(search), afterNumber: readAfter(cursor, search), rowsMax: limit + 1 };
+  // Nothing but punctuation is in no name.
+  if (selection.words?.length === 0) return listAnswer({ data: [], nextCursor: null });
   // One more than asked for tells whether there is a next page.
   const found = await readCustomers(reads, vault, selection);
   const page = found.slice(0, limit);

@@ -109,6 +109,20 @@ export async function readCustomer(
   return rows.length === 0 ? null : customerOf(vault, rows[0]!);
 }
 
+/** Those that there are, by id. */
+export async function readCustomersNamed(
+  queries: Queries,
+  vault: Vault,
+  tenant: string,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Customer>> {
+  const { rows } = await queries.query(`${SELECT_CUSTOMERS} WHERE c.tenant = $1 AND c.id = ANY($2::text[])`, [
+    tenant,
+    ids,
+  ]);
+  return new Map(rows.map((row) => customerOf(vault, row)).map((customer) => [customer.id, customer]));
+}
+
 export interface CustomerSelection {
   readonly tenant: string;
   /** Only those with all of these words; null: all. */

@@ -9,7 +9,7 @@ let processes: StageProcesses;
 const text = async (url: string): Promise<string> => (await fetch(url)).text();
 
 beforeAll(async () => {
-  processes = await startStores({ TALLYLINE_ACCOUNTS_KEY: Buffer.alloc(32, 1).toString('base64') });
+  processes = await startStores();
 }, 300_000);
 
 afterAll(() => processes?.stop());

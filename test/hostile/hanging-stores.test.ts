@@ -40,6 +40,8 @@ class Line {
     await stores.tallyline('catalog', 'apply', projectFile('deploy/catalogs/ai-api.yaml'));
     await Promise.all(stageNames.map((stage) => stores.start(stage)));
     await this.untilReady();
+    // Made once: from here on it is there already, and the same again is answered 200.
+    expect((await this.putCustomer()).status).toBe(201);
   }
 
   async ask(stage: StageName, path: string, init: RequestInit = {}, key = this.key): Promise<Answer> {
@@ -64,6 +66,10 @@ class Line {
     return answer;
   }
 
+  putCustomer(): Promise<Answer> {
+    return this.ask('manage', '/v1/customers/cus_1', { method: 'PUT', body: JSON.stringify({ name: 'Anna' }) });
+  }
+
   /** Each kind of request once, at the same time. */
   async askAll(): Promise<Readonly<Record<string, Answer>>> {
     const from = new Date(Date.now() - (Date.now() % 3_600_000)).toISOString();
@@ -76,6 +82,8 @@ class Line {
       // With the ends of the log, which a tenant does not see.
       offsets: this.ask('query', '/v1/status', {}, this.operatorKey),
       meters: this.ask('query', '/v1/meters'),
+      customers: this.ask('manage', '/v1/customers'),
+      customer: this.putCustomer(),
     };
     const answers = await Promise.all(Object.values(all));
     return Object.fromEntries(Object.keys(all).map((name, i) => [name, answers[i]!]));
@@ -158,7 +166,7 @@ describe('a store that hangs', () => {
 
   it('ClickHouse: what does without it goes on, the rest says when to come back', async () => {
     await whileFrozen(line, line.stores.clickhouse.pid!, {
-      answering: ['send', 'items', 'meters'],
+      answering: ['send', 'items', 'meters', 'customers', 'customer'],
       unready: ['query', 'aggregator', 'rater'],
       store: /ClickHouse does not answer/,
     });
@@ -199,7 +207,7 @@ if (noKafka !== null) process.stderr.write(`hanging-stores.test.ts: Kafka is lef
 
   it('reads of what was counted go on, the rest says when to come back', async () => {
     await whileFrozen(line, kafka.pid!, {
-      answering: ['usage', 'event', 'items', 'status', 'meters'],
+      answering: ['usage', 'event', 'items', 'status', 'meters', 'customers', 'customer'],
       unready: ['ingest', 'aggregator'],
       store: /the event log does not answer|append to the event log has been under way/,
     });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { compiledCommand } from '../support/processes/clickhouse.ts';
 import { type RunningUp, startUp } from '../support/processes/up.ts';
 import { textOf } from '../support/sources.ts';
 
@@ -26,8 +27,10 @@ async function run(script: string): Promise<string> {
   const adapted = script
     .replaceAll('.tallyline/', `${dataDir}/`)
     .replaceAll('http://127.0.0.1:8080', up.url)
-    .replaceAll('curl -sS', 'curl -sS --fail-with-body');
-  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', adapted]);
+    .replaceAll('curl -sS', 'curl -sS --fail-with-body')
+    .replaceAll('npx tallyline', compiledCommand().join(' '))
+    .replaceAll('--tenant', `--data-dir ${dataDir} --tenant`);
+  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', adapted], { cwd: dataDir });
   return stdout;
 }
 

@@ -297,10 +297,11 @@ describe('lists', () => {
     expect(await walk('search=s%C3%B6hne')).toEqual(['found 1']);
     expect(await walk('search=xavier')).toEqual(['found 2']);
     expect(await walk('search=xavier', 'umbrella')).toEqual([]);
+    expect(await walk('search=%26')).toEqual([]);
+    expect(await walk('search=%20&limit=1000')).toEqual(await walk('limit=1000'));
   });
 
   it.each([
-    'search=%20',
     'search=a%20b%20c%20d%20e%20f%20g%20h%20i',
     'limit=0',
     'limit=1001',

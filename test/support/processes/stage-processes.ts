@@ -64,6 +64,7 @@ export async function startStores(
     PORT: '0',
     DATABASE_URL_FILE: join(directory, 'database-url'),
     CLICKHOUSE_URL_FILE: join(directory, 'clickhouse-url'),
+    TALLYLINE_ACCOUNTS_KEY: Buffer.alloc(32, 1).toString('base64'),
     TALLYLINE_DRAIN_GRACE: '0ms',
     TALLYLINE_PARTITIONS: '2',
     TALLYLINE_CHUNK_SLOT: '500ms',

@@ -3,8 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { KEY_BYTES } from '../../platform/account-store/vault.ts';
-import type { Environment } from '../../platform/settings/config.ts';
+import { KEY_BYTES } from '../platform/account-store/vault.ts';
+import type { Environment } from '../platform/settings/config.ts';
 
 const FILE_NAME = 'accounts-key';
 const NAME = 'TALLYLINE_ACCOUNTS_KEY';
