@@ -95,7 +95,7 @@ async function migratePostgres(client: pg.PoolClient, logger: Logger): Promise<s
 }
 
 /** The roles of the stages, which `roles.sql` names. */
-export const stageRoles = ['ingest', 'aggregator', 'rater', 'query', 'manage'].map((stage) => `tallyline_${stage}`);
+const stageRoles = ['ingest', 'aggregator', 'rater', 'query', 'manage'].map((stage) => `tallyline_${stage}`);
 
 async function grantRights(client: pg.PoolClient, logger: Logger): Promise<void> {
   const { rows } = await client.query<{ may: boolean; missing: string[] }>(
