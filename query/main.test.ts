@@ -203,6 +203,7 @@ describe('routes and outages', () => {
       { ...context, settings: { ...context.settings, query } },
       {
         app,
+        isFenced: false,
         pool: { query: parts.pool ?? (async () => ({ rows: [rows] })) } as unknown as Pool,
         clickhouse: { query: parts.query ?? (async () => []) } as unknown as ClickHouse,
         eventLog: { topicId: 't', partitions: 1, bounds: async () => [] },

@@ -36,6 +36,8 @@ export interface QueryParts {
   readonly keyring: Keyring;
   /** Tells a store that hangs from a read that takes long. */
   readonly stores: Pick<StoreWatch, 'fault'>;
+  /** Whether the pool's user sees the money of the tenant alone that its transaction names (tenant-fence.ts). */
+  readonly isFenced: boolean;
 }
 
 const PAGE_POLICY =
@@ -48,7 +50,7 @@ interface Reading {
   readonly stores: QueryParts['stores'];
   readonly readTimeoutMs: number;
   readonly streamTimeoutMs: number;
-  readonly contextOf: (budget: RequestBudget) => QueryContext;
+  readonly contextOf: (budget: RequestBudget, tenant: string) => QueryContext;
 }
 
 /** Throws a `Problem` where the key may not have it. */
@@ -73,7 +75,7 @@ async function inOrder<Result>(
   const identity = await keyring.authenticate(request.headers.authorization, request.ip);
   admission.countRequest(identity);
   const asked = readRequest(identity, route, request);
-  return admission.inTurn(cost, identity, budget, () => read(contextOf(budget), asked));
+  return admission.inTurn(cost, identity, budget, () => read(contextOf(budget, asked.tenant), asked));
 }
 
 /** Whatever is the first of them, then the others. */
@@ -147,7 +149,7 @@ function addReads(scope: FastifyInstance, reading: Reading): void {
 
 /** Adds the routes to `parts.app`, which is then for the caller to listen with. `stop` releases none of the parts. */
 export async function startQuery(context: StageContext, parts: QueryParts): Promise<Stage> {
-  const { app, pool, clickhouse, eventLog, keyring, stores } = parts;
+  const { app, pool, clickhouse, eventLog, keyring, stores, isFenced } = parts;
   const { settings, clock, registry, logger } = context;
   const { readTimeoutMs, streamTimeoutMs, readMemoryBytesMax } = settings.query;
   // As bytes: anybody may ask for them, and nothing is done for it but to send them.
@@ -157,14 +159,17 @@ export async function startQuery(context: StageContext, parts: QueryParts): Prom
   ]);
   const metrics = createQueryMetrics(registry);
   const admission = new ReadAdmission(settings.query, clock, metrics);
-  const storesOf = openRequestStores({ pool, clickhouse, eventLog, readTimeoutMs, readMemoryBytesMax });
+  const storesOf = openRequestStores({ pool, clickhouse, eventLog, readTimeoutMs, readMemoryBytesMax, isFenced });
   const { allowedLatenessMs } = settings;
-  const contextOf = (budget: RequestBudget): QueryContext => ({ ...storesOf(budget), clock, allowedLatenessMs });
+  const contextOf = (budget: RequestBudget, tenant: string): QueryContext => ({
+    ...storesOf(budget, tenant),
+    ...{ clock, allowedLatenessMs },
+  });
   const counting = new CountingWatch({
     clock,
     logger,
     readFreshness: () =>
-      withinBudget(readTimeoutMs, (budget) => storesOf(budget).freshnessWithin(FRESHNESS_AGE_MAX_MS)),
+      withinBudget(readTimeoutMs, (budget) => storesOf(budget, null).freshnessWithin(FRESHNESS_AGE_MAX_MS)),
   });
   await app.register(async (scope) => {
     await scope.register(async (api) =>

@@ -9,6 +9,7 @@ import { catalogVersion, publishedCatalog } from '../platform/catalog-store.ts';
 import { requestTerms } from '../platform/clickhouse/call-terms.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import { deadlined } from '../platform/postgres/pool.ts';
+import { inFence } from '../platform/postgres/tenant-fence.ts';
 import type { QueryContext } from './read.ts';
 import { createCatalogs } from './stores/catalogs.ts';
 import { readFreshness } from './stores/freshness.ts';
@@ -21,6 +22,8 @@ export interface QueryStores {
   readonly eventLog: QueryContext['eventLog'];
   readonly readTimeoutMs: number;
   readonly readMemoryBytesMax: number;
+  /** Whether the user of Postgres sees the money of the tenant alone that its transaction names. */
+  readonly isFenced: boolean;
 }
 
 /** A call to Postgres can't be aborted: its connection is closed this long after nobody waits for it any more. */
@@ -40,10 +43,14 @@ const waitFor = <Result>(
   return waiting;
 };
 
-const billingReads = (pool: Pool, budget: RequestBudget): BillingReads => ({
+/** `tenant`: whose transaction each statement is to be; null: it needs none of its own. */
+const billingReads = (pool: Pool, budget: RequestBudget, tenant: string | null): BillingReads => ({
   query: (text, values) =>
     fromPostgres(() =>
-      waitFor(budget, 'Postgres', () => pool.query(deadlined(budget.leftMs + LEFT_BEHIND_MS, text, values))),
+      waitFor(budget, 'Postgres', () => {
+        const statement = deadlined(budget.leftMs + LEFT_BEHIND_MS, text, values);
+        return tenant === null ? pool.query(statement) : inFence(pool, tenant, statement);
+      }),
     ),
 });
 
@@ -71,14 +78,16 @@ function usageReads(
 }
 
 /** Resolves for each request to what its read is given. */
-export function openRequestStores(stores: QueryStores): (budget: RequestBudget) => RequestStores {
-  const { pool, clickhouse, eventLog, readTimeoutMs } = stores;
+export function openRequestStores(
+  stores: QueryStores,
+): (budget: RequestBudget, tenant: string | null) => RequestStores {
+  const { pool, clickhouse, eventLog, readTimeoutMs, isFenced } = stores;
   const clock = (): number => performance.now();
   const shared = <Value>(read: (budget: RequestBudget) => Promise<Value>) =>
     shareReading(() => withinBudget(readTimeoutMs, read), clock);
   const freshness = shared((budget) =>
     readFreshness(
-      billingReads(pool, budget),
+      billingReads(pool, budget, null),
       {
         // Small, and wanted by every read: it waits for none of them.
         query: (sql, params) =>
@@ -93,8 +102,8 @@ export function openRequestStores(stores: QueryStores): (budget: RequestBudget) 
     (version) => fromPostgres(() => catalogVersion(pool, version)),
   );
   const bounds = shared((budget) => budget.within('the event log', () => eventLog.bounds()));
-  return (budget) => ({
-    pool: billingReads(pool, budget),
+  return (budget, tenant) => ({
+    pool: billingReads(pool, budget, isFenced ? tenant : null),
     clickhouse: usageReads(stores, budget),
     freshnessWithin: (ageMaxMs) => waitFor(budget, ['Postgres', 'ClickHouse'], () => freshness(ageMaxMs)),
     catalogs: {

@@ -6,6 +6,7 @@ import { realTimers, type Timers } from '../platform/calls/timers.ts';
 import { auditTerms, moneyTerms, onTerms } from '../platform/clickhouse/call-terms.ts';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
+import { assertUnfenced } from '../platform/postgres/tenant-fence.ts';
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { Auditor } from './audit/watch/auditor.ts';
@@ -41,6 +42,7 @@ export async function startRater(
   { pool, clickhouse, eventLog }: RaterParts,
 ): Promise<RaterStage> {
   const { settings, clock, logger, registry } = context;
+  await assertUnfenced(pool);
   const store = storedRating(pool, onTerms(clickhouse, moneyTerms));
   const metrics = createRaterMetrics(registry);
   const rating = startRating(context, { store, timers: realTimers, metrics });

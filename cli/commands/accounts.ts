@@ -1,11 +1,10 @@
 // `tallyline import customers FILE`, `export customers`: account objects in and out, many at once.
 import { createReadStream } from 'node:fs';
-import { userInfo } from 'node:os';
 import { type Command, Option } from 'commander';
 import type { Pool } from 'pg';
 import type { CustomerFileFormat } from '../../accounts/bulk/customer-file.ts';
 import type { Vault } from '../../platform/account-store/vault.ts';
-import { commandContext, type DataDirOption, withDataDir } from '../command-context.ts';
+import { commandActor, commandContext, type DataDirOption, withDataDir } from '../command-context.ts';
 import { printLine, printNote } from '../output.ts';
 
 interface AccountsOptions extends DataDirOption {
@@ -49,7 +48,7 @@ async function importFile(file: string, options: AccountsOptions): Promise<void>
   const format = options.format ?? formatOf(file);
   if (format === null) throw new Error(`${file} is neither .ndjson nor .csv: say which it is with --format`);
   await withAccounts(options, async (pool, vault) => {
-    const author = { tenant: options.tenant, actor: `cli:${userInfo().username}` };
+    const author = { tenant: options.tenant, actor: commandActor() };
     let refusals = 0;
     let toldAt = performance.now();
     const source = file === '-' ? process.stdin : createReadStream(file);

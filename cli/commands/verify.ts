@@ -51,17 +51,12 @@ export function registerVerifyCommand(program: Command): void {
         tenant: options.tenant ?? null,
       };
       const { verify } = await import('../../rater/audit/verify/verify.ts');
-      const log = await withStores(options, ({ pool, clickhouse, eventLog }) =>
-        verify(
-          {
-            pool,
-            clickhouse,
-            eventLog: options.log ? eventLog : null,
-            group: `tallyline-verify-${process.pid}-${Date.now()}`,
-          },
-          scope,
-        ),
-      );
+      const { assertUnfenced } = await import('../../platform/postgres/tenant-fence.ts');
+      const log = await withStores(options, async ({ pool, clickhouse, eventLog }) => {
+        await assertUnfenced(pool);
+        const group = `tallyline-verify-${process.pid}-${Date.now()}`;
+        return verify({ pool, clickhouse, eventLog: options.log ? eventLog : null, group }, scope);
+      });
       if (printAudit(log) > 0) process.exitCode = 1;
     });
 }

@@ -7,6 +7,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Keyring } from '../../platform/access/keyring.ts';
 import type { StoreName, StoreWatch } from '../../platform/calls/store-watch.ts';
+import { isFenced } from '../../platform/postgres/tenant-fence.ts';
 import type { Stage, StageContext } from '../../platform/process/stage.ts';
 import type { LogStores, PostgresStore, Stores } from '../stores.ts';
 
@@ -67,8 +68,10 @@ export const stages = {
     needs: ['Postgres', 'ClickHouse'],
     serves: 'clients',
     opens: 'all',
-    start: async (context, stores, { app, keyring, watch }) =>
-      (await import('../../query/main.ts')).startQuery(context, { ...stores, app, keyring, stores: watch }),
+    start: async (context, stores, { app, keyring, watch }) => {
+      const parts = { ...stores, app, keyring, stores: watch, isFenced: await isFenced(stores.pool) };
+      return (await import('../../query/main.ts')).startQuery(context, parts);
+    },
   },
   manage: {
     description: 'customers, whose a subject is, and who changed what',

@@ -3,9 +3,13 @@
 import type pg from 'pg';
 import { currentSchemas } from './avro-registry.ts';
 
-/** Registers the schemas this build writes; doing so again changes nothing. */
+/**
+ * Registers the schemas this build writes, those that are not there: a user that may not write does with what a writer
+ * has registered.
+ */
 export async function registerAvroSchemas(pool: pg.Pool): Promise<void> {
   for (const { fingerprint, schema } of Object.values(currentSchemas)) {
+    if ((await findAvroSchema(pool, fingerprint)) !== null) continue;
     await pool.query(
       'INSERT INTO tallyline.avro_schemas (fingerprint, schema) VALUES ($1, $2) ON CONFLICT (fingerprint) DO NOTHING',
       [fingerprint, JSON.stringify(schema)],

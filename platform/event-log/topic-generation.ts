@@ -93,38 +93,42 @@ export function acceptedSpanMs(
   return Math.min(aggregator.horizonMs, horizonMs - Math.min(APPEND_MARGIN_MS, horizonMs / 2));
 }
 
+function requireSame(current: TopicGeneration, wanted: NewGeneration): TopicGeneration {
+  const differs = (['topic', 'topicId', 'partitions'] as const).filter((key) => current[key] !== wanted[key]);
+  if (differs.length === 0) return current;
+  const detail = differs.map((key) => `${key} is ${wanted[key]}, was ${current[key]}`).join('; ');
+  throw new EventLogError(
+    'topic_mismatch',
+    `the event log is not the one that generation ${current.generation} was counted from: ${detail}. ` +
+      'If the topic was deleted or made again, its uncounted events are gone; do not continue before you know why',
+  );
+}
+
 /**
  * The generation of this very topic, made now if there is none at all. Throws an EventLogError `topic_mismatch` where
  * the stored generation is of another topic, another incarnation of it, or another number of partitions: the offsets
  * that Postgres holds then mean nothing in this log.
  */
 export async function openGeneration(pool: pg.Pool, wanted: NewGeneration): Promise<TopicGeneration> {
+  const known = await currentGeneration(pool);
+  if (known !== null) return requireSame(known, wanted);
   return inTransaction(pool, async (client) => {
-    await client.query('LOCK TABLE tallyline.topic_generations IN SHARE ROW EXCLUSIVE MODE');
-    const current = await currentGeneration(client);
-    if (current !== null) {
-      const differs = (['topic', 'topicId', 'partitions'] as const).filter((key) => current[key] !== wanted[key]);
-      if (differs.length === 0) return current;
-      const detail = differs.map((key) => `${key} is ${wanted[key]}, was ${current[key]}`).join('; ');
-      throw new EventLogError(
-        'topic_mismatch',
-        `the event log is not the one that generation ${current.generation} was counted from: ${detail}. ` +
-          'If the topic was deleted or made again, its uncounted events are gone; do not continue before you know why',
-      );
-    }
+    // Whoever comes second waits here for the first.
     const { rows } = await client.query<GenerationRow>(
       `INSERT INTO tallyline.topic_generations (generation, topic, topic_id, partitions, chunk_offsets, slot_ms,
           horizon_ms, first_rule_set)
-        VALUES (1, $1, $2, $3, $4, $5, $6, $7) RETURNING *`,
+        VALUES (1, $1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING *`,
       [
         ...[wanted.topic, wanted.topicId, wanted.partitions, wanted.chunkOffsets],
         ...[wanted.slotMs, wanted.horizonMs, wanted.firstRuleSet],
       ],
     );
+    const [made] = rows;
+    if (made === undefined) return requireSame((await currentGeneration(client))!, wanted);
     await client.query(
       `INSERT INTO tallyline.partition_progress (generation, partition) SELECT 1, generate_series(0, $1::int - 1)`,
       [wanted.partitions],
     );
-    return toGeneration(rows[0]!);
+    return toGeneration(made);
   });
 }

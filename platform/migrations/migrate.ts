@@ -1,6 +1,7 @@
 // Brings the stores to the schema this version needs: every numbered file of schemas/postgres and schemas/clickhouse,
 // in order, once. A file that was applied is never changed afterwards; Postgres remembers each one's checksum, and its
-// advisory lock lets one process migrate at a time.
+// advisory lock lets one process migrate at a time. After them come the rights of the stages' roles (roles.sql), every
+// time, where the user may make roles or finds them made.
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import type pg from 'pg';
@@ -47,6 +48,7 @@ export async function migrate(
           applied_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (store, name))`,
       );
       const applied = await migratePostgres(client, logger);
+      await grantRights(client, logger);
       if (clickhouse !== null) applied.push(...(await migrateClickHouse(client, clickhouse, logger)));
       return applied;
     } finally {
@@ -90,6 +92,30 @@ async function migratePostgres(client: pg.PoolClient, logger: Logger): Promise<s
     applied.push(`postgres/${file.name}`);
   }
   return applied;
+}
+
+/** The roles of the stages, which `roles.sql` names. */
+const stageRoles = ['ingest', 'aggregator', 'rater', 'query', 'manage'].map((stage) => `tallyline_${stage}`);
+
+async function grantRights(client: pg.PoolClient, logger: Logger): Promise<void> {
+  const { rows } = await client.query<{ may: boolean; missing: string[] }>(
+    `SELECT bool_or(rolsuper OR rolcreaterole) FILTER (WHERE rolname = current_user) AS may,
+       ARRAY(SELECT unnest($1::text[]) EXCEPT SELECT rolname FROM pg_roles) AS missing FROM pg_roles`,
+    [stageRoles],
+  );
+  const { may, missing } = rows[0]!;
+  if (missing.length > 0 && !may) {
+    logger.info({ missing }, 'this user may make no roles, so the stages have none of their own');
+    return;
+  }
+  await client.query('BEGIN');
+  try {
+    await client.query(await readFile(projectFile('schemas/postgres/roles.sql'), 'utf8'));
+    await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK');
+    throw new Error(`schemas/postgres/roles.sql could not be applied: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 async function migrateClickHouse(

@@ -48,6 +48,7 @@ async function listen(query: Partial<Settings['query']> = {}, clickhouse: ClickH
     {
       ...{ app, pool: api.pool, clickhouse, keyring: createKeyring(api.pool, () => NOW) },
       eventLog: { topicId: 'topic-1', partitions: PARTITIONS, bounds: async () => [] },
+      isFenced: false,
       stores: { fault: () => null },
     },
   );

@@ -4,6 +4,11 @@ import { EventLogError } from '../event-log.ts';
 const UNDEFINED_TABLE = '42P01';
 const UNDEFINED_COLUMN = '42703';
 const INVALID_SCHEMA = '3F000';
+const INSUFFICIENT_PRIVILEGE = '42501';
+
+/** The database's user may not do it. */
+export const isForbidden = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === INSUFFICIENT_PRIVILEGE;
 
 /** An `EventLogError` for whatever a query rejected with. Everything that is not a missing table may pass by itself. */
 export function postgresFailure(error: unknown, what: string): EventLogError {

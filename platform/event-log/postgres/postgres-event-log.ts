@@ -6,7 +6,7 @@ import { EventLogError } from '../event-log.ts';
 import { assertRecordSizes } from '../record-size.ts';
 import { PartitionAppender } from './appender.ts';
 import { PostgresConsumption } from './consumption.ts';
-import { postgresFailure } from './failures.ts';
+import { isForbidden, postgresFailure } from './failures.ts';
 import { Notifications } from './notifications.ts';
 import { deleteExpired } from './retention.ts';
 import { openTopic, readBounds, type Topic } from './topic.ts';
@@ -122,13 +122,19 @@ class PostgresEventLog implements EventLog {
     await this.notifications.close();
   }
 
-  /** One run at a time. A run that fails is made up for by the next. */
+  /**
+   * One run at a time. A run that fails is made up for by the next; a user that may not delete leaves it to those who
+   * write.
+   */
   private expire(): void {
     this.retention = this.retention
       .then(() => deleteExpired(this.pool, this.topic))
       .then((deleted) => {
         if (deleted > 0) this.logger.info({ topic: this.topic.name, deleted }, 'records past their retention deleted');
       })
-      .catch((error: unknown) => this.logger.warn({ err: error }, 'retention could not run'));
+      .catch((error: unknown) => {
+        if (isForbidden(error)) clearInterval(this.retentionTimer);
+        else this.logger.warn({ err: error }, 'retention could not run');
+      });
   }
 }

@@ -50,7 +50,7 @@ export async function startAllFronts(): Promise<AllFronts> {
   const ingest = await startIngest(contextOf(), { app, pool, eventLog, generation, keyring, readRuleSet });
   const query = await startQuery(contextOf(), {
     ...{ app, pool, clickhouse, eventLog, keyring },
-    stores: { fault: () => null },
+    ...{ stores: { fault: () => null }, isFenced: false },
   });
   const manage = await startManage(contextOf(), { app, pool, keyring });
   await app.ready();

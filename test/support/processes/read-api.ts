@@ -108,7 +108,7 @@ export async function startReadApi(): Promise<ReadApi> {
   const keyring = createKeyring(pool, () => NOW);
   const stage = await startQuery(readContext(), {
     ...{ app, pool, clickhouse, eventLog, keyring },
-    stores: { fault: () => null },
+    ...{ stores: { fault: () => null }, isFenced: false },
   });
   return {
     app,

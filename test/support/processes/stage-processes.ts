@@ -28,6 +28,8 @@ export interface StageProcesses {
   killAt(line: RegExp, ...args: string[]): Promise<string>;
   /** Resolves once the stage says where it serves; rejects with what it wrote when it ends before that. */
   start(name: string): Promise<RunningStage>;
+  /** The same, as another user of Postgres. */
+  startAs(name: string, postgresUrl: string): Promise<RunningStage>;
   /** The same, on a port that may be taken. */
   startOn(name: string, port: string): Promise<RunningStage>;
   /** SIGTERM to every process of a stage, or of all; resolves to their exit statuses. */
@@ -72,8 +74,11 @@ export async function startStores(
     ...settings,
   };
   let running: RunningStage[] = [];
-  const startOn = async (name: string, port: string): Promise<RunningStage> => {
-    const child = spawn(node, [main, name], { env: { ...env, PORT: port }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const startOn = async (name: string, port: string, more: NodeJS.ProcessEnv = {}): Promise<RunningStage> => {
+    const child = spawn(node, [main, name], {
+      env: { ...env, PORT: port, ...more },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let errors = '';
     child.stderr.on('data', (chunk: Buffer) => {
       errors += chunk.toString();
@@ -100,7 +105,12 @@ export async function startStores(
       return stdout.trim();
     },
     start: (name) => startOn(name, env.PORT),
-    startOn,
+    startAs: async (name, postgresUrl) => {
+      const file = join(directory, `database-url-${name}`);
+      await writeFile(file, postgresUrl);
+      return startOn(name, env.PORT, { DATABASE_URL_FILE: file });
+    },
+    startOn: (name, port) => startOn(name, port),
     async killAt(line, ...args) {
       const child = spawn(node, [main, ...args], { env, stdio: ['ignore', 'pipe', 'ignore'] });
       const ended = new Promise((resolve) => child.once('exit', resolve));
