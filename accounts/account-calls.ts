@@ -5,14 +5,12 @@ import type { Pool } from 'pg';
 import { Problem, retryAfter } from '../domain/problem.ts';
 import type { AccountKind } from '../platform/account-store/account-changes.ts';
 import { BudgetSpent, ClientGone, type RequestBudget } from '../platform/calls/request-budget.ts';
-import { deadlined, inTransaction } from '../platform/postgres/pool.ts';
+import { inTransaction, statementWithin } from '../platform/postgres/pool.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
 import type { AccountContext } from './account-route.ts';
 
 const RETRY_AFTER_S = 1;
-/** A call can't be aborted: its connection is closed this long after nobody waits for it any more. */
-const LEFT_BEHIND_MS = 1_000;
 
 const unavailable = (cause: unknown): Problem =>
   new Problem(
@@ -46,8 +44,6 @@ export function accountCalls(
   const still = (): void => {
     if (budget.signal.aborted) throw new ClientGone();
   };
-  const statement = (text: string, values: unknown[] | undefined) =>
-    deadlined(budget.leftMs + LEFT_BEHIND_MS, text, values);
 
   async function inOneTransaction<Result>(work: (queries: Queries) => Promise<Result>): Promise<Result> {
     // Of the work: it has its own words for what Postgres failed with.
@@ -57,7 +53,7 @@ export function accountCalls(
         const queries: Queries = {
           query: (text, values) => {
             still();
-            return fromPostgres(() => client.query(statement(text, values)));
+            return fromPostgres(() => client.query(statementWithin(budget, text, values)));
           },
         };
         try {
@@ -80,7 +76,9 @@ export function accountCalls(
   }
 
   return {
-    reads: { query: (text, values) => within(() => fromPostgres(() => pool.query(statement(text, values)))) },
+    reads: {
+      query: (text, values) => within(() => fromPostgres(() => pool.query(statementWithin(budget, text, values)))),
+    },
     async change(work) {
       const changes: AccountKind[] = [];
       const result = await within(() =>

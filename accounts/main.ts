@@ -15,11 +15,11 @@ import { requireScope } from '../platform/access/scopes.ts';
 import { assertKeysKnown } from '../platform/account-store/customer-keys.ts';
 import { sweepAnswers } from '../platform/account-store/idempotent-answers.ts';
 import { Vault } from '../platform/account-store/vault.ts';
-import { RequestBudget } from '../platform/calls/request-budget.ts';
 import { askForBody } from '../platform/http/continuation.ts';
+import { inRequestTime } from '../platform/http/request-time.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { accountCalls, outOfTime } from './account-calls.ts';
-import type { AccountRoute } from './account-route.ts';
+import type { AccountRequest, AccountRoute } from './account-route.ts';
 import { accountRoutes } from './account-routes.ts';
 import { etagOf } from './core/request-headers.ts';
 import { refuseUnreadBody, takeJsonBodies } from './json-body.ts';
@@ -88,31 +88,24 @@ async function answer(
   const { pool, vault, turns, metrics, requestTimeoutMs } = managing;
   const identity = request.manager!;
   const { tenant, keyId } = identity;
-  const budget = new RequestBudget(requestTimeoutMs);
-  // A client that goes away gives its turn back, and what it asked for is not done.
-  const gone = (): void => budget.clientGone();
-  reply.raw.once('close', gone);
+  const asked: AccountRequest = {
+    author: { tenant, actor: `key:${keyId}` },
+    path: request.params as Record<string, string>,
+    parameters: request.query as QueryParameters,
+    body: request.body,
+    ifMatch: request.headers['if-match'],
+    idempotencyKey: single(request.headers['idempotency-key']),
+  };
   try {
-    const { status, version, body } = await turns.inTurn(identity, budget, () =>
-      route.act(
-        { vault, ...accountCalls(pool, budget, tenant, metrics.changed) },
-        {
-          author: { tenant, actor: `key:${keyId}` },
-          path: request.params as Record<string, string>,
-          parameters: request.query as QueryParameters,
-          body: request.body,
-          ifMatch: request.headers['if-match'],
-          idempotencyKey: single(request.headers['idempotency-key']),
-        },
+    const { status, version, body } = await inRequestTime(reply, requestTimeoutMs, (budget) =>
+      turns.inTurn(identity, budget, () =>
+        route.act({ vault, ...accountCalls(pool, budget, tenant, metrics.changed) }, asked),
       ),
     );
     if (version !== null) reply.header('etag', etagOf(version));
     return reply.code(status).send(body);
   } catch (error) {
     throw outOfTime(error);
-  } finally {
-    reply.raw.off('close', gone);
-    budget.end();
   }
 }
 

@@ -11,6 +11,11 @@ export const NAME_LENGTH_MAX = 256;
 export function nameFault(text: string): string | null {
   if (text.length <= NAME_LENGTH_MAX && isPlain(text)) return null;
   if (text.length > NAME_LENGTH_MAX && !fitsName(text)) return `be at most ${NAME_LENGTH_MAX} characters`;
+  return storedTextFault(text);
+}
+
+/** Why a text of any length can't be stored as it is, in words that follow "must"; null when it can. */
+export function storedTextFault(text: string): string | null {
   if (!text.isWellFormed()) return 'be well-formed Unicode, and holds a lone surrogate';
   if (text.includes('\u0000')) return 'not hold the character U+0000';
   return null;

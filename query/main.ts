@@ -11,10 +11,11 @@ import { subjectsOfCustomer } from '../domain/accounts/customer-limit.ts';
 import type { QueryParameters } from '../domain/requests/parameters.ts';
 import type { Identity, Keyring } from '../platform/access/keyring.ts';
 import { requireScope } from '../platform/access/scopes.ts';
-import { RequestBudget, withinBudget } from '../platform/calls/request-budget.ts';
+import { type RequestBudget, withinBudget } from '../platform/calls/request-budget.ts';
 import type { StoreWatch } from '../platform/calls/store-watch.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
+import { inRequestTime } from '../platform/http/request-time.ts';
 import { projectFile } from '../platform/process/project-root.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { acceptedForm } from './core/accepted-form.ts';
@@ -125,24 +126,20 @@ function addReads(scope: FastifyInstance, reading: Reading): void {
     const { read, stream, cost } = route;
     scope.get(urlOf(path), async (request: FastifyRequest, reply: FastifyReply) => {
       const form = stream === undefined ? 'json' : acceptedForm(request.headers.accept);
-      const budget = new RequestBudget(form === 'json' ? readTimeoutMs : streamTimeoutMs);
-      // A client that goes away gives its turn and its query back.
-      const gone = (): void => budget.clientGone();
-      reply.raw.once('close', gone);
       reply.header('cache-control', 'no-store');
       if (stream !== undefined) reply.header('vary', 'accept');
-      try {
-        if (stream === undefined || form === 'json') {
-          return reply.send(await inOrder(route, cost, request, budget, reading, read));
-        }
-        await inOrder(route, 'stream', request, budget, reading, async (context, asked) =>
-          send(reply, await stream(context, asked, form), budget),
+      if (stream === undefined || form === 'json') {
+        const answer = await inRequestTime(reply, readTimeoutMs, (budget) =>
+          inOrder(route, cost, request, budget, reading, read),
         );
-        return reply;
-      } finally {
-        reply.raw.off('close', gone);
-        budget.end();
+        return reply.send(answer);
       }
+      await inRequestTime(reply, streamTimeoutMs, (budget) =>
+        inOrder(route, 'stream', request, budget, reading, async (context, asked) =>
+          send(reply, await stream(context, asked, form), budget),
+        ),
+      );
+      return reply;
     });
   }
 }

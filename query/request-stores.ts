@@ -8,7 +8,7 @@ import type { StoreName } from '../platform/calls/store-watch.ts';
 import { catalogVersion, publishedCatalog } from '../platform/catalog-store.ts';
 import { requestTerms } from '../platform/clickhouse/call-terms.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
-import { deadlined } from '../platform/postgres/pool.ts';
+import { statementWithin } from '../platform/postgres/pool.ts';
 import { inFence } from '../platform/postgres/tenant-fence.ts';
 import type { QueryContext } from './read.ts';
 import { createCatalogs } from './stores/catalogs.ts';
@@ -25,9 +25,6 @@ export interface QueryStores {
   /** Whether the user of Postgres sees the money of the tenant alone that its transaction names. */
   readonly isFenced: boolean;
 }
-
-/** A call to Postgres can't be aborted: its connection is closed this long after nobody waits for it any more. */
-const LEFT_BEHIND_MS = 1_000;
 
 type Shared = Pick<QueryContext, 'freshnessWithin' | 'catalogs' | 'eventLog'>;
 type RequestStores = Shared & Pick<QueryContext, 'pool' | 'clickhouse'>;
@@ -48,7 +45,7 @@ const billingReads = (pool: Pool, budget: RequestBudget, tenant: string | null):
   query: (text, values) =>
     fromPostgres(() =>
       waitFor(budget, 'Postgres', () => {
-        const statement = deadlined(budget.leftMs + LEFT_BEHIND_MS, text, values);
+        const statement = statementWithin(budget, text, values);
         return tenant === null ? pool.query(statement) : inFence(pool, tenant, statement);
       }),
     ),

@@ -1,9 +1,9 @@
 // All customers of a tenant, as a file that `import customers` takes: in the order of their making, so that parents
 // stand above. Those that were erased have nothing left to be made again from, and are left out.
 import type { Pool } from 'pg';
+import { csvLine } from '../../domain/csv-line.ts';
 import { type CustomerSelection, readCustomers } from '../../platform/account-store/customers.ts';
 import type { Vault } from '../../platform/account-store/vault.ts';
-import { csvLine } from '../core/csv.ts';
 import { cellsOf, customerRowOf, exportedColumns } from '../core/customer-rows.ts';
 import type { CustomerFileFormat } from './customer-file.ts';
 

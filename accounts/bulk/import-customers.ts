@@ -14,6 +14,7 @@ import {
 import type { Vault } from '../../platform/account-store/vault.ts';
 import { retry } from '../../platform/calls/retry.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
+import { nameTenant } from '../../platform/postgres/tenant-fence.ts';
 import { isTransientPostgresError } from '../../platform/postgres/transient.ts';
 import { type CustomerRow, readCustomerRow } from '../core/customer-rows.ts';
 
@@ -54,7 +55,7 @@ type Outcome = 'made' | 'equal' | { readonly refused: string };
 function importBatch({ pool, vault, author }: ImportParts, rows: readonly ReadRow[]): Promise<readonly Outcome[]> {
   const { tenant } = author;
   return inTransaction(pool, async (client) => {
-    await client.query("SELECT set_config('tallyline.tenant', $1, true)", [tenant]);
+    await nameTenant(client, tenant);
     if (rows.some(({ fields }) => fields.parent !== null)) await lockHierarchy(client, tenant, 'adding');
     const faults = await parentFaults(client, tenant, rows, { isNew: true });
     const made = await makeCustomers(

@@ -1,13 +1,17 @@
 // Account objects as the API answers them. An object that was erased has null where its personal fields were.
-import { customerAt } from '../../domain/accounts/assignments.ts';
-import type { BillingAddress, Customer, PersonalFields } from '../../domain/accounts/customer.ts';
+import { type Assignment, customerAt } from '../../domain/accounts/assignments.ts';
+import {
+  addressLines,
+  type BillingAddress,
+  type Customer,
+  type PersonalFields,
+} from '../../domain/accounts/customer.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 
 export const timeOrNull = (instant: number | null): string | null => (instant === null ? null : formatRfc3339(instant));
 
-const address = ({ line1, line2, city, region, postalCode, country }: BillingAddress): BillingAddress => ({
-  ...{ line1, line2, city, region, postalCode, country },
-});
+const address = (stored: BillingAddress): BillingAddress =>
+  Object.fromEntries(addressLines.map((line) => [line, stored[line]])) as BillingAddress;
 
 export const personalAnswer = (personal: PersonalFields | null) => ({
   name: personal?.name ?? null,
@@ -36,9 +40,12 @@ export const customerStateAnswer = ({ id, version, updatedAt, archivedAt, erased
   erasedAt: timeOrNull(erasedAt),
 });
 
+export const assignmentsAnswer = (assignments: readonly Assignment[]) =>
+  assignments.map(({ customer, from }) => ({ customer, from: formatRfc3339(from) }));
+
 export interface SubjectFacts {
   readonly subject: string;
-  readonly assignments: readonly { readonly customer: string; readonly from: number }[];
+  readonly assignments: readonly Assignment[];
   readonly version: number;
   readonly createdAt: number | null;
   readonly updatedAt: number | null;
@@ -48,7 +55,7 @@ export interface SubjectFacts {
 export const subjectAnswer = (facts: SubjectFacts, now: number) => ({
   subject: facts.subject,
   customer: customerAt(facts, now),
-  assignments: facts.assignments.map(({ customer, from }) => ({ customer, from: formatRfc3339(from) })),
+  assignments: assignmentsAnswer(facts.assignments),
   version: facts.version,
   createdAt: timeOrNull(facts.createdAt),
   updatedAt: timeOrNull(facts.updatedAt),

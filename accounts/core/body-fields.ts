@@ -1,5 +1,6 @@
 // Reads the fields of a body. Every one that is wrong is named with the reason, all of them at once; none is guessed at
 // or passed over. A field that is null is one that is left out.
+import { storedTextFault } from '../../domain/name-text.ts';
 import { Problem } from '../../domain/problem.ts';
 
 const SHOWN_LENGTH_MAX = 64;
@@ -82,9 +83,7 @@ export class BodyFields {
 function textFault(text: string, lengthMax: number): string | null {
   if (text === '') return 'not be empty; leave it out instead';
   if (text.length > lengthMax && [...text].length > lengthMax) return `be at most ${lengthMax} characters`;
-  if (!text.isWellFormed()) return 'be well-formed Unicode, and holds a lone surrogate';
-  if (text.includes('\u0000')) return 'not hold the character U+0000';
-  return null;
+  return storedTextFault(text);
 }
 
 export const textField =

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { CsvFault, CsvReader, type CsvRow, csvLine } from './csv.ts';
+import { csvLine } from '../../domain/csv-line.ts';
+import { CsvFault, CsvReader, type CsvRow } from './csv.ts';
 
 function rowsOf(...pieces: readonly string[]): CsvRow[] {
   const reader = new CsvReader(1_000);

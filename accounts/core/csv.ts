@@ -97,9 +97,3 @@ export class CsvReader {
     this.rowLine = this.line;
   }
 }
-
-const quoted = (cell: string): string => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-
-/** A row without its line end. One empty cell is written in quotes: an empty line is no row. */
-export const csvLine = (cells: readonly string[]): string =>
-  cells.length === 1 && cells[0] === '' ? '""' : cells.map(quoted).join(',');

@@ -1,6 +1,6 @@
 // Customers as rows of a file: a JSON object a line, as PUT takes it and with its id; or CSV, with a column for each
 // field that is no object, `billingAddress.city` and `metadata.KEY` among them. An empty cell is a field left out.
-import type { BillingAddress, Customer } from '../../domain/accounts/customer.ts';
+import { addressLines, type Customer } from '../../domain/accounts/customer.ts';
 import { customerAnswer } from './account-answers.ts';
 import { idFault } from './account-ids.ts';
 import { type CustomerBody, customerFieldNames, readCustomerBody } from './customer-body.ts';
@@ -18,7 +18,6 @@ export function readCustomerRow(row: Readonly<Record<string, unknown>>): Custome
   return { id: id as string, ...readCustomerBody(body) };
 }
 
-const addressLines: readonly (keyof BillingAddress)[] = ['line1', 'line2', 'city', 'region', 'postalCode', 'country'];
 const plainFields = customerFieldNames.filter((name) => name !== 'billingAddress' && name !== 'metadata');
 const addressColumns = addressLines.map((line) => `billingAddress.${line}`);
 const METADATA = 'metadata.';

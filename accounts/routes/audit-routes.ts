@@ -26,7 +26,7 @@ import {
   readStatesAt,
 } from '../../platform/account-store/change-history.ts';
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
-import { personalAnswer, timeOrNull } from '../core/account-answers.ts';
+import { assignmentsAnswer, personalAnswer, type SubjectFacts, timeOrNull } from '../core/account-answers.ts';
 
 const CHANGES_DEFAULT = 100;
 const CHANGES_MAX = 1_000;
@@ -55,8 +55,7 @@ function fieldsOf(kind: AccountKind, { fields, personal }: ObjectState): Readonl
     const { expiresAt, revokedAt, ...rights } = fields as Readonly<Record<string, number | null>>;
     return { ...rights, expiresAt: timeOrNull(expiresAt ?? null), revokedAt: timeOrNull(revokedAt ?? null) };
   }
-  const { assignments } = fields as { readonly assignments: readonly { customer: string; from: number }[] };
-  return { assignments: assignments.map(({ customer, from }) => ({ customer, from: formatRfc3339(from) })) };
+  return { assignments: assignmentsAnswer((fields as Pick<SubjectFacts, 'assignments'>).assignments) };
 }
 
 const changeAnswer = ({ kind, id, version, actor, reason, recordedAt, before, after, isErased }: RecordedChange) => ({

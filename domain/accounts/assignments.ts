@@ -17,5 +17,5 @@ export const customerAt = ({ subject, assignments }: AssignedSubject, instant: n
   assignments.findLast(({ from }) => from <= instant)?.customer ?? subject;
 
 /** With one more, in the place of the one from the same instant where there is such a one. */
-export const withAssignment = (assignments: readonly Assignment[], added: Assignment): readonly Assignment[] =>
+export const withAssignment = <Kept extends Assignment>(assignments: readonly Kept[], added: Kept): readonly Kept[] =>
   [...assignments.filter(({ from }) => from !== added.from), added].sort((a, b) => a.from - b.from);

@@ -1,15 +1,9 @@
 // What a customer is: whoever pays. Its personal fields are those that can be forgotten: they are stored encrypted by a
 // key of its own, and are gone with it. Everything else stays, as bills refer to it.
 
-export interface BillingAddress {
-  readonly line1: string | null;
-  readonly line2: string | null;
-  readonly city: string | null;
-  readonly region: string | null;
-  readonly postalCode: string | null;
-  /** ISO 3166, two letters. */
-  readonly country: string | null;
-}
+/** In the order in which they are answered. `country`: ISO 3166, two letters. */
+export const addressLines = ['line1', 'line2', 'city', 'region', 'postalCode', 'country'] as const;
+export type BillingAddress = Readonly<Record<(typeof addressLines)[number], string | null>>;
 
 export interface PersonalFields {
   readonly name: string | null;

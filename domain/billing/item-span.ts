@@ -7,16 +7,13 @@
 //
 // All of it is as plain windows are where a meter's item width is its window. Milliseconds since the epoch.
 import { itemWidthOf, type Meter } from '../metering/meter.ts';
-import { windowSizeMs, windowStartOf } from '../time/time-window.ts';
+import { windowSizeMs, windowStartFrom, windowStartOf } from '../time/time-window.ts';
 import type { PeriodTerms } from './billing-period-terms.ts';
 import type { RatedItem } from './line-item.ts';
 
 type MeterWidths = Pick<Meter, 'window' | 'itemWidth'>;
 
 export const itemWidthMs = (meter: MeterWidths): number => windowSizeMs[itemWidthOf(meter)];
-
-/** The first multiple of a size that is not before `time`. */
-const alignedFrom = (time: number, sizeMs: number): number => Math.ceil(time / sizeMs) * sizeMs;
 
 /** The item that holds a window of the period. */
 export function itemSpan(
@@ -28,8 +25,8 @@ export function itemSpan(
   const widthMs = itemWidthMs(meter);
   const start = windowStartOf(windowStart, widthMs);
   return {
-    windowStart: Math.max(start, alignedFrom(periodStart, windowMs)),
-    windowEnd: Math.min(start + widthMs, alignedFrom(periodEnd, windowMs)),
+    windowStart: Math.max(start, windowStartFrom(periodStart, windowMs)),
+    windowEnd: Math.min(start + widthMs, windowStartFrom(periodEnd, windowMs)),
   };
 }
 
@@ -42,14 +39,15 @@ export function closedBefore(meter: MeterWidths, closedUpTo: number): number {
 }
 
 /** When an item closes that ends at `itemEnd`. */
-export const itemClosesAt = (meter: MeterWidths, itemEnd: number): number => alignedFrom(itemEnd, itemWidthMs(meter));
+export const itemClosesAt = (meter: MeterWidths, itemEnd: number): number =>
+  windowStartFrom(itemEnd, itemWidthMs(meter));
 
 const widerThanWindows = (meters: readonly MeterWidths[]): number[] =>
   meters.filter((meter) => itemWidthOf(meter) !== meter.window).map(itemWidthMs);
 
 /** When all items of a period are closed that is priced by these meters, or by some of them. */
 export const periodClosesAt = (periodEnd: number, meters: readonly MeterWidths[]): number =>
-  Math.max(periodEnd, ...widerThanWindows(meters).map((widthMs) => alignedFrom(periodEnd, widthMs)));
+  Math.max(periodEnd, ...widerThanWindows(meters).map((widthMs) => windowStartFrom(periodEnd, widthMs)));
 
 /**
  * Where the period can be divided so that no item wider than its meter's windows lies on both sides: `time` itself, or

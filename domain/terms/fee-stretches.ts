@@ -12,9 +12,9 @@ import { Decimal } from '../number/decimal.ts';
 import { type Proration, priceDefaults } from '../pricing/price-choices.ts';
 import { amountOf } from '../pricing/prices.ts';
 import type { BillingPeriod } from '../time/billing-period.ts';
-import { windowSizeMs, windowStartOf } from '../time/time-window.ts';
+import { windowSizeMs, windowStartFrom, windowStartOf } from '../time/time-window.ts';
 import type { PlanHolder } from './plan-holders.ts';
-import { boundaryFrom, lengthOf, type PriceLine, segmentPeriod } from './price-lines.ts';
+import { lengthOf, type PriceLine, segmentPeriod } from './price-lines.ts';
 import { type PriceSegment, saysTheSame } from './price-segments.ts';
 import type { CustomerTerms } from './price-terms.ts';
 import { lengthText, localDaysOf } from './subscription-periods.ts';
@@ -123,7 +123,7 @@ function pricesIn(state: FeeState, from: number, to: number): boolean {
   if (state.windowSizes.length === 0) return true;
   const smallest = Math.min(...state.windowSizes);
   const held = state.takesBegunWindow ? windowStartOf(state.from, smallest) : state.from;
-  return boundaryFrom(Math.max(held, from), smallest) < Math.min(state.to, to);
+  return windowStartFrom(Math.max(held, from), smallest) < Math.min(state.to, to);
 }
 
 const sizesAscending = Object.values(windowSizeMs).sort((a, b) => a - b);

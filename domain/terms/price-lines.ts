@@ -6,9 +6,11 @@
 // Within a subscription, a definition that counts other usage (another `match`) or by another length of period begins
 // with the slug's next period; until then the definition before it holds on, as a whole. (With the new definition and
 // the old month, 12,000 free units a year would be given for half a month.) Fees have no quantity and need none of it.
+
 import { priceDefaults } from '../pricing/price-choices.ts';
 import { isUsagePrice } from '../pricing/prices.ts';
 import type { BillingPeriod } from '../time/billing-period.ts';
+import { windowStartFrom } from '../time/time-window.ts';
 import { sameDefinition } from './catalog-history.ts';
 import type { PlanHolder } from './plan-holders.ts';
 import { type CustomerSegments, joinedSegments, type KnownPrice, type PriceSegment } from './price-segments.ts';
@@ -26,9 +28,6 @@ export interface PriceLine extends KnownPrice {
 }
 
 export const lengthOf = ({ price }: Pick<PriceSegment, 'price'>) => price.every ?? priceDefaults.every;
-
-/** The smallest window boundary that is not before an instant. */
-export const boundaryFrom = (instant: number, windowMs: number): number => Math.ceil(instant / windowMs) * windowMs;
 
 /** The period of a line's segment that holds a window or instant of it. */
 export function segmentPeriod(
@@ -58,7 +57,7 @@ function heldOn(
       continue;
     }
     const { end } = segmentPeriod(line, last, last.to - line.windowMs);
-    const until = Math.min(boundaryFrom(end, line.windowMs), segment.to);
+    const until = Math.min(windowStartFrom(end, line.windowMs), segment.to);
     held.push({ ...last, from: segment.from, to: until });
     if (until < segment.to) held.push({ ...segment, from: until });
   }
@@ -72,7 +71,7 @@ function leftRunning(line: PriceLine, instant: number): number | null {
   const [last] = line.segments.filter(({ from }) => from < instant).sort((a, b) => b.to - a.to || place(b) - place(a));
   if (last === undefined) return null;
   const { end } = segmentPeriod(line, last, last.to - line.windowMs);
-  return boundaryFrom(end, line.windowMs) > instant ? last.to : null;
+  return windowStartFrom(end, line.windowMs) > instant ? last.to : null;
 }
 
 function withMember(line: PriceLine, holder: PlanHolder, segments: readonly PriceSegment[]): PriceLine {

@@ -6,10 +6,10 @@
 // of nothing else (T4). The grid draws periods; the start and end of a subscription cut terms and never a period (T5).
 import type { UsagePrice } from '../pricing/prices.ts';
 import type { BillingPeriod } from '../time/billing-period.ts';
-import { windowStartOf } from '../time/time-window.ts';
+import { windowStartFrom, windowStartOf } from '../time/time-window.ts';
 import type { CatalogHistory } from './catalog-history.ts';
 import { defaultHolder, type PlanHolder, subscriptionHolder } from './plan-holders.ts';
-import { boundaryFrom, lengthOf, type PriceLine, priceLines, segmentPeriod } from './price-lines.ts';
+import { lengthOf, type PriceLine, priceLines, segmentPeriod } from './price-lines.ts';
 import { CustomerSegments, joinedSegments, type PriceSegment } from './price-segments.ts';
 import type { SubscriptionHistory } from './subscription-history.ts';
 import { lengthText } from './subscription-periods.ts';
@@ -122,7 +122,7 @@ export class CustomerTerms {
 function usagePeriod(line: PriceLine, segment: PriceSegment, windowStart: number): UsagePeriod {
   const period = segmentPeriod(line, segment, windowStart);
   const length = lengthText(lengthOf(segment));
-  const [start, to] = [boundaryFrom(period.start, line.windowMs), boundaryFrom(period.end, line.windowMs)];
+  const [start, to] = [windowStartFrom(period.start, line.windowMs), windowStartFrom(period.end, line.windowMs)];
   // The first window of a line may have begun before its period.
   const isFirst = period.start <= line.begin && line.begin < period.end;
   const earliest = isFirst ? Math.min(start, line.segments[0]!.from) : start;

@@ -2,11 +2,10 @@
 // holds its first assignment is that customer's, where nothing had billed it (T1). A subject that was never assigned is
 // a customer of its own name.
 
-export interface SubjectAssignment {
-  /** Milliseconds since the epoch. */
-  readonly from: number;
+import { type Assignment, customerAt, withAssignment } from '../accounts/assignments.ts';
+
+export interface SubjectAssignment extends Assignment {
   readonly sequence: number;
-  readonly customer: string;
   /** Of the first one: whether the window that holds `from` is its own; stored when it was made. */
   readonly takesBegunWindow: boolean;
 }
@@ -18,10 +17,9 @@ export function customerOfWindow(
   windowStart: number,
   windowMs: number,
 ): string {
-  const sorted = assignments.toSorted((a, b) => a.from - b.from || a.sequence - b.sequence);
-  const held = sorted.findLast(({ from }) => from <= windowStart);
-  if (held !== undefined) return held.customer;
-  const begun = sorted.findLast(({ from }) => from === sorted[0]!.from);
-  const isTaken = begun?.takesBegunWindow === true && begun.from < windowStart + windowMs;
-  return isTaken ? begun.customer : subject;
+  const recorded = assignments.toSorted((a, b) => a.sequence - b.sequence);
+  const held = recorded.reduce<readonly SubjectAssignment[]>(withAssignment, []);
+  const [first] = held;
+  const takesIt = first?.takesBegunWindow === true && first.from < windowStart + windowMs;
+  return customerAt({ subject, assignments: held }, takesIt ? Math.max(first.from, windowStart) : windowStart);
 }

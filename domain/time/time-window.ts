@@ -18,6 +18,9 @@ export function windowStartOf(eventTime: number, sizeMs: number): number {
   return Math.floor(eventTime / sizeMs) * sizeMs;
 }
 
+/** The first start of a window that is not before `time`. */
+export const windowStartFrom = (time: number, sizeMs: number): number => Math.ceil(time / sizeMs) * sizeMs;
+
 /** A window is closed once the watermark has passed its end by the allowed lateness. Null: no watermark yet. */
 export function isClosed(windowEnd: number, watermark: number | null, allowedLatenessMs: number): boolean {
   return watermark !== null && watermark >= windowEnd + allowedLatenessMs;

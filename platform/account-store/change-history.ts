@@ -3,7 +3,7 @@
 import type { PersonalFields } from '../../domain/accounts/customer.ts';
 import { instantParameter, type Queries, recordOf, selected } from '../postgres/table-columns.ts';
 import { type AccountChange, type AccountKind, accountChangeColumns } from './account-changes.ts';
-import { openPersonal } from './customers.ts';
+import { openPersonal, wrappedKeyOf } from './customers.ts';
 import type { Vault } from './vault.ts';
 
 /** What an object was from a change on. */
@@ -50,8 +50,7 @@ const SELECTED = `a.tenant = $1 AND ($2::text IS NULL OR a.kind = $2) AND ($3::t
 
 function changeOf(vault: Vault, row: Readonly<Record<string, unknown>>): RecordedChange {
   const { tenant, personal, after, ...change } = recordOf(accountChangeColumns, row);
-  const wrapped =
-    row.wrappedKey === null ? null : { wrappedKey: row.wrappedKey as Buffer, wrappedBy: row.wrappedBy as string };
+  const wrapped = wrappedKeyOf(row);
   const opened = (version: number, sealed: Buffer | null): PersonalFields | null =>
     openPersonal(vault, { tenant, id: change.id, version }, wrapped, sealed);
   const before = row.afterBefore as ObjectState['fields'] | null;

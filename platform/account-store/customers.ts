@@ -79,7 +79,8 @@ export interface LockedCustomer {
 
 type Row = Readonly<Record<string, unknown>>;
 
-const wrappedKeyOf = (row: Row): WrappedKey | null =>
+/** As it was joined to a row; null: it was deleted. */
+export const wrappedKeyOf = (row: Row): WrappedKey | null =>
   row.wrappedKey === null ? null : { wrappedKey: row.wrappedKey as Buffer, wrappedBy: row.wrappedBy as string };
 
 /** The personal fields of a version as they were stored; null once the customer's key is gone. */

@@ -2,6 +2,7 @@
 // (`tallyline.chunk_seals`), so nothing depends on a search_path.
 import pg from 'pg';
 import type { Logger } from 'pino';
+import type { RequestBudget } from '../calls/request-budget.ts';
 
 export interface PoolOptions {
   /** Shown in pg_stat_activity; default "tallyline". */
@@ -24,6 +25,13 @@ export const deadlined = (
   values: [...values],
   query_timeout: Math.ceil(timeoutMs),
 });
+
+/** A call can't be aborted: its connection is closed this long after nobody waits for it any more. */
+const LEFT_BEHIND_MS = 1_000;
+
+/** A statement of a request with so much time left. */
+export const statementWithin = (budget: Pick<RequestBudget, 'leftMs'>, text: string, values?: readonly unknown[]) =>
+  deadlined(budget.leftMs + LEFT_BEHIND_MS, text, values);
 
 /**
  * For what may take as long as it takes: a lock that another process holds, a migration of a large table. The longest

@@ -23,6 +23,10 @@ export async function assertUnfenced(queries: Queries): Promise<void> {
   );
 }
 
+/** For as long as the transaction lasts. */
+export const nameTenant = (queries: Queries, tenant: string) =>
+  queries.query("SELECT set_config('tallyline.tenant', $1, true)", [tenant]);
+
 /** One statement, which finds rows of this tenant alone. */
 export const inFence = <Row extends pg.QueryResultRow>(
   pool: pg.Pool,
@@ -30,6 +34,6 @@ export const inFence = <Row extends pg.QueryResultRow>(
   statement: pg.QueryConfig,
 ): Promise<{ readonly rows: Row[] }> =>
   inTransaction(pool, async (client) => {
-    await client.query("SELECT set_config('tallyline.tenant', $1, true)", [tenant]);
+    await nameTenant(client, tenant);
     return client.query<Row>(statement);
   });

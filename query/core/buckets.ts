@@ -6,7 +6,7 @@
 // construction.
 import { Temporal } from 'temporal-polyfill';
 import { Problem } from '../../domain/problem.ts';
-import { type WindowSize, windowSizeMs } from '../../domain/time/time-window.ts';
+import { type WindowSize, windowSizeMs, windowStartFrom } from '../../domain/time/time-window.ts';
 
 export type BucketSize = WindowSize | '1mo' | 'total';
 
@@ -71,7 +71,7 @@ export function planBuckets(from: number, to: number, size: BucketSize, timezone
     return { from, to, segments: segmentsOf(calendarStarts(from, to, size, timezone), from, to) };
   }
   const stepMs = size === '1d' ? DAY_MS : windowSizeMs[size];
-  const firstWhole = Math.ceil(from / stepMs) * stepMs;
+  const firstWhole = windowStartFrom(from, stepMs);
   const segments = [
     { start: from, stepMs: firstWhole - from },
     { start: firstWhole, stepMs },

@@ -4,6 +4,7 @@
 //           that the answer is not whole.
 //   CSV     as RFC 4180 has it, with a line of names. Nothing in it can say that it is whole: that is for HTTP, whose
 //           connection is cut before the end of the body where something fails.
+import { csvLine } from '../../domain/csv-line.ts';
 
 interface TextStream {
   readonly mediaType: string;
@@ -48,8 +49,7 @@ export const jsonLines = (head: object, rows: AsyncIterable<readonly object[]>):
   ),
 });
 
-const field = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-const line = (fields: readonly string[]): string => `${fields.map(field).join(',')}\r\n`;
+const line = (fields: readonly string[]): string => `${csvLine(fields)}\r\n`;
 
 export const csvLines = <Row>(
   columns: readonly string[],

@@ -58,6 +58,8 @@ export class RatingLoop {
   private readonly due: DueSubscriptions;
   private versions: readonly CatalogVersion[] = [];
   private book: SubscriptionBook = subscriptionBook([]);
+  /** By slug, every meter there ever was: a pinned price may be for one that the newest catalog does not have. */
+  private meters: ReadonlyMap<string, Meter> = new Map();
 
   constructor(parts: RatingLoopParts) {
     this.parts = parts;
@@ -102,7 +104,9 @@ export class RatingLoop {
     const basis: RatingBasis = { seals, watermark, book, versions, closedUpTo };
     const billedFrom = this.billedFrom(from);
     // Windows that close have usage in older chunks, too.
-    const older = await this.verifier.verifySince(earliestClosing({ meters: this.meters(), from: billedFrom }));
+    const older = await this.verifier.verifySince(
+      earliestClosing({ meters: [...this.meters.values()], from: billedFrom }),
+    );
     if (older.length > 0) return this.mismatch(older);
     const touched = await this.findDue(basis, from, billedFrom);
     // Who has usage that was not there to be found is looked at by no batch, and the progress would pass it over.
@@ -132,6 +136,8 @@ export class RatingLoop {
     const versions = await store.readCatalogVersions();
     this.versions = versions.filter((version) => version.version <= published);
     this.book = subscriptionBook(this.versions);
+    const meters = this.versions.flatMap(({ catalog }) => catalog.meters);
+    this.meters = new Map(meters.map((meter) => [meter.slug, meter]));
   }
 
   /**
@@ -149,7 +155,7 @@ export class RatingLoop {
     const { store } = this.parts;
     const { watermark, closedUpTo, seals, book } = basis;
     const touched = await readTouchedWindows(store, {
-      meters: this.meters(),
+      meters: [...this.meters.values()],
       from: billedFrom,
       to: { sealVector: seals.vector, closedUpTo },
     });
@@ -159,13 +165,6 @@ export class RatingLoop {
     if (changed.length > 0) await touchChanged(store, book, tenants, changed, watermark, touched);
     await this.due.touchDue(book, tenants, watermark, touched);
     return touched;
-  }
-
-  /** Every meter there ever was: a pinned price may be for one that the newest catalog does not have. */
-  private meters(): Meter[] {
-    const meters = new Map<string, Meter>();
-    for (const { catalog } of this.versions) for (const meter of catalog.meters) meters.set(meter.slug, meter);
-    return [...meters.values()];
   }
 
   /**
@@ -221,11 +220,10 @@ export class RatingLoop {
   private count(lineItems: readonly NewLineItem[]): void {
     const { metrics, clock, allowedLatenessMs } = this.parts;
     const now = clock();
-    const meters = new Map(this.meters().map((meter) => [meter.slug, meter]));
     for (const { item, meter } of lineItems) {
       metrics.lineItemsWritten(item.kind, 1);
       if (item.cause !== 'window_closed') continue;
-      const closedAt = itemClosesAt(meters.get(meter!)!, item.windowEnd) + allowedLatenessMs;
+      const closedAt = itemClosesAt(this.meters.get(meter!)!, item.windowEnd) + allowedLatenessMs;
       metrics.windowCloseDelay((now - closedAt) / 1_000);
     }
   }

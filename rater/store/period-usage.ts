@@ -14,7 +14,7 @@ import { groupBy, keyText } from '../../domain/composite-key.ts';
 import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
 import type { UsagePrice } from '../../domain/pricing/prices.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
-import { windowSizeMs } from '../../domain/time/time-window.ts';
+import { windowSizeMs, windowStartFrom } from '../../domain/time/time-window.ts';
 import { type RatedUsageSelection, SUBJECT_BYTES_MAX, subjectBytes } from '../../platform/usage-store/rated-usage.ts';
 import { contributionsOf, earlierAsOne, type WindowValue } from '../core/contributions.ts';
 import type { Contribution } from '../core/rate.ts';
@@ -111,7 +111,7 @@ export async function readContributions(
 function bucketsOf(meter: Meter, periods: readonly UsageWanted[], to: number): RatedUsageSelection['buckets'] {
   const windowMs = windowSizeMs[meter.window];
   const widthMs = itemWidthMs(meter);
-  const detailFrom = Math.ceil(Math.min(...periods.map((period) => period.detailFrom)) / windowMs) * windowMs;
+  const detailFrom = windowStartFrom(Math.min(...periods.map((period) => period.detailFrom)), windowMs);
   const bounds = new Set(periods.flatMap(({ periodStart, periodEnd }) => [periodStart, periodEnd]));
   const starts = [...bounds].filter((bound) => bound < detailFrom).sort((a, b) => a - b);
   const cutsItems = [...bounds].some((bound) => bound > detailFrom && bound < to && bound % widthMs !== 0);
@@ -119,7 +119,7 @@ function bucketsOf(meter: Meter, periods: readonly UsageWanted[], to: number): R
   if (starts.length === 0 && stepMs === windowMs) return 'window';
   const earlier = starts.map((start, i) => ({ start, stepMs: (starts[i + 1] ?? detailFrom) - start }));
   // The first may be a part of one.
-  const aligned = Math.ceil(detailFrom / stepMs) * stepMs;
+  const aligned = windowStartFrom(detailFrom, stepMs);
   const first = aligned === detailFrom ? [] : [{ start: detailFrom, stepMs: aligned - detailFrom }];
   return [...earlier, ...first, { start: aligned, stepMs }];
 }

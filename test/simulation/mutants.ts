@@ -583,7 +583,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'item-past-its-period',
     file: SPAN,
-    find: 'windowEnd: Math.min(start + widthMs, alignedFrom(periodEnd, windowMs)),',
+    find: 'windowEnd: Math.min(start + widthMs, windowStartFrom(periodEnd, windowMs)),',
     replace: 'windowEnd: start + widthMs,',
     description: 'A line item covers time of the next period',
   },
