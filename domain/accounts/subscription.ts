@@ -1,0 +1,17 @@
+// What a customer has subscribed to, as an account object: what never changes of it, and its records.
+import type { SubscriptionOpening, SubscriptionRecord } from '../terms/subscription-history.ts';
+
+export interface CustomerSubscription {
+  readonly tenant: string;
+  readonly customer: string;
+  readonly opening: SubscriptionOpening;
+  /** By sequence; that of the newest is the version. */
+  readonly records: readonly SubscriptionChange[];
+  readonly version: number;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** A record, and when it was made. */
+export type SubscriptionChange = SubscriptionRecord & { readonly recordedAt: number };
