@@ -57,7 +57,7 @@ export class BodyFields {
     }
   }
 
-  /** An object at `place` of this one, such as `phases[0]`, whose faults are said with those of this; null: it is none. */
+  /** An object within this one, such as `phases[0]`, whose faults are said with those of this; null: it is none. */
   inner(place: string, given: unknown, known: readonly string[]): BodyFields | null {
     if (isObject(given)) return new BodyFields(given, known, { place, of: this });
     this.refuse(place, 'be an object');

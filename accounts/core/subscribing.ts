@@ -3,12 +3,12 @@
 import type { Catalog, Plan } from '../../domain/catalog/catalog.ts';
 import { isUsagePrice } from '../../domain/pricing/prices.ts';
 import { Problem } from '../../domain/problem.ts';
+import type { UnnumberedRecord } from '../../domain/terms/customer-subscription.ts';
 import { billedFromOf, changeInstant, currencyFault, takesBegunWindow } from '../../domain/terms/record-rules.ts';
 import type { SubscriptionOpening } from '../../domain/terms/subscription-history.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { windowSizeMs } from '../../domain/time/time-window.ts';
 import { localDaysAfter } from '../../domain/time/time-zone.ts';
-import type { UnnumberedRecord } from '../../platform/account-store/subscriptions.ts';
 import { invalidField, invalidFields } from './body-fields.ts';
 import type { SubscriptionBody } from './subscription-body.ts';
 
@@ -42,7 +42,7 @@ const longestWindowMs = ({ prices }: Plan, { meters }: Catalog): number =>
   );
 
 /** Throws a `Problem` where the customer is charged in another currency. */
-export function requireCurrency(customer: Pick<SubscribingCustomer, 'currency'>, { currency }: Catalog): void {
+function requireCurrency(customer: Pick<SubscribingCustomer, 'currency'>, { currency }: Catalog): void {
   const fault = currencyFault(customer.currency, currency);
   if (fault !== null) throw new Problem('currency_mismatch', `The customer ${fault}.`);
 }

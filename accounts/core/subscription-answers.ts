@@ -1,10 +1,10 @@
 // A subscription as the API answers it: what it is now, what is to come, and every change that made it so.
-import type { CustomerSubscription } from '../../domain/accounts/subscription.ts';
+
 import type { Price } from '../../domain/catalog/catalog.ts';
+import type { CustomerSubscription, UnnumberedRecord } from '../../domain/terms/customer-subscription.ts';
 import type { CustomerTerms } from '../../domain/terms/price-terms.ts';
 import { SubscriptionHistory, type SubscriptionPatch } from '../../domain/terms/subscription-history.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
-import type { UnnumberedRecord } from '../../platform/account-store/subscriptions.ts';
 import { timeOrNull } from './account-answers.ts';
 
 type Status = 'scheduled' | 'trial' | 'active' | 'paused' | 'ended';

@@ -13,7 +13,7 @@ const TRIAL_DAYS_MAX = 3_660;
 /** When a change is to hold from. */
 export type AskedInstant = 'now' | 'period_end' | number;
 
-export interface Phase {
+interface Phase {
   readonly from: number;
   readonly patch: SubscriptionPatch;
 }

@@ -3,6 +3,7 @@
 import { priceDefaults } from '../../domain/pricing/price-choices.ts';
 import { Problem } from '../../domain/problem.ts';
 import type { CatalogHistory } from '../../domain/terms/catalog-history.ts';
+import type { MadeSubscription, UnnumberedRecord } from '../../domain/terms/customer-subscription.ts';
 import { changeInstant } from '../../domain/terms/record-rules.ts';
 import {
   SubscriptionHistory,
@@ -11,7 +12,6 @@ import {
 } from '../../domain/terms/subscription-history.ts';
 import { gridPeriodOf, lengthInDays } from '../../domain/terms/subscription-periods.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
-import type { StoredSubscription, UnnumberedRecord } from '../../platform/account-store/subscriptions.ts';
 import { invalidField, invalidFields } from './body-fields.ts';
 import { alreadyRated, type SubscribingNow } from './subscribing.ts';
 import type { AskedInstant, CancelBody, ChangeBody, PauseBody, UndoBody } from './subscription-body.ts';
@@ -20,7 +20,7 @@ import type { AskedInstant, CancelBody, ChangeBody, PauseBody, UndoBody } from '
 const CHANGES_MAX = 1_000;
 
 export interface ChangingSubscription extends SubscribingNow {
-  readonly stored: StoredSubscription;
+  readonly stored: MadeSubscription;
   readonly history: SubscriptionHistory;
   readonly catalog: CatalogHistory;
 }
@@ -53,7 +53,7 @@ function periodEnd({ stored, history, catalog, now }: ChangingSubscription): num
 
 /** Throws a `Problem`. */
 function instantOf(asked: AskedInstant, changing: ChangingSubscription): number {
-  const { now, ratedUpTo, stored, history } = changing;
+  const { now, ratedUpTo, stored } = changing;
   // What is changed now and begins later is changed where it begins.
   const clock = Math.max(now, stored.opening.startsAt);
   const named = asked === 'period_end' ? periodEnd(changing) : asked;
@@ -61,8 +61,15 @@ function instantOf(asked: AskedInstant, changing: ChangingSubscription): number 
   if (instant === null) throw alreadyRated(ratedUpTo!);
   if (instant < stored.opening.startsAt)
     throw invalidFields([invalidField('at', `not lie before the start, ${formatRfc3339(stored.opening.startsAt)}`)]);
-  if (history.endsAt !== null && instant >= history.endsAt)
-    throw invalidFields([invalidField('at', `lie before the end, ${formatRfc3339(history.endsAt)}`)]);
+  return instant;
+}
+
+/** Of what has an effect only while the subscription runs. Throws a `Problem`. */
+function instantBeforeEnd(asked: AskedInstant, changing: ChangingSubscription): number {
+  const instant = instantOf(asked, changing);
+  const { endsAt } = changing.history;
+  if (endsAt !== null && instant >= endsAt)
+    throw invalidFields([invalidField('at', `lie before the end, ${formatRfc3339(endsAt)}`)]);
   return instant;
 }
 
@@ -82,7 +89,7 @@ function isHeld(patch: SubscriptionPatch, state: SubscriptionState): boolean {
 const patched = (at: number, patch: SubscriptionPatch): UnnumberedRecord => ({ patches: [{ at, patch }] });
 
 export function changeRecord({ at: asked, patch }: ChangeBody, changing: ChangingSubscription): DecidedRecord {
-  const at = instantOf(asked, changing);
+  const at = instantBeforeEnd(asked, changing);
   const { trialEndsAt } = patch;
   if (typeof trialEndsAt === 'number' && trialEndsAt <= at)
     throw invalidFields([invalidField('trialEndsAt', `lie behind ${formatRfc3339(at)}`)]);
@@ -100,20 +107,20 @@ export function cancelRecord({ at: asked }: CancelBody, changing: ChangingSubscr
 }
 
 export function pauseRecord({ at: asked, until }: PauseBody, changing: ChangingSubscription): DecidedRecord {
-  const at = instantOf(asked, changing);
+  const at = instantBeforeEnd(asked, changing);
   if (until !== null && until <= at) throw invalidFields([invalidField('until', `lie behind ${formatRfc3339(at)}`)]);
   return patched(at, { pausedUntil: until ?? 'open' });
 }
 
 export function resumeRecord({ at: asked }: CancelBody, changing: ChangingSubscription): DecidedRecord {
-  const at = instantOf(asked, changing);
+  const at = instantBeforeEnd(asked, changing);
   if (changing.history.stateAt(at)?.isPaused !== true)
     throw new Problem('not_paused', `The subscription is not paused at ${formatRfc3339(at)}.`);
   return patched(at, { pausedUntil: null });
 }
 
 /** What holds without a record. */
-const without = ({ opening, records }: StoredSubscription, sequence: number): SubscriptionHistory =>
+const without = ({ opening, records }: MadeSubscription, sequence: number): SubscriptionHistory =>
   new SubscriptionHistory(
     opening,
     records.filter((record) => record.sequence !== sequence),

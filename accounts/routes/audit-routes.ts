@@ -17,6 +17,7 @@ import {
   time,
   wholeNumber,
 } from '../../domain/requests/parameters.ts';
+import type { UnnumberedRecord } from '../../domain/terms/customer-subscription.ts';
 import type { SubscriptionOpening } from '../../domain/terms/subscription-history.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { type AccountKind, accountKinds } from '../../platform/account-store/account-changes.ts';
@@ -26,7 +27,6 @@ import {
   readChanges,
   readStatesAt,
 } from '../../platform/account-store/change-history.ts';
-import type { UnnumberedRecord } from '../../platform/account-store/subscriptions.ts';
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
 import { assignmentsAnswer, personalAnswer, type SubjectFacts, timeOrNull } from '../core/account-answers.ts';
 import { recordAnswer } from '../core/subscription-answers.ts';

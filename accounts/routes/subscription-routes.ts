@@ -1,5 +1,6 @@
 // Subscriptions: made, read, listed, and changed by acts of which each is one record.
-import type { CustomerSubscription } from '../../domain/accounts/subscription.ts';
+
+import { canonicalJson } from '../../domain/json/canonical-json.ts';
 import { Problem } from '../../domain/problem.ts';
 import { decodePlace, encodePlace, isPlaceNumber, notACursor } from '../../domain/requests/cursor.ts';
 import {
@@ -10,6 +11,7 @@ import {
   readParameters,
   wholeNumber,
 } from '../../domain/requests/parameters.ts';
+import type { CustomerSubscription, MadeSubscription } from '../../domain/terms/customer-subscription.ts';
 import { priceOverlap } from '../../domain/terms/overlaps.ts';
 import { CustomerTerms } from '../../domain/terms/price-terms.ts';
 import { SubscriptionHistory } from '../../domain/terms/subscription-history.ts';
@@ -25,7 +27,6 @@ import {
   readSubscription,
   readSubscriptions,
   readSubscriptionsOf,
-  type StoredSubscription,
 } from '../../platform/account-store/subscriptions.ts';
 import { readProgress } from '../../platform/billing-store/rater-progress.ts';
 import {
@@ -65,6 +66,8 @@ import {
 
 const SUBSCRIPTIONS_DEFAULT = 100;
 const SUBSCRIPTIONS_MAX = 1_000;
+/** Of phases with prices with tiers. */
+const MADE_FROM_DEPTH_MAX = 16;
 
 const answerOf = (subscription: CustomerSubscription, now: number, status = 200): AccountAnswer => ({
   status,
@@ -104,8 +107,9 @@ async function readSituation(transaction: AccountTransaction) {
 }
 
 /** The same again is answered with what is there; anything else is another subscription. */
-function putExisting(existing: StoredSubscription, madeFrom: string, now: number): AccountAnswer {
-  if (JSON.stringify(existing.madeFrom) === madeFrom) return answerOf(existing, now);
+function putExisting(existing: MadeSubscription, madeFrom: unknown, now: number): AccountAnswer {
+  if (canonicalJson(existing.madeFrom, MADE_FROM_DEPTH_MAX) === canonicalJson(madeFrom, MADE_FROM_DEPTH_MAX))
+    return answerOf(existing, now);
   throw versionMismatch(
     'The subscription is there and was made from another body. What is there is changed by POST, or ended by it.',
     existing.version,
@@ -122,16 +126,15 @@ async function make(
 ): Promise<AccountAnswer> {
   const { tenant } = author;
   const { reason, ...said } = body;
-  // As it is stored: what is undefined, and the order of keys, are no difference.
+  // As it is stored.
   const madeFrom = JSON.parse(JSON.stringify(said)) as unknown;
-  const canonical = JSON.stringify(madeFrom);
   const locked = await lockCustomer(transaction, vault, tenant, body.customer);
   if (locked === null) throw invalidFields([invalidField('customer', 'be a customer that there is')]);
   const { customer } = locked;
   await lockSubscribing(transaction, tenant, body.customer);
   const existing = await lockSubscription(transaction, tenant, id);
   const situation = await readSituation(transaction);
-  if (existing !== null) return putExisting(existing, canonical, situation.now);
+  if (existing !== null) return putExisting(existing, madeFrom, situation.now);
   if (customer.erasedAt !== null) throw new Problem('customer_erased', 'The customer was erased.');
   if (customer.archivedAt !== null) throw new Problem('customer_archived', 'The customer is archived.');
   const others = await readSubscriptionsOf(transaction, tenant, body.customer);
@@ -143,7 +146,7 @@ async function make(
   if (made === null) {
     // Another request has made it since, of another customer.
     const other = await lockSubscription(transaction, tenant, id);
-    return putExisting(other!, canonical, situation.now);
+    return putExisting(other!, madeFrom, situation.now);
   }
   requireNoOverlap(made, others, catalogs, Math.max(opening.billedFrom, situation.ratedUpTo ?? opening.billedFrom));
   transaction.changed('subscription');

@@ -1,9 +1,14 @@
 // Subscriptions and their records. A record is a version of its subscription and a change of the account object; the
 // three are written in one transaction, under the lock of the subscription's row.
-import type { CustomerSubscription, SubscriptionChange } from '../../domain/accounts/subscription.ts';
-import type { SubscriptionOpening, SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
+import type {
+  CustomerSubscription,
+  MadeSubscription,
+  SubscriptionChange,
+  UnnumberedRecord,
+} from '../../domain/terms/customer-subscription.ts';
+import type { SubscriptionOpening } from '../../domain/terms/subscription-history.ts';
 import {
-  boolean,
+  bool,
   instant,
   int,
   json,
@@ -27,7 +32,7 @@ export const subscriptionColumns = {
   billedFrom: instant('billed_from'),
   anchor: nullable(instant('anchor')),
   timezone: text('timezone'),
-  takesBegunWindow: boolean('takes_begun_window'),
+  takesBegunWindow: bool('takes_begun_window'),
   madeFrom: json<unknown>('made_from'),
   createdAt: instant('created_at'),
   updatedAt: instant('updated_at'),
@@ -40,23 +45,11 @@ export const subscriptionRecordColumns = {
   recordedAt: instant('recorded_at'),
 };
 
-/** A record as it is before its subscription gave it a number. */
-export type UnnumberedRecord = SubscriptionRecord extends infer Each
-  ? Each extends SubscriptionRecord
-    ? Omit<Each, 'sequence'>
-    : never
-  : never;
-
-/** A subscription, and what its maker said to make it. */
-export interface StoredSubscription extends CustomerSubscription {
-  readonly madeFrom: unknown;
-}
-
 const SELECT_SUBSCRIPTIONS = `SELECT ${selected(subscriptionColumns, 's')}, s.number FROM tallyline.subscriptions s`;
 
 type Row = Readonly<Record<string, unknown>>;
 
-function subscriptionOf(row: Row, records: readonly SubscriptionChange[]): StoredSubscription {
+function subscriptionOf(row: Row, records: readonly SubscriptionChange[]): MadeSubscription {
   const { id, startsAt, billedFrom, anchor, timezone, takesBegunWindow, ...known } = recordOf(subscriptionColumns, row);
   const grid = { anchor: anchor ?? ('calendar' as const), timezone };
   return { ...known, opening: { id, startsAt, billedFrom, takesBegunWindow, ...grid }, records };
@@ -82,28 +75,20 @@ async function readRecords(
   return records;
 }
 
-async function withRecords(queries: Queries, tenant: string, rows: readonly Row[]): Promise<StoredSubscription[]> {
+async function withRecords(queries: Queries, tenant: string, rows: readonly Row[]): Promise<MadeSubscription[]> {
   if (rows.length === 0) return [];
   const ids = rows.map(({ id }) => id as string);
   const records = await readRecords(queries, tenant, ids);
   return rows.map((row, i) => subscriptionOf(row, records.get(ids[i]!) ?? []));
 }
 
-export async function readSubscription(
-  queries: Queries,
-  tenant: string,
-  id: string,
-): Promise<StoredSubscription | null> {
+export async function readSubscription(queries: Queries, tenant: string, id: string): Promise<MadeSubscription | null> {
   const { rows } = await queries.query(`${SELECT_SUBSCRIPTIONS} WHERE s.tenant = $1 AND s.id = $2`, [tenant, id]);
   return (await withRecords(queries, tenant, rows))[0] ?? null;
 }
 
 /** Locks it until the transaction ends. Null: there is none. */
-export async function lockSubscription(
-  queries: Queries,
-  tenant: string,
-  id: string,
-): Promise<StoredSubscription | null> {
+export async function lockSubscription(queries: Queries, tenant: string, id: string): Promise<MadeSubscription | null> {
   const { rows } = await queries.query(
     `${SELECT_SUBSCRIPTIONS} WHERE s.tenant = $1 AND s.id = $2 FOR NO KEY UPDATE OF s`,
     [tenant, id],
@@ -198,7 +183,7 @@ export async function makeSubscription(
   author: Author,
   { customer, opening, first, madeFrom, reason }: NewSubscription,
   now: number,
-): Promise<StoredSubscription | null> {
+): Promise<MadeSubscription | null> {
   const { tenant } = author;
   const { anchor, ...fields } = opening;
   const { rows } = await queries.query(
@@ -219,10 +204,10 @@ export async function makeSubscription(
 export async function appendRecord(
   queries: Queries,
   author: Author,
-  locked: StoredSubscription,
+  locked: MadeSubscription,
   record: UnnumberedRecord,
   { now, reason }: { readonly now: number; readonly reason: string | null },
-): Promise<StoredSubscription> {
+): Promise<MadeSubscription> {
   const sequence = locked.version + 1;
   const recordedAt = Math.max(now, locked.updatedAt);
   await queries.query(
