@@ -9,12 +9,14 @@
 import { hash } from 'node:crypto';
 import type pg from 'pg';
 import { type Catalog, type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
-import { type Change, diffCatalogs, formatRefusal } from '../domain/catalog/catalog-diff.ts';
+import { type Change, diffCatalogs, formatRefusal, type Refusal } from '../domain/catalog/catalog-diff.ts';
 import { formatCatalogError, readCatalog } from '../domain/catalog/catalog-file.ts';
 import { canonicalJson } from '../domain/json/canonical-json.ts';
+import { FIRST_RULE_SET, neededRuleSet } from '../domain/metering/rule-set.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import type { EventLog } from './event-log/event-log.ts';
 import { encodeCatalogChange } from './event-log/record-codec.ts';
+import { ruleSetInForce } from './event-log/topic-generation.ts';
 
 // Any number that no other advisory lock of the database uses (migrate.ts has …951).
 const LOCK_KEY = '7812340952';
@@ -137,11 +139,12 @@ export async function applyCatalog(
   return whileLocked(pool, async (client) => {
     const versions = await catalogVersions(client);
     const latest = versions.at(-1);
-    const { changes, refusals } = diffCatalogs(
+    const { changes, refusals: found } = diffCatalogs(
       latest?.catalog ?? null,
       catalog,
       versions.map((each) => each.catalog),
     );
+    const refusals = [...found, ...(await refusedMeters(client, catalog))];
     if (refusals.length > 0) throw new CatalogRefused(refusals.map(formatRefusal));
     const allChanges = changes.length > 0 ? changes : dateChange(latest, options.effectiveAt);
     await publishStored(client, eventLog);
@@ -158,6 +161,21 @@ export async function applyCatalog(
     const overruled = versions.filter((each) => each.effectiveAt > effectiveAt).map((each) => each.version);
     return { version, effectiveAt, changes: allChanges, overruled };
   });
+}
+
+/**
+ * The meters that an owner of an earlier release would count by less than they say. Such an owner halts at a record that
+ * is read by a rule set that it does not know, so the catalog has to wait until every partition is read by one.
+ */
+export async function refusedMeters(db: Queryable, { meters }: Catalog): Promise<Refusal[]> {
+  const waiting = meters.filter((meter) => neededRuleSet(meter) > FIRST_RULE_SET);
+  const inForce = waiting.length === 0 ? FIRST_RULE_SET : await ruleSetInForce(db);
+  return waiting
+    .filter((meter) => neededRuleSet(meter) > inForce)
+    .map((meter) => ({
+      subject: `meter ${meter.slug}`,
+      reason: `has a filter or arithmetic, which takes rule set ${neededRuleSet(meter)}, and ${inForce} is in force: it changes within minutes once every aggregator runs this release; apply the file again then`,
+    }));
 }
 
 /**
