@@ -164,8 +164,8 @@ export async function applyCatalog(
 }
 
 /**
- * The meters that an owner of an earlier release would count by less than they say. Such an owner halts at a record that
- * is read by a rule set that it does not know, so the catalog has to wait until every partition is read by one.
+ * The meters that an owner of an earlier release would count by less than they say. Such an owner halts at a record
+ * that is read by a rule set that it does not know, so the catalog has to wait until every partition is read by one.
  */
 export async function refusedMeters(db: Queryable, { meters }: Catalog): Promise<Refusal[]> {
   const waiting = meters.filter((meter) => neededRuleSet(meter) > FIRST_RULE_SET);

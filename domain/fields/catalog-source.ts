@@ -139,7 +139,7 @@ export class CatalogSource {
     this.push(start + (typeof at === 'number' ? this.behind(path, start, at) : 0), formatPath(path), message);
   }
 
-  /** How far a character of a text stands behind the text's start in the file; 0 where it is written otherwise there. */
+  /** How far behind a text's start one of its characters stands in the file; 0 where it is written otherwise there. */
   private behind(path: Path, start: number, at: number): number {
     const node = this.nodeAt(path);
     if (!isScalar(node) || typeof node.value !== 'string') return 0;

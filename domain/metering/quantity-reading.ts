@@ -1,7 +1,7 @@
 // What a meter that reads a quantity takes, in words, and what it reads: the value at its path, all values where the
-// path has a wildcard, or the sum of several paths. Each value that a path names is read by the rules for one value, and
-// what they come to is what an event with this one value would have had. A value that can't be read is never left out
-// of a sum: the meter then can't read the event.
+// path has a wildcard, or the sum of several paths. Each value that a path names is read by the rules for one value,
+// and what they come to is what an event with this one value would have had. A value that can't be read is never left
+// out of a sum: the meter then can't read the event.
 import { aggregationRules } from '../aggregation/aggregations.ts';
 import { isSingular, type JsonPath, pick, pickAll } from '../json/json-path.ts';
 import {
@@ -85,7 +85,7 @@ function rounded(sum: bigint): Quantity {
   return rest < 0n ? down - 1n : down + 1n;
 }
 
-/** Null: no value that is added is there. What is only taken away is no value: nothing was used that it is a part of. */
+/** Null: no value that is added is there. What is only taken away is no value: it is a part of nothing. */
 function readSum(
   meter: Meter,
   addends: readonly Addend[],

@@ -87,8 +87,8 @@ const second: RuleSet = {
 };
 
 /**
- * Values mean what they mean to the second. Meters may have a filter, and a value that is a sum: releases that know only
- * earlier sets would count such a meter without, so it is published where this set is in force (`neededRuleSet`).
+ * Values mean what they mean to the second. Meters may have a filter, and a value that is a sum: releases that know
+ * only earlier sets would count such a meter without, so it is published where this set is in force (`neededRuleSet`).
  */
 const third: RuleSet = { ...second, number: 3 };
 

@@ -23,6 +23,11 @@ export const sampleCatalog: Catalog = {
     meter('first_item', { valuePath: ['items', 0, 'n'], aggregation: 'max' }),
     meter('dotted', { valuePath: ['gen_ai.n'] }),
     meter('fresh', { valuePath: null, addends: [n('tokens', '1'), n('peak', '-0.5'), n('items', '999')] }),
+    meter('calls', { aggregation: 'count', valuePath: null, window: '1m' }),
+    meter('peak', { aggregation: 'max' }),
+    meter('low', { aggregation: 'min' }),
+    meter('seats', { aggregation: 'latest' }),
+    meter('users', { aggregation: 'unique', valuePath: ['user'] }),
     meter('done', {
       valuePath: ['tokens'],
       required: true,
@@ -31,11 +36,6 @@ export const sampleCatalog: Catalog = {
         { path: ['model'], isNot: false, values: ['m', 'true', '0.5', ''] },
       ],
     }),
-    meter('calls', { aggregation: 'count', valuePath: null, window: '1m' }),
-    meter('peak', { aggregation: 'max' }),
-    meter('low', { aggregation: 'min' }),
-    meter('seats', { aggregation: 'latest' }),
-    meter('users', { aggregation: 'unique', valuePath: ['user'] }),
     meter('seconds', { eventType: 'audio', required: true, window: '1d' }),
   ],
 };
