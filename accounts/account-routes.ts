@@ -3,10 +3,16 @@
 import type { ReadParameters } from '../domain/requests/parameters.ts';
 import type { AccountRoute } from './account-route.ts';
 import { auditRoutes } from './routes/audit-routes.ts';
+import { catalogRoutes } from './routes/catalog-routes.ts';
 import { customerRoutes } from './routes/customer-routes.ts';
 import { subjectRoutes } from './routes/subject-routes.ts';
 
-export const accountRoutes: readonly AccountRoute[] = [...customerRoutes, ...subjectRoutes, ...auditRoutes];
+export const accountRoutes: readonly AccountRoute[] = [
+  ...customerRoutes,
+  ...subjectRoutes,
+  ...catalogRoutes,
+  ...auditRoutes,
+];
 
 /** By path, those that take parameters. */
 export const accountReads: Readonly<Record<string, { readonly parameters: ReadParameters }>> = Object.fromEntries(

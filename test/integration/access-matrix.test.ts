@@ -73,6 +73,7 @@ const bodies: Readonly<Record<string, (name: string) => unknown>> = {
   putCustomer: (name) => ({ name }),
   archiveCustomer: () => ({}),
   eraseCustomer: () => ({}),
+  diffCatalog: () => ({ currency: 'USD' }),
   assignSubject: (name) => ({ customer: name }),
 };
 

@@ -5,14 +5,11 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'yaml';
-import type { Catalog, Price } from '../../../domain/catalog/catalog.ts';
+import type { Catalog } from '../../../domain/catalog/catalog.ts';
 import { readCatalog, readCatalogTree } from '../../../domain/catalog/catalog-file.ts';
+import { catalogForm } from '../../../domain/catalog/catalog-form.ts';
 import type { FieldSource } from '../../../domain/fields/catalog-fields.ts';
 import { formatCatalogError } from '../../../domain/fields/catalog-source.ts';
-import { eventPathText } from '../../../domain/metering/event-path.ts';
-import type { Condition } from '../../../domain/metering/meter.ts';
-import { valueText } from '../../../domain/metering/value-expression.ts';
-import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
 import { projectFile } from '../../../platform/process/project-root.ts';
 import type { FuzzTarget } from '../campaign.ts';
 import { objectNames } from '../object-names.ts';
@@ -248,34 +245,6 @@ class Notes implements FieldSource {
   }
 }
 
-const priceAsWritten = (price: Price): object => clone(price) as object;
-
-const conditionAsWritten = ({ path, isNot, values }: Condition): [string, unknown] => [
-  eventPathText(path),
-  isNot ? { not: values } : values,
-];
-
-/** The file that says what this catalog says, with nothing left to a default. */
-function asWritten(catalog: Catalog): object {
-  return {
-    currency: catalog.currency,
-    meters: catalog.meters.map(
-      ({ slug, eventType, aggregation, valuePath, addends, where, required, dimensions, window, itemWidth }) => {
-        const value = valueText({ valuePath, ...(addends === undefined ? {} : { addends }) });
-        return {
-          ...{ slug, eventType, aggregation, required, window, lineItems: itemWidth ?? window },
-          ...(value === null ? {} : { value }),
-          ...(where === undefined ? {} : { where: Object.fromEntries(where.map(conditionAsWritten)) }),
-          groupBy: Object.fromEntries(dimensions.map(({ name, path }) => [name, eventPathText(path)])),
-        };
-      },
-    ),
-    plans: catalog.plans.map((plan) => ({ ...plan, prices: plan.prices.map(priceAsWritten) })),
-    subscriptions: catalog.subscriptions.map((each) => ({ ...each, startsAt: formatRfc3339(each.startsAt) })),
-    defaultPlan: catalog.defaultPlan,
-  };
-}
-
 function judge(tree: unknown): Catalog | null {
   const notes = new Notes();
   const catalog = readCatalogTree(notes, tree);
@@ -287,7 +256,7 @@ function judge(tree: unknown): Catalog | null {
 function checkAccepted(tree: unknown, catalog: Catalog): void {
   if (!isValid(tree))
     throw new Error(`accepted, and not by the schema: ${JSON.stringify(isValid.errors).slice(0, 400)}`);
-  const again = judge(asWritten(catalog));
+  const again = judge(catalogForm(catalog));
   if (!isDeepStrictEqual(again, catalog)) {
     throw new Error(`reads otherwise once it is written down: ${JSON.stringify(tree)}`);
   }
@@ -315,7 +284,7 @@ function executeText(text: string): void {
   }
   // A key that is no string would have been made one on the way, silently.
   checkAccepted(parse(text, { stringKeys: true }), reading.catalog);
-  const twin = readCatalog(stringify(asWritten(reading.catalog)), 'f.yaml');
+  const twin = readCatalog(stringify(catalogForm(reading.catalog)), 'f.yaml');
   if (!twin.ok || !isDeepStrictEqual(twin.catalog, reading.catalog)) throw new Error('reads otherwise as YAML again');
 }
 
