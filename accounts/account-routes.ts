@@ -6,10 +6,12 @@ import { auditRoutes } from './routes/audit-routes.ts';
 import { catalogRoutes } from './routes/catalog-routes.ts';
 import { customerRoutes } from './routes/customer-routes.ts';
 import { subjectRoutes } from './routes/subject-routes.ts';
+import { subscriptionRoutes } from './routes/subscription-routes.ts';
 
 export const accountRoutes: readonly AccountRoute[] = [
   ...customerRoutes,
   ...subjectRoutes,
+  ...subscriptionRoutes,
   ...catalogRoutes,
   ...auditRoutes,
 ];

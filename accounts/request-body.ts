@@ -1,5 +1,5 @@
-// Bodies of JSON, and of YAML where a route takes it. What is not UTF-8 or no JSON is refused as a whole; `__proto__` is
-// a member like any other.
+// Bodies of JSON, and of YAML where a route takes it. What is not UTF-8 or no JSON is refused as a whole; `__proto__`
+// is a member like any other.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Problem } from '../domain/problem.ts';
 import { YamlText } from './core/catalog-body.ts';

@@ -9,13 +9,7 @@
 import { hash } from 'node:crypto';
 import type pg from 'pg';
 import { type Catalog, type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
-import {
-  type CatalogMeaning,
-  type Change,
-  diffCatalogs,
-  formatRefusal,
-  type Refusal,
-} from '../domain/catalog/catalog-diff.ts';
+import { type Change, diffCatalogs, formatRefusal, type Refusal } from '../domain/catalog/catalog-diff.ts';
 import { formatCatalogError, readCatalog } from '../domain/catalog/catalog-file.ts';
 import { canonicalJson } from '../domain/json/canonical-json.ts';
 import { FIRST_RULE_SET, neededRuleSet } from '../domain/metering/rule-set.ts';
@@ -87,15 +81,6 @@ export const catalogVersion = (pool: pg.Pool, version: number): Promise<CatalogV
 export async function catalogVersions(db: Queries): Promise<CatalogVersion[]> {
   const { rows } = await db.query<VersionRow>(`${SELECT_VERSIONS} ORDER BY version`);
   return rows.map(toVersion);
-}
-
-/** What each version ever applied says of meters and plans, which is what a new one may not contradict. */
-export async function catalogMeanings(db: Queries): Promise<CatalogMeaning[]> {
-  const { rows } = await db.query<CatalogMeaning & { version: number }>(
-    `SELECT version, catalog->'meters' AS meters, catalog->'plans' AS plans FROM tallyline.catalog_versions
-     ORDER BY version`,
-  );
-  return rows;
 }
 
 /** The catalog can't be applied; nothing was changed. Each of `errors` is one line for a person. */

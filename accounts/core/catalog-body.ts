@@ -1,4 +1,4 @@
-// A catalog as the body of a request, in JSON or YAML: the whole of it, or a refusal that names everything that is wrong.
+// A catalog as the body of a request, in JSON or YAML: the whole of it, or a refusal that names all that is wrong.
 import type { Catalog } from '../../domain/catalog/catalog.ts';
 import { formatCatalogError, readCatalog, readCatalogTree } from '../../domain/catalog/catalog-file.ts';
 import type { FieldSource } from '../../domain/fields/catalog-fields.ts';

@@ -39,11 +39,8 @@ export const formatChange = ({ kind, subject, detail }: Change): string =>
 
 export const formatRefusal = ({ subject, reason }: Refusal): string => `${subject}: ${reason}`;
 
-/** What of a catalog holds for ever. */
-export type CatalogMeaning = Pick<Catalog, 'meters' | 'plans'>;
-
 /** `before` is null where there is no catalog yet; `history` holds every version ever applied, in any order. */
-export function diffCatalogs(before: Catalog | null, after: Catalog, history: readonly CatalogMeaning[]): CatalogDiff {
+export function diffCatalogs(before: Catalog | null, after: Catalog, history: readonly Catalog[]): CatalogDiff {
   const changes: Change[] = [];
   const refusals: Refusal[] = [];
   const change = (subject: string, old: string, now: string) => {
@@ -171,7 +168,7 @@ function compareSubscriptions(
   });
 }
 
-function refuseNewMeanings(history: readonly CatalogMeaning[], after: Catalog, refusals: Refusal[]): void {
+function refuseNewMeanings(history: readonly Catalog[], after: Catalog, refusals: Refusal[]): void {
   const meters = new Map(history.flatMap((catalog) => catalog.meters).map((meter) => [meter.slug, meter]));
   for (const meter of after.meters) {
     const earlier = meters.get(meter.slug);

@@ -72,8 +72,10 @@ GRANT SELECT, INSERT, UPDATE ON tallyline.customers, tallyline.assigned_subjects
     TO tallyline_manage;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tallyline.customer_keys, tallyline.idempotent_answers TO tallyline_manage;
 GRANT SELECT, INSERT, DELETE ON tallyline.customer_words TO tallyline_manage;
+GRANT SELECT, INSERT, UPDATE ON tallyline.subscriptions TO tallyline_manage;
+GRANT SELECT, INSERT ON tallyline.subscription_records TO tallyline_manage;
 GRANT SELECT ON tallyline.rater_progress TO tallyline_manage;
--- What a tenant's catalog is, and which rule set a new one needs.
+-- What is metered and what it costs, and which rule set a new catalog needs.
 GRANT SELECT ON tallyline.catalog_versions, tallyline.topic_generations, tallyline.partition_progress,
     tallyline.chunk_seals TO tallyline_manage;
 
