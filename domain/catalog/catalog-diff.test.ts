@@ -106,6 +106,25 @@ describe('diffCatalogs', () => {
     ['value data.n -> data.m', { valuePath: ['m'] }],
     ['groupBy {model: data.model} -> {}', { dimensions: [] }],
     ['groupBy {model: data.model} -> {model: data.m}', { dimensions: [{ name: 'model', path: ['m'] }] }],
+    [
+      'where none -> {data.status: "ok", data.tier: {not: ["", "free"]}}',
+      {
+        where: [
+          { path: ['status'], isNot: false, values: ['ok'] },
+          { path: ['tier'], isNot: true, values: ['', 'free'] },
+        ],
+      },
+    ],
+    [
+      'value data.n -> data.n - 0.5 * data["a.b"]',
+      {
+        valuePath: null,
+        addends: [
+          { path: ['n'], factor: '1' },
+          { path: ['a.b'], factor: '-0.5' },
+        ],
+      },
+    ],
     ['window 1h -> 1m, lineItems 1h -> 1m', { window: '1m' }],
     ['lineItems 1h -> 1d', { itemWidth: '1d' }],
   ])('refuses a meter that changes its meaning: %s', (what, changed) => {

@@ -109,6 +109,54 @@ subscriptions:
     ]);
   });
 
+  it('reads a filter and a sum, sorted and in their shortest form', () => {
+    const reading = readCatalog(
+      `currency: EUR
+meters:
+  - slug: fresh
+    eventType: call
+    aggregation: sum
+    value: data.n * 1.0 - 0.50 * data["a b"]
+    where:
+      data.tier: { not: [free, "", free] }
+      'data["status"]': [200, ok, true]
+  - { slug: plain, eventType: call, aggregation: sum, value: 1 * data.n }
+`,
+      'p.yaml',
+    );
+    expect(reading.ok && reading.catalog.meters).toMatchObject([
+      {
+        valuePath: null,
+        addends: [
+          { path: ['n'], factor: '1' },
+          { path: ['a b'], factor: '-0.5' },
+        ],
+        where: [
+          { path: ['status'], isNot: false, values: ['200', 'ok', 'true'] },
+          { path: ['tier'], isNot: true, values: ['', 'free'] },
+        ],
+      },
+      { valuePath: ['n'] },
+    ]);
+    expect(reading.ok && Object.keys(reading.catalog.meters[1]!)).not.toContain('addends');
+  });
+
+  it('says at which character of a value it is wrong', () => {
+    const errorsOf = (value: string): string[] => {
+      const text = `currency: EUR\nmeters:\n  - { slug: a, eventType: e, aggregation: sum, value: ${value} }\n`;
+      const reading = readCatalog(text, 'p.yaml');
+      return reading.ok ? [] : reading.errors.map(formatCatalogError);
+    };
+    expect(errorsOf('data.a - data.b * data.c')).toEqual([
+      'p.yaml:3:73 meters[0].value: multiplies two paths: one of the two must be a number',
+    ]);
+    expect(errorsOf('"data.a - b"')).toEqual([
+      expect.stringMatching(/^p\.yaml:3:65 meters\[0\]\.value: must be a path/),
+    ]);
+    // Written with an escape, it stands elsewhere in the file.
+    expect(errorsOf('"data.\\u0061 - b"')).toEqual([expect.stringMatching(/^p\.yaml:3:55 meters/)]);
+  });
+
   it.each<[string, string, string | undefined]>([
     ['', '15m', '1h'],
     ['window: 15m', '15m', '1h'],

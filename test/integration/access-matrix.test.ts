@@ -73,6 +73,7 @@ const bodies: Readonly<Record<string, (name: string) => unknown>> = {
   putCustomer: (name) => ({ name }),
   archiveCustomer: () => ({}),
   eraseCustomer: () => ({}),
+  diffCatalog: () => ({ currency: 'USD' }),
   assignSubject: (name) => ({ customer: name }),
   makeSubscription: (name) => ({ customer: name, plan: 'p', startsAt: '2026-11-20T10:00:00Z' }),
   changeSubscription: () => ({ at: 'now', quantities: { seats: '2' } }),

@@ -1,5 +1,5 @@
-// The catalogs of a run: every aggregation and price model, prices that change, meters that come and go, subjects that
-// change their plan.
+// The catalogs of a run: every aggregation and price model, prices that change, meters that come and go, filters and
+// values that are sums, subjects that change their plan.
 import type { Catalog, Meter, Plan, Subscription } from '../../domain/catalog/catalog.ts';
 import type { Tier } from '../../domain/pricing/tiers.ts';
 import type { Random } from '../../domain/random.ts';
@@ -31,6 +31,28 @@ const METERS: readonly Meter[] = [
   meterOf('users', 'login', 'unique', 'user', '1d'),
 ];
 const CACHED: Meter = { ...meterOf('cached', 'call', 'sum', 'c', '15m'), unreadable: 'skip' };
+
+/** A value that is a sum, and filters: what only later releases know. */
+const CALCULATED: readonly Meter[] = [
+  {
+    ...meterOf('fresh', 'call', 'sum', null, '1h', ['model']),
+    addends: [
+      { path: ['n'], factor: '1' },
+      { path: ['c'], factor: '-0.5' },
+    ],
+    where: [{ path: ['model'], isNot: true, values: ['', 'b', '30'] }],
+  },
+  {
+    ...meterOf('of_a', 'call', 'sum', 'n', '15m'),
+    required: true,
+    unreadable: 'skip',
+    where: [{ path: ['model'], isNot: false, values: ['0.5', '30', 'a'] }],
+  },
+  {
+    ...meterOf('logins_of_b', 'login', 'count', null, '1h'),
+    where: [{ path: ['model'], isNot: false, values: ['b'] }],
+  },
+];
 
 /** The same in quarters of an hour, which line items put together to what would be a window else. */
 const inQuarters = (meter: Meter): Meter =>
@@ -118,6 +140,11 @@ export function catalogsOf(random: Random): CatalogChange[] {
     () => ({ ...last(), plans: plansOf(random, timezone) }),
   ];
   for (const step of steps) if (random.chance(0.8)) catalogs.push(step());
+  // From one of the changes on, by a stream of its own.
+  const from = random.fork('calculated').int(1, catalogs.length);
+  for (let i = from; i < catalogs.length; i++) {
+    catalogs[i] = { ...catalogs[i]!, meters: [...catalogs[i]!.meters, ...CALCULATED] };
+  }
   const times = catalogs.slice(1).map(() => random.int(STARTS_AT + 2 * HOUR, ENDS_AT - 12 * HOUR));
   times.sort((a, b) => a - b);
   return catalogs.map((catalog, i) => ({ at: i === 0 ? STARTS_AT : times[i - 1]!, catalog }));

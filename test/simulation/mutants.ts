@@ -31,6 +31,7 @@ const BATCH = 'rater/rating/rating-batch.ts';
 const RATE = 'rater/core/rate.ts';
 const TOUCHED = 'rater/store/touched-usage.ts';
 const PERIOD_USAGE = 'rater/store/period-usage.ts';
+const SCANNER = 'aggregator/counting/fast/data-scanner.ts';
 const SPAN = 'domain/billing/item-span.ts';
 
 export const mutants: readonly Mutant[] = [
@@ -635,6 +636,34 @@ export const mutants: readonly Mutant[] = [
     find: 'const isInEffect = effectiveAt <= periodStart;',
     replace: 'const isInEffect = effectiveAt <= Number.MAX_SAFE_INTEGER;',
     description: 'A price that changes within a period holds for all of it',
+  },
+  {
+    name: 'filter-ignored',
+    file: 'domain/metering/meter-filter.ts',
+    find: '} else if (values.includes(text) === isNot) return false;',
+    replace: '} else if (values.length === 0 && isNot) return false;',
+    description: 'A meter reads every event of its type, whatever its filter says',
+  },
+  {
+    name: 'fast-filter-ignored',
+    file: SCANNER,
+    find: 'if ((found === YES) === isNot) return NO;',
+    replace: 'if (texts.length === 0 && isNot) return NO;',
+    description: 'The same, where the aggregator counts an event from its bytes',
+  },
+  {
+    name: 'factor-dropped',
+    file: 'domain/metering/quantity-reading.ts',
+    find: 'sum += read.quantity * factor;',
+    replace: 'sum += read.quantity * (factor > 0n ? QUANTITY_ONE : -QUANTITY_ONE);',
+    description: 'The paths of a sum are added without the constants before them',
+  },
+  {
+    name: 'fast-factor-dropped',
+    file: SCANNER,
+    find: 'const product = times * this.whole;',
+    replace: 'const product = Math.sign(times) * divisor * this.whole;',
+    description: 'The same, where the aggregator counts an event from its bytes',
   },
   {
     name: 'minimum-of-the-month',

@@ -86,7 +86,7 @@ export interface Plan {
   readonly tickIntervalMs: number;
   readonly ratingIntervalMs: number;
   readonly batchSubjectsMax: number;
-  /** From when on aggregators that start are of the release that brought rule set 2. */
+  /** From when on aggregators that start are of the release that brought rule sets 2 and 3. */
   readonly upgradeAt: number;
 }
 

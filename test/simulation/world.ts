@@ -1,6 +1,7 @@
 import type { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import type { Seal } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { neededRuleSet } from '../../domain/metering/rule-set.ts';
 import { Random } from '../../domain/random.ts';
 import { covers } from '../../domain/sealing/seal-vector.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
@@ -43,6 +44,8 @@ export class World {
   readonly deployment: Deployment;
   private readonly isWatched: boolean;
   private failure: Error | null = null;
+  /** In the order in which they come into force. */
+  private readonly waitingCatalogs: CatalogVersion['catalog'][] = [];
   isHealing = false;
 
   constructor(plan: Plan, options: RunOptions = {}) {
@@ -202,6 +205,21 @@ export class World {
     this.deployment.decideRepairs(random);
   }
 
+  /** A catalog whose meters need a rule set that is not in force is refused, and applied again later, as are others. */
+  private applyWaiting(): void {
+    const [first] = this.waitingCatalogs;
+    if (first === undefined) return;
+    const needed = Math.max(...first.meters.map(neededRuleSet));
+    if (needed <= this.postgres.ruleSetInForce) {
+      this.waitingCatalogs.shift();
+      this.applyCatalog(first);
+      this.applyWaiting();
+    } else if (this.scheduler.now < ENDS_AT) {
+      this.scheduler.note('catalog refused', needed);
+      this.scheduler.after(HOUR, () => this.applyWaiting(), 'catalog');
+    }
+  }
+
   /** Stores a catalog version and brings it into force, as applyCatalog does: stored, in every partition, published. */
   private applyCatalog(catalog: CatalogVersion['catalog']): void {
     const { postgres, scheduler } = this;
@@ -236,7 +254,14 @@ export class World {
   async run(): Promise<void> {
     const { scheduler, plan } = this;
     for (const { at, catalog } of plan.catalogs)
-      scheduler.after(at - STARTS_AT, () => this.applyCatalog(catalog), 'catalog');
+      scheduler.after(
+        at - STARTS_AT,
+        () => {
+          this.waitingCatalogs.push(catalog);
+          if (this.waitingCatalogs.length === 1) this.applyWaiting();
+        },
+        'catalog',
+      );
     for (const slot of this.deployment.slots) scheduler.after(this.random.int(1, 30_000), slot.start, 'start');
     for (let at = 5 * HOUR; at < ENDS_AT - STARTS_AT; at += 5 * HOUR) scheduler.after(at, () => this.audit(), 'audit');
     for (let at = DAY; at < ENDS_AT - STARTS_AT; at += DAY) {

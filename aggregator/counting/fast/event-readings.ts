@@ -4,7 +4,7 @@
 
 import { NAME_LENGTH_MAX } from '../../../domain/name-text.ts';
 import { windowStartOf } from '../../../domain/time/time-window.ts';
-import { DataScanner } from './data-scanner.ts';
+import { DataScanner, NO, UNCERTAIN } from './data-scanner.ts';
 import type { EventCursor } from './event-cursor.ts';
 import type { MeteredType, MeteredTypes } from './metered-types.ts';
 import { GROUP_SEPARATOR, type NameTable } from './name-table.ts';
@@ -62,9 +62,20 @@ export class EventReadings {
       const { members, groupSlots, windowMs } = families[f]!;
       let hasValue = false;
       for (let m = 0; m < members.length; m++, at++) {
-        const { slot, meter, order, itemMs } = members[m]!;
+        const { slot, meter, order, addends, where, itemMs } = members[m]!;
         wholes[at] = Number.NaN;
-        if (slot === -1) {
+        if (where !== null) {
+          const passes = scanner.passes(where);
+          if (passes === UNCERTAIN) return false;
+          if (passes === NO) continue;
+        }
+        if (addends !== null) {
+          const isThere = scanner.sum(addends);
+          if (isThere === UNCERTAIN || (isThere === NO && meter.required)) return false;
+          if (isThere === NO) continue;
+          wholes[at] = scanner.whole;
+          fractions[at] = scanner.fraction;
+        } else if (slot === -1) {
           wholes[at] = 1;
           fractions[at] = 0;
         } else if (scanner.isMissing(slot)) {

@@ -6,7 +6,7 @@ import type { Catalog } from '../../../domain/catalog/catalog.ts';
 import type { UsageEvent } from '../../../domain/usage-event.ts';
 import type { LogRecord } from '../../../platform/event-log/event-log.ts';
 import type { ClientEvent, Plan } from '../plan.ts';
-import { groupOf, quantityOf } from './units.ts';
+import { groupOf, isTaken, quantityOf, sumOf } from './units.ts';
 
 export class Violation extends Error {
   constructor(invariant: string, message: string) {
@@ -347,10 +347,16 @@ export class UsageOracle {
     const readings: Reading[] = [];
     for (const meter of this.catalog(version).meters) {
       if (meter.eventType !== sent.type) continue;
+      const taken = isTaken(meter.where ?? [], sent.data, chunk.ruleSet);
+      if (taken === false) continue;
       const value = meter.valuePath === null ? 1 : sent.data[String(meter.valuePath[0])];
-      if (value === undefined && !meter.required) continue;
-      const quantity =
-        meter.aggregation === 'unique' ? 0n : value === undefined ? null : quantityOf(value, chunk.ruleSet);
+      const sum = meter.addends === undefined ? 0n : sumOf(meter.addends, sent.data, chunk.ruleSet);
+      if ((value === undefined || sum === undefined) && !meter.required) continue;
+      let quantity = sum ?? null;
+      if (taken === null || value === undefined) quantity = null;
+      else if (meter.addends === undefined && meter.aggregation !== 'unique') {
+        quantity = quantityOf(value, chunk.ruleSet);
+      }
       const groups = meter.dimensions.map(({ path }) => groupOf(sent.data[String(path[0])], chunk.ruleSet));
       if (quantity === null || groups.includes(null)) {
         // By the first rule set, what one meter can't read is lost for all of them.
