@@ -13,6 +13,7 @@ import {
   manifestColumns,
   rejectColumns,
   rollUpColumns,
+  totalColumns,
 } from '../../platform/usage-store/chunk-tables.ts';
 import { sealColumns } from '../../platform/usage-store/seal-rows.ts';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
@@ -56,6 +57,7 @@ describe('stored columns', () => {
   it.each([
     ['usage_events', eventColumns],
     ['usage_rollups', rollUpColumns],
+    ['usage_totals', totalColumns],
     ['event_rejects', rejectColumns],
     ['manifests', manifestColumns],
   ])('of %s are those in ClickHouse', async (table, columns) => {

@@ -162,6 +162,7 @@ export function strike(world: World, fault: Fault, random: Random): void {
         'insert',
         'insert usage_events',
         'insert usage_rollups',
+        'insert usage_totals',
         'query',
         'stream',
         '',
