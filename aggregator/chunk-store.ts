@@ -228,9 +228,9 @@ export class ChunkStore {
 
   /**
    * What is stored of a chunk under exactly this epoch. The roll-ups of all partitions are mixed in the table, and so
-   * are the totals, so the chunks that wait to be read back are read in one query of each. It does without FINAL, which would merge all rows around
-   * them, and takes the newest row of each name under the epoch. Where FINAL would show a row of a later epoch instead,
-   * this owner can't seal any more.
+   * are the totals, so the chunks that wait to be read back are read in one query of each. It does without FINAL, which
+   * would merge all rows around them, and takes the newest row of each name under the epoch. Where FINAL would show a
+   * row of a later epoch instead, this owner can't seal any more.
    */
   async readBack(of: PartitionChunk): Promise<StoredChunk> {
     const { partition, epoch, startOffset, endOffset } = of;

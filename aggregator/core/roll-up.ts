@@ -1,6 +1,6 @@
 // The roll-ups of one chunk: for each (tenant, meter, subject, window, group values) a row with the value of the chunk
-// so far, and what the subjects come to together (totals.ts). It depends on nothing but the accepted events of the chunk
-// in log order, so a replay builds the same rows.
+// so far, and what the subjects come to together (totals.ts). It depends on nothing but the accepted events of the
+// chunk in log order, so a replay builds the same rows.
 
 import type { EventOrder, WindowState } from '../../domain/aggregation/aggregation-rules.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';

@@ -6,10 +6,10 @@ import { NAME_LENGTH_MAX } from '../../../domain/name-text.ts';
 import { windowStartOf } from '../../../domain/time/time-window.ts';
 import { DataScanner } from './data-scanner.ts';
 import type { EventCursor } from './event-cursor.ts';
-import type { FastRollUps } from './fast-roll-ups.ts';
 import type { MeteredType, MeteredTypes } from './metered-types.ts';
 import { GROUP_SEPARATOR, type NameTable } from './name-table.ts';
-import { MINUTE_MAX, MINUTE_MS } from './roll-up-columns.ts';
+import { MINUTE_MAX, MINUTE_MS, type RollUpColumns } from './roll-up-columns.ts';
+import type { TotalColumns } from './total-columns.ts';
 
 /** In place of a group, for a family in which no meter reads a value. */
 const NO_GROUP = -1;
@@ -104,8 +104,13 @@ export class EventReadings {
   }
 
   /** Adds what was read last to the rows and their totals. */
-  addTo(rollUps: FastRollUps, { families }: MeteredType, tenant: number, subject: number, eventTime: number): void {
-    const { columns, totals } = rollUps;
+  addTo(
+    { columns, totals }: { readonly columns: RollUpColumns; readonly totals: TotalColumns },
+    { families }: MeteredType,
+    tenant: number,
+    subject: number,
+    eventTime: number,
+  ): void {
     const { wholes, fractions, groups } = this;
     let at = 0;
     for (let f = 0; f < families.length; f++) {

@@ -2,7 +2,8 @@
 // there is a cell with the rows of all meters of the family, so that one look-up finds them.
 //
 //   slots    [hash, cell + 1] pairs, open addressing, at most half full; cell + 1 = 0 marks a free one
-//   cell     8 words: tenant, subject, group, family, window's minute, changed, total + 1, unused | a row for each member
+//   cell     8 words: tenant, subject, group, family, window's minute, changed, total + 1, unused | a row for each
+//            member
 //   row      4 doubles: whole, fraction, events, and the hash of the row as it was last written (64 bits)
 //
 // `cell` and `row` count doubles (8 bytes) from the beginning of the memory, which is also read as 32-bit words and as

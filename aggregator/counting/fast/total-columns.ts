@@ -1,5 +1,6 @@
 // The totals of a chunk in columns, for the fast counter: the rules of core/totals.ts, a cell without a subject for all
-// meters of a family. The cell of a roll-up remembers the cell of its total, so that an event finds it without a search.
+// meters of a family. The cell of a roll-up remembers the cell of its total, so that an event finds it without a
+// search.
 import type { Quantity } from '../../../domain/number/quantity.ts';
 import { TOTAL_GROUPS_MAX } from '../../core/totals.ts';
 import type { Family } from './metered-types.ts';
