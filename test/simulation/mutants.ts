@@ -239,7 +239,7 @@ export const mutants: readonly Mutant[] = [
     file: CHUNKS,
     find: 'SELECT partition, chunk, epoch, argMax(row_hash, version) AS row_hash FROM ${table}',
     replace: 'SELECT partition, chunk, epoch, argMin(row_hash, version) AS row_hash FROM ${table}',
-    description: 'Roll-ups are read back as they were first written',
+    description: 'Roll-ups and totals are read back as they were first written',
   },
   {
     name: 'index-beyond-seals',
