@@ -18,6 +18,7 @@ import { readBlocks } from '../../test/support/native-rows.ts';
 import { CatalogReader } from '../catalog-reader.ts';
 import { DedupIndex } from '../core/dedup-index.ts';
 import { PartitionState, totalOutcomes } from '../core/partition-state.ts';
+import { TOTAL_GROUPS_MAX } from '../core/totals.ts';
 import { RecordReader } from '../record-reader.ts';
 import type { Counter, NewCounter } from './counter.ts';
 import { fastCounter } from './fast-counter.ts';
@@ -387,8 +388,9 @@ async function transcript(
     const { pending } = counter;
     const { chunk } = state;
     const at = { generation: 1, partition: 3, chunk: chunk.chunk, epoch: 7n, version: BigInt(chunk.nextOffset) };
-    const { events, rejects, rollUps, rejected, receivedAt } = counter.takeFlush(at);
+    const { events, rejects, rollUps, totals, rejected, receivedAt } = counter.takeFlush(at);
     told.push({ pending, events: [rowsOf(events.body), events.rows], rejects: [rowsOf(rejects.body), rejects.rows] });
+    told.push({ totals: rowsOf(totals) });
     told.push({ rollUps: rowsOf(rollUps), rejected, offsets: [...receivedAt.keys()].sort((a, b) => a - b) });
   };
   const seal = (): void => {
@@ -407,8 +409,9 @@ async function transcript(
   return told;
 }
 
-const standOf = ({ state, rollUpRowSet }: Counter): object => ({
+const standOf = ({ state, rollUpRowSet, totalRowSet }: Counter): object => ({
   rollUps: rollUpRowSet(),
+  totals: totalRowSet(),
   outcomes: totalOutcomes(state.chunk),
   outcomesByTenant: [...state.chunk.outcomesByTenant].sort(),
   catalogChanges: [...state.chunk.catalogChanges],
@@ -514,6 +517,28 @@ describe('fast counter', () => {
       '1000000000029999999999999955000000000010',
     );
   });
+
+  it.each([0, 1, 2])(
+    'keeps as many totals of a window as it may, and one of the rest, flushed each %i records',
+    async (each) => {
+      // Some models have no value for one of the two meters, and get a row of its own later or never.
+      const events = Array.from({ length: 3 * TOTAL_GROUPS_MAX }, (_, id) =>
+        usageEvent({
+          ...{ ...ordinary, id, subject: `cus_${id % 3}` },
+          data: `{"model":"m-${id % (2 * TOTAL_GROUPS_MAX)}",${id % 5 === 0 ? '' : '"n":1,'}"usage":{"out":${id},"tier":"t"}}`,
+        }),
+      );
+      const steps = Array.from({ length: rules.chunkOffsets }, (_, offset) => ({
+        record: { offset, appendTime: START, value: encodeEventBatch(events.splice(0, TOTAL_GROUPS_MAX / 4)) },
+        isFlushed: each > 0 && offset % each === 0,
+      }));
+      const told = await transcript(fastCounter, steps);
+      expect(told).toEqual(await transcript(plainCounter, steps));
+      const { totals } = told.at(-1) as { totals: { count: number } };
+      // Of `tokens` and `output`, and the one of `calls`.
+      expect(totals.count).toBe(2 * (TOTAL_GROUPS_MAX + 1) + 1);
+    },
+  );
 
   it('needs the plain rules for nothing that is as most events are', () => {
     const counter = fastCounter(

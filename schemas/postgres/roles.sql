@@ -64,7 +64,8 @@ GRANT SELECT ON tallyline.chunk_seals_reopened, tallyline.log_records TO tallyli
 -- Which tenants there are, and nothing of their keys.
 GRANT SELECT (tenant) ON tallyline.api_keys TO tallyline_rater;
 
-GRANT SELECT ON tallyline.line_items, tallyline.billing_periods, tallyline.rater_progress, tallyline.refusals
+GRANT SELECT ON tallyline.line_items, tallyline.billing_periods, tallyline.rater_progress, tallyline.refusals,
+    tallyline.chunk_seals_reopened
     TO tallyline_query;
 
 GRANT SELECT, INSERT ON tallyline.account_changes TO tallyline_manage;

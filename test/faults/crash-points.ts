@@ -68,6 +68,8 @@ export const crashPoints: readonly CrashPoint[] = [
   { name: 'aggregator: after the events are inserted', stage: 'aggregator', ...insertOf('usage_events', 'after'), pass: 2 },
   { name: 'aggregator: before the roll-ups are inserted', stage: 'aggregator', ...insertOf('usage_rollups', 'before'), pass: 2 },
   { name: 'aggregator: after the roll-ups are inserted', stage: 'aggregator', ...insertOf('usage_rollups', 'after'), pass: 3 },
+  { name: 'aggregator: before the totals are inserted', stage: 'aggregator', ...insertOf('usage_totals', 'before'), pass: 3 },
+  { name: 'aggregator: after the totals are inserted', stage: 'aggregator', ...insertOf('usage_totals', 'after'), pass: 2 },
   { name: 'aggregator: before the rejects are inserted', stage: 'aggregator', ...insertOf('event_rejects', 'before'), pass: 2 },
   { name: 'aggregator: after the rejects are inserted', stage: 'aggregator', ...insertOf('event_rejects', 'after'), pass: 2 },
   { name: 'aggregator: before the manifest', stage: 'aggregator', ...insertOf('manifests', 'before'), pass: 2 },

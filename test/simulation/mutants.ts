@@ -20,6 +20,8 @@ const FAST_ADMISSION = 'ingest/core/fast-admission.ts';
 const LOOP = 'aggregator/partition-loop.ts';
 const STATE = 'aggregator/core/partition-state.ts';
 const ROLL_UP = 'aggregator/core/roll-up.ts';
+const TOTALS = 'aggregator/core/totals.ts';
+const TOTAL_COLUMNS = 'aggregator/counting/fast/total-columns.ts';
 const INDEX = 'aggregator/core/dedup-index.ts';
 const TABLE = 'aggregator/core/key-table.ts';
 const RUN = 'aggregator/core/key-run.ts';
@@ -236,9 +238,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'oldest-in-read-back',
     file: CHUNKS,
-    find: 'SELECT partition, chunk, epoch, argMax(row_hash, version) AS row_hash FROM usage_rollups',
-    replace: 'SELECT partition, chunk, epoch, argMin(row_hash, version) AS row_hash FROM usage_rollups',
-    description: 'Roll-ups are read back as they were first written',
+    find: 'SELECT partition, chunk, epoch, argMax(row_hash, version) AS row_hash FROM ${table}',
+    replace: 'SELECT partition, chunk, epoch, argMin(row_hash, version) AS row_hash FROM ${table}',
+    description: 'Roll-ups and totals are read back as they were first written',
   },
   {
     name: 'index-beyond-seals',
@@ -468,6 +470,36 @@ export const mutants: readonly Mutant[] = [
     find: 'let key = `${meter.slug.length}:${meter.slug}${event.tenant.length}:${event.tenant}${windowStart}:`;',
     replace: 'let key = `${meter.slug.length}:${meter.slug}${windowStart}:`;',
     description: 'Usage of a subject that two tenants have is counted to one of them',
+  },
+  {
+    name: 'total-without-first-events',
+    file: ROLL_UP,
+    find: 'if (rules.isSum) this.totals.add({ tenant: event.tenant, meter, windowStart }, groupValues, reading.quantity);',
+    replace:
+      'if (rules.isSum && row.eventCount > 1) this.totals.add({ tenant: event.tenant, meter, windowStart }, groupValues, reading.quantity);',
+    description: 'The first event of each roll-up is left out of the totals',
+  },
+  {
+    name: 'total-of-all-tenants',
+    file: TOTALS,
+    find: 'const windowKey = ({ tenant, meter, windowStart }: TotalPlace): string => keyText(tenant, meter.slug, windowStart);',
+    replace: 'const windowKey = ({ meter, windowStart }: TotalPlace): string => keyText(meter.slug, windowStart);',
+    description: 'Usage of two tenants goes into the total of one of them',
+  },
+  {
+    name: 'total-by-subject',
+    file: TOTAL_COLUMNS,
+    find: 'const own = columns.cell(rollUps.tenant(rollUp), NO_SUBJECT, group, family, rollUps.minute(rollUp));',
+    replace:
+      'const own = columns.cell(rollUps.tenant(rollUp), rollUps.subject(rollUp), group, family, rollUps.minute(rollUp));',
+    description: 'A total is of one subject, and replaces those of the others',
+  },
+  {
+    name: 'totals-not-read-back',
+    file: LOOP,
+    find: "for (const table of ['events', 'rollUps', 'totals', 'rejects'] as const) {",
+    replace: "for (const table of ['events', 'rollUps', 'rejects'] as const) {",
+    description: 'A chunk is sealed although its totals are not stored',
   },
   {
     name: 'latest-by-arrival',

@@ -9,6 +9,7 @@ import type { EventCursor } from './event-cursor.ts';
 import type { MeteredType, MeteredTypes } from './metered-types.ts';
 import { GROUP_SEPARATOR, type NameTable } from './name-table.ts';
 import { MINUTE_MAX, MINUTE_MS, type RollUpColumns } from './roll-up-columns.ts';
+import type { TotalColumns } from './total-columns.ts';
 
 /** In place of a group, for a family in which no meter reads a value. */
 const NO_GROUP = -1;
@@ -113,8 +114,14 @@ export class EventReadings {
     return length;
   }
 
-  /** Adds what was read last to the rows. */
-  addTo(columns: RollUpColumns, { families }: MeteredType, tenant: number, subject: number, eventTime: number): void {
+  /** Adds what was read last to the rows and their totals. */
+  addTo(
+    { columns, totals }: { readonly columns: RollUpColumns; readonly totals: TotalColumns },
+    { families }: MeteredType,
+    tenant: number,
+    subject: number,
+    eventTime: number,
+  ): void {
     const { wholes, fractions, groups } = this;
     let at = 0;
     for (let f = 0; f < families.length; f++) {
@@ -126,9 +133,12 @@ export class EventReadings {
         continue;
       }
       const cell = columns.cell(tenant, subject, group, family, windowStartOf(eventTime, windowMs) / MINUTE_MS);
+      const total = totals.cellOf(columns, cell, family);
       for (let m = 0; m < members.length; m++, at++) {
         const whole = wholes[at]!;
-        if (!Number.isNaN(whole)) columns.count(cell, m, whole, fractions[at]!);
+        if (Number.isNaN(whole)) continue;
+        columns.count(cell, m, whole, fractions[at]!);
+        totals.count(total, family, m, whole, fractions[at]!);
       }
     }
   }

@@ -39,6 +39,8 @@ export interface Reading {
   readonly order: readonly [number, number, number, number];
   /** Names the roll-up it belongs to. */
   readonly rollUp: string;
+  /** Names the total that it belongs to; null: its meter does not sum. */
+  readonly total: string | null;
 }
 
 interface ReferenceChunk {
@@ -53,6 +55,8 @@ interface ReferenceChunk {
   readonly rejected: { readonly offset: number; readonly index: number; readonly outcome: Outcome }[];
   readonly readings: Reading[];
   readonly rollUps: Set<string>;
+  /** What all subjects come to, of meters that sum. */
+  readonly totals: Set<string>;
 }
 
 interface ReferencePartition {
@@ -177,6 +181,7 @@ export class UsageOracle {
       events: chunk.accepted.length,
       rejects: chunk.rejected.length,
       rollUps: chunk.rollUps.size,
+      totals: chunk.totals.size,
       outcomes: print(chunk.outcomes),
     };
     const found = {
@@ -188,6 +193,7 @@ export class UsageOracle {
       events: seal.events.count,
       rejects: seal.rejects.count,
       rollUps: seal.rollUps.count,
+      totals: seal.totals.count,
       outcomes: print(seal.outcomesByTenant),
     };
     const [a, b] = [JSON.stringify(expected), JSON.stringify(found)];
@@ -241,6 +247,7 @@ export class UsageOracle {
         rejected: [],
         readings: [],
         rollUps: new Set(),
+        totals: new Set(),
       };
       state.chunks.push(chunk);
     }
@@ -299,6 +306,7 @@ export class UsageOracle {
     for (const reading of readings) {
       chunk.readings.push(reading);
       chunk.rollUps.add(reading.rollUp);
+      if (reading.total !== null) chunk.totals.add(reading.total);
     }
     const subject = JSON.stringify([event.tenant, sent.subject]);
     const ofSubject = this.readingsBySubject.get(subject);
@@ -373,6 +381,9 @@ export class UsageOracle {
         windowStart,
         groups: groups as string[],
         rollUp: rollUpKey(event.tenant, meter.slug, sent.subject, windowStart, groups as string[]),
+        total: ['sum', 'count'].includes(meter.aggregation)
+          ? rollUpKey(event.tenant, meter.slug, '', windowStart, groups as string[])
+          : null,
         quantity,
         text: String(value),
         order: [event.eventTime, now, offset, index],
