@@ -41,6 +41,8 @@ const givenColumns = {
   ...periodKeyColumns,
   plan: text('plan'),
   price: text('price'),
+  /** Whose usage it is alone; '': that of all the customer's subjects together. */
+  subject: text('subject'),
   /** Null for a price of the period itself. */
   meter: nullable(text('meter')),
   groups: json<Readonly<Record<string, string>>>('groups'),
@@ -149,7 +151,7 @@ export async function readCumulativeQuantities(
 export async function readLineItemsOf(queries: Queries, periods: readonly PeriodKey[]): Promise<LineItem[]> {
   const wanted = tableOf(periodKeyColumns, periods, 'wanted');
   const { rows } = await queries.query(
-    `${SELECT_ITEMS} FROM ${wanted.sql} JOIN tallyline.line_items item USING (tenant, subject, period_start)`,
+    `${SELECT_ITEMS} FROM ${wanted.sql} JOIN tallyline.line_items item USING (${namesOf(periodKeyColumns)})`,
     wanted.params,
   );
   return rows.map(itemOf);
@@ -186,15 +188,17 @@ type InsertedRow = RecordOf<typeof insertedColumns>;
 
 /** Field by field: two records of this size that are spread into one cost as much as all else that rating does. */
 function insertedRow(line: NewLineItem): InsertedRow {
-  const { tenant, subject, periodStart, price, item } = line;
+  const { tenant, customer, subscription, periodStart, price, subject, item } = line;
   const { windowStart, revision } = item;
   return {
-    id: lineItemId({ tenant, subject, periodStart, price, windowStart, revision }),
+    id: lineItemId({ tenant, customer, subscription, periodStart, price, subject, windowStart, revision }),
     tenant,
-    subject,
+    customer,
+    subscription,
     periodStart,
     plan: line.plan,
     price,
+    subject,
     meter: line.meter,
     groups: line.groups,
     windowStart,
@@ -217,7 +221,7 @@ function insertedRow(line: NewLineItem): InsertedRow {
 const STATEMENT_ITEMS_MAX = 10_000;
 
 /**
- * Adds the items, each with its two ledger entries: the subject owes, the price has earned. One transaction an item.
+ * Adds the items, each with its two ledger entries: the customer owes, the price has earned. One transaction an item.
  */
 export async function insertLineItems(
   client: PoolClient,
