@@ -22,7 +22,16 @@ function derivedUuid(parts: readonly (string | number)[]): string {
  * An item of a customer without a subscription, of all its subjects, is named as items were when money was by subject:
  * a customer that is its own subject keeps the ids it had.
  */
-const partsOf = ({ tenant, customer, subscription, periodStart, subject, price, windowStart, revision }: LineItemKey) => {
+const partsOf = ({
+  tenant,
+  customer,
+  subscription,
+  periodStart,
+  subject,
+  price,
+  windowStart,
+  revision,
+}: LineItemKey) => {
   const parts = [tenant, customer, periodStart, price, windowStart, revision];
   return subscription === NO_SUBSCRIPTION && subject === POOLED ? parts : [...parts, subscription, subject];
 };

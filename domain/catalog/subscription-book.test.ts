@@ -127,8 +127,8 @@ describe('subscription book', () => {
     expect([...book.chargedByPeriod].sort()).toEqual(['kept', 'moved', 'new']);
   });
 
-  it('gives a subject its timeline, and pins its prices', () => {
-    const timeline = subscriptionBook(versions, 3).timeline({ tenant: 'acme', subject: 'new' });
+  it('gives a customer its timeline, and pins its prices', () => {
+    const timeline = subscriptionBook(versions, 3).timeline({ tenant: 'acme', customer: 'new' });
     expect(timeline.subscriptionStarts).toEqual([at('2026-01-20T00:00:00Z')]);
     expect(timeline.periodAt(at('2026-01-19T00:00:00Z'))).toBeNull();
     expect(timeline.periodAt(at('2026-01-21T00:00:00Z'))).toMatchObject({

@@ -59,7 +59,7 @@ export function readUsageFields(
   return slug === null || meter === null || match === null || per === null ? null : { slug, meter, match, ...per };
 }
 
-export function usageTerms({ meter, match, per = 'customer' }: UsagePriceFields): Terms {
+export function usageTerms({ meter, match, per }: UsagePriceFields): Terms {
   const matched = Object.entries(match).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-  return { meter, match: `{${matched.join(', ')}}`, per };
+  return { meter, match: `{${matched.join(', ')}}`, per: per ?? 'customer' };
 }

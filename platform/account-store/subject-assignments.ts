@@ -139,13 +139,32 @@ export async function readStretches(
   }));
 }
 
+/**
+ * Of each of these customers that ever had a subject of another name, or not the one of its own: from when on it was
+ * so, first. The others are their own subjects.
+ */
+export async function readFirstSharing(
+  queries: Queries,
+  tenant: string,
+  customers: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await queries.query<{ name: string; first: Date }>(
+    `SELECT name, min(starts_at) AS first FROM (
+       SELECT customer AS name, starts_at FROM tallyline.subject_assignments
+       WHERE tenant = $1 AND customer = ANY($2) AND subject <> customer
+       UNION ALL
+       SELECT subject, starts_at FROM tallyline.subject_assignments
+       WHERE tenant = $1 AND subject = ANY($2) AND subject <> customer
+     ) shared GROUP BY name`,
+    [tenant, customers],
+  );
+  return new Map(rows.map(({ name, first }) => [name, first.getTime()]));
+}
+
 const namesColumns = { tenant: text('tenant'), customer: text('customer') };
 
 /** Every subject of these names, or that was ever assigned to a customer of these names, with all its assignments. */
-export async function readAssignmentsAround(
-  queries: Queries,
-  names: readonly CustomerKey[],
-): Promise<TenantSubject[]> {
+export async function readAssignmentsAround(queries: Queries, names: readonly CustomerKey[]): Promise<TenantSubject[]> {
   const wanted = tableOf(namesColumns, names, 'wanted');
   // Where nothing was ever assigned, nothing is looked for.
   const { rows } = await queries.query(

@@ -6,7 +6,16 @@ import { periodClosesAt } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/metering/meter.ts';
 import { laterOf, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { Queries, RecordOf } from '../postgres/table-columns.ts';
-import { instant, instantParameter, json, namesOf, nullable, recordOf, selected, tableOf } from '../postgres/table-columns.ts';
+import {
+  instant,
+  instantParameter,
+  json,
+  namesOf,
+  nullable,
+  recordOf,
+  selected,
+  tableOf,
+} from '../postgres/table-columns.ts';
 import { periodKeyColumns, periodTermsColumns } from './billing-periods.ts';
 
 export interface BilledPeriod extends RecordOf<typeof periodTermsColumns> {

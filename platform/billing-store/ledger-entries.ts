@@ -3,7 +3,17 @@
 import type { PoolClient } from 'pg';
 import { type LineItemKey, ledgerTransactionId } from '../../domain/billing/line-item-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
-import { decimal, instant, nullable, type Queries, recordOf, selected, tableOf, text, uuid } from '../postgres/table-columns.ts';
+import {
+  decimal,
+  instant,
+  nullable,
+  type Queries,
+  recordOf,
+  selected,
+  tableOf,
+  text,
+  uuid,
+} from '../postgres/table-columns.ts';
 
 /** An item as its two entries are made of it. */
 const postedColumns = {

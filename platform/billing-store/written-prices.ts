@@ -42,10 +42,7 @@ const SUMS = `max(item.window_end) AS window_end, sum(item.quantity) AS quantity
 const OF_PERIOD = `(${namesOf(periodKeyColumns, 'item')}) = (${namesOf(periodKeyColumns, 'wanted')})`;
 
 /** A price without items is absent. */
-export async function readWrittenPrices(
-  queries: Queries,
-  periods: readonly PeriodDetail[],
-): Promise<WrittenPrices> {
+export async function readWrittenPrices(queries: Queries, periods: readonly PeriodDetail[]): Promise<WrittenPrices> {
   const wanted = tableOf(detailColumns, periods, 'wanted');
   const { rows } = await queries.query(
     // A period at a time, by the unique key: joined as a whole, all line items there are would look cheaper to read.

@@ -139,9 +139,7 @@ export async function readFirstSeen(
         `GROUP BY ${keys}, unique_value) GROUP BY ${keys}, first_window ${USAGE_SETTINGS}`,
       params,
     );
-    return found.map((row) =>
-      firstSeenOf(row, setOf(numbers, { tenant: row.tenant_key, subject: row.subject_key })),
-    );
+    return found.map((row) => firstSeenOf(row, setOf(numbers, { tenant: row.tenant_key, subject: row.subject_key })));
   }
   const found = await clickhouse.query<StoredFirstSeen & { set_number: number }>(
     'SELECT set_number, first_window, toString(count()) AS values FROM (' +

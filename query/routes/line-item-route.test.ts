@@ -27,7 +27,7 @@ beforeAll(async () => {
     item(2, 0, { groups: { model: 'm-large' }, quantity: '1204.000', amount: '-0.0036120' }),
     item(3, 1),
     item(4, 0, { revision: 1, quantity: '0', amount: '0.00' }),
-    item(5, 0, { subject: 'cus_2', meter: null, price: 'flat' }),
+    item(5, 0, { customer: 'cus_2', meter: null, price: 'flat' }),
     item(6, 0, { tenant: 'umbrella' }),
   ]);
 }, 300_000);
@@ -39,6 +39,8 @@ describe('line items', () => {
     expect(nextCursor).toBeNull();
     expect(data[0]).toEqual({
       id: id(2),
+      customer: 'cus_1',
+      subscription: null,
       subject: 'cus_1',
       plan: 'basic',
       price: 'input',
@@ -115,7 +117,7 @@ describe('line items', () => {
   it('say of usage with the amount 0 whether it is free, or paid by the package or tier before', async () => {
     const of = (n: number, price: string, amount: string, cumulativeQuantity: string): LineItemFields =>
       item(n, 0, {
-        subject: 'cus_zero',
+        customer: 'cus_zero',
         price,
         amount,
         cumulativeQuantity,
@@ -141,7 +143,7 @@ describe('line items', () => {
 
   it('page from before 1970', async () => {
     const fee = (n: number) =>
-      item(n, 0, { subject: 'cus_old', meter: null, price: `flat-${n}`, windowStart: -n * HOUR_MS });
+      item(n, 0, { customer: 'cus_old', meter: null, price: `flat-${n}`, windowStart: -n * HOUR_MS });
     await insertLineItems(api.pool, [7, 8, 9].map(fee));
     const first = await list('limit=1&subject=cus_old');
     const second = await list(`limit=1&subject=cus_old&cursor=${first.nextCursor}`);

@@ -18,11 +18,7 @@ const subjectsIn = (key: string, written: WrittenPrices, contributions: Contribu
   new Set([...(contributions.get(key)?.keys() ?? []), ...(written.get(key)?.keys() ?? [])]);
 
 /** Of every price, the usage before `detailFrom` is what its line items there say. Throws a `RatingInvariantError`. */
-export function assertWrittenBefore(
-  target: PeriodTarget,
-  written: WrittenPrices,
-  contributions: Contributions,
-): void {
+export function assertWrittenBefore(target: PeriodTarget, written: WrittenPrices, contributions: Contributions): void {
   const sumOf = (windows: readonly { readonly windowStart: number; readonly quantity: Quantity }[] = []): Quantity =>
     windows.reduce((sum, window) => (window.windowStart < target.detailFrom ? sum + window.quantity : sum), 0n);
   for (const { price } of target.prices) {
@@ -58,32 +54,34 @@ export function periodItems(
     const key = pricedText(target, price.slug);
     const isOfUsage = isUsagePrice(price);
     const itemsOf = (subject: string): RatedItem[] => {
-    const before = written.get(key)?.get(subject);
-    return rate({
-      price: amountOf(price),
-      contributions: contributions.get(key)?.get(subject) ?? [],
-      written: before?.windows ?? nothingWritten.written,
-      writtenAmount: before?.amount ?? Decimal.zero,
-      wasClosed: (windowEnd) => isOfUsage && itemClosesAt(meter!, windowEnd) <= closedUpTo,
-      planChangedFrom: isOfUsage ? changedItemsFrom(target, meter!) : target.periodStart,
-      onTimeCause: isOfUsage ? 'window_closed' : PERIOD_DUE_CAUSE,
-    });
+      const before = written.get(key)?.get(subject);
+      return rate({
+        price: amountOf(price),
+        contributions: contributions.get(key)?.get(subject) ?? [],
+        written: before?.windows ?? nothingWritten.written,
+        writtenAmount: before?.amount ?? Decimal.zero,
+        wasClosed: (windowEnd) => isOfUsage && itemClosesAt(meter!, windowEnd) <= closedUpTo,
+        planChangedFrom: isOfUsage ? changedItemsFrom(target, meter!) : target.periodStart,
+        onTimeCause: isOfUsage ? 'window_closed' : PERIOD_DUE_CAUSE,
+      });
     };
     // A price that was for each subject and is no more, or the other way, has items of both kinds: the old cancel out.
-    return [...subjectsIn(key, written, contributions)].flatMap((subject) => itemsOf(subject).map((item) => ({
-      tenant: target.tenant,
-      customer: target.customer,
-      subscription: target.subscription,
-      subject,
-      periodStart: target.periodStart,
-      periodEnd: target.periodEnd,
-      plan,
-      price: price.slug,
-      meter: meter?.slug ?? null,
-      groups: isOfUsage ? price.match : {},
-      currency,
-      catalogVersion,
-      item,
-    })));
+    return [...subjectsIn(key, written, contributions)].flatMap((subject) =>
+      itemsOf(subject).map((item) => ({
+        tenant: target.tenant,
+        customer: target.customer,
+        subscription: target.subscription,
+        subject,
+        periodStart: target.periodStart,
+        periodEnd: target.periodEnd,
+        plan,
+        price: price.slug,
+        meter: meter?.slug ?? null,
+        groups: isOfUsage ? price.match : {},
+        currency,
+        catalogVersion,
+        item,
+      })),
+    );
   });
 }

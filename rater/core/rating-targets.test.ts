@@ -2,7 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { PeriodTerms } from '../../domain/billing/billing-period-terms.ts';
 import { type Catalog, emptyCatalog, type Plan, type Subscription } from '../../domain/catalog/catalog.ts';
-import { type CustomerTimeline, customerPeriodOf, subscriptionTimeline } from '../../domain/catalog/subscription-book.ts';
+import {
+  type CustomerTimeline,
+  customerPeriodOf,
+  subscriptionTimeline,
+} from '../../domain/catalog/subscription-book.ts';
 import { ratingTargets } from './rating-targets.ts';
 
 const day = (text: string): number => Date.parse(`2026-${text}T00:00:00Z`);

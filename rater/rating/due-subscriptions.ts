@@ -2,8 +2,8 @@
 // a flat fee), and customers whose subscriptions have changed.
 import type { CustomerTimeline, SubscriptionBook } from '../../domain/catalog/subscription-book.ts';
 import { keyText } from '../../domain/composite-key.ts';
-import type { RatingState } from '../store/rating-store.ts';
 import { type TouchedTimes, touch } from '../core/customer-work.ts';
+import type { RatingState } from '../store/rating-store.ts';
 
 type StoredPeriods = Pick<RatingState, 'readBillingPeriodsNamed'>;
 

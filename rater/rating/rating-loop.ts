@@ -22,13 +22,7 @@ import { covers, isSameVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import { damagedPartOf } from '../../platform/clickhouse/click-house.ts';
 import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
-import {
-  type CustomerWork,
-  customerWork,
-  handBack,
-  nothingTouched,
-  type Touched,
-} from '../core/customer-work.ts';
+import { type CustomerWork, customerWork, handBack, nothingTouched, type Touched } from '../core/customer-work.ts';
 import { metersOf } from '../core/period-prices.ts';
 import type { RatingBasis } from '../core/rating-basis.ts';
 import type { RaterMetrics } from '../metrics.ts';
@@ -115,9 +109,7 @@ export class RatingLoop {
     const basis: RatingBasis = { seals, watermark, book, versions, meters, closedUpTo };
     const billedFrom = this.billedFrom(from);
     // Windows that close have usage in older chunks, too.
-    const older = await this.verifier.verifySince(
-      earliestClosing({ meters, from: billedFrom }),
-    );
+    const older = await this.verifier.verifySince(earliestClosing({ meters, from: billedFrom }));
     if (older.length > 0) return this.mismatch(older);
     const touched = await this.findDue(basis, from, billedFrom);
     // Who has usage that was not there to be found is looked at by no batch, and the progress would pass it over.

@@ -25,7 +25,6 @@ import type { Seals } from '../../domain/sealing/seals.ts';
 import { windowSizeMs, windowStartFrom } from '../../domain/time/time-window.ts';
 import { type RatedUsageSelection, SUBJECT_BYTES_MAX, subjectBytes } from '../../platform/usage-store/rated-usage.ts';
 import { contributionsAcross, earlierAsOne, type WindowValue } from '../core/contributions.ts';
-import type { Contributions } from '../core/period-items.ts';
 import type { Contribution } from '../core/rate.ts';
 import type { RatedUsage } from './rating-store.ts';
 
@@ -123,7 +122,8 @@ export async function readContributions(
         else known.push(added);
       }
     }
-    for (const [want, sets] of read) contributions.set(pricedText(want, want.price.slug), contributionsOfSets(want, sets));
+    for (const [want, sets] of read)
+      contributions.set(pricedText(want, want.price.slug), contributionsOfSets(want, sets));
   }
   return contributions;
 }

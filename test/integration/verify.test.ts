@@ -192,7 +192,7 @@ const plants: readonly Plant[] = [
       /^I2 <chunk>, rows of usage_events: \d+ \/ \d+/,
       /^I2 <chunk>, checksum of usage_events/,
       /^I2 usage /,
-      /^I4 tenant \w+ subject cus_\d period 2\d{3}-\d\d-01T.* price price-\w+, amount: /,
+      /^I4 tenant \w+ customer cus_\d period 2\d{3}-\d\d-01T.* price price-\w+, amount: /,
     ],
     silent: /^I[135]/,
   },
@@ -238,31 +238,31 @@ const plants: readonly Plant[] = [
   {
     title: 'an edited line item',
     postgres: `UPDATE tallyline.line_items SET amount = amount + 1 WHERE id = ${anItem}`,
-    says: [/^I4 tenant \w+ subject cus_\d period .* price price-sum, amount: /, /^I5 line item <id>, receivable: /],
+    says: [/^I4 tenant \w+ customer cus_\d period .* price price-sum, amount: /, /^I5 line item <id>, receivable: /],
     silent: /^I[123]/,
   },
   {
     title: 'a line item of a quantity that no usage can have',
     postgres: `UPDATE tallyline.line_items SET quantity = quantity + 0.0000000000001 WHERE id = ${anItem}`,
-    says: [/^I4 tenant \w+ subject cus_\d period .* price price-sum, quantity: [\d.]+ \/ \d+\.\d{13}$/],
+    says: [/^I4 tenant \w+ customer cus_\d period .* price price-sum, quantity: [\d.]+ \/ \d+\.\d{13}$/],
     silent: /^I[1235]/,
   },
   {
     title: 'usage that the raters passed over',
-    postgres: `WITH unrated AS (SELECT tenant, subject, period_start FROM tallyline.line_items WHERE id = ${anItem}),
-        items AS (DELETE FROM tallyline.line_items WHERE (tenant, subject, period_start) = (SELECT * FROM unrated) RETURNING id),
+    postgres: `WITH unrated AS (SELECT tenant, customer, period_start FROM tallyline.line_items WHERE id = ${anItem}),
+        items AS (DELETE FROM tallyline.line_items WHERE (tenant, customer, period_start) = (SELECT * FROM unrated) RETURNING id),
         entries AS (DELETE FROM tallyline.ledger_entries WHERE line_item IN (SELECT id FROM items))
       UPDATE tallyline.billing_periods SET seal_vector = '{}', closed_up_to = period_start, rated_watermark = period_start
-      WHERE (tenant, subject, period_start) = (SELECT * FROM unrated)`,
+      WHERE (tenant, customer, period_start) = (SELECT * FROM unrated)`,
     says: [/^I4 .* price price-sum, quantity: /, /^I4 .* price price-sum, amount: /],
     silent: /^I[1235]/,
   },
   {
     title: 'usage without a billing period',
     postgres: `WITH period AS (DELETE FROM tallyline.billing_periods
-          WHERE (tenant, subject, period_start) = (SELECT tenant, subject, period_start FROM tallyline.line_items WHERE id = ${anItem})
-          RETURNING tenant, subject, period_start),
-        items AS (DELETE FROM tallyline.line_items WHERE (tenant, subject, period_start) = (SELECT * FROM period) RETURNING id)
+          WHERE (tenant, customer, period_start) = (SELECT tenant, customer, period_start FROM tallyline.line_items WHERE id = ${anItem})
+          RETURNING tenant, customer, period_start),
+        items AS (DELETE FROM tallyline.line_items WHERE (tenant, customer, period_start) = (SELECT * FROM period) RETURNING id)
       DELETE FROM tallyline.ledger_entries WHERE line_item IN (SELECT id FROM items)`,
     says: [/^I4 .* price price-sum, quantity: /, /^I4 .* price price-sum, amount: /],
     silent: /^I[1235]/,
@@ -278,9 +278,9 @@ const plants: readonly Plant[] = [
   },
   {
     title: 'a deleted flat price, entries and all',
-    postgres: `WITH gone AS (DELETE FROM tallyline.line_items WHERE subject = 'cus_pro' RETURNING id)
+    postgres: `WITH gone AS (DELETE FROM tallyline.line_items WHERE customer = 'cus_pro' RETURNING id)
       DELETE FROM tallyline.ledger_entries WHERE line_item IN (SELECT id FROM gone)`,
-    says: [/^I4 tenant acme subject cus_pro period .* price base, amount: 5 \/ 0/],
+    says: [/^I4 tenant acme customer cus_pro period .* price base, amount: 5 \/ 0/],
     silent: /^I[1235]/,
   },
   {
@@ -296,8 +296,8 @@ const plants: readonly Plant[] = [
   },
   {
     title: 'a deleted billing period',
-    postgres: "DELETE FROM tallyline.billing_periods WHERE (tenant, subject) = ('acme', 'cus_1')",
-    says: [/^I4 tenant acme subject cus_1 .* price price-count, which the period does not have, amount: 0 \/ /],
+    postgres: "DELETE FROM tallyline.billing_periods WHERE (tenant, customer) = ('acme', 'cus_1')",
+    says: [/^I4 tenant acme customer cus_1 .* price price-count, which the period does not have, amount: 0 \/ /],
     silent: /^I[1235]/,
   },
   {

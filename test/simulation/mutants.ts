@@ -506,8 +506,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'seals-beyond-vector',
     file: PERIOD_USAGE,
-    find: 'sealed: basis.seals,',
-    replace: '',
+    find: 'const selection = { meter, from, to, filters: matchFilters(meter, price), sealed: basis.seals };',
+    replace: 'const selection = { meter, from, to, filters: matchFilters(meter, price) };',
     description: 'Usage of open chunks is billed',
   },
   {
@@ -557,7 +557,7 @@ export const mutants: readonly Mutant[] = [
     file: RATING,
     find: "if (result.outcome !== 'rated') return [result];",
     replace: "if (result.outcome === 'mismatch') return [result]; if (result.outcome === 'behind') continue;",
-    description: 'The progress passes over subjects that were not rated',
+    description: 'The progress passes over customers that were not rated',
   },
   {
     name: 'due-forgotten',

@@ -1,6 +1,7 @@
 import type { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import type { Seal } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { Problem } from '../../domain/problem.ts';
 import { Random } from '../../domain/random.ts';
 import { covers } from '../../domain/sealing/seal-vector.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
@@ -11,7 +12,17 @@ import { strike } from './faults.ts';
 import { MoneyOracle } from './oracles/money-oracle.ts';
 import { checkStores } from './oracles/store-check.ts';
 import { type Content, UsageOracle, Violation } from './oracles/usage-oracle.ts';
-import { type ClientRequest, DAY, ENDS_AT, GATEWAYS, HOUR, PARTITIONS, type Plan, STARTS_AT } from './plan.ts';
+import {
+  type ClientRequest,
+  DAY,
+  ENDS_AT,
+  GATEWAYS,
+  HOUR,
+  PARTITIONS,
+  type Plan,
+  type PlannedAssignment,
+  STARTS_AT,
+} from './plan.ts';
 import { Process, Scheduler } from './scheduler.ts';
 import { ClickHouseModel } from './stores/click-house-model.ts';
 import { LogModel } from './stores/log-model.ts';
@@ -220,6 +231,21 @@ export class World {
     });
   }
 
+  /** As a client of the stage `manage` that asks again where it got no answer, and gives up where it is refused. */
+  private assign(planned: PlannedAssignment): void {
+    const { rating, scheduler } = this;
+    const manager = new Process('manager', scheduler);
+    const isRetriable = (error: unknown): boolean => !(error instanceof Problem);
+    const once = { isRetriable, signal: new AbortController().signal, timers: manager.timers };
+    retry(() => rating.assign(manager, planned), once).then(
+      () => scheduler.note(`assigned ${planned.subject} to ${planned.customer}`),
+      (error: unknown) => {
+        if (isRetriable(error)) this.fail(error as Error);
+        else scheduler.note(`not assigned ${planned.subject} to ${planned.customer}`);
+      },
+    );
+  }
+
   /** A record that nobody should have written. */
   writeGarbage(partition: number, random: Random): void {
     const bytes = Buffer.from(Array.from({ length: random.int(0, 40) }, () => random.int(0, 255)));
@@ -237,6 +263,8 @@ export class World {
     const { scheduler, plan } = this;
     for (const { at, catalog } of plan.catalogs)
       scheduler.after(at - STARTS_AT, () => this.applyCatalog(catalog), 'catalog');
+    for (const planned of plan.assignments)
+      scheduler.after(planned.at - STARTS_AT, () => this.assign(planned), 'assignment');
     for (const slot of this.deployment.slots) scheduler.after(this.random.int(1, 30_000), slot.start, 'start');
     for (let at = 5 * HOUR; at < ENDS_AT - STARTS_AT; at += 5 * HOUR) scheduler.after(at, () => this.audit(), 'audit');
     for (let at = DAY; at < ENDS_AT - STARTS_AT; at += DAY) {

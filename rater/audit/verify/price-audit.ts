@@ -106,11 +106,10 @@ export class PriceAudit {
   private async readPeriods(client: PoolClient, versions: readonly CatalogVersion[], scope: AuditScope): Promise<void> {
     for (const period of await readBilledPeriodsIn(client, scope)) {
       const { tenant, customer, subscription, sealVector: vector, closedUpTo, ratedWatermark: watermark } = period;
-      const { sealVector: _vector, ...terms } = period;
       this.addPeriod({
-        ...{ tenant, customer, subscription, periodStart: period.periodStart, terms },
+        ...{ tenant, customer, subscription, periodStart: period.periodStart, terms: period },
         ...{ vector, closedUpTo, watermark, hasUsage: false },
-        prices: tallies(versions, terms),
+        prices: tallies(versions, period),
       });
     }
   }

@@ -102,7 +102,10 @@ function sumsOf(period: BilledPeriod, items: readonly Item[]): PeriodSums {
   for (const { price, subject, quantity, amount } of items) {
     const bySubject = written.get(price) ?? new Map<string, WrittenSum>();
     const sum = bySubject.get(subject) ?? { quantity: Decimal.zero, amount: Decimal.zero };
-    written.set(price, bySubject.set(subject, { quantity: sum.quantity.plus(quantity), amount: sum.amount.plus(amount) }));
+    written.set(
+      price,
+      bySubject.set(subject, { quantity: sum.quantity.plus(quantity), amount: sum.amount.plus(amount) }),
+    );
   }
   return {
     ...period,
