@@ -3,7 +3,7 @@
 import type { Catalog } from '../../domain/catalog/catalog.ts';
 import type { Random } from '../../domain/random.ts';
 import { catalogsOf } from './catalogs.ts';
-import type { Assigning } from './stores/rating-model.ts';
+import { type Assigning, racedCalls } from './stores/rating-model.ts';
 
 export const HOUR = 3_600_000;
 export const DAY = 24 * HOUR;
@@ -76,6 +76,11 @@ export interface CatalogChange {
 
 export interface PlannedAssignment extends Assigning {
   readonly at: number;
+  /**
+   * Not null: begun when a rater makes this call the next time, from an instant among those that its step closes, by
+   * its share of them; `from` does not count then.
+   */
+  readonly during: { readonly call: (typeof racedCalls)[number]; readonly share: number } | null;
 }
 
 export interface Plan {
@@ -172,20 +177,21 @@ function faultsOf(random: Random, busy: readonly number[]): Fault[] {
 }
 
 /**
- * In three of four runs. Mostly from then on, which nothing has rated; some from a little before, up to where it was;
- * some from a time to come. Both while clients are busy and just after the hours, when raters look at windows.
+ * In three of four runs. Some from then on, which nothing has rated, from a little before, up to where it was, or from a
+ * time to come; and some while a rater is in the middle of a step, from an instant of what it closes.
  */
 function assignmentsOf(random: Random, busy: readonly number[]): PlannedAssignment[] {
   if (random.chance(0.25)) return [];
   const assignments: PlannedAssignment[] = [];
-  for (let left = random.int(4, 24); left > 0; left--) {
+  for (let left = random.int(10, 60); left > 0; left--) {
     const base = random.chance(0.5)
       ? random.pick(busy)
       : STARTS_AT + HOUR * random.int(1, Math.floor((ENDS_AT - STARTS_AT) / HOUR) - 1);
     const at = base + random.int(0, 20_000);
+    const during = random.chance(0.6) ? { call: random.pick(racedCalls), share: random.next() } : null;
     const from = random.pick([null, at - random.spread(1_000, 30 * HOUR), at + random.spread(1_000, 2 * DAY)]);
     assignments.push({
-      ...{ at, from, tenant: random.pick(TENANTS), subject: `cus_${random.int(1, 6)}` },
+      ...{ at, from, during, tenant: random.pick(TENANTS), subject: `cus_${random.int(1, 6)}` },
       customer: random.pick(['cus_1', 'cus_2', 'cus_3', 'cus_4', 'cus_5', 'cus_6', 'org_1', 'org_2']),
     });
   }

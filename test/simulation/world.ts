@@ -54,6 +54,7 @@ export class World {
   readonly deployment: Deployment;
   private readonly isWatched: boolean;
   private failure: Error | null = null;
+  private readonly racing: PlannedAssignment[] = [];
   isHealing = false;
 
   constructor(plan: Plan, options: RunOptions = {}) {
@@ -77,6 +78,7 @@ export class World {
     this.money = new MoneyOracle(plan, this.oracle, this.rating, this.postgres);
     this.rating.onRated = this.watched((rated) => this.money.rated(rated));
     this.rating.onAdvance = this.watched((progress) => this.money.advanced(progress));
+    this.rating.onCall = (call) => this.race(call);
     this.rating.onDetail = this.watched((period) => this.money.readDetail(period));
     const watchPublish = this.watched((watermark: number) => this.oracle.published(watermark));
     this.postgres.onPublish = (watermark) => {
@@ -231,6 +233,23 @@ export class World {
     });
   }
 
+  private planAssignment(planned: PlannedAssignment): void {
+    if (planned.during === null) this.assign(planned);
+    else this.racing.push(planned);
+  }
+
+  /** Begins what is to race with a call of a rater. */
+  private race(call: string): void {
+    const { rating, postgres, plan, scheduler } = this;
+    const i = this.racing.findIndex(({ during }) => during!.call === call);
+    const { closedUpTo: rated } = rating.progress;
+    const closing = postgres.published === null ? null : postgres.published - plan.allowedLatenessMs;
+    if (i === -1 || rated === null || closing === null || closing <= rated) return;
+    const [planned] = this.racing.splice(i, 1);
+    const from = Math.floor(rated + planned!.during!.share * (closing - rated));
+    scheduler.after(0, () => this.assign({ ...planned!, from }), 'assignment');
+  }
+
   /** As a client of the stage `manage` that asks again where it got no answer, and gives up where it is refused. */
   private assign(planned: PlannedAssignment): void {
     const { rating, scheduler } = this;
@@ -264,7 +283,7 @@ export class World {
     for (const { at, catalog } of plan.catalogs)
       scheduler.after(at - STARTS_AT, () => this.applyCatalog(catalog), 'catalog');
     for (const planned of plan.assignments)
-      scheduler.after(planned.at - STARTS_AT, () => this.assign(planned), 'assignment');
+      scheduler.after(planned.at - STARTS_AT, () => this.planAssignment(planned), 'assignment');
     for (const slot of this.deployment.slots) scheduler.after(this.random.int(1, 30_000), slot.start, 'start');
     for (let at = 5 * HOUR; at < ENDS_AT - STARTS_AT; at += 5 * HOUR) scheduler.after(at, () => this.audit(), 'audit');
     for (let at = DAY; at < ENDS_AT - STARTS_AT; at += DAY) {

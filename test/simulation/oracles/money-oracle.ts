@@ -353,7 +353,7 @@ export class MoneyOracle {
     if (values.length === 0) return new Map([['', 0n]]);
     if (across === 'union') return new Map([['', mergedValue(aggregation, [...counted.values()].flat())]]);
     const together = values.map(([, value]) => value);
-    const largest = together.reduce((a, b) => (a < b ? b : a));
+    const largest = together.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0)).at(-1)!;
     return new Map([['', across === 'max' ? largest : together.reduce((a, b) => a + b)]]);
   }
 

@@ -48,6 +48,23 @@ export interface Rated {
   readonly items: readonly StoredItem[];
 }
 
+type RaterCall =
+  | 'progress'
+  | 'advance'
+  | 'seals'
+  | 'chunk seals'
+  | 'chunks since'
+  | 'published version'
+  | 'versions'
+  | 'tenants'
+  | 'periods'
+  | 'periods named'
+  | 'assignments'
+  | 'announce';
+
+/** Before which of a rater's calls a move of a subject is begun: all around where it may be overlooked. */
+export const racedCalls = ['seals', 'announce', 'assignments', 'periods'] as const satisfies readonly RaterCall[];
+
 /** A subject is to be a customer's; `from` null: from then on. */
 export interface Assigning {
   readonly tenant: string;
@@ -72,6 +89,8 @@ export class RatingModel {
   private readonly writtenPrices = new Map<StoredItem, { readonly lines: number; readonly price: WrittenPrice }>();
   onRated: (rated: Rated) => void = () => {};
   onAdvance: (progress: RaterProgress) => void = () => {};
+  /** Told of what a rater is about to ask. */
+  onCall: (what: RaterCall) => void = () => {};
   /** Told of what a rating reads of the line items of a period. */
   onDetail: (period: PeriodDetail) => void = () => {};
 
@@ -109,8 +128,10 @@ export class RatingModel {
 
   storeOf(process: Process): RatingStore {
     const { postgres, clickhouse } = this;
-    const statement = <Result>(what: string, work: () => Result): Promise<Result> =>
-      postgres.statement(process, what, work);
+    const statement = <Result>(what: RaterCall, work: () => Result): Promise<Result> => {
+      this.onCall(what);
+      return postgres.statement(process, what, work);
+    };
     const read = <Result>(what: string, work: (asOf: number) => Result): Promise<Result> =>
       clickhouse.read(process, what, work);
     return {
@@ -158,7 +179,7 @@ export class RatingModel {
       readKeyTenants: () => statement('tenants', () => [...TENANTS]),
       readBillingPeriods: (customers) => statement('periods', () => this.periodsWhere(isOf(customers))),
       readBillingPeriodsNamed: (names) =>
-        statement('periods', () => this.periodsWhere(({ customer }) => names.includes(customer))),
+        statement('periods named', () => this.periodsWhere(({ customer }) => names.includes(customer))),
       readAssignmentsAround: (names) => statement('assignments', () => this.assignmentsAround(names)),
       announceClosing: (closedUpTo) =>
         statement('announce', () => {
