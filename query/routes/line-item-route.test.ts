@@ -141,6 +141,61 @@ describe('line items', () => {
     ]);
   });
 
+  describe('of a customer with several subjects', () => {
+    beforeAll(async () => {
+      await api.pool.query(
+        `INSERT INTO tallyline.customers (tenant, id, shard, version, entity, paid_by, personal, created_at, updated_at)
+         VALUES ('acme', 'org', 0, 1, 'default', 'self', '', now(), now())`,
+      );
+      await api.pool.query(
+        `INSERT INTO tallyline.assigned_subjects (tenant, subject, version, created_at, updated_at)
+         VALUES ('acme', 'ws', 1, now(), now())`,
+      );
+      // Within the item of 12:00.
+      await api.pool.query(
+        `INSERT INTO tallyline.subject_assignments VALUES ('acme', 'ws', '2026-11-20T12:30:00Z', 'org')`,
+      );
+      await insertLineItems(api.pool, [
+        item(31, 0, { customer: 'org' }),
+        item(32, 2, { customer: 'org' }),
+        item(33, 2, { customer: 'org', subject: 'ws', price: 'seats' }),
+        item(34, 2, { customer: 'org', subject: 'org', price: 'seats' }),
+        item(35, 1, { customer: 'ws' }),
+        item(36, 2, { customer: 'org', meter: null, price: 'fee' }),
+      ]);
+    });
+    const told = async (query: string) =>
+      (await list(query)).data.map((one: { id: string; customer: string; subject: string | null }) => [
+        Number(one.id.slice(-4)),
+        one.customer,
+        one.subject,
+      ]);
+
+    it('name the customer, and the subject only where they are of one alone', async () => {
+      expect(await told('customer=org')).toEqual([
+        [31, 'org', 'org'],
+        [32, 'org', null],
+        [33, 'org', 'ws'],
+        [34, 'org', 'org'],
+        // What is charged for a period was due at its start.
+        [36, 'org', 'org'],
+      ]);
+    });
+
+    it('are, by subject, those that it has alone and those of its customer while it belongs to it', async () => {
+      expect(await told('subject=ws')).toEqual([
+        [35, 'ws', 'ws'],
+        [32, 'org', null],
+        [33, 'org', 'ws'],
+        [36, 'org', 'org'],
+      ]);
+      expect(await told('subject=ws&customer=org')).toHaveLength(3);
+      expect(await told('subject=ws&customer=cus_1')).toEqual([]);
+      const { withoutLineItems } = await list('subject=ws&from=2026-12-01T00:00:00Z');
+      expect(withoutLineItems).toEqual([{ subject: 'ws', firstSeen: '2026-11-20T11:00:00Z' }]);
+    });
+  });
+
   it('page from before 1970', async () => {
     const fee = (n: number) =>
       item(n, 0, { customer: 'cus_old', meter: null, price: `flat-${n}`, windowStart: -n * HOUR_MS });

@@ -277,8 +277,7 @@ describe('contributionsAcross', () => {
                   return [known.reduce((a, b) => a + b, 0n)];
               }
             });
-            const expected =
-              across === 'sum' ? values.reduce((a, b) => a + b, 0n) : values.sort(greater).at(-1)!;
+            const expected = across === 'sum' ? values.reduce((a, b) => a + b, 0n) : values.sort(greater).at(-1)!;
             expect(total).toBe(expected);
           }
         },
