@@ -3,13 +3,13 @@
 // A window is the customer's that its subject belongs to at the window's start (A7). The window that holds a subject's
 // first assignment is that customer's whole (T1): nothing can have billed it, as no assignment is made to an instant
 // before what was rated. What follows is in window starts, so that it is a matter of the meter's window.
-import type { CustomerKey, SubjectKey } from '../billing/billing-period-terms.ts';
+import type { SubjectKey, TenantCustomer } from '../billing/billing-period-terms.ts';
 import { customerText, subjectText } from '../billing/billing-period-terms.ts';
 import { windowSizeMs, windowStartFrom, windowStartOf } from '../time/time-window.ts';
 import { type AssignedSubject, customerAt } from './assignments.ts';
 
 /** The windows of a subject that are one customer's: those that start at or after `from` and before `to`. */
-export interface SubjectStretch {
+export interface OwnedStretch {
   readonly subject: string;
   /** Milliseconds since the epoch, or infinite. */
   readonly from: number;
@@ -35,7 +35,7 @@ export function customersOf(assigned: AssignedSubject, windowStart: number): rea
 }
 
 /** The stretches of the subject that are the customer's, ascending. */
-function stretchesOf(assigned: AssignedSubject, customer: string, windowMs: number): SubjectStretch[] {
+function stretchesOf(assigned: AssignedSubject, customer: string, windowMs: number): OwnedStretch[] {
   const { subject, assignments } = assigned;
   const starts = assignments.map(({ from }, i) =>
     i === 0 ? windowStartOf(from, windowMs) : windowStartFrom(from, windowMs),
@@ -48,13 +48,15 @@ function stretchesOf(assigned: AssignedSubject, customer: string, windowMs: numb
   });
 }
 
-/** The stretches of a customer's subjects within a span of window starts; in the order in which the subjects are given. */
+/**
+ * The stretches of a customer's subjects within a span of window starts; in the order in which the subjects are given.
+ */
 export function stretchesIn(
   subjects: readonly AssignedSubject[],
   customer: string,
   windowMs: number,
   { from, to }: { readonly from: number; readonly to: number },
-): SubjectStretch[] {
+): OwnedStretch[] {
   return subjects.flatMap((assigned) =>
     stretchesOf(assigned, customer, windowMs).flatMap((stretch) => {
       const within = { ...stretch, from: Math.max(stretch.from, from), to: Math.min(stretch.to, to) };
@@ -98,7 +100,7 @@ export class Ownership {
   }
 
   /** Whatever is the customer's at some time, by name. */
-  subjectsOf({ tenant, customer }: CustomerKey): readonly AssignedSubject[] {
+  subjectsOf({ tenant, customer }: TenantCustomer): readonly AssignedSubject[] {
     const assigned = this.byCustomer.get(customerText({ tenant, customer })) ?? [];
     if (this.bySubject.has(subjectText({ tenant, subject: customer }))) return assigned;
     return [{ subject: customer, assignments: [] }, ...assigned];

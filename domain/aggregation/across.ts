@@ -1,5 +1,5 @@
-// What the values of several subjects come to together, by a meter's `across`. ClickHouse's expression of the same is in
-// platform/usage-store/usage-query.ts.
+// What the values of several subjects come to together, by a meter's `across`. ClickHouse's expression of the same is
+// in platform/usage-store/usage-query.ts.
 import type { Quantity } from '../number/quantity.ts';
 import type { Across } from './aggregation-rules.ts';
 

@@ -9,7 +9,7 @@ export interface SubjectKey {
 }
 
 /** Who is billed. */
-export interface CustomerKey {
+export interface TenantCustomer {
   readonly tenant: string;
   readonly customer: string;
 }
@@ -18,7 +18,7 @@ export interface CustomerKey {
 export const NO_SUBSCRIPTION = '';
 
 /** Names a billing period: a subscription of a customer has one that starts at an instant. */
-export interface PeriodKey extends CustomerKey {
+export interface PeriodKey extends TenantCustomer {
   readonly subscription: string;
   readonly periodStart: number;
 }
@@ -55,7 +55,7 @@ export interface PricedKey extends PeriodKey {
 }
 
 export const subjectText = ({ tenant, subject }: SubjectKey): string => keyText(tenant, subject);
-export const customerText = ({ tenant, customer }: CustomerKey): string => keyText(tenant, customer);
+export const customerText = ({ tenant, customer }: TenantCustomer): string => keyText(tenant, customer);
 export const periodText = ({ tenant, customer, subscription, periodStart }: PeriodKey): string =>
   keyText(tenant, customer, subscription, periodStart);
 /** Names a price in a period. */

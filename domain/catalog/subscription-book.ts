@@ -1,7 +1,7 @@
 // Who is subscribed to what from when, as rating asks for it: the one seam behind which subscriptions are kept. Today
 // they stand in the catalog, and a book is a catalog version; whoever rates or audits knows only the book, so that they
 // can come from elsewhere.
-import type { CustomerKey } from '../billing/billing-period-terms.ts';
+import type { TenantCustomer } from '../billing/billing-period-terms.ts';
 import { groupBy } from '../composite-key.ts';
 import { isUsagePrice } from '../pricing/prices.ts';
 import { type BillingPeriod, billingPeriodOf } from '../time/billing-period.ts';
@@ -34,7 +34,7 @@ export interface SubscriptionBook {
   readonly hasDefaultPlan: boolean;
   /** The tenants that subscriptions name; one that names none holds in every tenant there is. */
   readonly tenants: readonly string[];
-  timeline(customer: CustomerKey): CustomerTimeline;
+  timeline(customer: TenantCustomer): CustomerTimeline;
   /** The names of customers whose subscriptions are not what they were at that revision. */
   changedSince(revision: number): readonly string[];
   /** The names of customers with a subscription that charges its periods themselves, used or not. */
@@ -79,7 +79,7 @@ class CatalogBook implements SubscriptionBook {
     return [...new Set(this.catalog.subscriptions.flatMap((subscription) => subscription.tenant ?? []))];
   }
 
-  timeline({ tenant, customer }: CustomerKey): CustomerTimeline {
+  timeline({ tenant, customer }: TenantCustomer): CustomerTimeline {
     const { catalog, versions } = this;
     const subscriptions = subscriptionTimeline(catalog, tenant, customer);
     return {
@@ -125,8 +125,9 @@ function subscriptionsByCustomer(catalog: Catalog): ReadonlyMap<string, readonly
 }
 
 /**
- * The subscriptions of a tenant's customer, which the catalog names as `subject`, in order of their start; each holds until the next one starts. Of two that
- * start at the same time, the one that names the tenant stands for the one that names none.
+ * The subscriptions of a tenant's customer, which the catalog names as `subject`, in order of their start; each holds
+ * until the next one starts. Of two that start at the same time, the one that names the tenant stands for the one that
+ * names none.
  */
 export function subscriptionTimeline(catalog: Catalog, tenant: string, customer: string): readonly Subscription[] {
   const byStart = new Map<number, Subscription>();

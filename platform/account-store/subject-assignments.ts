@@ -2,7 +2,7 @@
 // tallyline.assigned_subjects, which is there from its first assignment on.
 import { type AssignedSubject, type Assignment, withAssignment } from '../../domain/accounts/assignments.ts';
 import type { TenantSubject } from '../../domain/accounts/ownership.ts';
-import type { CustomerKey } from '../../domain/billing/billing-period-terms.ts';
+import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { instant, int, type Queries, recordOf, selected, tableOf, text } from '../postgres/table-columns.ts';
 import { type Author, appendChanges } from './account-changes.ts';
 
@@ -164,7 +164,10 @@ export async function readFirstSharing(
 const namesColumns = { tenant: text('tenant'), customer: text('customer') };
 
 /** Every subject of these names, or that was ever assigned to a customer of these names, with all its assignments. */
-export async function readAssignmentsAround(queries: Queries, names: readonly CustomerKey[]): Promise<TenantSubject[]> {
+export async function readAssignmentsAround(
+  queries: Queries,
+  names: readonly TenantCustomer[],
+): Promise<TenantSubject[]> {
   const wanted = tableOf(namesColumns, names, 'wanted');
   // Where nothing was ever assigned, nothing is looked for.
   const { rows } = await queries.query(

@@ -1,6 +1,7 @@
-// The rows that say which billing periods of a customer exist, what they are pinned to, and what their last rating read.
+// The rows that say which billing periods of a customer exist, what they are pinned to, and what their last rating
+// read.
 import type { PoolClient } from 'pg';
-import type { CustomerKey, RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
+import type { RatedPeriod, TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { SealVector } from '../../domain/sealing/seal-vector.ts';
 import {
   instant,
@@ -40,7 +41,10 @@ const SELECT_PERIODS = `SELECT ${selected(billingPeriodColumns, 'period')} FROM 
 const periodOf = (row: Readonly<Record<string, unknown>>): RatedPeriod => recordOf(billingPeriodColumns, row);
 
 /** All periods of the customers, as they are now. */
-export async function readBillingPeriods(queries: Queries, customers: readonly CustomerKey[]): Promise<RatedPeriod[]> {
+export async function readBillingPeriods(
+  queries: Queries,
+  customers: readonly TenantCustomer[],
+): Promise<RatedPeriod[]> {
   const wanted = tableOf(customerColumns, customers, 'wanted');
   const { rows } = await queries.query(`${SELECT_PERIODS} JOIN ${wanted.sql} USING (tenant, customer)`, wanted.params);
   return rows.map(periodOf);
@@ -56,7 +60,7 @@ export async function readBillingPeriodsNamed(queries: Queries, customers: reado
  * Locks the customers until the transaction ends, those without any row too: whose subjects move, and whose money is
  * written, while it lasts. Taken in order of the key, so that two transactions never wait for each other.
  */
-export async function lockCustomers(queries: Queries, customers: readonly CustomerKey[]): Promise<void> {
+export async function lockCustomers(queries: Queries, customers: readonly TenantCustomer[]): Promise<void> {
   const wanted = tableOf(customerColumns, customers, 'wanted');
   await queries.query(
     `SELECT pg_advisory_xact_lock(key) FROM (
@@ -72,7 +76,7 @@ export async function lockCustomers(queries: Queries, customers: readonly Custom
  */
 export async function lockBillingPeriods(
   client: PoolClient,
-  customers: readonly CustomerKey[],
+  customers: readonly TenantCustomer[],
 ): Promise<RatedPeriod[]> {
   await lockCustomers(client, customers);
   const wanted = tableOf(customerColumns, customers, 'wanted');

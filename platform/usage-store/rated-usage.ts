@@ -8,7 +8,7 @@ import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { quoted } from '../clickhouse/quoted.ts';
 import { sealedRowsCondition } from './sealed-rows.ts';
-import { type SubjectSets, setOf, setsBySubject, setTable, subjectsOfSets } from './subject-sets.ts';
+import { type SubjectSets, setsBySubject, setsOfSubject, setTable, subjectsOfSets } from './subject-sets.ts';
 import {
   asDecimal,
   boundSeconds,
@@ -139,7 +139,9 @@ export async function readFirstSeen(
         `GROUP BY ${keys}, unique_value) GROUP BY ${keys}, first_window ${USAGE_SETTINGS}`,
       params,
     );
-    return found.map((row) => firstSeenOf(row, setOf(numbers, { tenant: row.tenant_key, subject: row.subject_key })));
+    return found.flatMap((row) =>
+      setsOfSubject(numbers, { tenant: row.tenant_key, subject: row.subject_key }).map((set) => firstSeenOf(row, set)),
+    );
   }
   const found = await clickhouse.query<StoredFirstSeen & { set_number: number }>(
     'SELECT set_number, first_window, toString(count()) AS values FROM (' +

@@ -3,7 +3,7 @@ import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { ofSubjects } from './rated-usage.ts';
 import { PARTITION_KEY_SQL, partitionKey, sealedRowsCondition } from './sealed-rows.ts';
-import { type SubjectSets, setOf, setsBySubject, setTable, subjectsOfSets } from './subject-sets.ts';
+import { type SubjectSets, setsBySubject, setsOfSubject, setTable, subjectsOfSets } from './subject-sets.ts';
 import { boundSeconds } from './usage-query.ts';
 
 /** Roll-up rows to look for: windows of a meter in a span, from all chunks or from some. */
@@ -111,7 +111,7 @@ export async function readSetsWithUsage(
       `SELECT DISTINCT r.tenant AS tenant_key, r.subject AS subject_key ${rows}`,
       named,
     );
-    return found.map((row) => setOf(numbers, { tenant: row.tenant_key, subject: row.subject_key }));
+    return found.flatMap((row) => setsOfSubject(numbers, { tenant: row.tenant_key, subject: row.subject_key }));
   }
   const found = await clickhouse.query<{ set_number: number }>(
     `SELECT DISTINCT set_number FROM (SELECT r.tenant AS tenant_key, r.subject AS subject_key, ${START} AS start ${rows})

@@ -1,37 +1,42 @@
 // Sets of stretches of subjects, as a read of usage names them: what is in one set is read as if it were one subject's.
-import type { SubjectStretch } from '../../domain/accounts/ownership.ts';
+import type { OwnedStretch } from '../../domain/accounts/ownership.ts';
 import type { SubjectKey } from '../../domain/billing/billing-period-terms.ts';
 import { keyText } from '../../domain/composite-key.ts';
 import { quoted } from '../clickhouse/quoted.ts';
 import { boundSeconds } from './usage-query.ts';
 
-export interface TenantStretch extends SubjectStretch {
+export interface TenantStretch extends OwnedStretch {
   readonly tenant: string;
 }
 
 /** Each of one stretch or more. A row of usage may be in several sets. */
 export type SubjectSets = readonly (readonly TenantStretch[])[];
 
+type SetNumbers = ReadonlyMap<string, readonly number[]>;
+
 const textOf = ({ tenant, subject }: SubjectKey): string => keyText(tenant, subject);
 
 /**
- * Each set's number by its subject, where each set is one subject through all of the span and no two are of the same;
- * else null. It is so for nearly all customers, and then the rows need not be told apart by time.
+ * The numbers of the sets of each subject, where each set is one subject through all of the span; else null. It is so
+ * for nearly all customers, and then the rows need not be told apart by time.
  */
 export function setsBySubject(
   sets: SubjectSets,
   { from, to }: { readonly from: number; readonly to: number },
-): ReadonlyMap<string, number> | null {
-  const numbers = new Map<string, number>();
+): SetNumbers | null {
+  const numbers = new Map<string, number[]>();
   for (const [set, stretches] of sets.entries()) {
     const [only] = stretches;
     if (stretches.length !== 1 || only!.from > from || only!.to < to) return null;
-    numbers.set(textOf(only!), set);
+    const key = textOf(only!);
+    const known = numbers.get(key);
+    if (known === undefined) numbers.set(key, [set]);
+    else known.push(set);
   }
-  return numbers.size === sets.length ? numbers : null;
+  return numbers;
 }
 
-export const setOf = (numbers: ReadonlyMap<string, number>, key: SubjectKey): number => numbers.get(textOf(key))!;
+export const setsOfSubject = (numbers: SetNumbers, key: SubjectKey): readonly number[] => numbers.get(textOf(key))!;
 
 /** Each once. */
 export const subjectsOfSets = (sets: SubjectSets): SubjectKey[] => [

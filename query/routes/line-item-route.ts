@@ -39,8 +39,8 @@ const lineItem = (item: LineItem, subject: string | null, zeroAmount: ZeroAmount
 });
 
 /**
- * Whose usage an item is alone: of one subject, where the price is for each, or of a customer that had no other by then.
- * Null: it is of several.
+ * Whose usage an item is alone: of one subject, where the price is for each, or of a customer that had no other by
+ * then. Null: it is of several.
  */
 function subjectOf({ subject, customer, meter, windowStart, windowEnd }: LineItem, sharedFrom: number | undefined) {
   if (subject !== POOLED) return subject;

@@ -46,8 +46,8 @@ export function contributionsOf(
 }
 
 /**
- * As `contributionsOf`, of several subjects together: after each item the contributions so far add up to what the values
- * of the subjects that have one by then come to.
+ * As `contributionsOf`, of several subjects together: after each item the contributions so far add up to what the
+ * values of the subjects that have one by then come to.
  */
 export function contributionsAcross(
   meter: Pick<Meter, 'aggregation' | 'window' | 'itemWidth' | 'across'>,

@@ -1,7 +1,7 @@
 // What a step has to look at, put together by customer: usage is stored and found by subject, and money is by customer.
 import type { AssignedSubject } from '../../domain/accounts/assignments.ts';
 import { customersOf, type Ownership } from '../../domain/accounts/ownership.ts';
-import type { CustomerKey } from '../../domain/billing/billing-period-terms.ts';
+import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 
 /** By tenant and name, instants. */
 export type TouchedTimes = Map<string, Map<string, Set<number>>>;
@@ -35,7 +35,7 @@ export function touch(touched: TouchedTimes, tenant: string, name: string, time:
 type NamedTimes = ReadonlyMap<string, ReadonlySet<number>>;
 
 /** What a batch does for a customer. */
-export interface CustomerWork extends CustomerKey {
+export interface CustomerWork extends TenantCustomer {
   /** Whatever is its subject at some time, as it was read. */
   readonly subjects: readonly AssignedSubject[];
   /** By subject, starts of windows that may be the customer's and for which something may be due. */

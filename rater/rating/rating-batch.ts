@@ -6,8 +6,9 @@
 // periods are as they were, none was rated at a later vector or watermark, or drawn by a newer catalog. What was read
 // is therefore what is priced, however many raters there are.
 //
-// Whose the subjects are is read again under these locks, which whoever assigns a subject takes as well. A customer that
-// has got or lost one since is not rated, and its work goes back to the step: its windows may be somebody else's now.
+// Whose the subjects are is read again under these locks, which whoever assigns a subject takes as well. A customer
+// that has got or lost one since is not rated, and its work goes back to the step: its windows may be somebody else's
+// now.
 //
 // A step touches few windows of a long period, most often the hour that has just closed. What lies before the first of
 // them was rated before and got no usage since, so it is read as one sum of usage and one of line items, and only from

@@ -6,8 +6,8 @@
 //   find      what is due: windows that closed, late usage, periods that start, subscriptions that changed; it counts
 //             only if all that was verified is still there
 //   announce  up to where windows are closed, so that no subject changes hands before it from now on
-//   rate      in batches of customers, a transaction each, some at once. Whose subjects have moved meanwhile comes again,
-//             until nobody's have
+//   rate      in batches of customers, a transaction each, some at once; customers whose subjects have moved meanwhile
+//             come again
 //   advance   the progress, unless another rater has done so
 //
 // A step that ends early (a crash, a store away, another rater ahead) leaves the progress where it was and is done

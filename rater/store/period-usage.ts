@@ -1,10 +1,11 @@
 // Reads the usage a rating needs: the contributions of the closed windows of many billing periods, from sealed
 // rows only, in as few queries as there are different prices to read for.
 //
-// What is read is by subject. A price of a period counts the windows that are its customer's (domain/accounts/ownership):
-// of each subject by itself, or, where the meter takes the subjects for one, of all of them as one set.
+// What is read is by subject. A price of a period counts the windows that are its customer's
+// (domain/accounts/ownership): of each subject by itself, or, where the meter takes the subjects for one, of all of
+// them as one set.
 import type { AssignedSubject } from '../../domain/accounts/assignments.ts';
-import { type SubjectStretch, stretchesIn } from '../../domain/accounts/ownership.ts';
+import { type OwnedStretch, stretchesIn } from '../../domain/accounts/ownership.ts';
 import { isOneSubject } from '../../domain/aggregation/across.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import {
@@ -53,7 +54,7 @@ export interface UsageBasis {
 /** Subjects of a customer whose windows are merged: one of them, or all of them where they are one for the meter. */
 interface UsageSet {
   readonly wanted: UsageWanted;
-  readonly stretches: readonly SubjectStretch[];
+  readonly stretches: readonly OwnedStretch[];
 }
 
 /** Those that a price counts. A subject that has nothing of the period's time is in none. */

@@ -3,7 +3,7 @@
 // simulation with stores in memory runs the same decisions as a rater on Postgres and ClickHouse. Every call rejects
 // when its store does not answer.
 import type { TenantSubject } from '../../domain/accounts/ownership.ts';
-import type { CustomerKey, RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
+import type { RatedPeriod, TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenPrices } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { RowSet } from '../../domain/sealing/row-set.ts';
@@ -37,11 +37,11 @@ export interface RatingState {
   readCatalogVersions(): Promise<readonly CatalogVersion[]>;
   /** The tenants that have an API key. */
   readKeyTenants(): Promise<string[]>;
-  readBillingPeriods(customers: readonly CustomerKey[]): Promise<RatedPeriod[]>;
+  readBillingPeriods(customers: readonly TenantCustomer[]): Promise<RatedPeriod[]>;
   /** All periods of customers with these names, in every tenant. */
   readBillingPeriodsNamed(customers: readonly string[]): Promise<RatedPeriod[]>;
   /** Every subject of these names, or that was ever assigned to a customer of these names, with all its assignments. */
-  readAssignmentsAround(names: readonly CustomerKey[]): Promise<TenantSubject[]>;
+  readAssignmentsAround(names: readonly TenantCustomer[]): Promise<TenantSubject[]>;
   /** Says, before they are looked at, up to where windows are closed: no subject changes hands before it then. */
   announceClosing(closedUpTo: number): Promise<void>;
 }
@@ -66,9 +66,9 @@ export interface RatedUsage {
 /** One Postgres transaction, read committed. */
 export interface RatingTransaction {
   /** Locks the customers until the transaction ends, those without any period too; then reads all their periods. */
-  lockBillingPeriods(customers: readonly CustomerKey[]): Promise<RatedPeriod[]>;
+  lockBillingPeriods(customers: readonly TenantCustomer[]): Promise<RatedPeriod[]>;
   /** As that of the store. Of customers that are locked, it stays so until the transaction ends. */
-  readAssignmentsAround(names: readonly CustomerKey[]): Promise<TenantSubject[]>;
+  readAssignmentsAround(names: readonly TenantCustomer[]): Promise<TenantSubject[]>;
   /** A price without items is absent. */
   readWrittenPrices(periods: readonly PeriodDetail[]): Promise<WrittenPrices>;
   /** Adds the periods, or moves them on. */

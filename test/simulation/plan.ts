@@ -177,8 +177,8 @@ function faultsOf(random: Random, busy: readonly number[]): Fault[] {
 }
 
 /**
- * In three of four runs. Some from then on, which nothing has rated, from a little before, up to where it was, or from a
- * time to come; and some while a rater is in the middle of a step, from an instant of what it closes.
+ * In three of four runs. Some from then on, which nothing has rated, from a little before, up to where it was, or from
+ * a time to come; and some while a rater is in the middle of a step, from an instant of what it closes.
  */
 function assignmentsOf(random: Random, busy: readonly number[]): PlannedAssignment[] {
   if (random.chance(0.25)) return [];

@@ -1,5 +1,6 @@
 // Makes a failing plan smaller while it still fails in the same way: first the faults, then what clients send, then the
-// changes of the catalog and of whose subjects are. Runs are deterministic, so what is left is enough to see the failure again.
+// changes of the catalog and of whose subjects are. Runs are deterministic, so what is left is enough to see the
+// failure again.
 import type { Plan } from './plan.ts';
 import { runPlan } from './run.ts';
 

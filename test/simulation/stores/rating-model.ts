@@ -4,12 +4,12 @@ import { assignmentOf } from '../../../accounts/core/assigning.ts';
 import { withAssignment } from '../../../domain/accounts/assignments.ts';
 import type { TenantSubject } from '../../../domain/accounts/ownership.ts';
 import {
-  type CustomerKey,
   type PeriodKey,
   periodText,
   pricedText,
   type RatedPeriod,
   type SubjectKey,
+  type TenantCustomer,
 } from '../../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenPrice, WrittenPrices } from '../../../domain/billing/line-item.ts';
 import type { Meter } from '../../../domain/catalog/catalog.ts';
@@ -266,7 +266,7 @@ export class RatingModel {
     });
   }
 
-  private assignmentsAround(names: readonly CustomerKey[]): TenantSubject[] {
+  private assignmentsAround(names: readonly TenantCustomer[]): TenantSubject[] {
     const isNamed = (tenant: string, name: string): boolean =>
       names.some((each) => each.tenant === tenant && each.customer === name);
     return [...this.assigned.values()].filter(
@@ -441,7 +441,7 @@ const itemText = (line: NewLineItem): string =>
   keyText(periodText(line), line.subject, line.price, line.item.windowStart, line.item.revision);
 
 const isOf =
-  (customers: readonly CustomerKey[]) =>
+  (customers: readonly TenantCustomer[]) =>
   ({ tenant, customer }: RatedPeriod): boolean =>
     customers.some((each) => each.tenant === tenant && each.customer === customer);
 
