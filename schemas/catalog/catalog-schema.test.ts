@@ -113,6 +113,8 @@ const valid: readonly (readonly [Path, unknown])[] = [
   [[...plan, 'prices'], []],
   [[...price(0), 'match'], DELETED],
   [[...price(0), 'match', 'model'], ''],
+  [[...price(0), 'per'], 'customer'],
+  [[...price(0), 'per'], 'subject'],
   [[...price(0), 'unitAmount'], '-12345678901234567890.000000000000000000001'],
   [[...tier(1), 'unitAmount'], DELETED],
 ];
@@ -176,6 +178,8 @@ const invalid: readonly (readonly [Path, unknown])[] = [
   [[...price(0), 'model'], 'stairs'],
   [[...price(0), 'model'], 'flat'],
   [[...price(0), 'match', 'model'], 4],
+  [[...price(0), 'per'], 'tenant'],
+  [[...price(0), 'per'], null],
   [[...price(0), 'match', 'model'], null],
   [[...price(0), 'unitAmount'], 0.1],
   [[...price(0), 'unitAmount'], 1],
