@@ -8,6 +8,7 @@ import type { AccountKind, Author } from '../platform/account-store/account-chan
 import { type AccountAnswer, answerOnce } from '../platform/account-store/idempotent-answers.ts';
 import type { Vault } from '../platform/account-store/vault.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
+import type { CatalogNow } from './catalog-now.ts';
 import { readIdempotencyKey } from './core/request-headers.ts';
 
 /** A transaction that changes accounts of one tenant. */
@@ -20,6 +21,8 @@ export interface AccountContext {
   readonly vault: Vault;
   /** Each statement by itself. */
   readonly reads: Queries;
+  /** The catalog that is published by now, and its history. */
+  readonly catalogs: () => Promise<CatalogNow>;
   /** All of it or nothing; another try may find that it was done. */
   change<Result>(work: (transaction: AccountTransaction) => Promise<Result>): Promise<Result>;
 }

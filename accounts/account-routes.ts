@@ -5,8 +5,14 @@ import type { AccountRoute } from './account-route.ts';
 import { auditRoutes } from './routes/audit-routes.ts';
 import { customerRoutes } from './routes/customer-routes.ts';
 import { subjectRoutes } from './routes/subject-routes.ts';
+import { subscriptionRoutes } from './routes/subscription-routes.ts';
 
-export const accountRoutes: readonly AccountRoute[] = [...customerRoutes, ...subjectRoutes, ...auditRoutes];
+export const accountRoutes: readonly AccountRoute[] = [
+  ...customerRoutes,
+  ...subjectRoutes,
+  ...subscriptionRoutes,
+  ...auditRoutes,
+];
 
 /** By path, those that take parameters. */
 export const accountReads: Readonly<Record<string, { readonly parameters: ReadParameters }>> = Object.fromEntries(

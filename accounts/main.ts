@@ -19,8 +19,9 @@ import { askForBody } from '../platform/http/continuation.ts';
 import { inRequestTime } from '../platform/http/request-time.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { accountCalls, outOfTime } from './account-calls.ts';
-import type { AccountRequest, AccountRoute } from './account-route.ts';
+import type { AccountContext, AccountRequest, AccountRoute } from './account-route.ts';
 import { accountRoutes } from './account-routes.ts';
+import { catalogsNow } from './catalog-now.ts';
 import { etagOf } from './core/request-headers.ts';
 import { refuseUnreadBody, takeJsonBodies } from './json-body.ts';
 import { createManageMetrics, type ManageMetrics } from './metrics.ts';
@@ -46,6 +47,7 @@ declare module 'fastify' {
 
 interface Managing extends ManageParts {
   readonly vault: Vault;
+  readonly catalogs: AccountContext['catalogs'];
   readonly metrics: ManageMetrics;
   readonly turns: RequestTurns;
   readonly rateLimit: RateLimit;
@@ -85,7 +87,7 @@ async function answer(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { pool, vault, turns, metrics, requestTimeoutMs } = managing;
+  const { pool, vault, catalogs, turns, metrics, requestTimeoutMs } = managing;
   const identity = request.manager!;
   const { tenant, keyId } = identity;
   const asked: AccountRequest = {
@@ -99,7 +101,7 @@ async function answer(
   try {
     const { status, version, body } = await inRequestTime(reply, requestTimeoutMs, (budget) =>
       turns.inTurn(identity, budget, () =>
-        route.act({ vault, ...accountCalls(pool, budget, tenant, metrics.changed) }, asked),
+        route.act({ vault, catalogs, ...accountCalls(pool, budget, tenant, metrics.changed) }, asked),
       ),
     );
     if (version !== null) reply.header('etag', etagOf(version));
@@ -176,7 +178,16 @@ export async function startManage(context: StageContext, parts: ManageParts): Pr
   metrics.watchGate(turns.gate);
   const rateLimit = new RateLimit(requestsPerSecondMax);
   await parts.app.register(async (scope) =>
-    addRoutes(scope, { ...parts, vault, metrics, turns, rateLimit, clock, requestTimeoutMs }),
+    addRoutes(scope, {
+      ...parts,
+      vault,
+      catalogs: catalogsNow(parts.pool),
+      metrics,
+      turns,
+      rateLimit,
+      clock,
+      requestTimeoutMs,
+    }),
   );
   const sweeping = sweepFromTimeToTime(parts.pool, logger);
   return {

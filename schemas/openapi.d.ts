@@ -283,6 +283,148 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/subscriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Subscriptions, in the order in which they were made */
+        get: operations["listSubscriptions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subscriptions/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A subscription, its changes, and which price holds from when */
+        get: operations["getSubscription"];
+        /**
+         * Make a subscription
+         * @description Made again from the same body it is answered with what is there; from another body it is refused with 412, since a
+         *     subscription is changed by `POST` and every change of it stays. It bills from `billedFrom` on, which is the instant at
+         *     which it is made where nothing else is said: whoever moves here from elsewhere pays nothing twice.
+         */
+        put: operations["makeSubscription"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subscriptions/{id}/change": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change plan, quantities or prices, from an instant on
+         * @description What is not named stays as it is. Quantities that are null are not stated any more; an override `{"slug": …, "remove":
+         *     true}` gives the plan's price back. A change that says what holds anyway is no change.
+         */
+        post: operations["changeSubscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subscriptions/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a subscription now, at the end of its period, or at an instant
+         * @description The latest word counts while it has not ended. One that has not begun yet never does.
+         */
+        post: operations["cancelSubscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subscriptions/{id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a subscription
+         * @description In a pause fees stop, and usage is not priced, and seen. Without `at` from now on; without `until` until it is resumed.
+         */
+        post: operations["pauseSubscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subscriptions/{id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a pause
+         * @description Without `at` from now on.
+         */
+        post: operations["resumeSubscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subscriptions/{id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Undo what of a change has not happened yet
+         * @description Of a change that is still to come, its patches; of an end that was decided and has not come, the end. It brings back
+         *     nothing that was replaced since.
+         */
+        post: operations["undoChange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/audit": {
         parameters: {
             query?: never;
@@ -410,6 +552,141 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        SubscriptionPrices: {
+            /** @description A plan of the catalog */
+            plan?: components["schemas"]["Slug"];
+            /** @description By name, such as seats; null for what is not stated any more */
+            quantities?: {
+                [key: string]: components["schemas"]["Decimal"] | null;
+            };
+            /** @description Prices of this subscription alone, each as a plan of the catalog has it */
+            overrides?: {
+                slug: components["schemas"]["Slug"];
+            }[];
+        };
+        Slug: string;
+        SubscriptionBody: components["schemas"]["SubscriptionPrices"] & {
+            customer: components["schemas"]["AccountId"];
+            /**
+             * Format: date-time
+             * @description May lie in the past; periods are counted from it
+             */
+            startsAt: string;
+            /** Format: date-time */
+            endsAt?: string | null;
+            /**
+             * Format: date-time
+             * @description From when on it bills; null for the instant at which it is made, or its start if that is later
+             */
+            billedFrom?: string | null;
+            /** @description Where periods are counted from; null for what the plan says */
+            anchor?: string | "calendar" | null;
+            /** @description IANA; null for the customer's */
+            timezone?: string | null;
+            /** Format: date-time */
+            trialEndsAt?: string | null;
+            /** @description In place of trialEndsAt */
+            trialDays?: number | null;
+            /** @description What changes later, each behind the one before */
+            phases?: (components["schemas"]["SubscriptionPrices"] & {
+                /** Format: date-time */
+                from: string;
+            })[] | null;
+            reason?: components["schemas"]["ReasonText"];
+        };
+        /** @description An instant for which windows were rated already is refused with 409 `already_rated` */
+        AskedInstant: ("now" | "period_end") | string;
+        SubscriptionChangeBody: components["schemas"]["SubscriptionPrices"] & {
+            at: components["schemas"]["AskedInstant"];
+            /** Format: date-time */
+            trialEndsAt?: string | null;
+            reason?: components["schemas"]["ReasonText"];
+        };
+        SubscriptionEndBody: {
+            at: components["schemas"]["AskedInstant"];
+            reason?: components["schemas"]["ReasonText"];
+        };
+        SubscriptionResumeBody: {
+            at?: components["schemas"]["AskedInstant"];
+            reason?: components["schemas"]["ReasonText"];
+        };
+        PauseBody: {
+            at?: components["schemas"]["AskedInstant"];
+            /** Format: date-time */
+            until?: string | null;
+            reason?: components["schemas"]["ReasonText"];
+        };
+        UndoBody: {
+            /** @description The number of the change */
+            change: number;
+            reason?: components["schemas"]["ReasonText"];
+        };
+        Subscription: {
+            id: components["schemas"]["AccountId"];
+            customer: components["schemas"]["AccountId"];
+            /** @enum {unknown} */
+            status: "scheduled" | "trial" | "active" | "paused" | "ended";
+            /** @description Of now; what it begins with, or ended with */
+            plan: components["schemas"]["Slug"];
+            quantities: {
+                [key: string]: components["schemas"]["Decimal"];
+            };
+            overrides: Record<string, never>[];
+            /** Format: date-time */
+            startsAt: string;
+            /** Format: date-time */
+            billedFrom: string;
+            /** Format: date-time */
+            endsAt: string | null;
+            /** Format: date-time */
+            trialEndsAt: string | null;
+            /** @description open until somebody resumes it; null where it is not paused */
+            pausedUntil: string | "open" | null;
+            anchor: string | "calendar";
+            timezone: string;
+            changes: components["schemas"]["SubscriptionChange"][];
+            version: number;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            updatedAt: string;
+        };
+        SubscriptionChange: {
+            /** @description Its number, by which it is undone */
+            change: number;
+            /** Format: date-time */
+            recordedAt: string;
+            /** @description The change of which nothing counts from `at` on */
+            undoes: number | null;
+            /**
+             * Format: date-time
+             * @description Of an undo
+             */
+            at: string | null;
+            /** @description What it says, and from when on */
+            patches: {
+                /** Format: date-time */
+                at: string;
+            }[];
+        };
+        /** @description From when to when a definition of a price holds for the subscription */
+        PriceTerm: {
+            price: components["schemas"]["Slug"];
+            plan: components["schemas"]["Slug"];
+            /** @description Null for a price of the subscription alone */
+            catalogVersion: number | null;
+            /** @description Of a fee */
+            quantity: components["schemas"]["Decimal"] | null;
+            /** @description It is held, and costs nothing */
+            trial: boolean;
+            /** Format: date-time */
+            from: string | null;
+            /**
+             * Format: date-time
+             * @description Exclusive; null where nothing ends it yet
+             */
+            to: string | null;
+        };
         /** @description An exact decimal number of any length */
         Decimal: string;
         Name: string;
@@ -450,6 +727,15 @@ export interface components {
         };
         Receipt: {
             accepted: number;
+            /** @description With overlapping_prices, from when on which two */
+            overlap?: {
+                /** Format: date-time */
+                from: string;
+                prices: {
+                    subscription: components["schemas"]["AccountId"];
+                    price: components["schemas"]["Slug"];
+                }[];
+            };
             rejected: components["schemas"]["Rejection"][];
         };
         EventState: {
@@ -783,7 +1069,7 @@ export interface components {
         Changes: {
             data: {
                 /** @enum {string} */
-                kind: "customer" | "subject" | "key";
+                kind: "customer" | "subject" | "subscription" | "key";
                 id: string;
                 /** @description Of the object, from this change on */
                 version: number;
@@ -890,7 +1176,7 @@ export interface components {
             title: string;
             status: number;
             /** @enum {string} */
-            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "conflicting_parameters" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_field" | "idempotency_key_required" | "invalid_cursor" | "unauthenticated" | "malformed_key" | "unknown_key" | "expired_key" | "revoked_key" | "insufficient_scope" | "outside_customer" | "not_found" | "method_not_allowed" | "unknown_meter" | "unknown_customer" | "request_timeout" | "idempotency_conflict" | "in_progress" | "customer_archived" | "customer_erased" | "already_rated" | "assignments_full" | "version_mismatch" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
+            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "conflicting_parameters" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_field" | "idempotency_key_required" | "invalid_cursor" | "unauthenticated" | "malformed_key" | "unknown_key" | "expired_key" | "revoked_key" | "insufficient_scope" | "outside_customer" | "not_found" | "method_not_allowed" | "unknown_meter" | "unknown_customer" | "unknown_subscription" | "request_timeout" | "idempotency_conflict" | "in_progress" | "customer_archived" | "customer_erased" | "already_rated" | "assignments_full" | "subscription_ended" | "changes_full" | "not_paused" | "nothing_to_undo" | "overlapping_prices" | "currency_mismatch" | "version_mismatch" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
             /** @description What to do about it, for a person */
             detail: string;
             requestId: string;
@@ -937,6 +1223,8 @@ export interface components {
         CustomerId: components["schemas"]["AccountId"];
         /** @description The subject as events name it, percent-encoded */
         Subject: components["schemas"]["AccountId"];
+        /** @description The subscription, percent-encoded */
+        SubscriptionId: components["schemas"]["AccountId"];
         /** @description The ETag of the version that is to be changed, such as "3"; * for whatever version there is */
         IfMatch: string;
         /** @description A new one for each thing to be done. The same request with it has the same answer for 30 days, and is done once */
@@ -1818,11 +2106,382 @@ export interface operations {
             503: components["responses"]["ProblemToRetry"];
         };
     };
+    listSubscriptions: {
+        parameters: {
+            query?: {
+                /** @description Only those of this customer */
+                customer?: string;
+                /** @description Subscriptions in an answer */
+                limit?: number;
+                /** @description The nextCursor of the page before, with the same customer */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of them */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        data: components["schemas"]["Subscription"][];
+                        nextCursor: string | null;
+                    };
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    getSubscription: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The subscription, percent-encoded */
+                id: components["parameters"]["SubscriptionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The subscription */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscription"] & {
+                        terms: components["schemas"]["PriceTerm"][];
+                    };
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    makeSubscription: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the version that is to be changed, such as "3"; * for whatever version there is */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The subscription, percent-encoded */
+                id: components["parameters"]["SubscriptionId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "customer": "cus_42",
+                 *       "plan": "team",
+                 *       "startsAt": "2026-12-01T00:00:00Z",
+                 *       "quantities": {
+                 *         "seats": "10"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SubscriptionBody"];
+            };
+        };
+        responses: {
+            /** @description It was made so before */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            /** @description It was made */
+            201: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    changeSubscription: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description A new one for each thing to be done. The same request with it has the same answer for 30 days, and is done once */
+                "Idempotency-Key": components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of the version that is to be changed, such as "3"; * for whatever version there is */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The subscription, percent-encoded */
+                id: components["parameters"]["SubscriptionId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "at": "now",
+                 *       "quantities": {
+                 *         "seats": "12"
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["SubscriptionChangeBody"];
+            };
+        };
+        responses: {
+            /** @description It is so, now or since before */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    cancelSubscription: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description A new one for each thing to be done. The same request with it has the same answer for 30 days, and is done once */
+                "Idempotency-Key": components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of the version that is to be changed, such as "3"; * for whatever version there is */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The subscription, percent-encoded */
+                id: components["parameters"]["SubscriptionId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "at": "period_end",
+                 *       "reason": "moves to a smaller plan"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SubscriptionEndBody"];
+            };
+        };
+        responses: {
+            /** @description It is so, now or since before */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    pauseSubscription: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description A new one for each thing to be done. The same request with it has the same answer for 30 days, and is done once */
+                "Idempotency-Key": components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of the version that is to be changed, such as "3"; * for whatever version there is */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The subscription, percent-encoded */
+                id: components["parameters"]["SubscriptionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "until": "2027-01-15T00:00:00Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PauseBody"];
+            };
+        };
+        responses: {
+            /** @description It is so, now or since before */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    resumeSubscription: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description A new one for each thing to be done. The same request with it has the same answer for 30 days, and is done once */
+                "Idempotency-Key": components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of the version that is to be changed, such as "3"; * for whatever version there is */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The subscription, percent-encoded */
+                id: components["parameters"]["SubscriptionId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                /**
+                 * @example {
+                 *       "at": "now"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SubscriptionResumeBody"];
+            };
+        };
+        responses: {
+            /** @description It is so, now or since before */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    undoChange: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description A new one for each thing to be done. The same request with it has the same answer for 30 days, and is done once */
+                "Idempotency-Key": components["parameters"]["IdempotencyKey"];
+                /** @description The ETag of the version that is to be changed, such as "3"; * for whatever version there is */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The subscription, percent-encoded */
+                id: components["parameters"]["SubscriptionId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "change": 3
+                 *     }
+                 */
+                "application/json": components["schemas"]["UndoBody"];
+            };
+        };
+        responses: {
+            /** @description It is so, now or since before */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Subscription"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
     listChanges: {
         parameters: {
             query?: {
                 /** @description Only changes of objects of this kind */
-                kind?: "customer" | "subject" | "key";
+                kind?: "customer" | "subject" | "subscription" | "key";
                 /** @description Only changes of the object with this id */
                 id?: string;
                 /** @description Only changes that this actor made, such as key:key_0aBcDeFgHiJk */

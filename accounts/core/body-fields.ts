@@ -2,6 +2,8 @@
 // or passed over. A field that is null is one that is left out.
 import { storedTextFault } from '../../domain/name-text.ts';
 import { Problem } from '../../domain/problem.ts';
+import { LAST_INSTANT } from '../../domain/requests/parameters.ts';
+import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
 
 const SHOWN_LENGTH_MAX = 64;
 const FAULTS_SHOWN_MAX = 20;
@@ -31,24 +33,39 @@ export const invalidField = (field: string, why: string): FieldFault => ({
 export type RefuseField = (why: string, member?: string) => null;
 export type FieldReader<Value> = (given: unknown, refuse: RefuseField) => Value | null;
 
-const isObject = (given: unknown): given is Readonly<Record<string, unknown>> =>
+export const isObject = (given: unknown): given is Readonly<Record<string, unknown>> =>
   typeof given === 'object' && given !== null && !Array.isArray(given);
 
 const cut = (name: string): string => (name.length > SHOWN_LENGTH_MAX ? `${name.slice(0, SHOWN_LENGTH_MAX)}…` : name);
 
 export class BodyFields {
   private readonly given: Readonly<Record<string, unknown>>;
-  private readonly faults: FieldFault[] = [];
+  private readonly faults: FieldFault[];
+  /** What the name of a field is put behind: `phases[0].`, or nothing. */
+  private readonly place: string;
 
   /** Throws a `Problem` where the body is no object. */
-  constructor(body: unknown, known: readonly string[]) {
+  constructor(body: unknown, known: readonly string[], within?: { readonly place: string; readonly of: BodyFields }) {
     if (!isObject(body)) throw new Problem('malformed_body', 'The body must be a JSON object.');
     this.given = body;
+    this.faults = within?.of.faults ?? [];
+    this.place = within === undefined ? '' : `${within.place}.`;
     for (const name of Object.keys(body)) {
       if (known.includes(name)) continue;
       const message = `${JSON.stringify(cut(name))} is an unknown field; known are ${known.join(', ')}`;
-      this.faults.push({ field: cut(name), code: 'unknown_field', message });
+      this.faults.push({ field: `${this.place}${cut(name)}`, code: 'unknown_field', message });
     }
+  }
+
+  /** An object within this one, such as `phases[0]`, whose faults are said with those of this; null: it is none. */
+  inner(place: string, given: unknown, known: readonly string[]): BodyFields | null {
+    if (isObject(given)) return new BodyFields(given, known, { place, of: this });
+    this.refuse(place, 'be an object');
+    return null;
+  }
+
+  has(name: string): boolean {
+    return Object.hasOwn(this.given, name) && this.given[name] !== undefined;
   }
 
   /** Null: it is left out, or was refused. */
@@ -56,7 +73,7 @@ export class BodyFields {
     const given = Object.hasOwn(this.given, name) ? this.given[name] : undefined;
     if (given === undefined || given === null) return null;
     return read(given, (why, member) => {
-      this.faults.push(invalidField(cut(member === undefined ? name : `${name}.${member}`), why));
+      this.refuse(cut(member === undefined ? name : `${name}.${member}`), why);
       return null;
     });
   }
@@ -64,13 +81,21 @@ export class BodyFields {
   /** Null: it was refused, and `end` throws. */
   required<Value>(name: string, read: FieldReader<Value>): Value | null {
     if (this.given[name] === undefined || this.given[name] === null) {
-      this.faults.push({ field: name, code: 'missing_field', message: `${name} is missing` });
+      const field = `${this.place}${name}`;
+      this.faults.push({ field, code: 'missing_field', message: `${field} is missing` });
     }
     return this.optional(name, read);
   }
 
+  /** `why` follows "must". */
   refuse(name: string, why: string): void {
-    this.faults.push(invalidField(name, why));
+    this.faults.push(invalidField(`${this.place}${name}`, why));
+  }
+
+  /** What is wrong in whole words, behind the name of the field. */
+  say(name: string, fault: string): void {
+    const field = `${this.place}${name}`;
+    this.faults.push({ field, code: 'invalid_field', message: `${field}: ${fault}` });
   }
 
   /** Throws a `Problem` that names all faults, where there are any. */
@@ -99,6 +124,13 @@ export const textLike =
   (fits: (text: string) => boolean, what: string): FieldReader<string> =>
   (given, refuse) =>
     typeof given === 'string' && fits(given) ? given : refuse(`be ${what}`);
+
+/** Milliseconds since the epoch. */
+export const instantField: FieldReader<number> = (given, refuse) => {
+  const instant = typeof given === 'string' ? parseRfc3339(given) : null;
+  if (instant === null) return refuse('be an RFC 3339 time, such as 2026-11-20T10:00:00Z');
+  return instant >= 0 && instant < LAST_INSTANT ? instant : refuse('be between 1970 and 2106');
+};
 
 export const oneOfField =
   <const Word extends string>(words: readonly Word[]): FieldReader<Word> =>

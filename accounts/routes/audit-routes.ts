@@ -17,6 +17,8 @@ import {
   time,
   wholeNumber,
 } from '../../domain/requests/parameters.ts';
+import type { UnnumberedRecord } from '../../domain/terms/customer-subscription.ts';
+import type { SubscriptionOpening } from '../../domain/terms/subscription-history.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { type AccountKind, accountKinds } from '../../platform/account-store/account-changes.ts';
 import {
@@ -27,6 +29,7 @@ import {
 } from '../../platform/account-store/change-history.ts';
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
 import { assignmentsAnswer, personalAnswer, type SubjectFacts, timeOrNull } from '../core/account-answers.ts';
+import { recordAnswer } from '../core/subscription-answers.ts';
 
 const CHANGES_DEFAULT = 100;
 const CHANGES_MAX = 1_000;
@@ -42,6 +45,18 @@ const auditParameters = parametersOf({
   cursor: pageCursor('the same parameters'),
 });
 
+type SubscriptionAfter = Omit<SubscriptionOpening, 'id'> & {
+  readonly customer: string;
+  readonly record: UnnumberedRecord;
+};
+
+/** What never changes of it, and what this change says. */
+const subscriptionFields = ({ customer, startsAt, billedFrom, anchor, timezone, record }: SubscriptionAfter) => ({
+  ...{ customer, startsAt: formatRfc3339(startsAt), billedFrom: formatRfc3339(billedFrom), timezone },
+  anchor: anchor === 'calendar' ? anchor : formatRfc3339(anchor),
+  change: recordAnswer(record),
+});
+
 /** An object's fields as they are answered everywhere else. */
 function fieldsOf(kind: AccountKind, { fields, personal }: ObjectState): Readonly<Record<string, unknown>> {
   if (kind === 'customer') {
@@ -55,6 +70,7 @@ function fieldsOf(kind: AccountKind, { fields, personal }: ObjectState): Readonl
     const { expiresAt, revokedAt, ...rights } = fields as Readonly<Record<string, number | null>>;
     return { ...rights, expiresAt: timeOrNull(expiresAt ?? null), revokedAt: timeOrNull(revokedAt ?? null) };
   }
+  if (kind === 'subscription') return subscriptionFields(fields as unknown as SubscriptionAfter);
   return { assignments: assignmentsAnswer((fields as Pick<SubjectFacts, 'assignments'>).assignments) };
 }
 

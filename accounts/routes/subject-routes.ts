@@ -2,14 +2,13 @@
 import { Problem } from '../../domain/problem.ts';
 import { decodePlace, encodePlace, isPlaceNumber, notACursor } from '../../domain/requests/cursor.ts';
 import {
-  LAST_INSTANT,
   noParameters,
   pageCursor,
   parametersOf,
   readParameters,
   wholeNumber,
 } from '../../domain/requests/parameters.ts';
-import { formatRfc3339, parseRfc3339 } from '../../domain/time/rfc3339.ts';
+import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { readCustomer, shareCustomer } from '../../platform/account-store/customers.ts';
 import {
   lockSubject,
@@ -24,7 +23,7 @@ import { type AccountAct, type AccountRoute, listAnswer } from '../account-route
 import { type SubjectFacts, subjectAnswer, timeOrNull } from '../core/account-answers.ts';
 import { readPathId } from '../core/account-ids.ts';
 import { assignmentOf, type WantedAssignment } from '../core/assigning.ts';
-import { BodyFields, type FieldReader, invalidField, invalidFields } from '../core/body-fields.ts';
+import { BodyFields, instantField, invalidField, invalidFields } from '../core/body-fields.ts';
 import { idField, reasonField } from '../core/customer-body.ts';
 import { readIfMatch, type VersionCondition } from '../core/request-headers.ts';
 import { unknownCustomer } from './customer-routes.ts';
@@ -37,12 +36,6 @@ const answerOf = (facts: SubjectFacts, now: number, status = 200) => ({
   version: facts.version,
   body: subjectAnswer(facts, now),
 });
-
-const instantField: FieldReader<number> = (given, refuse) => {
-  const instant = typeof given === 'string' ? parseRfc3339(given) : null;
-  if (instant === null) return refuse('be an RFC 3339 time, such as 2026-11-20T10:00:00Z');
-  return instant >= 0 && instant < LAST_INSTANT ? instant : refuse('be between 1970 and 2106');
-};
 
 function readAssignmentBody(
   body: unknown,

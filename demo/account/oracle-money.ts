@@ -19,26 +19,37 @@ const rate = (text: string): bigint => scaled(text, RATE_SCALE);
 const flat = (text: string): bigint => scaled(text, MONEY_SCALE);
 const bound = (upTo: string | null): bigint | null => (upTo === null ? null : scaled(upTo, QUANTITY_SCALE));
 
-function graduated(price: Tiered, quantity: bigint): bigint {
+interface Bounded {
+  readonly upTo: string | null;
+}
+
+function partsOf<Tier extends Bounded>(
+  tiers: readonly Tier[],
+  quantity: bigint,
+  amountOf: (part: bigint, tier: Tier) => bigint,
+): bigint {
   let amount = 0n;
   let from = 0n;
-  for (const { upTo, unitAmount, flatAmount } of price.tiers) {
+  for (const tier of tiers) {
     if (quantity <= from) break;
-    const to = bound(upTo);
+    const to = bound(tier.upTo);
     const within = (to === null || quantity < to ? quantity : to) - from;
-    amount += within * rate(unitAmount) + flat(flatAmount);
+    amount += amountOf(within, tier);
     from += within;
   }
   return amount;
 }
 
-function volume(price: Tiered, quantity: bigint): bigint {
+const tierOf = <Tier extends Bounded>(tiers: readonly Tier[], quantity: bigint): Tier =>
+  tiers.find(({ upTo }) => upTo === null || quantity <= bound(upTo)!)!;
+
+const graduated = ({ tiers }: Tiered, quantity: bigint): bigint =>
+  partsOf(tiers, quantity, (part, { unitAmount, flatAmount }) => part * rate(unitAmount) + flat(flatAmount));
+
+function volume({ tiers }: Tiered, quantity: bigint): bigint {
   if (quantity <= 0n) return 0n;
-  const tier = price.tiers.find(({ upTo }) => {
-    const to = bound(upTo);
-    return to === null || quantity <= to;
-  });
-  return tier === undefined ? 0n : quantity * rate(tier.unitAmount) + flat(tier.flatAmount);
+  const { unitAmount, flatAmount } = tierOf(tiers, quantity);
+  return quantity * rate(unitAmount) + flat(flatAmount);
 }
 
 /** The price of a period's whole usage, a count of 10^-12. */
@@ -55,6 +66,19 @@ export function oracleAmount(price: Price, quantity: bigint): bigint {
       const packages = quantity / size + (quantity % size > 0n ? 1n : 0n);
       return packages * flat(price.packageAmount);
     }
+    case 'stairstep':
+      return quantity <= 0n ? 0n : flat(tierOf(price.tiers, quantity).amount);
+    case 'tiered_package':
+      return partsOf(price.tiers, quantity, (part, { packageSize, packageAmount }) => {
+        const size = scaled(packageSize, QUANTITY_SCALE);
+        return ((part + size - 1n) / size) * flat(packageAmount);
+      });
+    case 'graduated_percentage':
+      return quantity < 0n
+        ? quantity * rate(price.tiers[0]!.rate)
+        : partsOf(price.tiers, quantity, (part, tier) => part * rate(tier.rate));
+    case 'cost_plus':
+      return quantity * rate(price.factor);
     case 'flat':
       return flat(price.flatAmount);
   }

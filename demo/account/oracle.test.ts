@@ -113,6 +113,22 @@ describe('amounts', () => {
     { upTo: null, unitAmount: '0.1', flatAmount: '0' },
   ];
   const ofUsage = { slug: 'p', meter: 'tokens', match: {} } as const;
+  const bounded = <Own>(first: Own, last: Own) => [
+    { upTo: '10', ...first },
+    { upTo: null, ...last },
+  ];
+  const stairstep: Price = { ...ofUsage, model: 'stairstep', tiers: bounded({ amount: '5' }, { amount: '9' }) };
+  const packages: Price = {
+    ...{ ...ofUsage, model: 'tiered_package' },
+    tiers: bounded({ packageSize: '6', packageAmount: '2' }, { packageSize: '20', packageAmount: '3' }),
+  };
+  const rates: Price = {
+    ...{ ...ofUsage, model: 'graduated_percentage' },
+    tiers: [
+      { upTo: '100', rate: '0.02' },
+      { upTo: null, rate: '0.01' },
+    ],
+  };
   it.each<[string, Price, string, string]>([
     ['per unit', large, '1204', '0.003612'],
     ['package, exact', every, '4', '1'],
@@ -123,6 +139,14 @@ describe('amounts', () => {
     ['volume, at the bound', { ...ofUsage, model: 'volume', tiers }, '10', '10'],
     ['volume, past it', { ...ofUsage, model: 'volume', tiers }, '11', '8.5'],
     ['volume, last', { ...ofUsage, model: 'volume', tiers }, '100', '10'],
+    ['stairstep, at the bound', stairstep, '10', '5'],
+    ['stairstep, past it', stairstep, '10.000000000001', '9'],
+    ['stairstep, nothing', stairstep, '0', '0'],
+    ['tiered package, begun at the end of a tier', packages, '10', '4'],
+    ['tiered package, begun in the next', packages, '11', '7'],
+    ['graduated percentage', rates, '300', '4'],
+    ['graduated percentage, refunded', rates, '-100', '-2'],
+    ['cost plus', { ...ofUsage, model: 'cost_plus', factor: '1.2' }, '0.5', '0.6'],
     ['flat', base, '0', '10'],
   ])('%s', (_name, price, quantity, amount) => {
     expect(unscaled(oracleAmount(price, scaled(quantity, 12)), MONEY_SCALE)).toBe(amount);

@@ -2,6 +2,7 @@
 // tier's flatAmount is charged once the tier is reached, that is once the usage is above its lower bound; no usage
 // costs nothing. Negative usage is credited at the first tier's rate, without its flatAmount.
 import { Decimal } from '../number/decimal.ts';
+import { sumOfTiers } from './bounded-tiers.ts';
 import type { UsageModel, UsagePriceFields } from './price-model.ts';
 import { isFreeTier, readTiers, type Tiered, tiersSchema, tiersTerms } from './tiers.ts';
 
@@ -15,16 +16,10 @@ export const graduated: UsageModel<GraduatedPrice> = {
   terms: tiersTerms,
   amount(cumulative, { tiers }) {
     if (cumulative.isNegative) return cumulative.times(Decimal.parse(tiers[0]?.unitAmount ?? '0'));
-    let amount = Decimal.zero;
-    let lowerBound = Decimal.zero;
-    for (const { upTo, unitAmount, flatAmount } of tiers) {
-      if (cumulative.compare(lowerBound) <= 0) break;
-      const upperBound = upTo === null ? cumulative : Decimal.min(cumulative, Decimal.parse(upTo));
-      const ofUnits = upperBound.minus(lowerBound).times(Decimal.parse(unitAmount));
-      amount = amount.plus(ofUnits).plus(Decimal.parse(flatAmount));
-      lowerBound = upperBound;
-    }
-    return amount;
+    return sumOfTiers(tiers, cumulative, (units, { unitAmount, flatAmount }) =>
+      units.times(Decimal.parse(unitAmount)).plus(Decimal.parse(flatAmount)),
+    );
   },
   isFree: isFreeTier,
+  carries: ({ tiers }) => tiers.every(({ flatAmount }) => Decimal.parse(flatAmount).isZero),
 };

@@ -29,4 +29,5 @@ export const packaged: UsageModel<PackagePrice> = {
   // A begun package is charged whole, so the usage that fills it up is paid.
   isFree: (cumulative, { packageAmount }) =>
     cumulative.compare(Decimal.zero) <= 0 || Decimal.parse(packageAmount).isZero,
+  carries: () => false,
 };

@@ -19,4 +19,5 @@ export const perUnit: UsageModel<PerUnitPrice> = {
   terms: ({ unitAmount }) => ({ unitAmount }),
   amount: (cumulative, { unitAmount }) => cumulative.times(Decimal.parse(unitAmount)),
   isFree: (_, { unitAmount }) => Decimal.parse(unitAmount).isZero,
+  carries: () => true,
 };

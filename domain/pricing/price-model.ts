@@ -50,6 +50,11 @@ export interface UsageModel<Price extends UsagePriceFields> extends Model<OwnFie
    * nothing. False: what was charged before it pays for it too.
    */
   isFree(cumulative: Decimal, price: OwnFields<Price>): boolean;
+  /**
+   * Where the price changes within a period and chooses nothing else. True: what was used before stays in the tiers and
+   * at its price (`carry`). False: the period's amount is shared (T6).
+   */
+  carries(price: OwnFields<Price>): boolean;
 }
 
 export interface PeriodModel<Price extends PriceFields> extends Model<OwnFields<Price>> {

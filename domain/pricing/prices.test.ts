@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { Decimal } from '../number/decimal.ts';
-import { amountOf, isFree, isUsagePrice, type Price, priceModels, priceTerms } from './prices.ts';
+import { amountOf, carriesUsage, isFree, isUsagePrice, type Price, priceModels, priceTerms } from './prices.ts';
 import type { Tier } from './tiers.ts';
 
 const usage = { slug: 'p', meter: 'm', match: { region: 'eu' } };
@@ -8,6 +8,14 @@ const tiers: readonly Tier[] = [
   { upTo: '10', unitAmount: '2', flatAmount: '0' },
   { upTo: null, unitAmount: '1', flatAmount: '0' },
 ];
+
+const bounded = <Own extends object>(first: Own, last: Own) => [
+  { upTo: '10', ...first },
+  { upTo: null, ...last },
+];
+const stairs = bounded({ amount: '5' }, { amount: '8' });
+const packages = bounded({ packageSize: '4', packageAmount: '3' }, { packageSize: '9', packageAmount: '4' });
+const shares = bounded({ rate: '0.5' }, { rate: '0.2' });
 
 // The same 15 units under every model, so that no two models can be mixed up.
 const table: readonly (readonly [Price, string, Record<string, string>])[] = [
@@ -19,6 +27,18 @@ const table: readonly (readonly [Price, string, Record<string, string>])[] = [
     '18',
     { packageSize: '10', packageAmount: '9' },
   ],
+  [{ ...usage, model: 'stairstep', tiers: stairs }, '8', { tiers: '[up to 10 5 in all; above 8 in all]' }],
+  [
+    { ...usage, model: 'tiered_package', tiers: packages },
+    '13',
+    { tiers: '[up to 10 3 for each 4; above 4 for each 9]' },
+  ],
+  [
+    { ...usage, model: 'graduated_percentage', tiers: shares },
+    '6',
+    { tiers: '[up to 10 0.5 of the amount; above 0.2 of the amount]' },
+  ],
+  [{ ...usage, model: 'cost_plus', factor: '1.4' }, '21', { factor: '1.4' }],
   [{ slug: 'p', model: 'flat', flatAmount: '7' }, '7', { flatAmount: '7' }],
 ];
 
@@ -58,8 +78,40 @@ describe('prices', () => {
     ['units that a volume gives away', { ...usage, model: 'volume', tiers: tiered('0', '0') }, '10', true],
     ['a total that falls as far as it grows', { ...usage, model: 'volume', tiers }, '20', false],
     ['a credit at no rate, without a flat amount', { ...usage, model: 'volume', tiers: tiered('0', '4') }, '-1', true],
+    ['the rest of a stair', { ...usage, model: 'stairstep', tiers: stairs }, '9', false],
+    [
+      'a stair that costs nothing',
+      { ...usage, model: 'stairstep', tiers: bounded({ amount: '0' }, { amount: '1' }) },
+      '9',
+      true,
+    ],
+    ['usage below zero of stairs', { ...usage, model: 'stairstep', tiers: stairs }, '-5', true],
+    ['the rest of a package of a tier', { ...usage, model: 'tiered_package', tiers: packages }, '11.5', false],
+    ['usage below zero of packages in tiers', { ...usage, model: 'tiered_package', tiers: packages }, '-1', true],
+    [
+      'a part that no share is taken of',
+      { ...usage, model: 'graduated_percentage', tiers: bounded({ rate: '0' }, { rate: '1' }) },
+      '10',
+      true,
+    ],
+    ['a part that a share is taken of', { ...usage, model: 'graduated_percentage', tiers: shares }, '10', false],
+    ['a cost that is given away', { ...usage, model: 'cost_plus', factor: '0' }, '3', true],
     ['a period that costs nothing', { slug: 'p', model: 'flat', flatAmount: '0' }, '1', true],
   ])('says of %s whether it is free or paid', (_, price, cumulative, expected) => {
     expect(isFree(price, Decimal.parse(cumulative))).toBe(expected);
+  });
+
+  it.each<readonly [string, Price, boolean]>([
+    ['per_unit', { ...usage, model: 'per_unit', unitAmount: '1' }, true],
+    ['graduated', { ...usage, model: 'graduated', tiers }, true],
+    ['graduated with a flatAmount', { ...usage, model: 'graduated', tiers: tiered('0', '4') }, false],
+    ['volume', { ...usage, model: 'volume', tiers }, false],
+    ['package', pack('9'), false],
+    ['stairstep', { ...usage, model: 'stairstep', tiers: stairs }, false],
+    ['tiered_package', { ...usage, model: 'tiered_package', tiers: packages }, false],
+    ['graduated_percentage', { ...usage, model: 'graduated_percentage', tiers: shares }, true],
+    ['cost_plus', { ...usage, model: 'cost_plus', factor: '2' }, true],
+  ])('of %s, T6: says whether usage of before a change stays in its tiers', (_, price, expected) => {
+    expect(isUsagePrice(price) && carriesUsage(price)).toBe(expected);
   });
 });

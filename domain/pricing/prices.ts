@@ -3,16 +3,28 @@
 
 import { expected, type Field, readChoice, readMap, readSlug } from '../fields/catalog-fields.ts';
 import { Decimal } from '../number/decimal.ts';
+import { type CostPlusPrice, costPlus } from './cost-plus.ts';
 import { type FlatPrice, flat } from './flat.ts';
 import { type GraduatedPrice, graduated } from './graduated.ts';
+import { type GraduatedPercentagePrice, graduatedPercentage } from './graduated-percentage.ts';
 import { type PackagePrice, packaged } from './package.ts';
 import { type PerUnitPrice, perUnit } from './per-unit.ts';
 import type { JsonSchema, PeriodModel, PriceFields, Terms, UsageModel, UsagePriceFields } from './price-model.ts';
+import { type StairstepPrice, stairstep } from './stairstep.ts';
+import { type TieredPackagePrice, tieredPackage } from './tiered-package.ts';
 import { type KnownMeters, matchSchema, perSchema, readUsageFields, usageTerms } from './usage-price.ts';
 import { type VolumePrice, volume } from './volume.ts';
 
 /** Prices what a meter counted. */
-export type UsagePrice = PerUnitPrice | GraduatedPrice | VolumePrice | PackagePrice;
+export type UsagePrice =
+  | PerUnitPrice
+  | GraduatedPrice
+  | VolumePrice
+  | PackagePrice
+  | StairstepPrice
+  | TieredPackagePrice
+  | GraduatedPercentagePrice
+  | CostPlusPrice;
 /** Prices a billing period itself, whatever is used in it. */
 type PeriodPrice = FlatPrice;
 export type Price = UsagePrice | PeriodPrice;
@@ -21,7 +33,16 @@ type Of<All extends PriceFields, Name> = Extract<All, { model: Name }>;
 type UsageModels = { readonly [Name in UsagePrice['model']]: UsageModel<Of<UsagePrice, Name>> };
 type PeriodModels = { readonly [Name in PeriodPrice['model']]: PeriodModel<Of<PeriodPrice, Name>> };
 
-const usageModels: UsageModels = { per_unit: perUnit, graduated, volume, package: packaged };
+const usageModels: UsageModels = {
+  per_unit: perUnit,
+  graduated,
+  volume,
+  package: packaged,
+  stairstep,
+  tiered_package: tieredPackage,
+  graduated_percentage: graduatedPercentage,
+  cost_plus: costPlus,
+};
 const periodModels: PeriodModels = { flat };
 
 // The registries pair each price with its model; only the compiler can't follow a pairing through an index.
@@ -56,6 +77,9 @@ export const isFree = (price: Price, cumulative: Decimal): boolean =>
   isUsagePrice(price)
     ? usageModelOf(price.model).isFree(cumulative, ownOf(price))
     : periodModelOf(price.model).amount(ownOf(price)).isZero;
+
+/** Whether usage from before a change stays in its tiers and at its price, where the price chooses nothing (T6). */
+export const carriesUsage = (price: UsagePrice): boolean => usageModelOf(price.model).carries(ownOf(price));
 
 /** Every aspect of a price by name; the model and what it prices first. */
 export function priceTerms(price: Price): Terms {

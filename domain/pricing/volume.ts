@@ -2,6 +2,7 @@
 // flatAmount. The amount may fall as usage grows: 1,001 units may cost less than 1,000. No usage costs nothing;
 // negative usage is credited at the first tier's rate, without its flatAmount.
 import { Decimal } from '../number/decimal.ts';
+import { tierAt } from './bounded-tiers.ts';
 import type { UsageModel, UsagePriceFields } from './price-model.ts';
 import { isFreeTier, readTiers, type Tiered, tiersSchema, tiersTerms } from './tiers.ts';
 
@@ -15,11 +16,10 @@ export const volume: UsageModel<VolumePrice> = {
   terms: tiersTerms,
   amount(cumulative, { tiers }) {
     if (cumulative.isZero) return Decimal.zero;
-    const tier = tiers.find(({ upTo }) => upTo === null || cumulative.compare(Decimal.parse(upTo)) <= 0);
-    // A catalog's last tier has no bound, so this is a broken catalog, not a quantity without a price.
-    if (tier === undefined) throw new Error('volume price without a last tier');
+    const tier = tierAt(tiers, cumulative);
     const amount = cumulative.times(Decimal.parse(tier.unitAmount));
     return cumulative.isNegative ? amount : amount.plus(Decimal.parse(tier.flatAmount));
   },
   isFree: isFreeTier,
+  carries: () => false,
 };

@@ -146,6 +146,14 @@ export class CatalogHistory {
     );
   }
 
+  /** The prices of a plan that hold at an instant, for whoever's period begins there. */
+  pricesAt(plan: string, instant: number): Price[] {
+    return this.slugsOf(plan).flatMap((slug) => {
+      const dated = this.priceOf(plan, slug, (at) => at);
+      return dated.findLast(({ from }) => from <= instant)?.value ?? [];
+    });
+  }
+
   /** The plan of whoever has no subscription, over time. */
   get defaultPlan(): Dated<string>[] {
     return resolved((this.differences.get(keyText(DEFAULT_PLAN)) ?? []) as Difference<string>[], ({ at }) => at);

@@ -73,7 +73,7 @@ const feeQuantity = ({ quantity }: Price, stated: ReadonlyMap<string, string>): 
   quantity === undefined ? '1' : (stated.get(quantity) ?? '1');
 
 /** Two prices of a meter that some usage could both match. */
-function mayShareUsage(one: UsagePrice, other: UsagePrice): boolean {
+export function mayShareUsage(one: UsagePrice, other: UsagePrice): boolean {
   if (one.meter !== other.meter) return false;
   return Object.entries(one.match).every(([name, value]) => (other.match[name] ?? value) === value);
 }

@@ -141,15 +141,25 @@ export class SubscriptionHistory {
     if (instant < this.opening.billedFrom || (this.endsAt !== null && instant >= this.endsAt)) return null;
     const plan = this.valueAt('plan', instant);
     if (typeof plan !== 'string') return null;
-    const trialEndsAt = this.valueAt('trialEndsAt', instant);
-    const pausedUntil = this.valueAt('pausedUntil', instant);
+    const trialEndsAt = this.trialEndsAt(instant);
+    const pausedUntil = this.pausedUntil(instant);
     return {
       plan,
       quantities: this.namedAt<string>('quantity', instant),
       overrides: this.namedAt<Price>('override', instant),
-      isTrial: typeof trialEndsAt === 'number' && instant < trialEndsAt,
+      isTrial: trialEndsAt !== null && instant < trialEndsAt,
       isPaused: pausedUntil === 'open' || (typeof pausedUntil === 'number' && instant < pausedUntil),
     };
+  }
+
+  /** When the trial ends, or ended, by what holds at an instant; null: there is none. */
+  trialEndsAt(instant: number): number | null {
+    return (this.valueAt('trialEndsAt', instant) as number | null | undefined) ?? null;
+  }
+
+  /** `open`: until somebody resumes it; null: nothing pauses it. */
+  pausedUntil(instant: number): number | 'open' | null {
+    return (this.valueAt('pausedUntil', instant) as number | 'open' | null | undefined) ?? null;
   }
 
   /** As it would be if nothing changed after an instant: ends, trials and pauses that were known by then are kept. */

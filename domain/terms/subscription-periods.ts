@@ -31,6 +31,12 @@ export function lengthText(every: PeriodLength): string {
   return `${count} ${unit}`;
 }
 
+/** To compare lengths by: that of a month is the mean. */
+export function lengthInDays(every: PeriodLength): number {
+  const { unit, count } = stepOf(every);
+  return unit === 'days' ? count : (count * 146_097) / 4_800;
+}
+
 // Periods found before, by grid and length, as billing-period.ts keeps months. Forgetting is harmless.
 const GRIDS_MAX = 20_000;
 const PERIODS_PER_GRID_MAX = 4;

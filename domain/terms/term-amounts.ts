@@ -10,10 +10,10 @@
 // always been. So whoever writes line items does for a term what it did for a period. What negative usage takes back
 // is taken from the term that was charged last, and stands there as a contribution of the window it happened in.
 import { type Aggregation, aggregationRules } from '../aggregation/aggregations.ts';
-import { Decimal } from '../number/decimal.ts';
+import type { Decimal } from '../number/decimal.ts';
 import { type Quantity, quantityToDecimal } from '../number/quantity.ts';
 import type { ChangeKind } from '../pricing/price-choices.ts';
-import { amountOf, type UsagePrice } from '../pricing/prices.ts';
+import { amountOf, carriesUsage, type UsagePrice } from '../pricing/prices.ts';
 import { amountBetween } from './exact-share.ts';
 import type { UsagePeriod, UsageTerm } from './price-terms.ts';
 
@@ -53,10 +53,7 @@ const countsUnits = (aggregation: Aggregation): boolean =>
 function kindOf(price: UsagePrice, aggregation: Aggregation): ChangeKind {
   if (price.onChange !== undefined) return price.onChange;
   if (!countsUnits(aggregation)) return 'prorate';
-  const isCarried =
-    price.model === 'per_unit' ||
-    (price.model === 'graduated' && price.tiers.every(({ flatAmount }) => Decimal.parse(flatAmount).isZero));
-  return isCarried ? 'carry' : 'share';
+  return carriesUsage(price) ? 'carry' : 'share';
 }
 
 /** The one kind of all terms of a period: where they differ, all are shared, or prorated where the meter is a level. */

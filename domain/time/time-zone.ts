@@ -60,3 +60,7 @@ export function daysKeepWindows(timezone: string, window: WindowSize): boolean {
 /** The largest window that passes a check; a minute always does. */
 export const largestWindow = (passes: (window: WindowSize) => boolean): WindowSize =>
   windowSizes.findLast(passes) ?? '1m';
+
+/** The same local time so many days later; a local time that the clocks leave out is moved on by the gap. */
+export const localDaysAfter = (instant: number, days: number, timezone: string): number =>
+  Temporal.Instant.fromEpochMilliseconds(instant).toZonedDateTimeISO(timezone).add({ days }).epochMilliseconds;

@@ -41,6 +41,7 @@ export const uuid: (name: string) => Column<string> = asIs('uuid');
 export const int: (name: string) => Column<number> = asIs('int');
 export const small: (name: string) => Column<number> = asIs('smallint');
 export const bytes: (name: string) => Column<Buffer> = asIs('bytea');
+export const bool: (name: string) => Column<boolean> = asIs('boolean');
 /** A bigint below 2^53. */
 export const whole = (name: string): Column<number> => ({
   ...{ name, type: 'bigint', isNullable: false },

@@ -30,6 +30,21 @@ const packaged: Price = {
   packageAmount: '0.333333333333333',
 };
 
+const stairstep: Price = {
+  ...{ slug: 'p', meter: 'm', match: {}, model: 'stairstep' },
+  tiers: [
+    { upTo: '1000', amount: '7.5' },
+    { upTo: null, amount: '6' },
+  ],
+};
+const tieredPackage: Price = {
+  ...{ slug: 'p', meter: 'm', match: {}, model: 'tiered_package' },
+  tiers: [
+    { upTo: '1000', packageSize: '7', packageAmount: '0.333333333333333' },
+    { upTo: null, packageSize: '100', packageAmount: '2' },
+  ],
+};
+
 const hourly = (aggregation: Aggregation) => ({ aggregation, window: '1h' }) as const;
 const EVER = { periodStart: 0, periodEnd: 1_000 * HOUR_MS };
 
@@ -184,7 +199,7 @@ describe('rate, for any history', () => {
     minLength: 1,
     maxLength: 8,
   });
-  const price = fc.constantFrom<Price>(perUnit, volume, graduated, packaged);
+  const price = fc.constantFrom<Price>(perUnit, volume, graduated, packaged, stairstep, tieredPackage);
   const aggregation = fc.constantFrom<Aggregation>('sum', 'max', 'min', 'latest');
 
   function windowsOf(

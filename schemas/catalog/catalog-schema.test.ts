@@ -53,6 +53,15 @@ const base = () => ({
         { slug: 'volume', meter: 'calls', model: 'volume', tiers: [{ upTo: null, flatAmount: '2' }] },
         { slug: 'packs', meter: 'calls', model: 'package', packageSize: '100', packageAmount: '4.00' },
         { slug: 'fee', model: 'flat', flatAmount: '20' },
+        { slug: 'stairs', meter: 'calls', model: 'stairstep', tiers: [{ upTo: null, amount: '2' }] },
+        {
+          slug: 'packs-in-tiers',
+          meter: 'calls',
+          model: 'tiered_package',
+          tiers: [{ upTo: null, packageSize: '100', packageAmount: '4.00' }],
+        },
+        { slug: 'share', meter: 'tokens', model: 'graduated_percentage', tiers: [{ upTo: null, rate: '0.02' }] },
+        { slug: 'mark-up', meter: 'tokens', model: 'cost_plus', factor: '1.2' },
       ],
     },
   ],
@@ -79,6 +88,8 @@ function judgements(catalog: unknown): { reader: string[]; schema: boolean } {
 const meter = ['meters', 0] as const;
 const plan = ['plans', 0] as const;
 const price = (index: number) => [...plan, 'prices', index] as const;
+/** The only tier of a price. */
+const tierOf = (index: number) => [...price(index), 'tiers', 0] as const;
 const tier = (index: number) => [...price(1), 'tiers', index] as const;
 
 const valid: readonly (readonly [Path, unknown])[] = [
@@ -117,9 +128,20 @@ const valid: readonly (readonly [Path, unknown])[] = [
   [[...price(0), 'per'], 'subject'],
   [[...price(0), 'unitAmount'], '-12345678901234567890.000000000000000000001'],
   [[...tier(1), 'unitAmount'], DELETED],
+  [[...tierOf(5), 'amount'], '0.5'],
+  [[...tierOf(6), 'packageSize'], '0.5'],
+  [[...tierOf(7), 'rate'], '-0.02'],
+  [[...price(8), 'factor'], '0'],
 ];
 
 const invalid: readonly (readonly [Path, unknown])[] = [
+  [[...tierOf(5), 'amount'], DELETED],
+  [[...tierOf(5), 'unitAmount'], '1'],
+  [[...tierOf(6), 'packageSize'], '0'],
+  [[...tierOf(6), 'packageAmount'], DELETED],
+  [[...tierOf(7), 'rate'], 0.02],
+  [[...tierOf(7), 'upTo'], '10'],
+  [[...price(8), 'factor'], DELETED],
   [[...meter, 'across'], 'union'],
   [[...meter, 'across'], 'max'],
   [['meters', 1, 'across'], 'max'],

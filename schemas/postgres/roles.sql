@@ -75,7 +75,9 @@ GRANT SELECT, INSERT, UPDATE ON tallyline.customers, tallyline.assigned_subjects
     TO tallyline_manage;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tallyline.customer_keys, tallyline.idempotent_answers TO tallyline_manage;
 GRANT SELECT, INSERT, DELETE ON tallyline.customer_words TO tallyline_manage;
-GRANT SELECT ON tallyline.rater_progress TO tallyline_manage;
+GRANT SELECT, INSERT, UPDATE ON tallyline.subscriptions TO tallyline_manage;
+GRANT SELECT, INSERT ON tallyline.subscription_records TO tallyline_manage;
+GRANT SELECT ON tallyline.rater_progress, tallyline.catalog_versions TO tallyline_manage;
 
 -- A second fence between tenants: whoever has the role of reads sees the money of the tenant alone that its transaction
 -- names (platform/postgres/tenant-fence.ts). An equality, so that a plan knows it to be the one that the statement has

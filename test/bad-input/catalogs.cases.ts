@@ -238,6 +238,32 @@ export const badCatalogs: readonly (readonly [name: string, text: string, path: 
     /limit is 100/,
   ],
   [
+    'a stair without an amount',
+    plan('{ slug: u, meter: tokens, model: stairstep, tiers: [{ upTo: null }] }'),
+    tier(0, 'amount'),
+    /missing/,
+  ],
+  [
+    'a package of nothing in a tier',
+    plan(
+      '{ slug: u, meter: tokens, model: tiered_package, tiers: [{ upTo: null, packageSize: "0", packageAmount: "1" }] }',
+    ),
+    tier(0, 'packageSize'),
+    /above zero/,
+  ],
+  [
+    'a rate in percent',
+    plan('{ slug: u, meter: tokens, model: graduated_percentage, tiers: [{ upTo: null, rate: "2%" }] }'),
+    tier(0, 'rate'),
+    /decimal/,
+  ],
+  [
+    'a factor without quotes',
+    plan('{ slug: u, meter: tokens, model: cost_plus, factor: 1.2 }'),
+    'plans[0].prices[0].factor',
+    /quote it/,
+  ],
+  [
     'a package of nothing',
     plan('{ slug: u, meter: tokens, model: package, packageSize: "-0", packageAmount: "1" }'),
     'plans[0].prices[0].packageSize',

@@ -74,6 +74,12 @@ const bodies: Readonly<Record<string, (name: string) => unknown>> = {
   archiveCustomer: () => ({}),
   eraseCustomer: () => ({}),
   assignSubject: (name) => ({ customer: name }),
+  makeSubscription: (name) => ({ customer: name, plan: 'p', startsAt: '2026-11-20T10:00:00Z' }),
+  changeSubscription: () => ({ at: 'now', quantities: { seats: '2' } }),
+  cancelSubscription: () => ({ at: 'now' }),
+  pauseSubscription: () => ({}),
+  resumeSubscription: () => ({}),
+  undoChange: () => ({ change: 1 }),
 };
 
 function requestOf({ method, path, operation }: Row, name: string) {
@@ -144,6 +150,16 @@ beforeAll(async () => {
     await fronts.app.inject({ method: 'PUT', url: `/v1/customers/${name}`, headers: auth, payload });
     const payloadOf = { customer: name, from: '2026-11-20T10:00:00Z' };
     await fronts.app.inject({ method: 'PUT', url: `/v1/subjects/${name}`, headers: auth, payload: payloadOf });
+    await pool.query(
+      `WITH made AS (
+         INSERT INTO tallyline.subscriptions (tenant, id, customer, version, starts_at, billed_from, timezone,
+           takes_begun_window, made_from, created_at, updated_at)
+         VALUES ('acme', $1, $1, 1, '2026-11-20T10:00:00Z', '2026-11-20T10:00:00Z', 'UTC', false, '{}', now(), now())
+         RETURNING tenant, id)
+       INSERT INTO tallyline.subscription_records (tenant, subscription, sequence, record, recorded_at)
+       SELECT tenant, id, 1, $2, '2026-11-20T10:00:00Z' FROM made`,
+      [name, JSON.stringify({ patches: [{ at: TEN, patch: { plan: `${SECRET}plan` } }] })],
+    );
     await pool.query(
       `INSERT INTO tallyline.refusals (tenant, key_id, code, count, first_at, last_at, examples)
        SELECT 'acme', $1, 'time_too_old', 1, now(), now(), $2`,
@@ -216,9 +232,12 @@ describe.each(guarded.map((row) => [row.operation.operationId, row] as const))('
 
 /** Which operations a key of one customer has: a new one is refused until somebody says that it may be answered. */
 const toOwn = ({ operation: { operationId } }: Row): number =>
-  ['listCustomers', 'getSubject'].includes(operationId) ? 403 : 200;
+  ['listCustomers', 'getSubject', 'listSubscriptions', 'getSubscription'].includes(operationId) ? 403 : 200;
 
-const ACME_TABLES = ['customers', 'assigned_subjects', 'subject_assignments', 'account_changes', 'line_items'];
+const ACME_TABLES = [
+  ...['customers', 'assigned_subjects', 'subject_assignments', 'account_changes', 'line_items'],
+  ...['subscriptions', 'subscription_records'],
+];
 
 async function acmeRows(): Promise<unknown[]> {
   const found = await Promise.all(

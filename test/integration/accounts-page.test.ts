@@ -1,15 +1,12 @@
 // docs/use/accounts.md, as a reader would run it: each of its blocks, on a `tallyline up`.
-import { execFile } from 'node:child_process';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { compiledCommand } from '../support/processes/clickhouse.ts';
+import { blocksOf, runBlocks, shownIn } from '../support/processes/page-blocks.ts';
 import { type RunningUp, startUp } from '../support/processes/up.ts';
-import { textOf } from '../support/sources.ts';
 
-const blocks = [...textOf('docs/use/accounts.md').matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, block]) => block!);
+const blocks = blocksOf('docs/use/accounts.md', 'sh');
 
 let dataDir: string;
 let up: RunningUp;
@@ -22,29 +19,10 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true });
 });
 
-/** What the blocks print; rejects where one of their requests is refused. */
-async function run(script: string): Promise<string> {
-  const adapted = script
-    .replaceAll('.tallyline/', `${dataDir}/`)
-    .replaceAll('http://127.0.0.1:8080', up.url)
-    .replaceAll('curl -sS', 'curl -sS --fail-with-body')
-    .replaceAll('npx tallyline', compiledCommand().join(' '))
-    .replaceAll('--tenant', `--data-dir ${dataDir} --tenant`);
-  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', adapted], { cwd: dataDir });
-  return stdout;
-}
-
 it('has examples that do what they say', async () => {
   expect(blocks.length).toBeGreaterThanOrEqual(7);
-  // The first block sets up what the others use.
-  const [setUp, ...examples] = blocks;
-  const printed: string[] = [];
-  for (const example of examples) printed.push(await run(`${setUp}${example}`));
-  const shown = blocks.join('').match(/(?<=^# ).*$/gm)!;
-  for (const line of shown) {
-    const [beginning] = line.split(' … ');
-    expect(printed.join('')).toContain(beginning);
-  }
+  const printed = await runBlocks(blocks, dataDir, up);
+  for (const beginning of shownIn(blocks)) expect(printed.join('')).toContain(beginning);
   const [assigned] = printed.filter((text) => text.includes('"subject":"workspace_7"'));
   expect(JSON.parse(assigned!.split('\n')[0]!)).toMatchObject({ subject: 'workspace_7', customer: 'cus_42' });
 }, 300_000);

@@ -134,6 +134,7 @@ const WRITES: Readonly<Record<StageRole, Readonly<Record<string, readonly string
   manage: {
     ...{ account_changes: ['INSERT'], customers: ['INSERT', 'UPDATE'], customer_keys: ['INSERT', 'UPDATE', 'DELETE'] },
     ...{ customer_words: ['INSERT', 'DELETE'], assigned_subjects: ['INSERT', 'UPDATE'] },
+    ...{ subscriptions: ['INSERT', 'UPDATE'], subscription_records: ['INSERT'] },
     ...{ subject_assignments: ['INSERT', 'UPDATE'], idempotent_answers: ['INSERT', 'UPDATE', 'DELETE'] },
   },
 };

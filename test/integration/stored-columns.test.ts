@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { accountChangeColumns } from '../../platform/account-store/account-changes.ts';
 import { customerColumns, customerKeyColumns } from '../../platform/account-store/customers.ts';
 import { assignedSubjectColumns, assignmentColumns } from '../../platform/account-store/subject-assignments.ts';
+import { subscriptionColumns, subscriptionRecordColumns } from '../../platform/account-store/subscriptions.ts';
 import { billingPeriodColumns } from '../../platform/billing-store/billing-periods.ts';
 import { lineItemColumns } from '../../platform/billing-store/line-items.ts';
 import { raterProgressColumns } from '../../platform/billing-store/rater-progress.ts';
@@ -35,6 +36,8 @@ describe('stored columns', () => {
     ['customer_keys', customerKeyColumns, []],
     ['assigned_subjects', assignedSubjectColumns, ['number']],
     ['subject_assignments', assignmentColumns, []],
+    ['subscriptions', subscriptionColumns, ['number']],
+    ['subscription_records', subscriptionRecordColumns, []],
   ])('of %s are those in Postgres', async (table, columns, others) => {
     const { rows } = await stores.pool.query<{ name: string; type: string; is_nullable: boolean }>(
       `SELECT attname AS name, format_type(atttypid, NULL) AS type, NOT attnotnull AS is_nullable FROM pg_attribute

@@ -194,7 +194,7 @@ function partsThatAreNotTheWhole(records: CustomerRecords, history: SlowHistory)
   });
 }
 
-const isMonotone = ({ price }: UsageTerm): boolean => price.model !== 'volume';
+const isMonotone = ({ price }: UsageTerm): boolean => price.model !== 'volume' && price.model !== 'stairstep';
 
 /** What of the rules does not hold of a history; empty where all is well. */
 export function faultsOf(seed: number, history = historyOf(seed)): string[] {

@@ -54,11 +54,9 @@ class Draw {
     return this.random.once(3) ? slot : Math.max(from, slot - (slot % (this.random.once(3) ? 48 : 2)));
   }
 
-  private tiers() {
-    const { random } = this;
-    const flatAmount = () => (random.once(5) ? random.pick(['1', '0.3']) : '0');
-    const bounds = random.pick([['3'], ['2', '7']]);
-    return [...bounds, null].map((upTo) => ({ upTo, unitAmount: random.pick(RATES), flatAmount: flatAmount() }));
+  private tiers(own: () => object): object[] {
+    const bounds = this.random.pick([['3'], ['2', '7']]);
+    return [...bounds, null].map((upTo) => ({ upTo, ...own() }));
   }
 
   private every(): object {
@@ -68,11 +66,34 @@ class Draw {
   private usagePrice(slug: string, meter: string, match: Record<string, string>, every: object): Price {
     const { random } = this;
     const base = { slug, meter, match, every, ...(random.once(8) && { onChange: this.kind() }) };
-    const model = random.pick(['per_unit', 'per_unit', 'graduated', 'volume', 'package'] as const);
-    if (model === 'per_unit') return { ...base, model, unitAmount: random.pick(RATES) } as Price;
-    if (model === 'package')
-      return { ...base, model, packageSize: random.pick(['2', '3']), packageAmount: random.pick(RATES) } as Price;
-    return { ...base, model, tiers: this.tiers() } as Price;
+    return { ...base, ...this.model() } as Price;
+  }
+
+  private model(): object {
+    const { random } = this;
+    const model = random.pick([
+      ...(['per_unit', 'per_unit', 'graduated', 'graduated', 'volume', 'volume', 'package'] as const),
+      ...(['stairstep', 'tiered_package', 'graduated_percentage', 'cost_plus'] as const),
+    ]);
+    const packages = () => ({ packageSize: random.pick(['2', '3']), packageAmount: random.pick(RATES) });
+    switch (model) {
+      case 'per_unit':
+        return { model, unitAmount: random.pick(RATES) };
+      case 'cost_plus':
+        return { model, factor: random.pick(RATES) };
+      case 'package':
+        return { model, ...packages() };
+      case 'tiered_package':
+        return { model, tiers: this.tiers(packages) };
+      case 'stairstep':
+        return { model, tiers: this.tiers(() => ({ amount: random.pick(RATES) })) };
+      case 'graduated_percentage':
+        return { model, tiers: this.tiers(() => ({ rate: random.pick(RATES) })) };
+      default: {
+        const flatAmount = () => (random.once(5) ? random.pick(['1', '0.3']) : '0');
+        return { model, tiers: this.tiers(() => ({ unitAmount: random.pick(RATES), flatAmount: flatAmount() })) };
+      }
+    }
   }
 
   private kind(): string {

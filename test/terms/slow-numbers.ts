@@ -46,10 +46,15 @@ export function ratioText(value: Ratio): string {
   return scaled < 0n ? `-${shown}` : shown;
 }
 
+/** As its model has it. */
 interface SlowTier {
   readonly upTo: string | null;
-  readonly unitAmount: string;
-  readonly flatAmount: string;
+  readonly unitAmount?: string;
+  readonly flatAmount?: string;
+  readonly amount?: string;
+  readonly rate?: string;
+  readonly packageSize?: string;
+  readonly packageAmount?: string;
 }
 
 /** The fields of every model; which of them are there is the model's. */
@@ -61,6 +66,7 @@ export interface SlowPrice {
   readonly unitAmount?: string;
   readonly packageSize?: string;
   readonly packageAmount?: string;
+  readonly factor?: string;
   readonly flatAmount?: string;
   readonly tiers?: readonly SlowTier[];
   readonly onChange?: string;
@@ -84,11 +90,37 @@ export function slowAmount(price: SlowPrice, units: bigint): Ratio {
     }
     case 'volume': {
       const tier = tiers.find(({ upTo }) => upTo === null || units <= BigInt(upTo))!;
-      const amount = timesOf(ratio(units), readRatio(tier.unitAmount));
-      return units < 0n ? amount : plus(amount, readRatio(tier.flatAmount));
+      const amount = timesOf(ratio(units), readRatio(tier.unitAmount!));
+      return units < 0n ? amount : plus(amount, readRatio(tier.flatAmount!));
+    }
+    case 'stairstep': {
+      if (units < 0n) return zero;
+      return readRatio(tiers.find(({ upTo }) => upTo === null || units <= BigInt(upTo))!.amount!);
+    }
+    case 'tiered_package': {
+      let amount = zero;
+      let inTier = 0n;
+      for (let unit = 1n, reached = 0; unit <= units; unit++, inTier++) {
+        const index = tiers.findIndex(({ upTo }) => upTo === null || unit <= BigInt(upTo));
+        if (index !== reached) inTier = 0n;
+        reached = index;
+        // The first of each package pays for all of it.
+        if (inTier % BigInt(tiers[index]!.packageSize!) === 0n)
+          amount = plus(amount, readRatio(tiers[index]!.packageAmount!));
+      }
+      return amount;
+    }
+    case 'cost_plus':
+      return timesOf(ratio(units), readRatio(price.factor!));
+    case 'graduated_percentage': {
+      if (units < 0n) return timesOf(ratio(units), readRatio(tiers[0]!.rate!));
+      let amount = zero;
+      for (let unit = 1n; unit <= units; unit++)
+        amount = plus(amount, readRatio(tiers.find(({ upTo }) => upTo === null || unit <= BigInt(upTo))!.rate!));
+      return amount;
     }
     default: {
-      if (units < 0n) return timesOf(ratio(units), readRatio(tiers[0]!.unitAmount));
+      if (units < 0n) return timesOf(ratio(units), readRatio(tiers[0]!.unitAmount!));
       let amount = zero;
       const reached = new Set<number>();
       for (let unit = 1n; unit <= units; unit++) {
@@ -96,9 +128,9 @@ export function slowAmount(price: SlowPrice, units: bigint): Ratio {
         for (let each = 0; each <= index; each++) {
           if (reached.has(each)) continue;
           reached.add(each);
-          amount = plus(amount, readRatio(tiers[each]!.flatAmount));
+          amount = plus(amount, readRatio(tiers[each]!.flatAmount!));
         }
-        amount = plus(amount, readRatio(tiers[index]!.unitAmount));
+        amount = plus(amount, readRatio(tiers[index]!.unitAmount!));
       }
       return amount;
     }

@@ -60,7 +60,8 @@ function slowPeriod(model: SlowModel, line: SlowLine, entries: SlowLine['entries
       if (price.onChange !== undefined) return price.onChange;
       if (isLevel) return 'prorate';
       const hasFlat = price.tiers?.some(({ flatAmount }) => flatAmount !== '0') ?? false;
-      return price.model === 'per_unit' || (price.model === 'graduated' && !hasFlat) ? 'carry' : 'share';
+      const isCarried = ['per_unit', 'cost_plus', 'graduated_percentage'].includes(price.model);
+      return isCarried || (price.model === 'graduated' && !hasFlat) ? 'carry' : 'share';
     }),
   );
   const kind = kinds.size === 1 ? [...kinds][0]! : isLevel ? 'prorate' : 'share';

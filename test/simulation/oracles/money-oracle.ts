@@ -446,6 +446,11 @@ function amountOf(price: Price, quantity: bigint): bigint {
     }
     case 'graduated':
       return graduatedAmount(price.tiers, quantity);
+    case 'stairstep':
+    case 'tiered_package':
+    case 'graduated_percentage':
+    case 'cost_plus':
+      throw new Error(`no catalog of the simulation has a ${price.model} price`);
   }
 }
 

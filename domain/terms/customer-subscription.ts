@@ -1,0 +1,29 @@
+// What a customer has subscribed to, as an account object: what never changes of it, and its records.
+import type { SubscriptionOpening, SubscriptionRecord } from './subscription-history.ts';
+
+export interface CustomerSubscription {
+  readonly tenant: string;
+  readonly customer: string;
+  readonly opening: SubscriptionOpening;
+  /** By sequence; that of the newest is the version. */
+  readonly records: readonly SubscriptionChange[];
+  readonly version: number;
+  /** Milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+/** A subscription, and what its maker said to make it. */
+export interface MadeSubscription extends CustomerSubscription {
+  readonly madeFrom: unknown;
+}
+
+/** A record, and when it was made. */
+export type SubscriptionChange = SubscriptionRecord & { readonly recordedAt: number };
+
+/** A record as it is before its subscription gave it a number. */
+export type UnnumberedRecord = SubscriptionRecord extends infer Each
+  ? Each extends SubscriptionRecord
+    ? Omit<Each, 'sequence'>
+    : never
+  : never;

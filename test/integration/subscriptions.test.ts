@@ -1,0 +1,429 @@
+// Subscriptions over HTTP, on a real Postgres: what is made, changed and undone, who sees what, what is refused.
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { readCatalog } from '../../domain/catalog/catalog-file.ts';
+import { type AccountsApi, etag, type HttpRequest, startAccountsApi } from '../support/processes/accounts-api.ts';
+
+const CATALOG = `
+currency: EUR
+meters:
+  - { slug: tokens, eventType: llm, aggregation: sum, value: data.n, groupBy: { model: data.model }, window: 1h }
+  - { slug: calls, eventType: llm, aggregation: count, window: 1h }
+plans:
+  - slug: solo
+    calendar: true
+    timezone: UTC
+    prices:
+      - { slug: tokens, meter: tokens, model: per_unit, unitAmount: "0.02" }
+      - { slug: fee, model: flat, flatAmount: "10" }
+  - slug: team
+    timezone: Europe/Berlin
+    prices:
+      - { slug: tokens, meter: tokens, model: per_unit, unitAmount: "0.01" }
+      - { slug: fee, model: flat, flatAmount: "90" }
+  - slug: support
+    prices: [{ slug: support, model: flat, flatAmount: "50" }]
+  - slug: large-model
+    prices: [{ slug: large, meter: tokens, match: { model: l }, model: per_unit, unitAmount: "0.5" }]
+`;
+
+let api: AccountsApi;
+beforeAll(async () => {
+  api = await startAccountsApi();
+  const reading = readCatalog(CATALOG, 'c.yaml');
+  if (!reading.ok) throw new Error(JSON.stringify(reading.errors));
+  await api.pool.query(
+    `INSERT INTO tallyline.catalog_versions (version, effective_at, catalog, source, digest, published_at)
+     VALUES (1, '2020-01-01T00:00:00Z', $1, '', '\\x00', now())`,
+    [JSON.stringify(reading.catalog)],
+  );
+  for (const [id, body] of Object.entries({ a: { timezone: 'Asia/Kolkata' }, b: {}, usd: { currency: 'USD' } }))
+    await api.send('PUT', `/v1/customers/${id}`, { body });
+  await api.send('PUT', '/v1/customers/gone', { body: {} });
+  await api.send('POST', '/v1/customers/gone/archive', { headers: { 'idempotency-key': 'gone' } });
+}, 300_000);
+afterAll(() => api?.stop());
+
+let customers = 0;
+const newCustomer = async (body: object = {}): Promise<string> => {
+  const id = `customer-${++customers}`;
+  await api.send('PUT', `/v1/customers/${id}`, { body });
+  return id;
+};
+const put = (id: string, body: unknown, request: HttpRequest = {}) =>
+  api.send('PUT', `/v1/subscriptions/${encodeURIComponent(id)}`, { ...request, body });
+const get = (id: string, tenant = 'acme') => api.send('GET', `/v1/subscriptions/${encodeURIComponent(id)}`, { tenant });
+let keys = 0;
+const post = (id: string, act: string, body: unknown, request: HttpRequest = {}) =>
+  api.send('POST', `/v1/subscriptions/${encodeURIComponent(id)}/${act}`, {
+    ...request,
+    ...(body !== undefined && { body }),
+    headers: { 'idempotency-key': `k${++keys}`, ...request.headers },
+  });
+const changesOf = async (id: string): Promise<number> => {
+  const { rows } = await api.pool.query(
+    "SELECT 1 FROM tallyline.account_changes WHERE kind = 'subscription' AND id = $1",
+    [id],
+  );
+  return rows.length;
+};
+const rated = (until: string | null) =>
+  api.pool.query('UPDATE tallyline.rater_progress SET closed_up_to = $1', [until]);
+const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();
+const PAST = '2026-01-31T00:00:00Z';
+
+/** Of a subscription of a customer of its own, that began long ago and bills since then. */
+async function running(id: string, more: object = {}): Promise<void> {
+  const customer = await newCustomer();
+  const { status, body } = await put(id, { customer, plan: 'solo', startsAt: PAST, billedFrom: PAST, ...more });
+  expect([status, body.status]).toEqual([201, 'active']);
+}
+
+describe('a subscription', () => {
+  it('is made once, and told whole', async () => {
+    const before = Date.now();
+    const given = { customer: 'a', plan: 'solo', startsAt: PAST, quantities: { seats: '10.0' } };
+    const made = await put('whole', given);
+    expect(made.status).toBe(201);
+    const { billedFrom, createdAt, changes, ...rest } = made.body;
+    expect(rest).toEqual({
+      ...{ id: 'whole', customer: 'a', status: 'active', plan: 'solo', quantities: { seats: '10' }, overrides: [] },
+      ...{ startsAt: PAST, endsAt: null, trialEndsAt: null, pausedUntil: null, anchor: 'calendar', version: 1 },
+      ...{ timezone: 'Asia/Kolkata', updatedAt: createdAt },
+    });
+    // T10: what lies before is not billed.
+    expect(Date.parse(billedFrom)).toBeGreaterThanOrEqual(before - 1_000);
+    expect(changes).toEqual([
+      {
+        ...{ change: 1, recordedAt: createdAt, undoes: null, at: null },
+        patches: [{ at: PAST, plan: 'solo', quantities: { seats: '10' } }],
+      },
+    ]);
+    const again = await put('whole', { ...given, quantities: { seats: '10' }, reason: 'sent again' });
+    expect([again.status, etag(again), again.body]).toEqual([200, '"1"', made.body]);
+    expect(await changesOf('whole')).toBe(1);
+    const other = await put('whole', { ...given, plan: 'team' });
+    expect([other.status, other.body.code, other.body.version]).toEqual([412, 'version_mismatch', 1]);
+    const { terms, ...seen } = (await get('whole')).body;
+    expect(seen).toEqual(made.body);
+    expect(terms).toEqual([
+      {
+        ...{ price: 'fee', plan: 'solo', catalogVersion: 1, quantity: '1', trial: false },
+        ...{ from: billedFrom, to: null },
+      },
+      {
+        ...{ price: 'tokens', plan: 'solo', catalogVersion: 1, quantity: null, trial: false },
+        // T1: the window that holds the customer's first start is its own.
+        ...{ from: `${billedFrom.slice(0, 13)}:00:00Z`, to: null },
+      },
+    ]);
+  });
+
+  it('has its plan’s zone and anchor where nobody says another', async () => {
+    const customer = await newCustomer();
+    const { body } = await put('plan-zone', { customer, plan: 'team', startsAt: PAST });
+    expect([body.timezone, body.anchor]).toEqual(['Europe/Berlin', PAST]);
+    const said = { plan: 'support', startsAt: PAST, anchor: '2026-01-15T00:00:00Z', timezone: 'UTC' };
+    const other = await put('own-zone', { customer, ...said });
+    expect([other.body.timezone, other.body.anchor]).toEqual(['UTC', '2026-01-15T00:00:00Z']);
+  });
+
+  it('may be given ahead, with phases, a trial and an end', async () => {
+    const customer = await newCustomer();
+    const [start, second, end] = [inDays(1), inDays(31), inDays(61)];
+    const { body } = await put('ahead', {
+      ...{ customer, plan: 'solo', startsAt: start, endsAt: end, trialDays: 7, timezone: 'UTC' },
+      phases: [{ from: second, plan: 'team', quantities: { seats: '3' } }],
+    });
+    expect([body.status, body.plan, body.billedFrom, body.endsAt]).toEqual(['scheduled', 'solo', start, end]);
+    expect(body.trialEndsAt).toBe(inDays(8).slice(0, 11) + start.slice(11));
+    const { terms } = (await get('ahead')).body;
+    expect(terms.filter(({ price }: { price: string }) => price === 'fee')).toEqual([
+      expect.objectContaining({ plan: 'solo', trial: true, from: start, to: body.trialEndsAt }),
+      expect.objectContaining({ plan: 'solo', trial: false, from: body.trialEndsAt, to: second }),
+      expect.objectContaining({ plan: 'team', trial: false, from: second, to: end }),
+    ]);
+  });
+
+  it('is not made of what is wrong, and says all of it', async () => {
+    const { status, body } = await put('wrong', {
+      ...{
+        customer: 7,
+        plan: 'none',
+        startsAt: 'today',
+        endsAt: 'x',
+        quantities: { 'a b': '1', seats: '-1' },
+        extra: 1,
+      },
+      overrides: [{ slug: 'tokens', meter: 'tokens', model: 'per_unit', unitAmount: 0.1 }, { slug: 'x' }],
+      phases: [{ plan: 'team' }, 4],
+    });
+    expect([status, body.code]).toEqual([400, 'invalid_field']);
+    expect(body.faults.map(({ field }: { field: string }) => field)).toEqual([
+      ...['extra', 'customer', 'startsAt', 'endsAt', 'plan', 'quantities.a b', 'quantities.seats'],
+      ...['overrides[0].unitAmount', 'overrides[1].model', 'phases[0].from', 'phases[1]'],
+    ]);
+    expect((await get('wrong')).status).toBe(404);
+  });
+
+  it.each([
+    ['an end before its start', { endsAt: '2026-01-01T00:00:00Z' }, 'endsAt'],
+    ['a trial behind its end', { endsAt: '2027-01-01T00:00:00Z', trialEndsAt: '2028-01-01T00:00:00Z' }, 'trialEndsAt'],
+    ['two ends of a trial', { trialDays: 3, trialEndsAt: '2028-01-01T00:00:00Z' }, 'trialDays'],
+    ['a first bill before its start', { billedFrom: '2026-01-01T00:00:00Z' }, 'billedFrom'],
+    ['a phase before its start', { phases: [{ from: '2026-01-01T00:00:00Z', plan: 'team' }] }, 'phases[0].from'],
+    [
+      'phases out of order',
+      {
+        phases: [
+          { from: '2027-02-01T00:00:00Z', plan: 'team' },
+          { from: '2027-01-01T00:00:00Z', plan: 'solo' },
+        ],
+      },
+      'phases[1].from',
+    ],
+    [
+      'a slug with another meaning',
+      { overrides: [{ slug: 'tokens', model: 'flat', flatAmount: '1' }] },
+      'overrides[0].slug',
+    ],
+    [
+      'a slug twice',
+      {
+        overrides: [
+          { slug: 'n', model: 'flat', flatAmount: '1' },
+          { slug: 'n', remove: true },
+        ],
+      },
+      'overrides',
+    ],
+    ['an unknown customer', { customer: 'nobody' }, 'customer'],
+    ['no time zone', { timezone: 'Mars/Base' }, 'timezone'],
+  ])('is refused with %s', async (_, more, field) => {
+    const { status, body } = await put('refused', { customer: 'b', plan: 'solo', startsAt: PAST, ...more });
+    expect([status, body.faults.map((fault: { field: string }) => fault.field)]).toEqual([400, [field]]);
+  });
+
+  it.each([
+    ['an archived customer', 'gone', 'customer_archived'],
+    ['a customer of another currency', 'usd', 'currency_mismatch'],
+  ])('is refused for %s', async (_, customer, code) => {
+    const { status, body } = await put(`for-${customer}`, { customer, plan: 'solo', startsAt: PAST });
+    expect([status, body.code]).toEqual([409, code]);
+  });
+
+  it('bills nothing that was rated, T2 and T10', async () => {
+    await rated('2026-06-01T00:00:00Z');
+    const customer = await newCustomer();
+    const given = { customer, plan: 'solo', startsAt: PAST };
+    const { status, body } = await put('late', { ...given, billedFrom: '2026-05-01T00:00:00Z' });
+    expect([status, body.code, body.earliest]).toEqual([409, 'already_rated', '2026-06-01T00:00:00Z']);
+    const { body: made } = await put('late', { ...given, billedFrom: '2026-06-01T00:00:00Z' });
+    expect(made.billedFrom).toBe('2026-06-01T00:00:00Z');
+    await rated(null);
+  });
+
+  it('P3: prices no usage that another one of the customer prices', async () => {
+    const customer = await newCustomer();
+    const given = { startsAt: PAST, billedFrom: PAST };
+    await put('base', { customer, plan: 'solo', ...given });
+    const twice = await put('twice', { customer, plan: 'large-model', ...given });
+    expect([twice.status, twice.body.code, twice.body.overlap]).toEqual([
+      ...[409, 'overlapping_prices'],
+      {
+        from: PAST,
+        prices: expect.arrayContaining([
+          { subscription: 'base', price: 'tokens' },
+          { subscription: 'twice', price: 'large' },
+        ]),
+      },
+    ]);
+    expect((await get('twice')).status).toBe(404);
+    expect((await put('add-on', { customer, plan: 'support', ...given })).status).toBe(201);
+    const changed = await post('add-on', 'change', { at: 'now', plan: 'large-model' });
+    expect([changed.status, changed.body.code, await changesOf('add-on')]).toEqual([409, 'overlapping_prices', 1]);
+    // Where the other one ends before.
+    await post('base', 'cancel', { at: 'period_end' });
+    const { body } = await get('base');
+    expect((await post('add-on', 'change', { at: body.endsAt, plan: 'large-model' })).status).toBe(200);
+    const undone = await post('base', 'undo', { change: 2 });
+    expect([undone.status, undone.body.code]).toEqual([409, 'overlapping_prices']);
+  });
+
+  it('is seen by its tenant alone', async () => {
+    await running('private');
+    expect((await get('private', 'umbrella')).status).toBe(404);
+    expect((await api.send('GET', '/v1/subscriptions', { tenant: 'umbrella' })).body.data).toEqual([]);
+    const foreign = await post('private', 'cancel', { at: 'now' }, { tenant: 'umbrella' });
+    expect([foreign.status, foreign.body.code]).toEqual([404, 'unknown_subscription']);
+  });
+
+  it('is listed in the order in which it was made, page by page', async () => {
+    const customer = await newCustomer();
+    const ids = ['page-c', 'page-a', 'page-b'];
+    for (const id of ids) await put(id, { customer, plan: 'support', startsAt: PAST });
+    const met: string[] = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const query = `customer=${customer}&limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`;
+      const { body } = await api.send('GET', `/v1/subscriptions?${query}`);
+      met.push(...body.data.map(({ id }: { id: string }) => id));
+      cursor = body.nextCursor;
+    }
+    expect(met).toEqual(ids);
+  });
+});
+
+describe('a change', () => {
+  it('of the plan holds from now on, or from the period’s end', async () => {
+    await running('upgrade');
+    const now = await post('upgrade', 'change', { at: 'now', plan: 'team', reason: 'asked for more' });
+    expect([now.status, now.body.plan, now.body.version, etag(now)]).toEqual([200, 'team', 2, '"2"']);
+    const later = await post('upgrade', 'change', { at: 'period_end', plan: 'solo' });
+    const { at } = later.body.changes[2].patches[0];
+    const next = new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() + 1, 1));
+    expect([later.body.plan, later.body.version, Date.parse(at)]).toEqual(['team', 3, next.getTime()]);
+    const { body: changes } = await api.send('GET', '/v1/audit?kind=subscription&id=upgrade');
+    expect(
+      changes.data.map(({ version, reason, after }: { version: number; reason: string; after: { change: object } }) => [
+        ...[version, reason, after.change],
+      ]),
+    ).toEqual([
+      [3, null, { undoes: null, at: null, patches: [{ at, plan: 'solo' }] }],
+      [2, 'asked for more', { undoes: null, at: null, patches: [{ at: expect.any(String), plan: 'team' }] }],
+      [1, null, { undoes: null, at: null, patches: [{ at: PAST, plan: 'solo' }] }],
+    ]);
+  });
+
+  it('that says what holds anyway is none', async () => {
+    await running('same', { quantities: { seats: '5' } });
+    const { status, body } = await post('same', 'change', { at: 'now', plan: 'solo', quantities: { seats: '5.0' } });
+    expect([status, body.version, await changesOf('same')]).toEqual([200, 1, 1]);
+  });
+
+  it('T13: of seats that is recorded later is not lost in one of the plan', async () => {
+    await running('seats');
+    await post('seats', 'change', { at: inDays(10), plan: 'team' });
+    await post('seats', 'change', { at: inDays(5), quantities: { seats: '7' } });
+    const { terms } = (await get('seats')).body;
+    expect(
+      terms.filter(({ price }: { price: string }) => price === 'fee').map(({ plan }: { plan: string }) => plan),
+    ).toEqual(['solo', 'team']);
+  });
+
+  it('of prices is for the subscription alone, and can be taken back', async () => {
+    await running('own-price');
+    const price = { slug: 'tokens', meter: 'tokens', model: 'per_unit', unitAmount: '0.015' };
+    const { body } = await post('own-price', 'change', { at: 'now', overrides: [price] });
+    expect(body.overrides).toEqual([{ ...price, match: {} }]);
+    const back = await post('own-price', 'change', { at: 'now', overrides: [{ slug: 'tokens', remove: true }] });
+    expect([back.status, back.body.overrides, back.body.version]).toEqual([200, [], 3]);
+  });
+
+  it('is made once by its key, and to what its maker has seen', async () => {
+    await running('once');
+    const send = () =>
+      post(
+        'once',
+        'change',
+        { at: 'now', plan: 'team' },
+        { headers: { 'idempotency-key': 'once', 'if-match': '"1"' } },
+      );
+    const first = await send();
+    const again = await send();
+    expect([first.status, again.status, again.body]).toEqual([200, 200, first.body]);
+    expect(await changesOf('once')).toBe(2);
+    const stale = await post('once', 'cancel', { at: 'now' }, { headers: { 'if-match': '"1"' } });
+    expect([stale.status, stale.body.code, stale.body.version]).toEqual([412, 'version_mismatch', 2]);
+  });
+
+  it('of what was rated is refused, T2', async () => {
+    await running('rated');
+    await rated(inDays(-1));
+    const { status, body } = await post('rated', 'change', { at: inDays(-2), plan: 'team' });
+    expect([status, body.code]).toEqual([409, 'already_rated']);
+    expect((await post('rated', 'change', { at: body.earliest, plan: 'team' })).status).toBe(200);
+    await rated(null);
+  });
+
+  it.each([
+    ['nothing', { at: 'now' }, ['at']],
+    ['no instant', { plan: 'team' }, ['at']],
+    ['an instant before its start', { at: '2026-01-01T00:00:00Z', plan: 'team' }, ['at']],
+    ['an unknown plan', { at: 'now', plan: 'none' }, ['plan']],
+  ])('of %s is refused', async (name, body, fields) => {
+    const id = `bad-${name}`;
+    await running(id);
+    const answer = await post(id, 'change', body);
+    expect([answer.status, answer.body.faults?.map(({ field }: { field: string }) => field)]).toEqual([400, fields]);
+  });
+
+  it('of two at once is two changes, one after the other', async () => {
+    await running('busy');
+    const seats = Array.from({ length: 8 }, (_, i) => ({ at: 'now', quantities: { [`q${i}`]: '1' } }));
+    const answers = await Promise.all(seats.map((body) => post('busy', 'change', body)));
+    expect(answers.map(({ status }) => status)).toEqual(seats.map(() => 200));
+    expect(answers.map(({ body }) => body.version).sort()).toEqual(seats.map((_, i) => i + 2));
+    expect(Object.keys((await get('busy')).body.quantities)).toHaveLength(8);
+  });
+});
+
+describe('an end, a pause and an undo', () => {
+  it('ends now, and is over then', async () => {
+    await running('end');
+    const { body } = await post('end', 'cancel', { at: 'now', reason: 'left' });
+    expect([body.status, body.plan, body.version]).toEqual(['ended', 'solo', 2]);
+    for (const act of ['change', 'cancel', 'pause', 'resume', 'undo']) {
+      const more = act === 'undo' ? { change: 2 } : { at: 'now', ...(act === 'change' && { plan: 'team' }) };
+      const answer = await post('end', act, more);
+      expect([act, answer.status, answer.body.code]).toEqual([act, 409, 'subscription_ended']);
+    }
+  });
+
+  it('ends with its period, and not after all', async () => {
+    await running('stay', { endsAt: '2099-01-01T00:00:00Z' });
+    const { body: ending } = await post('stay', 'cancel', { at: 'period_end' });
+    expect([ending.status, ending.endsAt < '2099']).toEqual(['active', true]);
+    expect((await post('stay', 'cancel', { at: 'period_end' })).body.version).toBe(2);
+    const { body } = await post('stay', 'undo', { change: 2 });
+    expect([body.endsAt, body.version]).toEqual(['2099-01-01T00:00:00Z', 3]);
+    const again = await post('stay', 'undo', { change: 2 });
+    expect([again.status, again.body.code]).toEqual([409, 'nothing_to_undo']);
+  });
+
+  it('never begins where it is ended before', async () => {
+    const customer = await newCustomer();
+    await put('never', { customer, plan: 'solo', startsAt: inDays(3) });
+    const { body } = await post('never', 'cancel', { at: 'now' });
+    expect([body.endsAt, body.status]).toEqual([body.startsAt, 'ended']);
+    expect((await get('never')).body.terms).toEqual([]);
+    // So its usage is free for another one.
+    expect((await put('instead', { customer, plan: 'solo', startsAt: inDays(3) })).status).toBe(201);
+  });
+
+  it('pauses until somebody resumes it, or until an instant', async () => {
+    await running('pause');
+    const { body: open } = await post('pause', 'pause', undefined);
+    expect([open.status, open.pausedUntil]).toEqual(['paused', 'open']);
+    const { body: resumed } = await post('pause', 'resume', {});
+    expect([resumed.status, resumed.pausedUntil]).toEqual(['active', null]);
+    const twice = await post('pause', 'resume', {});
+    expect([twice.status, twice.body.code]).toEqual([409, 'not_paused']);
+    const { body: bounded } = await post('pause', 'pause', { at: 'now', until: inDays(4) });
+    expect(bounded.status).toBe('paused');
+    const past = await post('pause', 'pause', { until: inDays(-1) });
+    expect([past.status, past.body.faults[0].field]).toEqual([400, 'until']);
+  });
+
+  it('undoes what has not happened, and nothing else', async () => {
+    await running('undo');
+    await post('undo', 'change', { at: inDays(3), plan: 'team' });
+    const { body } = await post('undo', 'undo', { change: 2 });
+    expect(body.changes[2]).toMatchObject({ change: 3, undoes: 2 });
+    expect((await get('undo')).body.terms.map(({ plan }: { plan: string }) => plan)).toEqual(['solo', 'solo']);
+    for (const change of [2, 3, 1]) {
+      const answer = await post('undo', 'undo', { change });
+      expect([change, answer.status, answer.body.code]).toEqual([change, 409, 'nothing_to_undo']);
+    }
+    const unknown = await post('undo', 'undo', { change: 9 });
+    expect([unknown.status, unknown.body.faults[0].field]).toEqual([400, 'change']);
+  });
+});
