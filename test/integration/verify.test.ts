@@ -48,7 +48,7 @@ const before = catalog(
   [
     flat,
     ...aggregations.map((aggregation) => perUnit(aggregation, '0.0123')),
-    { ...perUnit('count', '1'), slug: 'each', per: 'subject' },
+    { slug: 'each', model: 'per_unit', meter: 'count', match: {}, unitAmount: '1', per: 'subject' },
   ],
 );
 const extra = meterOf('sum', { slug: 'extra', dimensions: [] });

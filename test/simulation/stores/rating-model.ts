@@ -50,6 +50,8 @@ export interface Rated {
 
 type RaterCall =
   | 'progress'
+  | 'stream'
+  | 'server run'
   | 'advance'
   | 'seals'
   | 'chunk seals'
@@ -63,7 +65,14 @@ type RaterCall =
   | 'announce';
 
 /** Before which of a rater's calls a move of a subject is begun: all around where it may be overlooked. */
-export const racedCalls = ['seals', 'announce', 'assignments', 'periods'] as const satisfies readonly RaterCall[];
+export const racedCalls = [
+  'stream',
+  'server run',
+  'seals',
+  'announce',
+  'assignments',
+  'periods',
+] as const satisfies readonly RaterCall[];
 
 /** A subject is to be a customer's; `from` null: from then on. */
 export interface Assigning {
@@ -185,7 +194,10 @@ export class RatingModel {
         statement('announce', () => {
           this.closingUpTo = Math.max(this.closingUpTo ?? closedUpTo, closedUpTo);
         }),
-      readServerRun: () => read('query', () => clickhouse.serverRun),
+      readServerRun: () => {
+        this.onCall('server run');
+        return read('query', () => clickhouse.serverRun);
+      },
       readChunkRows: (seals) =>
         read('query', (asOf) =>
           seals.map(({ partition, chunk, epoch }) => {
@@ -280,6 +292,7 @@ export class RatingModel {
     spans: readonly { readonly meter: string; readonly from: number; readonly to: number }[],
     chunks: readonly { partition: number; fromChunk: number; toChunk: number }[] | null,
   ): AsyncIterable<readonly WindowKey[]> {
+    this.onCall('stream');
     const bySlug = new Map(spans.map((span) => [span.meter, span]));
     const rows = await this.clickhouse.read(process, 'stream', (asOf) => {
       const found = new Map<string, WindowKey>();
