@@ -95,7 +95,7 @@ describe('applying a catalog', () => {
     const first = await apply(log, text('0.1'));
     expect(first).toMatchObject({ version: 1, effectiveAt: NOW, overruled: [] });
     expect(first.changes.map(formatChange)).toContain(
-      '+ plan p, price a: model per_unit, meter tokens, match {}, unitAmount 0.1',
+      '+ plan p, price a: model per_unit, meter tokens, match {}, per customer, unitAmount 0.1',
     );
     expect(log.versions).toEqual([[1], [1], [1]]);
     expect(await publishedCatalog(pool)).toMatchObject({ version: 1, effectiveAt: NOW });

@@ -1186,7 +1186,12 @@ export interface components {
         LineItem: {
             /** Format: uuid */
             id: string;
-            subject: string;
+            /** @description Who is billed */
+            customer: string;
+            /** @description Null for a customer without one */
+            subscription: string | null;
+            /** @description Whose usage it is alone - the price is for each subject, or the customer had no other by then. Null - of several */
+            subject: string | null;
             plan: string;
             price: string;
             /** @description Null for a flat price */
@@ -1703,7 +1708,9 @@ export interface operations {
     listLineItems: {
         parameters: {
             query?: {
-                /** @description Only those of one subject */
+                /** @description Only those of one customer */
+                customer?: string;
+                /** @description Only those of one subject, and those that its customer has of all its subjects */
                 subject?: string;
                 /** @description Inclusive bound of windowStart. From 1970 to 2106 */
                 from?: string;
@@ -1711,7 +1718,7 @@ export interface operations {
                 to?: string;
                 /** @description Line items in an answer */
                 limit?: number;
-                /** @description The nextCursor of the page before, with the same subject, from and to */
+                /** @description The nextCursor of the page before, with the same customer, subject, from and to */
                 cursor?: string;
             };
             header?: never;
@@ -1731,6 +1738,8 @@ export interface operations {
                      *       "data": [
                      *         {
                      *           "id": "6f1c1f0a-52c5-5c6e-8a5e-0d4f6f0f3a51",
+                     *           "customer": "cus_42",
+                     *           "subscription": null,
                      *           "subject": "cus_42",
                      *           "plan": "pay-as-you-go",
                      *           "price": "input-large",

@@ -38,7 +38,7 @@ describe('diffCatalogs', () => {
       changes: [
         '+ meter tokens: eventType llm, aggregation sum, value data.n, groupBy {model: data.model}, window 1h, lineItems 1h, required false, precision rounded, unreadable refuse, across sum',
         '+ plan p: billingPeriod month, calendar true, timezone UTC',
-        '+ plan p, price a: model per_unit, meter tokens, match {model: "m"}, unitAmount 0.1',
+        '+ plan p, price a: model per_unit, meter tokens, match {model: "m"}, per customer, unitAmount 0.1',
         '+ subscription of s from 2026-11-01T00:00:00Z: plan p',
       ],
       refusals: [],

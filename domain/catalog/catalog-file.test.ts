@@ -52,7 +52,7 @@ meters:
 plans:
   - slug: p
     prices:
-      - { slug: one, meter: calls, match: { b: "", a: "1" }, model: per_unit, unitAmount: "0.0500" }
+      - { slug: one, meter: calls, match: { b: "", a: "1" }, per: subject, model: per_unit, unitAmount: "0.0500" }
       - { slug: two, meter: calls, model: volume, tiers: [ { upTo: "010.0", unitAmount: "1" }, { upTo: null, flatAmount: "-2.50" } ] }
 subscriptions:
   - { subject: s, plan: p, startsAt: "2026-11-01T02:00:00+02:00", tenant: acme }
@@ -85,7 +85,14 @@ subscriptions:
             calendar: false,
             timezone: 'UTC',
             prices: [
-              { slug: 'one', meter: 'calls', match: { a: '1', b: '' }, model: 'per_unit', unitAmount: '0.05' },
+              {
+                slug: 'one',
+                meter: 'calls',
+                match: { a: '1', b: '' },
+                per: 'subject',
+                model: 'per_unit',
+                unitAmount: '0.05',
+              },
               {
                 slug: 'two',
                 meter: 'calls',
@@ -315,6 +322,16 @@ defaultPlan: q
       'a match that is no dimension',
       withPrice('{ slug: a, meter: tokens, match: { region: eu }, model: per_unit, unitAmount: "1" }'),
       'match.region: is not in groupBy of meter "tokens": it has model',
+    ],
+    [
+      'a price for each of something else',
+      withPrice('{ slug: a, meter: tokens, per: tenant, model: per_unit, unitAmount: "1" }'),
+      'per: must be one of customer, subject, got "tenant"',
+    ],
+    [
+      'a flat price for each subject',
+      withPrice('{ slug: a, per: subject, model: flat, flatAmount: "1" }'),
+      'per: unknown key',
     ],
     [
       'a match by a number',

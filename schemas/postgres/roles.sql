@@ -61,11 +61,13 @@ GRANT SELECT, INSERT, UPDATE ON tallyline.billing_periods TO tallyline_rater;
 GRANT SELECT, UPDATE ON tallyline.rater_progress TO tallyline_rater;
 GRANT SELECT, INSERT ON tallyline.chunk_repairs TO tallyline_rater;
 GRANT SELECT ON tallyline.chunk_seals_reopened, tallyline.log_records TO tallyline_rater;
+-- Whose a subject is.
+GRANT SELECT ON tallyline.subject_assignments TO tallyline_rater;
 -- Which tenants there are, and nothing of their keys.
 GRANT SELECT (tenant) ON tallyline.api_keys TO tallyline_rater;
 
 GRANT SELECT ON tallyline.line_items, tallyline.billing_periods, tallyline.rater_progress, tallyline.refusals,
-    tallyline.chunk_seals_reopened
+    tallyline.chunk_seals_reopened, tallyline.subject_assignments, tallyline.assigned_subjects
     TO tallyline_query;
 
 GRANT SELECT, INSERT ON tallyline.account_changes TO tallyline_manage;

@@ -91,7 +91,7 @@ export const crashPoints: readonly CrashPoint[] = [
   { name: 'rater: usage read, before the transaction', stage: 'rater', file: batch, find: 'const contributions = await readTargetContributions(store, basis, targets);', place: 'after' },
 
   // In the transaction.
-  { name: 'rater: subjects locked', stage: 'rater', file: batch, find: 'const locked = await transaction.lockBillingPeriods(work);', place: 'after' },
+  { name: 'rater: customers locked', stage: 'rater', file: batch, find: 'const locked = await transaction.lockBillingPeriods(work);', place: 'after' },
   { name: 'rater: periods saved, before the line items', stage: 'rater', file: batch, find: 'await transaction.insertLineItems(lineItems, basis.seals.vector);', place: 'before', when: 'lineItems.length > 0' },
   { name: 'rater: line items inserted, before the ledger', stage: 'rater', file: ledger, find: 'await client.query(`INSERT INTO tallyline.ledger_entries', place: 'before' },
   { name: 'rater: ledger written, before the commit', stage: 'rater', file: batch, find: 'await transaction.insertLineItems(lineItems, basis.seals.vector);', place: 'after', when: 'lineItems.length > 0' },

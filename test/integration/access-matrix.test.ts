@@ -142,7 +142,7 @@ beforeAll(async () => {
   const idOf = (i: number) => `00000000-0000-5000-8000-00000000000${i}`;
   await insertLineItems(
     pool,
-    names.map((subject, i) => ({ ...windows, id: idOf(i), subject })),
+    names.map((customer, i) => ({ ...windows, id: idOf(i), customer })),
   );
   const acme = await keyWith('acme', { scopes: ['admin'] });
   const auth = { authorization: `Bearer ${acme}` };

@@ -530,6 +530,41 @@ export const mutants: readonly Mutant[] = [
     description: 'A rater writes by what it read before another one did',
   },
   {
+    name: 'ownership-before-the-lock',
+    file: BATCH,
+    find: 'const moved = movedSince(work, new Ownership(await transaction.readAssignmentsAround(work)));',
+    replace: 'const moved: readonly CustomerWork[] = [];',
+    description: 'Whose a subject is counts as it was before the customers were locked',
+  },
+  {
+    name: 'moved-windows-passed-over',
+    file: RATING,
+    find: 'left = moved;',
+    replace: 'left = nothingTouched();',
+    description: 'The progress passes over windows of a subject that moved while the step ran',
+  },
+  {
+    name: 'closing-not-announced',
+    file: RATING,
+    find: 'if (isTouched) await store.announceClosing(closedUpTo);',
+    replace: '',
+    description: 'A subject moves to an instant before what a step has closed and the progress has not passed yet',
+  },
+  {
+    name: 'across-ignored',
+    file: 'rater/core/contributions.ts',
+    find: 'total = valueAcross(across, values.values());',
+    replace: "total = valueAcross('sum', values.values());",
+    description: 'The subjects of a customer are always added up',
+  },
+  {
+    name: 'one-subject-for-all',
+    file: PERIOD_USAGE,
+    find: "if (price.per === 'subject') return new Map(sets.map(({ subject, windows }) => [subject, together([windows])]));",
+    replace: '',
+    description: 'A price for each subject is charged for all of them together',
+  },
+  {
     name: 'vector-not-checked',
     file: 'rater/core/rating-basis.ts',
     find: 'covers(basis.seals.vector, period.sealVector) &&',
@@ -539,8 +574,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'seals-beyond-vector',
     file: PERIOD_USAGE,
-    find: 'sealed: basis.seals,',
-    replace: '',
+    find: 'const selection = { meter, from, to, filters: matchFilters(meter, price), sealed: basis.seals };',
+    replace: 'const selection = { meter, from, to, filters: matchFilters(meter, price) };',
     description: 'Usage of open chunks is billed',
   },
   {
@@ -590,7 +625,7 @@ export const mutants: readonly Mutant[] = [
     file: RATING,
     find: "if (result.outcome !== 'rated') return [result];",
     replace: "if (result.outcome === 'mismatch') return [result]; if (result.outcome === 'behind') continue;",
-    description: 'The progress passes over subjects that were not rated',
+    description: 'The progress passes over customers that were not rated',
   },
   {
     name: 'due-forgotten',
