@@ -158,7 +158,7 @@ describe('the table of crash points', () => {
     expect(victim.ends.slice(endsBefore)).toEqual(['SIGKILL']);
   }
 
-  const sampled = sampleOfDay('rounds of crash points', roundsOf(crashPoints), 3);
+  const sampled = sampleOfDay('rounds of crash points', roundsOf(crashPoints), 4);
   const rounds = sampled.map((round) => {
     const names = round.flat().map(({ name }) => name);
     return [names.join(' | '), round] as const;

@@ -50,7 +50,7 @@ const putsOff = ({ deferred }: Seen): boolean => deferred > 0;
       clickhouse: (seen) => accepts(seen) && seen.lagSeconds === null,
     }),
   ];
-  it.each(sampleOfDay('stores away', away, 2))(
+  it.each(sampleOfDay('stores away', away, 3))(
     '%s: accepts or puts off, and catches up',
     async (_, run) => {
       expect((await run(rig)).healedSeconds).not.toBeNull();

@@ -125,13 +125,14 @@ export function strike(world: World, fault: Fault, random: Random): void {
       scheduler.after(random.spread(60_000, 12 * HOUR), () => (held.clockOffsetMs = 0), 'clock');
       return;
     case 'log clock ahead': {
-      const aheadMs = random.chance(0.6) ? random.spread(60_000, HOUR) : random.int(HOUR, 3 * HOUR);
+      // So far that a chunk which was counted by it would be sealed while it is ahead: that takes some hours.
+      const aheadMs = random.chance(0.6) ? random.spread(60_000, HOUR) : random.int(HOUR, 8 * HOUR);
       held.clockOffsetMs += aheadMs;
       // Two leaps may add up.
       if (held.clockOffsetMs > HOUR - 10_000) {
         world.deployment.excuses.clockAheadUntil = Math.max(
           world.deployment.excuses.clockAheadUntil,
-          scheduler.now + 6 * HOUR,
+          scheduler.now + held.clockOffsetMs + 3 * HOUR,
         );
       }
       scheduler.after(random.spread(10_000, HOUR), () => (held.clockOffsetMs = 0), 'clock');

@@ -1,4 +1,4 @@
-// A hundred seeds of the simulation, other ones each day, each run twice with equal traces; that each mutant has a line
+// Fifty seeds of the simulation, other ones each day, each run twice with equal traces; that each mutant has a line
 // to change, and that one of them is noticed. More seeds are `npm run test:simulation`, all mutants `npm run
 // test:mutants`.
 import { readFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { hunt } from './run-mutants.ts';
 import type { SeedResult } from './worker.ts';
 import { runSeeds } from './workers.ts';
 
-const SEEDS = 100;
+const SEEDS = 50;
 const FIRST_SEED = 50_001 + (testDay % 10_000) * SEEDS;
 /**
  * A seed, twice, took 1.4 s by itself on two cores in a slow hour, and more than 3 beside the other tests: this is for

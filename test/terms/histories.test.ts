@@ -6,7 +6,7 @@ import { isWhole, testDay } from '../support/day-sample.ts';
 import { differences, fastUsage, faultsOf, recordsOf } from './compare.ts';
 import { historyOf } from './histories.ts';
 
-const HISTORIES = isWhole ? 10_000 : 1_500;
+const HISTORIES = isWhole ? 10_000 : 500;
 
 describe('random histories', () => {
   it('come to the same by the slow model, in whatever order they were recorded', () => {
