@@ -37,6 +37,10 @@ export function customersOf(assigned: AssignedSubject, windowStart: number): rea
 /** The stretches of the subject that are the customer's, ascending. */
 function stretchesOf(assigned: AssignedSubject, customer: string, windowMs: number): OwnedStretch[] {
   const { subject, assignments } = assigned;
+  // Most are: and whoever rates asks it of each customer.
+  if (assignments.length === 0) {
+    return subject === customer ? [{ subject, from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY }] : [];
+  }
   const starts = assignments.map(({ from }, i) =>
     i === 0 ? windowStartOf(from, windowMs) : windowStartFrom(from, windowMs),
   );

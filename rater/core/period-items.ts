@@ -13,9 +13,12 @@ import { type Contribution, nothingWritten, RatingInvariantError, rate } from '.
 /** By `pricedText`, then by subject (`POOLED` for those of all together). */
 export type Contributions = ReadonlyMap<string, ReadonlyMap<string, readonly Contribution[]>>;
 
-/** Each once; a price without usage or items has the one that it would have them under. */
-const subjectsIn = (key: string, written: WrittenPrices, contributions: Contributions): ReadonlySet<string> =>
-  new Set([...(contributions.get(key)?.keys() ?? []), ...(written.get(key)?.keys() ?? [])]);
+/** Those that have usage or items of a price; each once. */
+function subjectsIn(key: string, written: WrittenPrices, contributions: Contributions): Iterable<string> {
+  const [used, billed] = [contributions.get(key), written.get(key)];
+  if (used === undefined) return billed?.keys() ?? [];
+  return billed === undefined ? used.keys() : new Set([...used.keys(), ...billed.keys()]);
+}
 
 /** Of every price, the usage before `detailFrom` is what its line items there say. Throws a `RatingInvariantError`. */
 export function assertWrittenBefore(target: PeriodTarget, written: WrittenPrices, contributions: Contributions): void {

@@ -544,13 +544,6 @@ export const mutants: readonly Mutant[] = [
     description: 'The progress passes over windows of a subject that moved while the step ran',
   },
   {
-    name: 'closing-not-announced',
-    file: RATING,
-    find: 'if (isTouched) await store.announceClosing(closedUpTo);',
-    replace: '',
-    description: 'A subject moves to an instant before what a step has closed and the progress has not passed yet',
-  },
-  {
     name: 'across-ignored',
     file: 'rater/core/contributions.ts',
     find: 'total = valueAcross(across, values.values());',

@@ -51,6 +51,7 @@ export interface Rated {
 type RaterCall =
   | 'progress'
   | 'stream'
+  | 'lock'
   | 'server run'
   | 'advance'
   | 'seals'
@@ -72,6 +73,7 @@ export const racedCalls = [
   'announce',
   'assignments',
   'periods',
+  'lock',
 ] as const satisfies readonly RaterCall[];
 
 /** A subject is to be a customer's; `from` null: from then on. */
@@ -366,12 +368,14 @@ export class RatingModel {
     rated: { periods: RatedPeriod[]; items: StoredItem[] },
   ): RatingTransaction {
     return {
-      lockBillingPeriods: (customers) =>
-        locked(
+      lockBillingPeriods: (customers) => {
+        this.onCall('lock');
+        return locked(
           'lock customers',
           customers.map(({ tenant, customer }) => customerLock(tenant, customer)),
           () => this.periodsWhere(isOf(customers)),
-        ),
+        );
+      },
       readAssignmentsAround: (names) => run('assignments', () => this.assignmentsAround(names)),
       readWrittenPrices: (periods) => run('written', () => this.written(periods)),
       saveRatedPeriods: (periods) =>
