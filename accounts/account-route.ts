@@ -32,7 +32,7 @@ export interface AccountRequest {
   /** What varies in the path, decoded, by its names. */
   readonly path: Readonly<Record<string, string>>;
   readonly parameters: QueryParameters;
-  /** As JSON.parse gave it; undefined: there was none. */
+  /** As JSON.parse gave it, or a YamlText where the route takes one; undefined: there was none. */
   readonly body: unknown;
   readonly ifMatch: string | undefined;
   readonly idempotencyKey: string | undefined;
@@ -51,6 +51,8 @@ export interface AccountRoute {
    */
   readonly customerIn?: string;
   readonly parameters: ReadParameters;
+  /** Whether its body may be YAML. Left out: it is JSON. */
+  readonly takesYaml?: true;
   readonly act: AccountAct;
 }
 

@@ -3,6 +3,7 @@
 import type { ReadParameters } from '../domain/requests/parameters.ts';
 import type { AccountRoute } from './account-route.ts';
 import { auditRoutes } from './routes/audit-routes.ts';
+import { catalogRoutes } from './routes/catalog-routes.ts';
 import { customerRoutes } from './routes/customer-routes.ts';
 import { subjectRoutes } from './routes/subject-routes.ts';
 import { subscriptionRoutes } from './routes/subscription-routes.ts';
@@ -11,6 +12,7 @@ export const accountRoutes: readonly AccountRoute[] = [
   ...customerRoutes,
   ...subjectRoutes,
   ...subscriptionRoutes,
+  ...catalogRoutes,
   ...auditRoutes,
 ];
 

@@ -5,6 +5,8 @@ import { CatalogHistory } from '../domain/terms/catalog-history.ts';
 import { catalogVersions, publishedCatalog } from '../platform/catalog-store.ts';
 
 export interface CatalogNow {
+  /** All that were published by now, ascending. */
+  readonly versions: readonly CatalogVersion[];
   readonly newest: Catalog;
   readonly history: CatalogHistory;
 }
@@ -13,13 +15,14 @@ export interface CatalogNow {
 export function catalogsNow(pool: Pool): () => Promise<CatalogNow> {
   let known: { readonly version: number; readonly now: CatalogNow } = {
     version: 0,
-    now: { newest: emptyCatalog, history: new CatalogHistory([]) },
+    now: { versions: [], newest: emptyCatalog, history: new CatalogHistory([]) },
   };
   return async () => {
     const { version } = await publishedCatalog(pool);
     if (version !== known.version) {
       const versions: CatalogVersion[] = (await catalogVersions(pool)).filter((each) => each.version <= version);
-      known = { version, now: { newest: versions.at(-1)!.catalog, history: new CatalogHistory(versions) } };
+      const newest = versions.at(-1)?.catalog ?? emptyCatalog;
+      known = { version, now: { versions, newest, history: new CatalogHistory(versions) } };
     }
     return known.now;
   };

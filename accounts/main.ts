@@ -23,8 +23,8 @@ import type { AccountContext, AccountRequest, AccountRoute } from './account-rou
 import { accountRoutes } from './account-routes.ts';
 import { catalogsNow } from './catalog-now.ts';
 import { etagOf } from './core/request-headers.ts';
-import { refuseUnreadBody, takeJsonBodies } from './json-body.ts';
 import { createManageMetrics, type ManageMetrics } from './metrics.ts';
+import { refuseUnreadBody, takeBodies } from './request-body.ts';
 
 export interface ManageParts {
   readonly app: FastifyInstance;
@@ -75,7 +75,7 @@ async function admit(managing: Managing, route: AccountRoute, request: FastifyRe
   }
   requireScope(identity, route.scope);
   requireCustomer(identity, route, request);
-  refuseUnreadBody(request);
+  refuseUnreadBody(request, route.takesYaml === true);
   request.manager = identity;
 }
 
@@ -112,7 +112,7 @@ async function answer(
 }
 
 function addRoutes(scope: FastifyInstance, managing: Managing): void {
-  takeJsonBodies(scope);
+  takeBodies(scope);
   scope.decorateRequest('manager', null);
   scope.addHook('onResponse', (_request, reply, done) => {
     managing.metrics.answered(reply.statusCode, reply.elapsedTime / 1_000);

@@ -16,7 +16,13 @@ function bodyOf(letter: string): InsertBody {
   }
   return block.finish();
 }
-const flushOf = (letter: string): FlushBodies => ({ events: bodyOf(letter), rollUps: [], rejects: [], manifest: [] });
+const flushOf = (letter: string): FlushBodies => ({
+  events: bodyOf(letter),
+  rollUps: [],
+  totals: [],
+  rejects: [],
+  manifest: [],
+});
 const pagesOf = (body: InsertBody): ArrayBufferLike[] =>
   body.filter((part) => part.length > 256).map((part) => part.buffer);
 

@@ -14,11 +14,13 @@ import {
   rejectColumns,
   rollUpChecksumSql,
   rollUpColumns,
+  totalColumns,
 } from '../platform/usage-store/chunk-tables.ts';
 
 export interface FlushBodies {
   readonly events: InsertBody;
   readonly rollUps: InsertBody;
+  readonly totals: InsertBody;
   readonly rejects: InsertBody;
   readonly manifest: InsertBody;
 }
@@ -31,6 +33,7 @@ const CHUNKS_READ_MAX = 500;
 export interface StoredChunk {
   readonly events: RowSet;
   readonly rollUps: RowSet;
+  readonly totals: RowSet;
   readonly rejects: RowSet;
 }
 
@@ -51,7 +54,7 @@ interface StoredRows {
   readonly checksum: string;
 }
 
-interface StoredRollUps extends StoredRows {
+interface PlaceOfRows {
   readonly partition: number;
   readonly chunk: number;
   readonly epoch: string;
@@ -120,7 +123,9 @@ function pagesOf(seals: readonly SealedChunk[], eventsMin: number): SealedChunk[
 function fittingInserts(flushes: readonly (readonly FlushBodies[])[]): number {
   let bytes = 0;
   const end = flushes.findIndex((bodies, i) => {
-    for (const { events, rollUps, rejects } of bodies) bytes += bodyBytes([...events, ...rollUps, ...rejects]);
+    for (const { events, rollUps, totals, rejects } of bodies) {
+      bytes += bodyBytes([...events, ...rollUps, ...totals, ...rejects]);
+    }
     return i > 0 && bytes > INSERT_BYTES_MAX;
   });
   return end === -1 ? flushes.length : end;
@@ -146,7 +151,11 @@ export class ChunkStore {
     return [];
   }, fittingInserts);
   private readonly rollUpSets = new JoinedCalls<PartitionChunk, RowSet>(
-    (chunks) => this.readRollUps(chunks),
+    (chunks) => this.readRows('usage_rollups', 'tenant, meter, subject, window_start, group_values', chunks),
+    () => CHUNKS_READ_MAX,
+  );
+  private readonly totalSets = new JoinedCalls<PartitionChunk, RowSet>(
+    (chunks) => this.readRows('usage_totals', 'tenant, meter, window_start, group_values', chunks),
     () => CHUNKS_READ_MAX,
   );
 
@@ -199,6 +208,11 @@ export class ChunkStore {
         all.map(({ rollUps }) => rollUps),
       ),
       insert(
+        'usage_totals',
+        totalColumns,
+        all.map(({ totals }) => totals),
+      ),
+      insert(
         'event_rejects',
         rejectColumns,
         all.map(({ rejects }) => rejects),
@@ -213,37 +227,42 @@ export class ChunkStore {
   }
 
   /**
-   * What is stored of a chunk under exactly this epoch. The roll-ups of all partitions are mixed in the table, so the
-   * chunks that wait to be read back are read in one query. It does without FINAL, which would merge all rows around
-   * them, and takes the newest row of each name under the epoch. Where FINAL would show a row of a later epoch instead,
-   * this owner can't seal any more.
+   * What is stored of a chunk under exactly this epoch. The roll-ups of all partitions are mixed in the table, and so
+   * are the totals, so the chunks that wait to be read back are read in one query of each. It does without FINAL, which
+   * would merge all rows around them, and takes the newest row of each name under the epoch. Where FINAL would show a
+   * row of a later epoch instead, this owner can't seal any more.
    */
   async readBack(of: PartitionChunk): Promise<StoredChunk> {
     const { partition, epoch, startOffset, endOffset } = of;
     const params = { generation: this.generation, partition, epoch: epoch.toString(), startOffset, endOffset };
     const byOffset = `generation = {generation:UInt16} AND partition = {partition:UInt16}
       AND offset >= {startOffset:UInt64} AND offset < {endOffset:UInt64} AND epoch = {epoch:UInt64}`;
-    const [events, rollUps, rejects] = await Promise.all([
+    const [events, rollUps, totals, rejects] = await Promise.all([
       this.rowSet(
         `SELECT count() AS count, ${eventChecksumSql} AS checksum FROM usage_events FINAL WHERE ${byOffset}`,
         params,
       ),
       this.rollUpSets.add(of),
+      this.totalSets.add(of),
       this.rowSet(
         `SELECT count() AS count, ${rejectChecksumSql} AS checksum FROM event_rejects FINAL WHERE ${byOffset}`,
         params,
       ),
     ]);
-    return { events, rollUps, rejects };
+    return { events, rollUps, totals, rejects };
   }
 
-  private async readRollUps(chunks: readonly PartitionChunk[]): Promise<readonly RowSet[]> {
-    const rows = await this.clickhouse.query<StoredRollUps>(
+  private async readRows(
+    table: 'usage_rollups' | 'usage_totals',
+    keys: string,
+    chunks: readonly PartitionChunk[],
+  ): Promise<readonly RowSet[]> {
+    const rows = await this.clickhouse.query<StoredRows & PlaceOfRows>(
       `SELECT partition, chunk, epoch, count() AS count, ${rollUpChecksumSql} AS checksum FROM (
-        SELECT partition, chunk, epoch, argMax(row_hash, version) AS row_hash FROM usage_rollups
+        SELECT partition, chunk, epoch, argMax(row_hash, version) AS row_hash FROM ${table}
         WHERE generation = {generation:UInt16}
           AND (partition, chunk, epoch) IN {chunks:Array(Tuple(UInt16, UInt32, UInt64))}
-        GROUP BY partition, chunk, epoch, tenant, meter, subject, window_start, group_values)
+        GROUP BY partition, chunk, epoch, ${keys})
       GROUP BY partition, chunk, epoch`,
       {
         generation: this.generation,

@@ -384,11 +384,12 @@ export class PartitionLoop {
     ownership.flushDueAt = this.nextFlushAt();
     if (chunk.startedAt === null || partitionTime === null || chunk.nextOffset === ownership.flushedOffset) return null;
     const at = this.coordinates(ownership);
-    const { events, rollUps, rejects, rejected, receivedAt } = counter.takeFlush(at);
+    const { events, rollUps, totals, rejects, rejected, receivedAt } = counter.takeFlush(at);
     this.poison.report(chunk.chunk, rejected);
     const bodies: FlushBodies = {
       events: events.body,
       rollUps,
+      totals,
       rejects: rejects.body,
       manifest: manifestRow(at, {
         startOffset: chunk.startOffset,
@@ -431,6 +432,7 @@ export class PartitionLoop {
         catalogVersion: state.catalogVersion,
         events: ownership.events,
         rollUps: counter.rollUpRowSet(),
+        totals: counter.totalRowSet(),
         rejects: ownership.rejects,
         outcomes: totalOutcomes(chunk),
         outcomesByTenant: chunk.outcomesByTenant,
@@ -475,7 +477,7 @@ export class PartitionLoop {
   private async checkStored(decided: Seal): Promise<void> {
     const { chunk, epoch } = decided;
     const stored = await this.retrying('reading the chunk back', () => this.parts.chunks.readBack(decided));
-    for (const table of ['events', 'rollUps', 'rejects'] as const) {
+    for (const table of ['events', 'rollUps', 'totals', 'rejects'] as const) {
       if (equal(decided[table], stored[table])) continue;
       // Where there is a new owner, its rows hide ours. That is no damage.
       const isOurs = await this.retrying('reading the epoch', () => this.parts.seals.isOwner(this.partition, epoch));

@@ -87,7 +87,8 @@ class PostgresSealTransaction implements SealTransaction {
           catalog_version = $7, owner = coalesce($8, owner),
           acquired_at = CASE WHEN $8::text IS NULL THEN acquired_at ELSE clock_timestamp() END,
           known_rule_set = coalesce($9, known_rule_set),
-          known_by_epoch = CASE WHEN $9::int IS NULL THEN known_by_epoch ELSE $3 END
+          known_by_epoch = CASE WHEN $9::int IS NULL THEN known_by_epoch ELSE $3 END,
+          totals_epoch = CASE WHEN $8::text IS NULL THEN totals_epoch ELSE $3 END
         WHERE generation = $1 AND partition = $2`,
       [
         this.generation,

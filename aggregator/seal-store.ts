@@ -73,6 +73,7 @@ export interface Seal {
   readonly catalogVersion: number;
   readonly events: RowSet;
   readonly rollUps: RowSet;
+  readonly totals: RowSet;
   readonly rejects: RowSet;
   readonly outcomes: OutcomeCounts;
   readonly outcomesByTenant: ReadonlyMap<string, OutcomeCounts>;

@@ -9,7 +9,13 @@ import { type CatalogTrial, formatTrial, tryMeters } from '../domain/catalog/cat
 import { formatWindowChoice, windowChoices } from '../domain/catalog/window-choice.ts';
 import { ruleSet, UnknownRuleSet } from '../domain/metering/rule-set.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
-import { type ApplyOptions, applyCatalog, CatalogRefused, catalogVersions } from '../platform/catalog-store.ts';
+import {
+  type ApplyOptions,
+  applyCatalog,
+  CatalogRefused,
+  catalogVersions,
+  refusedMeters,
+} from '../platform/catalog-store.ts';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { ruleSetInForce } from '../platform/event-log/topic-generation.ts';
@@ -51,7 +57,8 @@ export async function diffCatalogFile(
     const versions = await catalogVersions(pool);
     const latest = versions.at(-1);
     const history = versions.map((each) => each.catalog);
-    const { changes, refusals } = diffCatalogs(latest?.catalog ?? null, catalog, history);
+    const { changes, refusals: found } = diffCatalogs(latest?.catalog ?? null, catalog, history);
+    const refusals = [...found, ...(await refusedMeters(pool, catalog))];
     const windows = windowChoices(catalog.meters, changes);
     const trial = await tryOnRecentEvents(pool, stores.clickhouse(), catalog, changes, now);
     if (json) {

@@ -95,7 +95,7 @@ describe('applying a catalog', () => {
     const first = await apply(log, text('0.1'));
     expect(first).toMatchObject({ version: 1, effectiveAt: NOW, overruled: [] });
     expect(first.changes.map(formatChange)).toContain(
-      '+ plan p, price a: model per_unit, meter tokens, match {}, unitAmount 0.1',
+      '+ plan p, price a: model per_unit, meter tokens, match {}, per customer, unitAmount 0.1',
     );
     expect(log.versions).toEqual([[1], [1], [1]]);
     expect(await publishedCatalog(pool)).toMatchObject({ version: 1, effectiveAt: NOW });
@@ -157,6 +157,35 @@ describe('applying a catalog', () => {
       defaultPlan: null,
     });
     expect(await catalogVersion(pool, 1)).toBe(stored);
+  });
+
+  it('refuses a filter and a sum while a partition is read by a rule set that owners without them know', async () => {
+    const log = new MemoryLog();
+    const calculated = text('0.1').replace('data.n,', 'data.n - data.m, where: { data.status: ok },');
+    await pool.query(
+      `INSERT INTO tallyline.topic_generations (generation, topic, topic_id, partitions, chunk_offsets, slot_ms,
+          horizon_ms, first_rule_set) VALUES (1, 'events', 'memory', 3, 1024, 30000, 1, 2)`,
+    );
+    await pool.query('INSERT INTO tallyline.partition_progress (generation, partition) VALUES (1, 0), (1, 1), (1, 2)');
+    try {
+      const refused = await apply(log, calculated).catch((error: unknown) => error);
+      expect(refused).toBeInstanceOf(CatalogRefused);
+      expect((refused as CatalogRefused).errors).toEqual([
+        expect.stringMatching(/^meter tokens: has a filter or arithmetic, which takes rule set 3, and 2 is in force/),
+      ]);
+      expect(await latestCatalog(pool)).toMatchObject({ version: 0 });
+      expect(log.versions).toEqual([[], [], []]);
+      // What every release knows is applied.
+      expect(
+        await apply(log, text('0.1').replace('tokens', 'other').replace('meter: tokens', 'meter: other')),
+      ).toMatchObject({
+        version: 1,
+      });
+      await pool.query('UPDATE tallyline.topic_generations SET first_rule_set = 3');
+      expect(await apply(log, calculated)).toMatchObject({ version: 2 });
+    } finally {
+      await pool.query('TRUNCATE tallyline.topic_generations CASCADE');
+    }
   });
 
   it('changes nothing for a catalog that is wrong or refused', async () => {

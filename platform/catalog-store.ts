@@ -9,18 +9,19 @@
 import { hash } from 'node:crypto';
 import type pg from 'pg';
 import { type Catalog, type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
-import { type Change, diffCatalogs, formatRefusal } from '../domain/catalog/catalog-diff.ts';
+import { type Change, diffCatalogs, formatRefusal, type Refusal } from '../domain/catalog/catalog-diff.ts';
 import { formatCatalogError, readCatalog } from '../domain/catalog/catalog-file.ts';
 import { canonicalJson } from '../domain/json/canonical-json.ts';
+import { FIRST_RULE_SET, neededRuleSet } from '../domain/metering/rule-set.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import type { EventLog } from './event-log/event-log.ts';
 import { encodeCatalogChange } from './event-log/record-codec.ts';
+import { ruleSetInForce } from './event-log/topic-generation.ts';
+import type { Queries } from './postgres/table-columns.ts';
 
 // Any number that no other advisory lock of the database uses (migrate.ts has …951).
 const LOCK_KEY = '7812340952';
 const CATALOG_DEPTH_MAX = 16;
-
-type Queryable = Pick<pg.Pool | pg.PoolClient, 'query'>;
 
 interface VersionRow {
   readonly version: number;
@@ -40,9 +41,9 @@ const nothingYet: CatalogVersion = { version: 0, effectiveAt: 0, catalog: emptyC
 
 // A version never changes, so it is read once and kept, one copy for all who read by the same pool. There are few: one
 // for each time the catalog was changed. Polling for a new one then transfers no catalog.
-const versionsRead = new WeakMap<Queryable, Map<number, CatalogVersion>>();
+const versionsRead = new WeakMap<Queries, Map<number, CatalogVersion>>();
 
-async function readVersion(db: Queryable, version: number): Promise<CatalogVersion | null> {
+async function readVersion(db: Queries, version: number): Promise<CatalogVersion | null> {
   const read = versionsRead.get(db) ?? new Map<number, CatalogVersion>();
   versionsRead.set(db, read);
   const known = read.get(version);
@@ -54,7 +55,7 @@ async function readVersion(db: Queryable, version: number): Promise<CatalogVersi
   return found;
 }
 
-async function newestWhere(db: Queryable, condition: string): Promise<CatalogVersion> {
+async function newestWhere(db: Queries, condition: string): Promise<CatalogVersion> {
   const { rows } = await db.query<{ version: number | null }>(
     `SELECT max(version) AS version FROM tallyline.catalog_versions WHERE ${condition}`,
   );
@@ -63,7 +64,7 @@ async function newestWhere(db: Queryable, condition: string): Promise<CatalogVer
 }
 
 /** The newest version, published or not; version 0, the empty catalog, before the first. */
-export const latestCatalog = (pool: pg.Pool): Promise<CatalogVersion> => newestWhere(pool, 'true');
+export const latestCatalog = (db: Queries): Promise<CatalogVersion> => newestWhere(db, 'true');
 
 /**
  * The newest version that every partition of the log holds; version 0, the empty catalog, before the first. Cheap to
@@ -77,7 +78,7 @@ export const catalogVersion = (pool: pg.Pool, version: number): Promise<CatalogV
   readVersion(pool, version);
 
 /** All versions, published or not, ascending. */
-export async function catalogVersions(db: Queryable): Promise<CatalogVersion[]> {
+export async function catalogVersions(db: Queries): Promise<CatalogVersion[]> {
   const { rows } = await db.query<VersionRow>(`${SELECT_VERSIONS} ORDER BY version`);
   return rows.map(toVersion);
 }
@@ -137,11 +138,12 @@ export async function applyCatalog(
   return whileLocked(pool, async (client) => {
     const versions = await catalogVersions(client);
     const latest = versions.at(-1);
-    const { changes, refusals } = diffCatalogs(
+    const { changes, refusals: found } = diffCatalogs(
       latest?.catalog ?? null,
       catalog,
       versions.map((each) => each.catalog),
     );
+    const refusals = [...found, ...(await refusedMeters(client, catalog))];
     if (refusals.length > 0) throw new CatalogRefused(refusals.map(formatRefusal));
     const allChanges = changes.length > 0 ? changes : dateChange(latest, options.effectiveAt);
     await publishStored(client, eventLog);
@@ -158,6 +160,21 @@ export async function applyCatalog(
     const overruled = versions.filter((each) => each.effectiveAt > effectiveAt).map((each) => each.version);
     return { version, effectiveAt, changes: allChanges, overruled };
   });
+}
+
+/**
+ * The meters that an owner of an earlier release would count by less than they say. Such an owner halts at a record
+ * that is read by a rule set that it does not know, so the catalog has to wait until every partition is read by one.
+ */
+export async function refusedMeters(db: Queries, { meters }: Catalog): Promise<Refusal[]> {
+  const waiting = meters.filter((meter) => neededRuleSet(meter) > FIRST_RULE_SET);
+  const inForce = waiting.length === 0 ? FIRST_RULE_SET : await ruleSetInForce(db);
+  return waiting
+    .filter((meter) => neededRuleSet(meter) > inForce)
+    .map((meter) => ({
+      subject: `meter ${meter.slug}`,
+      reason: `has a filter or arithmetic, which takes rule set ${neededRuleSet(meter)}, and ${inForce} is in force: it changes within minutes once every aggregator runs this release; apply the file again then`,
+    }));
 }
 
 /**

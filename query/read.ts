@@ -36,10 +36,10 @@ export interface ReadRequest {
 
 /**
  * What a key that is limited to a customer is told. `all`: what every key of the tenant is, as nothing of it is
- * anybody's. `named`: as if its subjects stood in the parameter `subject`. `own`: the read leaves out what is not of
- * `request.subjects`.
+ * anybody's. `named`: as if its subjects stood in the parameter `subject`. `billed`: as if it stood in the parameter
+ * `customer`. `own`: the read leaves out what is not of `request.subjects`.
  */
-export type ToCustomers = 'all' | 'named' | 'own';
+export type ToCustomers = 'all' | 'named' | 'billed' | 'own';
 
 export type Read = (context: QueryContext, request: ReadRequest) => Promise<unknown>;
 

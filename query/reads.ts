@@ -35,7 +35,7 @@ export const reads: Readonly<Record<string, RouteRead>> = {
   '/v1/events': { read: readEvents, cost: 'usage', parameters: eventsParameters, toCustomers: 'own' },
   '/v1/events/{id}': { read: readEvent, cost: 'usage', parameters: eventParameters, toCustomers: 'own' },
   '/v1/refusals': { read: listRefusals, cost: 'billing', parameters: refusalParameters, toCustomers: 'own' },
-  '/v1/line-items': { read: listLineItems, cost: 'billing', parameters: lineItemParameters, toCustomers: 'named' },
+  '/v1/line-items': { read: listLineItems, cost: 'billing', parameters: lineItemParameters, toCustomers: 'billed' },
   '/v1/status': { read: readStatus, cost: 'light', parameters: noParameters, toCustomers: 'all' },
 };
 

@@ -74,8 +74,8 @@ export interface RatingParts {
   readonly store: RatingStore;
   readonly timers: Timers;
   readonly metrics: RaterMetrics;
-  /** Subjects rated in one transaction. */
-  readonly batchSubjectsMax?: number;
+  /** Customers rated in one transaction. */
+  readonly batchCustomersMax?: number;
 }
 
 /** The rater's loop on any store. */

@@ -425,6 +425,49 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/catalog": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The catalog that the tenant has
+         * @description What is metered and what it costs, as a file says it, with nothing left to a default; version 0 is the empty catalog
+         *     before the first. Today there is one catalog for all tenants, which `tallyline catalog apply` changes; subscriptions
+         *     that name another tenant are left out.
+         */
+        get: operations["getCatalog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/catalog/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What another catalog would change
+         * @description Compares a catalog, in JSON or YAML, with the one that the tenant has, and changes nothing. What is wrong with it is a
+         *     400 that names each field; what can't be done to what is there already is in `refusals`.
+         */
+        post: operations["diffCatalog"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/audit": {
         parameters: {
             query?: never;
@@ -859,6 +902,50 @@ export interface components {
         Watermark: string | null;
         /** @description The age of what a read can see of the partition that is furthest behind; null before anything was counted */
         LagSeconds: number | null;
+        /** @description As a catalog file. `tallyline catalog schema` prints its JSON Schema */
+        CatalogDocument: {
+            currency: string;
+            meters?: Record<string, never>[];
+            plans?: Record<string, never>[];
+            subscriptions?: Record<string, never>[];
+            defaultPlan?: string | null;
+        };
+        CatalogVersion: {
+            /** @description Counted from 1; 0 before the first */
+            version: number;
+            /**
+             * Format: date-time
+             * @description From when on its prices hold; null before the first version
+             */
+            effectiveAt: string | null;
+            catalog: components["schemas"]["CatalogDocument"];
+        };
+        CatalogDiff: {
+            /** @description Of the catalog that it was compared with; 0 where there is none */
+            version: number;
+            /** @description Empty - both say the same */
+            changes: {
+                /** @enum {string} */
+                kind: "added" | "removed" | "changed";
+                /** @description Such as plan payg, price input */
+                subject: string;
+                detail: string;
+            }[];
+            /** @description What can't be done, and what to do instead; empty - all of it can */
+            refusals: {
+                subject: string;
+                reason: string;
+            }[];
+            /** @description What the widths of added meters serve, which are for ever */
+            windows: {
+                /** @enum {string} */
+                window: "1m" | "15m" | "1h" | "1d";
+                /** @enum {string} */
+                lineItems: "1m" | "15m" | "1h" | "1d";
+                meters: string[];
+                serves: string;
+            }[];
+        };
         Usage: {
             meter: string;
             /**
@@ -1099,7 +1186,12 @@ export interface components {
         LineItem: {
             /** Format: uuid */
             id: string;
-            subject: string;
+            /** @description Who is billed */
+            customer: string;
+            /** @description Null for a customer without one */
+            subscription: string | null;
+            /** @description Whose usage it is alone - the price is for each subject, or the customer had no other by then. Null - of several */
+            subject: string | null;
             plan: string;
             price: string;
             /** @description Null for a flat price */
@@ -1616,7 +1708,9 @@ export interface operations {
     listLineItems: {
         parameters: {
             query?: {
-                /** @description Only those of one subject */
+                /** @description Only those of one customer */
+                customer?: string;
+                /** @description Only those of one subject, and those that its customer has of all its subjects */
                 subject?: string;
                 /** @description Inclusive bound of windowStart. From 1970 to 2106 */
                 from?: string;
@@ -1624,7 +1718,7 @@ export interface operations {
                 to?: string;
                 /** @description Line items in an answer */
                 limit?: number;
-                /** @description The nextCursor of the page before, with the same subject, from and to */
+                /** @description The nextCursor of the page before, with the same customer, subject, from and to */
                 cursor?: string;
             };
             header?: never;
@@ -1644,6 +1738,8 @@ export interface operations {
                      *       "data": [
                      *         {
                      *           "id": "6f1c1f0a-52c5-5c6e-8a5e-0d4f6f0f3a51",
+                     *           "customer": "cus_42",
+                     *           "subscription": null,
                      *           "subject": "cus_42",
                      *           "plan": "pay-as-you-go",
                      *           "price": "input-large",
@@ -2462,6 +2558,130 @@ export interface operations {
             404: components["responses"]["Problem"];
             409: components["responses"]["Problem"];
             412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    getCatalog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The newest version */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "version": 3,
+                     *       "effectiveAt": "2026-11-01T00:00:00Z",
+                     *       "catalog": {
+                     *         "currency": "USD",
+                     *         "meters": [
+                     *           {
+                     *             "slug": "calls",
+                     *             "eventType": "call",
+                     *             "aggregation": "count",
+                     *             "where": {
+                     *               "data.status": [
+                     *                 "success"
+                     *               ]
+                     *             },
+                     *             "required": false,
+                     *             "precision": "rounded",
+                     *             "unreadable": "refuse",
+                     *             "groupBy": {},
+                     *             "window": "15m",
+                     *             "lineItems": "1h",
+                     *             "across": "sum"
+                     *           }
+                     *         ],
+                     *         "plans": [],
+                     *         "subscriptions": [],
+                     *         "defaultPlan": null
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CatalogVersion"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    diffCatalog: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "currency": "USD",
+                 *       "meters": [
+                 *         {
+                 *           "slug": "calls",
+                 *           "eventType": "call",
+                 *           "aggregation": "count"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["CatalogDocument"];
+                "application/yaml": string;
+            };
+        };
+        responses: {
+            /** @description What would change */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "version": 3,
+                     *       "changes": [
+                     *         {
+                     *           "kind": "added",
+                     *           "subject": "meter calls",
+                     *           "detail": "eventType call, aggregation count"
+                     *         }
+                     *       ],
+                     *       "refusals": [],
+                     *       "windows": [
+                     *         {
+                     *           "window": "15m",
+                     *           "lineItems": "1h",
+                     *           "meters": [
+                     *             "calls"
+                     *           ],
+                     *           "serves": "every time zone"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CatalogDiff"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
             413: components["responses"]["Problem"];
             415: components["responses"]["Problem"];
             429: components["responses"]["ProblemToRetry"];

@@ -22,7 +22,7 @@ export interface WantedAssignment {
 
 export interface Clocks {
   readonly now: number;
-  /** Windows that end by then were rated; null: none was yet. */
+  /** Windows that end by then were rated, or may be at this moment; null: none was yet. */
   readonly closedUpTo: number | null;
 }
 

@@ -17,7 +17,8 @@ import {
   readStretches,
   saveAssignment,
 } from '../../platform/account-store/subject-assignments.ts';
-import { readProgress } from '../../platform/billing-store/rater-progress.ts';
+import { lockCustomers } from '../../platform/billing-store/billing-periods.ts';
+import { readClosingUpTo } from '../../platform/billing-store/rater-progress.ts';
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
 import { type SubjectFacts, subjectAnswer, timeOrNull } from '../core/account-answers.ts';
 import { readPathId } from '../core/account-ids.ts';
@@ -59,7 +60,14 @@ const putSubject: AccountAct = ({ change }, { author, path, parameters, body, if
     if (customer.erasedAt !== null) throw new Problem('customer_erased', 'The customer was erased.');
     if (customer.archivedAt !== null) throw new Problem('customer_archived', 'The customer is archived.');
     const locked = await lockSubject(transaction, tenant, subject);
-    const { closedUpTo } = await readProgress(transaction);
+    // Whoever has the subject at some time is one side and the new customer the other. While they are locked no rater
+    // looks at windows of theirs, and whichever looks later finds the assignment.
+    const sides = new Set([wanted.customer, subject, ...locked.assignments.map((each) => each.customer)]);
+    await lockCustomers(
+      transaction,
+      [...sides].map((side) => ({ tenant, customer: side })),
+    );
+    const closedUpTo = await readClosingUpTo(transaction);
     const now = await readNow(transaction);
     const added = assignmentOf(locked, wanted, { now, closedUpTo });
     if (added === null) return answerOf(locked, now);

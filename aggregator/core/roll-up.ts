@@ -1,5 +1,6 @@
 // The roll-ups of one chunk: for each (tenant, meter, subject, window, group values) a row with the value of the chunk
-// so far. It depends on nothing but the accepted events of the chunk in log order, so a replay builds the same rows.
+// so far, and what the subjects come to together (totals.ts). It depends on nothing but the accepted events of the
+// chunk in log order, so a replay builds the same rows.
 
 import type { EventOrder, WindowState } from '../../domain/aggregation/aggregation-rules.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
@@ -8,6 +9,7 @@ import type { Reading } from '../../domain/metering/meter-reading.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import type { RollUps } from './partition-state.ts';
+import { TotalTable } from './totals.ts';
 export interface RollUpRow extends WindowState {
   readonly tenant: string;
   readonly meter: Meter;
@@ -36,6 +38,7 @@ function keyOf(
 }
 
 export class RollUpTable implements RollUps {
+  readonly totals = new TotalTable();
   private readonly rows = new Map<string, RollUpRow>();
   private dirty: RollUpRow[] = [];
 
@@ -74,12 +77,14 @@ export class RollUpTable implements RollUps {
       row.isDirty = true;
       this.dirty.push(row);
     }
+    if (rules.isSum) this.totals.add({ tenant: event.tenant, meter, windowStart }, groupValues, reading.quantity);
   }
 
   /** Nothing is to be done: each row holds its meter. */
   changeMeters(): void {}
 
   startChunk(): void {
+    this.totals.startChunk();
     this.rows.clear();
     this.dirty = [];
   }

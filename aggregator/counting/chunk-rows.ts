@@ -10,9 +10,11 @@ import {
   manifestColumns,
   rejectColumns,
   rollUpColumns,
+  totalColumns,
 } from '../../platform/usage-store/chunk-tables.ts';
 import type { AcceptedEvent, RejectedEvent } from '../core/partition-state.ts';
 import type { RollUpRow } from '../core/roll-up.ts';
+import type { TotalRow } from '../core/totals.ts';
 import { writeRejectedEvent } from './rejected-event.ts';
 
 /** Where a row belongs. Together with its keys, this names it. */
@@ -93,7 +95,26 @@ export function rollUpRows(at: ChunkCoordinates, dirty: readonly RollUpRow[]): I
   return block.finish();
 }
 
-export function rollUpRowSet(rows: Iterable<RollUpRow>): RowSet {
+/** Also sets each row's `rowHash`. The rest has no group values. */
+export function totalRows(at: ChunkCoordinates, dirty: readonly TotalRow[]): InsertBody {
+  const block = new NativeBlock(totalColumns, { ...at }, dirty.length);
+  for (const row of dirty) {
+    block.text(row.tenant);
+    block.text(row.meter.slug);
+    block.seconds(row.windowStart);
+    if (row.groupValues === null) block.text('');
+    else block.jsonTexts(row.groupValues);
+    block.integer(row.value);
+    block.whole(row.eventCount);
+    row.rowHash = xxh64(block.rowBytes());
+    block.integer(row.rowHash);
+    block.endRow();
+  }
+  return block.finish();
+}
+
+/** Of roll-ups or totals, as they were last taken. */
+export function rollUpRowSet(rows: Iterable<Pick<RollUpRow, 'rowHash'>>): RowSet {
   let count = 0;
   let checksum = 0n;
   for (const { rowHash } of rows) {

@@ -24,6 +24,8 @@ export interface Flush {
    * Cumulative rows: each replaces what was written of it before. `rollUpRowSet` says what is stored after all of them.
    */
   readonly rollUps: InsertBody;
+  /** As roll-ups; `totalRowSet` says what is stored after all of them. */
+  readonly totals: InsertBody;
   readonly rejected: readonly RejectedEvent[];
   /** By the offset of its record: when a gateway received one of the accepted events, milliseconds since the epoch. */
   readonly receivedAt: ReadonlyMap<number, number>;
@@ -45,6 +47,8 @@ export interface Counter {
   takeFlush(at: ChunkCoordinates): Flush;
   /** All roll-up rows of the chunk, as they were last taken. */
   rollUpRowSet(): RowSet;
+  /** All totals of the chunk, as they were last taken. */
+  totalRowSet(): RowSet;
 }
 
 /** Makes the counter of a partition from where it stands. */

@@ -18,7 +18,7 @@ import type { NewCounter } from './counter.ts';
 import { AcceptedEvents } from './fast/accepted-events.ts';
 import { ByteCounter } from './fast/byte-counter.ts';
 import { FastRollUps } from './fast/fast-roll-ups.ts';
-import { rollUpBody } from './fast/roll-up-body.ts';
+import { rollUpBody, totalBody } from './fast/roll-up-body.ts';
 import { takePlainFlush } from './plain-counter.ts';
 export const fastCounter: NewCounter = (rules, from, meters, index) => {
   const accepted = new AcceptedEvents();
@@ -39,11 +39,13 @@ export const fastCounter: NewCounter = (rules, from, meters, index) => {
         ...plain,
         events: { body: [...ordinary.body, ...plain.events.body], rows: plusRows(ordinary.rows, plain.events.rows) },
         rollUps: [...rollUpBody(at, rollUps), ...plain.rollUps],
+        totals: [...totalBody(at, rollUps), ...plain.totals],
         receivedAt: new Map([...accepted.receivedAt(), ...plain.receivedAt]),
       };
       accepted.clear();
       return flush;
     },
-    rollUpRowSet: () => plusRows(rollUps.columnRowSet(), rollUpRowSet(rollUps.table.all())),
+    rollUpRowSet: () => plusRows(rollUps.rowSetOf(rollUps.columns), rollUpRowSet(rollUps.table.all())),
+    totalRowSet: () => plusRows(rollUps.rowSetOf(rollUps.totals.columns), rollUpRowSet(rollUps.table.totals.all())),
   };
 };

@@ -4,7 +4,7 @@
 import { DecidedList } from '../core/decided-list.ts';
 import { type AcceptedEvent, PartitionState } from '../core/partition-state.ts';
 import { RollUpTable } from '../core/roll-up.ts';
-import { type ChunkCoordinates, eventRows, rejectRows, rollUpRowSet, rollUpRows } from './chunk-rows.ts';
+import { type ChunkCoordinates, eventRows, rejectRows, rollUpRowSet, rollUpRows, totalRows } from './chunk-rows.ts';
 import type { Flush, NewCounter } from './counter.ts';
 export const plainCounter: NewCounter = (rules, from, meters, index) => {
   const events = new DecidedList();
@@ -17,6 +17,7 @@ export const plainCounter: NewCounter = (rules, from, meters, index) => {
     countBytes: () => false,
     takeFlush: (at) => takePlainFlush(at, events, rollUps),
     rollUpRowSet: () => rollUpRowSet(rollUps.all()),
+    totalRowSet: () => rollUpRowSet(rollUps.totals.all()),
   };
 };
 
@@ -27,6 +28,7 @@ export function takePlainFlush(at: ChunkCoordinates, events: DecidedList, rollUp
     events: eventRows(at, accepted),
     rejects: rejectRows(at, rejected),
     rollUps: rollUpRows(at, rollUps.takeDirty()),
+    totals: totalRows(at, rollUps.totals.takeDirty()),
     rejected,
     receivedAt: receivedAt(accepted),
   };

@@ -1,6 +1,7 @@
 // The gateway: batches of 100 events, and one event a request; with Kafka behind it (acks=all), and with an append that
 // is acknowledged at once.
 import type { Bench, CpuByStage, Measurement, RunContext } from '../bench.ts';
+import type { BareHttpInput } from '../programs/bare-http.ts';
 import type { HttpLoadInput, HttpLoadOutput } from '../programs/http-load.ts';
 import { BenchProgram, runProgram } from '../stand/bench-program.ts';
 import type { Installation } from '../stand/installation.ts';
@@ -70,13 +71,16 @@ const onKafka =
       return measureGateway(context, installation, url, shape);
     });
 
+/** In place of the gateway: `gateway-stub`, or `bare-http`, which knows nothing of events. */
+type Stub = (installation: Installation) => readonly [program: string, input: unknown];
+const gatewayStub: Stub = ({ environment }) => ['gateway-stub', { environment }];
+const bareHttp: Stub = () => ['bare-http', { lingerMs: 5 } satisfies BareHttpInput];
+
 const onStub =
-  (shape: Shape) =>
+  (shape: Shape, stub = gatewayStub) =>
   (context: RunContext): Promise<Measurement> =>
     context.stand.withInstallation({ log: 'postgres' }, async (installation) => {
-      const { program, info } = await BenchProgram.start<never>('gateway-stub', {
-        environment: installation.environment,
-      });
+      const { program, info } = await BenchProgram.start<never>(...stub(installation));
       context.stand.times.add(program.pid, STAGE);
       try {
         return await measureGateway(context, installation, info as string, shape);
@@ -111,10 +115,11 @@ export const gatewayForms: Bench = {
 export const gatewaySingle: Bench = {
   name: 'gateway-single',
   unit: 'events',
-  about: 'the same with one event a request, on kept-alive connections',
+  about: 'the same with one event a request, on kept-alive connections; and what node:http costs of it by itself',
   events: { full: 200_000, smoke: 2_000 },
   needsKafka: true,
   variants: [
+    { name: 'node:http alone', measure: onStub(singles, bareHttp) },
     { name: 'append stubbed', measure: onStub(singles) },
     { name: 'kafka', measure: onKafka(singles) },
   ],

@@ -26,7 +26,7 @@ function logBytes(directory: string, topic: string): number {
 
 async function tableBytes({ clickhouse }: Installation): Promise<Record<string, number>> {
   const bytes: Record<string, number> = {};
-  for (const table of ['usage_events', 'usage_rollups']) {
+  for (const table of ['usage_events', 'usage_rollups', 'usage_totals']) {
     await clickhouse.command(`OPTIMIZE TABLE ${table} FINAL`);
     const [row] = await clickhouse.query<{ compressed: string; uncompressed: string; rows: string }>(
       `SELECT toString(sum(bytes_on_disk)) AS compressed, toString(sum(data_uncompressed_bytes)) AS uncompressed,
@@ -80,7 +80,7 @@ async function measure({ stand, events, isSmoke }: RunContext): Promise<Measurem
     );
     const perEvent = (amount: number): number => amount / output.events;
     const cpu = perEvent(Object.values(cpuOfStages).reduce((sum, micros) => sum + micros, 0));
-    const clickhouseBytes = perEvent(tables.usage_events! + tables.usage_rollups!);
+    const clickhouseBytes = perEvent(tables.usage_events! + tables.usage_rollups! + tables.usage_totals!);
     return {
       events: output.events,
       seconds,

@@ -1,6 +1,7 @@
 // A history that was never sent: rows as the aggregator would have left them, made by ClickHouse itself out of numbers,
 // and the seals that vouch for them. Slices go in one insert each, like flushes, oldest first.
 import type pg from 'pg';
+import { TOTAL_GROUPS_MAX } from '../../aggregator/core/totals.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { models, operations, regions, TENANT } from '../workload/usage-stream.ts';
 
@@ -40,14 +41,34 @@ const ROLL_UP_COLUMNS =
   'tenant, meter, subject, window_start, group_values, generation, partition, chunk, epoch, version, value, event_count, ' +
   'latest_event_time, latest_accepted_at, latest_offset, latest_index, unique_values, row_hash';
 
+const TOTAL_COLUMNS =
+  'tenant, meter, window_start, group_values, generation, partition, chunk, epoch, version, value, event_count, row_hash';
+
+/** The totals of the chunks in these hours as they are now, as a flush leaves them: later ones replace them. */
+const insertTotals = (clickhouse: ClickHouse, hours: { readonly from: number; readonly to: number }, version: number) =>
+  clickhouse.command(
+    `INSERT INTO usage_totals (${TOTAL_COLUMNS})
+    SELECT tenant, meter, window_start, if(place > ${TOTAL_GROUPS_MAX}, '', group_values) AS text, generation, partition, chunk,
+      1, bitShiftLeft(toUInt64(1), 40) + {version:UInt64}, sum(total), sum(events), sipHash64(text, window_start)
+    FROM (
+      SELECT tenant, meter, window_start, group_values, generation, partition, chunk, sum(value) AS total, sum(event_count) AS events,
+        row_number() OVER (PARTITION BY tenant, meter, window_start, generation, partition, chunk ORDER BY group_values) AS place
+      FROM usage_rollups WHERE window_start >= toDateTime({from:UInt32}, 'UTC') AND window_start < toDateTime({to:UInt32}, 'UTC')
+      GROUP BY tenant, meter, window_start, group_values, generation, partition, chunk)
+    GROUP BY tenant, meter, window_start, text, generation, partition, chunk`,
+    { ...hours, version },
+  );
+
 /**
  * Rows evenly over hours, subjects, both meters, groups, partitions and chunks. Hours follow each other, as they would
  * have come.
  */
 export async function insertRollUpHistory(clickhouse: ClickHouse, history: RollUpHistory): Promise<void> {
   const { rows, subjects, days, until, partitions } = history;
-  await inSlices(rows, history.rowsPerInsert, (from, count) =>
-    clickhouse.command(
+  const start = seconds(until - days * DAY_MS);
+  const secondOf = (row: number): number => start + Math.floor((row * days * 24) / rows) * 3_600;
+  await inSlices(rows, history.rowsPerInsert, async (from, count) => {
+    await clickhouse.command(
       `INSERT INTO usage_rollups (${ROLL_UP_COLUMNS})
       WITH
         cityHash64(number) AS h,
@@ -73,12 +94,13 @@ export async function insertRollUpHistory(clickhouse: ClickHouse, history: RollU
         operations: history.operations ?? 0,
         partitions,
         firstPartition: history.firstPartition ?? 0,
-        start: seconds(until - days * DAY_MS),
+        start,
         from,
         count,
       },
-    ),
-  );
+    );
+    await insertTotals(clickhouse, { from: secondOf(from), to: secondOf(from + count - 1) + 3_600 }, from + count);
+  });
 }
 
 export interface WindowHistory {

@@ -82,10 +82,10 @@ export class ApiReader {
     do {
       const query = new URLSearchParams({ limit: String(LINE_ITEMS_PAGE), ...(cursor === null ? {} : { cursor }) });
       const page: Schemas['LineItems'] = await this.read<Schemas['LineItems']>(`/v1/line-items?${query}`);
-      for (const { subject, plan, amount, kind } of page.data) {
+      for (const { customer, plan, amount, kind } of page.data) {
         const bill = bills.get(plan) ?? new Map<string, bigint>();
         bills.set(plan, bill);
-        bill.set(subject, (bill.get(subject) ?? 0n) + scaled(amount, MONEY_SCALE));
+        bill.set(customer, (bill.get(customer) ?? 0n) + scaled(amount, MONEY_SCALE));
         counts[kind] += 1;
       }
       cursor = page.nextCursor;

@@ -45,9 +45,12 @@ export class Oracle {
   readonly fates: Record<Fate, number> = { accepted: 0, duplicate: 0, conflict: 0, rejected: 0 };
   private readonly cellsByKey = new Map<string, UsageCell>();
 
-  /** Throws for a meter that is neither sum nor count: the other aggregations are not demonstrated. */
+  /** Throws for a meter that is neither sum nor count, has a filter or calculates: these are not demonstrated. */
   constructor(catalog: Catalog) {
-    for (const { slug, aggregation } of catalog.meters) {
+    for (const { slug, aggregation, where, addends } of catalog.meters) {
+      if (where !== undefined || addends !== undefined) {
+        throw new Error(`meter ${slug}: the demonstration checks no filter and no sum of several values`);
+      }
       if (aggregation !== 'sum' && aggregation !== 'count') {
         throw new Error(`meter ${slug}: the demonstration checks sum and count, not ${aggregation}`);
       }

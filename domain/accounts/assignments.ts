@@ -16,6 +16,19 @@ export interface AssignedSubject {
 export const customerAt = ({ subject, assignments }: AssignedSubject, instant: number): string =>
   assignments.findLast(({ from }) => from <= instant)?.customer ?? subject;
 
+/** A stretch of time in which a subject is a customer's; infinite where nothing bounds it. */
+export interface Holding {
+  readonly customer: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** All of time, in its order. */
+export function holdingsOf({ subject, assignments }: AssignedSubject): Holding[] {
+  const all = [{ customer: subject, from: Number.NEGATIVE_INFINITY }, ...assignments];
+  return all.map((each, i) => ({ ...each, to: all[i + 1]?.from ?? Number.POSITIVE_INFINITY }));
+}
+
 /** With one more, in the place of the one from the same instant where there is such a one. */
 export const withAssignment = <Kept extends Assignment>(assignments: readonly Kept[], added: Kept): readonly Kept[] =>
   [...assignments.filter(({ from }) => from !== added.from), added].sort((a, b) => a.from - b.from);

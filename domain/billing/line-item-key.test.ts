@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { type LineItemKey, ledgerTransactionId, lineItemId } from './line-item-key.ts';
 
-const key: LineItemKey = { tenant: 't', subject: 's', periodStart: 0, price: 'p', windowStart: 0, revision: 0 };
+const key: LineItemKey = {
+  ...{ tenant: 't', customer: 's', subscription: '', periodStart: 0, price: 'p', subject: '' },
+  ...{ windowStart: 0, revision: 0 },
+};
 
 describe('line item keys', () => {
   it('derives the same version 8 UUID from the same key', () => {
@@ -12,12 +15,26 @@ describe('line item keys', () => {
 
   it('does not collide where joined parts would', () => {
     const ids = [
-      lineItemId({ ...key, tenant: 'a-b', subject: 'c' }),
-      lineItemId({ ...key, tenant: 'a', subject: 'b-c' }),
-      lineItemId({ ...key, tenant: 'a","b', subject: 'c' }),
+      lineItemId({ ...key, tenant: 'a-b', customer: 'c' }),
+      lineItemId({ ...key, tenant: 'a', customer: 'b-c' }),
+      lineItemId({ ...key, tenant: 'a","b', customer: 'c' }),
       lineItemId({ ...key, revision: 1 }),
       lineItemId({ ...key, windowStart: 1 }),
+      lineItemId({ ...key, subject: 's' }),
+      lineItemId({ ...key, subscription: 's' }),
     ];
     expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  it('gives a customer that is its own subject the ids that it had when money was by subject', () => {
+    // Written by the release before, for the subject cus_42.
+    const of = {
+      ...{ tenant: 'acme', customer: 'cus_42', subscription: '', subject: '', price: 'input', revision: 0 },
+      ...{ periodStart: Date.UTC(2026, 10, 1), windowStart: Date.UTC(2026, 10, 20, 10) },
+    };
+    expect([lineItemId(of), ledgerTransactionId(of)]).toEqual([
+      '1add1ed9-0d22-8cc1-89fd-16f300d25492',
+      '46e881e0-19ab-8cc2-b312-92b69884096f',
+    ]);
   });
 });

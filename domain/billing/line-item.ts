@@ -2,7 +2,7 @@
 // items are only ever added: a correction is an item of the next revision.
 import type { Decimal } from '../number/decimal.ts';
 import type { Quantity } from '../number/quantity.ts';
-import type { PeriodKey } from './billing-period-terms.ts';
+import type { PricedKey } from './billing-period-terms.ts';
 
 export type LineItemKind = 'usage' | 'adjustment';
 /** Why an item was written. */
@@ -28,9 +28,8 @@ export interface RatedItem {
 }
 
 /** A line item to be added. */
-export interface NewLineItem extends PeriodKey {
+export interface NewLineItem extends PricedKey {
   readonly plan: string;
-  readonly price: string;
   /** Null for a price of the period itself. */
   readonly meter: string | null;
   /** The group values the price is for. */
@@ -51,8 +50,11 @@ export interface WrittenWindow {
   readonly revision: number;
 }
 
-/** What the line items of one price in one period say already. */
+/** What the line items of one price in one period, and of one subject there, say already. */
 export interface WrittenPrice {
   readonly windows: WrittenWindow[];
   readonly amount: Decimal;
 }
+
+/** By `pricedText`, then by subject. */
+export type WrittenPrices = ReadonlyMap<string, ReadonlyMap<string, WrittenPrice>>;

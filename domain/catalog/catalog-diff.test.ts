@@ -38,7 +38,7 @@ describe('diffCatalogs', () => {
       changes: [
         '+ meter tokens: eventType llm, aggregation sum, value data.n, groupBy {model: data.model}, window 1h, lineItems 1h, required false, precision rounded, unreadable refuse, across sum',
         '+ plan p: billingPeriod month, calendar true, timezone UTC',
-        '+ plan p, price a: model per_unit, meter tokens, match {model: "m"}, unitAmount 0.1',
+        '+ plan p, price a: model per_unit, meter tokens, match {model: "m"}, per customer, unitAmount 0.1',
         '+ subscription of s from 2026-11-01T00:00:00Z: plan p',
       ],
       refusals: [],
@@ -106,6 +106,25 @@ describe('diffCatalogs', () => {
     ['value data.n -> data.m', { valuePath: ['m'] }],
     ['groupBy {model: data.model} -> {}', { dimensions: [] }],
     ['groupBy {model: data.model} -> {model: data.m}', { dimensions: [{ name: 'model', path: ['m'] }] }],
+    [
+      'where none -> {data.status: "ok", data.tier: {not: ["", "free"]}}',
+      {
+        where: [
+          { path: ['status'], isNot: false, values: ['ok'] },
+          { path: ['tier'], isNot: true, values: ['', 'free'] },
+        ],
+      },
+    ],
+    [
+      'value data.n -> data.n - 0.5 * data["a.b"]',
+      {
+        valuePath: null,
+        addends: [
+          { path: ['n'], factor: '1' },
+          { path: ['a.b'], factor: '-0.5' },
+        ],
+      },
+    ],
     ['window 1h -> 1m, lineItems 1h -> 1m', { window: '1m' }],
     ['lineItems 1h -> 1d', { itemWidth: '1d' }],
   ])('refuses a meter that changes its meaning: %s', (what, changed) => {

@@ -5,6 +5,8 @@
 
 import { eventPathText } from '../metering/event-path.ts';
 import { acrossOf, defaultItemWidth, itemWidthOf, meterDefaults } from '../metering/meter.ts';
+import { filterText } from '../metering/meter-filter.ts';
+import { valueText } from '../metering/value-expression.ts';
 import type { Terms } from '../pricing/price-model.ts';
 import { priceTerms } from '../pricing/prices.ts';
 import { formatRfc3339 } from '../time/rfc3339.ts';
@@ -63,7 +65,8 @@ export function diffCatalogs(before: Catalog | null, after: Catalog, history: re
 const meterMeaning = (meter: Meter): Readonly<Record<string, string>> => ({
   eventType: meter.eventType,
   aggregation: meter.aggregation,
-  value: meter.valuePath === null ? 'none' : eventPathText(meter.valuePath),
+  value: valueText(meter) ?? 'none',
+  ...(meter.where === undefined ? {} : { where: filterText(meter.where) }),
   groupBy: `{${meter.dimensions.map(({ name, path }) => `${name}: ${eventPathText(path)}`).join(', ')}}`,
   window: meter.window,
   lineItems: itemWidthOf(meter),

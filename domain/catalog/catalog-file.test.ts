@@ -52,7 +52,7 @@ meters:
 plans:
   - slug: p
     prices:
-      - { slug: one, meter: calls, match: { b: "", a: "1" }, model: per_unit, unitAmount: "0.0500" }
+      - { slug: one, meter: calls, match: { b: "", a: "1" }, per: subject, model: per_unit, unitAmount: "0.0500" }
       - { slug: two, meter: calls, model: volume, tiers: [ { upTo: "010.0", unitAmount: "1" }, { upTo: null, flatAmount: "-2.50" } ] }
 subscriptions:
   - { subject: s, plan: p, startsAt: "2026-11-01T02:00:00+02:00", tenant: acme }
@@ -85,7 +85,14 @@ subscriptions:
             calendar: false,
             timezone: 'UTC',
             prices: [
-              { slug: 'one', meter: 'calls', match: { a: '1', b: '' }, model: 'per_unit', unitAmount: '0.05' },
+              {
+                slug: 'one',
+                meter: 'calls',
+                match: { a: '1', b: '' },
+                per: 'subject',
+                model: 'per_unit',
+                unitAmount: '0.05',
+              },
               {
                 slug: 'two',
                 meter: 'calls',
@@ -107,6 +114,54 @@ subscriptions:
       'a',
       'b',
     ]);
+  });
+
+  it('reads a filter and a sum, sorted and in their shortest form', () => {
+    const reading = readCatalog(
+      `currency: EUR
+meters:
+  - slug: fresh
+    eventType: call
+    aggregation: sum
+    value: data.n * 1.0 - 0.50 * data["a b"]
+    where:
+      data.tier: { not: [free, "", free] }
+      'data["status"]': [200, ok, true]
+  - { slug: plain, eventType: call, aggregation: sum, value: 1 * data.n }
+`,
+      'p.yaml',
+    );
+    expect(reading.ok && reading.catalog.meters).toMatchObject([
+      {
+        valuePath: null,
+        addends: [
+          { path: ['n'], factor: '1' },
+          { path: ['a b'], factor: '-0.5' },
+        ],
+        where: [
+          { path: ['status'], isNot: false, values: ['200', 'ok', 'true'] },
+          { path: ['tier'], isNot: true, values: ['', 'free'] },
+        ],
+      },
+      { valuePath: ['n'] },
+    ]);
+    expect(reading.ok && Object.keys(reading.catalog.meters[1]!)).not.toContain('addends');
+  });
+
+  it('says at which character of a value it is wrong', () => {
+    const errorsOf = (value: string): string[] => {
+      const text = `currency: EUR\nmeters:\n  - { slug: a, eventType: e, aggregation: sum, value: ${value} }\n`;
+      const reading = readCatalog(text, 'p.yaml');
+      return reading.ok ? [] : reading.errors.map(formatCatalogError);
+    };
+    expect(errorsOf('data.a - data.b * data.c')).toEqual([
+      'p.yaml:3:73 meters[0].value: multiplies two paths: one of the two must be a number',
+    ]);
+    expect(errorsOf('"data.a - b"')).toEqual([
+      expect.stringMatching(/^p\.yaml:3:65 meters\[0\]\.value: must be a path/),
+    ]);
+    // Written with an escape, it stands elsewhere in the file.
+    expect(errorsOf('"data.\\u0061 - b"')).toEqual([expect.stringMatching(/^p\.yaml:3:55 meters/)]);
   });
 
   it.each<[string, string, string | undefined]>([
@@ -267,6 +322,16 @@ defaultPlan: q
       'a match that is no dimension',
       withPrice('{ slug: a, meter: tokens, match: { region: eu }, model: per_unit, unitAmount: "1" }'),
       'match.region: is not in groupBy of meter "tokens": it has model',
+    ],
+    [
+      'a price for each of something else',
+      withPrice('{ slug: a, meter: tokens, per: tenant, model: per_unit, unitAmount: "1" }'),
+      'per: must be one of customer, subject, got "tenant"',
+    ],
+    [
+      'a flat price for each subject',
+      withPrice('{ slug: a, per: subject, model: flat, flatAmount: "1" }'),
+      'per: unknown key',
     ],
     [
       'a match by a number',

@@ -1,6 +1,6 @@
 // Reading a catalog file. The result is whole or it is a list of everything that is wrong: there is no catalog with
 // errors. What is returned is in one canonical form, so that two files which say the same compare equal.
-import { type Aggregation, aggregationRules, aggregations } from '../aggregation/aggregations.ts';
+import { aggregationRules, aggregations } from '../aggregation/aggregations.ts';
 import {
   expected,
   type Field,
@@ -8,7 +8,6 @@ import {
   isAbsent,
   readBoolean,
   readChoice,
-  readEntries,
   readInstant,
   readList,
   readMap,
@@ -17,15 +16,14 @@ import {
   refuse,
 } from '../fields/catalog-fields.ts';
 import { type CatalogError, CatalogSource, formatPath } from '../fields/catalog-source.ts';
-import { isSingular, type JsonPath, type SingularPath } from '../json/json-path.ts';
-import { readEventPath } from '../metering/event-path.ts';
 import { DEFAULT_WINDOW, defaultItemWidth, meterDefaults, whenUnreadable } from '../metering/meter.ts';
+import { type ReadValue, readDimensions, readValue, readWhere } from '../metering/meter-fields.ts';
 import { precisions } from '../number/quantity.ts';
 import { isUsagePrice, readPrice } from '../pricing/prices.ts';
 import type { KnownMeters } from '../pricing/usage-price.ts';
 import { type WindowSize, windowSizeMs, windowSizes } from '../time/time-window.ts';
 import { isTimeZone } from '../time/time-zone.ts';
-import type { Catalog, Dimension, Meter, Plan, Price, Subscription } from './catalog.ts';
+import type { Catalog, Meter, Plan, Price, Subscription } from './catalog.ts';
 import { checkPlanPeriods, checkSubscriptionStart, type PlanDraft } from './period-alignment.ts';
 
 export { formatCatalogError } from '../fields/catalog-source.ts';
@@ -33,10 +31,7 @@ export { formatCatalogError } from '../fields/catalog-source.ts';
 export const METERS_MAX = 1000;
 export const PLANS_MAX = 1000;
 export const PRICES_MAX = 1000;
-export const DIMENSIONS_MAX = 32;
 export const SUBSCRIPTIONS_MAX = 1_000_000;
-
-const DIMENSION_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
 export type CatalogReading =
   | { readonly ok: true; readonly catalog: Catalog }
@@ -118,7 +113,7 @@ function slugOf({ value }: Field): string | null {
 function readMeter(field: Field): Meter | null {
   const fields = readMap(field, [
     ...['slug', 'eventType', 'aggregation', 'value', 'required', 'groupBy', 'window', 'precision', 'unreadable'],
-    ...['across', 'lineItems'],
+    ...['across', 'lineItems', 'where'],
   ] as const);
   if (fields === null) return null;
   const slug = readSlug(fields.slug);
@@ -139,14 +134,15 @@ function readMeter(field: Field): Meter | null {
     isAbsent(fields.across) || aggregation === null
       ? undefined
       : readChoice(fields.across, aggregationRules(aggregation).across);
-  let valuePath: JsonPath | null = null;
+  let value: ReadValue | null = null;
   const readsNothing = aggregation !== null && aggregationRules(aggregation).reads === 'nothing';
   if (readsNothing) {
     if (!isAbsent(fields.value)) refuse(fields.value, `a ${aggregation} has no value: it counts events`, 'key');
     if (required === true) refuse(fields.required, `a ${aggregation} has no value that an event could lack`, 'key');
   } else if (aggregation !== null && isAbsent(fields.value)) {
     refuse(fields.value, `is missing: ${aggregation} needs the path of a value, such as data.input_tokens`);
-  } else if (!isAbsent(fields.value)) valuePath = readValuePath(fields.value, aggregation);
+  } else if (!isAbsent(fields.value)) value = readValue(fields.value, aggregation);
+  const where = isAbsent(fields.where) ? undefined : readWhere(fields.where);
   if (
     slug === null ||
     eventType === null ||
@@ -157,12 +153,14 @@ function readMeter(field: Field): Meter | null {
     precision === null ||
     unreadable === null ||
     across === null ||
+    where === null ||
     dimensions === null
   )
     return null;
-  if (!readsNothing && valuePath === null) return null;
+  if (!readsNothing && value === null) return null;
   return {
-    ...{ slug, eventType, aggregation, valuePath, required, dimensions, window },
+    ...{ slug, eventType, aggregation, valuePath: null, ...value, required, dimensions, window },
+    ...(where === undefined ? {} : { where }),
     ...(itemWidth === window ? {} : { itemWidth }),
     ...(precision === meterDefaults.precision ? {} : { precision }),
     ...(unreadable === meterDefaults.unreadable ? {} : { unreadable }),
@@ -176,46 +174,6 @@ function readItemWidth(field: Field, window: WindowSize | null): WindowSize | nu
   const width = readChoice(field, windowSizes);
   if (width === null || window === null || windowSizeMs[width] >= windowSizeMs[window]) return width;
   return refuse(field, `must not be smaller than the window, ${window}: a line item is of whole windows`);
-}
-
-function readValuePath(field: Field, aggregation: Aggregation | null): JsonPath | null {
-  const path = readPath(field);
-  if (path === null || aggregation === null || isSingular(path)) return path;
-  if (aggregationRules(aggregation).joinValues !== null) return path;
-  return refuse(field, `must name one value for ${aggregation}, not all that [*] stands for: name an element, [0]`);
-}
-
-/** `data.usage.model` as ["usage", "model"]. */
-function readPath(field: Field): JsonPath | null {
-  const text = readText(field);
-  if (text === null) return null;
-  const reading = readEventPath(text);
-  if (reading.ok) return reading.path;
-  if (reading.reason === 'refused') return refuse(field, reading.message);
-  return expected(field, 'a path below data, such as data.input_tokens', reading.hint);
-}
-
-function readDimensionPath(field: Field): SingularPath | null {
-  const path = readPath(field);
-  if (path === null || isSingular(path)) return path;
-  return refuse(field, 'must name one value to group by, not all that [*] stands for: name an element, [0]');
-}
-
-function readDimensions(field: Field): readonly Dimension[] | null {
-  const entries = readEntries(field);
-  if (entries === null) return null;
-  if (entries.length > DIMENSIONS_MAX)
-    return refuse(field, `has ${entries.length} names; the limit is ${DIMENSIONS_MAX}`);
-  const dimensions: Dimension[] = [];
-  for (const [name, entry] of entries) {
-    const path = readDimensionPath(entry);
-    if (name === 'subject' || name in {}) refuse(entry, `the name ${JSON.stringify(name)} is reserved`, 'key');
-    else if (!DIMENSION_NAME.test(name)) {
-      refuse(entry, 'a name must be up to 64 letters, digits, ".", "_" or "-", the first a letter', 'key');
-    } else if (path !== null) dimensions.push({ name, path });
-  }
-  if (dimensions.length < entries.length) return null;
-  return dimensions.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function readPlan(field: Field, meters: KnownMeters): PlanDraft | null {

@@ -1,14 +1,20 @@
 // The JSON Schema of a catalog, for completion and checks in an editor. It is made of what the readers know: their
 // bounds, the aggregations, the windows and the price models. The readers decide; catalog-schema.test.ts holds both to
 // the same judgement. schemas/catalog/catalog.schema.json is what `tallyline catalog schema` prints.
-import { aggregationRules, aggregations } from '../aggregation/aggregations.ts';
+import { type Aggregation, aggregationRules, aggregations } from '../aggregation/aggregations.ts';
 import { eventPathPattern, singularPathPattern } from '../metering/event-path.ts';
 import { DEFAULT_WINDOW, meterDefaults, whenUnreadable } from '../metering/meter.ts';
+import { CONDITION_VALUES_MAX, CONDITIONS_MAX, DIMENSIONS_MAX, VALUE_LENGTH_MAX } from '../metering/meter-fields.ts';
+import { singularValuePattern, valuePattern } from '../metering/value-expression.ts';
 import { precisions } from '../number/quantity.ts';
 import type { JsonSchema } from '../pricing/price-model.ts';
 import { priceSchema } from '../pricing/prices.ts';
 import { windowSizes } from '../time/time-window.ts';
-import { DIMENSIONS_MAX, METERS_MAX, PLANS_MAX, PRICES_MAX, SUBSCRIPTIONS_MAX } from './catalog-file.ts';
+import { METERS_MAX, PLANS_MAX, PRICES_MAX, SUBSCRIPTIONS_MAX } from './catalog-file.ts';
+
+const joins = (name: Aggregation): boolean => aggregationRules(name).joinValues !== null;
+const isSum = (name: Aggregation): boolean => aggregationRules(name).isSum;
+const isNumeric = (name: Aggregation): boolean => aggregationRules(name).reads === 'quantity';
 
 const catalogSchema = (): JsonSchema => ({
   $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -86,18 +92,34 @@ const catalogSchema = (): JsonSchema => ({
         },
       ],
     },
-    path: {
+    value: {
       type: 'string',
-      maxLength: 256,
-      pattern: eventPathPattern,
+      maxLength: VALUE_LENGTH_MAX,
+      pattern: valuePattern,
       description:
-        'A path below the event\'s data, such as data.input_tokens, data["gen_ai.usage"], data.items[0].n or data.items[*].n.',
+        'A path below the event\'s data, such as data.input_tokens, data["gen_ai.usage"], data.items[0].n or data.items[*].n; or a sum such as data.input_tokens - 0.5 * data.cached_tokens.',
+    },
+    singularValue: {
+      type: 'string',
+      maxLength: VALUE_LENGTH_MAX,
+      pattern: singularValuePattern,
+      description: 'A value whose paths each name one value, so without [*].',
     },
     singularPath: {
       type: 'string',
       maxLength: 256,
       pattern: singularPathPattern,
       description: 'A path that names one value, so without [*].',
+    },
+    compared: {
+      description: 'As the text of a group. "": an event in which it is missing, null or empty.',
+      oneOf: [{ const: '' }, { $ref: '#/$defs/text' }, { type: 'boolean' }, { type: 'integer' }],
+    },
+    condition: {
+      oneOf: [
+        { $ref: '#/$defs/compared' },
+        { type: 'array', minItems: 1, maxItems: CONDITION_VALUES_MAX, items: { $ref: '#/$defs/compared' } },
+      ],
     },
     instant: {
       type: 'string',
@@ -124,7 +146,26 @@ const catalogSchema = (): JsonSchema => ({
           enum: aggregations,
         },
         value: {
-          $ref: '#/$defs/path',
+          $ref: '#/$defs/value',
+        },
+        where: {
+          type: 'object',
+          minProperties: 1,
+          maxProperties: CONDITIONS_MAX,
+          propertyNames: { $ref: '#/$defs/singularPath' },
+          additionalProperties: {
+            oneOf: [
+              { $ref: '#/$defs/condition' },
+              {
+                type: 'object',
+                required: ['not'],
+                additionalProperties: false,
+                properties: { not: { $ref: '#/$defs/condition' } },
+              },
+            ],
+          },
+          description:
+            'Which events of the type it reads: those with this value, or one of these, at each of the paths; or with none of them, { not: [a, b] }.',
         },
         required: {
           type: 'boolean',
@@ -198,18 +239,35 @@ const catalogSchema = (): JsonSchema => ({
       },
       else: {
         required: ['value'],
-        if: {
-          required: ['aggregation'],
-          properties: {
-            aggregation: { enum: aggregations.filter((name) => aggregationRules(name).joinValues === null) },
+        allOf: [
+          {
+            if: {
+              required: ['aggregation'],
+              properties: { aggregation: { enum: aggregations.filter((name) => !joins(name)) } },
+            },
+            // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
+            then: { properties: { value: { $ref: '#/$defs/singularValue' } } },
           },
-        },
-        // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
-        then: {
-          properties: {
-            value: { $ref: '#/$defs/singularPath' },
+          {
+            // All that [*] names is one value where it is a path alone; in a sum it must be a sum too.
+            if: {
+              required: ['aggregation'],
+              properties: { aggregation: { enum: aggregations.filter((name) => joins(name) && !isSum(name)) } },
+            },
+            // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
+            then: {
+              properties: { value: { anyOf: [{ $ref: '#/$defs/singularValue' }, { pattern: eventPathPattern }] } },
+            },
           },
-        },
+          {
+            if: {
+              required: ['aggregation'],
+              properties: { aggregation: { enum: aggregations.filter((name) => !isNumeric(name)) } },
+            },
+            // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
+            then: { properties: { value: { $ref: '#/$defs/singularPath' } } },
+          },
+        ],
       },
       allOf: [
         ...aggregations.map((name) => ({

@@ -24,7 +24,7 @@ describe('a catalog tried on recent events', () => {
     const { meters } = tried(meter('tokens', { dimensions: by('model') }));
     expect(meters).toEqual([
       {
-        ...{ meter: 'tokens', change: 'same', eventType: 'llm', events: 5, refuses: true, neverMet: [] },
+        ...{ meter: 'tokens', change: 'same', eventType: 'llm', events: 5, leftOut: 0, refuses: true, neverMet: [] },
         unread: [
           {
             ...{ code: 'invalid_value', field: 'data.tokens', events: 2 },
@@ -48,6 +48,30 @@ describe('a catalog tried on recent events', () => {
       meter('tokens'),
     );
     expect(meters.map(({ neverMet }) => neverMet)).toEqual([['data.tokns', 'data.region'], ['data.items[*].n'], []]);
+  });
+
+  it('counts what a filter leaves out, and says so where that is all', () => {
+    const where = (values: string[], isNot = false) => ({ where: [{ path: ['model'], isNot, values }] });
+    const { meters } = tried(
+      meter('some', { valuePath: ['tokens'], ...where(['m']) }),
+      meter('spelt', { valuePath: ['tokens'], ...where(['n']) }),
+      meter('without', { aggregation: 'count', where: [{ path: ['error'], isNot: false, values: [''] }] }),
+      meter('pathless', { aggregation: 'count', where: [{ path: ['modl'], isNot: true, values: ['m'] }] }),
+    );
+    expect(meters.map(({ leftOut, neverMet, unread }) => [leftOut, neverMet, unread.length])).toEqual([
+      // An object is no model, so what it is can't be told.
+      [1, [], 2],
+      [4, [], 1],
+      [0, [], 0],
+      [0, ['data.modl'], 0],
+    ]);
+    const all = { ...recent, events: events.slice(0, 3) };
+    expect(
+      formatTrial(tryMeters([meter('spelt', { valuePath: ['tokens'], ...where(['n']) })], [], all, ruleSet(3))),
+    ).toEqual([
+      expect.stringMatching(/^tried on 3 events/),
+      '! meter spelt: its filter leaves out all of 3 events of type "llm"',
+    ]);
   });
 
   it('says by the rule set in force what an event means, which by the first is nothing to any meter', () => {

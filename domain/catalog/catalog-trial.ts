@@ -4,6 +4,7 @@ import { parseExactJson } from '../json/exact-json.ts';
 import { type JsonPath, pickAll } from '../json/json-path.ts';
 import { eventPathText } from '../metering/event-path.ts';
 import { type Meter, meterDefaults } from '../metering/meter.ts';
+import { passesFilter } from '../metering/meter-filter.ts';
 import { readMeters } from '../metering/meter-reading.ts';
 import type { RuleSet } from '../metering/rule-set.ts';
 import { Rejection, type RejectionCode } from '../rejection.ts';
@@ -43,6 +44,8 @@ interface MeterTrial {
   readonly eventType: string;
   /** Those of its type. */
   readonly events: number;
+  /** Those of them that its filter leaves out. */
+  readonly leftOut: number;
   readonly unread: readonly UnreadFigure[];
   /** Whether gateways refuse what it can't read. */
   readonly refuses: boolean;
@@ -70,18 +73,27 @@ class Trial {
   private readonly paths: readonly PathFound[];
   private readonly figures = new Map<string, UnreadFigure>();
   private events = 0;
+  private leftOut = 0;
 
   constructor(meter: Meter, rules: RuleSet) {
-    const value = meter.valuePath === null ? [] : [meter.valuePath];
     this.meter = meter;
     this.rules = rules;
-    this.paths = [...value, ...meter.dimensions.map(({ path }) => path)].map((path) => ({ path, found: false }));
+    const read: readonly { readonly path: JsonPath }[] = [
+      ...(meter.valuePath === null ? [] : [{ path: meter.valuePath }]),
+      ...(meter.addends ?? []),
+      // Where "" is asked for, none need be there.
+      ...(meter.where ?? []).filter(({ isNot, values }) => isNot || !values.includes('')),
+      ...meter.dimensions,
+    ];
+    this.paths = read.map(({ path }) => ({ path, found: false }));
   }
 
   add(event: RecentEvent, data: unknown): void {
     this.events++;
     for (const each of this.paths) each.found ||= pickAll(data, each.path).some((value) => value !== null);
-    const read = readMeters([this.meter], data, this.rules);
+    const { meter, rules } = this;
+    if (meter.where !== undefined && passesFilter(meter, meter.where, data, rules) === false) this.leftOut++;
+    const read = readMeters([meter], data, rules);
     const rejection = read instanceof Rejection ? read : read.unread[0]?.rejection;
     if (rejection === undefined) return;
     const { code, field, message: reason } = rejection;
@@ -95,7 +107,7 @@ class Trial {
     const { slug, eventType, unreadable = meterDefaults.unreadable } = this.meter;
     const missed = this.events === 0 ? [] : this.paths.filter(({ found }) => !found);
     return {
-      ...{ meter: slug, change, eventType, events: this.events },
+      ...{ meter: slug, change, eventType, events: this.events, leftOut: this.leftOut },
       unread: [...this.figures.values()].sort((a, b) => b.events - a.events),
       refuses: unreadable === 'refuse',
       neverMet: missed.map(({ path }) => eventPathText(path)),
@@ -126,11 +138,12 @@ export function tryMeters(
   };
 }
 
-function warningsOf({ meter, change, eventType, events, unread, refuses, neverMet }: MeterTrial): string[] {
+function warningsOf({ meter, change, eventType, events, leftOut, unread, refuses, neverMet }: MeterTrial): string[] {
   const name = `! meter ${meter}${change === 'same' ? '' : ` (${change})`}`;
   const type = `of type ${JSON.stringify(eventType)}`;
   if (events === 0) return [`${name}: there is no event ${type} among them`];
   const lines = neverMet.map((path) => `${name}: ${path} is in none of ${events} events ${type}`);
+  if (leftOut === events) lines.push(`${name}: its filter leaves out all of ${events} events ${type}`);
   const lost = unread.reduce((sum, figure) => sum + figure.events, 0);
   if (lost === 0) return lines;
   const outcome = refuses ? 'gateways refuse such events' : 'it leaves such events out';

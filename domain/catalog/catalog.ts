@@ -4,7 +4,7 @@ import type { Meter } from '../metering/meter.ts';
 import type { Price } from '../pricing/prices.ts';
 
 export type { Aggregation } from '../aggregation/aggregations.ts';
-export type { Dimension, Meter } from '../metering/meter.ts';
+export type { Meter } from '../metering/meter.ts';
 export type { Price } from '../pricing/prices.ts';
 
 export interface Plan {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type Catalog, type CatalogVersion, emptyCatalog, type Plan, type Subscription } from './catalog.ts';
-import { subjectPeriodOf, subscriptionBook, subscriptionTimeline } from './subscription-book.ts';
+import { customerPeriodOf, subscriptionBook, subscriptionTimeline } from './subscription-book.ts';
 
 const at = (text: string) => new Date(text).getTime();
 
@@ -42,9 +42,9 @@ describe('subscriptionTimeline', () => {
   });
 });
 
-describe('subjectPeriodOf', () => {
+describe('customerPeriodOf', () => {
   const period = (instant: string, tenant = 'other', of: Catalog = catalog) => {
-    const found = subjectPeriodOf(of, tenant, 's', at(instant));
+    const found = customerPeriodOf(of, tenant, 's', at(instant));
     return (
       found && [
         found.plan,
@@ -72,10 +72,10 @@ describe('subjectPeriodOf', () => {
     const instants = fc.integer({ min: at('2025-11-01T00:00:00Z'), max: at('2026-06-01T00:00:00Z') });
     fc.assert(
       fc.property(instants, fc.constantFrom('acme', 'other'), (instant, tenant) => {
-        const found = subjectPeriodOf(catalog, tenant, 's', instant)!;
+        const found = customerPeriodOf(catalog, tenant, 's', instant)!;
         expect(found.start <= instant && instant < found.end).toBe(true);
-        expect(subjectPeriodOf(catalog, tenant, 's', found.end)!.start).toBe(found.end);
-        expect(subjectPeriodOf(catalog, tenant, 's', found.start - 1)!.end).toBe(found.start);
+        expect(customerPeriodOf(catalog, tenant, 's', found.end)!.start).toBe(found.end);
+        expect(customerPeriodOf(catalog, tenant, 's', found.start - 1)!.end).toBe(found.start);
       }),
     );
   });
@@ -127,8 +127,8 @@ describe('subscription book', () => {
     expect([...book.chargedByPeriod].sort()).toEqual(['kept', 'moved', 'new']);
   });
 
-  it('gives a subject its timeline, and pins its prices', () => {
-    const timeline = subscriptionBook(versions, 3).timeline({ tenant: 'acme', subject: 'new' });
+  it('gives a customer its timeline, and pins its prices', () => {
+    const timeline = subscriptionBook(versions, 3).timeline({ tenant: 'acme', customer: 'new' });
     expect(timeline.subscriptionStarts).toEqual([at('2026-01-20T00:00:00Z')]);
     expect(timeline.periodAt(at('2026-01-19T00:00:00Z'))).toBeNull();
     expect(timeline.periodAt(at('2026-01-21T00:00:00Z'))).toMatchObject({

@@ -1,24 +1,24 @@
 // Who is subscribed to what from when, as rating asks for it: the one seam behind which subscriptions are kept. Today
 // they stand in the catalog, and a book is a catalog version; whoever rates or audits knows only the book, so that they
 // can come from elsewhere.
-import type { SubjectKey } from '../billing/billing-period-terms.ts';
+import type { TenantCustomer } from '../billing/billing-period-terms.ts';
 import { groupBy } from '../composite-key.ts';
 import { isUsagePrice } from '../pricing/prices.ts';
 import { type BillingPeriod, billingPeriodOf } from '../time/billing-period.ts';
 import { type Catalog, type CatalogVersion, emptyCatalog, type Subscription } from './catalog.ts';
 import { pinnedPlan } from './price-version.ts';
 
-export interface SubjectPeriod extends BillingPeriod {
+export interface CustomerPeriod extends BillingPeriod {
   /** The plan's slug. */
   readonly plan: string;
   /** Null: the default plan. */
   readonly subscription: Subscription | null;
 }
 
-/** What a book says about one subject of one tenant. */
-export interface SubjectTimeline {
-  /** The period that holds an instant; null: the subject is not billed then. */
-  periodAt(time: number): SubjectPeriod | null;
+/** What a book says about one customer of one tenant. */
+export interface CustomerTimeline {
+  /** The period that holds an instant; null: the customer is not billed then. */
+  periodAt(time: number): CustomerPeriod | null;
   /** Where subscriptions start, ascending. */
   readonly subscriptionStarts: readonly number[];
   /** The catalog version that prices of a plan are pinned to for a period that starts then. */
@@ -28,16 +28,16 @@ export interface SubjectTimeline {
 export interface SubscriptionBook {
   /** Which state of the subscriptions it is: a later one has a higher number. 0: there are none yet. */
   readonly revision: number;
-  /** No subject is subscribed. */
+  /** No customer is subscribed. */
   readonly isEmpty: boolean;
-  /** Subjects without a subscription are billed, by a default plan. */
+  /** Customers without a subscription are billed, by a default plan. */
   readonly hasDefaultPlan: boolean;
   /** The tenants that subscriptions name; one that names none holds in every tenant there is. */
   readonly tenants: readonly string[];
-  timeline(subject: SubjectKey): SubjectTimeline;
-  /** The names of subjects whose subscriptions are not what they were at that revision. */
+  timeline(customer: TenantCustomer): CustomerTimeline;
+  /** The names of customers whose subscriptions are not what they were at that revision. */
   changedSince(revision: number): readonly string[];
-  /** The names of subjects with a subscription that charges its periods themselves, used or not. */
+  /** The names of customers with a subscription that charges its periods themselves, used or not. */
   readonly chargedByPeriod: readonly string[];
 }
 
@@ -79,9 +79,9 @@ class CatalogBook implements SubscriptionBook {
     return [...new Set(this.catalog.subscriptions.flatMap((subscription) => subscription.tenant ?? []))];
   }
 
-  timeline({ tenant, subject }: SubjectKey): SubjectTimeline {
+  timeline({ tenant, customer }: TenantCustomer): CustomerTimeline {
     const { catalog, versions } = this;
-    const subscriptions = subscriptionTimeline(catalog, tenant, subject);
+    const subscriptions = subscriptionTimeline(catalog, tenant, customer);
     return {
       periodAt: (time) => periodIn(catalog, subscriptions, time),
       subscriptionStarts: subscriptions.map(({ startsAt }) => startsAt),
@@ -95,11 +95,11 @@ class CatalogBook implements SubscriptionBook {
 
   changedSince(revision: number): readonly string[] {
     const before = catalogAt(this.versions, revision)?.catalog ?? emptyCatalog;
-    const [old, now] = [subscriptionsBySubject(before), subscriptionsBySubject(this.catalog)];
+    const [old, now] = [subscriptionsByCustomer(before), subscriptionsByCustomer(this.catalog)];
     const textOf = (list: readonly Subscription[] = []): string =>
       JSON.stringify(list.map(({ tenant, startsAt, plan }) => JSON.stringify([startsAt, tenant, plan])).sort());
     return [...new Set([...old.keys(), ...now.keys()])].filter(
-      (subject) => textOf(old.get(subject)) !== textOf(now.get(subject)),
+      (customer) => textOf(old.get(customer)) !== textOf(now.get(customer)),
     );
   }
 
@@ -107,30 +107,31 @@ class CatalogBook implements SubscriptionBook {
     const charging = new Set(
       this.catalog.plans.filter(({ prices }) => !prices.every(isUsagePrice)).map(({ slug }) => slug),
     );
-    return [...subscriptionsBySubject(this.catalog)]
+    return [...subscriptionsByCustomer(this.catalog)]
       .filter(([, subscriptions]) => subscriptions.some(({ plan }) => charging.has(plan)))
-      .map(([subject]) => subject);
+      .map(([customer]) => customer);
   }
 }
 
-// A catalog is immutable, so its subscriptions by subject are found once: 100,000 subjects are then 100,000 look-ups.
-const bySubject = new WeakMap<Catalog, ReadonlyMap<string, readonly Subscription[]>>();
+// A catalog is immutable, so its subscriptions by customer are found once: 100,000 customers are then 100,000 look-ups.
+const byCustomer = new WeakMap<Catalog, ReadonlyMap<string, readonly Subscription[]>>();
 
-function subscriptionsBySubject(catalog: Catalog): ReadonlyMap<string, readonly Subscription[]> {
-  const known = bySubject.get(catalog);
+function subscriptionsByCustomer(catalog: Catalog): ReadonlyMap<string, readonly Subscription[]> {
+  const known = byCustomer.get(catalog);
   if (known !== undefined) return known;
   const index = groupBy(catalog.subscriptions, ({ subject }) => subject);
-  bySubject.set(catalog, index);
+  byCustomer.set(catalog, index);
   return index;
 }
 
 /**
- * The subscriptions of a tenant's subject in order of their start; each holds until the next one starts. Of two that
- * start at the same time, the one that names the tenant stands for the one that names none.
+ * The subscriptions of a tenant's customer, which the catalog names as `subject`, in order of their start; each holds
+ * until the next one starts. Of two that start at the same time, the one that names the tenant stands for the one that
+ * names none.
  */
-export function subscriptionTimeline(catalog: Catalog, tenant: string, subject: string): readonly Subscription[] {
+export function subscriptionTimeline(catalog: Catalog, tenant: string, customer: string): readonly Subscription[] {
   const byStart = new Map<number, Subscription>();
-  for (const subscription of subscriptionsBySubject(catalog).get(subject) ?? []) {
+  for (const subscription of subscriptionsByCustomer(catalog).get(customer) ?? []) {
     if (subscription.tenant !== null && subscription.tenant !== tenant) continue;
     if (subscription.tenant === null && byStart.has(subscription.startsAt)) continue;
     byStart.set(subscription.startsAt, subscription);
@@ -139,18 +140,18 @@ export function subscriptionTimeline(catalog: Catalog, tenant: string, subject: 
 }
 
 /**
- * The billing period of a tenant's subject that holds `instant`. It is cut where a subscription starts: neither the
- * months of a calendar nor those of the plan before it reach across. Null: the subject is not billed at that time.
+ * The billing period of a tenant's customer that holds `instant`. It is cut where a subscription starts: neither the
+ * months of a calendar nor those of the plan before it reach across. Null: the customer is not billed at that time.
  */
-export const subjectPeriodOf = (
+export const customerPeriodOf = (
   catalog: Catalog,
   tenant: string,
-  subject: string,
+  customer: string,
   instant: number,
-): SubjectPeriod | null => periodIn(catalog, subscriptionTimeline(catalog, tenant, subject), instant);
+): CustomerPeriod | null => periodIn(catalog, subscriptionTimeline(catalog, tenant, customer), instant);
 
 /** The same, of a timeline that is known. */
-function periodIn(catalog: Catalog, timeline: readonly Subscription[], instant: number): SubjectPeriod | null {
+function periodIn(catalog: Catalog, timeline: readonly Subscription[], instant: number): CustomerPeriod | null {
   const subscription = timeline.findLast(({ startsAt }) => startsAt <= instant) ?? null;
   const next = timeline.find(({ startsAt }) => startsAt > instant);
   const slug = subscription?.plan ?? catalog.defaultPlan;

@@ -3,7 +3,7 @@
 
 import { Decimal } from '../number/decimal.ts';
 import { parseRfc3339 } from '../time/rfc3339.ts';
-import type { Path } from './catalog-source.ts';
+import type { Path, Place } from './catalog-source.ts';
 
 const SLUG = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const CONTROL_OR_LONE_SURROGATE = /[\p{Cc}\p{Cs}]/u;
@@ -11,7 +11,7 @@ const TEXT_LENGTH_MAX = 256;
 
 /** What a reader asks of the file it reads: somewhere to say what is wrong, and the text behind a scalar. */
 export interface FieldSource {
-  add(path: Path, message: string, at?: 'key' | 'value'): void;
+  add(path: Path, message: string, at?: Place): void;
   textOf(path: Path): string | null;
 }
 
@@ -22,7 +22,7 @@ export interface Field {
   readonly value: unknown;
 }
 
-export const refuse = (field: Field, message: string, at: 'key' | 'value' = 'value'): null => {
+export const refuse = (field: Field, message: string, at: Place = 'value'): null => {
   field.source.add(field.path, message, at);
   return null;
 };
@@ -37,8 +37,8 @@ function describe({ source, path, value }: Field): string {
   return typeof value === 'boolean' ? String(value) : 'a map';
 }
 
-export const expected = (field: Field, what: string, hint = ''): null =>
-  refuse(field, isAbsent(field) ? 'is missing' : `must be ${what}, got ${describe(field)}${hint}`);
+export const expected = (field: Field, what: string, hint = '', at: Place = 'value'): null =>
+  refuse(field, isAbsent(field) ? 'is missing' : `must be ${what}, got ${describe(field)}${hint}`, at);
 
 /** The entries of a map; null when it is none. */
 export function readEntries(field: Field): readonly (readonly [string, Field])[] | null {
@@ -70,13 +70,13 @@ export function readList(field: Field, countMax: number): readonly Field[] | nul
   return value.map((entry: unknown, index) => ({ source, path: [...path, index], value: entry }));
 }
 
-/** 1 to 256 characters of well-formed Unicode without control characters. */
-export function readText(field: Field): string | null {
+/** 1 to 256 characters, or as many as are allowed, of well-formed Unicode without control characters. */
+export function readText(field: Field, lengthMax = TEXT_LENGTH_MAX): string | null {
   const { value } = field;
   if (typeof value !== 'string')
     return expected(field, 'a string', isAbsent(field) || typeof value === 'object' ? '' : ' (quote it)');
   if (value === '') return refuse(field, 'must not be empty');
-  if ([...value].length > TEXT_LENGTH_MAX) return refuse(field, `is longer than ${TEXT_LENGTH_MAX} characters`);
+  if ([...value].length > lengthMax) return refuse(field, `is longer than ${lengthMax} characters`);
   if (CONTROL_OR_LONE_SURROGATE.test(value))
     return refuse(field, 'must not hold control characters or lone surrogates');
   return value;

@@ -11,6 +11,9 @@ const ERRORS_MAX = 1000;
 
 export type Path = readonly (string | number)[];
 
+/** A map's key or its value, or how many characters into a value that is a text. */
+export type Place = 'key' | 'value' | number;
+
 /** What is wrong with a catalog file, and where. */
 export interface CatalogError {
   readonly file: string;
@@ -63,10 +66,12 @@ export class CatalogSource {
   private readonly file: string;
   private readonly document: Document.Parsed;
   private readonly lines: LineCounter;
+  private readonly text: string;
   private readonly found: CatalogError[] = [];
 
-  private constructor(file: string, document: Document.Parsed, lines: LineCounter) {
+  private constructor(file: string, text: string, document: Document.Parsed, lines: LineCounter) {
     this.file = file;
+    this.text = text;
     this.document = document;
     this.lines = lines;
   }
@@ -86,7 +91,7 @@ export class CatalogSource {
         schema: 'core',
       });
     const refuse = (message: string) => {
-      const source = new CatalogSource(file, parse(''), lines);
+      const source = new CatalogSource(file, '', parse(''), lines);
       source.add([], message);
       return { source, root: null, readable: false };
     };
@@ -102,7 +107,7 @@ export class CatalogSource {
     }
     // The parser's own word for a full stack, which it may also throw.
     if (document.errors.some(({ code }) => code === 'RESOURCE_EXHAUSTION')) return refuse('is nested too deep');
-    const source = new CatalogSource(file, document, lines);
+    const source = new CatalogSource(file, text, document, lines);
     const faults = [...document.errors, ...document.warnings];
     for (const { message, pos } of faults) source.addAt(pos[0], message);
     // A key that stands twice leaves the rest readable, so that all errors are told at once.
@@ -127,10 +132,20 @@ export class CatalogSource {
     return this.found.toSorted((a, b) => a.line - b.line || a.column - b.column);
   }
 
-  /** `at` says which of a map entry's two places is meant. */
-  add(path: Path, message: string, at: 'key' | 'value' = 'value'): void {
+  /** `at` says which of a map entry's two places is meant, or which character of a text. */
+  add(path: Path, message: string, at: Place = 'value'): void {
     if (this.found.length >= ERRORS_MAX) return;
-    this.push(this.offsetOf(path, at), formatPath(path), message);
+    const start = this.offsetOf(path, at === 'key' ? 'key' : 'value');
+    this.push(start + (typeof at === 'number' ? this.behind(path, start, at) : 0), formatPath(path), message);
+  }
+
+  /** How far behind a text's start one of its characters stands in the file; 0 where it is written otherwise there. */
+  private behind(path: Path, start: number, at: number): number {
+    const node = this.nodeAt(path);
+    if (!isScalar(node) || typeof node.value !== 'string') return 0;
+    const quote = /^["']/.test(this.text.slice(start, start + 1)) ? 1 : 0;
+    const written = this.text.slice(start + quote, start + quote + at);
+    return written === node.value.slice(0, at) ? quote + at : 0;
   }
 
   /** The scalar's own text where it is one, so that 0.0000003 is not shown as 3e-7. */

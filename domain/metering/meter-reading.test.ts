@@ -105,3 +105,151 @@ describe('a meter of one place', () => {
     expect(read(meter, '{"items":[]}')).toBe('missing_value: data.items[0]["a.b"] is missing: meter n requires it');
   });
 });
+
+describe('a meter of a sum of values', () => {
+  const fresh = (more: Partial<Meter> = {}): Meter =>
+    aMeter('n', {
+      valuePath: null,
+      addends: [
+        { path: ['input'], factor: '1' },
+        { path: ['cached'], factor: '-1' },
+      ],
+      ...more,
+    });
+
+  it.each([
+    ['{"input":10,"cached":4}', '6'],
+    ['{"input":4,"cached":10}', '-6'],
+    ['{"input":"0.3","cached":0.1}', '0.2'],
+    // Providers leave out what was not used.
+    ['{"input":10}', '10'],
+    ['{"input":10,"cached":null}', '10'],
+    // What is only taken away is no value.
+    ['{"cached":4}', null],
+    ['{"input":null,"cached":4}', null],
+    ['{}', null],
+  ])('reads %s as %s', (text, quantity) => {
+    expect(read(fresh(), text)).toBe(quantity);
+    const required = quantity ?? 'missing_value: data.input - data.cached is missing: meter n requires it';
+    expect(read(fresh({ required: true }), text)).toBe(required);
+  });
+
+  it('names the value that it can not read, whichever it is', () => {
+    expect(read(fresh(), '{"input":10,"cached":"some"}')).toBe(
+      'invalid_value: data.cached must be a decimal number of at most 26 integer digits, ' +
+        'not the string "some": meter n reads it',
+    );
+    expect(read(fresh(), '{"input":[],"cached":1}')).toContain('invalid_value: data.input must be');
+  });
+
+  it('multiplies exactly, and rounds what it comes to once, half to even', () => {
+    const half = (more: Partial<Meter> = {}): Meter =>
+      fresh({ addends: [{ path: ['input'], factor: '0.5' }], ...more });
+    expect(read(half(), '{"input":3}')).toBe('1.5');
+    expect(read(half(), '{"input":0.000000000001}')).toBe('0');
+    expect(read(half(), '{"input":0.000000000003}')).toBe('0.000000000002');
+    expect(read(half(), '{"input":-0.000000000003}')).toBe('-0.000000000002');
+    expect(read(half(), '{"input":-0.000000000005}')).toBe('-0.000000000002');
+    const odd = parseExactJson('{"input":0.000000000003}');
+    expect(readMeters([half()], odd, ruleSet(3))).toMatchObject({ readings: [{ isRounded: true }] });
+    expect(read(half({ precision: 'exact' }), '{"input":0.000000000003}')).toBe(
+      'invalid_value: 0.5 * data.input must come to at most 12 fraction digits: meter n reads it',
+    );
+    expect(read(half({ precision: 'exact' }), '{"input":0.000000000002}')).toBe('0.000000000001');
+  });
+
+  it('reads no sum that one value could not be', () => {
+    const most = '9'.repeat(26);
+    expect(read(fresh(), `{"input":${most},"cached":1}`)).toBe(`${'9'.repeat(25)}8`);
+    expect(read(fresh(), `{"input":${most},"cached":-1}`)).toBe(
+      'invalid_value: data.input - data.cached must come to at most 26 integer digits: meter n reads it',
+    );
+  });
+
+  it('is what the integers of its values come to', () => {
+    const number = fc.bigInt({ min: -(10n ** 20n), max: 10n ** 20n });
+    const factor = fc.integer({ min: -999, max: 999 }).filter((value) => value !== 0);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(number, factor), { minLength: 1, maxLength: 6 }), (parts) => {
+        const addends = [
+          { path: ['one'], factor: '1' },
+          ...parts.map(([, by], i) => ({ path: [`v${i}`], factor: String(by) })),
+        ];
+        const text = `{"one":1,${parts.map(([value], i) => `"v${i}":${value}`).join(',')}}`;
+        const sum = parts.reduce((total, [value, by]) => total + value * BigInt(by), 1n);
+        expect(read(fresh({ addends }), text)).toBe(String(sum));
+      }),
+    );
+  });
+
+  it('sums up all elements of a path in it', () => {
+    const addends = [
+      { path: ['items', null, 'n'], factor: '2' },
+      { path: ['free'], factor: '-1' },
+    ];
+    expect(read(fresh({ addends }), '{"items":[{"n":2},{},{"n":3}],"free":1}')).toBe('9');
+  });
+});
+
+describe('a meter with a filter', () => {
+  const ofDone = (values: string[], isNot = false, more: Partial<Meter> = {}): Meter =>
+    aMeter('n', { where: [{ path: ['status'], isNot, values }], required: true, ...more });
+
+  it.each([
+    [['success'], '{"status":"success","n":5}', '5'],
+    [['success', 'partial'], '{"status":"partial","n":5}', '5'],
+    [['success'], '{"status":"failed","n":5}', null],
+    [['success'], '{"n":5}', null],
+    // As the text of a group: 200, 2e2 and "200" are one, and so are true and "true".
+    [['200'], '{"status":200,"n":5}', '5'],
+    [['200'], '{"status":2e2,"n":5}', '5'],
+    [['200'], '{"status":"200","n":5}', '5'],
+    [['200'], '{"status":"2e2","n":5}', null],
+    [['true'], '{"status":true,"n":5}', '5'],
+    [['true'], '{"status":"true","n":5}', '5'],
+    // Missing, null and empty are one too.
+    [[''], '{"n":5}', '5'],
+    [[''], '{"status":null,"n":5}', '5'],
+    [[''], '{"status":"","n":5}', '5'],
+    [[''], '{"status":"a","n":5}', null],
+  ])('of %j reads %s as %s, and that of all others the other way round', (values, text, quantity) => {
+    expect(read(ofDone(values), text)).toBe(quantity);
+    expect(read(ofDone(values, true), text)).toBe(quantity === null ? '5' : null);
+  });
+
+  it('is nothing to an event that it leaves out, whatever that event lacks', () => {
+    expect(read(ofDone(['success']), '{"status":"failed"}')).toBeNull();
+    expect(read(ofDone(['success']), '{"status":"failed","n":"many"}')).toBeNull();
+    const grouped = ofDone(['success'], false, { dimensions: [{ name: 'model', path: ['model'] }] });
+    expect(read(grouped, '{"status":"failed","n":1,"model":[]}')).toBeNull();
+    expect(read(ofDone(['success']), '{"status":"success"}')).toContain('missing_value');
+  });
+
+  it('can not tell what an object is, unless another condition leaves the event out', () => {
+    const fault =
+      'invalid_value: data.status must be a string, number or boolean, not an object: meter n filters by it';
+    expect(read(ofDone(['success']), '{"status":{},"n":1}')).toBe(fault);
+    expect(read(ofDone(['success'], true), '{"status":{},"n":1}')).toBe(fault);
+    const both = [
+      { path: ['status'], isNot: true, values: ['failed'] },
+      { path: ['tier'], isNot: true, values: ['free'] },
+    ];
+    for (const where of [both, both.toReversed()]) {
+      expect(read(aMeter('n', { where }), '{"status":{},"tier":"free","n":1}')).toBeNull();
+      expect(read(aMeter('n', { where }), '{"status":{},"tier":"paid","n":1}')).toBe(fault);
+      expect(read(aMeter('n', { where }), '{"status":"ok","tier":"paid","n":1}')).toBe('1');
+    }
+  });
+
+  it('and its opposite take each event once', () => {
+    const status = fc.constantFrom('"a"', '"b"', '""', 'null', '1', '1.0', 'true', '"x"', '12345678901234567890.10');
+    const values = fc.array(fc.constantFrom('a', 'b', '', '1', 'true', '12345678901234567890.1'), { minLength: 1 });
+    fc.assert(
+      fc.property(status, values, (text, compared) => {
+        const data = `{"status":${text},"n":5}`;
+        const read5 = [false, true].filter((isNot) => read(ofDone(compared, isNot), data) === '5');
+        expect(read5).toHaveLength(1);
+      }),
+    );
+  });
+});

@@ -4,14 +4,16 @@
 
 import { createHash } from 'node:crypto';
 import { aggregationRules } from '../aggregation/aggregations.ts';
-import { isSingular, type JsonPath, pick } from '../json/json-path.ts';
+import { type JsonPath, pick, type SingularPath } from '../json/json-path.ts';
 import { nameFault } from '../name-text.ts';
 import { QUANTITY_ONE, type Quantity } from '../number/quantity.ts';
 import { inWords, Rejection } from '../rejection.ts';
 import { eventPathText } from './event-path.ts';
 import type { Meter } from './meter.ts';
-import { quantityWords, readSeveral } from './quantity-reading.ts';
+import { passesFilter } from './meter-filter.ts';
+import { readQuantityOf, type ValueFault } from './quantity-reading.ts';
 import type { RuleSet } from './rule-set.ts';
+import { valueText } from './value-expression.ts';
 
 /** One meter's share of an event. */
 export interface Reading {
@@ -63,44 +65,53 @@ type Value = Pick<Reading, 'quantity' | 'isRounded' | 'uniqueValue'>;
 
 const anEvent: Value = { quantity: QUANTITY_ONE, isRounded: false, uniqueValue: null };
 
-/** A text: why it can't be read, in words that follow "must". Null: it is missing or null. */
-function readValue(meter: Meter, path: JsonPath, data: unknown, rules: RuleSet): Value | string | null {
-  if (!isSingular(path)) {
-    const read = readSeveral(meter, data, rules);
-    return read === null || typeof read === 'string' ? read : { ...read, uniqueValue: null };
-  }
-  const value = pick(data, path);
+/** Null: it is missing or null. */
+function readScalar(path: JsonPath, data: unknown, rules: RuleSet): Value | ValueFault | null {
+  const value = pick(data, path as SingularPath);
   if (value === undefined || value === null) return null;
-  if (aggregationRules(meter.aggregation).reads === 'scalar') {
-    const text = rules.scalarText(value);
-    if (text === null) return `be a string, number or boolean, not ${inWords(value)}`;
-    if (!text.isWellFormed()) return 'be a string, number or boolean, without a lone surrogate';
-    const uniqueValue = createHash('sha256').update(text).digest('hex').slice(0, 32);
-    return { quantity: QUANTITY_ONE, isRounded: false, uniqueValue };
-  }
-  const quantity = rules.quantity(value, meter);
-  if (quantity === null) return `be ${quantityWords(meter, rules)}, not ${inWords(value)}`;
-  return { quantity, isRounded: rules.isRounded(value), uniqueValue: null };
+  const text = rules.scalarText(value);
+  const fault = (must: string): ValueFault => ({ field: eventPathText(path), must });
+  if (text === null) return fault(`be a string, number or boolean, not ${inWords(value)}`);
+  if (!text.isWellFormed()) return fault('be a string, number or boolean, without a lone surrogate');
+  const uniqueValue = createHash('sha256').update(text).digest('hex').slice(0, 32);
+  return { quantity: QUANTITY_ONE, isRounded: false, uniqueValue };
 }
 
-function unreadValue(meter: Meter, path: JsonPath, fault: string | null): Rejection {
-  const field = eventPathText(path);
+/** Null: it is missing or null. */
+function readValue(meter: Meter, data: unknown, rules: RuleSet): Value | ValueFault | null {
+  switch (aggregationRules(meter.aggregation).reads) {
+    case 'nothing':
+      return anEvent;
+    case 'scalar':
+      return readScalar(meter.valuePath!, data, rules);
+    case 'quantity': {
+      const read = readQuantityOf(meter, data, rules);
+      return read === null || 'must' in read ? read : { ...read, uniqueValue: null };
+    }
+  }
+}
+
+function unreadValue(meter: Meter, fault: ValueFault | null): Rejection {
   if (fault === null) {
+    const field = valueText(meter)!;
     return new Rejection('missing_value', `${field} is missing: meter ${meter.slug} requires it`, field);
   }
   const use =
     aggregationRules(meter.aggregation).reads === 'scalar'
       ? `meter ${meter.slug} counts its unique values`
       : `meter ${meter.slug} reads it`;
-  return new Rejection('invalid_value', `${field} must ${fault}: ${use}`, field);
+  return new Rejection('invalid_value', `${fault.field} must ${fault.must}: ${use}`, fault.field);
 }
 
-/** Null: the value is missing or null, which leaves the meter alone. */
+/** Null: its filter leaves the event out, or the value is missing or null; the meter is left alone. */
 function readMeter(meter: Meter, data: unknown, rules: RuleSet): Reading | Rejection | null {
-  const { valuePath } = meter;
-  const value = valuePath === null ? anEvent : readValue(meter, valuePath, data, rules);
+  if (meter.where !== undefined) {
+    const passes = passesFilter(meter, meter.where, data, rules);
+    if (passes !== true) return passes || null;
+  }
+  const value = readValue(meter, data, rules);
   if (value === null && !meter.required) return null;
-  if (value === null || typeof value === 'string') return unreadValue(meter, valuePath!, value);
+  if (value === null || 'must' in value) return unreadValue(meter, value);
   const groupValues = readGroup(meter, data, rules);
   return Array.isArray(groupValues) ? { meter, ...value, groupValues } : groupValues;
 }

@@ -28,6 +28,22 @@ export interface Dimension {
   readonly path: SingularPath;
 }
 
+/** Which events of its type a meter reads: those that have one of these values at the path, or none of them. */
+export interface Condition {
+  readonly path: SingularPath;
+  /** True: none of them. */
+  readonly isNot: boolean;
+  /** Sorted; each as the text of a group value, so "" stands for an event that has none. */
+  readonly values: readonly string[];
+}
+
+/** One of the values that a meter's value is the sum of. */
+export interface Addend {
+  readonly path: JsonPath;
+  /** Decimal text, not 0: by which it is multiplied. Below 0 it is taken away. */
+  readonly factor: string;
+}
+
 /** Of a catalog file that says no window: it serves every time zone. A stored definition always has its window. */
 export const DEFAULT_WINDOW: WindowSize = '15m';
 
@@ -42,8 +58,15 @@ export interface Meter {
   readonly slug: string;
   readonly eventType: string;
   readonly aggregation: Aggregation;
-  /** Below the event's data; null where the aggregation reads nothing, singular where it joins no values. */
+  /**
+   * Below the event's data; null where the aggregation reads nothing or `addends` say what it reads, singular where it
+   * joins no values.
+   */
   readonly valuePath: JsonPath | null;
+  /** What the value is the sum of. Absent: it is what stands at `valuePath`. */
+  readonly addends?: readonly Addend[];
+  /** Sorted by path; all must hold. Absent: it reads every event of its type. */
+  readonly where?: readonly Condition[];
   /** True: an event of this type without the value is rejected. False: it leaves the meter alone. */
   readonly required: boolean;
   /** Sorted by name; the group values of a roll-up stand in this order. */

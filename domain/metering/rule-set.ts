@@ -23,6 +23,8 @@ export interface RuleSet {
   quantity(value: unknown, meter: Meter): Quantity | null;
   /** Of a value that `quantity` read. */
   isRounded(value: unknown): boolean;
+  /** What becomes of the thirteenth digit of a quantity that the meter reads: it is rounded away, or is a fault. */
+  rounds(meter: Meter): boolean;
   /**
    * True: an event that a meter can't read is accepted, counted by the others, and that meter's loss is a figure.
    * False: it is poison.
@@ -69,6 +71,7 @@ const first: RuleSet = {
   scalarText: textAsSent,
   quantity: (value) => readQuantity(value),
   isRounded: () => false,
+  rounds: () => false,
   countsForOthers: false,
 };
 
@@ -79,14 +82,25 @@ const second: RuleSet = {
   quantity: (value, { precision = meterDefaults.precision }) => decimalQuantity(value, precision),
   // Nearly every number is so short that it can't have a thirteenth digit behind the point.
   isRounded: (value) => !isShort(value) && decimalQuantity(value, 'exact') === null,
+  rounds: ({ precision = meterDefaults.precision }) => precision !== 'exact',
   countsForOthers: true,
 };
 
-const ruleSets: readonly RuleSet[] = [first, second];
+/**
+ * Values mean what they mean to the second. Meters may have a filter, and a value that is a sum: releases that know
+ * only earlier sets would count such a meter without, so it is published where this set is in force (`neededRuleSet`).
+ */
+const third: RuleSet = { ...second, number: 3 };
+
+const ruleSets: readonly RuleSet[] = [first, second, third];
 
 /** Where a log says nothing. */
 export const FIRST_RULE_SET = first.number;
-export const NEWEST_RULE_SET = second.number;
+export const NEWEST_RULE_SET = third.number;
+
+/** The rule set that must be in force before a catalog with this meter is published. */
+export const neededRuleSet = ({ where, addends }: Pick<Meter, 'where' | 'addends'>): number =>
+  where === undefined && addends === undefined ? first.number : third.number;
 
 /** Another release put a rule set in force that this one does not have. */
 export class UnknownRuleSet extends Error {

@@ -20,6 +20,8 @@ export interface UsagePriceFields extends PriceFields {
   readonly meter: string;
   /** Only usage with these group values; empty for all. */
   readonly match: Readonly<Record<string, string>>;
+  /** Whether each subject of the customer has a quantity of its own. Absent: all of them have one together. */
+  readonly per?: 'subject';
 }
 
 /** Aspects of a definition by name, each as one text: what is compared is what is shown. */

@@ -54,7 +54,7 @@ describe('prices', () => {
   });
 
   it.each(table)('tells every term of $model', (price, _, own) => {
-    const shared = isUsagePrice(price) ? { meter: 'm', match: '{region: "eu"}' } : {};
+    const shared = isUsagePrice(price) ? { meter: 'm', match: '{region: "eu"}', per: 'customer' } : {};
     expect(priceTerms(price)).toEqual({ model: price.model, ...shared, ...own });
   });
 

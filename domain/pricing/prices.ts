@@ -12,7 +12,7 @@ import { type PerUnitPrice, perUnit } from './per-unit.ts';
 import type { JsonSchema, PeriodModel, PriceFields, Terms, UsageModel, UsagePriceFields } from './price-model.ts';
 import { type StairstepPrice, stairstep } from './stairstep.ts';
 import { type TieredPackagePrice, tieredPackage } from './tiered-package.ts';
-import { type KnownMeters, matchSchema, readUsageFields, usageTerms } from './usage-price.ts';
+import { type KnownMeters, matchSchema, perSchema, readUsageFields, usageTerms } from './usage-price.ts';
 import { type VolumePrice, volume } from './volume.ts';
 
 /** Prices what a meter counted. */
@@ -101,9 +101,9 @@ export function readPrice(field: Field, meters: KnownMeters): Price | null {
 
 function readUsagePrice(field: Field, name: UsagePrice['model'], meters: KnownMeters): Price | null {
   const model = usageModelOf(name);
-  const fields = readMap(field, ['slug', 'model', 'meter', 'match', ...Object.keys(model.schema)]);
+  const fields = readMap(field, ['slug', 'model', 'meter', 'match', 'per', ...Object.keys(model.schema)]);
   if (fields === null) return null;
-  const usage = readUsageFields(fields as Record<'slug' | 'meter' | 'match', Field>, meters);
+  const usage = readUsageFields(fields as Record<'slug' | 'meter' | 'match' | 'per', Field>, meters);
   const own = model.read(fields);
   return usage === null || own === null ? null : ({ ...usage, model: name, ...own } as Price);
 }
@@ -129,7 +129,7 @@ export function priceSchema(): JsonSchema {
     additionalProperties: false,
     properties: { slug, model: true, ...shared, ...own },
   });
-  const usage = { meter: slug, match: matchSchema };
+  const usage = { meter: slug, match: matchSchema, per: perSchema };
   const branches = priceModels.map((name) => ({
     if: { properties: { model: { const: name } } },
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.

@@ -1,5 +1,5 @@
 // What all prices of usage have: the meter they price, and which of its group values.
-import { type Field, isAbsent, readEntries, readSlug, readText, refuse } from '../fields/catalog-fields.ts';
+import { type Field, isAbsent, readChoice, readEntries, readSlug, readText, refuse } from '../fields/catalog-fields.ts';
 import type { Meter } from '../metering/meter.ts';
 import type { JsonSchema, Terms, UsagePriceFields } from './price-model.ts';
 
@@ -29,10 +29,25 @@ function readMatch(field: Field, meter: Meter | null): Readonly<Record<string, s
   return Object.fromEntries(match.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
+const pers = ['customer', 'subject'] as const;
+
+export const perSchema: JsonSchema = {
+  enum: pers,
+  default: 'customer',
+  description:
+    "customer: the usage of all of a customer's subjects is one quantity, as the meter's `across` says. subject: each of them has its own, with tiers of its own.",
+};
+
+/** The default is left out of a stored definition: a catalog of before there was a choice is still the same. */
+const readPer = (field: Field): Pick<UsagePriceFields, 'per'> | null => {
+  const per = isAbsent(field) ? 'customer' : readChoice(field, pers);
+  return per === null ? null : per === 'subject' ? { per } : {};
+};
+
 type UsageFields = Omit<UsagePriceFields, 'model'>;
 
 export function readUsageFields(
-  fields: Readonly<Record<'slug' | 'meter' | 'match', Field>>,
+  fields: Readonly<Record<'slug' | 'meter' | 'match' | 'per', Field>>,
   meters: KnownMeters,
 ): UsageFields | null {
   const meter = readSlug(fields.meter);
@@ -40,10 +55,11 @@ export function readUsageFields(
   if (known === undefined) refuse(fields.meter, `there is no meter ${JSON.stringify(meter)} in this catalog`);
   const slug = readSlug(fields.slug);
   const match = readMatch(fields.match, known ?? null);
-  return slug === null || meter === null || match === null ? null : { slug, meter, match };
+  const per = readPer(fields.per);
+  return slug === null || meter === null || match === null || per === null ? null : { slug, meter, match, ...per };
 }
 
-export function usageTerms({ meter, match }: UsagePriceFields): Terms {
+export function usageTerms({ meter, match, per }: UsagePriceFields): Terms {
   const matched = Object.entries(match).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-  return { meter, match: `{${matched.join(', ')}}` };
+  return { meter, match: `{${matched.join(', ')}}`, per: per ?? 'customer' };
 }

@@ -74,6 +74,8 @@ export interface StoredSeal extends ChunkSeal {
   readonly nextRuleSet: number;
   readonly events: RowSet;
   readonly rejects: RowSet;
+  /** Null: it was sealed by a release that keeps no totals. */
+  readonly totals: RowSet | null;
   readonly outcomes: Readonly<OutcomeCounts>;
   /** Counts of 0 may be left out. */
   readonly outcomesByTenant: Readonly<Record<string, Readonly<Partial<OutcomeCounts>>>>;

@@ -26,6 +26,26 @@ const catalog: Catalog = {
     meter('deep', { eventType: 'deep', valuePath: ['usage', 'n'] }),
     meter('dotted', { eventType: 'other', valuePath: ['gen_ai.n'], dimensions: by('gen_ai.model') }),
     meter('all', { eventType: 'wide', valuePath: [null] }),
+    // Of events that fail, even one that has no number is taken.
+    meter('done', { eventType: 'job', required: true, where: [{ path: ['op'], isNot: true, values: ['', 'a', '7'] }] }),
+    meter('fresh', {
+      eventType: 'sum',
+      valuePath: null,
+      precision: 'exact',
+      addends: [
+        { path: ['n'], factor: '1' },
+        { path: ['z'], factor: '-0.5' },
+      ],
+      where: [{ path: ['model'], isNot: false, values: ['', 'a', 'true', '0.5', '12'] }],
+    }),
+    meter('whole', {
+      eventType: 'sum',
+      valuePath: null,
+      addends: [
+        { path: ['n'], factor: '999999999' },
+        { path: ['op'], factor: '-1' },
+      ],
+    }),
   ],
   plans: [],
   subscriptions: [],
@@ -76,7 +96,7 @@ const data = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom<unknown>(null, 'text', [], { usage: { n: 1 } }, undefined) },
 );
 const name = fc.oneof(
-  { weight: 12, arbitrary: fc.constantFrom('call', 'e1', 'must', 'deep', 'other', 'wide', 'cus_1') },
+  { weight: 12, arbitrary: fc.constantFrom('call', 'e1', 'must', 'deep', 'other', 'wide', 'job', 'sum', 'cus_1') },
   { weight: 1, arbitrary: fc.constantFrom<unknown>('', null, 7, undefined, 'y'.repeat(257), 'a\nb', 'ü') },
 );
 const time = fc.oneof(
@@ -97,7 +117,7 @@ const event = fc.record({
 /** Good events, nearly all. */
 const goodEvent = fc.record({
   id: fc.constantFrom('e1', 'e2'),
-  type: fc.constantFrom('call', 'other'),
+  type: fc.constantFrom('call', 'other', 'job', 'sum'),
   subject: fc.constant('cus_1'),
   time: fc.constantFrom(undefined, '2026-11-20T09:00:00Z'),
   data: fc.dictionary(

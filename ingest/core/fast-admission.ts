@@ -11,6 +11,7 @@
 
 import { type Shape, shapeOf } from '../../domain/json/canonical-json.ts';
 import type { JsonPath } from '../../domain/json/json-path.ts';
+import type { Addend, Condition } from '../../domain/metering/meter.ts';
 import { NAME_LENGTH_MAX } from '../../domain/name-text.ts';
 import { QUANTITY_FRACTION_DIGITS, QUANTITY_INTEGER_DIGITS } from '../../domain/number/quantity.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
@@ -84,6 +85,9 @@ const ABSENT = -1;
 interface Places {
   readonly checks: readonly MeterCheck[];
   readonly values: readonly number[];
+  /** Of the paths of a sum, and of those of a filter. */
+  readonly addends: readonly (readonly number[])[];
+  readonly where: readonly (readonly number[])[];
   readonly groups: readonly (readonly number[])[];
 }
 /** A path into an object or array in the data, or to all of its members. */
@@ -380,6 +384,8 @@ export class FastAdmission {
     const places: Places = {
       checks,
       values: checks.map(({ valuePath }) => (valuePath === null ? ABSENT : placeOf(valuePath))),
+      addends: checks.map(({ addends }) => (addends ?? []).map(({ path }) => placeOf(path))),
+      where: checks.map(({ where }) => (where ?? []).map(({ path }) => placeOf(path))),
       groups: checks.map(({ groups }) => groups.map(({ path }) => placeOf(path))),
     };
     this.places.set(this.shape, places);
@@ -392,9 +398,20 @@ export class FastAdmission {
 
   /** As `meterFault`, for what is certain. */
   private canBeMetered(checks: readonly MeterCheck[]): boolean {
-    const { values, groups } = this.placesOf(checks);
+    const { values, addends, where, groups } = this.placesOf(checks);
     for (let i = 0; i < checks.length; i++) {
-      const { meter, valuePath, reads } = checks[i]!;
+      const check = checks[i]!;
+      const { meter, valuePath, reads } = check;
+      if (check.where !== null) {
+        const passes = this.passes(check.where, where[i]!);
+        if (passes === null) return false;
+        if (!passes) continue;
+      }
+      if (check.addends !== null) {
+        const isThere = this.isSum(check, check.addends, addends[i]!);
+        if (isThere === null || (!isThere && meter.required)) return false;
+        if (!isThere) continue;
+      }
       if (valuePath !== null) {
         const place = values[i]!;
         if (place === ELSEWHERE) return false;
@@ -413,6 +430,42 @@ export class FastAdmission {
       }
     }
     return true;
+  }
+
+  /** As `passesFilter`, for what is certain; null where it is not. */
+  private passes(where: readonly Condition[], places: readonly number[]): boolean | null {
+    for (let i = 0; i < where.length; i++) {
+      const place = places[i]!;
+      if (place === ELSEWHERE) return null;
+      const { values, isNot } = where[i]!;
+      if (values.includes(this.scalarText(place)) === isNot) return false;
+    }
+    return true;
+  }
+
+  /** The text of a value as a group; "" where it is missing or null. */
+  private scalarText(place: number): string {
+    const kind = this.kindAt(place);
+    if (kind === NULL) return '';
+    const quotes = kind === STRING ? 1 : 0;
+    return this.text.slice(this.valueStarts[place]! + quotes, this.valueEnds[place]! - quotes);
+  }
+
+  /** Whether the values of a sum are there and are one, where that is certain; null where it is not. */
+  private isSum({ meter, rules }: MeterCheck, addends: readonly Addend[], places: readonly number[]): boolean | null {
+    let isThere = false;
+    for (let i = 0; i < addends.length; i++) {
+      const place = places[i]!;
+      if (place === ELSEWHERE) return null;
+      const kind = this.kindAt(place);
+      if (kind === NULL) continue;
+      // Times a constant, numbers of so few digits come to few enough before the point, and perhaps to too many behind.
+      if (kind !== INTEGER && kind !== DECIMAL) return null;
+      const { factor } = addends[i]!;
+      if (!rules.rounds(meter) && factor.includes('.')) return null;
+      isThere ||= !factor.startsWith('-');
+    }
+    return isThere;
   }
 
   /** Whether a value is a string of so few digits that it is a quantity. */

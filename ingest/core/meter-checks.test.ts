@@ -6,7 +6,8 @@ import type { Aggregation } from '../../domain/aggregation/aggregations.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { emptyCatalog } from '../../domain/catalog/catalog.ts';
-import type { JsonPath, SingularPath } from '../../domain/json/json-path.ts';
+import { isSingular, type JsonPath, type SingularPath } from '../../domain/json/json-path.ts';
+import type { Addend } from '../../domain/metering/meter.ts';
 import { metersByType, readMeters } from '../../domain/metering/meter-reading.ts';
 import { ruleSet } from '../../domain/metering/rule-set.ts';
 import { ExactNumber } from '../../domain/number/exact-number.ts';
@@ -21,6 +22,23 @@ function valuePathOf(aggregation: Aggregation, path: SingularPath, widePath: Jso
   return aggregationRules(aggregation).joinValues === null ? path : (widePath ?? path);
 }
 
+const addend = fc.record({
+  path: fc.oneof<fc.Arbitrary<JsonPath>[]>(path, path, wide),
+  factor: fc.constantFrom('1', '1', '-1', '0.5', '-2', '999999999.000000000001'),
+});
+const condition = fc.record({
+  path,
+  isNot: fc.boolean(),
+  values: fc.constantFrom([''], ['1'], ['1', 'x'], ['', 'true'], ['12345678901234567890'], ['30', '1000']),
+});
+
+/** What the meter's value is the sum of, where its aggregation can add up. */
+function addendsOf(aggregation: Aggregation, addends: readonly Addend[] | null): Partial<Meter> {
+  const { reads, isSum } = aggregationRules(aggregation);
+  const isMade = addends !== null && reads === 'quantity' && (isSum || addends.every(({ path: at }) => isSingular(at)));
+  return isMade ? { valuePath: null, addends } : {};
+}
+
 const meter: fc.Arbitrary<Meter> = fc
   .record({
     slug: fc.constantFrom('m1', 'm2', 'm3'),
@@ -28,14 +46,18 @@ const meter: fc.Arbitrary<Meter> = fc
     aggregation: fc.constantFrom('sum', 'count', 'max', 'min', 'latest', 'unique'),
     valuePath: path,
     widePath: fc.option(wide),
+    addends: fc.option(fc.array(addend, { minLength: 1, maxLength: 3 })),
+    where: fc.option(fc.array(condition, { minLength: 1, maxLength: 2 })),
     required: fc.boolean(),
     dimensions: fc.array(fc.record({ name: fc.constantFrom('x', 'y'), path }), { maxLength: 2 }),
   })
-  .map(({ widePath, ...made }) => ({
+  .map(({ widePath, addends, where, ...made }) => ({
     ...made,
     eventType: 't',
     window: '1h',
     valuePath: valuePathOf(made.aggregation, made.valuePath, widePath),
+    ...addendsOf(made.aggregation, addends),
+    ...(where === null ? {} : { where }),
   }));
 
 const value = fc.oneof(
@@ -59,7 +81,7 @@ describe('meterFault', () => {
       fc.property(
         fc.array(meter, { minLength: 1, maxLength: 3 }),
         data,
-        fc.constantFrom(1, 2),
+        fc.constantFrom(1, 2, 3),
         (meters, read, number) => {
           const catalog = { ...emptyCatalog, meters };
           const rules = ruleSet(number);
@@ -70,7 +92,7 @@ describe('meterFault', () => {
           else expect(fault).toMatchObject({ code: unread.code, field: unread.field });
         },
       ),
-      { numRuns: 3_000 },
+      { numRuns: 5_000 },
     );
   });
 });

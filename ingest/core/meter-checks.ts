@@ -6,8 +6,11 @@ import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Catalog, Meter } from '../../domain/catalog/catalog.ts';
 import { isSingular, type JsonPath, pick, type SingularPath } from '../../domain/json/json-path.ts';
 import { eventPathText } from '../../domain/metering/event-path.ts';
-import { quantityWords, readSeveral } from '../../domain/metering/quantity-reading.ts';
+import type { Addend, Condition } from '../../domain/metering/meter.ts';
+import { passesFilter } from '../../domain/metering/meter-filter.ts';
+import { readQuantityOf, type ValueFault } from '../../domain/metering/quantity-reading.ts';
 import type { RuleSet } from '../../domain/metering/rule-set.ts';
+import { valueText } from '../../domain/metering/value-expression.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import { ExactNumber } from '../../domain/number/exact-number.ts';
 import { QUANTITY_INTEGER_DIGITS } from '../../domain/number/quantity.ts';
@@ -23,9 +26,12 @@ export interface MeterCheck {
   readonly meter: Meter;
   readonly rules: RuleSet;
   readonly reads: AggregationRules['reads'];
-  /** Null where the aggregation reads nothing. */
+  /** Null where the aggregation reads nothing, or a sum of several values. */
   readonly valuePath: JsonPath | null;
+  readonly addends: readonly Addend[] | null;
   readonly valueField: string;
+  /** Null: it reads every event of its type. */
+  readonly where: readonly Condition[] | null;
   readonly groups: readonly GroupCheck[];
 }
 
@@ -41,7 +47,9 @@ export function compileMeterChecks(catalog: Catalog, rules: RuleSet): MeterCheck
       rules,
       reads: aggregationRules(meter.aggregation).reads,
       valuePath: meter.valuePath,
-      valueField: meter.valuePath === null ? 'data' : eventPathText(meter.valuePath),
+      addends: meter.addends ?? null,
+      valueField: valueText(meter) ?? 'data',
+      where: meter.where ?? null,
       groups: meter.dimensions.map(({ name, path }) => ({ path, field: eventPathText(path), dimension: name })),
     };
     const checks = byType.get(meter.eventType);
@@ -89,26 +97,32 @@ function isPlainQuantity(value: unknown): boolean {
   return true;
 }
 
-/** A text: why the value can't be read, in words that follow "must". Undefined: it is missing or null. */
-function valueFault({ meter, rules, reads }: MeterCheck, path: JsonPath, data: object): string | null | undefined {
-  if (!isSingular(path)) {
-    const read = readSeveral(meter, data, rules);
-    return typeof read === 'string' ? read : read === null ? undefined : null;
+/** Null: it can be read. Undefined: it is missing or null. */
+function valueFault(
+  { meter, rules, reads, valuePath, valueField }: MeterCheck,
+  data: object,
+): ValueFault | null | undefined {
+  if (reads === 'nothing') return null;
+  if (valuePath !== null && isSingular(valuePath)) {
+    const value = at(data, valuePath);
+    if (value === undefined || value === null) return undefined;
+    if (reads === 'scalar') {
+      const must = uniqueFault(value);
+      return must === null ? null : { field: valueField, must };
+    }
+    if (isPlainQuantity(value)) return null;
   }
-  const value = at(data, path);
-  if (value === undefined || value === null) return undefined;
-  if (reads === 'scalar') return uniqueFault(value);
-  if (isPlainQuantity(value) || rules.quantity(value, meter) !== null) return null;
-  return `be ${quantityWords(meter, rules)}, not ${inWords(value)}`;
+  const read = readQuantityOf(meter, data, rules);
+  if (read === null) return undefined;
+  return 'must' in read ? read : null;
 }
 
-/** `fault` as `valueFault` says it. */
-function unreadable({ meter, reads, valueField }: MeterCheck, fault: string | undefined): Rejection {
+function unreadable({ meter, reads, valueField }: MeterCheck, fault: ValueFault | undefined): Rejection {
   if (fault === undefined) {
     return new Rejection('missing_value', `${valueField} is missing: meter "${meter.slug}" requires it`, valueField);
   }
   const use = reads === 'scalar' ? 'counts its values' : 'reads it';
-  return new Rejection('invalid_value', `${valueField} must ${fault}: meter "${meter.slug}" ${use}`, valueField);
+  return new Rejection('invalid_value', `${fault.field} must ${fault.must}: meter "${meter.slug}" ${use}`, fault.field);
 }
 
 function groupFault(check: MeterCheck, data: object): Rejection | null {
@@ -132,8 +146,12 @@ function groupFault(check: MeterCheck, data: object): Rejection | null {
  */
 export function meterFault(checks: readonly MeterCheck[], data: object): Rejection | null {
   for (const check of checks) {
-    const { valuePath } = check;
-    const fault = valuePath === null ? null : valueFault(check, valuePath, data);
+    if (check.where !== null) {
+      const passes = passesFilter(check.meter, check.where, data, check.rules);
+      if (passes === false) continue;
+      if (passes !== true) return passes;
+    }
+    const fault = valueFault(check, data);
     if (fault === undefined && !check.meter.required) continue;
     if (fault !== null) return unreadable(check, fault);
     if (check.groups.length > 0) {

@@ -1,7 +1,9 @@
 // Which subject is whose from when on. A subject has one line of changes, under the lock of its row in
 // tallyline.assigned_subjects, which is there from its first assignment on.
 import { type AssignedSubject, type Assignment, withAssignment } from '../../domain/accounts/assignments.ts';
-import { instant, int, type Queries, recordOf, selected, text } from '../postgres/table-columns.ts';
+import type { TenantSubject } from '../../domain/accounts/ownership.ts';
+import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import { instant, int, type Queries, recordOf, selected, tableOf, text } from '../postgres/table-columns.ts';
 import { type Author, appendChanges } from './account-changes.ts';
 
 export const assignedSubjectColumns = {
@@ -135,4 +137,69 @@ export async function readStretches(
     ...{ subject, number: Number(number), from: from.getTime() },
     to: to?.getTime() ?? null,
   }));
+}
+
+/**
+ * Of each of these customers that ever had a subject of another name, or not the one of its own: from when on it was
+ * so, first. The others are their own subjects.
+ */
+export async function readFirstSharing(
+  queries: Queries,
+  tenant: string,
+  customers: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await queries.query<{ name: string; first: Date }>(
+    `SELECT name, min(starts_at) AS first FROM (
+       SELECT customer AS name, starts_at FROM tallyline.subject_assignments
+       WHERE tenant = $1 AND customer = ANY($2) AND subject <> customer
+       UNION ALL
+       SELECT subject, starts_at FROM tallyline.subject_assignments
+       WHERE tenant = $1 AND subject = ANY($2) AND subject <> customer
+     ) shared GROUP BY name`,
+    [tenant, customers],
+  );
+  return new Map(rows.map(({ name, first }) => [name, first.getTime()]));
+}
+
+const namesColumns = { tenant: text('tenant'), customer: text('customer') };
+
+/** Every subject of these names, or that was ever assigned to a customer of these names, with all its assignments. */
+export async function readAssignmentsAround(
+  queries: Queries,
+  names: readonly TenantCustomer[],
+): Promise<TenantSubject[]> {
+  const wanted = tableOf(namesColumns, names, 'wanted');
+  // Where nothing was ever assigned, nothing is looked for.
+  const { rows } = await queries.query(
+    `SELECT ${selected(assignmentColumns, 'a')} FROM tallyline.subject_assignments a
+     WHERE (SELECT EXISTS (SELECT FROM tallyline.subject_assignments)) AND (a.tenant, a.subject) IN (
+       SELECT tenant, customer FROM ${wanted.sql}
+       UNION ALL
+       SELECT b.tenant, b.subject FROM ${wanted.sql} JOIN tallyline.subject_assignments b USING (tenant, customer)
+     ) ORDER BY a.tenant, a.subject, a.starts_at`,
+    wanted.params,
+  );
+  return subjectsOf(rows);
+}
+
+/** Every subject that was ever assigned; `tenant` null: of all tenants. */
+export async function readAllAssignments(queries: Queries, tenant: string | null): Promise<TenantSubject[]> {
+  const { rows } = await queries.query(
+    `SELECT ${selected(assignmentColumns, 'a')} FROM tallyline.subject_assignments a
+     WHERE $1::text IS NULL OR a.tenant = $1 ORDER BY a.tenant, a.subject, a.starts_at`,
+    [tenant],
+  );
+  return subjectsOf(rows);
+}
+
+/** Of rows in the order of subjects and then of time. */
+function subjectsOf(rows: readonly Readonly<Record<string, unknown>>[]): TenantSubject[] {
+  const found: { tenant: string; subject: string; assignments: Assignment[] }[] = [];
+  for (const row of rows) {
+    const { tenant, subject, customer, from } = recordOf(assignmentColumns, row);
+    const last = found.at(-1);
+    if (last?.tenant === tenant && last.subject === subject) last.assignments.push({ customer, from });
+    else found.push({ tenant, subject, assignments: [{ customer, from }] });
+  }
+  return found;
 }

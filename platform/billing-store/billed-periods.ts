@@ -6,7 +6,16 @@ import { periodClosesAt } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/metering/meter.ts';
 import { laterOf, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { Queries, RecordOf } from '../postgres/table-columns.ts';
-import { instant, instantParameter, json, nullable, recordOf, selected, tableOf } from '../postgres/table-columns.ts';
+import {
+  instant,
+  instantParameter,
+  json,
+  namesOf,
+  nullable,
+  recordOf,
+  selected,
+  tableOf,
+} from '../postgres/table-columns.ts';
 import { periodKeyColumns, periodTermsColumns } from './billing-periods.ts';
 
 export interface BilledPeriod extends RecordOf<typeof periodTermsColumns> {
@@ -56,7 +65,7 @@ function periodOf(row: Readonly<Record<string, unknown>>): BilledPeriod {
 export async function readBilledPeriods(queries: Queries, keys: readonly PeriodKey[]): Promise<BilledPeriod[]> {
   const wanted = tableOf(periodKeyColumns, keys, 'wanted');
   const { rows } = await queries.query(
-    `${BILLED} JOIN ${wanted.sql} USING (tenant, subject, period_start) WHERE period.closed_up_to IS NOT NULL`,
+    `${BILLED} JOIN ${wanted.sql} USING (${namesOf(periodKeyColumns)}) WHERE period.closed_up_to IS NOT NULL`,
     wanted.params,
   );
   return rows.map(periodOf);
@@ -96,9 +105,12 @@ export async function readNextPeriods(
 ): Promise<PeriodKey[]> {
   const { rows } = await queries.query(
     `SELECT ${selected(periodKeyColumns, 'period')} FROM tallyline.billing_periods period
-     WHERE $1::text IS NULL OR (tenant, subject, period_start) > ($1, $2, $3)
-     ORDER BY tenant, subject, period_start LIMIT $4`,
-    [after?.tenant ?? null, after?.subject ?? null, instantParameter(after?.periodStart ?? null), periodsMax],
+     WHERE $1::text IS NULL OR (${namesOf(periodKeyColumns)}) > ($1, $2, $3, $4)
+     ORDER BY ${namesOf(periodKeyColumns)} LIMIT $5`,
+    [
+      ...[after?.tenant ?? null, after?.customer ?? null, after?.subscription ?? null],
+      ...[instantParameter(after?.periodStart ?? null), periodsMax],
+    ],
   );
   return rows.map((row) => recordOf(periodKeyColumns, row));
 }

@@ -1,6 +1,7 @@
-// The rows that say which billing periods of a subject exist, what they are pinned to, and what their last rating read.
+// The rows that say which billing periods of a customer exist, what they are pinned to, and what their last rating
+// read.
 import type { PoolClient } from 'pg';
-import type { RatedPeriod, SubjectKey } from '../../domain/billing/billing-period-terms.ts';
+import type { RatedPeriod, TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { SealVector } from '../../domain/sealing/seal-vector.ts';
 import {
   instant,
@@ -15,8 +16,12 @@ import {
   text,
 } from '../postgres/table-columns.ts';
 
-const subjectColumns = { tenant: text('tenant'), subject: text('subject') };
-export const periodKeyColumns = { ...subjectColumns, periodStart: instant('period_start') };
+const customerColumns = { tenant: text('tenant'), customer: text('customer') };
+export const periodKeyColumns = {
+  ...customerColumns,
+  subscription: text('subscription'),
+  periodStart: instant('period_start'),
+};
 const termsColumns = {
   periodEnd: instant('period_end'),
   plan: text('plan'),
@@ -35,35 +40,49 @@ export const billingPeriodColumns = { ...periodTermsColumns, ...lastRatingColumn
 const SELECT_PERIODS = `SELECT ${selected(billingPeriodColumns, 'period')} FROM tallyline.billing_periods period`;
 const periodOf = (row: Readonly<Record<string, unknown>>): RatedPeriod => recordOf(billingPeriodColumns, row);
 
-/** All periods of the subjects, as they are now. */
-export async function readBillingPeriods(queries: Queries, subjects: readonly SubjectKey[]): Promise<RatedPeriod[]> {
-  const wanted = tableOf(subjectColumns, subjects, 'wanted');
-  const { rows } = await queries.query(`${SELECT_PERIODS} JOIN ${wanted.sql} USING (tenant, subject)`, wanted.params);
+/** All periods of the customers, as they are now. */
+export async function readBillingPeriods(
+  queries: Queries,
+  customers: readonly TenantCustomer[],
+): Promise<RatedPeriod[]> {
+  const wanted = tableOf(customerColumns, customers, 'wanted');
+  const { rows } = await queries.query(`${SELECT_PERIODS} JOIN ${wanted.sql} USING (tenant, customer)`, wanted.params);
   return rows.map(periodOf);
 }
 
-/** All periods of subjects with these names, in every tenant. */
-export async function readBillingPeriodsNamed(queries: Queries, subjects: readonly string[]): Promise<RatedPeriod[]> {
-  const { rows } = await queries.query(`${SELECT_PERIODS} WHERE period.subject = ANY($1::text[])`, [subjects]);
+/** All periods of customers with these names, in every tenant. */
+export async function readBillingPeriodsNamed(queries: Queries, customers: readonly string[]): Promise<RatedPeriod[]> {
+  const { rows } = await queries.query(`${SELECT_PERIODS} WHERE period.customer = ANY($1::text[])`, [customers]);
   return rows.map(periodOf);
 }
 
 /**
- * Locks the subjects until the transaction ends, then reads all their periods. The advisory lock covers the periods
- * that do not exist yet as well: two raters with different catalogs could else each add one that overlaps the other's.
+ * Locks the customers until the transaction ends, those without any row too: whose subjects move, and whose money is
+ * written, while it lasts. Taken in order of the key, so that two transactions never wait for each other.
  */
-export async function lockBillingPeriods(client: PoolClient, subjects: readonly SubjectKey[]): Promise<RatedPeriod[]> {
-  const wanted = tableOf(subjectColumns, subjects, 'wanted');
-  // Taken in order of the key, so that two transactions never wait for each other.
-  await client.query(
+export async function lockCustomers(queries: Queries, customers: readonly TenantCustomer[]): Promise<void> {
+  const wanted = tableOf(customerColumns, customers, 'wanted');
+  await queries.query(
     `SELECT pg_advisory_xact_lock(key) FROM (
-       SELECT DISTINCT hashtextextended(tenant, hashtextextended(subject, 7110)) AS key FROM ${wanted.sql} ORDER BY key
+       SELECT DISTINCT hashtextextended(tenant, hashtextextended(customer, 7110)) AS key FROM ${wanted.sql} ORDER BY key
      ) AS keys`,
     wanted.params,
   );
+}
+
+/**
+ * Locks the customers until the transaction ends, then reads all their periods. The lock covers the periods that do not
+ * exist yet as well: two raters with different catalogs could else each add one that overlaps the other's.
+ */
+export async function lockBillingPeriods(
+  client: PoolClient,
+  customers: readonly TenantCustomer[],
+): Promise<RatedPeriod[]> {
+  await lockCustomers(client, customers);
+  const wanted = tableOf(customerColumns, customers, 'wanted');
   const { rows } = await client.query(
-    `${SELECT_PERIODS} JOIN ${wanted.sql} USING (tenant, subject)
-     ORDER BY period.tenant, period.subject, period.period_start FOR UPDATE OF period`,
+    `${SELECT_PERIODS} JOIN ${wanted.sql} USING (tenant, customer)
+     ORDER BY period.tenant, period.customer, period.subscription, period.period_start FOR UPDATE OF period`,
     wanted.params,
   );
   return rows.map(periodOf);

@@ -1,9 +1,19 @@
-// Ledger entries: each line item is a transaction of two, the subject owes and the price has earned. Entries are only
+// Ledger entries: each line item is a transaction of two, the customer owes and the price has earned. Entries are only
 // ever added, and Postgres refuses a transaction that does not add up to zero (schemas/postgres/0004_billing.sql).
 import type { PoolClient } from 'pg';
 import { type LineItemKey, ledgerTransactionId } from '../../domain/billing/line-item-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
-import { decimal, nullable, type Queries, recordOf, selected, tableOf, text, uuid } from '../postgres/table-columns.ts';
+import {
+  decimal,
+  instant,
+  nullable,
+  type Queries,
+  recordOf,
+  selected,
+  tableOf,
+  text,
+  uuid,
+} from '../postgres/table-columns.ts';
 
 /** An item as its two entries are made of it. */
 const postedColumns = {
@@ -14,6 +24,7 @@ const postedColumns = {
   amount: decimal('amount'),
   currency: text('currency'),
   id: uuid('id'),
+  periodStart: instant('period_start'),
 };
 
 /** What is posted of a line item. */
@@ -28,17 +39,19 @@ export async function insertLedgerEntries(client: PoolClient, lineItems: readonl
   const posted = lineItems.map((item) => ({
     transactionId: ledgerTransactionId(item),
     tenant: item.tenant,
-    receivable: `receivable:${item.subject}`,
+    receivable: `receivable:${item.customer}`,
     revenue: `revenue:${item.price}`,
     amount: item.amount,
     currency: item.currency,
     id: item.id,
+    periodStart: item.periodStart,
   }));
   const items = tableOf(postedColumns, posted, 'item');
   await client.query(
-    `INSERT INTO tallyline.ledger_entries (transaction_id, entry, tenant, account, amount, currency, line_item)
+    `INSERT INTO tallyline.ledger_entries (transaction_id, entry, tenant, account, amount, currency, line_item, period_start)
      SELECT item.transaction_id, side.entry, item.tenant, CASE side.entry WHEN 0 THEN item.receivable ELSE item.revenue END,
-       CASE side.entry WHEN 0 THEN item.amount ELSE -item.amount END, item.currency, item.id
+       CASE side.entry WHEN 0 THEN item.amount ELSE -item.amount END, item.currency, item.id,
+       item.period_start
      FROM ${items.sql} CROSS JOIN (VALUES (0::smallint), (1::smallint)) AS side (entry)`,
     items.params,
   );
@@ -50,7 +63,7 @@ const sumColumns = {
   transactionId: uuid('transaction_id'),
   /** Of all entries. */
   balance: decimal('balance'),
-  /** Of those on the subject's account; null: there is none. */
+  /** Of those on the customer's account; null: there is none. */
   receivable: nullable(decimal('receivable')),
 };
 

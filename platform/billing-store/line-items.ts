@@ -1,5 +1,6 @@
 // Line items in Postgres. Rows are only ever added.
 import type { PoolClient } from 'pg';
+import type { Holding } from '../../domain/accounts/assignments.ts';
 import type { PeriodKey } from '../../domain/billing/billing-period-terms.ts';
 import type { LineItemCause, LineItemKind, NewLineItem, RatedItem } from '../../domain/billing/line-item.ts';
 import { lineItemId } from '../../domain/billing/line-item-key.ts';
@@ -41,6 +42,8 @@ const givenColumns = {
   ...periodKeyColumns,
   plan: text('plan'),
   price: text('price'),
+  /** Whose usage it is alone; '': that of all the customer's subjects together. */
+  subject: text('subject'),
   /** Null for a price of the period itself. */
   meter: nullable(text('meter')),
   groups: json<Readonly<Record<string, string>>>('groups'),
@@ -65,10 +68,42 @@ export type LineItem = RecordOf<typeof lineItemColumns>;
 const SELECT_ITEMS = `SELECT ${selected(lineItemColumns, 'item')}`;
 const itemOf = (row: Readonly<Record<string, unknown>>): LineItem => recordOf(lineItemColumns, row);
 
+/** The items that some customers have in some stretches of time: those that lie in a stretch with a part of theirs. */
+export interface ItemsOf {
+  readonly holdings: readonly Holding[];
+  /** Without those of one other subject alone; null: with all of them. */
+  readonly subject: string | null;
+}
+
+/** SQL of a condition on `item`, whose parameters begin at `$first`, and these. */
+function itemsOf(of: ItemsOf | null, first: number): { readonly sql: string; readonly params: unknown[] } {
+  if (of === null) return { sql: 'true', params: [] };
+  const { holdings, subject } = of;
+  const bound = (time: number): string =>
+    Number.isFinite(time) ? new Date(time).toISOString() : time < 0 ? '-infinity' : 'infinity';
+  const [customers, starts, ends] = [
+    holdings.map(({ customer }) => customer),
+    holdings.map(({ from }) => bound(from)),
+    holdings.map(({ to }) => bound(to)),
+  ];
+  const isAlways = starts.every((start) => start === '-infinity') && ends.every((end) => end === 'infinity');
+  // By name first, which an index has.
+  const named = `item.customer = ANY($${first}::text[])
+    AND ($${first + 1}::text IS NULL OR item.subject IN ('', $${first + 1}))`;
+  if (isAlways) return { sql: named, params: [customers, subject] };
+  return {
+    sql: `${named} AND EXISTS (
+      SELECT FROM unnest($${first}::text[], $${first + 2}::timestamptz[], $${first + 3}::timestamptz[])
+        AS held (customer, starts_at, ends_at)
+      WHERE held.customer = item.customer AND item.window_start < held.ends_at AND item.window_end > held.starts_at)`,
+    params: [customers, subject, starts, ends],
+  };
+}
+
 export interface LineItemSelection {
   readonly tenant: string;
-  /** Null: every subject of the tenant. */
-  readonly subject: string | null;
+  /** Null: of whoever's. */
+  readonly of: ItemsOf | null;
   /** Of the window start, inclusive and exclusive, in milliseconds since the epoch; null: no bound. */
   readonly from: number | null;
   readonly to: number | null;
@@ -79,56 +114,56 @@ export interface LineItemSelection {
 
 /** In order of window and then of writing. */
 export async function readLineItems(queries: Queries, selection: LineItemSelection): Promise<LineItem[]> {
-  const { tenant, subject, from, to, after, rowsMax } = selection;
+  const { tenant, of, from, to, after, rowsMax } = selection;
+  const { sql, params } = itemsOf(of, 7);
   const { rows } = await queries.query(
     `${SELECT_ITEMS} FROM tallyline.line_items item
      WHERE tenant = $1
-       AND ($2::text IS NULL OR subject = $2)
-       AND ($3::timestamptz IS NULL OR window_start >= $3)
-       AND ($4::timestamptz IS NULL OR window_start < $4)
-       AND ($5::timestamptz IS NULL OR (window_start, sequence) > ($5, $6::bigint))
+       AND ($2::timestamptz IS NULL OR window_start >= $2)
+       AND ($3::timestamptz IS NULL OR window_start < $3)
+       AND ($4::timestamptz IS NULL OR (window_start, sequence) > ($4, $5::bigint))
+       AND ${sql}
      ORDER BY window_start, sequence
-     LIMIT $7`,
+     LIMIT $6`,
     [
-      ...[tenant, subject, instantParameter(from), instantParameter(to)],
+      ...[tenant, instantParameter(from), instantParameter(to)],
       ...[instantParameter(after?.windowStart ?? null), after?.sequence.toString() ?? null, rowsMax],
+      ...params,
     ],
   );
   return rows.map(itemOf);
 }
 
 /**
- * Where the first window of a subject's items starts; null: it never had one. By the index of the unique key, which has
- * the subject's periods in order: a window starts in its own period, so one of the first period is the first.
+ * Where the first window of these items starts; null: there is none. A window starts in its own period, so one of the
+ * first period is the first.
  */
-export async function readFirstItemWindow(
-  queries: Queries,
-  { tenant, subject }: Pick<LineItem, 'tenant' | 'subject'>,
-): Promise<number | null> {
+export async function readFirstItemWindow(queries: Queries, tenant: string, of: ItemsOf): Promise<number | null> {
+  const { sql, params } = itemsOf(of, 2);
   const { rows } = await queries.query<{ first: Date | null }>(
-    `SELECT min(window_start) AS first FROM tallyline.line_items
-     WHERE tenant = $1 AND subject = $2 AND period_start =
-       (SELECT min(period_start) FROM tallyline.line_items WHERE tenant = $1 AND subject = $2)`,
-    [tenant, subject],
+    `SELECT min(window_start) AS first FROM tallyline.line_items item WHERE tenant = $1 AND ${sql} AND period_start =
+       (SELECT min(period_start) FROM tallyline.line_items item WHERE tenant = $1 AND ${sql})`,
+    [tenant, ...params],
   );
   return rows[0]?.first?.getTime() ?? null;
 }
 
 /**
- * Of a subject's usage of some meters: the items whose window starts by `to` and ends after `from` (milliseconds). In
- * order of writing.
+ * Of the usage of some meters: the items whose window starts by `to` and ends after `from` (milliseconds). In order of
+ * writing.
  */
 export async function readLineItemsAcross(
   queries: Queries,
-  { tenant, subject }: Pick<LineItem, 'tenant' | 'subject'>,
+  tenant: string,
+  of: ItemsOf,
   meters: readonly string[],
   { from, to }: { readonly from: number; readonly to: number },
 ): Promise<LineItem[]> {
+  const { sql, params } = itemsOf(of, 5);
   const { rows } = await queries.query(
     `${SELECT_ITEMS} FROM tallyline.line_items item
-     WHERE tenant = $1 AND subject = $2 AND meter = ANY($3) AND window_start <= $4 AND window_end > $5
-     ORDER BY sequence`,
-    [tenant, subject, meters, new Date(to), new Date(from)],
+     WHERE tenant = $1 AND meter = ANY($2) AND window_start <= $3 AND window_end > $4 AND ${sql} ORDER BY sequence`,
+    [tenant, meters, new Date(to), new Date(from), ...params],
   );
   return rows.map(itemOf);
 }
@@ -149,7 +184,7 @@ export async function readCumulativeQuantities(
 export async function readLineItemsOf(queries: Queries, periods: readonly PeriodKey[]): Promise<LineItem[]> {
   const wanted = tableOf(periodKeyColumns, periods, 'wanted');
   const { rows } = await queries.query(
-    `${SELECT_ITEMS} FROM ${wanted.sql} JOIN tallyline.line_items item USING (tenant, subject, period_start)`,
+    `${SELECT_ITEMS} FROM ${wanted.sql} JOIN tallyline.line_items item USING (${namesOf(periodKeyColumns)})`,
     wanted.params,
   );
   return rows.map(itemOf);
@@ -186,15 +221,17 @@ type InsertedRow = RecordOf<typeof insertedColumns>;
 
 /** Field by field: two records of this size that are spread into one cost as much as all else that rating does. */
 function insertedRow(line: NewLineItem): InsertedRow {
-  const { tenant, subject, periodStart, price, item } = line;
+  const { tenant, customer, subscription, periodStart, price, subject, item } = line;
   const { windowStart, revision } = item;
   return {
-    id: lineItemId({ tenant, subject, periodStart, price, windowStart, revision }),
+    id: lineItemId({ tenant, customer, subscription, periodStart, price, subject, windowStart, revision }),
     tenant,
-    subject,
+    customer,
+    subscription,
     periodStart,
     plan: line.plan,
     price,
+    subject,
     meter: line.meter,
     groups: line.groups,
     windowStart,
@@ -217,7 +254,7 @@ function insertedRow(line: NewLineItem): InsertedRow {
 const STATEMENT_ITEMS_MAX = 10_000;
 
 /**
- * Adds the items, each with its two ledger entries: the subject owes, the price has earned. One transaction an item.
+ * Adds the items, each with its two ledger entries: the customer owes, the price has earned. One transaction an item.
  */
 export async function insertLineItems(
   client: PoolClient,

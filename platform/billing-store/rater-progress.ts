@@ -38,6 +38,23 @@ const IS_FROM = names
   .map(({ name, type }, i) => `${name} IS NOT DISTINCT FROM $${names.length + i + 1}::${type}`)
   .join(' AND ');
 
+/** Up to where windows may be closed already, by a step that is under way too; null before the first. */
+export async function readClosingUpTo(queries: Queries): Promise<number | null> {
+  const { rows } = await queries.query<{ closing: Date | null }>(
+    'SELECT greatest(closed_up_to, closing_up_to) AS closing FROM tallyline.rater_progress',
+  );
+  return rows[0]!.closing?.getTime() ?? null;
+}
+
+/** Says so before a step looks at the windows that it closes. */
+export async function announceClosing(queries: Queries, closedUpTo: number): Promise<void> {
+  await queries.query(
+    `UPDATE tallyline.rater_progress SET closing_up_to = $1
+     WHERE closing_up_to IS NULL OR closing_up_to < $1`,
+    [new Date(closedUpTo)],
+  );
+}
+
 /**
  * Moves on from the progress a step began with. False: another rater has moved it meanwhile, and nothing is changed.
  */

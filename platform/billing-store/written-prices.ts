@@ -1,11 +1,12 @@
 // What the line items of each price in each billing period come to.
 import { type PeriodKey, pricedText } from '../../domain/billing/billing-period-terms.ts';
-import type { WrittenPrice } from '../../domain/billing/line-item.ts';
+import type { WrittenPrice, WrittenPrices } from '../../domain/billing/line-item.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import {
   decimal,
   instant,
   int,
+  namesOf,
   type Queries,
   type RecordOf,
   recordOf,
@@ -28,6 +29,7 @@ export interface PeriodDetail extends PeriodKey {
 const detailColumns = { ...periodKeyColumns, detailFrom: instant('detail_from') };
 const windowColumns = {
   price: text('price'),
+  subject: text('subject'),
   windowStart: instant('window_start'),
   windowEnd: instant('window_end'),
   quantity: quantity('quantity'),
@@ -37,38 +39,36 @@ const windowColumns = {
 
 const SUMS = `max(item.window_end) AS window_end, sum(item.quantity) AS quantity, sum(item.amount) AS amount,
   max(item.revision) AS revision`;
-const OF_PERIOD =
-  '(item.tenant, item.subject, item.period_start) = (wanted.tenant, wanted.subject, wanted.period_start)';
+const OF_PERIOD = `(${namesOf(periodKeyColumns, 'item')}) = (${namesOf(periodKeyColumns, 'wanted')})`;
 
-/** By `pricedText`; a price without items is absent. */
-export async function readWrittenPrices(
-  queries: Queries,
-  periods: readonly PeriodDetail[],
-): Promise<Map<string, WrittenPrice>> {
+/** A price without items is absent. */
+export async function readWrittenPrices(queries: Queries, periods: readonly PeriodDetail[]): Promise<WrittenPrices> {
   const wanted = tableOf(detailColumns, periods, 'wanted');
   const { rows } = await queries.query(
     // A period at a time, by the unique key: joined as a whole, all line items there are would look cheaper to read.
     `SELECT ${selected(periodKeyColumns, 'wanted')}, ${selected(windowColumns, 'written')}
      FROM ${wanted.sql}
      CROSS JOIN LATERAL (
-       SELECT item.price, wanted.period_start AS window_start, ${SUMS}
+       SELECT item.price, item.subject, wanted.period_start AS window_start, ${SUMS}
        FROM tallyline.line_items item WHERE ${OF_PERIOD} AND item.window_start < wanted.detail_from
-       GROUP BY item.price
+       GROUP BY item.price, item.subject
        UNION ALL
-       SELECT item.price, item.window_start, ${SUMS}
+       SELECT item.price, item.subject, item.window_start, ${SUMS}
        FROM tallyline.line_items item WHERE ${OF_PERIOD} AND item.window_start >= wanted.detail_from
-       GROUP BY item.price, item.window_start
+       GROUP BY item.price, item.subject, item.window_start
      ) written`,
     wanted.params,
   );
-  const prices = new Map<string, WrittenPrice>();
+  const prices = new Map<string, Map<string, WrittenPrice>>();
   for (const row of rows) {
-    const { price, amount, ...window } = recordOf(windowColumns, row);
+    const { price, subject, amount, ...window } = recordOf(windowColumns, row);
     const key = pricedText(recordOf(periodKeyColumns, row), price);
-    const known = prices.get(key);
+    const bySubject = prices.get(key) ?? new Map<string, WrittenPrice>();
+    prices.set(key, bySubject);
+    const known = bySubject.get(subject);
     const windows = known?.windows ?? [];
     windows.push(window);
-    prices.set(key, { windows, amount: (known?.amount ?? Decimal.zero).plus(amount) });
+    bySubject.set(subject, { windows, amount: (known?.amount ?? Decimal.zero).plus(amount) });
   }
   return prices;
 }
@@ -76,24 +76,26 @@ export async function readWrittenPrices(
 const sumColumns = {
   ...periodKeyColumns,
   price: text('price'),
+  subject: text('subject'),
   amount: decimal('amount'),
   quantity: decimal('quantity'),
 };
 
-/** What was charged in a period by a price. */
+/** What was charged in a period by a price, of one subject where the price is for each. */
 export type PriceSum = RecordOf<typeof sumColumns>;
+
+const PRICED = `${namesOf(periodKeyColumns, 'item')}, item.price, item.subject`;
 
 /** Items whose period is missing count, whatever the bounds of the scope are. */
 export async function readPriceSums(queries: Queries, scope: PeriodScope): Promise<PriceSum[]> {
   const { rows } = await queries.query(
     `SELECT ${selected(sumColumns, 'sums')} FROM (
-       SELECT item.tenant, item.subject, item.period_start, item.price, sum(item.amount) AS amount,
-         sum(item.quantity) AS quantity
-       FROM tallyline.line_items item LEFT JOIN tallyline.billing_periods period USING (tenant, subject, period_start)
+       SELECT ${PRICED}, sum(item.amount) AS amount, sum(item.quantity) AS quantity
+       FROM tallyline.line_items item LEFT JOIN tallyline.billing_periods period USING (${namesOf(periodKeyColumns)})
        WHERE ($1::text IS NULL OR item.tenant = $1)
          AND ($2::timestamptz IS NULL OR item.period_start >= $2)
          AND ($3::timestamptz IS NULL OR coalesce(period.period_end, item.period_start) <= $3)
-       GROUP BY item.tenant, item.subject, item.period_start, item.price
+       GROUP BY ${PRICED}
      ) sums`,
     scopeParams(scope),
   );

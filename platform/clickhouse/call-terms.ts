@@ -10,11 +10,14 @@ export const INSERT_TIMEOUT_MS = 60_000;
 /** A scan for the auditor or a statement of a migration. */
 export const CALL_TIMEOUT_MS = 300_000;
 
+/** A statement names whatever it is about; where that is all subjects of a customer as one, it can't be divided. */
+const STATEMENT_BYTES_MAX = 64 * 1_024 * 1_024;
+
 /** Reads that bills or counts wait for. */
-export const moneyTerms: CallTerms = { settings: { priority: 1 } };
+export const moneyTerms: CallTerms = { settings: { priority: 1, max_query_size: STATEMENT_BYTES_MAX } };
 
 /** Reads that compare what is stored with what was sealed and billed, all day long: they take turns with the API's. */
-export const auditTerms: CallTerms = { settings: { priority: 3 } };
+export const auditTerms: CallTerms = { settings: { priority: 3, max_query_size: STATEMENT_BYTES_MAX } };
 
 export interface RequestTerms {
   readonly leftMs: number;

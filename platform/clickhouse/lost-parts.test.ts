@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { dropLostPart, mayLackUsage, readLostParts } from './lost-parts.ts';
+import { dropLostPart, mayLackTotals, mayLackUsage, readLostParts } from './lost-parts.ts';
 
 describe('parts that were not loaded', () => {
   it('are told by the name that they had in their table', async () => {
@@ -20,7 +20,9 @@ describe('parts that were not loaded', () => {
     ['any time where its name says none', '', '2026-01-01', '2026-01-02', true],
   ])('may lack usage of %s', (_, part, from, to, expected) => {
     expect(mayLackUsage({ table: 'usage_rollups', part }, Date.parse(from), Date.parse(to))).toBe(expected);
-    expect(mayLackUsage({ table: 'usage_events', part }, Date.parse(from), Date.parse(to))).toBe(false);
+    expect(mayLackTotals({ table: 'usage_totals', part }, Date.parse(from), Date.parse(to))).toBe(expected);
+    for (const table of ['usage_events', 'usage_totals'])
+      expect(mayLackUsage({ table, part }, Date.parse(from), Date.parse(to))).toBe(false);
   });
 
   it('are dropped by the name that they have now', async () => {

@@ -30,12 +30,12 @@ export async function readLostParts(clickhouse: Pick<ClickHouse, 'query'>): Prom
   return rows.map(({ table, name }) => ({ table, part: NAME.exec(name)?.[1] ?? '', detachedAs: name }));
 }
 
-/** Parts of roll-ups that can't be of the time that ClickHouse believes: their partition is another week. */
+/** Parts of roll-ups and totals that can't be of the time that ClickHouse believes: their partition is another week. */
 const MISPLACED = `SELECT table, name FROM system.parts
-  WHERE active AND database = currentDatabase() AND table = 'usage_rollups' AND NOT (
+  WHERE active AND database = currentDatabase() AND table IN ('usage_rollups', 'usage_totals') AND NOT (
     toUnixTimestamp(min_time) >= toUnixTimestamp(parseDateTime(partition_id, '%Y%m%d', 'UTC'))
     AND toUnixTimestamp(max_time) < toUnixTimestamp(parseDateTime(partition_id, '%Y%m%d', 'UTC')) + 7 * 86400)
-  ORDER BY name`;
+  ORDER BY table, name`;
 
 /** A part whose rows a read may miss without an error. */
 export interface UnseenPart extends DamagedPart {
@@ -60,8 +60,14 @@ export const dropLostPart = (clickhouse: Pick<ClickHouse, 'command'>, { table, d
   clickhouse.command(`ALTER TABLE ${table} DROP DETACHED PART ${quoted(detachedAs)} SETTINGS allow_drop_detached = 1`);
 
 /** Whether usage of [from, to), milliseconds since the epoch, may be missing with the part: roll-ups lie by week. */
-export function mayLackUsage({ table, part }: DamagedPart, from: number, to: number): boolean {
-  if (table !== 'usage_rollups') return false;
+export const mayLackUsage = (part: DamagedPart, from: number, to: number): boolean =>
+  part.table === 'usage_rollups' && mayHold(part, from, to);
+
+/** The same of totals. The roll-ups that they are of may all be there. */
+export const mayLackTotals = (part: DamagedPart, from: number, to: number): boolean =>
+  part.table === 'usage_totals' && mayHold(part, from, to);
+
+function mayHold({ part }: DamagedPart, from: number, to: number): boolean {
   const span = partitionSpan(part);
   return span === null || (span.start < to && from < span.end);
 }

@@ -7,6 +7,7 @@
 import type pg from 'pg';
 import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import { inTransaction } from '../postgres/pool.ts';
+import type { Queries } from '../postgres/table-columns.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type EventLog, EventLogError } from './event-log.ts';
 
@@ -62,8 +63,8 @@ export async function currentGeneration(pool: pg.Pool | pg.PoolClient): Promise<
  * The rule set by which every partition of the newest generation is read at least. Before the first generation: that of
  * one made now.
  */
-export async function ruleSetInForce(pool: pg.Pool): Promise<number> {
-  const { rows } = await pool.query<{ rule_set: number | null }>(
+export async function ruleSetInForce(db: Queries): Promise<number> {
+  const { rows } = await db.query<{ rule_set: number | null }>(
     `SELECT min(coalesce(last.next_rule_set, made.first_rule_set)) AS rule_set
       FROM tallyline.topic_generations made
         JOIN tallyline.partition_progress progress USING (generation)

@@ -54,7 +54,23 @@ export const rollUpColumns = tableColumns({
   version: 'UInt64',
   row_hash: 'UInt64',
 });
+/** Of totals as well. */
 export const rollUpChecksumSql = 'sum(row_hash)';
+
+export const totalColumns = tableColumns({
+  tenant: 'String',
+  meter: 'String',
+  window_start: "DateTime('UTC')",
+  group_values: 'String',
+  generation: 'UInt16',
+  partition: 'UInt16',
+  chunk: 'UInt32',
+  value: 'Decimal(76, 12)',
+  event_count: 'UInt64',
+  epoch: 'UInt64',
+  version: 'UInt64',
+  row_hash: 'UInt64',
+});
 
 export const rejectColumns = tableColumns({
   ...ofPlace,

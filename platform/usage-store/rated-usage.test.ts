@@ -23,6 +23,8 @@ interface Asked {
   params: Readonly<Record<string, unknown>>;
 }
 
+const sets = selection.subjects.map((subject) => [{ ...subject, from: selection.from, to: selection.to }]);
+
 async function asked(read: typeof readRatedUsage | typeof readFirstSeen): Promise<Asked> {
   const found: Asked = { sql: '', params: {} };
   await read(
@@ -32,7 +34,7 @@ async function asked(read: typeof readRatedUsage | typeof readFirstSeen): Promis
         return [];
       },
     },
-    selection,
+    { ...selection, sets },
   );
   return found;
 }

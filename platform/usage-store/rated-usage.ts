@@ -8,6 +8,7 @@ import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { quoted } from '../clickhouse/quoted.ts';
 import { sealedRowsCondition } from './sealed-rows.ts';
+import { type SubjectSets, setsBySubject, setsOfSubject, setTable, subjectsOfSets } from './subject-sets.ts';
 import {
   asDecimal,
   boundSeconds,
@@ -31,10 +32,16 @@ export interface RatedUsageRow extends SubjectKey {
   readonly quantity: Quantity;
 }
 
-export interface FirstSeenRow extends SubjectKey {
+export interface FirstSeenSelection extends Omit<RatedUsageSelection, 'subjects' | 'buckets'> {
+  readonly sets: SubjectSets;
+}
+
+export interface FirstSeenRow {
+  /** Its number in the selection. */
+  readonly set: number;
   /** Milliseconds since the epoch. */
   readonly windowStart: number;
-  /** Whole values: how many were seen in no earlier window of the selection. */
+  /** Whole values: how many were seen in no earlier window of the set. */
   readonly values: bigint;
 }
 
@@ -62,7 +69,8 @@ export function ofSubjects(subjects: readonly SubjectKey[]): string {
 
 /** PREWHERE and WHERE. PREWHERE is about the table's key alone, which all versions of a row share (usage-query.ts). */
 function rowsOf(
-  { subjects, meter, from, to, sealed }: RatedUsageSelection,
+  subjects: readonly SubjectKey[],
+  { meter, from, to, sealed }: Omit<RatedUsageSelection, 'subjects' | 'buckets'>,
   ofRows: readonly string[],
   params: Record<string, unknown>,
 ): string {
@@ -87,7 +95,7 @@ export async function readRatedUsage(
   const bucket = bucketExpression(selection);
   const params: Record<string, unknown> = { ...bucket.params };
   const { ofRows, ofGroups } = filterConditions(selection, params);
-  const rows = rowsOf(selection, ofRows, params);
+  const rows = rowsOf(selection.subjects, selection, ofRows, params);
   // any(): a condition on the key itself would be asked of every row and not of every group.
   const filters = ofGroups('any(r.group_values)');
   const { aggregate, of } = MERGES[meter.aggregation];
@@ -111,28 +119,47 @@ export async function readRatedUsage(
   }));
 }
 
-/** Of a `unique` meter: how many values each window of the selection adds for a subject. Buckets are not regarded. */
+/** Of a `unique` meter: how many values each window of the span adds to a set. */
 export async function readFirstSeen(
   clickhouse: Pick<ClickHouse, 'query'>,
-  selection: RatedUsageSelection,
+  selection: FirstSeenSelection,
 ): Promise<FirstSeenRow[]> {
+  const { sets } = selection;
   const params: Record<string, unknown> = {};
   const { ofRows, ofGroups } = filterConditions(selection, params);
-  const rows = rowsOf(selection, [...ofRows, ...ofGroups('r.group_values')], params);
-  const keys = 'tenant_key, subject_key';
-  const sql =
-    `SELECT ${keys}, first_window, toString(count()) AS values FROM (` +
-    'SELECT r.tenant AS tenant_key, r.subject AS subject_key, min(toUnixTimestamp(r.window_start)) AS first_window ' +
-    `FROM usage_rollups AS r FINAL ARRAY JOIN r.unique_values AS unique_value ${rows} ` +
-    `GROUP BY ${keys}, unique_value) GROUP BY ${keys}, first_window ${USAGE_SETTINGS}`;
-  const found = await clickhouse.query<{
-    readonly tenant_key: string;
-    readonly subject_key: string;
-    readonly first_window: number;
-    readonly values: string;
-  }>(sql, params);
-  return found.map((row) => ({
-    ...{ tenant: row.tenant_key, subject: row.subject_key, windowStart: Number(row.first_window) * 1_000 },
-    values: BigInt(row.values),
-  }));
+  const rows = rowsOf(subjectsOfSets(sets), selection, [...ofRows, ...ofGroups('r.group_values')], params);
+  const values = `FROM usage_rollups AS r FINAL ARRAY JOIN r.unique_values AS unique_value ${rows}`;
+  const start = 'toUnixTimestamp(r.window_start)';
+  const numbers = setsBySubject(sets, selection);
+  if (numbers !== null) {
+    const keys = 'tenant_key, subject_key';
+    const found = await clickhouse.query<StoredFirstSeen & { tenant_key: string; subject_key: string }>(
+      `SELECT ${keys}, first_window, toString(count()) AS values FROM (` +
+        `SELECT r.tenant AS tenant_key, r.subject AS subject_key, min(${start}) AS first_window ${values} ` +
+        `GROUP BY ${keys}, unique_value) GROUP BY ${keys}, first_window ${USAGE_SETTINGS}`,
+      params,
+    );
+    return found.flatMap((row) =>
+      setsOfSubject(numbers, { tenant: row.tenant_key, subject: row.subject_key }).map((set) => firstSeenOf(row, set)),
+    );
+  }
+  const found = await clickhouse.query<StoredFirstSeen & { set_number: number }>(
+    'SELECT set_number, first_window, toString(count()) AS values FROM (' +
+      'SELECT set_number, unique_value, min(start) AS first_window FROM (' +
+      `SELECT r.tenant AS tenant_key, r.subject AS subject_key, ${start} AS start, unique_value ${values}) AS used ` +
+      `INNER JOIN ${setTable(sets)} AS named USING (tenant_key, subject_key) WHERE start >= starts AND start < ends ` +
+      `GROUP BY set_number, unique_value) GROUP BY set_number, first_window ${USAGE_SETTINGS}`,
+    params,
+  );
+  return found.map((row) => firstSeenOf(row, Number(row.set_number)));
 }
+
+interface StoredFirstSeen {
+  readonly first_window: number | string;
+  readonly values: string;
+}
+
+const firstSeenOf = ({ first_window, values }: StoredFirstSeen, set: number): FirstSeenRow => ({
+  ...{ set, windowStart: Number(first_window) * 1_000 },
+  values: BigInt(values),
+});

@@ -1,9 +1,9 @@
 // Finds windows and subjects in the roll-up rows of ClickHouse, without their values.
-import type { SubjectKey } from '../../domain/billing/billing-period-terms.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { ofSubjects } from './rated-usage.ts';
 import { PARTITION_KEY_SQL, partitionKey, sealedRowsCondition } from './sealed-rows.ts';
+import { type SubjectSets, setsBySubject, setsOfSubject, setTable, subjectsOfSets } from './subject-sets.ts';
 import { boundSeconds } from './usage-query.ts';
 
 /** Roll-up rows to look for: windows of a meter in a span, from all chunks or from some. */
@@ -30,12 +30,32 @@ export interface WindowKey {
   readonly windowStart: number;
 }
 
-export interface SubjectSelection {
-  /** One or more, each once. */
-  readonly subjects: readonly SubjectKey[];
-  readonly from: number;
-  readonly to: number;
+export interface SetSelection extends Pick<WindowSelection, 'spans'> {
+  readonly sets: SubjectSets;
   readonly sealed: Pick<Seals, 'vector' | 'epochSteps'>;
+}
+
+const START = 'toUnixTimestamp(r.window_start)';
+
+/** True of the rows of windows in the spans. */
+function inSpans(spans: WindowSelection['spans']): { conditions: string[]; params: Record<string, unknown> } {
+  const boundOf = (name: 'span_from' | 'span_to') =>
+    `transform(r.meter, {span_meters:Array(String)}, {${name}:Array(UInt32)}, toUInt32(0))`;
+  const from = spans.map((span) => boundSeconds(span.from));
+  return {
+    // A meter that is not asked for has the bounds 0 and 0.
+    conditions: [
+      "r.window_start >= toDateTime({from_min:UInt32}, 'UTC')",
+      `${START} >= ${boundOf('span_from')}`,
+      `${START} < ${boundOf('span_to')}`,
+    ],
+    params: {
+      span_meters: spans.map((span) => span.meter),
+      span_from: from,
+      span_to: spans.map((span) => boundSeconds(span.to)),
+      from_min: Math.min(...from),
+    },
+  };
 }
 
 /** Every window once. Reads rows that were replaced, too: without FINAL the scan costs a fraction. */
@@ -44,22 +64,7 @@ export async function* streamWindows(
   { spans, chunks }: WindowSelection,
 ): AsyncIterable<readonly WindowKey[]> {
   if (spans.length === 0 || chunks?.length === 0) return;
-  const start = 'toUnixTimestamp(r.window_start)';
-  const boundOf = (name: 'span_from' | 'span_to') =>
-    `transform(r.meter, {span_meters:Array(String)}, {${name}:Array(UInt32)}, toUInt32(0))`;
-  // A meter that is not asked for has the bounds 0 and 0.
-  const conditions = [
-    "r.window_start >= toDateTime({from_min:UInt32}, 'UTC')",
-    `${start} >= ${boundOf('span_from')}`,
-    `${start} < ${boundOf('span_to')}`,
-  ];
-  const from = spans.map((span) => boundSeconds(span.from));
-  const params: Record<string, unknown> = {
-    span_meters: spans.map((span) => span.meter),
-    span_from: from,
-    span_to: spans.map((span) => boundSeconds(span.to)),
-    from_min: Math.min(...from),
-  };
+  const { conditions, params } = inSpans(spans);
   if (chunks !== null) {
     const chunkBound = (name: 'from_chunks' | 'to_chunks') =>
       `transform(${PARTITION_KEY_SQL}, {partitions:Array(UInt32)}, {${name}:Array(UInt32)}, toUInt32(0))`;
@@ -73,7 +78,7 @@ export async function* streamWindows(
     params.from_chunks = chunks.map((range) => range.fromChunk);
     params.to_chunks = chunks.map((range) => range.toChunk);
   }
-  const sql = `SELECT DISTINCT r.tenant, r.subject, ${start} FROM usage_rollups AS r WHERE ${conditions.join(' AND ')}`;
+  const sql = `SELECT DISTINCT r.tenant, r.subject, ${START} FROM usage_rollups AS r WHERE ${conditions.join(' AND ')}`;
   for await (const rows of clickhouse.stream(sql, params)) {
     yield (rows as [string, string, number][]).map(([tenant, subject, seconds]) => ({
       tenant,
@@ -83,17 +88,36 @@ export async function* streamWindows(
   }
 }
 
-export async function readSubjectsWithUsage(
-  clickhouse: ClickHouse,
-  selection: SubjectSelection,
-): Promise<SubjectKey[]> {
-  const sealed = sealedRowsCondition(selection.sealed);
-  const rows = await clickhouse.query<{ tenant_key: string; subject_key: string }>(
-    `SELECT DISTINCT r.tenant AS tenant_key, r.subject AS subject_key FROM usage_rollups AS r FINAL
-     PREWHERE ${ofSubjects(selection.subjects)}
-       AND r.window_start >= toDateTime({from:UInt32}, 'UTC') AND r.window_start < toDateTime({to:UInt32}, 'UTC')
-     WHERE ${sealed.sql}`,
-    { from: boundSeconds(selection.from), to: boundSeconds(selection.to), ...sealed.params },
+/** The numbers of the sets that have a sealed row in the spans. */
+export async function readSetsWithUsage(
+  clickhouse: Pick<ClickHouse, 'query'>,
+  { sets, spans, sealed: seals }: SetSelection,
+): Promise<number[]> {
+  const sealed = sealedRowsCondition(seals);
+  const { conditions, params } = inSpans(spans);
+  const latest = boundSeconds(Math.max(...spans.map(({ to }) => to)));
+  const named = {
+    ...params,
+    ...{ to_max: latest, ...sealed.params },
+  };
+  const rows = `FROM usage_rollups AS r FINAL PREWHERE ${ofSubjects(subjectsOfSets(sets))}
+    AND ${conditions.join(' AND ')} AND r.window_start < toDateTime({to_max:UInt32}, 'UTC') WHERE ${sealed.sql}`;
+  const numbers = setsBySubject(sets, {
+    from: Math.min(...spans.map(({ from }) => from)),
+    to: Math.max(...spans.map(({ to }) => to)),
+  });
+  if (numbers !== null) {
+    const found = await clickhouse.query<{ tenant_key: string; subject_key: string }>(
+      `SELECT DISTINCT r.tenant AS tenant_key, r.subject AS subject_key ${rows}`,
+      named,
+    );
+    return found.flatMap((row) => setsOfSubject(numbers, { tenant: row.tenant_key, subject: row.subject_key }));
+  }
+  const found = await clickhouse.query<{ set_number: number }>(
+    `SELECT DISTINCT set_number FROM (SELECT r.tenant AS tenant_key, r.subject AS subject_key, ${START} AS start ${rows})
+     AS used INNER JOIN ${setTable(sets)} AS named USING (tenant_key, subject_key)
+     WHERE start >= starts AND start < ends`,
+    named,
   );
-  return rows.map(({ tenant_key, subject_key }) => ({ tenant: tenant_key, subject: subject_key }));
+  return found.map(({ set_number }) => Number(set_number));
 }

@@ -10,6 +10,7 @@ import {
   json,
   large,
   namesOf,
+  nullable,
   placeholders,
   type RecordOf,
   recordOf,
@@ -45,26 +46,31 @@ export const sealColumns = {
   catalogChanges: json<StoredSeal['catalogChanges']>('catalog_changes'),
   ruleSet: int('rule_set'),
   nextRuleSet: int('next_rule_set'),
+  totalsCount: nullable(whole('totals_count')),
+  totalsChecksum: nullable(unsigned64('totals_checksum')),
 };
 
-const rowOf = ({ events, rollUps, rejects, outcomes: counts, ...seal }: StoredSeal): RecordOf<typeof sealColumns> => ({
-  ...seal,
-  ...counts,
-  ...{ eventCount: events.count, eventChecksum: events.checksum },
-  ...{ rollUpCount: rollUps.count, rollUpChecksum: rollUps.checksum },
-  ...{ rejectCount: rejects.count, rejectChecksum: rejects.checksum },
-});
+function rowOf(sealed: StoredSeal): RecordOf<typeof sealColumns> {
+  const { events, rollUps, totals, rejects, outcomes: counts, ...seal } = sealed;
+  return {
+    ...seal,
+    ...counts,
+    ...{ eventCount: events.count, eventChecksum: events.checksum },
+    ...{ rollUpCount: rollUps.count, rollUpChecksum: rollUps.checksum },
+    ...{ totalsCount: totals?.count ?? null, totalsChecksum: totals?.checksum ?? null },
+    ...{ rejectCount: rejects.count, rejectChecksum: rejects.checksum },
+  };
+}
 
 function sealOf(stored: Readonly<Record<string, unknown>>): StoredSeal {
-  const { eventCount, eventChecksum, rollUpCount, rollUpChecksum, rejectCount, rejectChecksum, ...row } = recordOf(
-    sealColumns,
-    stored,
-  );
-  const { accepted, duplicate, conflict, too_late, poison, ...seal } = row;
+  const { eventCount, eventChecksum, rollUpCount, rollUpChecksum, ...row } = recordOf(sealColumns, stored);
+  const { rejectCount, rejectChecksum, totalsCount, totalsChecksum, ...more } = row;
+  const { accepted, duplicate, conflict, too_late, poison, ...seal } = more;
   return {
     ...seal,
     events: { count: eventCount, checksum: eventChecksum },
     rollUps: { count: rollUpCount, checksum: rollUpChecksum },
+    totals: totalsCount === null || totalsChecksum === null ? null : { count: totalsCount, checksum: totalsChecksum },
     rejects: { count: rejectCount, checksum: rejectChecksum },
     outcomes: { accepted, duplicate, conflict, too_late, poison },
   };

@@ -1,7 +1,7 @@
 // Compares what ClickHouse holds of sealed chunks with what their seals say. A price read from a chunk that does not
 // compare equal (a stale replica, a part lost to a power cut) would be wrong without anyone noticing.
 import { isSameRows, noRows, type RowSet } from '../../domain/sealing/row-set.ts';
-import type { ChunkSeal, EpochStep } from '../../domain/sealing/seals.ts';
+import type { ChunkPlace, ChunkSeal, EpochStep } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { rollUpChecksumSql } from './chunk-tables.ts';
 import { epochCondition, PARTITION_KEY_SQL, partitionKey } from './sealed-rows.ts';
@@ -19,13 +19,19 @@ interface FoundRow {
   readonly checksum: string;
 }
 
+/** Rows of these are named by their chunk, and have a hash. */
+type SealedTable = 'usage_rollups' | 'usage_totals';
+
+/** A chunk, and the epoch of its seal. */
+type SealedPlace = ChunkPlace & Pick<ChunkSeal, 'epoch'>;
+
 /**
  * The parts, and the first and last second that ClickHouse believes to be in each: reads by time skip a part by that,
  * and it comes from a small file that is not checked when the part is loaded (26.7).
  */
-const PART_SPANS_SQL = `(SELECT
+const partSpansSql = (table: SealedTable): string => `(SELECT
     (groupArray(name), groupArray(toUnixTimestamp(min_time)), groupArray(toUnixTimestamp(max_time)))
-  FROM system.parts WHERE active AND database = currentDatabase() AND table = 'usage_rollups')`;
+  FROM system.parts WHERE active AND database = currentDatabase() AND table = '${table}')`;
 const WINDOW_SQL = 'toUnixTimestamp(r.window_start)';
 /** A row that reads by time would miss does not count as there. */
 const IS_FOUND_BY_TIME_SQL = `${WINDOW_SQL} >= transform(r._part, part_spans.1, part_spans.2, toUInt32(0))
@@ -34,7 +40,7 @@ const IS_FOUND_BY_TIME_SQL = `${WINDOW_SQL} >= transform(r._part, part_spans.1, 
 /** Seals in one query, each of which is a scan; bounds the answer. */
 const SEALS_MAX = 50_000;
 
-async function readBatch(clickhouse: ClickHouse, seals: readonly ChunkSeal[]): Promise<RowSet[]> {
+async function readBatch(clickhouse: ClickHouse, table: SealedTable, seals: readonly SealedPlace[]): Promise<RowSet[]> {
   const ranges = new Map<number, { from: number; to: number }>();
   const steps: EpochStep[] = [];
   for (const seal of seals) {
@@ -49,10 +55,10 @@ async function readBatch(clickhouse: ClickHouse, seals: readonly ChunkSeal[]): P
   const bounds = [...ranges.values()];
   const epochs = epochCondition(steps);
   const found = await clickhouse.query<FoundRow>(
-    `WITH ${PART_SPANS_SQL} AS part_spans
+    `WITH ${partSpansSql(table)} AS part_spans
      SELECT ${PARTITION_KEY_SQL} AS partition_key, r.chunk AS chunk,
        toString(count()) AS row_count, toString(${rollUpChecksumSql}) AS checksum
-     FROM usage_rollups AS r FINAL
+     FROM ${table} AS r FINAL
      WHERE r.chunk >= {chunk_min:UInt32} AND r.chunk < {chunk_max:UInt32}
        AND ${PARTITION_KEY_SQL} IN {partitions:Array(UInt32)}
        AND r.chunk >= transform(${PARTITION_KEY_SQL}, {partitions:Array(UInt32)}, {from_chunks:Array(UInt32)}, toUInt32(0))
@@ -82,11 +88,12 @@ async function readBatch(clickhouse: ClickHouse, seals: readonly ChunkSeal[]): P
  */
 export async function readSealedChunks(
   clickhouse: ClickHouse,
-  seals: readonly ChunkSeal[],
+  seals: readonly SealedPlace[],
+  table: SealedTable = 'usage_rollups',
 ): Promise<readonly RowSet[]> {
   const found: RowSet[] = [];
   for (let i = 0; i < seals.length; i += SEALS_MAX) {
-    found.push(...(await readBatch(clickhouse, seals.slice(i, i + SEALS_MAX))));
+    found.push(...(await readBatch(clickhouse, table, seals.slice(i, i + SEALS_MAX))));
   }
   return found;
 }

@@ -16,6 +16,7 @@ import {
   type UsageRow,
   type UsageSelection,
 } from './usage-query.ts';
+import { readByTotals } from './usage-totals.ts';
 
 export interface TopUsage {
   /** The greatest first; of equal ones in order of subject and groups. */
@@ -96,8 +97,10 @@ export async function readTopUsage(
   selection: UsageSelection,
   ranking: Ranking,
 ): Promise<TopUsage> {
-  const { sql, params } = topUsageQuery(selection, ranking);
-  const found = await clickhouse.query<StoredTopRow>(sql, params);
+  const found = await readByTotals(selection, (chosen) => {
+    const { sql, params } = topUsageQuery(chosen, ranking);
+    return clickhouse.query<StoredTopRow>(sql, params);
+  });
   const others = found.find(({ place }) => Number(place) > ranking.rowsMax);
   return {
     rows: found

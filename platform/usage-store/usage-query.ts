@@ -7,6 +7,7 @@ import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_FRACTION_DIGITS, type Quantity } from '../../domain/number/quantity.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import type { SqlFragment } from './sealed-rows.ts';
+import { IS_REST_SQL, isOfTotals, NO_REST_SQL, readByTotals, totalsStart } from './usage-totals.ts';
 
 /** Buckets of `stepMs` one after the other from `start`, up to the next segment. Milliseconds, whole seconds. */
 interface BucketSegment {
@@ -36,6 +37,11 @@ export interface UsageSelection {
   /** Only rows behind it in the order of an answer. */
   readonly after?: UsagePlace;
   readonly rowsMax?: number;
+  /**
+   * Windows that start then or later may be read from totals, milliseconds since the epoch (usage-totals.ts); absent or
+   * null: none.
+   */
+  readonly totalsFrom?: number | null;
 }
 
 export interface UsageRow {
@@ -123,8 +129,25 @@ function rowsOf(selection: UsageSelection, ofRows: readonly string[], params: Re
   params.tenant = selection.tenant;
   params.meter = selection.meter.slug;
   params.from = boundSeconds(Math.max(selection.from, selection.after?.bucketStart ?? 0));
-  params.to = boundSeconds(selection.to);
+  params.to = boundSeconds(Math.min(selection.to, totalsStart(selection) ?? selection.to));
   return `PREWHERE ${inKey.join(' AND ')}`;
+}
+
+/** Which totals a selection reads. The rest is among them where groups are asked for, so that it is noticed. */
+function totalsOf(selection: UsageSelection, ofRows: readonly string[], params: Record<string, unknown>): string {
+  const hasGroups = ofRows.length > 0 || (selection.groupBy ?? []).length > 0 || (selection.filters ?? []).length > 0;
+  const inKey = [
+    ...(ofRows.length > 0 ? [`(${IS_REST_SQL} OR ${ofRows.join(' AND ')})`] : []),
+    "r.window_start >= toDateTime({totals_from:UInt32}, 'UTC')",
+    "r.window_start < toDateTime({totals_to:UInt32}, 'UTC')",
+    'r.meter = {meter:String}',
+    'r.tenant = {tenant:String}',
+  ];
+  params.totals_from = boundSeconds(
+    Math.max(selection.from, selection.after?.bucketStart ?? 0, totalsStart(selection) ?? 0),
+  );
+  params.totals_to = boundSeconds(selection.to);
+  return `PREWHERE ${inKey.join(' AND ')}${hasGroups ? ` WHERE ${NO_REST_SQL}` : ''}`;
 }
 
 /** The aggregate function over the values of several subjects; null where the states of all merge into it. */
@@ -264,12 +287,22 @@ export function mergedUsage(selection: UsageSelection, keepsSubjects: boolean): 
     return `JSONExtractString(group_text, {group_position_${i}:UInt32})`;
   });
   const { aggregate, of } = MERGES[meter.aggregation];
-  const sql =
-    `SELECT ${bucket.sql} AS bucket_start, ${keepsSubjects || selection.bySubject === true ? 'r.subject' : "''"} AS subject_key, ` +
+  const merge = (subject: string, table: string, which: string): string =>
+    `SELECT ${bucket.sql} AS bucket_start, ${subject} AS subject_key, ` +
     `${groups.length + filters.length > 0 ? 'r.group_values' : "''"} AS group_text, ` +
     `${aggregate}State(${of}) AS state, sum(r.event_count) AS event_count ` +
-    `FROM usage_rollups AS r FINAL ${rows} GROUP BY bucket_start, subject_key, group_text` +
+    `FROM ${table} AS r FINAL ${which} GROUP BY bucket_start, subject_key, group_text` +
     (filters.length > 0 ? ` HAVING ${filters.join(' AND ')}` : '');
+  const subject = keepsSubjects || selection.bySubject === true ? 'r.subject' : "''";
+  const ofRollUps = merge(subject, 'usage_rollups', rows);
+  const start = totalsStart(selection);
+  const sql =
+    start === null || start >= selection.to
+      ? ofRollUps
+      : [
+          ...(start > selection.from ? [ofRollUps] : []),
+          merge("''", 'usage_totals', totalsOf(selection, ofRows, params)),
+        ].join(' UNION ALL ');
   return { sql, aggregate, params, groups: groups.length > 0 ? `[${groups.join(', ')}]` : 'emptyArrayString()' };
 }
 
@@ -328,8 +361,10 @@ const usageRowOf = (row: StoredUsageRow, { bySubject }: UsageSelection): UsageRo
 
 /** The usage of a selection, in order of bucket, subject and groups. */
 export async function readUsage(clickhouse: Pick<ClickHouse, 'query'>, selection: UsageSelection): Promise<UsageRow[]> {
-  const { sql, params } = usageQuery(selection);
-  const rows = await clickhouse.query<StoredUsageRow>(sql, params);
+  const rows = await readByTotals(selection, (chosen) => {
+    const { sql, params } = usageQuery(chosen);
+    return clickhouse.query<StoredUsageRow>(sql, params);
+  });
   return rows.map((row) => usageRowOf(row, selection));
 }
 
@@ -343,10 +378,18 @@ export async function* streamUsage(
   selection: UsageSelection,
 ): AsyncGenerator<UsageRow[], void, undefined> {
   const { sql, params } = usageQuery(selection);
-  for await (const rows of clickhouse.stream(sql, params)) {
-    yield (rows as StoredUsageColumns[]).map(([bucket_start, subject_key, groups, quantity, events]) =>
-      usageRowOf({ bucket_start, subject_key, groups, quantity, events }, selection),
-    );
+  let isBegun = false;
+  try {
+    for await (const rows of clickhouse.stream(sql, params)) {
+      isBegun = true;
+      yield (rows as StoredUsageColumns[]).map(([bucket_start, subject_key, groups, quantity, events]) =>
+        usageRowOf({ bucket_start, subject_key, groups, quantity, events }, selection),
+      );
+    }
+  } catch (error) {
+    // ClickHouse has merged all rows before it gives the first, so whatever is about totals comes before that.
+    if (isBegun || totalsStart(selection) === null || !isOfTotals(error)) throw error;
+    yield* streamUsage(clickhouse, { ...selection, totalsFrom: null });
   }
 }
 

@@ -28,9 +28,18 @@ describe('where an event was counted', () => {
     const text = '{"model":"m-large","input_tokens":"0.000000000001","user":"u1"}';
     const { counted } = countedIn(event(text), catalog, newest);
     expect(counted).toEqual([
-      { meter: 'input_tokens', windowStart: TEN, quantity: '0.000000000001', groups: new Map([['model', 'm-large']]) },
-      { meter: 'requests', windowStart: TEN + 60_000, quantity: '1', groups: new Map() },
-      { meter: 'users', windowStart: Date.UTC(2026, 10, 20), quantity: '1', groups: new Map() },
+      {
+        ...{ meter: 'input_tokens', windowStart: TEN, windowEnd: TEN + HOUR_MS, quantity: '0.000000000001' },
+        groups: new Map([['model', 'm-large']]),
+      },
+      {
+        ...{ meter: 'requests', windowStart: TEN + 60_000, windowEnd: TEN + 120_000, quantity: '1' },
+        groups: new Map(),
+      },
+      {
+        ...{ meter: 'users', windowStart: Date.UTC(2026, 10, 20), windowEnd: Date.UTC(2026, 10, 21), quantity: '1' },
+        groups: new Map(),
+      },
     ]);
   });
 
@@ -76,7 +85,7 @@ describe('the catalog version at an offset', () => {
 describe('a line item covers a counted event', () => {
   const counted: Counted = {
     meter: 'input_tokens',
-    windowStart: TEN,
+    ...{ windowStart: TEN, windowEnd: TEN + HOUR_MS },
     quantity: '5',
     groups: new Map([
       ['model', 'm-large'],

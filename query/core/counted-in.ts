@@ -20,6 +20,7 @@ export interface Counted {
   readonly meter: string;
   /** Milliseconds since the epoch. */
   readonly windowStart: number;
+  readonly windowEnd: number;
   /** Decimal text: the event's value; "1" for count and unique, which count events and distinct values. */
   readonly quantity: string;
   /** By the dimension's name; "" where the event has no such property. */
@@ -58,12 +59,15 @@ export function countedIn(
   const meters = metersByType(catalog).get(event.type) ?? [];
   const read = readMeters(meters, parseExactJson(event.data), rules);
   if (read instanceof Rejection) throw new Error(`an accepted event is not readable by its catalog: ${read.message}`);
-  const counted = read.readings.map(({ meter, quantity, groupValues }) => ({
-    meter: meter.slug,
-    windowStart: windowStartOf(event.eventTime, windowSizeMs[meter.window]),
-    quantity: formatQuantity(quantity),
-    groups: new Map(meter.dimensions.map((dimension, i) => [dimension.name, groupValues[i] ?? ''])),
-  }));
+  const counted = read.readings.map(({ meter, quantity, groupValues }) => {
+    const windowStart = windowStartOf(event.eventTime, windowSizeMs[meter.window]);
+    return {
+      meter: meter.slug,
+      ...{ windowStart, windowEnd: windowStart + windowSizeMs[meter.window] },
+      quantity: formatQuantity(quantity),
+      groups: new Map(meter.dimensions.map((dimension, i) => [dimension.name, groupValues[i] ?? ''])),
+    };
+  });
   const unread = read.unread.map(({ meter, rejection }) => ({
     meter: meter.slug,
     code: rejection.code,

@@ -2,12 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { encodeCursor, parseLineItemsRequest } from './line-item-page.ts';
 
-const selection = { subject: 'cus_42', from: null, to: null };
+const selection = { customer: null, subject: 'cus_42', from: null, to: null };
 const cursor = encodeCursor(selection, { windowStart: 1_763_632_800_000, sequence: 42n });
 
 describe('a line item page', () => {
   it('defaults to a thousand rows of everything', () => {
-    expect(parseLineItemsRequest({})).toEqual({ subject: null, from: null, to: null, limit: 1_000, after: null });
+    expect(parseLineItemsRequest({})).toEqual({
+      ...{ customer: null, subject: null, from: null, to: null },
+      ...{ limit: 1_000, after: null },
+    });
   });
 
   it('reads back any cursor it gave out', () => {
@@ -29,12 +32,12 @@ describe('a line item page', () => {
     ['limit 1e3', { limit: '1e3' }, /^limit/],
     ['a date alone', { from: '2026-11-20' }, /^from/],
     ['an empty range', { from: '2026-11-20T00:00:00Z', to: '2026-11-20T00:00:00Z' }, /not before to/],
-    ['an unknown parameter', { customer: 'a' }, /unknown parameter/],
+    ['an unknown parameter', { client: 'a' }, /unknown parameter/],
     ['a made-up cursor', { cursor: 'abc' }, /not one that this API gave out/],
     ['an empty cursor', { cursor: '' }, /not one that this API gave out/],
     ['SQL for a cursor', { cursor: "' OR 1=1" }, /not one that this API gave out/],
-    ['another subject’s cursor', { subject: 'cus_43', cursor }, /another subject, from or to/],
-    ['a cursor without its subject', { cursor }, /another subject, from or to/],
+    ['another subject’s cursor', { subject: 'cus_43', cursor }, /another customer, subject, from or to/],
+    ['a cursor without its subject', { cursor }, /another customer, subject, from or to/],
   ])('refuses %s', (_, parameters, message) => {
     expect(() => parseLineItemsRequest(parameters)).toThrow(message);
   });

@@ -24,7 +24,9 @@ export interface LineItemPlace {
 }
 
 export interface LineItemsRequest {
-  /** Null: every subject of the tenant. */
+  /** Null: every customer of the tenant. */
+  readonly customer: string | null;
+  /** Null: every subject. */
   readonly subject: string | null;
   /** Of the window start, inclusive and exclusive, in milliseconds since the epoch; null: no bound. */
   readonly from: number | null;
@@ -34,9 +36,9 @@ export interface LineItemsRequest {
   readonly after: LineItemPlace | null;
 }
 
-type Selection = Pick<LineItemsRequest, 'subject' | 'from' | 'to'>;
+type Selection = Pick<LineItemsRequest, 'customer' | 'subject' | 'from' | 'to'>;
 
-const selectionDigest = ({ subject, from, to }: Selection): string => digestOf([subject, from, to]);
+const selectionDigest = ({ customer, subject, from, to }: Selection): string => digestOf([customer, subject, from, to]);
 
 export function encodeCursor(selection: Selection, place: LineItemPlace): string {
   return Buffer.from(`1.${place.windowStart}.${place.sequence}.${selectionDigest(selection)}`).toString('base64url');
@@ -48,22 +50,24 @@ const CURSOR = /^1\.(-?\d{1,15})\.(\d{1,18})\.([\w-]{11})$/;
 function decodeCursor(selection: Selection, cursor: string): LineItemPlace {
   const match = /^[\w-]{1,100}$/.test(cursor) ? CURSOR.exec(Buffer.from(cursor, 'base64url').toString('latin1')) : null;
   if (match === null) throw notACursor();
-  if (match[3] !== selectionDigest(selection)) throw ofAnotherSelection('subject, from or to');
+  if (match[3] !== selectionDigest(selection)) throw ofAnotherSelection('customer, subject, from or to');
   return { windowStart: Number(match[1]), sequence: BigInt(match[2]!) };
 }
 
 export const lineItemParameters = parametersOf({
-  subject: anyText('Only those of one subject').optional(),
+  customer: anyText('Only those of one customer').optional(),
+  subject: anyText('Only those of one subject, and those that its customer has of all its subjects').optional(),
   from: time('a start', 'Inclusive bound of windowStart').optional(),
   to: time('an end', 'Exclusive bound of windowStart').optional(),
   limit: wholeNumber(LINE_ITEMS_MAX, LINE_ITEMS_DEFAULT, 'Line items in an answer'),
-  cursor: pageCursor('the same subject, from and to'),
+  cursor: pageCursor('the same customer, subject, from and to'),
 });
 
 /** Throws a `Problem`. */
 export function parseLineItemsRequest(parameters: QueryParameters): LineItemsRequest {
-  const { subject = null, from = null, to = null, limit, cursor } = readParameters(lineItemParameters, parameters);
-  const selection = { subject, from, to };
+  const read = readParameters(lineItemParameters, parameters);
+  const { customer = null, subject = null, from = null, to = null, limit, cursor } = read;
+  const selection = { customer, subject, from, to };
   if (selection.from !== null && selection.to !== null && selection.from >= selection.to) {
     throw conflict('from', 'not before to');
   }

@@ -76,7 +76,7 @@ beforeAll(async () => {
     { ...window, id: id(4), price: 'small', groups: { model: 'm-small' } },
     { ...window, id: id(5), price: 'flat', meter: null },
     { windowStart: TEN + HOUR_MS, windowEnd: TEN + 2 * HOUR_MS, id: id(6), price: 'all' },
-    { ...window, id: id(7), price: 'all', subject: 'cus_2' },
+    { ...window, id: id(7), price: 'all', customer: 'cus_2' },
     { ...window, id: id(8), price: 'all', tenant: 'umbrella' },
     // Wider than the windows of their meter: the event is in the first, and a period's bound cut the hour in two.
     { ...{ windowStart: TEN, windowEnd: TEN + HOUR_MS / 2 }, id: id(9), price: 'calls', meter: 'requests' },

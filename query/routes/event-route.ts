@@ -8,12 +8,15 @@
 //
 // An accepted event stays accepted. A rejected one turns to accepted when it is sent again with its cause mended.
 
+import { holdingsOf } from '../../domain/accounts/assignments.ts';
+import { customerOf } from '../../domain/accounts/ownership.ts';
 import { ruleSet } from '../../domain/metering/rule-set.ts';
 import { fitsName } from '../../domain/name-text.ts';
 import { Problem, retryAfter } from '../../domain/problem.ts';
 import { conflict, nameText, parametersOf, readParameters } from '../../domain/requests/parameters.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
-import { readLineItemsAcross } from '../../platform/billing-store/line-items.ts';
+import { readAssignedSubject } from '../../platform/account-store/subject-assignments.ts';
+import { type LineItem, readLineItemsAcross } from '../../platform/billing-store/line-items.ts';
 import { readRefusalsOf } from '../../platform/refusals/refusal-store.ts';
 import {
   type ChunkCatalog,
@@ -105,8 +108,11 @@ async function readLineItemIds(pool: BillingReads, tenant: string, subject: stri
   const starts = counted.map(({ windowStart }) => windowStart);
   const meters = counted.map(({ meter }) => meter);
   const span = { from: Math.min(...starts), to: Math.max(...starts) };
-  const items = await readLineItemsAcross(pool, { tenant, subject }, meters, span);
-  return items.filter((item) => counted.some((one) => isPriceOf(item, one))).map(({ id }) => id);
+  const assigned = await readAssignedSubject(pool, tenant, subject);
+  const items = await readLineItemsAcross(pool, tenant, { holdings: holdingsOf(assigned), subject }, meters, span);
+  const isOf = (item: LineItem, one: Counted): boolean =>
+    isPriceOf(item, one) && item.customer === customerOf(assigned, one.windowStart, one.windowEnd - one.windowStart);
+  return items.filter((item) => counted.some((one) => isOf(item, one))).map(({ id }) => id);
 }
 
 async function describeAccepted({ pool, catalogs }: QueryContext, tenant: string, rows: readonly AcceptedRow[]) {

@@ -27,7 +27,7 @@ beforeAll(async () => {
     item(2, 0, { groups: { model: 'm-large' }, quantity: '1204.000', amount: '-0.0036120' }),
     item(3, 1),
     item(4, 0, { revision: 1, quantity: '0', amount: '0.00' }),
-    item(5, 0, { subject: 'cus_2', meter: null, price: 'flat' }),
+    item(5, 0, { customer: 'cus_2', meter: null, price: 'flat' }),
     item(6, 0, { tenant: 'umbrella' }),
   ]);
 }, 300_000);
@@ -39,6 +39,8 @@ describe('line items', () => {
     expect(nextCursor).toBeNull();
     expect(data[0]).toEqual({
       id: id(2),
+      customer: 'cus_1',
+      subscription: null,
       subject: 'cus_1',
       plan: 'basic',
       price: 'input',
@@ -115,7 +117,7 @@ describe('line items', () => {
   it('say of usage with the amount 0 whether it is free, or paid by the package or tier before', async () => {
     const of = (n: number, price: string, amount: string, cumulativeQuantity: string): LineItemFields =>
       item(n, 0, {
-        subject: 'cus_zero',
+        customer: 'cus_zero',
         price,
         amount,
         cumulativeQuantity,
@@ -139,9 +141,64 @@ describe('line items', () => {
     ]);
   });
 
+  describe('of a customer with several subjects', () => {
+    beforeAll(async () => {
+      await api.pool.query(
+        `INSERT INTO tallyline.customers (tenant, id, shard, version, entity, paid_by, personal, created_at, updated_at)
+         VALUES ('acme', 'org', 0, 1, 'default', 'self', '', now(), now())`,
+      );
+      await api.pool.query(
+        `INSERT INTO tallyline.assigned_subjects (tenant, subject, version, created_at, updated_at)
+         VALUES ('acme', 'ws', 1, now(), now())`,
+      );
+      // Within the item of 12:00.
+      await api.pool.query(
+        `INSERT INTO tallyline.subject_assignments VALUES ('acme', 'ws', '2026-11-20T12:30:00Z', 'org')`,
+      );
+      await insertLineItems(api.pool, [
+        item(31, 0, { customer: 'org' }),
+        item(32, 2, { customer: 'org' }),
+        item(33, 2, { customer: 'org', subject: 'ws', price: 'seats' }),
+        item(34, 2, { customer: 'org', subject: 'org', price: 'seats' }),
+        item(35, 1, { customer: 'ws' }),
+        item(36, 2, { customer: 'org', meter: null, price: 'fee' }),
+      ]);
+    });
+    const told = async (query: string) =>
+      (await list(query)).data.map((one: { id: string; customer: string; subject: string | null }) => [
+        Number(one.id.slice(-4)),
+        one.customer,
+        one.subject,
+      ]);
+
+    it('name the customer, and the subject only where they are of one alone', async () => {
+      expect(await told('customer=org')).toEqual([
+        [31, 'org', 'org'],
+        [32, 'org', null],
+        [33, 'org', 'ws'],
+        [34, 'org', 'org'],
+        // What is charged for a period was due at its start.
+        [36, 'org', 'org'],
+      ]);
+    });
+
+    it('are, by subject, those that it has alone and those of its customer while it belongs to it', async () => {
+      expect(await told('subject=ws')).toEqual([
+        [35, 'ws', 'ws'],
+        [32, 'org', null],
+        [33, 'org', 'ws'],
+        [36, 'org', 'org'],
+      ]);
+      expect(await told('subject=ws&customer=org')).toHaveLength(3);
+      expect(await told('subject=ws&customer=cus_1')).toEqual([]);
+      const { withoutLineItems } = await list('subject=ws&from=2026-12-01T00:00:00Z');
+      expect(withoutLineItems).toEqual([{ subject: 'ws', firstSeen: '2026-11-20T11:00:00Z' }]);
+    });
+  });
+
   it('page from before 1970', async () => {
     const fee = (n: number) =>
-      item(n, 0, { subject: 'cus_old', meter: null, price: `flat-${n}`, windowStart: -n * HOUR_MS });
+      item(n, 0, { customer: 'cus_old', meter: null, price: `flat-${n}`, windowStart: -n * HOUR_MS });
     await insertLineItems(api.pool, [7, 8, 9].map(fee));
     const first = await list('limit=1&subject=cus_old');
     const second = await list(`limit=1&subject=cus_old&cursor=${first.nextCursor}`);

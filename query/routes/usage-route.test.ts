@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ReadApi, startReadApi } from '../../test/support/processes/read-api.ts';
+import { until } from '../../test/support/until.ts';
 import { insertManifests, insertRollUps, insertSeal, type RollUp } from '../../test/support/usage-rows.ts';
 import { USAGE_ROWS_MAX } from '../core/usage-request.ts';
 
@@ -528,5 +529,25 @@ describe('status', () => {
         { partition: 1, nextOffset: 17, logEndOffset: 20, watermark: '2026-11-20T12:00:28.800Z' },
       ],
     });
+  });
+});
+
+describe('totals', () => {
+  // Beyond a day after the seals, which have none.
+  const query = 'from=2026-11-21T11:00:00Z&to=2026-11-21T12:00:00Z';
+
+  it('answer what is of no subject, once every owner keeps them, and nothing else', async () => {
+    await api.clickhouse.command(
+      `INSERT INTO usage_totals (tenant, meter, window_start, group_values, version, value, event_count)
+       VALUES ('acme', 'input_tokens', '2026-11-21 11:00:00', '["m-large","eu"]', 1, 42, 1)`,
+    );
+    expect(await usage('input_tokens', query)).toEqual([]);
+    await api.pool.query('UPDATE tallyline.partition_progress SET totals_epoch = epoch');
+    await until(async () => (await usage('input_tokens', query)).length > 0, 'totals are read');
+    expect(await usage('input_tokens', `${query}&groupBy=model`)).toMatchObject([{ value: '42' }]);
+    expect(await usage('input_tokens', `${query}&groupBy=subject`)).toEqual([]);
+    expect(await usage('input_tokens', `${query}&subject=cus_1`)).toEqual([]);
+    // A day earlier the seals are of a release without.
+    expect(await usage('input_tokens', `${RANGE}&window=total`)).toMatchObject([{ value: '152.000000000003' }]);
   });
 });

@@ -7,7 +7,7 @@ import { Problem } from '../../domain/problem.ts';
 import { conflict, noParameters, readParameters } from '../../domain/requests/parameters.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { isClosed } from '../../domain/time/time-window.ts';
-import { mayLackUsage } from '../../platform/clickhouse/lost-parts.ts';
+import { mayLackTotals, mayLackUsage } from '../../platform/clickhouse/lost-parts.ts';
 import { readTopUsage } from '../../platform/usage-store/top-usage.ts';
 import {
   readFirstWindows,
@@ -71,7 +71,9 @@ async function readAsked(context: QueryContext, { tenant, path, parameters }: Re
   const lost = freshness.lost.find((part) => mayLackUsage(part, from, to));
   if (lost !== undefined) throw usageDamaged(lost);
   const { subjects, filters, bySubject, groupBy, plan } = request;
-  const selection = { tenant, meter, from, to, subjects, filters, bySubject, groupBy, buckets: plan.segments };
+  const totalsFrom = freshness.lost.some((part) => mayLackTotals(part, from, to)) ? null : freshness.totalsFrom;
+  const buckets = plan.segments;
+  const selection = { tenant, meter, from, to, subjects, filters, bySubject, groupBy, buckets, totalsFrom };
   return { meter, request, selection, freshness, now, allowedLatenessMs: context.allowedLatenessMs };
 }
 

@@ -13,6 +13,7 @@ function watchOf(...watermarks: (number | null)[]) {
     freshness: {
       watermark: null,
       lost: [],
+      totalsFrom: null,
       partitions: watermarks.map((watermark, partition) => ({ partition, nextOffset: 0, watermark })),
     },
   };

@@ -3,6 +3,7 @@
 import type { SharedReading } from '../../platform/calls/shared-reading.ts';
 import { damagedPartOf } from '../../platform/clickhouse/click-house.ts';
 import { readUnseenParts, type UnseenPart } from '../../platform/clickhouse/lost-parts.ts';
+import { readTotalsFrom } from '../../platform/usage-store/usage-totals.ts';
 import type { BillingReads, UsageReads } from './store-reads.ts';
 
 interface PartitionFreshness {
@@ -25,6 +26,8 @@ export interface Freshness {
   readonly partitions: readonly PartitionFreshness[];
   /** Their rows may be missing from what is read. */
   readonly lost: readonly UnseenPart[];
+  /** As `readTotalsFrom` says. */
+  readonly totalsFrom: number | null;
 }
 
 interface ProgressRow {
@@ -83,9 +86,10 @@ export async function readFreshness(
   clickhouse: UsageReads,
   log: { readonly topicId: string; readonly partitions: number },
 ): Promise<Freshness> {
-  const [{ rows }, lost] = await Promise.all([
+  const [{ rows }, lost, totalsFrom] = await Promise.all([
     pool.query<ProgressRow>(READ_PROGRESS, [log.topicId]),
     readUnseenParts(clickhouse),
+    readTotalsFrom(pool),
   ]);
   const generation = rows[0]?.generation ?? null;
   const sealed = new Map(rows.map((row) => [row.partition, row]));
@@ -98,6 +102,7 @@ export async function readFreshness(
   }
   return {
     lost,
+    totalsFrom,
     watermark: rows[0]?.published?.getTime() ?? null,
     partitions: Array.from({ length: log.partitions }, (_, partition) => {
       const [progress, manifest] = [sealed.get(partition), manifests.get(partition)];

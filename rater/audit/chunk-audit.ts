@@ -11,7 +11,7 @@ import type { AuditedChunk } from './stored-chunks.ts';
 /** The rows of a chunk against its seal (I1, I2), and the counts of the seal among themselves (I1). */
 export function auditStoredChunk(seal: StoredSeal, stored: AuditedChunk, log: AuditLog): void {
   const where = placeOf(seal);
-  const { events, rollUps, rejects } = stored;
+  const { events, rollUps, totals, rejects } = stored;
   if (events !== undefined) {
     log.compare('I2', `${where}, rows of usage_events`, seal.events.count, events.count);
     log.compare('I2', `${where}, checksum of usage_events`, seal.events.checksum, events.checksum);
@@ -19,6 +19,10 @@ export function auditStoredChunk(seal: StoredSeal, stored: AuditedChunk, log: Au
   if (rollUps !== undefined) {
     log.compare('I2', `${where}, rows of usage_rollups`, seal.rollUps.count, rollUps.count);
     log.compare('I2', `${where}, checksum of usage_rollups`, seal.rollUps.checksum, rollUps.checksum);
+  }
+  if (totals !== undefined && seal.totals !== null) {
+    log.compare('I2', `${where}, rows of usage_totals`, seal.totals.count, totals.count);
+    log.compare('I2', `${where}, checksum of usage_totals`, seal.totals.checksum, totals.checksum);
   }
   if (rejects !== undefined) {
     log.compare('I1', `${where}, rows of event_rejects`, seal.rejects.count, rejects.count);
@@ -35,14 +39,18 @@ export function auditStoredChunk(seal: StoredSeal, stored: AuditedChunk, log: Au
   log.compare('I1', `${where}, manifest`, print(seal.outcomes), manifest);
 }
 
-const isSame = (sealed: RowSet, found: RowSet | undefined): boolean => found === undefined || isSameRows(sealed, found);
+const isSame = (sealed: RowSet | null, found: RowSet | undefined): boolean =>
+  found === undefined || sealed === null || isSameRows(sealed, found);
 
 /**
  * Whether the rows that are sealed, and can be written again from the log, are as they were sealed. What can't be read
  * is not said to be otherwise: its part has to be dropped before a replay is of use (cli/commands/repair.ts).
  */
-export const isIntact = (seal: StoredSeal, { events, rollUps, rejects }: AuditedChunk): boolean =>
-  isSame(seal.events, events) && isSame(seal.rollUps, rollUps) && isSame(seal.rejects, rejects);
+export const isIntact = (seal: StoredSeal, { events, rollUps, totals, rejects }: AuditedChunk): boolean =>
+  isSame(seal.events, events) &&
+  isSame(seal.rollUps, rollUps) &&
+  isSame(seal.totals, totals) &&
+  isSame(seal.rejects, rejects);
 
 /**
  * A seal against the one before it in what was read: no gap (I1), and T does not fall (I3). `before` null: it is the

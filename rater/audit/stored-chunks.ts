@@ -12,6 +12,8 @@ export interface AuditedChunk {
   readonly events: RowSet | undefined;
   readonly rejects: RowSet | undefined;
   readonly rollUps: RowSet | undefined;
+  /** Undefined also where the seal has none. */
+  readonly totals: RowSet | undefined;
   /** Counts by outcome; null: there is no manifest. */
   readonly manifest: Readonly<OutcomeCounts> | null | undefined;
 }
@@ -33,6 +35,7 @@ export async function readStoredChunks(
   // One after the other: an audit must not crowd out what it watches.
   const span = `${placeOf(seals[0]!)} to ${placeOf(seals.at(-1)!)}, usage_rollups`;
   const rollups = await unlessDamaged(log, span, () => readSealedChunks(clickhouse, seals));
+  const totals = await readTotals(clickhouse, seals, log);
   const stored: AuditedChunk[] = [];
   for (let from = 0; from < seals.length; ) {
     const { generation, partition } = seals[from]!;
@@ -42,11 +45,25 @@ export async function readStoredChunks(
       stored.push({
         ...each,
         rollUps: rollups?.[stored.length],
+        totals: totals.get(seals[stored.length]!),
       });
     }
     from = to;
   }
   return stored;
+}
+
+/** Of those that have any. */
+async function readTotals(
+  clickhouse: ClickHouse,
+  seals: readonly StoredSeal[],
+  log: AuditLog,
+): Promise<ReadonlyMap<StoredSeal, RowSet>> {
+  const withTotals = seals.filter(({ totals }) => totals !== null);
+  if (withTotals.length === 0) return new Map();
+  const span = `${placeOf(withTotals[0]!)} to ${placeOf(withTotals.at(-1)!)}, usage_totals`;
+  const found = await unlessDamaged(log, span, () => readSealedChunks(clickhouse, withTotals, 'usage_totals'));
+  return new Map(found === null ? [] : withTotals.map((seal, i) => [seal, found[i]!]));
 }
 
 const isOf = (seal: StoredSeal, generation: number, partition: number): boolean =>
@@ -57,7 +74,7 @@ async function readByOffset(
   clickhouse: ClickHouse,
   seals: readonly StoredSeal[],
   log: AuditLog,
-): Promise<Omit<AuditedChunk, 'rollUps'>[]> {
+): Promise<Omit<AuditedChunk, 'rollUps' | 'totals'>[]> {
   const [first, last] = [seals[0]!, seals.at(-1)!];
   const ofTable = (table: string): string => `${placeOf(first)} to chunk ${last.chunk}, ${table}`;
   // Epochs rise rarely, so the chunks where they do describe them all.

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Aggregation } from '../../domain/catalog/catalog.ts';
-import { contributionsOf, earlierAsOne } from './contributions.ts';
+import { contributionsAcross, contributionsOf, earlierAsOne } from './contributions.ts';
 
 const QUARTER_MS = 15 * 60_000;
 const EVER = { periodStart: 0, periodEnd: 1e12 };
@@ -135,5 +135,153 @@ describe('earlierAsOne', () => {
 
   it('leaves the windows alone where none comes before', () => {
     expect(earlierAsOne(windows, { periodStart: 95, detailFrom: 100 })).toEqual(windows);
+  });
+});
+
+describe('contributionsAcross', () => {
+  const at = (...values: (bigint | null)[]) =>
+    values.flatMap((quantity, i) => (quantity === null ? [] : [{ windowStart: i * 60_000, quantity }]));
+  const quantities = (
+    aggregation: Aggregation,
+    across: 'sum' | 'max',
+    ...subjects: { windowStart: number; quantity: bigint }[][]
+  ) => {
+    const meter = { aggregation, across, window: '1m' } as const;
+    return contributionsAcross(meter, EVER, subjects).map(({ windowStart, quantity }) => [
+      windowStart / 60_000,
+      quantity,
+    ]);
+  };
+
+  it.each<[Aggregation, 'sum' | 'max', (bigint | null)[], (bigint | null)[], [number, bigint][]]>([
+    [
+      'sum',
+      'sum',
+      [1n, null, 2n],
+      [10n, 20n],
+      [
+        [0, 11n],
+        [1, 20n],
+        [2, 2n],
+      ],
+    ],
+    [
+      'latest',
+      'sum',
+      [5n, null, 3n],
+      [null, 7n],
+      [
+        [0, 5n],
+        [1, 7n],
+        [2, -2n],
+      ],
+    ],
+    [
+      'latest',
+      'max',
+      [5n, null, 3n],
+      [null, 7n, 1n],
+      [
+        [0, 5n],
+        [1, 2n],
+        [2, -4n],
+      ],
+    ],
+    [
+      'max',
+      'max',
+      [5n, 6n],
+      [4n, 9n, 1n],
+      [
+        [0, 5n],
+        [1, 4n],
+        [2, 0n],
+      ],
+    ],
+    [
+      'max',
+      'sum',
+      [5n, 6n],
+      [4n, 9n, 1n],
+      [
+        [0, 9n],
+        [1, 6n],
+        [2, 0n],
+      ],
+    ],
+    [
+      'min',
+      'max',
+      [5n, 1n],
+      [4n, 3n],
+      [
+        [0, 5n],
+        [1, -2n],
+      ],
+    ],
+    [
+      'min',
+      'max',
+      [-5n],
+      [null, -9n],
+      [
+        [0, -5n],
+        [1, 0n],
+      ],
+    ],
+    [
+      'unique',
+      'sum',
+      [2n, 1n],
+      [3n, null, 1n],
+      [
+        [0, 5n],
+        [1, 1n],
+        [2, 1n],
+      ],
+    ],
+  ])('of %s and %s, %p and %p are %p', (aggregation, across, one, other, expected) => {
+    expect(quantities(aggregation, across, at(...one), at(...other))).toEqual(expected);
+  });
+
+  const greater = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
+  const windows = fc
+    .uniqueArray(fc.tuple(fc.nat({ max: 20 }), fc.bigInt(-50n, 50n)), { selector: ([start]) => start, maxLength: 12 })
+    .map((pairs) => pairs.map(([start, quantity]) => ({ windowStart: start * 60_000, quantity })));
+
+  it('add up, after each item, to what the subjects come to that have a value by then', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom<Aggregation>('sum', 'count', 'max', 'min', 'latest', 'unique'),
+        fc.constantFrom<'sum' | 'max'>('sum', 'max'),
+        fc.array(windows, { minLength: 1, maxLength: 4 }),
+        (aggregation, across, subjects) => {
+          let total = 0n;
+          for (const [start, quantity] of quantities(aggregation, across, ...subjects)) {
+            total += quantity as bigint;
+            // The slow way: each subject's value of all its windows up to here, and then all of them.
+            const values = subjects.flatMap((each) => {
+              const known = each
+                .filter(({ windowStart }) => windowStart <= (start as number) * 60_000)
+                .sort((a, b) => a.windowStart - b.windowStart)
+                .map((window) => window.quantity);
+              if (known.length === 0) return [];
+              switch (aggregation) {
+                case 'max':
+                  return [known.sort(greater).at(-1)!];
+                case 'min':
+                  return [known.sort(greater)[0]!];
+                case 'latest':
+                  return [known.at(-1)!];
+                default:
+                  return [known.reduce((a, b) => a + b, 0n)];
+              }
+            });
+            const expected = across === 'sum' ? values.reduce((a, b) => a + b, 0n) : values.sort(greater).at(-1)!;
+            expect(total).toBe(expected);
+          }
+        },
+      ),
+    );
   });
 });

@@ -1,10 +1,12 @@
 // How much each window adds to a period's cumulative quantity, by aggregation, and so each line item, which is of one
 // window or several. The contributions of a period always add up to what the meter says for the whole period, so that a
-// price of the cumulative quantity means the same for every meter.
+// price of the cumulative quantity means the same for every meter. Where several subjects are billed as one, that is
+// what their values come to by the meter's `across`.
+import { valueAcross } from '../../domain/aggregation/across.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { PeriodTerms } from '../../domain/billing/billing-period-terms.ts';
 import { itemSpan } from '../../domain/billing/item-span.ts';
-import type { Meter } from '../../domain/metering/meter.ts';
+import { acrossOf, type Meter } from '../../domain/metering/meter.ts';
 import type { Quantity } from '../../domain/number/quantity.ts';
 import type { Contribution } from './rate.ts';
 
@@ -41,6 +43,38 @@ export function contributionsOf(
     else items.push(item);
   }
   return items;
+}
+
+/**
+ * As `contributionsOf`, of several subjects together: after each item the contributions so far add up to what the
+ * values of the subjects that have one by then come to.
+ */
+export function contributionsAcross(
+  meter: Pick<Meter, 'aggregation' | 'window' | 'itemWidth' | 'across'>,
+  period: Pick<PeriodTerms, 'periodStart' | 'periodEnd'>,
+  subjects: readonly (readonly WindowValue[])[],
+): Contribution[] {
+  if (subjects.length === 1) return contributionsOf(meter, period, subjects[0]!);
+  const across = acrossOf(meter);
+  const ofEach = subjects.map((windows) => contributionsOf(meter, period, windows));
+  const items = new Map<number, { readonly item: Contribution; readonly added: [subject: number, Quantity][] }>();
+  for (const [subject, contributions] of ofEach.entries()) {
+    for (const item of contributions) {
+      const known = items.get(item.windowStart);
+      if (known === undefined) items.set(item.windowStart, { item, added: [[subject, item.quantity]] });
+      else known.added.push([subject, item.quantity]);
+    }
+  }
+  const values = new Map<number, Quantity>();
+  let total: Quantity = 0n;
+  return [...items.values()]
+    .sort((a, b) => a.item.windowStart - b.item.windowStart)
+    .map(({ item, added }) => {
+      for (const [subject, quantity] of added) values.set(subject, (values.get(subject) ?? 0n) + quantity);
+      const before = total;
+      total = valueAcross(across, values.values());
+      return { ...item, quantity: total - before };
+    });
 }
 
 /**

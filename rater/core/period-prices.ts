@@ -12,6 +12,10 @@ export interface PricedInPeriod {
   readonly currency: string;
 }
 
+/** By slug, every meter there ever was: a pinned price may be for one that the newest catalog does not have. */
+export const metersOf = (versions: readonly CatalogVersion[]): ReadonlyMap<string, Meter> =>
+  new Map(versions.flatMap(({ catalog }) => catalog.meters).map((meter) => [meter.slug, meter]));
+
 /** Throws where the pinned version or its plan is unknown: money can't be computed from what isn't there. */
 export function periodPrices(
   versions: readonly CatalogVersion[],

@@ -11,6 +11,7 @@ import {
 import { subscriptionBook } from '../../domain/catalog/subscription-book.ts';
 import type { WindowSize } from '../../domain/time/time-window.ts';
 import { aMeter } from '../../test/support/a-meter.ts';
+import { ownWork } from '../../test/support/own-work.ts';
 import { type Detail, periodTargets } from './period-targets.ts';
 
 const at = (day: string): number => Date.parse(`2026-11-${day}T00:00:00Z`);
@@ -35,7 +36,15 @@ const subscribed = (subscriptionPlan: string): CatalogVersion[] => [
   },
 ];
 const stored: RatedPeriod = {
-  ...{ tenant: 't', subject: 's', periodStart: start, periodEnd: end, plan: 'old', catalogVersion: 1 },
+  ...{
+    tenant: 't',
+    customer: 's',
+    subscription: '',
+    periodStart: start,
+    periodEnd: end,
+    plan: 'old',
+    catalogVersion: 1,
+  },
   ...{ subscriptionStart: null, timelineVersion: 1, sealVector: {}, ratedWatermark: start, closedUpTo: start },
 };
 
@@ -51,7 +60,7 @@ const pricing = (meters: readonly Meter[], subscriptions: readonly Subscription[
 };
 
 const targets = (detail: Detail, known: readonly RatedPeriod[], times: readonly number[], of = versions) =>
-  periodTargets(detail, { versions: of, book: subscriptionBook(of) }, [{ tenant: 't', subject: 's', times }], known);
+  periodTargets(detail, { versions: of, book: subscriptionBook(of) }, [ownWork('t', 's', times)], known);
 
 describe('a period to rate', () => {
   it.each<[string, Detail, readonly RatedPeriod[], readonly number[], number]>([

@@ -1,19 +1,22 @@
-// Which billing periods a batch of subjects has to rate, by which prices, and from where on window by window.
-import { type RatedPeriod, type SubjectKey, subjectText } from '../../domain/billing/billing-period-terms.ts';
+// Which billing periods a batch of customers has to rate, by which prices, and from where on window by window.
+import type { AssignedSubject } from '../../domain/accounts/assignments.ts';
+import {
+  customerText,
+  NO_SUBSCRIPTION,
+  type PeriodKey,
+  type RatedPeriod,
+} from '../../domain/billing/billing-period-terms.ts';
 import { itemBoundBefore } from '../../domain/billing/item-span.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { groupBy } from '../../domain/composite-key.ts';
+import { type CustomerWork, timesOf } from './customer-work.ts';
 import { type PricedInPeriod, periodPrices } from './period-prices.ts';
 import type { RatingBasis } from './rating-basis.ts';
 import { type RatingTarget, ratingTargets } from './rating-targets.ts';
 
-/** What a batch does for a subject. */
-export interface SubjectWork extends SubjectKey {
-  /** Instants (window starts, period starts) for which something may be due. */
-  readonly times: Iterable<number>;
-}
-
-export interface PeriodTarget extends RatingTarget, SubjectKey {
+export interface PeriodTarget extends RatingTarget, PeriodKey {
+  /** Whatever is the customer's subject at some time. */
+  readonly subjects: readonly AssignedSubject[];
   readonly prices: readonly PricedTarget[];
   /**
    * Line items that start before are compared as one sum, and all their windows start before; milliseconds since the
@@ -27,22 +30,24 @@ type PricedTarget = PricedInPeriod & { readonly isCharged: boolean };
 /** Which windows are looked at one by one: from the first touched one of a period on, or all of them. */
 export type Detail = 'touched' | 'all';
 
-/** In the order of the subjects, then of time. */
+/** In the order of the customers, then of time. */
 export function periodTargets(
   detail: Detail,
   basis: Pick<RatingBasis, 'book' | 'versions'>,
-  work: readonly SubjectWork[],
+  work: readonly CustomerWork[],
   stored: readonly RatedPeriod[],
 ): PeriodTarget[] {
-  const storedBySubject = groupBy(stored, subjectText);
-  return work.flatMap(({ tenant, subject, times }) => {
-    const known = storedBySubject.get(subjectText({ tenant, subject })) ?? [];
-    return ratingTargets(basis.book.timeline({ tenant, subject }), known, times).map((target) => {
+  const storedByCustomer = groupBy(stored, customerText);
+  return work.flatMap((ofCustomer) => {
+    const { tenant, customer, subjects } = ofCustomer;
+    const times = timesOf(ofCustomer);
+    const known = storedByCustomer.get(customerText(ofCustomer)) ?? [];
+    return ratingTargets(basis.book.timeline(ofCustomer), known, times).map((target) => {
       const before = known.find((period) => period.periodStart === target.periodStart);
       const prices = pricesOf(basis.versions, target, before);
       const isAsBefore = detail === 'touched' && before !== undefined && target.planChangedFrom === null;
       const detailFrom = isAsBefore ? firstTouchedItem(target, prices, times) : target.periodStart;
-      return { ...target, tenant, subject, prices, detailFrom };
+      return { ...target, tenant, customer, subscription: NO_SUBSCRIPTION, subjects, prices, detailFrom };
     });
   });
 }

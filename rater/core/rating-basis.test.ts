@@ -7,10 +7,10 @@ import { closedAsFarAs, isUnmoved, type RatingBasis } from './rating-basis.ts';
 const versions = [{ version: 2, effectiveAt: 0, catalog: emptyCatalog }];
 const basis: RatingBasis = {
   ...{ seals: { vector: { 1: { 0: 5 } }, epochSteps: [], watermark: 900 }, watermark: 900 },
-  ...{ versions, book: subscriptionBook(versions), closedUpTo: 600 },
+  ...{ versions, book: subscriptionBook(versions), meters: [], closedUpTo: 600 },
 };
 const period = (more: Partial<RatedPeriod> = {}): RatedPeriod => ({
-  ...{ tenant: 't', subject: 's', periodStart: 0, periodEnd: 1_000, plan: 'p', catalogVersion: 1 },
+  ...{ tenant: 't', customer: 's', subscription: '', periodStart: 0, periodEnd: 1_000, plan: 'p', catalogVersion: 1 },
   ...{ subscriptionStart: null, timelineVersion: 2, sealVector: { 1: { 0: 5 } }, ratedWatermark: 900, closedUpTo: 600 },
   ...more,
 });

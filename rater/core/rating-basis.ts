@@ -1,6 +1,6 @@
 // What a step of the rater rates by, and whether what was read by it still stands.
 import { periodText, type RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
-import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import type { CatalogVersion, Meter } from '../../domain/catalog/catalog.ts';
 import type { SubscriptionBook } from '../../domain/catalog/subscription-book.ts';
 import { covers } from '../../domain/sealing/seal-vector.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
@@ -12,6 +12,8 @@ export interface RatingBasis {
   readonly book: SubscriptionBook;
   /** Ascending; the last is the newest. */
   readonly versions: readonly CatalogVersion[];
+  /** Every meter there ever was. */
+  readonly meters: readonly Meter[];
   /** What ends by then is closed; milliseconds since the epoch, and never less than at an earlier step. */
   readonly closedUpTo: number;
 }

@@ -2,7 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { PeriodTerms } from '../../domain/billing/billing-period-terms.ts';
 import { type Catalog, emptyCatalog, type Plan, type Subscription } from '../../domain/catalog/catalog.ts';
-import { type SubjectTimeline, subjectPeriodOf, subscriptionTimeline } from '../../domain/catalog/subscription-book.ts';
+import {
+  type CustomerTimeline,
+  customerPeriodOf,
+  subscriptionTimeline,
+} from '../../domain/catalog/subscription-book.ts';
 import { ratingTargets } from './rating-targets.ts';
 
 const day = (text: string): number => Date.parse(`2026-${text}T00:00:00Z`);
@@ -16,11 +20,11 @@ const plan = (slug: string, more: Partial<Plan> = {}): Plan => ({
 });
 const subscription = (plan: string, startsAt: number): Subscription => ({ subject: 's', plan, startsAt, tenant: null });
 
-function timelineOf(subscriptions: readonly Subscription[], more: Partial<Catalog> = {}): SubjectTimeline {
+function timelineOf(subscriptions: readonly Subscription[], more: Partial<Catalog> = {}): CustomerTimeline {
   const plans = ['free', 'basic', 'pro'].map((slug) => plan(slug));
   const catalog: Catalog = { ...emptyCatalog, plans, subscriptions, defaultPlan: 'free', ...more };
   return {
-    periodAt: (time) => subjectPeriodOf(catalog, 't', 's', time),
+    periodAt: (time) => customerPeriodOf(catalog, 't', 's', time),
     subscriptionStarts: subscriptionTimeline(catalog, 't', 's').map((each) => each.startsAt),
     pin: () => 2,
   };

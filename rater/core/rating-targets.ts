@@ -1,4 +1,4 @@
-// Which billing periods of a subject a step has to rate, and from when to when each of them reaches.
+// Which billing periods of a customer a step has to rate, and from when to when each of them reaches.
 //
 // A stored period stands, with its plan and its price version, whatever a later catalog says about its plan: what was
 // billed is not cut anew because a time zone or the default plan changed, or because a subscription that ended was
@@ -9,7 +9,7 @@
 //   replaced  it begins inside a period of another subscription than its own: it stays as an empty period, start = end.
 // After the targets are rated no window counts in two periods, and the line items of the old way cancel out.
 import type { PeriodTerms } from '../../domain/billing/billing-period-terms.ts';
-import type { SubjectTimeline } from '../../domain/catalog/subscription-book.ts';
+import type { CustomerTimeline } from '../../domain/catalog/subscription-book.ts';
 
 export interface RatingTarget extends PeriodTerms {
   /** Windows from here on changed their period or its plan since they were last rated; null: none did. */
@@ -20,7 +20,7 @@ export interface RatingTarget extends PeriodTerms {
  * The periods to rate, by start. `touched` are instants (window starts, period starts) for which something may be due.
  */
 export function ratingTargets(
-  timeline: SubjectTimeline,
+  timeline: CustomerTimeline,
   stored: readonly PeriodTerms[],
   touched: Iterable<number>,
 ): RatingTarget[] {
@@ -68,7 +68,7 @@ export function ratingTargets(
 }
 
 /** The stored periods that are not replaced, as they are now, ascending and without overlap. */
-function standingPeriods(timeline: SubjectTimeline, stored: readonly PeriodTerms[]): PeriodTerms[] {
+function standingPeriods(timeline: CustomerTimeline, stored: readonly PeriodTerms[]): PeriodTerms[] {
   const candidates: PeriodTerms[] = [];
   for (const period of stored.toSorted((a, b) => a.periodStart - b.periodStart)) {
     const planned = timeline.periodAt(period.periodStart);
@@ -105,7 +105,7 @@ function changedFrom(known: PeriodTerms | undefined, terms: PeriodTerms): number
 }
 
 /** The period that holds an instant: a standing one, or a new one in the room between them. Null: not billed. */
-function termsAt(timeline: SubjectTimeline, standing: readonly PeriodTerms[], time: number): PeriodTerms | null {
+function termsAt(timeline: CustomerTimeline, standing: readonly PeriodTerms[], time: number): PeriodTerms | null {
   const previous = standing.findLast((period) => period.periodStart <= time);
   if (previous !== undefined && time < previous.periodEnd) return previous;
   const planned = timeline.periodAt(time);
@@ -121,7 +121,7 @@ function termsAt(timeline: SubjectTimeline, standing: readonly PeriodTerms[], ti
   };
 }
 
-function nextChange(timeline: SubjectTimeline, standing: readonly PeriodTerms[], time: number): number | null {
+function nextChange(timeline: CustomerTimeline, standing: readonly PeriodTerms[], time: number): number | null {
   const starts = [...timeline.subscriptionStarts, ...standing.map((period) => period.periodStart)];
   const later = starts.filter((start) => start > time);
   return later.length === 0 ? null : Math.min(...later);

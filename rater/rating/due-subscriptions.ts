@@ -1,9 +1,9 @@
 // What subscriptions alone make due, without any usage: their periods that start (prices of the period itself, such as
-// a flat fee), and subjects whose subscriptions have changed.
-import type { SubjectTimeline, SubscriptionBook } from '../../domain/catalog/subscription-book.ts';
+// a flat fee), and customers whose subscriptions have changed.
+import type { CustomerTimeline, SubscriptionBook } from '../../domain/catalog/subscription-book.ts';
 import { keyText } from '../../domain/composite-key.ts';
+import { type TouchedTimes, touch } from '../core/customer-work.ts';
 import type { RatingState } from '../store/rating-store.ts';
-import { type TouchedWindows, touch } from '../store/touched-usage.ts';
 
 type StoredPeriods = Pick<RatingState, 'readBillingPeriodsNamed'>;
 
@@ -16,7 +16,7 @@ export async function readTenants(
 }
 
 /** The periods by subscription that began by `watermark`, from the one that holds `since` on. */
-function* startedPeriods(timeline: SubjectTimeline, since: number, watermark: number) {
+function* startedPeriods(timeline: CustomerTimeline, since: number, watermark: number) {
   const first = timeline.subscriptionStarts[0];
   if (first === undefined) return;
   for (let time = Math.max(first, since); time <= watermark; ) {
@@ -28,25 +28,25 @@ function* startedPeriods(timeline: SubjectTimeline, since: number, watermark: nu
 }
 
 /**
- * Touches what changed subscriptions make due: every stored period of these subjects, and every period since they
+ * Touches what changed subscriptions make due: every stored period of these customers, and every period since they
  * started.
  */
 export async function touchChanged(
   store: StoredPeriods,
   book: SubscriptionBook,
   tenants: readonly string[],
-  subjects: readonly string[],
+  customers: readonly string[],
   watermark: number,
-  touched: TouchedWindows,
+  touched: TouchedTimes,
 ): Promise<void> {
-  for (const period of await store.readBillingPeriodsNamed(subjects)) {
-    touch(touched, period.tenant, period.subject, period.periodStart);
+  for (const period of await store.readBillingPeriodsNamed(customers)) {
+    touch(touched, period.tenant, period.customer, period.periodStart);
   }
-  for (const subject of subjects) {
+  for (const customer of customers) {
     for (const tenant of tenants) {
-      const timeline = book.timeline({ tenant, subject });
+      const timeline = book.timeline({ tenant, customer });
       for (const period of startedPeriods(timeline, Number.NEGATIVE_INFINITY, watermark)) {
-        touch(touched, tenant, subject, period.start);
+        touch(touched, tenant, customer, period.start);
       }
     }
   }
@@ -54,14 +54,14 @@ export async function touchChanged(
 
 /**
  * Finds the started periods of subscriptions that charge the period itself. The first look (and one with another book
- * or other tenants) compares all of them with the stored periods; from then on each subject is looked at when its next
+ * or other tenants) compares all of them with the stored periods; from then on each customer is looked at when its next
  * period starts.
  */
 export class DueSubscriptions {
   private readonly store: StoredPeriods;
   private lookedAt: { readonly revision: number; readonly tenants: string } | null = null;
-  /** The next period start of each (tenant, subject). */
-  private next: { readonly tenant: string; readonly subject: string; start: number }[] = [];
+  /** The next period start of each (tenant, customer). */
+  private next: { readonly tenant: string; readonly customer: string; start: number }[] = [];
 
   constructor(store: StoredPeriods) {
     this.store = store;
@@ -72,7 +72,7 @@ export class DueSubscriptions {
     book: SubscriptionBook,
     tenants: readonly string[],
     watermark: number,
-    touched: TouchedWindows,
+    touched: TouchedTimes,
   ): Promise<void> {
     const tenantsText = keyText(...tenants);
     if (this.lookedAt?.revision !== book.revision || this.lookedAt.tenants !== tenantsText) {
@@ -83,7 +83,7 @@ export class DueSubscriptions {
     for (const entry of this.next) {
       if (entry.start > watermark) continue;
       for (const period of startedPeriods(book.timeline(entry), entry.start, watermark)) {
-        touch(touched, entry.tenant, entry.subject, period.start);
+        touch(touched, entry.tenant, entry.customer, period.start);
         entry.start = period.end;
       }
     }
@@ -98,25 +98,25 @@ export class DueSubscriptions {
     book: SubscriptionBook,
     tenants: readonly string[],
     watermark: number,
-    touched: TouchedWindows,
+    touched: TouchedTimes,
   ): Promise<void> {
-    const subjects = book.chargedByPeriod;
+    const customers = book.chargedByPeriod;
     const stored = new Set(
-      (await this.store.readBillingPeriodsNamed(subjects)).map((period) =>
-        keyText(period.tenant, period.subject, period.periodStart),
+      (await this.store.readBillingPeriodsNamed(customers)).map((period) =>
+        keyText(period.tenant, period.customer, period.periodStart),
       ),
     );
     this.next = [];
-    for (const subject of subjects) {
+    for (const customer of customers) {
       for (const tenant of tenants) {
-        const timeline = book.timeline({ tenant, subject });
+        const timeline = book.timeline({ tenant, customer });
         let start = timeline.subscriptionStarts[0];
         if (start === undefined) continue;
         for (const period of startedPeriods(timeline, Number.NEGATIVE_INFINITY, watermark)) {
-          if (!stored.has(keyText(tenant, subject, period.start))) touch(touched, tenant, subject, period.start);
+          if (!stored.has(keyText(tenant, customer, period.start))) touch(touched, tenant, customer, period.start);
           start = period.end;
         }
-        this.next.push({ tenant, subject, start });
+        this.next.push({ tenant, customer, start });
       }
     }
   }

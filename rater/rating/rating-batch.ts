@@ -1,25 +1,37 @@
-// Rates the billing periods of some subjects in one Postgres transaction.
+// Rates the billing periods of some customers in one Postgres transaction.
 //
 // ClickHouse is read before the transaction, at a fixed vector of seals, and what was read counts only if every one of
 // these seals is there afterwards: one that is taken back meanwhile leaves its chunk's rows in the middle of being
-// written again. The transaction then locks the subjects and goes on only if nothing has moved since: the stored
+// written again. The transaction then locks the customers and goes on only if nothing has moved since: the stored
 // periods are as they were, none was rated at a later vector or watermark, or drawn by a newer catalog. What was read
 // is therefore what is priced, however many raters there are.
+//
+// Whose the subjects are is read again under these locks, which whoever assigns a subject takes as well. A customer
+// that has got or lost one since is not rated, and its work goes back to the step: its windows may be somebody else's
+// now.
 //
 // A step touches few windows of a long period, most often the hour that has just closed. What lies before the first of
 // them was rated before and got no usage since, so it is read as one sum of usage and one of line items, and only from
 // there on window by window. Where these sums differ after all, the batch is done again with every window of its
 // periods.
-import { periodText, pricedText, type RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
+import { Ownership } from '../../domain/accounts/ownership.ts';
+import {
+  customerText,
+  POOLED,
+  periodText,
+  pricedText,
+  type RatedPeriod,
+} from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem } from '../../domain/billing/line-item.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
 import { isChargedByUsage, isPeriodDue } from '../../domain/pricing/period-due.ts';
 import { isUsagePrice } from '../../domain/pricing/prices.ts';
 import { holdsAllSealsOf, type Seals } from '../../domain/sealing/seals.ts';
 import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
-import { assertWrittenBefore, periodItems } from '../core/period-items.ts';
-import { type Detail, type PeriodTarget, periodTargets, type SubjectWork } from '../core/period-targets.ts';
-import { type Contribution, RatingInvariantError } from '../core/rate.ts';
+import type { CustomerWork } from '../core/customer-work.ts';
+import { assertWrittenBefore, type Contributions, periodItems } from '../core/period-items.ts';
+import { type Detail, type PeriodTarget, periodTargets } from '../core/period-targets.ts';
+import { RatingInvariantError } from '../core/rate.ts';
 import { closedAsFarAs, isUnmoved, type RatingBasis } from '../core/rating-basis.ts';
 import { readContributions, readPeriodsWithUsage, type UsageWanted } from '../store/period-usage.ts';
 import type { RatingStore, RatingTransaction } from '../store/rating-store.ts';
@@ -31,7 +43,12 @@ export interface RatingStores {
 }
 
 export type BatchOutcome =
-  | { readonly outcome: 'rated'; readonly lineItems: readonly NewLineItem[] }
+  | {
+      readonly outcome: 'rated';
+      readonly lineItems: readonly NewLineItem[];
+      /** Not rated: what their subjects are has changed since the work was put together. */
+      readonly moved: readonly CustomerWork[];
+    }
   /**
    * Another rater was here with later seals or a newer catalog, or is at it, ClickHouse was started anew, or a chunk is
    * being repaired: to be done again from a new reading.
@@ -43,7 +60,7 @@ export type BatchOutcome =
 export async function rateBatch(
   stores: RatingStores,
   stepBasis: RatingBasis,
-  work: readonly SubjectWork[],
+  work: readonly CustomerWork[],
 ): Promise<BatchOutcome> {
   try {
     return await rateIn('touched', stores, stepBasis, work);
@@ -60,24 +77,42 @@ async function rateIn(
   detail: Detail,
   { store, verifier }: RatingStores,
   stepBasis: RatingBasis,
-  work: readonly SubjectWork[],
+  work: readonly CustomerWork[],
 ): Promise<BatchOutcome> {
   const stored = await store.readBillingPeriods(work);
   const basis = closedAsFarAs(stepBasis, stored);
   const targets = periodTargets(detail, basis, work, stored);
-  if (targets.length === 0) return { outcome: 'rated', lineItems: [] };
-  const mismatches = await verifier.verifySince(Math.min(...targets.map((target) => target.periodStart)));
-  if (mismatches.length > 0) return { outcome: 'mismatch', mismatches };
+  if (targets.length > 0) {
+    const mismatches = await verifier.verifySince(Math.min(...targets.map((target) => target.periodStart)));
+    if (mismatches.length > 0) return { outcome: 'mismatch', mismatches };
+  }
   const contributions = await readTargetContributions(store, basis, targets);
-  if (!(await isStillThere(store, verifier, basis.seals))) return { outcome: 'behind' };
+  if (targets.length > 0 && !(await isStillThere(store, verifier, basis.seals))) return { outcome: 'behind' };
 
   return store.inRating(async (transaction) => {
     const locked = await transaction.lockBillingPeriods(work);
     if (!isUnmoved(stored, locked, basis)) return { outcome: 'behind' };
-    const lineItems = await write(transaction, basis, targets, locked, contributions);
-    return { outcome: 'rated', lineItems };
+    // Also of customers that nothing is to be billed to: their windows may be those of one that pays by now.
+    const moved = movedSince(work, new Ownership(await transaction.readAssignmentsAround(work)));
+    const left = new Set(moved.map(customerText));
+    const lineItems = await write(
+      transaction,
+      basis,
+      targets.filter((target) => !left.has(customerText(target))),
+      locked,
+      contributions,
+    );
+    return { outcome: 'rated', lineItems, moved };
   });
 }
+
+const movedSince = (work: readonly CustomerWork[], ownership: Ownership): CustomerWork[] =>
+  ownership.isEmpty && work.every(isOwnSubject)
+    ? []
+    : work.filter((each) => JSON.stringify(each.subjects) !== JSON.stringify(ownership.subjectsOf(each)));
+
+const isOwnSubject = ({ subjects }: CustomerWork): boolean =>
+  subjects.length === 1 && subjects[0]!.assignments.length === 0;
 
 /** Asked after sealed rows were read and before they are used: whether what was read is what was verified. */
 export async function isStillThere(store: RatingStore, verifier: ChunkVerifier, seals: Seals): Promise<boolean> {
@@ -86,12 +121,11 @@ export async function isStillThere(store: RatingStore, verifier: ChunkVerifier, 
   return holdsAllSealsOf(await store.readSeals(), seals);
 }
 
-/** By `pricedText`. */
 async function readTargetContributions(
   store: RatingStore,
   basis: RatingBasis,
   targets: readonly PeriodTarget[],
-): Promise<Map<string, Contribution[]>> {
+): Promise<Contributions> {
   const open = targets.filter((target) => target.periodEnd > target.periodStart);
   const wanted: UsageWanted[] = [];
   const ofPeriods: { target: PeriodTarget; slug: string }[] = [];
@@ -105,12 +139,11 @@ async function readTargetContributions(
   const contributions = await readContributions(store, wanted, basis);
 
   const byUsage = new Set(ofPeriods.map(({ target }) => target).filter(isChargedByUsage));
-  const withUsage = await readPeriodsWithUsage(store, [...byUsage], basis.seals);
+  const withUsage = await readPeriodsWithUsage(store, [...byUsage], basis.meters, basis);
   for (const { target, slug } of ofPeriods) {
     if (!isPeriodDue(target, basis.watermark, withUsage.has(periodText(target)))) continue;
-    contributions.set(pricedText(target, slug), [
-      { windowStart: target.periodStart, windowEnd: target.periodEnd, quantity: QUANTITY_ONE },
-    ]);
+    const charge = { windowStart: target.periodStart, windowEnd: target.periodEnd, quantity: QUANTITY_ONE };
+    contributions.set(pricedText(target, slug), new Map([[POOLED, [charge]]]));
   }
   return contributions;
 }
@@ -120,8 +153,9 @@ async function write(
   basis: RatingBasis,
   targets: readonly PeriodTarget[],
   locked: readonly RatedPeriod[],
-  contributions: ReadonlyMap<string, Contribution[]>,
+  contributions: Contributions,
 ): Promise<NewLineItem[]> {
+  if (targets.length === 0) return [];
   const written = await transaction.readWrittenPrices(targets);
   for (const target of targets) assertWrittenBefore(target, written, contributions);
   const lockedByKey = new Map(locked.map((period) => [periodText(period), period]));

@@ -5,7 +5,9 @@
 //             sealed; if not: wait, and report I2
 //   find      what is due: windows that closed, late usage, periods that start, subscriptions that changed; it counts
 //             only if all that was verified is still there
-//   rate      in batches of subjects, a transaction each, some at once
+//   announce  up to where windows are closed, so that no subject changes hands before it from now on
+//   rate      in batches of customers, a transaction each, some at once; customers whose subjects have moved meanwhile
+//             come again
 //   advance   the progress, unless another rater has done so
 //
 // A step that ends early (a crash, a store away, another rater ahead) leaves the progress where it was and is done
@@ -20,20 +22,22 @@ import { covers, isSameVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import { damagedPartOf } from '../../platform/clickhouse/click-house.ts';
 import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
-import type { SubjectWork } from '../core/period-targets.ts';
+import { type CustomerWork, customerWork, handBack, nothingTouched, type Touched } from '../core/customer-work.ts';
+import { metersOf } from '../core/period-prices.ts';
 import type { RatingBasis } from '../core/rating-basis.ts';
 import type { RaterMetrics } from '../metrics.ts';
 import type { RatingStore } from '../store/rating-store.ts';
-import { earliestClosing, readTouchedWindows, type TouchedWindows } from '../store/touched-usage.ts';
+import { earliestClosing, readTouchedWindows } from '../store/touched-usage.ts';
 import { ChunkVerifier } from './chunk-verifier.ts';
 import { DueSubscriptions, readTenants, touchChanged } from './due-subscriptions.ts';
 import { type BatchOutcome, isStillThere, rateBatch } from './rating-batch.ts';
+import { readOwnership } from './touched-ownership.ts';
 
 /** While ClickHouse is read for one batch, others are priced and written. */
 const BATCHES_AT_ONCE = 3;
-const BATCH_SUBJECTS_MAX = 600;
+const BATCH_CUSTOMERS_MAX = 600;
 /**
- * After a long absence, or when usage is billed for the first time, a few subjects have more to write than fits in
+ * After a long absence, or when usage is billed for the first time, a few customers have more to write than fits in
  * memory.
  */
 const BATCH_WINDOWS_MAX = 10_000;
@@ -46,9 +50,9 @@ export interface RatingLoopParts {
   readonly logger: Logger;
   readonly clock: () => number;
   readonly allowedLatenessMs: number;
-  /** Subjects rated in one transaction. */
-  readonly batchSubjectsMax?: number;
-  /** Once the subjects of a batch have this many touched windows together, no further subject is added to it. */
+  /** Customers rated in one transaction. */
+  readonly batchCustomersMax?: number;
+  /** Once the customers of a batch have this many touched windows together, no further one is added to it. */
   readonly batchWindowsMax?: number;
 }
 
@@ -58,7 +62,7 @@ export class RatingLoop {
   private readonly due: DueSubscriptions;
   private versions: readonly CatalogVersion[] = [];
   private book: SubscriptionBook = subscriptionBook([]);
-  /** By slug, every meter there ever was: a pinned price may be for one that the newest catalog does not have. */
+  /** By slug, every meter there ever was. */
   private meters: ReadonlyMap<string, Meter> = new Map();
 
   constructor(parts: RatingLoopParts) {
@@ -101,19 +105,24 @@ export class RatingLoop {
 
     // What was closed stays closed when more lateness is allowed later: it may be on an invoice.
     const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, from.closedUpTo ?? Number.NEGATIVE_INFINITY);
-    const basis: RatingBasis = { seals, watermark, book, versions, closedUpTo };
+    const meters = [...this.meters.values()];
+    const basis: RatingBasis = { seals, watermark, book, versions, meters, closedUpTo };
     const billedFrom = this.billedFrom(from);
     // Windows that close have usage in older chunks, too.
-    const older = await this.verifier.verifySince(
-      earliestClosing({ meters: [...this.meters.values()], from: billedFrom }),
-    );
+    const older = await this.verifier.verifySince(earliestClosing({ meters, from: billedFrom }));
     if (older.length > 0) return this.mismatch(older);
     const touched = await this.findDue(basis, from, billedFrom);
     // Who has usage that was not there to be found is looked at by no batch, and the progress would pass it over.
     if (!(await isStillThere(store, this.verifier, seals))) return 'behind';
-    for (const result of await this.rateAll(basis, touched)) {
-      if (result.outcome === 'mismatch') return this.mismatch(result.mismatches);
-      if (result.outcome === 'behind') return 'behind';
+    const isTouched = touched.windows.size + touched.periods.size > 0;
+    if (isTouched) await store.announceClosing(closedUpTo);
+    for (let left = touched; left.windows.size + left.periods.size > 0; ) {
+      const { ends, moved } = await this.rateAll(basis, left);
+      for (const end of ends) {
+        if (end.outcome === 'mismatch') return this.mismatch(end.mismatches);
+        if (end.outcome === 'behind') return 'behind';
+      }
+      left = moved;
     }
     this.parts.metrics.discrepancy('I2', 0);
     const to = { sealVector: seals.vector, watermark, closedUpTo, catalogVersion: book.revision };
@@ -122,7 +131,7 @@ export class RatingLoop {
       to.watermark !== from.watermark ||
       to.closedUpTo !== from.closedUpTo ||
       to.catalogVersion !== from.catalogVersion;
-    if (!isMoved) return touched.size === 0 ? 'idle' : 'rated';
+    if (!isMoved) return isTouched ? 'rated' : 'idle';
     return (await store.advanceProgress(from, to)) ? 'rated' : 'behind';
   }
 
@@ -136,8 +145,7 @@ export class RatingLoop {
     const versions = await store.readCatalogVersions();
     this.versions = versions.filter((version) => version.version <= published);
     this.book = subscriptionBook(this.versions);
-    const meters = this.versions.flatMap(({ catalog }) => catalog.meters);
-    this.meters = new Map(meters.map((meter) => [meter.slug, meter]));
+    this.meters = metersOf(this.versions);
   }
 
   /**
@@ -151,30 +159,32 @@ export class RatingLoop {
     return isNewlyBilled ? { ...from, closedUpTo: null } : from;
   }
 
-  private async findDue(basis: RatingBasis, from: RaterProgress, billedFrom: RaterProgress): Promise<TouchedWindows> {
+  private async findDue(basis: RatingBasis, from: RaterProgress, billedFrom: RaterProgress): Promise<Touched> {
     const { store } = this.parts;
-    const { watermark, closedUpTo, seals, book } = basis;
-    const touched = await readTouchedWindows(store, {
-      meters: [...this.meters.values()],
-      from: billedFrom,
-      to: { sealVector: seals.vector, closedUpTo },
-    });
+    const { watermark, closedUpTo, seals, book, meters } = basis;
+    const to = { sealVector: seals.vector, closedUpTo };
+    const windows = await readTouchedWindows(store, { meters, from: billedFrom, to });
+    const touched: Touched = { ...nothingTouched(), windows };
     const changed = from.catalogVersion === book.revision ? [] : book.changedSince(from.catalogVersion);
     if (book.isEmpty && changed.length === 0) return touched;
     const tenants = await readTenants(store, book);
-    if (changed.length > 0) await touchChanged(store, book, tenants, changed, watermark, touched);
-    await this.due.touchDue(book, tenants, watermark, touched);
+    if (changed.length > 0) await touchChanged(store, book, tenants, changed, watermark, touched.periods);
+    await this.due.touchDue(book, tenants, watermark, touched.periods);
     return touched;
   }
 
   /**
-   * Resolves or rejects when no batch is under way any more, to those that were given up. Batches have no subject in
-   * common.
+   * Resolves or rejects when no batch is under way any more, to those that were given up, and to what is still to be
+   * done for customers whose subjects have moved. Batches have no customer in common.
    */
-  private async rateAll(basis: RatingBasis, touched: TouchedWindows): Promise<BatchOutcome[]> {
+  private async rateAll(
+    basis: RatingBasis,
+    touched: Touched,
+  ): Promise<{ readonly ends: readonly BatchOutcome[]; readonly moved: Touched }> {
     const { store } = this.parts;
     // All loops take their batches from here: one that ends early closes it for the others.
-    const batches = this.batchesOf(touched);
+    const batches = this.batchesOf(customerWork(touched, await readOwnership(store, touched)));
+    const moved = nothingTouched();
     let damaged: unknown = null;
     const rate = async (): Promise<BatchOutcome[]> => {
       for (const work of batches) {
@@ -182,8 +192,9 @@ export class RatingLoop {
           const result = await rateBatch({ store, verifier: this.verifier }, basis, work);
           if (result.outcome !== 'rated') return [result];
           this.count(result.lineItems);
+          for (const each of result.moved) handBack(each, moved);
         } catch (error) {
-          // Other subjects may have nothing in that part. The step ends with it, so the progress stays where it is.
+          // Other customers may have nothing in that part. The step ends with it, so the progress stays where it is.
           if (damagedPartOf(error) === null) throw error;
           damaged = error;
         }
@@ -192,27 +203,24 @@ export class RatingLoop {
     };
     const ends = await Promise.allSettled(Array.from({ length: BATCHES_AT_ONCE }, rate));
     if (damaged !== null) throw damaged;
-    return ends.flatMap((end) => {
+    const given = ends.flatMap((end) => {
       if (end.status === 'rejected') throw end.reason;
       return end.value;
     });
+    return { ends: given, moved };
   }
 
-  private *batchesOf(touched: TouchedWindows): Generator<SubjectWork[]> {
-    const { batchSubjectsMax = BATCH_SUBJECTS_MAX, batchWindowsMax = BATCH_WINDOWS_MAX } = this.parts;
-    let batch: SubjectWork[] = [];
+  private *batchesOf(work: Iterable<CustomerWork>): Generator<CustomerWork[]> {
+    const { batchCustomersMax = BATCH_CUSTOMERS_MAX, batchWindowsMax = BATCH_WINDOWS_MAX } = this.parts;
+    let batch: CustomerWork[] = [];
     let windows = 0;
-    // In the order of the key of usage, so that the subjects of a batch lie side by side.
-    const inOrder = <Value>(byName: ReadonlyMap<string, Value>) => [...byName].sort(([a], [b]) => (a < b ? -1 : 1));
-    for (const [tenant, subjects] of inOrder(touched)) {
-      for (const [subject, times] of inOrder(subjects)) {
-        batch.push({ tenant, subject, times });
-        windows += times.size;
-        if (batch.length < batchSubjectsMax && windows < batchWindowsMax) continue;
-        yield batch;
-        batch = [];
-        windows = 0;
-      }
+    for (const each of work) {
+      batch.push(each);
+      for (const times of each.windows.values()) windows += times.size;
+      if (batch.length < batchCustomersMax && windows < batchWindowsMax) continue;
+      yield batch;
+      batch = [];
+      windows = 0;
     }
     if (batch.length > 0) yield batch;
   }

@@ -1,8 +1,16 @@
 // Reads the usage a rating needs: the contributions of the closed windows of many billing periods, from sealed
 // rows only, in as few queries as there are different prices to read for.
+//
+// What is read is by subject. A price of a period counts the windows that are its customer's
+// (domain/accounts/ownership): of each subject by itself, or, where the meter takes the subjects for one, of all of
+// them as one set.
+import type { AssignedSubject } from '../../domain/accounts/assignments.ts';
+import { type OwnedStretch, stretchesIn } from '../../domain/accounts/ownership.ts';
+import { isOneSubject } from '../../domain/aggregation/across.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import {
   type PeriodKey,
+  POOLED,
   periodText,
   pricedText,
   type SubjectKey,
@@ -11,20 +19,26 @@ import {
 import { closedBefore, itemWidthMs } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../domain/composite-key.ts';
-import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
+import { acrossOf } from '../../domain/metering/meter.ts';
+import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
 import type { UsagePrice } from '../../domain/pricing/prices.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
 import { windowSizeMs, windowStartFrom } from '../../domain/time/time-window.ts';
 import { type RatedUsageSelection, SUBJECT_BYTES_MAX, subjectBytes } from '../../platform/usage-store/rated-usage.ts';
-import { contributionsOf, earlierAsOne, type WindowValue } from '../core/contributions.ts';
+import { contributionsAcross, earlierAsOne, type WindowValue } from '../core/contributions.ts';
 import type { Contribution } from '../core/rate.ts';
 import type { RatedUsage } from './rating-store.ts';
 
 type UsageReads = Pick<RatedUsage, 'readUsage' | 'readFirstSeen'>;
 
-/** A price of a period whose usage is asked for. */
-export interface UsageWanted extends PeriodKey {
+/** A period of a customer, and whatever is its subject at some time. */
+interface OwnedPeriod extends PeriodKey {
   readonly periodEnd: number;
+  readonly subjects: readonly AssignedSubject[];
+}
+
+/** A price of a period whose usage is asked for. */
+export interface UsageWanted extends OwnedPeriod {
   /** Items that start before may be told as one; milliseconds since the epoch. */
   readonly detailFrom: number;
   readonly price: UsagePrice;
@@ -37,12 +51,28 @@ export interface UsageBasis {
   readonly closedUpTo: number;
 }
 
-/** As many as a statement may name. */
-function* inStatements<Item extends SubjectKey>(items: readonly Item[]): Iterable<Item[]> {
+/** Subjects of a customer whose windows are merged: one of them, or all of them where they are one for the meter. */
+interface UsageSet {
+  readonly wanted: UsageWanted;
+  readonly stretches: readonly OwnedStretch[];
+}
+
+/** Those that a price counts. A subject that has nothing of the period's time is in none. */
+function setsOf(wanted: UsageWanted): UsageSet[] {
+  const { subjects, customer, meter, price, periodStart: from, periodEnd: to } = wanted;
+  const stretches = stretchesIn(subjects, customer, windowSizeMs[meter.window], { from, to });
+  if (stretches.length <= 1 || (price.per !== 'subject' && isOneSubject(acrossOf(meter)))) {
+    return stretches.length === 0 ? [] : [{ wanted, stretches }];
+  }
+  return [...groupBy(stretches, ({ subject }) => subject).values()].map((ofOne) => ({ wanted, stretches: ofOne }));
+}
+
+/** As many as a statement may name; one that names more by itself is alone. */
+function* inStatements<Item>(items: readonly Item[], bytesOf: (item: Item) => number): Iterable<Item[]> {
   let batch: Item[] = [];
   let bytes = 0;
   for (const item of items) {
-    const size = subjectBytes(item);
+    const size = bytesOf(item);
     if (batch.length > 0 && bytes + size > SUBJECT_BYTES_MAX) {
       yield batch;
       batch = [];
@@ -54,21 +84,26 @@ function* inStatements<Item extends SubjectKey>(items: readonly Item[]): Iterabl
   if (batch.length > 0) yield batch;
 }
 
+const tenantOf = ({ wanted: { tenant } }: UsageSet): string => tenant;
+const setBytes = (set: UsageSet): number =>
+  set.stretches.reduce((sum, { subject }) => sum + subjectBytes({ tenant: tenantOf(set), subject }), 0);
+
 /** Each once. */
-const subjectsOf = (keys: readonly SubjectKey[]): SubjectKey[] => [
-  ...new Map(keys.map(({ tenant, subject }) => [subjectText({ tenant, subject }), { tenant, subject }])).values(),
-];
+const subjectsOf = (sets: readonly UsageSet[]): SubjectKey[] => {
+  const keys = sets.flatMap((set) => set.stretches.map(({ subject }) => ({ tenant: tenantOf(set), subject })));
+  return [...new Map(keys.map((key) => [subjectText(key), key])).values()];
+};
 
 /**
- * By `pricedText`; a price without usage in its period's closed windows is absent. What the windows before `detailFrom`
- * add is one contribution, which starts with the period.
+ * A price without usage in its period's closed windows is absent. What the windows before `detailFrom` add is one
+ * contribution, which starts with the period.
  */
 export async function readContributions(
   store: UsageReads,
   wanted: readonly UsageWanted[],
   basis: UsageBasis,
-): Promise<Map<string, Contribution[]>> {
-  const contributions = new Map<string, Contribution[]>();
+): Promise<Map<string, Map<string, Contribution[]>>> {
+  const contributions = new Map<string, Map<string, Contribution[]>>();
   // Values that are new depend on where the period starts, so only periods with the same bounds share a query for them.
   const sharing = (want: UsageWanted): string =>
     keyText(
@@ -77,42 +112,84 @@ export async function readContributions(
       ...(aggregationRules(want.meter.aggregation).needsFirstSeen ? [want.periodStart, want.periodEnd] : []),
     );
   for (const group of groupBy(wanted, sharing).values()) {
-    for (const batch of inStatements(group)) {
-      const { meter, price } = batch[0]!;
-      const from = Math.min(...batch.map((want) => want.periodStart));
-      const to = Math.min(Math.max(...batch.map((want) => want.periodEnd)), closedBefore(meter, basis.closedUpTo));
-      if (to <= from) continue;
-      const windows = await readWindows(store, {
-        meter,
-        from,
-        to,
-        subjects: subjectsOf(batch),
-        filters: matchFilters(meter, price),
-        buckets: bucketsOf(meter, batch, to),
-        sealed: basis.seals,
-      });
-      for (const want of batch) {
-        const inPeriod = (windows.get(subjectText(want)) ?? []).filter(
-          ({ windowStart }) => windowStart >= want.periodStart && windowStart < want.periodEnd,
-        );
-        if (inPeriod.length === 0) continue;
-        const all = contributionsOf(meter, want, inPeriod);
-        contributions.set(pricedText(want, want.price.slug), earlierAsOne(all, want));
+    const read = new Map<UsageWanted, ReadSet[]>();
+    for (const sets of inStatements(group.flatMap(setsOf), setBytes)) {
+      for (const [i, windows] of (await readSets(store, sets, basis)).entries()) {
+        if (windows.length === 0) continue;
+        const { wanted: want, stretches } = sets[i]!;
+        const known = read.get(want);
+        const added = { subject: stretches[0]!.subject, windows };
+        if (known === undefined) read.set(want, [added]);
+        else known.push(added);
       }
     }
+    for (const [want, sets] of read)
+      contributions.set(pricedText(want, want.price.slug), contributionsOfSets(want, sets));
   }
   return contributions;
 }
 
+interface ReadSet {
+  readonly subject: string;
+  readonly windows: readonly WindowValue[];
+}
+
+/** By subject. */
+function contributionsOfSets(want: UsageWanted, sets: readonly ReadSet[]): Map<string, Contribution[]> {
+  const { meter, price } = want;
+  const together = (windows: readonly (readonly WindowValue[])[]): Contribution[] =>
+    earlierAsOne(contributionsAcross(meter, want, windows), want);
+  if (price.per === 'subject') return new Map(sets.map(({ subject, windows }) => [subject, together([windows])]));
+  return new Map([[POOLED, together(sets.map(({ windows }) => windows))]]);
+}
+
+/** The closed windows of each set, of one meter and the same groups. */
+async function readSets(store: UsageReads, sets: readonly UsageSet[], basis: UsageBasis): Promise<WindowValue[][]> {
+  const { meter, price } = sets[0]!.wanted;
+  const found: WindowValue[][] = sets.map(() => []);
+  const from = leastOf(sets, (set) => leastOf(set.stretches, (stretch) => stretch.from));
+  const end = -leastOf(sets, (set) => leastOf(set.stretches, (stretch) => -stretch.to));
+  const to = Math.min(end, closedBefore(meter, basis.closedUpTo));
+  if (to <= from) return found;
+  const selection = { meter, from, to, filters: matchFilters(meter, price), sealed: basis.seals };
+  if (aggregationRules(meter.aggregation).needsFirstSeen) {
+    const named = sets.map((set) => set.stretches.map((stretch) => ({ tenant: tenantOf(set), ...stretch })));
+    for (const { set, windowStart, values } of await store.readFirstSeen({ ...selection, sets: named })) {
+      found[set]!.push({ windowStart, quantity: values * QUANTITY_ONE });
+    }
+    return found;
+  }
+  const rows = await store.readUsage({ ...selection, subjects: subjectsOf(sets), buckets: bucketsOf(meter, sets, to) });
+  const bySubject = groupBy(rows, subjectText);
+  for (const [i, set] of sets.entries()) {
+    for (const stretch of set.stretches) {
+      for (const { bucketStart, quantity } of bySubject.get(keyText(tenantOf(set), stretch.subject)) ?? []) {
+        const isIn = bucketStart >= stretch.from && bucketStart < stretch.to;
+        if (isIn) found[i]!.push({ windowStart: bucketStart, quantity });
+      }
+    }
+  }
+  return found;
+}
+
+function leastOf<Item>(items: readonly Item[], of: (item: Item) => number): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (const item of items) least = Math.min(least, of(item));
+  return least;
+}
+
 /**
- * From the earliest `detailFrom` on whole items, or windows where a period up to `to` starts or ends inside an item;
- * before it buckets that end where a period starts or ends.
+ * From the earliest `detailFrom` on whole items, or windows where a stretch up to `to` starts or ends inside an item;
+ * before it buckets that end where a stretch starts or ends.
  */
-function bucketsOf(meter: Meter, periods: readonly UsageWanted[], to: number): RatedUsageSelection['buckets'] {
+function bucketsOf(meter: Meter, sets: readonly UsageSet[], to: number): RatedUsageSelection['buckets'] {
   const windowMs = windowSizeMs[meter.window];
   const widthMs = itemWidthMs(meter);
-  const detailFrom = windowStartFrom(Math.min(...periods.map((period) => period.detailFrom)), windowMs);
-  const bounds = new Set(periods.flatMap(({ periodStart, periodEnd }) => [periodStart, periodEnd]));
+  const detailFrom = windowStartFrom(
+    leastOf(sets, ({ wanted }) => wanted.detailFrom),
+    windowMs,
+  );
+  const bounds = new Set(sets.flatMap(({ stretches }) => stretches.flatMap((stretch) => [stretch.from, stretch.to])));
   const starts = [...bounds].filter((bound) => bound < detailFrom).sort((a, b) => a - b);
   const cutsItems = [...bounds].some((bound) => bound > detailFrom && bound < to && bound % widthMs !== 0);
   const stepMs = cutsItems ? windowMs : widthMs;
@@ -132,39 +209,41 @@ function matchFilters(meter: Meter, price: UsagePrice): { dimension: number; val
   });
 }
 
-/** By `subjectText`. */
-async function readWindows(store: UsageReads, selection: RatedUsageSelection): Promise<Map<string, WindowValue[]>> {
-  const windows = new Map<string, WindowValue[]>();
-  const add = (key: SubjectKey, windowStart: number, quantity: Quantity): void => {
-    const text = subjectText(key);
-    const known = windows.get(text);
-    if (known === undefined) windows.set(text, [{ windowStart, quantity }]);
-    else known.push({ windowStart, quantity });
-  };
-  if (aggregationRules(selection.meter.aggregation).needsFirstSeen) {
-    for (const row of await store.readFirstSeen(selection)) {
-      add(row, row.windowStart, row.values * QUANTITY_ONE);
-    }
-  } else {
-    for (const row of await store.readUsage(selection)) add(row, row.bucketStart, row.quantity);
-  }
-  return windows;
-}
-
-/** The periods (by `periodText`) that have usage of any meter in sealed chunks. */
+/**
+ * The periods (by `periodText`) in which a subject of the customer used anything: the closed windows of any of these
+ * meters, which are all that there are.
+ */
 export async function readPeriodsWithUsage(
-  store: Pick<RatedUsage, 'readSubjectsWithUsage'>,
-  periods: readonly (PeriodKey & { readonly periodEnd: number })[],
-  sealed: UsageBasis['seals'],
+  store: Pick<RatedUsage, 'readSetsWithUsage'>,
+  periods: readonly OwnedPeriod[],
+  meters: readonly Meter[],
+  basis: UsageBasis,
 ): Promise<Set<string>> {
   const found = new Set<string>();
-  const sharing = (period: PeriodKey & { readonly periodEnd: number }): string =>
-    keyText(period.periodStart, period.periodEnd);
+  const isOwn = ({ subjects }: OwnedPeriod): boolean => subjects.every(({ assignments }) => assignments.length === 0);
+  const sharing = (period: OwnedPeriod): string =>
+    keyText(period.periodStart, period.periodEnd, isOwn(period) ? 'own' : 'others');
   for (const group of groupBy(periods, sharing).values()) {
-    for (const batch of inStatements(group)) {
-      const { periodStart: from, periodEnd: to } = batch[0]!;
-      for (const key of await store.readSubjectsWithUsage({ subjects: subjectsOf(batch), from, to, sealed })) {
-        found.add(periodText({ ...key, periodStart: from }));
+    const { periodStart: from, periodEnd: to } = group[0]!;
+    // Where a stretch starts depends on the window, but for a subject that was never assigned.
+    const bySize = isOwn(group[0]!) ? [[...meters]] : groupBy(meters, ({ window }) => window).values();
+    for (const sized of bySize) {
+      if (sized.length === 0) continue;
+      const spans = sized.map((meter) => ({
+        ...{ meter: meter.slug, from },
+        to: Math.min(to, closedBefore(meter, basis.closedUpTo)),
+      }));
+      const sets = group.flatMap((period) => {
+        const windowMs = windowSizeMs[sized[0]!.window];
+        const { tenant } = period;
+        const stretches = stretchesIn(period.subjects, period.customer, windowMs, { from, to });
+        return stretches.length === 0 ? [] : [{ period, stretches: stretches.map((each) => ({ tenant, ...each })) }];
+      });
+      const bytesOf = ({ stretches }: (typeof sets)[number]): number =>
+        stretches.reduce((sum, stretch) => sum + subjectBytes(stretch), 0);
+      for (const batch of inStatements(sets, bytesOf)) {
+        const selection = { sets: batch.map(({ stretches }) => stretches), spans, sealed: basis.seals };
+        for (const set of await store.readSetsWithUsage(selection)) found.add(periodText(batch[set]!.period));
       }
     }
   }

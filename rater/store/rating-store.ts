@@ -2,16 +2,22 @@
 // anything has moved since it was read, in which order rows are written) is decided by the callers, so that a
 // simulation with stores in memory runs the same decisions as a rater on Postgres and ClickHouse. Every call rejects
 // when its store does not answer.
-import type { RatedPeriod, SubjectKey } from '../../domain/billing/billing-period-terms.ts';
-import type { NewLineItem, WrittenPrice } from '../../domain/billing/line-item.ts';
+import type { TenantSubject } from '../../domain/accounts/ownership.ts';
+import type { RatedPeriod, TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import type { NewLineItem, WrittenPrices } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { RowSet } from '../../domain/sealing/row-set.ts';
 import type { SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { ChunkSeal, Seals } from '../../domain/sealing/seals.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { PeriodDetail } from '../../platform/billing-store/written-prices.ts';
-import type { FirstSeenRow, RatedUsageRow, RatedUsageSelection } from '../../platform/usage-store/rated-usage.ts';
-import type { SubjectSelection, WindowKey, WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
+import type {
+  FirstSeenRow,
+  FirstSeenSelection,
+  RatedUsageRow,
+  RatedUsageSelection,
+} from '../../platform/usage-store/rated-usage.ts';
+import type { SetSelection, WindowKey, WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
 import type { ServerRun } from '../../platform/usage-store/server-run.ts';
 
 /** What Postgres says is sealed, is in force and is rated. */
@@ -31,9 +37,13 @@ export interface RatingState {
   readCatalogVersions(): Promise<readonly CatalogVersion[]>;
   /** The tenants that have an API key. */
   readKeyTenants(): Promise<string[]>;
-  readBillingPeriods(subjects: readonly SubjectKey[]): Promise<RatedPeriod[]>;
-  /** All periods of subjects with these names, in every tenant. */
-  readBillingPeriodsNamed(subjects: readonly string[]): Promise<RatedPeriod[]>;
+  readBillingPeriods(customers: readonly TenantCustomer[]): Promise<RatedPeriod[]>;
+  /** All periods of customers with these names, in every tenant. */
+  readBillingPeriodsNamed(customers: readonly string[]): Promise<RatedPeriod[]>;
+  /** Every subject of these names, or that was ever assigned to a customer of these names, with all its assignments. */
+  readAssignmentsAround(names: readonly TenantCustomer[]): Promise<TenantSubject[]>;
+  /** Says, before they are looked at, up to where windows are closed: no subject changes hands before it then. */
+  announceClosing(closedUpTo: number): Promise<void>;
 }
 
 /** The roll-up rows in ClickHouse. */
@@ -48,17 +58,19 @@ export interface RatedUsage {
   /** May also give windows of rows that were replaced or are not sealed. */
   streamWindows(selection: WindowSelection): AsyncIterable<readonly WindowKey[]>;
   readUsage(selection: RatedUsageSelection): Promise<RatedUsageRow[]>;
-  readFirstSeen(selection: RatedUsageSelection): Promise<FirstSeenRow[]>;
-  /** Which of the subjects have a sealed row of any meter with `from <= windowStart < to` (milliseconds). */
-  readSubjectsWithUsage(selection: SubjectSelection): Promise<SubjectKey[]>;
+  readFirstSeen(selection: FirstSeenSelection): Promise<FirstSeenRow[]>;
+  /** The numbers of the sets that have a sealed row in the spans. */
+  readSetsWithUsage(selection: SetSelection): Promise<number[]>;
 }
 
 /** One Postgres transaction, read committed. */
 export interface RatingTransaction {
-  /** Locks the subjects until the transaction ends, those without any period too; then reads all their periods. */
-  lockBillingPeriods(subjects: readonly SubjectKey[]): Promise<RatedPeriod[]>;
-  /** By `pricedText`; a price without items is absent. */
-  readWrittenPrices(periods: readonly PeriodDetail[]): Promise<ReadonlyMap<string, WrittenPrice>>;
+  /** Locks the customers until the transaction ends, those without any period too; then reads all their periods. */
+  lockBillingPeriods(customers: readonly TenantCustomer[]): Promise<RatedPeriod[]>;
+  /** As that of the store. Of customers that are locked, it stays so until the transaction ends. */
+  readAssignmentsAround(names: readonly TenantCustomer[]): Promise<TenantSubject[]>;
+  /** A price without items is absent. */
+  readWrittenPrices(periods: readonly PeriodDetail[]): Promise<WrittenPrices>;
   /** Adds the periods, or moves them on. */
   saveRatedPeriods(periods: readonly RatedPeriod[]): Promise<void>;
   /** Adds the items, each with its two ledger entries. Rejects where one of the same key is there. */

@@ -1,6 +1,7 @@
 // The rating store on Postgres and ClickHouse: nothing but the statements, put together.
 import type { Pool } from 'pg';
 import { readKeyTenants } from '../../platform/access/api-key-store.ts';
+import { readAssignmentsAround } from '../../platform/account-store/subject-assignments.ts';
 import {
   lockBillingPeriods,
   readBillingPeriods,
@@ -8,13 +9,13 @@ import {
   saveRatedPeriods,
 } from '../../platform/billing-store/billing-periods.ts';
 import { insertLineItems } from '../../platform/billing-store/line-items.ts';
-import { advanceProgress, readProgress } from '../../platform/billing-store/rater-progress.ts';
+import { advanceProgress, announceClosing, readProgress } from '../../platform/billing-store/rater-progress.ts';
 import { readWrittenPrices } from '../../platform/billing-store/written-prices.ts';
 import { catalogVersions, publishedCatalog } from '../../platform/catalog-store.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
 import { readFirstSeen, readRatedUsage } from '../../platform/usage-store/rated-usage.ts';
-import { readSubjectsWithUsage, streamWindows } from '../../platform/usage-store/rollup-windows.ts';
+import { readSetsWithUsage, streamWindows } from '../../platform/usage-store/rollup-windows.ts';
 import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
 import { readServerRun } from '../../platform/usage-store/server-run.ts';
@@ -30,20 +31,23 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
     readPublishedVersion: async () => (await publishedCatalog(pool)).version,
     readCatalogVersions: () => catalogVersions(pool),
     readKeyTenants: () => readKeyTenants(pool),
-    readBillingPeriods: (subjects) => readBillingPeriods(pool, subjects),
-    readBillingPeriodsNamed: (subjects) => readBillingPeriodsNamed(pool, subjects),
+    readBillingPeriods: (customers) => readBillingPeriods(pool, customers),
+    readBillingPeriodsNamed: (customers) => readBillingPeriodsNamed(pool, customers),
+    readAssignmentsAround: (names) => readAssignmentsAround(pool, names),
+    announceClosing: (closedUpTo) => announceClosing(pool, closedUpTo),
 
     readServerRun: () => readServerRun(clickhouse),
     readChunkRows: (seals) => readSealedChunks(clickhouse, seals),
     streamWindows: (selection) => streamWindows(clickhouse, selection),
     readUsage: (selection) => readRatedUsage(clickhouse, selection),
     readFirstSeen: (selection) => readFirstSeen(clickhouse, selection),
-    readSubjectsWithUsage: (selection) => readSubjectsWithUsage(clickhouse, selection),
+    readSetsWithUsage: (selection) => readSetsWithUsage(clickhouse, selection),
 
     inRating: (work) =>
       inTransaction(pool, (client) =>
         work({
-          lockBillingPeriods: (subjects) => lockBillingPeriods(client, subjects),
+          lockBillingPeriods: (customers) => lockBillingPeriods(client, customers),
+          readAssignmentsAround: (names) => readAssignmentsAround(client, names),
           readWrittenPrices: (periods) => readWrittenPrices(client, periods),
           saveRatedPeriods: (periods) => saveRatedPeriods(client, periods),
           insertLineItems: (lineItems, sealVector) => insertLineItems(client, lineItems, sealVector),

@@ -6,6 +6,7 @@ import type { Meter } from '../../domain/catalog/catalog.ts';
 import { nextChunkOf, partitionCounts, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
+import { type TouchedTimes, touch } from '../core/customer-work.ts';
 import type { RatedUsage } from './rating-store.ts';
 
 /**
@@ -28,24 +29,11 @@ export interface TouchedQuery {
 }
 
 /** By tenant and subject, the starts of the windows to look at. */
-export type TouchedWindows = Map<string, Map<string, Set<number>>>;
-
-export function touch(touched: TouchedWindows, tenant: string, subject: string, time: number): void {
-  let subjects = touched.get(tenant);
-  if (subjects === undefined) {
-    subjects = new Map();
-    touched.set(tenant, subjects);
-  }
-  const times = subjects.get(subject);
-  if (times === undefined) subjects.set(subject, new Set([time]));
-  else times.add(time);
-}
-
 export async function readTouchedWindows(
   store: Pick<RatedUsage, 'streamWindows'>,
   { meters, from, to }: TouchedQuery,
-): Promise<TouchedWindows> {
-  const touched: TouchedWindows = new Map();
+): Promise<TouchedTimes> {
+  const touched: TouchedTimes = new Map();
   const collect = async (selection: WindowSelection): Promise<void> => {
     for await (const windows of store.streamWindows(selection)) {
       for (const { tenant, subject, windowStart } of windows) touch(touched, tenant, subject, windowStart);

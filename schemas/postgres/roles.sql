@@ -61,10 +61,13 @@ GRANT SELECT, INSERT, UPDATE ON tallyline.billing_periods TO tallyline_rater;
 GRANT SELECT, UPDATE ON tallyline.rater_progress TO tallyline_rater;
 GRANT SELECT, INSERT ON tallyline.chunk_repairs TO tallyline_rater;
 GRANT SELECT ON tallyline.chunk_seals_reopened, tallyline.log_records TO tallyline_rater;
+-- Whose a subject is.
+GRANT SELECT ON tallyline.subject_assignments TO tallyline_rater;
 -- Which tenants there are, and nothing of their keys.
 GRANT SELECT (tenant) ON tallyline.api_keys TO tallyline_rater;
 
-GRANT SELECT ON tallyline.line_items, tallyline.billing_periods, tallyline.rater_progress, tallyline.refusals
+GRANT SELECT ON tallyline.line_items, tallyline.billing_periods, tallyline.rater_progress, tallyline.refusals,
+    tallyline.chunk_seals_reopened, tallyline.subject_assignments, tallyline.assigned_subjects
     TO tallyline_query;
 
 GRANT SELECT, INSERT ON tallyline.account_changes TO tallyline_manage;
@@ -74,7 +77,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON tallyline.customer_keys, tallyline.idemp
 GRANT SELECT, INSERT, DELETE ON tallyline.customer_words TO tallyline_manage;
 GRANT SELECT, INSERT, UPDATE ON tallyline.subscriptions TO tallyline_manage;
 GRANT SELECT, INSERT ON tallyline.subscription_records TO tallyline_manage;
-GRANT SELECT ON tallyline.rater_progress, tallyline.catalog_versions TO tallyline_manage;
+GRANT SELECT ON tallyline.rater_progress TO tallyline_manage;
+-- What is metered and what it costs, and which rule set a new catalog needs.
+GRANT SELECT ON tallyline.catalog_versions, tallyline.topic_generations, tallyline.partition_progress,
+    tallyline.chunk_seals TO tallyline_manage;
 
 -- A second fence between tenants: whoever has the role of reads sees the money of the tenant alone that its transaction
 -- names (platform/postgres/tenant-fence.ts). An equality, so that a plan knows it to be the one that the statement has

@@ -5,6 +5,7 @@ const meters = `currency: USD
 meters:
   - { slug: tokens, eventType: llm, aggregation: sum, value: data.n, groupBy: { model: data.model } }
 `;
+const where = (filter: string): string => meters.replace('value: data.n', `value: data.n, where: ${filter}`);
 const plan = (price: string): string => `${meters}plans:\n  - slug: p\n    prices:\n      - ${price}\n`;
 const perUnit = (amount: string): string => plan(`{ slug: u, meter: tokens, model: per_unit, unitAmount: ${amount} }`);
 const tiers = (list: string): string => plan(`{ slug: t, meter: tokens, model: graduated, tiers: ${list} }`);
@@ -89,8 +90,39 @@ export const badCatalogs: readonly (readonly [name: string, text: string, path: 
   ['a path that ends in a point', meters.replace('data.n', 'data.n.'), 'meters[0].value', /below data/],
   ['a path through __proto__', meters.replace('data.n', 'data.__proto__.n'), 'meters[0].value', /__proto__/],
   ['a path of 17 keys', meters.replace('data.n', `data${'.a'.repeat(17)}`), 'meters[0].value', /deeper than 16/],
-  ['a difference for a path', meters.replace('data.n', 'data.n - data.m'), 'meters[0].value', /arithmetic comes later/],
-  ['a sum for a path', meters.replace('data.n', 'data.n + 0'), 'meters[0].value', /arithmetic comes later/],
+  [
+    'a difference for a group',
+    meters.replace('data.model', 'data.m - data.n'),
+    'meters[0].groupBy.model',
+    /arithmetic/,
+  ],
+  ['a difference without spaces', meters.replace('data.n', 'data.n -data.m'), 'meters[0].value', /arithmetic/],
+  ['a quotient', meters.replace('data.n', 'data.n / 1000'), 'meters[0].value', /arithmetic is for a `value`/],
+  ['a sum with a number', meters.replace('data.n', 'data.n + 0'), 'meters[0].value', /without a path/],
+  ['a product of two paths', meters.replace('data.n', 'data.n * data.m'), 'meters[0].value', /one of the two must be/],
+  ['a product with nothing', meters.replace('data.n', 'data.n * 0'), 'meters[0].value', /above 0/],
+  ['a value that is taken away', meters.replace('data.n', '"- data.n"'), 'meters[0].value', /begins with an operator/],
+  [
+    'a sum told apart',
+    meters.replace('sum,', 'unique,').replace('data.n', 'data.n + data.m'),
+    'meters[0].value',
+    /no number/,
+  ],
+  ['a filter of nothing', where('{}'), 'meters[0].where', /has no condition/],
+  ['a filter that is a path', where('data.status'), 'meters[0].where', /must be a map/],
+  ['a filter of a name', where('{ status: ok }'), 'meters[0].where.status', /must be a path below data/],
+  ['a filter of all elements', where("{ 'data.items[*].s': ok }"), 'meters[0].where["data.items[*].s"]', /one value/],
+  ['a filter twice', where(`{ data.s: ok, 'data["s"]': ok }`), 'meters[0].where["data[\\"s\\"]"]', /stands twice/],
+  ['a filter by null', where('{ data.s: null }'), 'meters[0].where["data.s"]', /must be a string/],
+  ['a filter by a fraction', where('{ data.s: 0.5 }'), 'meters[0].where["data.s"]', /quote it/],
+  ['a filter by 1.0', where('{ data.s: 1.0 }'), 'meters[0].where["data.s"]', /quote it/],
+  [
+    'a filter by none of none',
+    where('{ data.s: { not: [] } }'),
+    'meters[0].where["data.s"].not',
+    /no value to compare/,
+  ],
+  ['a filter with another word', where('{ data.s: { is: ok } }'), 'meters[0].where["data.s"].not', /is missing/],
   ['a path with a slice', meters.replace('data.n', '"data.n[0:2].m"'), 'meters[0].value', /an index, \[0\]/],
   ['a path with an index in brackets', meters.replace('data.n', '"data.n[0]."'), 'meters[0].value', /below data/],
   ['a path with a name in brackets', meters.replace('data.n', '"data[n]"'), 'meters[0].value', /a name in quotes/],

@@ -105,7 +105,7 @@ it('a batch of 1,000 events in which every other one is poison counts the others
   expect(totalOutcomes(applyBy(1, [batch]).state.chunk)).toMatchObject({ accepted: 500, poison: 500 });
   const { chunk } = applyBy(2, [batch]).state;
   expect(totalOutcomes(chunk)).toMatchObject({ accepted: 1_000, poison: 0 });
-  expect([...chunk.unread.values()]).toEqual([500]);
+  expect(chunk.unread.get('tokens')).toBe(500);
 });
 
 it('a record of poison alone is sealed like any other: its rows say everything that is needed to feed it back', () => {

@@ -68,6 +68,8 @@ export const crashPoints: readonly CrashPoint[] = [
   { name: 'aggregator: after the events are inserted', stage: 'aggregator', ...insertOf('usage_events', 'after'), pass: 2 },
   { name: 'aggregator: before the roll-ups are inserted', stage: 'aggregator', ...insertOf('usage_rollups', 'before'), pass: 2 },
   { name: 'aggregator: after the roll-ups are inserted', stage: 'aggregator', ...insertOf('usage_rollups', 'after'), pass: 3 },
+  { name: 'aggregator: before the totals are inserted', stage: 'aggregator', ...insertOf('usage_totals', 'before'), pass: 3 },
+  { name: 'aggregator: after the totals are inserted', stage: 'aggregator', ...insertOf('usage_totals', 'after'), pass: 2 },
   { name: 'aggregator: before the rejects are inserted', stage: 'aggregator', ...insertOf('event_rejects', 'before'), pass: 2 },
   { name: 'aggregator: after the rejects are inserted', stage: 'aggregator', ...insertOf('event_rejects', 'after'), pass: 2 },
   { name: 'aggregator: before the manifest', stage: 'aggregator', ...insertOf('manifests', 'before'), pass: 2 },
@@ -89,7 +91,7 @@ export const crashPoints: readonly CrashPoint[] = [
   { name: 'rater: usage read, before the transaction', stage: 'rater', file: batch, find: 'const contributions = await readTargetContributions(store, basis, targets);', place: 'after' },
 
   // In the transaction.
-  { name: 'rater: subjects locked', stage: 'rater', file: batch, find: 'const locked = await transaction.lockBillingPeriods(work);', place: 'after' },
+  { name: 'rater: customers locked', stage: 'rater', file: batch, find: 'const locked = await transaction.lockBillingPeriods(work);', place: 'after' },
   { name: 'rater: periods saved, before the line items', stage: 'rater', file: batch, find: 'await transaction.insertLineItems(lineItems, basis.seals.vector);', place: 'before', when: 'lineItems.length > 0' },
   { name: 'rater: line items inserted, before the ledger', stage: 'rater', file: ledger, find: 'await client.query(`INSERT INTO tallyline.ledger_entries', place: 'before' },
   { name: 'rater: ledger written, before the commit', stage: 'rater', file: batch, find: 'await transaction.insertLineItems(lineItems, basis.seals.vector);', place: 'after', when: 'lineItems.length > 0' },

@@ -73,6 +73,7 @@ const bodies: Readonly<Record<string, (name: string) => unknown>> = {
   putCustomer: (name) => ({ name }),
   archiveCustomer: () => ({}),
   eraseCustomer: () => ({}),
+  diffCatalog: () => ({ currency: 'USD' }),
   assignSubject: (name) => ({ customer: name }),
   makeSubscription: (name) => ({ customer: name, plan: 'p', startsAt: '2026-11-20T10:00:00Z' }),
   changeSubscription: () => ({ at: 'now', quantities: { seats: '2' } }),
@@ -141,7 +142,7 @@ beforeAll(async () => {
   const idOf = (i: number) => `00000000-0000-5000-8000-00000000000${i}`;
   await insertLineItems(
     pool,
-    names.map((subject, i) => ({ ...windows, id: idOf(i), subject })),
+    names.map((customer, i) => ({ ...windows, id: idOf(i), customer })),
   );
   const acme = await keyWith('acme', { scopes: ['admin'] });
   const auth = { authorization: `Bearer ${acme}` };

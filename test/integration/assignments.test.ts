@@ -98,6 +98,21 @@ describe('a subject', () => {
     }
   });
 
+  it('is not assigned where usage is being rated: what a step closes counts before its progress has passed it', async () => {
+    const closing = (until: string | null) =>
+      api.pool.query('UPDATE tallyline.rater_progress SET closing_up_to = $1', [until]);
+    await rated('2026-03-01T00:00:00Z');
+    await closing('2026-03-01T01:00:00Z');
+    try {
+      const { status, body } = await assign('rating', { customer: 'a', from: '2026-03-01T00:30:00Z' });
+      expect([status, body.code, body.earliest]).toEqual([409, 'already_rated', '2026-03-01T01:00:00Z']);
+      expect((await assign('rating', { customer: 'a', from: body.earliest })).status).toBe(201);
+    } finally {
+      await rated(null);
+      await closing(null);
+    }
+  });
+
   it.each([
     ['nobody', 400, 'invalid_field'],
     ['archived', 409, 'customer_archived'],

@@ -83,8 +83,8 @@ describe('tallyline up with a damaged chunk', () => {
     const billed = async (): Promise<unknown> =>
       (
         await pool.query(
-          `SELECT subject, sum(quantity)::int AS tokens, sum(amount)::float AS amount, count(*)::int AS items
-           FROM tallyline.line_items GROUP BY subject ORDER BY subject`,
+          `SELECT customer, sum(quantity)::int AS tokens, sum(amount)::float AS amount, count(*)::int AS items
+           FROM tallyline.line_items GROUP BY customer ORDER BY customer`,
         )
       ).rows;
     const total = (400 * 399) / 2;

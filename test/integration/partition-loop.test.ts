@@ -3,33 +3,25 @@ import { tmpdir } from 'node:os';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';
-import { Registry } from 'prom-client';
-import { AggregatorMetrics } from '../../aggregator/aggregator-metrics.ts';
-import { CatalogReader } from '../../aggregator/catalog-reader.ts';
 import { decideRepairs, postgresRepairRequests } from '../../aggregator/chunk-repairs.ts';
 import { ChunkStore, type FlushBodies } from '../../aggregator/chunk-store.ts';
 import type { KeyFile } from '../../aggregator/core/key-run.ts';
-import { fastCounter } from '../../aggregator/counting/fast-counter.ts';
 import { newKeyFile } from '../../aggregator/key-files.ts';
-import { PartitionLoop, type PartitionLoopParts } from '../../aggregator/partition-loop.ts';
+import type { PartitionLoop, PartitionLoopParts } from '../../aggregator/partition-loop.ts';
 import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
-import { RecordReader } from '../../aggregator/record-reader.ts';
 import { type Acquisition, SealStore } from '../../aggregator/seal-store.ts';
 import { type Catalog, emptyCatalog } from '../../domain/catalog/catalog.ts';
 import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
-import { realTimers } from '../../platform/calls/timers.ts';
 import type { ClickHouseDatabase } from '../../platform/clickhouse/client.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { encodeCatalogChange, encodeEventBatch, encodeTick } from '../../platform/event-log/record-codec.ts';
-import { findAvroSchema } from '../../platform/event-log/schema-store.ts';
-import { openGeneration } from '../../platform/event-log/topic-generation.ts';
+import { aPartitionLoop, drainLog, openTestGeneration, resetCounted } from '../support/a-partition-loop.ts';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
 import { until } from '../support/until.ts';
 
 const HOUR = 3_600_000;
 const START = Math.floor(Date.now() / HOUR) * HOUR - HOUR;
-const rules = { chunkOffsets: 4, slotMs: 30_000, horizonMs: 35 * 24 * HOUR };
 const logger = pino({ level: 'silent' });
 
 const catalog: Catalog = {
@@ -90,53 +82,11 @@ let log: LogRecord[];
 
 beforeEach(async () => {
   log = [{ offset: 0, appendTime: START, value: encodeCatalogChange({ version: 1 }) }];
-  await pool.query(
-    'TRUNCATE tallyline.topic_generations, tallyline.chunk_seals, tallyline.chunk_seals_reopened CASCADE',
-  );
-  for (const table of ['usage_events', 'usage_rollups', 'event_rejects', 'manifests']) {
-    await clickhouse.command(`TRUNCATE TABLE ${table}`);
-  }
-  await openGeneration(pool, {
-    topic: 'events',
-    topicId: 'one',
-    partitions: 1,
-    ...rules,
-    firstRuleSet: NEWEST_RULE_SET,
-  });
+  await resetCounted(stores);
 });
 
-function newLoop(more: Partial<PartitionLoopParts> = {}): PartitionLoop {
-  const catalogs = new CatalogReader(async (version) => (version === 1 ? { version, effectiveAt: 0, catalog } : null));
-  return new PartitionLoop(0, {
-    generation: 1,
-    rules,
-    chunks: new ChunkStore(clickhouse, 1),
-    seals: new SealStore(new PostgresSealTables(pool, 1), NEWEST_RULE_SET),
-    catalogs,
-    records: new RecordReader((fingerprint) => findAvroSchema(pool, fingerprint), catalogs, NEWEST_RULE_SET),
-    newCounter: fastCounter,
-    keySpace: null,
-    metrics: new AggregatorMetrics(new Registry(), Date.now, () => []),
-    logger,
-    clock: Date.now,
-    timers: realTimers,
-    owner: { name: 'test', newestRuleSet: NEWEST_RULE_SET },
-    flushIntervalMs: 0,
-    flushEventsMax: 1_000,
-    clockLeapMaxMs: HOUR,
-    bounds: async () => ({ startOffset: 0, endOffset: log.at(-1)!.offset + 1 }),
-    ...more,
-  });
-}
-
-/** Feeds the log to an owner from where it wants to begin, until it has counted all of it. */
-async function drain(loop: PartitionLoop, from?: number): Promise<void> {
-  let next: number | undefined = from ?? (await loop.acquire());
-  while (next !== undefined) {
-    const offset: number = next;
-    next = await loop.count(log.filter((record) => record.offset >= offset));
-  }
-}
+const newLoop = (more: Partial<PartitionLoopParts> = {}): PartitionLoop => aPartitionLoop(stores, catalog, log, more);
+const drain = (loop: PartitionLoop, from?: number): Promise<void> => drainLog(loop, log, from);
 
 const usage = async (): Promise<unknown> =>
   (
@@ -277,16 +227,20 @@ describe('partition loop', () => {
     expect(await seals()).toHaveLength(1);
   }, 300_000);
 
-  it('does not seal what is not stored: it replays the chunk under a new epoch', async () => {
-    log.push(batch(1, usageEvent('a', 2)));
-    const loop = newLoop();
-    await drain(loop);
-    await clickhouse.command('TRUNCATE TABLE usage_rollups');
-    log.push(tick(9));
-    await drain(loop, 9);
-    expect(await usage()).toEqual({ total: '2', events: '1' });
-    expect(await seals()).toMatchObject([{ chunk: 0, epoch: 2, accepted: 1 }]);
-  });
+  it.each(['usage_events', 'usage_rollups', 'usage_totals'])(
+    'does not seal what is not stored in %s: it replays the chunk under a new epoch',
+    async (table) => {
+      log.push(batch(1, usageEvent('a', 2)));
+      const loop = newLoop();
+      await drain(loop);
+      await clickhouse.command(`TRUNCATE TABLE ${table}`);
+      log.push(tick(9));
+      await drain(loop, 9);
+      expect(await clickhouse.query(`SELECT count() AS rows FROM ${table} FINAL`)).toEqual([{ rows: '1' }]);
+      expect(await usage()).toEqual({ total: '2', events: '1' });
+      expect(await seals()).toMatchObject([{ chunk: 0, epoch: 2, accepted: 1 }]);
+    },
+  );
 
   it('of several chunks that end at once seals those before one that is not stored, and replays it and the rest', async () => {
     const damaged = new (class extends ChunkStore {
@@ -449,10 +403,6 @@ describe('partition loop', () => {
   });
 
   it('refuses a topic that was made again', async () => {
-    await expect(
-      openGeneration(pool, { topic: 'events', topicId: 'two', partitions: 1, ...rules, firstRuleSet: NEWEST_RULE_SET }),
-    ).rejects.toMatchObject({
-      code: 'topic_mismatch',
-    });
+    await expect(openTestGeneration(pool, 'two')).rejects.toMatchObject({ code: 'topic_mismatch' });
   });
 });

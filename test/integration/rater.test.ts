@@ -72,7 +72,7 @@ beforeEach(async () => {
 
 interface LoopOptions {
   readonly clickhouse?: ClickHouse;
-  readonly batchSubjectsMax?: number;
+  readonly batchCustomersMax?: number;
   readonly registry?: Registry;
   readonly allowedLatenessMs?: number;
 }
@@ -84,7 +84,7 @@ function raterLoop(options: LoopOptions = {}): RatingLoop {
     logger,
     clock: Date.now,
     allowedLatenessMs: options.allowedLatenessMs ?? LATENESS_MS,
-    batchSubjectsMax: options.batchSubjectsMax ?? 200,
+    batchCustomersMax: options.batchCustomersMax ?? 200,
   });
 }
 
@@ -98,7 +98,7 @@ const row = (windowStart: number, value: string, more: Partial<UsageRow> = {}): 
 });
 
 interface Item {
-  readonly subject: string;
+  readonly customer: string;
   readonly price: string;
   readonly window_start: Date;
   readonly quantity: string;
@@ -118,24 +118,24 @@ const plain = (text: string): string => Decimal.parse(text).toString();
 const brief = async (): Promise<string[]> =>
   (await items()).map((item) =>
     [
-      `${item.subject} ${item.price} ${item.window_start.toISOString().slice(5, 13)}`,
+      `${item.customer} ${item.price} ${item.window_start.toISOString().slice(5, 13)}`,
       `${plain(item.quantity)} = ${plain(item.amount)} ${item.kind} ${item.revision} ${item.cause}`,
     ].join(' '),
   );
 
-/** I5 and the two entries of each item; the sums of amounts by subject. */
+/** I5 and the two entries of each item; the sums of amounts by customer. */
 async function sums(): Promise<Record<string, string>> {
   const { rows: unbalanced } = await pool.query(
     `SELECT item.id FROM tallyline.line_items item
-     LEFT JOIN tallyline.ledger_entries debit ON debit.line_item = item.id AND debit.account = 'receivable:' || item.subject
+     LEFT JOIN tallyline.ledger_entries debit ON debit.line_item = item.id AND debit.account = 'receivable:' || item.customer
      LEFT JOIN tallyline.ledger_entries credit ON credit.line_item = item.id AND credit.account = 'revenue:' || item.price
      WHERE debit.amount IS DISTINCT FROM item.amount OR credit.amount IS DISTINCT FROM -item.amount`,
   );
   expect(unbalanced).toEqual([]);
-  const { rows } = await pool.query<{ subject: string; amount: string }>(
-    'SELECT subject, sum(amount) AS amount FROM tallyline.line_items GROUP BY subject ORDER BY subject',
+  const { rows } = await pool.query<{ customer: string; amount: string }>(
+    'SELECT customer, sum(amount) AS amount FROM tallyline.line_items GROUP BY customer ORDER BY customer',
   );
-  return Object.fromEntries(rows.map(({ subject, amount }) => [subject, plain(amount)]));
+  return Object.fromEntries(rows.map(({ customer, amount }) => [customer, plain(amount)]));
 }
 
 describe('rating', () => {
@@ -555,7 +555,7 @@ describe('rating when things go wrong', () => {
       },
       stream: (sql, params) => clickhouse.stream(sql, params),
     };
-    await expect(raterLoop({ clickhouse: failing, batchSubjectsMax: 1 }).step()).rejects.toThrow('the rater is gone');
+    await expect(raterLoop({ clickhouse: failing, batchCustomersMax: 1 }).step()).rejects.toThrow('the rater is gone');
     expect(await items()).toHaveLength(2);
     await raterLoop().step();
     expect(await sums()).toEqual({ a: '1', b: '1', c: '1', d: '1', e: '1' });
@@ -658,7 +658,7 @@ describe('rating when things go wrong', () => {
         await usage.seal({ partition, watermark: start + round * HOUR_MS, rows });
       }
     };
-    const loops = [raterLoop({ batchSubjectsMax: 3 }), raterLoop({ batchSubjectsMax: 4 })];
+    const loops = [raterLoop({ batchCustomersMax: 3 }), raterLoop({ batchCustomersMax: 4 })];
     let isSealing = true;
     const racing = loops.map(async (loop) => {
       const outcomes = new Set<string>();

@@ -18,6 +18,7 @@ import { type BatchOutcome, rateBatch } from '../../rater/rating/rating-batch.ts
 import { RatingLoop, type StepOutcome } from '../../rater/rating/rating-loop.ts';
 import type { RatingStore } from '../../rater/store/rating-store.ts';
 import { storedRating } from '../../rater/store/stored-rating.ts';
+import { ownWork } from '../support/own-work.ts';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
 import { soundCatalog } from '../support/sound-catalog.ts';
@@ -99,15 +100,16 @@ async function batch(seals: Seals, subject: string, times: readonly number[]): P
     watermark: seals.watermark!,
     versions,
     book: subscriptionBook(versions),
+    meters: catalog.meters,
     closedUpTo: seals.watermark! - LATENESS_MS,
   };
-  return rateBatch({ store, verifier }, basis, [{ tenant: 'acme', subject, times }]);
+  return rateBatch({ store, verifier }, basis, [ownWork('acme', subject, times)]);
 }
 
-/** By subject and price. */
+/** By customer and price. */
 async function amounts(): Promise<Record<string, string>> {
   const { rows } = await pool.query<{ name: string; amount: string }>(
-    `SELECT subject || ' ' || price AS name, sum(amount) AS amount FROM tallyline.line_items GROUP BY 1 ORDER BY 1`,
+    `SELECT customer || ' ' || price AS name, sum(amount) AS amount FROM tallyline.line_items GROUP BY 1 ORDER BY 1`,
   );
   return Object.fromEntries(rows.map(({ name, amount }) => [name, Decimal.parse(amount).toString()]));
 }
@@ -169,7 +171,7 @@ describe('a batch', () => {
     expect(await amounts()).toEqual({ 'cus_1 p-sum': '16' });
   });
 
-  it('ends with the subject that brings it to the most windows', async () => {
+  it('ends with the customer that brings it to the most windows', async () => {
     const hours = { cus_1: 3, cus_2: 1, cus_3: 1, cus_4: 2, cus_pro: 1 };
     await usage.seal({
       watermark: at('11-10T12:00'),
@@ -181,9 +183,9 @@ describe('a batch', () => {
     const batches: string[][] = [];
     const store: RatingStore = {
       ...stored,
-      async readBillingPeriods(subjects) {
-        batches.push(subjects.map(({ subject }) => subject));
-        return stored.readBillingPeriods(subjects);
+      async readBillingPeriods(customers) {
+        batches.push(customers.map(({ customer }) => customer));
+        return stored.readBillingPeriods(customers);
       },
     };
     await step(store, { batchWindowsMax: 3 });

@@ -1,7 +1,9 @@
-// An installation whose owners are of two releases: one reads by rule set 1, one knows rule set 2. While events come,
-// the one takes over from the other. What was counted before stays right, and says by which rules it was read.
+// An installation whose owners are of two releases: one reads by rule set 1, one knows rule set 3. While events come,
+// the one takes over from the other. What was counted before stays right, and says by which rules it was read; and what
+// only the later one knows is refused until it has taken over.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { emptyCatalog, type Price } from '../../domain/catalog/catalog.ts';
+import { CatalogRefused } from '../../platform/catalog-store.ts';
 import { verify } from '../../rater/audit/verify/verify.ts';
 import { aMeter, by } from '../support/a-meter.ts';
 import { type EventToSend, Installation } from '../support/processes/installation.ts';
@@ -27,6 +29,18 @@ const catalog = {
   defaultPlan: 'payg',
 };
 
+/** What a meter of an earlier release would count without its filter. */
+const filtered = {
+  ...catalog,
+  meters: [
+    ...catalog.meters,
+    meter('less', {
+      ...{ valuePath: null, addends: [{ path: ['n'], factor: '0.5' }] },
+      where: [{ path: ['tier'], isNot: true, values: ['0.0000001'] }],
+    }),
+  ],
+};
+
 /** Numbers as clients write them; what is sent is JSON.stringify of it. */
 const oddities = [
   { n: 1, tier: 1e-7, user: 1e-7 },
@@ -40,6 +54,7 @@ const odd = (subject: string): EventToSend[] =>
   oddities.map((data, i) => ({ id: `${subject}-${i}`, subject, time: FIRST_DAY + i, data }));
 
 let installation: Installation;
+let refusal: unknown;
 const discrepancies = async (): Promise<string[]> => {
   const scope = { from: null, to: null, tenant: null };
   const log = await verify({ ...installation.stores, group: `verify-${process.hrtime.bigint()}` }, scope);
@@ -84,15 +99,19 @@ beforeAll(async () => {
       await installation.send(some.map((event) => ({ ...event, subject: 'during' })));
     }
   })();
-  const next = await installation.startOwner(2);
+  const next = await installation.startOwner(3);
   // One of them may hold all partitions for a while; as long as the old one is there, nobody asks for anything.
   await until(async () => (await ruleSets()).length === 2, 'both partitions are sealed', 180_000, 50);
+  refusal = await installation.apply(filtered).catch((error: unknown) => error);
   await old.stop();
-  await until(async () => (await ruleSets()).every((number) => number === 2), 'rule set 2 is in force', 180_000, 50);
+  await until(async () => (await ruleSets()).every((number) => number === 3), 'rule set 3 is in force', 180_000, 50);
   isUpgrading = false;
   await load;
   await installation.untilSealed();
   await installation.send(odd('after'));
+  await installation.untilSealed();
+  await installation.apply(filtered);
+  await installation.send(odd('filtered'));
   await installation.untilSealed();
   await installation.rate();
   await next.stop();
@@ -100,7 +119,7 @@ beforeAll(async () => {
 
 afterAll(() => installation?.stop());
 
-describe('an installation that went from rule set 1 to 2 under load', () => {
+describe('an installation that went from rule set 1 to 3 under load', () => {
   it('has counted what came before as the earlier release did', async () => {
     // Four of the six are poison: lost for all meters.
     expect(await usageOf('before')).toEqual({
@@ -120,10 +139,18 @@ describe('an installation that went from rule set 1 to 2 under load', () => {
     });
   });
 
+  it('takes a filter once no owner is left that would pass over it', async () => {
+    expect(refusal).toBeInstanceOf(CatalogRefused);
+    expect(String(refusal)).toContain(
+      'meter less: has a filter or arithmetic, which takes rule set 3, and 1 is in force',
+    );
+    expect(await usageOf('filtered')).toMatchObject({ 'less []': '50.15', 'tokens ["a"]': '100.3' });
+  });
+
   it('agrees with itself, and would not if seals did not say by which rules their chunks were read', async () => {
     const { pool } = installation.stores;
     expect(await discrepancies()).toEqual([]);
-    await pool.query('UPDATE tallyline.chunk_seals SET rule_set = 1 WHERE rule_set = 2');
+    await pool.query('UPDATE tallyline.chunk_seals SET rule_set = 1 WHERE rule_set = 3');
     expect((await discrepancies()).some((line) => line.startsWith('I2'))).toBe(true);
   });
 });

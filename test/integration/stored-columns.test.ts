@@ -14,6 +14,7 @@ import {
   manifestColumns,
   rejectColumns,
   rollUpColumns,
+  totalColumns,
 } from '../../platform/usage-store/chunk-tables.ts';
 import { sealColumns } from '../../platform/usage-store/seal-rows.ts';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
@@ -29,7 +30,7 @@ describe('stored columns', () => {
   it.each<[string, Columns, string[]]>([
     ['line_items', lineItemColumns, ['derivation']],
     ['billing_periods', billingPeriodColumns, ['rated_at']],
-    ['rater_progress', raterProgressColumns, ['singleton']],
+    ['rater_progress', raterProgressColumns, ['singleton', 'closing_up_to']],
     ['chunk_seals', sealColumns, ['sealed_at']],
     ['account_changes', accountChangeColumns, ['sequence']],
     ['customers', customerColumns, ['number']],
@@ -59,6 +60,7 @@ describe('stored columns', () => {
   it.each([
     ['usage_events', eventColumns],
     ['usage_rollups', rollUpColumns],
+    ['usage_totals', totalColumns],
     ['event_rejects', rejectColumns],
     ['manifests', manifestColumns],
   ])('of %s are those in ClickHouse', async (table, columns) => {

@@ -1,14 +1,14 @@
 // Usage reads and seal checks on a real Postgres and a real ClickHouse engine.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
-import type { SubjectKey } from '../../domain/billing/billing-period-terms.ts';
 import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { type RatedUsageSelection, readFirstSeen, readRatedUsage } from '../../platform/usage-store/rated-usage.ts';
-import { readSubjectsWithUsage } from '../../platform/usage-store/rollup-windows.ts';
+import { readSetsWithUsage } from '../../platform/usage-store/rollup-windows.ts';
 import { mismatchesOf, readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
+import type { SubjectSets } from '../../platform/usage-store/subject-sets.ts';
 import { readUsage, type UsageSelection } from '../../platform/usage-store/usage-query.ts';
 import { aMeter, by } from '../support/a-meter.ts';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
@@ -154,13 +154,10 @@ describe('what a rating reads', () => {
     const both = [...small, { dimension: 1, values: ['eu'] }];
     expect(await readRated({ subjects, filters: both })).toEqual(expected([1]).toSorted());
     const sealed = await readSeals(pool);
-    const range = { subjects, from: at('11-10T10:00'), to: at('11-10T11:00'), sealed };
-    const used = await readSubjectsWithUsage(clickhouse, {
-      ...range,
-      subjects: [...subjects, { tenant: 'acme', subject: 'none' }],
-    });
-    const texts = (keys: readonly SubjectKey[]) => keys.map(({ tenant, subject }) => `${tenant} ${subject}`).toSorted();
-    expect(texts(used)).toEqual(texts(subjects));
+    const bounds = { from: at('11-10T10:00'), to: at('11-10T11:00') };
+    const sets = [...subjects, { tenant: 'acme', subject: 'none' }].map((subject) => [{ ...subject, ...bounds }]);
+    const used = await readSetsWithUsage(clickhouse, { sets, spans: [{ meter: 'tokens', ...bounds }], sealed });
+    expect(used.toSorted((a, b) => a - b)).toEqual(subjects.map((_, i) => i));
   });
 
   it('counts a unique value where its subject had it first, and the same value of another tenant there', async () => {
@@ -172,15 +169,20 @@ describe('what a rating reads', () => {
       watermark: 1,
       rows: [seen('acme', 0, ['a', 'b']), seen('acme', 1, ['b', 'c']), seen('globex', 1, ['a'])],
     });
-    const found = await readFirstSeen(clickhouse, {
-      ...{ meter: unique, from: at('11-01T00:00'), to: at('12-01T00:00'), buckets: 'window' },
-      subjects: ['acme', 'globex'].map((tenant) => ({ tenant, subject: 'cus_1' })),
-      sealed: await readSeals(pool),
-    });
-    const told = found.map(
-      ({ tenant, windowStart, values }) => `${tenant} ${new Date(windowStart).getUTCHours()} ${values}`,
-    );
-    expect(told.toSorted()).toEqual(['acme 10 2', 'acme 11 1', 'globex 11 1']);
+    const bounds = { from: at('11-01T00:00'), to: at('12-01T00:00') };
+    const told = async (sets: SubjectSets) => {
+      const sealed = await readSeals(pool);
+      const found = await readFirstSeen(clickhouse, { meter: unique, ...bounds, sets, sealed });
+      return found.map(({ set, windowStart, values }) => `${set} ${new Date(windowStart).getUTCHours()} ${values}`);
+    };
+    const [acme, globex] = ['acme', 'globex'].map((tenant) => ({ tenant, subject: 'cus_1', ...bounds }));
+    expect((await told([[acme!], [globex!]])).toSorted()).toEqual(['0 10 2', '0 11 1', '1 11 1']);
+    // As one they have b once; a stretch of one that begins later has what it has from then on.
+    expect((await told([[acme!, globex!]])).toSorted()).toEqual(['0 10 2', '0 11 1']);
+    expect((await told([[acme!], [{ ...acme!, from: at('11-10T11:00') }, globex!]])).toSorted()).toEqual([
+      ...['0 10 2', '0 11 1'],
+      '1 11 3',
+    ]);
   });
 });
 

@@ -1,6 +1,7 @@
 // `verify` on real stores: an installation that counted and billed by all six aggregations agrees with itself, and a
 // discrepancy planted by hand in any table is found, under the right invariant and with its place.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type pg from 'pg';
 import { type Aggregation, type Catalog, emptyCatalog, type Meter, type Price } from '../../domain/catalog/catalog.ts';
 import type { AuditLog } from '../../rater/audit/discrepancy.ts';
 import type { AuditScope } from '../../rater/audit/verify/audit-slices.ts';
@@ -44,7 +45,11 @@ const catalog = (meters: readonly Meter[], prices: readonly Price[]): Catalog =>
 });
 const before = catalog(
   aggregations.map((aggregation) => meterOf(aggregation)),
-  [flat, ...aggregations.map((aggregation) => perUnit(aggregation, '0.0123'))],
+  [
+    flat,
+    ...aggregations.map((aggregation) => perUnit(aggregation, '0.0123')),
+    { slug: 'each', model: 'per_unit', meter: 'count', match: {}, unitAmount: '1', per: 'subject' },
+  ],
 );
 const extra = meterOf('sum', { slug: 'extra', dimensions: [] });
 const after = catalog([...before.meters, extra], [...before.plans[0]!.prices, perUnit('extra', '1')]);
@@ -70,8 +75,31 @@ async function found(scope: Partial<AuditScope> = {}): Promise<string[]> {
   return discrepancies.map(({ invariant, where, expected, found }) => `${invariant} ${where}: ${expected} / ${found}`);
 }
 
+/** From the tenth hour on cus_2 is org's, and from the twentieth cus_3; both were their own customers before. */
+async function assignSubjects(pool: pg.Pool): Promise<void> {
+  await pool.query(
+    `INSERT INTO tallyline.customers (tenant, id, shard, version, entity, paid_by, personal, created_at, updated_at)
+     VALUES ('acme', 'org', 0, 1, 'default', 'self', '', now(), now())`,
+  );
+  for (const [subject, hour] of [
+    ['cus_2', 10],
+    ['cus_3', 20],
+  ] as const) {
+    await pool.query(
+      `INSERT INTO tallyline.assigned_subjects (tenant, subject, version, created_at, updated_at)
+       VALUES ('acme', $1, 1, now(), now())`,
+      [subject],
+    );
+    await pool.query("INSERT INTO tallyline.subject_assignments VALUES ('acme', $1, $2, 'org')", [
+      subject,
+      new Date(FIRST_DAY + hour * HOUR),
+    ]);
+  }
+}
+
 beforeAll(async () => {
   installation = await Installation.start();
+  await assignSubjects(installation.stores.pool);
   await installation.apply(before);
   await installation.startAggregator();
   const calls = Array.from({ length: 120 }, (_, i) => call(i));
@@ -192,7 +220,7 @@ const plants: readonly Plant[] = [
       /^I2 <chunk>, rows of usage_events: \d+ \/ \d+/,
       /^I2 <chunk>, checksum of usage_events/,
       /^I2 usage /,
-      /^I4 tenant \w+ subject cus_\d period 2\d{3}-\d\d-01T.* price price-\w+, amount: /,
+      /^I4 tenant \w+ customer cus_\d period 2\d{3}-\d\d-01T.* price price-\w+, amount: /,
     ],
     silent: /^I[135]/,
   },
@@ -238,31 +266,31 @@ const plants: readonly Plant[] = [
   {
     title: 'an edited line item',
     postgres: `UPDATE tallyline.line_items SET amount = amount + 1 WHERE id = ${anItem}`,
-    says: [/^I4 tenant \w+ subject cus_\d period .* price price-sum, amount: /, /^I5 line item <id>, receivable: /],
+    says: [/^I4 tenant \w+ customer \w+ period .* price price-sum, amount: /, /^I5 line item <id>, receivable: /],
     silent: /^I[123]/,
   },
   {
     title: 'a line item of a quantity that no usage can have',
     postgres: `UPDATE tallyline.line_items SET quantity = quantity + 0.0000000000001 WHERE id = ${anItem}`,
-    says: [/^I4 tenant \w+ subject cus_\d period .* price price-sum, quantity: [\d.]+ \/ \d+\.\d{13}$/],
+    says: [/^I4 tenant \w+ customer \w+ period .* price price-sum, quantity: [\d.]+ \/ \d+\.\d{13}$/],
     silent: /^I[1235]/,
   },
   {
     title: 'usage that the raters passed over',
-    postgres: `WITH unrated AS (SELECT tenant, subject, period_start FROM tallyline.line_items WHERE id = ${anItem}),
-        items AS (DELETE FROM tallyline.line_items WHERE (tenant, subject, period_start) = (SELECT * FROM unrated) RETURNING id),
+    postgres: `WITH unrated AS (SELECT tenant, customer, period_start FROM tallyline.line_items WHERE id = ${anItem}),
+        items AS (DELETE FROM tallyline.line_items WHERE (tenant, customer, period_start) = (SELECT * FROM unrated) RETURNING id),
         entries AS (DELETE FROM tallyline.ledger_entries WHERE line_item IN (SELECT id FROM items))
       UPDATE tallyline.billing_periods SET seal_vector = '{}', closed_up_to = period_start, rated_watermark = period_start
-      WHERE (tenant, subject, period_start) = (SELECT * FROM unrated)`,
+      WHERE (tenant, customer, period_start) = (SELECT * FROM unrated)`,
     says: [/^I4 .* price price-sum, quantity: /, /^I4 .* price price-sum, amount: /],
     silent: /^I[1235]/,
   },
   {
     title: 'usage without a billing period',
     postgres: `WITH period AS (DELETE FROM tallyline.billing_periods
-          WHERE (tenant, subject, period_start) = (SELECT tenant, subject, period_start FROM tallyline.line_items WHERE id = ${anItem})
-          RETURNING tenant, subject, period_start),
-        items AS (DELETE FROM tallyline.line_items WHERE (tenant, subject, period_start) = (SELECT * FROM period) RETURNING id)
+          WHERE (tenant, customer, period_start) = (SELECT tenant, customer, period_start FROM tallyline.line_items WHERE id = ${anItem})
+          RETURNING tenant, customer, period_start),
+        items AS (DELETE FROM tallyline.line_items WHERE (tenant, customer, period_start) = (SELECT * FROM period) RETURNING id)
       DELETE FROM tallyline.ledger_entries WHERE line_item IN (SELECT id FROM items)`,
     says: [/^I4 .* price price-sum, quantity: /, /^I4 .* price price-sum, amount: /],
     silent: /^I[1235]/,
@@ -278,9 +306,9 @@ const plants: readonly Plant[] = [
   },
   {
     title: 'a deleted flat price, entries and all',
-    postgres: `WITH gone AS (DELETE FROM tallyline.line_items WHERE subject = 'cus_pro' RETURNING id)
+    postgres: `WITH gone AS (DELETE FROM tallyline.line_items WHERE customer = 'cus_pro' RETURNING id)
       DELETE FROM tallyline.ledger_entries WHERE line_item IN (SELECT id FROM gone)`,
-    says: [/^I4 tenant acme subject cus_pro period .* price base, amount: 5 \/ 0/],
+    says: [/^I4 tenant acme customer cus_pro period .* price base, amount: 5 \/ 0/],
     silent: /^I[1235]/,
   },
   {
@@ -296,9 +324,20 @@ const plants: readonly Plant[] = [
   },
   {
     title: 'a deleted billing period',
-    postgres: "DELETE FROM tallyline.billing_periods WHERE (tenant, subject) = ('acme', 'cus_1')",
-    says: [/^I4 tenant acme subject cus_1 .* price price-count, which the period does not have, amount: 0 \/ /],
+    postgres: "DELETE FROM tallyline.billing_periods WHERE (tenant, customer) = ('acme', 'cus_1')",
+    says: [/^I4 tenant acme customer cus_1 .* price price-count, which the period does not have, amount: 0 \/ /],
     silent: /^I[1235]/,
+  },
+  {
+    title: 'a subject that was given to another customer behind the bills',
+    postgres:
+      "UPDATE tallyline.subject_assignments SET starts_at = starts_at + interval '20 hours' WHERE subject = 'cus_2'",
+    says: [
+      /^I4 tenant acme customer org period .* price price-sum, quantity: /,
+      /^I4 tenant acme customer cus_2 period .* price price-count, quantity: /,
+      /^I4 tenant acme customer org period .* price each subject cus_2, quantity: /,
+    ],
+    silent: /^I[1235]|cus_3/,
   },
   {
     title: 'an unbalanced ledger entry',

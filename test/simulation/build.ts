@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { transformSync } from '@swc/core';
 import { projectRoot } from '../../platform/process/project-root.ts';
 
-const ROOMS = ['domain', 'platform', 'ingest', 'aggregator', 'rater', 'test/support', 'test/simulation'];
+const ROOMS = ['domain', 'platform', 'ingest', 'aggregator', 'rater', 'accounts', 'test/support', 'test/simulation'];
 
 // An option of swc that its types do not know.
 const rewriting: object = { rewriteRelativeImportExtensions: true };

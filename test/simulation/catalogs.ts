@@ -1,6 +1,7 @@
-// The catalogs of a run: every aggregation and price model, prices that change, meters that come and go, subjects that
-// change their plan.
+// The catalogs of a run: every aggregation and price model, prices that change, meters that come and go, filters and
+// values that are sums, subjects that change their plan.
 import type { Catalog, Meter, Plan, Subscription } from '../../domain/catalog/catalog.ts';
+import { isUsagePrice } from '../../domain/pricing/prices.ts';
 import type { Tier } from '../../domain/pricing/tiers.ts';
 import type { Random } from '../../domain/random.ts';
 import { type CatalogChange, DAY, ENDS_AT, HOUR, STARTS_AT } from './plan.ts';
@@ -31,6 +32,28 @@ const METERS: readonly Meter[] = [
   meterOf('users', 'login', 'unique', 'user', '1d'),
 ];
 const CACHED: Meter = { ...meterOf('cached', 'call', 'sum', 'c', '15m'), unreadable: 'skip' };
+
+/** A value that is a sum, and filters: what only later releases know. */
+const CALCULATED: readonly Meter[] = [
+  {
+    ...meterOf('fresh', 'call', 'sum', null, '1h', ['model']),
+    addends: [
+      { path: ['n'], factor: '1' },
+      { path: ['c'], factor: '-0.5' },
+    ],
+    where: [{ path: ['model'], isNot: true, values: ['', 'b', '30'] }],
+  },
+  {
+    ...meterOf('of_a', 'call', 'sum', 'n', '15m'),
+    required: true,
+    unreadable: 'skip',
+    where: [{ path: ['model'], isNot: false, values: ['0.5', '30', 'a'] }],
+  },
+  {
+    ...meterOf('logins_of_b', 'login', 'count', null, '1h'),
+    where: [{ path: ['model'], isNot: false, values: ['b'] }],
+  },
+];
 
 /** The same in quarters of an hour, which line items put together to what would be a window else. */
 const inQuarters = (meter: Meter): Meter =>
@@ -80,6 +103,21 @@ export function catalogsOf(random: Random): CatalogChange[] {
   const items = random.fork('items');
   const isQuartered = items.chance(0.5);
   const timezone = isQuartered ? 'Asia/Kolkata' : 'UTC';
+  // Likewise: how the subjects of a customer are put together.
+  const across = random.fork('across');
+  const joined = (meter: Meter): Meter => {
+    if (!across.chance(0.5)) return meter;
+    if (meter.aggregation === 'unique') return { ...meter, across: 'sum' };
+    return meter.aggregation === 'sum' || meter.aggregation === 'count' ? meter : { ...meter, across: 'max' };
+  };
+  const perSubject = ['tokens-a', 'users', 'level', 'calls'].filter(() => across.chance(0.3));
+  const plans = (): Plan[] =>
+    plansOf(random, timezone).map((plan) => ({
+      ...plan,
+      prices: plan.prices.map((price) =>
+        isUsagePrice(price) && perSubject.includes(price.slug) ? { ...price, per: 'subject' as const } : price,
+      ),
+    }));
   const subscribed = (subject: string, plan: string, day: number, tenant: string | null): Subscription => ({
     subject,
     plan,
@@ -94,15 +132,15 @@ export function catalogsOf(random: Random): CatalogChange[] {
   ];
   const first: Catalog = {
     currency: 'USD',
-    meters: isQuartered ? METERS.map(inQuarters) : METERS,
-    plans: plansOf(random, timezone),
+    meters: (isQuartered ? METERS.map(inQuarters) : METERS).map(joined),
+    plans: plans(),
     subscriptions,
     defaultPlan: 'basic',
   };
   const catalogs = [first];
   const last = (): Catalog => catalogs.at(-1)!;
   const steps: (() => Catalog)[] = [
-    () => ({ ...last(), plans: plansOf(random, timezone) }),
+    () => ({ ...last(), plans: plans() }),
     () => ({ ...last(), meters: [...last().meters, CACHED] }),
     () => ({
       ...last(),
@@ -115,9 +153,14 @@ export function catalogsOf(random: Random): CatalogChange[] {
         subscribed('cus_4', 'pro', random.int(1, 5), random.pick([null, 'globex'])),
       ],
     }),
-    () => ({ ...last(), plans: plansOf(random, timezone) }),
+    () => ({ ...last(), plans: plans() }),
   ];
   for (const step of steps) if (random.chance(0.8)) catalogs.push(step());
+  // From one of the changes on, by a stream of its own.
+  const from = random.fork('calculated').int(1, catalogs.length);
+  for (let i = from; i < catalogs.length; i++) {
+    catalogs[i] = { ...catalogs[i]!, meters: [...catalogs[i]!.meters, ...CALCULATED] };
+  }
   const times = catalogs.slice(1).map(() => random.int(STARTS_AT + 2 * HOUR, ENDS_AT - 12 * HOUR));
   times.sort((a, b) => a - b);
   return catalogs.map((catalog, i) => ({ at: i === 0 ? STARTS_AT : times[i - 1]!, catalog }));

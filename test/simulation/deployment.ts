@@ -293,7 +293,7 @@ export class Deployment {
       store: this.rating.storeOf(process),
       timers: process.timers,
       metrics: createRaterMetrics(context.registry),
-      batchSubjectsMax: this.plan.batchSubjectsMax,
+      batchCustomersMax: this.plan.batchCustomersMax,
     });
     stage.failed.catch((error: unknown) => this.ended(slot, process, error));
     this.raters.set(slot, stage);

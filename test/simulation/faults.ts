@@ -163,6 +163,7 @@ export function strike(world: World, fault: Fault, random: Random): void {
         'insert',
         'insert usage_events',
         'insert usage_rollups',
+        'insert usage_totals',
         'query',
         'stream',
         '',

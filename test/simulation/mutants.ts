@@ -20,6 +20,8 @@ const FAST_ADMISSION = 'ingest/core/fast-admission.ts';
 const LOOP = 'aggregator/partition-loop.ts';
 const STATE = 'aggregator/core/partition-state.ts';
 const ROLL_UP = 'aggregator/core/roll-up.ts';
+const TOTALS = 'aggregator/core/totals.ts';
+const TOTAL_COLUMNS = 'aggregator/counting/fast/total-columns.ts';
 const INDEX = 'aggregator/core/dedup-index.ts';
 const TABLE = 'aggregator/core/key-table.ts';
 const RUN = 'aggregator/core/key-run.ts';
@@ -31,6 +33,7 @@ const BATCH = 'rater/rating/rating-batch.ts';
 const RATE = 'rater/core/rate.ts';
 const TOUCHED = 'rater/store/touched-usage.ts';
 const PERIOD_USAGE = 'rater/store/period-usage.ts';
+const SCANNER = 'aggregator/counting/fast/data-scanner.ts';
 const SPAN = 'domain/billing/item-span.ts';
 
 export const mutants: readonly Mutant[] = [
@@ -235,9 +238,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'oldest-in-read-back',
     file: CHUNKS,
-    find: 'SELECT partition, chunk, epoch, argMax(row_hash, version) AS row_hash FROM usage_rollups',
-    replace: 'SELECT partition, chunk, epoch, argMin(row_hash, version) AS row_hash FROM usage_rollups',
-    description: 'Roll-ups are read back as they were first written',
+    find: 'SELECT partition, chunk, epoch, argMax(row_hash, version) AS row_hash FROM ${table}',
+    replace: 'SELECT partition, chunk, epoch, argMin(row_hash, version) AS row_hash FROM ${table}',
+    description: 'Roll-ups and totals are read back as they were first written',
   },
   {
     name: 'index-beyond-seals',
@@ -469,6 +472,36 @@ export const mutants: readonly Mutant[] = [
     description: 'Usage of a subject that two tenants have is counted to one of them',
   },
   {
+    name: 'total-without-first-events',
+    file: ROLL_UP,
+    find: 'if (rules.isSum) this.totals.add({ tenant: event.tenant, meter, windowStart }, groupValues, reading.quantity);',
+    replace:
+      'if (rules.isSum && row.eventCount > 1) this.totals.add({ tenant: event.tenant, meter, windowStart }, groupValues, reading.quantity);',
+    description: 'The first event of each roll-up is left out of the totals',
+  },
+  {
+    name: 'total-of-all-tenants',
+    file: TOTALS,
+    find: 'const windowKey = ({ tenant, meter, windowStart }: TotalPlace): string => keyText(tenant, meter.slug, windowStart);',
+    replace: 'const windowKey = ({ meter, windowStart }: TotalPlace): string => keyText(meter.slug, windowStart);',
+    description: 'Usage of two tenants goes into the total of one of them',
+  },
+  {
+    name: 'total-by-subject',
+    file: TOTAL_COLUMNS,
+    find: 'const own = columns.cell(rollUps.tenant(rollUp), NO_SUBJECT, group, family, rollUps.minute(rollUp));',
+    replace:
+      'const own = columns.cell(rollUps.tenant(rollUp), rollUps.subject(rollUp), group, family, rollUps.minute(rollUp));',
+    description: 'A total is of one subject, and replaces those of the others',
+  },
+  {
+    name: 'totals-not-read-back',
+    file: LOOP,
+    find: "for (const table of ['events', 'rollUps', 'totals', 'rejects'] as const) {",
+    replace: "for (const table of ['events', 'rollUps', 'rejects'] as const) {",
+    description: 'A chunk is sealed although its totals are not stored',
+  },
+  {
     name: 'latest-by-arrival',
     file: 'domain/aggregation/latest.ts',
     find: 'if (isAfter(order, state.latest!)) {',
@@ -497,6 +530,34 @@ export const mutants: readonly Mutant[] = [
     description: 'A rater writes by what it read before another one did',
   },
   {
+    name: 'ownership-before-the-lock',
+    file: BATCH,
+    find: 'const moved = movedSince(work, new Ownership(await transaction.readAssignmentsAround(work)));',
+    replace: 'const moved: readonly CustomerWork[] = [];',
+    description: 'Whose a subject is counts as it was before the customers were locked',
+  },
+  {
+    name: 'moved-windows-passed-over',
+    file: RATING,
+    find: 'left = moved;',
+    replace: 'left = nothingTouched();',
+    description: 'The progress passes over windows of a subject that moved while the step ran',
+  },
+  {
+    name: 'across-ignored',
+    file: 'rater/core/contributions.ts',
+    find: 'total = valueAcross(across, values.values());',
+    replace: "total = valueAcross('sum', values.values());",
+    description: 'The subjects of a customer are always added up',
+  },
+  {
+    name: 'one-subject-for-all',
+    file: PERIOD_USAGE,
+    find: "if (price.per === 'subject') return new Map(sets.map(({ subject, windows }) => [subject, together([windows])]));",
+    replace: '',
+    description: 'A price for each subject is charged for all of them together',
+  },
+  {
     name: 'vector-not-checked',
     file: 'rater/core/rating-basis.ts',
     find: 'covers(basis.seals.vector, period.sealVector) &&',
@@ -506,8 +567,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'seals-beyond-vector',
     file: PERIOD_USAGE,
-    find: 'sealed: basis.seals,',
-    replace: '',
+    find: 'const selection = { meter, from, to, filters: matchFilters(meter, price), sealed: basis.seals };',
+    replace: 'const selection = { meter, from, to, filters: matchFilters(meter, price) };',
     description: 'Usage of open chunks is billed',
   },
   {
@@ -557,7 +618,7 @@ export const mutants: readonly Mutant[] = [
     file: RATING,
     find: "if (result.outcome !== 'rated') return [result];",
     replace: "if (result.outcome === 'mismatch') return [result]; if (result.outcome === 'behind') continue;",
-    description: 'The progress passes over subjects that were not rated',
+    description: 'The progress passes over customers that were not rated',
   },
   {
     name: 'due-forgotten',
@@ -635,6 +696,34 @@ export const mutants: readonly Mutant[] = [
     find: 'const isInEffect = effectiveAt <= periodStart;',
     replace: 'const isInEffect = effectiveAt <= Number.MAX_SAFE_INTEGER;',
     description: 'A price that changes within a period holds for all of it',
+  },
+  {
+    name: 'filter-ignored',
+    file: 'domain/metering/meter-filter.ts',
+    find: '} else if (values.includes(text) === isNot) return false;',
+    replace: '} else if (values.length === 0 && isNot) return false;',
+    description: 'A meter reads every event of its type, whatever its filter says',
+  },
+  {
+    name: 'fast-filter-ignored',
+    file: SCANNER,
+    find: 'if ((found === YES) === isNot) return NO;',
+    replace: 'if (texts.length === 0 && isNot) return NO;',
+    description: 'The same, where the aggregator counts an event from its bytes',
+  },
+  {
+    name: 'factor-dropped',
+    file: 'domain/metering/quantity-reading.ts',
+    find: 'sum += read.quantity * factor;',
+    replace: 'sum += read.quantity * (factor > 0n ? QUANTITY_ONE : -QUANTITY_ONE);',
+    description: 'The paths of a sum are added without the constants before them',
+  },
+  {
+    name: 'fast-factor-dropped',
+    file: SCANNER,
+    find: 'const product = times * this.whole;',
+    replace: 'const product = Math.sign(times) * divisor * this.whole;',
+    description: 'The same, where the aggregator counts an event from its bytes',
   },
   {
     name: 'minimum-of-the-month',

@@ -3,6 +3,7 @@
 import type { Catalog } from '../../domain/catalog/catalog.ts';
 import type { Random } from '../../domain/random.ts';
 import { catalogsOf } from './catalogs.ts';
+import { type Assigning, racedCalls } from './stores/rating-model.ts';
 
 export const HOUR = 3_600_000;
 export const DAY = 24 * HOUR;
@@ -73,11 +74,22 @@ export interface CatalogChange {
   readonly catalog: Catalog;
 }
 
+export interface PlannedAssignment extends Assigning {
+  readonly at: number;
+  /**
+   * Not null: begun when a rater makes this call the next time, from an instant among those that its step closes, by
+   * its share of them; `from` does not count then.
+   */
+  readonly during: { readonly call: (typeof racedCalls)[number]; readonly share: number } | null;
+}
+
 export interface Plan {
   readonly seed: number;
   readonly requests: readonly ClientRequest[];
   readonly faults: readonly Fault[];
   readonly catalogs: readonly CatalogChange[];
+  /** Whom subjects are assigned to; some are refused. */
+  readonly assignments: readonly PlannedAssignment[];
   readonly chunkOffsets: number;
   readonly slotMs: number;
   readonly horizonMs: number;
@@ -85,8 +97,8 @@ export interface Plan {
   readonly flushIntervalMs: number;
   readonly tickIntervalMs: number;
   readonly ratingIntervalMs: number;
-  readonly batchSubjectsMax: number;
-  /** From when on aggregators that start are of the release that brought rule set 2. */
+  readonly batchCustomersMax: number;
+  /** From when on aggregators that start are of the release that brought rule sets 2 and 3. */
   readonly upgradeAt: number;
 }
 
@@ -134,7 +146,8 @@ export function planOf(random: Random): Plan {
     flushIntervalMs: rules.pick([5_000, 60_000, HOUR]),
     tickIntervalMs: rules.pick([3, 4, 6]) * HOUR,
     ratingIntervalMs: rules.pick([7, 12, 20]) * HOUR,
-    batchSubjectsMax: rules.pick([4, 200]),
+    batchCustomersMax: rules.pick([4, 200]),
+    assignments: assignmentsOf(random.fork('assignments'), busy),
     upgradeAt: random.fork('upgrade').int(STARTS_AT, STARTS_AT + (ENDS_AT - STARTS_AT) / 2),
   };
 }
@@ -161,6 +174,28 @@ function faultsOf(random: Random, busy: readonly number[]): Fault[] {
     faults.push({ at: base + random.int(0, 20_000), kind, a: random.next(), b: random.next(), c: random.next() });
   }
   return faults.sort((a, b) => a.at - b.at);
+}
+
+/**
+ * In three of four runs. Some from then on, which nothing has rated, from a little before, up to where it was, or from
+ * a time to come; and some while a rater is in the middle of a step, from an instant of what it closes.
+ */
+function assignmentsOf(random: Random, busy: readonly number[]): PlannedAssignment[] {
+  if (random.chance(0.25)) return [];
+  const assignments: PlannedAssignment[] = [];
+  for (let left = random.int(10, 60); left > 0; left--) {
+    const base = random.chance(0.5)
+      ? random.pick(busy)
+      : STARTS_AT + HOUR * random.int(1, Math.floor((ENDS_AT - STARTS_AT) / HOUR) - 1);
+    const at = base + random.int(0, 20_000);
+    const during = random.chance(0.6) ? { call: random.pick(racedCalls), share: random.next() } : null;
+    const from = random.pick([null, at - random.spread(1_000, 30 * HOUR), at + random.spread(1_000, 2 * DAY)]);
+    assignments.push({
+      ...{ at, from, during, tenant: random.pick(TENANTS), subject: `cus_${random.int(1, 6)}` },
+      customer: random.pick(['cus_1', 'cus_2', 'cus_3', 'cus_4', 'cus_5', 'cus_6', 'org_1', 'org_2']),
+    });
+  }
+  return assignments.sort((a, b) => a.at - b.at);
 }
 
 const EVENTS = 3_600;

@@ -1,6 +1,8 @@
 import type { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import type { Seal } from '../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { neededRuleSet } from '../../domain/metering/rule-set.ts';
+import { Problem } from '../../domain/problem.ts';
 import { Random } from '../../domain/random.ts';
 import { covers } from '../../domain/sealing/seal-vector.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
@@ -11,7 +13,17 @@ import { strike } from './faults.ts';
 import { MoneyOracle } from './oracles/money-oracle.ts';
 import { checkStores } from './oracles/store-check.ts';
 import { type Content, UsageOracle, Violation } from './oracles/usage-oracle.ts';
-import { type ClientRequest, DAY, ENDS_AT, GATEWAYS, HOUR, PARTITIONS, type Plan, STARTS_AT } from './plan.ts';
+import {
+  type ClientRequest,
+  DAY,
+  ENDS_AT,
+  GATEWAYS,
+  HOUR,
+  PARTITIONS,
+  type Plan,
+  type PlannedAssignment,
+  STARTS_AT,
+} from './plan.ts';
 import { Process, Scheduler } from './scheduler.ts';
 import { ClickHouseModel } from './stores/click-house-model.ts';
 import { LogModel } from './stores/log-model.ts';
@@ -43,6 +55,9 @@ export class World {
   readonly deployment: Deployment;
   private readonly isWatched: boolean;
   private failure: Error | null = null;
+  /** In the order in which they come into force. */
+  private readonly waitingCatalogs: CatalogVersion['catalog'][] = [];
+  private readonly racing: PlannedAssignment[] = [];
   isHealing = false;
 
   constructor(plan: Plan, options: RunOptions = {}) {
@@ -66,6 +81,7 @@ export class World {
     this.money = new MoneyOracle(plan, this.oracle, this.rating, this.postgres);
     this.rating.onRated = this.watched((rated) => this.money.rated(rated));
     this.rating.onAdvance = this.watched((progress) => this.money.advanced(progress));
+    this.rating.onCall = (call) => this.race(call);
     this.rating.onDetail = this.watched((period) => this.money.readDetail(period));
     const watchPublish = this.watched((watermark: number) => this.oracle.published(watermark));
     this.postgres.onPublish = (watermark) => {
@@ -202,6 +218,21 @@ export class World {
     this.deployment.decideRepairs(random);
   }
 
+  /** A catalog whose meters need a rule set that is not in force is refused, and applied again later, as are others. */
+  private applyWaiting(): void {
+    const [first] = this.waitingCatalogs;
+    if (first === undefined) return;
+    const needed = Math.max(...first.meters.map(neededRuleSet));
+    if (needed <= this.postgres.ruleSetInForce) {
+      this.waitingCatalogs.shift();
+      this.applyCatalog(first);
+      this.applyWaiting();
+    } else if (this.scheduler.now < ENDS_AT) {
+      this.scheduler.note('catalog refused', needed);
+      this.scheduler.after(HOUR, () => this.applyWaiting(), 'catalog');
+    }
+  }
+
   /** Stores a catalog version and brings it into force, as applyCatalog does: stored, in every partition, published. */
   private applyCatalog(catalog: CatalogVersion['catalog']): void {
     const { postgres, scheduler } = this;
@@ -220,6 +251,38 @@ export class World {
     });
   }
 
+  private planAssignment(planned: PlannedAssignment): void {
+    if (planned.during === null) this.assign(planned);
+    else this.racing.push(planned);
+  }
+
+  /** Begins what is to race with a call of a rater. */
+  private race(call: string): void {
+    const { rating, postgres, plan, scheduler } = this;
+    const i = this.racing.findIndex(({ during }) => during!.call === call);
+    const { closedUpTo: rated } = rating.progress;
+    const closing = postgres.published === null ? null : postgres.published - plan.allowedLatenessMs;
+    if (i === -1 || rated === null || closing === null || closing <= rated) return;
+    const [planned] = this.racing.splice(i, 1);
+    const from = Math.floor(rated + planned!.during!.share * (closing - rated));
+    scheduler.after(0, () => this.assign({ ...planned!, from }), 'assignment');
+  }
+
+  /** As a client of the stage `manage` that asks again where it got no answer, and gives up where it is refused. */
+  private assign(planned: PlannedAssignment): void {
+    const { rating, scheduler } = this;
+    const manager = new Process('manager', scheduler);
+    const isRetriable = (error: unknown): boolean => !(error instanceof Problem);
+    const once = { isRetriable, signal: new AbortController().signal, timers: manager.timers };
+    retry(() => rating.assign(manager, planned), once).then(
+      () => scheduler.note(`assigned ${planned.subject} to ${planned.customer}`),
+      (error: unknown) => {
+        if (isRetriable(error)) this.fail(error as Error);
+        else scheduler.note(`not assigned ${planned.subject} to ${planned.customer}`);
+      },
+    );
+  }
+
   /** A record that nobody should have written. */
   writeGarbage(partition: number, random: Random): void {
     const bytes = Buffer.from(Array.from({ length: random.int(0, 40) }, () => random.int(0, 255)));
@@ -236,7 +299,16 @@ export class World {
   async run(): Promise<void> {
     const { scheduler, plan } = this;
     for (const { at, catalog } of plan.catalogs)
-      scheduler.after(at - STARTS_AT, () => this.applyCatalog(catalog), 'catalog');
+      scheduler.after(
+        at - STARTS_AT,
+        () => {
+          this.waitingCatalogs.push(catalog);
+          if (this.waitingCatalogs.length === 1) this.applyWaiting();
+        },
+        'catalog',
+      );
+    for (const planned of plan.assignments)
+      scheduler.after(planned.at - STARTS_AT, () => this.planAssignment(planned), 'assignment');
     for (const slot of this.deployment.slots) scheduler.after(this.random.int(1, 30_000), slot.start, 'start');
     for (let at = 5 * HOUR; at < ENDS_AT - STARTS_AT; at += 5 * HOUR) scheduler.after(at, () => this.audit(), 'audit');
     for (let at = DAY; at < ENDS_AT - STARTS_AT; at += DAY) {

@@ -3,10 +3,10 @@ import type pg from 'pg';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
 
-const CLICKHOUSE_TABLES = ['usage_events', 'usage_rollups', 'event_rejects', 'manifests'];
+const CLICKHOUSE_TABLES = ['usage_events', 'usage_rollups', 'usage_totals', 'event_rejects', 'manifests'];
 const POSTGRES_TABLES = [
   ...['chunk_seals', 'partition_progress', 'published_watermark', 'billing_periods', 'line_items', 'ledger_entries'],
-  ...['log_records', 'log_partitions'],
+  ...['log_records', 'log_partitions', 'subject_assignments'],
 ];
 
 /** Runs SQL as a superuser whom neither triggers nor foreign keys stop. */

@@ -194,6 +194,8 @@ export const insertKey = (
 export interface LineItemFields {
   readonly id: string;
   readonly tenant?: string;
+  readonly customer?: string;
+  /** Where the price is for each. */
   readonly subject?: string;
   readonly meter?: string | null;
   readonly price?: string;
@@ -210,18 +212,19 @@ export interface LineItemFields {
 export async function insertLineItems(pool: pg.Pool, items: readonly LineItemFields[]): Promise<void> {
   const [periodStart, periodEnd] = ['2026-11-01T00:00:00Z', '2026-12-01T00:00:00Z'];
   for (const item of items) {
-    const { tenant = 'acme', subject = 'cus_1', revision = 0 } = item;
+    const { tenant = 'acme', customer = 'cus_1', subject = '', revision = 0 } = item;
     await pool.query(
-      `INSERT INTO tallyline.billing_periods (tenant, subject, period_start, period_end, plan, catalog_version, timeline_version)
+      `INSERT INTO tallyline.billing_periods (tenant, customer, period_start, period_end, plan, catalog_version, timeline_version)
        VALUES ($1, $2, $3, $4, 'basic', 1, 1) ON CONFLICT DO NOTHING`,
-      [tenant, subject, periodStart, periodEnd],
+      [tenant, customer, periodStart, periodEnd],
     );
     await pool.query(
-      `INSERT INTO tallyline.line_items (id, tenant, subject, plan, price, meter, groups, window_start, window_end,
-         period_start, period_end, quantity, amount, currency, kind, revision, cause, catalog_version, derivation)
-       VALUES ($1, $2, $3, 'basic', $4, $5, $6, $7, $8, $9, $10, $11, $12, 'USD', $13, $14, 'window_closed', 1, $15)`,
+      `INSERT INTO tallyline.line_items (id, tenant, customer, plan, price, meter, groups, window_start, window_end,
+         period_start, period_end, quantity, amount, currency, kind, revision, cause, catalog_version, derivation,
+         subject)
+       VALUES ($1, $2, $3, 'basic', $4, $5, $6, $7, $8, $9, $10, $11, $12, 'USD', $13, $14, 'window_closed', 1, $15, $16)`,
       [
-        ...[item.id, tenant, subject, item.price ?? 'input', item.meter === undefined ? 'input_tokens' : item.meter],
+        ...[item.id, tenant, customer, item.price ?? 'input', item.meter === undefined ? 'input_tokens' : item.meter],
         ...[
           JSON.stringify(item.groups ?? {}),
           new Date(item.windowStart),
@@ -230,7 +233,7 @@ export async function insertLineItems(pool: pg.Pool, items: readonly LineItemFie
           periodEnd,
         ],
         ...[item.quantity ?? '1.000', item.amount ?? '0.10', revision === 0 ? 'usage' : 'adjustment', revision],
-        JSON.stringify({ cumulativeQuantity: item.cumulativeQuantity ?? '1' }),
+        ...[JSON.stringify({ cumulativeQuantity: item.cumulativeQuantity ?? '1' }), subject],
       ],
     );
   }

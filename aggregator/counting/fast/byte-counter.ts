@@ -81,7 +81,7 @@ export class ByteCounter {
     this.accepted.add(place, cursor.start);
 
     if (type === undefined || readings.firstItemMs === 0) return true;
-    readings.addTo(rollUps.columns, type, tenant, subject, eventTime);
+    readings.addTo(rollUps, type, tenant, subject, eventTime);
     const { firstItemMs } = readings;
     if (isClosed(windowStartOf(eventTime, firstItemMs) + firstItemMs, now, 0)) this.state.lateForItem++;
     return true;

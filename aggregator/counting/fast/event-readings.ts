@@ -4,11 +4,12 @@
 
 import { NAME_LENGTH_MAX } from '../../../domain/name-text.ts';
 import { windowStartOf } from '../../../domain/time/time-window.ts';
-import { DataScanner } from './data-scanner.ts';
+import { DataScanner, NO, UNCERTAIN } from './data-scanner.ts';
 import type { EventCursor } from './event-cursor.ts';
 import type { MeteredType, MeteredTypes } from './metered-types.ts';
 import { GROUP_SEPARATOR, type NameTable } from './name-table.ts';
 import { MINUTE_MAX, MINUTE_MS, type RollUpColumns } from './roll-up-columns.ts';
+import type { TotalColumns } from './total-columns.ts';
 
 /** In place of a group, for a family in which no meter reads a value. */
 const NO_GROUP = -1;
@@ -62,9 +63,20 @@ export class EventReadings {
       const { members, groupSlots, windowMs } = families[f]!;
       let hasValue = false;
       for (let m = 0; m < members.length; m++, at++) {
-        const { slot, meter, order, itemMs } = members[m]!;
+        const { slot, meter, order, addends, where, itemMs } = members[m]!;
         wholes[at] = Number.NaN;
-        if (slot === -1) {
+        if (where !== null) {
+          const passes = scanner.passes(where);
+          if (passes === UNCERTAIN) return false;
+          if (passes === NO) continue;
+        }
+        if (addends !== null) {
+          const isThere = scanner.sum(addends);
+          if (isThere === UNCERTAIN || (isThere === NO && meter.required)) return false;
+          if (isThere === NO) continue;
+          wholes[at] = scanner.whole;
+          fractions[at] = scanner.fraction;
+        } else if (slot === -1) {
           wholes[at] = 1;
           fractions[at] = 0;
         } else if (scanner.isMissing(slot)) {
@@ -102,8 +114,14 @@ export class EventReadings {
     return length;
   }
 
-  /** Adds what was read last to the rows. */
-  addTo(columns: RollUpColumns, { families }: MeteredType, tenant: number, subject: number, eventTime: number): void {
+  /** Adds what was read last to the rows and their totals. */
+  addTo(
+    { columns, totals }: { readonly columns: RollUpColumns; readonly totals: TotalColumns },
+    { families }: MeteredType,
+    tenant: number,
+    subject: number,
+    eventTime: number,
+  ): void {
     const { wholes, fractions, groups } = this;
     let at = 0;
     for (let f = 0; f < families.length; f++) {
@@ -115,9 +133,12 @@ export class EventReadings {
         continue;
       }
       const cell = columns.cell(tenant, subject, group, family, windowStartOf(eventTime, windowMs) / MINUTE_MS);
+      const total = totals.cellOf(columns, cell, family);
       for (let m = 0; m < members.length; m++, at++) {
         const whole = wholes[at]!;
-        if (!Number.isNaN(whole)) columns.count(cell, m, whole, fractions[at]!);
+        if (Number.isNaN(whole)) continue;
+        columns.count(cell, m, whole, fractions[at]!);
+        totals.count(total, family, m, whole, fractions[at]!);
       }
     }
   }

@@ -1,5 +1,5 @@
-// The roll-ups of a chunk for the fast counter. Rows of meters that sum or count are in columns, all others in the
-// plain table.
+// The roll-ups of a chunk, and its totals, for the fast counter. Rows of meters that sum or count are in columns, all
+// others in the plain table.
 //
 // When the catalog changes within a chunk, all rows go to the plain table, and the plain rules decide every event up to
 // the end of the chunk: cells are laid out for the meters of one catalog version, but a meter of the next version may
@@ -16,12 +16,14 @@ import { EventReadings } from './event-readings.ts';
 import { type Family, MeteredTypes } from './metered-types.ts';
 import { GROUP_SEPARATOR, NameTable } from './name-table.ts';
 import { MINUTE_MAX, MINUTE_MS, RollUpColumns } from './roll-up-columns.ts';
+import { REST_GROUP, TotalColumns } from './total-columns.ts';
 
 /** Once there are so many names, they are forgotten when the chunk ends. */
 const NAMES_MAX = 1 << 18;
 
 export class FastRollUps implements RollUps {
   readonly columns = new RollUpColumns();
+  readonly totals = new TotalColumns();
   readonly table = new RollUpTable();
   names = new NameTable();
   /** Reads events for the meters in force, with ids of `names`. */
@@ -59,6 +61,8 @@ export class FastRollUps implements RollUps {
       minute,
     );
     columns.countQuantity(cell, place.member, quantity);
+    const total = this.totals.cellOf(columns, cell, place.family);
+    this.totals.countQuantity(total, place.family, place.member, quantity);
   }
 
   changeMeters(meters: MetersByType): void {
@@ -88,6 +92,22 @@ export class FastRollUps implements RollUps {
       });
     });
     columns.clear();
+    const { totals } = this;
+    totals.columns.forEachRow(families, (row, cell, member) => {
+      const family = families[totals.columns.family(cell)]!;
+      const group = totals.columns.group(cell);
+      table.totals.insert({
+        tenant: names.text(totals.columns.tenant(cell)),
+        meter: family.members[member]!.meter,
+        windowStart: totals.columns.minute(cell) * MINUTE_MS,
+        groupValues: group === REST_GROUP ? null : this.groupValues(group, family),
+        value: totals.columns.quantity(row),
+        eventCount: totals.columns.events(row),
+        isDirty: totals.columns.isChanged(cell, member),
+        rowHash: totals.columns.hash(row),
+      });
+    });
+    totals.clear();
   }
 
   private layOut(): void {
@@ -107,9 +127,9 @@ export class FastRollUps implements RollUps {
     return values;
   }
 
-  /** The rows of the columns as they were last taken. */
-  columnRowSet(): RowSet {
-    const { columns, families } = this;
+  /** The rows of these columns, which are of this object, as they were last taken. */
+  rowSetOf(columns: RollUpColumns): RowSet {
+    const { families } = this;
     let count = 0;
     let low = 0;
     let high = 0;
@@ -123,6 +143,7 @@ export class FastRollUps implements RollUps {
 
   startChunk(): void {
     this.columns.clear();
+    this.totals.clear();
     this.table.startChunk();
     this.isPlain = false;
     if (this.names.size < NAMES_MAX) return;

@@ -4,16 +4,23 @@
 import { aggregationRules } from '../../../domain/aggregation/aggregations.ts';
 import { itemWidthMs } from '../../../domain/billing/item-span.ts';
 import type { Meter } from '../../../domain/catalog/catalog.ts';
+import type { Addend, Condition } from '../../../domain/metering/meter.ts';
 import type { MetersByType } from '../../../domain/metering/meter-reading.ts';
+import { Decimal } from '../../../domain/number/decimal.ts';
+import { QUANTITY_ONE } from '../../../domain/number/quantity.ts';
 import { windowSizeMs } from '../../../domain/time/time-window.ts';
-import { DataPaths } from './data-scanner.ts';
+import { DataPaths, type ScannedAddend, type ScannedCondition } from './data-scanner.ts';
 
 interface Member {
   readonly meter: Meter;
   /** Its place among the meters of the type. */
   readonly order: number;
-  /** Where the scanner has its value; -1: it counts events. */
+  /** Where the scanner has its value; -1: it counts events, or adds up. */
   readonly slot: number;
+  /** Null: it reads no sum. */
+  readonly addends: readonly ScannedAddend[] | null;
+  /** Null: it reads every event of its type. */
+  readonly where: readonly ScannedCondition[] | null;
   /** How much time a line item covers. */
   readonly itemMs: number;
 }
@@ -30,6 +37,18 @@ export interface MeteredType {
   readonly paths: DataPaths;
   readonly families: readonly Family[];
 }
+
+const scannedAddend = ({ path, factor }: Addend, paths: DataPaths): ScannedAddend => {
+  const { coefficient, scale } = Decimal.parse(factor);
+  const divisor = 10 ** scale;
+  return { slot: paths.slotOf(path), times: Number(coefficient), divisor, units: Number(QUANTITY_ONE) / divisor };
+};
+
+const scannedCondition = ({ path, values, isNot }: Condition, paths: DataPaths): ScannedCondition => ({
+  slot: paths.slotOf(path),
+  texts: values.map((value) => Buffer.from(value)),
+  isNot,
+});
 
 /** A cell has one bit for each member, which says that its row has changed. */
 const MEMBERS_MAX = 31;
@@ -61,11 +80,14 @@ export class MeteredTypes {
     for (const [order, meter] of meters.entries()) {
       const slot = meter.valuePath === null ? -1 : paths.slotOf(meter.valuePath);
       const groupSlots = meter.dimensions.map(({ path }) => paths.slotOf(path));
-      if ((slot === -1 && meter.valuePath !== null) || groupSlots.includes(-1)) return null;
+      const addends = meter.addends?.map((addend) => scannedAddend(addend, paths)) ?? null;
+      const where = meter.where?.map((condition) => scannedCondition(condition, paths)) ?? null;
+      const slots = [...groupSlots, ...[...(addends ?? []), ...(where ?? [])].map((each) => each.slot)];
+      if ((slot === -1 && meter.valuePath !== null) || slots.includes(-1)) return null;
       const shape = JSON.stringify([meter.window, groupSlots]);
       const family = families.get(shape) ?? { windowMs: windowSizeMs[meter.window], groupSlots, members: [] };
       families.set(shape, family);
-      family.members.push({ meter, order, slot, itemMs: itemWidthMs(meter) });
+      family.members.push({ meter, order, slot, addends, where, itemMs: itemWidthMs(meter) });
       if (family.members.length > MEMBERS_MAX) return null;
     }
     const laidOut = [...families.values()].map((family, i) => ({ ...family, id: this.families.length + i }));

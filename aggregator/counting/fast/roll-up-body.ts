@@ -1,19 +1,40 @@
-// Makes rows of usage_rollups from the fast counter's columns, byte for byte as chunk-rows.ts writes them.
+// Makes rows of usage_rollups and usage_totals from the fast counter's columns, byte for byte as chunk-rows.ts writes
+// them.
 import { xxh64 } from '@node-rs/xxhash';
 import { type InsertBody, NativeBlock } from '../../../platform/clickhouse/native-block.ts';
-import { rollUpColumns } from '../../../platform/usage-store/chunk-tables.ts';
+import { rollUpColumns, totalColumns } from '../../../platform/usage-store/chunk-tables.ts';
 import { type ChunkCoordinates, noLatestNoUnique } from '../chunk-rows.ts';
 import type { FastRollUps } from './fast-roll-ups.ts';
 import { GROUP_SEPARATOR } from './name-table.ts';
-import { MINUTE_MS, rowOf } from './roll-up-columns.ts';
+import { MINUTE_MS, type RollUpColumns, rowOf } from './roll-up-columns.ts';
+import { REST_GROUP } from './total-columns.ts';
 
 /** Most types have two meters. */
 const ROWS_OF_CELL_EXPECTED = 2;
+const rowsExpected = ({ changedCells }: RollUpColumns): number => changedCells * ROWS_OF_CELL_EXPECTED;
 
 /** Makes the rows that have changed, and sets the hash of each. */
-export function rollUpBody(at: ChunkCoordinates, { columns, families, names }: FastRollUps): InsertBody {
-  const rowsExpected = columns.changedCells * ROWS_OF_CELL_EXPECTED;
-  const block = new NativeBlock(rollUpColumns, { ...at, ...noLatestNoUnique }, rowsExpected);
+export function rollUpBody(at: ChunkCoordinates, rollUps: FastRollUps): InsertBody {
+  const { columns } = rollUps;
+  const block = new NativeBlock(rollUpColumns, { ...at, ...noLatestNoUnique }, rowsExpected(columns));
+  writeChanged(block, columns, rollUps, true);
+  return block.finish();
+}
+
+/** The same of the totals. */
+export function totalBody(at: ChunkCoordinates, rollUps: FastRollUps): InsertBody {
+  const { columns } = rollUps.totals;
+  const block = new NativeBlock(totalColumns, { ...at }, rowsExpected(columns));
+  writeChanged(block, columns, rollUps, false);
+  return block.finish();
+}
+
+function writeChanged(
+  block: NativeBlock,
+  columns: RollUpColumns,
+  { families, names }: FastRollUps,
+  hasSubjects: boolean,
+): void {
   const slugs = families.map(({ members }) => members.map(({ meter }) => Buffer.from(meter.slug)));
   columns.takeChanged((cell) => {
     const { id, members, groupSlots } = families[columns.family(cell)]!;
@@ -25,9 +46,10 @@ export function rollUpBody(at: ChunkCoordinates, { columns, families, names }: F
       const row = rowOf(cell, member);
       block.slice(names.bytes, names.start(tenant), names.end(tenant));
       block.bytes(slugs[id]![member]!);
-      block.slice(names.bytes, names.start(subject), names.end(subject));
+      if (hasSubjects) block.slice(names.bytes, names.start(subject), names.end(subject));
       block.seconds(columns.minute(cell) * MINUTE_MS);
-      block.joinedJsonTexts(names.bytes, names.start(group), names.end(group), GROUP_SEPARATOR, groupSlots.length);
+      if (group === REST_GROUP) block.text('');
+      else block.joinedJsonTexts(names.bytes, names.start(group), names.end(group), GROUP_SEPARATOR, groupSlots.length);
       const value = columns.wholeValue(row);
       if (value >= 0) block.wholeDecimal(value);
       else block.integer(columns.quantity(row));
@@ -37,5 +59,4 @@ export function rollUpBody(at: ChunkCoordinates, { columns, families, names }: F
       block.endRow();
     }
   });
-  return block.finish();
 }

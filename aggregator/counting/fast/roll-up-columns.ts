@@ -2,7 +2,8 @@
 // there is a cell with the rows of all meters of the family, so that one look-up finds them.
 //
 //   slots    [hash, cell + 1] pairs, open addressing, at most half full; cell + 1 = 0 marks a free one
-//   cell     8 words: tenant, subject, group, family, window's minute, changed, 2 unused | a row for each member
+//   cell     8 words: tenant, subject, group, family, window's minute, changed, total + 1, unused | a row for each
+//            member
 //   row      4 doubles: whole, fraction, events, and the hash of the row as it was last written (64 bits)
 //
 // `cell` and `row` count doubles (8 bytes) from the beginning of the memory, which is also read as 32-bit words and as
@@ -23,6 +24,8 @@ const FAMILY = 3;
 const MINUTE = 4;
 /** The word with one bit for each member. */
 const CHANGED = 5;
+/** The cell of the totals (total-columns.ts) that this one is a part of, and 1; 0: none is known. */
+const TOTAL = 6;
 const CELL_DOUBLES = 4;
 
 const FRACTION = 1;
@@ -73,6 +76,15 @@ export class RollUpColumns {
 
   minute(cell: number): number {
     return this.words[cell * 2 + MINUTE]!;
+  }
+
+  /** What `setTotal` was told; -1: nothing. */
+  total(cell: number): number {
+    return this.words[cell * 2 + TOTAL]! - 1;
+  }
+
+  setTotal(cell: number, total: number): void {
+    this.words[cell * 2 + TOTAL] = total + 1;
   }
 
   /** Whether the row of a member has changed since the last `takeChanged`. */

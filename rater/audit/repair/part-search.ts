@@ -13,7 +13,7 @@ import { partitionSpan } from '../../../platform/clickhouse/damage.ts';
 import { quoted } from '../../../platform/clickhouse/quoted.ts';
 import { readChunksSince } from '../../../platform/usage-store/seals.ts';
 
-export const repairedTables = ['usage_events', 'usage_rollups', 'event_rejects', 'manifests'] as const;
+export const repairedTables = ['usage_events', 'usage_rollups', 'usage_totals', 'event_rejects', 'manifests'] as const;
 type RepairedTable = (typeof repairedTables)[number];
 
 export interface StoredPart {
@@ -47,6 +47,8 @@ export async function checkPart(clickhouse: ClickHouse, part: StoredPart): Promi
   return broken === undefined ? null : { ...part, reason: broken.message };
 }
 
+/** Of these, a partition is a week of windows. */
+const BY_WINDOW: ReadonlySet<RepairedTable> = new Set(['usage_rollups', 'usage_totals']);
 const BY_OFFSET: ReadonlySet<RepairedTable> = new Set(['usage_events', 'event_rejects']);
 
 /**
@@ -55,7 +57,7 @@ const BY_OFFSET: ReadonlySet<RepairedTable> = new Set(['usage_events', 'event_re
  */
 function earliestPartitionTime({ table, partitionId }: StoredPart): number {
   const { start } = partitionSpan(partitionId)!;
-  return table === 'usage_rollups' ? acceptedFrom(start) : start;
+  return BY_WINDOW.has(table) ? acceptedFrom(start) : start;
 }
 
 /**

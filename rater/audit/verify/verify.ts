@@ -1,7 +1,6 @@
 // Recomputes the invariants from raw events: what `tallyline verify` runs. It reads everything in its scope, a slice at
 // a time, and changes nothing.
 import type { Pool } from 'pg';
-import type { Meter } from '../../../domain/catalog/catalog.ts';
 import type { StoredSeal } from '../../../domain/sealing/seals.ts';
 import { catalogVersions } from '../../../platform/catalog-store.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
@@ -11,6 +10,7 @@ import { currentGeneration } from '../../../platform/event-log/topic-generation.
 import { type ChunkSpan, chunksOfTime, streamSeals } from '../../../platform/usage-store/seal-rows.ts';
 import { sealedRowsCondition } from '../../../platform/usage-store/sealed-rows.ts';
 import { readSeals } from '../../../platform/usage-store/seals.ts';
+import { metersOf } from '../../core/period-prices.ts';
 import { auditProgress, auditSealOrder, auditStoredChunk, auditWatermarks } from '../chunk-audit.ts';
 import { ChunkMap } from '../chunk-map.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';
@@ -56,8 +56,7 @@ export async function verify(parts: VerifyParts, scope: AuditScope): Promise<Aud
     await auditLog(chunks, { eventLog, generation: generation.generation, group, findSchema }, log);
   }
 
-  const meters = new Map<string, Meter>();
-  for (const { catalog } of versions) for (const meter of catalog.meters) meters.set(meter.slug, meter);
+  const meters = metersOf(versions);
   const recount = new Recount(clickhouse, chunks, versions);
   const sealed = sealedRowsCondition(seals);
   const usage = new UsageAudit();

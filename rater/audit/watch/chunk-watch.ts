@@ -13,6 +13,7 @@ import { AuditLog, unlessDamaged } from '../discrepancy.ts';
 import { Recount } from '../recount.ts';
 import { requestRepair } from '../repair/repair-requests.ts';
 import { readStoredChunks } from '../stored-chunks.ts';
+import { TotalsAudit } from '../totals-audit.ts';
 import { UsageAudit } from '../usage-audit.ts';
 import { ChunkRounds, inOrder } from './chunk-rounds.ts';
 import type { Findings } from './findings.ts';
@@ -143,6 +144,7 @@ export class ChunkWatch {
     const chunk = chunks.last(seal.generation, seal.partition)!;
     const log = new AuditLog();
     const usage = new UsageAudit();
+    const totals = new TotalsAudit();
     const events = {
       sql: `e.generation = {generation:UInt16} AND e.partition = {partition:UInt16}
         AND e.offset >= {start:UInt64} AND e.offset < {end:UInt64}`,
@@ -152,8 +154,12 @@ export class ChunkWatch {
       },
     };
     const compared = await unlessDamaged(new AuditLog(), placeOf(seal), async () => {
-      await new Recount(clickhouse, chunks, versions).read(events, log, (reading) => usage.add(reading));
+      await new Recount(clickhouse, chunks, versions).read(events, log, (reading) => {
+        usage.add(reading);
+        totals.add(reading);
+      });
       await usage.compareChunk(clickhouse, chunk, log);
+      if (seal.totals !== null) await totals.compare(clickhouse, chunk, log);
       return true;
     });
     if (compared === null) return null;

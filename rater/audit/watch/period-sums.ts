@@ -11,12 +11,17 @@ import { type LineItem, readLineItemsOf } from '../../../platform/billing-store/
 import { inTransaction } from '../../../platform/postgres/pool.ts';
 
 export interface PeriodSums extends BilledPeriod {
-  /** By price. */
-  readonly written: ReadonlyMap<string, { readonly quantity: Decimal; readonly amount: Decimal }>;
+  /** By price, then by subject (`POOLED` for those of all together). */
+  readonly written: ReadonlyMap<string, ReadonlyMap<string, WrittenSum>>;
   /** How many line items there are. */
   readonly items: number;
   /** Those of them that the ledger does not have as it should. */
   readonly misposted: readonly LedgerItem[];
+}
+
+interface WrittenSum {
+  readonly quantity: Decimal;
+  readonly amount: Decimal;
 }
 
 /** A line item and what the ledger says of it. */
@@ -24,7 +29,7 @@ interface LedgerItem {
   readonly id: string;
   readonly transactionId: string;
   readonly amount: Decimal;
-  /** Its entries on the subject's account. */
+  /** Its entries on the customer's account. */
   readonly receivable: Decimal;
   /** All entries of its transaction. */
   readonly balance: Decimal;
@@ -44,7 +49,7 @@ export function readPeriodSums(pool: Pool, keys: readonly PeriodKey[]): Promise<
   );
 }
 
-/** With many prices, the line items of one month of one subject are tens of thousands. */
+/** With many prices, the line items of one month of one customer are tens of thousands. */
 const ITEMS_AT_ONCE = 50_000;
 
 /**
@@ -93,10 +98,14 @@ const isPosted = ({ amount, receivable, balance }: LedgerItem): boolean =>
   receivable.equals(amount) && balance.equals(Decimal.zero);
 
 function sumsOf(period: BilledPeriod, items: readonly Item[]): PeriodSums {
-  const written = new Map<string, { quantity: Decimal; amount: Decimal }>();
-  for (const { price, quantity, amount } of items) {
-    const sum = written.get(price) ?? { quantity: Decimal.zero, amount: Decimal.zero };
-    written.set(price, { quantity: sum.quantity.plus(quantity), amount: sum.amount.plus(amount) });
+  const written = new Map<string, Map<string, WrittenSum>>();
+  for (const { price, subject, quantity, amount } of items) {
+    const bySubject = written.get(price) ?? new Map<string, WrittenSum>();
+    const sum = bySubject.get(subject) ?? { quantity: Decimal.zero, amount: Decimal.zero };
+    written.set(
+      price,
+      bySubject.set(subject, { quantity: sum.quantity.plus(quantity), amount: sum.amount.plus(amount) }),
+    );
   }
   return {
     ...period,

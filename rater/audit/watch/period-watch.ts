@@ -2,7 +2,8 @@
 // ledger entries (I5). Usage is read as rating reads it, at the seals of a period's last rating or of the raters'
 // progress, whichever is later. The newest items first, then all periods in turn.
 import type { Pool } from 'pg';
-import { type PeriodKey, periodText, pricedText } from '../../../domain/billing/billing-period-terms.ts';
+import { Ownership } from '../../../domain/accounts/ownership.ts';
+import { type PeriodKey, POOLED, periodText, pricedText } from '../../../domain/billing/billing-period-terms.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
@@ -13,7 +14,7 @@ import { covers } from '../../../domain/sealing/seal-vector.ts';
 import type { Seals } from '../../../domain/sealing/seals.ts';
 import { readNextPeriods } from '../../../platform/billing-store/billed-periods.ts';
 import { readNewestPeriods } from '../../../platform/billing-store/line-items.ts';
-import { periodPrices } from '../../core/period-prices.ts';
+import { metersOf, periodPrices } from '../../core/period-prices.ts';
 import { readContributions, readPeriodsWithUsage, type UsageWanted } from '../../store/period-usage.ts';
 import type { RatedUsage, RatingState } from '../../store/rating-store.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';
@@ -22,7 +23,7 @@ import { type PeriodSums, readPeriodSums } from './period-sums.ts';
 
 export interface PeriodWatchParts {
   readonly pool: Pool;
-  readonly store: RatedUsage & Pick<RatingState, 'readSeals'>;
+  readonly store: RatedUsage & Pick<RatingState, 'readSeals' | 'readAssignmentsAround'>;
   readonly findings: Findings;
   /** Waits before a period that differs is read again; resolves early when the auditor stops. */
   readonly pause: () => Promise<void>;
@@ -31,8 +32,8 @@ export interface PeriodWatchParts {
 const NEWEST_ITEMS = 200;
 const STRETCH_PERIODS = 20;
 
-const nameOf = ({ tenant, subject, periodStart }: PeriodKey): string =>
-  `tenant ${tenant} subject ${subject} period ${new Date(periodStart).toISOString()}`;
+const nameOf = ({ tenant, customer, periodStart }: PeriodKey): string =>
+  `tenant ${tenant} customer ${customer} period ${new Date(periodStart).toISOString()}`;
 
 export class PeriodWatch {
   private readonly parts: PeriodWatchParts;
@@ -104,7 +105,12 @@ export class PeriodWatch {
     logs: Map<string, AuditLog | null>,
   ): Promise<void> {
     const { store } = this.parts;
-    const priced = periods.map((period) => ({ period, prices: periodPrices(versions, period) }));
+    // Whose the windows are that were billed then is for ever.
+    const ownership = new Ownership(await store.readAssignmentsAround(periods));
+    const priced = periods.map((period) => ({
+      period: { ...period, subjects: ownership.subjectsOf(period) },
+      prices: periodPrices(versions, period),
+    }));
     const wanted: UsageWanted[] = priced.flatMap(({ period, prices }) =>
       period.periodEnd <= period.periodStart
         ? []
@@ -113,9 +119,12 @@ export class PeriodWatch {
             isUsagePrice(price) ? [{ ...period, detailFrom: period.periodEnd, price, meter: meter! }] : [],
           ),
     );
-    const contributions = await readContributions(store, wanted, { seals, closedUpTo: periods[0]!.closedUpTo });
-    const byUsage = periods.filter((period) => isChargedByUsage(period) && period.periodEnd > period.periodStart);
-    const withUsage = await readPeriodsWithUsage(store, byUsage, seals);
+    const basis = { seals, closedUpTo: periods[0]!.closedUpTo };
+    const contributions = await readContributions(store, wanted, basis);
+    const byUsage = priced
+      .map(({ period }) => period)
+      .filter((period) => isChargedByUsage(period) && period.periodEnd > period.periodStart);
+    const withUsage = await readPeriodsWithUsage(store, byUsage, [...metersOf(versions).values()], basis);
     for (const { period, prices } of priced) {
       const log = new AuditLog();
       const where = nameOf(period);
@@ -124,22 +133,23 @@ export class PeriodWatch {
       const charges = isPeriodDue(period, period.ratedWatermark, hasUsage) ? QUANTITY_ONE : 0n;
       for (const { price } of prices) {
         unpriced.delete(price.slug);
-        const used = (contributions.get(pricedText(period, price.slug)) ?? []).reduce(
-          (sum, each) => sum + each.quantity,
-          0n,
-        );
-        const quantity = quantityToDecimal(isUsagePrice(price) ? used : charges);
+        const used = contributions.get(pricedText(period, price.slug));
         const written = period.written.get(price.slug);
-        log.compare('I4', `${where} price ${price.slug}, quantity`, quantity, written?.quantity ?? Decimal.zero);
-        log.compare(
-          'I4',
-          `${where} price ${price.slug}, amount`,
-          amountOf(price)(quantity),
-          written?.amount ?? Decimal.zero,
-        );
+        // A price that was never used is compared as well: nothing is written of it.
+        for (const subject of new Set([...(used?.keys() ?? []), ...(written?.keys() ?? [])]).add(POOLED)) {
+          const sum = (used?.get(subject) ?? []).reduce((total, each) => total + each.quantity, 0n);
+          const isCharged = !isUsagePrice(price) && subject === POOLED;
+          const quantity = quantityToDecimal(isUsagePrice(price) ? sum : isCharged ? charges : 0n);
+          const found = written?.get(subject);
+          const what = `${where} price ${price.slug}${subject === POOLED ? '' : ` subject ${subject}`}`;
+          log.compare('I4', `${what}, quantity`, quantity, found?.quantity ?? Decimal.zero);
+          log.compare('I4', `${what}, amount`, amountOf(price)(quantity), found?.amount ?? Decimal.zero);
+        }
       }
-      for (const [price, { amount }] of unpriced) {
-        log.compare('I4', `${where} price ${price}, which the period does not have, amount`, '0', amount);
+      for (const [price, bySubject] of unpriced) {
+        for (const { amount } of bySubject.values()) {
+          log.compare('I4', `${where} price ${price}, which the period does not have, amount`, '0', amount);
+        }
       }
       log.held('I5', 2 * (period.items - period.misposted.length));
       for (const item of period.misposted) {

@@ -5,12 +5,11 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { isDeepStrictEqual } from 'node:util';
 import { parse, stringify } from 'yaml';
-import type { Catalog, Price } from '../../../domain/catalog/catalog.ts';
+import type { Catalog } from '../../../domain/catalog/catalog.ts';
 import { readCatalog, readCatalogTree } from '../../../domain/catalog/catalog-file.ts';
+import { catalogForm } from '../../../domain/catalog/catalog-form.ts';
 import type { FieldSource } from '../../../domain/fields/catalog-fields.ts';
 import { formatCatalogError } from '../../../domain/fields/catalog-source.ts';
-import { eventPathText } from '../../../domain/metering/event-path.ts';
-import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
 import { projectFile } from '../../../platform/process/project-root.ts';
 import type { FuzzTarget } from '../campaign.ts';
 import { objectNames } from '../object-names.ts';
@@ -36,11 +35,13 @@ const base = {
       value: 'data.n',
       required: false,
       groupBy: { model: 'data.model', region: 'data.where.region' },
+      where: { 'data.status': 'ok', 'data.tier': { not: ['', 'free'] } },
       window: '1h',
       lineItems: '1h',
     },
     { slug: 'calls', eventType: 'llm', aggregation: 'count' },
     { slug: 'users', eventType: 'llm', aggregation: 'unique', value: 'data.user', window: '1d' },
+    { slug: 'fresh', eventType: 'llm', aggregation: 'max', value: 'data.n - 0.5 * data.cached' },
   ],
   plans: [
     {
@@ -115,6 +116,7 @@ const values: readonly unknown[] = [
     'n',
     `data${'.a'.repeat(16)}`,
     `data${'.a'.repeat(17)}`,
+    ...['data.a - data.b', '2 * data.a', 'data.a * 0.5 + data["x - y"]', 'data.a - 1', 'data.a[*] - data.b', 'a - b'],
     ...['data["a.b"]', "data.a['b\\'c']", 'data.a[0].b', 'data.a[-1]', 'data.a[*].b', 'data[*]', 'data[0]'],
   ],
   ...[
@@ -143,6 +145,7 @@ const values: readonly unknown[] = [
     '2026-11-01T00:00:00.0001Z',
   ],
   ...['9999-12-31T23:00:00-01:00', '0000-01-01T00:00:00Z', '2026-06-30T23:59:60Z', '2026-11-01T01:00:00+01:00'],
+  ...[{ not: 'a' }, { not: ['a', '', 7] }, { not: [] }, ['a', true], { 'data.s': 'a' }, { 'data["s"]': { not: 1 } }],
   ...[[], {}, [null], [[]], { slug: 'x' }, { model: 'm' }, { subject: 'data.s' }, { ['__proto__']: 'data.s' }],
   ...[{ upTo: null, unitAmount: '1' }, { upTo: '5', flatAmount: '1' }, { upTo: '5' }],
   { slug: 'fee2', model: 'flat', flatAmount: '-1' },
@@ -158,6 +161,10 @@ const keys = [
     'lineItems',
     'required',
     'groupBy',
+    'where',
+    'not',
+    'data.s',
+    'data["s"]',
     'eventType',
     'aggregation',
     'timezone',
@@ -251,25 +258,6 @@ class Notes implements FieldSource {
   }
 }
 
-const priceAsWritten = (price: Price): object => clone(price) as object;
-
-/** The file that says what this catalog says, with nothing left to a default. */
-function asWritten(catalog: Catalog): object {
-  return {
-    currency: catalog.currency,
-    meters: catalog.meters.map(
-      ({ slug, eventType, aggregation, valuePath, required, dimensions, window, itemWidth }) => ({
-        ...{ slug, eventType, aggregation, required, window, lineItems: itemWidth ?? window },
-        ...(valuePath === null ? {} : { value: eventPathText(valuePath) }),
-        groupBy: Object.fromEntries(dimensions.map(({ name, path }) => [name, eventPathText(path)])),
-      }),
-    ),
-    plans: catalog.plans.map((plan) => ({ ...plan, prices: plan.prices.map(priceAsWritten) })),
-    subscriptions: catalog.subscriptions.map((each) => ({ ...each, startsAt: formatRfc3339(each.startsAt) })),
-    defaultPlan: catalog.defaultPlan,
-  };
-}
-
 function judge(tree: unknown): Catalog | null {
   const notes = new Notes();
   const catalog = readCatalogTree(notes, tree);
@@ -281,7 +269,7 @@ function judge(tree: unknown): Catalog | null {
 function checkAccepted(tree: unknown, catalog: Catalog): void {
   if (!isValid(tree))
     throw new Error(`accepted, and not by the schema: ${JSON.stringify(isValid.errors).slice(0, 400)}`);
-  const again = judge(asWritten(catalog));
+  const again = judge(catalogForm(catalog));
   if (!isDeepStrictEqual(again, catalog)) {
     throw new Error(`reads otherwise once it is written down: ${JSON.stringify(tree)}`);
   }
@@ -309,7 +297,7 @@ function executeText(text: string): void {
   }
   // A key that is no string would have been made one on the way, silently.
   checkAccepted(parse(text, { stringKeys: true }), reading.catalog);
-  const twin = readCatalog(stringify(asWritten(reading.catalog)), 'f.yaml');
+  const twin = readCatalog(stringify(catalogForm(reading.catalog)), 'f.yaml');
   if (!twin.ok || !isDeepStrictEqual(twin.catalog, reading.catalog)) throw new Error('reads otherwise as YAML again');
 }
 

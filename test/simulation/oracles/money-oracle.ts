@@ -1,7 +1,7 @@
 // An independent account of what ought to be billed: after every rating, for each price of each period, the line items
 // have to add up to the price of the usage that was sealed and closed then, computed here from the log with integers.
 
-import type { RatedPeriod } from '../../../domain/billing/billing-period-terms.ts';
+import type { PeriodKey, RatedPeriod } from '../../../domain/billing/billing-period-terms.ts';
 import type { Meter, Price, Subscription } from '../../../domain/catalog/catalog.ts';
 import type { UsagePrice } from '../../../domain/pricing/prices.ts';
 import type { Tier } from '../../../domain/pricing/tiers.ts';
@@ -68,7 +68,7 @@ export class MoneyOracle {
       this.checkPeriod(period, view);
       this.checkItems(period, view);
     }
-    for (const { tenant, subject } of periods) this.checkOverlap(tenant, subject);
+    for (const { tenant, customer } of periods) this.checkOverlap(tenant, customer);
   }
 
   /** What a rating reads as one sum and what it reads one by one: no item of several windows is some of both. */
@@ -90,14 +90,14 @@ export class MoneyOracle {
     const view: View = { vector: sealVector, closedUpTo: closedUpTo!, watermark: watermark! };
     const subscribed = new Set(this.usage.catalog(catalogVersion).subscriptions.map(({ subject }) => subject));
     for (const tenant of TENANTS) {
-      for (const subject of subscribed) {
-        if (!this.timeline(catalogVersion, tenant, subject).some(({ startsAt }) => startsAt <= view.watermark))
+      for (const customer of subscribed) {
+        if (!this.timeline(catalogVersion, tenant, customer).some(({ startsAt }) => startsAt <= view.watermark))
           continue;
-        const periods = this.periodsOf(tenant, subject);
+        const periods = this.periodsOf(tenant, customer);
         if (!periods.some(({ periodStart, periodEnd }) => periodStart <= view.watermark && view.watermark < periodEnd))
           throw new Violation(
             'I4',
-            `the progress is ${view.watermark}, and nothing is charged to ${tenant}/${subject}`,
+            `the progress is ${view.watermark}, and nothing is charged to ${tenant}/${customer}`,
           );
       }
     }
@@ -108,8 +108,29 @@ export class MoneyOracle {
     for (const period of this.rating.periods.values()) if (isBehind(period)) this.checkPeriod(period, view);
   }
 
-  private periodsOf(tenant: string, subject: string): RatedPeriod[] {
-    return [...this.rating.periods.values()].filter((period) => period.tenant === tenant && period.subject === subject);
+  private periodsOf(tenant: string, customer: string): RatedPeriod[] {
+    return [...this.rating.periods.values()].filter(
+      (period) => period.tenant === tenant && period.customer === customer,
+    );
+  }
+
+  /** Of whoever the window is: what was assigned by its start, or within it for the first time. */
+  private ownerOf(tenant: string, subject: string, windowStart: number, windowMs: number): string {
+    const all = this.rating.assigned.get(JSON.stringify([tenant, subject]))?.assignments ?? [];
+    let owner = subject;
+    for (const [i, { from, customer }] of all.entries()) {
+      const begins = i === 0 ? from - (from % windowMs) : from;
+      if (begins <= windowStart) owner = customer;
+    }
+    return owner;
+  }
+
+  /** The subjects that are the customer's at some time. */
+  private subjectsOf(tenant: string, customer: string): string[] {
+    const assigned = [...this.rating.assigned.values()].filter(
+      (each) => each.tenant === tenant && each.assignments.some((assignment) => assignment.customer === customer),
+    );
+    return [...new Set([customer, ...assigned.map(({ subject }) => subject)])];
   }
 
   /** At the end, when everything that is sealed is rated. */
@@ -119,11 +140,14 @@ export class MoneyOracle {
     for (const period of this.rating.periods.values()) this.checkPeriod(period, view);
     for (const [key, readings] of this.usage.readingsBySubject) {
       const [tenant, subject] = JSON.parse(key) as [string, string];
-      const periods = this.periodsOf(tenant, subject);
       for (const { windowStart, partition, chunk, meter } of readings) {
         if (chunk >= nextChunkOf(sealVector, GENERATION, partition)) continue;
         const definition = this.meterOf(meter);
         if (stretchStart(definition, windowStart) + itemMs(definition) > closedUpTo!) continue;
+        const periods = this.periodsOf(
+          tenant,
+          this.ownerOf(tenant, subject, windowStart, windowMs[definition.window]!),
+        );
         const covering = periods.filter(
           ({ periodStart, periodEnd }) => periodStart <= windowStart && windowStart < periodEnd,
         );
@@ -161,10 +185,10 @@ export class MoneyOracle {
     }
   }
 
-  private timeline(version: number, tenant: string, subject: string): Subscription[] {
+  private timeline(version: number, tenant: string, customer: string): Subscription[] {
     const byStart = new Map<number, Subscription>();
     for (const subscription of this.usage.catalog(version).subscriptions) {
-      if (subscription.subject !== subject || (subscription.tenant !== null && subscription.tenant !== tenant))
+      if (subscription.subject !== customer || (subscription.tenant !== null && subscription.tenant !== tenant))
         continue;
       const other = byStart.get(subscription.startsAt);
       if (other === undefined || other.tenant === null) byStart.set(subscription.startsAt, subscription);
@@ -176,8 +200,8 @@ export class MoneyOracle {
   private checkTerms(period: RatedPeriod): void {
     const key = periodText(period);
     if (this.seen.has(key) || period.periodEnd === period.periodStart) return;
-    const { tenant, subject, periodStart, periodEnd, timelineVersion } = period;
-    const timeline = this.timeline(timelineVersion, tenant, subject);
+    const { tenant, customer, periodStart, periodEnd, timelineVersion } = period;
+    const timeline = this.timeline(timelineVersion, tenant, customer);
     const subscription = timeline.findLast(({ startsAt }) => startsAt <= periodStart);
     const next = timeline.find(({ startsAt }) => startsAt > periodStart);
     const plan = subscription?.plan ?? 'basic';
@@ -204,15 +228,15 @@ export class MoneyOracle {
     if (a !== b) throw new Violation('I4', `period ${key} is ${b}, the catalog says ${a}`);
   }
 
-  private checkOverlap(tenant: string, subject: string): void {
-    const periods = this.periodsOf(tenant, subject)
+  private checkOverlap(tenant: string, customer: string): void {
+    const periods = this.periodsOf(tenant, customer)
       .filter(({ periodStart, periodEnd }) => periodEnd > periodStart)
       .sort((a, b) => a.periodStart - b.periodStart);
     for (let i = 1; i < periods.length; i++) {
       if (periods[i - 1]!.periodEnd > periods[i]!.periodStart) {
         throw new Violation(
           'I4',
-          `periods of ${tenant}/${subject} overlap at ${new Date(periods[i]!.periodStart).toISOString()}`,
+          `periods of ${tenant}/${customer} overlap at ${new Date(periods[i]!.periodStart).toISOString()}`,
         );
       }
     }
@@ -220,29 +244,29 @@ export class MoneyOracle {
 
   private checkPeriod(period: RatedPeriod, view: View): void {
     this.checks++;
-    const amounts = new Map<string, bigint>();
-    const quantities = new Map<string, bigint>();
+    const written = new Map<string, { quantity: bigint; amount: bigint }>();
     for (const line of this.rating.itemsOf(period)) {
-      const { price, item } = line;
-      amounts.set(price, (amounts.get(price) ?? 0n) + this.amountOf(line));
-      quantities.set(price, (quantities.get(price) ?? 0n) + item.quantity);
+      const key = JSON.stringify([line.price, line.subject]);
+      const { quantity, amount } = written.get(key) ?? { quantity: 0n, amount: 0n };
+      written.set(key, { quantity: quantity + line.item.quantity, amount: amount + this.amountOf(line) });
     }
     const catalog = this.usage.catalog(period.catalogVersion);
     const prices = catalog.plans.find(({ slug }) => slug === period.plan)!.prices;
     for (const price of prices) {
-      const quantity = this.quantityOf(period, price, view);
-      const amount = quantity === 0n ? 0n : amountOf(price, quantity);
-      const written = amounts.get(price.slug) ?? 0n;
-      if (written !== amount || (quantities.get(price.slug) ?? 0n) !== quantity) {
+      for (const [subject, quantity] of this.quantitiesOf(period, price, view)) {
+        const amount = quantity === 0n ? 0n : amountOf(price, quantity);
+        const key = JSON.stringify([price.slug, subject]);
+        const found = written.get(key) ?? { quantity: 0n, amount: 0n };
+        written.delete(key);
+        if (found.amount === amount && found.quantity === quantity) continue;
         throw new Violation(
           'I4',
-          `${periodText(period)} ${price.slug}: line items say ${quantities.get(price.slug) ?? 0n} for ${written}, ` +
+          `${periodText(period)} ${price.slug} ${subject}: line items say ${found.quantity} for ${found.amount}, ` +
             `the usage is ${quantity} for ${amount}`,
         );
       }
-      amounts.delete(price.slug);
     }
-    for (const [price, amount] of amounts) {
+    for (const [price, { amount }] of written) {
       if (amount !== 0n)
         throw new Violation(
           'I4',
@@ -290,52 +314,84 @@ export class MoneyOracle {
       if (price.model === 'flat') continue;
       const meter = this.meterOf(price.meter);
       if (meter.aggregation !== 'sum' && meter.aggregation !== 'count') continue;
-      const quantities = new Map<number, bigint>();
-      const add = (start: number, quantity: bigint): void => {
-        quantities.set(start, (quantities.get(start) ?? 0n) + quantity);
+      const quantities = new Map<string, bigint>();
+      const add = (start: number, subject: string, quantity: bigint): void => {
+        const key = `${new Date(start).toISOString()} ${subject}`;
+        quantities.set(key, (quantities.get(key) ?? 0n) + quantity);
       };
-      for (const { windowStart, quantity } of this.countedIn(period, price, view)) {
-        add(Math.max(stretchStart(meter, windowStart), period.periodStart), quantity);
+      for (const [subject, readings] of this.countedIn(period, price, view)) {
+        for (const { windowStart, quantity } of readings) {
+          const start = Math.max(stretchStart(meter, windowStart), period.periodStart);
+          add(start, price.per === 'subject' ? subject : '', quantity);
+        }
       }
       for (const line of this.rating.itemsOf(period)) {
-        if (line.price === price.slug) add(line.item.windowStart, -line.item.quantity);
+        if (line.price === price.slug) add(line.item.windowStart, line.subject, -line.item.quantity);
       }
-      for (const [start, quantity] of quantities) {
+      for (const [what, quantity] of quantities) {
         if (quantity === 0n) continue;
-        throw new Violation(
-          'I4',
-          `${periodText(period)} ${price.slug}: line items of ${new Date(start).toISOString()} lack ${quantity}`,
-        );
+        throw new Violation('I4', `${periodText(period)} ${price.slug}: line items of ${what} lack ${quantity}`);
       }
     }
   }
 
-  private quantityOf(period: RatedPeriod, price: Price, view: View): bigint {
-    const { tenant, subject, periodStart, periodEnd, subscriptionStart } = period;
+  /** By subject; '' for all of the customer's together. */
+  private quantitiesOf(period: RatedPeriod, price: Price, view: View): Map<string, bigint> {
+    const { periodStart, periodEnd, subscriptionStart } = period;
     if (price.model === 'flat') {
-      if (periodEnd === periodStart || view.watermark < periodStart) return 0n;
-      const readings = this.usage.readingsBySubject.get(JSON.stringify([tenant, subject])) ?? [];
-      return subscriptionStart !== null || readings.some(readsIn(period, view.vector)) ? ONE : 0n;
+      const isDue =
+        periodEnd > periodStart &&
+        view.watermark >= periodStart &&
+        (subscriptionStart !== null || this.isUsed(period, view));
+      return new Map([['', isDue ? ONE : 0n]]);
     }
     const counted = this.countedIn(period, price, view);
-    return counted.length === 0 ? 0n : mergedValue(this.meterOf(price.meter).aggregation, counted);
+    const meter = this.usage.catalog(period.catalogVersion).meters.find(({ slug }) => slug === price.meter)!;
+    const { aggregation, across = aggregation === 'unique' ? 'union' : 'sum' } = meter;
+    const values = [...counted].map(([subject, readings]) => [subject, mergedValue(aggregation, readings)] as const);
+    if (price.per === 'subject') return new Map(values);
+    if (values.length === 0) return new Map([['', 0n]]);
+    if (across === 'union') return new Map([['', mergedValue(aggregation, [...counted.values()].flat())]]);
+    const together = values.map(([, value]) => value);
+    const largest = together.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0)).at(-1)!;
+    return new Map([['', across === 'max' ? largest : together.reduce((a, b) => a + b)]]);
   }
 
-  /** The readings of closed items that a price is for. */
-  private countedIn(period: RatedPeriod, price: UsagePrice, { vector, closedUpTo }: View): Reading[] {
-    const { tenant, subject, catalogVersion } = period;
+  /** Whether any closed window of the period has usage of the customer. */
+  private isUsed(period: RatedPeriod, { vector, closedUpTo }: View): boolean {
+    const { tenant, customer } = period;
+    const isIn = readsIn(period, vector);
+    return this.subjectsOf(tenant, customer).some((subject) =>
+      (this.usage.readingsBySubject.get(JSON.stringify([tenant, subject])) ?? []).some((reading) => {
+        if (!isIn(reading)) return false;
+        const meter = this.meterOf(reading.meter);
+        if (reading.windowStart >= stretchStart(meter, Math.max(0, closedUpTo))) return false;
+        return this.ownerOf(tenant, subject, reading.windowStart, windowMs[meter.window]!) === customer;
+      }),
+    );
+  }
+
+  /** By subject, the readings of closed items of the customer that a price is for. */
+  private countedIn(period: RatedPeriod, price: UsagePrice, { vector, closedUpTo }: View): Map<string, Reading[]> {
+    const { tenant, customer, catalogVersion } = period;
     const meter = this.usage.catalog(catalogVersion).meters.find(({ slug }) => slug === price.meter)!;
     const closedFrom = stretchStart(meter, Math.max(0, closedUpTo));
-    const readings = this.usage.readingsByMeter.get(JSON.stringify([tenant, subject, meter.slug])) ?? [];
     const isIn = readsIn(period, vector);
-    return readings.filter(
-      (reading) =>
-        isIn(reading) &&
-        reading.windowStart < closedFrom &&
-        meter.dimensions.every(
-          ({ name }, i) => price.match[name] === undefined || price.match[name] === reading.groups[i],
-        ),
-    );
+    const counted = new Map<string, Reading[]>();
+    for (const subject of this.subjectsOf(tenant, customer)) {
+      const readings = this.usage.readingsByMeter.get(JSON.stringify([tenant, subject, meter.slug])) ?? [];
+      const found = readings.filter(
+        (reading) =>
+          isIn(reading) &&
+          reading.windowStart < closedFrom &&
+          this.ownerOf(tenant, subject, reading.windowStart, windowMs[meter.window]!) === customer &&
+          meter.dimensions.every(
+            ({ name }, i) => price.match[name] === undefined || price.match[name] === reading.groups[i],
+          ),
+      );
+      if (found.length > 0) counted.set(subject, found);
+    }
+    return counted;
   }
 }
 
@@ -346,15 +402,8 @@ function readsIn({ periodStart, periodEnd }: RatedPeriod, vector: SealVector): (
     windowStart >= periodStart && windowStart < periodEnd && chunk < nextChunks[partition]!;
 }
 
-const periodText = ({
-  tenant,
-  subject,
-  periodStart,
-}: {
-  tenant: string;
-  subject: string;
-  periodStart: number;
-}): string => `${tenant}/${subject}/${new Date(periodStart).toISOString()}`;
+const periodText = ({ tenant, customer, periodStart }: PeriodKey): string =>
+  `${tenant}/${customer}/${new Date(periodStart).toISOString()}`;
 
 /** The month that holds a time: of the calendar, or counted from an anchor. `offset`: of the time zone. */
 function monthOf(time: number, anchor: number | null, offset: number): [number, number] {

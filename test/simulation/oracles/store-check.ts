@@ -1,7 +1,7 @@
 // The last comparison, when everything has healed and drained: row by row, ClickHouse against the log.
 
 import { PARTITIONS } from '../plan.ts';
-import type { RollUpRow } from '../stores/inserted-rows.ts';
+import type { RollUpRow, TotalRow } from '../stores/inserted-rows.ts';
 import type { World } from '../world.ts';
 import { type Reading, rollUpKey, Violation } from './usage-oracle.ts';
 
@@ -50,6 +50,12 @@ function checkPartition({ oracle, clickhouse, postgres }: World, partition: numb
         throw new Violation('I2', `${at}: a reject of ${each.outcome} is stored as ${row?.reason}`);
       rejected++;
     }
+    const totals = clickhouse.totals.final(partition, ALWAYS, { from: seal.chunk, to: seal.chunk });
+    checkTotals(
+      at,
+      chunk.readings,
+      totals.filter((row) => row.epoch >= Number(seal.epoch)),
+    );
     checkRollUps(
       aggregationsOf(oracle),
       at,
@@ -135,3 +141,25 @@ function checkRollUps(
     }
   }
 }
+
+/** What the readings of all subjects come to, each window and group by itself. */
+function checkTotals(at: string, readings: readonly Reading[], rows: readonly TotalRow[]): void {
+  const expected = new Map<string, { value: bigint; events: number }>();
+  for (const { total, quantity } of readings) {
+    if (total === null) continue;
+    const { value, events } = expected.get(total) ?? { value: 0n, events: 0 };
+    expected.set(total, { value: value + quantity, events: events + 1 });
+  }
+  if (rows.length !== expected.size)
+    throw new Violation('I2', `${at}: ${rows.length} totals are stored, ${expected.size} follow from the log`);
+  for (const { tenant, meter, windowStart, groupText, value, eventCount } of rows) {
+    const key = rollUpKey(tenant, meter, '', windowStart, JSON.parse(groupText) as string[]);
+    const total = expected.get(key);
+    if (total?.value !== value || total.events !== eventCount) {
+      throw new Violation('I2', `${at}: the total ${key} is ${value} of ${eventCount} events, not ${print(total)}`);
+    }
+  }
+}
+
+const print = (total: { value: bigint; events: number } | undefined): string =>
+  total === undefined ? 'nothing' : `${total.value} of ${total.events}`;

@@ -26,6 +26,50 @@ export function quantityOf(value: unknown, ruleSet: number): bigint | null {
   return sign === '-' ? -units : units;
 }
 
+interface Addend {
+  readonly path: readonly unknown[];
+  readonly factor: string;
+}
+
+/** A meter's sum in 10^-12 units; undefined where no value that is added is there, null where one is none. */
+export function sumOf(
+  addends: readonly Addend[],
+  data: Readonly<Record<string, unknown>>,
+  ruleSet: number,
+): bigint | null | undefined {
+  const given = addends.filter(({ path }) => (data[String(path[0])] ?? null) !== null);
+  let sum = 0n;
+  for (const { path, factor } of given) {
+    const quantity = quantityOf(data[String(path[0])], ruleSet);
+    if (quantity === null) return null;
+    sum += quantity * unitsOf(factor);
+  }
+  if (given.every(({ factor }) => factor.startsWith('-'))) return undefined;
+  const magnitude = sum < 0n ? -sum : sum;
+  const [whole, twice] = [magnitude / UNIT, 2n * (magnitude % UNIT)];
+  const up = twice > UNIT || (twice === UNIT && whole % 2n === 1n) ? whole + 1n : whole;
+  return sum < 0n ? -up : up;
+}
+
+interface Condition {
+  readonly path: readonly unknown[];
+  readonly isNot: boolean;
+  readonly values: readonly string[];
+}
+
+/** Whether a filter takes an event; null where it can't be told. */
+export function isTaken(
+  where: readonly Condition[],
+  data: Readonly<Record<string, unknown>>,
+  ruleSet: number,
+): boolean | null {
+  const answers = where.map(({ path, isNot, values }) => {
+    const text = groupOf(data[String(path[0])], ruleSet);
+    return text === null ? null : isNot ? !values.includes(text) : values.includes(text);
+  });
+  return answers.includes(false) ? false : answers.includes(null) ? null : true;
+}
+
 /** The text of a group by a rule set; null where the value is none. */
 export function groupOf(value: unknown, ruleSet: number): string | null {
   if (value === undefined || value === null) return '';

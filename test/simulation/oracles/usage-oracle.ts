@@ -6,7 +6,7 @@ import type { Catalog } from '../../../domain/catalog/catalog.ts';
 import type { UsageEvent } from '../../../domain/usage-event.ts';
 import type { LogRecord } from '../../../platform/event-log/event-log.ts';
 import type { ClientEvent, Plan } from '../plan.ts';
-import { groupOf, quantityOf } from './units.ts';
+import { groupOf, isTaken, quantityOf, sumOf } from './units.ts';
 
 export class Violation extends Error {
   constructor(invariant: string, message: string) {
@@ -39,6 +39,8 @@ export interface Reading {
   readonly order: readonly [number, number, number, number];
   /** Names the roll-up it belongs to. */
   readonly rollUp: string;
+  /** Names the total that it belongs to; null: its meter does not sum. */
+  readonly total: string | null;
 }
 
 interface ReferenceChunk {
@@ -53,6 +55,8 @@ interface ReferenceChunk {
   readonly rejected: { readonly offset: number; readonly index: number; readonly outcome: Outcome }[];
   readonly readings: Reading[];
   readonly rollUps: Set<string>;
+  /** What all subjects come to, of meters that sum. */
+  readonly totals: Set<string>;
 }
 
 interface ReferencePartition {
@@ -177,6 +181,7 @@ export class UsageOracle {
       events: chunk.accepted.length,
       rejects: chunk.rejected.length,
       rollUps: chunk.rollUps.size,
+      totals: chunk.totals.size,
       outcomes: print(chunk.outcomes),
     };
     const found = {
@@ -188,6 +193,7 @@ export class UsageOracle {
       events: seal.events.count,
       rejects: seal.rejects.count,
       rollUps: seal.rollUps.count,
+      totals: seal.totals.count,
       outcomes: print(seal.outcomesByTenant),
     };
     const [a, b] = [JSON.stringify(expected), JSON.stringify(found)];
@@ -241,6 +247,7 @@ export class UsageOracle {
         rejected: [],
         readings: [],
         rollUps: new Set(),
+        totals: new Set(),
       };
       state.chunks.push(chunk);
     }
@@ -299,6 +306,7 @@ export class UsageOracle {
     for (const reading of readings) {
       chunk.readings.push(reading);
       chunk.rollUps.add(reading.rollUp);
+      if (reading.total !== null) chunk.totals.add(reading.total);
     }
     const subject = JSON.stringify([event.tenant, sent.subject]);
     const ofSubject = this.readingsBySubject.get(subject);
@@ -347,10 +355,16 @@ export class UsageOracle {
     const readings: Reading[] = [];
     for (const meter of this.catalog(version).meters) {
       if (meter.eventType !== sent.type) continue;
+      const taken = isTaken(meter.where ?? [], sent.data, chunk.ruleSet);
+      if (taken === false) continue;
       const value = meter.valuePath === null ? 1 : sent.data[String(meter.valuePath[0])];
-      if (value === undefined && !meter.required) continue;
-      const quantity =
-        meter.aggregation === 'unique' ? 0n : value === undefined ? null : quantityOf(value, chunk.ruleSet);
+      const sum = meter.addends === undefined ? 0n : sumOf(meter.addends, sent.data, chunk.ruleSet);
+      if ((value === undefined || sum === undefined) && !meter.required) continue;
+      let quantity = sum ?? null;
+      if (taken === null || value === undefined) quantity = null;
+      else if (meter.addends === undefined && meter.aggregation !== 'unique') {
+        quantity = quantityOf(value, chunk.ruleSet);
+      }
       const groups = meter.dimensions.map(({ path }) => groupOf(sent.data[String(path[0])], chunk.ruleSet));
       if (quantity === null || groups.includes(null)) {
         // By the first rule set, what one meter can't read is lost for all of them.
@@ -367,6 +381,9 @@ export class UsageOracle {
         windowStart,
         groups: groups as string[],
         rollUp: rollUpKey(event.tenant, meter.slug, sent.subject, windowStart, groups as string[]),
+        total: ['sum', 'count'].includes(meter.aggregation)
+          ? rollUpKey(event.tenant, meter.slug, '', windowStart, groups as string[])
+          : null,
         quantity,
         text: String(value),
         order: [event.eventTime, now, offset, index],

@@ -19,6 +19,9 @@ import {
   rollUpKey,
   rollUpRows,
   spansOf,
+  type TotalRow,
+  totalKey,
+  totalRows,
 } from './inserted-rows.ts';
 import { EVERYWHERE, type Part, type Stored, Table } from './replacing-table.ts';
 import { type Bounds, parseSelect, type Select } from './select.ts';
@@ -43,6 +46,7 @@ export class ClickHouseModel {
   readonly network: Network;
   readonly events = new Table<EventRow>(3, ({ offset }) => offset);
   readonly rollUps = new Table<RollUpRow>(0, ({ chunk }) => chunk);
+  readonly totals = new Table<TotalRow>(0, ({ chunk }) => chunk);
   readonly rejects = new Table<RejectRow>(3, ({ offset }) => offset);
   private readonly scheduler: Scheduler;
   private readonly random: Random;
@@ -134,6 +138,7 @@ export class ClickHouseModel {
     const into: Part = { table, insertedAt: newest, durableAt: 0, isLost: false, hidesOlderRows: false };
     if (table.startsWith('usage_events')) this.events.merge(into, of);
     else if (table.startsWith('usage_rollups')) this.rollUps.merge(into, of);
+    else if (table.startsWith('usage_totals')) this.totals.merge(into, of);
     else this.rejects.merge(into, of);
     this.parts.push(into);
     this.parts = this.parts.filter((part) => !of.has(part));
@@ -167,8 +172,9 @@ export class ClickHouseModel {
       events: this.events.final(partition, now, offsets),
       rejects: this.rejects.final(partition, now, offsets),
       rollUps: this.rollUps.final(partition, now, { from: chunk, to: chunk }),
+      totals: this.totals.final(partition, now, { from: chunk, to: chunk }),
     };
-    return (['events', 'rejects', 'rollUps'] as const).every((table) => {
+    return (['events', 'rejects', 'rollUps', 'totals'] as const).every((table) => {
       const rows = (found[table] as readonly Row[]).filter(({ epoch }) => epoch >= Number(seal.epoch));
       const checksum = rows.reduce((sum, row) => sum + row.checksum, 0n);
       return rows.length === seal[table].count && BigInt.asUintN(64, checksum) === seal[table].checksum;
@@ -181,7 +187,7 @@ export class ClickHouseModel {
   firstDamaged(seals: readonly Seal[], evenLost = false): number | null {
     const partition = seals[0]?.partition;
     if (partition === undefined) return null;
-    const sums = { events: sumsOf(seals), rejects: sumsOf(seals), rollUps: sumsOf(seals) };
+    const sums = { events: sumsOf(seals), rejects: sumsOf(seals), rollUps: sumsOf(seals), totals: sumsOf(seals) };
     const chunkAt = (offset: number): number => {
       let low = 0;
       let high = seals.length;
@@ -203,8 +209,9 @@ export class ClickHouseModel {
     for (const row of this.rejects.final(partition, now, EVERYWHERE, evenLost))
       add(sums.rejects, chunkAt(row.offset), row);
     for (const row of this.rollUps.final(partition, now, EVERYWHERE, evenLost)) add(sums.rollUps, row.chunk, row);
+    for (const row of this.totals.final(partition, now, EVERYWHERE, evenLost)) add(sums.totals, row.chunk, row);
     for (const seal of seals) {
-      for (const table of ['events', 'rejects', 'rollUps'] as const) {
+      for (const table of ['events', 'rejects', 'rollUps', 'totals'] as const) {
         const { count, checksum } = sums[table][seal.chunk]!;
         if (count !== seal[table].count || BigInt.asUintN(64, checksum) !== seal[table].checksum) return seal.chunk;
       }
@@ -307,7 +314,7 @@ export class ClickHouseModel {
             insertedAt: scheduler.now,
             durableAt: Number.POSITIVE_INFINITY,
             isLost: false,
-            hidesOlderRows: table === 'usage_rollups',
+            hidesOlderRows: table === 'usage_rollups' || table === 'usage_totals',
           }
         : null;
       parts.set(span, part);
@@ -348,6 +355,14 @@ export class ClickHouseModel {
           if (versions.at(-2)?.row.epoch !== row.epoch) part.hidesOlderRows = false;
         });
         return;
+      case 'usage_totals':
+        stored(totalRows(rows), (row, part) => {
+          const versions = this.totals.add(row.partition, row.chunk, totalKey(row), {
+            ...{ row, version: row.version, part },
+          });
+          if (versions.at(-2)?.row.epoch !== row.epoch) part.hidesOlderRows = false;
+        });
+        return;
       case 'event_rejects':
         stored(rejectRows(rows), (row, part) =>
           this.rejects.add(row.partition, row.offset, placeKey(row), { row, version: row.epoch, part }),
@@ -368,7 +383,9 @@ export class ClickHouseModel {
         ? found(this.events, versions, bounds, asOf)
         : table === 'usage_rollups'
           ? found(this.rollUps, versions, bounds, asOf)
-          : found(this.rejects, versions, bounds, asOf);
+          : table === 'usage_totals'
+            ? found(this.totals, versions, bounds, asOf)
+            : found(this.rejects, versions, bounds, asOf);
     const places = boundsOf(params);
     if (columns === 'chunks') {
       return places.flatMap((bounds) => {

@@ -38,6 +38,25 @@ export interface RollUpRow {
   readonly checksum: bigint;
 }
 
+/** A roll-up of all subjects. */
+export interface TotalRow {
+  readonly kind: 'total';
+  readonly generation: number;
+  readonly partition: number;
+  readonly chunk: number;
+  readonly epoch: number;
+  readonly version: number;
+  readonly tenant: string;
+  readonly meter: string;
+  readonly windowStart: number;
+  /** As it is stored. */
+  readonly groupText: string;
+  /** In 10^-12. */
+  readonly value: bigint;
+  readonly eventCount: number;
+  readonly checksum: bigint;
+}
+
 export interface RejectRow {
   readonly kind: 'reject';
   readonly generation: number;
@@ -50,7 +69,7 @@ export interface RejectRow {
   readonly checksum: bigint;
 }
 
-export type Row = EventRow | RollUpRow | RejectRow;
+export type Row = EventRow | RollUpRow | TotalRow | RejectRow;
 
 /** The first Monday of UTC, and the week of a time, counted from there. */
 const MONDAY = Date.UTC(1970, 0, 5);
@@ -115,6 +134,20 @@ export function rollUpRows(rows: NativeRows): RollUpRow[] {
   }));
 }
 
+export function totalRows(rows: NativeRows): TotalRow[] {
+  const place = placesOf(rows);
+  const [tenants, meters, groups] = ['tenant', 'meter', 'group_values'].map((name) => rows.texts(name));
+  const [chunks, versions, windows] = ['chunk', 'version', 'window_start'].map((name) => rows.numbers(name));
+  const [values, hashes] = [rows.integers('value'), rows.integers('row_hash')];
+  return rows.numbers('event_count').map((eventCount, i) => ({
+    kind: 'total',
+    ...place(i),
+    ...{ chunk: chunks![i]!, version: versions![i]!, tenant: tenants![i]!, meter: meters![i]! },
+    ...{ windowStart: windows![i]! * 1000, groupText: groups![i]!, value: values[i]!, eventCount },
+    checksum: hashes[i]!,
+  }));
+}
+
 export function rejectRows(rows: NativeRows): RejectRow[] {
   const place = placesOf(rows);
   const [reasons, tenants] = [rows.texts('reason'), rows.texts('tenant')];
@@ -143,6 +176,7 @@ export function spansOf(table: string, rows: NativeRows): readonly string[] {
     case 'usage_events':
       return months('accepted_at');
     case 'usage_rollups':
+    case 'usage_totals':
       return rows.numbers('window_start').map((seconds) => weekOf(seconds * 1000));
     case 'event_rejects':
       return months('rejected_at');
@@ -156,6 +190,10 @@ export function spansOf(table: string, rows: NativeRows): readonly string[] {
 /** Names a roll-up within its partition. */
 export const rollUpKey = ({ generation, chunk, tenant, meter, subject, windowStart, groupValues }: RollUpRow): string =>
   JSON.stringify([generation, chunk, tenant, meter, subject, windowStart, groupValues]);
+
+/** Names a total within its partition. */
+export const totalKey = ({ generation, chunk, tenant, meter, windowStart, groupText }: TotalRow): string =>
+  JSON.stringify([generation, chunk, tenant, meter, windowStart, groupText]);
 
 /** Names an event or a reject. */
 export const placeKey = ({ generation, offset, index }: EventRow | RejectRow): string =>

@@ -1,7 +1,17 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
 
-import type { PeriodKey, RatedPeriod } from '../../../domain/billing/billing-period-terms.ts';
-import type { NewLineItem, WrittenPrice } from '../../../domain/billing/line-item.ts';
+import { assignmentOf } from '../../../accounts/core/assigning.ts';
+import { withAssignment } from '../../../domain/accounts/assignments.ts';
+import type { TenantSubject } from '../../../domain/accounts/ownership.ts';
+import {
+  type PeriodKey,
+  periodText,
+  pricedText,
+  type RatedPeriod,
+  type SubjectKey,
+  type TenantCustomer,
+} from '../../../domain/billing/billing-period-terms.ts';
+import type { NewLineItem, WrittenPrice, WrittenPrices } from '../../../domain/billing/line-item.ts';
 import type { Meter } from '../../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
@@ -9,8 +19,14 @@ import { isSameVector, nextChunkOf, type SealVector, sealVectorOf } from '../../
 import type { EpochStep, Seals } from '../../../domain/sealing/seals.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
 import type { PeriodDetail } from '../../../platform/billing-store/written-prices.ts';
-import type { FirstSeenRow, RatedUsageRow, RatedUsageSelection } from '../../../platform/usage-store/rated-usage.ts';
+import type {
+  FirstSeenRow,
+  FirstSeenSelection,
+  RatedUsageRow,
+  RatedUsageSelection,
+} from '../../../platform/usage-store/rated-usage.ts';
 import type { WindowKey } from '../../../platform/usage-store/rollup-windows.ts';
+import type { TenantStretch } from '../../../platform/usage-store/subject-sets.ts';
 import { earlierAsOne } from '../../../rater/core/contributions.ts';
 import type { RatingStore, RatingTransaction } from '../../../rater/store/rating-store.ts';
 import { PARTITIONS, TENANTS } from '../plan.ts';
@@ -32,13 +48,51 @@ export interface Rated {
   readonly items: readonly StoredItem[];
 }
 
-const periodText = (key: { tenant: string; subject: string; periodStart: number }): string =>
-  keyText(key.tenant, key.subject, key.periodStart);
+type RaterCall =
+  | 'progress'
+  | 'stream'
+  | 'lock'
+  | 'server run'
+  | 'advance'
+  | 'seals'
+  | 'chunk seals'
+  | 'chunks since'
+  | 'published version'
+  | 'versions'
+  | 'tenants'
+  | 'periods'
+  | 'periods named'
+  | 'assignments'
+  | 'announce';
+
+/** Before which of a rater's calls a move of a subject is begun: all around where it may be overlooked. */
+export const racedCalls = [
+  'stream',
+  'server run',
+  'seals',
+  'announce',
+  'assignments',
+  'periods',
+  'lock',
+] as const satisfies readonly RaterCall[];
+
+/** A subject is to be a customer's; `from` null: from then on. */
+export interface Assigning {
+  readonly tenant: string;
+  readonly subject: string;
+  readonly customer: string;
+  readonly from: number | null;
+}
+
+const customerLock = (tenant: string, customer: string): string => `customer ${keyText(tenant, customer)}`;
 
 export class RatingModel {
   private readonly postgres: PostgresModel;
   private readonly clickhouse: ClickHouseModel;
   progress: RaterProgress = { sealVector: {}, watermark: null, closedUpTo: null, catalogVersion: 0 };
+  private closingUpTo: number | null = null;
+  /** By tenant and subject. */
+  readonly assigned = new Map<string, TenantSubject>();
   readonly periods = new Map<string, RatedPeriod>();
   /** By period. */
   readonly items = new Map<string, StoredItem[]>();
@@ -46,6 +100,8 @@ export class RatingModel {
   private readonly writtenPrices = new Map<StoredItem, { readonly lines: number; readonly price: WrittenPrice }>();
   onRated: (rated: Rated) => void = () => {};
   onAdvance: (progress: RaterProgress) => void = () => {};
+  /** Told of what a rater is about to ask. */
+  onCall: (what: RaterCall) => void = () => {};
   /** Told of what a rating reads of the line items of a period. */
   onDetail: (period: PeriodDetail) => void = () => {};
 
@@ -83,12 +139,12 @@ export class RatingModel {
 
   storeOf(process: Process): RatingStore {
     const { postgres, clickhouse } = this;
-    const statement = <Result>(what: string, work: () => Result): Promise<Result> =>
-      postgres.statement(process, what, work);
+    const statement = <Result>(what: RaterCall, work: () => Result): Promise<Result> => {
+      this.onCall(what);
+      return postgres.statement(process, what, work);
+    };
     const read = <Result>(what: string, work: (asOf: number) => Result): Promise<Result> =>
       clickhouse.read(process, what, work);
-    const isOf = (subjects: readonly { tenant: string; subject: string }[]) => (period: RatedPeriod) =>
-      subjects.some(({ tenant, subject }) => tenant === period.tenant && subject === period.subject);
     return {
       readProgress: () => statement('progress', () => this.progress),
       advanceProgress: (from, to) =>
@@ -132,10 +188,18 @@ export class RatingModel {
       readPublishedVersion: () => statement('published version', () => postgres.publishedVersion),
       readCatalogVersions: () => statement('versions', () => [...postgres.catalogVersions]),
       readKeyTenants: () => statement('tenants', () => [...TENANTS]),
-      readBillingPeriods: (subjects) => statement('periods', () => this.periodsWhere(isOf(subjects))),
+      readBillingPeriods: (customers) => statement('periods', () => this.periodsWhere(isOf(customers))),
       readBillingPeriodsNamed: (names) =>
-        statement('periods', () => this.periodsWhere(({ subject }) => names.includes(subject))),
-      readServerRun: () => read('query', () => clickhouse.serverRun),
+        statement('periods named', () => this.periodsWhere(({ customer }) => names.includes(customer))),
+      readAssignmentsAround: (names) => statement('assignments', () => this.assignmentsAround(names)),
+      announceClosing: (closedUpTo) =>
+        statement('announce', () => {
+          this.closingUpTo = Math.max(this.closingUpTo ?? closedUpTo, closedUpTo);
+        }),
+      readServerRun: () => {
+        this.onCall('server run');
+        return read('query', () => clickhouse.serverRun);
+      },
       readChunkRows: (seals) =>
         read('query', (asOf) =>
           seals.map(({ partition, chunk, epoch }) => {
@@ -152,19 +216,24 @@ export class RatingModel {
       streamWindows: ({ spans, chunks }) => this.streamWindows(process, spans, chunks),
       readUsage: (selection) => read('query', (asOf) => this.usage(selection, asOf)),
       readFirstSeen: (selection) => read('query', (asOf) => this.firstSeen(selection, asOf)),
-      readSubjectsWithUsage: ({ subjects, from, to, sealed }) =>
+      readSetsWithUsage: ({ sets, spans, sealed }) =>
         read('query', (asOf) => {
           const isSealed = sealedRows(sealed);
-          return subjects.filter(({ tenant, subject }) => {
-            let isFound = false;
-            clickhouse.rollUpVersions({ tenant, meter: null, subjects: [subject], from, to }, (versions) => {
-              const { windowStart } = versions[0]!.row;
-              if (isFound || windowStart < from || windowStart >= to) return;
-              const row = finalOf(versions, asOf);
-              isFound = row !== null && isSealed(row);
+          const hasUsage = ({ tenant, subject, from, to }: TenantStretch): boolean =>
+            spans.some((span) => {
+              const [start, end] = [Math.max(from, span.from), Math.min(to, span.to)];
+              let isFound = false;
+              if (end <= start) return false;
+              const within = { tenant, meter: span.meter, subjects: [subject], from: start, to: end };
+              clickhouse.rollUpVersions(within, (versions) => {
+                const { windowStart } = versions[0]!.row;
+                if (isFound || windowStart < start || windowStart >= end) return;
+                const row = finalOf(versions, asOf);
+                isFound = row !== null && isSealed(row);
+              });
+              return isFound;
             });
-            return isFound;
-          });
+          return sets.flatMap((stretches, set) => (stretches.some(hasUsage) ? [set] : []));
         }),
       inRating: (work) => {
         const rated: { periods: RatedPeriod[]; items: StoredItem[] } = { periods: [], items: [] };
@@ -179,11 +248,53 @@ export class RatingModel {
     };
   }
 
+  /** As the stage `manage` does it. Rejects where it may not be. */
+  assign(process: Process, { tenant, subject, customer, from }: Assigning): Promise<void> {
+    const key = keyText(tenant, subject);
+    return this.postgres.transaction(process, async ({ run, locked, write }) => {
+      const { assignments } = await locked(
+        'lock subject',
+        [`subject ${key}`],
+        () => this.assigned.get(key) ?? { assignments: [] },
+      );
+      const sides = [subject, customer, ...assignments.map((each) => each.customer)];
+      await locked(
+        'lock customers',
+        [...new Set(sides)].map((side) => customerLock(tenant, side)),
+        () => null,
+      );
+      const closing = await run('closing', () =>
+        [this.progress.closedUpTo, this.closingUpTo].filter((at) => at !== null),
+      );
+      const closedUpTo = closing.length === 0 ? null : Math.max(...closing);
+      const clocks = { now: this.postgres.scheduler.now, closedUpTo };
+      const added = assignmentOf(
+        { subject, assignments, version: assignments.length },
+        { customer, from, condition: null },
+        clocks,
+      );
+      if (added === null) return;
+      await write('assign', () =>
+        this.assigned.set(key, { tenant, subject, assignments: withAssignment(assignments, added) }),
+      );
+    });
+  }
+
+  private assignmentsAround(names: readonly TenantCustomer[]): TenantSubject[] {
+    const isNamed = (tenant: string, name: string): boolean =>
+      names.some((each) => each.tenant === tenant && each.customer === name);
+    return [...this.assigned.values()].filter(
+      ({ tenant, subject, assignments }) =>
+        isNamed(tenant, subject) || assignments.some(({ customer }) => isNamed(tenant, customer)),
+    );
+  }
+
   private async *streamWindows(
     process: Process,
     spans: readonly { readonly meter: string; readonly from: number; readonly to: number }[],
     chunks: readonly { partition: number; fromChunk: number; toChunk: number }[] | null,
   ): AsyncIterable<readonly WindowKey[]> {
+    this.onCall('stream');
     const bySlug = new Map(spans.map((span) => [span.meter, span]));
     const rows = await this.clickhouse.read(process, 'stream', (asOf) => {
       const found = new Map<string, WindowKey>();
@@ -208,8 +319,11 @@ export class RatingModel {
   }
 
   /** The rows of a selection, as FINAL and then its conditions give them. */
-  private selected(selection: RatedUsageSelection, asOf: number): RollUpRow[] {
-    const { subjects, meter, from, to, filters = [], sealed } = selection;
+  private selected(
+    subjects: readonly SubjectKey[],
+    { meter, from, to, filters = [], sealed }: Omit<RatedUsageSelection, 'subjects' | 'buckets'>,
+    asOf: number,
+  ): RollUpRow[] {
     const isSealed = sealedRows(sealed);
     const found: RollUpRow[] = [];
     for (const [tenant, ofTenant] of groupBy(subjects, (key) => key.tenant)) {
@@ -228,27 +342,25 @@ export class RatingModel {
 
   private usage(selection: RatedUsageSelection, asOf: number): RatedUsageRow[] {
     const ofBucket = (row: RollUpRow): string => keyText(row.tenant, row.subject, bucketStart(selection, row));
-    return [...groupBy(this.selected(selection, asOf), ofBucket).values()].map((rows) => ({
+    return [...groupBy(this.selected(selection.subjects, selection, asOf), ofBucket).values()].map((rows) => ({
       ...{ tenant: rows[0]!.tenant, subject: rows[0]!.subject, bucketStart: bucketStart(selection, rows[0]!) },
       quantity: merged(selection.meter, rows),
     }));
   }
 
-  private firstSeen(selection: RatedUsageSelection, asOf: number): FirstSeenRow[] {
-    const first = new Map<string, Omit<FirstSeenRow, 'values'>>();
-    for (const { tenant, subject, windowStart, uniqueValues } of this.selected(selection, asOf)) {
-      for (const value of uniqueValues) {
-        const key = keyText(tenant, subject, value);
-        const known = first.get(key);
-        if (known === undefined || windowStart < known.windowStart) first.set(key, { tenant, subject, windowStart });
+  private firstSeen(selection: FirstSeenSelection, asOf: number): FirstSeenRow[] {
+    return selection.sets.flatMap((stretches, set) => {
+      const first = new Map<string, number>();
+      for (const { tenant, subject, from, to } of stretches) {
+        for (const { windowStart, uniqueValues } of this.selected([{ tenant, subject }], selection, asOf)) {
+          if (windowStart < from || windowStart >= to) continue;
+          for (const value of uniqueValues) first.set(value, Math.min(first.get(value) ?? windowStart, windowStart));
+        }
       }
-    }
-    const ofWindow = ({ tenant, subject, windowStart }: Omit<FirstSeenRow, 'values'>): string =>
-      keyText(tenant, subject, windowStart);
-    return [...groupBy([...first.values()], ofWindow).values()].map((seen) => ({
-      ...seen[0]!,
-      values: BigInt(seen.length),
-    }));
+      const counts = new Map<number, bigint>();
+      for (const windowStart of first.values()) counts.set(windowStart, (counts.get(windowStart) ?? 0n) + 1n);
+      return [...counts].map(([windowStart, values]) => ({ set, windowStart, values }));
+    });
   }
 
   private ratingTransaction(
@@ -256,15 +368,15 @@ export class RatingModel {
     rated: { periods: RatedPeriod[]; items: StoredItem[] },
   ): RatingTransaction {
     return {
-      lockBillingPeriods: (subjects) =>
-        locked(
-          'lock subjects',
-          subjects.map(({ tenant, subject }) => `subject ${keyText(tenant, subject)}`),
-          () =>
-            this.periodsWhere((period) =>
-              subjects.some(({ tenant, subject }) => tenant === period.tenant && subject === period.subject),
-            ),
-        ),
+      lockBillingPeriods: (customers) => {
+        this.onCall('lock');
+        return locked(
+          'lock customers',
+          customers.map(({ tenant, customer }) => customerLock(tenant, customer)),
+          () => this.periodsWhere(isOf(customers)),
+        );
+      },
+      readAssignmentsAround: (names) => run('assignments', () => this.assignmentsAround(names)),
       readWrittenPrices: (periods) => run('written', () => this.written(periods)),
       saveRatedPeriods: (periods) =>
         write('save periods', () => {
@@ -303,20 +415,17 @@ export class RatingModel {
     }
   }
 
-  private written(periods: readonly PeriodDetail[]): Map<string, WrittenPrice> {
-    const prices = new Map<string, WrittenPrice>();
+  private written(periods: readonly PeriodDetail[]): WrittenPrices {
+    const prices = new Map<string, Map<string, WrittenPrice>>();
     for (const period of periods) {
       this.onDetail(period);
-      const byPrice = new Map<string, StoredItem[]>();
-      for (const line of this.items.get(periodText(period)) ?? []) {
-        const lines = byPrice.get(line.price);
-        if (lines === undefined) byPrice.set(line.price, [line]);
-        else lines.push(line);
-      }
-      for (const [price, lines] of byPrice) {
+      const byPrice = groupBy(this.items.get(periodText(period)) ?? [], (line) => keyText(line.price, line.subject));
+      for (const lines of byPrice.values()) {
+        const { price, subject } = lines[0]!;
         const { windows, amount } = this.writtenPrice(lines);
         const written = { windows: earlierAsOne(windows, period), amount };
-        prices.set(keyText(period.tenant, period.subject, period.periodStart, price), written);
+        const key = pricedText(period, price);
+        prices.set(key, (prices.get(key) ?? new Map<string, WrittenPrice>()).set(subject, written));
       }
     }
     return prices;
@@ -346,7 +455,12 @@ export class RatingModel {
 }
 
 const itemText = (line: NewLineItem): string =>
-  keyText(line.tenant, line.subject, line.periodStart, line.price, line.item.windowStart, line.item.revision);
+  keyText(periodText(line), line.subject, line.price, line.item.windowStart, line.item.revision);
+
+const isOf =
+  (customers: readonly TenantCustomer[]) =>
+  ({ tenant, customer }: RatedPeriod): boolean =>
+    customers.some((each) => each.tenant === tenant && each.customer === customer);
 
 function bucketStart({ buckets, from }: RatedUsageSelection, { windowStart }: RollUpRow): number {
   if (buckets === 'window') return windowStart;

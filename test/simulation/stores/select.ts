@@ -3,7 +3,7 @@
 // one of three lists of columns. So what the simulation runs is the text that ClickHouse runs: a forgotten FINAL or a
 // condition left out does there what it would do in production.
 
-/** `place` is the offset of an event or reject, and the chunk of a roll-up. */
+/** `place` is the offset of an event or reject, and the chunk of a roll-up or total. */
 type Column = 'generation' | 'partition' | 'place' | 'epoch';
 
 /** Of each column the least and the greatest value that is asked for. */
@@ -35,14 +35,20 @@ export function parseSelect(sql: string): Select {
 const checksums: Readonly<Record<string, string>> = {
   usage_events: 'sum(bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash))',
   usage_rollups: 'sum(row_hash)',
+  usage_totals: 'sum(row_hash)',
   event_rejects: 'sum(xxHash64(bytes))',
 };
 const INDEX_COLUMNS =
   'dedup_key, payload_hash, toUnixTimestamp64Milli(greatest(accepted_at, event_time)), offset, epoch';
 
-/** The roll-ups' one version of each row, picked by hand, and what is told of each chunk. */
+/** The one version of each roll-up or total, picked by hand, and what is told of each chunk. */
 const PICKED =
-  /^SELECT partition, chunk, epoch, (.+) FROM \( ?SELECT partition, chunk, epoch, (argMax|argMin)\(row_hash, version\) AS row_hash FROM usage_rollups WHERE (.+) GROUP BY partition, chunk, epoch, tenant, meter, subject, window_start, group_values\) GROUP BY partition, chunk, epoch$/;
+  /^SELECT partition, chunk, epoch, (.+) FROM \( ?SELECT partition, chunk, epoch, (argMax|argMin)\(row_hash, version\) AS row_hash FROM (\w+) WHERE (.+) GROUP BY partition, chunk, epoch, (.+)\) GROUP BY partition, chunk, epoch$/;
+/** What names a row within its chunk. */
+const KEYS: Readonly<Record<string, string>> = {
+  usage_rollups: 'tenant, meter, subject, window_start, group_values',
+  usage_totals: 'tenant, meter, window_start, group_values',
+};
 const SELECT = /^SELECT (.+) FROM (\w+)( FINAL)? WHERE (.+?)( ORDER BY offset, index)?$/;
 const CONDITION = /^(\w+) (=|>=|<=|<|>) \{(\w+):\w+\}$/;
 const ONE_OF = /^\(([\w, ]+)\) IN \{(\w+):Array\(Tuple\([\w, ]+\)\)\}$/;
@@ -52,8 +58,9 @@ function parse(sql: string): Select {
   const text = sql.replaceAll(/\s+/g, ' ').trim();
   const picked = PICKED.exec(text);
   if (picked !== null) {
-    const [, list, pick, where] = picked as unknown as [string, string, string, string];
-    const plain = parse(`SELECT ${list} FROM usage_rollups WHERE ${where}`);
+    const [, list, pick, table, where, keys] = picked as unknown as [string, string, string, string, string, string];
+    if (keys !== KEYS[table]) throw new Error(`rows of ${table} are not named by ${keys}`);
+    const plain = parse(`SELECT ${list} FROM ${table} WHERE ${where}`);
     return { ...plain, columns: 'chunks', versions: pick === 'argMax' ? 'newest' : 'oldest' };
   }
   const match = SELECT.exec(text);
@@ -102,7 +109,7 @@ function conditionOf(table: string, text: string): Condition {
 
 function columnOf(table: string, name: string): Column {
   if (name === 'generation' || name === 'partition' || name === 'epoch') return name;
-  if (name === (table === 'usage_rollups' ? 'chunk' : 'offset')) return 'place';
+  if (name === (KEYS[table] === undefined ? 'offset' : 'chunk')) return 'place';
   throw new Error(`the simulation has no column ${name} of ${table}`);
 }
 

@@ -1,0 +1,64 @@
+// A catalog as the body of a request, in JSON or YAML: the whole of it, or a refusal that names all that is wrong.
+import type { Catalog } from '../../domain/catalog/catalog.ts';
+import { formatCatalogError, readCatalog, readCatalogTree } from '../../domain/catalog/catalog-file.ts';
+import type { FieldSource } from '../../domain/fields/catalog-fields.ts';
+import { formatPath, type Path } from '../../domain/fields/catalog-source.ts';
+import { Problem } from '../../domain/problem.ts';
+import { type FieldFault, invalidField, invalidFields } from './body-fields.ts';
+
+/** A body that is YAML, not read yet. */
+export class YamlText {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** What is wrong with a catalog that was JSON, which has no lines. */
+class JsonFaults implements FieldSource {
+  readonly faults: FieldFault[] = [];
+
+  add(path: Path, message: string): void {
+    const field = formatPath(path);
+    this.faults.push({ field, code: 'invalid_field', message: `${field === '' ? 'the body' : field}: ${message}` });
+  }
+
+  textOf(): null {
+    return null;
+  }
+}
+
+function readYaml(text: string): Catalog {
+  const reading = readCatalog(text, 'body');
+  if (reading.ok) return reading.catalog;
+  const faults = reading.errors.map((error): FieldFault => {
+    return { field: error.path, code: 'invalid_field', message: formatCatalogError(error) };
+  });
+  throw invalidFields(faults);
+}
+
+function readJson(tree: unknown): Catalog {
+  const source = new JsonFaults();
+  const catalog = readCatalogTree(source, tree);
+  if (catalog === null || source.faults.length > 0) throw invalidFields(source.faults);
+  return catalog;
+}
+
+/** Of a tenant, whose subscriptions can't be another's. Throws a `Problem`. */
+export function readCatalogBody(body: unknown, tenant: string): Catalog {
+  if (body === undefined) throw new Problem('malformed_body', 'The body must be a catalog, in JSON or YAML.');
+  const catalog = body instanceof YamlText ? readYaml(body.text) : readJson(body);
+  const faults = catalog.subscriptions.flatMap((each, i) =>
+    each.tenant === null || each.tenant === tenant
+      ? []
+      : [
+          invalidField(
+            `subscriptions[${i}].tenant`,
+            `be ${JSON.stringify(tenant)}, the tenant of the API key, or left out`,
+          ),
+        ],
+  );
+  if (faults.length > 0) throw invalidFields(faults);
+  return catalog;
+}

@@ -1,0 +1,132 @@
+// The catalog over HTTP: what a tenant has, and what another one would change.
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { stringify } from 'yaml';
+import { readCatalog } from '../../domain/catalog/catalog-file.ts';
+import { type AccountsApi, etag, startAccountsApi } from '../support/processes/accounts-api.ts';
+import { insertCatalog } from '../support/usage-rows.ts';
+
+let api: AccountsApi;
+beforeAll(async () => {
+  api = await startAccountsApi();
+}, 300_000);
+afterAll(() => api?.stop());
+
+const file = `currency: USD
+meters:
+  - slug: tokens
+    eventType: llm
+    aggregation: sum
+    value: data.input - 0.5 * data.cached
+    where: { data.status: { not: [failed, ""] } }
+    groupBy: { model: data.model }
+  - { slug: seats, eventType: seat, aggregation: latest, value: data.n, precision: exact, window: 1h, across: max }
+plans:
+  - slug: p
+    prices:
+      - slug: a
+        meter: tokens
+        match: { model: "" }
+        model: graduated
+        tiers: [ { upTo: "10", unitAmount: "0.1" }, { upTo: null, unitAmount: "0.05" } ]
+subscriptions:
+  - { subject: shared, plan: p, startsAt: 2026-11-01T00:00:00Z }
+  - { subject: own, plan: p, startsAt: 2026-11-01T00:00:00Z, tenant: acme }
+  - { subject: secret, plan: p, startsAt: 2026-11-01T00:00:00Z, tenant: umbrella }
+defaultPlan: p
+`;
+const read = (text: string) => {
+  const reading = readCatalog(text, 'f.yaml');
+  if (!reading.ok) throw new Error(JSON.stringify(reading.errors));
+  return reading.catalog;
+};
+const diff = (body: unknown, headers: Record<string, string> = {}) =>
+  api.send('POST', '/v1/catalog/diff', { body, headers });
+const yaml = { 'content-type': 'application/yaml' };
+
+beforeEach(async () => {
+  await api.pool.query('TRUNCATE tallyline.catalog_versions CASCADE');
+});
+
+describe('the catalog of a tenant', () => {
+  it('is empty before the first', async () => {
+    const answer = await api.send('GET', '/v1/catalog');
+    expect(answer).toMatchObject({ status: 200, body: { version: 0, effectiveAt: null, catalog: { meters: [] } } });
+    expect(etag(answer)).toBe('"0"');
+    const { body } = await diff('currency: EUR\n', yaml);
+    expect(body).toEqual({ version: 0, changes: [], refusals: [], windows: [] });
+  });
+
+  it('is what a file would say, without what is of another tenant', async () => {
+    await insertCatalog(api.pool, 1, read(file));
+    const answer = await api.send('GET', '/v1/catalog');
+    expect([answer.status, etag(answer), answer.body.version]).toEqual([200, '"1"', 1]);
+    const withoutSecret = file.replace(/.*secret.*\n/, '');
+    expect(read(stringify(answer.body.catalog))).toEqual(read(withoutSecret));
+    expect(JSON.stringify(answer.body)).not.toContain('secret');
+    const { body } = await api.send('GET', '/v1/catalog', { tenant: 'umbrella' });
+    expect(body.catalog.subscriptions.map(({ subject }: { subject: string }) => subject)).toEqual(['shared', 'secret']);
+  });
+
+  it('is compared with another, in JSON or YAML', async () => {
+    await insertCatalog(api.pool, 1, read(file));
+    const { catalog } = (await api.send('GET', '/v1/catalog')).body;
+    const nothing = { version: 1, changes: [], refusals: [], windows: [] };
+    expect((await diff(catalog)).body).toEqual(nothing);
+    expect((await diff(file.replace(/.*secret.*\n/, ''), yaml)).body).toEqual(nothing);
+    const changed = {
+      ...catalog,
+      meters: [
+        { ...catalog.meters[0], value: 'data.input' },
+        { slug: 'calls', eventType: 'llm', aggregation: 'count' },
+      ],
+    };
+    expect((await diff(changed)).body).toMatchObject({
+      version: 1,
+      changes: [
+        { kind: 'removed', subject: 'meter seats', detail: '' },
+        { kind: 'changed', subject: 'meter tokens', detail: 'value data.input - 0.5 * data.cached -> data.input' },
+        { kind: 'added', subject: 'meter calls' },
+      ],
+      refusals: [{ subject: 'meter tokens', reason: expect.stringContaining("can't change (value") }],
+      windows: [{ window: '15m', lineItems: '1h', meters: ['calls'] }],
+    });
+    expect((await api.pool.query('SELECT version FROM tallyline.catalog_versions')).rows).toEqual([{ version: 1 }]);
+  });
+
+  it('is refused where it is wrong, with each field, and in YAML with its line', async () => {
+    const wrong = {
+      currency: 'USD',
+      meters: [{ slug: 'a b', eventType: 'e', aggregation: 'sum', value: 'data.a - b' }],
+    };
+    const json = await diff(wrong);
+    expect([json.status, json.body.code]).toEqual([400, 'invalid_field']);
+    expect(json.body.faults).toMatchObject([
+      { field: 'meters[0].slug', message: expect.stringContaining('meters[0].slug: must be a slug') },
+      { field: 'meters[0].value' },
+    ]);
+    const text = await diff(stringify(wrong), yaml);
+    expect(text.body.faults[1]).toMatchObject({
+      field: 'meters[0].value',
+      message: expect.stringMatching(/^body:6:21 /),
+    });
+    const another = await diff(file, yaml);
+    expect(another.body.faults).toMatchObject([{ field: 'subscriptions[2].tenant' }]);
+    expect(JSON.stringify(another.body)).not.toContain('umbrella');
+  });
+
+  it.each<[string, unknown, Record<string, string>, number, string]>([
+    ['no body', undefined, {}, 400, 'malformed_body'],
+    ['a list', [], {}, 400, 'invalid_field'],
+    ['no JSON', '{', {}, 400, 'malformed_body'],
+    ['YAML that is none', 'a: [', yaml, 400, 'invalid_field'],
+    ['another type', 'currency: USD', { 'content-type': 'text/yaml' }, 415, 'unsupported_media_type'],
+  ])('is no body of %s', async (_, body, headers, status, code) => {
+    const answer = await diff(body, headers);
+    expect([answer.status, answer.body.code]).toEqual([status, code]);
+  });
+
+  it('is the only body that may be YAML', async () => {
+    const answer = await api.send('PUT', '/v1/customers/c', { body: 'name: x', headers: yaml });
+    expect([answer.status, answer.body.code]).toEqual([415, 'unsupported_media_type']);
+  });
+});
