@@ -53,6 +53,17 @@ describe('table columns', () => {
     ]);
   });
 
+  it('write what many records have in common once', () => {
+    const some = { tenant: columns.tenant, seats: columns.seats, endsAt: columns.endsAt };
+    const many = Array.from({ length: 16 }, (_, seats) => ({ tenant: 'acme', seats, endsAt: null }));
+    const { sql, params } = tableOf(some, many, 'item');
+    expect(sql).toBe(
+      'unnest(array_fill($1::text, ARRAY[16]), $2::int[], array_fill($3::timestamptz, ARRAY[16])) WITH ORDINALITY ' +
+        'AS item (tenant, seats, ends_at, place)',
+    );
+    expect(params).toEqual(['acme', many.map(({ seats }) => seats), null]);
+  });
+
   it('read what pg gives for what was written', () => {
     expect(valuesOf(columns, record)).toEqual([
       ...['acme', '1970-01-01T00:00:01.000Z', null, 3, 2 ** 40, '7'],

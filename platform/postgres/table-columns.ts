@@ -109,14 +109,34 @@ export const placeholders = (columns: Columns): string =>
     .map((_, i) => `$${i + 1}`)
     .join(', ');
 
+/** From so many records on it pays to look whether a column says the same of all of them. */
+const SAME_FROM = 16;
+
+/** A column of some records as an array: of each its value, or one value so many times. */
+function arrayOf<Of extends Columns>(
+  [key, column]: [string, Column<unknown>],
+  place: number,
+  records: readonly RecordOf<NoInfer<Of>>[],
+): { readonly sql: string; readonly param: unknown } {
+  const said = (record: RecordOf<NoInfer<Of>>): unknown => record[key as keyof Of];
+  const count = records.length;
+  if (count >= SAME_FROM) {
+    const first = said(records[0]!);
+    if (records.every((record) => said(record) === first))
+      return { sql: `array_fill($${place}::${column.type}, ARRAY[${count}])`, param: column.write(first) };
+  }
+  return { sql: `$${place}::${column.type}[]`, param: records.map((record) => column.write(said(record))) };
+}
+
 /**
  * The records as a table of a FROM: `unnest($1::text[], …) … AS alias (tenant, …, place)`, and the parameters from `$1`
- * on. `place` is their order.
+ * on. `place` is their order. Line items that are written together say the same in most columns, and to write an array
+ * of texts costs more than to find that out.
  */
 export function tableOf<Of extends Columns>(columns: Of, records: readonly RecordOf<NoInfer<Of>>[], alias: string) {
-  const entries = Object.entries(columns);
+  const arrays = Object.entries(columns).map((entry, i) => arrayOf<Of>(entry, i + 1, records));
   return {
-    sql: `unnest(${entries.map(([, { type }], i) => `$${i + 1}::${type}[]`).join(', ')}) WITH ORDINALITY AS ${alias} (${namesOf(columns)}, place)`,
-    params: entries.map(([key, column]) => records.map((record) => column.write(record[key as keyof Of]))),
+    sql: `unnest(${arrays.map(({ sql }) => sql).join(', ')}) WITH ORDINALITY AS ${alias} (${namesOf(columns)}, place)`,
+    params: arrays.map(({ param }) => param),
   };
 }

@@ -49,7 +49,7 @@ export const takenEvents: readonly (readonly [string, Members])[] = [
   ['a group of 256 emoji', data(`"tokens":1,"model":${text('😀'.repeat(256))}`)],
   ['an empty group', data('"tokens":1,"model":""')],
   ['a group of 1e2', data('"tokens":1,"model":1e2')],
-  ['a unique value of 100,000 characters', data(`"user":"${'u'.repeat(100_000)}"`)],
+  ['a unique value of 100,000 characters', data(`"tokens":1,"user":"${'u'.repeat(100_000)}"`)],
   ['a member "constructor" in data', data('"constructor":{"prototype":{"tokens":1}}')],
   ['a member "__proto__" in data', data('"__proto__":{"tokens":"x"}')],
   ['an empty key', data('"":1')],

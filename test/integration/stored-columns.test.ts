@@ -1,6 +1,7 @@
 // What the code says of the columns of its tables, against the tables themselves: a column that a migration adds, drops
 // or gives another type is named here before a statement meets it.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Decimal } from '../../domain/number/decimal.ts';
 import { accountChangeColumns } from '../../platform/account-store/account-changes.ts';
 import { customerColumns, customerKeyColumns } from '../../platform/account-store/customers.ts';
 import { assignedSubjectColumns, assignmentColumns } from '../../platform/account-store/subject-assignments.ts';
@@ -8,7 +9,20 @@ import { subscriptionColumns, subscriptionRecordColumns } from '../../platform/a
 import { billingPeriodColumns } from '../../platform/billing-store/billing-periods.ts';
 import { lineItemColumns } from '../../platform/billing-store/line-items.ts';
 import { raterProgressColumns } from '../../platform/billing-store/rater-progress.ts';
-import type { Columns } from '../../platform/postgres/table-columns.ts';
+import {
+  bool,
+  type Columns,
+  decimal,
+  instant,
+  json,
+  large,
+  nullable,
+  recordOf,
+  selected,
+  tableOf,
+  text,
+  whole,
+} from '../../platform/postgres/table-columns.ts';
 import {
   eventColumns,
   manifestColumns,
@@ -71,5 +85,29 @@ describe('stored columns', () => {
     // How texts are stored does not show in an insert.
     const stored = new Map(rows.map(({ name, type }) => [name, type.replace(/^LowCardinality\((.*)\)$/, '$1')]));
     expect(columns.map(({ name }) => [name, stored.get(name)])).toEqual(columns.map(({ name, type }) => [name, type]));
+  });
+});
+
+const sameGroups = { model: 'm', 'a "b"': '{c}' };
+const anyColumns = {
+  ...{ tenant: text('tenant'), id: text('id'), offset: whole('next_offset'), epoch: large('epoch') },
+  ...{ isOwn: bool('is_own'), note: nullable(text('note')), amount: decimal('amount') },
+  groups: json<Readonly<Record<string, string>>>('groups'),
+  ...{ startsAt: instant('starts_at'), endsAt: nullable(instant('ends_at')) },
+};
+
+describe('records as a table', () => {
+  it.each([1, 15, 16, 700])('are read as they were written, %i of them', async (count) => {
+    const { pool } = stores;
+    const wanted = Array.from({ length: count }, (_, i) => ({
+      ...{ tenant: 'a "quoted", {name}', id: `id-${i}`, offset: 2 ** 40, epoch: 7n, isOwn: i % 2 === 0, note: null },
+      ...{ amount: Decimal.parse('-0.1'), groups: sameGroups, startsAt: 1_000, endsAt: i === 3 ? 5 : null },
+    }));
+    const table = tableOf(anyColumns, wanted, 'wanted');
+    const { rows } = await pool.query(
+      `SELECT ${selected(anyColumns, 'wanted')} FROM ${table.sql} ORDER BY wanted.place`,
+      table.params,
+    );
+    expect(rows.map((row) => recordOf(anyColumns, row))).toEqual(wanted);
   });
 });
