@@ -5,6 +5,7 @@ import {
   isPlaceNumber,
   isPlaceText,
   notACursor,
+  pageOf,
   type ReadCursor,
 } from '../../domain/requests/cursor.ts';
 import {
@@ -109,8 +110,7 @@ const listChanges: AccountAct = async ({ reads, vault }, { author: { tenant }, p
     asOf === null
       ? await readChanges(reads, vault, { ...wanted, from, to, before: readPlace(place) })
       : await readStatesAt(reads, vault, { ...wanted, asOf, behind: readObject(place) });
-  const page = found.slice(0, limit);
-  const last = found.length > limit ? page.at(-1) : undefined;
+  const { page, last } = pageOf(found, limit);
   const placeOf = ({ recordedAt, sequence, kind, id }: RecordedChange) =>
     asOf === null ? [recordedAt, sequence] : [kind, id];
   return listAnswer({

@@ -2,7 +2,7 @@
 import { type Customer, isCustomerOf, type LastingFields } from '../../domain/accounts/customer.ts';
 import { searchedWords } from '../../domain/accounts/search-words.ts';
 import { Problem } from '../../domain/problem.ts';
-import { decodePlace, encodePlace, isPlaceNumber, notACursor } from '../../domain/requests/cursor.ts';
+import { encodePlace, numberBehind, pageOf } from '../../domain/requests/cursor.ts';
 import {
   anyText,
   noParameters,
@@ -145,15 +145,6 @@ const customersParameters = parametersOf({
   cursor: pageCursor('the same search'),
 });
 
-function readAfter(cursor: string | undefined, search: string | null): number {
-  if (cursor === undefined) return 0;
-  const read = decodePlace(cursor);
-  read.requireOf(search, 'search');
-  const [number] = read.place;
-  if (!isPlaceNumber(number)) throw notACursor();
-  return number;
-}
-
 /** More would be a query without end, and no name has so many. */
 const SEARCHED_WORDS_MAX = 8;
 
@@ -167,13 +158,17 @@ function readSearch(search: string | null): readonly string[] | null {
 
 const listCustomers: AccountAct = async ({ reads, vault }, { author: { tenant }, parameters }) => {
   const { search = null, limit, cursor } = readParameters(customersParameters, parameters);
-  const selection = { tenant, words: readSearch(search), afterNumber: readAfter(cursor, search), rowsMax: limit + 1 };
+  const selection = {
+    tenant,
+    words: readSearch(search),
+    afterNumber: numberBehind(cursor, search, 'search'),
+    rowsMax: limit + 1,
+  };
   // Nothing but punctuation is in no name.
   if (selection.words?.length === 0) return listAnswer({ data: [], nextCursor: null });
   // One more than asked for tells whether there is a next page.
   const found = await readCustomers(reads, vault, selection);
-  const page = found.slice(0, limit);
-  const last = found.length > limit ? page.at(-1) : undefined;
+  const { page, last } = pageOf(found, limit);
   return listAnswer({
     data: page.map(({ customer }) => customerAnswer(customer)),
     nextCursor: last === undefined ? null : encodePlace(search, [last.number]),

@@ -1,6 +1,5 @@
 // Subjects: from when on one is whose.
-import { Problem } from '../../domain/problem.ts';
-import { decodePlace, encodePlace, isPlaceNumber, notACursor } from '../../domain/requests/cursor.ts';
+import { decodePlace, encodePlace, isPlaceNumber, notACursor, pageOf } from '../../domain/requests/cursor.ts';
 import {
   noParameters,
   pageCursor,
@@ -22,6 +21,7 @@ import { readClosingUpTo } from '../../platform/billing-store/rater-progress.ts'
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
 import { type SubjectFacts, subjectAnswer, timeOrNull } from '../core/account-answers.ts';
 import { readPathId } from '../core/account-ids.ts';
+import { requireActive } from '../core/active-customer.ts';
 import { assignmentOf, type WantedAssignment } from '../core/assigning.ts';
 import { BodyFields, instantField, invalidField, invalidFields } from '../core/body-fields.ts';
 import { idField, reasonField } from '../core/customer-body.ts';
@@ -57,8 +57,7 @@ const putSubject: AccountAct = ({ change }, { author, path, parameters, body, if
   return change(async (transaction) => {
     const customer = await shareCustomer(transaction, tenant, wanted.customer);
     if (customer === null) throw invalidFields([invalidField('customer', 'be a customer that there is')]);
-    if (customer.erasedAt !== null) throw new Problem('customer_erased', 'The customer was erased.');
-    if (customer.archivedAt !== null) throw new Problem('customer_archived', 'The customer is archived.');
+    requireActive(customer);
     const locked = await lockSubject(transaction, tenant, subject);
     // Whoever has the subject at some time is one side and the new customer the other. While they are locked no rater
     // looks at windows of theirs, and whichever looks later finds the assignment.
@@ -106,8 +105,7 @@ const listSubjectsOf: AccountAct = async ({ reads, vault }, { author: { tenant }
   if (found.length === 0 && (await readCustomer(reads, vault, tenant, customer)) === null) {
     throw unknownCustomer(customer);
   }
-  const page = found.slice(0, limit);
-  const last = found.length > limit ? page.at(-1) : undefined;
+  const { page, last } = pageOf(found, limit);
   return listAnswer({
     data: page.map(({ subject, from, to }) => ({ subject, from: formatRfc3339(from), to: timeOrNull(to) })),
     nextCursor: last === undefined ? null : encodePlace(customer, [last.number, last.from]),

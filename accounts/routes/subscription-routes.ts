@@ -2,7 +2,7 @@
 
 import { canonicalJson } from '../../domain/json/canonical-json.ts';
 import { Problem } from '../../domain/problem.ts';
-import { decodePlace, encodePlace, isPlaceNumber, notACursor } from '../../domain/requests/cursor.ts';
+import { encodePlace, numberBehind, pageOf } from '../../domain/requests/cursor.ts';
 import {
   anyText,
   noParameters,
@@ -22,8 +22,8 @@ import { readNow } from '../../platform/account-store/subject-assignments.ts';
 import {
   appendRecord,
   lockSubscribing,
-  lockSubscription,
   makeSubscription,
+  readSubscriber,
   readSubscription,
   readSubscriptions,
   readSubscriptionsOf,
@@ -40,6 +40,7 @@ import {
 } from '../account-route.ts';
 import type { CatalogNow } from '../catalog-now.ts';
 import { readPathId } from '../core/account-ids.ts';
+import { requireActive } from '../core/active-customer.ts';
 import { invalidField, invalidFields } from '../core/body-fields.ts';
 import { meets, readIfMatch, versionMismatch } from '../core/request-headers.ts';
 import { openingOf } from '../core/subscribing.ts';
@@ -132,11 +133,10 @@ async function make(
   if (locked === null) throw invalidFields([invalidField('customer', 'be a customer that there is')]);
   const { customer } = locked;
   await lockSubscribing(transaction, tenant, body.customer);
-  const existing = await lockSubscription(transaction, tenant, id);
+  const existing = await readSubscription(transaction, tenant, id);
   const situation = await readSituation(transaction);
   if (existing !== null) return putExisting(existing, madeFrom, situation.now);
-  if (customer.erasedAt !== null) throw new Problem('customer_erased', 'The customer was erased.');
-  if (customer.archivedAt !== null) throw new Problem('customer_archived', 'The customer is archived.');
+  requireActive(customer);
   const others = await readSubscriptionsOf(transaction, tenant, body.customer);
   const { timezone, currency } = customer;
   const of = { timezone, currency, isFirst: others.length === 0 };
@@ -145,7 +145,7 @@ async function make(
   const made = await makeSubscription(transaction, author, wanted, situation.now);
   if (made === null) {
     // Another request has made it since, of another customer.
-    const other = await lockSubscription(transaction, tenant, id);
+    const other = await readSubscription(transaction, tenant, id);
     return putExisting(other!, madeFrom, situation.now);
   }
   requireNoOverlap(made, others, catalogs, Math.max(opening.billedFrom, situation.ratedUpTo ?? opening.billedFrom));
@@ -161,7 +161,7 @@ const putSubscription: AccountAct = async (context, request) => {
   const body = readSubscriptionBody(request.body, catalogs.newest);
   return context.change(async (transaction) => {
     if (condition !== null) {
-      const existing = await lockSubscription(transaction, request.author.tenant, id);
+      const existing = await readSubscription(transaction, request.author.tenant, id);
       if (existing === null) throw versionMismatch('There is no such subscription.', 0);
       if (!meets(condition, existing.version))
         throw versionMismatch('The subscription was changed since.', existing.version);
@@ -173,9 +173,10 @@ const putSubscription: AccountAct = async (context, request) => {
 const getSubscription: AccountAct = async ({ reads, catalogs }, { author: { tenant }, path, parameters }) => {
   readParameters(noParameters, parameters);
   const id = readPathId('id', path.id!);
-  const subscription = await readSubscription(reads, tenant, id);
-  if (subscription === null) throw unknownSubscription(id);
-  const all = await readSubscriptionsOf(reads, tenant, subscription.customer);
+  const customer = await readSubscriber(reads, tenant, id);
+  if (customer === null) throw unknownSubscription(id);
+  const all = await readSubscriptionsOf(reads, tenant, customer);
+  const subscription = all.find(({ opening }) => opening.id === id)!;
   const { history: catalog } = await catalogs();
   const terms = new CustomerTerms({ catalog, subscriptions: all.map(historyOf) });
   const { status, version, body } = answerOf(subscription, await readNow(reads));
@@ -188,22 +189,12 @@ const subscriptionsParameters = parametersOf({
   cursor: pageCursor('the same customer'),
 });
 
-function readAfter(cursor: string | undefined, customer: string | null): number {
-  if (cursor === undefined) return 0;
-  const read = decodePlace(cursor);
-  read.requireOf(customer, 'customer');
-  const [number] = read.place;
-  if (!isPlaceNumber(number)) throw notACursor();
-  return number;
-}
-
 const listSubscriptions: AccountAct = async ({ reads }, { author: { tenant }, parameters }) => {
   const { customer = null, limit, cursor } = readParameters(subscriptionsParameters, parameters);
-  const selection = { tenant, customer, afterNumber: readAfter(cursor, customer), rowsMax: limit + 1 };
+  const selection = { tenant, customer, afterNumber: numberBehind(cursor, customer, 'customer'), rowsMax: limit + 1 };
   const found = await readSubscriptions(reads, selection);
   const now = await readNow(reads);
-  const page = found.slice(0, limit);
-  const last = found.length > limit ? page.at(-1) : undefined;
+  const { page, last } = pageOf(found, limit);
   return listAnswer({
     data: page.map(({ subscription }) => subscriptionAnswer(subscription, now)),
     nextCursor: last === undefined ? null : encodePlace(customer, [last.number]),
@@ -221,34 +212,43 @@ const act = <Body>({ name, read, decide }: SubscriptionAct<Body>): AccountRoute 
   const path = `/v1/subscriptions/{id}/${name}`;
   return {
     ...{ method: 'POST', path, scope: 'manage', parameters: noParameters },
-    act: doneOnce(path, async (transaction, context, request) => {
-      readParameters(noParameters, request.parameters);
-      const id = readPathId('id', request.path.id!);
-      const condition = readIfMatch(request.ifMatch);
+    act: async (context, request) => {
+      // Before the transaction: within it, each would hold a connection and wait for another one.
       const catalogs = await context.catalogs();
-      const body = read(request.body, catalogs);
-      const { author } = request;
-      const { tenant } = author;
-      const known = await readSubscription(transaction, tenant, id);
-      if (known === null) throw unknownSubscription(id);
-      await lockSubscribing(transaction, tenant, known.customer);
-      const stored = (await lockSubscription(transaction, tenant, id))!;
-      if (condition !== null && !meets(condition, stored.version))
-        throw versionMismatch('The subscription was changed since.', stored.version);
-      const situation = await readSituation(transaction);
-      const changing = { stored, history: historyOf(stored), catalog: catalogs.history, ...situation };
-      requireOpen(changing);
-      const record = decide(body, changing);
-      if (record === null) return answerOf(stored, situation.now);
-      const { now, ratedUpTo } = situation;
-      const changed = await appendRecord(transaction, author, stored, record, { now, reason: body.reason });
-      const all = await readSubscriptionsOf(transaction, tenant, stored.customer);
-      const others = all.filter(({ opening }) => opening.id !== id);
-      requireNoOverlap(changed, others, catalogs, ratedUpTo ?? stored.opening.billedFrom);
-      transaction.changed('subscription');
-      return answerOf(changed, Math.max(now, changed.updatedAt));
-    }),
+      return doneOnce(path, (transaction) => change(transaction, request, catalogs))(context, request);
+    },
   };
+
+  async function change(
+    transaction: AccountTransaction,
+    request: AccountRequest,
+    catalogs: CatalogNow,
+  ): Promise<AccountAnswer> {
+    readParameters(noParameters, request.parameters);
+    const id = readPathId('id', request.path.id!);
+    const condition = readIfMatch(request.ifMatch);
+    const body = read(request.body, catalogs);
+    const { author } = request;
+    const { tenant } = author;
+    const customer = await readSubscriber(transaction, tenant, id);
+    if (customer === null) throw unknownSubscription(id);
+    await lockSubscribing(transaction, tenant, customer);
+    const all = await readSubscriptionsOf(transaction, tenant, customer);
+    const stored = all.find(({ opening }) => opening.id === id)!;
+    if (condition !== null && !meets(condition, stored.version))
+      throw versionMismatch('The subscription was changed since.', stored.version);
+    const situation = await readSituation(transaction);
+    const changing = { stored, history: historyOf(stored), catalog: catalogs.history, ...situation };
+    requireOpen(changing);
+    const record = decide(body, changing);
+    if (record === null) return answerOf(stored, situation.now);
+    const { now, ratedUpTo } = situation;
+    const changed = await appendRecord(transaction, author, stored, record, { now, reason: body.reason });
+    const others = all.filter((each) => each !== stored);
+    requireNoOverlap(changed, others, catalogs, ratedUpTo ?? stored.opening.billedFrom);
+    transaction.changed('subscription');
+    return answerOf(changed, Math.max(now, changed.updatedAt));
+  }
 };
 
 export const subscriptionRoutes: readonly AccountRoute[] = [

@@ -52,6 +52,25 @@ export function decodePlace(cursor: string): ReadCursor {
   };
 }
 
+/** What is read for a page has one row more where there is a next one: `last` is then the page's last row. */
+export function pageOf<Row>(
+  found: readonly Row[],
+  limit: number,
+): { readonly page: readonly Row[]; readonly last: Row | undefined } {
+  const page = found.slice(0, limit);
+  return { page, last: found.length > limit ? page.at(-1) : undefined };
+}
+
+/** Of a list in the order of numbers, behind which its page begins; 0 without a cursor. Throws a `Problem`. */
+export function numberBehind(cursor: string | undefined, selection: unknown, kept: string): number {
+  if (cursor === undefined) return 0;
+  const read = decodePlace(cursor);
+  read.requireOf(selection, kept);
+  const [number] = read.place;
+  if (!isPlaceNumber(number)) throw notACursor();
+  return number;
+}
+
 /** Whether a part of a place is a name: a text that a store can be asked for. */
 export const isPlaceText = (part: unknown): part is string =>
   typeof part === 'string' && part.isWellFormed() && !part.includes('\0');

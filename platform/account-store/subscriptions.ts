@@ -1,5 +1,5 @@
 // Subscriptions and their records. A record is a version of its subscription and a change of the account object; the
-// three are written in one transaction, under the lock of the subscription's row.
+// three are written in one transaction, under the lock of its customer's subscriptions.
 import type {
   CustomerSubscription,
   MadeSubscription,
@@ -87,13 +87,13 @@ export async function readSubscription(queries: Queries, tenant: string, id: str
   return (await withRecords(queries, tenant, rows))[0] ?? null;
 }
 
-/** Locks it until the transaction ends. Null: there is none. */
-export async function lockSubscription(queries: Queries, tenant: string, id: string): Promise<MadeSubscription | null> {
-  const { rows } = await queries.query(
-    `${SELECT_SUBSCRIPTIONS} WHERE s.tenant = $1 AND s.id = $2 FOR NO KEY UPDATE OF s`,
+/** Whose a subscription is, for ever. Null: there is none. */
+export async function readSubscriber(queries: Queries, tenant: string, id: string): Promise<string | null> {
+  const { rows } = await queries.query<{ customer: string }>(
+    'SELECT customer FROM tallyline.subscriptions WHERE tenant = $1 AND id = $2',
     [tenant, id],
   );
-  return (await withRecords(queries, tenant, rows))[0] ?? null;
+  return rows[0]?.customer ?? null;
 }
 
 export interface SubscriptionSelection {
@@ -124,7 +124,7 @@ export async function readSubscriptionsOf(
   queries: Queries,
   tenant: string,
   customer: string,
-): Promise<CustomerSubscription[]> {
+): Promise<MadeSubscription[]> {
   const { rows } = await queries.query(
     `${SELECT_SUBSCRIPTIONS} WHERE s.tenant = $1 AND s.customer = $2 ORDER BY s.number`,
     [tenant, customer],
@@ -135,7 +135,7 @@ export async function readSubscriptionsOf(
 /** Every customer's changes of subscriptions are made one after the other, since each has to fit to the others. */
 const SUBSCRIBING_LOCK = 7_114;
 
-/** Until the transaction ends; taken before any row of a subscription is. */
+/** Until the transaction ends: nothing of these subscriptions changes but by who holds it. */
 export async function lockSubscribing(queries: Queries, tenant: string, customer: string): Promise<void> {
   await queries.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended($2, ${SUBSCRIBING_LOCK})))`, [
     tenant,
@@ -200,7 +200,7 @@ export async function makeSubscription(
   return { tenant, customer, opening, records, version: 1, createdAt: now, updatedAt: now, madeFrom };
 }
 
-/** Adds a record to the subscription, which is locked. `now`: of Postgres, taken under the lock. */
+/** Adds a record. The customer's subscriptions are locked, and `now` is that of Postgres, taken under the lock. */
 export async function appendRecord(
   queries: Queries,
   author: Author,

@@ -2,6 +2,7 @@
 
 import { holdingsOf } from '../../domain/accounts/assignments.ts';
 import { NO_SUBSCRIPTION, POOLED } from '../../domain/billing/billing-period-terms.ts';
+import { pageOf } from '../../domain/requests/cursor.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { readAssignedSubject, readFirstSharing } from '../../platform/account-store/subject-assignments.ts';
 import {
@@ -82,8 +83,7 @@ export const listLineItems: Read = async ({ pool, catalogs }, { tenant, paramete
   const of = await itemsAskedFor(pool, tenant, request);
   // One more than asked for tells whether there is a next page.
   const items = await readStored(pool, { tenant, of, from, to, after, rowsMax: limit + 1 });
-  const page = items.slice(0, limit);
-  const last = items.length > limit ? page.at(-1) : undefined;
+  const { page, last } = pageOf(items, limit);
   const zeroAmounts = await readZeroAmounts(pool, catalogs, page);
   const customers = [...new Set(page.map(({ customer }) => customer))];
   const sharing = customers.length === 0 ? new Map() : await readFirstSharing(pool, tenant, customers);

@@ -1,4 +1,5 @@
 // GET /v1/subjects: who has usage of the published meters, in pages by name.
+import { pageOf } from '../../domain/requests/cursor.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { readSubjects } from '../../platform/usage-store/subject-list.ts';
 import { parseSubjectsRequest, subjectCursor } from '../core/subject-page.ts';
@@ -12,8 +13,7 @@ export const listSubjects: Read = async ({ clickhouse, catalogs }, { tenant, sub
   // One more than asked for tells whether there is a next page.
   const selection = { tenant, meters, among: subjects, prefix: search, after };
   const found = await readSubjects(clickhouse, { ...selection, subjectsMax: limit + 1 });
-  const page = found.slice(0, limit);
-  const last = found.length > limit ? page.at(-1) : undefined;
+  const { page, last } = pageOf(found, limit);
   return {
     data: page.map(({ subject, firstWindow, lastWindow }) => ({
       subject,
