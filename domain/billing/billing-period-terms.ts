@@ -1,4 +1,4 @@
-// Whose billing period it is, and by what it is billed. Times are milliseconds since the epoch, ends exclusive.
+// Whose money it is, and of which billing period. Times are milliseconds since the epoch, ends exclusive.
 import { keyText } from '../composite-key.ts';
 import type { SealVector } from '../sealing/seal-vector.ts';
 
@@ -14,29 +14,22 @@ export interface TenantCustomer {
   readonly customer: string;
 }
 
-/** Of whoever has none, which is everybody until subscriptions are account objects: the catalog's are by customer. */
+/** Of whoever has none: the default plan's. */
 export const NO_SUBSCRIPTION = '';
 
-/** Names a billing period: a subscription of a customer has one that starts at an instant. */
+/** Names a billing period of a subscription: a month and a year may begin at once, so its end is a part of its name. */
 export interface PeriodKey extends TenantCustomer {
   readonly subscription: string;
   readonly periodStart: number;
-}
-
-/** What a period is billed by. Equal bounds: it was replaced. */
-export interface PeriodTerms {
-  readonly periodStart: number;
   readonly periodEnd: number;
-  readonly plan: string;
-  readonly catalogVersion: number;
-  /** Start of the subscription the plan comes from; null: the default plan. */
-  readonly subscriptionStart: number | null;
 }
 
 /** A billing period as its last rating left it. */
-export interface RatedPeriod extends PeriodKey, PeriodTerms {
-  /** The catalog version whose subscriptions drew the bounds. */
-  readonly timelineVersion: number;
+export interface RatedPeriod extends PeriodKey {
+  /** The newest catalog version then. */
+  readonly catalogVersion: number;
+  /** How many records the customer's subscriptions had then. */
+  readonly records: number;
   readonly sealVector: SealVector;
   /** Null: never rated. */
   readonly ratedWatermark: number | null;
@@ -47,17 +40,30 @@ export interface RatedPeriod extends PeriodKey, PeriodTerms {
 /** The subject of what is all subjects' of a customer together. */
 export const POOLED = '';
 
-/** What is rated by itself: a price in a period, or of one subject in it. */
-export interface PricedKey extends PeriodKey {
+/** The terms of a price in the periods of a customer that start at an instant: they are rated together. */
+export interface PricedPeriod extends TenantCustomer {
+  readonly periodStart: number;
   readonly price: string;
+}
+
+/** A term among them, of all subjects or of one. */
+export interface TermOfSubject {
+  readonly subscription: string;
+  /** Its first window, or where its fee begins. */
+  readonly termStart: number;
   /** Whose usage it is alone, where the price is for each subject; else `POOLED`. */
   readonly subject: string;
 }
 
+/** What is rated by itself. */
+export interface PricedKey extends PricedPeriod, TermOfSubject {}
+
 export const subjectText = ({ tenant, subject }: SubjectKey): string => keyText(tenant, subject);
 export const customerText = ({ tenant, customer }: TenantCustomer): string => keyText(tenant, customer);
-export const periodText = ({ tenant, customer, subscription, periodStart }: PeriodKey): string =>
-  keyText(tenant, customer, subscription, periodStart);
-/** Names a price in a period. */
-export const pricedText = ({ tenant, customer, subscription, periodStart }: PeriodKey, price: string): string =>
-  keyText(tenant, customer, subscription, periodStart, price);
+export const periodText = ({ tenant, customer, subscription, periodStart, periodEnd }: PeriodKey): string =>
+  keyText(tenant, customer, subscription, periodStart, periodEnd);
+/** Names a price in the periods of a customer that start at an instant. */
+export const pricedText = ({ tenant, customer, periodStart, price }: PricedPeriod): string =>
+  keyText(tenant, customer, periodStart, price);
+export const termText = ({ subscription, termStart, subject }: TermOfSubject): string =>
+  keyText(subscription, termStart, subject);

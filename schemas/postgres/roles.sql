@@ -64,7 +64,8 @@ GRANT SELECT ON tallyline.chunk_seals_reopened, tallyline.log_records TO tallyli
 -- Whose a subject is.
 GRANT SELECT ON tallyline.subject_assignments TO tallyline_rater;
 -- Which tenants there are, and nothing of their keys.
-GRANT SELECT (tenant) ON tallyline.api_keys TO tallyline_rater;
+GRANT SELECT ON tallyline.subscriptions, tallyline.subscription_records TO tallyline_rater;
+GRANT SELECT, INSERT, UPDATE, DELETE ON tallyline.due_customers TO tallyline_rater;
 
 GRANT SELECT ON tallyline.line_items, tallyline.billing_periods, tallyline.rater_progress, tallyline.refusals,
     tallyline.chunk_seals_reopened, tallyline.subject_assignments, tallyline.assigned_subjects
@@ -77,6 +78,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON tallyline.customer_keys, tallyline.idemp
 GRANT SELECT, INSERT, DELETE ON tallyline.customer_words TO tallyline_manage;
 GRANT SELECT, INSERT, UPDATE ON tallyline.subscriptions TO tallyline_manage;
 GRANT SELECT, INSERT ON tallyline.subscription_records TO tallyline_manage;
+GRANT SELECT, INSERT, UPDATE ON tallyline.due_customers TO tallyline_manage;
 GRANT SELECT ON tallyline.rater_progress TO tallyline_manage;
 -- What is metered and what it costs, and which rule set a new catalog needs.
 GRANT SELECT ON tallyline.catalog_versions, tallyline.topic_generations, tallyline.partition_progress,
