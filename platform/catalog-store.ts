@@ -79,6 +79,14 @@ export const publishedVersion = (db: Queries): Promise<number> => newestNumberWh
 /** That version itself; version 0, the empty catalog, before the first. Cheap to poll. */
 export const publishedCatalog = (pool: pg.Pool): Promise<CatalogVersion> => newestWhere(pool, PUBLISHED);
 
+/** Its number alone. */
+export async function readPublishedVersion(db: Queries): Promise<number> {
+  const { rows } = await db.query<{ version: number | null }>(
+    'SELECT max(version) AS version FROM tallyline.catalog_versions WHERE published_at IS NOT NULL',
+  );
+  return rows[0]?.version ?? 0;
+}
+
 /** Null where there is no such version. */
 export const catalogVersion = (pool: pg.Pool, version: number): Promise<CatalogVersion | null> =>
   readVersion(pool, version);
