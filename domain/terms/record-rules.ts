@@ -1,7 +1,9 @@
 // What is decided once, when a record is made, and then stands in it: so that what follows from the records depends on
 // nothing else.
 import type { Catalog } from '../catalog/catalog.ts';
-import { windowStartOf } from '../time/time-window.ts';
+import { LONGEST_WINDOW_MS, windowStartOf } from '../time/time-window.ts';
+import type { UnnumberedRecord } from './customer-subscription.ts';
+import type { SubscriptionOpening } from './subscription-history.ts';
 
 /** Where a change stands against what was rated. Milliseconds since the epoch. */
 export interface ChangeSituation {
@@ -47,3 +49,16 @@ export const currencyFault = (ofFirstLineItem: string | null, currency: string):
 /** The plans that have to say what comes after them: all that say nothing, where there is a default plan (T9). */
 export const plansWithoutAfterEnd = ({ defaultPlan, plans }: Catalog): string[] =>
   defaultPlan === null ? [] : plans.filter(({ afterEnd }) => afterEnd === undefined).map(({ slug }) => slug);
+
+/**
+ * The first instant of which a record may say something that is billed: from then on its customer is due. A window that
+ * had begun and is the subscription's own counts from its start, whichever window its prices have.
+ */
+export function billsFrom(
+  { billedFrom, takesBegunWindow }: Pick<SubscriptionOpening, 'billedFrom' | 'takesBegunWindow'>,
+  record: UnnumberedRecord,
+): number {
+  const says = 'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
+  if (says > billedFrom || !takesBegunWindow) return Math.max(says, billedFrom);
+  return windowStartOf(billedFrom, LONGEST_WINDOW_MS);
+}
