@@ -62,7 +62,9 @@ async function file(name: string, content: string | Buffer): Promise<string> {
 describe('catalog apply and diff', () => {
   it('show the changes, make them, and then find nothing to change', async () => {
     const diff = await lines((out) => diffCatalogFile(sample, terms, open, out));
-    expect(diff).toContain('+ plan team, price base-fee: model flat, flatAmount 200');
+    expect(diff).toContain(
+      '+ plan team, price base-fee: model flat, every 1 month, charge in_advance, proration second, giveBack true, quantity once, flatAmount 200',
+    );
     expect(await publishedCatalog(pool)).toMatchObject({ version: 0 });
 
     const applied = await lines((out) => applyCatalogFrom(sample, { now }, open, out));

@@ -95,7 +95,7 @@ describe('applying a catalog', () => {
     const first = await apply(log, text('0.1'));
     expect(first).toMatchObject({ version: 1, effectiveAt: NOW, overruled: [] });
     expect(first.changes.map(formatChange)).toContain(
-      '+ plan p, price a: model per_unit, meter tokens, match {}, per customer, unitAmount 0.1',
+      '+ plan p, price a: model per_unit, meter tokens, match {}, per customer, every 1 month, onChange by model, unitAmount 0.1',
     );
     expect(log.versions).toEqual([[1], [1], [1]]);
     expect(await publishedCatalog(pool)).toMatchObject({ version: 1, effectiveAt: NOW });
@@ -147,13 +147,11 @@ describe('applying a catalog', () => {
       plans: [
         {
           slug: 'p',
-          billingPeriod: 'month',
           calendar: true,
           timezone: 'UTC',
           prices: [{ slug: 'a', meter: 'tokens', match: {}, model: 'per_unit', unitAmount: '0.1' }],
         },
       ],
-      subscriptions: [],
       defaultPlan: null,
     });
     expect(await catalogVersion(pool, 1)).toBe(stored);

@@ -1,6 +1,5 @@
 // What is decided once, when a record is made, and then stands in it: so that what follows from the records depends on
 // nothing else.
-import type { Catalog } from '../catalog/catalog.ts';
 import { windowStartOf } from '../time/time-window.ts';
 
 /** Where a change stands against what was rated. Milliseconds since the epoch. */
@@ -43,7 +42,3 @@ export const currencyFault = (ofFirstLineItem: string | null, currency: string):
   ofFirstLineItem === null || ofFirstLineItem === currency
     ? null
     : `is charged in ${ofFirstLineItem} since its first line item, and can't be in ${currency}: nothing is converted`;
-
-/** The plans that have to say what comes after them: all that say nothing, where there is a default plan (T9). */
-export const plansWithoutAfterEnd = ({ defaultPlan, plans }: Catalog): string[] =>
-  defaultPlan === null ? [] : plans.filter(({ afterEnd }) => afterEnd === undefined).map(({ slug }) => slug);

@@ -9,7 +9,6 @@ import {
   changeInstant,
   changeNow,
   currencyFault,
-  plansWithoutAfterEnd,
   takesBegunWindow,
 } from '../../domain/terms/record-rules.ts';
 import { customerOfWindow } from '../../domain/terms/subject-assignment.ts';
@@ -656,12 +655,6 @@ describe('T9', () => {
   it('T9 the default plan holds until the first billedFrom, and after the last end where the plan says so', () => {
     expect(pricesOf('none')).toEqual(['free', 'free', 'pro', '']);
     expect(pricesOf('default')).toEqual(['free', 'free', 'pro', 'free']);
-  });
-
-  it('T9 where there is a default plan, afterEnd has to be stated', () => {
-    const prices = { pro: [perUnitOf('1')] };
-    expect(plansWithoutAfterEnd(catalogOf(prices, { defaultPlan: 'pro' }))).toEqual(['pro']);
-    expect(plansWithoutAfterEnd(catalogOf(prices))).toEqual([]);
   });
 
   it('T9 the default plan keeps its quantity around a subscription', () => {
