@@ -3,7 +3,7 @@
 import { priceDefaults } from '../../domain/pricing/price-choices.ts';
 import { Problem } from '../../domain/problem.ts';
 import type { CatalogHistory } from '../../domain/terms/catalog-history.ts';
-import type { MadeSubscription, UnnumberedRecord } from '../../domain/terms/customer-subscription.ts';
+import type { CustomerSubscription, UnnumberedRecord } from '../../domain/terms/customer-subscription.ts';
 import { changeInstant } from '../../domain/terms/record-rules.ts';
 import {
   SubscriptionHistory,
@@ -20,7 +20,7 @@ import type { AskedInstant, CancelBody, ChangeBody, PauseBody, UndoBody } from '
 const CHANGES_MAX = 1_000;
 
 export interface ChangingSubscription extends SubscribingNow {
-  readonly stored: MadeSubscription;
+  readonly stored: CustomerSubscription;
   readonly history: SubscriptionHistory;
   readonly catalog: CatalogHistory;
 }
@@ -120,7 +120,7 @@ export function resumeRecord({ at: asked }: CancelBody, changing: ChangingSubscr
 }
 
 /** What holds without a record. */
-const without = ({ opening, records }: MadeSubscription, sequence: number): SubscriptionHistory =>
+const without = ({ opening, records }: CustomerSubscription, sequence: number): SubscriptionHistory =>
   new SubscriptionHistory(
     opening,
     records.filter((record) => record.sequence !== sequence),

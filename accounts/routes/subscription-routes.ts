@@ -26,7 +26,7 @@ import {
   readSubscriber,
   readSubscription,
   readSubscriptions,
-  readSubscriptionsOf,
+  readSubscriptionsOfCustomers,
 } from '../../platform/account-store/subscriptions.ts';
 import { readProgress } from '../../platform/billing-store/rater-progress.ts';
 import {
@@ -137,7 +137,7 @@ async function make(
   const situation = await readSituation(transaction);
   if (existing !== null) return putExisting(existing, madeFrom, situation.now);
   requireActive(customer);
-  const others = await readSubscriptionsOf(transaction, tenant, body.customer);
+  const others = await readSubscriptionsOfCustomers(transaction, [{ tenant, customer: body.customer }]);
   const { timezone, currency } = customer;
   const of = { timezone, currency, isFirst: others.length === 0 };
   const { opening, first } = openingOf(id, body, of, catalogs.newest, situation);
@@ -175,7 +175,7 @@ const getSubscription: AccountAct = async ({ reads, catalogs }, { author: { tena
   const id = readPathId('id', path.id!);
   const customer = await readSubscriber(reads, tenant, id);
   if (customer === null) throw unknownSubscription(id);
-  const all = await readSubscriptionsOf(reads, tenant, customer);
+  const all = await readSubscriptionsOfCustomers(reads, [{ tenant, customer }]);
   const subscription = all.find(({ opening }) => opening.id === id)!;
   const { history: catalog } = await catalogs();
   const terms = new CustomerTerms({ catalog, subscriptions: all.map(historyOf) });
@@ -233,7 +233,7 @@ const act = <Body>({ name, read, decide }: SubscriptionAct<Body>): AccountRoute 
     const customer = await readSubscriber(transaction, tenant, id);
     if (customer === null) throw unknownSubscription(id);
     await lockSubscribing(transaction, tenant, customer);
-    const all = await readSubscriptionsOf(transaction, tenant, customer);
+    const all = await readSubscriptionsOfCustomers(transaction, [{ tenant, customer }]);
     const stored = all.find(({ opening }) => opening.id === id)!;
     if (condition !== null && !meets(condition, stored.version))
       throw versionMismatch('The subscription was changed since.', stored.version);

@@ -1,5 +1,7 @@
 // Subscriptions and their records. A record is a version of its subscription and a change of the account object; the
 // three are written in one transaction, under the lock of its customer's subscriptions.
+import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import { groupBy, keyText } from '../../domain/composite-key.ts';
 import type {
   CustomerSubscription,
   MadeSubscription,
@@ -18,6 +20,7 @@ import {
   type Queries,
   recordOf,
   selected,
+  tableOf,
   text,
   valuesOf,
 } from '../postgres/table-columns.ts';
@@ -45,46 +48,51 @@ export const subscriptionRecordColumns = {
   recordedAt: instant('recorded_at'),
 };
 
-const SELECT_SUBSCRIPTIONS = `SELECT ${selected(subscriptionColumns, 's')}, s.number FROM tallyline.subscriptions s`;
+const { madeFrom: _, ...openingColumns } = subscriptionColumns;
+
+const SELECT_SUBSCRIPTIONS = `SELECT ${selected(openingColumns, 's')}, s.number FROM tallyline.subscriptions s`;
 
 type Row = Readonly<Record<string, unknown>>;
 
-function subscriptionOf(row: Row, records: readonly SubscriptionChange[]): MadeSubscription {
-  const { id, startsAt, billedFrom, anchor, timezone, takesBegunWindow, ...known } = recordOf(subscriptionColumns, row);
+function subscriptionOf(row: Row, records: readonly SubscriptionChange[]): CustomerSubscription {
+  const { id, startsAt, billedFrom, anchor, timezone, takesBegunWindow, ...known } = recordOf(openingColumns, row);
   const grid = { anchor: anchor ?? ('calendar' as const), timezone };
   return { ...known, opening: { id, startsAt, billedFrom, takesBegunWindow, ...grid }, records };
 }
 
-/** By subscription. */
-async function readRecords(
-  queries: Queries,
-  tenant: string,
-  ids: readonly string[],
-): Promise<Map<string, SubscriptionChange[]>> {
-  const { rows } = await queries.query(
-    `SELECT ${selected(subscriptionRecordColumns, 'r')} FROM tallyline.subscription_records r
-     WHERE r.tenant = $1 AND r.subscription = ANY($2::text[]) ORDER BY r.subscription, r.sequence`,
-    [tenant, ids],
-  );
-  const records = new Map<string, SubscriptionChange[]>();
-  for (const row of rows) {
-    const { subscription, sequence, record, recordedAt } = recordOf(subscriptionRecordColumns, row);
-    const read: SubscriptionChange = { ...record, sequence, recordedAt };
-    records.set(subscription, [...(records.get(subscription) ?? []), read]);
-  }
-  return records;
-}
+const recordKeyColumns = { tenant: text('tenant'), subscription: text('subscription') };
 
-async function withRecords(queries: Queries, tenant: string, rows: readonly Row[]): Promise<MadeSubscription[]> {
+/** The subscriptions with their records, in the order of the rows. */
+async function withRecords(queries: Queries, rows: readonly Row[]): Promise<CustomerSubscription[]> {
   if (rows.length === 0) return [];
-  const ids = rows.map(({ id }) => id as string);
-  const records = await readRecords(queries, tenant, ids);
-  return rows.map((row, i) => subscriptionOf(row, records.get(ids[i]!) ?? []));
+  const named = rows.map(({ tenant, id }) => ({ tenant: tenant as string, subscription: id as string }));
+  const wanted = tableOf(recordKeyColumns, named, 'wanted');
+  const { rows: found } = await queries.query(
+    `SELECT ${selected(subscriptionRecordColumns, 'r')} FROM tallyline.subscription_records r
+     JOIN ${wanted.sql} USING (tenant, subscription) ORDER BY wanted.place, r.sequence`,
+    wanted.params,
+  );
+  const records = groupBy(
+    found.map((row) => recordOf(subscriptionRecordColumns, row)),
+    ({ tenant, subscription }) => keyText(tenant, subscription),
+  );
+  return rows.map((row, i) => {
+    const { tenant, subscription } = named[i]!;
+    const own = records.get(keyText(tenant, subscription)) ?? [];
+    return subscriptionOf(
+      row,
+      own.map(({ record, sequence, recordedAt }): SubscriptionChange => ({ ...record, sequence, recordedAt })),
+    );
+  });
 }
 
 export async function readSubscription(queries: Queries, tenant: string, id: string): Promise<MadeSubscription | null> {
-  const { rows } = await queries.query(`${SELECT_SUBSCRIPTIONS} WHERE s.tenant = $1 AND s.id = $2`, [tenant, id]);
-  return (await withRecords(queries, tenant, rows))[0] ?? null;
+  const { rows } = await queries.query(
+    `SELECT ${selected(subscriptionColumns, 's')} FROM tallyline.subscriptions s WHERE s.tenant = $1 AND s.id = $2`,
+    [tenant, id],
+  );
+  const [subscription] = await withRecords(queries, rows);
+  return subscription === undefined ? null : { ...subscription, madeFrom: rows[0]!.madeFrom };
 }
 
 /** Whose a subscription is, for ever. Null: there is none. */
@@ -115,21 +123,25 @@ export async function readSubscriptions(
      ORDER BY s.number LIMIT $4`,
     [tenant, customer, afterNumber, rowsMax],
   );
-  const subscriptions = await withRecords(queries, tenant, rows);
+  const subscriptions = await withRecords(queries, rows);
   return subscriptions.map((subscription, i) => ({ subscription, number: Number(rows[i]!.number) }));
 }
 
-/** All of a customer. */
-export async function readSubscriptionsOf(
+const customerNameColumns = { tenant: text('tenant'), customer: text('customer') };
+
+/** All of these customers, each customer's in the order in which they were made. */
+export async function readSubscriptionsOfCustomers(
   queries: Queries,
-  tenant: string,
-  customer: string,
-): Promise<MadeSubscription[]> {
+  customers: readonly TenantCustomer[],
+): Promise<CustomerSubscription[]> {
+  const wanted = tableOf(customerNameColumns, customers, 'wanted');
+  // Where nobody has a subscription, nothing is looked for.
   const { rows } = await queries.query(
-    `${SELECT_SUBSCRIPTIONS} WHERE s.tenant = $1 AND s.customer = $2 ORDER BY s.number`,
-    [tenant, customer],
+    `${SELECT_SUBSCRIPTIONS} JOIN ${wanted.sql} USING (tenant, customer)
+     WHERE (SELECT EXISTS (SELECT FROM tallyline.subscriptions)) ORDER BY wanted.place, s.number`,
+    wanted.params,
   );
-  return withRecords(queries, tenant, rows);
+  return withRecords(queries, rows);
 }
 
 /** Every customer's changes of subscriptions are made one after the other, since each has to fit to the others. */
@@ -204,10 +216,10 @@ export async function makeSubscription(
 export async function appendRecord(
   queries: Queries,
   author: Author,
-  locked: MadeSubscription,
+  locked: CustomerSubscription,
   record: UnnumberedRecord,
   { now, reason }: { readonly now: number; readonly reason: string | null },
-): Promise<MadeSubscription> {
+): Promise<CustomerSubscription> {
   const sequence = locked.version + 1;
   const recordedAt = Math.max(now, locked.updatedAt);
   await queries.query(

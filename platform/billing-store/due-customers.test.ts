@@ -1,0 +1,117 @@
+// Which customers are due, on a real Postgres: what each of the four statements leaves, and that they wait for each
+// other in one order.
+import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import type pg from 'pg';
+import pino from 'pino';
+import { startTestPostgres, type TestPostgres } from '../../test/support/processes/postgres.ts';
+import { subscribe } from '../../test/support/subscribe.ts';
+import { migrate } from '../migrations/migrate.ts';
+import { createPool, inTransaction } from '../postgres/pool.ts';
+import { markDue, markSubscribersDue, readDueCustomers, saveDue } from './due-customers.ts';
+
+let postgres: TestPostgres;
+let pool: pg.Pool;
+beforeAll(async () => {
+  postgres = await startTestPostgres();
+  const logger = pino({ level: 'silent' });
+  pool = createPool(postgres.url, logger);
+  await migrate(pool, null, logger);
+}, 300_000);
+afterAll(async () => {
+  await pool?.end();
+  await postgres?.stop();
+});
+beforeEach(() => pool.query('DELETE FROM tallyline.due_customers'));
+
+const a = { tenant: 'acme', customer: 'a' };
+const b = { tenant: 'acme', customer: 'b' };
+const sameName = { tenant: 'umbrella', customer: 'a' };
+const due = (until = Number.MAX_SAFE_INTEGER / 2, most = 10) => readDueCustomers(pool, until, most);
+
+it('is due at the earliest instant that anybody marked', async () => {
+  await markDue(pool, []);
+  await markDue(pool, [
+    { ...a, dueAt: 300 },
+    { ...b, dueAt: 200 },
+    { ...a, dueAt: 250 },
+  ]);
+  expect(await due()).toEqual([
+    { ...b, dueAt: 200 },
+    { ...a, dueAt: 250 },
+  ]);
+  await markDue(pool, [
+    { ...a, dueAt: 100 },
+    { ...b, dueAt: 400 },
+    { ...sameName, dueAt: 100 },
+  ]);
+  expect(await due()).toEqual([
+    { ...a, dueAt: 100 },
+    { ...sameName, dueAt: 100 },
+    { ...b, dueAt: 200 },
+  ]);
+  expect(await due(100)).toHaveLength(2);
+  expect(await due(99)).toEqual([]);
+  expect(await due(200, 1)).toEqual([{ ...a, dueAt: 100 }]);
+});
+
+it('is due at what a rating saved in its place, and not at all where nothing comes next', async () => {
+  await markDue(pool, [
+    { ...a, dueAt: 100 },
+    { ...b, dueAt: 100 },
+  ]);
+  await inTransaction(pool, async (client) => {
+    await saveDue(client, []);
+    await saveDue(client, [
+      { ...b, dueAt: 500 },
+      { ...a, dueAt: null },
+      { tenant: 'acme', customer: 'never due', dueAt: null },
+      { ...sameName, dueAt: 700 },
+    ]);
+  });
+  const rows = await pool.query('SELECT customer FROM tallyline.due_customers ORDER BY due_at');
+  expect(rows.rows.map(({ customer }) => customer)).toEqual(['b', 'a']);
+  expect(await due()).toEqual([
+    { ...b, dueAt: 500 },
+    { ...sameName, dueAt: 700 },
+  ]);
+});
+
+it('marks whoever has a subscription or a period that goes on, and nobody else', async () => {
+  const period = `INSERT INTO tallyline.billing_periods (tenant, customer, subscription, period_start, period_end,
+      catalog_version, seal_vector, rated_at) VALUES ('acme', $1, '', $2, $3, 1, '{}', now())`;
+  await pool.query(period, ['runs', new Date(0), new Date(1_001)]);
+  await pool.query(period, ['is over', new Date(0), new Date(1_000)]);
+  for (const name of [a, sameName])
+    for (const id of ['s1', 's2']) await subscribe(pool, { ...name, id, plan: 'p', startsAt: 7_000 });
+  await markDue(pool, [{ ...a, dueAt: 500 }]);
+  await markSubscribersDue(pool, 1_000);
+  expect(await due()).toEqual([
+    { ...a, dueAt: 500 },
+    { tenant: 'acme', customer: 'runs', dueAt: 1_000 },
+    { ...sameName, dueAt: 1_000 },
+  ]);
+});
+
+it('waits in the order of customers, whatever a rating leaves of each', async () => {
+  await markDue(pool, [
+    { ...a, dueAt: 100 },
+    { ...b, dueAt: 100 },
+  ]);
+  // Another transaction has a, so the rating that deletes b and saves a must not have b when it waits.
+  await inTransaction(pool, async (other) => {
+    await other.query("UPDATE tallyline.due_customers SET due_at = due_at WHERE customer = 'a'");
+    const saving = inTransaction(pool, (client) =>
+      saveDue(client, [
+        { ...b, dueAt: null },
+        { ...a, dueAt: 900 },
+      ]),
+    );
+    for (;;) {
+      const { rows } = await pool.query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+      if (rows.length > 0) break;
+    }
+    await other.query("SELECT FROM tallyline.due_customers WHERE customer = 'b' FOR UPDATE NOWAIT");
+    return { saving };
+  }).then(({ saving }) => saving);
+  expect(await due()).toEqual([{ ...a, dueAt: 900 }]);
+});

@@ -1,0 +1,91 @@
+// Whom a rater has to look at although no window of theirs has closed, and from when on. There is one row a customer: a
+// change of an account or of the catalog puts it there, or moves it forward; a rating puts what comes next in its place.
+//
+// Whoever writes one customer's row holds that customer's lock (`lockCustomers`), so that a rating can't delete what a
+// change has written since the rating read it. Only a new version of the catalog is written without: of all customers,
+// behind the version's publication. So a rating looks at the published version after it has saved its rows, and is given
+// up where that is another one: either it finds the version, or its rows are there when the version marks them.
+//
+// Every statement takes rows in the order of their key, so that no two of them wait for each other.
+import type { PoolClient } from 'pg';
+import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import { instant, nullable, type Queries, recordOf, selected, tableOf, text } from '../postgres/table-columns.ts';
+
+export const dueCustomerColumns = {
+  tenant: text('tenant'),
+  customer: text('customer'),
+  dueAt: instant('due_at'),
+};
+const nextDueColumns = { ...dueCustomerColumns, dueAt: nullable(dueCustomerColumns.dueAt) };
+
+/** From when on a rater has to look at a customer, in milliseconds since the epoch. */
+export interface DueCustomer extends TenantCustomer {
+  readonly dueAt: number;
+}
+
+/** What comes next of a customer; null: nothing does that is known. */
+export interface NextDue extends TenantCustomer {
+  readonly dueAt: number | null;
+}
+
+const EARLIER = 'ON CONFLICT (tenant, customer) DO UPDATE SET due_at = least(due.due_at, excluded.due_at)';
+
+/** A customer that is due earlier stays so. The customers are locked. */
+export async function markDue(queries: Queries, customers: readonly DueCustomer[]): Promise<void> {
+  if (customers.length === 0) return;
+  const marked = tableOf(dueCustomerColumns, customers, 'marked');
+  await queries.query(
+    `INSERT INTO tallyline.due_customers AS due (tenant, customer, due_at)
+     SELECT tenant, customer, min(due_at) FROM ${marked.sql} GROUP BY tenant, customer ORDER BY tenant, customer
+     ${EARLIER}`,
+    marked.params,
+  );
+}
+
+/** Every customer that a version of the catalog may concern, from when on it holds. It is published. */
+export async function markSubscribersDue(queries: Queries, dueAt: number): Promise<void> {
+  await queries.query(
+    `INSERT INTO tallyline.due_customers AS due (tenant, customer, due_at)
+     SELECT tenant, customer, $1 FROM (
+       SELECT tenant, customer FROM tallyline.subscriptions
+       UNION
+       SELECT tenant, customer FROM tallyline.billing_periods WHERE period_end > $1
+     ) concerned ORDER BY tenant, customer
+     ${EARLIER}`,
+    [new Date(dueAt)],
+  );
+}
+
+/** Those that are due by an instant, longest first. */
+export async function readDueCustomers(queries: Queries, until: number, customersMax: number): Promise<DueCustomer[]> {
+  const { rows } = await queries.query(
+    `SELECT ${selected(dueCustomerColumns, 'due')} FROM tallyline.due_customers due WHERE due.due_at <= $1
+     ORDER BY due.due_at, due.tenant, due.customer LIMIT $2`,
+    [new Date(until), customersMax],
+  );
+  return rows.map((row) => recordOf(dueCustomerColumns, row));
+}
+
+/** In place of what was due. Each customer is named once, and locked. */
+export async function saveDue(client: PoolClient, customers: readonly NextDue[]): Promise<void> {
+  if (customers.length === 0) return;
+  const saved = tableOf(nextDueColumns, customers, 'saved');
+  // What goes is taken in its turn too, and deleted when all rows are held.
+  await client.query(
+    `INSERT INTO tallyline.due_customers AS due (tenant, customer, due_at)
+     SELECT tenant, customer, coalesce(saved.due_at, 'infinity')
+     FROM ${saved.sql} LEFT JOIN tallyline.due_customers held USING (tenant, customer)
+     WHERE saved.due_at IS NOT NULL OR held.due_at IS NOT NULL ORDER BY tenant, customer
+     ON CONFLICT (tenant, customer) DO UPDATE SET due_at = excluded.due_at WHERE due.due_at <> excluded.due_at`,
+    saved.params,
+  );
+  const gone = customers.filter(({ dueAt }) => dueAt === null);
+  if (gone.length === 0) return;
+  const { tenant, customer } = dueCustomerColumns;
+  const wanted = tableOf({ tenant, customer }, gone, 'gone');
+  await client.query(
+    `DELETE FROM tallyline.due_customers due USING ${wanted.sql}
+     WHERE due.tenant = gone.tenant AND due.customer = gone.customer AND due.due_at = 'infinity'`,
+    wanted.params,
+  );
+}
