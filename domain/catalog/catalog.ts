@@ -41,17 +41,21 @@ export interface Catalog {
   readonly defaultPlan: string | null;
 }
 
+/** Whether a version's changes reach the periods that run, or begin with each subscription's next one. */
+export const appliesTos = ['running', 'next'] as const;
+export type AppliesTo = (typeof appliesTos)[number];
+
 export interface CatalogVersion {
   /** Counted from 1; 0 stands for the empty catalog before the first. */
   readonly version: number;
   /** Milliseconds since the epoch. */
   readonly effectiveAt: number;
   readonly catalog: Catalog;
-  /** Whether its changes reach the periods that run, or begin with each subscription's next one. Absent: running. */
-  readonly appliesTo?: 'running' | 'next';
+  /** Absent: running. */
+  readonly appliesTo?: AppliesTo;
   /**
    * Windows that end by then were closed when it took effect: what nothing had priced is priced from the others on.
-   * Absent: from the window that holds `effectiveAt`.
+   * Absent: from the window that holds `effectiveAt`, and so it is where a version was made before its time.
    */
   readonly closedUpTo?: number;
 }

@@ -1,5 +1,6 @@
 // What is decided once, when a record is made, and then stands in it: so that what follows from the records depends on
 // nothing else.
+import type { CatalogVersion } from '../catalog/catalog.ts';
 import { windowStartOf } from '../time/time-window.ts';
 
 /** Where a change stands against what was rated. Milliseconds since the epoch. */
@@ -21,6 +22,23 @@ export function changeInstant(asked: number | 'now', situation: ChangeSituation)
   if (asked === 'now') return changeNow(situation);
   const isBilled = situation.ratedUpTo !== null && asked < situation.ratedUpTo;
   return isBilled && !situation.rerate ? null : asked;
+}
+
+/** Of a catalog version; or the earliest instant at which it can take effect, since windows were billed up to it. */
+type VersionFacts = Pick<Required<CatalogVersion>, 'effectiveAt' | 'closedUpTo'> | { readonly earliest: number };
+
+/**
+ * What nothing had priced is priced from the windows on that were open when the version took effect (T3): by what is
+ * closed now, or, where it is made before its time, from the window that holds its instant. `closingUpTo`: null where
+ * nothing was ever closed.
+ */
+export function versionFacts(
+  asked: number | 'now',
+  { clock, closingUpTo }: { readonly clock: number; readonly closingUpTo: number | null },
+): VersionFacts {
+  const effectiveAt = changeInstant(asked, { clock, ratedUpTo: closingUpTo, rerate: false });
+  if (effectiveAt === null) return { earliest: closingUpTo! };
+  return { effectiveAt, closedUpTo: effectiveAt > clock ? effectiveAt : (closingUpTo ?? 0) };
 }
 
 /** From when on a subscription bills that says nothing of it: not before it was made, nor before it starts (T10). */

@@ -10,6 +10,7 @@ import {
   changeNow,
   currencyFault,
   takesBegunWindow,
+  versionFacts,
 } from '../../domain/terms/record-rules.ts';
 import { customerOfWindow } from '../../domain/terms/subject-assignment.ts';
 import type { SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
@@ -190,6 +191,21 @@ describe('T3', () => {
       '10-16T05:00 to 10-16T06:00 pro 2',
       '10-16T08:00 to 11-01 pro 2',
     ]);
+  });
+
+  it('T3 what was closed is stored with a version, and one before its time counts from the window it begins in', () => {
+    const clock = on('10-16T10:20');
+    const situation = { clock, closingUpTo: on('10-16T09:00') };
+    expect(versionFacts('now', situation)).toEqual({ effectiveAt: clock, closedUpTo: on('10-16T09:00') });
+    expect(versionFacts(on('10-16T09:30'), situation)).toEqual({
+      effectiveAt: on('10-16T09:30'),
+      closedUpTo: on('10-16T09:00'),
+    });
+    expect(versionFacts(on('10-16T08:59'), situation)).toEqual({ earliest: on('10-16T09:00') });
+    expect(versionFacts('now', { clock, closingUpTo: null })).toEqual({ effectiveAt: clock, closedUpTo: 0 });
+    expect(versionFacts('now', { clock, closingUpTo: clock + 5 })).toMatchObject({ effectiveAt: clock + 5 });
+    const scheduled = { ...versionFacts(on('10-20T10:20'), situation), at: '10-20T10:20' };
+    expect(termsShown(periodOf(versions(added, scheduled), '10-20', 'large'))).toEqual(['10-20T10:00 to 11-01 pro 2']);
   });
 
   it('T3 a plan change begins at the next boundary, also where nothing priced the usage', () => {
