@@ -435,8 +435,7 @@ export interface paths {
         /**
          * The catalog that the tenant has
          * @description What is metered and what it costs, as a file says it, with nothing left to a default; version 0 is the empty catalog
-         *     before the first. Today there is one catalog for all tenants, which `tallyline catalog apply` changes; subscriptions
-         *     that name another tenant are left out.
+         *     before the first. Today there is one catalog for all tenants, which `tallyline catalog apply` changes.
          */
         get: operations["getCatalog"];
         put?: never;
@@ -907,7 +906,6 @@ export interface components {
             currency: string;
             meters?: Record<string, never>[];
             plans?: Record<string, never>[];
-            subscriptions?: Record<string, never>[];
             defaultPlan?: string | null;
         };
         CatalogVersion: {
@@ -2616,7 +2614,6 @@ export interface operations {
                      *           }
                      *         ],
                      *         "plans": [],
-                     *         "subscriptions": [],
                      *         "defaultPlan": null
                      *       }
                      *     }

@@ -28,9 +28,7 @@ export async function readZeroAmounts(
     const definition = plans.find(({ slug }) => slug === plan)?.prices.find(({ slug }) => slug === price);
     const quantity = cumulative.get(id);
     if (definition === undefined || quantity === undefined) {
-      throw new Error(
-        `catalog version ${version} has no price ${price} of plan ${plan}, which line item ${id} names`,
-      );
+      throw new Error(`catalog version ${version} has no price ${price} of plan ${plan}, which line item ${id} names`);
     }
     reasons.set(id, isFree(definition, quantity) ? 'free' : 'already_paid');
   }
