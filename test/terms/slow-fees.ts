@@ -12,6 +12,7 @@ import {
   SlowModel,
   saysSame,
   slowFee,
+  WINDOW_SIZES,
 } from './slow-model.ts';
 import { isMore, isZero, less, partOf, plus, type Ratio, ratio, zero } from './slow-numbers.ts';
 
@@ -44,7 +45,8 @@ interface FeePart {
   from: number;
 }
 
-function slowFeePeriod(
+/** By term, of one period; `last`: the model of what is known at the instant. */
+export function slowFeePeriod(
   history: SlowHistory,
   last: SlowModel,
   line: SlowLine,
@@ -74,7 +76,7 @@ function slowFeePeriod(
     amounts.set(key, plus(amounts.get(key) ?? zero, amount));
     if (keeps && isMore(fee, before)) paid[unit] = fee;
   };
-  const isKept = ({ of }: FeePart): boolean => of.price.giveBack === false;
+  const isKept = ({ of: { price } }: FeePart): boolean => price.giveBack === false && price.charge !== 'in_arrears';
   const final = partsAt(asOf);
   if (line.entries.some(({ of }) => of.price.giveBack === false)) {
     for (let instant = start; instant < Math.min(end, asOf + 1); instant += SLOT) {
@@ -83,7 +85,11 @@ function slowFeePeriod(
       for (const part of partsAt(instant)) if (isKept(part) && part.from < next) charge(part, true);
     }
   }
-  for (const part of final) if (part.from <= asOf) charge(part, isKept(part));
+  const dueAt = ({ from, holder, of }: FeePart): number => {
+    if (of.price.charge !== 'in_arrears') return from;
+    return holder === null ? end : Math.min(end, last.endOf(holder));
+  };
+  for (const part of final) if (dueAt(part) <= asOf) charge(part, isKept(part));
   return amounts;
 }
 
@@ -113,6 +119,11 @@ function cellsOf(start: number, end: number, way: string): number[] {
   return cells;
 }
 
+function once<Value>(known: Map<string, Value>, name: string, find: () => Value): Value {
+  if (!known.has(name)) known.set(name, find());
+  return known.get(name)!;
+}
+
 function feeParts(
   model: SlowModel,
   line: SlowLine,
@@ -137,15 +148,21 @@ function feeParts(
   const members = model.holders.filter((holder) => line.members.includes(holder));
   if (way === 'second') {
     for (const holder of members) {
+      const isOfOne = new Map<string, boolean>();
+      const owners = new Map<string, HeldSlot | null>();
       for (const [unit, at] of cells.entries()) {
         if (model.feeState(holder, at) === null) continue;
         // The longest window that a plan prices which is held in it.
-        const longest = [DAY, DAY / 24].find((size) => {
-          const held = slotsOf(model, holder, Math.floor(at / size) * size, Math.floor(at / size) * size + size);
-          return held.some((slot) => model.feeState(holder, slot.at)!.windows.includes(size));
+        const longest = WINDOW_SIZES.find((size) => {
+          const cell = Math.floor(at / size) * size;
+          return once(isOfOne, `${cell} ${size}`, () => {
+            const held = slotsOf(model, holder, cell, cell + size);
+            return held.some((slot) => model.feeState(holder, slot.at)!.windows.includes(size));
+          });
         });
-        const [cell, size] = [Math.floor(at / (longest ?? SLOT)) * (longest ?? SLOT), longest ?? SLOT];
-        add(unit, at, ownerOf(model, holder, cell, cell + size));
+        const size = longest ?? SLOT;
+        const cell = Math.floor(at / size) * size;
+        add(unit, at, once(owners, `${cell} ${size}`, () => ownerOf(model, holder, cell, cell + size)));
       }
     }
   } else {
