@@ -73,6 +73,14 @@ export const latestCatalog = (db: Queries): Promise<CatalogVersion> => newestWhe
 export const publishedCatalog = (pool: pg.Pool): Promise<CatalogVersion> =>
   newestWhere(pool, 'published_at IS NOT NULL');
 
+/** Its number alone. */
+export async function readPublishedVersion(db: Queries): Promise<number> {
+  const { rows } = await db.query<{ version: number | null }>(
+    'SELECT max(version) AS version FROM tallyline.catalog_versions WHERE published_at IS NOT NULL',
+  );
+  return rows[0]?.version ?? 0;
+}
+
 /** Null where there is no such version. */
 export const catalogVersion = (pool: pg.Pool, version: number): Promise<CatalogVersion | null> =>
   readVersion(pool, version);

@@ -11,8 +11,8 @@ const days: Widths = { window: '15m', itemWidth: '1d' };
 const windows: Widths = { window: '1h' };
 
 /** November in Kolkata. */
-const november = { periodStart: Date.parse('2026-10-31T18:30Z'), periodEnd: Date.parse('2026-11-30T18:30Z') };
-const december = { periodStart: november.periodEnd, periodEnd: Date.parse('2026-12-31T18:30Z') };
+const november = { from: Date.parse('2026-10-31T18:30Z'), to: Date.parse('2026-11-30T18:30Z') };
+const december = { from: november.to, to: Date.parse('2026-12-31T18:30Z') };
 
 const spanOf = (meter: Widths, windowStart: string, period = november): string[] => {
   const span = itemSpan(meter, at(windowStart), period);
@@ -33,7 +33,7 @@ describe('an item', () => {
   });
 
   it('may lie in three periods', () => {
-    const period = { periodStart: at('10T10:15'), periodEnd: at('10T10:30') };
+    const period = { from: at('10T10:15'), to: at('10T10:30') };
     expect(spanOf(hours, '10T10:15', period)).toEqual(['11-10T10:15', '11-10T10:30']);
   });
 
@@ -72,19 +72,19 @@ describe('items of any widths, in any periods', () => {
     fc.assert(
       fc.property(some, fc.nat({ max: 4e8 }), ([meter, first, count, nth], closedUpTo) => {
         const windowMs = windowSizeMs[meter.window];
-        const period = { periodStart: first * windowMs, periodEnd: (first + count + 1) * windowMs };
-        const windowStart = period.periodStart + (nth % (count + 1)) * windowMs;
+        const period = { from: first * windowMs, to: (first + count + 1) * windowMs };
+        const windowStart = period.from + (nth % (count + 1)) * windowMs;
         const span = itemSpan(meter, windowStart, period);
         expect(span.windowStart).toBeLessThanOrEqual(windowStart);
         expect(span.windowEnd).toBeGreaterThanOrEqual(windowStart + windowMs);
-        expect(span.windowStart).toBeGreaterThanOrEqual(period.periodStart);
-        expect(span.windowEnd).toBeLessThanOrEqual(period.periodEnd);
+        expect(span.windowStart).toBeGreaterThanOrEqual(period.from);
+        expect(span.windowEnd).toBeLessThanOrEqual(period.to);
         for (const other of [span.windowStart, span.windowEnd - windowMs]) {
           expect(itemSpan(meter, other, period)).toEqual(span);
           expect(other < closedBefore(meter, closedUpTo)).toBe(windowStart < closedBefore(meter, closedUpTo));
         }
         expect(itemClosesAt(meter, span.windowEnd) <= closedUpTo).toBe(windowStart < closedBefore(meter, closedUpTo));
-        expect(periodClosesAt(period.periodEnd, [meter])).toBeGreaterThanOrEqual(itemClosesAt(meter, span.windowEnd));
+        expect(periodClosesAt(period.to, [meter])).toBeGreaterThanOrEqual(itemClosesAt(meter, span.windowEnd));
         if (meter.itemWidth === undefined) {
           expect(span).toEqual({ windowStart, windowEnd: windowStart + windowMs });
           expect(windowStart < closedBefore(meter, closedUpTo)).toBe(windowStart + windowMs <= closedUpTo);
@@ -97,12 +97,12 @@ describe('items of any widths, in any periods', () => {
     fc.assert(
       fc.property(some, ([meter, first, count, nth]) => {
         const windowMs = windowSizeMs[meter.window];
-        const period = { periodStart: first * windowMs, periodEnd: (first + count + 1) * windowMs };
-        const time = period.periodStart + (nth % (count + 1)) * windowMs;
-        const bound = itemBoundBefore(time, period.periodStart, [meter]);
+        const period = { from: first * windowMs, to: (first + count + 1) * windowMs };
+        const time = period.from + (nth % (count + 1)) * windowMs;
+        const bound = itemBoundBefore(time, period.from, [meter]);
         expect(bound).toBeLessThanOrEqual(time);
         expect(itemSpan(meter, bound, period).windowStart).toBe(bound);
-        if (bound > period.periodStart) {
+        if (bound > period.from) {
           expect(itemSpan(meter, bound - windowMs, period).windowEnd).toBe(bound);
         }
         if (meter.itemWidth === undefined) expect(bound).toBe(time);

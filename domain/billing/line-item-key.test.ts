@@ -3,7 +3,7 @@ import { type LineItemKey, ledgerTransactionId, lineItemId } from './line-item-k
 
 const key: LineItemKey = {
   ...{ tenant: 't', customer: 's', subscription: '', periodStart: 0, price: 'p', subject: '' },
-  ...{ windowStart: 0, revision: 0 },
+  ...{ termStart: 0, windowStart: 0, revision: 0 },
 };
 
 describe('line item keys', () => {
@@ -22,6 +22,7 @@ describe('line item keys', () => {
       lineItemId({ ...key, windowStart: 1 }),
       lineItemId({ ...key, subject: 's' }),
       lineItemId({ ...key, subscription: 's' }),
+      lineItemId({ ...key, termStart: 1 }),
     ];
     expect(new Set(ids).size).toBe(ids.length);
   });
@@ -30,7 +31,11 @@ describe('line item keys', () => {
     // Written by the release before, for the subject cus_42.
     const of = {
       ...{ tenant: 'acme', customer: 'cus_42', subscription: '', subject: '', price: 'input', revision: 0 },
-      ...{ periodStart: Date.UTC(2026, 10, 1), windowStart: Date.UTC(2026, 10, 20, 10) },
+      ...{
+        periodStart: Date.UTC(2026, 10, 1),
+        termStart: Date.UTC(2026, 10, 1),
+        windowStart: Date.UTC(2026, 10, 20, 10),
+      },
     };
     expect([lineItemId(of), ledgerTransactionId(of)]).toEqual([
       '1add1ed9-0d22-8cc1-89fd-16f300d25492',

@@ -19,21 +19,14 @@ function derivedUuid(parts: readonly (string | number)[]): string {
 }
 
 /**
- * An item of a customer without a subscription, of all its subjects, is named as items were when money was by subject:
- * a customer that is its own subject keeps the ids it had.
+ * An item without a subscription, of all subjects of the customer and of a term that begins with its period, is named as
+ * items were when money was by subject and period: what there was keeps its ids.
  */
-const partsOf = ({
-  tenant,
-  customer,
-  subscription,
-  periodStart,
-  subject,
-  price,
-  windowStart,
-  revision,
-}: LineItemKey) => {
+const partsOf = (key: LineItemKey) => {
+  const { tenant, customer, subscription, periodStart, subject, price, termStart, windowStart, revision } = key;
   const parts = [tenant, customer, periodStart, price, windowStart, revision];
-  return subscription === NO_SUBSCRIPTION && subject === POOLED ? parts : [...parts, subscription, subject];
+  const isAsBefore = subscription === NO_SUBSCRIPTION && subject === POOLED && termStart === periodStart;
+  return isAsBefore ? parts : [...parts, subscription, subject, termStart];
 };
 
 export const lineItemId = (key: LineItemKey): string => derivedUuid(['line_item', ...partsOf(key)]);

@@ -1,8 +1,8 @@
-// What a line item says: the usage of one window (or the charge of a period) by one price, and what it costs. Line
-// items are only ever added: a correction is an item of the next revision.
+// What a line item says: the usage of one window (or the charge of a fee) in one term of a price, and what it costs.
+// Line items are only ever added: a correction is an item of the next revision.
 import type { Decimal } from '../number/decimal.ts';
 import type { Quantity } from '../number/quantity.ts';
-import type { PricedKey } from './billing-period-terms.ts';
+import type { PricedKey, TermOfSubject } from './billing-period-terms.ts';
 
 export type LineItemKind = 'usage' | 'adjustment';
 /** Why an item was written. */
@@ -11,7 +11,7 @@ export type LineItemCause = 'window_closed' | 'period_started' | 'late_usage' | 
 export interface RatedItem {
   readonly windowStart: number;
   readonly windowEnd: number;
-  /** May be negative; 0 only where a changed plan gives the same usage another amount. */
+  /** May be negative; 0 only where a change of terms gives the same usage another amount. */
   readonly quantity: Quantity;
   /** May be negative: a volume price can fall, and usage can move to another period. */
   readonly amount: Decimal;
@@ -27,22 +27,33 @@ export interface RatedItem {
   readonly writtenAmount: Decimal;
 }
 
-/** A line item to be added. */
-export interface NewLineItem extends PricedKey {
+/** What a line item says of its term. */
+export interface ItemTerm extends PricedKey {
+  readonly periodEnd: number;
   readonly plan: string;
-  /** Null for a price of the period itself. */
+  /** Null for a fee. */
   readonly meter: string | null;
   /** The group values the price is for. */
   readonly groups: Readonly<Record<string, string>>;
-  readonly periodEnd: number;
   readonly currency: string;
-  readonly catalogVersion: number;
+  /** Null: a price of the subscription's own. */
+  readonly catalogVersion: number | null;
+}
+
+/** A line item to be added. */
+export interface NewLineItem extends ItemTerm {
   readonly item: RatedItem;
 }
 
+/** Where windows start that are told as one because they start before those that are looked at one by one. */
+export const EARLIER = Number.NEGATIVE_INFINITY;
+
 /** What the line items of a window say already. */
 export interface WrittenWindow {
+  /** `EARLIER`: of all earlier windows. */
   readonly windowStart: number;
+  /** Of the last of them. */
+  readonly lastStart: number;
   readonly windowEnd: number;
   /** Sum over the window's items. */
   readonly quantity: Quantity;
@@ -50,11 +61,11 @@ export interface WrittenWindow {
   readonly revision: number;
 }
 
-/** What the line items of one price in one period, and of one subject there, say already. */
-export interface WrittenPrice {
+/** What the line items of a term, of all subjects or of one, say already. */
+export interface WrittenTerm extends TermOfSubject {
   readonly windows: WrittenWindow[];
   readonly amount: Decimal;
 }
 
-/** By `pricedText`, then by subject. */
-export type WrittenPrices = ReadonlyMap<string, ReadonlyMap<string, WrittenPrice>>;
+/** By `pricedText`, then by `termText`. */
+export type WrittenPrices = ReadonlyMap<string, ReadonlyMap<string, WrittenTerm>>;

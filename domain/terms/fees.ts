@@ -13,7 +13,7 @@ import type { Price } from '../pricing/prices.ts';
 import type { BillingPeriod } from '../time/billing-period.ts';
 import { amountBetween } from './exact-share.ts';
 import { type FeeStretch, type FeeStretches, feeOf, feeStretches, prorationOf } from './fee-stretches.ts';
-import { lengthOf, type PriceLine, segmentPeriod } from './price-lines.ts';
+import { lengthOf, type PriceLine, segmentPeriod, segmentsIn } from './price-lines.ts';
 import { type CustomerRecords, CustomerTerms } from './price-terms.ts';
 import { lengthText } from './subscription-periods.ts';
 
@@ -76,6 +76,18 @@ export class CustomerFees {
       }
     }
     return [...found.values()].sort((a, b) => a.period.start - b.period.start);
+  }
+
+  /** The periods with a fee that start at an instant, as it stands at `asOf`. */
+  periodsFrom(start: number, asOf: number): FeePeriod[] {
+    const found = new Map<string, FeePeriod>();
+    for (const line of this.viewAt(asOf).feeLines) {
+      for (const { segment, period } of segmentsIn(line, start)) {
+        const [every, first] = [lengthOf(segment), line.members[0]!];
+        found.set(JSON.stringify([line.slug, first, lengthText(every)]), { slug: line.slug, first, every, period });
+      }
+    }
+    return [...found.values()];
   }
 
   /** The terms of a fee's period as they stand at an instant, by start. What has a later `dueAt` is still to come. */

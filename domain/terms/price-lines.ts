@@ -3,7 +3,7 @@
 // quantity a period. So cancelling and coming back, under the same plan or another one with the slug, gives no
 // allowance twice (T5). The default plan is no subscription: nobody succeeds it, and it succeeds nobody.
 //
-// Within a subscription, a definition that counts other usage (another `match`) or by another length of period begins
+// Within a subscription, a definition that counts other usage (another `match` or `per`) or by another length of period begins
 // with the slug's next period; until then the definition before it holds on, as a whole. (With the new definition and
 // the old month, 12,000 free units a year would be given for half a month.) Fees have no quantity and need none of it.
 
@@ -40,9 +40,9 @@ export function segmentPeriod(
 }
 
 const countsTheSame = (one: PriceSegment, other: PriceSegment): boolean =>
-  lengthText(lengthOf(one)) === lengthText(lengthOf(other)) && sameDefinition(matchOf(one), matchOf(other));
+  lengthText(lengthOf(one)) === lengthText(lengthOf(other)) && sameDefinition(countedBy(one), countedBy(other));
 
-const matchOf = ({ price }: PriceSegment): unknown => (isUsagePrice(price) ? price.match : null);
+const countedBy = ({ price }: PriceSegment): unknown => (isUsagePrice(price) ? [price.match, price.per] : null);
 
 /** Of one subscription: with definitions that wait for the next period. */
 function heldOn(
@@ -62,6 +62,17 @@ function heldOn(
     if (until < segment.to) held.push({ ...segment, from: until });
   }
   return joinedSegments(held);
+}
+
+/** The segments of a line that have something of its periods which start at an instant, each with its period. */
+export function segmentsIn(
+  line: Pick<PriceLine, 'grid' | 'begin' | 'segments'>,
+  start: number,
+): { readonly segment: PriceSegment; readonly period: BillingPeriod }[] {
+  return line.segments.flatMap((segment) => {
+    const period = gridPeriodOf(line.grid, lengthOf(segment), start);
+    return period.start === start && segment.from < period.end && segment.to > start ? [{ segment, period }] : [];
+  });
 }
 
 /** Where a line stopped pricing before an instant, if its period still runs then and it does not price; else null. */

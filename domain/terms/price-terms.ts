@@ -9,7 +9,7 @@ import type { BillingPeriod } from '../time/billing-period.ts';
 import { windowStartFrom, windowStartOf } from '../time/time-window.ts';
 import type { CatalogHistory } from './catalog-history.ts';
 import { defaultHolder, type PlanHolder, subscriptionHolder } from './plan-holders.ts';
-import { lengthOf, type PriceLine, priceLines, segmentPeriod } from './price-lines.ts';
+import { lengthOf, type PriceLine, priceLines, segmentPeriod, segmentsIn } from './price-lines.ts';
 import { CustomerSegments, joinedSegments, type PriceSegment } from './price-segments.ts';
 import type { SubscriptionHistory } from './subscription-history.ts';
 import { lengthText } from './subscription-periods.ts';
@@ -54,7 +54,11 @@ export class CustomerTerms {
   readonly holders: readonly PlanHolder[];
   readonly segments: CustomerSegments;
   readonly lines: readonly PriceLine[];
+  readonly usageLines: readonly PriceLine[];
+  readonly feeLines: readonly PriceLine[];
   readonly catalog: CatalogHistory;
+  /** Those that were asked for: of most customers the same few, hour by hour. */
+  private readonly found = new Map<PriceLine, UsagePeriod[]>();
 
   constructor({ catalog, subscriptions }: CustomerRecords) {
     this.catalog = catalog;
@@ -65,20 +69,33 @@ export class CustomerTerms {
     this.holders = [...inOrder.map(subscriptionHolder), ...(byDefault === null ? [] : [byDefault])];
     this.segments = new CustomerSegments(catalog, this.holders);
     this.lines = priceLines(this.holders, this.segments);
-  }
-
-  get usageLines(): PriceLine[] {
-    return this.lines.filter(({ meter }) => meter !== null);
-  }
-
-  get feeLines(): PriceLine[] {
-    return this.lines.filter(({ meter }) => meter === null);
+    this.usageLines = this.lines.filter(({ meter }) => meter !== null);
+    this.feeLines = this.lines.filter(({ meter }) => meter === null);
   }
 
   /** The period of a line in which a window is priced; null: it is not. */
   usagePeriodAt(line: PriceLine, windowStart: number): UsagePeriod | null {
-    const segment = line.segments.find(({ from, to, isTrial }) => !isTrial && from <= windowStart && windowStart < to);
-    return segment === undefined ? null : usagePeriod(line, segment, windowStart);
+    const found = this.found.get(line) ?? [];
+    const holds = ({ from, to }: Pick<UsageTerm, 'from' | 'to'>): boolean => from <= windowStart && windowStart < to;
+    const known = found.find(({ windows, terms }) => holds(windows) && terms.some(holds));
+    if (known !== undefined) return known;
+    const segment = line.segments.find((each) => !each.isTrial && holds(each));
+    if (segment === undefined) return null;
+    const period = usagePeriod(line, segment, windowStart);
+    this.found.set(line, [period, ...found]);
+    return period;
+  }
+
+  /** The periods of a line that start at an instant: several where its length has changed. */
+  usagePeriodsFrom(line: PriceLine, start: number): UsagePeriod[] {
+    return segmentsIn(line, start)
+      .filter(({ segment: { isTrial } }) => !isTrial)
+      .flatMap(({ segment, period }) => {
+        const first = windowStartFrom(Math.max(segment.from, period.start), line.windowMs);
+        // A segment may have nothing of the period but a window that had begun.
+        return this.usagePeriodAt(line, first < segment.to ? first : segment.from) ?? [];
+      })
+      .filter((each, i, all) => each.period.start === start && all.indexOf(each) === i);
   }
 
   /** Every period of a line with a term that begins before `to` and ends after `from`, by start. */

@@ -70,6 +70,16 @@ export function changeKindOf({ line, terms }: UsagePeriod): ChangeKind {
 export const countedTogether = (period: UsagePeriod): readonly (readonly UsageTerm[])[] =>
   changeKindOf(period) === 'restart' ? period.terms.map((term) => [term]) : [period.terms];
 
+/** How much one of a line's windows, or some that follow each other in a term, add to a period's value. */
+export interface AddedUsage {
+  /** Which of the period's terms they are in. */
+  readonly index: number;
+  /** Milliseconds since the epoch, end exclusive. */
+  readonly windowStart: number;
+  readonly windowEnd: number;
+  readonly quantity: Quantity;
+}
+
 interface UsageInTerm extends UsedWindow {
   readonly index: number;
 }
@@ -85,22 +95,22 @@ const pricedWindows = (terms: readonly UsageTerm[], usageOf: UsageOfTerm): Usage
     .sort((a, b) => a.windowStart - b.windowStart || a.index - b.index);
 
 /** How much each window adds to the value of a level, or of units. */
-function additions(aggregation: Aggregation, windows: readonly UsageInTerm[]): UsageInTerm[] {
+function additions(aggregation: Aggregation, windows: readonly UsageInTerm[], windowMs: number): AddedUsage[] {
   const { mergeWindows } = aggregationRules(aggregation);
   let running: Quantity | null = null;
   return windows.map((window) => {
     const before = running ?? 0n;
     running = mergeWindows(running, window.quantity);
-    return { ...window, quantity: running - before };
+    return { ...window, windowEnd: window.windowStart + windowMs, quantity: running - before };
   });
 }
 
 /** What stands, last in, first out: usage of the other sign takes from the term that came last. */
-function givenBackLast(windows: readonly UsageInTerm[]): UsageInTerm[] {
+function givenBackLast(windows: readonly AddedUsage[]): AddedUsage[] {
   const standing: { readonly index: number; quantity: Quantity }[] = [];
   const isOpposite = (one: Quantity, other: Quantity): boolean => one > 0n !== other > 0n;
   return windows.flatMap((window) => {
-    const parts: UsageInTerm[] = [];
+    const parts: AddedUsage[] = [];
     let left = window.quantity;
     for (let last = standing.at(-1); left !== 0n && last !== undefined; last = standing.at(-1)) {
       if (!isOpposite(left, last.quantity)) break;
@@ -120,48 +130,67 @@ const sumOf = (windows: readonly { readonly quantity: Quantity }[]): Quantity =>
   windows.reduce((sum, { quantity }) => sum + quantity, 0n);
 
 /** Of one window, one contribution to a term. */
-function contributionsOfTerm(windows: readonly UsageInTerm[], windowMs: number): TermContribution[] {
-  const byStart = new Map<number, Quantity>();
-  for (const { windowStart, quantity } of windows)
-    byStart.set(windowStart, (byStart.get(windowStart) ?? 0n) + quantity);
-  return [...byStart].map(([windowStart, quantity]) => ({ windowStart, windowEnd: windowStart + windowMs, quantity }));
+function contributionsOfTerm(windows: readonly AddedUsage[]): TermContribution[] {
+  const byStart = new Map<number, TermContribution>();
+  for (const { windowStart, windowEnd, quantity } of windows) {
+    const known = byStart.get(windowStart);
+    byStart.set(windowStart, { windowStart, windowEnd, quantity: quantity + (known?.quantity ?? 0n) });
+  }
+  return [...byStart.values()];
 }
 
 /** Of all terms of a period, in their order. */
 export function termCharges(period: UsagePeriod, usageOf: UsageOfTerm): TermCharge[] {
-  const { line, terms } = period;
-  const { aggregation } = line.meter!;
+  const { aggregation } = period.line.meter!;
+  const priced = pricedWindows(period.terms, usageOf);
+  const added = countedTogether(period).flatMap((together) =>
+    additions(
+      aggregation,
+      priced.filter(({ index }) => together.includes(period.terms[index]!)),
+      period.line.windowMs,
+    ),
+  );
+  return chargesOf(period, added);
+}
+
+/**
+ * The same, by what windows add to the values of the terms that are counted together (`countedTogether`), in order of
+ * time.
+ */
+export function chargesOf(period: UsagePeriod, added: readonly AddedUsage[]): TermCharge[] {
+  const { terms } = period;
   const kind = changeKindOf(period);
-  const priced = pricedWindows(terms, usageOf);
   const charge = (
     term: UsageTerm,
-    of: readonly UsageInTerm[],
+    of: readonly AddedUsage[],
     priceOf: (full: (cumulative: Decimal) => Decimal) => (cumulative: Decimal) => Decimal,
   ): TermCharge => {
     const price = priceOf(amountOf(term.price));
     const quantity = sumOf(of);
     const amount = price(quantityToDecimal(quantity));
-    return { term, contributions: contributionsOfTerm(of, line.windowMs), quantity, price, amount };
+    return { term, contributions: contributionsOfTerm(of), quantity, price, amount };
   };
 
-  if (kind === 'restart') {
-    return terms.map((term, index) => {
-      const own = additions(
-        aggregation,
-        priced.filter((window) => window.index === index),
+  if (terms.length === 1 || kind === 'restart') {
+    const isWhole = kind !== 'prorate' || isAllOf(period);
+    if (isWhole) {
+      return terms.map((term, index) =>
+        charge(
+          term,
+          added.filter((window) => window.index === index),
+          (full) => full,
+        ),
       );
-      return charge(term, own, (full) => full);
-    });
+    }
   }
   if (kind === 'prorate') {
     const whole = BigInt(period.windows.to - period.windows.from);
-    const all = additions(aggregation, priced);
     return terms.map((term) => {
       const [from, to] = [BigInt(term.from - period.windows.from), BigInt(term.to - period.windows.from)];
-      return charge(term, all, (full) => (cumulative) => amountBetween(full(cumulative), from, to, whole));
+      return charge(term, added, (full) => (cumulative) => amountBetween(full(cumulative), from, to, whole));
     });
   }
-  const standing = givenBackLast(additions(aggregation, priced));
+  const standing = givenBackLast(added);
   const whole = sumOf(standing);
   let before = 0n;
   return terms.map((term, index) => {
@@ -180,6 +209,10 @@ export function termCharges(period: UsagePeriod, usageOf: UsageOfTerm): TermChar
     });
   });
 }
+
+/** Its one term has all of its time. */
+const isAllOf = ({ windows, terms }: UsagePeriod): boolean =>
+  terms.length === 1 && terms[0]!.from === windows.from && terms[0]!.to === windows.to;
 
 const quantityOf = (cumulative: Decimal): Quantity =>
   cumulative.scale <= 12 ? cumulative.coefficient * 10n ** BigInt(12 - cumulative.scale) : notAQuantity(cumulative);

@@ -16,9 +16,9 @@ import {
   selected,
   tableOf,
 } from '../postgres/table-columns.ts';
-import { periodKeyColumns, periodTermsColumns } from './billing-periods.ts';
+import { periodKeyColumns } from './billing-periods.ts';
 
-export interface BilledPeriod extends RecordOf<typeof periodTermsColumns> {
+export interface BilledPeriod extends RecordOf<typeof periodKeyColumns> {
   /** The seals by which it is billed. */
   readonly sealVector: SealVector;
   /** The log's time by which it is billed, in milliseconds since the epoch; -Infinity where no rating has told. */
@@ -44,7 +44,7 @@ const billedColumns = {
 };
 
 const BILLED = `
-  SELECT ${selected(periodTermsColumns, 'period')}, ${selected(billedColumns, 'billed')}
+  SELECT ${selected(periodKeyColumns, 'period')}, ${selected(billedColumns, 'billed')}
   FROM tallyline.billing_periods period CROSS JOIN tallyline.rater_progress progress CROSS JOIN LATERAL (
     SELECT period.seal_vector AS rated_vector, progress.seal_vector AS passed_vector,
       greatest(period.rated_watermark, progress.watermark) AS rated_watermark,
@@ -54,7 +54,7 @@ const BILLED = `
 function periodOf(row: Readonly<Record<string, unknown>>): BilledPeriod {
   const { ratedVector, passedVector, ratedWatermark, closedUpTo } = recordOf(billedColumns, row);
   return {
-    ...recordOf(periodTermsColumns, row),
+    ...recordOf(periodKeyColumns, row),
     sealVector: laterOf(ratedVector, passedVector),
     ratedWatermark: ratedWatermark ?? Number.NEGATIVE_INFINITY,
     closedUpTo,
@@ -105,11 +105,11 @@ export async function readNextPeriods(
 ): Promise<PeriodKey[]> {
   const { rows } = await queries.query(
     `SELECT ${selected(periodKeyColumns, 'period')} FROM tallyline.billing_periods period
-     WHERE $1::text IS NULL OR (${namesOf(periodKeyColumns)}) > ($1, $2, $3, $4)
-     ORDER BY ${namesOf(periodKeyColumns)} LIMIT $5`,
+     WHERE $1::text IS NULL OR (${namesOf(periodKeyColumns)}) > ($1, $2, $3, $4, $5)
+     ORDER BY ${namesOf(periodKeyColumns)} LIMIT $6`,
     [
       ...[after?.tenant ?? null, after?.customer ?? null, after?.subscription ?? null],
-      ...[instantParameter(after?.periodStart ?? null), periodsMax],
+      ...[instantParameter(after?.periodStart ?? null), instantParameter(after?.periodEnd ?? null), periodsMax],
     ],
   );
   return rows.map((row) => recordOf(periodKeyColumns, row));

@@ -1,5 +1,4 @@
-// The rows that say which billing periods of a customer exist, what they are pinned to, and what their last rating
-// read.
+// The rows that say which billing periods of a customer were rated, by which records, and what their last rating read.
 import type { PoolClient } from 'pg';
 import type { RatedPeriod, TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { SealVector } from '../../domain/sealing/seal-vector.ts';
@@ -21,21 +20,16 @@ export const periodKeyColumns = {
   ...customerColumns,
   subscription: text('subscription'),
   periodStart: instant('period_start'),
-};
-const termsColumns = {
   periodEnd: instant('period_end'),
-  plan: text('plan'),
-  catalogVersion: int('catalog_version'),
-  subscriptionStart: nullable(instant('subscription_start')),
 };
 const lastRatingColumns = {
-  timelineVersion: int('timeline_version'),
+  catalogVersion: int('catalog_version'),
+  records: int('records'),
   sealVector: json<SealVector>('seal_vector'),
   ratedWatermark: nullable(instant('rated_watermark')),
   closedUpTo: nullable(instant('closed_up_to')),
 };
-export const periodTermsColumns = { ...periodKeyColumns, ...termsColumns };
-export const billingPeriodColumns = { ...periodTermsColumns, ...lastRatingColumns };
+export const billingPeriodColumns = { ...periodKeyColumns, ...lastRatingColumns };
 
 const SELECT_PERIODS = `SELECT ${selected(billingPeriodColumns, 'period')} FROM tallyline.billing_periods period`;
 const periodOf = (row: Readonly<Record<string, unknown>>): RatedPeriod => recordOf(billingPeriodColumns, row);
@@ -47,12 +41,6 @@ export async function readBillingPeriods(
 ): Promise<RatedPeriod[]> {
   const wanted = tableOf(customerColumns, customers, 'wanted');
   const { rows } = await queries.query(`${SELECT_PERIODS} JOIN ${wanted.sql} USING (tenant, customer)`, wanted.params);
-  return rows.map(periodOf);
-}
-
-/** All periods of customers with these names, in every tenant. */
-export async function readBillingPeriodsNamed(queries: Queries, customers: readonly string[]): Promise<RatedPeriod[]> {
-  const { rows } = await queries.query(`${SELECT_PERIODS} WHERE period.customer = ANY($1::text[])`, [customers]);
   return rows.map(periodOf);
 }
 
@@ -72,7 +60,7 @@ export async function lockCustomers(queries: Queries, customers: readonly Tenant
 
 /**
  * Locks the customers until the transaction ends, then reads all their periods. The lock covers the periods that do not
- * exist yet as well: two raters with different catalogs could else each add one that overlaps the other's.
+ * exist yet as well: two raters could else each add the same one.
  */
 export async function lockBillingPeriods(
   client: PoolClient,
@@ -82,13 +70,13 @@ export async function lockBillingPeriods(
   const wanted = tableOf(customerColumns, customers, 'wanted');
   const { rows } = await client.query(
     `${SELECT_PERIODS} JOIN ${wanted.sql} USING (tenant, customer)
-     ORDER BY period.tenant, period.customer, period.subscription, period.period_start FOR UPDATE OF period`,
+     ORDER BY ${namesOf(periodKeyColumns, 'period')} FOR UPDATE OF period`,
     wanted.params,
   );
   return rows.map(periodOf);
 }
 
-const SET_RATED = Object.values({ ...termsColumns, ...lastRatingColumns })
+const SET_RATED = Object.values(lastRatingColumns)
   .map(({ name }) => `${name} = EXCLUDED.${name}`)
   .join(', ');
 

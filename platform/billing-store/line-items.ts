@@ -1,8 +1,8 @@
 // Line items in Postgres. Rows are only ever added.
 import type { PoolClient } from 'pg';
 import type { Holding } from '../../domain/accounts/assignments.ts';
-import type { PeriodKey } from '../../domain/billing/billing-period-terms.ts';
-import type { LineItemCause, LineItemKind, NewLineItem, RatedItem } from '../../domain/billing/line-item.ts';
+import type { PeriodKey, PricedKey } from '../../domain/billing/billing-period-terms.ts';
+import type { ItemTerm, LineItemCause, LineItemKind, NewLineItem, RatedItem } from '../../domain/billing/line-item.ts';
 import { lineItemId } from '../../domain/billing/line-item-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { formatQuantity, type Quantity } from '../../domain/number/quantity.ts';
@@ -49,7 +49,8 @@ const givenColumns = {
   groups: json<Readonly<Record<string, string>>>('groups'),
   windowStart: instant('window_start'),
   windowEnd: instant('window_end'),
-  periodEnd: instant('period_end'),
+  /** Where its term begins: the stretch of the period in which one definition of the price holds. */
+  termStart: instant('term_start'),
   /** As it stands there: an audit has to read what no rating could have written. */
   quantity: decimal('quantity'),
   amount: decimal('amount'),
@@ -57,7 +58,8 @@ const givenColumns = {
   kind: textOf<LineItemKind>('kind'),
   revision: int('revision'),
   cause: textOf<LineItemCause>('cause'),
-  catalogVersion: int('catalog_version'),
+  /** Null: by a price of the subscription's own. */
+  catalogVersion: nullable(int('catalog_version')),
 };
 /** What its row gets by itself. `sequence` orders the rows for cursors. */
 export const lineItemColumns = { ...givenColumns, createdAt: instant('created_at'), sequence: large('sequence') };
@@ -203,6 +205,41 @@ export async function readNewestPeriods(queries: Queries, itemsMax: number): Pro
   return rows.map((row) => recordOf(periodKeyColumns, row));
 }
 
+const itemTermColumns = {
+  ...periodKeyColumns,
+  plan: givenColumns.plan,
+  price: givenColumns.price,
+  subject: givenColumns.subject,
+  termStart: givenColumns.termStart,
+  meter: givenColumns.meter,
+  groups: givenColumns.groups,
+  currency: givenColumns.currency,
+  catalogVersion: givenColumns.catalogVersion,
+};
+const pricedKeyColumns = {
+  tenant: text('tenant'),
+  customer: text('customer'),
+  periodStart: instant('period_start'),
+  price: text('price'),
+  subject: text('subject'),
+  subscription: text('subscription'),
+  termStart: instant('term_start'),
+};
+
+/** What the newest item of each of these terms says of it; in any order. */
+export async function readNewestItems(queries: Queries, terms: readonly PricedKey[]): Promise<ItemTerm[]> {
+  const wanted = tableOf(pricedKeyColumns, terms, 'wanted');
+  const { rows } = await queries.query(
+    `SELECT ${selected(itemTermColumns, 'newest')} FROM ${wanted.sql} CROSS JOIN LATERAL (
+       SELECT * FROM tallyline.line_items item
+       WHERE (${namesOf(pricedKeyColumns, 'item')}) = (${namesOf(pricedKeyColumns, 'wanted')})
+       ORDER BY item.sequence DESC LIMIT 1
+     ) newest`,
+    wanted.params,
+  );
+  return rows.map((row) => recordOf(itemTermColumns, row));
+}
+
 /** How many items there are, by why they were written. */
 export async function countLineItems(queries: Queries): Promise<ReadonlyMap<LineItemCause, number>> {
   const { rows } = await queries.query<{ cause: LineItemCause; count: number }>(
@@ -221,14 +258,15 @@ type InsertedRow = RecordOf<typeof insertedColumns>;
 
 /** Field by field: two records of this size that are spread into one cost as much as all else that rating does. */
 function insertedRow(line: NewLineItem): InsertedRow {
-  const { tenant, customer, subscription, periodStart, price, subject, item } = line;
+  const { tenant, customer, subscription, periodStart, price, subject, termStart, item } = line;
   const { windowStart, revision } = item;
   return {
-    id: lineItemId({ tenant, customer, subscription, periodStart, price, subject, windowStart, revision }),
+    id: lineItemId({ tenant, customer, subscription, periodStart, price, subject, termStart, windowStart, revision }),
     tenant,
     customer,
     subscription,
     periodStart,
+    periodEnd: line.periodEnd,
     plan: line.plan,
     price,
     subject,
@@ -236,7 +274,7 @@ function insertedRow(line: NewLineItem): InsertedRow {
     groups: line.groups,
     windowStart,
     windowEnd: item.windowEnd,
-    periodEnd: line.periodEnd,
+    termStart,
     quantity: item.quantity,
     amount: item.amount,
     currency: line.currency,

@@ -1,12 +1,13 @@
-// What the line items of each price in each billing period come to.
-import { type PeriodKey, pricedText } from '../../domain/billing/billing-period-terms.ts';
-import type { WrittenPrice, WrittenPrices } from '../../domain/billing/line-item.ts';
+// What the line items of each term of each price come to.
+import { type PricedPeriod, pricedText, termText } from '../../domain/billing/billing-period-terms.ts';
+import { EARLIER, type WrittenPrices, type WrittenTerm } from '../../domain/billing/line-item.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import {
   decimal,
   instant,
   int,
   namesOf,
+  nullable,
   type Queries,
   type RecordOf,
   recordOf,
@@ -18,57 +19,66 @@ import { type PeriodScope, scopeParams } from './billed-periods.ts';
 import { periodKeyColumns } from './billing-periods.ts';
 import { quantity } from './line-items.ts';
 
-/** A period whose line items are read. */
-export interface PeriodDetail extends PeriodKey {
-  /**
-   * The items of windows that start before are read as those of one window, which starts with the period. Milliseconds.
-   */
+/** The periods of a customer that start at an instant, whose line items are read. */
+export interface WrittenSelection extends Omit<PricedPeriod, 'price'> {
+  /** A term's items of usage whose windows start before are read as those of one window. Milliseconds. */
   readonly detailFrom: number;
 }
 
-const detailColumns = { ...periodKeyColumns, detailFrom: instant('detail_from') };
-const windowColumns = {
+const startColumns = { tenant: text('tenant'), customer: text('customer'), periodStart: instant('period_start') };
+const wantedColumns = { ...startColumns, detailFrom: instant('detail_from') };
+const termColumns = {
   price: text('price'),
   subject: text('subject'),
-  windowStart: instant('window_start'),
+  subscription: text('subscription'),
+  termStart: instant('term_start'),
+};
+const windowColumns = {
+  ...termColumns,
+  windowStart: nullable(instant('window_start')),
+  lastStart: instant('last_start'),
   windowEnd: instant('window_end'),
   quantity: quantity('quantity'),
   amount: decimal('amount'),
   revision: int('revision'),
 };
 
-const SUMS = `max(item.window_end) AS window_end, sum(item.quantity) AS quantity, sum(item.amount) AS amount,
-  max(item.revision) AS revision`;
-const OF_PERIOD = `(${namesOf(periodKeyColumns, 'item')}) = (${namesOf(periodKeyColumns, 'wanted')})`;
+const SUMS = `max(item.window_start) AS last_start, max(item.window_end) AS window_end, sum(item.quantity) AS quantity,
+  sum(item.amount) AS amount, max(item.revision) AS revision`;
+const TERM = namesOf(termColumns, 'item');
+const OF_START = `(${namesOf(startColumns, 'item')}) = (${namesOf(startColumns, 'wanted')})`;
 
 /** A price without items is absent. */
-export async function readWrittenPrices(queries: Queries, periods: readonly PeriodDetail[]): Promise<WrittenPrices> {
-  const wanted = tableOf(detailColumns, periods, 'wanted');
+export async function readWrittenPrices(queries: Queries, starts: readonly WrittenSelection[]): Promise<WrittenPrices> {
+  const wanted = tableOf(wantedColumns, starts, 'wanted');
   const { rows } = await queries.query(
-    // A period at a time, by the unique key: joined as a whole, all line items there are would look cheaper to read.
-    `SELECT ${selected(periodKeyColumns, 'wanted')}, ${selected(windowColumns, 'written')}
+    // A start at a time, by the unique key: joined as a whole, all line items there are would look cheaper to read.
+    `SELECT ${selected(startColumns, 'wanted')}, ${selected(windowColumns, 'written')}
      FROM ${wanted.sql}
      CROSS JOIN LATERAL (
-       SELECT item.price, item.subject, wanted.period_start AS window_start, ${SUMS}
-       FROM tallyline.line_items item WHERE ${OF_PERIOD} AND item.window_start < wanted.detail_from
-       GROUP BY item.price, item.subject
+       SELECT ${TERM}, NULL::timestamptz AS window_start, ${SUMS}
+       FROM tallyline.line_items item
+       WHERE ${OF_START} AND item.meter IS NOT NULL AND item.window_start < wanted.detail_from
+       GROUP BY ${TERM}
        UNION ALL
-       SELECT item.price, item.subject, item.window_start, ${SUMS}
-       FROM tallyline.line_items item WHERE ${OF_PERIOD} AND item.window_start >= wanted.detail_from
-       GROUP BY item.price, item.subject, item.window_start
+       SELECT ${TERM}, item.window_start, ${SUMS}
+       FROM tallyline.line_items item
+       WHERE ${OF_START} AND (item.meter IS NULL OR item.window_start >= wanted.detail_from)
+       GROUP BY ${TERM}, item.window_start
      ) written`,
     wanted.params,
   );
-  const prices = new Map<string, Map<string, WrittenPrice>>();
+  const prices = new Map<string, Map<string, WrittenTerm>>();
   for (const row of rows) {
-    const { price, subject, amount, ...window } = recordOf(windowColumns, row);
-    const key = pricedText(recordOf(periodKeyColumns, row), price);
-    const bySubject = prices.get(key) ?? new Map<string, WrittenPrice>();
-    prices.set(key, bySubject);
-    const known = bySubject.get(subject);
+    const { price, subject, subscription, termStart, amount, ...window } = recordOf(windowColumns, row);
+    const key = pricedText({ ...recordOf(startColumns, row), price });
+    const terms = prices.get(key) ?? new Map<string, WrittenTerm>();
+    prices.set(key, terms);
+    const term = { subscription, termStart, subject };
+    const known = terms.get(termText(term));
     const windows = known?.windows ?? [];
-    windows.push(window);
-    bySubject.set(subject, { windows, amount: (known?.amount ?? Decimal.zero).plus(amount) });
+    windows.push({ ...window, windowStart: window.windowStart ?? EARLIER });
+    terms.set(termText(term), { ...term, windows, amount: (known?.amount ?? Decimal.zero).plus(amount) });
   }
   return prices;
 }
@@ -77,24 +87,24 @@ const sumColumns = {
   ...periodKeyColumns,
   price: text('price'),
   subject: text('subject'),
+  termStart: instant('term_start'),
   amount: decimal('amount'),
   quantity: decimal('quantity'),
 };
 
-/** What was charged in a period by a price, of one subject where the price is for each. */
+/** What was charged in a term of a price, of one subject where the price is for each. */
 export type PriceSum = RecordOf<typeof sumColumns>;
 
-const PRICED = `${namesOf(periodKeyColumns, 'item')}, item.price, item.subject`;
+const PRICED = `${namesOf(periodKeyColumns, 'item')}, item.price, item.subject, item.term_start`;
 
-/** Items whose period is missing count, whatever the bounds of the scope are. */
 export async function readPriceSums(queries: Queries, scope: PeriodScope): Promise<PriceSum[]> {
   const { rows } = await queries.query(
     `SELECT ${selected(sumColumns, 'sums')} FROM (
        SELECT ${PRICED}, sum(item.amount) AS amount, sum(item.quantity) AS quantity
-       FROM tallyline.line_items item LEFT JOIN tallyline.billing_periods period USING (${namesOf(periodKeyColumns)})
+       FROM tallyline.line_items item
        WHERE ($1::text IS NULL OR item.tenant = $1)
          AND ($2::timestamptz IS NULL OR item.period_start >= $2)
-         AND ($3::timestamptz IS NULL OR coalesce(period.period_end, item.period_start) <= $3)
+         AND ($3::timestamptz IS NULL OR item.period_end <= $3)
        GROUP BY ${PRICED}
      ) sums`,
     scopeParams(scope),

@@ -1,18 +1,18 @@
-// How much each window adds to a period's cumulative quantity, by aggregation, and so each line item, which is of one
-// window or several. The contributions of a period always add up to what the meter says for the whole period, so that a
-// price of the cumulative quantity means the same for every meter. Where several subjects are billed as one, that is
-// what their values come to by the meter's `across`.
+// How much each window adds to the value of a price's terms in a period, by aggregation, and so each line item, which is
+// of one window or several. What is added always comes to what the meter says for all of the windows, so that a price
+// of the cumulative quantity means the same for every meter. Where several subjects are billed as one, that is what
+// their values come to by the meter's `across`.
 import { valueAcross } from '../../domain/aggregation/across.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
-import type { PeriodTerms } from '../../domain/billing/billing-period-terms.ts';
 import { itemSpan } from '../../domain/billing/item-span.ts';
+import { EARLIER } from '../../domain/billing/line-item.ts';
 import { acrossOf, type Meter } from '../../domain/metering/meter.ts';
 import type { Quantity } from '../../domain/number/quantity.ts';
-import type { Contribution } from './rate.ts';
+import type { AddedUsage } from '../../domain/terms/term-amounts.ts';
 
 /**
- * A window's own merged value, or that of some that follow each other; for `unique`, how many values no earlier window
- * of the period has seen.
+ * A window's own merged value, or that of some of one term that follow each other; for `unique`, how many values no
+ * earlier window of the terms has seen.
  */
 export interface WindowValue {
   /** Milliseconds since the epoch. */
@@ -20,25 +20,35 @@ export interface WindowValue {
   readonly quantity: Quantity;
 }
 
+/** A term has the windows that start from `from` on and before `to`. */
+export interface WindowSpan {
+  readonly from: number;
+  readonly to: number;
+}
+
 /**
- * One a line item, in time order: of closed windows of one period, in any order, each given once, by itself or among
- * some of its item.
+ * One a line item, in time order: of closed windows in any order, each given once, by itself or among some of its item.
+ * `terms`: by time, without overlap; what is in none of them is left out.
  */
-export function contributionsOf(
+export function addedByWindows(
   meter: Pick<Meter, 'aggregation' | 'window' | 'itemWidth'>,
-  period: Pick<PeriodTerms, 'periodStart' | 'periodEnd'>,
+  terms: readonly WindowSpan[],
   windows: readonly WindowValue[],
-): Contribution[] {
+): AddedUsage[] {
   const { mergeWindows } = aggregationRules(meter.aggregation);
-  const items: Contribution[] = [];
+  const items: AddedUsage[] = [];
   let running: Quantity | null = null;
+  let index = 0;
   for (const { windowStart, quantity } of windows.toSorted((a, b) => a.windowStart - b.windowStart)) {
+    while (index < terms.length && windowStart >= terms[index]!.to) index += 1;
+    const term = terms[index];
+    if (term === undefined || windowStart < term.from) continue;
     const before = running ?? 0n;
     running = mergeWindows(running, quantity);
-    const span = itemSpan(meter, windowStart, period);
+    const span = itemSpan(meter, windowStart, term);
     const last = items.at(-1);
     const isOfLast = last?.windowStart === span.windowStart;
-    const item = { ...span, quantity: running - before + (isOfLast ? last.quantity : 0n) };
+    const item = { ...span, index, quantity: running - before + (isOfLast ? last.quantity : 0n) };
     if (isOfLast) items[items.length - 1] = item;
     else items.push(item);
   }
@@ -46,20 +56,19 @@ export function contributionsOf(
 }
 
 /**
- * As `contributionsOf`, of several subjects together: after each item the contributions so far add up to what the
- * values of the subjects that have one by then come to.
+ * As `addedByWindows`, of several subjects together: after each item what was added so far comes to what the values of
+ * the subjects that have one by then come to.
  */
-export function contributionsAcross(
+export function addedAcross(
   meter: Pick<Meter, 'aggregation' | 'window' | 'itemWidth' | 'across'>,
-  period: Pick<PeriodTerms, 'periodStart' | 'periodEnd'>,
+  terms: readonly WindowSpan[],
   subjects: readonly (readonly WindowValue[])[],
-): Contribution[] {
-  if (subjects.length === 1) return contributionsOf(meter, period, subjects[0]!);
+): AddedUsage[] {
+  if (subjects.length === 1) return addedByWindows(meter, terms, subjects[0]!);
   const across = acrossOf(meter);
-  const ofEach = subjects.map((windows) => contributionsOf(meter, period, windows));
-  const items = new Map<number, { readonly item: Contribution; readonly added: [subject: number, Quantity][] }>();
-  for (const [subject, contributions] of ofEach.entries()) {
-    for (const item of contributions) {
+  const items = new Map<number, { readonly item: AddedUsage; readonly added: [subject: number, Quantity][] }>();
+  for (const [subject, windows] of subjects.entries()) {
+    for (const item of addedByWindows(meter, terms, windows)) {
       const known = items.get(item.windowStart);
       if (known === undefined) items.set(item.windowStart, { item, added: [[subject, item.quantity]] });
       else known.added.push([subject, item.quantity]);
@@ -77,18 +86,15 @@ export function contributionsAcross(
     });
 }
 
-/**
- * Contributions or line items, in time order: those before `detailFrom` as one that starts with the period and is
- * otherwise like the last of them, the others as they are.
- */
+/** In time order: those before `detailFrom` as one, which comes before all others and ends as the last of them. */
 export function earlierAsOne<Window extends { readonly windowStart: number; readonly quantity: Quantity }>(
   windows: readonly Window[],
-  { periodStart, detailFrom }: { readonly periodStart: number; readonly detailFrom: number },
+  detailFrom: number,
 ): Window[] {
   const earlier = windows.filter(({ windowStart }) => windowStart < detailFrom);
   const last = earlier.at(-1);
   if (last === undefined) return [...windows];
   const quantity = earlier.reduce((sum, window) => sum + window.quantity, 0n);
   const later = windows.filter(({ windowStart }) => windowStart >= detailFrom);
-  return [{ ...last, windowStart: periodStart, quantity }, ...later];
+  return [{ ...last, windowStart: EARLIER, quantity }, ...later];
 }

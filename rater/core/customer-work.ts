@@ -10,11 +10,19 @@ export type TouchedTimes = Map<string, Map<string, Set<number>>>;
 export interface Touched {
   /** By tenant and subject: starts of windows to look at. */
   readonly windows: TouchedTimes;
-  /** By tenant and customer: starts of periods to look at. */
-  readonly periods: TouchedTimes;
+  /** By tenant and customer: from when on to look at it, used or not. */
+  readonly due: DueTimes;
 }
+export type DueTimes = Map<string, Map<string, number>>;
 
-export const nothingTouched = (): Touched => ({ windows: new Map(), periods: new Map() });
+export const nothingTouched = (): Touched => ({ windows: new Map(), due: new Map() });
+
+export const isNothing = ({ windows, due }: Touched): boolean => windows.size + due.size === 0;
+
+export function becomesDue({ due }: Touched, { tenant, customer }: TenantCustomer, dueFrom: number): void {
+  const customers = due.get(tenant) ?? new Map<string, number>();
+  due.set(tenant, customers.set(customer, Math.min(dueFrom, customers.get(customer) ?? dueFrom)));
+}
 
 function namedIn(touched: TouchedTimes, tenant: string): Map<string, Set<number>> {
   let names = touched.get(tenant);
@@ -40,28 +48,26 @@ export interface CustomerWork extends TenantCustomer {
   readonly subjects: readonly AssignedSubject[];
   /** By subject, starts of windows that may be the customer's and for which something may be due. */
   readonly windows: NamedTimes;
-  /** Starts of periods for which something may be due. */
-  readonly periods: ReadonlySet<number>;
+  /** From when on anything may be due, used or not; null: nothing is but by its windows. */
+  readonly dueFrom: number | null;
 }
 
-/** Instants for which something may be due. */
-export function timesOf({ windows, periods }: CustomerWork): Iterable<number> {
-  const sets = [...windows.values(), periods].filter((times) => times.size > 0);
+/** Starts of windows for which something may be due. */
+export function timesOf({ windows }: Pick<CustomerWork, 'windows'>): Iterable<number> {
+  const sets = [...windows.values()];
   return sets.length === 1 ? sets[0]! : sets.flatMap((times) => [...times]);
 }
 
 /** Adds to `touched` what the work would have looked at. */
-export function handBack({ tenant, customer, windows, periods }: CustomerWork, touched: Touched): void {
+export function handBack({ tenant, customer, windows, dueFrom }: CustomerWork, touched: Touched): void {
   for (const [subject, times] of windows) for (const time of times) touch(touched.windows, tenant, subject, time);
-  for (const time of periods) touch(touched.periods, tenant, customer, time);
+  if (dueFrom !== null) becomesDue(touched, { tenant, customer }, dueFrom);
 }
 
-const NO_TIMES: ReadonlySet<number> = new Set();
-
 /** In the order of the key of usage, so that the subjects of a batch lie side by side. */
-export function* customerWork({ windows, periods }: Touched, ownership: Ownership): Generator<CustomerWork> {
-  for (const tenant of [...new Set([...windows.keys(), ...periods.keys()])].sort()) {
-    const due = periods.get(tenant) ?? new Map<string, Set<number>>();
+export function* customerWork({ windows, due: allDue }: Touched, ownership: Ownership): Generator<CustomerWork> {
+  for (const tenant of [...new Set([...windows.keys(), ...allDue.keys()])].sort()) {
+    const due = allDue.get(tenant) ?? new Map<string, number>();
     const subjects = windows.get(tenant) ?? new Map<string, Set<number>>();
     // Only of subjects that were ever assigned: the others are most, and each is its own customer.
     const moved = new Map<string, Map<string, Set<number>>>();
@@ -80,10 +86,10 @@ export function* customerWork({ windows, periods }: Touched, ownership: Ownershi
     for (const customer of [...names].sort()) {
       const own = unmoved(customer);
       const others = moved.get(customer);
-      const ofPeriods = due.get(customer) ?? NO_TIMES;
-      if (own === undefined && others === undefined && ofPeriods.size === 0) continue;
+      const dueFrom = due.get(customer) ?? null;
+      if (own === undefined && others === undefined && dueFrom === null) continue;
       yield {
-        ...{ tenant, customer, periods: ofPeriods, subjects: ownership.subjectsOf({ tenant, customer }) },
+        ...{ tenant, customer, dueFrom, subjects: ownership.subjectsOf({ tenant, customer }) },
         windows: new Map([...(own === undefined ? [] : [[customer, own] as const]), ...(others ?? [])]),
       };
     }

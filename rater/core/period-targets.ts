@@ -1,78 +1,205 @@
-// Which billing periods a batch of customers has to rate, by which prices, and from where on window by window.
+// What a batch of customers has to be rated for: which periods of which prices, with all their terms, and from where on
+// window by window. A price's terms in the periods that start at an instant are rated together, whosever subscription
+// they are of, so that a term that is no more is seen to be gone (T14).
 import type { AssignedSubject } from '../../domain/accounts/assignments.ts';
 import {
   customerText,
   NO_SUBSCRIPTION,
-  type PeriodKey,
   type RatedPeriod,
+  type TenantCustomer,
 } from '../../domain/billing/billing-period-terms.ts';
 import { itemBoundBefore } from '../../domain/billing/item-span.ts';
-import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { groupBy } from '../../domain/composite-key.ts';
+import type { FeeTerm } from '../../domain/terms/fees.ts';
+import type { UsagePeriod } from '../../domain/terms/price-terms.ts';
+import type { BilledBy, CustomerRecords } from './customer-records.ts';
 import { type CustomerWork, timesOf } from './customer-work.ts';
-import { type PricedInPeriod, periodPrices } from './period-prices.ts';
-import type { RatingBasis } from './rating-basis.ts';
-import { type RatingTarget, ratingTargets } from './rating-targets.ts';
 
-export interface PeriodTarget extends RatingTarget, PeriodKey {
+/** A fee's term that is due. */
+export interface DueFee extends FeeTerm {
+  readonly slug: string;
+  readonly periodEnd: number;
+  /** Of the default plan, which nobody chose: it is charged only once there is usage. */
+  readonly isByUsage: boolean;
+}
+
+/** What is to be rated of a customer in the periods that start at an instant. */
+export interface PeriodTarget extends TenantCustomer {
+  /** Milliseconds since the epoch. */
+  readonly periodStart: number;
   /** Whatever is the customer's subject at some time. */
   readonly subjects: readonly AssignedSubject[];
-  readonly prices: readonly PricedTarget[];
-  /**
-   * Line items that start before are compared as one sum, and all their windows start before; milliseconds since the
-   * epoch, the period's start or later.
-   */
+  readonly usage: readonly UsagePeriod[];
+  readonly fees: readonly DueFee[];
+  /** The slugs of the prices that are rated; null: all that have items, so that a price that is gone is seen. */
+  readonly prices: ReadonlySet<string> | null;
+  /** Usage and its items of windows that start before are compared as one sum, and are of items that start before. */
   readonly detailFrom: number;
 }
-/** `isCharged`: false for a price the period has no more, whose line items have to cancel out. */
-type PricedTarget = PricedInPeriod & { readonly isCharged: boolean };
 
 /** Which windows are looked at one by one: from the first touched one of a period on, or all of them. */
 export type Detail = 'touched' | 'all';
 
+export const subscriptionOf = ({ subscription }: { readonly subscription: string | null }): string =>
+  subscription ?? NO_SUBSCRIPTION;
+
 /** In the order of the customers, then of time. */
 export function periodTargets(
   detail: Detail,
-  basis: Pick<RatingBasis, 'book' | 'versions'>,
+  watermark: number,
+  records: CustomerRecords,
   work: readonly CustomerWork[],
   stored: readonly RatedPeriod[],
 ): PeriodTarget[] {
   const storedByCustomer = groupBy(stored, customerText);
   return work.flatMap((ofCustomer) => {
-    const { tenant, customer, subjects } = ofCustomer;
-    const times = timesOf(ofCustomer);
     const known = storedByCustomer.get(customerText(ofCustomer)) ?? [];
-    return ratingTargets(basis.book.timeline(ofCustomer), known, times).map((target) => {
-      const before = known.find((period) => period.periodStart === target.periodStart);
-      const prices = pricesOf(basis.versions, target, before);
-      const isAsBefore = detail === 'touched' && before !== undefined && target.planChangedFrom === null;
-      const detailFrom = isAsBefore ? firstTouchedItem(target, prices, times) : target.periodStart;
-      return { ...target, tenant, customer, subscription: NO_SUBSCRIPTION, subjects, prices, detailFrom };
-    });
+    return new CustomerTargets(detail, watermark, records.of(ofCustomer), ofCustomer, known).all();
   });
 }
 
-/** The period's start where nothing touched it: it is looked at for another reason. */
-function firstTouchedItem(
-  { periodStart, periodEnd }: RatingTarget,
-  prices: readonly PricedTarget[],
-  times: Iterable<number>,
-): number {
-  let first = periodEnd;
-  for (const time of times) if (time >= periodStart && time < first) first = time;
-  if (first === periodEnd) return periodStart;
-  const meters = prices.flatMap(({ meter }) => meter ?? []);
-  return itemBoundBefore(first, periodStart, meters);
+class CustomerTargets {
+  private readonly detail: Detail;
+  private readonly watermark: number;
+  private readonly by: BilledBy;
+  private readonly work: CustomerWork;
+  private readonly stored: readonly RatedPeriod[];
+  private readonly usage = new Map<number, Set<UsagePeriod>>();
+  private readonly fees = new Map<number, DueFee[]>();
+  private readonly prices = new Map<number, Set<string>>();
+
+  constructor(detail: Detail, watermark: number, by: BilledBy, work: CustomerWork, stored: readonly RatedPeriod[]) {
+    this.detail = detail;
+    this.watermark = watermark;
+    this.by = by;
+    this.work = work;
+    this.stored = stored;
+  }
+
+  all(): PeriodTarget[] {
+    const { dueFrom } = this.work;
+    for (const time of timesOf(this.work)) this.addTouched(time);
+    const whole = new Set<number>();
+    if (dueFrom !== null) {
+      this.addDue(dueFrom);
+      // What was billed may be of a price, or of a period, that is no more.
+      for (const { periodStart, periodEnd } of this.stored) if (periodEnd > dueFrom) this.at(periodStart);
+      for (const periodStart of this.prices.keys()) whole.add(periodStart);
+      for (const periodStart of whole) this.addUsageAt(periodStart, null);
+      for (const periodStart of whole) this.addFeesAt(periodStart);
+    }
+    return [...this.prices.keys()].sort((a, b) => a - b).map((periodStart) => this.target(periodStart, whole));
+  }
+
+  private target(periodStart: number, whole: ReadonlySet<number>): PeriodTarget {
+    const { tenant, customer, subjects } = this.work;
+    const usage = [...(this.usage.get(periodStart) ?? [])];
+    return {
+      ...{ tenant, customer, subjects, periodStart, usage, fees: this.fees.get(periodStart) ?? [] },
+      prices: whole.has(periodStart) ? null : this.prices.get(periodStart)!,
+      detailFrom: this.detailFrom(periodStart, usage),
+    };
+  }
+
+  private at(periodStart: number): Set<string> {
+    const known = this.prices.get(periodStart) ?? new Set();
+    this.prices.set(periodStart, known);
+    return known;
+  }
+
+  /** Usage of a window, and what the default plan charges once there is some. */
+  private addTouched(windowStart: number): void {
+    const { terms, fees } = this.by;
+    for (const line of terms.usageLines) {
+      const period = terms.usagePeriodAt(line, windowStart);
+      if (period !== null) this.addUsage(period);
+    }
+    for (const line of terms.feeLines) {
+      if (line.members[0] !== null) continue;
+      for (const of of fees.periodsIn(windowStart, windowStart + 1, this.watermark)) {
+        if (of.slug === line.slug && of.first === null) this.addFees(of.period.start, line.slug);
+      }
+    }
+  }
+
+  private addUsage(period: UsagePeriod): void {
+    const periodStart = period.period.start;
+    const known = this.usage.get(periodStart);
+    if (known?.has(period)) return;
+    this.at(periodStart).add(period.line.slug);
+    if (known === undefined) this.usage.set(periodStart, new Set([period]));
+    else known.add(period);
+    // Another line of the slug may have a period that starts then, too: which terms are gone is told by all of them.
+    const { usageLines } = this.by.terms;
+    if (usageLines.some((line) => line !== period.line && line.slug === period.line.slug))
+      this.addUsageAt(periodStart, period.line.slug);
+  }
+
+  /** Of a price, or of all of them. */
+  private addUsageAt(periodStart: number, slug: string | null): void {
+    const { terms } = this.by;
+    for (const line of terms.usageLines) {
+      if (slug !== null && line.slug !== slug) continue;
+      for (const period of terms.usagePeriodsFrom(line, periodStart)) this.addKnown(periodStart, period);
+    }
+  }
+
+  private addKnown(periodStart: number, period: UsagePeriod): void {
+    const known = this.usage.get(periodStart) ?? new Set();
+    this.usage.set(periodStart, known);
+    this.at(periodStart).add(period.line.slug);
+    const isThere = [...known].some((each) => each.line === period.line && each.period.end === period.period.end);
+    if (!isThere) known.add(period);
+  }
+
+  /** Every period of which anything is from then on. */
+  private addDue(dueFrom: number): void {
+    const { terms, fees } = this.by;
+    const until = this.watermark + 1;
+    for (const line of terms.usageLines) {
+      for (const { period } of terms.usagePeriodsIn(line, dueFrom, until)) this.at(period.start);
+    }
+    for (const { period } of fees.periodsIn(dueFrom - 1, until, this.watermark)) this.at(period.start);
+  }
+
+  private addFeesAt(periodStart: number): void {
+    const slugs = new Set(this.by.terms.feeLines.map(({ slug }) => slug));
+    for (const slug of slugs) this.addFees(periodStart, slug);
+  }
+
+  /** Of all lines of a fee. */
+  private addFees(periodStart: number, slug: string): void {
+    const prices = this.at(periodStart);
+    if (this.fees.get(periodStart)?.some((fee) => fee.slug === slug)) return;
+    const { fees } = this.by;
+    const due = fees
+      .periodsFrom(periodStart, this.watermark)
+      .filter((of) => of.slug === slug)
+      .flatMap((of) =>
+        fees
+          .termsAt(of, this.watermark)
+          .filter(({ dueAt }) => dueAt <= this.watermark)
+          .map((term) => ({ ...term, slug, periodEnd: of.period.end, isByUsage: of.first === null })),
+      );
+    prices.add(slug);
+    this.fees.set(periodStart, [...(this.fees.get(periodStart) ?? []), ...due]);
+  }
+
+  private detailFrom(periodStart: number, usage: readonly UsagePeriod[]): number {
+    const isKnown = this.stored.some((period) => period.periodStart === periodStart);
+    if (this.detail === 'all' || !isKnown) return 0;
+    const { dueFrom } = this.work;
+    let first = dueFrom ?? Number.POSITIVE_INFINITY;
+    const end = Math.max(...usage.map(({ windows }) => windows.to));
+    for (const time of timesOf(this.work)) if (time < first && time < end && isIn(usage, time)) first = time;
+    if (!Number.isFinite(first)) return 0;
+    return itemBoundBefore(
+      first,
+      0,
+      usage.map(({ line }) => line.meter!),
+    );
+  }
 }
 
-function pricesOf(
-  versions: readonly CatalogVersion[],
-  target: RatingTarget,
-  before: RatedPeriod | undefined,
-): PricedTarget[] {
-  const charged = periodPrices(versions, target).map((price) => ({ ...price, isCharged: true }));
-  if (before === undefined || before.plan === target.plan) return charged;
-  const kept = new Set(charged.map(({ price }) => price.slug));
-  const dropped = periodPrices(versions, before).filter(({ price }) => !kept.has(price.slug));
-  return [...charged, ...dropped.map((price) => ({ ...price, isCharged: false }))];
-}
+const isIn = (usage: readonly UsagePeriod[], time: number): boolean =>
+  usage.some(({ windows }) => windows.from <= time && time < windows.to);

@@ -1,15 +1,15 @@
-// Turns the usage of one price in one billing period into the line items that are still missing.
+// Turns the usage of one term of a price into the line items that are still missing.
 //
 // What always holds: after the returned items, the quantities of a window's items add up to its contribution, and the
-// amounts of the period's items add up to price(usage of all its closed windows) exactly (I4). No price is ever found
+// amounts of the term's items add up to price(usage of all its closed windows) exactly (I4). No price is ever found
 // by subtracting prices of parts: an item's amount is price(cumulative quantity after it) minus everything written
 // before it. Whatever arrives late, in whatever order, the sum is therefore right; and a step done again writes
 // nothing.
 import type { RatedItem, WrittenWindow } from '../../domain/billing/line-item.ts';
-import { Decimal } from '../../domain/number/decimal.ts';
+import type { Decimal } from '../../domain/number/decimal.ts';
 import { type Quantity, quantityToDecimal } from '../../domain/number/quantity.ts';
 
-/** How much the windows of a line item add to the period's cumulative quantity. Milliseconds; end exclusive. */
+/** How much the windows of a line item add to the term's cumulative quantity. Milliseconds; end exclusive. */
 export interface Contribution {
   readonly windowStart: number;
   readonly windowEnd: number;
@@ -19,18 +19,20 @@ export interface Contribution {
 export interface RateInput {
   /** The amount for a cumulative quantity; price(0) must be 0. */
   readonly price: (cumulative: Decimal) => Decimal;
-  /** One entry a closed item of the period that has usage, in any order. */
+  /** One entry a closed item of the term that has usage, in any order. */
   readonly contributions: readonly Contribution[];
   readonly written: readonly WrittenWindow[];
-  /** Sum of the amounts of the price's items in the period. */
+  /** Sum of the amounts of the term's items. */
   readonly writtenAmount: Decimal;
   /**
-   * Of an item that ends then: true where it was closed already when the period was last rated: usage that shows up in
-   * it now is late.
+   * Of an item that ends then: true where it was closed already when the term was last rated: usage that shows up in it
+   * now is late.
    */
   readonly wasClosed: (windowEnd: number) => boolean;
-  /** Items that start from here on have windows that changed their period or its plan since; null: none has. */
-  readonly planChangedFrom: number | null;
+  /** Items that start from here on are another term's since, or another's before; null: none is. */
+  readonly changedFrom: number | null;
+  /** Whether the same usage may cost something else than when it was last rated: records have changed, or other terms. */
+  readonly mayReprice: boolean;
   /** The cause of an item that comes on time. */
   readonly onTimeCause: 'window_closed' | 'period_started';
 }
@@ -64,9 +66,9 @@ export function rate(input: RateInput): RatedItem[] {
     const quantity = (contribution?.quantity ?? 0n) - (before?.quantity ?? 0n);
     if (quantity === 0n) continue;
 
-    // Where the period's end moved inside an item, the correction names the windows that it gave away or took as well.
+    // Where the term's end moved inside an item, the correction names the windows that it gave away or took as well.
     const windowEnd = Math.max(...[contribution, before].flatMap((each) => each?.windowEnd ?? []));
-    const moved = input.planChangedFrom !== null && windowStart >= input.planChangedFrom;
+    const moved = input.changedFrom !== null && windowStart >= input.changedFrom;
     const onTime = before === undefined && !input.wasClosed(windowEnd);
     cumulativeQuantity += quantity;
     const cumulativeAmount = input.price(quantityToDecimal(cumulativeQuantity));
@@ -94,8 +96,8 @@ export function rate(input: RateInput): RatedItem[] {
 }
 
 /**
- * A changed plan may give the same usage another amount without any window that differs. The difference is an item of
- * its own, with quantity 0, in the last window written.
+ * A change of terms may give the same usage another amount without any window that differs. The difference is an item
+ * of its own, with quantity 0, in the last window written.
  */
 function repricing(
   input: RateInput,
@@ -104,11 +106,11 @@ function repricing(
   writtenAmount: Decimal,
 ): RatedItem | null {
   const before = input.written.toSorted((a, b) => a.windowStart - b.windowStart).at(-1);
-  if (input.planChangedFrom === null || items.length > 0 || before === undefined) return null;
+  if (!input.mayReprice || items.length > 0 || before === undefined) return null;
   const cumulativeAmount = input.price(quantityToDecimal(cumulativeQuantity));
   if (cumulativeAmount.equals(writtenAmount)) return null;
   return {
-    windowStart: before.windowStart,
+    windowStart: before.lastStart,
     windowEnd: before.windowEnd,
     quantity: 0n,
     amount: cumulativeAmount.minus(writtenAmount),
@@ -135,6 +137,3 @@ function assertComplete(input: RateInput, cumulativeQuantity: Quantity, writtenA
     );
   }
 }
-
-/** Nothing of this price was ever written for the period. */
-export const nothingWritten = { written: [], writtenAmount: Decimal.zero } as const;

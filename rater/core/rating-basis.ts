@@ -1,22 +1,45 @@
 // What a step of the rater rates by, and whether what was read by it still stands.
 import { periodText, type RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
 import type { CatalogVersion, Meter } from '../../domain/catalog/catalog.ts';
-import type { SubscriptionBook } from '../../domain/catalog/subscription-book.ts';
 import { covers } from '../../domain/sealing/seal-vector.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
+import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
+import { type BilledBy, billedBy } from './customer-records.ts';
+
+/** The versions of the catalog that are in force, ascending, and what follows from them alone. */
+export interface RatingCatalog {
+  /** 0: there is none yet. */
+  readonly version: number;
+  readonly versions: readonly CatalogVersion[];
+  readonly history: CatalogHistory;
+  /** By slug, every meter there ever was: usage of one that the newest version does not have is still billed. */
+  readonly meters: ReadonlyMap<string, Meter>;
+}
+
+export function ratingCatalog(versions: readonly CatalogVersion[]): RatingCatalog {
+  return {
+    version: versions.at(-1)?.version ?? 0,
+    versions,
+    history: new CatalogHistory(versions),
+    meters: new Map(versions.flatMap(({ catalog }) => catalog.meters).map((meter) => [meter.slug, meter])),
+  };
+}
 
 /** What a step rates by: the same for all its batches. */
 export interface RatingBasis {
   readonly seals: Seals;
   readonly watermark: number;
-  readonly book: SubscriptionBook;
-  /** Ascending; the last is the newest. */
-  readonly versions: readonly CatalogVersion[];
-  /** Every meter there ever was. */
-  readonly meters: readonly Meter[];
+  readonly catalog: RatingCatalog;
+  /** Whoever has no subscription. */
+  readonly unsubscribed: BilledBy;
   /** What ends by then is closed; milliseconds since the epoch, and never less than at an earlier step. */
   readonly closedUpTo: number;
 }
+
+export const ratingBasis = (of: Omit<RatingBasis, 'unsubscribed'>): RatingBasis => ({
+  ...of,
+  unsubscribed: billedBy(of.catalog.history, []),
+});
 
 /**
  * The basis for periods of which some are closed further: a rater that allows less lateness may have closed windows of
@@ -30,18 +53,13 @@ export const closedAsFarAs = (basis: RatingBasis, periods: readonly RatedPeriod[
 /** True where the locked periods are those that were read, and were not rated later than this step's seals. */
 export function isUnmoved(read: readonly RatedPeriod[], locked: readonly RatedPeriod[], basis: RatingBasis): boolean {
   if (read.length !== locked.length) return false;
-  const readByKey = new Map(read.map((period) => [periodText(period), period]));
-  return locked.every((period) => {
-    const known = readByKey.get(periodText(period));
-    return (
-      known !== undefined &&
-      known.periodEnd === period.periodEnd &&
-      known.plan === period.plan &&
-      known.catalogVersion === period.catalogVersion &&
-      period.timelineVersion <= basis.book.revision &&
+  const known = new Set(read.map(periodText));
+  return locked.every(
+    (period) =>
+      known.has(periodText(period)) &&
+      period.catalogVersion <= basis.catalog.version &&
       covers(basis.seals.vector, period.sealVector) &&
       basis.watermark >= (period.ratedWatermark ?? basis.watermark) &&
-      basis.closedUpTo >= (period.closedUpTo ?? basis.closedUpTo)
-    );
-  });
+      basis.closedUpTo >= (period.closedUpTo ?? basis.closedUpTo),
+  );
 }

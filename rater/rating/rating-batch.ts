@@ -1,39 +1,42 @@
-// Rates the billing periods of some customers in one Postgres transaction.
+// Rates some customers in one Postgres transaction.
 //
 // ClickHouse is read before the transaction, at a fixed vector of seals, and what was read counts only if every one of
 // these seals is there afterwards: one that is taken back meanwhile leaves its chunk's rows in the middle of being
 // written again. The transaction then locks the customers and goes on only if nothing has moved since: the stored
-// periods are as they were, none was rated at a later vector or watermark, or drawn by a newer catalog. What was read
-// is therefore what is priced, however many raters there are.
+// periods are as they were, none was rated at a later vector or watermark, or by a newer catalog. What was read is
+// therefore what is priced, however many raters there are.
 //
-// Whose the subjects are is read again under these locks, which whoever assigns a subject takes as well. A customer
-// that has got or lost one since is not rated, and its work goes back to the step: its windows may be somebody else's
-// now.
+// What a customer is billed by, the records of its subscriptions and whose its subjects are, is read again under these
+// locks, which whoever changes one of them takes as well. A customer whose records or subjects have changed since is
+// not rated, and its work goes back to the step.
 //
 // A step touches few windows of a long period, most often the hour that has just closed. What lies before the first of
-// them was rated before and got no usage since, so it is read as one sum of usage and one of line items, and only from
-// there on window by window. Where these sums differ after all, the batch is done again with every window of its
-// periods.
+// them was rated before and got no usage since, so it is read as one sum of usage and one of line items a term, and only
+// from there on window by window. Where these sums differ after all, or a term is no more, the batch is done again with
+// every window of its periods.
 import { Ownership } from '../../domain/accounts/ownership.ts';
 import {
   customerText,
-  POOLED,
+  type PeriodKey,
+  type PricedKey,
   periodText,
-  pricedText,
   type RatedPeriod,
+  type TenantCustomer,
 } from '../../domain/billing/billing-period-terms.ts';
-import type { NewLineItem } from '../../domain/billing/line-item.ts';
-import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
-import { isChargedByUsage, isPeriodDue } from '../../domain/pricing/period-due.ts';
-import { isUsagePrice } from '../../domain/pricing/prices.ts';
+import type { NewLineItem, WrittenPrices } from '../../domain/billing/line-item.ts';
+import { groupBy, keyText } from '../../domain/composite-key.ts';
 import { holdsAllSealsOf, type Seals } from '../../domain/sealing/seals.ts';
+import { nextDueAfter } from '../../domain/terms/next-due.ts';
+import type { NextDue } from '../../platform/billing-store/due-customers.ts';
 import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
+import { CustomerRecords, recordCounts } from '../core/customer-records.ts';
 import type { CustomerWork } from '../core/customer-work.ts';
-import { assertWrittenBefore, type Contributions, periodItems } from '../core/period-items.ts';
-import { type Detail, type PeriodTarget, periodTargets } from '../core/period-targets.ts';
+import { type Detail, type DueFee, type PeriodTarget, periodTargets } from '../core/period-targets.ts';
 import { RatingInvariantError } from '../core/rate.ts';
 import { closedAsFarAs, isUnmoved, type RatingBasis } from '../core/rating-basis.ts';
-import { readContributions, readPeriodsWithUsage, type UsageWanted } from '../store/period-usage.ts';
+import { type ChargedUsage, goneTerms, ratedTerms, termItems } from '../core/term-items.ts';
+import { type CountedTerms, chargedTerms, countedTerms } from '../core/term-usage.ts';
+import { readCountedUsage, readTimesWithUsage, type UsageWanted } from '../store/counted-usage.ts';
 import type { RatingStore, RatingTransaction } from '../store/rating-store.ts';
 import type { ChunkVerifier } from './chunk-verifier.ts';
 
@@ -46,7 +49,7 @@ export type BatchOutcome =
   | {
       readonly outcome: 'rated';
       readonly lineItems: readonly NewLineItem[];
-      /** Not rated: what their subjects are has changed since the work was put together. */
+      /** Not rated: what they are billed by, or their subjects, have changed since the work was put together. */
       readonly moved: readonly CustomerWork[];
     }
   /**
@@ -57,19 +60,35 @@ export type BatchOutcome =
   /** ClickHouse does not hold what was sealed. */
   | { readonly outcome: 'mismatch'; readonly mismatches: readonly SealMismatch[] };
 
+/** What was written is not to be kept. */
+class Behind extends Error {}
+
 export async function rateBatch(
   stores: RatingStores,
-  stepBasis: RatingBasis,
+  basis: RatingBasis,
   work: readonly CustomerWork[],
 ): Promise<BatchOutcome> {
   try {
-    return await rateIn('touched', stores, stepBasis, work);
+    return await rateTouched(stores, basis, work);
+  } catch (error) {
+    if (error instanceof Behind) return { outcome: 'behind' };
+    throw error;
+  }
+}
+
+async function rateTouched(
+  stores: RatingStores,
+  basis: RatingBasis,
+  work: readonly CustomerWork[],
+): Promise<BatchOutcome> {
+  try {
+    return await rateIn('touched', stores, basis, work);
   } catch (error) {
     if (!(error instanceof RatingInvariantError)) throw error;
     // Of the windows before the first touched one only the sum was compared, and a sum does not say which window
     // differs. So all windows are compared one by one, and corrected where they are late; what still does not add up is
     // an error.
-    return rateIn('all', stores, stepBasis, work);
+    return rateIn('all', stores, basis, work);
   }
 }
 
@@ -80,36 +99,55 @@ async function rateIn(
   work: readonly CustomerWork[],
 ): Promise<BatchOutcome> {
   const stored = await store.readBillingPeriods(work);
+  const subscriptions = await store.readSubscriptions(work);
   const basis = closedAsFarAs(stepBasis, stored);
-  const targets = periodTargets(detail, basis, work, stored);
-  if (targets.length > 0) {
-    const mismatches = await verifier.verifySince(Math.min(...targets.map((target) => target.periodStart)));
+  const records = new CustomerRecords(basis.catalog.history, basis.unsubscribed, subscriptions);
+  const targets = periodTargets(detail, basis.watermark, records, work, stored);
+  const since = earliestOf(targets);
+  if (Number.isFinite(since)) {
+    const mismatches = await verifier.verifySince(since);
     if (mismatches.length > 0) return { outcome: 'mismatch', mismatches };
   }
-  const contributions = await readTargetContributions(store, basis, targets);
-  if (targets.length > 0 && !(await isStillThere(store, verifier, basis.seals))) return { outcome: 'behind' };
+  const charges = await readCharges(store, basis, targets);
+  if (Number.isFinite(since) && !(await isStillThere(store, verifier, basis.seals))) return { outcome: 'behind' };
 
   return store.inRating(async (transaction) => {
     const locked = await transaction.lockBillingPeriods(work);
     if (!isUnmoved(stored, locked, basis)) return { outcome: 'behind' };
     // Also of customers that nothing is to be billed to: their windows may be those of one that pays by now.
-    const moved = movedSince(work, new Ownership(await transaction.readAssignmentsAround(work)));
+    const ownership = new Ownership(await transaction.readAssignmentsAround(work));
+    const counts = recordCounts(await transaction.readSubscriptions(work));
+    const moved = work.filter(
+      (each) => (counts.get(customerText(each)) ?? 0) !== records.of(each).records || hasOtherSubjects(each, ownership),
+    );
     const left = new Set(moved.map(customerText));
+    const isRated = (customer: TenantCustomer): boolean => !left.has(customerText(customer));
     const lineItems = await write(
       transaction,
       basis,
-      targets.filter((target) => !left.has(customerText(target))),
+      records,
+      charges.filter(({ target }) => isRated(target)),
       locked,
-      contributions,
     );
+    await saveNextDue(transaction, basis, records, work.filter(isRated));
     return { outcome: 'rated', lineItems, moved };
   });
 }
 
-const movedSince = (work: readonly CustomerWork[], ownership: Ownership): CustomerWork[] =>
-  ownership.isEmpty && work.every(isOwnSubject)
-    ? []
-    : work.filter((each) => JSON.stringify(each.subjects) !== JSON.stringify(ownership.subjectsOf(each)));
+/** Where the first window starts whose usage is read; infinite: none is. */
+const earliestOf = (targets: readonly PeriodTarget[]): number =>
+  Math.min(
+    ...targets.map(({ usage, fees }) =>
+      Math.min(
+        ...usage.map(({ windows }) => windows.from),
+        ...fees.flatMap(({ isByUsage, from }) => (isByUsage ? from : [])),
+      ),
+    ),
+  );
+
+const hasOtherSubjects = (work: CustomerWork, ownership: Ownership): boolean =>
+  !(ownership.isEmpty && isOwnSubject(work)) &&
+  JSON.stringify(work.subjects) !== JSON.stringify(ownership.subjectsOf(work));
 
 const isOwnSubject = ({ subjects }: CustomerWork): boolean =>
   subjects.length === 1 && subjects[0]!.assignments.length === 0;
@@ -121,59 +159,127 @@ export async function isStillThere(store: RatingStore, verifier: ChunkVerifier, 
   return holdsAllSealsOf(await store.readSeals(), seals);
 }
 
-async function readTargetContributions(
+/** What a target's terms come to. */
+interface TargetCharges {
+  readonly target: PeriodTarget;
+  readonly usage: readonly ChargedUsage[];
+  readonly fees: readonly DueFee[];
+}
+
+async function readCharges(
   store: RatingStore,
   basis: RatingBasis,
   targets: readonly PeriodTarget[],
-): Promise<Contributions> {
-  const open = targets.filter((target) => target.periodEnd > target.periodStart);
+): Promise<TargetCharges[]> {
   const wanted: UsageWanted[] = [];
-  const ofPeriods: { target: PeriodTarget; slug: string }[] = [];
-  for (const target of open) {
-    for (const { price, meter, isCharged } of target.prices) {
-      if (!isCharged) continue;
-      if (isUsagePrice(price)) wanted.push({ ...target, price, meter: meter! });
-      else ofPeriods.push({ target, slug: price.slug });
-    }
-  }
-  const contributions = await readContributions(store, wanted, basis);
-
-  const byUsage = new Set(ofPeriods.map(({ target }) => target).filter(isChargedByUsage));
-  const withUsage = await readPeriodsWithUsage(store, [...byUsage], basis.meters, basis);
-  for (const { target, slug } of ofPeriods) {
-    if (!isPeriodDue(target, basis.watermark, withUsage.has(periodText(target)))) continue;
-    const charge = { windowStart: target.periodStart, windowEnd: target.periodEnd, quantity: QUANTITY_ONE };
-    contributions.set(pricedText(target, slug), new Map([[POOLED, [charge]]]));
-  }
-  return contributions;
+  const counted = targets.map((target) =>
+    target.usage.map((period) => {
+      const of = countedTerms(period);
+      for (const each of of) wanted.push({ ...target, meter: period.line.meter!, counted: each });
+      return { period, counted: of };
+    }),
+  );
+  const usage = await readCountedUsage(store, wanted, basis);
+  const usageOf = (each: CountedTerms) => usage.get(each) ?? [];
+  const byUsage = targets.flatMap(({ fees, ...of }) =>
+    fees.filter(({ isByUsage }) => isByUsage).map((fee) => ({ ...of, ...fee, fee })),
+  );
+  const withUsage = await readTimesWithUsage(store, byUsage, [...basis.catalog.meters.values()], basis);
+  const used = new Set([...withUsage].map(({ fee }) => fee));
+  return targets.map((target, i) => ({
+    target,
+    usage: counted[i]!.map((each) => ({
+      period: each.period,
+      charged: chargedTerms(each.period, each.counted, usageOf),
+    })),
+    fees: target.fees.filter((fee) => !fee.isByUsage || used.has(fee)),
+  }));
 }
+
+/** Where a customer's periods start. */
+const startText = ({ tenant, customer, periodStart }: Pick<PricedKey, 'tenant' | 'customer' | 'periodStart'>): string =>
+  keyText(tenant, customer, periodStart);
 
 async function write(
   transaction: RatingTransaction,
   basis: RatingBasis,
-  targets: readonly PeriodTarget[],
+  records: CustomerRecords,
+  charges: readonly TargetCharges[],
   locked: readonly RatedPeriod[],
-  contributions: Contributions,
 ): Promise<NewLineItem[]> {
-  if (targets.length === 0) return [];
+  if (charges.length === 0) return [];
+  const { catalog, seals, watermark, closedUpTo } = basis;
+  const targets = charges.map(({ target }) => target);
   const written = await transaction.readWrittenPrices(targets);
-  for (const target of targets) assertWrittenBefore(target, written, contributions);
-  const lockedByKey = new Map(locked.map((period) => [periodText(period), period]));
-  const lineItems = targets.flatMap((target) =>
-    periodItems(target, lockedByKey.get(periodText(target)) ?? null, written, contributions),
+  const pricesOf = writtenPrices(targets, written);
+  const stored = new Map(locked.map((period) => [periodText(period), period]));
+  const currencyOf = (version: number | null): string =>
+    (catalog.versions.find((each) => each.version === version) ?? catalog.versions.at(-1)!).catalog.currency;
+  const rated = charges.map(({ target, usage, fees }) => {
+    const terms = ratedTerms(target, usage, fees, { currencyOf });
+    return { target, terms, gone: goneTerms(target, terms, written, pricesOf.get(startText(target)) ?? []) };
+  });
+  const goneKeys = rated.flatMap(({ gone }) => gone);
+  const gone = goneKeys.length === 0 ? [] : await transaction.readNewestItems(goneKeys);
+  const goneByStart = groupBy(gone, startText);
+  const lineItems = rated.flatMap(({ target, terms }) =>
+    termItems(terms, goneByStart.get(startText(target)) ?? [], {
+      ...{ catalogVersion: catalog.version, records: records.of(target).records, stored, written },
+    }),
   );
-  const withItems = new Set(lineItems.map(periodText));
-  // A period that never had anything to charge needs no row.
-  const rated = targets.filter((target) => withItems.has(periodText(target)) || lockedByKey.has(periodText(target)));
   await transaction.saveRatedPeriods(
-    rated.map((target) => ({
-      ...target,
-      timelineVersion: basis.book.revision,
-      sealVector: basis.seals.vector,
-      ratedWatermark: basis.watermark,
-      closedUpTo: basis.closedUpTo,
+    periodsOf(targets, locked, lineItems).map(({ tenant, customer, subscription, periodStart, periodEnd }) => ({
+      ...{ tenant, customer, subscription, periodStart, periodEnd },
+      ...{ catalogVersion: catalog.version, records: records.of({ tenant, customer }).records },
+      ...{ sealVector: seals.vector, ratedWatermark: watermark, closedUpTo },
     })),
   );
-  await transaction.insertLineItems(lineItems, basis.seals.vector);
+  await transaction.insertLineItems(lineItems, seals.vector);
   return lineItems;
+}
+
+/** The prices that have items, where all of them are looked at; by `startText`. */
+function writtenPrices(targets: readonly PeriodTarget[], written: WrittenPrices): ReadonlyMap<string, string[]> {
+  const prices = new Map<string, string[]>();
+  if (targets.every((target) => target.prices !== null)) return prices;
+  for (const key of written.keys()) {
+    const [tenant, customer, periodStart, price] = JSON.parse(key) as [string, string, number, string];
+    const start = startText({ tenant, customer, periodStart });
+    const known = prices.get(start);
+    if (known === undefined) prices.set(start, [price]);
+    else known.push(price);
+  }
+  return prices;
+}
+
+/** Those that were rated. A period that never had anything to charge needs no row. */
+function periodsOf(
+  targets: readonly PeriodTarget[],
+  locked: readonly RatedPeriod[],
+  lineItems: readonly NewLineItem[],
+): PeriodKey[] {
+  const starts = new Set(targets.map(startText));
+  const periods = new Map<string, PeriodKey>();
+  for (const period of locked) if (starts.has(startText(period))) periods.set(periodText(period), period);
+  for (const item of lineItems) periods.set(periodText(item), item);
+  return [...periods.values()];
+}
+
+/** What comes next of the customers that were due. Rejects with `Behind`. */
+async function saveNextDue(
+  transaction: RatingTransaction,
+  { watermark, catalog }: RatingBasis,
+  records: CustomerRecords,
+  work: readonly CustomerWork[],
+): Promise<void> {
+  const next = work
+    .filter(({ dueFrom }) => dueFrom !== null)
+    .map(({ tenant, customer }): NextDue => {
+      const { terms, fees } = records.of({ tenant, customer });
+      return { tenant, customer, dueAt: nextDueAfter(terms, fees, watermark) };
+    });
+  if (next.length === 0) return;
+  await transaction.saveDue(next);
+  // A newer version has marked these customers, or will once their rows are free (due-customers.ts).
+  if ((await transaction.readPublishedVersion()) !== catalog.version) throw new Behind();
 }

@@ -15,21 +15,25 @@
 import type { Logger } from 'pino';
 import { itemClosesAt } from '../../domain/billing/item-span.ts';
 import type { NewLineItem } from '../../domain/billing/line-item.ts';
-import type { CatalogVersion, Meter } from '../../domain/catalog/catalog.ts';
-import { type SubscriptionBook, subscriptionBook } from '../../domain/catalog/subscription-book.ts';
 import type { RowSet } from '../../domain/sealing/row-set.ts';
 import { covers, isSameVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import { damagedPartOf } from '../../platform/clickhouse/click-house.ts';
 import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
-import { type CustomerWork, customerWork, handBack, nothingTouched, type Touched } from '../core/customer-work.ts';
-import { metersOf } from '../core/period-prices.ts';
-import type { RatingBasis } from '../core/rating-basis.ts';
+import {
+  becomesDue,
+  type CustomerWork,
+  customerWork,
+  handBack,
+  isNothing,
+  nothingTouched,
+  type Touched,
+} from '../core/customer-work.ts';
+import { type RatingBasis, type RatingCatalog, ratingBasis, ratingCatalog } from '../core/rating-basis.ts';
 import type { RaterMetrics } from '../metrics.ts';
 import type { RatingStore } from '../store/rating-store.ts';
 import { earliestClosing, readTouchedWindows } from '../store/touched-usage.ts';
 import { ChunkVerifier } from './chunk-verifier.ts';
-import { DueSubscriptions, readTenants, touchChanged } from './due-subscriptions.ts';
 import { type BatchOutcome, isStillThere, rateBatch } from './rating-batch.ts';
 import { readOwnership } from './touched-ownership.ts';
 
@@ -41,6 +45,8 @@ const BATCH_CUSTOMERS_MAX = 600;
  * memory.
  */
 const BATCH_WINDOWS_MAX = 10_000;
+/** All of them may be due at once, as when a month begins, and no more are held in memory. */
+const DUE_CUSTOMERS_MAX = 20_000;
 
 export type StepOutcome = 'idle' | 'rated' | 'behind' | 'mismatch' | 'damaged';
 
@@ -59,26 +65,18 @@ export interface RatingLoopParts {
 export class RatingLoop {
   private readonly parts: RatingLoopParts;
   private readonly verifier: ChunkVerifier;
-  private readonly due: DueSubscriptions;
-  private versions: readonly CatalogVersion[] = [];
-  private book: SubscriptionBook = subscriptionBook([]);
-  /** By slug, every meter there ever was. */
-  private meters: ReadonlyMap<string, Meter> = new Map();
+  private catalog: RatingCatalog = ratingCatalog([]);
 
   constructor(parts: RatingLoopParts) {
     this.parts = parts;
     this.verifier = new ChunkVerifier(parts.store);
-    this.due = new DueSubscriptions(parts.store);
   }
 
   /** One step. Rejects when a store does not answer, or with a `RatingInvariantError`. */
   async step(): Promise<StepOutcome> {
     try {
-      const outcome = await this.run();
-      if (outcome === 'behind' || outcome === 'mismatch') this.due.again();
-      return outcome;
+      return await this.run();
     } catch (error) {
-      this.due.again();
       const part = damagedPartOf(error);
       if (part === null) throw error;
       this.parts.metrics.discrepancy('I2', 1);
@@ -97,42 +95,47 @@ export class RatingLoop {
     const seals = await store.readSeals();
     await this.readCatalog();
     const { watermark } = seals;
-    const { book, versions } = this;
-    if (watermark === null || versions.length === 0) return 'idle';
+    const { catalog } = this;
+    if (watermark === null || catalog.version === 0) return 'idle';
     if (!covers(seals.vector, from.sealVector)) return this.waitForRepair(from);
     const mismatches = await this.verifier.verifyNew(from.sealVector, seals.vector);
     if (mismatches.length > 0) return this.mismatch(mismatches);
 
     // What was closed stays closed when more lateness is allowed later: it may be on an invoice.
     const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, from.closedUpTo ?? Number.NEGATIVE_INFINITY);
-    const meters = [...this.meters.values()];
-    const basis: RatingBasis = { seals, watermark, book, versions, meters, closedUpTo };
-    const billedFrom = this.billedFrom(from);
+    const basis = ratingBasis({ seals, watermark, catalog, closedUpTo });
+    const openedFrom = await this.takeInCatalog(from);
     // Windows that close have usage in older chunks, too.
-    const older = await this.verifier.verifySince(earliestClosing({ meters, from: billedFrom }));
+    const meters = [...catalog.meters.values()];
+    const older = await this.verifier.verifySince(earliestClosing({ meters, from: openedFrom }));
     if (older.length > 0) return this.mismatch(older);
-    const touched = await this.findDue(basis, from, billedFrom);
+    const to = { sealVector: seals.vector, closedUpTo };
+    const windows = await readTouchedWindows(store, { meters, from: openedFrom, to });
+    let due = await this.readDue(watermark);
     // Who has usage that was not there to be found is looked at by no batch, and the progress would pass it over.
     if (!(await isStillThere(store, this.verifier, seals))) return 'behind';
-    const isTouched = touched.windows.size + touched.periods.size > 0;
+    const isTouched = windows.size + due.size > 0;
     if (isTouched) await store.announceClosing(closedUpTo);
-    for (let left = touched; left.windows.size + left.periods.size > 0; ) {
-      const { ends, moved } = await this.rateAll(basis, left);
-      for (const end of ends) {
-        if (end.outcome === 'mismatch') return this.mismatch(end.mismatches);
-        if (end.outcome === 'behind') return 'behind';
+    for (let left: Touched = { windows, due }; !isNothing(left); left = { windows: new Map(), due }) {
+      for (let work = left; !isNothing(work); ) {
+        const { ends, moved } = await this.rateAll(basis, work);
+        for (const end of ends) {
+          if (end.outcome === 'mismatch') return this.mismatch(end.mismatches);
+          if (end.outcome === 'behind') return 'behind';
+        }
+        work = moved;
       }
-      left = moved;
+      due = await this.readDue(watermark);
     }
     this.parts.metrics.discrepancy('I2', 0);
-    const to = { sealVector: seals.vector, watermark, closedUpTo, catalogVersion: book.revision };
+    const reached = { sealVector: seals.vector, watermark, closedUpTo, catalogVersion: catalog.version };
     const isMoved =
-      !isSameVector(to.sealVector, from.sealVector) ||
-      to.watermark !== from.watermark ||
-      to.closedUpTo !== from.closedUpTo ||
-      to.catalogVersion !== from.catalogVersion;
+      !isSameVector(reached.sealVector, from.sealVector) ||
+      reached.watermark !== from.watermark ||
+      reached.closedUpTo !== from.closedUpTo ||
+      reached.catalogVersion !== from.catalogVersion;
     if (!isMoved) return isTouched ? 'rated' : 'idle';
-    return (await store.advanceProgress(from, to)) ? 'rated' : 'behind';
+    return (await store.advanceProgress(from, reached)) ? 'rated' : 'behind';
   }
 
   /**
@@ -141,36 +144,31 @@ export class RatingLoop {
   private async readCatalog(): Promise<void> {
     const { store } = this.parts;
     const published = await store.readPublishedVersion();
-    if (published === (this.versions.at(-1)?.version ?? 0)) return;
+    if (published === this.catalog.version) return;
     const versions = await store.readCatalogVersions();
-    this.versions = versions.filter((version) => version.version <= published);
-    this.book = subscriptionBook(this.versions);
-    this.meters = metersOf(this.versions);
+    this.catalog = ratingCatalog(versions.filter(({ version }) => version <= published));
   }
 
   /**
-   * The progress, as far as it tells which windows were billed. Where this catalog has a default plan and the one
-   * before had none, usage without a subscription is billed from now on, of whatever age it is: then no window counts
-   * as closed before.
+   * Whoever a version concerns that no step has taken in is due when it holds. The progress as far as it tells which
+   * windows were billed: one that nothing had priced may be priced by a version that was made before it closed (T3).
    */
-  private billedFrom(from: RaterProgress): RaterProgress {
-    const before = subscriptionBook(this.versions, from.catalogVersion);
-    const isNewlyBilled = !before.hasDefaultPlan && this.book.hasDefaultPlan;
-    return isNewlyBilled ? { ...from, closedUpTo: null } : from;
+  private async takeInCatalog(from: RaterProgress): Promise<RaterProgress> {
+    let { closedUpTo } = from;
+    for (const version of this.catalog.versions) {
+      if (version.version <= from.catalogVersion) continue;
+      await this.parts.store.markSubscribersDue(version.effectiveAt);
+      if (closedUpTo !== null) closedUpTo = Math.min(closedUpTo, version.closedUpTo ?? version.effectiveAt);
+    }
+    return { ...from, closedUpTo };
   }
 
-  private async findDue(basis: RatingBasis, from: RaterProgress, billedFrom: RaterProgress): Promise<Touched> {
-    const { store } = this.parts;
-    const { watermark, closedUpTo, seals, book, meters } = basis;
-    const to = { sealVector: seals.vector, closedUpTo };
-    const windows = await readTouchedWindows(store, { meters, from: billedFrom, to });
-    const touched: Touched = { ...nothingTouched(), windows };
-    const changed = from.catalogVersion === book.revision ? [] : book.changedSince(from.catalogVersion);
-    if (book.isEmpty && changed.length === 0) return touched;
-    const tenants = await readTenants(store, book);
-    if (changed.length > 0) await touchChanged(store, book, tenants, changed, watermark, touched.periods);
-    await this.due.touchDue(book, tenants, watermark, touched.periods);
-    return touched;
+  /** Those that are due, the longest first, and no more than memory is to hold. */
+  private async readDue(watermark: number): Promise<Touched['due']> {
+    const touched = nothingTouched();
+    for (const { tenant, customer, dueAt } of await this.parts.store.readDueCustomers(watermark, DUE_CUSTOMERS_MAX))
+      becomesDue(touched, { tenant, customer }, dueAt);
+    return touched.due;
   }
 
   /**
@@ -231,7 +229,7 @@ export class RatingLoop {
     for (const { item, meter } of lineItems) {
       metrics.lineItemsWritten(item.kind, 1);
       if (item.cause !== 'window_closed') continue;
-      const closedAt = itemClosesAt(this.meters.get(meter!)!, item.windowEnd) + allowedLatenessMs;
+      const closedAt = itemClosesAt(this.catalog.meters.get(meter!)!, item.windowEnd) + allowedLatenessMs;
       metrics.windowCloseDelay((now - closedAt) / 1_000);
     }
   }

@@ -2,13 +2,13 @@
 // time that a batch is rated, and the batch looks.
 import { customersOf, Ownership, type TenantSubject } from '../../domain/accounts/ownership.ts';
 import { customerText, subjectText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
-import type { Touched, TouchedTimes } from '../core/customer-work.ts';
+import type { Touched } from '../core/customer-work.ts';
 import type { RatingState } from '../store/rating-store.ts';
 
 /** Names in a statement. */
 const NAMES_AT_ONCE = 10_000;
 
-function* namesIn(touched: TouchedTimes): Generator<TenantCustomer> {
+function* namesIn(touched: ReadonlyMap<string, ReadonlyMap<string, unknown>>): Generator<TenantCustomer> {
   for (const [tenant, names] of touched) for (const customer of names.keys()) yield { tenant, customer };
 }
 
@@ -29,9 +29,9 @@ export async function readOwnership(
   store: Pick<RatingState, 'readAssignmentsAround'>,
   touched: Touched,
 ): Promise<Ownership> {
-  const { windows, periods } = touched;
+  const { windows, due } = touched;
   const found = new Map<string, TenantSubject>();
-  for (const names of [windows, periods]) {
+  for (const names of [windows, due]) {
     for await (const subject of readAround(store, namesIn(names))) found.set(subjectText(subject), subject);
   }
   // Customers that are known by nothing but their subjects.
@@ -40,7 +40,7 @@ export async function readOwnership(
     const { tenant, subject } = assigned;
     for (const time of windows.get(tenant)?.get(subject) ?? []) {
       for (const customer of customersOf(assigned, time)) {
-        const isNamed = windows.get(tenant)?.has(customer) || periods.get(tenant)?.has(customer);
+        const isNamed = windows.get(tenant)?.has(customer) || due.get(tenant)?.has(customer);
         if (!isNamed) others.set(customerText({ tenant, customer }), { tenant, customer });
       }
     }

@@ -3,14 +3,16 @@
 // simulation with stores in memory runs the same decisions as a rater on Postgres and ClickHouse. Every call rejects
 // when its store does not answer.
 import type { TenantSubject } from '../../domain/accounts/ownership.ts';
-import type { RatedPeriod, TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
-import type { NewLineItem, WrittenPrices } from '../../domain/billing/line-item.ts';
+import type { PricedKey, RatedPeriod, TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import type { ItemTerm, NewLineItem, WrittenPrices } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { RowSet } from '../../domain/sealing/row-set.ts';
 import type { SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { ChunkSeal, Seals } from '../../domain/sealing/seals.ts';
+import type { CustomerSubscription } from '../../domain/terms/customer-subscription.ts';
+import type { DueCustomer, NextDue } from '../../platform/billing-store/due-customers.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
-import type { PeriodDetail } from '../../platform/billing-store/written-prices.ts';
+import type { WrittenSelection } from '../../platform/billing-store/written-prices.ts';
 import type {
   FirstSeenRow,
   FirstSeenSelection,
@@ -35,11 +37,13 @@ export interface RatingState {
   readPublishedVersion(): Promise<number>;
   /** Published or not, ascending. */
   readCatalogVersions(): Promise<readonly CatalogVersion[]>;
-  /** The tenants that have an API key. */
-  readKeyTenants(): Promise<string[]>;
   readBillingPeriods(customers: readonly TenantCustomer[]): Promise<RatedPeriod[]>;
-  /** All periods of customers with these names, in every tenant. */
-  readBillingPeriodsNamed(customers: readonly string[]): Promise<RatedPeriod[]>;
+  /** What the customers have subscribed to, in the order in which it was made. */
+  readSubscriptions(customers: readonly TenantCustomer[]): Promise<CustomerSubscription[]>;
+  /** Those that are due by an instant, longest first. */
+  readDueCustomers(until: number, customersMax: number): Promise<DueCustomer[]>;
+  /** Whoever has a subscription, or a period that ends after the instant, is due then if not before. */
+  markSubscribersDue(dueAt: number): Promise<void>;
   /** Every subject of these names, or that was ever assigned to a customer of these names, with all its assignments. */
   readAssignmentsAround(names: readonly TenantCustomer[]): Promise<TenantSubject[]>;
   /** Says, before they are looked at, up to where windows are closed: no subject changes hands before it then. */
@@ -69,12 +73,20 @@ export interface RatingTransaction {
   lockBillingPeriods(customers: readonly TenantCustomer[]): Promise<RatedPeriod[]>;
   /** As that of the store. Of customers that are locked, it stays so until the transaction ends. */
   readAssignmentsAround(names: readonly TenantCustomer[]): Promise<TenantSubject[]>;
+  /** As that of the store. Of customers that are locked, it stays so until the transaction ends. */
+  readSubscriptions(customers: readonly TenantCustomer[]): Promise<CustomerSubscription[]>;
   /** A price without items is absent. */
-  readWrittenPrices(periods: readonly PeriodDetail[]): Promise<WrittenPrices>;
+  readWrittenPrices(starts: readonly WrittenSelection[]): Promise<WrittenPrices>;
+  /** What the newest item of each of these terms says of it; in any order. */
+  readNewestItems(terms: readonly PricedKey[]): Promise<ItemTerm[]>;
   /** Adds the periods, or moves them on. */
   saveRatedPeriods(periods: readonly RatedPeriod[]): Promise<void>;
   /** Adds the items, each with its two ledger entries. Rejects where one of the same key is there. */
   insertLineItems(lineItems: readonly NewLineItem[], sealVector: SealVector): Promise<void>;
+  /** What comes next, in place of what was due. */
+  saveDue(customers: readonly NextDue[]): Promise<void>;
+  /** As that of the store, at the time of the call. */
+  readPublishedVersion(): Promise<number>;
 }
 
 export interface RatingStore extends RatingState, RatedUsage {

@@ -1,17 +1,17 @@
 // The rating store on Postgres and ClickHouse: nothing but the statements, put together.
 import type { Pool } from 'pg';
-import { readKeyTenants } from '../../platform/access/api-key-store.ts';
 import { readAssignmentsAround } from '../../platform/account-store/subject-assignments.ts';
+import { readSubscriptionsOfCustomers } from '../../platform/account-store/subscriptions.ts';
 import {
   lockBillingPeriods,
   readBillingPeriods,
-  readBillingPeriodsNamed,
   saveRatedPeriods,
 } from '../../platform/billing-store/billing-periods.ts';
-import { insertLineItems } from '../../platform/billing-store/line-items.ts';
+import { markSubscribersDue, readDueCustomers, saveDue } from '../../platform/billing-store/due-customers.ts';
+import { insertLineItems, readNewestItems } from '../../platform/billing-store/line-items.ts';
 import { advanceProgress, announceClosing, readProgress } from '../../platform/billing-store/rater-progress.ts';
 import { readWrittenPrices } from '../../platform/billing-store/written-prices.ts';
-import { catalogVersions, publishedCatalog } from '../../platform/catalog-store.ts';
+import { catalogVersions, readPublishedVersion } from '../../platform/catalog-store.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
 import { readFirstSeen, readRatedUsage } from '../../platform/usage-store/rated-usage.ts';
@@ -28,11 +28,12 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
     readSeals: () => readSeals(pool),
     readChunkSeals: (from, to) => readChunkSeals(pool, from, to),
     readChunksSince: (watermark) => readChunksSince(pool, watermark),
-    readPublishedVersion: async () => (await publishedCatalog(pool)).version,
+    readPublishedVersion: () => readPublishedVersion(pool),
     readCatalogVersions: () => catalogVersions(pool),
-    readKeyTenants: () => readKeyTenants(pool),
     readBillingPeriods: (customers) => readBillingPeriods(pool, customers),
-    readBillingPeriodsNamed: (customers) => readBillingPeriodsNamed(pool, customers),
+    readSubscriptions: (customers) => readSubscriptionsOfCustomers(pool, customers),
+    readDueCustomers: (until, customersMax) => readDueCustomers(pool, until, customersMax),
+    markSubscribersDue: (dueAt) => markSubscribersDue(pool, dueAt),
     readAssignmentsAround: (names) => readAssignmentsAround(pool, names),
     announceClosing: (closedUpTo) => announceClosing(pool, closedUpTo),
 
@@ -48,9 +49,13 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
         work({
           lockBillingPeriods: (customers) => lockBillingPeriods(client, customers),
           readAssignmentsAround: (names) => readAssignmentsAround(client, names),
-          readWrittenPrices: (periods) => readWrittenPrices(client, periods),
+          readSubscriptions: (customers) => readSubscriptionsOfCustomers(client, customers),
+          readWrittenPrices: (starts) => readWrittenPrices(client, starts),
+          readNewestItems: (terms) => readNewestItems(client, terms),
           saveRatedPeriods: (periods) => saveRatedPeriods(client, periods),
           insertLineItems: (lineItems, sealVector) => insertLineItems(client, lineItems, sealVector),
+          saveDue: (customers) => saveDue(client, customers),
+          readPublishedVersion: () => readPublishedVersion(client),
         }),
       ),
   };

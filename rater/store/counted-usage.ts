@@ -1,48 +1,38 @@
-// Reads the usage a rating needs: the contributions of the closed windows of many billing periods, from sealed
-// rows only, in as few queries as there are different prices to read for.
+// Reads the usage a rating needs: the closed windows of many periods of prices, from sealed rows only, in as few queries
+// as there are different prices to read for.
 //
-// What is read is by subject. A price of a period counts the windows that are its customer's
-// (domain/accounts/ownership): of each subject by itself, or, where the meter takes the subjects for one, of all of
-// them as one set.
+// What is read is by subject. A price counts the windows that are its customer's (domain/accounts/ownership): of each
+// subject by itself, or, where the meter takes the subjects for one, of all of them as one set.
 import type { AssignedSubject } from '../../domain/accounts/assignments.ts';
 import { type OwnedStretch, stretchesIn } from '../../domain/accounts/ownership.ts';
 import { isOneSubject } from '../../domain/aggregation/across.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
-import {
-  type PeriodKey,
-  POOLED,
-  periodText,
-  pricedText,
-  type SubjectKey,
-  subjectText,
-} from '../../domain/billing/billing-period-terms.ts';
+import { type SubjectKey, subjectText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { closedBefore, itemWidthMs } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../domain/composite-key.ts';
 import { acrossOf } from '../../domain/metering/meter.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
-import type { UsagePrice } from '../../domain/pricing/prices.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
 import { windowSizeMs, windowStartFrom } from '../../domain/time/time-window.ts';
 import { type RatedUsageSelection, SUBJECT_BYTES_MAX, subjectBytes } from '../../platform/usage-store/rated-usage.ts';
-import { contributionsAcross, earlierAsOne, type WindowValue } from '../core/contributions.ts';
-import type { Contribution } from '../core/rate.ts';
+import type { WindowSpan, WindowValue } from '../core/contributions.ts';
+import type { CountedTerms, SubjectWindows } from '../core/term-usage.ts';
 import type { RatedUsage } from './rating-store.ts';
 
 type UsageReads = Pick<RatedUsage, 'readUsage' | 'readFirstSeen'>;
 
-/** A period of a customer, and whatever is its subject at some time. */
-interface OwnedPeriod extends PeriodKey {
-  readonly periodEnd: number;
+/** A customer, and whatever is its subject at some time. */
+interface OwningCustomer extends TenantCustomer {
   readonly subjects: readonly AssignedSubject[];
 }
 
-/** A price of a period whose usage is asked for. */
-export interface UsageWanted extends OwnedPeriod {
-  /** Items that start before may be told as one; milliseconds since the epoch. */
-  readonly detailFrom: number;
-  readonly price: UsagePrice;
+/** Usage that is asked for. */
+export interface UsageWanted extends OwningCustomer {
   readonly meter: Meter;
+  readonly counted: CountedTerms;
+  /** Windows of a term that start before may be told as one; milliseconds since the epoch. */
+  readonly detailFrom: number;
 }
 
 export interface UsageBasis {
@@ -57,11 +47,24 @@ interface UsageSet {
   readonly stretches: readonly OwnedStretch[];
 }
 
-/** Those that a price counts. A subject that has nothing of the period's time is in none. */
+/** Terms that follow each other are one stretch of time. */
+function spansOf(terms: readonly WindowSpan[]): WindowSpan[] {
+  const spans: WindowSpan[] = [];
+  for (const { from, to } of terms) {
+    const last = spans.at(-1);
+    if (last?.to === from) spans[spans.length - 1] = { from: last.from, to };
+    else spans.push({ from, to });
+  }
+  return spans;
+}
+
+/** Those that are counted. A subject that has nothing of the terms' time is in none. */
 function setsOf(wanted: UsageWanted): UsageSet[] {
-  const { subjects, customer, meter, price, periodStart: from, periodEnd: to } = wanted;
-  const stretches = stretchesIn(subjects, customer, windowSizeMs[meter.window], { from, to });
-  if (stretches.length <= 1 || (price.per !== 'subject' && isOneSubject(acrossOf(meter)))) {
+  const { subjects, customer, meter, counted } = wanted;
+  const stretches = spansOf(counted.terms).flatMap((span) =>
+    stretchesIn(subjects, customer, windowSizeMs[meter.window], span),
+  );
+  if (stretches.length <= 1 || (!counted.isBySubject && isOneSubject(acrossOf(meter)))) {
     return stretches.length === 0 ? [] : [{ wanted, stretches }];
   }
   return [...groupBy(stretches, ({ subject }) => subject).values()].map((ofOne) => ({ wanted, stretches: ofOne }));
@@ -94,64 +97,44 @@ const subjectsOf = (sets: readonly UsageSet[]): SubjectKey[] => {
   return [...new Map(keys.map((key) => [subjectText(key), key])).values()];
 };
 
-/**
- * A price without usage in its period's closed windows is absent. What the windows before `detailFrom` add is one
- * contribution, which starts with the period.
- */
-export async function readContributions(
+/** What is wanted and has no usage in closed windows is absent. */
+export async function readCountedUsage(
   store: UsageReads,
   wanted: readonly UsageWanted[],
   basis: UsageBasis,
-): Promise<Map<string, Map<string, Contribution[]>>> {
-  const contributions = new Map<string, Map<string, Contribution[]>>();
-  // Values that are new depend on where the period starts, so only periods with the same bounds share a query for them.
-  const sharing = (want: UsageWanted): string =>
+): Promise<Map<CountedTerms, SubjectWindows[]>> {
+  const found = new Map<CountedTerms, SubjectWindows[]>();
+  // Values that are new depend on where their terms start, so only terms with the same bounds share a query for them.
+  const sharing = ({ meter, counted: { match, terms } }: UsageWanted): string =>
     keyText(
-      want.meter.slug,
-      JSON.stringify(Object.entries(want.price.match).sort()),
-      ...(aggregationRules(want.meter.aggregation).needsFirstSeen ? [want.periodStart, want.periodEnd] : []),
+      meter.slug,
+      JSON.stringify(Object.entries(match).sort()),
+      ...(aggregationRules(meter.aggregation).needsFirstSeen ? [terms[0]!.from, terms.at(-1)!.to] : []),
     );
   for (const group of groupBy(wanted, sharing).values()) {
-    const read = new Map<UsageWanted, ReadSet[]>();
     for (const sets of inStatements(group.flatMap(setsOf), setBytes)) {
       for (const [i, windows] of (await readSets(store, sets, basis)).entries()) {
         if (windows.length === 0) continue;
         const { wanted: want, stretches } = sets[i]!;
-        const known = read.get(want);
+        const known = found.get(want.counted);
         const added = { subject: stretches[0]!.subject, windows };
-        if (known === undefined) read.set(want, [added]);
+        if (known === undefined) found.set(want.counted, [added]);
         else known.push(added);
       }
     }
-    for (const [want, sets] of read)
-      contributions.set(pricedText(want, want.price.slug), contributionsOfSets(want, sets));
   }
-  return contributions;
-}
-
-interface ReadSet {
-  readonly subject: string;
-  readonly windows: readonly WindowValue[];
-}
-
-/** By subject. */
-function contributionsOfSets(want: UsageWanted, sets: readonly ReadSet[]): Map<string, Contribution[]> {
-  const { meter, price } = want;
-  const together = (windows: readonly (readonly WindowValue[])[]): Contribution[] =>
-    earlierAsOne(contributionsAcross(meter, want, windows), want);
-  if (price.per === 'subject') return new Map(sets.map(({ subject, windows }) => [subject, together([windows])]));
-  return new Map([[POOLED, together(sets.map(({ windows }) => windows))]]);
+  return found;
 }
 
 /** The closed windows of each set, of one meter and the same groups. */
 async function readSets(store: UsageReads, sets: readonly UsageSet[], basis: UsageBasis): Promise<WindowValue[][]> {
-  const { meter, price } = sets[0]!.wanted;
+  const { meter, counted } = sets[0]!.wanted;
   const found: WindowValue[][] = sets.map(() => []);
   const from = leastOf(sets, (set) => leastOf(set.stretches, (stretch) => stretch.from));
   const end = -leastOf(sets, (set) => leastOf(set.stretches, (stretch) => -stretch.to));
   const to = Math.min(end, closedBefore(meter, basis.closedUpTo));
   if (to <= from) return found;
-  const selection = { meter, from, to, filters: matchFilters(meter, price), sealed: basis.seals };
+  const selection = { meter, from, to, filters: matchFilters(meter, counted), sealed: basis.seals };
   if (aggregationRules(meter.aggregation).needsFirstSeen) {
     const named = sets.map((set) => set.stretches.map((stretch) => ({ tenant: tenantOf(set), ...stretch })));
     for (const { set, windowStart, values } of await store.readFirstSeen({ ...selection, sets: named })) {
@@ -189,7 +172,12 @@ function bucketsOf(meter: Meter, sets: readonly UsageSet[], to: number): RatedUs
     leastOf(sets, ({ wanted }) => wanted.detailFrom),
     windowMs,
   );
-  const bounds = new Set(sets.flatMap(({ stretches }) => stretches.flatMap((stretch) => [stretch.from, stretch.to])));
+  const bounds = new Set(
+    sets.flatMap(({ stretches, wanted }) => [
+      ...stretches.flatMap((stretch) => [stretch.from, stretch.to]),
+      ...wanted.counted.terms.map((term) => term.from),
+    ]),
+  );
   const starts = [...bounds].filter((bound) => bound < detailFrom).sort((a, b) => a - b);
   const cutsItems = [...bounds].some((bound) => bound > detailFrom && bound < to && bound % widthMs !== 0);
   const stepMs = cutsItems ? windowMs : widthMs;
@@ -201,30 +189,33 @@ function bucketsOf(meter: Meter, sets: readonly UsageSet[], to: number): RatedUs
   return [...earlier, ...first, { start: aligned, stepMs }];
 }
 
-function matchFilters(meter: Meter, price: UsagePrice): { dimension: number; values: string[] }[] {
-  return Object.entries(price.match).map(([name, value]) => {
+function matchFilters(meter: Meter, { match }: CountedTerms): { dimension: number; values: string[] }[] {
+  return Object.entries(match).map(([name, value]) => {
     const dimension = meter.dimensions.findIndex((candidate) => candidate.name === name);
-    if (dimension === -1) throw new RangeError(`price ${price.slug}: meter ${meter.slug} has no dimension ${name}`);
+    if (dimension === -1) throw new RangeError(`meter ${meter.slug} has no dimension ${name}, which a price matches`);
     return { dimension, values: [value] };
   });
 }
 
+/** Some time of a customer, in windows that start in it. */
+export interface TimeOfCustomer extends OwningCustomer, WindowSpan {}
+
 /**
- * The periods (by `periodText`) in which a subject of the customer used anything: the closed windows of any of these
- * meters, which are all that there are.
+ * Those in which a subject of the customer used anything: the closed windows of any of these meters, which are all that
+ * there are.
  */
-export async function readPeriodsWithUsage(
+export async function readTimesWithUsage<Time extends TimeOfCustomer>(
   store: Pick<RatedUsage, 'readSetsWithUsage'>,
-  periods: readonly OwnedPeriod[],
+  times: readonly Time[],
   meters: readonly Meter[],
   basis: UsageBasis,
-): Promise<Set<string>> {
-  const found = new Set<string>();
-  const isOwn = ({ subjects }: OwnedPeriod): boolean => subjects.every(({ assignments }) => assignments.length === 0);
-  const sharing = (period: OwnedPeriod): string =>
-    keyText(period.periodStart, period.periodEnd, isOwn(period) ? 'own' : 'others');
-  for (const group of groupBy(periods, sharing).values()) {
-    const { periodStart: from, periodEnd: to } = group[0]!;
+): Promise<Set<Time>> {
+  const found = new Set<Time>();
+  const isOwn = ({ subjects }: TimeOfCustomer): boolean =>
+    subjects.every(({ assignments }) => assignments.length === 0);
+  const sharing = (time: TimeOfCustomer): string => keyText(time.from, time.to, isOwn(time) ? 'own' : 'others');
+  for (const group of groupBy(times, sharing).values()) {
+    const { from, to } = group[0]!;
     // Where a stretch starts depends on the window, but for a subject that was never assigned.
     const bySize = isOwn(group[0]!) ? [[...meters]] : groupBy(meters, ({ window }) => window).values();
     for (const sized of bySize) {
@@ -233,17 +224,17 @@ export async function readPeriodsWithUsage(
         ...{ meter: meter.slug, from },
         to: Math.min(to, closedBefore(meter, basis.closedUpTo)),
       }));
-      const sets = group.flatMap((period) => {
+      const sets = group.flatMap((time) => {
         const windowMs = windowSizeMs[sized[0]!.window];
-        const { tenant } = period;
-        const stretches = stretchesIn(period.subjects, period.customer, windowMs, { from, to });
-        return stretches.length === 0 ? [] : [{ period, stretches: stretches.map((each) => ({ tenant, ...each })) }];
+        const { tenant } = time;
+        const stretches = stretchesIn(time.subjects, time.customer, windowMs, { from, to });
+        return stretches.length === 0 ? [] : [{ time, stretches: stretches.map((each) => ({ tenant, ...each })) }];
       });
       const bytesOf = ({ stretches }: (typeof sets)[number]): number =>
         stretches.reduce((sum, stretch) => sum + subjectBytes(stretch), 0);
       for (const batch of inStatements(sets, bytesOf)) {
         const selection = { sets: batch.map(({ stretches }) => stretches), spans, sealed: basis.seals };
-        for (const set of await store.readSetsWithUsage(selection)) found.add(periodText(batch[set]!.period));
+        for (const set of await store.readSetsWithUsage(selection)) found.add(batch[set]!.time);
       }
     }
   }

@@ -1,0 +1,61 @@
+// What customers are billed by: the versions of the catalog that are in force and the records of their subscriptions.
+// Most customers have none, and what holds for one of these holds for all.
+import { customerText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import { groupBy } from '../../domain/composite-key.ts';
+import type { CatalogHistory } from '../../domain/terms/catalog-history.ts';
+import type { CustomerSubscription } from '../../domain/terms/customer-subscription.ts';
+import { CustomerFees } from '../../domain/terms/fees.ts';
+import { CustomerTerms } from '../../domain/terms/price-terms.ts';
+import { SubscriptionHistory } from '../../domain/terms/subscription-history.ts';
+
+/** What the records of a customer say. */
+export interface BilledBy {
+  readonly terms: CustomerTerms;
+  readonly fees: CustomerFees;
+  /** How many records its subscriptions have. They are only ever added: the same number is the same records. */
+  readonly records: number;
+}
+
+export function billedBy(catalog: CatalogHistory, subscriptions: readonly CustomerSubscription[]): BilledBy {
+  const records = {
+    catalog,
+    subscriptions: subscriptions.map(({ opening, records: of }) => new SubscriptionHistory(opening, of)),
+  };
+  return {
+    terms: new CustomerTerms(records),
+    fees: new CustomerFees(records),
+    records: subscriptions.reduce((count, each) => count + each.records.length, 0),
+  };
+}
+
+export class CustomerRecords {
+  private readonly catalog: CatalogHistory;
+  private readonly unsubscribed: BilledBy;
+  private readonly subscriptions: ReadonlyMap<string, readonly CustomerSubscription[]>;
+  private readonly known = new Map<string, BilledBy>();
+
+  /** `unsubscribed`: by what whoever has no subscription is billed. */
+  constructor(catalog: CatalogHistory, unsubscribed: BilledBy, subscriptions: readonly CustomerSubscription[]) {
+    this.catalog = catalog;
+    this.unsubscribed = unsubscribed;
+    this.subscriptions = groupBy(subscriptions, customerText);
+  }
+
+  of(customer: TenantCustomer): BilledBy {
+    const key = customerText(customer);
+    const subscriptions = this.subscriptions.get(key);
+    if (subscriptions === undefined) return this.unsubscribed;
+    const known = this.known.get(key) ?? billedBy(this.catalog, subscriptions);
+    this.known.set(key, known);
+    return known;
+  }
+}
+
+/** How many records each customer has by name, of those that have any. */
+export const recordCounts = (subscriptions: readonly CustomerSubscription[]): ReadonlyMap<string, number> =>
+  new Map(
+    [...groupBy(subscriptions, customerText)].map(([key, of]) => [
+      key,
+      of.reduce((count, { records }) => count + records.length, 0),
+    ]),
+  );

@@ -1,0 +1,115 @@
+// What the terms of a price come to in a period, of all subjects of the customer together or of each.
+//
+// The terms of a period may count other usage (a successor's `match`), or each subject by itself: what is read is by
+// what counts the same, and what counts once (`countedTogether`).
+import { POOLED } from '../../domain/billing/billing-period-terms.ts';
+import type { UsagePrice } from '../../domain/pricing/prices.ts';
+import type { UsagePeriod, UsageTerm } from '../../domain/terms/price-terms.ts';
+import { chargesOf, countedTogether, type TermCharge } from '../../domain/terms/term-amounts.ts';
+import { addedAcross, addedByWindows, type WindowValue } from './contributions.ts';
+
+/** Terms of a period whose usage is one: of the same groups, and a value that comes again counts once in it. */
+export interface CountedTerms {
+  /** By time, without overlap. */
+  readonly terms: readonly UsageTerm[];
+  readonly match: UsagePrice['match'];
+  readonly isBySubject: boolean;
+}
+
+/** Of one subject, or of several that are one for the meter: the windows in the terms. */
+export interface SubjectWindows {
+  readonly subject: string;
+  readonly windows: readonly WindowValue[];
+}
+
+export type UsageOfCounted = (counted: CountedTerms) => readonly SubjectWindows[];
+
+/** Of one subject by itself, or of all together (`POOLED`). */
+export interface ChargedTerm extends TermCharge {
+  readonly subject: string;
+}
+
+const isBySubject = ({ price }: UsageTerm): boolean => price.per === 'subject';
+const countedBy = (term: UsageTerm): string => JSON.stringify([isBySubject(term), Object.entries(term.price.match)]);
+
+/** What has to be read of a period. */
+export function countedTerms(period: UsagePeriod): CountedTerms[] {
+  const [only, ...others] = period.terms;
+  if (only !== undefined && others.length === 0)
+    return [{ terms: period.terms, match: only.price.match, isBySubject: isBySubject(only) }];
+  return countedTogether(period).flatMap((together) => {
+    const texts = together.map(countedBy);
+    return [...new Set(texts)].map((text) => {
+      const terms = together.filter((_, i) => texts[i] === text);
+      return { terms, match: terms[0]!.price.match, isBySubject: isBySubject(terms[0]!) };
+    });
+  });
+}
+
+/** In the order of subjects, then of terms. A term without usage is charged for none, where all are together. */
+export function chargedTerms(
+  period: UsagePeriod,
+  counted: readonly CountedTerms[],
+  usageOf: UsageOfCounted,
+): ChargedTerm[] {
+  const charged: ChargedTerm[] = [];
+  for (const bySubject of [false, true]) {
+    const of = counted.filter((each) => each.isBySubject === bySubject);
+    if (of.length === 0) continue;
+    const own = of.length === counted.length ? period : withoutOthers(period, of);
+    if (bySubject) {
+      const subjects = new Set(of.flatMap((each) => usageOf(each).map(({ subject }) => subject)));
+      for (const subject of subjects) {
+        const added = of.flatMap((each) => {
+          const windows = usageOf(each).filter((usage) => usage.subject === subject);
+          return indexedIn(
+            own,
+            each,
+            addedByWindows(
+              own.line.meter!,
+              each.terms,
+              windows.flatMap((usage) => usage.windows),
+            ),
+          );
+        });
+        for (const charge of chargesOf(own, inTime(added))) charged.push({ ...charge, subject });
+      }
+      continue;
+    }
+    const added = of.flatMap((each) => {
+      const usage = usageOf(each);
+      return usage.length === 0
+        ? []
+        : indexedIn(
+            own,
+            each,
+            addedAcross(
+              own.line.meter!,
+              each.terms,
+              usage.map(({ windows }) => windows),
+            ),
+          );
+    });
+    for (const charge of chargesOf(own, inTime(added))) charged.push({ ...charge, subject: POOLED });
+  }
+  return charged;
+}
+
+function withoutOthers(period: UsagePeriod, counted: readonly CountedTerms[]): UsagePeriod {
+  const terms = new Set(counted.flatMap((each) => each.terms));
+  return { ...period, terms: period.terms.filter((term) => terms.has(term)) };
+}
+
+/** By the numbers of the terms among those of the period. */
+function indexedIn<Item extends { readonly index: number }>(
+  { terms }: UsagePeriod,
+  { terms: own }: CountedTerms,
+  added: readonly Item[],
+): readonly Item[] {
+  if (own.length === terms.length) return added;
+  return added.map((each) => ({ ...each, index: terms.indexOf(own[each.index]!) }));
+}
+
+const inTime = <Item extends { readonly windowStart: number; readonly index: number }>(
+  added: readonly Item[],
+): Item[] => added.toSorted((a, b) => a.windowStart - b.windowStart || a.index - b.index);
