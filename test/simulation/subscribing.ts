@@ -23,13 +23,25 @@ import type { CustomerSubscription } from '../../domain/terms/customer-subscript
 import { priceOverlap } from '../../domain/terms/overlaps.ts';
 import { CustomerTerms } from '../../domain/terms/price-terms.ts';
 import { SubscriptionHistory, type SubscriptionPatch } from '../../domain/terms/subscription-history.ts';
-import { DAY, HOUR } from './plan.ts';
+import { DAY, SLOT } from '../terms/slow-model.ts';
 
+const HOUR = DAY / 24;
 /** Everything happens at the start of a slot, as in `test/terms`. */
-export const SLOT_MS = HOUR / 2;
-export const slotFrom = (time: number): number => Math.ceil(time / SLOT_MS) * SLOT_MS;
+export const slotFrom = (time: number): number => Math.ceil(time / SLOT) * SLOT;
+const slotOf = (time: number): number => Math.floor(time / SLOT) * SLOT;
 
-const acts = ['subscribe', 'add on', 'plan', 'quantity', 'override', 'trial', 'cancel', 'pause', 'resume', 'undo'] as const;
+const acts = [
+  'subscribe',
+  'add on',
+  'plan',
+  'quantity',
+  'override',
+  'trial',
+  'cancel',
+  'pause',
+  'resume',
+  'undo',
+] as const;
 type Act = (typeof acts)[number];
 const weights: Readonly<Record<Act, number>> = {
   subscribe: 7,
@@ -80,15 +92,22 @@ function weightedAct(random: Random): Act {
 
 /** An act of a customer at a moment, and what it chooses. */
 export function drawSubscribing(random: Random, id: string, at: number, customer: TenantCustomer): Subscribing {
-  const later = (): number => Math.floor((at + random.spread(HOUR / 4, 2 * DAY)) / SLOT_MS) * SLOT_MS;
-  const before = (): number => Math.floor((at - random.spread(HOUR / 4, 3 * DAY)) / SLOT_MS) * SLOT_MS;
+  const later = (): number => slotOf(at + random.spread(HOUR / 4, 2 * DAY));
+  const before = (): number => slotOf(at - random.spread(HOUR / 4, 3 * DAY));
   const amount = (): string => `0.${String(random.int(1, 999)).padStart(3, '0')}`;
   const every = { days: random.int(1, 2) };
   const act = weightedAct(random);
   return {
     ...customer,
     ...{ id, act },
-    at: random.pick<AskedInstant>(['now', 'now', 'period_end', later(), later(), act === 'subscribe' ? before() : 'now']),
+    at: random.pick<AskedInstant>([
+      'now',
+      'now',
+      'period_end',
+      later(),
+      later(),
+      act === 'subscribe' ? before() : 'now',
+    ]),
     choice: {
       plan: act === 'add on' ? ADD_ON : random.pick(PLANS),
       seats: random.pick(['1', '2', '3', '7']),
@@ -99,8 +118,8 @@ export function drawSubscribing(random: Random, id: string, at: number, customer
             { slug: 'base', model: 'flat', flatAmount: `${random.int(1, 9)}.10`, every },
           ]),
       anchor: random.pick(['calendar', 'start', 'start', 'before']),
-      lastsMs: random.once(3) ? random.int(1, 150) * SLOT_MS : null,
-      phase: random.once(5) ? { afterMs: random.int(1, 100) * SLOT_MS, plan: random.pick(PLANS) } : null,
+      lastsMs: random.once(3) ? random.int(1, 150) * SLOT : null,
+      phase: random.once(5) ? { afterMs: random.int(1, 100) * SLOT, plan: random.pick(PLANS) } : null,
       which: random.next(),
     },
   };
@@ -120,10 +139,7 @@ export interface ChangedSubscription {
 }
 
 /** Null: nothing changes by it. Throws a `Problem` where it is refused. */
-export function changedSubscription(
-  wanted: Subscribing,
-  situation: SubscribingSituation,
-): ChangedSubscription | null {
+export function changedSubscription(wanted: Subscribing, situation: SubscribingSituation): ChangedSubscription | null {
   const { all, now } = situation;
   const open = all.filter(({ opening, records }) => {
     const { endsAt } = new SubscriptionHistory(opening, records);
@@ -161,7 +177,7 @@ function made(
   const startsAt = typeof at === 'number' ? at : now;
   const billedFrom = Math.max(startsAt, now);
   const until = choice.lastsMs === null ? null : billedFrom + choice.lastsMs;
-  const anchors = { calendar: 'calendar', start: startsAt, before: startsAt - 5 * SLOT_MS } as const;
+  const anchors = { calendar: 'calendar', start: startsAt, before: startsAt - 5 * SLOT } as const;
   const body: SubscriptionBody = {
     ...{ customer, startsAt, billedFrom: null, timezone: 'UTC', reason: null, trialDays: null },
     anchor: anchors[choice.anchor],
@@ -189,7 +205,8 @@ function decided({ act, at, choice }: Subscribing, changing: ChangingSubscriptio
   const reason = null;
   const change = (patch: SubscriptionPatch): DecidedRecord => changeRecord({ at, patch, reason }, changing);
   const isAddOn = changing.history.plans.includes(ADD_ON);
-  const until = choice.lastsMs === null ? null : slotFrom(Math.max(now, typeof at === 'number' ? at : now)) + choice.lastsMs;
+  const until =
+    choice.lastsMs === null ? null : slotFrom(Math.max(now, typeof at === 'number' ? at : now)) + choice.lastsMs;
   switch (act) {
     case 'plan':
       // An add-on that became a plan would price what the plan beside it does, and be refused.

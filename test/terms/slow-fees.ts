@@ -29,8 +29,8 @@ export function slowFeeAmounts(history: SlowHistory, asOf: number): Map<string, 
         if (isLookedAt(history, start)) periods.set(`${length} ${start}`, { start, length });
       }
       for (const [key, period] of periods) {
-        for (const [term, amount] of slowFeePeriod(history, last, line, period, asOf))
-          amounts.set(`${slug} ${line.members[0]} ${key} ${term}`, amount);
+        for (const { holder, from, amount } of slowFeeTerms(history, last, line, period, asOf))
+          amounts.set(`${slug} ${line.members[0]} ${key} ${holder} ${from}`, amount);
       }
     }
   }
@@ -45,14 +45,21 @@ interface FeePart {
   from: number;
 }
 
-/** By term, of one period; `last`: the model of what is known at the instant. */
-export function slowFeePeriod(
+export interface SlowFeeTerm {
+  readonly holder: HolderId;
+  readonly from: number;
+  to: number;
+  amount: Ratio;
+}
+
+/** Those of one period that are due at an instant; `last`: the model of what is known then. */
+export function slowFeeTerms(
   history: SlowHistory,
   last: SlowModel,
   line: SlowLine,
   { start, length }: { readonly start: number; readonly length: number },
   asOf: number,
-): Map<string, Ratio> {
+): SlowFeeTerm[] {
   const end = start + length;
   const ways = line.entries.filter(({ at }) => at >= start && at < end).map(({ of }) => of.price.proration ?? 'second');
   const way = ways.includes('none') ? 'none' : ways.includes('day') ? 'day' : 'second';
@@ -64,7 +71,7 @@ export function slowFeePeriod(
     return known === undefined ? [] : feeParts(model, known, length, cells, way, end);
   };
   const paid = cells.map(() => zero);
-  const amounts = new Map<string, Ratio>();
+  const terms = new Map<string, SlowFeeTerm>();
   const share = (fee: Ratio, unit: number): Ratio =>
     less(partOf(fee, ratio(BigInt(unit + 1), whole)), partOf(fee, ratio(BigInt(unit), whole)));
   const charge = ({ unit, holder, of, from }: FeePart, keeps: boolean): void => {
@@ -73,7 +80,10 @@ export function slowFeePeriod(
     const isPaid = !isZero(before) && !isMore(fee, before);
     const key = `${holder} ${from}`;
     const amount = isPaid ? zero : less(share(fee, unit), share(before, unit));
-    amounts.set(key, plus(amounts.get(key) ?? zero, amount));
+    const term = terms.get(key) ?? { holder, from, to: from, amount: zero };
+    term.to = Math.max(term.to, cells[unit + 1] ?? end);
+    term.amount = plus(term.amount, amount);
+    terms.set(key, term);
     if (keeps && isMore(fee, before)) paid[unit] = fee;
   };
   const isKept = ({ of: { price } }: FeePart): boolean => price.giveBack === false && price.charge !== 'in_arrears';
@@ -90,7 +100,7 @@ export function slowFeePeriod(
     return holder === null ? end : Math.min(end, last.endOf(holder));
   };
   for (const part of final) if (dueAt(part) <= asOf) charge(part, isKept(part));
-  return amounts;
+  return [...terms.values()];
 }
 
 const written = new WeakMap<SlowHistory, string>();
@@ -162,7 +172,11 @@ function feeParts(
         });
         const size = longest ?? SLOT;
         const cell = Math.floor(at / size) * size;
-        add(unit, at, once(owners, `${cell} ${size}`, () => ownerOf(model, holder, cell, cell + size)));
+        add(
+          unit,
+          at,
+          once(owners, `${cell} ${size}`, () => ownerOf(model, holder, cell, cell + size)),
+        );
       }
     }
   } else {

@@ -23,6 +23,7 @@ export interface Assigning {
 }
 
 export const customerLock = (customer: TenantCustomer): string => `customer ${customerText(customer)}`;
+export const dueLock = (customer: TenantCustomer): string => `due ${customerText(customer)}`;
 const isOf =
   (customers: readonly TenantCustomer[]) =>
   ({ tenant, customer }: TenantCustomer): boolean =>
@@ -118,7 +119,7 @@ export class AccountModel {
     const versions = await postgres.statement(process, 'catalogs', () =>
       postgres.catalogVersions.filter(({ version }) => version <= postgres.publishedVersion),
     );
-    if (versions.length === 0) throw new Problem('unknown_plan', 'There is no catalog.');
+    if (versions.length === 0) throw new Problem('not_ready', 'There is no catalog.');
     await postgres.transaction(process, async ({ run, locked, write }) => {
       await locked('lock subscribing', [`subscribing ${key}`], () => null);
       await locked('lock customers', [customerLock(wanted)], () => null);
@@ -129,6 +130,7 @@ export class AccountModel {
       const now = slotFrom(Math.max(postgres.scheduler.now, ratedUpTo ?? 0));
       const changed = changedSubscription(wanted, { all, versions, now, ratedUpTo });
       if (changed === null) return;
+      await locked('lock due', [dueLock(wanted)], () => null);
       await write('subscribe', () => {
         this.done.add(id);
         const others = all.filter((each) => each.opening.id !== changed.subscription.opening.id);

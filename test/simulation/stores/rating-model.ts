@@ -8,7 +8,7 @@ import {
   type TenantCustomer,
   termText,
 } from '../../../domain/billing/billing-period-terms.ts';
-import type { NewLineItem, WrittenTerm, WrittenTerms } from '../../../domain/billing/line-item.ts';
+import { EARLIER, type NewLineItem, type WrittenPrices, type WrittenTerm } from '../../../domain/billing/line-item.ts';
 import type { Meter } from '../../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
@@ -27,7 +27,7 @@ import type { TenantStretch } from '../../../platform/usage-store/subject-sets.t
 import type { RatingStore, RatingTransaction } from '../../../rater/store/rating-store.ts';
 import { PARTITIONS } from '../plan.ts';
 import type { Process } from '../scheduler.ts';
-import { AccountModel, customerLock } from './account-model.ts';
+import { AccountModel, customerLock, dueLock } from './account-model.ts';
 import type { ClickHouseModel } from './click-house-model.ts';
 import type { RollUpRow } from './inserted-rows.ts';
 import type { PostgresModel, Statements } from './postgres-model.ts';
@@ -195,12 +195,18 @@ export class RatingModel {
       readBillingPeriods: (customers) => statement('periods', () => this.periodsWhere(isOf(customers))),
       readSubscriptions: (customers) => statement('subscriptions', () => accounts.subscriptionsOf(customers)),
       readDueCustomers: (until, customersMax) => statement('due', () => accounts.dueBy(until, customersMax)),
-      markSubscribersDue: (dueAt) =>
-        statement('mark due', () => {
-          const subscribers = [...accounts.subscriptions.values()].flatMap((all) => all.slice(0, 1));
-          const running = [...this.periods.values()].filter(({ periodEnd }) => periodEnd > dueAt);
-          accounts.markDue([...subscribers, ...running].map(({ tenant, customer }) => ({ tenant, customer, dueAt })));
-        }),
+      markSubscribersDue: (dueAt) => {
+        this.onCall('mark due');
+        return postgres.transaction(process, async ({ run, locked, write }) => {
+          const concerned = await run('subscribers', () => {
+            const subscribers = [...accounts.subscriptions.values()].flatMap((all) => all.slice(0, 1));
+            const running = [...this.periods.values()].filter(({ periodEnd }) => periodEnd > dueAt);
+            return [...subscribers, ...running].map(({ tenant, customer }) => ({ tenant, customer, dueAt }));
+          });
+          await locked('lock due', [...new Set(concerned.map(dueLock))], () => null);
+          await write('mark due', () => accounts.markDue(concerned));
+        });
+      },
       readAssignmentsAround: (names) => statement('assignments', () => accounts.assignmentsAround(names)),
       announceClosing: (closedUpTo) =>
         statement('announce', () => {
@@ -339,16 +345,24 @@ export class RatingModel {
     return {
       lockBillingPeriods: (customers) => {
         this.onCall('lock');
-        return locked(
-          'lock customers',
-          customers.map(customerLock),
-          () => this.periodsWhere(isOf(customers)),
-        );
+        return locked('lock customers', customers.map(customerLock), () => this.periodsWhere(isOf(customers)));
       },
       readAssignmentsAround: (names) => run('assignments', () => this.accounts.assignmentsAround(names)),
       readSubscriptions: (customers) => run('subscriptions', () => this.accounts.subscriptionsOf(customers)),
       readWrittenPrices: (selections) => run('written', () => this.written(selections)),
-      saveDue: (customers) => write('save due', () => this.accounts.saveDue(customers)),
+      readNewestItems: (terms) =>
+        run('newest items', () =>
+          terms.flatMap((term) => {
+            const isOfTerm = (line: StoredItem): boolean =>
+              pricedText(line) === pricedText(term) && termText(line) === termText(term);
+            return this.itemsOf(term).findLast(isOfTerm) ?? [];
+          }),
+        ),
+      saveDue: async (customers) => {
+        await locked('lock due', customers.map(dueLock), () => null);
+        await write('save due', () => this.accounts.saveDue(customers));
+      },
+      readPublishedVersion: () => run('published version', () => this.postgres.publishedVersion),
       saveRatedPeriods: (periods) =>
         write('save periods', () => {
           for (const period of periods) {
@@ -386,7 +400,7 @@ export class RatingModel {
     }
   }
 
-  private written(selections: readonly WrittenSelection[]): WrittenTerms {
+  private written(selections: readonly WrittenSelection[]): WrittenPrices {
     const prices = new Map<string, Map<string, WrittenTerm>>();
     for (const selection of selections) {
       this.onDetail(selection);
@@ -401,18 +415,18 @@ export class RatingModel {
   }
 }
 
-/** Windows that start before `detailFrom` are one, which starts with the term. */
+/** Windows of usage that start before `detailFrom` are one. */
 function writtenTerm(lines: readonly StoredItem[], detailFrom: number): WrittenTerm {
   const { subscription, termStart, subject } = lines[0]!;
   const windows = new Map<number, WrittenTerm['windows'][number]>();
   let amount = Decimal.zero;
-  for (const { item } of lines) {
-    const isEarlier = item.windowStart < detailFrom;
-    const key = isEarlier ? Number.NEGATIVE_INFINITY : item.windowStart;
-    const window = windows.get(key);
+  for (const { meter, item } of lines) {
+    const windowStart = meter !== null && item.windowStart < detailFrom ? EARLIER : item.windowStart;
+    const window = windows.get(windowStart);
     amount = amount.plus(item.amount);
-    windows.set(key, {
-      windowStart: isEarlier ? termStart : item.windowStart,
+    windows.set(windowStart, {
+      windowStart,
+      lastStart: Math.max(window?.lastStart ?? 0, item.windowStart),
       windowEnd: Math.max(window?.windowEnd ?? 0, item.windowEnd),
       quantity: (window?.quantity ?? 0n) + item.quantity,
       revision: Math.max(window?.revision ?? 0, item.revision),
