@@ -64,14 +64,16 @@ export const currencyFault = (ofFirstLineItem: string | null, currency: string):
     : `is charged in ${ofFirstLineItem} since its first line item, and can't be in ${currency}: nothing is converted`;
 
 /**
- * The first instant of which a record may say something that is billed: from then on its customer is due. A window that
- * had begun and is the subscription's own counts from its start, whichever window its prices have.
+ * From when on a record may change what is billed: from then on its customer is due. A window that had begun and is the
+ * subscription's own counts from its start, whichever window its prices have. What a record says of later is known from
+ * when it was made on, and may change what a stretch before it costs.
  */
 export function billsFrom(
   { billedFrom, takesBegunWindow }: Pick<SubscriptionOpening, 'billedFrom' | 'takesBegunWindow'>,
   record: UnnumberedRecord,
+  recordedAt: number,
 ): number {
   const says = 'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
-  if (says > billedFrom || !takesBegunWindow) return Math.max(says, billedFrom);
-  return windowStartOf(billedFrom, LONGEST_WINDOW_MS);
+  if (says > billedFrom || !takesBegunWindow) return Math.min(Math.max(says, billedFrom), recordedAt);
+  return Math.min(windowStartOf(billedFrom, LONGEST_WINDOW_MS), recordedAt);
 }
