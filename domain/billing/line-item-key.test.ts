@@ -43,6 +43,7 @@ describe('line item keys', () => {
       ...{ tenant: 'acme', customer: 'cus_42', subscription: '', subject: '', price: 'input', revision: 0 },
       ...{
         periodStart: Date.UTC(2026, 10, 1),
+        periodEnd: Date.UTC(2026, 11, 1),
         termStart: Date.UTC(2026, 10, 1),
         windowStart: Date.UTC(2026, 10, 20, 10),
       },

@@ -231,6 +231,16 @@ function expected(history: SlowHistory, known: Known): Readonly<Record<string, s
   );
 }
 
+/** Whether two subscriptions price the same usage at once, which is refused wherever it would come about (P3). */
+function hasOverlap(history: SlowHistory, known: Known): boolean {
+  const { terms } = billedBy(new CatalogHistory(known.versions), asStored(known));
+  return terms.usageLines.some((line) =>
+    terms
+      .usagePeriodsIn(line, history.start - 10 * 48 * SLOT, known.watermark)
+      .some((period) => period.terms.some(({ from }, i) => i > 0 && from < period.terms[i - 1]!.to)),
+  );
+}
+
 type Revealed =
   | { readonly kind: 'version'; readonly version: CatalogVersion }
   | { readonly kind: 'record'; readonly subscription: number; readonly record: SubscriptionRecord };
@@ -241,8 +251,11 @@ const instantOf = (revealed: Revealed): number => {
   return 'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
 };
 
-/** What of a history does not come to what the slow model says, at any step; empty where all is well. */
-export function ratedFaults(seed: number, history = historyOf(seed)): string[] {
+/**
+ * What of a history does not come to what the slow model says, at any step; empty where all is well. Null: two of its
+ * subscriptions price the same usage at once.
+ */
+export function ratedFaults(seed: number, history = historyOf(seed)): string[] | null {
   const random = new Random(seed).fork('rated');
   const written = new Written();
   const [first, ...versions] = history.versions;
@@ -269,6 +282,7 @@ export function ratedFaults(seed: number, history = historyOf(seed)): string[] {
         dueFrom = Math.min(dueFrom ?? watermark, instantOf(revealed), watermark) - 24 * 48 * SLOT;
       }
     }
+    if (hasOverlap(history, { ...known, watermark: end })) return null;
     const before = new Set(known.usage);
     if (random.once(2)) for (const each of late) if (random.once(3)) late.delete(each);
     const { meters } = first!.catalog;
