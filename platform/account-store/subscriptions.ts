@@ -136,6 +136,15 @@ export async function readSubscriptions(
   return subscriptions.map((subscription, i) => ({ subscription, number: Number(rows[i]!.number) }));
 }
 
+/** All there are, of a tenant or of every one; each customer's in the order in which they were made. */
+export async function readAllSubscriptions(queries: Queries, tenant: string | null): Promise<CustomerSubscription[]> {
+  const { rows } = await queries.query(
+    `${SELECT_SUBSCRIPTIONS} WHERE $1::text IS NULL OR s.tenant = $1 ORDER BY s.tenant, s.customer, s.number`,
+    [tenant],
+  );
+  return withRecords(queries, rows);
+}
+
 const customerNameColumns = { tenant: text('tenant'), customer: text('customer') };
 
 /** All of these customers, each customer's in the order in which they were made. */
@@ -184,7 +193,9 @@ async function addRecords(queries: Queries, { tenant, actor }: Author, added: re
   );
   await markDue(
     queries,
-    added.map(({ customer, opening, record }) => ({ tenant, customer, dueAt: billsFrom(opening, record) })),
+    added.map(({ customer, opening, record, recordedAt }) => ({
+      ...{ tenant, customer, dueAt: billsFrom(opening, record, recordedAt) },
+    })),
   );
 }
 
