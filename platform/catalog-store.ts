@@ -68,23 +68,29 @@ async function readVersion(db: Queries, version: number): Promise<CatalogVersion
   return found;
 }
 
-async function newestWhere(db: Queries, condition: string): Promise<CatalogVersion> {
+/** 0: there is none. */
+async function newestNumberWhere(db: Queries, condition: string): Promise<number> {
   const { rows } = await db.query<{ version: number | null }>(
     `SELECT max(version) AS version FROM tallyline.catalog_versions WHERE ${condition}`,
   );
-  const version = rows[0]?.version ?? null;
-  return version === null ? nothingYet : ((await readVersion(db, version)) ?? nothingYet);
+  return rows[0]?.version ?? 0;
+}
+
+async function newestWhere(db: Queries, condition: string): Promise<CatalogVersion> {
+  const version = await newestNumberWhere(db, condition);
+  return version === 0 ? nothingYet : ((await readVersion(db, version)) ?? nothingYet);
 }
 
 /** The newest version, published or not; version 0, the empty catalog, before the first. */
 export const latestCatalog = (db: Queries): Promise<CatalogVersion> => newestWhere(db, 'true');
 
-/**
- * The newest version that every partition of the log holds; version 0, the empty catalog, before the first. Cheap to
- * poll.
- */
-export const publishedCatalog = (pool: pg.Pool): Promise<CatalogVersion> =>
-  newestWhere(pool, 'published_at IS NOT NULL');
+const PUBLISHED = 'published_at IS NOT NULL';
+
+/** The number of the newest version that every partition of the log holds; 0 before the first. */
+export const publishedVersion = (db: Queries): Promise<number> => newestNumberWhere(db, PUBLISHED);
+
+/** That version itself; version 0, the empty catalog, before the first. Cheap to poll. */
+export const publishedCatalog = (pool: pg.Pool): Promise<CatalogVersion> => newestWhere(pool, PUBLISHED);
 
 /** Its number alone. */
 export async function readPublishedVersion(db: Queries): Promise<number> {

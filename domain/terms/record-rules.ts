@@ -1,7 +1,9 @@
 // What is decided once, when a record is made, and then stands in it: so that what follows from the records depends on
 // nothing else.
 import type { CatalogVersion } from '../catalog/catalog.ts';
-import { windowStartOf } from '../time/time-window.ts';
+import { LONGEST_WINDOW_MS, windowStartOf } from '../time/time-window.ts';
+import type { UnnumberedRecord } from './customer-subscription.ts';
+import type { SubscriptionOpening } from './subscription-history.ts';
 
 /** Where a change stands against what was rated. Milliseconds since the epoch. */
 export interface ChangeSituation {
@@ -60,3 +62,18 @@ export const currencyFault = (ofFirstLineItem: string | null, currency: string):
   ofFirstLineItem === null || ofFirstLineItem === currency
     ? null
     : `is charged in ${ofFirstLineItem} since its first line item, and can't be in ${currency}: nothing is converted`;
+
+/**
+ * From when on a record may change what is billed: from then on its customer is due. A window that had begun and is the
+ * subscription's own counts from its start, whichever window its prices have. What a record says of later is known from
+ * when it was made on, and may change what a stretch before it costs.
+ */
+export function billsFrom(
+  { billedFrom, takesBegunWindow }: Pick<SubscriptionOpening, 'billedFrom' | 'takesBegunWindow'>,
+  record: UnnumberedRecord,
+  recordedAt: number,
+): number {
+  const says = 'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
+  if (says > billedFrom || !takesBegunWindow) return Math.min(Math.max(says, billedFrom), recordedAt);
+  return Math.min(windowStartOf(billedFrom, LONGEST_WINDOW_MS), recordedAt);
+}

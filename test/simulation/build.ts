@@ -6,7 +6,10 @@ import { dirname, join } from 'node:path';
 import { transformSync } from '@swc/core';
 import { projectRoot } from '../../platform/process/project-root.ts';
 
-const ROOMS = ['domain', 'platform', 'ingest', 'aggregator', 'rater', 'accounts', 'test/support', 'test/simulation'];
+const ROOMS = [
+  ...['domain', 'platform', 'ingest', 'aggregator', 'rater', 'accounts'],
+  ...['test/support', 'test/terms', 'test/simulation'],
+];
 
 // An option of swc that its types do not know.
 const rewriting: object = { rewriteRelativeImportExtensions: true };

@@ -1,7 +1,6 @@
-// The catalogs of a run: every aggregation and price model, prices that change, meters that come and go, filters and
-// values that are sums, subjects that change their plan.
-import type { Catalog, Meter, Plan, Subscription } from '../../domain/catalog/catalog.ts';
-import { isUsagePrice } from '../../domain/pricing/prices.ts';
+// The catalogs of a run: every aggregation, prices of several models that change, come and go, at once, later or with
+// each subscription's next period, meters that come, filters and values that are sums.
+import { type Catalog, emptyCatalog, type Meter, type Plan, type Price } from '../../domain/catalog/catalog.ts';
 import type { Tier } from '../../domain/pricing/tiers.ts';
 import type { Random } from '../../domain/random.ts';
 import { type CatalogChange, DAY, ENDS_AT, HOUR, STARTS_AT } from './plan.ts';
@@ -59,50 +58,119 @@ const CALCULATED: readonly Meter[] = [
 const inQuarters = (meter: Meter): Meter =>
   meter.window === '15m' ? meter : { ...meter, window: '15m', itemWidth: meter.window };
 
-function plansOf(random: Random, timezone: string): Plan[] {
-  const amount = (): string => `0.${String(random.int(1, 999)).padStart(3, '0')}`;
-  const tiersOf = (): Tier[] => [
-    { upTo: String(random.int(50, 500)), unitAmount: amount(), flatAmount: random.pick(['0', '2']) },
-    { upTo: String(random.int(1_000, 9_000)), unitAmount: amount(), flatAmount: '0' },
-    { upTo: null, unitAmount: amount(), flatAmount: random.pick(['0', '5']) },
-  ];
-  return [
-    {
-      slug: 'basic',
-      billingPeriod: 'month',
-      calendar: true,
-      timezone,
-      prices: [
-        { slug: 'calls', model: 'per_unit', meter: 'calls', match: {}, unitAmount: amount() },
-        { slug: 'tokens-a', model: 'graduated', meter: 'tokens', match: { model: 'a' }, tiers: tiersOf() },
-        { slug: 'tokens', model: 'volume', meter: 'tokens', match: {}, tiers: tiersOf() },
-        { slug: 'base', model: 'flat', flatAmount: `${random.int(5, 50)}.00` },
-      ],
-    },
-    {
-      slug: 'pro',
-      billingPeriod: 'month',
-      calendar: false,
-      timezone: 'UTC',
-      prices: [
-        { slug: 'peak', model: 'package', meter: 'peak', match: {}, packageSize: '100', packageAmount: amount() },
-        { slug: 'low', model: 'per_unit', meter: 'low', match: {}, unitAmount: amount() },
-        { slug: 'level', model: 'per_unit', meter: 'level', match: { model: 'b' }, unitAmount: amount() },
-        { slug: 'users', model: 'graduated', meter: 'users', match: {}, tiers: tiersOf() },
-        { slug: 'calls', model: 'volume', meter: 'calls', match: {}, tiers: tiersOf() },
-        { slug: 'fee', model: 'flat', flatAmount: `${random.int(5, 50)}.50` },
-      ],
-    },
-  ];
+/** What a run's prices have in common, whatever version they are of. */
+interface Choices {
+  /** By plan. */
+  readonly every: Readonly<Record<string, { readonly days: number }>>;
+  /** By slug. */
+  readonly fees: Readonly<Record<string, object>>;
+  readonly afterEnd: Readonly<Record<string, Plan['afterEnd']>>;
+  readonly trialUsage: Plan['trialUsage'];
+  /** Slugs that are charged for each subject. */
+  readonly perSubject: readonly string[];
+  /** Slugs that begin anew with each term, or are shared. */
+  readonly restarting: readonly string[];
+  readonly shared: readonly string[];
 }
 
-const midnight = (time: number): number => Math.floor(time / DAY) * DAY;
+const PLANS = ['basic', 'pro', 'team', 'extra'] as const;
+
+function choicesOf(random: Random): Choices {
+  const usual = { days: random.pick([1, 2, 2, 3]) };
+  const byPlan = <Value>(value: () => Value) => Object.fromEntries(PLANS.map((plan) => [plan, value()]));
+  return {
+    every: byPlan(() => (random.once(4) ? { days: random.int(1, 3) } : usual)),
+    fees: Object.fromEntries(
+      ['base', 'seats', 'plus'].map((slug) => [
+        slug,
+        {
+          ...(random.once(4) && { proration: random.pick(['day', 'none']) }),
+          ...(random.once(4) && { charge: 'in_arrears' }),
+        },
+      ]),
+    ),
+    afterEnd: byPlan(() => random.pick(['none', 'default', 'default'] as const)),
+    trialUsage: random.pick(['charged', 'free']),
+    perSubject: ['tokens-a', 'users', 'level', 'calls'].filter(() => random.chance(0.3)),
+    restarting: ['tokens', 'users', 'peak'].filter(() => random.chance(0.1)),
+    shared: ['calls', 'tokens'].filter(() => random.chance(0.2)),
+  };
+}
+
+/** Prices that share a slug between plans are of several models, so that terms of different kinds meet. */
+function plansOf(random: Random, choices: Choices): Plan[] {
+  const amount = (): string => `0.${String(random.int(1, 999)).padStart(3, '0')}`;
+  const tiersOf = (flatAmounts: readonly string[]): Tier[] => [
+    { upTo: String(random.int(50, 500)), unitAmount: amount(), flatAmount: random.pick(flatAmounts) },
+    { upTo: String(random.int(1_000, 9_000)), unitAmount: amount(), flatAmount: '0' },
+    { upTo: null, unitAmount: amount(), flatAmount: random.pick(flatAmounts) },
+  ];
+  const flat = (slug: string, more: object = {}): Price => ({
+    ...{ slug, model: 'flat', flatAmount: `${random.int(5, 50)}.${random.pick(['00', '50', '125'])}` },
+    ...choices.fees[slug],
+    ...more,
+  });
+  const tokensOfA = { slug: 'tokens-a', meter: 'tokens', match: { model: 'a' } };
+  const tokens = { slug: 'tokens', meter: 'tokens', match: {} };
+  const calls = { slug: 'calls', meter: 'calls', match: {} };
+  const users = { slug: 'users', meter: 'users', match: {} };
+  const level = { slug: 'level', meter: 'level', match: { model: 'b' } };
+  const prices: Readonly<Record<string, readonly Price[]>> = {
+    basic: [
+      { ...calls, model: 'per_unit', unitAmount: amount() },
+      { ...tokensOfA, model: 'graduated', tiers: tiersOf(['0', '2']) },
+      { ...tokens, model: 'volume', tiers: tiersOf(['0', '5']) },
+      flat('base'),
+    ],
+    pro: [
+      { slug: 'peak', model: 'package', meter: 'peak', match: {}, packageSize: '100', packageAmount: amount() },
+      { ...level, model: 'per_unit', unitAmount: amount() },
+      { ...users, model: 'graduated', tiers: tiersOf(['0', '2']) },
+      { ...calls, model: 'volume', tiers: tiersOf(['0', '5']) },
+      { ...tokens, model: 'graduated', tiers: tiersOf(['0']) },
+      flat('base'),
+      flat('seats', { quantity: 'seats' }),
+    ],
+    team: [
+      { ...calls, model: 'graduated', tiers: tiersOf(['0']) },
+      { ...tokens, model: 'per_unit', unitAmount: amount() },
+      { slug: 'peak', model: 'per_unit', meter: 'peak', match: {}, unitAmount: amount() },
+      { ...users, model: 'per_unit', unitAmount: amount() },
+      flat('base'),
+    ],
+    extra: [{ slug: 'low', model: 'per_unit', meter: 'low', match: {}, unitAmount: amount() }, flat('plus')],
+  };
+  return PLANS.map((slug) => ({
+    ...{ slug, billingPeriod: 'month', calendar: slug === 'basic', timezone: 'UTC' },
+    ...{ afterEnd: choices.afterEnd[slug]!, trialUsage: choices.trialUsage! },
+    prices: prices[slug]!.map(
+      (price): Price => ({
+        ...price,
+        every: choices.every[slug]!,
+        ...(choices.perSubject.includes(price.slug) && { per: 'subject' as const }),
+        ...(choices.shared.includes(price.slug) && { onChange: 'share' as const }),
+        ...(choices.restarting.includes(price.slug) && { onChange: 'restart' as const }),
+      }),
+    ),
+  }));
+}
+
+/** One plan with one price that is otherwise, new or gone, and all others as they are (T4). */
+function withOneChange(random: Random, plans: readonly Plan[], fresh: readonly Plan[]): Plan[] {
+  const { slug } = random.pick(plans);
+  const changing = random.pick(fresh.find((plan) => plan.slug === slug)!.prices);
+  const isGone = random.once(3);
+  return plans.map((plan) => {
+    if (plan.slug !== slug) return plan;
+    const others = plan.prices.filter((price) => price.slug !== changing.slug);
+    const isThere = others.length < plan.prices.length;
+    return { ...plan, prices: isThere && isGone ? others : [...others, changing] };
+  });
+}
 
 export function catalogsOf(random: Random): CatalogChange[] {
-  // In half of the runs, and by a stream of its own: periods begin and end at any quarter of an hour.
-  const items = random.fork('items');
-  const isQuartered = items.chance(0.5);
-  const timezone = isQuartered ? 'Asia/Kolkata' : 'UTC';
+  // In half of the runs, and by a stream of its own: line items have several windows.
+  const isQuartered = random.fork('items').chance(0.5);
   // Likewise: how the subjects of a customer are put together.
   const across = random.fork('across');
   const joined = (meter: Meter): Meter => {
@@ -110,32 +178,13 @@ export function catalogsOf(random: Random): CatalogChange[] {
     if (meter.aggregation === 'unique') return { ...meter, across: 'sum' };
     return meter.aggregation === 'sum' || meter.aggregation === 'count' ? meter : { ...meter, across: 'max' };
   };
-  const perSubject = ['tokens-a', 'users', 'level', 'calls'].filter(() => across.chance(0.3));
-  const plans = (): Plan[] =>
-    plansOf(random, timezone).map((plan) => ({
-      ...plan,
-      prices: plan.prices.map((price) =>
-        isUsagePrice(price) && perSubject.includes(price.slug) ? { ...price, per: 'subject' as const } : price,
-      ),
-    }));
-  const subscribed = (subject: string, plan: string, day: number, tenant: string | null): Subscription => ({
-    subject,
-    plan,
-    startsAt: midnight(STARTS_AT) + day * DAY + (isQuartered ? (items.int(0, 95) * HOUR) / 4 : 0),
-    tenant,
-  });
-  const subscriptions: Subscription[] = [
-    subscribed('cus_1', 'pro', -random.int(0, 40), null),
-    subscribed('cus_2', 'pro', random.int(-28, 4), 'acme'),
-    subscribed('cus_3', 'basic', -70, null),
-    subscribed('cus_3', 'pro', random.int(0, 6), null),
-  ];
+  const choices = choicesOf(random.fork('choices'));
+  const plans = (): Plan[] => plansOf(random, choices);
   const first: Catalog = {
-    currency: 'USD',
+    ...emptyCatalog,
     meters: (isQuartered ? METERS.map(inQuarters) : METERS).map(joined),
     plans: plans(),
-    subscriptions,
-    defaultPlan: 'basic',
+    defaultPlan: random.pick(['basic', 'basic', 'basic', null]),
   };
   const catalogs = [first];
   const last = (): Catalog => catalogs.at(-1)!;
@@ -146,16 +195,12 @@ export function catalogsOf(random: Random): CatalogChange[] {
       ...last(),
       meters: last().meters.map((meter) => (meter.slug === 'tokens' ? { ...meter, required: true } : meter)),
     }),
-    () => ({
-      ...last(),
-      subscriptions: [
-        ...last().subscriptions,
-        subscribed('cus_4', 'pro', random.int(1, 5), random.pick([null, 'globex'])),
-      ],
-    }),
-    () => ({ ...last(), plans: plans() }),
+    () => ({ ...last(), plans: withOneChange(random, last().plans, plans()) }),
+    () => ({ ...last(), defaultPlan: random.pick(['basic', 'team', null]) }),
+    () => ({ ...last(), plans: withOneChange(random, last().plans, plans()) }),
+    () => ({ ...last(), plans: withOneChange(random, last().plans, plans()) }),
   ];
-  for (const step of steps) if (random.chance(0.8)) catalogs.push(step());
+  for (const step of steps) if (random.chance(0.6)) catalogs.push(step());
   // From one of the changes on, by a stream of its own.
   const from = random.fork('calculated').int(1, catalogs.length);
   for (let i = from; i < catalogs.length; i++) {
@@ -163,5 +208,10 @@ export function catalogsOf(random: Random): CatalogChange[] {
   }
   const times = catalogs.slice(1).map(() => random.int(STARTS_AT + 2 * HOUR, ENDS_AT - 12 * HOUR));
   times.sort((a, b) => a - b);
-  return catalogs.map((catalog, i) => ({ at: i === 0 ? STARTS_AT : times[i - 1]!, catalog }));
+  return catalogs.map((catalog, i) => ({
+    at: i === 0 ? STARTS_AT : times[i - 1]!,
+    catalog,
+    afterMs: i > 0 && random.once(3) ? random.spread(HOUR / 2, 2 * DAY) : 0,
+    appliesTo: i > 0 && random.once(4) ? 'next' : 'running',
+  }));
 }

@@ -3,11 +3,13 @@
 import type { Catalog } from '../../domain/catalog/catalog.ts';
 import type { Random } from '../../domain/random.ts';
 import { catalogsOf } from './catalogs.ts';
-import { type Assigning, racedCalls } from './stores/rating-model.ts';
+import type { Assigning } from './stores/account-model.ts';
+import { racedCalls } from './stores/rating-model.ts';
+import { drawSubscribing, type Subscribing } from './subscribing.ts';
 
 export const HOUR = 3_600_000;
 export const DAY = 24 * HOUR;
-/** A Friday evening, so that the month ends on the third day. */
+/** A Friday evening. */
 export const STARTS_AT = Date.UTC(2026, 10, 27, 20);
 export const ENDS_AT = STARTS_AT + 7 * DAY;
 export const PARTITIONS = 12;
@@ -72,15 +74,27 @@ export interface Fault {
 export interface CatalogChange {
   readonly at: number;
   readonly catalog: Catalog;
+  /** How long after it was made it takes effect. */
+  readonly afterMs: number;
+  readonly appliesTo: 'running' | 'next';
 }
 
-export interface PlannedAssignment extends Assigning {
+/** A change of an account, and when it is asked for. */
+interface Planned {
   readonly at: number;
   /**
    * Not null: begun when a rater makes this call the next time, from an instant among those that its step closes, by
-   * its share of them; `from` does not count then.
+   * its share of them; the instant that the change names does not count then.
    */
   readonly during: { readonly call: (typeof racedCalls)[number]; readonly share: number } | null;
+}
+
+export interface PlannedAssignment extends Planned {
+  readonly assigning: Assigning;
+}
+
+export interface PlannedSubscribing extends Planned {
+  readonly subscribing: Subscribing;
 }
 
 export interface Plan {
@@ -90,6 +104,8 @@ export interface Plan {
   readonly catalogs: readonly CatalogChange[];
   /** Whom subjects are assigned to; some are refused. */
   readonly assignments: readonly PlannedAssignment[];
+  /** What becomes of customers' subscriptions; some are refused. */
+  readonly subscribings: readonly PlannedSubscribing[];
   readonly chunkOffsets: number;
   readonly slotMs: number;
   readonly horizonMs: number;
@@ -148,6 +164,7 @@ export function planOf(random: Random): Plan {
     ratingIntervalMs: rules.pick([7, 12, 20]) * HOUR,
     batchCustomersMax: rules.pick([4, 200]),
     assignments: assignmentsOf(random.fork('assignments'), busy),
+    subscribings: subscribingsOf(random.fork('subscribings'), busy),
     upgradeAt: random.fork('upgrade').int(STARTS_AT, STARTS_AT + (ENDS_AT - STARTS_AT) / 2),
   };
 }
@@ -190,12 +207,30 @@ function assignmentsOf(random: Random, busy: readonly number[]): PlannedAssignme
     const at = base + random.int(0, 20_000);
     const during = random.chance(0.6) ? { call: random.pick(racedCalls), share: random.next() } : null;
     const from = random.pick([null, at - random.spread(1_000, 30 * HOUR), at + random.spread(1_000, 2 * DAY)]);
-    assignments.push({
-      ...{ at, from, during, tenant: random.pick(TENANTS), subject: `cus_${random.int(1, 6)}` },
-      customer: random.pick(['cus_1', 'cus_2', 'cus_3', 'cus_4', 'cus_5', 'cus_6', 'org_1', 'org_2']),
-    });
+    const customer = random.pick(['cus_1', 'cus_2', 'cus_3', 'cus_4', 'cus_5', 'cus_6', 'org_1', 'org_2']);
+    const assigning = { from, tenant: random.pick(TENANTS), subject: `cus_${random.int(1, 6)}`, customer };
+    assignments.push({ at, during, assigning });
   }
   return assignments.sort((a, b) => a.at - b.at);
+}
+
+/** In most runs, of some of the customers; the rest have the default plan, or none. */
+function subscribingsOf(random: Random, busy: readonly number[]): PlannedSubscribing[] {
+  if (random.chance(0.1)) return [];
+  const customers = Array.from({ length: random.int(2, 6) }, () => ({
+    tenant: random.pick(TENANTS),
+    customer: random.pick(['cus_1', 'cus_2', 'cus_3', 'cus_4', 'org_1']),
+  }));
+  const subscribings: PlannedSubscribing[] = [];
+  for (let left = random.int(10, 60); left > 0; left--) {
+    const base = random.chance(0.5)
+      ? random.pick(busy)
+      : STARTS_AT + HOUR * random.int(0, Math.floor((ENDS_AT - STARTS_AT) / HOUR) - 1);
+    const at = base + random.int(0, 20_000);
+    const during = random.chance(0.5) ? { call: random.pick(racedCalls), share: random.next() } : null;
+    subscribings.push({ at, during, subscribing: drawSubscribing(random, `sub_${left}`, at, random.pick(customers)) });
+  }
+  return subscribings.sort((a, b) => a.at - b.at);
 }
 
 const EVENTS = 3_600;

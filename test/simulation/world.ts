@@ -1,6 +1,5 @@
 import type { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import type { Seal } from '../../aggregator/seal-store.ts';
-import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { neededRuleSet } from '../../domain/metering/rule-set.ts';
 import { Problem } from '../../domain/problem.ts';
 import { Random } from '../../domain/random.ts';
@@ -14,6 +13,7 @@ import { MoneyOracle } from './oracles/money-oracle.ts';
 import { checkStores } from './oracles/store-check.ts';
 import { type Content, UsageOracle, Violation } from './oracles/usage-oracle.ts';
 import {
+  type CatalogChange,
   type ClientRequest,
   DAY,
   ENDS_AT,
@@ -22,19 +22,25 @@ import {
   PARTITIONS,
   type Plan,
   type PlannedAssignment,
+  type PlannedSubscribing,
   STARTS_AT,
 } from './plan.ts';
 import { Process, Scheduler } from './scheduler.ts';
+import type { Assigning } from './stores/account-model.ts';
 import { ClickHouseModel } from './stores/click-house-model.ts';
 import { LogModel } from './stores/log-model.ts';
 import { PostgresModel } from './stores/postgres-model.ts';
 import { RatingModel } from './stores/rating-model.ts';
+import { type Subscribing, slotFrom } from './subscribing.ts';
 
 /** A run takes some 28,000, and ten times that where aggregators halt for days on a chunk that can't be repaired. */
 const ACTIONS_MAX = 500_000;
 
 /** Between a read and what follows from it: longer than the longest pause. */
 const LOOK_MS_MAX = 4 * HOUR;
+
+/** How often what was refused is asked for again. */
+const REFUSALS_MAX = 3;
 
 export interface RunOptions {
   readonly trace?: boolean;
@@ -56,8 +62,8 @@ export class World {
   private readonly isWatched: boolean;
   private failure: Error | null = null;
   /** In the order in which they come into force. */
-  private readonly waitingCatalogs: CatalogVersion['catalog'][] = [];
-  private readonly racing: PlannedAssignment[] = [];
+  private readonly waitingCatalogs: CatalogChange[] = [];
+  private readonly racing: (PlannedAssignment | PlannedSubscribing)[] = [];
   isHealing = false;
 
   constructor(plan: Plan, options: RunOptions = {}) {
@@ -222,7 +228,7 @@ export class World {
   private applyWaiting(): void {
     const [first] = this.waitingCatalogs;
     if (first === undefined) return;
-    const needed = Math.max(...first.meters.map(neededRuleSet));
+    const needed = Math.max(...first.catalog.meters.map(neededRuleSet));
     if (needed <= this.postgres.ruleSetInForce) {
       this.waitingCatalogs.shift();
       this.applyCatalog(first);
@@ -234,14 +240,16 @@ export class World {
   }
 
   /** Stores a catalog version and brings it into force, as applyCatalog does: stored, in every partition, published. */
-  private applyCatalog(catalog: CatalogVersion['catalog']): void {
-    const { postgres, scheduler } = this;
+  private applyCatalog({ catalog, afterMs, appliesTo }: CatalogChange): void {
+    const { postgres, rating, scheduler } = this;
     const operator = new Process('operator', scheduler);
     const log = this.log.clientOf(operator);
     const forever = <Result>(work: () => Promise<Result>): Promise<Result> =>
       retry(work, { isRetriable: () => true, signal: new AbortController().signal, timers: operator.timers });
     const version = postgres.catalogVersions.length + 1;
-    postgres.catalogVersions.push({ version, effectiveAt: scheduler.now, catalog });
+    const closing = rating.closing ?? 0;
+    const effectiveAt = slotFrom(Math.max(scheduler.now + afterMs, closing));
+    postgres.catalogVersions.push({ version, effectiveAt, catalog, appliesTo, closedUpTo: closing });
     this.oracle.addCatalog(catalog);
     const record = (): Buffer => this.written(encodeCatalogChange({ version }), { kind: 'catalog', version });
     const partitions = Array.from({ length: PARTITIONS }, (_, partition) => partition);
@@ -251,9 +259,14 @@ export class World {
     });
   }
 
-  private planAssignment(planned: PlannedAssignment): void {
-    if (planned.during === null) this.assign(planned);
+  private planChange(planned: PlannedAssignment | PlannedSubscribing): void {
+    if (planned.during === null) this.change(planned);
     else this.racing.push(planned);
+  }
+
+  private change(planned: PlannedAssignment | PlannedSubscribing): void {
+    if ('assigning' in planned) this.assign(planned.assigning);
+    else this.subscribe(planned.subscribing, 0);
   }
 
   /** Begins what is to race with a call of a rater. */
@@ -265,20 +278,51 @@ export class World {
     if (i === -1 || rated === null || closing === null || closing <= rated) return;
     const [planned] = this.racing.splice(i, 1);
     const from = Math.floor(rated + planned!.during!.share * (closing - rated));
-    scheduler.after(0, () => this.assign({ ...planned!, from }), 'assignment');
+    const raced =
+      'assigning' in planned!
+        ? { ...planned, assigning: { ...planned.assigning, from } }
+        : { ...planned!, subscribing: { ...planned!.subscribing, at: slotFrom(from) } };
+    scheduler.after(0, () => this.change(raced), 'change');
   }
 
-  /** As a client of the stage `manage` that asks again where it got no answer, and gives up where it is refused. */
-  private assign(planned: PlannedAssignment): void {
-    const { rating, scheduler } = this;
+  /** As a client of the stage `manage` that asks again where it got no answer. `refused`: with a `Problem`. */
+  private ask(what: string, act: (manager: Process) => Promise<void>, refused: () => void): void {
+    const { scheduler } = this;
     const manager = new Process('manager', scheduler);
     const isRetriable = (error: unknown): boolean => !(error instanceof Problem);
-    const once = { isRetriable, signal: new AbortController().signal, timers: manager.timers };
-    retry(() => rating.assign(manager, planned), once).then(
-      () => scheduler.note(`assigned ${planned.subject} to ${planned.customer}`),
+    const again = { isRetriable, signal: new AbortController().signal, timers: manager.timers };
+    retry(() => act(manager), again).then(
+      () => scheduler.note(what),
       (error: unknown) => {
         if (isRetriable(error)) this.fail(error as Error);
-        else scheduler.note(`not assigned ${planned.subject} to ${planned.customer}`);
+        else {
+          scheduler.note(`not ${what}: ${(error as Problem).code}`);
+          refused();
+        }
+      },
+    );
+  }
+
+  private assign(assigning: Assigning): void {
+    const what = `assigned ${assigning.subject} to ${assigning.customer}`;
+    this.ask(
+      what,
+      (manager) => this.rating.accounts.assign(manager, assigning),
+      () => {},
+    );
+  }
+
+  /** What is refused is asked for again later, a few times. */
+  private subscribe(subscribing: Subscribing, attempt: number): void {
+    const { scheduler } = this;
+    const { act, tenant, customer } = subscribing;
+    this.ask(
+      `${act} of ${tenant}/${customer}`,
+      (manager) => this.rating.accounts.subscribe(manager, subscribing),
+      () => {
+        if (attempt === REFUSALS_MAX || scheduler.now > ENDS_AT) return;
+        const again = (): void => this.subscribe({ ...subscribing, at: 'now' }, attempt + 1);
+        scheduler.after((attempt + 1) * 5 * HOUR, again, 'change');
       },
     );
   }
@@ -298,17 +342,17 @@ export class World {
   /** Runs the plan; rejects with what is wrong. */
   async run(): Promise<void> {
     const { scheduler, plan } = this;
-    for (const { at, catalog } of plan.catalogs)
+    for (const change of plan.catalogs)
       scheduler.after(
-        at - STARTS_AT,
+        change.at - STARTS_AT,
         () => {
-          this.waitingCatalogs.push(catalog);
+          this.waitingCatalogs.push(change);
           if (this.waitingCatalogs.length === 1) this.applyWaiting();
         },
         'catalog',
       );
-    for (const planned of plan.assignments)
-      scheduler.after(planned.at - STARTS_AT, () => this.planAssignment(planned), 'assignment');
+    for (const planned of [...plan.assignments, ...plan.subscribings])
+      scheduler.after(planned.at - STARTS_AT, () => this.planChange(planned), 'change');
     for (const slot of this.deployment.slots) scheduler.after(this.random.int(1, 30_000), slot.start, 'start');
     for (let at = 5 * HOUR; at < ENDS_AT - STARTS_AT; at += 5 * HOUR) scheduler.after(at, () => this.audit(), 'audit');
     for (let at = DAY; at < ENDS_AT - STARTS_AT; at += DAY) {
@@ -355,7 +399,8 @@ export class World {
     const isRated = (): boolean =>
       covers(rating.progress.sealVector, sealed) &&
       rating.progress.watermark! >= published! &&
-      rating.progress.catalogVersion === publishedVersion;
+      rating.progress.catalogVersion === publishedVersion &&
+      rating.accounts.dueBy(published!, 1).length === 0;
     await this.drain(isRated, 'what is sealed is not rated');
     this.watched(() => this.money.checkAll())();
     if (this.failure !== null) throw this.failure;

@@ -12,7 +12,6 @@ import {
   takesBegunWindow,
   versionFacts,
 } from '../../domain/terms/record-rules.ts';
-import { customerOfWindow } from '../../domain/terms/subject-assignment.ts';
 import type { SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
 import { gridPeriodOf, localDaysOf } from '../../domain/terms/subscription-periods.ts';
 import { changeKindOf, countedTogether, goneTerms, termCharges } from '../../domain/terms/term-amounts.ts';
@@ -120,19 +119,6 @@ describe('T1', () => {
     expect(takesBegunWindow(on('10-05T10:20'), HOUR, { isFirst: true, ratedUpTo: null })).toBe(true);
     expect(takesBegunWindow(on('10-05T10:20'), HOUR, { isFirst: true, ratedUpTo: on('10-05T11:00') })).toBe(false);
     expect(takesBegunWindow(on('10-05T10:20'), HOUR, { isFirst: false, ratedUpTo: null })).toBe(false);
-  });
-
-  it('T1 the window that holds the first assignment of a subject', () => {
-    const assigned = [
-      { from: on('10-05T10:20'), sequence: 1, customer: 'acme', takesBegunWindow: true },
-      { from: on('10-09T10:20'), sequence: 2, customer: 'globex', takesBegunWindow: true },
-    ];
-    const owners = ['10-05T09:00', '10-05T10:00', '10-09T10:00', '10-09T11:00'].map((window) =>
-      customerOfWindow('device', assigned, on(window), HOUR),
-    );
-    expect(owners).toEqual(['device', 'acme', 'acme', 'globex']);
-    const billed = assigned.map((each) => ({ ...each, takesBegunWindow: false }));
-    expect(customerOfWindow('device', billed, on('10-05T10:00'), HOUR)).toBe('device');
   });
 });
 

@@ -12,6 +12,7 @@ import {
   SlowModel,
   saysSame,
   slowFee,
+  WINDOW_SIZES,
 } from './slow-model.ts';
 import { isMore, isZero, less, partOf, plus, type Ratio, ratio, zero } from './slow-numbers.ts';
 
@@ -28,8 +29,8 @@ export function slowFeeAmounts(history: SlowHistory, asOf: number): Map<string, 
         if (isLookedAt(history, start)) periods.set(`${length} ${start}`, { start, length });
       }
       for (const [key, period] of periods) {
-        for (const [term, amount] of slowFeePeriod(history, last, line, period, asOf))
-          amounts.set(`${slug} ${line.members[0]} ${key} ${term}`, amount);
+        for (const { holder, from, amount } of slowFeeTerms(history, last, line, period, asOf))
+          amounts.set(`${slug} ${line.members[0]} ${key} ${holder} ${from}`, amount);
       }
     }
   }
@@ -44,13 +45,21 @@ interface FeePart {
   from: number;
 }
 
-function slowFeePeriod(
+export interface SlowFeeTerm {
+  readonly holder: HolderId;
+  readonly from: number;
+  to: number;
+  amount: Ratio;
+}
+
+/** Those of one period that are due at an instant; `last`: the model of what is known then. */
+export function slowFeeTerms(
   history: SlowHistory,
   last: SlowModel,
   line: SlowLine,
   { start, length }: { readonly start: number; readonly length: number },
   asOf: number,
-): Map<string, Ratio> {
+): SlowFeeTerm[] {
   const end = start + length;
   const ways = line.entries.filter(({ at }) => at >= start && at < end).map(({ of }) => of.price.proration ?? 'second');
   const way = ways.includes('none') ? 'none' : ways.includes('day') ? 'day' : 'second';
@@ -62,7 +71,7 @@ function slowFeePeriod(
     return known === undefined ? [] : feeParts(model, known, length, cells, way, end);
   };
   const paid = cells.map(() => zero);
-  const amounts = new Map<string, Ratio>();
+  const terms = new Map<string, SlowFeeTerm>();
   const share = (fee: Ratio, unit: number): Ratio =>
     less(partOf(fee, ratio(BigInt(unit + 1), whole)), partOf(fee, ratio(BigInt(unit), whole)));
   const charge = ({ unit, holder, of, from }: FeePart, keeps: boolean): void => {
@@ -71,10 +80,13 @@ function slowFeePeriod(
     const isPaid = !isZero(before) && !isMore(fee, before);
     const key = `${holder} ${from}`;
     const amount = isPaid ? zero : less(share(fee, unit), share(before, unit));
-    amounts.set(key, plus(amounts.get(key) ?? zero, amount));
+    const term = terms.get(key) ?? { holder, from, to: from, amount: zero };
+    term.to = Math.max(term.to, cells[unit + 1] ?? end);
+    term.amount = plus(term.amount, amount);
+    terms.set(key, term);
     if (keeps && isMore(fee, before)) paid[unit] = fee;
   };
-  const isKept = ({ of }: FeePart): boolean => of.price.giveBack === false;
+  const isKept = ({ of: { price } }: FeePart): boolean => price.giveBack === false && price.charge !== 'in_arrears';
   const final = partsAt(asOf);
   if (line.entries.some(({ of }) => of.price.giveBack === false)) {
     for (let instant = start; instant < Math.min(end, asOf + 1); instant += SLOT) {
@@ -83,8 +95,12 @@ function slowFeePeriod(
       for (const part of partsAt(instant)) if (isKept(part) && part.from < next) charge(part, true);
     }
   }
-  for (const part of final) if (part.from <= asOf) charge(part, isKept(part));
-  return amounts;
+  const dueAt = ({ from, holder, of }: FeePart): number => {
+    if (of.price.charge !== 'in_arrears') return from;
+    return holder === null ? end : Math.min(end, last.endOf(holder));
+  };
+  for (const part of final) if (dueAt(part) <= asOf) charge(part, isKept(part));
+  return [...terms.values()];
 }
 
 const written = new WeakMap<SlowHistory, string>();
@@ -113,6 +129,11 @@ function cellsOf(start: number, end: number, way: string): number[] {
   return cells;
 }
 
+function once<Value>(known: Map<string, Value>, name: string, find: () => Value): Value {
+  if (!known.has(name)) known.set(name, find());
+  return known.get(name)!;
+}
+
 function feeParts(
   model: SlowModel,
   line: SlowLine,
@@ -137,15 +158,25 @@ function feeParts(
   const members = model.holders.filter((holder) => line.members.includes(holder));
   if (way === 'second') {
     for (const holder of members) {
+      const isOfOne = new Map<string, boolean>();
+      const owners = new Map<string, HeldSlot | null>();
       for (const [unit, at] of cells.entries()) {
         if (model.feeState(holder, at) === null) continue;
         // The longest window that a plan prices which is held in it.
-        const longest = [DAY, DAY / 24].find((size) => {
-          const held = slotsOf(model, holder, Math.floor(at / size) * size, Math.floor(at / size) * size + size);
-          return held.some((slot) => model.feeState(holder, slot.at)!.windows.includes(size));
+        const longest = WINDOW_SIZES.find((size) => {
+          const cell = Math.floor(at / size) * size;
+          return once(isOfOne, `${cell} ${size}`, () => {
+            const held = slotsOf(model, holder, cell, cell + size);
+            return held.some((slot) => model.feeState(holder, slot.at)!.windows.includes(size));
+          });
         });
-        const [cell, size] = [Math.floor(at / (longest ?? SLOT)) * (longest ?? SLOT), longest ?? SLOT];
-        add(unit, at, ownerOf(model, holder, cell, cell + size));
+        const size = longest ?? SLOT;
+        const cell = Math.floor(at / size) * size;
+        add(
+          unit,
+          at,
+          once(owners, `${cell} ${size}`, () => ownerOf(model, holder, cell, cell + size)),
+        );
       }
     }
   } else {

@@ -8,7 +8,12 @@ import { plus, type Ratio, ratio, type SlowPrice, zero } from './slow-numbers.ts
 export const SLOT = 1_800_000;
 export const DAY = 86_400_000;
 /** The longest period. */
-export const LENGTH_MAX = 2 * DAY;
+export const LENGTH_MAX = 3 * DAY;
+/** Windows, the longest first. */
+export const WINDOW_SIZES = [DAY, DAY / 24, DAY / 96] as const;
+const windowMs: Readonly<Record<string, number>> = { '1d': DAY, '1h': DAY / 24, '15m': DAY / 96 };
+
+export const windowOfMeter = ({ window }: { readonly window: string }): number => windowMs[window]!;
 
 export interface SlowHistory {
   readonly start: number;
@@ -116,6 +121,38 @@ export class SlowModel {
     return known.get(at) as Value;
   }
 
+  /** Where anything that is said begins or ends, ascending. */
+  get instants(): readonly number[] {
+    return this.once('instants', () => {
+      const { versions, subscriptions } = this.history;
+      const found = versions.flatMap(({ effectiveAt, closedUpTo = effectiveAt }) => [effectiveAt, closedUpTo]);
+      for (const { opening, records } of subscriptions) {
+        found.push(opening.billedFrom);
+        for (const record of records) {
+          if ('undoes' in record) found.push(record.at);
+          else for (const { at, patch } of record.patches) found.push(at, ...Object.values(patch));
+        }
+      }
+      for (const { effectiveAt } of versions.filter(({ appliesTo }) => appliesTo === 'next'))
+        for (const holder of this.holders)
+          for (const price of this.prices()) found.push(this.nextPeriod(holder, price, effectiveAt));
+      return [...new Set(found.filter(Number.isFinite))].sort((a, b) => a - b);
+    });
+  }
+
+  /** The earliest window that has whatever this one has: from its start to the end of this one nothing happens. */
+  asIn(at: number, windowMs: number): number {
+    return this.once(
+      `as in ${windowMs}`,
+      () => {
+        const last = this.instants.findLast((instant) => instant < at + windowMs);
+        if (last === undefined) return Math.min(at, this.history.start);
+        return last > at ? at : Math.ceil(last / windowMs) * windowMs;
+      },
+      at,
+    );
+  }
+
   subscription(id: string) {
     return this.history.subscriptions.find(({ opening }) => opening.id === id)!;
   }
@@ -142,7 +179,9 @@ export class SlowModel {
   endOf(id: string): number {
     return this.once(`end ${id}`, () => {
       let at = this.subscription(id).opening.billedFrom;
+      const { billedFrom } = this.subscription(id).opening;
       for (; at < this.history.end + LENGTH_MAX; at += SLOT) {
+        if (at > billedFrom && this.asIn(at, SLOT) < at) continue;
         const endsAt = this.field(id, at, ({ endsAt: value }: { endsAt: unknown }) => value);
         if (typeof endsAt === 'number' && endsAt <= at) break;
       }
@@ -316,7 +355,7 @@ export class SlowModel {
 
   private windowOf(slug: string): number {
     const meter = this.meterOf(slug);
-    return meter === null ? SLOT : meter.window === '1d' ? DAY : DAY / 24;
+    return meter === null ? SLOT : windowOfMeter(meter);
   }
 
   meterOf(slug: string) {
@@ -372,13 +411,16 @@ export class SlowModel {
       const lines: SlowLine[] = [];
       const lineOf = new Map<HolderId, SlowLine>();
       const inForce = new Map<HolderId, { at: number; of: SlowDefinition }>();
+      let pricing: { readonly holder: HolderId; readonly of: SlowDefinition }[] = [];
       for (let at = start; at < end; at += windowMs) {
-        const pricing = [...this.holders]
-          .sort((a, b) => ((a ?? '') < (b ?? '') ? -1 : 1))
-          .flatMap((holder) => {
-            const of = this.withEarly(holder, slug, at);
-            return of === null ? [] : [{ holder, of }];
-          });
+        if (at === start || this.asIn(at, windowMs) === at) {
+          pricing = [...this.holders]
+            .sort((a, b) => ((a ?? '') < (b ?? '') ? -1 : 1))
+            .flatMap((holder) => {
+              const of = this.withEarly(holder, slug, at);
+              return of === null ? [] : [{ holder, of }];
+            });
+        }
         // Those that are in a line go on before others look for one.
         const known = pricing.filter(({ holder }) => lineOf.has(holder));
         const fresh = pricing.filter(({ holder }) => !lineOf.has(holder));
@@ -459,7 +501,7 @@ export class SlowModel {
         const rate = fees.reduce<Ratio>((sum, { definition }) => plus(sum, perMs(definition)), zero);
         return { isPaused: held.isPaused, fees, windows, rate };
       },
-      at,
+      this.asIn(at, SLOT),
     );
   }
 }

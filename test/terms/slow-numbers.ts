@@ -70,6 +70,8 @@ export interface SlowPrice {
   readonly flatAmount?: string;
   readonly tiers?: readonly SlowTier[];
   readonly onChange?: string;
+  readonly per?: string;
+  readonly charge?: string;
   readonly proration?: string;
   readonly giveBack?: boolean;
   readonly quantity?: string;

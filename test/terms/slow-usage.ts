@@ -1,6 +1,5 @@
 // The usage of the slow model: window by window and unit by unit, each unit with the term that it was used in.
 import {
-  DAY,
   type HolderId,
   isLookedAt,
   lengthMs,
@@ -8,6 +7,7 @@ import {
   type SlowLine,
   type SlowModel,
   same,
+  windowOfMeter,
 } from './slow-model.ts';
 import { less, partOf, type Ratio, ratio, type SlowPrice, slowAmount, zero } from './slow-numbers.ts';
 
@@ -33,14 +33,14 @@ export function slowUsageAmounts(model: SlowModel): Map<string, Ratio> {
   return amounts;
 }
 
-interface SlowTerm {
+export interface SlowTerm {
   readonly holder: HolderId;
   readonly from: number;
   to: number;
   readonly price: SlowPrice;
 }
 
-function termsOfEntries({ members }: SlowLine, entries: SlowLine['entries'], windowMs: number): SlowTerm[] {
+export function termsOfEntries({ members }: SlowLine, entries: SlowLine['entries'], windowMs: number): SlowTerm[] {
   const terms: SlowTerm[] = [];
   for (const { at, holder, of } of entries) {
     const going = terms.find((term) => term.holder === holder && term.to === at && same(term.price, of.price));
@@ -50,11 +50,8 @@ function termsOfEntries({ members }: SlowLine, entries: SlowLine['entries'], win
   return terms.sort((a, b) => a.from - b.from || members.indexOf(a.holder) - members.indexOf(b.holder));
 }
 
-function slowPeriod(model: SlowModel, line: SlowLine, entries: SlowLine['entries']) {
-  const meter = model.meterOf(line.slug)!;
-  const windowMs = meter.window === '1d' ? DAY : DAY / 24;
-  const terms = termsOfEntries(line, entries, windowMs);
-  const isLevel = ['max', 'min', 'latest'].includes(meter.aggregation);
+/** How the amounts of terms come about. */
+export function kindOfTerms(terms: readonly SlowTerm[], isLevel: boolean): string {
   const kinds = new Set(
     terms.map(({ price }) => {
       if (price.onChange !== undefined) return price.onChange;
@@ -64,7 +61,15 @@ function slowPeriod(model: SlowModel, line: SlowLine, entries: SlowLine['entries
       return isCarried || (price.model === 'graduated' && !hasFlat) ? 'carry' : 'share';
     }),
   );
-  const kind = kinds.size === 1 ? [...kinds][0]! : isLevel ? 'prorate' : 'share';
+  return kinds.size === 1 ? [...kinds][0]! : isLevel ? 'prorate' : 'share';
+}
+
+function slowPeriod(model: SlowModel, line: SlowLine, entries: SlowLine['entries']) {
+  const meter = model.meterOf(line.slug)!;
+  const windowMs = windowOfMeter(meter);
+  const terms = termsOfEntries(line, entries, windowMs);
+  const isLevel = ['max', 'min', 'latest'].includes(meter.aggregation);
+  const kind = kindOfTerms(terms, isLevel);
 
   // The values of each window of each term, by time.
   const readings = entries

@@ -1,24 +1,21 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
 
-import { assignmentOf } from '../../../accounts/core/assigning.ts';
-import { withAssignment } from '../../../domain/accounts/assignments.ts';
-import type { TenantSubject } from '../../../domain/accounts/ownership.ts';
 import {
-  type PeriodKey,
   periodText,
   pricedText,
   type RatedPeriod,
   type SubjectKey,
   type TenantCustomer,
+  termText,
 } from '../../../domain/billing/billing-period-terms.ts';
-import type { NewLineItem, WrittenPrice, WrittenPrices } from '../../../domain/billing/line-item.ts';
+import { EARLIER, type NewLineItem, type WrittenPrices, type WrittenTerm } from '../../../domain/billing/line-item.ts';
 import type { Meter } from '../../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
 import { isSameVector, nextChunkOf, type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
 import type { EpochStep, Seals } from '../../../domain/sealing/seals.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
-import type { PeriodDetail } from '../../../platform/billing-store/written-prices.ts';
+import type { WrittenSelection } from '../../../platform/billing-store/written-prices.ts';
 import type {
   FirstSeenRow,
   FirstSeenSelection,
@@ -27,10 +24,10 @@ import type {
 } from '../../../platform/usage-store/rated-usage.ts';
 import type { WindowKey } from '../../../platform/usage-store/rollup-windows.ts';
 import type { TenantStretch } from '../../../platform/usage-store/subject-sets.ts';
-import { earlierAsOne } from '../../../rater/core/contributions.ts';
 import type { RatingStore, RatingTransaction } from '../../../rater/store/rating-store.ts';
-import { PARTITIONS, TENANTS } from '../plan.ts';
+import { PARTITIONS } from '../plan.ts';
 import type { Process } from '../scheduler.ts';
+import { AccountModel, customerLock, dueLock } from './account-model.ts';
 import type { ClickHouseModel } from './click-house-model.ts';
 import type { RollUpRow } from './inserted-rows.ts';
 import type { PostgresModel, Statements } from './postgres-model.ts';
@@ -59,55 +56,63 @@ type RaterCall =
   | 'chunks since'
   | 'published version'
   | 'versions'
-  | 'tenants'
   | 'periods'
-  | 'periods named'
   | 'assignments'
+  | 'subscriptions'
+  | 'due'
+  | 'mark due'
   | 'announce';
 
-/** Before which of a rater's calls a move of a subject is begun: all around where it may be overlooked. */
+/** Before which of a rater's calls a change of an account is begun: all around where it may be overlooked. */
 export const racedCalls = [
   'stream',
   'server run',
   'seals',
   'announce',
   'assignments',
+  'subscriptions',
+  'due',
   'periods',
   'lock',
 ] as const satisfies readonly RaterCall[];
 
-/** A subject is to be a customer's; `from` null: from then on. */
-export interface Assigning {
-  readonly tenant: string;
-  readonly subject: string;
-  readonly customer: string;
-  readonly from: number | null;
+/** Of the periods of a customer that start at an instant. */
+export interface CustomerPeriods extends TenantCustomer {
+  readonly periodStart: number;
 }
 
-const customerLock = (tenant: string, customer: string): string => `customer ${keyText(tenant, customer)}`;
+const startText = ({ tenant, customer, periodStart }: CustomerPeriods): string =>
+  keyText(tenant, customer, periodStart);
 
 export class RatingModel {
   private readonly postgres: PostgresModel;
   private readonly clickhouse: ClickHouseModel;
   progress: RaterProgress = { sealVector: {}, watermark: null, closedUpTo: null, catalogVersion: 0 };
   private closingUpTo: number | null = null;
-  /** By tenant and subject. */
-  readonly assigned = new Map<string, TenantSubject>();
+  readonly accounts: AccountModel;
   readonly periods = new Map<string, RatedPeriod>();
-  /** By period. */
+  /** By customer and start of the period. */
   readonly items = new Map<string, StoredItem[]>();
   private readonly itemKeys = new Set<string>();
-  private readonly writtenPrices = new Map<StoredItem, { readonly lines: number; readonly price: WrittenPrice }>();
   onRated: (rated: Rated) => void = () => {};
   onAdvance: (progress: RaterProgress) => void = () => {};
   /** Told of what a rater is about to ask. */
   onCall: (what: RaterCall) => void = () => {};
-  /** Told of what a rating reads of the line items of a period. */
-  onDetail: (period: PeriodDetail) => void = () => {};
+  /** Told of what a rating reads of line items. */
+  onDetail: (selection: WrittenSelection) => void = () => {};
 
   constructor(postgres: PostgresModel, clickhouse: ClickHouseModel) {
     this.postgres = postgres;
     this.clickhouse = clickhouse;
+    this.accounts = new AccountModel(postgres, () => this.closing);
+  }
+
+  /** Windows that end by then were rated, or may be at this moment; null: none was yet. */
+  get closing(): number | null {
+    const { closedUpTo } = this.progress;
+    return closedUpTo === null || this.closingUpTo === null
+      ? (closedUpTo ?? this.closingUpTo)
+      : Math.max(closedUpTo, this.closingUpTo);
   }
 
   get vector(): SealVector {
@@ -116,8 +121,8 @@ export class RatingModel {
     );
   }
 
-  itemsOf(period: PeriodKey): readonly StoredItem[] {
-    return this.items.get(periodText(period)) ?? [];
+  itemsOf(periods: CustomerPeriods): readonly StoredItem[] {
+    return this.items.get(startText(periods)) ?? [];
   }
 
   private readSeals(): Seals {
@@ -138,7 +143,7 @@ export class RatingModel {
   }
 
   storeOf(process: Process): RatingStore {
-    const { postgres, clickhouse } = this;
+    const { accounts, postgres, clickhouse } = this;
     const statement = <Result>(what: RaterCall, work: () => Result): Promise<Result> => {
       this.onCall(what);
       return postgres.statement(process, what, work);
@@ -187,11 +192,22 @@ export class RatingModel {
         ),
       readPublishedVersion: () => statement('published version', () => postgres.publishedVersion),
       readCatalogVersions: () => statement('versions', () => [...postgres.catalogVersions]),
-      readKeyTenants: () => statement('tenants', () => [...TENANTS]),
       readBillingPeriods: (customers) => statement('periods', () => this.periodsWhere(isOf(customers))),
-      readBillingPeriodsNamed: (names) =>
-        statement('periods named', () => this.periodsWhere(({ customer }) => names.includes(customer))),
-      readAssignmentsAround: (names) => statement('assignments', () => this.assignmentsAround(names)),
+      readSubscriptions: (customers) => statement('subscriptions', () => accounts.subscriptionsOf(customers)),
+      readDueCustomers: (until, customersMax) => statement('due', () => accounts.dueBy(until, customersMax)),
+      markSubscribersDue: (dueAt) => {
+        this.onCall('mark due');
+        return postgres.transaction(process, async ({ run, locked, write }) => {
+          const concerned = await run('subscribers', () => {
+            const subscribers = [...accounts.subscriptions.values()].flatMap((all) => all.slice(0, 1));
+            const running = [...this.periods.values()].filter(({ periodEnd }) => periodEnd > dueAt);
+            return [...subscribers, ...running].map(({ tenant, customer }) => ({ tenant, customer, dueAt }));
+          });
+          await locked('lock due', [...new Set(concerned.map(dueLock))], () => null);
+          await write('mark due', () => accounts.markDue(concerned));
+        });
+      },
+      readAssignmentsAround: (names) => statement('assignments', () => accounts.assignmentsAround(names)),
       announceClosing: (closedUpTo) =>
         statement('announce', () => {
           this.closingUpTo = Math.max(this.closingUpTo ?? closedUpTo, closedUpTo);
@@ -246,47 +262,6 @@ export class RatingModel {
         );
       },
     };
-  }
-
-  /** As the stage `manage` does it. Rejects where it may not be. */
-  assign(process: Process, { tenant, subject, customer, from }: Assigning): Promise<void> {
-    const key = keyText(tenant, subject);
-    return this.postgres.transaction(process, async ({ run, locked, write }) => {
-      const { assignments } = await locked(
-        'lock subject',
-        [`subject ${key}`],
-        () => this.assigned.get(key) ?? { assignments: [] },
-      );
-      const sides = [subject, customer, ...assignments.map((each) => each.customer)];
-      await locked(
-        'lock customers',
-        [...new Set(sides)].map((side) => customerLock(tenant, side)),
-        () => null,
-      );
-      const closing = await run('closing', () =>
-        [this.progress.closedUpTo, this.closingUpTo].filter((at) => at !== null),
-      );
-      const closedUpTo = closing.length === 0 ? null : Math.max(...closing);
-      const clocks = { now: this.postgres.scheduler.now, closedUpTo };
-      const added = assignmentOf(
-        { subject, assignments, version: assignments.length },
-        { customer, from, condition: null },
-        clocks,
-      );
-      if (added === null) return;
-      await write('assign', () =>
-        this.assigned.set(key, { tenant, subject, assignments: withAssignment(assignments, added) }),
-      );
-    });
-  }
-
-  private assignmentsAround(names: readonly TenantCustomer[]): TenantSubject[] {
-    const isNamed = (tenant: string, name: string): boolean =>
-      names.some((each) => each.tenant === tenant && each.customer === name);
-    return [...this.assigned.values()].filter(
-      ({ tenant, subject, assignments }) =>
-        isNamed(tenant, subject) || assignments.some(({ customer }) => isNamed(tenant, customer)),
-    );
   }
 
   private async *streamWindows(
@@ -370,14 +345,24 @@ export class RatingModel {
     return {
       lockBillingPeriods: (customers) => {
         this.onCall('lock');
-        return locked(
-          'lock customers',
-          customers.map(({ tenant, customer }) => customerLock(tenant, customer)),
-          () => this.periodsWhere(isOf(customers)),
-        );
+        return locked('lock customers', customers.map(customerLock), () => this.periodsWhere(isOf(customers)));
       },
-      readAssignmentsAround: (names) => run('assignments', () => this.assignmentsAround(names)),
-      readWrittenPrices: (periods) => run('written', () => this.written(periods)),
+      readAssignmentsAround: (names) => run('assignments', () => this.accounts.assignmentsAround(names)),
+      readSubscriptions: (customers) => run('subscriptions', () => this.accounts.subscriptionsOf(customers)),
+      readWrittenPrices: (selections) => run('written', () => this.written(selections)),
+      readNewestItems: (terms) =>
+        run('newest items', () =>
+          terms.flatMap((term) => {
+            const isOfTerm = (line: StoredItem): boolean =>
+              pricedText(line) === pricedText(term) && termText(line) === termText(term);
+            return this.itemsOf(term).findLast(isOfTerm) ?? [];
+          }),
+        ),
+      saveDue: async (customers) => {
+        await locked('lock due', customers.map(dueLock), () => null);
+        await write('save due', () => this.accounts.saveDue(customers));
+      },
+      readPublishedVersion: () => run('published version', () => this.postgres.publishedVersion),
       saveRatedPeriods: (periods) =>
         write('save periods', () => {
           for (const period of periods) {
@@ -391,9 +376,9 @@ export class RatingModel {
           this.assertNew(lineItems);
           for (const line of lineItems) {
             this.itemKeys.add(itemText(line));
-            const key = periodText(line);
-            if (!this.periods.has(key)) throw new Error(`no billing period for ${itemText(line)}`);
+            if (!this.periods.has(periodText(line))) throw new Error(`no billing period for ${itemText(line)}`);
             const stored: StoredItem = { ...line, sealVector };
+            const key = startText(line);
             const items = this.items.get(key);
             if (items === undefined) this.items.set(key, [stored]);
             else items.push(stored);
@@ -415,47 +400,43 @@ export class RatingModel {
     }
   }
 
-  private written(periods: readonly PeriodDetail[]): WrittenPrices {
-    const prices = new Map<string, Map<string, WrittenPrice>>();
-    for (const period of periods) {
-      this.onDetail(period);
-      const byPrice = groupBy(this.items.get(periodText(period)) ?? [], (line) => keyText(line.price, line.subject));
-      for (const lines of byPrice.values()) {
-        const { price, subject } = lines[0]!;
-        const { windows, amount } = this.writtenPrice(lines);
-        const written = { windows: earlierAsOne(windows, period), amount };
-        const key = pricedText(period, price);
-        prices.set(key, (prices.get(key) ?? new Map<string, WrittenPrice>()).set(subject, written));
+  private written(selections: readonly WrittenSelection[]): WrittenPrices {
+    const prices = new Map<string, Map<string, WrittenTerm>>();
+    for (const selection of selections) {
+      this.onDetail(selection);
+      const byTerm = groupBy(this.itemsOf(selection), (line) => keyText(line.price, termText(line)));
+      for (const lines of byTerm.values()) {
+        const key = pricedText(lines[0]!);
+        const terms = prices.get(key) ?? new Map<string, WrittenTerm>();
+        prices.set(key, terms.set(termText(lines[0]!), writtenTerm(lines, selection.detailFrom)));
       }
     }
     return prices;
   }
+}
 
-  /** Line items are never changed, so what as many of them came to before they come to now. */
-  private writtenPrice(lines: readonly StoredItem[]): WrittenPrice {
-    const first = lines[0]!;
-    const before = this.writtenPrices.get(first);
-    if (before?.lines === lines.length) return before.price;
-    const windows = new Map<number, WrittenPrice['windows'][number]>();
-    let amount = Decimal.zero;
-    for (const { item } of lines) {
-      const window = windows.get(item.windowStart);
-      amount = amount.plus(item.amount);
-      windows.set(item.windowStart, {
-        windowStart: item.windowStart,
-        windowEnd: Math.max(window?.windowEnd ?? 0, item.windowEnd),
-        quantity: (window?.quantity ?? 0n) + item.quantity,
-        revision: Math.max(window?.revision ?? 0, item.revision),
-      });
-    }
-    const price = { windows: [...windows.values()], amount };
-    this.writtenPrices.set(first, { lines: lines.length, price });
-    return price;
+/** Windows of usage that start before `detailFrom` are one. */
+function writtenTerm(lines: readonly StoredItem[], detailFrom: number): WrittenTerm {
+  const { subscription, termStart, subject } = lines[0]!;
+  const windows = new Map<number, WrittenTerm['windows'][number]>();
+  let amount = Decimal.zero;
+  for (const { meter, item } of lines) {
+    const windowStart = meter !== null && item.windowStart < detailFrom ? EARLIER : item.windowStart;
+    const window = windows.get(windowStart);
+    amount = amount.plus(item.amount);
+    windows.set(windowStart, {
+      windowStart,
+      lastStart: Math.max(window?.lastStart ?? 0, item.windowStart),
+      windowEnd: Math.max(window?.windowEnd ?? 0, item.windowEnd),
+      quantity: (window?.quantity ?? 0n) + item.quantity,
+      revision: Math.max(window?.revision ?? 0, item.revision),
+    });
   }
+  return { subscription, termStart, subject, windows: [...windows.values()], amount };
 }
 
 const itemText = (line: NewLineItem): string =>
-  keyText(periodText(line), line.subject, line.price, line.item.windowStart, line.item.revision);
+  keyText(pricedText(line), termText(line), line.item.windowStart, line.item.revision);
 
 const isOf =
   (customers: readonly TenantCustomer[]) =>

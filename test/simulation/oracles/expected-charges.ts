@@ -1,0 +1,373 @@
+// What a customer's terms ought to come to, by the slow model of `test/terms` and the readings of the usage oracle: which
+// definition of a price each window has, and what fees are due, is told by the slow model; what the windows cost is
+// found here from the log with integers. It shares no code with the rater or with domain/terms.
+import { customerText, type TenantCustomer } from '../../../domain/billing/billing-period-terms.ts';
+import type { Meter } from '../../../domain/catalog/catalog.ts';
+import type { UsagePrice } from '../../../domain/pricing/prices.ts';
+import { nextChunkOf, type SealVector } from '../../../domain/sealing/seal-vector.ts';
+import { slowFeeTerms } from '../../terms/slow-fees.ts';
+import {
+  DAY,
+  lengthMs,
+  periodStartOf,
+  type SlowHistory,
+  type SlowLine,
+  SlowModel,
+  windowOfMeter,
+} from '../../terms/slow-model.ts';
+import { kindOfTerms, type SlowTerm, termsOfEntries } from '../../terms/slow-usage.ts';
+import { ENDS_AT, PARTITIONS, STARTS_AT } from '../plan.ts';
+import type { PostgresModel } from '../stores/postgres-model.ts';
+import type { RatingModel } from '../stores/rating-model.ts';
+import { amountBetween, amountOf, scaledRatio } from './amounts.ts';
+import { mergedValue } from './store-check.ts';
+import type { Reading, UsageOracle } from './usage-oracle.ts';
+
+const ONE = 1_000_000_000_000n;
+const GENERATION = 1;
+/** Before any usage, and before the periods that the earliest usage is in. */
+const HISTORY_START = Math.floor(STARTS_AT / DAY) * DAY - 7 * DAY;
+/** Models and expectations that are kept. */
+const KEPT_MAX = 400;
+
+/** How much time a line item covers. */
+export const itemMs = ({ window, itemWidth }: Meter): number => windowOfMeter({ window: itemWidth ?? window });
+/** Where the stretch starts that line items of a meter cover, and that has this time. */
+export const stretchStart = (meter: Meter, time: number): number => time - (time % itemMs(meter));
+
+/** What a rating could see. */
+export interface View {
+  readonly vector: SealVector;
+  readonly closedUpTo: number;
+  readonly watermark: number;
+  readonly catalogVersion: number;
+}
+
+/** Of all subjects together ('') or of one. */
+export interface ExpectedCharge {
+  readonly periodStart: number;
+  readonly periodEnd: number;
+  readonly price: string;
+  readonly subscription: string;
+  readonly termStart: number;
+  readonly subject: string;
+  /** In 10^-24. */
+  readonly amount: bigint;
+  /** In 10^-12; null for a fee. */
+  readonly quantity: bigint | null;
+}
+
+/** A period of a price's line. */
+interface LinePeriod {
+  readonly line: SlowLine;
+  readonly start: number;
+  readonly length: number;
+  /** The windows that are priced in it, each with its term. */
+  readonly terms: readonly SlowTerm[];
+  readonly kind: string;
+  readonly meter: Meter;
+}
+
+/** By window, then by subject. */
+type Used = ReadonlyMap<number, ReadonlyMap<string, readonly Reading[]>>;
+
+interface TermValue {
+  readonly amount: bigint;
+  readonly quantity: bigint;
+}
+
+export class ExpectedCharges {
+  private readonly usage: UsageOracle;
+  private readonly rating: RatingModel;
+  private readonly postgres: PostgresModel;
+  private readonly models = new Map<string, SlowModel>();
+  private readonly periods = new WeakMap<SlowModel, LinePeriod[]>();
+
+  constructor(usage: UsageOracle, rating: RatingModel, postgres: PostgresModel) {
+    this.usage = usage;
+    this.rating = rating;
+    this.postgres = postgres;
+  }
+
+  /** In the periods that start at an instant; null: in all. */
+  of(customer: TenantCustomer, view: View, periodStart: number | null): ExpectedCharge[] {
+    return [...this.usageCharges(customer, view, periodStart), ...this.feeCharges(customer, view, periodStart)];
+  }
+
+  /** `limit`: what happens later is not known. */
+  private model(customer: TenantCustomer, view: View, limit: number): SlowModel {
+    const subscriptions = this.rating.accounts.subscriptionsOf([customer]);
+    const records = subscriptions.reduce((count, each) => count + each.records.length, 0);
+    // Whoever has no subscription has what all others have who have none.
+    const name = records === 0 ? '' : `${customerText(customer)} ${records}`;
+    const end = Math.max(ENDS_AT, Math.floor(view.watermark / DAY) * DAY + DAY);
+    const key = `${name} ${view.catalogVersion} ${end} ${limit}`;
+    let model = this.models.get(key);
+    if (model === undefined) {
+      const history: SlowHistory = {
+        ...{ start: HISTORY_START, end, usage: [] },
+        versions: this.postgres.catalogVersions.filter(({ version }) => version <= view.catalogVersion),
+        subscriptions: subscriptions.map(({ opening, records: of }) => ({ opening, records: of })),
+      };
+      model = new SlowModel(history, limit);
+      if (this.models.size >= KEPT_MAX) this.models.clear();
+      this.models.set(key, model);
+    }
+    return model;
+  }
+
+  private feeCharges(customer: TenantCustomer, view: View, periodStart: number | null): ExpectedCharge[] {
+    const asOf = view.watermark;
+    const all = this.model(customer, view, Number.POSITIVE_INFINITY);
+    // Between two instants at which anything happens, as much is known.
+    const model = this.model(customer, view, all.instants.findLast((instant) => instant <= asOf) ?? asOf);
+    const charges: ExpectedCharge[] = [];
+    for (const slug of model.slugs()) {
+      if (model.meterOf(slug) !== null) continue;
+      for (const line of model.lines(slug)) {
+        const periods = new Map<string, { readonly start: number; readonly length: number }>();
+        for (const { at, of } of line.entries) {
+          const [start, length] = [periodStartOf(line, of.price, at), lengthMs(of.price)];
+          const isWanted = start <= asOf && (periodStart === null || start === periodStart);
+          if (isWanted) periods.set(`${start} ${length}`, { start, length });
+        }
+        for (const period of periods.values()) {
+          for (const { holder, from, to, amount } of slowFeeTerms(model.history, model, line, period, asOf)) {
+            // Nobody chose the default plan: it charges whoever uses something while it is held.
+            if (line.members[0] === null && !this.isUsed(customer, view, from, to)) continue;
+            charges.push({
+              ...{ periodStart: period.start, periodEnd: period.start + period.length, price: slug, termStart: from },
+              ...{ subscription: holder ?? '', subject: '', amount: scaledRatio(amount), quantity: null },
+            });
+          }
+        }
+      }
+    }
+    return charges;
+  }
+
+  private usageCharges(customer: TenantCustomer, view: View, periodStart: number | null): ExpectedCharge[] {
+    const model = this.model(customer, view, Number.POSITIVE_INFINITY);
+    const used = new Map<string, Used>();
+    const charges: ExpectedCharge[] = [];
+    for (const period of this.linePeriods(model)) {
+      if (periodStart !== null && period.start !== periodStart) continue;
+      const { line, meter, terms, start, length } = period;
+      const price = terms[0]!.price as unknown as UsagePrice;
+      const key = JSON.stringify([meter.slug, price.match]);
+      if (!used.has(key)) used.set(key, this.usedBy(customer, view, meter, price.match));
+      for (const { subject, term, amount, quantity } of this.chargesOf(period, used.get(key)!)) {
+        charges.push({
+          ...{ periodStart: start, periodEnd: start + length, price: line.slug, termStart: term.from, subject },
+          ...{ subscription: term.holder ?? '', amount, quantity },
+        });
+      }
+    }
+    return charges;
+  }
+
+  /** Of usage, in all lines. */
+  private linePeriods(model: SlowModel): LinePeriod[] {
+    const known = this.periods.get(model);
+    if (known !== undefined) return known;
+    const found: LinePeriod[] = [];
+    for (const slug of model.slugs()) {
+      const slowMeter = model.meterOf(slug);
+      if (slowMeter === null) continue;
+      const meter = this.meter(slowMeter.slug);
+      for (const line of model.lines(slug)) {
+        const byPeriod = new Map<string, SlowLine['entries'][number][]>();
+        for (const entry of line.entries) {
+          if (entry.of.isTrial) continue;
+          const key = `${periodStartOf(line, entry.of.price, entry.at)} ${lengthMs(entry.of.price)}`;
+          const entries = byPeriod.get(key);
+          if (entries === undefined) byPeriod.set(key, [entry]);
+          else entries.push(entry);
+        }
+        for (const [key, entries] of byPeriod) {
+          const [start, length] = key.split(' ').map(Number) as [number, number];
+          const terms = termsOfEntries(line, entries, windowOfMeter(meter));
+          const isLevel = ['max', 'min', 'latest'].includes(meter.aggregation);
+          found.push({ line, start, length, terms, kind: kindOfTerms(terms, isLevel), meter });
+        }
+      }
+    }
+    this.periods.set(model, found);
+    return found;
+  }
+
+  meter(slug: string): Meter {
+    for (const { meters } of this.usage.versions) {
+      const found = meters.find((meter) => meter.slug === slug);
+      if (found !== undefined) return found;
+    }
+    throw new Error(`no meter ${slug}`);
+  }
+
+  /** Of whoever the window is: what was assigned by its start, or within it for the first time. */
+  private ownerOf(tenant: string, subject: string, windowStart: number, windowMs: number): string {
+    const all = this.rating.accounts.assigned.get(JSON.stringify([tenant, subject]))?.assignments ?? [];
+    let owner = subject;
+    for (const [i, { from, customer }] of all.entries()) {
+      const begins = i === 0 ? from - (from % windowMs) : from;
+      if (begins <= windowStart) owner = customer;
+    }
+    return owner;
+  }
+
+  /** The subjects that are the customer's at some time. */
+  private subjectsOf({ tenant, customer }: TenantCustomer): string[] {
+    const assigned = [...this.rating.accounts.assigned.values()].filter(
+      (each) => each.tenant === tenant && each.assignments.some((assignment) => assignment.customer === customer),
+    );
+    return [...new Set([customer, ...assigned.map(({ subject }) => subject)])];
+  }
+
+  /** The customer's readings of a meter in closed items, of groups that match. */
+  private usedBy(
+    customer: TenantCustomer,
+    { vector, closedUpTo }: View,
+    meter: Meter,
+    match: Readonly<Record<string, string>>,
+  ): Used {
+    const nextChunks = nextChunksOf(vector);
+    const closedFrom = stretchStart(meter, Math.max(0, closedUpTo));
+    const used = new Map<number, Map<string, Reading[]>>();
+    for (const subject of this.subjectsOf(customer)) {
+      const { tenant } = customer;
+      for (const reading of this.usage.readingsByMeter.get(JSON.stringify([tenant, subject, meter.slug])) ?? []) {
+        const { windowStart, partition, chunk, groups } = reading;
+        if (chunk >= nextChunks[partition]! || windowStart >= closedFrom) continue;
+        if (!meter.dimensions.every(({ name }, i) => (match[name] ?? groups[i]) === groups[i])) continue;
+        if (this.ownerOf(tenant, subject, windowStart, windowOfMeter(meter)) !== customer.customer) continue;
+        const bySubject = used.get(windowStart) ?? new Map<string, Reading[]>();
+        used.set(windowStart, bySubject.set(subject, [...(bySubject.get(subject) ?? []), reading]));
+      }
+    }
+    return used;
+  }
+
+  /** Whether the customer used anything in closed windows that start in a stretch. */
+  private isUsed(customer: TenantCustomer, { vector, closedUpTo }: View, from: number, to: number): boolean {
+    const nextChunks = nextChunksOf(vector);
+    return this.subjectsOf(customer).some((subject) =>
+      (this.usage.readingsBySubject.get(JSON.stringify([customer.tenant, subject])) ?? []).some(
+        ({ windowStart, partition, chunk, meter: slug }) => {
+          if (windowStart < from || windowStart >= to || chunk >= nextChunks[partition]!) return false;
+          const meter = this.meter(slug);
+          if (windowStart >= stretchStart(meter, Math.max(0, closedUpTo))) return false;
+          return this.ownerOf(customer.tenant, subject, windowStart, windowOfMeter(meter)) === customer.customer;
+        },
+      ),
+    );
+  }
+
+  private chargesOf(period: LinePeriod, used: Used): (TermValue & { subject: string; term: SlowTerm })[] {
+    const { terms } = period;
+    // In time, and where two terms have the same windows in the order of the terms.
+    const windows = terms
+      .flatMap((term, index) =>
+        [...used].filter(([at]) => term.from <= at && at < term.to).map(([at, of]) => ({ at, index, of })),
+      )
+      .sort((a, b) => a.at - b.at || a.index - b.index);
+    const isBySubject = terms[0]!.price.per === 'subject';
+    const subjects = isBySubject ? new Set(windows.flatMap(({ of }) => [...of.keys()])) : [''];
+    return [...subjects].flatMap((subject) => {
+      const own = isBySubject ? windows.filter(({ of }) => of.has(subject)) : windows;
+      const ofSubject = own.map(({ at, index, of }) => ({
+        ...{ at, index },
+        of: isBySubject ? new Map([[subject, of.get(subject)!]]) : of,
+      }));
+      return valuesOf(period, ofSubject).map((value, index) => ({ ...value, subject, term: terms[index]! }));
+    });
+  }
+}
+
+const nextChunksOf = (vector: SealVector): number[] =>
+  Array.from({ length: PARTITIONS }, (_, partition) => nextChunkOf(vector, GENERATION, partition));
+
+interface UsedWindow {
+  readonly at: number;
+  readonly index: number;
+  readonly of: ReadonlyMap<string, readonly Reading[]>;
+}
+
+/** What all readings of some windows come to. */
+function wholeOf(meter: Meter, windows: readonly UsedWindow[]): bigint {
+  const { aggregation, across = aggregation === 'unique' ? 'union' : 'sum' } = meter;
+  const bySubject = new Map<string, Reading[]>();
+  for (const { of } of windows)
+    for (const [subject, readings] of of) bySubject.set(subject, [...(bySubject.get(subject) ?? []), ...readings]);
+  if (bySubject.size === 0) return 0n;
+  if (across === 'union') return mergedValue(aggregation, [...bySubject.values()].flat());
+  const values = [...bySubject.values()].map((readings) => mergedValue(aggregation, readings));
+  if (across === 'sum') return values.reduce((a, b) => a + b);
+  return values.sort((a, b) => (a < b ? -1 : 1)).at(-1)!;
+}
+
+/** How many units each window adds. */
+function netsOf(meter: Meter, windows: readonly UsedWindow[]): { readonly index: number; readonly net: bigint }[] {
+  const { aggregation, across = 'union' } = meter;
+  const seen = new Set<string>();
+  return windows.map((window) => {
+    if (aggregation !== 'unique') return { index: window.index, net: wholeOf(meter, [window]) };
+    let net = 0n;
+    for (const [subject, readings] of window.of) {
+      for (const { text } of readings) {
+        const value = across === 'union' ? text : JSON.stringify([subject, text]);
+        if (!seen.has(value)) net += ONE;
+        seen.add(value);
+      }
+    }
+    return { index: window.index, net };
+  });
+}
+
+/** Of each term, by the kind of the period's prices (T6). */
+function valuesOf({ start, length, terms, kind, meter }: LinePeriod, windows: readonly UsedWindow[]): TermValue[] {
+  const priceOf = (index: number): UsagePrice => terms[index]!.price as unknown as UsagePrice;
+  if (kind === 'restart') {
+    return terms.map((_, index) => {
+      const own = windows.filter((window) => window.index === index);
+      const quantity = wholeOf(meter, own);
+      return { quantity, amount: amountOf(priceOf(index), quantity) };
+    });
+  }
+  if (kind === 'prorate') {
+    const windowMs = windowOfMeter(meter);
+    const boundary = (time: number): number => Math.ceil(time / windowMs) * windowMs;
+    const first = Math.min(boundary(start), terms[0]!.from);
+    const duration = BigInt(boundary(start + length) - first);
+    const quantity = wholeOf(meter, windows);
+    return terms.map(({ from, to }, index) => ({
+      quantity,
+      amount: amountBetween(amountOf(priceOf(index), quantity), BigInt(from - first), BigInt(to - first), duration),
+    }));
+  }
+  // What stands of each window, the last on top: what is taken back is taken from the top.
+  const stack: { readonly index: number; left: bigint }[] = [];
+  for (const { index, net } of netsOf(meter, windows)) {
+    let left = net;
+    while (left !== 0n && stack.length > 0) {
+      const top = stack.at(-1)!;
+      if (left > 0n === top.left > 0n) break;
+      const both = left + top.left;
+      const isUsedUp = both === 0n || both > 0n === left > 0n;
+      left = isUsedUp ? both : 0n;
+      if (isUsedUp) stack.pop();
+      else top.left = both;
+    }
+    if (left !== 0n) stack.push({ index, left });
+  }
+  const total = stack.reduce((sum, { left }) => sum + left, 0n);
+  let before = 0n;
+  return terms.map((_, index) => {
+    const quantity = stack.reduce((sum, { index: of, left }) => (of === index ? sum + left : sum), 0n);
+    const [from, to] = [before, before + quantity];
+    before = to;
+    const price = priceOf(index);
+    if (kind === 'carry') return { quantity, amount: amountOf(price, to) - amountOf(price, from) };
+    if (total === 0n) return { quantity, amount: 0n };
+    return { quantity, amount: amountBetween(amountOf(price, total), from, to, total) };
+  });
+}

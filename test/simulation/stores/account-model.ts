@@ -1,0 +1,142 @@
+// Accounts as the stage `manage` has them, on the model of Postgres: whose a subject is, who has subscribed to what, and
+// who is due because of it. What a change comes to is decided by the rules of accounts; what is locked, read and written,
+// and in which order, is as in its routes.
+
+import { assignmentOf } from '../../../accounts/core/assigning.ts';
+import { withAssignment } from '../../../domain/accounts/assignments.ts';
+import type { TenantSubject } from '../../../domain/accounts/ownership.ts';
+import { customerText, type TenantCustomer } from '../../../domain/billing/billing-period-terms.ts';
+import { keyText } from '../../../domain/composite-key.ts';
+import { Problem } from '../../../domain/problem.ts';
+import type { CustomerSubscription } from '../../../domain/terms/customer-subscription.ts';
+import type { DueCustomer, NextDue } from '../../../platform/billing-store/due-customers.ts';
+import type { Process } from '../scheduler.ts';
+import { changedSubscription, type Subscribing, slotFrom } from '../subscribing.ts';
+import type { PostgresModel } from './postgres-model.ts';
+
+/** A subject is to be a customer's; `from` null: from then on. */
+export interface Assigning {
+  readonly tenant: string;
+  readonly subject: string;
+  readonly customer: string;
+  readonly from: number | null;
+}
+
+export const customerLock = (customer: TenantCustomer): string => `customer ${customerText(customer)}`;
+export const dueLock = (customer: TenantCustomer): string => `due ${customerText(customer)}`;
+const isOf =
+  (customers: readonly TenantCustomer[]) =>
+  ({ tenant, customer }: TenantCustomer): boolean =>
+    customers.some((each) => each.tenant === tenant && each.customer === customer);
+
+export class AccountModel {
+  private readonly postgres: PostgresModel;
+  /** By tenant and subject. */
+  readonly assigned = new Map<string, TenantSubject>();
+  /** By customer, each customer's in the order in which they were made. */
+  readonly subscriptions = new Map<string, readonly CustomerSubscription[]>();
+  /** By customer. */
+  readonly due = new Map<string, DueCustomer>();
+  /** The requests that were done: whoever got no answer sends one again. */
+  private readonly done = new Set<string>();
+  /** Windows that end by then were rated, or may be at this moment; null: none was yet. */
+  private readonly closing: () => number | null;
+
+  constructor(postgres: PostgresModel, closing: () => number | null) {
+    this.postgres = postgres;
+    this.closing = closing;
+  }
+
+  subscriptionsOf(customers: readonly TenantCustomer[]): CustomerSubscription[] {
+    return customers.flatMap((customer) => this.subscriptions.get(customerText(customer)) ?? []);
+  }
+
+  assignmentsAround(names: readonly TenantCustomer[]): TenantSubject[] {
+    const isNamed = isOf(names);
+    return [...this.assigned.values()].filter(
+      ({ tenant, subject, assignments }) =>
+        isNamed({ tenant, customer: subject }) || assignments.some(({ customer }) => isNamed({ tenant, customer })),
+    );
+  }
+
+  /** A customer that is due earlier stays so. */
+  markDue(customers: readonly DueCustomer[]): void {
+    for (const each of customers) {
+      const known = this.due.get(customerText(each));
+      if (known === undefined || each.dueAt < known.dueAt) this.due.set(customerText(each), each);
+    }
+  }
+
+  saveDue(customers: readonly NextDue[]): void {
+    for (const { tenant, customer, dueAt } of customers) {
+      if (dueAt === null) this.due.delete(customerText({ tenant, customer }));
+      else this.due.set(customerText({ tenant, customer }), { tenant, customer, dueAt });
+    }
+  }
+
+  dueBy(until: number, customersMax: number): DueCustomer[] {
+    const key = ({ tenant, customer }: TenantCustomer): string => keyText(tenant, customer);
+    return [...this.due.values()]
+      .filter(({ dueAt }) => dueAt <= until)
+      .sort((a, b) => a.dueAt - b.dueAt || (key(a) < key(b) ? -1 : 1))
+      .slice(0, customersMax);
+  }
+
+  /** Rejects where it may not be. */
+  assign(process: Process, { tenant, subject, customer, from }: Assigning): Promise<void> {
+    const key = keyText(tenant, subject);
+    return this.postgres.transaction(process, async ({ run, locked, write }) => {
+      const { assignments } = await locked(
+        'lock subject',
+        [`subject ${key}`],
+        () => this.assigned.get(key) ?? { assignments: [] },
+      );
+      const sides = [subject, customer, ...assignments.map((each) => each.customer)];
+      await locked(
+        'lock customers',
+        [...new Set(sides)].map((side) => customerLock({ tenant, customer: side })),
+        () => null,
+      );
+      const closedUpTo = await run('closing', this.closing);
+      const clocks = { now: this.postgres.scheduler.now, closedUpTo };
+      const added = assignmentOf(
+        { subject, assignments, version: assignments.length },
+        { customer, from, condition: null },
+        clocks,
+      );
+      if (added === null) return;
+      await write('assign', () =>
+        this.assigned.set(key, { tenant, subject, assignments: withAssignment(assignments, added) }),
+      );
+    });
+  }
+
+  /** Rejects with a `Problem` where it is refused. */
+  async subscribe(process: Process, wanted: Subscribing): Promise<void> {
+    const { postgres } = this;
+    const { tenant, customer, id } = wanted;
+    const key = customerText(wanted);
+    const versions = await postgres.statement(process, 'catalogs', () =>
+      postgres.catalogVersions.filter(({ version }) => version <= postgres.publishedVersion),
+    );
+    if (versions.length === 0) throw new Problem('not_ready', 'There is no catalog.');
+    await postgres.transaction(process, async ({ run, locked, write }) => {
+      await locked('lock subscribing', [`subscribing ${key}`], () => null);
+      await locked('lock customers', [customerLock(wanted)], () => null);
+      if (await run('answers', () => this.done.has(id))) return;
+      const all = await run('subscriptions', () => this.subscriptionsOf([wanted]));
+      const ratedUpTo = await run('closing', this.closing);
+      // Everything happens at the start of a slot, as the oracle's account of it has it.
+      const now = slotFrom(Math.max(postgres.scheduler.now, ratedUpTo ?? 0));
+      const changed = changedSubscription(wanted, { all, versions, now, ratedUpTo });
+      if (changed === null) return;
+      await locked('lock due', [dueLock(wanted)], () => null);
+      await write('subscribe', () => {
+        this.done.add(id);
+        const others = all.filter((each) => each.opening.id !== changed.subscription.opening.id);
+        this.subscriptions.set(key, [...others, changed.subscription]);
+        this.markDue([{ tenant, customer, dueAt: changed.holdsFrom }]);
+      });
+    });
+  }
+}

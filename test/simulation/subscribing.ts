@@ -1,0 +1,245 @@
+// What the subscriptions of a run's customers go through: made, changed now, at an instant to come or at the period's
+// end, cancelled, paused, resumed, undone, and made again. Each act is drawn before the run; what it comes to is decided
+// by the rules of accounts, on what is there when it is done.
+import { openingOf, type SubscribingNow } from '../../accounts/core/subscribing.ts';
+import type { AskedInstant, SubscriptionBody } from '../../accounts/core/subscription-body.ts';
+import {
+  type ChangingSubscription,
+  cancelRecord,
+  changeRecord,
+  type DecidedRecord,
+  pauseRecord,
+  requireOpen,
+  resumeRecord,
+  undoRecord,
+} from '../../accounts/core/subscription-changes.ts';
+import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import type { Catalog, CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { isUsagePrice, type Price } from '../../domain/pricing/prices.ts';
+import { Problem } from '../../domain/problem.ts';
+import type { Random } from '../../domain/random.ts';
+import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
+import type { CustomerSubscription } from '../../domain/terms/customer-subscription.ts';
+import { priceOverlap } from '../../domain/terms/overlaps.ts';
+import { CustomerTerms } from '../../domain/terms/price-terms.ts';
+import { SubscriptionHistory, type SubscriptionPatch } from '../../domain/terms/subscription-history.ts';
+import { DAY, SLOT } from '../terms/slow-model.ts';
+
+const HOUR = DAY / 24;
+/** Everything happens at the start of a slot, as in `test/terms`. */
+export const slotFrom = (time: number): number => Math.ceil(time / SLOT) * SLOT;
+const slotOf = (time: number): number => Math.floor(time / SLOT) * SLOT;
+
+const acts = [
+  'subscribe',
+  'add on',
+  'plan',
+  'quantity',
+  'override',
+  'trial',
+  'cancel',
+  'pause',
+  'resume',
+  'undo',
+] as const;
+type Act = (typeof acts)[number];
+const weights: Readonly<Record<Act, number>> = {
+  subscribe: 7,
+  'add on': 3,
+  plan: 7,
+  quantity: 3,
+  override: 2,
+  trial: 1,
+  cancel: 4,
+  pause: 2,
+  resume: 1,
+  undo: 3,
+};
+
+/** What a subscription can hold besides its plan. */
+interface Choice {
+  readonly plan: string;
+  readonly seats: string;
+  readonly price: Price | null;
+  readonly anchor: 'calendar' | 'start' | 'before';
+  /** How long what lasts until a known time lasts; null: nothing does. */
+  readonly lastsMs: number | null;
+  /** From when on the subscription has another plan; null: it keeps the first. */
+  readonly phase: { readonly afterMs: number; readonly plan: string } | null;
+  /** Which of several subscriptions, or changes, by its share of them. */
+  readonly which: number;
+}
+
+export interface Subscribing extends TenantCustomer {
+  /** Names the request. */
+  readonly id: string;
+  readonly act: Act;
+  /** From when on it is to hold; a number is an instant. */
+  readonly at: AskedInstant;
+  readonly choice: Choice;
+}
+
+const PLANS = ['basic', 'pro', 'team'] as const;
+export const ADD_ON = 'extra';
+
+function weightedAct(random: Random): Act {
+  let left = random.below(acts.reduce((sum, act) => sum + weights[act], 0));
+  return acts.find((act) => {
+    left -= weights[act];
+    return left < 0;
+  })!;
+}
+
+/** An act of a customer at a moment, and what it chooses. */
+export function drawSubscribing(random: Random, id: string, at: number, customer: TenantCustomer): Subscribing {
+  const later = (): number => slotOf(at + random.spread(HOUR / 4, 2 * DAY));
+  const before = (): number => slotOf(at - random.spread(HOUR / 4, 3 * DAY));
+  const amount = (): string => `0.${String(random.int(1, 999)).padStart(3, '0')}`;
+  const every = { days: random.int(1, 2) };
+  const act = weightedAct(random);
+  return {
+    ...customer,
+    ...{ id, act },
+    at: random.pick<AskedInstant>([
+      'now',
+      'now',
+      'period_end',
+      later(),
+      later(),
+      act === 'subscribe' ? before() : 'now',
+    ]),
+    choice: {
+      plan: act === 'add on' ? ADD_ON : random.pick(PLANS),
+      seats: random.pick(['1', '2', '3', '7']),
+      price: random.once(3)
+        ? null
+        : random.pick<Price>([
+            { slug: 'calls', model: 'per_unit', meter: 'calls', match: {}, unitAmount: amount(), every },
+            { slug: 'base', model: 'flat', flatAmount: `${random.int(1, 9)}.10`, every },
+          ]),
+      anchor: random.pick(['calendar', 'start', 'start', 'before']),
+      lastsMs: random.once(3) ? random.int(1, 150) * SLOT : null,
+      phase: random.once(5) ? { afterMs: random.int(1, 100) * SLOT, plan: random.pick(PLANS) } : null,
+      which: random.next(),
+    },
+  };
+}
+
+/** What an act finds when it is done. */
+export interface SubscribingSituation extends SubscribingNow {
+  readonly all: readonly CustomerSubscription[];
+  /** Those that are published. */
+  readonly versions: readonly CatalogVersion[];
+}
+
+export interface ChangedSubscription {
+  readonly subscription: CustomerSubscription;
+  /** From when on anything of it is otherwise than before. */
+  readonly holdsFrom: number;
+}
+
+/** Null: nothing changes by it. Throws a `Problem` where it is refused. */
+export function changedSubscription(wanted: Subscribing, situation: SubscribingSituation): ChangedSubscription | null {
+  const { all, now } = situation;
+  const open = all.filter(({ opening, records }) => {
+    const { endsAt } = new SubscriptionHistory(opening, records);
+    return endsAt === null || endsAt > now;
+  });
+  const target = open[Math.floor(wanted.choice.which * open.length)];
+  const isNew = target === undefined || wanted.act === 'subscribe' || wanted.act === 'add on';
+  const changed = isNew ? made(wanted, situation) : recorded(wanted, target, situation);
+  if (changed !== null) requireNoOverlap(changed.subscription, situation);
+  return changed;
+}
+
+function requireNoOverlap(changed: CustomerSubscription, { all, versions, ratedUpTo }: SubscribingSituation): void {
+  const subscriptions = [...all.filter(({ opening }) => opening.id !== changed.opening.id), changed];
+  const terms = new CustomerTerms({
+    catalog: new CatalogHistory(versions),
+    subscriptions: subscriptions.map(({ opening, records }) => new SubscriptionHistory(opening, records)),
+  });
+  const { billedFrom } = changed.opening;
+  if (priceOverlap(terms, Math.max(billedFrom, ratedUpTo ?? billedFrom)) !== null)
+    throw new Problem('overlapping_prices', 'Two subscriptions would price the same usage.');
+}
+
+const longestWindowMs = ({ plans, meters }: Catalog, plan: string): number => {
+  const sizes: Readonly<Record<string, number>> = { '15m': HOUR / 4, '1h': HOUR, '1d': DAY };
+  const priced = plans.find(({ slug }) => slug === plan)!.prices.filter(isUsagePrice);
+  return Math.max(HOUR / 4, ...priced.map(({ meter }) => sizes[meters.find(({ slug }) => slug === meter)!.window]!));
+};
+
+function made(
+  { tenant, customer, id, at, choice }: Subscribing,
+  { all, versions, now, ratedUpTo }: SubscribingSituation,
+): ChangedSubscription {
+  const catalog = versions.at(-1)!.catalog;
+  const startsAt = typeof at === 'number' ? at : now;
+  const billedFrom = Math.max(startsAt, now);
+  const until = choice.lastsMs === null ? null : billedFrom + choice.lastsMs;
+  const anchors = { calendar: 'calendar', start: startsAt, before: startsAt - 5 * SLOT } as const;
+  const body: SubscriptionBody = {
+    ...{ customer, startsAt, billedFrom: null, timezone: 'UTC', reason: null, trialDays: null },
+    anchor: anchors[choice.anchor],
+    endsAt: choice.which < 0.5 ? until : null,
+    trialEndsAt: choice.which < 0.5 ? null : until,
+    patch: { plan: choice.plan, quantities: { seats: choice.seats } },
+    phases:
+      choice.phase === null || choice.plan === ADD_ON
+        ? []
+        : [{ from: startsAt + choice.phase.afterMs, patch: { plan: choice.phase.plan } }],
+  };
+  const of = { timezone: null, currency: null, isFirst: all.length === 0 };
+  const { opening, first } = openingOf(id, body, of, catalog, { now, ratedUpTo });
+  const records = [{ ...first, sequence: 1, recordedAt: now }];
+  const windowMs = longestWindowMs(catalog, choice.plan);
+  const begun = opening.billedFrom - (opening.billedFrom % windowMs);
+  return {
+    subscription: { tenant, customer, opening, records, version: 1, createdAt: now, updatedAt: now },
+    holdsFrom: opening.takesBegunWindow ? begun : opening.billedFrom,
+  };
+}
+
+function decided({ act, at, choice }: Subscribing, changing: ChangingSubscription): DecidedRecord {
+  const { stored, now } = changing;
+  const reason = null;
+  const change = (patch: SubscriptionPatch): DecidedRecord => changeRecord({ at, patch, reason }, changing);
+  const isAddOn = changing.history.plans.includes(ADD_ON);
+  const until =
+    choice.lastsMs === null ? null : slotFrom(Math.max(now, typeof at === 'number' ? at : now)) + choice.lastsMs;
+  switch (act) {
+    case 'plan':
+      // An add-on that became a plan would price what the plan beside it does, and be refused.
+      return isAddOn ? change({ quantities: { seats: choice.seats } }) : change({ plan: choice.plan });
+    case 'quantity':
+      return change({ quantities: { seats: choice.which < 0.2 ? null : choice.seats } });
+    case 'override':
+      return change({ overrides: { [choice.price?.slug ?? 'calls']: choice.price } });
+    case 'trial':
+      return until === null ? null : change({ trialEndsAt: until });
+    case 'cancel':
+      return cancelRecord({ at, reason }, changing);
+    case 'pause':
+      return pauseRecord({ at, until, reason }, changing);
+    case 'resume':
+      return resumeRecord({ at, reason }, changing);
+    default:
+      return undoRecord({ change: 1 + Math.floor(choice.which * stored.version), reason }, changing);
+  }
+}
+
+function recorded(
+  wanted: Subscribing,
+  stored: CustomerSubscription,
+  { versions, now, ratedUpTo }: SubscribingSituation,
+): ChangedSubscription | null {
+  const history = new SubscriptionHistory(stored.opening, stored.records);
+  const changing = { stored, history, catalog: new CatalogHistory(versions), now, ratedUpTo };
+  requireOpen(changing);
+  const record = decided(wanted, changing);
+  if (record === null) return null;
+  const version = stored.version + 1;
+  const records = [...stored.records, { ...record, sequence: version, recordedAt: now }];
+  const holdsFrom = 'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
+  return { subscription: { ...stored, records, version, updatedAt: now }, holdsFrom };
+}
