@@ -191,7 +191,7 @@ describe('T3', () => {
     expect(versionFacts('now', { clock, closingUpTo: null })).toEqual({ effectiveAt: clock, closedUpTo: 0 });
     expect(versionFacts('now', { clock, closingUpTo: clock + 5 })).toMatchObject({ effectiveAt: clock + 5 });
     const scheduled = { ...versionFacts(on('10-20T10:20'), situation), at: '10-20T10:20' };
-    expect(termsShown(periodOf(versions(added, scheduled), '10-20', 'large'))).toEqual(['10-20T10:00 to 11-01 pro 2']);
+    expect(termsShown(periodOf(versions(added, scheduled), '10-25', 'large'))).toEqual(['10-20T10:00 to 11-01 pro 2']);
   });
 
   it('T3 a plan change begins at the next boundary, also where nothing priced the usage', () => {
