@@ -17,11 +17,12 @@ import { sweepAnswers } from '../platform/account-store/idempotent-answers.ts';
 import { Vault } from '../platform/account-store/vault.ts';
 import { askForBody } from '../platform/http/continuation.ts';
 import { inRequestTime } from '../platform/http/request-time.ts';
+import type { Queries } from '../platform/postgres/table-columns.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { accountCalls, outOfTime } from './account-calls.ts';
-import type { AccountContext, AccountRequest, AccountRoute } from './account-route.ts';
+import type { AccountRequest, AccountRoute } from './account-route.ts';
 import { accountRoutes } from './account-routes.ts';
-import { catalogsNow } from './catalog-now.ts';
+import { type CatalogNow, catalogsNow } from './catalog-now.ts';
 import { etagOf } from './core/request-headers.ts';
 import { createManageMetrics, type ManageMetrics } from './metrics.ts';
 import { refuseUnreadBody, takeBodies } from './request-body.ts';
@@ -47,7 +48,7 @@ declare module 'fastify' {
 
 interface Managing extends ManageParts {
   readonly vault: Vault;
-  readonly catalogs: AccountContext['catalogs'];
+  readonly catalogs: (queries: Queries) => Promise<CatalogNow>;
   readonly metrics: ManageMetrics;
   readonly turns: RequestTurns;
   readonly rateLimit: RateLimit;
@@ -100,9 +101,10 @@ async function answer(
   };
   try {
     const { status, version, body } = await inRequestTime(reply, requestTimeoutMs, (budget) =>
-      turns.inTurn(identity, budget, () =>
-        route.act({ vault, catalogs, ...accountCalls(pool, budget, tenant, metrics.changed) }, asked),
-      ),
+      turns.inTurn(identity, budget, () => {
+        const calls = accountCalls(pool, budget, tenant, metrics.changed);
+        return route.act({ vault, catalogs: () => catalogs(calls.reads), ...calls }, asked);
+      }),
     );
     if (version !== null) reply.header('etag', etagOf(version));
     return reply.code(status).send(body);
@@ -181,7 +183,7 @@ export async function startManage(context: StageContext, parts: ManageParts): Pr
     addRoutes(scope, {
       ...parts,
       vault,
-      catalogs: catalogsNow(parts.pool),
+      catalogs: catalogsNow(),
       metrics,
       turns,
       rateLimit,

@@ -62,24 +62,30 @@ async function file(name: string, content: string | Buffer): Promise<string> {
 describe('catalog apply and diff', () => {
   it('show the changes, make them, and then find nothing to change', async () => {
     const diff = await lines((out) => diffCatalogFile(sample, terms, open, out));
-    expect(diff).toContain('+ plan team, price base-fee: model flat, flatAmount 200');
+    expect(diff).toContain(
+      '+ plan team, price base-fee: model flat, every 1 month, charge in_advance, proration second, giveBack true, quantity once, flatAmount 200',
+    );
     expect(await publishedCatalog(pool)).toMatchObject({ version: 0 });
 
-    const applied = await lines((out) => applyCatalogFrom(sample, { now }, open, out));
+    const applied = await lines((out) => applyCatalogFrom(sample, { effectiveAt: now }, open, out));
     const notTried = 'not tried on recent events: CLICKHOUSE_URL is not set';
     expect(diff.at(-1)).toBe(notTried);
     const changes = diff.filter((line) => /^[+~-] /.test(line));
     expect(diff.slice(changes.length, -1)).toEqual([
       expect.stringMatching(/^windows of 1h, line items of 1h, for ever/),
     ]);
-    expect(applied).toEqual([...changes, 'applied as version 1, effective at 2026-11-20T00:00:00Z']);
+    expect(applied).toEqual([
+      ...changes,
+      'applied as version 1, effective at 2026-11-20T00:00:00Z',
+      'defaultPlan: pay-as-you-go for all usage that nothing priced',
+    ]);
     expect((await eventLog.bounds()).map(({ endOffset }) => endOffset)).toEqual([1, 1, 1]);
 
     expect(await lines((out) => diffCatalogFile(sample, terms, open, out))).toEqual([
       'nothing to change: version 1 says the same',
       notTried,
     ]);
-    expect(await lines((out) => applyCatalogFrom(sample, { now: now + 1 }, open, out))).toEqual([
+    expect(await lines((out) => applyCatalogFrom(sample, {}, open, out))).toEqual([
       'nothing to change: version 1, effective at 2026-11-20T00:00:00Z, says the same',
     ]);
   });
@@ -88,7 +94,7 @@ describe('catalog apply and diff', () => {
     const bad = await file('bad.yaml', 'currency: USD\nmetres: []\nplans: 7\n');
     for (const run of [
       (path: string) => diffCatalogFile(path, terms, unreachable, () => {}),
-      (path: string) => applyCatalogFrom(path, { now }, unreachable, () => {}),
+      (path: string) => applyCatalogFrom(path, {}, unreachable, () => {}),
     ]) {
       await expect(run(bad)).rejects.toThrow(`${bad}:2:1 metres: unknown key`);
       await expect(run(bad)).rejects.toThrow(`${bad}:3:8 plans: must be a list, got number 7`);
@@ -105,7 +111,7 @@ describe('catalog apply and diff', () => {
       "currency: is USD and can't become EUR",
     );
     const before = await publishedCatalog(pool);
-    await expect(applyCatalogFrom(other, { now }, open, () => {})).rejects.toThrow("can't become EUR");
+    await expect(applyCatalogFrom(other, { effectiveAt: now }, open, () => {})).rejects.toThrow("can't become EUR");
     expect(await publishedCatalog(pool)).toEqual(before);
   });
 });

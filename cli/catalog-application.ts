@@ -97,7 +97,7 @@ async function tryOnRecentEvents(
 }
 
 /**
- * Applies the file and prints what changed. Rejects as `diffCatalogFile` does, and where the log can't be reached: the
+ * Applies the file and prints what changed, and from when on that holds. Rejects as `diffCatalogFile` does, and where the log can't be reached: the
  * version is then stored, and published by the next apply.
  */
 export async function applyCatalogFrom(file: string, options: ApplyOptions, open: OpenStores, out: Out): Promise<void> {
@@ -107,10 +107,8 @@ export async function applyCatalogFrom(file: string, options: ApplyOptions, open
     const dated = `version ${applied.version}, effective at ${formatRfc3339(applied.effectiveAt)}`;
     if (applied.changes.length === 0) return out(`nothing to change: ${dated}, says the same`);
     for (const change of applied.changes) out(formatChange(change));
-    for (const version of applied.overruled) {
-      out(`version ${version} was to take effect later than this one and is overruled: it never takes effect`);
-    }
     out(`applied as ${dated}`);
+    for (const { subject, start } of applied.starts) out(`${subject}: ${start}`);
   });
 }
 

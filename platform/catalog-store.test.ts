@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';
+import type { CatalogVersion } from '../domain/catalog/catalog.ts';
 import { formatChange } from '../domain/catalog/catalog-diff.ts';
 import {
   type Applied,
@@ -43,6 +44,7 @@ afterAll(async () => {
 
 beforeEach(async () => {
   await pool.query('TRUNCATE tallyline.catalog_versions CASCADE');
+  await closing(null);
   // The store remembers versions by pool, as they never change; here they have just been done away with.
   await pool.end();
   pool = createPool(postgres.url, logger);
@@ -79,8 +81,12 @@ plans:
   - { slug: p, calendar: true, prices: [ { slug: a, meter: tokens, model: per_unit, unitAmount: "${unitAmount}" } ] }
 `;
 
-const apply = (log: EventLog, file: string, effectiveAt?: number): Promise<Applied> =>
-  applyCatalogFile(pool, log, file, 'p.yaml', { now: NOW, ...(effectiveAt !== undefined && { effectiveAt }) });
+const apply = (log: EventLog, file: string, effectiveAt = NOW): Promise<Applied> =>
+  applyCatalogFile(pool, log, file, 'p.yaml', { effectiveAt });
+
+/** A rater has announced that it closes windows up to then. */
+const closing = (at: number | null): Promise<unknown> =>
+  pool.query('UPDATE tallyline.rater_progress SET closing_up_to = $1', [at === null ? null : new Date(at)]);
 
 describe('applying a catalog', () => {
   it('starts from version 0, the empty catalog', async () => {
@@ -93,9 +99,9 @@ describe('applying a catalog', () => {
   it('stores a version, tells every partition and publishes it; the same file again changes nothing', async () => {
     const log = new MemoryLog();
     const first = await apply(log, text('0.1'));
-    expect(first).toMatchObject({ version: 1, effectiveAt: NOW, overruled: [] });
+    expect(first).toMatchObject({ version: 1, effectiveAt: NOW, starts: [] });
     expect(first.changes.map(formatChange)).toContain(
-      '+ plan p, price a: model per_unit, meter tokens, match {}, per customer, unitAmount 0.1',
+      '+ plan p, price a: model per_unit, meter tokens, match {}, per customer, every 1 month, onChange by model, unitAmount 0.1',
     );
     expect(log.versions).toEqual([[1], [1], [1]]);
     expect(await publishedCatalog(pool)).toMatchObject({ version: 1, effectiveAt: NOW });
@@ -105,11 +111,12 @@ describe('applying a catalog', () => {
       version: 1,
       effectiveAt: NOW,
       changes: [],
-      overruled: [],
+      starts: [],
     });
     expect(log.versions).toEqual([[1], [1], [1]]);
 
     const second = await apply(log, text('0.2'), LATER);
+    expect(second.starts).toEqual([{ subject: 'plan p, price a', start: 'from 2026-12-01T00:00:00Z on' }]);
     expect(second.changes.map(formatChange)).toEqual(['~ plan p, price a: unitAmount 0.1 -> 0.2']);
     expect(log.versions).toEqual([
       [1, 2],
@@ -147,13 +154,11 @@ describe('applying a catalog', () => {
       plans: [
         {
           slug: 'p',
-          billingPeriod: 'month',
           calendar: true,
           timezone: 'UTC',
           prices: [{ slug: 'a', meter: 'tokens', match: {}, model: 'per_unit', unitAmount: '0.1' }],
         },
       ],
-      subscriptions: [],
       defaultPlan: null,
     });
     expect(await catalogVersion(pool, 1)).toBe(stored);
@@ -177,7 +182,13 @@ describe('applying a catalog', () => {
       expect(log.versions).toEqual([[], [], []]);
       // What every release knows is applied.
       expect(
-        await apply(log, text('0.1').replace('tokens', 'other').replace('meter: tokens', 'meter: other')),
+        await apply(
+          log,
+          text('0.1')
+            .replace('tokens', 'other')
+            .replace('meter: tokens', 'meter: other')
+            .replace('slug: a,', 'slug: b,'),
+        ),
       ).toMatchObject({
         version: 1,
       });
@@ -230,17 +241,75 @@ describe('applying a catalog', () => {
     ]);
   });
 
-  it('takes an effective date by itself for a change, and says which version never takes effect', async () => {
+  it('holds from now on by the clock of Postgres, and never before what was rated', async () => {
+    const log = new MemoryLog();
+    const nowOfPostgres = async (): Promise<number> =>
+      (await pool.query<{ now: Date }>('SELECT clock_timestamp() AS now')).rows[0]!.now.getTime();
+    const before = await nowOfPostgres();
+    const { effectiveAt } = await applyCatalogFile(pool, log, text('0.1'), 'p.yaml');
+    expect(effectiveAt).toBeGreaterThanOrEqual(before);
+    expect(effectiveAt).toBeLessThanOrEqual(await nowOfPostgres());
+    await closing(effectiveAt + 3_600_000);
+    expect(await applyCatalogFile(pool, log, text('0.2'), 'p.yaml')).toMatchObject({
+      effectiveAt: effectiveAt + 3_600_000,
+    });
+  });
+
+  it('is refused an instant after which windows were rated, and says the earliest that works', async () => {
+    const log = new MemoryLog();
+    await apply(log, text('0.1'));
+    await closing(NOW + 1);
+    const refused = await apply(log, text('0.2'), NOW).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(CatalogRefused);
+    expect((refused as CatalogRefused).errors).toEqual([
+      'effective date: usage was rated up to 2026-11-20T00:00:00.001Z, the earliest instant that works',
+    ]);
+    expect(await latestCatalog(pool)).toMatchObject({ version: 1 });
+    expect(await apply(log, text('0.2'), NOW + 1)).toMatchObject({ version: 2, effectiveAt: NOW + 1 });
+  });
+
+  it('stores what was closed when it was made, and to which periods it applies', async () => {
+    const log = new MemoryLog();
+    const factsOf = ({ effectiveAt, closedUpTo, appliesTo }: CatalogVersion) => [effectiveAt, closedUpTo, appliesTo];
+    await apply(log, text('0.1'));
+    await closing(NOW - 7_200_000);
+    await apply(log, text('0.2'));
+    // A version that is made before its time can't know what will be closed then.
+    const far = Date.UTC(2126, 0, 1);
+    await applyCatalogFile(pool, log, text('0.3'), 'p.yaml', { effectiveAt: far, appliesTo: 'next' });
+    expect((await catalogVersions(pool)).map(factsOf)).toEqual([
+      [NOW, 0, 'running'],
+      [NOW, NOW - 7_200_000, 'running'],
+      [far, far, 'next'],
+    ]);
+  });
+
+  it('reads a version that an earlier release stored', async () => {
+    await pool.query(
+      `INSERT INTO tallyline.catalog_versions (version, effective_at, catalog, source, digest)
+       VALUES (1, 'epoch', '{"currency":"USD","meters":[],"plans":[],"subscriptions":[],"defaultPlan":null}', '', '')`,
+    );
+    const stored = await latestCatalog(pool);
+    expect([stored.closedUpTo, stored.appliesTo]).toEqual([undefined, undefined]);
+    expect(await apply(new MemoryLog(), 'currency: USD\n', 0)).toMatchObject({ version: 1, changes: [] });
+  });
+
+  it('keeps the date of what is there already, and says how it is moved', async () => {
     const log = new MemoryLog();
     await apply(log, text('0.1'));
     await apply(log, text('0.2'), LATER);
-    expect(await apply(log, text('0.2'))).toMatchObject({ version: 2, changes: [] });
-    const sooner = await apply(log, text('0.2'), NOW + 1000);
-    expect(sooner).toMatchObject({ version: 3, overruled: [2] });
-    expect(sooner.changes.map(formatChange)).toEqual([
-      '~ effective date: 2026-12-01T00:00:00Z -> 2026-11-20T00:00:01Z',
+    expect(await apply(log, text('0.2'), LATER)).toMatchObject({ version: 2, changes: [] });
+    await expect(apply(log, text('0.2'), NOW + 1000)).rejects.toThrow(
+      'effective date: version 2 says the same, effective at 2026-12-01T00:00:00Z; to move what it brings, apply what',
+    );
+    // What was to come goes with the version that says what holds until then.
+    expect((await apply(log, text('0.1'), NOW + 1000)).starts).toEqual([
+      { subject: 'plan p, price a', start: 'from 2026-11-20T01:00:00Z on, in place of what version 2 was to bring' },
     ]);
-    expect(await apply(log, text('0.2'), NOW + 1000)).toMatchObject({ version: 3, changes: [] });
+    expect(await apply(log, text('0.2'), NOW + 86_400_000)).toMatchObject({
+      version: 4,
+      effectiveAt: NOW + 86_400_000,
+    });
   });
 
   it('makes one version where several processes apply the same file at once', async () => {

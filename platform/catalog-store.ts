@@ -6,14 +6,22 @@
 // newer than its own. The row is committed before the first append, so that whoever meets the control record can load
 // the version. One session lock makes all this the work of one process at a time. Versions are published in order and
 // never change.
+//
+// What a version needs to know of its time is stored with it (T3): from when on its prices hold, and which windows were
+// closed by then. A rater may close more of them before it meets the version. It looks at those again once it has, and
+// writes what is missing: docs/inside/rating-by-terms.md.
 import { hash } from 'node:crypto';
 import type pg from 'pg';
-import { type Catalog, type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
+import { type AppliesTo, type Catalog, type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
 import { type Change, diffCatalogs, formatRefusal, type Refusal } from '../domain/catalog/catalog-diff.ts';
 import { formatCatalogError, readCatalog } from '../domain/catalog/catalog-file.ts';
 import { canonicalJson } from '../domain/json/canonical-json.ts';
 import { FIRST_RULE_SET, neededRuleSet } from '../domain/metering/rule-set.ts';
+import { type PriceStart, priceStarts } from '../domain/terms/price-starts.ts';
+import { versionFacts } from '../domain/terms/record-rules.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
+import { readNow } from './account-store/subject-assignments.ts';
+import { readClosingUpTo } from './billing-store/rater-progress.ts';
 import type { EventLog } from './event-log/event-log.ts';
 import { encodeCatalogChange } from './event-log/record-codec.ts';
 import { ruleSetInForce } from './event-log/topic-generation.ts';
@@ -26,15 +34,20 @@ const CATALOG_DEPTH_MAX = 16;
 interface VersionRow {
   readonly version: number;
   readonly effective_at: Date;
+  readonly closed_up_to: Date | null;
+  readonly applies_to: AppliesTo | null;
   readonly catalog: Catalog;
 }
 
-const SELECT_VERSIONS = 'SELECT version, effective_at, catalog FROM tallyline.catalog_versions';
+const SELECT_VERSIONS =
+  'SELECT version, effective_at, closed_up_to, applies_to, catalog FROM tallyline.catalog_versions';
 
-const toVersion = ({ version, effective_at, catalog }: VersionRow): CatalogVersion => ({
+const toVersion = ({ version, effective_at, closed_up_to, applies_to, catalog }: VersionRow): CatalogVersion => ({
   version,
   effectiveAt: effective_at.getTime(),
   catalog,
+  ...(applies_to !== null && { appliesTo: applies_to }),
+  ...(closed_up_to !== null && { closedUpTo: closed_up_to.getTime() }),
 });
 
 const nothingYet: CatalogVersion = { version: 0, effectiveAt: 0, catalog: emptyCatalog };
@@ -55,23 +68,29 @@ async function readVersion(db: Queries, version: number): Promise<CatalogVersion
   return found;
 }
 
-async function newestWhere(db: Queries, condition: string): Promise<CatalogVersion> {
+/** 0: there is none. */
+async function newestNumberWhere(db: Queries, condition: string): Promise<number> {
   const { rows } = await db.query<{ version: number | null }>(
     `SELECT max(version) AS version FROM tallyline.catalog_versions WHERE ${condition}`,
   );
-  const version = rows[0]?.version ?? null;
-  return version === null ? nothingYet : ((await readVersion(db, version)) ?? nothingYet);
+  return rows[0]?.version ?? 0;
+}
+
+async function newestWhere(db: Queries, condition: string): Promise<CatalogVersion> {
+  const version = await newestNumberWhere(db, condition);
+  return version === 0 ? nothingYet : ((await readVersion(db, version)) ?? nothingYet);
 }
 
 /** The newest version, published or not; version 0, the empty catalog, before the first. */
 export const latestCatalog = (db: Queries): Promise<CatalogVersion> => newestWhere(db, 'true');
 
-/**
- * The newest version that every partition of the log holds; version 0, the empty catalog, before the first. Cheap to
- * poll.
- */
-export const publishedCatalog = (pool: pg.Pool): Promise<CatalogVersion> =>
-  newestWhere(pool, 'published_at IS NOT NULL');
+const PUBLISHED = 'published_at IS NOT NULL';
+
+/** The number of the newest version that every partition of the log holds; 0 before the first. */
+export const publishedVersion = (db: Queries): Promise<number> => newestNumberWhere(db, PUBLISHED);
+
+/** That version itself; version 0, the empty catalog, before the first. Cheap to poll. */
+export const publishedCatalog = (pool: pg.Pool): Promise<CatalogVersion> => newestWhere(pool, PUBLISHED);
 
 /** Its number alone. */
 export async function readPublishedVersion(db: Queries): Promise<number> {
@@ -103,9 +122,10 @@ export class CatalogRefused extends Error {
 }
 
 export interface ApplyOptions {
-  /** From when on its prices hold, in milliseconds since the epoch; may lie in the future. Left out: from `now` on. */
+  /** From when on its prices hold, in milliseconds since the epoch; may lie in the future. Left out: from now on. */
   readonly effectiveAt?: number;
-  readonly now: number;
+  /** Left out: running. */
+  readonly appliesTo?: AppliesTo;
 }
 
 export interface Applied {
@@ -114,8 +134,8 @@ export interface Applied {
   readonly effectiveAt: number;
   /** Empty: no new version was made. */
   readonly changes: readonly Change[];
-  /** Earlier versions whose time had not come at this version's: they never take effect. */
-  readonly overruled: readonly number[];
+  /** From when on what has changed of prices holds. */
+  readonly starts: readonly PriceStart[];
 }
 
 /** Reads and applies a catalog file. Rejects with `CatalogRefused`, or as `applyCatalog` does. */
@@ -124,7 +144,7 @@ export async function applyCatalogFile(
   eventLog: EventLog,
   text: string,
   fileName: string,
-  options: ApplyOptions,
+  options: ApplyOptions = {},
 ): Promise<Applied> {
   const reading = readCatalog(text, fileName);
   if (!reading.ok) throw new CatalogRefused(reading.errors.map(formatCatalogError));
@@ -141,7 +161,7 @@ export async function applyCatalog(
   eventLog: EventLog,
   catalog: Catalog,
   source: string,
-  options: ApplyOptions,
+  options: ApplyOptions = {},
 ): Promise<Applied> {
   return whileLocked(pool, async (client) => {
     const versions = await catalogVersions(client);
@@ -153,21 +173,49 @@ export async function applyCatalog(
     );
     const refusals = [...found, ...(await refusedMeters(client, catalog))];
     if (refusals.length > 0) throw new CatalogRefused(refusals.map(formatRefusal));
-    const allChanges = changes.length > 0 ? changes : dateChange(latest, options.effectiveAt);
     await publishStored(client, eventLog);
-    if (latest !== undefined && allChanges.length === 0) {
-      return { version: latest.version, effectiveAt: latest.effectiveAt, changes: [], overruled: [] };
+    if (latest !== undefined && changes.length === 0) {
+      refuseOtherDate(latest, options.effectiveAt);
+      return { version: latest.version, effectiveAt: latest.effectiveAt, changes, starts: [] };
     }
     const version = (latest?.version ?? 0) + 1;
-    const effectiveAt = options.effectiveAt ?? options.now;
+    const made = { version, catalog, ...(await factsNow(client, options)) };
     await client.query(
-      'INSERT INTO tallyline.catalog_versions (version, effective_at, catalog, source, digest) VALUES ($1, $2, $3, $4, $5)',
-      [version, new Date(effectiveAt), JSON.stringify(catalog), source, digestOf(catalog)],
+      `INSERT INTO tallyline.catalog_versions
+           (version, effective_at, closed_up_to, applies_to, catalog, source, digest)
+       VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+      [
+        ...[version, new Date(made.effectiveAt), new Date(made.closedUpTo), made.appliesTo],
+        ...[JSON.stringify(catalog), source, digestOf(catalog)],
+      ],
     );
     await publishStored(client, eventLog);
-    const overruled = versions.filter((each) => each.effectiveAt > effectiveAt).map((each) => each.version);
-    return { version, effectiveAt, changes: allChanges, overruled };
+    return { version, effectiveAt: made.effectiveAt, changes, starts: priceStarts([...versions, made]) };
   });
+}
+
+/**
+ * What is stored with a version that is made now. Rejects with `CatalogRefused` where windows were closed after it. (One
+ * that is closed between this and the insertion counts as open: then too it is the rater that looks at it again.)
+ */
+async function factsNow(client: pg.PoolClient, { effectiveAt, appliesTo = 'running' }: ApplyOptions) {
+  const facts = versionFacts(effectiveAt ?? 'now', {
+    clock: await readNow(client),
+    closingUpTo: await readClosingUpTo(client),
+  });
+  if ('earliest' in facts) {
+    const earliest = formatRfc3339(facts.earliest);
+    throw new CatalogRefused([`effective date: usage was rated up to ${earliest}, the earliest instant that works`]);
+  }
+  return { ...facts, appliesTo };
+}
+
+/** A version is its difference to the one before, so what is there already has the date that it has (T13). */
+function refuseOtherDate({ version, effectiveAt }: CatalogVersion, asked: number | undefined): void {
+  if (asked === undefined || asked === effectiveAt) return;
+  throw new CatalogRefused([
+    `effective date: version ${version} says the same, effective at ${formatRfc3339(effectiveAt)}; to move what it brings, apply what holds until then first, and this file again with its new date`,
+  ]);
 }
 
 /**
@@ -183,15 +231,6 @@ export async function refusedMeters(db: Queries, { meters }: Catalog): Promise<R
       subject: `meter ${meter.slug}`,
       reason: `has a filter or arithmetic, which takes rule set ${neededRuleSet(meter)}, and ${inForce} is in force: it changes within minutes once every aggregator runs this release; apply the file again then`,
     }));
-}
-
-/**
- * An effective date that is asked for and differs from the latest version's is a change even where it is the only one.
- */
-function dateChange(latest: CatalogVersion | undefined, effectiveAt: number | undefined): Change[] {
-  if (latest === undefined || effectiveAt === undefined || effectiveAt === latest.effectiveAt) return [];
-  const detail = `${formatRfc3339(latest.effectiveAt)} -> ${formatRfc3339(effectiveAt)}`;
-  return [{ kind: 'changed', subject: 'effective date', detail }];
 }
 
 const digestOf = (catalog: Catalog): Buffer => hash('sha256', canonicalJson(catalog, CATALOG_DEPTH_MAX), 'buffer');

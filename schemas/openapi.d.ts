@@ -435,8 +435,7 @@ export interface paths {
         /**
          * The catalog that the tenant has
          * @description What is metered and what it costs, as a file says it, with nothing left to a default; version 0 is the empty catalog
-         *     before the first. Today there is one catalog for all tenants, which `tallyline catalog apply` changes; subscriptions
-         *     that name another tenant are left out.
+         *     before the first. Today there is one catalog for all tenants, which `tallyline catalog apply` changes.
          */
         get: operations["getCatalog"];
         put?: never;
@@ -907,7 +906,6 @@ export interface components {
             currency: string;
             meters?: Record<string, never>[];
             plans?: Record<string, never>[];
-            subscriptions?: Record<string, never>[];
             defaultPlan?: string | null;
         };
         CatalogVersion: {
@@ -1194,7 +1192,7 @@ export interface components {
             subject: string | null;
             plan: string;
             price: string;
-            /** @description Null for a flat price */
+            /** @description Null for a fee */
             meter: string | null;
             groups: {
                 [key: string]: string;
@@ -1206,13 +1204,23 @@ export interface components {
             windowStart: string;
             /**
              * Format: date-time
-             * @description The end of the last window that it is of; of a flat price, the end of the period
+             * @description The end of the last window that it is of; of a fee, the end of what it is charged for
              */
             windowEnd: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description Of the grid of its subscription
+             */
             periodStart: string;
             /** Format: date-time */
             periodEnd: string;
+            /**
+             * Format: date-time
+             * @description Where the stretch of the period begins in which one definition of the price holds
+             */
+            termStart: string;
+            /** @description The version of the catalog that defines the price; null - the subscription has a price of its own */
+            catalogVersion: number | null;
             quantity: components["schemas"]["Decimal"];
             amount: components["schemas"]["Decimal"];
             /**
@@ -2606,7 +2614,6 @@ export interface operations {
                      *           }
                      *         ],
                      *         "plans": [],
-                     *         "subscriptions": [],
                      *         "defaultPlan": null
                      *       }
                      *     }

@@ -2,6 +2,7 @@
 import { type Assignment, customerAt } from '../../domain/accounts/assignments.ts';
 import { Problem } from '../../domain/problem.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
+import { alreadyRated } from './already-rated.ts';
 import { meets, type VersionCondition, versionMismatch } from './request-headers.ts';
 
 /** Each change keeps them all, so that they are few. */
@@ -26,13 +27,6 @@ export interface Clocks {
   readonly closedUpTo: number | null;
 }
 
-const alreadyRated = (from: number, earliest: number): Problem =>
-  new Problem(
-    'already_rated',
-    `Usage from ${formatRfc3339(from)} on was rated already. The earliest from that works is ${formatRfc3339(earliest)}.`,
-    { members: { earliest: formatRfc3339(earliest) } },
-  );
-
 /** What is to be added; null: it is so already. Throws a `Problem` where it can't be. */
 export function assignmentOf(
   found: SubjectNow,
@@ -51,7 +45,7 @@ export function assignmentOf(
   if (same !== undefined && condition === null) {
     throw versionMismatch(`The subject belongs to another customer from ${formatRfc3339(from)} on.`, version);
   }
-  if (closedUpTo !== null && from < closedUpTo) throw alreadyRated(from, closedUpTo);
+  if (closedUpTo !== null && from < closedUpTo) throw alreadyRated(closedUpTo);
   if (same === undefined && assignments.length >= ASSIGNMENTS_MAX) {
     throw new Problem('assignments_full', `A subject may be assigned ${ASSIGNMENTS_MAX} times.`);
   }

@@ -4,7 +4,7 @@ import { formatCatalogError, readCatalog, readCatalogTree } from '../../domain/c
 import type { FieldSource } from '../../domain/fields/catalog-fields.ts';
 import { formatPath, type Path } from '../../domain/fields/catalog-source.ts';
 import { Problem } from '../../domain/problem.ts';
-import { type FieldFault, invalidField, invalidFields } from './body-fields.ts';
+import { type FieldFault, invalidFields } from './body-fields.ts';
 
 /** A body that is YAML, not read yet. */
 export class YamlText {
@@ -45,20 +45,8 @@ function readJson(tree: unknown): Catalog {
   return catalog;
 }
 
-/** Of a tenant, whose subscriptions can't be another's. Throws a `Problem`. */
-export function readCatalogBody(body: unknown, tenant: string): Catalog {
+/** Throws a `Problem`. */
+export function readCatalogBody(body: unknown): Catalog {
   if (body === undefined) throw new Problem('malformed_body', 'The body must be a catalog, in JSON or YAML.');
-  const catalog = body instanceof YamlText ? readYaml(body.text) : readJson(body);
-  const faults = catalog.subscriptions.flatMap((each, i) =>
-    each.tenant === null || each.tenant === tenant
-      ? []
-      : [
-          invalidField(
-            `subscriptions[${i}].tenant`,
-            `be ${JSON.stringify(tenant)}, the tenant of the API key, or left out`,
-          ),
-        ],
-  );
-  if (faults.length > 0) throw invalidFields(faults);
-  return catalog;
+  return body instanceof YamlText ? readYaml(body.text) : readJson(body);
 }

@@ -12,8 +12,9 @@ import {
 } from '../../domain/terms/subscription-history.ts';
 import { gridPeriodOf, lengthInDays } from '../../domain/terms/subscription-periods.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
+import { alreadyRated } from './already-rated.ts';
 import { invalidField, invalidFields } from './body-fields.ts';
-import { alreadyRated, type SubscribingNow } from './subscribing.ts';
+import type { SubscribingNow } from './subscribing.ts';
 import type { AskedInstant, CancelBody, ChangeBody, PauseBody, UndoBody } from './subscription-body.ts';
 
 /** A subscription may be changed so often: all of its records are read to know what it costs. */

@@ -1,7 +1,7 @@
 // GET /v1/catalog and POST /v1/catalog/diff: the catalog that a tenant has, and what another one would change.
 
 import { diffCatalogs } from '../../domain/catalog/catalog-diff.ts';
-import { catalogForm, catalogOfTenant } from '../../domain/catalog/catalog-form.ts';
+import { catalogForm } from '../../domain/catalog/catalog-form.ts';
 import { windowChoices } from '../../domain/catalog/window-choice.ts';
 import { noParameters, readParameters } from '../../domain/requests/parameters.ts';
 import { refusedMeters } from '../../platform/catalog-store.ts';
@@ -9,20 +9,20 @@ import { type AccountAct, type AccountRoute, listAnswer } from '../account-route
 import { timeOrNull } from '../core/account-answers.ts';
 import { readCatalogBody } from '../core/catalog-body.ts';
 
-const getCatalog: AccountAct = async ({ catalogs }, { author: { tenant }, parameters }) => {
+const getCatalog: AccountAct = async ({ catalogs }, { parameters }) => {
   readParameters(noParameters, parameters);
   const { versions, newest } = await catalogs();
   const { version, effectiveAt } = versions.at(-1) ?? { version: 0, effectiveAt: null };
-  const catalog = catalogForm(catalogOfTenant(newest, tenant));
-  return { status: 200, version, body: { version, effectiveAt: timeOrNull(effectiveAt), catalog } };
+  const body = { version, effectiveAt: timeOrNull(effectiveAt), catalog: catalogForm(newest) };
+  return { status: 200, version, body };
 };
 
 /** It changes nothing, so it takes no Idempotency-Key. */
-const diffCatalog: AccountAct = async ({ reads, catalogs }, { author: { tenant }, parameters, body }) => {
+const diffCatalog: AccountAct = async ({ reads, catalogs }, { parameters, body }) => {
   readParameters(noParameters, parameters);
-  const wanted = readCatalogBody(body, tenant);
+  const wanted = readCatalogBody(body);
   const { versions } = await catalogs();
-  const history = versions.map(({ catalog }) => catalogOfTenant(catalog, tenant));
+  const history = versions.map(({ catalog }) => catalog);
   const { changes, refusals } = diffCatalogs(history.at(-1) ?? null, wanted, history);
   return listAnswer({
     version: versions.at(-1)?.version ?? 0,

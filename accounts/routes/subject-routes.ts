@@ -8,7 +8,7 @@ import {
   wholeNumber,
 } from '../../domain/requests/parameters.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
-import { readCustomer, shareCustomer } from '../../platform/account-store/customers.ts';
+import { readCustomer, shareCustomers } from '../../platform/account-store/customers.ts';
 import {
   lockSubject,
   readAssignedSubject,
@@ -55,8 +55,8 @@ const putSubject: AccountAct = ({ change }, { author, path, parameters, body, if
   const { reason, ...wanted } = readAssignmentBody(body, readIfMatch(ifMatch));
   const { tenant } = author;
   return change(async (transaction) => {
-    const customer = await shareCustomer(transaction, tenant, wanted.customer);
-    if (customer === null) throw invalidFields([invalidField('customer', 'be a customer that there is')]);
+    const customer = (await shareCustomers(transaction, tenant, [wanted.customer])).get(wanted.customer);
+    if (customer === undefined) throw invalidFields([invalidField('customer', 'be a customer that there is')]);
     requireActive(customer);
     const locked = await lockSubject(transaction, tenant, subject);
     // Whoever has the subject at some time is one side and the new customer the other. While they are locked no rater

@@ -63,7 +63,7 @@ export class Installation {
     const clickhouse = createClickHouse({ ...settings.clickhouse!, requestTimeoutMs: 1_800_000 }, logger);
     await migrate(pool, clickhouse, logger);
     const eventLog = await openEventLog(settings, pool, logger);
-    if (parts.withCatalog) await applyCatalogFile(pool, eventLog, catalogYaml, 'bench', { now: Date.now() });
+    if (parts.withCatalog) await applyCatalogFile(pool, eventLog, catalogYaml, 'bench');
     const { key } = await createApiKey(pool, { tenant: TENANT, actor: 'cli:bench' }, 'bench');
     return new Installation(parts, { settings, pool, clickhouse, eventLog, apiKey: key });
   }

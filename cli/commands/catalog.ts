@@ -1,6 +1,8 @@
 // `tallyline catalog diff FILE | apply FILE`: what would change; make it so.
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { appliesTos } from '../../domain/catalog/catalog.ts';
 import { formatRfc3339, parseRfc3339 } from '../../domain/time/rfc3339.ts';
+import type { ApplyOptions } from '../../platform/catalog-store.ts';
 import type { CatalogStores } from '../catalog-application.ts';
 import { commandContext, type DataDirOption, withDataDir } from '../command-context.ts';
 import { printLine, printNote } from '../output.ts';
@@ -69,14 +71,15 @@ export function registerCatalogCommands(program: Command): void {
     .description('make a file the catalog: a new version where it says anything new')
     .argument('<file>', 'YAML; docs/use/catalog.md explains it')
     .option('--effective-at <time>', 'from when on its prices hold, RFC 3339 (default: now)', readEffectiveAt)
-    .action((file: string, options: DataDirOption & { effectiveAt?: number }) =>
+    .addOption(
+      new Option('--applies-to <periods>', 'the periods that run, or the next one of each subscription')
+        .choices(appliesTos)
+        .default('running'),
+    )
+    .action((file: string, options: DataDirOption & ApplyOptions) =>
       reported(async () => {
         const { applyCatalogFrom } = await import('../catalog-application.ts');
-        const dates = {
-          now: Date.now(),
-          ...(options.effectiveAt !== undefined && { effectiveAt: options.effectiveAt }),
-        };
-        await applyCatalogFrom(file, dates, () => openCatalogStores(options), printLine);
+        await applyCatalogFrom(file, options, () => openCatalogStores(options), printLine);
       }),
     );
 

@@ -201,7 +201,7 @@ class Up {
     const eventLog = await openEventLog(settings, pool, this.logger);
     try {
       if (catalog === null) return;
-      const applied = await applyCatalogFile(pool, eventLog, catalog.text, catalog.file, { now: Date.now() });
+      const applied = await applyCatalogFile(pool, eventLog, catalog.text, catalog.file);
       this.logger.info({ version: applied.version, changes: applied.changes.length }, 'catalog applied');
     } finally {
       await eventLog.close();

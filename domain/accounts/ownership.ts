@@ -5,7 +5,7 @@
 // before what was rated. What follows is in window starts, so that it is a matter of the meter's window.
 import type { SubjectKey, TenantCustomer } from '../billing/billing-period-terms.ts';
 import { customerText, subjectText } from '../billing/billing-period-terms.ts';
-import { windowSizeMs, windowStartFrom, windowStartOf } from '../time/time-window.ts';
+import { LONGEST_WINDOW_MS, windowStartFrom, windowStartOf } from '../time/time-window.ts';
 import { type AssignedSubject, customerAt } from './assignments.ts';
 
 /** The windows of a subject that are one customer's: those that start at or after `from` and before `to`. */
@@ -15,8 +15,6 @@ export interface OwnedStretch {
   readonly from: number;
   readonly to: number;
 }
-
-const WINDOW_MS_MAX = Math.max(...Object.values(windowSizeMs));
 
 /** Whose a window of a subject is. */
 export function customerOf(assigned: AssignedSubject, windowStart: number, windowMs: number): string {
@@ -30,7 +28,7 @@ export function customerOf(assigned: AssignedSubject, windowStart: number, windo
 export function customersOf(assigned: AssignedSubject, windowStart: number): readonly string[] {
   const first = assigned.assignments[0];
   const customer = customerAt(assigned, windowStart);
-  const mayHoldFirst = first !== undefined && windowStart < first.from && first.from < windowStart + WINDOW_MS_MAX;
+  const mayHoldFirst = first !== undefined && windowStart < first.from && first.from < windowStart + LONGEST_WINDOW_MS;
   return mayHoldFirst && first.customer !== customer ? [customer, first.customer] : [customer];
 }
 

@@ -14,3 +14,7 @@ export type Aggregation = keyof typeof rules;
 export const aggregations = Object.keys(rules) as readonly Aggregation[];
 
 export const aggregationRules = (aggregation: Aggregation): AggregationRules => rules[aggregation];
+
+/** Whether a period's value is made of units that add up; else it is a level. */
+export const countsUnits = (aggregation: Aggregation): boolean =>
+  rules[aggregation].isSum || rules[aggregation].needsFirstSeen;

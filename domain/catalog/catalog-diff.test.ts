@@ -7,12 +7,11 @@ import { readCatalog } from './catalog-file.ts';
 
 const meter: Meter = aMeter('tokens', { eventType: 'llm', valuePath: ['n'], dimensions: by('model') });
 const price: Price = { slug: 'a', meter: 'tokens', match: { model: 'm' }, model: 'per_unit', unitAmount: '0.1' };
-const plan: Plan = { slug: 'p', billingPeriod: 'month', calendar: true, timezone: 'UTC', prices: [price] };
+const plan: Plan = { slug: 'p', calendar: true, timezone: 'UTC', prices: [price] };
 const catalog: Catalog = {
   currency: 'USD',
   meters: [meter],
   plans: [plan],
-  subscriptions: [{ subject: 's', plan: 'p', startsAt: Date.UTC(2026, 10, 1), tenant: null }],
   defaultPlan: null,
 };
 
@@ -37,9 +36,8 @@ describe('diffCatalogs', () => {
     expect(diff({ currency: 'EUR' }, null)).toEqual({
       changes: [
         '+ meter tokens: eventType llm, aggregation sum, value data.n, groupBy {model: data.model}, window 1h, lineItems 1h, required false, precision rounded, unreadable refuse, across sum',
-        '+ plan p: billingPeriod month, calendar true, timezone UTC',
-        '+ plan p, price a: model per_unit, meter tokens, match {model: "m"}, per customer, unitAmount 0.1',
-        '+ subscription of s from 2026-11-01T00:00:00Z: plan p',
+        '+ plan p: calendar true, timezone UTC, afterEnd none, trialUsage charged',
+        '+ plan p, price a: model per_unit, meter tokens, match {model: "m"}, per customer, every 1 month, onChange by model, unitAmount 0.1',
       ],
       refusals: [],
     });
@@ -57,24 +55,22 @@ describe('diffCatalogs', () => {
       ['~ plan p, price a: match {model: "m"} -> {}'],
     ],
     ['a price removed', { plans: [{ ...plan, prices: [] }] }, ['- plan p, price a']],
+    ['a plan removed', { plans: [] }, ['- plan p']],
     [
-      'a plan and its subscription removed',
-      { plans: [], subscriptions: [] },
-      ['- plan p', '- subscription of s from 2026-11-01T00:00:00Z'],
+      'what a price of usage chooses about time',
+      { plans: [{ ...plan, prices: [{ ...price, every: { months: 3 }, onChange: 'restart' }] }] },
+      ['~ plan p, price a: every 1 month -> 3 months, onChange by model -> restart'],
+    ],
+    [
+      'what a plan says of its ends, trials and grids',
+      { plans: [{ ...plan, calendar: false, timezone: 'Europe/Berlin', afterEnd: 'default', trialUsage: 'free' }] },
+      [
+        '~ plan p: calendar true -> false, timezone UTC -> Europe/Berlin, afterEnd none -> default, trialUsage charged -> free',
+      ],
     ],
     ['a meter removed', { meters: [] }, ['- meter tokens']],
     ['required', { meters: [{ ...meter, required: true }] }, ['~ meter tokens: required false -> true']],
     ['the default plan', { defaultPlan: 'p' }, ['~ defaultPlan: none -> p']],
-    [
-      'a subscription of one tenant beside the one of all',
-      {
-        subscriptions: [
-          ...catalog.subscriptions,
-          { subject: 's', plan: 'p', startsAt: Date.UTC(2026, 10, 1), tenant: 't' },
-        ],
-      },
-      ['+ subscription of s (tenant t) from 2026-11-01T00:00:00Z: plan p'],
-    ],
   ])('tells a change of %s', (_, after, changes) => {
     expect(diff(after)).toEqual({ changes, refusals: [] });
   });
@@ -150,18 +146,58 @@ describe('diffCatalogs', () => {
   });
 
   it('remembers the meaning of a meter that was removed', () => {
-    const without = { ...catalog, meters: [], plans: [], subscriptions: [] };
+    const without = { ...catalog, meters: [], plans: [] };
     expect(diff({}, without, [catalog, without])).toMatchObject({ refusals: [] });
     const { refusals } = diff({ meters: [{ ...meter, aggregation: 'max' }] }, without, [catalog, without]);
     expect(refusals).toHaveLength(1);
   });
 
-  it('refuses other months for a plan, removed or not, and another currency', () => {
-    expect(diff({ plans: [{ ...plan, timezone: 'Europe/Berlin' }] }).refusals).toEqual([
-      expect.stringContaining("plan p: can't change (timezone UTC -> Europe/Berlin)"),
+  it('refuses a price whose slug meant another meter or a fee, in any plan and also after its removal', () => {
+    const calls = aMeter('calls', { eventType: 'llm', aggregation: 'count', valuePath: null });
+    const fee: Price = { slug: 'a', model: 'flat', flatAmount: '1' };
+    const ofCalls: Price = { slug: 'a', meter: 'calls', match: {}, model: 'per_unit', unitAmount: '1' };
+    const refusalsOf = (changed: Price, before: Catalog, history: readonly Catalog[]) =>
+      diff({ meters: [meter, calls], plans: [{ ...plan, slug: 'q', prices: [changed] }] }, before, history).refusals;
+    const without = { ...catalog, plans: [] };
+    const asBefore = 'it is of meter "tokens" in plan p, and a slug means the same in every plan and for ever';
+    expect(refusalsOf(fee, catalog, [catalog])).toEqual([expect.stringContaining(`can't be a fee: ${asBefore}`)]);
+    expect(refusalsOf(fee, without, [catalog, without])).toHaveLength(1);
+    expect(refusalsOf(ofCalls, without, [catalog, without])).toEqual([
+      expect.stringContaining(`plan q, price a: can't be of meter "calls": ${asBefore}`),
     ]);
-    const without = { ...catalog, plans: [], subscriptions: [] };
-    expect(diff({ plans: [{ ...plan, calendar: false }] }, without, [catalog, without]).refusals).toHaveLength(1);
+    expect(refusalsOf({ ...ofCalls, slug: 'b' }, without, [catalog, without])).toEqual([]);
+    expect(refusalsOf(price, without, [catalog, without])).toEqual([]);
+  });
+
+  it('tells what a fee chooses about time, and all of it where the fee is new', () => {
+    const fee: Price = { slug: 'fee', model: 'flat', flatAmount: '5' };
+    const withFee = (changed: Price) => ({ ...catalog, plans: [{ ...plan, prices: [changed] }] });
+    expect(diff(withFee(fee)).changes).toContain(
+      '+ plan p, price fee: model flat, every 1 month, charge in_advance, proration second, giveBack true, quantity once, flatAmount 5',
+    );
+    const chosen: Price = {
+      ...fee,
+      ...{ every: { years: 1 }, charge: 'in_arrears', proration: 'day', quantity: 'seats' },
+    };
+    expect(diff(withFee(chosen), withFee(fee)).changes).toEqual([
+      '~ plan p, price fee: every 1 month -> 1 year, charge in_advance -> in_arrears, proration second -> day, giveBack true -> none, quantity once -> seats',
+    ]);
+    expect(diff(withFee({ ...fee, giveBack: false }), withFee(fee)).changes).toEqual([
+      '~ plan p, price fee: giveBack true -> false',
+    ]);
+  });
+
+  // As an earlier release stored it.
+  it('finds no change in a stored catalog that says more than one says by now', () => {
+    const stored = {
+      ...catalog,
+      plans: [{ ...plan, billingPeriod: 'month' }],
+      subscriptions: [{ subject: 's', plan: 'p', startsAt: 0, tenant: null }],
+    };
+    expect(diff({}, stored, [stored])).toEqual({ changes: [], refusals: [] });
+  });
+
+  it('refuses another currency', () => {
     expect(diff({ currency: 'EUR' }).refusals).toEqual([
       expect.stringContaining("currency: is USD and can't become EUR"),
     ]);

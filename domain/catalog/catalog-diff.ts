@@ -1,7 +1,7 @@
 // What a new catalog changes, in words, and what of it can't be allowed. A meter's slug means the same for ever,
-// because the usage stored under it was counted by its definition; a plan's months mean the same for ever, because
-// periods that are billed already must neither overlap nor leave a gap with those to come. Both outlive their removal:
-// `history` holds the earlier versions. An empty list of changes means that the two catalogs say the same.
+// because the usage stored under it was counted by its definition; and so does a price's (see price-meaning.ts). Both
+// outlive their removal: `history` holds the earlier versions. An empty list of changes means that the two catalogs say
+// the same.
 
 import { eventPathText } from '../metering/event-path.ts';
 import { acrossOf, defaultItemWidth, itemWidthOf, meterDefaults } from '../metering/meter.ts';
@@ -9,8 +9,8 @@ import { filterText } from '../metering/meter-filter.ts';
 import { valueText } from '../metering/value-expression.ts';
 import type { Terms } from '../pricing/price-model.ts';
 import { priceTerms } from '../pricing/prices.ts';
-import { formatRfc3339 } from '../time/rfc3339.ts';
-import type { Catalog, Meter, Plan, Subscription } from './catalog.ts';
+import { type Catalog, type Meter, type Plan, planDefaults } from './catalog.ts';
+import { meaningFault, priceMeanings } from './price-meaning.ts';
 
 export interface Change {
   readonly kind: 'added' | 'removed' | 'changed';
@@ -55,7 +55,6 @@ export function diffCatalogs(before: Catalog | null, after: Catalog, history: re
   }
   compareMeters(before?.meters ?? [], after.meters, changes);
   comparePlans(before?.plans ?? [], after.plans, changes);
-  compareSubscriptions(before?.subscriptions ?? [], after.subscriptions, changes);
   change('defaultPlan', before?.defaultPlan ?? 'none', after.defaultPlan ?? 'none');
   refuseNewMeanings([...history, ...(before === null ? [] : [before])], after, refusals);
   return { changes, refusals };
@@ -85,11 +84,10 @@ function keepingWidths(earlier: Meter, meter: Meter): string {
   return `; to keep the meter as it is, write ${written.join(' and ')}`;
 }
 
-const planMeaning = (plan: Plan): Readonly<Record<string, string>> => ({
-  billingPeriod: plan.billingPeriod,
-  calendar: String(plan.calendar),
-  timezone: plan.timezone,
-});
+function planTerms(plan: Plan): Terms {
+  const { calendar, timezone, afterEnd, trialUsage } = { ...planDefaults, ...plan };
+  return { calendar: String(calendar), timezone, afterEnd, trialUsage };
+}
 
 const termsText = (terms: Terms): string =>
   Object.entries(terms)
@@ -145,7 +143,7 @@ function comparePlans(before: readonly Plan[], after: readonly Plan[], changes: 
     before,
     after,
     changes,
-    { key: ({ slug }) => slug, subject: ({ slug }) => `plan ${slug}`, terms: planMeaning },
+    { key: ({ slug }) => slug, subject: ({ slug }) => `plan ${slug}`, terms: planTerms },
     (old, now) =>
       compareEntries(old?.prices ?? [], now?.prices ?? [], changes, {
         key: ({ slug }) => slug,
@@ -153,19 +151,6 @@ function comparePlans(before: readonly Plan[], after: readonly Plan[], changes: 
         terms: priceTerms,
       }),
   );
-}
-
-function compareSubscriptions(
-  before: readonly Subscription[],
-  after: readonly Subscription[],
-  changes: Change[],
-): void {
-  compareEntries(before, after, changes, {
-    key: ({ subject, tenant, startsAt }) => JSON.stringify([tenant, subject, startsAt]),
-    subject: ({ subject, tenant, startsAt }) =>
-      `subscription of ${subject}${tenant === null ? '' : ` (tenant ${tenant})`} from ${formatRfc3339(startsAt)}`,
-    terms: ({ plan }) => ({ plan }),
-  });
 }
 
 function refuseNewMeanings(history: readonly Catalog[], after: Catalog, refusals: Refusal[]): void {
@@ -179,14 +164,11 @@ function refuseNewMeanings(history: readonly Catalog[], after: Catalog, refusals
       reason: `can't change (${changed.join(', ')}): its slug names the usage that was stored under the earlier definition; give the new meter a slug of its own${keepingWidths(earlier!, meter)}`,
     });
   }
-  const plans = new Map(history.flatMap((catalog) => catalog.plans).map((plan) => [plan.slug, plan]));
-  for (const plan of after.plans) {
-    const earlier = plans.get(plan.slug);
-    const changed = earlier === undefined ? [] : differences(planMeaning(earlier), planMeaning(plan));
-    if (changed.length === 0) continue;
-    refusals.push({
-      subject: `plan ${plan.slug}`,
-      reason: `can't change (${changed.join(', ')}): its periods would overlap the ones that are billed; make a plan with a slug of its own`,
-    });
+  const meanings = priceMeanings(history.flatMap((catalog) => catalog.plans));
+  for (const { slug: plan, prices } of after.plans) {
+    for (const price of prices) {
+      const fault = meaningFault(price, meanings.get(price.slug));
+      if (fault !== null) refusals.push({ subject: `plan ${plan}, price ${price.slug}`, reason: fault });
+    }
   }
 }

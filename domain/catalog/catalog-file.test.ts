@@ -21,13 +21,21 @@ plans:
       - ${price}
 `;
 
-const withSubscription = (plan: string, subscriptions: string, window = '1h') => `currency: USD
+/** A catalog with one meter "tokens" and the given plan. */
+const withPlan = (plan: string, window = '1h') => `currency: USD
 meters:
   - { slug: tokens, eventType: llm, aggregation: sum, value: data.n, window: ${window} }
 plans:
   - ${plan}
-subscriptions: ${subscriptions}
 `;
+
+/** The only price as it is stored, without what all have. */
+function priceOf(price: string): object {
+  const reading = readCatalog(withPrice(price), 'p.yaml');
+  if (!reading.ok) throw new Error(reading.errors.map(formatCatalogError).join('\n'));
+  const { slug, meter, model, match, ...own } = { meter: '', match: {}, ...reading.catalog.plans[0]!.prices[0]! };
+  return own;
+}
 
 describe('readCatalog', () => {
   it('reads the sample price list', () => {
@@ -54,8 +62,6 @@ plans:
     prices:
       - { slug: one, meter: calls, match: { b: "", a: "1" }, per: subject, model: per_unit, unitAmount: "0.0500" }
       - { slug: two, meter: calls, model: volume, tiers: [ { upTo: "010.0", unitAmount: "1" }, { upTo: null, flatAmount: "-2.50" } ] }
-subscriptions:
-  - { subject: s, plan: p, startsAt: "2026-11-01T02:00:00+02:00", tenant: acme }
 `,
       'p.yaml',
     );
@@ -81,7 +87,6 @@ subscriptions:
         plans: [
           {
             slug: 'p',
-            billingPeriod: 'month',
             calendar: false,
             timezone: 'UTC',
             prices: [
@@ -106,7 +111,6 @@ subscriptions:
             ],
           },
         ],
-        subscriptions: [{ subject: 's', plan: 'p', startsAt: Date.UTC(2026, 10, 1), tenant: 'acme' }],
         defaultPlan: null,
       },
     });
@@ -223,7 +227,7 @@ defaultPlan: q
       'p.yaml:4:32 meters[1].eventType: must be a string, got number 7 (quote it)',
       'p.yaml:4:60 meters[1].value: must be a path below data, such as data.input_tokens, got "input_tokens"',
       'p.yaml:6:88 plans[0].prices[1].flatAmount: is missing',
-      'p.yaml:6:99 plans[0].prices[1].meter: unknown key; known here: slug, model, flatAmount',
+      'p.yaml:6:99 plans[0].prices[1].meter: unknown key; known here: slug, model, every, charge, proration, giveBack, quantity, flatAmount',
       'p.yaml:7:14 defaultPlan: there is no plan "q" in this catalog',
     ]);
   });
@@ -403,7 +407,7 @@ defaultPlan: q
     [
       'a flat price of a meter',
       withPrice('{ slug: a, meter: tokens, model: flat, flatAmount: "1" }'),
-      'prices[0].meter: unknown key; known here: slug, model, flatAmount',
+      'prices[0].meter: unknown key; known here: slug, model, every, charge, proration, giveBack, quantity, flatAmount',
     ],
     [
       'a price slug twice',
@@ -421,98 +425,207 @@ defaultPlan: q
       'timezone: must be an IANA time zone',
     ],
     [
-      'a subscription to no plan',
-      withSubscription('{ slug: p, prices: [] }', '[ { subject: s, plan: q, startsAt: 2026-11-01T00:00:00Z } ]'),
-      'subscriptions[0].plan: there is no plan "q"',
+      'subscriptions',
+      `${withPrice('{ slug: a, model: flat, flatAmount: "1" }')}subscriptions: [ { subject: s } ]\n`,
+      'p.yaml:8:1 subscriptions: are account objects: `tallyline import subscriptions FILE` takes them from this file',
     ],
     [
-      'a day that does not exist',
-      withSubscription('{ slug: p, prices: [] }', '[ { subject: s, plan: p, startsAt: 2026-02-30T00:00:00Z } ]'),
-      'startsAt: must be an RFC 3339 time',
+      'a billing period of a plan',
+      withPrice('{ slug: a, model: flat, flatAmount: "1" }').replace('calendar: true', 'billingPeriod: month'),
+      'p.yaml:5:5 plans[0].billingPeriod: each price says how long its periods are (`every`)',
     ],
     [
-      'a time without an offset',
-      withSubscription('{ slug: p, prices: [] }', '[ { subject: s, plan: p, startsAt: 2026-11-01T00:00:00 } ]'),
-      'startsAt: must be an RFC 3339 time',
+      'a period of no length',
+      withPrice('{ slug: a, model: flat, flatAmount: "1", every: {} }'),
+      'every: needs one of days, weeks, months, years, such as { months: 3 }',
     ],
     [
-      'two subscriptions at once',
-      withSubscription(
-        '{ slug: p, prices: [] }',
-        '[ { subject: s, plan: p, startsAt: 2026-11-01T00:00:00Z }, { subject: s, plan: p, startsAt: 2026-11-01T01:00:00+01:00 } ]',
-      ),
-      'subscriptions[1].startsAt: subscriptions[0] already starts at this time',
+      'a period of two lengths',
+      withPrice('{ slug: a, model: flat, flatAmount: "1", every: { months: 1, days: 3 } }'),
+      'every: needs one of days, weeks, months, years',
+    ],
+    [
+      'a period of hours',
+      withPrice('{ slug: a, model: flat, flatAmount: "1", every: { hours: 36 } }'),
+      'every.hours: unknown key; known here: days, weeks, months, years',
+    ],
+    [
+      'a period of a word',
+      withPrice('{ slug: a, model: flat, flatAmount: "1", every: month }'),
+      'every: must be a map, got "month"',
+    ],
+    ...['0', '-1', '1.5', '11', '"1"', 'null'].map(
+      (years) =>
+        [
+          `a period of ${years} years`,
+          withPrice(`{ slug: a, model: flat, flatAmount: "1", every: { years: ${years} } }`),
+          'every.years: must be a whole number from 1 to 10, got ',
+        ] as const,
+    ),
+    [
+      'a prorated sum',
+      withPrice('{ slug: a, meter: tokens, model: per_unit, unitAmount: "1", onChange: prorate }'),
+      'onChange: prorate is for levels (max, min, latest), and this price is of a sum: carry, share or restart',
+    ],
+    ...['carry', 'share'].map(
+      (kind) =>
+        [
+          `a level with ${kind}`,
+          withPrice(`{ slug: a, meter: tokens, model: per_unit, unitAmount: "1", onChange: ${kind} }`).replace(
+            'sum',
+            'max',
+          ),
+          `onChange: ${kind} is for units that add up (sum, count, unique), and this price is of a max: prorate or restart`,
+        ] as const,
+    ),
+    [
+      'a change of a fee',
+      withPrice('{ slug: a, model: flat, flatAmount: "1", onChange: restart }'),
+      'onChange: unknown key',
+    ],
+    [
+      'usage in arrears',
+      withPrice('{ slug: a, meter: tokens, model: per_unit, unitAmount: "1", charge: in_arrears }'),
+      'charge: unknown key',
+    ],
+    [
+      'a fee in arrears that gives back',
+      withPrice('{ slug: a, model: flat, flatAmount: "1", charge: in_arrears, giveBack: false }'),
+      'giveBack: a fee in arrears takes nothing before it is due, so nothing comes back',
+    ],
+    [
+      'a fee by the hour',
+      withPrice('{ slug: a, model: flat, flatAmount: "1", proration: hour }'),
+      'proration: must be one of second, day, none, got "hour"',
+    ],
+    [
+      'a fee for a number',
+      withPrice('{ slug: a, model: flat, flatAmount: "1", quantity: 7 }'),
+      'quantity: must be a string, got number 7 (quote it)',
+    ],
+    [
+      'a slug that is a fee in one plan and usage in another',
+      `${withPrice('{ slug: a, model: flat, flatAmount: "1" }')}  - slug: q
+    prices: [ { slug: b, model: flat, flatAmount: "1" }, { slug: a, meter: tokens, model: per_unit, unitAmount: "1" } ]
+`,
+      'p.yaml:9:66 plans[1].prices[1].slug: "a" can\'t be of meter "tokens": it is a fee in plan p, and a slug means',
+    ],
+    [
+      'a plan that does not say what comes after it, where there is a default plan',
+      `${withPlan('{ slug: p, prices: [] }')}  - { slug: q, prices: [] }\ndefaultPlan: q\n`,
+      'p.yaml:5:5 plans[0].afterEnd: is missing: where there is a default plan, every other plan says',
+    ],
+    [
+      'an end in something else',
+      withPlan('{ slug: p, afterEnd: free, prices: [] }'),
+      'afterEnd: must be one of none, default, got "free"',
+    ],
+    [
+      'a trial of half the price',
+      withPlan('{ slug: p, trialUsage: half, prices: [] }'),
+      'trialUsage: must be one of charged, free, got "half"',
     ],
   ];
   it.each(bad)('refuses %s', (_, text, error) => {
     expect(errorsOf(text).join('\n')).toContain(error);
   });
 
-  it('keeps subjects of two tenants apart', () => {
-    const subscription = (tenant: string) =>
-      `{ subject: s, plan: p, startsAt: 2026-11-01T00:00:00Z, tenant: ${tenant} }`;
-    expect(
-      errorsOf(withSubscription('{ slug: p, prices: [] }', `[ ${subscription('a')}, ${subscription('b')} ]`)),
-    ).toEqual([]);
+  it.each([
+    ['every: { months: 1 }', {}],
+    ['every: { months: 12 }', { every: { years: 1 } }],
+    ['every: { months: 18 }', { every: { months: 18 } }],
+    ['every: { weeks: 2 }', { every: { weeks: 2 } }],
+    ['every: { days: 7 }', { every: { days: 7 } }],
+    ['charge: in_advance, proration: second, giveBack: true', {}],
+    [
+      'charge: in_arrears, proration: none, quantity: seats',
+      { charge: 'in_arrears', proration: 'none', quantity: 'seats' },
+    ],
+    ['charge: in_advance, giveBack: false, proration: day', { giveBack: false, proration: 'day' }],
+  ])('stores of a fee with %s what is not so anyway', (choices, stored) => {
+    expect(priceOf(`{ slug: a, model: flat, flatAmount: "1", ${choices} }`)).toEqual({ flatAmount: '1', ...stored });
+  });
+
+  it.each([
+    ['every: { years: 1 }, onChange: carry', { every: { years: 1 }, onChange: 'carry' }],
+    ['onChange: share', { onChange: 'share' }],
+    ['onChange: restart', { onChange: 'restart' }],
+  ])('reads a price of units with %s', (choices, stored) => {
+    expect(priceOf(`{ slug: a, meter: tokens, model: per_unit, unitAmount: "1", ${choices} }`)).toEqual({
+      unitAmount: '1',
+      ...stored,
+    });
+  });
+
+  it.each(['prorate', 'restart'])('reads a price of a level with onChange: %s', (kind) => {
+    const price = `{ slug: a, meter: tokens, model: per_unit, unitAmount: "1", onChange: ${kind} }`;
+    for (const level of ['max', 'min', 'latest'])
+      expect(errorsOf(withPrice(price).replace('aggregation: sum', `aggregation: ${level}`))).toEqual([]);
+  });
+
+  it('says nothing of what goes with the aggregation of a meter that is in error itself', () => {
+    const price = '{ slug: a, meter: tokens, model: per_unit, unitAmount: "1", onChange: prorate }';
+    expect(errorsOf(withPrice(price).replace('aggregation: sum', 'aggregation: total'))).toEqual([
+      expect.stringContaining('aggregation: must be one of'),
+    ]);
+  });
+
+  it('stores of a plan what is not so anyway', () => {
+    const planOf = (plan: string) => {
+      const reading = readCatalog(withPlan(`{ slug: p, prices: [], ${plan} }`), 'p.yaml');
+      return reading.ok && reading.catalog.plans[0];
+    };
+    const plain = { slug: 'p', calendar: false, timezone: 'UTC', prices: [] };
+    expect(planOf('afterEnd: none, trialUsage: charged')).toEqual(plain);
+    expect(planOf('afterEnd: default, trialUsage: free')).toEqual({
+      ...plain,
+      afterEnd: 'default',
+      trialUsage: 'free',
+    });
+  });
+
+  it('asks of the default plan itself, and where there is none, nothing of what comes after a plan (T9)', () => {
+    expect(errorsOf(withPlan('{ slug: p, prices: [] }'))).toEqual([]);
+    expect(errorsOf(`${withPlan('{ slug: p, prices: [] }')}defaultPlan: p\n`)).toEqual([]);
+    const two = `${withPlan('{ slug: p, afterEnd: none, prices: [] }')}  - { slug: q, prices: [] }\ndefaultPlan: q\n`;
+    expect(errorsOf(two)).toEqual([]);
   });
 });
 
-describe('period boundaries that are no window boundaries', () => {
+describe('midnights that are no window boundaries', () => {
   const plan = (rest: string) =>
     `{ slug: p, ${rest}, prices: [ { slug: a, meter: tokens, model: per_unit, unitAmount: "1" } ] }`;
-  const subscription = (startsAt: string) => `[ { subject: s, plan: p, startsAt: ${startsAt} } ]`;
 
   it.each([
     ['calendar: true, timezone: America/New_York', '1d', 'meter it with window: 1h'],
     ['calendar: true, timezone: Asia/Kolkata', '1h', 'meter it with window: 15m'],
     ['calendar: true, timezone: Asia/Kathmandu', '1h', 'meter it with window: 15m'],
-    ['timezone: America/New_York', '1d', 'meter it with window: 1h'],
-    ['timezone: Australia/Lord_Howe', '1h', 'meter it with window: 15m'],
   ])('refuses %s for a window of %s', (rest, window, hint) => {
-    expect(errorsOf(withSubscription(plan(rest), '[]', window)).join('\n')).toContain(hint);
+    expect(errorsOf(withPlan(plan(rest), window)).join('\n')).toContain(hint);
   });
 
   it.each([
     ['calendar: true, timezone: America/New_York', '1h'],
     ['calendar: true, timezone: Asia/Kathmandu', '15m'],
     ['calendar: true, timezone: UTC', '1d'],
-    // No daylight saving: a day after a UTC midnight is a UTC midnight, whatever the clocks there show.
+    // Counted from a start, which may lie within a window in any zone.
     ['timezone: Asia/Kolkata', '1d'],
+    ['timezone: Australia/Lord_Howe', '1h'],
   ])('accepts %s for a window of %s', (rest, window) => {
-    expect(errorsOf(withSubscription(plan(rest), '[]', window))).toEqual([]);
+    expect(errorsOf(withPlan(plan(rest), window))).toEqual([]);
   });
 
-  it('accepts every zone, and a start at every quarter of an hour, for a meter that says no window', () => {
-    const text = withSubscription(
-      plan('calendar: true, timezone: Asia/Kathmandu'),
-      subscription('2026-11-01T10:45:00Z'),
-    ).replace(', window: 1h', '');
-    expect(errorsOf(text)).toEqual([]);
-    expect(errorsOf(text.replace('10:45', '10:50')).join('\n')).toContain('must be the start of a 15m window');
+  it('accepts every zone for a meter that says no window', () => {
+    const text = withPlan(plan('calendar: true, timezone: Asia/Kathmandu'));
+    expect(errorsOf(text)).toEqual([expect.stringContaining('midnight in Asia/Kathmandu')]);
+    expect(errorsOf(text.replace(', window: 1h', ''))).toEqual([]);
   });
 
-  it('refuses a subscription that starts inside a window', () => {
-    expect(errorsOf(withSubscription(plan('timezone: UTC'), subscription('2026-11-01T10:30:00Z')))).toEqual([
-      'p.yaml:6:51 subscriptions[0].startsAt: must be the start of a 1h window (aligned to UTC) of meter "tokens", such as ' +
-        '2026-11-01T10:00:00Z or 2026-11-01T11:00:00Z',
-    ]);
-    expect(errorsOf(withSubscription(plan('timezone: UTC'), subscription('2026-11-01T10:00:00Z')))).toEqual([]);
-    expect(errorsOf(withSubscription(plan('timezone: UTC'), subscription('2026-11-01T10:30:00Z'), '1m'))).toEqual([]);
-  });
-
-  it('refuses a start that cuts a window of the plan before it, here the default plan', () => {
-    const text = `${withSubscription('{ slug: free, prices: [] }\n  - { slug: metered, prices: [ { slug: a, meter: tokens, model: per_unit, unitAmount: "1" } ] }', '[ { subject: s, plan: free, startsAt: 2026-11-01T10:30:00Z } ]')}`;
-    expect(errorsOf(text)).toEqual([]);
-    expect(errorsOf(`${text}defaultPlan: metered\n`).join('\n')).toContain(
-      'subscriptions[0].startsAt: must be the start of a 1h window',
-    );
-  });
-
-  it('holds the default plan to calendar months, even one that is anchored for its subscribers', () => {
-    const text = withSubscription(plan('timezone: Asia/Kolkata'), '[]', '1d');
+  it('holds the default plan to the calendar, even one that is counted from a start for its subscribers', () => {
+    const text = withPlan(plan('timezone: Asia/Kolkata'), '1d');
     expect(errorsOf(text)).toEqual([]);
     expect(errorsOf(`${text}defaultPlan: p\n`).join('\n')).toMatch(
-      /^p\.yaml:7:14 defaultPlan: midnight in Asia\/Kolkata/,
+      /^p\.yaml:6:14 defaultPlan: midnight in Asia\/Kolkata/,
     );
   });
 });

@@ -8,7 +8,6 @@ import {
   isAbsent,
   readBoolean,
   readChoice,
-  readInstant,
   readList,
   readMap,
   readSlug,
@@ -23,15 +22,15 @@ import { isUsagePrice, readPrice } from '../pricing/prices.ts';
 import type { KnownMeters } from '../pricing/usage-price.ts';
 import { type WindowSize, windowSizeMs, windowSizes } from '../time/time-window.ts';
 import { isTimeZone } from '../time/time-zone.ts';
-import type { Catalog, Meter, Plan, Price, Subscription } from './catalog.ts';
-import { checkPlanPeriods, checkSubscriptionStart, type PlanDraft } from './period-alignment.ts';
+import { afterEnds, type Catalog, type Meter, type Plan, type Price, planDefaults, trialUsages } from './catalog.ts';
+import { checkCalendar, type PlanDraft } from './period-alignment.ts';
+import { meaningFault, priceMeanings } from './price-meaning.ts';
 
 export { formatCatalogError } from '../fields/catalog-source.ts';
 
 export const METERS_MAX = 1000;
 export const PLANS_MAX = 1000;
 export const PRICES_MAX = 1000;
-export const SUBSCRIPTIONS_MAX = 1_000_000;
 
 export type CatalogReading =
   | { readonly ok: true; readonly catalog: Catalog }
@@ -49,27 +48,52 @@ export function readCatalog(text: string, fileName: string): CatalogReading {
  * Of a parsed file. What is wrong is said to the source, and what is returned is void as soon as it was said anything.
  */
 export function readCatalogTree(source: FieldSource, root: unknown): Catalog | null {
-  const fields = readMap({ source, path: [], value: root }, [
-    'currency',
-    'meters',
-    'plans',
-    'subscriptions',
-    'defaultPlan',
-  ]);
+  const fields = readKnown({ source, path: [], value: root }, ['currency', 'meters', 'plans', 'defaultPlan'], {
+    subscriptions:
+      'are account objects: `tallyline import subscriptions FILE` takes them from this file; then leave the section out',
+  });
   if (fields === null) return null;
   const currency = readCurrency(fields.currency);
   const meters = readSlugged(optionalList(fields.meters, METERS_MAX), readMeter);
   const plans = readSlugged(optionalList(fields.plans, PLANS_MAX), (field) => readPlan(field, meters));
+  const drafts = [...plans.values()].filter((draft) => draft !== null);
   const defaultPlan = readDefaultPlan(fields.defaultPlan, plans);
-  const subscriptions = readSubscriptions(optionalList(fields.subscriptions, SUBSCRIPTIONS_MAX), plans, defaultPlan);
+  checkMeanings(drafts);
   if (currency === null) return null;
   return {
     currency,
     meters: [...meters.values()].filter((meter) => meter !== null),
-    plans: [...plans.values()].flatMap((draft) => draft?.plan ?? []),
-    subscriptions,
+    plans: drafts.map(({ plan }) => plan),
     defaultPlan,
   };
+}
+
+/** Of a map that had other keys too in earlier releases: says of each what is to be done with it. */
+function readKnown<Name extends string>(
+  field: Field,
+  names: readonly Name[],
+  gone: Readonly<Record<string, string>>,
+): Readonly<Record<Name, Field>> | null {
+  const { source, path, value } = field;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return readMap(field, names);
+  const kept = Object.entries(value).filter(([name]) => !Object.hasOwn(gone, name));
+  for (const name of Object.keys(value))
+    if (Object.hasOwn(gone, name)) refuse({ source, path: [...path, name], value: null }, gone[name]!, 'key');
+  return readMap({ source, path, value: Object.fromEntries(kept) }, names);
+}
+
+/** A slug is of one meter, or a fee, in all plans. */
+function checkMeanings(drafts: readonly PlanDraft[]): void {
+  const known = priceMeanings([]);
+  for (const { plan, priceFields } of drafts) {
+    for (const price of plan.prices) {
+      const fault = meaningFault(price, known.get(price.slug));
+      if (fault === null) continue;
+      const { path, ...field } = priceFields.find((each) => slugOf(each) === price.slug)!;
+      refuse({ ...field, path: [...path, 'slug'] }, `${JSON.stringify(price.slug)} ${fault}`);
+    }
+    for (const [slug, meaning] of priceMeanings([plan])) if (!known.has(slug)) known.set(slug, meaning);
+  }
 }
 
 const optionalList = (field: Field, countMax: number): readonly Field[] =>
@@ -177,20 +201,29 @@ function readItemWidth(field: Field, window: WindowSize | null): WindowSize | nu
 }
 
 function readPlan(field: Field, meters: KnownMeters): PlanDraft | null {
-  const fields = readMap(field, ['slug', 'billingPeriod', 'calendar', 'timezone', 'prices']);
+  const fields = readKnown(field, ['slug', 'calendar', 'timezone', 'afterEnd', 'trialUsage', 'prices'], {
+    billingPeriod: 'each price says how long its periods are (`every`), a month where it says nothing: leave this out',
+  });
   if (fields === null) return null;
   const slug = readSlug(fields.slug);
-  const billingPeriod = isAbsent(fields.billingPeriod) ? 'month' : readChoice(fields.billingPeriod, ['month']);
   const calendar = isAbsent(fields.calendar) ? false : readBoolean(fields.calendar);
   const timezone = isAbsent(fields.timezone) ? 'UTC' : readTimeZone(fields.timezone);
   const priceFields = readList(fields.prices, PRICES_MAX);
   const prices = priceFields === null ? null : readSlugged(priceFields, (price) => readPrice(price, meters));
-  if (slug === null || billingPeriod === null || calendar === null || timezone === null || prices === null) return null;
+  const afterEnd = isAbsent(fields.afterEnd) ? planDefaults.afterEnd : readChoice(fields.afterEnd, afterEnds);
+  const trialUsage = isAbsent(fields.trialUsage) ? planDefaults.trialUsage : readChoice(fields.trialUsage, trialUsages);
+  if (slug === null || calendar === null || timezone === null || prices === null) return null;
+  if (afterEnd === null || trialUsage === null) return null;
   const sound = [...prices.values()].filter((price): price is Price => price !== null);
-  const plan: Plan = { slug, billingPeriod, calendar, timezone, prices: sound };
+  const plan: Plan = {
+    ...{ slug, calendar, timezone, prices: sound },
+    ...(afterEnd !== planDefaults.afterEnd && { afterEnd }),
+    ...(trialUsage !== planDefaults.trialUsage && { trialUsage }),
+  };
   const pricedSlugs = new Set(sound.filter(isUsagePrice).map((price) => price.meter));
-  const draft: PlanDraft = { plan, meters: [...pricedSlugs].flatMap((name) => meters.get(name) ?? []) };
-  checkPlanPeriods(fields.timezone, draft, calendar);
+  const priced = [...pricedSlugs].flatMap((name) => meters.get(name) ?? []);
+  const draft: PlanDraft = { field, plan, priceFields: priceFields!, meters: priced };
+  if (calendar) checkCalendar(fields.timezone, draft);
   return draft;
 }
 
@@ -205,79 +238,17 @@ function readDefaultPlan(field: Field, plans: ReadonlyMap<string, PlanDraft | nu
   if (slug === null) return null;
   const draft = plans.get(slug);
   if (draft === undefined) return refuse(field, `there is no plan ${JSON.stringify(slug)} in this catalog`);
-  // Subjects without a subscription have no anchor, so the default plan runs in calendar months whatever it says
-  // itself.
-  if (draft !== null && !draft.plan.calendar) checkPlanPeriods(field, draft, true);
+  // Customers without a subscription have no anchor, so the default plan runs by the calendar whatever it says itself.
+  if (draft !== null && !draft.plan.calendar) checkCalendar(field, draft);
+  for (const [other, of] of plans) if (of !== null && other !== slug) requireAfterEnd(of.field);
   return slug;
 }
 
-function readSubscriptions(
-  list: readonly Field[],
-  plans: ReadonlyMap<string, PlanDraft | null>,
-  defaultPlan: string | null,
-): readonly Subscription[] {
-  const read: ReadSubscription[] = [];
-  for (const field of list) {
-    const subscription = readSubscription(field, plans);
-    if (subscription !== null) read.push({ field, subscription });
-  }
-  checkStarts(read, plans, defaultPlan);
-  return read.map(({ subscription }) => subscription);
-}
-
-interface ReadSubscription {
-  readonly field: Field;
-  readonly subscription: Subscription;
-}
-
-/**
- * A start ends what came before it as well, so it must suit the meters of every plan the subject has or may come from.
- */
-function checkStarts(
-  read: readonly ReadSubscription[],
-  plans: ReadonlyMap<string, PlanDraft | null>,
-  defaultPlan: string | null,
-): void {
-  const bySubject = new Map<string, { slugs: Set<string>; firstAt: Map<string, string> }>();
-  const ofSubject = (subject: string) => {
-    const known = bySubject.get(subject) ?? {
-      slugs: new Set(defaultPlan === null ? [] : [defaultPlan]),
-      firstAt: new Map(),
-    };
-    bySubject.set(subject, known);
-    return known;
-  };
-  for (const { subscription } of read) ofSubject(subscription.subject).slugs.add(subscription.plan);
-  for (const { field, subscription } of read) {
-    const startsAt = { ...field, path: [...field.path, 'startsAt'] };
-    const { slugs, firstAt } = ofSubject(subscription.subject);
-    const key = JSON.stringify([subscription.tenant, subscription.startsAt]);
-    const twin = firstAt.get(key);
-    if (twin === undefined) firstAt.set(key, formatPath(field.path));
-    else refuse(startsAt, `${twin} already starts at this time for the same subject`);
-    checkSubscriptionStart(
-      startsAt,
-      subscription.startsAt,
-      [...slugs].flatMap((slug) => plans.get(slug)?.meters ?? []),
-    );
-  }
-}
-
-function readSubscription(field: Field, plans: ReadonlyMap<string, PlanDraft | null>): Subscription | null {
-  const fields = readMap(field, ['subject', 'plan', 'startsAt', 'tenant']);
-  if (fields === null) return null;
-  const subject = readText(fields.subject);
-  const plan = readSlug(fields.plan);
-  const startsAt = readInstant(fields.startsAt);
-  const tenant = isAbsent(fields.tenant) || fields.tenant.value === null ? null : readText(fields.tenant);
-  if (plan !== null && !plans.has(plan))
-    refuse(fields.plan, `there is no plan ${JSON.stringify(plan)} in this catalog`);
-  if (
-    subject === null ||
-    plan === null ||
-    startsAt === null ||
-    (tenant === null && typeof fields.tenant.value === 'string')
-  )
-    return null;
-  return { subject, plan, startsAt, tenant };
+/** Where a default plan would take in again whoever left, leaving it unsaid would decide it (T9). */
+function requireAfterEnd({ source, path, value }: Field): void {
+  if ((value as { readonly afterEnd?: unknown }).afterEnd !== undefined) return;
+  refuse(
+    { source, path: [...path, 'afterEnd'], value: undefined },
+    'is missing: where there is a default plan, every other plan says what its customers have once they have left: none, or default',
+  );
 }

@@ -2,8 +2,7 @@
 import { eventPathText } from '../metering/event-path.ts';
 import { acrossOf, type Condition, itemWidthOf, type Meter, meterDefaults } from '../metering/meter.ts';
 import { valueText } from '../metering/value-expression.ts';
-import { formatRfc3339 } from '../time/rfc3339.ts';
-import type { Catalog } from './catalog.ts';
+import { type Catalog, type Plan, planDefaults } from './catalog.ts';
 
 const conditionForm = ({ path, isNot, values }: Condition): [string, unknown] => [
   eventPathText(path),
@@ -24,16 +23,14 @@ function meterForm(meter: Meter): object {
   };
 }
 
-export const catalogForm = ({ currency, meters, plans, subscriptions, defaultPlan }: Catalog): object => ({
+function planForm(plan: Plan): object {
+  const { slug, calendar, timezone, afterEnd, trialUsage, prices } = { ...planDefaults, ...plan };
+  return { slug, calendar, timezone, afterEnd, trialUsage, prices };
+}
+
+export const catalogForm = ({ currency, meters, plans, defaultPlan }: Catalog): object => ({
   currency,
   meters: meters.map(meterForm),
-  plans,
-  subscriptions: subscriptions.map((each) => ({ ...each, startsAt: formatRfc3339(each.startsAt) })),
+  plans: plans.map(planForm),
   defaultPlan,
-});
-
-/** What of it a tenant is told: subscriptions that name another tenant are that one's. */
-export const catalogOfTenant = (catalog: Catalog, tenant: string): Catalog => ({
-  ...catalog,
-  subscriptions: catalog.subscriptions.filter((each) => each.tenant === null || each.tenant === tenant),
 });

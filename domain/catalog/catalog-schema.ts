@@ -10,7 +10,8 @@ import { precisions } from '../number/quantity.ts';
 import type { JsonSchema } from '../pricing/price-model.ts';
 import { priceSchema } from '../pricing/prices.ts';
 import { windowSizes } from '../time/time-window.ts';
-import { METERS_MAX, PLANS_MAX, PRICES_MAX, SUBSCRIPTIONS_MAX } from './catalog-file.ts';
+import { afterEnds, planDefaults, trialUsages } from './catalog.ts';
+import { METERS_MAX, PLANS_MAX, PRICES_MAX } from './catalog-file.ts';
 
 const joins = (name: Aggregation): boolean => aggregationRules(name).joinValues !== null;
 const isSum = (name: Aggregation): boolean => aggregationRules(name).isSum;
@@ -45,16 +46,9 @@ const catalogSchema = (): JsonSchema => ({
         $ref: '#/$defs/plan',
       },
     },
-    subscriptions: {
-      type: 'array',
-      maxItems: SUBSCRIPTIONS_MAX,
-      items: {
-        $ref: '#/$defs/subscription',
-      },
-    },
     defaultPlan: {
       description:
-        'The plan of subjects without a subscription, in calendar months; null or left out: they are not billed.',
+        'The plan of customers without a subscription, by the calendar; null or left out: they are not billed. Where there is one, every other plan has to say afterEnd.',
       oneOf: [
         {
           $ref: '#/$defs/slug',
@@ -120,13 +114,6 @@ const catalogSchema = (): JsonSchema => ({
         { $ref: '#/$defs/compared' },
         { type: 'array', minItems: 1, maxItems: CONDITION_VALUES_MAX, items: { $ref: '#/$defs/compared' } },
       ],
-    },
-    instant: {
-      type: 'string',
-      pattern:
-        '^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,3}0{0,6})?([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$',
-      description:
-        'RFC 3339 with an offset, such as 2026-11-01T00:00:00Z. Must be the start of a window of every meter that is priced around it.',
     },
     meter: {
       type: 'object',
@@ -294,21 +281,28 @@ const catalogSchema = (): JsonSchema => ({
         slug: {
           $ref: '#/$defs/slug',
         },
-        billingPeriod: {
-          const: 'month',
-          default: 'month',
-        },
         calendar: {
           type: 'boolean',
           default: false,
           description:
-            "true: months of the calendar in the time zone. false: months counted from the subscription's start.",
+            "Of a subscription that says nothing. true: periods of the calendar in the time zone. false: counted from the subscription's start.",
         },
         timezone: {
           type: 'string',
           pattern: '^[A-Za-z][A-Za-z0-9_+/-]{0,63}$',
           default: 'UTC',
-          description: 'IANA name.',
+          description: 'IANA name; of a subscription and customer that say nothing.',
+        },
+        afterEnd: {
+          enum: afterEnds,
+          default: planDefaults.afterEnd,
+          description:
+            'What a customer has after its last subscription, where that ended with this plan. none: nothing, its usage is unpriced. default: the default plan.',
+        },
+        trialUsage: {
+          enum: trialUsages,
+          default: planDefaults.trialUsage,
+          description: 'Whether usage in a trial costs what it costs. Fees are zero in either case.',
         },
         prices: {
           type: 'array',
@@ -320,33 +314,6 @@ const catalogSchema = (): JsonSchema => ({
       },
     },
     price: priceSchema(),
-    subscription: {
-      type: 'object',
-      required: ['subject', 'plan', 'startsAt'],
-      additionalProperties: false,
-      properties: {
-        subject: {
-          $ref: '#/$defs/text',
-        },
-        plan: {
-          $ref: '#/$defs/slug',
-        },
-        startsAt: {
-          $ref: '#/$defs/instant',
-        },
-        tenant: {
-          description: 'Left out or null: the subject of this name in every tenant.',
-          oneOf: [
-            {
-              $ref: '#/$defs/text',
-            },
-            {
-              type: 'null',
-            },
-          ],
-        },
-      },
-    },
   },
 });
 

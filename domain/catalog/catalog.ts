@@ -9,10 +9,9 @@ export type { Price } from '../pricing/prices.ts';
 
 export interface Plan {
   readonly slug: string;
-  readonly billingPeriod: 'month';
-  /** True: calendar months in `timezone`. False: months anchored at the subscription's start. */
+  /** Of a new subscription that says nothing. True: periods of the calendar. False: counted from its start. */
   readonly calendar: boolean;
-  /** IANA name. */
+  /** IANA name; of a new subscription and a customer that say nothing, and of the default plan's calendar. */
   readonly timezone: string;
   readonly prices: readonly Price[];
   /** Absent: as in `planDefaults`. */
@@ -22,33 +21,29 @@ export interface Plan {
 }
 
 /** What a customer has after its last subscription ended: no price, or the default plan. */
-export type AfterEnd = 'none' | 'default';
+export const afterEnds = ['none', 'default'] as const;
+export type AfterEnd = (typeof afterEnds)[number];
 /** Whether usage during a trial costs what it costs; fees are zero either way. */
-export type TrialUsage = 'charged' | 'free';
+export const trialUsages = ['charged', 'free'] as const;
+export type TrialUsage = (typeof trialUsages)[number];
 
 export const planDefaults: { readonly afterEnd: AfterEnd; readonly trialUsage: TrialUsage } = {
   afterEnd: 'none',
   trialUsage: 'charged',
 };
 
-/** Holds from startsAt until the same subject's next subscription starts. */
-export interface Subscription {
-  readonly subject: string;
-  readonly plan: string;
-  /** Milliseconds since the epoch. */
-  readonly startsAt: number;
-  /** Null: the subject of this name in every tenant. */
-  readonly tenant: string | null;
-}
-
+/** One that was stored by an earlier release may say more: its plans a `billingPeriod`, and it `subscriptions`. */
 export interface Catalog {
   readonly currency: string;
   readonly meters: readonly Meter[];
   readonly plans: readonly Plan[];
-  readonly subscriptions: readonly Subscription[];
-  /** For subjects without a subscription, in calendar months of the plan's time zone; null: they are not billed. */
+  /** For customers without a subscription, by the calendar of the plan's time zone; null: they are not billed. */
   readonly defaultPlan: string | null;
 }
+
+/** Whether a version's changes reach the periods that run, or begin with each subscription's next one. */
+export const appliesTos = ['running', 'next'] as const;
+export type AppliesTo = (typeof appliesTos)[number];
 
 export interface CatalogVersion {
   /** Counted from 1; 0 stands for the empty catalog before the first. */
@@ -56,13 +51,13 @@ export interface CatalogVersion {
   /** Milliseconds since the epoch. */
   readonly effectiveAt: number;
   readonly catalog: Catalog;
-  /** Whether its changes reach the periods that run, or begin with each subscription's next one. Absent: running. */
-  readonly appliesTo?: 'running' | 'next';
+  /** Absent: running. */
+  readonly appliesTo?: AppliesTo;
   /**
    * Windows that end by then were closed when it took effect: what nothing had priced is priced from the others on.
-   * Absent: from the window that holds `effectiveAt`.
+   * Absent: from the window that holds `effectiveAt`, and so it is where a version was made before its time.
    */
   readonly closedUpTo?: number;
 }
 
-export const emptyCatalog: Catalog = { currency: 'USD', meters: [], plans: [], subscriptions: [], defaultPlan: null };
+export const emptyCatalog: Catalog = { currency: 'USD', meters: [], plans: [], defaultPlan: null };

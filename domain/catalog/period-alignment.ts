@@ -1,41 +1,30 @@
-// The checks that a plan's period boundaries are window boundaries of every meter it prices. Usage is stored per
-// window, so a period that began inside one could not be billed exactly.
-
+// The check that midnights of a calendar are window boundaries of every meter that a plan prices. A window belongs to the
+// period that it begins in, so where a month of the calendar begins within a window, the window's usage is the month's
+// before. That is exact too, and not what a calendar says; and a meter's window is chosen once.
+//
+// It is checked of a plan that runs by a calendar. A subscription may begin at any instant, and choose another zone: its
+// periods take the windows that begin in them.
 import { type Field, refuse } from '../fields/catalog-fields.ts';
-import { formatRfc3339 } from '../time/rfc3339.ts';
-import { windowSizeMs, windowStartOf } from '../time/time-window.ts';
-import { daysKeepWindows, largestWindow, midnightsKeepWindows } from '../time/time-zone.ts';
+import { largestWindow, midnightsKeepWindows } from '../time/time-zone.ts';
 import type { Meter, Plan } from './catalog.ts';
 
 export interface PlanDraft {
+  readonly field: Field;
   readonly plan: Plan;
+  readonly priceFields: readonly Field[];
   /** The meters it prices, as far as their definitions are sound. */
   readonly meters: readonly Meter[];
 }
 
-/** `calendar` may differ from the plan's own for the default plan. */
-export function checkPlanPeriods(at: Field, { plan, meters }: PlanDraft, calendar: boolean): void {
+export function checkCalendar(at: Field, { plan, meters }: PlanDraft): void {
   const { timezone } = plan;
-  const keeps = calendar ? midnightsKeepWindows : daysKeepWindows;
-  for (const meter of meters) {
-    if (keeps(timezone, meter.window)) continue;
-    const window = largestWindow((size) => keeps(timezone, size));
-    const why = calendar
-      ? `midnight in ${timezone} is not always a window boundary of meter "${meter.slug}" (${meter.window}, aligned to UTC)`
-      : `daylight saving in ${timezone} moves a month's boundary off the windows of meter "${meter.slug}" (${meter.window}, aligned to UTC)`;
-    refuse(at, `${why}: meter it with window: ${window}, or bill in UTC`);
+  for (const { slug, window } of meters) {
+    if (midnightsKeepWindows(timezone, window)) continue;
+    const largest = largestWindow((size) => midnightsKeepWindows(timezone, size));
+    refuse(
+      at,
+      `midnight in ${timezone} is not always a window boundary of meter "${slug}" (${window}, aligned to UTC): meter ` +
+        `it with window: ${largest}, or bill in UTC`,
+    );
   }
-}
-
-export function checkSubscriptionStart(at: Field, startsAt: number, meters: readonly Meter[]): void {
-  const [coarsest] = meters.toSorted((a, b) => windowSizeMs[b.window] - windowSizeMs[a.window]);
-  if (coarsest === undefined) return;
-  const sizeMs = windowSizeMs[coarsest.window];
-  const windowStart = windowStartOf(startsAt, sizeMs);
-  if (windowStart === startsAt) return;
-  refuse(
-    at,
-    `must be the start of a ${coarsest.window} window (aligned to UTC) of meter "${coarsest.slug}", such as ` +
-      `${formatRfc3339(windowStart)} or ${formatRfc3339(windowStart + sizeMs)}`,
-  );
 }

@@ -96,6 +96,13 @@ export function readChoice<Choice extends string>(field: Field, choices: readonl
 export const readBoolean = (field: Field): boolean | null =>
   typeof field.value === 'boolean' ? field.value : expected(field, 'true or false');
 
+/** From 1 on. */
+export function readWholeNumber(field: Field, max: number): number | null {
+  const { value } = field;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= max) return value;
+  return expected(field, `a whole number from 1 to ${max}`);
+}
+
 /** Decimal text in its shortest form. A YAML number is refused: it has been a float on the way. */
 export function readDecimal(field: Field): string | null {
   const { value } = field;

@@ -1,6 +1,6 @@
 // What a price may choose about time: how long its period is, when it is charged, and what becomes of a period in which
 // its definition changes. A choice that is not made is absent, so that a catalog of before there was one is still the
-// same; `priceDefaults` says what holds then.
+// same, and so is one that chooses what holds anyway; `priceDefaults` says what that is.
 
 /** So many days, weeks, months or years. */
 export type PeriodLength =
@@ -10,10 +10,12 @@ export type PeriodLength =
   | { readonly years: number };
 
 /** What the stretch of one definition costs, where a period has several. */
-const changeKinds = ['carry', 'share', 'prorate', 'restart'] as const;
+export const changeKinds = ['carry', 'share', 'prorate', 'restart'] as const;
 export type ChangeKind = (typeof changeKinds)[number];
 
-const prorations = ['second', 'day', 'none'] as const;
+export const chargeTimes = ['in_advance', 'in_arrears'] as const;
+
+export const prorations = ['second', 'day', 'none'] as const;
 /** What a part of a period pays of its fee: the part by time, by local days, or the whole. */
 export type Proration = (typeof prorations)[number];
 
@@ -23,7 +25,7 @@ export interface PriceChoices {
   /** Of usage. Absent: by model and aggregation. */
   readonly onChange?: ChangeKind;
   /** Of a fee. */
-  readonly charge?: 'in_advance' | 'in_arrears';
+  readonly charge?: (typeof chargeTimes)[number];
   /** Of a fee. */
   readonly proration?: Proration;
   /** Of a fee in advance: whether what was paid for a stretch that is now another's comes back. */

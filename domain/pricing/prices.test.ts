@@ -54,7 +54,9 @@ describe('prices', () => {
   });
 
   it.each(table)('tells every term of $model', (price, _, own) => {
-    const shared = isUsagePrice(price) ? { meter: 'm', match: '{region: "eu"}', per: 'customer' } : {};
+    const ofUsage = { meter: 'm', match: '{region: "eu"}', per: 'customer', onChange: 'by model' };
+    const ofFee = { charge: 'in_advance', proration: 'second', giveBack: 'true', quantity: 'once' };
+    const shared = { every: '1 month', ...(isUsagePrice(price) ? ofUsage : ofFee) };
     expect(priceTerms(price)).toEqual({ model: price.model, ...shared, ...own });
   });
 

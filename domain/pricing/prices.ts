@@ -3,6 +3,7 @@
 
 import { expected, type Field, readChoice, readMap, readSlug } from '../fields/catalog-fields.ts';
 import { Decimal } from '../number/decimal.ts';
+import { feeChoicesCondition, feeChoicesSchema, feeChoicesTerms, readFeeChoices } from './choice-fields.ts';
 import { type CostPlusPrice, costPlus } from './cost-plus.ts';
 import { type FlatPrice, flat } from './flat.ts';
 import { type GraduatedPrice, graduated } from './graduated.ts';
@@ -12,7 +13,7 @@ import { type PerUnitPrice, perUnit } from './per-unit.ts';
 import type { JsonSchema, PeriodModel, PriceFields, Terms, UsageModel, UsagePriceFields } from './price-model.ts';
 import { type StairstepPrice, stairstep } from './stairstep.ts';
 import { type TieredPackagePrice, tieredPackage } from './tiered-package.ts';
-import { type KnownMeters, matchSchema, perSchema, readUsageFields, usageTerms } from './usage-price.ts';
+import { type KnownMeters, readUsageFields, usageSchema, usageTerms } from './usage-price.ts';
 import { type VolumePrice, volume } from './volume.ts';
 
 /** Prices what a meter counted. */
@@ -86,7 +87,7 @@ export function priceTerms(price: Price): Terms {
   const own = ownOf(price);
   return isUsagePrice(price)
     ? { model: price.model, ...usageTerms(price), ...usageModelOf(price.model).terms(own) }
-    : { model: price.model, ...periodModelOf(price.model).terms(own) };
+    : { model: price.model, ...feeChoicesTerms(price), ...periodModelOf(price.model).terms(own) };
 }
 
 /** Null after everything that is wrong was said. The model says which keys are known, so it is read first. */
@@ -101,20 +102,25 @@ export function readPrice(field: Field, meters: KnownMeters): Price | null {
 
 function readUsagePrice(field: Field, name: UsagePrice['model'], meters: KnownMeters): Price | null {
   const model = usageModelOf(name);
-  const fields = readMap(field, ['slug', 'model', 'meter', 'match', 'per', ...Object.keys(model.schema)]);
+  const shared = ['slug', 'meter', ...(Object.keys(usageSchema) as (keyof typeof usageSchema)[])] as const;
+  const fields = readMap<string>(field, ['model', ...shared, ...Object.keys(model.schema)]);
   if (fields === null) return null;
-  const usage = readUsageFields(fields as Record<'slug' | 'meter' | 'match' | 'per', Field>, meters);
+  const usage = readUsageFields(fields as Record<(typeof shared)[number], Field>, meters);
   const own = model.read(fields);
   return usage === null || own === null ? null : ({ ...usage, model: name, ...own } as Price);
 }
 
 function readPeriodPrice(field: Field, name: PeriodPrice['model']): Price | null {
   const model = periodModelOf(name);
-  const fields = readMap(field, ['slug', 'model', ...Object.keys(model.schema)]);
+  const shared = Object.keys(feeChoicesSchema) as (keyof typeof feeChoicesSchema)[];
+  const fields = readMap<string>(field, ['slug', 'model', ...shared, ...Object.keys(model.schema)]);
   if (fields === null) return null;
   const slug = readSlug(fields.slug!);
+  const choices = readFeeChoices(fields as Record<(typeof shared)[number], Field>);
   const own = model.read(fields);
-  return slug === null || own === null ? null : ({ slug, model: name, ...own } as Price);
+  return slug === null || choices === null || own === null
+    ? null
+    : ({ slug, model: name, ...choices, ...own } as Price);
 }
 
 /** Of a price in the catalog: the model decides which of these branches holds. */
@@ -129,13 +135,12 @@ export function priceSchema(): JsonSchema {
     additionalProperties: false,
     properties: { slug, model: true, ...shared, ...own },
   });
-  const usage = { meter: slug, match: matchSchema, per: perSchema };
   const branches = priceModels.map((name) => ({
     if: { properties: { model: { const: name } } },
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
     then: isUsageModel(name)
-      ? shape(usageModelOf(name).schema, usage, ['slug', 'meter'])
-      : shape(periodModelOf(name).schema, {}, ['slug']),
+      ? shape(usageModelOf(name).schema, { meter: slug, ...usageSchema }, ['slug', 'meter'])
+      : { ...shape(periodModelOf(name).schema, feeChoicesSchema, ['slug']), ...feeChoicesCondition },
   }));
   return { type: 'object', required: ['model'], properties: { model: { enum: priceModels } }, allOf: branches };
 }

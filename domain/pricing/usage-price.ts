@@ -1,12 +1,13 @@
-// What all prices of usage have: the meter they price, and which of its group values.
+// What all prices of usage have: the meter they price, which of its group values, and what they choose about time.
 import { type Field, isAbsent, readChoice, readEntries, readSlug, readText, refuse } from '../fields/catalog-fields.ts';
 import type { Meter } from '../metering/meter.ts';
+import { readUsageChoices, usageChoicesSchema, usageChoicesTerms } from './choice-fields.ts';
 import type { JsonSchema, Terms, UsagePriceFields } from './price-model.ts';
 
 /** The meters of the catalog by slug; null for one whose definition is itself in error. */
 export type KnownMeters = ReadonlyMap<string, Meter | null>;
 
-export const matchSchema: JsonSchema = {
+const matchSchema: JsonSchema = {
   type: 'object',
   description: 'Only usage with these group values; "": without the property. Left out: all usage of the meter.',
   additionalProperties: { oneOf: [{ const: '' }, { $ref: '#/$defs/text' }] },
@@ -31,7 +32,7 @@ function readMatch(field: Field, meter: Meter | null): Readonly<Record<string, s
 
 const pers = ['customer', 'subject'] as const;
 
-export const perSchema: JsonSchema = {
+const perSchema: JsonSchema = {
   enum: pers,
   default: 'customer',
   description:
@@ -44,10 +45,12 @@ const readPer = (field: Field): Pick<UsagePriceFields, 'per'> | null => {
   return per === null ? null : per === 'subject' ? { per } : {};
 };
 
+export const usageSchema = { match: matchSchema, per: perSchema, ...usageChoicesSchema };
+
 type UsageFields = Omit<UsagePriceFields, 'model'>;
 
 export function readUsageFields(
-  fields: Readonly<Record<'slug' | 'meter' | 'match' | 'per', Field>>,
+  fields: Readonly<Record<'slug' | 'meter' | keyof typeof usageSchema, Field>>,
   meters: KnownMeters,
 ): UsageFields | null {
   const meter = readSlug(fields.meter);
@@ -56,10 +59,13 @@ export function readUsageFields(
   const slug = readSlug(fields.slug);
   const match = readMatch(fields.match, known ?? null);
   const per = readPer(fields.per);
-  return slug === null || meter === null || match === null || per === null ? null : { slug, meter, match, ...per };
+  const choices = readUsageChoices(fields, known?.aggregation ?? null);
+  if (slug === null || meter === null || match === null || per === null || choices === null) return null;
+  return { slug, meter, match, ...per, ...choices };
 }
 
-export function usageTerms({ meter, match, per }: UsagePriceFields): Terms {
-  const matched = Object.entries(match).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-  return { meter, match: `{${matched.join(', ')}}`, per: per ?? 'customer' };
+export function usageTerms(price: UsagePriceFields): Terms {
+  const matched = Object.entries(price.match).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
+  const { meter, per = 'customer' } = price;
+  return { meter, match: `{${matched.join(', ')}}`, per, ...usageChoicesTerms(price) };
 }

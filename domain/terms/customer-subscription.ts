@@ -27,3 +27,12 @@ export type UnnumberedRecord = SubscriptionRecord extends infer Each
     ? Omit<Each, 'sequence'>
     : never
   : never;
+
+/** A subscription as it is before it is made. */
+export interface NewSubscription {
+  readonly customer: string;
+  readonly opening: SubscriptionOpening;
+  readonly first: UnnumberedRecord;
+  readonly madeFrom: unknown;
+  readonly reason: string | null;
+}

@@ -39,10 +39,13 @@ export function segmentPeriod(
   return gridPeriodOf(grid, lengthOf(segment), Math.max(instant, begin));
 }
 
-const countsTheSame = (one: PriceSegment, other: PriceSegment): boolean =>
+type Priced = Pick<PriceSegment, 'price'>;
+
+/** Whether one definition can take the other's place within a period. */
+export const countsTheSame = (one: Priced, other: Priced): boolean =>
   lengthText(lengthOf(one)) === lengthText(lengthOf(other)) && sameDefinition(countedBy(one), countedBy(other));
 
-const countedBy = ({ price }: PriceSegment): unknown => (isUsagePrice(price) ? [price.match, price.per] : null);
+const countedBy = ({ price }: Priced): unknown => (isUsagePrice(price) ? [price.match, price.per] : null);
 
 /** Of one subscription: with definitions that wait for the next period. */
 function heldOn(

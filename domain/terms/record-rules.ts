@@ -1,7 +1,9 @@
 // What is decided once, when a record is made, and then stands in it: so that what follows from the records depends on
 // nothing else.
-import type { Catalog } from '../catalog/catalog.ts';
-import { windowStartOf } from '../time/time-window.ts';
+import type { CatalogVersion } from '../catalog/catalog.ts';
+import { LONGEST_WINDOW_MS, windowStartOf } from '../time/time-window.ts';
+import type { UnnumberedRecord } from './customer-subscription.ts';
+import type { SubscriptionOpening } from './subscription-history.ts';
 
 /** Where a change stands against what was rated. Milliseconds since the epoch. */
 export interface ChangeSituation {
@@ -24,6 +26,23 @@ export function changeInstant(asked: number | 'now', situation: ChangeSituation)
   return isBilled && !situation.rerate ? null : asked;
 }
 
+/** Of a catalog version; or the earliest instant at which it can take effect, since windows were billed up to it. */
+type VersionFacts = Pick<Required<CatalogVersion>, 'effectiveAt' | 'closedUpTo'> | { readonly earliest: number };
+
+/**
+ * What nothing had priced is priced from the windows on that were open when the version took effect (T3): by what is
+ * closed now, or, where it is made before its time, from the window that holds its instant. `closingUpTo`: null where
+ * nothing was ever closed.
+ */
+export function versionFacts(
+  asked: number | 'now',
+  { clock, closingUpTo }: { readonly clock: number; readonly closingUpTo: number | null },
+): VersionFacts {
+  const effectiveAt = changeInstant(asked, { clock, ratedUpTo: closingUpTo, rerate: false });
+  if (effectiveAt === null) return { earliest: closingUpTo! };
+  return { effectiveAt, closedUpTo: effectiveAt > clock ? effectiveAt : (closingUpTo ?? 0) };
+}
+
 /** From when on a subscription bills that says nothing of it: not before it was made, nor before it starts (T10). */
 export const billedFromOf = (startsAt: number, billedFrom: number | undefined, madeAt: number): number =>
   Math.max(startsAt, billedFrom ?? madeAt);
@@ -44,6 +63,17 @@ export const currencyFault = (ofFirstLineItem: string | null, currency: string):
     ? null
     : `is charged in ${ofFirstLineItem} since its first line item, and can't be in ${currency}: nothing is converted`;
 
-/** The plans that have to say what comes after them: all that say nothing, where there is a default plan (T9). */
-export const plansWithoutAfterEnd = ({ defaultPlan, plans }: Catalog): string[] =>
-  defaultPlan === null ? [] : plans.filter(({ afterEnd }) => afterEnd === undefined).map(({ slug }) => slug);
+/**
+ * From when on a record may change what is billed: from then on its customer is due. A window that had begun and is the
+ * subscription's own counts from its start, whichever window its prices have. What a record says of later is known from
+ * when it was made on, and may change what a stretch before it costs.
+ */
+export function billsFrom(
+  { billedFrom, takesBegunWindow }: Pick<SubscriptionOpening, 'billedFrom' | 'takesBegunWindow'>,
+  record: UnnumberedRecord,
+  recordedAt: number,
+): number {
+  const says = 'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
+  if (says > billedFrom || !takesBegunWindow) return Math.min(Math.max(says, billedFrom), recordedAt);
+  return Math.min(windowStartOf(billedFrom, LONGEST_WINDOW_MS), recordedAt);
+}

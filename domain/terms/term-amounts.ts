@@ -9,7 +9,7 @@
 // A term comes as contributions of windows and a price of their running sum: what a period with one definition has
 // always been. So whoever writes line items does for a term what it did for a period. What negative usage takes back
 // is taken from the term that was charged last, and stands there as a contribution of the window it happened in.
-import { type Aggregation, aggregationRules } from '../aggregation/aggregations.ts';
+import { type Aggregation, aggregationRules, countsUnits } from '../aggregation/aggregations.ts';
 import type { Decimal } from '../number/decimal.ts';
 import { type Quantity, quantityToDecimal } from '../number/quantity.ts';
 import type { ChangeKind } from '../pricing/price-choices.ts';
@@ -44,10 +44,6 @@ export interface TermCharge {
   /** `price` of the quantity. */
   readonly amount: Decimal;
 }
-
-/** Whether a period's value is made of units that add up; else it is a level. */
-const countsUnits = (aggregation: Aggregation): boolean =>
-  aggregationRules(aggregation).isSum || aggregationRules(aggregation).needsFirstSeen;
 
 /** What a price chooses, or its model and aggregation do for it. */
 function kindOf(price: UsagePrice, aggregation: Aggregation): ChangeKind {

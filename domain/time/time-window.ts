@@ -13,6 +13,8 @@ export const windowSizeMs: Readonly<Record<WindowSize, number>> = {
   '1d': 24 * 60 * MINUTE_MS,
 };
 
+export const LONGEST_WINDOW_MS = windowSizeMs['1d'];
+
 /** The inclusive start of the window that holds `eventTime`, both in milliseconds since the epoch. */
 export function windowStartOf(eventTime: number, sizeMs: number): number {
   return Math.floor(eventTime / sizeMs) * sizeMs;

@@ -1,5 +1,5 @@
-// What a time zone does to the boundaries of billing periods. Usage is stored per window of UTC, so a period can be
-// billed exactly only where its boundaries are window boundaries.
+// What a time zone does to the boundaries of billing periods. Usage is stored per window of UTC, so a period of the
+// calendar has just its own usage only where midnights are window boundaries.
 import { Temporal } from 'temporal-polyfill';
 import { type WindowSize, windowSizeMs, windowSizes } from './time-window.ts';
 
@@ -47,15 +47,9 @@ export function zoneOffsetsMs(timezone: string): readonly number[] {
   return found;
 }
 
-/** Do all local midnights of the zone fall on window boundaries? Calendar months need it. */
+/** Do all local midnights of the zone fall on window boundaries? */
 export const midnightsKeepWindows = (timezone: string, window: WindowSize): boolean =>
   zoneOffsetsMs(timezone).every((offset) => offset % windowSizeMs[window] === 0);
-
-/** Does an instant on a window boundary stay on one when whole local days are added? Anchored months need it. */
-export function daysKeepWindows(timezone: string, window: WindowSize): boolean {
-  const [first = 0, ...others] = zoneOffsetsMs(timezone);
-  return others.every((offset) => (offset - first) % windowSizeMs[window] === 0);
-}
 
 /** The largest window that passes a check; a minute always does. */
 export const largestWindow = (passes: (window: WindowSize) => boolean): WindowSize =>

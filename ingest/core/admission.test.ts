@@ -17,7 +17,6 @@ const checks = compileMeterChecks(
   {
     currency: 'USD',
     plans: [],
-    subscriptions: [],
     defaultPlan: null,
     meters: [
       aMeter('tokens', { dimensions: [{ name: 'model', path: ['model'] }] }),

@@ -48,7 +48,6 @@ const catalog: Catalog = {
     }),
   ],
   plans: [],
-  subscriptions: [],
   defaultPlan: null,
 };
 const context = {

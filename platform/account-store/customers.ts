@@ -17,6 +17,7 @@ import {
   namesOf,
   nullable,
   type Queries,
+  type RecordOf,
   recordOf,
   selected,
   small,
@@ -436,17 +437,22 @@ export async function parentFaults(
   return faults;
 }
 
-/** What others must know of a customer that they are to refer to; it stays so until the transaction ends. */
-export async function shareCustomer(
+const { archivedAt, erasedAt, currency, timezone } = customerColumns;
+const sharedColumns = { id: customerColumns.id, archivedAt, erasedAt, currency, timezone };
+
+/** What others must know of a customer that they are to refer to. */
+export type SharedCustomer = RecordOf<typeof sharedColumns>;
+
+/** Those that there are, by id; they stay so until the transaction ends. */
+export async function shareCustomers(
   queries: Queries,
   tenant: string,
-  id: string,
-): Promise<Pick<Customer, 'archivedAt' | 'erasedAt'> | null> {
-  const { archivedAt, erasedAt } = customerColumns;
-  const columns = { archivedAt, erasedAt };
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, SharedCustomer>> {
   const { rows } = await queries.query(
-    `SELECT ${selected(columns, 'c')} FROM tallyline.customers c WHERE c.tenant = $1 AND c.id = $2 FOR SHARE`,
-    [tenant, id],
+    `SELECT ${selected(sharedColumns, 'c')} FROM tallyline.customers c WHERE c.tenant = $1 AND c.id = ANY($2::text[])
+     ORDER BY c.id FOR SHARE`,
+    [tenant, ids],
   );
-  return rows.length === 0 ? null : recordOf(columns, rows[0]!);
+  return new Map(rows.map((row) => recordOf(sharedColumns, row)).map((customer) => [customer.id, customer]));
 }

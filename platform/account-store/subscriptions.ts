@@ -1,14 +1,19 @@
-// Subscriptions and their records. A record is a version of its subscription and a change of the account object; the
-// three are written in one transaction, under the lock of its customer's subscriptions.
+// Subscriptions and their records. A record is a version of its subscription and a change of the account object, and
+// makes its customer due; all of it is written in one transaction, under the lock of its customer (`lockCustomers`). So
+// a customer's changes are made one after the other, and each can be held against the others (P3) and against what was
+// rated.
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { groupBy, keyText } from '../../domain/composite-key.ts';
 import type {
   CustomerSubscription,
   MadeSubscription,
+  NewSubscription,
   SubscriptionChange,
   UnnumberedRecord,
 } from '../../domain/terms/customer-subscription.ts';
+import { billsFrom } from '../../domain/terms/record-rules.ts';
 import type { SubscriptionOpening } from '../../domain/terms/subscription-history.ts';
+import { markDue } from '../billing-store/due-customers.ts';
 import {
   bool,
   instant,
@@ -16,13 +21,11 @@ import {
   json,
   namesOf,
   nullable,
-  placeholders,
   type Queries,
   recordOf,
   selected,
   tableOf,
   text,
-  valuesOf,
 } from '../postgres/table-columns.ts';
 import { type Author, appendChanges } from './account-changes.ts';
 
@@ -86,13 +89,19 @@ async function withRecords(queries: Queries, rows: readonly Row[]): Promise<Cust
   });
 }
 
-export async function readSubscription(queries: Queries, tenant: string, id: string): Promise<MadeSubscription | null> {
+/** Those that there are, by id. */
+export async function readSubscriptionsNamed(
+  queries: Queries,
+  tenant: string,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, MadeSubscription>> {
   const { rows } = await queries.query(
-    `SELECT ${selected(subscriptionColumns, 's')} FROM tallyline.subscriptions s WHERE s.tenant = $1 AND s.id = $2`,
-    [tenant, id],
+    `SELECT ${selected(subscriptionColumns, 's')} FROM tallyline.subscriptions s
+     WHERE s.tenant = $1 AND s.id = ANY($2::text[])`,
+    [tenant, ids],
   );
-  const [subscription] = await withRecords(queries, rows);
-  return subscription === undefined ? null : { ...subscription, madeFrom: rows[0]!.madeFrom };
+  const found = await withRecords(queries, rows);
+  return new Map(found.map((each, i) => [each.opening.id, { ...each, madeFrom: rows[i]!.madeFrom }]));
 }
 
 /** Whose a subscription is, for ever. Null: there is none. */
@@ -127,6 +136,15 @@ export async function readSubscriptions(
   return subscriptions.map((subscription, i) => ({ subscription, number: Number(rows[i]!.number) }));
 }
 
+/** All there are, of a tenant or of every one; each customer's in the order in which they were made. */
+export async function readAllSubscriptions(queries: Queries, tenant: string | null): Promise<CustomerSubscription[]> {
+  const { rows } = await queries.query(
+    `${SELECT_SUBSCRIPTIONS} WHERE $1::text IS NULL OR s.tenant = $1 ORDER BY s.tenant, s.customer, s.number`,
+    [tenant],
+  );
+  return withRecords(queries, rows);
+}
+
 const customerNameColumns = { tenant: text('tenant'), customer: text('customer') };
 
 /** All of these customers, each customer's in the order in which they were made. */
@@ -144,75 +162,85 @@ export async function readSubscriptionsOfCustomers(
   return withRecords(queries, rows);
 }
 
-/** Every customer's changes of subscriptions are made one after the other, since each has to fit to the others. */
-const SUBSCRIBING_LOCK = 7_114;
-
-/** Until the transaction ends: nothing of these subscriptions changes but by who holds it. */
-export async function lockSubscribing(queries: Queries, tenant: string, customer: string): Promise<void> {
-  await queries.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended($2, ${SUBSCRIBING_LOCK})))`, [
-    tenant,
-    customer,
-  ]);
-}
-
 const changedTerms = (customer: string, opening: SubscriptionOpening, record: UnnumberedRecord) => {
   const { id: _, ...rest } = opening;
   return { customer, ...rest, record };
 };
 
-async function addRecord(
-  queries: Queries,
-  { tenant, actor }: Author,
-  { customer, opening }: Pick<CustomerSubscription, 'customer' | 'opening'>,
-  { sequence, record, recordedAt }: { sequence: number; record: UnnumberedRecord; recordedAt: number },
-  reason: string | null,
-): Promise<void> {
-  const { id } = opening;
-  await queries.query(
-    `INSERT INTO tallyline.subscription_records (${namesOf(subscriptionRecordColumns)})
-     VALUES (${placeholders(subscriptionRecordColumns)})`,
-    valuesOf(subscriptionRecordColumns, { tenant, subscription: id, sequence, record, recordedAt }),
-  );
-  await appendChanges(queries, [
-    {
-      ...{ tenant, kind: 'subscription', id, version: sequence, actor, reason, recordedAt },
-      ...{ after: changedTerms(customer, opening, record), personal: null },
-    },
-  ]);
-}
-
-export interface NewSubscription {
-  readonly customer: string;
-  readonly opening: SubscriptionOpening;
-  readonly first: UnnumberedRecord;
-  readonly madeFrom: unknown;
+/** A record of a subscription that is there, and who is billed by it. */
+interface AddedRecord extends Pick<CustomerSubscription, 'customer' | 'opening'> {
+  readonly sequence: number;
+  readonly record: UnnumberedRecord;
+  readonly recordedAt: number;
   readonly reason: string | null;
 }
 
-/** `now`: of Postgres. Null: there is one by this id. */
-export async function makeSubscription(
-  queries: Queries,
-  author: Author,
-  { customer, opening, first, madeFrom, reason }: NewSubscription,
-  now: number,
-): Promise<MadeSubscription | null> {
-  const { tenant } = author;
-  const { anchor, ...fields } = opening;
-  const { rows } = await queries.query(
-    `INSERT INTO tallyline.subscriptions (${namesOf(subscriptionColumns)}) VALUES (${placeholders(subscriptionColumns)})
-     ON CONFLICT DO NOTHING RETURNING 1 AS made`,
-    valuesOf(subscriptionColumns, {
-      ...{ tenant, customer, version: 1, ...fields, anchor: anchor === 'calendar' ? null : anchor },
-      ...{ madeFrom, createdAt: now, updatedAt: now },
-    }),
+/** A record is a change of the account, and its customer is due from when on it holds. */
+async function addRecords(queries: Queries, { tenant, actor }: Author, added: readonly AddedRecord[]): Promise<void> {
+  const rows = added.map(({ opening, ...each }) => ({ tenant, subscription: opening.id, ...each }));
+  const records = tableOf(subscriptionRecordColumns, rows, 'added');
+  const names = namesOf(subscriptionRecordColumns);
+  await queries.query(
+    `INSERT INTO tallyline.subscription_records (${names}) SELECT ${names} FROM ${records.sql} ORDER BY place`,
+    records.params,
   );
-  if (rows.length === 0) return null;
-  await addRecord(queries, author, { customer, opening }, { sequence: 1, record: first, recordedAt: now }, reason);
-  const records = [{ ...first, sequence: 1, recordedAt: now }];
-  return { tenant, customer, opening, records, version: 1, createdAt: now, updatedAt: now, madeFrom };
+  await appendChanges(
+    queries,
+    added.map(({ customer, opening, sequence, record, recordedAt, reason }) => ({
+      ...{ tenant, kind: 'subscription' as const, id: opening.id, version: sequence, actor, reason, recordedAt },
+      ...{ after: changedTerms(customer, opening, record), personal: null },
+    })),
+  );
+  await markDue(
+    queries,
+    added.map(({ customer, opening, record, recordedAt }) => ({
+      ...{ tenant, customer, dueAt: billsFrom(opening, record, recordedAt) },
+    })),
+  );
 }
 
-/** Adds a record. The customer's subscriptions are locked, and `now` is that of Postgres, taken under the lock. */
+/**
+ * Makes those of which there is none by their id, and returns them by id; ids are given once. Their customers are
+ * locked, and `now` is that of Postgres, taken under the locks.
+ */
+export async function makeSubscriptions(
+  queries: Queries,
+  author: Author,
+  wanted: readonly NewSubscription[],
+  now: number,
+): Promise<ReadonlyMap<string, CustomerSubscription>> {
+  if (wanted.length === 0) return new Map();
+  const { tenant } = author;
+  const times = { createdAt: now, updatedAt: now };
+  const prepared = wanted.map(({ customer, opening: { anchor, ...fields }, madeFrom }) => ({
+    ...{ tenant, customer, version: 1, ...fields, anchor: anchor === 'calendar' ? null : anchor, madeFrom, ...times },
+  }));
+  const added = tableOf(subscriptionColumns, prepared, 'added');
+  const names = namesOf(subscriptionColumns);
+  const { rows } = await queries.query<{ id: string }>(
+    `INSERT INTO tallyline.subscriptions (${names}) SELECT ${names} FROM ${added.sql} ORDER BY place
+     ON CONFLICT DO NOTHING RETURNING id`,
+    added.params,
+  );
+  const ids = new Set(rows.map(({ id }) => id));
+  const made = wanted.filter(({ opening }) => ids.has(opening.id));
+  if (made.length === 0) return new Map();
+  await addRecords(
+    queries,
+    author,
+    made.map(({ customer, opening, first, reason }) => ({
+      ...{ customer, opening, sequence: 1, record: first, recordedAt: now, reason },
+    })),
+  );
+  return new Map(
+    made.map(({ customer, opening, first }): [string, CustomerSubscription] => {
+      const records = [{ ...first, sequence: 1, recordedAt: now }];
+      return [opening.id, { tenant, customer, opening, records, version: 1, ...times }];
+    }),
+  );
+}
+
+/** Adds a record. The customer is locked, and `now` is that of Postgres, taken under the lock. */
 export async function appendRecord(
   queries: Queries,
   author: Author,
@@ -226,7 +254,8 @@ export async function appendRecord(
     'UPDATE tallyline.subscriptions SET version = $3, updated_at = $4 WHERE tenant = $1 AND id = $2',
     [locked.tenant, locked.opening.id, sequence, new Date(recordedAt)],
   );
-  await addRecord(queries, author, locked, { sequence, record, recordedAt }, reason);
+  const { customer, opening } = locked;
+  await addRecords(queries, author, [{ customer, opening, sequence, record, recordedAt, reason }]);
   const records = [...locked.records, { ...record, sequence, recordedAt }];
   return { ...locked, records, version: sequence, updatedAt: recordedAt };
 }

@@ -1,14 +1,16 @@
 // Billing periods as far as they are billed: by their own last rating, or by the progress of all raters where that is
 // later. What the progress has passed over is billed, also where a period had nothing to rate and its row was left as
 // it was.
-import type { PeriodKey } from '../../domain/billing/billing-period-terms.ts';
+import type { PeriodKey, PricedPeriod } from '../../domain/billing/billing-period-terms.ts';
 import { periodClosesAt } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/metering/meter.ts';
 import { laterOf, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { Queries, RecordOf } from '../postgres/table-columns.ts';
 import {
+  bool,
   instant,
   instantParameter,
+  int,
   json,
   namesOf,
   nullable,
@@ -16,9 +18,16 @@ import {
   selected,
   tableOf,
 } from '../postgres/table-columns.ts';
-import { periodKeyColumns } from './billing-periods.ts';
+import { periodKeyColumns, periodStartColumns } from './billing-periods.ts';
+
+/** The periods of a customer that start at an instant. */
+export type PeriodStart = Omit<PricedPeriod, 'price'>;
 
 export interface BilledPeriod extends RecordOf<typeof periodKeyColumns> {
+  /** The newest catalog version by which it is billed. */
+  readonly catalogVersion: number;
+  /** The customer is due: what has changed, or has come, is billed by the next step of a rater. */
+  readonly isDue: boolean;
   /** The seals by which it is billed. */
   readonly sealVector: SealVector;
   /** The log's time by which it is billed, in milliseconds since the epoch; -Infinity where no rating has told. */
@@ -41,6 +50,8 @@ const billedColumns = {
   passedVector: json<SealVector>('passed_vector'),
   ratedWatermark: nullable(instant('rated_watermark')),
   closedUpTo: instant('closed_up_to'),
+  catalogVersion: int('catalog_version'),
+  isDue: bool('is_due'),
 };
 
 const BILLED = `
@@ -48,24 +59,27 @@ const BILLED = `
   FROM tallyline.billing_periods period CROSS JOIN tallyline.rater_progress progress CROSS JOIN LATERAL (
     SELECT period.seal_vector AS rated_vector, progress.seal_vector AS passed_vector,
       greatest(period.rated_watermark, progress.watermark) AS rated_watermark,
-      greatest(period.closed_up_to, progress.closed_up_to) AS closed_up_to
+      greatest(period.closed_up_to, progress.closed_up_to) AS closed_up_to,
+      greatest(period.catalog_version, progress.catalog_version) AS catalog_version,
+      EXISTS (SELECT FROM tallyline.due_customers due WHERE (due.tenant, due.customer) = (period.tenant, period.customer)
+        AND due.due_at <= progress.watermark) AS is_due
   ) billed`;
 
 function periodOf(row: Readonly<Record<string, unknown>>): BilledPeriod {
-  const { ratedVector, passedVector, ratedWatermark, closedUpTo } = recordOf(billedColumns, row);
+  const { ratedVector, passedVector, ratedWatermark, ...billed } = recordOf(billedColumns, row);
   return {
     ...recordOf(periodKeyColumns, row),
     sealVector: laterOf(ratedVector, passedVector),
     ratedWatermark: ratedWatermark ?? Number.NEGATIVE_INFINITY,
-    closedUpTo,
+    ...billed,
   };
 }
 
-/** Those of the periods that were ever rated. */
-export async function readBilledPeriods(queries: Queries, keys: readonly PeriodKey[]): Promise<BilledPeriod[]> {
-  const wanted = tableOf(periodKeyColumns, keys, 'wanted');
+/** All that start so and were ever rated. Each start is named once. */
+export async function readBilledPeriods(queries: Queries, starts: readonly PeriodStart[]): Promise<BilledPeriod[]> {
+  const wanted = tableOf(periodStartColumns, starts, 'wanted');
   const { rows } = await queries.query(
-    `${BILLED} JOIN ${wanted.sql} USING (${namesOf(periodKeyColumns)}) WHERE period.closed_up_to IS NOT NULL`,
+    `${BILLED} JOIN ${wanted.sql} USING (${namesOf(periodStartColumns)}) WHERE period.closed_up_to IS NOT NULL`,
     wanted.params,
   );
   return rows.map(periodOf);

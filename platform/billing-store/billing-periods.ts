@@ -16,10 +16,10 @@ import {
 } from '../postgres/table-columns.ts';
 
 const customerColumns = { tenant: text('tenant'), customer: text('customer') };
+export const periodStartColumns = { ...customerColumns, periodStart: instant('period_start') };
 export const periodKeyColumns = {
-  ...customerColumns,
+  ...periodStartColumns,
   subscription: text('subscription'),
-  periodStart: instant('period_start'),
   periodEnd: instant('period_end'),
 };
 const lastRatingColumns = {

@@ -27,7 +27,8 @@ import {
   uuid,
 } from '../postgres/table-columns.ts';
 import { quantityFromStore } from '../usage-store/usage-query.ts';
-import { periodKeyColumns } from './billing-periods.ts';
+import type { PeriodStart } from './billed-periods.ts';
+import { periodKeyColumns, periodStartColumns } from './billing-periods.ts';
 import { insertLedgerEntries } from './ledger-entries.ts';
 
 export const quantity = (name: string): Column<Quantity> => ({
@@ -182,11 +183,11 @@ export async function readCumulativeQuantities(
   return new Map(rows.map(({ id, quantity }) => [id, Decimal.parse(quantity)]));
 }
 
-/** All items of these periods, in no order. */
-export async function readLineItemsOf(queries: Queries, periods: readonly PeriodKey[]): Promise<LineItem[]> {
-  const wanted = tableOf(periodKeyColumns, periods, 'wanted');
+/** All items of the periods that start so, in no order. Each start is named once. */
+export async function readLineItemsOf(queries: Queries, starts: readonly PeriodStart[]): Promise<LineItem[]> {
+  const wanted = tableOf(periodStartColumns, starts, 'wanted');
   const { rows } = await queries.query(
-    `${SELECT_ITEMS} FROM ${wanted.sql} JOIN tallyline.line_items item USING (${namesOf(periodKeyColumns)})`,
+    `${SELECT_ITEMS} FROM ${wanted.sql} JOIN tallyline.line_items item USING (${namesOf(periodStartColumns)})`,
     wanted.params,
   );
   return rows.map(itemOf);

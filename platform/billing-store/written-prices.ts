@@ -1,5 +1,5 @@
 // What the line items of each term of each price come to.
-import { type PricedPeriod, pricedText, termText } from '../../domain/billing/billing-period-terms.ts';
+import { pricedText, termText } from '../../domain/billing/billing-period-terms.ts';
 import { EARLIER, type WrittenPrices, type WrittenTerm } from '../../domain/billing/line-item.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import {
@@ -15,18 +15,17 @@ import {
   tableOf,
   text,
 } from '../postgres/table-columns.ts';
-import { type PeriodScope, scopeParams } from './billed-periods.ts';
-import { periodKeyColumns } from './billing-periods.ts';
+import { type PeriodScope, type PeriodStart, scopeParams } from './billed-periods.ts';
+import { periodKeyColumns, periodStartColumns } from './billing-periods.ts';
 import { quantity } from './line-items.ts';
 
 /** The periods of a customer that start at an instant, whose line items are read. */
-export interface WrittenSelection extends Omit<PricedPeriod, 'price'> {
+export interface WrittenSelection extends PeriodStart {
   /** A term's items of usage whose windows start before are read as those of one window. Milliseconds. */
   readonly detailFrom: number;
 }
 
-const startColumns = { tenant: text('tenant'), customer: text('customer'), periodStart: instant('period_start') };
-const wantedColumns = { ...startColumns, detailFrom: instant('detail_from') };
+const wantedColumns = { ...periodStartColumns, detailFrom: instant('detail_from') };
 const termColumns = {
   price: text('price'),
   subject: text('subject'),
@@ -46,14 +45,14 @@ const windowColumns = {
 const SUMS = `max(item.window_start) AS last_start, max(item.window_end) AS window_end, sum(item.quantity) AS quantity,
   sum(item.amount) AS amount, max(item.revision) AS revision`;
 const TERM = namesOf(termColumns, 'item');
-const OF_START = `(${namesOf(startColumns, 'item')}) = (${namesOf(startColumns, 'wanted')})`;
+const OF_START = `(${namesOf(periodStartColumns, 'item')}) = (${namesOf(periodStartColumns, 'wanted')})`;
 
 /** A price without items is absent. */
 export async function readWrittenPrices(queries: Queries, starts: readonly WrittenSelection[]): Promise<WrittenPrices> {
   const wanted = tableOf(wantedColumns, starts, 'wanted');
   const { rows } = await queries.query(
     // A start at a time, by the unique key: joined as a whole, all line items there are would look cheaper to read.
-    `SELECT ${selected(startColumns, 'wanted')}, ${selected(windowColumns, 'written')}
+    `SELECT ${selected(periodStartColumns, 'wanted')}, ${selected(windowColumns, 'written')}
      FROM ${wanted.sql}
      CROSS JOIN LATERAL (
        SELECT ${TERM}, NULL::timestamptz AS window_start, ${SUMS}
@@ -71,7 +70,7 @@ export async function readWrittenPrices(queries: Queries, starts: readonly Writt
   const prices = new Map<string, Map<string, WrittenTerm>>();
   for (const row of rows) {
     const { price, subject, subscription, termStart, amount, ...window } = recordOf(windowColumns, row);
-    const key = pricedText({ ...recordOf(startColumns, row), price });
+    const key = pricedText({ ...recordOf(periodStartColumns, row), price });
     const terms = prices.get(key) ?? new Map<string, WrittenTerm>();
     prices.set(key, terms);
     const term = { subscription, termStart, subject };

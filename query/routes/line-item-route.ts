@@ -30,6 +30,8 @@ const lineItem = (item: LineItem, subject: string | null, zeroAmount: ZeroAmount
   windowEnd: formatRfc3339(item.windowEnd),
   periodStart: formatRfc3339(item.periodStart),
   periodEnd: formatRfc3339(item.periodEnd),
+  termStart: formatRfc3339(item.termStart),
+  catalogVersion: item.catalogVersion,
   quantity: item.quantity.toString(),
   amount: item.amount.toString(),
   zeroAmount,

@@ -7,25 +7,28 @@ import type { BillingReads } from '../stores/store-reads.ts';
 
 export type ZeroAmount = 'free' | 'already_paid';
 
-/** By the item's id; an item with an amount, or without a quantity, has no entry. */
+/**
+ * By the item's id; an item with an amount, or without a quantity, has no entry, and neither has one by a price of the
+ * subscription's own, which no catalog says.
+ */
 export async function readZeroAmounts(
   pool: BillingReads,
   catalogs: Catalogs,
   items: readonly LineItem[],
 ): Promise<ReadonlyMap<string, ZeroAmount>> {
   const reasons = new Map<string, ZeroAmount>();
-  const zeros = items.filter(({ amount, quantity }) => amount.isZero && !quantity.isZero);
+  const zeros = items.flatMap(({ catalogVersion: version, amount, quantity, ...item }) =>
+    version !== null && amount.isZero && !quantity.isZero ? [{ ...item, version }] : [],
+  );
   if (zeros.length === 0) return reasons;
   const ids = zeros.map(({ id }) => id);
   const cumulative = await readCumulativeQuantities(pool, ids);
-  for (const { id, plan, price, catalogVersion } of zeros) {
-    const { plans } = await catalogs.version(catalogVersion);
+  for (const { id, plan, price, version } of zeros) {
+    const { plans } = await catalogs.version(version);
     const definition = plans.find(({ slug }) => slug === plan)?.prices.find(({ slug }) => slug === price);
     const quantity = cumulative.get(id);
     if (definition === undefined || quantity === undefined) {
-      throw new Error(
-        `catalog version ${catalogVersion} has no price ${price} of plan ${plan}, which line item ${id} names`,
-      );
+      throw new Error(`catalog version ${version} has no price ${price} of plan ${plan}, which line item ${id} names`);
     }
     reasons.set(id, isFree(definition, quantity) ? 'free' : 'already_paid');
   }

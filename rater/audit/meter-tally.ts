@@ -1,13 +1,14 @@
-// The value of a meter over any set of events, recounted one event at a time by the rules of its aggregation, and of a
-// price over the events of a customer.
-import { isOneSubject, valueAcross } from '../../domain/aggregation/across.ts';
+// The value of a meter over any set of events, recounted one event at a time by the rules of its aggregation, and of the
+// terms of a price over the events of a customer.
+import { isOneSubject } from '../../domain/aggregation/across.ts';
 import type { EventOrder, WindowState } from '../../domain/aggregation/aggregation-rules.ts';
 import { type Aggregation, aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import { POOLED } from '../../domain/billing/billing-period-terms.ts';
 import { acrossOf, type Meter } from '../../domain/metering/meter.ts';
 import type { Reading } from '../../domain/metering/meter-reading.ts';
-import type { Quantity } from '../../domain/number/quantity.ts';
-import type { UsagePrice } from '../../domain/pricing/prices.ts';
+import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
+import type { CountedTerms, SubjectWindows } from '../core/term-usage.ts';
+import type { RecountedReading } from './recount.ts';
 
 export class MeterTally {
   private readonly aggregation: Aggregation;
@@ -31,28 +32,52 @@ export class MeterTally {
   }
 }
 
-/** What a price counts of a customer's events: of each subject, or of all of them by the meter's `across`. */
-export class UsageTally {
+/**
+ * What some terms of a price count of a customer's events: of each subject, or of all of them where they are one for the
+ * meter. Of one term as a whole, of several window by window.
+ */
+export class CountedTally {
   private readonly meter: Meter;
-  private readonly per: UsagePrice['per'];
-  private readonly bySubject = new Map<string, MeterTally>();
+  private readonly counted: CountedTerms;
+  /** By subject, then by window. */
+  private readonly tallies = new Map<string, Map<number, MeterTally>>();
+  /** Of a meter that tells values apart: by subject the window that saw each first. */
+  private readonly firstSeen = new Map<string, Map<string, number>>();
 
-  constructor(meter: Meter, { per }: Pick<UsagePrice, 'per'>) {
+  constructor(meter: Meter, counted: CountedTerms) {
     this.meter = meter;
-    this.per = per;
+    this.counted = counted;
   }
 
-  add(subject: string, reading: Reading, order: EventOrder): void {
-    const isMerged = this.per !== 'subject' && isOneSubject(acrossOf(this.meter));
+  add({ subject, windowStart, reading, order }: RecountedReading): void {
+    const { meter, counted } = this;
+    const isMerged = !counted.isBySubject && isOneSubject(acrossOf(meter));
     const key = isMerged ? POOLED : subject;
-    const tally = this.bySubject.get(key) ?? new MeterTally(this.meter.aggregation);
-    this.bySubject.set(key, tally);
+    const place = counted.terms.length === 1 ? counted.terms[0]!.from : windowStart;
+    if (reading.uniqueValue !== null) {
+      const seen = this.firstSeen.get(key) ?? new Map<string, number>();
+      this.firstSeen.set(key, seen);
+      seen.set(reading.uniqueValue, Math.min(place, seen.get(reading.uniqueValue) ?? place));
+      return;
+    }
+    const windows = this.tallies.get(key) ?? new Map<number, MeterTally>();
+    this.tallies.set(key, windows);
+    const tally = windows.get(place) ?? new MeterTally(meter.aggregation);
+    windows.set(place, tally);
     tally.add(reading, order);
   }
 
-  /** By subject, or `POOLED` alone. */
-  values(): ReadonlyMap<string, Quantity> {
-    const values = new Map([...this.bySubject].map(([subject, tally]) => [subject, tally.value()]));
-    return this.per === 'subject' ? values : new Map([[POOLED, valueAcross(acrossOf(this.meter), values.values())]]);
+  usage(): SubjectWindows[] {
+    const tallied = [...this.tallies].map(([subject, windows]) => ({
+      subject,
+      windows: [...windows].map(([windowStart, tally]) => ({ windowStart, quantity: tally.value() })),
+    }));
+    const seen = [...this.firstSeen].map(([subject, values]) => {
+      const counts = new Map<number, Quantity>();
+      for (const windowStart of values.values())
+        counts.set(windowStart, (counts.get(windowStart) ?? 0n) + QUANTITY_ONE);
+      return { subject, windows: [...counts].map(([windowStart, quantity]) => ({ windowStart, quantity })) };
+    });
+    return [...tallied, ...seen];
   }
 }

@@ -58,6 +58,17 @@ export function periodTargets(
   });
 }
 
+/** All prices of a customer in the periods that start at an instant, as they stand at a watermark. */
+export function wholeTarget(
+  watermark: number,
+  by: BilledBy,
+  customer: TenantCustomer & Pick<CustomerWork, 'subjects'>,
+  periodStart: number,
+): PeriodTarget {
+  const work: CustomerWork = { ...customer, windows: new Map(), dueFrom: periodStart };
+  return new CustomerTargets('all', watermark, by, work, []).wholeAt(periodStart);
+}
+
 class CustomerTargets {
   private readonly detail: Detail;
   private readonly watermark: number;
@@ -89,6 +100,13 @@ class CustomerTargets {
       for (const periodStart of whole) this.addFeesAt(periodStart);
     }
     return [...this.prices.keys()].sort((a, b) => a - b).map((periodStart) => this.target(periodStart, whole));
+  }
+
+  wholeAt(periodStart: number): PeriodTarget {
+    this.at(periodStart);
+    this.addUsageAt(periodStart, null);
+    this.addFeesAt(periodStart);
+    return this.target(periodStart, new Set([periodStart]));
   }
 
   private target(periodStart: number, whole: ReadonlySet<number>): PeriodTarget {

@@ -25,6 +25,12 @@ export function ratingCatalog(versions: readonly CatalogVersion[]): RatingCatalo
   };
 }
 
+/** By version; null: that of the newest. */
+export const currencyBy =
+  (versions: readonly CatalogVersion[]) =>
+  (version: number | null): string =>
+    (versions.find((each) => each.version === version) ?? versions.at(-1)!).catalog.currency;
+
 /** What a step rates by: the same for all its batches. */
 export interface RatingBasis {
   readonly seals: Seals;

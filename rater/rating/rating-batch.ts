@@ -31,13 +31,12 @@ import type { NextDue } from '../../platform/billing-store/due-customers.ts';
 import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
 import { CustomerRecords, recordCounts } from '../core/customer-records.ts';
 import type { CustomerWork } from '../core/customer-work.ts';
-import { type Detail, type DueFee, type PeriodTarget, periodTargets } from '../core/period-targets.ts';
+import { type Detail, type PeriodTarget, periodTargets } from '../core/period-targets.ts';
 import { RatingInvariantError } from '../core/rate.ts';
-import { closedAsFarAs, isUnmoved, type RatingBasis } from '../core/rating-basis.ts';
-import { type ChargedUsage, goneTerms, ratedTerms, termItems } from '../core/term-items.ts';
-import { type CountedTerms, chargedTerms, countedTerms } from '../core/term-usage.ts';
-import { readCountedUsage, readTimesWithUsage, type UsageWanted } from '../store/counted-usage.ts';
+import { closedAsFarAs, currencyBy, isUnmoved, type RatingBasis } from '../core/rating-basis.ts';
+import { goneTerms, ratedTerms, termItems } from '../core/term-items.ts';
 import type { RatingStore, RatingTransaction } from '../store/rating-store.ts';
+import { readCharges, type TargetCharges } from '../store/target-charges.ts';
 import type { ChunkVerifier } from './chunk-verifier.ts';
 
 export interface RatingStores {
@@ -108,7 +107,7 @@ async function rateIn(
     const mismatches = await verifier.verifySince(since);
     if (mismatches.length > 0) return { outcome: 'mismatch', mismatches };
   }
-  const charges = await readCharges(store, basis, targets);
+  const charges = await readCharges(store, { ...basis, meters: basis.catalog.meters }, targets);
   if (Number.isFinite(since) && !(await isStillThere(store, verifier, basis.seals))) return { outcome: 'behind' };
 
   return store.inRating(async (transaction) => {
@@ -159,43 +158,6 @@ export async function isStillThere(store: RatingStore, verifier: ChunkVerifier, 
   return holdsAllSealsOf(await store.readSeals(), seals);
 }
 
-/** What a target's terms come to. */
-interface TargetCharges {
-  readonly target: PeriodTarget;
-  readonly usage: readonly ChargedUsage[];
-  readonly fees: readonly DueFee[];
-}
-
-async function readCharges(
-  store: RatingStore,
-  basis: RatingBasis,
-  targets: readonly PeriodTarget[],
-): Promise<TargetCharges[]> {
-  const wanted: UsageWanted[] = [];
-  const counted = targets.map((target) =>
-    target.usage.map((period) => {
-      const of = countedTerms(period);
-      for (const each of of) wanted.push({ ...target, meter: period.line.meter!, counted: each });
-      return { period, counted: of };
-    }),
-  );
-  const usage = await readCountedUsage(store, wanted, basis);
-  const usageOf = (each: CountedTerms) => usage.get(each) ?? [];
-  const byUsage = targets.flatMap(({ fees, ...of }) =>
-    fees.filter(({ isByUsage }) => isByUsage).map((fee) => ({ ...of, ...fee, fee })),
-  );
-  const withUsage = await readTimesWithUsage(store, byUsage, [...basis.catalog.meters.values()], basis);
-  const used = new Set([...withUsage].map(({ fee }) => fee));
-  return targets.map((target, i) => ({
-    target,
-    usage: counted[i]!.map((each) => ({
-      period: each.period,
-      charged: chargedTerms(each.period, each.counted, usageOf),
-    })),
-    fees: target.fees.filter((fee) => !fee.isByUsage || used.has(fee)),
-  }));
-}
-
 /** Where a customer's periods start. */
 const startText = ({ tenant, customer, periodStart }: Pick<PricedKey, 'tenant' | 'customer' | 'periodStart'>): string =>
   keyText(tenant, customer, periodStart);
@@ -213,8 +175,7 @@ async function write(
   const written = await transaction.readWrittenPrices(targets);
   const pricesOf = writtenPrices(targets, written);
   const stored = new Map(locked.map((period) => [periodText(period), period]));
-  const currencyOf = (version: number | null): string =>
-    (catalog.versions.find((each) => each.version === version) ?? catalog.versions.at(-1)!).catalog.currency;
+  const currencyOf = currencyBy(catalog.versions);
   const rated = charges.map(({ target, usage, fees }) => {
     const terms = ratedTerms(target, usage, fees, { currencyOf });
     return { target, terms, gone: goneTerms(target, terms, written, pricesOf.get(startText(target)) ?? []) };

@@ -104,7 +104,7 @@ export class RatingLoop {
     // What was closed stays closed when more lateness is allowed later: it may be on an invoice.
     const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, from.closedUpTo ?? Number.NEGATIVE_INFINITY);
     const basis = ratingBasis({ seals, watermark, catalog, closedUpTo });
-    const openedFrom = await this.takeInCatalog(from);
+    const openedFrom = await this.takeInCatalog(from, watermark);
     // Windows that close have usage in older chunks, too.
     const meters = [...catalog.meters.values()];
     const older = await this.verifier.verifySince(earliestClosing({ meters, from: openedFrom }));
@@ -150,14 +150,15 @@ export class RatingLoop {
   }
 
   /**
-   * Whoever a version concerns that no step has taken in is due when it holds. The progress as far as it tells which
+   * Whoever a version concerns that no step has taken in is due, and so when it comes to hold. The progress as far as it tells which
    * windows were billed: one that nothing had priced may be priced by a version that was made before it closed (T3).
    */
-  private async takeInCatalog(from: RaterProgress): Promise<RaterProgress> {
+  private async takeInCatalog(from: RaterProgress, watermark: number): Promise<RaterProgress> {
     let { closedUpTo } = from;
     for (const version of this.catalog.versions) {
       if (version.version <= from.catalogVersion) continue;
-      await this.parts.store.markSubscribersDue(version.effectiveAt);
+      // What is known to come may change what a stretch before it costs.
+      await this.parts.store.markSubscribersDue(Math.min(version.effectiveAt, watermark));
       if (closedUpTo !== null) closedUpTo = Math.min(closedUpTo, version.closedUpTo ?? version.effectiveAt);
     }
     return { ...from, closedUpTo };

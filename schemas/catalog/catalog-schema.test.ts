@@ -36,7 +36,8 @@ const base = () => ({
   plans: [
     {
       slug: 'p',
-      billingPeriod: 'month',
+      afterEnd: 'none',
+      trialUsage: 'charged',
       calendar: true,
       timezone: 'UTC',
       prices: [
@@ -52,7 +53,7 @@ const base = () => ({
         },
         { slug: 'volume', meter: 'calls', model: 'volume', tiers: [{ upTo: null, flatAmount: '2' }] },
         { slug: 'packs', meter: 'calls', model: 'package', packageSize: '100', packageAmount: '4.00' },
-        { slug: 'fee', model: 'flat', flatAmount: '20' },
+        { slug: 'fee', model: 'flat', flatAmount: '20', charge: 'in_advance', every: { months: 1 } },
         { slug: 'stairs', meter: 'calls', model: 'stairstep', tiers: [{ upTo: null, amount: '2' }] },
         {
           slug: 'packs-in-tiers',
@@ -65,7 +66,6 @@ const base = () => ({
       ],
     },
   ],
-  subscriptions: [{ subject: 's', plan: 'p', startsAt: '2026-11-01T00:00:00Z', tenant: 'acme' }],
   defaultPlan: 'p',
 });
 
@@ -95,11 +95,6 @@ const tier = (index: number) => [...price(1), 'tiers', index] as const;
 const valid: readonly (readonly [Path, unknown])[] = [
   [['defaultPlan'], DELETED],
   [['defaultPlan'], null],
-  [['subscriptions'], DELETED],
-  [['subscriptions', 0, 'tenant'], DELETED],
-  [['subscriptions', 0, 'tenant'], null],
-  [['subscriptions', 0, 'subject'], 'ключ 🔑'],
-  [['subscriptions', 0, 'startsAt'], '2026-11-01t02:00:00.000+02:00'],
   [[...meter, 'window'], '15m'],
   [[...meter, 'window'], DELETED],
   ...['1h', '1d'].map((size) => [[...meter, 'lineItems'], size] as const),
@@ -126,7 +121,17 @@ const valid: readonly (readonly [Path, unknown])[] = [
   [[...meter, 'groupBy', 'model'], 'data.items[0]["a.b"]'],
   [['meters', 1, 'required'], false],
   [['meters', 1, 'groupBy'], {}],
-  [[...plan, 'billingPeriod'], DELETED],
+  [[...plan, 'afterEnd'], DELETED],
+  [[...plan, 'afterEnd'], 'default'],
+  [[...plan, 'trialUsage'], 'free'],
+  ...[{ days: 1 }, { weeks: 522 }, { months: 120 }, { years: 10 }].flatMap((length) =>
+    [0, 4].map((index) => [[...price(index), 'every'], length] as const),
+  ),
+  ...['carry', 'share', 'restart'].map((kind) => [[...price(0), 'onChange'], kind] as const),
+  [[...price(4), 'charge'], 'in_arrears'],
+  ...['second', 'day', 'none'].map((way) => [[...price(4), 'proration'], way] as const),
+  ...[true, false].map((back) => [[...price(4), 'giveBack'], back] as const),
+  [[...price(4), 'quantity'], 'seats'],
   [[...plan, 'calendar'], false],
   [[...plan, 'timezone'], 'Europe/Berlin'],
   [[...plan, 'prices'], []],
@@ -214,7 +219,20 @@ const invalid: readonly (readonly [Path, unknown])[] = [
   [['meters', 1, 'required'], true],
   [[...plan, 'slug'], DELETED],
   [[...plan, 'prices'], DELETED],
-  [[...plan, 'billingPeriod'], 'year'],
+  [[...plan, 'billingPeriod'], 'month'],
+  [[...plan, 'afterEnd'], 'pro'],
+  [[...plan, 'trialUsage'], 'none'],
+  ...['month', 1, null, {}, { days: 1, weeks: 1 }, { hours: 1 }, { days: 0 }, { days: 3_661 }, { months: 1.5 }].flatMap(
+    (length) => [0, 4].map((index) => [[...price(index), 'every'], length] as const),
+  ),
+  ...['carried', null].map((kind) => [[...price(0), 'onChange'], kind] as const),
+  ...['charge', 'proration', 'giveBack', 'quantity'].map((key) => [[...price(0), key], 'second'] as const),
+  [[...price(4), 'onChange'], 'restart'],
+  [[...price(4), 'charge'], 'later'],
+  [[...price(4), 'proration'], 'hour'],
+  [[...price(4), 'giveBack'], 'yes'],
+  [[...price(4), 'quantity'], 'a seat'],
+  [price(4), { slug: 'fee', model: 'flat', flatAmount: '1', charge: 'in_arrears', giveBack: false }],
   [[...plan, 'calendar'], 'no'],
   [[...plan, 'timezone'], '+02:00'],
   ...[0, 1, 2, 3, 4].flatMap((index) => ['slug', 'model'].map((key) => [[...price(index), key], DELETED] as const)),
@@ -247,14 +265,7 @@ const invalid: readonly (readonly [Path, unknown])[] = [
   [[...price(3), 'packageAmount'], DELETED],
   [[...price(4), 'flatAmount'], DELETED],
   [[...price(4), 'meter'], 'tokens'],
-  ...['subject', 'plan', 'startsAt'].map((key) => [['subscriptions', 0, key], DELETED] as const),
-  [['subscriptions', 0, 'startsAt'], '2026-11-01'],
-  [['subscriptions', 0, 'startsAt'], '2026-11-01T00:00:00'],
-  [['subscriptions', 0, 'startsAt'], '2026-13-01T00:00:00Z'],
-  [['subscriptions', 0, 'startsAt'], '2026-11-01T24:00:00Z'],
-  [['subscriptions', 0, 'startsAt'], '2026-11-01T00:00:00.0001Z'],
-  [['subscriptions', 0, 'tenant'], 7],
-  [['subscriptions', 0, 'extra'], 1],
+  [['subscriptions'], [{ subject: 's', plan: 'p', startsAt: '2026-11-01T00:00:00Z' }]],
 ];
 
 const named = (table: readonly (readonly [Path, unknown])[]) =>

@@ -9,7 +9,7 @@ const where = (filter: string): string => meters.replace('value: data.n', `value
 const plan = (price: string): string => `${meters}plans:\n  - slug: p\n    prices:\n      - ${price}\n`;
 const perUnit = (amount: string): string => plan(`{ slug: u, meter: tokens, model: per_unit, unitAmount: ${amount} }`);
 const tiers = (list: string): string => plan(`{ slug: t, meter: tokens, model: graduated, tiers: ${list} }`);
-const subscriptions = (list: string): string => `${perUnit('"1"')}subscriptions:\n${list}`;
+const fee = (choices: string): string => plan(`{ slug: f, model: flat, flatAmount: "1", ${choices} }`);
 const unit = 'plans[0].prices[0].unitAmount';
 const tier = (index: number, name: string): string => `plans[0].prices[0].tiers[${index}].${name}`;
 
@@ -323,60 +323,56 @@ export const badCatalogs: readonly (readonly [name: string, text: string, path: 
   ],
   ['a default plan there is not', `${perUnit('"1"')}defaultPlan: q\n`, 'defaultPlan', /no plan "q"/],
   [
-    'a subscription to a plan there is not',
-    subscriptions('  - { subject: s, plan: q, startsAt: 2026-11-01T00:00:00Z }\n'),
-    'subscriptions[0].plan',
-    /no plan "q"/,
+    'subscriptions, as files had them',
+    `${perUnit('"1"')}subscriptions:\n  - { subject: s, plan: p, startsAt: 2026-11-01T00:00:00Z }\n`,
+    'subscriptions',
+    /tallyline import subscriptions/,
   ],
   [
-    'a start without an offset',
-    subscriptions('  - { subject: s, plan: p, startsAt: 2026-11-01T00:00:00 }\n'),
-    'subscriptions[0].startsAt',
-    /RFC 3339/,
+    'no subscriptions, as files had them',
+    `${perUnit('"1"')}subscriptions: []\n`,
+    'subscriptions',
+    /leave the section out/,
   ],
   [
-    'a start on 30 February',
-    subscriptions('  - { subject: s, plan: p, startsAt: 2026-02-30T00:00:00Z }\n'),
-    'subscriptions[0].startsAt',
-    /RFC 3339/,
+    'a billing period, as plans had it',
+    perUnit('"1"').replace('slug: p', 'slug: p\n    billingPeriod: month'),
+    'plans[0].billingPeriod',
+    /each price says/,
+  ],
+  ['a period in words', fee('every: "3 months"'), 'plans[0].prices[0].every', /must be a map/],
+  ['a period of nothing', fee('every:'), 'plans[0].prices[0].every', /must be a map/],
+  ['a period of two units', fee('every: { months: 1, weeks: 1 }'), 'plans[0].prices[0].every', /needs one of/],
+  ['a period of 2.5 months', fee('every: { months: 2.5 }'), 'plans[0].prices[0].every.months', /whole number/],
+  ['a period of infinite days', fee('every: { days: .inf }'), 'plans[0].prices[0].every.days', /from 1 to 3660/],
+  ['a period of a century', fee('every: { years: 100 }'), 'plans[0].prices[0].every.years', /from 1 to 10/],
+  ['a quantity with a space', fee('quantity: "a seat"'), 'plans[0].prices[0].quantity', /a slug/],
+  ['a maybe', fee('giveBack: maybe'), 'plans[0].prices[0].giveBack', /true or false/],
+  [
+    'nothing that could come back',
+    fee('giveBack: true, charge: in_arrears'),
+    'plans[0].prices[0].giveBack',
+    /nothing comes back/,
   ],
   [
-    'a start in a leap second',
-    subscriptions('  - { subject: s, plan: p, startsAt: 2026-06-30T23:59:60Z }\n'),
-    'subscriptions[0].startsAt',
-    /RFC 3339/,
+    'units by time',
+    plan('{ slug: u, meter: tokens, model: per_unit, unitAmount: "1", onChange: prorate }'),
+    'plans[0].prices[0].onChange',
+    /prorate is for levels/,
   ],
   [
-    'a start that its offset carries into the year 10000',
-    subscriptions('  - { subject: s, plan: p, startsAt: "9999-12-31T23:00:00-01:00" }\n'),
-    'subscriptions[0].startsAt',
-    /RFC 3339/,
+    'a slug of two meanings',
+    `${fee('proration: day')}  - slug: q
+    prices: [{ slug: f, meter: tokens, model: per_unit, unitAmount: "1" }]
+`,
+    'plans[1].prices[0].slug',
+    /it is a fee in plan p/,
   ],
   [
-    'a start in the middle of a window',
-    subscriptions('  - { subject: s, plan: p, startsAt: 2026-11-01T00:20:00Z }\n'),
-    'subscriptions[0].startsAt',
-    /start of a 15m window/,
-  ],
-  [
-    'two plans from one time',
-    subscriptions(
-      '  - { subject: s, plan: p, startsAt: 2026-11-01T00:00:00Z }\n  - { subject: s, plan: p, startsAt: 2026-11-01T01:00:00+01:00 }\n',
-    ),
-    'subscriptions[1].startsAt',
-    /already starts at this time/,
-  ],
-  [
-    'a subject with a control character',
-    subscriptions('  - { subject: "s\\a", plan: p, startsAt: 2026-11-01T00:00:00Z }\n'),
-    'subscriptions[0].subject',
-    /control characters/,
-  ],
-  [
-    'a subject that is a number',
-    subscriptions('  - { subject: 42, plan: p, startsAt: 2026-11-01T00:00:00Z }\n'),
-    'subscriptions[0].subject',
-    /quote it/,
+    'plans without an end beside a default plan',
+    `${fee('proration: day')}  - { slug: q, prices: [] }\ndefaultPlan: q\n`,
+    'plans[0].afterEnd',
+    /is missing/,
   ],
 ];
 
@@ -398,5 +394,7 @@ export const oddCatalogs: readonly (readonly [name: string, text: string])[] = [
     `${tiers('&t [{ upTo: null, unitAmount: "1" }]')}      - { slug: t2, meter: tokens, model: volume, tiers: *t }\n`,
   ],
   ['a group named true', meters.replace('model:', 'true:')],
-  ['the last start that there is', subscriptions('  - { subject: s, plan: p, startsAt: "9999-12-31T23:00:00Z" }\n')],
+  ['the longest period that there is', fee('every: { days: 3660 }')],
+  ['a period of 1.0 months', fee('every: { months: 1.0 }')],
+  ['a quantity named constructor', fee('quantity: constructor')],
 ];

@@ -25,7 +25,10 @@ describe('a catalog', () => {
       ok: false,
       errors: [{ message: expect.stringMatching(/larger than 8388608 bytes/) }],
     });
-    const wrong = readCatalog(`currency: USD\nsubscriptions: [${'{},'.repeat(20_000)}]`, 'prices.yaml');
+    const wrong = readCatalog(
+      `currency: USD\nplans: [{ slug: p, prices: [${'{},'.repeat(1_000)}] }, ${'{},'.repeat(999)}]`,
+      'prices.yaml',
+    );
     expect(wrong.ok ? 0 : wrong.errors.length).toBe(1_000);
   });
 });

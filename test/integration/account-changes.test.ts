@@ -8,11 +8,15 @@ import { ANSWERS_KEPT_DAYS, sweepAnswers } from '../../platform/account-store/id
 import { createPool } from '../../platform/postgres/pool.ts';
 import { selected } from '../../platform/postgres/table-columns.ts';
 import { type AccountsApi, type HttpRequest, startAccountsApi } from '../support/processes/accounts-api.ts';
+import { soundCatalog } from '../support/sound-catalog.ts';
 import { until } from '../support/until.ts';
+import { insertCatalog } from '../support/usage-rows.ts';
 
 let api: AccountsApi;
 beforeAll(async () => {
   api = await startAccountsApi();
+  const plan = 'plans: [{ slug: solo, prices: [{ slug: fee, model: flat, flatAmount: "10" }] }]';
+  await insertCatalog(api.pool, 1, soundCatalog(`currency: EUR\nmeters: []\n${plan}`, 'fees'));
 }, 300_000);
 afterAll(() => api?.stop());
 
@@ -26,7 +30,7 @@ async function dump(pool: pg.Pool): Promise<Record<string, string[]>> {
   const tables: Record<string, string[]> = {};
   for (const table of [
     ...['account_changes', 'customers', 'customer_keys', 'customer_words', 'assigned_subjects'],
-    ...['subject_assignments', 'idempotent_answers'],
+    ...['subject_assignments', 'subscriptions', 'subscription_records', 'due_customers', 'idempotent_answers'],
   ]) {
     const { rows } = await pool.query<{ row: string }>(`SELECT t::text AS row FROM tallyline.${table} t ORDER BY 1`);
     tables[table] = rows.map(({ row }) => row);
@@ -185,6 +189,20 @@ describe('a connection that is killed', () => {
       200,
     ],
     ['a subject that is assigned', 'PUT', '/v1/subjects/mortal', { body: { customer: 'mortal' } }, 201],
+    [
+      'a subscription that is made',
+      'PUT',
+      '/v1/subscriptions/mortal',
+      { body: { customer: 'mortal', plan: 'solo', startsAt: '2026-01-01T00:00:00Z' } },
+      201,
+    ],
+    [
+      'one that is changed',
+      'POST',
+      '/v1/subscriptions/mortal/cancel',
+      { body: { at: '2099-01-01T00:00:00Z' }, headers: { 'idempotency-key': 'm3' } },
+      200,
+    ],
     ['one that is archived', 'POST', '/v1/customers/mortal/archive', { headers: { 'idempotency-key': 'm1' } }, 200],
     ['one that is erased', 'POST', '/v1/customers/mortal/erase', { headers: { 'idempotency-key': 'm2' } }, 200],
   ];
@@ -220,6 +238,8 @@ describe('a connection that is killed', () => {
     expect(body.data.map(({ kind, version }: Record<string, unknown>) => [kind, version])).toEqual([
       ['customer', 4],
       ['customer', 3],
+      ['subscription', 2],
+      ['subscription', 1],
       ['subject', 1],
       ['customer', 2],
       ['customer', 1],
@@ -282,6 +302,21 @@ describe('Postgres', () => {
       isAway = false;
       await serving.stop();
       await Promise.all([pool.end(), working.end()]);
+    }
+  });
+
+  it('that keeps its catalog to itself is given up in time too', async () => {
+    const serving = await api.another({ settings: { TALLYLINE_READ_TIMEOUT: '300ms' } });
+    const holder = await api.pool.connect();
+    try {
+      await holder.query('BEGIN');
+      await holder.query('LOCK TABLE tallyline.catalog_versions');
+      const answer = await serving.send('GET', '/v1/catalog');
+      expect([answer.status, answer.body.code]).toEqual([503, 'store_unavailable']);
+    } finally {
+      await holder.query('COMMIT');
+      holder.release();
+      await serving.stop();
     }
   });
 
@@ -356,6 +391,21 @@ describe('the table of the present', () => {
     );
     expect(assigned.length).toBeGreaterThan(0);
     expect(byName(assigned)).toEqual(byName(said));
+
+    const { rows: subscribed } = await api.pool.query(
+      `SELECT s.id, s.tenant, s.version, s.updated_at AS at, s.customer, s.timezone,
+         (extract(epoch FROM s.billed_from) * 1000)::bigint::text AS "billedFrom",
+         (SELECT jsonb_agg(r.record ORDER BY r.sequence) FROM tallyline.subscription_records r
+          WHERE r.tenant = s.tenant AND r.subscription = s.id) AS records FROM tallyline.subscriptions s`,
+    );
+    const { rows: made } = await api.pool.query(
+      `SELECT tenant, id, max(version) AS version, max(recorded_at) AS at, min(after->>'customer') AS customer,
+         min(after->>'timezone') AS timezone, min(after->>'billedFrom') AS "billedFrom",
+         jsonb_agg(after->'record' ORDER BY version) AS records
+       FROM tallyline.account_changes WHERE kind = 'subscription' GROUP BY 1, 2`,
+    );
+    expect(subscribed.length).toBeGreaterThan(0);
+    expect(byName(subscribed)).toEqual(byName(made));
   });
 
   it('has a key for each customer that is not erased', async () => {

@@ -1,7 +1,10 @@
 // Subscriptions over HTTP, on a real Postgres: what is made, changed and undone, who sees what, what is refused.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { readCatalog } from '../../domain/catalog/catalog-file.ts';
+import { lockCustomers } from '../../platform/billing-store/billing-periods.ts';
 import { type AccountsApi, etag, type HttpRequest, startAccountsApi } from '../support/processes/accounts-api.ts';
+import { soundCatalog } from '../support/sound-catalog.ts';
+import { until } from '../support/until.ts';
+import { insertCatalog } from '../support/usage-rows.ts';
 
 const CATALOG = `
 currency: EUR
@@ -29,13 +32,7 @@ plans:
 let api: AccountsApi;
 beforeAll(async () => {
   api = await startAccountsApi();
-  const reading = readCatalog(CATALOG, 'c.yaml');
-  if (!reading.ok) throw new Error(JSON.stringify(reading.errors));
-  await api.pool.query(
-    `INSERT INTO tallyline.catalog_versions (version, effective_at, catalog, source, digest, published_at)
-     VALUES (1, '2020-01-01T00:00:00Z', $1, '', '\\x00', now())`,
-    [JSON.stringify(reading.catalog)],
-  );
+  await insertCatalog(api.pool, 1, soundCatalog(CATALOG, 'c.yaml'), new Date('2020-01-01'));
   for (const [id, body] of Object.entries({ a: { timezone: 'Asia/Kolkata' }, b: {}, usd: { currency: 'USD' } }))
     await api.send('PUT', `/v1/customers/${id}`, { body });
   await api.send('PUT', '/v1/customers/gone', { body: {} });
@@ -68,6 +65,8 @@ const changesOf = async (id: string): Promise<number> => {
 };
 const rated = (until: string | null) =>
   api.pool.query('UPDATE tallyline.rater_progress SET closed_up_to = $1', [until]);
+const closing = (until: string | null) =>
+  api.pool.query('UPDATE tallyline.rater_progress SET closing_up_to = $1', [until]);
 const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();
 const PAST = '2026-01-31T00:00:00Z';
 
@@ -101,10 +100,17 @@ describe('a subscription', () => {
     const again = await put('whole', { ...given, quantities: { seats: '10' }, reason: 'sent again' });
     expect([again.status, etag(again), again.body]).toEqual([200, '"1"', made.body]);
     expect(await changesOf('whole')).toBe(1);
+    // A3: whoever lost an answer sends the request again, with what it had seen then.
+    for (const ifMatch of ['"7"', '*']) {
+      const lost = await put('whole', given, { headers: { 'if-match': ifMatch } });
+      expect([lost.status, lost.body]).toEqual([200, made.body]);
+    }
     const other = await put('whole', { ...given, plan: 'team' });
     expect([other.status, other.body.code, other.body.version]).toEqual([412, 'version_mismatch', 1]);
-    const { terms, ...seen } = (await get('whole')).body;
-    expect(seen).toEqual(made.body);
+    const seen = await put('none by this id', given, { headers: { 'if-match': '*' } });
+    expect([seen.status, seen.body.code, seen.body.version]).toEqual([412, 'version_mismatch', 0]);
+    const { terms, ...got } = (await get('whole')).body;
+    expect(got).toEqual(made.body);
     expect(terms).toEqual([
       {
         ...{ price: 'fee', plan: 'solo', catalogVersion: 1, quantity: '1', trial: false },
@@ -247,6 +253,17 @@ describe('a subscription', () => {
     expect((await post('add-on', 'change', { at: body.endsAt, plan: 'large-model' })).status).toBe(200);
     const undone = await post('base', 'undo', { change: 2 });
     expect([undone.status, undone.body.code]).toEqual([409, 'overlapping_prices']);
+  });
+
+  it('is one of those who make it at once, and is answered to them all', async () => {
+    const [one, other] = [await newCustomer(), await newCustomer()];
+    const given = { plan: 'solo', startsAt: PAST };
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => put('at once', { customer: i % 2 === 0 ? one : other, ...given })),
+    );
+    const statuses = answers.map(({ status }) => status).sort();
+    expect(statuses).toEqual([200, 200, 200, 201, 412, 412, 412, 412]);
+    expect(await changesOf('at once')).toBe(1);
   });
 
   it('is seen by its tenant alone', async () => {
@@ -425,5 +442,99 @@ describe('an end, a pause and an undo', () => {
     }
     const unknown = await post('undo', 'undo', { change: 9 });
     expect([unknown.status, unknown.body.faults[0].field]).toEqual([400, 'change']);
+  });
+});
+
+describe('a rating', () => {
+  const takeDue = async (customer: string): Promise<string | null> => {
+    const { rows } = await api.pool.query<{ due: Date }>(
+      "DELETE FROM tallyline.due_customers WHERE tenant = 'acme' AND customer = $1 RETURNING due_at AS due",
+      [customer],
+    );
+    return rows[0]?.due.toISOString() ?? null;
+  };
+  const sameInstant = (one: string | null, other: string) => expect(new Date(one!)).toEqual(new Date(other));
+
+  it('is due from when on a new one bills', async () => {
+    const customer = await newCustomer();
+    await put('due-later', { customer, plan: 'support', startsAt: inDays(40) });
+    const { body: now } = await put('due-now', { customer, plan: 'support', startsAt: PAST });
+    sameInstant(await takeDue(customer), now.billedFrom);
+    await put('due-now', { customer, plan: 'support', startsAt: PAST });
+    expect(await takeDue(customer)).toBeNull();
+  });
+
+  it('is due from the window on that had begun, where a customer begins', async () => {
+    const customer = await newCustomer();
+    const { body } = await put('due-begun', { customer, plan: 'solo', startsAt: PAST });
+    sameInstant(await takeDue(customer), `${body.billedFrom.slice(0, 10)}T00:00:00Z`);
+  });
+
+  it('is due from when on a change holds', async () => {
+    await running('due');
+    const { customer } = (await get('due')).body;
+    await takeDue(customer);
+    const due = async (act: string, body: unknown) => {
+      const answer = await post('due', act, body);
+      expect([act, answer.status]).toEqual([act, 200]);
+      return { due: await takeDue(customer), changes: answer.body.changes.at(-1) };
+    };
+    const later = inDays(5);
+    sameInstant((await due('change', { at: later, plan: 'team' })).due, later);
+    expect((await due('change', { at: later, plan: 'team' })).due).toBeNull();
+    for (const [act, body] of [
+      ['change', { at: 'now', quantities: { seats: '2' } }],
+      ['pause', { until: inDays(2) }],
+      ['resume', {}],
+      // What is known of its end counts from now on.
+      ['cancel', { at: inDays(9) }],
+    ] as const) {
+      const { due: at, changes } = await due(act, body);
+      sameInstant(at, changes.patches[0].at);
+    }
+    const undone = await due('undo', { change: 2 });
+    sameInstant(undone.due, undone.changes.at);
+  });
+
+  it('has nothing changed of the windows that it is closing, T2', async () => {
+    await running('closing');
+    const { customer } = (await get('closing')).body;
+    await rated(inDays(-2));
+    await closing(inDays(-1));
+    try {
+      for (const answer of [
+        await post('closing', 'change', { at: inDays(-1.5), plan: 'team' }),
+        await put('closing-too', { customer, plan: 'support', startsAt: PAST, billedFrom: inDays(-1.5) }),
+      ])
+        expect([answer.status, answer.body.code]).toEqual([409, 'already_rated']);
+    } finally {
+      await rated(null);
+      await closing(null);
+    }
+  });
+
+  it.each([
+    ['is made', () => put('waits', { customer: 'b', plan: 'support', startsAt: PAST, billedFrom: PAST })],
+    ['is changed', () => post('waits-too', 'change', { at: PAST, plan: 'team' })],
+  ])('has its customer to itself: what %s meanwhile waits, and finds what that closes', async (_, change) => {
+    if (!(await get('waits-too')).body.id)
+      await put('waits-too', { customer: 'b', plan: 'solo', startsAt: PAST, billedFrom: PAST });
+    const rating = await api.pool.connect();
+    try {
+      await rating.query('BEGIN');
+      await lockCustomers(rating, [{ tenant: 'acme', customer: 'b' }]);
+      const changing = change();
+      await until(async () => {
+        const { rows } = await api.pool.query("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'advisory'");
+        return rows.length > 0;
+      }, 'the change waits for the rating');
+      await closing('2026-06-01T00:00:00Z');
+      await rating.query('COMMIT');
+      const { status, body } = await changing;
+      expect([status, body.code, body.earliest]).toEqual([409, 'already_rated', '2026-06-01T00:00:00Z']);
+    } finally {
+      rating.release(true);
+      await closing(null);
+    }
   });
 });

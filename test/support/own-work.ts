@@ -4,5 +4,5 @@ import type { CustomerWork } from '../../rater/core/customer-work.ts';
 export const ownWork = (tenant: string, customer: string, times: readonly number[]): CustomerWork => ({
   ...{ tenant, customer, subjects: [{ subject: customer, assignments: [] }] },
   windows: new Map([[customer, new Set(times)]]),
-  periods: new Set(),
+  dueFrom: null,
 });

@@ -4,9 +4,8 @@ import type { TenantCustomer } from '../../domain/billing/billing-period-terms.t
 import type { CustomerSubscription, UnnumberedRecord } from '../../domain/terms/customer-subscription.ts';
 import type { SubscriptionOpening, SubscriptionPatch } from '../../domain/terms/subscription-history.ts';
 import { makeCustomers } from '../../platform/account-store/customers.ts';
-import { appendRecord, makeSubscription } from '../../platform/account-store/subscriptions.ts';
+import { appendRecord, makeSubscriptions } from '../../platform/account-store/subscriptions.ts';
 import { Vault } from '../../platform/account-store/vault.ts';
-import { markDue } from '../../platform/billing-store/due-customers.ts';
 import type { Queries } from '../../platform/postgres/table-columns.ts';
 
 /** Instants are milliseconds since the epoch. */
@@ -38,9 +37,8 @@ export async function subscribe(
   };
   const first: UnnumberedRecord = { patches: [{ at: startsAt, patch: { plan, ...patch } }, ...phases] };
   const wanted = { customer, opening, first, madeFrom: null, reason: null };
-  const made = await makeSubscription(queries, author, wanted, Date.now());
-  if (made === null) throw new Error(`there is a subscription ${opening.id}`);
-  await markDue(queries, [{ tenant, customer, dueAt: opening.billedFrom }]);
+  const made = (await makeSubscriptions(queries, author, [wanted], Date.now())).get(opening.id);
+  if (made === undefined) throw new Error(`there is a subscription ${opening.id}`);
   return made;
 }
 
@@ -51,9 +49,6 @@ export async function changeSubscription(
   at: number,
   patch: SubscriptionPatch,
 ): Promise<CustomerSubscription> {
-  const { tenant, customer } = subscription;
   const now = { now: Date.now(), reason: null };
-  const changed = await appendRecord(queries, { tenant, actor }, subscription, { patches: [{ at, patch }] }, now);
-  await markDue(queries, [{ tenant, customer, dueAt: at }]);
-  return changed;
+  return appendRecord(queries, { tenant: subscription.tenant, actor }, subscription, { patches: [{ at, patch }] }, now);
 }

@@ -175,11 +175,16 @@ export async function insertSeal(pool: pg.Pool, seal: Seal): Promise<void> {
   );
 }
 
-export async function insertCatalog(pool: pg.Pool, version: number, catalog: Catalog): Promise<void> {
+export async function insertCatalog(
+  pool: pg.Pool,
+  version: number,
+  catalog: Catalog,
+  effectiveAt = new Date(),
+): Promise<void> {
   await pool.query(
     `INSERT INTO tallyline.catalog_versions (version, effective_at, catalog, source, digest, published_at)
-     VALUES ($1, now(), $2, '', $3, now())`,
-    [version, JSON.stringify(catalog), createHash('sha256').update(JSON.stringify(catalog)).digest()],
+     VALUES ($1, $4, $2, '', $3, now())`,
+    [version, JSON.stringify(catalog), createHash('sha256').update(JSON.stringify(catalog)).digest(), effectiveAt],
   );
 }
 

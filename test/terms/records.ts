@@ -62,12 +62,10 @@ export function catalogOf(plans: PlanPrices, more: Partial<Catalog> = {}): Catal
     meters: [meterOf('m')],
     plans: Object.entries(plans).map(([slug, of]) => ({
       slug,
-      billingPeriod: 'month',
       calendar: true,
       timezone: 'UTC',
       ...('prices' in of ? of : { prices: of }),
     })),
-    subscriptions: [],
     defaultPlan: null,
     ...more,
   };

@@ -9,10 +9,9 @@ import {
   changeInstant,
   changeNow,
   currencyFault,
-  plansWithoutAfterEnd,
   takesBegunWindow,
+  versionFacts,
 } from '../../domain/terms/record-rules.ts';
-import { customerOfWindow } from '../../domain/terms/subject-assignment.ts';
 import type { SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
 import { gridPeriodOf, localDaysOf } from '../../domain/terms/subscription-periods.ts';
 import { changeKindOf, countedTogether, goneTerms, termCharges } from '../../domain/terms/term-amounts.ts';
@@ -121,19 +120,6 @@ describe('T1', () => {
     expect(takesBegunWindow(on('10-05T10:20'), HOUR, { isFirst: true, ratedUpTo: on('10-05T11:00') })).toBe(false);
     expect(takesBegunWindow(on('10-05T10:20'), HOUR, { isFirst: false, ratedUpTo: null })).toBe(false);
   });
-
-  it('T1 the window that holds the first assignment of a subject', () => {
-    const assigned = [
-      { from: on('10-05T10:20'), sequence: 1, customer: 'acme', takesBegunWindow: true },
-      { from: on('10-09T10:20'), sequence: 2, customer: 'globex', takesBegunWindow: true },
-    ];
-    const owners = ['10-05T09:00', '10-05T10:00', '10-09T10:00', '10-09T11:00'].map((window) =>
-      customerOfWindow('device', assigned, on(window), HOUR),
-    );
-    expect(owners).toEqual(['device', 'acme', 'acme', 'globex']);
-    const billed = assigned.map((each) => ({ ...each, takesBegunWindow: false }));
-    expect(customerOfWindow('device', billed, on('10-05T10:00'), HOUR)).toBe('device');
-  });
 });
 
 describe('T2', () => {
@@ -191,6 +177,21 @@ describe('T3', () => {
       '10-16T05:00 to 10-16T06:00 pro 2',
       '10-16T08:00 to 11-01 pro 2',
     ]);
+  });
+
+  it('T3 what was closed is stored with a version, and one before its time counts from the window it begins in', () => {
+    const clock = on('10-16T10:20');
+    const situation = { clock, closingUpTo: on('10-16T09:00') };
+    expect(versionFacts('now', situation)).toEqual({ effectiveAt: clock, closedUpTo: on('10-16T09:00') });
+    expect(versionFacts(on('10-16T09:30'), situation)).toEqual({
+      effectiveAt: on('10-16T09:30'),
+      closedUpTo: on('10-16T09:00'),
+    });
+    expect(versionFacts(on('10-16T08:59'), situation)).toEqual({ earliest: on('10-16T09:00') });
+    expect(versionFacts('now', { clock, closingUpTo: null })).toEqual({ effectiveAt: clock, closedUpTo: 0 });
+    expect(versionFacts('now', { clock, closingUpTo: clock + 5 })).toMatchObject({ effectiveAt: clock + 5 });
+    const scheduled = { ...versionFacts(on('10-20T10:20'), situation), at: '10-20T10:20' };
+    expect(termsShown(periodOf(versions(added, scheduled), '10-20', 'large'))).toEqual(['10-20T10:00 to 11-01 pro 2']);
   });
 
   it('T3 a plan change begins at the next boundary, also where nothing priced the usage', () => {
@@ -656,12 +657,6 @@ describe('T9', () => {
   it('T9 the default plan holds until the first billedFrom, and after the last end where the plan says so', () => {
     expect(pricesOf('none')).toEqual(['free', 'free', 'pro', '']);
     expect(pricesOf('default')).toEqual(['free', 'free', 'pro', 'free']);
-  });
-
-  it('T9 where there is a default plan, afterEnd has to be stated', () => {
-    const prices = { pro: [perUnitOf('1')] };
-    expect(plansWithoutAfterEnd(catalogOf(prices, { defaultPlan: 'pro' }))).toEqual(['pro']);
-    expect(plansWithoutAfterEnd(catalogOf(prices))).toEqual([]);
   });
 
   it('T9 the default plan keeps its quantity around a subscription', () => {

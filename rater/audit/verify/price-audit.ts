@@ -1,148 +1,160 @@
-// I4 from raw events: what every billing period costs by the recounted usage, against its line items.
+// I4 from raw events: what the terms of every price cost by the recounted usage, against their line items.
 import type { Pool, PoolClient } from 'pg';
 import { customerOf, Ownership } from '../../../domain/accounts/ownership.ts';
-import {
-  customerText,
-  NO_SUBSCRIPTION,
-  type PeriodKey,
-  type PeriodTerms,
-  POOLED,
-  periodText,
-  pricedText,
-} from '../../../domain/billing/billing-period-terms.ts';
+import { customerText, pricedText, type TenantCustomer } from '../../../domain/billing/billing-period-terms.ts';
 import { closedBefore } from '../../../domain/billing/item-span.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
-import {
-  type CustomerTimeline,
-  type SubscriptionBook,
-  subscriptionBook,
-} from '../../../domain/catalog/subscription-book.ts';
-import { Decimal } from '../../../domain/number/decimal.ts';
-import { QUANTITY_ONE, type Quantity, quantityToDecimal } from '../../../domain/number/quantity.ts';
-import { isPeriodDue } from '../../../domain/pricing/period-due.ts';
-import { amountOf, isUsagePrice } from '../../../domain/pricing/prices.ts';
+import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { nextChunkOf, type SealVector } from '../../../domain/sealing/seal-vector.ts';
+import type { UsagePeriod } from '../../../domain/terms/price-terms.ts';
 import { windowSizeMs } from '../../../domain/time/time-window.ts';
 import { readAllAssignments } from '../../../platform/account-store/subject-assignments.ts';
+import { readAllSubscriptions } from '../../../platform/account-store/subscriptions.ts';
 import { readBilledPeriodsIn } from '../../../platform/billing-store/billed-periods.ts';
 import { readProgress } from '../../../platform/billing-store/rater-progress.ts';
 import { type PriceSum, readPriceSums } from '../../../platform/billing-store/written-prices.ts';
 import { inTransaction } from '../../../platform/postgres/pool.ts';
-import { type PricedInPeriod, periodPrices } from '../../core/period-prices.ts';
-import { ratingTargets } from '../../core/rating-targets.ts';
+import { type BilledBy, billedBy, CustomerRecords } from '../../core/customer-records.ts';
+import { type DueFee, type PeriodTarget, wholeTarget } from '../../core/period-targets.ts';
+import { currencyBy, ratingCatalog } from '../../core/rating-basis.ts';
+import { ratedTerms } from '../../core/term-items.ts';
+import { type CountedTerms, chargedTerms, countedTerms } from '../../core/term-usage.ts';
 import type { AuditLog } from '../discrepancy.ts';
-import { UsageTally } from '../meter-tally.ts';
+import { compareTerms } from '../expected-terms.ts';
+import { CountedTally } from '../meter-tally.ts';
 import type { RecountedReading } from '../recount.ts';
 import type { AuditScope } from './audit-slices.ts';
 
-interface AuditedPeriod extends PeriodKey {
-  readonly terms: PeriodTerms;
+/** How far something is billed. */
+interface BilledView {
   readonly vector: SealVector;
   /** What ends by then was closed; milliseconds. */
   readonly closedUpTo: number;
   /** Of the last rating; milliseconds. */
   readonly watermark: number;
-  /** Of closed windows. */
-  hasUsage: boolean;
-  /** A price of the period itself has no tally. */
-  readonly prices: readonly { readonly price: PricedInPeriod; readonly tally: UsageTally | null }[];
 }
 
-/** How far the raters say that everything is billed. */
-interface Passed {
-  readonly vector: SealVector;
-  readonly closedUpTo: number;
-  readonly versions: readonly CatalogVersion[];
-  readonly book: SubscriptionBook;
+/** The periods of a customer that start at an instant. */
+interface AuditedStart {
+  readonly target: PeriodTarget;
+  readonly view: BilledView;
+  readonly usage: readonly {
+    readonly period: UsagePeriod;
+    readonly counted: readonly { readonly terms: CountedTerms; readonly tally: CountedTally }[];
+  }[];
+  /** Those that are charged only where there is usage, and have some. */
+  readonly usedFees: Set<DueFee>;
 }
 
-const placeOf = ({ tenant, customer, periodStart }: PeriodKey, price: string, subject: string): string =>
-  `tenant ${tenant} customer ${customer} period ${new Date(periodStart).toISOString()} price ${price}` +
-  (subject === POOLED ? '' : ` subject ${subject}`);
-
-const tallies = (versions: readonly CatalogVersion[], terms: PeriodTerms): AuditedPeriod['prices'] =>
-  periodPrices(versions, terms).map((price) => ({
-    price,
-    tally: isUsagePrice(price.price) ? new UsageTally(price.meter!, price.price) : null,
-  }));
+const NOTHING_CHARGED: readonly PriceSum[] = [];
 
 /**
- * Recounts what every billing period costs, as of the seals and the watermark of its last rating, or of the raters'
- * progress where that is later: what the progress has passed over is billed, and where there is no period for it there
- * should be one.
+ * Recounts what every term costs, as of the seals and the watermark of its last rating, or of the raters' progress where
+ * that is later: what the progress has passed over is billed, and where there is no period for it there should be one.
  */
 export class PriceAudit {
-  private readonly byCustomer = new Map<string, AuditedPeriod[]>();
-  /** By price of a period, then by subject. */
-  private readonly written = new Map<string, Map<string, PriceSum>>();
-  private ownership = new Ownership([]);
-  /** By `periodText`: the periods that line items name. */
-  private readonly charged = new Set<string>();
-  private readonly timelines = new Map<string, CustomerTimeline>();
+  private readonly versions: readonly CatalogVersion[];
+  private readonly records: CustomerRecords;
+  private readonly ownership: Ownership;
+  /** By customer, then by start. */
+  private readonly starts = new Map<string, Map<number, AuditedStart>>();
+  /** By customer and start. */
+  private readonly charged: ReadonlyMap<string, readonly PriceSum[]>;
+  /** Of customers that are due: the next step of a rater bills what has changed, or has come. */
+  private readonly due = new Set<string>();
   private readonly unread: { readonly from: number; readonly to: number }[] = [];
   /** Null: nothing is said of periods that are missing. */
-  private passed: Passed | null = null;
+  private readonly passed: BilledView | null;
+  private readonly periods = new WeakMap<BilledBy, Map<string, UsagePeriod[]>>();
+
+  private constructor(parts: {
+    readonly versions: readonly CatalogVersion[];
+    readonly records: CustomerRecords;
+    readonly ownership: Ownership;
+    readonly charged: ReadonlyMap<string, readonly PriceSum[]>;
+    readonly passed: BilledView | null;
+  }) {
+    this.versions = parts.versions;
+    this.records = parts.records;
+    this.ownership = parts.ownership;
+    this.charged = parts.charged;
+    this.passed = parts.passed;
+  }
 
   /**
    * Periods and line items of one snapshot; call it before the seals are read, so that these cover every period's
    * vector.
    */
   static read(pool: Pool, versions: readonly CatalogVersion[], scope: AuditScope): Promise<PriceAudit> {
-    const audit = new PriceAudit();
     return inTransaction(
       pool,
       async (client) => {
+        const progress = await readProgress(client);
+        const inForce = versions.filter(({ version }) => version <= progress.catalogVersion);
+        const { history } = ratingCatalog(inForce);
+        const subscriptions = await readAllSubscriptions(client, scope.tenant);
+        const sums = await readPriceSums(client, scope);
+        const { closedUpTo, sealVector: vector, watermark } = progress;
         // Periods that reach out of the scope are not read, so it can't be told what they leave out.
-        if (scope.from === null && scope.to === null) audit.passed = await readPassed(client, versions);
-        audit.ownership = new Ownership(await readAllAssignments(client, scope.tenant));
-        await audit.readPeriods(client, versions, scope);
-        await audit.readLineItems(client, scope);
+        const isWhole = scope.from === null && scope.to === null && inForce.length > 0;
+        const audit = new PriceAudit({
+          versions: inForce,
+          records: new CustomerRecords(history, billedBy(history, []), subscriptions),
+          ownership: new Ownership(await readAllAssignments(client, scope.tenant)),
+          charged: groupBy(sums, startText),
+          passed: isWhole && closedUpTo !== null ? { vector, closedUpTo, watermark: watermark! } : null,
+        });
+        await audit.readPeriods(client, scope);
         return audit;
       },
       { isolation: 'repeatable read' },
     );
   }
 
-  private async readPeriods(client: PoolClient, versions: readonly CatalogVersion[], scope: AuditScope): Promise<void> {
+  private async readPeriods(client: PoolClient, scope: AuditScope): Promise<void> {
     for (const period of await readBilledPeriodsIn(client, scope)) {
-      const { tenant, customer, subscription, sealVector: vector, closedUpTo, ratedWatermark: watermark } = period;
-      this.addPeriod({
-        ...{ tenant, customer, subscription, periodStart: period.periodStart, terms: period },
-        ...{ vector, closedUpTo, watermark, hasUsage: false },
-        prices: tallies(versions, period),
-      });
+      if (period.isDue) this.due.add(customerText(period));
+      const { sealVector: vector, closedUpTo, ratedWatermark: watermark } = period;
+      // Those that start together were rated together.
+      if (this.startsOf(period).has(period.periodStart)) continue;
+      this.audited(period, period.periodStart, { vector, closedUpTo, watermark });
     }
   }
 
-  private addPeriod(period: AuditedPeriod): void {
-    const key = customerText(period);
-    const periods = this.byCustomer.get(key);
-    if (periods === undefined) this.byCustomer.set(key, [period]);
-    else periods.push(period);
+  private startsOf(customer: TenantCustomer): Map<number, AuditedStart> {
+    const key = customerText(customer);
+    const starts = this.starts.get(key) ?? new Map<number, AuditedStart>();
+    this.starts.set(key, starts);
+    return starts;
   }
 
-  private async readLineItems(client: PoolClient, scope: AuditScope): Promise<void> {
-    for (const sum of await readPriceSums(client, scope)) {
-      const key = pricedText(sum, sum.price);
-      this.written.set(key, (this.written.get(key) ?? new Map()).set(sum.subject, sum));
-      this.charged.add(periodText(sum));
-    }
+  private audited({ tenant, customer }: TenantCustomer, periodStart: number, view: BilledView): AuditedStart {
+    const by = this.records.of({ tenant, customer });
+    const subjects = this.ownership.subjectsOf({ tenant, customer });
+    const target = wholeTarget(view.watermark, by, { tenant, customer, subjects }, periodStart);
+    const usage = target.usage.map((period) => ({
+      period,
+      counted: countedTerms(period).map((terms) => ({ terms, tally: new CountedTally(period.line.meter!, terms) })),
+    }));
+    const start = { target, view, usage, usedFees: new Set<DueFee>() };
+    this.startsOf({ tenant, customer }).set(periodStart, start);
+    return start;
   }
 
   add(recounted: RecountedReading): void {
     const { tenant, windowStart } = recounted;
-    const customer = this.customerOf(recounted);
-    let isCovered = false;
-    for (const period of this.byCustomer.get(customerText({ tenant, customer })) ?? []) {
-      if (windowStart < period.terms.periodStart || windowStart >= period.terms.periodEnd) continue;
-      isCovered = true;
-      count(period, recounted);
+    const customer = { tenant, customer: this.customerOf(recounted) };
+    const starts = this.startsOf(customer);
+    for (const { period } of this.periodsOf(customer, recounted)) {
+      const start = starts.get(period.start) ?? this.missingStart(recounted, customer, period.start);
+      if (start !== null) count(start, recounted);
     }
-    if (isCovered) return;
-    const missing = this.missingPeriod(recounted, customer);
-    if (missing === null) return;
-    this.addPeriod(missing);
-    count(missing, recounted);
+    for (const start of starts.values()) {
+      for (const fee of start.target.fees) {
+        const isIn = fee.isByUsage && fee.from <= windowStart && windowStart < fee.to;
+        if (isIn && isBilled(start.view, recounted)) start.usedFees.add(fee);
+      }
+    }
   }
 
   private customerOf({ tenant, subject, windowStart, reading }: RecountedReading): string {
@@ -150,33 +162,34 @@ export class PriceAudit {
     return assigned === null ? subject : customerOf(assigned, windowStart, windowSizeMs[reading.meter.window]);
   }
 
-  /** The period that should be there for usage that the raters' progress has passed over; null: there need be none. */
-  private missingPeriod(
-    { tenant, windowStart, reading, chunk }: RecountedReading,
-    customer: string,
-  ): AuditedPeriod | null {
+  /** The periods of prices of the meter that hold the window; of most customers the same. */
+  private periodsOf(customer: TenantCustomer, { reading, windowStart }: RecountedReading): readonly UsagePeriod[] {
+    const by = this.records.of(customer);
+    const known = this.periods.get(by) ?? new Map<string, UsagePeriod[]>();
+    this.periods.set(by, known);
+    const key = keyText(reading.meter.slug, windowStart);
+    const periods =
+      known.get(key) ??
+      by.terms.usageLines
+        .filter(({ meter }) => meter!.slug === reading.meter.slug)
+        .flatMap((line) => by.terms.usagePeriodAt(line, windowStart) ?? [])
+        // Several prices of a start are counted at once.
+        .filter(({ period: { start } }, i, all) => all.findIndex(({ period }) => period.start === start) === i);
+    known.set(key, periods);
+    return periods;
+  }
+
+  /** What should be there for usage that the raters' progress has passed over; null: there need be nothing. */
+  private missingStart(
+    recounted: RecountedReading,
+    customer: TenantCustomer,
+    periodStart: number,
+  ): AuditedStart | null {
     const { passed } = this;
-    if (passed === null || chunk.chunk >= nextChunkOf(passed.vector, chunk.generation, chunk.partition)) return null;
-    if (windowStart >= closedBefore(reading.meter, passed.closedUpTo)) return null;
-    const key = customerText({ tenant, customer });
-    let timeline = this.timelines.get(key);
-    if (timeline === undefined) {
-      timeline = passed.book.timeline({ tenant, customer });
-      this.timelines.set(key, timeline);
-    }
-    if (timeline.periodAt(windowStart) === null) return null;
-    const stored = (this.byCustomer.get(key) ?? []).map(({ terms }) => terms);
-    const terms = ratingTargets(timeline, stored, [windowStart]).find(
-      ({ periodStart, periodEnd }) => periodStart <= windowStart && windowStart < periodEnd,
-    );
-    if (terms === undefined || stored.some(({ periodStart }) => periodStart === terms.periodStart)) return null;
+    if (passed === null || !isBilled(passed, recounted)) return null;
     // Line items without their period speak for themselves.
-    const period = { tenant, customer, subscription: NO_SUBSCRIPTION, periodStart: terms.periodStart };
-    if (this.charged.has(periodText(period))) return null;
-    const { vector, closedUpTo, versions } = passed;
-    // One of its windows is closed, so the log's time is past its start.
-    const watermark = closedUpTo;
-    return { ...period, terms, vector, closedUpTo, watermark, hasUsage: false, prices: tallies(versions, terms) };
+    if (this.charged.has(startText({ ...customer, periodStart }))) return null;
+    return this.audited(customer, periodStart, passed);
   }
 
   /**
@@ -186,62 +199,65 @@ export class PriceAudit {
     this.unread.push({ from, to });
   }
 
-  /** The line items of each price of each period against the price of the recounted usage (I4). */
+  /** The line items of each term of each price against the price of the recounted usage (I4). */
   compare(log: AuditLog): void {
-    for (const periods of this.byCustomer.values()) for (const period of periods) this.comparePeriod(period, log);
-    // What is left was charged for a price that the period has no more, or for no period at all: it has to cancel out.
-    for (const bySubject of this.written.values()) {
-      for (const sum of bySubject.values()) {
-        const where = `${placeOf(sum, sum.price, sum.subject)}, which the period does not have`;
-        log.compare('I4', `${where}, quantity`, '0', sum.quantity);
-        log.compare('I4', `${where}, amount`, '0', sum.amount);
+    const compared = new Set<string>();
+    for (const [customer, starts] of this.starts) {
+      for (const start of starts.values()) {
+        const key = startText(start.target);
+        compared.add(key);
+        if (this.due.has(customer) || this.isUnread(start.target)) continue;
+        compareTerms(start.target, this.termsOf(start), this.charged.get(key) ?? NOTHING_CHARGED, log);
       }
     }
+    // What is left was charged for no period at all: it has to cancel out.
+    for (const [key, sums] of this.charged) if (!compared.has(key)) compareTerms(sums[0]!, [], sums, log);
   }
 
-  private comparePeriod(period: AuditedPeriod, log: AuditLog): void {
-    const { terms, prices, watermark, hasUsage } = period;
-    const charges = isPeriodDue(terms, watermark, hasUsage) ? QUANTITY_ONE : 0n;
-    const isUnread = this.unread.some(({ from, to }) => from < terms.periodEnd && to > terms.periodStart);
-    for (const { price: priced, tally } of prices) {
-      const { price } = priced;
-      const key = pricedText(period, price.slug);
-      const rows = this.written.get(key);
-      this.written.delete(key);
-      if (isUnread) continue;
-      const used: ReadonlyMap<string, Quantity> = tally?.values() ?? new Map([[POOLED, charges]]);
-      // A price that was never used is compared as well: nothing is written of it.
-      for (const subject of new Set([POOLED, ...used.keys(), ...(rows?.keys() ?? [])])) {
-        const where = placeOf(period, price.slug, subject);
-        const row = rows?.get(subject);
-        const quantity = quantityToDecimal(used.get(subject) ?? 0n);
-        log.compare('I4', `${where}, quantity`, quantity, row?.quantity ?? Decimal.zero);
-        log.compare('I4', `${where}, amount`, amountOf(price)(quantity), row?.amount ?? Decimal.zero);
-      }
-    }
+  private termsOf({ target, usage, usedFees }: AuditedStart) {
+    const charged = usage.map(({ period, counted }) => {
+      const tallies = new Map(counted.map(({ terms, tally }) => [terms, tally.usage()]));
+      return { period, charged: chargedTerms(period, [...tallies.keys()], (terms) => tallies.get(terms)!) };
+    });
+    const fees = target.fees.filter((fee) => !fee.isByUsage || usedFees.has(fee));
+    return ratedTerms(target, charged, fees, { currencyOf: currencyBy(this.versions) });
+  }
+
+  private isUnread({ usage, fees, periodStart }: PeriodTarget): boolean {
+    const end = Math.max(
+      periodStart + 1,
+      ...usage.map(({ windows }) => windows.to),
+      ...fees.map((fee) => fee.periodEnd),
+    );
+    const from = Math.min(periodStart, ...usage.map(({ windows }) => windows.from));
+    return this.unread.some((unread) => unread.from < end && unread.to > from);
   }
 }
 
-/** Counts a reading to the period that holds its window. */
-function count(period: AuditedPeriod, { subject, windowStart, reading, order, chunk }: RecountedReading): void {
+const startText = ({
+  tenant,
+  customer,
+  periodStart,
+}: Pick<PeriodTarget, 'tenant' | 'customer' | 'periodStart'>): string =>
+  pricedText({ tenant, customer, periodStart, price: '' });
+
+/** Whether the view has the chunk of a reading, and its window is closed in it. */
+const isBilled = ({ vector, closedUpTo }: BilledView, { windowStart, reading, chunk }: RecountedReading): boolean =>
+  chunk.chunk < nextChunkOf(vector, chunk.generation, chunk.partition) &&
+  windowStart < closedBefore(reading.meter, closedUpTo);
+
+/** Counts a reading to the terms that price its window. */
+function count(start: AuditedStart, recounted: RecountedReading): void {
+  const { windowStart, reading } = recounted;
+  if (!isBilled(start.view, recounted)) return;
   const { meter, groupValues } = reading;
-  if (chunk.chunk >= nextChunkOf(period.vector, chunk.generation, chunk.partition)) return;
-  if (windowStart >= closedBefore(meter, period.closedUpTo)) return;
-  period.hasUsage = true;
-  for (const { price: priced, tally } of period.prices) {
-    const { price } = priced;
-    if (!isUsagePrice(price) || price.meter !== meter.slug) continue;
-    const { match } = price;
-    if (meter.dimensions.every(({ name }, i) => match[name] === undefined || match[name] === groupValues[i])) {
-      tally!.add(subject, reading, order);
+  for (const { period, counted } of start.usage) {
+    if (period.line.meter!.slug !== meter.slug) continue;
+    for (const { terms, tally } of counted) {
+      if (!terms.terms.some(({ from, to }) => from <= windowStart && windowStart < to)) continue;
+      const { match } = terms;
+      if (meter.dimensions.every(({ name }, i) => match[name] === undefined || match[name] === groupValues[i]))
+        tally.add(recounted);
     }
   }
-}
-
-/** Null before the first step of a rater. */
-async function readPassed(client: PoolClient, versions: readonly CatalogVersion[]): Promise<Passed | null> {
-  const { sealVector: vector, closedUpTo, catalogVersion } = await readProgress(client);
-  const inForce = versions.filter(({ version }) => version <= catalogVersion);
-  if (closedUpTo === null || inForce.length === 0) return null;
-  return { vector, closedUpTo, versions: inForce, book: subscriptionBook(inForce) };
 }

@@ -10,7 +10,7 @@ import { currentGeneration } from '../../../platform/event-log/topic-generation.
 import { type ChunkSpan, chunksOfTime, streamSeals } from '../../../platform/usage-store/seal-rows.ts';
 import { sealedRowsCondition } from '../../../platform/usage-store/sealed-rows.ts';
 import { readSeals } from '../../../platform/usage-store/seals.ts';
-import { metersOf } from '../../core/period-prices.ts';
+import { ratingCatalog } from '../../core/rating-basis.ts';
 import { auditProgress, auditSealOrder, auditStoredChunk, auditWatermarks } from '../chunk-audit.ts';
 import { ChunkMap } from '../chunk-map.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';
@@ -56,7 +56,7 @@ export async function verify(parts: VerifyParts, scope: AuditScope): Promise<Aud
     await auditLog(chunks, { eventLog, generation: generation.generation, group, findSchema }, log);
   }
 
-  const meters = metersOf(versions);
+  const { meters } = ratingCatalog(versions);
   const recount = new Recount(clickhouse, chunks, versions);
   const sealed = sealedRowsCondition(seals);
   const usage = new UsageAudit();

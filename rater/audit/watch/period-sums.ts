@@ -1,27 +1,31 @@
 // Billing periods with what all their line items come to, and whether the ledger has these as it should, as of one
 // moment.
 import type { Pool, PoolClient } from 'pg';
-import { type PeriodKey, periodText } from '../../../domain/billing/billing-period-terms.ts';
+import { customerText } from '../../../domain/billing/billing-period-terms.ts';
 import { ledgerTransactionId } from '../../../domain/billing/line-item-key.ts';
-import { groupBy } from '../../../domain/composite-key.ts';
+import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
-import { type BilledPeriod, readBilledPeriods } from '../../../platform/billing-store/billed-periods.ts';
+import type { CustomerSubscription } from '../../../domain/terms/customer-subscription.ts';
+import { readSubscriptionsOfCustomers } from '../../../platform/account-store/subscriptions.ts';
+import {
+  type BilledPeriod,
+  type PeriodStart,
+  readBilledPeriods,
+} from '../../../platform/billing-store/billed-periods.ts';
 import { readLedgerSums } from '../../../platform/billing-store/ledger-entries.ts';
 import { type LineItem, readLineItemsOf } from '../../../platform/billing-store/line-items.ts';
 import { inTransaction } from '../../../platform/postgres/pool.ts';
+import type { ChargedSum } from '../expected-terms.ts';
 
-export interface PeriodSums extends BilledPeriod {
-  /** By price, then by subject (`POOLED` for those of all together). */
-  readonly written: ReadonlyMap<string, ReadonlyMap<string, WrittenSum>>;
+/** The periods of a customer that start at an instant: they are rated together, so what one was rated by all were. */
+export interface StartSums extends BilledPeriod {
+  /** What the customer is billed by. */
+  readonly subscriptions: readonly CustomerSubscription[];
+  readonly charged: readonly ChargedSum[];
   /** How many line items there are. */
   readonly items: number;
   /** Those of them that the ledger does not have as it should. */
   readonly misposted: readonly LedgerItem[];
-}
-
-interface WrittenSum {
-  readonly quantity: Decimal;
-  readonly amount: Decimal;
 }
 
 /** A line item and what the ledger says of it. */
@@ -35,14 +39,25 @@ interface LedgerItem {
   readonly balance: Decimal;
 }
 
-export function readPeriodSums(pool: Pool, keys: readonly PeriodKey[]): Promise<PeriodSums[]> {
+export const startText = ({ tenant, customer, periodStart }: PeriodStart): string =>
+  keyText(tenant, customer, periodStart);
+
+/** Of those that were ever rated. Each start is named once. */
+export function readStartSums(pool: Pool, starts: readonly PeriodStart[]): Promise<StartSums[]> {
   return inTransaction(
     pool,
     async (client) => {
-      const periods = await readBilledPeriods(client, keys);
-      return inSlices(periods, async (slice) => {
+      const periods = new Map((await readBilledPeriods(client, starts)).map((period) => [startText(period), period]));
+      const customers = new Map([...periods.values()].map((period) => [customerText(period), period]));
+      const records = await readSubscriptionsOfCustomers(client, [...customers.values()]);
+      const subscriptions = groupBy(records, customerText);
+      return inSlices([...periods.values()], async (slice) => {
         const items = await readItems(client, slice);
-        return slice.map((period) => sumsOf(period, items.get(periodText(period)) ?? []));
+        return slice.map((period) => ({
+          ...period,
+          subscriptions: subscriptions.get(customerText(period)) ?? [],
+          ...sumsOf(items.get(startText(period)) ?? []),
+        }));
       });
     },
     { isolation: 'repeatable read' },
@@ -59,9 +74,9 @@ const ITEMS_AT_ONCE = 50_000;
  */
 async function inSlices(
   periods: readonly BilledPeriod[],
-  read: (slice: readonly BilledPeriod[]) => Promise<PeriodSums[]>,
-): Promise<PeriodSums[]> {
-  const all: PeriodSums[] = [];
+  read: (slice: readonly BilledPeriod[]) => Promise<StartSums[]>,
+): Promise<StartSums[]> {
+  const all: StartSums[] = [];
   let itemsRead = 0;
   while (all.length < periods.length) {
     const size = Math.max(1, Math.floor((ITEMS_AT_ONCE * all.length) / Math.max(1, itemsRead)));
@@ -74,9 +89,9 @@ async function inSlices(
 
 type Item = LineItem & { readonly ledger: LedgerItem };
 
-/** By period. */
-async function readItems(client: PoolClient, periods: readonly PeriodKey[]): Promise<Map<string, Item[]>> {
-  const lineItems = await readLineItemsOf(client, periods);
+/** By start. */
+async function readItems(client: PoolClient, starts: readonly PeriodStart[]): Promise<Map<string, Item[]>> {
+  const lineItems = await readLineItemsOf(client, starts);
   const transactionIds = lineItems.map(ledgerTransactionId);
   const sums = await readLedgerSums(client, transactionIds);
   const items = lineItems.map((item, i): Item => {
@@ -91,25 +106,25 @@ async function readItems(client: PoolClient, periods: readonly PeriodKey[]): Pro
     };
     return { ...item, ledger };
   });
-  return groupBy(items, periodText);
+  return groupBy(items, startText);
 }
 
 const isPosted = ({ amount, receivable, balance }: LedgerItem): boolean =>
   receivable.equals(amount) && balance.equals(Decimal.zero);
 
-function sumsOf(period: BilledPeriod, items: readonly Item[]): PeriodSums {
-  const written = new Map<string, Map<string, WrittenSum>>();
-  for (const { price, subject, quantity, amount } of items) {
-    const bySubject = written.get(price) ?? new Map<string, WrittenSum>();
-    const sum = bySubject.get(subject) ?? { quantity: Decimal.zero, amount: Decimal.zero };
-    written.set(
-      price,
-      bySubject.set(subject, { quantity: sum.quantity.plus(quantity), amount: sum.amount.plus(amount) }),
-    );
+function sumsOf(items: readonly Item[]): Pick<StartSums, 'charged' | 'items' | 'misposted'> {
+  const charged = new Map<string, ChargedSum>();
+  for (const { price, subscription, termStart, subject, quantity, amount } of items) {
+    const key = keyText(price, subscription, termStart, subject);
+    const known = charged.get(key);
+    charged.set(key, {
+      ...{ price, subscription, termStart, subject },
+      quantity: known === undefined ? quantity : known.quantity.plus(quantity),
+      amount: known === undefined ? amount : known.amount.plus(amount),
+    });
   }
   return {
-    ...period,
-    written,
+    charged: [...charged.values()],
     items: items.length,
     misposted: items.map(({ ledger }) => ledger).filter((ledger) => !isPosted(ledger)),
   };

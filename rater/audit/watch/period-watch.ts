@@ -3,23 +3,23 @@
 // progress, whichever is later. The newest items first, then all periods in turn.
 import type { Pool } from 'pg';
 import { Ownership } from '../../../domain/accounts/ownership.ts';
-import { type PeriodKey, POOLED, periodText, pricedText } from '../../../domain/billing/billing-period-terms.ts';
+import type { PeriodKey } from '../../../domain/billing/billing-period-terms.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
-import { Decimal } from '../../../domain/number/decimal.ts';
-import { QUANTITY_ONE, quantityToDecimal } from '../../../domain/number/quantity.ts';
-import { isChargedByUsage, isPeriodDue } from '../../../domain/pricing/period-due.ts';
-import { amountOf, isUsagePrice } from '../../../domain/pricing/prices.ts';
 import { covers } from '../../../domain/sealing/seal-vector.ts';
 import type { Seals } from '../../../domain/sealing/seals.ts';
-import { readNextPeriods } from '../../../platform/billing-store/billed-periods.ts';
+import { type PeriodStart, readNextPeriods } from '../../../platform/billing-store/billed-periods.ts';
 import { readNewestPeriods } from '../../../platform/billing-store/line-items.ts';
-import { metersOf, periodPrices } from '../../core/period-prices.ts';
-import { readContributions, readPeriodsWithUsage, type UsageWanted } from '../../store/period-usage.ts';
+import { billedBy } from '../../core/customer-records.ts';
+import { wholeTarget } from '../../core/period-targets.ts';
+import { currencyBy, ratingCatalog } from '../../core/rating-basis.ts';
+import { ratedTerms } from '../../core/term-items.ts';
 import type { RatedUsage, RatingState } from '../../store/rating-store.ts';
+import { readCharges } from '../../store/target-charges.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';
+import { compareTerms, placeOf } from '../expected-terms.ts';
 import type { Findings } from './findings.ts';
-import { type PeriodSums, readPeriodSums } from './period-sums.ts';
+import { readStartSums, type StartSums } from './period-sums.ts';
 
 export interface PeriodWatchParts {
   readonly pool: Pool;
@@ -32,13 +32,10 @@ export interface PeriodWatchParts {
 const NEWEST_ITEMS = 200;
 const STRETCH_PERIODS = 20;
 
-const nameOf = ({ tenant, customer, periodStart }: PeriodKey): string =>
-  `tenant ${tenant} customer ${customer} period ${new Date(periodStart).toISOString()}`;
-
 export class PeriodWatch {
   private readonly parts: PeriodWatchParts;
   private last: PeriodKey | null = null;
-  private readonly suspects = new Map<string, PeriodKey>();
+  private readonly suspects = new Map<string, PeriodStart>();
 
   constructor(parts: PeriodWatchParts) {
     this.parts = parts;
@@ -49,7 +46,7 @@ export class PeriodWatch {
     const stretch = await readNextPeriods(pool, this.last, STRETCH_PERIODS);
     this.last = stretch.length < STRETCH_PERIODS ? null : stretch.at(-1)!;
     const newest = await readNewestPeriods(pool, NEWEST_ITEMS);
-    const keys = new Map([...this.suspects.values(), ...newest, ...stretch].map((key) => [nameOf(key), key]));
+    const keys = new Map([...this.suspects.values(), ...newest, ...stretch].map((key) => [placeOf(key), key]));
     let logs = await this.audit([...keys.values()], versions);
     const differing = [...logs].filter(([, log]) => log !== null && log.failures > 0);
     if (differing.length > 0) {
@@ -71,92 +68,69 @@ export class PeriodWatch {
     }
   }
 
-  /** By name; null: a chunk that its rating read is not sealed now, or can't be read. */
+  /**
+   * By name; null: its customer is due, so that it is not billed yet, or a chunk that its rating read is not sealed now,
+   * or can't be read.
+   */
   private async audit(
-    keys: readonly PeriodKey[],
+    keys: readonly PeriodStart[],
     versions: readonly CatalogVersion[],
   ): Promise<Map<string, AuditLog | null>> {
     const logs = new Map<string, AuditLog | null>();
     if (keys.length === 0) return logs;
     const { pool, store } = this.parts;
-    const all = await readPeriodSums(pool, keys);
+    const all = await readStartSums(pool, keys);
     const seals = await store.readSeals();
-    const sharing = (period: PeriodSums): string => keyText(period.closedUpTo, JSON.stringify(period.sealVector));
-    for (const periods of groupBy(all, sharing).values()) {
-      const { sealVector } = periods[0]!;
-      if (!covers(seals.vector, sealVector)) {
-        for (const period of periods) logs.set(nameOf(period), null);
-        continue;
-      }
+    const sharing = ({ closedUpTo, ratedWatermark, catalogVersion, sealVector }: StartSums): string =>
+      keyText(closedUpTo, ratedWatermark, catalogVersion, JSON.stringify(sealVector));
+    for (const starts of groupBy(all, sharing).values()) {
+      const { sealVector, catalogVersion } = starts[0]!;
+      const isKnown = catalogVersion <= (versions.at(-1)?.version ?? 0);
+      const due = isKnown && covers(seals.vector, sealVector) ? starts.filter(({ isDue }) => isDue) : starts;
+      for (const start of due) logs.set(placeOf(start), null);
+      const settled = starts.filter((start) => !due.includes(start));
+      if (settled.length === 0) continue;
       const audited = await unlessDamaged(new AuditLog(), 'periods', async () => {
-        await this.auditAt({ ...seals, vector: sealVector }, periods, versions, logs);
+        const inForce = versions.filter(({ version }) => version <= catalogVersion);
+        await this.auditAt({ ...seals, vector: sealVector }, settled, inForce, logs);
         return true;
       });
-      if (audited === null) for (const period of periods) logs.set(nameOf(period), null);
+      if (audited === null) for (const start of settled) logs.set(placeOf(start), null);
     }
     return logs;
   }
 
-  /** Periods that were rated at the same seals, with the same windows closed. */
+  /** What was rated at the same seals and time, by the same catalog. */
   private async auditAt(
     seals: Seals,
-    periods: readonly PeriodSums[],
+    starts: readonly StartSums[],
     versions: readonly CatalogVersion[],
     logs: Map<string, AuditLog | null>,
   ): Promise<void> {
     const { store } = this.parts;
+    const { watermark, closedUpTo } = { watermark: starts[0]!.ratedWatermark, closedUpTo: starts[0]!.closedUpTo };
     // Whose the windows are that were billed then is for ever.
-    const ownership = new Ownership(await store.readAssignmentsAround(periods));
-    const priced = periods.map((period) => ({
-      period: { ...period, subjects: ownership.subjectsOf(period) },
-      prices: periodPrices(versions, period),
-    }));
-    const wanted: UsageWanted[] = priced.flatMap(({ period, prices }) =>
-      period.periodEnd <= period.periodStart
-        ? []
-        : prices.flatMap(({ price, meter }) =>
-            // Only their sum is asked for.
-            isUsagePrice(price) ? [{ ...period, detailFrom: period.periodEnd, price, meter: meter! }] : [],
-          ),
-    );
-    const basis = { seals, closedUpTo: periods[0]!.closedUpTo };
-    const contributions = await readContributions(store, wanted, basis);
-    const byUsage = priced
-      .map(({ period }) => period)
-      .filter((period) => isChargedByUsage(period) && period.periodEnd > period.periodStart);
-    const withUsage = await readPeriodsWithUsage(store, byUsage, [...metersOf(versions).values()], basis);
-    for (const { period, prices } of priced) {
+    const ownership = new Ownership(await store.readAssignmentsAround(starts));
+    const { history, meters } = ratingCatalog(versions);
+    const unsubscribed = billedBy(history, []);
+    const targets = starts.map(({ tenant, customer, periodStart, subscriptions }) => {
+      const by = subscriptions.length === 0 ? unsubscribed : billedBy(history, subscriptions);
+      const subjects = ownership.subjectsOf({ tenant, customer });
+      // Only sums are asked for.
+      return { ...wholeTarget(watermark, by, { tenant, customer, subjects }, periodStart), detailFrom: watermark };
+    });
+    const charges = await readCharges(store, { seals, closedUpTo, meters }, targets);
+    for (const [i, { target, usage, fees }] of charges.entries()) {
+      const start = starts[i]!;
       const log = new AuditLog();
-      const where = nameOf(period);
-      const unpriced = new Map(period.written);
-      const hasUsage = withUsage.has(periodText(period));
-      const charges = isPeriodDue(period, period.ratedWatermark, hasUsage) ? QUANTITY_ONE : 0n;
-      for (const { price } of prices) {
-        unpriced.delete(price.slug);
-        const used = contributions.get(pricedText(period, price.slug));
-        const written = period.written.get(price.slug);
-        // A price that was never used is compared as well: nothing is written of it.
-        for (const subject of new Set([...(used?.keys() ?? []), ...(written?.keys() ?? [])]).add(POOLED)) {
-          const sum = (used?.get(subject) ?? []).reduce((total, each) => total + each.quantity, 0n);
-          const isCharged = !isUsagePrice(price) && subject === POOLED;
-          const quantity = quantityToDecimal(isUsagePrice(price) ? sum : isCharged ? charges : 0n);
-          const found = written?.get(subject);
-          const what = `${where} price ${price.slug}${subject === POOLED ? '' : ` subject ${subject}`}`;
-          log.compare('I4', `${what}, quantity`, quantity, found?.quantity ?? Decimal.zero);
-          log.compare('I4', `${what}, amount`, amountOf(price)(quantity), found?.amount ?? Decimal.zero);
-        }
-      }
-      for (const [price, bySubject] of unpriced) {
-        for (const { amount } of bySubject.values()) {
-          log.compare('I4', `${where} price ${price}, which the period does not have, amount`, '0', amount);
-        }
-      }
-      log.held('I5', 2 * (period.items - period.misposted.length));
-      for (const item of period.misposted) {
+      const terms = ratedTerms(target, usage, fees, { currencyOf: currencyBy(versions) });
+      compareTerms(target, terms, start.charged, log);
+      log.held('I5', 2 * (start.items - start.misposted.length));
+      for (const item of start.misposted) {
         log.compare('I5', `ledger transaction ${item.transactionId}`, '0', item.balance);
         log.compare('I5', `line item ${item.id}, receivable`, item.amount, item.receivable);
       }
-      logs.set(where, log);
+      logs.set(placeOf(start), log);
     }
   }
 }

@@ -46,14 +46,22 @@ const base = {
   plans: [
     {
       slug: 'p',
-      billingPeriod: 'month',
       calendar: true,
       timezone: 'UTC',
+      trialUsage: 'free',
       prices: [
-        { slug: 'unit', meter: 'tokens', match: { model: 'm' }, model: 'per_unit', unitAmount: '0.1' },
+        {
+          slug: 'unit',
+          meter: 'tokens',
+          match: { model: 'm' },
+          every: { weeks: 2 },
+          model: 'per_unit',
+          unitAmount: '1',
+        },
         {
           slug: 'tiered',
           meter: 'tokens',
+          onChange: 'share',
           model: 'graduated',
           tiers: [
             { upTo: '10', unitAmount: '1' },
@@ -72,13 +80,11 @@ const base = {
         { slug: 'share', meter: 'tokens', model: 'graduated_percentage', tiers: [{ upTo: null, rate: '0.02' }] },
         { slug: 'mark-up', meter: 'tokens', model: 'cost_plus', factor: '1.2' },
         { slug: 'fee', model: 'flat', flatAmount: '20' },
+        { slug: 'seats', model: 'flat', flatAmount: '20', every: { years: 1 }, giveBack: false, quantity: 'seats' },
+        { slug: 'late', model: 'flat', flatAmount: '20', charge: 'in_arrears', proration: 'day' },
       ],
     },
-    { slug: 'q', calendar: false, prices: [] },
-  ],
-  subscriptions: [
-    { subject: 's', plan: 'p', startsAt: '2026-11-01T00:00:00Z', tenant: 'acme' },
-    { subject: 's', plan: 'q', startsAt: '2026-12-01T00:00:00Z' },
+    { slug: 'q', calendar: false, afterEnd: 'default', prices: [{ slug: 'fee', model: 'flat', flatAmount: '9' }] },
   ],
   defaultPlan: 'p',
 };
@@ -137,14 +143,18 @@ const values: readonly unknown[] = [
   ],
   ...['flat', 'toString', '0', '-0', '0.0', '00', '1', '-1', '10', '1e3', '.5', '5.', '1,5', '+1', '9'.repeat(400)],
   ...['9'.repeat(401), `0.${'0'.repeat(400)}`, `0.${'0'.repeat(401)}`, '1_000', '0x10', 'Infinity', '١'],
+  ...['carry', 'share', 'prorate', 'restart', 'in_advance', 'in_arrears', 'second', 'day', 'none', 'default', 'free'],
   ...[
-    '2026-11-01T00:00:00Z',
-    '2026-11-01T00:30:00Z',
-    '2026-11-01',
-    '2026-02-30T00:00:00Z',
-    '2026-11-01T00:00:00.0001Z',
+    { days: 7 },
+    { weeks: 1 },
+    { months: 12 },
+    { months: 1 },
+    { years: 10 },
+    { years: 11 },
+    { days: 0 },
+    { days: 1.5 },
   ],
-  ...['9999-12-31T23:00:00-01:00', '0000-01-01T00:00:00Z', '2026-06-30T23:59:60Z', '2026-11-01T01:00:00+01:00'],
+  ...[{ months: 1, days: 1 }, { hours: 1 }, { months: '1' }],
   ...[{ not: 'a' }, { not: ['a', '', 7] }, { not: [] }, ['a', true], { 'data.s': 'a' }, { 'data["s"]': { not: 1 } }],
   ...[[], {}, [null], [[]], { slug: 'x' }, { model: 'm' }, { subject: 'data.s' }, { ['__proto__']: 'data.s' }],
   ...[{ upTo: null, unitAmount: '1' }, { upTo: '5', flatAmount: '1' }, { upTo: '5' }],
@@ -172,7 +182,8 @@ const keys = [
     'billingPeriod',
     'prices',
   ],
-  ...['tenant', 'subject', 'startsAt', 'plan', 'currency', 'meters', 'plans', 'subscriptions', 'defaultPlan', 'extra'],
+  ...['every', 'onChange', 'charge', 'proration', 'giveBack', 'quantity', 'afterEnd', 'trialUsage', 'days', 'months'],
+  ...['currency', 'meters', 'plans', 'subscriptions', 'defaultPlan', 'extra'],
   ...objectNames,
   ...['', ' ', 'region', 'a.b', '1', 'true', 'null'],
 ];
@@ -311,8 +322,7 @@ meters:
 plans:
   - slug: p
     prices:
-      - { slug: u, meter: m, match: { model: x }, model: per_unit, unitAmount: "0.1" }
-subscriptions: [{ subject: s, plan: p, startsAt: 2026-11-01T00:00:00Z }]
+      - { slug: u, meter: m, match: { model: x }, model: per_unit, unitAmount: "0.1", every: { months: 3 } }
 defaultPlan: p
 `;
 const texts = [
@@ -378,6 +388,7 @@ export const catalogTexts: FuzzTarget = {
       'unitAmount: ',
       'tiers: ',
       'prices: ',
+      'every: ',
     ],
     ...objectNames.map((name) => `${name}: `),
   ],

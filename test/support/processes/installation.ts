@@ -7,6 +7,7 @@ import { openStores, type Stores } from '../../../cli/stores.ts';
 import type { Catalog } from '../../../domain/catalog/catalog.ts';
 import { NEWEST_RULE_SET } from '../../../domain/metering/rule-set.ts';
 import { dedupKeyOf, partitionOf, payloadHashOf, type UsageEvent } from '../../../domain/usage-event.ts';
+import { readClosingUpTo } from '../../../platform/billing-store/rater-progress.ts';
 import { applyCatalog } from '../../../platform/catalog-store.ts';
 import { createClickHouse } from '../../../platform/clickhouse/client.ts';
 import { encodeEventBatch } from '../../../platform/event-log/record-codec.ts';
@@ -108,9 +109,11 @@ export class Installation {
     this.aggregator = null;
   }
 
-  async apply(catalog: Catalog, effectiveAt = 0): Promise<void> {
-    const options = { effectiveAt, now: Date.now() };
-    await applyCatalog(this.stores.pool, this.stores.eventLog, catalog, JSON.stringify(catalog), options);
+  /** Effective since ever where nothing was rated yet, and else from now on. */
+  async apply(catalog: Catalog): Promise<void> {
+    const { pool, eventLog } = this.stores;
+    const effectiveAt = (await readClosingUpTo(pool)) === null ? { effectiveAt: 0 } : {};
+    await applyCatalog(pool, eventLog, catalog, JSON.stringify(catalog), effectiveAt);
   }
 
   /** Appends the events in the order given, a few in a record. */

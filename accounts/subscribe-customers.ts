@@ -1,0 +1,106 @@
+// Makes subscriptions, that of one request or those of many rows of a file, in one transaction of the caller's.
+//
+// Customers stay as they are while it lasts, and are locked as by a rating: no rater looks at them meanwhile, and
+// whichever looks later finds what was made. Only under the locks it is asked up to where windows are closed, and what
+// the customers have: so each subscription is held against all others of its customer.
+import { groupBy } from '../domain/composite-key.ts';
+import { Problem } from '../domain/problem.ts';
+import type { CustomerSubscription, NewSubscription } from '../domain/terms/customer-subscription.ts';
+import { SubscriptionHistory } from '../domain/terms/subscription-history.ts';
+import type { Author } from '../platform/account-store/account-changes.ts';
+import { shareCustomers } from '../platform/account-store/customers.ts';
+import { readNow } from '../platform/account-store/subject-assignments.ts';
+import {
+  makeSubscriptions,
+  readSubscriptionsNamed,
+  readSubscriptionsOfCustomers,
+} from '../platform/account-store/subscriptions.ts';
+import { lockCustomers } from '../platform/billing-store/billing-periods.ts';
+import { readClosingUpTo } from '../platform/billing-store/rater-progress.ts';
+import type { Queries } from '../platform/postgres/table-columns.ts';
+import type { CatalogNow } from './catalog-now.ts';
+import { requireNoOverlap } from './core/overlapping-prices.ts';
+import { newSubscriptionOf, requireSame, type SubscribingNow, type WantedSubscription } from './core/subscribing.ts';
+
+/** What became of one. Equal: it was there, and the same. */
+export type SubscribingOutcome =
+  | { readonly is: 'made' | 'equal'; readonly subscription: CustomerSubscription }
+  | { readonly is: 'refused'; readonly problem: Problem };
+
+/** Locks the customers until the transaction ends, and only then looks at the clock and at what was rated. */
+export async function lockForChange(
+  queries: Queries,
+  tenant: string,
+  customers: readonly string[],
+): Promise<SubscribingNow> {
+  await lockCustomers(
+    queries,
+    customers.map((customer) => ({ tenant, customer })),
+  );
+  return { ratedUpTo: await readClosingUpTo(queries), now: await readNow(queries) };
+}
+
+export const historyOf = ({ opening, records }: CustomerSubscription): SubscriptionHistory =>
+  new SubscriptionHistory(opening, records);
+
+const historyAhead = ({ opening, first }: NewSubscription): SubscriptionHistory =>
+  new SubscriptionHistory(opening, [{ ...first, sequence: 1 }]);
+
+/** What `work` returns, or the `Problem` that it throws. */
+function orRefused<Result>(work: () => Result): Result | Problem {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    throw error;
+  }
+}
+
+/** In the order in which they are wanted, by which each is held against those before. Ids are given once. */
+export async function subscribeCustomers(
+  queries: Queries,
+  author: Author,
+  wanted: readonly WantedSubscription[],
+  { newest, history: catalog }: CatalogNow,
+): Promise<{ readonly outcomes: readonly SubscribingOutcome[]; readonly now: number }> {
+  const { tenant } = author;
+  const named = [...new Set(wanted.map(({ body }) => body.customer))];
+  const customers = await shareCustomers(queries, tenant, named);
+  const subscribing = await lockForChange(queries, tenant, named);
+  const { now, ratedUpTo } = subscribing;
+  const ids = wanted.map(({ id }) => id);
+  const there = await readSubscriptionsNamed(queries, tenant, ids);
+  const known = await readSubscriptionsOfCustomers(
+    queries,
+    named.map((customer) => ({ tenant, customer })),
+  );
+  const held = new Map([...groupBy(known, ({ customer }) => customer)].map(([id, all]) => [id, all.map(historyOf)]));
+  const decided = wanted.map((each): NewSubscription | Problem | null => {
+    if (there.has(each.id)) return null;
+    const { customer } = each.body;
+    const others = held.get(customer) ?? [];
+    return orRefused(() => {
+      const made = newSubscriptionOf(each, customers.get(customer) ?? null, others.length === 0, newest, subscribing);
+      const all = [...others, historyAhead(made)];
+      requireNoOverlap(all, catalog, Math.max(made.opening.billedFrom, ratedUpTo ?? made.opening.billedFrom));
+      held.set(customer, all);
+      return made;
+    });
+  });
+  const toMake = decided.filter((each): each is NewSubscription => each !== null && !(each instanceof Problem));
+  const made = await makeSubscriptions(queries, author, toMake, now);
+  // Another transaction may have made one by the same id, of another customer.
+  const lost = toMake.map(({ opening }) => opening.id).filter((id) => !made.has(id));
+  const others =
+    lost.length === 0 ? there : new Map([...there, ...(await readSubscriptionsNamed(queries, tenant, lost))]);
+  const outcomes = wanted.map((each, i): SubscribingOutcome => {
+    const decision = decided[i]!;
+    if (decision instanceof Problem) return { is: 'refused', problem: decision };
+    const subscription = made.get(each.id);
+    if (subscription !== undefined) return { is: 'made', subscription };
+    const existing = others.get(each.id)!;
+    const fault = orRefused(() => requireSame(existing, each));
+    return fault instanceof Problem ? { is: 'refused', problem: fault } : { is: 'equal', subscription: existing };
+  });
+  return { outcomes, now };
+}

@@ -1,0 +1,44 @@
+// What the terms of some targets come to: their usage is read, and put together by the rule of time.
+import type { Meter } from '../../domain/catalog/catalog.ts';
+import type { DueFee, PeriodTarget } from '../core/period-targets.ts';
+import type { ChargedUsage } from '../core/term-items.ts';
+import { type CountedTerms, chargedTerms, countedTerms } from '../core/term-usage.ts';
+import { readCountedUsage, readTimesWithUsage, type UsageBasis, type UsageWanted } from './counted-usage.ts';
+import type { RatedUsage } from './rating-store.ts';
+
+/** What a target's terms come to. */
+export interface TargetCharges {
+  readonly target: PeriodTarget;
+  readonly usage: readonly ChargedUsage[];
+  readonly fees: readonly DueFee[];
+}
+
+export async function readCharges(
+  store: Pick<RatedUsage, 'readUsage' | 'readFirstSeen' | 'readSetsWithUsage'>,
+  basis: UsageBasis & { readonly meters: ReadonlyMap<string, Meter> },
+  targets: readonly PeriodTarget[],
+): Promise<TargetCharges[]> {
+  const wanted: UsageWanted[] = [];
+  const counted = targets.map((target) =>
+    target.usage.map((period) => {
+      const of = countedTerms(period);
+      for (const each of of) wanted.push({ ...target, meter: period.line.meter!, counted: each });
+      return { period, counted: of };
+    }),
+  );
+  const usage = await readCountedUsage(store, wanted, basis);
+  const usageOf = (each: CountedTerms) => usage.get(each) ?? [];
+  const byUsage = targets.flatMap(({ fees, ...of }) =>
+    fees.filter(({ isByUsage }) => isByUsage).map((fee) => ({ ...of, ...fee, fee })),
+  );
+  const withUsage = await readTimesWithUsage(store, byUsage, [...basis.meters.values()], basis);
+  const used = new Set([...withUsage].map(({ fee }) => fee));
+  return targets.map((target, i) => ({
+    target,
+    usage: counted[i]!.map((each) => ({
+      period: each.period,
+      charged: chargedTerms(each.period, each.counted, usageOf),
+    })),
+    fees: target.fees.filter((fee) => !fee.isByUsage || used.has(fee)),
+  }));
+}
