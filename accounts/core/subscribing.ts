@@ -71,7 +71,7 @@ function requireCurrency({ currency }: SubscribingCustomer, catalog: Catalog): v
 }
 
 /** `isFirst`: the customer has no other. Throws a `Problem`. */
-function openingOf(
+export function openingOf(
   id: string,
   body: SubscriptionBody,
   customer: SubscribingCustomer,
