@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';
 import { ledgerTransactionId, lineItemId } from '../../domain/billing/line-item-key.ts';
+import { catalogVersions } from '../../platform/catalog-store.ts';
 import { migrate } from '../../platform/migrations/migrate.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
@@ -43,7 +44,7 @@ beforeAll(async () => {
   const times = [new Date(periodStart), new Date(Date.UTC(2026, 11, 1))];
   await pool.query(
     `INSERT INTO tallyline.catalog_versions (version, effective_at, catalog, source, digest, published_at)
-     VALUES (1, now(), '{}', '', '', now())`,
+     VALUES (1, now(), '{}', '', '', now()), (2, now(), '{}', '', '', now())`,
   );
   await pool.query(
     `INSERT INTO tallyline.billing_periods (tenant, subject, period_start, period_end, plan, catalog_version, timeline_version)
@@ -102,4 +103,12 @@ it.each([
 ])('refuses %s', async (_, statement) => {
   await pool.query('ALTER TABLE tallyline.ledger_entries DISABLE TRIGGER ledger_entries_append_only');
   await expect(pool.query(statement)).rejects.toThrow(/violates (foreign key|check|unique) constraint/);
+});
+
+it('knows of the first catalog version alone that nothing was closed before it', async () => {
+  const versions = await catalogVersions(pool);
+  expect(versions.map(({ version, closedUpTo, appliesTo }) => [version, closedUpTo, appliesTo])).toEqual([
+    [1, 0, undefined],
+    [2, undefined, undefined],
+  ]);
 });
