@@ -71,7 +71,7 @@ function requireCurrency({ currency }: SubscribingCustomer, catalog: Catalog): v
 }
 
 /** `isFirst`: the customer has no other. Throws a `Problem`. */
-export function openingOf(
+function openingOf(
   id: string,
   body: SubscriptionBody,
   customer: SubscribingCustomer,
