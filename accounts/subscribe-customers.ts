@@ -85,11 +85,10 @@ export async function subscribeCustomers(
   );
   const decided = wanted.map((each): NewSubscription | Problem | null => {
     if (there.has(each.id)) return null;
-    const known = customers.get(each.body.customer);
+    const customer = customers.get(each.body.customer) ?? null;
     const others = held.get(each.body.customer) ?? [];
-    const customer = known === undefined ? null : { ...known, isFirst: others.length === 0 };
     return orRefused(() => {
-      const made = newSubscriptionOf(each, customer, newest, { ...subscribing, rerate });
+      const made = newSubscriptionOf(each, customer, others.length === 0, newest, { ...subscribing, rerate });
       const all = [...others, historyAhead(made)];
       requireNoOverlap(all, catalog, made.opening.billedFrom);
       held.set(made.customer, all);

@@ -97,8 +97,8 @@ async function tryOnRecentEvents(
 }
 
 /**
- * Applies the file and prints what changed, and from when on that holds. Rejects as `diffCatalogFile` does, and where the log can't be reached: the
- * version is then stored, and published by the next apply.
+ * Applies the file and prints what changed, and from when on that holds. Rejects as `diffCatalogFile` does, and where
+ * the log can't be reached: the version is then stored, and published by the next apply.
  */
 export async function applyCatalogFrom(file: string, options: ApplyOptions, open: OpenStores, out: Out): Promise<void> {
   const { catalog, text } = await readCatalogFile(file);

@@ -195,8 +195,8 @@ export async function applyCatalog(
 }
 
 /**
- * What is stored with a version that is made now. Rejects with `CatalogRefused` where windows were closed after it. (One
- * that is closed between this and the insertion counts as open: then too it is the rater that looks at it again.)
+ * What is stored with a version that is made now. Rejects with `CatalogRefused` where windows were closed after it.
+ * (One that is closed between this and the insertion counts as open: then too the rater looks at it again.)
  */
 async function factsNow(client: pg.PoolClient, { effectiveAt, appliesTo = 'running' }: ApplyOptions) {
   const facts = versionFacts(effectiveAt ?? 'now', {

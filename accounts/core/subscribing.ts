@@ -32,10 +32,7 @@ export interface WantedSubscription {
   readonly condition: VersionCondition;
 }
 
-export interface SubscribingCustomer extends Pick<Customer, 'timezone' | 'currency'> {
-  /** It has no other subscription. */
-  readonly isFirst: boolean;
-}
+type SubscribingCustomer = Pick<Customer, 'timezone' | 'currency'>;
 
 /** Of phases with prices with tiers. */
 const MADE_FROM_DEPTH_MAX = 16;
@@ -97,11 +94,12 @@ function requireCurrency(customer: SubscribingCustomer, { currency }: Catalog): 
   if (fault !== null) throw new Problem('currency_mismatch', `The customer ${fault}.`);
 }
 
-/** Throws a `Problem`. */
+/** `isFirst`: the customer has no other. Throws a `Problem`. */
 export function openingOf(
   id: string,
   body: SubscriptionBody,
   customer: SubscribingCustomer,
+  isFirst: boolean,
   catalog: Catalog,
   { now, ratedUpTo, rerate = false }: SubscribingNow & { readonly rerate?: boolean },
 ): { readonly opening: SubscriptionOpening; readonly first: UnnumberedRecord } {
@@ -120,7 +118,7 @@ export function openingOf(
   if (endsAt !== null && trialEndsAt !== null && trialEndsAt > endsAt)
     throw invalidFields([invalidField('trialDays', 'end before endsAt')]);
   const windowMs = longestWindowMs(body, catalog);
-  const takesIt = windowMs > 0 && takesBegunWindow(billedFrom, windowMs, { isFirst: customer.isFirst, ratedUpTo });
+  const takesIt = windowMs > 0 && takesBegunWindow(billedFrom, windowMs, { isFirst, ratedUpTo });
   const opening = { id, startsAt, billedFrom, takesBegunWindow: takesIt, anchor, timezone };
   return { opening, first: firstRecordOf(body, trialEndsAt) };
 }
@@ -129,13 +127,14 @@ export function openingOf(
 export function newSubscriptionOf(
   { id, body, changes, condition }: WantedSubscription,
   customer: (SubscribingCustomer & Pick<Customer, 'archivedAt' | 'erasedAt'>) | null,
+  isFirst: boolean,
   catalog: Catalog,
   now: SubscribingNow & { readonly rerate: boolean },
 ): NewSubscription {
   if (condition !== null) throw versionMismatch('There is no such subscription.', 0);
   if (customer === null) throw invalidFields([invalidField('customer', 'be a customer that there is')]);
   requireActive(customer);
-  const { opening, first } = openingOf(id, body, customer, catalog, now);
+  const { opening, first } = openingOf(id, body, customer, isFirst, catalog, now);
   const records = [first, ...changes];
   return { customer: body.customer, opening, records, madeFrom: madeFromOf(body), reason: body.reason };
 }

@@ -29,7 +29,6 @@ meters:
     window: 1h
 plans:
   - slug: standard
-    billingPeriod: month
     calendar: true
     timezone: UTC
     prices:

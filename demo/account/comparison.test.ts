@@ -24,13 +24,11 @@ const catalog: Catalog = {
   plans: [
     {
       slug: 'p',
-      billingPeriod: 'month',
       calendar: true,
       timezone: 'UTC',
       prices: [{ slug: 'all', meter: 'tokens', match: {}, model: 'per_unit', unitAmount: '0.01' }],
     },
   ],
-  subscriptions: [],
   defaultPlan: 'p',
 };
 

@@ -94,7 +94,8 @@ function usageRows(oracle: Oracle, catalog: Catalog, observed: Observed): Row[] 
 }
 
 function moneyRows(oracle: Oracle, catalog: Catalog, observed: Observed, allowedLatenessMs: number): Row[] {
-  const expected = billsOf(catalog, oracle.cells(), { watermark: observed.ratedWatermark, allowedLatenessMs });
+  const time = { watermark: observed.ratedWatermark, allowedLatenessMs };
+  const expected = billsOf(oracle.agreements, oracle.cells(), time);
   const rows: Row[] = [];
   let billsDiffer = 0n;
   for (const slug of new Set([...catalog.plans.map((plan) => plan.slug), ...observed.bills.keys()])) {

@@ -1,16 +1,19 @@
-// What every customer owes for the usage in closed windows, worked out from the price list with nothing but bigint
-// arithmetic: per customer and billing period, the usage a price matches is added up and priced once.
-import { Temporal } from 'temporal-polyfill';
-import type { Catalog, Plan, Price, Subscription } from '../../domain/catalog/catalog.ts';
+// What every customer owes for the usage in closed windows and in fees, worked out from what was agreed with nothing but
+// bigint arithmetic: by customer and billing period, the usage a price matches is added up and priced once, and shared
+// out where the price has changed (oracle-terms.ts).
+import type { Price } from '../../domain/catalog/catalog.ts';
+import type { Agreements } from './agreements.ts';
 import { scaled, type UsageCell } from './oracle.ts';
+import { AgreedTimes, partOf, type Stretch, shareOut } from './oracle-terms.ts';
 
 /** Quantities have 12 fraction digits and unit amounts may have 24. */
 export const MONEY_SCALE = 36;
 const QUANTITY_SCALE = 12;
-const DAY_MS = 86_400_000;
 const RATE_SCALE = MONEY_SCALE - QUANTITY_SCALE;
+/** Shares are rounded to twelve digits. */
+const SHARE_UNIT = 10n ** BigInt(MONEY_SCALE - 12);
 
-/** plan → subject → amount as a count of 10^-MONEY_SCALE. */
+/** plan → customer → amount as a count of 10^-MONEY_SCALE. */
 export type Bills = Map<string, Map<string, bigint>>;
 
 type Tiered = Extract<Price, { model: 'graduated' | 'volume' }>;
@@ -84,37 +87,6 @@ export function oracleAmount(price: Price, quantity: bigint): bigint {
   }
 }
 
-interface Contract {
-  readonly plan: Plan;
-  /** Null for the default plan, which everybody has always had. */
-  readonly startsAt: number | null;
-}
-
-function contractAt(catalog: Catalog, subscriptions: readonly Subscription[], at: number): Contract | null {
-  let current: Subscription | null = null;
-  for (const subscription of subscriptions) {
-    if (subscription.startsAt <= at && (current === null || subscription.startsAt > current.startsAt))
-      current = subscription;
-  }
-  const plan = catalog.plans.find(({ slug }) => slug === (current?.plan ?? catalog.defaultPlan));
-  return plan === undefined ? null : { plan, startsAt: current?.startsAt ?? null };
-}
-
-/** Start of the billing period that holds `at`, milliseconds since the epoch. */
-export function periodStartOf({ plan, startsAt }: Contract, at: number): number {
-  const zoned = Temporal.Instant.fromEpochMilliseconds(at).toZonedDateTimeISO(plan.timezone);
-  if (plan.calendar || startsAt === null) {
-    const month = zoned.with({ day: 1 }).startOfDay().epochMilliseconds;
-    // A contract that begins within a calendar month has a shorter first period.
-    return startsAt === null ? month : Math.max(month, startsAt);
-  }
-  const anchor = Temporal.Instant.fromEpochMilliseconds(startsAt).toZonedDateTimeISO(plan.timezone);
-  let months = (zoned.year - anchor.year) * 12 + zoned.month - anchor.month;
-  // Always from the anchor: adding a month to a shortened month drifts.
-  while (anchor.add({ months }).epochMilliseconds > at) months--;
-  return anchor.add({ months }).epochMilliseconds;
-}
-
 const matches = (price: Exclude<Price, { model: 'flat' }>, cell: UsageCell): boolean =>
   price.meter === cell.meter.slug &&
   Object.entries(price.match).every(([name, value]) => {
@@ -128,79 +100,97 @@ export interface BillingTime {
   readonly allowedLatenessMs: number;
 }
 
-/** The period starts of a subscription up to the watermark and to the next subscription, found day by day. */
-function startedPeriods(plan: Plan, startsAt: number, nextStartsAt: number, watermark: number): Set<number> {
-  const starts = new Set<number>();
-  const last = Math.min(nextStartsAt - 1, watermark);
-  for (let at = startsAt; at < last; at += DAY_MS) starts.add(periodStartOf({ plan, startsAt }, at));
-  if (startsAt <= last) starts.add(periodStartOf({ plan, startsAt }, last));
-  return starts;
+class BillSums {
+  readonly bills: Bills = new Map();
+
+  add(plan: string, customer: string, amount: bigint): void {
+    const bill = this.bills.get(plan) ?? new Map<string, bigint>();
+    this.bills.set(plan, bill);
+    bill.set(customer, (bill.get(customer) ?? 0n) + amount);
+  }
 }
 
-const flatPricesOf = (plan: Plan): Price[] => plan.prices.filter(({ model }) => model === 'flat');
+const slugsOf = (agreements: Agreements, isFee: boolean): string[] => [
+  ...new Set(
+    agreements.newest.catalog.plans
+      .flatMap(({ prices }) => prices)
+      .filter(({ model }) => (model === 'flat') === isFee)
+      .map(({ slug }) => slug),
+  ),
+];
 
-/** The quantities of every customer's periods, by price; a flat price has the quantity 1 once it is due. */
-class Periods {
-  readonly all = new Map<string, { subject: string; plan: Plan; quantities: Map<Price, bigint> }>();
+/** A price of one customer in one period: how much was used in each stretch of it. */
+interface UsedInPeriod {
+  readonly stretches: readonly Stretch[];
+  readonly quantities: bigint[];
+}
 
-  add(subject: string, plan: Plan, periodStart: number, price: Price, quantity: bigint): void {
-    const key = JSON.stringify([subject, plan.slug, periodStart]);
-    const period = this.all.get(key) ?? { subject, plan, quantities: new Map<Price, bigint>() };
-    this.all.set(key, period);
-    period.quantities.set(price, (period.quantities.get(price) ?? 0n) + quantity);
+function usedByPeriod(
+  times: AgreedTimes,
+  stretches: readonly Stretch[],
+  cells: readonly UsageCell[],
+): Iterable<UsedInPeriod> {
+  const used = new Map<string, UsedInPeriod>();
+  for (const cell of cells) {
+    const at = stretches.find(({ from, to }) => from <= cell.windowStart && cell.windowStart < to);
+    if (at === undefined || at.price.model === 'flat' || !matches(at.price, cell)) continue;
+    const period = times.periodAt(at.subscription, cell.windowStart);
+    const key = JSON.stringify([at.subscription?.id ?? null, period.start]);
+    // A stretch without usage counts too: it says how the others are shared out.
+    let known = used.get(key);
+    if (known === undefined) {
+      const isIn = (stretch: Stretch) => stretch.subscription === at.subscription && times.isIn(stretch, period);
+      const inPeriod = stretches.filter(isIn);
+      known = { stretches: inPeriod, quantities: inPeriod.map(() => 0n) };
+      used.set(key, known);
+    }
+    known.quantities[known.stretches.indexOf(at)]! += cell.value;
+  }
+  return used.values();
+}
+
+function addFees(sums: BillSums, times: AgreedTimes, customer: string, slugs: readonly string[], until: number): void {
+  for (const { from, to, subscription, plan, price } of slugs.flatMap((slug) => times.feeStretches(slug, until))) {
+    for (let at = from; at <= until && at < to; ) {
+      const { start, end } = times.periodAt(subscription, at);
+      const [begin, finish, whole] = [at - start, Math.min(to, end) - start, end - start].map(BigInt);
+      sums.add(plan, customer, partOf(oracleAmount(price, 0n), begin!, finish!, whole!, SHARE_UNIT));
+      at = end;
+    }
   }
 }
 
 /**
- * What every customer owes at that time: for the usage in closed windows, and the flat prices of the periods that have
- * begun by subscription; those of the default plan are due where there is usage.
+ * What every customer owes at that time: for the usage in closed windows, and the fees of the stretches that have
+ * begun.
  */
-export function billsOf(catalog: Catalog, cells: Iterable<UsageCell>, time: BillingTime): Bills {
-  const periods = new Periods();
-  const bySubject = new Map<string, Subscription[]>();
-  for (const subscription of catalog.subscriptions) {
-    bySubject.set(subscription.subject, [...(bySubject.get(subscription.subject) ?? []), subscription]);
+export function billsOf(agreements: Agreements, cells: Iterable<UsageCell>, time: BillingTime): Bills {
+  const sums = new BillSums();
+  const [usageSlugs, feeSlugs] = [slugsOf(agreements, false), slugsOf(agreements, true)];
+  for (const customer of agreements.subscribers)
+    addFees(sums, new AgreedTimes(agreements, customer), customer, feeSlugs, time.watermark);
+
+  const closed = new Map<string, UsageCell[]>();
+  for (const cell of cells) {
+    if (time.watermark < cell.itemEnd + time.allowedLatenessMs) continue;
+    const known = closed.get(cell.subject);
+    if (known === undefined) closed.set(cell.subject, [cell]);
+    else known.push(cell);
   }
-  for (const [subject, subscriptions] of bySubject) {
-    subscriptions.sort((a, b) => a.startsAt - b.startsAt);
-    for (const [i, { plan: slug, startsAt }] of subscriptions.entries()) {
-      const plan = catalog.plans.find((each) => each.slug === slug)!;
-      const nextStartsAt = subscriptions[i + 1]?.startsAt ?? Number.POSITIVE_INFINITY;
-      for (const periodStart of startedPeriods(plan, startsAt, nextStartsAt, time.watermark)) {
-        for (const price of flatPricesOf(plan)) periods.add(subject, plan, periodStart, price, 1n);
+  // Most customers have what everybody has.
+  const common = new Map<string, Stretch[]>();
+  for (const [customer, own] of closed) {
+    const times = new AgreedTimes(agreements, customer);
+    const isCommon = agreements.subscriptionOf(customer) === null;
+    for (const slug of usageSlugs) {
+      const stretches = (isCommon ? common.get(slug) : undefined) ?? times.usageStretches(slug);
+      if (isCommon) common.set(slug, stretches);
+      for (const { stretches: inPeriod, quantities } of usedByPeriod(times, stretches, own)) {
+        const of = inPeriod.map(({ price }, i) => ({ price, quantity: quantities[i]! }));
+        for (const [i, amount] of shareOut(of, oracleAmount, SHARE_UNIT).entries())
+          sums.add(inPeriod[i]!.plan, customer, amount);
       }
     }
   }
-
-  const periodStarts = new Map<string, number>();
-  const isBilledByDefault = new Set<string>();
-  for (const cell of cells) {
-    if (time.watermark < cell.itemEnd + time.allowedLatenessMs) continue;
-    const contract = contractAt(catalog, bySubject.get(cell.subject) ?? [], cell.windowStart);
-    if (contract === null) continue;
-    const { plan, startsAt } = contract;
-    // Most customers share a plan and its calendar, and calendars are slow.
-    const month = `${plan.slug} ${startsAt} ${cell.windowStart}`;
-    const periodStart = periodStarts.get(month) ?? periodStartOf(contract, cell.windowStart);
-    periodStarts.set(month, periodStart);
-    for (const price of plan.prices) {
-      if (price.model !== 'flat' && matches(price, cell))
-        periods.add(cell.subject, plan, periodStart, price, cell.value);
-    }
-    const defaultPeriod = JSON.stringify([cell.subject, periodStart]);
-    if (startsAt === null && !isBilledByDefault.has(defaultPeriod)) {
-      isBilledByDefault.add(defaultPeriod);
-      for (const price of flatPricesOf(plan)) periods.add(cell.subject, plan, periodStart, price, 1n);
-    }
-  }
-
-  const bills: Bills = new Map();
-  for (const { subject, plan, quantities } of periods.all.values()) {
-    const bill = bills.get(plan.slug) ?? new Map<string, bigint>();
-    bills.set(plan.slug, bill);
-    let amount = bill.get(subject) ?? 0n;
-    for (const [price, quantity] of quantities) amount += oracleAmount(price, quantity);
-    bill.set(subject, amount);
-  }
-  return bills;
+  return sums.bills;
 }

@@ -4,7 +4,8 @@ import type { Catalog, Meter, Plan, Price } from '../../domain/catalog/catalog.t
 import { aMeter, by } from '../../test/support/a-meter.ts';
 import type { DemoEvent } from '../demo-event.ts';
 import { Oracle, scaled, unscaled, usageKey } from './oracle.ts';
-import { billsOf, MONEY_SCALE, oracleAmount, periodStartOf } from './oracle-money.ts';
+import { billsOf, MONEY_SCALE, oracleAmount } from './oracle-money.ts';
+import { periodAt } from './oracle-terms.ts';
 
 const at = (iso: string): number => Date.parse(iso);
 
@@ -27,20 +28,21 @@ const every: Price = {
   packageAmount: '0.5',
 };
 const base: Price = { slug: 'base', model: 'flat', flatAmount: '10' };
-const plan = (slug: string, prices: readonly Price[], calendar = true): Plan => ({
-  slug,
-  billingPeriod: 'month',
-  calendar,
-  timezone: 'UTC',
-  prices,
-});
+const plan = (slug: string, prices: readonly Price[]): Plan => ({ slug, calendar: true, timezone: 'UTC', prices });
 const catalog: Catalog = {
   currency: 'USD',
   meters: [tokens, calls],
-  plans: [plan('free', [every]), plan('paid', [large, base], false)],
-  subscriptions: [{ subject: 'b', plan: 'paid', startsAt: at('2026-10-31T00:00:00Z'), tenant: null }],
+  plans: [plan('free', [every]), plan('paid', [large, base])],
   defaultPlan: 'free',
 };
+/** Customer b has the plan `paid`, in months from 31 October. */
+function agreed(): Oracle {
+  const oracle = new Oracle(catalog);
+  const start = at('2026-10-31T00:00:00Z');
+  const subscription = { customer: 'b', id: 's1', billedFrom: start, anchor: start, timezone: 'UTC', endsAt: null };
+  oracle.agreements.subscribe({ ...subscription, plans: [{ at: start, plan: 'paid' }] });
+  return oracle;
+}
 
 let serial = 0;
 const event = (subject: string, iso: string, data: DemoEvent['data']): DemoEvent => ({
@@ -99,7 +101,8 @@ describe('Oracle', () => {
     expect(oracle.fates).toEqual({ accepted: 4, duplicate: 1, conflict: 0, rejected: 0 });
   });
 
-  it('says so when a meter is beyond it', () => {
+  it('says so when a meter, or windows of two sizes, are beyond it', () => {
+    expect(() => new Oracle({ ...catalog, meters: [tokens, { ...calls, window: '1m' }] })).toThrow(/of one size/);
     expect(() => new Oracle({ ...catalog, meters: [{ ...tokens, aggregation: 'latest' }] })).toThrow(
       /tokens.*not latest/,
     );
@@ -161,13 +164,11 @@ describe('bills', () => {
     ['2027-03-01T00:00:00Z', '2027-02-28T00:00:00Z'],
     ['2027-03-31T00:00:00Z', '2027-03-31T00:00:00Z'],
   ])('finds the month anchored on the 31st that holds %s', (time, start) => {
-    expect(periodStartOf({ plan: plan('p', [], false), startsAt: at('2026-10-31T00:00:00Z') }, at(time))).toBe(
-      at(start),
-    );
+    expect(periodAt(at('2026-10-31T00:00:00Z'), 'UTC', at(time)).start).toBe(at(start));
   });
 
   it('prices each period and customer by itself, closed windows only', () => {
-    const oracle = new Oracle(catalog);
+    const oracle = agreed();
     for (const iso of [
       '2026-10-31T09:00:00Z',
       '2026-11-20T10:00:00Z',
@@ -177,24 +178,21 @@ describe('bills', () => {
       oracle.record('accepted', event('a', iso, { model: 'm-large', tokens: 1000 }));
       oracle.record('accepted', event('b', iso, { model: 'm-large', tokens: 1000 }));
     }
-    const bills = billsOf(catalog, oracle.cells(), { watermark: at('2026-11-20T11:00:02Z'), allowedLatenessMs: 2_000 });
-    // a: one package in October, one in November. b: one period of 3,000 tokens and the monthly amount.
+    const bills = billsOf(oracle.agreements, oracle.cells(), {
+      watermark: at('2026-11-20T11:00:02Z'),
+      allowedLatenessMs: 2_000,
+    });
+    // a: one package in October, one in November. b: one period of 3,000 tokens and its fee.
     expect(unscaled(bills.get('free')!.get('a')!, MONEY_SCALE)).toBe('1');
     expect(unscaled(bills.get('paid')!.get('b')!, MONEY_SCALE)).toBe('10.009');
     expect(bills.get('free')!.size).toBe(1);
   });
 
-  it('charges a flat price for every period that has begun, used or not, until the next subscription', () => {
-    const moves: Catalog = {
-      ...catalog,
-      subscriptions: [
-        ...catalog.subscriptions,
-        { subject: 'b', plan: 'free', startsAt: at('2027-01-15T00:00:00Z'), tenant: null },
-      ],
-    };
+  it('charges a fee for every period that has begun, used or not', () => {
+    const { agreements } = agreed();
     const owed = (watermark: string): string =>
       unscaled(
-        billsOf(moves, [], { watermark: at(watermark), allowedLatenessMs: 0 })
+        billsOf(agreements, [], { watermark: at(watermark), allowedLatenessMs: 0 })
           .get('paid')
           ?.get('b') ?? 0n,
         MONEY_SCALE,
@@ -204,6 +202,6 @@ describe('bills', () => {
     expect(owed('2026-10-31T00:00:00Z')).toBe('10');
     expect(owed('2026-11-29T23:59:59Z')).toBe('10');
     expect(owed('2026-11-30T00:00:00Z')).toBe('20');
-    expect(owed('2027-06-01T00:00:00Z')).toBe('30');
+    expect(owed('2027-01-01T00:00:00Z')).toBe('30');
   });
 });

@@ -4,6 +4,7 @@
 import type { Catalog, Meter } from '../../domain/catalog/catalog.ts';
 import type { DemoEvent } from '../demo-event.ts';
 import type { Fate } from '../mishaps.ts';
+import { Agreements } from './agreements.ts';
 
 const SCALE = 12;
 const ONE = 10n ** BigInt(SCALE);
@@ -41,11 +42,16 @@ export interface UsageCell {
 }
 
 export class Oracle {
+  /** Of the meters. */
   readonly catalog: Catalog;
+  readonly agreements: Agreements;
   readonly fates: Record<Fate, number> = { accepted: 0, duplicate: 0, conflict: 0, rejected: 0 };
   private readonly cellsByKey = new Map<string, UsageCell>();
 
-  /** Throws for a meter that is neither sum nor count, has a filter or calculates: these are not demonstrated. */
+  /**
+   * Throws for a meter that is neither sum nor count, has a filter or calculates, and for windows of several sizes:
+   * these are not demonstrated.
+   */
   constructor(catalog: Catalog) {
     for (const { slug, aggregation, where, addends } of catalog.meters) {
       if (where !== undefined || addends !== undefined) {
@@ -55,7 +61,10 @@ export class Oracle {
         throw new Error(`meter ${slug}: the demonstration checks sum and count, not ${aggregation}`);
       }
     }
+    const [windowMs, ...others] = new Set(catalog.meters.map(({ window }) => WINDOW_MS[window]));
+    if (windowMs === undefined || others.length > 0) throw new Error('the demonstration checks windows of one size');
     this.catalog = catalog;
+    this.agreements = new Agreements(catalog, windowMs);
   }
 
   /** One delivery; `event` is what has to be counted for it, null for nothing. */

@@ -1,9 +1,9 @@
-// The check that midnights of a calendar are window boundaries of every meter that a plan prices. A window belongs to the
-// period that it begins in, so where a month of the calendar begins within a window, the window's usage is the month's
-// before. That is exact too, and not what a calendar says; and a meter's window is chosen once.
+// The check that midnights of a calendar are window boundaries of every meter that a plan prices. A window belongs to
+// the period that it begins in, so where a month of the calendar begins within a window, the window's usage is the
+// month's before. That is exact too, and not what a calendar says; and a meter's window is chosen once.
 //
-// It is checked of a plan that runs by a calendar. A subscription may begin at any instant, and choose another zone: its
-// periods take the windows that begin in them.
+// It is checked of a plan that runs by a calendar. A subscription may begin at any instant, and choose another zone:
+// its periods take the windows that begin in them.
 import { type Field, refuse } from '../fields/catalog-fields.ts';
 import { largestWindow, midnightsKeepWindows } from '../time/time-zone.ts';
 import type { Meter, Plan } from './catalog.ts';

@@ -25,7 +25,6 @@ meters:
   - { slug: output_tokens, eventType: llm.completion, aggregation: sum, value: data.output_tokens, groupBy: { model: data.model }, window: 1h }
 plans:
   - slug: standard
-    billingPeriod: month
     calendar: true
     prices:
       - { slug: input-large, meter: input_tokens, match: { model: m-large }, model: per_unit, unitAmount: "0.000003" }

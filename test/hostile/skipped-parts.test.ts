@@ -26,7 +26,6 @@ meters:
   - { slug: calls, eventType: e, aggregation: sum, value: data.value, window: 1h }
 plans:
   - slug: payg
-    billingPeriod: month
     calendar: true
     timezone: UTC
     prices:

@@ -39,7 +39,7 @@ const catalog: Catalog = {
   ],
   plans: [
     {
-      ...{ slug: 'payg', billingPeriod: 'month', calendar: true, timezone: 'UTC' },
+      ...{ slug: 'payg', calendar: true, timezone: 'UTC' },
       prices: [
         { slug: 'tokens', meter: 'tokens', match: { model: 'a' }, model: 'per_unit', unitAmount: '0.01' },
         { slug: 'users', meter: 'users', match: {}, model: 'per_unit', unitAmount: '1' },

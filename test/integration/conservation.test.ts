@@ -27,7 +27,6 @@ meters:
   - { slug: tokens, eventType: call, aggregation: sum, value: data.tokens, window: 1h }
 plans:
   - slug: standard
-    billingPeriod: month
     calendar: true
     prices:
       - { slug: tokens, meter: tokens, model: per_unit, unitAmount: "0.001" }

@@ -22,7 +22,7 @@ const catalog = {
   ],
   plans: [
     {
-      ...{ slug: 'payg', billingPeriod: 'month' as const, calendar: true, timezone: 'UTC' },
+      ...{ slug: 'payg', calendar: true, timezone: 'UTC' },
       prices: ['tokens', 'calls', 'users'].map(priced),
     },
   ],

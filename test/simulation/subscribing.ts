@@ -189,8 +189,8 @@ function made(
         ? []
         : [{ from: startsAt + choice.phase.afterMs, patch: { plan: choice.phase.plan } }],
   };
-  const of = { timezone: null, currency: null, isFirst: all.length === 0 };
-  const { opening, first } = openingOf(id, body, of, catalog, { now, ratedUpTo });
+  const of = { timezone: null, currency: null, archivedAt: null };
+  const { opening, first } = openingOf(id, body, of, all.length === 0, catalog, { now, ratedUpTo });
   const records = [{ ...first, sequence: 1, recordedAt: now }];
   const windowMs = longestWindowMs(catalog, choice.plan);
   const begun = opening.billedFrom - (opening.billedFrom % windowMs);

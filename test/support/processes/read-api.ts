@@ -47,7 +47,7 @@ export const catalog: Catalog = {
   ],
   plans: [
     {
-      ...{ slug: 'basic', billingPeriod: 'month', calendar: true, timezone: 'UTC' },
+      ...{ slug: 'basic', calendar: true, timezone: 'UTC' },
       prices: [
         { ...ofTokens, slug: 'packs', model: 'package', packageSize: '1000', packageAmount: '4' },
         { ...ofTokens, slug: 'gift', model: 'per_unit', unitAmount: '0' },
