@@ -43,8 +43,11 @@ export async function lockForChange(
 export const historyOf = ({ opening, records }: CustomerSubscription): SubscriptionHistory =>
   new SubscriptionHistory(opening, records);
 
-const historyAhead = ({ opening, first }: NewSubscription): SubscriptionHistory =>
-  new SubscriptionHistory(opening, [{ ...first, sequence: 1 }]);
+const historyAhead = ({ opening, records }: NewSubscription): SubscriptionHistory =>
+  new SubscriptionHistory(
+    opening,
+    records.map((record, i) => ({ ...record, sequence: i + 1 })),
+  );
 
 /** What `work` returns, or the `Problem` that it throws. */
 function orRefused<Result>(work: () => Result): Result | Problem {
@@ -56,39 +59,44 @@ function orRefused<Result>(work: () => Result): Result | Problem {
   }
 }
 
-/** In the order in which they are wanted, by which each is held against those before. Ids are given once. */
+/**
+ * In the order in which they are wanted, by which each is held against those before. Ids are given once. `rerate`: what
+ * was rated is billed anew, by adjustments.
+ */
 export async function subscribeCustomers(
   queries: Queries,
   author: Author,
   wanted: readonly WantedSubscription[],
   { newest, history: catalog }: CatalogNow,
+  { rerate } = { rerate: false },
 ): Promise<{ readonly outcomes: readonly SubscribingOutcome[]; readonly now: number }> {
   const { tenant } = author;
   const named = [...new Set(wanted.map(({ body }) => body.customer))];
   const customers = await shareCustomers(queries, tenant, named);
   const subscribing = await lockForChange(queries, tenant, named);
-  const { now, ratedUpTo } = subscribing;
   const ids = wanted.map(({ id }) => id);
   const there = await readSubscriptionsNamed(queries, tenant, ids);
-  const known = await readSubscriptionsOfCustomers(
+  const subscriptions = await readSubscriptionsOfCustomers(
     queries,
     named.map((customer) => ({ tenant, customer })),
   );
-  const held = new Map([...groupBy(known, ({ customer }) => customer)].map(([id, all]) => [id, all.map(historyOf)]));
+  const held = new Map(
+    [...groupBy(subscriptions, ({ customer }) => customer)].map(([id, all]) => [id, all.map(historyOf)]),
+  );
   const decided = wanted.map((each): NewSubscription | Problem | null => {
     if (there.has(each.id)) return null;
-    const { customer } = each.body;
-    const others = held.get(customer) ?? [];
+    const customer = customers.get(each.body.customer) ?? null;
+    const others = held.get(each.body.customer) ?? [];
     return orRefused(() => {
-      const made = newSubscriptionOf(each, customers.get(customer) ?? null, others.length === 0, newest, subscribing);
+      const made = newSubscriptionOf(each, customer, others.length === 0, newest, { ...subscribing, rerate });
       const all = [...others, historyAhead(made)];
-      requireNoOverlap(all, catalog, Math.max(made.opening.billedFrom, ratedUpTo ?? made.opening.billedFrom));
-      held.set(customer, all);
+      requireNoOverlap(all, catalog, made.opening.billedFrom);
+      held.set(made.customer, all);
       return made;
     });
   });
   const toMake = decided.filter((each): each is NewSubscription => each !== null && !(each instanceof Problem));
-  const made = await makeSubscriptions(queries, author, toMake, now);
+  const made = await makeSubscriptions(queries, author, toMake, subscribing.now);
   // Another transaction may have made one by the same id, of another customer.
   const lost = toMake.map(({ opening }) => opening.id).filter((id) => !made.has(id));
   const others =
@@ -102,5 +110,5 @@ export async function subscribeCustomers(
     const fault = orRefused(() => requireSame(existing, each));
     return fault instanceof Problem ? { is: 'refused', problem: fault } : { is: 'equal', subscription: existing };
   });
-  return { outcomes, now };
+  return { outcomes, now: subscribing.now };
 }

@@ -5,7 +5,7 @@ import { csvLine } from '../../domain/csv-line.ts';
 import { type CustomerSelection, readCustomers } from '../../platform/account-store/customers.ts';
 import type { Vault } from '../../platform/account-store/vault.ts';
 import { cellsOf, customerRowOf, exportedColumns } from '../core/customer-rows.ts';
-import type { CustomerFileFormat } from './customer-file.ts';
+import type { RowFileFormat } from './row-file.ts';
 
 const PAGE_ROWS = 1_000;
 
@@ -35,8 +35,8 @@ async function* ndjsonLines(pool: Pool, vault: Vault, tenant: string): AsyncGene
 }
 
 /** Lines without their ends. */
-export const exportedLines = (
-  format: CustomerFileFormat,
+export const exportedCustomers = (
+  format: RowFileFormat,
   pool: Pool,
   vault: Vault,
   tenant: string,

@@ -3,6 +3,7 @@
 import { addressLines, type Customer } from '../../domain/accounts/customer.ts';
 import { customerAnswer } from './account-answers.ts';
 import { idFault } from './account-ids.ts';
+import type { CsvForm } from './csv-form.ts';
 import { type CustomerBody, customerFieldNames, readCustomerBody } from './customer-body.ts';
 
 /** A row as it is to be a customer. */
@@ -18,48 +19,11 @@ export function readCustomerRow(row: Readonly<Record<string, unknown>>): Custome
   return { id: id as string, ...readCustomerBody(body) };
 }
 
-const plainFields = customerFieldNames.filter((name) => name !== 'billingAddress' && name !== 'metadata');
-const addressColumns = addressLines.map((line) => `billingAddress.${line}`);
-const METADATA = 'metadata.';
-
-const isColumn = (name: string): boolean =>
-  name === 'id' ||
-  plainFields.some((field) => field === name) ||
-  addressColumns.includes(name) ||
-  (name.startsWith(METADATA) && name.length > METADATA.length);
-
-/** What is wrong with the first line of a CSV file; null: nothing. */
-export function headerFault(columns: readonly string[]): string | null {
-  const unknown = columns.find((name) => !isColumn(name));
-  if (unknown !== undefined) {
-    const known = ['id', ...plainFields, ...addressColumns, 'metadata.KEY'].join(', ');
-    return `${JSON.stringify(unknown.slice(0, 64))} is an unknown column; known are ${known}`;
-  }
-  const twice = columns.find((name, i) => columns.indexOf(name) !== i);
-  if (twice !== undefined) return `the column ${JSON.stringify(twice.slice(0, 64))} is there twice`;
-  return columns.includes('id') ? null : 'there is no column id';
-}
-
-/** The cells of a row as the object that PUT takes, with the id. Throws an `Error` where there are more or fewer. */
-export function rowOfCells(columns: readonly string[], cells: readonly string[]): Record<string, unknown> {
-  if (cells.length !== columns.length)
-    throw new Error(`it has ${cells.length} cells, and the first line ${columns.length}`);
-  const address: [string, string][] = [];
-  const metadata: [string, string][] = [];
-  const fields: [string, unknown][] = [];
-  for (const [i, name] of columns.entries()) {
-    const cell = cells[i]!;
-    if (cell === '') continue;
-    if (name.startsWith(METADATA)) metadata.push([name.slice(METADATA.length), cell]);
-    else if (name.startsWith('billingAddress.')) address.push([name.slice('billingAddress.'.length), cell]);
-    else fields.push([name, cell]);
-  }
-  return {
-    ...Object.fromEntries(fields),
-    ...(address.length > 0 && { billingAddress: Object.fromEntries(address) }),
-    ...(metadata.length > 0 && { metadata: Object.fromEntries(metadata) }),
-  };
-}
+/** Of customers in CSV. */
+export const customerForm: CsvForm = {
+  plain: ['id', ...customerFieldNames.filter((name) => name !== 'billingAddress' && name !== 'metadata')],
+  objects: { billingAddress: addressLines, metadata: null },
+};
 
 /** What PUT takes to make the same customer, with its id. */
 export function customerRowOf(customer: Customer): Record<string, unknown> {
@@ -76,8 +40,9 @@ export function customerRowOf(customer: Customer): Record<string, unknown> {
 
 /** `metadataKeys`: of which metadata there are columns. */
 export const exportedColumns = (metadataKeys: readonly string[]): readonly string[] => [
-  ...['id', 'name', 'email', 'currency', 'timezone', 'entity', 'parent', 'paidBy', ...addressColumns],
-  ...metadataKeys.map((key) => `${METADATA}${key}`),
+  ...['id', 'name', 'email', 'currency', 'timezone', 'entity', 'parent', 'paidBy'],
+  ...addressLines.map((line) => `billingAddress.${line}`),
+  ...metadataKeys.map((key) => `metadata.${key}`),
 ];
 
 export function cellsOf(

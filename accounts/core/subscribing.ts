@@ -27,10 +27,12 @@ export interface SubscribingNow {
 export interface WantedSubscription {
   readonly id: string;
   readonly body: SubscriptionBody;
+  /** What was changed of it since elsewhere, and is to be kept. */
+  readonly changes: readonly UnnumberedRecord[];
   readonly condition: VersionCondition;
 }
 
-type SubscribingCustomer = Pick<Customer, 'archivedAt' | 'erasedAt' | 'timezone' | 'currency'>;
+type SubscribingCustomer = Pick<Customer, 'timezone' | 'currency'>;
 
 /** Of phases with prices with tiers. */
 const MADE_FROM_DEPTH_MAX = 16;
@@ -40,13 +42,35 @@ function madeFromOf({ reason: _, ...said }: SubscriptionBody): unknown {
   return JSON.parse(JSON.stringify(said));
 }
 
+const canonical = (value: unknown): string =>
+  canonicalJson(JSON.parse(JSON.stringify(value)) as unknown, MADE_FROM_DEPTH_MAX);
+
+/** The record that makes a subscription. */
+function firstRecordOf({ startsAt, endsAt, patch, phases }: SubscriptionBody, trialEndsAt: number | null) {
+  const first = { ...patch, ...(trialEndsAt !== null && { trialEndsAt }), ...(endsAt !== null && { endsAt }) };
+  const later = phases.map(({ from, patch: changed }) => ({ at: from, patch: changed }));
+  return { patches: [{ at: startsAt, patch: first }, ...later] };
+}
+
+/** Whether a body says in full what a subscription is by now, with what was changed of it. */
+function isStated({ customer, opening, records }: MadeSubscription, { body, changes }: WantedSubscription): boolean {
+  const { startsAt, billedFrom, anchor, timezone } = opening;
+  const known = records.map(({ sequence: _, recordedAt: __, ...record }) => record);
+  const first = body.trialDays === null ? firstRecordOf(body, body.trialEndsAt) : null;
+  return (
+    canonical([customer, startsAt, billedFrom, anchor, timezone, known]) ===
+    canonical([body.customer, body.startsAt, body.billedFrom, body.anchor, body.timezone, [first, ...changes]])
+  );
+}
+
 /**
  * What is there by the id that a body names. The same again is what is there, whatever version its sender has seen (A3);
  * anything else is another subscription. Throws a `Problem`.
  */
-export function requireSame(existing: MadeSubscription, { body }: WantedSubscription): void {
-  const said = canonicalJson(madeFromOf(body), MADE_FROM_DEPTH_MAX);
-  if (canonicalJson(existing.madeFrom, MADE_FROM_DEPTH_MAX) === said) return;
+export function requireSame(existing: MadeSubscription, wanted: WantedSubscription): void {
+  const isSaidAgain =
+    wanted.changes.length === 0 && canonical(existing.madeFrom) === canonical(madeFromOf(wanted.body));
+  if (isSaidAgain || isStated(existing, wanted)) return;
   throw versionMismatch(
     'The subscription is there and was made from another body. What is there is changed by POST, or ended by it.',
     existing.version,
@@ -65,8 +89,8 @@ function longestWindowMs({ patch, phases }: SubscriptionBody, { plans, meters }:
 }
 
 /** Throws a `Problem` where the customer is charged in another currency. */
-function requireCurrency({ currency }: SubscribingCustomer, catalog: Catalog): void {
-  const fault = currencyFault(currency, catalog.currency);
+function requireCurrency(customer: SubscribingCustomer, { currency }: Catalog): void {
+  const fault = currencyFault(customer.currency, currency);
   if (fault !== null) throw new Problem('currency_mismatch', `The customer ${fault}.`);
 }
 
@@ -77,14 +101,15 @@ function openingOf(
   customer: SubscribingCustomer,
   isFirst: boolean,
   catalog: Catalog,
-  { now, ratedUpTo }: SubscribingNow,
+  { now, ratedUpTo, rerate = false }: SubscribingNow & { readonly rerate?: boolean },
 ): { readonly opening: SubscriptionOpening; readonly first: UnnumberedRecord } {
+  requireCurrency(customer, catalog);
   const plan = catalog.plans.find(({ slug }) => slug === body.patch.plan)!;
-  const { startsAt, endsAt, phases } = body;
+  const { startsAt, endsAt } = body;
   const timezone = body.timezone ?? customer.timezone ?? plan.timezone;
   const anchor = body.anchor ?? (plan.calendar ? 'calendar' : startsAt);
   const asked = billedFromOf(startsAt, body.billedFrom ?? undefined, Math.max(now, ratedUpTo ?? now));
-  const billedFrom = changeInstant(asked, { clock: now, ratedUpTo, rerate: false });
+  const billedFrom = changeInstant(asked, { clock: now, ratedUpTo, rerate });
   if (billedFrom === null) throw alreadyRated(ratedUpTo!);
   const trialEndsAt =
     body.trialDays === null
@@ -94,27 +119,22 @@ function openingOf(
     throw invalidFields([invalidField('trialDays', 'end before endsAt')]);
   const windowMs = longestWindowMs(body, catalog);
   const takesIt = windowMs > 0 && takesBegunWindow(billedFrom, windowMs, { isFirst, ratedUpTo });
-  const patch = { ...body.patch, ...(trialEndsAt !== null && { trialEndsAt }), ...(endsAt !== null && { endsAt }) };
-  return {
-    opening: { id, startsAt, billedFrom, takesBegunWindow: takesIt, anchor, timezone },
-    first: {
-      patches: [{ at: startsAt, patch }, ...phases.map(({ from, patch: later }) => ({ at: from, patch: later }))],
-    },
-  };
+  const opening = { id, startsAt, billedFrom, takesBegunWindow: takesIt, anchor, timezone };
+  return { opening, first: firstRecordOf(body, trialEndsAt) };
 }
 
 /** What is to be made where there is none by this id. `customer` null: there is no such customer. Throws a `Problem`. */
 export function newSubscriptionOf(
-  { id, body, condition }: WantedSubscription,
-  customer: SubscribingCustomer | null,
+  { id, body, changes, condition }: WantedSubscription,
+  customer: (SubscribingCustomer & Pick<Customer, 'archivedAt' | 'erasedAt'>) | null,
   isFirst: boolean,
   catalog: Catalog,
-  now: SubscribingNow,
+  now: SubscribingNow & { readonly rerate: boolean },
 ): NewSubscription {
   if (condition !== null) throw versionMismatch('There is no such subscription.', 0);
   if (customer === null) throw invalidFields([invalidField('customer', 'be a customer that there is')]);
   requireActive(customer);
-  requireCurrency(customer, catalog);
   const { opening, first } = openingOf(id, body, customer, isFirst, catalog, now);
-  return { customer: body.customer, opening, first, madeFrom: madeFromOf(body), reason: body.reason };
+  const records = [first, ...changes];
+  return { customer: body.customer, opening, records, madeFrom: madeFromOf(body), reason: body.reason };
 }

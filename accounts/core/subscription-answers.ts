@@ -28,8 +28,14 @@ function patchAnswer(at: number, patch: SubscriptionPatch) {
   };
 }
 
+interface RecordAnswer {
+  readonly undoes: number | null;
+  readonly at: string | null;
+  readonly patches: readonly ReturnType<typeof patchAnswer>[];
+}
+
 /** What a record says. */
-export const recordAnswer = (record: UnnumberedRecord) =>
+export const recordAnswer = (record: UnnumberedRecord): RecordAnswer =>
   'undoes' in record
     ? { undoes: record.undoes, at: formatRfc3339(record.at), patches: [] }
     : { undoes: null, at: null, patches: record.patches.map(({ at, patch }) => patchAnswer(at, patch)) };

@@ -18,7 +18,7 @@ import type { SubscribingNow } from './subscribing.ts';
 import type { AskedInstant, CancelBody, ChangeBody, PauseBody, UndoBody } from './subscription-body.ts';
 
 /** A subscription may be changed so often: all of its records are read to know what it costs. */
-const CHANGES_MAX = 1_000;
+export const CHANGES_MAX = 1_000;
 
 export interface ChangingSubscription extends SubscribingNow {
   readonly stored: CustomerSubscription;

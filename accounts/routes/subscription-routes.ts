@@ -71,8 +71,9 @@ const putSubscription: AccountAct = async ({ catalogs: readCatalogs, change }, {
   const condition = readIfMatch(request.ifMatch);
   const catalogs = await readCatalogs();
   const body = readSubscriptionBody(request.body, catalogs.newest);
+  const wanted = { id, body, changes: [], condition };
   return change(async (transaction) => {
-    const { outcomes, now } = await subscribeCustomers(transaction, author, [{ id, body, condition }], catalogs);
+    const { outcomes, now } = await subscribeCustomers(transaction, author, [wanted], catalogs);
     const [outcome] = outcomes;
     if (outcome!.is === 'refused') throw outcome!.problem;
     const { is, subscription } = outcome!;

@@ -32,7 +32,8 @@ export type UnnumberedRecord = SubscriptionRecord extends infer Each
 export interface NewSubscription {
   readonly customer: string;
   readonly opening: SubscriptionOpening;
-  readonly first: UnnumberedRecord;
+  /** At least one, which sets the plan; more where it is brought here with what was changed of it elsewhere. */
+  readonly records: readonly UnnumberedRecord[];
   readonly madeFrom: unknown;
   readonly reason: string | null;
 }

@@ -212,8 +212,9 @@ export async function makeSubscriptions(
   if (wanted.length === 0) return new Map();
   const { tenant } = author;
   const times = { createdAt: now, updatedAt: now };
-  const prepared = wanted.map(({ customer, opening: { anchor, ...fields }, madeFrom }) => ({
-    ...{ tenant, customer, version: 1, ...fields, anchor: anchor === 'calendar' ? null : anchor, madeFrom, ...times },
+  const prepared = wanted.map(({ customer, opening: { anchor, ...fields }, records, madeFrom }) => ({
+    ...{ tenant, customer, version: records.length, ...fields, anchor: anchor === 'calendar' ? null : anchor },
+    ...{ madeFrom, ...times },
   }));
   const added = tableOf(subscriptionColumns, prepared, 'added');
   const names = namesOf(subscriptionColumns);
@@ -228,14 +229,14 @@ export async function makeSubscriptions(
   await addRecords(
     queries,
     author,
-    made.map(({ customer, opening, first, reason }) => ({
-      ...{ customer, opening, sequence: 1, record: first, recordedAt: now, reason },
-    })),
+    made.flatMap(({ customer, opening, records, reason }) =>
+      records.map((record, i) => ({ customer, opening, sequence: i + 1, record, recordedAt: now, reason })),
+    ),
   );
   return new Map(
-    made.map(({ customer, opening, first }): [string, CustomerSubscription] => {
-      const records = [{ ...first, sequence: 1, recordedAt: now }];
-      return [opening.id, { tenant, customer, opening, records, version: 1, ...times }];
+    made.map(({ customer, opening, records: of }): [string, CustomerSubscription] => {
+      const records = of.map((record, i) => ({ ...record, sequence: i + 1, recordedAt: now }));
+      return [opening.id, { tenant, customer, opening, records, version: records.length, ...times }];
     }),
   );
 }

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type CustomerFileFormat, customerRows } from '../../accounts/bulk/customer-file.ts';
-import { exportedLines } from '../../accounts/bulk/export-customers.ts';
-import { importCustomers } from '../../accounts/bulk/import-customers.ts';
+import { exportedCustomers } from '../../accounts/bulk/export-customers.ts';
+import { importedCustomers } from '../../accounts/bulk/import-customers.ts';
+import { importRows } from '../../accounts/bulk/import-rows.ts';
+import { type RowFileFormat, rowsOfFile } from '../../accounts/bulk/row-file.ts';
+import { customerForm } from '../../accounts/core/customer-rows.ts';
 import { Vault } from '../../platform/account-store/vault.ts';
 import { ACCOUNTS_KEY, type AccountsApi, startAccountsApi } from '../support/processes/accounts-api.ts';
 import { type Ended, tallyline } from '../support/processes/up.ts';
@@ -19,23 +21,24 @@ afterAll(() => api?.stop());
 
 const vault = new Vault([Buffer.from(ACCOUNTS_KEY, 'base64')]);
 
-async function imported(text: string | Buffer, format: CustomerFileFormat = 'ndjson', tenant = 'acme') {
+async function imported(text: string | Buffer, format: RowFileFormat = 'ndjson', tenant = 'acme') {
   const refused: string[] = [];
   // In pieces that cut lines and characters.
   const bytes = Buffer.from(text);
   const pieces: Buffer[] = [];
   for (let i = 0; i < bytes.length; i += 997) pieces.push(bytes.subarray(i, i + 997));
-  const counts = await importCustomers(customerRows(format, Readable.from(pieces)), {
-    ...{ pool: api.pool, vault, author: { tenant, actor: 'cli:tester' } },
+  const kind = importedCustomers({ tenant, actor: 'cli:tester' }, vault);
+  const counts = await importRows(rowsOfFile(format, Readable.from(pieces), customerForm), kind, {
+    ...{ pool: api.pool, tenant },
     onRefused: (line, why) => refused.push(`${line}: ${why}`),
     onProgress: () => {},
   });
   return { ...counts, lines: refused };
 }
 
-async function exported(format: CustomerFileFormat, tenant: string): Promise<string[]> {
+async function exported(format: RowFileFormat, tenant: string): Promise<string[]> {
   const lines: string[] = [];
-  for await (const line of exportedLines(format, api.pool, vault, tenant)) lines.push(line);
+  for await (const line of exportedCustomers(format, api.pool, vault, tenant)) lines.push(line);
   return lines;
 }
 

@@ -1,5 +1,5 @@
-// The step from money by subject to money by customer, on a Postgres as the release before left it: rows, ids and
-// amounts stay, and what refers to an item carries its period.
+// The steps from money by subject to money by customer and by term, on a Postgres as an earlier release left it: rows,
+// ids and amounts stay, and what refers to an item carries its period.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,10 +15,14 @@ import { startTestPostgres, type TestPostgres } from '../support/processes/postg
 
 const MIGRATION = '0011_grain.sql';
 const logger = pino({ level: 'silent' });
-const [periodStart, windowStart] = [Date.UTC(2026, 10, 1), Date.UTC(2026, 10, 20, 10)];
+const [periodStart, periodEnd, windowStart] = [
+  Date.UTC(2026, 10, 1),
+  Date.UTC(2026, 11, 1),
+  Date.UTC(2026, 10, 20, 10),
+];
 const key = {
-  ...{ tenant: 'acme', customer: 'cus_42', subscription: '', periodStart, price: 'input', subject: '' },
-  ...{ windowStart, revision: 0 },
+  ...{ tenant: 'acme', customer: 'cus_42', subscription: '', periodStart, periodEnd, price: 'input', subject: '' },
+  ...{ termStart: periodStart, windowStart, revision: 0 },
 };
 const [id, transactionId] = [lineItemId(key), ledgerTransactionId(key)];
 
@@ -41,7 +45,7 @@ beforeAll(async () => {
       createHash('sha256').update(sql).digest(),
     ]);
   }
-  const times = [new Date(periodStart), new Date(Date.UTC(2026, 11, 1))];
+  const times = [new Date(periodStart), new Date(periodEnd)];
   await pool.query(
     `INSERT INTO tallyline.catalog_versions (version, effective_at, catalog, source, digest, published_at)
      VALUES (1, now(), '{}', '', '', now()), (2, now(), '{}', '', '', now())`,
@@ -75,9 +79,14 @@ it('carries over what there is', async () => {
   const { rows: periods } = await pool.query('SELECT tenant, customer, subscription FROM tallyline.billing_periods');
   expect(periods).toEqual([{ tenant: 'acme', customer: 'cus_42', subscription: '' }]);
   const { rows: items } = await pool.query(
-    'SELECT id, customer, subscription, subject, quantity, amount FROM tallyline.line_items',
+    'SELECT id, customer, subscription, subject, term_start, quantity, amount FROM tallyline.line_items',
   );
-  expect(items).toEqual([{ id, customer: 'cus_42', subscription: '', subject: '', quantity: '7', amount: '0.7' }]);
+  expect(items).toEqual([
+    {
+      ...{ id, customer: 'cus_42', subscription: '', subject: '', quantity: '7', amount: '0.7' },
+      term_start: new Date(periodStart),
+    },
+  ]);
   const { rows: entries } = await pool.query(
     'SELECT account, line_item, period_start FROM tallyline.ledger_entries ORDER BY entry',
   );

@@ -40,6 +40,7 @@ plans:
     prices:
 ${pricesAt('2')}
   - slug: pro
+    afterEnd: none
     prices:
 ${pricesAt('4')}
 defaultPlan: payg

@@ -38,7 +38,6 @@ const perUnit = (slug: string, of: string, unitAmount: string, match = {}): Pric
 });
 const plan = (slug: string, prices: readonly Price[], more: Partial<Plan> = {}): Plan => ({
   slug,
-  billingPeriod: 'month',
   calendar: true,
   timezone: 'UTC',
   prices,

@@ -42,13 +42,12 @@ meters:
 ${meters}
 plans:
   - slug: payg
-    billingPeriod: month
     calendar: true
     timezone: UTC
     prices:
 ${prices}
   - slug: pro
-    billingPeriod: month
+    afterEnd: none
     calendar: false
     timezone: UTC
     prices:

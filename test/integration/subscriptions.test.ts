@@ -25,6 +25,8 @@ plans:
       - { slug: fee, model: flat, flatAmount: "90" }
   - slug: support
     prices: [{ slug: support, model: flat, flatAmount: "50" }]
+  - slug: support-2
+    prices: [{ slug: support-2, model: flat, flatAmount: "50" }]
   - slug: large-model
     prices: [{ slug: large, meter: tokens, match: { model: l }, model: per_unit, unitAmount: "0.5" }]
 `;
@@ -455,13 +457,16 @@ describe('a rating', () => {
   };
   const sameInstant = (one: string | null, other: string) => expect(new Date(one!)).toEqual(new Date(other));
 
-  it('is due from when on a new one bills', async () => {
+  it('is due from when on a new one bills, and at once where that is later', async () => {
     const customer = await newCustomer();
-    await put('due-later', { customer, plan: 'support', startsAt: inDays(40) });
     const { body: now } = await put('due-now', { customer, plan: 'support', startsAt: PAST });
     sameInstant(await takeDue(customer), now.billedFrom);
     await put('due-now', { customer, plan: 'support', startsAt: PAST });
     expect(await takeDue(customer)).toBeNull();
+    await put('due-past', { customer, plan: 'support-2', startsAt: PAST, billedFrom: PAST });
+    sameInstant(await takeDue(customer), PAST);
+    const { body: later } = await put('due-later', { customer, plan: 'support-2', startsAt: inDays(40) });
+    sameInstant(await takeDue(customer), later.createdAt);
   });
 
   it('is due from the window on that had begun, where a customer begins', async () => {
@@ -470,30 +475,29 @@ describe('a rating', () => {
     sameInstant(await takeDue(customer), `${body.billedFrom.slice(0, 10)}T00:00:00Z`);
   });
 
-  it('is due from when on a change holds', async () => {
+  it('is due from when on a change is known, or from when on it holds', async () => {
     await running('due');
     const { customer } = (await get('due')).body;
     await takeDue(customer);
     const due = async (act: string, body: unknown) => {
       const answer = await post('due', act, body);
       expect([act, answer.status]).toEqual([act, 200]);
-      return { due: await takeDue(customer), changes: answer.body.changes.at(-1) };
+      return { due: await takeDue(customer), change: answer.body.changes.at(-1) };
     };
-    const later = inDays(5);
-    sameInstant((await due('change', { at: later, plan: 'team' })).due, later);
-    expect((await due('change', { at: later, plan: 'team' })).due).toBeNull();
     for (const [act, body] of [
+      ['change', { at: inDays(5), plan: 'team' }],
       ['change', { at: 'now', quantities: { seats: '2' } }],
       ['pause', { until: inDays(2) }],
       ['resume', {}],
-      // What is known of its end counts from now on.
       ['cancel', { at: inDays(9) }],
+      ['undo', { change: 2 }],
     ] as const) {
-      const { due: at, changes } = await due(act, body);
-      sameInstant(at, changes.patches[0].at);
+      const { due: at, change } = await due(act, body);
+      sameInstant(at, change.recordedAt);
     }
-    const undone = await due('undo', { change: 2 });
-    sameInstant(undone.due, undone.changes.at);
+    expect((await due('change', { at: 'now', quantities: { seats: '2' } })).due).toBeNull();
+    const before = inDays(-3);
+    sameInstant((await due('change', { at: before, plan: 'team' })).due, before);
   });
 
   it('has nothing changed of the windows that it is closing, T2', async () => {

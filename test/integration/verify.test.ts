@@ -8,6 +8,7 @@ import type { AuditScope } from '../../rater/audit/verify/audit-slices.ts';
 import { verify } from '../../rater/audit/verify/verify.ts';
 import { type EventToSend, Installation } from '../support/processes/installation.ts';
 import { StoreSnapshot, withoutTriggers } from '../support/store-snapshot.ts';
+import { subscribe } from '../support/subscribe.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -37,10 +38,9 @@ const catalog = (meters: readonly Meter[], prices: readonly Price[]): Catalog =>
   ...emptyCatalog,
   meters,
   plans: [
-    { slug: 'payg', billingPeriod: 'month', calendar: true, timezone: 'UTC', prices },
-    { slug: 'pro', billingPeriod: 'month', calendar: false, timezone: 'UTC', prices: [flat] },
+    { slug: 'payg', calendar: true, timezone: 'UTC', prices },
+    { slug: 'pro', calendar: false, timezone: 'UTC', prices: [flat] },
   ],
-  subscriptions: [{ subject: 'cus_pro', plan: 'pro', startsAt: FIRST_DAY, tenant: 'acme' }],
   defaultPlan: 'payg',
 });
 const before = catalog(
@@ -100,6 +100,8 @@ async function assignSubjects(pool: pg.Pool): Promise<void> {
 beforeAll(async () => {
   installation = await Installation.start();
   await assignSubjects(installation.stores.pool);
+  const pro = { tenant: 'acme', customer: 'cus_pro', plan: 'pro', startsAt: FIRST_DAY, anchor: FIRST_DAY };
+  await subscribe(installation.stores.pool, pro);
   await installation.apply(before);
   await installation.startAggregator();
   const calls = Array.from({ length: 120 }, (_, i) => call(i));

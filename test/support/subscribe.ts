@@ -36,7 +36,7 @@ export async function subscribe(
     ...given,
   };
   const first: UnnumberedRecord = { patches: [{ at: startsAt, patch: { plan, ...patch } }, ...phases] };
-  const wanted = { customer, opening, first, madeFrom: null, reason: null };
+  const wanted = { customer, opening, records: [first], madeFrom: null, reason: null };
   const made = (await makeSubscriptions(queries, author, [wanted], Date.now())).get(opening.id);
   if (made === undefined) throw new Error(`there is a subscription ${opening.id}`);
   return made;

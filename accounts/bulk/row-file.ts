@@ -1,22 +1,22 @@
-// Files of customers, read as they come: NDJSON or CSV in UTF-8. What can't be a row is told with its line, and the
-// rows beside it are read all the same; only what is no UTF-8 or no CSV ends the reading, since nothing behind it can
-// be told apart.
+// Files of account objects, read as they come: NDJSON or CSV in UTF-8. What can't be a row is told with its line, and
+// the rows beside it are read all the same; only what is no UTF-8 or no CSV ends the reading, since nothing behind it
+// can be told apart.
 import { CsvReader } from '../core/csv.ts';
-import { headerFault, rowOfCells } from '../core/customer-rows.ts';
-import type { FileRow } from './import-customers.ts';
+import { type CsvForm, headerFault, rowOfCells } from '../core/csv-form.ts';
+import type { FileRow } from './import-rows.ts';
 
-export type CustomerFileFormat = 'ndjson' | 'csv';
+export type RowFileFormat = 'ndjson' | 'csv';
 
 /** In UTF-16 units; a customer has less. */
 const ROW_LENGTH_MAX = 65_536;
 
 /** By the name of a file; null: it does not say. */
-export function formatOf(file: string): CustomerFileFormat | null {
+export function formatOf(file: string): RowFileFormat | null {
   if (/\.csv$/i.test(file)) return 'csv';
   return /\.(?:ndjson|jsonl|json)$/i.test(file) ? 'ndjson' : null;
 }
 
-async function* decoded(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+export async function* decoded(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   try {
     for await (const chunk of chunks) yield decoder.decode(chunk, { stream: true });
@@ -54,13 +54,13 @@ async function* ndjsonRows(text: AsyncIterable<string>): AsyncGenerator<FileRow>
   if (rest.trim() !== '') yield parsedLine(line + 1, rest);
 }
 
-async function* csvRows(text: AsyncIterable<string>): AsyncGenerator<FileRow> {
+async function* csvRows(text: AsyncIterable<string>, form: CsvForm): AsyncGenerator<FileRow> {
   const reader = new CsvReader(ROW_LENGTH_MAX);
   let columns: readonly string[] | null = null;
   const rowsOf = function* (rows: ReturnType<CsvReader['read']>): Generator<FileRow> {
     for (const { line, cells } of rows) {
       if (columns === null) {
-        const fault = headerFault(cells);
+        const fault = headerFault(form, cells);
         if (fault !== null) throw new Error(`line ${line}: ${fault}`);
         columns = cells;
         continue;
@@ -76,6 +76,9 @@ async function* csvRows(text: AsyncIterable<string>): AsyncGenerator<FileRow> {
   yield* rowsOf(reader.end());
 }
 
-/** Throws where the file as a whole can't be read. */
-export const customerRows = (format: CustomerFileFormat, chunks: AsyncIterable<Buffer>): AsyncGenerator<FileRow> =>
-  format === 'csv' ? csvRows(decoded(chunks)) : ndjsonRows(decoded(chunks));
+/** Throws where the file as a whole can't be read. `form`: what its CSV looks like. */
+export const rowsOfFile = (
+  format: RowFileFormat,
+  chunks: AsyncIterable<Buffer>,
+  form: CsvForm,
+): AsyncGenerator<FileRow> => (format === 'csv' ? csvRows(decoded(chunks), form) : ndjsonRows(decoded(chunks)));
