@@ -49,6 +49,8 @@ export interface PricedPeriod extends TenantCustomer {
 /** A term among them, of all subjects or of one. */
 export interface TermOfSubject {
   readonly subscription: string;
+  /** A month and a year may begin at once. */
+  readonly periodEnd: number;
   /** Its first window, or where its fee begins. */
   readonly termStart: number;
   /** Whose usage it is alone, where the price is for each subject; else `POOLED`. */
@@ -65,5 +67,5 @@ export const periodText = ({ tenant, customer, subscription, periodStart, period
 /** Names a price in the periods of a customer that start at an instant. */
 export const pricedText = ({ tenant, customer, periodStart, price }: PricedPeriod): string =>
   keyText(tenant, customer, periodStart, price);
-export const termText = ({ subscription, termStart, subject }: TermOfSubject): string =>
-  keyText(subscription, termStart, subject);
+export const termText = ({ subscription, periodEnd, termStart, subject }: TermOfSubject): string =>
+  keyText(subscription, periodEnd, termStart, subject);

@@ -2,7 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import { type LineItemKey, ledgerTransactionId, lineItemId } from './line-item-key.ts';
 
 const key: LineItemKey = {
-  ...{ tenant: 't', customer: 's', subscription: '', periodStart: 0, price: 'p', subject: '' },
+  ...{
+    tenant: 't',
+    customer: 's',
+    subscription: '',
+    periodStart: 0,
+    periodEnd: 30 * 86_400_000,
+    price: 'p',
+    subject: '',
+  },
   ...{ termStart: 0, windowStart: 0, revision: 0 },
 };
 
@@ -23,6 +31,8 @@ describe('line item keys', () => {
       lineItemId({ ...key, subject: 's' }),
       lineItemId({ ...key, subscription: 's' }),
       lineItemId({ ...key, termStart: 1 }),
+      lineItemId({ ...key, periodEnd: 7 * 86_400_000 }),
+      lineItemId({ ...key, periodEnd: 14 * 86_400_000 }),
     ];
     expect(new Set(ids).size).toBe(ids.length);
   });
@@ -33,6 +43,7 @@ describe('line item keys', () => {
       ...{ tenant: 'acme', customer: 'cus_42', subscription: '', subject: '', price: 'input', revision: 0 },
       ...{
         periodStart: Date.UTC(2026, 10, 1),
+        periodEnd: Date.UTC(2026, 11, 1),
         termStart: Date.UTC(2026, 10, 1),
         windowStart: Date.UTC(2026, 10, 20, 10),
       },

@@ -18,15 +18,20 @@ function derivedUuid(parts: readonly (string | number)[]): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
+const DAY_MS = 86_400_000;
+const isMonth = ({ periodStart, periodEnd }: LineItemKey): boolean =>
+  periodEnd - periodStart > 27 * DAY_MS && periodEnd - periodStart < 32 * DAY_MS;
+
 /**
- * An item without a subscription, of all subjects of the customer and of a term that begins with its period, is named as
- * items were when money was by subject and period: what there was keeps its ids.
+ * An item without a subscription, of all subjects of the customer and of a term that begins with its month, is named as
+ * items were when money was by subject and month: what there was keeps its ids.
  */
 const partsOf = (key: LineItemKey) => {
-  const { tenant, customer, subscription, periodStart, subject, price, termStart, windowStart, revision } = key;
-  const parts = [tenant, customer, periodStart, price, windowStart, revision];
-  const isAsBefore = subscription === NO_SUBSCRIPTION && subject === POOLED && termStart === periodStart;
-  return isAsBefore ? parts : [...parts, subscription, subject, termStart];
+  const { tenant, customer, subscription, periodStart, periodEnd, subject, price, termStart, windowStart } = key;
+  const parts = [tenant, customer, periodStart, price, windowStart, key.revision];
+  const isOfCustomer = subscription === NO_SUBSCRIPTION && subject === POOLED;
+  const isAsBefore = isOfCustomer && termStart === periodStart && isMonth(key);
+  return isAsBefore ? parts : [...parts, subscription, subject, periodEnd, termStart];
 };
 
 export const lineItemId = (key: LineItemKey): string => derivedUuid(['line_item', ...partsOf(key)]);

@@ -29,7 +29,6 @@ export interface RatedItem {
 
 /** What a line item says of its term. */
 export interface ItemTerm extends PricedKey {
-  readonly periodEnd: number;
   readonly plan: string;
   /** Null for a fee. */
   readonly meter: string | null;

@@ -1,5 +1,5 @@
-// When a customer is next to be looked at although no window of its usage closes: where a term begins or ends, and where
-// a period with a fee begins or ends.
+// When a customer is next to be looked at although no window of its usage closes: where a record or a version says
+// something (an end that is decided counts from then on), where a term begins or ends, and where a period with a fee does.
 import type { CustomerFees } from './fees.ts';
 import { segmentPeriod } from './price-lines.ts';
 import type { CustomerTerms } from './price-terms.ts';
@@ -9,7 +9,13 @@ import type { CustomerTerms } from './price-terms.ts';
  * records. What is told is early enough, and may be earlier than anything is due: who looks then asks again.
  */
 export function nextDueAfter(terms: CustomerTerms, fees: CustomerFees, instant: number): number | null {
-  const dues: number[] = [];
+  const { holders, segments: held } = terms;
+  const dues = holders.flatMap((holder) =>
+    held.instantsOf(
+      holder,
+      held.pricesOf(holder).map(({ slug }) => slug),
+    ),
+  );
   for (const { segments } of terms.lines) for (const { from, to } of segments) dues.push(from, to);
   for (const line of terms.feeLines) {
     // The default plan's fees come with usage.

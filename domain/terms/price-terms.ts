@@ -73,29 +73,47 @@ export class CustomerTerms {
     this.feeLines = this.lines.filter(({ meter }) => meter === null);
   }
 
-  /** The period of a line in which a window is priced; null: it is not. */
-  usagePeriodAt(line: PriceLine, windowStart: number): UsagePeriod | null {
-    const found = this.found.get(line) ?? [];
+  /** The periods of a line in which a window is priced: one, or none, but where two subscriptions price it at once. */
+  usagePeriodsAt(line: PriceLine, windowStart: number): UsagePeriod[] {
     const holds = ({ from, to }: Pick<UsageTerm, 'from' | 'to'>): boolean => from <= windowStart && windowStart < to;
-    const known = found.find(({ windows, terms }) => holds(windows) && terms.some(holds));
-    if (known !== undefined) return known;
-    const segment = line.segments.find((each) => !each.isTrial && holds(each));
-    if (segment === undefined) return null;
-    const period = usagePeriod(line, segment, windowStart);
-    this.found.set(line, [period, ...found]);
-    return period;
+    const periods: UsagePeriod[] = [];
+    for (const segment of line.segments) {
+      if (segment.isTrial || !holds(segment)) continue;
+      const period = this.periodOf(line, segment, windowStart);
+      if (!periods.includes(period)) periods.push(period);
+    }
+    return periods;
   }
 
   /** The periods of a line that start at an instant: several where its length has changed. */
   usagePeriodsFrom(line: PriceLine, start: number): UsagePeriod[] {
-    return segmentsIn(line, start)
-      .filter(({ segment: { isTrial } }) => !isTrial)
-      .flatMap(({ segment, period }) => {
-        const first = windowStartFrom(Math.max(segment.from, period.start), line.windowMs);
-        // A segment may have nothing of the period but a window that had begun.
-        return this.usagePeriodAt(line, first < segment.to ? first : segment.from) ?? [];
-      })
-      .filter((each, i, all) => each.period.start === start && all.indexOf(each) === i);
+    const periods = new Set<UsagePeriod>();
+    for (const { segment, period } of segmentsIn(line, start)) {
+      if (segment.isTrial) continue;
+      const first = windowStartFrom(Math.max(segment.from, period.start), line.windowMs);
+      // A segment may have nothing of the period but a window that had begun.
+      const found = this.periodOf(line, segment, first < segment.to ? first : segment.from);
+      if (found.period.start === start) periods.add(found);
+    }
+    return [...periods];
+  }
+
+  /** That of a segment which holds a window of it. */
+  private periodOf(line: PriceLine, segment: PriceSegment, windowStart: number): UsagePeriod {
+    const known = this.found.get(line) ?? [];
+    const found = known.find(
+      ({ windows, terms }) =>
+        windows.from <= windowStart &&
+        windowStart < windows.to &&
+        terms.some(
+          ({ subscription, from, to }) =>
+            subscription === segment.subscription && from <= windowStart && windowStart < to,
+        ),
+    );
+    if (found !== undefined) return found;
+    const period = usagePeriod(line, segment, windowStart);
+    this.found.set(line, [period, ...known]);
+    return period;
   }
 
   /** Every period of a line with a term that begins before `to` and ends after `from`, by start. */
@@ -104,7 +122,7 @@ export class CustomerTerms {
     for (const segment of line.segments) {
       let windowStart = Math.max(segment.from, windowStartOf(from, line.windowMs));
       while (!segment.isTrial && windowStart < Math.min(segment.to, to)) {
-        const period = usagePeriod(line, segment, windowStart);
+        const period = this.periodOf(line, segment, windowStart);
         found.set(`${lengthText(lengthOf(segment))} ${period.period.start}`, period);
         windowStart = period.windows.to;
       }

@@ -224,6 +224,7 @@ const pricedKeyColumns = {
   price: text('price'),
   subject: text('subject'),
   subscription: text('subscription'),
+  periodEnd: instant('period_end'),
   termStart: instant('term_start'),
 };
 
@@ -259,15 +260,15 @@ type InsertedRow = RecordOf<typeof insertedColumns>;
 
 /** Field by field: two records of this size that are spread into one cost as much as all else that rating does. */
 function insertedRow(line: NewLineItem): InsertedRow {
-  const { tenant, customer, subscription, periodStart, price, subject, termStart, item } = line;
+  const { tenant, customer, subscription, periodStart, periodEnd, price, subject, termStart, item } = line;
   const { windowStart, revision } = item;
   return {
-    id: lineItemId({ tenant, customer, subscription, periodStart, price, subject, termStart, windowStart, revision }),
+    id: lineItemId({ ...line, windowStart, revision }),
     tenant,
     customer,
     subscription,
     periodStart,
-    periodEnd: line.periodEnd,
+    periodEnd,
     plan: line.plan,
     price,
     subject,

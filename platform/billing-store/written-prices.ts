@@ -30,6 +30,7 @@ const termColumns = {
   price: text('price'),
   subject: text('subject'),
   subscription: text('subscription'),
+  periodEnd: instant('period_end'),
   termStart: instant('term_start'),
 };
 const windowColumns = {
@@ -69,11 +70,11 @@ export async function readWrittenPrices(queries: Queries, starts: readonly Writt
   );
   const prices = new Map<string, Map<string, WrittenTerm>>();
   for (const row of rows) {
-    const { price, subject, subscription, termStart, amount, ...window } = recordOf(windowColumns, row);
+    const { price, subject, subscription, periodEnd, termStart, amount, ...window } = recordOf(windowColumns, row);
     const key = pricedText({ ...recordOf(periodStartColumns, row), price });
     const terms = prices.get(key) ?? new Map<string, WrittenTerm>();
     prices.set(key, terms);
-    const term = { subscription, termStart, subject };
+    const term = { subscription, periodEnd, termStart, subject };
     const known = terms.get(termText(term));
     const windows = known?.windows ?? [];
     windows.push({ ...window, windowStart: window.windowStart ?? EARLIER });

@@ -1,14 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
+import { EARLIER } from '../../domain/billing/line-item.ts';
 import type { Aggregation } from '../../domain/catalog/catalog.ts';
-import { contributionsAcross, contributionsOf, earlierAsOne } from './contributions.ts';
+import { addedAcross, addedByWindows, earlierAsOne, type WindowSpan } from './contributions.ts';
 
 const QUARTER_MS = 15 * 60_000;
-const EVER = { periodStart: 0, periodEnd: 1e12 };
+const EVER = { from: 0, to: 1e12 };
 const quarterly = (aggregation: Aggregation) => ({ aggregation, window: '15m', itemWidth: '1h' }) as const;
 
-describe('contributionsOf', () => {
+describe('addedByWindows', () => {
   const table: [Aggregation, bigint[], bigint[]][] = [
     ['sum', [3n, -1n, 5n], [3n, -1n, 5n]],
     ['count', [1n, 2n], [1n, 2n]],
@@ -20,7 +21,7 @@ describe('contributionsOf', () => {
   ];
   it.each(table)('%s of %p adds %p', (aggregation, values, expected) => {
     const windows = values.map((quantity, i) => ({ windowStart: i * 60_000, quantity }));
-    const contributions = contributionsOf({ aggregation, window: '1m' }, EVER, windows.toReversed());
+    const contributions = addedByWindows({ aggregation, window: '1m' }, [EVER], windows.toReversed());
     expect(contributions.map((contribution) => contribution.quantity)).toEqual(expected);
     expect(contributions.map((contribution) => contribution.windowEnd - contribution.windowStart)).toEqual(
       values.map(() => 60_000),
@@ -28,17 +29,18 @@ describe('contributionsOf', () => {
   });
 });
 
-describe('contributionsOf, of items wider than windows', () => {
+describe('addedByWindows, of items wider than windows', () => {
   const quarters = (...values: (bigint | null)[]) =>
     values.flatMap((quantity, i) => (quantity === null ? [] : [{ windowStart: i * QUARTER_MS, quantity }]));
-  const brief = (aggregation: Aggregation, period: { periodStart: number; periodEnd: number }, values: bigint[]) =>
-    contributionsOf(
-      quarterly(aggregation),
-      period,
-      quarters(...values).filter(
-        ({ windowStart }) => windowStart >= period.periodStart && windowStart < period.periodEnd,
-      ),
-    ).map(({ windowStart, windowEnd, quantity }) => [windowStart / QUARTER_MS, windowEnd / QUARTER_MS, quantity]);
+  const brief = (aggregation: Aggregation, terms: readonly WindowSpan[], values: bigint[]) =>
+    addedByWindows(quarterly(aggregation), terms, quarters(...values)).map(
+      ({ index, windowStart, windowEnd, quantity }) => [
+        index,
+        windowStart / QUARTER_MS,
+        windowEnd / QUARTER_MS,
+        quantity,
+      ],
+    );
 
   it.each<[Aggregation, bigint[], [number, number, bigint][]]>([
     [
@@ -74,22 +76,38 @@ describe('contributionsOf, of items wider than windows', () => {
       ],
     ],
   ])('adds up the windows of an item of %s', (aggregation, values, expected) => {
-    expect(brief(aggregation, EVER, values)).toEqual(expected);
+    expect(brief(aggregation, [EVER], values)).toEqual(expected.map((item) => [0, ...item]));
   });
 
-  it('gives an item that a period cuts to both, each with its own windows', () => {
+  it('gives an item that a change of terms cuts to both, each with its own windows', () => {
     const values = [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n, 9n];
-    const [before, after] = [
-      { periodStart: 0, periodEnd: 6 * QUARTER_MS },
-      { periodStart: 6 * QUARTER_MS, periodEnd: 1e12 },
+    const terms = [
+      { from: 0, to: 6 * QUARTER_MS },
+      { from: 6 * QUARTER_MS, to: 1e12 },
     ];
-    expect(brief('sum', before, values)).toEqual([
-      [0, 4, 10n],
-      [4, 6, 11n],
+    expect(brief('sum', terms, values)).toEqual([
+      [0, 0, 4, 10n],
+      [0, 4, 6, 11n],
+      [1, 6, 8, 15n],
+      [1, 8, 12, 9n],
     ]);
-    expect(brief('sum', after, values)).toEqual([
-      [6, 8, 15n],
-      [8, 12, 9n],
+    // What is high counts once for both.
+    expect(brief('max', terms, [1n, 7n, 3n, 4n, 5n, 6n, 7n, 8n, 9n])).toEqual([
+      [0, 0, 4, 7n],
+      [0, 4, 6, 0n],
+      [1, 6, 8, 1n],
+      [1, 8, 12, 1n],
+    ]);
+  });
+
+  it('leaves out what lies between terms', () => {
+    const terms = [
+      { from: 0, to: 2 * QUARTER_MS },
+      { from: 3 * QUARTER_MS, to: 4 * QUARTER_MS },
+    ];
+    expect(brief('sum', terms, [1n, 2n, 4n, 8n, 16n])).toEqual([
+      [0, 0, 2, 3n],
+      [1, 3, 4, 8n],
     ]);
   });
 
@@ -99,11 +117,9 @@ describe('contributionsOf, of items wider than windows', () => {
     const bound = fc.integer({ min: 0, max: 20 });
     fc.assert(
       fc.property(aggregation, values, bound, bound, (of, all, start, length) => {
-        const period = { periodStart: start * QUARTER_MS, periodEnd: (start + 1 + length) * QUARTER_MS };
-        const windows = quarters(...all).filter(
-          ({ windowStart }) => windowStart >= period.periodStart && windowStart < period.periodEnd,
-        );
-        const items = contributionsOf(quarterly(of), period, windows);
+        const term = { from: start * QUARTER_MS, to: (start + 1 + length) * QUARTER_MS };
+        const windows = quarters(...all).filter(({ windowStart }) => windowStart >= term.from && windowStart < term.to);
+        const items = addedByWindows(quarterly(of), [term], windows);
         const { mergeWindows } = aggregationRules(of);
         const merged = items.map(({ windowStart, windowEnd }) => ({
           windowStart,
@@ -111,7 +127,7 @@ describe('contributionsOf, of items wider than windows', () => {
             .filter((window) => window.windowStart >= windowStart && window.windowStart < windowEnd)
             .reduce<bigint | null>((value, { quantity }) => mergeWindows(value, quantity), null)!,
         }));
-        expect(contributionsOf(quarterly(of), period, merged)).toEqual(items);
+        expect(addedByWindows(quarterly(of), [term], merged)).toEqual(items);
         const total = windows.reduce<bigint | null>((value, { quantity }) => mergeWindows(value, quantity), null);
         expect(items.reduce((sum, { quantity }) => sum + quantity, 0n)).toBe(total ?? 0n);
       }),
@@ -126,19 +142,16 @@ describe('earlierAsOne', () => {
     quantity,
   }));
 
-  it('adds up what comes before, as of a window that starts with the period', () => {
-    expect(earlierAsOne(windows, { periodStart: 95, detailFrom: 120 })).toEqual([
-      { windowStart: 95, windowEnd: 120, quantity: 2n },
-      windows[2],
-    ]);
+  it('adds up what comes before, as of a window before all others', () => {
+    expect(earlierAsOne(windows, 120)).toEqual([{ windowStart: EARLIER, windowEnd: 120, quantity: 2n }, windows[2]]);
   });
 
   it('leaves the windows alone where none comes before', () => {
-    expect(earlierAsOne(windows, { periodStart: 95, detailFrom: 100 })).toEqual(windows);
+    expect(earlierAsOne(windows, 100)).toEqual(windows);
   });
 });
 
-describe('contributionsAcross', () => {
+describe('addedAcross', () => {
   const at = (...values: (bigint | null)[]) =>
     values.flatMap((quantity, i) => (quantity === null ? [] : [{ windowStart: i * 60_000, quantity }]));
   const quantities = (
@@ -147,10 +160,7 @@ describe('contributionsAcross', () => {
     ...subjects: { windowStart: number; quantity: bigint }[][]
   ) => {
     const meter = { aggregation, across, window: '1m' } as const;
-    return contributionsAcross(meter, EVER, subjects).map(({ windowStart, quantity }) => [
-      windowStart / 60_000,
-      quantity,
-    ]);
+    return addedAcross(meter, [EVER], subjects).map(({ windowStart, quantity }) => [windowStart / 60_000, quantity]);
   };
 
   it.each<[Aggregation, 'sum' | 'max', (bigint | null)[], (bigint | null)[], [number, bigint][]]>([

@@ -10,8 +10,10 @@ import {
 } from '../../domain/billing/billing-period-terms.ts';
 import { itemBoundBefore } from '../../domain/billing/item-span.ts';
 import { groupBy } from '../../domain/composite-key.ts';
+import { sameDefinition } from '../../domain/terms/catalog-history.ts';
 import type { FeeTerm } from '../../domain/terms/fees.ts';
 import type { UsagePeriod } from '../../domain/terms/price-terms.ts';
+import { LONGEST_WINDOW_MS } from '../../domain/time/time-window.ts';
 import type { BilledBy, CustomerRecords } from './customer-records.ts';
 import { type CustomerWork, timesOf } from './customer-work.ts';
 
@@ -92,9 +94,11 @@ class CustomerTargets {
     for (const time of timesOf(this.work)) this.addTouched(time);
     const whole = new Set<number>();
     if (dueFrom !== null) {
-      this.addDue(dueFrom);
+      // The stretch of a fee is a whole window, which may have begun in the period before (T7).
+      const from = dueFrom - LONGEST_WINDOW_MS;
+      this.addDue(from);
       // What was billed may be of a price, or of a period, that is no more.
-      for (const { periodStart, periodEnd } of this.stored) if (periodEnd > dueFrom) this.at(periodStart);
+      for (const { periodStart, periodEnd } of this.stored) if (periodEnd > from) this.at(periodStart);
       for (const periodStart of this.prices.keys()) whole.add(periodStart);
       for (const periodStart of whole) this.addUsageAt(periodStart, null);
       for (const periodStart of whole) this.addFeesAt(periodStart);
@@ -129,8 +133,7 @@ class CustomerTargets {
   private addTouched(windowStart: number): void {
     const { terms, fees } = this.by;
     for (const line of terms.usageLines) {
-      const period = terms.usagePeriodAt(line, windowStart);
-      if (period !== null) this.addUsage(period);
+      for (const period of terms.usagePeriodsAt(line, windowStart)) this.addUsage(period);
     }
     for (const line of terms.feeLines) {
       if (line.members[0] !== null) continue;
@@ -147,10 +150,14 @@ class CustomerTargets {
     this.at(periodStart).add(period.line.slug);
     if (known === undefined) this.usage.set(periodStart, new Set([period]));
     else known.add(period);
-    // Another line of the slug may have a period that starts then, too: which terms are gone is told by all of them.
+    // Another line of the slug, or another length, may have a period that starts then, too: which terms are gone is told
+    // by all of them.
     const { usageLines } = this.by.terms;
-    if (usageLines.some((line) => line !== period.line && line.slug === period.line.slug))
-      this.addUsageAt(periodStart, period.line.slug);
+    const { line } = period;
+    const isOnly =
+      usageLines.every((other) => other === line || other.slug !== line.slug) &&
+      line.segments.every((segment) => sameDefinition(segment.price.every, line.segments[0]!.price.every));
+    if (!isOnly) this.addUsageAt(periodStart, line.slug);
   }
 
   /** Of a price, or of all of them. */
@@ -158,26 +165,18 @@ class CustomerTargets {
     const { terms } = this.by;
     for (const line of terms.usageLines) {
       if (slug !== null && line.slug !== slug) continue;
-      for (const period of terms.usagePeriodsFrom(line, periodStart)) this.addKnown(periodStart, period);
+      for (const period of terms.usagePeriodsFrom(line, periodStart)) this.addUsage(period);
     }
-  }
-
-  private addKnown(periodStart: number, period: UsagePeriod): void {
-    const known = this.usage.get(periodStart) ?? new Set();
-    this.usage.set(periodStart, known);
-    this.at(periodStart).add(period.line.slug);
-    const isThere = [...known].some((each) => each.line === period.line && each.period.end === period.period.end);
-    if (!isThere) known.add(period);
   }
 
   /** Every period of which anything is from then on. */
-  private addDue(dueFrom: number): void {
+  private addDue(from: number): void {
     const { terms, fees } = this.by;
     const until = this.watermark + 1;
     for (const line of terms.usageLines) {
-      for (const { period } of terms.usagePeriodsIn(line, dueFrom, until)) this.at(period.start);
+      for (const { period } of terms.usagePeriodsIn(line, from, until)) this.at(period.start);
     }
-    for (const { period } of fees.periodsIn(dueFrom - 1, until, this.watermark)) this.at(period.start);
+    for (const { period } of fees.periodsIn(from, until, this.watermark)) this.at(period.start);
   }
 
   private addFeesAt(periodStart: number): void {

@@ -5,8 +5,8 @@ import type { Aggregation, Price } from '../../domain/catalog/catalog.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { formatQuantity, QUANTITY_ONE, quantityToDecimal } from '../../domain/number/quantity.ts';
 import { amountOf } from '../../domain/pricing/prices.ts';
-import { contributionsOf, earlierAsOne, type WindowValue } from './contributions.ts';
-import { nothingWritten, type RateInput, RatingInvariantError, rate } from './rate.ts';
+import { addedByWindows, earlierAsOne, type WindowValue } from './contributions.ts';
+import { type RateInput, RatingInvariantError, rate } from './rate.ts';
 
 const HOUR_MS = 3_600_000;
 const perUnit: Price = { slug: 'p', meter: 'm', match: {}, model: 'per_unit', unitAmount: '0.5' };
@@ -46,7 +46,7 @@ const tieredPackage: Price = {
 };
 
 const hourly = (aggregation: Aggregation) => ({ aggregation, window: '1h' }) as const;
-const EVER = { periodStart: 0, periodEnd: 1_000 * HOUR_MS };
+const EVER = [{ from: 0, to: 1_000 * HOUR_MS }];
 
 /** Contributions of hours 0, 1, 2, … in whole units; 0 is a window without usage. */
 const hours = (...units: readonly number[]) =>
@@ -61,7 +61,7 @@ function writtenAfter(items: readonly RatedItem[]): Pick<RateInput, 'written' | 
   const windows = new Map<number, WrittenWindow>();
   for (const { windowStart, windowEnd, quantity, revision } of items) {
     const sum = (windows.get(windowStart)?.quantity ?? 0n) + quantity;
-    windows.set(windowStart, { windowStart, windowEnd, quantity: sum, revision });
+    windows.set(windowStart, { windowStart, lastStart: windowStart, windowEnd, quantity: sum, revision });
   }
   return { written: [...windows.values()], writtenAmount: amountSum(items) };
 }
@@ -72,9 +72,9 @@ const amountSum = (items: readonly RatedItem[]): Decimal =>
 const input = (price: Price, more: Partial<RateInput> = {}): RateInput => ({
   price: amountOf(price),
   contributions: [],
-  ...nothingWritten,
+  ...{ written: [], writtenAmount: Decimal.zero },
   wasClosed: () => false,
-  planChangedFrom: null,
+  ...{ changedFrom: null, mayReprice: false },
   onTimeCause: 'window_closed',
   ...more,
 });
@@ -131,9 +131,9 @@ describe('rate', () => {
       expected: [['0h 1 = 9 usage 0 window_closed'], ['1h 2 = 0 usage 0 window_closed']],
     },
     {
-      name: 'usage that went to another period is given back',
+      name: 'usage that went to another term is given back',
       price: perUnit,
-      steps: [{ contributions: hours(2, 4) }, { contributions: hours(2), planChangedFrom: HOUR_MS }],
+      steps: [{ contributions: hours(2, 4) }, { contributions: hours(2), changedFrom: HOUR_MS }],
       expected: [
         ['0h 2 = 1 usage 0 window_closed', '1h 4 = 2 usage 0 window_closed'],
         ['1h -4 = -2 adjustment 1 plan_change'],
@@ -150,10 +150,12 @@ describe('rate', () => {
     expect(found).toEqual(expected);
   });
 
-  it('writes the difference when a changed plan gives the same usage another amount', () => {
+  it('writes the difference when a change of terms gives the same usage another amount', () => {
     const before = rate(input(perUnit, { contributions: hours(2, 4) }));
     const dearer: Price = { ...perUnit, unitAmount: '2' };
-    const after = rate(input(dearer, { contributions: hours(2, 4), planChangedFrom: 0, ...writtenAfter(before) }));
+    const after = rate(
+      input(dearer, { contributions: hours(2, 4), changedFrom: 0, mayReprice: true, ...writtenAfter(before) }),
+    );
     expect(after.map(brief)).toEqual(['1h 0 = 9 adjustment 1 plan_change']);
   });
 
@@ -165,17 +167,17 @@ describe('rate', () => {
     expect(second?.writtenAmount.toString()).toBe('99.9');
   });
 
-  it('names all windows of an item whose period changed its end inside it', () => {
+  it('names all windows of an item whose term changed its end inside it', () => {
     const quarters = (count: number, units: number) => [
       { windowStart: 0, windowEnd: (count * HOUR_MS) / 4, quantity: BigInt(units) * QUANTITY_ONE },
     ];
     const whole = rate(input(perUnit, { contributions: quarters(4, 6) }));
-    const planChangedFrom = 0;
+    const changedFrom = 0;
     const cut = rate(
-      input(perUnit, { contributions: quarters(1, 2), planChangedFrom, wasClosed: () => true, ...writtenAfter(whole) }),
+      input(perUnit, { contributions: quarters(1, 2), changedFrom, wasClosed: () => true, ...writtenAfter(whole) }),
     );
     const regrown = { ...writtenAfter([...whole, ...cut]), contributions: quarters(4, 6) };
-    const again = rate(input(perUnit, { ...regrown, planChangedFrom, wasClosed: () => true }));
+    const again = rate(input(perUnit, { ...regrown, changedFrom, wasClosed: () => true }));
     expect([...cut, ...again]).toMatchObject([
       { windowStart: 0, windowEnd: HOUR_MS, quantity: -4n * QUANTITY_ONE, revision: 1, cause: 'plan_change' },
       { windowStart: 0, windowEnd: HOUR_MS, quantity: 4n * QUANTITY_ONE, revision: 2, cause: 'plan_change' },
@@ -244,7 +246,7 @@ describe('rate, for any history', () => {
       const windows = windowsOf(events, of, closed);
       yield {
         windows,
-        contributions: contributionsOf(hourly(of), EVER, windows),
+        contributions: addedByWindows(hourly(of), EVER, windows),
         wasClosed: (windowEnd: number): boolean => windowEnd <= closedBefore * HOUR_MS,
         firstTouched: Math.min(closedBefore, ...step.events.map(({ hour }) => hour)),
       };
@@ -277,7 +279,7 @@ describe('rate, for any history', () => {
       fc.property(history, price, aggregation, (steps, anyPrice, of) => {
         const items: RatedItem[] = [];
         for (const { contributions, wasClosed, firstTouched } of replay(steps, of)) {
-          const detail = { periodStart: 0, detailFrom: firstTouched * HOUR_MS };
+          const detail = firstTouched * HOUR_MS;
           const { written, writtenAmount } = writtenAfter(items);
           const whole = rate(input(anyPrice, { contributions, wasClosed, written, writtenAmount }));
           const told = { contributions: earlierAsOne(contributions, detail), written: earlierAsOne(written, detail) };
@@ -293,7 +295,7 @@ describe('rate, for any history', () => {
       fc.property(history, price, aggregation, (steps, anyPrice, of) => {
         const events = steps.flatMap((step) => step.events);
         const closed = steps.reduce((sum, step) => sum + step.closes, 0);
-        const contributions = contributionsOf(hourly(of), EVER, windowsOf(events, of, closed));
+        const contributions = addedByWindows(hourly(of), EVER, windowsOf(events, of, closed));
         const once = rate(input(anyPrice, { contributions }));
         const due = amountOf(anyPrice)(quantityToDecimal(totalOf(windowsOf(events, of, closed), of)));
         expect(amountSum(once).toString()).toBe(due.toString());

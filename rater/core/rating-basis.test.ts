@@ -1,17 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
 import { emptyCatalog } from '../../domain/catalog/catalog.ts';
-import { subscriptionBook } from '../../domain/catalog/subscription-book.ts';
-import { closedAsFarAs, isUnmoved, type RatingBasis } from './rating-basis.ts';
+import { closedAsFarAs, currencyBy, isUnmoved, ratingBasis, ratingCatalog } from './rating-basis.ts';
 
-const versions = [{ version: 2, effectiveAt: 0, catalog: emptyCatalog }];
-const basis: RatingBasis = {
-  ...{ seals: { vector: { 1: { 0: 5 } }, epochSteps: [], watermark: 900 }, watermark: 900 },
-  ...{ versions, book: subscriptionBook(versions), meters: [], closedUpTo: 600 },
-};
+const basis = ratingBasis({
+  ...{ seals: { vector: { 1: { 0: 5 } }, epochSteps: [], watermark: 900 }, watermark: 900, closedUpTo: 600 },
+  catalog: ratingCatalog([{ version: 2, effectiveAt: 0, catalog: emptyCatalog }]),
+});
 const period = (more: Partial<RatedPeriod> = {}): RatedPeriod => ({
-  ...{ tenant: 't', customer: 's', subscription: '', periodStart: 0, periodEnd: 1_000, plan: 'p', catalogVersion: 1 },
-  ...{ subscriptionStart: null, timelineVersion: 2, sealVector: { 1: { 0: 5 } }, ratedWatermark: 900, closedUpTo: 600 },
+  ...{ tenant: 't', customer: 's', subscription: '', periodStart: 0, periodEnd: 1_000 },
+  ...{ catalogVersion: 2, records: 0, sealVector: { 1: { 0: 5 } }, ratedWatermark: 900, closedUpTo: 600 },
   ...more,
 });
 
@@ -20,14 +18,13 @@ describe('what was read', () => {
     ['is as it was', {}, true],
     [
       'was rated earlier',
-      { sealVector: { 1: { 0: 4 } }, ratedWatermark: 800, closedUpTo: 500, timelineVersion: 1 },
+      { sealVector: { 1: { 0: 4 } }, ratedWatermark: 800, closedUpTo: 500, catalogVersion: 1 },
       true,
     ],
     ['was never rated', { sealVector: {}, ratedWatermark: null, closedUpTo: null }, true],
     ['ends elsewhere', { periodEnd: 999 }, false],
-    ['has another plan', { plan: 'q' }, false],
-    ['is pinned to another version', { catalogVersion: 2 }, false],
-    ['was drawn by a newer book', { timelineVersion: 3 }, false],
+    ['is of another subscription', { subscription: 's' }, false],
+    ['was rated by a newer catalog', { catalogVersion: 3 }, false],
     ['was rated by later seals', { sealVector: { 1: { 0: 6 } } }, false],
     ['was rated at a later watermark', { ratedWatermark: 901 }, false],
     ['was closed further', { closedUpTo: 601 }, false],
@@ -41,8 +38,17 @@ describe('what was read', () => {
   });
 });
 
-it('windows that were closed stay closed', () => {
-  expect(closedAsFarAs(basis, []).closedUpTo).toBe(600);
-  expect(closedAsFarAs(basis, [period({ closedUpTo: null }), period({ closedUpTo: 500 })]).closedUpTo).toBe(600);
-  expect(closedAsFarAs(basis, [period({ closedUpTo: 700 }), period()]).closedUpTo).toBe(700);
+it('closes as far as any of the periods was', () => {
+  expect(closedAsFarAs(basis, [period({ closedUpTo: 500 }), period({ closedUpTo: 700 })]).closedUpTo).toBe(700);
+  expect(closedAsFarAs(basis, [period({ closedUpTo: null })]).closedUpTo).toBe(600);
+});
+
+it('charges in the currency of the version that defines a price, and of the newest where none does', () => {
+  const of = (version: number, currency: string) => ({
+    version,
+    effectiveAt: 0,
+    catalog: { ...emptyCatalog, currency },
+  });
+  const currencyOf = currencyBy([of(1, 'EUR'), of(2, 'USD')]);
+  expect([currencyOf(1), currencyOf(2), currencyOf(null)]).toEqual(['EUR', 'USD', 'USD']);
 });

@@ -116,8 +116,8 @@ export function goneTerms(
   return [...(target.prices ?? prices)].flatMap((price) =>
     [...(written.get(pricedText({ tenant, customer, periodStart, price }))?.values() ?? [])]
       .filter((term) => !standing.has(nameOf(price, term)) && !isNothing(term))
-      .map(({ subscription, termStart, subject }) => ({
-        ...{ tenant, customer, periodStart, price, subscription, termStart, subject },
+      .map(({ subscription, periodEnd, termStart, subject }) => ({
+        ...{ tenant, customer, periodStart, price, subscription, periodEnd, termStart, subject },
       })),
   );
 }
@@ -132,7 +132,7 @@ function severalTimes(terms: readonly RatedTerm[]): ReadonlySet<string> {
   const first = new Map<string, string>();
   const several = new Set<string>();
   for (const { of } of terms) {
-    const term = keyText(of.subscription, of.termStart);
+    const term = keyText(of.subscription, of.periodEnd, of.termStart);
     const known = first.get(of.price);
     if (known === undefined) first.set(of.price, term);
     else if (known !== term) several.add(of.price);

@@ -15,7 +15,8 @@ ALTER TABLE tallyline.line_items ALTER COLUMN term_start SET NOT NULL;
 ALTER TABLE tallyline.line_items ALTER COLUMN catalog_version DROP NOT NULL;
 -- By period and price first: all terms of a price and period are rated together, whosever subscription they are of.
 ALTER TABLE tallyline.line_items ADD CONSTRAINT line_items_key
-    UNIQUE (tenant, customer, period_start, price, subject, subscription, term_start, window_start, revision);
+    UNIQUE (tenant, customer, period_start, price, subject, subscription, period_end, term_start, window_start,
+            revision);
 
 ALTER TABLE tallyline.billing_periods DROP CONSTRAINT billing_periods_pkey;
 -- A month and a year can begin at once, so the end is a part of the key. Periods that were cut are those of their items.

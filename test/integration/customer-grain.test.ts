@@ -22,8 +22,10 @@ import { storedRating } from '../../rater/store/stored-rating.ts';
 import { aMeter } from '../support/a-meter.ts';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
+import { subscribe } from '../support/subscribe.ts';
 
 const HOUR_MS = 3_600_000;
+const tenant = 'acme';
 const logger = pino({ level: 'silent' });
 const at = (text: string): number => Date.parse(`2026-${text}Z`);
 
@@ -60,9 +62,6 @@ let stores: MigratedStores;
 let pool: pg.Pool;
 let clickhouse: ClickHouse;
 let usage: SealedUsage;
-/** Another one for each test: what was changed of accounts stays. */
-let tenant: string;
-let tenants = 0;
 
 beforeAll(async () => {
   stores = await startMigratedStores();
@@ -73,7 +72,6 @@ afterAll(() => stores?.stop());
 beforeEach(async () => {
   usage = new SealedUsage(pool, clickhouse);
   await usage.reset();
-  tenant = `acme-${tenants++}`;
   await usage.addTenant(tenant);
   await usage.apply(1, catalog);
   for (const id of ['org', 'firm']) {
@@ -375,8 +373,8 @@ describe('while a step runs', () => {
 
   it('a move of what has no plan is refused as well: its windows were looked at', async () => {
     await pool.query('TRUNCATE tallyline.catalog_versions CASCADE');
-    const subscriptions = [{ subject: 'org', plan: 'payg', startsAt: at('11-01T00:00'), tenant: null }];
-    await usage.apply(1, { ...catalog, defaultPlan: null, subscriptions });
+    await usage.apply(1, { ...catalog, defaultPlan: null });
+    await subscribe(pool, { tenant, customer: 'org', plan: 'payg', startsAt: at('11-01T00:00') });
     await sealHour();
     const store = hooked('readBillingPeriods', async () => {
       expect(await assign('s', 'org', hour)).toBe('already_rated');

@@ -18,6 +18,7 @@ import { storedRating } from '../../rater/store/stored-rating.ts';
 import { aMeter } from '../support/a-meter.ts';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
+import { changeSubscription, subscribe } from '../support/subscribe.ts';
 import { until } from '../support/until.ts';
 
 const HOUR_MS = 3_600_000;
@@ -345,12 +346,9 @@ describe('billing periods', () => {
     expect(await sums()).toEqual({ cus_1: '0.3' });
 
     const pro = plan('pro', [perUnit('pro-input', 'tokens', '1')], { calendar: false });
-    await usage.apply(2, {
-      ...perToken,
-      plans: [...perToken.plans, pro],
-      subscriptions: [{ subject: 'cus_1', plan: 'pro', startsAt: at('11-10T00:00'), tenant: null }],
-    });
-    await usage.addTenant('acme');
+    await usage.apply(2, { ...perToken, plans: [...perToken.plans, pro] });
+    const startsAt = at('11-10T00:00');
+    await subscribe(pool, { tenant: 'acme', customer: 'cus_1', plan: 'pro', startsAt, anchor: startsAt });
     expect(await loop.step()).toBe('rated');
     expect((await brief()).slice(2)).toEqual([
       'cus_1 input 11-15T10 -20 = -0.2 adjustment 1 plan_change',
@@ -365,15 +363,15 @@ describe('billing periods', () => {
     await loop.step();
     expect(await sums()).toEqual({ cus_1: '21.11' });
     const { rows } = await pool.query(
-      'SELECT plan, period_start, period_end FROM tallyline.billing_periods ORDER BY 2',
+      'SELECT subscription, period_start, period_end FROM tallyline.billing_periods ORDER BY 2',
     );
     expect(rows).toEqual([
-      { plan: 'payg', period_start: new Date(at('11-01T00:00')), period_end: new Date(at('11-10T00:00')) },
-      { plan: 'pro', period_start: new Date(at('11-10T00:00')), period_end: new Date(at('12-10T00:00')) },
+      { subscription: '', period_start: new Date(at('11-01T00:00')), period_end: new Date(at('12-01T00:00')) },
+      { subscription: 'cus_1', period_start: new Date(at('11-10T00:00')), period_end: new Date(at('12-10T00:00')) },
     ]);
   });
 
-  it('keeps the price of a period that was rated before it changed, and takes the new one from the next period on', async () => {
+  it('takes a new price from its instant on, within a period that was rated before', async () => {
     await usage.apply(1, perToken);
     const loop = raterLoop();
     await usage.seal({ watermark: at('11-20T00:00'), rows: [row(at('11-15T10:00'), '20')] });
@@ -381,20 +379,24 @@ describe('billing periods', () => {
     await usage.apply(2, catalogOf([perUnit('input', 'tokens', '5')]), at('11-21T00:00'));
     await usage.seal({
       watermark: at('12-02T00:00'),
-      rows: [row(at('11-25T10:00'), '1'), row(at('12-01T10:00'), '1')],
+      rows: [row(at('11-20T23:00'), '1'), row(at('11-25T10:00'), '1'), row(at('12-01T10:00'), '1')],
     });
     await loop.step();
-    expect((await items()).map((item) => plain(item.amount))).toEqual(['0.2', '0.01', '5']);
+    expect((await items()).map((item) => plain(item.amount))).toEqual(['0.2', '0.01', '5', '5']);
+    const terms = await pool.query('SELECT term_start, catalog_version FROM tallyline.line_items ORDER BY sequence');
+    expect(terms.rows).toEqual([
+      { term_start: new Date(at('11-01T00:00')), catalog_version: 1 },
+      { term_start: new Date(at('11-01T00:00')), catalog_version: 1 },
+      { term_start: new Date(at('11-21T00:00')), catalog_version: 2 },
+      { term_start: new Date(at('12-01T00:00')), catalog_version: 2 },
+    ]);
   });
 
-  it('charges a flat price for each started period of a subscription without usage, in every tenant', async () => {
+  it('charges a fee for each started period of a subscription without usage, in its tenant', async () => {
     const flat: Price = { slug: 'base', model: 'flat', flatAmount: '29.90' };
-    const catalog = catalogOf([flat], {
-      defaultPlan: null,
-      subscriptions: [{ subject: 'cus_1', plan: 'payg', startsAt: at('10-15T00:00'), tenant: null }],
-    });
-    await usage.apply(1, catalog);
-    await usage.addTenant('acme');
+    await usage.apply(1, catalogOf([flat], { defaultPlan: null }));
+    const subscription = { tenant: 'acme', customer: 'cus_1', plan: 'payg', startsAt: at('10-15T00:00') };
+    await subscribe(pool, subscription);
     await usage.passTime(at('10-14T00:00'));
     const loop = raterLoop();
     await loop.step();
@@ -402,14 +404,47 @@ describe('billing periods', () => {
     await usage.passTime(at('10-15T00:00'));
     await loop.step();
     await loop.step();
-    expect(await brief()).toEqual(['cus_1 base 10-15T00 1 = 29.9 usage 0 period_started']);
+    // 17 of 31 days.
+    const first = 'cus_1 base 10-15T00 1 = 16.396774193548 usage 0 period_started';
+    expect(await brief()).toEqual([first]);
     await usage.passTime(at('11-01T00:00'));
     await loop.step();
-    expect((await brief()).slice(1)).toEqual(['cus_1 base 11-01T00 1 = 29.9 usage 0 period_started']);
-    // A tenant that comes later, and a rater that starts anew.
-    await usage.addTenant('other');
+    expect(await brief()).toEqual([first, 'cus_1 base 11-01T00 1 = 29.9 usage 0 period_started']);
+    // One that was made afterwards, and a rater that starts anew.
+    await subscribe(pool, { ...subscription, tenant: 'other' });
     await raterLoop().step();
     expect((await items()).map((item) => item.tenant)).toEqual(['acme', 'acme', 'other', 'other']);
+    expect((await brief()).slice(2)).toEqual((await brief()).slice(0, 2));
+  });
+
+  it('bills a change of plan from its instant on, and gives back what was taken for longer', async () => {
+    const flat = (flatAmount: string): Price => ({ slug: 'base', model: 'flat', flatAmount });
+    await usage.apply(1, {
+      ...catalogOf([], { defaultPlan: null }),
+      plans: [
+        plan('small', [flat('90'), perUnit('input', 'tokens', '0.10')]),
+        plan('large', [flat('270'), perUnit('input', 'tokens', '0.30')]),
+      ],
+    });
+    const small = { tenant: 'acme', customer: 'cus_1', plan: 'small', startsAt: at('10-01T00:00') };
+    const subscription = await subscribe(pool, small);
+    const loop = raterLoop();
+    await usage.seal({ watermark: at('10-15T23:00'), rows: [row(at('10-10T10:00'), '100')] });
+    await loop.step();
+    expect(await sums()).toEqual({ cus_1: '100' });
+    await changeSubscription(pool, subscription, at('10-16T00:00'), { plan: 'large' });
+    await usage.seal({ watermark: at('10-20T00:00'), rows: [row(at('10-18T10:00'), '100')] });
+    await loop.step();
+    expect((await brief()).slice(2).sort()).toEqual([
+      'cus_1 base 10-01T00 0 = -46.451612903226 adjustment 1 plan_change',
+      'cus_1 base 10-16T00 1 = 139.354838709677 usage 0 period_started',
+      'cus_1 input 10-18T10 100 = 30 usage 0 window_closed',
+    ]);
+    expect(await sums()).toEqual({ cus_1: '222.903225806451' });
+    await usage.passTime(at('10-25T00:00'));
+    await loop.step();
+    expect(await loop.step()).toBe('idle');
+    expect(await items()).toHaveLength(5);
   });
 
   it('charges the default plan its flat price only in a period with usage', async () => {

@@ -6,12 +6,12 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
 import { SealStore } from '../../aggregator/seal-store.ts';
-import { subscriptionBook } from '../../domain/catalog/subscription-book.ts';
 import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { readSeals } from '../../platform/usage-store/seals.ts';
+import { ratingBasis, ratingCatalog } from '../../rater/core/rating-basis.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
 import { ChunkVerifier } from '../../rater/rating/chunk-verifier.ts';
 import { type BatchOutcome, rateBatch } from '../../rater/rating/rating-batch.ts';
@@ -22,6 +22,7 @@ import { ownWork } from '../support/own-work.ts';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
 import { SealedUsage, type UsageRow } from '../support/sealed-usage.ts';
 import { soundCatalog } from '../support/sound-catalog.ts';
+import { subscribe } from '../support/subscribe.ts';
 
 const HOUR_MS = 3_600_000;
 const LATENESS_MS = 5 * 60_000;
@@ -53,8 +54,6 @@ ${prices}
     prices:
 ${prices}
 defaultPlan: payg
-subscriptions:
-  - { subject: cus_pro, plan: pro, startsAt: "2026-11-09T12:00:00Z" }
 `,
   'the catalog of the test',
 );
@@ -76,6 +75,8 @@ beforeEach(async () => {
   await usage.reset();
   await usage.addTenant('acme');
   await usage.apply(1, catalog);
+  const startsAt = at('11-09T12:00');
+  await subscribe(pool, { tenant: 'acme', customer: 'cus_pro', plan: 'pro', startsAt, anchor: startsAt });
 });
 
 const row = (meter: string, subject: string, windowStart: number, value: string): UsageRow => ({
@@ -95,14 +96,10 @@ async function batch(seals: Seals, subject: string, times: readonly number[]): P
   const verifier = new ChunkVerifier(store);
   await verifier.verifyNew({}, seals.vector);
   const versions = [{ version: 1, effectiveAt: 0, catalog }];
-  const basis = {
-    seals,
-    watermark: seals.watermark!,
-    versions,
-    book: subscriptionBook(versions),
-    meters: catalog.meters,
-    closedUpTo: seals.watermark! - LATENESS_MS,
-  };
+  const watermark = seals.watermark!;
+  const basis = ratingBasis({
+    ...{ seals, watermark, catalog: ratingCatalog(versions), closedUpTo: watermark - LATENESS_MS },
+  });
   return rateBatch({ store, verifier }, basis, [ownWork('acme', subject, times)]);
 }
 

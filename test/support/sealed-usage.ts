@@ -37,6 +37,7 @@ const TABLES = [
   'partition_progress',
 ];
 const MORE_TABLES = ['published_watermark', 'topic_generations', 'catalog_versions', 'api_keys'];
+const ACCOUNT_TABLES = ['customers', 'assigned_subjects', 'subject_assignments', 'account_changes', 'due_customers'];
 
 export class SealedUsage {
   private readonly pool: pg.Pool;
@@ -52,7 +53,12 @@ export class SealedUsage {
 
   /** Empties the stores and opens generation 1. */
   async reset(): Promise<void> {
-    await this.pool.query(`TRUNCATE ${[...TABLES, ...MORE_TABLES].map((name) => `tallyline.${name}`).join()} CASCADE`);
+    const tables = [...TABLES, ...MORE_TABLES, ...ACCOUNT_TABLES].map((name) => `tallyline.${name}`);
+    await inTransaction(this.pool, async (client) => {
+      // Of accounts nothing is ever deleted: their triggers are passed over.
+      await client.query('SET LOCAL session_replication_role = replica');
+      await client.query(`TRUNCATE ${tables.join()} CASCADE`);
+    });
     await this.pool.query('INSERT INTO tallyline.rater_progress DEFAULT VALUES');
     await this.pool.query(
       `INSERT INTO tallyline.topic_generations (generation, topic, topic_id, partitions, chunk_offsets, slot_ms, horizon_ms)

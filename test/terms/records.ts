@@ -123,7 +123,7 @@ export const customer = (catalog: CatalogHistory, ...subscriptions: Subscription
 export function periodOf(records: CustomerRecords, at: string, slug = 'units', subscription = 's1'): UsagePeriod {
   const terms = new CustomerTerms(records);
   const lines = terms.usageLines.filter((line) => line.slug === slug && line.members.includes(subscription));
-  const found = lines.map((line) => terms.usagePeriodAt(line, on(at))).find((period) => period !== null);
+  const found = lines.flatMap((line) => terms.usagePeriodsAt(line, on(at)))[0];
   if (found === undefined || found === null) throw new Error(`${slug} has no price in the window of ${at}`);
   return found;
 }

@@ -15,7 +15,7 @@ import {
 import type { SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
 import { gridPeriodOf, localDaysOf } from '../../domain/terms/subscription-periods.ts';
 import { changeKindOf, countedTogether, goneTerms, termCharges } from '../../domain/terms/term-amounts.ts';
-import { nothingWritten, rate } from '../../rater/core/rate.ts';
+import { rate } from '../../rater/core/rate.ts';
 import {
   amountsOf,
   catalogOf,
@@ -646,7 +646,7 @@ describe('T9', () => {
   const pricesOf = (afterEnd: 'none' | 'default') => {
     const terms = new CustomerTerms(customer(plans(afterEnd), ended));
     return ['10-05', '10-11', '10-15', '10-25'].map((window) => {
-      const periods = terms.usageLines.map((line) => terms.usagePeriodAt(line, on(window)));
+      const periods = terms.usageLines.map((line) => terms.usagePeriodsAt(line, on(window))[0] ?? null);
       return periods
         .flatMap((period) => period?.terms.filter(({ from, to }) => from <= on(window) && on(window) < to) ?? [])
         .map(({ plan }) => plan)
@@ -671,7 +671,7 @@ describe('T9', () => {
     );
     const terms = new CustomerTerms(customer(catalog, ended));
     const line = terms.usageLines.find(({ members }) => members.includes(null))!;
-    const period = terms.usagePeriodAt(line, on('10-25'))!;
+    const period = terms.usagePeriodsAt(line, on('10-25'))[0]!;
     expect(amountsOf(period, used(['10-05', '800'], ['10-25', '800']))).toEqual(['0', '60']);
   });
 });
@@ -943,9 +943,9 @@ describe('a term', () => {
       rate({
         price,
         contributions,
-        ...nothingWritten,
+        ...{ written: [], writtenAmount: Decimal.zero },
         wasClosed: () => false,
-        planChangedFrom: null,
+        ...{ changedFrom: null, mayReprice: false },
         onTimeCause: 'window_closed',
       }),
     );

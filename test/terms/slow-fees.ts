@@ -68,18 +68,27 @@ export function slowFeeTerms(
   const partsAt = (instant: number): FeePart[] => {
     const model = instant === asOf ? last : new SlowModel(history, instant);
     const known = model.lines(line.slug).find(({ members }) => members[0] === line.members[0]);
-    return known === undefined ? [] : feeParts(model, known, length, cells, way, end);
+    return known === undefined
+      ? []
+      : model.once(
+          `parts ${line.slug} ${line.members[0]} ${length}`,
+          () => feeParts(model, known, length, cells, way, end),
+          start,
+        );
   };
   const paid = cells.map(() => zero);
   const terms = new Map<string, SlowFeeTerm>();
-  const share = (fee: Ratio, unit: number): Ratio =>
-    less(partOf(fee, ratio(BigInt(unit + 1), whole)), partOf(fee, ratio(BigInt(unit), whole)));
+  const cuts = new Map<string, Ratio>();
+  const cut = (fee: Ratio, unit: number): Ratio =>
+    once(cuts, `${fee.n}/${fee.d} ${unit}`, () => partOf(fee, ratio(BigInt(unit), whole)));
+  const share = (fee: Ratio, unit: number): Ratio => less(cut(fee, unit + 1), cut(fee, unit));
   const charge = ({ unit, holder, of, from }: FeePart, keeps: boolean): void => {
     const fee = slowFee(of);
     const before = paid[unit]!;
     const isPaid = !isZero(before) && !isMore(fee, before);
     const key = `${holder} ${from}`;
-    const amount = isPaid ? zero : less(share(fee, unit), share(before, unit));
+    const own = isPaid ? zero : share(fee, unit);
+    const amount = isPaid || isZero(before) ? own : less(own, share(before, unit));
     const term = terms.get(key) ?? { holder, from, to: from, amount: zero };
     term.to = Math.max(term.to, cells[unit + 1] ?? end);
     term.amount = plus(term.amount, amount);
@@ -150,9 +159,9 @@ function feeParts(
   const add = (unit: number, from: number, owner: { holder: HolderId; at: number } | null): void => {
     const of = owner === null ? null : feeIn(owner.holder, owner.at);
     if (owner === null || of === null) return;
-    // Since when the same was held, without a gap.
+    // Since when the same was held, without a gap, but no earlier than the unit.
     let since = owner.at;
-    while (saysSame(feeIn(owner.holder, since - SLOT), of) && since > model.history.start) since -= SLOT;
+    while (way !== 'second' && since > from && saysSame(feeIn(owner.holder, since - SLOT), of)) since -= SLOT;
     parts.push({ unit, holder: owner.holder, of, from: way === 'second' ? from : Math.max(from, since) });
   };
   const members = model.holders.filter((holder) => line.members.includes(holder));

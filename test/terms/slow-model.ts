@@ -111,7 +111,7 @@ export class SlowModel {
   }
 
   /** Found once, by name and time. */
-  private once<Value>(name: string, find: () => Value, at = 0): Value {
+  once<Value>(name: string, find: () => Value, at = 0): Value {
     let known = this.memo.get(name);
     if (known === undefined) {
       known = new Map();

@@ -172,7 +172,7 @@ export class PriceAudit {
       known.get(key) ??
       by.terms.usageLines
         .filter(({ meter }) => meter!.slug === reading.meter.slug)
-        .flatMap((line) => by.terms.usagePeriodAt(line, windowStart) ?? [])
+        .flatMap((line) => by.terms.usagePeriodsAt(line, windowStart))
         // Several prices of a start are counted at once.
         .filter(({ period: { start } }, i, all) => all.findIndex(({ period }) => period.start === start) === i);
     known.set(key, periods);

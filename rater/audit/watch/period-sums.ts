@@ -114,11 +114,11 @@ const isPosted = ({ amount, receivable, balance }: LedgerItem): boolean =>
 
 function sumsOf(items: readonly Item[]): Pick<StartSums, 'charged' | 'items' | 'misposted'> {
   const charged = new Map<string, ChargedSum>();
-  for (const { price, subscription, termStart, subject, quantity, amount } of items) {
-    const key = keyText(price, subscription, termStart, subject);
+  for (const { price, subscription, periodEnd, termStart, subject, quantity, amount } of items) {
+    const key = keyText(price, subscription, periodEnd, termStart, subject);
     const known = charged.get(key);
     charged.set(key, {
-      ...{ price, subscription, termStart, subject },
+      ...{ price, subscription, periodEnd, termStart, subject },
       quantity: known === undefined ? quantity : known.quantity.plus(quantity),
       amount: known === undefined ? amount : known.amount.plus(amount),
     });

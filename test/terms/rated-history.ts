@@ -1,0 +1,327 @@
+// Plays a random history to the rater's core: usage closes window by window, some of it comes late, records and versions
+// become known one by one, and after each step the line items that are missing are added. What they come to is held
+// against the slow model of the rules, which knows nothing of steps.
+import { periodText, pricedText, type RatedPeriod, termText } from '../../domain/billing/billing-period-terms.ts';
+import { closedBefore } from '../../domain/billing/item-span.ts';
+import type { NewLineItem, WrittenPrices, WrittenTerm, WrittenWindow } from '../../domain/billing/line-item.ts';
+import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { groupBy } from '../../domain/composite-key.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
+import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
+import { Random } from '../../domain/random.ts';
+import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
+import type { CustomerSubscription } from '../../domain/terms/customer-subscription.ts';
+import { nextDueAfter } from '../../domain/terms/next-due.ts';
+import type { SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
+import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
+import { earlierAsOne } from '../../rater/core/contributions.ts';
+import { billedBy, CustomerRecords } from '../../rater/core/customer-records.ts';
+import type { CustomerWork } from '../../rater/core/customer-work.ts';
+import { type Detail, type PeriodTarget, periodTargets } from '../../rater/core/period-targets.ts';
+import { RatingInvariantError } from '../../rater/core/rate.ts';
+import { goneTerms, ratedTerms, termItems } from '../../rater/core/term-items.ts';
+import { type CountedTerms, chargedTerms, countedTerms, type SubjectWindows } from '../../rater/core/term-usage.ts';
+import { differences } from './compare.ts';
+import { historyOf } from './histories.ts';
+import { slowFeeAmounts } from './slow-fees.ts';
+import { isLookedAt, SLOT, type SlowHistory, SlowModel, type SlowUsage } from './slow-model.ts';
+import { ratioText } from './slow-numbers.ts';
+import { slowUsageAmounts } from './slow-usage.ts';
+
+const CUSTOMER = { tenant: 't', customer: 'c' };
+const SUBJECTS = [{ subject: CUSTOMER.customer, assignments: [] }];
+
+/** What is known and closed at a step. */
+interface Known {
+  readonly versions: readonly CatalogVersion[];
+  readonly subscriptions: SlowHistory['subscriptions'];
+  /** Of closed windows. */
+  readonly usage: readonly SlowUsage[];
+  readonly watermark: number;
+}
+
+/** What line items there are, as the store has them. */
+class Written {
+  readonly items: NewLineItem[] = [];
+  readonly periods = new Map<string, RatedPeriod>();
+  dueAt: number | null = null;
+
+  prices({ periodStart, detailFrom }: PeriodTarget): WrittenPrices {
+    const prices = new Map<string, Map<string, WrittenTerm>>();
+    for (const ofTerm of groupBy(
+      this.items.filter((item) => item.periodStart === periodStart),
+      (item) => `${pricedText(item)} ${termText(item)}`,
+    ).values()) {
+      const { subscription, periodEnd, termStart, subject, meter } = ofTerm[0]!;
+      const windows = [...groupBy(ofTerm, ({ item }) => String(item.windowStart)).values()]
+        .map(
+          (of): WrittenWindow => ({
+            windowStart: of[0]!.item.windowStart,
+            lastStart: of[0]!.item.windowStart,
+            windowEnd: Math.max(...of.map(({ item }) => item.windowEnd)),
+            quantity: of.reduce((sum, { item }) => sum + item.quantity, 0n),
+            revision: Math.max(...of.map(({ item }) => item.revision)),
+          }),
+        )
+        .sort((a, b) => a.windowStart - b.windowStart);
+      const earlier = windows.filter((window) => meter !== null && window.windowStart < detailFrom);
+      const told = meter === null ? windows : earlierAsOne(windows, detailFrom);
+      if (earlier.length > 0) told[0] = { ...told[0]!, revision: Math.max(...earlier.map(({ revision }) => revision)) };
+      const amount = ofTerm.reduce((sum, { item }) => sum.plus(item.amount), Decimal.zero);
+      const terms = prices.get(pricedText(ofTerm[0]!)) ?? new Map<string, WrittenTerm>();
+      prices.set(pricedText(ofTerm[0]!), terms);
+      terms.set(termText(ofTerm[0]!), { subscription, periodEnd, termStart, subject, windows: told, amount });
+    }
+    return prices;
+  }
+
+  /** By slug, period, subscription and term, in the keys of the slow model. */
+  amounts(history: SlowHistory): Readonly<Record<string, string>> {
+    const sums = new Map<string, Decimal>();
+    for (const { price, periodStart, periodEnd, subscription, termStart, item } of this.items) {
+      if (!isLookedAt(history, periodStart)) continue;
+      const key = `${price} ${periodEnd - periodStart} ${periodStart} ${subscription || null} ${termStart}`;
+      sums.set(key, (sums.get(key) ?? Decimal.zero).plus(item.amount));
+    }
+    return sorted([...sums].map(([key, amount]) => [key, amount.toString()]));
+  }
+}
+
+const sorted = (entries: (readonly [string, string])[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(entries.filter(([, amount]) => amount !== '0').sort(([a], [b]) => (a < b ? -1 : 1)));
+
+/** The windows of some terms, as a store would give them. */
+function usageOf(
+  { terms, match }: CountedTerms,
+  meter: PeriodTarget['usage'][number]['line']['meter'],
+  usage: readonly SlowUsage[],
+): SubjectWindows[] {
+  const windowMs = windowSizeMs[meter!.window];
+  const windows = [
+    ...groupBy(
+      usage.filter((each) => each.meter === meter!.slug && (match.model ?? each.model) === each.model),
+      ({ at }) => String(windowStartOf(at, windowMs)),
+    ),
+  ]
+    .map(([start, events]) => ({ windowStart: Number(start), values: events.map(({ value }) => value) }))
+    .filter(({ windowStart }) => terms.some(({ from, to }) => from <= windowStart && windowStart < to))
+    .sort((a, b) => a.windowStart - b.windowStart);
+  const seen = new Set<number>();
+  const merged: Readonly<Record<string, (values: number[]) => number>> = {
+    sum: (values) => values.reduce((sum, each) => sum + each, 0),
+    count: (values) => values.length,
+    max: (values) => Math.max(...values),
+    min: (values) => Math.min(...values),
+    latest: (values) => values.at(-1)!,
+    unique: (values) => {
+      const fresh = [...new Set(values)].filter((value) => !seen.has(value));
+      for (const value of fresh) seen.add(value);
+      return fresh.length;
+    },
+  };
+  if (windows.length === 0) return [];
+  const quantity = (values: number[]): Quantity => BigInt(merged[meter!.aggregation]!(values)) * QUANTITY_ONE;
+  return [
+    {
+      subject: CUSTOMER.customer,
+      windows: windows.map(({ windowStart, values }) => ({ windowStart, quantity: quantity(values) })),
+    },
+  ];
+}
+
+const asStored = ({ subscriptions }: Known): CustomerSubscription[] =>
+  subscriptions.map(({ opening, records }) => ({
+    ...CUSTOMER,
+    opening,
+    records: records.map((record) => ({ ...record, recordedAt: 0 })),
+    ...{ version: records.length, createdAt: 0, updatedAt: 0 },
+  }));
+
+/** The items that a rating adds; a fault of the core throws. */
+function rateStep(detail: Detail, known: Known, written: Written, work: CustomerWork): NewLineItem[] {
+  const catalog = new CatalogHistory(known.versions);
+  const records = new CustomerRecords(catalog, billedBy(catalog, []), asStored(known));
+  const stored = [...written.periods.values()];
+  const targets = periodTargets(detail, known.watermark, records, [work], stored);
+  const catalogVersion = known.versions.at(-1)!.version;
+  const by = records.of(CUSTOMER);
+  const items = targets.flatMap((target) => {
+    const prices = written.prices(target);
+    const usage = target.usage.map((period) => ({
+      period,
+      charged: chargedTerms(period, countedTerms(period), (of) => usageOf(of, period.line.meter, known.usage)),
+    }));
+    const fees = target.fees.filter(
+      ({ isByUsage, from, to }) =>
+        !isByUsage || known.usage.some(({ at, meter }) => isInWindows(known, meter, at, from, to)),
+    );
+    const terms = ratedTerms(target, usage, fees, { currencyOf: () => 'USD' });
+    const slugs = [...prices.keys()].map((key) => (JSON.parse(key) as string[])[3]!);
+    const gone = goneTerms(target, terms, prices, slugs).map((key) => {
+      const { item: _, ...of } = written.items.findLast(
+        (item) => `${pricedText(item)} ${termText(item)}` === `${pricedText(key)} ${termText(key)}`,
+      )!;
+      return of;
+    });
+    return termItems(terms, gone, { catalogVersion, records: by.records, stored: written.periods, written: prices });
+  });
+  const view = {
+    catalogVersion,
+    records: by.records,
+    sealVector: {},
+    ratedWatermark: known.watermark,
+    closedUpTo: known.watermark,
+  };
+  const starts = new Set(targets.map(({ periodStart }) => periodStart));
+  for (const period of [...stored.filter(({ periodStart }) => starts.has(periodStart)), ...items]) {
+    const { subscription, periodStart, periodEnd } = period;
+    const key = { ...CUSTOMER, subscription, periodStart, periodEnd };
+    written.periods.set(periodText(key), { ...key, ...view });
+  }
+  written.items.push(...items);
+  if (work.dueFrom !== null) written.dueAt = nextDueAfter(by.terms, by.fees, known.watermark);
+  return items;
+}
+
+/** Whether the window of an event starts in a stretch of time. */
+function isInWindows({ versions }: Known, meter: string, at: number, from: number, to: number): boolean {
+  const { window } = versions.at(-1)!.catalog.meters.find(({ slug }) => slug === meter)!;
+  const start = windowStartOf(at, windowSizeMs[window]);
+  return from <= start && start < to;
+}
+
+function rateAll(known: Known, written: Written, work: CustomerWork): NewLineItem[] {
+  try {
+    return rateStep('touched', known, written, work);
+  } catch (error) {
+    if (!(error instanceof RatingInvariantError)) throw error;
+    return rateStep('all', known, written, work);
+  }
+}
+
+/** What the slow model says of what is known. */
+function expected(history: SlowHistory, known: Known): Readonly<Record<string, string>> {
+  const partial: SlowHistory = {
+    ...history,
+    versions: known.versions,
+    subscriptions: known.subscriptions,
+    usage: known.usage,
+  };
+  // The default plan's are charged where there is usage.
+  const { fees: fast } = billedBy(new CatalogHistory(known.versions), asStored(known));
+  const isUsed = (slug: string, start: number, from: number): boolean =>
+    fast
+      .periodsFrom(start, known.watermark)
+      .filter((period) => period.slug === slug && period.first === null)
+      .flatMap((period) => fast.termsAt(period, known.watermark))
+      .some(
+        (term) =>
+          term.from === from && known.usage.some(({ at, meter }) => isInWindows(known, meter, at, from, term.to)),
+      );
+  const fees = [...slowFeeAmounts(partial, known.watermark)].filter(([key]) => {
+    const [slug, first, , start, , from] = key.split(' ');
+    return first !== 'null' || isUsed(slug!, Number(start), Number(from));
+  });
+  const usage = [...slowUsageAmounts(new SlowModel(partial))];
+  return sorted(
+    [...usage, ...fees].map(([key, amount]) => {
+      const [slug, , length, start, holder, from] = key.split(' ');
+      return [`${slug} ${length} ${start} ${holder} ${from}`, ratioText(amount)] as const;
+    }),
+  );
+}
+
+/** Whether two subscriptions price the same usage at once, which is refused wherever it would come about (P3). */
+function hasOverlap(history: SlowHistory, known: Known): boolean {
+  const { terms } = billedBy(new CatalogHistory(known.versions), asStored(known));
+  return terms.usageLines.some((line) =>
+    terms
+      .usagePeriodsIn(line, history.start - 10 * 48 * SLOT, known.watermark)
+      .some((period) => period.terms.some(({ from }, i) => i > 0 && from < period.terms[i - 1]!.to)),
+  );
+}
+
+type Revealed =
+  | { readonly kind: 'version'; readonly version: CatalogVersion }
+  | { readonly kind: 'record'; readonly subscription: number; readonly record: SubscriptionRecord };
+
+const instantOf = (revealed: Revealed): number => {
+  if (revealed.kind === 'version') return revealed.version.effectiveAt;
+  const { record } = revealed;
+  return 'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
+};
+
+/**
+ * What of a history does not come to what the slow model says, at any step; empty where all is well. Null: two of its
+ * subscriptions price the same usage at once.
+ */
+export function ratedFaults(seed: number, history = historyOf(seed)): string[] | null {
+  const random = new Random(seed).fork('rated');
+  const written = new Written();
+  const [first, ...versions] = history.versions;
+  let known: Known = { versions: [first!], subscriptions: [], usage: [], watermark: history.start };
+  const toReveal: Revealed[] = history.subscriptions.flatMap(({ records }, subscription) =>
+    records.map((record) => ({ kind: 'record' as const, subscription, record })),
+  );
+  const pending: Revealed[][] = [
+    versions.map((version) => ({ kind: 'version', version })),
+    ...groupBy(toReveal, (each) => String((each as { subscription: number }).subscription)).values(),
+  ];
+  const late = new Set(history.usage.filter(() => random.once(5)));
+  const faults: string[] = [];
+  const end = history.end + 3 * 48 * SLOT;
+  for (let step = 0; known.watermark < end || pending.some((of) => of.length > 0); step++) {
+    const watermark = Math.min(end, known.watermark + random.int(1, 30) * SLOT);
+    if (watermark === end) late.clear();
+    let dueFrom = written.dueAt !== null && written.dueAt <= watermark ? written.dueAt : null;
+    for (const of of pending) {
+      while (of.length > 0 && (watermark === end || random.once(3))) {
+        const revealed = of.shift()!;
+        known = withRevealed(history, known, revealed);
+        // What was billed is billed again, from when on it holds.
+        dueFrom = Math.min(dueFrom ?? watermark, instantOf(revealed), watermark) - 24 * 48 * SLOT;
+      }
+    }
+    if (hasOverlap(history, { ...known, watermark: end })) return null;
+    const before = new Set(known.usage);
+    if (random.once(2)) for (const each of late) if (random.once(3)) late.delete(each);
+    const { meters } = first!.catalog;
+    const usage = history.usage.filter((each) => {
+      const meter = meters.find(({ slug }) => slug === each.meter)!;
+      return !late.has(each) && windowStartOf(each.at, windowSizeMs[meter.window]) < closedBefore(meter, watermark);
+    });
+    known = { ...known, usage, watermark };
+    const touched = usage
+      .filter((each) => !before.has(each))
+      .map(({ meter, at }) => windowStartOf(at, windowSizeMs[meters.find(({ slug }) => slug === meter)!.window]));
+    const work: CustomerWork = {
+      ...{ ...CUSTOMER, subjects: SUBJECTS, dueFrom },
+      windows: touched.length === 0 ? new Map() : new Map([[CUSTOMER.customer, new Set(touched)]]),
+    };
+    if (touched.length > 0 || dueFrom !== null) rateAll(known, written, work);
+    if (watermark < end && !random.once(3)) continue;
+    const where = `seed ${seed} step ${step}`;
+    faults.push(
+      ...differences(written.amounts(history), expected(history, known)).map((fault) => `${where}: ${fault}`),
+    );
+    const again = rateAll(known, written, { ...work, dueFrom: 0 });
+    faults.push(
+      ...again.map(({ price, item }) => `${where}: done again adds ${item.amount} of ${price}, ${item.cause}`),
+    );
+    if (faults.length > 0 || watermark === end) break;
+  }
+  const keys = written.items.map(
+    (item) => `${pricedText(item)} ${termText(item)} ${item.item.windowStart} ${item.item.revision}`,
+  );
+  if (new Set(keys).size < keys.length) faults.push(`seed ${seed}: two items of one key`);
+  return faults;
+}
+
+function withRevealed(history: SlowHistory, known: Known, revealed: Revealed): Known {
+  if (revealed.kind === 'version') return { ...known, versions: [...known.versions, revealed.version] };
+  const { opening } = history.subscriptions[revealed.subscription]!;
+  const there = known.subscriptions.find((each) => each.opening === opening);
+  const grown = { opening, records: [...(there?.records ?? []), revealed.record] };
+  const all = [...known.subscriptions.filter((each) => each !== there), grown];
+  return { ...known, subscriptions: all.sort((a, b) => (a.opening.id < b.opening.id ? -1 : 1)) };
+}
