@@ -90,7 +90,7 @@ export class Contracts {
       headers: {
         authorization: `Bearer ${this.apiKey}`,
         'content-type': 'application/json',
-        ...(method === 'POST' && { 'idempotency-key': `demo ${path}` }),
+        ...(method === 'POST' && { 'idempotency-key': `demo${path}` }),
       },
       body: JSON.stringify(body),
     });
