@@ -9,6 +9,7 @@ const QUANTITY_SCALE = 12;
 const LINE_ITEMS_PAGE = 5_000;
 const USAGE_PAGE = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
+const RETRY_AFTER_MS = 500;
 
 type Schemas = components['schemas'];
 /** As an operator's key sees it. */
@@ -105,7 +106,20 @@ export class ApiReader {
     return { bills, counts };
   }
 
-  private read<T>(path: string): Promise<T> {
+  /** What is answered 503 is asked again, as the answer says. */
+  private async read<T>(path: string): Promise<T> {
+    const deadline = performance.now() + REQUEST_TIMEOUT_MS;
+    for (;;) {
+      try {
+        return await this.readOnce<T>(path);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== 503 || performance.now() > deadline) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
+    }
+  }
+
+  private readOnce<T>(path: string): Promise<T> {
     return new Promise((resolve, reject) => {
       const options = { agent: this.agent, headers: { authorization: `Bearer ${this.apiKey}` } };
       const request = get(`${this.url}${path}`, options, (response) => {
