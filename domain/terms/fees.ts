@@ -65,12 +65,13 @@ export class CustomerFees {
     const found = new Map<string, FeePeriod>();
     for (const line of this.viewAt(asOf).feeLines) {
       for (const segment of line.segments) {
-        let instant = Math.max(segment.from, from);
+        // What ended in a period that goes on is of it.
+        let instant = Math.max(segment.from, Math.min(from, segment.to - 1));
         while (instant < Math.min(segment.to, to)) {
           const [every, period] = [lengthOf(segment), segmentPeriod(line, segment, instant)];
           const first = line.members[0]!;
           const key = JSON.stringify([line.slug, first, lengthText(every), period.start]);
-          found.set(key, { slug: line.slug, first, every, period });
+          if (period.end > from) found.set(key, { slug: line.slug, first, every, period });
           instant = period.end;
         }
       }
