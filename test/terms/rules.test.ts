@@ -718,6 +718,19 @@ describe('T11', () => {
 });
 
 describe('T12', () => {
+  it('T12 seven days are no week of the calendar: usage is in a period of one of them', () => {
+    const every = (length: object) => ({ pro: [perUnitOf('1', { every: length as never })] });
+    const catalog = catalogs(
+      { at: '01-01', catalog: catalogOf(every({ days: 7 })) },
+      { at: '10-10T10:00', catalog: catalogOf(every({ weeks: 1 })) },
+    );
+    const terms = new CustomerTerms(customer(catalog, subscribed('10-01', [['10-01', { plan: 'pro' }]])));
+    const periods = terms.usagePeriodsIn(terms.usageLines[0]!, on('10-01'), on('10-27'));
+    const usage = ['10-05', '10-09', '10-11', '10-13', '10-16', '10-20'].map((at) => [at, '1'] as const);
+    const amounts = periods.flatMap((period) => amountsOf(period, used(...usage)));
+    expect(amounts.reduce((sum, amount) => sum + Number(amount), 0)).toBe(6);
+  });
+
   const starts = (anchor: number | 'calendar', timezone: string, every: object, from: string, count: number) => {
     const found: string[] = [];
     let period = gridPeriodOf({ anchor, timezone }, every as never, new Date(from).getTime());
