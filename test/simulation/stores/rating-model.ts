@@ -417,7 +417,7 @@ export class RatingModel {
 
 /** Windows of usage that start before `detailFrom` are one. */
 function writtenTerm(lines: readonly StoredItem[], detailFrom: number): WrittenTerm {
-  const { subscription, termStart, subject } = lines[0]!;
+  const { subscription, periodEnd, termStart, subject } = lines[0]!;
   const windows = new Map<number, WrittenTerm['windows'][number]>();
   let amount = Decimal.zero;
   for (const { meter, item } of lines) {
@@ -432,7 +432,7 @@ function writtenTerm(lines: readonly StoredItem[], detailFrom: number): WrittenT
       revision: Math.max(window?.revision ?? 0, item.revision),
     });
   }
-  return { subscription, termStart, subject, windows: [...windows.values()], amount };
+  return { subscription, periodEnd, termStart, subject, windows: [...windows.values()], amount };
 }
 
 const itemText = (line: NewLineItem): string =>
