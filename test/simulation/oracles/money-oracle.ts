@@ -16,7 +16,7 @@ const GENERATION = 1;
 /** To look at every customer costs as much as a rating. */
 const ADVANCES_A_CHECK = 8;
 
-type TermName = Pick<ExpectedCharge, 'periodStart' | 'price' | 'subscription' | 'termStart' | 'subject'>;
+type TermName = Pick<ExpectedCharge, 'periodStart' | 'periodEnd' | 'price' | 'subscription' | 'termStart' | 'subject'>;
 
 interface WrittenTotal extends TermName {
   quantity: bigint;
@@ -24,9 +24,9 @@ interface WrittenTotal extends TermName {
 }
 
 const shown = (time: number): string => new Date(time).toISOString().slice(0, 16);
-const termName = ({ periodStart, price, subscription, termStart, subject }: TermName): string =>
-  `${price} of ${subscription || 'the default plan'} ${subject && `for ${subject} `}in the period of ` +
-  `${shown(periodStart)}, term of ${shown(termStart)}`;
+const termName = ({ periodStart, periodEnd, price, subscription, termStart, subject }: TermName): string =>
+  `${price} of ${subscription || 'the default plan'} ${subject && `for ${subject} `}from ${shown(periodStart)} to ` +
+  `${shown(periodEnd)}, term of ${shown(termStart)}`;
 
 export class MoneyOracle {
   private readonly plan: Plan;
