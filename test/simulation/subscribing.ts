@@ -177,8 +177,10 @@ function made(
         : [{ from: startsAt + choice.phase.afterMs, patch: { plan: choice.phase.plan } }],
   };
   const of = { archivedAt: null, erasedAt: null, timezone: null, currency: null };
-  const wanted = { id, body, condition: null };
-  const { opening, first } = newSubscriptionOf(wanted, of, all.length === 0, catalog, { now, ratedUpTo });
+  const wanted = { id, body, changes: [], condition: null };
+  const situation = { now, ratedUpTo, rerate: false };
+  const { opening, records: made } = newSubscriptionOf(wanted, of, all.length === 0, catalog, situation);
+  const first = made[0]!;
   const records = [{ ...first, sequence: 1, recordedAt }];
   return {
     subscription: { tenant, customer, opening, records, version: 1, createdAt: recordedAt, updatedAt: recordedAt },
