@@ -1,7 +1,7 @@
-// The demonstration on a running installation: subscribe customers, stream, kill the aggregator on the way, change plans
-// and prices, wait until everything sent is sealed and rated, compare. Usage comes in waves: of the hours before, of
-// while the plans are the first ones, and of the window after they were changed. Waits are on conditions with deadlines;
-// a deadline that passes is a failure and says what was missing.
+// The demonstration on a running installation: subscribe customers, stream, kill the aggregator on the way, change
+// plans and prices, wait until everything sent is sealed and rated, compare. Usage comes in waves: of the hours before,
+// of while the plans are the first ones, and of the window after they were changed. Waits are on conditions with
+// deadlines; a deadline that passes is a failure and says what was missing.
 import type { Catalog } from '../domain/catalog/catalog.ts';
 import { ApiReader } from './account/api-reader.ts';
 import { compare, formatTable, type Observed, percentile, type Row } from './account/comparison.ts';

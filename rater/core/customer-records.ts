@@ -28,7 +28,7 @@ export function billedBy(catalog: CatalogHistory, subscriptions: readonly Custom
   };
 }
 
-export class CustomerRecords {
+export class RecordsByCustomer {
   private readonly catalog: CatalogHistory;
   private readonly unsubscribed: BilledBy;
   private readonly subscriptions: ReadonlyMap<string, readonly CustomerSubscription[]>;
@@ -54,7 +54,7 @@ export class CustomerRecords {
 
 /** Whether a customer's records are not what they were, by what it has subscribed to now. */
 export function changedBy(
-  records: CustomerRecords,
+  records: RecordsByCustomer,
   subscriptions: readonly CustomerSubscription[],
 ): (customer: TenantCustomer) => boolean {
   if (subscriptions.length === 0) return (customer) => records.of(customer).records > 0;

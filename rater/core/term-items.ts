@@ -58,7 +58,8 @@ export interface RatedTerm {
   readonly amount: (cumulative: Decimal) => Decimal;
 }
 
-// Field by field, as `insertedRow` does: records of this size that are spread cost as much as all else that rating does.
+// Field by field, as `insertedRow` does: records of this size that are spread cost as much as all else that rating
+// does.
 function termsOfUsage(
   { tenant, customer, periodStart, detailFrom }: PeriodTarget,
   { period, charged }: ChargedUsage,

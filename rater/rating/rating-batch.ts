@@ -11,9 +11,9 @@
 // not rated, and its work goes back to the step.
 //
 // A step touches few windows of a long period, most often the hour that has just closed. What lies before the first of
-// them was rated before and got no usage since, so it is read as one sum of usage and one of line items a term, and only
-// from there on window by window. Where these sums differ after all, or a term is no more, the batch is done again with
-// every window of its periods.
+// them was rated before and got no usage since, so it is read as one sum of usage and one of line items a term, and
+// only from there on window by window. Where these sums differ after all, or a term is no more, the batch is done again
+// with every window of its periods.
 import { Ownership } from '../../domain/accounts/ownership.ts';
 import {
   customerText,
@@ -29,7 +29,7 @@ import { holdsAllSealsOf, type Seals } from '../../domain/sealing/seals.ts';
 import { nextDueAfter } from '../../domain/terms/next-due.ts';
 import type { NextDue } from '../../platform/billing-store/due-customers.ts';
 import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
-import { CustomerRecords, changedBy } from '../core/customer-records.ts';
+import { changedBy, RecordsByCustomer } from '../core/customer-records.ts';
 import type { CustomerWork } from '../core/customer-work.ts';
 import { type Detail, type PeriodTarget, periodTargets } from '../core/period-targets.ts';
 import { RatingInvariantError } from '../core/rate.ts';
@@ -100,7 +100,7 @@ async function rateIn(
   const stored = await store.readBillingPeriods(work);
   const subscriptions = await store.readSubscriptions(work);
   const basis = closedAsFarAs(stepBasis, stored);
-  const records = new CustomerRecords(basis.catalog.history, basis.unsubscribed, subscriptions);
+  const records = new RecordsByCustomer(basis.catalog.history, basis.unsubscribed, subscriptions);
   const targets = periodTargets(detail, basis.watermark, records, work, stored);
   const since = earliestOf(targets);
   if (Number.isFinite(since)) {
@@ -163,7 +163,7 @@ const startText = ({ tenant, customer, periodStart }: Pick<PricedKey, 'tenant' |
 async function write(
   transaction: RatingTransaction,
   basis: RatingBasis,
-  records: CustomerRecords,
+  records: RecordsByCustomer,
   charges: readonly TargetCharges[],
   locked: readonly RatedPeriod[],
 ): Promise<NewLineItem[]> {
@@ -247,7 +247,7 @@ function writtenPrices(targets: readonly PeriodTarget[], written: WrittenPrices)
 async function saveNextDue(
   transaction: RatingTransaction,
   { watermark, catalog }: RatingBasis,
-  records: CustomerRecords,
+  records: RecordsByCustomer,
   work: readonly CustomerWork[],
 ): Promise<void> {
   const next = work

@@ -1,6 +1,6 @@
 // What the subscriptions of a run's customers go through: made, changed now, at an instant to come or at the period's
-// end, cancelled, paused, resumed, undone, and made again. Each act is drawn before the run; what it comes to is decided
-// by the rules of accounts, on what is there when it is done.
+// end, cancelled, paused, resumed, undone, and made again. Each act is drawn before the run; what it comes to is
+// decided by the rules of accounts, on what is there when it is done.
 import { requireNoOverlap } from '../../accounts/core/overlapping-prices.ts';
 import { newSubscriptionOf, type SubscribingNow } from '../../accounts/core/subscribing.ts';
 import type { AskedInstant, SubscriptionBody } from '../../accounts/core/subscription-body.ts';

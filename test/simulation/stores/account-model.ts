@@ -1,6 +1,6 @@
-// Accounts as the stage `manage` has them, on the model of Postgres: whose a subject is, who has subscribed to what, and
-// who is due because of it. What a change comes to is decided by the rules of accounts; what is locked, read and written,
-// and in which order, is as in its routes.
+// Accounts as the stage `manage` has them, on the model of Postgres: whose a subject is, who has subscribed to what,
+// and who is due because of it. What a change comes to is decided by the rules of accounts; what is locked, read and
+// written, and in which order, is as in its routes.
 
 import { assignmentOf } from '../../../accounts/core/assigning.ts';
 import { withAssignment } from '../../../domain/accounts/assignments.ts';
