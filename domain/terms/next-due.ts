@@ -24,7 +24,7 @@ export function nextDueAfter(terms: CustomerTerms, fees: CustomerFees, instant: 
     for (const segment of line.segments) {
       if (segment.to <= instant) continue;
       const period = segmentPeriod(line, segment, Math.max(instant, segment.from));
-      dues.push(period.end);
+      dues.push(period.start, period.end);
     }
   }
   for (const period of fees.periodsIn(instant, instant + 1, instant)) {

@@ -113,7 +113,7 @@ export function drawSubscribing(random: Random, id: string, at: number, customer
       price: random.once(3)
         ? null
         : random.pick<Price>([
-            { slug: 'calls', model: 'per_unit', meter: 'calls', match: {}, unitAmount: amount(), every },
+            { slug: 'tokens', model: 'per_unit', meter: 'tokens', match: {}, unitAmount: amount(), every },
             { slug: 'base', model: 'flat', flatAmount: `${random.int(1, 9)}.10`, every },
           ]),
       anchor: random.pick(['calendar', 'start', 'start', 'before']),
@@ -202,7 +202,7 @@ function decided({ act, at, choice }: Subscribing, changing: ChangingSubscriptio
     case 'quantity':
       return change({ quantities: { seats: choice.which < 0.2 ? null : choice.seats } });
     case 'override':
-      return change({ overrides: { [choice.price?.slug ?? 'calls']: choice.price } });
+      return change({ overrides: { [choice.price?.slug ?? 'tokens']: choice.price } });
     case 'trial':
       return until === null ? null : change({ trialEndsAt: until });
     case 'cancel':
