@@ -7,6 +7,7 @@ import { customerColumns, customerKeyColumns } from '../../platform/account-stor
 import { assignedSubjectColumns, assignmentColumns } from '../../platform/account-store/subject-assignments.ts';
 import { subscriptionColumns, subscriptionRecordColumns } from '../../platform/account-store/subscriptions.ts';
 import { billingPeriodColumns } from '../../platform/billing-store/billing-periods.ts';
+import { dueCustomerColumns } from '../../platform/billing-store/due-customers.ts';
 import { lineItemColumns } from '../../platform/billing-store/line-items.ts';
 import { raterProgressColumns } from '../../platform/billing-store/rater-progress.ts';
 import {
@@ -44,6 +45,7 @@ describe('stored columns', () => {
   it.each<[string, Columns, string[]]>([
     ['line_items', lineItemColumns, ['derivation']],
     ['billing_periods', billingPeriodColumns, ['rated_at']],
+    ['due_customers', dueCustomerColumns, []],
     ['rater_progress', raterProgressColumns, ['singleton', 'closing_up_to']],
     ['chunk_seals', sealColumns, ['sealed_at']],
     ['account_changes', accountChangeColumns, ['sequence']],
