@@ -1,10 +1,11 @@
 // `tallyline up` as a child process on a data directory, with chunks small enough that windows close within seconds.
 // Whatever ends the demonstration, the child stops in order: it drains when it is told to, and when this process is
 // gone.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
 import { STOP_MESSAGE } from '../platform/process/lifecycle.ts';
 import { projectFile } from '../platform/process/project-root.ts';
 
@@ -131,6 +132,13 @@ export class Installation {
       return Promise.resolve(pid === killed ? null : pid);
     });
     return { killed, successor };
+  }
+
+  /** `tallyline catalog apply`, as somebody beside it would. */
+  async applyCatalog(file: string): Promise<void> {
+    const program = projectFile('dist/cli/main.js');
+    const args = [program, 'catalog', 'apply', file, '--data-dir', this.dataDir];
+    await promisify(execFile)(process.execPath, args, { env: environment() });
   }
 
   logTail(): string {

@@ -31,6 +31,8 @@ export interface Batch {
 
 export interface MishapSettings {
   readonly seed: number;
+  /** The index of the first batch. Absent: 0. */
+  readonly firstBatch?: number;
   readonly batchEventsMax: number;
   readonly duplicateShare: number;
   readonly conflictShare: number;
@@ -111,12 +113,13 @@ class Schedule {
 }
 
 export function* deliver(events: Iterable<DemoEvent>, settings: MishapSettings): Generator<Batch> {
-  const random = new Random(settings.seed).fork('mishaps');
+  const { seed, firstBatch = 0 } = settings;
+  const random = new Random(seed).fork(firstBatch === 0 ? 'mishaps' : `mishaps from ${firstBatch}`);
   const repeats = new Schedule();
   let position = 0;
   let deliveries: Delivery[] = [];
   let afterBatch: number | null = null;
-  let index = 0;
+  let index = firstBatch;
   const batchSize = () => BATCH_EVENTS_MIN + random.below(Math.max(1, settings.batchEventsMax - BATCH_EVENTS_MIN + 1));
   let size = batchSize();
 

@@ -1,13 +1,13 @@
 // The life of a demonstration: a data directory, `tallyline up` on it, the demonstration itself, and an orderly end.
 // The child is told to stop on every way out; a temporary directory is removed unless something went wrong in it.
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { projectFile } from '../platform/process/project-root.ts';
-import { ALLOWED_LATENESS_MS, CATALOG_FILE, Demonstration, type StreamOptions } from './demonstration.ts';
+import { ALLOWED_LATENESS_MS, Demonstration, type StreamOptions } from './demonstration.ts';
 import { Installation } from './installation.ts';
+import { priceLists } from './price-lists.ts';
 
-export interface DemoOptions extends StreamOptions {
+export interface DemoOptions extends Omit<StreamOptions, 'newPricesFile'> {
   /** False: stays up after the check. */
   readonly exit: boolean;
   readonly port: number;
@@ -21,6 +21,14 @@ function chooseDataDir(given: string | null): string {
     throw new Error(`--data-dir ${given} is not empty: the demonstration checks totals, so it needs a fresh directory`);
   }
   return given;
+}
+
+/** Each as a file beside the data. */
+function writePriceLists(dataDir: string): readonly [first: string, second: string] {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const [first, second] = [join(dataDir, 'prices-1.yaml'), join(dataDir, 'prices-2.yaml')];
+  for (const [i, text] of priceLists().entries()) writeFileSync([first, second][i]!, text);
+  return [first, second];
 }
 
 function onSignal(): Promise<'signal'> {
@@ -37,7 +45,7 @@ type Ending = 'right' | 'wrong' | 'interrupted';
 const exitCodes: Readonly<Record<Ending, number>> = { right: 0, wrong: 1, interrupted: 130 };
 
 async function demonstrate(
-  options: DemoOptions,
+  options: StreamOptions & { readonly exit: boolean },
   installation: Installation,
   signal: Promise<'signal'>,
 ): Promise<Ending> {
@@ -59,16 +67,17 @@ async function demonstrate(
 export async function runDemo(options: DemoOptions): Promise<number> {
   const dataDir = chooseDataDir(options.dataDir);
   const signal = onSignal();
+  const [catalogFile, newPricesFile] = writePriceLists(dataDir);
   console.log(`starting tallyline up on ${dataDir}`);
   const installation = await Installation.start({
     dataDir,
     port: options.port,
-    catalogFile: projectFile(CATALOG_FILE),
+    catalogFile,
     allowedLateness: `${ALLOWED_LATENESS_MS / 1000}s`,
   });
   let ending: Ending;
   try {
-    ending = await demonstrate(options, installation, signal);
+    ending = await demonstrate({ ...options, newPricesFile }, installation, signal);
   } catch (error) {
     // What went wrong first is what has to be told.
     await installation.stop().catch((stopError: unknown) => console.error(String(stopError)));

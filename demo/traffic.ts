@@ -8,6 +8,8 @@ import type { DemoEvent } from './demo-event.ts';
 export interface TrafficSettings {
   readonly seed: number;
   readonly events: number;
+  /** The number of the first: traffic of several waves has each number once. */
+  readonly firstNumber?: number;
   /** Milliseconds since the epoch; no event's time is later. */
   readonly endAt: number;
   /** The stretch of event time, up to endAt, that the arrivals cover. */
@@ -33,6 +35,8 @@ const VERY_LATE_SHARE = 0.002;
 const LATE_MAX_MS = 3 * 86_400_000;
 const VERY_LATE_MAX_MS = 34 * 86_400_000;
 const DELIVERY_DELAY_MEAN_MS = 45_000;
+/** Nor is the mean delay more than this part of what the arrivals cover. */
+const DELIVERY_DELAY_SHARE = 0.2;
 /** Calm and burst stretches take turns; in a burst events come this many times as fast. */
 const BURST_FACTOR = 8;
 const CALM_EVENTS_MEAN = 3_000;
@@ -54,8 +58,9 @@ const tokens = (random: Random, median: number, sigma: number): number =>
   Math.min(TOKENS_MAX, Math.max(1, Math.round(random.logNormal(median, sigma))));
 
 export function* llmTraffic(settings: TrafficSettings): Generator<DemoEvent> {
-  const { seed, events, endAt, spanMs, customers, models } = settings;
-  const random = new Random(seed).fork('traffic');
+  const { seed, events, firstNumber = 0, endAt, spanMs, customers, models } = settings;
+  const random = new Random(seed).fork(firstNumber === 0 ? 'traffic' : `traffic from ${firstNumber}`);
+  const delayMeanMs = Math.min(DELIVERY_DELAY_MEAN_MS, spanMs * DELIVERY_DELAY_SHARE);
   const smallCustomers = WeightedIndex.zipf(Math.max(1, customers.length - 1), 1.05);
   const popularModels = WeightedIndex.zipf(models.length, 1.2);
   // Half the gaps are calm, half are burst gaps of 1/8: with these lengths the whole takes about spanMs.
@@ -79,10 +84,11 @@ export function* llmTraffic(settings: TrafficSettings): Generator<DemoEvent> {
         ? random.next() * (VERY_LATE_MAX_MS - spanMs)
         : lateness < LATE_SHARE
           ? random.next() * LATE_MAX_MS
-          : random.exponential(DELIVERY_DELAY_MEAN_MS);
+          : random.exponential(delayMeanMs);
     const isGiant = customers.length === 1 || random.chance(GIANT_SHARE);
     const subject = isGiant ? customers[0]! : customers[1 + smallCustomers.pick(random)]!;
-    const common = { id: `evt_${seed.toString(36)}_${n.toString(36)}`, subject, time: Math.floor(arrival - delayMs) };
+    const id = `evt_${seed.toString(36)}_${(firstNumber + n).toString(36)}`;
+    const common = { id, subject, time: Math.floor(arrival - delayMs) };
     const kind = random.next();
     if (kind < IMAGE_SHARE) {
       const size = IMAGE_SIZES[random.below(IMAGE_SIZES.length)]!;

@@ -1,5 +1,5 @@
-// The section `subscriptions` of a catalog file of an earlier release, as rows: a subject had a plan from an instant on,
-// until its next one began.
+// The section `subscriptions` of a catalog file of an earlier release, as rows: a subject had a plan from an instant
+// on, until its next one began.
 //
 // A subject becomes one subscription whose plan changes, and not one for each plan: so it has one grid, and a quantity
 // goes on through its period, whatever plan it is on (T5). It bills from its start on, as it did.

@@ -64,8 +64,8 @@ function isStated({ customer, opening, records }: MadeSubscription, { body, chan
 }
 
 /**
- * What is there by the id that a body names. The same again is what is there, whatever version its sender has seen (A3);
- * anything else is another subscription. Throws a `Problem`.
+ * What is there by the id that a body names. The same again is what is there, whatever version its sender has seen
+ * (A3); anything else is another subscription. Throws a `Problem`.
  */
 export function requireSame(existing: MadeSubscription, wanted: WantedSubscription): void {
   const isSaidAgain =
@@ -95,7 +95,7 @@ function requireCurrency(customer: SubscribingCustomer, { currency }: Catalog): 
 }
 
 /** `isFirst`: the customer has no other. Throws a `Problem`. */
-export function openingOf(
+function openingOf(
   id: string,
   body: SubscriptionBody,
   customer: SubscribingCustomer,
@@ -123,7 +123,9 @@ export function openingOf(
   return { opening, first: firstRecordOf(body, trialEndsAt) };
 }
 
-/** What is to be made where there is none by this id. `customer` null: there is no such customer. Throws a `Problem`. */
+/**
+ * What is to be made where there is none by this id. `customer` null: there is no such customer. Throws a `Problem`.
+ */
 export function newSubscriptionOf(
   { id, body, changes, condition }: WantedSubscription,
   customer: (SubscribingCustomer & Pick<Customer, 'archivedAt' | 'erasedAt'>) | null,

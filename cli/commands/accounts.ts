@@ -1,5 +1,5 @@
-// `tallyline import customers FILE`, `export customers`, and the same of subscriptions: account objects in and out, many
-// at once.
+// `tallyline import customers FILE`, `export customers`, and the same of subscriptions: account objects in and out,
+// many at once.
 import { createReadStream } from 'node:fs';
 import { type Command, Option } from 'commander';
 import type { Pool } from 'pg';

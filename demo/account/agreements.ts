@@ -38,7 +38,9 @@ export class Agreements {
   private readonly priceLists: PriceList[];
   private readonly subscriptions = new Map<string, AgreedSubscription>();
 
-  /** The first price list prices everything that nothing priced before it. Throws for one that is beyond the account. */
+  /**
+   * The first price list prices everything that nothing priced before it. Throws for one that is beyond the account.
+   */
   constructor(first: Catalog, windowMs: number) {
     this.windowMs = windowMs;
     this.priceLists = [{ from: Number.NEGATIVE_INFINITY, catalog: checked(first) }];

@@ -7,7 +7,9 @@ import { type Bills, MONEY_SCALE } from './oracle-money.ts';
 
 const QUANTITY_SCALE = 12;
 const LINE_ITEMS_PAGE = 5_000;
+const USAGE_PAGE = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
+const RETRY_AFTER_MS = 500;
 
 type Schemas = components['schemas'];
 /** As an operator's key sees it. */
@@ -33,6 +35,12 @@ export class ApiReader {
     return { ...status, partitions };
   }
 
+  /** Of the newest price list. */
+  async catalogVersion(): Promise<{ version: number; effectiveAt: number }> {
+    const { version, effectiveAt } = await this.read<Schemas['CatalogVersion']>('/v1/catalog');
+    return { version, effectiveAt: Date.parse(effectiveAt!) };
+  }
+
   /** "accepted", "unknown" and so on. */
   async eventState(id: string, source: string): Promise<string> {
     const { state } = await this.read<Schemas['EventState']>(
@@ -52,15 +60,20 @@ export class ApiReader {
       window: by === 'total' ? 'total' : meter.window,
     });
     for (const { name } of meter.dimensions) query.append('groupBy', name);
-    const { data } = await this.read<Schemas['Usage']>(`/v1/meters/${encodeURIComponent(meter.slug)}/usage?${query}`);
+    query.set('limit', String(USAGE_PAGE));
     const usage = new Map<string, bigint>();
-    for (const { windowStart, groups, value } of data) {
-      const values = meter.dimensions.map(({ name }) => groups?.[name] ?? '');
-      const key = usageKey(by === 'total' ? values : [String(Date.parse(windowStart)), ...values]);
-      if (usage.has(key)) throw new Error(`the usage of ${meter.slug} has two rows for ${key}`);
-      usage.set(key, scaled(value, QUANTITY_SCALE));
+    for (;;) {
+      const path = `/v1/meters/${encodeURIComponent(meter.slug)}/usage?${query}`;
+      const { data, nextCursor } = await this.read<Schemas['Usage']>(path);
+      for (const { windowStart, groups, value } of data) {
+        const values = meter.dimensions.map(({ name }) => groups?.[name] ?? '');
+        const key = usageKey(by === 'total' ? values : [String(Date.parse(windowStart)), ...values]);
+        if (usage.has(key)) throw new Error(`the usage of ${meter.slug} has two rows for ${key}`);
+        usage.set(key, scaled(value, QUANTITY_SCALE));
+      }
+      if (nextCursor === undefined || nextCursor === null) return usage;
+      query.set('cursor', nextCursor);
     }
-    return usage;
   }
 
   async allUsage(
@@ -93,7 +106,20 @@ export class ApiReader {
     return { bills, counts };
   }
 
-  private read<T>(path: string): Promise<T> {
+  /** What is answered 503 is asked again, as the answer says. */
+  private async read<T>(path: string): Promise<T> {
+    const deadline = performance.now() + REQUEST_TIMEOUT_MS;
+    for (;;) {
+      try {
+        return await this.readOnce<T>(path);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== 503 || performance.now() > deadline) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
+    }
+  }
+
+  private readOnce<T>(path: string): Promise<T> {
     return new Promise((resolve, reject) => {
       const options = { agent: this.agent, headers: { authorization: `Bearer ${this.apiKey}` } };
       const request = get(`${this.url}${path}`, options, (response) => {

@@ -1,6 +1,6 @@
-// What every customer owes for the usage in closed windows and in fees, worked out from what was agreed with nothing but
-// bigint arithmetic: by customer and billing period, the usage a price matches is added up and priced once, and shared
-// out where the price has changed (oracle-terms.ts).
+// What every customer owes for the usage in closed windows and in fees, worked out from what was agreed with nothing
+// but bigint arithmetic: by customer and billing period, the usage a price matches is added up and priced once, and
+// shared out where the price has changed (oracle-terms.ts).
 import type { Price } from '../../domain/catalog/catalog.ts';
 import type { Agreements } from './agreements.ts';
 import { scaled, type UsageCell } from './oracle.ts';

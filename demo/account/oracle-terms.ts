@@ -1,9 +1,9 @@
 // What a customer owes while its plan and the prices change, by simple arithmetic that shares no code with what it is
 // compared with. All meters have one size of window; docs/inside/prices-in-time.md has the rules:
 //
-// - A window costs what holds at its start (T1), and is the subscription's from the one on that holds its first instant.
-// - A definition that stays is one stretch, whatever changed beside it (T4).
-// - Where the stretches of a period are all per_unit, or in tiers without a flatAmount, a stretch costs the price of
+// - A window costs what holds at its start (T1), and is the subscription's from the one on that holds its first
+// instant. - A definition that stays is one stretch, whatever changed beside it (T4). - Where the stretches of a period
+// are all per_unit, or in tiers without a flatAmount, a stretch costs the price of
 //   what was used until its end, less the price of what was used until its start. Else the price of the whole period's
 //   usage is shared out by usage (T6).
 // - A fee is shared out by time, from window to window, and from the first instant to the last (T7).
@@ -26,7 +26,9 @@ export interface Stretch {
   readonly price: Price;
 }
 
-/** The part of an amount between two places of its whole, the inner ones rounded half to even to a multiple of `unit`. */
+/**
+ * The part of an amount between two places of its whole, the inner ones rounded half to even to a multiple of `unit`.
+ */
 export function partOf(amount: bigint, from: bigint, to: bigint, whole: bigint, unit: bigint): bigint {
   if (amount < 0n) throw new Error('the account shares out no credit');
   const until = (place: bigint): bigint => {
@@ -112,8 +114,8 @@ export class AgreedTimes {
   }
 
   /**
-   * Of a fee, to the millisecond where the subscription begins and ends; as it stands at an instant, by the changes that
-   * have come by then.
+   * Of a fee, to the millisecond where the subscription begins and ends; as it stands at an instant, by the changes
+   * that have come by then.
    */
   feeStretches(slug: string, asOf: number): Stretch[] {
     const { subscription } = this;

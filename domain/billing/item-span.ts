@@ -1,9 +1,9 @@
 // What a usage line item of a meter covers, and when it closes.
 //
 // Usage is stored by window, and billed by line items, which may be wider: an item has the windows of one item width,
-// aligned to UTC, that start in one term of a price. Where a term begins or ends inside a width, the width is two items,
-// one of each term, and each ends where its windows do. An item closes with its whole width, also where its term ends
-// earlier: so when a window is billed is a matter of its meter and of time alone, whoever's it is.
+// aligned to UTC, that start in one term of a price. Where a term begins or ends inside a width, the width is two
+// items, one of each term, and each ends where its windows do. An item closes with its whole width, also where its term
+// ends earlier: so when a window is billed is a matter of its meter and of time alone, whoever's it is.
 //
 // All of it is as plain windows are where a meter's item width is its window. Milliseconds since the epoch.
 import { itemWidthOf, type Meter } from '../metering/meter.ts';

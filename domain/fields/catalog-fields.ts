@@ -2,7 +2,6 @@
 // wrong: nothing is coerced and nothing is passed over, so that a slip of the pen never becomes a price.
 
 import { Decimal } from '../number/decimal.ts';
-import { parseRfc3339 } from '../time/rfc3339.ts';
 import type { Path, Place } from './catalog-source.ts';
 
 const SLUG = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
@@ -115,12 +114,4 @@ export function readDecimal(field: Field): string | null {
     );
   }
   return Decimal.parse(value).toString();
-}
-
-/** Milliseconds since the epoch. */
-export function readInstant(field: Field): number | null {
-  const instant = typeof field.value === 'string' ? parseRfc3339(field.value) : null;
-  return (
-    instant ?? expected(field, 'an RFC 3339 time with an offset, to the millisecond, such as 2026-11-01T00:00:00Z')
-  );
 }

@@ -3,7 +3,7 @@
 // from it.
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, visit } from 'yaml';
 
-/** About 100,000 subscriptions. */
+/** Some ten thousand prices. */
 export const CATALOG_BYTES_MAX = 8 * 1024 * 1024;
 // Enough to reuse tiers; too few for "a billion laughs". The yaml package counts an alias of aliases as their product.
 const ALIAS_COUNT_MAX = 100;

@@ -65,12 +65,14 @@ export class CustomerFees {
     const found = new Map<string, FeePeriod>();
     for (const line of this.viewAt(asOf).feeLines) {
       for (const segment of line.segments) {
-        let instant = Math.max(segment.from, from);
-        while (instant < Math.min(segment.to, to)) {
+        // What is over in a period that goes on, or begins later in it, is of it: a day may belong to its evening's plan.
+        let instant = Math.max(segment.from, Math.min(from, segment.to - 1));
+        while (instant < segment.to) {
           const [every, period] = [lengthOf(segment), segmentPeriod(line, segment, instant)];
+          if (period.start >= to) break;
           const first = line.members[0]!;
           const key = JSON.stringify([line.slug, first, lengthText(every), period.start]);
-          found.set(key, { slug: line.slug, first, every, period });
+          if (period.end > from) found.set(key, { slug: line.slug, first, every, period });
           instant = period.end;
         }
       }

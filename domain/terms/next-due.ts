@@ -1,12 +1,13 @@
 // When a customer is next to be looked at although no window of its usage closes: where a record or a version says
-// something (an end that is decided counts from then on), where a term begins or ends, and where a period with a fee does.
+// something (an end that is decided counts from then on), where a term begins or ends, and where a period with a fee
+// does.
 import type { CustomerFees } from './fees.ts';
 import { segmentPeriod } from './price-lines.ts';
 import type { CustomerTerms } from './price-terms.ts';
 
 /**
- * After an instant up to which all is rated; null: nothing is known that will be due. `terms` and `fees` are of the same
- * records. What is told is early enough, and may be earlier than anything is due: who looks then asks again.
+ * After an instant up to which all is rated; null: nothing is known that will be due. `terms` and `fees` are of the
+ * same records. What is told is early enough, and may be earlier than anything is due: who looks then asks again.
  */
 export function nextDueAfter(terms: CustomerTerms, fees: CustomerFees, instant: number): number | null {
   const { holders, segments: held } = terms;
@@ -23,7 +24,7 @@ export function nextDueAfter(terms: CustomerTerms, fees: CustomerFees, instant: 
     for (const segment of line.segments) {
       if (segment.to <= instant) continue;
       const period = segmentPeriod(line, segment, Math.max(instant, segment.from));
-      dues.push(period.end);
+      dues.push(period.start, period.end);
     }
   }
   for (const period of fees.periodsIn(instant, instant + 1, instant)) {

@@ -25,8 +25,9 @@ function stepOf(every: PeriodLength): { readonly unit: 'days' | 'months'; readon
   return { unit: 'months', count: 'months' in every ? every.months : 12 * every.years };
 }
 
-/** One text for a length, however it is put: 12 months are a year. */
+/** One text for a length: 12 months are a year. Seven days are no week: those of the calendar begin on no Monday. */
 export function lengthText(every: PeriodLength): string {
+  if ('weeks' in every) return `${every.weeks} weeks`;
   const { unit, count } = stepOf(every);
   return `${count} ${unit}`;
 }

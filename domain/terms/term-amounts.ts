@@ -216,15 +216,3 @@ const quantityOf = (cumulative: Decimal): Quantity =>
 function notAQuantity(value: Decimal): never {
   throw new RangeError(`${value} has more digits than a quantity`);
 }
-
-/** Names a term among those of its price and period (T14). */
-export interface TermKey {
-  readonly subscription: string | null;
-  readonly from: number;
-}
-
-/** The terms that something was written for and that are no more: they are to be rated to zero (T14). */
-export const goneTerms = <Written extends TermKey>(written: readonly Written[], terms: readonly TermKey[]): Written[] =>
-  written.filter(
-    ({ subscription, from }) => !terms.some((term) => term.subscription === subscription && term.from === from),
-  );

@@ -239,9 +239,3 @@ export function rotateApiKey(
     return { id: made.id, key, oldExpiresAt: rows[0]!.expiresAt! };
   });
 }
-
-/** The tenants that have a key, revoked or not. */
-export async function readKeyTenants(pool: pg.Pool): Promise<string[]> {
-  const { rows } = await pool.query<{ tenant: string }>('SELECT DISTINCT tenant FROM tallyline.api_keys');
-  return rows.map((row) => row.tenant);
-}

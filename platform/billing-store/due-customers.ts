@@ -1,10 +1,11 @@
 // Whom a rater has to look at although no window of theirs has closed, and from when on. There is one row a customer: a
-// change of an account or of the catalog puts it there, or moves it forward; a rating puts what comes next in its place.
+// change of an account or of the catalog puts it there, or moves it forward; a rating puts what comes next in its
+// place.
 //
 // Whoever writes one customer's row holds that customer's lock (`lockCustomers`), so that a rating can't delete what a
 // change has written since the rating read it. Only a new version of the catalog is written without: of all customers,
-// behind the version's publication. So a rating looks at the published version after it has saved its rows, and is given
-// up where that is another one: either it finds the version, or its rows are there when the version marks them.
+// behind the version's publication. So a rating looks at the published version after it has saved its rows, and is
+// given up where that is another one: either it finds the version, or its rows are there when the version marks them.
 //
 // Every statement takes rows in the order of their key, so that no two of them wait for each other.
 import type { PoolClient } from 'pg';

@@ -263,7 +263,18 @@ function insertedRow(line: NewLineItem): InsertedRow {
   const { tenant, customer, subscription, periodStart, periodEnd, price, subject, termStart, item } = line;
   const { windowStart, revision } = item;
   return {
-    id: lineItemId({ ...line, windowStart, revision }),
+    id: lineItemId({
+      tenant,
+      customer,
+      subscription,
+      periodStart,
+      periodEnd,
+      price,
+      subject,
+      termStart,
+      windowStart,
+      revision,
+    }),
     tenant,
     customer,
     subscription,

@@ -14,7 +14,11 @@ export interface ChargedSum extends TermOfSubject {
   readonly amount: Decimal;
 }
 
-export const placeOf = ({ tenant, customer, periodStart }: Pick<PeriodTarget, 'tenant' | 'customer' | 'periodStart'>) =>
+export const placeOfStart = ({
+  tenant,
+  customer,
+  periodStart,
+}: Pick<PeriodTarget, 'tenant' | 'customer' | 'periodStart'>) =>
   `tenant ${tenant} customer ${customer} period ${new Date(periodStart).toISOString()}`;
 
 const keyOf = (price: string, term: TermOfSubject): string => keyText(price, termText(term));
@@ -35,7 +39,7 @@ export function compareTerms(
   log: AuditLog,
 ): void {
   const left = new Map(charged.map((sum) => [keyOf(sum.price, sum), sum]));
-  const where = placeOf(target);
+  const where = placeOfStart(target);
   for (const { of, contributions, amount } of terms) {
     const key = keyOf(of.price, of);
     const found = left.get(key);

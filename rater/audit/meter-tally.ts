@@ -1,5 +1,5 @@
-// The value of a meter over any set of events, recounted one event at a time by the rules of its aggregation, and of the
-// terms of a price over the events of a customer.
+// The value of a meter over any set of events, recounted one event at a time by the rules of its aggregation, and of
+// the terms of a price over the events of a customer.
 import { isOneSubject } from '../../domain/aggregation/across.ts';
 import type { EventOrder, WindowState } from '../../domain/aggregation/aggregation-rules.ts';
 import { type Aggregation, aggregationRules } from '../../domain/aggregation/aggregations.ts';
@@ -33,8 +33,8 @@ export class MeterTally {
 }
 
 /**
- * What some terms of a price count of a customer's events: of each subject, or of all of them where they are one for the
- * meter. Of one term as a whole, of several window by window.
+ * What some terms of a price count of a customer's events: of each subject, or of all of them where they are one for
+ * the meter. Of one term as a whole, of several window by window.
  */
 export class CountedTally {
   private readonly meter: Meter;

@@ -1,7 +1,7 @@
-// How much each window adds to the value of a price's terms in a period, by aggregation, and so each line item, which is
-// of one window or several. What is added always comes to what the meter says for all of the windows, so that a price
-// of the cumulative quantity means the same for every meter. Where several subjects are billed as one, that is what
-// their values come to by the meter's `across`.
+// How much each window adds to the value of a price's terms in a period, by aggregation, and so each line item, which
+// is of one window or several. What is added always comes to what the meter says for all of the windows, so that a
+// price of the cumulative quantity means the same for every meter. Where several subjects are billed as one, that is
+// what their values come to by the meter's `across`.
 import { valueAcross } from '../../domain/aggregation/across.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import { itemSpan } from '../../domain/billing/item-span.ts';

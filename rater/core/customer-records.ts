@@ -28,7 +28,7 @@ export function billedBy(catalog: CatalogHistory, subscriptions: readonly Custom
   };
 }
 
-export class CustomerRecords {
+export class RecordsByCustomer {
   private readonly catalog: CatalogHistory;
   private readonly unsubscribed: BilledBy;
   private readonly subscriptions: ReadonlyMap<string, readonly CustomerSubscription[]>;
@@ -42,6 +42,7 @@ export class CustomerRecords {
   }
 
   of(customer: TenantCustomer): BilledBy {
+    if (this.subscriptions.size === 0) return this.unsubscribed;
     const key = customerText(customer);
     const subscriptions = this.subscriptions.get(key);
     if (subscriptions === undefined) return this.unsubscribed;
@@ -51,11 +52,16 @@ export class CustomerRecords {
   }
 }
 
-/** How many records each customer has by name, of those that have any. */
-export const recordCounts = (subscriptions: readonly CustomerSubscription[]): ReadonlyMap<string, number> =>
-  new Map(
-    [...groupBy(subscriptions, customerText)].map(([key, of]) => [
-      key,
-      of.reduce((count, { records }) => count + records.length, 0),
-    ]),
-  );
+/** Whether a customer's records are not what they were, by what it has subscribed to now. */
+export function changedBy(
+  records: RecordsByCustomer,
+  subscriptions: readonly CustomerSubscription[],
+): (customer: TenantCustomer) => boolean {
+  if (subscriptions.length === 0) return (customer) => records.of(customer).records > 0;
+  const counts = new Map<string, number>();
+  for (const each of subscriptions) {
+    const key = customerText(each);
+    counts.set(key, (counts.get(key) ?? 0) + each.records.length);
+  }
+  return (customer) => records.of(customer).records !== (counts.get(customerText(customer)) ?? 0);
+}

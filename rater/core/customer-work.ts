@@ -13,7 +13,7 @@ export interface Touched {
   /** By tenant and customer: from when on to look at it, used or not. */
   readonly due: DueTimes;
 }
-export type DueTimes = Map<string, Map<string, number>>;
+type DueTimes = Map<string, Map<string, number>>;
 
 export const nothingTouched = (): Touched => ({ windows: new Map(), due: new Map() });
 

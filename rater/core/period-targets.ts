@@ -14,7 +14,7 @@ import { sameDefinition } from '../../domain/terms/catalog-history.ts';
 import type { FeeTerm } from '../../domain/terms/fees.ts';
 import type { UsagePeriod } from '../../domain/terms/price-terms.ts';
 import { LONGEST_WINDOW_MS } from '../../domain/time/time-window.ts';
-import type { BilledBy, CustomerRecords } from './customer-records.ts';
+import type { BilledBy, RecordsByCustomer } from './customer-records.ts';
 import { type CustomerWork, timesOf } from './customer-work.ts';
 
 /** A fee's term that is due. */
@@ -49,7 +49,7 @@ export const subscriptionOf = ({ subscription }: { readonly subscription: string
 export function periodTargets(
   detail: Detail,
   watermark: number,
-  records: CustomerRecords,
+  records: RecordsByCustomer,
   work: readonly CustomerWork[],
   stored: readonly RatedPeriod[],
 ): PeriodTarget[] {
@@ -150,8 +150,8 @@ class CustomerTargets {
     this.at(periodStart).add(period.line.slug);
     if (known === undefined) this.usage.set(periodStart, new Set([period]));
     else known.add(period);
-    // Another line of the slug, or another length, may have a period that starts then, too: which terms are gone is told
-    // by all of them.
+    // Another line of the slug, or another length, may have a period that starts then, too: which terms are gone is
+    // told by all of them.
     const { usageLines } = this.by.terms;
     const { line } = period;
     const isOnly =

@@ -31,7 +31,9 @@ export interface RateInput {
   readonly wasClosed: (windowEnd: number) => boolean;
   /** Items that start from here on are another term's since, or another's before; null: none is. */
   readonly changedFrom: number | null;
-  /** Whether the same usage may cost something else than when it was last rated: records have changed, or other terms. */
+  /**
+   * Whether the same usage may cost something else than when it was last rated: records have changed, or other terms.
+   */
   readonly mayReprice: boolean;
   /** The cause of an item that comes on time. */
   readonly onTimeCause: 'window_closed' | 'period_started';

@@ -26,10 +26,11 @@ export function ratingCatalog(versions: readonly CatalogVersion[]): RatingCatalo
 }
 
 /** By version; null: that of the newest. */
-export const currencyBy =
-  (versions: readonly CatalogVersion[]) =>
-  (version: number | null): string =>
-    (versions.find((each) => each.version === version) ?? versions.at(-1)!).catalog.currency;
+export function currencyBy(versions: readonly CatalogVersion[]): (version: number | null) => string {
+  const newest = versions.at(-1)!.catalog.currency;
+  const currencies = new Map(versions.map(({ version, catalog }) => [version, catalog.currency]));
+  return (version) => (version === null ? newest : (currencies.get(version) ?? newest));
+}
 
 /** What a step rates by: the same for all its batches. */
 export interface RatingBasis {

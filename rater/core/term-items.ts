@@ -14,11 +14,12 @@ import {
   EARLIER,
   type ItemTerm,
   type NewLineItem,
+  type RatedItem,
   type WrittenPrices,
   type WrittenTerm,
+  type WrittenWindow,
 } from '../../domain/billing/line-item.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
-import { keyText } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { formatQuantity, parseQuantity, type Quantity } from '../../domain/number/quantity.ts';
 import type { UsagePeriod } from '../../domain/terms/price-terms.ts';
@@ -57,34 +58,64 @@ export interface RatedTerm {
   readonly amount: (cumulative: Decimal) => Decimal;
 }
 
+// Field by field, as `insertedRow` does: records of this size that are spread cost as much as all else that rating
+// does.
 function termsOfUsage(
   { tenant, customer, periodStart, detailFrom }: PeriodTarget,
   { period, charged }: ChargedUsage,
   { currencyOf }: Pick<RatingSituation, 'currencyOf'>,
 ): RatedTerm[] {
   const meter = period.line.meter!;
+  const { slug } = period.line;
+  const { end } = period.period;
   return charged.map(({ term, subject, contributions, price }) => ({
     of: {
-      ...{ tenant, customer, periodStart, price: period.line.slug, subscription: subscriptionOf(term) },
-      ...{ termStart: term.from, subject, periodEnd: period.period.end, plan: term.plan, meter: meter.slug },
-      ...{ groups: term.price.match, currency: currencyOf(term.catalogVersion), catalogVersion: term.catalogVersion },
+      tenant,
+      customer,
+      subscription: subscriptionOf(term),
+      periodStart,
+      periodEnd: end,
+      price: slug,
+      termStart: term.from,
+      subject,
+      plan: term.plan,
+      meter: meter.slug,
+      groups: term.price.match,
+      currency: currencyOf(term.catalogVersion),
+      catalogVersion: term.catalogVersion,
     },
-    ...{ meter, to: term.to, contributions: earlierAsOne(contributions, detailFrom), amount: price },
+    meter,
+    to: term.to,
+    contributions: earlierAsOne(contributions, detailFrom),
+    amount: price,
   }));
 }
 
 function termOfFee(
   { tenant, customer, periodStart }: PeriodTarget,
-  { slug, subscription, from, to, plan, catalogVersion, quantity, amount, periodEnd }: DueFee,
+  fee: DueFee,
   { currencyOf }: Pick<RatingSituation, 'currencyOf'>,
 ): RatedTerm {
+  const { from, to, amount } = fee;
   return {
     of: {
-      ...{ tenant, customer, periodStart, price: slug, subscription: subscriptionOf({ subscription }) },
-      ...{ termStart: from, subject: POOLED, periodEnd, plan, meter: null, groups: {} },
-      ...{ currency: currencyOf(catalogVersion), catalogVersion },
+      tenant,
+      customer,
+      subscription: subscriptionOf(fee),
+      periodStart,
+      periodEnd: fee.periodEnd,
+      price: fee.slug,
+      termStart: from,
+      subject: POOLED,
+      plan: fee.plan,
+      meter: null,
+      groups: {},
+      currency: currencyOf(fee.catalogVersion),
+      catalogVersion: fee.catalogVersion,
     },
-    ...{ meter: null, to, contributions: [{ windowStart: from, windowEnd: to, quantity: parseQuantity(quantity)! }] },
+    meter: null,
+    to,
+    contributions: [{ windowStart: from, windowEnd: to, quantity: parseQuantity(fee.quantity)! }],
     amount: (cumulative) => (cumulative.isZero ? Decimal.zero : amount),
   };
 }
@@ -103,6 +134,12 @@ export const ratedTerms = (
 const isNothing = ({ windows, amount }: WrittenTerm): boolean =>
   amount.isZero && windows.every(({ quantity }) => quantity === 0n);
 
+const isSameTerm = (one: TermOfSubject, other: TermOfSubject): boolean =>
+  one.termStart === other.termStart &&
+  one.periodEnd === other.periodEnd &&
+  one.subscription === other.subscription &&
+  one.subject === other.subject;
+
 /** What is written of the prices that are looked at and is not among `terms`. `prices`: all that have items. */
 export function goneTerms(
   target: PeriodTarget,
@@ -110,16 +147,18 @@ export function goneTerms(
   written: WrittenPrices,
   prices: Iterable<string>,
 ): PricedKey[] {
+  if (written.size === 0) return [];
   const { tenant, customer, periodStart } = target;
-  const nameOf = (price: string, term: TermOfSubject): string => keyText(price, termText(term));
-  const standing = new Set(terms.map(({ of }) => nameOf(of.price, of)));
-  return [...(target.prices ?? prices)].flatMap((price) =>
-    [...(written.get(pricedText({ tenant, customer, periodStart, price }))?.values() ?? [])]
-      .filter((term) => !standing.has(nameOf(price, term)) && !isNothing(term))
-      .map(({ subscription, periodEnd, termStart, subject }) => ({
-        ...{ tenant, customer, periodStart, price, subscription, periodEnd, termStart, subject },
-      })),
-  );
+  const gone: PricedKey[] = [];
+  for (const price of target.prices ?? prices) {
+    const standing = terms.filter(({ of }) => of.price === price);
+    for (const term of written.get(pricedText({ tenant, customer, periodStart, price }))?.values() ?? []) {
+      if (isNothing(term) || standing.some(({ of }) => isSameTerm(of, term))) continue;
+      const { subscription, periodEnd, termStart, subject } = term;
+      gone.push({ tenant, customer, periodStart, price, subscription, periodEnd, termStart, subject });
+    }
+  }
+  return gone;
 }
 
 const nothingOf = (of: ItemTerm): RatedTerm => ({
@@ -129,13 +168,12 @@ const nothingOf = (of: ItemTerm): RatedTerm => ({
 
 /** The prices with more than one term, with those that are gone. */
 function severalTimes(terms: readonly RatedTerm[]): ReadonlySet<string> {
-  const first = new Map<string, string>();
+  const first = new Map<string, ItemTerm>();
   const several = new Set<string>();
   for (const { of } of terms) {
-    const term = keyText(of.subscription, of.periodEnd, of.termStart);
     const known = first.get(of.price);
-    if (known === undefined) first.set(of.price, term);
-    else if (known !== term) several.add(of.price);
+    if (known === undefined) first.set(of.price, of);
+    else if (!isSameTerm(known, { ...of, subject: known.subject })) several.add(of.price);
   }
   return several;
 }
@@ -169,22 +207,45 @@ export function termItems(
 ): NewLineItem[] {
   const terms = gone.length === 0 ? ratedNow : [...ratedNow, ...gone.map(nothingOf)];
   const several = severalTimes(terms);
-  return terms.flatMap((term) => {
+  const lineItems: NewLineItem[] = [];
+  for (const term of terms) {
     const { of, meter, to, contributions, amount } = term;
-    const before = written.get(pricedText(of))?.get(termText(of));
-    if (before === undefined && contributions.length === 0) return [];
+    const before = written.size === 0 ? undefined : written.get(pricedText(of))?.get(termText(of));
+    if (before === undefined && contributions.length === 0) continue;
     assertWrittenBefore(term, before);
-    const period = stored.get(periodText(of));
+    const period = stored.size === 0 ? undefined : stored.get(periodText(of));
     const closedUpTo = period?.closedUpTo ?? Number.NEGATIVE_INFINITY;
     const isChanged = period !== undefined && (period.catalogVersion !== catalogVersion || period.records !== records);
     const items = rate({
-      ...{ price: amount, contributions, written: before?.windows ?? [] },
+      price: amount,
+      contributions,
+      written: before?.windows ?? NOTHING_WRITTEN,
       writtenAmount: before?.amount ?? Decimal.zero,
       wasClosed: (windowEnd) => meter !== null && itemClosesAt(meter, windowEnd) <= closedUpTo,
       changedFrom: before === undefined ? (isChanged ? of.termStart : null) : to,
       mayReprice: isChanged || meter === null || several.has(of.price),
       onTimeCause: of.meter === null ? 'period_started' : 'window_closed',
     });
-    return items.map((item) => ({ ...of, item }));
-  });
+    for (const item of items) lineItems.push(itemOf(of, item));
+  }
+  return lineItems;
 }
+
+const NOTHING_WRITTEN: readonly WrittenWindow[] = [];
+
+const itemOf = (of: ItemTerm, item: RatedItem): NewLineItem => ({
+  tenant: of.tenant,
+  customer: of.customer,
+  subscription: of.subscription,
+  periodStart: of.periodStart,
+  periodEnd: of.periodEnd,
+  price: of.price,
+  termStart: of.termStart,
+  subject: of.subject,
+  plan: of.plan,
+  meter: of.meter,
+  groups: of.groups,
+  currency: of.currency,
+  catalogVersion: of.catalogVersion,
+  item,
+});

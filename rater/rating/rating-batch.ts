@@ -11,9 +11,9 @@
 // not rated, and its work goes back to the step.
 //
 // A step touches few windows of a long period, most often the hour that has just closed. What lies before the first of
-// them was rated before and got no usage since, so it is read as one sum of usage and one of line items a term, and only
-// from there on window by window. Where these sums differ after all, or a term is no more, the batch is done again with
-// every window of its periods.
+// them was rated before and got no usage since, so it is read as one sum of usage and one of line items a term, and
+// only from there on window by window. Where these sums differ after all, or a term is no more, the batch is done again
+// with every window of its periods.
 import { Ownership } from '../../domain/accounts/ownership.ts';
 import {
   customerText,
@@ -29,7 +29,7 @@ import { holdsAllSealsOf, type Seals } from '../../domain/sealing/seals.ts';
 import { nextDueAfter } from '../../domain/terms/next-due.ts';
 import type { NextDue } from '../../platform/billing-store/due-customers.ts';
 import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
-import { CustomerRecords, recordCounts } from '../core/customer-records.ts';
+import { changedBy, RecordsByCustomer } from '../core/customer-records.ts';
 import type { CustomerWork } from '../core/customer-work.ts';
 import { type Detail, type PeriodTarget, periodTargets } from '../core/period-targets.ts';
 import { RatingInvariantError } from '../core/rate.ts';
@@ -100,7 +100,7 @@ async function rateIn(
   const stored = await store.readBillingPeriods(work);
   const subscriptions = await store.readSubscriptions(work);
   const basis = closedAsFarAs(stepBasis, stored);
-  const records = new CustomerRecords(basis.catalog.history, basis.unsubscribed, subscriptions);
+  const records = new RecordsByCustomer(basis.catalog.history, basis.unsubscribed, subscriptions);
   const targets = periodTargets(detail, basis.watermark, records, work, stored);
   const since = earliestOf(targets);
   if (Number.isFinite(since)) {
@@ -115,12 +115,10 @@ async function rateIn(
     if (!isUnmoved(stored, locked, basis)) return { outcome: 'behind' };
     // Also of customers that nothing is to be billed to: their windows may be those of one that pays by now.
     const ownership = new Ownership(await transaction.readAssignmentsAround(work));
-    const counts = recordCounts(await transaction.readSubscriptions(work));
-    const moved = work.filter(
-      (each) => (counts.get(customerText(each)) ?? 0) !== records.of(each).records || hasOtherSubjects(each, ownership),
-    );
+    const isChanged = changedBy(records, await transaction.readSubscriptions(work));
+    const moved = work.filter((each) => isChanged(each) || hasOtherSubjects(each, ownership));
     const left = new Set(moved.map(customerText));
-    const isRated = (customer: TenantCustomer): boolean => !left.has(customerText(customer));
+    const isRated = (customer: TenantCustomer): boolean => left.size === 0 || !left.has(customerText(customer));
     const lineItems = await write(
       transaction,
       basis,
@@ -165,7 +163,7 @@ const startText = ({ tenant, customer, periodStart }: Pick<PricedKey, 'tenant' |
 async function write(
   transaction: RatingTransaction,
   basis: RatingBasis,
-  records: CustomerRecords,
+  records: RecordsByCustomer,
   charges: readonly TargetCharges[],
   locked: readonly RatedPeriod[],
 ): Promise<NewLineItem[]> {
@@ -178,25 +176,57 @@ async function write(
   const currencyOf = currencyBy(catalog.versions);
   const rated = charges.map(({ target, usage, fees }) => {
     const terms = ratedTerms(target, usage, fees, { currencyOf });
-    return { target, terms, gone: goneTerms(target, terms, written, pricesOf.get(startText(target)) ?? []) };
+    return {
+      target,
+      terms,
+      gone: goneTerms(target, terms, written, pricesOf.size === 0 ? [] : (pricesOf.get(startText(target)) ?? [])),
+    };
   });
   const goneKeys = rated.flatMap(({ gone }) => gone);
   const gone = goneKeys.length === 0 ? [] : await transaction.readNewestItems(goneKeys);
   const goneByStart = groupBy(gone, startText);
-  const lineItems = rated.flatMap(({ target, terms }) =>
-    termItems(terms, goneByStart.get(startText(target)) ?? [], {
-      ...{ catalogVersion: catalog.version, records: records.of(target).records, stored, written },
-    }),
-  );
-  await transaction.saveRatedPeriods(
-    periodsOf(targets, locked, lineItems).map(({ tenant, customer, subscription, periodStart, periodEnd }) => ({
-      ...{ tenant, customer, subscription, periodStart, periodEnd },
-      ...{ catalogVersion: catalog.version, records: records.of({ tenant, customer }).records },
+  const lineItems: NewLineItem[] = [];
+  const periods = new RatedPeriods(locked);
+  for (const { target, terms } of rated) {
+    const by = records.of(target).records;
+    const ofTarget = gone.length === 0 ? [] : (goneByStart.get(startText(target)) ?? []);
+    const items = termItems(terms, ofTarget, { catalogVersion: catalog.version, records: by, stored, written });
+    for (const item of items) lineItems.push(item);
+    periods.add(target, items, {
+      ...{ catalogVersion: catalog.version, records: by },
       ...{ sealVector: seals.vector, ratedWatermark: watermark, closedUpTo },
-    })),
-  );
+    });
+  }
+  await transaction.saveRatedPeriods(periods.rated);
   await transaction.insertLineItems(lineItems, seals.vector);
   return lineItems;
+}
+
+type LastRating = Omit<RatedPeriod, keyof PeriodKey>;
+
+/** What the rated periods are now. One that never had anything to charge needs no row. */
+class RatedPeriods {
+  readonly rated: RatedPeriod[] = [];
+  /** By start. */
+  private readonly locked: ReadonlyMap<string, readonly RatedPeriod[]>;
+
+  constructor(locked: readonly RatedPeriod[]) {
+    this.locked = groupBy(locked, startText);
+  }
+
+  /** Each start once. */
+  add(target: PeriodTarget, items: readonly NewLineItem[], last: LastRating): void {
+    const known = this.locked.size === 0 ? [] : (this.locked.get(startText(target)) ?? []);
+    const first = this.rated.length;
+    for (const { tenant, customer, subscription, periodStart, periodEnd } of [...known, ...items]) {
+      let isThere = false;
+      for (let i = first; i < this.rated.length && !isThere; i++) {
+        const each = this.rated[i]!;
+        isThere = each.periodEnd === periodEnd && each.subscription === subscription;
+      }
+      if (!isThere) this.rated.push({ tenant, customer, subscription, periodStart, periodEnd, ...last });
+    }
+  }
 }
 
 /** The prices that have items, where all of them are looked at; by `startText`. */
@@ -213,24 +243,11 @@ function writtenPrices(targets: readonly PeriodTarget[], written: WrittenPrices)
   return prices;
 }
 
-/** Those that were rated. A period that never had anything to charge needs no row. */
-function periodsOf(
-  targets: readonly PeriodTarget[],
-  locked: readonly RatedPeriod[],
-  lineItems: readonly NewLineItem[],
-): PeriodKey[] {
-  const starts = new Set(targets.map(startText));
-  const periods = new Map<string, PeriodKey>();
-  for (const period of locked) if (starts.has(startText(period))) periods.set(periodText(period), period);
-  for (const item of lineItems) periods.set(periodText(item), item);
-  return [...periods.values()];
-}
-
 /** What comes next of the customers that were due. Rejects with `Behind`. */
 async function saveNextDue(
   transaction: RatingTransaction,
   { watermark, catalog }: RatingBasis,
-  records: CustomerRecords,
+  records: RecordsByCustomer,
   work: readonly CustomerWork[],
 ): Promise<void> {
   const next = work

@@ -150,8 +150,9 @@ export class RatingLoop {
   }
 
   /**
-   * Whoever a version concerns that no step has taken in is due, and so when it comes to hold. The progress as far as it tells which
-   * windows were billed: one that nothing had priced may be priced by a version that was made before it closed (T3).
+   * Whoever a version concerns that no step has taken in is due, and so when it comes to hold. The progress as far as
+   * it tells which windows were billed: one that nothing had priced may be priced by a version that was made before it
+   * closed (T3).
    */
   private async takeInCatalog(from: RaterProgress, watermark: number): Promise<RaterProgress> {
     let { closedUpTo } = from;

@@ -1,5 +1,5 @@
-// Reads the usage a rating needs: the closed windows of many periods of prices, from sealed rows only, in as few queries
-// as there are different prices to read for.
+// Reads the usage a rating needs: the closed windows of many periods of prices, from sealed rows only, in as few
+// queries as there are different prices to read for.
 //
 // What is read is by subject. A price counts the windows that are its customer's (domain/accounts/ownership): of each
 // subject by itself, or, where the meter takes the subjects for one, of all of them as one set.

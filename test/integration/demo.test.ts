@@ -14,7 +14,11 @@ describe('tallyline demo --exit', () => {
     const { status, stdout, stderr } = await tallyline(['demo', '--exit', '--events', '1500', '--seed', '11']);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toMatch(/killed the aggregator \(SIGKILL to pid \d+\)/);
+    expect(stdout).toContain('cus_shrunk goes from team to pay-as-you-go');
+    expect(stdout).toContain('cus_left cancels team');
+    expect(stdout).toMatch(/price list 2 holds from \S+ on/);
     expect(stdout).toMatch(/ {2}duplicate +\d+ +\d+ +0\n/);
+    expect(stdout).toMatch(/ {2}plan team, USD +\d+\.\d+ +\d+\.\d+ +0\n/);
     expect(stdout).toContain('Everything agrees to the last digit.');
     const dataDir = /starting tallyline up on (\S+)/.exec(stdout)?.[1];
     expect(dataDir).toMatch(/tallyline-demo-/);

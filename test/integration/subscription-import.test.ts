@@ -1,5 +1,5 @@
-// Many subscriptions in and out: what becomes of each row, again, elsewhere, out of a catalog of an earlier release, and
-// through the command.
+// Many subscriptions in and out: what becomes of each row, again, elsewhere, out of a catalog of an earlier release,
+// and through the command.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,7 +1,8 @@
 // What the subscriptions of a run's customers go through: made, changed now, at an instant to come or at the period's
-// end, cancelled, paused, resumed, undone, and made again. Each act is drawn before the run; what it comes to is decided
-// by the rules of accounts, on what is there when it is done.
-import { openingOf, type SubscribingNow } from '../../accounts/core/subscribing.ts';
+// end, cancelled, paused, resumed, undone, and made again. Each act is drawn before the run; what it comes to is
+// decided by the rules of accounts, on what is there when it is done.
+import { requireNoOverlap } from '../../accounts/core/overlapping-prices.ts';
+import { newSubscriptionOf, type SubscribingNow } from '../../accounts/core/subscribing.ts';
 import type { AskedInstant, SubscriptionBody } from '../../accounts/core/subscription-body.ts';
 import {
   type ChangingSubscription,
@@ -14,14 +15,12 @@ import {
   undoRecord,
 } from '../../accounts/core/subscription-changes.ts';
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
-import type { Catalog, CatalogVersion } from '../../domain/catalog/catalog.ts';
-import { isUsagePrice, type Price } from '../../domain/pricing/prices.ts';
-import { Problem } from '../../domain/problem.ts';
+import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import type { Price } from '../../domain/pricing/prices.ts';
 import type { Random } from '../../domain/random.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import type { CustomerSubscription } from '../../domain/terms/customer-subscription.ts';
-import { priceOverlap } from '../../domain/terms/overlaps.ts';
-import { CustomerTerms } from '../../domain/terms/price-terms.ts';
+import { billsFrom } from '../../domain/terms/record-rules.ts';
 import { SubscriptionHistory, type SubscriptionPatch } from '../../domain/terms/subscription-history.ts';
 import { DAY, SLOT } from '../terms/slow-model.ts';
 
@@ -114,7 +113,7 @@ export function drawSubscribing(random: Random, id: string, at: number, customer
       price: random.once(3)
         ? null
         : random.pick<Price>([
-            { slug: 'calls', model: 'per_unit', meter: 'calls', match: {}, unitAmount: amount(), every },
+            { slug: 'tokens', model: 'per_unit', meter: 'tokens', match: {}, unitAmount: amount(), every },
             { slug: 'base', model: 'flat', flatAmount: `${random.int(1, 9)}.10`, every },
           ]),
       anchor: random.pick(['calendar', 'start', 'start', 'before']),
@@ -127,56 +126,44 @@ export function drawSubscribing(random: Random, id: string, at: number, customer
 
 /** What an act finds when it is done. */
 export interface SubscribingSituation extends SubscribingNow {
+  /** What the customer has. */
   readonly all: readonly CustomerSubscription[];
   /** Those that are published. */
   readonly versions: readonly CatalogVersion[];
+  /** The clock; `now` is the start of a slot. */
+  readonly recordedAt: number;
 }
 
 export interface ChangedSubscription {
   readonly subscription: CustomerSubscription;
-  /** From when on anything of it is otherwise than before. */
-  readonly holdsFrom: number;
+  readonly dueAt: number;
 }
+
+const historyOf = ({ opening, records }: CustomerSubscription): SubscriptionHistory =>
+  new SubscriptionHistory(opening, records);
 
 /** Null: nothing changes by it. Throws a `Problem` where it is refused. */
 export function changedSubscription(wanted: Subscribing, situation: SubscribingSituation): ChangedSubscription | null {
-  const { all, now } = situation;
-  const open = all.filter(({ opening, records }) => {
-    const { endsAt } = new SubscriptionHistory(opening, records);
-    return endsAt === null || endsAt > now;
-  });
+  const { all, now, ratedUpTo, versions } = situation;
+  const open = all.filter((each) => (historyOf(each).endsAt ?? Number.POSITIVE_INFINITY) > now);
   const target = open[Math.floor(wanted.choice.which * open.length)];
   const isNew = target === undefined || wanted.act === 'subscribe' || wanted.act === 'add on';
   const changed = isNew ? made(wanted, situation) : recorded(wanted, target, situation);
-  if (changed !== null) requireNoOverlap(changed.subscription, situation);
+  if (changed === null) return null;
+  const { billedFrom } = changed.subscription.opening;
+  const others = all.filter((each) => each !== target || isNew);
+  const after = isNew ? Math.max(billedFrom, ratedUpTo ?? billedFrom) : (ratedUpTo ?? billedFrom);
+  requireNoOverlap([...others, changed.subscription].map(historyOf), new CatalogHistory(versions), after);
   return changed;
 }
 
-function requireNoOverlap(changed: CustomerSubscription, { all, versions, ratedUpTo }: SubscribingSituation): void {
-  const subscriptions = [...all.filter(({ opening }) => opening.id !== changed.opening.id), changed];
-  const terms = new CustomerTerms({
-    catalog: new CatalogHistory(versions),
-    subscriptions: subscriptions.map(({ opening, records }) => new SubscriptionHistory(opening, records)),
-  });
-  const { billedFrom } = changed.opening;
-  if (priceOverlap(terms, Math.max(billedFrom, ratedUpTo ?? billedFrom)) !== null)
-    throw new Problem('overlapping_prices', 'Two subscriptions would price the same usage.');
-}
-
-const longestWindowMs = ({ plans, meters }: Catalog, plan: string): number => {
-  const sizes: Readonly<Record<string, number>> = { '15m': HOUR / 4, '1h': HOUR, '1d': DAY };
-  const priced = plans.find(({ slug }) => slug === plan)!.prices.filter(isUsagePrice);
-  return Math.max(HOUR / 4, ...priced.map(({ meter }) => sizes[meters.find(({ slug }) => slug === meter)!.window]!));
-};
-
 function made(
   { tenant, customer, id, at, choice }: Subscribing,
-  { all, versions, now, ratedUpTo }: SubscribingSituation,
+  { all, versions, now, ratedUpTo, recordedAt }: SubscribingSituation,
 ): ChangedSubscription {
   const catalog = versions.at(-1)!.catalog;
   const startsAt = typeof at === 'number' ? at : now;
-  const billedFrom = Math.max(startsAt, now);
-  const until = choice.lastsMs === null ? null : billedFrom + choice.lastsMs;
+  const until = choice.lastsMs === null ? null : Math.max(startsAt, now) + choice.lastsMs;
   const anchors = { calendar: 'calendar', start: startsAt, before: startsAt - 5 * SLOT } as const;
   const body: SubscriptionBody = {
     ...{ customer, startsAt, billedFrom: null, timezone: 'UTC', reason: null, trialDays: null },
@@ -189,14 +176,15 @@ function made(
         ? []
         : [{ from: startsAt + choice.phase.afterMs, patch: { plan: choice.phase.plan } }],
   };
-  const of = { timezone: null, currency: null, archivedAt: null };
-  const { opening, first } = openingOf(id, body, of, all.length === 0, catalog, { now, ratedUpTo });
-  const records = [{ ...first, sequence: 1, recordedAt: now }];
-  const windowMs = longestWindowMs(catalog, choice.plan);
-  const begun = opening.billedFrom - (opening.billedFrom % windowMs);
+  const of = { archivedAt: null, erasedAt: null, timezone: null, currency: null };
+  const wanted = { id, body, changes: [], condition: null };
+  const situation = { now, ratedUpTo, rerate: false };
+  const { opening, records: made } = newSubscriptionOf(wanted, of, all.length === 0, catalog, situation);
+  const first = made[0]!;
+  const records = [{ ...first, sequence: 1, recordedAt }];
   return {
-    subscription: { tenant, customer, opening, records, version: 1, createdAt: now, updatedAt: now },
-    holdsFrom: opening.takesBegunWindow ? begun : opening.billedFrom,
+    subscription: { tenant, customer, opening, records, version: 1, createdAt: recordedAt, updatedAt: recordedAt },
+    dueAt: billsFrom(opening, first, recordedAt),
   };
 }
 
@@ -214,7 +202,7 @@ function decided({ act, at, choice }: Subscribing, changing: ChangingSubscriptio
     case 'quantity':
       return change({ quantities: { seats: choice.which < 0.2 ? null : choice.seats } });
     case 'override':
-      return change({ overrides: { [choice.price?.slug ?? 'calls']: choice.price } });
+      return change({ overrides: { [choice.price?.slug ?? 'tokens']: choice.price } });
     case 'trial':
       return until === null ? null : change({ trialEndsAt: until });
     case 'cancel':
@@ -231,15 +219,16 @@ function decided({ act, at, choice }: Subscribing, changing: ChangingSubscriptio
 function recorded(
   wanted: Subscribing,
   stored: CustomerSubscription,
-  { versions, now, ratedUpTo }: SubscribingSituation,
+  { versions, now, ratedUpTo, recordedAt }: SubscribingSituation,
 ): ChangedSubscription | null {
-  const history = new SubscriptionHistory(stored.opening, stored.records);
-  const changing = { stored, history, catalog: new CatalogHistory(versions), now, ratedUpTo };
+  const changing = { stored, history: historyOf(stored), catalog: new CatalogHistory(versions), now, ratedUpTo };
   requireOpen(changing);
   const record = decided(wanted, changing);
   if (record === null) return null;
   const version = stored.version + 1;
-  const records = [...stored.records, { ...record, sequence: version, recordedAt: now }];
-  const holdsFrom = 'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
-  return { subscription: { ...stored, records, version, updatedAt: now }, holdsFrom };
+  const records = [...stored.records, { ...record, sequence: version, recordedAt }];
+  return {
+    subscription: { ...stored, records, version, updatedAt: recordedAt },
+    dueAt: billsFrom(stored.opening, record, recordedAt),
+  };
 }

@@ -4,6 +4,7 @@ import { neededRuleSet } from '../../domain/metering/rule-set.ts';
 import { Problem } from '../../domain/problem.ts';
 import { Random } from '../../domain/random.ts';
 import { covers } from '../../domain/sealing/seal-vector.ts';
+import { versionFacts } from '../../domain/terms/record-rules.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import { retry } from '../../platform/calls/retry.ts';
 import { AvroRegistry, decodeRecord, encodeCatalogChange } from '../../platform/event-log/record-codec.ts';
@@ -247,9 +248,12 @@ export class World {
     const forever = <Result>(work: () => Promise<Result>): Promise<Result> =>
       retry(work, { isRetriable: () => true, signal: new AbortController().signal, timers: operator.timers });
     const version = postgres.catalogVersions.length + 1;
-    const closing = rating.closing ?? 0;
-    const effectiveAt = slotFrom(Math.max(scheduler.now + afterMs, closing));
-    postgres.catalogVersions.push({ version, effectiveAt, catalog, appliesTo, closedUpTo: closing });
+    // Prices hold from the start of a slot, as the oracle's account of them has it.
+    const clock = slotFrom(Math.max(scheduler.now, rating.closing ?? 0));
+    const asked = afterMs === 0 ? 'now' : slotFrom(clock + afterMs);
+    const facts = versionFacts(asked, { clock, closingUpTo: rating.closing });
+    if ('earliest' in facts) throw new Error(`nothing is refused that is to hold from ${asked} on`);
+    postgres.catalogVersions.push({ version, ...facts, catalog, appliesTo });
     this.oracle.addCatalog(catalog);
     const record = (): Buffer => this.written(encodeCatalogChange({ version }), { kind: 'catalog', version });
     const partitions = Array.from({ length: PARTITIONS }, (_, partition) => partition);

@@ -1,6 +1,6 @@
-// Plays a random history to the rater's core: usage closes window by window, some of it comes late, records and versions
-// become known one by one, and after each step the line items that are missing are added. What they come to is held
-// against the slow model of the rules, which knows nothing of steps.
+// Plays a random history to the rater's core: usage closes window by window, some of it comes late, records and
+// versions become known one by one, and after each step the line items that are missing are added. What they come to is
+// held against the slow model of the rules, which knows nothing of steps.
 import { periodText, pricedText, type RatedPeriod, termText } from '../../domain/billing/billing-period-terms.ts';
 import { closedBefore } from '../../domain/billing/item-span.ts';
 import type { NewLineItem, WrittenPrices, WrittenTerm, WrittenWindow } from '../../domain/billing/line-item.ts';
@@ -15,7 +15,7 @@ import { nextDueAfter } from '../../domain/terms/next-due.ts';
 import type { SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import { earlierAsOne } from '../../rater/core/contributions.ts';
-import { billedBy, CustomerRecords } from '../../rater/core/customer-records.ts';
+import { billedBy, RecordsByCustomer } from '../../rater/core/customer-records.ts';
 import type { CustomerWork } from '../../rater/core/customer-work.ts';
 import { type Detail, type PeriodTarget, periodTargets } from '../../rater/core/period-targets.ts';
 import { RatingInvariantError } from '../../rater/core/rate.ts';
@@ -140,7 +140,7 @@ const asStored = ({ subscriptions }: Known): CustomerSubscription[] =>
 /** The items that a rating adds; a fault of the core throws. */
 function rateStep(detail: Detail, known: Known, written: Written, work: CustomerWork): NewLineItem[] {
   const catalog = new CatalogHistory(known.versions);
-  const records = new CustomerRecords(catalog, billedBy(catalog, []), asStored(known));
+  const records = new RecordsByCustomer(catalog, billedBy(catalog, []), asStored(known));
   const stored = [...written.periods.values()];
   const targets = periodTargets(detail, known.watermark, records, [work], stored);
   const catalogVersion = known.versions.at(-1)!.version;

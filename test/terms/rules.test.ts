@@ -1,8 +1,11 @@
 // The rules of prices in time, each with the example it was found by. docs/inside/prices-in-time.md says them in words.
 import { describe, expect, it } from '@jest/globals';
+import { pricedText, termText } from '../../domain/billing/billing-period-terms.ts';
+import type { NewLineItem, WrittenTerm } from '../../domain/billing/line-item.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { freeUnits } from '../../domain/terms/allowances.ts';
 import { amountBetween } from '../../domain/terms/exact-share.ts';
+import { CustomerFees } from '../../domain/terms/fees.ts';
 import { CustomerTerms } from '../../domain/terms/price-terms.ts';
 import {
   billedFromOf,
@@ -14,8 +17,11 @@ import {
 } from '../../domain/terms/record-rules.ts';
 import type { SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
 import { gridPeriodOf, localDaysOf } from '../../domain/terms/subscription-periods.ts';
-import { changeKindOf, countedTogether, goneTerms, termCharges } from '../../domain/terms/term-amounts.ts';
+import { changeKindOf, countedTogether, termCharges } from '../../domain/terms/term-amounts.ts';
+import { wholeTarget } from '../../rater/core/period-targets.ts';
 import { rate } from '../../rater/core/rate.ts';
+import { goneTerms, ratedTerms, termItems } from '../../rater/core/term-items.ts';
+import { chargedTerms, countedTerms } from '../../rater/core/term-usage.ts';
 import {
   amountsOf,
   catalogOf,
@@ -718,6 +724,19 @@ describe('T11', () => {
 });
 
 describe('T12', () => {
+  it('T12 seven days are no week of the calendar: usage is in a period of one of them', () => {
+    const every = (length: object) => ({ pro: [perUnitOf('1', { every: length as never })] });
+    const catalog = catalogs(
+      { at: '01-01', catalog: catalogOf(every({ days: 7 })) },
+      { at: '10-10T10:00', catalog: catalogOf(every({ weeks: 1 })) },
+    );
+    const terms = new CustomerTerms(customer(catalog, subscribed('10-01', [['10-01', { plan: 'pro' }]])));
+    const periods = terms.usagePeriodsIn(terms.usageLines[0]!, on('10-01'), on('10-27'));
+    const usage = ['10-05', '10-09', '10-11', '10-13', '10-16', '10-20'].map((at) => [at, '1'] as const);
+    const amounts = periods.flatMap((period) => amountsOf(period, used(...usage)));
+    expect(amounts.reduce((sum, amount) => sum + Number(amount), 0)).toBe(6);
+  });
+
   const starts = (anchor: number | 'calendar', timezone: string, every: object, from: string, count: number) => {
     const found: string[] = [];
     let period = gridPeriodOf({ anchor, timezone }, every as never, new Date(from).getTime());
@@ -912,20 +931,68 @@ describe('T13', () => {
 
 describe('T14', () => {
   it('T14 a term is known by its first window, and one that is no more is rated to zero', () => {
-    const records = (at: string) =>
-      customer(
+    const by = (at: string) => {
+      const { catalog, subscriptions } = customer(
         twoPlans([perUnitOf('1')], [perUnitOf('2')]),
         subscribed('10-01', [
           ['10-01', { plan: 'pro' }],
           [at, { plan: 'team' }],
         ]),
       );
-    const written = periodOf(records('10-16T10:20'), '10-05').terms;
-    const now = periodOf(records('10-20'), '10-05').terms;
-    expect(goneTerms(written, now).map(({ from }) => shownAt(from))).toEqual(['10-16T11:00']);
-    expect(goneTerms(now, now)).toEqual([]);
+      const records = { catalog, subscriptions };
+      return { terms: new CustomerTerms(records), fees: new CustomerFees(records), records: 2 };
+    };
+    const windows = used(['10-05', '100'], ['10-16T11:00', '10'], ['10-16T12:00', '5']);
+    const who = { tenant: 't', customer: 'c', subjects: [{ subject: 'c', assignments: [] }] };
+    const termsOf = (at: string) => {
+      const target = wholeTarget(on('10-20'), by(at), who, on('10-01'));
+      const usage = target.usage.map((period) => ({
+        period,
+        charged: chargedTerms(period, countedTerms(period), ({ terms }) => [
+          { subject: 'c', windows: windows.filter((window) => terms.some((term) => isIn(window, term))) },
+        ]),
+      }));
+      return { target, terms: ratedTerms(target, usage, [], { currencyOf: () => 'USD' }) };
+    };
+    const situation = { catalogVersion: 2, records: 2, stored: new Map() };
+    const first = termsOf('10-16T10:20');
+    const before = termItems(first.terms, [], { ...situation, written: new Map() });
+    const written = new Map([
+      [pricedText(before[0]!), new Map(before.map((item) => [termText(item), writtenOf(before, item)]))],
+    ]);
+    // The change is now said to have been half an hour later, in the next window.
+    const { target, terms } = termsOf('10-16T11:20');
+    const gone = goneTerms(target, terms, written, ['units']);
+    expect(gone.map(({ termStart }) => shownAt(termStart))).toEqual(['10-16T11:00']);
+    expect(goneTerms(target, first.terms, written, ['units'])).toEqual([]);
+    const after = termItems(terms, before.filter(({ termStart }) => termStart === on('10-16T11:00')).slice(0, 1), {
+      ...situation,
+      written,
+    });
+    const amounts = new Map<string, Decimal>();
+    for (const { termStart, item } of [...before, ...after])
+      amounts.set(shownAt(termStart), (amounts.get(shownAt(termStart)) ?? Decimal.zero).plus(item.amount));
+    expect([...amounts].map(([term, amount]) => `${term} ${amount}`)).toEqual([
+      '10-01 110',
+      '10-16T11:00 0',
+      '10-16T12:00 10',
+    ]);
+    expect(after.every(({ item }) => item.kind === 'adjustment' || item.cause === 'window_closed')).toBe(true);
   });
 });
+
+const isIn = ({ windowStart }: { windowStart: number }, { from, to }: { from: number; to: number }): boolean =>
+  from <= windowStart && windowStart < to;
+
+function writtenOf(items: readonly NewLineItem[], of: NewLineItem): WrittenTerm {
+  const own = items.filter((item) => termText(item) === termText(of));
+  const { subscription, periodEnd, termStart, subject } = of;
+  return {
+    ...{ subscription, periodEnd, termStart, subject },
+    windows: own.map(({ item }) => ({ ...item, lastStart: item.windowStart })),
+    amount: own.reduce((sum, { item }) => sum.plus(item.amount), Decimal.zero),
+  };
+}
 
 describe('a term', () => {
   it('is rated as a period is, and what is written for it is its amount', () => {

@@ -476,7 +476,7 @@ export class SlowModel {
   ): SlowDefinition {
     if (of.price.meter === undefined || before === undefined || before.at !== at - windowMs) return of;
     const old = before.of.price;
-    if (same(old.match, of.price.match) && lengthMs(old) === lengthMs(of.price)) return of;
+    if (same([old.match, old.per], [of.price.match, of.price.per]) && lengthMs(old) === lengthMs(of.price)) return of;
     const periodEnd = periodStartOf(line, old, before.at) + lengthMs(old);
     return at < periodEnd ? before.of : of;
   }

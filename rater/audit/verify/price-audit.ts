@@ -14,7 +14,7 @@ import { readBilledPeriodsIn } from '../../../platform/billing-store/billed-peri
 import { readProgress } from '../../../platform/billing-store/rater-progress.ts';
 import { type PriceSum, readPriceSums } from '../../../platform/billing-store/written-prices.ts';
 import { inTransaction } from '../../../platform/postgres/pool.ts';
-import { type BilledBy, billedBy, CustomerRecords } from '../../core/customer-records.ts';
+import { type BilledBy, billedBy, RecordsByCustomer } from '../../core/customer-records.ts';
 import { type DueFee, type PeriodTarget, wholeTarget } from '../../core/period-targets.ts';
 import { currencyBy, ratingCatalog } from '../../core/rating-basis.ts';
 import { ratedTerms } from '../../core/term-items.ts';
@@ -49,12 +49,13 @@ interface AuditedStart {
 const NOTHING_CHARGED: readonly PriceSum[] = [];
 
 /**
- * Recounts what every term costs, as of the seals and the watermark of its last rating, or of the raters' progress where
- * that is later: what the progress has passed over is billed, and where there is no period for it there should be one.
+ * Recounts what every term costs, as of the seals and the watermark of its last rating, or of the raters' progress
+ * where that is later: what the progress has passed over is billed, and where there is no period for it there should be
+ * one.
  */
 export class PriceAudit {
   private readonly versions: readonly CatalogVersion[];
-  private readonly records: CustomerRecords;
+  private readonly records: RecordsByCustomer;
   private readonly ownership: Ownership;
   /** By customer, then by start. */
   private readonly starts = new Map<string, Map<number, AuditedStart>>();
@@ -69,7 +70,7 @@ export class PriceAudit {
 
   private constructor(parts: {
     readonly versions: readonly CatalogVersion[];
-    readonly records: CustomerRecords;
+    readonly records: RecordsByCustomer;
     readonly ownership: Ownership;
     readonly charged: ReadonlyMap<string, readonly PriceSum[]>;
     readonly passed: BilledView | null;
@@ -99,7 +100,7 @@ export class PriceAudit {
         const isWhole = scope.from === null && scope.to === null && inForce.length > 0;
         const audit = new PriceAudit({
           versions: inForce,
-          records: new CustomerRecords(history, billedBy(history, []), subscriptions),
+          records: new RecordsByCustomer(history, billedBy(history, []), subscriptions),
           ownership: new Ownership(await readAllAssignments(client, scope.tenant)),
           charged: groupBy(sums, startText),
           passed: isWhole && closedUpTo !== null ? { vector, closedUpTo, watermark: watermark! } : null,

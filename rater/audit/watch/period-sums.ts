@@ -39,7 +39,7 @@ interface LedgerItem {
   readonly balance: Decimal;
 }
 
-export const startText = ({ tenant, customer, periodStart }: PeriodStart): string =>
+const startText = ({ tenant, customer, periodStart }: PeriodStart): string =>
   keyText(tenant, customer, periodStart);
 
 /** Of those that were ever rated. Each start is named once. */

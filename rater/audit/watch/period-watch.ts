@@ -17,7 +17,7 @@ import { ratedTerms } from '../../core/term-items.ts';
 import type { RatedUsage, RatingState } from '../../store/rating-store.ts';
 import { readCharges } from '../../store/target-charges.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';
-import { compareTerms, placeOf } from '../expected-terms.ts';
+import { compareTerms, placeOfStart } from '../expected-terms.ts';
 import type { Findings } from './findings.ts';
 import { readStartSums, type StartSums } from './period-sums.ts';
 
@@ -46,7 +46,7 @@ export class PeriodWatch {
     const stretch = await readNextPeriods(pool, this.last, STRETCH_PERIODS);
     this.last = stretch.length < STRETCH_PERIODS ? null : stretch.at(-1)!;
     const newest = await readNewestPeriods(pool, NEWEST_ITEMS);
-    const keys = new Map([...this.suspects.values(), ...newest, ...stretch].map((key) => [placeOf(key), key]));
+    const keys = new Map([...this.suspects.values(), ...newest, ...stretch].map((key) => [placeOfStart(key), key]));
     let logs = await this.audit([...keys.values()], versions);
     const differing = [...logs].filter(([, log]) => log !== null && log.failures > 0);
     if (differing.length > 0) {
@@ -69,8 +69,8 @@ export class PeriodWatch {
   }
 
   /**
-   * By name; null: its customer is due, so that it is not billed yet, or a chunk that its rating read is not sealed now,
-   * or can't be read.
+   * By name; null: its customer is due, so that it is not billed yet, or a chunk that its rating read is not sealed
+   * now, or can't be read.
    */
   private async audit(
     keys: readonly PeriodStart[],
@@ -87,7 +87,7 @@ export class PeriodWatch {
       const { sealVector, catalogVersion } = starts[0]!;
       const isKnown = catalogVersion <= (versions.at(-1)?.version ?? 0);
       const due = isKnown && covers(seals.vector, sealVector) ? starts.filter(({ isDue }) => isDue) : starts;
-      for (const start of due) logs.set(placeOf(start), null);
+      for (const start of due) logs.set(placeOfStart(start), null);
       const settled = starts.filter((start) => !due.includes(start));
       if (settled.length === 0) continue;
       const audited = await unlessDamaged(new AuditLog(), 'periods', async () => {
@@ -95,7 +95,7 @@ export class PeriodWatch {
         await this.auditAt({ ...seals, vector: sealVector }, settled, inForce, logs);
         return true;
       });
-      if (audited === null) for (const start of settled) logs.set(placeOf(start), null);
+      if (audited === null) for (const start of settled) logs.set(placeOfStart(start), null);
     }
     return logs;
   }
@@ -130,7 +130,7 @@ export class PeriodWatch {
         log.compare('I5', `ledger transaction ${item.transactionId}`, '0', item.balance);
         log.compare('I5', `line item ${item.id}, receivable`, item.amount, item.receivable);
       }
-      logs.set(placeOf(start), log);
+      logs.set(placeOfStart(start), log);
     }
   }
 }

@@ -1,6 +1,6 @@
-// What a customer's terms ought to come to, by the slow model of `test/terms` and the readings of the usage oracle: which
-// definition of a price each window has, and what fees are due, is told by the slow model; what the windows cost is
-// found here from the log with integers. It shares no code with the rater or with domain/terms.
+// What a customer's terms ought to come to, by the slow model of `test/terms` and the readings of the usage oracle:
+// which definition of a price each window has, and what fees are due, is told by the slow model; what the windows cost
+// is found here from the log with integers. It shares no code with the rater or with domain/terms.
 import { customerText, type TenantCustomer } from '../../../domain/billing/billing-period-terms.ts';
 import type { Meter } from '../../../domain/catalog/catalog.ts';
 import type { UsagePrice } from '../../../domain/pricing/prices.ts';

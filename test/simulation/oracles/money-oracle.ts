@@ -16,7 +16,7 @@ const GENERATION = 1;
 /** To look at every customer costs as much as a rating. */
 const ADVANCES_A_CHECK = 8;
 
-type TermName = Pick<ExpectedCharge, 'periodStart' | 'price' | 'subscription' | 'termStart' | 'subject'>;
+type TermName = Pick<ExpectedCharge, 'periodStart' | 'periodEnd' | 'price' | 'subscription' | 'termStart' | 'subject'>;
 
 interface WrittenTotal extends TermName {
   quantity: bigint;
@@ -24,9 +24,9 @@ interface WrittenTotal extends TermName {
 }
 
 const shown = (time: number): string => new Date(time).toISOString().slice(0, 16);
-const termName = ({ periodStart, price, subscription, termStart, subject }: TermName): string =>
-  `${price} of ${subscription || 'the default plan'} ${subject && `for ${subject} `}in the period of ` +
-  `${shown(periodStart)}, term of ${shown(termStart)}`;
+const termName = ({ periodStart, periodEnd, price, subscription, termStart, subject }: TermName): string =>
+  `${price} of ${subscription || 'the default plan'} ${subject && `for ${subject} `}from ${shown(periodStart)} to ` +
+  `${shown(periodEnd)}, term of ${shown(termStart)}`;
 
 export class MoneyOracle {
   private readonly plan: Plan;
@@ -61,7 +61,15 @@ export class MoneyOracle {
       this.checkView(period);
       starts.set(`${customerText(period)} ${period.periodStart}`, period);
     }
-    for (const period of starts.values()) this.checkCharges(period, viewOf(period), period.periodStart);
+    for (const period of starts.values()) {
+      const { periodStart } = period;
+      const view = viewOf(period);
+      // What is still due may not have been looked at; what was written was.
+      const isOfPeriod = (item: StoredItem): boolean =>
+        item.periodStart === periodStart && customerText(item) === customerText(period);
+      const prices = this.isSettled(period, view) ? null : new Set(items.filter(isOfPeriod).map(({ price }) => price));
+      this.checkCharges(period, view, periodStart, prices);
+    }
   }
 
   /** What a rating reads as one sum and what it reads one by one: no item of several windows is some of both. */
@@ -131,7 +139,13 @@ export class MoneyOracle {
       period.closedUpTo! <= view.closedUpTo &&
       period.ratedWatermark! <= view.watermark &&
       period.catalogVersion <= view.catalogVersion;
-    return !this.isDue(customer, view) && this.periodsOf(customer).every(isBehind);
+    return this.isSettled(customer, view) && this.periodsOf(customer).every(isBehind);
+  }
+
+  /** Whether nothing of it is due any more. A record is due once the watermark has come to where it was made. */
+  private isSettled(customer: TenantCustomer, view: View): boolean {
+    const records = this.rating.accounts.subscriptionsOf([customer]).flatMap((each) => each.records);
+    return !this.isDue(customer, view) && records.every(({ recordedAt }) => recordedAt <= view.watermark);
   }
 
   /** A rating counts only by the records that stand when it is committed. */
@@ -172,11 +186,17 @@ export class MoneyOracle {
     }
   }
 
-  /** `periodStart` null: of all periods. */
-  private checkCharges(customer: TenantCustomer, view: View, periodStart: number | null): void {
+  /** `periodStart` and `prices` null: of all. */
+  private checkCharges(
+    customer: TenantCustomer,
+    view: View,
+    periodStart: number | null,
+    prices: ReadonlySet<string> | null = null,
+  ): void {
     this.checks++;
     const written = this.written(customer, periodStart);
     for (const expected of this.expected.of(customer, view, periodStart)) {
+      if (prices?.has(expected.price) === false) continue;
       const name = termName(expected);
       const found = written.get(name) ?? { ...expected, quantity: 0n, amount: 0n };
       written.delete(name);
@@ -188,8 +208,8 @@ export class MoneyOracle {
           `${expected.quantity} for ${expected.amount} is due at ${shown(view.watermark)}`,
       );
     }
-    for (const [name, { amount, quantity }] of written) {
-      if (amount === 0n && quantity === 0n) continue;
+    for (const [name, { price, amount, quantity }] of written) {
+      if (prices?.has(price) === false || (amount === 0n && quantity === 0n)) continue;
       throw new Violation(
         'I4',
         `${customerText(customer)} ${name}: ${quantity} for ${amount} is left of what is no more`,

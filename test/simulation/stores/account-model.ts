@@ -1,6 +1,6 @@
-// Accounts as the stage `manage` has them, on the model of Postgres: whose a subject is, who has subscribed to what, and
-// who is due because of it. What a change comes to is decided by the rules of accounts; what is locked, read and written,
-// and in which order, is as in its routes.
+// Accounts as the stage `manage` has them, on the model of Postgres: whose a subject is, who has subscribed to what,
+// and who is due because of it. What a change comes to is decided by the rules of accounts; what is locked, read and
+// written, and in which order, is as in its routes.
 
 import { assignmentOf } from '../../../accounts/core/assigning.ts';
 import { withAssignment } from '../../../domain/accounts/assignments.ts';
@@ -121,21 +121,21 @@ export class AccountModel {
     );
     if (versions.length === 0) throw new Problem('not_ready', 'There is no catalog.');
     await postgres.transaction(process, async ({ run, locked, write }) => {
-      await locked('lock subscribing', [`subscribing ${key}`], () => null);
       await locked('lock customers', [customerLock(wanted)], () => null);
       if (await run('answers', () => this.done.has(id))) return;
-      const all = await run('subscriptions', () => this.subscriptionsOf([wanted]));
       const ratedUpTo = await run('closing', this.closing);
-      // Everything happens at the start of a slot, as the oracle's account of it has it.
-      const now = slotFrom(Math.max(postgres.scheduler.now, ratedUpTo ?? 0));
-      const changed = changedSubscription(wanted, { all, versions, now, ratedUpTo });
+      const all = await run('subscriptions', () => this.subscriptionsOf([wanted]));
+      const recordedAt = postgres.scheduler.now;
+      // Everything holds from the start of a slot, as the oracle's account of it has it.
+      const now = slotFrom(Math.max(recordedAt, ratedUpTo ?? 0));
+      const changed = changedSubscription(wanted, { all, versions, now, ratedUpTo, recordedAt });
       if (changed === null) return;
       await locked('lock due', [dueLock(wanted)], () => null);
       await write('subscribe', () => {
         this.done.add(id);
         const others = all.filter((each) => each.opening.id !== changed.subscription.opening.id);
         this.subscriptions.set(key, [...others, changed.subscription]);
-        this.markDue([{ tenant, customer, dueAt: changed.holdsFrom }]);
+        this.markDue([{ tenant, customer, dueAt: changed.dueAt }]);
       });
     });
   }
