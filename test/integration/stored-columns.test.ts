@@ -7,6 +7,7 @@ import { customerColumns, customerKeyColumns } from '../../platform/account-stor
 import { assignedSubjectColumns, assignmentColumns } from '../../platform/account-store/subject-assignments.ts';
 import { subscriptionColumns, subscriptionRecordColumns } from '../../platform/account-store/subscriptions.ts';
 import { billingPeriodColumns } from '../../platform/billing-store/billing-periods.ts';
+import { dueCustomerColumns } from '../../platform/billing-store/due-customers.ts';
 import { lineItemColumns } from '../../platform/billing-store/line-items.ts';
 import { raterProgressColumns } from '../../platform/billing-store/rater-progress.ts';
 import {
@@ -53,6 +54,7 @@ describe('stored columns', () => {
     ['subject_assignments', assignmentColumns, []],
     ['subscriptions', subscriptionColumns, ['number']],
     ['subscription_records', subscriptionRecordColumns, []],
+    ['due_customers', dueCustomerColumns, []],
   ])('of %s are those in Postgres', async (table, columns, others) => {
     const { rows } = await stores.pool.query<{ name: string; type: string; is_nullable: boolean }>(
       `SELECT attname AS name, format_type(atttypid, NULL) AS type, NOT attnotnull AS is_nullable FROM pg_attribute

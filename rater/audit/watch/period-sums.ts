@@ -39,8 +39,7 @@ interface LedgerItem {
   readonly balance: Decimal;
 }
 
-const startText = ({ tenant, customer, periodStart }: PeriodStart): string =>
-  keyText(tenant, customer, periodStart);
+const startText = ({ tenant, customer, periodStart }: PeriodStart): string => keyText(tenant, customer, periodStart);
 
 /** Of those that were ever rated. Each start is named once. */
 export function readStartSums(pool: Pool, starts: readonly PeriodStart[]): Promise<StartSums[]> {
