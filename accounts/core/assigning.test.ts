@@ -57,7 +57,7 @@ describe('assignmentOf', () => {
     const rated = { now: NOW, closedUpTo: NOW - 1_000 };
     expect(assignmentOf(none, { ...wanted, from: NOW - 1_000 }, rated)?.from).toBe(NOW - 1_000);
     expect(() => assignmentOf(none, { ...wanted, from: NOW - 1_001 }, rated)).toThrow(
-      'The earliest from that works is 1970-01-01T00:16:39Z.',
+      'Usage up to 1970-01-01T00:16:39Z was rated already.',
     );
   });
 

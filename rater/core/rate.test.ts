@@ -172,12 +172,10 @@ describe('rate', () => {
       { windowStart: 0, windowEnd: (count * HOUR_MS) / 4, quantity: BigInt(units) * QUANTITY_ONE },
     ];
     const whole = rate(input(perUnit, { contributions: quarters(4, 6) }));
-    const changedFrom = 0;
-    const cut = rate(
-      input(perUnit, { contributions: quarters(1, 2), changedFrom, wasClosed: () => true, ...writtenAfter(whole) }),
-    );
+    const of = { changedFrom: HOUR_MS / 4, wasClosed: () => true };
+    const cut = rate(input(perUnit, { contributions: quarters(1, 2), ...of, ...writtenAfter(whole) }));
     const regrown = { ...writtenAfter([...whole, ...cut]), contributions: quarters(4, 6) };
-    const again = rate(input(perUnit, { ...regrown, changedFrom, wasClosed: () => true }));
+    const again = rate(input(perUnit, { ...regrown, ...of }));
     expect([...cut, ...again]).toMatchObject([
       { windowStart: 0, windowEnd: HOUR_MS, quantity: -4n * QUANTITY_ONE, revision: 1, cause: 'plan_change' },
       { windowStart: 0, windowEnd: HOUR_MS, quantity: 4n * QUANTITY_ONE, revision: 2, cause: 'plan_change' },

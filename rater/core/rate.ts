@@ -29,7 +29,7 @@ export interface RateInput {
    * now is late.
    */
   readonly wasClosed: (windowEnd: number) => boolean;
-  /** Items that start from here on are another term's since, or another's before; null: none is. */
+  /** Windows from here on are another term's since, or another's before; null: none is. */
   readonly changedFrom: number | null;
   /**
    * Whether the same usage may cost something else than when it was last rated: records have changed, or other terms.
@@ -70,7 +70,7 @@ export function rate(input: RateInput): RatedItem[] {
 
     // Where the term's end moved inside an item, the correction names the windows that it gave away or took as well.
     const windowEnd = Math.max(...[contribution, before].flatMap((each) => each?.windowEnd ?? []));
-    const moved = input.changedFrom !== null && windowStart >= input.changedFrom;
+    const moved = input.changedFrom !== null && windowEnd > input.changedFrom;
     const onTime = before === undefined && !input.wasClosed(windowEnd);
     cumulativeQuantity += quantity;
     const cumulativeAmount = input.price(quantityToDecimal(cumulativeQuantity));

@@ -168,10 +168,10 @@ function leastOf<Item>(items: readonly Item[], of: (item: Item) => number): numb
 function bucketsOf(meter: Meter, sets: readonly UsageSet[], to: number): RatedUsageSelection['buckets'] {
   const windowMs = windowSizeMs[meter.window];
   const widthMs = itemWidthMs(meter);
-  const detailFrom = windowStartFrom(
-    leastOf(sets, ({ wanted }) => wanted.detailFrom),
-    windowMs,
-  );
+  // Nothing is before the first stretch, so its start cuts no item.
+  const first = leastOf(sets, ({ stretches }) => leastOf(stretches, (stretch) => stretch.from));
+  const wantedFrom = leastOf(sets, ({ wanted }) => wanted.detailFrom);
+  const detailFrom = windowStartFrom(Math.max(first, wantedFrom), windowMs);
   const bounds = new Set(
     sets.flatMap(({ stretches, wanted }) => [
       ...stretches.flatMap((stretch) => [stretch.from, stretch.to]),
@@ -185,8 +185,8 @@ function bucketsOf(meter: Meter, sets: readonly UsageSet[], to: number): RatedUs
   const earlier = starts.map((start, i) => ({ start, stepMs: (starts[i + 1] ?? detailFrom) - start }));
   // The first may be a part of one.
   const aligned = windowStartFrom(detailFrom, stepMs);
-  const first = aligned === detailFrom ? [] : [{ start: detailFrom, stepMs: aligned - detailFrom }];
-  return [...earlier, ...first, { start: aligned, stepMs }];
+  const partial = aligned === detailFrom ? [] : [{ start: detailFrom, stepMs: aligned - detailFrom }];
+  return [...earlier, ...partial, { start: aligned, stepMs }];
 }
 
 function matchFilters(meter: Meter, { match }: CountedTerms): { dimension: number; values: string[] }[] {

@@ -62,3 +62,7 @@ CREATE TABLE tallyline.due_customers (
 CREATE INDEX due_customers_by_time ON tallyline.due_customers (due_at, tenant, customer);
 INSERT INTO tallyline.due_customers (tenant, customer, due_at)
 SELECT tenant, customer, min(billed_from) FROM tallyline.subscriptions GROUP BY tenant, customer;
+
+ALTER TABLE tallyline.due_customers ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON tallyline.due_customers USING
+    (tenant = coalesce(nullif(current_setting('tallyline.tenant', true), ''), tenant));

@@ -237,7 +237,7 @@ const toOwn = ({ operation: { operationId } }: Row): number =>
 
 const ACME_TABLES = [
   ...['customers', 'assigned_subjects', 'subject_assignments', 'account_changes', 'line_items'],
-  ...['subscriptions', 'subscription_records'],
+  ...['subscriptions', 'subscription_records', 'due_customers'],
 ];
 
 async function acmeRows(): Promise<unknown[]> {

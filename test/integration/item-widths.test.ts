@@ -175,8 +175,8 @@ describe('line items of an hour, over windows of a quarter', () => {
     expect((await items('p-sum')).slice(2)).toEqual([
       `${month}: 11-10 10:00 to 11:00, -12 plan_change 1`,
       `${month}: 11-10 11:00 to 12:00, -16 plan_change 1`,
-      `${pro}: 11-10 10:30 to 11:00, 12 window_closed 0`,
-      `${pro}: 11-10 11:00 to 12:00, 16 window_closed 0`,
+      `${pro}: 11-10 10:30 to 11:00, 12 plan_change 0`,
+      `${pro}: 11-10 11:00 to 12:00, 16 plan_change 0`,
     ]);
     // T6: levels are shared by time, of which 232 of 720 hours are before.
     expect(await amounts(pool)).toEqual({

@@ -55,6 +55,7 @@ describe('stored columns', () => {
     ['subject_assignments', assignmentColumns, []],
     ['subscriptions', subscriptionColumns, ['number']],
     ['subscription_records', subscriptionRecordColumns, []],
+    ['due_customers', dueCustomerColumns, []],
   ])('of %s are those in Postgres', async (table, columns, others) => {
     const { rows } = await stores.pool.query<{ name: string; type: string; is_nullable: boolean }>(
       `SELECT attname AS name, format_type(atttypid, NULL) AS type, NOT attnotnull AS is_nullable FROM pg_attribute

@@ -310,7 +310,7 @@ const plants: readonly Plant[] = [
     title: 'a deleted flat price, entries and all',
     postgres: `WITH gone AS (DELETE FROM tallyline.line_items WHERE customer = 'cus_pro' RETURNING id)
       DELETE FROM tallyline.ledger_entries WHERE line_item IN (SELECT id FROM gone)`,
-    says: [/^I4 tenant acme customer cus_pro period .* price base, amount: 5 \/ 0/],
+    says: [/^I4 tenant acme customer cus_pro period .* price base subscription cus_pro, amount: 5 \/ 0/],
     silent: /^I[1235]/,
   },
   {
