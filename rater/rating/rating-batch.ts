@@ -27,7 +27,7 @@ import type { NewLineItem, WrittenPrices } from '../../domain/billing/line-item.
 import { groupBy, keyText } from '../../domain/composite-key.ts';
 import { holdsAllSealsOf, type Seals } from '../../domain/sealing/seals.ts';
 import { nextDueAfter } from '../../domain/terms/next-due.ts';
-import type { NextDue } from '../../platform/billing-store/due-customers.ts';
+import type { DueCustomer, NextDue } from '../../platform/billing-store/due-customers.ts';
 import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
 import { changedBy, RecordsByCustomer } from '../core/customer-records.ts';
 import type { CustomerWork } from '../core/customer-work.ts';
@@ -254,13 +254,19 @@ async function saveNextDue(
   work: readonly CustomerWork[],
 ): Promise<void> {
   const ofUnsubscribed = nextDueAfter(unsubscribed.terms, unsubscribed.fees, watermark);
-  const next = work.flatMap(({ tenant, customer, dueFrom }): NextDue[] => {
+  const next: NextDue[] = [];
+  const payers: DueCustomer[] = [];
+  for (const { tenant, customer, dueFrom } of work) {
     const { terms, fees, records: count } = records.of({ tenant, customer });
-    if (count > 0) return dueFrom === null ? [] : [{ tenant, customer, dueAt: nextDueAfter(terms, fees, watermark) }];
-    return dueFrom === null && ofUnsubscribed === null ? [] : [{ tenant, customer, dueAt: ofUnsubscribed }];
-  });
-  if (next.length === 0) return;
+    if (dueFrom !== null) {
+      const dueAt = count > 0 ? nextDueAfter(terms, fees, watermark) : ofUnsubscribed;
+      next.push({ tenant, customer, dueAt });
+    } else if (count === 0 && ofUnsubscribed !== null) payers.push({ tenant, customer, dueAt: ofUnsubscribed });
+  }
+  if (next.length + payers.length === 0) return;
   await transaction.saveDue(next);
+  // These may be due earlier, by what this step has not looked at.
+  await transaction.markDue(payers);
   // A newer version has marked these customers, or will once their rows are free (due-customers.ts).
   if ((await transaction.readPublishedVersion()) !== catalog.version) throw new Behind();
 }

@@ -85,6 +85,8 @@ export interface RatingTransaction {
   insertLineItems(lineItems: readonly NewLineItem[], sealVector: SealVector): Promise<void>;
   /** What comes next, in place of what was due. */
   saveDue(customers: readonly NextDue[]): Promise<void>;
+  /** What is due earlier stays so. */
+  markDue(customers: readonly DueCustomer[]): Promise<void>;
   /** As that of the store, at the time of the call. */
   readPublishedVersion(): Promise<number>;
 }

@@ -7,7 +7,7 @@ import {
   readBillingPeriods,
   saveRatedPeriods,
 } from '../../platform/billing-store/billing-periods.ts';
-import { markSubscribersDue, readDueCustomers, saveDue } from '../../platform/billing-store/due-customers.ts';
+import { markDue, markSubscribersDue, readDueCustomers, saveDue } from '../../platform/billing-store/due-customers.ts';
 import { insertLineItems, readNewestItems } from '../../platform/billing-store/line-items.ts';
 import { advanceProgress, announceClosing, readProgress } from '../../platform/billing-store/rater-progress.ts';
 import { readWrittenPrices } from '../../platform/billing-store/written-prices.ts';
@@ -55,6 +55,7 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
           saveRatedPeriods: (periods) => saveRatedPeriods(client, periods),
           insertLineItems: (lineItems, sealVector) => insertLineItems(client, lineItems, sealVector),
           saveDue: (customers) => saveDue(client, customers),
+          markDue: (customers) => markDue(client, customers),
           readPublishedVersion: () => readPublishedVersion(client),
         }),
       ),

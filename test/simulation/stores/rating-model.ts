@@ -362,6 +362,10 @@ export class RatingModel {
         await locked('lock due', customers.map(dueLock), () => null);
         await write('save due', () => this.accounts.saveDue(customers));
       },
+      markDue: async (customers) => {
+        await locked('lock due', customers.map(dueLock), () => null);
+        await write('mark due', () => this.accounts.markDue(customers));
+      },
       readPublishedVersion: () => run('published version', () => this.postgres.publishedVersion),
       saveRatedPeriods: (periods) =>
         write('save periods', () => {
