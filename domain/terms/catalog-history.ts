@@ -98,7 +98,9 @@ export class CatalogHistory {
   private readonly versions: readonly CatalogVersion[];
   private readonly earlier = new Map<number, CatalogHistory>();
   private readonly differences = new Map<string, Difference<unknown>[]>();
-  private readonly slugs = new Map<string, Set<string>>();
+  private readonly slugs = new Map<string, readonly string[]>();
+  /** By plan and slug, of prices that change at once: then it is the same whose it is. */
+  private readonly running = new Map<string, Map<string, Dated<Price>[]>>();
   private readonly meters = new Map<string, Meter>();
 
   /** `versions`: those that a tenant has had, ascending by number. What takes effect after `until` is left out. */
@@ -118,10 +120,15 @@ export class CatalogHistory {
         this.differences.set(key, known);
       }
       for (const { slug, prices } of isLeftOut ? [] : catalog.plans)
-        this.slugs.set(slug, new Set([...(this.slugs.get(slug) ?? []), ...prices.map((price) => price.slug)]));
+        this.slugs.set(slug, [...new Set([...(this.slugs.get(slug) ?? []), ...prices.map((price) => price.slug)])]);
       for (const meter of catalog.meters) this.meters.set(meter.slug, meter);
       before = after;
     }
+  }
+
+  /** Where a version takes effect. */
+  get instants(): number[] {
+    return this.versions.map(({ effectiveAt }) => effectiveAt);
   }
 
   /** As it would be if no version had taken effect after an instant. */
@@ -135,15 +142,21 @@ export class CatalogHistory {
 
   /** The slugs of all prices that a plan has ever had. */
   slugsOf(plan: string): readonly string[] {
-    return [...(this.slugs.get(plan) ?? [])];
+    return this.slugs.get(plan) ?? [];
   }
 
   /** A plan's price over time, as a subscription has it whose periods begin as `nextStart` says. */
   priceOf(plan: string, slug: string, nextStart: NextPeriodStart): Dated<Price>[] {
+    const ofPlan = this.running.get(plan) ?? new Map<string, Dated<Price>[]>();
+    this.running.set(plan, ofPlan);
+    const known = ofPlan.get(slug);
+    if (known !== undefined) return known;
     const differences = (this.differences.get(keyText('price', plan, slug)) ?? []) as Difference<Price>[];
-    return resolved(differences, ({ at, appliesTo, value }, before) =>
+    const dated = resolved(differences, ({ at, appliesTo, value }, before) =>
       appliesTo === 'running' ? at : nextStart(at, (before ?? value)!),
     );
+    if (differences.every(({ appliesTo }) => appliesTo === 'running')) ofPlan.set(slug, dated);
+    return dated;
   }
 
   /** The prices of a plan that hold at an instant, for whoever's period begins there. */

@@ -54,10 +54,18 @@ const isKept = (stretch: FeeStretch): boolean =>
 
 export class CustomerFees {
   private readonly records: CustomerRecords;
+  private readonly all: CustomerTerms;
+  /** Where what is known changes, ascending: in between a view is the same. */
+  private readonly knownAt: readonly number[];
   private readonly views = new Map<number, CustomerTerms>();
 
-  constructor(records: CustomerRecords) {
+  /** `all`: of the same records. */
+  constructor(records: CustomerRecords, all = new CustomerTerms(records)) {
     this.records = records;
+    this.all = all;
+    const { catalog, subscriptions } = records;
+    const instants = [...catalog.instants, ...subscriptions.flatMap((subscription) => subscription.knownAt)];
+    this.knownAt = [...new Set(instants)].sort((a, b) => a - b);
   }
 
   /** The periods with a fee that begin before `to` and end after `from`, as it stands at `asOf`. */
@@ -128,14 +136,16 @@ export class CustomerFees {
   }
 
   private viewAt(instant: number): CustomerTerms {
-    const known = this.views.get(instant) ?? CustomerTerms.until(this.records, instant);
-    this.views.set(instant, known);
+    const last = this.knownAt.findLastIndex((at) => at <= instant);
+    const isAll = last === this.knownAt.length - 1;
+    const known = this.views.get(last) ?? (isAll ? this.all : CustomerTerms.until(this.records, instant));
+    this.views.set(last, known);
     return known;
   }
 
   /** Where anything of the customer may change. */
   private get instants(): readonly number[] {
-    const { holders, segments } = new CustomerTerms(this.records);
+    const { holders, segments } = this.all;
     return holders.flatMap((holder) =>
       segments.instantsOf(
         holder,

@@ -19,8 +19,8 @@ export function nextDueAfter(terms: CustomerTerms, fees: CustomerFees, instant: 
   );
   for (const { segments } of terms.lines) for (const { from, to } of segments) dues.push(from, to);
   for (const line of terms.feeLines) {
-    // The default plan's fees come with usage.
-    if (line.members[0] === null) continue;
+    // Of whoever has nothing else, the default plan's fees come with usage.
+    if (line.members[0] === null && holders.length === 1) continue;
     for (const segment of line.segments) {
       if (segment.to <= instant) continue;
       const period = segmentPeriod(line, segment, Math.max(instant, segment.from));

@@ -99,12 +99,14 @@ function withMember(line: PriceLine, holder: PlanHolder, segments: readonly Pric
     grid,
     begin,
     members: [...line.members, holder.subscription],
-    segments: [...line.segments, ...own].sort((a, b) => a.from - b.from),
+    segments: line.segments.length === 0 ? own : [...line.segments, ...own].sort((a, b) => a.from - b.from),
   };
 }
 
-const newLine = (known: KnownPrice, { grid, begin }: PlanHolder): PriceLine => ({
-  ...known,
+const newLine = ({ slug, meter, windowMs }: KnownPrice, { grid, begin }: PlanHolder): PriceLine => ({
+  slug,
+  meter,
+  windowMs,
   grid,
   begin,
   members: [],
@@ -124,11 +126,16 @@ export function priceLines(holders: readonly PlanHolder[], segments: CustomerSeg
     );
   const lines: PriceLine[] = [];
   for (const { holder, known, own } of claims) {
-    const candidates = lines
-      .filter(({ slug, members }) => slug === known.slug && holder.subscription !== null && !members.includes(null))
-      .map((line, i) => ({ line, i, left: leftRunning(line, own[0]!.from) }))
-      .filter(({ left }) => left !== null)
-      .sort((a, b) => b.left! - a.left! || a.i - b.i);
+    const candidates =
+      holder.subscription === null
+        ? []
+        : lines
+            .filter(
+              ({ slug, members }) => slug === known.slug && holder.subscription !== null && !members.includes(null),
+            )
+            .map((line, i) => ({ line, i, left: leftRunning(line, own[0]!.from) }))
+            .filter(({ left }) => left !== null)
+            .sort((a, b) => b.left! - a.left! || a.i - b.i);
     const joined = candidates[0]?.line ?? newLine(known, holder);
     const grown = withMember(joined, holder, own);
     const at = lines.indexOf(joined);

@@ -5,7 +5,6 @@
 // by a catalog version, with the windows that were still open and in which nothing else of the customer prices the same
 // usage (T3). Stretches of fees begin and end to the millisecond.
 import type { Meter } from '../catalog/catalog.ts';
-import { keyText } from '../composite-key.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
 import { isUsagePrice, type Price, type UsagePrice } from '../pricing/prices.ts';
 import { windowSizeMs, windowStartOf } from '../time/time-window.ts';
@@ -68,6 +67,12 @@ function nextStartOf(holder: PlanHolder): (instant: number, price: Price) => num
     instant <= holder.begin ? instant : nextBoundary(holder.grid, every, instant);
 }
 
+function inMap<Outer, Key, Value>(map: Map<Outer, Map<Key, Value>>, key: Outer): Map<Key, Value> {
+  const known = map.get(key) ?? new Map<Key, Value>();
+  map.set(key, known);
+  return known;
+}
+
 /** For how many a fee is charged: once, where it names no quantity, and where nobody stated the one it names. */
 const feeQuantity = ({ quantity }: Price, stated: ReadonlyMap<string, string>): string =>
   quantity === undefined ? '1' : (stated.get(quantity) ?? '1');
@@ -82,9 +87,10 @@ export function mayShareUsage(one: UsagePrice, other: UsagePrice): boolean {
 export class CustomerSegments {
   private readonly catalog: CatalogHistory;
   private readonly holders: readonly PlanHolder[];
-  private readonly onTime = new Map<string, PriceSegment[]>();
+  private readonly onTime = new Map<PlanHolder, Map<string, PriceSegment[]>>();
   private readonly prices = new Map<PlanHolder, KnownPrice[]>();
-  private readonly dated = new Map<string, Dated<Price>[]>();
+  /** By holder, plan and slug. */
+  private readonly dated = new Map<PlanHolder, Map<string, Map<string, Dated<Price>[]>>>();
 
   constructor(catalog: CatalogHistory, holders: readonly PlanHolder[]) {
     this.catalog = catalog;
@@ -137,15 +143,16 @@ export class CustomerSegments {
   }
 
   private datedPrice(holder: PlanHolder, plan: string, slug: string): Dated<Price>[] {
-    const key = keyText(holder.subscription ?? 0, plan, slug);
-    const known = this.dated.get(key) ?? this.catalog.priceOf(plan, slug, nextStartOf(holder));
-    this.dated.set(key, known);
+    const byPlan = inMap(this.dated, holder);
+    const bySlug = inMap(byPlan, plan);
+    const known = bySlug.get(slug) ?? this.catalog.priceOf(plan, slug, nextStartOf(holder));
+    bySlug.set(slug, known);
     return known;
   }
 
   private onTimeSegments(holder: PlanHolder, known: KnownPrice): PriceSegment[] {
-    const key = keyText(holder.subscription ?? 0, known.slug);
-    const found = this.onTime.get(key);
+    const bySlug = inMap(this.onTime, holder);
+    const found = bySlug.get(known.slug);
     if (found !== undefined) return found;
     const { slug, windowMs } = known;
     const boundaries = windowBoundaries(this.instantsOf(holder, [slug]), windowMs);
@@ -153,7 +160,7 @@ export class CustomerSegments {
       const holding = holder.holdingInWindow(from, windowMs);
       return holding === null ? null : this.segmentAt(holder, known, holding, from, to, false);
     });
-    this.onTime.set(key, segments);
+    bySlug.set(slug, segments);
     return segments;
   }
 
@@ -164,18 +171,21 @@ export class CustomerSegments {
       ({ from, openAfter }) => openAfter !== null && from > holder.begin - windowMs,
     );
     if (early.length === 0) return [];
+    // Only windows that were open before something took effect may have begun early.
+    const first = windowStartOf(Math.min(...early.map(({ openAfter }) => openAfter!)), windowMs);
+    const last = Math.max(...early.map(({ from }) => from));
+    const isNear = ({ from, to }: PriceSegment): boolean => from < last && to > first;
     const others = this.holders.flatMap((other) =>
       this.pricesOf(other)
         .filter((price) => price.meter?.slug === known.meter?.slug && (other !== holder || price.slug !== slug))
-        .flatMap((price) => this.onTimeSegments(other, price)),
+        .flatMap((price) => this.onTimeSegments(other, price).filter(isNear)),
     );
-    const own = this.onTimeSegments(holder, known);
+    const own = this.onTimeSegments(holder, known).filter(isNear);
     const instants = [
       ...this.instantsOf(holder, [slug]),
       ...early.map(({ openAfter }) => openAfter!),
       ...[...others, ...own].flatMap(({ from, to }) => [from, to]),
-    ].filter(Number.isFinite);
-    const last = Math.max(...early.map(({ from }) => from));
+    ].filter((instant) => first <= instant && instant <= last);
     return this.segmentsBetween(windowBoundaries(instants, windowMs), last, (from, to) => {
       if (own.some((segment) => segment.from <= from && from < segment.to)) return null;
       const holding = holder.earlyHoldingInWindow(from, windowMs);
@@ -228,9 +238,11 @@ export class CustomerSegments {
 
 /** The boundaries around each instant, ascending. */
 function windowBoundaries(instants: readonly number[], windowMs: number): number[] {
-  const boundaries = instants.flatMap((instant) => {
+  const boundaries = new Set<number>();
+  for (const instant of instants) {
     const start = windowStartOf(instant, windowMs);
-    return start === instant ? [start] : [start, start + windowMs];
-  });
-  return [...new Set(boundaries)].sort((a, b) => a - b);
+    boundaries.add(start);
+    if (start !== instant) boundaries.add(start + windowMs);
+  }
+  return [...boundaries].sort((a, b) => a - b);
 }

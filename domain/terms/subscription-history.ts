@@ -162,6 +162,11 @@ export class SubscriptionHistory {
     return (this.valueAt('pausedUntil', instant) as number | 'open' | null | undefined) ?? null;
   }
 
+  /** Where it begins to bill, and where anything that counts was decided to hold from. */
+  get knownAt(): number[] {
+    return [this.opening.billedFrom, ...standingPatches(this.records).map(({ at }) => at)];
+  }
+
   /** As it would be if nothing changed after an instant: ends, trials and pauses that were known by then are kept. */
   until(instant: number): SubscriptionHistory {
     const kept = standingPatches(this.records).filter(({ at }) => at <= instant);

@@ -21,9 +21,10 @@ export function billedBy(catalog: CatalogHistory, subscriptions: readonly Custom
     catalog,
     subscriptions: subscriptions.map(({ opening, records: of }) => new SubscriptionHistory(opening, of)),
   };
+  const terms = new CustomerTerms(records);
   return {
-    terms: new CustomerTerms(records),
-    fees: new CustomerFees(records),
+    terms,
+    fees: new CustomerFees(records, terms),
     records: subscriptions.reduce((count, each) => count + each.records.length, 0),
   };
 }

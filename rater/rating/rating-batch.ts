@@ -243,19 +243,22 @@ function writtenPrices(targets: readonly PeriodTarget[], written: WrittenPrices)
   return prices;
 }
 
-/** What comes next of the customers that were due. Rejects with `Behind`. */
+/**
+ * What comes next of the customers that were due, and of those without a subscription whom only their usage makes
+ * payers of the default plan's fees. Rejects with `Behind`.
+ */
 async function saveNextDue(
   transaction: RatingTransaction,
-  { watermark, catalog }: RatingBasis,
+  { watermark, catalog, unsubscribed }: RatingBasis,
   records: RecordsByCustomer,
   work: readonly CustomerWork[],
 ): Promise<void> {
-  const next = work
-    .filter(({ dueFrom }) => dueFrom !== null)
-    .map(({ tenant, customer }): NextDue => {
-      const { terms, fees } = records.of({ tenant, customer });
-      return { tenant, customer, dueAt: nextDueAfter(terms, fees, watermark) };
-    });
+  const ofUnsubscribed = nextDueAfter(unsubscribed.terms, unsubscribed.fees, watermark);
+  const next = work.flatMap(({ tenant, customer, dueFrom }): NextDue[] => {
+    const { terms, fees, records: count } = records.of({ tenant, customer });
+    if (count > 0) return dueFrom === null ? [] : [{ tenant, customer, dueAt: nextDueAfter(terms, fees, watermark) }];
+    return dueFrom === null && ofUnsubscribed === null ? [] : [{ tenant, customer, dueAt: ofUnsubscribed }];
+  });
   if (next.length === 0) return;
   await transaction.saveDue(next);
   // A newer version has marked these customers, or will once their rows are free (due-customers.ts).

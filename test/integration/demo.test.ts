@@ -23,7 +23,7 @@ describe('tallyline demo --exit', () => {
     const dataDir = /starting tallyline up on (\S+)/.exec(stdout)?.[1];
     expect(dataDir).toMatch(/tallyline-demo-/);
     expect(existsSync(dataDir!)).toBe(false);
-  }, 300_000);
+  }, 600_000);
 
   it('streams a trace, every row once', async () => {
     const trace = join(dir, 'trace.csv');
@@ -37,7 +37,7 @@ describe('tallyline demo --exit', () => {
     // The markers of the freshness probe go to the first model.
     expect(stdout).toMatch(/ {2}input_tokens m-large +10,000 +10,000 +0\n/);
     expect(stdout).toMatch(/ {2}output_tokens m-nano +1,000 +1,000 +0\n/);
-  }, 300_000);
+  }, 600_000);
 
   it('exits 1 and marks the rows when the installation counts what the demonstration did not send', async () => {
     const dataDir = join(dir, 'disturbed');
@@ -66,7 +66,7 @@ describe('tallyline demo --exit', () => {
     expect(stdout).toMatch(/✗ images 512 .* \+1\n/);
     expect(stdout).toMatch(/\d rows DIFFER\./);
     expect(status).toBe(1);
-  }, 300_000);
+  }, 600_000);
 
   it('refuses a directory that holds something, and a trace that is none, each with the reason', async () => {
     const other = join(dir, 'other.csv');

@@ -45,6 +45,7 @@ describe('stored columns', () => {
   it.each<[string, Columns, string[]]>([
     ['line_items', lineItemColumns, ['derivation']],
     ['billing_periods', billingPeriodColumns, ['rated_at']],
+    ['due_customers', dueCustomerColumns, []],
     ['rater_progress', raterProgressColumns, ['singleton', 'closing_up_to']],
     ['chunk_seals', sealColumns, ['sealed_at']],
     ['account_changes', accountChangeColumns, ['sequence']],

@@ -404,7 +404,7 @@ export class World {
       covers(rating.progress.sealVector, sealed) &&
       rating.progress.watermark! >= published! &&
       rating.progress.catalogVersion === publishedVersion &&
-      rating.accounts.dueBy(published!, 1).length === 0;
+      rating.accounts.dueBy(rating.progress.watermark!, 1).length === 0;
     await this.drain(isRated, 'what is sealed is not rated');
     this.watched(() => this.money.checkAll())();
     if (this.failure !== null) throw this.failure;

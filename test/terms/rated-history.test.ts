@@ -3,7 +3,7 @@ import { expect, it } from '@jest/globals';
 import { isWhole, testDay } from '../support/day-sample.ts';
 import { ratedFaults } from './rated-history.ts';
 
-const HISTORIES = isWhole ? 10_000 : 150;
+const HISTORIES = isWhole ? 10_000 : 60;
 
 it('random histories are billed as the slow model says at every step, and a step done again writes nothing', () => {
   const from = testDay * HISTORIES;
