@@ -209,7 +209,7 @@ export function termItems(
   const several = severalTimes(terms);
   const lineItems: NewLineItem[] = [];
   for (const term of terms) {
-    const { of, meter, to, contributions, amount } = term;
+    const { of, meter, contributions, amount } = term;
     const before = written.size === 0 ? undefined : written.get(pricedText(of))?.get(termText(of));
     if (before === undefined && contributions.length === 0) continue;
     assertWrittenBefore(term, before);
@@ -222,13 +222,21 @@ export function termItems(
       written: before?.windows ?? NOTHING_WRITTEN,
       writtenAmount: before?.amount ?? Decimal.zero,
       wasClosed: (windowEnd) => meter !== null && itemClosesAt(meter, windowEnd) <= closedUpTo,
-      changedFrom: before === undefined ? (isChanged ? of.termStart : null) : to,
+      changedFrom: before === undefined ? (isChanged ? of.termStart : null) : changedFrom(term, gone),
       mayReprice: isChanged || meter === null || several.has(of.price),
       onTimeCause: of.meter === null ? 'period_started' : 'window_closed',
     });
     for (const item of items) lineItems.push(itemOf(of, item));
   }
   return lineItems;
+}
+
+/** From where on windows of a term were another's, or are: from its end on, or where one began that is no more. */
+function changedFrom({ of, to }: RatedTerm, gone: readonly ItemTerm[]): number {
+  let from = to;
+  for (const { price, subject, termStart } of gone)
+    if (price === of.price && subject === of.subject && termStart >= of.termStart) from = Math.min(from, termStart);
+  return from;
 }
 
 const NOTHING_WRITTEN: readonly WrittenWindow[] = [];

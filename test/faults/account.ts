@@ -12,7 +12,6 @@ meters:
   - { slug: calls, eventType: llm.completion, aggregation: count, groupBy: { model: data.model }, window: 1m }
 plans:
   - slug: standard
-    billingPeriod: month
     calendar: true
     prices:
       - { slug: large, meter: tokens, match: { model: m-large }, model: per_unit, unitAmount: "0.000003" }
@@ -23,14 +22,15 @@ plans:
         tiers: [ { upTo: "1000000", unitAmount: "0.00000015" }, { upTo: null, unitAmount: "0.0000001" } ]
       - { slug: calls, meter: calls, model: package, packageSize: "100", packageAmount: "0.01" }
   - slug: committed
-    billingPeriod: month
+    afterEnd: none
     prices:
       - { slug: all, meter: tokens, model: volume, tiers: [ { upTo: "5000000", unitAmount: "0.000002" }, { upTo: null, unitAmount: "0.000001" } ] }
       - { slug: base, model: flat, flatAmount: "25" }
-subscriptions:
-  - { subject: cus_0, plan: committed, startsAt: 2026-01-15T00:00:00Z }
 defaultPlan: standard
 `;
+const committed = { subject: 'cus_0', plan: 'committed', startsAt: '2026-01-15T00:00:00Z' };
+/** As `tallyline import subscriptions` takes it from a catalog of an earlier release. */
+export const subscriptionsYaml = JSON.stringify({ subscriptions: [committed] });
 
 export const models = ['m-large', 'm-small'];
 
@@ -47,6 +47,15 @@ export class Account {
     resent: 0,
     deferred: 0,
   };
+
+  constructor() {
+    const { subject, plan, startsAt } = committed;
+    const start = Date.parse(startsAt);
+    this.oracle.agreements.subscribe({
+      ...{ customer: subject, id: `${subject} from ${startsAt}`, billedFrom: start, anchor: start, timezone: 'UTC' },
+      ...{ plans: [{ at: start, plan }], endsAt: null },
+    });
+  }
 
   surprise(what: string): void {
     this.sent.surpriseCount++;

@@ -12,7 +12,7 @@ import { sampleOfDay } from '../support/day-sample.ts';
 import { compiledCommand } from '../support/processes/clickhouse.ts';
 import { kafkaUnavailable } from '../support/processes/kafka-broker.ts';
 import { until } from '../support/until.ts';
-import { Account, catalogYaml } from './account.ts';
+import { Account, catalogYaml, subscriptionsYaml } from './account.ts';
 import { checkpoint } from './checkpoint.ts';
 import { CrashBuild, occurrences } from './crash-build.ts';
 import { type CrashPoint, crashPoints } from './crash-points.ts';
@@ -86,6 +86,7 @@ describe('the table of crash points', () => {
     build = new CrashBuild(crashPoints);
     deployment = await Deployment.start({
       catalogYaml,
+      subscriptionsYaml,
       settings,
       brokers: 1,
       stages: { ingest: 1, aggregator: 1, rater: 1, query: 1 },

@@ -15,6 +15,8 @@ export type Store = 'kafka' | 'postgres' | 'clickhouse';
 
 export interface DeploymentOptions {
   readonly catalogYaml: string;
+  /** Who has which plan: a file with the section `subscriptions`. */
+  readonly subscriptionsYaml: string;
   readonly settings: Readonly<Record<string, string>>;
   readonly brokers: 1 | 3;
   /** How many of each stage; named ingest-0, ingest-1 and so on. */
@@ -183,6 +185,7 @@ export class Deployment {
       CLICKHOUSE_URL: `http://default:${PASSWORD}@${new URL(clickhouse.url).host}/tallyline`,
       KAFKA_BROKERS: Array.from({ length: brokers }, (_, index) => `127.0.0.1:${basePort + index}`).join(','),
       TALLYLINE_DRAIN_GRACE: '0ms',
+      TALLYLINE_ACCOUNTS_KEY: Buffer.alloc(32, 7).toString('base64'),
       TALLYLINE_REPLICATION: replicas,
       TALLYLINE_MIN_INSYNC_REPLICAS: brokers === 3 ? '2' : '1',
       ...this.options.settings,
@@ -200,6 +203,9 @@ export class Deployment {
     const catalogFile = join(this.directory, 'catalog.yaml');
     writeFileSync(catalogFile, this.options.catalogYaml);
     await run('catalog', 'apply', catalogFile);
+    const subscriptionsFile = join(this.directory, 'subscriptions.yaml');
+    writeFileSync(subscriptionsFile, this.options.subscriptionsYaml);
+    await run('import', 'subscriptions', subscriptionsFile, '--tenant', 'default');
   }
 
   private async startStages(): Promise<void> {

@@ -7,7 +7,7 @@ import { ApiReader } from '../../demo/account/api-reader.ts';
 import { SealReader } from '../../demo/account/seal-reader.ts';
 import { Random } from '../../domain/random.ts';
 import { until } from '../support/until.ts';
-import { Account, catalogYaml } from './account.ts';
+import { Account, catalogYaml, subscriptionsYaml } from './account.ts';
 import { checkpoint } from './checkpoint.ts';
 import { Deployment, type DeploymentOptions, type Store } from './deployment.ts';
 import { Disk, diskUnavailable } from './disk.ts';
@@ -98,6 +98,7 @@ export class OutageRig {
   ): Promise<OutageRig> {
     const deployment = await Deployment.start({
       catalogYaml,
+      subscriptionsYaml,
       brokers: 3,
       stages: { ingest: 1, aggregator: 2, rater: 1, query: 1 },
       ...options,

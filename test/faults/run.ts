@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util';
 import { formatTable } from '../../demo/account/comparison.ts';
 import { kafkaUnavailable } from '../support/processes/kafka-broker.ts';
-import { Account, catalogYaml } from './account.ts';
+import { Account, catalogYaml, subscriptionsYaml } from './account.ts';
 import { Chaos } from './chaos.ts';
 import { checkpoint } from './checkpoint.ts';
 import { Deployment } from './deployment.ts';
@@ -62,6 +62,7 @@ async function runChaos(): Promise<boolean> {
   say(`seed ${seed}: ${minutes} minutes at ${rate} events/s, ${brokers} broker${brokers === 1 ? '' : 's'}`);
   const deployment = await Deployment.start({
     catalogYaml,
+    subscriptionsYaml,
     settings,
     brokers,
     stages: { ingest: 2, aggregator: 3, rater: 2, query: 1 },

@@ -4,8 +4,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type pg from 'pg';
 import pino from 'pino';
 import { Registry } from 'prom-client';
-import type { AccountContext } from '../../accounts/account-route.ts';
+import type { AccountAct, AccountContext } from '../../accounts/account-route.ts';
+import { catalogsNow } from '../../accounts/catalog-now.ts';
 import { subjectRoutes } from '../../accounts/routes/subject-routes.ts';
+import { subscriptionRoutes } from '../../accounts/routes/subscription-routes.ts';
 import type { Across } from '../../domain/aggregation/aggregation-rules.ts';
 import { type Catalog, emptyCatalog, type Meter, type Price } from '../../domain/catalog/catalog.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
@@ -55,6 +57,10 @@ const catalog: Catalog = {
         { slug: 'fee', model: 'flat', flatAmount: '100' },
       ],
     },
+    {
+      ...{ slug: 'double', calendar: true, timezone: 'UTC' },
+      prices: [{ ...perUnit('sum-sum', 'customer'), unitAmount: '2' } as Price],
+    },
   ],
 };
 
@@ -85,26 +91,37 @@ beforeEach(async () => {
 
 const putSubject = subjectRoutes.find(({ method }) => method === 'PUT')!.act;
 
+const changeOfSubscription = subscriptionRoutes.find(({ path }) => path.endsWith('/change'))!.act;
+
 /** As the stage `manage` does it; resolves to the code of the problem where it is refused. */
-async function assign(subject: string, customer: string, from: number): Promise<string> {
+async function manage(
+  act: AccountAct,
+  path: Readonly<Record<string, string>>,
+  body: object,
+  done: string,
+): Promise<string> {
   const context = {
     change: <Result>(work: Parameters<AccountContext['change']>[0]) =>
       inTransaction(pool, (client) =>
         work({ query: (text, values) => client.query(text, values), changed: () => {} }),
       ) as Promise<Result>,
+    catalogs: () => catalogsNow()(pool),
   } as unknown as AccountContext;
   const request = {
-    ...{ author: { tenant, actor: 'cli:test' }, path: { subject }, parameters: {} },
-    ...{ body: { customer, from: new Date(from).toISOString() }, ifMatch: undefined, idempotencyKey: undefined },
+    ...{ author: { tenant, actor: 'cli:test' }, path, parameters: {} },
+    ...{ body, ifMatch: undefined, idempotencyKey: JSON.stringify(body) },
   };
   try {
-    await putSubject(context, request);
-    return 'assigned';
+    await act(context, request);
+    return done;
   } catch (error) {
     if (error instanceof Problem) return error.code;
     throw error;
   }
 }
+
+const assign = (subject: string, customer: string, from: number): Promise<string> =>
+  manage(putSubject, { subject }, { customer, from: new Date(from).toISOString() }, 'assigned');
 
 const step = (store: RatingStore = storedRating(pool, clickhouse)): Promise<StepOutcome> =>
   new RatingLoop({
@@ -343,6 +360,29 @@ describe('while a step runs', () => {
     };
     expect(await step(store)).toBe('rated');
     expect(await money()).toEqual(asOrg);
+    expect(await discrepancies()).toBe(0);
+  });
+
+  it('a change of plan that was made before the locks is found under them, and the customer comes again', async () => {
+    await subscribe(pool, { tenant, customer: 'org', plan: 'payg', startsAt: at('11-01T00:00') });
+    await sealHour();
+    const stored = storedRating(pool, clickhouse);
+    let reads = 0;
+    // As if the step had read what the customer has before the change, and locked it after.
+    const store: RatingStore = {
+      ...stored,
+      readSubscriptions: async (customers) => {
+        const found = await stored.readSubscriptions(customers);
+        if (found.length === 0 || reads++ > 0) return found;
+        await pool.query('UPDATE tallyline.rater_progress SET closing_up_to = NULL');
+        const change = { at: new Date(hour).toISOString(), plan: 'double' };
+        expect(await manage(changeOfSubscription, { id: 'org' }, change, 'changed')).toBe('changed');
+        return found;
+      },
+    };
+    expect(await step(store)).toBe('rated');
+    expect(reads).toBe(2);
+    expect(await money()).toEqual({ 'org sum-sum-customer': '2', 's sum-sum-customer': '5' });
     expect(await discrepancies()).toBe(0);
   });
 
