@@ -32,9 +32,21 @@ const RATING = 'rater/rating/rating-loop.ts';
 const BATCH = 'rater/rating/rating-batch.ts';
 const RATE = 'rater/core/rate.ts';
 const TOUCHED = 'rater/store/touched-usage.ts';
-const PERIOD_USAGE = 'rater/store/period-usage.ts';
+const COUNTED_USAGE = 'rater/store/counted-usage.ts';
 const SCANNER = 'aggregator/counting/fast/data-scanner.ts';
 const SPAN = 'domain/billing/item-span.ts';
+const TARGETS = 'rater/core/period-targets.ts';
+const TERM_USAGE = 'rater/core/term-usage.ts';
+const TERM_ITEMS = 'rater/core/term-items.ts';
+const FEES = 'domain/terms/fees.ts';
+const LINES = 'domain/terms/price-lines.ts';
+const HOLDERS = 'domain/terms/plan-holders.ts';
+const CATALOG = 'domain/terms/catalog-history.ts';
+const TERM_AMOUNTS = 'domain/terms/term-amounts.ts';
+const RECORD_RULES = 'domain/terms/record-rules.ts';
+/** What a stage does that is not run here: the model of it, in the order of its statements. */
+const ACCOUNT_MODEL = 'test/simulation/stores/account-model.ts';
+const RATING_MODEL = 'test/simulation/stores/rating-model.ts';
 
 export const mutants: readonly Mutant[] = [
   {
@@ -532,15 +544,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'ownership-before-the-lock',
     file: BATCH,
-    find: 'const moved = movedSince(work, new Ownership(await transaction.readAssignmentsAround(work)));',
-    replace: 'const moved: readonly CustomerWork[] = [];',
+    find: '(each) => (counts.get(customerText(each)) ?? 0) !== records.of(each).records || hasOtherSubjects(each, ownership),',
+    replace: '(each) => (counts.get(customerText(each)) ?? 0) !== records.of(each).records,',
     description: 'Whose a subject is counts as it was before the customers were locked',
   },
   {
     name: 'moved-windows-passed-over',
     file: RATING,
-    find: 'left = moved;',
-    replace: 'left = nothingTouched();',
+    find: 'work = moved;',
+    replace: 'work = nothingTouched();',
     description: 'The progress passes over windows of a subject that moved while the step ran',
   },
   {
@@ -552,9 +564,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'one-subject-for-all',
-    file: PERIOD_USAGE,
-    find: "if (price.per === 'subject') return new Map(sets.map(({ subject, windows }) => [subject, together([windows])]));",
-    replace: '',
+    file: TERM_USAGE,
+    find: "const isBySubject = ({ price }: UsageTerm): boolean => price.per === 'subject';",
+    replace: "const isBySubject = ({ price }: UsageTerm): boolean => price.per === 'subject' && price.meter === '';",
     description: 'A price for each subject is charged for all of them together',
   },
   {
@@ -566,9 +578,9 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'seals-beyond-vector',
-    file: PERIOD_USAGE,
-    find: 'const selection = { meter, from, to, filters: matchFilters(meter, price), sealed: basis.seals };',
-    replace: 'const selection = { meter, from, to, filters: matchFilters(meter, price) };',
+    file: COUNTED_USAGE,
+    find: 'const selection = { meter, from, to, filters: matchFilters(meter, counted), sealed: basis.seals };',
+    replace: 'const selection = { meter, from, to, filters: matchFilters(meter, counted) };',
     description: 'Usage of open chunks is billed',
   },
   {
@@ -621,13 +633,6 @@ export const mutants: readonly Mutant[] = [
     description: 'The progress passes over customers that were not rated',
   },
   {
-    name: 'due-forgotten',
-    file: RATING,
-    find: "if (outcome === 'behind' || outcome === 'mismatch') this.due.again();",
-    replace: '',
-    description: 'Flat prices that came due in a step that was given up are not charged',
-  },
-  {
     name: 'open-windows-rated',
     file: SPAN,
     find: 'return windowStartOf(closedUpTo, itemWidthMs(meter));',
@@ -644,23 +649,23 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'item-past-its-period',
     file: SPAN,
-    find: 'windowEnd: Math.min(start + widthMs, windowStartFrom(periodEnd, windowMs)),',
+    find: 'windowEnd: Math.min(start + widthMs, windowStartFrom(to, windowMs)),',
     replace: 'windowEnd: start + widthMs,',
-    description: 'A line item covers time of the next period',
+    description: 'A line item covers time of the next term',
   },
   {
     name: 'read-from-inside-an-item',
     file: SPAN,
-    find: 'Math.max(periodStart, Math.min(time, ...widerThanWindows(meters).map((widthMs) => windowStartOf(time, widthMs))));',
-    replace: 'Math.max(periodStart, time + 0 * widerThanWindows(meters).length);',
+    find: 'Math.max(earliest, Math.min(time, ...widerThanWindows(meters).map((widthMs) => windowStartOf(time, widthMs))));',
+    replace: 'Math.max(earliest, time + 0 * widerThanWindows(meters).length);',
     description: 'A line item is compared as part of a sum although some of its windows got usage',
   },
   {
     name: 'items-over-a-period-bound',
-    file: PERIOD_USAGE,
+    file: COUNTED_USAGE,
     find: 'const stepMs = cutsItems ? windowMs : widthMs;',
     replace: 'const stepMs = widthMs;',
-    description: 'Windows on both sides of a period bound are read as one, and billed in one period',
+    description: 'Windows on both sides of a bound of terms are read as one, and billed in one of them',
   },
   {
     name: 'late-usage-forgotten',
@@ -691,11 +696,200 @@ export const mutants: readonly Mutant[] = [
     description: 'An adjustment has the key of the line item that it adjusts',
   },
   {
-    name: 'price-not-pinned',
-    file: 'domain/catalog/price-version.ts',
-    find: 'const isInEffect = effectiveAt <= periodStart;',
-    replace: 'const isInEffect = effectiveAt <= Number.MAX_SAFE_INTEGER;',
-    description: 'A price that changes within a period holds for all of it',
+    name: 'records-before-the-lock',
+    file: BATCH,
+    find: '(each) => (counts.get(customerText(each)) ?? 0) !== records.of(each).records || hasOtherSubjects(each, ownership),',
+    replace: '(each) => hasOtherSubjects(each, ownership),',
+    description: 'What a customer has subscribed to counts as it was before the customer was locked',
+  },
+  {
+    name: 'next-due-dropped',
+    file: BATCH,
+    find: 'await transaction.saveDue(next);',
+    replace: 'await transaction.saveDue(next.map((each) => ({ ...each, dueAt: null })));',
+    description: 'A customer that was rated is not due again',
+  },
+  {
+    name: 'due-by-older-catalog',
+    file: BATCH,
+    find: 'if ((await transaction.readPublishedVersion()) !== catalog.version) throw new Behind();',
+    replace: '',
+    description: 'Who is due by a version that was published meanwhile is overwritten',
+  },
+  {
+    name: 'default-fees-with-usage-alone',
+    file: BATCH,
+    find: 'return dueFrom === null && ofUnsubscribed === null ? [] : [{ tenant, customer, dueAt: ofUnsubscribed }];',
+    replace: 'return dueFrom === null ? [] : [{ tenant, customer, dueAt: ofUnsubscribed }];',
+    description: 'Fees of the default plan do not come due by themselves',
+  },
+  {
+    name: 'older-catalog-rates',
+    file: 'rater/core/rating-basis.ts',
+    find: 'period.catalogVersion <= basis.catalog.version &&',
+    replace: '',
+    description: 'A rater that has not seen a version rates what was rated by it',
+  },
+  {
+    name: 'version-marks-nobody',
+    file: RATING,
+    find: 'await this.parts.store.markSubscribersDue(Math.min(version.effectiveAt, watermark));',
+    replace: '',
+    description: 'Nobody is due by a new version of the catalog',
+  },
+  {
+    name: 'version-known-late',
+    file: RATING,
+    find: 'await this.parts.store.markSubscribersDue(Math.min(version.effectiveAt, watermark));',
+    replace: 'await this.parts.store.markSubscribersDue(version.effectiveAt);',
+    description: 'A version that is made before its time is looked at when it holds',
+  },
+  {
+    name: 'closed-windows-stay-unpriced',
+    file: RATING,
+    find: 'if (closedUpTo !== null) closedUpTo = Math.min(closedUpTo, version.closedUpTo ?? version.effectiveAt);',
+    replace: '',
+    description: 'Windows that closed before a rater met a version are not priced by it',
+  },
+  {
+    name: 'gone-terms-stay',
+    file: TERM_ITEMS,
+    find: '.filter((term) => !standing.has(nameOf(price, term)) && !isNothing(term))',
+    replace: '.filter((term) => !standing.has(nameOf(price, term)) && isNothing(term))',
+    description: 'What was written for a term that is no more stays',
+  },
+  {
+    name: 'sums-before-not-compared',
+    file: TERM_ITEMS,
+    find: 'if (used === billed) return;',
+    replace: 'if (used === billed || used !== billed) return;',
+    description: 'What lies before the first touched window is not compared',
+  },
+  {
+    name: 'gone-periods-not-looked-at',
+    file: TARGETS,
+    find: 'for (const { periodStart, periodEnd } of this.stored) if (periodEnd > dueFrom) this.at(periodStart);',
+    replace: '',
+    description: 'A period that is no more is not looked at',
+  },
+  {
+    name: 'fee-at-its-start-alone',
+    file: FEES,
+    find: 'for (const stretch of last.stretches) terms.charge(stretch, of.period, isKept(stretch));',
+    replace: 'for (const stretch of last.stretches.slice(0, 1)) terms.charge(stretch, of.period, isKept(stretch));',
+    description: "A period's fee is that of its first stretch",
+  },
+  {
+    name: 'fees-know-the-future',
+    file: FEES,
+    find: 'const known = this.views.get(instant) ?? CustomerTerms.until(this.records, instant);',
+    replace: 'const known = this.views.get(instant) ?? new CustomerTerms(this.records);',
+    description: 'A fee counts a change before its time',
+  },
+  {
+    name: 'arrears-in-advance',
+    file: FEES,
+    find: 'const dueAt = isInAdvance({ segment } as FeeStretch) ? from : Math.min(period.end, end);',
+    replace: 'const dueAt = isInAdvance({ segment } as FeeStretch) || end > 0 ? from : Math.min(period.end, end);',
+    description: 'A fee in arrears is charged where it begins',
+  },
+  {
+    name: 'fees-that-are-over-forgotten',
+    file: FEES,
+    find: 'let instant = Math.max(segment.from, Math.min(from, segment.to - 1));',
+    replace: 'let instant = Math.max(segment.from, from);',
+    description: 'A fee that is over in a period that goes on is not looked at',
+  },
+  {
+    name: 'window-by-its-end',
+    file: HOLDERS,
+    find: 'history.stateAt(takesBegunWindow && isWithin(billedFrom, windowStart, windowMs) ? billedFrom : windowStart);',
+    replace: 'history.stateAt(windowStart + windowMs - 1);',
+    description: 'A window is priced by what holds at its end',
+  },
+  {
+    name: 'begun-window-by-none',
+    file: HOLDERS,
+    find: 'history.stateAt(takesBegunWindow && isWithin(billedFrom, windowStart, windowMs) ? billedFrom : windowStart);',
+    replace: 'history.stateAt(windowStart);',
+    description: 'The window that had begun is not the first subscription’s',
+  },
+  {
+    name: 'no-successor',
+    file: LINES,
+    find: 'const joined = candidates[0]?.line ?? newLine(known, holder);',
+    replace: 'const joined = candidates.length < 0 ? candidates[0]!.line : newLine(known, holder);',
+    description: 'Who cancels and comes back has an allowance twice',
+  },
+  {
+    name: 'length-changes-at-once',
+    file: LINES,
+    find: 'if (last === undefined || last.to !== segment.from || countsTheSame(last, segment)) {',
+    replace: 'if (last === undefined || last.to <= segment.from || countsTheSame(last, segment)) {',
+    description: 'A price of another length begins in the middle of a period',
+  },
+  {
+    name: 'versions-touch-every-price',
+    file: CATALOG,
+    find: 'if (sameDefinition(before.get(key) ?? null, value)) continue;',
+    replace: 'if (before.get(key) === undefined && value === null) continue;',
+    description: 'A version moves the scheduled changes of prices that it leaves alone',
+  },
+  {
+    name: 'next-period-at-once',
+    file: CATALOG,
+    find: "appliesTo === 'running' ? at : nextStart(at, (before ?? value)!),",
+    replace: "appliesTo === 'running' ? at : Math.min(at, nextStart(at, (before ?? value)!)),",
+    description: 'A version for the next periods holds in those that run',
+  },
+  {
+    name: 'carried-from-nothing',
+    file: TERM_AMOUNTS,
+    find: 'return charge(term, own, (full) => (cumulative) => full(paid.plus(cumulative)).minus(full(paid)));',
+    replace: 'return charge(term, own, (full) => (cumulative) => full(cumulative).plus(full(paid)).minus(full(paid)));',
+    description: 'A term begins with the first tier again',
+  },
+  {
+    name: 'given-back-where-it-falls',
+    file: TERM_AMOUNTS,
+    find: 'parts.push({ ...window, index: last.index, quantity: taken });',
+    replace: 'parts.push({ ...window, quantity: taken });',
+    description: 'What is taken back is taken from the term that it falls into',
+  },
+  {
+    name: 'change-before-what-was-rated',
+    file: RECORD_RULES,
+    find: 'return isBilled && !situation.rerate ? null : asked;',
+    replace: 'return isBilled && situation.rerate ? null : asked;',
+    description: 'A change may hold from before what was rated',
+  },
+  {
+    name: 'due-when-it-holds',
+    file: RECORD_RULES,
+    find: 'if (says > billedFrom || !takesBegunWindow) return Math.min(Math.max(says, billedFrom), recordedAt);',
+    replace: 'if (says > billedFrom || !takesBegunWindow) return Math.max(says, billedFrom);',
+    description: 'A record is due when it holds, and not when it is known',
+  },
+  {
+    name: 'change-without-due',
+    file: ACCOUNT_MODEL,
+    find: 'this.markDue([{ tenant, customer, dueAt: changed.dueAt }]);',
+    replace: '',
+    description: 'A change of a subscription makes nobody due',
+  },
+  {
+    name: 'change-without-lock',
+    file: ACCOUNT_MODEL,
+    find: "await locked('lock customers', [customerLock(wanted)], () => null);",
+    replace: '',
+    description: 'A change of a subscription does not wait for a rating of its customer',
+  },
+  {
+    name: 'change-by-what-was-rated',
+    file: RATING_MODEL,
+    find: ': Math.max(closedUpTo, this.closingUpTo);',
+    replace: ': closedUpTo;',
+    description: 'A change is compared with what was rated, and not with what was announced',
   },
   {
     name: 'filter-ignored',

@@ -278,6 +278,8 @@ function newEvent(random: Random, at: number, id: string, horizonMs: number): Cl
   const data: Record<string, unknown> = { model: random.pick(['a', 'b', "c'\t"]) };
   if (random.chance(0.95))
     data.n = random.chance(0.3) ? `${random.int(0, 40)}.${random.int(1, 99)}` : random.int(0, 500);
+  // Some of it is taken back.
+  if (random.chance(0.04)) data.n = -random.int(1, 400);
   if (random.chance(0.3)) data.c = random.int(1, 20);
   // Numbers as the world writes them: what they are depends on the rule set.
   if (random.chance(0.05))
