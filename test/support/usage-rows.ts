@@ -219,15 +219,16 @@ export async function insertLineItems(pool: pg.Pool, items: readonly LineItemFie
   for (const item of items) {
     const { tenant = 'acme', customer = 'cus_1', subject = '', revision = 0 } = item;
     await pool.query(
-      `INSERT INTO tallyline.billing_periods (tenant, customer, period_start, period_end, plan, catalog_version, timeline_version)
-       VALUES ($1, $2, $3, $4, 'basic', 1, 1) ON CONFLICT DO NOTHING`,
+      `INSERT INTO tallyline.billing_periods (tenant, customer, period_start, period_end, catalog_version)
+       VALUES ($1, $2, $3, $4, 1) ON CONFLICT DO NOTHING`,
       [tenant, customer, periodStart, periodEnd],
     );
     await pool.query(
       `INSERT INTO tallyline.line_items (id, tenant, customer, plan, price, meter, groups, window_start, window_end,
          period_start, period_end, quantity, amount, currency, kind, revision, cause, catalog_version, derivation,
-         subject)
-       VALUES ($1, $2, $3, 'basic', $4, $5, $6, $7, $8, $9, $10, $11, $12, 'USD', $13, $14, 'window_closed', 1, $15, $16)`,
+         subject, term_start)
+       VALUES ($1, $2, $3, 'basic', $4, $5, $6, $7, $8, $9, $10, $11, $12, 'USD', $13, $14, 'window_closed', 1, $15, $16,
+         $9)`,
       [
         ...[item.id, tenant, customer, item.price ?? 'input', item.meter === undefined ? 'input_tokens' : item.meter],
         ...[
