@@ -14,7 +14,7 @@ import {
   applyCatalog,
   CatalogRefused,
   catalogVersions,
-  refusedMeters,
+  refusedByState,
 } from '../platform/catalog-store.ts';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
@@ -58,7 +58,7 @@ export async function diffCatalogFile(
     const latest = versions.at(-1);
     const history = versions.map((each) => each.catalog);
     const { changes, refusals: found } = diffCatalogs(latest?.catalog ?? null, catalog, history);
-    const refusals = [...found, ...(await refusedMeters(pool, catalog))];
+    const refusals = [...found, ...(await refusedByState(pool, catalog))];
     const windows = windowChoices(catalog.meters, changes);
     const trial = await tryOnRecentEvents(pool, stores.clickhouse(), catalog, changes, now);
     if (json) {

@@ -6,6 +6,7 @@ import type pg from 'pg';
 import pino from 'pino';
 import type { CatalogVersion } from '../domain/catalog/catalog.ts';
 import { formatChange } from '../domain/catalog/catalog-diff.ts';
+import { subscribe } from '../test/support/subscribe.ts';
 import {
   type Applied,
   applyCatalogFile,
@@ -212,6 +213,20 @@ describe('applying a catalog', () => {
     ]);
     expect(await latestCatalog(pool)).toMatchObject({ version: 1 });
     expect(log.versions).toEqual([[1], [1], [1]]);
+  });
+
+  it('refuses a price whose slug means something else in a subscription that has a price of its own', async () => {
+    const log = new MemoryLog();
+    await apply(log, text('0.1'));
+    const own = { slug: 'extra', model: 'flat', flatAmount: '5' } as const;
+    const patch = { overrides: { extra: own } };
+    await subscribe(pool, { tenant: 'acme', customer: 'cus_own', plan: 'p', startsAt: NOW, patch });
+    const refused = await apply(log, text('0.1').replace('slug: a,', 'slug: extra,')).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(CatalogRefused);
+    expect((refused as CatalogRefused).errors).toEqual([
+      expect.stringMatching(/^plan p, price extra: can't be of meter "tokens": it is a fee in plan of a subscription/),
+    ]);
+    expect(await latestCatalog(pool)).toMatchObject({ version: 1 });
   });
 
   it.each([0, 1, 2])('finishes a publication that failed after %s of 3 partitions', async (failFrom) => {

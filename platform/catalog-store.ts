@@ -12,9 +12,16 @@
 // writes what is missing: docs/inside/rating-by-terms.md.
 import { hash } from 'node:crypto';
 import type pg from 'pg';
-import { type AppliesTo, type Catalog, type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
+import {
+  type AppliesTo,
+  type Catalog,
+  type CatalogVersion,
+  emptyCatalog,
+  type Price,
+} from '../domain/catalog/catalog.ts';
 import { type Change, diffCatalogs, formatRefusal, type Refusal } from '../domain/catalog/catalog-diff.ts';
 import { formatCatalogError, readCatalog } from '../domain/catalog/catalog-file.ts';
+import { meaningFault, priceMeanings } from '../domain/catalog/price-meaning.ts';
 import { canonicalJson } from '../domain/json/canonical-json.ts';
 import { FIRST_RULE_SET, neededRuleSet } from '../domain/metering/rule-set.ts';
 import { type PriceStart, priceStarts } from '../domain/terms/price-starts.ts';
@@ -171,7 +178,7 @@ export async function applyCatalog(
       catalog,
       versions.map((each) => each.catalog),
     );
-    const refusals = [...found, ...(await refusedMeters(client, catalog))];
+    const refusals = [...found, ...(await refusedByState(client, catalog))];
     if (refusals.length > 0) throw new CatalogRefused(refusals.map(formatRefusal));
     await publishStored(client, eventLog);
     if (latest !== undefined && changes.length === 0) {
@@ -218,11 +225,34 @@ function refuseOtherDate({ version, effectiveAt }: CatalogVersion, asked: number
   ]);
 }
 
+/** What of a catalog can't be applied by what the installation is, and not by what its catalogs said. */
+export const refusedByState = async (db: Queries, catalog: Catalog): Promise<Refusal[]> => [
+  ...(await refusedMeters(db, catalog)),
+  ...(await refusedPrices(db, catalog)),
+];
+
+/** The prices whose slugs mean something else in a subscription that has a price of its own. */
+async function refusedPrices(db: Queries, { plans }: Catalog): Promise<Refusal[]> {
+  const prices = plans.flatMap((plan) => plan.prices.map((price) => ({ plan: plan.slug, price })));
+  const { rows } = await db.query<{ slug: string; price: Price }>(
+    `SELECT DISTINCT own.key AS slug, own.value AS price
+     FROM tallyline.subscription_records r, jsonb_path_query(r.record, '$.patches[*].patch.overrides') AS overrides,
+       jsonb_each(overrides) AS own
+     WHERE own.key = ANY($1) AND jsonb_typeof(own.value) = 'object'`,
+    [prices.map(({ price }) => price.slug)],
+  );
+  const meanings = priceMeanings([{ slug: 'of a subscription of its own', prices: rows.map(({ price }) => price) }]);
+  return prices.flatMap(({ plan, price }) => {
+    const fault = meaningFault(price, meanings.get(price.slug));
+    return fault === null ? [] : [{ subject: `plan ${plan}, price ${price.slug}`, reason: fault }];
+  });
+}
+
 /**
  * The meters that an owner of an earlier release would count by less than they say. Such an owner halts at a record
  * that is read by a rule set that it does not know, so the catalog has to wait until every partition is read by one.
  */
-export async function refusedMeters(db: Queries, { meters }: Catalog): Promise<Refusal[]> {
+async function refusedMeters(db: Queries, { meters }: Catalog): Promise<Refusal[]> {
   const waiting = meters.filter((meter) => neededRuleSet(meter) > FIRST_RULE_SET);
   const inForce = waiting.length === 0 ? FIRST_RULE_SET : await ruleSetInForce(db);
   return waiting

@@ -4,7 +4,7 @@ import { diffCatalogs } from '../../domain/catalog/catalog-diff.ts';
 import { catalogForm } from '../../domain/catalog/catalog-form.ts';
 import { windowChoices } from '../../domain/catalog/window-choice.ts';
 import { noParameters, readParameters } from '../../domain/requests/parameters.ts';
-import { refusedMeters } from '../../platform/catalog-store.ts';
+import { refusedByState } from '../../platform/catalog-store.ts';
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
 import { timeOrNull } from '../core/account-answers.ts';
 import { readCatalogBody } from '../core/catalog-body.ts';
@@ -27,7 +27,7 @@ const diffCatalog: AccountAct = async ({ reads, catalogs }, { parameters, body }
   return listAnswer({
     version: versions.at(-1)?.version ?? 0,
     changes,
-    refusals: [...refusals, ...(await refusedMeters(reads, wanted))],
+    refusals: [...refusals, ...(await refusedByState(reads, wanted))],
     windows: windowChoices(wanted.meters, changes),
   });
 };

@@ -14,7 +14,7 @@ const meterOf = (price: Price): string | null => (isUsagePrice(price) ? price.me
 const meaningText = (meter: string | null): string => (meter === null ? 'a fee' : `of meter ${JSON.stringify(meter)}`);
 
 /** By slug; of several, the last one's. */
-export const priceMeanings = (plans: readonly Plan[]): Map<string, PriceMeaning> =>
+export const priceMeanings = (plans: readonly Pick<Plan, 'slug' | 'prices'>[]): Map<string, PriceMeaning> =>
   new Map(
     plans.flatMap(({ slug: plan, prices }) =>
       prices.map((price): [string, PriceMeaning] => [price.slug, { plan, meter: meterOf(price) }]),
