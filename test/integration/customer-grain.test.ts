@@ -365,6 +365,8 @@ describe('while a step runs', () => {
 
   it('a change of plan that was made before the locks is found under them, and the customer comes again', async () => {
     await subscribe(pool, { tenant, customer: 'org', plan: 'payg', startsAt: at('11-01T00:00') });
+    // Whoever has a subscription is looked at from when on the catalog holds.
+    await pool.query('UPDATE tallyline.catalog_versions SET effective_at = $1', [new Date(at('11-01T00:00'))]);
     await sealHour();
     const stored = storedRating(pool, clickhouse);
     let reads = 0;

@@ -489,7 +489,7 @@ describe('docs/use/rating.md', () => {
 
     const { rows: periods } = await pool.query(periodsSql!);
     expect(periods).toMatchObject([
-      { plan: 'pay-as-you-go', closed_up_to: new Date(at('11-10T12:00')), seal_vector: { 1: { 0: 17, 1: 16 } } },
+      { closed_up_to: new Date(at('11-10T12:00')), seal_vector: { 1: { 0: 17, 1: 16 } } },
     ]);
     const { rows: prices } = await pool.query<{ price: { unitAmount: string } }>(pricesSql!);
     const [quantity] = await clickhouse.query<Record<string, string>>(clickhouseSql!);
