@@ -768,7 +768,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'gone-periods-not-looked-at',
     file: TARGETS,
-    find: 'for (const { periodStart, periodEnd } of this.stored) if (periodEnd > dueFrom) this.at(periodStart);',
+    find: 'for (const { periodStart, periodEnd } of this.stored) if (periodEnd > from) this.at(periodStart);',
     replace: '',
     description: 'A period that is no more is not looked at',
   },

@@ -88,6 +88,7 @@ export class World {
     this.money = new MoneyOracle(plan, this.oracle, this.rating, this.postgres);
     this.rating.onRated = this.watched((rated) => this.money.rated(rated));
     this.rating.onAdvance = this.watched((progress) => this.money.advanced(progress));
+    this.rating.accounts.onSubscribed = this.watched((changed) => this.money.subscribed(changed));
     this.rating.onCall = (call) => this.race(call);
     this.rating.onDetail = this.watched((period) => this.money.readDetail(period));
     const watchPublish = this.watched((watermark: number) => this.oracle.published(watermark));

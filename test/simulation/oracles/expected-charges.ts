@@ -25,15 +25,16 @@ import type { Reading, UsageOracle } from './usage-oracle.ts';
 
 const ONE = 1_000_000_000_000n;
 const GENERATION = 1;
+const ALWAYS = Number.POSITIVE_INFINITY;
 /** Before any usage, and before the periods that the earliest usage is in. */
 const HISTORY_START = Math.floor(STARTS_AT / DAY) * DAY - 7 * DAY;
 /** Models and expectations that are kept. */
 const KEPT_MAX = 400;
 
 /** How much time a line item covers. */
-export const itemMs = ({ window, itemWidth }: Meter): number => windowOfMeter({ window: itemWidth ?? window });
+const itemMs = ({ window, itemWidth }: Meter): number => windowOfMeter({ window: itemWidth ?? window });
 /** Where the stretch starts that line items of a meter cover, and that has this time. */
-export const stretchStart = (meter: Meter, time: number): number => time - (time % itemMs(meter));
+const stretchStart = (meter: Meter, time: number): number => time - (time % itemMs(meter));
 
 /** What a rating could see. */
 export interface View {
@@ -94,6 +95,22 @@ export class ExpectedCharges {
     return [...this.usageCharges(customer, view, periodStart), ...this.feeCharges(customer, view, periodStart)];
   }
 
+  /** What an item of a price's period covers that has a window: its stretch, cut where the window's term is. */
+  spanOf(
+    customer: TenantCustomer,
+    view: View,
+    { price, periodStart, periodEnd }: Pick<ExpectedCharge, 'price' | 'periodStart' | 'periodEnd'>,
+    windowStart: number,
+  ): readonly [number, number] | null {
+    for (const { line, start, length, terms, meter } of this.linePeriods(this.model(customer, view, ALWAYS))) {
+      if (line.slug !== price || start !== periodStart || start + length !== periodEnd) continue;
+      const term = terms.find(({ from, to }) => from <= windowStart && windowStart < to);
+      const stretch = stretchStart(meter, windowStart);
+      if (term !== undefined) return [Math.max(stretch, term.from), Math.min(stretch + itemMs(meter), term.to)];
+    }
+    return null;
+  }
+
   /** `limit`: what happens later is not known. */
   private model(customer: TenantCustomer, view: View, limit: number): SlowModel {
     const subscriptions = this.rating.accounts.subscriptionsOf([customer]);
@@ -118,7 +135,7 @@ export class ExpectedCharges {
 
   private feeCharges(customer: TenantCustomer, view: View, periodStart: number | null): ExpectedCharge[] {
     const asOf = view.watermark;
-    const all = this.model(customer, view, Number.POSITIVE_INFINITY);
+    const all = this.model(customer, view, ALWAYS);
     // Between two instants at which anything happens, as much is known.
     const model = this.model(customer, view, all.instants.findLast((instant) => instant <= asOf) ?? asOf);
     const charges: ExpectedCharge[] = [];
@@ -147,7 +164,7 @@ export class ExpectedCharges {
   }
 
   private usageCharges(customer: TenantCustomer, view: View, periodStart: number | null): ExpectedCharge[] {
-    const model = this.model(customer, view, Number.POSITIVE_INFINITY);
+    const model = this.model(customer, view, ALWAYS);
     const used = new Map<string, Used>();
     const charges: ExpectedCharge[] = [];
     for (const period of this.linePeriods(model)) {

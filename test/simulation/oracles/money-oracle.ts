@@ -3,13 +3,14 @@
 // nothing else may have an amount (`expected-charges.ts`).
 import { customerText, type RatedPeriod, type TenantCustomer } from '../../../domain/billing/billing-period-terms.ts';
 import { covers, nextChunkOf } from '../../../domain/sealing/seal-vector.ts';
+import type { CustomerSubscription } from '../../../domain/terms/customer-subscription.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
 import type { WrittenSelection } from '../../../platform/billing-store/written-prices.ts';
 import type { Plan } from '../plan.ts';
 import type { PostgresModel } from '../stores/postgres-model.ts';
 import type { Rated, RatingModel, StoredItem } from '../stores/rating-model.ts';
 import { scaled } from './amounts.ts';
-import { type ExpectedCharge, ExpectedCharges, itemMs, stretchStart, type View } from './expected-charges.ts';
+import { type ExpectedCharge, ExpectedCharges, type View } from './expected-charges.ts';
 import { type UsageOracle, Violation } from './usage-oracle.ts';
 
 const GENERATION = 1;
@@ -49,11 +50,11 @@ export class MoneyOracle {
 
   /** After each commit of a rating. */
   rated({ periods, items }: Rated): void {
-    const saved = new Set(periods.map(periodText));
+    const saved = new Map(periods.map((period) => [periodText(period), period]));
     for (const item of items) {
-      if (!saved.has(periodText(item)))
-        throw new Violation('I4', `a line item for ${periodText(item)}, which was not rated`);
-      this.checkSpan(item);
+      const period = saved.get(periodText(item));
+      if (period === undefined) throw new Violation('I4', `a line item for ${periodText(item)}, which was not rated`);
+      this.checkSpan(item, viewOf(period));
     }
     const starts = new Map<string, RatedPeriod>();
     for (const period of periods) {
@@ -69,6 +70,20 @@ export class MoneyOracle {
         item.periodStart === periodStart && customerText(item) === customerText(period);
       const prices = this.isSettled(period, view) ? null : new Set(items.filter(isOfPeriod).map(({ price }) => price));
       this.checkCharges(period, view, periodStart, prices);
+    }
+  }
+
+  /** A change holds from after whatever was rated of its customer (T2). */
+  subscribed({ opening, records, ...customer }: CustomerSubscription): void {
+    const record = records.at(-1)!;
+    const says = 'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
+    const from = Math.max(says, opening.billedFrom);
+    for (const { closedUpTo } of this.periodsOf(customer)) {
+      if (closedUpTo! > from)
+        throw new Violation(
+          'T2',
+          `${customerText(customer)} changes at ${shown(from)}, rated up to ${shown(closedUpTo!)}`,
+        );
     }
   }
 
@@ -245,15 +260,15 @@ export class MoneyOracle {
     return amount;
   }
 
-  /** A new item has what lies in its term, or that of another of the period, of one stretch, and no more than that. */
-  private checkSpan({ meter: slug, item, ...line }: StoredItem): void {
-    if (slug === null || item.revision > 0) return;
-    const meter = this.expected.meter(slug);
-    const stretch = stretchStart(meter, item.windowStart);
-    if (item.windowStart >= line.periodStart - itemMs(meter) && item.windowEnd <= stretch + itemMs(meter)) return;
+  /** A new item has what lies in a term of one stretch, and no more of it than that. */
+  private checkSpan({ meter, item, ...line }: StoredItem, view: View): void {
+    if (meter === null || item.revision > 0) return;
+    const span = this.expected.spanOf(line, view, line, item.windowStart);
+    if (span === null || (item.windowStart === span[0] && item.windowEnd === span[1])) return;
     throw new Violation(
       'I4',
-      `${periodText(line)} ${line.price}: a line item covers ${shown(item.windowStart)} to ${shown(item.windowEnd)}`,
+      `${periodText(line)} ${line.price}: a line item covers ${shown(item.windowStart)} to ${shown(item.windowEnd)}, ` +
+        `and not ${shown(span[0])} to ${shown(span[1])}`,
     );
   }
 }

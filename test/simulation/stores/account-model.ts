@@ -39,6 +39,8 @@ export class AccountModel {
   readonly due = new Map<string, DueCustomer>();
   /** The requests that were done: whoever got no answer sends one again. */
   private readonly done = new Set<string>();
+  /** Told of a subscription that was made, or changed by its newest record. */
+  onSubscribed: (subscription: CustomerSubscription) => void = () => {};
   /** Windows that end by then were rated, or may be at this moment; null: none was yet. */
   private readonly closing: () => number | null;
 
@@ -136,6 +138,7 @@ export class AccountModel {
         const others = all.filter((each) => each.opening.id !== changed.subscription.opening.id);
         this.subscriptions.set(key, [...others, changed.subscription]);
         this.markDue([{ tenant, customer, dueAt: changed.dueAt }]);
+        this.onSubscribed(changed.subscription);
       });
     });
   }
