@@ -62,10 +62,10 @@ it('is due at what a rating saved in its place, and not at all where nothing com
   await inTransaction(pool, async (client) => {
     await saveDue(client, []);
     await saveDue(client, [
-      { ...b, dueAt: 500 },
-      { ...a, dueAt: null },
-      { tenant: 'acme', customer: 'never due', dueAt: null },
-      { ...sameName, dueAt: 700 },
+      { ...b, dueAt: 500, lookedFrom: 100 },
+      { ...a, dueAt: null, lookedFrom: 100 },
+      { tenant: 'acme', customer: 'never due', dueAt: null, lookedFrom: 100 },
+      { ...sameName, dueAt: 700, lookedFrom: 100 },
     ]);
   });
   const rows = await pool.query('SELECT customer FROM tallyline.due_customers ORDER BY due_at');
@@ -73,6 +73,23 @@ it('is due at what a rating saved in its place, and not at all where nothing com
   expect(await due()).toEqual([
     { ...b, dueAt: 500 },
     { ...sameName, dueAt: 700 },
+  ]);
+});
+
+it('stays due where it has become so for earlier than it was looked at from', async () => {
+  await markDue(pool, [
+    { ...a, dueAt: 100 },
+    { ...b, dueAt: 200 },
+  ]);
+  await inTransaction(pool, (client) =>
+    saveDue(client, [
+      { ...a, dueAt: 900, lookedFrom: 101 },
+      { ...b, dueAt: null, lookedFrom: 201 },
+    ]),
+  );
+  expect(await due()).toEqual([
+    { ...a, dueAt: 100 },
+    { ...b, dueAt: 200 },
   ]);
 });
 
@@ -102,8 +119,8 @@ it('waits in the order of customers, whatever a rating leaves of each', async ()
     await other.query("UPDATE tallyline.due_customers SET due_at = due_at WHERE customer = 'a'");
     const saving = inTransaction(pool, (client) =>
       saveDue(client, [
-        { ...b, dueAt: null },
-        { ...a, dueAt: 900 },
+        { ...b, dueAt: null, lookedFrom: 100 },
+        { ...a, dueAt: 900, lookedFrom: 100 },
       ]),
     );
     for (;;) {

@@ -9,7 +9,7 @@
 //
 // Every statement takes rows in the order of their key, so that no two of them wait for each other.
 import type { PoolClient } from 'pg';
-import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import { customerText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { instant, nullable, type Queries, recordOf, selected, tableOf, text } from '../postgres/table-columns.ts';
 
 export const dueCustomerColumns = {
@@ -17,7 +17,9 @@ export const dueCustomerColumns = {
   customer: text('customer'),
   dueAt: instant('due_at'),
 };
-const nextDueColumns = { ...dueCustomerColumns, dueAt: nullable(dueCustomerColumns.dueAt) };
+const customerColumns = { tenant: dueCustomerColumns.tenant, customer: dueCustomerColumns.customer };
+const nextDueColumns = { ...customerColumns, dueAt: nullable(dueCustomerColumns.dueAt) };
+const lookedFromColumns = { ...customerColumns, lookedFrom: instant('looked_from') };
 
 /** From when on a rater has to look at a customer, in milliseconds since the epoch. */
 export interface DueCustomer extends TenantCustomer {
@@ -27,6 +29,8 @@ export interface DueCustomer extends TenantCustomer {
 /** What comes next of a customer; null: nothing does that is known. */
 export interface NextDue extends TenantCustomer {
   readonly dueAt: number | null;
+  /** From when on it was looked at. What is due earlier has become so since, and stays. */
+  readonly lookedFrom: number;
 }
 
 const EARLIER = 'ON CONFLICT (tenant, customer) DO UPDATE SET due_at = least(due.due_at, excluded.due_at)';
@@ -70,6 +74,21 @@ export async function readDueCustomers(queries: Queries, until: number, customer
 /** In place of what was due. Each customer is named once, and locked. */
 export async function saveDue(client: PoolClient, customers: readonly NextDue[]): Promise<void> {
   if (customers.length === 0) return;
+  const looked = tableOf(lookedFromColumns, customers, 'looked');
+  const { rows } = await client.query(
+    `SELECT ${selected(customerColumns, 'due')} FROM ${looked.sql} JOIN tallyline.due_customers due USING (tenant, customer)
+     WHERE due.due_at < looked.looked_from`,
+    looked.params,
+  );
+  const earlier = new Set(rows.map((row) => customerText(recordOf(customerColumns, row))));
+  await replaceDue(
+    client,
+    customers.filter((each) => !earlier.has(customerText(each))),
+  );
+}
+
+async function replaceDue(client: PoolClient, customers: readonly NextDue[]): Promise<void> {
+  if (customers.length === 0) return;
   const saved = tableOf(nextDueColumns, customers, 'saved');
   // What goes is taken in its turn too, and deleted when all rows are held.
   await client.query(
@@ -82,8 +101,7 @@ export async function saveDue(client: PoolClient, customers: readonly NextDue[])
   );
   const gone = customers.filter(({ dueAt }) => dueAt === null);
   if (gone.length === 0) return;
-  const { tenant, customer } = dueCustomerColumns;
-  const wanted = tableOf({ tenant, customer }, gone, 'gone');
+  const wanted = tableOf(customerColumns, gone, 'gone');
   await client.query(
     `DELETE FROM tallyline.due_customers due USING ${wanted.sql}
      WHERE due.tenant = gone.tenant AND due.customer = gone.customer AND due.due_at = 'infinity'`,

@@ -173,10 +173,17 @@ class CustomerTargets {
   private addDue(from: number): void {
     const { terms, fees } = this.by;
     const until = this.watermark + 1;
+    // The default plan has always been there: before anything was billed nothing of it can have changed.
+    const earliest = Math.min(this.watermark, ...this.stored.map(({ periodStart }) => periodStart));
     for (const line of terms.usageLines) {
-      for (const { period } of terms.usagePeriodsIn(line, from, until)) this.at(period.start);
+      const since = Math.max(from, line.members[0] === null ? earliest : line.begin - line.windowMs);
+      for (const { period } of terms.usagePeriodsIn(line, since, until)) this.at(period.start);
     }
-    for (const { period } of fees.periodsIn(from, until, this.watermark)) this.at(period.start);
+    const begin = Math.min(
+      earliest,
+      ...terms.feeLines.map((line) => (line.members[0] === null ? earliest : line.begin)),
+    );
+    for (const { period } of fees.periodsIn(Math.max(from, begin), until, this.watermark)) this.at(period.start);
   }
 
   private addFeesAt(periodStart: number): void {

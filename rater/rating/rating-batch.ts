@@ -260,7 +260,7 @@ async function saveNextDue(
     const { terms, fees, records: count } = records.of({ tenant, customer });
     if (dueFrom !== null) {
       const dueAt = count > 0 ? nextDueAfter(terms, fees, watermark) : ofUnsubscribed;
-      next.push({ tenant, customer, dueAt });
+      next.push({ tenant, customer, dueAt, lookedFrom: dueFrom });
     } else if (count === 0 && ofUnsubscribed !== null) payers.push({ tenant, customer, dueAt: ofUnsubscribed });
   }
   if (next.length + payers.length === 0) return;

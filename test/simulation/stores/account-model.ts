@@ -70,7 +70,9 @@ export class AccountModel {
   }
 
   saveDue(customers: readonly NextDue[]): void {
-    for (const { tenant, customer, dueAt } of customers) {
+    for (const { tenant, customer, dueAt, lookedFrom } of customers) {
+      const known = this.due.get(customerText({ tenant, customer }));
+      if (known !== undefined && known.dueAt < lookedFrom) continue;
       if (dueAt === null) this.due.delete(customerText({ tenant, customer }));
       else this.due.set(customerText({ tenant, customer }), { tenant, customer, dueAt });
     }
