@@ -73,8 +73,12 @@ export class CustomerTerms {
     this.feeLines = this.lines.filter(({ meter }) => meter === null);
   }
 
-  /** The periods of a line in which a window is priced: one, or none, but where two subscriptions price it at once. */
-  usagePeriodsAt(line: PriceLine, windowStart: number): UsagePeriod[] {
+  /**
+   * The periods of a line in which its window that holds an instant is priced: one, or none, but where two subscriptions
+   * price it at once. The same period is the same object.
+   */
+  usagePeriodsAt(line: PriceLine, instant: number): UsagePeriod[] {
+    const windowStart = windowStartOf(instant, line.windowMs);
     const holds = ({ from, to }: Pick<UsageTerm, 'from' | 'to'>): boolean => from <= windowStart && windowStart < to;
     const periods: UsagePeriod[] = [];
     for (const segment of line.segments) {

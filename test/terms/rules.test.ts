@@ -929,6 +929,25 @@ describe('T13', () => {
   });
 });
 
+describe('a period', () => {
+  it('is the same object, whichever instant of one of its windows it is asked for by', () => {
+    // Windows of a day in periods that begin at one o'clock: what a meter with windows of an hour touches is asked too.
+    const daily = { meters: [meterOf('m', { window: '1d' })] };
+    const terms = new CustomerTerms(
+      customer(
+        catalogs(sinceLongAgo({ pro: [perUnitOf('1', { every: { days: 1 } })] }, daily)),
+        subscribed('10-01T01:00', [['10-01T01:00', { plan: 'pro' }]], { anchor: on('10-01T01:00') }),
+      ),
+    );
+    const [line] = terms.usageLines;
+    const found = ['10-05T00:00', '10-05T12:00', '10-05T23:00'].flatMap((at) => terms.usagePeriodsAt(line!, on(at)));
+    expect(found).toHaveLength(3);
+    expect(new Set(found).size).toBe(1);
+    expect(terms.usagePeriodsFrom(line!, on('10-04T01:00'))).toEqual([found[0]]);
+    expect(terms.usagePeriodsFrom(line!, on('10-04T01:00'))[0]).toBe(found[0]);
+  });
+});
+
 describe('T14', () => {
   it('T14 a term is known by its first window, and one that is no more is rated to zero', () => {
     const by = (at: string) => {
