@@ -1759,6 +1759,8 @@ export interface operations {
                      *           "windowEnd": "2026-11-20T11:00:00Z",
                      *           "periodStart": "2026-11-01T00:00:00Z",
                      *           "periodEnd": "2026-12-01T00:00:00Z",
+                     *           "termStart": "2026-11-01T00:00:00Z",
+                     *           "catalogVersion": 1,
                      *           "quantity": "1204",
                      *           "amount": "0.003612",
                      *           "zeroAmount": null,

@@ -73,7 +73,8 @@ export class CustomerFees {
     const found = new Map<string, FeePeriod>();
     for (const line of this.viewAt(asOf).feeLines) {
       for (const segment of line.segments) {
-        // What is over in a period that goes on, or begins later in it, is of it: a day may belong to its evening's plan.
+        // What is over in a period that goes on, or begins later in it, is of it: a day may belong to its evening's
+        // plan.
         let instant = Math.max(segment.from, Math.min(from, segment.to - 1));
         while (instant < segment.to) {
           const [every, period] = [lengthOf(segment), segmentPeriod(line, segment, instant)];

@@ -74,8 +74,8 @@ export class CustomerTerms {
   }
 
   /**
-   * The periods of a line in which its window that holds an instant is priced: one, or none, but where two subscriptions
-   * price it at once. The same period is the same object.
+   * The periods of a line in which its window that holds an instant is priced: one, or none, but where two
+   * subscriptions price it at once. The same period is the same object.
    */
   usagePeriodsAt(line: PriceLine, instant: number): UsagePeriod[] {
     const windowStart = windowStartOf(instant, line.windowMs);

@@ -16,7 +16,7 @@ export const PARTITIONS = 12;
 export const GATEWAYS = 3;
 export const AGGREGATORS = 4;
 export const RATERS = 2;
-export const TENANTS = ['acme', 'globex', 'acme-b'];
+const TENANTS = ['acme', 'globex', 'acme-b'];
 
 /** An event as a client writes it. */
 export interface ClientEvent {

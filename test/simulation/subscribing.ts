@@ -79,7 +79,7 @@ export interface Subscribing extends TenantCustomer {
 }
 
 const PLANS = ['basic', 'pro', 'team'] as const;
-export const ADD_ON = 'extra';
+const ADD_ON = 'extra';
 
 function weightedAct(random: Random): Act {
   let left = random.below(acts.reduce((sum, act) => sum + weights[act], 0));
