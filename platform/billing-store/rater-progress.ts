@@ -19,7 +19,7 @@ export const raterProgressColumns = {
   watermark: nullable(instant('watermark')),
   /** What ends by then is closed, whatever lateness is allowed later; null before the first step. */
   closedUpTo: nullable(instant('closed_up_to')),
-  /** The newest catalog version whose subscriptions are taken in; 0: none. */
+  /** The newest catalog version that is taken in; 0: none. */
   catalogVersion: int('catalog_version'),
 };
 
