@@ -86,18 +86,18 @@ export const crashPoints: readonly CrashPoint[] = [
 
   // The rater, reading.
   { name: 'rater: progress and seals read', stage: 'rater', file: rating, find: 'const seals = await store.readSeals();', place: 'after', pass: 2 },
-  { name: 'rater: chunks verified, before what is due is looked for', stage: 'rater', file: rating, find: 'const touched = await this.findDue(basis, from, billedFrom);', place: 'before' },
-  { name: 'rater: what is due is known, before the first batch', stage: 'rater', file: rating, find: 'const touched = await this.findDue(basis, from, billedFrom);', place: 'after' },
-  { name: 'rater: usage read, before the transaction', stage: 'rater', file: batch, find: 'const contributions = await readTargetContributions(store, basis, targets);', place: 'after' },
+  { name: 'rater: chunks verified, before what is due is looked for', stage: 'rater', file: rating, find: 'const windows = await readTouchedWindows(store, { meters, from: openedFrom, to });', place: 'before' },
+  { name: 'rater: what is due is known, before the first batch', stage: 'rater', file: rating, find: 'let due = await this.readDue(watermark);', place: 'after' },
+  { name: 'rater: usage read, before the transaction', stage: 'rater', file: batch, find: 'const charges = await readCharges(store, { ...basis, meters: basis.catalog.meters }, targets);', place: 'after' },
 
   // In the transaction.
   { name: 'rater: customers locked', stage: 'rater', file: batch, find: 'const locked = await transaction.lockBillingPeriods(work);', place: 'after' },
-  { name: 'rater: periods saved, before the line items', stage: 'rater', file: batch, find: 'await transaction.insertLineItems(lineItems, basis.seals.vector);', place: 'before', when: 'lineItems.length > 0' },
+  { name: 'rater: periods saved, before the line items', stage: 'rater', file: batch, find: 'await transaction.insertLineItems(lineItems, seals.vector);', place: 'before', when: 'lineItems.length > 0' },
   { name: 'rater: line items inserted, before the ledger', stage: 'rater', file: ledger, find: 'await client.query(`INSERT INTO tallyline.ledger_entries', place: 'before' },
-  { name: 'rater: ledger written, before the commit', stage: 'rater', file: batch, find: 'await transaction.insertLineItems(lineItems, basis.seals.vector);', place: 'after', when: 'lineItems.length > 0' },
+  { name: 'rater: ledger written, before the commit', stage: 'rater', file: batch, find: 'await transaction.insertLineItems(lineItems, seals.vector);', place: 'after', when: 'lineItems.length > 0' },
 
   // Behind it.
   { name: 'rater: batch committed, before the next', stage: 'rater', file: rating, find: 'this.count(result.lineItems);', place: 'before', when: 'result.lineItems.length > 0' },
-  { name: 'rater: everything committed, before the progress', stage: 'rater', file: rating, find: "return (await store.advanceProgress(from, to)) ? 'rated' : 'behind';", place: 'before' },
+  { name: 'rater: everything committed, before the progress', stage: 'rater', file: rating, find: "return (await store.advanceProgress(from, reached)) ? 'rated' : 'behind';", place: 'before' },
   { name: 'rater: progress moved', stage: 'rater', file: 'rater/main.js', find: 'const outcome = await step();', place: 'after', when: "outcome === 'rated'" },
 ]; // biome-ignore format: a table, a line a point
