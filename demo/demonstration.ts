@@ -42,6 +42,7 @@ const CONNECTIONS = 8;
 const PROBES = 6;
 /** This share of the events, with which the second wave is half sent. */
 const CHANGES_AFTER = 0.62;
+const READ_WITHIN_MS = 60_000;
 const DRAIN_WITHIN_MS = 240_000;
 const POLL_MS = 250;
 const STATUS_EVERY_MS = 1_000;
@@ -86,7 +87,7 @@ export class Demonstration {
     this.catalog = catalogOf(priceLists()[0]);
     this.oracle = new Oracle(this.catalog);
     this.contracts = new Contracts(installation, this.oracle.agreements);
-    this.api = new ApiReader(url, apiKey);
+    this.api = new ApiReader(url, apiKey, { patienceMs: READ_WITHIN_MS });
     this.sender = new Sender({ url, apiKey, connections: CONNECTIONS, rateMax: options.rate, retryForMs: 60_000 });
   }
 

@@ -18,11 +18,14 @@ export type Status = Required<Schemas['Status']>;
 export class ApiReader {
   private readonly url: string;
   private readonly apiKey: string;
+  private readonly patienceMs: number;
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 8 });
 
-  constructor(url: string, apiKey: string) {
+  /** `patienceMs`: how long what is answered 503 is asked again, as the answer says. */
+  constructor(url: string, apiKey: string, { patienceMs = 0 } = {}) {
     this.url = url;
     this.apiKey = apiKey;
+    this.patienceMs = patienceMs;
   }
 
   close(): void {
@@ -106,14 +109,13 @@ export class ApiReader {
     return { bills, counts };
   }
 
-  /** What is answered 503 is asked again, as the answer says. */
   private async read<T>(path: string): Promise<T> {
-    const deadline = performance.now() + REQUEST_TIMEOUT_MS;
+    const deadline = performance.now() + this.patienceMs;
     for (;;) {
       try {
         return await this.readOnce<T>(path);
       } catch (error) {
-        if (!(error instanceof ApiError) || error.status !== 503 || performance.now() > deadline) throw error;
+        if (!(error instanceof ApiError) || error.status !== 503 || performance.now() >= deadline) throw error;
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_AFTER_MS));
     }
