@@ -66,14 +66,15 @@ export const currencyFault = (ofFirstLineItem: string | null, currency: string):
 /**
  * From when on a record may change what is billed: from then on its customer is due. A window that had begun and is the
  * subscription's own counts from its start, whichever window its prices have. What a record says of later is known from
- * when it was made on, and may change what a stretch before it costs.
+ * now on, and may change what a stretch before it costs: so it is due by the next step of a rater, whose time lies behind
+ * the clock. `ratedUpTo`: what was announced to be closed; null: nothing was.
  */
 export function billsFrom(
   { billedFrom, takesBegunWindow }: Pick<SubscriptionOpening, 'billedFrom' | 'takesBegunWindow'>,
   record: UnnumberedRecord,
-  recordedAt: number,
+  { recordedAt, ratedUpTo }: { readonly recordedAt: number; readonly ratedUpTo: number | null },
 ): number {
   const says = 'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
-  if (says > billedFrom || !takesBegunWindow) return Math.min(Math.max(says, billedFrom), recordedAt);
-  return Math.min(windowStartOf(billedFrom, LONGEST_WINDOW_MS), recordedAt);
+  const begins = takesBegunWindow ? windowStartOf(billedFrom, LONGEST_WINDOW_MS) : billedFrom;
+  return Math.min(says > billedFrom ? says : begins, recordedAt, ratedUpTo ?? recordedAt);
 }

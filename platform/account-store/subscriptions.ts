@@ -14,6 +14,7 @@ import type {
 import { billsFrom } from '../../domain/terms/record-rules.ts';
 import type { SubscriptionOpening } from '../../domain/terms/subscription-history.ts';
 import { markDue } from '../billing-store/due-customers.ts';
+import { readClosingUpTo } from '../billing-store/rater-progress.ts';
 import {
   bool,
   instant,
@@ -191,10 +192,11 @@ async function addRecords(queries: Queries, { tenant, actor }: Author, added: re
       ...{ after: changedTerms(customer, opening, record), personal: null },
     })),
   );
+  const ratedUpTo = await readClosingUpTo(queries);
   await markDue(
     queries,
     added.map(({ customer, opening, record, recordedAt }) => ({
-      ...{ tenant, customer, dueAt: billsFrom(opening, record, recordedAt) },
+      ...{ tenant, customer, dueAt: billsFrom(opening, record, { recordedAt, ratedUpTo }) },
     })),
   );
 }

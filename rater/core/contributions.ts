@@ -26,64 +26,87 @@ export interface WindowSpan {
   readonly to: number;
 }
 
-/**
- * One a line item, in time order: of closed windows in any order, each given once, by itself or among some of its item.
- * `terms`: by time, without overlap; what is in none of them is left out.
- */
-export function addedByWindows(
+/** What a window adds, with the bounds of its line item. */
+interface AddedWindow extends AddedUsage {
+  readonly at: number;
+}
+
+/** Window by window, in order of time; what is in none of the terms is left out. */
+function addedWindows(
   meter: Pick<Meter, 'aggregation' | 'window' | 'itemWidth'>,
   terms: readonly WindowSpan[],
   windows: readonly WindowValue[],
-): AddedUsage[] {
+): AddedWindow[] {
   const { mergeWindows } = aggregationRules(meter.aggregation);
-  const items: AddedUsage[] = [];
+  const added: AddedWindow[] = [];
   let running: Quantity | null = null;
   let index = 0;
-  for (const { windowStart, quantity } of windows.toSorted((a, b) => a.windowStart - b.windowStart)) {
-    while (index < terms.length && windowStart >= terms[index]!.to) index += 1;
+  for (const { windowStart: at, quantity } of windows.toSorted((a, b) => a.windowStart - b.windowStart)) {
+    while (index < terms.length && at >= terms[index]!.to) index += 1;
     const term = terms[index];
-    if (term === undefined || windowStart < term.from) continue;
+    if (term === undefined || at < term.from) continue;
     const before = running ?? 0n;
     running = mergeWindows(running, quantity);
-    const span = itemSpan(meter, windowStart, term);
+    const { windowStart, windowEnd } = itemSpan(meter, at, term);
+    added.push({ at, index, windowStart, windowEnd, quantity: running - before });
+  }
+  return added;
+}
+
+/** One an item. Where a period has several terms, which of them gives back is told window by window (T6). */
+function addedItems(added: readonly AddedWindow[], byWindow: boolean): AddedUsage[] {
+  const items: AddedUsage[] = [];
+  for (const { index, windowStart, windowEnd, quantity } of added) {
     const last = items.at(-1);
-    const isOfLast = last?.windowStart === span.windowStart;
-    const item = { ...span, index, quantity: running - before + (isOfLast ? last.quantity : 0n) };
-    if (isOfLast) items[items.length - 1] = item;
-    else items.push(item);
+    if (byWindow || last?.windowStart !== windowStart) items.push({ index, windowStart, windowEnd, quantity });
+    else items[items.length - 1] = { index, windowStart, windowEnd, quantity: last.quantity + quantity };
   }
   return items;
 }
 
 /**
- * As `addedByWindows`, of several subjects together: after each item what was added so far comes to what the values of
+ * In time order: of closed windows in any order, each given once, by itself or among some of its item. One an item, or,
+ * `byWindow`, one a window, with the bounds of its item. `terms`: by time, without overlap; what is in none of them is
+ * left out.
+ */
+export const addedByWindows = (
+  meter: Pick<Meter, 'aggregation' | 'window' | 'itemWidth'>,
+  terms: readonly WindowSpan[],
+  windows: readonly WindowValue[],
+  byWindow = false,
+): AddedUsage[] => addedItems(addedWindows(meter, terms, windows), byWindow);
+
+/**
+ * As `addedByWindows`, of several subjects together: after each window what was added so far comes to what the values of
  * the subjects that have one by then come to.
  */
 export function addedAcross(
   meter: Pick<Meter, 'aggregation' | 'window' | 'itemWidth' | 'across'>,
   terms: readonly WindowSpan[],
   subjects: readonly (readonly WindowValue[])[],
+  byWindow = false,
 ): AddedUsage[] {
-  if (subjects.length === 1) return addedByWindows(meter, terms, subjects[0]!);
+  if (subjects.length === 1) return addedByWindows(meter, terms, subjects[0]!, byWindow);
   const across = acrossOf(meter);
-  const items = new Map<number, { readonly item: AddedUsage; readonly added: [subject: number, Quantity][] }>();
-  for (const [subject, windows] of subjects.entries()) {
-    for (const item of addedByWindows(meter, terms, windows)) {
-      const known = items.get(item.windowStart);
-      if (known === undefined) items.set(item.windowStart, { item, added: [[subject, item.quantity]] });
-      else known.added.push([subject, item.quantity]);
+  const windows = new Map<number, { readonly window: AddedWindow; readonly added: [subject: number, Quantity][] }>();
+  for (const [subject, values] of subjects.entries()) {
+    for (const window of addedWindows(meter, terms, values)) {
+      const known = windows.get(window.at);
+      if (known === undefined) windows.set(window.at, { window, added: [[subject, window.quantity]] });
+      else known.added.push([subject, window.quantity]);
     }
   }
   const values = new Map<number, Quantity>();
   let total: Quantity = 0n;
-  return [...items.values()]
-    .sort((a, b) => a.item.windowStart - b.item.windowStart)
-    .map(({ item, added }) => {
+  const together = [...windows.values()]
+    .sort((a, b) => a.window.at - b.window.at)
+    .map(({ window, added }) => {
       for (const [subject, quantity] of added) values.set(subject, (values.get(subject) ?? 0n) + quantity);
       const before = total;
       total = valueAcross(across, values.values());
-      return { ...item, quantity: total - before };
+      return { ...window, quantity: total - before };
     });
+  return addedItems(together, byWindow);
 }
 
 /** In time order: those before `detailFrom` as one, which comes before all others and ends as the last of them. */

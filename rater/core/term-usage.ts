@@ -14,6 +14,8 @@ export interface CountedTerms {
   readonly terms: readonly UsageTerm[];
   readonly match: UsagePrice['match'];
   readonly isBySubject: boolean;
+  /** The period has other terms: which of them gives back is told window by window. */
+  readonly byWindow: boolean;
 }
 
 /** Of one subject, or of several that are one for the meter: the windows in the terms. */
@@ -36,12 +38,12 @@ const countedBy = (term: UsageTerm): string => JSON.stringify([isBySubject(term)
 export function countedTerms(period: UsagePeriod): CountedTerms[] {
   const [only, ...others] = period.terms;
   if (only !== undefined && others.length === 0)
-    return [{ terms: period.terms, match: only.price.match, isBySubject: isBySubject(only) }];
+    return [{ terms: period.terms, match: only.price.match, isBySubject: isBySubject(only), byWindow: false }];
   return countedTogether(period).flatMap((together) => {
     const texts = together.map(countedBy);
     return [...new Set(texts)].map((text) => {
       const terms = together.filter((_, i) => texts[i] === text);
-      return { terms, match: terms[0]!.price.match, isBySubject: isBySubject(terms[0]!) };
+      return { terms, match: terms[0]!.price.match, isBySubject: isBySubject(terms[0]!), byWindow: true };
     });
   });
 }
@@ -69,6 +71,7 @@ export function chargedTerms(
               own.line.meter!,
               each.terms,
               windows.flatMap((usage) => usage.windows),
+              each.byWindow,
             ),
           );
         });
@@ -87,6 +90,7 @@ export function chargedTerms(
               own.line.meter!,
               each.terms,
               usage.map(({ windows }) => windows),
+              each.byWindow,
             ),
           );
     });

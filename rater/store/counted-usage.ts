@@ -179,7 +179,8 @@ function bucketsOf(meter: Meter, sets: readonly UsageSet[], to: number): RatedUs
     ]),
   );
   const starts = [...bounds].filter((bound) => bound < detailFrom).sort((a, b) => a - b);
-  const cutsItems = [...bounds].some((bound) => bound > detailFrom && bound < to && bound % widthMs !== 0);
+  const byWindow = sets.some(({ wanted }) => wanted.counted.byWindow);
+  const cutsItems = byWindow || [...bounds].some((bound) => bound > detailFrom && bound < to && bound % widthMs !== 0);
   const stepMs = cutsItems ? windowMs : widthMs;
   if (starts.length === 0 && stepMs === windowMs) return 'window';
   const earlier = starts.map((start, i) => ({ start, stepMs: (starts[i + 1] ?? detailFrom) - start }));

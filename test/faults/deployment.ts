@@ -202,7 +202,7 @@ export class Deployment {
     this.apiKey = await run('keys', 'create', '--tenant', 'default', '--operator');
     const catalogFile = join(this.directory, 'catalog.yaml');
     writeFileSync(catalogFile, this.options.catalogYaml);
-    await run('catalog', 'apply', catalogFile);
+    await run('catalog', 'apply', catalogFile, '--effective-at', '2026-01-01T00:00:00Z');
     const subscriptionsFile = join(this.directory, 'subscriptions.yaml');
     writeFileSync(subscriptionsFile, this.options.subscriptionsYaml);
     await run('import', 'subscriptions', subscriptionsFile, '--tenant', 'default');

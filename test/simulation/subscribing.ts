@@ -184,7 +184,7 @@ function made(
   const records = [{ ...first, sequence: 1, recordedAt }];
   return {
     subscription: { tenant, customer, opening, records, version: 1, createdAt: recordedAt, updatedAt: recordedAt },
-    dueAt: billsFrom(opening, first, recordedAt),
+    dueAt: billsFrom(opening, first, { recordedAt, ratedUpTo }),
   };
 }
 
@@ -229,6 +229,6 @@ function recorded(
   const records = [...stored.records, { ...record, sequence: version, recordedAt }];
   return {
     subscription: { ...stored, records, version, updatedAt: recordedAt },
-    dueAt: billsFrom(stored.opening, record, recordedAt),
+    dueAt: billsFrom(stored.opening, record, { recordedAt, ratedUpTo }),
   };
 }
