@@ -66,8 +66,8 @@ export const currencyFault = (ofFirstLineItem: string | null, currency: string):
 /**
  * From when on a record may change what is billed: from then on its customer is due. A window that had begun and is the
  * subscription's own counts from its start, whichever window its prices have. What a record says of later is known from
- * now on, and may change what a stretch before it costs: so it is due by the next step of a rater, whose time lies behind
- * the clock. `ratedUpTo`: what was announced to be closed; null: nothing was.
+ * now on, and may change what a stretch before it costs: so it is due by the next step of a rater, whose time lies
+ * behind the clock. `ratedUpTo`: what was announced to be closed; null: nothing was.
  */
 export function billsFrom(
   { billedFrom, takesBegunWindow }: Pick<SubscriptionOpening, 'billedFrom' | 'takesBegunWindow'>,

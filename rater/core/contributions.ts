@@ -77,8 +77,8 @@ export const addedByWindows = (
 ): AddedUsage[] => addedItems(addedWindows(meter, terms, windows), byWindow);
 
 /**
- * As `addedByWindows`, of several subjects together: after each window what was added so far comes to what the values of
- * the subjects that have one by then come to.
+ * As `addedByWindows`, of several subjects together: after each window what was added so far comes to what the values
+ * of the subjects that have one by then come to.
  */
 export function addedAcross(
   meter: Pick<Meter, 'aggregation' | 'window' | 'itemWidth' | 'across'>,
