@@ -544,8 +544,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'ownership-before-the-lock',
     file: BATCH,
-    find: '(each) => (counts.get(customerText(each)) ?? 0) !== records.of(each).records || hasOtherSubjects(each, ownership),',
-    replace: '(each) => (counts.get(customerText(each)) ?? 0) !== records.of(each).records,',
+    find: 'const moved = work.filter((each) => isChanged(each) || hasOtherSubjects(each, ownership));',
+    replace: 'const moved = work.filter((each) => isChanged(each));',
     description: 'Whose a subject is counts as it was before the customers were locked',
   },
   {
@@ -698,8 +698,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'records-before-the-lock',
     file: BATCH,
-    find: '(each) => (counts.get(customerText(each)) ?? 0) !== records.of(each).records || hasOtherSubjects(each, ownership),',
-    replace: '(each) => hasOtherSubjects(each, ownership),',
+    find: 'const moved = work.filter((each) => isChanged(each) || hasOtherSubjects(each, ownership));',
+    replace: 'const moved = work.filter((each) => isChanged(each) && hasOtherSubjects(each, ownership));',
     description: 'What a customer has subscribed to counts as it was before the customer was locked',
   },
   {
@@ -719,8 +719,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'default-fees-with-usage-alone',
     file: BATCH,
-    find: 'return dueFrom === null && ofUnsubscribed === null ? [] : [{ tenant, customer, dueAt: ofUnsubscribed }];',
-    replace: 'return dueFrom === null ? [] : [{ tenant, customer, dueAt: ofUnsubscribed }];',
+    find: 'await transaction.markDue(payers);',
+    replace: '',
     description: 'Fees of the default plan do not come due by themselves',
   },
   {
@@ -754,8 +754,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'gone-terms-stay',
     file: TERM_ITEMS,
-    find: '.filter((term) => !standing.has(nameOf(price, term)) && !isNothing(term))',
-    replace: '.filter((term) => !standing.has(nameOf(price, term)) && isNothing(term))',
+    find: 'if (isNothing(term) || standing.some(({ of }) => isSameTerm(of, term))) continue;',
+    replace: 'if (standing.length >= 0 || isNothing(term)) continue;',
     description: 'What was written for a term that is no more stays',
   },
   {
@@ -782,8 +782,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'fees-know-the-future',
     file: FEES,
-    find: 'const known = this.views.get(instant) ?? CustomerTerms.until(this.records, instant);',
-    replace: 'const known = this.views.get(instant) ?? new CustomerTerms(this.records);',
+    find: 'const known = this.views.get(last) ?? (isAll ? this.all : CustomerTerms.until(this.records, instant));',
+    replace: 'const known = this.views.get(last) ?? (isAll ? this.all : new CustomerTerms(this.records));',
     description: 'A fee counts a change before its time',
   },
   {
@@ -866,8 +866,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'due-when-it-holds',
     file: RECORD_RULES,
-    find: 'if (says > billedFrom || !takesBegunWindow) return Math.min(Math.max(says, billedFrom), recordedAt);',
-    replace: 'if (says > billedFrom || !takesBegunWindow) return Math.max(says, billedFrom);',
+    find: 'return Math.min(says > billedFrom ? says : begins, recordedAt, ratedUpTo ?? recordedAt);',
+    replace: 'return Math.max(Math.min(recordedAt, ratedUpTo ?? recordedAt), says > billedFrom ? says : begins);',
     description: 'A record is due when it holds, and not when it is known',
   },
   {
