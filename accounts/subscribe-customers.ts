@@ -5,7 +5,7 @@
 // the customers have: so each subscription is held against all others of its customer.
 import { groupBy } from '../domain/composite-key.ts';
 import { Problem } from '../domain/problem.ts';
-import type { CustomerSubscription, NewSubscription } from '../domain/terms/customer-subscription.ts';
+import { type CustomerSubscription, historyOf, type NewSubscription } from '../domain/terms/customer-subscription.ts';
 import { SubscriptionHistory } from '../domain/terms/subscription-history.ts';
 import type { Author } from '../platform/account-store/account-changes.ts';
 import { shareCustomers } from '../platform/account-store/customers.ts';
@@ -39,9 +39,6 @@ export async function lockForChange(
   );
   return { ratedUpTo: await readClosingUpTo(queries), now: await readNow(queries) };
 }
-
-export const historyOf = ({ opening, records }: CustomerSubscription): SubscriptionHistory =>
-  new SubscriptionHistory(opening, records);
 
 const historyAhead = ({ opening, records }: NewSubscription): SubscriptionHistory =>
   new SubscriptionHistory(

@@ -1,6 +1,8 @@
 // The fields that say what a subscription has: its plan, quantities and prices of its own. They are read against a
 // catalog, since a plan must be there, and a price must fit to its meter and to what its slug means.
+
 import type { Catalog, Price } from '../../domain/catalog/catalog.ts';
+import { priceMeanings } from '../../domain/catalog/price-meaning.ts';
 import type { FieldSource } from '../../domain/fields/catalog-fields.ts';
 import { formatPath } from '../../domain/fields/catalog-source.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
@@ -44,12 +46,6 @@ const quantitiesField: FieldReader<Readonly<Record<string, string | null>>> = (g
   return Object.fromEntries(read.sort(([a], [b]) => (a < b ? -1 : 1)));
 };
 
-/** What a slug prices in the catalog: a meter, or a fee (null). Undefined: no plan has it. */
-function meantBy(slug: string, { plans }: Catalog): string | null | undefined {
-  const price = plans.flatMap(({ prices }) => prices).find((each) => each.slug === slug);
-  return price === undefined ? undefined : isUsagePrice(price) ? price.meter : null;
-}
-
 /** A list of prices, each as the catalog has one, or `{ "slug": …, "remove": true }`: the plan's again. */
 function readOverrides(fields: BodyFields, catalog: Catalog): Readonly<Record<string, Price | null>> | null {
   const list = fields.optional<readonly unknown[]>('overrides', (given, refuse) =>
@@ -63,6 +59,7 @@ function readOverrides(fields: BodyFields, catalog: Catalog): Readonly<Record<st
     textOf: () => null,
   };
   const meters = new Map(catalog.meters.map((meter) => [meter.slug, meter]));
+  const meanings = priceMeanings(catalog.plans);
   const overrides: [string, Price | null][] = [];
   for (const [i, value] of list.entries()) {
     const isRemoval = isObject(value) && value.remove === true && typeof value.slug === 'string';
@@ -72,7 +69,7 @@ function readOverrides(fields: BodyFields, catalog: Catalog): Readonly<Record<st
     }
     const price = readPrice({ source, path: ['overrides', i], value }, meters);
     if (price === null) continue;
-    const [meter, known] = [isUsagePrice(price) ? price.meter : null, meantBy(price.slug, catalog)];
+    const [meter, known] = [isUsagePrice(price) ? price.meter : null, meanings.get(price.slug)?.meter];
     if (known !== undefined && known !== meter) {
       const meant = known === null ? 'a fee' : `of meter ${known}`;
       fields.say(

@@ -1,9 +1,13 @@
 // A subscription as the API answers it: what it is now, what is to come, and every change that made it so.
 
 import type { Price } from '../../domain/catalog/catalog.ts';
-import type { CustomerSubscription, UnnumberedRecord } from '../../domain/terms/customer-subscription.ts';
+import {
+  type CustomerSubscription,
+  historyOf,
+  type UnnumberedRecord,
+} from '../../domain/terms/customer-subscription.ts';
 import type { CustomerTerms } from '../../domain/terms/price-terms.ts';
-import { SubscriptionHistory, type SubscriptionPatch } from '../../domain/terms/subscription-history.ts';
+import type { SubscriptionPatch } from '../../domain/terms/subscription-history.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { timeOrNull } from './account-answers.ts';
 
@@ -48,7 +52,7 @@ const changeAnswer = (record: CustomerSubscription['records'][number]) => ({
 /** `now`: what it is at that instant. */
 export function subscriptionAnswer(subscription: CustomerSubscription, now: number) {
   const { opening, records, customer, version, createdAt, updatedAt } = subscription;
-  const history = new SubscriptionHistory(opening, records);
+  const history = historyOf(subscription);
   const { startsAt, billedFrom, anchor, timezone } = opening;
   const { endsAt } = history;
   // Of one that is not there yet what it begins with, and of one that is over what it ended with.

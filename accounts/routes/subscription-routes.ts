@@ -10,7 +10,7 @@ import {
   readParameters,
   wholeNumber,
 } from '../../domain/requests/parameters.ts';
-import type { CustomerSubscription } from '../../domain/terms/customer-subscription.ts';
+import { type CustomerSubscription, historyOf } from '../../domain/terms/customer-subscription.ts';
 import { CustomerTerms } from '../../domain/terms/price-terms.ts';
 import type { AccountAnswer } from '../../platform/account-store/idempotent-answers.ts';
 import { readNow } from '../../platform/account-store/subject-assignments.ts';
@@ -51,7 +51,7 @@ import {
   resumeRecord,
   undoRecord,
 } from '../core/subscription-changes.ts';
-import { historyOf, lockForChange, subscribeCustomers } from '../subscribe-customers.ts';
+import { lockForChange, subscribeCustomers } from '../subscribe-customers.ts';
 
 const SUBSCRIPTIONS_DEFAULT = 100;
 const SUBSCRIPTIONS_MAX = 1_000;

@@ -40,9 +40,13 @@ export interface RatedPeriod extends PeriodKey {
 /** The subject of what is all subjects' of a customer together. */
 export const POOLED = '';
 
-/** The terms of a price in the periods of a customer that start at an instant: they are rated together. */
-export interface PricedPeriod extends TenantCustomer {
+/** The periods of a customer that start at an instant. */
+export interface PeriodStart extends TenantCustomer {
   readonly periodStart: number;
+}
+
+/** The terms of a price in these: they are rated together. */
+export interface PricedPeriod extends PeriodStart {
   readonly price: string;
 }
 
@@ -64,6 +68,8 @@ export const subjectText = ({ tenant, subject }: SubjectKey): string => keyText(
 export const customerText = ({ tenant, customer }: TenantCustomer): string => keyText(tenant, customer);
 export const periodText = ({ tenant, customer, subscription, periodStart, periodEnd }: PeriodKey): string =>
   keyText(tenant, customer, subscription, periodStart, periodEnd);
+export const startText = ({ tenant, customer, periodStart }: PeriodStart): string =>
+  keyText(tenant, customer, periodStart);
 /** Names a price in the periods of a customer that start at an instant. */
 export const pricedText = ({ tenant, customer, periodStart, price }: PricedPeriod): string =>
   keyText(tenant, customer, periodStart, price);

@@ -1,5 +1,5 @@
 // What a customer has subscribed to, as an account object: what never changes of it, and its records.
-import type { SubscriptionOpening, SubscriptionRecord } from './subscription-history.ts';
+import { SubscriptionHistory, type SubscriptionOpening, type SubscriptionRecord } from './subscription-history.ts';
 
 export interface CustomerSubscription {
   readonly tenant: string;
@@ -37,3 +37,8 @@ export interface NewSubscription {
   readonly madeFrom: unknown;
   readonly reason: string | null;
 }
+
+export const historyOf = ({
+  opening,
+  records,
+}: Pick<CustomerSubscription, 'opening' | 'records'>): SubscriptionHistory => new SubscriptionHistory(opening, records);

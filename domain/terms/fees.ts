@@ -119,7 +119,7 @@ export class CustomerFees {
     const terms = new TermSum(last.whole, this.viewAt(asOf));
     if (inPeriod.some(({ price }) => price.giveBack === false)) {
       const starts = [of.period.start, ...last.stretches.map(({ from }) => from)];
-      const changes = this.instants.filter((instant) => isIn(instant) && instant <= asOf);
+      const changes = this.all.instants.filter((instant) => isIn(instant) && instant <= asOf);
       const instants = [...new Set([...starts, ...changes])].filter((at) => at <= asOf).sort((a, b) => a - b);
       for (const [i, instant] of instants.entries()) {
         const until = instants[i + 1] ?? asOf + 1;
@@ -142,17 +142,6 @@ export class CustomerFees {
     const known = this.views.get(last) ?? (isAll ? this.all : CustomerTerms.until(this.records, instant));
     this.views.set(last, known);
     return known;
-  }
-
-  /** Where anything of the customer may change. */
-  private get instants(): readonly number[] {
-    const { holders, segments } = this.all;
-    return holders.flatMap((holder) =>
-      segments.instantsOf(
-        holder,
-        segments.pricesOf(holder).map(({ slug }) => slug),
-      ),
-    );
   }
 }
 

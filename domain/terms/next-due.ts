@@ -10,17 +10,11 @@ import type { CustomerTerms } from './price-terms.ts';
  * same records. What is told is early enough, and may be earlier than anything is due: who looks then asks again.
  */
 export function nextDueAfter(terms: CustomerTerms, fees: CustomerFees, instant: number): number | null {
-  const { holders, segments: held } = terms;
-  const dues = holders.flatMap((holder) =>
-    held.instantsOf(
-      holder,
-      held.pricesOf(holder).map(({ slug }) => slug),
-    ),
-  );
+  const dues = terms.instants;
   for (const { segments } of terms.lines) for (const { from, to } of segments) dues.push(from, to);
   for (const line of terms.feeLines) {
     // Of whoever has nothing else, the default plan's fees come with usage.
-    if (line.members[0] === null && holders.length === 1) continue;
+    if (line.members[0] === null && terms.holders.length === 1) continue;
     for (const segment of line.segments) {
       if (segment.to <= instant) continue;
       const period = segmentPeriod(line, segment, Math.max(instant, segment.from));

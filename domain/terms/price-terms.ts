@@ -73,6 +73,17 @@ export class CustomerTerms {
     this.feeLines = this.lines.filter(({ meter }) => meter === null);
   }
 
+  /** Where what any holder has may change, by a record or a version; in no order. */
+  get instants(): number[] {
+    const { holders, segments } = this;
+    return holders.flatMap((holder) =>
+      segments.instantsOf(
+        holder,
+        segments.pricesOf(holder).map(({ slug }) => slug),
+      ),
+    );
+  }
+
   /**
    * The periods of a line in which its window that holds an instant is priced: one, or none, but where two
    * subscriptions price it at once. The same period is the same object.

@@ -1,7 +1,7 @@
 // Billing periods as far as they are billed: by their own last rating, or by the progress of all raters where that is
 // later. What the progress has passed over is billed, also where a period had nothing to rate and its row was left as
 // it was.
-import type { PeriodKey, PricedPeriod } from '../../domain/billing/billing-period-terms.ts';
+import type { PeriodKey, PeriodStart } from '../../domain/billing/billing-period-terms.ts';
 import { periodClosesAt } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/metering/meter.ts';
 import { laterOf, type SealVector } from '../../domain/sealing/seal-vector.ts';
@@ -19,9 +19,6 @@ import {
   tableOf,
 } from '../postgres/table-columns.ts';
 import { periodKeyColumns, periodStartColumns } from './billing-periods.ts';
-
-/** The periods of a customer that start at an instant. */
-export type PeriodStart = Omit<PricedPeriod, 'price'>;
 
 export interface BilledPeriod extends RecordOf<typeof periodKeyColumns> {
   /** The newest catalog version by which it is billed. */

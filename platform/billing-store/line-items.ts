@@ -1,7 +1,7 @@
 // Line items in Postgres. Rows are only ever added.
 import type { PoolClient } from 'pg';
 import type { Holding } from '../../domain/accounts/assignments.ts';
-import type { PeriodKey, PricedKey } from '../../domain/billing/billing-period-terms.ts';
+import type { PeriodKey, PeriodStart, PricedKey } from '../../domain/billing/billing-period-terms.ts';
 import type { ItemTerm, LineItemCause, LineItemKind, NewLineItem, RatedItem } from '../../domain/billing/line-item.ts';
 import { lineItemId } from '../../domain/billing/line-item-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
@@ -27,7 +27,6 @@ import {
   uuid,
 } from '../postgres/table-columns.ts';
 import { quantityFromStore } from '../usage-store/usage-query.ts';
-import type { PeriodStart } from './billed-periods.ts';
 import { periodKeyColumns, periodStartColumns } from './billing-periods.ts';
 import { insertLedgerEntries } from './ledger-entries.ts';
 

@@ -1,5 +1,5 @@
 // What the line items of each term of each price come to.
-import { pricedText, termText } from '../../domain/billing/billing-period-terms.ts';
+import { type PeriodStart, pricedText, termText } from '../../domain/billing/billing-period-terms.ts';
 import { EARLIER, type WrittenPrices, type WrittenTerm } from '../../domain/billing/line-item.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import {
@@ -15,7 +15,7 @@ import {
   tableOf,
   text,
 } from '../postgres/table-columns.ts';
-import { type PeriodScope, type PeriodStart, scopeParams } from './billed-periods.ts';
+import { type PeriodScope, scopeParams } from './billed-periods.ts';
 import { periodKeyColumns, periodStartColumns } from './billing-periods.ts';
 import { quantity } from './line-items.ts';
 

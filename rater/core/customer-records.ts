@@ -3,10 +3,9 @@
 import { customerText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { groupBy } from '../../domain/composite-key.ts';
 import type { CatalogHistory } from '../../domain/terms/catalog-history.ts';
-import type { CustomerSubscription } from '../../domain/terms/customer-subscription.ts';
+import { type CustomerSubscription, historyOf } from '../../domain/terms/customer-subscription.ts';
 import { CustomerFees } from '../../domain/terms/fees.ts';
 import { CustomerTerms } from '../../domain/terms/price-terms.ts';
-import { SubscriptionHistory } from '../../domain/terms/subscription-history.ts';
 
 /** What the records of a customer say. */
 export interface BilledBy {
@@ -17,10 +16,7 @@ export interface BilledBy {
 }
 
 export function billedBy(catalog: CatalogHistory, subscriptions: readonly CustomerSubscription[]): BilledBy {
-  const records = {
-    catalog,
-    subscriptions: subscriptions.map(({ opening, records: of }) => new SubscriptionHistory(opening, of)),
-  };
+  const records = { catalog, subscriptions: subscriptions.map(historyOf) };
   const terms = new CustomerTerms(records);
   return {
     terms,
@@ -31,14 +27,17 @@ export function billedBy(catalog: CatalogHistory, subscriptions: readonly Custom
 
 export class RecordsByCustomer {
   private readonly catalog: CatalogHistory;
+  /** By what whoever has no subscription is billed. */
   private readonly unsubscribed: BilledBy;
   private readonly subscriptions: ReadonlyMap<string, readonly CustomerSubscription[]>;
   private readonly known = new Map<string, BilledBy>();
 
-  /** `unsubscribed`: by what whoever has no subscription is billed. */
-  constructor(catalog: CatalogHistory, unsubscribed: BilledBy, subscriptions: readonly CustomerSubscription[]) {
-    this.catalog = catalog;
-    this.unsubscribed = unsubscribed;
+  constructor(
+    catalog: { readonly history: CatalogHistory; readonly unsubscribed: BilledBy },
+    subscriptions: readonly CustomerSubscription[],
+  ) {
+    this.catalog = catalog.history;
+    this.unsubscribed = catalog.unsubscribed;
     this.subscriptions = groupBy(subscriptions, customerText);
   }
 

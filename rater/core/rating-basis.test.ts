@@ -1,12 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
 import { emptyCatalog } from '../../domain/catalog/catalog.ts';
-import { closedAsFarAs, currencyBy, isUnmoved, ratingBasis, ratingCatalog } from './rating-basis.ts';
+import { closedAsFarAs, currencyBy, isUnmoved, type RatingBasis, ratingCatalog } from './rating-basis.ts';
 
-const basis = ratingBasis({
+const basis: RatingBasis = {
   ...{ seals: { vector: { 1: { 0: 5 } }, epochSteps: [], watermark: 900 }, watermark: 900, closedUpTo: 600 },
   catalog: ratingCatalog([{ version: 2, effectiveAt: 0, catalog: emptyCatalog }]),
-});
+};
 const period = (more: Partial<RatedPeriod> = {}): RatedPeriod => ({
   ...{ tenant: 't', customer: 's', subscription: '', periodStart: 0, periodEnd: 1_000 },
   ...{ catalogVersion: 2, records: 0, sealVector: { 1: { 0: 5 } }, ratedWatermark: 900, closedUpTo: 600 },

@@ -14,22 +14,26 @@ export interface RatingCatalog {
   readonly history: CatalogHistory;
   /** By slug, every meter there ever was: usage of one that the newest version does not have is still billed. */
   readonly meters: ReadonlyMap<string, Meter>;
+  /** Whoever has no subscription. */
+  readonly unsubscribed: BilledBy;
 }
 
 export function ratingCatalog(versions: readonly CatalogVersion[]): RatingCatalog {
+  const history = new CatalogHistory(versions);
   return {
     version: versions.at(-1)?.version ?? 0,
     versions,
-    history: new CatalogHistory(versions),
+    history,
+    unsubscribed: billedBy(history, []),
     meters: new Map(versions.flatMap(({ catalog }) => catalog.meters).map((meter) => [meter.slug, meter])),
   };
 }
 
 /** By version; null: that of the newest. */
 export function currencyBy(versions: readonly CatalogVersion[]): (version: number | null) => string {
-  const newest = versions.at(-1)!.catalog.currency;
   const currencies = new Map(versions.map(({ version, catalog }) => [version, catalog.currency]));
-  return (version) => (version === null ? newest : (currencies.get(version) ?? newest));
+  const known = (version: number | null) => (version === null ? undefined : currencies.get(version));
+  return (version) => known(version) ?? versions.at(-1)!.catalog.currency;
 }
 
 /** What a step rates by: the same for all its batches. */
@@ -37,16 +41,9 @@ export interface RatingBasis {
   readonly seals: Seals;
   readonly watermark: number;
   readonly catalog: RatingCatalog;
-  /** Whoever has no subscription. */
-  readonly unsubscribed: BilledBy;
   /** What ends by then is closed; milliseconds since the epoch, and never less than at an earlier step. */
   readonly closedUpTo: number;
 }
-
-export const ratingBasis = (of: Omit<RatingBasis, 'unsubscribed'>): RatingBasis => ({
-  ...of,
-  unsubscribed: billedBy(of.catalog.history, []),
-});
 
 /**
  * The basis for periods of which some are closed further: a rater that allows less lateness may have closed windows of

@@ -36,8 +36,6 @@ export interface ChargedUsage {
 
 /** By what a batch rates a customer. */
 export interface RatingSituation {
-  /** Of a version of the catalog; null: of the newest. */
-  currencyOf(version: number | null): string;
   /** The number of the newest version. */
   readonly catalogVersion: number;
   /** How many records the customer's subscriptions have. */
@@ -46,6 +44,9 @@ export interface RatingSituation {
   readonly stored: ReadonlyMap<string, RatedPeriod>;
   readonly written: WrittenPrices;
 }
+
+/** The currency of a version of the catalog; null: of the newest. */
+type CurrencyOf = (version: number | null) => string;
 
 /** What a term of a price comes to, of all subjects together or of one. */
 export interface RatedTerm {
@@ -63,7 +64,7 @@ export interface RatedTerm {
 function termsOfUsage(
   { tenant, customer, periodStart, detailFrom }: PeriodTarget,
   { period, charged }: ChargedUsage,
-  { currencyOf }: Pick<RatingSituation, 'currencyOf'>,
+  currencyOf: CurrencyOf,
 ): RatedTerm[] {
   const meter = period.line.meter!;
   const { slug } = period.line;
@@ -91,11 +92,7 @@ function termsOfUsage(
   }));
 }
 
-function termOfFee(
-  { tenant, customer, periodStart }: PeriodTarget,
-  fee: DueFee,
-  { currencyOf }: Pick<RatingSituation, 'currencyOf'>,
-): RatedTerm {
+function termOfFee({ tenant, customer, periodStart }: PeriodTarget, fee: DueFee, currencyOf: CurrencyOf): RatedTerm {
   const { from, to, amount } = fee;
   return {
     of: {
@@ -125,10 +122,10 @@ export const ratedTerms = (
   target: PeriodTarget,
   usage: readonly ChargedUsage[],
   fees: readonly DueFee[],
-  situation: Pick<RatingSituation, 'currencyOf'>,
+  currencyOf: CurrencyOf,
 ): RatedTerm[] => [
-  ...usage.flatMap((each) => termsOfUsage(target, each, situation)),
-  ...fees.map((fee) => termOfFee(target, fee, situation)),
+  ...usage.flatMap((each) => termsOfUsage(target, each, currencyOf)),
+  ...fees.map((fee) => termOfFee(target, fee, currencyOf)),
 ];
 
 const isNothing = ({ windows, amount }: WrittenTerm): boolean =>
@@ -203,7 +200,7 @@ function assertWrittenBefore(
 export function termItems(
   ratedNow: readonly RatedTerm[],
   gone: readonly ItemTerm[],
-  { catalogVersion, records, stored, written }: Omit<RatingSituation, 'currencyOf'>,
+  { catalogVersion, records, stored, written }: RatingSituation,
 ): NewLineItem[] {
   const terms = gone.length === 0 ? ratedNow : [...ratedNow, ...gone.map(nothingOf)];
   const several = severalTimes(terms);

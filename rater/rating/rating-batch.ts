@@ -18,13 +18,13 @@ import { Ownership } from '../../domain/accounts/ownership.ts';
 import {
   customerText,
   type PeriodKey,
-  type PricedKey,
   periodText,
   type RatedPeriod,
+  startText,
   type TenantCustomer,
 } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenPrices } from '../../domain/billing/line-item.ts';
-import { groupBy, keyText } from '../../domain/composite-key.ts';
+import { groupBy } from '../../domain/composite-key.ts';
 import { holdsAllSealsOf, type Seals } from '../../domain/sealing/seals.ts';
 import { nextDueAfter } from '../../domain/terms/next-due.ts';
 import type { DueCustomer, NextDue } from '../../platform/billing-store/due-customers.ts';
@@ -100,7 +100,7 @@ async function rateIn(
   const stored = await store.readBillingPeriods(work);
   const subscriptions = await store.readSubscriptions(work);
   const basis = closedAsFarAs(stepBasis, stored);
-  const records = new RecordsByCustomer(basis.catalog.history, basis.unsubscribed, subscriptions);
+  const records = new RecordsByCustomer(basis.catalog, subscriptions);
   const targets = periodTargets(detail, basis.watermark, records, work, stored);
   const since = earliestOf(targets);
   if (Number.isFinite(since)) {
@@ -156,10 +156,6 @@ export async function isStillThere(store: RatingStore, verifier: ChunkVerifier, 
   return holdsAllSealsOf(await store.readSeals(), seals);
 }
 
-/** Where a customer's periods start. */
-const startText = ({ tenant, customer, periodStart }: Pick<PricedKey, 'tenant' | 'customer' | 'periodStart'>): string =>
-  keyText(tenant, customer, periodStart);
-
 async function write(
   transaction: RatingTransaction,
   basis: RatingBasis,
@@ -175,7 +171,7 @@ async function write(
   const stored = new Map(locked.map((period) => [periodText(period), period]));
   const currencyOf = currencyBy(catalog.versions);
   const rated = charges.map(({ target, usage, fees }) => {
-    const terms = ratedTerms(target, usage, fees, { currencyOf });
+    const terms = ratedTerms(target, usage, fees, currencyOf);
     return {
       target,
       terms,
@@ -249,10 +245,11 @@ function writtenPrices(targets: readonly PeriodTarget[], written: WrittenPrices)
  */
 async function saveNextDue(
   transaction: RatingTransaction,
-  { watermark, catalog, unsubscribed }: RatingBasis,
+  { watermark, catalog }: RatingBasis,
   records: RecordsByCustomer,
   work: readonly CustomerWork[],
 ): Promise<void> {
+  const { unsubscribed } = catalog;
   const ofUnsubscribed = nextDueAfter(unsubscribed.terms, unsubscribed.fees, watermark);
   const next: NextDue[] = [];
   const payers: DueCustomer[] = [];

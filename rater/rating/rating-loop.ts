@@ -29,7 +29,7 @@ import {
   nothingTouched,
   type Touched,
 } from '../core/customer-work.ts';
-import { type RatingBasis, type RatingCatalog, ratingBasis, ratingCatalog } from '../core/rating-basis.ts';
+import { type RatingBasis, type RatingCatalog, ratingCatalog } from '../core/rating-basis.ts';
 import type { RaterMetrics } from '../metrics.ts';
 import type { RatingStore } from '../store/rating-store.ts';
 import { earliestClosing, readTouchedWindows } from '../store/touched-usage.ts';
@@ -103,7 +103,7 @@ export class RatingLoop {
 
     // What was closed stays closed when more lateness is allowed later: it may be on an invoice.
     const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, from.closedUpTo ?? Number.NEGATIVE_INFINITY);
-    const basis = ratingBasis({ seals, watermark, catalog, closedUpTo });
+    const basis: RatingBasis = { seals, watermark, catalog, closedUpTo };
     const openedFrom = await this.takeInCatalog(from, watermark);
     // Windows that close have usage in older chunks, too.
     const meters = [...catalog.meters.values()];

@@ -11,7 +11,7 @@ import { Decimal } from '../../domain/number/decimal.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { readSeals } from '../../platform/usage-store/seals.ts';
-import { ratingBasis, ratingCatalog } from '../../rater/core/rating-basis.ts';
+import { type RatingBasis, ratingCatalog } from '../../rater/core/rating-basis.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
 import { ChunkVerifier } from '../../rater/rating/chunk-verifier.ts';
 import { type BatchOutcome, rateBatch } from '../../rater/rating/rating-batch.ts';
@@ -96,9 +96,9 @@ async function batch(seals: Seals, subject: string, times: readonly number[]): P
   await verifier.verifyNew({}, seals.vector);
   const versions = [{ version: 1, effectiveAt: 0, catalog }];
   const watermark = seals.watermark!;
-  const basis = ratingBasis({
+  const basis: RatingBasis = {
     ...{ seals, watermark, catalog: ratingCatalog(versions), closedUpTo: watermark - LATENESS_MS },
-  });
+  };
   return rateBatch({ store, verifier }, basis, [ownWork('acme', subject, times)]);
 }
 

@@ -19,9 +19,9 @@ import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { Price } from '../../domain/pricing/prices.ts';
 import type { Random } from '../../domain/random.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
-import type { CustomerSubscription } from '../../domain/terms/customer-subscription.ts';
+import { type CustomerSubscription, historyOf } from '../../domain/terms/customer-subscription.ts';
 import { billsFrom } from '../../domain/terms/record-rules.ts';
-import { SubscriptionHistory, type SubscriptionPatch } from '../../domain/terms/subscription-history.ts';
+import type { SubscriptionPatch } from '../../domain/terms/subscription-history.ts';
 import { DAY, SLOT } from '../terms/slow-model.ts';
 
 const HOUR = DAY / 24;
@@ -138,9 +138,6 @@ export interface ChangedSubscription {
   readonly subscription: CustomerSubscription;
   readonly dueAt: number;
 }
-
-const historyOf = ({ opening, records }: CustomerSubscription): SubscriptionHistory =>
-  new SubscriptionHistory(opening, records);
 
 /** Null: nothing changes by it. Throws a `Problem` where it is refused. */
 export function changedSubscription(wanted: Subscribing, situation: SubscribingSituation): ChangedSubscription | null {

@@ -1,4 +1,5 @@
 // Holds domain/terms against the slow model, history by history, and says what must hold of every history besides.
+import type { Aggregation } from '../../domain/catalog/catalog.ts';
 import { groupBy } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
@@ -36,6 +37,27 @@ export const recordsOf = ({ versions, subscriptions }: SlowHistory): CustomerRec
 
 const lengthInMs = (length: object): number => (length as { days: number }).days * DAY;
 
+/** What the events of a window come to, in their order. `seen`: the values of earlier windows, which these are added to. */
+export function mergedValue(aggregation: Aggregation, values: readonly number[], seen: Set<number>): number {
+  switch (aggregation) {
+    case 'sum':
+      return values.reduce((sum, each) => sum + each, 0);
+    case 'count':
+      return values.length;
+    case 'max':
+      return Math.max(...values);
+    case 'min':
+      return Math.min(...values);
+    case 'latest':
+      return values.at(-1)!;
+    case 'unique': {
+      const before = seen.size;
+      for (const value of values) seen.add(value);
+      return seen.size - before;
+    }
+  }
+}
+
 /** What each term's price matches, window by window. */
 function usageByTerm(period: UsagePeriod, { usage }: SlowHistory): Map<UsageTerm, UsedWindow[]> {
   const { aggregation, slug } = period.line.meter!;
@@ -59,18 +81,7 @@ function usageByTerm(period: UsagePeriod, { usage }: SlowHistory): Map<UsageTerm
   const found = new Map<UsageTerm, UsedWindow[]>(period.terms.map((term) => [term, []]));
   for (const { term, windowStart, events } of windows) {
     const values = events.map(({ value }) => value);
-    const known = seen.get(term)!;
-    const fresh = [...new Set(values)].filter((value) => !known.has(value));
-    for (const value of fresh) known.add(value);
-    const merged: Readonly<Record<string, () => number>> = {
-      sum: () => values.reduce((sum, each) => sum + each, 0),
-      count: () => values.length,
-      max: () => Math.max(...values),
-      min: () => Math.min(...values),
-      latest: () => values.at(-1)!,
-      unique: () => fresh.length,
-    };
-    const value = merged[aggregation]!();
+    const value = mergedValue(aggregation, values, seen.get(term)!);
     found.get(term)!.push({ windowStart, quantity: BigInt(value) * QUANTITY_ONE });
   }
   return found;

@@ -19,9 +19,10 @@ import { billedBy, RecordsByCustomer } from '../../rater/core/customer-records.t
 import type { CustomerWork } from '../../rater/core/customer-work.ts';
 import { type Detail, type PeriodTarget, periodTargets } from '../../rater/core/period-targets.ts';
 import { RatingInvariantError } from '../../rater/core/rate.ts';
+import { ratingCatalog } from '../../rater/core/rating-basis.ts';
 import { goneTerms, ratedTerms, termItems } from '../../rater/core/term-items.ts';
 import { type CountedTerms, chargedTerms, countedTerms, type SubjectWindows } from '../../rater/core/term-usage.ts';
-import { differences } from './compare.ts';
+import { differences, mergedValue } from './compare.ts';
 import { historyOf } from './histories.ts';
 import { slowFeeAmounts } from './slow-fees.ts';
 import { isLookedAt, SLOT, type SlowHistory, SlowModel, type SlowUsage } from './slow-model.ts';
@@ -107,20 +108,9 @@ function usageOf(
     .filter(({ windowStart }) => terms.some(({ from, to }) => from <= windowStart && windowStart < to))
     .sort((a, b) => a.windowStart - b.windowStart);
   const seen = new Set<number>();
-  const merged: Readonly<Record<string, (values: number[]) => number>> = {
-    sum: (values) => values.reduce((sum, each) => sum + each, 0),
-    count: (values) => values.length,
-    max: (values) => Math.max(...values),
-    min: (values) => Math.min(...values),
-    latest: (values) => values.at(-1)!,
-    unique: (values) => {
-      const fresh = [...new Set(values)].filter((value) => !seen.has(value));
-      for (const value of fresh) seen.add(value);
-      return fresh.length;
-    },
-  };
   if (windows.length === 0) return [];
-  const quantity = (values: number[]): Quantity => BigInt(merged[meter!.aggregation]!(values)) * QUANTITY_ONE;
+  const quantity = (values: readonly number[]): Quantity =>
+    BigInt(mergedValue(meter!.aggregation, values, seen)) * QUANTITY_ONE;
   return [
     {
       subject: CUSTOMER.customer,
@@ -139,8 +129,7 @@ const asStored = ({ subscriptions }: Known): CustomerSubscription[] =>
 
 /** The items that a rating adds; a fault of the core throws. */
 function rateStep(detail: Detail, known: Known, written: Written, work: CustomerWork): NewLineItem[] {
-  const catalog = new CatalogHistory(known.versions);
-  const records = new RecordsByCustomer(catalog, billedBy(catalog, []), asStored(known));
+  const records = new RecordsByCustomer(ratingCatalog(known.versions), asStored(known));
   const stored = [...written.periods.values()];
   const targets = periodTargets(detail, known.watermark, records, [work], stored);
   const catalogVersion = known.versions.at(-1)!.version;
@@ -155,7 +144,7 @@ function rateStep(detail: Detail, known: Known, written: Written, work: Customer
       ({ isByUsage, from, to }) =>
         !isByUsage || known.usage.some(({ at, meter }) => isInWindows(known, meter, at, from, to)),
     );
-    const terms = ratedTerms(target, usage, fees, { currencyOf: () => 'USD' });
+    const terms = ratedTerms(target, usage, fees, () => 'USD');
     const slugs = [...prices.keys()].map((key) => (JSON.parse(key) as string[])[3]!);
     const gone = goneTerms(target, terms, prices, slugs).map((key) => {
       const { item: _, ...of } = written.items.findLast(

@@ -971,7 +971,7 @@ describe('T14', () => {
           { subject: 'c', windows: windows.filter((window) => terms.some((term) => isIn(window, term))) },
         ]),
       }));
-      return { target, terms: ratedTerms(target, usage, [], { currencyOf: () => 'USD' }) };
+      return { target, terms: ratedTerms(target, usage, [], () => 'USD') };
     };
     const situation = { catalogVersion: 2, records: 2, stored: new Map() };
     const first = termsOf('10-16T10:20');

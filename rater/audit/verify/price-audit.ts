@@ -1,7 +1,7 @@
 // I4 from raw events: what the terms of every price cost by the recounted usage, against their line items.
 import type { Pool, PoolClient } from 'pg';
 import { customerOf, Ownership } from '../../../domain/accounts/ownership.ts';
-import { customerText, pricedText, type TenantCustomer } from '../../../domain/billing/billing-period-terms.ts';
+import { customerText, startText, type TenantCustomer } from '../../../domain/billing/billing-period-terms.ts';
 import { closedBefore } from '../../../domain/billing/item-span.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
@@ -14,7 +14,7 @@ import { readBilledPeriodsIn } from '../../../platform/billing-store/billed-peri
 import { readProgress } from '../../../platform/billing-store/rater-progress.ts';
 import { type PriceSum, readPriceSums } from '../../../platform/billing-store/written-prices.ts';
 import { inTransaction } from '../../../platform/postgres/pool.ts';
-import { type BilledBy, billedBy, RecordsByCustomer } from '../../core/customer-records.ts';
+import { type BilledBy, RecordsByCustomer } from '../../core/customer-records.ts';
 import { type DueFee, type PeriodTarget, wholeTarget } from '../../core/period-targets.ts';
 import { currencyBy, ratingCatalog } from '../../core/rating-basis.ts';
 import { ratedTerms } from '../../core/term-items.ts';
@@ -54,7 +54,7 @@ const NOTHING_CHARGED: readonly PriceSum[] = [];
  * one.
  */
 export class PriceAudit {
-  private readonly versions: readonly CatalogVersion[];
+  private readonly currencyOf: (version: number | null) => string;
   private readonly records: RecordsByCustomer;
   private readonly ownership: Ownership;
   /** By customer, then by start. */
@@ -69,13 +69,13 @@ export class PriceAudit {
   private readonly periods = new WeakMap<BilledBy, Map<string, UsagePeriod[]>>();
 
   private constructor(parts: {
-    readonly versions: readonly CatalogVersion[];
+    readonly currencyOf: (version: number | null) => string;
     readonly records: RecordsByCustomer;
     readonly ownership: Ownership;
     readonly charged: ReadonlyMap<string, readonly PriceSum[]>;
     readonly passed: BilledView | null;
   }) {
-    this.versions = parts.versions;
+    this.currencyOf = parts.currencyOf;
     this.records = parts.records;
     this.ownership = parts.ownership;
     this.charged = parts.charged;
@@ -92,15 +92,14 @@ export class PriceAudit {
       async (client) => {
         const progress = await readProgress(client);
         const inForce = versions.filter(({ version }) => version <= progress.catalogVersion);
-        const { history } = ratingCatalog(inForce);
         const subscriptions = await readAllSubscriptions(client, scope.tenant);
         const sums = await readPriceSums(client, scope);
         const { closedUpTo, sealVector: vector, watermark } = progress;
         // Periods that reach out of the scope are not read, so it can't be told what they leave out.
         const isWhole = scope.from === null && scope.to === null && inForce.length > 0;
         const audit = new PriceAudit({
-          versions: inForce,
-          records: new RecordsByCustomer(history, billedBy(history, []), subscriptions),
+          currencyOf: currencyBy(inForce),
+          records: new RecordsByCustomer(ratingCatalog(inForce), subscriptions),
           ownership: new Ownership(await readAllAssignments(client, scope.tenant)),
           charged: groupBy(sums, startText),
           passed: isWhole && closedUpTo !== null ? { vector, closedUpTo, watermark: watermark! } : null,
@@ -221,7 +220,7 @@ export class PriceAudit {
       return { period, charged: chargedTerms(period, [...tallies.keys()], (terms) => tallies.get(terms)!) };
     });
     const fees = target.fees.filter((fee) => !fee.isByUsage || usedFees.has(fee));
-    return ratedTerms(target, charged, fees, { currencyOf: currencyBy(this.versions) });
+    return ratedTerms(target, charged, fees, this.currencyOf);
   }
 
   private isUnread({ usage, fees, periodStart }: PeriodTarget): boolean {
@@ -234,13 +233,6 @@ export class PriceAudit {
     return this.unread.some((unread) => unread.from < end && unread.to > from);
   }
 }
-
-const startText = ({
-  tenant,
-  customer,
-  periodStart,
-}: Pick<PeriodTarget, 'tenant' | 'customer' | 'periodStart'>): string =>
-  pricedText({ tenant, customer, periodStart, price: '' });
 
 /** Whether the view has the chunk of a reading, and its window is closed in it. */
 const isBilled = ({ vector, closedUpTo }: BilledView, { windowStart, reading, chunk }: RecountedReading): boolean =>

@@ -1,17 +1,13 @@
 // Billing periods with what all their line items come to, and whether the ledger has these as it should, as of one
 // moment.
 import type { Pool, PoolClient } from 'pg';
-import { customerText } from '../../../domain/billing/billing-period-terms.ts';
+import { customerText, type PeriodStart, startText } from '../../../domain/billing/billing-period-terms.ts';
 import { ledgerTransactionId } from '../../../domain/billing/line-item-key.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
 import type { CustomerSubscription } from '../../../domain/terms/customer-subscription.ts';
 import { readSubscriptionsOfCustomers } from '../../../platform/account-store/subscriptions.ts';
-import {
-  type BilledPeriod,
-  type PeriodStart,
-  readBilledPeriods,
-} from '../../../platform/billing-store/billed-periods.ts';
+import { type BilledPeriod, readBilledPeriods } from '../../../platform/billing-store/billed-periods.ts';
 import { readLedgerSums } from '../../../platform/billing-store/ledger-entries.ts';
 import { type LineItem, readLineItemsOf } from '../../../platform/billing-store/line-items.ts';
 import { inTransaction } from '../../../platform/postgres/pool.ts';
@@ -38,8 +34,6 @@ interface LedgerItem {
   /** All entries of its transaction. */
   readonly balance: Decimal;
 }
-
-const startText = ({ tenant, customer, periodStart }: PeriodStart): string => keyText(tenant, customer, periodStart);
 
 /** Of those that were ever rated. Each start is named once. */
 export function readStartSums(pool: Pool, starts: readonly PeriodStart[]): Promise<StartSums[]> {

@@ -3,12 +3,12 @@
 // progress, whichever is later. The newest items first, then all periods in turn.
 import type { Pool } from 'pg';
 import { Ownership } from '../../../domain/accounts/ownership.ts';
-import type { PeriodKey } from '../../../domain/billing/billing-period-terms.ts';
+import type { PeriodKey, PeriodStart } from '../../../domain/billing/billing-period-terms.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { covers } from '../../../domain/sealing/seal-vector.ts';
 import type { Seals } from '../../../domain/sealing/seals.ts';
-import { type PeriodStart, readNextPeriods } from '../../../platform/billing-store/billed-periods.ts';
+import { readNextPeriods } from '../../../platform/billing-store/billed-periods.ts';
 import { readNewestPeriods } from '../../../platform/billing-store/line-items.ts';
 import { billedBy } from '../../core/customer-records.ts';
 import { wholeTarget } from '../../core/period-targets.ts';
@@ -111,19 +111,19 @@ export class PeriodWatch {
     const { watermark, closedUpTo } = { watermark: starts[0]!.ratedWatermark, closedUpTo: starts[0]!.closedUpTo };
     // Whose the windows are that were billed then is for ever.
     const ownership = new Ownership(await store.readAssignmentsAround(starts));
-    const { history, meters } = ratingCatalog(versions);
-    const unsubscribed = billedBy(history, []);
+    const { history, meters, unsubscribed } = ratingCatalog(versions);
     const targets = starts.map(({ tenant, customer, periodStart, subscriptions }) => {
       const by = subscriptions.length === 0 ? unsubscribed : billedBy(history, subscriptions);
       const subjects = ownership.subjectsOf({ tenant, customer });
       // Only sums are asked for.
       return { ...wholeTarget(watermark, by, { tenant, customer, subjects }, periodStart), detailFrom: watermark };
     });
+    const currencyOf = currencyBy(versions);
     const charges = await readCharges(store, { seals, closedUpTo, meters }, targets);
     for (const [i, { target, usage, fees }] of charges.entries()) {
       const start = starts[i]!;
       const log = new AuditLog();
-      const terms = ratedTerms(target, usage, fees, { currencyOf: currencyBy(versions) });
+      const terms = ratedTerms(target, usage, fees, currencyOf);
       compareTerms(target, terms, start.charged, log);
       log.held('I5', 2 * (start.items - start.misposted.length));
       for (const item of start.misposted) {

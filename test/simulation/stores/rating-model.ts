@@ -1,10 +1,12 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
 
 import {
+  type PeriodStart,
   periodText,
   pricedText,
   type RatedPeriod,
   type SubjectKey,
+  startText,
   type TenantCustomer,
   termText,
 } from '../../../domain/billing/billing-period-terms.ts';
@@ -76,14 +78,6 @@ export const racedCalls = [
   'lock',
 ] as const satisfies readonly RaterCall[];
 
-/** Of the periods of a customer that start at an instant. */
-export interface CustomerPeriods extends TenantCustomer {
-  readonly periodStart: number;
-}
-
-const startText = ({ tenant, customer, periodStart }: CustomerPeriods): string =>
-  keyText(tenant, customer, periodStart);
-
 export class RatingModel {
   private readonly postgres: PostgresModel;
   private readonly clickhouse: ClickHouseModel;
@@ -121,7 +115,7 @@ export class RatingModel {
     );
   }
 
-  itemsOf(periods: CustomerPeriods): readonly StoredItem[] {
+  itemsOf(periods: PeriodStart): readonly StoredItem[] {
     return this.items.get(startText(periods)) ?? [];
   }
 
