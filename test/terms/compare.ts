@@ -37,7 +37,9 @@ export const recordsOf = ({ versions, subscriptions }: SlowHistory): CustomerRec
 
 const lengthInMs = (length: object): number => (length as { days: number }).days * DAY;
 
-/** What the events of a window come to, in their order. `seen`: the values of earlier windows, which these are added to. */
+/**
+ * What the events of a window come to, in their order. `seen`: the values of earlier windows, which these are added to.
+ */
 export function mergedValue(aggregation: Aggregation, values: readonly number[], seen: Set<number>): number {
   switch (aggregation) {
     case 'sum':
