@@ -45,12 +45,7 @@ export interface PeriodStart extends TenantCustomer {
   readonly periodStart: number;
 }
 
-/** The terms of a price in these: they are rated together. */
-export interface PricedPeriod extends PeriodStart {
-  readonly price: string;
-}
-
-/** A term among them, of all subjects or of one. */
+/** A term of a price in these, of all subjects or of one. The terms of a price are rated together. */
 export interface TermOfSubject {
   readonly subscription: string;
   /** A month and a year may begin at once. */
@@ -62,7 +57,9 @@ export interface TermOfSubject {
 }
 
 /** What is rated by itself. */
-export interface PricedKey extends PricedPeriod, TermOfSubject {}
+export interface PricedKey extends PeriodStart, TermOfSubject {
+  readonly price: string;
+}
 
 export const subjectText = ({ tenant, subject }: SubjectKey): string => keyText(tenant, subject);
 export const customerText = ({ tenant, customer }: TenantCustomer): string => keyText(tenant, customer);
@@ -70,8 +67,5 @@ export const periodText = ({ tenant, customer, subscription, periodStart, period
   keyText(tenant, customer, subscription, periodStart, periodEnd);
 export const startText = ({ tenant, customer, periodStart }: PeriodStart): string =>
   keyText(tenant, customer, periodStart);
-/** Names a price in the periods of a customer that start at an instant. */
-export const pricedText = ({ tenant, customer, periodStart, price }: PricedPeriod): string =>
-  keyText(tenant, customer, periodStart, price);
 export const termText = ({ subscription, periodEnd, termStart, subject }: TermOfSubject): string =>
   keyText(subscription, periodEnd, termStart, subject);

@@ -66,5 +66,5 @@ export interface WrittenTerm extends TermOfSubject {
   readonly amount: Decimal;
 }
 
-/** By `pricedText`, then by `termText`. */
+/** What the periods of a customer that start at an instant have, by price, then by `termText`. */
 export type WrittenPrices = ReadonlyMap<string, ReadonlyMap<string, WrittenTerm>>;

@@ -1,5 +1,5 @@
 // What the line items of each term of each price come to.
-import { type PeriodStart, pricedText, termText } from '../../domain/billing/billing-period-terms.ts';
+import { type PeriodStart, startText, termText } from '../../domain/billing/billing-period-terms.ts';
 import { EARLIER, type WrittenPrices, type WrittenTerm } from '../../domain/billing/line-item.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import {
@@ -48,8 +48,11 @@ const SUMS = `max(item.window_start) AS last_start, max(item.window_end) AS wind
 const TERM = namesOf(termColumns, 'item');
 const OF_START = `(${namesOf(periodStartColumns, 'item')}) = (${namesOf(periodStartColumns, 'wanted')})`;
 
-/** A price without items is absent. */
-export async function readWrittenPrices(queries: Queries, starts: readonly WrittenSelection[]): Promise<WrittenPrices> {
+/** By `startText`; one without items is absent, and so is a price. */
+export async function readWrittenPrices(
+  queries: Queries,
+  starts: readonly WrittenSelection[],
+): Promise<ReadonlyMap<string, WrittenPrices>> {
   const wanted = tableOf(wantedColumns, starts, 'wanted');
   const { rows } = await queries.query(
     // A start at a time, by the unique key: joined as a whole, all line items there are would look cheaper to read.
@@ -68,19 +71,21 @@ export async function readWrittenPrices(queries: Queries, starts: readonly Writt
      ) written`,
     wanted.params,
   );
-  const prices = new Map<string, Map<string, WrittenTerm>>();
+  const written = new Map<string, Map<string, Map<string, WrittenTerm>>>();
   for (const row of rows) {
     const { price, subject, subscription, periodEnd, termStart, amount, ...window } = recordOf(windowColumns, row);
-    const key = pricedText({ ...recordOf(periodStartColumns, row), price });
-    const terms = prices.get(key) ?? new Map<string, WrittenTerm>();
-    prices.set(key, terms);
+    const key = startText(recordOf(periodStartColumns, row));
+    const prices = written.get(key) ?? new Map<string, Map<string, WrittenTerm>>();
+    written.set(key, prices);
+    const terms = prices.get(price) ?? new Map<string, WrittenTerm>();
+    prices.set(price, terms);
     const term = { subscription, periodEnd, termStart, subject };
     const known = terms.get(termText(term));
     const windows = known?.windows ?? [];
     windows.push({ ...window, windowStart: window.windowStart ?? EARLIER });
     terms.set(termText(term), { ...term, windows, amount: (known?.amount ?? Decimal.zero).plus(amount) });
   }
-  return prices;
+  return written;
 }
 
 const sumColumns = {

@@ -4,7 +4,6 @@ import {
   POOLED,
   type PricedKey,
   periodText,
-  pricedText,
   type RatedPeriod,
   type TermOfSubject,
   termText,
@@ -42,6 +41,7 @@ export interface RatingSituation {
   readonly records: number;
   /** By `periodText`, as they were last rated. */
   readonly stored: ReadonlyMap<string, RatedPeriod>;
+  /** In the target's periods. */
   readonly written: WrittenPrices;
 }
 
@@ -137,19 +137,14 @@ const isSameTerm = (one: TermOfSubject, other: TermOfSubject): boolean =>
   one.subscription === other.subscription &&
   one.subject === other.subject;
 
-/** What is written of the prices that are looked at and is not among `terms`. `prices`: all that have items. */
-export function goneTerms(
-  target: PeriodTarget,
-  terms: readonly RatedTerm[],
-  written: WrittenPrices,
-  prices: Iterable<string>,
-): PricedKey[] {
-  if (written.size === 0) return [];
+/** What is written of the prices that are looked at and is not among `terms`. */
+export function goneTerms(target: PeriodTarget, terms: readonly RatedTerm[], written: WrittenPrices): PricedKey[] {
   const { tenant, customer, periodStart } = target;
   const gone: PricedKey[] = [];
-  for (const price of target.prices ?? prices) {
+  for (const [price, termsWritten] of written) {
+    if (target.prices?.has(price) === false) continue;
     const standing = terms.filter(({ of }) => of.price === price);
-    for (const term of written.get(pricedText({ tenant, customer, periodStart, price }))?.values() ?? []) {
+    for (const term of termsWritten.values()) {
       if (isNothing(term) || standing.some(({ of }) => isSameTerm(of, term))) continue;
       const { subscription, periodEnd, termStart, subject } = term;
       gone.push({ tenant, customer, periodStart, price, subscription, periodEnd, termStart, subject });
@@ -207,7 +202,7 @@ export function termItems(
   const lineItems: NewLineItem[] = [];
   for (const term of terms) {
     const { of, meter, contributions, amount } = term;
-    const before = written.size === 0 ? undefined : written.get(pricedText(of))?.get(termText(of));
+    const before = written.get(of.price)?.get(termText(of));
     if (before === undefined && contributions.length === 0) continue;
     assertWrittenBefore(term, before);
     const period = stored.size === 0 ? undefined : stored.get(periodText(of));

@@ -167,26 +167,23 @@ async function write(
   const { catalog, seals, watermark, closedUpTo } = basis;
   const targets = charges.map(({ target }) => target);
   const written = await transaction.readWrittenPrices(targets);
-  const pricesOf = writtenPrices(targets, written);
   const stored = new Map(locked.map((period) => [periodText(period), period]));
   const currencyOf = currencyBy(catalog.versions);
   const rated = charges.map(({ target, usage, fees }) => {
     const terms = ratedTerms(target, usage, fees, currencyOf);
-    return {
-      target,
-      terms,
-      gone: goneTerms(target, terms, written, pricesOf.size === 0 ? [] : (pricesOf.get(startText(target)) ?? [])),
-    };
+    const ofTarget = written.size === 0 ? undefined : written.get(startText(target));
+    const before = ofTarget ?? NOTHING_WRITTEN;
+    return { target, terms, before, gone: goneTerms(target, terms, before) };
   });
   const goneKeys = rated.flatMap(({ gone }) => gone);
   const gone = goneKeys.length === 0 ? [] : await transaction.readNewestItems(goneKeys);
   const goneByStart = groupBy(gone, startText);
   const lineItems: NewLineItem[] = [];
   const periods = new RatedPeriods(locked);
-  for (const { target, terms } of rated) {
+  for (const { target, terms, before } of rated) {
     const by = records.of(target).records;
     const ofTarget = gone.length === 0 ? [] : (goneByStart.get(startText(target)) ?? []);
-    const items = termItems(terms, ofTarget, { catalogVersion: catalog.version, records: by, stored, written });
+    const items = termItems(terms, ofTarget, { catalogVersion: catalog.version, records: by, stored, written: before });
     for (const item of items) lineItems.push(item);
     periods.add(target, items, {
       ...{ catalogVersion: catalog.version, records: by },
@@ -197,6 +194,8 @@ async function write(
   await transaction.insertLineItems(lineItems, seals.vector);
   return lineItems;
 }
+
+const NOTHING_WRITTEN: WrittenPrices = new Map();
 
 type LastRating = Omit<RatedPeriod, keyof PeriodKey>;
 
@@ -223,20 +222,6 @@ class RatedPeriods {
       if (!isThere) this.rated.push({ tenant, customer, subscription, periodStart, periodEnd, ...last });
     }
   }
-}
-
-/** The prices that have items, where all of them are looked at; by `startText`. */
-function writtenPrices(targets: readonly PeriodTarget[], written: WrittenPrices): ReadonlyMap<string, string[]> {
-  const prices = new Map<string, string[]>();
-  if (targets.every((target) => target.prices !== null)) return prices;
-  for (const key of written.keys()) {
-    const [tenant, customer, periodStart, price] = JSON.parse(key) as [string, string, number, string];
-    const start = startText({ tenant, customer, periodStart });
-    const known = prices.get(start);
-    if (known === undefined) prices.set(start, [price]);
-    else known.push(price);
-  }
-  return prices;
 }
 
 /**

@@ -75,8 +75,8 @@ export interface RatingTransaction {
   readAssignmentsAround(names: readonly TenantCustomer[]): Promise<TenantSubject[]>;
   /** As that of the store. Of customers that are locked, it stays so until the transaction ends. */
   readSubscriptions(customers: readonly TenantCustomer[]): Promise<CustomerSubscription[]>;
-  /** A price without items is absent. */
-  readWrittenPrices(starts: readonly WrittenSelection[]): Promise<WrittenPrices>;
+  /** By `startText`; one without items is absent, and so is a price. */
+  readWrittenPrices(starts: readonly WrittenSelection[]): Promise<ReadonlyMap<string, WrittenPrices>>;
   /** What the newest item of each of these terms says of it; in any order. */
   readNewestItems(terms: readonly PricedKey[]): Promise<ItemTerm[]>;
   /** Adds the periods, or moves them on. */

@@ -1,7 +1,13 @@
 // Plays a random history to the rater's core: usage closes window by window, some of it comes late, records and
 // versions become known one by one, and after each step the line items that are missing are added. What they come to is
 // held against the slow model of the rules, which knows nothing of steps.
-import { periodText, pricedText, type RatedPeriod, termText } from '../../domain/billing/billing-period-terms.ts';
+import {
+  type PricedKey,
+  periodText,
+  type RatedPeriod,
+  startText,
+  termText,
+} from '../../domain/billing/billing-period-terms.ts';
 import { closedBefore } from '../../domain/billing/item-span.ts';
 import type { NewLineItem, WrittenPrices, WrittenTerm, WrittenWindow } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
@@ -41,6 +47,8 @@ interface Known {
   readonly watermark: number;
 }
 
+const pricedTerm = (key: PricedKey): string => `${startText(key)} ${key.price} ${termText(key)}`;
+
 /** What line items there are, as the store has them. */
 class Written {
   readonly items: NewLineItem[] = [];
@@ -51,7 +59,7 @@ class Written {
     const prices = new Map<string, Map<string, WrittenTerm>>();
     for (const ofTerm of groupBy(
       this.items.filter((item) => item.periodStart === periodStart),
-      (item) => `${pricedText(item)} ${termText(item)}`,
+      pricedTerm,
     ).values()) {
       const { subscription, periodEnd, termStart, subject, meter } = ofTerm[0]!;
       const windows = [...groupBy(ofTerm, ({ item }) => String(item.windowStart)).values()]
@@ -69,8 +77,8 @@ class Written {
       const told = meter === null ? windows : earlierAsOne(windows, detailFrom);
       if (earlier.length > 0) told[0] = { ...told[0]!, revision: Math.max(...earlier.map(({ revision }) => revision)) };
       const amount = ofTerm.reduce((sum, { item }) => sum.plus(item.amount), Decimal.zero);
-      const terms = prices.get(pricedText(ofTerm[0]!)) ?? new Map<string, WrittenTerm>();
-      prices.set(pricedText(ofTerm[0]!), terms);
+      const terms = prices.get(ofTerm[0]!.price) ?? new Map<string, WrittenTerm>();
+      prices.set(ofTerm[0]!.price, terms);
       terms.set(termText(ofTerm[0]!), { subscription, periodEnd, termStart, subject, windows: told, amount });
     }
     return prices;
@@ -145,11 +153,8 @@ function rateStep(detail: Detail, known: Known, written: Written, work: Customer
         !isByUsage || known.usage.some(({ at, meter }) => isInWindows(known, meter, at, from, to)),
     );
     const terms = ratedTerms(target, usage, fees, () => 'USD');
-    const slugs = [...prices.keys()].map((key) => (JSON.parse(key) as string[])[3]!);
-    const gone = goneTerms(target, terms, prices, slugs).map((key) => {
-      const { item: _, ...of } = written.items.findLast(
-        (item) => `${pricedText(item)} ${termText(item)}` === `${pricedText(key)} ${termText(key)}`,
-      )!;
+    const gone = goneTerms(target, terms, prices).map((key) => {
+      const { item: _, ...of } = written.items.findLast((item) => pricedTerm(item) === pricedTerm(key))!;
       return of;
     });
     return termItems(terms, gone, { catalogVersion, records: by.records, stored: written.periods, written: prices });
@@ -299,9 +304,7 @@ export function ratedFaults(seed: number, history = historyOf(seed)): string[] |
     );
     if (faults.length > 0 || watermark === end) break;
   }
-  const keys = written.items.map(
-    (item) => `${pricedText(item)} ${termText(item)} ${item.item.windowStart} ${item.item.revision}`,
-  );
+  const keys = written.items.map((item) => `${pricedTerm(item)} ${item.item.windowStart} ${item.item.revision}`);
   if (new Set(keys).size < keys.length) faults.push(`seed ${seed}: two items of one key`);
   return faults;
 }

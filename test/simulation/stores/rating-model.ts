@@ -3,7 +3,6 @@
 import {
   type PeriodStart,
   periodText,
-  pricedText,
   type RatedPeriod,
   type SubjectKey,
   startText,
@@ -348,7 +347,7 @@ export class RatingModel {
         run('newest items', () =>
           terms.flatMap((term) => {
             const isOfTerm = (line: StoredItem): boolean =>
-              pricedText(line) === pricedText(term) && termText(line) === termText(term);
+              startText(line) === startText(term) && line.price === term.price && termText(line) === termText(term);
             return this.itemsOf(term).findLast(isOfTerm) ?? [];
           }),
         ),
@@ -398,18 +397,20 @@ export class RatingModel {
     }
   }
 
-  private written(selections: readonly WrittenSelection[]): WrittenPrices {
-    const prices = new Map<string, Map<string, WrittenTerm>>();
+  private written(selections: readonly WrittenSelection[]): ReadonlyMap<string, WrittenPrices> {
+    const written = new Map<string, WrittenPrices>();
     for (const selection of selections) {
       this.onDetail(selection);
+      const prices = new Map<string, Map<string, WrittenTerm>>();
       const byTerm = groupBy(this.itemsOf(selection), (line) => keyText(line.price, termText(line)));
       for (const lines of byTerm.values()) {
-        const key = pricedText(lines[0]!);
-        const terms = prices.get(key) ?? new Map<string, WrittenTerm>();
-        prices.set(key, terms.set(termText(lines[0]!), writtenTerm(lines, selection.detailFrom)));
+        const { price } = lines[0]!;
+        const terms = prices.get(price) ?? new Map<string, WrittenTerm>();
+        prices.set(price, terms.set(termText(lines[0]!), writtenTerm(lines, selection.detailFrom)));
       }
+      if (prices.size > 0) written.set(startText(selection), prices);
     }
-    return prices;
+    return written;
   }
 }
 
@@ -434,7 +435,7 @@ function writtenTerm(lines: readonly StoredItem[], detailFrom: number): WrittenT
 }
 
 const itemText = (line: NewLineItem): string =>
-  keyText(pricedText(line), termText(line), line.item.windowStart, line.item.revision);
+  keyText(startText(line), line.price, termText(line), line.item.windowStart, line.item.revision);
 
 const isOf =
   (customers: readonly TenantCustomer[]) =>
