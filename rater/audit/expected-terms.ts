@@ -3,8 +3,8 @@ import { POOLED, type TermOfSubject, termText } from '../../domain/billing/billi
 import { keyText } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { quantityToDecimal } from '../../domain/number/quantity.ts';
-import type { PeriodTarget } from '../core/period-targets.ts';
-import type { RatedTerm } from '../core/term-items.ts';
+import type { PeriodTarget } from '../../domain/rating/period-targets.ts';
+import type { RatedTerm } from '../../domain/rating/rated-terms.ts';
 import type { AuditLog } from './discrepancy.ts';
 
 /** What the line items of a term say together, of all subjects or of one. */

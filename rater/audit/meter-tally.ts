@@ -7,7 +7,7 @@ import { POOLED } from '../../domain/billing/billing-period-terms.ts';
 import { acrossOf, type Meter } from '../../domain/metering/meter.ts';
 import type { Reading } from '../../domain/metering/meter-reading.ts';
 import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
-import type { CountedTerms, SubjectWindows } from '../core/term-usage.ts';
+import type { CountedTerms, SubjectWindows } from '../../domain/rating/term-usage.ts';
 import type { RecountedReading } from './recount.ts';
 
 export class MeterTally {

@@ -5,7 +5,7 @@ import type { Aggregation, Price } from '../../domain/catalog/catalog.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { formatQuantity, QUANTITY_ONE, quantityToDecimal } from '../../domain/number/quantity.ts';
 import { amountOf } from '../../domain/pricing/prices.ts';
-import { addedByWindows, earlierAsOne, type WindowValue } from './contributions.ts';
+import { addedByWindows, earlierAsOne, type WindowValue } from '../../domain/rating/contributions.ts';
 import { type RateInput, RatingInvariantError, rate } from './rate.ts';
 
 const HOUR_MS = 3_600_000;

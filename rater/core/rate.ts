@@ -5,16 +5,11 @@
 // by subtracting prices of parts: an item's amount is price(cumulative quantity after it) minus everything written
 // before it. Whatever arrives late, in whatever order, the sum is therefore right; and a step done again writes
 // nothing.
+
 import type { RatedItem, WrittenWindow } from '../../domain/billing/line-item.ts';
 import type { Decimal } from '../../domain/number/decimal.ts';
 import { type Quantity, quantityToDecimal } from '../../domain/number/quantity.ts';
-
-/** How much the windows of a line item add to the term's cumulative quantity. Milliseconds; end exclusive. */
-export interface Contribution {
-  readonly windowStart: number;
-  readonly windowEnd: number;
-  readonly quantity: Quantity;
-}
+import type { Contribution } from '../../domain/rating/contributions.ts';
 
 export interface RateInput {
   /** The amount for a cumulative quantity; price(0) must be 0. */

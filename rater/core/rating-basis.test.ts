@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
 import { emptyCatalog } from '../../domain/catalog/catalog.ts';
-import { closedAsFarAs, currencyBy, isUnmoved, type RatingBasis, ratingCatalog } from './rating-basis.ts';
+import { currencyBy, ratingCatalog } from '../../domain/rating/rating-catalog.ts';
+import { closedAsFarAs, isUnmoved, type RatingBasis } from './rating-basis.ts';
 
 const basis: RatingBasis = {
   ...{ seals: { vector: { 1: { 0: 5 } }, epochSteps: [], watermark: 900 }, watermark: 900, closedUpTo: 600 },

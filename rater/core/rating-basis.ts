@@ -1,40 +1,8 @@
 // What a step of the rater rates by, and whether what was read by it still stands.
 import { periodText, type RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
-import type { CatalogVersion, Meter } from '../../domain/catalog/catalog.ts';
+import type { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { covers } from '../../domain/sealing/seal-vector.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
-import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
-import { type BilledBy, billedBy } from './customer-records.ts';
-
-/** The versions of the catalog that are in force, ascending, and what follows from them alone. */
-export interface RatingCatalog {
-  /** 0: there is none yet. */
-  readonly version: number;
-  readonly versions: readonly CatalogVersion[];
-  readonly history: CatalogHistory;
-  /** By slug, every meter there ever was: usage of one that the newest version does not have is still billed. */
-  readonly meters: ReadonlyMap<string, Meter>;
-  /** Whoever has no subscription. */
-  readonly unsubscribed: BilledBy;
-}
-
-export function ratingCatalog(versions: readonly CatalogVersion[]): RatingCatalog {
-  const history = new CatalogHistory(versions);
-  return {
-    version: versions.at(-1)?.version ?? 0,
-    versions,
-    history,
-    unsubscribed: billedBy(history, []),
-    meters: new Map(versions.flatMap(({ catalog }) => catalog.meters).map((meter) => [meter.slug, meter])),
-  };
-}
-
-/** By version; null: that of the newest. */
-export function currencyBy(versions: readonly CatalogVersion[]): (version: number | null) => string {
-  const currencies = new Map(versions.map(({ version, catalog }) => [version, catalog.currency]));
-  const known = (version: number | null) => (version === null ? undefined : currencies.get(version));
-  return (version) => known(version) ?? versions.at(-1)!.catalog.currency;
-}
 
 /** What a step rates by: the same for all its batches. */
 export interface RatingBasis {

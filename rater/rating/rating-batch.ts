@@ -25,18 +25,20 @@ import {
 } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenPrices } from '../../domain/billing/line-item.ts';
 import { groupBy } from '../../domain/composite-key.ts';
+import { changedBy, RecordsByCustomer } from '../../domain/rating/customer-records.ts';
+import type { CustomerWork } from '../../domain/rating/customer-work.ts';
+import { type Detail, type PeriodTarget, periodTargets } from '../../domain/rating/period-targets.ts';
+import { ratedTerms } from '../../domain/rating/rated-terms.ts';
+import { currencyBy } from '../../domain/rating/rating-catalog.ts';
 import { holdsAllSealsOf, type Seals } from '../../domain/sealing/seals.ts';
 import { nextDueAfter } from '../../domain/terms/next-due.ts';
 import type { DueCustomer, NextDue } from '../../platform/billing-store/due-customers.ts';
+import { readCharges, type TargetCharges } from '../../platform/charges/target-charges.ts';
 import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
-import { changedBy, RecordsByCustomer } from '../core/customer-records.ts';
-import type { CustomerWork } from '../core/customer-work.ts';
-import { type Detail, type PeriodTarget, periodTargets } from '../core/period-targets.ts';
 import { RatingInvariantError } from '../core/rate.ts';
-import { closedAsFarAs, currencyBy, isUnmoved, type RatingBasis } from '../core/rating-basis.ts';
-import { goneTerms, ratedTerms, termItems } from '../core/term-items.ts';
+import { closedAsFarAs, isUnmoved, type RatingBasis } from '../core/rating-basis.ts';
+import { goneTerms, termItems } from '../core/term-items.ts';
 import type { RatingStore, RatingTransaction } from '../store/rating-store.ts';
-import { readCharges, type TargetCharges } from '../store/target-charges.ts';
 import type { ChunkVerifier } from './chunk-verifier.ts';
 
 export interface RatingStores {

@@ -15,21 +15,15 @@
 import type { Logger } from 'pino';
 import { itemClosesAt } from '../../domain/billing/item-span.ts';
 import type { NewLineItem } from '../../domain/billing/line-item.ts';
+import type { CustomerWork } from '../../domain/rating/customer-work.ts';
+import { type RatingCatalog, ratingCatalog } from '../../domain/rating/rating-catalog.ts';
 import type { RowSet } from '../../domain/sealing/row-set.ts';
 import { covers, isSameVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import { damagedPartOf } from '../../platform/clickhouse/click-house.ts';
 import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
-import {
-  becomesDue,
-  type CustomerWork,
-  customerWork,
-  handBack,
-  isNothing,
-  nothingTouched,
-  type Touched,
-} from '../core/customer-work.ts';
-import { type RatingBasis, type RatingCatalog, ratingCatalog } from '../core/rating-basis.ts';
+import type { RatingBasis } from '../core/rating-basis.ts';
+import { becomesDue, customerWork, handBack, isNothing, nothingTouched, type Touched } from '../core/touched.ts';
 import type { RaterMetrics } from '../metrics.ts';
 import type { RatingStore } from '../store/rating-store.ts';
 import { earliestClosing, readTouchedWindows } from '../store/touched-usage.ts';

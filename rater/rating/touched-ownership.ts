@@ -2,7 +2,7 @@
 // time that a batch is rated, and the batch looks.
 import { customersOf, Ownership, type TenantSubject } from '../../domain/accounts/ownership.ts';
 import { customerText, subjectText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
-import type { Touched } from '../core/customer-work.ts';
+import type { Touched } from '../core/touched.ts';
 import type { RatingState } from '../store/rating-store.ts';
 
 /** Names in a statement. */

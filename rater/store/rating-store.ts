@@ -13,13 +13,8 @@ import type { CustomerSubscription } from '../../domain/terms/customer-subscript
 import type { DueCustomer, NextDue } from '../../platform/billing-store/due-customers.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { WrittenSelection } from '../../platform/billing-store/written-prices.ts';
-import type {
-  FirstSeenRow,
-  FirstSeenSelection,
-  RatedUsageRow,
-  RatedUsageSelection,
-} from '../../platform/usage-store/rated-usage.ts';
-import type { SetSelection, WindowKey, WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
+import type { RatedUsageReads } from '../../platform/charges/rated-usage-reads.ts';
+import type { WindowKey, WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
 import type { ServerRun } from '../../platform/usage-store/server-run.ts';
 
 /** What Postgres says is sealed, is in force and is rated. */
@@ -51,7 +46,7 @@ export interface RatingState {
 }
 
 /** The roll-up rows in ClickHouse. */
-export interface RatedUsage {
+export interface RatedUsage extends RatedUsageReads {
   /** Of the server that answers. */
   readServerRun(): Promise<ServerRun>;
   /**
@@ -61,10 +56,6 @@ export interface RatedUsage {
   readChunkRows(seals: readonly ChunkSeal[]): Promise<readonly RowSet[]>;
   /** May also give windows of rows that were replaced or are not sealed. */
   streamWindows(selection: WindowSelection): AsyncIterable<readonly WindowKey[]>;
-  readUsage(selection: RatedUsageSelection): Promise<RatedUsageRow[]>;
-  readFirstSeen(selection: FirstSeenSelection): Promise<FirstSeenRow[]>;
-  /** The numbers of the sets that have a sealed row in the spans. */
-  readSetsWithUsage(selection: SetSelection): Promise<number[]>;
 }
 
 /** One Postgres transaction, read committed. */

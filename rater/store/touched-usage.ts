@@ -6,7 +6,7 @@ import type { Meter } from '../../domain/catalog/catalog.ts';
 import { nextChunkOf, partitionCounts, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
-import { type TouchedTimes, touch } from '../core/customer-work.ts';
+import { type TouchedTimes, touch } from '../core/touched.ts';
 import type { RatedUsage } from './rating-store.ts';
 
 /**

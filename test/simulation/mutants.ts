@@ -32,11 +32,11 @@ const RATING = 'rater/rating/rating-loop.ts';
 const BATCH = 'rater/rating/rating-batch.ts';
 const RATE = 'rater/core/rate.ts';
 const TOUCHED = 'rater/store/touched-usage.ts';
-const COUNTED_USAGE = 'rater/store/counted-usage.ts';
+const COUNTED_USAGE = 'platform/charges/counted-usage.ts';
 const SCANNER = 'aggregator/counting/fast/data-scanner.ts';
 const SPAN = 'domain/billing/item-span.ts';
-const TARGETS = 'rater/core/period-targets.ts';
-const TERM_USAGE = 'rater/core/term-usage.ts';
+const TARGETS = 'domain/rating/period-targets.ts';
+const TERM_USAGE = 'domain/rating/term-usage.ts';
 const TERM_ITEMS = 'rater/core/term-items.ts';
 const FEES = 'domain/terms/fees.ts';
 const LINES = 'domain/terms/price-lines.ts';
@@ -557,7 +557,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'across-ignored',
-    file: 'rater/core/contributions.ts',
+    file: 'domain/rating/contributions.ts',
     find: 'total = valueAcross(across, values.values());',
     replace: "total = valueAcross('sum', values.values());",
     description: 'The subjects of a customer are always added up',

@@ -3,6 +3,9 @@ import { describe, expect, it } from '@jest/globals';
 import { termText } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenTerm } from '../../domain/billing/line-item.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
+import { wholeTarget } from '../../domain/rating/period-targets.ts';
+import { ratedTerms } from '../../domain/rating/rated-terms.ts';
+import { chargedTerms, countedTerms } from '../../domain/rating/term-usage.ts';
 import { freeUnits } from '../../domain/terms/allowances.ts';
 import { amountBetween } from '../../domain/terms/exact-share.ts';
 import { CustomerFees } from '../../domain/terms/fees.ts';
@@ -18,10 +21,8 @@ import {
 import type { SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
 import { gridPeriodOf, localDaysOf } from '../../domain/terms/subscription-periods.ts';
 import { changeKindOf, countedTogether, termCharges } from '../../domain/terms/term-amounts.ts';
-import { wholeTarget } from '../../rater/core/period-targets.ts';
 import { rate } from '../../rater/core/rate.ts';
-import { goneTerms, ratedTerms, termItems } from '../../rater/core/term-items.ts';
-import { chargedTerms, countedTerms } from '../../rater/core/term-usage.ts';
+import { goneTerms, termItems } from '../../rater/core/term-items.ts';
 import {
   amountsOf,
   catalogOf,

@@ -5,6 +5,11 @@ import { customerText, startText, type TenantCustomer } from '../../../domain/bi
 import { closedBefore } from '../../../domain/billing/item-span.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
+import { type BilledBy, RecordsByCustomer } from '../../../domain/rating/customer-records.ts';
+import { type DueFee, type PeriodTarget, wholeTarget } from '../../../domain/rating/period-targets.ts';
+import { ratedTerms } from '../../../domain/rating/rated-terms.ts';
+import { currencyBy, ratingCatalog } from '../../../domain/rating/rating-catalog.ts';
+import { type CountedTerms, chargedTerms, countedTerms } from '../../../domain/rating/term-usage.ts';
 import { nextChunkOf, type SealVector } from '../../../domain/sealing/seal-vector.ts';
 import type { UsagePeriod } from '../../../domain/terms/price-terms.ts';
 import { windowSizeMs } from '../../../domain/time/time-window.ts';
@@ -14,11 +19,6 @@ import { readBilledPeriodsIn } from '../../../platform/billing-store/billed-peri
 import { readProgress } from '../../../platform/billing-store/rater-progress.ts';
 import { type PriceSum, readPriceSums } from '../../../platform/billing-store/written-prices.ts';
 import { inTransaction } from '../../../platform/postgres/pool.ts';
-import { type BilledBy, RecordsByCustomer } from '../../core/customer-records.ts';
-import { type DueFee, type PeriodTarget, wholeTarget } from '../../core/period-targets.ts';
-import { currencyBy, ratingCatalog } from '../../core/rating-basis.ts';
-import { ratedTerms } from '../../core/term-items.ts';
-import { type CountedTerms, chargedTerms, countedTerms } from '../../core/term-usage.ts';
 import type { AuditLog } from '../discrepancy.ts';
 import { compareTerms } from '../expected-terms.ts';
 import { CountedTally } from '../meter-tally.ts';

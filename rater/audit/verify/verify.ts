@@ -1,6 +1,7 @@
 // Recomputes the invariants from raw events: what `tallyline verify` runs. It reads everything in its scope, a slice at
 // a time, and changes nothing.
 import type { Pool } from 'pg';
+import { ratingCatalog } from '../../../domain/rating/rating-catalog.ts';
 import type { StoredSeal } from '../../../domain/sealing/seals.ts';
 import { catalogVersions } from '../../../platform/catalog-store.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
@@ -10,7 +11,6 @@ import { currentGeneration } from '../../../platform/event-log/topic-generation.
 import { type ChunkSpan, chunksOfTime, streamSeals } from '../../../platform/usage-store/seal-rows.ts';
 import { sealedRowsCondition } from '../../../platform/usage-store/sealed-rows.ts';
 import { readSeals } from '../../../platform/usage-store/seals.ts';
-import { ratingCatalog } from '../../core/rating-basis.ts';
 import { auditProgress, auditSealOrder, auditStoredChunk, auditWatermarks } from '../chunk-audit.ts';
 import { ChunkMap } from '../chunk-map.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';

@@ -1,7 +1,7 @@
 // What a step has to look at, put together by customer: usage is stored and found by subject, and money is by customer.
-import type { AssignedSubject } from '../../domain/accounts/assignments.ts';
 import { customersOf, type Ownership } from '../../domain/accounts/ownership.ts';
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import type { CustomerWork } from '../../domain/rating/customer-work.ts';
 
 /** By tenant and name, instants. */
 export type TouchedTimes = Map<string, Map<string, Set<number>>>;
@@ -38,24 +38,6 @@ export function touch(touched: TouchedTimes, tenant: string, name: string, time:
   const times = names.get(name);
   if (times === undefined) names.set(name, new Set([time]));
   else times.add(time);
-}
-
-type NamedTimes = ReadonlyMap<string, ReadonlySet<number>>;
-
-/** What a batch does for a customer. */
-export interface CustomerWork extends TenantCustomer {
-  /** Whatever is its subject at some time, as it was read. */
-  readonly subjects: readonly AssignedSubject[];
-  /** By subject, starts of windows that may be the customer's and for which something may be due. */
-  readonly windows: NamedTimes;
-  /** From when on anything may be due, used or not; null: nothing is but by its windows. */
-  readonly dueFrom: number | null;
-}
-
-/** Starts of windows for which something may be due. */
-export function timesOf({ windows }: Pick<CustomerWork, 'windows'>): Iterable<number> {
-  const sets = [...windows.values()];
-  return sets.length === 1 ? sets[0]! : sets.flatMap((times) => [...times]);
 }
 
 /** Adds to `touched` what the work would have looked at. */

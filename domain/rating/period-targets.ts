@@ -1,19 +1,19 @@
 // What a batch of customers has to be rated for: which periods of which prices, with all their terms, and from where on
 // window by window. A price's terms in the periods that start at an instant are rated together, whosever subscription
 // they are of, so that a term that is no more is seen to be gone (T14).
-import type { AssignedSubject } from '../../domain/accounts/assignments.ts';
+import type { AssignedSubject } from '../accounts/assignments.ts';
 import {
   customerText,
   NO_SUBSCRIPTION,
   type RatedPeriod,
   type TenantCustomer,
-} from '../../domain/billing/billing-period-terms.ts';
-import { itemBoundBefore } from '../../domain/billing/item-span.ts';
-import { groupBy } from '../../domain/composite-key.ts';
-import { sameDefinition } from '../../domain/terms/catalog-history.ts';
-import type { FeeTerm } from '../../domain/terms/fees.ts';
-import type { UsagePeriod } from '../../domain/terms/price-terms.ts';
-import { LONGEST_WINDOW_MS } from '../../domain/time/time-window.ts';
+} from '../billing/billing-period-terms.ts';
+import { itemBoundBefore } from '../billing/item-span.ts';
+import { groupBy } from '../composite-key.ts';
+import { sameDefinition } from '../terms/catalog-history.ts';
+import type { FeeTerm } from '../terms/fees.ts';
+import type { UsagePeriod } from '../terms/price-terms.ts';
+import { LONGEST_WINDOW_MS } from '../time/time-window.ts';
 import type { BilledBy, RecordsByCustomer } from './customer-records.ts';
 import { type CustomerWork, timesOf } from './customer-work.ts';
 

@@ -1,10 +1,10 @@
 // What the terms of some targets come to: their usage is read, and put together by the rule of time.
 import type { Meter } from '../../domain/catalog/catalog.ts';
-import type { DueFee, PeriodTarget } from '../core/period-targets.ts';
-import type { ChargedUsage } from '../core/term-items.ts';
-import { type CountedTerms, chargedTerms, countedTerms } from '../core/term-usage.ts';
+import type { DueFee, PeriodTarget } from '../../domain/rating/period-targets.ts';
+import type { ChargedUsage } from '../../domain/rating/rated-terms.ts';
+import { type CountedTerms, chargedTerms, countedTerms } from '../../domain/rating/term-usage.ts';
 import { readCountedUsage, readTimesWithUsage, type UsageBasis, type UsageWanted } from './counted-usage.ts';
-import type { RatedUsage } from './rating-store.ts';
+import type { RatedUsageReads } from './rated-usage-reads.ts';
 
 /** What a target's terms come to. */
 export interface TargetCharges {
@@ -14,7 +14,7 @@ export interface TargetCharges {
 }
 
 export async function readCharges(
-  store: Pick<RatedUsage, 'readUsage' | 'readFirstSeen' | 'readSetsWithUsage'>,
+  store: RatedUsageReads,
   basis: UsageBasis & { readonly meters: ReadonlyMap<string, Meter> },
   targets: readonly PeriodTarget[],
 ): Promise<TargetCharges[]> {

@@ -1,11 +1,11 @@
 // What customers are billed by: the versions of the catalog that are in force and the records of their subscriptions.
 // Most customers have none, and what holds for one of these holds for all.
-import { customerText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
-import { groupBy } from '../../domain/composite-key.ts';
-import type { CatalogHistory } from '../../domain/terms/catalog-history.ts';
-import { type CustomerSubscription, historyOf } from '../../domain/terms/customer-subscription.ts';
-import { CustomerFees } from '../../domain/terms/fees.ts';
-import { CustomerTerms } from '../../domain/terms/price-terms.ts';
+import { customerText, type TenantCustomer } from '../billing/billing-period-terms.ts';
+import { groupBy } from '../composite-key.ts';
+import type { CatalogHistory } from '../terms/catalog-history.ts';
+import { type CustomerSubscription, historyOf } from '../terms/customer-subscription.ts';
+import { CustomerFees } from '../terms/fees.ts';
+import { CustomerTerms } from '../terms/price-terms.ts';
 
 /** What the records of a customer say. */
 export interface BilledBy {

@@ -2,13 +2,13 @@
 // is of one window or several. What is added always comes to what the meter says for all of the windows, so that a
 // price of the cumulative quantity means the same for every meter. Where several subjects are billed as one, that is
 // what their values come to by the meter's `across`.
-import { valueAcross } from '../../domain/aggregation/across.ts';
-import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
-import { itemSpan } from '../../domain/billing/item-span.ts';
-import { EARLIER } from '../../domain/billing/line-item.ts';
-import { acrossOf, type Meter } from '../../domain/metering/meter.ts';
-import type { Quantity } from '../../domain/number/quantity.ts';
-import type { AddedUsage } from '../../domain/terms/term-amounts.ts';
+import { valueAcross } from '../aggregation/across.ts';
+import { aggregationRules } from '../aggregation/aggregations.ts';
+import { itemSpan } from '../billing/item-span.ts';
+import { EARLIER } from '../billing/line-item.ts';
+import { acrossOf, type Meter } from '../metering/meter.ts';
+import type { Quantity } from '../number/quantity.ts';
+import type { AddedUsage } from '../terms/term-amounts.ts';
 
 /**
  * A window's own merged value, or that of some of one term that follow each other; for `unique`, how many values no
@@ -17,6 +17,13 @@ import type { AddedUsage } from '../../domain/terms/term-amounts.ts';
 export interface WindowValue {
   /** Milliseconds since the epoch. */
   readonly windowStart: number;
+  readonly quantity: Quantity;
+}
+
+/** How much the windows of a line item add to the term's cumulative quantity. Milliseconds; end exclusive. */
+export interface Contribution {
+  readonly windowStart: number;
+  readonly windowEnd: number;
   readonly quantity: Quantity;
 }
 

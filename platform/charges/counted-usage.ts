@@ -13,14 +13,14 @@ import type { Meter } from '../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../domain/composite-key.ts';
 import { acrossOf } from '../../domain/metering/meter.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
+import type { WindowSpan, WindowValue } from '../../domain/rating/contributions.ts';
+import type { CountedTerms, SubjectWindows } from '../../domain/rating/term-usage.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
 import { windowSizeMs, windowStartFrom } from '../../domain/time/time-window.ts';
-import { type RatedUsageSelection, SUBJECT_BYTES_MAX, subjectBytes } from '../../platform/usage-store/rated-usage.ts';
-import type { WindowSpan, WindowValue } from '../core/contributions.ts';
-import type { CountedTerms, SubjectWindows } from '../core/term-usage.ts';
-import type { RatedUsage } from './rating-store.ts';
+import { type RatedUsageSelection, SUBJECT_BYTES_MAX, subjectBytes } from '../usage-store/rated-usage.ts';
+import type { RatedUsageReads } from './rated-usage-reads.ts';
 
-type UsageReads = Pick<RatedUsage, 'readUsage' | 'readFirstSeen'>;
+type UsageReads = Pick<RatedUsageReads, 'readUsage' | 'readFirstSeen'>;
 
 /** A customer, and whatever is its subject at some time. */
 interface OwningCustomer extends TenantCustomer {
@@ -206,7 +206,7 @@ export interface TimeOfCustomer extends OwningCustomer, WindowSpan {}
  * there are.
  */
 export async function readTimesWithUsage<Time extends TimeOfCustomer>(
-  store: Pick<RatedUsage, 'readSetsWithUsage'>,
+  store: Pick<RatedUsageReads, 'readSetsWithUsage'>,
   times: readonly Time[],
   meters: readonly Meter[],
   basis: UsageBasis,

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
-import { EARLIER } from '../../domain/billing/line-item.ts';
-import type { Aggregation } from '../../domain/catalog/catalog.ts';
+import { aggregationRules } from '../aggregation/aggregations.ts';
+import { EARLIER } from '../billing/line-item.ts';
+import type { Aggregation } from '../catalog/catalog.ts';
 import { addedAcross, addedByWindows, earlierAsOne, type WindowSpan } from './contributions.ts';
 
 const QUARTER_MS = 15 * 60_000;

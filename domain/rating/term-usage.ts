@@ -2,10 +2,10 @@
 //
 // The terms of a period may count other usage (a successor's `match`), or each subject by itself: what is read is by
 // what counts the same, and what counts once (`countedTogether`).
-import { POOLED } from '../../domain/billing/billing-period-terms.ts';
-import type { UsagePrice } from '../../domain/pricing/prices.ts';
-import type { UsagePeriod, UsageTerm } from '../../domain/terms/price-terms.ts';
-import { chargesOf, countedTogether, type TermCharge } from '../../domain/terms/term-amounts.ts';
+import { POOLED } from '../billing/billing-period-terms.ts';
+import type { UsagePrice } from '../pricing/prices.ts';
+import type { UsagePeriod, UsageTerm } from '../terms/price-terms.ts';
+import { chargesOf, countedTogether, type TermCharge } from '../terms/term-amounts.ts';
 import { addedAcross, addedByWindows, type WindowValue } from './contributions.ts';
 
 /** Terms of a period whose usage is one: of the same groups, and a value that comes again counts once in it. */
