@@ -24,18 +24,25 @@ export interface PeriodKey extends TenantCustomer {
   readonly periodEnd: number;
 }
 
-/** A billing period as its last rating left it. */
-export interface RatedPeriod extends PeriodKey {
+/** By what a batch was rated: the same for all that it wrote. */
+export interface Rating {
   /** The newest catalog version then. */
   readonly catalogVersion: number;
-  /** How many records the customer's subscriptions had then. */
-  readonly records: number;
   readonly sealVector: SealVector;
-  /** Null: never rated. */
+  /** Null: of a period that was never rated. */
   readonly ratedWatermark: number | null;
-  /** What ends by then was closed at the last rating; null: never rated. */
+  /** What ends by then was closed; null: of a period that was never rated. */
   readonly closedUpTo: number | null;
 }
+
+/** A billing period that a rating has looked at. */
+export interface PeriodOfRecords extends PeriodKey {
+  /** How many records the customer's subscriptions had then. */
+  readonly records: number;
+}
+
+/** A billing period as its last rating left it. */
+export interface RatedPeriod extends PeriodOfRecords, Rating {}
 
 /** The subject of what is all subjects' of a customer together. */
 export const POOLED = '';

@@ -94,8 +94,10 @@ it('stays due where it has become so for earlier than it was looked at from', as
 });
 
 it('marks whoever has a subscription or a period that goes on, and nobody else', async () => {
-  const period = `INSERT INTO tallyline.billing_periods (tenant, customer, subscription, period_start, period_end,
-      catalog_version, seal_vector, rated_at) VALUES ('acme', $1, '', $2, $3, 1, '{}', now())`;
+  const period = `WITH rating AS (
+      INSERT INTO tallyline.ratings (catalog_version, seal_vector) VALUES (1, '{}') RETURNING id)
+    INSERT INTO tallyline.billing_periods (tenant, customer, subscription, period_start, period_end, rating)
+    SELECT 'acme', $1, '', $2, $3, id FROM rating`;
   await pool.query(period, ['runs', new Date(0), new Date(1_001)]);
   await pool.query(period, ['is over', new Date(0), new Date(1_000)]);
   for (const name of [a, sameName])

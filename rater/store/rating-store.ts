@@ -3,7 +3,13 @@
 // simulation with stores in memory runs the same decisions as a rater on Postgres and ClickHouse. Every call rejects
 // when its store does not answer.
 import type { TenantSubject } from '../../domain/accounts/ownership.ts';
-import type { PricedKey, RatedPeriod, TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import type {
+  PeriodOfRecords,
+  PricedKey,
+  RatedPeriod,
+  Rating,
+  TenantCustomer,
+} from '../../domain/billing/billing-period-terms.ts';
 import type { ItemTerm, NewLineItem, WrittenPrices } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { RowSet } from '../../domain/sealing/row-set.ts';
@@ -70,10 +76,12 @@ export interface RatingTransaction {
   readWrittenPrices(starts: readonly WrittenSelection[]): Promise<ReadonlyMap<string, WrittenPrices>>;
   /** What the newest item of each of these terms says of it; in any order. */
   readNewestItems(terms: readonly PricedKey[]): Promise<ItemTerm[]>;
+  /** By what the transaction's periods and items are rated. Resolves to its id. */
+  saveRating(rating: Rating): Promise<bigint>;
   /** Adds the periods, or moves them on. */
-  saveRatedPeriods(periods: readonly RatedPeriod[]): Promise<void>;
+  saveRatedPeriods(periods: readonly PeriodOfRecords[], rating: bigint): Promise<void>;
   /** Adds the items, each with its two ledger entries. Rejects where one of the same key is there. */
-  insertLineItems(lineItems: readonly NewLineItem[], sealVector: SealVector): Promise<void>;
+  insertLineItems(lineItems: readonly NewLineItem[], rating: bigint): Promise<void>;
   /** What comes next, in place of what was due. */
   saveDue(customers: readonly NextDue[]): Promise<void>;
   /** What is due earlier stays so. */

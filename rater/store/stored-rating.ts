@@ -10,6 +10,7 @@ import {
 import { markDue, markSubscribersDue, readDueCustomers, saveDue } from '../../platform/billing-store/due-customers.ts';
 import { insertLineItems, readNewestItems } from '../../platform/billing-store/line-items.ts';
 import { advanceProgress, announceClosing, readProgress } from '../../platform/billing-store/rater-progress.ts';
+import { saveRating } from '../../platform/billing-store/ratings.ts';
 import { readWrittenPrices } from '../../platform/billing-store/written-prices.ts';
 import { catalogVersions, readPublishedVersion } from '../../platform/catalog-store.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
@@ -52,8 +53,9 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
           readSubscriptions: (customers) => readSubscriptionsOfCustomers(client, customers),
           readWrittenPrices: (starts) => readWrittenPrices(client, starts),
           readNewestItems: (terms) => readNewestItems(client, terms),
-          saveRatedPeriods: (periods) => saveRatedPeriods(client, periods),
-          insertLineItems: (lineItems, sealVector) => insertLineItems(client, lineItems, sealVector),
+          saveRating: (rating) => saveRating(client, rating),
+          saveRatedPeriods: (periods, rating) => saveRatedPeriods(client, periods, rating),
+          insertLineItems: (lineItems, rating) => insertLineItems(client, lineItems, rating),
           saveDue: (customers) => saveDue(client, customers),
           markDue: (customers) => markDue(client, customers),
           readPublishedVersion: () => readPublishedVersion(client),

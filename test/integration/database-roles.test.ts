@@ -128,6 +128,7 @@ const WRITES: Readonly<Record<StageRole, Readonly<Record<string, readonly string
   },
   rater: {
     ...{ line_items: ['INSERT'], ledger_entries: ['INSERT'], billing_periods: ['INSERT', 'UPDATE'] },
+    ratings: ['INSERT'],
     ...{ rater_progress: ['UPDATE'], chunk_repairs: ['INSERT'], due_customers: ['INSERT', 'UPDATE', 'DELETE'] },
   },
   query: {},

@@ -10,6 +10,7 @@ import { billingPeriodColumns } from '../../platform/billing-store/billing-perio
 import { dueCustomerColumns } from '../../platform/billing-store/due-customers.ts';
 import { lineItemColumns } from '../../platform/billing-store/line-items.ts';
 import { raterProgressColumns } from '../../platform/billing-store/rater-progress.ts';
+import { ratingColumns } from '../../platform/billing-store/ratings.ts';
 import {
   bool,
   type Columns,
@@ -43,8 +44,9 @@ afterAll(() => stores?.stop());
 describe('stored columns', () => {
   /** Beside its columns, what a table has for people and for its own order. */
   it.each<[string, Columns, string[]]>([
-    ['line_items', lineItemColumns, ['derivation']],
-    ['billing_periods', billingPeriodColumns, ['rated_at']],
+    ['line_items', lineItemColumns, ['rating', 'cumulative_quantity', 'cumulative_amount']],
+    ['billing_periods', billingPeriodColumns, []],
+    ['ratings', ratingColumns, ['rated_at']],
     ['due_customers', dueCustomerColumns, []],
     ['rater_progress', raterProgressColumns, ['singleton', 'closing_up_to']],
     ['chunk_seals', sealColumns, ['sealed_at']],

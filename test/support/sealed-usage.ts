@@ -32,6 +32,7 @@ const TABLES = [
   'ledger_entries',
   'line_items',
   'billing_periods',
+  'ratings',
   'rater_progress',
   'chunk_seals',
   'partition_progress',

@@ -4,6 +4,7 @@ import {
   type PeriodStart,
   periodText,
   type RatedPeriod,
+  type Rating,
   type SubjectKey,
   startText,
   type TenantCustomer,
@@ -335,6 +336,7 @@ export class RatingModel {
     { run, locked, write }: Statements,
     rated: { periods: RatedPeriod[]; items: StoredItem[] },
   ): RatingTransaction {
+    const ratings: Rating[] = [];
     return {
       lockBillingPeriods: (customers) => {
         this.onCall('lock');
@@ -360,14 +362,17 @@ export class RatingModel {
         await write('mark due', () => this.accounts.markDue(customers));
       },
       readPublishedVersion: () => run('published version', () => this.postgres.publishedVersion),
-      saveRatedPeriods: (periods) =>
+      saveRating: (rating) => run('save rating', () => BigInt(ratings.push(rating) - 1)),
+      saveRatedPeriods: (periods, rating) =>
         write('save periods', () => {
-          for (const period of periods) {
-            this.periods.set(periodText(period), { ...period });
+          for (const saved of periods) {
+            const period = { ...saved, ...ratings[Number(rating)]! };
+            this.periods.set(periodText(period), period);
             rated.periods.push(period);
           }
         }),
-      insertLineItems: async (lineItems, sealVector) => {
+      insertLineItems: async (lineItems, rating) => {
+        const { sealVector } = ratings[Number(rating)]!;
         await run('check items', () => this.assertNew(lineItems));
         await write('insert items', () => {
           this.assertNew(lineItems);
