@@ -6,6 +6,7 @@ import type { CatalogHistory } from '../terms/catalog-history.ts';
 import { type CustomerSubscription, historyOf } from '../terms/customer-subscription.ts';
 import { CustomerFees } from '../terms/fees.ts';
 import { CustomerTerms } from '../terms/price-terms.ts';
+import { LONGEST_WINDOW_MS } from '../time/time-window.ts';
 
 /** What the records of a customer say. */
 export interface BilledBy {
@@ -15,9 +16,14 @@ export interface BilledBy {
   readonly records: number;
 }
 
-export function billedBy(catalog: CatalogHistory, subscriptions: readonly CustomerSubscription[]): BilledBy {
+/** `lookedFrom`: no period is asked for that starts before it. */
+export function billedBy(
+  catalog: CatalogHistory,
+  subscriptions: readonly CustomerSubscription[],
+  lookedFrom = Number.NEGATIVE_INFINITY,
+): BilledBy {
   const records = { catalog, subscriptions: subscriptions.map(historyOf) };
-  const terms = new CustomerTerms(records);
+  const terms = new CustomerTerms(records, lookedFrom);
   return {
     terms,
     fees: new CustomerFees(records, terms),
@@ -41,14 +47,32 @@ export class RecordsByCustomer {
     this.subscriptions = groupBy(subscriptions, customerText);
   }
 
-  of(customer: TenantCustomer): BilledBy {
+  /**
+   * `earliest`: the periods that are asked for, of this customer and each time, hold that instant or later ones. It
+   * counts when the customer is asked for first.
+   */
+  of(customer: TenantCustomer, earliest = Number.NEGATIVE_INFINITY): BilledBy {
     if (this.subscriptions.size === 0) return this.unsubscribed;
     const key = customerText(customer);
     const subscriptions = this.subscriptions.get(key);
     if (subscriptions === undefined) return this.unsubscribed;
-    const known = this.known.get(key) ?? billedBy(this.catalog, subscriptions);
+    const known =
+      this.known.get(key) ?? billedBy(this.catalog, subscriptions, this.lookedFrom(subscriptions, earliest));
     this.known.set(key, known);
     return known;
+  }
+
+  /**
+   * Where the periods begin at the earliest that hold an instant, or the window that does. Prices of a subscription's own
+   * may have any length.
+   */
+  private lookedFrom(subscriptions: readonly CustomerSubscription[], earliest: number): number {
+    const hasOwn = subscriptions.some(({ records }) =>
+      records.some(
+        (record) => 'patches' in record && record.patches.some(({ patch }) => patch.overrides !== undefined),
+      ),
+    );
+    return hasOwn ? Number.NEGATIVE_INFINITY : earliest - LONGEST_WINDOW_MS - this.catalog.longestPeriodMs;
   }
 }
 

@@ -7,7 +7,9 @@
 import type { Catalog, CatalogVersion, Meter, Plan } from '../catalog/catalog.ts';
 import { planDefaults } from '../catalog/catalog.ts';
 import { keyText } from '../composite-key.ts';
+import { priceDefaults } from '../pricing/price-choices.ts';
 import type { Price } from '../pricing/prices.ts';
+import { lengthInDays } from './subscription-periods.ts';
 
 /** Whether two definitions say the same, however their keys are ordered. */
 export const sameDefinition = (one: unknown, other: unknown): boolean =>
@@ -53,6 +55,10 @@ export interface Dated<Value> {
    */
   readonly openAfter: number | null;
 }
+
+const DAY_MS = 86_400_000;
+/** How much longer than it is on average a month or a year may be, clocks that change included; days. */
+const PERIOD_DAYS_MORE = 3;
 
 type PlanFields = Required<Pick<Plan, 'timezone' | 'afterEnd' | 'trialUsage'>>;
 
@@ -102,6 +108,10 @@ export class CatalogHistory {
   /** By plan and slug, of prices that change at once: then it is the same whose it is. */
   private readonly running = new Map<string, Map<string, Dated<Price>[]>>();
   private readonly meters = new Map<string, Meter>();
+  private longestPeriod: number | null = null;
+  private defaultPlans: readonly Dated<string>[] | null = null;
+  private readonly fields = new Map<string, readonly Dated<PlanFields>[]>();
+  private readonly newest = new Map<string, ReturnType<CatalogHistory['newestPrices']>>();
 
   /** `versions`: those that a tenant has had, ascending by number. What takes effect after `until` is left out. */
   constructor(versions: readonly CatalogVersion[], until = Number.POSITIVE_INFINITY) {
@@ -129,6 +139,19 @@ export class CatalogHistory {
   /** Where a version takes effect. */
   get instants(): number[] {
     return this.versions.map(({ effectiveAt }) => effectiveAt);
+  }
+
+  /** No period of a price is longer. */
+  get longestPeriodMs(): number {
+    this.longestPeriod ??= Math.max(
+      0,
+      ...this.versions.flatMap(({ catalog }) =>
+        catalog.plans.flatMap(({ prices }) =>
+          prices.map(({ every = priceDefaults.every }) => (lengthInDays(every) + PERIOD_DAYS_MORE) * DAY_MS),
+        ),
+      ),
+    );
+    return this.longestPeriod;
   }
 
   /** As it would be if no version had taken effect after an instant. */
@@ -159,6 +182,25 @@ export class CatalogHistory {
     return dated;
   }
 
+  /** As `priceOf`, where it is the same whoever has it; null: it is asked for with the subscription's own periods. */
+  runningPrice(plan: string, slug: string): readonly Dated<Price>[] | null {
+    return this.running.get(plan)?.get(slug) ?? null;
+  }
+
+  /** Every price that a plan has ever had, by its newest definition; null: which that is depends on whose it is. */
+  newestPrices(plan: string): readonly (readonly [slug: string, price: Price])[] | null {
+    const known = this.newest.get(plan);
+    if (known !== undefined) return known;
+    const slugs = this.slugsOf(plan);
+    const prices = slugs.flatMap((slug) => {
+      const newest = this.priceOf(plan, slug, (instant) => instant).findLast(({ value }) => value !== null)?.value;
+      return newest ? [[slug, newest] as const] : [];
+    });
+    const found = slugs.some((slug) => this.runningPrice(plan, slug) === null) ? null : prices;
+    this.newest.set(plan, found);
+    return found;
+  }
+
   /** The prices of a plan that hold at an instant, for whoever's period begins there. */
   pricesAt(plan: string, instant: number): Price[] {
     return this.slugsOf(plan).flatMap((slug) => {
@@ -168,13 +210,18 @@ export class CatalogHistory {
   }
 
   /** The plan of whoever has no subscription, over time. */
-  get defaultPlan(): Dated<string>[] {
-    return resolved((this.differences.get(keyText(DEFAULT_PLAN)) ?? []) as Difference<string>[], ({ at }) => at);
+  get defaultPlan(): readonly Dated<string>[] {
+    this.defaultPlans ??= this.datedOf<string>(keyText(DEFAULT_PLAN));
+    return this.defaultPlans;
+  }
+
+  private datedOf<Value>(key: string): Dated<Value>[] {
+    return resolved((this.differences.get(key) ?? []) as Difference<Value>[], ({ at }) => at);
   }
 
   planFields(plan: string, instant: number): PlanFields {
-    const differences = (this.differences.get(keyText(PLAN_FIELDS, plan)) ?? []) as Difference<PlanFields>[];
-    const held = resolved(differences, ({ at }) => at);
+    const held = this.fields.get(plan) ?? this.datedOf<PlanFields>(keyText(PLAN_FIELDS, plan));
+    this.fields.set(plan, held);
     const { value } = held.findLast(({ from }) => from <= instant) ?? held[0] ?? { value: null };
     return { ...planDefaults, timezone: 'UTC', ...value };
   }
