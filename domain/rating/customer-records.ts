@@ -16,6 +16,9 @@ export interface BilledBy {
   readonly records: number;
 }
 
+const countOf = (subscriptions: readonly CustomerSubscription[]): number =>
+  subscriptions.reduce((count, { records }) => count + records.length, 0);
+
 /** `lookedFrom`: no period is asked for that starts before it. */
 export function billedBy(
   catalog: CatalogHistory,
@@ -27,7 +30,7 @@ export function billedBy(
   return {
     terms,
     fees: new CustomerFees(records, terms),
-    records: subscriptions.reduce((count, each) => count + each.records.length, 0),
+    records: countOf(subscriptions),
   };
 }
 
@@ -62,6 +65,11 @@ export class RecordsByCustomer {
     return known;
   }
 
+  /** How many records the customer's subscriptions have. */
+  countOf(customer: TenantCustomer): number {
+    return this.subscriptions.size === 0 ? 0 : countOf(this.subscriptions.get(customerText(customer)) ?? []);
+  }
+
   /**
    * Where the periods begin at the earliest that hold an instant, or the window that does. Prices of a subscription's own
    * may have any length.
@@ -76,16 +84,12 @@ export class RecordsByCustomer {
   }
 }
 
-/** Whether a customer's records are not what they were, by what it has subscribed to now. */
+/** Whether a customer's records are not what they were, by how many there are now of those that have any. */
 export function changedBy(
   records: RecordsByCustomer,
-  subscriptions: readonly CustomerSubscription[],
+  counts: readonly (TenantCustomer & { readonly records: number })[],
 ): (customer: TenantCustomer) => boolean {
-  if (subscriptions.length === 0) return (customer) => records.of(customer).records > 0;
-  const counts = new Map<string, number>();
-  for (const each of subscriptions) {
-    const key = customerText(each);
-    counts.set(key, (counts.get(key) ?? 0) + each.records.length);
-  }
-  return (customer) => records.of(customer).records !== (counts.get(customerText(customer)) ?? 0);
+  if (counts.length === 0) return (customer) => records.countOf(customer) > 0;
+  const known = new Map(counts.map((each) => [customerText(each), each.records]));
+  return (customer) => records.countOf(customer) !== (known.get(customerText(customer)) ?? 0);
 }

@@ -68,13 +68,21 @@ export type NextPeriodStart = (instant: number, price: Price) => number;
 const PLAN_FIELDS = 'plan';
 const DEFAULT_PLAN = 'default plan';
 
+/** What a catalog says of something. */
+interface Saying {
+  readonly value: unknown;
+  /** The plan that it is about; null: there is none. */
+  readonly plan: string | null;
+}
+
 /** What one catalog says, by what it says it about. */
-function sayingsOf(catalog: Catalog): Map<string, unknown> {
-  const sayings = new Map<string, unknown>([[keyText(DEFAULT_PLAN), catalog.defaultPlan]]);
+function sayingsOf(catalog: Catalog): Map<string, Saying> {
+  const { defaultPlan } = catalog;
+  const sayings = new Map<string, Saying>([[keyText(DEFAULT_PLAN), { value: defaultPlan, plan: defaultPlan }]]);
   for (const { slug, timezone, prices, ...plan } of catalog.plans) {
     const { afterEnd, trialUsage } = { ...planDefaults, ...plan };
-    sayings.set(keyText(PLAN_FIELDS, slug), { timezone, afterEnd, trialUsage });
-    for (const price of prices) sayings.set(keyText('price', slug, price.slug), price);
+    sayings.set(keyText(PLAN_FIELDS, slug), { value: { timezone, afterEnd, trialUsage }, plan: slug });
+    for (const price of prices) sayings.set(keyText('price', slug, price.slug), { value: price, plan: slug });
   }
   return sayings;
 }
@@ -104,6 +112,8 @@ export class CatalogHistory {
   private readonly versions: readonly CatalogVersion[];
   private readonly earlier = new Map<number, CatalogHistory>();
   private readonly differences = new Map<string, Difference<unknown>[]>();
+  /** By version, the plans that it changes. */
+  private readonly changed = new Map<number, Set<string>>();
   private readonly slugs = new Map<string, readonly string[]>();
   /** By plan and slug, of prices that change at once: then it is the same whose it is. */
   private readonly running = new Map<string, Map<string, Dated<Price>[]>>();
@@ -116,13 +126,16 @@ export class CatalogHistory {
   /** `versions`: those that a tenant has had, ascending by number. What takes effect after `until` is left out. */
   constructor(versions: readonly CatalogVersion[], until = Number.POSITIVE_INFINITY) {
     this.versions = versions;
-    let before = new Map<string, unknown>();
+    let before = new Map<string, Saying>();
     for (const { version, effectiveAt, catalog, appliesTo = 'running', closedUpTo = null } of versions) {
       const after = sayingsOf(catalog);
       const isLeftOut = effectiveAt > until;
       for (const key of isLeftOut ? [] : new Set([...before.keys(), ...after.keys()])) {
-        const value = after.get(key) ?? null;
-        if (sameDefinition(before.get(key) ?? null, value)) continue;
+        const [was, is] = [before.get(key), after.get(key)];
+        const value = is?.value ?? null;
+        if (sameDefinition(was?.value ?? null, value)) continue;
+        for (const plan of [was?.plan, is?.plan])
+          if (plan) this.changed.set(version, this.changedBy(version).add(plan));
         const known = this.differences.get(key) ?? [];
         // Which plan is the default one is no price: nobody's period runs by it.
         const reach = key === keyText(DEFAULT_PLAN) ? 'running' : appliesTo;
@@ -134,6 +147,18 @@ export class CatalogHistory {
       for (const meter of catalog.meters) this.meters.set(meter.slug, meter);
       before = after;
     }
+  }
+
+  private changedBy(version: number): Set<string> {
+    return this.changed.get(version) ?? new Set();
+  }
+
+  /**
+   * The plans of which a version says something else than the version before it, or which it makes the default plan, or
+   * the default plan no more.
+   */
+  plansChangedBy(version: number): string[] {
+    return [...this.changedBy(version)].sort();
   }
 
   /** Where a version takes effect. */

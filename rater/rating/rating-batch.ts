@@ -117,7 +117,7 @@ async function rateIn(
     if (!isUnmoved(stored, locked, basis)) return { outcome: 'behind' };
     // Also of customers that nothing is to be billed to: their windows may be those of one that pays by now.
     const ownership = new Ownership(await transaction.readAssignmentsAround(work));
-    const isChanged = changedBy(records, await transaction.readSubscriptions(work));
+    const isChanged = changedBy(records, await transaction.readRecordCounts(work));
     const moved = work.filter((each) => isChanged(each) || hasOtherSubjects(each, ownership));
     const left = new Set(moved.map(customerText));
     const isRated = (customer: TenantCustomer): boolean => left.size === 0 || !left.has(customerText(customer));

@@ -64,7 +64,7 @@ GRANT SELECT ON tallyline.chunk_seals_reopened, tallyline.log_records TO tallyli
 -- Whose a subject is.
 GRANT SELECT ON tallyline.subject_assignments TO tallyline_rater;
 -- Which tenants there are, and nothing of their keys.
-GRANT SELECT ON tallyline.subscriptions, tallyline.subscription_records TO tallyline_rater;
+GRANT SELECT ON tallyline.subscriptions, tallyline.subscription_records, tallyline.plan_holders TO tallyline_rater;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tallyline.due_customers TO tallyline_rater;
 
 GRANT SELECT ON tallyline.ratings, tallyline.line_items, tallyline.billing_periods, tallyline.rater_progress,
@@ -77,7 +77,7 @@ GRANT SELECT, INSERT, UPDATE ON tallyline.customers, tallyline.assigned_subjects
 GRANT SELECT, INSERT, UPDATE, DELETE ON tallyline.customer_keys, tallyline.idempotent_answers TO tallyline_manage;
 GRANT SELECT, INSERT, DELETE ON tallyline.customer_words TO tallyline_manage;
 GRANT SELECT, INSERT, UPDATE ON tallyline.subscriptions TO tallyline_manage;
-GRANT SELECT, INSERT ON tallyline.subscription_records TO tallyline_manage;
+GRANT SELECT, INSERT ON tallyline.subscription_records, tallyline.plan_holders TO tallyline_manage;
 GRANT SELECT, INSERT, UPDATE ON tallyline.due_customers TO tallyline_manage;
 GRANT SELECT ON tallyline.rater_progress TO tallyline_manage;
 -- What is metered and what it costs, and which rule set a new catalog needs.

@@ -85,6 +85,37 @@ beforeAll(async () => {
       );
     }
   }
+  await pool.query(
+    `INSERT INTO tallyline.customers (tenant, id, shard, version, entity, paid_by, personal, created_at, updated_at)
+     SELECT 'acme', id, 0, 1, 'default', 'self', '', now(), now() FROM unnest(ARRAY['cus_1', 'cus_2']) AS id`,
+  );
+  await pool.query(
+    `INSERT INTO tallyline.subscriptions (tenant, id, customer, version, starts_at, billed_from, timezone,
+       takes_begun_window, made_from, created_at, updated_at)
+     SELECT 'acme', id, customer, 3, now(), now(), 'UTC', false, '{}', now(), now()
+     FROM (VALUES ('s1', 'cus_1'), ('s2', 'cus_1'), ('s3', 'cus_2')) AS made (id, customer)`,
+  );
+  const recorded = new Date(periodStart);
+  for (const [subscription, sequence, record] of [
+    [
+      's1',
+      1,
+      {
+        patches: [
+          { at: 0, patch: { plan: 'pro' } },
+          { at: 5, patch: { plan: 'team' } },
+        ],
+      },
+    ],
+    ['s1', 2, { undoes: 1, at: 5 }],
+    ['s2', 1, { patches: [{ at: 0, patch: { plan: 'pro' } }] }],
+    ['s3', 1, { patches: [{ at: 0, patch: { plan: 'team', quantities: { seats: '2' } } }] }],
+    ['s3', 2, { patches: [{ at: 9, patch: { endsAt: 10 } }] }],
+  ] as const) {
+    await pool.query('INSERT INTO tallyline.subscription_records VALUES ($1, $2, $3, $4, $5)', [
+      ...['acme', subscription, sequence, JSON.stringify(record), recorded],
+    ]);
+  }
   before = { items: (await pool.query(ITEMS)).rows, entries: (await pool.query(ENTRIES)).rows };
   expect(await migrate(pool, null, logger)).toContain(`postgres/${MIGRATION}`);
 }, 300_000);
@@ -149,6 +180,19 @@ it('goes on with the numbers, and a rating of now stands beside those of before'
   );
   expect(rows.map(({ sequence }) => sequence)).toEqual(['22', '21']);
   expect(await readLedgerFaults(pool, null)).toMatchObject({ items: 21, unbalanced: [], misposted: [] });
+});
+
+it('knows who was ever to have which plan', async () => {
+  const { rows } = await pool.query(
+    'SELECT plan, tenant, customer FROM tallyline.plan_holders ORDER BY plan, customer',
+  );
+  expect(rows).toEqual(
+    [
+      ['pro', 'cus_1'],
+      ['team', 'cus_1'],
+      ['team', 'cus_2'],
+    ].map(([plan, customer]) => ({ plan, tenant: 'acme', customer })),
+  );
 });
 
 const copyOfItem = (changed: string): string =>

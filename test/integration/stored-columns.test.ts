@@ -5,7 +5,11 @@ import { Decimal } from '../../domain/number/decimal.ts';
 import { accountChangeColumns } from '../../platform/account-store/account-changes.ts';
 import { customerColumns, customerKeyColumns } from '../../platform/account-store/customers.ts';
 import { assignedSubjectColumns, assignmentColumns } from '../../platform/account-store/subject-assignments.ts';
-import { subscriptionColumns, subscriptionRecordColumns } from '../../platform/account-store/subscriptions.ts';
+import {
+  planHolderColumns,
+  subscriptionColumns,
+  subscriptionRecordColumns,
+} from '../../platform/account-store/subscriptions.ts';
 import { billingPeriodColumns } from '../../platform/billing-store/billing-periods.ts';
 import { dueCustomerColumns } from '../../platform/billing-store/due-customers.ts';
 import { lineItemColumns } from '../../platform/billing-store/line-items.ts';
@@ -57,6 +61,7 @@ describe('stored columns', () => {
     ['subject_assignments', assignmentColumns, []],
     ['subscriptions', subscriptionColumns, ['number']],
     ['subscription_records', subscriptionRecordColumns, []],
+    ['plan_holders', planHolderColumns, []],
     ['due_customers', dueCustomerColumns, []],
   ])('of %s are those in Postgres', async (table, columns, others) => {
     const { rows } = await stores.pool.query<{ name: string; type: string; is_nullable: boolean }>(

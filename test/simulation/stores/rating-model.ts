@@ -1,6 +1,8 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
 
 import {
+  customerText,
+  NO_SUBSCRIPTION,
   type PeriodStart,
   periodText,
   type RatedPeriod,
@@ -189,16 +191,23 @@ export class RatingModel {
       readBillingPeriods: (customers) => statement('periods', () => this.periodsWhere(isOf(customers))),
       readSubscriptions: (customers) => statement('subscriptions', () => accounts.subscriptionsOf(customers)),
       readDueCustomers: (until, customersMax) => statement('due', () => accounts.dueBy(until, customersMax)),
-      markSubscribersDue: (dueAt) => {
+      markHoldersDue: (plan, dueAt, { after, customersMax }) => {
         this.onCall('mark due');
         return postgres.transaction(process, async ({ run, locked, write }) => {
-          const concerned = await run('subscribers', () => {
-            const subscribers = [...accounts.subscriptions.values()].flatMap((all) => all.slice(0, 1));
-            const running = [...this.periods.values()].filter(({ periodEnd }) => periodEnd > dueAt);
-            return [...subscribers, ...running].map(({ tenant, customer }) => ({ tenant, customer, dueAt }));
+          const concerned = await run('concerned', () => {
+            const payers = [...this.periods.values()].filter(
+              ({ subscription, periodEnd }) => subscription === NO_SUBSCRIPTION && periodEnd > dueAt,
+            );
+            const all = plan === null ? payers : accounts.holdersOf(plan);
+            const isLater = (each: TenantCustomer): boolean => after === null || isAfterCustomer(each, after);
+            return [...new Map(all.filter(isLater).map((each) => [customerText(each), each])).values()]
+              .sort((a, b) => (isAfterCustomer(a, b) ? 1 : -1))
+              .slice(0, customersMax)
+              .map(({ tenant, customer }) => ({ tenant, customer, dueAt }));
           });
-          await locked('lock due', [...new Set(concerned.map(dueLock))], () => null);
+          await locked('lock due', concerned.map(dueLock), () => null);
           await write('mark due', () => accounts.markDue(concerned));
+          return concerned.at(-1) ?? null;
         });
       },
       readAssignmentsAround: (names) => statement('assignments', () => accounts.assignmentsAround(names)),
@@ -343,7 +352,13 @@ export class RatingModel {
         return locked('lock customers', customers.map(customerLock), () => this.periodsWhere(isOf(customers)));
       },
       readAssignmentsAround: (names) => run('assignments', () => this.accounts.assignmentsAround(names)),
-      readSubscriptions: (customers) => run('subscriptions', () => this.accounts.subscriptionsOf(customers)),
+      readRecordCounts: (customers) =>
+        run('subscriptions', () =>
+          [...groupBy(this.accounts.subscriptionsOf(customers), customerText).values()].map((all) => ({
+            ...{ tenant: all[0]!.tenant, customer: all[0]!.customer },
+            records: all.reduce((count, { version }) => count + version, 0),
+          })),
+        ),
       readWrittenPrices: (selections) => run('written', () => this.written(selections)),
       readNewestItems: (terms) =>
         run('newest items', () =>
@@ -441,6 +456,9 @@ function writtenTerm(lines: readonly StoredItem[], detailFrom: number): WrittenT
 
 const itemText = (line: NewLineItem): string =>
   keyText(startText(line), line.price, termText(line), line.item.windowStart, line.item.revision);
+
+const isAfterCustomer = (one: TenantCustomer, other: TenantCustomer): boolean =>
+  one.tenant > other.tenant || (one.tenant === other.tenant && one.customer > other.customer);
 
 const isOf =
   (customers: readonly TenantCustomer[]) =>
