@@ -1,5 +1,5 @@
-// Customers with a subscription each, as the stage `manage` would have left them, made by Postgres itself out of numbers.
-// They are the subjects of a `WindowHistory`, and their own customers.
+// Customers with a subscription each, as the stage `manage` would have left them, made by Postgres itself out of
+// numbers. They are the subjects of a `WindowHistory`, and their own customers.
 import type pg from 'pg';
 import { inTransaction } from '../../platform/postgres/pool.ts';
 import { SUBSCRIBED_PLAN, TENANT } from '../workload/usage-stream.ts';

@@ -1,5 +1,5 @@
 // Whose money it is, and of which billing period. Times are milliseconds since the epoch, ends exclusive.
-import { keyText } from '../composite-key.ts';
+import { mapKey } from '../composite-key.ts';
 import type { SealVector } from '../sealing/seal-vector.ts';
 
 /** Whose usage it is. */
@@ -68,11 +68,11 @@ export interface PricedKey extends PeriodStart, TermOfSubject {
   readonly price: string;
 }
 
-export const subjectText = ({ tenant, subject }: SubjectKey): string => keyText(tenant, subject);
-export const customerText = ({ tenant, customer }: TenantCustomer): string => keyText(tenant, customer);
+export const subjectText = ({ tenant, subject }: SubjectKey): string => mapKey(tenant, subject);
+export const customerText = ({ tenant, customer }: TenantCustomer): string => mapKey(tenant, customer);
 export const periodText = ({ tenant, customer, subscription, periodStart, periodEnd }: PeriodKey): string =>
-  keyText(tenant, customer, subscription, periodStart, periodEnd);
+  mapKey(tenant, customer, subscription, periodStart, periodEnd);
 export const startText = ({ tenant, customer, periodStart }: PeriodStart): string =>
-  keyText(tenant, customer, periodStart);
+  mapKey(tenant, customer, periodStart);
 export const termText = ({ subscription, periodEnd, termStart, subject }: TermOfSubject): string =>
-  keyText(subscription, periodEnd, termStart, subject);
+  mapKey(subscription, periodEnd, termStart, subject);

@@ -71,8 +71,8 @@ export class RecordsByCustomer {
   }
 
   /**
-   * Where the periods begin at the earliest that hold an instant, or the window that does. Prices of a subscription's own
-   * may have any length.
+   * Where the periods begin at the earliest that hold an instant, or the window that does. Prices of a subscription's
+   * own may have any length.
    */
   private lookedFrom(subscriptions: readonly CustomerSubscription[], earliest: number): number {
     const hasOwn = subscriptions.some(({ records }) =>

@@ -6,7 +6,7 @@
 // no change (T4, T13).
 import type { Catalog, CatalogVersion, Meter, Plan } from '../catalog/catalog.ts';
 import { planDefaults } from '../catalog/catalog.ts';
-import { keyText } from '../composite-key.ts';
+import { mapKey } from '../composite-key.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
 import type { Price } from '../pricing/prices.ts';
 import { lengthInDays } from './subscription-periods.ts';
@@ -78,11 +78,11 @@ interface Saying {
 /** What one catalog says, by what it says it about. */
 function sayingsOf(catalog: Catalog): Map<string, Saying> {
   const { defaultPlan } = catalog;
-  const sayings = new Map<string, Saying>([[keyText(DEFAULT_PLAN), { value: defaultPlan, plan: defaultPlan }]]);
+  const sayings = new Map<string, Saying>([[mapKey(DEFAULT_PLAN), { value: defaultPlan, plan: defaultPlan }]]);
   for (const { slug, timezone, prices, ...plan } of catalog.plans) {
     const { afterEnd, trialUsage } = { ...planDefaults, ...plan };
-    sayings.set(keyText(PLAN_FIELDS, slug), { value: { timezone, afterEnd, trialUsage }, plan: slug });
-    for (const price of prices) sayings.set(keyText('price', slug, price.slug), { value: price, plan: slug });
+    sayings.set(mapKey(PLAN_FIELDS, slug), { value: { timezone, afterEnd, trialUsage }, plan: slug });
+    for (const price of prices) sayings.set(mapKey('price', slug, price.slug), { value: price, plan: slug });
   }
   return sayings;
 }
@@ -138,7 +138,7 @@ export class CatalogHistory {
           if (plan) this.changed.set(version, this.changedBy(version).add(plan));
         const known = this.differences.get(key) ?? [];
         // Which plan is the default one is no price: nobody's period runs by it.
-        const reach = key === keyText(DEFAULT_PLAN) ? 'running' : appliesTo;
+        const reach = key === mapKey(DEFAULT_PLAN) ? 'running' : appliesTo;
         known.push({ version, at: effectiveAt, appliesTo: reach, closedUpTo, value });
         this.differences.set(key, known);
       }
@@ -199,7 +199,7 @@ export class CatalogHistory {
     this.running.set(plan, ofPlan);
     const known = ofPlan.get(slug);
     if (known !== undefined) return known;
-    const differences = (this.differences.get(keyText('price', plan, slug)) ?? []) as Difference<Price>[];
+    const differences = (this.differences.get(mapKey('price', plan, slug)) ?? []) as Difference<Price>[];
     const dated = resolved(differences, ({ at, appliesTo, value }, before) =>
       appliesTo === 'running' ? at : nextStart(at, (before ?? value)!),
     );
@@ -236,7 +236,7 @@ export class CatalogHistory {
 
   /** The plan of whoever has no subscription, over time. */
   get defaultPlan(): readonly Dated<string>[] {
-    this.defaultPlans ??= this.datedOf<string>(keyText(DEFAULT_PLAN));
+    this.defaultPlans ??= this.datedOf<string>(mapKey(DEFAULT_PLAN));
     return this.defaultPlans;
   }
 
@@ -245,7 +245,7 @@ export class CatalogHistory {
   }
 
   planFields(plan: string, instant: number): PlanFields {
-    const held = this.fields.get(plan) ?? this.datedOf<PlanFields>(keyText(PLAN_FIELDS, plan));
+    const held = this.fields.get(plan) ?? this.datedOf<PlanFields>(mapKey(PLAN_FIELDS, plan));
     this.fields.set(plan, held);
     const { value } = held.findLast(({ from }) => from <= instant) ?? held[0] ?? { value: null };
     return { ...planDefaults, timezone: 'UTC', ...value };

@@ -7,7 +7,7 @@
 //
 // With `giveBack` (the default) a period's fee is that of its stretches, whatever was taken before: the difference goes
 // back. Without it nothing comes back, and a stretch pays only what exceeds what was paid for it.
-import { keyText } from '../composite-key.ts';
+import { mapKey } from '../composite-key.ts';
 import { Decimal } from '../number/decimal.ts';
 import { type PeriodLength, priceDefaults } from '../pricing/price-choices.ts';
 import type { Price } from '../pricing/prices.ts';
@@ -85,7 +85,7 @@ export class CustomerFees {
           const [every, period] = [lengthOf(segment), segmentPeriod(line, segment, instant)];
           if (period.start >= to) break;
           const first = line.members[0]!;
-          const key = keyText(line.slug, first ?? '', first === null ? 0 : 1, lengthText(every), period.start);
+          const key = mapKey(line.slug, first ?? '', first === null ? 0 : 1, lengthText(every), period.start);
           if (period.end > from) found.set(key, { slug: line.slug, first, every, period });
           instant = period.end;
         }
@@ -100,7 +100,7 @@ export class CustomerFees {
     for (const line of this.viewAt(asOf).feeLines) {
       for (const { segment, period } of segmentsIn(line, start)) {
         const [every, first] = [lengthOf(segment), line.members[0]!];
-        found.set(keyText(line.slug, first ?? '', first === null ? 0 : 1, lengthText(every)), {
+        found.set(mapKey(line.slug, first ?? '', first === null ? 0 : 1, lengthText(every)), {
           slug: line.slug,
           first,
           every,
@@ -116,7 +116,7 @@ export class CustomerFees {
     // Whoever rates a period asks at once what is due next: of the same periods, at the same instant.
     if (this.told.asOf !== asOf) this.told = { asOf, terms: new Map() };
     const { slug, first, every, period } = of;
-    const key = keyText(slug, first ?? '', first === null ? 0 : 1, lengthText(every), period.start);
+    const key = mapKey(slug, first ?? '', first === null ? 0 : 1, lengthText(every), period.start);
     const known = this.told.terms.get(key) ?? this.findTerms(of, asOf);
     this.told.terms.set(key, known);
     return known;
@@ -200,7 +200,7 @@ class TermSum {
 
   private add({ from, to, segment }: FeeStretch, period: BillingPeriod, amount: Decimal): void {
     const { subscription, plan, catalogVersion, price, quantity } = segment;
-    const key = keyText(subscription ?? '', subscription === null ? 0 : 1, from);
+    const key = mapKey(subscription ?? '', subscription === null ? 0 : 1, from);
     const known = this.terms.get(key);
     const end = this.customer.holders.find((holder) => holder.subscription === subscription)?.end ?? period.end;
     const dueAt = isInAdvance({ segment } as FeeStretch) ? from : Math.min(period.end, end);

@@ -61,8 +61,8 @@ export class CustomerTerms {
   private readonly found = new Map<PriceLine, UsagePeriod[]>();
 
   /**
-   * `lookedFrom`: no period is asked for that starts before it, so that a default plan which is over by then need not be
-   * told. Default: any may be.
+   * `lookedFrom`: no period is asked for that starts before it, so that a default plan which is over by then need not
+   * be told. Default: any may be.
    */
   constructor({ catalog, subscriptions }: CustomerRecords, lookedFrom = Number.NEGATIVE_INFINITY) {
     this.catalog = catalog;

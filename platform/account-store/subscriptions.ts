@@ -169,7 +169,7 @@ const recordCountColumns = { ...customerNameColumns, records: int('records') };
 /** How many records the subscriptions of a customer have: they are only ever added. */
 export type RecordCount = RecordOf<typeof recordCountColumns>;
 
-/** Of those of these customers that have a subscription. A subscription's version is the number of its newest record. */
+/** Of those that have a subscription. A subscription's version is the number of its newest record. */
 export async function readRecordCounts(queries: Queries, customers: readonly TenantCustomer[]): Promise<RecordCount[]> {
   const wanted = tableOf(customerNameColumns, customers, 'wanted');
   const { rows } = await queries.query(

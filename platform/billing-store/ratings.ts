@@ -1,5 +1,5 @@
-// What all periods and line items of one rating have in common: the seals that it read and how far it closed. A rating is
-// written in the transaction of what it wrote, and never changed.
+// What all periods and line items of one rating have in common: the seals that it read and how far it closed. A rating
+// is written in the transaction of what it wrote, and never changed.
 import type { PoolClient } from 'pg';
 import type { Rating } from '../../domain/billing/billing-period-terms.ts';
 import type { SealVector } from '../../domain/sealing/seal-vector.ts';

@@ -1,6 +1,6 @@
-// Takes a version of the catalog in: whomever it concerns is due from when on it holds. These are the customers that have
-// one of the plans of which it says something else than the version before it, and nobody besides: a price that changes
-// for a hundred customers costs a hundred, however many there are.
+// Takes a version of the catalog in: whomever it concerns is due from when on it holds. These are the customers that
+// have one of the plans of which it says something else than the version before it, and nobody besides: a price that
+// changes for a hundred customers costs a hundred, however many there are.
 //
 // They are marked page by page, each in a statement by itself. A rater that is gone in between has not moved the
 // progress, so all of them are marked again; to be due is a minimum, and whoever was rated meanwhile finds nothing

@@ -1,5 +1,5 @@
-// Whoever asks for no period that starts before an instant is told of later ones what it would be told anyway: a default
-// plan that is over by then is left out, and changes nothing else.
+// Whoever asks for no period that starts before an instant is told of later ones what it would be told anyway: a
+// default plan that is over by then is left out, and changes nothing else.
 import { expect, it } from '@jest/globals';
 import { CustomerFees } from '../../domain/terms/fees.ts';
 import { type CustomerRecords, CustomerTerms } from '../../domain/terms/price-terms.ts';
