@@ -10,7 +10,7 @@ import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import { type SubjectKey, subjectText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { closedBefore, itemWidthMs } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
-import { groupBy, keyText } from '../../domain/composite-key.ts';
+import { groupBy, mapKey } from '../../domain/composite-key.ts';
 import { acrossOf } from '../../domain/metering/meter.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
 import type { WindowSpan, WindowValue } from '../../domain/rating/contributions.ts';
@@ -106,7 +106,7 @@ export async function readCountedUsage(
   const found = new Map<CountedTerms, SubjectWindows[]>();
   // Values that are new depend on where their terms start, so only terms with the same bounds share a query for them.
   const sharing = ({ meter, counted: { match, terms } }: UsageWanted): string =>
-    keyText(
+    mapKey(
       meter.slug,
       JSON.stringify(Object.entries(match).sort()),
       ...(aggregationRules(meter.aggregation).needsFirstSeen ? [terms[0]!.from, terms.at(-1)!.to] : []),
@@ -146,7 +146,7 @@ async function readSets(store: UsageReads, sets: readonly UsageSet[], basis: Usa
   const bySubject = groupBy(rows, subjectText);
   for (const [i, set] of sets.entries()) {
     for (const stretch of set.stretches) {
-      for (const { bucketStart, quantity } of bySubject.get(keyText(tenantOf(set), stretch.subject)) ?? []) {
+      for (const { bucketStart, quantity } of bySubject.get(mapKey(tenantOf(set), stretch.subject)) ?? []) {
         const isIn = bucketStart >= stretch.from && bucketStart < stretch.to;
         if (isIn) found[i]!.push({ windowStart: bucketStart, quantity });
       }
@@ -214,7 +214,7 @@ export async function readTimesWithUsage<Time extends TimeOfCustomer>(
   const found = new Set<Time>();
   const isOwn = ({ subjects }: TimeOfCustomer): boolean =>
     subjects.every(({ assignments }) => assignments.length === 0);
-  const sharing = (time: TimeOfCustomer): string => keyText(time.from, time.to, isOwn(time) ? 'own' : 'others');
+  const sharing = (time: TimeOfCustomer): string => mapKey(time.from, time.to, isOwn(time) ? 'own' : 'others');
   for (const group of groupBy(times, sharing).values()) {
     const { from, to } = group[0]!;
     // Where a stretch starts depends on the window, but for a subject that was never assigned.

@@ -294,6 +294,7 @@ export class Deployment {
       timers: process.timers,
       metrics: createRaterMetrics(context.registry),
       batchCustomersMax: this.plan.batchCustomersMax,
+      markedCustomersMax: this.plan.markedCustomersMax,
     });
     stage.failed.catch((error: unknown) => this.ended(slot, process, error));
     this.raters.set(slot, stage);
