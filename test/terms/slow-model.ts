@@ -394,7 +394,10 @@ export class SlowModel {
     for (const other of this.holders) {
       for (const name of this.slugs()) {
         if ((other === holder && name === slug) || this.meterOf(name)?.slug !== early.price.meter) continue;
-        const its = this.inWindow(other, name, at, windowMs, false)?.price.match;
+        const there = this.inWindow(other, name, at, windowMs, false)?.price;
+        // What is left over was left over before: only who took what is left over took it.
+        if (early.price.otherwise === true && there?.otherwise !== true) continue;
+        const its = there?.match;
         const mine = early.price.match!;
         if (its !== undefined && Object.keys(its).every((key) => (mine[key] ?? its[key]) === its[key])) return null;
       }
@@ -476,9 +479,23 @@ export class SlowModel {
   ): SlowDefinition {
     if (of.price.meter === undefined || before === undefined || before.at !== at - windowMs) return of;
     const old = before.of.price;
-    if (same([old.match, old.per], [of.price.match, of.price.per]) && lengthMs(old) === lengthMs(of.price)) return of;
+    const counts = ({ match, per, otherwise }: SlowPrice) => [match, per, otherwise === true];
+    if (same(counts(old), counts(of.price)) && lengthMs(old) === lengthMs(of.price)) return of;
     const periodEnd = periodStartOf(line, old, before.at) + lengthMs(old);
     return at < periodEnd ? before.of : of;
+  }
+
+  /** The matches of what is no `otherwise` price and in force in each window of a meter, whosever it is. */
+  takenBesides(meter: string): ReadonlyMap<number, readonly Readonly<Record<string, string>>[]> {
+    return this.once(`taken besides ${meter}`, () => {
+      const taken = new Map<number, Readonly<Record<string, string>>[]>();
+      for (const slug of this.slugs().filter((each) => this.meterOf(each)?.slug === meter)) {
+        for (const { at, of } of this.lines(slug).flatMap(({ entries }) => entries)) {
+          if (of.price.otherwise !== true) taken.set(at, [...(taken.get(at) ?? []), of.price.match ?? {}]);
+        }
+      }
+      return taken;
+    });
   }
 
   /** What a holder has of each fee, and the sizes of the windows that its plan prices. */

@@ -25,6 +25,7 @@ import type {
 } from '../../../platform/usage-store/rated-usage.ts';
 import type { WindowKey } from '../../../platform/usage-store/rollup-windows.ts';
 import type { TenantStretch } from '../../../platform/usage-store/subject-sets.ts';
+import type { GroupValue } from '../../../platform/usage-store/taken-groups.ts';
 import type { RatingStore, RatingTransaction } from '../../../rater/store/rating-store.ts';
 import { PARTITIONS } from '../plan.ts';
 import type { Process } from '../scheduler.ts';
@@ -289,7 +290,7 @@ export class RatingModel {
   /** The rows of a selection, as FINAL and then its conditions give them. */
   private selected(
     subjects: readonly SubjectKey[],
-    { meter, from, to, filters = [], sealed }: Omit<RatedUsageSelection, 'subjects' | 'buckets'>,
+    { meter, from, to, taken, sealed }: Omit<RatedUsageSelection, 'subjects' | 'buckets'>,
     asOf: number,
   ): RollUpRow[] {
     const isSealed = sealedRows(sealed);
@@ -300,7 +301,10 @@ export class RatingModel {
         // What names a row is the same in all its versions.
         const { windowStart, groupValues } = versions[0]!.row;
         if (windowStart < from || windowStart >= to) return;
-        for (const { dimension, values } of filters) if (!values.includes(groupValues[dimension]!)) return;
+        const has = (match: readonly GroupValue[]): boolean =>
+          match.every(({ dimension, value }) => groupValues[dimension] === value);
+        const inTime = taken.filter((each) => each.from <= windowStart && windowStart < each.to);
+        if (!inTime.some(({ match, leftOut }) => has(match) && !leftOut.some(has))) return;
         const row = finalOf(versions, asOf);
         if (row !== null && isSealed(row)) found.push(row);
       });
