@@ -1,10 +1,12 @@
-// Postgres as one request has it. Every call takes from the request's time; what is begun and not committed when that
+// The stores as one request has them. Every call takes from the request's time; what is begun and not committed when that
 // is spent, or when the client is gone, is rolled back. A failure that passes by itself is a 503 that says when to come
 // back; a commit whose answer was lost may have been done, and the same request then finds that it was.
 import type { Pool } from 'pg';
 import { Problem, retryAfter } from '../domain/problem.ts';
 import type { AccountKind } from '../platform/account-store/account-changes.ts';
 import { BudgetSpent, ClientGone, type RequestBudget } from '../platform/calls/request-budget.ts';
+import { requestTerms } from '../platform/clickhouse/call-terms.ts';
+import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import { inTransaction, statementWithin } from '../platform/postgres/pool.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
@@ -15,7 +17,7 @@ const RETRY_AFTER_S = 1;
 const unavailable = (cause: unknown): Problem =>
   new Problem(
     'store_unavailable',
-    'The store of accounts gave no answer. Send the same request again: whatever was done of it is not done twice.',
+    'A store gave no answer. Send the same request again: whatever was done of it is not done twice.',
     { headers: retryAfter(RETRY_AFTER_S), cause },
   );
 
@@ -34,13 +36,30 @@ async function fromPostgres<Result>(call: () => Promise<Result>): Promise<Result
   }
 }
 
+interface ManagedStores {
+  readonly pool: Pool;
+  readonly clickhouse: ClickHouse;
+  readonly readMemoryBytesMax: number;
+}
+
+async function fromClickHouse<Result>(call: () => Promise<Result>): Promise<Result> {
+  try {
+    return await call();
+  } catch (error) {
+    // What is damaged is counted again before it can be read.
+    if (error instanceof ClickHouseError && (error.retriable || error.damaged !== null)) throw unavailable(error);
+    throw error;
+  }
+}
+
 export function accountCalls(
-  pool: Pool,
+  { pool, clickhouse, readMemoryBytesMax: memoryBytesMax }: ManagedStores,
   budget: RequestBudget,
   tenant: string,
   onChanged: (kind: AccountKind) => void,
-): Pick<AccountContext, 'reads' | 'change'> {
+): Pick<AccountContext, 'reads' | 'usage' | 'change'> {
   const within = <Result>(call: () => Promise<Result>): Promise<Result> => budget.within('Postgres', call);
+  const terms = () => requestTerms({ leftMs: budget.leftMs, signal: budget.signal, memoryBytesMax });
   const still = (): void => {
     if (budget.signal.aborted) throw new ClientGone();
   };
@@ -78,6 +97,10 @@ export function accountCalls(
   return {
     reads: {
       query: (text, values) => within(() => fromPostgres(() => pool.query(statementWithin(budget, text, values)))),
+    },
+    usage: {
+      query: (sql, params) =>
+        budget.within('ClickHouse', () => fromClickHouse(() => clickhouse.query(sql, params, terms()))),
     },
     async change(work) {
       const changes: AccountKind[] = [];

@@ -7,6 +7,7 @@ import type { Scope } from '../platform/access/scopes.ts';
 import type { AccountKind, Author } from '../platform/account-store/account-changes.ts';
 import { type AccountAnswer, answerOnce } from '../platform/account-store/idempotent-answers.ts';
 import type { Vault } from '../platform/account-store/vault.ts';
+import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
 import type { CatalogNow } from './catalog-now.ts';
 import { readIdempotencyKey } from './core/request-headers.ts';
@@ -21,6 +22,8 @@ export interface AccountContext {
   readonly vault: Vault;
   /** Each statement by itself. */
   readonly reads: Queries;
+  /** What is counted. It may be away while accounts can be changed. */
+  readonly usage: Pick<ClickHouse, 'query'>;
   /** The catalog that is published by now, and its history. */
   readonly catalogs: () => Promise<CatalogNow>;
   /** All of it or nothing; another try may find that it was done. */

@@ -15,6 +15,7 @@ import { requireScope } from '../platform/access/scopes.ts';
 import { assertKeysKnown } from '../platform/account-store/customer-keys.ts';
 import { sweepAnswers } from '../platform/account-store/idempotent-answers.ts';
 import { Vault } from '../platform/account-store/vault.ts';
+import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import { askForBody } from '../platform/http/continuation.ts';
 import { inRequestTime } from '../platform/http/request-time.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
@@ -30,6 +31,7 @@ import { refuseUnreadBody, takeBodies } from './request-body.ts';
 export interface ManageParts {
   readonly app: FastifyInstance;
   readonly pool: Pool;
+  readonly clickhouse: ClickHouse;
   readonly keyring: Keyring;
 }
 
@@ -54,6 +56,7 @@ interface Managing extends ManageParts {
   readonly rateLimit: RateLimit;
   readonly clock: () => number;
   readonly requestTimeoutMs: number;
+  readonly readMemoryBytesMax: number;
 }
 
 /** Throws a `Problem` where a key of one customer asks about more than that. */
@@ -88,7 +91,7 @@ async function answer(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { pool, vault, catalogs, turns, metrics, requestTimeoutMs } = managing;
+  const { vault, catalogs, turns, metrics, requestTimeoutMs } = managing;
   const identity = request.manager!;
   const { tenant, keyId } = identity;
   const asked: AccountRequest = {
@@ -102,7 +105,7 @@ async function answer(
   try {
     const { status, version, body } = await inRequestTime(reply, requestTimeoutMs, (budget) =>
       turns.inTurn(identity, budget, () => {
-        const calls = accountCalls(pool, budget, tenant, metrics.changed);
+        const calls = accountCalls(managing, budget, tenant, metrics.changed);
         return route.act({ vault, catalogs: () => catalogs(calls.reads), ...calls }, asked);
       }),
     );
@@ -189,6 +192,7 @@ export async function startManage(context: StageContext, parts: ManageParts): Pr
       rateLimit,
       clock,
       requestTimeoutMs,
+      readMemoryBytesMax: settings.query.readMemoryBytesMax,
     }),
   );
   const sweeping = sweepFromTimeToTime(parts.pool, logger);

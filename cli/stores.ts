@@ -22,9 +22,12 @@ export interface LogStores extends PostgresStore {
   readonly generation: TopicGeneration;
 }
 
-export interface Stores extends LogStores {
+/** What is stored of usage and money, without the log that it came by. */
+export interface TableStores extends PostgresStore {
   readonly clickhouse: ClickHouse;
 }
+
+export interface Stores extends LogStores, TableStores {}
 
 const missing = (name: string): Error =>
   new Error(`${name} is not set: name a server, or run \`tallyline up\`, which starts an embedded one`);
@@ -153,26 +156,35 @@ export async function openLogStores(
   }
 }
 
-/** All three, likewise. ClickHouse is connected to when it is first used. */
-export async function openStores(
+type OpenStores<Opened> = (
   settings: Settings,
   logger: Logger,
   applicationName: string,
-  needs: StoreNeeds = {},
-): Promise<Stores> {
-  const clickhouse = openClickHouse(settings, logger, needs);
-  try {
-    const stores = await openLogStores(settings, logger, applicationName, needs);
-    return {
-      ...stores,
-      clickhouse,
-      async close() {
-        await stores.close();
-        await clickhouse.close();
-      },
-    };
-  } catch (error) {
-    await clickhouse.close();
-    throw error;
-  }
-}
+  needs?: StoreNeeds,
+) => Promise<Opened>;
+
+/** ClickHouse is connected to when it is first used. */
+const withClickHouse =
+  <Opened extends PostgresStore>(open: OpenStores<Opened>): OpenStores<Opened & TableStores> =>
+  async (settings, logger, applicationName, needs = {}) => {
+    const clickhouse = openClickHouse(settings, logger, needs);
+    try {
+      const stores = await open(settings, logger, applicationName, needs);
+      return {
+        ...stores,
+        clickhouse,
+        async close() {
+          await stores.close();
+          await clickhouse.close();
+        },
+      };
+    } catch (error) {
+      await clickhouse.close();
+      throw error;
+    }
+  };
+
+/** Postgres and ClickHouse, likewise. */
+export const openTableStores: OpenStores<TableStores> = withClickHouse(openPostgresStore);
+/** All three, likewise. */
+export const openStores: OpenStores<Stores> = withClickHouse(openLogStores);

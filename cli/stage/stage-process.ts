@@ -16,8 +16,8 @@ import { type Environment, parseSettings } from '../../platform/settings/config.
 import {
   type LogStores,
   openLogStores,
-  openPostgresStore,
   openStores,
+  openTableStores,
   type PostgresStore,
   type Stores,
 } from '../stores.ts';
@@ -75,8 +75,8 @@ export async function runStage(name: ProcessName, overrides: Environment): Promi
 }
 
 /**
- * The stores a process needs (a gateway does without ClickHouse, accounts without the log too), and how it is composed
- * from them.
+ * The stores a process needs (a gateway does without ClickHouse, accounts without the log), and how it is composed from
+ * them.
  */
 async function openStage(
   name: ProcessName,
@@ -91,13 +91,15 @@ async function openStage(
   };
   const worker = workerOf(name);
   const fronts = frontsOf(name);
-  const postgresFronts = fronts.filter((front) => front.opens === 'Postgres');
-  if (worker === null && postgresFronts.length === fronts.length) {
-    const stores = await openPostgresStore(settings, logger, `tallyline ${name}`);
-    const starts = postgresFronts.map((front) => (parts: FrontParts) => front.start(context, stores, parts));
+  const tableFronts = fronts.filter((front) => front.opens === 'tables');
+  if (worker === null && tableFronts.length === fronts.length) {
+    const stores = await openTableStores(settings, logger, `tallyline ${name}`, {
+      onDamaged: (part, reason) => damaged.add(part, reason),
+    });
+    const starts = tableFronts.map((front) => (parts: FrontParts) => front.start(context, stores, parts));
     return { stores, compose: () => composeFronts(context, healthOf(stores), starts, drainGraceMs) };
   }
-  const logFronts = fronts.filter((front) => front.opens !== 'all');
+  const logFronts = fronts.filter((front) => front.opens === 'log');
   if (worker === null && logFronts.length === fronts.length) {
     const stores = await openLogStores(settings, logger, `tallyline ${name}`);
     const starts = logFronts.map((front) => (parts: FrontParts) => front.start(context, stores, parts));
@@ -106,8 +108,7 @@ async function openStage(
   const stores = await openStores(settings, logger, `tallyline ${name}`, {
     onDamaged: (part, reason) => damaged.add(part, reason),
     ...(worker === null && {
-      connectionsMax:
-        readConnections(settings.query.readsAtOnce) + (postgresFronts.length > 0 ? MANAGE_CONNECTIONS : 0),
+      connectionsMax: readConnections(settings.query.readsAtOnce) + (tableFronts.length > 0 ? MANAGE_CONNECTIONS : 0),
     }),
   });
   damaged.lookAt(stores.clickhouse);

@@ -9,7 +9,7 @@ import type { Keyring } from '../../platform/access/keyring.ts';
 import type { StoreName, StoreWatch } from '../../platform/calls/store-watch.ts';
 import { isFenced } from '../../platform/postgres/tenant-fence.ts';
 import type { Stage, StageContext } from '../../platform/process/stage.ts';
-import type { LogStores, PostgresStore, Stores } from '../stores.ts';
+import type { LogStores, Stores, TableStores } from '../stores.ts';
 
 /** What the fronts of a process share. The app does not listen yet. */
 export interface FrontParts {
@@ -26,11 +26,11 @@ interface Row {
   readonly room?: string;
 }
 
-/** `opens`: Postgres, the event log too, or ClickHouse as well. */
+/** `opens`: Postgres with the event log, with ClickHouse, or with both. */
 type FrontRow = Row & { readonly serves: 'clients' } & (
     | {
-        readonly opens: 'Postgres';
-        start(context: StageContext, stores: PostgresStore, parts: FrontParts): Promise<Stage>;
+        readonly opens: 'tables';
+        start(context: StageContext, stores: TableStores, parts: FrontParts): Promise<Stage>;
       }
     | { readonly opens: 'log'; start(context: StageContext, stores: LogStores, parts: FrontParts): Promise<Stage> }
     | { readonly opens: 'all'; start(context: StageContext, stores: Stores, parts: FrontParts): Promise<Stage> }
@@ -75,12 +75,13 @@ export const stages = {
   },
   manage: {
     description: 'customers, whose a subject is, and who changed what',
+    // ClickHouse is asked by previews alone.
     needs: ['Postgres'],
     room: 'accounts',
     serves: 'clients',
-    opens: 'Postgres',
-    start: async (context, { pool }, { app, keyring }) =>
-      (await import('../../accounts/main.ts')).startManage(context, { app, pool, keyring }),
+    opens: 'tables',
+    start: async (context, { pool, clickhouse }, { app, keyring }) =>
+      (await import('../../accounts/main.ts')).startManage(context, { app, pool, clickhouse, keyring }),
   },
 } as const satisfies Readonly<Record<string, FrontRow | WorkerRow>>;
 

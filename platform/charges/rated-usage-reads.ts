@@ -1,5 +1,5 @@
-// The reads of usage that charges are computed from, as a port: of ClickHouse, or of what stands for it in a test. Every
-// call rejects when its store does not answer.
+// The reads of usage that charges are computed from, as a port: of ClickHouse, or of what stands for it in a test.
+// Every call rejects when its store does not answer.
 import type {
   FirstSeenRow,
   FirstSeenSelection,

@@ -1,5 +1,6 @@
 // The stage `manage` on a Postgres of its own, with two tenants, over real HTTP. Every answer is held against the
 // OpenAPI document.
+
 import type { AddressInfo } from 'node:net';
 import { expect } from '@jest/globals';
 import type { FastifyInstance } from 'fastify';
@@ -8,6 +9,7 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { startManage } from '../../../accounts/main.ts';
 import { createKeyring, type Keyring } from '../../../platform/access/keyring.ts';
+import { type ClickHouse, ClickHouseError } from '../../../platform/clickhouse/click-house.ts';
 import { createHttpApp } from '../../../platform/http/app.ts';
 import { migrate } from '../../../platform/migrations/migrate.ts';
 import { createPool } from '../../../platform/postgres/pool.ts';
@@ -70,7 +72,14 @@ async function sendTo(url: string, method: string, path: string, request: HttpRe
   return answer;
 }
 
-export async function startAccountsApi(): Promise<AccountsApi> {
+const noAnswer = (): Promise<never> => Promise.reject(new ClickHouseError('nobody answers', null, true));
+/** Accounts do without it. */
+const absentClickHouse: ClickHouse = {
+  ...{ insert: noAnswer, query: noAnswer, queryBinary: noAnswer, command: noAnswer, close: async () => {} },
+  stream: () => ({ [Symbol.asyncIterator]: () => ({ next: noAnswer }) }),
+};
+
+export async function startAccountsApi(clickhouse = absentClickHouse): Promise<AccountsApi> {
   const postgres = await startTestPostgres();
   const silent = pino({ level: 'silent' });
   const pool = createPool(postgres.url, silent);
@@ -91,7 +100,7 @@ export async function startAccountsApi(): Promise<AccountsApi> {
       settings: parseSettings({ TALLYLINE_ACCOUNTS_KEY: ACCOUNTS_KEY, ...settings }),
       ...{ logger, registry: of, clock: Date.now },
     };
-    const stage = await startManage(context, { app, pool: on, keyring: keys });
+    const stage = await startManage(context, { app, pool: on, clickhouse, keyring: keys });
     await app.listen({ port: 0, host: '127.0.0.1' });
     const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
     return {
