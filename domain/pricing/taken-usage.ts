@@ -88,18 +88,26 @@ export function atAllTimes(stretches: readonly TakenUsage[]): TakenUsage[] {
   return joined;
 }
 
-/**
- * What a price takes in a term of it. `others`: the ordinary prices of the meter, of all subscriptions of the customer,
- * those that are free in a trial among them.
- */
-export function takenBy({ from, to, price }: HeldPrice, others: () => readonly HeldPrice[]): TakenUsage[] {
-  const { match } = price;
-  if (!isOtherwise(price)) return [{ from, to, match, leftOut: NOTHING }];
-  const near = others().filter((other) => other.from < to && other.to > from && mayMatchBoth(match, other.price.match));
+/** What is left of some usage, window by window, where others take what they match. */
+export function restOf(
+  match: Match,
+  { from, to }: Omit<HeldPrice, 'price'>,
+  others: readonly HeldPrice[],
+): TakenUsage[] {
+  const near = others.filter((other) => other.from < to && other.to > from && mayMatchBoth(match, other.price.match));
   const bounds = new Set([from, ...near.flatMap((other) => [other.from, other.to])]);
   const starts = [...bounds].filter((bound) => from <= bound && bound < to).sort((a, b) => a - b);
   return starts.map((start, i) => {
     const inForce = near.filter((other) => other.from <= start && start < other.to);
     return { from: start, to: starts[i + 1] ?? to, match, leftOut: widest(inForce.map((other) => other.price.match)) };
   });
+}
+
+/**
+ * What a price takes in a term of it. `others`: the ordinary prices of the meter, of all subscriptions of the customer,
+ * those that are free in a trial among them.
+ */
+export function takenBy({ from, to, price }: HeldPrice, others: () => readonly HeldPrice[]): TakenUsage[] {
+  const { match } = price;
+  return isOtherwise(price) ? restOf(match, { from, to }, others()) : [{ from, to, match, leftOut: NOTHING }];
 }

@@ -29,10 +29,16 @@ interface OwningCustomer extends TenantCustomer {
   readonly subjects: readonly AssignedSubject[];
 }
 
+/** The windows of some time that are counted together, as of the terms of a price. */
+export interface CountedTime extends Omit<CountedTerms, 'terms'> {
+  /** By time, without overlap. */
+  readonly terms: readonly WindowSpan[];
+}
+
 /** Usage that is asked for. */
-export interface UsageWanted extends OwningCustomer {
+export interface UsageWanted<Counted extends CountedTime = CountedTime> extends OwningCustomer {
   readonly meter: Meter;
-  readonly counted: CountedTerms;
+  readonly counted: Counted;
   /** Windows of a term that start before may be told as one; milliseconds since the epoch. */
   readonly detailFrom: number;
 }
@@ -44,8 +50,8 @@ export interface UsageBasis {
 }
 
 /** Subjects of a customer whose windows are merged: one of them, or all of them where they are one for the meter. */
-interface UsageSet {
-  readonly wanted: UsageWanted;
+interface UsageSet<Counted extends CountedTime = CountedTime> {
+  readonly wanted: UsageWanted<Counted>;
   readonly stretches: readonly OwnedStretch[];
   readonly taken: readonly TakenUsage[];
 }
@@ -62,7 +68,11 @@ function spansOf(terms: readonly WindowSpan[]): WindowSpan[] {
 }
 
 /** Those that are counted. A subject that has nothing of the spans is in none. */
-function setsIn(wanted: UsageWanted, spans: readonly WindowSpan[], taken: readonly TakenUsage[]): UsageSet[] {
+function setsIn<Counted extends CountedTime>(
+  wanted: UsageWanted<Counted>,
+  spans: readonly WindowSpan[],
+  taken: readonly TakenUsage[],
+): UsageSet<Counted>[] {
   const { subjects, customer, meter } = wanted;
   const stretches = spans.flatMap((span) => stretchesIn(subjects, customer, windowSizeMs[meter.window], span));
   if (stretches.length <= 1 || isMerged(wanted)) return stretches.length === 0 ? [] : [{ wanted, stretches, taken }];
@@ -76,7 +86,7 @@ function setsIn(wanted: UsageWanted, spans: readonly WindowSpan[], taken: readon
  * Where what is taken changes with time, what is read is cut there: so customers whose prices changed at other times are
  * read together. Whether a value was seen before can't be told by parts: it is read by what is taken when.
  */
-function setsOf(wanted: UsageWanted): UsageSet[] {
+function setsOf<Counted extends CountedTime>(wanted: UsageWanted<Counted>): UsageSet<Counted>[] {
   const { meter, counted } = wanted;
   const { taken } = counted;
   const spans = spansOf(counted.terms);
@@ -119,12 +129,12 @@ const subjectsOf = (sets: readonly UsageSet[]): SubjectKey[] => {
 };
 
 /** What is wanted and has no usage in closed windows is absent. */
-export async function readCountedUsage(
+export async function readCountedUsage<Counted extends CountedTime>(
   store: UsageReads,
-  wanted: readonly UsageWanted[],
+  wanted: readonly UsageWanted<Counted>[],
   basis: UsageBasis,
-): Promise<Map<CountedTerms, SubjectWindows[]>> {
-  const found = new Map<CountedTerms, SubjectWindows[]>();
+): Promise<Map<Counted, SubjectWindows[]>> {
+  const found = new Map<Counted, SubjectWindows[]>();
   // Values that are new depend on where their terms start, so only terms with the same bounds share a query for them.
   const sharing = ({ wanted: { meter, counted }, taken }: UsageSet): string =>
     keyText(
@@ -132,7 +142,10 @@ export async function readCountedUsage(
       ...taken.flatMap(({ match, leftOut, to }) => [JSON.stringify(match), JSON.stringify(leftOut), to]),
       ...(aggregationRules(meter.aggregation).needsFirstSeen ? [counted.terms[0]!.from, counted.terms.at(-1)!.to] : []),
     );
-  for (const group of groupBy(wanted.flatMap(setsOf), sharing).values()) {
+  for (const group of groupBy(
+    wanted.flatMap((each) => setsOf(each)),
+    sharing,
+  ).values()) {
     for (const sets of inStatements(group, setBytes)) {
       for (const [i, windows] of (await readSets(store, sets, basis)).entries()) {
         if (windows.length > 0) addTo(found, sets[i]!, windows);
@@ -142,9 +155,9 @@ export async function readCountedUsage(
   return found;
 }
 
-function addTo(
-  found: Map<CountedTerms, SubjectWindows[]>,
-  { wanted, stretches }: UsageSet,
+function addTo<Counted extends CountedTime>(
+  found: Map<Counted, SubjectWindows[]>,
+  { wanted, stretches }: UsageSet<Counted>,
   windows: readonly WindowValue[],
 ): void {
   const { counted } = wanted;

@@ -15,7 +15,7 @@ import { catalogVersions, readPublishedVersion } from '../../platform/catalog-st
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
 import { readFirstSeen, readRatedUsage } from '../../platform/usage-store/rated-usage.ts';
-import { readSetsWithUsage, streamWindows } from '../../platform/usage-store/rollup-windows.ts';
+import { readGroupsInUse, readSetsWithUsage, streamWindows } from '../../platform/usage-store/rollup-windows.ts';
 import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
 import { readServerRun } from '../../platform/usage-store/server-run.ts';
@@ -40,6 +40,7 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
     readServerRun: () => readServerRun(clickhouse),
     readChunkRows: (seals) => readSealedChunks(clickhouse, seals),
     streamWindows: (selection) => streamWindows(clickhouse, selection),
+    readGroupsInUse: (selection) => readGroupsInUse(clickhouse, selection),
     readUsage: (selection) => readRatedUsage(clickhouse, selection),
     readFirstSeen: (selection) => readFirstSeen(clickhouse, selection),
     readSetsWithUsage: (selection) => readSetsWithUsage(clickhouse, selection),

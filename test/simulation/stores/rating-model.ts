@@ -23,7 +23,7 @@ import type {
   RatedUsageRow,
   RatedUsageSelection,
 } from '../../../platform/usage-store/rated-usage.ts';
-import type { WindowKey } from '../../../platform/usage-store/rollup-windows.ts';
+import type { GroupsOfMeter, WindowKey } from '../../../platform/usage-store/rollup-windows.ts';
 import type { TenantStretch } from '../../../platform/usage-store/subject-sets.ts';
 import type { GroupValue } from '../../../platform/usage-store/taken-groups.ts';
 import type { RatingStore, RatingTransaction } from '../../../rater/store/rating-store.ts';
@@ -223,6 +223,19 @@ export class RatingModel {
             return { count, checksum: BigInt.asUintN(64, checksum) };
           }),
         ),
+      readGroupsInUse: ({ spans, groupsMax }) =>
+        read('query', (asOf) => {
+          const found = new Map<string, GroupsOfMeter>();
+          for (const { meter, from, to } of spans) {
+            clickhouse.rollUpVersions({ tenant: null, meter, subjects: null, from, to }, (versions) => {
+              const { tenant, windowStart, groupValues } = versions[0]!.row;
+              const isThere = versions.some(({ part }) => !part.isLost && part.insertedAt <= asOf);
+              if (!isThere || windowStart < from || windowStart >= to) return;
+              found.set(JSON.stringify([tenant, meter, groupValues]), { tenant, meter, groupValues });
+            });
+          }
+          return found.size > groupsMax ? null : [...found.values()];
+        }),
       streamWindows: ({ spans, chunks }) => this.streamWindows(process, spans, chunks),
       readUsage: (selection) => read('query', (asOf) => this.usage(selection, asOf)),
       readFirstSeen: (selection) => read('query', (asOf) => this.firstSeen(selection, asOf)),
