@@ -485,16 +485,25 @@ export class SlowModel {
     return at < periodEnd ? before.of : of;
   }
 
-  /** The matches of what is no `otherwise` price and in force in each window of a meter, whosever it is. */
+  /** What is in force in each window of a meter, whosever it is. */
+  inForce(meter: string): ReadonlyMap<number, readonly SlowPrice[]> {
+    return this.once(`in force of ${meter}`, () => {
+      const prices = new Map<number, SlowPrice[]>();
+      for (const slug of this.slugs().filter((each) => this.meterOf(each)?.slug === meter)) {
+        for (const { at, of } of this.lines(slug).flatMap(({ entries }) => entries))
+          prices.set(at, [...(prices.get(at) ?? []), of.price]);
+      }
+      return prices;
+    });
+  }
+
+  /** The matches of what is no `otherwise` price, likewise. */
   takenBesides(meter: string): ReadonlyMap<number, readonly Readonly<Record<string, string>>[]> {
     return this.once(`taken besides ${meter}`, () => {
-      const taken = new Map<number, Readonly<Record<string, string>>[]>();
-      for (const slug of this.slugs().filter((each) => this.meterOf(each)?.slug === meter)) {
-        for (const { at, of } of this.lines(slug).flatMap(({ entries }) => entries)) {
-          if (of.price.otherwise !== true) taken.set(at, [...(taken.get(at) ?? []), of.price.match ?? {}]);
-        }
-      }
-      return taken;
+      const ordinary = (prices: readonly SlowPrice[]) => prices.filter(({ otherwise }) => otherwise !== true);
+      return new Map(
+        [...this.inForce(meter)].map(([at, prices]) => [at, ordinary(prices).map(({ match = {} }) => match)]),
+      );
     });
   }
 

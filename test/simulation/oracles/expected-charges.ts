@@ -228,8 +228,22 @@ export class ExpectedCharges {
     throw new Error(`no meter ${slug}`);
   }
 
+  /** Whether any price in force matches usage of a window, one that takes what others leave or is on trial among them. */
+  isPriced(
+    customer: TenantCustomer,
+    view: View,
+    meter: Meter,
+    windowStart: number,
+    groups: readonly string[],
+  ): boolean {
+    const inForce = this.model(customer, view, ALWAYS).inForce(meter.slug).get(windowStart) ?? [];
+    return inForce.some(({ match = {} }) =>
+      meter.dimensions.every(({ name }, i) => (match[name] ?? groups[i]) === groups[i]),
+    );
+  }
+
   /** Of whoever the window is: what was assigned by its start, or within it for the first time. */
-  private ownerOf(tenant: string, subject: string, windowStart: number, windowMs: number): string {
+  ownerOf(tenant: string, subject: string, windowStart: number, windowMs: number): string {
     const all = this.rating.accounts.assigned.get(JSON.stringify([tenant, subject]))?.assignments ?? [];
     let owner = subject;
     for (const [i, { from, customer }] of all.entries()) {

@@ -90,6 +90,9 @@ export class RatingModel {
   private readonly itemKeys = new Set<string>();
   onRated: (rated: Rated) => void = () => {};
   onAdvance: (progress: RaterProgress) => void = () => {};
+  /** Told when a rater knows that it moved the progress, and when it begins a step. */
+  onAdvanced: (rater: Process, from: RaterProgress, to: RaterProgress) => void = () => {};
+  onStep: (rater: Process) => void = () => {};
   /** Told of what a rater is about to ask. */
   onCall: (what: RaterCall) => void = () => {};
   /** Told of what a rating reads of line items. */
@@ -145,9 +148,12 @@ export class RatingModel {
     const read = <Result>(what: string, work: (asOf: number) => Result): Promise<Result> =>
       clickhouse.read(process, what, work);
     return {
-      readProgress: () => statement('progress', () => this.progress),
-      advanceProgress: (from, to) =>
-        statement('advance', () => {
+      readProgress: () => {
+        this.onStep(process);
+        return statement('progress', () => this.progress);
+      },
+      advanceProgress: async (from, to) => {
+        const isMoved = await statement('advance', () => {
           const is = this.progress;
           const isFrom =
             isSameVector(is.sealVector, from.sealVector) &&
@@ -158,7 +164,10 @@ export class RatingModel {
           this.progress = to;
           this.onAdvance(to);
           return true;
-        }),
+        });
+        if (isMoved) this.onAdvanced(process, from, to);
+        return isMoved;
+      },
       readSeals: () => statement('seals', () => this.readSeals()),
       readChunkSeals: (from, to) =>
         statement('chunk seals', () =>
