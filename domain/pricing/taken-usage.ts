@@ -1,7 +1,7 @@
 // What a price takes of its meter's usage, window by window (P3).
 //
-// An ordinary price takes the group values that it matches, whatever other prices do. A price that is `otherwise` takes,
-// of what it matches, only what no ordinary price of the customer matches that is in force at the window's start. So
+// An ordinary price takes the group values that it matches, whatever other prices do. A price that is `otherwise` takes
+// of what it matches only what no ordinary price of the customer matches that is in force at the window's start. So
 // what it takes may change in the middle of a term: the definition does not, and neither does the term (T4).
 import type { UsagePrice } from './prices.ts';
 

@@ -36,8 +36,8 @@ interface HeldTogether {
 }
 
 /**
- * Whether prices leave any group that is in use. Most customers hold the same few prices, and for each set of them it is
- * found once.
+ * Whether prices leave any group that is in use. Most customers hold the same few prices, and for each set of them it
+ * is found once.
  */
 export class LeftGroups {
   private readonly groups: GroupsInUse;

@@ -83,8 +83,8 @@ function setsIn<Counted extends CountedTime>(
 }
 
 /**
- * Where what is taken changes with time, what is read is cut there: so customers whose prices changed at other times are
- * read together. Whether a value was seen before can't be told by parts: it is read by what is taken when.
+ * Where what is taken changes with time, what is read is cut there: so customers whose prices changed at other times
+ * are read together. Whether a value was seen before can't be told by parts: it is read by what is taken when.
  */
 function setsOf<Counted extends CountedTime>(wanted: UsageWanted<Counted>): UsageSet<Counted>[] {
   const { meter, counted } = wanted;

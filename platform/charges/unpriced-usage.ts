@@ -1,6 +1,6 @@
-// How much usage nothing prices, by meter and group values: of closed windows, of all subjects of a tenant. Whose prices
-// leave something is told from records alone; usage is read of those whose prices do. Subjects are looked at some
-// thousand at a time, so memory does not grow with them.
+// How much usage nothing prices, by meter and group values: of closed windows, of all subjects of a tenant. Whose
+// prices leave something is told from records alone; usage is read of those whose prices do. Subjects are looked at
+// some thousand at a time, so memory does not grow with them.
 import type { AssignedSubject } from '../../domain/accounts/assignments.ts';
 import { Ownership, stretchesIn, type TenantSubject } from '../../domain/accounts/ownership.ts';
 import { closedBefore } from '../../domain/billing/item-span.ts';

@@ -109,7 +109,7 @@ async function readCounted(
   }
 }
 
-/** Whether an item is of a price that takes less than its groups say: what other prices leave. Of one unknown: it may be. */
+/** Whether an item is of a price that takes less than its groups say, what others leave. Of one unknown: it may be. */
 async function mayLeave({ catalogs }: QueryContext, { catalogVersion, plan, price: slug }: LineItem): Promise<boolean> {
   if (catalogVersion === null) return true;
   const { plans } = await catalogs.version(catalogVersion);

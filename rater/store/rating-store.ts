@@ -61,7 +61,7 @@ export interface RatedUsage extends RatedUsageReads {
   readChunkRows(seals: readonly ChunkSeal[]): Promise<readonly RowSet[]>;
   /** May also give windows of rows that were replaced or are not sealed. */
   streamWindows(selection: WindowSelection): AsyncIterable<readonly WindowKey[]>;
-  /** Each once; null: they are more than asked for. May also give those of rows that were replaced or are not sealed. */
+  /** Each once; null: they are more than asked for. May also give those of rows that are replaced or not sealed. */
   readGroupsInUse(selection: GroupsSelection): Promise<readonly GroupsOfMeter[] | null>;
 }
 

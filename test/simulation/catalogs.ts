@@ -160,8 +160,8 @@ function plansOf(random: Random, choices: Choices): Plan[] {
 }
 
 /**
- * Prices that take what others leave: also of a meter that tells values apart, of a level, under a slug that is ordinary
- * in another plan, and beside what another subscription adds.
+ * Prices that take what others leave: also of a meter that tells values apart, of a level, under a slug that is
+ * ordinary in another plan, and beside what another subscription adds.
  */
 function withOtherwise(random: Random, plans: Readonly<Record<string, readonly Price[]>>) {
   const amount = (): string => `0.${String(random.int(1, 999)).padStart(3, '0')}`;

@@ -228,7 +228,7 @@ export class ExpectedCharges {
     throw new Error(`no meter ${slug}`);
   }
 
-  /** Whether any price in force matches usage of a window, one that takes what others leave or is on trial among them. */
+  /** Whether any price in force matches usage of a window: one that takes what others leave, or is on trial, too. */
   isPriced(
     customer: TenantCustomer,
     view: View,
