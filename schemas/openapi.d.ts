@@ -966,6 +966,49 @@ export interface components {
                 meters: string[];
                 serves: string;
             }[];
+            /** @description Group values that usage of the last 30 days has and that no price would take, of most subjects first. null - usage could not be asked for */
+            unpriced: {
+                /** Format: date-time */
+                since: string;
+                groups: {
+                    meter: string;
+                    groups: {
+                        [key: string]: string;
+                    };
+                    subjects: number;
+                    /** Format: date-time */
+                    firstSeen: string;
+                    /** Format: date-time */
+                    lastSeen: string;
+                    /** @description Plans that price the meter and not this usage; empty - no plan prices the meter */
+                    plans: string[];
+                    /** @description Plans that take it by now, and would not */
+                    lost: string[];
+                }[];
+                /** @description Whether all group values were looked at */
+                isComplete: boolean;
+            } | null;
+            /** @description Prices that would charge the same usage */
+            overlaps: {
+                /** @description Within a plan each price stands for itself, so this may be what is meant */
+                inPlans: {
+                    plan: string;
+                    meter: string;
+                    prices: string[];
+                }[];
+                /** @description Between two subscriptions of a customer, where there is none by now; the first of each customer */
+                ofCustomers: {
+                    customer: string;
+                    /** Format: date-time */
+                    from: string;
+                    prices: {
+                        subscription: string;
+                        price: string;
+                    }[];
+                }[];
+                /** @description Whether all customers with several subscriptions were looked at */
+                isComplete: boolean;
+            };
         };
         Usage: {
             meter: string;
@@ -2794,7 +2837,17 @@ export interface operations {
                      *           ],
                      *           "serves": "every time zone"
                      *         }
-                     *       ]
+                     *       ],
+                     *       "unpriced": {
+                     *         "since": "2026-10-21T12:00:00Z",
+                     *         "groups": [],
+                     *         "isComplete": true
+                     *       },
+                     *       "overlaps": {
+                     *         "inPlans": [],
+                     *         "ofCustomers": [],
+                     *         "isComplete": true
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["CatalogDiff"];

@@ -1,6 +1,7 @@
 // Which group values a tenant's usage has, in order, a page at a time; and of some of them, whose usage has them. The
 // versions of a row share its group values, subject and window, so none need be merged, and rows that are not sealed
 // are told as well.
+import type { UsedGroup } from '../../domain/catalog/price-coverage.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { boundSeconds } from './usage-query.ts';
 
@@ -81,4 +82,41 @@ export async function* streamGroupSubjects(
         ...{ firstWindow: Number(first) * 1_000, lastWindow: Number(last) * 1_000 },
       }));
   }
+}
+
+export interface UsedGroupsSelection {
+  /** Null: of all tenants. */
+  readonly tenant: string | null;
+  /** Slugs. */
+  readonly meters: readonly string[];
+  /** Windows that start then or later; milliseconds. */
+  readonly from: number;
+  readonly groupsMax: number;
+}
+
+/** Those of most subjects first. */
+export async function readUsedGroups(
+  clickhouse: Pick<ClickHouse, 'query'>,
+  { tenant, meters, from, groupsMax }: UsedGroupsSelection,
+): Promise<UsedGroup[]> {
+  if (meters.length === 0) return [];
+  interface Row {
+    readonly meter: string;
+    readonly group_text: string;
+    readonly subjects: number | string;
+    readonly first: number | string;
+    readonly last: number | string;
+  }
+  const rows = await clickhouse.query<Row>(
+    `SELECT meter, toString(group_values) AS group_text, uniqExact(tenant, subject) AS subjects,
+       min(toUnixTimestamp(window_start)) AS first, max(toUnixTimestamp(window_start)) AS last
+     FROM usage_rollups WHERE meter IN {meters:Array(String)} AND window_start >= toDateTime({from:UInt32}, 'UTC')
+       ${tenant === null ? '' : 'AND tenant = {tenant:String}'}
+     GROUP BY meter, group_values ORDER BY subjects DESC, meter, group_text LIMIT {groups_max:UInt32}`,
+    { meters, from: boundSeconds(from), groups_max: groupsMax, ...(tenant !== null && { tenant }) },
+  );
+  return rows.map(({ meter, group_text, subjects, first, last }) => ({
+    ...{ meter, groupValues: JSON.parse(group_text) as string[], subjects: Number(subjects) },
+    ...{ firstSeen: Number(first) * 1_000, lastSeen: Number(last) * 1_000 },
+  }));
 }

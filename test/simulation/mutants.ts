@@ -963,14 +963,6 @@ export const mutants: readonly Mutant[] = [
     replace: '.map((meter) => ({ meter, from: 0, to: closedBefore(meter, to) }))',
     description: 'Each step counts unpriced windows that steps before it closed',
   },
-  {
-    name: 'unpriced-once-known',
-    file: 'domain/rating/unpriced-usage.ts',
-    find: 'if (groups === null || groups.some((each) => !matches.some((match) => isMatched(match, each)))) return true;',
-    replace:
-      'if (groups === null || !groups.some((each) => matches.some((match) => isMatched(match, each)))) return true;',
-    description: 'Where one group of a meter is priced, no other is looked for',
-  },
 ];
 
 /** The source with the bug. Throws where the line is not there exactly once. */
