@@ -167,7 +167,7 @@ ${plans}`;
 
   it('tells usage of the last 30 days that no price would take, and where two would', async () => {
     const over = `${price('both', 'match: { model: l }')}\n`;
-    await writeFile(file, catalog(pro + over + price('too', 'match: {}') + '\n' + add));
+    await writeFile(file, catalog(`${pro}${over}${price('too', 'match: {}')}\n${add}`));
     const lines = await diffed();
     const told = lines.filter((line) => /price takes it|plan prices|charge/.test(line));
     expect(told).toEqual([
