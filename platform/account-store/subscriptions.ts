@@ -181,6 +181,20 @@ export async function readRecordCounts(queries: Queries, customers: readonly Ten
   return rows.map((row) => recordOf(recordCountColumns, row));
 }
 
+/** Customers that were ever subscribed to more than one, by name; `tenant` null: of all tenants. */
+export async function readSeveralSubscribers(
+  queries: Queries,
+  tenant: string | null,
+  customersMax: number,
+): Promise<TenantCustomer[]> {
+  const { rows } = await queries.query<{ tenant: string; customer: string }>(
+    `SELECT tenant, customer FROM tallyline.subscriptions WHERE $1::text IS NULL OR tenant = $1
+     GROUP BY tenant, customer HAVING count(*) > 1 ORDER BY tenant, customer LIMIT $2`,
+    [tenant, customersMax],
+  );
+  return rows;
+}
+
 const changedTerms = (customer: string, opening: SubscriptionOpening, record: UnnumberedRecord) => {
   const { id: _, ...rest } = opening;
   return { customer, ...rest, record };
