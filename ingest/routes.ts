@@ -185,7 +185,7 @@ async function serveDirectly(
   };
   try {
     const { status, json } = await receive(parts, arrival);
-    exchange.answer(status, json, () => parts.metrics.answered(status, (performance.now() - startedAt) / 1_000));
+    if (exchange.answer(status, json)) parts.metrics.answered(status, (performance.now() - startedAt) / 1_000);
   } catch (error) {
     refusals.set(raw, { error, identity: arrival.identity, tookMs: performance.now() - startedAt });
     exchange.handOver();

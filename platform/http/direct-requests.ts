@@ -24,8 +24,8 @@ function isPlain({ method, httpVersion, headers, rawHeaders }: IncomingMessage, 
 /** A request, and the two ways in which it ends. */
 export interface DirectExchange {
   readonly request: IncomingMessage;
-  /** Answers it with JSON; `onFinished` once the answer is with the kernel. */
-  answer(status: number, json: string, onFinished: () => void): void;
+  /** Answers it with JSON; false: nobody is there any more. */
+  answer(status: number, json: string): boolean;
   /** The framework is to answer it; its body may have been read. */
   handOver(): void;
 }
@@ -54,8 +54,9 @@ class Exchange implements DirectExchange {
     this.options = options;
   }
 
-  answer(status: number, json: string, onFinished: () => void): void {
+  answer(status: number, json: string): boolean {
     const { request, response, options } = this;
+    if (request.socket.destroyed) return false;
     options.answering(json.length);
     const headers: Record<string, string | number> = {
       'x-request-id': options.requestIdOf(request),
@@ -66,9 +67,9 @@ class Exchange implements DirectExchange {
     const connection = options.connectionOf(response);
     if (connection === 'close') headers.connection = connection;
     else if (connection === null) response.removeHeader('connection');
-    response.once('finish', onFinished);
     response.writeHead(status, headers);
     response.end(json);
+    return true;
   }
 
   handOver(): void {
