@@ -132,11 +132,30 @@ function arrayOf<Of extends Columns>(
  * The records as a table of a FROM: `unnest($1::text[], …) … AS alias (tenant, …, place)`, and the parameters from `$1`
  * on. `place` is their order. Line items that are written together say the same in most columns, and to write an array
  * of texts costs more than to find that out.
+ *
+ * `paramsBefore`: so many parameters of the statement stand before them.
  */
-export function tableOf<Of extends Columns>(columns: Of, records: readonly RecordOf<NoInfer<Of>>[], alias: string) {
-  const arrays = Object.entries(columns).map((entry, i) => arrayOf<Of>(entry, i + 1, records));
+export function tableOf<Of extends Columns>(
+  columns: Of,
+  records: readonly RecordOf<NoInfer<Of>>[],
+  alias: string,
+  paramsBefore = 0,
+) {
+  const arrays = Object.entries(columns).map((entry, i) => arrayOf<Of>(entry, paramsBefore + i + 1, records));
   return {
     sql: `unnest(${arrays.map(({ sql }) => sql).join(', ')}) WITH ORDINALITY AS ${alias} (${namesOf(columns)}, place)`,
     params: arrays.map(({ param }) => param),
   };
+}
+
+/** Tables of one statement, each as `tableOf` has it, under the alias `added`. */
+export class AddedTables {
+  readonly params: unknown[] = [];
+
+  /** The SQL of it. */
+  add<Of extends Columns>(columns: Of, records: readonly RecordOf<NoInfer<Of>>[]): string {
+    const { sql, params } = tableOf(columns, records, 'added', this.params.length);
+    this.params.push(...params);
+    return sql;
+  }
 }
