@@ -6,6 +6,7 @@ import type { Catalog } from '../domain/catalog/catalog.ts';
 import { type Change, diffCatalogs, formatChange, formatRefusal } from '../domain/catalog/catalog-diff.ts';
 import { formatCatalogError, readCatalog } from '../domain/catalog/catalog-file.ts';
 import { type CatalogTrial, formatTrial, tryMeters } from '../domain/catalog/catalog-trial.ts';
+import { formatDouble, formatUntaken } from '../domain/catalog/price-coverage.ts';
 import { formatWindowChoice, windowChoices } from '../domain/catalog/window-choice.ts';
 import { ruleSet, UnknownRuleSet } from '../domain/metering/rule-set.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
@@ -16,6 +17,14 @@ import {
   catalogVersions,
   refusedByState,
 } from '../platform/catalog-store.ts';
+import {
+  type CustomerOverlap,
+  type PriceOverlaps,
+  readPriceOverlaps,
+  readUntakenUsage,
+  type UntakenUsage,
+  type WantedCatalog,
+} from '../platform/charges/catalog-effects.ts';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { ruleSetInForce } from '../platform/event-log/topic-generation.ts';
@@ -61,10 +70,14 @@ export async function diffCatalogFile(
     const refusals = [...found, ...(await refusedByState(pool, catalog))];
     const windows = windowChoices(catalog.meters, changes);
     const trial = await tryOnRecentEvents(pool, stores.clickhouse(), catalog, changes, now);
+    const wanted = { tenant: null, versions, catalog, now };
+    const untaken = await untakenLately(stores.clickhouse(), wanted);
+    const overlaps = await readPriceOverlaps(pool, wanted);
     if (json) {
       const isTried = typeof trial !== 'string';
       const tried = { trial: isTried ? trial : null, notTried: isTried ? null : trial };
-      out(JSON.stringify({ version: latest?.version ?? 0, changes, refusals, windows, ...tried }));
+      const unpriced = typeof untaken === 'string' ? null : untaken;
+      out(JSON.stringify({ version: latest?.version ?? 0, changes, refusals, windows, ...tried, unpriced, overlaps }));
     } else {
       if (latest !== undefined && changes.length === 0)
         out(`nothing to change: version ${latest.version} says the same`);
@@ -72,9 +85,39 @@ export async function diffCatalogFile(
       for (const choice of windows) out(formatWindowChoice(choice));
       const lines = typeof trial === 'string' ? [`not tried on recent events: ${trial}`] : formatTrial(trial);
       for (const line of lines) out(line);
+      for (const line of coverageLines(untaken, overlaps)) out(line);
     }
     if (refusals.length > 0) throw new CatalogRefused(refusals.map(formatRefusal));
   });
+}
+
+/** A text: why it could not be told. */
+async function untakenLately(clickhouse: ClickHouse | null, wanted: WantedCatalog): Promise<UntakenUsage | string> {
+  if (clickhouse === null) return 'CLICKHOUSE_URL is not set';
+  try {
+    return await readUntakenUsage(clickhouse, wanted);
+  } catch (error) {
+    if (error instanceof ClickHouseError) return error.message;
+    throw error;
+  }
+}
+
+const LINES_MAX = 20;
+
+function* coverageLines(untaken: UntakenUsage | string, overlaps: PriceOverlaps): Generator<string> {
+  const shown = function* (lines: readonly string[], isComplete: boolean): Generator<string> {
+    yield* lines.slice(0, LINES_MAX);
+    if (lines.length > LINES_MAX) yield `!   and ${lines.length - LINES_MAX} more: --json has all of them`;
+    if (!isComplete) yield '!   and more that was not looked at';
+  };
+  if (typeof untaken === 'string') yield `usage that no price would take is not told: ${untaken}`;
+  else yield* shown(untaken.groups.map(formatUntaken), untaken.isComplete);
+  const { inPlans, ofCustomers, isComplete } = overlaps;
+  yield* shown(inPlans.map(formatDouble), true);
+  const ofCustomer = ({ tenant, customer, one, other, from }: CustomerOverlap): string =>
+    `! customer ${customer} (tenant ${tenant}): from ${formatRfc3339(from)} on price ${one.price} of subscription ` +
+    `${one.subscription} and price ${other.price} of subscription ${other.subscription} charge the same usage`;
+  yield* shown(ofCustomers.map(ofCustomer), isComplete);
 }
 
 /** A text: why it could not be tried. */

@@ -111,6 +111,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/unpriced": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Usage that nothing prices
+         * @description Closed usage that no price in any active subscription of its customer takes, by meter and group values: of prices
+         *     that don't match it, of customers without a plan, in a pause, or after the last subscription ended. What is free in
+         *     a trial is not among it. In the order of meters and group values. An answer may have fewer rows than `limit`, and
+         *     even none, and a `nextCursor` all the same: then there is more to look at.
+         */
+        get: operations["listUnpriced"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/subjects": {
         parameters: {
             query?: never;
@@ -317,6 +340,28 @@ export interface paths {
          */
         put: operations["makeSubscription"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/subscriptions/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What an act on a subscription, or a new one, would charge when
+         * @description The body is an act as it would be sent, by its name and with the `subscription`, or the body of a new one with its `id`.
+         *     Nothing is written. It is computed as the rater does it, for the fees up to `until` and for the usage so far. The act
+         *     may carry the `previewHash`: then it is done as of the preview's instant, or refused where something has moved since.
+         */
+        post: operations["previewSubscription"];
         delete?: never;
         options?: never;
         head?: never;
@@ -634,7 +679,90 @@ export interface components {
                 /** Format: date-time */
                 from: string;
             })[] | null;
+            previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
+        };
+        /** @description Of a preview. It is done as of the preview's instant, or refused with 409 `preview_moved` */
+        PreviewHash: string | null;
+        /** @description One of the acts */
+        PreviewedActBody: {
+            subscription: components["schemas"]["AccountId"];
+            change?: components["schemas"]["SubscriptionChangeBody"];
+            cancel?: components["schemas"]["SubscriptionEndBody"];
+            pause?: components["schemas"]["PauseBody"];
+            resume?: components["schemas"]["SubscriptionResumeBody"];
+            undo?: components["schemas"]["UndoBody"];
+        };
+        PreviewedNewBody: components["schemas"]["SubscriptionBody"] & {
+            id: components["schemas"]["AccountId"];
+        };
+        /** @description Null where there is no such term */
+        PreviewedSide: {
+            plan: string;
+            /** Format: date-time */
+            to: string;
+            /**
+             * Format: date-time
+             * @description When a fee is charged; null for usage, which is charged as its windows close
+             */
+            dueAt: string | null;
+            quantity: components["schemas"]["Decimal"];
+            amount: components["schemas"]["Decimal"];
+        } | null;
+        PreviewedAmounts: {
+            before: components["schemas"]["Decimal"];
+            after: components["schemas"]["Decimal"];
+            difference: components["schemas"]["Decimal"];
+        };
+        SubscriptionPreview: {
+            customer: components["schemas"]["AccountId"];
+            /**
+             * Format: date-time
+             * @description The instant it is made for
+             */
+            now: string;
+            /** @description False where it says what holds anyway */
+            isChange: boolean;
+            becomes: components["schemas"]["Subscription"];
+            currency: string;
+            /**
+             * Format: date-time
+             * @description Charges up to here are looked at
+             */
+            until: string;
+            /**
+             * Format: date-time
+             * @description Usage of windows that end by then is in it; null where none was closed yet
+             */
+            usageUpTo: string | null;
+            /**
+             * @description What each term of each price comes to in the customer's periods that the act may concern, without it and with it;
+             *     those without a charge are left out
+             */
+            terms: {
+                price: string;
+                /** @description Null for a fee */
+                meter: string | null;
+                /** @description Null for the default plan */
+                subscription: string | null;
+                /** Format: date-time */
+                periodStart: string;
+                /** Format: date-time */
+                periodEnd: string;
+                /** Format: date-time */
+                from: string;
+                before: components["schemas"]["PreviewedSide"];
+                after: components["schemas"]["PreviewedSide"];
+                difference: components["schemas"]["Decimal"];
+            }[];
+            /** @description What is charged when, beside usage that is still to come */
+            charged: (components["schemas"]["PreviewedAmounts"] & {
+                /** Format: date-time */
+                at: string;
+            })[];
+            total: components["schemas"]["PreviewedAmounts"];
+            /** @description For the act that is to do just this */
+            previewHash: string;
         };
         /** @description An instant for which windows were rated already is refused with 409 `already_rated` */
         AskedInstant: ("now" | "period_end") | string;
@@ -642,25 +770,30 @@ export interface components {
             at: components["schemas"]["AskedInstant"];
             /** Format: date-time */
             trialEndsAt?: string | null;
+            previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
         };
         SubscriptionEndBody: {
             at: components["schemas"]["AskedInstant"];
+            previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
         };
         SubscriptionResumeBody: {
             at?: components["schemas"]["AskedInstant"];
+            previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
         };
         PauseBody: {
             at?: components["schemas"]["AskedInstant"];
             /** Format: date-time */
             until?: string | null;
+            previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
         };
         UndoBody: {
             /** @description The number of the change */
             change: number;
+            previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
         };
         Subscription: {
@@ -943,6 +1076,49 @@ export interface components {
                 meters: string[];
                 serves: string;
             }[];
+            /** @description Group values that usage of the last 30 days has and that no price would take, of most subjects first. null - usage could not be asked for */
+            unpriced: {
+                /** Format: date-time */
+                since: string;
+                groups: {
+                    meter: string;
+                    groups: {
+                        [key: string]: string;
+                    };
+                    subjects: number;
+                    /** Format: date-time */
+                    firstSeen: string;
+                    /** Format: date-time */
+                    lastSeen: string;
+                    /** @description Plans that price the meter and not this usage; empty - no plan prices the meter */
+                    plans: string[];
+                    /** @description Plans that take it by now, and would not */
+                    lost: string[];
+                }[];
+                /** @description Whether all group values were looked at */
+                isComplete: boolean;
+            } | null;
+            /** @description Prices that would charge the same usage */
+            overlaps: {
+                /** @description Within a plan each price stands for itself, so this may be what is meant */
+                inPlans: {
+                    plan: string;
+                    meter: string;
+                    prices: string[];
+                }[];
+                /** @description Between two subscriptions of a customer, where there is none by now; the first of each customer */
+                ofCustomers: {
+                    customer: string;
+                    /** Format: date-time */
+                    from: string;
+                    prices: {
+                        subscription: string;
+                        price: string;
+                    }[];
+                }[];
+                /** @description Whether all customers with several subscriptions were looked at */
+                isComplete: boolean;
+            };
         };
         Usage: {
             meter: string;
@@ -1004,6 +1180,38 @@ export interface components {
                 count: number;
             } | null;
             /** @description For the next page; null where there is none, and in a ranking */
+            nextCursor: string | null;
+        };
+        Unpriced: {
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
+            /**
+             * Format: date-time
+             * @description Usage of what ended by then is told. null while nothing was closed
+             */
+            closedUpTo: string | null;
+            data: {
+                meter: string;
+                /** @description A value for each of the meter's dimensions; "" where the event had none */
+                groups: {
+                    [key: string]: string;
+                };
+                quantity: components["schemas"]["Decimal"];
+                /** @description How many have it */
+                subjects: number;
+                /**
+                 * Format: date-time
+                 * @description The start of the first window that adds to it
+                 */
+                firstSeen: string;
+                /**
+                 * Format: date-time
+                 * @description The start of the last one
+                 */
+                lastSeen: string;
+            }[];
             nextCursor: string | null;
         };
         Subjects: {
@@ -1271,7 +1479,7 @@ export interface components {
             title: string;
             status: number;
             /** @enum {string} */
-            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "conflicting_parameters" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_field" | "idempotency_key_required" | "invalid_cursor" | "unauthenticated" | "malformed_key" | "unknown_key" | "expired_key" | "revoked_key" | "insufficient_scope" | "outside_customer" | "not_found" | "method_not_allowed" | "unknown_meter" | "unknown_customer" | "unknown_subscription" | "request_timeout" | "idempotency_conflict" | "in_progress" | "customer_archived" | "customer_erased" | "already_rated" | "assignments_full" | "subscription_ended" | "changes_full" | "not_paused" | "nothing_to_undo" | "overlapping_prices" | "currency_mismatch" | "version_mismatch" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
+            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "conflicting_parameters" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_field" | "idempotency_key_required" | "invalid_cursor" | "unauthenticated" | "malformed_key" | "unknown_key" | "expired_key" | "revoked_key" | "insufficient_scope" | "outside_customer" | "not_found" | "method_not_allowed" | "unknown_meter" | "unknown_customer" | "unknown_subscription" | "request_timeout" | "idempotency_conflict" | "in_progress" | "customer_archived" | "customer_erased" | "already_rated" | "assignments_full" | "subscription_ended" | "changes_full" | "preview_moved" | "not_paused" | "nothing_to_undo" | "overlapping_prices" | "currency_mismatch" | "version_mismatch" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
             /** @description What to do about it, for a person */
             detail: string;
             requestId: string;
@@ -1659,6 +1867,63 @@ export interface operations {
                     "application/json": components["schemas"]["Usage"];
                     "application/x-ndjson": string;
                     "text/csv": string;
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    listUnpriced: {
+        parameters: {
+            query: {
+                /** @description Inclusive bound of the starts of windows. From 1970 to 2106 */
+                from: string;
+                /** @description Exclusive bound of the starts of windows; left out: now. From 1970 to 2106 */
+                to?: string;
+                /** @description Only usage of one meter */
+                meter?: string;
+                /** @description Meters and group values in an answer, or fewer */
+                limit?: number;
+                /** @description The nextCursor of the page before, with the same from, to and meter */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "from": "2026-11-01T00:00:00Z",
+                     *       "to": "2026-11-20T12:00:00Z",
+                     *       "closedUpTo": "2026-11-20T11:54:59Z",
+                     *       "data": [
+                     *         {
+                     *           "meter": "input_tokens",
+                     *           "groups": {
+                     *             "model": "m-huge"
+                     *           },
+                     *           "quantity": "1204",
+                     *           "subjects": 3,
+                     *           "firstSeen": "2026-11-18T08:00:00Z",
+                     *           "lastSeen": "2026-11-20T10:00:00Z"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Unpriced"];
                 };
             };
             400: components["responses"]["Problem"];
@@ -2330,6 +2595,54 @@ export interface operations {
             503: components["responses"]["ProblemToRetry"];
         };
     };
+    previewSubscription: {
+        parameters: {
+            query?: {
+                /** @description Charges up to here. Left out, the end of the period in which it takes effect. From 1970 to 2106 */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "subscription": "sub_42",
+                 *       "change": {
+                 *         "at": "now",
+                 *         "quantities": {
+                 *           "seats": "12"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["PreviewedActBody"] | components["schemas"]["PreviewedNewBody"];
+            };
+        };
+        responses: {
+            /** @description What would be */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionPreview"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
     changeSubscription: {
         parameters: {
             query?: never;
@@ -2682,7 +2995,17 @@ export interface operations {
                      *           ],
                      *           "serves": "every time zone"
                      *         }
-                     *       ]
+                     *       ],
+                     *       "unpriced": {
+                     *         "since": "2026-10-21T12:00:00Z",
+                     *         "groups": [],
+                     *         "isComplete": true
+                     *       },
+                     *       "overlaps": {
+                     *         "inPlans": [],
+                     *         "ofCustomers": [],
+                     *         "isComplete": true
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["CatalogDiff"];

@@ -5,8 +5,8 @@ import { makeCustomers } from '../../platform/account-store/new-customers.ts';
 import type { Vault } from '../../platform/account-store/vault.ts';
 import type { CatalogNow } from '../catalog-now.ts';
 import { readCustomerBody } from '../core/customer-body.ts';
-import type { WantedSubscription } from '../core/subscribing.ts';
-import { readSubscriptionRow } from '../core/subscription-rows.ts';
+import type { WantedSubscription } from '../core/subscriptions/subscribing.ts';
+import { readSubscriptionRow } from '../core/subscriptions/subscription-rows.ts';
 import { subscribeCustomers } from '../subscribe-customers.ts';
 import type { RowKind, RowOutcome } from './import-rows.ts';
 
@@ -25,7 +25,7 @@ export const importedSubscriptions = ({
   vault,
   rerate,
 }: SubscriptionImport): RowKind<WantedSubscription> => ({
-  tables: ['subscriptions', 'subscription_records', 'due_customers', 'account_changes'].map(
+  tables: ['subscriptions', 'subscription_records', 'plan_holders', 'due_customers', 'account_changes'].map(
     (table) => `tallyline.${table}`,
   ),
   read: (row) => readSubscriptionRow(row, catalogs.newest),

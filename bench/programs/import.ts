@@ -7,7 +7,7 @@ import { importedSubscriptions } from '../../accounts/bulk/import-subscriptions.
 import { rowsOfFile } from '../../accounts/bulk/row-file.ts';
 import { catalogsNow } from '../../accounts/catalog-now.ts';
 import { customerForm } from '../../accounts/core/customer-rows.ts';
-import { subscriptionForm } from '../../accounts/core/subscription-rows.ts';
+import { subscriptionForm } from '../../accounts/core/subscriptions/subscription-rows.ts';
 import { openPool } from '../../cli/stores.ts';
 import { Vault } from '../../platform/account-store/vault.ts';
 import { parseSettings } from '../../platform/settings/config.ts';

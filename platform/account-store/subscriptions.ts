@@ -25,6 +25,7 @@ import {
   nullable,
   placeholders,
   type Queries,
+  type RecordOf,
   recordOf,
   selected,
   tableOf,
@@ -166,6 +167,37 @@ export async function readSubscriptionsOfCustomers(
   return withRecords(queries, rows);
 }
 
+const recordCountColumns = { ...customerNameColumns, records: int('records') };
+
+/** How many records the subscriptions of a customer have: they are only ever added. */
+export type RecordCount = RecordOf<typeof recordCountColumns>;
+
+/** Of those that have a subscription. A subscription's version is the number of its newest record. */
+export async function readRecordCounts(queries: Queries, customers: readonly TenantCustomer[]): Promise<RecordCount[]> {
+  const wanted = tableOf(customerNameColumns, customers, 'wanted');
+  const { rows } = await queries.query(
+    `SELECT s.tenant, s.customer, sum(s.version)::int AS records
+     FROM tallyline.subscriptions s JOIN ${wanted.sql} USING (tenant, customer)
+     WHERE (SELECT EXISTS (SELECT FROM tallyline.subscriptions)) GROUP BY s.tenant, s.customer`,
+    wanted.params,
+  );
+  return rows.map((row) => recordOf(recordCountColumns, row));
+}
+
+/** Customers that were ever subscribed to more than one, by name; `tenant` null: of all tenants. */
+export async function readSeveralSubscribers(
+  queries: Queries,
+  tenant: string | null,
+  customersMax: number,
+): Promise<TenantCustomer[]> {
+  const { rows } = await queries.query<{ tenant: string; customer: string }>(
+    `SELECT tenant, customer FROM tallyline.subscriptions WHERE $1::text IS NULL OR tenant = $1
+     GROUP BY tenant, customer HAVING count(*) > 1 ORDER BY tenant, customer LIMIT $2`,
+    [tenant, customersMax],
+  );
+  return rows;
+}
+
 const changedTerms = (customer: string, opening: SubscriptionOpening, record: UnnumberedRecord) => {
   const { id: _, ...rest } = opening;
   return { customer, ...rest, record };
@@ -193,8 +225,29 @@ const changeOf = (
   ...{ after: changedTerms(customer, opening, record), personal: null },
 });
 
-/** The customer of a record is due from when on it holds. */
-async function markRecordsDue(queries: Queries, tenant: string, added: readonly AddedRecord[]): Promise<void> {
+export const planHolderColumns = { plan: text('plan'), tenant: text('tenant'), customer: text('customer') };
+
+/** Whoever is to have a plan by one of these records, and was not to have it before. */
+async function addPlanHolders(queries: Queries, tenant: string, added: readonly AddedRecord[]): Promise<void> {
+  const holders = added.flatMap(({ customer, record }) =>
+    'patches' in record
+      ? record.patches.flatMap(({ patch: { plan } }) => (plan === undefined ? [] : { plan, tenant, customer }))
+      : [],
+  );
+  if (holders.length === 0) return;
+  const held = tableOf(planHolderColumns, holders, 'held');
+  const names = namesOf(planHolderColumns);
+  // In the order of the key, so that no two of these wait for each other.
+  await queries.query(
+    `INSERT INTO tallyline.plan_holders (${names}) SELECT DISTINCT ${names} FROM ${held.sql} ORDER BY ${names}
+     ON CONFLICT DO NOTHING`,
+    held.params,
+  );
+}
+
+/** Who is to have a plan by a record is found by the plan, and its customer is due from when on the record holds. */
+async function followRecords(queries: Queries, tenant: string, added: readonly AddedRecord[]): Promise<void> {
+  await addPlanHolders(queries, tenant, added);
   const ratedUpTo = await readClosingUpTo(queries);
   await markDue(
     queries,
@@ -255,7 +308,7 @@ export async function makeSubscriptions(
   const ids = new Set(rows.map(({ id }) => id));
   const made = wanted.filter(({ opening }) => ids.has(opening.id));
   if (made.length === 0) return new Map();
-  await markRecordsDue(
+  await followRecords(
     queries,
     tenant,
     added.filter(({ opening }) => ids.has(opening.id)),
@@ -289,7 +342,7 @@ export async function appendRecord(
     valuesOf(subscriptionRecordColumns, recordRowOf(locked.tenant, added)),
   );
   await appendChanges(queries, [changeOf(author, added)]);
-  await markRecordsDue(queries, locked.tenant, [added]);
+  await followRecords(queries, locked.tenant, [added]);
   const records = [...locked.records, { ...record, sequence, recordedAt }];
   return { ...locked, records, version: sequence, updatedAt: recordedAt };
 }

@@ -1,7 +1,9 @@
 // Reads what is sealed from Postgres, which alone has the say about it.
+
 import type { Pool, PoolClient } from 'pg';
 import { partitionCounts, type SealVector, sealVectorOf } from '../../domain/sealing/seal-vector.ts';
 import type { ChunkSeal, EpochStep, Seals } from '../../domain/sealing/seals.ts';
+import type { Queries } from '../postgres/table-columns.ts';
 
 // One statement, hence one snapshot. The steps are found by hopping from epoch to epoch along the index
 // chunk_seals_by_epoch: a few look-ups per owner a partition ever had, however many seals there are.
@@ -41,8 +43,8 @@ interface SealsRow {
 }
 
 /** The vector of seals, their epochs and the watermark, all of one snapshot. */
-export async function readSeals(pool: Pool | PoolClient): Promise<Seals> {
-  const { rows } = await pool.query<SealsRow>(READ_SEALS);
+export async function readSeals(queries: Queries): Promise<Seals> {
+  const { rows } = await queries.query<SealsRow>(READ_SEALS);
   const { counts, steps, watermark } = rows[0]!;
   return {
     vector: sealVectorOf(counts),

@@ -17,7 +17,7 @@
 import { Ownership } from '../../domain/accounts/ownership.ts';
 import {
   customerText,
-  type PeriodKey,
+  type PeriodOfRecords,
   periodText,
   type RatedPeriod,
   startText,
@@ -40,6 +40,7 @@ import { closedAsFarAs, isUnmoved, type RatingBasis } from '../core/rating-basis
 import { goneTerms, termItems } from '../core/term-items.ts';
 import type { RatingStore, RatingTransaction } from '../store/rating-store.ts';
 import type { ChunkVerifier } from './chunk-verifier.ts';
+import { countUnpriced, type StepBasis, type UnpricedWindows } from './unpriced-count.ts';
 
 export interface RatingStores {
   readonly store: RatingStore;
@@ -52,6 +53,8 @@ export type BatchOutcome =
       readonly lineItems: readonly NewLineItem[];
       /** Not rated: what they are billed by, or their subjects, have changed since the work was put together. */
       readonly moved: readonly CustomerWork[];
+      /** Of those that are rated. */
+      readonly unpriced: readonly UnpricedWindows[];
     }
   /**
    * Another rater was here with later seals or a newer catalog, or is at it, ClickHouse was started anew, or a chunk is
@@ -66,7 +69,7 @@ class Behind extends Error {}
 
 export async function rateBatch(
   stores: RatingStores,
-  basis: RatingBasis,
+  basis: StepBasis,
   work: readonly CustomerWork[],
 ): Promise<BatchOutcome> {
   try {
@@ -79,7 +82,7 @@ export async function rateBatch(
 
 async function rateTouched(
   stores: RatingStores,
-  basis: RatingBasis,
+  basis: StepBasis,
   work: readonly CustomerWork[],
 ): Promise<BatchOutcome> {
   try {
@@ -96,12 +99,12 @@ async function rateTouched(
 async function rateIn(
   detail: Detail,
   { store, verifier }: RatingStores,
-  stepBasis: RatingBasis,
+  stepBasis: StepBasis,
   work: readonly CustomerWork[],
 ): Promise<BatchOutcome> {
   const stored = await store.readBillingPeriods(work);
   const subscriptions = await store.readSubscriptions(work);
-  const basis = closedAsFarAs(stepBasis, stored);
+  const basis = { ...closedAsFarAs(stepBasis, stored), closing: stepBasis.closing };
   const records = new RecordsByCustomer(basis.catalog, subscriptions);
   const targets = periodTargets(detail, basis.watermark, records, work, stored);
   const since = earliestOf(targets);
@@ -110,6 +113,8 @@ async function rateIn(
     if (mismatches.length > 0) return { outcome: 'mismatch', mismatches };
   }
   const charges = await readCharges(store, { ...basis, meters: basis.catalog.meters }, targets);
+  const { closing } = basis;
+  const unpriced = closing === null ? [] : await countUnpriced(store, closing, basis, records, work);
   if (Number.isFinite(since) && !(await isStillThere(store, verifier, basis.seals))) return { outcome: 'behind' };
 
   return store.inRating(async (transaction) => {
@@ -117,7 +122,7 @@ async function rateIn(
     if (!isUnmoved(stored, locked, basis)) return { outcome: 'behind' };
     // Also of customers that nothing is to be billed to: their windows may be those of one that pays by now.
     const ownership = new Ownership(await transaction.readAssignmentsAround(work));
-    const isChanged = changedBy(records, await transaction.readSubscriptions(work));
+    const isChanged = changedBy(records, await transaction.readRecordCounts(work));
     const moved = work.filter((each) => isChanged(each) || hasOtherSubjects(each, ownership));
     const left = new Set(moved.map(customerText));
     const isRated = (customer: TenantCustomer): boolean => left.size === 0 || !left.has(customerText(customer));
@@ -129,7 +134,7 @@ async function rateIn(
       locked,
     );
     await saveNextDue(transaction, basis, records, work.filter(isRated));
-    return { outcome: 'rated', lineItems, moved };
+    return { outcome: 'rated', lineItems, moved, unpriced: unpriced.filter(isRated) };
   });
 }
 
@@ -187,23 +192,23 @@ async function write(
     const ofTarget = gone.length === 0 ? [] : (goneByStart.get(startText(target)) ?? []);
     const items = termItems(terms, ofTarget, { catalogVersion: catalog.version, records: by, stored, written: before });
     for (const item of items) lineItems.push(item);
-    periods.add(target, items, {
-      ...{ catalogVersion: catalog.version, records: by },
-      ...{ sealVector: seals.vector, ratedWatermark: watermark, closedUpTo },
-    });
+    periods.add(target, items, by);
   }
-  await transaction.saveRatedPeriods(periods.rated);
-  await transaction.insertLineItems(lineItems, seals.vector);
+  // A period that was never rated has nothing to charge and no row: nothing is written of it.
+  if (periods.rated.length === 0) return lineItems;
+  const rating = await transaction.saveRating({
+    ...{ catalogVersion: catalog.version, sealVector: seals.vector, ratedWatermark: watermark, closedUpTo },
+  });
+  await transaction.saveRatedPeriods(periods.rated, rating);
+  await transaction.insertLineItems(lineItems, rating);
   return lineItems;
 }
 
 const NOTHING_WRITTEN: WrittenPrices = new Map();
 
-type LastRating = Omit<RatedPeriod, keyof PeriodKey>;
-
 /** What the rated periods are now. One that never had anything to charge needs no row. */
 class RatedPeriods {
-  readonly rated: RatedPeriod[] = [];
+  readonly rated: PeriodOfRecords[] = [];
   /** By start. */
   private readonly locked: ReadonlyMap<string, readonly RatedPeriod[]>;
 
@@ -212,7 +217,7 @@ class RatedPeriods {
   }
 
   /** Each start once. */
-  add(target: PeriodTarget, items: readonly NewLineItem[], last: LastRating): void {
+  add(target: PeriodTarget, items: readonly NewLineItem[], records: number): void {
     const known = this.locked.size === 0 ? [] : (this.locked.get(startText(target)) ?? []);
     const first = this.rated.length;
     for (const { tenant, customer, subscription, periodStart, periodEnd } of [...known, ...items]) {
@@ -221,7 +226,7 @@ class RatedPeriods {
         const each = this.rated[i]!;
         isThere = each.periodEnd === periodEnd && each.subscription === subscription;
       }
-      if (!isThere) this.rated.push({ tenant, customer, subscription, periodStart, periodEnd, ...last });
+      if (!isThere) this.rated.push({ tenant, customer, subscription, periodStart, periodEnd, records });
     }
   }
 }

@@ -1,21 +1,22 @@
 // The rating store on Postgres and ClickHouse: nothing but the statements, put together.
 import type { Pool } from 'pg';
 import { readAssignmentsAround } from '../../platform/account-store/subject-assignments.ts';
-import { readSubscriptionsOfCustomers } from '../../platform/account-store/subscriptions.ts';
+import { readRecordCounts, readSubscriptionsOfCustomers } from '../../platform/account-store/subscriptions.ts';
 import {
   lockBillingPeriods,
   readBillingPeriods,
   saveRatedPeriods,
 } from '../../platform/billing-store/billing-periods.ts';
-import { markDue, markSubscribersDue, readDueCustomers, saveDue } from '../../platform/billing-store/due-customers.ts';
+import { markDue, markHoldersDue, readDueCustomers, saveDue } from '../../platform/billing-store/due-customers.ts';
 import { insertLineItems, readNewestItems } from '../../platform/billing-store/line-items.ts';
 import { advanceProgress, announceClosing, readProgress } from '../../platform/billing-store/rater-progress.ts';
+import { saveRating } from '../../platform/billing-store/ratings.ts';
 import { readWrittenPrices } from '../../platform/billing-store/written-prices.ts';
 import { catalogVersions, readPublishedVersion } from '../../platform/catalog-store.ts';
+import { storedUsageReads } from '../../platform/charges/stored-usage-reads.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
-import { readFirstSeen, readRatedUsage } from '../../platform/usage-store/rated-usage.ts';
-import { readSetsWithUsage, streamWindows } from '../../platform/usage-store/rollup-windows.ts';
+import { readGroupsInUse, streamWindows } from '../../platform/usage-store/rollup-windows.ts';
 import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
 import { readServerRun } from '../../platform/usage-store/server-run.ts';
@@ -33,27 +34,27 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
     readBillingPeriods: (customers) => readBillingPeriods(pool, customers),
     readSubscriptions: (customers) => readSubscriptionsOfCustomers(pool, customers),
     readDueCustomers: (until, customersMax) => readDueCustomers(pool, until, customersMax),
-    markSubscribersDue: (dueAt) => markSubscribersDue(pool, dueAt),
+    markHoldersDue: (plan, dueAt, page) => markHoldersDue(pool, plan, dueAt, page),
     readAssignmentsAround: (names) => readAssignmentsAround(pool, names),
     announceClosing: (closedUpTo) => announceClosing(pool, closedUpTo),
 
     readServerRun: () => readServerRun(clickhouse),
     readChunkRows: (seals) => readSealedChunks(clickhouse, seals),
     streamWindows: (selection) => streamWindows(clickhouse, selection),
-    readUsage: (selection) => readRatedUsage(clickhouse, selection),
-    readFirstSeen: (selection) => readFirstSeen(clickhouse, selection),
-    readSetsWithUsage: (selection) => readSetsWithUsage(clickhouse, selection),
+    readGroupsInUse: (selection) => readGroupsInUse(clickhouse, selection),
+    ...storedUsageReads(clickhouse),
 
     inRating: (work) =>
       inTransaction(pool, (client) =>
         work({
           lockBillingPeriods: (customers) => lockBillingPeriods(client, customers),
           readAssignmentsAround: (names) => readAssignmentsAround(client, names),
-          readSubscriptions: (customers) => readSubscriptionsOfCustomers(client, customers),
+          readRecordCounts: (customers) => readRecordCounts(client, customers),
           readWrittenPrices: (starts) => readWrittenPrices(client, starts),
           readNewestItems: (terms) => readNewestItems(client, terms),
-          saveRatedPeriods: (periods) => saveRatedPeriods(client, periods),
-          insertLineItems: (lineItems, sealVector) => insertLineItems(client, lineItems, sealVector),
+          saveRating: (rating) => saveRating(client, rating),
+          saveRatedPeriods: (periods, rating) => saveRatedPeriods(client, periods, rating),
+          insertLineItems: (lineItems, rating) => insertLineItems(client, lineItems, rating),
           saveDue: (customers) => saveDue(client, customers),
           markDue: (customers) => markDue(client, customers),
           readPublishedVersion: () => readPublishedVersion(client),

@@ -83,6 +83,9 @@ describe('stages as users that have their role alone', () => {
     }
     expect((await send('manage', '/v1/customers/cus_1', 'PUT', { name: 'Anna' })).status).toBe(201);
     expect((await send('manage', '/v1/customers/cus_1', 'PUT', { name: 'Anna' })).status).toBe(200);
+    const plan = { plan: 'team', startsAt: new Date().toISOString() };
+    const preview = { id: 'sub_1', customer: 'cus_1', ...plan };
+    expect((await send('manage', '/v1/subscriptions/preview', 'POST', preview)).status).toBe(200);
     const assigned = await send('manage', '/v1/subjects/ws_1', 'PUT', { customer: 'cus_1' });
     expect(assigned.status).toBe(201);
     for (const act of ['archive', 'erase']) {
@@ -128,6 +131,7 @@ const WRITES: Readonly<Record<StageRole, Readonly<Record<string, readonly string
   },
   rater: {
     ...{ line_items: ['INSERT'], ledger_entries: ['INSERT'], billing_periods: ['INSERT', 'UPDATE'] },
+    ratings: ['INSERT'],
     ...{ rater_progress: ['UPDATE'], chunk_repairs: ['INSERT'], due_customers: ['INSERT', 'UPDATE', 'DELETE'] },
   },
   query: {},
@@ -135,6 +139,7 @@ const WRITES: Readonly<Record<StageRole, Readonly<Record<string, readonly string
     ...{ account_changes: ['INSERT'], customers: ['INSERT', 'UPDATE'], customer_keys: ['INSERT', 'UPDATE', 'DELETE'] },
     ...{ customer_words: ['INSERT', 'DELETE'], assigned_subjects: ['INSERT', 'UPDATE'] },
     ...{ subscriptions: ['INSERT', 'UPDATE'], subscription_records: ['INSERT'], due_customers: ['INSERT', 'UPDATE'] },
+    plan_holders: ['INSERT'],
     ...{ subject_assignments: ['INSERT', 'UPDATE'], idempotent_answers: ['INSERT', 'UPDATE', 'DELETE'] },
   },
 };
@@ -175,6 +180,9 @@ describe.each(STAGES)('the role of %s', (stage) => {
     expect(await select('api_keys')).toBe(isFront);
     for (const table of ['customers', 'customer_keys', 'account_changes'])
       expect(await select(table)).toBe(stage === 'manage');
+    // By what who is billed: reads tell what nothing prices.
+    for (const table of ['subscriptions', 'subscription_records'])
+      expect(await select(table)).toBe(['rater', 'query', 'manage'].includes(stage));
     expect(await select('ledger_entries')).toBe(stage === 'rater');
   });
 

@@ -30,6 +30,7 @@ const SEALS = 'aggregator/seal-store.ts';
 const RECORDS = 'aggregator/record-reader.ts';
 const RATING = 'rater/rating/rating-loop.ts';
 const BATCH = 'rater/rating/rating-batch.ts';
+const INTAKE = 'rater/rating/catalog-intake.ts';
 const RATE = 'rater/core/rate.ts';
 const TOUCHED = 'rater/store/touched-usage.ts';
 const COUNTED_USAGE = 'platform/charges/counted-usage.ts';
@@ -43,6 +44,8 @@ const LINES = 'domain/terms/price-lines.ts';
 const HOLDERS = 'domain/terms/plan-holders.ts';
 const CATALOG = 'domain/terms/catalog-history.ts';
 const TERM_AMOUNTS = 'domain/terms/term-amounts.ts';
+const TAKEN = 'domain/pricing/taken-usage.ts';
+const UNPRICED = 'rater/rating/unpriced-count.ts';
 const RECORD_RULES = 'domain/terms/record-rules.ts';
 /** What a stage does that is not run here: the model of it, in the order of its statements. */
 const ACCOUNT_MODEL = 'test/simulation/stores/account-model.ts';
@@ -733,16 +736,39 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'version-marks-nobody',
     file: RATING,
-    find: 'await this.parts.store.markSubscribersDue(Math.min(version.effectiveAt, watermark));',
+    find: 'await markConcerned(store, this.catalog.history, version.version, dueAt, markedCustomersMax);',
     replace: '',
     description: 'Nobody is due by a new version of the catalog',
   },
   {
     name: 'version-known-late',
     file: RATING,
-    find: 'await this.parts.store.markSubscribersDue(Math.min(version.effectiveAt, watermark));',
-    replace: 'await this.parts.store.markSubscribersDue(version.effectiveAt);',
+    find: 'const dueAt = Math.min(version.effectiveAt, watermark);',
+    replace: 'const dueAt = version.effectiveAt;',
     description: 'A version that is made before its time is looked at when it holds',
+  },
+  {
+    name: 'version-marks-a-page',
+    file: INTAKE,
+    find: 'while (after !== null);',
+    replace: 'while (after !== after);',
+    description: 'Of those whom a version concerns the first page is due',
+  },
+  {
+    name: 'version-passes-payers-over',
+    file: INTAKE,
+    find: 'return isOfDefault ? [...plans, null] : plans;',
+    replace: 'return plans;',
+    description: 'A version of the default plan does not concern who is billed by it',
+  },
+  {
+    name: 'version-marks-new-plans-alone',
+    file: CATALOG,
+    find: 'for (const plan of [was?.plan, is?.plan]) if (plan) this.changed.set(version, this.changedBy(version).add(plan));',
+    replace:
+      'for (const plan of was === undefined ? [is?.plan] : []) if (plan) this.changed.set(version, this.changedBy(version).add(plan));',
+    description:
+      'A version concerns those whose plan gets another price, and not those of whose price it says something else',
   },
   {
     name: 'closed-windows-stay-unpriced',
@@ -925,6 +951,41 @@ export const mutants: readonly Mutant[] = [
     find: 'mergeWindows: (before, window) => (before === null || window < before ? window : before),',
     replace: 'mergeWindows: (before, window) => (before === null || window > before ? window : before),',
     description: 'A minimum over windows is their maximum',
+  },
+  {
+    name: 'otherwise-beside-otherwise',
+    file: 'domain/terms/price-terms.ts',
+    find: '.filter(({ price }) => !isOtherwise(price));',
+    replace: '.filter(({ price }) => price !== null);',
+    description: 'A price that takes what others leave leaves to itself what it takes',
+  },
+  {
+    name: 'otherwise-of-all-times',
+    file: TAKEN,
+    find: 'const inForce = near.filter((other) => other.from <= start && start < other.to);',
+    replace: 'const inForce = near;',
+    description: 'It leaves to another price also what is used before that one holds, and after',
+  },
+  {
+    name: 'otherwise-as-at-first',
+    file: COUNTED_USAGE,
+    find: 'return setsIn(wanted, own, atAllTimes([part]));',
+    replace: 'return setsIn(wanted, own, atAllTimes([taken[0]!]));',
+    description: 'It goes on to take what it took when its term began',
+  },
+  {
+    name: 'otherwise-at-once',
+    file: LINES,
+    find: 'isUsagePrice(price) ? [price.match, price.per, isOtherwise(price)] : null;',
+    replace: 'isUsagePrice(price) ? [price.match, price.per] : null;',
+    description: 'A price that is otherwise from now on takes what others leave at once, in the middle of a period',
+  },
+  {
+    name: 'unpriced-twice',
+    file: UNPRICED,
+    find: '.map((meter) => ({ meter, from: from === null ? 0 : closedBefore(meter, from), to: closedBefore(meter, to) }))',
+    replace: '.map((meter) => ({ meter, from: 0, to: closedBefore(meter, to) }))',
+    description: 'Each step counts unpriced windows that steps before it closed',
   },
 ];
 

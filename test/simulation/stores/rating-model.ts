@@ -1,9 +1,12 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
 
 import {
+  customerText,
+  NO_SUBSCRIPTION,
   type PeriodStart,
   periodText,
   type RatedPeriod,
+  type Rating,
   type SubjectKey,
   startText,
   type TenantCustomer,
@@ -23,8 +26,9 @@ import type {
   RatedUsageRow,
   RatedUsageSelection,
 } from '../../../platform/usage-store/rated-usage.ts';
-import type { WindowKey } from '../../../platform/usage-store/rollup-windows.ts';
+import type { GroupsOfMeter, WindowKey } from '../../../platform/usage-store/rollup-windows.ts';
 import type { TenantStretch } from '../../../platform/usage-store/subject-sets.ts';
+import type { GroupValue } from '../../../platform/usage-store/taken-groups.ts';
 import type { RatingStore, RatingTransaction } from '../../../rater/store/rating-store.ts';
 import { PARTITIONS } from '../plan.ts';
 import type { Process } from '../scheduler.ts';
@@ -89,6 +93,9 @@ export class RatingModel {
   private readonly itemKeys = new Set<string>();
   onRated: (rated: Rated) => void = () => {};
   onAdvance: (progress: RaterProgress) => void = () => {};
+  /** Told when a rater knows that it moved the progress, and when it begins a step. */
+  onAdvanced: (rater: Process, from: RaterProgress, to: RaterProgress) => void = () => {};
+  onStep: (rater: Process) => void = () => {};
   /** Told of what a rater is about to ask. */
   onCall: (what: RaterCall) => void = () => {};
   /** Told of what a rating reads of line items. */
@@ -144,9 +151,12 @@ export class RatingModel {
     const read = <Result>(what: string, work: (asOf: number) => Result): Promise<Result> =>
       clickhouse.read(process, what, work);
     return {
-      readProgress: () => statement('progress', () => this.progress),
-      advanceProgress: (from, to) =>
-        statement('advance', () => {
+      readProgress: () => {
+        this.onStep(process);
+        return statement('progress', () => this.progress);
+      },
+      advanceProgress: async (from, to) => {
+        const isMoved = await statement('advance', () => {
           const is = this.progress;
           const isFrom =
             isSameVector(is.sealVector, from.sealVector) &&
@@ -157,7 +167,10 @@ export class RatingModel {
           this.progress = to;
           this.onAdvance(to);
           return true;
-        }),
+        });
+        if (isMoved) this.onAdvanced(process, from, to);
+        return isMoved;
+      },
       readSeals: () => statement('seals', () => this.readSeals()),
       readChunkSeals: (from, to) =>
         statement('chunk seals', () =>
@@ -188,16 +201,23 @@ export class RatingModel {
       readBillingPeriods: (customers) => statement('periods', () => this.periodsWhere(isOf(customers))),
       readSubscriptions: (customers) => statement('subscriptions', () => accounts.subscriptionsOf(customers)),
       readDueCustomers: (until, customersMax) => statement('due', () => accounts.dueBy(until, customersMax)),
-      markSubscribersDue: (dueAt) => {
+      markHoldersDue: (plan, dueAt, { after, customersMax }) => {
         this.onCall('mark due');
         return postgres.transaction(process, async ({ run, locked, write }) => {
-          const concerned = await run('subscribers', () => {
-            const subscribers = [...accounts.subscriptions.values()].flatMap((all) => all.slice(0, 1));
-            const running = [...this.periods.values()].filter(({ periodEnd }) => periodEnd > dueAt);
-            return [...subscribers, ...running].map(({ tenant, customer }) => ({ tenant, customer, dueAt }));
+          const concerned = await run('concerned', () => {
+            const payers = [...this.periods.values()].filter(
+              ({ subscription, periodEnd }) => subscription === NO_SUBSCRIPTION && periodEnd > dueAt,
+            );
+            const all = plan === null ? payers : accounts.holdersOf(plan);
+            const isLater = (each: TenantCustomer): boolean => after === null || isAfterCustomer(each, after);
+            return [...new Map(all.filter(isLater).map((each) => [customerText(each), each])).values()]
+              .sort((a, b) => (isAfterCustomer(a, b) ? 1 : -1))
+              .slice(0, customersMax)
+              .map(({ tenant, customer }) => ({ tenant, customer, dueAt }));
           });
-          await locked('lock due', [...new Set(concerned.map(dueLock))], () => null);
+          await locked('lock due', concerned.map(dueLock), () => null);
           await write('mark due', () => accounts.markDue(concerned));
+          return concerned.at(-1) ?? null;
         });
       },
       readAssignmentsAround: (names) => statement('assignments', () => accounts.assignmentsAround(names)),
@@ -222,6 +242,19 @@ export class RatingModel {
             return { count, checksum: BigInt.asUintN(64, checksum) };
           }),
         ),
+      readGroupsInUse: ({ spans, groupsMax }) =>
+        read('query', (asOf) => {
+          const found = new Map<string, GroupsOfMeter>();
+          for (const { meter, from, to } of spans) {
+            clickhouse.rollUpVersions({ tenant: null, meter, subjects: null, from, to }, (versions) => {
+              const { tenant, windowStart, groupValues } = versions[0]!.row;
+              const isThere = versions.some(({ part }) => !part.isLost && part.insertedAt <= asOf);
+              if (!isThere || windowStart < from || windowStart >= to) return;
+              found.set(JSON.stringify([tenant, meter, groupValues]), { tenant, meter, groupValues });
+            });
+          }
+          return found.size > groupsMax ? null : [...found.values()];
+        }),
       streamWindows: ({ spans, chunks }) => this.streamWindows(process, spans, chunks),
       readUsage: (selection) => read('query', (asOf) => this.usage(selection, asOf)),
       readFirstSeen: (selection) => read('query', (asOf) => this.firstSeen(selection, asOf)),
@@ -289,7 +322,7 @@ export class RatingModel {
   /** The rows of a selection, as FINAL and then its conditions give them. */
   private selected(
     subjects: readonly SubjectKey[],
-    { meter, from, to, filters = [], sealed }: Omit<RatedUsageSelection, 'subjects' | 'buckets'>,
+    { meter, from, to, taken, sealed }: Omit<RatedUsageSelection, 'subjects' | 'buckets'>,
     asOf: number,
   ): RollUpRow[] {
     const isSealed = sealedRows(sealed);
@@ -300,7 +333,10 @@ export class RatingModel {
         // What names a row is the same in all its versions.
         const { windowStart, groupValues } = versions[0]!.row;
         if (windowStart < from || windowStart >= to) return;
-        for (const { dimension, values } of filters) if (!values.includes(groupValues[dimension]!)) return;
+        const has = (match: readonly GroupValue[]): boolean =>
+          match.every(({ dimension, value }) => groupValues[dimension] === value);
+        const inTime = taken.filter((each) => each.from <= windowStart && windowStart < each.to);
+        if (!inTime.some(({ match, leftOut }) => has(match) && !leftOut.some(has))) return;
         const row = finalOf(versions, asOf);
         if (row !== null && isSealed(row)) found.push(row);
       });
@@ -335,13 +371,20 @@ export class RatingModel {
     { run, locked, write }: Statements,
     rated: { periods: RatedPeriod[]; items: StoredItem[] },
   ): RatingTransaction {
+    const ratings: Rating[] = [];
     return {
       lockBillingPeriods: (customers) => {
         this.onCall('lock');
         return locked('lock customers', customers.map(customerLock), () => this.periodsWhere(isOf(customers)));
       },
       readAssignmentsAround: (names) => run('assignments', () => this.accounts.assignmentsAround(names)),
-      readSubscriptions: (customers) => run('subscriptions', () => this.accounts.subscriptionsOf(customers)),
+      readRecordCounts: (customers) =>
+        run('subscriptions', () =>
+          [...groupBy(this.accounts.subscriptionsOf(customers), customerText).values()].map((all) => ({
+            ...{ tenant: all[0]!.tenant, customer: all[0]!.customer },
+            records: all.reduce((count, { version }) => count + version, 0),
+          })),
+        ),
       readWrittenPrices: (selections) => run('written', () => this.written(selections)),
       readNewestItems: (terms) =>
         run('newest items', () =>
@@ -360,14 +403,17 @@ export class RatingModel {
         await write('mark due', () => this.accounts.markDue(customers));
       },
       readPublishedVersion: () => run('published version', () => this.postgres.publishedVersion),
-      saveRatedPeriods: (periods) =>
+      saveRating: (rating) => run('save rating', () => BigInt(ratings.push(rating) - 1)),
+      saveRatedPeriods: (periods, rating) =>
         write('save periods', () => {
-          for (const period of periods) {
-            this.periods.set(periodText(period), { ...period });
+          for (const saved of periods) {
+            const period = { ...saved, ...ratings[Number(rating)]! };
+            this.periods.set(periodText(period), period);
             rated.periods.push(period);
           }
         }),
-      insertLineItems: async (lineItems, sealVector) => {
+      insertLineItems: async (lineItems, rating) => {
+        const { sealVector } = ratings[Number(rating)]!;
         await run('check items', () => this.assertNew(lineItems));
         await write('insert items', () => {
           this.assertNew(lineItems);
@@ -436,6 +482,9 @@ function writtenTerm(lines: readonly StoredItem[], detailFrom: number): WrittenT
 
 const itemText = (line: NewLineItem): string =>
   keyText(startText(line), line.price, termText(line), line.item.windowStart, line.item.revision);
+
+const isAfterCustomer = (one: TenantCustomer, other: TenantCustomer): boolean =>
+  one.tenant > other.tenant || (one.tenant === other.tenant && one.customer > other.customer);
 
 const isOf =
   (customers: readonly TenantCustomer[]) =>
