@@ -8,7 +8,6 @@ import { type CustomerRow, readCustomerRow } from '../core/customer-rows.ts';
 import type { RowKind, RowOutcome } from './import-rows.ts';
 
 export const importedCustomers = (author: Author, vault: Vault): RowKind<CustomerRow> => ({
-  tables: ['customers', 'customer_keys', 'customer_words', 'account_changes'].map((table) => `tallyline.${table}`),
   read: readCustomerRow,
   async make(queries, rows) {
     const { tenant } = author;

@@ -13,11 +13,6 @@ import { isTransientPostgresError } from '../../platform/postgres/transient.ts';
 const BATCH_ROWS = 500;
 /** How long Postgres may be away. */
 const PATIENCE_MS = 60_000;
-/**
- * Once so many are made, Postgres counts what the tables have. Of tables that it took for empty it looks up what a row
- * refers to among all rows of the tenant, one after the other, and autovacuum comes too late for an import.
- */
-const COUNTED_AFTER = [1_000, 10_000, 100_000] as const;
 
 /** A row of the file, or why it is none. */
 export type FileRow = { readonly line: number } & (
@@ -45,8 +40,6 @@ export type RowOutcome = 'made' | 'equal' | { readonly refused: string };
 
 /** What rows are of a kind of account object. */
 export interface RowKind<Row extends { readonly id: string }> {
-  /** That grow by what is made. */
-  readonly tables: readonly string[];
   /** Throws a `Problem`, or an `Error` that says what is wrong. */
   read(row: Readonly<Record<string, unknown>>): Row;
   /** In one transaction, of rows with different ids; an outcome for each, in their order. */
@@ -77,7 +70,6 @@ export async function importRows<Row extends { readonly id: string }>(
   };
   let batch: { readonly line: number; readonly row: Row }[] = [];
   let ids = new Set<string>();
-  let counted = 0;
   const write = async (): Promise<void> => {
     if (batch.length === 0) return;
     const written = batch;
@@ -97,11 +89,6 @@ export async function importRows<Row extends { readonly id: string }>(
     for (const [i, outcome] of (await retry(make, patience)).entries()) {
       if (typeof outcome === 'string') counts[outcome] += 1;
       else refuse(written[i]!.line, outcome.refused);
-    }
-    if (counts.made >= (COUNTED_AFTER[counted] ?? Number.POSITIVE_INFINITY)) {
-      counted++;
-      // Who does not own a table is warned, and goes on.
-      await pool.query(`ANALYZE ${kind.tables.join(', ')}`);
     }
     onProgress(counts);
   };

@@ -25,9 +25,6 @@ export const importedSubscriptions = ({
   vault,
   rerate,
 }: SubscriptionImport): RowKind<WantedSubscription> => ({
-  tables: ['subscriptions', 'subscription_records', 'plan_holders', 'due_customers', 'account_changes'].map(
-    (table) => `tallyline.${table}`,
-  ),
   read: (row) => readSubscriptionRow(row, catalogs.newest),
   async make(queries, rows) {
     if (vault !== null) {
