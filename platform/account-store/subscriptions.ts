@@ -211,20 +211,6 @@ interface AddedRecord extends Pick<CustomerSubscription, 'customer' | 'opening'>
   readonly reason: string | null;
 }
 
-const recordRowOf = (tenant: string, { opening, ...each }: AddedRecord) => ({
-  ...{ tenant, subscription: opening.id },
-  ...each,
-});
-
-/** A record is a change of the account. */
-const changeOf = (
-  { tenant, actor }: Author,
-  { customer, opening, sequence, record, recordedAt, reason }: AddedRecord,
-): AccountChange => ({
-  ...{ tenant, kind: 'subscription', id: opening.id, version: sequence, actor, reason, recordedAt },
-  ...{ after: changedTerms(customer, opening, record), personal: null },
-});
-
 export const planHolderColumns = { plan: text('plan'), tenant: text('tenant'), customer: text('customer') };
 
 /** Whoever is to have a plan by one of these records, and was not to have it before. */
@@ -245,7 +231,21 @@ async function addPlanHolders(queries: Queries, tenant: string, added: readonly 
   );
 }
 
-/** Who is to have a plan by a record is found by the plan, and its customer is due from when on the record holds. */
+const recordRowOf = (tenant: string, { opening, ...each }: AddedRecord) => ({
+  ...{ tenant, subscription: opening.id },
+  ...each,
+});
+
+/** A record is a change of the account. */
+const changeOf = (
+  { tenant, actor }: Author,
+  { customer, opening, sequence, record, recordedAt, reason }: AddedRecord,
+): AccountChange => ({
+  ...{ tenant, kind: 'subscription', id: opening.id, version: sequence, actor, reason, recordedAt },
+  ...{ after: changedTerms(customer, opening, record), personal: null },
+});
+
+/** Whoever is billed by a record has its plan, and is due from when on it holds. */
 async function followRecords(queries: Queries, tenant: string, added: readonly AddedRecord[]): Promise<void> {
   await addPlanHolders(queries, tenant, added);
   const ratedUpTo = await readClosingUpTo(queries);
