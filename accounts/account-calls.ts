@@ -8,6 +8,7 @@ import { BudgetSpent, ClientGone, type RequestBudget } from '../platform/calls/r
 import { requestTerms } from '../platform/clickhouse/call-terms.ts';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import { inTransaction, statementWithin } from '../platform/postgres/pool.ts';
+import { statementName } from '../platform/postgres/statement-names.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
 import { ofTenant } from '../platform/postgres/tenant-fence.ts';
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
@@ -74,7 +75,9 @@ export function accountCalls(
         const queries: Queries = {
           query: (text, values) => {
             still();
-            return fromPostgres(() => client.query(statementWithin(budget, text, values)));
+            const name = statementName(text);
+            const statement = { ...statementWithin(budget, text, values), ...(name !== undefined && { name }) };
+            return fromPostgres(() => client.query(statement));
           },
         };
         try {
