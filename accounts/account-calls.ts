@@ -1,6 +1,6 @@
-// The stores as one request has them. Every call takes from the request's time; what is begun and not committed when that
-// is spent, or when the client is gone, is rolled back. A failure that passes by itself is a 503 that says when to come
-// back; a commit whose answer was lost may have been done, and the same request then finds that it was.
+// The stores as one request has them. Every call takes from the request's time; what is begun and not committed when
+// that is spent, or when the client is gone, is rolled back. A failure that passes by itself is a 503 that says when to
+// come back; a commit whose answer was lost may have been done, and the same request then finds that it was.
 import type { Pool } from 'pg';
 import { Problem, retryAfter } from '../domain/problem.ts';
 import type { AccountKind } from '../platform/account-store/account-changes.ts';

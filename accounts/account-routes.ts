@@ -5,12 +5,14 @@ import type { AccountRoute } from './account-route.ts';
 import { auditRoutes } from './routes/audit-routes.ts';
 import { catalogRoutes } from './routes/catalog-routes.ts';
 import { customerRoutes } from './routes/customer-routes.ts';
+import { previewRoutes } from './routes/preview-routes.ts';
 import { subjectRoutes } from './routes/subject-routes.ts';
 import { subscriptionRoutes } from './routes/subscription-routes.ts';
 
 export const accountRoutes: readonly AccountRoute[] = [
   ...customerRoutes,
   ...subjectRoutes,
+  ...previewRoutes,
   ...subscriptionRoutes,
   ...catalogRoutes,
   ...auditRoutes,

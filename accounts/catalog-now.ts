@@ -11,6 +11,9 @@ export interface CatalogNow {
   readonly history: CatalogHistory;
 }
 
+/** The number of the newest; 0: there is none. */
+export const versionOf = ({ versions }: CatalogNow): number => versions.at(-1)?.version ?? 0;
+
 /** Read again where another version was published since. It reads by whatever it is handed. */
 export function catalogsNow(): (queries: Queries) => Promise<CatalogNow> {
   let known: { readonly version: number; readonly now: CatalogNow } = {

@@ -18,9 +18,15 @@ import {
 import { lockCustomers } from '../platform/billing-store/billing-periods.ts';
 import { readClosingUpTo } from '../platform/billing-store/rater-progress.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
-import type { CatalogNow } from './catalog-now.ts';
-import { requireNoOverlap } from './core/overlapping-prices.ts';
-import { newSubscriptionOf, requireSame, type SubscribingNow, type WantedSubscription } from './core/subscribing.ts';
+import { type CatalogNow, versionOf } from './catalog-now.ts';
+import { requireNoOverlap } from './core/subscriptions/overlapping-prices.ts';
+import { asPreviewed, newBasis, type PreviewedAct, requirePreviewed } from './core/subscriptions/previewed.ts';
+import {
+  newSubscriptionOf,
+  requireSame,
+  type SubscribingNow,
+  type WantedSubscription,
+} from './core/subscriptions/subscribing.ts';
 
 /** What became of one. Equal: it was there, and the same. */
 export type SubscribingOutcome =
@@ -58,19 +64,21 @@ function orRefused<Result>(work: () => Result): Result | Problem {
 
 /**
  * In the order in which they are wanted, by which each is held against those before. Ids are given once. `rerate`: what
- * was rated is billed anew, by adjustments.
+ * was rated is billed anew, by adjustments. `previewed`: what is made is what was previewed, or refused.
  */
 export async function subscribeCustomers(
   queries: Queries,
   author: Author,
   wanted: readonly WantedSubscription[],
-  { newest, history: catalog }: CatalogNow,
-  { rerate } = { rerate: false },
+  catalogs: CatalogNow,
+  { rerate = false, previewed = null }: { readonly rerate?: boolean; readonly previewed?: PreviewedAct | null } = {},
 ): Promise<{ readonly outcomes: readonly SubscribingOutcome[]; readonly now: number }> {
   const { tenant } = author;
+  const { newest, history: catalog } = catalogs;
   const named = [...new Set(wanted.map(({ body }) => body.customer))];
   const customers = await shareCustomers(queries, tenant, named);
-  const subscribing = await lockForChange(queries, tenant, named);
+  const locked = await lockForChange(queries, tenant, named);
+  const subscribing = asPreviewed(previewed, locked);
   const ids = wanted.map(({ id }) => id);
   const there = await readSubscriptionsNamed(queries, tenant, ids);
   const subscriptions = await readSubscriptionsOfCustomers(
@@ -86,6 +94,7 @@ export async function subscribeCustomers(
     const others = held.get(each.body.customer) ?? [];
     return orRefused(() => {
       const made = newSubscriptionOf(each, customer, others.length === 0, newest, { ...subscribing, rerate });
+      requirePreviewed(previewed, newBasis(tenant, made, subscriptions, versionOf(catalogs)));
       const all = [...others, historyAhead(made)];
       requireNoOverlap(all, catalog, made.opening.billedFrom);
       held.set(made.customer, all);
@@ -93,7 +102,7 @@ export async function subscribeCustomers(
     });
   });
   const toMake = decided.filter((each): each is NewSubscription => each !== null && !(each instanceof Problem));
-  const made = await makeSubscriptions(queries, author, toMake, subscribing.now);
+  const made = await makeSubscriptions(queries, author, toMake, locked.now);
   // Another transaction may have made one by the same id, of another customer.
   const lost = toMake.map(({ opening }) => opening.id).filter((id) => !made.has(id));
   const others =
@@ -107,5 +116,5 @@ export async function subscribeCustomers(
     const fault = orRefused(() => requireSame(existing, each));
     return fault instanceof Problem ? { is: 'refused', problem: fault } : { is: 'equal', subscription: existing };
   });
-  return { outcomes, now: subscribing.now };
+  return { outcomes, now: locked.now };
 }

@@ -39,6 +39,7 @@ export const problemCodes = {
   assignments_full: { status: 409, title: 'The subject was assigned too often' },
   subscription_ended: { status: 409, title: 'The subscription is over' },
   changes_full: { status: 409, title: 'The subscription was changed too often' },
+  preview_moved: { status: 409, title: 'What was previewed has changed' },
   not_paused: { status: 409, title: 'The subscription is not paused' },
   nothing_to_undo: { status: 409, title: 'All of the change has happened' },
   overlapping_prices: { status: 409, title: 'Two subscriptions would price the same usage' },

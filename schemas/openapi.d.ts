@@ -346,6 +346,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/subscriptions/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What an act on a subscription, or a new one, would charge when
+         * @description The body is an act as it would be sent, by its name and with the `subscription`, or the body of a new one with its `id`.
+         *     Nothing is written. It is computed as the rater does it, for the fees up to `until` and for the usage so far. The act
+         *     may carry the `previewHash`: then it is done as of the preview's instant, or refused where something has moved since.
+         */
+        post: operations["previewSubscription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/subscriptions/{id}/change": {
         parameters: {
             query?: never;
@@ -657,7 +679,90 @@ export interface components {
                 /** Format: date-time */
                 from: string;
             })[] | null;
+            previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
+        };
+        /** @description Of a preview. It is done as of the preview's instant, or refused with 409 `preview_moved` */
+        PreviewHash: string | null;
+        /** @description One of the acts */
+        PreviewedActBody: {
+            subscription: components["schemas"]["AccountId"];
+            change?: components["schemas"]["SubscriptionChangeBody"];
+            cancel?: components["schemas"]["SubscriptionEndBody"];
+            pause?: components["schemas"]["PauseBody"];
+            resume?: components["schemas"]["SubscriptionResumeBody"];
+            undo?: components["schemas"]["UndoBody"];
+        };
+        PreviewedNewBody: components["schemas"]["SubscriptionBody"] & {
+            id: components["schemas"]["AccountId"];
+        };
+        /** @description Null where there is no such term */
+        PreviewedSide: {
+            plan: string;
+            /** Format: date-time */
+            to: string;
+            /**
+             * Format: date-time
+             * @description When a fee is charged; null for usage, which is charged as its windows close
+             */
+            dueAt: string | null;
+            quantity: components["schemas"]["Decimal"];
+            amount: components["schemas"]["Decimal"];
+        } | null;
+        PreviewedAmounts: {
+            before: components["schemas"]["Decimal"];
+            after: components["schemas"]["Decimal"];
+            difference: components["schemas"]["Decimal"];
+        };
+        SubscriptionPreview: {
+            customer: components["schemas"]["AccountId"];
+            /**
+             * Format: date-time
+             * @description The instant it is made for
+             */
+            now: string;
+            /** @description False where it says what holds anyway */
+            isChange: boolean;
+            becomes: components["schemas"]["Subscription"];
+            currency: string;
+            /**
+             * Format: date-time
+             * @description Charges up to here are looked at
+             */
+            until: string;
+            /**
+             * Format: date-time
+             * @description Usage of windows that end by then is in it; null where none was closed yet
+             */
+            usageUpTo: string | null;
+            /**
+             * @description What each term of each price comes to in the customer's periods that the act may concern, without it and with it;
+             *     those without a charge are left out
+             */
+            terms: {
+                price: string;
+                /** @description Null for a fee */
+                meter: string | null;
+                /** @description Null for the default plan */
+                subscription: string | null;
+                /** Format: date-time */
+                periodStart: string;
+                /** Format: date-time */
+                periodEnd: string;
+                /** Format: date-time */
+                from: string;
+                before: components["schemas"]["PreviewedSide"];
+                after: components["schemas"]["PreviewedSide"];
+                difference: components["schemas"]["Decimal"];
+            }[];
+            /** @description What is charged when, beside usage that is still to come */
+            charged: (components["schemas"]["PreviewedAmounts"] & {
+                /** Format: date-time */
+                at: string;
+            })[];
+            total: components["schemas"]["PreviewedAmounts"];
+            /** @description For the act that is to do just this */
+            previewHash: string;
         };
         /** @description An instant for which windows were rated already is refused with 409 `already_rated` */
         AskedInstant: ("now" | "period_end") | string;
@@ -665,25 +770,30 @@ export interface components {
             at: components["schemas"]["AskedInstant"];
             /** Format: date-time */
             trialEndsAt?: string | null;
+            previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
         };
         SubscriptionEndBody: {
             at: components["schemas"]["AskedInstant"];
+            previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
         };
         SubscriptionResumeBody: {
             at?: components["schemas"]["AskedInstant"];
+            previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
         };
         PauseBody: {
             at?: components["schemas"]["AskedInstant"];
             /** Format: date-time */
             until?: string | null;
+            previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
         };
         UndoBody: {
             /** @description The number of the change */
             change: number;
+            previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
         };
         Subscription: {
@@ -1369,7 +1479,7 @@ export interface components {
             title: string;
             status: number;
             /** @enum {string} */
-            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "conflicting_parameters" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_field" | "idempotency_key_required" | "invalid_cursor" | "unauthenticated" | "malformed_key" | "unknown_key" | "expired_key" | "revoked_key" | "insufficient_scope" | "outside_customer" | "not_found" | "method_not_allowed" | "unknown_meter" | "unknown_customer" | "unknown_subscription" | "request_timeout" | "idempotency_conflict" | "in_progress" | "customer_archived" | "customer_erased" | "already_rated" | "assignments_full" | "subscription_ended" | "changes_full" | "not_paused" | "nothing_to_undo" | "overlapping_prices" | "currency_mismatch" | "version_mismatch" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
+            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "conflicting_parameters" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_field" | "idempotency_key_required" | "invalid_cursor" | "unauthenticated" | "malformed_key" | "unknown_key" | "expired_key" | "revoked_key" | "insufficient_scope" | "outside_customer" | "not_found" | "method_not_allowed" | "unknown_meter" | "unknown_customer" | "unknown_subscription" | "request_timeout" | "idempotency_conflict" | "in_progress" | "customer_archived" | "customer_erased" | "already_rated" | "assignments_full" | "subscription_ended" | "changes_full" | "preview_moved" | "not_paused" | "nothing_to_undo" | "overlapping_prices" | "currency_mismatch" | "version_mismatch" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
             /** @description What to do about it, for a person */
             detail: string;
             requestId: string;
@@ -2477,6 +2587,54 @@ export interface operations {
             400: components["responses"]["Problem"];
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    previewSubscription: {
+        parameters: {
+            query?: {
+                /** @description Charges up to here. Left out, the end of the period in which it takes effect. From 1970 to 2106 */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "subscription": "sub_42",
+                 *       "change": {
+                 *         "at": "now",
+                 *         "quantities": {
+                 *           "seats": "12"
+                 *         }
+                 *       }
+                 *     }
+                 */
+                "application/json": components["schemas"]["PreviewedActBody"] | components["schemas"]["PreviewedNewBody"];
+            };
+        };
+        responses: {
+            /** @description What would be */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SubscriptionPreview"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
             409: components["responses"]["Problem"];
             412: components["responses"]["Problem"];
             413: components["responses"]["Problem"];

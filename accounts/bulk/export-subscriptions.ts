@@ -2,7 +2,7 @@
 // what was changed of it.
 import { readSubscriptions, type SubscriptionSelection } from '../../platform/account-store/subscriptions.ts';
 import type { Queries } from '../../platform/postgres/table-columns.ts';
-import { subscriptionRowOf } from '../core/subscription-rows.ts';
+import { subscriptionRowOf } from '../core/subscriptions/subscription-rows.ts';
 
 const PAGE_ROWS = 1_000;
 

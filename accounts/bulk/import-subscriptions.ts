@@ -5,8 +5,8 @@ import { makeCustomers } from '../../platform/account-store/customers.ts';
 import type { Vault } from '../../platform/account-store/vault.ts';
 import type { CatalogNow } from '../catalog-now.ts';
 import { readCustomerBody } from '../core/customer-body.ts';
-import type { WantedSubscription } from '../core/subscribing.ts';
-import { readSubscriptionRow } from '../core/subscription-rows.ts';
+import type { WantedSubscription } from '../core/subscriptions/subscribing.ts';
+import { readSubscriptionRow } from '../core/subscriptions/subscription-rows.ts';
 import { subscribeCustomers } from '../subscribe-customers.ts';
 import type { RowKind, RowOutcome } from './import-rows.ts';
 

@@ -2,8 +2,8 @@
 import { type Assignment, customerAt } from '../../domain/accounts/assignments.ts';
 import { Problem } from '../../domain/problem.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
-import { alreadyRated } from './already-rated.ts';
 import { meets, type VersionCondition, versionMismatch } from './request-headers.ts';
+import { alreadyRated } from './subscriptions/already-rated.ts';
 
 /** Each change keeps them all, so that they are few. */
 const ASSIGNMENTS_MAX = 100;

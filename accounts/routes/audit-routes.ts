@@ -30,7 +30,7 @@ import {
 } from '../../platform/account-store/change-history.ts';
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
 import { assignmentsAnswer, personalAnswer, type SubjectFacts, timeOrNull } from '../core/account-answers.ts';
-import { recordAnswer } from '../core/subscription-answers.ts';
+import { recordAnswer } from '../core/subscriptions/subscription-answers.ts';
 
 const CHANGES_DEFAULT = 100;
 const CHANGES_MAX = 1_000;

@@ -1,6 +1,5 @@
 // Subscriptions: made, read, listed, and changed by acts of which each is one record.
 
-import { Problem } from '../../domain/problem.ts';
 import { encodePlace, numberBehind, pageOf } from '../../domain/requests/cursor.ts';
 import {
   anyText,
@@ -28,29 +27,15 @@ import {
   doneOnce,
   listAnswer,
 } from '../account-route.ts';
-import type { CatalogNow } from '../catalog-now.ts';
+import { type CatalogNow, versionOf } from '../catalog-now.ts';
 import { readPathId } from '../core/account-ids.ts';
-import { requireNoOverlap } from '../core/overlapping-prices.ts';
 import { meets, readIfMatch, versionMismatch } from '../core/request-headers.ts';
-import { subscriptionAnswer, termsAnswer } from '../core/subscription-answers.ts';
-import {
-  readCancelBody,
-  readChangeBody,
-  readPauseBody,
-  readResumeBody,
-  readSubscriptionBody,
-  readUndoBody,
-} from '../core/subscription-body.ts';
-import {
-  type ChangingSubscription,
-  cancelRecord,
-  changeRecord,
-  type DecidedRecord,
-  pauseRecord,
-  requireOpen,
-  resumeRecord,
-  undoRecord,
-} from '../core/subscription-changes.ts';
+import { requireNoOverlap } from '../core/subscriptions/overlapping-prices.ts';
+import { asPreviewed, requirePreviewed, withoutPreview } from '../core/subscriptions/previewed.ts';
+import { type ActName, actNames, decideAct, subscriptionActs } from '../core/subscriptions/subscription-acts.ts';
+import { subscriptionAnswer, termsAnswer } from '../core/subscriptions/subscription-answers.ts';
+import { readSubscriptionBody } from '../core/subscriptions/subscription-body.ts';
+import { unknownSubscription } from '../core/subscriptions/unknown-subscription.ts';
 import { lockForChange, subscribeCustomers } from '../subscribe-customers.ts';
 
 const SUBSCRIPTIONS_DEFAULT = 100;
@@ -62,18 +47,16 @@ const answerOf = (subscription: CustomerSubscription, now: number, status = 200)
   body: subscriptionAnswer(subscription, now),
 });
 
-const unknownSubscription = (id: string): Problem =>
-  new Problem('unknown_subscription', `There is no subscription ${JSON.stringify(id.slice(0, 64))}.`);
-
 const putSubscription: AccountAct = async ({ catalogs: readCatalogs, change }, { author, ...request }) => {
   readParameters(noParameters, request.parameters);
   const id = readPathId('id', request.path.id!);
   const condition = readIfMatch(request.ifMatch);
   const catalogs = await readCatalogs();
-  const body = readSubscriptionBody(request.body, catalogs.newest);
+  const { body: said, previewed } = withoutPreview(request.body);
+  const body = readSubscriptionBody(said, catalogs.newest);
   const wanted = { id, body, changes: [], condition };
   return change(async (transaction) => {
-    const { outcomes, now } = await subscribeCustomers(transaction, author, [wanted], catalogs);
+    const { outcomes, now } = await subscribeCustomers(transaction, author, [wanted], catalogs, { previewed });
     const [outcome] = outcomes;
     if (outcome!.is === 'refused') throw outcome!.problem;
     const { is, subscription } = outcome!;
@@ -113,14 +96,8 @@ const listSubscriptions: AccountAct = async ({ reads }, { author: { tenant }, pa
   });
 };
 
-interface SubscriptionAct<Body> {
-  readonly name: string;
-  read(body: unknown, catalogs: CatalogNow): Body & { readonly reason: string | null };
-  decide(body: Body, changing: ChangingSubscription): DecidedRecord;
-}
-
 /** A POST that adds a record to a subscription, once. */
-const act = <Body>({ name, read, decide }: SubscriptionAct<Body>): AccountRoute => {
+const act = (name: ActName): AccountRoute => {
   const path = `/v1/subscriptions/{id}/${name}`;
   return {
     ...{ method: 'POST', path, scope: 'manage', parameters: noParameters },
@@ -139,7 +116,8 @@ const act = <Body>({ name, read, decide }: SubscriptionAct<Body>): AccountRoute 
     readParameters(noParameters, request.parameters);
     const id = readPathId('id', request.path.id!);
     const condition = readIfMatch(request.ifMatch);
-    const body = read(request.body, catalogs);
+    const { body, previewed } = withoutPreview(request.body);
+    const asked = subscriptionActs[name](body, catalogs.newest);
     const { author } = request;
     const { tenant } = author;
     const customer = await readSubscriber(transaction, tenant, id);
@@ -149,12 +127,14 @@ const act = <Body>({ name, read, decide }: SubscriptionAct<Body>): AccountRoute 
     const stored = all.find(({ opening }) => opening.id === id)!;
     if (condition !== null && !meets(condition, stored.version))
       throw versionMismatch('The subscription was changed since.', stored.version);
-    const changing = { stored, history: historyOf(stored), catalog: catalogs.history, ...situation };
-    requireOpen(changing);
-    const record = decide(body, changing);
+    const record = decideAct(asked, stored, catalogs.history, asPreviewed(previewed, situation));
+    requirePreviewed(previewed, {
+      ...{ tenant, customer, subscription: id, decided: record, subscriptions: all },
+      catalogVersion: versionOf(catalogs),
+    });
     if (record === null) return answerOf(stored, situation.now);
     const { now, ratedUpTo } = situation;
-    const changed = await appendRecord(transaction, author, stored, record, { now, reason: body.reason });
+    const changed = await appendRecord(transaction, author, stored, record, { now, reason: asked.reason });
     const subscriptions = all.map((each) => historyOf(each === stored ? changed : each));
     requireNoOverlap(subscriptions, catalogs.history, ratedUpTo ?? stored.opening.billedFrom);
     transaction.changed('subscription');
@@ -169,9 +149,5 @@ export const subscriptionRoutes: readonly AccountRoute[] = [
     ...{ method: 'GET', path: '/v1/subscriptions', scope: 'read' },
     ...{ parameters: subscriptionsParameters, act: listSubscriptions },
   },
-  act({ name: 'change', read: (body, { newest }) => readChangeBody(body, newest), decide: changeRecord }),
-  act({ name: 'cancel', read: readCancelBody, decide: cancelRecord }),
-  act({ name: 'pause', read: readPauseBody, decide: pauseRecord }),
-  act({ name: 'resume', read: readResumeBody, decide: resumeRecord }),
-  act({ name: 'undo', read: readUndoBody, decide: undoRecord }),
+  ...actNames.map(act),
 ];

@@ -104,7 +104,7 @@ async function importSubscriptions(file: string, options: SubscriptionOptions): 
   const { importedSubscriptions } = await import('../../accounts/bulk/import-subscriptions.ts');
   const { catalogSubscriptions } = await import('../../accounts/bulk/catalog-subscriptions.ts');
   const { catalogsNow } = await import('../../accounts/catalog-now.ts');
-  const { subscriptionForm } = await import('../../accounts/core/subscription-rows.ts');
+  const { subscriptionForm } = await import('../../accounts/core/subscriptions/subscription-rows.ts');
   const format = options.format ?? (/\.ya?ml$/i.test(file) ? 'catalog' : formatOf(file));
   if (format === null) throw new Error(`${file} is neither .ndjson, .csv nor .yaml: say which it is with --format`);
   await withAccounts(options, async (pool, vault) => {

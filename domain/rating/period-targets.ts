@@ -60,6 +60,14 @@ export function periodTargets(
   });
 }
 
+/** Every period of a customer in which anything is due from an instant on, `work.dueFrom`, whole. */
+export const dueTargets = (
+  watermark: number,
+  by: BilledBy,
+  work: CustomerWork,
+  stored: readonly RatedPeriod[],
+): PeriodTarget[] => new CustomerTargets('all', watermark, by, work, stored).all();
+
 /** All prices of a customer in the periods that start at an instant, as they stand at a watermark. */
 export function wholeTarget(
   watermark: number,

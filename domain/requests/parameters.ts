@@ -49,6 +49,10 @@ export const pageCursor = (kept = 'the same parameters') => {
     .meta({ description, schema: { type: 'string', pattern: '^[A-Za-z0-9_-]+$' } });
 };
 
+/** What a parameter may not be by what is known beside it. */
+export const invalidParameter = (parameter: string, why: string): Problem =>
+  new Problem('invalid_parameter', `${parameter}: ${why}`);
+
 /** What can't be asked for together, each of which is good by itself. */
 export const conflict = (parameter: string, why: string): Problem =>
   new Problem('conflicting_parameters', `${parameter}: ${why}`);

@@ -43,8 +43,8 @@ interface SealsRow {
 }
 
 /** The vector of seals, their epochs and the watermark, all of one snapshot. */
-export async function readSeals(pool: Queries): Promise<Seals> {
-  const { rows } = await pool.query<SealsRow>(READ_SEALS);
+export async function readSeals(queries: Queries): Promise<Seals> {
+  const { rows } = await queries.query<SealsRow>(READ_SEALS);
   const { counts, steps, watermark } = rows[0]!;
   return {
     vector: sealVectorOf(counts),

@@ -12,10 +12,10 @@ import { insertLineItems, readNewestItems } from '../../platform/billing-store/l
 import { advanceProgress, announceClosing, readProgress } from '../../platform/billing-store/rater-progress.ts';
 import { readWrittenPrices } from '../../platform/billing-store/written-prices.ts';
 import { catalogVersions, readPublishedVersion } from '../../platform/catalog-store.ts';
+import { storedUsageReads } from '../../platform/charges/stored-usage-reads.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
-import { readFirstSeen, readRatedUsage } from '../../platform/usage-store/rated-usage.ts';
-import { readGroupsInUse, readSetsWithUsage, streamWindows } from '../../platform/usage-store/rollup-windows.ts';
+import { readGroupsInUse, streamWindows } from '../../platform/usage-store/rollup-windows.ts';
 import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
 import { readServerRun } from '../../platform/usage-store/server-run.ts';
@@ -41,9 +41,7 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
     readChunkRows: (seals) => readSealedChunks(clickhouse, seals),
     streamWindows: (selection) => streamWindows(clickhouse, selection),
     readGroupsInUse: (selection) => readGroupsInUse(clickhouse, selection),
-    readUsage: (selection) => readRatedUsage(clickhouse, selection),
-    readFirstSeen: (selection) => readFirstSeen(clickhouse, selection),
-    readSetsWithUsage: (selection) => readSetsWithUsage(clickhouse, selection),
+    ...storedUsageReads(clickhouse),
 
     inRating: (work) =>
       inTransaction(pool, (client) =>

@@ -47,7 +47,8 @@ const scopeOf = ({ operation }: Row): Scope => {
   expect(scopeNames).toContain(scope);
   return scope as Scope;
 };
-const isRead = ({ method }: Row): boolean => method === 'GET';
+/** Previews are reads that have a body. */
+const isRead = (row: Row): boolean => scopeOf(row) === 'read';
 
 /** Whatever of acme must not be told to anybody else: in every row of it. */
 const SECRET = 'Qk7';
@@ -76,6 +77,7 @@ const bodies: Readonly<Record<string, (name: string) => unknown>> = {
   diffCatalog: () => ({ currency: 'USD' }),
   assignSubject: (name) => ({ customer: name }),
   makeSubscription: (name) => ({ customer: name, plan: 'p', startsAt: '2026-11-20T10:00:00Z' }),
+  previewSubscription: (name) => ({ subscription: name, cancel: { at: 'now' } }),
   changeSubscription: () => ({ at: 'now', quantities: { seats: '2' } }),
   cancelSubscription: () => ({ at: 'now' }),
   pauseSubscription: () => ({}),
@@ -233,7 +235,9 @@ describe.each(guarded.map((row) => [row.operation.operationId, row] as const))('
 
 /** Which operations a key of one customer has: a new one is refused until somebody says that it may be answered. */
 const toOwn = ({ operation: { operationId } }: Row): number =>
-  ['listCustomers', 'getSubject', 'listSubscriptions', 'getSubscription'].includes(operationId) ? 403 : 200;
+  ['listCustomers', 'getSubject', 'listSubscriptions', 'getSubscription', 'previewSubscription'].includes(operationId)
+    ? 403
+    : 200;
 
 const ACME_TABLES = [
   ...['customers', 'assigned_subjects', 'subject_assignments', 'account_changes', 'line_items'],

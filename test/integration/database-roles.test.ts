@@ -83,6 +83,9 @@ describe('stages as users that have their role alone', () => {
     }
     expect((await send('manage', '/v1/customers/cus_1', 'PUT', { name: 'Anna' })).status).toBe(201);
     expect((await send('manage', '/v1/customers/cus_1', 'PUT', { name: 'Anna' })).status).toBe(200);
+    const plan = { plan: 'team', startsAt: new Date().toISOString() };
+    const preview = { id: 'sub_1', customer: 'cus_1', ...plan };
+    expect((await send('manage', '/v1/subscriptions/preview', 'POST', preview)).status).toBe(200);
     const assigned = await send('manage', '/v1/subjects/ws_1', 'PUT', { customer: 'cus_1' });
     expect(assigned.status).toBe(201);
     for (const act of ['archive', 'erase']) {

@@ -11,7 +11,7 @@ import { type FileRow, importRows } from '../../accounts/bulk/import-rows.ts';
 import { importedSubscriptions } from '../../accounts/bulk/import-subscriptions.ts';
 import { type RowFileFormat, rowsOfFile } from '../../accounts/bulk/row-file.ts';
 import { catalogsNow } from '../../accounts/catalog-now.ts';
-import { subscriptionForm } from '../../accounts/core/subscription-rows.ts';
+import { subscriptionForm } from '../../accounts/core/subscriptions/subscription-rows.ts';
 import { Vault } from '../../platform/account-store/vault.ts';
 import { ACCOUNTS_KEY, type AccountsApi, startAccountsApi } from '../support/processes/accounts-api.ts';
 import { type Ended, tallyline } from '../support/processes/up.ts';

@@ -1,9 +1,9 @@
 // What the subscriptions of a run's customers go through: made, changed now, at an instant to come or at the period's
 // end, cancelled, paused, resumed, undone, and made again. Each act is drawn before the run; what it comes to is
 // decided by the rules of accounts, on what is there when it is done.
-import { requireNoOverlap } from '../../accounts/core/overlapping-prices.ts';
-import { newSubscriptionOf, type SubscribingNow } from '../../accounts/core/subscribing.ts';
-import type { AskedInstant, SubscriptionBody } from '../../accounts/core/subscription-body.ts';
+import { requireNoOverlap } from '../../accounts/core/subscriptions/overlapping-prices.ts';
+import { newSubscriptionOf, type SubscribingNow } from '../../accounts/core/subscriptions/subscribing.ts';
+import type { AskedInstant, SubscriptionBody } from '../../accounts/core/subscriptions/subscription-body.ts';
 import {
   type ChangingSubscription,
   cancelRecord,
@@ -13,7 +13,7 @@ import {
   requireOpen,
   resumeRecord,
   undoRecord,
-} from '../../accounts/core/subscription-changes.ts';
+} from '../../accounts/core/subscriptions/subscription-changes.ts';
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { Price } from '../../domain/pricing/prices.ts';

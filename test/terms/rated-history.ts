@@ -37,11 +37,11 @@ import { isLookedAt, SLOT, type SlowHistory, SlowModel, type SlowUsage } from '.
 import { ratioText } from './slow-numbers.ts';
 import { slowUsageAmounts } from './slow-usage.ts';
 
-const CUSTOMER = { tenant: 't', customer: 'c' };
-const SUBJECTS = [{ subject: CUSTOMER.customer, assignments: [] }];
+export const CUSTOMER = { tenant: 't', customer: 'c' };
+export const SUBJECTS = [{ subject: CUSTOMER.customer, assignments: [] }];
 
 /** What is known and closed at a step. */
-interface Known {
+export interface Known {
   readonly versions: readonly CatalogVersion[];
   readonly subscriptions: SlowHistory['subscriptions'];
   /** Of closed windows. */
@@ -52,7 +52,7 @@ interface Known {
 const pricedTerm = (key: PricedKey): string => `${startText(key)} ${key.price} ${termText(key)}`;
 
 /** What line items there are, as the store has them. */
-class Written {
+export class Written {
   readonly items: NewLineItem[] = [];
   readonly periods = new Map<string, RatedPeriod>();
   dueAt: number | null = null;
@@ -102,7 +102,7 @@ const sorted = (entries: (readonly [string, string])[]): Readonly<Record<string,
   Object.fromEntries(entries.filter(([, amount]) => amount !== '0').sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** The windows of some terms, as a store would give them. */
-function usageOf(
+export function usageOf(
   counted: CountedTerms,
   meter: PeriodTarget['usage'][number]['line']['meter'],
   usage: readonly SlowUsage[],
@@ -133,7 +133,7 @@ function usageOf(
   ];
 }
 
-const asStored = ({ subscriptions }: Known): CustomerSubscription[] =>
+export const asStored = ({ subscriptions }: Known): CustomerSubscription[] =>
   subscriptions.map(({ opening, records }) => ({
     ...CUSTOMER,
     opening,
@@ -184,13 +184,13 @@ function rateStep(detail: Detail, known: Known, written: Written, work: Customer
 }
 
 /** Whether the window of an event starts in a stretch of time. */
-function isInWindows({ versions }: Known, meter: string, at: number, from: number, to: number): boolean {
+export function isInWindows({ versions }: Known, meter: string, at: number, from: number, to: number): boolean {
   const { window } = versions.at(-1)!.catalog.meters.find(({ slug }) => slug === meter)!;
   const start = windowStartOf(at, windowSizeMs[window]);
   return from <= start && start < to;
 }
 
-function rateAll(known: Known, written: Written, work: CustomerWork): NewLineItem[] {
+export function rateAll(known: Known, written: Written, work: CustomerWork): NewLineItem[] {
   try {
     return rateStep('touched', known, written, work);
   } catch (error) {
@@ -232,7 +232,7 @@ function expected(history: SlowHistory, known: Known): Readonly<Record<string, s
 }
 
 /** Whether two subscriptions price the same usage at once, which is refused wherever it would come about (P3). */
-function hasOverlap(history: SlowHistory, known: Known): boolean {
+export function hasOverlap(history: SlowHistory, known: Known): boolean {
   const { terms } = billedBy(new CatalogHistory(known.versions), asStored(known));
   return terms.usageLines.some((line) =>
     terms

@@ -10,6 +10,7 @@ import { Registry } from 'prom-client';
 import { startManage } from '../../../accounts/main.ts';
 import { createKeyring, type Keyring } from '../../../platform/access/keyring.ts';
 import { type ClickHouse, ClickHouseError } from '../../../platform/clickhouse/click-house.ts';
+import { createClickHouse } from '../../../platform/clickhouse/client.ts';
 import { createHttpApp } from '../../../platform/http/app.ts';
 import { migrate } from '../../../platform/migrations/migrate.ts';
 import { createPool } from '../../../platform/postgres/pool.ts';
@@ -17,6 +18,7 @@ import type { StageContext } from '../../../platform/process/stage.ts';
 import { parseSettings } from '../../../platform/settings/config.ts';
 import { answerFault } from '../openapi-document.ts';
 import { insertKey } from '../usage-rows.ts';
+import { startTestClickHouse } from './clickhouse.ts';
 import { startTestPostgres, type TestPostgres } from './postgres.ts';
 
 export const ACCOUNTS_KEY = Buffer.alloc(32, 7).toString('base64');
@@ -39,6 +41,8 @@ export interface HttpRequest {
 export interface AccountsApi {
   readonly postgres: TestPostgres;
   readonly pool: pg.Pool;
+  /** Without usage, one that answers nobody: accounts do without it. */
+  readonly clickhouse: ClickHouse;
   readonly registry: Registry;
   readonly url: string;
   /** Lines that the stage logged. */
@@ -73,17 +77,20 @@ async function sendTo(url: string, method: string, path: string, request: HttpRe
 }
 
 const noAnswer = (): Promise<never> => Promise.reject(new ClickHouseError('nobody answers', null, true));
-/** Accounts do without it. */
 const absentClickHouse: ClickHouse = {
   ...{ insert: noAnswer, query: noAnswer, queryBinary: noAnswer, command: noAnswer, close: async () => {} },
   stream: () => ({ [Symbol.asyncIterator]: () => ({ next: noAnswer }) }),
 };
 
-export async function startAccountsApi(clickhouse = absentClickHouse): Promise<AccountsApi> {
+/** `withUsage`: ClickHouse is there, as it is for previews. */
+export async function startAccountsApi({ withUsage = false } = {}): Promise<AccountsApi> {
   const postgres = await startTestPostgres();
   const silent = pino({ level: 'silent' });
   const pool = createPool(postgres.url, silent);
-  await migrate(pool, null, silent);
+  const server = withUsage ? await startTestClickHouse() : null;
+  const database = server === null ? null : createClickHouse(server, silent);
+  const clickhouse = database ?? absentClickHouse;
+  await migrate(pool, database, silent);
   for (const tenant of ['acme', 'umbrella']) await insertKey(pool, tenant, `key-${tenant}`);
   const log: string[] = [];
   const logger = pino({ level: 'debug' }, { write: (line: string) => log.push(line) });
@@ -114,14 +121,15 @@ export async function startAccountsApi(clickhouse = absentClickHouse): Promise<A
   };
   const serving = await serve(pool, registry);
   return {
-    ...{ postgres, pool, registry, log },
+    ...{ postgres, pool, clickhouse, registry, log },
     url: serving.url,
     send: serving.send,
     another: ({ pool: on = pool, settings = {} }) => serve(on, new Registry(), settings),
     stop: async () => {
       await serving.stop();
+      await database?.close();
       await pool.end();
-      await postgres.stop();
+      await Promise.all([postgres.stop(), server?.stop()]);
     },
   };
 }

@@ -1,15 +1,15 @@
 // A subscription as the API answers it: what it is now, what is to come, and every change that made it so.
 
-import type { Price } from '../../domain/catalog/catalog.ts';
+import type { Price } from '../../../domain/catalog/catalog.ts';
 import {
   type CustomerSubscription,
   historyOf,
   type UnnumberedRecord,
-} from '../../domain/terms/customer-subscription.ts';
-import type { CustomerTerms } from '../../domain/terms/price-terms.ts';
-import type { SubscriptionPatch } from '../../domain/terms/subscription-history.ts';
-import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
-import { timeOrNull } from './account-answers.ts';
+} from '../../../domain/terms/customer-subscription.ts';
+import type { CustomerTerms } from '../../../domain/terms/price-terms.ts';
+import type { SubscriptionPatch } from '../../../domain/terms/subscription-history.ts';
+import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
+import { timeOrNull } from '../account-answers.ts';
 
 type Status = 'scheduled' | 'trial' | 'active' | 'paused' | 'ended';
 

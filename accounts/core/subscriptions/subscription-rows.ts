@@ -1,12 +1,12 @@
 // Subscriptions as rows of a file: a JSON object a line, as PUT takes it, with its id, and with `changes` where it was
 // changed since; or CSV, with a column for each field that is neither a list nor an object, and `quantities.seats`.
-import type { Catalog } from '../../domain/catalog/catalog.ts';
-import type { CustomerSubscription, UnnumberedRecord } from '../../domain/terms/customer-subscription.ts';
-import type { SubscriptionPatch } from '../../domain/terms/subscription-history.ts';
-import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
-import { idFault } from './account-ids.ts';
-import { BodyFields, type FieldReader, instantField } from './body-fields.ts';
-import type { CsvForm } from './csv-form.ts';
+import type { Catalog } from '../../../domain/catalog/catalog.ts';
+import type { CustomerSubscription, UnnumberedRecord } from '../../../domain/terms/customer-subscription.ts';
+import type { SubscriptionPatch } from '../../../domain/terms/subscription-history.ts';
+import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
+import { idFault } from '../account-ids.ts';
+import { BodyFields, type FieldReader, instantField } from '../body-fields.ts';
+import type { CsvForm } from '../csv-form.ts';
 import { pricedFieldNames, readPricedFields } from './priced-fields.ts';
 import type { WantedSubscription } from './subscribing.ts';
 import { recordAnswer } from './subscription-answers.ts';

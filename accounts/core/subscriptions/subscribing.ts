@@ -1,19 +1,23 @@
 // What a subscription is made from: what its body says, and what holds where it says nothing. What depends on the
 // instant at which it is made is decided once and stored (T1, T10).
-import type { Customer } from '../../domain/accounts/customer.ts';
-import type { Catalog } from '../../domain/catalog/catalog.ts';
-import { canonicalJson } from '../../domain/json/canonical-json.ts';
-import { isUsagePrice } from '../../domain/pricing/prices.ts';
-import { Problem } from '../../domain/problem.ts';
-import type { MadeSubscription, NewSubscription, UnnumberedRecord } from '../../domain/terms/customer-subscription.ts';
-import { billedFromOf, changeInstant, currencyFault, takesBegunWindow } from '../../domain/terms/record-rules.ts';
-import type { SubscriptionOpening } from '../../domain/terms/subscription-history.ts';
-import { windowSizeMs } from '../../domain/time/time-window.ts';
-import { localDaysAfter } from '../../domain/time/time-zone.ts';
-import { requireActive } from './active-customer.ts';
+import type { Customer } from '../../../domain/accounts/customer.ts';
+import type { Catalog } from '../../../domain/catalog/catalog.ts';
+import { canonicalJson } from '../../../domain/json/canonical-json.ts';
+import { isUsagePrice } from '../../../domain/pricing/prices.ts';
+import { Problem } from '../../../domain/problem.ts';
+import type {
+  MadeSubscription,
+  NewSubscription,
+  UnnumberedRecord,
+} from '../../../domain/terms/customer-subscription.ts';
+import { billedFromOf, changeInstant, currencyFault, takesBegunWindow } from '../../../domain/terms/record-rules.ts';
+import type { SubscriptionOpening } from '../../../domain/terms/subscription-history.ts';
+import { windowSizeMs } from '../../../domain/time/time-window.ts';
+import { localDaysAfter } from '../../../domain/time/time-zone.ts';
+import { requireActive } from '../active-customer.ts';
+import { invalidField, invalidFields } from '../body-fields.ts';
+import { type VersionCondition, versionMismatch } from '../request-headers.ts';
 import { alreadyRated } from './already-rated.ts';
-import { invalidField, invalidFields } from './body-fields.ts';
-import { type VersionCondition, versionMismatch } from './request-headers.ts';
 import type { SubscriptionBody } from './subscription-body.ts';
 
 /** What holds while a subscription is made or changed. Milliseconds since the epoch. */

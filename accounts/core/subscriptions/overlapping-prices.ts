@@ -1,10 +1,10 @@
 // Whether what a customer would have prices the same usage twice (P3).
-import { Problem } from '../../domain/problem.ts';
-import type { CatalogHistory } from '../../domain/terms/catalog-history.ts';
-import { priceOverlap } from '../../domain/terms/overlaps.ts';
-import { CustomerTerms } from '../../domain/terms/price-terms.ts';
-import type { SubscriptionHistory } from '../../domain/terms/subscription-history.ts';
-import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
+import { Problem } from '../../../domain/problem.ts';
+import type { CatalogHistory } from '../../../domain/terms/catalog-history.ts';
+import { priceOverlap } from '../../../domain/terms/overlaps.ts';
+import { CustomerTerms } from '../../../domain/terms/price-terms.ts';
+import type { SubscriptionHistory } from '../../../domain/terms/subscription-history.ts';
+import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
 
 /** Throws a `Problem` where two of a customer's subscriptions would price the same usage after an instant. */
 export function requireNoOverlap(

@@ -1,19 +1,19 @@
 // The record that a change of a subscription is, given what it is by now. A change that says what holds anyway is none.
 
-import { priceDefaults } from '../../domain/pricing/price-choices.ts';
-import { Problem } from '../../domain/problem.ts';
-import type { CatalogHistory } from '../../domain/terms/catalog-history.ts';
-import type { CustomerSubscription, UnnumberedRecord } from '../../domain/terms/customer-subscription.ts';
-import { changeInstant } from '../../domain/terms/record-rules.ts';
+import { priceDefaults } from '../../../domain/pricing/price-choices.ts';
+import { Problem } from '../../../domain/problem.ts';
+import type { CatalogHistory } from '../../../domain/terms/catalog-history.ts';
+import type { CustomerSubscription, UnnumberedRecord } from '../../../domain/terms/customer-subscription.ts';
+import { changeInstant } from '../../../domain/terms/record-rules.ts';
 import {
   SubscriptionHistory,
   type SubscriptionPatch,
   type SubscriptionState,
-} from '../../domain/terms/subscription-history.ts';
-import { gridPeriodOf, lengthInDays } from '../../domain/terms/subscription-periods.ts';
-import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
+} from '../../../domain/terms/subscription-history.ts';
+import { gridPeriodOf, lengthInDays } from '../../../domain/terms/subscription-periods.ts';
+import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
+import { invalidField, invalidFields } from '../body-fields.ts';
 import { alreadyRated } from './already-rated.ts';
-import { invalidField, invalidFields } from './body-fields.ts';
 import type { SubscribingNow } from './subscribing.ts';
 import type { AskedInstant, CancelBody, ChangeBody, PauseBody, UndoBody } from './subscription-body.ts';
 
@@ -42,22 +42,22 @@ export function requireOpen({ stored, history, now }: ChangingSubscription): voi
     );
 }
 
-/** Where the period ends that runs now, or at its start: the longest of those that its prices have. */
-function periodEnd({ stored, history, catalog, now }: ChangingSubscription): number {
-  const instant = Math.max(now, stored.opening.billedFrom);
+/** Where the period ends that runs at an instant, or at its start: the longest of those that its prices have. */
+export function periodEndAt(history: SubscriptionHistory, catalog: CatalogHistory, asked: number): number {
+  const instant = Math.max(asked, history.opening.billedFrom);
   const state = history.stateAt(instant);
   const prices = state === null ? [] : catalog.pricesAt(state.plan, instant);
   const lengths = [...prices, ...(state?.overrides.values() ?? [])].map(({ every = priceDefaults.every }) => every);
   const [longest = priceDefaults.every] = lengths.sort((a, b) => lengthInDays(b) - lengthInDays(a));
-  return gridPeriodOf(stored.opening, longest, instant).end;
+  return gridPeriodOf(history.opening, longest, instant).end;
 }
 
 /** Throws a `Problem`. */
 function instantOf(asked: AskedInstant, changing: ChangingSubscription): number {
-  const { now, ratedUpTo, stored } = changing;
+  const { now, ratedUpTo, stored, history, catalog } = changing;
   // What is changed now and begins later is changed where it begins.
   const clock = Math.max(now, stored.opening.startsAt);
-  const named = asked === 'period_end' ? periodEnd(changing) : asked;
+  const named = asked === 'period_end' ? periodEndAt(history, catalog, now) : asked;
   const instant = changeInstant(named, { clock, ratedUpTo, rerate: false });
   if (instant === null) throw alreadyRated(ratedUpTo!);
   if (instant < stored.opening.startsAt)

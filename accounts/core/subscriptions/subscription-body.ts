@@ -1,10 +1,10 @@
 // The bodies by which a subscription is made and changed. What they say is read whole, and every fault of it is named.
-import type { Catalog } from '../../domain/catalog/catalog.ts';
-import type { SubscriptionPatch } from '../../domain/terms/subscription-history.ts';
-import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
-import { isTimeZone } from '../../domain/time/time-zone.ts';
-import { BodyFields, type FieldReader, instantField, textLike } from './body-fields.ts';
-import { idField, reasonField } from './customer-body.ts';
+import type { Catalog } from '../../../domain/catalog/catalog.ts';
+import type { SubscriptionPatch } from '../../../domain/terms/subscription-history.ts';
+import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
+import { isTimeZone } from '../../../domain/time/time-zone.ts';
+import { BodyFields, type FieldReader, instantField, textLike } from '../body-fields.ts';
+import { idField, reasonField } from '../customer-body.ts';
 import { pricedFieldNames, readPricedFields } from './priced-fields.ts';
 
 const PHASES_MAX = 100;

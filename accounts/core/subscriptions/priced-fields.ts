@@ -1,14 +1,14 @@
 // The fields that say what a subscription has: its plan, quantities and prices of its own. They are read against a
 // catalog, since a plan must be there, and a price must fit to its meter and to what its slug means.
 
-import type { Catalog, Price } from '../../domain/catalog/catalog.ts';
-import { priceMeanings } from '../../domain/catalog/price-meaning.ts';
-import type { FieldSource } from '../../domain/fields/catalog-fields.ts';
-import { formatPath } from '../../domain/fields/catalog-source.ts';
-import { Decimal } from '../../domain/number/decimal.ts';
-import { isUsagePrice, readPrice } from '../../domain/pricing/prices.ts';
-import type { SubscriptionPatch } from '../../domain/terms/subscription-history.ts';
-import { type BodyFields, type FieldReader, isObject } from './body-fields.ts';
+import type { Catalog, Price } from '../../../domain/catalog/catalog.ts';
+import { priceMeanings } from '../../../domain/catalog/price-meaning.ts';
+import type { FieldSource } from '../../../domain/fields/catalog-fields.ts';
+import { formatPath } from '../../../domain/fields/catalog-source.ts';
+import { Decimal } from '../../../domain/number/decimal.ts';
+import { isUsagePrice, readPrice } from '../../../domain/pricing/prices.ts';
+import type { SubscriptionPatch } from '../../../domain/terms/subscription-history.ts';
+import { type BodyFields, type FieldReader, isObject } from '../body-fields.ts';
 
 export const pricedFieldNames = ['plan', 'quantities', 'overrides'] as const;
 
