@@ -76,6 +76,8 @@ export interface RatingParts {
   readonly metrics: RaterMetrics;
   /** Customers rated in one transaction. */
   readonly batchCustomersMax?: number;
+  /** Customers whom a version of the catalog concerns, marked in one statement. */
+  readonly markedCustomersMax?: number;
 }
 
 /** The rater's loop on any store. */

@@ -6,12 +6,12 @@ import { gateway, gatewayForms, gatewaySingle } from './gateway.ts';
 import { growth } from './growth.ts';
 import { embedded, pipeline } from './pipeline.ts';
 import { query } from './query.ts';
-import { rater, raterMonth, raterSpread } from './rater.ts';
+import { rater, raterMonth, raterMonthStart, raterSpread } from './rater.ts';
 import { scaleOut } from './scale-out.ts';
 import { size } from './size.ts';
 import { worstBody } from './worst-body.ts';
 
 export const benches: readonly Bench[] = [
   ...[gateway, gatewayForms, gatewaySingle, worstBody, aggregatorCore, aggregator, pipeline, embedded, giant],
-  ...[dedup, acquire, rater, raterMonth, raterSpread, query, growth, scaleOut, size],
+  ...[dedup, acquire, rater, raterMonth, raterMonthStart, raterSpread, query, growth, scaleOut, size],
 ];

@@ -1,32 +1,56 @@
-// One step of the rater over everything that is sealed.
+// One step of the rater over everything that is sealed, and then how long it takes where nothing is to be done. Without
+// the auditor, which has work of its own.
 import pino from 'pino';
 import { openClickHouse, openPool } from '../../cli/stores.ts';
+import { realTimers } from '../../platform/calls/timers.ts';
 import { createRegistry } from '../../platform/http/admin-routes.ts';
 import { parseSettings } from '../../platform/settings/config.ts';
-import { startRater } from '../../rater/main.ts';
+import { startRating } from '../../rater/main.ts';
+import { createRaterMetrics } from '../../rater/metrics.ts';
+import { storedRating } from '../../rater/store/stored-rating.ts';
 import { runAsProgram } from './program.ts';
 
 export interface RaterInput {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** The roll-ups of the bench come from no log. */
-const emptyLog = { topicId: '', bounds: async () => [] };
+export interface RaterOutput {
+  /** The most that was resident while it worked. */
+  readonly residentBytes: number;
+  readonly idleStepMs: number;
+}
+
+const IDLE_STEPS = 20;
+const MEMORY_LOOK_MS = 100;
 const logger = pino({ level: 'warn' }, pino.destination(2));
 
-await runAsProgram<RaterInput, { readonly residentBytes: number }>(async ({ environment }) => {
+await runAsProgram<RaterInput, RaterOutput>(async ({ environment }) => {
   const settings = parseSettings(environment);
   const pool = openPool(settings, logger, 'bench rater');
-  const clickhouse = openClickHouse(settings, logger);
+  const store = storedRating(pool, openClickHouse(settings, logger));
   return {
     async work() {
-      const context = { settings, logger, registry: createRegistry(), clock: Date.now };
-      const stage = await startRater(context, { pool, clickhouse, eventLog: emptyLog });
+      const registry = createRegistry();
+      let residentBytes = 0;
+      const look = (): void => {
+        residentBytes = Math.max(residentBytes, process.memoryUsage.rss());
+      };
+      const timer = setInterval(look, MEMORY_LOOK_MS);
+      const parts = { store, timers: realTimers, metrics: createRaterMetrics(registry) };
+      const stage = startRating({ settings, logger, registry, clock: Date.now }, parts);
+      const step = async (): Promise<void> => {
+        const outcome = await Promise.race([stage.rateNow(), stage.failed]);
+        if (outcome !== 'idle') throw new Error(`a step of the rater found something to do: ${outcome}`);
+      };
       // The stage's first step does it all; the one that is asked for here waits for its end.
-      const outcome = await Promise.race([stage.rateNow(), stage.failed]);
-      if (outcome !== 'idle') throw new Error(`the rater's second step found something to do: ${outcome}`);
+      await step();
+      const start = performance.now();
+      for (let i = 0; i < IDLE_STEPS; i++) await step();
+      const idleStepMs = (performance.now() - start) / IDLE_STEPS;
+      clearInterval(timer);
+      look();
       await stage.stop();
-      return { residentBytes: process.memoryUsage().rss };
+      return { residentBytes, idleStepMs };
     },
   };
 });

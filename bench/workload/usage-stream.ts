@@ -13,6 +13,9 @@ export const models = ['m-large', 'm-small', 'm-nano', 'm-embed'] as const;
 export const operations = ['chat', 'batch'] as const;
 export const regions = ['eu', 'us', 'ap'] as const;
 
+/** A plan with a fee and two prices of usage, for whoever has a subscription. */
+export const SUBSCRIBED_PLAN = 'pro';
+
 export const catalogYaml = `currency: USD
 meters:
   - slug: input_tokens
@@ -34,6 +37,13 @@ plans:
     prices:
       - { slug: input, meter: input_tokens, model: per_unit, unitAmount: "0.000003" }
       - { slug: output, meter: output_tokens, model: per_unit, unitAmount: "0.000015" }
+  - slug: ${SUBSCRIBED_PLAN}
+    timezone: UTC
+    afterEnd: none
+    prices:
+      - { slug: base, model: flat, flatAmount: "20" }
+      - { slug: input, meter: input_tokens, model: per_unit, unitAmount: "0.000002" }
+      - { slug: output, meter: output_tokens, model: per_unit, unitAmount: "0.00001" }
 defaultPlan: standard
 `;
 

@@ -1,5 +1,5 @@
 // Whose money it is, and of which billing period. Times are milliseconds since the epoch, ends exclusive.
-import { keyText } from '../composite-key.ts';
+import { mapKey } from '../composite-key.ts';
 import type { SealVector } from '../sealing/seal-vector.ts';
 
 /** Whose usage it is. */
@@ -24,18 +24,25 @@ export interface PeriodKey extends TenantCustomer {
   readonly periodEnd: number;
 }
 
-/** A billing period as its last rating left it. */
-export interface RatedPeriod extends PeriodKey {
+/** By what a batch was rated: the same for all that it wrote. */
+export interface Rating {
   /** The newest catalog version then. */
   readonly catalogVersion: number;
-  /** How many records the customer's subscriptions had then. */
-  readonly records: number;
   readonly sealVector: SealVector;
-  /** Null: never rated. */
+  /** Null: of a period that was never rated. */
   readonly ratedWatermark: number | null;
-  /** What ends by then was closed at the last rating; null: never rated. */
+  /** What ends by then was closed; null: of a period that was never rated. */
   readonly closedUpTo: number | null;
 }
+
+/** A billing period that a rating has looked at. */
+export interface PeriodOfRecords extends PeriodKey {
+  /** How many records the customer's subscriptions had then. */
+  readonly records: number;
+}
+
+/** A billing period as its last rating left it. */
+export interface RatedPeriod extends PeriodOfRecords, Rating {}
 
 /** The subject of what is all subjects' of a customer together. */
 export const POOLED = '';
@@ -61,11 +68,11 @@ export interface PricedKey extends PeriodStart, TermOfSubject {
   readonly price: string;
 }
 
-export const subjectText = ({ tenant, subject }: SubjectKey): string => keyText(tenant, subject);
-export const customerText = ({ tenant, customer }: TenantCustomer): string => keyText(tenant, customer);
+export const subjectText = ({ tenant, subject }: SubjectKey): string => mapKey(tenant, subject);
+export const customerText = ({ tenant, customer }: TenantCustomer): string => mapKey(tenant, customer);
 export const periodText = ({ tenant, customer, subscription, periodStart, periodEnd }: PeriodKey): string =>
-  keyText(tenant, customer, subscription, periodStart, periodEnd);
+  mapKey(tenant, customer, subscription, periodStart, periodEnd);
 export const startText = ({ tenant, customer, periodStart }: PeriodStart): string =>
-  keyText(tenant, customer, periodStart);
+  mapKey(tenant, customer, periodStart);
 export const termText = ({ subscription, periodEnd, termStart, subject }: TermOfSubject): string =>
-  keyText(subscription, periodEnd, termStart, subject);
+  mapKey(subscription, periodEnd, termStart, subject);

@@ -1,6 +1,6 @@
 // Ids of line items and ledger transactions, derived from what makes them unique: a step done twice names the same
 // rows.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { NO_SUBSCRIPTION, POOLED, type PricedKey } from './billing-period-terms.ts';
 
 /** The columns of the line items' unique key. */
@@ -9,13 +9,14 @@ export interface LineItemKey extends PricedKey {
   readonly revision: number;
 }
 
+/** The variant's two bits, in place of the first two of a hexadecimal digit. */
+const VARIANT = '89ab';
+
 /** A version 8 UUID (RFC 9562) from SHA-256. A JSON array, because joined strings collide ("a-b"+"c" = "a"+"b-c"). */
 function derivedUuid(parts: readonly (string | number)[]): string {
-  const hash = createHash('sha256').update(JSON.stringify(parts)).digest().subarray(0, 16);
-  hash[6] = (hash[6]! & 0x0f) | 0x80;
-  hash[8] = (hash[8]! & 0x3f) | 0x80;
-  const hex = hash.toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const hex = hash('sha256', JSON.stringify(parts), 'hex');
+  const variant = VARIANT[Number.parseInt(hex[16]!, 16) & 3]!;
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
 const DAY_MS = 86_400_000;

@@ -55,8 +55,9 @@ export function periodTargets(
 ): PeriodTarget[] {
   const storedByCustomer = groupBy(stored, customerText);
   return work.flatMap((ofCustomer) => {
-    const known = storedByCustomer.get(customerText(ofCustomer)) ?? [];
-    return new CustomerTargets(detail, watermark, records.of(ofCustomer), ofCustomer, known).all();
+    const known = stored.length === 0 ? [] : (storedByCustomer.get(customerText(ofCustomer)) ?? []);
+    const by = records.of(ofCustomer, earliestOf(ofCustomer, known));
+    return new CustomerTargets(detail, watermark, by, ofCustomer, known).all();
   });
 }
 
@@ -67,6 +68,20 @@ export const dueTargets = (
   work: CustomerWork,
   stored: readonly RatedPeriod[],
 ): PeriodTarget[] => new CustomerTargets('all', watermark, by, work, stored).all();
+
+/** Each period that is looked at holds this instant or a later one. */
+function earliestOf(work: CustomerWork, stored: readonly RatedPeriod[]): number {
+  let earliest = Number.POSITIVE_INFINITY;
+  for (const time of timesOf(work)) if (time < earliest) earliest = time;
+  if (work.dueFrom === null) return earliest;
+  const from = dueSince(work.dueFrom);
+  earliest = Math.min(earliest, from);
+  for (const { periodStart, periodEnd } of stored) if (periodEnd > from) earliest = Math.min(earliest, periodStart);
+  return earliest;
+}
+
+/** The stretch of a fee is a whole window, which may have begun in the period before (T7). */
+const dueSince = (dueFrom: number): number => dueFrom - LONGEST_WINDOW_MS;
 
 /** All prices of a customer in the periods that start at an instant, as they stand at a watermark. */
 export function wholeTarget(
@@ -102,8 +117,7 @@ class CustomerTargets {
     for (const time of timesOf(this.work)) this.addTouched(time);
     const whole = new Set<number>();
     if (dueFrom !== null) {
-      // The stretch of a fee is a whole window, which may have begun in the period before (T7).
-      const from = dueFrom - LONGEST_WINDOW_MS;
+      const from = dueSince(dueFrom);
       this.addDue(from);
       // What was billed may be of a price, or of a period, that is no more.
       for (const { periodStart, periodEnd } of this.stored) if (periodEnd > from) this.at(periodStart);

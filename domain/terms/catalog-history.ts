@@ -6,8 +6,10 @@
 // no change (T4, T13).
 import type { Catalog, CatalogVersion, Meter, Plan } from '../catalog/catalog.ts';
 import { planDefaults } from '../catalog/catalog.ts';
-import { keyText } from '../composite-key.ts';
+import { mapKey } from '../composite-key.ts';
+import { priceDefaults } from '../pricing/price-choices.ts';
 import type { Price } from '../pricing/prices.ts';
+import { lengthInDays } from './subscription-periods.ts';
 
 /** Whether two definitions say the same, however their keys are ordered. */
 export const sameDefinition = (one: unknown, other: unknown): boolean =>
@@ -54,6 +56,10 @@ export interface Dated<Value> {
   readonly openAfter: number | null;
 }
 
+const DAY_MS = 86_400_000;
+/** How much longer than it is on average a month or a year may be, clocks that change included; days. */
+const PERIOD_DAYS_MORE = 3;
+
 type PlanFields = Required<Pick<Plan, 'timezone' | 'afterEnd' | 'trialUsage'>>;
 
 /** Where a difference for running periods takes effect; one for the next ones asks where that is. */
@@ -62,13 +68,21 @@ export type NextPeriodStart = (instant: number, price: Price) => number;
 const PLAN_FIELDS = 'plan';
 const DEFAULT_PLAN = 'default plan';
 
+/** What a catalog says of something. */
+interface Saying {
+  readonly value: unknown;
+  /** The plan that it is about; null: there is none. */
+  readonly plan: string | null;
+}
+
 /** What one catalog says, by what it says it about. */
-function sayingsOf(catalog: Catalog): Map<string, unknown> {
-  const sayings = new Map<string, unknown>([[keyText(DEFAULT_PLAN), catalog.defaultPlan]]);
+function sayingsOf(catalog: Catalog): Map<string, Saying> {
+  const { defaultPlan } = catalog;
+  const sayings = new Map<string, Saying>([[mapKey(DEFAULT_PLAN), { value: defaultPlan, plan: defaultPlan }]]);
   for (const { slug, timezone, prices, ...plan } of catalog.plans) {
     const { afterEnd, trialUsage } = { ...planDefaults, ...plan };
-    sayings.set(keyText(PLAN_FIELDS, slug), { timezone, afterEnd, trialUsage });
-    for (const price of prices) sayings.set(keyText('price', slug, price.slug), price);
+    sayings.set(mapKey(PLAN_FIELDS, slug), { value: { timezone, afterEnd, trialUsage }, plan: slug });
+    for (const price of prices) sayings.set(mapKey('price', slug, price.slug), { value: price, plan: slug });
   }
   return sayings;
 }
@@ -98,24 +112,33 @@ export class CatalogHistory {
   private readonly versions: readonly CatalogVersion[];
   private readonly earlier = new Map<number, CatalogHistory>();
   private readonly differences = new Map<string, Difference<unknown>[]>();
+  /** By version, the plans that it changes. */
+  private readonly changed = new Map<number, Set<string>>();
   private readonly slugs = new Map<string, readonly string[]>();
   /** By plan and slug, of prices that change at once: then it is the same whose it is. */
   private readonly running = new Map<string, Map<string, Dated<Price>[]>>();
   private readonly meters = new Map<string, Meter>();
+  private longestPeriod: number | null = null;
+  private defaultPlans: readonly Dated<string>[] | null = null;
+  private readonly fields = new Map<string, readonly Dated<PlanFields>[]>();
+  private readonly newest = new Map<string, ReturnType<CatalogHistory['newestPrices']>>();
 
   /** `versions`: those that a tenant has had, ascending by number. What takes effect after `until` is left out. */
   constructor(versions: readonly CatalogVersion[], until = Number.POSITIVE_INFINITY) {
     this.versions = versions;
-    let before = new Map<string, unknown>();
+    let before = new Map<string, Saying>();
     for (const { version, effectiveAt, catalog, appliesTo = 'running', closedUpTo = null } of versions) {
       const after = sayingsOf(catalog);
       const isLeftOut = effectiveAt > until;
       for (const key of isLeftOut ? [] : new Set([...before.keys(), ...after.keys()])) {
-        const value = after.get(key) ?? null;
-        if (sameDefinition(before.get(key) ?? null, value)) continue;
+        const [was, is] = [before.get(key), after.get(key)];
+        const value = is?.value ?? null;
+        if (sameDefinition(was?.value ?? null, value)) continue;
+        for (const plan of [was?.plan, is?.plan])
+          if (plan) this.changed.set(version, this.changedBy(version).add(plan));
         const known = this.differences.get(key) ?? [];
         // Which plan is the default one is no price: nobody's period runs by it.
-        const reach = key === keyText(DEFAULT_PLAN) ? 'running' : appliesTo;
+        const reach = key === mapKey(DEFAULT_PLAN) ? 'running' : appliesTo;
         known.push({ version, at: effectiveAt, appliesTo: reach, closedUpTo, value });
         this.differences.set(key, known);
       }
@@ -126,9 +149,34 @@ export class CatalogHistory {
     }
   }
 
+  private changedBy(version: number): Set<string> {
+    return this.changed.get(version) ?? new Set();
+  }
+
+  /**
+   * The plans of which a version says something else than the version before it, or which it makes the default plan, or
+   * the default plan no more.
+   */
+  plansChangedBy(version: number): string[] {
+    return [...this.changedBy(version)].sort();
+  }
+
   /** Where a version takes effect. */
   get instants(): number[] {
     return this.versions.map(({ effectiveAt }) => effectiveAt);
+  }
+
+  /** No period of a price is longer. */
+  get longestPeriodMs(): number {
+    this.longestPeriod ??= Math.max(
+      0,
+      ...this.versions.flatMap(({ catalog }) =>
+        catalog.plans.flatMap(({ prices }) =>
+          prices.map(({ every = priceDefaults.every }) => (lengthInDays(every) + PERIOD_DAYS_MORE) * DAY_MS),
+        ),
+      ),
+    );
+    return this.longestPeriod;
   }
 
   /** As it would be if no version had taken effect after an instant. */
@@ -151,12 +199,31 @@ export class CatalogHistory {
     this.running.set(plan, ofPlan);
     const known = ofPlan.get(slug);
     if (known !== undefined) return known;
-    const differences = (this.differences.get(keyText('price', plan, slug)) ?? []) as Difference<Price>[];
+    const differences = (this.differences.get(mapKey('price', plan, slug)) ?? []) as Difference<Price>[];
     const dated = resolved(differences, ({ at, appliesTo, value }, before) =>
       appliesTo === 'running' ? at : nextStart(at, (before ?? value)!),
     );
     if (differences.every(({ appliesTo }) => appliesTo === 'running')) ofPlan.set(slug, dated);
     return dated;
+  }
+
+  /** As `priceOf`, where it is the same whoever has it; null: it is asked for with the subscription's own periods. */
+  runningPrice(plan: string, slug: string): readonly Dated<Price>[] | null {
+    return this.running.get(plan)?.get(slug) ?? null;
+  }
+
+  /** Every price that a plan has ever had, by its newest definition; null: which that is depends on whose it is. */
+  newestPrices(plan: string): readonly (readonly [slug: string, price: Price])[] | null {
+    const known = this.newest.get(plan);
+    if (known !== undefined) return known;
+    const slugs = this.slugsOf(plan);
+    const prices = slugs.flatMap((slug) => {
+      const newest = this.priceOf(plan, slug, (instant) => instant).findLast(({ value }) => value !== null)?.value;
+      return newest ? [[slug, newest] as const] : [];
+    });
+    const found = slugs.some((slug) => this.runningPrice(plan, slug) === null) ? null : prices;
+    this.newest.set(plan, found);
+    return found;
   }
 
   /** The prices of a plan that hold at an instant, for whoever's period begins there. */
@@ -168,13 +235,18 @@ export class CatalogHistory {
   }
 
   /** The plan of whoever has no subscription, over time. */
-  get defaultPlan(): Dated<string>[] {
-    return resolved((this.differences.get(keyText(DEFAULT_PLAN)) ?? []) as Difference<string>[], ({ at }) => at);
+  get defaultPlan(): readonly Dated<string>[] {
+    this.defaultPlans ??= this.datedOf<string>(mapKey(DEFAULT_PLAN));
+    return this.defaultPlans;
+  }
+
+  private datedOf<Value>(key: string): Dated<Value>[] {
+    return resolved((this.differences.get(key) ?? []) as Difference<Value>[], ({ at }) => at);
   }
 
   planFields(plan: string, instant: number): PlanFields {
-    const differences = (this.differences.get(keyText(PLAN_FIELDS, plan)) ?? []) as Difference<PlanFields>[];
-    const held = resolved(differences, ({ at }) => at);
+    const held = this.fields.get(plan) ?? this.datedOf<PlanFields>(mapKey(PLAN_FIELDS, plan));
+    this.fields.set(plan, held);
     const { value } = held.findLast(({ from }) => from <= instant) ?? held[0] ?? { value: null };
     return { ...planDefaults, timezone: 'UTC', ...value };
   }

@@ -12,7 +12,7 @@ import { Decimal } from '../number/decimal.ts';
 import { type Proration, priceDefaults } from '../pricing/price-choices.ts';
 import { amountOf } from '../pricing/prices.ts';
 import type { BillingPeriod } from '../time/billing-period.ts';
-import { windowSizeMs, windowStartFrom, windowStartOf } from '../time/time-window.ts';
+import { LONGEST_WINDOW_MS, windowSizeMs, windowStartFrom, windowStartOf } from '../time/time-window.ts';
 import type { PlanHolder } from './plan-holders.ts';
 import { lengthOf, type PriceLine, segmentPeriod } from './price-lines.ts';
 import { type PriceSegment, saysTheSame } from './price-segments.ts';
@@ -161,6 +161,26 @@ function ownersOf(states: readonly FeeState[], from: number, to: number) {
   });
 }
 
+/**
+ * Of most periods: one definition holds from before the period until after it, further than a window reaches. Whichever
+ * of its plan's states has a stretch, it has that definition. Null: it has to be looked at.
+ */
+function wholeStretch(
+  { members, segments, grid }: PriceLine,
+  every: string,
+  period: BillingPeriod,
+  proration: Proration,
+): FeeStretches | null {
+  if (members.length !== 1) return null;
+  const { start, end } = period;
+  const segment = segments.find(({ from, to }) => from <= start - LONGEST_WINDOW_MS && to >= end + LONGEST_WINDOW_MS);
+  if (segment === undefined || lengthText(lengthOf(segment)) !== every) return null;
+  const units =
+    proration === 'second' ? end - start : proration === 'day' ? localDaysOf(period, grid.timezone).length : 1;
+  const whole = BigInt(units);
+  return { whole, stretches: [{ from: start, to: end, start: 0n, end: whole, segment }] };
+}
+
 /** Of a fee's line in one of its periods; `every` is the text of the period's length. */
 export function feeStretches(
   customer: CustomerTerms,
@@ -170,6 +190,8 @@ export function feeStretches(
   proration: Proration,
 ): FeeStretches {
   const { start, end } = period;
+  const whole = wholeStretch(line, every, period, proration);
+  if (whole !== null) return whole;
   const holders = customer.holders.filter(({ subscription }) => line.members.includes(subscription));
   const feeIn = ({ fees }: FeeState): PriceSegment | null => {
     const [, segment] = fees.find(([{ slug }]) => slug === line.slug) ?? [];

@@ -7,6 +7,7 @@
 //
 // With `giveBack` (the default) a period's fee is that of its stretches, whatever was taken before: the difference goes
 // back. Without it nothing comes back, and a stretch pays only what exceeds what was paid for it.
+import { mapKey } from '../composite-key.ts';
 import { Decimal } from '../number/decimal.ts';
 import { type PeriodLength, priceDefaults } from '../pricing/price-choices.ts';
 import type { Price } from '../pricing/prices.ts';
@@ -58,6 +59,10 @@ export class CustomerFees {
   /** Where what is known changes, ascending: in between a view is the same. */
   private readonly knownAt: readonly number[];
   private readonly views = new Map<number, CustomerTerms>();
+  private told: { readonly asOf: number; readonly terms: Map<string, readonly FeeTerm[]> } = {
+    asOf: Number.NaN,
+    terms: new Map(),
+  };
 
   /** `all`: of the same records. */
   constructor(records: CustomerRecords, all = new CustomerTerms(records)) {
@@ -80,7 +85,7 @@ export class CustomerFees {
           const [every, period] = [lengthOf(segment), segmentPeriod(line, segment, instant)];
           if (period.start >= to) break;
           const first = line.members[0]!;
-          const key = JSON.stringify([line.slug, first, lengthText(every), period.start]);
+          const key = mapKey(line.slug, first ?? '', first === null ? 0 : 1, lengthText(every), period.start);
           if (period.end > from) found.set(key, { slug: line.slug, first, every, period });
           instant = period.end;
         }
@@ -95,14 +100,29 @@ export class CustomerFees {
     for (const line of this.viewAt(asOf).feeLines) {
       for (const { segment, period } of segmentsIn(line, start)) {
         const [every, first] = [lengthOf(segment), line.members[0]!];
-        found.set(JSON.stringify([line.slug, first, lengthText(every)]), { slug: line.slug, first, every, period });
+        found.set(mapKey(line.slug, first ?? '', first === null ? 0 : 1, lengthText(every)), {
+          slug: line.slug,
+          first,
+          every,
+          period,
+        });
       }
     }
     return [...found.values()];
   }
 
   /** The terms of a fee's period as they stand at an instant, by start. What has a later `dueAt` is still to come. */
-  termsAt(of: FeePeriod, asOf: number): FeeTerm[] {
+  termsAt(of: FeePeriod, asOf: number): readonly FeeTerm[] {
+    // Whoever rates a period asks at once what is due next: of the same periods, at the same instant.
+    if (this.told.asOf !== asOf) this.told = { asOf, terms: new Map() };
+    const { slug, first, every, period } = of;
+    const key = mapKey(slug, first ?? '', first === null ? 0 : 1, lengthText(every), period.start);
+    const known = this.told.terms.get(key) ?? this.findTerms(of, asOf);
+    this.told.terms.set(key, known);
+    return known;
+  }
+
+  private findTerms(of: FeePeriod, asOf: number): FeeTerm[] {
     const line = this.lineAt(of, asOf);
     if (line === null) return [];
     const isIn = (instant: number): boolean => of.period.start <= instant && instant < of.period.end;
@@ -180,7 +200,7 @@ class TermSum {
 
   private add({ from, to, segment }: FeeStretch, period: BillingPeriod, amount: Decimal): void {
     const { subscription, plan, catalogVersion, price, quantity } = segment;
-    const key = JSON.stringify([subscription, from]);
+    const key = mapKey(subscription ?? '', subscription === null ? 0 : 1, from);
     const known = this.terms.get(key);
     const end = this.customer.holders.find((holder) => holder.subscription === subscription)?.end ?? period.end;
     const dueAt = isInAdvance({ segment } as FeeStretch) ? from : Math.min(period.end, end);

@@ -3,6 +3,7 @@
 //
 // A window belongs to what is held at its start. Only the window that holds the customer's first start is the
 // subscription's, and not the default plan's, where the opening says so (T1).
+import { LONGEST_WINDOW_MS } from '../time/time-window.ts';
 import type { CatalogHistory, Dated } from './catalog-history.ts';
 import type { SubscriptionHistory, SubscriptionState } from './subscription-history.ts';
 import type { PeriodGrid } from './subscription-periods.ts';
@@ -61,14 +62,24 @@ export function subscriptionHolder(history: SubscriptionHistory): PlanHolder {
   };
 }
 
+/**
+ * Whether the default plan holds nothing from an instant on, nor in the window before it: the customer has one
+ * subscription, which began earlier and does not end.
+ */
+function isOver([only, ...others]: readonly SubscriptionHistory[], lookedFrom: number): boolean {
+  if (only === undefined || others.length > 0 || only.endsAt !== null) return false;
+  return only.opening.billedFrom + LONGEST_WINDOW_MS <= lookedFrom;
+}
+
 /** Of the default plan: what its customer holds around its subscriptions. Its grid is the calendar's. */
 export function defaultHolder(
   catalog: CatalogHistory,
   subscriptions: readonly SubscriptionHistory[],
+  lookedFrom: number,
 ): PlanHolder | null {
   const plans = catalog.defaultPlan;
   const first = plans.find(({ value }) => value !== null);
-  if (first === undefined) return null;
+  if (first === undefined || isOver(subscriptions, lookedFrom)) return null;
   const begun = subscriptions.filter(({ opening, endsAt }) => endsAt === null || endsAt > opening.billedFrom);
   const isFree = (instant: number): boolean => {
     const until = begun.filter(({ opening }) => opening.billedFrom <= instant);

@@ -54,7 +54,8 @@ const countedBy = ({ price }: Priced): unknown =>
 function heldOn(
   line: Pick<PriceLine, 'grid' | 'begin' | 'windowMs'>,
   segments: readonly PriceSegment[],
-): PriceSegment[] {
+): readonly PriceSegment[] {
+  if (segments.length <= 1) return segments;
   const held: PriceSegment[] = [];
   for (const segment of segments) {
     const last = held.at(-1);
@@ -127,7 +128,13 @@ export function priceLines(holders: readonly PlanHolder[], segments: CustomerSeg
         a.own[0]!.from - b.own[0]!.from || ((a.holder.subscription ?? '') < (b.holder.subscription ?? '') ? -1 : 1),
     );
   const lines: PriceLine[] = [];
+  const isAlone = holders.filter(({ subscription }) => subscription !== null).length <= 1;
   for (const { holder, known, own } of claims) {
+    // The default plan is nobody's successor, and nobody succeeds it.
+    if (isAlone) {
+      lines.push(withMember(newLine(known, holder), holder, own));
+      continue;
+    }
     const candidates =
       holder.subscription === null
         ? []

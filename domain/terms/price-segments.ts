@@ -103,6 +103,19 @@ export class CustomerSegments {
   pricesOf(holder: PlanHolder): KnownPrice[] {
     const found = this.prices.get(holder);
     if (found !== undefined) return found;
+    const hasOverrides = holder.instants.some((instant) => (holder.holdingAt(instant)?.overrides.size ?? 0) > 0);
+    const [plan, ...others] = holder.plans;
+    const newest = hasOverrides || plan === undefined || others.length > 0 ? null : this.catalog.newestPrices(plan);
+    const prices = [...(newest ?? this.everyPrice(holder))].map(([slug, price]): KnownPrice => {
+      const meter = isFee(price) || !isUsagePrice(price) ? null : this.catalog.meter(price.meter);
+      return { slug, meter, windowMs: meter === null ? 1 : windowSizeMs[meter.window] };
+    });
+    this.prices.set(holder, prices);
+    return prices;
+  }
+
+  /** By slug, as it is said last. */
+  private everyPrice(holder: PlanHolder): ReadonlyMap<string, Price> {
     const slugs = new Map<string, Price>();
     for (const plan of holder.plans) {
       for (const slug of this.catalog.slugsOf(plan)) {
@@ -112,18 +125,14 @@ export class CustomerSegments {
     for (const instant of holder.instants) {
       for (const [slug, price] of holder.holdingAt(instant)?.overrides ?? []) slugs.set(slug, price);
     }
-    const prices = [...slugs].map(([slug, price]) => {
-      const meter = isFee(price) || !isUsagePrice(price) ? null : this.catalog.meter(price.meter);
-      return { slug, meter, windowMs: meter === null ? 1 : windowSizeMs[meter.window] };
-    });
-    this.prices.set(holder, prices);
-    return prices;
+    return slugs;
   }
 
   segmentsOf(holder: PlanHolder, known: KnownPrice): PriceSegment[] {
     const onTime = this.onTimeSegments(holder, known);
     if (known.meter === null) return onTime;
-    return joinedSegments([...onTime, ...this.earlySegments(holder, known)].sort((a, b) => a.from - b.from));
+    const early = this.earlySegments(holder, known);
+    return early.length === 0 ? onTime : joinedSegments([...onTime, ...early].sort((a, b) => a.from - b.from));
   }
 
   /** The window sizes of the usage prices that hold at an instant. */
@@ -144,7 +153,9 @@ export class CustomerSegments {
     return [...new Set([...holder.instants, ...changes])].sort((a, b) => a - b);
   }
 
-  private datedPrice(holder: PlanHolder, plan: string, slug: string): Dated<Price>[] {
+  private datedPrice(holder: PlanHolder, plan: string, slug: string): readonly Dated<Price>[] {
+    const running = this.catalog.runningPrice(plan, slug);
+    if (running !== null) return running;
     const byPlan = inMap(this.dated, holder);
     const bySlug = inMap(byPlan, plan);
     const known = bySlug.get(slug) ?? this.catalog.priceOf(plan, slug, nextStartOf(holder));
@@ -156,22 +167,42 @@ export class CustomerSegments {
     const bySlug = inMap(this.onTime, holder);
     const found = bySlug.get(known.slug);
     if (found !== undefined) return found;
+    const segments = this.onlySegment(holder, known) ?? this.segmentsInTime(holder, known);
+    bySlug.set(known.slug, segments);
+    return segments;
+  }
+
+  /**
+   * Of most holders: what they began with they hold for ever, and their plan's price is what it was then. Null: it has
+   * to be looked at.
+   */
+  private onlySegment(holder: PlanHolder, known: KnownPrice): PriceSegment[] | null {
+    const { begin, plans, takesBegunWindow } = holder;
+    if (holder.instants.length !== 1 || holder.instants[0] !== begin || plans.length !== 1) return null;
+    const begun = windowStartOf(begin, known.windowMs);
+    if (this.datedPrice(holder, plans[0]!, known.slug).some(({ from }) => from > begun)) return null;
+    const holding = holder.holdingAt(begin);
+    if (holding === null) return null;
+    const from = takesBegunWindow || begun === begin ? begun : begun + known.windowMs;
+    const segment = this.segmentAt(holder, known, holding, from, Number.POSITIVE_INFINITY, false);
+    return segment === null ? [] : [segment];
+  }
+
+  private segmentsInTime(holder: PlanHolder, known: KnownPrice): PriceSegment[] {
     const { slug, windowMs } = known;
     const boundaries = windowBoundaries(this.instantsOf(holder, [slug]), windowMs);
-    const segments = this.segmentsBetween(boundaries, Number.POSITIVE_INFINITY, (from, to) => {
+    return this.segmentsBetween(boundaries, Number.POSITIVE_INFINITY, (from, to) => {
       const holding = holder.holdingInWindow(from, windowMs);
       return holding === null ? null : this.segmentAt(holder, known, holding, from, to, false);
     });
-    bySlug.set(slug, segments);
-    return segments;
   }
 
   private earlySegments(holder: PlanHolder, known: KnownPrice): PriceSegment[] {
     const { slug, windowMs } = known;
-    const additions = holder.plans.flatMap((plan) => this.datedPrice(holder, plan, slug));
-    const early = [...additions, ...this.catalog.defaultPlan].filter(
-      ({ from, openAfter }) => openAfter !== null && from > holder.begin - windowMs,
-    );
+    const isEarly = ({ from, openAfter }: Dated<unknown>): boolean =>
+      openAfter !== null && from > holder.begin - windowMs;
+    const early: Dated<unknown>[] = this.catalog.defaultPlan.filter(isEarly);
+    for (const plan of holder.plans) early.push(...this.datedPrice(holder, plan, slug).filter(isEarly));
     if (early.length === 0) return [];
     // Only windows that were open before something took effect may have begun early.
     const first = windowStartOf(Math.min(...early.map(({ openAfter }) => openAfter!)), windowMs);

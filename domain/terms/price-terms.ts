@@ -63,9 +63,13 @@ export class CustomerTerms {
   /** Those that were asked for: of most customers the same few, hour by hour. */
   private readonly found = new Map<PriceLine, UsagePeriod[]>();
 
-  constructor({ catalog, subscriptions }: CustomerRecords) {
+  /**
+   * `lookedFrom`: no period is asked for that starts before it, so that a default plan which is over by then need not
+   * be told. Default: any may be.
+   */
+  constructor({ catalog, subscriptions }: CustomerRecords, lookedFrom = Number.NEGATIVE_INFINITY) {
     this.catalog = catalog;
-    const byDefault = defaultHolder(catalog, subscriptions);
+    const byDefault = defaultHolder(catalog, subscriptions, lookedFrom);
     const inOrder = subscriptions.toSorted(
       ({ opening: a }, { opening: b }) => a.billedFrom - b.billedFrom || (a.id < b.id ? -1 : 1),
     );
@@ -199,6 +203,12 @@ function usagePeriod(
   // The first window of a line may have begun before its period.
   const isFirst = period.start <= line.begin && line.begin < period.end;
   const earliest = isFirst ? Math.min(start, line.segments[0]!.from) : start;
+  // Of most lines: it has one definition, and a window of it was asked for.
+  if (line.segments.length === 1) {
+    const held = { ...segment, from: Math.max(segment.from, earliest), to: Math.min(segment.to, to) };
+    const only = termOf(held, ordinary);
+    return { line, period, windows: { from: Math.min(start, only.from), to }, terms: [only] };
+  }
   const terms = line.segments
     .filter((each) => !each.isTrial && lengthText(lengthOf(each)) === length)
     .map((each) => ({ ...each, from: Math.max(each.from, earliest), to: Math.min(each.to, to) }))

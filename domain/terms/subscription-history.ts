@@ -114,6 +114,8 @@ export class SubscriptionHistory {
   private readonly records: readonly SubscriptionRecord[];
   /** Ascending by instant and sequence, by field and by name. */
   private readonly fields = new Map<FieldName | NamedField, Map<string, FieldValue[]>>();
+  /** From each of the instants on, as far as they were asked for. */
+  private readonly states: (SubscriptionState | null | undefined)[] = [];
 
   /** `records` in any order. */
   constructor(opening: SubscriptionOpening, records: readonly SubscriptionRecord[]) {
@@ -136,9 +138,19 @@ export class SubscriptionHistory {
     return [...new Set(this.valuesOf('plan').map(({ value }) => value as string))];
   }
 
-  /** Null: it bills nothing then. */
+  /** Null: it bills nothing then. Between two instants of change it is the same. */
   stateAt(instant: number): SubscriptionState | null {
     if (instant < this.opening.billedFrom || (this.endsAt !== null && instant >= this.endsAt)) return null;
+    const since = this.instants.findLastIndex((each) => each <= instant);
+    let known = this.states[since];
+    if (known === undefined) {
+      known = this.findState(this.instants[since]!);
+      this.states[since] = known;
+    }
+    return known;
+  }
+
+  private findState(instant: number): SubscriptionState | null {
     const plan = this.valueAt('plan', instant);
     if (typeof plan !== 'string') return null;
     const trialEndsAt = this.trialEndsAt(instant);

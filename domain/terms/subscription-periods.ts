@@ -4,7 +4,7 @@
 // an anchor on the 31st stays one, a year from 29 February ends on the 28th and the fourth on the 29th, and a local
 // time that the clocks leave out or repeat moves one boundary only.
 import { Temporal } from 'temporal-polyfill';
-import { keyText } from '../composite-key.ts';
+import { mapKey } from '../composite-key.ts';
 import type { PeriodLength } from '../pricing/price-choices.ts';
 import { type BillingPeriod, billingPeriodOf, type PeriodAnchor } from '../time/billing-period.ts';
 
@@ -48,7 +48,7 @@ export function gridPeriodOf(grid: PeriodGrid, every: PeriodLength, instant: num
   const { anchor, timezone } = grid;
   const { unit, count } = stepOf(every);
   if (unit === 'months' && count === 1) return billingPeriodOf(anchor, timezone, instant);
-  const key = keyText(anchor, timezone, Object.keys(every)[0]!, count);
+  const key = mapKey(anchor, timezone, Object.keys(every)[0]!, count);
   const held = found.get(key) ?? [];
   const known = held.find(({ start, end }) => start <= instant && instant < end);
   if (known !== undefined) return known;

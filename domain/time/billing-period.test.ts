@@ -138,3 +138,15 @@ describe('all periods', () => {
     }
   });
 });
+
+describe('months in UTC', () => {
+  it('are those that a calendar tells of a zone that never changes its clocks', () => {
+    const instants = fc.integer({ min: Date.UTC(1968, 0), max: Date.UTC(2100, 0) });
+    const anchors = fc.oneof(fc.constant('calendar' as const), instants);
+    fc.assert(
+      fc.property(anchors, instants, (anchor, instant) => {
+        expect(billingPeriodOf(anchor, 'UTC', instant)).toEqual(billingPeriodOf(anchor, 'Etc/UTC', instant));
+      }),
+    );
+  });
+});

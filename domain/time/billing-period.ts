@@ -11,6 +11,7 @@ export interface BillingPeriod {
 /** The instant that months are counted from, in milliseconds since the epoch, or calendar months. */
 export type PeriodAnchor = number | 'calendar';
 
+const DAY_MS = 86_400_000;
 const EPOCH_DAY = new Temporal.PlainDate(1970, 1, 1);
 
 const zoned = (instant: number, timezone: string): Temporal.ZonedDateTime =>
@@ -27,24 +28,44 @@ function boundaryOf(anchor: Temporal.ZonedDateTime | 'calendar', timezone: strin
     : anchor.add({ months: month }).epochMilliseconds;
 }
 
-function findPeriod(anchor: PeriodAnchor, timezone: string, instant: number): BillingPeriod {
-  const from = anchor === 'calendar' ? anchor : zoned(anchor, timezone);
-  const { year, month } = from === 'calendar' ? EPOCH_DAY : from;
-  const local = zoned(instant, timezone);
-  // Right, or one too many where the day in the month is yet to come.
-  let n = (local.year - year) * 12 + (local.month - month);
-  let start = boundaryOf(from, timezone, n);
+/** Where month n begins in UTC, where no clock is ever changed: as `boundaryOf` says, without a calendar's help. */
+function boundaryInUtc(anchor: Date | 'calendar', month: number): number {
+  if (anchor === 'calendar') return Date.UTC(1970, month, 1);
+  const first = Date.UTC(anchor.getUTCFullYear(), anchor.getUTCMonth() + month, 1);
+  const days = new Date(Date.UTC(anchor.getUTCFullYear(), anchor.getUTCMonth() + month + 1, 0)).getUTCDate();
+  const sinceMidnight = ((anchor.getTime() % DAY_MS) + DAY_MS) % DAY_MS;
+  return first + (Math.min(anchor.getUTCDate(), days) - 1) * DAY_MS + sinceMidnight;
+}
+
+/** `estimate`: the month that holds it, or one too many. */
+function periodAround(boundary: (month: number) => number, estimate: number, instant: number): BillingPeriod {
+  let n = estimate;
+  let start = boundary(n);
   while (start > instant) {
     n -= 1;
-    start = boundaryOf(from, timezone, n);
+    start = boundary(n);
   }
-  let end = boundaryOf(from, timezone, n + 1);
+  let end = boundary(n + 1);
   while (end <= instant) {
     n += 1;
     start = end;
-    end = boundaryOf(from, timezone, n + 1);
+    end = boundary(n + 1);
   }
   return { start, end };
+}
+
+function findPeriod(anchor: PeriodAnchor, timezone: string, instant: number): BillingPeriod {
+  if (timezone === 'UTC') {
+    const [from, at] = [anchor === 'calendar' ? anchor : new Date(anchor), new Date(instant)];
+    const [year, month] = from === 'calendar' ? [1970, 0] : [from.getUTCFullYear(), from.getUTCMonth()];
+    const estimate = (at.getUTCFullYear() - year) * 12 + (at.getUTCMonth() - month);
+    return periodAround((n) => boundaryInUtc(from, n), estimate, instant);
+  }
+  const from = anchor === 'calendar' ? anchor : zoned(anchor, timezone);
+  const { year, month } = from === 'calendar' ? EPOCH_DAY : from;
+  const local = zoned(instant, timezone);
+  const estimate = (local.year - year) * 12 + (local.month - month);
+  return periodAround((n) => boundaryOf(from, timezone, n), estimate, instant);
 }
 
 // Periods found before, by time zone and anchor. A calculation takes about 50 µs and a rater asks for the same few

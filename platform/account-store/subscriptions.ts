@@ -23,6 +23,7 @@ import {
   namesOf,
   nullable,
   type Queries,
+  type RecordOf,
   recordOf,
   selected,
   tableOf,
@@ -164,6 +165,23 @@ export async function readSubscriptionsOfCustomers(
   return withRecords(queries, rows);
 }
 
+const recordCountColumns = { ...customerNameColumns, records: int('records') };
+
+/** How many records the subscriptions of a customer have: they are only ever added. */
+export type RecordCount = RecordOf<typeof recordCountColumns>;
+
+/** Of those that have a subscription. A subscription's version is the number of its newest record. */
+export async function readRecordCounts(queries: Queries, customers: readonly TenantCustomer[]): Promise<RecordCount[]> {
+  const wanted = tableOf(customerNameColumns, customers, 'wanted');
+  const { rows } = await queries.query(
+    `SELECT s.tenant, s.customer, sum(s.version)::int AS records
+     FROM tallyline.subscriptions s JOIN ${wanted.sql} USING (tenant, customer)
+     WHERE (SELECT EXISTS (SELECT FROM tallyline.subscriptions)) GROUP BY s.tenant, s.customer`,
+    wanted.params,
+  );
+  return rows.map((row) => recordOf(recordCountColumns, row));
+}
+
 /** Customers that were ever subscribed to more than one, by name; `tenant` null: of all tenants. */
 export async function readSeveralSubscribers(
   queries: Queries,
@@ -191,6 +209,26 @@ interface AddedRecord extends Pick<CustomerSubscription, 'customer' | 'opening'>
   readonly reason: string | null;
 }
 
+export const planHolderColumns = { plan: text('plan'), tenant: text('tenant'), customer: text('customer') };
+
+/** Whoever is to have a plan by one of these records, and was not to have it before. */
+async function addPlanHolders(queries: Queries, tenant: string, added: readonly AddedRecord[]): Promise<void> {
+  const holders = added.flatMap(({ customer, record }) =>
+    'patches' in record
+      ? record.patches.flatMap(({ patch: { plan } }) => (plan === undefined ? [] : { plan, tenant, customer }))
+      : [],
+  );
+  if (holders.length === 0) return;
+  const held = tableOf(planHolderColumns, holders, 'held');
+  const names = namesOf(planHolderColumns);
+  // In the order of the key, so that no two of these wait for each other.
+  await queries.query(
+    `INSERT INTO tallyline.plan_holders (${names}) SELECT DISTINCT ${names} FROM ${held.sql} ORDER BY ${names}
+     ON CONFLICT DO NOTHING`,
+    held.params,
+  );
+}
+
 /** A record is a change of the account, and its customer is due from when on it holds. */
 async function addRecords(queries: Queries, { tenant, actor }: Author, added: readonly AddedRecord[]): Promise<void> {
   const rows = added.map(({ opening, ...each }) => ({ tenant, subscription: opening.id, ...each }));
@@ -207,6 +245,7 @@ async function addRecords(queries: Queries, { tenant, actor }: Author, added: re
       ...{ after: changedTerms(customer, opening, record), personal: null },
     })),
   );
+  await addPlanHolders(queries, tenant, added);
   const ratedUpTo = await readClosingUpTo(queries);
   await markDue(
     queries,

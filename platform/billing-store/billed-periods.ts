@@ -53,11 +53,12 @@ const billedColumns = {
 
 const BILLED = `
   SELECT ${selected(periodKeyColumns, 'period')}, ${selected(billedColumns, 'billed')}
-  FROM tallyline.billing_periods period CROSS JOIN tallyline.rater_progress progress CROSS JOIN LATERAL (
-    SELECT period.seal_vector AS rated_vector, progress.seal_vector AS passed_vector,
-      greatest(period.rated_watermark, progress.watermark) AS rated_watermark,
-      greatest(period.closed_up_to, progress.closed_up_to) AS closed_up_to,
-      greatest(period.catalog_version, progress.catalog_version) AS catalog_version,
+  FROM tallyline.billing_periods period JOIN tallyline.ratings rating ON rating.id = period.rating
+  CROSS JOIN tallyline.rater_progress progress CROSS JOIN LATERAL (
+    SELECT rating.seal_vector AS rated_vector, progress.seal_vector AS passed_vector,
+      greatest(rating.rated_watermark, progress.watermark) AS rated_watermark,
+      greatest(rating.closed_up_to, progress.closed_up_to) AS closed_up_to,
+      greatest(rating.catalog_version, progress.catalog_version) AS catalog_version,
       EXISTS (SELECT FROM tallyline.due_customers due WHERE (due.tenant, due.customer) = (period.tenant, period.customer)
         AND due.due_at <= progress.watermark) AS is_due
   ) billed`;
@@ -76,7 +77,7 @@ function periodOf(row: Readonly<Record<string, unknown>>): BilledPeriod {
 export async function readBilledPeriods(queries: Queries, starts: readonly PeriodStart[]): Promise<BilledPeriod[]> {
   const wanted = tableOf(periodStartColumns, starts, 'wanted');
   const { rows } = await queries.query(
-    `${BILLED} JOIN ${wanted.sql} USING (${namesOf(periodStartColumns)}) WHERE period.closed_up_to IS NOT NULL`,
+    `${BILLED} JOIN ${wanted.sql} USING (${namesOf(periodStartColumns)}) WHERE rating.closed_up_to IS NOT NULL`,
     wanted.params,
   );
   return rows.map(periodOf);
@@ -101,7 +102,7 @@ export const scopeParams = ({ tenant, from, to }: PeriodScope): unknown[] => [
 /** Those of the scope that were ever rated. */
 export async function readBilledPeriodsIn(queries: Queries, scope: PeriodScope): Promise<BilledPeriod[]> {
   const { rows } = await queries.query(
-    `${BILLED} WHERE period.closed_up_to IS NOT NULL AND ($1::text IS NULL OR period.tenant = $1)
+    `${BILLED} WHERE rating.closed_up_to IS NOT NULL AND ($1::text IS NULL OR period.tenant = $1)
        AND ($2::timestamptz IS NULL OR period.period_start >= $2) AND ($3::timestamptz IS NULL OR period.period_end <= $3)`,
     scopeParams(scope),
   );

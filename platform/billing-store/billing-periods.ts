@@ -1,19 +1,18 @@
-// The rows that say which billing periods of a customer were rated, by which records, and what their last rating read.
+// The rows that say which billing periods of a customer were rated, by which records, and which rating was their last.
 import type { PoolClient } from 'pg';
-import type { RatedPeriod, TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
-import type { SealVector } from '../../domain/sealing/seal-vector.ts';
+import type { PeriodOfRecords, RatedPeriod, TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import {
   instant,
   int,
-  json,
+  large,
   namesOf,
-  nullable,
   type Queries,
   recordOf,
   selected,
   tableOf,
   text,
 } from '../postgres/table-columns.ts';
+import { readRatings } from './ratings.ts';
 
 const customerColumns = { tenant: text('tenant'), customer: text('customer') };
 export const periodStartColumns = { ...customerColumns, periodStart: instant('period_start') };
@@ -22,17 +21,37 @@ export const periodKeyColumns = {
   subscription: text('subscription'),
   periodEnd: instant('period_end'),
 };
-const lastRatingColumns = {
-  catalogVersion: int('catalog_version'),
-  records: int('records'),
-  sealVector: json<SealVector>('seal_vector'),
-  ratedWatermark: nullable(instant('rated_watermark')),
-  closedUpTo: nullable(instant('closed_up_to')),
-};
+const lastRatingColumns = { records: int('records'), rating: large('rating') };
 export const billingPeriodColumns = { ...periodKeyColumns, ...lastRatingColumns };
 
 const SELECT_PERIODS = `SELECT ${selected(billingPeriodColumns, 'period')} FROM tallyline.billing_periods period`;
-const periodOf = (row: Readonly<Record<string, unknown>>): RatedPeriod => recordOf(billingPeriodColumns, row);
+
+/** Most have the same few ratings, which are read once. */
+async function ratedPeriods(
+  queries: Queries,
+  rows: readonly Readonly<Record<string, unknown>>[],
+): Promise<RatedPeriod[]> {
+  const periods = rows.map((row) => recordOf(billingPeriodColumns, row));
+  const ratings = await readRatings(
+    queries,
+    periods.map(({ rating }) => rating),
+  );
+  return periods.map(({ rating: id, tenant, customer, subscription, periodStart, periodEnd, records }) => {
+    const { catalogVersion, sealVector, ratedWatermark, closedUpTo } = ratings.get(id)!;
+    return {
+      tenant,
+      customer,
+      subscription,
+      periodStart,
+      periodEnd,
+      records,
+      catalogVersion,
+      sealVector,
+      ratedWatermark,
+      closedUpTo,
+    };
+  });
+}
 
 /** All periods of the customers, as they are now. */
 export async function readBillingPeriods(
@@ -41,7 +60,7 @@ export async function readBillingPeriods(
 ): Promise<RatedPeriod[]> {
   const wanted = tableOf(customerColumns, customers, 'wanted');
   const { rows } = await queries.query(`${SELECT_PERIODS} JOIN ${wanted.sql} USING (tenant, customer)`, wanted.params);
-  return rows.map(periodOf);
+  return ratedPeriods(queries, rows);
 }
 
 /**
@@ -73,7 +92,7 @@ export async function lockBillingPeriods(
      ORDER BY ${namesOf(periodKeyColumns, 'period')} FOR UPDATE OF period`,
     wanted.params,
   );
-  return rows.map(periodOf);
+  return ratedPeriods(client, rows);
 }
 
 const SET_RATED = Object.values(lastRatingColumns)
@@ -81,13 +100,29 @@ const SET_RATED = Object.values(lastRatingColumns)
   .join(', ');
 
 /** Adds the periods that were rated, or moves them on. */
-export async function saveRatedPeriods(client: PoolClient, periods: readonly RatedPeriod[]): Promise<void> {
+export async function saveRatedPeriods(
+  client: PoolClient,
+  periods: readonly PeriodOfRecords[],
+  rating: bigint,
+): Promise<void> {
   if (periods.length === 0) return;
-  const rated = tableOf(billingPeriodColumns, periods, 'rated');
+  const rated = tableOf(
+    billingPeriodColumns,
+    periods.map(({ tenant, customer, subscription, periodStart, periodEnd, records }) => ({
+      tenant,
+      customer,
+      subscription,
+      periodStart,
+      periodEnd,
+      records,
+      rating,
+    })),
+    'rated',
+  );
   await client.query(
-    `INSERT INTO tallyline.billing_periods AS period (${namesOf(billingPeriodColumns)}, rated_at)
-     SELECT ${namesOf(billingPeriodColumns, 'rated')}, clock_timestamp() FROM ${rated.sql}
-     ON CONFLICT (${namesOf(periodKeyColumns)}) DO UPDATE SET ${SET_RATED}, rated_at = EXCLUDED.rated_at`,
+    `INSERT INTO tallyline.billing_periods AS period (${namesOf(billingPeriodColumns)})
+     SELECT ${namesOf(billingPeriodColumns, 'rated')} FROM ${rated.sql}
+     ON CONFLICT (${namesOf(periodKeyColumns)}) DO UPDATE SET ${SET_RATED}`,
     rated.params,
   );
 }

@@ -7,7 +7,7 @@ import { startTestPostgres, type TestPostgres } from '../../test/support/process
 import { subscribe } from '../../test/support/subscribe.ts';
 import { migrate } from '../migrations/migrate.ts';
 import { createPool, inTransaction } from '../postgres/pool.ts';
-import { markDue, markSubscribersDue, readDueCustomers, saveDue } from './due-customers.ts';
+import { markDue, markHoldersDue, readDueCustomers, saveDue } from './due-customers.ts';
 
 let postgres: TestPostgres;
 let pool: pg.Pool;
@@ -93,20 +93,41 @@ it('stays due where it has become so for earlier than it was looked at from', as
   ]);
 });
 
-it('marks whoever has a subscription or a period that goes on, and nobody else', async () => {
-  const period = `INSERT INTO tallyline.billing_periods (tenant, customer, subscription, period_start, period_end,
-      catalog_version, seal_vector, rated_at) VALUES ('acme', $1, '', $2, $3, 1, '{}', now())`;
-  await pool.query(period, ['runs', new Date(0), new Date(1_001)]);
-  await pool.query(period, ['is over', new Date(0), new Date(1_000)]);
+it('marks whoever has a plan, or pays by the default plan, page by page and nobody else', async () => {
+  const period = `WITH rating AS (
+      INSERT INTO tallyline.ratings (catalog_version, seal_vector) VALUES (1, '{}') RETURNING id)
+    INSERT INTO tallyline.billing_periods (tenant, customer, subscription, period_start, period_end, rating)
+    SELECT 'acme', $1, $2, $3, $4, id FROM rating`;
+  await pool.query(period, ['runs', '', new Date(0), new Date(1_001)]);
+  await pool.query(period, ['is over', '', new Date(0), new Date(1_000)]);
+  await pool.query(period, ['subscribed', 's', new Date(0), new Date(1_001)]);
   for (const name of [a, sameName])
     for (const id of ['s1', 's2']) await subscribe(pool, { ...name, id, plan: 'p', startsAt: 7_000 });
+  await subscribe(pool, { ...b, id: 's3', plan: 'q', startsAt: 7_000, phases: [{ at: 9_000, patch: { plan: 'p' } }] });
+  await subscribe(pool, { tenant: 'acme', customer: 'other', id: 's4', plan: 'q', startsAt: 7_000 });
+  await pool.query('DELETE FROM tallyline.due_customers');
   await markDue(pool, [{ ...a, dueAt: 500 }]);
-  await markSubscribersDue(pool, 1_000);
-  expect(await due()).toEqual([
+  const mark = async (plan: string | null): Promise<number> => {
+    let after = null;
+    let pages = 0;
+    do {
+      after = await markHoldersDue(pool, plan, 1_000, { after, customersMax: 1 });
+      pages++;
+    } while (after !== null);
+    return pages;
+  };
+  // A page each, and the one that is empty.
+  expect(await mark('p')).toBe(4);
+  const ofPlan = [
     { ...a, dueAt: 500 },
-    { tenant: 'acme', customer: 'runs', dueAt: 1_000 },
+    { ...b, dueAt: 1_000 },
     { ...sameName, dueAt: 1_000 },
-  ]);
+  ];
+  expect(await due()).toEqual(ofPlan);
+  expect(await mark(null)).toBe(2);
+  expect(await due()).toEqual(expect.arrayContaining([...ofPlan, { tenant: 'acme', customer: 'runs', dueAt: 1_000 }]));
+  expect(await due()).toHaveLength(4);
+  expect(await mark('none')).toBe(1);
 });
 
 it('waits in the order of customers, whatever a rating leaves of each', async () => {

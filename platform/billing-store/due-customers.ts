@@ -47,18 +47,42 @@ export async function markDue(queries: Queries, customers: readonly DueCustomer[
   );
 }
 
-/** Every customer that a version of the catalog may concern, from when on it holds. It is published. */
-export async function markSubscribersDue(queries: Queries, dueAt: number): Promise<void> {
-  await queries.query(
-    `INSERT INTO tallyline.due_customers AS due (tenant, customer, due_at)
-     SELECT tenant, customer, $1 FROM (
-       SELECT tenant, customer FROM tallyline.subscriptions
-       UNION
-       SELECT tenant, customer FROM tallyline.billing_periods WHERE period_end > $1
-     ) concerned ORDER BY tenant, customer
-     ${EARLIER}`,
-    [new Date(dueAt)],
+/** Some customers, in the order of their keys. */
+export interface CustomerPage {
+  /** The last of the page before; null: from the first on. */
+  readonly after: TenantCustomer | null;
+  readonly customersMax: number;
+}
+
+/** Who has a plan at some time. */
+const PLAN_HOLDERS = 'SELECT tenant, customer FROM tallyline.plan_holders WHERE plan = $5';
+/** Who was billed by the default plan, in a period that goes on after the instant. */
+const DEFAULT_PAYERS = `SELECT DISTINCT tenant, customer FROM tallyline.billing_periods
+  WHERE subscription = '' AND period_end > $1`;
+
+/**
+ * The customers that a change of a plan may concern are due from when on it holds; `plan` null: of the default plan, of
+ * which nobody has a record. Its version is published. Resolves to the last of the page; null: nobody is left.
+ */
+export async function markHoldersDue(
+  queries: Queries,
+  plan: string | null,
+  dueAt: number,
+  { after, customersMax }: CustomerPage,
+): Promise<TenantCustomer | null> {
+  const { rows } = await queries.query(
+    `WITH page AS (
+       ${plan === null ? DEFAULT_PAYERS : PLAN_HOLDERS} AND (tenant, customer) > ($2, $3)
+       ORDER BY tenant, customer LIMIT $4
+     ), marked AS (
+       INSERT INTO tallyline.due_customers AS due (tenant, customer, due_at)
+       SELECT tenant, customer, $1 FROM page ORDER BY tenant, customer
+       ${EARLIER}
+     )
+     SELECT ${selected(customerColumns, 'page')} FROM page ORDER BY page.tenant DESC, page.customer DESC LIMIT 1`,
+    [new Date(dueAt), after?.tenant ?? '', after?.customer ?? '', customersMax, ...(plan === null ? [] : [plan])],
   );
+  return rows.length === 0 ? null : recordOf(customerColumns, rows[0]!);
 }
 
 /** Those that are due by an instant, longest first. */

@@ -19,8 +19,8 @@ import {
 const postedColumns = {
   transactionId: uuid('transaction_id'),
   tenant: text('tenant'),
-  receivable: text('receivable'),
-  revenue: text('revenue'),
+  customer: text('customer'),
+  price: text('price'),
   amount: decimal('amount'),
   currency: text('currency'),
   id: uuid('id'),
@@ -39,8 +39,8 @@ export async function insertLedgerEntries(client: PoolClient, lineItems: readonl
   const posted = lineItems.map((item) => ({
     transactionId: ledgerTransactionId(item),
     tenant: item.tenant,
-    receivable: `receivable:${item.customer}`,
-    revenue: `revenue:${item.price}`,
+    customer: item.customer,
+    price: item.price,
     amount: item.amount,
     currency: item.currency,
     id: item.id,
@@ -49,7 +49,8 @@ export async function insertLedgerEntries(client: PoolClient, lineItems: readonl
   const items = tableOf(postedColumns, posted, 'item');
   await client.query(
     `INSERT INTO tallyline.ledger_entries (transaction_id, entry, tenant, account, amount, currency, line_item, period_start)
-     SELECT item.transaction_id, side.entry, item.tenant, CASE side.entry WHEN 0 THEN item.receivable ELSE item.revenue END,
+     SELECT item.transaction_id, side.entry, item.tenant,
+       CASE side.entry WHEN 0 THEN 'receivable:' || item.customer ELSE 'revenue:' || item.price END,
        CASE side.entry WHEN 0 THEN item.amount ELSE -item.amount END, item.currency, item.id,
        item.period_start
      FROM ${items.sql} CROSS JOIN (VALUES (0::smallint), (1::smallint)) AS side (entry)`,

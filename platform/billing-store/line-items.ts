@@ -2,11 +2,10 @@
 import type { PoolClient } from 'pg';
 import type { Holding } from '../../domain/accounts/assignments.ts';
 import type { PeriodKey, PeriodStart, PricedKey } from '../../domain/billing/billing-period-terms.ts';
-import type { ItemTerm, LineItemCause, LineItemKind, NewLineItem, RatedItem } from '../../domain/billing/line-item.ts';
+import type { ItemTerm, LineItemCause, LineItemKind, NewLineItem } from '../../domain/billing/line-item.ts';
 import { lineItemId } from '../../domain/billing/line-item-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { formatQuantity, type Quantity } from '../../domain/number/quantity.ts';
-import type { SealVector } from '../../domain/sealing/seal-vector.ts';
 import {
   type Column,
   decimal,
@@ -60,6 +59,11 @@ const givenColumns = {
   cause: textOf<LineItemCause>('cause'),
   /** Null: by a price of the subscription's own. */
   catalogVersion: nullable(int('catalog_version')),
+};
+/** What an audit computes anew; the amount is the difference between the second and all amounts before. */
+const derivationColumns = {
+  cumulativeQuantity: quantity('cumulative_quantity'),
+  cumulativeAmount: decimal('cumulative_amount'),
 };
 /** What its row gets by itself. `sequence` orders the rows for cursors. */
 export const lineItemColumns = { ...givenColumns, createdAt: instant('created_at'), sequence: large('sequence') };
@@ -170,13 +174,13 @@ export async function readLineItemsAcross(
   return rows.map(itemOf);
 }
 
-/** By id: the period's usage of the price after each of these items, as the item was computed from it. */
+/** By id: the term's usage after each of these items, as the item was computed from it. */
 export async function readCumulativeQuantities(
   queries: Queries,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, Decimal>> {
   const { rows } = await queries.query<{ id: string; quantity: string }>(
-    `SELECT id, derivation->>'cumulativeQuantity' AS quantity FROM tallyline.line_items WHERE id = ANY($1)`,
+    'SELECT id, cumulative_quantity AS quantity FROM tallyline.line_items WHERE id = ANY($1)',
     [ids],
   );
   return new Map(rows.map(({ id, quantity }) => [id, Decimal.parse(quantity)]));
@@ -249,16 +253,63 @@ export async function countLineItems(queries: Queries): Promise<ReadonlyMap<Line
   return new Map(rows.map(({ cause, count }) => [cause, count]));
 }
 
-const derivationColumns = {
-  cumulativeQuantity: { ...quantity('cumulative_quantity'), type: 'text' },
-  cumulativeAmount: { ...decimal('cumulative_amount'), type: 'text' },
-  writtenAmount: { ...decimal('written_amount'), type: 'text' },
-} satisfies Partial<Record<keyof RatedItem, unknown>>;
-const insertedColumns = { ...givenColumns, quantity: quantity('quantity'), ...derivationColumns };
-type InsertedRow = RecordOf<typeof insertedColumns>;
+/** What is an item's own. */
+const ownColumns = {
+  id: givenColumns.id,
+  ...periodKeyColumns,
+  subject: givenColumns.subject,
+  termStart: givenColumns.termStart,
+  windowStart: givenColumns.windowStart,
+  windowEnd: givenColumns.windowEnd,
+  revision: givenColumns.revision,
+  quantity: quantity('quantity'),
+  amount: givenColumns.amount,
+  ...derivationColumns,
+  /** The place of its label. */
+  label: int('label'),
+};
+/** What many items of a rating say alike: it is written to Postgres once. */
+const labelColumns = {
+  plan: givenColumns.plan,
+  price: givenColumns.price,
+  meter: givenColumns.meter,
+  groups: givenColumns.groups,
+  currency: givenColumns.currency,
+  kind: givenColumns.kind,
+  cause: givenColumns.cause,
+  catalogVersion: givenColumns.catalogVersion,
+};
+type OwnRow = RecordOf<typeof ownColumns>;
+type Label = RecordOf<typeof labelColumns>;
+
+/** The different labels of some items, each with its place from 1 on. */
+class Labels {
+  readonly all: Label[] = [];
+  private readonly byPrice = new Map<string, { readonly label: Label; readonly place: number }[]>();
+
+  placeOf({ plan, price, meter, groups, currency, catalogVersion, item: { kind, cause } }: NewLineItem): number {
+    const known = this.byPrice.get(price);
+    for (const { label, place } of known ?? []) {
+      const isSame =
+        label.groups === groups &&
+        label.cause === cause &&
+        label.kind === kind &&
+        label.plan === plan &&
+        label.catalogVersion === catalogVersion &&
+        label.meter === meter &&
+        label.currency === currency;
+      if (isSame) return place;
+    }
+    const place = this.all.push({ plan, price, meter, groups, currency, kind, cause, catalogVersion });
+    const added = { label: this.all[place - 1]!, place };
+    if (known === undefined) this.byPrice.set(price, [added]);
+    else known.push(added);
+    return place;
+  }
+}
 
 /** Field by field: two records of this size that are spread into one cost as much as all else that rating does. */
-function insertedRow(line: NewLineItem): InsertedRow {
+function ownRow(line: NewLineItem, label: number): OwnRow {
   const { tenant, customer, subscription, periodStart, periodEnd, price, subject, termStart, item } = line;
   const { windowStart, revision } = item;
   return {
@@ -279,57 +330,49 @@ function insertedRow(line: NewLineItem): InsertedRow {
     subscription,
     periodStart,
     periodEnd,
-    plan: line.plan,
-    price,
     subject,
-    meter: line.meter,
-    groups: line.groups,
+    termStart,
     windowStart,
     windowEnd: item.windowEnd,
-    termStart,
+    revision,
     quantity: item.quantity,
     amount: item.amount,
-    currency: line.currency,
-    kind: item.kind,
-    revision,
-    cause: item.cause,
-    catalogVersion: line.catalogVersion,
     cumulativeQuantity: item.cumulativeQuantity,
     cumulativeAmount: item.cumulativeAmount,
-    writtenAmount: item.writtenAmount,
+    label,
   };
 }
 
 /** Postgres takes no message above 1 GB, and the columns of a statement are in memory as text. */
 const STATEMENT_ITEMS_MAX = 10_000;
 
+const { label: _label, ...storedOwnColumns } = ownColumns;
+const STORED = `${namesOf(storedOwnColumns)}, ${namesOf(labelColumns)}`;
+
 /**
- * Adds the items, each with its two ledger entries: the customer owes, the price has earned. One transaction an item.
+ * Adds the items of a rating, each with its two ledger entries: the customer owes, the price has earned. One
+ * transaction an item.
  */
 export async function insertLineItems(
   client: PoolClient,
   lineItems: readonly NewLineItem[],
-  sealVector: SealVector,
+  rating: bigint,
 ): Promise<void> {
   for (let from = 0; from < lineItems.length; from += STATEMENT_ITEMS_MAX) {
-    const some = lineItems.slice(from, from + STATEMENT_ITEMS_MAX).map(insertedRow);
-    await insertSome(client, some, sealVector);
-    await insertLedgerEntries(client, some);
+    const some = lineItems.slice(from, from + STATEMENT_ITEMS_MAX);
+    const labels = new Labels();
+    const rows = some.map((line) => ownRow(line, labels.placeOf(line)));
+    const items = tableOf(ownColumns, rows, 'item');
+    const said = tableOf(labelColumns, labels.all, 'label', items.params);
+    await client.query(
+      `INSERT INTO tallyline.line_items (${STORED}, rating)
+       SELECT ${namesOf(storedOwnColumns, 'item')}, ${namesOf(labelColumns, 'label')}, $${said.params.length + 1}::bigint
+       FROM ${items.sql} JOIN ${said.sql} ON label.place = item.label ORDER BY item.place`,
+      [...said.params, rating.toString()],
+    );
+    await insertLedgerEntries(
+      client,
+      some.map(({ price, currency }, i) => ({ ...rows[i]!, price, currency })),
+    );
   }
-}
-
-async function insertSome(
-  client: PoolClient,
-  lineItems: readonly InsertedRow[],
-  sealVector: SealVector,
-): Promise<void> {
-  const items = tableOf(insertedColumns, lineItems, 'item');
-  await client.query(
-    `INSERT INTO tallyline.line_items (${namesOf(givenColumns)}, derivation)
-     SELECT ${namesOf(givenColumns, 'item')},
-       jsonb_build_object('cumulativeQuantity', item.cumulative_quantity, 'cumulativeAmount', item.cumulative_amount,
-         'writtenAmount', item.written_amount, 'sealVector', $${items.params.length + 1}::jsonb)
-     FROM ${items.sql} ORDER BY item.place`,
-    [...items.params, JSON.stringify(sealVector)],
-  );
 }

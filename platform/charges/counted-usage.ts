@@ -10,7 +10,7 @@ import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import { type SubjectKey, subjectText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { closedBefore, itemWidthMs } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
-import { groupBy, keyText } from '../../domain/composite-key.ts';
+import { groupBy, mapKey } from '../../domain/composite-key.ts';
 import { acrossOf } from '../../domain/metering/meter.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
 import { atAllTimes, type Match, type TakenUsage } from '../../domain/pricing/taken-usage.ts';
@@ -137,7 +137,7 @@ export async function readCountedUsage<Counted extends CountedTime>(
   const found = new Map<Counted, SubjectWindows[]>();
   // Values that are new depend on where their terms start, so only terms with the same bounds share a query for them.
   const sharing = ({ wanted: { meter, counted }, taken }: UsageSet): string =>
-    keyText(
+    mapKey(
       meter.slug,
       ...taken.flatMap(({ match, leftOut, to }) => [JSON.stringify(match), JSON.stringify(leftOut), to]),
       ...(aggregationRules(meter.aggregation).needsFirstSeen ? [counted.terms[0]!.from, counted.terms.at(-1)!.to] : []),
@@ -193,7 +193,7 @@ async function readSets(store: UsageReads, sets: readonly UsageSet[], basis: Usa
   const bySubject = groupBy(rows, subjectText);
   for (const [i, set] of sets.entries()) {
     for (const stretch of set.stretches) {
-      for (const { bucketStart, quantity } of bySubject.get(keyText(tenantOf(set), stretch.subject)) ?? []) {
+      for (const { bucketStart, quantity } of bySubject.get(mapKey(tenantOf(set), stretch.subject)) ?? []) {
         const isIn = bucketStart >= stretch.from && bucketStart < stretch.to;
         if (isIn) found[i]!.push({ windowStart: bucketStart, quantity });
       }
@@ -265,7 +265,7 @@ export async function readTimesWithUsage<Time extends TimeOfCustomer>(
   const found = new Set<Time>();
   const isOwn = ({ subjects }: TimeOfCustomer): boolean =>
     subjects.every(({ assignments }) => assignments.length === 0);
-  const sharing = (time: TimeOfCustomer): string => keyText(time.from, time.to, isOwn(time) ? 'own' : 'others');
+  const sharing = (time: TimeOfCustomer): string => mapKey(time.from, time.to, isOwn(time) ? 'own' : 'others');
   for (const group of groupBy(times, sharing).values()) {
     const { from, to } = group[0]!;
     // Where a stretch starts depends on the window, but for a subject that was never assigned.

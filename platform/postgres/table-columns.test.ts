@@ -45,23 +45,30 @@ describe('table columns', () => {
   });
 
   it('write records as arrays with types, in order', () => {
-    const { sql, params } = tableOf({ tenant: columns.tenant, endsAt: columns.endsAt }, [record, record], 'item');
-    expect(sql).toBe('unnest($1::text[], $2::timestamptz[]) WITH ORDINALITY AS item (tenant, ends_at, place)');
-    expect(params).toEqual([
-      ['acme', 'acme'],
-      [null, null],
-    ]);
+    const other = { ...record, tenant: 'a "b"\\', endsAt: 2_000, seats: -1 };
+    const some = { tenant: columns.tenant, endsAt: columns.endsAt, seats: columns.seats };
+    const { sql, params } = tableOf(some, [record, other], 'item', ['before']);
+    expect(sql).toMatch(/^\(SELECT said.tenant, said.ends_at, said.seats, said.place\n/);
+    expect(sql).toContain(
+      'unnest($2::text[], $3::timestamptz[], $4::int[]) WITH ORDINALITY AS said (tenant, ends_at, seats',
+    );
+    expect(sql).toMatch(/\) AS item$/);
+    expect(params).toEqual(['before', '{"acme","a \\"b\\"\\\\"}', '{NULL,"1970-01-01T00:00:02.000Z"}', '{3,-1}']);
   });
 
-  it('write what many records have in common once', () => {
+  it('write what all records have in common once', () => {
     const some = { tenant: columns.tenant, seats: columns.seats, endsAt: columns.endsAt };
-    const many = Array.from({ length: 16 }, (_, seats) => ({ tenant: 'acme', seats, endsAt: null }));
+    const many = [0, 1].map((seats) => ({ tenant: 'acme', seats, endsAt: null }));
     const { sql, params } = tableOf(some, many, 'item');
-    expect(sql).toBe(
-      'unnest(array_fill($1::text, ARRAY[16]), $2::int[], array_fill($3::timestamptz, ARRAY[16])) WITH ORDINALITY ' +
-        'AS item (tenant, seats, ends_at, place)',
-    );
-    expect(params).toEqual(['acme', many.map(({ seats }) => seats), null]);
+    expect(sql).toContain('SELECT $1::text AS tenant, said.seats, $3::timestamptz AS ends_at, said.place');
+    expect(sql).toContain('unnest($2::int[]) WITH ORDINALITY AS said (seats, place)');
+    expect(params).toEqual(['acme', '{0,1}', null]);
+  });
+
+  it('are as many rows as there are records, also where all say the same', () => {
+    const { sql, params } = tableOf({ tenant: columns.tenant }, [record, record, record], 'item');
+    expect(sql).toContain('unnest(array_fill(0, ARRAY[3])) WITH ORDINALITY AS said (nothing, place)');
+    expect(params).toEqual(['acme']);
   });
 
   it('read what pg gives for what was written', () => {

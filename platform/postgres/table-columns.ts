@@ -109,34 +109,68 @@ export const placeholders = (columns: Columns): string =>
     .map((_, i) => `$${i + 1}`)
     .join(', ');
 
-/** From so many records on it pays to look whether a column says the same of all of them. */
-const SAME_FROM = 16;
+/** Types whose texts need no quotes in an array. */
+const PLAIN = new Set(['uuid', 'int', 'smallint', 'bigint', 'boolean', 'numeric']);
+const MUST_BE_ESCAPED = /["\\]/;
+const ESCAPED = /["\\]/g;
 
-/** A column of some records as an array: of each its value, or one value so many times. */
-function arrayOf<Of extends Columns>(
-  [key, column]: [string, Column<unknown>],
-  place: number,
-  records: readonly RecordOf<NoInfer<Of>>[],
-): { readonly sql: string; readonly param: unknown } {
-  const said = (record: RecordOf<NoInfer<Of>>): unknown => record[key as keyof Of];
-  const count = records.length;
-  if (count >= SAME_FROM) {
-    const first = said(records[0]!);
-    if (records.every((record) => said(record) === first))
-      return { sql: `array_fill($${place}::${column.type}, ARRAY[${count}])`, param: column.write(first) };
-  }
-  return { sql: `$${place}::${column.type}[]`, param: records.map((record) => column.write(said(record))) };
+/** As Postgres reads an array. Texts by themselves: pg looks at each element for what it is, and what it might be. */
+function arrayText(column: Column<unknown>, values: readonly unknown[]): unknown {
+  if (column.type === 'bytea') return values;
+  if (PLAIN.has(column.type)) return `{${values.map((value) => value ?? 'NULL').join()}}`;
+  const quoted = (value: unknown): string => {
+    if (value === null || value === undefined) return 'NULL';
+    const said = String(value);
+    return MUST_BE_ESCAPED.test(said) ? `"${said.replace(ESCAPED, '\\$&')}"` : `"${said}"`;
+  };
+  return `{${values.map(quoted).join()}}`;
 }
 
+const saysTheSame = (values: readonly unknown[]): boolean => {
+  const first = values[0];
+  for (const value of values) if (value !== first) return false;
+  return true;
+};
+
 /**
- * The records as a table of a FROM: `unnest($1::text[], …) … AS alias (tenant, …, place)`, and the parameters from `$1`
- * on. `place` is their order. Line items that are written together say the same in most columns, and to write an array
- * of texts costs more than to find that out.
+ * The records as a table of a FROM, `alias (tenant, …, place)`, and its parameters, which follow those of `before`.
+ * `place` is the order of the records, from 1 on. A column that says the same of all of them is one value: line items
+ * that are written together say the same in most columns, and an array costs more than to find that out.
  */
-export function tableOf<Of extends Columns>(columns: Of, records: readonly RecordOf<NoInfer<Of>>[], alias: string) {
-  const arrays = Object.entries(columns).map((entry, i) => arrayOf<Of>(entry, i + 1, records));
+export function tableOf<Of extends Columns>(
+  columns: Of,
+  records: readonly RecordOf<NoInfer<Of>>[],
+  alias: string,
+  before: readonly unknown[] = [],
+) {
+  const params: unknown[] = [...before];
+  const arrays: string[] = [];
+  const arrayNames: string[] = [];
+  const selected: string[] = [];
+  for (const [key, column] of Object.entries(columns)) {
+    const { name, type } = column;
+    const said = records.map((record) => record[key as keyof Of]);
+    const place = `$${params.length + 1}`;
+    if (records.length > 1 && saysTheSame(said)) {
+      params.push(column.write(said[0]));
+      selected.push(`${place}::${type} AS ${name}`);
+    } else {
+      params.push(
+        arrayText(
+          column,
+          said.map((value) => column.write(value)),
+        ),
+      );
+      arrays.push(`${place}::${type}[]`);
+      arrayNames.push(name);
+      selected.push(`said.${name}`);
+    }
+  }
+  const rows = [...arrays, ...(arrays.length === 0 ? [`array_fill(0, ARRAY[${records.length}])`] : [])];
+  const names = [...arrayNames, ...(arrays.length === 0 ? ['nothing'] : []), 'place'];
   return {
-    sql: `unnest(${arrays.map(({ sql }) => sql).join(', ')}) WITH ORDINALITY AS ${alias} (${namesOf(columns)}, place)`,
-    params: arrays.map(({ param }) => param),
+    sql: `(SELECT ${selected.join(', ')}, said.place
+      FROM unnest(${rows.join(', ')}) WITH ORDINALITY AS said (${names.join(', ')})) AS ${alias}`,
+    params,
   };
 }

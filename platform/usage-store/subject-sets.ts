@@ -1,7 +1,7 @@
 // Sets of stretches of subjects, as a read of usage names them: what is in one set is read as if it were one subject's.
 import type { OwnedStretch } from '../../domain/accounts/ownership.ts';
 import type { SubjectKey } from '../../domain/billing/billing-period-terms.ts';
-import { keyText } from '../../domain/composite-key.ts';
+import { mapKey } from '../../domain/composite-key.ts';
 import { quoted } from '../clickhouse/quoted.ts';
 import { boundSeconds } from './usage-query.ts';
 
@@ -14,7 +14,7 @@ export type SubjectSets = readonly (readonly TenantStretch[])[];
 
 type SetNumbers = ReadonlyMap<string, readonly number[]>;
 
-const textOf = ({ tenant, subject }: SubjectKey): string => keyText(tenant, subject);
+const textOf = ({ tenant, subject }: SubjectKey): string => mapKey(tenant, subject);
 
 /**
  * The numbers of the sets of each subject, where each set is one subject through all of the span; else null. It is so

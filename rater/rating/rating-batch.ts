@@ -17,7 +17,7 @@
 import { Ownership } from '../../domain/accounts/ownership.ts';
 import {
   customerText,
-  type PeriodKey,
+  type PeriodOfRecords,
   periodText,
   type RatedPeriod,
   startText,
@@ -122,7 +122,7 @@ async function rateIn(
     if (!isUnmoved(stored, locked, basis)) return { outcome: 'behind' };
     // Also of customers that nothing is to be billed to: their windows may be those of one that pays by now.
     const ownership = new Ownership(await transaction.readAssignmentsAround(work));
-    const isChanged = changedBy(records, await transaction.readSubscriptions(work));
+    const isChanged = changedBy(records, await transaction.readRecordCounts(work));
     const moved = work.filter((each) => isChanged(each) || hasOtherSubjects(each, ownership));
     const left = new Set(moved.map(customerText));
     const isRated = (customer: TenantCustomer): boolean => left.size === 0 || !left.has(customerText(customer));
@@ -192,23 +192,23 @@ async function write(
     const ofTarget = gone.length === 0 ? [] : (goneByStart.get(startText(target)) ?? []);
     const items = termItems(terms, ofTarget, { catalogVersion: catalog.version, records: by, stored, written: before });
     for (const item of items) lineItems.push(item);
-    periods.add(target, items, {
-      ...{ catalogVersion: catalog.version, records: by },
-      ...{ sealVector: seals.vector, ratedWatermark: watermark, closedUpTo },
-    });
+    periods.add(target, items, by);
   }
-  await transaction.saveRatedPeriods(periods.rated);
-  await transaction.insertLineItems(lineItems, seals.vector);
+  // A period that was never rated has nothing to charge and no row: nothing is written of it.
+  if (periods.rated.length === 0) return lineItems;
+  const rating = await transaction.saveRating({
+    ...{ catalogVersion: catalog.version, sealVector: seals.vector, ratedWatermark: watermark, closedUpTo },
+  });
+  await transaction.saveRatedPeriods(periods.rated, rating);
+  await transaction.insertLineItems(lineItems, rating);
   return lineItems;
 }
 
 const NOTHING_WRITTEN: WrittenPrices = new Map();
 
-type LastRating = Omit<RatedPeriod, keyof PeriodKey>;
-
 /** What the rated periods are now. One that never had anything to charge needs no row. */
 class RatedPeriods {
-  readonly rated: RatedPeriod[] = [];
+  readonly rated: PeriodOfRecords[] = [];
   /** By start. */
   private readonly locked: ReadonlyMap<string, readonly RatedPeriod[]>;
 
@@ -217,7 +217,7 @@ class RatedPeriods {
   }
 
   /** Each start once. */
-  add(target: PeriodTarget, items: readonly NewLineItem[], last: LastRating): void {
+  add(target: PeriodTarget, items: readonly NewLineItem[], records: number): void {
     const known = this.locked.size === 0 ? [] : (this.locked.get(startText(target)) ?? []);
     const first = this.rated.length;
     for (const { tenant, customer, subscription, periodStart, periodEnd } of [...known, ...items]) {
@@ -226,7 +226,7 @@ class RatedPeriods {
         const each = this.rated[i]!;
         isThere = each.periodEnd === periodEnd && each.subscription === subscription;
       }
-      if (!isThere) this.rated.push({ tenant, customer, subscription, periodStart, periodEnd, ...last });
+      if (!isThere) this.rated.push({ tenant, customer, subscription, periodStart, periodEnd, records });
     }
   }
 }

@@ -26,6 +26,7 @@ import { becomesDue, customerWork, handBack, isNothing, nothingTouched, type Tou
 import type { RaterMetrics } from '../metrics.ts';
 import type { RatingStore } from '../store/rating-store.ts';
 import { earliestClosing, readTouchedWindows } from '../store/touched-usage.ts';
+import { markConcerned } from './catalog-intake.ts';
 import { ChunkVerifier } from './chunk-verifier.ts';
 import { type BatchOutcome, isStillThere, rateBatch } from './rating-batch.ts';
 import { readOwnership } from './touched-ownership.ts';
@@ -52,6 +53,8 @@ export interface RatingLoopParts {
   readonly allowedLatenessMs: number;
   /** Customers rated in one transaction. */
   readonly batchCustomersMax?: number;
+  /** Customers whom a version of the catalog concerns, marked in one statement. */
+  readonly markedCustomersMax?: number;
   /** Once the customers of a batch have this many touched windows together, no further one is added to it. */
   readonly batchWindowsMax?: number;
 }
@@ -156,11 +159,13 @@ export class RatingLoop {
    * closed (T3).
    */
   private async takeInCatalog(from: RaterProgress, watermark: number): Promise<RaterProgress> {
+    const { store, markedCustomersMax } = this.parts;
     let { closedUpTo } = from;
     for (const version of this.catalog.versions) {
       if (version.version <= from.catalogVersion) continue;
       // What is known to come may change what a stretch before it costs.
-      await this.parts.store.markSubscribersDue(Math.min(version.effectiveAt, watermark));
+      const dueAt = Math.min(version.effectiveAt, watermark);
+      await markConcerned(store, this.catalog.history, version.version, dueAt, markedCustomersMax);
       if (closedUpTo !== null) closedUpTo = Math.min(closedUpTo, version.closedUpTo ?? version.effectiveAt);
     }
     return { ...from, closedUpTo };

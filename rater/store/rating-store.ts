@@ -3,14 +3,21 @@
 // simulation with stores in memory runs the same decisions as a rater on Postgres and ClickHouse. Every call rejects
 // when its store does not answer.
 import type { TenantSubject } from '../../domain/accounts/ownership.ts';
-import type { PricedKey, RatedPeriod, TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import type {
+  PeriodOfRecords,
+  PricedKey,
+  RatedPeriod,
+  Rating,
+  TenantCustomer,
+} from '../../domain/billing/billing-period-terms.ts';
 import type { ItemTerm, NewLineItem, WrittenPrices } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { RowSet } from '../../domain/sealing/row-set.ts';
 import type { SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { ChunkSeal, Seals } from '../../domain/sealing/seals.ts';
 import type { CustomerSubscription } from '../../domain/terms/customer-subscription.ts';
-import type { DueCustomer, NextDue } from '../../platform/billing-store/due-customers.ts';
+import type { RecordCount } from '../../platform/account-store/subscriptions.ts';
+import type { CustomerPage, DueCustomer, NextDue } from '../../platform/billing-store/due-customers.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { WrittenSelection } from '../../platform/billing-store/written-prices.ts';
 import type { RatedUsageReads } from '../../platform/charges/rated-usage-reads.ts';
@@ -42,8 +49,11 @@ export interface RatingState {
   readSubscriptions(customers: readonly TenantCustomer[]): Promise<CustomerSubscription[]>;
   /** Those that are due by an instant, longest first. */
   readDueCustomers(until: number, customersMax: number): Promise<DueCustomer[]>;
-  /** Whoever has a subscription, or a period that ends after the instant, is due then if not before. */
-  markSubscribersDue(dueAt: number): Promise<void>;
+  /**
+   * Whoever has a plan at some time is due then if not before; null: whoever has a period of the default plan that ends
+   * after the instant. Page by page: resolves to the last of it, and to null where nobody is left.
+   */
+  markHoldersDue(plan: string | null, dueAt: number, page: CustomerPage): Promise<TenantCustomer | null>;
   /** Every subject of these names, or that was ever assigned to a customer of these names, with all its assignments. */
   readAssignmentsAround(names: readonly TenantCustomer[]): Promise<TenantSubject[]>;
   /** Says, before they are looked at, up to where windows are closed: no subject changes hands before it then. */
@@ -71,16 +81,18 @@ export interface RatingTransaction {
   lockBillingPeriods(customers: readonly TenantCustomer[]): Promise<RatedPeriod[]>;
   /** As that of the store. Of customers that are locked, it stays so until the transaction ends. */
   readAssignmentsAround(names: readonly TenantCustomer[]): Promise<TenantSubject[]>;
-  /** As that of the store. Of customers that are locked, it stays so until the transaction ends. */
-  readSubscriptions(customers: readonly TenantCustomer[]): Promise<CustomerSubscription[]>;
+  /** Of those that have a subscription. Of customers that are locked, it stays so until the transaction ends. */
+  readRecordCounts(customers: readonly TenantCustomer[]): Promise<RecordCount[]>;
   /** By `startText`; one without items is absent, and so is a price. */
   readWrittenPrices(starts: readonly WrittenSelection[]): Promise<ReadonlyMap<string, WrittenPrices>>;
   /** What the newest item of each of these terms says of it; in any order. */
   readNewestItems(terms: readonly PricedKey[]): Promise<ItemTerm[]>;
+  /** By what the transaction's periods and items are rated. Resolves to its id. */
+  saveRating(rating: Rating): Promise<bigint>;
   /** Adds the periods, or moves them on. */
-  saveRatedPeriods(periods: readonly RatedPeriod[]): Promise<void>;
+  saveRatedPeriods(periods: readonly PeriodOfRecords[], rating: bigint): Promise<void>;
   /** Adds the items, each with its two ledger entries. Rejects where one of the same key is there. */
-  insertLineItems(lineItems: readonly NewLineItem[], sealVector: SealVector): Promise<void>;
+  insertLineItems(lineItems: readonly NewLineItem[], rating: bigint): Promise<void>;
   /** What comes next, in place of what was due. */
   saveDue(customers: readonly NextDue[]): Promise<void>;
   /** What is due earlier stays so. */

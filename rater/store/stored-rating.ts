@@ -1,15 +1,16 @@
 // The rating store on Postgres and ClickHouse: nothing but the statements, put together.
 import type { Pool } from 'pg';
 import { readAssignmentsAround } from '../../platform/account-store/subject-assignments.ts';
-import { readSubscriptionsOfCustomers } from '../../platform/account-store/subscriptions.ts';
+import { readRecordCounts, readSubscriptionsOfCustomers } from '../../platform/account-store/subscriptions.ts';
 import {
   lockBillingPeriods,
   readBillingPeriods,
   saveRatedPeriods,
 } from '../../platform/billing-store/billing-periods.ts';
-import { markDue, markSubscribersDue, readDueCustomers, saveDue } from '../../platform/billing-store/due-customers.ts';
+import { markDue, markHoldersDue, readDueCustomers, saveDue } from '../../platform/billing-store/due-customers.ts';
 import { insertLineItems, readNewestItems } from '../../platform/billing-store/line-items.ts';
 import { advanceProgress, announceClosing, readProgress } from '../../platform/billing-store/rater-progress.ts';
+import { saveRating } from '../../platform/billing-store/ratings.ts';
 import { readWrittenPrices } from '../../platform/billing-store/written-prices.ts';
 import { catalogVersions, readPublishedVersion } from '../../platform/catalog-store.ts';
 import { storedUsageReads } from '../../platform/charges/stored-usage-reads.ts';
@@ -33,7 +34,7 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
     readBillingPeriods: (customers) => readBillingPeriods(pool, customers),
     readSubscriptions: (customers) => readSubscriptionsOfCustomers(pool, customers),
     readDueCustomers: (until, customersMax) => readDueCustomers(pool, until, customersMax),
-    markSubscribersDue: (dueAt) => markSubscribersDue(pool, dueAt),
+    markHoldersDue: (plan, dueAt, page) => markHoldersDue(pool, plan, dueAt, page),
     readAssignmentsAround: (names) => readAssignmentsAround(pool, names),
     announceClosing: (closedUpTo) => announceClosing(pool, closedUpTo),
 
@@ -48,11 +49,12 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
         work({
           lockBillingPeriods: (customers) => lockBillingPeriods(client, customers),
           readAssignmentsAround: (names) => readAssignmentsAround(client, names),
-          readSubscriptions: (customers) => readSubscriptionsOfCustomers(client, customers),
+          readRecordCounts: (customers) => readRecordCounts(client, customers),
           readWrittenPrices: (starts) => readWrittenPrices(client, starts),
           readNewestItems: (terms) => readNewestItems(client, terms),
-          saveRatedPeriods: (periods) => saveRatedPeriods(client, periods),
-          insertLineItems: (lineItems, sealVector) => insertLineItems(client, lineItems, sealVector),
+          saveRating: (rating) => saveRating(client, rating),
+          saveRatedPeriods: (periods, rating) => saveRatedPeriods(client, periods, rating),
+          insertLineItems: (lineItems, rating) => insertLineItems(client, lineItems, rating),
           saveDue: (customers) => saveDue(client, customers),
           markDue: (customers) => markDue(client, customers),
           readPublishedVersion: () => readPublishedVersion(client),

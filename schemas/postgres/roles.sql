@@ -56,7 +56,7 @@ GRANT INSERT, UPDATE ON tallyline.published_watermark TO tallyline_aggregator;
 GRANT SELECT ON tallyline.chunk_repairs TO tallyline_aggregator;
 GRANT UPDATE (outcome, detail, decided_at) ON tallyline.chunk_repairs TO tallyline_aggregator;
 
-GRANT SELECT, INSERT ON tallyline.line_items, tallyline.ledger_entries TO tallyline_rater;
+GRANT SELECT, INSERT ON tallyline.ratings, tallyline.line_items, tallyline.ledger_entries TO tallyline_rater;
 GRANT SELECT, INSERT, UPDATE ON tallyline.billing_periods TO tallyline_rater;
 GRANT SELECT, UPDATE ON tallyline.rater_progress TO tallyline_rater;
 GRANT SELECT, INSERT ON tallyline.chunk_repairs TO tallyline_rater;
@@ -64,11 +64,11 @@ GRANT SELECT ON tallyline.chunk_seals_reopened, tallyline.log_records TO tallyli
 -- Whose a subject is.
 GRANT SELECT ON tallyline.subject_assignments TO tallyline_rater;
 -- Which tenants there are, and nothing of their keys.
-GRANT SELECT ON tallyline.subscriptions, tallyline.subscription_records TO tallyline_rater;
+GRANT SELECT ON tallyline.subscriptions, tallyline.subscription_records, tallyline.plan_holders TO tallyline_rater;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tallyline.due_customers TO tallyline_rater;
 
-GRANT SELECT ON tallyline.line_items, tallyline.billing_periods, tallyline.rater_progress, tallyline.refusals,
-    tallyline.chunk_seals_reopened, tallyline.subject_assignments, tallyline.assigned_subjects,
+GRANT SELECT ON tallyline.ratings, tallyline.line_items, tallyline.billing_periods, tallyline.rater_progress,
+    tallyline.refusals, tallyline.chunk_seals_reopened, tallyline.subject_assignments, tallyline.assigned_subjects,
     tallyline.subscriptions, tallyline.subscription_records
     TO tallyline_query;
 
@@ -78,7 +78,7 @@ GRANT SELECT, INSERT, UPDATE ON tallyline.customers, tallyline.assigned_subjects
 GRANT SELECT, INSERT, UPDATE, DELETE ON tallyline.customer_keys, tallyline.idempotent_answers TO tallyline_manage;
 GRANT SELECT, INSERT, DELETE ON tallyline.customer_words TO tallyline_manage;
 GRANT SELECT, INSERT, UPDATE ON tallyline.subscriptions TO tallyline_manage;
-GRANT SELECT, INSERT ON tallyline.subscription_records TO tallyline_manage;
+GRANT SELECT, INSERT ON tallyline.subscription_records, tallyline.plan_holders TO tallyline_manage;
 GRANT SELECT, INSERT, UPDATE ON tallyline.due_customers TO tallyline_manage;
 -- What previews are computed from, with usage: how far it is sealed and billed.
 GRANT SELECT ON tallyline.rater_progress, tallyline.billing_periods, tallyline.published_watermark TO tallyline_manage;

@@ -92,9 +92,9 @@ export const crashPoints: readonly CrashPoint[] = [
 
   // In the transaction.
   { name: 'rater: customers locked', stage: 'rater', file: batch, find: 'const locked = await transaction.lockBillingPeriods(work);', place: 'after' },
-  { name: 'rater: periods saved, before the line items', stage: 'rater', file: batch, find: 'await transaction.insertLineItems(lineItems, seals.vector);', place: 'before', when: 'lineItems.length > 0' },
+  { name: 'rater: periods saved, before the line items', stage: 'rater', file: batch, find: 'await transaction.insertLineItems(lineItems, rating);', place: 'before', when: 'lineItems.length > 0' },
   { name: 'rater: line items inserted, before the ledger', stage: 'rater', file: ledger, find: 'await client.query(`INSERT INTO tallyline.ledger_entries', place: 'before' },
-  { name: 'rater: ledger written, before the commit', stage: 'rater', file: batch, find: 'await transaction.insertLineItems(lineItems, seals.vector);', place: 'after', when: 'lineItems.length > 0' },
+  { name: 'rater: ledger written, before the commit', stage: 'rater', file: batch, find: 'await transaction.insertLineItems(lineItems, rating);', place: 'after', when: 'lineItems.length > 0' },
 
   // Behind it.
   { name: 'rater: batch committed, before the next', stage: 'rater', file: rating, find: 'this.count(result.lineItems);', place: 'before', when: 'result.lineItems.length > 0' },

@@ -131,6 +131,7 @@ const WRITES: Readonly<Record<StageRole, Readonly<Record<string, readonly string
   },
   rater: {
     ...{ line_items: ['INSERT'], ledger_entries: ['INSERT'], billing_periods: ['INSERT', 'UPDATE'] },
+    ratings: ['INSERT'],
     ...{ rater_progress: ['UPDATE'], chunk_repairs: ['INSERT'], due_customers: ['INSERT', 'UPDATE', 'DELETE'] },
   },
   query: {},
@@ -138,6 +139,7 @@ const WRITES: Readonly<Record<StageRole, Readonly<Record<string, readonly string
     ...{ account_changes: ['INSERT'], customers: ['INSERT', 'UPDATE'], customer_keys: ['INSERT', 'UPDATE', 'DELETE'] },
     ...{ customer_words: ['INSERT', 'DELETE'], assigned_subjects: ['INSERT', 'UPDATE'] },
     ...{ subscriptions: ['INSERT', 'UPDATE'], subscription_records: ['INSERT'], due_customers: ['INSERT', 'UPDATE'] },
+    plan_holders: ['INSERT'],
     ...{ subject_assignments: ['INSERT', 'UPDATE'], idempotent_answers: ['INSERT', 'UPDATE', 'DELETE'] },
   },
 };

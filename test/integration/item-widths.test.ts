@@ -291,9 +291,13 @@ describe('verify', () => {
 
     // It says so where an item is of a window that is not closed with its hour.
     await pool.query("UPDATE tallyline.rater_progress SET closed_up_to = closed_up_to - interval '100 years'");
-    await pool.query('UPDATE tallyline.billing_periods SET closed_up_to = $1 WHERE period_end = $1', [
-      new Date(monthStart),
-    ]);
+    await pool.query(
+      `WITH rating AS (
+         INSERT INTO tallyline.ratings (catalog_version, seal_vector, rated_watermark, closed_up_to)
+         SELECT catalog_version, seal_vector, rated_watermark, $1 FROM tallyline.ratings ORDER BY id DESC LIMIT 1 RETURNING id)
+       UPDATE tallyline.billing_periods SET rating = (SELECT id FROM rating) WHERE period_end = $1`,
+      [new Date(monthStart)],
+    );
     const open = await verify({ ...installation.stores, group: `verify-${process.hrtime.bigint()}` }, scope);
     expect(open.failed.I4).toBeGreaterThan(0);
   }, 300_000);

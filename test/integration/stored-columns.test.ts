@@ -5,11 +5,16 @@ import { Decimal } from '../../domain/number/decimal.ts';
 import { accountChangeColumns } from '../../platform/account-store/account-changes.ts';
 import { customerColumns, customerKeyColumns } from '../../platform/account-store/customers.ts';
 import { assignedSubjectColumns, assignmentColumns } from '../../platform/account-store/subject-assignments.ts';
-import { subscriptionColumns, subscriptionRecordColumns } from '../../platform/account-store/subscriptions.ts';
+import {
+  planHolderColumns,
+  subscriptionColumns,
+  subscriptionRecordColumns,
+} from '../../platform/account-store/subscriptions.ts';
 import { billingPeriodColumns } from '../../platform/billing-store/billing-periods.ts';
 import { dueCustomerColumns } from '../../platform/billing-store/due-customers.ts';
 import { lineItemColumns } from '../../platform/billing-store/line-items.ts';
 import { raterProgressColumns } from '../../platform/billing-store/rater-progress.ts';
+import { ratingColumns } from '../../platform/billing-store/ratings.ts';
 import {
   bool,
   type Columns,
@@ -43,8 +48,9 @@ afterAll(() => stores?.stop());
 describe('stored columns', () => {
   /** Beside its columns, what a table has for people and for its own order. */
   it.each<[string, Columns, string[]]>([
-    ['line_items', lineItemColumns, ['derivation']],
-    ['billing_periods', billingPeriodColumns, ['rated_at']],
+    ['line_items', lineItemColumns, ['rating', 'cumulative_quantity', 'cumulative_amount']],
+    ['billing_periods', billingPeriodColumns, []],
+    ['ratings', ratingColumns, ['rated_at']],
     ['due_customers', dueCustomerColumns, []],
     ['rater_progress', raterProgressColumns, ['singleton', 'closing_up_to']],
     ['chunk_seals', sealColumns, ['sealed_at']],
@@ -55,6 +61,7 @@ describe('stored columns', () => {
     ['subject_assignments', assignmentColumns, []],
     ['subscriptions', subscriptionColumns, ['number']],
     ['subscription_records', subscriptionRecordColumns, []],
+    ['plan_holders', planHolderColumns, []],
     ['due_customers', dueCustomerColumns, []],
   ])('of %s are those in Postgres', async (table, columns, others) => {
     const { rows } = await stores.pool.query<{ name: string; type: string; is_nullable: boolean }>(

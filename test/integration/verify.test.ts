@@ -281,8 +281,11 @@ const plants: readonly Plant[] = [
     title: 'usage that the raters passed over',
     postgres: `WITH unrated AS (SELECT tenant, customer, period_start FROM tallyline.line_items WHERE id = ${anItem}),
         items AS (DELETE FROM tallyline.line_items WHERE (tenant, customer, period_start) = (SELECT * FROM unrated) RETURNING id),
-        entries AS (DELETE FROM tallyline.ledger_entries WHERE line_item IN (SELECT id FROM items))
-      UPDATE tallyline.billing_periods SET seal_vector = '{}', closed_up_to = period_start, rated_watermark = period_start
+        entries AS (DELETE FROM tallyline.ledger_entries WHERE line_item IN (SELECT id FROM items)),
+        rating AS (INSERT INTO tallyline.ratings (catalog_version, seal_vector, closed_up_to, rated_watermark)
+          SELECT (SELECT min(version) FROM tallyline.catalog_versions), '{}', period_start, period_start
+          FROM (SELECT DISTINCT period_start FROM unrated) period RETURNING id)
+      UPDATE tallyline.billing_periods SET rating = (SELECT id FROM rating)
       WHERE (tenant, customer, period_start) = (SELECT * FROM unrated)`,
     says: [/^I4 .* price price-sum, quantity: /, /^I4 .* price price-sum, amount: /],
     silent: /^I[1235]/,

@@ -303,6 +303,7 @@ export class Deployment {
         },
       },
       batchCustomersMax: this.plan.batchCustomersMax,
+      markedCustomersMax: this.plan.markedCustomersMax,
     });
     stage.failed.catch((error: unknown) => this.ended(slot, process, error));
     this.raters.set(slot, stage);

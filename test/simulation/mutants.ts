@@ -30,6 +30,7 @@ const SEALS = 'aggregator/seal-store.ts';
 const RECORDS = 'aggregator/record-reader.ts';
 const RATING = 'rater/rating/rating-loop.ts';
 const BATCH = 'rater/rating/rating-batch.ts';
+const INTAKE = 'rater/rating/catalog-intake.ts';
 const RATE = 'rater/core/rate.ts';
 const TOUCHED = 'rater/store/touched-usage.ts';
 const COUNTED_USAGE = 'platform/charges/counted-usage.ts';
@@ -735,16 +736,39 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'version-marks-nobody',
     file: RATING,
-    find: 'await this.parts.store.markSubscribersDue(Math.min(version.effectiveAt, watermark));',
+    find: 'await markConcerned(store, this.catalog.history, version.version, dueAt, markedCustomersMax);',
     replace: '',
     description: 'Nobody is due by a new version of the catalog',
   },
   {
     name: 'version-known-late',
     file: RATING,
-    find: 'await this.parts.store.markSubscribersDue(Math.min(version.effectiveAt, watermark));',
-    replace: 'await this.parts.store.markSubscribersDue(version.effectiveAt);',
+    find: 'const dueAt = Math.min(version.effectiveAt, watermark);',
+    replace: 'const dueAt = version.effectiveAt;',
     description: 'A version that is made before its time is looked at when it holds',
+  },
+  {
+    name: 'version-marks-a-page',
+    file: INTAKE,
+    find: 'while (after !== null);',
+    replace: 'while (after !== after);',
+    description: 'Of those whom a version concerns the first page is due',
+  },
+  {
+    name: 'version-passes-payers-over',
+    file: INTAKE,
+    find: 'return isOfDefault ? [...plans, null] : plans;',
+    replace: 'return plans;',
+    description: 'A version of the default plan does not concern who is billed by it',
+  },
+  {
+    name: 'version-marks-new-plans-alone',
+    file: CATALOG,
+    find: 'for (const plan of [was?.plan, is?.plan]) if (plan) this.changed.set(version, this.changedBy(version).add(plan));',
+    replace:
+      'for (const plan of was === undefined ? [is?.plan] : []) if (plan) this.changed.set(version, this.changedBy(version).add(plan));',
+    description:
+      'A version concerns those whose plan gets another price, and not those of whose price it says something else',
   },
   {
     name: 'closed-windows-stay-unpriced',

@@ -114,6 +114,7 @@ export interface Plan {
   readonly tickIntervalMs: number;
   readonly ratingIntervalMs: number;
   readonly batchCustomersMax: number;
+  readonly markedCustomersMax: number;
   /** From when on aggregators that start are of the release that brought rule sets 2 and 3. */
   readonly upgradeAt: number;
 }
@@ -163,6 +164,7 @@ export function planOf(random: Random): Plan {
     tickIntervalMs: rules.pick([3, 4, 6]) * HOUR,
     ratingIntervalMs: rules.pick([7, 12, 20]) * HOUR,
     batchCustomersMax: rules.pick([4, 200]),
+    markedCustomersMax: random.fork('marked').pick([1, 100]),
     assignments: assignmentsOf(random.fork('assignments'), busy),
     subscribings: subscribingsOf(random.fork('subscribings'), busy),
     upgradeAt: random.fork('upgrade').int(STARTS_AT, STARTS_AT + (ENDS_AT - STARTS_AT) / 2),

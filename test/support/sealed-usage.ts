@@ -32,12 +32,20 @@ const TABLES = [
   'ledger_entries',
   'line_items',
   'billing_periods',
+  'ratings',
   'rater_progress',
   'chunk_seals',
   'partition_progress',
 ];
 const MORE_TABLES = ['published_watermark', 'topic_generations', 'catalog_versions', 'api_keys'];
-const ACCOUNT_TABLES = ['customers', 'assigned_subjects', 'subject_assignments', 'account_changes', 'due_customers'];
+const ACCOUNT_TABLES = [
+  'customers',
+  'assigned_subjects',
+  'subject_assignments',
+  'account_changes',
+  'due_customers',
+  'plan_holders',
+];
 
 export class SealedUsage {
   private readonly pool: pg.Pool;

@@ -218,17 +218,19 @@ export async function insertLineItems(pool: pg.Pool, items: readonly LineItemFie
   const [periodStart, periodEnd] = ['2026-11-01T00:00:00Z', '2026-12-01T00:00:00Z'];
   for (const item of items) {
     const { tenant = 'acme', customer = 'cus_1', subject = '', revision = 0 } = item;
+    // Of a rating that says nothing: these periods were not rated, they are there for their items.
     await pool.query(
-      `INSERT INTO tallyline.billing_periods (tenant, customer, period_start, period_end, catalog_version)
-       VALUES ($1, $2, $3, $4, 1) ON CONFLICT DO NOTHING`,
+      `WITH rating AS (INSERT INTO tallyline.ratings (catalog_version, seal_vector) VALUES (1, '{}') RETURNING id)
+       INSERT INTO tallyline.billing_periods (tenant, customer, subscription, period_start, period_end, rating)
+       SELECT $1, $2, '', $3, $4, id FROM rating ON CONFLICT DO NOTHING`,
       [tenant, customer, periodStart, periodEnd],
     );
     await pool.query(
-      `INSERT INTO tallyline.line_items (id, tenant, customer, plan, price, meter, groups, window_start, window_end,
-         period_start, period_end, quantity, amount, currency, kind, revision, cause, catalog_version, derivation,
-         subject, term_start)
-       VALUES ($1, $2, $3, 'basic', $4, $5, $6, $7, $8, $9, $10, $11, $12, 'USD', $13, $14, 'window_closed', 1, $15, $16,
-         $9)`,
+      `INSERT INTO tallyline.line_items (id, tenant, customer, subscription, plan, price, meter, groups, window_start,
+         window_end, period_start, period_end, quantity, amount, currency, kind, revision, cause, catalog_version,
+         cumulative_quantity, subject, term_start, cumulative_amount, rating)
+       VALUES ($1, $2, $3, '', 'basic', $4, $5, $6, $7, $8, $9, $10, $11, $12, 'USD', $13, $14, 'window_closed', 1, $15,
+         $16, $9, $12, (SELECT max(id) FROM tallyline.ratings))`,
       [
         ...[item.id, tenant, customer, item.price ?? 'input', item.meter === undefined ? 'input_tokens' : item.meter],
         ...[
@@ -239,7 +241,7 @@ export async function insertLineItems(pool: pg.Pool, items: readonly LineItemFie
           periodEnd,
         ],
         ...[item.quantity ?? '1.000', item.amount ?? '0.10', revision === 0 ? 'usage' : 'adjustment', revision],
-        ...[JSON.stringify({ cumulativeQuantity: item.cumulativeQuantity ?? '1' }), subject],
+        ...[item.cumulativeQuantity ?? '1', subject],
       ],
     );
   }

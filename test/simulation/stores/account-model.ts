@@ -53,6 +53,15 @@ export class AccountModel {
     return customers.flatMap((customer) => this.subscriptions.get(customerText(customer)) ?? []);
   }
 
+  /** Whoever is to have the plan at some time, by any record. */
+  holdersOf(plan: string): TenantCustomer[] {
+    return [...this.subscriptions.values()]
+      .flat()
+      .filter(({ records }) =>
+        records.some((record) => 'patches' in record && record.patches.some(({ patch }) => patch.plan === plan)),
+      );
+  }
+
   assignmentsAround(names: readonly TenantCustomer[]): TenantSubject[] {
     const isNamed = isOf(names);
     return [...this.assigned.values()].filter(

@@ -1,9 +1,12 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
 
 import {
+  customerText,
+  NO_SUBSCRIPTION,
   type PeriodStart,
   periodText,
   type RatedPeriod,
+  type Rating,
   type SubjectKey,
   startText,
   type TenantCustomer,
@@ -198,16 +201,23 @@ export class RatingModel {
       readBillingPeriods: (customers) => statement('periods', () => this.periodsWhere(isOf(customers))),
       readSubscriptions: (customers) => statement('subscriptions', () => accounts.subscriptionsOf(customers)),
       readDueCustomers: (until, customersMax) => statement('due', () => accounts.dueBy(until, customersMax)),
-      markSubscribersDue: (dueAt) => {
+      markHoldersDue: (plan, dueAt, { after, customersMax }) => {
         this.onCall('mark due');
         return postgres.transaction(process, async ({ run, locked, write }) => {
-          const concerned = await run('subscribers', () => {
-            const subscribers = [...accounts.subscriptions.values()].flatMap((all) => all.slice(0, 1));
-            const running = [...this.periods.values()].filter(({ periodEnd }) => periodEnd > dueAt);
-            return [...subscribers, ...running].map(({ tenant, customer }) => ({ tenant, customer, dueAt }));
+          const concerned = await run('concerned', () => {
+            const payers = [...this.periods.values()].filter(
+              ({ subscription, periodEnd }) => subscription === NO_SUBSCRIPTION && periodEnd > dueAt,
+            );
+            const all = plan === null ? payers : accounts.holdersOf(plan);
+            const isLater = (each: TenantCustomer): boolean => after === null || isAfterCustomer(each, after);
+            return [...new Map(all.filter(isLater).map((each) => [customerText(each), each])).values()]
+              .sort((a, b) => (isAfterCustomer(a, b) ? 1 : -1))
+              .slice(0, customersMax)
+              .map(({ tenant, customer }) => ({ tenant, customer, dueAt }));
           });
-          await locked('lock due', [...new Set(concerned.map(dueLock))], () => null);
+          await locked('lock due', concerned.map(dueLock), () => null);
           await write('mark due', () => accounts.markDue(concerned));
+          return concerned.at(-1) ?? null;
         });
       },
       readAssignmentsAround: (names) => statement('assignments', () => accounts.assignmentsAround(names)),
@@ -361,13 +371,20 @@ export class RatingModel {
     { run, locked, write }: Statements,
     rated: { periods: RatedPeriod[]; items: StoredItem[] },
   ): RatingTransaction {
+    const ratings: Rating[] = [];
     return {
       lockBillingPeriods: (customers) => {
         this.onCall('lock');
         return locked('lock customers', customers.map(customerLock), () => this.periodsWhere(isOf(customers)));
       },
       readAssignmentsAround: (names) => run('assignments', () => this.accounts.assignmentsAround(names)),
-      readSubscriptions: (customers) => run('subscriptions', () => this.accounts.subscriptionsOf(customers)),
+      readRecordCounts: (customers) =>
+        run('subscriptions', () =>
+          [...groupBy(this.accounts.subscriptionsOf(customers), customerText).values()].map((all) => ({
+            ...{ tenant: all[0]!.tenant, customer: all[0]!.customer },
+            records: all.reduce((count, { version }) => count + version, 0),
+          })),
+        ),
       readWrittenPrices: (selections) => run('written', () => this.written(selections)),
       readNewestItems: (terms) =>
         run('newest items', () =>
@@ -386,14 +403,17 @@ export class RatingModel {
         await write('mark due', () => this.accounts.markDue(customers));
       },
       readPublishedVersion: () => run('published version', () => this.postgres.publishedVersion),
-      saveRatedPeriods: (periods) =>
+      saveRating: (rating) => run('save rating', () => BigInt(ratings.push(rating) - 1)),
+      saveRatedPeriods: (periods, rating) =>
         write('save periods', () => {
-          for (const period of periods) {
-            this.periods.set(periodText(period), { ...period });
+          for (const saved of periods) {
+            const period = { ...saved, ...ratings[Number(rating)]! };
+            this.periods.set(periodText(period), period);
             rated.periods.push(period);
           }
         }),
-      insertLineItems: async (lineItems, sealVector) => {
+      insertLineItems: async (lineItems, rating) => {
+        const { sealVector } = ratings[Number(rating)]!;
         await run('check items', () => this.assertNew(lineItems));
         await write('insert items', () => {
           this.assertNew(lineItems);
@@ -462,6 +482,9 @@ function writtenTerm(lines: readonly StoredItem[], detailFrom: number): WrittenT
 
 const itemText = (line: NewLineItem): string =>
   keyText(startText(line), line.price, termText(line), line.item.windowStart, line.item.revision);
+
+const isAfterCustomer = (one: TenantCustomer, other: TenantCustomer): boolean =>
+  one.tenant > other.tenant || (one.tenant === other.tenant && one.customer > other.customer);
 
 const isOf =
   (customers: readonly TenantCustomer[]) =>
