@@ -46,7 +46,9 @@ describe('what nothing prices', () => {
 describe('whether anything may be left', () => {
   const inUse = (groups: Readonly<Record<string, readonly string[] | null>>): GroupsInUse =>
     new Map(
-      Object.entries(groups).map(([meter, models]) => [meter, models && models.map((model) => ({ model }))] as const),
+      Object.entries(groups).map(
+        ([meter, models]) => [meter, models === null ? null : models.map((model) => ({ model }))] as const,
+      ),
     );
   const mayLeave = (plan: string, groups: GroupsInUse, window = '10-05'): boolean =>
     new LeftGroups(groups).mayLeave(termsOf(plan), on(window));

@@ -95,7 +95,7 @@ export async function readPriceOverlaps(queries: Queries, wanted: WantedCatalog)
   return { inPlans: doublePrices(catalog), ofCustomers, isComplete: found.length <= CUSTOMERS_MAX };
 }
 
-export interface ChangedCustomer {
+interface ChangedCustomer {
   readonly tenant: string;
   readonly customer: string;
   readonly prices: readonly ChangedPrice[];
