@@ -503,7 +503,8 @@ export interface paths {
         /**
          * What another catalog would change
          * @description Compares a catalog, in JSON or YAML, with the one that the tenant has, and changes nothing. What is wrong with it is a
-         *     400 that names each field; what can't be done to what is there already is in `refusals`.
+         *     400 that names each field; what can't be done to what is there already is in `refusals`. `customers` are told in
+         *     pages of subscriptions that were looked at: send the same catalog with `cursor` for the next.
          */
         post: operations["diffCatalog"];
         delete?: never;
@@ -1076,6 +1077,29 @@ export interface components {
                 meters: string[];
                 serves: string;
             }[];
+            /** @description Whose prices would change if it were applied now, of the subscriptions that were looked at */
+            customers: {
+                lookedAt: number;
+                changed: {
+                    customer: string;
+                    prices: {
+                        subscription: string | null;
+                        price: string;
+                        /** @enum {string} */
+                        change: "added" | "changed" | "gone";
+                        /**
+                         * Format: date-time
+                         * @description For usage the start of a window
+                         */
+                        from: string;
+                        /** Format: date-time */
+                        periodStart: string;
+                        /** Format: date-time */
+                        periodEnd: string;
+                    }[];
+                }[];
+                nextCursor: string | null;
+            };
             /** @description Group values that usage of the last 30 days has and that no price would take, of most subjects first. null - usage could not be asked for */
             unpriced: {
                 /** Format: date-time */
@@ -2945,7 +2969,12 @@ export interface operations {
     };
     diffCatalog: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Subscriptions to look at, whose prices would change or not */
+                limit?: number;
+                /** @description nextCursor of the page before, with the same catalog */
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2996,6 +3025,11 @@ export interface operations {
                      *           "serves": "every time zone"
                      *         }
                      *       ],
+                     *       "customers": {
+                     *         "lookedAt": 0,
+                     *         "changed": [],
+                     *         "nextCursor": null
+                     *       },
                      *       "unpriced": {
                      *         "since": "2026-10-21T12:00:00Z",
                      *         "groups": [],

@@ -119,7 +119,8 @@ export async function readSubscriber(queries: Queries, tenant: string, id: strin
 }
 
 export interface SubscriptionSelection {
-  readonly tenant: string;
+  /** Null: of all tenants. */
+  readonly tenant: string | null;
   /** Null: of all customers. */
   readonly customer: string | null;
   /** Only those that were made after the one with this number. */
@@ -133,8 +134,8 @@ export async function readSubscriptions(
   { tenant, customer, afterNumber, rowsMax }: SubscriptionSelection,
 ): Promise<{ readonly subscription: CustomerSubscription; readonly number: number }[]> {
   const { rows } = await queries.query(
-    `${SELECT_SUBSCRIPTIONS} WHERE s.tenant = $1 AND ($2::text IS NULL OR s.customer = $2) AND s.number > $3
-     ORDER BY s.number LIMIT $4`,
+    `${SELECT_SUBSCRIPTIONS} WHERE ${tenant === null ? '$1::text IS NULL' : 's.tenant = $1'}
+       AND ($2::text IS NULL OR s.customer = $2) AND s.number > $3 ORDER BY s.number LIMIT $4`,
     [tenant, customer, afterNumber, rowsMax],
   );
   const subscriptions = await withRecords(queries, rows);

@@ -109,12 +109,12 @@ async function readCounted(
   }
 }
 
-/** Whether an item is of a price that takes less than its groups say, what others leave. Of one unknown: it may be. */
+/** Whether an item's price may take less than its groups say: what others leave. A subscription's own may be such. */
 async function mayLeave({ catalogs }: QueryContext, { catalogVersion, plan, price: slug }: LineItem): Promise<boolean> {
   if (catalogVersion === null) return true;
   const { plans } = await catalogs.version(catalogVersion);
   const price = plans.find((each) => each.slug === plan)?.prices.find((each) => each.slug === slug);
-  return price === undefined || (isUsagePrice(price) && isOtherwise(price));
+  return price !== undefined && isUsagePrice(price) && isOtherwise(price);
 }
 
 /** By the records of a customer: the prices that take what was counted. */

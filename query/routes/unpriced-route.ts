@@ -10,9 +10,9 @@ import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { readAssignmentsAround } from '../../platform/account-store/subject-assignments.ts';
 import { readSubscriptionsOfCustomers } from '../../platform/account-store/subscriptions.ts';
 import { catalogVersions } from '../../platform/catalog-store.ts';
+import { storedUsageReads } from '../../platform/charges/stored-usage-reads.ts';
 import { readUnpricedUsage, type UnpricedGroup, type UnpricedReads } from '../../platform/charges/unpriced-usage.ts';
 import { type GroupOfMeter, readGroupPage, streamGroupSubjects } from '../../platform/usage-store/group-subjects.ts';
-import { readFirstSeen, readRatedUsage } from '../../platform/usage-store/rated-usage.ts';
 import { readSeals } from '../../platform/usage-store/seals.ts';
 import { type GroupPlace, parseUnpricedRequest, unpricedCursor } from '../core/unpriced-page.ts';
 import type { QueryContext, Read } from '../read.ts';
@@ -22,8 +22,7 @@ const GROUPS_AT_ONCE = 200;
 const GROUPS_LOOKED_AT_MAX = 2_000;
 
 const readsOf = ({ pool, clickhouse }: QueryContext): UnpricedReads => ({
-  readUsage: (selection) => readRatedUsage(clickhouse, selection),
-  readFirstSeen: (selection) => readFirstSeen(clickhouse, selection),
+  ...storedUsageReads(clickhouse),
   streamGroupSubjects: (selection) => streamGroupSubjects(clickhouse, selection),
   readAssignmentsAround: (names) => readAssignmentsAround(pool, names),
   readSubscriptions: (customers) => readSubscriptionsOfCustomers(pool, customers),

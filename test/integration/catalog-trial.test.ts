@@ -178,8 +178,14 @@ ${plans}`;
       '! customer cus_2 (tenant acme): from 2026-11-20T12:00:00Z on price large of subscription s2 and price both of ' +
         'subscription s1 charge the same usage',
     ]);
+    const change = lines.indexOf('prices change for 1 of 2 subscriptions:');
+    expect(lines.slice(change + 1, change + 3)).toEqual([
+      '  both added for 1, the first from 2026-11-20T12:00:00Z on, such as customer cus_2 (tenant acme)',
+      '  too added for 1, the first from 2026-11-20T12:00:00Z on, such as customer cus_2 (tenant acme)',
+    ]);
     const [line] = await diffed(true);
     expect(JSON.parse(line!)).toMatchObject({
+      customers: { lookedAt: 2, isComplete: true, changed: [{ customer: 'cus_2' }] },
       unpriced: { since: NOW - 720 * HOUR, isComplete: true, groups: [{ groups: { model: 'x' } }, {}] },
       overlaps: { isComplete: true, ofCustomers: [{ tenant: 'acme', customer: 'cus_2' }] },
     });
