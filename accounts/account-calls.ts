@@ -1,14 +1,16 @@
 // The stores as one request has them. Every call takes from the request's time; what is begun and not committed when
 // that is spent, or when the client is gone, is rolled back. A failure that passes by itself is a 503 that says when to
 // come back; a commit whose answer was lost may have been done, and the same request then finds that it was.
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { Problem, retryAfter } from '../domain/problem.ts';
 import type { AccountKind } from '../platform/account-store/account-changes.ts';
 import { BudgetSpent, ClientGone, type RequestBudget } from '../platform/calls/request-budget.ts';
 import { requestTerms } from '../platform/clickhouse/call-terms.ts';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import { inTransaction, statementWithin } from '../platform/postgres/pool.ts';
+import { statementName } from '../platform/postgres/statement-names.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
+import { ofTenant } from '../platform/postgres/tenant-fence.ts';
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
 import type { AccountContext } from './account-route.ts';
 
@@ -68,18 +70,17 @@ export function accountCalls(
     // Of the work: it has its own words for what Postgres failed with.
     let failure: unknown = null;
     try {
-      return await inTransaction(pool, async (client) => {
+      const settings = { ...ofTenant(tenant), statement_timeout: String(Math.ceil(budget.leftMs)) };
+      const inside = async (client: PoolClient): Promise<Result> => {
         const queries: Queries = {
           query: (text, values) => {
             still();
-            return fromPostgres(() => client.query(statementWithin(budget, text, values)));
+            const name = statementName(text);
+            const statement = { ...statementWithin(budget, text, values), ...(name !== undefined && { name }) };
+            return fromPostgres(() => client.query(statement));
           },
         };
         try {
-          await queries.query(
-            "SELECT set_config('tallyline.tenant', $1, true), set_config('statement_timeout', $2, true)",
-            [tenant, String(Math.ceil(budget.leftMs))],
-          );
           const result = await work(queries);
           // From here on only the commit can still be under way when the client is told that time is up.
           still();
@@ -88,7 +89,8 @@ export function accountCalls(
           failure = error;
           throw error;
         }
-      });
+      };
+      return await inTransaction(pool, inside, { settings });
     } catch (error) {
       throw error === failure ? error : postgresProblem(error);
     }

@@ -9,14 +9,13 @@ import { type CustomerSubscription, historyOf, type NewSubscription } from '../d
 import { SubscriptionHistory } from '../domain/terms/subscription-history.ts';
 import type { Author } from '../platform/account-store/account-changes.ts';
 import { shareCustomers } from '../platform/account-store/customers.ts';
-import { readNow } from '../platform/account-store/subject-assignments.ts';
 import {
   makeSubscriptions,
   readSubscriptionsNamed,
   readSubscriptionsOfCustomers,
 } from '../platform/account-store/subscriptions.ts';
 import { lockCustomers } from '../platform/billing-store/billing-periods.ts';
-import { readClosingUpTo } from '../platform/billing-store/rater-progress.ts';
+import { readClosingNow } from '../platform/billing-store/rater-progress.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
 import { type CatalogNow, versionOf } from './catalog-now.ts';
 import { requireNoOverlap } from './core/subscriptions/overlapping-prices.ts';
@@ -43,7 +42,7 @@ export async function lockForChange(
     queries,
     customers.map((customer) => ({ tenant, customer })),
   );
-  return { ratedUpTo: await readClosingUpTo(queries), now: await readNow(queries) };
+  return readClosingNow(queries);
 }
 
 const historyAhead = ({ opening, records }: NewSubscription): SubscriptionHistory =>

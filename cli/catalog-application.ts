@@ -6,9 +6,12 @@ import type { Catalog } from '../domain/catalog/catalog.ts';
 import { type Change, diffCatalogs, formatChange, formatRefusal } from '../domain/catalog/catalog-diff.ts';
 import { formatCatalogError, readCatalog } from '../domain/catalog/catalog-file.ts';
 import { type CatalogTrial, formatTrial, tryMeters } from '../domain/catalog/catalog-trial.ts';
+import { formatDouble, formatUntaken } from '../domain/catalog/price-coverage.ts';
 import { formatWindowChoice, windowChoices } from '../domain/catalog/window-choice.ts';
+import { groupBy } from '../domain/composite-key.ts';
 import { ruleSet, UnknownRuleSet } from '../domain/metering/rule-set.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
+import { readClosingUpTo } from '../platform/billing-store/rater-progress.ts';
 import {
   type ApplyOptions,
   applyCatalog,
@@ -16,6 +19,16 @@ import {
   catalogVersions,
   refusedByState,
 } from '../platform/catalog-store.ts';
+import {
+  type ChangedCustomers,
+  type CustomerOverlap,
+  type PriceOverlaps,
+  readChangedCustomers,
+  readPriceOverlaps,
+  readUntakenUsage,
+  type UntakenUsage,
+  type WantedCatalog,
+} from '../platform/charges/catalog-effects.ts';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
 import { ruleSetInForce } from '../platform/event-log/topic-generation.ts';
@@ -61,10 +74,28 @@ export async function diffCatalogFile(
     const refusals = [...found, ...(await refusedByState(pool, catalog))];
     const windows = windowChoices(catalog.meters, changes);
     const trial = await tryOnRecentEvents(pool, stores.clickhouse(), catalog, changes, now);
+    const wanted = { tenant: null, versions, catalog, now, closedUpTo: await readClosingUpTo(pool) };
+    const untaken = await untakenLately(stores.clickhouse(), wanted);
+    const overlaps = await readPriceOverlaps(pool, wanted);
+    const page = { afterNumber: 0, subscriptionsMax: SUBSCRIPTIONS_MAX };
+    const { customers: changed, lookedAt, last } = await readChangedCustomers(pool, wanted, page);
+    const customers = { changed, lookedAt, isComplete: last === null };
     if (json) {
       const isTried = typeof trial !== 'string';
       const tried = { trial: isTried ? trial : null, notTried: isTried ? null : trial };
-      out(JSON.stringify({ version: latest?.version ?? 0, changes, refusals, windows, ...tried }));
+      const unpriced = typeof untaken === 'string' ? null : untaken;
+      out(
+        JSON.stringify({
+          version: latest?.version ?? 0,
+          changes,
+          refusals,
+          windows,
+          ...tried,
+          customers,
+          unpriced,
+          overlaps,
+        }),
+      );
     } else {
       if (latest !== undefined && changes.length === 0)
         out(`nothing to change: version ${latest.version} says the same`);
@@ -72,9 +103,62 @@ export async function diffCatalogFile(
       for (const choice of windows) out(formatWindowChoice(choice));
       const lines = typeof trial === 'string' ? [`not tried on recent events: ${trial}`] : formatTrial(trial);
       for (const line of lines) out(line);
+      for (const line of customerLines(customers)) out(line);
+      for (const line of coverageLines(untaken, overlaps)) out(line);
     }
     if (refusals.length > 0) throw new CatalogRefused(refusals.map(formatRefusal));
   });
+}
+
+/** A text: why it could not be told. */
+async function untakenLately(clickhouse: ClickHouse | null, wanted: WantedCatalog): Promise<UntakenUsage | string> {
+  if (clickhouse === null) return 'CLICKHOUSE_URL is not set';
+  try {
+    return await readUntakenUsage(clickhouse, wanted);
+  } catch (error) {
+    if (error instanceof ClickHouseError) return error.message;
+    throw error;
+  }
+}
+
+const LINES_MAX = 20;
+const SUBSCRIPTIONS_MAX = 10_000;
+
+interface CustomersTold extends Pick<ChangedCustomers, 'lookedAt'> {
+  readonly changed: ChangedCustomers['customers'];
+  readonly isComplete: boolean;
+}
+
+/** How many subscriptions a price changes for, and the first of them. */
+function* customerLines({ changed, lookedAt, isComplete }: CustomersTold): Generator<string> {
+  if (changed.length === 0) return;
+  const among = `${isComplete ? '' : 'the first '}${lookedAt}`;
+  yield `prices change for ${changed.length} of ${among} subscriptions:`;
+  const byPrice = groupBy(
+    changed.flatMap(({ tenant, customer, prices }) => prices.map((price) => ({ tenant, customer, ...price }))),
+    ({ price, change }) => `${price} ${change}`,
+  );
+  for (const [name, of] of byPrice) {
+    const first = of.reduce((one, other) => (other.from < one.from ? other : one));
+    const example = `customer ${first.customer} (tenant ${first.tenant})`;
+    yield `  ${name} for ${of.length}, the first from ${formatRfc3339(first.from)} on, such as ${example}`;
+  }
+}
+
+function* coverageLines(untaken: UntakenUsage | string, overlaps: PriceOverlaps): Generator<string> {
+  const shown = function* (lines: readonly string[], isComplete: boolean): Generator<string> {
+    yield* lines.slice(0, LINES_MAX);
+    if (lines.length > LINES_MAX) yield `!   and ${lines.length - LINES_MAX} more: --json has all of them`;
+    if (!isComplete) yield '!   and more that was not looked at';
+  };
+  if (typeof untaken === 'string') yield `usage that no price would take is not told: ${untaken}`;
+  else yield* shown(untaken.groups.map(formatUntaken), untaken.isComplete);
+  const { inPlans, ofCustomers, isComplete } = overlaps;
+  yield* shown(inPlans.map(formatDouble), true);
+  const ofCustomer = ({ tenant, customer, one, other, from }: CustomerOverlap): string =>
+    `! customer ${customer} (tenant ${tenant}): from ${formatRfc3339(from)} on price ${one.price} of subscription ` +
+    `${one.subscription} and price ${other.price} of subscription ${other.subscription} charge the same usage`;
+  yield* shown(ofCustomers.map(ofCustomer), isComplete);
 }
 
 /** A text: why it could not be tried. */

@@ -76,6 +76,8 @@ interface Gateway {
   readonly stage: Stage;
   readonly registry: Registry;
   readonly time: { now: number };
+  /** Requests that the framework has served. */
+  framed(): number;
   /** Every event the log acknowledged. */
   events(): UsageEvent[];
   post(payload: unknown, headers?: Record<string, string>): Promise<LightMyRequestResponse>;
@@ -96,6 +98,11 @@ async function setUp(options: SetUp = {}): Promise<Gateway> {
   const time = { now: NOW };
   const logger = pino({ level: 'silent' });
   const app = createHttpApp(logger, options.timeoutMs === undefined ? {} : { headTimeoutMs: options.timeoutMs });
+  let framed = 0;
+  app.addHook('onRequest', (_request, _reply, done) => {
+    framed++;
+    done();
+  });
   const settings = {
     ingest: { ...ingestSettings, ...options.ingest },
     aggregator: { horizonMs: 35 * 86_400_000 },
@@ -121,6 +128,7 @@ async function setUp(options: SetUp = {}): Promise<Gateway> {
     stage,
     registry,
     time,
+    framed: () => framed,
     events: () =>
       log.kept.flatMap(({ value }) => {
         const record = decodeRecord(avro, value);
@@ -505,6 +513,43 @@ describe('on a socket', () => {
     await until(() => answer.text.split('HTTP/1.1 401').length === 3, 'the second answer');
     expect(answer.text).not.toMatch(/connection: close/i);
     socket.destroy();
+  });
+
+  it('a plain request is answered to the byte as one that the framework serves', async () => {
+    const bodies: readonly (readonly [body: string, key: string, status: number])[] = [
+      [JSON.stringify(usage('a')), 'acme-key', 200],
+      [JSON.stringify([usage('b'), usage('c', old)]), 'acme-key', 207],
+      [JSON.stringify(usage('d', old)), 'acme-key', 400],
+      ['{', 'acme-key', 400],
+      ['[]', 'acme-key', 400],
+      [JSON.stringify(usage('e')), 'other-key', 401],
+      [JSON.stringify(usage('f')), 'revoked-key', 403],
+      ['x'.repeat(BODY_BYTES_MAX + 1), 'acme-key', 413],
+    ];
+    const answers: string[][] = [];
+    for (const isPlain of [true, false]) {
+      const { app, registry, framed, events } = await setUp();
+      const { socket, answer } = await open(app);
+      const ends: string[] = [];
+      for (const [i, [body, key, status]] of bodies.entries()) {
+        const extra = `X-Request-Id: request-${i}\r\n${isPlain ? '' : 'Content-Encoding: identity\r\n'}`;
+        const text = head(body.length, extra).replace('acme-key', key) + body;
+        socket.write(isPlain ? text : text.replace('application/json', 'application/json; charset=utf-8'));
+        await until(() => answer.text.includes(`x-request-id: request-${i}\r\n`), 'the answer');
+        await until(() => /\r\n\r\n.+$/s.test(answer.text), 'its body');
+        expect(answer.text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+        ends.push(answer.text.replace(/^date: .*$/im, 'Date: …'));
+        answer.text = '';
+      }
+      await until(() => answer.closed, 'the last one ended the connection');
+      // Of the plain ones, those that are refused.
+      expect(framed()).toBe(isPlain ? 6 : 8);
+      expect(events().map(({ id }) => id)).toEqual(['a', 'b']);
+      const counted = (await registry.metrics()).split('\n').filter((line) => /_ingest_.*(count|total)/.test(line));
+      answers.push([...ends, ...counted.filter((line) => !line.startsWith('#'))]);
+    }
+    expect(answers[0]).toEqual(answers[1]);
+    expect(answers[0]).toContain('tallyline_ingest_request_duration_seconds_count 8');
   });
 
   it('a body that ends early leaves nothing behind, and the gateway goes on', async () => {

@@ -3,9 +3,8 @@
 // event, and every refusal of the whole request (401, 403, 413, 415, 429, 503 before the append) leaves nothing of it
 // behind.
 
-import type { IncomingHttpHeaders } from 'node:http';
-import type { Readable } from 'node:stream';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { FastifyInstance } from 'fastify';
 import { subjectsOfCustomer } from '../domain/accounts/customer-limit.ts';
 import { Problem, retryAfter } from '../domain/problem.ts';
 import type { UsageEvent } from '../domain/usage-event.ts';
@@ -13,6 +12,7 @@ import type { Identity, Keyring } from '../platform/access/keyring.ts';
 import type { RateLimit } from '../platform/access/rate-limit.ts';
 import { requireScope } from '../platform/access/scopes.ts';
 import { askForBody } from '../platform/http/continuation.ts';
+import type { DirectExchange } from '../platform/http/direct-requests.ts';
 import { AdmissionTurns } from './admission-turns.ts';
 import { AppendFailed, type Batcher } from './batcher.ts';
 import type { BodyArrivals } from './bodies/body-arrivals.ts';
@@ -41,13 +41,39 @@ export interface EventsRouteParts {
   readonly bodyBytesMax: number;
 }
 
+/** A request, as far as it got. */
+interface Arrival {
+  readonly raw: IncomingMessage;
+  /** The client's. */
+  readonly address: string;
+  /** Asks a client that waits for it to send its body. */
+  readonly askForBody: () => void;
+  /** Who sent it, once that is known; null: nobody knows yet. */
+  identity: Identity | null;
+}
+
+/** The answer where an event or more was accepted. */
+interface Receipt {
+  readonly status: 200 | 207;
+  readonly json: string;
+}
+
+/** Why a request that was served directly is refused, and how long that took. */
+interface Refusal {
+  readonly error: unknown;
+  readonly identity: Identity | null;
+  readonly tookMs: number;
+}
+
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who sent it, once that is known; null: nobody knows yet. */
-    identity: Identity | null;
+    arrival: Arrival | null;
+    /** Null: it was not served directly. */
+    refusal: Refusal | null;
   }
 }
 
+const PATH = '/v1/events';
 const RETRY_SECONDS = 1;
 
 /** Throws what can be said against a request before its body is read. */
@@ -106,23 +132,23 @@ function appendAll(batcher: Batcher, events: readonly UsageEvent[]): Promise<voi
   return batcher.append(events).catch(notAcknowledged);
 }
 
-async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: FastifyReply): Promise<string> {
-  const { headers } = request;
-  const identity = await parts.keyring.authenticate(headers.authorization, request.ip);
-  request.identity = identity;
+async function receive(parts: EventsRouteParts, arrival: Arrival): Promise<Receipt> {
+  const { raw } = arrival;
+  const { headers } = raw;
+  const identity = await parts.keyring.authenticate(headers.authorization, arrival.address);
+  arrival.identity = identity;
   refuseUnread(parts, identity);
   const checks = meterChecks(parts);
   const form = bodyFormOf(headers);
   const encoding = contentEncodingOf(headers);
   refuseByLength(headers, parts.bodyBytesMax);
   // Only now: who is refused need not send the body at all.
-  askForBody(request, reply);
+  arrival.askForBody();
 
   const lease = parts.bodies.lease(identity.keyId, identity.tenant);
   try {
-    const stream = (request.body as Readable | undefined) ?? request.raw;
     const length = Number(headers['content-length']);
-    const bytes = await readBody(stream, length, encoding, parts.bodyBytesMax, lease, parts.arrivals);
+    const bytes = await readBody(raw, length, encoding, parts.bodyBytesMax, lease, parts.arrivals);
     const { tenant } = identity;
     const { horizonMs } = parts;
     const context = { tenant, subjects: subjectsOf(identity), now: parts.clock(), horizonMs, checks };
@@ -136,27 +162,52 @@ async function receive(parts: EventsRouteParts, request: FastifyRequest, reply: 
     if (acceptedCount === 0) {
       throw new Problem('no_event_accepted', rejected[0]!.message, { members: { accepted: 0, rejected } });
     }
-    reply.code(rejected.length === 0 ? 200 : 207).header('content-type', 'application/json');
     return rejected.length === 0
-      ? `{"accepted":${acceptedCount},"rejected":[]}`
-      : JSON.stringify({ accepted: acceptedCount, rejected });
+      ? { status: 200, json: `{"accepted":${acceptedCount},"rejected":[]}` }
+      : { status: 207, json: JSON.stringify({ accepted: acceptedCount, rejected }) };
   } finally {
     lease.release();
   }
 }
 
+const nothingToAsk = (): void => {};
+
+/** Serves a plain request; a refusal is left in `refusals` for the route, which answers it. */
+async function serveDirectly(
+  parts: EventsRouteParts,
+  exchange: DirectExchange,
+  refusals: WeakMap<IncomingMessage, Refusal>,
+): Promise<void> {
+  const startedAt = performance.now();
+  const raw = exchange.request;
+  const arrival: Arrival = {
+    ...{ raw, address: raw.socket.remoteAddress ?? '', askForBody: nothingToAsk, identity: null },
+  };
+  try {
+    const { status, json } = await receive(parts, arrival);
+    if (exchange.answer(status, json)) parts.metrics.answered(status, (performance.now() - startedAt) / 1_000);
+  } catch (error) {
+    refusals.set(raw, { error, identity: arrival.identity, tookMs: performance.now() - startedAt });
+    exchange.handOver();
+  }
+}
+
 export async function registerEventsRoute(app: FastifyInstance, parts: EventsRouteParts): Promise<void> {
+  const refusals = new WeakMap<IncomingMessage, Refusal>();
+  app.serveDirectly(PATH, (exchange) => void serveDirectly(parts, exchange, refusals));
   await app.register(async (scope) => {
     // Bodies are read by `readBody`, after the checks that need none.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
-    scope.addHook('onResponse', (_request, reply, done) => {
-      parts.metrics.answered(reply.statusCode, reply.elapsedTime / 1000);
+    scope.decorateRequest('arrival', null);
+    scope.decorateRequest('refusal', null);
+    scope.addHook('onResponse', ({ refusal }, reply, done) => {
+      parts.metrics.answered(reply.statusCode, (reply.elapsedTime + (refusal?.tookMs ?? 0)) / 1_000);
       done();
     });
-    scope.decorateRequest('identity', null);
-    scope.addHook('onError', ({ identity }, _reply, error: Error, done) => {
+    scope.addHook('onError', ({ arrival, refusal }, _reply, error: Error, done) => {
       const code = error instanceof Problem ? error.code : 'internal';
+      const identity = (refusal ?? arrival)?.identity ?? null;
       parts.metrics.refused(code);
       // Where none of its events was accepted, each of them is counted by its own code.
       if (identity !== null && code !== 'no_event_accepted') parts.refusals.request(identity, code, parts.clock());
@@ -167,6 +218,14 @@ export async function registerEventsRoute(app: FastifyInstance, parts: EventsRou
       parts.arrivals.drain();
       done();
     });
-    scope.post('/v1/events', { config: { asksForBody: true } }, (request, reply) => receive(parts, request, reply));
+    scope.post(PATH, { config: { asksForBody: true } }, async (request, reply) => {
+      const { raw, ip } = request;
+      request.refusal = refusals.get(raw) ?? null;
+      if (request.refusal !== null) throw request.refusal.error;
+      request.arrival = { raw, address: ip, askForBody: () => askForBody(request, reply), identity: null };
+      const { status, json } = await receive(parts, request.arrival);
+      reply.code(status).header('content-type', 'application/json');
+      return json;
+    });
   });
 }

@@ -101,6 +101,7 @@ describe('the read API', () => {
       '/v1/meters/input_tokens/usage?from=2026-11-20T00:00:00Z&groupBy=subject&groupBy=model',
     ],
     ['/v1/subjects', '/v1/subjects?search=cus'],
+    ['/v1/unpriced', '/v1/unpriced?from=2026-11-20T00:00:00Z'],
     ['/v1/events', '/v1/events?id=evt_1'],
     ['/v1/events', '/v1/events?from=2026-11-20T00:00:00Z'],
     ['/v1/events/{id}', '/v1/events/evt_1'],

@@ -4,6 +4,7 @@
 import { noParameters, type ReadParameters } from '../domain/requests/parameters.ts';
 import { lineItemParameters } from './core/line-item-page.ts';
 import { subjectParameters } from './core/subject-page.ts';
+import { unpricedParameters } from './core/unpriced-page.ts';
 import { usageParameters } from './core/usage-request.ts';
 import type { Read, StreamedRead, ToCustomers } from './read.ts';
 import type { ReadCost } from './read-admission.ts';
@@ -12,6 +13,7 @@ import { listLineItems } from './routes/line-item-route.ts';
 import { listRefusals, refusalParameters } from './routes/refusal-route.ts';
 import { readStatus } from './routes/status-route.ts';
 import { listSubjects } from './routes/subject-route.ts';
+import { listUnpriced } from './routes/unpriced-route.ts';
 import { listMeters, readMeterUsage, streamMeterUsage } from './routes/usage-route.ts';
 
 export interface RouteRead {
@@ -36,6 +38,7 @@ export const reads: Readonly<Record<string, RouteRead>> = {
   '/v1/events/{id}': { read: readEvent, cost: 'usage', parameters: eventParameters, toCustomers: 'own' },
   '/v1/refusals': { read: listRefusals, cost: 'billing', parameters: refusalParameters, toCustomers: 'own' },
   '/v1/line-items': { read: listLineItems, cost: 'billing', parameters: lineItemParameters, toCustomers: 'billed' },
+  '/v1/unpriced': { read: listUnpriced, cost: 'usage', parameters: unpricedParameters },
   '/v1/status': { read: readStatus, cost: 'light', parameters: noParameters, toCustomers: 'all' },
 };
 

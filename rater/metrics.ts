@@ -7,6 +7,8 @@ export interface RaterMetrics {
   lineItemsWritten(kind: LineItemKind, count: number): void;
   /** From the instant a window could close at the earliest to its line item. */
   windowCloseDelay(seconds: number): void;
+  /** Windows that closed with usage which no price takes. */
+  unpricedWindows(meter: string, count: number): void;
   /** How many discrepancies of an invariant rating met at its last step; 0 takes a reported one back. */
   discrepancy(invariant: 'I2' | 'I4', count: number): void;
   /** How many discrepancies of an invariant the auditor knows. */
@@ -26,6 +28,12 @@ export function createRaterMetrics(registry: Registry): RaterMetrics {
     buckets: [1, 2, 5, 10, 20, 30, 45, 60, 90, 120, 300, 900, 3_600],
     registers: [registry],
   });
+  const unpriced = new Counter({
+    name: 'tallyline_unpriced_usage_total',
+    help: 'Windows of a subject that closed with usage which no price of its customer takes, by meter.',
+    labelNames: ['meter'],
+    registers: [registry],
+  });
   const discrepancies = new Gauge({
     name: 'tallyline_invariant_discrepancy',
     help: 'Discrepancies of an invariant that are known now; anything but 0 is to be looked at.',
@@ -41,6 +49,7 @@ export function createRaterMetrics(registry: Registry): RaterMetrics {
   };
   return {
     lineItemsWritten: (kind, count) => lineItems.inc({ kind }, count),
+    unpricedWindows: (meter, count) => unpriced.inc({ meter }, count),
     windowCloseDelay: (seconds) => closeDelay.observe(Math.max(0, seconds)),
     discrepancy: (invariant, count) => report('rating', invariant, count),
     audited: (invariant, count) => report('audit', invariant, count),

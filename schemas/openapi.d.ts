@@ -111,6 +111,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/unpriced": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Usage that nothing prices
+         * @description Closed usage that no price in any active subscription of its customer takes, by meter and group values: of prices
+         *     that don't match it, of customers without a plan, in a pause, or after the last subscription ended. What is free in
+         *     a trial is not among it. In the order of meters and group values. An answer may have fewer rows than `limit`, and
+         *     even none, and a `nextCursor` all the same: then there is more to look at.
+         */
+        get: operations["listUnpriced"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/subjects": {
         parameters: {
             query?: never;
@@ -480,7 +503,8 @@ export interface paths {
         /**
          * What another catalog would change
          * @description Compares a catalog, in JSON or YAML, with the one that the tenant has, and changes nothing. What is wrong with it is a
-         *     400 that names each field; what can't be done to what is there already is in `refusals`.
+         *     400 that names each field; what can't be done to what is there already is in `refusals`. `customers` are told in
+         *     pages of subscriptions that were looked at: send the same catalog with `cursor` for the next.
          */
         post: operations["diffCatalog"];
         delete?: never;
@@ -1053,6 +1077,72 @@ export interface components {
                 meters: string[];
                 serves: string;
             }[];
+            /** @description Whose prices would change if it were applied now, of the subscriptions that were looked at */
+            customers: {
+                lookedAt: number;
+                changed: {
+                    customer: string;
+                    prices: {
+                        subscription: string | null;
+                        price: string;
+                        /** @enum {string} */
+                        change: "added" | "changed" | "gone";
+                        /**
+                         * Format: date-time
+                         * @description For usage the start of a window
+                         */
+                        from: string;
+                        /** Format: date-time */
+                        periodStart: string;
+                        /** Format: date-time */
+                        periodEnd: string;
+                    }[];
+                }[];
+                nextCursor: string | null;
+            };
+            /** @description Group values that usage of the last 30 days has and that no price would take, of most subjects first. null - usage could not be asked for */
+            unpriced: {
+                /** Format: date-time */
+                since: string;
+                groups: {
+                    meter: string;
+                    groups: {
+                        [key: string]: string;
+                    };
+                    subjects: number;
+                    /** Format: date-time */
+                    firstSeen: string;
+                    /** Format: date-time */
+                    lastSeen: string;
+                    /** @description Plans that price the meter and not this usage; empty - no plan prices the meter */
+                    plans: string[];
+                    /** @description Plans that take it by now, and would not */
+                    lost: string[];
+                }[];
+                /** @description Whether all group values were looked at */
+                isComplete: boolean;
+            } | null;
+            /** @description Prices that would charge the same usage */
+            overlaps: {
+                /** @description Within a plan each price stands for itself, so this may be what is meant */
+                inPlans: {
+                    plan: string;
+                    meter: string;
+                    prices: string[];
+                }[];
+                /** @description Between two subscriptions of a customer, where there is none by now; the first of each customer */
+                ofCustomers: {
+                    customer: string;
+                    /** Format: date-time */
+                    from: string;
+                    prices: {
+                        subscription: string;
+                        price: string;
+                    }[];
+                }[];
+                /** @description Whether all customers with several subscriptions were looked at */
+                isComplete: boolean;
+            };
         };
         Usage: {
             meter: string;
@@ -1114,6 +1204,38 @@ export interface components {
                 count: number;
             } | null;
             /** @description For the next page; null where there is none, and in a ranking */
+            nextCursor: string | null;
+        };
+        Unpriced: {
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
+            /**
+             * Format: date-time
+             * @description Usage of what ended by then is told. null while nothing was closed
+             */
+            closedUpTo: string | null;
+            data: {
+                meter: string;
+                /** @description A value for each of the meter's dimensions; "" where the event had none */
+                groups: {
+                    [key: string]: string;
+                };
+                quantity: components["schemas"]["Decimal"];
+                /** @description How many have it */
+                subjects: number;
+                /**
+                 * Format: date-time
+                 * @description The start of the first window that adds to it
+                 */
+                firstSeen: string;
+                /**
+                 * Format: date-time
+                 * @description The start of the last one
+                 */
+                lastSeen: string;
+            }[];
             nextCursor: string | null;
         };
         Subjects: {
@@ -1769,6 +1891,63 @@ export interface operations {
                     "application/json": components["schemas"]["Usage"];
                     "application/x-ndjson": string;
                     "text/csv": string;
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    listUnpriced: {
+        parameters: {
+            query: {
+                /** @description Inclusive bound of the starts of windows. From 1970 to 2106 */
+                from: string;
+                /** @description Exclusive bound of the starts of windows; left out: now. From 1970 to 2106 */
+                to?: string;
+                /** @description Only usage of one meter */
+                meter?: string;
+                /** @description Meters and group values in an answer, or fewer */
+                limit?: number;
+                /** @description The nextCursor of the page before, with the same from, to and meter */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "from": "2026-11-01T00:00:00Z",
+                     *       "to": "2026-11-20T12:00:00Z",
+                     *       "closedUpTo": "2026-11-20T11:54:59Z",
+                     *       "data": [
+                     *         {
+                     *           "meter": "input_tokens",
+                     *           "groups": {
+                     *             "model": "m-huge"
+                     *           },
+                     *           "quantity": "1204",
+                     *           "subjects": 3,
+                     *           "firstSeen": "2026-11-18T08:00:00Z",
+                     *           "lastSeen": "2026-11-20T10:00:00Z"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Unpriced"];
                 };
             };
             400: components["responses"]["Problem"];
@@ -2790,7 +2969,12 @@ export interface operations {
     };
     diffCatalog: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Subscriptions to look at, whose prices would change or not */
+                limit?: number;
+                /** @description nextCursor of the page before, with the same catalog */
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2840,7 +3024,22 @@ export interface operations {
                      *           ],
                      *           "serves": "every time zone"
                      *         }
-                     *       ]
+                     *       ],
+                     *       "customers": {
+                     *         "lookedAt": 0,
+                     *         "changed": [],
+                     *         "nextCursor": null
+                     *       },
+                     *       "unpriced": {
+                     *         "since": "2026-10-21T12:00:00Z",
+                     *         "groups": [],
+                     *         "isComplete": true
+                     *       },
+                     *       "overlaps": {
+                     *         "inPlans": [],
+                     *         "ofCustomers": [],
+                     *         "isComplete": true
+                     *       }
                      *     }
                      */
                     "application/json": components["schemas"]["CatalogDiff"];

@@ -1,12 +1,8 @@
 // Customers of the rows of a file. Whoever is named as a parent stands above, or is there.
 import { isCustomerOf } from '../../domain/accounts/customer.ts';
 import type { Author } from '../../platform/account-store/account-changes.ts';
-import {
-  lockHierarchy,
-  makeCustomers,
-  parentFaults,
-  readCustomersNamed,
-} from '../../platform/account-store/customers.ts';
+import { lockHierarchy, parentFaults, readCustomersNamed } from '../../platform/account-store/customers.ts';
+import { makeCustomers } from '../../platform/account-store/new-customers.ts';
 import type { Vault } from '../../platform/account-store/vault.ts';
 import { type CustomerRow, readCustomerRow } from '../core/customer-rows.ts';
 import type { RowKind, RowOutcome } from './import-rows.ts';

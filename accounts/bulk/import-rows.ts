@@ -6,7 +6,7 @@ import { Problem } from '../../domain/problem.ts';
 import { retry } from '../../platform/calls/retry.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
 import type { Queries } from '../../platform/postgres/table-columns.ts';
-import { nameTenant } from '../../platform/postgres/tenant-fence.ts';
+import { ofTenant } from '../../platform/postgres/tenant-fence.ts';
 import { isTransientPostgresError } from '../../platform/postgres/transient.ts';
 
 /** Enough that the round trips of a transaction weigh little, few enough that one is short. */
@@ -76,13 +76,15 @@ export async function importRows<Row extends { readonly id: string }>(
     batch = [];
     ids = new Set();
     const make = () =>
-      inTransaction(pool, async (client) => {
-        await nameTenant(client, tenant);
-        return kind.make(
-          client,
-          written.map(({ row }) => row),
-        );
-      });
+      inTransaction(
+        pool,
+        (client) =>
+          kind.make(
+            client,
+            written.map(({ row }) => row),
+          ),
+        { settings: ofTenant(tenant) },
+      );
     const patience = { isRetriable: isTransientPostgresError, signal: AbortSignal.timeout(PATIENCE_MS) };
     for (const [i, outcome] of (await retry(make, patience)).entries()) {
       if (typeof outcome === 'string') counts[outcome] += 1;

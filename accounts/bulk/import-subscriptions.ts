@@ -1,7 +1,7 @@
 // Subscriptions of the rows of a file. Their customers are there, or are made by their names where the rows are those
 // of a catalog of an earlier release.
 import type { Author } from '../../platform/account-store/account-changes.ts';
-import { makeCustomers } from '../../platform/account-store/customers.ts';
+import { makeCustomers } from '../../platform/account-store/new-customers.ts';
 import type { Vault } from '../../platform/account-store/vault.ts';
 import type { CatalogNow } from '../catalog-now.ts';
 import { readCustomerBody } from '../core/customer-body.ts';

@@ -3,8 +3,20 @@
 import { diffCatalogs } from '../../domain/catalog/catalog-diff.ts';
 import { catalogForm } from '../../domain/catalog/catalog-form.ts';
 import { windowChoices } from '../../domain/catalog/window-choice.ts';
-import { noParameters, readParameters } from '../../domain/requests/parameters.ts';
+import { Problem } from '../../domain/problem.ts';
+import { encodePlace, numberBehind } from '../../domain/requests/cursor.ts';
+import {
+  noParameters,
+  pageCursor,
+  parametersOf,
+  readParameters,
+  wholeNumber,
+} from '../../domain/requests/parameters.ts';
+import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
+import { readNow } from '../../platform/account-store/subject-assignments.ts';
+import { readClosingUpTo } from '../../platform/billing-store/rater-progress.ts';
 import { refusedByState } from '../../platform/catalog-store.ts';
+import { readChangedCustomers, readPriceOverlaps, readUntakenUsage } from '../../platform/charges/catalog-effects.ts';
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
 import { timeOrNull } from '../core/account-answers.ts';
 import { readCatalogBody } from '../core/catalog-body.ts';
@@ -17,25 +29,72 @@ const getCatalog: AccountAct = async ({ catalogs }, { parameters }) => {
   return { status: 200, version, body };
 };
 
+const diffParameters = parametersOf({
+  limit: wholeNumber(2_000, 500, 'Subscriptions to look at, whose prices would change or not'),
+  cursor: pageCursor('the same catalog'),
+});
+
+/** What a catalog changes in itself is told also while usage can't be asked for. */
+async function unlessAway<Result>(read: () => Promise<Result>): Promise<Result | null> {
+  try {
+    return await read();
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'store_unavailable') return null;
+    throw error;
+  }
+}
+
 /** It changes nothing, so it takes no Idempotency-Key. */
-const diffCatalog: AccountAct = async ({ reads, catalogs }, { parameters, body }) => {
-  readParameters(noParameters, parameters);
+const diffCatalog: AccountAct = async ({ reads, usage, catalogs }, { author, parameters, body }) => {
+  const { limit, cursor } = readParameters(diffParameters, parameters);
   const wanted = readCatalogBody(body);
   const { versions } = await catalogs();
   const history = versions.map(({ catalog }) => catalog);
   const { changes, refusals } = diffCatalogs(history.at(-1) ?? null, wanted, history);
+  const [now, closedUpTo] = [await readNow(reads), await readClosingUpTo(reads)];
+  const of = { tenant: author.tenant, versions, catalog: wanted, now, closedUpTo };
+  const afterNumber = numberBehind(cursor, wanted, 'catalog');
+  const changed = await readChangedCustomers(reads, of, { afterNumber, subscriptionsMax: limit });
+  const untaken = await unlessAway(() => readUntakenUsage(usage, of));
+  const { inPlans, ofCustomers, isComplete } = await readPriceOverlaps(reads, of);
   return listAnswer({
     version: versions.at(-1)?.version ?? 0,
     changes,
     refusals: [...refusals, ...(await refusedByState(reads, wanted))],
     windows: windowChoices(wanted.meters, changes),
+    unpriced: untaken && {
+      since: formatRfc3339(untaken.since),
+      groups: untaken.groups.map(({ firstSeen, lastSeen, ...group }) => ({
+        ...group,
+        ...{ firstSeen: formatRfc3339(firstSeen), lastSeen: formatRfc3339(lastSeen) },
+      })),
+      isComplete: untaken.isComplete,
+    },
+    customers: {
+      lookedAt: changed.lookedAt,
+      changed: changed.customers.map(({ customer, prices }) => ({
+        customer,
+        prices: prices.map(({ from, period, ...price }) => ({
+          ...{ ...price, from: formatRfc3339(from) },
+          ...{ periodStart: formatRfc3339(period.start), periodEnd: formatRfc3339(period.end) },
+        })),
+      })),
+      nextCursor: changed.last === null ? null : encodePlace(wanted, [changed.last]),
+    },
+    overlaps: {
+      inPlans,
+      ofCustomers: ofCustomers.map(({ customer, one, other, from }) => ({
+        ...{ customer, from: formatRfc3339(from), prices: [one, other] },
+      })),
+      isComplete,
+    },
   });
 };
 
 export const catalogRoutes: readonly AccountRoute[] = [
   { method: 'GET', path: '/v1/catalog', scope: 'manage', parameters: noParameters, act: getCatalog },
   {
-    ...{ method: 'POST', path: '/v1/catalog/diff', scope: 'manage', parameters: noParameters, act: diffCatalog },
+    ...{ method: 'POST', path: '/v1/catalog/diff', scope: 'manage', parameters: diffParameters, act: diffCatalog },
     takesYaml: true,
   },
 ];

@@ -20,7 +20,6 @@ import {
   type LockedCustomer,
   lockCustomer,
   lockHierarchy,
-  makeCustomers,
   type NewCustomer,
   parentFaults,
   readCustomer,
@@ -28,6 +27,7 @@ import {
   replaceCustomer,
 } from '../../platform/account-store/customers.ts';
 import type { AccountAnswer } from '../../platform/account-store/idempotent-answers.ts';
+import { makeCustomers } from '../../platform/account-store/new-customers.ts';
 import {
   type AccountAct,
   type AccountContext,

@@ -1,5 +1,6 @@
 // Every bench there is, in the order of the documentation.
 import type { Bench } from '../bench.ts';
+import { importing, manage } from './accounts.ts';
 import { aggregator, aggregatorCore, giant } from './aggregator.ts';
 import { acquire, dedup } from './dedup.ts';
 import { gateway, gatewayForms, gatewaySingle } from './gateway.ts';
@@ -14,4 +15,5 @@ import { worstBody } from './worst-body.ts';
 export const benches: readonly Bench[] = [
   ...[gateway, gatewayForms, gatewaySingle, worstBody, aggregatorCore, aggregator, pipeline, embedded, giant],
   ...[dedup, acquire, rater, raterMonth, raterMonthStart, raterSpread, query, growth, scaleOut, size],
+  ...[manage, importing],
 ];

@@ -18,7 +18,8 @@ import { type CatalogError, CatalogSource, formatPath } from '../fields/catalog-
 import { DEFAULT_WINDOW, defaultItemWidth, meterDefaults, whenUnreadable } from '../metering/meter.ts';
 import { type ReadValue, readDimensions, readValue, readWhere } from '../metering/meter-fields.ts';
 import { precisions } from '../number/quantity.ts';
-import { isUsagePrice, readPrice } from '../pricing/prices.ts';
+import { isUsagePrice, readPrice, type UsagePrice } from '../pricing/prices.ts';
+import { isOtherwise, mayShareUsage } from '../pricing/taken-usage.ts';
 import type { KnownMeters } from '../pricing/usage-price.ts';
 import { type WindowSize, windowSizeMs, windowSizes } from '../time/time-window.ts';
 import { isTimeZone } from '../time/time-zone.ts';
@@ -224,7 +225,23 @@ function readPlan(field: Field, meters: KnownMeters): PlanDraft | null {
   const priced = [...pricedSlugs].flatMap((name) => meters.get(name) ?? []);
   const draft: PlanDraft = { field, plan, priceFields: priceFields!, meters: priced };
   if (calendar) checkCalendar(fields.timezone, draft);
+  checkOtherwise(draft);
   return draft;
+}
+
+/** Usage that no other price matches is of one price: two would both charge it (P3). */
+function checkOtherwise({ plan, priceFields }: PlanDraft): void {
+  const taking: UsagePrice[] = [];
+  for (const price of plan.prices.filter(isUsagePrice).filter(isOtherwise)) {
+    const other = taking.find((each) => mayShareUsage(each, price));
+    taking.push(price);
+    if (other === undefined) continue;
+    const { path, ...field } = priceFields.find((each) => slugOf(each) === price.slug)!;
+    refuse(
+      { ...field, path: [...path, 'otherwise'] },
+      `price ${JSON.stringify(other.slug)} of this plan takes what no other price matches of the same usage: one can`,
+    );
+  }
 }
 
 function readTimeZone(field: Field): string | null {

@@ -22,6 +22,8 @@ export interface UsagePriceFields extends PriceFields {
   readonly match: Readonly<Record<string, string>>;
   /** Whether each subject of the customer has a quantity of its own. Absent: all of them have one together. */
   readonly per?: 'subject';
+  /** Takes, of what it matches, only what no other price of any active subscription of the customer matches (P3). */
+  readonly otherwise?: true;
 }
 
 /** Aspects of a definition by name, each as one text: what is compared is what is shown. */

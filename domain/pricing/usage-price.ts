@@ -1,5 +1,14 @@
 // What all prices of usage have: the meter they price, which of its group values, and what they choose about time.
-import { type Field, isAbsent, readChoice, readEntries, readSlug, readText, refuse } from '../fields/catalog-fields.ts';
+import {
+  type Field,
+  isAbsent,
+  readBoolean,
+  readChoice,
+  readEntries,
+  readSlug,
+  readText,
+  refuse,
+} from '../fields/catalog-fields.ts';
 import type { Meter } from '../metering/meter.ts';
 import { readUsageChoices, usageChoicesSchema, usageChoicesTerms } from './choice-fields.ts';
 import type { JsonSchema, Terms, UsagePriceFields } from './price-model.ts';
@@ -45,7 +54,20 @@ const readPer = (field: Field): Pick<UsagePriceFields, 'per'> | null => {
   return per === null ? null : per === 'subject' ? { per } : {};
 };
 
-export const usageSchema = { match: matchSchema, per: perSchema, ...usageChoicesSchema };
+const otherwiseSchema: JsonSchema = {
+  type: 'boolean',
+  default: false,
+  description:
+    'true: of what it matches, it takes only what no other price of the meter matches, in any active subscription of the customer. So no usage is free by accident.',
+};
+
+/** The default is left out of a stored definition, as of `per`. */
+function readOtherwise(field: Field): Pick<UsagePriceFields, 'otherwise'> | null {
+  const otherwise = isAbsent(field) ? false : readBoolean(field);
+  return otherwise === null ? null : otherwise ? { otherwise } : {};
+}
+
+export const usageSchema = { match: matchSchema, per: perSchema, otherwise: otherwiseSchema, ...usageChoicesSchema };
 
 type UsageFields = Omit<UsagePriceFields, 'model'>;
 
@@ -59,13 +81,16 @@ export function readUsageFields(
   const slug = readSlug(fields.slug);
   const match = readMatch(fields.match, known ?? null);
   const per = readPer(fields.per);
+  const otherwise = readOtherwise(fields.otherwise);
   const choices = readUsageChoices(fields, known?.aggregation ?? null);
-  if (slug === null || meter === null || match === null || per === null || choices === null) return null;
-  return { slug, meter, match, ...per, ...choices };
+  if (slug === null || meter === null || match === null) return null;
+  if (per === null || otherwise === null || choices === null) return null;
+  return { slug, meter, match, ...per, ...otherwise, ...choices };
 }
 
 export function usageTerms(price: UsagePriceFields): Terms {
   const matched = Object.entries(price.match).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-  const { meter, per = 'customer' } = price;
-  return { meter, match: `{${matched.join(', ')}}`, per, ...usageChoicesTerms(price) };
+  const { meter, per = 'customer', otherwise } = price;
+  const rest = otherwise === true ? { otherwise: 'true' } : {};
+  return { meter, match: `{${matched.join(', ')}}`, per, ...rest, ...usageChoicesTerms(price) };
 }

@@ -1,18 +1,20 @@
 // What the terms of a price come to in a period, of all subjects of the customer together or of each.
 //
-// The terms of a period may count other usage (a successor's `match`), or each subject by itself: what is read is by
-// what counts the same, and what counts once (`countedTogether`).
+// The terms of a period may take other usage (a successor's `match`, or what is left to an `otherwise` price): they are
+// counted together all the same, so that the greatest value of all is told, and which values came before. What is read
+// is by what counts once (`countedTogether`), and by whether each subject is by itself.
 import { POOLED } from '../billing/billing-period-terms.ts';
-import type { UsagePrice } from '../pricing/prices.ts';
+import { atAllTimes, type TakenUsage } from '../pricing/taken-usage.ts';
 import type { UsagePeriod, UsageTerm } from '../terms/price-terms.ts';
 import { chargesOf, countedTogether, type TermCharge } from '../terms/term-amounts.ts';
 import { addedAcross, addedByWindows, type WindowValue } from './contributions.ts';
 
-/** Terms of a period whose usage is one: of the same groups, and a value that comes again counts once in it. */
+/** Terms of a period whose usage is one: a value that comes again counts once in it. */
 export interface CountedTerms {
   /** By time, without overlap. */
   readonly terms: readonly UsageTerm[];
-  readonly match: UsagePrice['match'];
+  /** At all times, in order of time. */
+  readonly taken: readonly TakenUsage[];
   readonly isBySubject: boolean;
   /** The period has other terms: which of them gives back is told window by window. */
   readonly byWindow: boolean;
@@ -32,20 +34,21 @@ export interface ChargedTerm extends TermCharge {
 }
 
 const isBySubject = ({ price }: UsageTerm): boolean => price.per === 'subject';
-const countedBy = (term: UsageTerm): string => JSON.stringify([isBySubject(term), Object.entries(term.price.match)]);
 
 /** What has to be read of a period. */
 export function countedTerms(period: UsagePeriod): CountedTerms[] {
   const [only, ...others] = period.terms;
   if (only !== undefined && others.length === 0)
-    return [{ terms: period.terms, match: only.price.match, isBySubject: isBySubject(only), byWindow: false }];
-  return countedTogether(period).flatMap((together) => {
-    const texts = together.map(countedBy);
-    return [...new Set(texts)].map((text) => {
-      const terms = together.filter((_, i) => texts[i] === text);
-      return { terms, match: terms[0]!.price.match, isBySubject: isBySubject(terms[0]!), byWindow: true };
-    });
-  });
+    return [{ terms: period.terms, taken: atAllTimes(only.taken), isBySubject: isBySubject(only), byWindow: false }];
+  return countedTogether(period).flatMap((together) =>
+    [false, true].flatMap((bySubject) => {
+      const terms = together.filter((term) => isBySubject(term) === bySubject);
+      if (terms.length === 0) return [];
+      return [
+        { terms, taken: atAllTimes(terms.flatMap(({ taken }) => taken)), isBySubject: bySubject, byWindow: true },
+      ];
+    }),
+  );
 }
 
 /** In the order of subjects, then of terms. A term without usage is charged for none, where all are together. */

@@ -1,6 +1,6 @@
 // Where two subscriptions of a customer would price the same usage (P3): it would be paid twice.
 import type { UsagePrice } from '../pricing/prices.ts';
-import { mayShareUsage } from './price-segments.ts';
+import { mayShareUsage } from '../pricing/taken-usage.ts';
 import type { CustomerTerms } from './price-terms.ts';
 
 interface OverlappingPrice {

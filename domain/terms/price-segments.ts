@@ -7,6 +7,7 @@
 import type { Meter } from '../catalog/catalog.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
 import { isUsagePrice, type Price, type UsagePrice } from '../pricing/prices.ts';
+import { isOtherwise, mayMatchBoth } from '../pricing/taken-usage.ts';
 import { windowSizeMs, windowStartOf } from '../time/time-window.ts';
 import { type CatalogHistory, type Dated, sameDefinition } from './catalog-history.ts';
 import { earlyIn, type PlanHolder } from './plan-holders.ts';
@@ -77,11 +78,12 @@ function inMap<Outer, Key, Value>(map: Map<Outer, Map<Key, Value>>, key: Outer):
 const feeQuantity = ({ quantity }: Price, stated: ReadonlyMap<string, string>): string =>
   quantity === undefined ? '1' : (stated.get(quantity) ?? '1');
 
-/** Two prices of a meter that some usage could both match. */
-export function mayShareUsage(one: UsagePrice, other: UsagePrice): boolean {
-  if (one.meter !== other.meter) return false;
-  return Object.entries(one.match).every(([name, value]) => (other.match[name] ?? value) === value);
-}
+/**
+ * Whether a price of the meter may have priced what a new one would take: what an ordinary price takes, an `otherwise`
+ * one took before; and what an `otherwise` price takes, no ordinary one did.
+ */
+const hasPriced = (there: UsagePrice, fresh: UsagePrice): boolean =>
+  (isOtherwise(there) || !isOtherwise(fresh)) && mayMatchBoth(there.match, fresh.match);
 
 /** The segments of all holders of one customer. */
 export class CustomerSegments {
@@ -224,7 +226,7 @@ export class CustomerSegments {
       if (segment === null) return null;
       const isPriced = others
         .filter((other) => other.from <= from && from < other.to)
-        .some(({ price }) => mayShareUsage(price as UsagePrice, segment.price as UsagePrice));
+        .some(({ price }) => hasPriced(price as UsagePrice, segment.price as UsagePrice));
       return isPriced ? null : segment;
     });
   }

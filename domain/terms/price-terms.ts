@@ -5,6 +5,7 @@
 // at window boundaries, and a term is known by its first window (T14). A change makes a new term of what it changes and
 // of nothing else (T4). The grid draws periods; the start and end of a subscription cut terms and never a period (T5).
 import type { UsagePrice } from '../pricing/prices.ts';
+import { isMatched, isOtherwise, type TakenUsage, takenBy } from '../pricing/taken-usage.ts';
 import type { BillingPeriod } from '../time/billing-period.ts';
 import { windowStartFrom, windowStartOf } from '../time/time-window.ts';
 import type { CatalogHistory } from './catalog-history.ts';
@@ -33,6 +34,8 @@ export interface UsageTerm {
   /** As of its first window; null: the subscription's own price. */
   readonly catalogVersion: number | null;
   readonly price: UsagePrice;
+  /** In order of time. */
+  readonly taken: readonly TakenUsage[];
 }
 
 /** A usage price in one of its periods. */
@@ -130,9 +133,17 @@ export class CustomerTerms {
         ),
     );
     if (found !== undefined) return found;
-    const period = usagePeriod(line, segment, windowStart);
+    const period = usagePeriod(line, segment, windowStart, () => this.ordinaryOf(line));
     this.found.set(line, [period, ...known]);
     return period;
+  }
+
+  /** What is priced of a line's meter but by `otherwise`. */
+  private ordinaryOf({ meter }: PriceLine): HeldUsagePrice[] {
+    return this.usageLines
+      .filter((line) => line.meter!.slug === meter!.slug)
+      .flatMap(({ segments }) => segments.map(({ from, to, price }) => ({ from, to, price: price as UsagePrice })))
+      .filter(({ price }) => !isOtherwise(price));
   }
 
   /** Every period of a line with a term that begins before `to` and ends after `from`, by start. */
@@ -149,15 +160,20 @@ export class CustomerTerms {
     return [...found.values()].sort((a, b) => a.period.start - b.period.start);
   }
 
-  /** Of the usage of a meter with some group values. */
-  coverOf(meter: string, groups: Readonly<Record<string, string>>, windowStart: number): WindowCover {
-    const covering = this.usageLines
+  /** The definitions by which usage of a meter with some group values is priced, or free in a trial. */
+  takersOf(meter: string, groups: Readonly<Record<string, string>>, windowStart: number): PriceSegment[] {
+    const matching = this.usageLines
       .filter((line) => line.meter!.slug === meter)
       .flatMap(({ segments }) => segments)
       .filter(({ from, to }) => from <= windowStart && windowStart < to)
-      .filter(({ price }) =>
-        Object.entries((price as UsagePrice).match).every(([name, value]) => groups[name] === value),
-      );
+      .filter(({ price }) => isMatched((price as UsagePrice).match, groups));
+    const ordinary = matching.filter(({ price }) => !isOtherwise(price as UsagePrice));
+    return ordinary.length > 0 ? ordinary : matching;
+  }
+
+  /** Of the usage of a meter with some group values. */
+  coverOf(meter: string, groups: Readonly<Record<string, string>>, windowStart: number): WindowCover {
+    const covering = this.takersOf(meter, groups, windowStart);
     if (covering.length === 0) return 'none';
     return covering.some(({ isTrial }) => !isTrial) ? 'priced' : 'trial';
   }
@@ -173,7 +189,14 @@ export class CustomerTerms {
   }
 }
 
-function usagePeriod(line: PriceLine, segment: PriceSegment, windowStart: number): UsagePeriod {
+type HeldUsagePrice = Pick<UsageTerm, 'from' | 'to' | 'price'>;
+
+function usagePeriod(
+  line: PriceLine,
+  segment: PriceSegment,
+  windowStart: number,
+  ordinary: () => HeldUsagePrice[],
+): UsagePeriod {
   const period = segmentPeriod(line, segment, windowStart);
   const length = lengthText(lengthOf(segment));
   const [start, to] = [windowStartFrom(period.start, line.windowMs), windowStartFrom(period.end, line.windowMs)];
@@ -182,7 +205,8 @@ function usagePeriod(line: PriceLine, segment: PriceSegment, windowStart: number
   const earliest = isFirst ? Math.min(start, line.segments[0]!.from) : start;
   // Of most lines: it has one definition, and a window of it was asked for.
   if (line.segments.length === 1) {
-    const only = termOf({ ...segment, from: Math.max(segment.from, earliest), to: Math.min(segment.to, to) });
+    const held = { ...segment, from: Math.max(segment.from, earliest), to: Math.min(segment.to, to) };
+    const only = termOf(held, ordinary);
     return { line, period, windows: { from: Math.min(start, only.from), to }, terms: [only] };
   }
   const terms = line.segments
@@ -193,16 +217,13 @@ function usagePeriod(line: PriceLine, segment: PriceSegment, windowStart: number
   // Two that price the same windows: the one that joined the line first.
   const place = ({ subscription }: UsageTerm): number => line.members.indexOf(subscription);
   const inOrder = joinedSegments(terms)
-    .map(termOf)
+    .map((term) => termOf(term, ordinary))
     .sort((a, b) => a.from - b.from || place(a) - place(b));
   return { line, period, windows: { from, to }, terms: inOrder };
 }
 
-const termOf = ({ from, to, subscription, plan, catalogVersion, price }: PriceSegment): UsageTerm => ({
-  from,
-  to,
-  subscription,
-  plan,
-  catalogVersion,
-  price: price as UsagePrice,
-});
+function termOf(segment: PriceSegment, ordinary: () => HeldUsagePrice[]): UsageTerm {
+  const { from, to, subscription, plan, catalogVersion } = segment;
+  const price = segment.price as UsagePrice;
+  return { from, to, subscription, plan, catalogVersion, price, taken: takenBy({ from, to, price }, ordinary) };
+}

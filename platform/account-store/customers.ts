@@ -9,7 +9,6 @@ import {
   type PersonalFields,
 } from '../../domain/accounts/customer.ts';
 import { wordsOf } from '../../domain/accounts/search-words.ts';
-import { shardOf } from '../../domain/accounts/shard.ts';
 import {
   bytes,
   instant,
@@ -28,7 +27,7 @@ import {
 import { type Author, appendChanges } from './account-changes.ts';
 import type { CustomerKey, Vault, WrappedKey } from './vault.ts';
 
-const newCustomerColumns = {
+export const newCustomerColumns = {
   tenant: text('tenant'),
   id: text('id'),
   shard: small('shard'),
@@ -53,7 +52,7 @@ export const customerKeyColumns = {
   wrappedKey: bytes('wrapped_key'),
   wrappedBy: text('wrapped_by'),
 };
-const wordColumns = { tenant: text('tenant'), word: bytes('word'), customer: text('customer') };
+export const wordColumns = { tenant: text('tenant'), word: bytes('word'), customer: text('customer') };
 
 const FROM_CUSTOMERS = `FROM tallyline.customers c
   LEFT JOIN tallyline.customer_keys k ON k.tenant = c.tenant AND k.customer = c.id`;
@@ -174,87 +173,24 @@ export async function lockCustomer(
 }
 
 /** What the change log says of a customer beside its personal fields. */
-const changedTerms = (
+export const changedTerms = (
   { currency, timezone, entity, parent, paidBy }: LastingFields,
   archivedAt: number | null,
   erasedAt: number | null,
 ) => ({ currency, timezone, entity, parent, paidBy, archivedAt, erasedAt });
 
-async function insertWords(queries: Queries, vault: Vault, tenant: string, of: readonly NewCustomer[]): Promise<void> {
-  const rows = of.flatMap(({ id, fields }) =>
-    wordsOf(fields.personal).map((word) => ({ tenant, word: vault.word(tenant, word), customer: id })),
-  );
+/** By which it is found, as they are stored. */
+export const wordsStored = (vault: Vault, tenant: string, { id, fields }: Pick<NewCustomer, 'id' | 'fields'>) =>
+  wordsOf(fields.personal).map((word) => ({ tenant, word: vault.word(tenant, word), customer: id }));
+
+async function insertWords(queries: Queries, vault: Vault, tenant: string, of: NewCustomer): Promise<void> {
+  const rows = wordsStored(vault, tenant, of);
   if (rows.length === 0) return;
   const added = tableOf(wordColumns, rows, 'added');
   const names = namesOf(wordColumns);
   await queries.query(
     `INSERT INTO tallyline.customer_words (${names}) SELECT ${names} FROM ${added.sql} ORDER BY place`,
     added.params,
-  );
-}
-
-/**
- * Makes those that are not there yet, each with its change, and returns them by id. Ids are given once. Their parents
- * were looked at (`parentFaults`).
- */
-export async function makeCustomers(
-  queries: Queries,
-  vault: Vault,
-  { tenant, actor }: Author,
-  wanted: readonly NewCustomer[],
-): Promise<ReadonlyMap<string, Customer>> {
-  const prepared = wanted.map((given) => {
-    const name = { tenant, customer: given.id };
-    const { key, ...wrapped } = vault.createKey(name);
-    const { personal, ...terms } = given.fields;
-    const row = { tenant, id: given.id, shard: shardOf(tenant, given.id), version: 1, ...terms };
-    return { given, wrapped, row: { ...row, personal: vault.seal(name, 1, key, personal) } };
-  });
-  const added = tableOf(
-    newCustomerColumns,
-    prepared.map(({ row }) => row),
-    'added',
-  );
-  const names = namesOf(newCustomerColumns);
-  const { rows } = await queries.query<{ id: string; now: Date }>(
-    `INSERT INTO tallyline.customers (${names}, created_at, updated_at)
-     SELECT ${names}, now, now FROM ${added.sql}, date_trunc('milliseconds', clock_timestamp()) AS now ORDER BY place
-     ON CONFLICT DO NOTHING RETURNING id, created_at AS now`,
-    added.params,
-  );
-  const madeAt = new Map(rows.map(({ id, now }) => [id, now.getTime()]));
-  const made = prepared.filter(({ given }) => madeAt.has(given.id));
-  if (made.length === 0) return new Map();
-  const keys = tableOf(
-    customerKeyColumns,
-    made.map(({ given, wrapped }) => ({ tenant, customer: given.id, ...wrapped })),
-    'added',
-  );
-  const keyNames = namesOf(customerKeyColumns);
-  await queries.query(
-    `INSERT INTO tallyline.customer_keys (${keyNames}) SELECT ${keyNames} FROM ${keys.sql} ORDER BY place`,
-    keys.params,
-  );
-  await insertWords(
-    queries,
-    vault,
-    tenant,
-    made.map(({ given }) => given),
-  );
-  await appendChanges(
-    queries,
-    made.map(({ given: { id, fields, reason }, row: { personal } }) => ({
-      ...{ tenant, kind: 'customer' as const, id, version: 1, actor, reason, personal },
-      recordedAt: madeAt.get(id)!,
-      after: changedTerms(fields, null, null),
-    })),
-  );
-  return new Map(
-    made.map(({ given: { id, fields } }): [string, Customer] => {
-      const at = madeAt.get(id)!;
-      const times = { createdAt: at, updatedAt: at, archivedAt: null, erasedAt: null };
-      return [id, { tenant, id, version: 1, ...fields, ...times }];
-    }),
   );
 }
 
@@ -306,7 +242,7 @@ export async function replaceCustomer(
     );
   }
   await deleteWords(queries, customer);
-  await insertWords(queries, vault, tenant, [{ id, fields, reason }]);
+  await insertWords(queries, vault, tenant, { id, fields, reason });
   const after = changedTerms(fields, archivedAt, null);
   const change = { tenant, kind: 'customer' as const, id, version, actor, reason, recordedAt: now };
   await appendChanges(queries, [{ ...change, after, personal: sealed }]);

@@ -16,20 +16,23 @@ import type { SubscriptionOpening } from '../../domain/terms/subscription-histor
 import { markDue } from '../billing-store/due-customers.ts';
 import { readClosingUpTo } from '../billing-store/rater-progress.ts';
 import {
+  AddedTables,
   bool,
   instant,
   int,
   json,
   namesOf,
   nullable,
+  placeholders,
   type Queries,
   type RecordOf,
   recordOf,
   selected,
   tableOf,
   text,
+  valuesOf,
 } from '../postgres/table-columns.ts';
-import { type Author, appendChanges } from './account-changes.ts';
+import { type AccountChange, type Author, accountChangeColumns, appendChanges } from './account-changes.ts';
 
 export const subscriptionColumns = {
   tenant: text('tenant'),
@@ -116,7 +119,8 @@ export async function readSubscriber(queries: Queries, tenant: string, id: strin
 }
 
 export interface SubscriptionSelection {
-  readonly tenant: string;
+  /** Null: of all tenants. */
+  readonly tenant: string | null;
   /** Null: of all customers. */
   readonly customer: string | null;
   /** Only those that were made after the one with this number. */
@@ -130,8 +134,8 @@ export async function readSubscriptions(
   { tenant, customer, afterNumber, rowsMax }: SubscriptionSelection,
 ): Promise<{ readonly subscription: CustomerSubscription; readonly number: number }[]> {
   const { rows } = await queries.query(
-    `${SELECT_SUBSCRIPTIONS} WHERE s.tenant = $1 AND ($2::text IS NULL OR s.customer = $2) AND s.number > $3
-     ORDER BY s.number LIMIT $4`,
+    `${SELECT_SUBSCRIPTIONS} WHERE ${tenant === null ? '$1::text IS NULL' : 's.tenant = $1'}
+       AND ($2::text IS NULL OR s.customer = $2) AND s.number > $3 ORDER BY s.number LIMIT $4`,
     [tenant, customer, afterNumber, rowsMax],
   );
   const subscriptions = await withRecords(queries, rows);
@@ -181,6 +185,20 @@ export async function readRecordCounts(queries: Queries, customers: readonly Ten
   return rows.map((row) => recordOf(recordCountColumns, row));
 }
 
+/** Customers that were ever subscribed to more than one, by name; `tenant` null: of all tenants. */
+export async function readSeveralSubscribers(
+  queries: Queries,
+  tenant: string | null,
+  customersMax: number,
+): Promise<TenantCustomer[]> {
+  const { rows } = await queries.query<{ tenant: string; customer: string }>(
+    `SELECT tenant, customer FROM tallyline.subscriptions WHERE $1::text IS NULL OR tenant = $1
+     GROUP BY tenant, customer HAVING count(*) > 1 ORDER BY tenant, customer LIMIT $2`,
+    [tenant, customersMax],
+  );
+  return rows;
+}
+
 const changedTerms = (customer: string, opening: SubscriptionOpening, record: UnnumberedRecord) => {
   const { id: _, ...rest } = opening;
   return { customer, ...rest, record };
@@ -214,22 +232,22 @@ async function addPlanHolders(queries: Queries, tenant: string, added: readonly 
   );
 }
 
-/** A record is a change of the account, and its customer is due from when on it holds. */
-async function addRecords(queries: Queries, { tenant, actor }: Author, added: readonly AddedRecord[]): Promise<void> {
-  const rows = added.map(({ opening, ...each }) => ({ tenant, subscription: opening.id, ...each }));
-  const records = tableOf(subscriptionRecordColumns, rows, 'added');
-  const names = namesOf(subscriptionRecordColumns);
-  await queries.query(
-    `INSERT INTO tallyline.subscription_records (${names}) SELECT ${names} FROM ${records.sql} ORDER BY place`,
-    records.params,
-  );
-  await appendChanges(
-    queries,
-    added.map(({ customer, opening, sequence, record, recordedAt, reason }) => ({
-      ...{ tenant, kind: 'subscription' as const, id: opening.id, version: sequence, actor, reason, recordedAt },
-      ...{ after: changedTerms(customer, opening, record), personal: null },
-    })),
-  );
+const recordRowOf = (tenant: string, { opening, ...each }: AddedRecord) => ({
+  ...{ tenant, subscription: opening.id },
+  ...each,
+});
+
+/** A record is a change of the account. */
+const changeOf = (
+  { tenant, actor }: Author,
+  { customer, opening, sequence, record, recordedAt, reason }: AddedRecord,
+): AccountChange => ({
+  ...{ tenant, kind: 'subscription', id: opening.id, version: sequence, actor, reason, recordedAt },
+  ...{ after: changedTerms(customer, opening, record), personal: null },
+});
+
+/** Whoever is billed by a record has its plan, and is due from when on it holds. */
+async function followRecords(queries: Queries, tenant: string, added: readonly AddedRecord[]): Promise<void> {
   await addPlanHolders(queries, tenant, added);
   const ratedUpTo = await readClosingUpTo(queries);
   await markDue(
@@ -239,6 +257,10 @@ async function addRecords(queries: Queries, { tenant, actor }: Author, added: re
     })),
   );
 }
+
+const SUBSCRIPTION = namesOf(subscriptionColumns);
+const RECORD = namesOf(subscriptionRecordColumns);
+const CHANGE = namesOf(accountChangeColumns);
 
 /**
  * Makes those of which there is none by their id, and returns them by id; ids are given once. Their customers are
@@ -257,22 +279,40 @@ export async function makeSubscriptions(
     ...{ tenant, customer, version: records.length, ...fields, anchor: anchor === 'calendar' ? null : anchor },
     ...{ madeFrom, ...times },
   }));
-  const added = tableOf(subscriptionColumns, prepared, 'added');
-  const names = namesOf(subscriptionColumns);
+  const added = wanted.flatMap(({ customer, opening, records, reason }) =>
+    records.map((record, i): AddedRecord => ({ customer, opening, sequence: i + 1, record, recordedAt: now, reason })),
+  );
+  const tables = new AddedTables();
+  const subscriptionsSql = tables.add(subscriptionColumns, prepared);
+  const recordsSql = tables.add(
+    subscriptionRecordColumns,
+    added.map((each) => recordRowOf(tenant, each)),
+  );
+  const changesSql = tables.add(
+    accountChangeColumns,
+    added.map((each) => changeOf(author, each)),
+  );
   const { rows } = await queries.query<{ id: string }>(
-    `INSERT INTO tallyline.subscriptions (${names}) SELECT ${names} FROM ${added.sql} ORDER BY place
-     ON CONFLICT DO NOTHING RETURNING id`,
-    added.params,
+    `WITH made AS (
+       INSERT INTO tallyline.subscriptions (${SUBSCRIPTION}) SELECT ${SUBSCRIPTION} FROM ${subscriptionsSql} ORDER BY place
+       ON CONFLICT DO NOTHING RETURNING id AS made_id
+     ), made_records AS (
+       INSERT INTO tallyline.subscription_records (${RECORD})
+       SELECT ${RECORD} FROM ${recordsSql} JOIN made ON made_id = subscription ORDER BY place
+     ), made_changes AS (
+       INSERT INTO tallyline.account_changes (${CHANGE})
+       SELECT ${CHANGE} FROM ${changesSql} JOIN made ON made_id = id ORDER BY place
+     )
+     SELECT made_id AS id FROM made`,
+    tables.params,
   );
   const ids = new Set(rows.map(({ id }) => id));
   const made = wanted.filter(({ opening }) => ids.has(opening.id));
   if (made.length === 0) return new Map();
-  await addRecords(
+  await followRecords(
     queries,
-    author,
-    made.flatMap(({ customer, opening, records, reason }) =>
-      records.map((record, i) => ({ customer, opening, sequence: i + 1, record, recordedAt: now, reason })),
-    ),
+    tenant,
+    added.filter(({ opening }) => ids.has(opening.id)),
   );
   return new Map(
     made.map(({ customer, opening, records: of }): [string, CustomerSubscription] => {
@@ -297,7 +337,13 @@ export async function appendRecord(
     [locked.tenant, locked.opening.id, sequence, new Date(recordedAt)],
   );
   const { customer, opening } = locked;
-  await addRecords(queries, author, [{ customer, opening, sequence, record, recordedAt, reason }]);
+  const added = { customer, opening, sequence, record, recordedAt, reason };
+  await queries.query(
+    `INSERT INTO tallyline.subscription_records (${RECORD}) VALUES (${placeholders(subscriptionRecordColumns)})`,
+    valuesOf(subscriptionRecordColumns, recordRowOf(locked.tenant, added)),
+  );
+  await appendChanges(queries, [changeOf(author, added)]);
+  await followRecords(queries, locked.tenant, [added]);
   const records = [...locked.records, { ...record, sequence, recordedAt }];
   return { ...locked, records, version: sequence, updatedAt: recordedAt };
 }

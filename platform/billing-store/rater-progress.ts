@@ -46,6 +46,18 @@ export async function readClosingUpTo(queries: Queries): Promise<number | null> 
   return rows[0]!.closing?.getTime() ?? null;
 }
 
+/** The same, and the clock of Postgres after it was read, in milliseconds since the epoch. */
+export async function readClosingNow(
+  queries: Queries,
+): Promise<{ readonly ratedUpTo: number | null; readonly now: number }> {
+  const { rows } = await queries.query<{ closing: Date | null; now: Date }>(
+    `SELECT greatest(closed_up_to, closing_up_to) AS closing, date_trunc('milliseconds', clock_timestamp()) AS now
+     FROM tallyline.rater_progress`,
+  );
+  const { closing, now } = rows[0]!;
+  return { ratedUpTo: closing?.getTime() ?? null, now: now.getTime() };
+}
+
 /** Says so before a step looks at the windows that it closes. */
 export async function announceClosing(queries: Queries, closedUpTo: number): Promise<void> {
   await queries.query(

@@ -13,11 +13,13 @@ import type { Meter } from '../../domain/catalog/catalog.ts';
 import { groupBy, mapKey } from '../../domain/composite-key.ts';
 import { acrossOf } from '../../domain/metering/meter.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
+import { atAllTimes, type Match, type TakenUsage } from '../../domain/pricing/taken-usage.ts';
 import type { WindowSpan, WindowValue } from '../../domain/rating/contributions.ts';
 import type { CountedTerms, SubjectWindows } from '../../domain/rating/term-usage.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
 import { windowSizeMs, windowStartFrom } from '../../domain/time/time-window.ts';
 import { type RatedUsageSelection, SUBJECT_BYTES_MAX, subjectBytes } from '../usage-store/rated-usage.ts';
+import type { GroupValue, TakenGroups } from '../usage-store/taken-groups.ts';
 import type { RatedUsageReads } from './rated-usage-reads.ts';
 
 type UsageReads = Pick<RatedUsageReads, 'readUsage' | 'readFirstSeen'>;
@@ -27,10 +29,16 @@ interface OwningCustomer extends TenantCustomer {
   readonly subjects: readonly AssignedSubject[];
 }
 
+/** The windows of some time that are counted together, as of the terms of a price. */
+export interface CountedTime extends Omit<CountedTerms, 'terms'> {
+  /** By time, without overlap. */
+  readonly terms: readonly WindowSpan[];
+}
+
 /** Usage that is asked for. */
-export interface UsageWanted extends OwningCustomer {
+export interface UsageWanted<Counted extends CountedTime = CountedTime> extends OwningCustomer {
   readonly meter: Meter;
-  readonly counted: CountedTerms;
+  readonly counted: Counted;
   /** Windows of a term that start before may be told as one; milliseconds since the epoch. */
   readonly detailFrom: number;
 }
@@ -42,9 +50,10 @@ export interface UsageBasis {
 }
 
 /** Subjects of a customer whose windows are merged: one of them, or all of them where they are one for the meter. */
-interface UsageSet {
-  readonly wanted: UsageWanted;
+interface UsageSet<Counted extends CountedTime = CountedTime> {
+  readonly wanted: UsageWanted<Counted>;
   readonly stretches: readonly OwnedStretch[];
+  readonly taken: readonly TakenUsage[];
 }
 
 /** Terms that follow each other are one stretch of time. */
@@ -58,17 +67,39 @@ function spansOf(terms: readonly WindowSpan[]): WindowSpan[] {
   return spans;
 }
 
-/** Those that are counted. A subject that has nothing of the terms' time is in none. */
-function setsOf(wanted: UsageWanted): UsageSet[] {
-  const { subjects, customer, meter, counted } = wanted;
-  const stretches = spansOf(counted.terms).flatMap((span) =>
-    stretchesIn(subjects, customer, windowSizeMs[meter.window], span),
-  );
-  if (stretches.length <= 1 || (!counted.isBySubject && isOneSubject(acrossOf(meter)))) {
-    return stretches.length === 0 ? [] : [{ wanted, stretches }];
-  }
-  return [...groupBy(stretches, ({ subject }) => subject).values()].map((ofOne) => ({ wanted, stretches: ofOne }));
+/** Those that are counted. A subject that has nothing of the spans is in none. */
+function setsIn<Counted extends CountedTime>(
+  wanted: UsageWanted<Counted>,
+  spans: readonly WindowSpan[],
+  taken: readonly TakenUsage[],
+): UsageSet<Counted>[] {
+  const { subjects, customer, meter } = wanted;
+  const stretches = spans.flatMap((span) => stretchesIn(subjects, customer, windowSizeMs[meter.window], span));
+  if (stretches.length <= 1 || isMerged(wanted)) return stretches.length === 0 ? [] : [{ wanted, stretches, taken }];
+  return [...groupBy(stretches, ({ subject }) => subject).values()].map((ofOne) => ({
+    ...{ wanted, taken },
+    stretches: ofOne,
+  }));
 }
+
+/**
+ * Where what is taken changes with time, what is read is cut there: so customers whose prices changed at other times
+ * are read together. Whether a value was seen before can't be told by parts: it is read by what is taken when.
+ */
+function setsOf<Counted extends CountedTime>(wanted: UsageWanted<Counted>): UsageSet<Counted>[] {
+  const { meter, counted } = wanted;
+  const { taken } = counted;
+  const spans = spansOf(counted.terms);
+  if (taken.length === 1 || aggregationRules(meter.aggregation).needsFirstSeen) return setsIn(wanted, spans, taken);
+  return taken.flatMap((part) => {
+    const within = spans.map(({ from, to }) => ({ from: Math.max(from, part.from), to: Math.min(to, part.to) }));
+    const own = within.filter((span) => span.from < span.to);
+    return setsIn(wanted, own, atAllTimes([part]));
+  });
+}
+
+/** Whether all subjects are one. */
+const isMerged = ({ meter, counted }: UsageWanted): boolean => !counted.isBySubject && isOneSubject(acrossOf(meter));
 
 /** As many as a statement may name; one that names more by itself is alone. */
 function* inStatements<Item>(items: readonly Item[], bytesOf: (item: Item) => number): Iterable<Item[]> {
@@ -98,43 +129,59 @@ const subjectsOf = (sets: readonly UsageSet[]): SubjectKey[] => {
 };
 
 /** What is wanted and has no usage in closed windows is absent. */
-export async function readCountedUsage(
+export async function readCountedUsage<Counted extends CountedTime>(
   store: UsageReads,
-  wanted: readonly UsageWanted[],
+  wanted: readonly UsageWanted<Counted>[],
   basis: UsageBasis,
-): Promise<Map<CountedTerms, SubjectWindows[]>> {
-  const found = new Map<CountedTerms, SubjectWindows[]>();
+): Promise<Map<Counted, SubjectWindows[]>> {
+  const found = new Map<Counted, SubjectWindows[]>();
   // Values that are new depend on where their terms start, so only terms with the same bounds share a query for them.
-  const sharing = ({ meter, counted: { match, terms } }: UsageWanted): string =>
+  const sharing = ({ wanted: { meter, counted }, taken }: UsageSet): string =>
     mapKey(
       meter.slug,
-      JSON.stringify(Object.entries(match).sort()),
-      ...(aggregationRules(meter.aggregation).needsFirstSeen ? [terms[0]!.from, terms.at(-1)!.to] : []),
+      ...taken.flatMap(({ match, leftOut, to }) => [JSON.stringify(match), JSON.stringify(leftOut), to]),
+      ...(aggregationRules(meter.aggregation).needsFirstSeen ? [counted.terms[0]!.from, counted.terms.at(-1)!.to] : []),
     );
-  for (const group of groupBy(wanted, sharing).values()) {
-    for (const sets of inStatements(group.flatMap(setsOf), setBytes)) {
+  for (const group of groupBy(
+    wanted.flatMap((each) => setsOf(each)),
+    sharing,
+  ).values()) {
+    for (const sets of inStatements(group, setBytes)) {
       for (const [i, windows] of (await readSets(store, sets, basis)).entries()) {
-        if (windows.length === 0) continue;
-        const { wanted: want, stretches } = sets[i]!;
-        const known = found.get(want.counted);
-        const added = { subject: stretches[0]!.subject, windows };
-        if (known === undefined) found.set(want.counted, [added]);
-        else known.push(added);
+        if (windows.length > 0) addTo(found, sets[i]!, windows);
       }
     }
   }
   return found;
 }
 
+function addTo<Counted extends CountedTime>(
+  found: Map<Counted, SubjectWindows[]>,
+  { wanted, stretches }: UsageSet<Counted>,
+  windows: readonly WindowValue[],
+): void {
+  const { counted } = wanted;
+  const { subject } = stretches[0]!;
+  const known = found.get(counted);
+  if (known === undefined) found.set(counted, [{ subject, windows }]);
+  else {
+    // Another part of the same subjects' time.
+    const at = known.findIndex((each) => counted.taken.length > 1 && (isMerged(wanted) || each.subject === subject));
+    if (at === -1) known.push({ subject, windows });
+    else known[at] = { subject, windows: [...known[at]!.windows, ...windows] };
+  }
+}
+
 /** The closed windows of each set, of one meter and the same groups. */
 async function readSets(store: UsageReads, sets: readonly UsageSet[], basis: UsageBasis): Promise<WindowValue[][]> {
-  const { meter, counted } = sets[0]!.wanted;
+  const { taken, wanted } = sets[0]!;
+  const { meter } = wanted;
   const found: WindowValue[][] = sets.map(() => []);
   const from = leastOf(sets, (set) => leastOf(set.stretches, (stretch) => stretch.from));
   const end = -leastOf(sets, (set) => leastOf(set.stretches, (stretch) => -stretch.to));
   const to = Math.min(end, closedBefore(meter, basis.closedUpTo));
   if (to <= from) return found;
-  const selection = { meter, from, to, filters: matchFilters(meter, counted), sealed: basis.seals };
+  const selection = { meter, from, to, taken: taken.map((each) => takenGroups(meter, each)), sealed: basis.seals };
   if (aggregationRules(meter.aggregation).needsFirstSeen) {
     const named = sets.map((set) => set.stretches.map((stretch) => ({ tenant: tenantOf(set), ...stretch })));
     for (const { set, windowStart, values } of await store.readFirstSeen({ ...selection, sets: named })) {
@@ -190,13 +237,17 @@ function bucketsOf(meter: Meter, sets: readonly UsageSet[], to: number): RatedUs
   return [...earlier, ...partial, { start: aligned, stepMs }];
 }
 
-function matchFilters(meter: Meter, { match }: CountedTerms): { dimension: number; values: string[] }[] {
-  return Object.entries(match).map(([name, value]) => {
+const takenGroups = (meter: Meter, { from, to, match, leftOut }: TakenUsage): TakenGroups => ({
+  ...{ from, to, match: valuesOf(meter, match) },
+  leftOut: leftOut.map((others) => valuesOf(meter, others)),
+});
+
+const valuesOf = (meter: Meter, match: Match): GroupValue[] =>
+  Object.entries(match).map(([name, value]) => {
     const dimension = meter.dimensions.findIndex((candidate) => candidate.name === name);
     if (dimension === -1) throw new RangeError(`meter ${meter.slug} has no dimension ${name}, which a price matches`);
-    return { dimension, values: [value] };
+    return { dimension, value };
   });
-}
 
 /** Some time of a customer, in windows that start in it. */
 export interface TimeOfCustomer extends OwningCustomer, WindowSpan {}

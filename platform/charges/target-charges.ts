@@ -18,7 +18,7 @@ export async function readCharges(
   basis: UsageBasis & { readonly meters: ReadonlyMap<string, Meter> },
   targets: readonly PeriodTarget[],
 ): Promise<TargetCharges[]> {
-  const wanted: UsageWanted[] = [];
+  const wanted: UsageWanted<CountedTerms>[] = [];
   const counted = targets.map((target) =>
     target.usage.map((period) => {
       const of = countedTerms(period);

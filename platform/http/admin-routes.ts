@@ -12,7 +12,7 @@ export function createRegistry(): Registry {
 }
 
 /** Anybody may ask for the metrics, and to write them takes some milliseconds: whoever asks meanwhile shares them. */
-const METRICS_AGE_MAX_MS = 250;
+export const METRICS_AGE_MAX_MS = 250;
 
 /**
  * Adds /healthz (200 while the process runs), /readyz (200, or 503 with every reason against it; what is wrong besides

@@ -11,7 +11,7 @@
 //   closing   No connection is accepted any more. What is read is still answered; the rest of a slow body, and a
 //             connection on which nothing comes, are not waited for (connections.ts, the routes).
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
@@ -21,6 +21,7 @@ import { type ConnectionSettings, connectionLimits } from './connection-limits.t
 import { createConnectionMetrics } from './connection-metrics.ts';
 import { Connections, type EndReason, LOOK_INTERVAL_MS } from './connections.ts';
 import { askForBody, unmetExpectation } from './continuation.ts';
+import { type DirectHandler, DirectRoutes } from './direct-requests.ts';
 import { addCommonHeaders, answerFrameworkError, registerProblems } from './problems.ts';
 import { repeatedHeader } from './repeated-headers.ts';
 
@@ -129,6 +130,8 @@ declare module 'fastify' {
     /** From now on each answer is its connection's last one, and /readyz says no. */
     leave(): void;
     isLeaving(): boolean;
+    /** Plain requests of a path that has a route are served by it (direct-requests.ts). */
+    serveDirectly(path: string, handler: DirectHandler): void;
   }
 }
 
@@ -181,6 +184,15 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     onEnd: (reason) => metrics?.ended(reason),
   });
   metrics?.watch(connections, limits.connectionsMax);
+  const direct = new DirectRoutes();
+  let isLeaving = false;
+  const answering = (bytes: number): void => connections.answering(bytes);
+  // Of requests that were pipelined only the last one's ends the connection: the others have answers to come behind
+  // theirs.
+  const connectionOf = (response: ServerResponse): 'close' | null | undefined => {
+    if (!isLeaving) return undefined;
+    return connections.latestAnswer(response.req.socket) === response ? 'close' : null;
+  };
   const app = Fastify({
     loggerInstance: logger as FastifyBaseLogger,
     // Requests are counted by metrics; a line for each would cost more than the request.
@@ -195,7 +207,13 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     // What is read is answered.
     return503OnClosing: false,
     forceCloseConnections: false,
-    serverFactory: (handle) => createNodeServer(connections, options.headTimeoutMs ?? HEAD_TIMEOUT_MS, handle),
+    serverFactory: (handle) => {
+      const terms = { trustsProxies: trustedProxies.length > 0, requestIdOf, handle, connectionOf, answering };
+      return createNodeServer(connections, options.headTimeoutMs ?? HEAD_TIMEOUT_MS, (request, response) => {
+        if (isLeaving || connections.isOverLimit(request.socket)) handle(request, response);
+        else direct.serve(request, response, terms);
+      });
+    },
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ECONNRESET') socket.destroy();
       else answerRaw(connections, socket, rawProblems[error.code ?? ''] ?? notHttp);
@@ -203,7 +221,7 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     frameworkErrors: answerFrameworkError,
   });
   const looking = setInterval(() => connections.look(), LOOK_INTERVAL_MS).unref();
-  let isLeaving = false;
+  app.decorate('serveDirectly', (path: string, handler: DirectHandler) => direct.add(path, handler));
   app.decorate('isLeaving', () => isLeaving);
   app.decorate('leave', () => {
     isLeaving = true;
@@ -231,14 +249,12 @@ export function createHttpApp(logger: Logger, options: HttpAppOptions = {}): Fas
     done(problem);
   });
   app.addHook('onSend', (request, reply, payload, done) => {
-    if (typeof payload === 'string' || Buffer.isBuffer(payload)) connections.answering(payload.length);
+    if (typeof payload === 'string' || Buffer.isBuffer(payload)) answering(payload.length);
     // The rest of a body that nobody reads would have to be read all the same before the connection can be used again.
-    if (awaitsMuch(request) || connections.isOverLimit(request.raw.socket)) reply.header('connection', 'close');
-    else if (isLeaving) {
-      // Of requests that were pipelined only the last one's: the others have answers to come behind theirs.
-      if (connections.latestAnswer(request.raw.socket) === reply.raw) reply.header('connection', 'close');
-      else reply.raw.removeHeader('connection');
-    }
+    const isLast = awaitsMuch(request) || connections.isOverLimit(request.raw.socket);
+    const connection = isLast ? 'close' : connectionOf(reply.raw);
+    if (connection === 'close') reply.header('connection', connection);
+    else if (connection === null) reply.raw.removeHeader('connection');
     done();
   });
   registerProblems(app);

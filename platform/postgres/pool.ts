@@ -66,7 +66,16 @@ export function createPool(url: string, logger: Logger, options: PoolOptions = {
 
 export interface TransactionOptions {
   readonly isolation?: 'read committed' | 'repeatable read' | 'serializable';
+  /** Settings of Postgres that hold until its end. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
+
+/** One round trip. */
+const beginning = ({ isolation = 'read committed', settings = {} }: TransactionOptions): string =>
+  [
+    `BEGIN ISOLATION LEVEL ${isolation}`,
+    ...Object.entries(settings).map(([name, value]) => `SET LOCAL ${name} = ${pg.escapeLiteral(value)}`),
+  ].join('; ');
 
 /** Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. */
 export async function inTransaction<Result>(
@@ -78,7 +87,7 @@ export async function inTransaction<Result>(
   // Set once the connection's state is unknown: it is then closed instead of going back to the pool.
   let broken: Error | undefined;
   try {
-    await client.query(`BEGIN ISOLATION LEVEL ${options.isolation ?? 'read committed'}`);
+    await client.query(beginning(options));
     const result = await work(client);
     await client.query('COMMIT');
     return result;

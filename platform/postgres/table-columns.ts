@@ -174,3 +174,19 @@ export function tableOf<Of extends Columns>(
     params,
   };
 }
+
+/** Tables of one statement, each as `tableOf` has it, under the alias `added`. */
+export class AddedTables {
+  private all: readonly unknown[] = [];
+
+  get params(): unknown[] {
+    return [...this.all];
+  }
+
+  /** The SQL of it. */
+  add<Of extends Columns>(columns: Of, records: readonly RecordOf<NoInfer<Of>>[]): string {
+    const { sql, params } = tableOf(columns, records, 'added', this.all);
+    this.all = params;
+    return sql;
+  }
+}

@@ -23,9 +23,8 @@ export async function assertUnfenced(queries: Queries): Promise<void> {
   );
 }
 
-/** For as long as the transaction lasts. */
-export const nameTenant = (queries: Queries, tenant: string) =>
-  queries.query("SELECT set_config('tallyline.tenant', $1, true)", [tenant]);
+/** Settings of a transaction, for as long as it lasts. */
+export const ofTenant = (tenant: string) => ({ 'tallyline.tenant': tenant });
 
 /** One statement, which finds rows of this tenant alone. */
 export const inFence = <Row extends pg.QueryResultRow>(
@@ -33,7 +32,4 @@ export const inFence = <Row extends pg.QueryResultRow>(
   tenant: string,
   statement: pg.QueryConfig,
 ): Promise<{ readonly rows: Row[] }> =>
-  inTransaction(pool, async (client) => {
-    await nameTenant(client, tenant);
-    return client.query<Row>(statement);
-  });
+  inTransaction(pool, (client) => client.query<Row>(statement), { settings: ofTenant(tenant) });

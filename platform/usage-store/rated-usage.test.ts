@@ -9,6 +9,7 @@ const selection: RatedUsageSelection = {
     { tenant: 'u', subject: 'a' },
   ],
   ...{ meter: aMeter('tokens'), from: 0, to: 3_600_000, buckets: 'window' },
+  taken: [{ from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY, match: [], leftOut: [] }],
   sealed: {
     vector: { 1: { 0: 9, 1: 0 } },
     epochSteps: [

@@ -9,21 +9,23 @@ import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { quoted } from '../clickhouse/quoted.ts';
 import { sealedRowsCondition } from './sealed-rows.ts';
 import { type SubjectSets, setsBySubject, setsOfSubject, setTable, subjectsOfSets } from './subject-sets.ts';
+import { type TakenGroups, takenConditions } from './taken-groups.ts';
 import {
   asDecimal,
   boundSeconds,
   bucketExpression,
-  filterConditions,
   MERGES,
   quantityFromStore,
   USAGE_SETTINGS,
   type UsageSelection,
 } from './usage-query.ts';
 
-export interface RatedUsageSelection extends Pick<UsageSelection, 'meter' | 'from' | 'to' | 'filters' | 'buckets'> {
+export interface RatedUsageSelection extends Pick<UsageSelection, 'meter' | 'from' | 'to' | 'buckets'> {
   /** One or more, each once. */
   readonly subjects: readonly SubjectKey[];
   readonly sealed: Pick<Seals, 'vector' | 'epochSteps'>;
+  /** At all times, in order of time; one or more. */
+  readonly taken: readonly TakenGroups[];
 }
 
 export interface RatedUsageRow extends SubjectKey {
@@ -94,7 +96,7 @@ export async function readRatedUsage(
   const { meter } = selection;
   const bucket = bucketExpression(selection);
   const params: Record<string, unknown> = { ...bucket.params };
-  const { ofRows, ofGroups } = filterConditions(selection, params);
+  const { ofRows, ofGroups } = takenConditions(meter, selection.taken, params);
   const rows = rowsOf(selection.subjects, selection, ofRows, params);
   // any(): a condition on the key itself would be asked of every row and not of every group.
   const filters = ofGroups('any(r.group_values)');
@@ -126,8 +128,8 @@ export async function readFirstSeen(
 ): Promise<FirstSeenRow[]> {
   const { sets } = selection;
   const params: Record<string, unknown> = {};
-  const { ofRows, ofGroups } = filterConditions(selection, params);
-  const rows = rowsOf(subjectsOfSets(sets), selection, [...ofRows, ...ofGroups('r.group_values')], params);
+  const { ofRows } = takenConditions(selection.meter, selection.taken, params, true);
+  const rows = rowsOf(subjectsOfSets(sets), selection, ofRows, params);
   const values = `FROM usage_rollups AS r FINAL ARRAY JOIN r.unique_values AS unique_value ${rows}`;
   const start = 'toUnixTimestamp(r.window_start)';
   const numbers = setsBySubject(sets, selection);

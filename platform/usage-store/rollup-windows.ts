@@ -88,6 +88,35 @@ export async function* streamWindows(
   }
 }
 
+export interface GroupsSelection extends Pick<WindowSelection, 'spans'> {
+  readonly groupsMax: number;
+}
+
+export interface GroupsOfMeter {
+  readonly tenant: string;
+  readonly meter: string;
+  /** In the order of the meter's dimensions. */
+  readonly groupValues: readonly string[];
+}
+
+/**
+ * The group values of all usage in the spans, each once; null: they are more than `groupsMax`. Reads rows that were
+ * replaced, too.
+ */
+export async function readGroupsInUse(
+  clickhouse: Pick<ClickHouse, 'query'>,
+  { spans, groupsMax }: GroupsSelection,
+): Promise<GroupsOfMeter[] | null> {
+  const { conditions, params } = inSpans(spans);
+  const found = await clickhouse.query<{ tenant: string; meter: string; group_values: string }>(
+    `SELECT DISTINCT r.tenant AS tenant, r.meter AS meter, r.group_values AS group_values FROM usage_rollups AS r
+     WHERE ${conditions.join(' AND ')} LIMIT {groups_max:UInt32}`,
+    { ...params, groups_max: groupsMax + 1 },
+  );
+  if (found.length > groupsMax) return null;
+  return found.map(({ tenant, meter, group_values }) => ({ tenant, meter, groupValues: JSON.parse(group_values) }));
+}
+
 /** The numbers of the sets that have a sealed row in the spans. */
 export async function readSetsWithUsage(
   clickhouse: Pick<ClickHouse, 'query'>,

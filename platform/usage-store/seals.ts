@@ -1,4 +1,5 @@
 // Reads what is sealed from Postgres, which alone has the say about it.
+
 import type { Pool, PoolClient } from 'pg';
 import { partitionCounts, type SealVector, sealVectorOf } from '../../domain/sealing/seal-vector.ts';
 import type { ChunkSeal, EpochStep, Seals } from '../../domain/sealing/seals.ts';

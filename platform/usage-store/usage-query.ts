@@ -178,7 +178,7 @@ function groupTexts({ meter, filters = [] }: Pick<UsageSelection, 'meter' | 'fil
   return groups.map((group) => JSON.stringify(group));
 }
 
-interface FilterConditions {
+export interface FilterConditions {
   /** Of the table's key, for every row: true wherever the filters hold. */
   readonly ofRows: readonly string[];
   /** What is left to ask of the group values, of whose text `text` is SQL, where the first is true. */

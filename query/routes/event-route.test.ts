@@ -194,3 +194,40 @@ describe('an event', () => {
     expect(plan.map((row) => row.explain).join('\n')).toMatch(/Name: dedup_key_index/);
   });
 });
+
+it('names an item of a price that takes what others leave only where no other takes the event', async () => {
+  const tokens = { meter: 'input_tokens', model: 'per_unit', unitAmount: '1' } as const;
+  const prices = [
+    { ...tokens, slug: 'large', match: { model: 'm-large' } },
+    { ...tokens, slug: 'other', match: {}, otherwise: true },
+  ] as const;
+  const rest = { slug: 'rest', calendar: true, timezone: 'UTC', prices };
+  const plans = { ...catalog, plans: [...catalog.plans, rest], defaultPlan: 'rest' };
+  await insertCatalog(api.pool, 4, plans, new Date(TEN - 100 * 24 * HOUR_MS));
+  const subject = 'cus_rest';
+  await insertEvents(
+    api.clickhouse,
+    [
+      event('of-large', { subject }),
+      event('of-others', { subject, data: '{"model":"x","input_tokens":"1"}', offset: 6 }),
+    ],
+    PARTITIONS,
+  );
+  const windows = { customer: subject, windowStart: TEN, windowEnd: TEN + HOUR_MS };
+  await insertLineItems(api.pool, [
+    { ...windows, id: id(90), price: 'large', groups: { model: 'm-large' } },
+    { ...windows, id: id(91), price: 'other' },
+  ]);
+  const client = await api.pool.connect();
+  try {
+    // Of an item nothing is ever changed: its triggers are passed over.
+    await client.query('SET session_replication_role = replica');
+    await client.query(
+      "UPDATE tallyline.line_items SET catalog_version = 4, plan = 'rest' WHERE customer = 'cus_rest'",
+    );
+    await client.query('SET session_replication_role = DEFAULT');
+  } finally {
+    client.release();
+  }
+  expect([(await find('of-large')).lineItems, (await find('of-others')).lineItems]).toEqual([[id(90)], [id(91)]]);
+});

@@ -12,11 +12,17 @@ import { holdingsOf } from '../../domain/accounts/assignments.ts';
 import { customerOf } from '../../domain/accounts/ownership.ts';
 import { ruleSet } from '../../domain/metering/rule-set.ts';
 import { fitsName } from '../../domain/name-text.ts';
+import { isUsagePrice } from '../../domain/pricing/prices.ts';
+import { isOtherwise } from '../../domain/pricing/taken-usage.ts';
 import { Problem, retryAfter } from '../../domain/problem.ts';
+import { RecordsByCustomer } from '../../domain/rating/customer-records.ts';
+import { ratingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { conflict, nameText, parametersOf, readParameters } from '../../domain/requests/parameters.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { readAssignedSubject } from '../../platform/account-store/subject-assignments.ts';
+import { readSubscriptionsOfCustomers } from '../../platform/account-store/subscriptions.ts';
 import { type LineItem, readLineItemsAcross } from '../../platform/billing-store/line-items.ts';
+import { catalogVersions } from '../../platform/catalog-store.ts';
 import { readRefusalsOf } from '../../platform/refusals/refusal-store.ts';
 import {
   type ChunkCatalog,
@@ -103,8 +109,27 @@ async function readCounted(
   }
 }
 
-async function readLineItemIds(pool: BillingReads, tenant: string, subject: string, counted: readonly Counted[]) {
+/** Whether an item's price may take less than its groups say: what others leave. A subscription's own may be such. */
+async function mayLeave({ catalogs }: QueryContext, { catalogVersion, plan, price: slug }: LineItem): Promise<boolean> {
+  if (catalogVersion === null) return true;
+  const { plans } = await catalogs.version(catalogVersion);
+  const price = plans.find((each) => each.slug === plan)?.prices.find((each) => each.slug === slug);
+  return price !== undefined && isUsagePrice(price) && isOtherwise(price);
+}
+
+/** By the records of a customer: the prices that take what was counted. */
+async function readTakers({ pool, catalogs }: QueryContext, tenant: string, customer: string) {
+  const { version } = await catalogs.published();
+  const catalog = ratingCatalog((await catalogVersions(pool)).filter((each) => each.version <= version));
+  const subscriptions = await readSubscriptionsOfCustomers(pool, [{ tenant, customer }]);
+  const { terms } = new RecordsByCustomer(catalog, subscriptions).of({ tenant, customer });
+  return ({ meter, groups, windowStart }: Counted): string[] =>
+    terms.takersOf(meter, Object.fromEntries(groups), windowStart).map(({ price }) => price.slug);
+}
+
+async function readLineItemIds(context: QueryContext, tenant: string, subject: string, counted: readonly Counted[]) {
   if (counted.length === 0) return [];
+  const { pool } = context;
   const starts = counted.map(({ windowStart }) => windowStart);
   const meters = counted.map(({ meter }) => meter);
   const span = { from: Math.min(...starts), to: Math.max(...starts) };
@@ -112,18 +137,30 @@ async function readLineItemIds(pool: BillingReads, tenant: string, subject: stri
   const items = await readLineItemsAcross(pool, tenant, { holdings: holdingsOf(assigned), subject }, meters, span);
   const isOf = (item: LineItem, one: Counted): boolean =>
     isPriceOf(item, one) && item.customer === customerOf(assigned, one.windowStart, one.windowEnd - one.windowStart);
-  return items.filter((item) => counted.some((one) => isOf(item, one))).map(({ id }) => id);
+  const takers = new Map<string, (one: Counted) => string[]>();
+  const ids: string[] = [];
+  for (const item of items) {
+    const of = counted.filter((one) => isOf(item, one));
+    if (of.length === 0) continue;
+    if (await mayLeave(context, item)) {
+      const takersOf = takers.get(item.customer) ?? (await readTakers(context, tenant, item.customer));
+      takers.set(item.customer, takersOf);
+      if (!of.some((one) => takersOf(one).includes(item.price))) continue;
+    }
+    ids.push(item.id);
+  }
+  return ids;
 }
 
-async function describeAccepted({ pool, catalogs }: QueryContext, tenant: string, rows: readonly AcceptedRow[]) {
+async function describeAccepted(context: QueryContext, tenant: string, rows: readonly AcceptedRow[]) {
   const counted: Counted[] = [];
   const unread: UnreadBy[] = [];
   const lineItems = new Set<string>();
   for (const row of rows) {
-    const ofRow = await readCounted(pool, catalogs, row);
+    const ofRow = await readCounted(context.pool, context.catalogs, row);
     counted.push(...ofRow.counted);
     unread.push(...ofRow.unread);
-    for (const id of await readLineItemIds(pool, tenant, row.subject, ofRow.counted)) lineItems.add(id);
+    for (const id of await readLineItemIds(context, tenant, row.subject, ofRow.counted)) lineItems.add(id);
   }
   return {
     countedIn: counted.map(({ meter, windowStart, quantity }) => ({

@@ -40,6 +40,7 @@ import { closedAsFarAs, isUnmoved, type RatingBasis } from '../core/rating-basis
 import { goneTerms, termItems } from '../core/term-items.ts';
 import type { RatingStore, RatingTransaction } from '../store/rating-store.ts';
 import type { ChunkVerifier } from './chunk-verifier.ts';
+import { countUnpriced, type StepBasis, type UnpricedWindows } from './unpriced-count.ts';
 
 export interface RatingStores {
   readonly store: RatingStore;
@@ -52,6 +53,8 @@ export type BatchOutcome =
       readonly lineItems: readonly NewLineItem[];
       /** Not rated: what they are billed by, or their subjects, have changed since the work was put together. */
       readonly moved: readonly CustomerWork[];
+      /** Of those that are rated. */
+      readonly unpriced: readonly UnpricedWindows[];
     }
   /**
    * Another rater was here with later seals or a newer catalog, or is at it, ClickHouse was started anew, or a chunk is
@@ -66,7 +69,7 @@ class Behind extends Error {}
 
 export async function rateBatch(
   stores: RatingStores,
-  basis: RatingBasis,
+  basis: StepBasis,
   work: readonly CustomerWork[],
 ): Promise<BatchOutcome> {
   try {
@@ -79,7 +82,7 @@ export async function rateBatch(
 
 async function rateTouched(
   stores: RatingStores,
-  basis: RatingBasis,
+  basis: StepBasis,
   work: readonly CustomerWork[],
 ): Promise<BatchOutcome> {
   try {
@@ -96,12 +99,12 @@ async function rateTouched(
 async function rateIn(
   detail: Detail,
   { store, verifier }: RatingStores,
-  stepBasis: RatingBasis,
+  stepBasis: StepBasis,
   work: readonly CustomerWork[],
 ): Promise<BatchOutcome> {
   const stored = await store.readBillingPeriods(work);
   const subscriptions = await store.readSubscriptions(work);
-  const basis = closedAsFarAs(stepBasis, stored);
+  const basis = { ...closedAsFarAs(stepBasis, stored), closing: stepBasis.closing };
   const records = new RecordsByCustomer(basis.catalog, subscriptions);
   const targets = periodTargets(detail, basis.watermark, records, work, stored);
   const since = earliestOf(targets);
@@ -110,6 +113,8 @@ async function rateIn(
     if (mismatches.length > 0) return { outcome: 'mismatch', mismatches };
   }
   const charges = await readCharges(store, { ...basis, meters: basis.catalog.meters }, targets);
+  const { closing } = basis;
+  const unpriced = closing === null ? [] : await countUnpriced(store, closing, basis, records, work);
   if (Number.isFinite(since) && !(await isStillThere(store, verifier, basis.seals))) return { outcome: 'behind' };
 
   return store.inRating(async (transaction) => {
@@ -129,7 +134,7 @@ async function rateIn(
       locked,
     );
     await saveNextDue(transaction, basis, records, work.filter(isRated));
-    return { outcome: 'rated', lineItems, moved };
+    return { outcome: 'rated', lineItems, moved, unpriced: unpriced.filter(isRated) };
   });
 }
 

@@ -22,7 +22,6 @@ import { covers, isSameVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import { damagedPartOf } from '../../platform/clickhouse/click-house.ts';
 import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
-import type { RatingBasis } from '../core/rating-basis.ts';
 import { becomesDue, customerWork, handBack, isNothing, nothingTouched, type Touched } from '../core/touched.ts';
 import type { RaterMetrics } from '../metrics.ts';
 import type { RatingStore } from '../store/rating-store.ts';
@@ -31,6 +30,7 @@ import { markConcerned } from './catalog-intake.ts';
 import { ChunkVerifier } from './chunk-verifier.ts';
 import { type BatchOutcome, isStillThere, rateBatch } from './rating-batch.ts';
 import { readOwnership } from './touched-ownership.ts';
+import { readClosingWindows, type StepBasis } from './unpriced-count.ts';
 
 /** While ClickHouse is read for one batch, others are priced and written. */
 const BATCHES_AT_ONCE = 3;
@@ -100,7 +100,6 @@ export class RatingLoop {
 
     // What was closed stays closed when more lateness is allowed later: it may be on an invoice.
     const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, from.closedUpTo ?? Number.NEGATIVE_INFINITY);
-    const basis: RatingBasis = { seals, watermark, catalog, closedUpTo };
     const openedFrom = await this.takeInCatalog(from, watermark);
     // Windows that close have usage in older chunks, too.
     const meters = [...catalog.meters.values()];
@@ -111,11 +110,14 @@ export class RatingLoop {
     let due = await this.readDue(watermark);
     // Who has usage that was not there to be found is looked at by no batch, and the progress would pass it over.
     if (!(await isStillThere(store, this.verifier, seals))) return 'behind';
+    const closing = windows.size === 0 ? null : await readClosingWindows(store, catalog, from.closedUpTo, closedUpTo);
+    const basis: StepBasis = { seals, watermark, catalog, closedUpTo, closing };
+    const unpriced = new Map<string, number>();
     const isTouched = windows.size + due.size > 0;
     if (isTouched) await store.announceClosing(closedUpTo);
     for (let left: Touched = { windows, due }; !isNothing(left); left = { windows: new Map(), due }) {
       for (let work = left; !isNothing(work); ) {
-        const { ends, moved } = await this.rateAll(basis, work);
+        const { ends, moved } = await this.rateAll(basis, work, unpriced);
         for (const end of ends) {
           if (end.outcome === 'mismatch') return this.mismatch(end.mismatches);
           if (end.outcome === 'behind') return 'behind';
@@ -132,7 +134,10 @@ export class RatingLoop {
       reached.closedUpTo !== from.closedUpTo ||
       reached.catalogVersion !== from.catalogVersion;
     if (!isMoved) return isTouched ? 'rated' : 'idle';
-    return (await store.advanceProgress(from, reached)) ? 'rated' : 'behind';
+    if (!(await store.advanceProgress(from, reached))) return 'behind';
+    // Whoever moves the progress has closed them, and nobody else does.
+    for (const [meter, count] of unpriced) this.parts.metrics.unpricedWindows(meter, count);
+    return 'rated';
   }
 
   /**
@@ -144,6 +149,8 @@ export class RatingLoop {
     if (published === this.catalog.version) return;
     const versions = await store.readCatalogVersions();
     this.catalog = ratingCatalog(versions.filter(({ version }) => version <= published));
+    // So that the first one counts as a rise.
+    for (const meter of this.catalog.meters.keys()) this.parts.metrics.unpricedWindows(meter, 0);
   }
 
   /**
@@ -177,8 +184,9 @@ export class RatingLoop {
    * done for customers whose subjects have moved. Batches have no customer in common.
    */
   private async rateAll(
-    basis: RatingBasis,
+    basis: StepBasis,
     touched: Touched,
+    unpriced: Map<string, number>,
   ): Promise<{ readonly ends: readonly BatchOutcome[]; readonly moved: Touched }> {
     const { store } = this.parts;
     // All loops take their batches from here: one that ends early closes it for the others.
@@ -192,6 +200,7 @@ export class RatingLoop {
           if (result.outcome !== 'rated') return [result];
           this.count(result.lineItems);
           for (const each of result.moved) handBack(each, moved);
+          for (const { meter, windows } of result.unpriced) unpriced.set(meter, (unpriced.get(meter) ?? 0) + windows);
         } catch (error) {
           // Other customers may have nothing in that part. The step ends with it, so the progress stays where it is.
           if (damagedPartOf(error) === null) throw error;

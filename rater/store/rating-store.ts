@@ -21,7 +21,12 @@ import type { CustomerPage, DueCustomer, NextDue } from '../../platform/billing-
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { WrittenSelection } from '../../platform/billing-store/written-prices.ts';
 import type { RatedUsageReads } from '../../platform/charges/rated-usage-reads.ts';
-import type { WindowKey, WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
+import type {
+  GroupsOfMeter,
+  GroupsSelection,
+  WindowKey,
+  WindowSelection,
+} from '../../platform/usage-store/rollup-windows.ts';
 import type { ServerRun } from '../../platform/usage-store/server-run.ts';
 
 /** What Postgres says is sealed, is in force and is rated. */
@@ -66,6 +71,8 @@ export interface RatedUsage extends RatedUsageReads {
   readChunkRows(seals: readonly ChunkSeal[]): Promise<readonly RowSet[]>;
   /** May also give windows of rows that were replaced or are not sealed. */
   streamWindows(selection: WindowSelection): AsyncIterable<readonly WindowKey[]>;
+  /** Each once; null: they are more than asked for. May also give those of rows that are replaced or not sealed. */
+  readGroupsInUse(selection: GroupsSelection): Promise<readonly GroupsOfMeter[] | null>;
 }
 
 /** One Postgres transaction, read committed. */

@@ -16,7 +16,7 @@ import { catalogVersions, readPublishedVersion } from '../../platform/catalog-st
 import { storedUsageReads } from '../../platform/charges/stored-usage-reads.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
-import { streamWindows } from '../../platform/usage-store/rollup-windows.ts';
+import { readGroupsInUse, streamWindows } from '../../platform/usage-store/rollup-windows.ts';
 import { readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
 import { readServerRun } from '../../platform/usage-store/server-run.ts';
@@ -41,6 +41,7 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
     readServerRun: () => readServerRun(clickhouse),
     readChunkRows: (seals) => readSealedChunks(clickhouse, seals),
     streamWindows: (selection) => streamWindows(clickhouse, selection),
+    readGroupsInUse: (selection) => readGroupsInUse(clickhouse, selection),
     ...storedUsageReads(clickhouse),
 
     inRating: (work) =>

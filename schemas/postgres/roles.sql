@@ -68,7 +68,8 @@ GRANT SELECT ON tallyline.subscriptions, tallyline.subscription_records, tallyli
 GRANT SELECT, INSERT, UPDATE, DELETE ON tallyline.due_customers TO tallyline_rater;
 
 GRANT SELECT ON tallyline.ratings, tallyline.line_items, tallyline.billing_periods, tallyline.rater_progress,
-    tallyline.refusals, tallyline.chunk_seals_reopened, tallyline.subject_assignments, tallyline.assigned_subjects
+    tallyline.refusals, tallyline.chunk_seals_reopened, tallyline.subject_assignments, tallyline.assigned_subjects,
+    tallyline.subscriptions, tallyline.subscription_records
     TO tallyline_query;
 
 GRANT SELECT, INSERT ON tallyline.account_changes TO tallyline_manage;

@@ -31,6 +31,7 @@ const metrics: readonly (readonly [name: string, kind: 'counter' | 'gauge' | 'hi
   ['tallyline_meter_rounded_values_total', 'counter'],
   ['tallyline_window_close_delay_seconds', 'histogram'],
   ['tallyline_line_items_total', 'counter'],
+  ['tallyline_unpriced_usage_total', 'counter'],
   ['tallyline_invariant_discrepancy', 'gauge'],
   ['tallyline_query_request_duration_seconds', 'histogram'],
   ['tallyline_query_responses_total', 'counter'],

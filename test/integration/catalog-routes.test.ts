@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { stringify } from 'yaml';
 import { readCatalog } from '../../domain/catalog/catalog-file.ts';
 import { type AccountsApi, etag, startAccountsApi } from '../support/processes/accounts-api.ts';
+import { subscribe } from '../support/subscribe.ts';
 import { insertCatalog } from '../support/usage-rows.ts';
 
 let api: AccountsApi;
@@ -40,6 +41,9 @@ const read = (text: string) => {
 };
 const diff = (body: unknown, headers: Record<string, string> = {}) =>
   api.send('POST', '/v1/catalog/diff', { body, headers });
+/** Usage can't be asked for here. */
+const nobody = { lookedAt: 0, changed: [], nextCursor: null };
+const nothingElse = { customers: nobody, unpriced: null, overlaps: { inPlans: [], ofCustomers: [], isComplete: true } };
 const yaml = { 'content-type': 'application/yaml' };
 
 beforeEach(async () => {
@@ -52,7 +56,9 @@ describe('the catalog of a tenant', () => {
     expect(answer).toMatchObject({ status: 200, body: { version: 0, effectiveAt: null, catalog: { meters: [] } } });
     expect(etag(answer)).toBe('"0"');
     const { body } = await diff('currency: EUR\n', yaml);
-    expect(body).toEqual({ version: 0, changes: [], refusals: [], windows: [] });
+    // It has no meter that usage could be asked for.
+    const unpriced = expect.objectContaining({ groups: [], isComplete: true });
+    expect(body).toEqual({ version: 0, changes: [], refusals: [], windows: [], ...nothingElse, unpriced });
   });
 
   it('is what a file would say', async () => {
@@ -78,7 +84,7 @@ describe('the catalog of a tenant', () => {
   it('is compared with another, in JSON or YAML', async () => {
     await insertCatalog(api.pool, 1, read(file));
     const { catalog } = (await api.send('GET', '/v1/catalog')).body;
-    const nothing = { version: 1, changes: [], refusals: [], windows: [] };
+    const nothing = { version: 1, changes: [], refusals: [], windows: [], ...nothingElse };
     expect((await diff(catalog)).body).toEqual(nothing);
     expect((await diff(file, yaml)).body).toEqual(nothing);
     const changed = {
@@ -99,6 +105,35 @@ describe('the catalog of a tenant', () => {
       windows: [{ window: '15m', lineItems: '1h', meters: ['calls'] }],
     });
     expect((await api.pool.query('SELECT version FROM tallyline.catalog_versions')).rows).toEqual([{ version: 1 }]);
+  });
+
+  it('is told by whose prices it would change, in pages of subscriptions', async () => {
+    const catalog = read(file);
+    await insertCatalog(api.pool, 1, catalog, new Date('2026-01-01T00:00:00Z'));
+    const startsAt = Date.parse('2026-02-01T00:00:00Z');
+    for (const customer of ['c1', 'c2', 'c3']) {
+      const quantities = { seats: '2' };
+      await subscribe(api.pool, { tenant: 'acme', customer, plan: 'p', startsAt, patch: { quantities } });
+    }
+    const dearer = file.replace('flatAmount: "9"', 'flatAmount: "10"');
+    const told: unknown[] = [];
+    let cursor: string | null = null;
+    do {
+      const query = cursor === null ? '' : `&cursor=${cursor}`;
+      const path = `/v1/catalog/diff?limit=2${query}`;
+      const { status, body } = await api.send('POST', path, { body: dearer, headers: yaml });
+      expect([status, body.customers.lookedAt]).toEqual([200, cursor === null ? 2 : 1]);
+      told.push(...body.customers.changed);
+      cursor = body.customers.nextCursor;
+    } while (cursor !== null);
+    const price = { price: 'fee', change: 'changed', from: expect.any(String) };
+    const period = { periodStart: '2026-01-01T00:00:00Z', periodEnd: '2027-01-01T00:00:00Z' };
+    expect(told).toEqual(
+      ['c1', 'c2', 'c3'].map((customer) => ({ customer, prices: [{ subscription: customer, ...price, ...period }] })),
+    );
+    expect((await diff(file, yaml)).body.customers).toEqual({ lookedAt: 3, changed: [], nextCursor: null });
+    const other = await api.send('POST', '/v1/catalog/diff?limit=2&cursor=x', { body: dearer, headers: yaml });
+    expect([other.status, other.body.code]).toEqual([400, 'invalid_cursor']);
   });
 
   it('is refused where it is wrong, with each field, and in YAML with its line', async () => {

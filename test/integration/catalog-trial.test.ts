@@ -8,7 +8,16 @@ import { type CatalogStores, diffCatalogFile } from '../../cli/catalog-applicati
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
 import { readRecentEvents } from '../../platform/usage-store/recent-events.ts';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
-import { type EventRow, insertEvents, insertGeneration, insertSeal } from '../support/usage-rows.ts';
+import { soundCatalog } from '../support/sound-catalog.ts';
+import { subscribe } from '../support/subscribe.ts';
+import {
+  type EventRow,
+  insertCatalog,
+  insertEvents,
+  insertGeneration,
+  insertRollUps,
+  insertSeal,
+} from '../support/usage-rows.ts';
 
 const HOUR = 3_600_000;
 const NOW = Date.UTC(2026, 10, 20, 12);
@@ -119,13 +128,74 @@ describe('catalog diff', () => {
       pino({ level: 'silent' }),
     );
     const lines = await diffed(false, () => nowhere);
-    expect(lines.at(-1)).toMatch(/^not tried on recent events: query: ClickHouse at 127\.0\.0\.1:9 does not answer/);
+    const away = 'query: ClickHouse at 127\\.0\\.0\\.1:9 does not answer';
+    expect(lines.at(-2)).toMatch(new RegExp(`^not tried on recent events: ${away}`));
+    expect(lines.at(-1)).toMatch(new RegExp(`^usage that no price would take is not told: ${away}`));
     expect(lines).toContain(
       '+ meter old: eventType too.old, aggregation sum, value data.tokens, groupBy {}, window 15m, lineItems 1h, required false, precision rounded, unreadable refuse, across sum',
     );
     const [line] = await diffed(true, () => nowhere);
     expect(JSON.parse(line!)).toMatchObject({ trial: null, notTried: expect.stringContaining('does not answer') });
     await nowhere.close();
+  });
+});
+
+describe('catalog diff of prices', () => {
+  const catalog = (plans: string) => `currency: USD
+meters:
+  - { slug: tokens, eventType: llm.completion, aggregation: sum, value: data.tokens, groupBy: { model: data.model } }
+plans:
+${plans}`;
+  const price = (slug: string, rest: string) =>
+    `      - { slug: ${slug}, meter: tokens, ${rest}, model: per_unit, unitAmount: "1" }`;
+  const pro = `  - slug: pro\n    prices:\n${price('small', 'match: { model: s }')}\n`;
+  const add = `  - slug: add\n    prices:\n${price('large', 'match: { model: l }')}\n`;
+
+  beforeAll(async () => {
+    const { pool, clickhouse } = stores;
+    await insertCatalog(pool, 1, soundCatalog(catalog(pro + add), 'f.yaml'), new Date(NOW - 1_000 * HOUR));
+    const of = { tenant: 'acme', customer: 'cus_2', startsAt: NOW - 100 * HOUR };
+    await subscribe(pool, { ...of, id: 's1', plan: 'pro' });
+    await subscribe(pool, { ...of, id: 's2', plan: 'add' });
+    const used = (subject: string, hour: number, model: string) => ({
+      ...{ meter: 'tokens', subject, windowStart: NOW - hour * HOUR, groupValues: [model], value: '1' },
+    });
+    await insertRollUps(clickhouse, [
+      ...[used('cus_1', 5, 'x'), used('cus_2', 2, 'x'), used('cus_2', 2, 's'), used('cus_2', 900, 'old')],
+    ]);
+  });
+
+  it('tells usage of the last 30 days that no price would take, and where two would', async () => {
+    const over = `${price('both', 'match: { model: l }')}\n`;
+    await writeFile(file, catalog(`${pro}${over}${price('too', 'match: {}')}\n${add}`));
+    const lines = await diffed();
+    const told = lines.filter((line) => /price takes it|plan prices|charge/.test(line));
+    expect(told).toEqual([
+      '! meter tokens {model: "x"}: no price takes it in add (2 subjects, 2026-11-20T07:00:00Z to 2026-11-20T10:00:00Z)',
+      '! meter tokens {model: "s"}: no price takes it in add (1 subject, 2026-11-20T10:00:00Z to 2026-11-20T10:00:00Z)',
+      '! plan pro, prices small and too: both charge some usage of meter tokens',
+      '! plan pro, prices both and too: both charge some usage of meter tokens',
+      '! customer cus_2 (tenant acme): from 2026-11-20T12:00:00Z on price large of subscription s2 and price both of ' +
+        'subscription s1 charge the same usage',
+    ]);
+    const change = lines.indexOf('prices change for 1 of 2 subscriptions:');
+    expect(lines.slice(change + 1, change + 3)).toEqual([
+      '  both added for 1, the first from 2026-11-20T12:00:00Z on, such as customer cus_2 (tenant acme)',
+      '  too added for 1, the first from 2026-11-20T12:00:00Z on, such as customer cus_2 (tenant acme)',
+    ]);
+    const [line] = await diffed(true);
+    expect(JSON.parse(line!)).toMatchObject({
+      customers: { lookedAt: 2, isComplete: true, changed: [{ customer: 'cus_2' }] },
+      unpriced: { since: NOW - 720 * HOUR, isComplete: true, groups: [{ groups: { model: 'x' } }, {}] },
+      overlaps: { isComplete: true, ofCustomers: [{ tenant: 'acme', customer: 'cus_2' }] },
+    });
+  });
+
+  it('tells nothing where prices take all usage, and none of it twice', async () => {
+    const rest = (slug: string) => `${price(slug, 'otherwise: true')}\n`;
+    await writeFile(file, catalog(`${pro}${rest('rest')}`));
+    const lines = await diffed();
+    expect(lines.filter((line) => /price takes it|plan prices|charge/.test(line))).toEqual([]);
   });
 });
 

@@ -180,6 +180,9 @@ describe.each(STAGES)('the role of %s', (stage) => {
     expect(await select('api_keys')).toBe(isFront);
     for (const table of ['customers', 'customer_keys', 'account_changes'])
       expect(await select(table)).toBe(stage === 'manage');
+    // By what who is billed: reads tell what nothing prices.
+    for (const table of ['subscriptions', 'subscription_records'])
+      expect(await select(table)).toBe(['rater', 'query', 'manage'].includes(stage));
     expect(await select('ledger_entries')).toBe(stage === 'rater');
   });
 

@@ -12,11 +12,11 @@ import { ratingCatalog } from '../../domain/rating/rating-catalog.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { readSeals } from '../../platform/usage-store/seals.ts';
-import type { RatingBasis } from '../../rater/core/rating-basis.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
 import { ChunkVerifier } from '../../rater/rating/chunk-verifier.ts';
 import { type BatchOutcome, rateBatch } from '../../rater/rating/rating-batch.ts';
 import { RatingLoop, type StepOutcome } from '../../rater/rating/rating-loop.ts';
+import type { StepBasis } from '../../rater/rating/unpriced-count.ts';
 import type { RatingStore } from '../../rater/store/rating-store.ts';
 import { storedRating } from '../../rater/store/stored-rating.ts';
 import { ownWork } from '../support/own-work.ts';
@@ -97,8 +97,8 @@ async function batch(seals: Seals, subject: string, times: readonly number[]): P
   await verifier.verifyNew({}, seals.vector);
   const versions = [{ version: 1, effectiveAt: 0, catalog }];
   const watermark = seals.watermark!;
-  const basis: RatingBasis = {
-    ...{ seals, watermark, catalog: ratingCatalog(versions), closedUpTo: watermark - LATENESS_MS },
+  const basis: StepBasis = {
+    ...{ seals, watermark, catalog: ratingCatalog(versions), closedUpTo: watermark - LATENESS_MS, closing: null },
   };
   return rateBatch({ store, verifier }, basis, [ownWork('acme', subject, times)]);
 }

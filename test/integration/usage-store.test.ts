@@ -9,6 +9,7 @@ import { readSetsWithUsage } from '../../platform/usage-store/rollup-windows.ts'
 import { mismatchesOf, readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
 import type { SubjectSets } from '../../platform/usage-store/subject-sets.ts';
+import type { GroupValue, TakenGroups } from '../../platform/usage-store/taken-groups.ts';
 import { readUsage, type UsageSelection } from '../../platform/usage-store/usage-query.ts';
 import { aMeter, by } from '../support/a-meter.ts';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
@@ -62,11 +63,16 @@ async function read(more: Partial<UsageSelection>): Promise<string[]> {
   );
 }
 
+/** At all times: what has these values. */
+const taking = (...match: GroupValue[]): TakenGroups[] => [
+  { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY, match, leftOut: [] },
+];
+
 /** By tenant, subject and time. */
 async function readRated(more: Partial<RatedUsageSelection>): Promise<string[]> {
   const rows = await readRatedUsage(clickhouse, {
     subjects: [{ tenant: 'acme', subject: 'cus_1' }],
-    ...{ meter: tokens, from: at('11-01T00:00'), to: at('12-01T00:00'), buckets: 'window' },
+    ...{ meter: tokens, from: at('11-01T00:00'), to: at('12-01T00:00'), buckets: 'window', taken: taking() },
     sealed: await readSeals(pool),
     ...more,
   });
@@ -149,10 +155,10 @@ describe('what a rating reads', () => {
         }),
       );
     expect(await readRated({ subjects })).toEqual(expected([0, 1]).toSorted());
-    const small = [{ dimension: 0, values: ['small'] }];
-    expect(await readRated({ subjects, filters: small })).toEqual(expected([1]).toSorted());
-    const both = [...small, { dimension: 1, values: ['eu'] }];
-    expect(await readRated({ subjects, filters: both })).toEqual(expected([1]).toSorted());
+    const small = { dimension: 0, value: 'small' };
+    expect(await readRated({ subjects, taken: taking(small) })).toEqual(expected([1]).toSorted());
+    const both = taking(small, { dimension: 1, value: 'eu' });
+    expect(await readRated({ subjects, taken: both })).toEqual(expected([1]).toSorted());
     const sealed = await readSeals(pool);
     const bounds = { from: at('11-10T10:00'), to: at('11-10T11:00') };
     const sets = [...subjects, { tenant: 'acme', subject: 'none' }].map((subject) => [{ ...subject, ...bounds }]);
@@ -172,7 +178,7 @@ describe('what a rating reads', () => {
     const bounds = { from: at('11-01T00:00'), to: at('12-01T00:00') };
     const told = async (sets: SubjectSets) => {
       const sealed = await readSeals(pool);
-      const found = await readFirstSeen(clickhouse, { meter: unique, ...bounds, sets, sealed });
+      const found = await readFirstSeen(clickhouse, { meter: unique, ...bounds, sets, sealed, taken: taking() });
       return found.map(({ set, windowStart, values }) => `${set} ${new Date(windowStart).getUTCHours()} ${values}`);
     };
     const [acme, globex] = ['acme', 'globex'].map((tenant) => ({ tenant, subject: 'cus_1', ...bounds }));
@@ -257,6 +263,67 @@ describe('group values of any text', () => {
         );
       }
     }
+  });
+});
+
+describe('what a price takes', () => {
+  const models = ['a', "it's", '', '["a","b"]'];
+  const regions = ['eu', '"', ''];
+  const rows = models.flatMap((model, m) =>
+    regions.flatMap((region, r) =>
+      [0, 1, 2].map((hour) => ({
+        ...row(at(`11-10T1${hour}:00`), String(100 * m + 10 * r + hour), model, region),
+        uniqueValues: [`${m}`, `${r}`, 'same'],
+      })),
+    ),
+  );
+  const [model, region] = [0, 1].map((dimension) => (value: string) => ({ dimension, value }));
+  const always = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
+  const cut = at('11-10T11:00');
+
+  it.each<[string, TakenGroups[]]>([
+    ['all', taking()],
+    ['one value', taking(model!("it's"))],
+    ['what others leave', [{ ...always, match: [], leftOut: [[model!("it's")], [model!('')]] }]],
+    ['by several dimensions', [{ ...always, match: [], leftOut: [[model!('a')], [model!(''), region!('"')]] }]],
+    ['by all dimensions', [{ ...always, match: [], leftOut: [[region!('eu'), model!('["a","b"]')]] }]],
+    ['of one value', [{ ...always, match: [region!('')], leftOut: [[model!('a')]] }]],
+    ['nothing', [{ ...always, match: [], leftOut: [[]] }]],
+    [
+      'another from an hour on',
+      [
+        { ...always, to: cut, match: [model!('a')], leftOut: [] },
+        { ...always, from: cut, match: [], leftOut: [[model!('a')], [region!('"')]] },
+      ],
+    ],
+  ])('is read as it is told window by window: %s', async (_, taken) => {
+    await usage.seal({ watermark: 1, rows });
+    const isOf = ({ groupValues, windowStart }: (typeof rows)[number]): boolean =>
+      taken.some(({ from, to, match, leftOut }) => {
+        const has = (of: readonly GroupValue[]) => of.every(({ dimension, value }) => groupValues[dimension] === value);
+        return from <= windowStart && windowStart < to && has(match) && !leftOut.some(has);
+      });
+    const sums = new Map<number, number>();
+    const first = new Map<string, number>();
+    for (const each of rows.filter(isOf)) {
+      sums.set(each.windowStart, (sums.get(each.windowStart) ?? 0) + Number(each.value));
+      for (const value of each.uniqueValues)
+        first.set(value, Math.min(each.windowStart, first.get(value) ?? each.windowStart));
+    }
+    const bounds = { from: at('11-10T00:00'), to: at('11-11T00:00') };
+    const selection = { ...bounds, sealed: await readSeals(pool), taken };
+    const subject = { tenant: 'acme', subject: 'cus_1' };
+    const read = await readRatedUsage(clickhouse, {
+      ...{ ...selection, meter: tokens, buckets: 'window', subjects: [subject] },
+    });
+    expect(new Map(read.map(({ bucketStart, quantity }) => [bucketStart, Number(formatQuantity(quantity))]))).toEqual(
+      sums,
+    );
+    const unique = { ...tokens, aggregation: 'unique' } as const;
+    const seen = await readFirstSeen(clickhouse, { ...selection, meter: unique, sets: [[{ ...subject, ...bounds }]] });
+    const counts = new Map<number, number>();
+    for (const start of first.values()) counts.set(start, (counts.get(start) ?? 0) + 1);
+    expect(new Map(seen.map(({ windowStart, values }) => [windowStart, Number(values)]))).toEqual(counts);
   });
 });
 

@@ -68,6 +68,8 @@ interface Choices {
   readonly trialUsage: Plan['trialUsage'];
   /** Slugs that are charged for each subject. */
   readonly perSubject: readonly string[];
+  /** Whether some prices take what others leave. */
+  readonly hasOtherwise: boolean;
   /** Slugs that begin anew with each term, or are shared. */
   readonly restarting: readonly string[];
   readonly shared: readonly string[];
@@ -75,7 +77,7 @@ interface Choices {
 
 const PLANS = ['basic', 'pro', 'team', 'extra'] as const;
 
-function choicesOf(random: Random): Choices {
+function choicesOf(random: Random, hasOtherwise: boolean): Choices {
   const usual = { days: random.pick([1, 2, 2, 3]) };
   const byPlan = <Value>(value: () => Value) => Object.fromEntries(PLANS.map((plan) => [plan, value()]));
   return {
@@ -91,6 +93,7 @@ function choicesOf(random: Random): Choices {
     ),
     afterEnd: byPlan(() => random.pick(['none', 'default', 'default'] as const)),
     trialUsage: random.pick(['charged', 'free']),
+    hasOtherwise,
     perSubject: ['tokens-a', 'users', 'level', 'calls'].filter(() => random.chance(0.3)),
     restarting: ['tokens', 'users', 'peak'].filter(() => random.chance(0.1)),
     shared: ['calls', 'tokens'].filter(() => random.chance(0.2)),
@@ -115,7 +118,7 @@ function plansOf(random: Random, choices: Choices): Plan[] {
   const calls = { slug: 'calls', meter: 'calls', match: {} };
   const users = { slug: 'users', meter: 'users', match: {} };
   const level = { slug: 'level', meter: 'level', match: { model: 'b' } };
-  const prices: Readonly<Record<string, readonly Price[]>> = {
+  const ordinary: Readonly<Record<string, readonly Price[]>> = {
     basic: [
       { ...calls, model: 'per_unit', unitAmount: amount() },
       { ...tokensOfA, model: 'graduated', tiers: tiersOf(['0', '2']) },
@@ -140,6 +143,7 @@ function plansOf(random: Random, choices: Choices): Plan[] {
     ],
     extra: [{ slug: 'low', model: 'per_unit', meter: 'low', match: {}, unitAmount: amount() }, flat('plus')],
   };
+  const prices = choices.hasOtherwise ? withOtherwise(random.fork('otherwise'), ordinary) : ordinary;
   return PLANS.map((slug) => ({
     ...{ slug, billingPeriod: 'month', calendar: slug === 'basic', timezone: 'UTC' },
     ...{ afterEnd: choices.afterEnd[slug]!, trialUsage: choices.trialUsage! },
@@ -153,6 +157,35 @@ function plansOf(random: Random, choices: Choices): Plan[] {
       }),
     ),
   }));
+}
+
+/**
+ * Prices that take what others leave: also of a meter that tells values apart, of a level, under a slug that is
+ * ordinary in another plan, and beside what another subscription adds.
+ */
+function withOtherwise(random: Random, plans: Readonly<Record<string, readonly Price[]>>) {
+  const amount = (): string => `0.${String(random.int(1, 999)).padStart(3, '0')}`;
+  const rest = (slug: string, meter: string, more: object = {}): Price =>
+    ({ slug, meter, match: {}, otherwise: true, model: 'per_unit', unitAmount: amount(), ...more }) as Price;
+  const matching = (price: Price, match: object): Price => ({ ...price, match }) as Price;
+  const tiers = [
+    { upTo: '300', unitAmount: amount(), flatAmount: '0' },
+    { upTo: null, unitAmount: amount(), flatAmount: '1' },
+  ];
+  const changed = Object.entries(plans).map(([plan, prices]) => {
+    const own = prices.map((price) => {
+      if (price.slug === 'users') return matching(price, { model: 'a' });
+      return plan === 'basic' && price.slug === 'tokens' ? ({ ...price, otherwise: true } as Price) : price;
+    });
+    const added: Readonly<Record<string, Price[]>> = {
+      basic: [rest('level-rest', 'level')],
+      pro: [rest('level-rest', 'level'), rest('users-rest', 'users', { model: 'volume', tiers })],
+      team: [rest('users-rest', 'users')],
+      extra: [rest('level-extra', 'level', { otherwise: undefined, match: { model: 'a' } })],
+    };
+    return [plan, [...own, ...(added[plan] ?? [])]] as const;
+  });
+  return Object.fromEntries(changed);
 }
 
 /** One plan with one price that is otherwise, new or gone, and all others as they are (T4). */
@@ -178,11 +211,14 @@ export function catalogsOf(random: Random): CatalogChange[] {
     if (meter.aggregation === 'unique') return { ...meter, across: 'sum' };
     return meter.aggregation === 'sum' || meter.aggregation === 'count' ? meter : { ...meter, across: 'max' };
   };
-  const choices = choicesOf(random.fork('choices'));
+  const hasOtherwise = random.fork('otherwise').chance(0.5);
+  const choices = choicesOf(random.fork('choices'), hasOtherwise);
+  const grouped = (meter: Meter): Meter =>
+    hasOtherwise && meter.slug === 'users' ? { ...meter, dimensions: [{ name: 'model', path: ['model'] }] } : meter;
   const plans = (): Plan[] => plansOf(random, choices);
   const first: Catalog = {
     ...emptyCatalog,
-    meters: (isQuartered ? METERS.map(inQuarters) : METERS).map(joined),
+    meters: (isQuartered ? METERS.map(inQuarters) : METERS).map(joined).map(grouped),
     plans: plans(),
     defaultPlan: random.pick(['basic', 'basic', 'basic', null]),
   };

@@ -64,6 +64,8 @@ export interface Watcher {
   /** What a record holds that is about to be appended; returns it. */
   written(value: Buffer, content: Content): Buffer;
   admitted(tenant: string, sent: ClientEvent, event: UsageEvent): void;
+  /** A rater says of a meter how many windows it closed with usage that nothing prices. */
+  unpriced(rater: object, meter: string, windows: number): void;
   /** A chunk is replayed, as its rows did not read back as they were decided. */
   notReadBack(mismatch: ReadBackMismatch): void;
   failed(error: Error): void;
@@ -289,10 +291,17 @@ export class Deployment {
   private startRater(process: Process): void {
     const slot = this.slots.find((each) => each.process === process)!;
     const context = this.contextOf(process);
+    const metrics = createRaterMetrics(context.registry);
     const stage = startRating(context, {
       store: this.rating.storeOf(process),
       timers: process.timers,
-      metrics: createRaterMetrics(context.registry),
+      metrics: {
+        ...metrics,
+        unpricedWindows: (meter, count) => {
+          metrics.unpricedWindows(meter, count);
+          this.watcher.unpriced(process, meter, count);
+        },
+      },
       batchCustomersMax: this.plan.batchCustomersMax,
       markedCustomersMax: this.plan.markedCustomersMax,
     });

@@ -44,6 +44,8 @@ const LINES = 'domain/terms/price-lines.ts';
 const HOLDERS = 'domain/terms/plan-holders.ts';
 const CATALOG = 'domain/terms/catalog-history.ts';
 const TERM_AMOUNTS = 'domain/terms/term-amounts.ts';
+const TAKEN = 'domain/pricing/taken-usage.ts';
+const UNPRICED = 'rater/rating/unpriced-count.ts';
 const RECORD_RULES = 'domain/terms/record-rules.ts';
 /** What a stage does that is not run here: the model of it, in the order of its statements. */
 const ACCOUNT_MODEL = 'test/simulation/stores/account-model.ts';
@@ -948,6 +950,41 @@ export const mutants: readonly Mutant[] = [
     find: 'mergeWindows: (before, window) => (before === null || window < before ? window : before),',
     replace: 'mergeWindows: (before, window) => (before === null || window > before ? window : before),',
     description: 'A minimum over windows is their maximum',
+  },
+  {
+    name: 'otherwise-beside-otherwise',
+    file: 'domain/terms/price-terms.ts',
+    find: '.filter(({ price }) => !isOtherwise(price));',
+    replace: '.filter(({ price }) => price !== null);',
+    description: 'A price that takes what others leave leaves to itself what it takes',
+  },
+  {
+    name: 'otherwise-of-all-times',
+    file: TAKEN,
+    find: 'const inForce = near.filter((other) => other.from <= start && start < other.to);',
+    replace: 'const inForce = near;',
+    description: 'It leaves to another price also what is used before that one holds, and after',
+  },
+  {
+    name: 'otherwise-as-at-first',
+    file: COUNTED_USAGE,
+    find: 'return setsIn(wanted, own, atAllTimes([part]));',
+    replace: 'return setsIn(wanted, own, atAllTimes([taken[0]!]));',
+    description: 'It goes on to take what it took when its term began',
+  },
+  {
+    name: 'otherwise-at-once',
+    file: LINES,
+    find: 'isUsagePrice(price) ? [price.match, price.per, isOtherwise(price)] : null;',
+    replace: 'isUsagePrice(price) ? [price.match, price.per] : null;',
+    description: 'A price that is otherwise from now on takes what others leave at once, in the middle of a period',
+  },
+  {
+    name: 'unpriced-twice',
+    file: UNPRICED,
+    find: '.map((meter) => ({ meter, from: from === null ? 0 : closedBefore(meter, from), to: closedBefore(meter, to) }))',
+    replace: '.map((meter) => ({ meter, from: 0, to: closedBefore(meter, to) }))',
+    description: 'Each step counts unpriced windows that steps before it closed',
   },
 ];
 

@@ -1,11 +1,13 @@
-// `npm run test:mutants [-- --only NAME] [--seeds N] [--jobs J] [--write]` runs each mutant until a seed notices it, at
-// most N. Exits 1 where one survives. `--write` puts the table into docs/lab/simulation-mutants.md.
-import { readFileSync, writeFileSync } from 'node:fs';
+// `npm run test:mutants [-- --only NAME] [--missing] [--seeds N] [--jobs J] [--write]` runs each mutant until a seed
+// notices it, at most N. Exits 1 where one survives. `--write` puts what is found into docs/lab/simulation-mutants.md,
+// `--missing` hunts those that this table does not say to be noticed.
+import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { projectRoot } from '../../platform/process/project-root.ts';
 import { Build } from './build.ts';
+import { isNoticed, readHunted, survivedText, writeHunted } from './mutant-table.ts';
 import { type Mutant, mutants, mutated } from './mutants.ts';
 import { runSeeds } from './workers.ts';
 
@@ -36,37 +38,21 @@ export async function hunt(base: Build, mutant: Mutant, seedsMax: number, jobs: 
   }
 }
 
-function table(results: readonly MutantResult[], seedsMax: number): string {
-  const rows = results.map(({ mutant, seeds, failure }) => {
-    const noticed = failure.split(':')[0]!.slice(0, 40);
-    return `| ${mutant.name} | ${mutant.description} | \`${mutant.file}\` | ${seeds ?? `none of ${seedsMax}`} | ${noticed} |`;
-  });
-  return [
-    '# Mutants of the simulation',
-    '',
-    'Written by `npm run test:mutants -- --write`. Each mutant is the real code with one line changed; the number is the',
-    'first seed, counted from 1, in which the [simulation](simulation.md) noticed it, and the last column what noticed it.',
-    '',
-    '| mutant | the bug | in | seeds needed | noticed by |',
-    '|---|---|---|---|---|',
-    ...rows,
-    '',
-  ].join('\n');
-}
-
-const tableFile = join(projectRoot, 'docs/lab/simulation-mutants.md');
-
 async function main(): Promise<void> {
   const { values: options } = parseArgs({
     options: {
       only: { type: 'string' },
       seeds: { type: 'string', default: '1000' },
       jobs: { type: 'string', default: String(availableParallelism()) },
+      missing: { type: 'boolean', default: false },
       write: { type: 'boolean', default: false },
     },
   });
-  const wanted = mutants.filter(({ name }) => options.only === undefined || options.only.split(',').includes(name));
-  if (wanted.length === 0) throw new Error(`there is no mutant ${options.only}`);
+  const hunted = readHunted();
+  const named = mutants.filter(({ name }) => options.only === undefined || options.only.split(',').includes(name));
+  if (named.length === 0) throw new Error(`there is no mutant ${options.only}`);
+  const wanted = named.filter(({ name }) => !options.missing || !isNoticed(hunted.get(name)));
+  const day = new Date().toISOString().slice(0, 10);
   const base = Build.ofSources();
   const results: MutantResult[] = [];
   try {
@@ -74,7 +60,9 @@ async function main(): Promise<void> {
       const result = await hunt(base, mutant, Number(options.seeds), Number(options.jobs));
       results.push(result);
       // A hunt takes hours where many mutants are hard to notice: what is known by now is written down.
-      if (options.write) writeFileSync(tableFile, table(results, Number(options.seeds)));
+      const seeds = result.seeds === null ? survivedText(Number(options.seeds)) : String(result.seeds);
+      hunted.set(mutant.name, { seeds, noticed: result.failure.split(':')[0]!.slice(0, 40), day });
+      if (options.write) writeHunted(mutants, hunted);
       console.log(`${String(result.seeds ?? 'SURVIVED').padStart(8)}  ${mutant.name}: ${result.failure.slice(0, 120)}`);
     }
   } finally {

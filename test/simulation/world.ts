@@ -6,12 +6,14 @@ import { Random } from '../../domain/random.ts';
 import { covers } from '../../domain/sealing/seal-vector.ts';
 import { versionFacts } from '../../domain/terms/record-rules.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
+import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import { retry } from '../../platform/calls/retry.ts';
 import { AvroRegistry, decodeRecord, encodeCatalogChange } from '../../platform/event-log/record-codec.ts';
 import { CLOCK_LEAP_MAX_MS, Deployment } from './deployment.ts';
 import { strike } from './faults.ts';
 import { MoneyOracle } from './oracles/money-oracle.ts';
 import { checkStores } from './oracles/store-check.ts';
+import { UnpricedOracle } from './oracles/unpriced-oracle.ts';
 import { type Content, UsageOracle, Violation } from './oracles/usage-oracle.ts';
 import {
   type CatalogChange,
@@ -59,6 +61,7 @@ export class World {
   readonly rating: RatingModel;
   readonly oracle: UsageOracle;
   readonly money: MoneyOracle;
+  readonly unpriced: UnpricedOracle;
   readonly deployment: Deployment;
   private readonly isWatched: boolean;
   private failure: Error | null = null;
@@ -88,6 +91,11 @@ export class World {
     this.money = new MoneyOracle(plan, this.oracle, this.rating, this.postgres);
     this.rating.onRated = this.watched((rated) => this.money.rated(rated));
     this.rating.onAdvance = this.watched((progress) => this.money.advanced(progress));
+    this.unpriced = new UnpricedOracle(this.oracle, this.postgres, this.money.expected);
+    this.rating.onAdvanced = this.watched((rater: object, from: RaterProgress, to: RaterProgress) =>
+      this.unpriced.advanced(rater, from, to),
+    );
+    this.rating.onStep = this.watched((rater: object) => this.unpriced.begins(rater));
     this.rating.accounts.onSubscribed = this.watched((changed) => this.money.subscribed(changed));
     this.rating.onCall = (call) => this.race(call);
     this.rating.onDetail = this.watched((period) => this.money.readDetail(period));
@@ -100,6 +108,9 @@ export class World {
       written: (value, content) => this.written(value, content),
       admitted: (tenant, sent, event) => {
         if (this.isWatched) this.oracle.admitted(tenant, sent, event);
+      },
+      unpriced: (rater, meter, count) => {
+        if (this.isWatched) this.unpriced.count(rater, meter, count);
       },
       notReadBack: this.watched((mismatch) => this.notReadBack(mismatch)),
       failed: (error) => this.fail(error),

@@ -3,7 +3,7 @@
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { CustomerSubscription, UnnumberedRecord } from '../../domain/terms/customer-subscription.ts';
 import type { SubscriptionOpening, SubscriptionPatch } from '../../domain/terms/subscription-history.ts';
-import { makeCustomers } from '../../platform/account-store/customers.ts';
+import { makeCustomers } from '../../platform/account-store/new-customers.ts';
 import { appendRecord, makeSubscriptions } from '../../platform/account-store/subscriptions.ts';
 import { Vault } from '../../platform/account-store/vault.ts';
 import type { Queries } from '../../platform/postgres/table-columns.ts';

@@ -4,6 +4,7 @@ import { groupBy } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
 import { amountOf } from '../../domain/pricing/prices.ts';
+import { isTaken } from '../../domain/pricing/taken-usage.ts';
 import { Random } from '../../domain/random.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import { CustomerFees } from '../../domain/terms/fees.ts';
@@ -68,7 +69,10 @@ function usageByTerm(period: UsagePeriod, { usage }: SlowHistory): Map<UsageTerm
     .flatMap((term, index) => {
       const matched = usage.filter(
         ({ meter, at, model }) =>
-          meter === slug && at >= term.from && at < term.to && (term.price.match.model ?? model) === model,
+          meter === slug &&
+          at >= term.from &&
+          at < term.to &&
+          isTaken(term.taken, { model }, Math.floor(at / windowMs) * windowMs),
       );
       const byStart = groupBy(matched, ({ at }) => String(Math.floor(at / windowMs) * windowMs));
       return [...byStart].map(([start, events]) => ({ term, index, windowStart: Number(start), events }));

@@ -55,9 +55,12 @@ describe('random histories', () => {
       'b: 2, and nothing by the slow model',
       'c: nothing, and 3 by the slow model',
     ]);
-    // A usage more in one of the two.
-    const history = Array.from({ length: 50 }, (_, seed) => historyOf(seed)).find(({ usage }) => usage.length > 20)!;
-    const more = { ...history, usage: [...history.usage, ...history.usage] };
-    expect(differences(fastUsage(recordsOf(history), more), fastUsage(recordsOf(history), history))).not.toEqual([]);
+    // Everything used twice in one of the two. What has no price, or counts values, comes to the same.
+    const histories = Array.from({ length: 50 }, (_, seed) => historyOf(seed)).filter(({ usage }) => usage.length > 20);
+    const found = histories.filter((history) => {
+      const more = { ...history, usage: [...history.usage, ...history.usage] };
+      return differences(fastUsage(recordsOf(history), more), fastUsage(recordsOf(history), history)).length > 0;
+    });
+    expect(found.length).toBeGreaterThan(histories.length / 2);
   });
 });

@@ -69,6 +69,11 @@ class Draw {
     return { ...base, ...this.model() } as Price;
   }
 
+  /** Most of them; now and then one is as others are. */
+  private otherwise(price: Price): Price {
+    return this.random.once(8) ? price : ({ ...price, otherwise: true } as Price);
+  }
+
   private model(): object {
     const { random } = this;
     const model = random.pick([
@@ -119,7 +124,9 @@ class Draw {
     const all = [
       this.usagePrice('a', 'one', {}, every),
       this.usagePrice('b', 'one', { model: random.pick(['x', 'x', 'y']) }, every),
-      this.usagePrice('c', 'two', {}, random.once(6) ? this.every() : every),
+      this.usagePrice('c', 'two', random.once(4) ? { model: 'x' } : {}, random.once(6) ? this.every() : every),
+      this.otherwise(this.usagePrice('d', 'one', random.once(6) ? { model: 'y' } : {}, every)),
+      this.otherwise(this.usagePrice('e', 'two', {}, random.once(6) ? this.every() : every)),
       this.fee('f', every, keepsFees),
       this.fee('g', every, keepsFees),
     ];
@@ -222,6 +229,7 @@ class Draw {
       case 3: {
         const price = random.pick([
           this.usagePrice('a', 'one', {}, { days: 2 }),
+          this.usagePrice('b', 'one', { model: random.pick(['x', 'y']) }, { days: 2 }),
           this.fee('f', { days: 2 }, keepsFees),
         ]);
         return { overrides: { [price.slug]: random.pick([price, null]) } };

@@ -14,6 +14,7 @@ import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { groupBy } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
+import { isTaken } from '../../domain/pricing/taken-usage.ts';
 import { Random } from '../../domain/random.ts';
 import { earlierAsOne } from '../../domain/rating/contributions.ts';
 import { billedBy, RecordsByCustomer } from '../../domain/rating/customer-records.ts';
@@ -102,14 +103,18 @@ const sorted = (entries: (readonly [string, string])[]): Readonly<Record<string,
 
 /** The windows of some terms, as a store would give them. */
 export function usageOf(
-  { terms, match }: CountedTerms,
+  counted: CountedTerms,
   meter: PeriodTarget['usage'][number]['line']['meter'],
   usage: readonly SlowUsage[],
 ): SubjectWindows[] {
   const windowMs = windowSizeMs[meter!.window];
+  const { terms } = counted;
   const windows = [
     ...groupBy(
-      usage.filter((each) => each.meter === meter!.slug && (match.model ?? each.model) === each.model),
+      usage.filter(
+        ({ meter: slug, model, at }) =>
+          slug === meter!.slug && isTaken(counted.taken, { model }, windowStartOf(at, windowMs)),
+      ),
       ({ at }) => String(windowStartOf(at, windowMs)),
     ),
   ]

@@ -3,13 +3,15 @@ import { describe, expect, it } from '@jest/globals';
 import { termText } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenTerm } from '../../domain/billing/line-item.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
+import type { Price, UsagePrice } from '../../domain/pricing/prices.ts';
 import { wholeTarget } from '../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../domain/rating/rated-terms.ts';
 import { chargedTerms, countedTerms } from '../../domain/rating/term-usage.ts';
 import { freeUnits } from '../../domain/terms/allowances.ts';
 import { amountBetween } from '../../domain/terms/exact-share.ts';
 import { CustomerFees } from '../../domain/terms/fees.ts';
-import { CustomerTerms } from '../../domain/terms/price-terms.ts';
+import { priceOverlap } from '../../domain/terms/overlaps.ts';
+import { type CustomerRecords, CustomerTerms } from '../../domain/terms/price-terms.ts';
 import {
   billedFromOf,
   changeInstant,
@@ -230,6 +232,119 @@ describe('T3', () => {
     expect(termsShown(periodOf(customer(catalog, since('10-05')), '10-20'))).toEqual(['10-05 to 11-05 pro 1']);
     expect(termsShown(periodOf(customer(catalog, since('10-05')), '11-20'))).toEqual(['11-05 to 12-05 pro 2']);
     expect(termsShown(periodOf(customer(catalog, since('10-17')), '10-20'))).toEqual(['10-17 to 11-17 pro 2']);
+  });
+});
+
+describe('P3 otherwise', () => {
+  const byModel = { meters: [meterOf('m', { dimensions: [{ name: 'model', path: ['model'] }] })] };
+  const small = { slug: 'small', match: { model: 's' } };
+  const rest = (more: Partial<UsagePrice> = {}) => perUnitOf('9', { slug: 'rest', otherwise: true, ...more });
+  const pro = [perUnitOf('1', small), rest()];
+  const add = [perUnitOf('2', { slug: 'large', match: { model: 'l' } })];
+  const takersAt = (records: CustomerRecords, model: string, window: string) =>
+    new CustomerTerms(records).takersOf('m', { model }, on(window)).map(({ price }) => price.slug);
+
+  it('takes what no other price in any active subscription matches, window by window, as one term', () => {
+    const catalog = catalogs(sinceLongAgo({ pro, add }, byModel));
+    const base = subscribed('10-01', [['10-01', { plan: 'pro' }]]);
+    const addOn = subscribed(
+      '10-11',
+      [
+        ['10-11', { plan: 'add', endsAt: on('10-26') }],
+        ['10-16T10:20', { pausedUntil: on('10-21') }],
+      ],
+      { id: 's2' },
+    );
+    const records = customer(catalog, base, addOn);
+    const period = periodOf(records, '10-15', 'rest');
+    expect(termsShown(period)).toEqual(['10-01 to 11-01 pro 1']);
+    expect(period.terms[0]!.taken.map(({ from, leftOut }) => [shownAt(from), JSON.stringify(leftOut)])).toEqual([
+      ['10-01', '[{"model":"s"}]'],
+      ['10-11', '[{"model":"l"},{"model":"s"}]'],
+      ['10-16T11:00', '[{"model":"s"}]'],
+      ['10-21', '[{"model":"l"},{"model":"s"}]'],
+      ['10-26', '[{"model":"s"}]'],
+    ]);
+    expect(['s', 'l', 'x'].map((model) => takersAt(records, model, '10-12'))).toEqual([['small'], ['large'], ['rest']]);
+    // In a pause and after the end nothing of that subscription matches.
+    expect(['10-17', '10-21', '10-26'].map((window) => takersAt(records, 'l', window))).toEqual([
+      ['rest'],
+      ['large'],
+      ['rest'],
+    ]);
+    expect(
+      countedTerms(period)[0]!
+        .taken.map(({ from, to }) => [from, to])
+        .at(0),
+    ).toEqual([-Infinity, on('10-11')]);
+  });
+
+  it('leaves what is free in a trial to the price that is on trial', () => {
+    const free = { prices: add, trialUsage: 'free' as const };
+    const records = customer(
+      catalogs(sinceLongAgo({ pro, add: free }, byModel)),
+      subscribed('10-01', [['10-01', { plan: 'pro' }]]),
+      subscribed('10-01', [['10-01', { plan: 'add', trialEndsAt: on('10-11') }]], { id: 's2' }),
+    );
+    expect(new CustomerTerms(records).coverOf('m', { model: 'l' }, on('10-05'))).toBe('trial');
+    expect(countedTerms(periodOf(records, '10-05', 'rest'))[0]!.taken).toHaveLength(1);
+  });
+
+  it('takes nothing where a price matches everything, and within its match only', () => {
+    const all = customer(
+      catalogs(sinceLongAgo({ pro: [perUnitOf('1'), rest()] }, byModel)),
+      subscribed('10-01', [['10-01', { plan: 'pro' }]]),
+    );
+    expect(takersAt(all, 'x', '10-05')).toEqual(['units']);
+    const some = customer(
+      catalogs(sinceLongAgo({ pro: [rest({ match: { model: 'x' } })] }, byModel)),
+      subscribed('10-01', [['10-01', { plan: 'pro' }]]),
+    );
+    expect([takersAt(some, 'x', '10-05'), takersAt(some, 'y', '10-05')]).toEqual([['rest'], []]);
+  });
+
+  it('begins with the open windows, beside prices that were there; what is new beside it begins at a boundary', () => {
+    const fresh = { closedUpTo: on('10-16T08:00'), at: '10-16T10:20' };
+    const since = subscribed('10-01', [['10-01', { plan: 'pro' }]]);
+    const of = (first: readonly Price[], second: readonly Price[]) =>
+      customer(
+        catalogs(sinceLongAgo({ pro: first }, byModel), { ...fresh, catalog: catalogOf({ pro: second }, byModel) }),
+        since,
+      );
+    const begun = of([perUnitOf('1', small)], pro);
+    expect(termsShown(periodOf(begun, '10-20', 'rest'))).toEqual(['10-16T08:00 to 11-01 pro 2']);
+    const beside = of(pro, [...pro, ...add]);
+    expect(termsShown(periodOf(beside, '10-20', 'large'))).toEqual(['10-16T11:00 to 11-01 pro 2']);
+    expect(['10-16T10:00', '10-16T11:00'].map((window) => takersAt(beside, 'l', window))).toEqual([
+      ['rest'],
+      ['large'],
+    ]);
+    // Both at once: the one that matches takes its part of the open windows.
+    const both = of([perUnitOf('1', small)], [...pro, ...add]);
+    expect(takersAt(both, 'l', '10-16T08:00')).toEqual(['large']);
+    expect(takersAt(both, 'x', '10-16T08:00')).toEqual(['rest']);
+  });
+
+  it('a price that becomes otherwise counts other usage, and waits for the next period', () => {
+    const catalog = catalogs(
+      { at: '01-01', catalog: catalogOf({ pro: [perUnitOf('1')] }, byModel) },
+      { at: '10-16', catalog: catalogOf({ pro: [perUnitOf('1', { otherwise: true }), ...add] }, byModel) },
+    );
+    const records = customer(catalog, subscribed('10-01', [['10-01', { plan: 'pro' }]]));
+    expect(takersAt(records, 'l', '10-20')).toEqual(['units', 'large']);
+    expect([takersAt(records, 'l', '11-05'), takersAt(records, 'x', '11-05')]).toEqual([['large'], ['units']]);
+  });
+
+  it('overlaps with another otherwise price alone', () => {
+    const catalog = catalogs(sinceLongAgo({ pro, add, other: [rest({ slug: 'rest-too' })] }, byModel));
+    const base = subscribed('10-01', [['10-01', { plan: 'pro' }]]);
+    const second = (plan: string) => subscribed('10-11', [['10-11', { plan }]], { id: 's2' });
+    expect(priceOverlap(new CustomerTerms(customer(catalog, base, second('add'))), 0)).toBeNull();
+    expect(priceOverlap(new CustomerTerms(customer(catalog, base, second('other'))), 0)).toEqual({
+      one: { subscription: 's1', price: 'rest' },
+      other: { subscription: 's2', price: 'rest-too' },
+      from: on('10-11'),
+    });
   });
 });
 

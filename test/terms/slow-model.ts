@@ -394,7 +394,10 @@ export class SlowModel {
     for (const other of this.holders) {
       for (const name of this.slugs()) {
         if ((other === holder && name === slug) || this.meterOf(name)?.slug !== early.price.meter) continue;
-        const its = this.inWindow(other, name, at, windowMs, false)?.price.match;
+        const there = this.inWindow(other, name, at, windowMs, false)?.price;
+        // What is left over was left over before: only who took what is left over took it.
+        if (early.price.otherwise === true && there?.otherwise !== true) continue;
+        const its = there?.match;
         const mine = early.price.match!;
         if (its !== undefined && Object.keys(its).every((key) => (mine[key] ?? its[key]) === its[key])) return null;
       }
@@ -476,9 +479,32 @@ export class SlowModel {
   ): SlowDefinition {
     if (of.price.meter === undefined || before === undefined || before.at !== at - windowMs) return of;
     const old = before.of.price;
-    if (same([old.match, old.per], [of.price.match, of.price.per]) && lengthMs(old) === lengthMs(of.price)) return of;
+    const counts = ({ match, per, otherwise }: SlowPrice) => [match, per, otherwise === true];
+    if (same(counts(old), counts(of.price)) && lengthMs(old) === lengthMs(of.price)) return of;
     const periodEnd = periodStartOf(line, old, before.at) + lengthMs(old);
     return at < periodEnd ? before.of : of;
+  }
+
+  /** What is in force in each window of a meter, whosever it is. */
+  inForce(meter: string): ReadonlyMap<number, readonly SlowPrice[]> {
+    return this.once(`in force of ${meter}`, () => {
+      const prices = new Map<number, SlowPrice[]>();
+      for (const slug of this.slugs().filter((each) => this.meterOf(each)?.slug === meter)) {
+        for (const { at, of } of this.lines(slug).flatMap(({ entries }) => entries))
+          prices.set(at, [...(prices.get(at) ?? []), of.price]);
+      }
+      return prices;
+    });
+  }
+
+  /** The matches of what is no `otherwise` price, likewise. */
+  takenBesides(meter: string): ReadonlyMap<number, readonly Readonly<Record<string, string>>[]> {
+    return this.once(`taken besides ${meter}`, () => {
+      const ordinary = (prices: readonly SlowPrice[]) => prices.filter(({ otherwise }) => otherwise !== true);
+      return new Map(
+        [...this.inForce(meter)].map(([at, prices]) => [at, ordinary(prices).map(({ match = {} }) => match)]),
+      );
+    });
   }
 
   /** What a holder has of each fee, and the sizes of the windows that its plan prices. */

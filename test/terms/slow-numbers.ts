@@ -63,6 +63,7 @@ export interface SlowPrice {
   readonly model: string;
   readonly meter?: string;
   readonly match?: Readonly<Record<string, string>>;
+  readonly otherwise?: true;
   readonly unitAmount?: string;
   readonly packageSize?: string;
   readonly packageAmount?: string;

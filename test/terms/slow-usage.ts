@@ -75,9 +75,11 @@ function slowPeriod(model: SlowModel, line: SlowLine, entries: SlowLine['entries
   const readings = entries
     .map(({ at, holder }) => {
       const index = terms.findIndex((term) => term.holder === holder && term.from <= at && at < term.to);
-      const { match = {} } = terms[index]!.price;
+      const { match = {}, otherwise } = terms[index]!.price;
+      const others = otherwise === true ? (model.takenBesides(meter.slug).get(at) ?? []) : [];
       const values = model.history.usage.filter(
         (usage) =>
+          others.every((other) => other.model !== undefined && other.model !== usage.model) &&
           usage.meter === meter.slug &&
           usage.at >= at &&
           usage.at < at + windowMs &&

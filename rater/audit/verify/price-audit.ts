@@ -5,6 +5,7 @@ import { customerText, startText, type TenantCustomer } from '../../../domain/bi
 import { closedBefore } from '../../../domain/billing/item-span.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
+import { isTaken } from '../../../domain/pricing/taken-usage.ts';
 import { type BilledBy, RecordsByCustomer } from '../../../domain/rating/customer-records.ts';
 import { type DueFee, type PeriodTarget, wholeTarget } from '../../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../../domain/rating/rated-terms.ts';
@@ -244,13 +245,12 @@ function count(start: AuditedStart, recounted: RecountedReading): void {
   const { windowStart, reading } = recounted;
   if (!isBilled(start.view, recounted)) return;
   const { meter, groupValues } = reading;
+  const groups = Object.fromEntries(meter.dimensions.map(({ name }, i) => [name, groupValues[i]!]));
   for (const { period, counted } of start.usage) {
     if (period.line.meter!.slug !== meter.slug) continue;
     for (const { terms, tally } of counted) {
       if (!terms.terms.some(({ from, to }) => from <= windowStart && windowStart < to)) continue;
-      const { match } = terms;
-      if (meter.dimensions.every(({ name }, i) => match[name] === undefined || match[name] === groupValues[i]))
-        tally.add(recounted);
+      if (isTaken(terms.taken, groups, windowStart)) tally.add(recounted);
     }
   }
 }

@@ -69,6 +69,9 @@ interface LinePeriod {
   readonly meter: Meter;
 }
 
+type Match = Readonly<Record<string, string>>;
+const NOBODY: ReadonlyMap<number, readonly Match[]> = new Map();
+
 /** By window, then by subject. */
 type Used = ReadonlyMap<number, ReadonlyMap<string, readonly Reading[]>>;
 
@@ -169,11 +172,15 @@ export class ExpectedCharges {
     const charges: ExpectedCharge[] = [];
     for (const period of this.linePeriods(model)) {
       if (periodStart !== null && period.start !== periodStart) continue;
-      const { line, meter, terms, start, length } = period;
-      const price = terms[0]!.price as unknown as UsagePrice;
-      const key = JSON.stringify([meter.slug, price.match]);
-      if (!used.has(key)) used.set(key, this.usedBy(customer, view, meter, price.match));
-      for (const { subject, term, amount, quantity } of this.chargesOf(period, used.get(key)!)) {
+      const { line, meter, start, length } = period;
+      const usedOf = ({ price: { match = {}, otherwise } }: SlowTerm): Used => {
+        const key = JSON.stringify([meter.slug, match, otherwise]);
+        const others = otherwise === true ? model.takenBesides(meter.slug) : NOBODY;
+        const known = used.get(key) ?? this.usedBy(customer, view, meter, match, others);
+        used.set(key, known);
+        return known;
+      };
+      for (const { subject, term, amount, quantity } of this.chargesOf(period, usedOf)) {
         charges.push({
           ...{ periodStart: start, periodEnd: start + length, price: line.slug, termStart: term.from, subject },
           ...{ subscription: term.holder ?? '', amount, quantity },
@@ -221,8 +228,22 @@ export class ExpectedCharges {
     throw new Error(`no meter ${slug}`);
   }
 
+  /** Whether any price in force matches usage of a window: one that takes what others leave, or is on trial, too. */
+  isPriced(
+    customer: TenantCustomer,
+    view: View,
+    meter: Meter,
+    windowStart: number,
+    groups: readonly string[],
+  ): boolean {
+    const inForce = this.model(customer, view, ALWAYS).inForce(meter.slug).get(windowStart) ?? [];
+    return inForce.some(({ match = {} }) =>
+      meter.dimensions.every(({ name }, i) => (match[name] ?? groups[i]) === groups[i]),
+    );
+  }
+
   /** Of whoever the window is: what was assigned by its start, or within it for the first time. */
-  private ownerOf(tenant: string, subject: string, windowStart: number, windowMs: number): string {
+  ownerOf(tenant: string, subject: string, windowStart: number, windowMs: number): string {
     const all = this.rating.accounts.assigned.get(JSON.stringify([tenant, subject]))?.assignments ?? [];
     let owner = subject;
     for (const [i, { from, customer }] of all.entries()) {
@@ -240,13 +261,16 @@ export class ExpectedCharges {
     return [...new Set([customer, ...assigned.map(({ subject }) => subject)])];
   }
 
-  /** The customer's readings of a meter in closed items, of groups that match. */
+  /** The customer's readings of a meter in closed items, of groups that match and that no other in force does. */
   private usedBy(
     customer: TenantCustomer,
     { vector, closedUpTo }: View,
     meter: Meter,
-    match: Readonly<Record<string, string>>,
+    match: Match,
+    others: ReadonlyMap<number, readonly Match[]>,
   ): Used {
+    const has = (of: Match, groups: readonly string[]): boolean =>
+      meter.dimensions.every(({ name }, i) => (of[name] ?? groups[i]) === groups[i]);
     const nextChunks = nextChunksOf(vector);
     const closedFrom = stretchStart(meter, Math.max(0, closedUpTo));
     const used = new Map<number, Map<string, Reading[]>>();
@@ -255,7 +279,7 @@ export class ExpectedCharges {
       for (const reading of this.usage.readingsByMeter.get(JSON.stringify([tenant, subject, meter.slug])) ?? []) {
         const { windowStart, partition, chunk, groups } = reading;
         if (chunk >= nextChunks[partition]! || windowStart >= closedFrom) continue;
-        if (!meter.dimensions.every(({ name }, i) => (match[name] ?? groups[i]) === groups[i])) continue;
+        if (!has(match, groups) || others.get(windowStart)?.some((other) => has(other, groups))) continue;
         if (this.ownerOf(tenant, subject, windowStart, windowOfMeter(meter)) !== customer.customer) continue;
         const bySubject = used.get(windowStart) ?? new Map<string, Reading[]>();
         used.set(windowStart, bySubject.set(subject, [...(bySubject.get(subject) ?? []), reading]));
@@ -279,12 +303,15 @@ export class ExpectedCharges {
     );
   }
 
-  private chargesOf(period: LinePeriod, used: Used): (TermValue & { subject: string; term: SlowTerm })[] {
+  private chargesOf(
+    period: LinePeriod,
+    usedOf: (term: SlowTerm) => Used,
+  ): (TermValue & { subject: string; term: SlowTerm })[] {
     const { terms } = period;
     // In time, and where two terms have the same windows in the order of the terms.
     const windows = terms
       .flatMap((term, index) =>
-        [...used].filter(([at]) => term.from <= at && at < term.to).map(([at, of]) => ({ at, index, of })),
+        [...usedOf(term)].filter(([at]) => term.from <= at && at < term.to).map(([at, of]) => ({ at, index, of })),
       )
       .sort((a, b) => a.at - b.at || a.index - b.index);
     const isBySubject = terms[0]!.price.per === 'subject';

@@ -34,7 +34,7 @@ export class MoneyOracle {
   private readonly usage: UsageOracle;
   private readonly rating: RatingModel;
   private readonly postgres: PostgresModel;
-  private readonly expected: ExpectedCharges;
+  readonly expected: ExpectedCharges;
   private readonly seen = new Map<string, RatedPeriod>();
   private readonly amounts = new WeakMap<StoredItem, bigint>();
   checks = 0;

@@ -26,8 +26,9 @@ import type {
   RatedUsageRow,
   RatedUsageSelection,
 } from '../../../platform/usage-store/rated-usage.ts';
-import type { WindowKey } from '../../../platform/usage-store/rollup-windows.ts';
+import type { GroupsOfMeter, WindowKey } from '../../../platform/usage-store/rollup-windows.ts';
 import type { TenantStretch } from '../../../platform/usage-store/subject-sets.ts';
+import type { GroupValue } from '../../../platform/usage-store/taken-groups.ts';
 import type { RatingStore, RatingTransaction } from '../../../rater/store/rating-store.ts';
 import { PARTITIONS } from '../plan.ts';
 import type { Process } from '../scheduler.ts';
@@ -92,6 +93,9 @@ export class RatingModel {
   private readonly itemKeys = new Set<string>();
   onRated: (rated: Rated) => void = () => {};
   onAdvance: (progress: RaterProgress) => void = () => {};
+  /** Told when a rater knows that it moved the progress, and when it begins a step. */
+  onAdvanced: (rater: Process, from: RaterProgress, to: RaterProgress) => void = () => {};
+  onStep: (rater: Process) => void = () => {};
   /** Told of what a rater is about to ask. */
   onCall: (what: RaterCall) => void = () => {};
   /** Told of what a rating reads of line items. */
@@ -147,9 +151,12 @@ export class RatingModel {
     const read = <Result>(what: string, work: (asOf: number) => Result): Promise<Result> =>
       clickhouse.read(process, what, work);
     return {
-      readProgress: () => statement('progress', () => this.progress),
-      advanceProgress: (from, to) =>
-        statement('advance', () => {
+      readProgress: () => {
+        this.onStep(process);
+        return statement('progress', () => this.progress);
+      },
+      advanceProgress: async (from, to) => {
+        const isMoved = await statement('advance', () => {
           const is = this.progress;
           const isFrom =
             isSameVector(is.sealVector, from.sealVector) &&
@@ -160,7 +167,10 @@ export class RatingModel {
           this.progress = to;
           this.onAdvance(to);
           return true;
-        }),
+        });
+        if (isMoved) this.onAdvanced(process, from, to);
+        return isMoved;
+      },
       readSeals: () => statement('seals', () => this.readSeals()),
       readChunkSeals: (from, to) =>
         statement('chunk seals', () =>
@@ -232,6 +242,19 @@ export class RatingModel {
             return { count, checksum: BigInt.asUintN(64, checksum) };
           }),
         ),
+      readGroupsInUse: ({ spans, groupsMax }) =>
+        read('query', (asOf) => {
+          const found = new Map<string, GroupsOfMeter>();
+          for (const { meter, from, to } of spans) {
+            clickhouse.rollUpVersions({ tenant: null, meter, subjects: null, from, to }, (versions) => {
+              const { tenant, windowStart, groupValues } = versions[0]!.row;
+              const isThere = versions.some(({ part }) => !part.isLost && part.insertedAt <= asOf);
+              if (!isThere || windowStart < from || windowStart >= to) return;
+              found.set(JSON.stringify([tenant, meter, groupValues]), { tenant, meter, groupValues });
+            });
+          }
+          return found.size > groupsMax ? null : [...found.values()];
+        }),
       streamWindows: ({ spans, chunks }) => this.streamWindows(process, spans, chunks),
       readUsage: (selection) => read('query', (asOf) => this.usage(selection, asOf)),
       readFirstSeen: (selection) => read('query', (asOf) => this.firstSeen(selection, asOf)),
@@ -299,7 +322,7 @@ export class RatingModel {
   /** The rows of a selection, as FINAL and then its conditions give them. */
   private selected(
     subjects: readonly SubjectKey[],
-    { meter, from, to, filters = [], sealed }: Omit<RatedUsageSelection, 'subjects' | 'buckets'>,
+    { meter, from, to, taken, sealed }: Omit<RatedUsageSelection, 'subjects' | 'buckets'>,
     asOf: number,
   ): RollUpRow[] {
     const isSealed = sealedRows(sealed);
@@ -310,7 +333,10 @@ export class RatingModel {
         // What names a row is the same in all its versions.
         const { windowStart, groupValues } = versions[0]!.row;
         if (windowStart < from || windowStart >= to) return;
-        for (const { dimension, values } of filters) if (!values.includes(groupValues[dimension]!)) return;
+        const has = (match: readonly GroupValue[]): boolean =>
+          match.every(({ dimension, value }) => groupValues[dimension] === value);
+        const inTime = taken.filter((each) => each.from <= windowStart && windowStart < each.to);
+        if (!inTime.some(({ match, leftOut }) => has(match) && !leftOut.some(has))) return;
         const row = finalOf(versions, asOf);
         if (row !== null && isSealed(row)) found.push(row);
       });

@@ -1,0 +1,113 @@
+// What a price takes of its meter's usage, window by window (P3).
+//
+// An ordinary price takes the group values that it matches, whatever other prices do. A price that is `otherwise` takes
+// of what it matches only what no ordinary price of the customer matches that is in force at the window's start. So
+// what it takes may change in the middle of a term: the definition does not, and neither does the term (T4).
+import type { UsagePrice } from './prices.ts';
+
+export type Match = UsagePrice['match'];
+
+/** What is taken of the windows that start from `from` on and before `to`; milliseconds, or infinite. */
+export interface TakenUsage {
+  readonly from: number;
+  readonly to: number;
+  readonly match: Match;
+  /** What others take; sorted, and none of them is within another. */
+  readonly leftOut: readonly Match[];
+}
+
+/** A price of the meter and the windows that it holds for. */
+interface HeldPrice {
+  readonly from: number;
+  readonly to: number;
+  readonly price: UsagePrice;
+}
+
+const NOTHING: readonly Match[] = [];
+
+export const isOtherwise = ({ otherwise }: UsagePrice): boolean => otherwise === true;
+
+export const isMatched = (match: Match, groups: Match): boolean =>
+  Object.entries(match).every(([name, value]) => groups[name] === value);
+
+/** Whether usage of some group values is taken. */
+export const isTaken = (taken: readonly TakenUsage[], groups: Match, windowStart: number): boolean =>
+  taken.some(
+    ({ from, to, match, leftOut }) =>
+      from <= windowStart &&
+      windowStart < to &&
+      isMatched(match, groups) &&
+      !leftOut.some((others) => isMatched(others, groups)),
+  );
+
+/** Whether some usage could match both. */
+export const mayMatchBoth = (one: Match, other: Match): boolean =>
+  Object.entries(one).every(([name, value]) => (other[name] ?? value) === value);
+
+/**
+ * Whether two prices may both take some usage: they are of one meter, and of one kind. An `otherwise` price never takes
+ * what an ordinary one does.
+ */
+export const mayShareUsage = (one: UsagePrice, other: UsagePrice): boolean =>
+  one.meter === other.meter && isOtherwise(one) === isOtherwise(other) && mayMatchBoth(one.match, other.match);
+
+const textOf = (match: Match): string => JSON.stringify(Object.entries(match).sort());
+
+const isWithin = (inner: Match, outer: Match): boolean =>
+  Object.entries(outer).every(([name, value]) => inner[name] === value);
+
+/** One form for what says the same: each once, the wider ones in place of what is within them. */
+function widest(matches: readonly Match[]): Match[] {
+  const byText = new Map(matches.map((match) => [textOf(match), match]));
+  const each = [...byText.values()];
+  return [...byText]
+    .filter(([, match]) => !each.some((other) => other !== match && isWithin(match, other)))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, match]) => match);
+}
+
+const takesTheSame = (one: TakenUsage, other: TakenUsage): boolean =>
+  textOf(one.match) === textOf(other.match) &&
+  one.leftOut.length === other.leftOut.length &&
+  one.leftOut.every((match, i) => match === other.leftOut[i] || textOf(match) === textOf(other.leftOut[i]!));
+
+/**
+ * Stretches, in order of time, as what is taken at all times: those that follow each other and say the same are one,
+ * each goes on until the next, and the first and the last have no end. So customers whose prices say the same take the
+ * same, whenever they began.
+ */
+export function atAllTimes(stretches: readonly TakenUsage[]): TakenUsage[] {
+  const joined: TakenUsage[] = [];
+  for (const stretch of stretches) {
+    const last = joined.at(-1);
+    if (last !== undefined && takesTheSame(last, stretch)) continue;
+    if (last !== undefined) joined[joined.length - 1] = { ...last, to: stretch.from };
+    const from = last === undefined ? Number.NEGATIVE_INFINITY : stretch.from;
+    joined.push({ ...stretch, from, to: Number.POSITIVE_INFINITY });
+  }
+  return joined;
+}
+
+/** What is left of some usage, window by window, where others take what they match. */
+export function restOf(
+  match: Match,
+  { from, to }: Omit<HeldPrice, 'price'>,
+  others: readonly HeldPrice[],
+): TakenUsage[] {
+  const near = others.filter((other) => other.from < to && other.to > from && mayMatchBoth(match, other.price.match));
+  const bounds = new Set([from, ...near.flatMap((other) => [other.from, other.to])]);
+  const starts = [...bounds].filter((bound) => from <= bound && bound < to).sort((a, b) => a - b);
+  return starts.map((start, i) => {
+    const inForce = near.filter((other) => other.from <= start && start < other.to);
+    return { from: start, to: starts[i + 1] ?? to, match, leftOut: widest(inForce.map((other) => other.price.match)) };
+  });
+}
+
+/**
+ * What a price takes in a term of it. `others`: the ordinary prices of the meter, of all subscriptions of the customer,
+ * those that are free in a trial among them.
+ */
+export function takenBy({ from, to, price }: HeldPrice, others: () => readonly HeldPrice[]): TakenUsage[] {
+  const { match } = price;
+  return isOtherwise(price) ? restOf(match, { from, to }, others()) : [{ from, to, match, leftOut: NOTHING }];
+}

@@ -1,0 +1,139 @@
+// What a catalog that is not applied yet would do to usage and customers that there are: group values of the last 30
+// days that no price would take, prices that charge the same usage, in a plan and between a customer's subscriptions.
+// Each part looks at so much at most, and says where there is more.
+
+import { customerText } from '../../domain/billing/billing-period-terms.ts';
+import { type Catalog, type CatalogVersion, emptyCatalog } from '../../domain/catalog/catalog.ts';
+import {
+  type DoublePrices,
+  doublePrices,
+  type UntakenGroup,
+  untakenGroups,
+} from '../../domain/catalog/price-coverage.ts';
+import { groupBy } from '../../domain/composite-key.ts';
+import { CatalogHistory, sameDefinition } from '../../domain/terms/catalog-history.ts';
+import { type ChangedPrice, changedPrices } from '../../domain/terms/changed-prices.ts';
+import { historyOf } from '../../domain/terms/customer-subscription.ts';
+import { type PriceOverlap, priceOverlap } from '../../domain/terms/overlaps.ts';
+import { CustomerTerms } from '../../domain/terms/price-terms.ts';
+import {
+  readSeveralSubscribers,
+  readSubscriptions,
+  readSubscriptionsOfCustomers,
+} from '../account-store/subscriptions.ts';
+import type { ClickHouse } from '../clickhouse/click-house.ts';
+import type { Queries } from '../postgres/table-columns.ts';
+import { readUsedGroups } from '../usage-store/group-subjects.ts';
+
+const DAY_MS = 86_400_000;
+const LATELY_MS = 30 * DAY_MS;
+const GROUPS_MAX = 2_000;
+const CUSTOMERS_MAX = 2_000;
+
+export interface WantedCatalog {
+  /** Null: of all tenants. */
+  readonly tenant: string | null;
+  /** Those that hold by now, ascending. */
+  readonly versions: readonly CatalogVersion[];
+  readonly catalog: Catalog;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** Windows that end by then are closed; null: none is. */
+  readonly closedUpTo: number | null;
+}
+
+/** As it would be if the catalog were applied now. */
+function historyWith({ versions, catalog, now, closedUpTo }: WantedCatalog): CatalogHistory {
+  const version = (versions.at(-1)?.version ?? 0) + 1;
+  return new CatalogHistory([...versions, { version, effectiveAt: now, catalog, closedUpTo: closedUpTo ?? 0 }]);
+}
+
+export interface UntakenUsage {
+  /** From when on usage was looked at; milliseconds. */
+  readonly since: number;
+  readonly groups: readonly UntakenGroup[];
+  /** False: usage has more group values, of fewer subjects each, than were looked at. */
+  readonly isComplete: boolean;
+}
+
+export async function readUntakenUsage(
+  clickhouse: Pick<ClickHouse, 'query'>,
+  { tenant, versions, catalog, now }: WantedCatalog,
+): Promise<UntakenUsage> {
+  const since = now - LATELY_MS;
+  const meters = catalog.meters.map(({ slug }) => slug);
+  const used = await readUsedGroups(clickhouse, { tenant, meters, from: since, groupsMax: GROUPS_MAX + 1 });
+  const groups = untakenGroups(versions.at(-1)?.catalog ?? emptyCatalog, catalog, used.slice(0, GROUPS_MAX));
+  return { since, groups, isComplete: used.length <= GROUPS_MAX };
+}
+
+export interface CustomerOverlap extends PriceOverlap {
+  readonly tenant: string;
+  readonly customer: string;
+}
+
+export interface PriceOverlaps {
+  readonly inPlans: readonly DoublePrices[];
+  /** That are not there by the catalog that holds now, one a customer. */
+  readonly ofCustomers: readonly CustomerOverlap[];
+  /** False: more customers have several subscriptions than were looked at. */
+  readonly isComplete: boolean;
+}
+
+export async function readPriceOverlaps(queries: Queries, wanted: WantedCatalog): Promise<PriceOverlaps> {
+  const { tenant, versions, catalog, now } = wanted;
+  const found = await readSeveralSubscribers(queries, tenant, CUSTOMERS_MAX + 1);
+  const customers = found.slice(0, CUSTOMERS_MAX);
+  const [before, after] = [new CatalogHistory(versions), historyWith(wanted)];
+  const byCustomer = groupBy(await readSubscriptionsOfCustomers(queries, customers), customerText);
+  const ofCustomers = customers.flatMap((customer): CustomerOverlap[] => {
+    const subscriptions = (byCustomer.get(customerText(customer)) ?? []).map(historyOf);
+    const by = (history: CatalogHistory) => priceOverlap(new CustomerTerms({ catalog: history, subscriptions }), now);
+    const overlap = by(after);
+    return overlap === null || by(before) !== null ? [] : [{ ...customer, ...overlap }];
+  });
+  return { inPlans: doublePrices(catalog), ofCustomers, isComplete: found.length <= CUSTOMERS_MAX };
+}
+
+interface ChangedCustomer {
+  readonly tenant: string;
+  readonly customer: string;
+  readonly prices: readonly ChangedPrice[];
+}
+
+export interface ChangedCustomers {
+  /** In the order in which they subscribed. */
+  readonly customers: readonly ChangedCustomer[];
+  /** Subscriptions that were looked at. */
+  readonly lookedAt: number;
+  /** The number of the last of them; null: there are no more. */
+  readonly last: number | null;
+}
+
+/**
+ * Subscribers whose prices would change, of so many subscriptions after the one with a number. A customer with several
+ * is told with each of them.
+ */
+export async function readChangedCustomers(
+  queries: Queries,
+  wanted: WantedCatalog,
+  page: { readonly afterNumber: number; readonly subscriptionsMax: number },
+): Promise<ChangedCustomers> {
+  const { tenant, versions, now, closedUpTo } = wanted;
+  const { afterNumber, subscriptionsMax: rowsMax } = page;
+  const found = await readSubscriptions(queries, { tenant, customer: null, afterNumber, rowsMax });
+  const isEqual = versions.length > 0 && sameDefinition(versions.at(-1)!.catalog, wanted.catalog);
+  const [before, after] = [new CatalogHistory(versions), historyWith(wanted)];
+  const named = new Map(found.map(({ subscription }) => [customerText(subscription), subscription]));
+  const all = isEqual ? [] : await readSubscriptionsOfCustomers(queries, [...named.values()]);
+  const byCustomer = groupBy(all, customerText);
+  const customers = found.flatMap(({ subscription }): ChangedCustomer[] => {
+    const subscriptions = (byCustomer.get(customerText(subscription)) ?? []).map(historyOf);
+    const termsBy = (catalog: CatalogHistory) => new CustomerTerms({ catalog, subscriptions });
+    const changed = changedPrices(termsBy(before), termsBy(after), closedUpTo ?? now);
+    const prices = changed.filter((each) => each.subscription === subscription.opening.id);
+    return prices.length === 0 ? [] : [{ tenant: subscription.tenant, customer: subscription.customer, prices }];
+  });
+  const last = found.length < rowsMax ? null : found.at(-1)!.number;
+  return { customers, lookedAt: found.length, last };
+}

@@ -1,0 +1,95 @@
+// Counts the windows that a step closes with usage which nothing prices (P3). A step looks once which group values its
+// windows have at all, and nearly always the prices of a customer match each of them: then nothing is read. Where they
+// don't, what is left is read as an `otherwise` price would be. Windows that closed before and get late usage are not
+// counted again.
+import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import { closedBefore } from '../../domain/billing/item-span.ts';
+import type { Meter } from '../../domain/catalog/catalog.ts';
+import { atAllTimes, type Match } from '../../domain/pricing/taken-usage.ts';
+import type { RecordsByCustomer } from '../../domain/rating/customer-records.ts';
+import { type CustomerWork, timesOf } from '../../domain/rating/customer-work.ts';
+import type { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
+import { type GroupsInUse, LeftGroups, pricedMeters, unpricedIn } from '../../domain/rating/unpriced-usage.ts';
+import { readCountedUsage, type UsageBasis } from '../../platform/charges/counted-usage.ts';
+import type { RatingBasis } from '../core/rating-basis.ts';
+import type { RatedUsage } from '../store/rating-store.ts';
+
+/** The windows that a step closes. */
+export interface ClosingWindows {
+  /** Of the meters that any plan prices: what no plan prices is not meant to be paid for. */
+  readonly spans: readonly { readonly meter: Meter; readonly from: number; readonly to: number }[];
+  readonly groupsOf: (tenant: string) => GroupsInUse;
+}
+
+/** What a step rates by, and the windows that it closes; null: it closes none whose usage could be unpriced. */
+export interface StepBasis extends RatingBasis {
+  readonly closing: ClosingWindows | null;
+}
+
+/** Windows of a customer with usage that nothing prices. */
+export interface UnpricedWindows extends TenantCustomer {
+  readonly meter: string;
+  readonly windows: number;
+}
+
+/** More group values than these are taken for any. */
+const GROUPS_MAX = 10_000;
+
+/** `from`, `to`: up to where windows were closed, and are by this step; null: none were. */
+export async function readClosingWindows(
+  store: Pick<RatedUsage, 'readGroupsInUse'>,
+  { versions, meters }: RatingCatalog,
+  from: number | null,
+  to: number,
+): Promise<ClosingWindows | null> {
+  const priced = pricedMeters(versions.at(-1)?.catalog.plans ?? []);
+  const spans = [...meters.values()]
+    .filter(({ slug }) => priced.has(slug))
+    .map((meter) => ({ meter, from: from === null ? 0 : closedBefore(meter, from), to: closedBefore(meter, to) }))
+    .filter((span) => span.from < span.to);
+  if (spans.length === 0) return null;
+  const named = spans.map(({ meter, ...span }) => ({ meter: meter.slug, ...span }));
+  const found = await store.readGroupsInUse({ spans: named, groupsMax: GROUPS_MAX });
+  if (found === null) return { spans, groupsOf: () => new Map(named.map(({ meter }) => [meter, null])) };
+  const byTenant = new Map<string, Map<string, Match[]>>();
+  for (const { tenant, meter: slug, groupValues } of found) {
+    const byMeter = byTenant.get(tenant) ?? new Map<string, Match[]>();
+    byTenant.set(tenant, byMeter);
+    const { dimensions } = meters.get(slug)!;
+    const groups = Object.fromEntries(dimensions.map(({ name }, i) => [name, groupValues[i] ?? '']));
+    byMeter.set(slug, [...(byMeter.get(slug) ?? []), groups]);
+  }
+  return { spans, groupsOf: (tenant) => byTenant.get(tenant) ?? new Map() };
+}
+
+/** Of the customers of a batch. */
+export async function countUnpriced(
+  store: RatedUsage,
+  { spans, groupsOf }: ClosingWindows,
+  basis: UsageBasis,
+  records: RecordsByCustomer,
+  work: readonly CustomerWork[],
+): Promise<UnpricedWindows[]> {
+  const leftOf = new Map<string, LeftGroups>();
+  const suspects = work.filter((each) => {
+    const left = leftOf.get(each.tenant) ?? new LeftGroups(groupsOf(each.tenant));
+    leftOf.set(each.tenant, left);
+    const { terms } = records.of(each);
+    for (const time of timesOf(each)) if (left.mayLeave(terms, time)) return true;
+    return false;
+  });
+  const wanted = suspects.flatMap((each) =>
+    spans.flatMap(({ meter, ...span }) => {
+      const terms = unpricedIn(records.of(each).terms, meter.slug, span);
+      if (terms.length === 0) return [];
+      const counted = { terms, taken: atAllTimes(terms), isBySubject: false, byWindow: true };
+      return [{ ...each, meter, counted, detailFrom: 0 }];
+    }),
+  );
+  if (wanted.length === 0) return [];
+  const usage = await readCountedUsage(store, wanted, basis);
+  return wanted.flatMap(({ tenant, customer, meter, counted }) => {
+    const windows = (usage.get(counted) ?? []).reduce((count, each) => count + each.windows.length, 0);
+    return windows === 0 ? [] : [{ tenant, customer, meter: meter.slug, windows }];
+  });
+}

@@ -1,0 +1,102 @@
+// An independent account of the windows that a step closes with usage that nothing prices (P3): whoever moves the
+// raters' progress counts them, each once. What is priced is told by the slow model, event by event.
+import type { Meter } from '../../../domain/catalog/catalog.ts';
+import { nextChunkOf } from '../../../domain/sealing/seal-vector.ts';
+import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
+import { windowOfMeter } from '../../terms/slow-model.ts';
+import { PARTITIONS } from '../plan.ts';
+import type { PostgresModel } from '../stores/postgres-model.ts';
+import type { ExpectedCharges } from './expected-charges.ts';
+import { type UsageOracle, Violation } from './usage-oracle.ts';
+
+const GENERATION = 1;
+
+const itemMs = ({ window, itemWidth }: Meter): number => windowOfMeter({ window: itemWidth ?? window });
+
+export class UnpricedOracle {
+  private readonly usage: UsageOracle;
+  private readonly postgres: PostgresModel;
+  private readonly expected: ExpectedCharges;
+  /** By rater. */
+  private readonly due = new Map<object, Readonly<Record<string, number>>>();
+  private readonly counted = new Map<object, Record<string, number>>();
+  windows = 0;
+
+  constructor(usage: UsageOracle, postgres: PostgresModel, expected: ExpectedCharges) {
+    this.usage = usage;
+    this.postgres = postgres;
+    this.expected = expected;
+  }
+
+  /** A rater knows that it has moved the progress. */
+  advanced(rater: object, from: RaterProgress, to: RaterProgress): void {
+    this.due.set(rater, this.closedBetween(from, to));
+  }
+
+  count(rater: object, meter: string, windows: number): void {
+    if (windows === 0) return;
+    const counts = this.counted.get(rater) ?? {};
+    this.counted.set(rater, counts);
+    counts[meter] = (counts[meter] ?? 0) + windows;
+  }
+
+  /** A rater begins a step: it has counted what the step before closed, and nothing else. */
+  begins(rater: object): void {
+    const shown = (counts: Readonly<Record<string, number>>): string => JSON.stringify(Object.entries(counts).sort());
+    const [due, counted] = [shown(this.due.get(rater) ?? {}), shown(this.counted.get(rater) ?? {})];
+    this.due.delete(rater);
+    this.counted.delete(rater);
+    if (due !== counted) throw new Violation('P3', `a step closed unpriced windows ${due}, and counted ${counted}`);
+  }
+
+  private closedBetween(from: RaterProgress, to: RaterProgress): Record<string, number> {
+    const { sealVector: vector, closedUpTo, watermark, catalogVersion } = to;
+    const view = { vector, closedUpTo: closedUpTo!, watermark: watermark!, catalogVersion };
+    const { catalog } = this.postgres.catalogVersions.find(({ version }) => version === catalogVersion)!;
+    const priced = new Set(
+      catalog.plans.flatMap(({ prices }) => prices.flatMap((price) => ('meter' in price ? price.meter : []))),
+    );
+    const found: Record<string, number> = {};
+    for (const slug of priced) {
+      const meter = this.expected.meter(slug);
+      const boundary = (time: number): number => Math.max(0, time - (time % itemMs(meter)));
+      const first = from.closedUpTo === null ? 0 : boundary(from.closedUpTo);
+      const unpriced = this.windowsOf(meter, first, boundary(closedUpTo!), view);
+      if (unpriced > 0) found[slug] = unpriced;
+      this.windows += unpriced;
+    }
+    return found;
+  }
+
+  private windowsOf(
+    meter: Meter,
+    first: number,
+    end: number,
+    view: Parameters<ExpectedCharges['isPriced']>[1],
+  ): number {
+    const { aggregation, across = 'union' } = meter;
+    const windows = new Set<string>();
+    // Of a meter that tells values apart: in which of these windows each was seen first.
+    const seen = new Map<string, number>();
+    for (const [key, readings] of this.usage.readingsByMeter) {
+      const [tenant, subject, slug] = JSON.parse(key) as [string, string, string];
+      if (slug !== meter.slug) continue;
+      for (const { windowStart, partition, chunk, groups, text } of readings) {
+        if (windowStart < first || windowStart >= end || partition >= PARTITIONS) continue;
+        if (chunk >= nextChunkOf(view.vector, GENERATION, partition)) continue;
+        const customer = this.expected.ownerOf(tenant, subject, windowStart, windowOfMeter(meter));
+        if (this.expected.isPriced({ tenant, customer }, view, meter, windowStart, groups)) continue;
+        if (aggregation !== 'unique') windows.add(JSON.stringify([tenant, customer, subject, windowStart]));
+        else {
+          const value = JSON.stringify([tenant, customer, across === 'union' ? '' : subject, text]);
+          seen.set(value, Math.min(seen.get(value) ?? windowStart, windowStart));
+        }
+      }
+    }
+    for (const [value, windowStart] of seen) {
+      const [tenant, customer, subject] = JSON.parse(value) as string[];
+      windows.add(JSON.stringify([tenant, customer, subject, windowStart]));
+    }
+    return windows.size;
+  }
+}
