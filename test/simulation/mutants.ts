@@ -582,8 +582,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'seals-beyond-vector',
     file: COUNTED_USAGE,
-    find: 'const selection = { meter, from, to, filters: matchFilters(meter, counted), sealed: basis.seals };',
-    replace: 'const selection = { meter, from, to, filters: matchFilters(meter, counted) };',
+    find: 'const selection = { meter, from, to, taken: taken.map((each) => takenGroups(meter, each)), sealed: basis.seals };',
+    replace: 'const selection = { meter, from, to, taken: taken.map((each) => takenGroups(meter, each)) };',
     description: 'Usage of open chunks is billed',
   },
   {
