@@ -81,7 +81,7 @@ GRANT SELECT, INSERT, UPDATE ON tallyline.subscriptions TO tallyline_manage;
 GRANT SELECT, INSERT ON tallyline.subscription_records, tallyline.plan_holders TO tallyline_manage;
 GRANT SELECT, INSERT, UPDATE ON tallyline.due_customers TO tallyline_manage;
 -- What previews are computed from, with usage: how far it is sealed and billed.
-GRANT SELECT ON tallyline.rater_progress, tallyline.billing_periods, tallyline.ratings, tallyline.published_watermark
+GRANT SELECT ON tallyline.rater_progress, tallyline.ratings, tallyline.billing_periods, tallyline.published_watermark
     TO tallyline_manage;
 -- What is metered and what it costs, and which rule set a new catalog needs.
 GRANT SELECT ON tallyline.catalog_versions, tallyline.topic_generations, tallyline.partition_progress,

@@ -236,11 +236,7 @@ describe.each(guarded.map((row) => [row.operation.operationId, row] as const))('
 /** Which operations a key of one customer has: a new one is refused until somebody says that it may be answered. */
 const toOwn = ({ operation: { operationId } }: Row): number =>
   [
-    'listCustomers',
-    'getSubject',
-    'listSubscriptions',
-    'getSubscription',
-    'previewSubscription',
+    ...['listCustomers', 'getSubject', 'listSubscriptions', 'getSubscription', 'previewSubscription'],
     'listUnpriced',
   ].includes(operationId)
     ? 403

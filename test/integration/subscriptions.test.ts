@@ -1,5 +1,6 @@
 // Subscriptions over HTTP, on a real Postgres: what is made, changed and undone, who sees what, what is refused.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { lockCustomers } from '../../platform/billing-store/billing-periods.ts';
 import { type AccountsApi, etag, type HttpRequest, startAccountsApi } from '../support/processes/accounts-api.ts';
 import { soundCatalog } from '../support/sound-catalog.ts';
@@ -69,7 +70,7 @@ const rated = (until: string | null) =>
   api.pool.query('UPDATE tallyline.rater_progress SET closed_up_to = $1', [until]);
 const closing = (until: string | null) =>
   api.pool.query('UPDATE tallyline.rater_progress SET closing_up_to = $1', [until]);
-const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();
+const inDays = (days: number): string => formatRfc3339(Date.now() + days * 86_400_000);
 const PAST = '2026-01-31T00:00:00Z';
 
 /** Of a subscription of a customer of its own, that began long ago and bills since then. */
