@@ -30,7 +30,7 @@ import { markConcerned } from './catalog-intake.ts';
 import { ChunkVerifier } from './chunk-verifier.ts';
 import { type BatchOutcome, isStillThere, rateBatch } from './rating-batch.ts';
 import { readOwnership } from './touched-ownership.ts';
-import { readClosingWindows, type StepBasis } from './unpriced-count.ts';
+import { readClosingWindows, type StepBasis, tellUnpriced, type UnpricedByCustomer } from './unpriced-count.ts';
 
 /** While ClickHouse is read for one batch, others are priced and written. */
 const BATCHES_AT_ONCE = 3;
@@ -112,7 +112,7 @@ export class RatingLoop {
     if (!(await isStillThere(store, this.verifier, seals))) return 'behind';
     const closing = windows.size === 0 ? null : await readClosingWindows(store, catalog, from.closedUpTo, closedUpTo);
     const basis: StepBasis = { seals, watermark, catalog, closedUpTo, closing };
-    const unpriced = new Map<string, number>();
+    const unpriced: UnpricedByCustomer = new Map();
     const isTouched = windows.size + due.size > 0;
     if (isTouched) await store.announceClosing(closedUpTo);
     for (let left: Touched = { windows, due }; !isNothing(left); left = { windows: new Map(), due }) {
@@ -136,7 +136,8 @@ export class RatingLoop {
     if (!isMoved) return isTouched ? 'rated' : 'idle';
     if (!(await store.advanceProgress(from, reached))) return 'behind';
     // Whoever moves the progress has closed them, and nobody else does.
-    for (const [meter, count] of unpriced) this.parts.metrics.unpricedWindows(meter, count);
+    for (const ofOne of unpriced.values())
+      for (const { meter, windows: count } of ofOne) this.parts.metrics.unpricedWindows(meter, count);
     return 'rated';
   }
 
@@ -186,7 +187,7 @@ export class RatingLoop {
   private async rateAll(
     basis: StepBasis,
     touched: Touched,
-    unpriced: Map<string, number>,
+    unpriced: UnpricedByCustomer,
   ): Promise<{ readonly ends: readonly BatchOutcome[]; readonly moved: Touched }> {
     const { store } = this.parts;
     // All loops take their batches from here: one that ends early closes it for the others.
@@ -200,7 +201,7 @@ export class RatingLoop {
           if (result.outcome !== 'rated') return [result];
           this.count(result.lineItems);
           for (const each of result.moved) handBack(each, moved);
-          for (const { meter, windows } of result.unpriced) unpriced.set(meter, (unpriced.get(meter) ?? 0) + windows);
+          tellUnpriced(unpriced, result.unpriced);
         } catch (error) {
           // Other customers may have nothing in that part. The step ends with it, so the progress stays where it is.
           if (damagedPartOf(error) === null) throw error;

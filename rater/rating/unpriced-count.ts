@@ -2,7 +2,7 @@
 // windows have at all, and nearly always the prices of a customer match each of them: then nothing is read. Where they
 // don't, what is left is read as an `otherwise` price would be. Windows that closed before and get late usage are not
 // counted again.
-import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import { customerText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { closedBefore } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { atAllTimes, type Match } from '../../domain/pricing/taken-usage.ts';
@@ -92,4 +92,21 @@ export async function countUnpriced(
     const windows = (usage.get(counted) ?? []).reduce((count, each) => count + each.windows.length, 0);
     return windows === 0 ? [] : [{ tenant, customer, meter: meter.slug, windows }];
   });
+}
+
+/** Of a step so far. */
+export type UnpricedByCustomer = Map<string, UnpricedWindows[]>;
+
+/**
+ * What a batch has counted, in place of what was counted of its customers before: whoever shares a subject with a
+ * customer that has moved is looked at again, and counted once all the same.
+ */
+export function tellUnpriced(unpriced: UnpricedByCustomer, counted: readonly UnpricedWindows[]): void {
+  if (unpriced.size > 0) for (const each of counted) unpriced.delete(customerText(each));
+  for (const each of counted) {
+    const key = customerText(each);
+    const known = unpriced.get(key);
+    if (known === undefined) unpriced.set(key, [each]);
+    else known.push(each);
+  }
 }

@@ -171,7 +171,7 @@ describe('a command of tallyline', () => {
 it.each([...new Set(typed.flatMap(({ text }) => /\bcurl .*?(?::8080|\$QUERY)(\/[\w/]+)/.exec(text)?.[1] ?? []))])(
   'the path %s that curl is given is one of ours',
   async (path) => {
-    const stage = path === '/v1/status' ? 'query' : 'ingest';
+    const stage = path === '/v1/events' ? 'ingest' : 'query';
     const { status } = await fetch(`${stores.urlOf(stage)}${path}`, {
       method: path === '/v1/events' ? 'POST' : 'GET',
       headers: authorization,

@@ -582,8 +582,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'seals-beyond-vector',
     file: COUNTED_USAGE,
-    find: 'const selection = { meter, from, to, filters: matchFilters(meter, counted), sealed: basis.seals };',
-    replace: 'const selection = { meter, from, to, filters: matchFilters(meter, counted) };',
+    find: 'const selection = { meter, from, to, taken: taken.map((each) => takenGroups(meter, each)), sealed: basis.seals };',
+    replace: 'const selection = { meter, from, to, taken: taken.map((each) => takenGroups(meter, each)) };',
     description: 'Usage of open chunks is billed',
   },
   {
@@ -764,9 +764,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'version-marks-new-plans-alone',
     file: CATALOG,
-    find: 'for (const plan of [was?.plan, is?.plan]) if (plan) this.changed.set(version, this.changedBy(version).add(plan));',
-    replace:
-      'for (const plan of was === undefined ? [is?.plan] : []) if (plan) this.changed.set(version, this.changedBy(version).add(plan));',
+    find: 'for (const plan of [was?.plan, is?.plan])',
+    replace: 'for (const plan of was === undefined ? [is?.plan] : [])',
     description:
       'A version concerns those whose plan gets another price, and not those of whose price it says something else',
   },
@@ -857,8 +856,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'versions-touch-every-price',
     file: CATALOG,
-    find: 'if (sameDefinition(before.get(key) ?? null, value)) continue;',
-    replace: 'if (before.get(key) === undefined && value === null) continue;',
+    find: 'if (sameDefinition(was?.value ?? null, value)) continue;',
+    replace: 'if (was === undefined && value === null) continue;',
     description: 'A version moves the scheduled changes of prices that it leaves alone',
   },
   {
