@@ -98,6 +98,6 @@ export const crashPoints: readonly CrashPoint[] = [
 
   // Behind it.
   { name: 'rater: batch committed, before the next', stage: 'rater', file: rating, find: 'this.count(result.lineItems);', place: 'before', when: 'result.lineItems.length > 0' },
-  { name: 'rater: everything committed, before the progress', stage: 'rater', file: rating, find: "return (await store.advanceProgress(from, reached)) ? 'rated' : 'behind';", place: 'before' },
+  { name: 'rater: everything committed, before the progress', stage: 'rater', file: rating, find: 'if (!(await store.advanceProgress(from, reached)))', place: 'before' },
   { name: 'rater: progress moved', stage: 'rater', file: 'rater/main.js', find: 'const outcome = await step();', place: 'after', when: "outcome === 'rated'" },
 ]; // biome-ignore format: a table, a line a point
