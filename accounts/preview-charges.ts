@@ -4,7 +4,6 @@ import type { TenantCustomer } from '../domain/billing/billing-period-terms.ts';
 import { Problem, retryAfter } from '../domain/problem.ts';
 import { chargedAhead, plannedSteps } from '../domain/rating/charged-ahead.ts';
 import { billedBy } from '../domain/rating/customer-records.ts';
-import { ratingCatalog } from '../domain/rating/rating-catalog.ts';
 import { invalidParameter } from '../domain/requests/parameters.ts';
 import { holdsAllSealsOf } from '../domain/sealing/seals.ts';
 import type { CustomerSubscription } from '../domain/terms/customer-subscription.ts';
@@ -44,10 +43,9 @@ const usageMoved = (): Problem =>
 /** Throws a `Problem`. */
 export async function readPreviewedCharges(
   { reads, usage }: Pick<AccountContext, 'reads' | 'usage'>,
-  { versions }: CatalogNow,
+  { history, meters, newest }: CatalogNow,
   { customer, before, after, from, now, until }: PreviewWanted,
 ): Promise<PreviewedCharges> {
-  const { history, meters } = ratingCatalog(versions);
   const stored = await readBillingPeriods(reads, [customer]);
   const ownership = new Ownership(await readAssignmentsAround(reads, [customer]));
   const progress = await readProgress(reads);
@@ -64,7 +62,6 @@ export async function readPreviewedCharges(
   const charges = await readCharges(storedUsageReads(usage), { seals, closedUpTo: closed, meters }, targets);
   if (!holdsAllSealsOf(await readSeals(reads), seals)) throw usageMoved();
   const read = new Map(charges.map((each) => [each.target, each]));
-  const { currency } = versions.at(-1)!.catalog;
   const sides = { before: chargedAhead(was!, read), after: chargedAhead(is!, read) };
-  return { ...sides, currency, until, usageUpTo: closed === 0 ? null : closed };
+  return { ...sides, currency: newest.currency, until, usageUpTo: closed === 0 ? null : closed };
 }

@@ -17,7 +17,7 @@ import {
 import { lockCustomers } from '../platform/billing-store/billing-periods.ts';
 import { readClosingNow } from '../platform/billing-store/rater-progress.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
-import { type CatalogNow, versionOf } from './catalog-now.ts';
+import type { CatalogNow } from './catalog-now.ts';
 import { requireNoOverlap } from './core/subscriptions/overlapping-prices.ts';
 import { asPreviewed, newBasis, type PreviewedAct, requirePreviewed } from './core/subscriptions/previewed.ts';
 import {
@@ -93,7 +93,7 @@ export async function subscribeCustomers(
     const others = held.get(each.body.customer) ?? [];
     return orRefused(() => {
       const made = newSubscriptionOf(each, customer, others.length === 0, newest, { ...subscribing, rerate });
-      requirePreviewed(previewed, newBasis(tenant, made, subscriptions, versionOf(catalogs)));
+      requirePreviewed(previewed, newBasis(tenant, made, subscriptions, catalogs.version));
       const all = [...others, historyAhead(made)];
       requireNoOverlap(all, catalog, made.opening.billedFrom);
       held.set(made.customer, all);

@@ -3,11 +3,12 @@
 import { invalidParameter, parametersOf, readParameters, time } from '../../domain/requests/parameters.ts';
 import {
   type CustomerSubscription,
+  grownBy,
   historyOf,
   type NewSubscription,
   type UnnumberedRecord,
 } from '../../domain/terms/customer-subscription.ts';
-import { billsFrom } from '../../domain/terms/record-rules.ts';
+import { billsFrom, saysFrom } from '../../domain/terms/record-rules.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { readCustomer } from '../../platform/account-store/customers.ts';
 import { readNow } from '../../platform/account-store/subject-assignments.ts';
@@ -18,7 +19,7 @@ import {
 } from '../../platform/account-store/subscriptions.ts';
 import { readClosingUpTo } from '../../platform/billing-store/rater-progress.ts';
 import { type AccountAct, type AccountContext, type AccountRoute, listAnswer } from '../account-route.ts';
-import { type CatalogNow, versionOf } from '../catalog-now.ts';
+import type { CatalogNow } from '../catalog-now.ts';
 import { requireNoOverlap } from '../core/subscriptions/overlapping-prices.ts';
 import { chargesAnswer } from '../core/subscriptions/preview-answer.ts';
 import { type AskedPreview, readPreviewBody } from '../core/subscriptions/preview-body.ts';
@@ -50,17 +51,6 @@ interface Planning extends SubscribingNow {
 
 type AskedOf<Form extends string> = Extract<AskedPreview, Readonly<Record<Form, unknown>>>;
 
-/** As it is once records are added. */
-const withRecords = (stored: CustomerSubscription, added: readonly UnnumberedRecord[], now: number) => ({
-  ...stored,
-  records: [
-    ...stored.records,
-    ...added.map((record, i) => ({ ...record, sequence: stored.version + 1 + i, recordedAt: now })),
-  ],
-  version: stored.version + added.length,
-  updatedAt: now,
-});
-
 async function planAct({ id, asked }: AskedOf<'asked'>, planning: Planning): Promise<Planned> {
   const { tenant, catalogs, now, ratedUpTo } = planning;
   const { reads } = planning.context;
@@ -70,16 +60,16 @@ async function planAct({ id, asked }: AskedOf<'asked'>, planning: Planning): Pro
   const stored = before.find(({ opening }) => opening.id === id)!;
   const record = decideAct(asked, stored, catalogs.history, { now, ratedUpTo });
   const records = record === null ? [] : [record];
-  const becomes = record === null ? stored : withRecords(stored, records, now);
+  const becomes = record === null ? stored : grownBy(stored, records, now);
   const after = before.map((each) => (each === stored ? becomes : each));
   requireNoOverlap(after.map(historyOf), catalogs.history, ratedUpTo ?? stored.opening.billedFrom);
   const decided = { customer, subscription: id, decided: record };
-  const basis = { tenant, ...decided, subscriptions: before, catalogVersion: versionOf(catalogs) };
+  const basis = { tenant, ...decided, subscriptions: before, catalogVersion: catalogs.version };
   return { customer, before, after, becomes, records, basis };
 }
 
 const madeFrom = (tenant: string, { customer, opening, records }: NewSubscription, now: number) =>
-  withRecords({ tenant, customer, opening, records: [], version: 0, createdAt: now, updatedAt: now }, records, now);
+  grownBy({ tenant, customer, opening, records: [], version: 0, createdAt: now, updatedAt: now }, records, now);
 
 async function planNew({ id, body }: AskedOf<'body'>, planning: Planning): Promise<Planned> {
   const { tenant, catalogs, now, ratedUpTo } = planning;
@@ -92,7 +82,7 @@ async function planNew({ id, body }: AskedOf<'body'>, planning: Planning): Promi
   if (there !== undefined) requireSame(there, wanted);
   const situation = { now, ratedUpTo, rerate: false };
   const made = newSubscriptionOf(wanted, known, before.length === 0, catalogs.newest, situation);
-  const basis = newBasis(tenant, made, before, versionOf(catalogs));
+  const basis = newBasis(tenant, made, before, catalogs.version);
   if (there !== undefined) return { customer, before, after: before, becomes: there, records: [], basis };
   const becomes = madeFrom(tenant, made, now);
   const after = [...before, becomes];
@@ -100,12 +90,9 @@ async function planNew({ id, body }: AskedOf<'body'>, planning: Planning): Promi
   return { customer, before, after, becomes, records: made.records, basis };
 }
 
-const instantOf = (record: UnnumberedRecord): number =>
-  'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
-
 /** To the end of the period in which it takes effect, with what is due just then. */
 function untilOf({ becomes, before, records }: Planned, { catalogs, now }: Planning): number {
-  const begins = Math.max(now, ...records.map(instantOf));
+  const begins = Math.max(now, ...records.map(saysFrom));
   const known = before.find(({ opening }) => opening.id === becomes.opening.id);
   return Math.max(...[becomes, known ?? becomes].map((each) => periodEndAt(historyOf(each), catalogs.history, begins)));
 }

@@ -27,7 +27,7 @@ import {
   doneOnce,
   listAnswer,
 } from '../account-route.ts';
-import { type CatalogNow, versionOf } from '../catalog-now.ts';
+import type { CatalogNow } from '../catalog-now.ts';
 import { readPathId } from '../core/account-ids.ts';
 import { meets, readIfMatch, versionMismatch } from '../core/request-headers.ts';
 import { requireNoOverlap } from '../core/subscriptions/overlapping-prices.ts';
@@ -130,7 +130,7 @@ const act = (name: ActName): AccountRoute => {
     const record = decideAct(asked, stored, catalogs.history, asPreviewed(previewed, situation));
     requirePreviewed(previewed, {
       ...{ tenant, customer, subscription: id, decided: record, subscriptions: all },
-      catalogVersion: versionOf(catalogs),
+      catalogVersion: catalogs.version,
     });
     if (record === null) return answerOf(stored, situation.now);
     const { now, ratedUpTo } = situation;

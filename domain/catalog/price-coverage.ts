@@ -1,5 +1,6 @@
 // Which usage the plans of a catalog leave unpriced, and which they price twice: of the group values that usage has had
 // lately, and of prices alone. Nothing of it refuses a catalog.
+import { namedGroups } from '../metering/meter.ts';
 import type { UsagePrice } from '../pricing/prices.ts';
 import { isUsagePrice } from '../pricing/prices.ts';
 import { isMatched, type Match, mayShareUsage } from '../pricing/taken-usage.ts';
@@ -34,7 +35,7 @@ export function untakenGroups(before: Catalog, after: Catalog, used: readonly Us
   return used.flatMap(({ meter: slug, groupValues, ...seen }) => {
     const meter = after.meters.find((each) => each.slug === slug);
     if (meter === undefined) return [];
-    const groups = Object.fromEntries(meter.dimensions.map(({ name }, i) => [name, groupValues[i] ?? '']));
+    const groups = namedGroups(meter, groupValues);
     const pricing = after.plans.filter((plan) => usagePrices(plan).some((price) => price.meter === slug));
     const plans = pricing.filter((plan) => !takes(plan, slug, groups)).map((plan) => plan.slug);
     if (plans.length === 0 && pricing.length > 0) return [];

@@ -88,3 +88,9 @@ export const itemWidthOf = ({ window, itemWidth }: Pick<Meter, 'window' | 'itemW
 /** How the meter makes one value of several subjects' values. */
 export const acrossOf = ({ aggregation, across }: Pick<Meter, 'aggregation' | 'across'>): Across =>
   across ?? aggregationRules(aggregation).across[0];
+
+/** By name, group values as they are stored: in the order of the dimensions. Older usage has none of a later one. */
+export const namedGroups = (
+  { dimensions }: Pick<Meter, 'dimensions'>,
+  values: readonly string[],
+): Readonly<Record<string, string>> => Object.fromEntries(dimensions.map(({ name }, i) => [name, values[i] ?? '']));

@@ -53,15 +53,12 @@ export const mayShareUsage = (one: UsagePrice, other: UsagePrice): boolean =>
 
 const textOf = (match: Match): string => JSON.stringify(Object.entries(match).sort());
 
-const isWithin = (inner: Match, outer: Match): boolean =>
-  Object.entries(outer).every(([name, value]) => inner[name] === value);
-
 /** One form for what says the same: each once, the wider ones in place of what is within them. */
 function widest(matches: readonly Match[]): Match[] {
   const byText = new Map(matches.map((match) => [textOf(match), match]));
   const each = [...byText.values()];
   return [...byText]
-    .filter(([, match]) => !each.some((other) => other !== match && isWithin(match, other)))
+    .filter(([, match]) => !each.some((other) => other !== match && isMatched(other, match)))
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, match]) => match);
 }

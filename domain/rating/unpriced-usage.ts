@@ -19,11 +19,8 @@ export function unpricedIn(
   span: WindowSpan,
   groups: Match = EVERYTHING,
 ): TakenUsage[] {
-  const held = terms.usageLines
-    .filter((line) => line.meter!.slug === meter)
-    .flatMap(({ segments }) => segments.map(({ from, to, price }) => ({ from, to, price: price as UsagePrice })));
   const isTakenWhole = (match: Match): boolean => isAll(match) || (!isAll(groups) && isMatched(match, groups));
-  return restOf(groups, span, held).filter(({ leftOut }) => !leftOut.some(isTakenWhole));
+  return restOf(groups, span, terms.usagePricesOf(meter)).filter(({ leftOut }) => !leftOut.some(isTakenWhole));
 }
 
 /** By meter, group values that usage has; null: they are too many to be named. */

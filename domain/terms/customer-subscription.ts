@@ -38,6 +38,21 @@ export interface NewSubscription {
   readonly reason: string | null;
 }
 
+/** As it is once records are added to it. */
+export const grownBy = (
+  stored: CustomerSubscription,
+  added: readonly UnnumberedRecord[],
+  recordedAt: number,
+): CustomerSubscription => ({
+  ...stored,
+  records: [
+    ...stored.records,
+    ...added.map((record, i) => ({ ...record, sequence: stored.version + 1 + i, recordedAt })),
+  ],
+  version: stored.version + added.length,
+  updatedAt: recordedAt,
+});
+
 export const historyOf = ({
   opening,
   records,

@@ -138,12 +138,16 @@ export class CustomerTerms {
     return period;
   }
 
+  /** The prices of a meter, and when each holds. */
+  usagePricesOf(meter: string): HeldUsagePrice[] {
+    return this.usageLines
+      .filter((line) => line.meter!.slug === meter)
+      .flatMap(({ segments }) => segments.map(({ from, to, price }) => ({ from, to, price: price as UsagePrice })));
+  }
+
   /** What is priced of a line's meter but by `otherwise`. */
   private ordinaryOf({ meter }: PriceLine): HeldUsagePrice[] {
-    return this.usageLines
-      .filter((line) => line.meter!.slug === meter!.slug)
-      .flatMap(({ segments }) => segments.map(({ from, to, price }) => ({ from, to, price: price as UsagePrice })))
-      .filter(({ price }) => !isOtherwise(price));
+    return this.usagePricesOf(meter!.slug).filter(({ price }) => !isOtherwise(price));
   }
 
   /** Every period of a line with a term that begins before `to` and ends after `from`, by start. */

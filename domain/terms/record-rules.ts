@@ -63,6 +63,10 @@ export const currencyFault = (ofFirstLineItem: string | null, currency: string):
     ? null
     : `is charged in ${ofFirstLineItem} since its first line item, and can't be in ${currency}: nothing is converted`;
 
+/** The first instant that a record says anything of. */
+export const saysFrom = (record: UnnumberedRecord): number =>
+  'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
+
 /**
  * From when on a record may change what is billed: from then on its customer is due. A window that had begun and is the
  * subscription's own counts from its start, whichever window its prices have. What a record says of later is known from
@@ -74,7 +78,7 @@ export function billsFrom(
   record: UnnumberedRecord,
   { recordedAt, ratedUpTo }: { readonly recordedAt: number; readonly ratedUpTo: number | null },
 ): number {
-  const says = 'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
+  const says = saysFrom(record);
   const begins = takesBegunWindow ? windowStartOf(billedFrom, LONGEST_WINDOW_MS) : billedFrom;
   return Math.min(says > billedFrom ? says : begins, recordedAt, ratedUpTo ?? recordedAt);
 }

@@ -4,12 +4,13 @@
 // rated.
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { groupBy, keyText } from '../../domain/composite-key.ts';
-import type {
-  CustomerSubscription,
-  MadeSubscription,
-  NewSubscription,
-  SubscriptionChange,
-  UnnumberedRecord,
+import {
+  type CustomerSubscription,
+  grownBy,
+  type MadeSubscription,
+  type NewSubscription,
+  type SubscriptionChange,
+  type UnnumberedRecord,
 } from '../../domain/terms/customer-subscription.ts';
 import { billsFrom } from '../../domain/terms/record-rules.ts';
 import type { SubscriptionOpening } from '../../domain/terms/subscription-history.ts';
@@ -315,9 +316,9 @@ export async function makeSubscriptions(
     added.filter(({ opening }) => ids.has(opening.id)),
   );
   return new Map(
-    made.map(({ customer, opening, records: of }): [string, CustomerSubscription] => {
-      const records = of.map((record, i) => ({ ...record, sequence: i + 1, recordedAt: now }));
-      return [opening.id, { tenant, customer, opening, records, version: records.length, ...times }];
+    made.map(({ customer, opening, records }): [string, CustomerSubscription] => {
+      const nothing = { tenant, customer, opening, records: [], version: 0, ...times };
+      return [opening.id, grownBy(nothing, records, now)];
     }),
   );
 }
@@ -344,6 +345,5 @@ export async function appendRecord(
   );
   await appendChanges(queries, [changeOf(author, added)]);
   await followRecords(queries, locked.tenant, [added]);
-  const records = [...locked.records, { ...record, sequence, recordedAt }];
-  return { ...locked, records, version: sequence, updatedAt: recordedAt };
+  return grownBy(locked, [record], recordedAt);
 }

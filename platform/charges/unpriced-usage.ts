@@ -1,11 +1,13 @@
 // How much usage nothing prices, by meter and group values: of closed windows, of all subjects of a tenant. Whose
 // prices leave something is told from records alone; usage is read of those whose prices do. Subjects are looked at
 // some thousand at a time, so memory does not grow with them.
+
 import type { AssignedSubject } from '../../domain/accounts/assignments.ts';
 import { Ownership, stretchesIn, type TenantSubject } from '../../domain/accounts/ownership.ts';
 import { closedBefore } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { keyText } from '../../domain/composite-key.ts';
+import { namedGroups } from '../../domain/metering/meter.ts';
 import type { Quantity } from '../../domain/number/quantity.ts';
 import { atAllTimes, type Match } from '../../domain/pricing/taken-usage.ts';
 import { addedByWindows } from '../../domain/rating/contributions.ts';
@@ -72,10 +74,8 @@ export async function readUnpricedUsage(
 
 const keyOf = ({ meter, groupText }: GroupOfMeter): string => keyText(meter, groupText);
 
-function groupsOf(meter: Meter, { groupText }: GroupOfMeter): Match {
-  const values = JSON.parse(groupText) as readonly string[];
-  return Object.fromEntries(meter.dimensions.map(({ name }, i) => [name, values[i] ?? '']));
-}
+const groupsOf = (meter: Meter, { groupText }: GroupOfMeter): Match =>
+  namedGroups(meter, JSON.parse(groupText) as readonly string[]);
 
 /** A subject whose usage of some group values may be unpriced: what is to be read of it, for each of its customers. */
 interface Suspect {

@@ -2,9 +2,11 @@
 // windows have at all, and nearly always the prices of a customer match each of them: then nothing is read. Where they
 // don't, what is left is read as an `otherwise` price would be. Windows that closed before and get late usage are not
 // counted again.
+
 import { customerText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { closedBefore } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
+import { namedGroups } from '../../domain/metering/meter.ts';
 import { atAllTimes, type Match } from '../../domain/pricing/taken-usage.ts';
 import type { RecordsByCustomer } from '../../domain/rating/customer-records.ts';
 import { type CustomerWork, timesOf } from '../../domain/rating/customer-work.ts';
@@ -55,8 +57,7 @@ export async function readClosingWindows(
   for (const { tenant, meter: slug, groupValues } of found) {
     const byMeter = byTenant.get(tenant) ?? new Map<string, Match[]>();
     byTenant.set(tenant, byMeter);
-    const { dimensions } = meters.get(slug)!;
-    const groups = Object.fromEntries(dimensions.map(({ name }, i) => [name, groupValues[i] ?? '']));
+    const groups = namedGroups(meters.get(slug)!, groupValues);
     byMeter.set(slug, [...(byMeter.get(slug) ?? []), groups]);
   }
   return { spans, groupsOf: (tenant) => byTenant.get(tenant) ?? new Map() };

@@ -954,8 +954,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'otherwise-beside-otherwise',
     file: 'domain/terms/price-terms.ts',
-    find: '.filter(({ price }) => !isOtherwise(price));',
-    replace: '.filter(({ price }) => price !== null);',
+    find: 'return this.usagePricesOf(meter!.slug).filter(({ price }) => !isOtherwise(price));',
+    replace: 'return this.usagePricesOf(meter!.slug);',
     description: 'A price that takes what others leave leaves to itself what it takes',
   },
   {
