@@ -22,6 +22,7 @@ import {
 import { type Change, diffCatalogs, formatRefusal, type Refusal } from '../domain/catalog/catalog-diff.ts';
 import { formatCatalogError, readCatalog } from '../domain/catalog/catalog-file.ts';
 import { meaningFault, priceMeanings } from '../domain/catalog/price-meaning.ts';
+import { TenantVersions } from '../domain/catalog/tenant-versions.ts';
 import { canonicalJson } from '../domain/json/canonical-json.ts';
 import { FIRST_RULE_SET, neededRuleSet } from '../domain/metering/rule-set.ts';
 import { type PriceStart, priceStarts } from '../domain/terms/price-starts.ts';
@@ -115,6 +116,11 @@ export const catalogVersion = (pool: pg.Pool, version: number): Promise<CatalogV
 export async function catalogVersions(db: Queries): Promise<CatalogVersion[]> {
   const { rows } = await db.query<VersionRow>(`${SELECT_VERSIONS} ORDER BY version`);
   return rows.map(toVersion);
+}
+
+/** The versions of all tenants, published or not. */
+export async function tenantVersions(db: Queries): Promise<TenantVersions> {
+  return new TenantVersions(await catalogVersions(db));
 }
 
 /** The catalog can't be applied; nothing was changed. Each of `errors` is one line for a person. */

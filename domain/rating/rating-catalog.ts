@@ -1,5 +1,6 @@
-// The versions of the catalog that are in force, and what follows from them alone.
+// The versions of the catalog that are in force, and what follows from them alone: of one tenant, and of all.
 import type { CatalogVersion, Meter } from '../catalog/catalog.ts';
+import type { TenantVersions } from '../catalog/tenant-versions.ts';
 import { CatalogHistory } from '../terms/catalog-history.ts';
 import { type BilledBy, billedBy } from './customer-records.ts';
 
@@ -24,6 +25,40 @@ export function ratingCatalog(versions: readonly CatalogVersion[]): RatingCatalo
     unsubscribed: billedBy(history, []),
     meters: new Map(versions.flatMap(({ catalog }) => catalog.meters).map((meter) => [meter.slug, meter])),
   };
+}
+
+/** The catalogs of all tenants at one version of the installation. */
+export class RatingCatalogs {
+  /** The greatest number of all; 0: there is none yet. */
+  readonly version: number;
+  private readonly versions: TenantVersions;
+  private readonly byVersions = new Map<readonly CatalogVersion[], RatingCatalog>();
+
+  constructor(versions: TenantVersions) {
+    this.versions = versions;
+    this.version = versions.newest;
+  }
+
+  /** Those that have a catalog of their own. */
+  get tenants(): string[] {
+    return this.versions.tenants;
+  }
+
+  /** Of whoever has no catalog of its own. */
+  get default(): RatingCatalog {
+    return this.by(this.versions.defaults);
+  }
+
+  /** The same object for all tenants that share the default. */
+  of(tenant: string): RatingCatalog {
+    return this.by(this.versions.of(tenant));
+  }
+
+  private by(versions: readonly CatalogVersion[]): RatingCatalog {
+    const known = this.byVersions.get(versions) ?? ratingCatalog(versions);
+    this.byVersions.set(versions, known);
+    return known;
+  }
 }
 
 /** By version; null: that of the newest. */
