@@ -42,6 +42,8 @@ export class AccountModel {
   private readonly done = new Set<string>();
   /** Told of a subscription that was made, or changed by its newest record. */
   onSubscribed: (subscription: CustomerSubscription) => void = () => {};
+  /** Told of a change that holds from before what was rated. */
+  onReachedBack: () => void = () => {};
   /** Windows that end by then were rated, or may be at this moment; null: none was yet. */
   private readonly closing: () => number | null;
 
@@ -120,7 +122,9 @@ export class AccountModel {
       if (dueAt !== null) await locked('lock due', sides.map(dueLock), () => null);
       await write('assign', () => {
         this.assigned.set(key, { tenant, subject, assignments: withAssignment(assignments, added) });
-        if (dueAt !== null) this.markDue(sides.map((side) => ({ ...side, dueAt })));
+        if (dueAt === null) return;
+        this.markDue(sides.map((side) => ({ ...side, dueAt })));
+        this.onReachedBack();
       });
     });
   }
@@ -150,7 +154,8 @@ export class AccountModel {
         const others = all.filter((each) => each.opening.id !== changed.subscription.opening.id);
         this.subscriptions.set(key, [...others, changed.subscription]);
         this.markDue([{ tenant, customer, dueAt: changed.dueAt }]);
-        if (!wanted.rerate) this.onSubscribed(changed.subscription);
+        if (wanted.rerate) this.onReachedBack();
+        else this.onSubscribed(changed.subscription);
       });
     });
   }
