@@ -1,14 +1,13 @@
 // The partitions of one aggregator process: joins the consumer group, runs one loop per partition it is given, and
 // keeps their clocks going with ticks.
 
-import type { CatalogVersion } from '../domain/catalog/catalog.ts';
 import { FIRST_RULE_SET } from '../domain/metering/rule-set.ts';
 import { repeat, type Timers } from '../platform/calls/timers.ts';
 import type { Consumption, EventLog, PartitionBounds } from '../platform/event-log/event-log.ts';
 import { encodeTick } from '../platform/event-log/record-codec.ts';
 import type { StageContext } from '../platform/process/stage.ts';
 import { AggregatorMetrics } from './aggregator-metrics.ts';
-import { CatalogReader } from './catalog-reader.ts';
+import { CatalogReader, type StoredMeters } from './catalog-reader.ts';
 import { decideRepairs, type RepairRequests } from './chunk-repairs.ts';
 import type { ChunkStore } from './chunk-store.ts';
 import type { KeyFile } from './core/key-run.ts';
@@ -25,8 +24,7 @@ export interface PartitionGroupParts extends StageContext {
   readonly eventLog: EventLog;
   readonly chunks: ChunkStore;
   readonly sealTables: SealTables;
-  /** A stored catalog version, or null where there is none of that number. */
-  readonly readCatalogVersion: (version: number) => Promise<CatalogVersion | null>;
+  readonly storedMeters: StoredMeters;
   /** The Avro schema that a writer registered under a fingerprint, or null where none did. */
   readonly findSchema: (fingerprint: Buffer) => Promise<object | null>;
   readonly newCounter: NewCounter;
@@ -55,7 +53,7 @@ export async function consumePartitions(parts: PartitionGroupParts): Promise<Par
   const { settings, logger, registry, clock, timers, eventLog } = parts;
   const loops = new Map<number, PartitionLoop>();
   const metrics = new AggregatorMetrics(registry, clock, () => loops.values());
-  const catalogs = new CatalogReader(parts.readCatalogVersion);
+  const catalogs = new CatalogReader(parts.storedMeters);
   const bounds = async (partition: number): Promise<PartitionBounds> => {
     const found = (await eventLog.bounds()).find((candidate) => candidate.partition === partition);
     if (found === undefined) throw new Error(`the log has no partition ${partition}`);

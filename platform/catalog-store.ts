@@ -2,7 +2,7 @@
 // and those of tenants are in two tables, and no number is in both (docs/inside/catalog-by-tenant.md). A version never
 // changes. How one is made, and what "published" is, says catalog-publishing/apply-catalog.ts.
 import type pg from 'pg';
-import { type AppliesTo, type Catalog, type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
+import { type AppliesTo, type Catalog, type CatalogVersion, emptyCatalog, type Meter } from '../domain/catalog/catalog.ts';
 import { TenantVersions } from '../domain/catalog/tenant-versions.ts';
 import { groupBy } from '../domain/composite-key.ts';
 import type { Queries } from './postgres/table-columns.ts';
@@ -141,4 +141,18 @@ export async function versionsAt(db: Queries, version: number): Promise<Versions
   if (!rows.some((row) => row.version === version)) return null;
   const own = rows.filter(({ tenant }) => tenant !== null).map((row) => [row.tenant!, row.version] as const);
   return { default: rows.find(({ tenant }) => tenant === null)?.version ?? 0, own: new Map(own) };
+}
+
+/** Of the catalogs with these numbers, whoever's they are. */
+export async function metersOfVersions(
+  db: Queries,
+  numbers: readonly number[],
+): Promise<ReadonlyMap<number, readonly Meter[]>> {
+  const { rows } = await db.query<{ version: number; meters: readonly Meter[] }>(
+    `SELECT version, catalog->'meters' AS meters FROM tallyline.catalog_versions WHERE version = ANY($1)
+     UNION ALL
+     SELECT version, catalog->'meters' FROM tallyline.tenant_catalog_versions WHERE version = ANY($1)`,
+    [numbers],
+  );
+  return new Map(rows.map(({ version, meters }) => [version, meters]));
 }

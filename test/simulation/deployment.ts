@@ -2,13 +2,13 @@
 // supervisor that starts another where one has ended.
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
+import type { StoredMeters } from '../../aggregator/catalog-reader.ts';
 import { ChunkStore } from '../../aggregator/chunk-store.ts';
 import { fastCounter } from '../../aggregator/counting/fast-counter.ts';
 import { plainCounter } from '../../aggregator/counting/plain-counter.ts';
 import { consumePartitions, type PartitionGroup } from '../../aggregator/partition-group.ts';
 import { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import { ChunkUnrepairable } from '../../aggregator/seal-store.ts';
-import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { FIRST_RULE_SET, NEWEST_RULE_SET, ruleSet, UnknownRuleSet } from '../../domain/metering/rule-set.ts';
 import type { Random } from '../../domain/random.ts';
 import { Rejection } from '../../domain/rejection.ts';
@@ -24,6 +24,7 @@ import type { StageContext } from '../../platform/process/stage.ts';
 import type { Settings } from '../../platform/settings/settings.ts';
 import { isTransient as isTransientRatingError, type RaterStage, startRating } from '../../rater/main.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
+import { metersAmong, numbersAt } from '../support/stored-meters.ts';
 import { type Content, Violation } from './oracles/usage-oracle.ts';
 import { AGGREGATORS, type ClientEvent, type ClientRequest, GATEWAYS, HOUR, type Plan, RATERS } from './plan.ts';
 import { Process, type Scheduler } from './scheduler.ts';
@@ -243,6 +244,15 @@ export class Deployment {
     follow();
   }
 
+  private storedMetersOf(process: Process): StoredMeters {
+    const { postgres } = this;
+    return {
+      versionsAt: (version) =>
+        postgres.statement(process, 'catalog', () => numbersAt(postgres.tenantVersions, version)),
+      metersOf: (numbers) => postgres.statement(process, 'meters', () => metersAmong(postgres.tenantVersions, numbers)),
+    };
+  }
+
   private startAggregator(process: Process): void {
     const { postgres } = this;
     const slot = this.slots.find((each) => each.process === process)!;
@@ -255,12 +265,7 @@ export class Deployment {
       eventLog: this.tickingLog(process),
       chunks: new ChunkStore(this.clickhouse.clientOf(process), 1, INDEX_PAGE_EVENTS),
       sealTables: postgres.sealTablesOf(process),
-      readCatalogVersion: (version) =>
-        postgres.statement<CatalogVersion | null>(
-          process,
-          'catalog',
-          () => postgres.catalogVersions[version - 1] ?? null,
-        ),
+      storedMeters: this.storedMetersOf(process),
       findSchema: () => postgres.statement<null>(process, 'schema', () => null),
       // Owners that follow each other count by different code, and must decide alike.
       newCounter: this.random.fork(process.name).chance(0.5) ? fastCounter : plainCounter,
