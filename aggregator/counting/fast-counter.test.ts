@@ -506,6 +506,26 @@ describe('fast counter', () => {
     }
   });
 
+  it('goes on with the same rows where catalogs of tenants change, one after the other', async () => {
+    const tenants = fc.array(fc.constantFrom('acme', 'bolt', 'cobalt'), { minLength: 1, maxLength: 6 });
+    const record = fc.oneof(tenants, fc.integer({ min: 1, max: VERSIONS }));
+    const steps = fc.array(fc.record({ record, isFlushed: fc.boolean() }), { maxLength: 24 });
+    await fc.assert(
+      fc.asyncProperty(steps, fc.integer({ min: 1, max: 3 }), async (given, version) => {
+        let id = 0;
+        const told = given.map(({ record: what, isFlushed }, offset) => {
+          const value =
+            typeof what === 'number'
+              ? encodeCatalogChange({ version: what })
+              : encodeEventBatch(what.map((tenant) => usageEvent({ ...ordinary, tenant, id: id++ })));
+          return { record: { offset, appendTime: START, value }, isFlushed };
+        });
+        expect(await transcript(fastCounter, told, version)).toEqual(await transcript(plainCounter, told, version));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('keeps sums that no double holds', async () => {
     const values = [
       '999999999999999',
