@@ -4,20 +4,12 @@
 import type { Meter } from '../domain/catalog/catalog.ts';
 import { type MetersByType, metersByType } from '../domain/metering/meter-reading.ts';
 import { TenantMeters } from '../domain/metering/tenant-meters.ts';
-import type { VersionsAt } from '../platform/catalog-store.ts';
+import type { StoredMeters } from '../platform/catalog-store.ts';
 
 /** Partitions may be at different versions for as long as it takes to read what lies between them. */
 const VERSIONS_KEPT = 8;
 /** Catalogs of which the meters are read at once. */
 const CATALOGS_MAX = 200;
-
-/** Catalog versions as they are stored. */
-export interface StoredMeters {
-  /** Null where there is no such version. */
-  versionsAt(version: number): Promise<VersionsAt | null>;
-  /** The meters of the catalogs with these numbers. */
-  metersOf(numbers: readonly number[]): Promise<ReadonlyMap<number, readonly Meter[]>>;
-}
 
 class MissingCatalog extends Error {
   override readonly name = 'MissingCatalog';

@@ -3,11 +3,12 @@
 
 import { FIRST_RULE_SET } from '../domain/metering/rule-set.ts';
 import { repeat, type Timers } from '../platform/calls/timers.ts';
+import type { StoredMeters } from '../platform/catalog-store.ts';
 import type { Consumption, EventLog, PartitionBounds } from '../platform/event-log/event-log.ts';
 import { encodeTick } from '../platform/event-log/record-codec.ts';
 import type { StageContext } from '../platform/process/stage.ts';
 import { AggregatorMetrics } from './aggregator-metrics.ts';
-import { CatalogReader, type StoredMeters } from './catalog-reader.ts';
+import { CatalogReader } from './catalog-reader.ts';
 import { decideRepairs, type RepairRequests } from './chunk-repairs.ts';
 import type { ChunkStore } from './chunk-store.ts';
 import type { KeyFile } from './core/key-run.ts';

@@ -2,7 +2,13 @@
 // and those of tenants are in two tables, and no number is in both (docs/inside/catalog-by-tenant.md). A version never
 // changes. How one is made, and what "published" is, says catalog-publishing/apply-catalog.ts.
 import type pg from 'pg';
-import { type AppliesTo, type Catalog, type CatalogVersion, emptyCatalog, type Meter } from '../domain/catalog/catalog.ts';
+import {
+  type AppliesTo,
+  type Catalog,
+  type CatalogVersion,
+  emptyCatalog,
+  type Meter,
+} from '../domain/catalog/catalog.ts';
 import { TenantVersions } from '../domain/catalog/tenant-versions.ts';
 import { groupBy } from '../domain/composite-key.ts';
 import type { Queries } from './postgres/table-columns.ts';
@@ -143,8 +149,25 @@ export async function versionsAt(db: Queries, version: number): Promise<Versions
   return { default: rows.find(({ tenant }) => tenant === null)?.version ?? 0, own: new Map(own) };
 }
 
-/** Of the catalogs with these numbers, whoever's they are. */
-export async function metersOfVersions(
+/** Meters as they are read by whoever meters events. None of them is kept here. */
+export interface StoredMeters {
+  /** Null where there is no such version. */
+  versionsAt(version: number): Promise<VersionsAt | null>;
+  /** Of the catalogs with these numbers, whoever's they are. */
+  metersOf(numbers: readonly number[]): Promise<ReadonlyMap<number, readonly Meter[]>>;
+}
+
+export interface PublishedMeters extends StoredMeters {
+  publishedVersion(): Promise<number>;
+}
+
+export const publishedMeters = (db: Queries): PublishedMeters => ({
+  publishedVersion: () => publishedVersion(db),
+  versionsAt: (version) => versionsAt(db, version),
+  metersOf: (numbers) => metersOfVersions(db, numbers),
+});
+
+async function metersOfVersions(
   db: Queries,
   numbers: readonly number[],
 ): Promise<ReadonlyMap<number, readonly Meter[]>> {

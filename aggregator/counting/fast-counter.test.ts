@@ -17,7 +17,7 @@ import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { encodeCatalogChange, encodeEventBatch, encodeTick } from '../../platform/event-log/record-codec.ts';
 import { aMeter } from '../../test/support/a-meter.ts';
 import { readBlocks } from '../../test/support/native-rows.ts';
-import { storedMeters } from '../../test/support/stored-meters.ts';
+import { metersInMemory } from '../../test/support/stored-meters.ts';
 import { CatalogReader } from '../catalog-reader.ts';
 import { DedupIndex } from '../core/dedup-index.ts';
 import { PartitionState, totalOutcomes } from '../core/partition-state.ts';
@@ -380,7 +380,7 @@ async function transcript(
   steps: readonly { readonly record: LogRecord; readonly isFlushed: boolean }[],
   version = 1,
 ): Promise<unknown[]> {
-  const reader = new CatalogReader(storedMeters(() => versions));
+  const reader = new CatalogReader(metersInMemory(() => versions));
   const records = new RecordReader(
     async (fingerprint) => (fingerprint.equals(laterPrint) ? laterSchema : null),
     reader,

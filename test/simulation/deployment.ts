@@ -2,7 +2,6 @@
 // supervisor that starts another where one has ended.
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import type { StoredMeters } from '../../aggregator/catalog-reader.ts';
 import { ChunkStore } from '../../aggregator/chunk-store.ts';
 import { fastCounter } from '../../aggregator/counting/fast-counter.ts';
 import { plainCounter } from '../../aggregator/counting/plain-counter.ts';
@@ -18,6 +17,7 @@ import { admit } from '../../ingest/core/admission.ts';
 import { FastAdmission } from '../../ingest/core/fast-admission.ts';
 import { compileMeterChecks, type MeterChecks } from '../../ingest/core/meter-checks.ts';
 import { repeat } from '../../platform/calls/timers.ts';
+import type { StoredMeters } from '../../platform/catalog-store.ts';
 import { EventLogError } from '../../platform/event-log/event-log.ts';
 import { AvroRegistry, decodeRecord, EventBatchWriter } from '../../platform/event-log/record-codec.ts';
 import type { StageContext } from '../../platform/process/stage.ts';

@@ -16,7 +16,7 @@ import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { findAvroSchema } from '../../platform/event-log/schema-store.ts';
 import { openGeneration } from '../../platform/event-log/topic-generation.ts';
 import type { MigratedStores } from './processes/migrated-stores.ts';
-import { defaultVersions, storedMeters } from './stored-meters.ts';
+import { defaultVersions, metersInMemory } from './stored-meters.ts';
 
 const HOUR = 3_600_000;
 const rules = { chunkOffsets: 4, slotMs: 30_000, horizonMs: 35 * 24 * HOUR };
@@ -44,7 +44,7 @@ export function aPartitionLoop(
   more: Partial<PartitionLoopParts> = {},
 ): PartitionLoop {
   const versions = defaultVersions(catalog);
-  const catalogs = new CatalogReader(storedMeters(() => versions));
+  const catalogs = new CatalogReader(metersInMemory(() => versions));
   return new PartitionLoop(0, {
     generation: 1,
     rules,

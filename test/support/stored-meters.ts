@@ -1,8 +1,7 @@
-// What an aggregator reads of catalogs, without Postgres: from versions in memory, which may grow.
-import type { StoredMeters } from '../../aggregator/catalog-reader.ts';
+// What aggregators and gateways read of catalogs, without Postgres: from versions in memory, which may grow.
 import type { Catalog, CatalogVersion, Meter } from '../../domain/catalog/catalog.ts';
 import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
-import type { VersionsAt } from '../../platform/catalog-store.ts';
+import type { PublishedMeters, VersionsAt } from '../../platform/catalog-store.ts';
 
 /** Versions of the default, from 1 on. */
 export const defaultVersions = (...catalogs: readonly Catalog[]): TenantVersions =>
@@ -26,7 +25,9 @@ export function metersAmong(versions: TenantVersions, numbers: readonly number[]
   return new Map(found.map(({ version, catalog }) => [version, catalog.meters]));
 }
 
-export const storedMeters = (read: () => TenantVersions): StoredMeters => ({
+/** All of them are published. */
+export const metersInMemory = (read: () => TenantVersions): PublishedMeters => ({
+  publishedVersion: async () => read().newest,
   versionsAt: async (version) => numbersAt(read(), version),
   metersOf: async (numbers) => metersAmong(read(), numbers),
 });
