@@ -7,7 +7,7 @@ export class TenantVersions {
   /** Of the default catalog, ascending. */
   readonly defaults: readonly CatalogVersion[];
   /** By tenant, ascending; never empty. */
-  private readonly own: ReadonlyMap<string, readonly CatalogVersion[]>;
+  private readonly byTenant: ReadonlyMap<string, readonly CatalogVersion[]>;
   private readonly known = new Map<string, readonly CatalogVersion[]>();
 
   constructor(
@@ -15,22 +15,27 @@ export class TenantVersions {
     own: ReadonlyMap<string, readonly CatalogVersion[]> = new Map<string, never>(),
   ) {
     this.defaults = defaults;
-    this.own = own;
+    this.byTenant = own;
   }
 
   /** Those that have a catalog of their own. */
   get tenants(): string[] {
-    return [...this.own.keys()];
+    return [...this.byTenant.keys()];
+  }
+
+  /** Those that a tenant made itself, ascending; empty: it has the default. */
+  own(tenant: string): readonly CatalogVersion[] {
+    return this.byTenant.get(tenant) ?? [];
   }
 
   /** The greatest number of all; 0: there is no version. */
   get newest(): number {
-    return Math.max(0, ...[this.defaults, ...this.own.values()].map((versions) => versions.at(-1)?.version ?? 0));
+    return Math.max(0, ...[this.defaults, ...this.byTenant.values()].map((versions) => versions.at(-1)?.version ?? 0));
   }
 
   /** All that a tenant has had, ascending. The same array for all tenants without a catalog of their own. */
   of(tenant: string): readonly CatalogVersion[] {
-    const own = this.own.get(tenant);
+    const own = this.byTenant.get(tenant);
     if (own === undefined) return this.defaults;
     const known = this.known.get(tenant) ?? [
       ...this.defaults.filter(({ version }) => version < own[0]!.version),
