@@ -16,12 +16,13 @@ import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
 import { isTaken } from '../../domain/pricing/taken-usage.ts';
 import { Random } from '../../domain/random.ts';
+import { billedBy } from '../../domain/rating/billed-by.ts';
 import { earlierAsOne } from '../../domain/rating/contributions.ts';
-import { billedBy, RecordsByCustomer } from '../../domain/rating/customer-records.ts';
+import { RecordsByCustomer } from '../../domain/rating/customer-records.ts';
 import type { CustomerWork } from '../../domain/rating/customer-work.ts';
 import { type Detail, type PeriodTarget, periodTargets } from '../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../domain/rating/rated-terms.ts';
-import { ratingCatalog } from '../../domain/rating/rating-catalog.ts';
+import { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { type CountedTerms, chargedTerms, countedTerms, type SubjectWindows } from '../../domain/rating/term-usage.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import type { CustomerSubscription } from '../../domain/terms/customer-subscription.ts';
@@ -143,10 +144,10 @@ export const asStored = ({ subscriptions }: Known): CustomerSubscription[] =>
 
 /** The items that a rating adds; a fault of the core throws. */
 function rateStep(detail: Detail, known: Known, written: Written, work: CustomerWork): NewLineItem[] {
-  const records = new RecordsByCustomer(ratingCatalog(known.versions), asStored(known));
+  const catalog = new RatingCatalog(known.versions);
+  const records = new RecordsByCustomer({ of: () => catalog }, asStored(known));
   const stored = [...written.periods.values()];
   const targets = periodTargets(detail, known.watermark, records, [work], stored);
-  const catalogVersion = known.versions.at(-1)!.version;
   const by = records.of(CUSTOMER);
   const items = targets.flatMap((target) => {
     const prices = written.prices(target);
@@ -158,15 +159,15 @@ function rateStep(detail: Detail, known: Known, written: Written, work: Customer
       ({ isByUsage, from, to }) =>
         !isByUsage || known.usage.some(({ at, meter }) => isInWindows(known, meter, at, from, to)),
     );
-    const terms = ratedTerms(target, usage, fees, () => 'USD');
+    const terms = ratedTerms(target, usage, fees, catalog);
     const gone = goneTerms(target, terms, prices).map((key) => {
       const { item: _, ...of } = written.items.findLast((item) => pricedTerm(item) === pricedTerm(key))!;
       return of;
     });
-    return termItems(terms, gone, { catalogVersion, records: by.records, stored: written.periods, written: prices });
+    return termItems(terms, gone, { catalog, records: by.records, stored: written.periods, written: prices });
   });
   const view = {
-    catalogVersion,
+    catalogVersion: catalog.version,
     records: by.records,
     sealVector: {},
     ratedWatermark: known.watermark,

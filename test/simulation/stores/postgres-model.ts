@@ -4,6 +4,7 @@
 import type { RepairOutcome, RepairRequest, RepairRequests } from '../../../aggregator/chunk-repairs.ts';
 import type { PartitionProgress, Seal, SealTables, SealTransaction } from '../../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
+import { TenantVersions } from '../../../domain/catalog/tenant-versions.ts';
 import { FIRST_RULE_SET } from '../../../domain/metering/rule-set.ts';
 import type { Random } from '../../../domain/random.ts';
 import { Network } from '../network.ts';
@@ -50,6 +51,7 @@ export class PostgresModel {
   readonly seals: Seal[][];
   reopenedSeals = 0;
   published: number | null = null;
+  /** By number, from 1. */
   readonly catalogVersions: CatalogVersion[] = [];
   publishedVersion = 0;
   onSeal: (seal: Seal) => void = () => {};
@@ -60,6 +62,11 @@ export class PostgresModel {
   private readonly repairs = new Map<string, { readonly request: RepairRequest; outcome: RepairOutcome | null }>();
   private readonly sessions = new Set<Session>();
   private readonly commitFaults: CommitFault[] = [];
+
+  /** Whose they are. */
+  get tenantVersions(): TenantVersions {
+    return new TenantVersions(this.catalogVersions);
+  }
 
   constructor(partitions: number, scheduler: Scheduler, random: Random) {
     this.scheduler = scheduler;
