@@ -40,9 +40,9 @@ export function meterSpans(
   const ofTenants: SpanOfTenant[] = [];
   for (const [tenant, catalog] of own) {
     for (const [meter, span] of spansBy(catalog))
-      if (!isSame(span, all.get(meter) ?? NOTHING)) ofTenants.push({ tenant, meter, ...span });
+      if (!isSame(span, all.get(meter) ?? NOTHING)) ofTenants.push({ tenant, meter, from: span.from, to: span.to });
   }
-  const named = [...all].map(([meter, span]) => ({ meter, ...span }));
+  const named = [...all].map(([meter, { from, to }]) => ({ meter, from, to }));
   return { all: named.filter((span) => !isEmpty(span)), own: ofTenants };
 }
 
