@@ -91,7 +91,7 @@ export class MoneyOracle {
   readDetail(selection: WrittenSelection): void {
     const { detailFrom } = selection;
     for (const { meter, price, item } of this.rating.itemsOf(selection)) {
-      if (meter === null || this.expected.meter(meter).itemWidth === undefined) continue;
+      if (meter === null || this.expected.meter(selection.tenant, meter).itemWidth === undefined) continue;
       if (item.windowStart >= detailFrom || item.windowEnd <= detailFrom) continue;
       throw new Violation(
         'I4',
