@@ -106,6 +106,9 @@ export class RatingModel {
   onStep: (rater: Process) => void = () => {};
   /** Told of what a rater is about to ask. */
   onCall: (what: RaterCall) => void = () => {};
+  /** Told whom a rater makes due that began its step with versions taken in up to a number. */
+  onMarked: (customers: readonly TenantCustomer[], taken: number) => void = () => {};
+  private readonly takenIn = new Map<Process, number>();
   /** Told of what a rating reads of line items. */
   onDetail: (selection: WrittenSelection) => void = () => {};
 
@@ -161,7 +164,10 @@ export class RatingModel {
     return {
       readProgress: () => {
         this.onStep(process);
-        return statement('progress', () => this.progress);
+        return statement('progress', () => {
+          this.takenIn.set(process, this.progress.catalogVersion);
+          return this.progress;
+        });
       },
       advanceProgress: async (from, to) => {
         const isMoved = await statement('advance', () => {
@@ -228,6 +234,7 @@ export class RatingModel {
           });
           await locked('lock due', concerned.map(dueLock), () => null);
           await write('mark due', () => accounts.markDue(concerned));
+          this.onMarked(concerned, this.takenIn.get(process)!);
           return concerned.at(-1) ?? null;
         });
       },
