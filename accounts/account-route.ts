@@ -2,6 +2,7 @@
 // the request has. Whatever it throws becomes a problem document, and nothing of it is done.
 import { hash } from 'node:crypto';
 import { Problem, retryAfter } from '../domain/problem.ts';
+import type { RatingCatalog } from '../domain/rating/rating-catalog.ts';
 import type { QueryParameters, ReadParameters } from '../domain/requests/parameters.ts';
 import type { Scope } from '../platform/access/scopes.ts';
 import type { AccountKind, Author } from '../platform/account-store/account-changes.ts';
@@ -9,7 +10,6 @@ import { type AccountAnswer, answerOnce } from '../platform/account-store/idempo
 import type { Vault } from '../platform/account-store/vault.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
-import type { CatalogNow } from './catalog-now.ts';
 import { readIdempotencyKey } from './core/request-headers.ts';
 
 /** A transaction that changes accounts of one tenant. */
@@ -24,8 +24,8 @@ export interface AccountContext {
   readonly reads: Queries;
   /** What is counted. It may be away while accounts can be changed. */
   readonly usage: Pick<ClickHouse, 'query'>;
-  /** The catalog that is published by now, and its history. */
-  readonly catalogs: () => Promise<CatalogNow>;
+  /** The tenant's catalog that is published by now, and its history. */
+  readonly catalogs: () => Promise<RatingCatalog>;
   /** All of it or nothing; another try may find that it was done. */
   change<Result>(work: (transaction: AccountTransaction) => Promise<Result>): Promise<Result>;
 }

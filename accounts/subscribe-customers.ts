@@ -5,6 +5,7 @@
 // the customers have: so each subscription is held against all others of its customer.
 import { groupBy } from '../domain/composite-key.ts';
 import { Problem } from '../domain/problem.ts';
+import type { RatingCatalog } from '../domain/rating/rating-catalog.ts';
 import { type CustomerSubscription, historyOf, type NewSubscription } from '../domain/terms/customer-subscription.ts';
 import { SubscriptionHistory } from '../domain/terms/subscription-history.ts';
 import type { Author } from '../platform/account-store/account-changes.ts';
@@ -17,7 +18,6 @@ import {
 import { lockCustomers } from '../platform/billing-store/billing-periods.ts';
 import { readClosingNow } from '../platform/billing-store/rater-progress.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
-import type { CatalogNow } from './catalog-now.ts';
 import { requireNoOverlap } from './core/subscriptions/overlapping-prices.ts';
 import { asPreviewed, newBasis, type PreviewedAct, requirePreviewed } from './core/subscriptions/previewed.ts';
 import {
@@ -69,7 +69,7 @@ export async function subscribeCustomers(
   queries: Queries,
   author: Author,
   wanted: readonly WantedSubscription[],
-  catalogs: CatalogNow,
+  catalogs: RatingCatalog,
   previewed: PreviewedAct | null = null,
 ): Promise<{ readonly outcomes: readonly SubscribingOutcome[]; readonly now: number }> {
   const { tenant } = author;

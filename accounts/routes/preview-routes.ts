@@ -1,5 +1,7 @@
 // POST /v1/subscriptions/preview: what an act on a subscription, or a new one, would charge when, as the rater would do
 // it. Nothing is written. What is decided is decided as the act itself would decide it, so that it is refused alike.
+
+import type { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { invalidParameter, parametersOf, readParameters, time } from '../../domain/requests/parameters.ts';
 import {
   type CustomerSubscription,
@@ -19,7 +21,6 @@ import {
 } from '../../platform/account-store/subscriptions.ts';
 import { readClosingUpTo } from '../../platform/billing-store/rater-progress.ts';
 import { type AccountAct, type AccountContext, type AccountRoute, listAnswer } from '../account-route.ts';
-import type { CatalogNow } from '../catalog-now.ts';
 import { overlapsFrom, requireNoOverlap } from '../core/subscriptions/overlapping-prices.ts';
 import { chargesAnswer } from '../core/subscriptions/preview-answer.ts';
 import { type AskedPreview, readPreviewBody } from '../core/subscriptions/preview-body.ts';
@@ -46,7 +47,7 @@ interface Planned {
 interface Planning extends SubscribingNow {
   readonly context: AccountContext;
   readonly tenant: string;
-  readonly catalogs: CatalogNow;
+  readonly catalogs: RatingCatalog;
 }
 
 type AskedOf<Form extends string> = Extract<AskedPreview, Readonly<Record<Form, unknown>>>;

@@ -1,5 +1,6 @@
 // Subscriptions: made, read, listed, and changed by acts of which each is one record.
 
+import type { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { encodePlace, numberBehind, pageOf } from '../../domain/requests/cursor.ts';
 import {
   anyText,
@@ -27,7 +28,6 @@ import {
   doneOnce,
   listAnswer,
 } from '../account-route.ts';
-import type { CatalogNow } from '../catalog-now.ts';
 import { readPathId } from '../core/account-ids.ts';
 import { meets, readIfMatch, versionMismatch } from '../core/request-headers.ts';
 import { overlapsFrom, requireNoOverlap } from '../core/subscriptions/overlapping-prices.ts';
@@ -111,7 +111,7 @@ const act = (name: ActName): AccountRoute => {
   async function change(
     transaction: AccountTransaction,
     request: AccountRequest,
-    catalogs: CatalogNow,
+    catalogs: RatingCatalog,
   ): Promise<AccountAnswer> {
     readParameters(noParameters, request.parameters);
     const id = readPathId('id', request.path.id!);

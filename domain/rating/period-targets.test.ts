@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Catalog, Plan } from '../catalog/catalog.ts';
 import { CatalogHistory } from '../terms/catalog-history.ts';
-import { billedBy } from './customer-records.ts';
+import { billedBy } from './billed-by.ts';
 import { dueTargets } from './period-targets.ts';
 
 const HOUR = 3_600_000;

@@ -14,7 +14,8 @@ import { sameDefinition } from '../terms/catalog-history.ts';
 import type { FeeTerm } from '../terms/fees.ts';
 import type { UsagePeriod } from '../terms/price-terms.ts';
 import { LONGEST_WINDOW_MS } from '../time/time-window.ts';
-import type { BilledBy, RecordsByCustomer } from './customer-records.ts';
+import type { BilledBy } from './billed-by.ts';
+import type { RecordsByCustomer } from './customer-records.ts';
 import { type CustomerWork, timesOf } from './customer-work.ts';
 
 /** A fee's term that is due. */

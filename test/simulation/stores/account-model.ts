@@ -135,7 +135,7 @@ export class AccountModel {
     const { tenant, customer, id } = wanted;
     const key = customerText(wanted);
     const versions = await postgres.statement(process, 'catalogs', () =>
-      postgres.catalogVersions.filter(({ version }) => version <= postgres.publishedVersion),
+      postgres.tenantVersions.upTo(postgres.publishedVersion).of(tenant),
     );
     if (versions.length === 0) throw new Problem('not_ready', 'There is no catalog.');
     await postgres.transaction(process, async ({ run, locked, write }) => {
