@@ -76,6 +76,7 @@ export function registerCatalogCommands(program: Command): void {
         .choices(appliesTos)
         .default('running'),
     )
+    .option('--rerate', 'what was rated since --effective-at is rated again, by adjustments', false)
     .action((file: string, options: DataDirOption & ApplyOptions) =>
       reported(async () => {
         const { applyCatalogFrom } = await import('../catalog-application.ts');

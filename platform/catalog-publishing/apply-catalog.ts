@@ -57,6 +57,8 @@ export interface ApplyOptions {
   readonly effectiveAt?: number;
   /** Left out: running. */
   readonly appliesTo?: AppliesTo;
+  /** True: its prices may hold from before what was rated, which is then rated again, by adjustments. Left out: no. */
+  readonly rerate?: boolean;
   /** Whose catalog it is to be. Left out: the default, of all who have none of their own. */
   readonly author?: Author;
   /**
@@ -160,12 +162,14 @@ function refuseMoved(follows: ApplyOptions['follows'], { own, versions }: Standi
  * What is stored with a version that is made now. Rejects with `CatalogRefused` where windows were closed after it.
  * (One that is closed between this and the insertion counts as open: then too the rater looks at it again.)
  */
-async function factsNow(client: pg.PoolClient, { effectiveAt, appliesTo = 'running' }: ApplyOptions) {
+async function factsNow(client: pg.PoolClient, { effectiveAt, appliesTo = 'running', rerate = false }: ApplyOptions) {
   const clock = await readNow(client);
-  const facts = versionFacts(effectiveAt ?? 'now', { clock, closingUpTo: await readClosingUpTo(client) });
+  const facts = versionFacts(effectiveAt ?? 'now', { clock, closingUpTo: await readClosingUpTo(client), rerate });
   if ('earliest' in facts) {
     const earliest = formatRfc3339(facts.earliest);
-    throw new CatalogRefused([`effective date: usage was rated up to ${earliest}, the earliest instant that works`]);
+    throw new CatalogRefused([
+      `effective date: usage was rated up to ${earliest}, the earliest instant that works without rerate`,
+    ]);
   }
   return { ...facts, appliesTo, recordedAt: clock };
 }
