@@ -3,6 +3,7 @@
 import { hash } from 'node:crypto';
 import type { Catalog } from '../domain/catalog/catalog.ts';
 import { Problem, retryAfter } from '../domain/problem.ts';
+import type { RatingCatalog } from '../domain/rating/rating-catalog.ts';
 import type { QueryParameters, ReadParameters } from '../domain/requests/parameters.ts';
 import type { Scope } from '../platform/access/scopes.ts';
 import type { AccountKind, Author } from '../platform/account-store/account-changes.ts';
@@ -11,7 +12,6 @@ import type { Vault } from '../platform/account-store/vault.ts';
 import type { Applied, ApplyOptions } from '../platform/catalog-publishing/apply-catalog.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
-import type { CatalogNow } from './catalog-now.ts';
 import { readIdempotencyKey } from './core/request-headers.ts';
 
 /** A transaction that changes accounts of one tenant. */
@@ -26,8 +26,8 @@ export interface AccountContext {
   readonly reads: Queries;
   /** What is counted. It may be away while accounts can be changed. */
   readonly usage: Pick<ClickHouse, 'query'>;
-  /** The catalog that is published by now, and its history. */
-  readonly catalogs: () => Promise<CatalogNow>;
+  /** The tenant's catalog that is published by now, and its history. */
+  readonly catalogs: () => Promise<RatingCatalog>;
   /**
    * Makes a catalog the newest of the tenant, and publishes it. Throws a `Problem`; where the time of the request is
    * spent meanwhile it may be done all the same, and the same request then finds it.

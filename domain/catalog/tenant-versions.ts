@@ -3,6 +3,17 @@
 // at version v it has the newest of its own that is not above v, and without one the newest default that is not.
 import type { CatalogVersion } from './catalog.ts';
 
+/** Whose catalog a version changes: one tenant's, or that of all but those that had their own before it. */
+export type TenantsOfVersion = { readonly tenant: string } | { readonly except: readonly string[] };
+
+export interface VersionOfTenants {
+  readonly version: CatalogVersion;
+  readonly tenants: TenantsOfVersion;
+}
+
+const notAbove = (versions: readonly CatalogVersion[], number: number): readonly CatalogVersion[] =>
+  versions.filter(({ version }) => version <= number);
+
 export class TenantVersions {
   /** Of the default catalog, ascending. */
   readonly defaults: readonly CatalogVersion[];
@@ -43,5 +54,34 @@ export class TenantVersions {
     ];
     this.known.set(tenant, known);
     return known;
+  }
+
+  /** What a tenant has at a number; null: nothing yet. */
+  at(tenant: string, number: number): CatalogVersion | null {
+    return this.of(tenant).findLast(({ version }) => version <= number) ?? null;
+  }
+
+  /** As they were when a number was the newest. */
+  upTo(number: number): TenantVersions {
+    const own = [...this.byTenant].map(([tenant, versions]) => [tenant, notAbove(versions, number)] as const);
+    return new TenantVersions(
+      notAbove(this.defaults, number),
+      new Map(own.filter(([, versions]) => versions.length > 0)),
+    );
+  }
+
+  /** Those above a number, ascending. */
+  after(number: number): VersionOfTenants[] {
+    const isAfter = ({ version }: CatalogVersion): boolean => version > number;
+    const own = [...this.byTenant].flatMap(([tenant, versions]) =>
+      versions.filter(isAfter).map((version) => ({ version, tenants: { tenant } })),
+    );
+    const defaults = this.defaults.filter(isAfter).map((version) => ({
+      version,
+      tenants: {
+        except: [...this.byTenant].flatMap(([tenant, [first]]) => (first!.version < version.version ? tenant : [])),
+      },
+    }));
+    return [...own, ...defaults].sort((a, b) => a.version.version - b.version.version);
   }
 }

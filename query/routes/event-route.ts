@@ -16,13 +16,11 @@ import { isUsagePrice } from '../../domain/pricing/prices.ts';
 import { isOtherwise } from '../../domain/pricing/taken-usage.ts';
 import { Problem, retryAfter } from '../../domain/problem.ts';
 import { RecordsByCustomer } from '../../domain/rating/customer-records.ts';
-import { ratingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { conflict, nameText, parametersOf, readParameters } from '../../domain/requests/parameters.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { readAssignedSubject } from '../../platform/account-store/subject-assignments.ts';
 import { readSubscriptionsOfCustomers } from '../../platform/account-store/subscriptions.ts';
 import { type LineItem, readLineItemsAcross } from '../../platform/billing-store/line-items.ts';
-import { catalogVersions } from '../../platform/catalog-store.ts';
 import { readRefusalsOf } from '../../platform/refusals/refusal-store.ts';
 import {
   type ChunkCatalog,
@@ -89,18 +87,19 @@ async function readOpenRuleSet(pool: BillingReads, { generation, partition }: Ac
 async function readCounted(
   pool: BillingReads,
   catalogs: Catalogs,
+  tenant: string,
   row: AcceptedRow,
 ): Promise<ReturnType<typeof countedIn>> {
   const chunk = await readChunkCatalog(pool, row);
   if (chunk !== null) {
-    const catalog = await catalogs.version(catalogVersionAt(chunk, Number(row.offset)));
+    const catalog = await catalogs.at(tenant, catalogVersionAt(chunk, Number(row.offset)));
     return countedIn(row, catalog, ruleSet(chunk.ruleSet));
   }
   // An open chunk does not say yet by which version it decides; most of the time there is only one in question.
-  const { catalog } = await catalogs.published();
+  const { newest } = await catalogs.published(tenant);
   const rules = ruleSet(await readOpenRuleSet(pool, row));
   try {
-    return countedIn(row, catalog, rules);
+    return countedIn(row, newest, rules);
   } catch (cause) {
     throw new Problem('not_ready', 'The catalog has just changed while this event was counted. Ask again.', {
       headers: retryAfter(SEAL_WAIT_S),
@@ -110,19 +109,21 @@ async function readCounted(
 }
 
 /** Whether an item's price may take less than its groups say: what others leave. A subscription's own may be such. */
-async function mayLeave({ catalogs }: QueryContext, { catalogVersion, plan, price: slug }: LineItem): Promise<boolean> {
+async function mayLeave(
+  { catalogs }: QueryContext,
+  { tenant, catalogVersion, plan, price: slug }: LineItem,
+): Promise<boolean> {
   if (catalogVersion === null) return true;
-  const { plans } = await catalogs.version(catalogVersion);
+  const { plans } = await catalogs.at(tenant, catalogVersion);
   const price = plans.find((each) => each.slug === plan)?.prices.find((each) => each.slug === slug);
   return price !== undefined && isUsagePrice(price) && isOtherwise(price);
 }
 
 /** By the records of a customer: the prices that take what was counted. */
 async function readTakers({ pool, catalogs }: QueryContext, tenant: string, customer: string) {
-  const { version } = await catalogs.published();
-  const catalog = ratingCatalog((await catalogVersions(pool)).filter((each) => each.version <= version));
+  const catalog = await catalogs.published(tenant);
   const subscriptions = await readSubscriptionsOfCustomers(pool, [{ tenant, customer }]);
-  const { terms } = new RecordsByCustomer(catalog, subscriptions).of({ tenant, customer });
+  const { terms } = new RecordsByCustomer({ of: () => catalog }, subscriptions).of({ tenant, customer });
   return ({ meter, groups, windowStart }: Counted): string[] =>
     terms.takersOf(meter, Object.fromEntries(groups), windowStart).map(({ price }) => price.slug);
 }
@@ -157,7 +158,7 @@ async function describeAccepted(context: QueryContext, tenant: string, rows: rea
   const unread: UnreadBy[] = [];
   const lineItems = new Set<string>();
   for (const row of rows) {
-    const ofRow = await readCounted(context.pool, context.catalogs, row);
+    const ofRow = await readCounted(context.pool, context.catalogs, tenant, row);
     counted.push(...ofRow.counted);
     unread.push(...ofRow.unread);
     for (const id of await readLineItemIds(context, tenant, row.subject, ofRow.counted)) lineItems.add(id);

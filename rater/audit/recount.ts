@@ -1,7 +1,8 @@
-// Reads the raw accepted events of sealed chunks again and meters each with the catalog version of its place in the
-// log, by the rule set of its chunk.
+// Reads the raw accepted events of sealed chunks again and meters each with what its tenant's catalog was at its place
+// in the log, by the rule set of its chunk.
 import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
-import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { type Catalog, emptyCatalog } from '../../domain/catalog/catalog.ts';
+import type { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
 import { parseExactJson } from '../../domain/json/exact-json.ts';
 import type { Meter } from '../../domain/metering/meter.ts';
 import { type MetersByType, metersByType, type Reading, readMeters } from '../../domain/metering/meter-reading.ts';
@@ -27,12 +28,20 @@ export interface RecountedReading {
 export class Recount {
   private readonly clickhouse: ClickHouse;
   private readonly chunks: ChunkMap;
-  private readonly meters: ReadonlyMap<number, MetersByType>;
+  private readonly versions: TenantVersions;
+  private readonly meters = new Map<Catalog, MetersByType>();
 
-  constructor(clickhouse: ClickHouse, chunks: ChunkMap, versions: readonly CatalogVersion[]) {
+  constructor(clickhouse: ClickHouse, chunks: ChunkMap, versions: TenantVersions) {
     this.clickhouse = clickhouse;
     this.chunks = chunks;
-    this.meters = new Map(versions.map(({ version, catalog }) => [version, metersByType(catalog)]));
+    this.versions = versions;
+  }
+
+  private metersAt(tenant: string, version: number): MetersByType {
+    const catalog = this.versions.at(tenant, version)?.catalog ?? emptyCatalog;
+    const known = this.meters.get(catalog) ?? metersByType(catalog);
+    this.meters.set(catalog, known);
+    return known;
   }
 
   /**
@@ -62,7 +71,7 @@ export class Recount {
     const offset = Number(offsetText);
     const chunk = this.chunks.holding(generation, partition, offset);
     if (chunk === null || BigInt(epoch) < chunk.epoch) return false;
-    const ofType = this.meters.get(this.chunks.catalogVersionAt(generation, partition, offset))?.get(type);
+    const ofType = this.metersAt(tenant, this.chunks.catalogVersionAt(generation, partition, offset)).get(type);
     if (ofType === undefined) return true;
     const readings = readingsOf(ofType, data, ruleSet(chunk.ruleSet));
     if (typeof readings === 'string') {

@@ -1,5 +1,6 @@
 import type { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import type { Seal } from '../../aggregator/seal-store.ts';
+import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { neededRuleSet } from '../../domain/metering/rule-set.ts';
 import { Problem } from '../../domain/problem.ts';
 import { Random } from '../../domain/random.ts';
@@ -95,9 +96,13 @@ export class World {
     this.rating.onAdvanced = this.watched((rater: object, from: RaterProgress, to: RaterProgress) =>
       this.unpriced.advanced(rater, from, to),
     );
+    this.rating.accounts.onReachedBack = this.watched(() => this.unpriced.reachedBack());
     this.rating.onStep = this.watched((rater: object) => this.unpriced.begins(rater));
     this.rating.accounts.onSubscribed = this.watched((changed) => this.money.subscribed(changed));
     this.rating.onCall = (call) => this.race(call);
+    this.rating.onMarked = this.watched((customers: readonly TenantCustomer[], taken: number) =>
+      this.money.marked(customers, taken),
+    );
     this.rating.onDetail = this.watched((period) => this.money.readDetail(period));
     const watchPublish = this.watched((watermark: number) => this.oracle.published(watermark));
     this.postgres.onPublish = (watermark) => {

@@ -1087,9 +1087,13 @@ describe('T14', () => {
           { subject: 'c', windows: windows.filter((window) => terms.some((term) => isIn(window, term))) },
         ]),
       }));
-      return { target, terms: ratedTerms(target, usage, [], () => 'USD') };
+      return { target, terms: ratedTerms(target, usage, [], { currencyOf: () => 'USD' }) };
     };
-    const situation = { catalogVersion: 2, records: 2, stored: new Map() };
+    const situation = {
+      catalog: { version: 2, numberAt: (version: number) => version },
+      records: 2,
+      stored: new Map(),
+    };
     const first = termsOf('10-16T10:20');
     const before = termItems(first.terms, [], { ...situation, written: new Map() });
     const written = new Map([['units', new Map(before.map((item) => [termText(item), writtenOf(before, item)]))]]);
