@@ -113,6 +113,7 @@ describe('applying a catalog', () => {
       version: 1,
       effectiveAt: NOW,
       isNew: false,
+      isFirst: false,
       changes: [],
       starts: [],
     });
@@ -279,7 +280,7 @@ describe('applying a catalog', () => {
     const refused = await apply(log, text('0.2'), NOW).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(CatalogRefused);
     expect((refused as CatalogRefused).errors).toEqual([
-      'effective date: usage was rated up to 2026-11-20T00:00:00.001Z, the earliest instant that works',
+      'effective date: usage was rated up to 2026-11-20T00:00:00.001Z, the earliest instant that works without rerate',
     ]);
     expect(await latestCatalog(pool)).toMatchObject({ version: 1 });
     expect(await apply(log, text('0.2'), NOW + 1)).toMatchObject({ version: 2, effectiveAt: NOW + 1 });

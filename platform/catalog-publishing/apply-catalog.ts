@@ -23,8 +23,9 @@ import { catalogVersions, newestVersion, versionsOfTenant } from '../catalog-sto
 import type { EventLog } from '../event-log/event-log.ts';
 import { transactionOn } from '../postgres/pool.ts';
 import { ofTenant } from '../postgres/tenant-fence.ts';
+import { inPublication } from './publication.ts';
 import { refusedByState } from './refused-catalogs.ts';
-import { publishStored, storeDefault, storeOfTenant } from './stored-versions.ts';
+import { storeDefault, storedVersions, storeOfTenant } from './stored-versions.ts';
 
 // Any number that no other advisory lock of the database uses (migrate.ts has …951).
 const LOCK_KEY = '7812340952';
@@ -122,32 +123,37 @@ export async function applyCatalog(
 ): Promise<Applied> {
   const { author, lockTimeoutMs } = options;
   const tenant = author?.tenant ?? null;
-  return whileLocked(pool, lockTimeoutMs, async (client, onBroken) => {
-    await publishStored(client, eventLog);
-    const standing = await standingOf(client, tenant);
-    const { own, versions } = standing;
-    const latest = versions.at(-1);
-    const history = versions.map((each) => each.catalog);
-    const { changes, refusals: found } = diffCatalogs(latest?.catalog ?? null, catalog, history);
-    if (latest !== undefined && own > 0 && changes.length === 0) {
-      refuseOtherDate(latest, options.effectiveAt);
-      const { version, effectiveAt } = latest;
-      return { version, effectiveAt, isNew: false, isFirst: false, changes, starts: [] };
-    }
-    refuseMoved(options.follows, standing);
-    const refusals = [...found, ...(await refusedByState(client, catalog, tenant))];
-    if (refusals.length > 0) throw new CatalogConflict(refusals);
-    const made = { version: (await newestVersion(client)) + 1, catalog, source, ...(await factsNow(client, options)) };
-    if (author === undefined) await storeDefault(client, made);
-    else {
-      const store = () => storeOfTenant(client, author, own + 1, made);
-      await transactionOn(client, store, { settings: ofTenant(author.tenant) }, onBroken);
-    }
-    await publishStored(client, eventLog);
-    const { version, effectiveAt } = made;
-    const starts = priceStarts([...versions, made]);
-    return { version, effectiveAt, isNew: true, isFirst: own === 0, changes, starts };
-  });
+  return whileLocked(pool, lockTimeoutMs, (client, onBroken) =>
+    inPublication(storedVersions(client), eventLog, async () => {
+      const standing = await standingOf(client, tenant);
+      const { own, versions } = standing;
+      const latest = versions.at(-1);
+      const history = versions.map((each) => each.catalog);
+      const { changes, refusals: found } = diffCatalogs(latest?.catalog ?? null, catalog, history);
+      if (latest !== undefined && own > 0 && changes.length === 0) {
+        refuseOtherDate(latest, options.effectiveAt);
+        const { version, effectiveAt } = latest;
+        return { version, effectiveAt, isNew: false, isFirst: false, changes, starts: [] };
+      }
+      refuseMoved(options.follows, standing);
+      const refusals = [...found, ...(await refusedByState(client, catalog, tenant))];
+      if (refusals.length > 0) throw new CatalogConflict(refusals);
+      const made = {
+        version: (await newestVersion(client)) + 1,
+        catalog,
+        source,
+        ...(await factsNow(client, options)),
+      };
+      if (author === undefined) await storeDefault(client, made);
+      else {
+        const store = () => storeOfTenant(client, author, own + 1, made);
+        await transactionOn(client, store, { settings: ofTenant(author.tenant) }, onBroken);
+      }
+      const { version, effectiveAt } = made;
+      const starts = priceStarts([...versions, made]);
+      return { version, effectiveAt, isNew: true, isFirst: own === 0, changes, starts };
+    }),
+  );
 }
 
 interface Standing {

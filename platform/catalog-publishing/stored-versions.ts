@@ -1,16 +1,11 @@
-// Makes a version `stored`, and `published`: a row that is committed, then a control record in every partition of the
-// log, then published_at. Only whoever holds the lock of the installation calls these.
-//
-// A crash between the two leaves the version stored, and nobody counts by it, or some partitions do. Publishing appends
-// its control records again, which is harmless: an aggregator passes over a version that is not newer than its own. The
-// row is committed before the first append, so that whoever meets the control record can load the version.
+// The rows of versions: how one is stored, and how it is noted that it is published. Only whoever holds the lock of the
+// installation calls these.
 import { hash } from 'node:crypto';
 import type { AppliesTo, Catalog } from '../../domain/catalog/catalog.ts';
 import { canonicalJson } from '../../domain/json/canonical-json.ts';
 import { type Author, appendChanges } from '../account-store/account-changes.ts';
-import type { EventLog } from '../event-log/event-log.ts';
-import { encodeCatalogChange } from '../event-log/record-codec.ts';
 import type { Queries } from '../postgres/table-columns.ts';
+import type { StoredVersions } from './publication.ts';
 
 const CATALOG_DEPTH_MAX = 16;
 
@@ -59,18 +54,22 @@ export async function storeOfTenant(
   ]);
 }
 
-/** All that are stored and not published, of whoever, in the order of their numbers. */
-export async function publishStored(queries: Queries, eventLog: EventLog): Promise<void> {
-  const { rows } = await queries.query<{ version: number; home: string }>(
-    `SELECT version, 'catalog_versions' AS home FROM tallyline.catalog_versions WHERE published_at IS NULL
-     UNION ALL
-     SELECT version, 'tenant_catalog_versions' FROM tallyline.tenant_catalog_versions WHERE published_at IS NULL
-     ORDER BY version`,
-  );
-  for (const { version, home } of rows) {
-    const record = encodeCatalogChange({ version });
-    const partitions = Array.from({ length: eventLog.partitions }, (_, partition) => partition);
-    await Promise.all(partitions.map((partition) => eventLog.append(partition, [record])));
-    await queries.query(`UPDATE tallyline.${home} SET published_at = clock_timestamp() WHERE version = $1`, [version]);
-  }
-}
+/** On a connection that has the lock of the installation. */
+export const storedVersions = (queries: Queries): StoredVersions => ({
+  async unpublished() {
+    const { rows } = await queries.query<{ version: number }>(
+      `SELECT version FROM tallyline.catalog_versions WHERE published_at IS NULL
+       UNION ALL
+       SELECT version FROM tallyline.tenant_catalog_versions WHERE published_at IS NULL
+       ORDER BY version`,
+    );
+    return rows.map(({ version }) => version);
+  },
+  async notePublished(version) {
+    for (const table of ['catalog_versions', 'tenant_catalog_versions']) {
+      await queries.query(`UPDATE tallyline.${table} SET published_at = clock_timestamp() WHERE version = $1`, [
+        version,
+      ]);
+    }
+  },
+});

@@ -201,7 +201,7 @@ function withOneChange(random: Random, plans: readonly Plan[], fresh: readonly P
   });
 }
 
-export function catalogsOf(random: Random): CatalogChange[] {
+export function catalogsOf(random: Random, tenants: readonly string[]): CatalogChange[] {
   // In half of the runs, and by a stream of its own: line items have several windows.
   const isQuartered = random.fork('items').chance(0.5);
   // Likewise: how the subjects of a customer are put together.
@@ -244,12 +244,81 @@ export function catalogsOf(random: Random): CatalogChange[] {
   }
   const times = catalogs.slice(1).map(() => random.int(STARTS_AT + 2 * HOUR, ENDS_AT - 12 * HOUR));
   times.sort((a, b) => a - b);
-  const back = random.fork('rerated');
-  const lead = (): number => (random.once(3) ? random.spread(HOUR / 2, 2 * DAY) : 0);
-  return catalogs.map((catalog, i) => ({
-    at: i === 0 ? STARTS_AT : times[i - 1]!,
-    catalog,
-    afterMs: i === 0 ? 0 : back.once(5) ? -back.spread(HOUR / 2, 2 * DAY) : lead(),
-    appliesTo: i > 0 && random.once(4) ? 'next' : 'running',
-  }));
+  const defaults = catalogs.map(
+    (catalog, i): CatalogChange => ({
+      ...{ at: i === 0 ? STARTS_AT : times[i - 1]!, tenant: null, queue: DEFAULTS, catalog: () => catalog },
+      afterMs: i > 0 && random.once(3) ? random.spread(HOUR / 2, 2 * DAY) : 0,
+      appliesTo: i > 0 && random.once(4) ? 'next' : 'running',
+    }),
+  );
+  const meters = (isQuartered ? METERS : METERS.map(inQuarters)).map(grouped);
+  const own = ownCatalogsOf(random.fork('own'), tenants, { choices, first: { ...first, meters } });
+  return [
+    ...own.filter(({ queue }) => queue === DEFAULTS),
+    ...defaults,
+    ...own.filter(({ queue }) => queue !== DEFAULTS),
+  ];
 }
+
+const DEFAULTS = '';
+
+/**
+ * Catalogs of tenants. One may have its own before there is a default, with other windows of the same meters; others
+ * come to have their own later, by what they had.
+ */
+function ownCatalogsOf(
+  random: Random,
+  tenants: readonly string[],
+  { choices, first }: { readonly choices: Choices; readonly first: Catalog },
+): CatalogChange[] {
+  const fresh = (): Plan[] => plansOf(random, choices);
+  const [apart] = tenants;
+  const isFirst = random.chance(0.4);
+  const before: CatalogChange[] = isFirst
+    ? [
+        {
+          ...{ at: STARTS_AT, tenant: apart!, queue: DEFAULTS, afterMs: 0, appliesTo: 'running' },
+          catalog: constant({ ...first, plans: fresh() }),
+        },
+      ]
+    : [];
+  // The same slug as that of a meter that the default may come to have, in other windows.
+  const cached: Meter = { ...CACHED, window: '1h' };
+  const steps: (() => (had: Catalog) => Catalog)[] = [
+    () => {
+      const plans = fresh();
+      return (had) => ({ ...had, plans });
+    },
+    () => (had) =>
+      had.meters.some(({ slug }) => slug === cached.slug) ? had : { ...had, meters: [...had.meters, cached] },
+    () => {
+      const [plans, change] = [fresh(), random.fork(`change ${random.int(0, 1e6)}`)];
+      return (had) => ({ ...had, plans: withOneChange(change.fork('again'), had.plans, plans) });
+    },
+    () => {
+      const defaultPlan = random.pick(['basic', 'team', null]);
+      return (had) => ({ ...had, defaultPlan });
+    },
+    () => (had) => ({
+      ...had,
+      meters: had.meters.map((meter) => (meter.slug === 'tokens' ? { ...meter, required: true } : meter)),
+    }),
+  ];
+  const later = tenants.flatMap((tenant): CatalogChange[] => {
+    if (!random.chance(0.5)) return [];
+    const changes = Array.from({ length: random.int(1, 4) }, () => random.pick(steps)());
+    const times = changes.map(() => random.int(STARTS_AT + HOUR, ENDS_AT - 12 * HOUR)).sort((a, b) => a - b);
+    return changes.map((change, i) => ({
+      ...{ at: times[i]!, tenant, queue: isFirst && tenant === apart ? DEFAULTS : tenant },
+      catalog: (had) => change(had ?? first),
+      afterMs: random.once(3) ? random.spread(HOUR / 2, 2 * DAY) : 0,
+      appliesTo: random.once(4) ? 'next' : 'running',
+    }));
+  });
+  return [...before, ...later];
+}
+
+const constant =
+  (catalog: Catalog): CatalogChange['catalog'] =>
+  () =>
+    catalog;

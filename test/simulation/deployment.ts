@@ -8,7 +8,14 @@ import { plainCounter } from '../../aggregator/counting/plain-counter.ts';
 import { consumePartitions, type PartitionGroup } from '../../aggregator/partition-group.ts';
 import { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import { ChunkUnrepairable } from '../../aggregator/seal-store.ts';
-import { FIRST_RULE_SET, NEWEST_RULE_SET, ruleSet, UnknownRuleSet } from '../../domain/metering/rule-set.ts';
+import type { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
+import {
+  FIRST_RULE_SET,
+  NEWEST_RULE_SET,
+  type RuleSet,
+  ruleSet,
+  UnknownRuleSet,
+} from '../../domain/metering/rule-set.ts';
 import type { Random } from '../../domain/random.ts';
 import { Rejection } from '../../domain/rejection.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
@@ -37,7 +44,8 @@ import type { RatingModel } from './stores/rating-model.ts';
 export interface Gateway {
   readonly process: Process;
   readonly batcher: Batcher;
-  checks: MeterChecks | null;
+  /** Null: it has read no catalog yet. */
+  checksOf: ((tenant: string) => MeterChecks) | null;
   readonly fast: FastAdmission | null;
 }
 
@@ -216,7 +224,7 @@ export class Deployment {
   private startGateway(index: number, process: Process): void {
     const gateway: Gateway = {
       process,
-      checks: null,
+      checksOf: null,
       // Gateways admit by different code, and must admit alike.
       fast: this.random.fork(process.name).chance(0.5) ? new FastAdmission() : null,
       batcher: new Batcher(this.settings(process).ingest, {
@@ -230,12 +238,12 @@ export class Deployment {
     const follow = (): void => {
       this.postgres
         .statement(process, 'catalog', () => ({
-          version: this.postgres.catalogVersions[this.postgres.publishedVersion - 1] ?? null,
+          published: this.postgres.tenantVersions.upTo(this.postgres.publishedVersion),
           rules: ruleSet(this.postgres.ruleSetInForce),
         }))
         .then(
-          ({ version, rules }) => {
-            if (version !== null) gateway.checks = compileMeterChecks(version.catalog, rules);
+          ({ published, rules }) => {
+            if (published.newest > 0) gateway.checksOf = checksBy(published, rules);
             process.timers.setTimeout(follow, this.random.spread(10_000, 8 * HOUR));
           },
           () => process.timers.setTimeout(follow, 1_000),
@@ -404,8 +412,8 @@ export class Deployment {
 
   /** The events a gateway took, once they are durable; null: it did not. */
   async receive(gateway: Gateway, { tenant, events }: ClientRequest): Promise<UsageEvent[] | null> {
-    const { checks, batcher, process, fast } = gateway;
-    if (checks === null || batcher.refusal() !== null) return null;
+    const { checksOf, batcher, process, fast } = gateway;
+    if (checksOf === null || batcher.refusal() !== null) return null;
     const taken: UsageEvent[] = [];
     for (const sent of events) {
       const context = {
@@ -415,7 +423,7 @@ export class Deployment {
         // Older than the generation's, as after a change of the setting: so that some events are too late in the log
         // only.
         horizonMs: this.plan.horizonMs + 2 * HOUR,
-        checks,
+        checks: checksOf(tenant),
       };
       const text = JSON.stringify(sent);
       const event =
@@ -433,6 +441,17 @@ export class Deployment {
       return null;
     }
   }
+}
+
+/** Compiled when a tenant sends its first event. */
+function checksBy(published: TenantVersions, rules: RuleSet): (tenant: string) => MeterChecks {
+  const known = new Map<string, MeterChecks>();
+  return (tenant) => {
+    const meters = published.of(tenant).at(-1)?.catalog.meters ?? [];
+    const checks = known.get(tenant) ?? compileMeterChecks({ meters }, rules);
+    known.set(tenant, checks);
+    return checks;
+  };
 }
 
 /** The body of a request, parsed anew: the gateway may keep what it is given. */

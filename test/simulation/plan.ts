@@ -73,7 +73,12 @@ export interface Fault {
 
 export interface CatalogChange {
   readonly at: number;
-  readonly catalog: Catalog;
+  /** Whose catalog it is to be; null: the default. */
+  readonly tenant: string | null;
+  /** Those of a queue are published one after the other. */
+  readonly queue: string;
+  /** By what its tenant, or the default, has by then. */
+  readonly catalog: (had: Catalog | null) => Catalog;
   /** How long after it was made it takes effect; negative: so long before, and what was rated is rated again. */
   readonly afterMs: number;
   readonly appliesTo: 'running' | 'next';
@@ -155,7 +160,7 @@ export function planOf(random: Random): Plan {
     seed: random.seed,
     requests: requestsOf(random.fork('requests'), busy, horizonMs),
     faults: faultsOf(random.fork('faults'), busy),
-    catalogs: catalogsOf(random.fork('catalogs')),
+    catalogs: catalogsOf(random.fork('catalogs'), TENANTS),
     chunkOffsets: rules.int(8, 40),
     slotMs: rules.pick([4, 8, 12]) * HOUR,
     horizonMs,

@@ -1,15 +1,13 @@
 import type { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import type { Seal } from '../../aggregator/seal-store.ts';
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
-import { neededRuleSet } from '../../domain/metering/rule-set.ts';
 import { Problem } from '../../domain/problem.ts';
 import { Random } from '../../domain/random.ts';
 import { covers } from '../../domain/sealing/seal-vector.ts';
-import { versionFacts } from '../../domain/terms/record-rules.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import { retry } from '../../platform/calls/retry.ts';
-import { AvroRegistry, decodeRecord, encodeCatalogChange } from '../../platform/event-log/record-codec.ts';
+import { AvroRegistry, decodeRecord } from '../../platform/event-log/record-codec.ts';
 import { CLOCK_LEAP_MAX_MS, Deployment } from './deployment.ts';
 import { strike } from './faults.ts';
 import { MoneyOracle } from './oracles/money-oracle.ts';
@@ -17,7 +15,6 @@ import { checkStores } from './oracles/store-check.ts';
 import { UnpricedOracle } from './oracles/unpriced-oracle.ts';
 import { type Content, UsageOracle, Violation } from './oracles/usage-oracle.ts';
 import {
-  type CatalogChange,
   type ClientRequest,
   DAY,
   ENDS_AT,
@@ -29,6 +26,7 @@ import {
   type PlannedSubscribing,
   STARTS_AT,
 } from './plan.ts';
+import { Publishers } from './publishers.ts';
 import { Process, Scheduler } from './scheduler.ts';
 import type { Assigning } from './stores/account-model.ts';
 import { ClickHouseModel } from './stores/click-house-model.ts';
@@ -66,8 +64,7 @@ export class World {
   readonly deployment: Deployment;
   private readonly isWatched: boolean;
   private failure: Error | null = null;
-  /** In the order in which they come into force. */
-  private readonly waitingCatalogs: CatalogChange[] = [];
+  private readonly publishers: Publishers;
   private readonly racing: (PlannedAssignment | PlannedSubscribing)[] = [];
   isHealing = false;
 
@@ -109,6 +106,7 @@ export class World {
       watchPublish(watermark);
       this.onPublish?.(watermark);
     };
+    this.publishers = new Publishers(this, this.random.fork('publishers'));
     this.deployment = new Deployment(this, {
       written: (value, content) => this.written(value, content),
       admitted: (tenant, sent, event) => {
@@ -188,7 +186,7 @@ export class World {
   }
 
   /** Tells the oracle what a record holds. */
-  private written(value: Buffer, content: Content): Buffer {
+  written(value: Buffer, content: Content): Buffer {
     if (this.isWatched) this.oracle.written(value, content);
     return value;
   }
@@ -240,44 +238,6 @@ export class World {
   repairNow(random: Random): void {
     this.repair();
     this.deployment.decideRepairs(random);
-  }
-
-  /** A catalog whose meters need a rule set that is not in force is refused, and applied again later, as are others. */
-  private applyWaiting(): void {
-    const [first] = this.waitingCatalogs;
-    if (first === undefined) return;
-    const needed = Math.max(...first.catalog.meters.map(neededRuleSet));
-    if (needed <= this.postgres.ruleSetInForce) {
-      this.waitingCatalogs.shift();
-      this.applyCatalog(first);
-      this.applyWaiting();
-    } else if (this.scheduler.now < ENDS_AT) {
-      this.scheduler.note('catalog refused', needed);
-      this.scheduler.after(HOUR, () => this.applyWaiting(), 'catalog');
-    }
-  }
-
-  /** Stores a catalog version and brings it into force, as applyCatalog does: stored, in every partition, published. */
-  private applyCatalog({ catalog, afterMs, appliesTo }: CatalogChange): void {
-    const { postgres, rating, scheduler } = this;
-    const operator = new Process('operator', scheduler);
-    const log = this.log.clientOf(operator);
-    const forever = <Result>(work: () => Promise<Result>): Promise<Result> =>
-      retry(work, { isRetriable: () => true, signal: new AbortController().signal, timers: operator.timers });
-    const version = postgres.catalogVersions.length + 1;
-    // Prices hold from the start of a slot, as the oracle's account of them has it.
-    const clock = slotFrom(Math.max(scheduler.now, rating.closing ?? 0));
-    const asked = afterMs === 0 ? 'now' : slotFrom(clock + afterMs);
-    const facts = versionFacts(asked, { clock, closingUpTo: rating.closing, rerate: afterMs < 0 });
-    if ('earliest' in facts) throw new Error(`nothing is refused that is to hold from ${asked} on`);
-    postgres.catalogVersions.push({ version, ...facts, catalog, appliesTo });
-    this.oracle.addCatalog(catalog);
-    const record = (): Buffer => this.written(encodeCatalogChange({ version }), { kind: 'catalog', version });
-    const partitions = Array.from({ length: PARTITIONS }, (_, partition) => partition);
-    void Promise.all(partitions.map((partition) => forever(() => log.append(partition, [record()])))).then(() => {
-      postgres.publishedVersion = Math.max(postgres.publishedVersion, version);
-      scheduler.note('catalog published', version);
-    });
   }
 
   private planChange(planned: PlannedAssignment | PlannedSubscribing): void {
@@ -364,14 +324,7 @@ export class World {
   async run(): Promise<void> {
     const { scheduler, plan } = this;
     for (const change of plan.catalogs)
-      scheduler.after(
-        change.at - STARTS_AT,
-        () => {
-          this.waitingCatalogs.push(change);
-          if (this.waitingCatalogs.length === 1) this.applyWaiting();
-        },
-        'catalog',
-      );
+      scheduler.after(change.at - STARTS_AT, () => this.publishers.add(change), 'catalog');
     for (const planned of [...plan.assignments, ...plan.subscribings])
       scheduler.after(planned.at - STARTS_AT, () => this.planChange(planned), 'change');
     for (const slot of this.deployment.slots) scheduler.after(this.random.int(1, 30_000), slot.start, 'start');
@@ -400,6 +353,7 @@ export class World {
     }
     await this.runUntil(ENDS_AT);
     this.heal();
+    await this.drain(() => this.publishers.isIdle, 'a catalog is not published');
     const end = this.log.partitions.map(({ records }) => (records.at(-1)?.offset ?? -1) + 1);
     const isDrained = (): boolean =>
       end.every((offset, partition) => this.postgres.progress[partition]!.nextOffset >= offset);
@@ -423,6 +377,7 @@ export class World {
       rating.progress.catalogVersion === publishedVersion &&
       rating.accounts.dueBy(rating.progress.watermark!, 1).length === 0;
     await this.drain(isRated, 'what is sealed is not rated');
+    this.watched(() => this.publishers.check())();
     this.watched(() => this.money.checkAll())();
     if (this.failure !== null) throw this.failure;
   }
@@ -454,6 +409,7 @@ export class World {
     const { log, clickhouse, postgres, scheduler } = this;
     scheduler.note('heal');
     this.isHealing = true;
+    this.publishers.isHealing = true;
     this.onLateUsage = null;
     this.onPublish = null;
     log.network.disarm();

@@ -36,9 +36,16 @@ export interface Family {
   readonly members: readonly Member[];
 }
 
+interface MeterPlace {
+  readonly family: Family;
+  readonly member: number;
+}
+
 export interface MeteredType {
   readonly paths: DataPaths;
   readonly families: readonly Family[];
+  /** Of each of its meters. Another list may have one of them too, in a family of its own. */
+  readonly places: ReadonlyMap<Meter, MeterPlace>;
 }
 
 const scannedAddend = ({ path, factor }: Addend, paths: DataPaths): ScannedAddend => {
@@ -60,7 +67,6 @@ export class MeteredTypes {
   /** In the order of their ids. */
   readonly families: Family[] = [];
   private readonly types = new Map<readonly Meter[], MeteredType | null>();
-  private readonly places = new Map<Meter, { readonly family: Family; readonly member: number }>();
 
   /** Of the meters of one event type. Null: the plain rules decide its events. */
   of(meters: readonly Meter[]): MeteredType | null {
@@ -72,9 +78,8 @@ export class MeteredTypes {
   }
 
   /** The family that one of these meters is in; undefined: its rows are in the plain table. */
-  placeOf(meter: Meter, meters: readonly Meter[]): { readonly family: Family; readonly member: number } | undefined {
-    this.of(meters);
-    return this.places.get(meter);
+  placeOf(meter: Meter, meters: readonly Meter[]): MeterPlace | undefined {
+    return this.of(meters)?.places.get(meter);
   }
 
   private layOut(meters: readonly Meter[]): MeteredType | null {
@@ -105,9 +110,9 @@ export class MeteredTypes {
     }
     const laidOut = [...families.values()].map((family, i) => ({ ...family, id: this.families.length + i }));
     this.families.push(...laidOut);
-    for (const family of laidOut) {
-      for (const [member, { meter }] of family.members.entries()) this.places.set(meter, { family, member });
-    }
-    return { paths, families: laidOut };
+    const places = laidOut.flatMap((family) =>
+      family.members.map(({ meter }, member) => [meter, { family, member }] as const),
+    );
+    return { paths, families: laidOut, places: new Map(places) };
   }
 }

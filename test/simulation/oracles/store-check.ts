@@ -3,7 +3,7 @@
 import { PARTITIONS } from '../plan.ts';
 import type { RollUpRow, TotalRow } from '../stores/inserted-rows.ts';
 import type { World } from '../world.ts';
-import { type Reading, rollUpKey, Violation } from './usage-oracle.ts';
+import { type Reading, rollUpKey, type UsageOracle, Violation } from './usage-oracle.ts';
 
 const ALWAYS = Number.POSITIVE_INFINITY;
 
@@ -57,7 +57,7 @@ function checkPartition({ oracle, clickhouse, postgres }: World, partition: numb
       totals.filter((row) => row.epoch >= Number(seal.epoch)),
     );
     checkRollUps(
-      aggregationsOf(oracle),
+      oracle,
       at,
       chunk.readings,
       (rollUps.get(seal.chunk) ?? []).filter((row) => row.epoch >= Number(seal.epoch)),
@@ -68,14 +68,6 @@ function checkPartition({ oracle, clickhouse, postgres }: World, partition: numb
   if (rejected !== rejects.length)
     throw new Violation('I2', `partition ${partition}: ${rejects.length} rejects are stored, ${rejected} are counted`);
 }
-
-type Meters = (slug: string) => string;
-const aggregationsOf = (oracle: World['oracle']): Meters => {
-  const aggregations = new Map<string, string>();
-  for (const { meters } of oracle.versions)
-    for (const { slug, aggregation } of meters) aggregations.set(slug, aggregation);
-  return (slug) => aggregations.get(slug)!;
-};
 
 const byValue = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
@@ -114,12 +106,7 @@ function isLater(a: Reading, b: Reading): boolean {
   return false;
 }
 
-function checkRollUps(
-  aggregationOf: Meters,
-  at: string,
-  readings: readonly Reading[],
-  rows: readonly RollUpRow[],
-): void {
+function checkRollUps(oracle: UsageOracle, at: string, readings: readonly Reading[], rows: readonly RollUpRow[]): void {
   const expected = new Map<string, Reading[]>();
   for (const reading of readings) {
     const group = expected.get(reading.rollUp);
@@ -132,7 +119,7 @@ function checkRollUps(
     const key = rollUpKey(row.tenant, row.meter, row.subject, row.windowStart, row.groupValues);
     const group = expected.get(key);
     if (group === undefined) throw new Violation('I2', `${at}: nothing in the log makes the roll-up ${key}`);
-    const value = mergedValue(aggregationOf(row.meter), group);
+    const value = mergedValue(oracle.aggregationOf(row.tenant, row.meter), group);
     if (row.value !== value || row.eventCount !== group.length) {
       throw new Violation(
         'I2',

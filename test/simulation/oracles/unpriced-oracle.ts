@@ -66,7 +66,7 @@ export class UnpricedOracle {
     const tenants = new Set([...this.usage.readingsByMeter.keys()].map((key) => (JSON.parse(key) as string[])[0]!));
     const found: Record<string, number> = {};
     for (const tenant of tenants) {
-      const { plans } = versions.at(tenant, catalogVersion)!.catalog;
+      const plans = versions.at(tenant, catalogVersion)?.catalog.plans ?? [];
       const priced = plans.flatMap(({ prices }) => prices.flatMap((price) => ('meter' in price ? price.meter : [])));
       for (const slug of new Set(priced)) {
         const meter = this.expected.meter(tenant, slug);

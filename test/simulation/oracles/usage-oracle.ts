@@ -75,7 +75,9 @@ const windowMs: Readonly<Record<string, number>> = { '1m': 60e3, '15m': 900e3, '
 
 export class UsageOracle {
   private readonly plan: Plan;
-  private readonly catalogs: Catalog[] = [];
+  /** Whose each version is, in the order of their numbers; null: of all who have none of their own. */
+  private readonly catalogs: { readonly version: number; readonly tenant: string | null; readonly catalog: Catalog }[] =
+    [];
   private readonly partitions: ReferencePartition[];
   private readonly contents = new Map<Buffer, Content>();
   /** Which client's event an admitted one is. */
@@ -105,9 +107,10 @@ export class UsageOracle {
     }));
   }
 
-  /** The next catalog version, from 1. */
-  addCatalog(catalog: Catalog): void {
-    this.catalogs.push(catalog);
+  addCatalog(version: number, tenant: string | null, catalog: Catalog): void {
+    const before = this.catalogs.at(-1)?.version ?? 0;
+    if (version !== before + 1) throw new Error(`version ${version} was stored after ${before}`);
+    this.catalogs.push({ version, tenant, catalog });
   }
 
   /** What a gateway made of a client's event: nothing may have been changed. */
@@ -212,12 +215,21 @@ export class UsageOracle {
     return this.partitions[partition]!.chunks;
   }
 
-  catalog(version: number): Catalog {
-    return this.catalogs[version - 1]!;
+  /** What a tenant is metered by where a version of the log is in force. */
+  private metersOf(tenant: string, inForce: number): Catalog['meters'] {
+    const upTo = this.catalogs.filter(({ version }) => version <= inForce);
+    const own = upTo.filter((each) => each.tenant === tenant).at(-1);
+    return (own ?? upTo.filter((each) => each.tenant === null).at(-1))?.catalog.meters ?? [];
   }
 
-  get versions(): readonly Catalog[] {
-    return this.catalogs;
+  /** A meter's slug means the same for ever, to one tenant. */
+  aggregationOf(tenant: string, slug: string): string {
+    for (const whose of [tenant, null]) {
+      const meters = this.catalogs.filter((each) => each.tenant === whose).flatMap(({ catalog }) => catalog.meters);
+      const found = meters.find((meter) => meter.slug === slug);
+      if (found !== undefined) return found.aggregation;
+    }
+    throw new Error(`no meter ${slug} of ${tenant}`);
   }
 
   private decideAll(partition: number): void {
@@ -351,9 +363,8 @@ export class UsageOracle {
     index: number,
     now: number,
   ): Reading[] | null {
-    if (version === 0) return [];
     const readings: Reading[] = [];
-    for (const meter of this.catalog(version).meters) {
+    for (const meter of this.metersOf(event.tenant, version)) {
       if (meter.eventType !== sent.type) continue;
       const taken = isTaken(meter.where ?? [], sent.data, chunk.ruleSet);
       if (taken === false) continue;

@@ -21,6 +21,8 @@ export type CommitFault = 'before' | 'after' | 'serialisation';
 
 /** A server session in a transaction. */
 interface Session {
+  /** Whether the server leaves it alone that says nothing: it has no transaction open. */
+  readonly mayIdle: boolean;
   isBroken: boolean;
   /** When the client was heard last. */
   heardAt: number;
@@ -56,7 +58,9 @@ export class PostgresModel {
   /** Of tenants with a catalog of their own. */
   readonly ownVersions = new Map<string, CatalogVersion[]>();
   /** Of whoever's catalog. */
-  publishedVersion = 0;
+  private readonly publishedNumbers = new Set<number>();
+  /** Whose versions are stored, however often they are sent. */
+  readonly storedChanges = new Set<object>();
   onSeal: (seal: Seal) => void = () => {};
   onPublish: (watermark: number) => void = () => {};
   /** Told of the first of the chunks whose seals are taken back. */
@@ -68,6 +72,28 @@ export class PostgresModel {
 
   get tenantVersions(): TenantVersions {
     return new TenantVersions(this.catalogVersions, this.ownVersions);
+  }
+
+  /** `tenant` null: of the default. */
+  storeVersion(tenant: string | null, version: CatalogVersion): void {
+    const versions = tenant === null ? this.catalogVersions : (this.ownVersions.get(tenant) ?? []);
+    versions.push(version);
+    if (tenant !== null) this.ownVersions.set(tenant, versions);
+  }
+
+  get publishedVersion(): number {
+    return Math.max(0, ...this.publishedNumbers);
+  }
+
+  /** Ascending. */
+  unpublishedVersions(): number[] {
+    const all = [this.catalogVersions, ...this.ownVersions.values()].flat();
+    const open = all.map(({ version }) => version).filter((version) => !this.publishedNumbers.has(version));
+    return open.sort((a, b) => a - b);
+  }
+
+  notePublished(version: number): void {
+    this.publishedNumbers.add(version);
   }
 
   constructor(partitions: number, scheduler: Scheduler, random: Random) {
@@ -115,8 +141,7 @@ export class PostgresModel {
     work: (statements: Statements) => Promise<Result>,
     onCommit: () => void = () => {},
   ): Promise<Result> {
-    const session: Session = { isBroken: false, heardAt: this.scheduler.now, locks: [], writes: [] };
-    this.sessions.add(session);
+    const session = this.newSession(false);
     const at = (what: string, serve: (done: (error?: Error) => void) => void): Promise<void> =>
       this.inSession(process, session, what, serve);
     const statements: Statements = {
@@ -151,6 +176,43 @@ export class PostgresModel {
     } catch (error) {
       this.end(session);
       throw error;
+    }
+  }
+
+  private newSession(mayIdle: boolean): Session {
+    const session: Session = { mayIdle, isBroken: false, heardAt: this.scheduler.now, locks: [], writes: [] };
+    this.sessions.add(session);
+    return session;
+  }
+
+  /**
+   * Work while a session holds an advisory lock. Each statement is a transaction of its own. The lock goes with the
+   * session: when the work is done, the server fails over, or the client's process is gone.
+   */
+  async whileLocked<Result>(
+    process: Process,
+    key: string,
+    work: (run: <Value>(what: string, statement: () => Value) => Promise<Value>) => Promise<Result>,
+  ): Promise<Result> {
+    const session = this.newSession(true);
+    const look = (): void => {
+      if (session.isBroken) return;
+      if (process.isAlive) this.scheduler.after(this.network.latency(), look, 'client');
+      else this.end(session);
+    };
+    look();
+    try {
+      await this.inSession(process, session, 'lock', (done) => this.lock(session, [key], done));
+      return await work(async (what, statement) => {
+        let result: { value: ReturnType<typeof statement> } | null = null;
+        await this.inSession(process, session, what, (done) => {
+          result = { value: statement() };
+          done();
+        });
+        return result!.value;
+      });
+    } finally {
+      this.end(session);
     }
   }
 
@@ -214,7 +276,7 @@ export class PostgresModel {
       this.lock(session, others, done);
       return;
     }
-    if (held.holder.heardAt + IDLE_MAX_MS <= this.scheduler.now) {
+    if (!held.holder.mayIdle && held.holder.heardAt + IDLE_MAX_MS <= this.scheduler.now) {
       this.end(held.holder);
       this.lock(session, keys, done);
       return;
@@ -239,6 +301,7 @@ export class PostgresModel {
 
   /** A session that keeps others waiting is ended once its client has said nothing for a minute. */
   private endWhenIdle(session: Session): void {
+    if (session.mayIdle) return;
     const idleAt = session.heardAt + IDLE_MAX_MS;
     const look = (): void => {
       if (session.isBroken) return;
