@@ -260,12 +260,12 @@ export class ChunkStore {
     const rows = await this.clickhouse.query<StoredRows & PlaceOfRows>(
       `SELECT partition, chunk, epoch, count() AS count, ${rollUpChecksumSql} AS checksum FROM (
         SELECT partition, chunk, epoch, argMax(row_hash, version) AS row_hash FROM ${table}
-        WHERE generation = {generation:UInt16}
+        WHERE generation = {generation:UInt16} AND revision = {revision:UInt32}
           AND (partition, chunk, epoch) IN {chunks:Array(Tuple(UInt16, UInt32, UInt64))}
         GROUP BY partition, chunk, epoch, ${keys})
       GROUP BY partition, chunk, epoch`,
       {
-        generation: this.generation,
+        ...{ generation: this.generation, revision: 0 },
         chunks: `[${chunks.map(({ partition, chunk, epoch }) => `(${partition},${chunk},${epoch})`).join(',')}]`,
       },
     );

@@ -1,8 +1,7 @@
 // Finds windows and subjects in the roll-up rows of ClickHouse, without their values.
-import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { ofSubjects } from './rated-usage.ts';
-import { PARTITION_KEY_SQL, partitionKey, sealedRowsCondition } from './sealed-rows.ts';
+import { PARTITION_KEY_SQL, partitionKey, type SealedBy, sealedRowsCondition } from './sealed-rows.ts';
 import { type SubjectSets, setsBySubject, setsOfSubject, setTable, subjectsOfSets } from './subject-sets.ts';
 import { boundSeconds } from './usage-query.ts';
 
@@ -32,7 +31,7 @@ export interface WindowKey {
 
 export interface SetSelection extends Pick<WindowSelection, 'spans'> {
   readonly sets: SubjectSets;
-  readonly sealed: Pick<Seals, 'vector' | 'epochSteps'>;
+  readonly sealed: SealedBy;
 }
 
 const START = 'toUnixTimestamp(r.window_start)';

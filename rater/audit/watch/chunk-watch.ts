@@ -4,13 +4,14 @@
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
-import type { SealVector } from '../../../domain/sealing/seal-vector.ts';
+import { type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
 import { type ChunkPlace, placeOf, type StoredSeal } from '../../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
+import { readRevisions } from '../../../platform/recount-store/chunk-revisions.ts';
 import { auditSealOrder, auditStoredChunk, isIntact } from '../chunk-audit.ts';
 import { ChunkMap } from '../chunk-map.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';
-import { Recount } from '../recount.ts';
+import { countsNow, Recount } from '../recount.ts';
 import { requestRepair } from '../repair/repair-requests.ts';
 import { readStoredChunks } from '../stored-chunks.ts';
 import { TotalsAudit } from '../totals-audit.ts';
@@ -70,8 +71,7 @@ export class ChunkWatch {
       const again: StoredSeal[] = [];
       for (const { seal } of differing) {
         const now = await this.rounds.read(seal);
-        // A seal that was taken back, or made anew, says nothing about what was read.
-        if (now?.epoch === seal.epoch) again.push(now);
+        if (now !== null && isSameSeal(now, seal)) again.push(now);
       }
       differing = (await this.audit(again)).filter((audited) => {
         if (audited.log.failures === 0) this.settle(audited);
@@ -142,6 +142,7 @@ export class ChunkWatch {
     if (before !== null) chunks.add(before);
     chunks.add(seal);
     const chunk = chunks.last(seal.generation, seal.partition)!;
+    const revisions = await readRevisions(this.parts.pool, spanOf(place));
     const log = new AuditLog();
     const usage = new UsageAudit();
     const totals = new TotalsAudit();
@@ -154,18 +155,29 @@ export class ChunkWatch {
       },
     };
     const compared = await unlessDamaged(new AuditLog(), placeOf(seal), async () => {
-      await new Recount(clickhouse, chunks, versions).read(events, log, (reading) => {
+      await new Recount(clickhouse, chunks, revisions, versions).read(events, log, (reading) => {
+        if (!countsNow(reading)) return;
         usage.add(reading);
         totals.add(reading);
       });
-      await usage.compareChunk(clickhouse, chunk, log);
-      if (seal.totals !== null) await totals.compare(clickhouse, chunk, log);
+      await usage.compareChunk(clickhouse, chunk, seal.revised, log);
+      if (seal.totals !== null) await totals.compare(clickhouse, chunk, seal.revised, log);
       return true;
     });
     if (compared === null) return null;
-    // The seal may have been taken back while its rows were read.
-    return (await this.rounds.read(place))?.epoch === seal.epoch ? log : null;
+    // The seal may have been taken back, or the chunk recounted, while its rows were read.
+    const now = await this.rounds.read(place);
+    return now !== null && isSameSeal(now, seal) ? log : null;
   }
 }
+
+/** A seal that was taken back, or made anew, says nothing about what was read; nor does that of another revision. */
+const isSameSeal = (a: StoredSeal, b: StoredSeal): boolean =>
+  a.epoch === b.epoch && a.revised?.number === b.revised?.number;
+
+const spanOf = ({ chunk, ...place }: ChunkPlace) => ({
+  from: sealVectorOf([{ ...place, nextChunk: chunk }]),
+  to: sealVectorOf([{ ...place, nextChunk: chunk + 1 }]),
+});
 
 const placeFields = ({ generation, partition, chunk }: ChunkPlace) => ({ generation, partition, chunk });

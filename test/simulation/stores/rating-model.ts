@@ -135,7 +135,7 @@ export class RatingModel {
         epochSteps.push({ generation: GENERATION, partition, fromChunk: chunk, epoch: last });
       }
     }
-    return { vector: this.vector, epochSteps, watermark: this.postgres.published };
+    return { vector: this.vector, epochSteps, recountRuns: [], watermark: this.postgres.published };
   }
 
   private periodsWhere(holds: (period: RatedPeriod) => boolean): RatedPeriod[] {
@@ -182,6 +182,7 @@ export class RatingModel {
                 partition,
                 chunk,
                 epoch,
+                revised: null,
                 rollUps,
               })),
           ),

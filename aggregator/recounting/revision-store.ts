@@ -1,0 +1,143 @@
+// What a recount reads and writes in ClickHouse: the stored events of sealed chunks, and the rows of their revisions.
+// Rows of a revision have it in their name, so that nothing that was written before is replaced.
+import type { MetersByType } from '../../domain/metering/meter-reading.ts';
+import { noRows, plusRows, type RowSet, wrap64 } from '../../domain/sealing/row-set.ts';
+import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
+import {
+  revisedRollUpColumns,
+  revisedTotalColumns,
+  rollUpChecksumSql,
+} from '../../platform/usage-store/chunk-tables.ts';
+import { type RevisedChunk, RevisionCount, type StoredEvent } from '../core/revision.ts';
+import { type ChunkCoordinates, rollUpRowSet, rollUpRows, totalRows } from '../counting/chunk-rows.ts';
+
+/** A sealed chunk that is to be counted again. */
+export interface ChunkToRevise extends RevisedChunk {
+  readonly partition: number;
+  readonly chunk: number;
+  /** How many of its corrections there are. */
+  readonly revision: number;
+  /** Of its seal. */
+  readonly sealEpoch: bigint;
+  readonly startOffset: number;
+  readonly endOffset: number;
+  /** As it was sealed. */
+  readonly events: RowSet;
+}
+
+export interface RevisedRows {
+  readonly rollUps: RowSet;
+  readonly totals: RowSet;
+}
+
+/** What is counted of a chunk, to be written; and what must be stored of it then. */
+export interface CountedRevision {
+  readonly of: ChunkToRevise;
+  readonly count: RevisionCount;
+  /** The events that it was counted from. */
+  readonly events: RowSet;
+}
+
+type EventColumns = [offset: string, index: number, tenant: string, subject: string, type: string, ...string[]];
+
+export class RevisionStore {
+  private readonly clickhouse: ClickHouse;
+  private readonly generation: number;
+
+  constructor(clickhouse: ClickHouse, generation: number) {
+    this.clickhouse = clickhouse;
+    this.generation = generation;
+  }
+
+  /** Counts the chunk's revision from its stored events, of the epoch of its seal or a later one. */
+  async count(of: ChunkToRevise, meters: ReadonlyMap<number, MetersByType>): Promise<CountedRevision> {
+    const count = new RevisionCount(of, meters);
+    let events = 0;
+    let checksum = 0n;
+    const rows = this.clickhouse.stream(
+      `SELECT toString(offset), index, tenant, subject, type, toString(toUnixTimestamp64Milli(event_time)),
+          toString(toUnixTimestamp64Milli(accepted_at)), data,
+          toString(bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash))
+        FROM usage_events FINAL
+        WHERE generation = {generation:UInt16} AND partition = {partition:UInt16}
+          AND offset >= {start:UInt64} AND offset < {end:UInt64} AND epoch >= {epoch:UInt64}
+        ORDER BY offset, index`,
+      {
+        ...{ generation: this.generation, partition: of.partition, epoch: of.sealEpoch.toString() },
+        ...{ start: of.startOffset, end: of.endOffset },
+      },
+    );
+    for await (const batch of rows) {
+      for (const row of batch as EventColumns[]) {
+        const [offset, index, tenant, subject, type, eventTime, acceptedAt, data, rowChecksum] = row;
+        const event: StoredEvent = {
+          ...{ offset: Number(offset), index: Number(index), tenant, subject, type, data: data! },
+          ...{ eventTime: Number(eventTime), acceptedAt: Number(acceptedAt) },
+        };
+        count.add(event);
+        events += 1;
+        checksum += BigInt(rowChecksum!);
+      }
+    }
+    return { of, count, events: { count: events, checksum: wrap64(checksum) } };
+  }
+
+  /** Writes all of it by this epoch. Resolves to what must be stored then, in the same order. */
+  async write(counted: readonly CountedRevision[], epoch: bigint): Promise<readonly RevisedRows[]> {
+    const rollUps: Buffer[] = [];
+    const totals: Buffer[] = [];
+    const written = counted.map(({ of, count: { rollUps: table } }): RevisedRows => {
+      const { partition, chunk, revision } = of;
+      const version = epoch * 2n ** 40n + BigInt(of.endOffset - of.startOffset);
+      const at: ChunkCoordinates = { generation: this.generation, partition, chunk, epoch, version, revision };
+      const [ofRollUps, ofTotals] = [table.takeDirty(), table.totals.takeDirty()];
+      if (ofRollUps.length > 0) rollUps.push(...rollUpRows(at, ofRollUps));
+      if (ofTotals.length > 0) totals.push(...totalRows(at, ofTotals));
+      return { rollUps: rollUpRowSet(table.all()), totals: rollUpRowSet(table.totals.all()) };
+    });
+    if (rollUps.length > 0) await this.clickhouse.insert('usage_rollups', revisedRollUpColumns, rollUps);
+    if (totals.length > 0) await this.clickhouse.insert('usage_totals', revisedTotalColumns, totals);
+    return written;
+  }
+
+  /** What is stored of each chunk's revision under exactly this epoch. */
+  async readBack(counted: readonly CountedRevision[], epoch: bigint): Promise<readonly RevisedRows[]> {
+    const [rollUps, totals] = await Promise.all([
+      this.readRows('usage_rollups', 'tenant, meter, subject, window_start, group_values', counted, epoch),
+      this.readRows('usage_totals', 'tenant, meter, window_start, group_values', counted, epoch),
+    ]);
+    return counted.map((_, i) => ({ rollUps: rollUps[i]!, totals: totals[i]! }));
+  }
+
+  private async readRows(
+    table: 'usage_rollups' | 'usage_totals',
+    keys: string,
+    counted: readonly CountedRevision[],
+    epoch: bigint,
+  ): Promise<readonly RowSet[]> {
+    interface Row {
+      readonly partition: number;
+      readonly chunk: number;
+      readonly count: string;
+      readonly checksum: string;
+    }
+    const rows = await this.clickhouse.query<Row>(
+      `SELECT partition, chunk, toString(count()) AS count, toString(${rollUpChecksumSql}) AS checksum FROM (
+        SELECT partition, chunk, argMax(row_hash, version) AS row_hash FROM ${table}
+        WHERE generation = {generation:UInt16} AND epoch = {epoch:UInt64}
+          AND (partition, chunk, revision) IN {chunks:Array(Tuple(UInt16, UInt32, UInt32))}
+        GROUP BY partition, chunk, revision, ${keys})
+      GROUP BY partition, chunk`,
+      {
+        ...{ generation: this.generation, epoch: epoch.toString() },
+        chunks: `[${counted.map(({ of }) => `(${of.partition},${of.chunk},${of.revision})`).join(',')}]`,
+      },
+    );
+    return counted.map(({ of }) =>
+      rows
+        .filter(({ partition, chunk }) => partition === of.partition && chunk === of.chunk)
+        .map(({ count, checksum }) => ({ count: Number(count), checksum: BigInt(checksum) }))
+        .reduce(plusRows, noRows),
+    );
+  }
+}
