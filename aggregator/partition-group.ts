@@ -49,8 +49,8 @@ export interface PartitionGroup {
    */
   repairChunks(requests: RepairRequests): Promise<void>;
   /**
-   * Counts chunks of this process's partitions again where that is due, for a moment. A failure is logged: the next call
-   * goes on.
+   * Counts chunks of this process's partitions again where that is due, for a moment. A failure is logged: the next
+   * call goes on.
    */
   recountChunks(recounts: Pick<PartitionRecountsParts, 'tables' | 'revisions'>): Promise<void>;
   stop(): Promise<void>;

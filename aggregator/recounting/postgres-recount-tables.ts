@@ -153,8 +153,8 @@ class PostgresRecountTransaction implements RecountTransaction {
   }
 
   async findChunks(partition: number, { version, from, to }: OpenRecount) {
-    // Versions and watermarks never fall from chunk to chunk. A chunk begins by the version that the one before it ended
-    // with; and the chunk that reaches a T may begin below it.
+    // Versions and watermarks never fall from chunk to chunk. A chunk begins by the version that the one before it
+    // ended with; and the chunk that reaches a T may begin below it.
     const { rows } = await this.client.query<{ next: number; to: number }>(
       `SELECT least(first, last) AS next, last AS to FROM (
          SELECT (SELECT coalesce(max(chunk) + 1, 0) FROM tallyline.chunk_seals

@@ -1,11 +1,11 @@
 // `tallyline catalog diff FILE | apply FILE`: what would change; make it so.
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { appliesTos } from '../../domain/catalog/catalog.ts';
-import { formatRfc3339, parseRfc3339 } from '../../domain/time/rfc3339.ts';
 import type { ApplyOptions } from '../../platform/catalog-store.ts';
 import type { CatalogStores } from '../catalog-application.ts';
 import { commandContext, type DataDirOption, withDataDir } from '../command-context.ts';
 import { printLine, printNote } from '../output.ts';
+import { readInstant } from '../time-options.ts';
 
 async function openCatalogStores(option: DataDirOption): Promise<CatalogStores> {
   const { assertReachable, openClickHouse, openEventLog, openPool } = await import('../stores.ts');
@@ -32,12 +32,6 @@ async function openCatalogStores(option: DataDirOption): Promise<CatalogStores> 
       await pool.end();
     },
   };
-}
-
-function readEffectiveAt(text: string): number {
-  const instant = parseRfc3339(text);
-  if (instant !== null) return instant;
-  throw new InvalidArgumentError(`It must be an RFC 3339 time such as ${formatRfc3339(Date.UTC(2026, 11, 1))}.`);
 }
 
 /** A refusal is one error a line on stderr, as an editor can jump to it; anything else is the caller's to report. */
@@ -70,7 +64,7 @@ export function registerCatalogCommands(program: Command): void {
   withDataDir(catalog.command('apply'))
     .description('make a file the catalog: a new version where it says anything new')
     .argument('<file>', 'YAML; docs/use/catalog.md explains it')
-    .option('--effective-at <time>', 'from when on its prices hold, RFC 3339 (default: now)', readEffectiveAt)
+    .option('--effective-at <time>', 'from when on its prices hold, RFC 3339 (default: now)', readInstant)
     .addOption(
       new Option('--applies-to <periods>', 'the periods that run, or the next one of each subscription')
         .choices(appliesTos)

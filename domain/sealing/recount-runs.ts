@@ -18,7 +18,7 @@ export interface RecountRun {
   readonly meters: readonly string[];
 }
 
-/** Chunks at or after `fromChunk` and before `toChunk` of which rows of one revision count: of its epoch or a later one. */
+/** Chunks from `fromChunk` on and before `toChunk`: of these, rows of the revision and of its epoch or a later one. */
 export interface RecountedSpan
   extends Pick<RecountRun, 'generation' | 'partition' | 'fromChunk' | 'revision' | 'epoch'> {
   readonly toChunk: number;

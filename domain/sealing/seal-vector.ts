@@ -4,7 +4,7 @@
 // covers the other.
 
 /** One past the last sealed chunk, and with it the last recount number; a number alone: nothing was recounted. */
-export type SealedCount = number | readonly [nextChunk: number, recounts: number];
+type SealedCount = number | readonly [nextChunk: number, recounts: number];
 
 /** By generation and partition, e.g. {"1": {"0": 17, "1": [16, 3]}}; absent is 0. */
 export type SealVector = Readonly<Record<string, Readonly<Record<string, SealedCount>>>>;

@@ -16,8 +16,8 @@ export interface EpochStep {
 export interface Seals {
   readonly vector: SealVector;
   /**
-   * The epochs of the seals of all chunks, as the log was counted. Within a partition epochs never fall from chunk to chunk, so a few steps describe
-   * them. Sorted by generation, partition and chunk.
+   * The epochs of the seals of all chunks, as the log was counted. Within a partition epochs never fall from chunk to
+   * chunk, so a few steps describe them. Sorted by generation, partition and chunk.
    */
   readonly epochSteps: readonly EpochStep[];
   /** Of recounted chunks other rows count: those of a revision (recount-runs.ts). */

@@ -79,8 +79,8 @@ async function requireReach(queries: Queries, from: number): Promise<void> {
 }
 
 /**
- * Within a transaction. Asked again and equal, it is the one that is there; throws a `Problem` where another one has the
- * id, and where the tenant has one under way.
+ * Within a transaction. Asked again and equal, it is the one that is there; throws a `Problem` where another one has
+ * the id, and where the tenant has one under way.
  */
 export async function requestRecount(queries: Queries, asked: AskedRecount): Promise<StoredRecount> {
   const { tenant, id, meter, from, to, actor } = asked;
@@ -93,7 +93,10 @@ export async function requestRecount(queries: Queries, asked: AskedRecount): Pro
   }
   const underWay = await readUnderWay(queries, tenant);
   if (underWay !== null) {
-    throw new Problem('recount_refused', `Recount ${JSON.stringify(underWay)} is under way. Ask again when it is done.`);
+    throw new Problem(
+      'recount_refused',
+      `Recount ${JSON.stringify(underWay)} is under way. Ask again when it is done.`,
+    );
   }
   const catalogVersion = await versionWith(queries, meter);
   await requireReach(queries, from);

@@ -90,7 +90,7 @@ interface ChunkSealRow {
   readonly rollup_checksum: string;
 }
 
-/** Beside `seal`: the seal of the revision that counts as of a recount number, of chunks that were recounted by then. */
+/** Beside `seal`: the seal of the revision that counts as of a recount number, where it was recounted by then. */
 export const revisedJoin = (number: string): string =>
   `LEFT JOIN LATERAL (
        SELECT * FROM tallyline.recount_seals revised WHERE revised.generation = seal.generation

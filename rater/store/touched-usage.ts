@@ -1,6 +1,6 @@
 // Finds the usage a step has to look at: windows whose line items closed since the last step, and those of closed items
-// that got more usage or whose chunks were recounted. It may name too much (rows of open chunks, rows that were replaced), never too little: rating
-// decides, this only points.
+// that got more usage or whose chunks were recounted. It may name too much (rows of open chunks, rows that were
+// replaced), never too little: rating decides, this only points.
 import { closedBefore } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { type RecountedRange, type RecountRun, recountedSince } from '../../domain/sealing/recount-runs.ts';

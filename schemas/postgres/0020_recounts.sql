@@ -90,3 +90,9 @@ CREATE TABLE tallyline.recount_runs (
     meters        text[] NOT NULL,
     PRIMARY KEY (generation, partition, first_number)
 );
+
+-- A second fence between tenants, as for accounts: recounts of all tenants are seen by all, and made by none of them.
+ALTER TABLE tallyline.recounts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON tallyline.recounts
+    USING (tenant IN ('', coalesce(nullif(current_setting('tallyline.tenant', true), ''), tenant)))
+    WITH CHECK (tenant = coalesce(nullif(current_setting('tallyline.tenant', true), ''), tenant));

@@ -83,6 +83,7 @@ const bodies: Readonly<Record<string, (name: string) => unknown>> = {
   pauseSubscription: () => ({}),
   resumeSubscription: () => ({}),
   undoChange: () => ({ change: 1 }),
+  recountMeter: (name) => ({ id: name, from: '2026-11-20T10:00:00Z' }),
 };
 
 function requestOf({ method, path, operation }: Row, name: string) {
@@ -244,7 +245,7 @@ const toOwn = ({ operation: { operationId } }: Row): number =>
 
 const ACME_TABLES = [
   ...['customers', 'assigned_subjects', 'subject_assignments', 'account_changes', 'line_items'],
-  ...['subscriptions', 'subscription_records', 'due_customers'],
+  ...['subscriptions', 'subscription_records', 'due_customers', 'recounts'],
 ];
 
 async function acmeRows(): Promise<unknown[]> {

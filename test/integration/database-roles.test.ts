@@ -128,6 +128,8 @@ const WRITES: Readonly<Record<StageRole, Readonly<Record<string, readonly string
       chunk_seals_reopened: ['INSERT'],
       published_watermark: ['INSERT', 'UPDATE'],
     },
+    ...{ chunk_corrections: ['INSERT'], recount_seals: ['INSERT'], recount_runs: ['INSERT'] },
+    due_chunks: ['INSERT', 'DELETE'],
   },
   rater: {
     ...{ line_items: ['INSERT'], ledger_entries: ['INSERT'], billing_periods: ['INSERT', 'UPDATE'] },
@@ -139,7 +141,7 @@ const WRITES: Readonly<Record<StageRole, Readonly<Record<string, readonly string
     ...{ account_changes: ['INSERT'], customers: ['INSERT', 'UPDATE'], customer_keys: ['INSERT', 'UPDATE', 'DELETE'] },
     ...{ customer_words: ['INSERT', 'DELETE'], assigned_subjects: ['INSERT', 'UPDATE'] },
     ...{ subscriptions: ['INSERT', 'UPDATE'], subscription_records: ['INSERT'], due_customers: ['INSERT', 'UPDATE'] },
-    plan_holders: ['INSERT'],
+    ...{ plan_holders: ['INSERT'], recounts: ['INSERT'], recount_partitions: ['INSERT'] },
     ...{ subject_assignments: ['INSERT', 'UPDATE'], idempotent_answers: ['INSERT', 'UPDATE', 'DELETE'] },
   },
 };
@@ -166,9 +168,11 @@ describe.each(STAGES)('the role of %s', (stage) => {
       [roleOf(stage)],
     );
     const ofPartitions = ['log_partitions.end_offset', 'log_partitions.start_offset'];
+    const ofRecounts = ['from_chunk', 'next_chunk', 'to_chunk'].map((name) => `recount_partitions.${name}`);
+    ofRecounts.push('recount_runs.chunks');
     const ofRepairs = ['chunk_repairs.decided_at', 'chunk_repairs.detail', 'chunk_repairs.outcome'];
     expect(rows.map(({ column }) => column)).toEqual(
-      stage === 'ingest' ? ofPartitions : stage === 'aggregator' ? [...ofRepairs, ...ofPartitions] : [],
+      stage === 'ingest' ? ofPartitions : stage === 'aggregator' ? [...ofRepairs, ...ofPartitions, ...ofRecounts] : [],
     );
   });
 

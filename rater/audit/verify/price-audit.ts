@@ -235,7 +235,7 @@ export class PriceAudit {
   }
 }
 
-/** Whether the view has the chunk of a reading, in the revision that the reading is of, and its window is closed in it. */
+/** Whether the view has the chunk of a reading, in the reading's revision, and its window is closed in it. */
 function isBilled({ vector, closedUpTo }: BilledView, recounted: RecountedReading): boolean {
   const { windowStart, reading, chunk } = recounted;
   return (
