@@ -1,15 +1,12 @@
 // What a recount reads and writes in ClickHouse: the stored events of sealed chunks, and the rows of their revisions.
 // Rows of a revision have it in their name, so that nothing that was written before is replaced.
 import type { MetersByType } from '../../domain/metering/meter-reading.ts';
-import { noRows, plusRows, type RowSet, wrap64 } from '../../domain/sealing/row-set.ts';
+import { type RowSet, wrap64 } from '../../domain/sealing/row-set.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
-import {
-  revisedRollUpColumns,
-  revisedTotalColumns,
-  rollUpChecksumSql,
-} from '../../platform/usage-store/chunk-tables.ts';
+import { revisedRollUpColumns, revisedTotalColumns } from '../../platform/usage-store/chunk-tables.ts';
 import { type RevisedChunk, RevisionCount, type StoredEvent } from '../core/revision.ts';
 import { type ChunkCoordinates, rollUpRowSet, rollUpRows, totalRows } from '../counting/chunk-rows.ts';
+import { readRowsOfChunks } from '../stored-rows.ts';
 
 /** A sealed chunk that is to be counted again. */
 export interface ChunkToRevise extends RevisedChunk {
@@ -102,42 +99,11 @@ export class RevisionStore {
 
   /** What is stored of each chunk's revision under exactly this epoch. */
   async readBack(counted: readonly CountedRevision[], epoch: bigint): Promise<readonly RevisedRows[]> {
+    const chunks = counted.map(({ of: { partition, chunk, revision } }) => ({ partition, chunk, revision, epoch }));
     const [rollUps, totals] = await Promise.all([
-      this.readRows('usage_rollups', 'tenant, meter, subject, window_start, group_values', counted, epoch),
-      this.readRows('usage_totals', 'tenant, meter, window_start, group_values', counted, epoch),
+      readRowsOfChunks(this.clickhouse, this.generation, 'usage_rollups', chunks),
+      readRowsOfChunks(this.clickhouse, this.generation, 'usage_totals', chunks),
     ]);
     return counted.map((_, i) => ({ rollUps: rollUps[i]!, totals: totals[i]! }));
-  }
-
-  private async readRows(
-    table: 'usage_rollups' | 'usage_totals',
-    keys: string,
-    counted: readonly CountedRevision[],
-    epoch: bigint,
-  ): Promise<readonly RowSet[]> {
-    interface Row {
-      readonly partition: number;
-      readonly chunk: number;
-      readonly count: string;
-      readonly checksum: string;
-    }
-    const rows = await this.clickhouse.query<Row>(
-      `SELECT partition, chunk, toString(count()) AS count, toString(${rollUpChecksumSql}) AS checksum FROM (
-        SELECT partition, chunk, argMax(row_hash, version) AS row_hash FROM ${table}
-        WHERE generation = {generation:UInt16} AND epoch = {epoch:UInt64}
-          AND (partition, chunk, revision) IN {chunks:Array(Tuple(UInt16, UInt32, UInt32))}
-        GROUP BY partition, chunk, revision, ${keys})
-      GROUP BY partition, chunk`,
-      {
-        ...{ generation: this.generation, epoch: epoch.toString() },
-        chunks: `[${counted.map(({ of }) => `(${of.partition},${of.chunk},${of.revision})`).join(',')}]`,
-      },
-    );
-    return counted.map(({ of }) =>
-      rows
-        .filter(({ partition, chunk }) => partition === of.partition && chunk === of.chunk)
-        .map(({ count, checksum }) => ({ count: Number(count), checksum: BigInt(checksum) }))
-        .reduce(plusRows, noRows),
-    );
   }
 }

@@ -64,6 +64,8 @@ GRANT INSERT ON tallyline.chunk_corrections, tallyline.recount_seals, tallyline.
 GRANT UPDATE (from_chunk, next_chunk, to_chunk) ON tallyline.recount_partitions TO tallyline_aggregator;
 GRANT UPDATE (chunks) ON tallyline.recount_runs TO tallyline_aggregator;
 GRANT INSERT, DELETE ON tallyline.due_chunks TO tallyline_aggregator;
+-- The rows of its revision are damaged.
+GRANT SELECT, INSERT ON tallyline.due_chunks TO tallyline_rater;
 GRANT INSERT ON tallyline.recounts, tallyline.recount_partitions TO tallyline_manage;
 
 GRANT SELECT, INSERT ON tallyline.ratings, tallyline.line_items, tallyline.ledger_entries TO tallyline_rater;

@@ -8,11 +8,11 @@ import { type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vect
 import { type ChunkPlace, placeOf, type StoredSeal } from '../../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
 import { readRevisions } from '../../../platform/recount-store/chunk-revisions.ts';
-import { auditSealOrder, auditStoredChunk, isIntact } from '../chunk-audit.ts';
+import { auditSealOrder, auditStoredChunk, isIntact, isIntactButRevision } from '../chunk-audit.ts';
 import { ChunkMap } from '../chunk-map.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';
 import { countsNow, Recount } from '../recount.ts';
-import { requestRepair } from '../repair/repair-requests.ts';
+import { requestRecountOf, requestRepair } from '../repair/repair-requests.ts';
 import { readStoredChunks } from '../stored-chunks.ts';
 import { TotalsAudit } from '../totals-audit.ts';
 import { UsageAudit } from '../usage-audit.ts';
@@ -36,6 +36,8 @@ interface Audited {
   readonly seal: StoredSeal;
   readonly log: AuditLog;
   readonly intact: boolean;
+  /** Whether a recount alone can mend it. */
+  readonly isRevisionAlone: boolean;
 }
 
 export class ChunkWatch {
@@ -79,7 +81,9 @@ export class ChunkWatch {
       });
     }
     for (const audited of differing) this.settle(audited);
-    await this.repair(differing.filter(({ intact }) => !intact).map(({ seal }) => seal));
+    const damaged = differing.filter(({ intact }) => !intact);
+    for (const { seal, isRevisionAlone } of damaged) if (isRevisionAlone) await this.recountAgain(seal);
+    await this.repair(damaged.filter(({ isRevisionAlone }) => !isRevisionAlone).map(({ seal }) => seal));
   }
 
   private async audit(seals: readonly StoredSeal[]): Promise<Audited[]> {
@@ -90,7 +94,8 @@ export class ChunkWatch {
       const before = seals[i - 1];
       if (before !== undefined && before.chunk + 1 >= seal.chunk) auditSealOrder(before, seal, log);
       auditStoredChunk(seal, stored[i]!, log);
-      return { seal, log, intact: isIntact(seal, stored[i]!) };
+      const isRevisionAlone = isIntactButRevision(seal, stored[i]!);
+      return { seal, log, intact: isIntact(seal, stored[i]!), isRevisionAlone };
     });
   }
 
@@ -98,6 +103,13 @@ export class ChunkWatch {
     if (log.failures === 0) this.rounds.clear(seal);
     else this.rounds.suspect(seal);
     this.parts.findings.report(placeOf(seal), log);
+  }
+
+  private async recountAgain(seal: StoredSeal): Promise<void> {
+    const { pool, logger } = this.parts;
+    if (await requestRecountOf(pool, seal)) {
+      logger.error(placeFields(seal), 'asked for a chunk to be recounted: the rows of its revision are damaged');
+    }
   }
 
   private async repair(damaged: readonly StoredSeal[]): Promise<void> {
