@@ -16,7 +16,7 @@ import { isSameRows, type RowSet } from '../../domain/sealing/row-set.ts';
 import { ChunkMismatch } from '../chunk-store.ts';
 import { versionsOf } from '../core/revision.ts';
 import { PartitionLost } from '../seal-store.ts';
-import type { DueChunk, RecountTables, RevisionSeal } from './recount-tables.ts';
+import type { DueChunk, RecountTables, RecountTransaction, RevisionSeal } from './recount-tables.ts';
 import type { ChunkToRevise, CountedRevision, RevisedRows, RevisionStore } from './revision-store.ts';
 
 export interface PartitionRecountsParts {
@@ -60,8 +60,7 @@ export class PartitionRecounts {
   private give(epoch: bigint): Promise<boolean> {
     const { partition } = this;
     return this.parts.tables.inTransaction(async (transaction) => {
-      const progress = await transaction.lockProgress(partition);
-      if (progress === null || progress.epoch !== epoch) throw new PartitionLost(partition, epoch);
+      const progress = await lockOwned(transaction, partition, epoch);
       for (const recount of await transaction.readOpen(partition)) {
         let { chunks } = recount;
         if (chunks === null) {
@@ -138,8 +137,7 @@ export class PartitionRecounts {
     const { partition } = this;
     const { tables, logger } = this.parts;
     const numbers = await tables.inTransaction(async (transaction) => {
-      const progress = await transaction.lockProgress(partition);
-      if (progress === null || progress.epoch !== epoch) throw new PartitionLost(partition, epoch);
+      const progress = await lockOwned(transaction, partition, epoch);
       const lists = await transaction.readLists(
         partition,
         due.map(({ chunk }) => chunk),
@@ -164,6 +162,13 @@ export class PartitionRecounts {
     });
     logger.debug({ partition, chunks: due.length, upTo: numbers.at(-1) }, 'chunks recounted');
   }
+}
+
+/** Throws a PartitionLost where it is not owned by this epoch any more; and nobody else can take it until the end. */
+async function lockOwned(transaction: RecountTransaction, partition: number, epoch: bigint) {
+  const progress = await transaction.lockProgress(partition);
+  if (progress === null || progress.epoch !== epoch) throw new PartitionLost(partition, epoch);
+  return progress;
 }
 
 /** At least one. */
