@@ -17,7 +17,7 @@ import type { NewCounter } from './counting/counter.ts';
 import { PartitionLoop, type PartitionLoopParts } from './partition-loop.ts';
 import { RecordReader } from './record-reader.ts';
 import { PartitionRecounts, type PartitionRecountsParts } from './recounting/partition-recounts.ts';
-import { type Owner, SealStore, type SealTables } from './seal-store.ts';
+import { type Owner, PartitionLost, SealStore, type SealTables } from './seal-store.ts';
 export interface PartitionGroupParts extends StageContext {
   readonly generation: number;
   readonly rules: GenerationRules;
@@ -168,9 +168,13 @@ export async function consumePartitions(parts: PartitionGroupParts): Promise<Par
         try {
           // Whoever is waiting for another partition is not to wait for all of this one.
           for (let steps = 0; steps < RECOUNT_STEPS_MAX && loop.epoch !== null; steps++) {
-            if (!(await recounting.step(loop.epoch))) break;
+            const chunks = await recounting.step(loop.epoch);
+            if (chunks === null) break;
+            metrics.chunksRecounted(chunks);
           }
         } catch (error) {
+          // Its new owner goes on.
+          if (!(error instanceof PartitionLost)) metrics.recountFailed();
           logger.warn({ err: error, partition }, 'chunks could not be recounted; the next look goes on');
         }
       }

@@ -46,14 +46,14 @@ export class PartitionRecounts {
   }
 
   /**
-   * One step of whoever owns the partition by this epoch. False: there is nothing to be done now. Rejects with a
-   * PartitionLost, or where a store does not answer or does not hold what it should; the next step tries again.
+   * One step of whoever owns the partition by this epoch. Resolves to how many chunks it sealed; null: there is nothing
+   * to be done now. Rejects with a PartitionLost, or where a store does not answer or does not hold what it should; the
+   * next step tries again.
    */
-  async step(epoch: bigint): Promise<boolean> {
+  async step(epoch: bigint): Promise<number | null> {
     const due = await this.parts.tables.readDue(this.partition, COUNTED_CHUNKS_MAX);
-    if (due.length === 0) return this.give(epoch);
-    await this.recount(fitting(due), epoch);
-    return true;
+    if (due.length > 0) return this.recount(fitting(due), epoch);
+    return (await this.give(epoch)) ? 0 : null;
   }
 
   /** Gives chunks of the oldest recount that waits for nothing their correction. */
@@ -80,14 +80,14 @@ export class PartitionRecounts {
     });
   }
 
-  private async recount(due: readonly DueChunk[], epoch: bigint): Promise<void> {
+  private async recount(due: readonly DueChunk[], epoch: bigint): Promise<number> {
     const { revisions } = this.parts;
     const counted: CountedRevision[] = [];
     for (const chunk of due) counted.push(await this.count(chunk));
     const written = await revisions.write(counted, epoch);
     const stored = await revisions.readBack(counted, epoch);
     for (const [i, { of }] of counted.entries()) this.requireStored(of, written[i]!, stored[i]!);
-    await this.seal(due, written, epoch);
+    return this.seal(due, written, epoch);
   }
 
   private async count(due: DueChunk): Promise<CountedRevision> {
@@ -133,7 +133,8 @@ export class PartitionRecounts {
     }
   }
 
-  private async seal(due: readonly DueChunk[], rows: readonly RevisedRows[], epoch: bigint): Promise<void> {
+  /** Resolves to how many were sealed. */
+  private async seal(due: readonly DueChunk[], rows: readonly RevisedRows[], epoch: bigint): Promise<number> {
     const { partition } = this;
     const { tables, logger } = this.parts;
     const numbers = await tables.inTransaction(async (transaction) => {
@@ -161,6 +162,7 @@ export class PartitionRecounts {
       return seals.map(({ number }) => number);
     });
     logger.debug({ partition, chunks: due.length, upTo: numbers.at(-1) }, 'chunks recounted');
+    return numbers.length;
   }
 }
 
