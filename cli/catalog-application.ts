@@ -16,8 +16,8 @@ import {
   type ApplyOptions,
   applyCatalog,
   CatalogRefused,
-  catalogVersions,
   refusedByState,
+  tenantVersions,
 } from '../platform/catalog-store.ts';
 import {
   type ChangedCustomers,
@@ -67,14 +67,16 @@ export async function diffCatalogFile(
   const { catalog } = await readCatalogFile(file);
   await using(open, async (stores) => {
     const pool = await stores.pool();
-    const versions = await catalogVersions(pool);
+    const installed = await tenantVersions(pool);
+    const versions = installed.defaults;
     const latest = versions.at(-1);
     const history = versions.map((each) => each.catalog);
     const { changes, refusals: found } = diffCatalogs(latest?.catalog ?? null, catalog, history);
     const refusals = [...found, ...(await refusedByState(pool, catalog))];
     const windows = windowChoices(catalog.meters, changes);
     const trial = await tryOnRecentEvents(pool, stores.clickhouse(), catalog, changes, now);
-    const wanted = { tenant: null, versions, catalog, now, closedUpTo: await readClosingUpTo(pool) };
+    const tenants = { except: installed.tenants };
+    const wanted = { tenants, versions, catalog, now, closedUpTo: await readClosingUpTo(pool) };
     const untaken = await untakenLately(stores.clickhouse(), wanted);
     const overlaps = await readPriceOverlaps(pool, wanted);
     const page = { afterNumber: 0, subscriptionsMax: SUBSCRIPTIONS_MAX };
