@@ -62,15 +62,15 @@ function orRefused<Result>(work: () => Result): Result | Problem {
 }
 
 /**
- * In the order in which they are wanted, by which each is held against those before. Ids are given once. `rerate`: what
- * was rated is billed anew, by adjustments. `previewed`: what is made is what was previewed, or refused.
+ * In the order in which they are wanted, by which each is held against those before. Ids are given once. `previewed`:
+ * what is made is what was previewed, or refused.
  */
 export async function subscribeCustomers(
   queries: Queries,
   author: Author,
   wanted: readonly WantedSubscription[],
   catalogs: RatingCatalog,
-  { rerate = false, previewed = null }: { readonly rerate?: boolean; readonly previewed?: PreviewedAct | null } = {},
+  previewed: PreviewedAct | null = null,
 ): Promise<{ readonly outcomes: readonly SubscribingOutcome[]; readonly now: number }> {
   const { tenant } = author;
   const { newest, history: catalog } = catalogs;
@@ -92,7 +92,7 @@ export async function subscribeCustomers(
     const customer = customers.get(each.body.customer) ?? null;
     const others = held.get(each.body.customer) ?? [];
     return orRefused(() => {
-      const made = newSubscriptionOf(each, customer, others.length === 0, newest, { ...subscribing, rerate });
+      const made = newSubscriptionOf(each, customer, others.length === 0, newest, subscribing);
       requirePreviewed(previewed, newBasis(tenant, made, subscriptions, catalogs.version));
       const all = [...others, historyAhead(made)];
       requireNoOverlap(all, catalog, made.opening.billedFrom);

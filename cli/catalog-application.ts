@@ -12,13 +12,9 @@ import { groupBy } from '../domain/composite-key.ts';
 import { ruleSet, UnknownRuleSet } from '../domain/metering/rule-set.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { readClosingUpTo } from '../platform/billing-store/rater-progress.ts';
-import {
-  type ApplyOptions,
-  applyCatalog,
-  CatalogRefused,
-  refusedByState,
-  tenantVersions,
-} from '../platform/catalog-store.ts';
+import { type ApplyOptions, applyCatalog, CatalogRefused } from '../platform/catalog-publishing/apply-catalog.ts';
+import { refusedByState } from '../platform/catalog-publishing/refused-catalogs.ts';
+import { tenantVersions } from '../platform/catalog-store.ts';
 import {
   type ChangedCustomers,
   type CustomerOverlap,
@@ -72,7 +68,7 @@ export async function diffCatalogFile(
     const latest = versions.at(-1);
     const history = versions.map((each) => each.catalog);
     const { changes, refusals: found } = diffCatalogs(latest?.catalog ?? null, catalog, history);
-    const refusals = [...found, ...(await refusedByState(pool, catalog))];
+    const refusals = [...found, ...(await refusedByState(pool, catalog, null))];
     const windows = windowChoices(catalog.meters, changes);
     const trial = await tryOnRecentEvents(pool, stores.clickhouse(), catalog, changes, now);
     const tenants = { except: installed.tenants };
@@ -191,7 +187,7 @@ export async function applyCatalogFrom(file: string, options: ApplyOptions, open
   await using(open, async (stores) => {
     const applied = await applyCatalog(await stores.pool(), await stores.eventLog(), catalog, text, options);
     const dated = `version ${applied.version}, effective at ${formatRfc3339(applied.effectiveAt)}`;
-    if (applied.changes.length === 0) return out(`nothing to change: ${dated}, says the same`);
+    if (!applied.isNew) return out(`nothing to change: ${dated}, says the same`);
     for (const change of applied.changes) out(formatChange(change));
     out(`applied as ${dated}`);
     for (const { subject, start } of applied.starts) out(`${subject}: ${start}`);

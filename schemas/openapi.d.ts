@@ -680,9 +680,12 @@ export interface components {
                 /** Format: date-time */
                 from: string;
             })[] | null;
+            rerate?: components["schemas"]["Rerate"];
             previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
         };
+        /** @description True: it may hold from before what was rated. That is rated again, and what differs is adjusted. */
+        Rerate: boolean | null;
         /** @description Of a preview. It is done as of the preview's instant, or refused with 409 `preview_moved` */
         PreviewHash: string | null;
         /** @description One of the acts */
@@ -765,22 +768,25 @@ export interface components {
             /** @description For the act that is to do just this */
             previewHash: string;
         };
-        /** @description An instant for which windows were rated already is refused with 409 `already_rated` */
+        /** @description An instant for which windows were rated already is refused with 409 `already_rated`, unless `rerate` is true */
         AskedInstant: ("now" | "period_end") | string;
         SubscriptionChangeBody: components["schemas"]["SubscriptionPrices"] & {
             at: components["schemas"]["AskedInstant"];
             /** Format: date-time */
             trialEndsAt?: string | null;
+            rerate?: components["schemas"]["Rerate"];
             previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
         };
         SubscriptionEndBody: {
             at: components["schemas"]["AskedInstant"];
+            rerate?: components["schemas"]["Rerate"];
             previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
         };
         SubscriptionResumeBody: {
             at?: components["schemas"]["AskedInstant"];
+            rerate?: components["schemas"]["Rerate"];
             previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
         };
@@ -788,6 +794,7 @@ export interface components {
             at?: components["schemas"]["AskedInstant"];
             /** Format: date-time */
             until?: string | null;
+            rerate?: components["schemas"]["Rerate"];
             previewHash?: components["schemas"]["PreviewHash"];
             reason?: components["schemas"]["ReasonText"];
         };

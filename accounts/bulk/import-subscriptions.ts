@@ -26,14 +26,17 @@ export const importedSubscriptions = ({
   vault,
   rerate,
 }: SubscriptionImport): RowKind<WantedSubscription> => ({
-  read: (row) => readSubscriptionRow(row, catalogs.newest),
+  read: (row) => {
+    const wanted = readSubscriptionRow(row, catalogs.newest);
+    return { ...wanted, body: { ...wanted.body, rerate: rerate || wanted.body.rerate } };
+  },
   async make(queries, rows) {
     if (vault !== null) {
       const names = [...new Set(rows.map(({ body }) => body.customer))];
       const wanted = names.map((id) => ({ id, ...readCustomerBody({}) }));
       await makeCustomers(queries, vault, author, wanted);
     }
-    const { outcomes } = await subscribeCustomers(queries, author, rows, catalogs, { rerate });
+    const { outcomes } = await subscribeCustomers(queries, author, rows, catalogs);
     return outcomes.map(
       (outcome): RowOutcome => (outcome.is === 'refused' ? { refused: outcome.problem.message } : outcome.is),
     );

@@ -30,7 +30,7 @@ import {
 } from '../account-route.ts';
 import { readPathId } from '../core/account-ids.ts';
 import { meets, readIfMatch, versionMismatch } from '../core/request-headers.ts';
-import { requireNoOverlap } from '../core/subscriptions/overlapping-prices.ts';
+import { overlapsFrom, requireNoOverlap } from '../core/subscriptions/overlapping-prices.ts';
 import { asPreviewed, requirePreviewed, withoutPreview } from '../core/subscriptions/previewed.ts';
 import { type ActName, actNames, decideAct, subscriptionActs } from '../core/subscriptions/subscription-acts.ts';
 import { subscriptionAnswer, termsAnswer } from '../core/subscriptions/subscription-answers.ts';
@@ -56,7 +56,7 @@ const putSubscription: AccountAct = async ({ catalogs: readCatalogs, change }, {
   const body = readSubscriptionBody(said, catalogs.newest);
   const wanted = { id, body, changes: [], condition };
   return change(async (transaction) => {
-    const { outcomes, now } = await subscribeCustomers(transaction, author, [wanted], catalogs, { previewed });
+    const { outcomes, now } = await subscribeCustomers(transaction, author, [wanted], catalogs, previewed);
     const [outcome] = outcomes;
     if (outcome!.is === 'refused') throw outcome!.problem;
     const { is, subscription } = outcome!;
@@ -137,7 +137,7 @@ const act = (name: ActName): AccountRoute => {
     const { now, ratedUpTo } = situation;
     const changed = await appendRecord(transaction, author, stored, record, { now, reason: asked.reason });
     const subscriptions = all.map((each) => historyOf(each === stored ? changed : each));
-    requireNoOverlap(subscriptions, catalogs.history, ratedUpTo ?? stored.opening.billedFrom);
+    requireNoOverlap(subscriptions, catalogs.history, overlapsFrom(stored, record, ratedUpTo));
     transaction.changed('subscription');
     return answerOf(changed, Math.max(now, changed.updatedAt));
   }

@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { appliesTos } from '../../domain/catalog/catalog.ts';
 import { formatRfc3339, parseRfc3339 } from '../../domain/time/rfc3339.ts';
-import type { ApplyOptions } from '../../platform/catalog-store.ts';
+import type { ApplyOptions } from '../../platform/catalog-publishing/apply-catalog.ts';
 import type { CatalogStores } from '../catalog-application.ts';
 import { commandContext, type DataDirOption, withDataDir } from '../command-context.ts';
 import { printLine, printNote } from '../output.ts';
@@ -42,7 +42,7 @@ function readEffectiveAt(text: string): number {
 
 /** A refusal is one error a line on stderr, as an editor can jump to it; anything else is the caller's to report. */
 async function reported(command: () => Promise<void>): Promise<void> {
-  const { CatalogRefused } = await import('../../platform/catalog-store.ts');
+  const { CatalogRefused } = await import('../../platform/catalog-publishing/apply-catalog.ts');
   try {
     await command();
   } catch (error) {

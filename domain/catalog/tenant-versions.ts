@@ -18,7 +18,7 @@ export class TenantVersions {
   /** Of the default catalog, ascending. */
   readonly defaults: readonly CatalogVersion[];
   /** By tenant, ascending; never empty. */
-  private readonly own: ReadonlyMap<string, readonly CatalogVersion[]>;
+  private readonly byTenant: ReadonlyMap<string, readonly CatalogVersion[]>;
   private readonly known = new Map<string, readonly CatalogVersion[]>();
 
   constructor(
@@ -26,22 +26,27 @@ export class TenantVersions {
     own: ReadonlyMap<string, readonly CatalogVersion[]> = new Map<string, never>(),
   ) {
     this.defaults = defaults;
-    this.own = own;
+    this.byTenant = own;
   }
 
   /** Those that have a catalog of their own. */
   get tenants(): string[] {
-    return [...this.own.keys()];
+    return [...this.byTenant.keys()];
+  }
+
+  /** Those that a tenant made itself, ascending; empty: it has the default. */
+  own(tenant: string): readonly CatalogVersion[] {
+    return this.byTenant.get(tenant) ?? [];
   }
 
   /** The greatest number of all; 0: there is no version. */
   get newest(): number {
-    return Math.max(0, ...[this.defaults, ...this.own.values()].map((versions) => versions.at(-1)?.version ?? 0));
+    return Math.max(0, ...[this.defaults, ...this.byTenant.values()].map((versions) => versions.at(-1)?.version ?? 0));
   }
 
   /** All that a tenant has had, ascending. The same array for all tenants without a catalog of their own. */
   of(tenant: string): readonly CatalogVersion[] {
-    const own = this.own.get(tenant);
+    const own = this.byTenant.get(tenant);
     if (own === undefined) return this.defaults;
     const known = this.known.get(tenant) ?? [
       ...this.defaults.filter(({ version }) => version < own[0]!.version),
@@ -58,7 +63,7 @@ export class TenantVersions {
 
   /** As they were when a number was the newest. */
   upTo(number: number): TenantVersions {
-    const own = [...this.own].map(([tenant, versions]) => [tenant, notAbove(versions, number)] as const);
+    const own = [...this.byTenant].map(([tenant, versions]) => [tenant, notAbove(versions, number)] as const);
     return new TenantVersions(
       notAbove(this.defaults, number),
       new Map(own.filter(([, versions]) => versions.length > 0)),
@@ -68,13 +73,13 @@ export class TenantVersions {
   /** Those above a number, ascending. */
   after(number: number): VersionOfTenants[] {
     const isAfter = ({ version }: CatalogVersion): boolean => version > number;
-    const own = [...this.own].flatMap(([tenant, versions]) =>
+    const own = [...this.byTenant].flatMap(([tenant, versions]) =>
       versions.filter(isAfter).map((version) => ({ version, tenants: { tenant } })),
     );
     const defaults = this.defaults.filter(isAfter).map((version) => ({
       version,
       tenants: {
-        except: [...this.own].flatMap(([tenant, [first]]) => (first!.version < version.version ? tenant : [])),
+        except: [...this.byTenant].flatMap(([tenant, [first]]) => (first!.version < version.version ? tenant : [])),
       },
     }));
     return [...own, ...defaults].sort((a, b) => a.version.version - b.version.version);

@@ -196,16 +196,13 @@ class CustomerTargets {
   private addDue(from: number): void {
     const { terms, fees } = this.by;
     const until = this.watermark + 1;
-    // The default plan has always been there: before anything was billed nothing of it can have changed.
-    const earliest = Math.min(this.watermark, ...this.stored.map(({ periodStart }) => periodStart));
+    // The default plan has always been there. What it charges may be due in a period of which nothing was billed yet.
+    const isDefault = ({ members }: { readonly members: readonly unknown[] }) => members[0] === null;
     for (const line of terms.usageLines) {
-      const since = Math.max(from, line.members[0] === null ? earliest : line.begin - line.windowMs);
+      const since = isDefault(line) ? from : Math.max(from, line.begin - line.windowMs);
       for (const { period } of terms.usagePeriodsIn(line, since, until)) this.at(period.start);
     }
-    const begin = Math.min(
-      earliest,
-      ...terms.feeLines.map((line) => (line.members[0] === null ? earliest : line.begin)),
-    );
+    const begin = Math.min(...terms.feeLines.map((line) => (isDefault(line) ? from : line.begin)));
     for (const { period } of fees.periodsIn(Math.max(from, begin), until, this.watermark)) this.at(period.start);
   }
 

@@ -31,8 +31,8 @@ GRANT EXECUTE ON FUNCTION tallyline.note_key_uses TO tallyline_ingest, tallyline
 
 -- Which log there is, how far it is counted, and by which catalog.
 GRANT SELECT ON tallyline.topic_generations, tallyline.partition_progress, tallyline.published_watermark,
-    tallyline.chunk_seals, tallyline.avro_schemas, tallyline.catalog_versions, tallyline.log_topics,
-    tallyline.log_partitions
+    tallyline.chunk_seals, tallyline.avro_schemas, tallyline.catalog_versions, tallyline.tenant_catalog_versions,
+    tallyline.log_topics, tallyline.log_partitions
     TO tallyline_ingest, tallyline_aggregator, tallyline_rater, tallyline_query;
 
 -- The first of them to start makes the log.
@@ -84,8 +84,8 @@ GRANT SELECT, INSERT, UPDATE ON tallyline.due_customers TO tallyline_manage;
 GRANT SELECT ON tallyline.rater_progress, tallyline.ratings, tallyline.billing_periods, tallyline.published_watermark
     TO tallyline_manage;
 -- What is metered and what it costs, and which rule set a new catalog needs.
-GRANT SELECT ON tallyline.catalog_versions, tallyline.topic_generations, tallyline.partition_progress,
-    tallyline.chunk_seals TO tallyline_manage;
+GRANT SELECT ON tallyline.catalog_versions, tallyline.tenant_catalog_versions, tallyline.topic_generations,
+    tallyline.partition_progress, tallyline.chunk_seals TO tallyline_manage;
 
 -- A second fence between tenants: whoever has the role of reads sees the money of the tenant alone that its transaction
 -- names (platform/postgres/tenant-fence.ts). An equality, so that a plan knows it to be the one that the statement has

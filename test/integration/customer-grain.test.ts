@@ -415,7 +415,7 @@ describe('while a step runs', () => {
   });
 
   it('a move of what has no plan is refused as well: its windows were looked at', async () => {
-    await pool.query('TRUNCATE tallyline.catalog_versions CASCADE');
+    await pool.query('TRUNCATE tallyline.catalog_versions, tallyline.tenant_catalog_versions');
     await usage.apply(1, { ...catalog, defaultPlan: null });
     await subscribe(pool, { tenant, customer: 'org', plan: 'payg', startsAt: at('11-01T00:00') });
     await sealHour();

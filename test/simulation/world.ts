@@ -96,6 +96,7 @@ export class World {
     this.rating.onAdvanced = this.watched((rater: object, from: RaterProgress, to: RaterProgress) =>
       this.unpriced.advanced(rater, from, to),
     );
+    this.rating.accounts.onReachedBack = this.watched(() => this.unpriced.reachedBack());
     this.rating.onStep = this.watched((rater: object) => this.unpriced.begins(rater));
     this.rating.accounts.onSubscribed = this.watched((changed) => this.money.subscribed(changed));
     this.rating.onCall = (call) => this.race(call);

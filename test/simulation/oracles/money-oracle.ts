@@ -73,7 +73,7 @@ export class MoneyOracle {
     }
   }
 
-  /** A change holds from after whatever was rated of its customer (T2). */
+  /** A change that does not ask to rate again holds from after whatever was rated of its customer (T2). */
   subscribed({ opening, records, ...customer }: CustomerSubscription): void {
     const record = records.at(-1)!;
     const says = 'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));

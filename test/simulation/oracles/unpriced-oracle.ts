@@ -20,6 +20,9 @@ export class UnpricedOracle {
   /** By rater. */
   private readonly due = new Map<object, Readonly<Record<string, number>>>();
   private readonly counted = new Map<object, Record<string, number>>();
+  /** Raters that have begun no step since something came to hold from before what was rated. */
+  private readonly unsure = new Set<object>();
+  private readonly raters = new Set<object>();
   windows = 0;
 
   constructor(usage: UsageOracle, postgres: PostgresModel, expected: ExpectedCharges) {
@@ -40,12 +43,19 @@ export class UnpricedOracle {
     counts[meter] = (counts[meter] ?? 0) + windows;
   }
 
+  /** What a step counts of a customer may be by what held before, or by what holds since. */
+  reachedBack(): void {
+    for (const rater of this.raters) this.unsure.add(rater);
+  }
+
   /** A rater begins a step: it has counted what the step before closed, and nothing else. */
   begins(rater: object): void {
     const shown = (counts: Readonly<Record<string, number>>): string => JSON.stringify(Object.entries(counts).sort());
     const [due, counted] = [shown(this.due.get(rater) ?? {}), shown(this.counted.get(rater) ?? {})];
     this.due.delete(rater);
     this.counted.delete(rater);
+    this.raters.add(rater);
+    if (this.unsure.delete(rater)) return;
     if (due !== counted) throw new Violation('P3', `a step closed unpriced windows ${due}, and counted ${counted}`);
   }
 

@@ -51,8 +51,11 @@ export class PostgresModel {
   readonly seals: Seal[][];
   reopenedSeals = 0;
   published: number | null = null;
-  /** By number, from 1. */
+  /** Of the default. */
   readonly catalogVersions: CatalogVersion[] = [];
+  /** Of tenants with a catalog of their own. */
+  readonly ownVersions = new Map<string, CatalogVersion[]>();
+  /** Of whoever's catalog. */
   publishedVersion = 0;
   onSeal: (seal: Seal) => void = () => {};
   onPublish: (watermark: number) => void = () => {};
@@ -63,9 +66,8 @@ export class PostgresModel {
   private readonly sessions = new Set<Session>();
   private readonly commitFaults: CommitFault[] = [];
 
-  /** Whose they are. */
   get tenantVersions(): TenantVersions {
-    return new TenantVersions(this.catalogVersions);
+    return new TenantVersions(this.catalogVersions, this.ownVersions);
   }
 
   constructor(partitions: number, scheduler: Scheduler, random: Random) {
