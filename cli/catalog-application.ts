@@ -75,7 +75,7 @@ export async function diffCatalogFile(
     const windows = windowChoices(catalog.meters, changes);
     const tenants = tenant === null ? { except: all.tenants } : { tenant };
     const trial = await tryOnRecentEvents(pool, stores.clickhouse(), catalog, changes, tenants, now);
-    const wanted = { tenant, versions, catalog, now, closedUpTo: await readClosingUpTo(pool) };
+    const wanted = { tenants, versions, catalog, now, closedUpTo: await readClosingUpTo(pool) };
     const untaken = await untakenLately(stores.clickhouse(), wanted);
     const overlaps = await readPriceOverlaps(pool, wanted);
     const page = { afterNumber: 0, subscriptionsMax: SUBSCRIPTIONS_MAX };

@@ -77,7 +77,7 @@ const diffCatalog: AccountAct = async ({ reads, usage, catalogs }, { author, par
   const history = versions.map(({ catalog }) => catalog);
   const { changes, refusals } = diffCatalogs(history.at(-1) ?? null, wanted, history);
   const [now, closedUpTo] = [await readNow(reads), await readClosingUpTo(reads)];
-  const of = { tenant: author.tenant, versions, catalog: wanted, now, closedUpTo };
+  const of = { tenants: { tenant: author.tenant }, versions, catalog: wanted, now, closedUpTo };
   const afterNumber = numberBehind(cursor, wanted, 'catalog');
   const changed = await readChangedCustomers(reads, of, { afterNumber, subscriptionsMax: limit });
   const untaken = await unlessAway(() => readUntakenUsage(usage, of));

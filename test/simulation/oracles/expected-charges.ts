@@ -232,7 +232,7 @@ export class ExpectedCharges {
 
   /** As of whatever version: a slug means the same for ever, to one tenant. */
   meter(tenant: string, slug: string): Meter {
-    return meterIn(this.versionsOf(tenant, this.postgres.catalogVersions.length), slug);
+    return meterIn(this.versionsOf(tenant, this.postgres.tenantVersions.newest), slug);
   }
 
   /** Whether any price in force matches usage of a window: one that takes what others leave, or is on trial, too. */
