@@ -1,15 +1,17 @@
 // What every route of accounts is: a function from who asks and what for to an answer, given Postgres for the time that
 // the request has. Whatever it throws becomes a problem document, and nothing of it is done.
 import { hash } from 'node:crypto';
+import type { Catalog } from '../domain/catalog/catalog.ts';
 import { Problem, retryAfter } from '../domain/problem.ts';
+import type { RatingCatalog } from '../domain/rating/rating-catalog.ts';
 import type { QueryParameters, ReadParameters } from '../domain/requests/parameters.ts';
 import type { Scope } from '../platform/access/scopes.ts';
 import type { AccountKind, Author } from '../platform/account-store/account-changes.ts';
 import { type AccountAnswer, answerOnce } from '../platform/account-store/idempotent-answers.ts';
 import type { Vault } from '../platform/account-store/vault.ts';
+import type { Applied, ApplyOptions } from '../platform/catalog-publishing/apply-catalog.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
-import type { CatalogNow } from './catalog-now.ts';
 import { readIdempotencyKey } from './core/request-headers.ts';
 
 /** A transaction that changes accounts of one tenant. */
@@ -24,8 +26,13 @@ export interface AccountContext {
   readonly reads: Queries;
   /** What is counted. It may be away while accounts can be changed. */
   readonly usage: Pick<ClickHouse, 'query'>;
-  /** The catalog that is published by now, and its history. */
-  readonly catalogs: () => Promise<CatalogNow>;
+  /** The tenant's catalog that is published by now, and its history. */
+  readonly catalogs: () => Promise<RatingCatalog>;
+  /**
+   * Makes a catalog the newest of the tenant, and publishes it. Throws a `Problem`; where the time of the request is
+   * spent meanwhile it may be done all the same, and the same request then finds it.
+   */
+  publish(catalog: Catalog, source: string, options: ApplyOptions): Promise<Applied>;
   /** All of it or nothing; another try may find that it was done. */
   change<Result>(work: (transaction: AccountTransaction) => Promise<Result>): Promise<Result>;
 }

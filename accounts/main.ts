@@ -16,14 +16,14 @@ import { assertKeysKnown } from '../platform/account-store/customer-keys.ts';
 import { sweepAnswers } from '../platform/account-store/idempotent-answers.ts';
 import { Vault } from '../platform/account-store/vault.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
+import type { EventLog } from '../platform/event-log/event-log.ts';
 import { askForBody } from '../platform/http/continuation.ts';
 import { inRequestTime } from '../platform/http/request-time.ts';
-import type { Queries } from '../platform/postgres/table-columns.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
 import { accountCalls, outOfTime } from './account-calls.ts';
 import type { AccountRequest, AccountRoute } from './account-route.ts';
 import { accountRoutes } from './account-routes.ts';
-import { type CatalogNow, catalogsNow } from './catalog-now.ts';
+import { catalogsNow } from './catalog-now.ts';
 import { etagOf } from './core/request-headers.ts';
 import { createManageMetrics, type ManageMetrics } from './metrics.ts';
 import { refuseUnreadBody, takeBodies } from './request-body.ts';
@@ -32,6 +32,8 @@ export interface ManageParts {
   readonly app: FastifyInstance;
   readonly pool: Pool;
   readonly clickhouse: ClickHouse;
+  /** It may be away while accounts can be changed, and catalogs can't. */
+  readonly log: () => Promise<EventLog>;
   readonly keyring: Keyring;
 }
 
@@ -50,7 +52,7 @@ declare module 'fastify' {
 
 interface Managing extends ManageParts {
   readonly vault: Vault;
-  readonly catalogs: (queries: Queries) => Promise<CatalogNow>;
+  readonly catalogs: ReturnType<typeof catalogsNow>;
   readonly metrics: ManageMetrics;
   readonly turns: RequestTurns;
   readonly rateLimit: RateLimit;
@@ -106,7 +108,7 @@ async function answer(
     const { status, version, body } = await inRequestTime(reply, requestTimeoutMs, (budget) =>
       turns.inTurn(identity, budget, () => {
         const calls = accountCalls(managing, budget, tenant, metrics.changed);
-        return route.act({ vault, catalogs: () => catalogs(calls.reads), ...calls }, asked);
+        return route.act({ vault, catalogs: () => catalogs(calls.reads, tenant), ...calls }, asked);
       }),
     );
     if (version !== null) reply.header('etag', etagOf(version));

@@ -2,8 +2,9 @@
 import { Ownership } from '../domain/accounts/ownership.ts';
 import type { TenantCustomer } from '../domain/billing/billing-period-terms.ts';
 import { Problem, retryAfter } from '../domain/problem.ts';
+import { billedBy } from '../domain/rating/billed-by.ts';
 import { chargedAhead, plannedSteps } from '../domain/rating/charged-ahead.ts';
-import { billedBy } from '../domain/rating/customer-records.ts';
+import type { RatingCatalog } from '../domain/rating/rating-catalog.ts';
 import { invalidParameter } from '../domain/requests/parameters.ts';
 import { holdsAllSealsOf } from '../domain/sealing/seals.ts';
 import type { CustomerSubscription } from '../domain/terms/customer-subscription.ts';
@@ -14,7 +15,6 @@ import { storedUsageReads } from '../platform/charges/stored-usage-reads.ts';
 import { readCharges } from '../platform/charges/target-charges.ts';
 import { readSeals } from '../platform/usage-store/seals.ts';
 import type { AccountContext } from './account-route.ts';
-import type { CatalogNow } from './catalog-now.ts';
 import type { PreviewedCharges } from './core/subscriptions/preview-answer.ts';
 
 /** Instants that are looked at. */
@@ -43,7 +43,7 @@ const usageMoved = (): Problem =>
 /** Throws a `Problem`. */
 export async function readPreviewedCharges(
   { reads, usage }: Pick<AccountContext, 'reads' | 'usage'>,
-  { history, meters, newest }: CatalogNow,
+  catalog: RatingCatalog,
   { customer, before, after, from, now, until }: PreviewWanted,
 ): Promise<PreviewedCharges> {
   const stored = await readBillingPeriods(reads, [customer]);
@@ -53,15 +53,16 @@ export async function readPreviewedCharges(
   const closed = stored.reduce((latest, each) => Math.max(latest, each.closedUpTo ?? 0), progress.closedUpTo ?? 0);
   const whose = { ...customer, subjects: ownership.subjectsOf(customer) };
   const [was, is] = [before, after].map((subscriptions) => {
-    const by = billedBy(history, subscriptions);
+    const by = billedBy(catalog.history, subscriptions);
     const steps = plannedSteps(by, whose, stored, { from, now, until }, STEPS_MAX);
     if (steps === null) throw tooFar();
     return steps;
   });
   const targets = [...was!, ...is!].flatMap((step) => step.targets);
-  const charges = await readCharges(storedUsageReads(usage), { seals, closedUpTo: closed, meters }, targets);
+  const basis = { seals, closedUpTo: closed, catalogs: { of: () => catalog } };
+  const charges = await readCharges(storedUsageReads(usage), basis, targets);
   if (!holdsAllSealsOf(await readSeals(reads), seals)) throw usageMoved();
   const read = new Map(charges.map((each) => [each.target, each]));
   const sides = { before: chargedAhead(was!, read), after: chargedAhead(is!, read) };
-  return { ...sides, currency: newest.currency, until, usageUpTo: closed === 0 ? null : closed };
+  return { ...sides, currency: catalog.newest.currency, until, usageUpTo: closed === 0 ? null : closed };
 }

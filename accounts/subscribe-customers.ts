@@ -5,6 +5,7 @@
 // the customers have: so each subscription is held against all others of its customer.
 import { groupBy } from '../domain/composite-key.ts';
 import { Problem } from '../domain/problem.ts';
+import type { RatingCatalog } from '../domain/rating/rating-catalog.ts';
 import { type CustomerSubscription, historyOf, type NewSubscription } from '../domain/terms/customer-subscription.ts';
 import { SubscriptionHistory } from '../domain/terms/subscription-history.ts';
 import type { Author } from '../platform/account-store/account-changes.ts';
@@ -17,7 +18,6 @@ import {
 import { lockCustomers } from '../platform/billing-store/billing-periods.ts';
 import { readClosingNow } from '../platform/billing-store/rater-progress.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
-import type { CatalogNow } from './catalog-now.ts';
 import { requireNoOverlap } from './core/subscriptions/overlapping-prices.ts';
 import { asPreviewed, newBasis, type PreviewedAct, requirePreviewed } from './core/subscriptions/previewed.ts';
 import {
@@ -62,15 +62,15 @@ function orRefused<Result>(work: () => Result): Result | Problem {
 }
 
 /**
- * In the order in which they are wanted, by which each is held against those before. Ids are given once. `rerate`: what
- * was rated is billed anew, by adjustments. `previewed`: what is made is what was previewed, or refused.
+ * In the order in which they are wanted, by which each is held against those before. Ids are given once. `previewed`:
+ * what is made is what was previewed, or refused.
  */
 export async function subscribeCustomers(
   queries: Queries,
   author: Author,
   wanted: readonly WantedSubscription[],
-  catalogs: CatalogNow,
-  { rerate = false, previewed = null }: { readonly rerate?: boolean; readonly previewed?: PreviewedAct | null } = {},
+  catalogs: RatingCatalog,
+  previewed: PreviewedAct | null = null,
 ): Promise<{ readonly outcomes: readonly SubscribingOutcome[]; readonly now: number }> {
   const { tenant } = author;
   const { newest, history: catalog } = catalogs;
@@ -92,7 +92,7 @@ export async function subscribeCustomers(
     const customer = customers.get(each.body.customer) ?? null;
     const others = held.get(each.body.customer) ?? [];
     return orRefused(() => {
-      const made = newSubscriptionOf(each, customer, others.length === 0, newest, { ...subscribing, rerate });
+      const made = newSubscriptionOf(each, customer, others.length === 0, newest, subscribing);
       requirePreviewed(previewed, newBasis(tenant, made, subscriptions, catalogs.version));
       const all = [...others, historyAhead(made)];
       requireNoOverlap(all, catalog, made.opening.billedFrom);

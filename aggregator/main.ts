@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import type pg from 'pg';
 import { NEWEST_RULE_SET } from '../domain/metering/rule-set.ts';
 import { realTimers, repeat } from '../platform/calls/timers.ts';
-import { catalogVersion } from '../platform/catalog-store.ts';
+import { publishedMeters } from '../platform/catalog-store.ts';
 import { moneyTerms, onTerms } from '../platform/clickhouse/call-terms.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../platform/event-log/event-log.ts';
@@ -48,7 +48,7 @@ export async function startAggregator(context: StageContext, parts: AggregatorPa
     eventLog,
     chunks: new ChunkStore(onTerms(clickhouse, moneyTerms), generation.generation),
     sealTables: new PostgresSealTables(pool, generation.generation),
-    readCatalogVersion: (version) => catalogVersion(pool, version),
+    storedMeters: publishedMeters(pool),
     findSchema: (fingerprint) => findAvroSchema(pool, fingerprint),
     newCounter: fastCounter,
     newKeyFile: newFile,

@@ -1,9 +1,9 @@
 // The partitions of one aggregator process: joins the consumer group, runs one loop per partition it is given, and
 // keeps their clocks going with ticks.
 
-import type { CatalogVersion } from '../domain/catalog/catalog.ts';
 import { FIRST_RULE_SET } from '../domain/metering/rule-set.ts';
 import { repeat, type Timers } from '../platform/calls/timers.ts';
+import type { StoredMeters } from '../platform/catalog-store.ts';
 import type { Consumption, EventLog, PartitionBounds } from '../platform/event-log/event-log.ts';
 import { encodeTick } from '../platform/event-log/record-codec.ts';
 import type { StageContext } from '../platform/process/stage.ts';
@@ -26,8 +26,7 @@ export interface PartitionGroupParts extends StageContext {
   readonly eventLog: EventLog;
   readonly chunks: ChunkStore;
   readonly sealTables: SealTables;
-  /** A stored catalog version, or null where there is none of that number. */
-  readonly readCatalogVersion: (version: number) => Promise<CatalogVersion | null>;
+  readonly storedMeters: StoredMeters;
   /** The Avro schema that a writer registered under a fingerprint, or null where none did. */
   readonly findSchema: (fingerprint: Buffer) => Promise<object | null>;
   readonly newCounter: NewCounter;
@@ -64,7 +63,7 @@ export async function consumePartitions(parts: PartitionGroupParts): Promise<Par
   const { settings, logger, registry, clock, timers, eventLog } = parts;
   const loops = new Map<number, PartitionLoop>();
   const metrics = new AggregatorMetrics(registry, clock, () => loops.values());
-  const catalogs = new CatalogReader(parts.readCatalogVersion);
+  const catalogs = new CatalogReader(parts.storedMeters);
   const bounds = async (partition: number): Promise<PartitionBounds> => {
     const found = (await eventLog.bounds()).find((candidate) => candidate.partition === partition);
     if (found === undefined) throw new Error(`the log has no partition ${partition}`);
@@ -162,9 +161,8 @@ export async function consumePartitions(parts: PartitionGroupParts): Promise<Par
       }
     },
     recountChunks: async (recounts) => {
-      const { readCatalogVersion } = parts;
       for (const [partition, loop] of loops) {
-        const recounting = new PartitionRecounts(partition, { ...recounts, readCatalogVersion, logger });
+        const recounting = new PartitionRecounts(partition, { ...recounts, catalogs, logger });
         try {
           // Whoever is waiting for another partition is not to wait for all of this one.
           for (let steps = 0; steps < RECOUNT_STEPS_MAX && loop.epoch !== null; steps++) {

@@ -8,10 +8,12 @@ import type { Pool } from 'pg';
 import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { type CatalogVersion, emptyCatalog } from '../domain/catalog/catalog.ts';
+import { TenantVersions } from '../domain/catalog/tenant-versions.ts';
 import { NEWEST_RULE_SET } from '../domain/metering/rule-set.ts';
 import { Problem } from '../domain/problem.ts';
 import type { UsageEvent } from '../domain/usage-event.ts';
 import type { Keyring } from '../platform/access/keyring.ts';
+import type { PublishedMeters } from '../platform/catalog-store.ts';
 import { type EventLog, EventLogError } from '../platform/event-log/event-log.ts';
 import { AvroRegistry, decodeRecord } from '../platform/event-log/record-codec.ts';
 import { createHttpApp } from '../platform/http/app.ts';
@@ -19,6 +21,7 @@ import type { Stage } from '../platform/process/stage.ts';
 import type { Settings } from '../platform/settings/settings.ts';
 import { anIdentity } from '../test/support/an-identity.ts';
 import { ScriptedEventLog } from '../test/support/scripted-event-log.ts';
+import { defaultVersions, metersInMemory } from '../test/support/stored-meters.ts';
 import { until } from '../test/support/until.ts';
 import { startIngest } from './main.ts';
 
@@ -66,7 +69,7 @@ const ingestSettings: Settings['ingest'] = {
 
 interface SetUp {
   readonly ingest?: Partial<Settings['ingest']>;
-  readonly readCatalog?: () => Promise<CatalogVersion | null>;
+  readonly catalogs?: PublishedMeters;
   readonly timeoutMs?: number;
 }
 
@@ -115,7 +118,7 @@ async function setUp(options: SetUp = {}): Promise<Gateway> {
       eventLog: log as unknown as EventLog,
       generation: { horizonMs: 36 * 86_400_000 },
       keyring,
-      readCatalog: options.readCatalog ?? (async () => catalog),
+      catalogs: options.catalogs ?? metersInMemory(() => new TenantVersions([catalog])),
       readRuleSet: async () => NEWEST_RULE_SET,
       ...(options.timeoutMs === undefined ? {} : { bodyPatienceMs: options.timeoutMs }),
     },
@@ -145,7 +148,7 @@ async function setUp(options: SetUp = {}): Promise<Gateway> {
       }),
   };
   running.push(gateway);
-  if (options.readCatalog === undefined) await until(() => stage.notReady() === null, 'ready');
+  if (options.catalogs === undefined) await until(() => stage.notReady() === null, 'ready');
   return gateway;
 }
 
@@ -416,15 +419,38 @@ describe('when the log is away', () => {
 
 describe('the catalog', () => {
   it('is waited for: 503 before the first read', async () => {
-    const { post, stage } = await setUp({ readCatalog: () => Promise.reject(new Error('Postgres is away')) });
+    const away = (): Promise<never> => Promise.reject(new Error('Postgres is away'));
+    const catalogs = { ...metersInMemory(() => defaultVersions()), publishedVersion: away };
+    const { post, stage } = await setUp({ catalogs });
     expect(stage.notReady()).toContain('catalog');
     expectProblem(await post(usage('a')), 503, 'not_ready');
   });
 
   it('may be empty: then no event has a meter', async () => {
-    const { post, stage } = await setUp({ readCatalog: async () => null });
+    const { post, stage } = await setUp({ catalogs: metersInMemory(() => defaultVersions()) });
     await until(() => stage.notReady() === null, 'ready');
     expect((await post(usage('a', { data: { tokens: 'x' } }))).statusCode).toBe(200);
+  });
+
+  it('is the tenant’s own, where it has one: by another’s meters nothing is refused', async () => {
+    const own = new Map([['globex', [{ ...catalog, version: 2 }]]]);
+    const catalogs = metersInMemory(() => new TenantVersions(defaultVersions(emptyCatalog).defaults, own));
+    const { post, stage } = await setUp({ catalogs });
+    await until(() => stage.notReady() === null, 'ready');
+    const wrong = usage('a', { data: { tokens: 'x' } });
+    expect((await post(wrong)).statusCode).toBe(200);
+    expectProblem(await post(wrong, { authorization: 'Bearer globex-key' }), 400, 'no_event_accepted');
+  });
+
+  it('of a tenant that can’t be read is waited for by that tenant alone', async () => {
+    const own = new Map([['globex', [{ ...catalog, version: 2 }]]]);
+    const known = metersInMemory(() => new TenantVersions([catalog], own));
+    const metersOf: PublishedMeters['metersOf'] = (numbers) =>
+      numbers.includes(2) ? Promise.reject(new Error('Postgres is away')) : known.metersOf(numbers);
+    const { post, stage } = await setUp({ catalogs: { ...known, metersOf } });
+    await until(() => stage.notReady() === null, 'ready');
+    expectProblem(await post(usage('a'), { authorization: 'Bearer globex-key' }), 503, 'not_ready');
+    expect((await post(usage('a'))).statusCode).toBe(200);
   });
 });
 

@@ -1,11 +1,10 @@
 // The composition root of the gateway: puts the route on an app, and the batcher between it and the event log.
 import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
-import type { CatalogVersion } from '../domain/catalog/catalog.ts';
 import type { Keyring } from '../platform/access/keyring.ts';
 import { RateLimit } from '../platform/access/rate-limit.ts';
 import { realTimers } from '../platform/calls/timers.ts';
-import { publishedCatalog } from '../platform/catalog-store.ts';
+import { type PublishedMeters, publishedMeters } from '../platform/catalog-store.ts';
 import { type EventLog, EventLogError } from '../platform/event-log/event-log.ts';
 import { EventBatchWriter } from '../platform/event-log/record-codec.ts';
 import { acceptedSpanMs, ruleSetInForce, type TopicGeneration } from '../platform/event-log/topic-generation.ts';
@@ -26,8 +25,8 @@ export interface IngestParts {
   /** Of the log. */
   readonly generation: Pick<TopicGeneration, 'horizonMs'>;
   readonly keyring: Keyring;
-  /** Where the catalog comes from, if not from Postgres. */
-  readonly readCatalog?: () => Promise<CatalogVersion | null>;
+  /** Where catalogs come from, if not from Postgres. */
+  readonly catalogs?: PublishedMeters;
   /** By which events are checked, if not by the one in force in the log. */
   readonly readRuleSet?: () => Promise<number>;
   /** How long a body may pause, if not as long as the least pace says. */
@@ -71,7 +70,7 @@ export async function startIngest(context: StageContext, parts: IngestParts): Pr
   });
   metrics.watchBodies(bodies);
   const catalog = followCatalog(
-    parts.readCatalog ?? (() => publishedCatalog(parts.pool)),
+    parts.catalogs ?? publishedMeters(parts.pool),
     parts.readRuleSet ?? (() => ruleSetInForce(parts.pool)),
     logger,
   );
@@ -86,7 +85,7 @@ export async function startIngest(context: StageContext, parts: IngestParts): Pr
     metrics,
     refusals,
     clock,
-    checks: catalog.checks,
+    catalog,
     horizonMs: acceptedSpanMs(settings, parts.generation),
     bodyBytesMax: settings.ingest.bodyBytesMax,
   });
@@ -97,7 +96,7 @@ export async function startIngest(context: StageContext, parts: IngestParts): Pr
     failed,
     notReady: () => {
       if (stopping) return 'the gateway is shutting down';
-      if (catalog.checks() === null) return 'the gateway has not read the catalog from Postgres yet';
+      if (!catalog.isReady()) return 'the gateway has not read the catalog from Postgres yet';
       return batcher.notReady();
     },
     stop: async () => {

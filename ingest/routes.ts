@@ -18,6 +18,7 @@ import { AppendFailed, type Batcher } from './batcher.ts';
 import type { BodyArrivals } from './bodies/body-arrivals.ts';
 import type { BodyBudget } from './bodies/body-budget.ts';
 import { contentEncodingOf, readBody, refuseByLength } from './bodies/body-reader.ts';
+import type { CatalogFollower } from './catalog-follower.ts';
 import type { AdmissionContext } from './core/admission.ts';
 import { admitBody, PART_BYTES } from './core/body-admission.ts';
 import { type BodyForm, bodyFormOf } from './core/body-form.ts';
@@ -35,8 +36,7 @@ export interface EventsRouteParts {
   readonly metrics: IngestMetrics;
   readonly refusals: RefusalBook;
   readonly clock: () => number;
-  /** Null: no catalog was read yet. */
-  readonly checks: () => MeterChecks | null;
+  readonly catalog: Pick<CatalogFollower, 'checksOf'>;
   readonly horizonMs: number;
   readonly bodyBytesMax: number;
 }
@@ -89,13 +89,21 @@ function refuseUnread(parts: EventsRouteParts, identity: Identity): void {
   if (refusal !== null) throw refusal;
 }
 
-/** What the events are checked by. */
-function meterChecks(parts: EventsRouteParts): MeterChecks {
-  const checks = parts.checks();
-  if (checks !== null) return checks;
-  throw new Problem('not_ready', 'The gateway has not read the catalog yet. Send the request again.', {
+const notReady = (cause?: unknown): Problem =>
+  new Problem('not_ready', 'The gateway has not read the catalog yet. Send the request again.', {
     headers: retryAfter(RETRY_SECONDS),
+    cause,
   });
+
+/** What the events of a tenant are checked by. Not async: nearly always they are there. */
+function meterChecks({ catalog }: EventsRouteParts, tenant: string): MeterChecks | Promise<MeterChecks> {
+  const checks = catalog.checksOf(tenant);
+  if (checks === null) throw notReady();
+  return checks instanceof Promise
+    ? checks.catch((error: unknown) => {
+        throw notReady(error);
+      })
+    : checks;
 }
 
 const turns = new AdmissionTurns();
@@ -138,7 +146,8 @@ async function receive(parts: EventsRouteParts, arrival: Arrival): Promise<Recei
   const identity = await parts.keyring.authenticate(headers.authorization, arrival.address);
   arrival.identity = identity;
   refuseUnread(parts, identity);
-  const checks = meterChecks(parts);
+  const found = meterChecks(parts, identity.tenant);
+  const checks = found instanceof Promise ? await found : found;
   const form = bodyFormOf(headers);
   const encoding = contentEncodingOf(headers);
   refuseByLength(headers, parts.bodyBytesMax);

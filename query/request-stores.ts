@@ -5,7 +5,7 @@ import type { Pool } from 'pg';
 import { type RequestBudget, withinBudget } from '../platform/calls/request-budget.ts';
 import { shareReading } from '../platform/calls/shared-reading.ts';
 import type { StoreName } from '../platform/calls/store-watch.ts';
-import { catalogVersion, publishedCatalog } from '../platform/catalog-store.ts';
+import { publishedVersion, tenantVersions } from '../platform/catalog-store.ts';
 import { requestTerms } from '../platform/clickhouse/call-terms.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import { statementWithin } from '../platform/postgres/pool.ts';
@@ -93,10 +93,13 @@ export function openRequestStores(
       eventLog,
     ),
   );
-  const published = shared((budget) => fromPostgres(() => budget.within('Postgres', () => publishedCatalog(pool))));
+  const sharedOfPostgres = <Value>(read: () => Promise<Value>) => {
+    const reading = shared((budget) => fromPostgres(() => budget.within('Postgres', read)));
+    return () => reading(0);
+  };
   const catalogs = createCatalogs(
-    () => published(0),
-    (version) => fromPostgres(() => catalogVersion(pool, version)),
+    sharedOfPostgres(() => publishedVersion(pool)),
+    sharedOfPostgres(() => tenantVersions(pool)),
   );
   const bounds = shared((budget) => budget.within('the event log', () => eventLog.bounds()));
   return (budget, tenant) => ({
@@ -104,9 +107,8 @@ export function openRequestStores(
     clickhouse: usageReads(stores, budget),
     freshnessWithin: (ageMaxMs) => waitFor(budget, ['Postgres', 'ClickHouse'], () => freshness(ageMaxMs)),
     catalogs: {
-      published: () => waitFor(budget, 'Postgres', () => catalogs.published()),
-      version: (version) => waitFor(budget, 'Postgres', () => catalogs.version(version)),
-      meter: (slug) => waitFor(budget, 'Postgres', () => catalogs.meter(slug)),
+      published: (whose) => waitFor(budget, 'Postgres', () => catalogs.published(whose)),
+      at: (whose, version) => waitFor(budget, 'Postgres', () => catalogs.at(whose, version)),
     },
     eventLog: {
       topicId: eventLog.topicId,

@@ -2,6 +2,7 @@
 import { type Assignment, customerAt } from '../../domain/accounts/assignments.ts';
 import { Problem } from '../../domain/problem.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
+import { LONGEST_WINDOW_MS, windowStartOf } from '../../domain/time/time-window.ts';
 import { meets, type VersionCondition, versionMismatch } from './request-headers.ts';
 import { alreadyRated } from './subscriptions/already-rated.ts';
 
@@ -19,6 +20,8 @@ export interface WantedAssignment {
   /** Null: from now on. */
   readonly from: number | null;
   readonly condition: VersionCondition;
+  /** True: it may hold from before what was rated, which is then billed anew, by adjustments (P2). */
+  readonly rerate?: boolean;
 }
 
 export interface Clocks {
@@ -30,7 +33,7 @@ export interface Clocks {
 /** What is to be added; null: it is so already. Throws a `Problem` where it can't be. */
 export function assignmentOf(
   found: SubjectNow,
-  { customer, from: given, condition }: WantedAssignment,
+  { customer, from: given, condition, rerate = false }: WantedAssignment,
   { now, closedUpTo }: Clocks,
 ): Assignment | null {
   // What was rated can't be behind a clock that is.
@@ -45,9 +48,18 @@ export function assignmentOf(
   if (same !== undefined && condition === null) {
     throw versionMismatch(`The subject belongs to another customer from ${formatRfc3339(from)} on.`, version);
   }
-  if (closedUpTo !== null && from < closedUpTo) throw alreadyRated(closedUpTo);
+  if (!rerate && closedUpTo !== null && from < closedUpTo) throw alreadyRated(closedUpTo);
   if (same === undefined && assignments.length >= ASSIGNMENTS_MAX) {
     throw new Problem('assignments_full', `A subject may be assigned ${ASSIGNMENTS_MAX} times.`);
   }
   return { customer, from };
+}
+
+/**
+ * From when on whoever has the subject at some time is to be rated again, since windows were rated that are another
+ * one's by an assignment; null: none was. A subject's first one takes the window that had begun (T1).
+ */
+export function assignmentDueAt({ from }: Assignment, closedUpTo: number | null): number | null {
+  const begins = windowStartOf(from, LONGEST_WINDOW_MS);
+  return closedUpTo !== null && from < closedUpTo ? begins : null;
 }

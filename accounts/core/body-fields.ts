@@ -111,6 +111,9 @@ function textFault(text: string, lengthMax: number): string | null {
   return storedTextFault(text);
 }
 
+export const flagField: FieldReader<boolean> = (given, refuse) =>
+  typeof given === 'boolean' ? given : refuse('be true or false');
+
 export const textField =
   (lengthMax: number): FieldReader<string> =>
   (given, refuse) => {

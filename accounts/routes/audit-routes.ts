@@ -51,6 +51,11 @@ type SubscriptionAfter = Omit<SubscriptionOpening, 'id'> & {
   readonly record: UnnumberedRecord;
 };
 
+/** What the catalog itself says is kept with its version. */
+interface CatalogAfter extends Readonly<Record<string, unknown>> {
+  readonly effectiveAt: number;
+}
+
 /** What never changes of it, and what this change says. */
 const subscriptionFields = ({ customer, startsAt, billedFrom, anchor, timezone, record }: SubscriptionAfter) => ({
   ...{ customer, startsAt: formatRfc3339(startsAt), billedFrom: formatRfc3339(billedFrom), timezone },
@@ -72,6 +77,7 @@ function fieldsOf(kind: AccountKind, { fields, personal }: ObjectState): Readonl
     return { ...rights, expiresAt: timeOrNull(expiresAt ?? null), revokedAt: timeOrNull(revokedAt ?? null) };
   }
   if (kind === 'recount') return fields;
+  if (kind === 'catalog') return { ...fields, effectiveAt: timeOrNull((fields as CatalogAfter).effectiveAt) };
   if (kind === 'subscription') return subscriptionFields(fields as unknown as SubscriptionAfter);
   return { assignments: assignmentsAnswer((fields as Pick<SubjectFacts, 'assignments'>).assignments) };
 }

@@ -1,5 +1,7 @@
 // POST /v1/subscriptions/preview: what an act on a subscription, or a new one, would charge when, as the rater would do
 // it. Nothing is written. What is decided is decided as the act itself would decide it, so that it is refused alike.
+
+import type { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { invalidParameter, parametersOf, readParameters, time } from '../../domain/requests/parameters.ts';
 import {
   type CustomerSubscription,
@@ -19,8 +21,7 @@ import {
 } from '../../platform/account-store/subscriptions.ts';
 import { readClosingUpTo } from '../../platform/billing-store/rater-progress.ts';
 import { type AccountAct, type AccountContext, type AccountRoute, listAnswer } from '../account-route.ts';
-import type { CatalogNow } from '../catalog-now.ts';
-import { requireNoOverlap } from '../core/subscriptions/overlapping-prices.ts';
+import { overlapsFrom, requireNoOverlap } from '../core/subscriptions/overlapping-prices.ts';
 import { chargesAnswer } from '../core/subscriptions/preview-answer.ts';
 import { type AskedPreview, readPreviewBody } from '../core/subscriptions/preview-body.ts';
 import { newBasis, type PreviewBasis, previewHashOf } from '../core/subscriptions/previewed.ts';
@@ -46,7 +47,7 @@ interface Planned {
 interface Planning extends SubscribingNow {
   readonly context: AccountContext;
   readonly tenant: string;
-  readonly catalogs: CatalogNow;
+  readonly catalogs: RatingCatalog;
 }
 
 type AskedOf<Form extends string> = Extract<AskedPreview, Readonly<Record<Form, unknown>>>;
@@ -62,7 +63,8 @@ async function planAct({ id, asked }: AskedOf<'asked'>, planning: Planning): Pro
   const records = record === null ? [] : [record];
   const becomes = record === null ? stored : grownBy(stored, records, now);
   const after = before.map((each) => (each === stored ? becomes : each));
-  requireNoOverlap(after.map(historyOf), catalogs.history, ratedUpTo ?? stored.opening.billedFrom);
+  if (record !== null)
+    requireNoOverlap(after.map(historyOf), catalogs.history, overlapsFrom(stored, record, ratedUpTo));
   const decided = { customer, subscription: id, decided: record };
   const basis = { tenant, ...decided, subscriptions: before, catalogVersion: catalogs.version };
   return { customer, before, after, becomes, records, basis };
@@ -80,7 +82,7 @@ async function planNew({ id, body }: AskedOf<'body'>, planning: Planning): Promi
   const known = await readCustomer(reads, vault, tenant, customer);
   const there = (await readSubscriptionsNamed(reads, tenant, [id])).get(id);
   if (there !== undefined) requireSame(there, wanted);
-  const situation = { now, ratedUpTo, rerate: false };
+  const situation = { now, ratedUpTo };
   const made = newSubscriptionOf(wanted, known, before.length === 0, catalogs.newest, situation);
   const basis = newBasis(tenant, made, before, catalogs.version);
   if (there !== undefined) return { customer, before, after: before, becomes: there, records: [], basis };

@@ -17,13 +17,14 @@ import {
   saveAssignment,
 } from '../../platform/account-store/subject-assignments.ts';
 import { lockCustomers } from '../../platform/billing-store/billing-periods.ts';
+import { markDue } from '../../platform/billing-store/due-customers.ts';
 import { readClosingUpTo } from '../../platform/billing-store/rater-progress.ts';
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
 import { type SubjectFacts, subjectAnswer, timeOrNull } from '../core/account-answers.ts';
 import { readPathId } from '../core/account-ids.ts';
 import { requireActive } from '../core/active-customer.ts';
-import { assignmentOf, type WantedAssignment } from '../core/assigning.ts';
-import { BodyFields, instantField, invalidField, invalidFields } from '../core/body-fields.ts';
+import { assignmentDueAt, assignmentOf, type WantedAssignment } from '../core/assigning.ts';
+import { BodyFields, flagField, instantField, invalidField, invalidFields } from '../core/body-fields.ts';
 import { idField, reasonField } from '../core/customer-body.ts';
 import { readIfMatch, type VersionCondition } from '../core/request-headers.ts';
 import { unknownCustomer } from './customer-routes.ts';
@@ -41,12 +42,13 @@ function readAssignmentBody(
   body: unknown,
   condition: VersionCondition,
 ): WantedAssignment & { readonly reason: string | null } {
-  const given = new BodyFields(body, ['customer', 'from', 'reason']);
+  const given = new BodyFields(body, ['customer', 'from', 'rerate', 'reason']);
   const customer = given.required('customer', idField);
   const from = given.optional('from', instantField);
+  const rerate = given.optional('rerate', flagField) ?? false;
   const reason = given.optional('reason', reasonField);
   given.end();
-  return { customer: customer!, from, condition, reason };
+  return { customer: customer!, from, condition, rerate, reason };
 }
 
 const putSubject: AccountAct = ({ change }, { author, path, parameters, body, ifMatch }) => {
@@ -61,16 +63,20 @@ const putSubject: AccountAct = ({ change }, { author, path, parameters, body, if
     const locked = await lockSubject(transaction, tenant, subject);
     // Whoever has the subject at some time is one side and the new customer the other. While they are locked no rater
     // looks at windows of theirs, and whichever looks later finds the assignment.
-    const sides = new Set([wanted.customer, subject, ...locked.assignments.map((each) => each.customer)]);
-    await lockCustomers(
-      transaction,
-      [...sides].map((side) => ({ tenant, customer: side })),
-    );
+    const names = new Set([wanted.customer, subject, ...locked.assignments.map((each) => each.customer)]);
+    const sides = [...names].map((side) => ({ tenant, customer: side }));
+    await lockCustomers(transaction, sides);
     const closedUpTo = await readClosingUpTo(transaction);
     const now = await readNow(transaction);
     const added = assignmentOf(locked, wanted, { now, closedUpTo });
     if (added === null) return answerOf(locked, now);
     const saved = await saveAssignment(transaction, author, locked, added, reason);
+    const dueAt = assignmentDueAt(added, closedUpTo);
+    if (dueAt !== null)
+      await markDue(
+        transaction,
+        sides.map((side) => ({ ...side, dueAt })),
+      );
     transaction.changed('subject');
     return answerOf(saved, Math.max(now, saved.updatedAt!), locked.version === 0 ? 201 : 200);
   });

@@ -1,5 +1,6 @@
 // Subscriptions: made, read, listed, and changed by acts of which each is one record.
 
+import type { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { encodePlace, numberBehind, pageOf } from '../../domain/requests/cursor.ts';
 import {
   anyText,
@@ -27,10 +28,9 @@ import {
   doneOnce,
   listAnswer,
 } from '../account-route.ts';
-import type { CatalogNow } from '../catalog-now.ts';
 import { readPathId } from '../core/account-ids.ts';
 import { meets, readIfMatch, versionMismatch } from '../core/request-headers.ts';
-import { requireNoOverlap } from '../core/subscriptions/overlapping-prices.ts';
+import { overlapsFrom, requireNoOverlap } from '../core/subscriptions/overlapping-prices.ts';
 import { asPreviewed, requirePreviewed, withoutPreview } from '../core/subscriptions/previewed.ts';
 import { type ActName, actNames, decideAct, subscriptionActs } from '../core/subscriptions/subscription-acts.ts';
 import { subscriptionAnswer, termsAnswer } from '../core/subscriptions/subscription-answers.ts';
@@ -56,7 +56,7 @@ const putSubscription: AccountAct = async ({ catalogs: readCatalogs, change }, {
   const body = readSubscriptionBody(said, catalogs.newest);
   const wanted = { id, body, changes: [], condition };
   return change(async (transaction) => {
-    const { outcomes, now } = await subscribeCustomers(transaction, author, [wanted], catalogs, { previewed });
+    const { outcomes, now } = await subscribeCustomers(transaction, author, [wanted], catalogs, previewed);
     const [outcome] = outcomes;
     if (outcome!.is === 'refused') throw outcome!.problem;
     const { is, subscription } = outcome!;
@@ -86,7 +86,8 @@ const subscriptionsParameters = parametersOf({
 
 const listSubscriptions: AccountAct = async ({ reads }, { author: { tenant }, parameters }) => {
   const { customer = null, limit, cursor } = readParameters(subscriptionsParameters, parameters);
-  const selection = { tenant, customer, afterNumber: numberBehind(cursor, customer, 'customer'), rowsMax: limit + 1 };
+  const afterNumber = numberBehind(cursor, customer, 'customer');
+  const selection = { tenants: { tenant }, customer, afterNumber, rowsMax: limit + 1 };
   const found = await readSubscriptions(reads, selection);
   const now = await readNow(reads);
   const { page, last } = pageOf(found, limit);
@@ -111,7 +112,7 @@ const act = (name: ActName): AccountRoute => {
   async function change(
     transaction: AccountTransaction,
     request: AccountRequest,
-    catalogs: CatalogNow,
+    catalogs: RatingCatalog,
   ): Promise<AccountAnswer> {
     readParameters(noParameters, request.parameters);
     const id = readPathId('id', request.path.id!);
@@ -136,7 +137,7 @@ const act = (name: ActName): AccountRoute => {
     const { now, ratedUpTo } = situation;
     const changed = await appendRecord(transaction, author, stored, record, { now, reason: asked.reason });
     const subscriptions = all.map((each) => historyOf(each === stored ? changed : each));
-    requireNoOverlap(subscriptions, catalogs.history, ratedUpTo ?? stored.opening.billedFrom);
+    requireNoOverlap(subscriptions, catalogs.history, overlapsFrom(stored, record, ratedUpTo));
     transaction.changed('subscription');
     return answerOf(changed, Math.max(now, changed.updatedAt));
   }

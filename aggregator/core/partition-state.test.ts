@@ -4,6 +4,7 @@ import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog/cat
 import { outcomes } from '../../domain/metering/event-outcome.ts';
 import { metersByType } from '../../domain/metering/meter-reading.ts';
 import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
+import { TenantMeters } from '../../domain/metering/tenant-meters.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
 import { dedupKeyOf, payloadHashOf, type UsageEvent } from '../../domain/usage-event.ts';
 import { aMeter } from '../../test/support/a-meter.ts';
@@ -71,7 +72,7 @@ class TestState extends PartitionState {
   constructor(ruleSet: number) {
     const from = { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1, ruleSet };
     const decisions = { events: new DecidedList(), rollUps: new RollUpTable() };
-    super(rules, from, metersByType(catalog), new DedupIndex(), decisions);
+    super(rules, from, new TenantMeters(metersByType(catalog)), new DedupIndex(), decisions);
     this.events = decisions.events;
     this.rollUps = decisions.rollUps;
   }
@@ -298,10 +299,22 @@ describe('chunks', () => {
 describe('the catalog', () => {
   it('changes at the offset of the control record, and never back', () => {
     const state = newState();
-    state.apply({ kind: 'catalog-change', offset: 0, appendTime: START, version: 2, meters: new Map() });
+    state.apply({
+      kind: 'catalog-change',
+      offset: 0,
+      appendTime: START,
+      version: 2,
+      meters: new TenantMeters(new Map()),
+    });
     state.apply(batch(1, [usageEvent({ id: 'a' })]));
     expect(rowsOf(state)).toEqual({});
-    state.apply({ kind: 'catalog-change', offset: 2, appendTime: START, version: 1, meters: metersByType(catalog) });
+    state.apply({
+      kind: 'catalog-change',
+      offset: 2,
+      appendTime: START,
+      version: 1,
+      meters: new TenantMeters(metersByType(catalog)),
+    });
     state.apply(batch(3, [usageEvent({ id: 'b' })]));
     expect(rowsOf(state)).toEqual({});
     expect(state.catalogVersion).toBe(2);

@@ -27,13 +27,9 @@ import {
   type OutcomeCounts,
   outcomes,
 } from '../../domain/metering/event-outcome.ts';
-import {
-  type MeterReadings,
-  type MetersByType,
-  type Reading,
-  readMeters,
-} from '../../domain/metering/meter-reading.ts';
+import { type MeterReadings, type Reading, readMeters } from '../../domain/metering/meter-reading.ts';
 import { type RuleSet, ruleSet } from '../../domain/metering/rule-set.ts';
+import type { TenantMeters } from '../../domain/metering/tenant-meters.ts';
 import { nameFault } from '../../domain/name-text.ts';
 import type { Rejection } from '../../domain/rejection.ts';
 import { spanText } from '../../domain/time/span-text.ts';
@@ -53,7 +49,7 @@ export type PartitionInput = { readonly offset: number; readonly appendTime: num
   /** `ruleSet`: the owner asks that later chunks are read by it; 1 asks for nothing. */
   | { readonly kind: 'tick'; readonly ruleSet: number }
   /** `meters` null: the version is not newer than the current one. */
-  | { readonly kind: 'catalog-change'; readonly version: number; readonly meters: MetersByType | null }
+  | { readonly kind: 'catalog-change'; readonly version: number; readonly meters: TenantMeters | null }
   | { readonly kind: 'malformed'; readonly reason: string; readonly bytes: Buffer }
 );
 
@@ -118,7 +114,7 @@ export interface DecidedEvents {
 export interface RollUps {
   add(event: UsageEvent, reading: Reading, order: EventOrder): void;
   /** Another catalog version took effect: the readings that follow are of its meters. */
-  changeMeters(meters: MetersByType): void;
+  changeMeters(meters: TenantMeters): void;
   /** The chunk has ended, and the next one has no rows yet. */
   startChunk(): void;
 }
@@ -142,7 +138,7 @@ export class PartitionState {
   readonly rules: GenerationRules;
   private readonly index: DedupIndex;
   private readonly decisions: Decisions;
-  private meters: MetersByType;
+  private meters: TenantMeters;
   private ruleSet: RuleSet;
   chunk: Chunk;
   partitionTime: number | null;
@@ -153,7 +149,7 @@ export class PartitionState {
   constructor(
     rules: GenerationRules,
     from: SealedPosition,
-    meters: MetersByType,
+    meters: TenantMeters,
     index: DedupIndex,
     decisions: Decisions,
   ) {
@@ -297,7 +293,7 @@ export class PartitionState {
     if (event.eventTime > now + EVENT_TIME_AHEAD_MAX_MS) {
       return { code: 'time_in_future', message: "the event's time lies more than a day after it was appended" };
     }
-    const meters = this.meters.get(event.type) ?? noMeters;
+    const meters = this.meters.of(event.tenant).get(event.type) ?? noMeters;
     if (meters.length === 0) return noReadings;
     let data: unknown;
     try {

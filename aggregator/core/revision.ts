@@ -3,8 +3,8 @@
 // comes out as it was counted from the log, row for row.
 import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
 import { type DefinedCorrection, readCorrected } from '../../domain/metering/corrections.ts';
-import type { MetersByType } from '../../domain/metering/meter-reading.ts';
 import { type RuleSet, ruleSet } from '../../domain/metering/rule-set.ts';
+import type { TenantMeters } from '../../domain/metering/tenant-meters.ts';
 import { Rejection } from '../../domain/rejection.ts';
 import { type ChunkCatalog, catalogVersionAt } from '../../domain/sealing/chunk-catalog.ts';
 import { RollUpTable } from './roll-up.ts';
@@ -28,16 +28,14 @@ export interface RevisedChunk extends ChunkCatalog {
   readonly corrections: readonly DefinedCorrection[];
 }
 
-const NO_METERS: MetersByType = new Map();
-
 export class RevisionCount {
   readonly rollUps = new RollUpTable();
   private readonly chunk: RevisedChunk;
   private readonly rules: RuleSet;
   /** By catalog version. */
-  private readonly meters: ReadonlyMap<number, MetersByType>;
+  private readonly meters: ReadonlyMap<number, TenantMeters>;
 
-  constructor(chunk: RevisedChunk, meters: ReadonlyMap<number, MetersByType>) {
+  constructor(chunk: RevisedChunk, meters: ReadonlyMap<number, TenantMeters>) {
     this.chunk = chunk;
     this.rules = ruleSet(chunk.ruleSet);
     this.meters = meters;
@@ -46,8 +44,7 @@ export class RevisionCount {
   /** The chunk's events come in the order of the log. */
   add(event: StoredEvent): void {
     const { offset, index, eventTime, acceptedAt } = event;
-    const version = catalogVersionAt(this.chunk, offset);
-    const inForce = version === 0 ? NO_METERS : this.meters.get(version)!;
+    const inForce = this.meters.get(catalogVersionAt(this.chunk, offset))!.of(event.tenant);
     const read = readCorrected(inForce.get(event.type) ?? [], this.chunk.corrections, event, this.rules);
     if (read instanceof Rejection) {
       throw new Error(`the accepted event at offset ${offset}, index ${index} can't be metered: ${read.message}`);
@@ -57,6 +54,8 @@ export class RevisionCount {
   }
 }
 
-/** The catalog versions that the chunk's events were metered by. */
-export const versionsOf = ({ versionBefore, changes }: ChunkCatalog): number[] =>
-  [versionBefore, ...changes.map(({ version }) => version)].filter((version) => version > 0);
+/** The catalog versions that the chunk's events were metered by; 0: none was in force. */
+export const versionsOf = ({ versionBefore, changes }: ChunkCatalog): number[] => [
+  versionBefore,
+  ...changes.map(({ version }) => version),
+];

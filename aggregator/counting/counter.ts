@@ -3,7 +3,7 @@
 // from the record's bytes. Whatever the log holds, both make the same decisions and the same rows
 // (fast-counter.test.ts), so each owner may use either.
 
-import type { MetersByType } from '../../domain/metering/meter-reading.ts';
+import type { TenantMeters } from '../../domain/metering/tenant-meters.ts';
 import type { RowSet } from '../../domain/sealing/row-set.ts';
 import type { InsertBody } from '../../platform/clickhouse/native-block.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
@@ -55,6 +55,6 @@ export interface Counter {
 export type NewCounter = (
   rules: GenerationRules,
   from: SealedPosition,
-  meters: MetersByType,
+  meters: TenantMeters,
   index: DedupIndex,
 ) => Counter;

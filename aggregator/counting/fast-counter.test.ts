@@ -5,9 +5,11 @@ import { describe, expect, it, jest } from '@jest/globals';
 import avro from 'avsc';
 import fc from 'fast-check';
 import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
+import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
 import type { Condition } from '../../domain/metering/meter.ts';
 import { metersByType } from '../../domain/metering/meter-reading.ts';
 import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
+import { TenantMeters } from '../../domain/metering/tenant-meters.ts';
 import { dedupKeyOf, type UsageEvent } from '../../domain/usage-event.ts';
 import type { InsertBody } from '../../platform/clickhouse/native-block.ts';
 import { crc64Avro, currentSchemas } from '../../platform/event-log/avro-registry.ts';
@@ -15,6 +17,7 @@ import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { encodeCatalogChange, encodeEventBatch, encodeTick } from '../../platform/event-log/record-codec.ts';
 import { aMeter } from '../../test/support/a-meter.ts';
 import { readBlocks } from '../../test/support/native-rows.ts';
+import { metersInMemory } from '../../test/support/stored-meters.ts';
 import { CatalogReader } from '../catalog-reader.ts';
 import { DedupIndex } from '../core/dedup-index.ts';
 import { PartitionState, totalOutcomes } from '../core/partition-state.ts';
@@ -89,6 +92,19 @@ const catalogs: readonly Catalog[] = [
     }),
   ]),
 ];
+
+/**
+ * Whose each of these is. `acme` goes from the default to its own, and to others that have the same meters and not;
+ * `bolt` has meters of its own that the default has too.
+ */
+const versions = new TenantVersions(
+  [1, 2, 3, 4, 8].map((version) => ({ version, effectiveAt: 0, catalog: catalogs[(version - 1) % 4]! })),
+  new Map([
+    ['acme', [5, 7, 9].map((version) => ({ version, effectiveAt: 0, catalog: catalogs[version % 3]! }))],
+    ['bolt', [6, 10].map((version) => ({ version, effectiveAt: 0, catalog: catalogs[3]! }))],
+  ]),
+);
+const VERSIONS = 10;
 
 interface Shape {
   readonly id: number;
@@ -277,7 +293,7 @@ const eventTime = fc.oneof(
 );
 const shape: fc.Arbitrary<Shape> = fc.record({
   id: fc.nat(25),
-  tenant: name('acme', 'acme', 'bolt'),
+  tenant: name('acme', 'acme', 'bolt', 'cobalt'),
   subject: name('cus_1', 'cus_2'),
   type: fc.constantFrom('call', 'call', 'call', 'seat', 'unmetered'),
   data,
@@ -316,7 +332,7 @@ const value = fc.oneof(
   { weight: 1, arbitrary: batch.map((events) => inLaterSchema(events, Buffer.alloc(8, 7))) },
   { weight: 1, arbitrary: batch.map(inBlocks) },
   { weight: 1, arbitrary: fc.constantFrom(encodeTick({ sentAt: START }), encodeTick({ sentAt: START, ruleSet: 3 })) },
-  { weight: 1, arbitrary: fc.integer({ min: 1, max: 4 }).map((version) => encodeCatalogChange({ version })) },
+  { weight: 2, arbitrary: fc.integer({ min: 1, max: VERSIONS }).map((version) => encodeCatalogChange({ version })) },
   { weight: 1, arbitrary: fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)) },
   // Damage: a byte changed, or an end that is missing or too much.
   {
@@ -364,11 +380,7 @@ async function transcript(
   steps: readonly { readonly record: LogRecord; readonly isFlushed: boolean }[],
   version = 1,
 ): Promise<unknown[]> {
-  const reader = new CatalogReader(async (wanted) => ({
-    version: wanted,
-    effectiveAt: 0,
-    catalog: catalogs[wanted - 1]!,
-  }));
+  const reader = new CatalogReader(metersInMemory(() => versions));
   const records = new RecordReader(
     async (fingerprint) => (fingerprint.equals(laterPrint) ? laterSchema : null),
     reader,
@@ -379,9 +391,9 @@ async function transcript(
     nextChunk: 0,
     partitionTime: null,
     catalogVersion: version,
-    ruleSet: version === 4 ? 3 : 1 + (version % 2),
+    ruleSet: version >= 4 ? 3 : 1 + (version % 2),
   };
-  const counter = newCounter(rules, from, metersByType(catalogs[version - 1]!), new DedupIndex());
+  const counter = newCounter(rules, from, await reader.meters(version), new DedupIndex());
   const { state } = counter;
   const told: unknown[] = [];
   const flush = (): void => {
@@ -424,7 +436,7 @@ const standOf = ({ state, rollUpRowSet, totalRowSet }: Counter): object => ({
 describe('fast counter', () => {
   it('writes what the plain counter writes, whatever the log holds', async () => {
     await fc.assert(
-      fc.asyncProperty(log, fc.integer({ min: 1, max: 4 }), async (steps, version) => {
+      fc.asyncProperty(log, fc.integer({ min: 1, max: VERSIONS }), async (steps, version) => {
         expect(await transcript(fastCounter, steps, version)).toEqual(await transcript(plainCounter, steps, version));
       }),
       { numRuns: 400 },
@@ -494,6 +506,26 @@ describe('fast counter', () => {
     }
   });
 
+  it('goes on with the same rows where catalogs of tenants change, one after the other', async () => {
+    const tenants = fc.array(fc.constantFrom('acme', 'bolt', 'cobalt'), { minLength: 1, maxLength: 6 });
+    const record = fc.oneof(tenants, fc.integer({ min: 1, max: VERSIONS }));
+    const steps = fc.array(fc.record({ record, isFlushed: fc.boolean() }), { maxLength: 24 });
+    await fc.assert(
+      fc.asyncProperty(steps, fc.integer({ min: 1, max: 3 }), async (given, version) => {
+        let id = 0;
+        const told = given.map(({ record: what, isFlushed }, offset) => {
+          const value =
+            typeof what === 'number'
+              ? encodeCatalogChange({ version: what })
+              : encodeEventBatch(what.map((tenant) => usageEvent({ ...ordinary, tenant, id: id++ })));
+          return { record: { offset, appendTime: START, value }, isFlushed };
+        });
+        expect(await transcript(fastCounter, told, version)).toEqual(await transcript(plainCounter, told, version));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it('keeps sums that no double holds', async () => {
     const values = [
       '999999999999999',
@@ -544,7 +576,7 @@ describe('fast counter', () => {
     const counter = fastCounter(
       rules,
       { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1, ruleSet: NEWEST_RULE_SET },
-      metersByType(catalogs[0]!),
+      new TenantMeters(metersByType(catalogs[0]!)),
       new DedupIndex(),
     );
     const decide = jest.spyOn(PartitionState.prototype, 'decide');
@@ -578,7 +610,7 @@ describe('fast counter', () => {
     const counter = fastCounter(
       rules,
       { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1, ruleSet: NEWEST_RULE_SET },
-      metersByType(catalogOf(meters)),
+      new TenantMeters(metersByType(catalogOf(meters))),
       new DedupIndex(),
     );
     const decide = jest.spyOn(PartitionState.prototype, 'decide');
@@ -602,11 +634,13 @@ describe('fast counter', () => {
     const counter = fastCounter(
       rules,
       { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1, ruleSet: NEWEST_RULE_SET },
-      metersByType(
-        catalogOf([
-          meter('dotted', 'sum', { valuePath: ['gen_ai.n'], dimensions: by(['gen_ai.model']) }),
-          meter('items', 'sum', { eventType: 'order', valuePath: ['items', null, 'n'] }),
-        ]),
+      new TenantMeters(
+        metersByType(
+          catalogOf([
+            meter('dotted', 'sum', { valuePath: ['gen_ai.n'], dimensions: by(['gen_ai.model']) }),
+            meter('items', 'sum', { eventType: 'order', valuePath: ['items', null, 'n'] }),
+          ]),
+        ),
       ),
       new DedupIndex(),
     );

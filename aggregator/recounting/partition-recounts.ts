@@ -9,10 +9,10 @@
 // and a row is named by its chunk and revision. A former owner can give and seal nothing, since both transactions lock
 // the partition's progress and compare the epoch; its rows have a lower epoch, and lose.
 import type { Logger } from 'pino';
-import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
-import type { DefinedCorrection, MeterCorrection } from '../../domain/metering/corrections.ts';
-import { type MetersByType, metersByType } from '../../domain/metering/meter-reading.ts';
+import { type DefinedCorrection, definedBy } from '../../domain/metering/corrections.ts';
+import type { TenantMeters } from '../../domain/metering/tenant-meters.ts';
 import { isSameRows, type RowSet } from '../../domain/sealing/row-set.ts';
+import type { CatalogReader } from '../catalog-reader.ts';
 import { ChunkMismatch } from '../chunk-store.ts';
 import { versionsOf } from '../core/revision.ts';
 import { PartitionLost } from '../seal-store.ts';
@@ -22,8 +22,7 @@ import type { ChunkToRevise, CountedRevision, RevisedRows, RevisionStore } from 
 export interface PartitionRecountsParts {
   readonly tables: RecountTables;
   readonly revisions: Pick<RevisionStore, 'count' | 'write' | 'readBack'>;
-  /** A stored catalog version, or null where there is none of that number. */
-  readonly readCatalogVersion: (version: number) => Promise<CatalogVersion | null>;
+  readonly catalogs: Pick<CatalogReader, 'meters'>;
   readonly logger: Logger;
 }
 
@@ -38,7 +37,6 @@ const print = ({ count, checksum }: RowSet): string => `${count} rows with check
 export class PartitionRecounts {
   private readonly partition: number;
   private readonly parts: PartitionRecountsParts;
-  private readonly catalogs = new Map<number, CatalogVersion>();
 
   constructor(partition: number, parts: PartitionRecountsParts) {
     this.partition = partition;
@@ -92,10 +90,14 @@ export class PartitionRecounts {
 
   private async count(due: DueChunk): Promise<CountedRevision> {
     const { partition } = this;
+    const { catalogs } = this.parts;
     const corrections: DefinedCorrection[] = [];
-    for (const correction of due.corrections) corrections.push(await this.defined(correction));
-    const meters = new Map<number, MetersByType>();
-    for (const version of versionsOf(due)) meters.set(version, metersByType((await this.catalog(version)).catalog));
+    for (const correction of due.corrections) {
+      const tenants = await catalogs.meters(correction.version);
+      corrections.push(definedBy(correction, (tenant) => tenants.of(tenant)));
+    }
+    const meters = new Map<number, TenantMeters>();
+    for (const version of versionsOf(due)) meters.set(version, await catalogs.meters(version));
     const of: ChunkToRevise = { ...due, partition, corrections, revision: corrections.length };
     const counted = await this.parts.revisions.count(of, meters);
     if (isSameRows(counted.events, due.events)) return counted;
@@ -104,25 +106,6 @@ export class PartitionRecounts {
       due.chunk,
       `it can't be recounted: ${print(counted.events)} of events are stored, its seal has ${print(due.events)}`,
     );
-  }
-
-  private async catalog(version: number): Promise<CatalogVersion> {
-    const stored = this.catalogs.get(version) ?? (await this.parts.readCatalogVersion(version));
-    if (stored === null)
-      throw new Error(`catalog version ${version} is in a seal but not in tallyline.catalog_versions`);
-    this.catalogs.set(version, stored);
-    return stored;
-  }
-
-  private async defined(correction: MeterCorrection): Promise<DefinedCorrection> {
-    const { catalog } = await this.catalog(correction.version);
-    const meter = catalog.meters.find(({ slug }) => slug === correction.meter);
-    if (meter === undefined) {
-      throw new Error(
-        `catalog version ${correction.version}, by which chunks are recounted, has no ${correction.meter}`,
-      );
-    }
-    return { ...correction, meter };
   }
 
   private requireStored({ chunk }: ChunkToRevise, written: RevisedRows, stored: RevisedRows): void {

@@ -1,6 +1,6 @@
 // What a recount reads and writes in ClickHouse: the stored events of sealed chunks, and the rows of their revisions.
 // Rows of a revision have it in their name, so that nothing that was written before is replaced.
-import type { MetersByType } from '../../domain/metering/meter-reading.ts';
+import type { TenantMeters } from '../../domain/metering/tenant-meters.ts';
 import { type RowSet, wrap64 } from '../../domain/sealing/row-set.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { revisedRollUpColumns, revisedTotalColumns } from '../../platform/usage-store/chunk-tables.ts';
@@ -47,7 +47,7 @@ export class RevisionStore {
   }
 
   /** Counts the chunk's revision from its stored events, of the epoch of its seal or a later one. */
-  async count(of: ChunkToRevise, meters: ReadonlyMap<number, MetersByType>): Promise<CountedRevision> {
+  async count(of: ChunkToRevise, meters: ReadonlyMap<number, TenantMeters>): Promise<CountedRevision> {
     const count = new RevisionCount(of, meters);
     let events = 0;
     let checksum = 0n;

@@ -8,7 +8,6 @@ import type { NewCounter } from '../../aggregator/counting/counter.ts';
 import { fastCounter } from '../../aggregator/counting/fast-counter.ts';
 import { plainCounter } from '../../aggregator/counting/plain-counter.ts';
 import { RecordReader } from '../../aggregator/record-reader.ts';
-import { metersByType } from '../../domain/metering/meter-reading.ts';
 import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { makeRecords } from '../workload/records.ts';
@@ -34,9 +33,13 @@ const rules = { chunkOffsets: 1_024, slotMs: 30_000, horizonMs: 35 * 86_400_000 
 const start = { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1, ruleSet: NEWEST_RULE_SET };
 
 async function count(newCounter: NewCounter, records: readonly LogRecord[]): Promise<AggregatorCoreOutput> {
-  const catalogs = new CatalogReader(async (version) => ({ version, effectiveAt: 0, catalog: benchCatalog() }));
+  const { meters } = benchCatalog();
+  const catalogs = new CatalogReader({
+    versionsAt: async (version) => ({ default: version, own: new Map() }),
+    metersOf: async (numbers) => new Map(numbers.map((number) => [number, meters])),
+  });
   const reader = new RecordReader(async () => null, catalogs, NEWEST_RULE_SET);
-  const counter = newCounter(rules, start, metersByType(benchCatalog()), new DedupIndex());
+  const counter = newCounter(rules, start, await catalogs.meters(1), new DedupIndex());
   const { state } = counter;
   let accepted = 0;
   let rollUpRows = 0;

@@ -36,7 +36,7 @@ await runAsProgram<ImportInput, ImportOutput>(async ({ environment, customersFil
   const settings = parseSettings(environment);
   const pool = openPool(settings, logger, 'bench import');
   const vault = new Vault(settings.accounts.keys!);
-  const catalogs = await catalogsNow()(pool);
+  const catalogs = await catalogsNow()(pool, author.tenant);
   const parts = {
     ...{ pool, tenant: TENANT, onProgress: () => {} },
     onRefused: (line: number, why: string): never => {

@@ -7,7 +7,7 @@ import { STAGE_NODE_FLAGS } from '../../cli/stage/stage-node-flags.ts';
 import type { StageName } from '../../cli/stage/stage-table.ts';
 import { openEventLog } from '../../cli/stores.ts';
 import { createApiKey } from '../../platform/access/api-key-store.ts';
-import { applyCatalogFile } from '../../platform/catalog-store.ts';
+import { applyCatalogFile } from '../../platform/catalog-publishing/apply-catalog.ts';
 import { type ClickHouseDatabase, createClickHouse } from '../../platform/clickhouse/client.ts';
 import type { EventLog } from '../../platform/event-log/event-log.ts';
 import { migrate } from '../../platform/migrations/migrate.ts';

@@ -113,7 +113,7 @@ async function importSubscriptions(file: string, options: SubscriptionOptions): 
     const rows = isCatalog
       ? catalogSubscriptions(sourceOf(file), options.tenant)
       : rowsOfFile(format, sourceOf(file), subscriptionForm);
-    const catalogs = await catalogsNow()(pool);
+    const catalogs = await catalogsNow()(pool, author.tenant);
     const of = { author, catalogs, vault: isCatalog ? vault : null, rerate: options.rerate === true };
     await importInto(pool, author, { rows, kind: importedSubscriptions(of) });
   });

@@ -7,7 +7,7 @@ import type pg from 'pg';
 import type { Logger } from 'pino';
 import { listenFault } from '../../platform/admin-server.ts';
 import { delay } from '../../platform/calls/retry.ts';
-import { applyCatalogFile } from '../../platform/catalog-store.ts';
+import { applyCatalogFile } from '../../platform/catalog-publishing/apply-catalog.ts';
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
 import { startEmbeddedClickHouse } from '../../platform/clickhouse/embedded/embedded.ts';
 import { migrate } from '../../platform/migrations/migrate.ts';

@@ -1,18 +1,19 @@
 import { describe, expect, it } from '@jest/globals';
 import { aMeter } from '../../test/support/a-meter.ts';
 import { Rejection } from '../rejection.ts';
-import { type DefinedCorrection, readCorrected } from './corrections.ts';
+import { type DefinedCorrection, definedBy, type MeterCorrection, readCorrected } from './corrections.ts';
 import type { Meter } from './meter.ts';
+import { metersByType } from './meter-reading.ts';
 import { ruleSet } from './rule-set.ts';
 
 const HOUR = 3_600_000;
 const tokens = aMeter('tokens', { eventType: 'e', valuePath: ['tokens'], window: '1h' });
 const images: Meter = { ...tokens, slug: 'images', valuePath: ['images'] };
 const exact: Meter = { ...tokens, precision: 'exact' };
-const of = (meter: Meter, more: Partial<DefinedCorrection> = {}): DefinedCorrection => ({
-  ...{ tenant: null, meter, version: 2, from: 0, to: null },
-  ...more,
-});
+const of = (meter: Meter, more: Partial<MeterCorrection> = {}): DefinedCorrection =>
+  definedBy({ ...{ tenant: null, meter: meter.slug, version: 2, from: 0, to: null }, ...more }, (tenant) =>
+    metersByType({ meters: tenant === 'acme' ? [meter] : [] }),
+  );
 const event = { tenant: 'acme', type: 'e', eventTime: 5 * HOUR + 1, data: '' };
 
 const read = (

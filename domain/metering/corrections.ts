@@ -5,7 +5,7 @@ import { parseExactJson } from '../json/exact-json.ts';
 import { Rejection } from '../rejection.ts';
 import { windowSizeMs, windowStartOf } from '../time/time-window.ts';
 import type { Meter } from './meter.ts';
-import { type MeterReadings, readMeters } from './meter-reading.ts';
+import { type MeterReadings, type MetersByType, readMeters } from './meter-reading.ts';
 import type { RuleSet } from './rule-set.ts';
 
 /** A meter is counted by its definition in a catalog version, where its window starts in a range. */
@@ -19,9 +19,25 @@ export interface MeterCorrection {
   readonly to: number | null;
 }
 
-/** A correction, and the meter as its version defines it. */
-export interface DefinedCorrection extends Omit<MeterCorrection, 'meter'> {
-  readonly meter: Meter;
+/** A correction, and the meter as its version defines it for a tenant; null: that one's catalog has none of the slug. */
+export interface DefinedCorrection extends MeterCorrection {
+  definedFor(tenant: string): Meter | null;
+}
+
+/** `metersOf`: those of a tenant at the correction's version. */
+export function definedBy(correction: MeterCorrection, metersOf: (tenant: string) => MetersByType): DefinedCorrection {
+  const known = new Map<MetersByType, Meter | null>();
+  return {
+    ...correction,
+    definedFor(tenant) {
+      const meters = metersOf(tenant);
+      const found = known.get(meters);
+      if (found !== undefined) return found;
+      const meter = [...meters.values()].flat().find(({ slug }) => slug === correction.meter) ?? null;
+      known.set(meters, meter);
+      return meter;
+    },
+  };
 }
 
 export interface CorrectedEvent {
@@ -34,8 +50,8 @@ export interface CorrectedEvent {
 
 const NOT_JSON = new Rejection('invalid_data', 'data is not JSON');
 
-/** Whether the correction is about the event, if it is of the meter's type. */
-function concerns({ tenant, meter, from, to }: DefinedCorrection, event: CorrectedEvent): boolean {
+/** Whether a correction is about the event, if it is of the meter's type. */
+function concerns({ tenant, from, to }: DefinedCorrection, meter: Meter, event: CorrectedEvent): boolean {
   if (tenant !== null && tenant !== event.tenant) return false;
   const start = windowStartOf(event.eventTime, windowSizeMs[meter.window]);
   return start >= from && (to === null || start < to);
@@ -62,7 +78,8 @@ export function readCorrected(
 ): MeterReadings | Rejection {
   const corrected = new Map<string, Meter>();
   for (const correction of corrections) {
-    if (concerns(correction, event)) corrected.set(correction.meter.slug, correction.meter);
+    const meter = correction.definedFor(event.tenant);
+    if (meter !== null && concerns(correction, meter, event)) corrected.set(meter.slug, meter);
   }
   const left = corrected.size === 0 ? inForce : inForce.filter(({ slug }) => !corrected.has(slug));
   const added = [...corrected.values()].filter(({ eventType }) => eventType === event.type);

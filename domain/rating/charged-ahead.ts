@@ -6,10 +6,10 @@ import { keyText } from '../composite-key.ts';
 import { Decimal } from '../number/decimal.ts';
 import { type Quantity, quantityToDecimal } from '../number/quantity.ts';
 import { nextDueAfter } from '../terms/next-due.ts';
-import type { BilledBy } from './customer-records.ts';
+import type { BilledBy } from './billed-by.ts';
 import type { CustomerWork } from './customer-work.ts';
 import { type DueFee, dueTargets, type PeriodTarget } from './period-targets.ts';
-import { type ChargedUsage, type RatedTerm, ratedTerms } from './rated-terms.ts';
+import { type ChargedUsage, type Currencies, type RatedTerm, ratedTerms } from './rated-terms.ts';
 
 /** What a term of a price comes to, of all subjects. */
 export interface AheadTerm {
@@ -137,7 +137,7 @@ export function chargedAhead(
   return { steps, terms: [...usage.values(), ...fees.values()].flat().sort(byPeriodAndPrice) };
 }
 
-const noCurrency = (): string => '';
+const noCurrency: Currencies = { currencyOf: () => '' };
 
 /** By period, then by price and time. */
 export const byPeriodAndPrice = (a: AheadTerm, b: AheadTerm): number =>

@@ -14,7 +14,8 @@ import { sameDefinition } from '../terms/catalog-history.ts';
 import type { FeeTerm } from '../terms/fees.ts';
 import type { UsagePeriod } from '../terms/price-terms.ts';
 import { LONGEST_WINDOW_MS } from '../time/time-window.ts';
-import type { BilledBy, RecordsByCustomer } from './customer-records.ts';
+import type { BilledBy } from './billed-by.ts';
+import type { RecordsByCustomer } from './customer-records.ts';
 import { type CustomerWork, timesOf } from './customer-work.ts';
 
 /** A fee's term that is due. */
@@ -195,16 +196,13 @@ class CustomerTargets {
   private addDue(from: number): void {
     const { terms, fees } = this.by;
     const until = this.watermark + 1;
-    // The default plan has always been there: before anything was billed nothing of it can have changed.
-    const earliest = Math.min(this.watermark, ...this.stored.map(({ periodStart }) => periodStart));
+    // The default plan has always been there. What it charges may be due in a period of which nothing was billed yet.
+    const isDefault = ({ members }: { readonly members: readonly unknown[] }) => members[0] === null;
     for (const line of terms.usageLines) {
-      const since = Math.max(from, line.members[0] === null ? earliest : line.begin - line.windowMs);
+      const since = isDefault(line) ? from : Math.max(from, line.begin - line.windowMs);
       for (const { period } of terms.usagePeriodsIn(line, since, until)) this.at(period.start);
     }
-    const begin = Math.min(
-      earliest,
-      ...terms.feeLines.map((line) => (line.members[0] === null ? earliest : line.begin)),
-    );
+    const begin = Math.min(...terms.feeLines.map((line) => (isDefault(line) ? from : line.begin)));
     for (const { period } of fees.periodsIn(Math.max(from, begin), until, this.watermark)) this.at(period.start);
   }
 

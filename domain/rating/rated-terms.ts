@@ -16,8 +16,10 @@ export interface ChargedUsage {
   readonly charged: readonly ChargedTerm[];
 }
 
-/** The currency of a version of the catalog; null: of the newest. */
-type CurrencyOf = (version: number | null) => string;
+/** The currency of a version of the tenant's catalog; null: of the newest. */
+export interface Currencies {
+  currencyOf(version: number | null): string;
+}
 
 /** What a term of a price comes to, of all subjects together or of one. */
 export interface RatedTerm {
@@ -35,7 +37,7 @@ export interface RatedTerm {
 function termsOfUsage(
   { tenant, customer, periodStart, detailFrom }: PeriodTarget,
   { period, charged }: ChargedUsage,
-  currencyOf: CurrencyOf,
+  currencies: Currencies,
 ): RatedTerm[] {
   const meter = period.line.meter!;
   const { slug } = period.line;
@@ -53,7 +55,7 @@ function termsOfUsage(
       plan: term.plan,
       meter: meter.slug,
       groups: term.price.match,
-      currency: currencyOf(term.catalogVersion),
+      currency: currencies.currencyOf(term.catalogVersion),
       catalogVersion: term.catalogVersion,
     },
     meter,
@@ -63,7 +65,7 @@ function termsOfUsage(
   }));
 }
 
-function termOfFee({ tenant, customer, periodStart }: PeriodTarget, fee: DueFee, currencyOf: CurrencyOf): RatedTerm {
+function termOfFee({ tenant, customer, periodStart }: PeriodTarget, fee: DueFee, currencies: Currencies): RatedTerm {
   const { from, to, amount } = fee;
   return {
     of: {
@@ -78,7 +80,7 @@ function termOfFee({ tenant, customer, periodStart }: PeriodTarget, fee: DueFee,
       plan: fee.plan,
       meter: null,
       groups: {},
-      currency: currencyOf(fee.catalogVersion),
+      currency: currencies.currencyOf(fee.catalogVersion),
       catalogVersion: fee.catalogVersion,
     },
     meter: null,
@@ -93,8 +95,8 @@ export const ratedTerms = (
   target: PeriodTarget,
   usage: readonly ChargedUsage[],
   fees: readonly DueFee[],
-  currencyOf: CurrencyOf,
+  currencies: Currencies,
 ): RatedTerm[] => [
-  ...usage.flatMap((each) => termsOfUsage(target, each, currencyOf)),
-  ...fees.map((fee) => termOfFee(target, fee, currencyOf)),
+  ...usage.flatMap((each) => termsOfUsage(target, each, currencies)),
+  ...fees.map((fee) => termOfFee(target, fee, currencies)),
 ];

@@ -15,9 +15,6 @@ const DAY_MS = 86_400_000;
 
 const checks = compileMeterChecks(
   {
-    currency: 'USD',
-    plans: [],
-    defaultPlan: null,
     meters: [
       aMeter('tokens', { dimensions: [{ name: 'model', path: ['model'] }] }),
       aMeter('nested', { valuePath: ['usage', 'total'], dimensions: [{ name: 'region', path: ['where', 'region'] }] }),

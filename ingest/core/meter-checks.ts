@@ -38,7 +38,7 @@ export interface MeterCheck {
 export type MeterChecks = ReadonlyMap<string, readonly MeterCheck[]>;
 
 /** By the catalog and the rule set in force. A meter that takes what it can't read has no check. */
-export function compileMeterChecks(catalog: Catalog, rules: RuleSet): MeterChecks {
+export function compileMeterChecks(catalog: Pick<Catalog, 'meters'>, rules: RuleSet): MeterChecks {
   const byType = new Map<string, MeterCheck[]>();
   for (const meter of catalog.meters) {
     if (rules.countsForOthers && meter.unreadable === 'skip') continue;

@@ -3,6 +3,7 @@
 // a customer's changes are made one after the other, and each can be held against the others (P3) and against what was
 // rated.
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import { groupBy, keyText } from '../../domain/composite-key.ts';
 import {
   type CustomerSubscription,
@@ -33,6 +34,7 @@ import {
   text,
   valuesOf,
 } from '../postgres/table-columns.ts';
+import { tenantCondition } from '../postgres/tenant-condition.ts';
 import { type AccountChange, type Author, accountChangeColumns, appendChanges } from './account-changes.ts';
 
 export const subscriptionColumns = {
@@ -120,8 +122,7 @@ export async function readSubscriber(queries: Queries, tenant: string, id: strin
 }
 
 export interface SubscriptionSelection {
-  /** Null: of all tenants. */
-  readonly tenant: string | null;
+  readonly tenants: TenantsOfVersion;
   /** Null: of all customers. */
   readonly customer: string | null;
   /** Only those that were made after the one with this number. */
@@ -132,12 +133,13 @@ export interface SubscriptionSelection {
 /** In the order in which they were made. */
 export async function readSubscriptions(
   queries: Queries,
-  { tenant, customer, afterNumber, rowsMax }: SubscriptionSelection,
+  { tenants, customer, afterNumber, rowsMax }: SubscriptionSelection,
 ): Promise<{ readonly subscription: CustomerSubscription; readonly number: number }[]> {
+  const { sql, value } = tenantCondition(tenants, 's.tenant', '$1');
   const { rows } = await queries.query(
-    `${SELECT_SUBSCRIPTIONS} WHERE ${tenant === null ? '$1::text IS NULL' : 's.tenant = $1'}
+    `${SELECT_SUBSCRIPTIONS} WHERE ${sql}
        AND ($2::text IS NULL OR s.customer = $2) AND s.number > $3 ORDER BY s.number LIMIT $4`,
-    [tenant, customer, afterNumber, rowsMax],
+    [value, customer, afterNumber, rowsMax],
   );
   const subscriptions = await withRecords(queries, rows);
   return subscriptions.map((subscription, i) => ({ subscription, number: Number(rows[i]!.number) }));
@@ -189,13 +191,14 @@ export async function readRecordCounts(queries: Queries, customers: readonly Ten
 /** Customers that were ever subscribed to more than one, by name; `tenant` null: of all tenants. */
 export async function readSeveralSubscribers(
   queries: Queries,
-  tenant: string | null,
+  tenants: TenantsOfVersion,
   customersMax: number,
 ): Promise<TenantCustomer[]> {
+  const { sql, value } = tenantCondition(tenants, 'tenant', '$1');
   const { rows } = await queries.query<{ tenant: string; customer: string }>(
-    `SELECT tenant, customer FROM tallyline.subscriptions WHERE $1::text IS NULL OR tenant = $1
+    `SELECT tenant, customer FROM tallyline.subscriptions WHERE ${sql}
      GROUP BY tenant, customer HAVING count(*) > 1 ORDER BY tenant, customer LIMIT $2`,
-    [tenant, customersMax],
+    [value, customersMax],
   );
   return rows;
 }

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';
+import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import { startTestPostgres, type TestPostgres } from '../../test/support/processes/postgres.ts';
 import { subscribe } from '../../test/support/subscribe.ts';
 import { migrate } from '../migrations/migrate.ts';
@@ -97,21 +98,22 @@ it('marks whoever has a plan, or pays by the default plan, page by page and nobo
   const period = `WITH rating AS (
       INSERT INTO tallyline.ratings (catalog_version, seal_vector) VALUES (1, '{}') RETURNING id)
     INSERT INTO tallyline.billing_periods (tenant, customer, subscription, period_start, period_end, rating)
-    SELECT 'acme', $1, $2, $3, $4, id FROM rating`;
-  await pool.query(period, ['runs', '', new Date(0), new Date(1_001)]);
-  await pool.query(period, ['is over', '', new Date(0), new Date(1_000)]);
-  await pool.query(period, ['subscribed', 's', new Date(0), new Date(1_001)]);
+    SELECT $1, $2, $3, $4, $5, id FROM rating`;
+  await pool.query(period, ['acme', 'runs', '', new Date(0), new Date(1_001)]);
+  await pool.query(period, ['acme', 'is over', '', new Date(0), new Date(1_000)]);
+  await pool.query(period, ['acme', 'subscribed', 's', new Date(0), new Date(1_001)]);
+  await pool.query(period, ['umbrella', 'runs', '', new Date(0), new Date(1_001)]);
   for (const name of [a, sameName])
     for (const id of ['s1', 's2']) await subscribe(pool, { ...name, id, plan: 'p', startsAt: 7_000 });
   await subscribe(pool, { ...b, id: 's3', plan: 'q', startsAt: 7_000, phases: [{ at: 9_000, patch: { plan: 'p' } }] });
   await subscribe(pool, { tenant: 'acme', customer: 'other', id: 's4', plan: 'q', startsAt: 7_000 });
   await pool.query('DELETE FROM tallyline.due_customers');
   await markDue(pool, [{ ...a, dueAt: 500 }]);
-  const mark = async (plan: string | null): Promise<number> => {
+  const mark = async (plan: string | null, tenants: TenantsOfVersion = { except: [] }): Promise<number> => {
     let after = null;
     let pages = 0;
     do {
-      after = await markHoldersDue(pool, plan, 1_000, { after, customersMax: 1 });
+      after = await markHoldersDue(pool, { plan, tenants }, 1_000, { after, customersMax: 1 });
       pages++;
     } while (after !== null);
     return pages;
@@ -124,10 +126,22 @@ it('marks whoever has a plan, or pays by the default plan, page by page and nobo
     { ...sameName, dueAt: 1_000 },
   ];
   expect(await due()).toEqual(ofPlan);
-  expect(await mark(null)).toBe(2);
-  expect(await due()).toEqual(expect.arrayContaining([...ofPlan, { tenant: 'acme', customer: 'runs', dueAt: 1_000 }]));
-  expect(await due()).toHaveLength(4);
+  expect(await mark(null)).toBe(3);
+  const payers = ['acme', 'umbrella'].map((tenant) => ({ tenant, customer: 'runs', dueAt: 1_000 }));
+  expect(await due()).toEqual(expect.arrayContaining([...ofPlan, ...payers]));
+  expect(await due()).toHaveLength(5);
   expect(await mark('none')).toBe(1);
+
+  // A version of one tenant's catalog, and one of the default where that tenant has its own.
+  const markedBy = async (plan: string | null, tenants: TenantsOfVersion) => {
+    await pool.query('DELETE FROM tallyline.due_customers');
+    await mark(plan, tenants);
+    return (await due()).map(({ tenant, customer }) => `${tenant} ${customer}`);
+  };
+  expect(await markedBy('p', { tenant: 'umbrella' })).toEqual(['umbrella a']);
+  expect(await markedBy('p', { except: ['umbrella', 'others'] })).toEqual(['acme a', 'acme b']);
+  expect(await markedBy(null, { tenant: 'acme' })).toEqual(['acme runs']);
+  expect(await markedBy(null, { except: ['acme'] })).toEqual(['umbrella runs']);
 });
 
 it('waits in the order of customers, whatever a rating leaves of each', async () => {

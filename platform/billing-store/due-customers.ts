@@ -10,7 +10,9 @@
 // Every statement takes rows in the order of their key, so that no two of them wait for each other.
 import type { PoolClient } from 'pg';
 import { customerText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import { instant, nullable, type Queries, recordOf, selected, tableOf, text } from '../postgres/table-columns.ts';
+import { tenantCondition } from '../postgres/tenant-condition.ts';
 
 export const dueCustomerColumns = {
   tenant: text('tenant'),
@@ -54,25 +56,33 @@ export interface CustomerPage {
   readonly customersMax: number;
 }
 
+/** The customers that a change of a plan may concern, of the tenants whose catalog changes. */
+export interface ConcernedHolders {
+  /**
+   * Who has it at some time. Null: the default plan, of which nobody has a record; then whoever has a period of it that
+   * ends after the instant.
+   */
+  readonly plan: string | null;
+  readonly tenants: TenantsOfVersion;
+}
+
 /** Who has a plan at some time. */
-const PLAN_HOLDERS = 'SELECT tenant, customer FROM tallyline.plan_holders WHERE plan = $5';
+const PLAN_HOLDERS = 'SELECT tenant, customer FROM tallyline.plan_holders WHERE plan = $6';
 /** Who was billed by the default plan, in a period that goes on after the instant. */
 const DEFAULT_PAYERS = `SELECT DISTINCT tenant, customer FROM tallyline.billing_periods
   WHERE subscription = '' AND period_end > $1`;
 
-/**
- * The customers that a change of a plan may concern are due from when on it holds; `plan` null: of the default plan, of
- * which nobody has a record. Its version is published. Resolves to the last of the page; null: nobody is left.
- */
+/** They are due from when on the change holds. Its version is published. Resolves to the last; null: nobody is left. */
 export async function markHoldersDue(
   queries: Queries,
-  plan: string | null,
+  { plan, tenants }: ConcernedHolders,
   dueAt: number,
   { after, customersMax }: CustomerPage,
 ): Promise<TenantCustomer | null> {
+  const ofTenants = tenantCondition(tenants, 'tenant', '$5');
   const { rows } = await queries.query(
     `WITH page AS (
-       ${plan === null ? DEFAULT_PAYERS : PLAN_HOLDERS} AND (tenant, customer) > ($2, $3)
+       ${plan === null ? DEFAULT_PAYERS : PLAN_HOLDERS} AND ${ofTenants.sql} AND (tenant, customer) > ($2, $3)
        ORDER BY tenant, customer LIMIT $4
      ), marked AS (
        INSERT INTO tallyline.due_customers AS due (tenant, customer, due_at)
@@ -80,7 +90,10 @@ export async function markHoldersDue(
        ${EARLIER}
      )
      SELECT ${selected(customerColumns, 'page')} FROM page ORDER BY page.tenant DESC, page.customer DESC LIMIT 1`,
-    [new Date(dueAt), after?.tenant ?? '', after?.customer ?? '', customersMax, ...(plan === null ? [] : [plan])],
+    [
+      ...[new Date(dueAt), after?.tenant ?? '', after?.customer ?? '', customersMax],
+      ...[ofTenants.value, ...(plan === null ? [] : [plan])],
+    ],
   );
   return rows.length === 0 ? null : recordOf(customerColumns, rows[0]!);
 }

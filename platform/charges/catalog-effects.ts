@@ -10,6 +10,7 @@ import {
   type UntakenGroup,
   untakenGroups,
 } from '../../domain/catalog/price-coverage.ts';
+import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import { groupBy } from '../../domain/composite-key.ts';
 import { CatalogHistory, sameDefinition } from '../../domain/terms/catalog-history.ts';
 import { type ChangedPrice, changedPrices } from '../../domain/terms/changed-prices.ts';
@@ -31,9 +32,9 @@ const GROUPS_MAX = 2_000;
 const CUSTOMERS_MAX = 2_000;
 
 export interface WantedCatalog {
-  /** Null: of all tenants. */
-  readonly tenant: string | null;
-  /** Those that hold by now, ascending. */
+  /** Whose catalog it is to be: of the default, all but those with one of their own. */
+  readonly tenants: TenantsOfVersion;
+  /** Those of the same catalog that hold by now, ascending. */
   readonly versions: readonly CatalogVersion[];
   readonly catalog: Catalog;
   /** Milliseconds since the epoch. */
@@ -58,11 +59,11 @@ export interface UntakenUsage {
 
 export async function readUntakenUsage(
   clickhouse: Pick<ClickHouse, 'query'>,
-  { tenant, versions, catalog, now }: WantedCatalog,
+  { tenants, versions, catalog, now }: WantedCatalog,
 ): Promise<UntakenUsage> {
   const since = now - LATELY_MS;
   const meters = catalog.meters.map(({ slug }) => slug);
-  const used = await readUsedGroups(clickhouse, { tenant, meters, from: since, groupsMax: GROUPS_MAX + 1 });
+  const used = await readUsedGroups(clickhouse, { tenants, meters, from: since, groupsMax: GROUPS_MAX + 1 });
   const groups = untakenGroups(versions.at(-1)?.catalog ?? emptyCatalog, catalog, used.slice(0, GROUPS_MAX));
   return { since, groups, isComplete: used.length <= GROUPS_MAX };
 }
@@ -81,8 +82,8 @@ export interface PriceOverlaps {
 }
 
 export async function readPriceOverlaps(queries: Queries, wanted: WantedCatalog): Promise<PriceOverlaps> {
-  const { tenant, versions, catalog, now } = wanted;
-  const found = await readSeveralSubscribers(queries, tenant, CUSTOMERS_MAX + 1);
+  const { tenants, versions, catalog, now } = wanted;
+  const found = await readSeveralSubscribers(queries, tenants, CUSTOMERS_MAX + 1);
   const customers = found.slice(0, CUSTOMERS_MAX);
   const [before, after] = [new CatalogHistory(versions), historyWith(wanted)];
   const byCustomer = groupBy(await readSubscriptionsOfCustomers(queries, customers), customerText);
@@ -119,9 +120,9 @@ export async function readChangedCustomers(
   wanted: WantedCatalog,
   page: { readonly afterNumber: number; readonly subscriptionsMax: number },
 ): Promise<ChangedCustomers> {
-  const { tenant, versions, now, closedUpTo } = wanted;
+  const { tenants, versions, now, closedUpTo } = wanted;
   const { afterNumber, subscriptionsMax: rowsMax } = page;
-  const found = await readSubscriptions(queries, { tenant, customer: null, afterNumber, rowsMax });
+  const found = await readSubscriptions(queries, { tenants, customer: null, afterNumber, rowsMax });
   const isEqual = versions.length > 0 && sameDefinition(versions.at(-1)!.catalog, wanted.catalog);
   const [before, after] = [new CatalogHistory(versions), historyWith(wanted)];
   const named = new Map(found.map(({ subscription }) => [customerText(subscription), subscription]));

@@ -11,13 +11,14 @@ import { type SubjectKey, subjectText, type TenantCustomer } from '../../domain/
 import { closedBefore, itemWidthMs } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { groupBy, mapKey } from '../../domain/composite-key.ts';
-import { acrossOf } from '../../domain/metering/meter.ts';
+import { acrossOf, itemWidthOf } from '../../domain/metering/meter.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
 import { atAllTimes, type Match, type TakenUsage } from '../../domain/pricing/taken-usage.ts';
 import type { WindowSpan, WindowValue } from '../../domain/rating/contributions.ts';
+import type { CatalogsByTenant, RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import type { CountedTerms, SubjectWindows } from '../../domain/rating/term-usage.ts';
 import { windowSizeMs, windowStartFrom } from '../../domain/time/time-window.ts';
-import { type RatedUsageSelection, SUBJECT_BYTES_MAX, subjectBytes } from '../usage-store/rated-usage.ts';
+import { inStatements, type RatedUsageSelection, subjectBytes } from '../usage-store/rated-usage.ts';
 import type { SealedBy } from '../usage-store/sealed-rows.ts';
 import type { GroupValue, TakenGroups } from '../usage-store/taken-groups.ts';
 import type { RatedUsageReads } from './rated-usage-reads.ts';
@@ -101,23 +102,6 @@ function setsOf<Counted extends CountedTime>(wanted: UsageWanted<Counted>): Usag
 /** Whether all subjects are one. */
 const isMerged = ({ meter, counted }: UsageWanted): boolean => !counted.isBySubject && isOneSubject(acrossOf(meter));
 
-/** As many as a statement may name; one that names more by itself is alone. */
-function* inStatements<Item>(items: readonly Item[], bytesOf: (item: Item) => number): Iterable<Item[]> {
-  let batch: Item[] = [];
-  let bytes = 0;
-  for (const item of items) {
-    const size = bytesOf(item);
-    if (batch.length > 0 && bytes + size > SUBJECT_BYTES_MAX) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(item);
-    bytes += size;
-  }
-  if (batch.length > 0) yield batch;
-}
-
 const tenantOf = ({ wanted: { tenant } }: UsageSet): string => tenant;
 const setBytes = (set: UsageSet): number =>
   set.stretches.reduce((sum, { subject }) => sum + subjectBytes({ tenant: tenantOf(set), subject }), 0);
@@ -138,7 +122,7 @@ export async function readCountedUsage<Counted extends CountedTime>(
   // Values that are new depend on where their terms start, so only terms with the same bounds share a query for them.
   const sharing = ({ wanted: { meter, counted }, taken }: UsageSet): string =>
     mapKey(
-      meter.slug,
+      readingText(meter),
       ...taken.flatMap(({ match, leftOut, to }) => [JSON.stringify(match), JSON.stringify(leftOut), to]),
       ...(aggregationRules(meter.aggregation).needsFirstSeen ? [counted.terms[0]!.from, counted.terms.at(-1)!.to] : []),
     );
@@ -170,6 +154,20 @@ function addTo<Counted extends CountedTime>(
     if (at === -1) known.push({ subject, windows });
     else known[at] = { subject, windows: [...known[at]!.windows, ...windows] };
   }
+}
+
+// Definitions are immutable, and the same few are asked for again and again.
+const readingTexts = new WeakMap<Meter, string>();
+
+/** The same for meters that are read alike, whosever they are: another tenant may mean something else by the slug. */
+function readingText(meter: Meter): string {
+  const known = readingTexts.get(meter);
+  if (known !== undefined) return known;
+  const { slug, aggregation, window, dimensions } = meter;
+  const names = dimensions.map(({ name }) => name);
+  const text = mapKey(slug, aggregation, window, itemWidthOf(meter), acrossOf(meter), names.length, ...names);
+  readingTexts.set(meter, text);
+  return text;
 }
 
 /** The closed windows of each set, of one meter and the same groups. */
@@ -253,16 +251,35 @@ const valuesOf = (meter: Meter, match: Match): GroupValue[] =>
 export interface TimeOfCustomer extends OwningCustomer, WindowSpan {}
 
 /**
- * Those in which a subject of the customer used anything: the closed windows of any of these meters, which are all that
- * there are.
+ * Those in which a subject of the customer used anything: the closed windows of any meter that its tenant ever had.
  */
 export async function readTimesWithUsage<Time extends TimeOfCustomer>(
   store: Pick<RatedUsageReads, 'readSetsWithUsage'>,
   times: readonly Time[],
-  meters: readonly Meter[],
+  catalogs: CatalogsByTenant,
   basis: UsageBasis,
 ): Promise<Set<Time>> {
   const found = new Set<Time>();
+  const byCatalog = new Map<RatingCatalog, Time[]>();
+  for (const time of times) {
+    const catalog = catalogs.of(time.tenant);
+    const known = byCatalog.get(catalog);
+    if (known === undefined) byCatalog.set(catalog, [time]);
+    else known.push(time);
+  }
+  for (const [{ meters }, ofThem] of byCatalog)
+    await addTimesWithUsage(store, ofThem, [...meters.values()], basis, found);
+  return found;
+}
+
+/** Of tenants with the same meters. */
+async function addTimesWithUsage<Time extends TimeOfCustomer>(
+  store: Pick<RatedUsageReads, 'readSetsWithUsage'>,
+  times: readonly Time[],
+  meters: readonly Meter[],
+  basis: UsageBasis,
+  found: Set<Time>,
+): Promise<void> {
   const isOwn = ({ subjects }: TimeOfCustomer): boolean =>
     subjects.every(({ assignments }) => assignments.length === 0);
   const sharing = (time: TimeOfCustomer): string => mapKey(time.from, time.to, isOwn(time) ? 'own' : 'others');
@@ -290,5 +307,4 @@ export async function readTimesWithUsage<Time extends TimeOfCustomer>(
       }
     }
   }
-  return found;
 }

@@ -1,7 +1,7 @@
 // What the terms of some targets come to: their usage is read, and put together by the rule of time.
-import type { Meter } from '../../domain/catalog/catalog.ts';
 import type { DueFee, PeriodTarget } from '../../domain/rating/period-targets.ts';
 import type { ChargedUsage } from '../../domain/rating/rated-terms.ts';
+import type { CatalogsByTenant } from '../../domain/rating/rating-catalog.ts';
 import { type CountedTerms, chargedTerms, countedTerms } from '../../domain/rating/term-usage.ts';
 import { readCountedUsage, readTimesWithUsage, type UsageBasis, type UsageWanted } from './counted-usage.ts';
 import type { RatedUsageReads } from './rated-usage-reads.ts';
@@ -15,7 +15,7 @@ export interface TargetCharges {
 
 export async function readCharges(
   store: RatedUsageReads,
-  basis: UsageBasis & { readonly meters: ReadonlyMap<string, Meter> },
+  basis: UsageBasis & { readonly catalogs: CatalogsByTenant },
   targets: readonly PeriodTarget[],
 ): Promise<TargetCharges[]> {
   const wanted: UsageWanted<CountedTerms>[] = [];
@@ -31,7 +31,7 @@ export async function readCharges(
   const byUsage = targets.flatMap(({ fees, ...of }) =>
     fees.filter(({ isByUsage }) => isByUsage).map((fee) => ({ ...of, ...fee, fee })),
   );
-  const withUsage = await readTimesWithUsage(store, byUsage, [...basis.meters.values()], basis);
+  const withUsage = await readTimesWithUsage(store, byUsage, basis.catalogs, basis);
   const used = new Set([...withUsage].map(({ fee }) => fee));
   return targets.map((target, i) => ({
     target,

@@ -100,7 +100,7 @@ async function suspectsAmong(
   ];
   const customers = new Set(names.flatMap(({ customer }) => ownersOf(assignedOf(customer))));
   const subscriptions = await reads.readSubscriptions([...customers].map((customer) => ({ tenant, customer })));
-  const records = new RecordsByCustomer(catalog, subscriptions);
+  const records = new RecordsByCustomer({ of: () => catalog }, subscriptions);
   return rows.flatMap((row) => {
     const meter = catalog.meters.get(row.meter);
     // Rows of open chunks may be of a version that is not in force everywhere yet.

@@ -87,17 +87,37 @@ export async function inTransaction<Result>(
   // Set once the connection's state is unknown: it is then closed instead of going back to the pool.
   let broken: Error | undefined;
   try {
+    return await transactionOn(
+      client,
+      () => work(client),
+      options,
+      (error) => {
+        broken = error;
+      },
+    );
+  } finally {
+    client.release(broken);
+  }
+}
+
+/**
+ * The same on a connection that its caller holds for more. `onBroken`: nothing was committed, and the connection must
+ * be closed.
+ */
+export async function transactionOn<Result>(
+  client: pg.PoolClient,
+  work: () => Promise<Result>,
+  options: TransactionOptions,
+  onBroken: (error: Error) => void,
+): Promise<Result> {
+  try {
     await client.query(beginning(options));
-    const result = await work(client);
+    const result = await work();
     await client.query('COMMIT');
     return result;
   } catch (error) {
     // Soon or not at all: behind a statement that was given up it would wait for as long again.
-    await client.query(deadlined(ANSWER_GRACE_MS, 'ROLLBACK')).catch((rollbackError: Error) => {
-      broken = rollbackError;
-    });
+    await client.query(deadlined(ANSWER_GRACE_MS, 'ROLLBACK')).catch(onBroken);
     throw error;
-  } finally {
-    client.release(broken);
   }
 }

@@ -4,6 +4,7 @@ import { acceptedFrom } from '../../domain/metering/event-outcome.ts';
 import { Problem } from '../../domain/problem.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { appendChanges } from '../account-store/account-changes.ts';
+import { publishedVersion, versionsOfTenant } from '../catalog-store.ts';
 import {
   instant,
   int,
@@ -52,14 +53,14 @@ async function readAsked(queries: Queries, tenant: string, id: string): Promise<
   return rows[0] === undefined ? null : recordOf(recountColumns, rows[0]);
 }
 
-/** The newest version that is in every partition of the log. Throws a `Problem` where it has no such meter. */
-async function versionWith(queries: Queries, meter: string): Promise<number> {
-  const { rows } = await queries.query<{ version: number; has: boolean }>(
-    `SELECT version, EXISTS (SELECT FROM jsonb_array_elements(catalog->'meters') each WHERE each->>'slug' = $1) AS has
-     FROM tallyline.catalog_versions WHERE published_at IS NOT NULL ORDER BY version DESC LIMIT 1`,
-    [meter],
-  );
-  if (rows[0]?.has === true) return rows[0].version;
+/**
+ * The newest version that is in every partition of the log. Throws a `Problem` where the tenant's catalog, or that of
+ * all who have none of their own, has no such meter then.
+ */
+async function versionWith(queries: Queries, tenant: string, meter: string): Promise<number> {
+  const version = await publishedVersion(queries);
+  const catalog = (await versionsOfTenant(queries, tenant)).at(tenant, version)?.catalog;
+  if (catalog?.meters.some(({ slug }) => slug === meter) === true) return version;
   throw new Problem('unknown_meter', `The catalog in force has no meter ${JSON.stringify(meter.slice(0, 64))}.`);
 }
 
@@ -98,7 +99,7 @@ export async function requestRecount(queries: Queries, asked: AskedRecount): Pro
       `Recount ${JSON.stringify(underWay)} is under way. Ask again when it is done.`,
     );
   }
-  const catalogVersion = await versionWith(queries, meter);
+  const catalogVersion = await versionWith(queries, tenant, meter);
   await requireReach(queries, from);
   const { rows } = await queries.query(
     `INSERT INTO tallyline.recounts AS recount (${namesOf(askedColumns)}) VALUES ($1, $2, $3, $4, $5, $6, $7)

@@ -47,11 +47,28 @@ export interface FirstSeenRow {
 }
 
 /** The bytes of the names that a statement may have, of the 262,144 that ClickHouse takes for all of it. */
-export const SUBJECT_BYTES_MAX = 100_000;
+const SUBJECT_BYTES_MAX = 100_000;
 
 /** How many of these bytes a subject takes at most. */
 export const subjectBytes = ({ tenant, subject }: SubjectKey): number =>
   Buffer.byteLength(quoted(tenant)) + Buffer.byteLength(quoted(subject)) + 4;
+
+/** As many as a statement may name; one that names more by itself is alone. */
+export function* inStatements<Item>(items: readonly Item[], bytesOf: (item: Item) => number): Iterable<Item[]> {
+  let batch: Item[] = [];
+  let bytes = 0;
+  for (const item of items) {
+    const size = bytesOf(item);
+    if (batch.length > 0 && bytes + size > SUBJECT_BYTES_MAX) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(item);
+    bytes += size;
+  }
+  if (batch.length > 0) yield batch;
+}
 
 const listOf = (texts: Iterable<string>): string => [...new Set(texts)].map(quoted).join(', ');
 

@@ -1,14 +1,16 @@
 // Finds windows and subjects in the roll-up rows of ClickHouse, without their values.
+import { groupBy, mapKey } from '../../domain/composite-key.ts';
+import { isNoSpan, type MeterSpan, type MeterSpans, type SpanOfTenant } from '../../domain/rating/meter-spans.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
-import { ofSubjects } from './rated-usage.ts';
+import { quoted } from '../clickhouse/quoted.ts';
+import { inStatements, ofSubjects } from './rated-usage.ts';
 import { PARTITION_KEY_SQL, partitionKey, type SealedBy, sealedRowsCondition } from './sealed-rows.ts';
 import { type SubjectSets, setsBySubject, setsOfSubject, setTable, subjectsOfSets } from './subject-sets.ts';
 import { boundSeconds } from './usage-query.ts';
 
 /** Roll-up rows to look for: windows of a meter in a span, from all chunks or from some. */
 export interface WindowSelection {
-  /** Window starts at or after `from` and before `to`; milliseconds. Rows of other meters are not selected. */
-  readonly spans: readonly { readonly meter: string; readonly from: number; readonly to: number }[];
+  readonly spans: MeterSpans;
   /**
    * Chunks at or after `fromChunk` and before `toChunk` of these partitions, one entry a partition; null: all chunks.
    */
@@ -29,32 +31,57 @@ export interface WindowKey {
   readonly windowStart: number;
 }
 
-export interface SetSelection extends Pick<WindowSelection, 'spans'> {
+export interface SetSelection {
   readonly sets: SubjectSets;
+  /** Of the tenants of the sets. */
+  readonly spans: readonly MeterSpan[];
   readonly sealed: SealedBy;
 }
 
 const START = 'toUnixTimestamp(r.window_start)';
 
 /** True of the rows of windows in the spans. */
-function inSpans(spans: WindowSelection['spans']): { conditions: string[]; params: Record<string, unknown> } {
-  const boundOf = (name: 'span_from' | 'span_to') =>
-    `transform(r.meter, {span_meters:Array(String)}, {${name}:Array(UInt32)}, toUInt32(0))`;
-  const from = spans.map((span) => boundSeconds(span.from));
-  return {
+function inSpans({ all, own }: MeterSpans): { conditions: string[]; params: Record<string, unknown> } {
+  const alike = [...groupBy(own, ({ from, to }) => mapKey(from, to)).values()];
+  const boundOf = (bound: 'from' | 'to'): string => {
     // A meter that is not asked for has the bounds 0 and 0.
+    const ofAll =
+      all.length === 0
+        ? 'toUInt32(0)'
+        : `transform(r.meter, {span_meters:Array(String)}, {span_${bound}:Array(UInt32)}, toUInt32(0))`;
+    if (alike.length === 0) return ofAll;
+    const ofTenants = alike.map(
+      (spans) =>
+        `(r.tenant, r.meter) IN (${spans.map(pairOf).join(', ')}), toUInt32(${boundSeconds(spans[0]![bound])})`,
+    );
+    return `multiIf(${ofTenants.join(', ')}, ${ofAll})`;
+  };
+  const asked = [...all, ...own].filter(({ from, to }) => from < to);
+  return {
     conditions: [
       "r.window_start >= toDateTime({from_min:UInt32}, 'UTC')",
-      `${START} >= ${boundOf('span_from')}`,
-      `${START} < ${boundOf('span_to')}`,
+      `${START} >= ${boundOf('from')}`,
+      `${START} < ${boundOf('to')}`,
     ],
     params: {
-      span_meters: spans.map((span) => span.meter),
-      span_from: from,
-      span_to: spans.map((span) => boundSeconds(span.to)),
-      from_min: Math.min(...from),
+      span_meters: all.map((span) => span.meter),
+      span_from: all.map((span) => boundSeconds(span.from)),
+      span_to: all.map((span) => boundSeconds(span.to)),
+      from_min: Math.min(...asked.map((span) => boundSeconds(span.from))),
     },
   };
+}
+
+const pairOf = ({ tenant, meter }: SpanOfTenant): string => `(${quoted(tenant)}, ${quoted(meter)})`;
+
+/**
+ * The same in statements that name no more tenants than one may. Whoever is named in a later one alone is looked for by
+ * the span of all as well, so the first may give too much.
+ */
+export function* spansByStatement({ all, own }: MeterSpans): Generator<MeterSpans> {
+  const [first = [], ...more] = inStatements(own, (span) => Buffer.byteLength(pairOf(span)) + 2);
+  for (const spans of [{ all, own: first }, ...more.map((some) => ({ all: [], own: some }))])
+    if (!isNoSpan(spans)) yield spans;
 }
 
 /** Every window once. Reads rows that were replaced, too: without FINAL the scan costs a fraction. */
@@ -62,7 +89,15 @@ export async function* streamWindows(
   clickhouse: ClickHouse,
   { spans, chunks }: WindowSelection,
 ): AsyncIterable<readonly WindowKey[]> {
-  if (spans.length === 0 || chunks?.length === 0) return;
+  if (chunks?.length === 0) return;
+  for (const some of spansByStatement(spans)) yield* streamWindowsOf(clickhouse, some, chunks);
+}
+
+async function* streamWindowsOf(
+  clickhouse: ClickHouse,
+  spans: MeterSpans,
+  chunks: WindowSelection['chunks'],
+): AsyncIterable<readonly WindowKey[]> {
   const { conditions, params } = inSpans(spans);
   if (chunks !== null) {
     const chunkBound = (name: 'from_chunks' | 'to_chunks') =>
@@ -88,6 +123,7 @@ export async function* streamWindows(
 }
 
 export interface GroupsSelection extends Pick<WindowSelection, 'spans'> {
+  /** Of all tenants together. */
   readonly groupsMax: number;
 }
 
@@ -99,21 +135,26 @@ export interface GroupsOfMeter {
 }
 
 /**
- * The group values of all usage in the spans, each once; null: they are more than `groupsMax`. Reads rows that were
+ * The group values of all usage in the spans; null: they are more than `groupsMax`. Reads rows that were
  * replaced, too.
  */
 export async function readGroupsInUse(
   clickhouse: Pick<ClickHouse, 'query'>,
   { spans, groupsMax }: GroupsSelection,
 ): Promise<GroupsOfMeter[] | null> {
-  const { conditions, params } = inSpans(spans);
-  const found = await clickhouse.query<{ tenant: string; meter: string; group_values: string }>(
-    `SELECT DISTINCT r.tenant AS tenant, r.meter AS meter, r.group_values AS group_values FROM usage_rollups AS r
-     WHERE ${conditions.join(' AND ')} LIMIT {groups_max:UInt32}`,
-    { ...params, groups_max: groupsMax + 1 },
-  );
-  if (found.length > groupsMax) return null;
-  return found.map(({ tenant, meter, group_values }) => ({ tenant, meter, groupValues: JSON.parse(group_values) }));
+  const found: GroupsOfMeter[] = [];
+  for (const some of spansByStatement(spans)) {
+    const { conditions, params } = inSpans(some);
+    const rows = await clickhouse.query<{ tenant: string; meter: string; group_values: string }>(
+      `SELECT DISTINCT r.tenant AS tenant, r.meter AS meter, r.group_values AS group_values FROM usage_rollups AS r
+       WHERE ${conditions.join(' AND ')} LIMIT {groups_max:UInt32}`,
+      { ...params, groups_max: groupsMax + 1 },
+    );
+    for (const { tenant, meter, group_values } of rows)
+      found.push({ tenant, meter, groupValues: JSON.parse(group_values) });
+    if (found.length > groupsMax) return null;
+  }
+  return found;
 }
 
 /** The numbers of the sets that have a sealed row in the spans. */
@@ -122,7 +163,7 @@ export async function readSetsWithUsage(
   { sets, spans, sealed: seals }: SetSelection,
 ): Promise<number[]> {
   const sealed = sealedRowsCondition(seals);
-  const { conditions, params } = inSpans(spans);
+  const { conditions, params } = inSpans({ all: spans, own: [] });
   const latest = boundSeconds(Math.max(...spans.map(({ to }) => to)));
   const named = {
     ...params,

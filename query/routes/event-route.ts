@@ -10,14 +10,14 @@
 
 import { holdingsOf } from '../../domain/accounts/assignments.ts';
 import { customerOf } from '../../domain/accounts/ownership.ts';
-import type { DefinedCorrection } from '../../domain/metering/corrections.ts';
+import { type DefinedCorrection, definedBy } from '../../domain/metering/corrections.ts';
+import { metersByType } from '../../domain/metering/meter-reading.ts';
 import { ruleSet } from '../../domain/metering/rule-set.ts';
 import { fitsName } from '../../domain/name-text.ts';
 import { isUsagePrice } from '../../domain/pricing/prices.ts';
 import { isOtherwise } from '../../domain/pricing/taken-usage.ts';
 import { Problem, retryAfter } from '../../domain/problem.ts';
 import { RecordsByCustomer } from '../../domain/rating/customer-records.ts';
-import { ratingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { conflict, nameText, parametersOf, readParameters } from '../../domain/requests/parameters.ts';
 import { type ChunkCatalog, catalogVersionAt } from '../../domain/sealing/chunk-catalog.ts';
 import type { ChunkPlace } from '../../domain/sealing/seals.ts';
@@ -25,7 +25,6 @@ import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { readAssignedSubject } from '../../platform/account-store/subject-assignments.ts';
 import { readSubscriptionsOfCustomers } from '../../platform/account-store/subscriptions.ts';
 import { type LineItem, readLineItemsAcross } from '../../platform/billing-store/line-items.ts';
-import { catalogVersions } from '../../platform/catalog-store.ts';
 import { readCountedCorrections } from '../../platform/recount-store/chunk-revisions.ts';
 import { readRefusalsOf } from '../../platform/refusals/refusal-store.ts';
 import { type Counted, countedIn, isPriceOf, type UnreadBy } from '../core/counted-in.ts';
@@ -85,11 +84,16 @@ async function readOpenRuleSet(pool: BillingReads, { generation, partition }: Ac
 }
 
 /** The corrections that a chunk was recounted with, and the meters as their versions define them. */
-async function readDefined(pool: BillingReads, catalogs: Catalogs, place: ChunkPlace): Promise<DefinedCorrection[]> {
+async function readDefined(
+  pool: BillingReads,
+  catalogs: Catalogs,
+  tenant: string,
+  place: ChunkPlace,
+): Promise<DefinedCorrection[]> {
   const defined: DefinedCorrection[] = [];
   for (const correction of await readCountedCorrections(pool, place)) {
-    const { meters } = await catalogs.version(correction.version);
-    defined.push({ ...correction, meter: meters.find(({ slug }) => slug === correction.meter)! });
+    const meters = metersByType(await catalogs.at(tenant, correction.version));
+    defined.push(definedBy(correction, () => meters));
   }
   return defined;
 }
@@ -103,14 +107,15 @@ async function readCounted(
   const event = { ...row, tenant };
   const chunk = await readChunkCatalog(pool, row);
   if (chunk !== null) {
-    const catalog = await catalogs.version(catalogVersionAt(chunk, Number(row.offset)));
-    return countedIn(event, catalog, ruleSet(chunk.ruleSet), await readDefined(pool, catalogs, { ...row, ...chunk }));
+    const catalog = await catalogs.at(tenant, catalogVersionAt(chunk, Number(row.offset)));
+    const corrections = await readDefined(pool, catalogs, tenant, { ...row, ...chunk });
+    return countedIn(event, catalog, ruleSet(chunk.ruleSet), corrections);
   }
   // An open chunk does not say yet by which version it decides; most of the time there is only one in question.
-  const { catalog } = await catalogs.published();
+  const { newest } = await catalogs.published(tenant);
   const rules = ruleSet(await readOpenRuleSet(pool, row));
   try {
-    return countedIn(event, catalog, rules, []);
+    return countedIn(event, newest, rules, []);
   } catch (cause) {
     throw new Problem('not_ready', 'The catalog has just changed while this event was counted. Ask again.', {
       headers: retryAfter(SEAL_WAIT_S),
@@ -120,19 +125,21 @@ async function readCounted(
 }
 
 /** Whether an item's price may take less than its groups say: what others leave. A subscription's own may be such. */
-async function mayLeave({ catalogs }: QueryContext, { catalogVersion, plan, price: slug }: LineItem): Promise<boolean> {
+async function mayLeave(
+  { catalogs }: QueryContext,
+  { tenant, catalogVersion, plan, price: slug }: LineItem,
+): Promise<boolean> {
   if (catalogVersion === null) return true;
-  const { plans } = await catalogs.version(catalogVersion);
+  const { plans } = await catalogs.at(tenant, catalogVersion);
   const price = plans.find((each) => each.slug === plan)?.prices.find((each) => each.slug === slug);
   return price !== undefined && isUsagePrice(price) && isOtherwise(price);
 }
 
 /** By the records of a customer: the prices that take what was counted. */
 async function readTakers({ pool, catalogs }: QueryContext, tenant: string, customer: string) {
-  const { version } = await catalogs.published();
-  const catalog = ratingCatalog((await catalogVersions(pool)).filter((each) => each.version <= version));
+  const catalog = await catalogs.published(tenant);
   const subscriptions = await readSubscriptionsOfCustomers(pool, [{ tenant, customer }]);
-  const { terms } = new RecordsByCustomer(catalog, subscriptions).of({ tenant, customer });
+  const { terms } = new RecordsByCustomer({ of: () => catalog }, subscriptions).of({ tenant, customer });
   return ({ meter, groups, windowStart }: Counted): string[] =>
     terms.takersOf(meter, Object.fromEntries(groups), windowStart).map(({ price }) => price.slug);
 }

@@ -86,7 +86,7 @@ export const listLineItems: Read = async ({ pool, catalogs }, { tenant, paramete
   // One more than asked for tells whether there is a next page.
   const items = await readStored(pool, { tenant, of, from, to, after, rowsMax: limit + 1 });
   const { page, last } = pageOf(items, limit);
-  const zeroAmounts = await readZeroAmounts(pool, catalogs, page);
+  const zeroAmounts = await readZeroAmounts(pool, catalogs, tenant, page);
   const customers = [...new Set(page.map(({ customer }) => customer))];
   const sharing = customers.length === 0 ? new Map() : await readFirstSharing(pool, tenant, customers);
   const withoutLineItems = await withoutItems(pool, tenant, request, of, page.length);

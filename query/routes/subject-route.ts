@@ -7,8 +7,8 @@ import type { Read } from '../read.ts';
 
 export const listSubjects: Read = async ({ clickhouse, catalogs }, { tenant, subjects, parameters }) => {
   const { search, limit, after } = parseSubjectsRequest(parameters);
-  const { catalog } = await catalogs.published();
-  const meters = catalog.meters.map(({ slug }) => slug);
+  const { newest } = await catalogs.published(tenant);
+  const meters = newest.meters.map(({ slug }) => slug);
   if (meters.length === 0) return { data: [], nextCursor: null };
   // One more than asked for tells whether there is a next page.
   const selection = { tenant, meters, among: subjects, prefix: search, after };

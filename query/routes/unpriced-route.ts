@@ -5,11 +5,9 @@
 import { closedBefore } from '../../domain/billing/item-span.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
 import { Problem } from '../../domain/problem.ts';
-import { ratingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { readAssignmentsAround } from '../../platform/account-store/subject-assignments.ts';
 import { readSubscriptionsOfCustomers } from '../../platform/account-store/subscriptions.ts';
-import { catalogVersions } from '../../platform/catalog-store.ts';
 import { storedUsageReads } from '../../platform/charges/stored-usage-reads.ts';
 import { readUnpricedUsage, type UnpricedGroup, type UnpricedReads } from '../../platform/charges/unpriced-usage.ts';
 import { type GroupOfMeter, readGroupPage, streamGroupSubjects } from '../../platform/usage-store/group-subjects.ts';
@@ -31,9 +29,7 @@ const readsOf = ({ pool, clickhouse }: QueryContext): UnpricedReads => ({
 export const listUnpriced: Read = async (context, { tenant, parameters }) => {
   const { pool, clickhouse, catalogs, allowedLatenessMs } = context;
   const { from, to, meter, limit, after } = parseUnpricedRequest(parameters, context.clock());
-  const { version } = await catalogs.published();
-  const versions = (await catalogVersions(pool)).filter((each) => each.version <= version);
-  const catalog = ratingCatalog(versions);
+  const catalog = await catalogs.published(tenant);
   if (meter !== null && !catalog.meters.has(meter))
     throw new Problem('unknown_meter', `There is no meter ${JSON.stringify(meter)}.`);
   const seals = await readSeals(pool);

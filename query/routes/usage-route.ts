@@ -25,11 +25,11 @@ import { instantOrNull, type QueryContext, type Read, type ReadRequest, type Str
 import { type Freshness, lagSeconds } from '../stores/freshness.ts';
 import { usageDamaged } from '../stores/store-problems.ts';
 
-export const listMeters: Read = async ({ catalogs }, { parameters }) => {
+export const listMeters: Read = async ({ catalogs }, { tenant, parameters }) => {
   readParameters(noParameters, parameters);
-  const { catalog } = await catalogs.published();
+  const { newest } = await catalogs.published(tenant);
   return {
-    data: catalog.meters.map((meter) => ({
+    data: newest.meters.map((meter) => ({
       meter: meter.slug,
       eventType: meter.eventType,
       aggregation: meter.aggregation,
@@ -41,9 +41,10 @@ export const listMeters: Read = async ({ catalogs }, { parameters }) => {
   };
 };
 
-async function meterOf({ catalogs }: QueryContext, slug: string): Promise<Meter> {
-  const meter = await catalogs.meter(slug);
-  if (meter === null) {
+/** As published, or as last defined where it was removed: its usage stays readable. */
+async function meterOf({ catalogs }: QueryContext, tenant: string, slug: string): Promise<Meter> {
+  const meter = (await catalogs.published(tenant)).meters.get(slug);
+  if (meter === undefined) {
     throw new Problem('unknown_meter', `No meter ${JSON.stringify(slug.slice(0, 64))}; GET /v1/meters names them all.`);
   }
   return meter;
@@ -63,7 +64,7 @@ interface Asked {
 async function readAsked(context: QueryContext, { tenant, path, parameters }: ReadRequest): Promise<Asked> {
   // Read meanwhile; a request that is refused does not wait for it.
   const reading = context.freshnessWithin(FRESHNESS_AGE_MAX_MS);
-  const meter = await meterOf(context, path);
+  const meter = await meterOf(context, tenant, path);
   const now = context.clock();
   const request = parseUsageRequest(parameters, meter, now);
   const freshness = await reading;

@@ -14,6 +14,7 @@ export type ZeroAmount = 'free' | 'already_paid';
 export async function readZeroAmounts(
   pool: BillingReads,
   catalogs: Catalogs,
+  tenant: string,
   items: readonly LineItem[],
 ): Promise<ReadonlyMap<string, ZeroAmount>> {
   const reasons = new Map<string, ZeroAmount>();
@@ -24,7 +25,7 @@ export async function readZeroAmounts(
   const ids = zeros.map(({ id }) => id);
   const cumulative = await readCumulativeQuantities(pool, ids);
   for (const { id, plan, price, version } of zeros) {
-    const { plans } = await catalogs.version(version);
+    const { plans } = await catalogs.at(tenant, version);
     const definition = plans.find(({ slug }) => slug === plan)?.prices.find(({ slug }) => slug === price);
     const quantity = cumulative.get(id);
     if (definition === undefined || quantity === undefined) {

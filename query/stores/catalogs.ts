@@ -1,36 +1,41 @@
-// The catalog as reads need it: what is published now, and what an old version said. Versions are kept in memory by
-// platform/catalog-store.ts; which one is published is asked every time.
+// The catalogs as reads need them: what is published for a tenant now, and what it had at an older version. Which
+// version is published is asked every time; versions never change, so they are read again only where a newer one is.
+import { type Catalog, emptyCatalog } from '../../domain/catalog/catalog.ts';
+import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
+import { type RatingCatalog, RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 
-import { type Catalog, type CatalogVersion, emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
 export interface Catalogs {
-  /** The newest published version; version 0, the empty catalog, before the first. */
-  published(): Promise<CatalogVersion>;
-  /** Throws an Error for a version that does not exist. */
-  version(version: number): Promise<Catalog>;
+  /** Of all versions that a tenant has had up to the newest published one. */
+  published(tenant: string): Promise<RatingCatalog>;
   /**
-   * By slug: as published, or as last defined where it was removed, as its usage stays readable. Null: never defined.
+   * What a tenant had when a version of the installation was the newest. Throws an Error for one that does not exist.
    */
-  meter(slug: string): Promise<Meter | null>;
+  at(tenant: string, version: number): Promise<Catalog>;
 }
 
-/** `readVersion` resolves to null for one that does not exist. */
+/** `readPublished`: the number of the newest published version. `readVersions`: all that are stored. */
 export function createCatalogs(
-  readPublished: () => Promise<CatalogVersion>,
-  readVersion: (version: number) => Promise<CatalogVersion | null>,
+  readPublished: () => Promise<number>,
+  readVersions: () => Promise<TenantVersions>,
 ): Catalogs {
-  const version = async (wanted: number): Promise<Catalog> => {
-    if (wanted === 0) return emptyCatalog;
-    const stored = await readVersion(wanted);
-    if (stored === null) throw new Error(`catalog version ${wanted} does not exist`);
-    return stored.catalog;
+  let stored = new TenantVersions([]);
+  let inForce = new RatingCatalogs(stored);
+  // Numbers are stored in their order: where one is known, so are all below it.
+  const versionsUpTo = async (version: number): Promise<TenantVersions> => {
+    if (stored.newest < version) stored = await readVersions();
+    return stored;
   };
-  const meter = async (slug: string): Promise<Meter | null> => {
-    const newest = await readPublished();
-    for (let at = newest.version; at > 0; at -= 1) {
-      const found = (await version(at)).meters.find((candidate) => candidate.slug === slug);
-      if (found !== undefined) return found;
-    }
-    return null;
+  return {
+    async published(tenant) {
+      const version = await readPublished();
+      if (inForce.version !== version)
+        inForce = new RatingCatalogs((await versionsUpTo(version)).upTo(version), inForce);
+      return inForce.of(tenant);
+    },
+    async at(tenant, version) {
+      const versions = await versionsUpTo(version);
+      if (versions.newest < version) throw new Error(`catalog version ${version} does not exist`);
+      return versions.at(tenant, version)?.catalog ?? emptyCatalog;
+    },
   };
-  return { published: readPublished, version, meter };
 }

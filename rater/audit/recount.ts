@@ -1,8 +1,14 @@
-// Reads the raw accepted events of sealed chunks again and meters each with the catalog version of its place in the
-// log, by the rule set of its chunk; of a chunk that was recounted once for each revision that was sealed.
+// Reads the raw accepted events of sealed chunks again and meters each with what its tenant's catalog was at its place
+// in the log, by the rule set of its chunk; of a chunk that was recounted once for each revision that was sealed.
 import type { EventOrder } from '../../domain/aggregation/aggregation-rules.ts';
-import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
-import { type DefinedCorrection, type MeterCorrection, readCorrected } from '../../domain/metering/corrections.ts';
+import { type Catalog, emptyCatalog } from '../../domain/catalog/catalog.ts';
+import type { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
+import {
+  type DefinedCorrection,
+  definedBy,
+  type MeterCorrection,
+  readCorrected,
+} from '../../domain/metering/corrections.ts';
 import { type MetersByType, metersByType, type Reading } from '../../domain/metering/meter-reading.ts';
 import { ruleSet } from '../../domain/metering/rule-set.ts';
 import { Rejection } from '../../domain/rejection.ts';
@@ -56,14 +62,22 @@ export class Recount {
   private readonly clickhouse: ClickHouse;
   private readonly chunks: ChunkMap;
   private readonly revisions: RevisionMap;
-  private readonly meters: ReadonlyMap<number, MetersByType>;
-  private readonly defined = new Map<MeterCorrection, DefinedCorrection[]>();
+  private readonly versions: TenantVersions;
+  private readonly meters = new Map<Catalog, MetersByType>();
+  private readonly defined = new Map<MeterCorrection, DefinedCorrection>();
 
-  constructor(clickhouse: ClickHouse, chunks: ChunkMap, revisions: RevisionMap, versions: readonly CatalogVersion[]) {
+  constructor(clickhouse: ClickHouse, chunks: ChunkMap, revisions: RevisionMap, versions: TenantVersions) {
     this.clickhouse = clickhouse;
     this.chunks = chunks;
     this.revisions = revisions;
-    this.meters = new Map(versions.map(({ version, catalog }) => [version, metersByType(catalog)]));
+    this.versions = versions;
+  }
+
+  private metersAt(tenant: string, version: number): MetersByType {
+    const catalog = this.versions.at(tenant, version)?.catalog ?? emptyCatalog;
+    const known = this.meters.get(catalog) ?? metersByType(catalog);
+    this.meters.set(catalog, known);
+    return known;
   }
 
   /**
@@ -93,10 +107,10 @@ export class Recount {
     const offset = Number(offsetText);
     const chunk = this.chunks.holding(generation, partition, offset);
     if (chunk === null || BigInt(epoch) < chunk.epoch) return false;
-    const ofType = this.meters.get(this.chunks.catalogVersionAt(generation, partition, offset))?.get(type) ?? [];
+    const ofType = this.metersAt(tenant, this.chunks.catalogVersionAt(generation, partition, offset)).get(type) ?? [];
     const revisions = this.revisions.of(chunk);
     if (ofType.length + revisions.corrections.length === 0) return true;
-    const corrections = revisions.corrections.flatMap((correction) => this.definedOf(correction));
+    const corrections = revisions.corrections.map((correction) => this.definedOf(correction));
     const eventTime = Number(time);
     for (const { since, until, revision } of stagesOf(revisions)) {
       const counted = corrections.slice(0, revision);
@@ -119,16 +133,9 @@ export class Recount {
     return true;
   }
 
-  private definedOf(correction: MeterCorrection): readonly DefinedCorrection[] {
-    const known = this.defined.get(correction);
-    if (known !== undefined) return known;
-    const meters = [...(this.meters.get(correction.version)?.values() ?? [])].flat();
-    const meter = meters.find(({ slug }) => slug === correction.meter);
-    if (meter === undefined)
-      throw new Error(
-        `catalog version ${correction.version}, by which a chunk was recounted, has no ${correction.meter}`,
-      );
-    const defined = [{ ...correction, meter }];
+  private definedOf(correction: MeterCorrection): DefinedCorrection {
+    const defined =
+      this.defined.get(correction) ?? definedBy(correction, (tenant) => this.metersAt(tenant, correction.version));
     this.defined.set(correction, defined);
     return defined;
   }

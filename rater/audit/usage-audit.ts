@@ -1,7 +1,7 @@
 // I2 from raw events: what every meter says of every window, recounted, against the merged roll-ups.
-import type { Meter } from '../../domain/catalog/catalog.ts';
-import { keyText } from '../../domain/composite-key.ts';
+import { groupBy, keyText } from '../../domain/composite-key.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
+import type { RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 import type { SealedRevision } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import type { SqlFragment } from '../../platform/usage-store/sealed-rows.ts';
@@ -37,20 +37,30 @@ export class UsageAudit {
   }
 
   /** Compares all of it with the rows of `usage_rollups AS r FINAL` that `condition` keeps, and forgets it. */
-  async compare(clickhouse: ClickHouse, meters: Iterable<Meter>, condition: SqlFragment, log: AuditLog): Promise<void> {
-    for (const meter of meters) {
+  async compare(
+    clickhouse: ClickHouse,
+    catalogs: RatingCatalogs,
+    condition: SqlFragment,
+    log: AuditLog,
+  ): Promise<void> {
+    const meters = catalogs.all.flatMap((catalog) => [...catalog.meters.values()]);
+    // Two tenants may give one slug different aggregations: each reads its rows by its own.
+    for (const [meter] of groupBy(meters, ({ slug, aggregation }) => keyText(slug, aggregation)).values()) {
+      const { slug, aggregation } = meter!;
       const rows = clickhouse.stream(
         `SELECT r.tenant, r.subject, toUnixTimestamp(r.window_start), r.group_values,
-            toString(${mergeExpression(meter.aggregation)}), toString(sum(r.event_count))
+            toString(${mergeExpression(aggregation)}), toString(sum(r.event_count))
           FROM usage_rollups AS r FINAL WHERE r.meter = {meter:String} AND ${condition.sql}
           GROUP BY r.tenant, r.subject, r.window_start, r.group_values
           SETTINGS do_not_merge_across_partitions_select_final = 1`,
-        { ...condition.params, meter: meter.slug },
+        { ...condition.params, meter: slug },
       );
       for await (const batch of rows) {
         for (const row of batch as [string, string, number, string, string, string][]) {
           const [tenant, subject, start, groups, value, events] = row;
-          const key = keyText(tenant, meter.slug, subject, Number(start) * 1_000, ...textsOf(groups));
+          // Rows of a meter that the tenant never had are nobody's: they are compared all the same.
+          if ((catalogs.of(tenant).meters.get(slug)?.aggregation ?? aggregation) !== aggregation) continue;
+          const key = keyText(tenant, slug, subject, Number(start) * 1_000, ...textsOf(groups));
           this.compareOne(key, print(quantityFromStore(value), events), log);
         }
       }

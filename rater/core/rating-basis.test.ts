@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
 import { emptyCatalog } from '../../domain/catalog/catalog.ts';
-import { currencyBy, ratingCatalog } from '../../domain/rating/rating-catalog.ts';
+import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
+import { RatingCatalog, RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 import { closedAsFarAs, isUnmoved, type RatingBasis } from './rating-basis.ts';
 
 const basis: RatingBasis = {
@@ -10,7 +11,7 @@ const basis: RatingBasis = {
     watermark: 900,
     closedUpTo: 600,
   },
-  catalog: ratingCatalog([{ version: 2, effectiveAt: 0, catalog: emptyCatalog }]),
+  catalogs: new RatingCatalogs(new TenantVersions([{ version: 2, effectiveAt: 0, catalog: emptyCatalog }])),
 };
 const period = (more: Partial<RatedPeriod> = {}): RatedPeriod => ({
   ...{ tenant: 't', customer: 's', subscription: '', periodStart: 0, periodEnd: 1_000 },
@@ -54,6 +55,6 @@ it('charges in the currency of the version that defines a price, and of the newe
     effectiveAt: 0,
     catalog: { ...emptyCatalog, currency },
   });
-  const currencyOf = currencyBy([of(1, 'EUR'), of(2, 'USD')]);
-  expect([currencyOf(1), currencyOf(2), currencyOf(null)]).toEqual(['EUR', 'USD', 'USD']);
+  const catalog = new RatingCatalog([of(1, 'EUR'), of(2, 'USD')]);
+  expect([1, 2, null].map((version) => catalog.currencyOf(version))).toEqual(['EUR', 'USD', 'USD']);
 });

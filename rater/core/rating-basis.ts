@@ -1,6 +1,6 @@
 // What a step of the rater rates by, and whether what was read by it still stands.
 import { periodText, type RatedPeriod } from '../../domain/billing/billing-period-terms.ts';
-import type { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
+import type { RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 import { covers } from '../../domain/sealing/seal-vector.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
 
@@ -8,7 +8,7 @@ import type { Seals } from '../../domain/sealing/seals.ts';
 export interface RatingBasis {
   readonly seals: Seals;
   readonly watermark: number;
-  readonly catalog: RatingCatalog;
+  readonly catalogs: RatingCatalogs;
   /** What ends by then is closed; milliseconds since the epoch, and never less than at an earlier step. */
   readonly closedUpTo: number;
 }
@@ -29,7 +29,7 @@ export function isUnmoved(read: readonly RatedPeriod[], locked: readonly RatedPe
   return locked.every(
     (period) =>
       known.has(periodText(period)) &&
-      period.catalogVersion <= basis.catalog.version &&
+      period.catalogVersion <= basis.catalogs.version &&
       covers(basis.seals.vector, period.sealVector) &&
       basis.watermark >= (period.ratedWatermark ?? basis.watermark) &&
       basis.closedUpTo >= (period.closedUpTo ?? basis.closedUpTo),

@@ -22,12 +22,13 @@ import { Decimal } from '../../domain/number/decimal.ts';
 import { formatQuantity, type Quantity } from '../../domain/number/quantity.ts';
 import type { PeriodTarget } from '../../domain/rating/period-targets.ts';
 import type { RatedTerm } from '../../domain/rating/rated-terms.ts';
+import type { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { RatingInvariantError, rate } from './rate.ts';
 
 /** By what a batch rates a customer. */
 export interface RatingSituation {
-  /** The number of the newest version. */
-  readonly catalogVersion: number;
+  /** Its tenant's. */
+  readonly catalog: Pick<RatingCatalog, 'version' | 'numberAt'>;
   /** How many records the customer's subscriptions have. */
   readonly records: number;
   /** By `periodText`, as they were last rated. */
@@ -103,7 +104,7 @@ function assertWrittenBefore(
 export function termItems(
   ratedNow: readonly RatedTerm[],
   gone: readonly ItemTerm[],
-  { catalogVersion, records, stored, written }: RatingSituation,
+  { catalog, records, stored, written }: RatingSituation,
 ): NewLineItem[] {
   const terms = gone.length === 0 ? ratedNow : [...ratedNow, ...gone.map(nothingOf)];
   const several = severalTimes(terms);
@@ -115,7 +116,9 @@ export function termItems(
     assertWrittenBefore(term, before);
     const period = stored.size === 0 ? undefined : stored.get(periodText(of));
     const closedUpTo = period?.closedUpTo ?? Number.NEGATIVE_INFINITY;
-    const isChanged = period !== undefined && (period.catalogVersion !== catalogVersion || period.records !== records);
+    const isChanged =
+      period !== undefined &&
+      (catalog.numberAt(period.catalogVersion) !== catalog.version || period.records !== records);
     const items = rate({
       price: amount,
       contributions,

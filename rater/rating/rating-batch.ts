@@ -25,11 +25,11 @@ import {
 } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenPrices } from '../../domain/billing/line-item.ts';
 import { groupBy } from '../../domain/composite-key.ts';
+import type { BilledBy } from '../../domain/rating/billed-by.ts';
 import { changedBy, RecordsByCustomer } from '../../domain/rating/customer-records.ts';
 import type { CustomerWork } from '../../domain/rating/customer-work.ts';
 import { type Detail, type PeriodTarget, periodTargets } from '../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../domain/rating/rated-terms.ts';
-import { currencyBy } from '../../domain/rating/rating-catalog.ts';
 import { holdsAllSealsOf, type Seals } from '../../domain/sealing/seals.ts';
 import { nextDueAfter } from '../../domain/terms/next-due.ts';
 import type { DueCustomer, NextDue } from '../../platform/billing-store/due-customers.ts';
@@ -105,14 +105,14 @@ async function rateIn(
   const stored = await store.readBillingPeriods(work);
   const subscriptions = await store.readSubscriptions(work);
   const basis = { ...closedAsFarAs(stepBasis, stored), closing: stepBasis.closing };
-  const records = new RecordsByCustomer(basis.catalog, subscriptions);
+  const records = new RecordsByCustomer(basis.catalogs, subscriptions);
   const targets = periodTargets(detail, basis.watermark, records, work, stored);
   const since = earliestOf(targets);
   if (Number.isFinite(since)) {
     const mismatches = await verifier.verifySince(since);
     if (mismatches.length > 0) return { outcome: 'mismatch', mismatches };
   }
-  const charges = await readCharges(store, { ...basis, meters: basis.catalog.meters }, targets);
+  const charges = await readCharges(store, basis, targets);
   const { closing } = basis;
   const unpriced = closing === null ? [] : await countUnpriced(store, closing, basis, records, work);
   if (Number.isFinite(since) && !(await isStillThere(store, verifier, basis.seals))) return { outcome: 'behind' };
@@ -171,13 +171,12 @@ async function write(
   locked: readonly RatedPeriod[],
 ): Promise<NewLineItem[]> {
   if (charges.length === 0) return [];
-  const { catalog, seals, watermark, closedUpTo } = basis;
+  const { catalogs, seals, watermark, closedUpTo } = basis;
   const targets = charges.map(({ target }) => target);
   const written = await transaction.readWrittenPrices(targets);
   const stored = new Map(locked.map((period) => [periodText(period), period]));
-  const currencyOf = currencyBy(catalog.versions);
   const rated = charges.map(({ target, usage, fees }) => {
-    const terms = ratedTerms(target, usage, fees, currencyOf);
+    const terms = ratedTerms(target, usage, fees, catalogs.of(target.tenant));
     const ofTarget = written.size === 0 ? undefined : written.get(startText(target));
     const before = ofTarget ?? NOTHING_WRITTEN;
     return { target, terms, before, gone: goneTerms(target, terms, before) };
@@ -190,14 +189,19 @@ async function write(
   for (const { target, terms, before } of rated) {
     const by = records.of(target).records;
     const ofTarget = gone.length === 0 ? [] : (goneByStart.get(startText(target)) ?? []);
-    const items = termItems(terms, ofTarget, { catalogVersion: catalog.version, records: by, stored, written: before });
+    const items = termItems(terms, ofTarget, {
+      catalog: catalogs.of(target.tenant),
+      records: by,
+      stored,
+      written: before,
+    });
     for (const item of items) lineItems.push(item);
     periods.add(target, items, by);
   }
   // A period that was never rated has nothing to charge and no row: nothing is written of it.
   if (periods.rated.length === 0) return lineItems;
   const rating = await transaction.saveRating({
-    ...{ catalogVersion: catalog.version, sealVector: seals.vector, ratedWatermark: watermark, closedUpTo },
+    ...{ catalogVersion: catalogs.version, sealVector: seals.vector, ratedWatermark: watermark, closedUpTo },
   });
   await transaction.saveRatedPeriods(periods.rated, rating);
   await transaction.insertLineItems(lineItems, rating);
@@ -237,25 +241,32 @@ class RatedPeriods {
  */
 async function saveNextDue(
   transaction: RatingTransaction,
-  { watermark, catalog }: RatingBasis,
+  { watermark, catalogs }: RatingBasis,
   records: RecordsByCustomer,
   work: readonly CustomerWork[],
 ): Promise<void> {
-  const { unsubscribed } = catalog;
-  const ofUnsubscribed = nextDueAfter(unsubscribed.terms, unsubscribed.fees, watermark);
+  // Of whoever has no subscription it is the same.
+  const found = new Map<BilledBy, number | null>();
+  const nextOf = (by: BilledBy): number | null => {
+    const known = found.get(by);
+    const dueAt = known === undefined ? nextDueAfter(by.terms, by.fees, watermark) : known;
+    found.set(by, dueAt);
+    return dueAt;
+  };
   const next: NextDue[] = [];
   const payers: DueCustomer[] = [];
   for (const { tenant, customer, dueFrom } of work) {
-    const { terms, fees, records: count } = records.of({ tenant, customer });
-    if (dueFrom !== null) {
-      const dueAt = count > 0 ? nextDueAfter(terms, fees, watermark) : ofUnsubscribed;
-      next.push({ tenant, customer, dueAt, lookedFrom: dueFrom });
-    } else if (count === 0 && ofUnsubscribed !== null) payers.push({ tenant, customer, dueAt: ofUnsubscribed });
+    const by = records.of({ tenant, customer });
+    if (dueFrom !== null) next.push({ tenant, customer, dueAt: nextOf(by), lookedFrom: dueFrom });
+    else if (by.records === 0) {
+      const dueAt = nextOf(by);
+      if (dueAt !== null) payers.push({ tenant, customer, dueAt });
+    }
   }
   if (next.length + payers.length === 0) return;
   await transaction.saveDue(next);
   // These may be due earlier, by what this step has not looked at.
   await transaction.markDue(payers);
   // A newer version has marked these customers, or will once their rows are free (due-customers.ts).
-  if ((await transaction.readPublishedVersion()) !== catalog.version) throw new Behind();
+  if ((await transaction.readPublishedVersion()) !== catalogs.version) throw new Behind();
 }

@@ -15,8 +15,9 @@
 import type { Logger } from 'pino';
 import { itemClosesAt } from '../../domain/billing/item-span.ts';
 import type { NewLineItem } from '../../domain/billing/line-item.ts';
+import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
 import type { CustomerWork } from '../../domain/rating/customer-work.ts';
-import { type RatingCatalog, ratingCatalog } from '../../domain/rating/rating-catalog.ts';
+import { RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 import type { RowSet } from '../../domain/sealing/row-set.ts';
 import { covers, isSameVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
@@ -62,7 +63,7 @@ export interface RatingLoopParts {
 export class RatingLoop {
   private readonly parts: RatingLoopParts;
   private readonly verifier: ChunkVerifier;
-  private catalog: RatingCatalog = ratingCatalog([]);
+  private catalogs = new RatingCatalogs(new TenantVersions([]));
 
   constructor(parts: RatingLoopParts) {
     this.parts = parts;
@@ -90,28 +91,27 @@ export class RatingLoop {
     // The progress first: seals read after it are never behind it, unless a chunk was reopened.
     const from = await store.readProgress();
     const seals = await store.readSeals();
-    await this.readCatalog();
+    await this.readCatalogs();
     const { watermark } = seals;
-    const { catalog } = this;
-    if (watermark === null || catalog.version === 0) return 'idle';
+    const { catalogs } = this;
+    if (watermark === null || catalogs.version === 0) return 'idle';
     if (!covers(seals.vector, from.sealVector)) return this.waitForRepair(from);
     const mismatches = await this.verifier.verifyNew(from.sealVector, seals.vector);
     if (mismatches.length > 0) return this.mismatch(mismatches);
 
     // What was closed stays closed when more lateness is allowed later: it may be on an invoice.
     const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, from.closedUpTo ?? Number.NEGATIVE_INFINITY);
-    const openedFrom = await this.takeInCatalog(from, watermark);
+    await this.takeInVersions(from.catalogVersion, watermark);
     // Windows that close have usage in older chunks, too.
-    const meters = [...catalog.meters.values()];
-    const older = await this.verifier.verifySince(earliestClosing({ meters, from: openedFrom }));
+    const older = await this.verifier.verifySince(earliestClosing({ catalogs, from }));
     if (older.length > 0) return this.mismatch(older);
     const to = { sealVector: seals.vector, closedUpTo };
-    const windows = await readTouchedWindows(store, { meters, from: openedFrom, to, recountRuns: seals.recountRuns });
+    const windows = await readTouchedWindows(store, { catalogs, from, to, recountRuns: seals.recountRuns });
     let due = await this.readDue(watermark);
     // Who has usage that was not there to be found is looked at by no batch, and the progress would pass it over.
     if (!(await isStillThere(store, this.verifier, seals))) return 'behind';
-    const closing = windows.size === 0 ? null : await readClosingWindows(store, catalog, from.closedUpTo, closedUpTo);
-    const basis: StepBasis = { seals, watermark, catalog, closedUpTo, closing };
+    const closing = windows.size === 0 ? null : await readClosingWindows(store, catalogs, from.closedUpTo, closedUpTo);
+    const basis: StepBasis = { seals, watermark, catalogs, closedUpTo, closing };
     const unpriced: UnpricedByCustomer = new Map();
     const isTouched = windows.size + due.size > 0;
     if (isTouched) await store.announceClosing(closedUpTo);
@@ -127,7 +127,7 @@ export class RatingLoop {
       due = await this.readDue(watermark);
     }
     this.parts.metrics.discrepancy('I2', 0);
-    const reached = { sealVector: seals.vector, watermark, closedUpTo, catalogVersion: catalog.version };
+    const reached = { sealVector: seals.vector, watermark, closedUpTo, catalogVersion: catalogs.version };
     const isMoved =
       !isSameVector(reached.sealVector, from.sealVector) ||
       reached.watermark !== from.watermark ||
@@ -144,32 +144,22 @@ export class RatingLoop {
   /**
    * The versions up to the newest published one: a version that is not in every partition of the log is not in force.
    */
-  private async readCatalog(): Promise<void> {
+  private async readCatalogs(): Promise<void> {
     const { store } = this.parts;
     const published = await store.readPublishedVersion();
-    if (published === this.catalog.version) return;
-    const versions = await store.readCatalogVersions();
-    this.catalog = ratingCatalog(versions.filter(({ version }) => version <= published));
+    if (published === this.catalogs.version) return;
+    const versions = await store.readTenantVersions();
+    this.catalogs = new RatingCatalogs(versions.upTo(published), this.catalogs);
     // So that the first one counts as a rise.
-    for (const meter of this.catalog.meters.keys()) this.parts.metrics.unpricedWindows(meter, 0);
+    for (const { meters } of this.catalogs.all)
+      for (const meter of meters.keys()) this.parts.metrics.unpricedWindows(meter, 0);
   }
 
-  /**
-   * Whoever a version concerns that no step has taken in is due, and so when it comes to hold. The progress as far as
-   * it tells which windows were billed: one that nothing had priced may be priced by a version that was made before it
-   * closed (T3).
-   */
-  private async takeInCatalog(from: RaterProgress, watermark: number): Promise<RaterProgress> {
+  /** Whoever a version concerns that no step has taken in is due, and so when it comes to hold. */
+  private async takeInVersions(taken: number, watermark: number): Promise<void> {
     const { store, markedCustomersMax } = this.parts;
-    let { closedUpTo } = from;
-    for (const version of this.catalog.versions) {
-      if (version.version <= from.catalogVersion) continue;
-      // What is known to come may change what a stretch before it costs.
-      const dueAt = Math.min(version.effectiveAt, watermark);
-      await markConcerned(store, this.catalog.history, version.version, dueAt, markedCustomersMax);
-      if (closedUpTo !== null) closedUpTo = Math.min(closedUpTo, version.closedUpTo ?? version.effectiveAt);
-    }
-    return { ...from, closedUpTo };
+    for (const version of this.catalogs.versions.after(taken))
+      await markConcerned(store, this.catalogs, version, watermark, markedCustomersMax);
   }
 
   /** Those that are due, the longest first, and no more than memory is to hold. */
@@ -237,10 +227,10 @@ export class RatingLoop {
   private count(lineItems: readonly NewLineItem[]): void {
     const { metrics, clock, allowedLatenessMs } = this.parts;
     const now = clock();
-    for (const { item, meter } of lineItems) {
+    for (const { tenant, item, meter } of lineItems) {
       metrics.lineItemsWritten(item.kind, 1);
       if (item.cause !== 'window_closed') continue;
-      const closedAt = itemClosesAt(this.catalog.meters.get(meter!)!, item.windowEnd) + allowedLatenessMs;
+      const closedAt = itemClosesAt(this.catalogs.of(tenant).meters.get(meter!)!, item.windowEnd) + allowedLatenessMs;
       metrics.windowCloseDelay((now - closedAt) / 1_000);
     }
   }

@@ -10,16 +10,24 @@ import { namedGroups } from '../../domain/metering/meter.ts';
 import { atAllTimes, type Match } from '../../domain/pricing/taken-usage.ts';
 import type { RecordsByCustomer } from '../../domain/rating/customer-records.ts';
 import { type CustomerWork, timesOf } from '../../domain/rating/customer-work.ts';
-import type { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
+import { isNoSpan, meterSpans } from '../../domain/rating/meter-spans.ts';
+import type { RatingCatalog, RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 import { type GroupsInUse, LeftGroups, pricedMeters, unpricedIn } from '../../domain/rating/unpriced-usage.ts';
 import { readCountedUsage, type UsageBasis } from '../../platform/charges/counted-usage.ts';
 import type { RatingBasis } from '../core/rating-basis.ts';
 import type { RatedUsage } from '../store/rating-store.ts';
 
+/** Those of a meter that start at or after `from` and before `to`. */
+interface ClosingSpan {
+  readonly meter: Meter;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** The windows that a step closes. */
 export interface ClosingWindows {
-  /** Of the meters that any plan prices: what no plan prices is not meant to be paid for. */
-  readonly spans: readonly { readonly meter: Meter; readonly from: number; readonly to: number }[];
+  /** Of the meters that any plan of the tenant prices: what no plan prices is not meant to be paid for. */
+  readonly spansOf: (tenant: string) => readonly ClosingSpan[];
   readonly groupsOf: (tenant: string) => GroupsInUse;
 }
 
@@ -40,33 +48,49 @@ const GROUPS_MAX = 10_000;
 /** `from`, `to`: up to where windows were closed, and are by this step; null: none were. */
 export async function readClosingWindows(
   store: Pick<RatedUsage, 'readGroupsInUse'>,
-  { versions, meters }: RatingCatalog,
+  catalogs: RatingCatalogs,
   from: number | null,
   to: number,
 ): Promise<ClosingWindows | null> {
-  const priced = pricedMeters(versions.at(-1)?.catalog.plans ?? []);
-  const spans = [...meters.values()]
+  const closing = new Map<RatingCatalog, readonly ClosingSpan[]>();
+  const spansIn = (catalog: RatingCatalog): readonly ClosingSpan[] => {
+    const known = closing.get(catalog) ?? closingSpans(catalog, from, to);
+    closing.set(catalog, known);
+    return known;
+  };
+  const spans = meterSpans(
+    catalogs,
+    (meter, catalog) => spansIn(catalog).find((span) => span.meter === meter) ?? { from: 0, to: 0 },
+  );
+  if (isNoSpan(spans)) return null;
+  const spansOf = (tenant: string): readonly ClosingSpan[] => spansIn(catalogs.of(tenant));
+  const found = await store.readGroupsInUse({ spans, groupsMax: GROUPS_MAX });
+  if (found === null)
+    return { spansOf, groupsOf: (tenant) => new Map(spansOf(tenant).map(({ meter }) => [meter.slug, null])) };
+  const byTenant = new Map<string, Map<string, Match[]>>();
+  for (const { tenant, meter: slug, groupValues } of found) {
+    const meter = spansOf(tenant).find((span) => span.meter.slug === slug)?.meter;
+    // Another tenant's.
+    if (meter === undefined) continue;
+    const byMeter = byTenant.get(tenant) ?? new Map<string, Match[]>();
+    byTenant.set(tenant, byMeter);
+    byMeter.set(slug, [...(byMeter.get(slug) ?? []), namedGroups(meter, groupValues)]);
+  }
+  return { spansOf, groupsOf: (tenant) => byTenant.get(tenant) ?? new Map() };
+}
+
+function closingSpans({ newest, meters }: RatingCatalog, from: number | null, to: number): readonly ClosingSpan[] {
+  const priced = pricedMeters(newest.plans);
+  return [...meters.values()]
     .filter(({ slug }) => priced.has(slug))
     .map((meter) => ({ meter, from: from === null ? 0 : closedBefore(meter, from), to: closedBefore(meter, to) }))
     .filter((span) => span.from < span.to);
-  if (spans.length === 0) return null;
-  const named = spans.map(({ meter, ...span }) => ({ meter: meter.slug, ...span }));
-  const found = await store.readGroupsInUse({ spans: named, groupsMax: GROUPS_MAX });
-  if (found === null) return { spans, groupsOf: () => new Map(named.map(({ meter }) => [meter, null])) };
-  const byTenant = new Map<string, Map<string, Match[]>>();
-  for (const { tenant, meter: slug, groupValues } of found) {
-    const byMeter = byTenant.get(tenant) ?? new Map<string, Match[]>();
-    byTenant.set(tenant, byMeter);
-    const groups = namedGroups(meters.get(slug)!, groupValues);
-    byMeter.set(slug, [...(byMeter.get(slug) ?? []), groups]);
-  }
-  return { spans, groupsOf: (tenant) => byTenant.get(tenant) ?? new Map() };
 }
 
 /** Of the customers of a batch. */
 export async function countUnpriced(
   store: RatedUsage,
-  { spans, groupsOf }: ClosingWindows,
+  { spansOf, groupsOf }: ClosingWindows,
   basis: UsageBasis,
   records: RecordsByCustomer,
   work: readonly CustomerWork[],
@@ -80,7 +104,7 @@ export async function countUnpriced(
     return false;
   });
   const wanted = suspects.flatMap((each) =>
-    spans.flatMap(({ meter, ...span }) => {
+    spansOf(each.tenant).flatMap(({ meter, ...span }) => {
       const terms = unpricedIn(records.of(each).terms, meter.slug, span);
       if (terms.length === 0) return [];
       const counted = { terms, taken: atAllTimes(terms), isBySubject: false, byWindow: true };

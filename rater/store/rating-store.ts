@@ -11,13 +11,18 @@ import type {
   TenantCustomer,
 } from '../../domain/billing/billing-period-terms.ts';
 import type { ItemTerm, NewLineItem, WrittenPrices } from '../../domain/billing/line-item.ts';
-import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import type { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
 import type { RowSet } from '../../domain/sealing/row-set.ts';
 import type { SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { ChunkSeal, Seals } from '../../domain/sealing/seals.ts';
 import type { CustomerSubscription } from '../../domain/terms/customer-subscription.ts';
 import type { RecordCount } from '../../platform/account-store/subscriptions.ts';
-import type { CustomerPage, DueCustomer, NextDue } from '../../platform/billing-store/due-customers.ts';
+import type {
+  ConcernedHolders,
+  CustomerPage,
+  DueCustomer,
+  NextDue,
+} from '../../platform/billing-store/due-customers.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { WrittenSelection } from '../../platform/billing-store/written-prices.ts';
 import type { RatedUsageReads } from '../../platform/charges/rated-usage-reads.ts';
@@ -42,18 +47,18 @@ export interface RatingState {
   readChunksSince(watermark: number): Promise<SealVector>;
   /** The newest version that every partition of the log holds; 0: none. */
   readPublishedVersion(): Promise<number>;
-  /** Published or not, ascending. */
-  readCatalogVersions(): Promise<readonly CatalogVersion[]>;
+  /** Published or not. */
+  readTenantVersions(): Promise<TenantVersions>;
   readBillingPeriods(customers: readonly TenantCustomer[]): Promise<RatedPeriod[]>;
   /** What the customers have subscribed to, in the order in which it was made. */
   readSubscriptions(customers: readonly TenantCustomer[]): Promise<CustomerSubscription[]>;
   /** Those that are due by an instant, longest first. */
   readDueCustomers(until: number, customersMax: number): Promise<DueCustomer[]>;
   /**
-   * Whoever has a plan at some time is due then if not before; null: whoever has a period of the default plan that ends
-   * after the instant. Page by page: resolves to the last of it, and to null where nobody is left.
+   * They are due at an instant if not before. Page by page: resolves to the last of it, and to null where nobody is
+   * left.
    */
-  markHoldersDue(plan: string | null, dueAt: number, page: CustomerPage): Promise<TenantCustomer | null>;
+  markHoldersDue(holders: ConcernedHolders, dueAt: number, page: CustomerPage): Promise<TenantCustomer | null>;
   /** Every subject of these names, or that was ever assigned to a customer of these names, with all its assignments. */
   readAssignmentsAround(names: readonly TenantCustomer[]): Promise<TenantSubject[]>;
   /** Says, before they are looked at, up to where windows are closed: no subject changes hands before it then. */

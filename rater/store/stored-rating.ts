@@ -12,7 +12,7 @@ import { insertLineItems, readNewestItems } from '../../platform/billing-store/l
 import { advanceProgress, announceClosing, readProgress } from '../../platform/billing-store/rater-progress.ts';
 import { saveRating } from '../../platform/billing-store/ratings.ts';
 import { readWrittenPrices } from '../../platform/billing-store/written-prices.ts';
-import { catalogVersions, readPublishedVersion } from '../../platform/catalog-store.ts';
+import { publishedVersion, tenantVersions } from '../../platform/catalog-store.ts';
 import { storedUsageReads } from '../../platform/charges/stored-usage-reads.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { inTransaction } from '../../platform/postgres/pool.ts';
@@ -29,12 +29,12 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
     readSeals: () => readSeals(pool),
     readChunkSeals: (from, to) => readChunkSeals(pool, from, to),
     readChunksSince: (watermark) => readChunksSince(pool, watermark),
-    readPublishedVersion: () => readPublishedVersion(pool),
-    readCatalogVersions: () => catalogVersions(pool),
+    readPublishedVersion: () => publishedVersion(pool),
+    readTenantVersions: () => tenantVersions(pool),
     readBillingPeriods: (customers) => readBillingPeriods(pool, customers),
     readSubscriptions: (customers) => readSubscriptionsOfCustomers(pool, customers),
     readDueCustomers: (until, customersMax) => readDueCustomers(pool, until, customersMax),
-    markHoldersDue: (plan, dueAt, page) => markHoldersDue(pool, plan, dueAt, page),
+    markHoldersDue: (holders, dueAt, page) => markHoldersDue(pool, holders, dueAt, page),
     readAssignmentsAround: (names) => readAssignmentsAround(pool, names),
     announceClosing: (closedUpTo) => announceClosing(pool, closedUpTo),
 
@@ -57,7 +57,7 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
           insertLineItems: (lineItems, rating) => insertLineItems(client, lineItems, rating),
           saveDue: (customers) => saveDue(client, customers),
           markDue: (customers) => markDue(client, customers),
-          readPublishedVersion: () => readPublishedVersion(client),
+          readPublishedVersion: () => publishedVersion(client),
         }),
       ),
   };

@@ -3,6 +3,8 @@
 // replaced), never too little: rating decides, this only points.
 import { closedBefore } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
+import { isNoSpan, type MeterSpans, meterSpans } from '../../domain/rating/meter-spans.ts';
+import type { RatingCatalog, RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 import { type RecountedRange, type RecountRun, recountedSince } from '../../domain/sealing/recount-runs.ts';
 import { nextChunkOf, partitionCounts, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
@@ -11,21 +13,40 @@ import { type TouchedTimes, touch } from '../core/touched.ts';
 import type { RatedUsage } from './rating-store.ts';
 
 /**
- * Where windows start whose items were not closed at the last step; milliseconds. `closedUpTo`: of that step, null for
- * none.
+ * Up to where windows were closed at the last step by the versions that it knew, so that none of them is to be looked
+ * at; null: none were. One that nothing had priced may be priced by a version that was made before it closed (T3).
  */
-const closingFrom = (meter: Meter, closedUpTo: number | null): number =>
-  closedUpTo === null ? 0 : closedBefore(meter, closedUpTo);
+function closedKnowingly({ versions }: RatingCatalog, { closedUpTo, catalogVersion }: Progress): number | null {
+  let closed = closedUpTo;
+  for (let i = versions.length - 1; i >= 0 && versions[i]!.version > catalogVersion; i--) {
+    const { closedUpTo: known, effectiveAt } = versions[i]!;
+    if (closed !== null) closed = Math.min(closed, known ?? effectiveAt);
+  }
+  return closed;
+}
+
+/** Where windows start whose items were not closed at the last step; milliseconds. */
+function closingFrom(meter: Meter, catalog: RatingCatalog, from: Progress): number {
+  const closed = closedKnowingly(catalog, from);
+  return closed === null ? 0 : closedBefore(meter, closed);
+}
 
 /**
  * The earliest usage that `readTouchedWindows` can find in chunks that were sealed before the last step; milliseconds.
  */
-export const earliestClosing = ({ meters, from }: Pick<TouchedQuery, 'meters' | 'from'>): number =>
-  Math.min(...meters.map((meter) => closingFrom(meter, from.closedUpTo)));
+export const earliestClosing = ({ catalogs, from }: Pick<TouchedQuery, 'catalogs' | 'from'>): number => {
+  let earliest = Number.POSITIVE_INFINITY;
+  for (const catalog of catalogs.all)
+    for (const meter of catalog.meters.values()) earliest = Math.min(earliest, closingFrom(meter, catalog, from));
+  return earliest;
+};
+
+type Progress = Pick<RaterProgress, 'sealVector' | 'closedUpTo' | 'catalogVersion'>;
 
 export interface TouchedQuery {
-  readonly meters: readonly Meter[];
-  readonly from: Pick<RaterProgress, 'sealVector' | 'closedUpTo'>;
+  readonly catalogs: RatingCatalogs;
+  /** As of the last step. */
+  readonly from: Progress;
   readonly to: { readonly sealVector: SealVector; readonly closedUpTo: number };
   readonly recountRuns: readonly RecountRun[];
 }
@@ -47,7 +68,7 @@ function recountedGroups(ranges: readonly RecountedRange[]): RecountedRange[][] 
 /** By tenant and subject, the starts of the windows to look at. */
 export async function readTouchedWindows(
   store: Pick<RatedUsage, 'streamWindows'>,
-  { meters, from, to, recountRuns }: TouchedQuery,
+  { catalogs, from, to, recountRuns }: TouchedQuery,
 ): Promise<TouchedTimes> {
   const touched: TouchedTimes = new Map();
   const collect = async (selection: WindowSelection): Promise<void> => {
@@ -55,9 +76,13 @@ export async function readTouchedWindows(
       for (const { tenant, subject, windowStart } of windows) touch(touched, tenant, subject, windowStart);
     }
   };
-  const closed = meters.map((meter) => ({ meter: meter.slug, from: 0, to: closedBefore(meter, to.closedUpTo) }));
-  const closing = meters.map((meter, i) => ({ ...closed[i]!, from: closingFrom(meter, from.closedUpTo) }));
-  if (closing.some((span) => span.to > span.from)) await collect({ spans: closing, chunks: null });
+  const spans = (startOf: (meter: Meter, catalog: RatingCatalog) => number): MeterSpans =>
+    meterSpans(catalogs, (meter, catalog) => ({
+      from: startOf(meter, catalog),
+      to: closedBefore(meter, to.closedUpTo),
+    }));
+  const closing = spans((meter, catalog) => closingFrom(meter, catalog, from));
+  if (!isNoSpan(closing)) await collect({ spans: closing, chunks: null });
   const grown = partitionCounts(to.sealVector)
     .map(({ generation, partition, nextChunk }) => ({
       generation,
@@ -66,10 +91,12 @@ export async function readTouchedWindows(
       toChunk: nextChunk,
     }))
     .filter((range) => range.fromChunk < range.toChunk);
+  const closed = spans(() => 0);
   if (grown.length > 0) await collect({ spans: closed, chunks: grown });
   for (const chunks of recountedGroups(recountedSince(recountRuns, from.sealVector, to.sealVector))) {
-    const spans = closed.filter(({ meter }) => chunks[0]!.meters.includes(meter));
-    if (spans.length > 0) await collect({ spans, chunks });
+    const ofMeters = ({ meter }: { readonly meter: string }): boolean => chunks[0]!.meters.includes(meter);
+    const recounted = { all: closed.all.filter(ofMeters), own: closed.own.filter(ofMeters) };
+    if (!isNoSpan(recounted)) await collect({ spans: recounted, chunks });
   }
   return touched;
 }

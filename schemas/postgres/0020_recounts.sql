@@ -10,7 +10,8 @@ CREATE TABLE tallyline.recounts (
     tenant           text NOT NULL,
     id               text NOT NULL CHECK (id <> ''),
     meter            text NOT NULL,
-    catalog_version  integer NOT NULL REFERENCES tallyline.catalog_versions,
+    -- Of whoever's catalog: what each tenant had when it was the newest.
+    catalog_version  integer NOT NULL,
     window_from      timestamptz NOT NULL,
     -- Null: up to where the version counts by itself.
     window_to        timestamptz CHECK (window_to > window_from),

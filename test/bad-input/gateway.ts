@@ -21,6 +21,7 @@ import type { Settings } from '../../platform/settings/settings.ts';
 import { sampleCatalog } from '../fuzz/targets/catalog-sample.ts';
 import { anIdentity } from '../support/an-identity.ts';
 import { ScriptedEventLog } from '../support/scripted-event-log.ts';
+import { defaultVersions, metersInMemory } from '../support/stored-meters.ts';
 import { until } from '../support/until.ts';
 
 export const NOW = Date.parse('2026-11-20T10:00:00Z');
@@ -92,7 +93,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     generation: { horizonMs: HORIZON_MS + 3_600_000 },
     keyring,
     readRuleSet: async () => NEWEST_RULE_SET,
-    readCatalog: async () => ({ version: 1, effectiveAt: 0, catalog: options.catalog ?? sampleCatalog }),
+    catalogs: metersInMemory(() => defaultVersions(options.catalog ?? sampleCatalog)),
     ...(options.bodyPatienceMs === undefined ? {} : { bodyPatienceMs: options.bodyPatienceMs }),
   });
   registerAdminRoutes(app, registry, () => [stage]);

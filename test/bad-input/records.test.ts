@@ -9,6 +9,7 @@ import { eventRows, rejectRows, rollUpRows } from '../../aggregator/counting/chu
 import { readRejectedEvent } from '../../aggregator/counting/rejected-event.ts';
 import { metersByType } from '../../domain/metering/meter-reading.ts';
 import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
+import { TenantMeters } from '../../domain/metering/tenant-meters.ts';
 import {
   AvroRegistry,
   decodeRecord,
@@ -46,7 +47,7 @@ function applyBy(ruleSet: number, records: readonly Buffer[]) {
   const state = new PartitionState(
     rules,
     { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1, ruleSet },
-    metersByType(sampleCatalog),
+    new TenantMeters(metersByType(sampleCatalog)),
     new DedupIndex(),
     decisions,
   );

@@ -96,9 +96,9 @@ export const crashPoints: readonly CrashPoint[] = [
 
   // The rater, reading.
   { name: 'rater: progress and seals read', stage: 'rater', file: rating, find: 'const seals = await store.readSeals();', place: 'after', pass: 2 },
-  { name: 'rater: chunks verified, before what is due is looked for', stage: 'rater', file: rating, find: 'const windows = await readTouchedWindows(store, { meters, from: openedFrom, to, recountRuns: seals.recountRuns });', place: 'before' },
+  { name: 'rater: chunks verified, before what is due is looked for', stage: 'rater', file: rating, find: 'const windows = await readTouchedWindows(store, { catalogs, from, to, recountRuns: seals.recountRuns });', place: 'before' },
   { name: 'rater: what is due is known, before the first batch', stage: 'rater', file: rating, find: 'let due = await this.readDue(watermark);', place: 'after' },
-  { name: 'rater: usage read, before the transaction', stage: 'rater', file: batch, find: 'const charges = await readCharges(store, { ...basis, meters: basis.catalog.meters }, targets);', place: 'after' },
+  { name: 'rater: usage read, before the transaction', stage: 'rater', file: batch, find: 'const charges = await readCharges(store, basis, targets);', place: 'after' },
 
   // In the transaction.
   { name: 'rater: customers locked', stage: 'rater', file: batch, find: 'const locked = await transaction.lockBillingPeriods(work);', place: 'after' },

@@ -47,7 +47,7 @@ const nothingElse = { customers: nobody, unpriced: null, overlaps: { inPlans: []
 const yaml = { 'content-type': 'application/yaml' };
 
 beforeEach(async () => {
-  await api.pool.query('TRUNCATE tallyline.catalog_versions CASCADE');
+  await api.pool.query('TRUNCATE tallyline.catalog_versions, tallyline.tenant_catalog_versions');
 });
 
 describe('the catalog of a tenant', () => {

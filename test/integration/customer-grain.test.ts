@@ -10,6 +10,7 @@ import { subjectRoutes } from '../../accounts/routes/subject-routes.ts';
 import { subscriptionRoutes } from '../../accounts/routes/subscription-routes.ts';
 import type { Across } from '../../domain/aggregation/aggregation-rules.ts';
 import { type Catalog, emptyCatalog, type Meter, type Price } from '../../domain/catalog/catalog.ts';
+import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { Problem } from '../../domain/problem.ts';
 import { Random } from '../../domain/random.ts';
@@ -105,7 +106,7 @@ async function manage(
       inTransaction(pool, (client) =>
         work({ query: (text, values) => client.query(text, values), changed: () => {} }),
       ) as Promise<Result>,
-    catalogs: () => catalogsNow()(pool),
+    catalogs: () => catalogsNow()(pool, 'acme'),
   } as unknown as AccountContext;
   const request = {
     ...{ author: { tenant, actor: 'cli:test' }, path, parameters: {} },
@@ -140,7 +141,7 @@ async function discrepancies(): Promise<number> {
   const findings = new Findings(logger, (invariant, count) => counts.set(invariant, count));
   const store = storedRating(pool, clickhouse);
   const watch = new PeriodWatch({ pool, store, findings, pause: async () => {} });
-  await watch.round([{ version: 1, effectiveAt: 0, catalog }]);
+  await watch.round(new TenantVersions([{ version: 1, effectiveAt: 0, catalog }]));
   findings.exportCounts();
   return [...counts.values()].reduce((sum, count) => sum + count, 0);
 }
@@ -414,7 +415,7 @@ describe('while a step runs', () => {
   });
 
   it('a move of what has no plan is refused as well: its windows were looked at', async () => {
-    await pool.query('TRUNCATE tallyline.catalog_versions CASCADE');
+    await pool.query('TRUNCATE tallyline.catalog_versions, tallyline.tenant_catalog_versions');
     await usage.apply(1, { ...catalog, defaultPlan: null });
     await subscribe(pool, { tenant, customer: 'org', plan: 'payg', startsAt: at('11-01T00:00') });
     await sealHour();

@@ -10,6 +10,7 @@ import { DedupIndex } from '../../aggregator/core/dedup-index.ts';
 import { PartitionState, totalOutcomes } from '../../aggregator/core/partition-state.ts';
 import { RollUpTable } from '../../aggregator/core/roll-up.ts';
 import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
+import { TenantMeters } from '../../domain/metering/tenant-meters.ts';
 import { startIngest } from '../../ingest/main.ts';
 import { createApiKey, revokeApiKey } from '../../platform/access/api-key-store.ts';
 import { newApiKey } from '../../platform/access/key-form.ts';
@@ -115,7 +116,7 @@ async function outcomesOf(tenant: string): Promise<Record<string, number>> {
   const from = { nextOffset: 0, nextChunk: 0, partitionTime: null, catalogVersion: 1, ruleSet: NEWEST_RULE_SET };
   const decisions = { events: new DecidedList(), rollUps: new RollUpTable() };
   const rules = { ...generation, chunkOffsets: 1_000_000, slotMs: 100 * HORIZON_MS };
-  const state = new PartitionState(rules, from, new Map(), new DedupIndex(), decisions);
+  const state = new PartitionState(rules, from, new TenantMeters(new Map()), new DedupIndex(), decisions);
   rows.forEach(({ append_time, value }, offset) => {
     const entry = decodeRecord(registry, value);
     if (entry.kind !== 'event-batch') return;

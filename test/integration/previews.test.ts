@@ -130,7 +130,7 @@ describe('a preview', () => {
   // Before anything is rated: what was rated can't be subscribed to.
   const made: { customer: string; id: string }[] = [];
   beforeAll(async () => {
-    for (let i = 0; i < 5; i++) made.push(await onSolo());
+    for (let i = 0; i < 7; i++) made.push(await onSolo());
     await rate();
   });
 
@@ -166,6 +166,45 @@ describe('a preview', () => {
     const [now] = said.body.charged as ChargedAt[];
     expect((await charged(customer)).minus(before).toString()).toBe(now!.difference);
     expect(now!.difference.startsWith('-')).toBe(true);
+  });
+
+  it('of an act that rates again says what is adjusted, P2', async () => {
+    const { customer, id } = made[5]!;
+    const at = text(hourOf(Date.now()) - 2 * HOUR_MS);
+    const change = { at, plan: 'team', quantities: { seats: '2' } };
+    const refused = await preview({ subscription: id, change });
+    expect([refused.status, refused.body.code]).toEqual([409, 'already_rated']);
+    const said = await preview({ subscription: id, change: { ...change, rerate: true } });
+    expect(said.status).toBe(200);
+    const before = await charged(customer);
+    const done = await act(id, 'change', { ...change, rerate: true, previewHash: said.body.previewHash });
+    expect(done.status).toBe(200);
+    await usage.passTime(Date.now());
+    await rate();
+    const [now] = said.body.charged as ChargedAt[];
+    expect((await charged(customer)).minus(before).toString()).toBe(now!.difference);
+    const repriced = said.body.terms.filter(
+      ({ price, after }: { price: string; after: { plan: string } | null }) =>
+        price === 'tokens' && after?.plan === 'team',
+    );
+    expect(repriced).toMatchObject([{ from: at.replace('.000', ''), after: { quantity: '600' } }]);
+  });
+
+  it('of a new subscription for what was rated without one says what it costs', async () => {
+    const customer = await newCustomer();
+    await rate();
+    const before = await charged(customer);
+    const startsAt = text(hourOf(Date.now()) - HOUR_MS);
+    const body = { customer, plan: 'solo', startsAt, billedFrom: startsAt, rerate: true };
+    const said = await preview({ id: `r-${customer}`, ...body });
+    expect(said.status).toBe(200);
+    const made = await subscribed(`r-${customer}`, { ...body, previewHash: said.body.previewHash });
+    expect([made.status, made.body.billedFrom]).toEqual([201, startsAt.replace('.000', '')]);
+    expect((await subscribed(`r-${customer}`, { ...body, rerate: false })).status).toBe(200);
+    await usage.passTime(Date.now());
+    await rate();
+    const [now] = said.body.charged as ChargedAt[];
+    expect((await charged(customer)).minus(before).toString()).toBe(now!.difference);
   });
 
   it('writes nothing', async () => {

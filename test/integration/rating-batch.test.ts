@@ -6,9 +6,10 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { PostgresSealTables } from '../../aggregator/postgres-seal-tables.ts';
 import { SealStore } from '../../aggregator/seal-store.ts';
+import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
 import { NEWEST_RULE_SET } from '../../domain/metering/rule-set.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
-import { ratingCatalog } from '../../domain/rating/rating-catalog.ts';
+import { RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { readSeals } from '../../platform/usage-store/seals.ts';
@@ -95,10 +96,10 @@ async function batch(seals: Seals, subject: string, times: readonly number[]): P
   const store = storedRating(pool, clickhouse);
   const verifier = new ChunkVerifier(store);
   await verifier.verifyNew({}, seals.vector);
-  const versions = [{ version: 1, effectiveAt: 0, catalog }];
+  const catalogs = new RatingCatalogs(new TenantVersions([{ version: 1, effectiveAt: 0, catalog }]));
   const watermark = seals.watermark!;
   const basis: StepBasis = {
-    ...{ seals, watermark, catalog: ratingCatalog(versions), closedUpTo: watermark - LATENESS_MS, closing: null },
+    ...{ seals, watermark, catalogs, closedUpTo: watermark - LATENESS_MS, closing: null },
   };
   return rateBatch({ store, verifier }, basis, [ownWork('acme', subject, times)]);
 }

@@ -8,6 +8,7 @@ import type { EventLog } from '../../platform/event-log/event-log.ts';
 import { createHttpApp } from '../../platform/http/app.ts';
 import { NOW, type ReadApi, readContext, startReadApi } from '../support/processes/read-api.ts';
 import { ScriptedEventLog } from '../support/scripted-event-log.ts';
+import { defaultVersions, metersInMemory } from '../support/stored-meters.ts';
 import { until } from '../support/until.ts';
 
 let api: ReadApi;
@@ -28,7 +29,7 @@ async function startGateway(pool = api.pool) {
       generation: { horizonMs: 36 * 86_400_000 },
     },
     keyring: createKeyring(api.pool, () => NOW),
-    readCatalog: async () => null,
+    catalogs: metersInMemory(() => defaultVersions()),
     readRuleSet: async () => NEWEST_RULE_SET,
   });
   await app.ready();

@@ -3,7 +3,7 @@
 // only the later one knows is refused until it has taken over.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { emptyCatalog, type Price } from '../../domain/catalog/catalog.ts';
-import { CatalogRefused } from '../../platform/catalog-store.ts';
+import { CatalogRefused } from '../../platform/catalog-publishing/apply-catalog.ts';
 import { verify } from '../../rater/audit/verify/verify.ts';
 import { aMeter, by } from '../support/a-meter.ts';
 import { type EventToSend, Installation } from '../support/processes/installation.ts';

@@ -55,7 +55,7 @@ async function importAll(
 ) {
   const refused: string[] = [];
   const author = { tenant, actor: 'cli:tester' };
-  const catalogs = await catalogsNow()(api.pool);
+  const catalogs = await catalogsNow()(api.pool, author.tenant);
   const kind = importedSubscriptions({ author, catalogs, vault: makesCustomers ? vault : null, rerate });
   const counts = await importRows(rows, kind, {
     ...{ pool: api.pool, tenant, onProgress: () => {} },

@@ -365,6 +365,37 @@ describe('a change', () => {
   });
 
   it.each([
+    ['change', { plan: 'team' }],
+    ['pause', {}],
+    ['cancel', {}],
+  ])('%s of what was rated is done where it is rated again, P2', async (name, more) => {
+    await running(`again-${name}`);
+    await rated(inDays(-1));
+    const at = inDays(-2);
+    expect((await post(`again-${name}`, name, { at, ...more })).body.code).toBe('already_rated');
+    const { status } = await post(`again-${name}`, name, { at, rerate: true, ...more });
+    const { rows } = await api.pool.query<{ due: Date }>(
+      `SELECT d.due_at AS due FROM tallyline.due_customers d JOIN tallyline.subscriptions s USING (tenant, customer)
+       WHERE s.id = $1`,
+      [`again-${name}`],
+    );
+    await rated(null);
+    expect([status, rows[0]!.due.getTime() <= Date.parse(at)]).toEqual([200, true]);
+  });
+
+  it('that rates again can bring no overlap about in what was rated, P3', async () => {
+    const customer = await newCustomer();
+    await put('long', { customer, plan: 'solo', startsAt: inDays(-9), billedFrom: inDays(-9), endsAt: inDays(-3) });
+    await put('short', { customer, plan: 'support', startsAt: inDays(-9), billedFrom: inDays(-9) });
+    await rated(inDays(-1));
+    const change = { at: inDays(-5), plan: 'large-model', rerate: true };
+    const refused = await post('short', 'change', change);
+    const done = await post('short', 'change', { ...change, at: inDays(-2) });
+    await rated(null);
+    expect([refused.status, refused.body.code, done.status]).toEqual([409, 'overlapping_prices', 200]);
+  });
+
+  it.each([
     ['nothing', { at: 'now' }, ['at']],
     ['no instant', { plan: 'team' }, ['at']],
     ['an instant before its start', { at: '2026-01-01T00:00:00Z', plan: 'team' }, ['at']],

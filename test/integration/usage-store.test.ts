@@ -3,9 +3,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type pg from 'pg';
 import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
+import type { MeterSpans } from '../../domain/rating/meter-spans.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { type RatedUsageSelection, readFirstSeen, readRatedUsage } from '../../platform/usage-store/rated-usage.ts';
-import { readSetsWithUsage } from '../../platform/usage-store/rollup-windows.ts';
+import {
+  readGroupsInUse,
+  readSetsWithUsage,
+  spansByStatement,
+  streamWindows,
+} from '../../platform/usage-store/rollup-windows.ts';
 import { mismatchesOf, readSealedChunks } from '../../platform/usage-store/sealed-chunks.ts';
 import { readChunkSeals, readChunksSince, readSeals } from '../../platform/usage-store/seals.ts';
 import type { SubjectSets } from '../../platform/usage-store/subject-sets.ts';
@@ -126,6 +132,85 @@ describe('readUsage', () => {
     await usage.seal({ watermark: at('11-10T13:00'), rows: [row(at('11-10T10:00'), '10')] });
     expect(await readRated({ sealed })).toEqual(['acme cus_1 11-10T10:00 1']);
     expect(await readRated({})).toEqual(['acme cus_1 11-10T10:00 11']);
+  });
+});
+
+describe('windows that close', () => {
+  const names = ['acme', "o'tenant", '\\', 'others'];
+  const hour = (number: number): number => at('11-10T00:00') + number * HOUR_MS;
+  const rows = names.flatMap((tenant) =>
+    ['tokens', 'calls'].flatMap((meter) =>
+      [0, 1, 2, 3].map((number) => ({ ...row(hour(number), '1', meter), tenant, meter, subject: `${meter} of all` })),
+    ),
+  );
+  /** By the words alone: a tenant that is named with a meter has that span of it, and all others the one of all. */
+  const within = ({ all, own }: MeterSpans): UsageRow[] =>
+    rows.filter(({ tenant, meter, windowStart }) => {
+      const named = own.find((span) => span.tenant === tenant && span.meter === meter);
+      const span = named ?? all.find((each) => each.meter === meter);
+      return span !== undefined && span.from <= windowStart && windowStart < span.to;
+    });
+  const found = async (spans: MeterSpans): Promise<string[]> => {
+    const windows: string[] = [];
+    for await (const some of streamWindows(clickhouse, { spans, chunks: null }))
+      for (const { tenant, subject, windowStart } of some) windows.push(`${tenant} ${subject} ${windowStart}`);
+    return windows.sort();
+  };
+  const spanOf = (meter: string, from: number, to: number) => ({ meter, from: hour(from), to: hour(to) });
+
+  it.each<[string, MeterSpans]>([
+    ['of all tenants', { all: [spanOf('tokens', 1, 3)], own: [] }],
+    ['of nobody', { all: [], own: [] }],
+    [
+      'of a tenant in place of those of all',
+      { all: [spanOf('tokens', 1, 3)], own: [{ tenant: "o'tenant", ...spanOf('tokens', 0, 4) }] },
+    ],
+    [
+      'of none of a tenant',
+      { all: [spanOf('tokens', 1, 3)], own: [{ tenant: '\\', ...{ meter: 'tokens', from: 0, to: 0 } }] },
+    ],
+    ['of tenants alone', { all: [], own: ['acme', '\\'].map((tenant) => ({ tenant, ...spanOf('calls', 2, 3) })) }],
+    [
+      'of several tenants, alike and not',
+      {
+        all: [spanOf('tokens', 3, 4), spanOf('calls', 2, 3)],
+        own: [
+          { tenant: 'acme', ...spanOf('tokens', 0, 1) },
+          { tenant: 'others', ...spanOf('tokens', 0, 1) },
+          { tenant: '\\', ...spanOf('tokens', 1, 2) },
+          { tenant: 'acme', ...spanOf('calls', 0, 4) },
+        ],
+      },
+    ],
+  ])('are found %s', async (_, spans) => {
+    await usage.seal({ watermark: 1, rows });
+    const expected = within(spans);
+    expect(await found(spans)).toEqual(
+      expected.map(({ tenant, subject, windowStart }) => `${tenant} ${subject} ${windowStart}`).sort(),
+    );
+    const groups = await readGroupsInUse(clickhouse, { spans, groupsMax: 100 });
+    expect(new Set(groups!.map(({ tenant, meter }) => `${tenant} ${meter}`))).toEqual(
+      new Set(expected.map(({ tenant, meter }) => `${tenant} ${meter}`)),
+    );
+  });
+
+  it('are found of more tenants than a statement may name, and of too many rather than too few', async () => {
+    await usage.seal({ watermark: 1, rows });
+    const many = Array.from({ length: 4_000 }, (_, i) => ({
+      tenant: `${'t'.repeat(30)}${i}`,
+      ...spanOf('tokens', 0, 1),
+    }));
+    const spans = {
+      all: [spanOf('tokens', 2, 3)],
+      own: [...many, { tenant: 'acme', ...spanOf('tokens', 3, 4) }, { tenant: 'acme', ...spanOf('calls', 0, 1) }],
+    };
+    expect([...spansByStatement(spans)].length).toBeGreaterThan(1);
+    const windows = await found(spans);
+    expect(windows).toEqual(
+      expect.arrayContaining(within(spans).map((each) => `${each.tenant} ${each.subject} ${each.windowStart}`)),
+    );
+    // Of whoever is named by a later statement alone: what all have is named as well.
+    expect(windows).toHaveLength(within(spans).length + 1);
   });
 });
 

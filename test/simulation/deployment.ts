@@ -9,7 +9,6 @@ import { consumePartitions, type PartitionGroup } from '../../aggregator/partiti
 import { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import { RevisionStore } from '../../aggregator/recounting/revision-store.ts';
 import { ChunkUnrepairable } from '../../aggregator/seal-store.ts';
-import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { FIRST_RULE_SET, NEWEST_RULE_SET, ruleSet, UnknownRuleSet } from '../../domain/metering/rule-set.ts';
 import type { Random } from '../../domain/random.ts';
 import { Rejection } from '../../domain/rejection.ts';
@@ -19,12 +18,14 @@ import { admit } from '../../ingest/core/admission.ts';
 import { FastAdmission } from '../../ingest/core/fast-admission.ts';
 import { compileMeterChecks, type MeterChecks } from '../../ingest/core/meter-checks.ts';
 import { repeat } from '../../platform/calls/timers.ts';
+import type { StoredMeters } from '../../platform/catalog-store.ts';
 import { EventLogError } from '../../platform/event-log/event-log.ts';
 import { AvroRegistry, decodeRecord, EventBatchWriter } from '../../platform/event-log/record-codec.ts';
 import type { StageContext } from '../../platform/process/stage.ts';
 import type { Settings } from '../../platform/settings/settings.ts';
 import { isTransient as isTransientRatingError, type RaterStage, startRating } from '../../rater/main.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
+import { metersAmong, numbersAt } from '../support/stored-meters.ts';
 import { type Content, Violation } from './oracles/usage-oracle.ts';
 import { AGGREGATORS, type ClientEvent, type ClientRequest, GATEWAYS, HOUR, type Plan, RATERS } from './plan.ts';
 import { Process, type Scheduler } from './scheduler.ts';
@@ -245,6 +246,15 @@ export class Deployment {
     follow();
   }
 
+  private storedMetersOf(process: Process): StoredMeters {
+    const { postgres } = this;
+    return {
+      versionsAt: (version) =>
+        postgres.statement(process, 'catalog', () => numbersAt(postgres.tenantVersions, version)),
+      metersOf: (numbers) => postgres.statement(process, 'meters', () => metersAmong(postgres.tenantVersions, numbers)),
+    };
+  }
+
   private startAggregator(process: Process): void {
     const { postgres } = this;
     const slot = this.slots.find((each) => each.process === process)!;
@@ -258,12 +268,7 @@ export class Deployment {
       eventLog: this.tickingLog(process),
       chunks: new ChunkStore(this.clickhouse.clientOf(process), 1, INDEX_PAGE_EVENTS),
       sealTables: postgres.sealTablesOf(process),
-      readCatalogVersion: (version) =>
-        postgres.statement<CatalogVersion | null>(
-          process,
-          'catalog',
-          () => postgres.catalogVersions[version - 1] ?? null,
-        ),
+      storedMeters: this.storedMetersOf(process),
       findSchema: () => postgres.statement<null>(process, 'schema', () => null),
       // Owners that follow each other count by different code, and must decide alike.
       newCounter: this.random.fork(process.name).chance(0.5) ? fastCounter : plainCounter,

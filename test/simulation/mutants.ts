@@ -678,7 +678,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'late-usage-forgotten',
     file: TOUCHED,
-    find: 'if (grown.length > 0) await collect({ spans: closed, chunks: grown });',
+    find: 'if (grown.length > 0) await collect({ spans: spans(() => 0), chunks: grown });',
     replace: '',
     description: 'Usage that comes after its window was billed is never billed',
   },
@@ -720,7 +720,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'due-by-older-catalog',
     file: BATCH,
-    find: 'if ((await transaction.readPublishedVersion()) !== catalog.version) throw new Behind();',
+    find: 'if ((await transaction.readPublishedVersion()) !== catalogs.version) throw new Behind();',
     replace: '',
     description: 'Who is due by a version that was published meanwhile is overwritten',
   },
@@ -734,22 +734,22 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'older-catalog-rates',
     file: 'rater/core/rating-basis.ts',
-    find: 'period.catalogVersion <= basis.catalog.version &&',
+    find: 'period.catalogVersion <= basis.catalogs.version &&',
     replace: '',
     description: 'A rater that has not seen a version rates what was rated by it',
   },
   {
     name: 'version-marks-nobody',
     file: RATING,
-    find: 'await markConcerned(store, this.catalog.history, version.version, dueAt, markedCustomersMax);',
+    find: 'await markConcerned(store, this.catalogs, version, watermark, markedCustomersMax);',
     replace: '',
     description: 'Nobody is due by a new version of the catalog',
   },
   {
     name: 'version-known-late',
-    file: RATING,
-    find: 'const dueAt = Math.min(version.effectiveAt, watermark);',
-    replace: 'const dueAt = version.effectiveAt;',
+    file: INTAKE,
+    find: 'const dueAt = Math.min(effectiveAt, watermark);',
+    replace: 'const dueAt = effectiveAt;',
     description: 'A version that is made before its time is looked at when it holds',
   },
   {
@@ -776,8 +776,8 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'closed-windows-stay-unpriced',
-    file: RATING,
-    find: 'if (closedUpTo !== null) closedUpTo = Math.min(closedUpTo, version.closedUpTo ?? version.effectiveAt);',
+    file: TOUCHED,
+    find: 'if (closed !== null) closed = Math.min(closed, known ?? effectiveAt);',
     replace: '',
     description: 'Windows that closed before a rater met a version are not priced by it',
   },
@@ -1015,9 +1015,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'recount-first-correction',
     file: CORRECTIONS,
-    find: 'if (concerns(correction, event)) corrected.set(correction.meter.slug, correction.meter);',
+    find: 'if (meter !== null && concerns(correction, meter, event)) corrected.set(meter.slug, meter);',
     replace:
-      'if (concerns(correction, event) && !corrected.has(correction.meter.slug)) corrected.set(correction.meter.slug, correction.meter);',
+      'if (meter !== null && concerns(correction, meter, event) && !corrected.has(meter.slug)) corrected.set(meter.slug, meter);',
     description: 'Of two corrections of a meter the first one holds',
   },
   {

@@ -74,7 +74,7 @@ export interface Fault {
 export interface CatalogChange {
   readonly at: number;
   readonly catalog: Catalog;
-  /** How long after it was made it takes effect. */
+  /** How long after it was made it takes effect; negative: so long before, and what was rated is rated again. */
   readonly afterMs: number;
   readonly appliesTo: 'running' | 'next';
 }
@@ -222,7 +222,8 @@ function assignmentsOf(random: Random, busy: readonly number[]): PlannedAssignme
     const during = random.chance(0.6) ? { call: random.pick(racedCalls), share: random.next() } : null;
     const from = random.pick([null, at - random.spread(1_000, 30 * HOUR), at + random.spread(1_000, 2 * DAY)]);
     const customer = random.pick(['cus_1', 'cus_2', 'cus_3', 'cus_4', 'cus_5', 'cus_6', 'org_1', 'org_2']);
-    const assigning = { from, tenant: random.pick(TENANTS), subject: `cus_${random.int(1, 6)}`, customer };
+    const of = { tenant: random.pick(TENANTS), subject: `cus_${random.int(1, 6)}` };
+    const assigning = { ...of, customer, from, rerate: random.once(3) };
     assignments.push({ at, during, assigning });
   }
   return assignments.sort((a, b) => a.at - b.at);

@@ -19,6 +19,13 @@ export interface MutantResult {
   readonly failure: string;
 }
 
+/** Throws where the sources fail by themselves: then nothing is known of the mutant. */
+async function requireSound(base: Build, seed: number): Promise<void> {
+  await runSeeds(base, { from: seed, count: 1, jobs: 1, once: true, stop: true }, ({ failure }) => {
+    if (failure !== null) throw new Error(`seed ${seed} fails without any mutant: ${failure}`);
+  });
+}
+
 /** Seeds are tried from 1 on, a few at first. */
 export async function hunt(base: Build, mutant: Mutant, seedsMax: number, jobs: number): Promise<MutantResult> {
   const build = base.with(mutant.file, mutated(readFileSync(join(projectRoot, mutant.file), 'utf8'), mutant));
@@ -32,6 +39,7 @@ export async function hunt(base: Build, mutant: Mutant, seedsMax: number, jobs: 
       from += count;
     }
     const found = first as { seed: number; failure: string } | null;
+    if (found !== null) await requireSound(base, found.seed);
     return { mutant, seeds: found?.seed ?? null, failure: found?.failure ?? '' };
   } finally {
     build.remove();

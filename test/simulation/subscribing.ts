@@ -1,7 +1,7 @@
 // What the subscriptions of a run's customers go through: made, changed now, at an instant to come or at the period's
 // end, cancelled, paused, resumed, undone, and made again. Each act is drawn before the run; what it comes to is
 // decided by the rules of accounts, on what is there when it is done.
-import { requireNoOverlap } from '../../accounts/core/subscriptions/overlapping-prices.ts';
+import { overlapsFrom, requireNoOverlap } from '../../accounts/core/subscriptions/overlapping-prices.ts';
 import { newSubscriptionOf, type SubscribingNow } from '../../accounts/core/subscriptions/subscribing.ts';
 import type { AskedInstant, SubscriptionBody } from '../../accounts/core/subscriptions/subscription-body.ts';
 import {
@@ -75,6 +75,8 @@ export interface Subscribing extends TenantCustomer {
   readonly act: Act;
   /** From when on it is to hold; a number is an instant. */
   readonly at: AskedInstant;
+  /** Whether it may hold from before what was rated. */
+  readonly rerate: boolean;
   readonly choice: Choice;
 }
 
@@ -96,17 +98,13 @@ export function drawSubscribing(random: Random, id: string, at: number, customer
   const amount = (): string => `0.${String(random.int(1, 999)).padStart(3, '0')}`;
   const every = { days: random.int(1, 2) };
   const act = weightedAct(random);
+  const earlier = act === 'subscribe' ? before() : 'now';
+  const drawn = random.pick<AskedInstant>(['now', 'now', 'period_end', later(), later(), earlier]);
+  const rerate = random.once(6);
   return {
     ...customer,
-    ...{ id, act },
-    at: random.pick<AskedInstant>([
-      'now',
-      'now',
-      'period_end',
-      later(),
-      later(),
-      act === 'subscribe' ? before() : 'now',
-    ]),
+    ...{ id, act, rerate },
+    at: rerate && random.chance(0.7) ? before() : drawn,
     choice: {
       plan: act === 'add on' ? ADD_ON : random.pick(PLANS),
       seats: random.pick(['1', '2', '3', '7']),
@@ -147,15 +145,15 @@ export function changedSubscription(wanted: Subscribing, situation: SubscribingS
   const isNew = target === undefined || wanted.act === 'subscribe' || wanted.act === 'add on';
   const changed = isNew ? made(wanted, situation) : recorded(wanted, target, situation);
   if (changed === null) return null;
-  const { billedFrom } = changed.subscription.opening;
+  const { opening, records } = changed.subscription;
   const others = all.filter((each) => each !== target || isNew);
-  const after = isNew ? Math.max(billedFrom, ratedUpTo ?? billedFrom) : (ratedUpTo ?? billedFrom);
+  const after = isNew ? opening.billedFrom : overlapsFrom({ opening }, records.at(-1)!, ratedUpTo);
   requireNoOverlap([...others, changed.subscription].map(historyOf), new CatalogHistory(versions), after);
   return changed;
 }
 
 function made(
-  { tenant, customer, id, at, choice }: Subscribing,
+  { tenant, customer, id, at, rerate, choice }: Subscribing,
   { all, versions, now, ratedUpTo, recordedAt }: SubscribingSituation,
 ): ChangedSubscription {
   const catalog = versions.at(-1)!.catalog;
@@ -163,7 +161,8 @@ function made(
   const until = choice.lastsMs === null ? null : Math.max(startsAt, now) + choice.lastsMs;
   const anchors = { calendar: 'calendar', start: startsAt, before: startsAt - 5 * SLOT } as const;
   const body: SubscriptionBody = {
-    ...{ customer, startsAt, billedFrom: null, timezone: 'UTC', reason: null, trialDays: null },
+    ...{ customer, startsAt, rerate, timezone: 'UTC', reason: null, trialDays: null },
+    billedFrom: rerate ? startsAt : null,
     anchor: anchors[choice.anchor],
     endsAt: choice.which < 0.5 ? until : null,
     trialEndsAt: choice.which < 0.5 ? null : until,
@@ -175,7 +174,7 @@ function made(
   };
   const of = { archivedAt: null, erasedAt: null, timezone: null, currency: null };
   const wanted = { id, body, changes: [], condition: null };
-  const situation = { now, ratedUpTo, rerate: false };
+  const situation = { now, ratedUpTo };
   const { opening, records: made } = newSubscriptionOf(wanted, of, all.length === 0, catalog, situation);
   const first = made[0]!;
   const records = [{ ...first, sequence: 1, recordedAt }];
@@ -185,10 +184,10 @@ function made(
   };
 }
 
-function decided({ act, at, choice }: Subscribing, changing: ChangingSubscription): DecidedRecord {
+function decided({ act, at, rerate, choice }: Subscribing, changing: ChangingSubscription): DecidedRecord {
   const { stored, now } = changing;
   const reason = null;
-  const change = (patch: SubscriptionPatch): DecidedRecord => changeRecord({ at, patch, reason }, changing);
+  const change = (patch: SubscriptionPatch): DecidedRecord => changeRecord({ at, patch, rerate, reason }, changing);
   const isAddOn = changing.history.plans.includes(ADD_ON);
   const until =
     choice.lastsMs === null ? null : slotFrom(Math.max(now, typeof at === 'number' ? at : now)) + choice.lastsMs;
@@ -203,11 +202,11 @@ function decided({ act, at, choice }: Subscribing, changing: ChangingSubscriptio
     case 'trial':
       return until === null ? null : change({ trialEndsAt: until });
     case 'cancel':
-      return cancelRecord({ at, reason }, changing);
+      return cancelRecord({ at, rerate, reason }, changing);
     case 'pause':
-      return pauseRecord({ at, until, reason }, changing);
+      return pauseRecord({ at, until, rerate, reason }, changing);
     case 'resume':
-      return resumeRecord({ at, reason }, changing);
+      return resumeRecord({ at, rerate, reason }, changing);
     default:
       return undoRecord({ change: 1 + Math.floor(choice.which * stored.version), reason }, changing);
   }

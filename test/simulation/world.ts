@@ -1,6 +1,7 @@
 import type { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
 import type { RevisionSeal } from '../../aggregator/recounting/recount-tables.ts';
 import type { Seal } from '../../aggregator/seal-store.ts';
+import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { neededRuleSet } from '../../domain/metering/rule-set.ts';
 import { Problem } from '../../domain/problem.ts';
 import { Random } from '../../domain/random.ts';
@@ -100,9 +101,13 @@ export class World {
     this.rating.onAdvanced = this.watched((rater: object, from: RaterProgress, to: RaterProgress) =>
       this.unpriced.advanced(rater, from, to),
     );
+    this.rating.accounts.onReachedBack = this.watched(() => this.unpriced.reachedBack());
     this.rating.onStep = this.watched((rater: object) => this.unpriced.begins(rater));
     this.rating.accounts.onSubscribed = this.watched((changed) => this.money.subscribed(changed));
     this.rating.onCall = (call) => this.race(call);
+    this.rating.onMarked = this.watched((customers: readonly TenantCustomer[], taken: number) =>
+      this.money.marked(customers, taken),
+    );
     this.rating.onDetail = this.watched((period) => this.money.readDetail(period));
     const watchPublish = this.watched((watermark: number) => this.oracle.published(watermark));
     this.postgres.onPublish = (watermark) => {
@@ -269,7 +274,7 @@ export class World {
     // Prices hold from the start of a slot, as the oracle's account of them has it.
     const clock = slotFrom(Math.max(scheduler.now, rating.closing ?? 0));
     const asked = afterMs === 0 ? 'now' : slotFrom(clock + afterMs);
-    const facts = versionFacts(asked, { clock, closingUpTo: rating.closing });
+    const facts = versionFacts(asked, { clock, closingUpTo: rating.closing, rerate: afterMs < 0 });
     if ('earliest' in facts) throw new Error(`nothing is refused that is to hold from ${asked} on`);
     postgres.catalogVersions.push({ version, ...facts, catalog, appliesTo });
     this.oracle.addCatalog(catalog);

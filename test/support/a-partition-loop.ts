@@ -16,6 +16,7 @@ import type { LogRecord } from '../../platform/event-log/event-log.ts';
 import { findAvroSchema } from '../../platform/event-log/schema-store.ts';
 import { openGeneration } from '../../platform/event-log/topic-generation.ts';
 import type { MigratedStores } from './processes/migrated-stores.ts';
+import { defaultVersions, metersInMemory } from './stored-meters.ts';
 
 const HOUR = 3_600_000;
 const rules = { chunkOffsets: 4, slotMs: 30_000, horizonMs: 35 * 24 * HOUR };
@@ -42,7 +43,8 @@ export function aPartitionLoop(
   log: readonly LogRecord[],
   more: Partial<PartitionLoopParts> = {},
 ): PartitionLoop {
-  const catalogs = new CatalogReader(async (version) => (version === 1 ? { version, effectiveAt: 0, catalog } : null));
+  const versions = defaultVersions(catalog);
+  const catalogs = new CatalogReader(metersInMemory(() => versions));
   return new PartitionLoop(0, {
     generation: 1,
     rules,

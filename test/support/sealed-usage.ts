@@ -37,7 +37,13 @@ const TABLES = [
   'chunk_seals',
   'partition_progress',
 ];
-const MORE_TABLES = ['published_watermark', 'topic_generations', 'catalog_versions', 'api_keys'];
+const MORE_TABLES = [
+  'published_watermark',
+  'topic_generations',
+  'catalog_versions',
+  'tenant_catalog_versions',
+  'api_keys',
+];
 const ACCOUNT_TABLES = [
   'customers',
   'assigned_subjects',

@@ -3,8 +3,8 @@
 import { closedBefore } from '../../domain/billing/item-span.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { Random } from '../../domain/random.ts';
+import { type BilledBy, billedBy } from '../../domain/rating/billed-by.ts';
 import { type AheadStep, chargedAhead, plannedSteps } from '../../domain/rating/charged-ahead.ts';
-import { type BilledBy, billedBy } from '../../domain/rating/customer-records.ts';
 import type { PeriodTarget } from '../../domain/rating/period-targets.ts';
 import { chargedTerms, countedTerms } from '../../domain/rating/term-usage.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';

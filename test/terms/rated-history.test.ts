@@ -1,21 +1,24 @@
 // The rater's core comes to what the slow model says, whatever became known when: other seeds each day.
 import { expect, it } from '@jest/globals';
 import { isWhole, testDay } from '../support/day-sample.ts';
-import { ratedFaults } from './rated-history.ts';
+import { ratedFaults, ratedFaultsAmongOthers } from './rated-history.ts';
 
 const HISTORIES = isWhole ? 10_000 : 60;
 
-it('random histories are billed as the slow model says at every step, and a step done again writes nothing', () => {
+it.each([
+  ['random histories', ratedFaults, HISTORIES],
+  ['those of a tenant with a catalog of its own', ratedFaultsAmongOthers, HISTORIES / 2],
+])('%s are billed as the slow model says at every step, and a step done again writes nothing', (_, faultsOf, count) => {
   const from = testDay * HISTORIES;
-  console.info(`histories ${from} to ${from + HISTORIES - 1}; TALLYLINE_TEST_DAY=${testDay} repeats them`);
+  console.info(`histories ${from} to ${from + count - 1}; TALLYLINE_TEST_DAY=${testDay} repeats them`);
   const faults: string[] = [];
   let rated = 0;
-  for (let seed = from; seed < from + HISTORIES; seed++) {
-    const found = ratedFaults(seed);
+  for (let seed = from; seed < from + count; seed++) {
+    const found = faultsOf(seed);
     if (found === null) continue;
     rated++;
     faults.push(...found);
   }
   expect(faults).toEqual([]);
-  expect(rated).toBeGreaterThan(HISTORIES / 2);
+  expect(rated).toBeGreaterThan(count / 2);
 });

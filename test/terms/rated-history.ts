@@ -11,17 +11,19 @@ import {
 import { closedBefore } from '../../domain/billing/item-span.ts';
 import type { NewLineItem, WrittenPrices, WrittenTerm, WrittenWindow } from '../../domain/billing/line-item.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
 import { groupBy } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
 import { isTaken } from '../../domain/pricing/taken-usage.ts';
 import { Random } from '../../domain/random.ts';
+import { billedBy } from '../../domain/rating/billed-by.ts';
 import { earlierAsOne } from '../../domain/rating/contributions.ts';
-import { billedBy, RecordsByCustomer } from '../../domain/rating/customer-records.ts';
+import { RecordsByCustomer } from '../../domain/rating/customer-records.ts';
 import type { CustomerWork } from '../../domain/rating/customer-work.ts';
 import { type Detail, type PeriodTarget, periodTargets } from '../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../domain/rating/rated-terms.ts';
-import { ratingCatalog } from '../../domain/rating/rating-catalog.ts';
+import { RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 import { type CountedTerms, chargedTerms, countedTerms, type SubjectWindows } from '../../domain/rating/term-usage.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import type { CustomerSubscription } from '../../domain/terms/customer-subscription.ts';
@@ -32,6 +34,7 @@ import { RatingInvariantError } from '../../rater/core/rate.ts';
 import { goneTerms, termItems } from '../../rater/core/term-items.ts';
 import { differences, mergedValue } from './compare.ts';
 import { historyOf } from './histories.ts';
+import { type InstalledHistory, installedHistory } from './installed-versions.ts';
 import { slowFeeAmounts } from './slow-fees.ts';
 import { isLookedAt, SLOT, type SlowHistory, SlowModel, type SlowUsage } from './slow-model.ts';
 import { ratioText } from './slow-numbers.ts';
@@ -42,7 +45,10 @@ export const SUBJECTS = [{ subject: CUSTOMER.customer, assignments: [] }];
 
 /** What is known and closed at a step. */
 export interface Known {
+  /** The customer's tenant's. */
   readonly versions: readonly CatalogVersion[];
+  /** Those of all tenants; absent: there are no others. */
+  readonly installed?: TenantVersions;
   readonly subscriptions: SlowHistory['subscriptions'];
   /** Of closed windows. */
   readonly usage: readonly SlowUsage[];
@@ -143,10 +149,11 @@ export const asStored = ({ subscriptions }: Known): CustomerSubscription[] =>
 
 /** The items that a rating adds; a fault of the core throws. */
 function rateStep(detail: Detail, known: Known, written: Written, work: CustomerWork): NewLineItem[] {
-  const records = new RecordsByCustomer(ratingCatalog(known.versions), asStored(known));
+  const catalogs = new RatingCatalogs(known.installed ?? new TenantVersions(known.versions));
+  const catalog = catalogs.of(CUSTOMER.tenant);
+  const records = new RecordsByCustomer(catalogs, asStored(known));
   const stored = [...written.periods.values()];
   const targets = periodTargets(detail, known.watermark, records, [work], stored);
-  const catalogVersion = known.versions.at(-1)!.version;
   const by = records.of(CUSTOMER);
   const items = targets.flatMap((target) => {
     const prices = written.prices(target);
@@ -158,15 +165,15 @@ function rateStep(detail: Detail, known: Known, written: Written, work: Customer
       ({ isByUsage, from, to }) =>
         !isByUsage || known.usage.some(({ at, meter }) => isInWindows(known, meter, at, from, to)),
     );
-    const terms = ratedTerms(target, usage, fees, () => 'USD');
+    const terms = ratedTerms(target, usage, fees, catalog);
     const gone = goneTerms(target, terms, prices).map((key) => {
       const { item: _, ...of } = written.items.findLast((item) => pricedTerm(item) === pricedTerm(key))!;
       return of;
     });
-    return termItems(terms, gone, { catalogVersion, records: by.records, stored: written.periods, written: prices });
+    return termItems(terms, gone, { catalog, records: by.records, stored: written.periods, written: prices });
   });
   const view = {
-    catalogVersion,
+    catalogVersion: catalogs.version,
     records: by.records,
     sealVector: {},
     ratedWatermark: known.watermark,
@@ -251,11 +258,23 @@ const instantOf = (revealed: Revealed): number => {
   return 'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
 };
 
+/** Of the same customer, where others have catalogs of their own. */
+export const ratedFaultsAmongOthers = (seed: number): string[] | null =>
+  ratedFaults(seed, installedHistory(seed, CUSTOMER.tenant));
+
+const alone = (history: SlowHistory): InstalledHistory => ({
+  ...{ tenant: CUSTOMER.tenant, history },
+  installed: (made) => new TenantVersions(made),
+});
+
 /**
  * What of a history does not come to what the slow model says, at any step; empty where all is well. Null: two of its
  * subscriptions price the same usage at once.
  */
-export function ratedFaults(seed: number, history = historyOf(seed)): string[] | null {
+export function ratedFaults(
+  seed: number,
+  { history, installed }: InstalledHistory = alone(historyOf(seed)),
+): string[] | null {
   const random = new Random(seed).fork('rated');
   const written = new Written();
   const [first, ...versions] = history.versions;
@@ -290,7 +309,7 @@ export function ratedFaults(seed: number, history = historyOf(seed)): string[] |
       const meter = meters.find(({ slug }) => slug === each.meter)!;
       return !late.has(each) && windowStartOf(each.at, windowSizeMs[meter.window]) < closedBefore(meter, watermark);
     });
-    known = { ...known, usage, watermark };
+    known = { ...known, usage, watermark, installed: installed(known.versions) };
     const touched = usage
       .filter((each) => !before.has(each))
       .map(({ meter, at }) => windowStartOf(at, windowSizeMs[meters.find(({ slug }) => slug === meter)!.window]));
@@ -311,6 +330,8 @@ export function ratedFaults(seed: number, history = historyOf(seed)): string[] |
     if (faults.length > 0 || watermark === end) break;
   }
   const keys = written.items.map((item) => `${pricedTerm(item)} ${item.item.windowStart} ${item.item.revision}`);
+  if (written.items.some(({ currency }) => currency !== 'USD'))
+    faults.push(`seed ${seed}: charged in another currency`);
   if (new Set(keys).size < keys.length) faults.push(`seed ${seed}: two items of one key`);
   return faults;
 }

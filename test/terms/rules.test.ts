@@ -197,6 +197,10 @@ describe('T3', () => {
       closedUpTo: on('10-16T09:00'),
     });
     expect(versionFacts(on('10-16T08:59'), situation)).toEqual({ earliest: on('10-16T09:00') });
+    expect(versionFacts(on('10-16T08:20'), { ...situation, rerate: true })).toEqual({
+      effectiveAt: on('10-16T08:20'),
+      closedUpTo: on('10-16T08:20'),
+    });
     expect(versionFacts('now', { clock, closingUpTo: null })).toEqual({ effectiveAt: clock, closedUpTo: 0 });
     expect(versionFacts('now', { clock, closingUpTo: clock + 5 })).toMatchObject({ effectiveAt: clock + 5 });
     const scheduled = { ...versionFacts(on('10-20T10:20'), situation), at: '10-20T10:20' };
@@ -1087,9 +1091,13 @@ describe('T14', () => {
           { subject: 'c', windows: windows.filter((window) => terms.some((term) => isIn(window, term))) },
         ]),
       }));
-      return { target, terms: ratedTerms(target, usage, [], () => 'USD') };
+      return { target, terms: ratedTerms(target, usage, [], { currencyOf: () => 'USD' }) };
     };
-    const situation = { catalogVersion: 2, records: 2, stored: new Map() };
+    const situation = {
+      catalog: { version: 2, numberAt: (version: number) => version },
+      records: 2,
+      stored: new Map(),
+    };
     const first = termsOf('10-16T10:20');
     const before = termItems(first.terms, [], { ...situation, written: new Map() });
     const written = new Map([['units', new Map(before.map((item) => [termText(item), writtenOf(before, item)]))]]);

@@ -1,10 +1,22 @@
 // Whether what a customer would have prices the same usage twice (P3).
 import { Problem } from '../../../domain/problem.ts';
 import type { CatalogHistory } from '../../../domain/terms/catalog-history.ts';
+import type { CustomerSubscription, UnnumberedRecord } from '../../../domain/terms/customer-subscription.ts';
 import { priceOverlap } from '../../../domain/terms/overlaps.ts';
 import { CustomerTerms } from '../../../domain/terms/price-terms.ts';
+import { saysFrom } from '../../../domain/terms/record-rules.ts';
 import type { SubscriptionHistory } from '../../../domain/terms/subscription-history.ts';
 import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
+
+/**
+ * From when on a record may make prices overlap: what was rated before stays as it is, unless the record reaches behind
+ * it.
+ */
+export const overlapsFrom = (
+  { opening }: Pick<CustomerSubscription, 'opening'>,
+  record: UnnumberedRecord,
+  ratedUpTo: number | null,
+): number => Math.min(ratedUpTo ?? opening.billedFrom, saysFrom(record));
 
 /** Throws a `Problem` where two of a customer's subscriptions would price the same usage after an instant. */
 export function requireNoOverlap(

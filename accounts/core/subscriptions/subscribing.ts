@@ -42,7 +42,7 @@ type SubscribingCustomer = Pick<Customer, 'timezone' | 'currency'>;
 const MADE_FROM_DEPTH_MAX = 16;
 
 /** What a subscription is made from, as it is stored. */
-function madeFromOf({ reason: _, ...said }: SubscriptionBody): unknown {
+function madeFromOf({ reason: _, rerate: __, ...said }: SubscriptionBody): unknown {
   return JSON.parse(JSON.stringify(said));
 }
 
@@ -105,7 +105,7 @@ function openingOf(
   customer: SubscribingCustomer,
   isFirst: boolean,
   catalog: Catalog,
-  { now, ratedUpTo, rerate = false }: SubscribingNow & { readonly rerate?: boolean },
+  { now, ratedUpTo }: SubscribingNow,
 ): { readonly opening: SubscriptionOpening; readonly first: UnnumberedRecord } {
   requireCurrency(customer, catalog);
   const plan = catalog.plans.find(({ slug }) => slug === body.patch.plan)!;
@@ -113,7 +113,7 @@ function openingOf(
   const timezone = body.timezone ?? customer.timezone ?? plan.timezone;
   const anchor = body.anchor ?? (plan.calendar ? 'calendar' : startsAt);
   const asked = billedFromOf(startsAt, body.billedFrom ?? undefined, Math.max(now, ratedUpTo ?? now));
-  const billedFrom = changeInstant(asked, { clock: now, ratedUpTo, rerate });
+  const billedFrom = changeInstant(asked, { clock: now, ratedUpTo, rerate: body.rerate });
   if (billedFrom === null) throw alreadyRated(ratedUpTo!);
   const trialEndsAt =
     body.trialDays === null
@@ -135,7 +135,7 @@ export function newSubscriptionOf(
   customer: (SubscribingCustomer & Pick<Customer, 'archivedAt' | 'erasedAt'>) | null,
   isFirst: boolean,
   catalog: Catalog,
-  now: SubscribingNow & { readonly rerate: boolean },
+  now: SubscribingNow,
 ): NewSubscription {
   if (condition !== null) throw versionMismatch('There is no such subscription.', 0);
   if (customer === null) throw invalidFields([invalidField('customer', 'be a customer that there is')]);

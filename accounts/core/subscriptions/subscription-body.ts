@@ -3,7 +3,7 @@ import type { Catalog } from '../../../domain/catalog/catalog.ts';
 import type { SubscriptionPatch } from '../../../domain/terms/subscription-history.ts';
 import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
 import { isTimeZone } from '../../../domain/time/time-zone.ts';
-import { BodyFields, type FieldReader, instantField, textLike } from '../body-fields.ts';
+import { BodyFields, type FieldReader, flagField, instantField, textLike } from '../body-fields.ts';
 import { idField, reasonField } from '../customer-body.ts';
 import { pricedFieldNames, readPricedFields } from './priced-fields.ts';
 
@@ -31,6 +31,8 @@ export interface SubscriptionBody {
   /** With its plan. */
   readonly patch: SubscriptionPatch;
   readonly phases: readonly Phase[];
+  /** Whether what was rated already is billed anew, by adjustments (P2). */
+  readonly rerate: boolean;
   readonly reason: string | null;
 }
 
@@ -64,7 +66,7 @@ function readPhases(body: BodyFields, catalog: Catalog): Phase[] {
 }
 
 /** Each phase behind the start and behind the one before, and ends that lie behind what they end. */
-function checkOrder(body: BodyFields, read: Omit<SubscriptionBody, 'customer' | 'reason'>): void {
+function checkOrder(body: BodyFields, read: Omit<SubscriptionBody, 'customer' | 'rerate' | 'reason'>): void {
   const { startsAt, endsAt, billedFrom, trialEndsAt, phases } = read;
   const behindStart = `lie behind startsAt, ${formatRfc3339(startsAt)}`;
   if (endsAt !== null && endsAt <= startsAt) body.refuse('endsAt', behindStart);
@@ -83,7 +85,7 @@ function checkOrder(body: BodyFields, read: Omit<SubscriptionBody, 'customer' | 
 export function readSubscriptionBody(given: unknown, catalog: Catalog): SubscriptionBody {
   const body = new BodyFields(given, [
     ...['customer', 'startsAt', 'endsAt', 'billedFrom', 'anchor', 'timezone', 'trialEndsAt', 'trialDays', 'phases'],
-    ...[...pricedFieldNames, 'reason'],
+    ...[...pricedFieldNames, 'rerate', 'reason'],
   ]);
   const customer = body.required('customer', idField);
   const startsAt = body.required('startsAt', instantField);
@@ -100,69 +102,82 @@ export function readSubscriptionBody(given: unknown, catalog: Catalog): Subscrip
   };
   if (read.trialDays !== null && read.trialEndsAt !== null)
     body.refuse('trialDays', 'be left out where trialEndsAt is given');
+  const rerate = readRerate(body);
   const reason = body.optional('reason', reasonField);
   if (startsAt !== null) checkOrder(body, { startsAt, ...read });
   body.end();
-  return { customer: customer!, startsAt: startsAt!, ...read, reason };
+  return { customer: customer!, startsAt: startsAt!, ...read, rerate, reason };
 }
+
+const readRerate = (body: BodyFields): boolean => body.optional('rerate', flagField) ?? false;
 
 interface Reasoned {
   readonly reason: string | null;
 }
 
-/** `POST …/change`. */
-export interface ChangeBody extends Reasoned {
+/** What holds from an instant on. */
+interface Dated extends Reasoned {
   readonly at: AskedInstant;
+  /** Whether what was rated after it is billed anew, by adjustments (P2). */
+  readonly rerate: boolean;
+}
+
+const datedFieldNames = ['at', 'rerate', 'reason'] as const;
+
+const readDated = (body: BodyFields, ifNotSaid: AskedInstant | null) => ({
+  at: (ifNotSaid === null ? body.required('at', askedField) : body.optional('at', askedField)) ?? ifNotSaid!,
+  rerate: readRerate(body),
+  reason: body.optional('reason', reasonField),
+});
+
+/** `POST …/change`. */
+export interface ChangeBody extends Dated {
   readonly patch: SubscriptionPatch;
 }
 
 export function readChangeBody(given: unknown, catalog: Catalog): ChangeBody {
-  const body = new BodyFields(given, ['at', ...pricedFieldNames, 'trialEndsAt', 'reason']);
-  const at = body.required('at', askedField);
+  const body = new BodyFields(given, [...datedFieldNames, ...pricedFieldNames, 'trialEndsAt']);
+  const dated = readDated(body, null);
   const trialEndsAt = body.optional('trialEndsAt', instantField);
   const patch = { ...readPricedFields(body, catalog), ...(trialEndsAt !== null && { trialEndsAt }) };
-  const reason = body.optional('reason', reasonField);
   const isEmpty = ![...pricedFieldNames, 'trialEndsAt'].some((name) => body.has(name));
   if (isEmpty) body.refuse('at', 'be followed by what changes: plan, quantities, overrides or trialEndsAt');
   body.end();
-  return { at: at!, patch, reason };
+  return { ...dated, patch };
 }
 
 /** `POST …/cancel`. */
-export interface CancelBody extends Reasoned {
-  readonly at: AskedInstant;
-}
+export type CancelBody = Dated;
 
 export function readCancelBody(given: unknown): CancelBody {
-  const body = new BodyFields(given, ['at', 'reason']);
-  const at = body.required('at', askedField);
-  const reason = body.optional('reason', reasonField);
+  const body = new BodyFields(given, datedFieldNames);
+  const dated = readDated(body, null);
   body.end();
-  return { at: at!, reason };
+  return dated;
 }
 
-/** `POST …/pause` and `…/resume`. */
-export interface PauseBody extends Reasoned {
-  readonly at: AskedInstant;
+/** `POST …/pause`. */
+export interface PauseBody extends Dated {
   /** Null: until somebody resumes it. */
   readonly until: number | null;
 }
 
 export function readPauseBody(given: unknown): PauseBody {
-  const body = new BodyFields(given ?? {}, ['at', 'until', 'reason']);
-  const at = body.optional('at', askedField) ?? 'now';
+  const body = new BodyFields(given ?? {}, [...datedFieldNames, 'until']);
+  const dated = readDated(body, 'now');
   const until = body.optional('until', instantField);
-  const reason = body.optional('reason', reasonField);
   body.end();
-  return { at, until, reason };
+  return { ...dated, until };
 }
 
-export function readResumeBody(given: unknown): CancelBody {
-  const body = new BodyFields(given ?? {}, ['at', 'reason']);
-  const at = body.optional('at', askedField) ?? 'now';
-  const reason = body.optional('reason', reasonField);
+/** `POST …/resume`. */
+export type ResumeBody = Dated;
+
+export function readResumeBody(given: unknown): ResumeBody {
+  const body = new BodyFields(given ?? {}, datedFieldNames);
+  const dated = readDated(body, 'now');
   body.end();
-  return { at, reason };
+  return dated;
 }
 
 /** `POST …/undo`. */

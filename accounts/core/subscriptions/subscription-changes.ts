@@ -15,7 +15,7 @@ import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
 import { invalidField, invalidFields } from '../body-fields.ts';
 import { alreadyRated } from './already-rated.ts';
 import type { SubscribingNow } from './subscribing.ts';
-import type { AskedInstant, CancelBody, ChangeBody, PauseBody, UndoBody } from './subscription-body.ts';
+import type { AskedInstant, CancelBody, ChangeBody, PauseBody, ResumeBody, UndoBody } from './subscription-body.ts';
 
 /** A subscription may be changed so often: all of its records are read to know what it costs. */
 export const CHANGES_MAX = 1_000;
@@ -52,13 +52,19 @@ export function periodEndAt(history: SubscriptionHistory, catalog: CatalogHistor
   return gridPeriodOf(history.opening, longest, instant).end;
 }
 
+/** When an act is to hold from, and whether it may be before what was rated. */
+interface AskedTime {
+  readonly at: AskedInstant;
+  readonly rerate: boolean;
+}
+
 /** Throws a `Problem`. */
-function instantOf(asked: AskedInstant, changing: ChangingSubscription): number {
+function instantOf({ at: asked, rerate }: AskedTime, changing: ChangingSubscription): number {
   const { now, ratedUpTo, stored, history, catalog } = changing;
   // What is changed now and begins later is changed where it begins.
   const clock = Math.max(now, stored.opening.startsAt);
   const named = asked === 'period_end' ? periodEndAt(history, catalog, now) : asked;
-  const instant = changeInstant(named, { clock, ratedUpTo, rerate: false });
+  const instant = changeInstant(named, { clock, ratedUpTo, rerate });
   if (instant === null) throw alreadyRated(ratedUpTo!);
   if (instant < stored.opening.startsAt)
     throw invalidFields([invalidField('at', `not lie before the start, ${formatRfc3339(stored.opening.startsAt)}`)]);
@@ -66,7 +72,7 @@ function instantOf(asked: AskedInstant, changing: ChangingSubscription): number 
 }
 
 /** Of what has an effect only while the subscription runs. Throws a `Problem`. */
-function instantBeforeEnd(asked: AskedInstant, changing: ChangingSubscription): number {
+function instantBeforeEnd(asked: AskedTime, changing: ChangingSubscription): number {
   const instant = instantOf(asked, changing);
   const { endsAt } = changing.history;
   if (endsAt !== null && instant >= endsAt)
@@ -89,7 +95,7 @@ function isHeld(patch: SubscriptionPatch, state: SubscriptionState): boolean {
 
 const patched = (at: number, patch: SubscriptionPatch): UnnumberedRecord => ({ patches: [{ at, patch }] });
 
-export function changeRecord({ at: asked, patch }: ChangeBody, changing: ChangingSubscription): DecidedRecord {
+export function changeRecord({ patch, ...asked }: ChangeBody, changing: ChangingSubscription): DecidedRecord {
   const at = instantBeforeEnd(asked, changing);
   const { trialEndsAt } = patch;
   if (typeof trialEndsAt === 'number' && trialEndsAt <= at)
@@ -100,20 +106,20 @@ export function changeRecord({ at: asked, patch }: ChangeBody, changing: Changin
 }
 
 /** The end is a value from now on (T13), so that what is said later counts. */
-export function cancelRecord({ at: asked }: CancelBody, changing: ChangingSubscription): DecidedRecord {
+export function cancelRecord(asked: CancelBody, changing: ChangingSubscription): DecidedRecord {
   const { history, stored, now } = changing;
   const endsAt = instantOf(asked, changing);
   if (endsAt === history.endsAt) return null;
   return patched(Math.max(Math.min(now, endsAt), stored.opening.startsAt), { endsAt });
 }
 
-export function pauseRecord({ at: asked, until }: PauseBody, changing: ChangingSubscription): DecidedRecord {
+export function pauseRecord({ until, ...asked }: PauseBody, changing: ChangingSubscription): DecidedRecord {
   const at = instantBeforeEnd(asked, changing);
   if (until !== null && until <= at) throw invalidFields([invalidField('until', `lie behind ${formatRfc3339(at)}`)]);
   return patched(at, { pausedUntil: until ?? 'open' });
 }
 
-export function resumeRecord({ at: asked }: CancelBody, changing: ChangingSubscription): DecidedRecord {
+export function resumeRecord(asked: ResumeBody, changing: ChangingSubscription): DecidedRecord {
   const at = instantBeforeEnd(asked, changing);
   if (changing.history.stateAt(at)?.isPaused !== true)
     throw new Problem('not_paused', `The subscription is not paused at ${formatRfc3339(at)}.`);

@@ -34,7 +34,7 @@ export class ByteCounter {
   count(record: LogRecord): boolean {
     const { cursor, state, index } = this;
     // `open` checks the whole record: where a part of it can't be read, all of it is poison.
-    if (this.rollUps.isPlain || !cursor.open(record.value)) return false;
+    if (!cursor.open(record.value)) return false;
     const now = state.advance(record);
     this.enterChunk(state.chunk);
     this.accepted.enter(record, now);
@@ -73,7 +73,7 @@ export class ByteCounter {
       return true;
     }
     if (found === 'conflict' || eventTime < horizonStart || eventTime > now + EVENT_TIME_AHEAD_MAX_MS) return false;
-    const type = readings.typeOf(names.intern(view, cursor.type, cursor.typeEnd));
+    const type = readings.typeOf(tenant, names.intern(view, cursor.type, cursor.typeEnd));
     if (type === null || (type !== undefined && !readings.read(cursor, type))) return false;
 
     table.addWords(k0, k1, k2, k3, hashLow, hashHigh, Math.max(now, eventTime), deadBeforeSeconds);

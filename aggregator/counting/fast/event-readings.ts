@@ -2,6 +2,7 @@
 // overwrites. `read` returns false where it is not certain that readMeters (domain/metering) would read the same
 // without a fault.
 
+import type { MetersByType } from '../../../domain/metering/meter-reading.ts';
 import { NAME_LENGTH_MAX } from '../../../domain/name-text.ts';
 import { windowStartOf } from '../../../domain/time/time-window.ts';
 import { DataScanner, NO, UNCERTAIN } from './data-scanner.ts';
@@ -11,46 +12,88 @@ import { GROUP_SEPARATOR, type NameTable } from './name-table.ts';
 import { MINUTE_MAX, MINUTE_MS, type RollUpColumns } from './roll-up-columns.ts';
 import type { TotalColumns } from './total-columns.ts';
 
+const NONE = -1;
+
+/** What is met of the meters that some tenants share. */
+interface TypesById {
+  readonly meters: MetersByType;
+  /** By the ids of the types' names. */
+  readonly byId: Map<number, MeteredType | null | undefined>;
+}
+
 /** In place of a group, for a family in which no meter reads a value. */
 const NO_GROUP = -1;
 
 export class EventReadings {
   private readonly types: MeteredTypes;
   private readonly names: NameTable;
-  /** The types by the ids of their names. */
-  private readonly typesById = new Map<number, MeteredType | null | undefined>();
+  private readonly metersOf: (tenant: string) => MetersByType | null;
+  /** By the ids of their tenants' names. */
+  private readonly tenants = new Map<number, TypesById | null>();
+  private readonly sharing = new Map<MetersByType, TypesById>();
+  private tenant = NONE;
+  private ofTenant: TypesById | null = null;
   private readonly scanner = new DataScanner();
   /** For each family of the type: the id of the group. */
-  private readonly groups: Int32Array;
+  private groups = new Int32Array(0);
   // For each meter of the type, in the order of families: its value as whole + fraction * 10^-12. NaN: it reads no
   // value.
-  private readonly wholes: Float64Array;
-  private readonly fractions: Float64Array;
-  private readonly groupText: Uint8Array;
-  private readonly groupView: DataView;
+  private wholes = new Float64Array(0);
+  private fractions = new Float64Array(0);
+  private groupText = new Uint8Array(0);
+  private groupView = new DataView(this.groupText.buffer);
   /** The item width of the first meter, in the catalog's order, that reads a value; 0: none does. */
   firstItemMs = 0;
 
-  constructor(types: MeteredTypes, names: NameTable) {
-    const { families } = types;
-    const members = families.reduce((sum, family) => sum + family.members.length, 0);
-    const groupValuesMax = Math.max(0, ...families.map(({ groupSlots }) => groupSlots.length));
+  /** `metersOf`: those of a tenant; null: the plain rules decide all its events. */
+  constructor(types: MeteredTypes, names: NameTable, metersOf: (tenant: string) => MetersByType | null) {
     this.types = types;
     this.names = names;
-    this.groups = new Int32Array(families.length);
-    this.wholes = new Float64Array(members);
-    this.fractions = new Float64Array(members);
-    this.groupText = new Uint8Array(groupValuesMax * (NAME_LENGTH_MAX + 1));
-    this.groupView = new DataView(this.groupText.buffer);
+    this.metersOf = metersOf;
   }
 
-  /** `MeteredTypes.find`, by the id of the type's name. */
-  typeOf(name: number): MeteredType | null | undefined {
-    const known = this.typesById.get(name);
-    if (known !== undefined || this.typesById.has(name)) return known;
-    const type = this.types.find(this.names.text(name));
-    this.typesById.set(name, type);
+  /**
+   * The meters that read events of a type, by the ids of the tenant's and of the type's name. Null: the plain rules
+   * decide them. Undefined: no meter reads them.
+   */
+  typeOf(tenant: number, name: number): MeteredType | null | undefined {
+    // Events of one tenant come together.
+    if (tenant !== this.tenant) {
+      this.ofTenant = this.typesOf(tenant);
+      this.tenant = tenant;
+    }
+    const { ofTenant } = this;
+    if (ofTenant === null) return null;
+    const known = ofTenant.byId.get(name);
+    if (known !== undefined || ofTenant.byId.has(name)) return known;
+    const meters = ofTenant.meters.get(this.names.text(name));
+    const type = meters === undefined ? undefined : this.types.of(meters);
+    if (type !== undefined && type !== null) this.makeRoom(type);
+    ofTenant.byId.set(name, type);
     return type;
+  }
+
+  private typesOf(tenant: number): TypesById | null {
+    const known = this.tenants.get(tenant);
+    if (known !== undefined) return known;
+    const meters = this.metersOf(this.names.text(tenant));
+    const types = meters === null ? null : (this.sharing.get(meters) ?? { meters, byId: new Map() });
+    if (types !== null) this.sharing.set(types.meters, types);
+    this.tenants.set(tenant, types);
+    return types;
+  }
+
+  private makeRoom({ families }: MeteredType): void {
+    const members = families.reduce((sum, family) => sum + family.members.length, 0);
+    const groupBytes = Math.max(0, ...families.map(({ groupSlots }) => groupSlots.length)) * (NAME_LENGTH_MAX + 1);
+    if (families.length > this.groups.length) this.groups = new Int32Array(families.length);
+    if (members > this.wholes.length) {
+      this.wholes = new Float64Array(members);
+      this.fractions = new Float64Array(members);
+    }
+    if (groupBytes <= this.groupText.length) return;
+    this.groupText = new Uint8Array(groupBytes);
+    this.groupView = new DataView(this.groupText.buffer);
   }
 
   read(cursor: EventCursor, { paths, families }: MeteredType): boolean {

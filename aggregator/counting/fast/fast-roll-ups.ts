@@ -1,12 +1,14 @@
 // The roll-ups of a chunk, and its totals, for the fast counter. Rows of meters that sum or count are in columns, all
 // others in the plain table.
 //
-// When the catalog changes within a chunk, all rows go to the plain table, and the plain rules decide every event up to
-// the end of the chunk: cells are laid out for the meters of one catalog version, but a meter of the next version may
-// go on with the same row.
+// When the meters of a tenant change within a chunk, its rows go to the plain table, and the plain rules decide every
+// event of it up to the end of the chunk: cells are laid out for the meters of one version, but a meter of the next one
+// may go on with the same row. Nothing happens to tenants whose meters stay as they are.
 
 import type { EventOrder } from '../../../domain/aggregation/aggregation-rules.ts';
-import type { MetersByType, Reading } from '../../../domain/metering/meter-reading.ts';
+import type { Meter } from '../../../domain/catalog/catalog.ts';
+import type { Reading } from '../../../domain/metering/meter-reading.ts';
+import { ChangedMeters, type TenantMeters } from '../../../domain/metering/tenant-meters.ts';
 import { type RowSet, wrap64 } from '../../../domain/sealing/row-set.ts';
 import { windowSizeMs, windowStartOf } from '../../../domain/time/time-window.ts';
 import type { UsageEvent } from '../../../domain/usage-event.ts';
@@ -20,6 +22,8 @@ import { REST_GROUP, TotalColumns } from './total-columns.ts';
 
 /** Once there are so many names, they are forgotten when the chunk ends. */
 const NAMES_MAX = 1 << 18;
+/** And of layouts, which are few unless many tenants have meters of their own. */
+const FAMILIES_MAX = 1 << 14;
 
 export class FastRollUps implements RollUps {
   readonly columns = new RollUpColumns();
@@ -28,15 +32,16 @@ export class FastRollUps implements RollUps {
   names = new NameTable();
   /** Reads events for the meters in force, with ids of `names`. */
   readings: EventReadings;
-  /** True where the catalog has changed in this chunk: nothing may be added to the columns then. */
-  isPlain = false;
-  private meters: MetersByType;
+  private meters: TenantMeters;
   private types: MeteredTypes;
+  /** Whose meters have changed in this chunk: nothing of theirs may be added to the columns. */
+  private changed = new ChangedMeters();
+  private hasChanged = false;
 
-  constructor(meters: MetersByType) {
+  constructor(meters: TenantMeters) {
     this.meters = meters;
-    this.types = new MeteredTypes(meters);
-    this.readings = new EventReadings(this.types, this.names);
+    this.types = new MeteredTypes();
+    this.readings = this.newReadings();
   }
 
   get families(): readonly Family[] {
@@ -46,9 +51,9 @@ export class FastRollUps implements RollUps {
   /** Adds a reading of an event that the plain rules accepted. Its row may be one that ordinary events are added to. */
   add(event: UsageEvent, reading: Reading, order: EventOrder): void {
     const { meter, groupValues, quantity } = reading;
-    const place = this.types.placeOf(meter);
+    const place = this.placeOf(event, meter);
     const minute = windowStartOf(event.eventTime, windowSizeMs[meter.window]) / MINUTE_MS;
-    if (this.isPlain || place === undefined || Math.abs(minute) > MINUTE_MAX) {
+    if (place === undefined || Math.abs(minute) > MINUTE_MAX) {
       this.table.add(event, reading, order);
       return;
     }
@@ -65,17 +70,37 @@ export class FastRollUps implements RollUps {
     this.totals.countQuantity(total, place.family, place.member, quantity);
   }
 
-  changeMeters(meters: MetersByType): void {
-    const { columns, table } = this;
-    this.isPlain = !columns.isEmpty || table.size > 0;
-    this.moveToTable();
-    this.meters = meters;
-    this.layOut();
+  /** Undefined: the row is in the plain table. */
+  private placeOf({ tenant, type }: UsageEvent, meter: Meter): ReturnType<MeteredTypes['placeOf']> {
+    if (this.changed.has(tenant)) return undefined;
+    return this.types.placeOf(meter, this.meters.of(tenant).get(type)!);
   }
 
+  changeMeters(meters: TenantMeters): void {
+    const { columns, table } = this;
+    if (columns.isEmpty && table.size === 0) {
+      this.meters = meters;
+      this.layOut();
+      return;
+    }
+    this.changed.add(this.meters, meters);
+    this.hasChanged = true;
+    this.meters = meters;
+    this.readings = this.newReadings();
+    this.moveToTable();
+  }
+
+  /** The rows of those whose meters have changed. */
   private moveToTable(): void {
-    const { columns, table, names, families } = this;
+    const { columns, table, names, families, totals } = this;
+    const changed = new Map<number, boolean>();
+    const isChanged = (tenant: number): boolean => {
+      const known = changed.get(tenant) ?? this.changed.has(names.text(tenant));
+      changed.set(tenant, known);
+      return known;
+    };
     columns.forEachRow(families, (row, cell, member) => {
+      if (!isChanged(columns.tenant(cell))) return;
       const family = families[columns.family(cell)]!;
       table.insert({
         tenant: names.text(columns.tenant(cell)),
@@ -91,9 +116,8 @@ export class FastRollUps implements RollUps {
         rowHash: columns.hash(row),
       });
     });
-    columns.clear();
-    const { totals } = this;
     totals.columns.forEachRow(families, (row, cell, member) => {
+      if (!isChanged(totals.columns.tenant(cell))) return;
       const family = families[totals.columns.family(cell)]!;
       const group = totals.columns.group(cell);
       table.totals.insert({
@@ -107,12 +131,21 @@ export class FastRollUps implements RollUps {
         rowHash: totals.columns.hash(row),
       });
     });
-    totals.clear();
+    for (const each of [columns, totals.columns]) {
+      each.forEachCell(families, (cell, family) => {
+        if (isChanged(each.tenant(cell))) each.empty(cell, family);
+      });
+    }
   }
 
   private layOut(): void {
-    this.types = new MeteredTypes(this.meters);
-    this.readings = new EventReadings(this.types, this.names);
+    this.types = new MeteredTypes();
+    this.readings = this.newReadings();
+  }
+
+  private newReadings(): EventReadings {
+    const metersOf = (tenant: string) => (this.changed.has(tenant) ? null : this.meters.of(tenant));
+    return new EventReadings(this.types, this.names, metersOf);
   }
 
   private groupValues(group: number, { groupSlots }: Family): string[] {
@@ -145,9 +178,11 @@ export class FastRollUps implements RollUps {
     this.columns.clear();
     this.totals.clear();
     this.table.startChunk();
-    this.isPlain = false;
-    if (this.names.size < NAMES_MAX) return;
-    this.names = new NameTable();
+    const isFull = this.names.size >= NAMES_MAX;
+    if (isFull) this.names = new NameTable();
+    if (!isFull && !this.hasChanged && this.families.length < FAMILIES_MAX) return;
+    this.changed = new ChangedMeters();
+    this.hasChanged = false;
     this.layOut();
   }
 }

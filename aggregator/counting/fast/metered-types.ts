@@ -1,11 +1,13 @@
-// The meters of a catalog version, laid out for the fast counter. Meters of one event type that have the same group
-// values and the same window size are a family: an event finds the rows of all of them in one look-up.
+// Meters laid out for the fast counter. Meters of one event type that have the same group values and the same window
+// size are a family: an event finds the rows of all of them in one look-up.
+//
+// The meters of a type are laid out when the first event meets them, and by their list: whoever has the same list,
+// tenants or versions, has the same layout. So there are as many as are met, and not as many as tenants.
 
 import { aggregationRules } from '../../../domain/aggregation/aggregations.ts';
 import { itemWidthMs } from '../../../domain/billing/item-span.ts';
 import type { Meter } from '../../../domain/catalog/catalog.ts';
 import type { Addend, Condition } from '../../../domain/metering/meter.ts';
-import type { MetersByType } from '../../../domain/metering/meter-reading.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
 import { QUANTITY_ONE } from '../../../domain/number/quantity.ts';
 import { windowSizeMs } from '../../../domain/time/time-window.ts';
@@ -13,6 +15,7 @@ import { DataPaths, type ScannedAddend, type ScannedCondition } from './data-sca
 
 interface Member {
   readonly meter: Meter;
+  readonly slug: Buffer;
   /** Its place among the meters of the type. */
   readonly order: number;
   /** Where the scanner has its value; -1: it counts events, or adds up. */
@@ -54,21 +57,23 @@ const scannedCondition = ({ path, values, isNot }: Condition, paths: DataPaths):
 const MEMBERS_MAX = 31;
 
 export class MeteredTypes {
+  /** In the order of their ids. */
   readonly families: Family[] = [];
-  private readonly types = new Map<string, MeteredType | null>();
+  private readonly types = new Map<readonly Meter[], MeteredType | null>();
   private readonly places = new Map<Meter, { readonly family: Family; readonly member: number }>();
 
-  constructor(meters: MetersByType) {
-    for (const [type, ofType] of meters) this.types.set(type, this.layOut(ofType));
+  /** Of the meters of one event type. Null: the plain rules decide its events. */
+  of(meters: readonly Meter[]): MeteredType | null {
+    const known = this.types.get(meters);
+    if (known !== undefined) return known;
+    const type = this.layOut(meters);
+    this.types.set(meters, type);
+    return type;
   }
 
-  /** Null: events of this type are decided by the plain rules. Undefined: no meter reads them. */
-  find(type: string): MeteredType | null | undefined {
-    return this.types.get(type);
-  }
-
-  /** The family that the meter is in; undefined: its rows are in the plain table. */
-  placeOf(meter: Meter): { readonly family: Family; readonly member: number } | undefined {
+  /** The family that one of these meters is in; undefined: its rows are in the plain table. */
+  placeOf(meter: Meter, meters: readonly Meter[]): { readonly family: Family; readonly member: number } | undefined {
+    this.of(meters);
     return this.places.get(meter);
   }
 
@@ -87,7 +92,15 @@ export class MeteredTypes {
       const shape = JSON.stringify([meter.window, groupSlots]);
       const family = families.get(shape) ?? { windowMs: windowSizeMs[meter.window], groupSlots, members: [] };
       families.set(shape, family);
-      family.members.push({ meter, order, slot, addends, where, itemMs: itemWidthMs(meter) });
+      family.members.push({
+        meter,
+        slug: Buffer.from(meter.slug),
+        order,
+        slot,
+        addends,
+        where,
+        itemMs: itemWidthMs(meter),
+      });
       if (family.members.length > MEMBERS_MAX) return null;
     }
     const laidOut = [...families.values()].map((family, i) => ({ ...family, id: this.families.length + i }));

@@ -35,9 +35,8 @@ function writeChanged(
   { families, names }: FastRollUps,
   hasSubjects: boolean,
 ): void {
-  const slugs = families.map(({ members }) => members.map(({ meter }) => Buffer.from(meter.slug)));
   columns.takeChanged((cell) => {
-    const { id, members, groupSlots } = families[columns.family(cell)]!;
+    const { members, groupSlots } = families[columns.family(cell)]!;
     const tenant = columns.tenant(cell);
     const subject = columns.subject(cell);
     const group = columns.group(cell);
@@ -45,7 +44,7 @@ function writeChanged(
       if (!columns.isChanged(cell, member)) continue;
       const row = rowOf(cell, member);
       block.slice(names.bytes, names.start(tenant), names.end(tenant));
-      block.bytes(slugs[id]![member]!);
+      block.bytes(members[member]!.slug);
       if (hasSubjects) block.slice(names.bytes, names.start(subject), names.end(subject));
       block.seconds(columns.minute(cell) * MINUTE_MS);
       if (group === REST_GROUP) block.text('');

@@ -218,26 +218,42 @@ export class RollUpColumns {
     return this.changed.length;
   }
 
-  /** Calls `each` with every cell that changed since the last call. */
+  /** Calls `each` with every cell that changed since the last call and was not emptied. */
   takeChanged(each: (cell: number) => void): void {
     const { changed } = this;
     this.changed = [];
     for (const cell of changed) {
-      each(cell);
+      if (this.words[cell * 2 + CHANGED] !== 0) each(cell);
       this.words[cell * 2 + CHANGED] = 0;
     }
   }
 
   /** Calls `each` with every row. `families` are in the order of their ids. */
   forEachRow(families: readonly Family[], each: (row: number, cell: number, member: number) => void): void {
-    for (let cell = 0; cell < this.used; ) {
-      const family = families[this.family(cell)]!;
+    this.forEachCell(families, (cell, family) => {
       for (let member = 0; member < family.members.length; member++) {
         const row = rowOf(cell, member);
         if (this.events(row) > 0) each(row, cell, member);
       }
+    });
+  }
+
+  forEachCell(families: readonly Family[], each: (cell: number, family: Family) => void): void {
+    for (let cell = 0; cell < this.used; ) {
+      const family = families[this.family(cell)]!;
+      each(cell, family);
       cell += cellDoubles(family);
     }
+  }
+
+  /** Forgets the rows of a cell, which stays empty until all are cleared. */
+  empty(cell: number, family: Family): void {
+    for (let member = 0; member < family.members.length; member++) {
+      const row = rowOf(cell, member);
+      this.doubles.fill(0, row, row + ROW_DOUBLES);
+      this.overflow.delete(row);
+    }
+    this.words[cell * 2 + CHANGED] = 0;
   }
 
   clear(): void {

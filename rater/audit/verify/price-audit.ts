@@ -3,13 +3,14 @@ import type { Pool, PoolClient } from 'pg';
 import { customerOf, Ownership } from '../../../domain/accounts/ownership.ts';
 import { customerText, startText, type TenantCustomer } from '../../../domain/billing/billing-period-terms.ts';
 import { closedBefore } from '../../../domain/billing/item-span.ts';
-import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
+import type { TenantVersions } from '../../../domain/catalog/tenant-versions.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { isTaken } from '../../../domain/pricing/taken-usage.ts';
-import { type BilledBy, RecordsByCustomer } from '../../../domain/rating/customer-records.ts';
+import type { BilledBy } from '../../../domain/rating/billed-by.ts';
+import { RecordsByCustomer } from '../../../domain/rating/customer-records.ts';
 import { type DueFee, type PeriodTarget, wholeTarget } from '../../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../../domain/rating/rated-terms.ts';
-import { currencyBy, ratingCatalog } from '../../../domain/rating/rating-catalog.ts';
+import { RatingCatalogs } from '../../../domain/rating/rating-catalog.ts';
 import { type CountedTerms, chargedTerms, countedTerms } from '../../../domain/rating/term-usage.ts';
 import { nextChunkOf, type SealVector } from '../../../domain/sealing/seal-vector.ts';
 import type { UsagePeriod } from '../../../domain/terms/price-terms.ts';
@@ -55,7 +56,7 @@ const NOTHING_CHARGED: readonly PriceSum[] = [];
  * one.
  */
 export class PriceAudit {
-  private readonly currencyOf: (version: number | null) => string;
+  private readonly catalogs: RatingCatalogs;
   private readonly records: RecordsByCustomer;
   private readonly ownership: Ownership;
   /** By customer, then by start. */
@@ -70,13 +71,13 @@ export class PriceAudit {
   private readonly periods = new WeakMap<BilledBy, Map<string, UsagePeriod[]>>();
 
   private constructor(parts: {
-    readonly currencyOf: (version: number | null) => string;
+    readonly catalogs: RatingCatalogs;
     readonly records: RecordsByCustomer;
     readonly ownership: Ownership;
     readonly charged: ReadonlyMap<string, readonly PriceSum[]>;
     readonly passed: BilledView | null;
   }) {
-    this.currencyOf = parts.currencyOf;
+    this.catalogs = parts.catalogs;
     this.records = parts.records;
     this.ownership = parts.ownership;
     this.charged = parts.charged;
@@ -87,20 +88,20 @@ export class PriceAudit {
    * Periods and line items of one snapshot; call it before the seals are read, so that these cover every period's
    * vector.
    */
-  static read(pool: Pool, versions: readonly CatalogVersion[], scope: AuditScope): Promise<PriceAudit> {
+  static read(pool: Pool, versions: TenantVersions, scope: AuditScope): Promise<PriceAudit> {
     return inTransaction(
       pool,
       async (client) => {
         const progress = await readProgress(client);
-        const inForce = versions.filter(({ version }) => version <= progress.catalogVersion);
+        const catalogs = new RatingCatalogs(versions.upTo(progress.catalogVersion));
         const subscriptions = await readAllSubscriptions(client, scope.tenant);
         const sums = await readPriceSums(client, scope);
         const { closedUpTo, sealVector: vector, watermark } = progress;
         // Periods that reach out of the scope are not read, so it can't be told what they leave out.
-        const isWhole = scope.from === null && scope.to === null && inForce.length > 0;
+        const isWhole = scope.from === null && scope.to === null && catalogs.version > 0;
         const audit = new PriceAudit({
-          currencyOf: currencyBy(inForce),
-          records: new RecordsByCustomer(ratingCatalog(inForce), subscriptions),
+          catalogs,
+          records: new RecordsByCustomer(catalogs, subscriptions),
           ownership: new Ownership(await readAllAssignments(client, scope.tenant)),
           charged: groupBy(sums, startText),
           passed: isWhole && closedUpTo !== null ? { vector, closedUpTo, watermark: watermark! } : null,
@@ -221,7 +222,7 @@ export class PriceAudit {
       return { period, charged: chargedTerms(period, [...tallies.keys()], (terms) => tallies.get(terms)!) };
     });
     const fees = target.fees.filter((fee) => !fee.isByUsage || usedFees.has(fee));
-    return ratedTerms(target, charged, fees, this.currencyOf);
+    return ratedTerms(target, charged, fees, this.catalogs.of(target.tenant));
   }
 
   private isUnread({ usage, fees, periodStart }: PeriodTarget): boolean {

@@ -1,9 +1,9 @@
 // Recomputes the invariants from raw events: what `tallyline verify` runs. It reads everything in its scope, a slice at
 // a time, and changes nothing.
 import type { Pool } from 'pg';
-import { ratingCatalog } from '../../../domain/rating/rating-catalog.ts';
+import { RatingCatalogs } from '../../../domain/rating/rating-catalog.ts';
 import type { StoredSeal } from '../../../domain/sealing/seals.ts';
-import { catalogVersions } from '../../../platform/catalog-store.ts';
+import { tenantVersions } from '../../../platform/catalog-store.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../../../platform/event-log/event-log.ts';
 import { findAvroSchema } from '../../../platform/event-log/schema-store.ts';
@@ -40,7 +40,7 @@ const SEALS_MAX = 20_000;
 export async function verify(parts: VerifyParts, scope: AuditScope): Promise<AuditLog> {
   const { pool, clickhouse, eventLog, group } = parts;
   const log = new AuditLog();
-  const versions = await catalogVersions(pool);
+  const versions = await tenantVersions(pool);
   // Periods first: the seals that are read after them cover every period's vector.
   const prices = await PriceAudit.read(pool, versions, scope);
   const seals = await readSeals(pool);
@@ -57,7 +57,7 @@ export async function verify(parts: VerifyParts, scope: AuditScope): Promise<Aud
     await auditLog(chunks, { eventLog, generation: generation.generation, group, findSchema }, log);
   }
 
-  const { meters } = ratingCatalog(versions);
+  const catalogs = new RatingCatalogs(versions);
   const recount = new Recount(clickhouse, chunks, await readRevisions(pool, span), versions);
   const sealed = sealedRowsCondition(seals);
   const usage = new UsageAudit();
@@ -79,7 +79,7 @@ export async function verify(parts: VerifyParts, scope: AuditScope): Promise<Aud
     }
     const ofSlice = sliceCondition(slice, 'r', horizonMs);
     const rows = { sql: `${ofSlice.sql} AND ${sealed.sql}`, params: { ...ofSlice.params, ...sealed.params } };
-    await unlessDamaged(log, where, () => usage.compare(clickhouse, meters.values(), rows, log));
+    await unlessDamaged(log, where, () => usage.compare(clickhouse, catalogs, rows, log));
     usage.forget();
   }
   prices.compare(log);

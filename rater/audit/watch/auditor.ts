@@ -11,7 +11,7 @@
 // What `tallyline verify` does beyond that: the events in the log itself, every recount, everything at once.
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
+import { TenantVersions } from '../../../domain/catalog/tenant-versions.ts';
 import { delay } from '../../../platform/calls/retry.ts';
 import type { Timers } from '../../../platform/calls/timers.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
@@ -52,7 +52,7 @@ export class Auditor {
   /** By generation: the highest watermark that was seen published, and the one that was sealed by the last round. */
   private readonly published = new Map<number, number>();
   private readonly sealed = new Map<number, number>();
-  private versions: readonly CatalogVersion[] = [];
+  private versions = new TenantVersions([]);
   private running: Promise<void> | null = null;
   /** Since the round began. */
   private pausedMs = 0;
@@ -103,7 +103,7 @@ export class Auditor {
     const { store } = this.parts;
     const seals = await store.readSeals();
     const published = await store.readPublishedVersion();
-    if (this.versions.at(-1)?.version !== published) this.versions = await store.readCatalogVersions();
+    if (this.versions.newest !== published) this.versions = (await store.readTenantVersions()).upTo(published);
     await this.logHole();
     await this.watermarks();
     await this.chunks.round(seals.vector, this.versions);

@@ -3,7 +3,7 @@
 // may lag and a chunk may be under repair. Damage that stays is handed to repair, the first chunk of a partition first.
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
+import type { TenantVersions } from '../../../domain/catalog/tenant-versions.ts';
 import { type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
 import { type ChunkPlace, placeOf, type StoredSeal } from '../../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
@@ -51,7 +51,7 @@ export class ChunkWatch {
     this.rounds = new ChunkRounds(parts.pool);
   }
 
-  async round(vector: SealVector, versions: readonly CatalogVersion[]): Promise<void> {
+  async round(vector: SealVector, versions: TenantVersions): Promise<void> {
     const { seals: suspects, gone } = await this.rounds.readSuspects();
     for (const place of gone) this.parts.findings.report(placeOf(place), null);
     const stretch = await this.rounds.readStretch(vector);
@@ -131,7 +131,7 @@ export class ChunkWatch {
   }
 
   /** The usage of one chunk from its raw events against its roll-up rows; twice where it differs. */
-  private async recount(place: ChunkPlace, versions: readonly CatalogVersion[]): Promise<void> {
+  private async recount(place: ChunkPlace, versions: TenantVersions): Promise<void> {
     const unit = `recount of ${placeOf(place)}`;
     let log = await this.recountOnce(place, versions);
     if (log !== null && log.failures > 0) {
@@ -144,7 +144,7 @@ export class ChunkWatch {
   }
 
   /** Null: the chunk is not sealed any more, or too large. */
-  private async recountOnce(place: ChunkPlace, versions: readonly CatalogVersion[]): Promise<AuditLog | null> {
+  private async recountOnce(place: ChunkPlace, versions: TenantVersions): Promise<AuditLog | null> {
     const { clickhouse } = this.parts;
     const seal = await this.rounds.read(place);
     if (seal === null || seal.events.count > RECOUNT_EVENTS_MAX) return null;

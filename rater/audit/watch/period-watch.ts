@@ -3,13 +3,13 @@
 // progress, whichever is later. The newest items first, then all periods in turn.
 import type { Pool } from 'pg';
 import { Ownership } from '../../../domain/accounts/ownership.ts';
-import type { PeriodKey, PeriodStart } from '../../../domain/billing/billing-period-terms.ts';
-import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
+import { customerText, type PeriodKey, type PeriodStart } from '../../../domain/billing/billing-period-terms.ts';
+import type { TenantVersions } from '../../../domain/catalog/tenant-versions.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
-import { billedBy } from '../../../domain/rating/customer-records.ts';
+import { RecordsByCustomer } from '../../../domain/rating/customer-records.ts';
 import { wholeTarget } from '../../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../../domain/rating/rated-terms.ts';
-import { currencyBy, ratingCatalog } from '../../../domain/rating/rating-catalog.ts';
+import { RatingCatalogs } from '../../../domain/rating/rating-catalog.ts';
 import { covers } from '../../../domain/sealing/seal-vector.ts';
 import type { Seals } from '../../../domain/sealing/seals.ts';
 import { readNextPeriods } from '../../../platform/billing-store/billed-periods.ts';
@@ -41,7 +41,7 @@ export class PeriodWatch {
     this.parts = parts;
   }
 
-  async round(versions: readonly CatalogVersion[]): Promise<void> {
+  async round(versions: TenantVersions): Promise<void> {
     const { pool, findings } = this.parts;
     const stretch = await readNextPeriods(pool, this.last, STRETCH_PERIODS);
     this.last = stretch.length < STRETCH_PERIODS ? null : stretch.at(-1)!;
@@ -72,10 +72,7 @@ export class PeriodWatch {
    * By name; null: its customer is due, so that it is not billed yet, or a chunk that its rating read is not sealed
    * now, or can't be read.
    */
-  private async audit(
-    keys: readonly PeriodStart[],
-    versions: readonly CatalogVersion[],
-  ): Promise<Map<string, AuditLog | null>> {
+  private async audit(keys: readonly PeriodStart[], versions: TenantVersions): Promise<Map<string, AuditLog | null>> {
     const logs = new Map<string, AuditLog | null>();
     if (keys.length === 0) return logs;
     const { pool, store } = this.parts;
@@ -85,13 +82,13 @@ export class PeriodWatch {
       keyText(closedUpTo, ratedWatermark, catalogVersion, JSON.stringify(sealVector));
     for (const starts of groupBy(all, sharing).values()) {
       const { sealVector, catalogVersion } = starts[0]!;
-      const isKnown = catalogVersion <= (versions.at(-1)?.version ?? 0);
+      const isKnown = catalogVersion <= versions.newest;
       const due = isKnown && covers(seals.vector, sealVector) ? starts.filter(({ isDue }) => isDue) : starts;
       for (const start of due) logs.set(placeOfStart(start), null);
       const settled = starts.filter((start) => !due.includes(start));
       if (settled.length === 0) continue;
       const audited = await unlessDamaged(new AuditLog(), 'periods', async () => {
-        const inForce = versions.filter(({ version }) => version <= catalogVersion);
+        const inForce = new RatingCatalogs(versions.upTo(catalogVersion));
         await this.auditAt({ ...seals, vector: sealVector }, settled, inForce, logs);
         return true;
       });
@@ -100,30 +97,33 @@ export class PeriodWatch {
     return logs;
   }
 
-  /** What was rated at the same seals and time, by the same catalog. */
+  /** What was rated at the same seals and time, by the same version of the installation. */
   private async auditAt(
     seals: Seals,
     starts: readonly StartSums[],
-    versions: readonly CatalogVersion[],
+    catalogs: RatingCatalogs,
     logs: Map<string, AuditLog | null>,
   ): Promise<void> {
     const { store } = this.parts;
     const { watermark, closedUpTo } = { watermark: starts[0]!.ratedWatermark, closedUpTo: starts[0]!.closedUpTo };
     // Whose the windows are that were billed then is for ever.
     const ownership = new Ownership(await store.readAssignmentsAround(starts));
-    const { history, meters, unsubscribed } = ratingCatalog(versions);
-    const targets = starts.map(({ tenant, customer, periodStart, subscriptions }) => {
-      const by = subscriptions.length === 0 ? unsubscribed : billedBy(history, subscriptions);
+    const customers = new Map(starts.map((start) => [customerText(start), start]));
+    const records = new RecordsByCustomer(
+      catalogs,
+      [...customers.values()].flatMap(({ subscriptions }) => subscriptions),
+    );
+    const targets = starts.map(({ tenant, customer, periodStart }) => {
+      const by = records.of({ tenant, customer });
       const subjects = ownership.subjectsOf({ tenant, customer });
       // Only sums are asked for.
       return { ...wholeTarget(watermark, by, { tenant, customer, subjects }, periodStart), detailFrom: watermark };
     });
-    const currencyOf = currencyBy(versions);
-    const charges = await readCharges(store, { seals, closedUpTo, meters }, targets);
+    const charges = await readCharges(store, { seals, closedUpTo, catalogs }, targets);
     for (const [i, { target, usage, fees }] of charges.entries()) {
       const start = starts[i]!;
       const log = new AuditLog();
-      const terms = ratedTerms(target, usage, fees, currencyOf);
+      const terms = ratedTerms(target, usage, fees, catalogs.of(target.tenant));
       compareTerms(target, terms, start.charged, log);
       log.held('I5', 2 * (start.items - start.misposted.length));
       for (const item of start.misposted) {

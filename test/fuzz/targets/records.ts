@@ -9,6 +9,7 @@ import { RollUpTable } from '../../../aggregator/core/roll-up.ts';
 import { eventRows, rejectRows, rollUpRows } from '../../../aggregator/counting/chunk-rows.ts';
 import { metersByType } from '../../../domain/metering/meter-reading.ts';
 import { NEWEST_RULE_SET } from '../../../domain/metering/rule-set.ts';
+import { TenantMeters } from '../../../domain/metering/tenant-meters.ts';
 import type { Random } from '../../../domain/random.ts';
 import { dedupKeyOf, type UsageEvent } from '../../../domain/usage-event.ts';
 import { crc64Avro, currentSchemas } from '../../../platform/event-log/avro-registry.ts';
@@ -29,7 +30,7 @@ import { sampleCatalog } from './catalog-sample.ts';
 
 const NOW = Date.UTC(2026, 10, 20, 10);
 const HEADER_BYTES = 10;
-const meters = metersByType(sampleCatalog);
+const meters = new TenantMeters(metersByType(sampleCatalog));
 const counts = { read: 0, malformed: 0, 'unknown schema': 0, 'events accepted': 0, 'events rejected': 0 };
 
 // A later writer's schema, with every kind of type that a schema may grow: what it writes is walked and resolved.

@@ -2,7 +2,7 @@
 // which definition of a price each window has, and what fees are due, is told by the slow model; what the windows cost
 // is found here from the log with integers. It shares no code with the rater or with domain/terms.
 import { customerText, type TenantCustomer } from '../../../domain/billing/billing-period-terms.ts';
-import type { Meter } from '../../../domain/catalog/catalog.ts';
+import type { CatalogVersion, Meter } from '../../../domain/catalog/catalog.ts';
 import type { UsagePrice } from '../../../domain/pricing/prices.ts';
 import { nextChunkOf, type SealVector } from '../../../domain/sealing/seal-vector.ts';
 import { slowFeeTerms } from '../../terms/slow-fees.ts';
@@ -85,6 +85,7 @@ export class ExpectedCharges {
   private readonly rating: RatingModel;
   private readonly postgres: PostgresModel;
   private readonly models = new Map<string, SlowModel>();
+  private readonly versions = new Map<string, readonly CatalogVersion[]>();
   private readonly periods = new WeakMap<SlowModel, LinePeriod[]>();
 
   constructor(usage: UsageOracle, rating: RatingModel, postgres: PostgresModel) {
@@ -118,15 +119,16 @@ export class ExpectedCharges {
   private model(customer: TenantCustomer, view: View, limit: number): SlowModel {
     const subscriptions = this.rating.accounts.subscriptionsOf([customer]);
     const records = subscriptions.reduce((count, each) => count + each.records.length, 0);
-    // Whoever has no subscription has what all others have who have none.
+    // Whoever has no subscription has what all others have who have none, by the same catalog.
     const name = records === 0 ? '' : `${customerText(customer)} ${records}`;
     const end = Math.max(ENDS_AT, Math.floor(view.watermark / DAY) * DAY + DAY);
-    const key = `${name} ${view.catalogVersion} ${end} ${limit}`;
+    const versions = this.versionsOf(customer.tenant, view.catalogVersion);
+    const key = `${name} ${versions.at(-1)?.version} ${end} ${limit}`;
     let model = this.models.get(key);
     if (model === undefined) {
       const history: SlowHistory = {
         ...{ start: HISTORY_START, end, usage: [] },
-        versions: this.postgres.catalogVersions.filter(({ version }) => version <= view.catalogVersion),
+        versions,
         subscriptions: subscriptions.map(({ opening, records: of }) => ({ opening, records: of })),
       };
       model = new SlowModel(history, limit);
@@ -134,6 +136,14 @@ export class ExpectedCharges {
       this.models.set(key, model);
     }
     return model;
+  }
+
+  /** What a tenant has had when a version was the newest of all. */
+  private versionsOf(tenant: string, newest: number): readonly CatalogVersion[] {
+    const key = `${newest} ${tenant}`;
+    const known = this.versions.get(key) ?? this.postgres.tenantVersions.upTo(newest).of(tenant);
+    this.versions.set(key, known);
+    return known;
   }
 
   private feeCharges(customer: TenantCustomer, view: View, periodStart: number | null): ExpectedCharge[] {
@@ -198,7 +208,7 @@ export class ExpectedCharges {
     for (const slug of model.slugs()) {
       const slowMeter = model.meterOf(slug);
       if (slowMeter === null) continue;
-      const meter = this.meter(slowMeter.slug);
+      const meter = meterIn(model.history.versions, slowMeter.slug);
       for (const line of model.lines(slug)) {
         const byPeriod = new Map<string, SlowLine['entries'][number][]>();
         for (const entry of line.entries) {
@@ -220,12 +230,9 @@ export class ExpectedCharges {
     return found;
   }
 
-  meter(slug: string): Meter {
-    for (const { meters } of this.usage.versions) {
-      const found = meters.find((meter) => meter.slug === slug);
-      if (found !== undefined) return found;
-    }
-    throw new Error(`no meter ${slug}`);
+  /** As of whatever version: a slug means the same for ever, to one tenant. */
+  meter(tenant: string, slug: string): Meter {
+    return meterIn(this.versionsOf(tenant, this.postgres.tenantVersions.newest), slug);
   }
 
   /** Whether any price in force matches usage of a window: one that takes what others leave, or is on trial, too. */
@@ -296,7 +303,7 @@ export class ExpectedCharges {
         const { windowStart, partition, chunk, meter: slug } = reading;
         if (windowStart < from || windowStart >= to || chunk >= nextChunks[partition]!) return false;
         if (!countsIn(vector, reading)) return false;
-        const meter = this.meter(slug);
+        const meter = this.meter(customer.tenant, slug);
         if (windowStart >= stretchStart(meter, Math.max(0, closedUpTo))) return false;
         return this.ownerOf(customer.tenant, subject, windowStart, windowOfMeter(meter)) === customer.customer;
       }),
@@ -325,6 +332,14 @@ export class ExpectedCharges {
       return valuesOf(period, ofSubject).map((value, index) => ({ ...value, subject, term: terms[index]! }));
     });
   }
+}
+
+function meterIn(versions: readonly CatalogVersion[], slug: string): Meter {
+  for (const { catalog } of versions) {
+    const found = catalog.meters.find((meter) => meter.slug === slug);
+    if (found !== undefined) return found;
+  }
+  throw new Error(`no meter ${slug}`);
 }
 
 const nextChunksOf = (vector: SealVector): number[] =>

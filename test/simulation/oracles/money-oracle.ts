@@ -73,7 +73,7 @@ export class MoneyOracle {
     }
   }
 
-  /** A change holds from after whatever was rated of its customer (T2). */
+  /** A change that does not ask to rate again holds from after whatever was rated of its customer (T2). */
   subscribed({ opening, records, ...customer }: CustomerSubscription): void {
     const record = records.at(-1)!;
     const says = 'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
@@ -87,11 +87,20 @@ export class MoneyOracle {
     }
   }
 
+  /** A version makes those due whose catalog it changes, and nobody of another tenant. `taken`: of the step before. */
+  marked(customers: readonly TenantCustomer[], taken: number): void {
+    const versions = this.postgres.tenantVersions;
+    for (const customer of customers) {
+      if ((versions.of(customer.tenant).at(-1)?.version ?? 0) > taken) continue;
+      throw new Violation('T13', `${customerText(customer)} is due by a version of another tenant's catalog`);
+    }
+  }
+
   /** What a rating reads as one sum and what it reads one by one: no item of several windows is some of both. */
   readDetail(selection: WrittenSelection): void {
     const { detailFrom } = selection;
     for (const { meter, price, item } of this.rating.itemsOf(selection)) {
-      if (meter === null || this.expected.meter(meter).itemWidth === undefined) continue;
+      if (meter === null || this.expected.meter(selection.tenant, meter).itemWidth === undefined) continue;
       if (item.windowStart >= detailFrom || item.windowEnd <= detailFrom) continue;
       throw new Violation(
         'I4',

@@ -20,6 +20,9 @@ export class UnpricedOracle {
   /** By rater. */
   private readonly due = new Map<object, Readonly<Record<string, number>>>();
   private readonly counted = new Map<object, Record<string, number>>();
+  /** Raters that have begun no step since something came to hold from before what was rated. */
+  private readonly unsure = new Set<object>();
+  private readonly raters = new Set<object>();
   windows = 0;
 
   constructor(usage: UsageOracle, postgres: PostgresModel, expected: ExpectedCharges) {
@@ -40,35 +43,45 @@ export class UnpricedOracle {
     counts[meter] = (counts[meter] ?? 0) + windows;
   }
 
+  /** What a step counts of a customer may be by what held before, or by what holds since. */
+  reachedBack(): void {
+    for (const rater of this.raters) this.unsure.add(rater);
+  }
+
   /** A rater begins a step: it has counted what the step before closed, and nothing else. */
   begins(rater: object): void {
     const shown = (counts: Readonly<Record<string, number>>): string => JSON.stringify(Object.entries(counts).sort());
     const [due, counted] = [shown(this.due.get(rater) ?? {}), shown(this.counted.get(rater) ?? {})];
     this.due.delete(rater);
     this.counted.delete(rater);
+    this.raters.add(rater);
+    if (this.unsure.delete(rater)) return;
     if (due !== counted) throw new Violation('P3', `a step closed unpriced windows ${due}, and counted ${counted}`);
   }
 
   private closedBetween(from: RaterProgress, to: RaterProgress): Record<string, number> {
     const { sealVector: vector, closedUpTo, watermark, catalogVersion } = to;
     const view = { vector, closedUpTo: closedUpTo!, watermark: watermark!, catalogVersion };
-    const { catalog } = this.postgres.catalogVersions.find(({ version }) => version === catalogVersion)!;
-    const priced = new Set(
-      catalog.plans.flatMap(({ prices }) => prices.flatMap((price) => ('meter' in price ? price.meter : []))),
-    );
+    const versions = this.postgres.tenantVersions;
+    const tenants = new Set([...this.usage.readingsByMeter.keys()].map((key) => (JSON.parse(key) as string[])[0]!));
     const found: Record<string, number> = {};
-    for (const slug of priced) {
-      const meter = this.expected.meter(slug);
-      const boundary = (time: number): number => Math.max(0, time - (time % itemMs(meter)));
-      const first = from.closedUpTo === null ? 0 : boundary(from.closedUpTo);
-      const unpriced = this.windowsOf(meter, first, boundary(closedUpTo!), view);
-      if (unpriced > 0) found[slug] = unpriced;
-      this.windows += unpriced;
+    for (const tenant of tenants) {
+      const { plans } = versions.at(tenant, catalogVersion)!.catalog;
+      const priced = plans.flatMap(({ prices }) => prices.flatMap((price) => ('meter' in price ? price.meter : [])));
+      for (const slug of new Set(priced)) {
+        const meter = this.expected.meter(tenant, slug);
+        const boundary = (time: number): number => Math.max(0, time - (time % itemMs(meter)));
+        const first = from.closedUpTo === null ? 0 : boundary(from.closedUpTo);
+        const unpriced = this.windowsOf(tenant, meter, first, boundary(closedUpTo!), view);
+        if (unpriced > 0) found[slug] = (found[slug] ?? 0) + unpriced;
+        this.windows += unpriced;
+      }
     }
     return found;
   }
 
   private windowsOf(
+    of: string,
     meter: Meter,
     first: number,
     end: number,
@@ -80,7 +93,7 @@ export class UnpricedOracle {
     const seen = new Map<string, number>();
     for (const [key, readings] of this.usage.readingsByMeter) {
       const [tenant, subject, slug] = JSON.parse(key) as [string, string, string];
-      if (slug !== meter.slug) continue;
+      if (tenant !== of || slug !== meter.slug) continue;
       for (const reading of readings) {
         const { windowStart, partition, chunk, groups, text } = reading;
         if (windowStart < first || windowStart >= end || partition >= PARTITIONS) continue;

@@ -2,7 +2,7 @@
 // and who is due because of it. What a change comes to is decided by the rules of accounts; what is locked, read and
 // written, and in which order, is as in its routes.
 
-import { assignmentOf } from '../../../accounts/core/assigning.ts';
+import { assignmentDueAt, assignmentOf } from '../../../accounts/core/assigning.ts';
 import { withAssignment } from '../../../domain/accounts/assignments.ts';
 import type { TenantSubject } from '../../../domain/accounts/ownership.ts';
 import { customerText, type TenantCustomer } from '../../../domain/billing/billing-period-terms.ts';
@@ -20,6 +20,7 @@ export interface Assigning {
   readonly subject: string;
   readonly customer: string;
   readonly from: number | null;
+  readonly rerate: boolean;
 }
 
 export const customerLock = (customer: TenantCustomer): string => `customer ${customerText(customer)}`;
@@ -41,6 +42,8 @@ export class AccountModel {
   private readonly done = new Set<string>();
   /** Told of a subscription that was made, or changed by its newest record. */
   onSubscribed: (subscription: CustomerSubscription) => void = () => {};
+  /** Told of a change that holds from before what was rated. */
+  onReachedBack: () => void = () => {};
   /** Windows that end by then were rated, or may be at this moment; null: none was yet. */
   private readonly closing: () => number | null;
 
@@ -96,7 +99,7 @@ export class AccountModel {
   }
 
   /** Rejects where it may not be. */
-  assign(process: Process, { tenant, subject, customer, from }: Assigning): Promise<void> {
+  assign(process: Process, { tenant, subject, customer, from, rerate }: Assigning): Promise<void> {
     const key = keyText(tenant, subject);
     return this.postgres.transaction(process, async ({ run, locked, write }) => {
       const { assignments } = await locked(
@@ -104,23 +107,25 @@ export class AccountModel {
         [`subject ${key}`],
         () => this.assigned.get(key) ?? { assignments: [] },
       );
-      const sides = [subject, customer, ...assignments.map((each) => each.customer)];
-      await locked(
-        'lock customers',
-        [...new Set(sides)].map((side) => customerLock({ tenant, customer: side })),
-        () => null,
-      );
+      const names = new Set([subject, customer, ...assignments.map((each) => each.customer)]);
+      const sides = [...names].map((side) => ({ tenant, customer: side }));
+      await locked('lock customers', sides.map(customerLock), () => null);
       const closedUpTo = await run('closing', this.closing);
       const clocks = { now: this.postgres.scheduler.now, closedUpTo };
       const added = assignmentOf(
         { subject, assignments, version: assignments.length },
-        { customer, from, condition: null },
+        { customer, from, condition: null, rerate },
         clocks,
       );
       if (added === null) return;
-      await write('assign', () =>
-        this.assigned.set(key, { tenant, subject, assignments: withAssignment(assignments, added) }),
-      );
+      const dueAt = assignmentDueAt(added, closedUpTo);
+      if (dueAt !== null) await locked('lock due', sides.map(dueLock), () => null);
+      await write('assign', () => {
+        this.assigned.set(key, { tenant, subject, assignments: withAssignment(assignments, added) });
+        if (dueAt === null) return;
+        this.markDue(sides.map((side) => ({ ...side, dueAt })));
+        this.onReachedBack();
+      });
     });
   }
 
@@ -130,7 +135,7 @@ export class AccountModel {
     const { tenant, customer, id } = wanted;
     const key = customerText(wanted);
     const versions = await postgres.statement(process, 'catalogs', () =>
-      postgres.catalogVersions.filter(({ version }) => version <= postgres.publishedVersion),
+      postgres.tenantVersions.upTo(postgres.publishedVersion).of(tenant),
     );
     if (versions.length === 0) throw new Problem('not_ready', 'There is no catalog.');
     await postgres.transaction(process, async ({ run, locked, write }) => {
@@ -146,10 +151,12 @@ export class AccountModel {
       await locked('lock due', [dueLock(wanted)], () => null);
       await write('subscribe', () => {
         this.done.add(id);
-        const others = all.filter((each) => each.opening.id !== changed.subscription.opening.id);
-        this.subscriptions.set(key, [...others, changed.subscription]);
+        const { subscription } = changed;
+        const at = all.findIndex((each) => each.opening.id === subscription.opening.id);
+        this.subscriptions.set(key, at === -1 ? [...all, subscription] : all.with(at, subscription));
         this.markDue([{ tenant, customer, dueAt: changed.dueAt }]);
-        this.onSubscribed(changed.subscription);
+        if (wanted.rerate) this.onReachedBack();
+        else this.onSubscribed(changed.subscription);
       });
     });
   }

@@ -4,6 +4,7 @@
 import type { RepairOutcome, RepairRequest, RepairRequests } from '../../../aggregator/chunk-repairs.ts';
 import type { PartitionProgress, Seal, SealTables, SealTransaction } from '../../../aggregator/seal-store.ts';
 import type { CatalogVersion } from '../../../domain/catalog/catalog.ts';
+import { TenantVersions } from '../../../domain/catalog/tenant-versions.ts';
 import { FIRST_RULE_SET } from '../../../domain/metering/rule-set.ts';
 import type { Random } from '../../../domain/random.ts';
 import { Network } from '../network.ts';
@@ -53,7 +54,11 @@ export class PostgresModel {
   readonly horizonMs: number;
   reopenedSeals = 0;
   published: number | null = null;
+  /** Of the default. */
   readonly catalogVersions: CatalogVersion[] = [];
+  /** Of tenants with a catalog of their own. */
+  readonly ownVersions = new Map<string, CatalogVersion[]>();
+  /** Of whoever's catalog. */
   publishedVersion = 0;
   onSeal: (seal: Seal) => void = () => {};
   onPublish: (watermark: number) => void = () => {};
@@ -63,6 +68,10 @@ export class PostgresModel {
   private readonly repairs = new Map<string, { readonly request: RepairRequest; outcome: RepairOutcome | null }>();
   private readonly sessions = new Set<Session>();
   private readonly commitFaults: CommitFault[] = [];
+
+  get tenantVersions(): TenantVersions {
+    return new TenantVersions(this.catalogVersions, this.ownVersions);
+  }
 
   constructor(partitions: number, scheduler: Scheduler, random: Random, horizonMs: number) {
     this.horizonMs = horizonMs;

@@ -16,6 +16,7 @@ import { EARLIER, type NewLineItem, type WrittenPrices, type WrittenTerm } from 
 import type { Meter } from '../../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
+import type { MeterSpans } from '../../../domain/rating/meter-spans.ts';
 import {
   isSameVector,
   nextChunkOf,
@@ -45,6 +46,13 @@ import type { RollUpRow } from './inserted-rows.ts';
 import type { PostgresModel, Statements } from './postgres-model.ts';
 import type { RecountModel } from './recount-model.ts';
 import { finalOf } from './replacing-table.ts';
+
+/** A tenant that is named with the meter has its own span alone. */
+function isInSpans({ all, own }: MeterSpans, { tenant, meter, windowStart }: RollUpRow): boolean {
+  const named = own.find((span) => span.tenant === tenant && span.meter === meter);
+  const span = named ?? all.find((each) => each.meter === meter);
+  return span !== undefined && span.from <= windowStart && windowStart < span.to;
+}
 
 const GENERATION = 1;
 
@@ -106,6 +114,9 @@ export class RatingModel {
   onStep: (rater: Process) => void = () => {};
   /** Told of what a rater is about to ask. */
   onCall: (what: RaterCall) => void = () => {};
+  /** Told whom a rater makes due that began its step with versions taken in up to a number. */
+  onMarked: (customers: readonly TenantCustomer[], taken: number) => void = () => {};
+  private readonly takenIn = new Map<Process, number>();
   /** Told of what a rating reads of line items. */
   onDetail: (selection: WrittenSelection) => void = () => {};
 
@@ -165,7 +176,10 @@ export class RatingModel {
     return {
       readProgress: () => {
         this.onStep(process);
-        return statement('progress', () => this.progress);
+        return statement('progress', () => {
+          this.takenIn.set(process, this.progress.catalogVersion);
+          return this.progress;
+        });
       },
       advanceProgress: async (from, to) => {
         const isMoved = await statement('advance', () => {
@@ -212,11 +226,11 @@ export class RatingModel {
           ),
         ),
       readPublishedVersion: () => statement('published version', () => postgres.publishedVersion),
-      readCatalogVersions: () => statement('versions', () => [...postgres.catalogVersions]),
+      readTenantVersions: () => statement('versions', () => postgres.tenantVersions),
       readBillingPeriods: (customers) => statement('periods', () => this.periodsWhere(isOf(customers))),
       readSubscriptions: (customers) => statement('subscriptions', () => accounts.subscriptionsOf(customers)),
       readDueCustomers: (until, customersMax) => statement('due', () => accounts.dueBy(until, customersMax)),
-      markHoldersDue: (plan, dueAt, { after, customersMax }) => {
+      markHoldersDue: ({ plan, tenants }, dueAt, { after, customersMax }) => {
         this.onCall('mark due');
         return postgres.transaction(process, async ({ run, locked, write }) => {
           const concerned = await run('concerned', () => {
@@ -224,14 +238,18 @@ export class RatingModel {
               ({ subscription, periodEnd }) => subscription === NO_SUBSCRIPTION && periodEnd > dueAt,
             );
             const all = plan === null ? payers : accounts.holdersOf(plan);
+            const isConcerned = ({ tenant }: TenantCustomer): boolean =>
+              'tenant' in tenants ? tenant === tenants.tenant : !tenants.except.includes(tenant);
             const isLater = (each: TenantCustomer): boolean => after === null || isAfterCustomer(each, after);
-            return [...new Map(all.filter(isLater).map((each) => [customerText(each), each])).values()]
+            const those = all.filter((each) => isConcerned(each) && isLater(each));
+            return [...new Map(those.map((each) => [customerText(each), each])).values()]
               .sort((a, b) => (isAfterCustomer(a, b) ? 1 : -1))
               .slice(0, customersMax)
               .map(({ tenant, customer }) => ({ tenant, customer, dueAt }));
           });
           await locked('lock due', concerned.map(dueLock), () => null);
           await write('mark due', () => accounts.markDue(concerned));
+          this.onMarked(concerned, this.takenIn.get(process)!);
           return concerned.at(-1) ?? null;
         });
       },
@@ -260,11 +278,11 @@ export class RatingModel {
       readGroupsInUse: ({ spans, groupsMax }) =>
         read('query', (asOf) => {
           const found = new Map<string, GroupsOfMeter>();
-          for (const { meter, from, to } of spans) {
-            clickhouse.rollUpVersions({ tenant: null, meter, subjects: null, from, to }, (versions) => {
-              const { tenant, windowStart, groupValues } = versions[0]!.row;
+          for (const { meter, ...within } of [...spans.all, ...spans.own]) {
+            clickhouse.rollUpVersions({ tenant: null, subjects: null, meter, ...within }, (versions) => {
+              const { tenant, groupValues } = versions[0]!.row;
               const isThere = versions.some(({ part }) => !part.isLost && part.insertedAt <= asOf);
-              if (!isThere || windowStart < from || windowStart >= to) return;
+              if (!isThere || !isInSpans(spans, versions[0]!.row)) return;
               found.set(JSON.stringify([tenant, meter, groupValues]), { tenant, meter, groupValues });
             });
           }
@@ -307,23 +325,22 @@ export class RatingModel {
 
   private async *streamWindows(
     process: Process,
-    spans: readonly { readonly meter: string; readonly from: number; readonly to: number }[],
+    spans: MeterSpans,
     chunks: readonly { partition: number; fromChunk: number; toChunk: number }[] | null,
   ): AsyncIterable<readonly WindowKey[]> {
     this.onCall('stream');
-    const bySlug = new Map(spans.map((span) => [span.meter, span]));
     const rows = await this.clickhouse.read(process, 'stream', (asOf) => {
       const found = new Map<string, WindowKey>();
-      const look = ({ tenant, subject, meter, windowStart }: RollUpRow): void => {
-        const span = bySlug.get(meter);
-        if (span === undefined || windowStart < span.from || windowStart >= span.to) return;
+      const look = (row: RollUpRow): void => {
+        if (!isInSpans(spans, row)) return;
+        const { tenant, subject, windowStart } = row;
         found.set(`${windowStart}/${tenant}/${subject}`, { tenant, subject, windowStart });
       };
       for (const { partition, fromChunk, toChunk } of chunks ?? []) {
         for (const row of this.clickhouse.rollUps.all(partition, asOf, { from: fromChunk, to: toChunk - 1 })) look(row);
       }
       if (chunks !== null) return [...found.values()];
-      for (const { meter, from, to } of spans) {
+      for (const { meter, from, to } of [...spans.all, ...spans.own]) {
         if (to <= from) continue;
         this.clickhouse.rollUpVersions({ tenant: null, meter, subjects: null, from, to }, (versions) => {
           for (const { row, part } of versions) if (!part.isLost && part.insertedAt <= asOf) look(row);

@@ -8,7 +8,7 @@ import type { Catalog } from '../../../domain/catalog/catalog.ts';
 import { NEWEST_RULE_SET } from '../../../domain/metering/rule-set.ts';
 import { dedupKeyOf, partitionOf, payloadHashOf, type UsageEvent } from '../../../domain/usage-event.ts';
 import { readClosingUpTo } from '../../../platform/billing-store/rater-progress.ts';
-import { applyCatalog } from '../../../platform/catalog-store.ts';
+import { applyCatalog } from '../../../platform/catalog-publishing/apply-catalog.ts';
 import { createClickHouse } from '../../../platform/clickhouse/client.ts';
 import { encodeEventBatch } from '../../../platform/event-log/record-codec.ts';
 import { migrate } from '../../../platform/migrations/migrate.ts';

@@ -4,23 +4,24 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';
-import type { CatalogVersion } from '../domain/catalog/catalog.ts';
-import { formatChange } from '../domain/catalog/catalog-diff.ts';
-import { subscribe } from '../test/support/subscribe.ts';
+import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { formatChange } from '../../domain/catalog/catalog-diff.ts';
+import { subscribe } from '../../test/support/subscribe.ts';
 import {
-  type Applied,
-  applyCatalogFile,
-  CatalogRefused,
   catalogVersion,
   catalogVersions,
   latestCatalog,
   publishedCatalog,
-} from './catalog-store.ts';
-import type { EventLog } from './event-log/event-log.ts';
-import { AvroRegistry, decodeRecord } from './event-log/record-codec.ts';
-import { migrate } from './migrations/migrate.ts';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from './postgres/embedded/embedded.ts';
-import { createPool } from './postgres/pool.ts';
+  publishedVersion,
+  tenantVersions,
+  versionsAt,
+} from '../catalog-store.ts';
+import type { EventLog } from '../event-log/event-log.ts';
+import { AvroRegistry, decodeRecord } from '../event-log/record-codec.ts';
+import { migrate } from '../migrations/migrate.ts';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../postgres/embedded/embedded.ts';
+import { createPool } from '../postgres/pool.ts';
+import { type Applied, type ApplyOptions, applyCatalogFile, CatalogMoved, CatalogRefused } from './apply-catalog.ts';
 
 const logger = pino({ level: 'silent' });
 const NOW = Date.UTC(2026, 10, 20);
@@ -44,7 +45,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  await pool.query('TRUNCATE tallyline.catalog_versions CASCADE');
+  await pool.query('TRUNCATE tallyline.catalog_versions, tallyline.tenant_catalog_versions');
   await closing(null);
   // The store remembers versions by pool, as they never change; here they have just been done away with.
   await pool.end();
@@ -75,7 +76,7 @@ class MemoryLog implements EventLog {
   async close(): Promise<void> {}
 }
 
-const text = (unitAmount: string, window = '1h') => `currency: USD
+const text = (unitAmount: string, window = '1h'): string => `currency: USD
 meters:
   - { slug: tokens, eventType: llm, aggregation: sum, value: data.n, window: ${window} }
 plans:
@@ -111,6 +112,7 @@ describe('applying a catalog', () => {
     expect(await apply(log, `# comment\n${text('0.10')}`)).toEqual({
       version: 1,
       effectiveAt: NOW,
+      isNew: false,
       changes: [],
       starts: [],
     });
@@ -333,5 +335,189 @@ describe('applying a catalog', () => {
     expect(results.map(({ version }) => version)).toEqual([1, 1, 1, 1]);
     expect(results.filter(({ changes }) => changes.length > 0)).toHaveLength(1);
     expect(log.versions).toEqual([[1], [1], [1]]);
+  });
+});
+
+describe('a catalog of one tenant', () => {
+  const own = (tenant: string, log: EventLog, file: string, options: ApplyOptions = {}): Promise<Applied> => {
+    const author = { tenant, actor: 'cli:test' };
+    return applyCatalogFile(pool, log, file, 'p.yaml', { effectiveAt: NOW, author, ...options });
+  };
+  const numbersOf = async (tenant: string): Promise<number[]> =>
+    (await tenantVersions(pool)).of(tenant).map(({ version }) => version);
+  const changesOf = async (tenant: string) =>
+    (
+      await pool.query(
+        `SELECT version, actor, after->'catalogVersion' AS "catalogVersion" FROM tallyline.account_changes
+         WHERE tenant = $1 AND kind = 'catalog' ORDER BY version`,
+        [tenant],
+      )
+    ).rows;
+
+  it('is its own from its first version on, and the default from then on is everybody else’s', async () => {
+    const log = new MemoryLog();
+    await apply(log, text('0.1'));
+    const first = await own('t1', log, text('0.2'));
+    expect(first).toMatchObject({ version: 2, isNew: true });
+    expect(first.changes.map(formatChange)).toEqual(['~ plan p, price a: unitAmount 0.1 -> 0.2']);
+    await apply(log, text('0.3'));
+    expect((await own('t1', log, text('0.4'))).changes.map(formatChange)).toEqual([
+      '~ plan p, price a: unitAmount 0.2 -> 0.4',
+    ]);
+    expect(log.versions).toEqual([
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+      [1, 2, 3, 4],
+    ]);
+    expect([await numbersOf('t1'), await numbersOf('other')]).toEqual([
+      [1, 2, 4],
+      [1, 3],
+    ]);
+    expect(await publishedVersion(pool)).toBe(4);
+    expect(await publishedCatalog(pool)).toMatchObject({ version: 3 });
+    expect((await catalogVersion(pool, 2))!.catalog.plans[0]!.prices[0]).toMatchObject({ unitAmount: '0.2' });
+    expect(await changesOf('t1')).toEqual([
+      { version: 1, actor: 'cli:test', catalogVersion: 2 },
+      { version: 2, actor: 'cli:test', catalogVersion: 4 },
+    ]);
+  });
+
+  it('is what held at a version, of each tenant the newest not above it', async () => {
+    const log = new MemoryLog();
+    await own('t2', log, text('0.2'));
+    await apply(log, text('0.1'));
+    await own('t2', log, text('0.3'));
+    await own('t3', log, text('0.1'));
+    expect(await Promise.all([1, 2, 3, 4].map((version) => versionsAt(pool, version)))).toEqual([
+      { default: 0, own: new Map([['t2', 1]]) },
+      { default: 2, own: new Map([['t2', 1]]) },
+      { default: 2, own: new Map([['t2', 3]]) },
+      {
+        default: 2,
+        own: new Map([
+          ['t2', 3],
+          ['t3', 4],
+        ]),
+      },
+    ]);
+    expect(await versionsAt(pool, 5)).toBeNull();
+  });
+
+  it('may say what the default does: from then on the default changes it no more', async () => {
+    const log = new MemoryLog();
+    await apply(log, text('0.1'));
+    expect(await own('t4', log, text('0.1'))).toMatchObject({ version: 2, isNew: true, changes: [], starts: [] });
+    expect(await own('t4', log, text('0.1'))).toMatchObject({ version: 2, isNew: false });
+    await apply(log, text('0.9'));
+    expect(await numbersOf('t4')).toEqual([1, 2]);
+  });
+
+  it('is refused by what its own history says, and not by that of others', async () => {
+    const log = new MemoryLog();
+    await apply(log, text('0.1'));
+    await own(
+      't5',
+      log,
+      text('0.1')
+        .replace('tokens, eventType', 'own, eventType')
+        .replace('meter: tokens', 'meter: own')
+        .replace('slug: a', 'slug: b'),
+    );
+    // The default, and what the tenant had before its own.
+    await expect(own('t5', log, text('0.1', '1m'))).rejects.toThrow("meter tokens: can't change");
+    // The default knows nothing of what a tenant calls its meter.
+    const other = text('0.1')
+      .replace('tokens, eventType: llm', 'own, eventType: other')
+      .replace('meter: tokens', 'meter: own')
+      .replace('slug: a', 'slug: c');
+    expect(await apply(log, other)).toMatchObject({ isNew: true });
+    await expect(own('t5', log, other)).rejects.toThrow("meter own: can't change");
+  });
+
+  it('is held to prices that its own customers have of their own, and the default to those of all who have it', async () => {
+    const log = new MemoryLog();
+    await apply(log, text('0.1'));
+    const fee = { slug: 'extra', model: 'flat', flatAmount: '5' } as const;
+    const patch = { overrides: { extra: fee } };
+    for (const tenant of ['t6', 't7']) {
+      await subscribe(pool, { tenant, customer: 'cus', plan: 'p', startsAt: NOW, patch });
+    }
+    const clashing = text('0.1').replace('slug: a,', 'slug: extra,');
+    await expect(own('t6', log, clashing)).rejects.toThrow("price extra: can't be of meter");
+    await expect(apply(log, clashing)).rejects.toThrow("price extra: can't be of meter");
+    expect(await own('t8', log, clashing)).toMatchObject({ isNew: true });
+    await pool.query("DELETE FROM tallyline.tenant_catalog_versions WHERE tenant = 't8'");
+    for (const tenant of ['acme', 't6', 't7']) await own(tenant, log, text('0.2'));
+    expect(await apply(log, clashing)).toMatchObject({ isNew: true });
+  });
+
+  it.each([0, 1, 2])(
+    'that was left open after %s partitions is finished before anybody’s next one',
+    async (failFrom) => {
+      const log = new MemoryLog();
+      await apply(log, text('0.1'));
+      log.failFrom = failFrom;
+      await expect(own(`t9_${failFrom}`, log, text('0.2'))).rejects.toThrow('the log is away');
+      // Nobody acts on it, and nobody passes over it.
+      expect(await publishedVersion(pool)).toBe(1);
+      await expect(apply(log, text('0.3'))).rejects.toThrow('the log is away');
+      expect((await catalogVersions(pool)).map(({ version }) => version)).toEqual([1]);
+      log.failFrom = 3;
+      expect(await apply(log, text('0.3'))).toMatchObject({ version: 3 });
+      for (const versions of log.versions) expect([...new Set(versions)]).toEqual([1, 2, 3]);
+      expect(await own(`t9_${failFrom}`, log, text('0.2'))).toMatchObject({ version: 2, isNew: false });
+      expect(await publishedVersion(pool)).toBe(3);
+    },
+  );
+
+  it('is made only where it follows what its maker has seen', async () => {
+    const log = new MemoryLog();
+    await apply(log, text('0.1'));
+    const moved = async (options: ApplyOptions): Promise<unknown> =>
+      own('t10', log, text('0.5'), options).catch((error: unknown) => error);
+    expect(await moved({ follows: 9 })).toEqual(new CatalogMoved(1));
+    expect(await own('t10', log, text('0.2'), { follows: 1 })).toMatchObject({ version: 2 });
+    expect(await moved({ follows: 'none' })).toEqual(new CatalogMoved(2));
+    expect(await moved({ follows: 1 })).toEqual(new CatalogMoved(2));
+    // What is there already is never refused.
+    expect(await own('t10', log, text('0.2'), { follows: 'none' })).toMatchObject({ version: 2, isNew: false });
+    expect(await own('t10', log, text('0.2'), { follows: 1 })).toMatchObject({ version: 2, isNew: false });
+    expect(await own('t10', log, text('0.3'), { follows: 2 })).toMatchObject({ version: 3 });
+    expect(await own('t10', log, text('0.4'), { follows: 'any' })).toMatchObject({ version: 4 });
+    expect(await own('t11', log, text('0.4'), { follows: 'none' })).toMatchObject({ version: 5 });
+  });
+
+  it('has a number that nothing else has, whoever publishes at once', async () => {
+    const log = new MemoryLog();
+    const tenants = ['t12', 't13', 't14', null];
+    const applied = await Promise.all(
+      tenants.map((tenant) => (tenant === null ? apply(log, text('0.1')) : own(tenant, log, text('0.1')))),
+    );
+    expect(applied.map(({ version }) => version).sort()).toEqual([1, 2, 3, 4]);
+    for (const versions of log.versions) expect(versions).toEqual([1, 2, 3, 4]);
+  });
+
+  it('keeps a release that does not know it from taking its number', async () => {
+    await own('t15', new MemoryLog(), text('0.1'));
+    await expect(
+      pool.query(
+        `INSERT INTO tallyline.catalog_versions (version, effective_at, catalog, source, digest)
+         VALUES (1, now(), '{}', '', '')`,
+      ),
+    ).rejects.toThrow('catalog version 1 is not above all others');
+  });
+
+  it('waits for another publisher no longer than it is told to', async () => {
+    const holder = await pool.connect();
+    try {
+      await holder.query("SELECT pg_advisory_lock('7812340952')");
+      await expect(own('t16', new MemoryLog(), text('0.1'), { lockTimeoutMs: 20 })).rejects.toMatchObject({
+        code: '55P03',
+      });
+    } finally {
+      await holder.query("SELECT pg_advisory_unlock('7812340952')");
+      holder.release();
+    }
+    expect(await own('t16', new MemoryLog(), text('0.1'), { lockTimeoutMs: 10_000 })).toMatchObject({ version: 1 });
   });
 });
