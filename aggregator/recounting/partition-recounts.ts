@@ -29,7 +29,7 @@ export interface PartitionRecountsParts {
 /** So many chunks get their correction in one transaction. */
 const GIVEN_CHUNKS_MAX = 256;
 /** So many are counted, written and sealed together, or fewer where they have many events. */
-const COUNTED_CHUNKS_MAX = 16;
+const COUNTED_CHUNKS_MAX = 64;
 const COUNTED_EVENTS_MAX = 100_000;
 
 const print = ({ count, checksum }: RowSet): string => `${count} rows with checksum ${checksum}`;
@@ -80,32 +80,41 @@ export class PartitionRecounts {
 
   private async recount(due: readonly DueChunk[], epoch: bigint): Promise<number> {
     const { revisions } = this.parts;
-    const counted: CountedRevision[] = [];
-    for (const chunk of due) counted.push(await this.count(chunk));
+    const counted = await this.count(due);
     const written = await revisions.write(counted, epoch);
     const stored = await revisions.readBack(counted, epoch);
     for (const [i, { of }] of counted.entries()) this.requireStored(of, written[i]!, stored[i]!);
     return this.seal(due, written, epoch);
   }
 
-  private async count(due: DueChunk): Promise<CountedRevision> {
+  private async count(due: readonly DueChunk[]): Promise<readonly CountedRevision[]> {
     const { partition } = this;
-    const { catalogs } = this.parts;
-    const corrections: DefinedCorrection[] = [];
-    for (const correction of due.corrections) {
-      const tenants = await catalogs.meters(correction.version);
-      corrections.push(definedBy(correction, (tenant) => tenants.of(tenant)));
-    }
+    const { catalogs, revisions } = this.parts;
     const meters = new Map<number, TenantMeters>();
-    for (const version of versionsOf(due)) meters.set(version, await catalogs.meters(version));
-    const of: ChunkToRevise = { ...due, partition, corrections, revision: corrections.length };
-    const counted = await this.parts.revisions.count(of, meters);
-    if (isSameRows(counted.events, due.events)) return counted;
-    throw new ChunkMismatch(
-      partition,
-      due.chunk,
-      `it can't be recounted: ${print(counted.events)} of events are stored, its seal has ${print(due.events)}`,
-    );
+    const read = async (version: number): Promise<TenantMeters> => {
+      const found = meters.get(version) ?? (await catalogs.meters(version));
+      meters.set(version, found);
+      return found;
+    };
+    const chunks: ChunkToRevise[] = [];
+    for (const chunk of due) {
+      for (const version of versionsOf(chunk)) await read(version);
+      const corrections: DefinedCorrection[] = [];
+      for (const correction of chunk.corrections) {
+        const tenants = await read(correction.version);
+        corrections.push(definedBy(correction, (tenant) => tenants.of(tenant)));
+      }
+      chunks.push({ ...chunk, partition, corrections, revision: corrections.length });
+    }
+    const counted = await revisions.count(chunks, meters);
+    for (const { of, events } of counted) this.requireSame(of, events);
+    return counted;
+  }
+
+  private requireSame({ chunk, events }: ChunkToRevise, found: RowSet): void {
+    if (isSameRows(found, events)) return;
+    const what = `it can't be recounted: ${print(found)} of events are stored, its seal has ${print(events)}`;
+    throw new ChunkMismatch(this.partition, chunk, what);
   }
 
   private requireStored({ chunk }: ChunkToRevise, written: RevisedRows, stored: RevisedRows): void {
@@ -156,12 +165,12 @@ async function lockOwned(transaction: RecountTransaction, partition: number, epo
   return progress;
 }
 
-/** At least one. */
+/** At least one; chunks that follow each other. */
 function fitting(due: readonly DueChunk[]): readonly DueChunk[] {
   let events = 0;
   const end = due.findIndex((chunk, i) => {
     events += chunk.events.count;
-    return i > 0 && events > COUNTED_EVENTS_MAX;
+    return i > 0 && (chunk.chunk !== due[i - 1]!.chunk + 1 || events > COUNTED_EVENTS_MAX);
   });
   return end === -1 ? due : due.slice(0, end);
 }

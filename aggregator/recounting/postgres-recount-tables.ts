@@ -7,9 +7,11 @@ import {
   instant,
   int,
   large,
+  namesOf,
   nullable,
   recordOf,
   selected,
+  tableOf,
   text,
   unsigned64,
   whole,
@@ -48,7 +50,28 @@ const revisionSealColumns = {
   totalsCount: whole('totals_count'),
   totalsChecksum: unsigned64('totals_checksum'),
 };
-const revisionSealNames = Object.values(revisionSealColumns).map(({ name }) => name);
+
+/** Seals that are one run: the first of them, and how many they are. */
+interface SealRun {
+  readonly first: RevisionSeal;
+  chunks: number;
+}
+
+/** Their numbers follow each other. */
+function runsOf(seals: readonly RevisionSeal[]): SealRun[] {
+  const runs: SealRun[] = [];
+  for (const seal of seals) {
+    const last = runs.at(-1);
+    const goesOn =
+      last !== undefined &&
+      last.first.chunk + last.chunks === seal.chunk &&
+      last.first.revision === seal.revision &&
+      last.first.meters.join() === seal.meters.join();
+    if (goesOn) last.chunks += 1;
+    else runs.push({ first: seal, chunks: 1 });
+  }
+  return runs;
+}
 
 export class PostgresRecountTables implements RecountTables {
   private readonly pool: pg.Pool;
@@ -213,33 +236,40 @@ class PostgresRecountTransaction implements RecountTransaction {
   }
 
   async insertSeals(partition: number, seals: readonly RevisionSeal[]): Promise<void> {
-    for (const { rollUps, totals, meters, ...seal } of seals) {
-      const { number, chunk, revision, epoch } = seal;
-      await this.client.query(
-        `INSERT INTO tallyline.recount_seals (generation, partition, ${revisionSealNames.join(', ')})
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-        [
-          ...[this.generation, partition, number, chunk, revision, epoch.toString()],
-          ...[rollUps.count, rollUps.checksum.toString(), totals.count, totals.checksum.toString()],
-        ],
-      );
-      const { rowCount } = await this.client.query(
-        `UPDATE tallyline.recount_runs SET chunks = chunks + 1
-         WHERE generation = $1 AND partition = $2 AND first_number = (SELECT max(first_number)
-             FROM tallyline.recount_runs WHERE generation = $1 AND partition = $2)
-           AND first_number + chunks = $3 AND from_chunk + chunks = $4 AND revision = $5 AND epoch = $6 AND meters = $7`,
-        [this.generation, partition, number, chunk, revision, epoch.toString(), meters],
-      );
-      if (rowCount === 1) continue;
-      await this.client.query(
-        `INSERT INTO tallyline.recount_runs (generation, partition, first_number, from_chunk, chunks, revision, epoch, meters)
-         VALUES ($1, $2, $3, $4, 1, $5, $6, $7)`,
-        [this.generation, partition, number, chunk, revision, epoch.toString(), meters],
-      );
-    }
+    const rows = seals.map(({ rollUps, totals, ...seal }) => ({
+      ...seal,
+      ...{ rollUpCount: rollUps.count, rollUpChecksum: rollUps.checksum },
+      ...{ totalsCount: totals.count, totalsChecksum: totals.checksum },
+    }));
+    const added = tableOf(revisionSealColumns, rows, 'added', [this.generation, partition]);
+    const names = namesOf(revisionSealColumns);
+    await this.client.query(
+      `INSERT INTO tallyline.recount_seals (generation, partition, ${names}) SELECT $1, $2, ${names} FROM ${added.sql}`,
+      added.params,
+    );
+    for (const run of runsOf(seals)) await this.addRun(partition, run);
     await this.client.query(
       'UPDATE tallyline.partition_progress SET recounts = $3 WHERE generation = $1 AND partition = $2',
       [this.generation, partition, seals.at(-1)!.number],
+    );
+  }
+
+  /** As a part of the last run where it goes on with it. */
+  private async addRun(partition: number, { first, chunks }: SealRun): Promise<void> {
+    const { number, chunk, revision, epoch, meters } = first;
+    const values = [this.generation, partition, number, chunk, revision, epoch.toString(), meters, chunks];
+    const { rowCount } = await this.client.query(
+      `UPDATE tallyline.recount_runs SET chunks = chunks + $8
+       WHERE generation = $1 AND partition = $2 AND first_number = (SELECT max(first_number)
+           FROM tallyline.recount_runs WHERE generation = $1 AND partition = $2)
+         AND first_number + chunks = $3 AND from_chunk + chunks = $4 AND revision = $5 AND epoch = $6 AND meters = $7`,
+      values,
+    );
+    if (rowCount === 1) return;
+    await this.client.query(
+      `INSERT INTO tallyline.recount_runs (generation, partition, first_number, from_chunk, revision, epoch, meters, chunks)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+      values,
     );
   }
 

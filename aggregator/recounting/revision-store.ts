@@ -35,7 +35,10 @@ export interface CountedRevision {
   readonly events: RowSet;
 }
 
-type EventColumns = [offset: string, index: number, tenant: string, subject: string, type: string, ...string[]];
+type EventColumns = [
+  ...[offset: string, index: number, epoch: string, tenant: string, subject: string, type: string],
+  ...[eventTime: string, acceptedAt: string, data: string, checksum: string],
+];
 
 export class RevisionStore {
   private readonly clickhouse: ClickHouse;
@@ -46,37 +49,50 @@ export class RevisionStore {
     this.generation = generation;
   }
 
-  /** Counts the chunk's revision from its stored events, of the epoch of its seal or a later one. */
-  async count(of: ChunkToRevise, meters: ReadonlyMap<number, TenantMeters>): Promise<CountedRevision> {
-    const count = new RevisionCount(of, meters);
-    let events = 0;
-    let checksum = 0n;
+  /**
+   * Counts the revision of each of these chunks, which follow each other, from its stored events of the epoch of its
+   * seal or a later one. One read for all of them: it costs some milliseconds, however little it reads.
+   */
+  async count(
+    chunks: readonly ChunkToRevise[],
+    meters: ReadonlyMap<number, TenantMeters>,
+  ): Promise<readonly CountedRevision[]> {
+    const counted = chunks.map((of) => ({ of, count: new RevisionCount(of, meters), events: 0, checksum: 0n }));
     const rows = this.clickhouse.stream(
-      `SELECT toString(offset), index, tenant, subject, type, toString(toUnixTimestamp64Milli(event_time)),
-          toString(toUnixTimestamp64Milli(accepted_at)), data,
+      `SELECT toString(offset), index, toString(epoch), tenant, subject, type,
+          toString(toUnixTimestamp64Milli(event_time)), toString(toUnixTimestamp64Milli(accepted_at)), data,
           toString(bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash))
         FROM usage_events FINAL
         WHERE generation = {generation:UInt16} AND partition = {partition:UInt16}
-          AND offset >= {start:UInt64} AND offset < {end:UInt64} AND epoch >= {epoch:UInt64}
+          AND offset >= {start:UInt64} AND offset < {end:UInt64}
         ORDER BY offset, index`,
       {
-        ...{ generation: this.generation, partition: of.partition, epoch: of.sealEpoch.toString() },
-        ...{ start: of.startOffset, end: of.endOffset },
+        ...{ generation: this.generation, partition: chunks[0]!.partition },
+        ...{ start: chunks[0]!.startOffset, end: chunks.at(-1)!.endOffset },
       },
     );
+    let at = 0;
     for await (const batch of rows) {
       for (const row of batch as EventColumns[]) {
-        const [offset, index, tenant, subject, type, eventTime, acceptedAt, data, rowChecksum] = row;
+        const [offsetText, index, epoch, tenant, subject, type, eventTime, acceptedAt, data, checksum] = row;
+        const offset = Number(offsetText);
+        while (offset >= counted[at]!.of.endOffset) at++;
+        const chunk = counted[at]!;
+        // The seal says nothing of a row that was written under an earlier epoch.
+        if (BigInt(epoch) < chunk.of.sealEpoch) continue;
         const event: StoredEvent = {
-          ...{ offset: Number(offset), index: Number(index), tenant, subject, type, data: data! },
+          ...{ offset, index: Number(index), tenant, subject, type, data },
           ...{ eventTime: Number(eventTime), acceptedAt: Number(acceptedAt) },
         };
-        count.add(event);
-        events += 1;
-        checksum += BigInt(rowChecksum!);
+        chunk.count.add(event);
+        chunk.events += 1;
+        chunk.checksum += BigInt(checksum);
       }
     }
-    return { of, count, events: { count: events, checksum: wrap64(checksum) } };
+    return counted.map(({ of, count, events, checksum }) => ({
+      ...{ of, count },
+      events: { count: events, checksum: wrap64(checksum) },
+    }));
   }
 
   /** Writes all of it by this epoch. Resolves to what must be stored then, in the same order. */

@@ -159,7 +159,7 @@ describe('the table of crash points', () => {
     await until(() => done('catalog', 'apply', file), 'the version is applied', 60_000, 100);
     // One at a time: the one before may have died with its owner.
     const ask = () => done('meters', 'recount', meter, '--from', from, '--id', id, '--no-wait');
-    await until(ask, `${id} is begun`, 60_000, 100);
+    await until(ask, `${id} is begun`, 180_000, 100);
     rmSync(file);
   }
 

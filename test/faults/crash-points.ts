@@ -90,7 +90,7 @@ export const crashPoints: readonly CrashPoint[] = [
   { name: 'aggregator: corrections given, before the commit', stage: 'aggregator', file: recounts, find: 'await transaction.saveChunks(partition, recount.number, { next: to, to: chunks.to });', place: 'before', provoke: 'recount' },
   { name: 'aggregator: chunks recounted, before their rows are written', stage: 'aggregator', file: recounts, find: 'const written = await revisions.write(counted, epoch);', place: 'before', provoke: 'recount' },
   { name: 'aggregator: rows of a revision written, before they are read back', stage: 'aggregator', file: recounts, find: 'const written = await revisions.write(counted, epoch);', place: 'after', provoke: 'recount' },
-  { name: 'aggregator: revision sealed, before the number moves', stage: 'aggregator', file: recountTables, find: 'if (rowCount === 1)\n                continue;', place: 'before', provoke: 'recount' },
+  { name: 'aggregator: revision sealed, before the number moves', stage: 'aggregator', file: recountTables, find: 'if (rowCount === 1)\n            return;', place: 'before', provoke: 'recount' },
   { name: 'aggregator: revisions sealed, before the commit', stage: 'aggregator', file: recounts, find: 'await transaction.settle(partition, settled);', place: 'after', provoke: 'recount' },
   { name: 'aggregator: revisions committed, before anything else', stage: 'aggregator', file: recounts, find: 'logger.debug({ partition, chunks: due.length,', place: 'before', provoke: 'recount' },
 

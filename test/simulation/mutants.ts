@@ -1051,8 +1051,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'recount-of-other-events',
     file: RECOUNTS,
-    find: 'if (isSameRows(counted.events, due.events)) return counted;',
-    replace: 'if (counted.events.count >= 0) return counted;',
+    find: 'if (isSameRows(found, events)) return;',
+    replace: 'if (found.count >= 0) return;',
     description: 'A chunk is recounted from whatever events are there',
   },
   {

@@ -429,8 +429,8 @@ export class ClickHouseModel {
     const events = rows as EventRow[];
     events.sort((a, b) => a.offset - b.offset || a.index - b.index);
     if (columns === 'events') {
-      return events.map(({ offset, index, tenant, subject, type, eventTime, acceptedAt, data, checksum }) => [
-        ...[String(offset), index, tenant, subject, type, String(eventTime), String(acceptedAt), data],
+      return events.map(({ offset, index, epoch, tenant, subject, type, eventTime, acceptedAt, data, checksum }) => [
+        ...[String(offset), index, String(epoch), tenant, subject, type, String(eventTime), String(acceptedAt), data],
         String(checksum),
       ]);
     }

@@ -43,7 +43,7 @@ const INDEX_COLUMNS =
 
 /** What a recount is made from. */
 const EVENT_COLUMNS =
-  'toString(offset), index, tenant, subject, type, toString(toUnixTimestamp64Milli(event_time)), ' +
+  'toString(offset), index, toString(epoch), tenant, subject, type, toString(toUnixTimestamp64Milli(event_time)), ' +
   'toString(toUnixTimestamp64Milli(accepted_at)), data, ' +
   'toString(bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash))';
 
