@@ -26,6 +26,7 @@ const INDEX = 'aggregator/core/dedup-index.ts';
 const TABLE = 'aggregator/core/key-table.ts';
 const RUN = 'aggregator/core/key-run.ts';
 const CHUNKS = 'aggregator/chunk-store.ts';
+const STORED_ROWS = 'aggregator/stored-rows.ts';
 const SEALS = 'aggregator/seal-store.ts';
 const RECORDS = 'aggregator/record-reader.ts';
 const RECOUNTS = 'aggregator/recounting/partition-recounts.ts';
@@ -257,7 +258,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'oldest-in-read-back',
-    file: CHUNKS,
+    file: STORED_ROWS,
     find: 'SELECT partition, chunk, epoch, argMax(row_hash, version) AS row_hash FROM ${table}',
     replace: 'SELECT partition, chunk, epoch, argMin(row_hash, version) AS row_hash FROM ${table}',
     description: 'Roll-ups and totals are read back as they were first written',
@@ -678,7 +679,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'late-usage-forgotten',
     file: TOUCHED,
-    find: 'if (grown.length > 0) await collect({ spans: spans(() => 0), chunks: grown });',
+    find: 'if (grown.length > 0) await collect({ spans: closed, chunks: grown });',
     replace: '',
     description: 'Usage that comes after its window was billed is never billed',
   },
@@ -1115,8 +1116,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'recount-touches-other-meters',
     file: TOUCHED,
-    find: 'const spans = closed.filter(({ meter }) => chunks[0]!.meters.includes(meter));',
-    replace: 'const spans = closed.filter(({ meter }) => !chunks[0]!.meters.includes(meter));',
+    find: 'const ofMeters = ({ meter }: { readonly meter: string }): boolean => chunks[0]!.meters.includes(meter);',
+    replace: 'const ofMeters = ({ meter }: { readonly meter: string }): boolean => !chunks[0]!.meters.includes(meter);',
     description: 'A rater looks at the meters that were not recounted',
   },
 ];
