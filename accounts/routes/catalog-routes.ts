@@ -8,6 +8,7 @@ import { Problem } from '../../domain/problem.ts';
 import { encodePlace, numberBehind } from '../../domain/requests/cursor.ts';
 import {
   choice,
+  flag,
   noParameters,
   pageCursor,
   parametersOf,
@@ -36,14 +37,15 @@ const getCatalog: AccountAct = async ({ catalogs }, { parameters }) => {
 const putParameters = parametersOf({
   effectiveAt: time('an instant', 'From when on its prices hold; left out: from now on').optional(),
   appliesTo: choice(appliesTos, 'To the periods that run, or to the next one of each subscription').default('running'),
+  rerate: flag('True: effectiveAt may lie before what was rated; that is rated again, by adjustments'),
 });
 
 const putCatalog: AccountAct = async ({ publish }, { author, parameters, body, ifMatch }) => {
-  const { effectiveAt, appliesTo } = readParameters(putParameters, parameters);
+  const { effectiveAt, appliesTo, rerate } = readParameters(putParameters, parameters);
   const follows = readIfMatch(ifMatch) ?? 'none';
   const { catalog, source } = readCatalogBody(body);
   const applied = await publish(catalog, source, {
-    ...{ author, follows, appliesTo },
+    ...{ author, follows, appliesTo, rerate },
     ...(effectiveAt !== undefined && { effectiveAt }),
   });
   const { version, changes, starts } = applied;
