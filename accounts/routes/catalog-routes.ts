@@ -20,6 +20,7 @@ import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { readNow } from '../../platform/account-store/subject-assignments.ts';
 import { readClosingUpTo } from '../../platform/billing-store/rater-progress.ts';
 import { refusedByState } from '../../platform/catalog-publishing/refused-catalogs.ts';
+import { overlapRefusals } from '../../platform/catalog-publishing/refused-overlaps.ts';
 import { readChangedCustomers, readPriceOverlaps, readUntakenUsage } from '../../platform/charges/catalog-effects.ts';
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
 import { timeOrNull } from '../core/account-answers.ts';
@@ -87,7 +88,7 @@ const diffCatalog: AccountAct = async ({ reads, usage, catalogs }, { author, par
   return listAnswer({
     version: versions.at(-1)?.version ?? 0,
     changes,
-    refusals: [...refusals, ...(await refusedByState(reads, wanted, author.tenant))],
+    refusals: [...refusals, ...(await refusedByState(reads, wanted, author.tenant)), ...overlapRefusals(ofCustomers)],
     windows: windowChoices(wanted.meters, changes),
     unpriced: untaken && {
       since: formatRfc3339(untaken.since),

@@ -288,6 +288,33 @@ describe('applying a catalog', () => {
     expect((await latestCatalog(pool)).closedUpTo).toBe(NOW);
   });
 
+  it('is refused where two subscriptions of a customer would charge the same usage by it (P3)', async () => {
+    const log = new MemoryLog();
+    const plans = (...prices: [plan: string, match: string][]) =>
+      `currency: USD
+meters:
+  - { slug: tokens, eventType: llm, aggregation: sum, value: data.n, groupBy: { model: data.model }, window: 1h }
+plans:
+${prices
+  .map(
+    ([plan, match]) =>
+      `  - { slug: ${plan}, prices: [{ slug: ${plan}, meter: tokens, ${match}model: per_unit, unitAmount: "1" }] }`,
+  )
+  .join('\n')}
+`;
+    await apply(log, plans(['base', 'match: { model: s }, '], ['add', 'match: { model: l }, ']));
+    for (const plan of ['base', 'add'])
+      await subscribe(pool, { tenant: 'acme', customer: 'cus_1', id: plan, plan, startsAt: NOW - 1 });
+    const wider = plans(['base', ''], ['add', 'match: { model: l }, ']);
+    const refused = await apply(log, wider).catch((error: unknown) => error);
+    expect((refused as CatalogRefused).errors).toEqual([
+      expect.stringMatching(
+        /^customer cus_1 of tenant acme: from .* on price base of subscription base and price add of subscription add would both charge the same usage$|^customer cus_1 of tenant acme: from .* on price add of subscription add and price base of subscription base would both charge the same usage$/,
+      ),
+    ]);
+    expect(await latestCatalog(pool)).toMatchObject({ version: 1 });
+  });
+
   it('stores what was closed when it was made, and to which periods it applies', async () => {
     const log = new MemoryLog();
     const factsOf = ({ effectiveAt, closedUpTo, appliesTo }: CatalogVersion) => [effectiveAt, closedUpTo, appliesTo];
