@@ -5,14 +5,17 @@ import type { Pool, PoolClient } from 'pg';
 import { Problem, retryAfter } from '../domain/problem.ts';
 import type { AccountKind } from '../platform/account-store/account-changes.ts';
 import { BudgetSpent, ClientGone, type RequestBudget } from '../platform/calls/request-budget.ts';
+import { applyCatalog, CatalogConflict, CatalogMoved } from '../platform/catalog-publishing/apply-catalog.ts';
 import { requestTerms } from '../platform/clickhouse/call-terms.ts';
 import { type ClickHouse, ClickHouseError } from '../platform/clickhouse/click-house.ts';
+import { type EventLog, EventLogError } from '../platform/event-log/event-log.ts';
 import { inTransaction, statementWithin } from '../platform/postgres/pool.ts';
 import { statementName } from '../platform/postgres/statement-names.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
 import { ofTenant } from '../platform/postgres/tenant-fence.ts';
 import { isTransientPostgresError } from '../platform/postgres/transient.ts';
 import type { AccountContext } from './account-route.ts';
+import { versionMismatch } from './core/request-headers.ts';
 
 const RETRY_AFTER_S = 1;
 
@@ -41,6 +44,7 @@ async function fromPostgres<Result>(call: () => Promise<Result>): Promise<Result
 interface ManagedStores {
   readonly pool: Pool;
   readonly clickhouse: ClickHouse;
+  readonly log: () => Promise<EventLog>;
   readonly readMemoryBytesMax: number;
 }
 
@@ -54,12 +58,35 @@ async function fromClickHouse<Result>(call: () => Promise<Result>): Promise<Resu
   }
 }
 
+/** Of what is left of a request's time: for another catalog that is being published. */
+const LOCK_SHARE = 1 / 2;
+const LOCK_NOT_AVAILABLE = '55P03';
+
+/** Why a catalog was not published, as a client is told. */
+async function published<Result>(call: () => Promise<Result>): Promise<Result> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof CatalogConflict) {
+      const { refusals } = error;
+      throw new Problem('catalog_refused', error.message, { members: { refusals } });
+    }
+    if (error instanceof CatalogMoved)
+      throw versionMismatch('The catalog is not as this request takes it.', error.version);
+    if (error instanceof EventLogError && error.retriable) {
+      const said = 'The event log gave no answer. Send the same request again: the catalog is published once.';
+      throw new Problem('log_unavailable', said, { headers: retryAfter(RETRY_AFTER_S), cause: error });
+    }
+    throw (error as { code?: unknown }).code === LOCK_NOT_AVAILABLE ? unavailable(error) : postgresProblem(error);
+  }
+}
+
 export function accountCalls(
-  { pool, clickhouse, readMemoryBytesMax: memoryBytesMax }: ManagedStores,
+  { pool, clickhouse, log, readMemoryBytesMax: memoryBytesMax }: ManagedStores,
   budget: RequestBudget,
   tenant: string,
   onChanged: (kind: AccountKind) => void,
-): Pick<AccountContext, 'reads' | 'usage' | 'change'> {
+): Pick<AccountContext, 'reads' | 'usage' | 'publish' | 'change'> {
   const within = <Result>(call: () => Promise<Result>): Promise<Result> => budget.within('Postgres', call);
   const terms = () => requestTerms({ leftMs: budget.leftMs, signal: budget.signal, memoryBytesMax });
   const still = (): void => {
@@ -103,6 +130,14 @@ export function accountCalls(
     usage: {
       query: (sql, params) =>
         budget.within('ClickHouse', () => fromClickHouse(() => clickhouse.query(sql, params, terms()))),
+    },
+    async publish(catalog, source, options) {
+      const terms = { ...options, lockTimeoutMs: budget.leftMs * LOCK_SHARE };
+      const applied = await budget.within(['Postgres', 'the event log'], () =>
+        published(async () => applyCatalog(pool, await log(), catalog, source, terms)),
+      );
+      if (applied.isNew) onChanged('catalog');
+      return applied;
     },
     async change(work) {
       const changes: AccountKind[] = [];

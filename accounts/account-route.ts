@@ -1,6 +1,7 @@
 // What every route of accounts is: a function from who asks and what for to an answer, given Postgres for the time that
 // the request has. Whatever it throws becomes a problem document, and nothing of it is done.
 import { hash } from 'node:crypto';
+import type { Catalog } from '../domain/catalog/catalog.ts';
 import { Problem, retryAfter } from '../domain/problem.ts';
 import type { RatingCatalog } from '../domain/rating/rating-catalog.ts';
 import type { QueryParameters, ReadParameters } from '../domain/requests/parameters.ts';
@@ -8,6 +9,7 @@ import type { Scope } from '../platform/access/scopes.ts';
 import type { AccountKind, Author } from '../platform/account-store/account-changes.ts';
 import { type AccountAnswer, answerOnce } from '../platform/account-store/idempotent-answers.ts';
 import type { Vault } from '../platform/account-store/vault.ts';
+import type { Applied, ApplyOptions } from '../platform/catalog-publishing/apply-catalog.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
 import { readIdempotencyKey } from './core/request-headers.ts';
@@ -26,6 +28,11 @@ export interface AccountContext {
   readonly usage: Pick<ClickHouse, 'query'>;
   /** The tenant's catalog that is published by now, and its history. */
   readonly catalogs: () => Promise<RatingCatalog>;
+  /**
+   * Makes a catalog the newest of the tenant, and publishes it. Throws a `Problem`; where the time of the request is
+   * spent meanwhile it may be done all the same, and the same request then finds it.
+   */
+  publish(catalog: Catalog, source: string, options: ApplyOptions): Promise<Applied>;
   /** All of it or nothing; another try may find that it was done. */
   change<Result>(work: (transaction: AccountTransaction) => Promise<Result>): Promise<Result>;
 }

@@ -16,6 +16,7 @@ import { assertKeysKnown } from '../platform/account-store/customer-keys.ts';
 import { sweepAnswers } from '../platform/account-store/idempotent-answers.ts';
 import { Vault } from '../platform/account-store/vault.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
+import type { EventLog } from '../platform/event-log/event-log.ts';
 import { askForBody } from '../platform/http/continuation.ts';
 import { inRequestTime } from '../platform/http/request-time.ts';
 import type { Stage, StageContext } from '../platform/process/stage.ts';
@@ -31,6 +32,8 @@ export interface ManageParts {
   readonly app: FastifyInstance;
   readonly pool: Pool;
   readonly clickhouse: ClickHouse;
+  /** It may be away while accounts can be changed, and catalogs can't. */
+  readonly log: () => Promise<EventLog>;
   readonly keyring: Keyring;
 }
 

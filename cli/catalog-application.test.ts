@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -16,7 +16,7 @@ import { applyCatalogFrom, type CatalogStores, diffCatalogFile } from './catalog
 
 const logger = pino({ level: 'silent' });
 const now = Date.UTC(2026, 10, 20);
-const terms = { now, json: false };
+const terms = { tenant: null, now, json: false };
 const sample = projectFile('deploy/catalogs/ai-api.yaml');
 
 let directory: string;
@@ -117,5 +117,26 @@ describe('catalog apply and diff', () => {
     const before = await publishedCatalog(pool);
     await expect(applyCatalogFrom(other, { effectiveAt: now }, open, () => {})).rejects.toThrow("can't become EUR");
     expect(await publishedCatalog(pool)).toEqual(before);
+  });
+
+  it('show and make the catalog of one tenant, by what it has', async () => {
+    const author = { tenant: 'acme', actor: 'cli:test' };
+    const ofAcme = { ...terms, tenant: 'acme' };
+    const own = await file(
+      'own.yaml',
+      (await readFile(sample, 'utf8')).replace('flatAmount: "200.00"', 'flatAmount: "250"'),
+    );
+    const change = '~ plan team, price base-fee: flatAmount 200 -> 250';
+    const [same] = await lines((out) => diffCatalogFile(sample, ofAcme, open, out));
+    expect(same).toBe("the default's version 1 says the same: it would be acme's own from then on");
+    expect((await lines((out) => diffCatalogFile(own, ofAcme, open, out)))[0]).toBe(change);
+    const applied = await lines((out) => applyCatalogFrom(own, { effectiveAt: now, author }, open, out));
+    expect(applied.slice(0, 2)).toEqual([change, 'applied as version 2, effective at 2026-11-20T00:00:00Z']);
+    const told = await Promise.all(
+      [ofAcme, terms].map(async (of) => (await lines((out) => diffCatalogFile(own, of, open, out)))[0]),
+    );
+    expect(told).toEqual(['nothing to change: version 2 says the same', change]);
+    const { rows } = await pool.query("SELECT actor, tenant FROM tallyline.account_changes WHERE kind = 'catalog'");
+    expect(rows).toEqual([{ tenant: 'acme', actor: 'cli:test' }]);
   });
 });

@@ -7,6 +7,7 @@ import { type Change, diffCatalogs, formatChange, formatRefusal } from '../domai
 import { formatCatalogError, readCatalog } from '../domain/catalog/catalog-file.ts';
 import { type CatalogTrial, formatTrial, tryMeters } from '../domain/catalog/catalog-trial.ts';
 import { formatDouble, formatUntaken } from '../domain/catalog/price-coverage.ts';
+import type { TenantsOfVersion } from '../domain/catalog/tenant-versions.ts';
 import { formatWindowChoice, windowChoices } from '../domain/catalog/window-choice.ts';
 import { groupBy } from '../domain/composite-key.ts';
 import { ruleSet, UnknownRuleSet } from '../domain/metering/rule-set.ts';
@@ -14,7 +15,7 @@ import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { readClosingUpTo } from '../platform/billing-store/rater-progress.ts';
 import { type ApplyOptions, applyCatalog, CatalogRefused } from '../platform/catalog-publishing/apply-catalog.ts';
 import { refusedByState } from '../platform/catalog-publishing/refused-catalogs.ts';
-import { tenantVersions } from '../platform/catalog-store.ts';
+import { tenantVersions, versionsOfTenant } from '../platform/catalog-store.ts';
 import {
   type ChangedCustomers,
   type CustomerOverlap,
@@ -44,6 +45,8 @@ type OpenStores = () => Promise<CatalogStores>;
 type Out = (line: string) => void;
 
 interface DiffOptions {
+  /** Whose catalog it is to be; null: the default. */
+  readonly tenant: string | null;
   /** Milliseconds since the epoch. */
   readonly now: number;
   /** One JSON object in place of lines. */
@@ -56,22 +59,22 @@ interface DiffOptions {
  */
 export async function diffCatalogFile(
   file: string,
-  { now, json }: DiffOptions,
+  { tenant, now, json }: DiffOptions,
   open: OpenStores,
   out: Out,
 ): Promise<void> {
   const { catalog } = await readCatalogFile(file);
   await using(open, async (stores) => {
     const pool = await stores.pool();
-    const installed = await tenantVersions(pool);
-    const versions = installed.defaults;
+    const all = tenant === null ? await tenantVersions(pool) : await versionsOfTenant(pool, tenant);
+    const versions = tenant === null ? all.defaults : all.of(tenant);
     const latest = versions.at(-1);
     const history = versions.map((each) => each.catalog);
     const { changes, refusals: found } = diffCatalogs(latest?.catalog ?? null, catalog, history);
-    const refusals = [...found, ...(await refusedByState(pool, catalog, null))];
+    const refusals = [...found, ...(await refusedByState(pool, catalog, tenant))];
     const windows = windowChoices(catalog.meters, changes);
-    const trial = await tryOnRecentEvents(pool, stores.clickhouse(), catalog, changes, now);
-    const tenants = { except: installed.tenants };
+    const tenants = tenant === null ? { except: all.tenants } : { tenant };
+    const trial = await tryOnRecentEvents(pool, stores.clickhouse(), catalog, changes, tenants, now);
     const wanted = { tenants, versions, catalog, now, closedUpTo: await readClosingUpTo(pool) };
     const untaken = await untakenLately(stores.clickhouse(), wanted);
     const overlaps = await readPriceOverlaps(pool, wanted);
@@ -95,8 +98,11 @@ export async function diffCatalogFile(
         }),
       );
     } else {
-      if (latest !== undefined && changes.length === 0)
-        out(`nothing to change: version ${latest.version} says the same`);
+      if (latest !== undefined && changes.length === 0) {
+        const isOwn = tenant === null || all.own(tenant).length > 0;
+        const same = `version ${latest.version} says the same`;
+        out(isOwn ? `nothing to change: ${same}` : `the default's ${same}: it would be ${tenant}'s own from then on`);
+      }
       for (const change of changes) out(formatChange(change));
       for (const choice of windows) out(formatWindowChoice(choice));
       const lines = typeof trial === 'string' ? [`not tried on recent events: ${trial}`] : formatTrial(trial);
@@ -165,13 +171,14 @@ async function tryOnRecentEvents(
   clickhouse: ClickHouse | null,
   { meters }: Catalog,
   changes: readonly Change[],
+  tenants: TenantsOfVersion,
   now: number,
 ): Promise<CatalogTrial | string> {
   if (clickhouse === null) return 'CLICKHOUSE_URL is not set';
   try {
     const rules = ruleSet(await ruleSetInForce(pool));
     const types = [...new Set(meters.map(({ eventType }) => eventType))];
-    return tryMeters(meters, changes, await readRecentEvents(pool, clickhouse, types, now), rules);
+    return tryMeters(meters, changes, await readRecentEvents(pool, clickhouse, { types, tenants }, now), rules);
   } catch (error) {
     if (error instanceof ClickHouseError || error instanceof UnknownRuleSet) return error.message;
     throw error;

@@ -25,6 +25,8 @@ export interface LogStores extends PostgresStore {
 /** What is stored of usage and money, without the log that it came by. */
 export interface TableStores extends PostgresStore {
   readonly clickhouse: ClickHouse;
+  /** Opened when it is first asked for; where that fails, the next one asks again. */
+  log(): Promise<EventLog>;
 }
 
 export interface Stores extends LogStores, TableStores {}
@@ -130,6 +132,31 @@ export async function openPostgresStore(
   }
 }
 
+/** Postgres, and the log when it is asked for: whoever seldom needs it does without while it is away. */
+async function openPostgresAndLog(
+  settings: Settings,
+  logger: Logger,
+  applicationName: string,
+  needs: StoreNeeds = {},
+): Promise<PostgresStore & Pick<TableStores, 'log'>> {
+  const { pool } = await openPostgresStore(settings, logger, applicationName, needs);
+  let opening: Promise<EventLog> | null = null;
+  return {
+    pool,
+    log() {
+      opening ??= openEventLog(settings, pool, logger).catch((error: unknown) => {
+        opening = null;
+        throw error;
+      });
+      return opening;
+    },
+    async close() {
+      await (await opening?.catch(() => null))?.close();
+      await pool.end();
+    },
+  };
+}
+
 /** What a gateway needs. Rejects, with nothing left open, where one of them is not named, not there or not migrated. */
 export async function openLogStores(
   settings: Settings,
@@ -165,7 +192,9 @@ type OpenStores<Opened> = (
 
 /** ClickHouse is connected to when it is first used. */
 const withClickHouse =
-  <Opened extends PostgresStore>(open: OpenStores<Opened>): OpenStores<Opened & TableStores> =>
+  <Opened extends PostgresStore & Pick<TableStores, 'log'>>(
+    open: OpenStores<Opened>,
+  ): OpenStores<Opened & TableStores> =>
   async (settings, logger, applicationName, needs = {}) => {
     const clickhouse = openClickHouse(settings, logger, needs);
     try {
@@ -185,6 +214,9 @@ const withClickHouse =
   };
 
 /** Postgres and ClickHouse, likewise. */
-export const openTableStores: OpenStores<TableStores> = withClickHouse(openPostgresStore);
+export const openTableStores: OpenStores<TableStores> = withClickHouse(openPostgresAndLog);
 /** All three, likewise. */
-export const openStores: OpenStores<Stores> = withClickHouse(openLogStores);
+export const openStores: OpenStores<Stores> = withClickHouse(async (...terms) => {
+  const stores = await openLogStores(...terms);
+  return { ...stores, log: async () => stores.eventLog };
+});

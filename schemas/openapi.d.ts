@@ -296,7 +296,7 @@ export interface paths {
          * Assign a subject to a customer, from an instant on
          * @description Usage belongs to the customer at the start of its window. Without `from` it is the customer's from now on; where it
          *     is that already, nothing changes. An assignment that is there from the same instant is replaced only with
-         *     `If-Match`. What was rated already can't be assigned any more: 409 `already_rated` has the earliest instant.
+         *     `If-Match`. What was rated already can't be assigned any more, but by `rerate`: 409 `already_rated` has the earliest instant.
          */
         put: operations["assignSubject"];
         post?: never;
@@ -480,10 +480,19 @@ export interface paths {
         /**
          * The catalog that the tenant has
          * @description What is metered and what it costs, as a file says it, with nothing left to a default; version 0 is the empty catalog
-         *     before the first. Today there is one catalog for all tenants, which `tallyline catalog apply` changes.
+         *     before the first. A tenant without a catalog of its own has the default, which `tallyline catalog apply` changes.
          */
         get: operations["getCatalog"];
-        put?: never;
+        /**
+         * Give the tenant its own catalog, or change it
+         * @description Makes a version of the tenant's own catalog, in JSON or YAML, and publishes it; from its first one on the default does
+         *     not concern the tenant any more. Without `If-Match` the first one is made, once: the same body again answers 200 with
+         *     what is there, another one 412. With the ETag of the catalog that holds, which may be the default, it is followed by
+         *     this one. What is wrong with it is a 400 that names each field; what can't be done to what is there already is a 409
+         *     `catalog_refused`, whose `refusals` are those of the diff. After a 503 send the same request again: it may have been
+         *     done, and is not done twice.
+         */
+        put: operations["putCatalog"];
         post?: never;
         delete?: never;
         options?: never;
@@ -1050,7 +1059,7 @@ export interface components {
             defaultPlan?: string | null;
         };
         CatalogVersion: {
-            /** @description Counted from 1; 0 before the first */
+            /** @description Rises, and is counted over all tenants; 0 before the first */
             version: number;
             /**
              * Format: date-time
@@ -1059,22 +1068,37 @@ export interface components {
             effectiveAt: string | null;
             catalog: components["schemas"]["CatalogDocument"];
         };
+        /** @description Empty - both say the same */
+        CatalogChanges: {
+            /** @enum {string} */
+            kind: "added" | "removed" | "changed";
+            /** @description Such as plan payg, price input */
+            subject: string;
+            detail: string;
+        }[];
+        /** @description What can't be done, and what to do instead; empty - all of it can */
+        CatalogRefusals: {
+            subject: string;
+            reason: string;
+        }[];
+        AppliedCatalog: {
+            /** @description Of the catalog that says what the body says */
+            version: number;
+            /** Format: date-time */
+            effectiveAt: string;
+            changes: components["schemas"]["CatalogChanges"];
+            /** @description From when on what has changed of prices holds */
+            starts: {
+                subject: string;
+                /** @description In words */
+                start: string;
+            }[];
+        };
         CatalogDiff: {
             /** @description Of the catalog that it was compared with; 0 where there is none */
             version: number;
-            /** @description Empty - both say the same */
-            changes: {
-                /** @enum {string} */
-                kind: "added" | "removed" | "changed";
-                /** @description Such as plan payg, price input */
-                subject: string;
-                detail: string;
-            }[];
-            /** @description What can't be done, and what to do instead; empty - all of it can */
-            refusals: {
-                subject: string;
-                reason: string;
-            }[];
+            changes: components["schemas"]["CatalogChanges"];
+            refusals: components["schemas"]["CatalogRefusals"];
             /** @description What the widths of added meters serve, which are for ever */
             windows: {
                 /** @enum {string} */
@@ -1357,6 +1381,7 @@ export interface components {
              * @description Now where it is left out. From 1970 to 2106
              */
             from?: string | null;
+            rerate?: components["schemas"]["Rerate"];
             reason?: components["schemas"]["ReasonText"];
         };
         AssignedSubject: {
@@ -1393,7 +1418,7 @@ export interface components {
         Changes: {
             data: {
                 /** @enum {string} */
-                kind: "customer" | "subject" | "subscription" | "key";
+                kind: "customer" | "subject" | "subscription" | "key" | "catalog";
                 id: string;
                 /** @description Of the object, from this change on */
                 version: number;
@@ -1510,7 +1535,7 @@ export interface components {
             title: string;
             status: number;
             /** @enum {string} */
-            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "conflicting_parameters" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_field" | "idempotency_key_required" | "invalid_cursor" | "unauthenticated" | "malformed_key" | "unknown_key" | "expired_key" | "revoked_key" | "insufficient_scope" | "outside_customer" | "not_found" | "method_not_allowed" | "unknown_meter" | "unknown_customer" | "unknown_subscription" | "request_timeout" | "idempotency_conflict" | "in_progress" | "customer_archived" | "customer_erased" | "already_rated" | "assignments_full" | "subscription_ended" | "changes_full" | "preview_moved" | "not_paused" | "nothing_to_undo" | "overlapping_prices" | "currency_mismatch" | "version_mismatch" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
+            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "conflicting_parameters" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_field" | "idempotency_key_required" | "invalid_cursor" | "unauthenticated" | "malformed_key" | "unknown_key" | "expired_key" | "revoked_key" | "insufficient_scope" | "outside_customer" | "not_found" | "method_not_allowed" | "unknown_meter" | "unknown_customer" | "unknown_subscription" | "request_timeout" | "idempotency_conflict" | "in_progress" | "customer_archived" | "customer_erased" | "already_rated" | "assignments_full" | "subscription_ended" | "changes_full" | "preview_moved" | "not_paused" | "nothing_to_undo" | "overlapping_prices" | "catalog_refused" | "currency_mismatch" | "version_mismatch" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
             /** @description What to do about it, for a person */
             detail: string;
             requestId: string;
@@ -1523,6 +1548,7 @@ export interface components {
             scope?: "ingest" | "read" | "manage" | "admin";
             /** @description With version_mismatch, that of now; 0 for what is not there */
             version?: number;
+            refusals?: components["schemas"]["CatalogRefusals"];
             /**
              * Format: date-time
              * @description With already_rated, the earliest from that works
@@ -2974,6 +3000,90 @@ export interface operations {
             503: components["responses"]["ProblemToRetry"];
         };
     };
+    putCatalog: {
+        parameters: {
+            query?: {
+                /** @description From when on its prices hold; left out: from now on */
+                effectiveAt?: string;
+                /** @description To the periods that run, or to the next one of each subscription */
+                appliesTo?: "running" | "next";
+            };
+            header?: {
+                /** @description The ETag of the version that is to be changed, such as "3"; * for whatever version there is */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "currency": "USD",
+                 *       "meters": [
+                 *         {
+                 *           "slug": "calls",
+                 *           "eventType": "call",
+                 *           "aggregation": "count"
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["CatalogDocument"];
+                "application/yaml": string;
+            };
+        };
+        responses: {
+            /** @description It is as the body says, now or since before */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "version": 4,
+                     *       "effectiveAt": "2026-11-20T10:00:00Z",
+                     *       "changes": [
+                     *         {
+                     *           "kind": "changed",
+                     *           "subject": "plan p, price a",
+                     *           "detail": "unitAmount 0.1 -> 0.2"
+                     *         }
+                     *       ],
+                     *       "starts": [
+                     *         {
+                     *           "subject": "plan p, price a",
+                     *           "start": "from 2026-11-20T11:00:00Z on"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AppliedCatalog"];
+                };
+            };
+            /** @description The tenant has a catalog of its own by it */
+            201: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AppliedCatalog"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            412: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
     diffCatalog: {
         parameters: {
             query?: {
@@ -3065,7 +3175,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Only changes of objects of this kind */
-                kind?: "customer" | "subject" | "subscription" | "key";
+                kind?: "customer" | "subject" | "subscription" | "key" | "catalog";
                 /** @description Only changes of the object with this id */
                 id?: string;
                 /** @description Only changes that this actor made, such as key:key_0aBcDeFgHiJk */

@@ -45,8 +45,10 @@ function readJson(tree: unknown): Catalog {
   return catalog;
 }
 
-/** Throws a `Problem`. */
-export function readCatalogBody(body: unknown): Catalog {
+/** `source`: what is kept of how it was written. Throws a `Problem`. */
+export function readCatalogBody(body: unknown): { readonly catalog: Catalog; readonly source: string } {
   if (body === undefined) throw new Problem('malformed_body', 'The body must be a catalog, in JSON or YAML.');
-  return body instanceof YamlText ? readYaml(body.text) : readJson(body);
+  return body instanceof YamlText
+    ? { catalog: readYaml(body.text), source: body.text }
+    : { catalog: readJson(body), source: JSON.stringify(body) };
 }

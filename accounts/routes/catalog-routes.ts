@@ -1,15 +1,18 @@
-// GET /v1/catalog and POST /v1/catalog/diff: the catalog that a tenant has, and what another one would change.
+// The catalog that a tenant has: GET and PUT /v1/catalog, and what another one would change: POST /v1/catalog/diff.
 
+import { appliesTos } from '../../domain/catalog/catalog.ts';
 import { diffCatalogs } from '../../domain/catalog/catalog-diff.ts';
 import { catalogForm } from '../../domain/catalog/catalog-form.ts';
 import { windowChoices } from '../../domain/catalog/window-choice.ts';
 import { Problem } from '../../domain/problem.ts';
 import { encodePlace, numberBehind } from '../../domain/requests/cursor.ts';
 import {
+  choice,
   noParameters,
   pageCursor,
   parametersOf,
   readParameters,
+  time,
   wholeNumber,
 } from '../../domain/requests/parameters.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
@@ -20,6 +23,7 @@ import { readChangedCustomers, readPriceOverlaps, readUntakenUsage } from '../..
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
 import { timeOrNull } from '../core/account-answers.ts';
 import { readCatalogBody } from '../core/catalog-body.ts';
+import { readIfMatch } from '../core/request-headers.ts';
 
 const getCatalog: AccountAct = async ({ catalogs }, { parameters }) => {
   readParameters(noParameters, parameters);
@@ -27,6 +31,27 @@ const getCatalog: AccountAct = async ({ catalogs }, { parameters }) => {
   const { version, effectiveAt } = versions.at(-1) ?? { version: 0, effectiveAt: null };
   const body = { version, effectiveAt: timeOrNull(effectiveAt), catalog: catalogForm(newest) };
   return { status: 200, version, body };
+};
+
+const putParameters = parametersOf({
+  effectiveAt: time('an instant', 'From when on its prices hold; left out: from now on').optional(),
+  appliesTo: choice(appliesTos, 'To the periods that run, or to the next one of each subscription').default('running'),
+});
+
+const putCatalog: AccountAct = async ({ publish }, { author, parameters, body, ifMatch }) => {
+  const { effectiveAt, appliesTo } = readParameters(putParameters, parameters);
+  const follows = readIfMatch(ifMatch) ?? 'none';
+  const { catalog, source } = readCatalogBody(body);
+  const applied = await publish(catalog, source, {
+    ...{ author, follows, appliesTo },
+    ...(effectiveAt !== undefined && { effectiveAt }),
+  });
+  const { version, changes, starts } = applied;
+  return {
+    status: applied.isFirst ? 201 : 200,
+    version,
+    body: { version, effectiveAt: formatRfc3339(applied.effectiveAt), changes, starts },
+  };
 };
 
 const diffParameters = parametersOf({
@@ -47,7 +72,7 @@ async function unlessAway<Result>(read: () => Promise<Result>): Promise<Result |
 /** It changes nothing, so it takes no Idempotency-Key. */
 const diffCatalog: AccountAct = async ({ reads, usage, catalogs }, { author, parameters, body }) => {
   const { limit, cursor } = readParameters(diffParameters, parameters);
-  const wanted = readCatalogBody(body);
+  const { catalog: wanted } = readCatalogBody(body);
   const { versions } = await catalogs();
   const history = versions.map(({ catalog }) => catalog);
   const { changes, refusals } = diffCatalogs(history.at(-1) ?? null, wanted, history);
@@ -93,6 +118,10 @@ const diffCatalog: AccountAct = async ({ reads, usage, catalogs }, { author, par
 
 export const catalogRoutes: readonly AccountRoute[] = [
   { method: 'GET', path: '/v1/catalog', scope: 'manage', parameters: noParameters, act: getCatalog },
+  {
+    ...{ method: 'PUT', path: '/v1/catalog', scope: 'manage', parameters: putParameters, act: putCatalog },
+    takesYaml: true,
+  },
   {
     ...{ method: 'POST', path: '/v1/catalog/diff', scope: 'manage', parameters: diffParameters, act: diffCatalog },
     takesYaml: true,

@@ -1,10 +1,11 @@
 // `tallyline catalog diff FILE | apply FILE`: what would change; make it so.
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { appliesTos } from '../../domain/catalog/catalog.ts';
+import { nameFault } from '../../domain/name-text.ts';
 import { formatRfc3339, parseRfc3339 } from '../../domain/time/rfc3339.ts';
 import type { ApplyOptions } from '../../platform/catalog-publishing/apply-catalog.ts';
 import type { CatalogStores } from '../catalog-application.ts';
-import { commandContext, type DataDirOption, withDataDir } from '../command-context.ts';
+import { commandActor, commandContext, type DataDirOption, withDataDir } from '../command-context.ts';
 import { printLine, printNote } from '../output.ts';
 
 async function openCatalogStores(option: DataDirOption): Promise<CatalogStores> {
@@ -34,6 +35,16 @@ async function openCatalogStores(option: DataDirOption): Promise<CatalogStores> 
   };
 }
 
+interface TenantOption {
+  readonly tenant?: string;
+}
+
+function readTenant(name: string): string {
+  const fault = name === '' ? 'not be empty' : nameFault(name);
+  if (fault === null) return name;
+  throw new InvalidArgumentError(`It must ${fault}.`);
+}
+
 function readEffectiveAt(text: string): number {
   const instant = parseRfc3339(text);
   if (instant !== null) return instant;
@@ -58,11 +69,12 @@ export function registerCatalogCommands(program: Command): void {
   withDataDir(catalog.command('diff'))
     .description('show what applying a file would change, or why it would be refused; try its meters on recent events')
     .argument('<file>', 'YAML; docs/use/catalog.md explains it')
+    .option('--tenant <name>', 'whose own catalog it is to be (default: that of all who have none)', readTenant)
     .option('--json', 'one JSON object', false)
-    .action((file: string, options: DataDirOption & { json: boolean }) =>
+    .action((file: string, options: DataDirOption & TenantOption & { json: boolean }) =>
       reported(async () => {
         const { diffCatalogFile } = await import('../catalog-application.ts');
-        const terms = { now: Date.now(), json: options.json };
+        const terms = { tenant: options.tenant ?? null, now: Date.now(), json: options.json };
         await diffCatalogFile(file, terms, () => openCatalogStores(options), printLine);
       }),
     );
@@ -70,16 +82,19 @@ export function registerCatalogCommands(program: Command): void {
   withDataDir(catalog.command('apply'))
     .description('make a file the catalog: a new version where it says anything new')
     .argument('<file>', 'YAML; docs/use/catalog.md explains it')
+    .option('--tenant <name>', 'whose own catalog it is to be (default: that of all who have none)', readTenant)
     .option('--effective-at <time>', 'from when on its prices hold, RFC 3339 (default: now)', readEffectiveAt)
     .addOption(
       new Option('--applies-to <periods>', 'the periods that run, or the next one of each subscription')
         .choices(appliesTos)
         .default('running'),
     )
-    .action((file: string, options: DataDirOption & ApplyOptions) =>
+    .option('--rerate', 'what was rated since --effective-at is rated again, by adjustments', false)
+    .action((file: string, { tenant, ...options }: DataDirOption & TenantOption & ApplyOptions) =>
       reported(async () => {
         const { applyCatalogFrom } = await import('../catalog-application.ts');
-        await applyCatalogFrom(file, options, () => openCatalogStores(options), printLine);
+        const terms = { ...options, ...(tenant !== undefined && { author: { tenant, actor: commandActor() } }) };
+        await applyCatalogFrom(file, terms, () => openCatalogStores(options), printLine);
       }),
     );
 

@@ -75,13 +75,13 @@ export const stages = {
   },
   manage: {
     description: 'customers, whose a subject is, and who changed what',
-    // ClickHouse is asked by previews alone.
+    // ClickHouse is asked by previews alone, and the log by new catalogs.
     needs: ['Postgres'],
     room: 'accounts',
     serves: 'clients',
     opens: 'tables',
-    start: async (context, { pool, clickhouse }, { app, keyring }) =>
-      (await import('../../accounts/main.ts')).startManage(context, { app, pool, clickhouse, keyring }),
+    start: async (context, { pool, clickhouse, log }, { app, keyring }) =>
+      (await import('../../accounts/main.ts')).startManage(context, { app, pool, clickhouse, log, keyring }),
   },
 } as const satisfies Readonly<Record<string, FrontRow | WorkerRow>>;
 

@@ -29,18 +29,26 @@ export function changeInstant(asked: number | 'now', situation: ChangeSituation)
 /** Of a catalog version; or the earliest instant at which it can take effect, since windows were billed up to it. */
 type VersionFacts = Pick<Required<CatalogVersion>, 'effectiveAt' | 'closedUpTo'> | { readonly earliest: number };
 
+/** Where a version stands against what was rated. `closingUpTo`: null where nothing was ever closed. */
+interface VersionSituation {
+  readonly clock: number;
+  readonly closingUpTo: number | null;
+  /** Absent: false. */
+  readonly rerate?: boolean;
+}
+
 /**
  * What nothing had priced is priced from the windows on that were open when the version took effect (T3): by what is
- * closed now, or, where it is made before its time, from the window that holds its instant. `closingUpTo`: null where
- * nothing was ever closed.
+ * closed now, or, where it is made before its time or asks to rate again, from the window that holds its instant.
  */
 export function versionFacts(
   asked: number | 'now',
-  { clock, closingUpTo }: { readonly clock: number; readonly closingUpTo: number | null },
+  { clock, closingUpTo, rerate = false }: VersionSituation,
 ): VersionFacts {
-  const effectiveAt = changeInstant(asked, { clock, ratedUpTo: closingUpTo, rerate: false });
+  const effectiveAt = changeInstant(asked, { clock, ratedUpTo: closingUpTo, rerate });
   if (effectiveAt === null) return { earliest: closingUpTo! };
-  return { effectiveAt, closedUpTo: effectiveAt > clock ? effectiveAt : (closingUpTo ?? 0) };
+  const closedUpTo = effectiveAt > clock ? effectiveAt : Math.min(closingUpTo ?? 0, effectiveAt);
+  return { effectiveAt, closedUpTo };
 }
 
 /** From when on a subscription bills that says nothing of it: not before it was made, nor before it starts (T10). */

@@ -11,7 +11,7 @@
 // writes what is missing: docs/inside/rating-by-terms.md.
 import type pg from 'pg';
 import type { AppliesTo, Catalog, CatalogVersion } from '../../domain/catalog/catalog.ts';
-import { type Change, diffCatalogs, formatRefusal } from '../../domain/catalog/catalog-diff.ts';
+import { type Change, diffCatalogs, formatRefusal, type Refusal } from '../../domain/catalog/catalog-diff.ts';
 import { formatCatalogError, readCatalog } from '../../domain/catalog/catalog-file.ts';
 import { type PriceStart, priceStarts } from '../../domain/terms/price-starts.ts';
 import { versionFacts } from '../../domain/terms/record-rules.ts';
@@ -28,15 +28,26 @@ import { publishStored, storeDefault, storeOfTenant } from './stored-versions.ts
 
 // Any number that no other advisory lock of the database uses (migrate.ts has …951).
 const LOCK_KEY = '7812340952';
+const EFFECTIVE_DATE = 'effective date';
 
 /** The catalog can't be applied; nothing was changed. Each of `errors` is one line for a person. */
 export class CatalogRefused extends Error {
+  override readonly name = 'CatalogRefused';
   readonly errors: readonly string[];
 
   constructor(errors: readonly string[]) {
     super(errors.join('\n'));
-    this.name = 'CatalogRefused';
     this.errors = errors;
+  }
+}
+
+/** It says what it may not, by what is there already. */
+export class CatalogConflict extends CatalogRefused {
+  readonly refusals: readonly Refusal[];
+
+  constructor(refusals: readonly Refusal[]) {
+    super(refusals.map(formatRefusal));
+    this.refusals = refusals;
   }
 }
 
@@ -57,6 +68,8 @@ export interface ApplyOptions {
   readonly effectiveAt?: number;
   /** Left out: running. */
   readonly appliesTo?: AppliesTo;
+  /** True: its prices may hold from before what was rated, which is then rated again, by adjustments. Left out: no. */
+  readonly rerate?: boolean;
   /** Whose catalog it is to be. Left out: the default, of all who have none of their own. */
   readonly author?: Author;
   /**
@@ -74,6 +87,8 @@ export interface Applied {
   readonly effectiveAt: number;
   /** Whether this call made it. */
   readonly isNew: boolean;
+  /** Whether it is the first that its tenant, or the default, made. */
+  readonly isFirst: boolean;
   /** To what held before. A tenant's first own version may say what the default does, and change nothing. */
   readonly changes: readonly Change[];
   /** From when on what has changed of prices holds. */
@@ -116,11 +131,12 @@ export async function applyCatalog(
     const { changes, refusals: found } = diffCatalogs(latest?.catalog ?? null, catalog, history);
     if (latest !== undefined && own > 0 && changes.length === 0) {
       refuseOtherDate(latest, options.effectiveAt);
-      return { version: latest.version, effectiveAt: latest.effectiveAt, isNew: false, changes, starts: [] };
+      const { version, effectiveAt } = latest;
+      return { version, effectiveAt, isNew: false, isFirst: false, changes, starts: [] };
     }
     refuseMoved(options.follows, standing);
     const refusals = [...found, ...(await refusedByState(client, catalog, tenant))];
-    if (refusals.length > 0) throw new CatalogRefused(refusals.map(formatRefusal));
+    if (refusals.length > 0) throw new CatalogConflict(refusals);
     const made = { version: (await newestVersion(client)) + 1, catalog, source, ...(await factsNow(client, options)) };
     if (author === undefined) await storeDefault(client, made);
     else {
@@ -129,7 +145,8 @@ export async function applyCatalog(
     }
     await publishStored(client, eventLog);
     const { version, effectiveAt } = made;
-    return { version, effectiveAt, isNew: true, changes, starts: priceStarts([...versions, made]) };
+    const starts = priceStarts([...versions, made]);
+    return { version, effectiveAt, isNew: true, isFirst: own === 0, changes, starts };
   });
 }
 
@@ -160,12 +177,13 @@ function refuseMoved(follows: ApplyOptions['follows'], { own, versions }: Standi
  * What is stored with a version that is made now. Rejects with `CatalogRefused` where windows were closed after it.
  * (One that is closed between this and the insertion counts as open: then too the rater looks at it again.)
  */
-async function factsNow(client: pg.PoolClient, { effectiveAt, appliesTo = 'running' }: ApplyOptions) {
+async function factsNow(client: pg.PoolClient, { effectiveAt, appliesTo = 'running', rerate = false }: ApplyOptions) {
   const clock = await readNow(client);
-  const facts = versionFacts(effectiveAt ?? 'now', { clock, closingUpTo: await readClosingUpTo(client) });
+  const facts = versionFacts(effectiveAt ?? 'now', { clock, closingUpTo: await readClosingUpTo(client), rerate });
   if ('earliest' in facts) {
     const earliest = formatRfc3339(facts.earliest);
-    throw new CatalogRefused([`effective date: usage was rated up to ${earliest}, the earliest instant that works`]);
+    const reason = `usage was rated up to ${earliest}, the earliest instant that works without rerate`;
+    throw new CatalogConflict([{ subject: EFFECTIVE_DATE, reason }]);
   }
   return { ...facts, appliesTo, recordedAt: clock };
 }
@@ -173,9 +191,8 @@ async function factsNow(client: pg.PoolClient, { effectiveAt, appliesTo = 'runni
 /** A version is its difference to the one before, so what is there already has the date that it has (T13). */
 function refuseOtherDate({ version, effectiveAt }: CatalogVersion, asked: number | undefined): void {
   if (asked === undefined || asked === effectiveAt) return;
-  throw new CatalogRefused([
-    `effective date: version ${version} says the same, effective at ${formatRfc3339(effectiveAt)}; to move what it brings, apply what holds until then first, and this file again with its new date`,
-  ]);
+  const reason = `version ${version} says the same, effective at ${formatRfc3339(effectiveAt)}; to move what it brings, apply what holds until then first, and this file again with its new date`;
+  throw new CatalogConflict([{ subject: EFFECTIVE_DATE, reason }]);
 }
 
 /** A session lock, not a transaction's: the row must be committed before the log is appended to. */

@@ -4,6 +4,7 @@
 // seconds and so many bytes at most. Events of open chunks are no part of it.
 import type { Pool } from 'pg';
 import type { RecentEvent, RecentEvents } from '../../domain/catalog/catalog-trial.ts';
+import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import { partitionCounts } from '../../domain/sealing/seal-vector.ts';
 import type { CallTerms, ClickHouse } from '../clickhouse/click-house.ts';
 import { readChunksSince } from './seals.ts';
@@ -74,6 +75,13 @@ async function readBlocks(pool: Pool, since: number): Promise<readonly ChunkBloc
   return rows;
 }
 
+/** Which events a sample is of. */
+export interface WantedEvents {
+  readonly types: readonly string[];
+  /** Whose. */
+  readonly tenants: TenantsOfVersion;
+}
+
 interface SampledRow extends RecentEvent {
   readonly place: string;
 }
@@ -82,7 +90,7 @@ interface SampledRow extends RecentEvent {
 export async function readRecentEvents(
   pool: Pool,
   clickhouse: ClickHouse,
-  types: readonly string[],
+  { types, tenants }: WantedEvents,
   now: number,
 ): Promise<RecentEvents> {
   const since = now - DAY_MS;
@@ -99,9 +107,10 @@ export async function readRecentEvents(
        tenant, source, id, type, data
      FROM usage_events
      WHERE (${ofBlocks.join(' OR ')}) AND type IN {types:Array(String)}
+       AND tenant ${'tenant' in tenants ? 'IN' : 'NOT IN'} {tenants:Array(String)}
        AND accepted_at >= fromUnixTimestamp64Milli({since:Int64})
      LIMIT ${Math.max(1, Math.floor(EVENTS_MAX / (types.length * HOURS)))} BY type, toStartOfHour(accepted_at)`,
-    { types, since },
+    { types, since, tenants: 'tenant' in tenants ? [tenants.tenant] : tenants.except },
     terms,
   );
   // A row that was written again is there twice until the parts are merged.

@@ -2,8 +2,9 @@
 -- migration, so that it always says what holds: rights that are not here are taken away. The roles can't log in: grant
 -- one to the user of each stage (docs/operate/access.md). A new table has nobody's rights until it stands here.
 --
--- What no role may: change or delete a line item, a ledger entry or a change of an account; make or change a key or a
--- catalog, which `tallyline keys` and `tallyline catalog apply` do as the owner of the tables.
+-- What no role may: change or delete a line item, a ledger entry, a change of an account or a version of a catalog; make
+-- or change a key or the default catalog, which `tallyline keys` and `tallyline catalog apply` do as the owner of the
+-- tables.
 
 DO $$
 DECLARE
@@ -86,6 +87,13 @@ GRANT SELECT ON tallyline.rater_progress, tallyline.ratings, tallyline.billing_p
 -- What is metered and what it costs, and which rule set a new catalog needs.
 GRANT SELECT ON tallyline.catalog_versions, tallyline.tenant_catalog_versions, tallyline.topic_generations,
     tallyline.partition_progress, tallyline.chunk_seals TO tallyline_manage;
+
+-- A tenant's catalog, and its publication: what another publisher left unpublished is published first, of whoever it is.
+GRANT INSERT ON tallyline.tenant_catalog_versions TO tallyline_manage;
+GRANT UPDATE (published_at) ON tallyline.catalog_versions, tallyline.tenant_catalog_versions TO tallyline_manage;
+GRANT SELECT ON tallyline.avro_schemas, tallyline.log_topics, tallyline.log_partitions TO tallyline_manage;
+GRANT INSERT ON tallyline.avro_schemas, tallyline.log_records TO tallyline_manage;
+GRANT UPDATE (end_offset) ON tallyline.log_partitions TO tallyline_manage;
 
 -- A second fence between tenants: whoever has the role of reads sees the money of the tenant alone that its transaction
 -- names (platform/postgres/tenant-fence.ts). An equality, so that a plan knows it to be the one that the statement has

@@ -74,6 +74,7 @@ const bodies: Readonly<Record<string, (name: string) => unknown>> = {
   putCustomer: (name) => ({ name }),
   archiveCustomer: () => ({}),
   eraseCustomer: () => ({}),
+  putCatalog: () => ({ currency: 'USD' }),
   diffCatalog: () => ({ currency: 'USD' }),
   assignSubject: (name) => ({ customer: name }),
   makeSubscription: (name) => ({ customer: name, plan: 'p', startsAt: '2026-11-20T10:00:00Z' }),
@@ -244,7 +245,7 @@ const toOwn = ({ operation: { operationId } }: Row): number =>
 
 const ACME_TABLES = [
   ...['customers', 'assigned_subjects', 'subject_assignments', 'account_changes', 'line_items'],
-  ...['subscriptions', 'subscription_records', 'due_customers'],
+  ...['subscriptions', 'subscription_records', 'due_customers', 'tenant_catalog_versions'],
 ];
 
 async function acmeRows(): Promise<unknown[]> {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
 import { type CatalogStores, diffCatalogFile } from '../../cli/catalog-application.ts';
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
-import { readRecentEvents } from '../../platform/usage-store/recent-events.ts';
+import { readRecentEvents, type WantedEvents } from '../../platform/usage-store/recent-events.ts';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
 import { soundCatalog } from '../support/sound-catalog.ts';
 import { subscribe } from '../support/subscribe.ts';
@@ -82,7 +82,7 @@ async function diffed(json = false, clickhouse?: CatalogStores['clickhouse']): P
   const lines: string[] = [];
   await diffCatalogFile(
     file,
-    { now: NOW, json },
+    { tenant: null, now: NOW, json },
     () => open(clickhouse),
     (line) => lines.push(line),
   );
@@ -200,7 +200,8 @@ ${plans}`;
 });
 
 describe('recent events', () => {
-  const read = () => readRecentEvents(stores.pool, stores.clickhouse, ['llm.completion'], NOW);
+  const ofAll = (...types: string[]): WantedEvents => ({ types, tenants: { except: [] } });
+  const read = () => readRecentEvents(stores.pool, stores.clickhouse, ofAll('llm.completion'), NOW);
 
   it('are all of a day without very many, and no row twice', async () => {
     const { events, scanned, accepted } = await read();
@@ -219,9 +220,20 @@ describe('recent events', () => {
     expect(chunks.toSorted((a, b) => a - b)).toEqual(taken);
   });
 
+  it('are those of one tenant, or of all but some', async () => {
+    const countOf = async (tenants: WantedEvents['tenants']) => {
+      const wanted = { types: ['llm.completion'], tenants };
+      return (await readRecentEvents(stores.pool, stores.clickhouse, wanted, NOW)).events.length;
+    };
+    const all = await countOf({ except: [] });
+    expect(all).toBeGreaterThan(0);
+    expect([await countOf({ tenant: 'acme' }), await countOf({ tenant: 'umbrella' })]).toEqual([all, 0]);
+    expect([await countOf({ except: ['umbrella'] }), await countOf({ except: ['acme'] })]).toEqual([all, 0]);
+  });
+
   it('are none where none were asked for, or nothing is sealed', async () => {
-    expect((await readRecentEvents(stores.pool, stores.clickhouse, [], NOW)).events).toEqual([]);
-    const later = await readRecentEvents(stores.pool, stores.clickhouse, ['llm.completion'], NOW + 48 * HOUR);
+    expect((await readRecentEvents(stores.pool, stores.clickhouse, ofAll(), NOW)).events).toEqual([]);
+    const later = await readRecentEvents(stores.pool, stores.clickhouse, ofAll('llm.completion'), NOW + 48 * HOUR);
     expect(later).toEqual({ accepted: 0, scanned: 0, events: [] });
   });
 });

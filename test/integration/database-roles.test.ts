@@ -95,6 +95,11 @@ describe('stages as users that have their role alone', () => {
       expect([act, answer.status]).toEqual([act, 200]);
     }
     expect((await send('manage', '/v1/audit')).status).toBe(200);
+    const { catalog } = (await (await send('manage', '/v1/catalog')).json()) as { catalog: object };
+    const put = await send('manage', '/v1/catalog', 'PUT', catalog);
+    expect([put.status, await put.json()]).toMatchObject([201, { version: 2, changes: [] }]);
+    const published = 'SELECT published_at IS NOT NULL AS published FROM tallyline.tenant_catalog_versions';
+    expect((await owner.query(published)).rows).toEqual([{ published: true }]);
   }, 300_000);
 
   it('are refused nothing that they ask for, and write down which keys were used', async () => {
@@ -140,6 +145,7 @@ const WRITES: Readonly<Record<StageRole, Readonly<Record<string, readonly string
     ...{ customer_words: ['INSERT', 'DELETE'], assigned_subjects: ['INSERT', 'UPDATE'] },
     ...{ subscriptions: ['INSERT', 'UPDATE'], subscription_records: ['INSERT'], due_customers: ['INSERT', 'UPDATE'] },
     plan_holders: ['INSERT'],
+    ...{ tenant_catalog_versions: ['INSERT'], avro_schemas: ['INSERT'], log_records: ['INSERT'] },
     ...{ subject_assignments: ['INSERT', 'UPDATE'], idempotent_answers: ['INSERT', 'UPDATE', 'DELETE'] },
   },
 };
@@ -167,9 +173,13 @@ describe.each(STAGES)('the role of %s', (stage) => {
     );
     const ofPartitions = ['log_partitions.end_offset', 'log_partitions.start_offset'];
     const ofRepairs = ['chunk_repairs.decided_at', 'chunk_repairs.detail', 'chunk_repairs.outcome'];
-    expect(rows.map(({ column }) => column)).toEqual(
-      stage === 'ingest' ? ofPartitions : stage === 'aggregator' ? [...ofRepairs, ...ofPartitions] : [],
-    );
+    const ofCatalogs = ['catalog_versions.published_at', 'tenant_catalog_versions.published_at'];
+    const ofStage: Readonly<Partial<Record<StageRole, readonly string[]>>> = {
+      ingest: ofPartitions,
+      aggregator: [...ofRepairs, ...ofPartitions],
+      manage: [ofCatalogs[0]!, ofPartitions[0]!, ofCatalogs[1]!],
+    };
+    expect(rows.map(({ column }) => column)).toEqual(ofStage[stage] ?? []);
   });
 
   it('is told nothing of accounts unless it keeps them, and of keys nothing but what it needs', async () => {
@@ -204,7 +214,10 @@ describe.each(STAGES)('the role of %s', (stage) => {
         'TRUNCATE tallyline.account_changes',
         "UPDATE tallyline.api_keys SET scopes = '{admin}'",
         'UPDATE tallyline.api_keys SET last_used_at = now()',
-        'UPDATE tallyline.catalog_versions SET published_at = now()',
+        "UPDATE tallyline.catalog_versions SET catalog = '{}'",
+        "UPDATE tallyline.tenant_catalog_versions SET catalog = '{}'",
+        'DELETE FROM tallyline.tenant_catalog_versions',
+        "INSERT INTO tallyline.catalog_versions VALUES (9, now(), '{}', '', '')",
         'ALTER TABLE tallyline.line_items DISABLE TRIGGER ALL',
         'DROP POLICY own_tenant ON tallyline.customers',
         'CREATE TABLE tallyline.mine ()',
@@ -217,19 +230,36 @@ describe.each(STAGES)('the role of %s', (stage) => {
   });
 });
 
+/** Work in a transaction that names a tenant; null: that names none. */
+async function asUser<Result>(user: string, tenant: string | null, work: (client: pg.Client) => Promise<Result>) {
+  const client = new pg.Client(userUrl(user));
+  await client.connect();
+  try {
+    await client.query('BEGIN');
+    if (tenant !== null) await client.query("SELECT set_config('tallyline.tenant', $1, true)", [tenant]);
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+describe('the fence around catalogs', () => {
+  it('lets a transaction that names a tenant make no version of another', async () => {
+    const insert = (client: pg.Client) =>
+      client.query(
+        `INSERT INTO tallyline.tenant_catalog_versions
+           (version, tenant, effective_at, closed_up_to, applies_to, catalog, source, digest)
+         VALUES (99, 'umbrella', now(), now(), 'running', '{}', '', '')`,
+      );
+    await expect(asUser('manage_user', 'acme', insert)).rejects.toThrow('row-level security');
+    expect(await asUser('manage_user', 'umbrella', insert)).toMatchObject({ rowCount: 1 });
+  });
+});
+
 describe('the fence of the role of reads', () => {
   const money = ['line_items', 'billing_periods'] as const;
-  const asReader = async <Result>(tenant: string | null, work: (client: pg.Client) => Promise<Result>) => {
-    const client = new pg.Client(userUrl('query_user'));
-    await client.connect();
-    try {
-      await client.query('BEGIN');
-      if (tenant !== null) await client.query("SELECT set_config('tallyline.tenant', $1, true)", [tenant]);
-      return await work(client);
-    } finally {
-      await client.end();
-    }
-  };
+  const asReader = <Result>(tenant: string | null, work: (client: pg.Client) => Promise<Result>) =>
+    asUser('query_user', tenant, work);
   const countOf = async (client: pg.Client | pg.Pool, table: string) =>
     Number((await client.query(`SELECT count(*) FROM tallyline.${table}`)).rows[0].count);
 

@@ -244,10 +244,12 @@ export function catalogsOf(random: Random): CatalogChange[] {
   }
   const times = catalogs.slice(1).map(() => random.int(STARTS_AT + 2 * HOUR, ENDS_AT - 12 * HOUR));
   times.sort((a, b) => a - b);
+  const back = random.fork('rerated');
+  const lead = (): number => (random.once(3) ? random.spread(HOUR / 2, 2 * DAY) : 0);
   return catalogs.map((catalog, i) => ({
     at: i === 0 ? STARTS_AT : times[i - 1]!,
     catalog,
-    afterMs: i > 0 && random.once(3) ? random.spread(HOUR / 2, 2 * DAY) : 0,
+    afterMs: i === 0 ? 0 : back.once(5) ? -back.spread(HOUR / 2, 2 * DAY) : lead(),
     appliesTo: i > 0 && random.once(4) ? 'next' : 'running',
   }));
 }

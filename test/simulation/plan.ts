@@ -74,7 +74,7 @@ export interface Fault {
 export interface CatalogChange {
   readonly at: number;
   readonly catalog: Catalog;
-  /** How long after it was made it takes effect. */
+  /** How long after it was made it takes effect; negative: so long before, and what was rated is rated again. */
   readonly afterMs: number;
   readonly appliesTo: 'running' | 'next';
 }

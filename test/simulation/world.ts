@@ -268,7 +268,7 @@ export class World {
     // Prices hold from the start of a slot, as the oracle's account of them has it.
     const clock = slotFrom(Math.max(scheduler.now, rating.closing ?? 0));
     const asked = afterMs === 0 ? 'now' : slotFrom(clock + afterMs);
-    const facts = versionFacts(asked, { clock, closingUpTo: rating.closing });
+    const facts = versionFacts(asked, { clock, closingUpTo: rating.closing, rerate: afterMs < 0 });
     if ('earliest' in facts) throw new Error(`nothing is refused that is to hold from ${asked} on`);
     postgres.catalogVersions.push({ version, ...facts, catalog, appliesTo });
     this.oracle.addCatalog(catalog);

@@ -197,6 +197,10 @@ describe('T3', () => {
       closedUpTo: on('10-16T09:00'),
     });
     expect(versionFacts(on('10-16T08:59'), situation)).toEqual({ earliest: on('10-16T09:00') });
+    expect(versionFacts(on('10-16T08:20'), { ...situation, rerate: true })).toEqual({
+      effectiveAt: on('10-16T08:20'),
+      closedUpTo: on('10-16T08:20'),
+    });
     expect(versionFacts('now', { clock, closingUpTo: null })).toEqual({ effectiveAt: clock, closedUpTo: 0 });
     expect(versionFacts('now', { clock, closingUpTo: clock + 5 })).toMatchObject({ effectiveAt: clock + 5 });
     const scheduled = { ...versionFacts(on('10-20T10:20'), situation), at: '10-20T10:20' };

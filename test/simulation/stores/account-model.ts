@@ -151,8 +151,9 @@ export class AccountModel {
       await locked('lock due', [dueLock(wanted)], () => null);
       await write('subscribe', () => {
         this.done.add(id);
-        const others = all.filter((each) => each.opening.id !== changed.subscription.opening.id);
-        this.subscriptions.set(key, [...others, changed.subscription]);
+        const { subscription } = changed;
+        const at = all.findIndex((each) => each.opening.id === subscription.opening.id);
+        this.subscriptions.set(key, at === -1 ? [...all, subscription] : all.with(at, subscription));
         this.markDue([{ tenant, customer, dueAt: changed.dueAt }]);
         if (wanted.rerate) this.onReachedBack();
         else this.onSubscribed(changed.subscription);

@@ -11,12 +11,14 @@ import { startManage } from '../../../accounts/main.ts';
 import { createKeyring, type Keyring } from '../../../platform/access/keyring.ts';
 import { type ClickHouse, ClickHouseError } from '../../../platform/clickhouse/click-house.ts';
 import { createClickHouse } from '../../../platform/clickhouse/client.ts';
+import type { EventLog } from '../../../platform/event-log/event-log.ts';
 import { createHttpApp } from '../../../platform/http/app.ts';
 import { migrate } from '../../../platform/migrations/migrate.ts';
 import { createPool } from '../../../platform/postgres/pool.ts';
 import type { StageContext } from '../../../platform/process/stage.ts';
 import { parseSettings } from '../../../platform/settings/config.ts';
 import { answerFault } from '../openapi-document.ts';
+import { ScriptedEventLog } from '../scripted-event-log.ts';
 import { insertKey } from '../usage-rows.ts';
 import { startTestClickHouse } from './clickhouse.ts';
 import { startTestPostgres, type TestPostgres } from './postgres.ts';
@@ -41,6 +43,8 @@ export interface HttpRequest {
 export interface AccountsApi {
   readonly postgres: TestPostgres;
   readonly pool: pg.Pool;
+  /** Of two partitions. */
+  readonly eventLog: ScriptedEventLog;
   /** Without usage, one that answers nobody: accounts do without it. */
   readonly clickhouse: ClickHouse;
   readonly registry: Registry;
@@ -92,6 +96,7 @@ export async function startAccountsApi({ withUsage = false } = {}): Promise<Acco
   const clickhouse = database ?? absentClickHouse;
   await migrate(pool, database, silent);
   for (const tenant of ['acme', 'umbrella']) await insertKey(pool, tenant, `key-${tenant}`);
+  const eventLog = new ScriptedEventLog(2);
   const log: string[] = [];
   const logger = pino({ level: 'debug' }, { write: (line: string) => log.push(line) });
   const registry = new Registry();
@@ -107,7 +112,10 @@ export async function startAccountsApi({ withUsage = false } = {}): Promise<Acco
       settings: parseSettings({ TALLYLINE_ACCOUNTS_KEY: ACCOUNTS_KEY, ...settings }),
       ...{ logger, registry: of, clock: Date.now },
     };
-    const stage = await startManage(context, { app, pool: on, clickhouse, keyring: keys });
+    const stage = await startManage(context, {
+      ...{ app, pool: on, clickhouse, keyring: keys },
+      log: async () => eventLog as unknown as EventLog,
+    });
     await app.listen({ port: 0, host: '127.0.0.1' });
     const url = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
     return {
@@ -121,7 +129,7 @@ export async function startAccountsApi({ withUsage = false } = {}): Promise<Acco
   };
   const serving = await serve(pool, registry);
   return {
-    ...{ postgres, pool, clickhouse, registry, log },
+    ...{ postgres, pool, eventLog, clickhouse, registry, log },
     url: serving.url,
     send: serving.send,
     another: ({ pool: on = pool, settings = {} }) => serve(on, new Registry(), settings),

@@ -52,7 +52,7 @@ export async function startAllFronts(): Promise<AllFronts> {
     ...{ app, pool, clickhouse, eventLog, keyring },
     ...{ stores: { fault: () => null }, isFenced: false },
   });
-  const manage = await startManage(contextOf(), { app, pool, clickhouse, keyring });
+  const manage = await startManage(contextOf(), { app, pool, clickhouse, log: async () => eventLog, keyring });
   await app.ready();
   await until(() => ingest.notReady() === null, 'the gateway is ready');
   return {
