@@ -1,6 +1,6 @@
 // An independent account of the windows that a step closes with usage that nothing prices (P3): whoever moves the
 // raters' progress counts them, each once. What is priced is told by the slow model, event by event.
-import type { Meter } from '../../../domain/catalog/catalog.ts';
+import { emptyCatalog, type Meter } from '../../../domain/catalog/catalog.ts';
 import { nextChunkOf } from '../../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
 import { windowOfMeter } from '../../terms/slow-model.ts';
@@ -62,11 +62,10 @@ export class UnpricedOracle {
   private closedBetween(from: RaterProgress, to: RaterProgress): Record<string, number> {
     const { sealVector: vector, closedUpTo, watermark, catalogVersion } = to;
     const view = { vector, closedUpTo: closedUpTo!, watermark: watermark!, catalogVersion };
-    const versions = this.postgres.tenantVersions;
     const tenants = new Set([...this.usage.readingsByMeter.keys()].map((key) => (JSON.parse(key) as string[])[0]!));
     const found: Record<string, number> = {};
     for (const tenant of tenants) {
-      const { plans } = versions.at(tenant, catalogVersion)!.catalog;
+      const { plans } = this.expected.versionsOf(tenant, catalogVersion).at(-1)?.catalog ?? emptyCatalog;
       const priced = plans.flatMap(({ prices }) => prices.flatMap((price) => ('meter' in price ? price.meter : [])));
       for (const slug of new Set(priced)) {
         const meter = this.expected.meter(tenant, slug);
