@@ -739,15 +739,16 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'version-marks-other-tenants',
     file: INTAKE,
-    find: 'store.markHoldersDue({ plan, tenants }, dueAt,',
-    replace: 'store.markHoldersDue({ plan, tenants: { except: [] } }, dueAt,',
+    find: 'do after = await store.markHoldersDue({ plan, tenants }, dueAt, { after, customersMax });',
+    replace:
+      'do after = await store.markHoldersDue({ plan, tenants: { except: [] } }, dueAt, { after, customersMax });',
     description: 'A version of one tenant’s catalog makes the customers of all due',
   },
   {
     name: 'own-version-marks-nobody',
     file: TENANT_VERSIONS,
-    find: 'return [...own, ...defaults].sort(',
-    replace: 'return defaults.sort(',
+    find: 'return [...own, ...defaults].sort((a, b) => a.version.version - b.version.version);',
+    replace: 'return defaults;',
     description: 'Nobody is due by a new version of a tenant’s own catalog',
   },
   {
@@ -760,8 +761,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'rates-by-the-default',
     file: RATING_CATALOG,
-    find: '(this.own.get(tenant) ?? this.default)',
-    replace: 'this.default',
+    find: 'return this.own.size === 0 ? this.default : (this.own.get(tenant) ?? this.default);',
+    replace: 'return this.default;',
     description: 'A tenant with a catalog of its own is rated by the default',
   },
   {

@@ -5,7 +5,6 @@ import { nextChunkOf } from '../../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
 import { windowOfMeter } from '../../terms/slow-model.ts';
 import { PARTITIONS } from '../plan.ts';
-import type { PostgresModel } from '../stores/postgres-model.ts';
 import type { ExpectedCharges } from './expected-charges.ts';
 import { type UsageOracle, Violation } from './usage-oracle.ts';
 
@@ -15,7 +14,6 @@ const itemMs = ({ window, itemWidth }: Meter): number => windowOfMeter({ window:
 
 export class UnpricedOracle {
   private readonly usage: UsageOracle;
-  private readonly postgres: PostgresModel;
   private readonly expected: ExpectedCharges;
   /** By rater. */
   private readonly due = new Map<object, Readonly<Record<string, number>>>();
@@ -25,9 +23,8 @@ export class UnpricedOracle {
   private readonly raters = new Set<object>();
   windows = 0;
 
-  constructor(usage: UsageOracle, postgres: PostgresModel, expected: ExpectedCharges) {
+  constructor(usage: UsageOracle, expected: ExpectedCharges) {
     this.usage = usage;
-    this.postgres = postgres;
     this.expected = expected;
   }
 
