@@ -109,7 +109,7 @@ export class Installation {
     this.aggregator = null;
   }
 
-  /** Effective since ever where nothing was rated yet, and else from now on. `tenant`: whose it is; null: the default. */
+  /** Effective since ever where nothing was rated yet, and else from now on. `tenant` null: the default. */
   async apply(catalog: Catalog, tenant: string | null = null): Promise<void> {
     const { pool, eventLog } = this.stores;
     const effectiveAt = (await readClosingUpTo(pool)) === null ? { effectiveAt: 0 } : {};
