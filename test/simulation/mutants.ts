@@ -39,6 +39,9 @@ const BATCH = 'rater/rating/rating-batch.ts';
 const INTAKE = 'rater/rating/catalog-intake.ts';
 const RATE = 'rater/core/rate.ts';
 const TOUCHED = 'rater/store/touched-usage.ts';
+const TENANT_VERSIONS = 'domain/catalog/tenant-versions.ts';
+const RATING_CATALOG = 'domain/rating/rating-catalog.ts';
+const METER_SPANS = 'domain/rating/meter-spans.ts';
 const COUNTED_USAGE = 'platform/charges/counted-usage.ts';
 const SCANNER = 'aggregator/counting/fast/data-scanner.ts';
 const SPAN = 'domain/billing/item-span.ts';
@@ -738,6 +741,42 @@ export const mutants: readonly Mutant[] = [
     find: 'period.catalogVersion <= basis.catalogs.version &&',
     replace: '',
     description: 'A rater that has not seen a version rates what was rated by it',
+  },
+  {
+    name: 'version-marks-other-tenants',
+    file: INTAKE,
+    find: 'do after = await store.markHoldersDue({ plan, tenants }, dueAt, { after, customersMax });',
+    replace:
+      'do after = await store.markHoldersDue({ plan, tenants: { except: [] } }, dueAt, { after, customersMax });',
+    description: 'A version of one tenant’s catalog makes the customers of all due',
+  },
+  {
+    name: 'own-version-marks-nobody',
+    file: TENANT_VERSIONS,
+    find: 'return [...own, ...defaults].sort((a, b) => a.version.version - b.version.version);',
+    replace: 'return defaults;',
+    description: 'Nobody is due by a new version of a tenant’s own catalog',
+  },
+  {
+    name: 'closes-as-the-default',
+    file: METER_SPANS,
+    find: 'for (const [tenant, catalog] of own) {',
+    replace: 'for (const [tenant, catalog] of [...own].slice(0, 0)) {',
+    description: 'Windows of every tenant close as those of the default do',
+  },
+  {
+    name: 'rates-by-the-default',
+    file: RATING_CATALOG,
+    find: 'return this.own.size === 0 ? this.default : (this.own.get(tenant) ?? this.default);',
+    replace: 'return this.default;',
+    description: 'A tenant with a catalog of its own is rated by the default',
+  },
+  {
+    name: 'slug-read-as-another-tenants',
+    file: COUNTED_USAGE,
+    find: 'readingText(meter),',
+    replace: 'meter.slug,',
+    description: 'Usage of two tenants’ meters of one slug is read as one of them says',
   },
   {
     name: 'version-marks-nobody',

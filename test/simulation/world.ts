@@ -97,7 +97,7 @@ export class World {
     this.money = new MoneyOracle(plan, this.oracle, this.rating, this.postgres);
     this.rating.onRated = this.watched((rated) => this.money.rated(rated));
     this.rating.onAdvance = this.watched((progress) => this.money.advanced(progress));
-    this.unpriced = new UnpricedOracle(this.oracle, this.postgres, this.money.expected);
+    this.unpriced = new UnpricedOracle(this.oracle, this.money.expected);
     this.rating.onAdvanced = this.watched((rater: object, from: RaterProgress, to: RaterProgress) =>
       this.unpriced.advanced(rater, from, to),
     );

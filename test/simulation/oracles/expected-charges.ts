@@ -138,11 +138,17 @@ export class ExpectedCharges {
     return model;
   }
 
-  /** What a tenant has had when a version was the newest of all. */
-  private versionsOf(tenant: string, newest: number): readonly CatalogVersion[] {
+  /** What a tenant has had when a version was the newest of all: the defaults until it had its first own one. */
+  versionsOf(tenant: string, newest: number): readonly CatalogVersion[] {
     const key = `${newest} ${tenant}`;
-    const known = this.versions.get(key) ?? this.postgres.tenantVersions.upTo(newest).of(tenant);
-    this.versions.set(key, known);
+    let known = this.versions.get(key);
+    if (known === undefined) {
+      const { catalogVersions, ownVersions } = this.postgres;
+      const own = (ownVersions.get(tenant) ?? []).filter(({ version }) => version <= newest);
+      const until = own[0]?.version ?? newest + 1;
+      known = [...catalogVersions.filter(({ version }) => version < until), ...own];
+      this.versions.set(key, known);
+    }
     return known;
   }
 
