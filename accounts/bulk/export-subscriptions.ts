@@ -8,7 +8,7 @@ const PAGE_ROWS = 1_000;
 
 /** Lines of NDJSON without their ends. */
 export async function* exportedSubscriptions(queries: Queries, tenant: string): AsyncGenerator<string> {
-  const selection: SubscriptionSelection = { tenant, customer: null, afterNumber: 0, rowsMax: PAGE_ROWS };
+  const selection: SubscriptionSelection = { tenants: { tenant }, customer: null, afterNumber: 0, rowsMax: PAGE_ROWS };
   for (let afterNumber = 0; ; ) {
     const page = await readSubscriptions(queries, { ...selection, afterNumber });
     for (const { subscription } of page) yield JSON.stringify(subscriptionRowOf(subscription));

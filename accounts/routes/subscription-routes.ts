@@ -86,7 +86,8 @@ const subscriptionsParameters = parametersOf({
 
 const listSubscriptions: AccountAct = async ({ reads }, { author: { tenant }, parameters }) => {
   const { customer = null, limit, cursor } = readParameters(subscriptionsParameters, parameters);
-  const selection = { tenant, customer, afterNumber: numberBehind(cursor, customer, 'customer'), rowsMax: limit + 1 };
+  const afterNumber = numberBehind(cursor, customer, 'customer');
+  const selection = { tenants: { tenant }, customer, afterNumber, rowsMax: limit + 1 };
   const found = await readSubscriptions(reads, selection);
   const now = await readNow(reads);
   const { page, last } = pageOf(found, limit);

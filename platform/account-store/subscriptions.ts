@@ -3,6 +3,7 @@
 // a customer's changes are made one after the other, and each can be held against the others (P3) and against what was
 // rated.
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import { groupBy, keyText } from '../../domain/composite-key.ts';
 import {
   type CustomerSubscription,
@@ -14,7 +15,7 @@ import {
 } from '../../domain/terms/customer-subscription.ts';
 import { billsFrom } from '../../domain/terms/record-rules.ts';
 import type { SubscriptionOpening } from '../../domain/terms/subscription-history.ts';
-import { markDue } from '../billing-store/due-customers.ts';
+import { type CustomerPage, markDue } from '../billing-store/due-customers.ts';
 import { readClosingUpTo } from '../billing-store/rater-progress.ts';
 import {
   AddedTables,
@@ -33,6 +34,7 @@ import {
   text,
   valuesOf,
 } from '../postgres/table-columns.ts';
+import { tenantCondition } from '../postgres/tenant-condition.ts';
 import { type AccountChange, type Author, accountChangeColumns, appendChanges } from './account-changes.ts';
 
 export const subscriptionColumns = {
@@ -120,8 +122,7 @@ export async function readSubscriber(queries: Queries, tenant: string, id: strin
 }
 
 export interface SubscriptionSelection {
-  /** Null: of all tenants. */
-  readonly tenant: string | null;
+  readonly tenants: TenantsOfVersion;
   /** Null: of all customers. */
   readonly customer: string | null;
   /** Only those that were made after the one with this number. */
@@ -132,12 +133,13 @@ export interface SubscriptionSelection {
 /** In the order in which they were made. */
 export async function readSubscriptions(
   queries: Queries,
-  { tenant, customer, afterNumber, rowsMax }: SubscriptionSelection,
+  { tenants, customer, afterNumber, rowsMax }: SubscriptionSelection,
 ): Promise<{ readonly subscription: CustomerSubscription; readonly number: number }[]> {
+  const { sql, value } = tenantCondition(tenants, 's.tenant', '$1');
   const { rows } = await queries.query(
-    `${SELECT_SUBSCRIPTIONS} WHERE ${tenant === null ? '$1::text IS NULL' : 's.tenant = $1'}
+    `${SELECT_SUBSCRIPTIONS} WHERE ${sql}
        AND ($2::text IS NULL OR s.customer = $2) AND s.number > $3 ORDER BY s.number LIMIT $4`,
-    [tenant, customer, afterNumber, rowsMax],
+    [value, customer, afterNumber, rowsMax],
   );
   const subscriptions = await withRecords(queries, rows);
   return subscriptions.map((subscription, i) => ({ subscription, number: Number(rows[i]!.number) }));
@@ -186,16 +188,17 @@ export async function readRecordCounts(queries: Queries, customers: readonly Ten
   return rows.map((row) => recordOf(recordCountColumns, row));
 }
 
-/** Customers that were ever subscribed to more than one, by name; `tenant` null: of all tenants. */
+/** Customers that were ever subscribed to more than one, in the order of their names, after one of them. */
 export async function readSeveralSubscribers(
   queries: Queries,
-  tenant: string | null,
-  customersMax: number,
+  tenants: TenantsOfVersion,
+  { after, customersMax }: CustomerPage,
 ): Promise<TenantCustomer[]> {
+  const { sql, value } = tenantCondition(tenants, 'tenant', '$1');
   const { rows } = await queries.query<{ tenant: string; customer: string }>(
-    `SELECT tenant, customer FROM tallyline.subscriptions WHERE $1::text IS NULL OR tenant = $1
-     GROUP BY tenant, customer HAVING count(*) > 1 ORDER BY tenant, customer LIMIT $2`,
-    [tenant, customersMax],
+    `SELECT tenant, customer FROM tallyline.subscriptions WHERE ${sql} AND (tenant, customer) > ($2, $3)
+     GROUP BY tenant, customer HAVING count(*) > 1 ORDER BY tenant, customer LIMIT $4`,
+    [value, after?.tenant ?? '', after?.customer ?? '', customersMax],
   );
   return rows;
 }

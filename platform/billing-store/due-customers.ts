@@ -12,6 +12,7 @@ import type { PoolClient } from 'pg';
 import { customerText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import { instant, nullable, type Queries, recordOf, selected, tableOf, text } from '../postgres/table-columns.ts';
+import { tenantCondition } from '../postgres/tenant-condition.ts';
 
 export const dueCustomerColumns = {
   tenant: text('tenant'),
@@ -78,10 +79,10 @@ export async function markHoldersDue(
   dueAt: number,
   { after, customersMax }: CustomerPage,
 ): Promise<TenantCustomer | null> {
+  const ofTenants = tenantCondition(tenants, 'tenant', '$5');
   const { rows } = await queries.query(
     `WITH page AS (
-       ${plan === null ? DEFAULT_PAYERS : PLAN_HOLDERS} AND ${'tenant' in tenants ? 'tenant = $5' : 'tenant <> ALL ($5)'}
-         AND (tenant, customer) > ($2, $3)
+       ${plan === null ? DEFAULT_PAYERS : PLAN_HOLDERS} AND ${ofTenants.sql} AND (tenant, customer) > ($2, $3)
        ORDER BY tenant, customer LIMIT $4
      ), marked AS (
        INSERT INTO tallyline.due_customers AS due (tenant, customer, due_at)
@@ -91,7 +92,7 @@ export async function markHoldersDue(
      SELECT ${selected(customerColumns, 'page')} FROM page ORDER BY page.tenant DESC, page.customer DESC LIMIT 1`,
     [
       ...[new Date(dueAt), after?.tenant ?? '', after?.customer ?? '', customersMax],
-      ...['tenant' in tenants ? tenants.tenant : tenants.except, ...(plan === null ? [] : [plan])],
+      ...[ofTenants.value, ...(plan === null ? [] : [plan])],
     ],
   );
   return rows.length === 0 ? null : recordOf(customerColumns, rows[0]!);

@@ -19,12 +19,13 @@ import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import type { Author } from '../account-store/account-changes.ts';
 import { readNow } from '../account-store/subject-assignments.ts';
 import { readClosingUpTo } from '../billing-store/rater-progress.ts';
-import { catalogVersions, newestVersion, versionsOfTenant } from '../catalog-store.ts';
+import { catalogVersions, newestVersion, tenantsWithOwn, versionsOfTenant } from '../catalog-store.ts';
 import type { EventLog } from '../event-log/event-log.ts';
 import { transactionOn } from '../postgres/pool.ts';
 import { ofTenant } from '../postgres/tenant-fence.ts';
 import { inPublication } from './publication.ts';
 import { refusedByState } from './refused-catalogs.ts';
+import { refusedOverlaps } from './refused-overlaps.ts';
 import { storeDefault, storedVersions, storeOfTenant } from './stored-versions.ts';
 
 // Any number that no other advisory lock of the database uses (migrate.ts has …951).
@@ -144,6 +145,9 @@ export async function applyCatalog(
         source,
         ...(await factsNow(client, options)),
       };
+      const tenants = tenant === null ? { except: await tenantsWithOwn(client) } : { tenant };
+      const overlaps = await refusedOverlaps(client, tenants, versions, made);
+      if (overlaps.length > 0) throw new CatalogConflict(overlaps);
       if (author === undefined) await storeDefault(client, made);
       else {
         const store = () => storeOfTenant(client, author, own + 1, made);

@@ -10,20 +10,17 @@ import {
   type UntakenGroup,
   untakenGroups,
 } from '../../domain/catalog/price-coverage.ts';
+import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import { groupBy } from '../../domain/composite-key.ts';
 import { CatalogHistory, sameDefinition } from '../../domain/terms/catalog-history.ts';
 import { type ChangedPrice, changedPrices } from '../../domain/terms/changed-prices.ts';
 import { historyOf } from '../../domain/terms/customer-subscription.ts';
-import { type PriceOverlap, priceOverlap } from '../../domain/terms/overlaps.ts';
 import { CustomerTerms } from '../../domain/terms/price-terms.ts';
-import {
-  readSeveralSubscribers,
-  readSubscriptions,
-  readSubscriptionsOfCustomers,
-} from '../account-store/subscriptions.ts';
+import { readSubscriptions, readSubscriptionsOfCustomers } from '../account-store/subscriptions.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import type { Queries } from '../postgres/table-columns.ts';
 import { readUsedGroups } from '../usage-store/group-subjects.ts';
+import { type CustomerOverlap, readNewOverlaps } from './new-overlaps.ts';
 
 const DAY_MS = 86_400_000;
 const LATELY_MS = 30 * DAY_MS;
@@ -31,9 +28,9 @@ const GROUPS_MAX = 2_000;
 const CUSTOMERS_MAX = 2_000;
 
 export interface WantedCatalog {
-  /** Null: of all tenants. */
-  readonly tenant: string | null;
-  /** Those that hold by now, ascending. */
+  /** Whose catalog it is to be: of the default, all but those with one of their own. */
+  readonly tenants: TenantsOfVersion;
+  /** Those of the same catalog that hold by now, ascending. */
   readonly versions: readonly CatalogVersion[];
   readonly catalog: Catalog;
   /** Milliseconds since the epoch. */
@@ -58,18 +55,13 @@ export interface UntakenUsage {
 
 export async function readUntakenUsage(
   clickhouse: Pick<ClickHouse, 'query'>,
-  { tenant, versions, catalog, now }: WantedCatalog,
+  { tenants, versions, catalog, now }: WantedCatalog,
 ): Promise<UntakenUsage> {
   const since = now - LATELY_MS;
   const meters = catalog.meters.map(({ slug }) => slug);
-  const used = await readUsedGroups(clickhouse, { tenant, meters, from: since, groupsMax: GROUPS_MAX + 1 });
+  const used = await readUsedGroups(clickhouse, { tenants, meters, from: since, groupsMax: GROUPS_MAX + 1 });
   const groups = untakenGroups(versions.at(-1)?.catalog ?? emptyCatalog, catalog, used.slice(0, GROUPS_MAX));
   return { since, groups, isComplete: used.length <= GROUPS_MAX };
-}
-
-export interface CustomerOverlap extends PriceOverlap {
-  readonly tenant: string;
-  readonly customer: string;
 }
 
 export interface PriceOverlaps {
@@ -81,18 +73,10 @@ export interface PriceOverlaps {
 }
 
 export async function readPriceOverlaps(queries: Queries, wanted: WantedCatalog): Promise<PriceOverlaps> {
-  const { tenant, versions, catalog, now } = wanted;
-  const found = await readSeveralSubscribers(queries, tenant, CUSTOMERS_MAX + 1);
-  const customers = found.slice(0, CUSTOMERS_MAX);
-  const [before, after] = [new CatalogHistory(versions), historyWith(wanted)];
-  const byCustomer = groupBy(await readSubscriptionsOfCustomers(queries, customers), customerText);
-  const ofCustomers = customers.flatMap((customer): CustomerOverlap[] => {
-    const subscriptions = (byCustomer.get(customerText(customer)) ?? []).map(historyOf);
-    const by = (history: CatalogHistory) => priceOverlap(new CustomerTerms({ catalog: history, subscriptions }), now);
-    const overlap = by(after);
-    return overlap === null || by(before) !== null ? [] : [{ ...customer, ...overlap }];
-  });
-  return { inPlans: doublePrices(catalog), ofCustomers, isComplete: found.length <= CUSTOMERS_MAX };
+  const { tenants, versions, catalog, now } = wanted;
+  const of = { tenants, before: new CatalogHistory(versions), after: historyWith(wanted), from: now };
+  const { overlaps, last } = await readNewOverlaps(queries, of, { after: null, customersMax: CUSTOMERS_MAX });
+  return { inPlans: doublePrices(catalog), ofCustomers: overlaps, isComplete: last === null };
 }
 
 interface ChangedCustomer {
@@ -119,9 +103,9 @@ export async function readChangedCustomers(
   wanted: WantedCatalog,
   page: { readonly afterNumber: number; readonly subscriptionsMax: number },
 ): Promise<ChangedCustomers> {
-  const { tenant, versions, now, closedUpTo } = wanted;
+  const { tenants, versions, now, closedUpTo } = wanted;
   const { afterNumber, subscriptionsMax: rowsMax } = page;
-  const found = await readSubscriptions(queries, { tenant, customer: null, afterNumber, rowsMax });
+  const found = await readSubscriptions(queries, { tenants, customer: null, afterNumber, rowsMax });
   const isEqual = versions.length > 0 && sameDefinition(versions.at(-1)!.catalog, wanted.catalog);
   const [before, after] = [new CatalogHistory(versions), historyWith(wanted)];
   const named = new Map(found.map(({ subscription }) => [customerText(subscription), subscription]));

@@ -2,7 +2,9 @@
 // versions of a row share its group values, subject and window, so none need be merged, and rows that are not sealed
 // are told as well.
 import type { UsedGroup } from '../../domain/catalog/price-coverage.ts';
+import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
+import { quoted } from '../clickhouse/quoted.ts';
 import { boundSeconds } from './usage-query.ts';
 
 export interface GroupOfMeter {
@@ -85,8 +87,7 @@ export async function* streamGroupSubjects(
 }
 
 export interface UsedGroupsSelection {
-  /** Null: of all tenants. */
-  readonly tenant: string | null;
+  readonly tenants: TenantsOfVersion;
   /** Slugs. */
   readonly meters: readonly string[];
   /** Windows that start then or later; milliseconds. */
@@ -94,10 +95,16 @@ export interface UsedGroupsSelection {
   readonly groupsMax: number;
 }
 
+/** In the text of the statement, since they may be many: parameters travel in the URL. */
+function inTenants(tenants: TenantsOfVersion): string {
+  if ('tenant' in tenants) return `tenant = ${quoted(tenants.tenant)}`;
+  return tenants.except.length === 0 ? 'true' : `tenant NOT IN (${tenants.except.map(quoted).join(', ')})`;
+}
+
 /** Those of most subjects first. */
 export async function readUsedGroups(
   clickhouse: Pick<ClickHouse, 'query'>,
-  { tenant, meters, from, groupsMax }: UsedGroupsSelection,
+  { tenants, meters, from, groupsMax }: UsedGroupsSelection,
 ): Promise<UsedGroup[]> {
   if (meters.length === 0) return [];
   interface Row {
@@ -111,9 +118,9 @@ export async function readUsedGroups(
     `SELECT meter, toString(group_values) AS group_text, uniqExact(tenant, subject) AS subjects,
        min(toUnixTimestamp(window_start)) AS first, max(toUnixTimestamp(window_start)) AS last
      FROM usage_rollups WHERE meter IN {meters:Array(String)} AND window_start >= toDateTime({from:UInt32}, 'UTC')
-       ${tenant === null ? '' : 'AND tenant = {tenant:String}'}
+       AND ${inTenants(tenants)}
      GROUP BY meter, group_values ORDER BY subjects DESC, meter, group_text LIMIT {groups_max:UInt32}`,
-    { meters, from: boundSeconds(from), groups_max: groupsMax, ...(tenant !== null && { tenant }) },
+    { meters, from: boundSeconds(from), groups_max: groupsMax },
   );
   return rows.map(({ meter, group_text, subjects, first, last }) => ({
     ...{ meter, groupValues: JSON.parse(group_text) as string[], subjects: Number(subjects) },

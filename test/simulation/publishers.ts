@@ -139,7 +139,7 @@ export class Publishers {
     // Prices hold from the start of a slot, as the oracle's account of them has it.
     const clock = slotFrom(Math.max(scheduler.now, rating.closing ?? 0));
     const asked = afterMs === 0 ? 'now' : slotFrom(clock + afterMs);
-    const facts = versionFacts(asked, { clock, closingUpTo: rating.closing });
+    const facts = versionFacts(asked, { clock, closingUpTo: rating.closing, rerate: afterMs < 0 });
     if ('earliest' in facts) throw new Error(`nothing is refused that is to hold from ${asked} on`);
     const version = postgres.tenantVersions.newest + 1;
     const made = { version, ...facts, catalog: this.catalogOf(change), appliesTo };

@@ -94,6 +94,16 @@ export class SealedUsage {
     );
   }
 
+  /** Of the tenant alone; what was closed by then is what the raters have announced. */
+  async applyOf(tenant: string, version: number, catalog: Catalog, effectiveAt = 0): Promise<void> {
+    await this.pool.query(
+      `INSERT INTO tallyline.tenant_catalog_versions
+         (tenant, version, effective_at, closed_up_to, applies_to, catalog, source, digest, published_at)
+       SELECT $1, $2, $3, coalesce(closing_up_to, 'epoch'), 'running', $4, '', '', now() FROM tallyline.rater_progress`,
+      [tenant, version, new Date(effectiveAt), JSON.stringify(catalog)],
+    );
+  }
+
   async addTenant(tenant: string): Promise<void> {
     await this.pool.query(
       `INSERT INTO tallyline.api_keys (id, tenant, key_hash) VALUES ($1, $1, sha256(convert_to($1, 'UTF8')))`,

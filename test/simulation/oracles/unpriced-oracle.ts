@@ -1,13 +1,12 @@
 // An independent account of the windows that a step closes with usage that nothing prices (P3): whoever moves the
 // raters' progress counts them, each once. What is priced is told by the slow model, event by event.
-import type { Meter } from '../../../domain/catalog/catalog.ts';
+import { emptyCatalog, type Meter } from '../../../domain/catalog/catalog.ts';
 import { nextChunkOf } from '../../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
 import { windowOfMeter } from '../../terms/slow-model.ts';
 import { PARTITIONS } from '../plan.ts';
-import type { PostgresModel } from '../stores/postgres-model.ts';
 import type { ExpectedCharges } from './expected-charges.ts';
-import { type UsageOracle, Violation } from './usage-oracle.ts';
+import { countsIn, type UsageOracle, Violation } from './usage-oracle.ts';
 
 const GENERATION = 1;
 
@@ -15,7 +14,6 @@ const itemMs = ({ window, itemWidth }: Meter): number => windowOfMeter({ window:
 
 export class UnpricedOracle {
   private readonly usage: UsageOracle;
-  private readonly postgres: PostgresModel;
   private readonly expected: ExpectedCharges;
   /** By rater. */
   private readonly due = new Map<object, Readonly<Record<string, number>>>();
@@ -25,9 +23,8 @@ export class UnpricedOracle {
   private readonly raters = new Set<object>();
   windows = 0;
 
-  constructor(usage: UsageOracle, postgres: PostgresModel, expected: ExpectedCharges) {
+  constructor(usage: UsageOracle, expected: ExpectedCharges) {
     this.usage = usage;
-    this.postgres = postgres;
     this.expected = expected;
   }
 
@@ -62,11 +59,10 @@ export class UnpricedOracle {
   private closedBetween(from: RaterProgress, to: RaterProgress): Record<string, number> {
     const { sealVector: vector, closedUpTo, watermark, catalogVersion } = to;
     const view = { vector, closedUpTo: closedUpTo!, watermark: watermark!, catalogVersion };
-    const versions = this.postgres.tenantVersions;
     const tenants = new Set([...this.usage.readingsByMeter.keys()].map((key) => (JSON.parse(key) as string[])[0]!));
     const found: Record<string, number> = {};
     for (const tenant of tenants) {
-      const plans = versions.at(tenant, catalogVersion)?.catalog.plans ?? [];
+      const { plans } = this.expected.versionsOf(tenant, catalogVersion).at(-1)?.catalog ?? emptyCatalog;
       const priced = plans.flatMap(({ prices }) => prices.flatMap((price) => ('meter' in price ? price.meter : [])));
       for (const slug of new Set(priced)) {
         const meter = this.expected.meter(tenant, slug);
@@ -94,9 +90,10 @@ export class UnpricedOracle {
     for (const [key, readings] of this.usage.readingsByMeter) {
       const [tenant, subject, slug] = JSON.parse(key) as [string, string, string];
       if (tenant !== of || slug !== meter.slug) continue;
-      for (const { windowStart, partition, chunk, groups, text } of readings) {
+      for (const reading of readings) {
+        const { windowStart, partition, chunk, groups, text } = reading;
         if (windowStart < first || windowStart >= end || partition >= PARTITIONS) continue;
-        if (chunk >= nextChunkOf(view.vector, GENERATION, partition)) continue;
+        if (chunk >= nextChunkOf(view.vector, GENERATION, partition) || !countsIn(view.vector, reading)) continue;
         const customer = this.expected.ownerOf(tenant, subject, windowStart, windowOfMeter(meter));
         if (this.expected.isPriced({ tenant, customer }, view, meter, windowStart, groups)) continue;
         if (aggregation !== 'unique') windows.add(JSON.stringify([tenant, customer, subject, windowStart]));

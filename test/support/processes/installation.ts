@@ -109,11 +109,12 @@ export class Installation {
     this.aggregator = null;
   }
 
-  /** Effective since ever where nothing was rated yet, and else from now on. */
-  async apply(catalog: Catalog): Promise<void> {
+  /** Effective since ever where nothing was rated yet, and else from now on. `tenant` null: the default. */
+  async apply(catalog: Catalog, tenant: string | null = null): Promise<void> {
     const { pool, eventLog } = this.stores;
     const effectiveAt = (await readClosingUpTo(pool)) === null ? { effectiveAt: 0 } : {};
-    await applyCatalog(pool, eventLog, catalog, JSON.stringify(catalog), effectiveAt);
+    const whose = tenant === null ? {} : { author: { tenant, actor: 'cli:test' } };
+    await applyCatalog(pool, eventLog, catalog, JSON.stringify(catalog), { ...effectiveAt, ...whose });
   }
 
   /** Appends the events in the order given, a few in a record. */
