@@ -6,6 +6,7 @@ import { auditRoutes } from './routes/audit-routes.ts';
 import { catalogRoutes } from './routes/catalog-routes.ts';
 import { customerRoutes } from './routes/customer-routes.ts';
 import { previewRoutes } from './routes/preview-routes.ts';
+import { recountRoutes } from './routes/recount-routes.ts';
 import { subjectRoutes } from './routes/subject-routes.ts';
 import { subscriptionRoutes } from './routes/subscription-routes.ts';
 
@@ -15,6 +16,7 @@ export const accountRoutes: readonly AccountRoute[] = [
   ...previewRoutes,
   ...subscriptionRoutes,
   ...catalogRoutes,
+  ...recountRoutes,
   ...auditRoutes,
 ];
 

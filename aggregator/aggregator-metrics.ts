@@ -22,6 +22,8 @@ export class AggregatorMetrics {
   private readonly late: Counter<'reason'>;
   private readonly unread: Counter<'meter'>;
   private readonly rounded: Counter<'meter'>;
+  private readonly recounted: Counter;
+  private readonly recountFailures: Counter;
   private readonly meteringLag: Histogram;
   private readonly flushDuration: Histogram<'stage'>;
   private readonly sealedTimes = new Map<number, number>();
@@ -54,6 +56,16 @@ export class AggregatorMetrics {
       name: 'tallyline_meter_rounded_values_total',
       help: 'Values with more than 12 fraction digits, which a meter rounded half to even',
       labelNames: ['meter'],
+      registers,
+    });
+    this.recounted = new Counter({
+      name: 'tallyline_recounted_chunks_total',
+      help: 'Sealed chunks that were counted again and sealed as a further revision',
+      registers,
+    });
+    this.recountFailures = new Counter({
+      name: 'tallyline_recount_failures_total',
+      help: 'Looks at a partition that could not count its chunks again, and try again a second later',
       registers,
     });
     this.meteringLag = new Histogram({
@@ -137,6 +149,14 @@ export class AggregatorMetrics {
   released(partition: number): void {
     this.sealedTimes.delete(partition);
     this.checked.delete(partition);
+  }
+
+  chunksRecounted(count: number): void {
+    this.recounted.inc(count);
+  }
+
+  recountFailed(): void {
+    this.recountFailures.inc();
   }
 
   /** A chunk was compared with what ClickHouse holds of it. */

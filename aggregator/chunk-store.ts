@@ -1,7 +1,7 @@
 // The rows of chunks in ClickHouse: written, read back before a seal, and read again for the dedup index. A row may be
 // written more than once: it is named by its place in the log, so it counts once. What is sealed is not known here but
 // in seal-store.ts.
-import { noRows, type RowSet, wrap64 } from '../domain/sealing/row-set.ts';
+import { type RowSet, wrap64 } from '../domain/sealing/row-set.ts';
 import { JoinedCalls } from '../platform/calls/joined-calls.ts';
 import type { ClickHouse } from '../platform/clickhouse/click-house.ts';
 import { bodyBytes, type InsertBody, type TableColumn } from '../platform/clickhouse/native-block.ts';
@@ -12,10 +12,10 @@ import {
   manifestColumns,
   rejectChecksumSql,
   rejectColumns,
-  rollUpChecksumSql,
   rollUpColumns,
   totalColumns,
 } from '../platform/usage-store/chunk-tables.ts';
+import { readRowsOfChunks } from './stored-rows.ts';
 
 export interface FlushBodies {
   readonly events: InsertBody;
@@ -52,12 +52,6 @@ export interface PartitionChunk extends ChunkPlace {
 interface StoredRows {
   readonly count: string;
   readonly checksum: string;
-}
-
-interface PlaceOfRows {
-  readonly partition: number;
-  readonly chunk: number;
-  readonly epoch: string;
 }
 
 const rowSetOf = ({ count, checksum }: StoredRows): RowSet => ({ count: Number(count), checksum: BigInt(checksum) });
@@ -151,11 +145,11 @@ export class ChunkStore {
     return [];
   }, fittingInserts);
   private readonly rollUpSets = new JoinedCalls<PartitionChunk, RowSet>(
-    (chunks) => this.readRows('usage_rollups', 'tenant, meter, subject, window_start, group_values', chunks),
+    (chunks) => this.readRows('usage_rollups', chunks),
     () => CHUNKS_READ_MAX,
   );
   private readonly totalSets = new JoinedCalls<PartitionChunk, RowSet>(
-    (chunks) => this.readRows('usage_totals', 'tenant, meter, window_start, group_values', chunks),
+    (chunks) => this.readRows('usage_totals', chunks),
     () => CHUNKS_READ_MAX,
   );
 
@@ -228,9 +222,7 @@ export class ChunkStore {
 
   /**
    * What is stored of a chunk under exactly this epoch. The roll-ups of all partitions are mixed in the table, and so
-   * are the totals, so the chunks that wait to be read back are read in one query of each. It does without FINAL, which
-   * would merge all rows around them, and takes the newest row of each name under the epoch. Where FINAL would show a
-   * row of a later epoch instead, this owner can't seal any more.
+   * are the totals, so the chunks that wait to be read back are read in one query of each.
    */
   async readBack(of: PartitionChunk): Promise<StoredChunk> {
     const { partition, epoch, startOffset, endOffset } = of;
@@ -252,30 +244,16 @@ export class ChunkStore {
     return { events, rollUps, totals, rejects };
   }
 
-  private async readRows(
+  private readRows(
     table: 'usage_rollups' | 'usage_totals',
-    keys: string,
     chunks: readonly PartitionChunk[],
   ): Promise<readonly RowSet[]> {
-    const rows = await this.clickhouse.query<StoredRows & PlaceOfRows>(
-      `SELECT partition, chunk, epoch, count() AS count, ${rollUpChecksumSql} AS checksum FROM (
-        SELECT partition, chunk, epoch, argMax(row_hash, version) AS row_hash FROM ${table}
-        WHERE generation = {generation:UInt16}
-          AND (partition, chunk, epoch) IN {chunks:Array(Tuple(UInt16, UInt32, UInt64))}
-        GROUP BY partition, chunk, epoch, ${keys})
-      GROUP BY partition, chunk, epoch`,
-      {
-        generation: this.generation,
-        chunks: `[${chunks.map(({ partition, chunk, epoch }) => `(${partition},${chunk},${epoch})`).join(',')}]`,
-      },
+    return readRowsOfChunks(
+      this.clickhouse,
+      this.generation,
+      table,
+      chunks.map((of) => ({ ...of, revision: 0 })),
     );
-    return chunks.map((of) => {
-      const row = rows.find(
-        ({ partition, chunk, epoch }) =>
-          partition === of.partition && chunk === of.chunk && epoch === of.epoch.toString(),
-      );
-      return row === undefined ? noRows : rowSetOf(row);
-    });
   }
 
   private async rowSet(sql: string, params: Record<string, unknown>): Promise<RowSet> {

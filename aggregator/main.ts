@@ -16,6 +16,8 @@ import { fastCounter } from './counting/fast-counter.ts';
 import { newKeyFile } from './key-files.ts';
 import { consumePartitions } from './partition-group.ts';
 import { PostgresSealTables } from './postgres-seal-tables.ts';
+import { PostgresRecountTables } from './recounting/postgres-recount-tables.ts';
+import { RevisionStore } from './recounting/revision-store.ts';
 
 export interface AggregatorParts {
   readonly pool: pg.Pool;
@@ -27,6 +29,7 @@ export interface AggregatorParts {
 
 const LAG_INTERVAL_MS = 2_000;
 const REPAIR_INTERVAL_MS = 1_000;
+const RECOUNT_INTERVAL_MS = 1_000;
 
 /** Resolves once the consumer group was joined; rejects where the log is not the one that was counted before. */
 export async function startAggregator(context: StageContext, parts: AggregatorParts): Promise<Stage> {
@@ -58,6 +61,16 @@ export async function startAggregator(context: StageContext, parts: AggregatorPa
   const stopRepairing = repeat(realTimers, REPAIR_INTERVAL_MS, () => {
     repairing = repairing.then(() => group.repairChunks(repairRequests));
   });
+  const recounts = {
+    tables: new PostgresRecountTables(pool, generation.generation),
+    revisions: new RevisionStore(onTerms(clickhouse, moneyTerms), generation.generation),
+  };
+  let recounting: Promise<void> | null = null;
+  const stopRecounting = repeat(realTimers, RECOUNT_INTERVAL_MS, () => {
+    recounting ??= group.recountChunks(recounts).finally(() => {
+      recounting = null;
+    });
+  });
   return {
     name: 'aggregator',
     notReady: () => null,
@@ -65,7 +78,9 @@ export async function startAggregator(context: StageContext, parts: AggregatorPa
     async stop() {
       stopMeasuring();
       stopRepairing();
+      stopRecounting();
       await repairing;
+      await recounting;
       await group.stop();
     },
   };

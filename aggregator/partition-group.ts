@@ -16,7 +16,8 @@ import type { GenerationRules } from './core/partition-state.ts';
 import type { NewCounter } from './counting/counter.ts';
 import { PartitionLoop, type PartitionLoopParts } from './partition-loop.ts';
 import { RecordReader } from './record-reader.ts';
-import { type Owner, SealStore, type SealTables } from './seal-store.ts';
+import { PartitionRecounts, type PartitionRecountsParts } from './recounting/partition-recounts.ts';
+import { type Owner, PartitionLost, SealStore, type SealTables } from './seal-store.ts';
 export interface PartitionGroupParts extends StageContext {
   readonly generation: number;
   readonly rules: GenerationRules;
@@ -46,8 +47,16 @@ export interface PartitionGroup {
    * again.
    */
   repairChunks(requests: RepairRequests): Promise<void>;
+  /**
+   * Counts chunks of this process's partitions again where that is due, for a moment. A failure is logged: the next
+   * call goes on.
+   */
+  recountChunks(recounts: Pick<PartitionRecountsParts, 'tables' | 'revisions'>): Promise<void>;
   stop(): Promise<void>;
 }
+
+/** Of one partition before the next: a step is up to sixteen chunks. */
+const RECOUNT_STEPS_MAX = 8;
 
 /** Resolves once the consumer group was joined. */
 export async function consumePartitions(parts: PartitionGroupParts): Promise<PartitionGroup> {
@@ -149,6 +158,23 @@ export async function consumePartitions(parts: PartitionGroupParts): Promise<Par
         await decideRepairs({ requests, seals, logStartOffset, logger }, [...loops.keys()]);
       } catch (error) {
         logger.warn({ err: error }, 'requests to repair chunks could not be decided; the next look does it');
+      }
+    },
+    recountChunks: async (recounts) => {
+      for (const [partition, loop] of loops) {
+        const recounting = new PartitionRecounts(partition, { ...recounts, catalogs, logger });
+        try {
+          // Whoever is waiting for another partition is not to wait for all of this one.
+          for (let steps = 0; steps < RECOUNT_STEPS_MAX && loop.epoch !== null; steps++) {
+            const chunks = await recounting.step(loop.epoch);
+            if (chunks === null) break;
+            metrics.chunksRecounted(chunks);
+          }
+        } catch (error) {
+          // Its new owner goes on.
+          if (!(error instanceof PartitionLost)) metrics.recountFailed();
+          logger.warn({ err: error, partition }, 'chunks could not be recounted; the next look goes on');
+        }
       }
     },
     async stop() {

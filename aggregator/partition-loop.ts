@@ -153,6 +153,11 @@ export class PartitionLoop {
     return this.ownership?.counter.state ?? null;
   }
 
+  /** By which the partition is owned; null: it is not, or is being taken over. */
+  get epoch(): bigint | null {
+    return this.ownership?.epoch ?? null;
+  }
+
   private retrying<Result>(what: string, work: () => Promise<Result>): Promise<Result> {
     return retry(work, {
       isRetriable: (error) =>

@@ -12,7 +12,7 @@ const { eventCount, eventChecksum, nextRuleSet } = sealColumns;
 const endColumns = { epoch, startOffset, endOffset, partitionTime, catalogVersion, nextRuleSet };
 const eventsColumns = { chunk, startOffset, endOffset, epoch, eventCount, eventChecksum };
 /** Of tallyline.partition_progress. */
-const progressColumns = {
+export const progressColumns = {
   epoch,
   nextOffset: whole('next_offset'),
   nextChunk: int('next_chunk'),
@@ -140,6 +140,13 @@ class PostgresSealTransaction implements SealTransaction {
           DELETE FROM tallyline.chunk_seals WHERE generation = $1 AND partition = $2 AND chunk >= $3 RETURNING *
         ) INSERT INTO tallyline.chunk_seals_reopened SELECT taken.*, $4, clock_timestamp() FROM taken`,
       [this.generation, partition, fromChunk, reason],
+    );
+    // What was recounted of them is sealed again once they are.
+    await this.client.query(
+      `INSERT INTO tallyline.due_chunks (generation, partition, chunk)
+        SELECT DISTINCT generation, partition, chunk FROM tallyline.chunk_corrections
+        WHERE generation = $1 AND partition = $2 AND chunk >= $3 ON CONFLICT DO NOTHING`,
+      [this.generation, partition, fromChunk],
     );
   }
 }

@@ -15,10 +15,10 @@ import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { readClosingUpTo } from '../platform/billing-store/rater-progress.ts';
 import { type ApplyOptions, applyCatalog, CatalogRefused } from '../platform/catalog-publishing/apply-catalog.ts';
 import { refusedByState } from '../platform/catalog-publishing/refused-catalogs.ts';
+import { overlapRefusals } from '../platform/catalog-publishing/refused-overlaps.ts';
 import { tenantVersions, versionsOfTenant } from '../platform/catalog-store.ts';
 import {
   type ChangedCustomers,
-  type CustomerOverlap,
   type PriceOverlaps,
   readChangedCustomers,
   readPriceOverlaps,
@@ -71,13 +71,14 @@ export async function diffCatalogFile(
     const latest = versions.at(-1);
     const history = versions.map((each) => each.catalog);
     const { changes, refusals: found } = diffCatalogs(latest?.catalog ?? null, catalog, history);
-    const refusals = [...found, ...(await refusedByState(pool, catalog, tenant))];
     const windows = windowChoices(catalog.meters, changes);
     const tenants = tenant === null ? { except: all.tenants } : { tenant };
     const trial = await tryOnRecentEvents(pool, stores.clickhouse(), catalog, changes, tenants, now);
     const wanted = { tenants, versions, catalog, now, closedUpTo: await readClosingUpTo(pool) };
     const untaken = await untakenLately(stores.clickhouse(), wanted);
     const overlaps = await readPriceOverlaps(pool, wanted);
+    const doubled = overlapRefusals(overlaps.ofCustomers);
+    const refusals = [...found, ...(await refusedByState(pool, catalog, tenant)), ...doubled];
     const page = { afterNumber: 0, subscriptionsMax: SUBSCRIPTIONS_MAX };
     const { customers: changed, lookedAt, last } = await readChangedCustomers(pool, wanted, page);
     const customers = { changed, lookedAt, isComplete: last === null };
@@ -157,12 +158,8 @@ function* coverageLines(untaken: UntakenUsage | string, overlaps: PriceOverlaps)
   };
   if (typeof untaken === 'string') yield `usage that no price would take is not told: ${untaken}`;
   else yield* shown(untaken.groups.map(formatUntaken), untaken.isComplete);
-  const { inPlans, ofCustomers, isComplete } = overlaps;
-  yield* shown(inPlans.map(formatDouble), true);
-  const ofCustomer = ({ tenant, customer, one, other, from }: CustomerOverlap): string =>
-    `! customer ${customer} (tenant ${tenant}): from ${formatRfc3339(from)} on price ${one.price} of subscription ` +
-    `${one.subscription} and price ${other.price} of subscription ${other.subscription} charge the same usage`;
-  yield* shown(ofCustomers.map(ofCustomer), isComplete);
+  // Those of customers are refused, and told so.
+  yield* shown(overlaps.inPlans.map(formatDouble), overlaps.isComplete);
 }
 
 /** A text: why it could not be tried. */

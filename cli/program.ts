@@ -6,6 +6,7 @@ import { registerCatalogCommands } from './commands/catalog.ts';
 import { registerClickHouseCommand } from './commands/clickhouse.ts';
 import { registerDemoCommand } from './commands/demo.ts';
 import { registerKeysCommand } from './commands/keys.ts';
+import { registerMetersCommand } from './commands/meters.ts';
 import { registerMigrateCommand } from './commands/migrate.ts';
 import { registerRepairCommand } from './commands/repair.ts';
 import { registerReplayCommand } from './commands/replay.ts';
@@ -25,6 +26,7 @@ for (const register of [
   registerUpCommand,
   registerStageCommands,
   registerCatalogCommands,
+  registerMetersCommand,
   registerKeysCommand,
   registerAccountCommands,
   registerMigrateCommand,

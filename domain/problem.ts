@@ -43,6 +43,7 @@ export const problemCodes = {
   not_paused: { status: 409, title: 'The subscription is not paused' },
   nothing_to_undo: { status: 409, title: 'All of the change has happened' },
   overlapping_prices: { status: 409, title: 'Two subscriptions would price the same usage' },
+  recount_refused: { status: 409, title: 'The meter can not be recounted so' },
   catalog_refused: { status: 409, title: 'The catalog can’t be applied' },
   currency_mismatch: { status: 409, title: 'The customer is charged in another currency' },
   version_mismatch: { status: 412, title: 'It is not what the request takes it for' },

@@ -102,6 +102,12 @@ export async function catalogVersions(db: Queries): Promise<CatalogVersion[]> {
   return rows.map(toVersion);
 }
 
+/** Those with a catalog of their own, published or not. */
+export async function tenantsWithOwn(db: Queries): Promise<string[]> {
+  const { rows } = await db.query<{ tenant: string }>('SELECT DISTINCT tenant FROM tallyline.tenant_catalog_versions');
+  return rows.map(({ tenant }) => tenant);
+}
+
 /** The versions of all tenants, published or not. */
 export async function tenantVersions(db: Queries): Promise<TenantVersions> {
   return toTenantVersions((await db.query<VersionRow>(`${DEFAULTS} UNION ALL ${OWN} ORDER BY version`)).rows);

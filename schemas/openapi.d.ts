@@ -522,6 +522,45 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/meters/{meter}/recount": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count a meter again over stored events
+         * @description As the catalog in force defines it, in windows that start in the range, over what was counted by an earlier catalog.
+         *     It is begun once by the `id` in the body, or else by the Idempotency-Key, which is then needed. Windows that are
+         *     closed get adjustments. One recount of a tenant is under way at a time.
+         */
+        post: operations["recountMeter"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/recounts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far a recount is */
+        get: operations["getRecount"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/audit": {
         parameters: {
             query?: never;
@@ -1413,12 +1452,43 @@ export interface components {
             }[];
             nextCursor: string | null;
         };
+        RecountBody: {
+            id?: components["schemas"]["AccountId"] | null;
+            /**
+             * Format: date-time
+             * @description Windows that start then or later
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description And before this; null - all that an earlier catalog counted
+             */
+            to?: string | null;
+        };
+        Recount: {
+            id: string;
+            meter: string;
+            /** @description By which it is counted */
+            catalogVersion: number;
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string | null;
+            /** @enum {string} */
+            state: "running" | "done";
+            /** @description Pieces of the log that it concerns; null - that is not known yet */
+            chunks: number | null;
+            /** @description Those of them that are counted again */
+            recounted: number;
+            /** Format: date-time */
+            requestedAt: string;
+        };
         /** @description As the object itself is answered, without its id, version and times */
         ObjectFields: Record<string, never>;
         Changes: {
             data: {
                 /** @enum {string} */
-                kind: "customer" | "subject" | "subscription" | "key" | "catalog";
+                kind: "customer" | "subject" | "subscription" | "key" | "catalog" | "recount";
                 id: string;
                 /** @description Of the object, from this change on */
                 version: number;
@@ -1535,7 +1605,7 @@ export interface components {
             title: string;
             status: number;
             /** @enum {string} */
-            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "conflicting_parameters" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_field" | "idempotency_key_required" | "invalid_cursor" | "unauthenticated" | "malformed_key" | "unknown_key" | "expired_key" | "revoked_key" | "insufficient_scope" | "outside_customer" | "not_found" | "method_not_allowed" | "unknown_meter" | "unknown_customer" | "unknown_subscription" | "request_timeout" | "idempotency_conflict" | "in_progress" | "customer_archived" | "customer_erased" | "already_rated" | "assignments_full" | "subscription_ended" | "changes_full" | "preview_moved" | "not_paused" | "nothing_to_undo" | "overlapping_prices" | "catalog_refused" | "currency_mismatch" | "version_mismatch" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
+            code: "malformed_body" | "empty_batch" | "no_event_accepted" | "invalid_parameter" | "conflicting_parameters" | "invalid_request" | "unknown_dimension" | "window_too_small" | "range_misaligned" | "timezone_misaligned" | "result_too_large" | "invalid_field" | "idempotency_key_required" | "invalid_cursor" | "unauthenticated" | "malformed_key" | "unknown_key" | "expired_key" | "revoked_key" | "insufficient_scope" | "outside_customer" | "not_found" | "method_not_allowed" | "unknown_meter" | "unknown_customer" | "unknown_subscription" | "request_timeout" | "idempotency_conflict" | "in_progress" | "customer_archived" | "customer_erased" | "already_rated" | "assignments_full" | "subscription_ended" | "changes_full" | "preview_moved" | "not_paused" | "nothing_to_undo" | "overlapping_prices" | "catalog_refused" | "recount_refused" | "currency_mismatch" | "version_mismatch" | "body_too_large" | "too_many_events" | "unsupported_media_type" | "unsupported_encoding" | "expectation_failed" | "rate_limited" | "share_exceeded" | "headers_too_large" | "internal" | "unsupported_transfer_coding" | "log_unavailable" | "overloaded" | "not_ready" | "shutting_down" | "store_unavailable" | "query_timeout" | "usage_damaged";
             /** @description What to do about it, for a person */
             detail: string;
             requestId: string;
@@ -3171,11 +3241,111 @@ export interface operations {
             503: components["responses"]["ProblemToRetry"];
         };
     };
+    recountMeter: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Needed where the body has no id */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The meter's slug */
+                meter: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "id": "images-of-november",
+                 *       "from": "2026-11-01T00:00:00Z"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RecountBody"];
+            };
+        };
+        responses: {
+            /** @description It is under way, or was before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "images-of-november",
+                     *       "meter": "images",
+                     *       "catalogVersion": 4,
+                     *       "from": "2026-11-01T00:00:00Z",
+                     *       "to": null,
+                     *       "state": "running",
+                     *       "chunks": null,
+                     *       "recounted": 0,
+                     *       "requestedAt": "2026-11-20T10:00:00.412Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Recount"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            409: components["responses"]["Problem"];
+            413: components["responses"]["Problem"];
+            415: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    getRecount: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The recount, percent-encoded */
+                id: components["schemas"]["AccountId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "images-of-november",
+                     *       "meter": "images",
+                     *       "catalogVersion": 4,
+                     *       "from": "2026-11-01T00:00:00Z",
+                     *       "to": null,
+                     *       "state": "done",
+                     *       "chunks": 5760,
+                     *       "recounted": 5760,
+                     *       "requestedAt": "2026-11-20T10:00:00.412Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Recount"];
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
     listChanges: {
         parameters: {
             query?: {
                 /** @description Only changes of objects of this kind */
-                kind?: "customer" | "subject" | "subscription" | "key" | "catalog";
+                kind?: "customer" | "subject" | "subscription" | "key" | "catalog" | "recount";
                 /** @description Only changes of the object with this id */
                 id?: string;
                 /** @description Only changes that this actor made, such as key:key_0aBcDeFgHiJk */

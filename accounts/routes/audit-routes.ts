@@ -76,6 +76,7 @@ function fieldsOf(kind: AccountKind, { fields, personal }: ObjectState): Readonl
     const { expiresAt, revokedAt, ...rights } = fields as Readonly<Record<string, number | null>>;
     return { ...rights, expiresAt: timeOrNull(expiresAt ?? null), revokedAt: timeOrNull(revokedAt ?? null) };
   }
+  if (kind === 'recount') return fields;
   if (kind === 'catalog') return { ...fields, effectiveAt: timeOrNull((fields as CatalogAfter).effectiveAt) };
   if (kind === 'subscription') return subscriptionFields(fields as unknown as SubscriptionAfter);
   return { assignments: assignmentsAnswer((fields as Pick<SubjectFacts, 'assignments'>).assignments) };

@@ -8,6 +8,7 @@ import { Problem } from '../../domain/problem.ts';
 import { encodePlace, numberBehind } from '../../domain/requests/cursor.ts';
 import {
   choice,
+  flag,
   noParameters,
   pageCursor,
   parametersOf,
@@ -19,6 +20,7 @@ import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { readNow } from '../../platform/account-store/subject-assignments.ts';
 import { readClosingUpTo } from '../../platform/billing-store/rater-progress.ts';
 import { refusedByState } from '../../platform/catalog-publishing/refused-catalogs.ts';
+import { overlapRefusals } from '../../platform/catalog-publishing/refused-overlaps.ts';
 import { readChangedCustomers, readPriceOverlaps, readUntakenUsage } from '../../platform/charges/catalog-effects.ts';
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
 import { timeOrNull } from '../core/account-answers.ts';
@@ -36,14 +38,15 @@ const getCatalog: AccountAct = async ({ catalogs }, { parameters }) => {
 const putParameters = parametersOf({
   effectiveAt: time('an instant', 'From when on its prices hold; left out: from now on').optional(),
   appliesTo: choice(appliesTos, 'To the periods that run, or to the next one of each subscription').default('running'),
+  rerate: flag('True: effectiveAt may lie before what was rated; that is rated again, by adjustments'),
 });
 
 const putCatalog: AccountAct = async ({ publish }, { author, parameters, body, ifMatch }) => {
-  const { effectiveAt, appliesTo } = readParameters(putParameters, parameters);
+  const { effectiveAt, appliesTo, rerate } = readParameters(putParameters, parameters);
   const follows = readIfMatch(ifMatch) ?? 'none';
   const { catalog, source } = readCatalogBody(body);
   const applied = await publish(catalog, source, {
-    ...{ author, follows, appliesTo },
+    ...{ author, follows, appliesTo, rerate },
     ...(effectiveAt !== undefined && { effectiveAt }),
   });
   const { version, changes, starts } = applied;
@@ -85,7 +88,7 @@ const diffCatalog: AccountAct = async ({ reads, usage, catalogs }, { author, par
   return listAnswer({
     version: versions.at(-1)?.version ?? 0,
     changes,
-    refusals: [...refusals, ...(await refusedByState(reads, wanted, author.tenant))],
+    refusals: [...refusals, ...(await refusedByState(reads, wanted, author.tenant)), ...overlapRefusals(ofCustomers)],
     windows: windowChoices(wanted.meters, changes),
     unpriced: untaken && {
       since: formatRfc3339(untaken.since),

@@ -24,6 +24,9 @@ export interface RollUpRow extends WindowState {
   rowHash: bigint;
 }
 
+/** What a roll-up is told of an event beside its readings. */
+export type RolledUpEvent = Pick<UsageEvent, 'tenant' | 'subject' | 'eventTime'>;
+
 function keyOf(
   event: Pick<UsageEvent, 'tenant' | 'subject'>,
   meter: Meter,
@@ -50,7 +53,7 @@ export class RollUpTable implements RollUps {
     return this.rows.values();
   }
 
-  add(event: UsageEvent, reading: Reading, order: EventOrder): void {
+  add(event: RolledUpEvent, reading: Reading, order: EventOrder): void {
     const { meter, groupValues } = reading;
     const rules = aggregationRules(meter.aggregation);
     const windowStart = windowStartOf(event.eventTime, windowSizeMs[meter.window]);

@@ -9,6 +9,8 @@ import {
   eventColumns,
   manifestColumns,
   rejectColumns,
+  revisedRollUpColumns,
+  revisedTotalColumns,
   rollUpColumns,
   totalColumns,
 } from '../../platform/usage-store/chunk-tables.ts';
@@ -25,6 +27,8 @@ export interface ChunkCoordinates {
   readonly epoch: bigint;
   /** epoch * 2^40 + (next offset - start offset of the chunk). */
   readonly version: bigint;
+  /** Absent: 0, what the log alone says. */
+  readonly revision?: number;
 }
 
 const NO_KEY = Buffer.alloc(16);
@@ -69,7 +73,8 @@ export const noLatestNoUnique = {
 
 /** Also sets each row's `rowHash`. */
 export function rollUpRows(at: ChunkCoordinates, dirty: readonly RollUpRow[]): InsertBody {
-  const block = new NativeBlock(rollUpColumns, { ...at }, dirty.length);
+  const columns = at.revision === undefined ? rollUpColumns : revisedRollUpColumns;
+  const block = new NativeBlock(columns, { ...at }, dirty.length);
   for (const row of dirty) {
     block.text(row.tenant);
     block.text(row.meter.slug);
@@ -97,7 +102,8 @@ export function rollUpRows(at: ChunkCoordinates, dirty: readonly RollUpRow[]): I
 
 /** Also sets each row's `rowHash`. The rest has no group values. */
 export function totalRows(at: ChunkCoordinates, dirty: readonly TotalRow[]): InsertBody {
-  const block = new NativeBlock(totalColumns, { ...at }, dirty.length);
+  const columns = at.revision === undefined ? totalColumns : revisedTotalColumns;
+  const block = new NativeBlock(columns, { ...at }, dirty.length);
   for (const row of dirty) {
     block.text(row.tenant);
     block.text(row.meter.slug);

@@ -2,11 +2,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { appliesTos } from '../../domain/catalog/catalog.ts';
 import { nameFault } from '../../domain/name-text.ts';
-import { formatRfc3339, parseRfc3339 } from '../../domain/time/rfc3339.ts';
 import type { ApplyOptions } from '../../platform/catalog-publishing/apply-catalog.ts';
 import type { CatalogStores } from '../catalog-application.ts';
 import { commandActor, commandContext, type DataDirOption, withDataDir } from '../command-context.ts';
 import { printLine, printNote } from '../output.ts';
+import { readInstant } from '../time-options.ts';
 
 async function openCatalogStores(option: DataDirOption): Promise<CatalogStores> {
   const { assertReachable, openClickHouse, openEventLog, openPool } = await import('../stores.ts');
@@ -45,12 +45,6 @@ function readTenant(name: string): string {
   throw new InvalidArgumentError(`It must ${fault}.`);
 }
 
-function readEffectiveAt(text: string): number {
-  const instant = parseRfc3339(text);
-  if (instant !== null) return instant;
-  throw new InvalidArgumentError(`It must be an RFC 3339 time such as ${formatRfc3339(Date.UTC(2026, 11, 1))}.`);
-}
-
 /** A refusal is one error a line on stderr, as an editor can jump to it; anything else is the caller's to report. */
 async function reported(command: () => Promise<void>): Promise<void> {
   const { CatalogRefused } = await import('../../platform/catalog-publishing/apply-catalog.ts');
@@ -83,7 +77,7 @@ export function registerCatalogCommands(program: Command): void {
     .description('make a file the catalog: a new version where it says anything new')
     .argument('<file>', 'YAML; docs/use/catalog.md explains it')
     .option('--tenant <name>', 'whose own catalog it is to be (default: that of all who have none)', readTenant)
-    .option('--effective-at <time>', 'from when on its prices hold, RFC 3339 (default: now)', readEffectiveAt)
+    .option('--effective-at <time>', 'from when on its prices hold, RFC 3339 (default: now)', readInstant)
     .addOption(
       new Option('--applies-to <periods>', 'the periods that run, or the next one of each subscription')
         .choices(appliesTos)

@@ -68,6 +68,18 @@ export const doublePrices = ({ plans }: Catalog): DoublePrices[] =>
     ),
   );
 
+/** Whether a plan has a price that may take usage which it did not take before; `before` null: there was no catalog. */
+export function takesMore(before: Catalog | null, after: Catalog): boolean {
+  const takenOf = ({ plans }: Catalog): string[] =>
+    plans.flatMap((plan) =>
+      usagePrices(plan).map(({ slug, meter, match, otherwise = false }) =>
+        JSON.stringify([plan.slug, slug, meter, otherwise, Object.entries(match).sort()]),
+      ),
+    );
+  const known = new Set(before === null ? [] : takenOf(before));
+  return takenOf(after).some((each) => !known.has(each));
+}
+
 const groupsText = (groups: Match): string =>
   `{${Object.entries(groups)
     .map(([name, value]) => `${name}: ${JSON.stringify(value)}`)

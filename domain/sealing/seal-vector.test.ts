@@ -1,7 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
-import { covers, isSameVector, nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from './seal-vector.ts';
+import {
+  covers,
+  isSameVector,
+  nextChunkOf,
+  partitionCounts,
+  recountedAs,
+  recountsOf,
+  type SealVector,
+  sealVectorOf,
+} from './seal-vector.ts';
 
-const vector: SealVector = { 1: { 0: 17, 1: 16 }, 2: { 0: 1 } };
+const vector: SealVector = { 1: { 0: 17, 1: [16, 3] }, 2: { 0: 1 } };
 
 describe('seal vectors', () => {
   const table: [SealVector, SealVector, boolean][] = [
@@ -9,6 +18,10 @@ describe('seal vectors', () => {
     [vector, vector, true],
     [vector, { 1: { 1: 16 } }, true],
     [vector, { 1: { 1: 17 } }, false],
+    [vector, { 1: { 1: [16, 3] } }, true],
+    [vector, { 1: { 1: [16, 4] } }, false],
+    [vector, { 1: { 0: [17, 1] } }, false],
+    [vector, { 1: { 1: [15, 2] } }, true],
     [vector, { 3: { 0: 1 } }, false],
     [vector, { 3: { 0: 0 } }, true],
     [{}, vector, false],
@@ -17,7 +30,14 @@ describe('seal vectors', () => {
 
   it('takes a partition that is absent for one that has no seal', () => {
     expect(isSameVector({ 1: { 0: 0 } }, {})).toBe(true);
+    expect(isSameVector({ 1: { 0: 2 } }, { 1: { 0: [2, 0] } })).toBe(true);
+    expect(isSameVector({ 1: { 0: 2 } }, { 1: { 0: [2, 1] } })).toBe(false);
+    expect(recountsOf(vector, 1, 0)).toBe(0);
     expect(nextChunkOf(vector, 1, 5)).toBe(0);
+  });
+
+  it('takes the recounts of one and the chunks of another', () => {
+    expect(recountedAs({ 1: { 0: 3, 1: [2, 9] } }, vector)).toEqual({ 1: { 0: 3, 1: [2, 3] } });
   });
 
   it('reads back from its counts and from JSON', () => {

@@ -1,5 +1,6 @@
 // What is sealed at one instant, and by which epochs.
 import type { OutcomeCounts } from '../metering/event-outcome.ts';
+import type { RecountRun } from './recount-runs.ts';
 import type { RowSet } from './row-set.ts';
 import { covers, nextChunkOf, type SealVector } from './seal-vector.ts';
 
@@ -15,10 +16,12 @@ export interface EpochStep {
 export interface Seals {
   readonly vector: SealVector;
   /**
-   * The epochs of all sealed chunks. Within a partition epochs never fall from chunk to chunk, so a few steps describe
-   * them. Sorted by generation, partition and chunk.
+   * The epochs of the seals of all chunks, as the log was counted. Within a partition epochs never fall from chunk to
+   * chunk, so a few steps describe them. Sorted by generation, partition and chunk.
    */
   readonly epochSteps: readonly EpochStep[];
+  /** Of recounted chunks other rows count: those of a revision (recount-runs.ts). */
+  readonly recountRuns: readonly RecountRun[];
   /** The published watermark in milliseconds since the epoch; null before the first. */
   readonly watermark: number | null;
 }
@@ -54,9 +57,21 @@ export interface ChunkPlace {
 export const placeOf = ({ generation, partition, chunk }: ChunkPlace): string =>
   `generation ${generation} partition ${partition} chunk ${chunk}`;
 
-/** What one seal promises about the roll-up rows of its chunk. */
-export interface ChunkSeal extends ChunkPlace {
+/** Which rows of a recounted chunk count: those of a revision, and by which seal of one. */
+export interface SealedRevision {
+  readonly revision: number;
   readonly epoch: bigint;
+  /** The recount number of the seal. */
+  readonly number: number;
+}
+
+/** What the seals of a chunk promise about its roll-up rows. */
+export interface ChunkSeal extends ChunkPlace {
+  /** Of the chunk's own seal. */
+  readonly epoch: bigint;
+  /** Null: the chunk was never recounted, and its rows are of its own seal. */
+  readonly revised: SealedRevision | null;
+  /** Of the rows that count. */
   readonly rollUps: RowSet;
 }
 
@@ -74,7 +89,7 @@ export interface StoredSeal extends ChunkSeal {
   readonly nextRuleSet: number;
   readonly events: RowSet;
   readonly rejects: RowSet;
-  /** Null: it was sealed by a release that keeps no totals. */
+  /** Of the rows that count. Null: it was sealed by a release that keeps no totals. */
   readonly totals: RowSet | null;
   readonly outcomes: Readonly<OutcomeCounts>;
   /** Counts of 0 may be left out. */

@@ -14,7 +14,7 @@ import {
   textOf,
 } from '../postgres/table-columns.ts';
 
-export const accountKinds = ['customer', 'subject', 'subscription', 'key', 'catalog'] as const;
+export const accountKinds = ['customer', 'subject', 'subscription', 'key', 'catalog', 'recount'] as const;
 export type AccountKind = (typeof accountKinds)[number];
 
 /** Who changes something, and of which tenant. */

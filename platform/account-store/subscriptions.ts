@@ -15,7 +15,7 @@ import {
 } from '../../domain/terms/customer-subscription.ts';
 import { billsFrom } from '../../domain/terms/record-rules.ts';
 import type { SubscriptionOpening } from '../../domain/terms/subscription-history.ts';
-import { markDue } from '../billing-store/due-customers.ts';
+import { type CustomerPage, markDue } from '../billing-store/due-customers.ts';
 import { readClosingUpTo } from '../billing-store/rater-progress.ts';
 import {
   AddedTables,
@@ -188,17 +188,17 @@ export async function readRecordCounts(queries: Queries, customers: readonly Ten
   return rows.map((row) => recordOf(recordCountColumns, row));
 }
 
-/** Customers that were ever subscribed to more than one, by name; `tenant` null: of all tenants. */
+/** Customers that were ever subscribed to more than one, in the order of their names, after one of them. */
 export async function readSeveralSubscribers(
   queries: Queries,
   tenants: TenantsOfVersion,
-  customersMax: number,
+  { after, customersMax }: CustomerPage,
 ): Promise<TenantCustomer[]> {
   const { sql, value } = tenantCondition(tenants, 'tenant', '$1');
   const { rows } = await queries.query<{ tenant: string; customer: string }>(
-    `SELECT tenant, customer FROM tallyline.subscriptions WHERE ${sql}
-     GROUP BY tenant, customer HAVING count(*) > 1 ORDER BY tenant, customer LIMIT $2`,
-    [value, customersMax],
+    `SELECT tenant, customer FROM tallyline.subscriptions WHERE ${sql} AND (tenant, customer) > ($2, $3)
+     GROUP BY tenant, customer HAVING count(*) > 1 ORDER BY tenant, customer LIMIT $4`,
+    [value, after?.tenant ?? '', after?.customer ?? '', customersMax],
   );
   return rows;
 }

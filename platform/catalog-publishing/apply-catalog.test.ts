@@ -83,8 +83,8 @@ plans:
   - { slug: p, calendar: true, prices: [ { slug: a, meter: tokens, model: per_unit, unitAmount: "${unitAmount}" } ] }
 `;
 
-const apply = (log: EventLog, file: string, effectiveAt = NOW): Promise<Applied> =>
-  applyCatalogFile(pool, log, file, 'p.yaml', { effectiveAt });
+const apply = (log: EventLog, file: string, effectiveAt = NOW, rerate = false): Promise<Applied> =>
+  applyCatalogFile(pool, log, file, 'p.yaml', { effectiveAt, rerate });
 
 /** A rater has announced that it closes windows up to then. */
 const closing = (at: number | null): Promise<unknown> =>
@@ -113,6 +113,7 @@ describe('applying a catalog', () => {
       version: 1,
       effectiveAt: NOW,
       isNew: false,
+      isFirst: false,
       changes: [],
       starts: [],
     });
@@ -279,10 +280,39 @@ describe('applying a catalog', () => {
     const refused = await apply(log, text('0.2'), NOW).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(CatalogRefused);
     expect((refused as CatalogRefused).errors).toEqual([
-      'effective date: usage was rated up to 2026-11-20T00:00:00.001Z, the earliest instant that works',
+      'effective date: usage was rated up to 2026-11-20T00:00:00.001Z, the earliest instant that works without rerate',
     ]);
     expect(await latestCatalog(pool)).toMatchObject({ version: 1 });
     expect(await apply(log, text('0.2'), NOW + 1)).toMatchObject({ version: 2, effectiveAt: NOW + 1 });
+    expect(await apply(log, text('0.3'), NOW, true)).toMatchObject({ version: 3, effectiveAt: NOW });
+    expect((await latestCatalog(pool)).closedUpTo).toBe(NOW);
+  });
+
+  it('is refused where two subscriptions of a customer would charge the same usage by it (P3)', async () => {
+    const log = new MemoryLog();
+    const plans = (...prices: [plan: string, match: string][]) =>
+      `currency: USD
+meters:
+  - { slug: tokens, eventType: llm, aggregation: sum, value: data.n, groupBy: { model: data.model }, window: 1h }
+plans:
+${prices
+  .map(
+    ([plan, match]) =>
+      `  - { slug: ${plan}, prices: [{ slug: ${plan}, meter: tokens, ${match}model: per_unit, unitAmount: "1" }] }`,
+  )
+  .join('\n')}
+`;
+    await apply(log, plans(['base', 'match: { model: s }, '], ['add', 'match: { model: l }, ']));
+    for (const plan of ['base', 'add'])
+      await subscribe(pool, { tenant: 'acme', customer: 'cus_1', id: plan, plan, startsAt: NOW - 1 });
+    const wider = plans(['base', ''], ['add', 'match: { model: l }, ']);
+    const refused = await apply(log, wider).catch((error: unknown) => error);
+    expect((refused as CatalogRefused).errors).toEqual([
+      expect.stringMatching(
+        /^customer cus_1 of tenant acme: from .* on price base of subscription base and price add of subscription add would both charge the same usage$|^customer cus_1 of tenant acme: from .* on price add of subscription add and price base of subscription base would both charge the same usage$/,
+      ),
+    ]);
+    expect(await latestCatalog(pool)).toMatchObject({ version: 1 });
   });
 
   it('stores what was closed when it was made, and to which periods it applies', async () => {

@@ -19,11 +19,12 @@ import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import type { Author } from '../account-store/account-changes.ts';
 import { readNow } from '../account-store/subject-assignments.ts';
 import { readClosingUpTo } from '../billing-store/rater-progress.ts';
-import { catalogVersions, newestVersion, versionsOfTenant } from '../catalog-store.ts';
+import { catalogVersions, newestVersion, tenantsWithOwn, versionsOfTenant } from '../catalog-store.ts';
 import type { EventLog } from '../event-log/event-log.ts';
 import { transactionOn } from '../postgres/pool.ts';
 import { ofTenant } from '../postgres/tenant-fence.ts';
 import { refusedByState } from './refused-catalogs.ts';
+import { refusedOverlaps } from './refused-overlaps.ts';
 import { publishStored, storeDefault, storeOfTenant } from './stored-versions.ts';
 
 // Any number that no other advisory lock of the database uses (migrate.ts has …951).
@@ -138,6 +139,9 @@ export async function applyCatalog(
     const refusals = [...found, ...(await refusedByState(client, catalog, tenant))];
     if (refusals.length > 0) throw new CatalogConflict(refusals);
     const made = { version: (await newestVersion(client)) + 1, catalog, source, ...(await factsNow(client, options)) };
+    const tenants = tenant === null ? { except: await tenantsWithOwn(client) } : { tenant };
+    const overlaps = await refusedOverlaps(client, tenants, versions, made);
+    if (overlaps.length > 0) throw new CatalogConflict(overlaps);
     if (author === undefined) await storeDefault(client, made);
     else {
       const store = () => storeOfTenant(client, author, own + 1, made);

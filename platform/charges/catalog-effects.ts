@@ -15,16 +15,12 @@ import { groupBy } from '../../domain/composite-key.ts';
 import { CatalogHistory, sameDefinition } from '../../domain/terms/catalog-history.ts';
 import { type ChangedPrice, changedPrices } from '../../domain/terms/changed-prices.ts';
 import { historyOf } from '../../domain/terms/customer-subscription.ts';
-import { type PriceOverlap, priceOverlap } from '../../domain/terms/overlaps.ts';
 import { CustomerTerms } from '../../domain/terms/price-terms.ts';
-import {
-  readSeveralSubscribers,
-  readSubscriptions,
-  readSubscriptionsOfCustomers,
-} from '../account-store/subscriptions.ts';
+import { readSubscriptions, readSubscriptionsOfCustomers } from '../account-store/subscriptions.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import type { Queries } from '../postgres/table-columns.ts';
 import { readUsedGroups } from '../usage-store/group-subjects.ts';
+import { type CustomerOverlap, readNewOverlaps } from './new-overlaps.ts';
 
 const DAY_MS = 86_400_000;
 const LATELY_MS = 30 * DAY_MS;
@@ -68,11 +64,6 @@ export async function readUntakenUsage(
   return { since, groups, isComplete: used.length <= GROUPS_MAX };
 }
 
-export interface CustomerOverlap extends PriceOverlap {
-  readonly tenant: string;
-  readonly customer: string;
-}
-
 export interface PriceOverlaps {
   readonly inPlans: readonly DoublePrices[];
   /** That are not there by the catalog that holds now, one a customer. */
@@ -83,17 +74,9 @@ export interface PriceOverlaps {
 
 export async function readPriceOverlaps(queries: Queries, wanted: WantedCatalog): Promise<PriceOverlaps> {
   const { tenants, versions, catalog, now } = wanted;
-  const found = await readSeveralSubscribers(queries, tenants, CUSTOMERS_MAX + 1);
-  const customers = found.slice(0, CUSTOMERS_MAX);
-  const [before, after] = [new CatalogHistory(versions), historyWith(wanted)];
-  const byCustomer = groupBy(await readSubscriptionsOfCustomers(queries, customers), customerText);
-  const ofCustomers = customers.flatMap((customer): CustomerOverlap[] => {
-    const subscriptions = (byCustomer.get(customerText(customer)) ?? []).map(historyOf);
-    const by = (history: CatalogHistory) => priceOverlap(new CustomerTerms({ catalog: history, subscriptions }), now);
-    const overlap = by(after);
-    return overlap === null || by(before) !== null ? [] : [{ ...customer, ...overlap }];
-  });
-  return { inPlans: doublePrices(catalog), ofCustomers, isComplete: found.length <= CUSTOMERS_MAX };
+  const of = { tenants, before: new CatalogHistory(versions), after: historyWith(wanted), from: now };
+  const { overlaps, last } = await readNewOverlaps(queries, of, { after: null, customersMax: CUSTOMERS_MAX });
+  return { inPlans: doublePrices(catalog), ofCustomers: overlaps, isComplete: last === null };
 }
 
 interface ChangedCustomer {

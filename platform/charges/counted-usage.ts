@@ -17,9 +17,9 @@ import { atAllTimes, type Match, type TakenUsage } from '../../domain/pricing/ta
 import type { WindowSpan, WindowValue } from '../../domain/rating/contributions.ts';
 import type { CatalogsByTenant, RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import type { CountedTerms, SubjectWindows } from '../../domain/rating/term-usage.ts';
-import type { Seals } from '../../domain/sealing/seals.ts';
 import { windowSizeMs, windowStartFrom } from '../../domain/time/time-window.ts';
 import { inStatements, type RatedUsageSelection, subjectBytes } from '../usage-store/rated-usage.ts';
+import type { SealedBy } from '../usage-store/sealed-rows.ts';
 import type { GroupValue, TakenGroups } from '../usage-store/taken-groups.ts';
 import type { RatedUsageReads } from './rated-usage-reads.ts';
 
@@ -45,7 +45,7 @@ export interface UsageWanted<Counted extends CountedTime = CountedTime> extends 
 }
 
 export interface UsageBasis {
-  readonly seals: Pick<Seals, 'vector' | 'epochSteps'>;
+  readonly seals: SealedBy;
   /** What ends by then is closed; milliseconds since the epoch. */
   readonly closedUpTo: number;
 }

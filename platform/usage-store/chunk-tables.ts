@@ -34,7 +34,7 @@ export const eventColumns = tableColumns({
 });
 export const eventChecksumSql = 'sum(bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash))';
 
-export const rollUpColumns = tableColumns({
+const ofRollUps = {
   tenant: 'String',
   meter: 'String',
   subject: 'String',
@@ -53,11 +53,12 @@ export const rollUpColumns = tableColumns({
   epoch: 'UInt64',
   version: 'UInt64',
   row_hash: 'UInt64',
-});
+} as const;
+export const rollUpColumns = tableColumns(ofRollUps);
 /** Of totals as well. */
 export const rollUpChecksumSql = 'sum(row_hash)';
 
-export const totalColumns = tableColumns({
+const ofTotals = {
   tenant: 'String',
   meter: 'String',
   window_start: "DateTime('UTC')",
@@ -70,7 +71,13 @@ export const totalColumns = tableColumns({
   epoch: 'UInt64',
   version: 'UInt64',
   row_hash: 'UInt64',
-});
+} as const;
+export const totalColumns = tableColumns(ofTotals);
+
+/** Where the revision is left out it is 0: what the log alone says. */
+const ofRevision = { revision: 'UInt32' } as const;
+export const revisedRollUpColumns = tableColumns({ ...ofRollUps, ...ofRevision });
+export const revisedTotalColumns = tableColumns({ ...ofTotals, ...ofRevision });
 
 export const rejectColumns = tableColumns({
   ...ofPlace,

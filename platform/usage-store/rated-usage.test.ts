@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { aMeter } from '../../test/support/a-meter.ts';
 import { ofSubjects, type RatedUsageSelection, readFirstSeen, readRatedUsage, subjectBytes } from './rated-usage.ts';
-import { epochCondition, sealedRowsCondition } from './sealed-rows.ts';
+import { countedRowsCondition, sealedRowsCondition } from './sealed-rows.ts';
 
 const selection: RatedUsageSelection = {
   subjects: [
@@ -16,6 +16,7 @@ const selection: RatedUsageSelection = {
       { generation: 1, partition: 0, fromChunk: 0, epoch: 1n },
       { generation: 1, partition: 0, fromChunk: 5, epoch: 3n },
     ],
+    recountRuns: [],
   },
 };
 
@@ -82,11 +83,11 @@ describe('subjects in a statement', () => {
 
 describe('sealed rows', () => {
   it('are none before the first seal', () => {
-    expect(sealedRowsCondition({ vector: { 1: { 0: 0 } }, epochSteps: [] }).sql).toBe('0');
+    expect(sealedRowsCondition({ vector: { 1: { 0: 0 } }, epochSteps: [], recountRuns: [] }).sql).toBe('0');
   });
 
   it('take one look-up where a partition had one owner', () => {
-    const { sql } = epochCondition([{ generation: 1, partition: 0, fromChunk: 0, epoch: 1n }]);
+    const { sql } = countedRowsCondition([{ generation: 1, partition: 0, fromChunk: 0, epoch: 1n }], []);
     expect(sql).not.toContain('arrayExists');
   });
 });

@@ -4,10 +4,9 @@
 // subjects as it can.
 import type { SubjectKey } from '../../domain/billing/billing-period-terms.ts';
 import type { Quantity } from '../../domain/number/quantity.ts';
-import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { quoted } from '../clickhouse/quoted.ts';
-import { sealedRowsCondition } from './sealed-rows.ts';
+import { type SealedBy, sealedRowsCondition } from './sealed-rows.ts';
 import { type SubjectSets, setsBySubject, setsOfSubject, setTable, subjectsOfSets } from './subject-sets.ts';
 import { type TakenGroups, takenConditions } from './taken-groups.ts';
 import {
@@ -23,7 +22,7 @@ import {
 export interface RatedUsageSelection extends Pick<UsageSelection, 'meter' | 'from' | 'to' | 'buckets'> {
   /** One or more, each once. */
   readonly subjects: readonly SubjectKey[];
-  readonly sealed: Pick<Seals, 'vector' | 'epochSteps'>;
+  readonly sealed: SealedBy;
   /** At all times, in order of time; one or more. */
   readonly taken: readonly TakenGroups[];
 }

@@ -1,11 +1,10 @@
 // Finds windows and subjects in the roll-up rows of ClickHouse, without their values.
 import { groupBy, mapKey } from '../../domain/composite-key.ts';
 import { isNoSpan, type MeterSpan, type MeterSpans, type SpanOfTenant } from '../../domain/rating/meter-spans.ts';
-import type { Seals } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { quoted } from '../clickhouse/quoted.ts';
 import { inStatements, ofSubjects } from './rated-usage.ts';
-import { PARTITION_KEY_SQL, partitionKey, sealedRowsCondition } from './sealed-rows.ts';
+import { PARTITION_KEY_SQL, partitionKey, type SealedBy, sealedRowsCondition } from './sealed-rows.ts';
 import { type SubjectSets, setsBySubject, setsOfSubject, setTable, subjectsOfSets } from './subject-sets.ts';
 import { boundSeconds } from './usage-query.ts';
 
@@ -36,7 +35,7 @@ export interface SetSelection {
   readonly sets: SubjectSets;
   /** Of the tenants of the sets. */
   readonly spans: readonly MeterSpan[];
-  readonly sealed: Pick<Seals, 'vector' | 'epochSteps'>;
+  readonly sealed: SealedBy;
 }
 
 const START = 'toUnixTimestamp(r.window_start)';

@@ -19,7 +19,7 @@ import {
   valuesOf,
   whole,
 } from '../postgres/table-columns.ts';
-import { readChunksSince } from './seals.ts';
+import { readChunksSince, revisedJoin } from './seals.ts';
 
 const outcomeColumns = Object.fromEntries(outcomes.map((outcome) => [outcome, whole(outcome)])) as Record<
   Outcome,
@@ -50,7 +50,10 @@ export const sealColumns = {
   totalsChecksum: nullable(unsigned64('totals_checksum')),
 };
 
-function rowOf(sealed: StoredSeal): RecordOf<typeof sealColumns> {
+/** A chunk's own seal, as the log was counted. */
+export type OwnSeal = Omit<StoredSeal, 'revised'>;
+
+function rowOf(sealed: OwnSeal): RecordOf<typeof sealColumns> {
   const { events, rollUps, totals, rejects, outcomes: counts, ...seal } = sealed;
   return {
     ...seal,
@@ -62,7 +65,7 @@ function rowOf(sealed: StoredSeal): RecordOf<typeof sealColumns> {
   };
 }
 
-function sealOf(stored: Readonly<Record<string, unknown>>): StoredSeal {
+function ownSealOf(stored: Readonly<Record<string, unknown>>): OwnSeal {
   const { eventCount, eventChecksum, rollUpCount, rollUpChecksum, ...row } = recordOf(sealColumns, stored);
   const { rejectCount, rejectChecksum, totalsCount, totalsChecksum, ...more } = row;
   const { accepted, duplicate, conflict, too_late, poison, ...seal } = more;
@@ -76,7 +79,31 @@ function sealOf(stored: Readonly<Record<string, unknown>>): StoredSeal {
   };
 }
 
-export async function insertSeal(client: PoolClient, seal: StoredSeal): Promise<void> {
+/** Every column of tallyline.recount_seals but its place and the time at which it was written. */
+const revisedColumns = {
+  number: nullable(whole('number')),
+  revision: nullable(int('revision')),
+  revisedEpoch: nullable(large('epoch')),
+  revisedCount: nullable(whole('rollup_count')),
+  revisedChecksum: nullable(unsigned64('rollup_checksum')),
+  revisedTotalsCount: nullable(whole('totals_count')),
+  revisedTotalsChecksum: nullable(unsigned64('totals_checksum')),
+};
+
+/** With the rows that count of a recounted chunk. */
+function sealOf(stored: Readonly<Record<string, unknown>>): StoredSeal {
+  const own = ownSealOf(stored);
+  const { number, revision, revisedEpoch: epoch, ...rows } = recordOf(revisedColumns, stored);
+  if (number === null) return { ...own, revised: null };
+  return {
+    ...own,
+    revised: { number, revision: revision!, epoch: epoch! },
+    rollUps: { count: rows.revisedCount!, checksum: rows.revisedChecksum! },
+    totals: { count: rows.revisedTotalsCount!, checksum: rows.revisedTotalsChecksum! },
+  };
+}
+
+export async function insertSeal(client: PoolClient, seal: OwnSeal): Promise<void> {
   await client.query(
     `INSERT INTO tallyline.chunk_seals (${namesOf(sealColumns)}) VALUES (${placeholders(sealColumns)})`,
     valuesOf(sealColumns, rowOf(seal)),
@@ -111,13 +138,17 @@ export async function chunksOfTime(
   return { from: first, to: sealVectorOf(ends) };
 }
 
-/** The seals of the span in order; each batch is of one partition. */
+const NEWEST = String(2n ** 63n - 1n);
+
+/** The seals of the span in order, each with the revision that counts now; each batch is of one partition. */
 export async function* streamSeals(pool: Pool | PoolClient, span: ChunkSpan): AsyncIterable<readonly StoredSeal[]> {
   for (const { generation, partition, nextChunk } of partitionCounts(span.to)) {
     for (let from = nextChunkOf(span.from, generation, partition); from < nextChunk; ) {
       const { rows } = await pool.query(
-        `SELECT ${selected(sealColumns, 'seal')} FROM tallyline.chunk_seals seal WHERE generation = $1 AND partition = $2 AND chunk >= $3 AND chunk < $4
-         ORDER BY chunk LIMIT $5`,
+        `SELECT ${selected(sealColumns, 'seal')}, ${selected(revisedColumns, 'revised')}
+         FROM tallyline.chunk_seals seal ${revisedJoin(NEWEST)}
+         WHERE seal.generation = $1 AND seal.partition = $2 AND seal.chunk >= $3 AND seal.chunk < $4
+         ORDER BY seal.chunk LIMIT $5`,
         [generation, partition, from, nextChunk, BATCH_CHUNKS_MAX],
       );
       if (rows.length === 0) break;

@@ -1,10 +1,11 @@
 // Compares what ClickHouse holds of sealed chunks with what their seals say. A price read from a chunk that does not
 // compare equal (a stale replica, a part lost to a power cut) would be wrong without anyone noticing.
+import type { RecountedSpan } from '../../domain/sealing/recount-runs.ts';
 import { isSameRows, noRows, type RowSet } from '../../domain/sealing/row-set.ts';
-import type { ChunkPlace, ChunkSeal, EpochStep } from '../../domain/sealing/seals.ts';
+import type { ChunkPlace, ChunkSeal, EpochStep, SealedRevision } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { rollUpChecksumSql } from './chunk-tables.ts';
-import { epochCondition, PARTITION_KEY_SQL, partitionKey } from './sealed-rows.ts';
+import { countedRowsCondition, PARTITION_KEY_SQL, partitionKey } from './sealed-rows.ts';
 
 export interface SealMismatch {
   readonly seal: ChunkSeal;
@@ -22,8 +23,8 @@ interface FoundRow {
 /** Rows of these are named by their chunk, and have a hash. */
 type SealedTable = 'usage_rollups' | 'usage_totals';
 
-/** A chunk, and the epoch of its seal. */
-type SealedPlace = ChunkPlace & Pick<ChunkSeal, 'epoch'>;
+/** A chunk, and which rows of it count. */
+type SealedPlace = ChunkPlace & Pick<ChunkSeal, 'epoch' | 'revised'>;
 
 /**
  * The parts, and the first and last second that ClickHouse believes to be in each: reads by time skip a part by that,
@@ -43,17 +44,22 @@ const SEALS_MAX = 50_000;
 async function readBatch(clickhouse: ClickHouse, table: SealedTable, seals: readonly SealedPlace[]): Promise<RowSet[]> {
   const ranges = new Map<number, { from: number; to: number }>();
   const steps: EpochStep[] = [];
+  const spans: RecountedSpan[] = [];
   for (const seal of seals) {
     const key = partitionKey(seal.generation, seal.partition);
     const range = ranges.get(key);
     ranges.set(key, { from: range?.from ?? seal.chunk, to: seal.chunk + 1 });
+    if (seal.revised !== null) {
+      addRevised(spans, seal, seal.revised);
+      continue;
+    }
     const last = steps.at(-1);
     if (last?.generation !== seal.generation || last.partition !== seal.partition || last.epoch !== seal.epoch) {
       steps.push({ generation: seal.generation, partition: seal.partition, fromChunk: seal.chunk, epoch: seal.epoch });
     }
   }
   const bounds = [...ranges.values()];
-  const epochs = epochCondition(steps);
+  const rows = countedRowsCondition(steps, spans);
   const found = await clickhouse.query<FoundRow>(
     `WITH ${partSpansSql(table)} AS part_spans
      SELECT ${PARTITION_KEY_SQL} AS partition_key, r.chunk AS chunk,
@@ -63,7 +69,7 @@ async function readBatch(clickhouse: ClickHouse, table: SealedTable, seals: read
        AND ${PARTITION_KEY_SQL} IN {partitions:Array(UInt32)}
        AND r.chunk >= transform(${PARTITION_KEY_SQL}, {partitions:Array(UInt32)}, {from_chunks:Array(UInt32)}, toUInt32(0))
        AND r.chunk < transform(${PARTITION_KEY_SQL}, {partitions:Array(UInt32)}, {to_chunks:Array(UInt32)}, toUInt32(0))
-       AND ${epochs.sql} AND ${IS_FOUND_BY_TIME_SQL}
+       AND ${rows.sql} AND ${IS_FOUND_BY_TIME_SQL}
      GROUP BY partition_key, chunk
      SETTINGS do_not_merge_across_partitions_select_final = 1`,
     {
@@ -72,7 +78,7 @@ async function readBatch(clickhouse: ClickHouse, table: SealedTable, seals: read
       partitions: [...ranges.keys()],
       from_chunks: bounds.map((range) => range.from),
       to_chunks: bounds.map((range) => range.to),
-      ...epochs.params,
+      ...rows.params,
     },
   );
   const byChunk = new Map(found.map((row) => [`${row.partition_key}/${row.chunk}`, row]));
@@ -82,8 +88,21 @@ async function readBatch(clickhouse: ClickHouse, table: SealedTable, seals: read
   });
 }
 
+/** Neighbours of one revision and epoch are one span. */
+function addRevised(spans: RecountedSpan[], place: ChunkPlace, { revision, epoch }: SealedRevision): void {
+  const { generation, partition, chunk } = place;
+  const last = spans.at(-1);
+  const isNext = last?.generation === generation && last.partition === partition && last.toChunk === chunk;
+  if (isNext && last.revision === revision && last.epoch === epoch) {
+    spans[spans.length - 1] = { ...last, toChunk: chunk + 1 };
+    return;
+  }
+  spans.push({ generation, partition, fromChunk: chunk, toChunk: chunk + 1, revision, epoch });
+}
+
 /**
- * What there is of each seal's chunk, in the seals' order: rows of its epoch or a later one. Seals in order of
+ * What there is of each seal's chunk, in the seals' order: rows of its revision, and of the
+ * epoch that sealed that or a later one. Seals in order of
  * generation, partition and chunk, as `readChunkSeals` gives them.
  */
 export async function readSealedChunks(

@@ -20,6 +20,7 @@ describe('usageQuery', () => {
       groupBy: [0],
       buckets: [{ start: 0, stepMs: 60_000 }],
       rowsMax: 10,
+      recounted: [],
     });
     expect(sql).not.toContain(hostile);
     expect(sql).toContain('FINAL');
@@ -29,17 +30,25 @@ describe('usageQuery', () => {
   });
 
   it('asks of every row what is in the key of the table, and of no row that was replaced anything else', () => {
-    const selection = { tenant: 't', meter, from: 0, to: 1, subjects: ['a'], buckets: 'window' } as const;
+    const selection = {
+      tenant: 't',
+      meter,
+      from: 0,
+      to: 1,
+      subjects: ['a'],
+      buckets: 'window',
+      recounted: [],
+    } as const;
     const [, prewhere] = /PREWHERE (.*) GROUP BY bucket_start, subject_key, group_text/.exec(
       usageQuery(selection).sql,
     )!;
     const columns = [...prewhere!.matchAll(/r\.(\w+)/g)].map(([, name]) => name);
-    expect(new Set(columns)).toEqual(new Set(['tenant', 'meter', 'window_start', 'subject']));
+    expect(new Set(columns)).toEqual(new Set(['tenant', 'meter', 'window_start', 'subject', 'revision']));
   });
 
   it('compares whole group values where the filters name every dimension', () => {
     const { sql, params } = usageQuery({
-      ...{ tenant: 't', meter, from: 0, to: 1, buckets: 'window' },
+      ...{ tenant: 't', meter, from: 0, to: 1, buckets: 'window', recounted: [] },
       filters: [
         { dimension: 1, values: ['eu', '"'] },
         { dimension: 0, values: ['m'] },
@@ -52,7 +61,7 @@ describe('usageQuery', () => {
   it('looks for texts where a dimension is left open, or they are too many, and then reads what it found', () => {
     const values = (n: number) => Array.from({ length: n }, (_, i) => `v${i}`);
     const query = (...filters: { dimension: number; values: string[] }[]) =>
-      usageQuery({ tenant: 't', meter, from: 0, to: 1, buckets: 'window', filters });
+      usageQuery({ tenant: 't', meter, from: 0, to: 1, buckets: 'window', filters, recounted: [] });
     const open = query({ dimension: 1, values: ['eu'] });
     expect(open.sql).toMatch(/PREWHERE .*multiSearchAny.* HAVING JSONExtractString/);
     expect(open.params.filter_texts_0).toEqual(['"eu"']);
@@ -63,9 +72,9 @@ describe('usageQuery', () => {
   });
 
   it('refuses a dimension the meter does not have', () => {
-    expect(() => usageQuery({ tenant: 't', meter, from: 0, to: 1, groupBy: [2], buckets: 'window' })).toThrow(
-      'meter tokens has no dimension 2',
-    );
+    expect(() =>
+      usageQuery({ tenant: 't', meter, from: 0, to: 1, groupBy: [2], buckets: 'window', recounted: [] }),
+    ).toThrow('meter tokens has no dimension 2');
   });
 });
 

@@ -5,8 +5,9 @@ import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
 import { acrossOf } from '../../domain/metering/meter.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_FRACTION_DIGITS, type Quantity } from '../../domain/number/quantity.ts';
+import type { RecountedSpan } from '../../domain/sealing/recount-runs.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
-import type { SqlFragment } from './sealed-rows.ts';
+import { revisionCondition, type SqlFragment } from './sealed-rows.ts';
 import { IS_REST_SQL, isOfTotals, NO_REST_SQL, readByTotals, totalsStart } from './usage-totals.ts';
 
 /** Buckets of `stepMs` one after the other from `start`, up to the next segment. Milliseconds, whole seconds. */
@@ -42,6 +43,8 @@ export interface UsageSelection {
    * null: none.
    */
   readonly totalsFrom?: number | null;
+  /** Of which chunks the rows of a revision count; read before the usage. */
+  readonly recounted: readonly RecountedSpan[];
 }
 
 export interface UsageRow {
@@ -123,6 +126,7 @@ function rowsOf(selection: UsageSelection, ofRows: readonly string[], params: Re
     ...ofRows,
     "r.window_start >= toDateTime({from:UInt32}, 'UTC')",
     "r.window_start < toDateTime({to:UInt32}, 'UTC')",
+    revisionCondition(selection.recounted),
     'r.meter = {meter:String}',
     'r.tenant = {tenant:String}',
   );
@@ -140,6 +144,7 @@ function totalsOf(selection: UsageSelection, ofRows: readonly string[], params: 
     ...(ofRows.length > 0 ? [`(${IS_REST_SQL} OR ${ofRows.join(' AND ')})`] : []),
     "r.window_start >= toDateTime({totals_from:UInt32}, 'UTC')",
     "r.window_start < toDateTime({totals_to:UInt32}, 'UTC')",
+    revisionCondition(selection.recounted),
     'r.meter = {meter:String}',
     'r.tenant = {tenant:String}',
   ];

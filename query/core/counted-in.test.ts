@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { type Catalog, emptyCatalog, type Meter } from '../../domain/catalog/catalog.ts';
 import { NEWEST_RULE_SET, ruleSet } from '../../domain/metering/rule-set.ts';
+import { catalogVersionAt } from '../../domain/sealing/chunk-catalog.ts';
 import { aMeter, by } from '../../test/support/a-meter.ts';
-import { type Counted, catalogVersionAt, countedIn, isPriceOf } from './counted-in.ts';
+import { type Counted, countedIn, isPriceOf } from './counted-in.ts';
 
 const newest = ruleSet(NEWEST_RULE_SET);
 const HOUR_MS = 3_600_000;
@@ -21,12 +22,12 @@ const catalog: Catalog = {
   ],
 };
 
-const event = (data: string) => ({ type: 'llm.completion', eventTime: TEN + 62_500, data });
+const event = (data: string) => ({ tenant: 'acme', type: 'llm.completion', eventTime: TEN + 62_500, data });
 
 describe('where an event was counted', () => {
   it('names the window and quantity of each meter that found its value', () => {
     const text = '{"model":"m-large","input_tokens":"0.000000000001","user":"u1"}';
-    const { counted } = countedIn(event(text), catalog, newest);
+    const { counted } = countedIn(event(text), catalog, newest, []);
     expect(counted).toEqual([
       {
         ...{ meter: 'input_tokens', windowStart: TEN, windowEnd: TEN + HOUR_MS, quantity: '0.000000000001' },
@@ -44,17 +45,17 @@ describe('where an event was counted', () => {
   });
 
   it('is nowhere for a type that no meter of that version counts', () => {
-    expect(countedIn({ ...event('{}'), type: 'other' }, catalog, newest)).toEqual({ counted: [], unread: [] });
-    expect(countedIn(event('{}'), emptyCatalog, newest)).toEqual({ counted: [], unread: [] });
+    expect(countedIn({ ...event('{}'), type: 'other' }, catalog, newest, [])).toEqual({ counted: [], unread: [] });
+    expect(countedIn(event('{}'), emptyCatalog, newest, [])).toEqual({ counted: [], unread: [] });
   });
 
   it('says so when the catalog can’t be the one that accepted it', () => {
     const many = event('{"input_tokens":"many"}');
-    expect(() => countedIn(many, catalog, ruleSet(1))).toThrow(/data.input_tokens must be a decimal/);
+    expect(() => countedIn(many, catalog, ruleSet(1), [])).toThrow(/data.input_tokens must be a decimal/);
   });
 
   it('names the meters that could not read it', () => {
-    const { counted, unread } = countedIn(event('{"input_tokens":"many"}'), catalog, newest);
+    const { counted, unread } = countedIn(event('{"input_tokens":"many"}'), catalog, newest, []);
     expect(counted.map(({ meter }) => meter)).toEqual(['requests']);
     expect(unread).toEqual([
       { meter: 'input_tokens', code: 'invalid_value', reason: expect.stringContaining('data.input_tokens must be') },

@@ -1,20 +1,12 @@
 // Where one accepted event was counted, and which line items price it: the aggregator's own reading of an event, done
 // again for one event by the catalog version that decided it.
 import type { Catalog } from '../../domain/catalog/catalog.ts';
-import { parseExactJson } from '../../domain/json/exact-json.ts';
-import { metersByType, readMeters } from '../../domain/metering/meter-reading.ts';
+import { type CorrectedEvent, type DefinedCorrection, readCorrected } from '../../domain/metering/corrections.ts';
+import { metersByType } from '../../domain/metering/meter-reading.ts';
 import type { RuleSet } from '../../domain/metering/rule-set.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
 import { Rejection } from '../../domain/rejection.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
-
-export interface PlacedEvent {
-  readonly type: string;
-  /** Milliseconds since the epoch. */
-  readonly eventTime: number;
-  /** JSON text of an object. */
-  readonly data: string;
-}
 
 export interface Counted {
   readonly meter: string;
@@ -27,19 +19,6 @@ export interface Counted {
   readonly groups: ReadonlyMap<string, string>;
 }
 
-/** What a sealed chunk says about the catalog versions, and the rule set, that its events were decided by. */
-export interface ChunkCatalog {
-  /** At the chunk's start: the version the chunk before ended with. */
-  readonly versionBefore: number;
-  /** Where in the chunk another version took effect, ascending. */
-  readonly changes: readonly { readonly offset: number; readonly version: number }[];
-  readonly ruleSet: number;
-}
-
-/** The version in force at an offset of the chunk. */
-export const catalogVersionAt = (chunk: Omit<ChunkCatalog, 'ruleSet'>, offset: number): number =>
-  chunk.changes.findLast((change) => change.offset <= offset)?.version ?? chunk.versionBefore;
-
 /** A meter that could not read the event, and why. */
 export interface UnreadBy {
   readonly meter: string;
@@ -48,16 +27,18 @@ export interface UnreadBy {
 }
 
 /**
- * `catalog` and `rules`: those in force where the event stands in the log. Throws an Error where it could not have been
+ * `catalog` and `rules`: those in force where the event stands in the log; `corrections`: those that its chunk was
+ * recounted with. Throws an Error where it could not have been
  * accepted by them.
  */
 export function countedIn(
-  event: PlacedEvent,
+  event: CorrectedEvent,
   catalog: Catalog,
   rules: RuleSet,
+  corrections: readonly DefinedCorrection[],
 ): { readonly counted: readonly Counted[]; readonly unread: readonly UnreadBy[] } {
   const meters = metersByType(catalog).get(event.type) ?? [];
-  const read = readMeters(meters, parseExactJson(event.data), rules);
+  const read = readCorrected(meters, corrections, event, rules);
   if (read instanceof Rejection) throw new Error(`an accepted event is not readable by its catalog: ${read.message}`);
   const counted = read.readings.map(({ meter, quantity, groupValues }) => {
     const windowStart = windowStartOf(event.eventTime, windowSizeMs[meter.window]);

@@ -10,6 +10,8 @@
 
 import { holdingsOf } from '../../domain/accounts/assignments.ts';
 import { customerOf } from '../../domain/accounts/ownership.ts';
+import { type DefinedCorrection, definedBy } from '../../domain/metering/corrections.ts';
+import { metersByType } from '../../domain/metering/meter-reading.ts';
 import { ruleSet } from '../../domain/metering/rule-set.ts';
 import { fitsName } from '../../domain/name-text.ts';
 import { isUsagePrice } from '../../domain/pricing/prices.ts';
@@ -17,19 +19,15 @@ import { isOtherwise } from '../../domain/pricing/taken-usage.ts';
 import { Problem, retryAfter } from '../../domain/problem.ts';
 import { RecordsByCustomer } from '../../domain/rating/customer-records.ts';
 import { conflict, nameText, parametersOf, readParameters } from '../../domain/requests/parameters.ts';
+import { type ChunkCatalog, catalogVersionAt } from '../../domain/sealing/chunk-catalog.ts';
+import type { ChunkPlace } from '../../domain/sealing/seals.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { readAssignedSubject } from '../../platform/account-store/subject-assignments.ts';
 import { readSubscriptionsOfCustomers } from '../../platform/account-store/subscriptions.ts';
 import { type LineItem, readLineItemsAcross } from '../../platform/billing-store/line-items.ts';
+import { readCountedCorrections } from '../../platform/recount-store/chunk-revisions.ts';
 import { readRefusalsOf } from '../../platform/refusals/refusal-store.ts';
-import {
-  type ChunkCatalog,
-  type Counted,
-  catalogVersionAt,
-  countedIn,
-  isPriceOf,
-  type UnreadBy,
-} from '../core/counted-in.ts';
+import { type Counted, countedIn, isPriceOf, type UnreadBy } from '../core/counted-in.ts';
 import { eventCursor, eventListParameters, parseEventsRequest } from '../core/event-page.ts';
 import { namingSubjects } from '../core/named-subjects.ts';
 import { FRESHNESS_AGE_MAX_MS } from '../query-limits.ts';
@@ -45,6 +43,7 @@ import { refusedEvent } from './refusal-route.ts';
 const SEAL_WAIT_S = 30;
 
 interface SealRow {
+  readonly chunk: number;
   readonly catalog_version: number;
   readonly version_before: number;
   readonly catalog_changes: ChunkCatalog['changes'];
@@ -55,9 +54,9 @@ interface SealRow {
 async function readChunkCatalog(
   pool: BillingReads,
   { generation, partition, offset }: AcceptedRow,
-): Promise<ChunkCatalog | null> {
+): Promise<(ChunkCatalog & { readonly chunk: number }) | null> {
   const { rows } = await pool.query<SealRow>(
-    `SELECT seal.catalog_version, coalesce(before.catalog_version, 0) AS version_before, seal.catalog_changes,
+    `SELECT seal.chunk, seal.catalog_version, coalesce(before.catalog_version, 0) AS version_before, seal.catalog_changes,
          seal.rule_set
        FROM tallyline.chunk_seals seal
        LEFT JOIN tallyline.chunk_seals before ON before.generation = seal.generation
@@ -70,7 +69,7 @@ async function readChunkCatalog(
   if (seal === undefined) return null;
   const { catalog_changes: changes } = seal;
   const versionBefore = changes.length === 0 ? seal.catalog_version : seal.version_before;
-  return { versionBefore, changes, ruleSet: seal.rule_set };
+  return { chunk: seal.chunk, versionBefore, changes, ruleSet: seal.rule_set };
 }
 
 /** By which the events of a partition's open chunk are read. */
@@ -84,22 +83,39 @@ async function readOpenRuleSet(pool: BillingReads, { generation, partition }: Ac
   return rows[0]!.rule_set;
 }
 
+/** The corrections that a chunk was recounted with, and the meters as their versions define them. */
+async function readDefined(
+  pool: BillingReads,
+  catalogs: Catalogs,
+  tenant: string,
+  place: ChunkPlace,
+): Promise<DefinedCorrection[]> {
+  const defined: DefinedCorrection[] = [];
+  for (const correction of await readCountedCorrections(pool, place)) {
+    const meters = metersByType(await catalogs.at(tenant, correction.version));
+    defined.push(definedBy(correction, () => meters));
+  }
+  return defined;
+}
+
 async function readCounted(
   pool: BillingReads,
   catalogs: Catalogs,
   tenant: string,
   row: AcceptedRow,
 ): Promise<ReturnType<typeof countedIn>> {
+  const event = { ...row, tenant };
   const chunk = await readChunkCatalog(pool, row);
   if (chunk !== null) {
     const catalog = await catalogs.at(tenant, catalogVersionAt(chunk, Number(row.offset)));
-    return countedIn(row, catalog, ruleSet(chunk.ruleSet));
+    const corrections = await readDefined(pool, catalogs, tenant, { ...row, ...chunk });
+    return countedIn(event, catalog, ruleSet(chunk.ruleSet), corrections);
   }
   // An open chunk does not say yet by which version it decides; most of the time there is only one in question.
   const { newest } = await catalogs.published(tenant);
   const rules = ruleSet(await readOpenRuleSet(pool, row));
   try {
-    return countedIn(row, newest, rules);
+    return countedIn(event, newest, rules, []);
   } catch (cause) {
     throw new Problem('not_ready', 'The catalog has just changed while this event was counted. Ask again.', {
       headers: retryAfter(SEAL_WAIT_S),

@@ -74,7 +74,8 @@ async function readAsked(context: QueryContext, { tenant, path, parameters }: Re
   const { subjects, filters, bySubject, groupBy, plan } = request;
   const totalsFrom = freshness.lost.some((part) => mayLackTotals(part, from, to)) ? null : freshness.totalsFrom;
   const buckets = plan.segments;
-  const selection = { tenant, meter, from, to, subjects, filters, bySubject, groupBy, buckets, totalsFrom };
+  const { recounted } = freshness;
+  const selection = { tenant, meter, from, to, subjects, filters, bySubject, groupBy, buckets, totalsFrom, recounted };
   return { meter, request, selection, freshness, now, allowedLatenessMs: context.allowedLatenessMs };
 }
 

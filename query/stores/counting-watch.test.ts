@@ -14,6 +14,7 @@ function watchOf(...watermarks: (number | null)[]) {
       watermark: null,
       lost: [],
       totalsFrom: null,
+      recounted: [],
       partitions: watermarks.map((watermark, partition) => ({ partition, nextOffset: 0, watermark })),
     },
   };

@@ -1,8 +1,10 @@
 // How complete an answer is. Read before the usage it is to describe, so that it never promises more than that shows.
 
+import { type RecountedSpan, recountedSpans } from '../../domain/sealing/recount-runs.ts';
 import type { SharedReading } from '../../platform/calls/shared-reading.ts';
 import { damagedPartOf } from '../../platform/clickhouse/click-house.ts';
 import { readUnseenParts, type UnseenPart } from '../../platform/clickhouse/lost-parts.ts';
+import { readRecountRuns } from '../../platform/usage-store/seals.ts';
 import { readTotalsFrom } from '../../platform/usage-store/usage-totals.ts';
 import type { BillingReads, UsageReads } from './store-reads.ts';
 
@@ -28,6 +30,8 @@ export interface Freshness {
   readonly lost: readonly UnseenPart[];
   /** As `readTotalsFrom` says. */
   readonly totalsFrom: number | null;
+  /** Of which chunks the rows of a revision count. */
+  readonly recounted: readonly RecountedSpan[];
 }
 
 interface ProgressRow {
@@ -86,10 +90,11 @@ export async function readFreshness(
   clickhouse: UsageReads,
   log: { readonly topicId: string; readonly partitions: number },
 ): Promise<Freshness> {
-  const [{ rows }, lost, totalsFrom] = await Promise.all([
+  const [{ rows }, lost, totalsFrom, runs] = await Promise.all([
     pool.query<ProgressRow>(READ_PROGRESS, [log.topicId]),
     readUnseenParts(clickhouse),
     readTotalsFrom(pool),
+    readRecountRuns(pool),
   ]);
   const generation = rows[0]?.generation ?? null;
   const sealed = new Map(rows.map((row) => [row.partition, row]));
@@ -103,6 +108,7 @@ export async function readFreshness(
   return {
     lost,
     totalsFrom,
+    recounted: recountedSpans(runs, null),
     watermark: rows[0]?.published?.getTime() ?? null,
     partitions: Array.from({ length: log.partitions }, (_, partition) => {
       const [progress, manifest] = [sealed.get(partition), manifests.get(partition)];

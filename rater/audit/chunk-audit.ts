@@ -52,6 +52,10 @@ export const isIntact = (seal: StoredSeal, { events, rollUps, totals, rejects }:
   isSame(seal.totals, totals) &&
   isSame(seal.rejects, rejects);
 
+/** Whether all that is damaged are the rows of its revision, which stored events are enough to write again. */
+export const isIntactButRevision = (seal: StoredSeal, stored: AuditedChunk): boolean =>
+  seal.revised !== null && isIntact(seal, { ...stored, rollUps: undefined, totals: undefined });
+
 /**
  * A seal against the one before it in what was read: no gap (I1), and T does not fall (I3). `before` null: it is the
  * first.

@@ -3,11 +3,13 @@
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import { keyText } from '../../domain/composite-key.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
+import type { SealedRevision } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { quantityFromStore } from '../../platform/usage-store/usage-query.ts';
 import type { MappedChunk } from './chunk-map.ts';
 import type { AuditLog } from './discrepancy.ts';
 import type { RecountedReading } from './recount.ts';
+import { chunkRows } from './usage-audit.ts';
 
 interface Total {
   value: bigint;
@@ -28,16 +30,21 @@ export class TotalsAudit {
     this.totals.set(key, total);
   }
 
-  async compare(clickhouse: ClickHouse, chunk: MappedChunk, log: AuditLog): Promise<void> {
+  async compare(
+    clickhouse: ClickHouse,
+    chunk: MappedChunk,
+    revised: SealedRevision | null,
+    log: AuditLog,
+  ): Promise<void> {
     const { totals } = this;
     const rows = clickhouse.stream(
       `SELECT tenant, meter, toUnixTimestamp(window_start), toString(sum(value)), toString(sum(event_count))
        FROM usage_totals FINAL
        WHERE generation = {generation:UInt16} AND partition = {partition:UInt16} AND chunk = {chunk:UInt32}
-         AND epoch >= {epoch:UInt64}
+         AND revision = {revision:UInt32} AND epoch >= {epoch:UInt64}
        GROUP BY tenant, meter, window_start
        SETTINGS do_not_merge_across_partitions_select_final = 1`,
-      { generation: chunk.generation, partition: chunk.partition, chunk: chunk.chunk, epoch: chunk.epoch },
+      chunkRows(chunk, revised),
     );
     for await (const batch of rows) {
       for (const [tenant, meter, start, value, events] of batch as [string, string, number, string, string][]) {

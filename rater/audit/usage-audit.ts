@@ -2,6 +2,7 @@
 import { groupBy, keyText } from '../../domain/composite-key.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
 import type { RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
+import type { SealedRevision } from '../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import type { SqlFragment } from '../../platform/usage-store/sealed-rows.ts';
 import { mergeExpression, quantityFromStore } from '../../platform/usage-store/usage-query.ts';
@@ -12,6 +13,12 @@ import type { RecountedReading } from './recount.ts';
 
 /** The group values of a row. */
 const textsOf = (groups: string): string[] => JSON.parse(groups) as string[];
+
+/** Parameters of the rows of a chunk that count. */
+export const chunkRows = ({ generation, partition, chunk, epoch }: MappedChunk, revised: SealedRevision | null) => ({
+  ...{ generation, partition, chunk },
+  ...{ revision: revised?.revision ?? 0, epoch: revised?.epoch ?? epoch },
+});
 
 const print = (quantity: bigint, events: number | string): string => `${formatQuantity(quantity)} of ${events} events`;
 
@@ -63,15 +70,21 @@ export class UsageAudit {
 
   /**
    * Compares all of it with the roll-up rows of one sealed chunk, each of which is a value by itself, and forgets it.
+   * `revised`: of which revision they are, where it was recounted.
    */
-  async compareChunk(clickhouse: ClickHouse, chunk: MappedChunk, log: AuditLog): Promise<void> {
+  async compareChunk(
+    clickhouse: ClickHouse,
+    chunk: MappedChunk,
+    revised: SealedRevision | null,
+    log: AuditLog,
+  ): Promise<void> {
     const rows = clickhouse.stream(
       `SELECT tenant, meter, subject, toUnixTimestamp(window_start), group_values, toString(value), toString(event_count)
        FROM usage_rollups FINAL
        WHERE generation = {generation:UInt16} AND partition = {partition:UInt16} AND chunk = {chunk:UInt32}
-         AND epoch >= {epoch:UInt64}
+         AND revision = {revision:UInt32} AND epoch >= {epoch:UInt64}
        SETTINGS do_not_merge_across_partitions_select_final = 1`,
-      { generation: chunk.generation, partition: chunk.partition, chunk: chunk.chunk, epoch: chunk.epoch },
+      chunkRows(chunk, revised),
     );
     for await (const batch of rows) {
       for (const row of batch as [string, string, string, number, string, string, string][]) {

@@ -6,7 +6,11 @@ import { RatingCatalog, RatingCatalogs } from '../../domain/rating/rating-catalo
 import { closedAsFarAs, isUnmoved, type RatingBasis } from './rating-basis.ts';
 
 const basis: RatingBasis = {
-  ...{ seals: { vector: { 1: { 0: 5 } }, epochSteps: [], watermark: 900 }, watermark: 900, closedUpTo: 600 },
+  ...{
+    seals: { vector: { 1: { 0: 5 } }, epochSteps: [], recountRuns: [], watermark: 900 },
+    watermark: 900,
+    closedUpTo: 600,
+  },
   catalogs: new RatingCatalogs(new TenantVersions([{ version: 2, effectiveAt: 0, catalog: emptyCatalog }])),
 };
 const period = (more: Partial<RatedPeriod> = {}): RatedPeriod => ({

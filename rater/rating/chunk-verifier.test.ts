@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { noRows } from '../../domain/sealing/row-set.ts';
-import type { SealVector } from '../../domain/sealing/seal-vector.ts';
+import { nextChunkOf, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { ChunkSeal } from '../../domain/sealing/seals.ts';
 import type { ServerRun } from '../../platform/usage-store/server-run.ts';
 import { ChunkVerifier } from './chunk-verifier.ts';
@@ -10,7 +10,7 @@ const CHUNKS = 5;
 /** Sealed chunks of one partition, each with one roll-up; those of `lost` are not in ClickHouse. */
 function sealedStore() {
   const seals: ChunkSeal[] = Array.from({ length: CHUNKS }, (_, chunk) => ({
-    ...{ generation: 1, partition: 0, chunk, epoch: 1n },
+    ...{ generation: 1, partition: 0, chunk, epoch: 1n, revised: null },
     rollUps: { count: 1, checksum: BigInt(chunk) },
   }));
   const lost = new Set<number>();
@@ -19,7 +19,8 @@ function sealedStore() {
   const store = {
     run: { host: 'a', startedAt: 100 } as ServerRun,
     readServerRun: async () => store.run,
-    readChunkSeals: async (from: SealVector, to: SealVector) => seals.slice(from['1']?.['0'] ?? 0, to['1']?.['0'] ?? 0),
+    readChunkSeals: async (from: SealVector, to: SealVector) =>
+      seals.slice(nextChunkOf(from, 1, 0), nextChunkOf(to, 1, 0)),
     readChunksSince: async (watermark: number): Promise<SealVector> => {
       since.push(watermark);
       return { '1': { '0': 0 } };

@@ -1,9 +1,17 @@
 // Lets the rater read only chunks that were compared with their seals. A comparison costs a scan, so what was compared
 // once in this process is remembered: per partition one span of chunks, which grows at its end as chunks are sealed,
 // and at its start when an older billing period is rated. All of it is forgotten when another server answers, or the
-// same one after a restart: that is when a part may be missing that was there before.
+// same one after a restart: that is when a part may be missing that was there before. A chunk that was recounted is
+// compared once more, with the seal of its revision, wherever it lies.
 import { acceptedFrom } from '../../domain/metering/event-outcome.ts';
-import { nextChunkOf, partitionCounts, type SealVector, sealVectorOf } from '../../domain/sealing/seal-vector.ts';
+import {
+  nextChunkOf,
+  partitionCounts,
+  recountedAs,
+  recountsOf,
+  type SealVector,
+  sealVectorOf,
+} from '../../domain/sealing/seal-vector.ts';
 import { mismatchesOf, type SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
 import { isSameRun, type ServerRun } from '../../platform/usage-store/server-run.ts';
 import type { RatingStore } from '../store/rating-store.ts';
@@ -12,7 +20,7 @@ type SealedStore = Pick<RatingStore, 'readChunkSeals' | 'readChunksSince' | 'rea
 
 export class ChunkVerifier {
   private readonly store: SealedStore;
-  /** Null: nothing is verified. Else the chunks from `from` up to `to` are. */
+  /** Null: nothing is verified. Else the chunks from `from` up to `to` are, as far recounted as `to` says. */
   private span: { from: SealVector; to: SealVector } | null = null;
   /** All chunks that can hold usage at or after this time are in the span; milliseconds. */
   private since = Number.POSITIVE_INFINITY;
@@ -44,8 +52,9 @@ export class ChunkVerifier {
   /** As `verifyNew`, for the older chunks that can hold usage with an event time at or after `since` (milliseconds). */
   async verifySince(since: number): Promise<readonly SealMismatch[]> {
     if (since >= this.since || this.span === null) return [];
-    const first = lower(await this.store.readChunksSince(acceptedFrom(since)), this.span.from);
-    const mismatches = await this.verify(first, this.span.from);
+    const { from, to } = this.span;
+    const first = recountedAs(lower(await this.store.readChunksSince(acceptedFrom(since)), from), to);
+    const mismatches = await this.verify(first, recountedAs(from, to));
     // Meanwhile another batch may have asked for older ones.
     if (mismatches.length === 0 && since < this.since) {
       this.span = { from: first, to: this.span.to };
@@ -74,5 +83,6 @@ const lower = (a: SealVector, b: SealVector): SealVector =>
     partitionCounts(b).map((count) => ({
       ...count,
       nextChunk: Math.min(count.nextChunk, nextChunkOf(a, count.generation, count.partition)),
+      recounts: Math.min(count.recounts, recountsOf(a, count.generation, count.partition)),
     })),
   );

@@ -106,7 +106,7 @@ export class RatingLoop {
     const older = await this.verifier.verifySince(earliestClosing({ catalogs, from }));
     if (older.length > 0) return this.mismatch(older);
     const to = { sealVector: seals.vector, closedUpTo };
-    const windows = await readTouchedWindows(store, { catalogs, from, to });
+    const windows = await readTouchedWindows(store, { catalogs, from, to, recountRuns: seals.recountRuns });
     let due = await this.readDue(watermark);
     // Who has usage that was not there to be found is looked at by no batch, and the progress would pass it over.
     if (!(await isStillThere(store, this.verifier, seals))) return 'behind';

@@ -1,10 +1,11 @@
 // Finds the usage a step has to look at: windows whose line items closed since the last step, and those of closed items
-// that got more usage. It may name too much (rows of open chunks, rows that were replaced), never too little: rating
-// decides, this only points.
+// that got more usage or whose chunks were recounted. It may name too much (rows of open chunks, rows that were
+// replaced), never too little: rating decides, this only points.
 import { closedBefore } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { isNoSpan, type MeterSpans, meterSpans } from '../../domain/rating/meter-spans.ts';
 import type { RatingCatalog, RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
+import { type RecountedRange, type RecountRun, recountedSince } from '../../domain/sealing/recount-runs.ts';
 import { nextChunkOf, partitionCounts, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
@@ -47,12 +48,27 @@ export interface TouchedQuery {
   /** As of the last step. */
   readonly from: Progress;
   readonly to: { readonly sealVector: SealVector; readonly closedUpTo: number };
+  readonly recountRuns: readonly RecountRun[];
+}
+
+/** By meters, and so that each has a partition at most once. */
+function recountedGroups(ranges: readonly RecountedRange[]): RecountedRange[][] {
+  const groups: RecountedRange[][] = [];
+  for (const range of ranges) {
+    const fits = (group: readonly RecountedRange[]): boolean =>
+      group[0]!.meters.join() === range.meters.join() &&
+      group.every(({ generation, partition }) => generation !== range.generation || partition !== range.partition);
+    const group = groups.find(fits);
+    if (group === undefined) groups.push([range]);
+    else group.push(range);
+  }
+  return groups;
 }
 
 /** By tenant and subject, the starts of the windows to look at. */
 export async function readTouchedWindows(
   store: Pick<RatedUsage, 'streamWindows'>,
-  { catalogs, from, to }: TouchedQuery,
+  { catalogs, from, to, recountRuns }: TouchedQuery,
 ): Promise<TouchedTimes> {
   const touched: TouchedTimes = new Map();
   const collect = async (selection: WindowSelection): Promise<void> => {
@@ -75,6 +91,12 @@ export async function readTouchedWindows(
       toChunk: nextChunk,
     }))
     .filter((range) => range.fromChunk < range.toChunk);
-  if (grown.length > 0) await collect({ spans: spans(() => 0), chunks: grown });
+  const closed = spans(() => 0);
+  if (grown.length > 0) await collect({ spans: closed, chunks: grown });
+  for (const chunks of recountedGroups(recountedSince(recountRuns, from.sealVector, to.sealVector))) {
+    const ofMeters = ({ meter }: { readonly meter: string }): boolean => chunks[0]!.meters.includes(meter);
+    const recounted = { all: closed.all.filter(ofMeters), own: closed.own.filter(ofMeters) };
+    if (!isNoSpan(recounted)) await collect({ spans: recounted, chunks });
+  }
   return touched;
 }

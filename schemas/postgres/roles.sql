@@ -57,6 +57,18 @@ GRANT INSERT, UPDATE ON tallyline.published_watermark TO tallyline_aggregator;
 GRANT SELECT ON tallyline.chunk_repairs TO tallyline_aggregator;
 GRANT UPDATE (outcome, detail, decided_at) ON tallyline.chunk_repairs TO tallyline_aggregator;
 
+-- How a sealed chunk changes: whoever asks, the owner that counts again, and everybody who reads by it.
+GRANT SELECT ON tallyline.recounts, tallyline.chunk_corrections, tallyline.recount_seals, tallyline.recount_runs
+    TO tallyline_aggregator, tallyline_rater, tallyline_query, tallyline_manage;
+GRANT SELECT ON tallyline.recount_partitions, tallyline.due_chunks TO tallyline_aggregator, tallyline_manage;
+GRANT INSERT ON tallyline.chunk_corrections, tallyline.recount_seals, tallyline.recount_runs TO tallyline_aggregator;
+GRANT UPDATE (from_chunk, next_chunk, to_chunk) ON tallyline.recount_partitions TO tallyline_aggregator;
+GRANT UPDATE (chunks) ON tallyline.recount_runs TO tallyline_aggregator;
+GRANT INSERT, DELETE ON tallyline.due_chunks TO tallyline_aggregator;
+-- The rows of its revision are damaged.
+GRANT SELECT, INSERT ON tallyline.due_chunks TO tallyline_rater;
+GRANT INSERT ON tallyline.recounts, tallyline.recount_partitions TO tallyline_manage;
+
 GRANT SELECT, INSERT ON tallyline.ratings, tallyline.line_items, tallyline.ledger_entries TO tallyline_rater;
 GRANT SELECT, INSERT, UPDATE ON tallyline.billing_periods TO tallyline_rater;
 GRANT SELECT, UPDATE ON tallyline.rater_progress TO tallyline_rater;

@@ -29,6 +29,8 @@ const metrics: readonly (readonly [name: string, kind: 'counter' | 'gauge' | 'hi
   ['tallyline_late_events_total', 'counter'],
   ['tallyline_meter_unread_events_total', 'counter'],
   ['tallyline_meter_rounded_values_total', 'counter'],
+  ['tallyline_recounted_chunks_total', 'counter'],
+  ['tallyline_recount_failures_total', 'counter'],
   ['tallyline_window_close_delay_seconds', 'histogram'],
   ['tallyline_line_items_total', 'counter'],
   ['tallyline_unpriced_usage_total', 'counter'],

@@ -17,15 +17,17 @@ export interface CrashPoint {
   /** Strikes at this pass, counted from when it was armed; default 1. */
   readonly pass?: number;
   /**
-   * How the process is brought to pass it: by the traffic alone (default), by being killed and started again, or by
-   * sealed rows that are deleted from ClickHouse before it starts again.
+   * How the process is brought to pass it: by the traffic alone (default), by being killed and started again, by sealed
+   * rows that are deleted from ClickHouse before it starts again, or by a meter that is to be recounted.
    */
-  readonly provoke?: 'restart' | 'damage';
+  readonly provoke?: 'restart' | 'damage' | 'recount';
 }
 
 const loop = 'aggregator/partition-loop.js';
 const chunks = 'aggregator/chunk-store.js';
 const seals = 'aggregator/seal-store.js';
+const recounts = 'aggregator/recounting/partition-recounts.js';
+const recountTables = 'aggregator/recounting/postgres-recount-tables.js';
 const clickhouse = 'platform/clickhouse/client.js';
 const routes = 'ingest/routes.js';
 const batcher = 'ingest/batcher.js';
@@ -84,9 +86,17 @@ export const crashPoints: readonly CrashPoint[] = [
   { name: 'aggregator: before the watermark is published', stage: 'aggregator', file: loop, find: "await this.retrying('publishing the watermark'", place: 'before', pass: 2 },
   { name: 'aggregator: before the consumer offset is committed', stage: 'aggregator', file: 'aggregator/partition-group.js', find: 'if (counted !== undefined)\n                consumption.commit(partition, counted);', place: 'before', pass: 10 },
 
+  // Counting sealed chunks again.
+  { name: 'aggregator: corrections given, before the commit', stage: 'aggregator', file: recounts, find: 'await transaction.saveChunks(partition, recount.number, { next: to, to: chunks.to });', place: 'before', provoke: 'recount' },
+  { name: 'aggregator: chunks recounted, before their rows are written', stage: 'aggregator', file: recounts, find: 'const written = await revisions.write(counted, epoch);', place: 'before', provoke: 'recount' },
+  { name: 'aggregator: rows of a revision written, before they are read back', stage: 'aggregator', file: recounts, find: 'const written = await revisions.write(counted, epoch);', place: 'after', provoke: 'recount' },
+  { name: 'aggregator: revision sealed, before the number moves', stage: 'aggregator', file: recountTables, find: 'if (rowCount === 1)\n            return;', place: 'before', provoke: 'recount' },
+  { name: 'aggregator: revisions sealed, before the commit', stage: 'aggregator', file: recounts, find: 'await transaction.settle(partition, settled);', place: 'after', provoke: 'recount' },
+  { name: 'aggregator: revisions committed, before anything else', stage: 'aggregator', file: recounts, find: 'logger.debug({ partition, chunks: due.length,', place: 'before', provoke: 'recount' },
+
   // The rater, reading.
   { name: 'rater: progress and seals read', stage: 'rater', file: rating, find: 'const seals = await store.readSeals();', place: 'after', pass: 2 },
-  { name: 'rater: chunks verified, before what is due is looked for', stage: 'rater', file: rating, find: 'const windows = await readTouchedWindows(store, { catalogs, from, to });', place: 'before' },
+  { name: 'rater: chunks verified, before what is due is looked for', stage: 'rater', file: rating, find: 'const windows = await readTouchedWindows(store, { catalogs, from, to, recountRuns: seals.recountRuns });', place: 'before' },
   { name: 'rater: what is due is known, before the first batch', stage: 'rater', file: rating, find: 'let due = await this.readDue(watermark);', place: 'after' },
   { name: 'rater: usage read, before the transaction', stage: 'rater', file: batch, find: 'const charges = await readCharges(store, basis, targets);', place: 'after' },
 

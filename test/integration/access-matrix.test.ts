@@ -84,6 +84,7 @@ const bodies: Readonly<Record<string, (name: string) => unknown>> = {
   pauseSubscription: () => ({}),
   resumeSubscription: () => ({}),
   undoChange: () => ({ change: 1 }),
+  recountMeter: (name) => ({ id: name, from: '2026-11-20T10:00:00Z' }),
 };
 
 function requestOf({ method, path, operation }: Row, name: string) {
@@ -245,7 +246,7 @@ const toOwn = ({ operation: { operationId } }: Row): number =>
 
 const ACME_TABLES = [
   ...['customers', 'assigned_subjects', 'subject_assignments', 'account_changes', 'line_items'],
-  ...['subscriptions', 'subscription_records', 'due_customers', 'tenant_catalog_versions'],
+  ...['subscriptions', 'subscription_records', 'due_customers', 'tenant_catalog_versions', 'recounts'],
 ];
 
 async function acmeRows(): Promise<unknown[]> {

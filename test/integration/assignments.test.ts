@@ -98,6 +98,25 @@ describe('a subject', () => {
     }
   });
 
+  it('is assigned where usage was rated already, if that is to be rated again: all it was and is are due (P2)', async () => {
+    await assign('again', { customer: 'b', from: '2026-02-10T00:00:00Z' });
+    await rated('2026-03-01T00:00:00Z');
+    try {
+      const { status } = await assign('again', { customer: 'a', from: '2026-02-20T10:30:00Z', rerate: true });
+      expect(status).toBe(200);
+      const { rows } = await api.pool.query<{ customer: string; due: Date }>(
+        `SELECT customer, due_at AS due FROM tallyline.due_customers
+         WHERE customer IN ('a', 'b', 'again') ORDER BY customer`,
+      );
+      expect(rows.map(({ customer, due }) => [customer, due.toISOString()])).toEqual(
+        ['a', 'again', 'b'].map((customer) => [customer, '2026-02-20T00:00:00.000Z']),
+      );
+    } finally {
+      await api.pool.query('TRUNCATE tallyline.due_customers');
+      await rated(null);
+    }
+  });
+
   it('is not assigned where usage is being rated: what a step closes counts before its progress has passed it', async () => {
     const closing = (until: string | null) =>
       api.pool.query('UPDATE tallyline.rater_progress SET closing_up_to = $1', [until]);
@@ -128,7 +147,8 @@ describe('a subject', () => {
     [{ customer: 'a', from: '2026-02-30T00:00:00Z' }, ['from invalid_field']],
     [{ customer: 'a', from: '2106-01-01T00:00:00Z' }, ['from invalid_field']],
     [{ customer: 'a', from: 0 }, ['from invalid_field']],
-    [{ customer: 7, rerate: true }, ['customer invalid_field', 'rerate unknown_field']],
+    [{ customer: 7, rerate: 'yes' }, ['customer invalid_field', 'rerate invalid_field']],
+    [{ customer: 'a', again: true }, ['again unknown_field']],
   ])('is not assigned by %j', async (body, faults) => {
     const { status, body: problem } = await assign('refused', body);
     expect(status).toBe(400);

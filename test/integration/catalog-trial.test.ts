@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import pino from 'pino';
 import { type CatalogStores, diffCatalogFile } from '../../cli/catalog-application.ts';
+import { CatalogRefused } from '../../platform/catalog-publishing/apply-catalog.ts';
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
 import { readRecentEvents, type WantedEvents } from '../../platform/usage-store/recent-events.ts';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
@@ -89,6 +90,16 @@ async function diffed(json = false, clickhouse?: CatalogStores['clickhouse']): P
   return lines;
 }
 
+/** Of a file that would be refused: what is printed all the same, and why. */
+async function refusedDiff(json = false): Promise<{ readonly lines: string[]; readonly refused: readonly string[] }> {
+  const lines: string[] = [];
+  const options = { tenant: null, now: NOW, json };
+  const print = (line: string) => lines.push(line);
+  const error = await diffCatalogFile(file, options, () => open(), print).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(CatalogRefused);
+  return { lines, refused: (error as CatalogRefused).errors };
+}
+
 describe('catalog diff', () => {
   it('tells what the meters of a file can not read of the last day, and what they never meet', async () => {
     const lines = await diffed();
@@ -168,23 +179,26 @@ ${plans}`;
   it('tells usage of the last 30 days that no price would take, and where two would', async () => {
     const over = `${price('both', 'match: { model: l }')}\n`;
     await writeFile(file, catalog(`${pro}${over}${price('too', 'match: {}')}\n${add}`));
-    const lines = await diffed();
+    const { lines, refused } = await refusedDiff();
     const told = lines.filter((line) => /price takes it|plan prices|charge/.test(line));
     expect(told).toEqual([
       '! meter tokens {model: "x"}: no price takes it in add (2 subjects, 2026-11-20T07:00:00Z to 2026-11-20T10:00:00Z)',
       '! meter tokens {model: "s"}: no price takes it in add (1 subject, 2026-11-20T10:00:00Z to 2026-11-20T10:00:00Z)',
       '! plan pro, prices small and too: both charge some usage of meter tokens',
       '! plan pro, prices both and too: both charge some usage of meter tokens',
-      '! customer cus_2 (tenant acme): from 2026-11-20T12:00:00Z on price large of subscription s2 and price both of ' +
-        'subscription s1 charge the same usage',
+    ]);
+    expect(refused).toEqual([
+      'customer cus_2 of tenant acme: from 2026-11-20T12:00:00Z on price large of subscription s2 and price both of ' +
+        'subscription s1 would both charge the same usage',
     ]);
     const change = lines.indexOf('prices change for 1 of 2 subscriptions:');
     expect(lines.slice(change + 1, change + 3)).toEqual([
       '  both added for 1, the first from 2026-11-20T12:00:00Z on, such as customer cus_2 (tenant acme)',
       '  too added for 1, the first from 2026-11-20T12:00:00Z on, such as customer cus_2 (tenant acme)',
     ]);
-    const [line] = await diffed(true);
+    const [line] = (await refusedDiff(true)).lines;
     expect(JSON.parse(line!)).toMatchObject({
+      refusals: [{ subject: 'customer cus_2 of tenant acme' }],
       customers: { lookedAt: 2, isComplete: true, changed: [{ customer: 'cus_2' }] },
       unpriced: { since: NOW - 720 * HOUR, isComplete: true, groups: [{ groups: { model: 'x' } }, {}] },
       overlaps: { isComplete: true, ofCustomers: [{ tenant: 'acme', customer: 'cus_2' }] },

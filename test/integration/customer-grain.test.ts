@@ -121,8 +121,8 @@ async function manage(
   }
 }
 
-const assign = (subject: string, customer: string, from: number): Promise<string> =>
-  manage(putSubject, { subject }, { customer, from: new Date(from).toISOString() }, 'assigned');
+const assign = (subject: string, customer: string, from: number, rerate = false): Promise<string> =>
+  manage(putSubject, { subject }, { customer, from: new Date(from).toISOString(), rerate }, 'assigned');
 
 const step = (store: RatingStore = storedRating(pool, clickhouse)): Promise<StepOutcome> =>
   new RatingLoop({
@@ -316,6 +316,19 @@ describe('while a step runs', () => {
       },
     } as RatingStore;
   };
+
+  it('a move to before what was rated, that is to be rated again, bills it to the one and takes it from the other', async () => {
+    await sealHour();
+    expect(await step()).toBe('rated');
+    expect(await money()).toEqual(apart);
+    expect(await assign('s', 'org', hour)).toBe('already_rated');
+    expect(await assign('s', 'org', hour, true)).toBe('assigned');
+    // Whoever is due is not held to what it would be charged.
+    expect(await discrepancies()).toBe(0);
+    await rateAll();
+    expect(await money()).toEqual(asOrg);
+    expect(await discrepancies()).toBe(0);
+  });
 
   it('a move before what it closes is announced is billed to who has it then', async () => {
     await sealHour();

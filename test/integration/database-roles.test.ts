@@ -133,18 +133,21 @@ const WRITES: Readonly<Record<StageRole, Readonly<Record<string, readonly string
       chunk_seals_reopened: ['INSERT'],
       published_watermark: ['INSERT', 'UPDATE'],
     },
+    ...{ chunk_corrections: ['INSERT'], recount_seals: ['INSERT'], recount_runs: ['INSERT'] },
+    due_chunks: ['INSERT', 'DELETE'],
   },
   rater: {
     ...{ line_items: ['INSERT'], ledger_entries: ['INSERT'], billing_periods: ['INSERT', 'UPDATE'] },
     ratings: ['INSERT'],
     ...{ rater_progress: ['UPDATE'], chunk_repairs: ['INSERT'], due_customers: ['INSERT', 'UPDATE', 'DELETE'] },
+    due_chunks: ['INSERT'],
   },
   query: {},
   manage: {
     ...{ account_changes: ['INSERT'], customers: ['INSERT', 'UPDATE'], customer_keys: ['INSERT', 'UPDATE', 'DELETE'] },
     ...{ customer_words: ['INSERT', 'DELETE'], assigned_subjects: ['INSERT', 'UPDATE'] },
     ...{ subscriptions: ['INSERT', 'UPDATE'], subscription_records: ['INSERT'], due_customers: ['INSERT', 'UPDATE'] },
-    plan_holders: ['INSERT'],
+    ...{ plan_holders: ['INSERT'], recounts: ['INSERT'], recount_partitions: ['INSERT'] },
     ...{ tenant_catalog_versions: ['INSERT'], avro_schemas: ['INSERT'], log_records: ['INSERT'] },
     ...{ subject_assignments: ['INSERT', 'UPDATE'], idempotent_answers: ['INSERT', 'UPDATE', 'DELETE'] },
   },
@@ -172,11 +175,13 @@ describe.each(STAGES)('the role of %s', (stage) => {
       [roleOf(stage)],
     );
     const ofPartitions = ['log_partitions.end_offset', 'log_partitions.start_offset'];
+    const ofRecounts = ['from_chunk', 'next_chunk', 'to_chunk'].map((name) => `recount_partitions.${name}`);
+    ofRecounts.push('recount_runs.chunks');
     const ofRepairs = ['chunk_repairs.decided_at', 'chunk_repairs.detail', 'chunk_repairs.outcome'];
     const ofCatalogs = ['catalog_versions.published_at', 'tenant_catalog_versions.published_at'];
     const ofStage: Readonly<Partial<Record<StageRole, readonly string[]>>> = {
       ingest: ofPartitions,
-      aggregator: [...ofRepairs, ...ofPartitions],
+      aggregator: [...ofRepairs, ...ofPartitions, ...ofRecounts],
       manage: [ofCatalogs[0]!, ofPartitions[0]!, ofCatalogs[1]!],
     };
     expect(rows.map(({ column }) => column)).toEqual(ofStage[stage] ?? []);

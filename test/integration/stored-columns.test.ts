@@ -29,12 +29,13 @@ import {
   text,
   whole,
 } from '../../platform/postgres/table-columns.ts';
+import { recountColumns } from '../../platform/recount-store/recounts.ts';
 import {
   eventColumns,
   manifestColumns,
   rejectColumns,
-  rollUpColumns,
-  totalColumns,
+  revisedRollUpColumns,
+  revisedTotalColumns,
 } from '../../platform/usage-store/chunk-tables.ts';
 import { sealColumns } from '../../platform/usage-store/seal-rows.ts';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
@@ -62,6 +63,7 @@ describe('stored columns', () => {
     ['subscriptions', subscriptionColumns, ['number']],
     ['subscription_records', subscriptionRecordColumns, []],
     ['plan_holders', planHolderColumns, []],
+    ['recounts', recountColumns, []],
     ['due_customers', dueCustomerColumns, []],
   ])('of %s are those in Postgres', async (table, columns, others) => {
     const { rows } = await stores.pool.query<{ name: string; type: string; is_nullable: boolean }>(
@@ -83,8 +85,8 @@ describe('stored columns', () => {
 
   it.each([
     ['usage_events', eventColumns],
-    ['usage_rollups', rollUpColumns],
-    ['usage_totals', totalColumns],
+    ['usage_rollups', revisedRollUpColumns],
+    ['usage_totals', revisedTotalColumns],
     ['event_rejects', rejectColumns],
     ['manifests', manifestColumns],
   ])('of %s are those in ClickHouse', async (table, columns) => {

@@ -123,7 +123,7 @@ describe('a catalog of its own', () => {
     expect(made.body).toMatchObject({ version: 1, effectiveAt: at });
     const { rows } = await api.pool.query('SELECT applies_to, source FROM tallyline.tenant_catalog_versions');
     expect(rows).toEqual([{ applies_to: 'next', source: file('0.1') }]);
-    for (const query of ['?effectiveAt=soon', '?appliesTo=last', '?rerate=true']) {
+    for (const query of ['?effectiveAt=soon', '?appliesTo=last', '?rerate=perhaps']) {
       expect([query, (await put(file('0.2'), { query })).body.code]).toEqual([query, 'invalid_parameter']);
     }
   });

@@ -87,7 +87,7 @@ const selections: readonly Partial<UsageSelection>[] = [
   { buckets: whole, bySubject: true, groupBy: [0] },
 ];
 const selectionOf = (meter: Meter, totalsFrom: number | null, more: Partial<UsageSelection>): UsageSelection => ({
-  ...{ tenant: 't', meter, ...RANGE, buckets: 'window' },
+  ...{ tenant: 't', meter, ...RANGE, buckets: 'window', recounted: [] },
   ...{ ...more, totalsFrom },
 });
 

@@ -7,6 +7,7 @@ import { fastCounter } from '../../aggregator/counting/fast-counter.ts';
 import { plainCounter } from '../../aggregator/counting/plain-counter.ts';
 import { consumePartitions, type PartitionGroup } from '../../aggregator/partition-group.ts';
 import { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
+import { RevisionStore } from '../../aggregator/recounting/revision-store.ts';
 import { ChunkUnrepairable } from '../../aggregator/seal-store.ts';
 import { FIRST_RULE_SET, NEWEST_RULE_SET, ruleSet, UnknownRuleSet } from '../../domain/metering/rule-set.ts';
 import type { Random } from '../../domain/random.ts';
@@ -109,6 +110,7 @@ export class Deployment {
   restarts = 0;
   halts = 0;
   private lives = 0;
+  private readonly recounting = new Set<Process>();
 
   constructor(models: Models, watcher: Watcher) {
     this.plan = models.plan;
@@ -257,6 +259,7 @@ export class Deployment {
     const { postgres } = this;
     const slot = this.slots.find((each) => each.process === process)!;
     const disk = this.diskOf(process);
+    const isOld = this.scheduler.now < this.plan.upgradeAt;
     consumePartitions({
       ...this.contextOf(process),
       generation: 1,
@@ -273,16 +276,27 @@ export class Deployment {
       timers: process.timers,
       owner: {
         name: process.name,
-        newestRuleSet: this.scheduler.now < this.plan.upgradeAt ? FIRST_RULE_SET : NEWEST_RULE_SET,
+        newestRuleSet: isOld ? FIRST_RULE_SET : NEWEST_RULE_SET,
       },
     }).then(
       (group) => {
         this.groups.set(slot, group);
         group.failed.catch((error: unknown) => this.ended(slot, process, error));
         repeat(process.timers, 3 * HOUR, () => void group.repairChunks(postgres.repairRequestsOf(process)));
+        // An owner of the earlier release knows nothing of recounts.
+        if (!isOld) repeat(process.timers, HOUR, () => this.recount(process, group));
       },
       (error: unknown) => this.ended(slot, process, error),
     );
+  }
+
+  /** One call at a time, as in production. */
+  private recount(process: Process, group: PartitionGroup): void {
+    if (this.recounting.has(process)) return;
+    this.recounting.add(process);
+    const revisions = new RevisionStore(this.clickhouse.clientOf(process), 1);
+    const tables = this.postgres.recounts.tablesOf(process);
+    void group.recountChunks({ tables, revisions }).finally(() => this.recounting.delete(process));
   }
 
   private diskOf(process: Process): Disk {

@@ -26,8 +26,14 @@ const INDEX = 'aggregator/core/dedup-index.ts';
 const TABLE = 'aggregator/core/key-table.ts';
 const RUN = 'aggregator/core/key-run.ts';
 const CHUNKS = 'aggregator/chunk-store.ts';
+const STORED_ROWS = 'aggregator/stored-rows.ts';
 const SEALS = 'aggregator/seal-store.ts';
 const RECORDS = 'aggregator/record-reader.ts';
+const RECOUNTS = 'aggregator/recounting/partition-recounts.ts';
+const REVISIONS = 'aggregator/recounting/revision-store.ts';
+const CORRECTIONS = 'domain/metering/corrections.ts';
+const RUNS = 'domain/sealing/recount-runs.ts';
+const VECTOR = 'domain/sealing/seal-vector.ts';
 const RATING = 'rater/rating/rating-loop.ts';
 const BATCH = 'rater/rating/rating-batch.ts';
 const INTAKE = 'rater/rating/catalog-intake.ts';
@@ -255,7 +261,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'oldest-in-read-back',
-    file: CHUNKS,
+    file: STORED_ROWS,
     find: 'SELECT partition, chunk, epoch, argMax(row_hash, version) AS row_hash FROM ${table}',
     replace: 'SELECT partition, chunk, epoch, argMin(row_hash, version) AS row_hash FROM ${table}',
     description: 'Roll-ups and totals are read back as they were first written',
@@ -676,7 +682,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'late-usage-forgotten',
     file: TOUCHED,
-    find: 'if (grown.length > 0) await collect({ spans: spans(() => 0), chunks: grown });',
+    find: 'if (grown.length > 0) await collect({ spans: closed, chunks: grown });',
     replace: '',
     description: 'Usage that comes after its window was billed is never billed',
   },
@@ -1024,6 +1030,134 @@ export const mutants: readonly Mutant[] = [
     find: '.map((meter) => ({ meter, from: from === null ? 0 : closedBefore(meter, from), to: closedBefore(meter, to) }))',
     replace: '.map((meter) => ({ meter, from: 0, to: closedBefore(meter, to) }))',
     description: 'Each step counts unpriced windows that steps before it closed',
+  },
+  {
+    name: 'recount-counts-twice',
+    file: CORRECTIONS,
+    find: 'const left = corrected.size === 0 ? inForce : inForce.filter(({ slug }) => !corrected.has(slug));',
+    replace: 'const left = inForce;',
+    description: 'A recounted meter is counted beside what it counts already',
+  },
+  {
+    name: 'recount-out-of-range',
+    file: CORRECTIONS,
+    find: 'return start >= from && (to === null || start < to);',
+    replace: 'return start >= from;',
+    description: 'A recount goes on behind the end of its range',
+  },
+  {
+    name: 'recount-of-all-tenants',
+    file: CORRECTIONS,
+    find: 'if (tenant !== null && tenant !== event.tenant) return false;',
+    replace: '',
+    description: 'A recount of one tenant is one of all',
+  },
+  {
+    name: 'recount-first-correction',
+    file: CORRECTIONS,
+    find: 'if (meter !== null && concerns(correction, meter, event)) corrected.set(meter.slug, meter);',
+    replace:
+      'if (meter !== null && concerns(correction, meter, event) && !corrected.has(meter.slug)) corrected.set(meter.slug, meter);',
+    description: 'Of two corrections of a meter the first one holds',
+  },
+  {
+    name: 'recount-seals-without-epoch',
+    file: RECOUNTS,
+    find: 'if (progress === null || progress.epoch !== epoch) throw new PartitionLost(partition, epoch);',
+    replace: 'if (progress === null) throw new PartitionLost(partition, epoch);',
+    description: 'Whoever was the owner seals revisions, and gives corrections',
+  },
+  {
+    name: 'recount-given-twice',
+    file: RECOUNTS,
+    find: 'await transaction.saveChunks(partition, recount.number, { next: to, to: chunks.to });',
+    replace: '',
+    description: 'Chunks get the correction of a recount again and again',
+  },
+  {
+    name: 'recount-before-version',
+    file: RECOUNTS,
+    find: 'if (progress.catalogVersion < recount.version) continue;',
+    replace: '',
+    description: 'A recount does not wait until its version is in force in the partition',
+  },
+  {
+    name: 'recount-of-open-chunks',
+    file: RECOUNTS,
+    find: 'const to = Math.min(chunks.to, chunks.next + GIVEN_CHUNKS_MAX, progress.nextChunk);',
+    replace: 'const to = Math.min(chunks.to - 1, chunks.next + GIVEN_CHUNKS_MAX, progress.nextChunk);',
+    description: 'The chunk in which the version took effect never gets its correction',
+  },
+  {
+    name: 'recount-of-other-events',
+    file: RECOUNTS,
+    find: 'if (isSameRows(found, events)) return;',
+    replace: 'if (found.count >= 0) return;',
+    description: 'A chunk is recounted from whatever events are there',
+  },
+  {
+    name: 'recount-not-read-back',
+    file: RECOUNTS,
+    find: 'if (isSameRows(written[table], stored[table])) continue;',
+    replace: 'if (written[table].count >= 0) continue;',
+    description: 'A revision is sealed without its rows being there',
+  },
+  {
+    name: 'recount-of-reopened-chunk',
+    file: RECOUNTS,
+    find: 'if (list?.sealEpoch !== each.sealEpoch) continue;',
+    replace: 'if (list === undefined) continue;',
+    description: 'A revision is sealed although the chunk was reopened since it was read',
+  },
+  {
+    name: 'recount-settled-too-early',
+    file: RECOUNTS,
+    find: 'if (list.corrections === revision) settled.push(chunk);',
+    replace: 'settled.push(chunk);',
+    description: 'A chunk that got a correction while it was counted is due no more',
+  },
+  {
+    name: 'recount-as-revision-0',
+    file: REVISIONS,
+    find: 'const at: ChunkCoordinates = { generation: this.generation, partition, chunk, epoch, version, revision };',
+    replace:
+      'const at: ChunkCoordinates = { generation: this.generation, partition, chunk, epoch, version, revision: 0 };',
+    description: 'Rows of a revision replace what the log alone says',
+  },
+  {
+    name: 'recount-unseen-by-vector',
+    file: VECTOR,
+    find: 'nextChunkOf(a, generation, partition) >= nextChunk && recountsOf(a, generation, partition) >= recounts,',
+    replace: 'nextChunkOf(a, generation, partition) >= nextChunk,',
+    description: 'A vector covers another one that has more recounts',
+  },
+  {
+    name: 'recount-without-number',
+    file: VECTOR,
+    find: 'vector[generation][partition] = recounts === 0 ? nextChunk : [nextChunk, recounts];',
+    replace: 'vector[generation][partition] = nextChunk;',
+    description: 'A vector does not carry recount numbers',
+  },
+  {
+    name: 'recount-touches-nothing',
+    file: RUNS,
+    find: 'return range.fromChunk < range.toChunk ? [{ generation, partition, meters, ...range }] : [];',
+    replace: 'return range.fromChunk + 1 < range.toChunk ? [{ generation, partition, meters, ...range }] : [];',
+    description: 'A rater does not look at a single chunk that was recounted',
+  },
+  {
+    name: 'recount-touches-old-chunks',
+    file: RUNS,
+    find: 'const skipped = Math.max(0, from + 1 - run.firstNumber);',
+    replace: 'const skipped = Math.max(0, from + 2 - run.firstNumber);',
+    description: 'A rater passes over the first chunk that was recounted since it looked last',
+  },
+  {
+    name: 'recount-touches-other-meters',
+    file: TOUCHED,
+    find: 'const ofMeters = ({ meter }: { readonly meter: string }): boolean => chunks[0]!.meters.includes(meter);',
+    replace: 'const ofMeters = ({ meter }: { readonly meter: string }): boolean => !chunks[0]!.meters.includes(meter);',
+    description: 'A rater looks at the meters that were not recounted',
   },
 ];
 

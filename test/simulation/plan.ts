@@ -97,6 +97,16 @@ export interface PlannedSubscribing extends Planned {
   readonly subscribing: Subscribing;
 }
 
+/** A meter is to be counted again. */
+export interface PlannedRecount {
+  readonly at: number;
+  /** Which of the meters of the version that is in force then: a number in [0, 1). */
+  readonly meter: number;
+  readonly from: number;
+  readonly to: number | null;
+  readonly tenant: string | null;
+}
+
 export interface Plan {
   readonly seed: number;
   readonly requests: readonly ClientRequest[];
@@ -106,6 +116,7 @@ export interface Plan {
   readonly assignments: readonly PlannedAssignment[];
   /** What becomes of customers' subscriptions; some are refused. */
   readonly subscribings: readonly PlannedSubscribing[];
+  readonly recounts: readonly PlannedRecount[];
   readonly chunkOffsets: number;
   readonly slotMs: number;
   readonly horizonMs: number;
@@ -167,6 +178,7 @@ export function planOf(random: Random): Plan {
     markedCustomersMax: random.fork('marked').pick([1, 100]),
     assignments: assignmentsOf(random.fork('assignments'), busy),
     subscribings: subscribingsOf(random.fork('subscribings'), busy),
+    recounts: recountsOf(random.fork('recounts'), busy),
     upgradeAt: random.fork('upgrade').int(STARTS_AT, STARTS_AT + (ENDS_AT - STARTS_AT) / 2),
   };
 }
@@ -234,6 +246,19 @@ function subscribingsOf(random: Random, busy: readonly number[]): PlannedSubscri
     subscribings.push({ at, during, subscribing: drawSubscribing(random, `sub_${left}`, at, random.pick(customers)) });
   }
   return subscribings.sort((a, b) => a.at - b.at);
+}
+
+/** In two of three runs. */
+function recountsOf(random: Random, busy: readonly number[]): PlannedRecount[] {
+  if (random.once(3)) return [];
+  const recounts: PlannedRecount[] = [];
+  for (let left = random.int(1, 8); left > 0; left--) {
+    const at = (random.chance(0.5) ? random.pick(busy) : random.int(STARTS_AT + DAY, ENDS_AT)) + random.int(0, 20_000);
+    const from = at - random.spread(HOUR, 7 * DAY);
+    const to = random.chance(0.3) ? from + random.spread(HOUR, 4 * DAY) : null;
+    recounts.push({ at, meter: random.next(), from, to, tenant: random.chance(0.3) ? random.pick(TENANTS) : null });
+  }
+  return recounts.sort((a, b) => a.at - b.at);
 }
 
 const EVENTS = 3_600;

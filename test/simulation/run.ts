@@ -33,6 +33,7 @@ export async function runPlan(plan: Plan, options: RunOptions = {}): Promise<Run
       records: log.partitions.reduce((sum, { records }) => sum + records.length, 0),
       seals: postgres.seals.reduce((sum, seals) => sum + seals.length, 0),
       reopened: postgres.reopenedSeals,
+      recounted: postgres.recounts.seals.reduce((sum, seals) => sum + seals.length, 0),
       epochs: postgres.progress.reduce((sum, { epoch }) => sum + Number(epoch), 0),
       ratings: world.money.checks,
       items: [...world.rating.items.values()].reduce((sum, items) => sum + items.length, 0),

@@ -1,4 +1,5 @@
 import type { ReadBackMismatch } from '../../aggregator/partition-loop.ts';
+import type { RevisionSeal } from '../../aggregator/recounting/recount-tables.ts';
 import type { Seal } from '../../aggregator/seal-store.ts';
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { neededRuleSet } from '../../domain/metering/rule-set.ts';
@@ -26,6 +27,7 @@ import {
   PARTITIONS,
   type Plan,
   type PlannedAssignment,
+  type PlannedRecount,
   type PlannedSubscribing,
   STARTS_AT,
 } from './plan.ts';
@@ -80,7 +82,10 @@ export class World {
     this.oracle = new UsageOracle(plan, PARTITIONS);
     this.log = new LogModel(PARTITIONS, this.scheduler, this.random.fork('log'));
     this.clickhouse = new ClickHouseModel(this.scheduler, this.random.fork('clickhouse'));
-    this.postgres = new PostgresModel(PARTITIONS, this.scheduler, this.random.fork('postgres'));
+    this.postgres = new PostgresModel(PARTITIONS, this.scheduler, this.random.fork('postgres'), plan.horizonMs);
+    this.postgres.recounts.onSeal = this.watched((partition, seal, corrections) => {
+      this.oracle.recounted(partition, seal, corrections);
+    });
     this.log.onAppend = this.watched((partition, record) => this.oracle.appended(partition, record));
     const watchSeal = this.watched((seal: Seal) => this.sealed(seal));
     this.postgres.onSeal = (seal) => {
@@ -146,7 +151,8 @@ export class World {
   private reopened(seal: Seal): void {
     const { clickhouse, scheduler } = this;
     const changedAt = Math.max(clickhouse.wholeSince, clickhouse.lostAt);
-    if (scheduler.now < changedAt + LOOK_MS_MAX || !clickhouse.holds(seal)) return;
+    const revised = this.postgres.recounts.revisedNow(seal.partition, seal.chunk);
+    if (scheduler.now < changedAt + LOOK_MS_MAX || !clickhouse.holds(seal, revised)) return;
     throw new Violation('I2', `partition ${seal.partition} chunk ${seal.chunk} is reopened, and nothing of it is lost`);
   }
 
@@ -280,6 +286,17 @@ export class World {
     });
   }
 
+  /** Of a meter of the version in force. */
+  private recount({ meter, from, to, tenant }: PlannedRecount): void {
+    const { catalogVersions, publishedVersion, recounts } = this.postgres;
+    const inForce = catalogVersions[publishedVersion - 1];
+    if (inForce === undefined) return;
+    const { meters } = inForce.catalog;
+    const { slug } = meters[Math.floor(meter * meters.length)]!;
+    recounts.request({ tenant, meter: slug, version: inForce.version, from, to });
+    this.scheduler.note(`recount of ${slug}`);
+  }
+
   private planChange(planned: PlannedAssignment | PlannedSubscribing): void {
     if (planned.during === null) this.change(planned);
     else this.racing.push(planned);
@@ -372,6 +389,8 @@ export class World {
         },
         'catalog',
       );
+    for (const planned of plan.recounts)
+      scheduler.after(planned.at - STARTS_AT, () => this.recount(planned), 'recount');
     for (const planned of [...plan.assignments, ...plan.subscribings])
       scheduler.after(planned.at - STARTS_AT, () => this.planChange(planned), 'change');
     for (const slot of this.deployment.slots) scheduler.after(this.random.int(1, 30_000), slot.start, 'start');
@@ -408,7 +427,9 @@ export class World {
       if (pass > 20) throw new Violation('progress', 'damaged chunks are not repaired');
       await this.runUntil(scheduler.now + HOUR);
       await this.drain(isDrained, 'repaired chunks are not sealed again');
+      await this.drain(() => this.postgres.recounts.isDone, 'repaired chunks are not recounted again');
     }
+    await this.drain(() => this.postgres.recounts.isDone, 'recounts are not done');
     this.watched(() => {
       this.checkSealed();
       checkStores(this);
@@ -473,13 +494,19 @@ export class World {
   /** What was sealed is for ever what is stored, but for parts that were lost. */
   private checkSealed(): void {
     for (const [partition, seals] of this.postgres.seals.entries()) {
-      const chunk = this.clickhouse.firstDamaged(seals, true);
+      const chunk = this.clickhouse.firstDamaged(seals, this.revisedIn(partition), true);
       if (chunk === null) continue;
       throw new Violation(
         'I2',
         `sealed chunk ${chunk} of partition ${partition} has changed, and not because of a loss`,
       );
     }
+  }
+
+  /** By chunk, the seal of the revision that counts. */
+  private revisedIn(partition: number): (chunk: number) => RevisionSeal | null {
+    const byChunk = new Map(this.postgres.recounts.seals[partition]!.map((seal) => [seal.chunk, seal]));
+    return (chunk) => byChunk.get(chunk) ?? null;
   }
 
   private audit(): void {
@@ -494,10 +521,14 @@ export class World {
     let damaged = 0;
     for (let partition = 0; partition < PARTITIONS; partition++) {
       const seals = this.postgres.seals[partition]!;
-      const chunk = this.clickhouse.firstDamaged(seals);
+      const chunk = this.clickhouse.firstDamaged(seals, this.revisedIn(partition));
       if (chunk === null) continue;
       damaged++;
-      this.postgres.requestRepair(partition, chunk, seals[chunk]!.epoch);
+      const seal = seals[chunk]!;
+      const isRevised = this.postgres.recounts.revisedNow(partition, chunk) !== null;
+      if (isRevised && this.clickhouse.holds(seal, null, ['events', 'rejects'])) {
+        this.postgres.recounts.makeDue(partition, chunk);
+      } else this.postgres.requestRepair(partition, chunk, seal.epoch);
     }
     return damaged;
   }

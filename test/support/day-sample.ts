@@ -8,6 +8,10 @@ export const testDay = Number(process.env.TALLYLINE_TEST_DAY ?? Math.floor(Date.
 
 export const isWhole = process.env.TALLYLINE_TESTS === 'whole';
 
+// They are no settings of the processes that a test starts, which would refuse them.
+delete process.env.TALLYLINE_TESTS;
+delete process.env.TALLYLINE_TEST_DAY;
+
 /** One part of so many, in their order; the parts of as many days that follow each other are all of them. */
 export function sampleOfDay<Item>(what: string, items: readonly Item[], parts: number): Item[] {
   const today = isWhole ? [...items] : items.filter((_, i) => i % parts === testDay % parts);

@@ -77,6 +77,10 @@ export class NativeRows {
     return this.body.readUInt32LE(at) + this.body.readInt32LE(at + 4) * 2 ** 32;
   }
 
+  has(name: string): boolean {
+    return this.columns.has(name);
+  }
+
   private column(name: string): Column & { readonly width: number } {
     const column = this.columns.get(name);
     if (column === undefined) throw new Error(`no column ${name}`);

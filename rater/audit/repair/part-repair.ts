@@ -198,11 +198,12 @@ async function detach({ clickhouse, say }: PartRepairParts, part: BrokenPart): P
   }
 }
 
-/** Whatever was reopened, by this run or before it, is sealed again. */
+/** Whatever was reopened, by this run or before it, is sealed again, and what was recounted of it too. */
 function untilReplayed(parts: PartRepairParts): Promise<void> {
   return waitFor(parts, 'the chunks to be counted and sealed again', async () => {
     const { rows } = await parts.pool.query<{ waiting: number }>(
-      `SELECT (SELECT count(*) FROM tallyline.chunk_repairs WHERE outcome IS NULL)::int + (
+      `SELECT (SELECT count(*) FROM tallyline.chunk_repairs WHERE outcome IS NULL)::int
+         + (SELECT count(*) FROM tallyline.due_chunks)::int + (
          SELECT count(*) FROM (
            SELECT generation, partition, max(end_offset) AS end_offset FROM tallyline.chunk_seals_reopened GROUP BY 1, 2
          ) reopened JOIN tallyline.partition_progress progress USING (generation, partition)

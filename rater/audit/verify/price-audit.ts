@@ -24,7 +24,7 @@ import { inTransaction } from '../../../platform/postgres/pool.ts';
 import type { AuditLog } from '../discrepancy.ts';
 import { compareTerms } from '../expected-terms.ts';
 import { CountedTally } from '../meter-tally.ts';
-import type { RecountedReading } from '../recount.ts';
+import { countsIn, type RecountedReading } from '../recount.ts';
 import type { AuditScope } from './audit-slices.ts';
 
 /** How far something is billed. */
@@ -236,10 +236,15 @@ export class PriceAudit {
   }
 }
 
-/** Whether the view has the chunk of a reading, and its window is closed in it. */
-const isBilled = ({ vector, closedUpTo }: BilledView, { windowStart, reading, chunk }: RecountedReading): boolean =>
-  chunk.chunk < nextChunkOf(vector, chunk.generation, chunk.partition) &&
-  windowStart < closedBefore(reading.meter, closedUpTo);
+/** Whether the view has the chunk of a reading, in the reading's revision, and its window is closed in it. */
+function isBilled({ vector, closedUpTo }: BilledView, recounted: RecountedReading): boolean {
+  const { windowStart, reading, chunk } = recounted;
+  return (
+    chunk.chunk < nextChunkOf(vector, chunk.generation, chunk.partition) &&
+    windowStart < closedBefore(reading.meter, closedUpTo) &&
+    countsIn(vector, recounted)
+  );
+}
 
 /** Counts a reading to the terms that price its window. */
 function count(start: AuditedStart, recounted: RecountedReading): void {

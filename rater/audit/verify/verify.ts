@@ -8,6 +8,7 @@ import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
 import type { EventLog } from '../../../platform/event-log/event-log.ts';
 import { findAvroSchema } from '../../../platform/event-log/schema-store.ts';
 import { currentGeneration } from '../../../platform/event-log/topic-generation.ts';
+import { readRevisions } from '../../../platform/recount-store/chunk-revisions.ts';
 import { type ChunkSpan, chunksOfTime, streamSeals } from '../../../platform/usage-store/seal-rows.ts';
 import { sealedRowsCondition } from '../../../platform/usage-store/sealed-rows.ts';
 import { readSeals } from '../../../platform/usage-store/seals.ts';
@@ -15,7 +16,7 @@ import { auditProgress, auditSealOrder, auditStoredChunk, auditWatermarks } from
 import { ChunkMap } from '../chunk-map.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';
 import { auditLogHole } from '../log-hole.ts';
-import { Recount } from '../recount.ts';
+import { countsIn, Recount } from '../recount.ts';
 import { readStoredChunks } from '../stored-chunks.ts';
 import { UsageAudit } from '../usage-audit.ts';
 import { type AuditScope, auditSlices, sliceCondition } from './audit-slices.ts';
@@ -57,7 +58,7 @@ export async function verify(parts: VerifyParts, scope: AuditScope): Promise<Aud
   }
 
   const catalogs = new RatingCatalogs(versions);
-  const recount = new Recount(clickhouse, chunks, versions);
+  const recount = new Recount(clickhouse, chunks, await readRevisions(pool, span), versions);
   const sealed = sealedRowsCondition(seals);
   const usage = new UsageAudit();
   const slices = await unlessDamaged(log, 'the days that have usage', () => auditSlices(clickhouse, scope));
@@ -67,7 +68,7 @@ export async function verify(parts: VerifyParts, scope: AuditScope): Promise<Aud
     const where = `usage of ${new Date(slice.from).toISOString().slice(0, 10)}`;
     const events = await unlessDamaged(log, where, () =>
       recount.read(sliceCondition(slice, 'e', horizonMs), log, (reading) => {
-        usage.add(reading);
+        if (countsIn(seals.vector, reading)) usage.add(reading);
         prices.add(reading);
       }),
     );

@@ -4,14 +4,15 @@
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { TenantVersions } from '../../../domain/catalog/tenant-versions.ts';
-import type { SealVector } from '../../../domain/sealing/seal-vector.ts';
+import { type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
 import { type ChunkPlace, placeOf, type StoredSeal } from '../../../domain/sealing/seals.ts';
 import type { ClickHouse } from '../../../platform/clickhouse/click-house.ts';
-import { auditSealOrder, auditStoredChunk, isIntact } from '../chunk-audit.ts';
+import { readRevisions } from '../../../platform/recount-store/chunk-revisions.ts';
+import { auditSealOrder, auditStoredChunk, isIntact, isIntactButRevision } from '../chunk-audit.ts';
 import { ChunkMap } from '../chunk-map.ts';
 import { AuditLog, unlessDamaged } from '../discrepancy.ts';
-import { Recount } from '../recount.ts';
-import { requestRepair } from '../repair/repair-requests.ts';
+import { countsNow, Recount } from '../recount.ts';
+import { requestRecountOf, requestRepair } from '../repair/repair-requests.ts';
 import { readStoredChunks } from '../stored-chunks.ts';
 import { TotalsAudit } from '../totals-audit.ts';
 import { UsageAudit } from '../usage-audit.ts';
@@ -35,6 +36,8 @@ interface Audited {
   readonly seal: StoredSeal;
   readonly log: AuditLog;
   readonly intact: boolean;
+  /** Whether a recount alone can mend it. */
+  readonly isRevisionAlone: boolean;
 }
 
 export class ChunkWatch {
@@ -70,8 +73,7 @@ export class ChunkWatch {
       const again: StoredSeal[] = [];
       for (const { seal } of differing) {
         const now = await this.rounds.read(seal);
-        // A seal that was taken back, or made anew, says nothing about what was read.
-        if (now?.epoch === seal.epoch) again.push(now);
+        if (now !== null && isSameSeal(now, seal)) again.push(now);
       }
       differing = (await this.audit(again)).filter((audited) => {
         if (audited.log.failures === 0) this.settle(audited);
@@ -79,7 +81,9 @@ export class ChunkWatch {
       });
     }
     for (const audited of differing) this.settle(audited);
-    await this.repair(differing.filter(({ intact }) => !intact).map(({ seal }) => seal));
+    const damaged = differing.filter(({ intact }) => !intact);
+    for (const { seal, isRevisionAlone } of damaged) if (isRevisionAlone) await this.recountAgain(seal);
+    await this.repair(damaged.filter(({ isRevisionAlone }) => !isRevisionAlone).map(({ seal }) => seal));
   }
 
   private async audit(seals: readonly StoredSeal[]): Promise<Audited[]> {
@@ -90,7 +94,8 @@ export class ChunkWatch {
       const before = seals[i - 1];
       if (before !== undefined && before.chunk + 1 >= seal.chunk) auditSealOrder(before, seal, log);
       auditStoredChunk(seal, stored[i]!, log);
-      return { seal, log, intact: isIntact(seal, stored[i]!) };
+      const isRevisionAlone = isIntactButRevision(seal, stored[i]!);
+      return { seal, log, intact: isIntact(seal, stored[i]!), isRevisionAlone };
     });
   }
 
@@ -98,6 +103,13 @@ export class ChunkWatch {
     if (log.failures === 0) this.rounds.clear(seal);
     else this.rounds.suspect(seal);
     this.parts.findings.report(placeOf(seal), log);
+  }
+
+  private async recountAgain(seal: StoredSeal): Promise<void> {
+    const { pool, logger } = this.parts;
+    if (await requestRecountOf(pool, seal)) {
+      logger.error(placeFields(seal), 'asked for a chunk to be recounted: the rows of its revision are damaged');
+    }
   }
 
   private async repair(damaged: readonly StoredSeal[]): Promise<void> {
@@ -142,6 +154,7 @@ export class ChunkWatch {
     if (before !== null) chunks.add(before);
     chunks.add(seal);
     const chunk = chunks.last(seal.generation, seal.partition)!;
+    const revisions = await readRevisions(this.parts.pool, spanOf(place));
     const log = new AuditLog();
     const usage = new UsageAudit();
     const totals = new TotalsAudit();
@@ -154,18 +167,29 @@ export class ChunkWatch {
       },
     };
     const compared = await unlessDamaged(new AuditLog(), placeOf(seal), async () => {
-      await new Recount(clickhouse, chunks, versions).read(events, log, (reading) => {
+      await new Recount(clickhouse, chunks, revisions, versions).read(events, log, (reading) => {
+        if (!countsNow(reading)) return;
         usage.add(reading);
         totals.add(reading);
       });
-      await usage.compareChunk(clickhouse, chunk, log);
-      if (seal.totals !== null) await totals.compare(clickhouse, chunk, log);
+      await usage.compareChunk(clickhouse, chunk, seal.revised, log);
+      if (seal.totals !== null) await totals.compare(clickhouse, chunk, seal.revised, log);
       return true;
     });
     if (compared === null) return null;
-    // The seal may have been taken back while its rows were read.
-    return (await this.rounds.read(place))?.epoch === seal.epoch ? log : null;
+    // The seal may have been taken back, or the chunk recounted, while its rows were read.
+    const now = await this.rounds.read(place);
+    return now !== null && isSameSeal(now, seal) ? log : null;
   }
 }
+
+/** A seal that was taken back, or made anew, says nothing about what was read; nor does that of another revision. */
+const isSameSeal = (a: StoredSeal, b: StoredSeal): boolean =>
+  a.epoch === b.epoch && a.revised?.number === b.revised?.number;
+
+const spanOf = ({ chunk, ...place }: ChunkPlace) => ({
+  from: sealVectorOf([{ ...place, nextChunk: chunk }]),
+  to: sealVectorOf([{ ...place, nextChunk: chunk + 1 }]),
+});
 
 const placeFields = ({ generation, partition, chunk }: ChunkPlace) => ({ generation, partition, chunk });

@@ -21,7 +21,7 @@ import type { PostgresModel } from '../stores/postgres-model.ts';
 import type { RatingModel } from '../stores/rating-model.ts';
 import { amountBetween, amountOf, scaledRatio } from './amounts.ts';
 import { mergedValue } from './store-check.ts';
-import type { Reading, UsageOracle } from './usage-oracle.ts';
+import { countsIn, type Reading, type UsageOracle } from './usage-oracle.ts';
 
 const ONE = 1_000_000_000_000n;
 const GENERATION = 1;
@@ -291,7 +291,7 @@ export class ExpectedCharges {
       const { tenant } = customer;
       for (const reading of this.usage.readingsByMeter.get(JSON.stringify([tenant, subject, meter.slug])) ?? []) {
         const { windowStart, partition, chunk, groups } = reading;
-        if (chunk >= nextChunks[partition]! || windowStart >= closedFrom) continue;
+        if (chunk >= nextChunks[partition]! || windowStart >= closedFrom || !countsIn(vector, reading)) continue;
         if (!has(match, groups) || others.get(windowStart)?.some((other) => has(other, groups))) continue;
         if (this.ownerOf(tenant, subject, windowStart, windowOfMeter(meter)) !== customer.customer) continue;
         const bySubject = used.get(windowStart) ?? new Map<string, Reading[]>();
@@ -305,14 +305,14 @@ export class ExpectedCharges {
   private isUsed(customer: TenantCustomer, { vector, closedUpTo }: View, from: number, to: number): boolean {
     const nextChunks = nextChunksOf(vector);
     return this.subjectsOf(customer).some((subject) =>
-      (this.usage.readingsBySubject.get(JSON.stringify([customer.tenant, subject])) ?? []).some(
-        ({ windowStart, partition, chunk, meter: slug }) => {
-          if (windowStart < from || windowStart >= to || chunk >= nextChunks[partition]!) return false;
-          const meter = this.meter(customer.tenant, slug);
-          if (windowStart >= stretchStart(meter, Math.max(0, closedUpTo))) return false;
-          return this.ownerOf(customer.tenant, subject, windowStart, windowOfMeter(meter)) === customer.customer;
-        },
-      ),
+      (this.usage.readingsBySubject.get(JSON.stringify([customer.tenant, subject])) ?? []).some((reading) => {
+        const { windowStart, partition, chunk, meter: slug } = reading;
+        if (windowStart < from || windowStart >= to || chunk >= nextChunks[partition]!) return false;
+        if (!countsIn(vector, reading)) return false;
+        const meter = this.meter(customer.tenant, slug);
+        if (windowStart >= stretchStart(meter, Math.max(0, closedUpTo))) return false;
+        return this.ownerOf(customer.tenant, subject, windowStart, windowOfMeter(meter)) === customer.customer;
+      }),
     );
   }
 

@@ -2,7 +2,7 @@
 // to add up to what the term costs by the usage that was sealed and closed then and by the records that stood then, and
 // nothing else may have an amount (`expected-charges.ts`).
 import { customerText, type RatedPeriod, type TenantCustomer } from '../../../domain/billing/billing-period-terms.ts';
-import { covers, nextChunkOf } from '../../../domain/sealing/seal-vector.ts';
+import { covers, nextChunkOf, partitionCounts, recountsOf } from '../../../domain/sealing/seal-vector.ts';
 import type { CustomerSubscription } from '../../../domain/terms/customer-subscription.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
 import type { WrittenSelection } from '../../../platform/billing-store/written-prices.ts';
@@ -203,9 +203,12 @@ export class MoneyOracle {
     if (before === undefined) return;
     if (closedUpTo < before.closedUpTo!) throw new Violation('I4', `${key}: closed windows were opened again`);
     if (period.catalogVersion < before.catalogVersion) throw new Violation('I4', `${key}: rated by an older catalog`);
-    for (const [partition, next] of Object.entries(before.sealVector[GENERATION] ?? {})) {
-      if (nextChunkOf(sealVector, GENERATION, Number(partition)) < next) {
+    for (const { partition, nextChunk, recounts } of partitionCounts(before.sealVector)) {
+      if (nextChunkOf(sealVector, GENERATION, partition) < nextChunk) {
         throw new Violation('I4', `${key}: rated with fewer chunks of partition ${partition} than before`);
+      }
+      if (recountsOf(sealVector, GENERATION, partition) < recounts) {
+        throw new Violation('I4', `${key}: rated with fewer recounts of partition ${partition} than before`);
       }
     }
   }

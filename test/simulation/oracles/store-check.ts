@@ -51,17 +51,13 @@ function checkPartition({ oracle, clickhouse, postgres }: World, partition: numb
       rejected++;
     }
     const totals = clickhouse.totals.final(partition, ALWAYS, { from: seal.chunk, to: seal.chunk });
-    checkTotals(
-      at,
-      chunk.readings,
-      totals.filter((row) => row.epoch >= Number(seal.epoch)),
-    );
-    checkRollUps(
-      aggregationsOf(oracle),
-      at,
-      chunk.readings,
-      (rollUps.get(seal.chunk) ?? []).filter((row) => row.epoch >= Number(seal.epoch)),
-    );
+    const revised = postgres.recounts.revisedNow(partition, seal.chunk);
+    const counts = { revision: revised?.revision ?? 0, epoch: Number(revised?.epoch ?? seal.epoch) };
+    const isCounted = (row: RollUpRow | TotalRow): boolean =>
+      row.revision === counts.revision && row.epoch >= counts.epoch;
+    const readings = chunk.readings.filter(({ until }) => until === ALWAYS);
+    checkTotals(at, readings, totals.filter(isCounted));
+    checkRollUps(aggregationsOf(oracle), at, readings, (rollUps.get(seal.chunk) ?? []).filter(isCounted));
   }
   if (accepted !== events.length)
     throw new Violation('I2', `partition ${partition}: ${events.length} events are stored, ${accepted} are accepted`);

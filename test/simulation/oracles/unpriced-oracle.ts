@@ -6,7 +6,7 @@ import type { RaterProgress } from '../../../platform/billing-store/rater-progre
 import { windowOfMeter } from '../../terms/slow-model.ts';
 import { PARTITIONS } from '../plan.ts';
 import type { ExpectedCharges } from './expected-charges.ts';
-import { type UsageOracle, Violation } from './usage-oracle.ts';
+import { countsIn, type UsageOracle, Violation } from './usage-oracle.ts';
 
 const GENERATION = 1;
 
@@ -90,9 +90,10 @@ export class UnpricedOracle {
     for (const [key, readings] of this.usage.readingsByMeter) {
       const [tenant, subject, slug] = JSON.parse(key) as [string, string, string];
       if (tenant !== of || slug !== meter.slug) continue;
-      for (const { windowStart, partition, chunk, groups, text } of readings) {
+      for (const reading of readings) {
+        const { windowStart, partition, chunk, groups, text } = reading;
         if (windowStart < first || windowStart >= end || partition >= PARTITIONS) continue;
-        if (chunk >= nextChunkOf(view.vector, GENERATION, partition)) continue;
+        if (chunk >= nextChunkOf(view.vector, GENERATION, partition) || !countsIn(view.vector, reading)) continue;
         const customer = this.expected.ownerOf(tenant, subject, windowStart, windowOfMeter(meter));
         if (this.expected.isPriced({ tenant, customer }, view, meter, windowStart, groups)) continue;
         if (aggregation !== 'unique') windows.add(JSON.stringify([tenant, customer, subject, windowStart]));

@@ -1,8 +1,12 @@
 // An independent account of what ought to be counted, from what clients sent and the order in which the log took it. It
 // shares no code with the aggregator: plain Maps and BigInt, one event after the other. Everything that is sealed is
 // compared with it at once; the stores are compared with it at the end.
+
+import type { RevisionSeal } from '../../../aggregator/recounting/recount-tables.ts';
 import type { Seal } from '../../../aggregator/seal-store.ts';
-import type { Catalog } from '../../../domain/catalog/catalog.ts';
+import type { Catalog, Meter } from '../../../domain/catalog/catalog.ts';
+import type { MeterCorrection } from '../../../domain/metering/corrections.ts';
+import { recountsOf, type SealVector } from '../../../domain/sealing/seal-vector.ts';
 import type { UsageEvent } from '../../../domain/usage-event.ts';
 import type { LogRecord } from '../../../platform/event-log/event-log.ts';
 import type { ClientEvent, Plan } from '../plan.ts';
@@ -41,6 +45,25 @@ export interface Reading {
   readonly rollUp: string;
   /** Names the total that it belongs to; null: its meter does not sum. */
   readonly total: string | null;
+  /** It counts from this recount number of its partition on, and up to `until`. */
+  readonly since: number;
+  until: number;
+}
+
+/** Whether a reading counts as of a vector that has its chunk. */
+export function countsIn(vector: SealVector, { partition, since, until }: Reading): boolean {
+  const recounts = recountsOf(vector, GENERATION, partition);
+  return since <= recounts && recounts < until;
+}
+const countsNow = ({ until }: Reading): boolean => until === Number.POSITIVE_INFINITY;
+
+interface AcceptedEvent {
+  readonly offset: number;
+  readonly index: number;
+  readonly event: UsageEvent;
+  /** T, and the catalog version, where it stands. */
+  readonly now: number;
+  readonly version: number;
 }
 
 interface ReferenceChunk {
@@ -51,7 +74,7 @@ interface ReferenceChunk {
   catalogVersion: number;
   readonly ruleSet: number;
   readonly outcomes: Map<string, Record<Outcome, number>>;
-  readonly accepted: { readonly offset: number; readonly index: number; readonly event: UsageEvent }[];
+  readonly accepted: AcceptedEvent[];
   readonly rejected: { readonly offset: number; readonly index: number; readonly outcome: Outcome }[];
   readonly readings: Reading[];
   readonly rollUps: Set<string>;
@@ -71,6 +94,7 @@ interface ReferencePartition {
   readonly chunks: ReferenceChunk[];
 }
 
+const GENERATION = 1;
 const windowMs: Readonly<Record<string, number>> = { '1m': 60e3, '15m': 900e3, '1h': 3600e3, '1d': 86400e3 };
 
 export class UsageOracle {
@@ -266,7 +290,8 @@ export class UsageOracle {
     for (const [index, event] of content.events.entries()) {
       const outcome = this.outcomeOf(partition, state, chunk!, event, offset, index, now);
       this.count(chunk!, event.tenant, outcome);
-      if (outcome === 'accepted') chunk!.accepted.push({ offset, index, event });
+      const { catalogVersion: version } = state;
+      if (outcome === 'accepted') chunk!.accepted.push({ offset, index, event, now, version });
       else if (outcome !== 'duplicate') chunk!.rejected.push({ offset, index, outcome });
     }
   }
@@ -304,21 +329,69 @@ export class UsageOracle {
     if (readings === null) return 'poison';
     state.keys.set(key, { payload, liveUntil: Math.max(now, event.eventTime) });
     for (const reading of readings) {
-      chunk.readings.push(reading);
       chunk.rollUps.add(reading.rollUp);
       if (reading.total !== null) chunk.totals.add(reading.total);
+      this.addReading(chunk, reading);
     }
     const subject = JSON.stringify([event.tenant, sent.subject]);
-    const ofSubject = this.readingsBySubject.get(subject);
-    if (ofSubject === undefined) this.readingsBySubject.set(subject, [...readings]);
-    else ofSubject.push(...readings);
-    for (const reading of readings) {
-      const meter = JSON.stringify([event.tenant, sent.subject, reading.meter]);
-      const ofMeter = this.readingsByMeter.get(meter);
-      if (ofMeter === undefined) this.readingsByMeter.set(meter, [reading]);
-      else ofMeter.push(reading);
-    }
+    if (!this.readingsBySubject.has(subject)) this.readingsBySubject.set(subject, []);
     return 'accepted';
+  }
+
+  private addReading(chunk: ReferenceChunk, reading: Reading): void {
+    chunk.readings.push(reading);
+    const { tenant, subject, meter } = reading;
+    const add = (map: Map<string, Reading[]>, key: string): void => {
+      const readings = map.get(key);
+      if (readings === undefined) map.set(key, [reading]);
+      else readings.push(reading);
+    };
+    add(this.readingsBySubject, JSON.stringify([tenant, subject]));
+    add(this.readingsByMeter, JSON.stringify([tenant, subject, meter]));
+  }
+
+  /**
+   * A revision of a chunk is sealed: meters that its corrections name are read anew, where the last of them that is
+   * about the event says so, by that one's version; whatever was read of them by then counts no more.
+   */
+  recounted(partition: number, seal: RevisionSeal, corrections: readonly MeterCorrection[]): void {
+    const chunk = this.chunkOf(partition, seal.chunk);
+    const named = new Set(corrections.map(({ meter }) => meter));
+    for (const reading of chunk.readings) {
+      if (countsNow(reading) && named.has(reading.meter)) reading.until = seal.number;
+    }
+    for (const { offset, index, event, now, version } of chunk.accepted) {
+      const sent = this.origins.get(event)!;
+      for (const slug of named) {
+        const concerns = (correction: MeterCorrection): boolean => {
+          const meter = this.meterIn(correction.version, slug)!;
+          const windowStart = event.eventTime - (event.eventTime % windowMs[meter.window]!);
+          const { tenant, from, to } = correction;
+          return (
+            (tenant === null || tenant === event.tenant) && windowStart >= from && (to === null || windowStart < to)
+          );
+        };
+        const last = corrections.filter(({ meter }) => meter === slug).findLast(concerns);
+        const meter = version === 0 && last === undefined ? null : this.meterIn(last?.version ?? version, slug);
+        if (meter === null) continue;
+        const reading = this.readMeter(meter, partition, chunk, event, sent, offset, index, now);
+        if (reading === null || reading === 'unread') continue;
+        this.addReading(chunk, { ...reading, since: seal.number });
+      }
+    }
+    const current = chunk.readings.filter(countsNow);
+    const expected = {
+      rollUps: new Set(current.map(({ rollUp }) => rollUp)).size,
+      totals: new Set(current.flatMap(({ total }) => total ?? [])).size,
+    };
+    const found = { rollUps: seal.rollUps.count, totals: seal.totals.count };
+    const [a, b] = [JSON.stringify(expected), JSON.stringify(found)];
+    const at = `revision ${seal.revision} of chunk ${seal.chunk} of partition ${partition}`;
+    if (a !== b) throw new Violation('I2', `${at} is sealed with ${b}, the log and its corrections say ${a}`);
+  }
+
+  private meterIn(version: number, slug: string): Meter | null {
+    return this.catalog(version).meters.find((meter) => meter.slug === slug) ?? null;
   }
 
   private dataOf(sent: ClientEvent): string {
@@ -354,42 +427,57 @@ export class UsageOracle {
     if (version === 0) return [];
     const readings: Reading[] = [];
     for (const meter of this.catalog(version).meters) {
-      if (meter.eventType !== sent.type) continue;
-      const taken = isTaken(meter.where ?? [], sent.data, chunk.ruleSet);
-      if (taken === false) continue;
-      const value = meter.valuePath === null ? 1 : sent.data[String(meter.valuePath[0])];
-      const sum = meter.addends === undefined ? 0n : sumOf(meter.addends, sent.data, chunk.ruleSet);
-      if ((value === undefined || sum === undefined) && !meter.required) continue;
-      let quantity = sum ?? null;
-      if (taken === null || value === undefined) quantity = null;
-      else if (meter.addends === undefined && meter.aggregation !== 'unique') {
-        quantity = quantityOf(value, chunk.ruleSet);
-      }
-      const groups = meter.dimensions.map(({ path }) => groupOf(sent.data[String(path[0])], chunk.ruleSet));
-      if (quantity === null || groups.includes(null)) {
-        // By the first rule set, what one meter can't read is lost for all of them.
-        if (chunk.ruleSet === 1) return null;
-        continue;
-      }
-      const windowStart = event.eventTime - (event.eventTime % windowMs[meter.window]!);
-      readings.push({
-        partition,
-        chunk: chunk.chunk,
-        tenant: event.tenant,
-        meter: meter.slug,
-        subject: sent.subject,
-        windowStart,
-        groups: groups as string[],
-        rollUp: rollUpKey(event.tenant, meter.slug, sent.subject, windowStart, groups as string[]),
-        total: ['sum', 'count'].includes(meter.aggregation)
-          ? rollUpKey(event.tenant, meter.slug, '', windowStart, groups as string[])
-          : null,
-        quantity,
-        text: String(value),
-        order: [event.eventTime, now, offset, index],
-      });
+      const reading = this.readMeter(meter, partition, chunk, event, sent, offset, index, now);
+      // By the first rule set, what one meter can't read is lost for all of them.
+      if (reading === 'unread' && chunk.ruleSet === 1) return null;
+      if (reading !== null && reading !== 'unread') readings.push(reading);
     }
     return readings;
+  }
+
+  /** Null: the meter leaves the event alone. */
+  private readMeter(
+    meter: Meter,
+    partition: number,
+    chunk: ReferenceChunk,
+    event: UsageEvent,
+    sent: ClientEvent,
+    offset: number,
+    index: number,
+    now: number,
+  ): Reading | 'unread' | null {
+    if (meter.eventType !== sent.type) return null;
+    const taken = isTaken(meter.where ?? [], sent.data, chunk.ruleSet);
+    if (taken === false) return null;
+    const value = meter.valuePath === null ? 1 : sent.data[String(meter.valuePath[0])];
+    const sum = meter.addends === undefined ? 0n : sumOf(meter.addends, sent.data, chunk.ruleSet);
+    if ((value === undefined || sum === undefined) && !meter.required) return null;
+    let quantity = sum ?? null;
+    if (taken === null || value === undefined) quantity = null;
+    else if (meter.addends === undefined && meter.aggregation !== 'unique') {
+      quantity = quantityOf(value, chunk.ruleSet);
+    }
+    const groups = meter.dimensions.map(({ path }) => groupOf(sent.data[String(path[0])], chunk.ruleSet));
+    if (quantity === null || groups.includes(null)) return 'unread';
+    const windowStart = event.eventTime - (event.eventTime % windowMs[meter.window]!);
+    return {
+      partition,
+      chunk: chunk.chunk,
+      tenant: event.tenant,
+      meter: meter.slug,
+      subject: sent.subject,
+      windowStart,
+      groups: groups as string[],
+      rollUp: rollUpKey(event.tenant, meter.slug, sent.subject, windowStart, groups as string[]),
+      total: ['sum', 'count'].includes(meter.aggregation)
+        ? rollUpKey(event.tenant, meter.slug, '', windowStart, groups as string[])
+        : null,
+      quantity,
+      text: String(value),
+      order: [event.eventTime, now, offset, index],
+      since: 0,
+      until: Number.POSITIVE_INFINITY,
+    };
   }
 }
 

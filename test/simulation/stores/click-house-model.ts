@@ -1,7 +1,9 @@
 // ClickHouse as a model: it takes the statements of the aggregator as text and the reads of the rater as calls, and has
 // faults.
+import type { RevisionSeal } from '../../../aggregator/recounting/recount-tables.ts';
 import type { Seal } from '../../../aggregator/seal-store.ts';
 import type { Random } from '../../../domain/random.ts';
+import type { RowSet } from '../../../domain/sealing/row-set.ts';
 import { type ClickHouse, ClickHouseError } from '../../../platform/clickhouse/click-house.ts';
 import { type NativeRows, readBlocks } from '../../support/native-rows.ts';
 import { Network } from '../network.ts';
@@ -31,6 +33,20 @@ interface Sum {
   checksum: bigint;
 }
 const sumsOf = (seals: readonly Seal[]): Sum[] => seals.map(() => ({ count: 0, checksum: 0n }));
+
+/** Whether a row is one that the chunk's seal, or that of its revision, vouches for. */
+function isCounted(row: Row, seal: Seal, revised: RevisionSeal | null): boolean {
+  if (!('revision' in row) || revised === null) {
+    return row.epoch >= Number(seal.epoch) && (!('revision' in row) || row.revision === 0);
+  }
+  return row.revision === revised.revision && row.epoch >= Number(revised.epoch);
+}
+
+const sealedTables = ['events', 'rejects', 'rollUps', 'totals'] as const;
+type SealedTable = (typeof sealedTables)[number];
+
+const sealedRowsOf = (table: SealedTable, seal: Seal, revised: RevisionSeal | null): RowSet =>
+  revised !== null && (table === 'rollUps' || table === 'totals') ? revised[table] : seal[table];
 
 type BySubject = Map<string, Stored<RollUpRow>[][]>;
 
@@ -163,8 +179,11 @@ export class ClickHouseModel {
     this.staleUntil = 0;
   }
 
-  /** Whether the rows of a sealed chunk, of its epoch or a later one, are what was sealed. */
-  holds(seal: Seal): boolean {
+  /**
+   * Whether the rows of a sealed chunk, of its epoch or a later one, are what was sealed. `revised`: the seal of the
+   * revision that counts.
+   */
+  holds(seal: Seal, revised: RevisionSeal | null = null, tables: readonly SealedTable[] = sealedTables): boolean {
     const { partition, chunk, startOffset, endOffset } = seal;
     const now = Number.POSITIVE_INFINITY;
     const offsets = { from: startOffset, to: endOffset - 1 };
@@ -174,17 +193,22 @@ export class ClickHouseModel {
       rollUps: this.rollUps.final(partition, now, { from: chunk, to: chunk }),
       totals: this.totals.final(partition, now, { from: chunk, to: chunk }),
     };
-    return (['events', 'rejects', 'rollUps', 'totals'] as const).every((table) => {
-      const rows = (found[table] as readonly Row[]).filter(({ epoch }) => epoch >= Number(seal.epoch));
+    return tables.every((table) => {
+      const rows = (found[table] as readonly Row[]).filter((row) => isCounted(row, seal, revised));
       const checksum = rows.reduce((sum, row) => sum + row.checksum, 0n);
-      return rows.length === seal[table].count && BigInt.asUintN(64, checksum) === seal[table].checksum;
+      const sealed = sealedRowsOf(table, seal, revised);
+      return rows.length === sealed.count && BigInt.asUintN(64, checksum) === sealed.checksum;
     });
   }
 
   /**
    * The first sealed chunk of a partition whose rows are not what was sealed. `evenLost`: as if no part had been lost.
    */
-  firstDamaged(seals: readonly Seal[], evenLost = false): number | null {
+  firstDamaged(
+    seals: readonly Seal[],
+    revisedOf: (chunk: number) => RevisionSeal | null,
+    evenLost = false,
+  ): number | null {
     const partition = seals[0]?.partition;
     if (partition === undefined) return null;
     const sums = { events: sumsOf(seals), rejects: sumsOf(seals), rollUps: sumsOf(seals), totals: sumsOf(seals) };
@@ -199,7 +223,7 @@ export class ClickHouseModel {
       return low;
     };
     const add = (sum: Sum[], chunk: number, row: Row): void => {
-      if (chunk >= seals.length || row.epoch < Number(seals[chunk]!.epoch)) return;
+      if (chunk >= seals.length || !isCounted(row, seals[chunk]!, revisedOf(chunk))) return;
       sum[chunk]!.count++;
       sum[chunk]!.checksum += row.checksum;
     };
@@ -211,9 +235,10 @@ export class ClickHouseModel {
     for (const row of this.rollUps.final(partition, now, EVERYWHERE, evenLost)) add(sums.rollUps, row.chunk, row);
     for (const row of this.totals.final(partition, now, EVERYWHERE, evenLost)) add(sums.totals, row.chunk, row);
     for (const seal of seals) {
-      for (const table of ['events', 'rejects', 'rollUps', 'totals'] as const) {
+      for (const table of sealedTables) {
         const { count, checksum } = sums[table][seal.chunk]!;
-        if (count !== seal[table].count || BigInt.asUintN(64, checksum) !== seal[table].checksum) return seal.chunk;
+        const sealed = sealedRowsOf(table, seal, revisedOf(seal.chunk));
+        if (count !== sealed.count || BigInt.asUintN(64, checksum) !== sealed.checksum) return seal.chunk;
       }
     }
     return null;
@@ -271,6 +296,7 @@ export class ClickHouseModel {
 
   clientOf(process: Process): ClickHouse {
     const { network } = this;
+    const select = (sql: string, params: Readonly<Record<string, unknown>>) => this.select(sql, params);
     return {
       // The bytes as they are when it is served, which may be after the caller gave it up: a socket sends from the
       // caller's memory.
@@ -282,8 +308,10 @@ export class ClickHouseModel {
         network.call<Buffer>(process, 'stream', (reply) =>
           reply({ value: Buffer.concat(this.select(sql, params) as Buffer[]) }),
         ),
-      stream: () => {
-        throw new Error('nothing that is simulated streams rows by its own SQL');
+      stream: async function* (this: void, sql, params = {}) {
+        yield await network.call<unknown[][]>(process, 'stream', (reply) =>
+          reply({ value: select(sql, params) as unknown[][] }),
+        );
       },
       command: async () => {},
       close: async () => {},
@@ -400,6 +428,12 @@ export class ClickHouseModel {
     if (columns === 'count and checksum') return [totalOf(rows)];
     const events = rows as EventRow[];
     events.sort((a, b) => a.offset - b.offset || a.index - b.index);
+    if (columns === 'events') {
+      return events.map(({ offset, index, epoch, tenant, subject, type, eventTime, acceptedAt, data, checksum }) => [
+        ...[String(offset), index, String(epoch), tenant, subject, type, String(eventTime), String(acceptedAt), data],
+        String(checksum),
+      ]);
+    }
     return events.map(({ indexed }) => indexed);
   }
 }
@@ -413,14 +447,15 @@ function totalOf(rows: readonly Row[]): { count: string; checksum: string } {
 function found<R extends Row>(
   table: Table<R>,
   versions: Select['versions'],
-  { generation, partition, place, epoch }: Bounds,
+  { generation, partition, place, epoch, revision }: Bounds,
   asOf: number,
 ): readonly R[] {
   const holds = (row: R): boolean =>
     row.epoch >= epoch.from &&
     row.epoch <= epoch.to &&
     row.generation >= generation.from &&
-    row.generation <= generation.to;
+    row.generation <= generation.to &&
+    (!('revision' in row) || (row.revision >= revision.from && row.revision <= revision.to));
   const rows: R[] = [];
   for (const each of table.partitions()) {
     if (each < partition.from || each > partition.to) continue;

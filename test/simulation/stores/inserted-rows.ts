@@ -12,6 +12,11 @@ export interface EventRow {
   readonly epoch: number;
   readonly tenant: string;
   readonly id: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly eventTime: number;
+  readonly acceptedAt: number;
+  readonly data: string;
   /** The columns that the dedup index is rebuilt from, as RowBinary. */
   readonly indexed: Buffer;
   readonly checksum: bigint;
@@ -22,6 +27,8 @@ export interface RollUpRow {
   readonly generation: number;
   readonly partition: number;
   readonly chunk: number;
+  /** 0: what the log alone says. */
+  readonly revision: number;
   readonly epoch: number;
   readonly version: number;
   readonly tenant: string;
@@ -44,6 +51,8 @@ export interface TotalRow {
   readonly generation: number;
   readonly partition: number;
   readonly chunk: number;
+  /** 0: what the log alone says. */
+  readonly revision: number;
   readonly epoch: number;
   readonly version: number;
   readonly tenant: string;
@@ -88,7 +97,9 @@ function placesOf(rows: NativeRows): (row: number) => Place {
 
 export function eventRows(rows: NativeRows): EventRow[] {
   const place = placesOf(rows);
-  const [tenants, ids] = [rows.texts('tenant'), rows.texts('id')];
+  const [tenants, ids, types, subjects, data] = ['tenant', 'id', 'type', 'subject', 'data'].map((name) =>
+    rows.texts(name),
+  ) as [string[], string[], string[], string[], string[]];
   const [offsets, indexes] = [rows.numbers('offset'), rows.numbers('index')];
   const [accepted, eventTimes] = [rows.numbers('accepted_at'), rows.numbers('event_time')];
   const hashes = rows.integers('payload_hash');
@@ -103,14 +114,20 @@ export function eventRows(rows: NativeRows): EventRow[] {
       index: indexes[i]!,
       tenant: tenants[i]!,
       id: ids[i]!,
+      ...{ type: types[i]!, subject: subjects[i]!, data: data[i]! },
+      ...{ eventTime: eventTimes[i]!, acceptedAt: accepted[i]! },
       indexed: indexedColumns(dedupKey, payloadHash, liveUntil, offsets[i]!, at.epoch),
       checksum: dedupKey.readBigUInt64LE(0) ^ payloadHash,
     };
   });
 }
 
+const revisionsOf = (rows: NativeRows): number[] =>
+  rows.has('revision') ? rows.numbers('revision') : Array.from({ length: rows.count }, () => 0);
+
 export function rollUpRows(rows: NativeRows): RollUpRow[] {
   const place = placesOf(rows);
+  const revisions = revisionsOf(rows);
   const [tenants, meters, subjects] = ['tenant', 'meter', 'subject'].map((name) => rows.texts(name));
   const [chunks, versions, windows] = ['chunk', 'version', 'window_start'].map((name) => rows.numbers(name));
   const [groups, uniques] = [rows.texts('group_values'), rows.lists('unique_values')];
@@ -119,6 +136,7 @@ export function rollUpRows(rows: NativeRows): RollUpRow[] {
   return rows.numbers('event_count').map((eventCount, i) => ({
     kind: 'roll-up',
     ...place(i),
+    revision: revisions[i]!,
     chunk: chunks![i]!,
     version: versions![i]!,
     tenant: tenants![i]!,
@@ -136,13 +154,20 @@ export function rollUpRows(rows: NativeRows): RollUpRow[] {
 
 export function totalRows(rows: NativeRows): TotalRow[] {
   const place = placesOf(rows);
+  const revisions = revisionsOf(rows);
   const [tenants, meters, groups] = ['tenant', 'meter', 'group_values'].map((name) => rows.texts(name));
   const [chunks, versions, windows] = ['chunk', 'version', 'window_start'].map((name) => rows.numbers(name));
   const [values, hashes] = [rows.integers('value'), rows.integers('row_hash')];
   return rows.numbers('event_count').map((eventCount, i) => ({
     kind: 'total',
     ...place(i),
-    ...{ chunk: chunks![i]!, version: versions![i]!, tenant: tenants![i]!, meter: meters![i]! },
+    ...{
+      revision: revisions[i]!,
+      chunk: chunks![i]!,
+      version: versions![i]!,
+      tenant: tenants![i]!,
+      meter: meters![i]!,
+    },
     ...{ windowStart: windows![i]! * 1000, groupText: groups![i]!, value: values[i]!, eventCount },
     checksum: hashes[i]!,
   }));
@@ -188,12 +213,16 @@ export function spansOf(table: string, rows: NativeRows): readonly string[] {
 }
 
 /** Names a roll-up within its partition. */
-export const rollUpKey = ({ generation, chunk, tenant, meter, subject, windowStart, groupValues }: RollUpRow): string =>
-  JSON.stringify([generation, chunk, tenant, meter, subject, windowStart, groupValues]);
+export const rollUpKey = (row: RollUpRow): string => {
+  const { generation, chunk, tenant, meter, subject, windowStart, groupValues, revision } = row;
+  return JSON.stringify([generation, chunk, revision, tenant, meter, subject, windowStart, groupValues]);
+};
 
 /** Names a total within its partition. */
-export const totalKey = ({ generation, chunk, tenant, meter, windowStart, groupText }: TotalRow): string =>
-  JSON.stringify([generation, chunk, tenant, meter, windowStart, groupText]);
+export const totalKey = (row: TotalRow): string => {
+  const { generation, chunk, tenant, meter, windowStart, groupText, revision } = row;
+  return JSON.stringify([generation, chunk, revision, tenant, meter, windowStart, groupText]);
+};
 
 /** Names an event or a reject. */
 export const placeKey = ({ generation, offset, index }: EventRow | RejectRow): string =>

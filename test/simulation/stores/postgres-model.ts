@@ -9,6 +9,7 @@ import { FIRST_RULE_SET } from '../../../domain/metering/rule-set.ts';
 import type { Random } from '../../../domain/random.ts';
 import { Network } from '../network.ts';
 import type { Process, Scheduler } from '../scheduler.ts';
+import { RecountModel } from './recount-model.ts';
 
 /** As pg reports them: what is transient is told by the code. */
 function postgresError(message: string, code: string | null): Error {
@@ -49,6 +50,8 @@ export class PostgresModel {
   /** What the owner of each partition said under which epoch. */
   readonly known: { readonly epoch: bigint; readonly ruleSet: number }[];
   readonly seals: Seal[][];
+  readonly recounts: RecountModel;
+  readonly horizonMs: number;
   reopenedSeals = 0;
   published: number | null = null;
   /** Of the default. */
@@ -70,7 +73,8 @@ export class PostgresModel {
     return new TenantVersions(this.catalogVersions, this.ownVersions);
   }
 
-  constructor(partitions: number, scheduler: Scheduler, random: Random) {
+  constructor(partitions: number, scheduler: Scheduler, random: Random, horizonMs: number) {
+    this.horizonMs = horizonMs;
     this.scheduler = scheduler;
     this.partitions = partitions;
     this.network = new Network('postgres', scheduler, random.fork('network'), {
@@ -85,6 +89,7 @@ export class PostgresModel {
       catalogVersion: 0,
     }));
     this.seals = this.progress.map(() => []);
+    this.recounts = new RecountModel(this);
     this.known = this.progress.map(() => ({ epoch: 0n, ruleSet: FIRST_RULE_SET }));
   }
 
@@ -352,6 +357,7 @@ export class PostgresModel {
         write('take back seals', () => {
           const [first, ...others] = this.seals[partition]!.splice(fromChunk);
           this.reopenedSeals += others.length + 1;
+          this.recounts.tookBack(partition, fromChunk);
           this.onReopen(first!);
           this.scheduler.note('reopen', partition, fromChunk);
         }),

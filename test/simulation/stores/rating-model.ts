@@ -17,7 +17,13 @@ import type { Meter } from '../../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
 import type { MeterSpans } from '../../../domain/rating/meter-spans.ts';
-import { isSameVector, nextChunkOf, type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
+import {
+  isSameVector,
+  nextChunkOf,
+  recountsOf,
+  type SealVector,
+  sealVectorOf,
+} from '../../../domain/sealing/seal-vector.ts';
 import type { EpochStep, Seals } from '../../../domain/sealing/seals.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
 import type { WrittenSelection } from '../../../platform/billing-store/written-prices.ts';
@@ -28,6 +34,7 @@ import type {
   RatedUsageSelection,
 } from '../../../platform/usage-store/rated-usage.ts';
 import type { GroupsOfMeter, WindowKey } from '../../../platform/usage-store/rollup-windows.ts';
+import type { SealedBy } from '../../../platform/usage-store/sealed-rows.ts';
 import type { TenantStretch } from '../../../platform/usage-store/subject-sets.ts';
 import type { GroupValue } from '../../../platform/usage-store/taken-groups.ts';
 import type { RatingStore, RatingTransaction } from '../../../rater/store/rating-store.ts';
@@ -37,6 +44,7 @@ import { AccountModel, customerLock, dueLock } from './account-model.ts';
 import type { ClickHouseModel } from './click-house-model.ts';
 import type { RollUpRow } from './inserted-rows.ts';
 import type { PostgresModel, Statements } from './postgres-model.ts';
+import type { RecountModel } from './recount-model.ts';
 import { finalOf } from './replacing-table.ts';
 
 /** A tenant that is named with the meter has its own span alone. */
@@ -128,7 +136,10 @@ export class RatingModel {
 
   get vector(): SealVector {
     return sealVectorOf(
-      this.postgres.progress.map(({ nextChunk }, partition) => ({ generation: GENERATION, partition, nextChunk })),
+      this.postgres.progress.map(({ nextChunk }, partition) => ({
+        ...{ generation: GENERATION, partition, nextChunk },
+        recounts: this.postgres.recounts.seals[partition]!.length,
+      })),
     );
   }
 
@@ -146,7 +157,8 @@ export class RatingModel {
         epochSteps.push({ generation: GENERATION, partition, fromChunk: chunk, epoch: last });
       }
     }
-    return { vector: this.vector, epochSteps, watermark: this.postgres.published };
+    const recountRuns = [...this.postgres.recounts.runs];
+    return { vector: this.vector, epochSteps, recountRuns, watermark: this.postgres.published };
   }
 
   private periodsWhere(holds: (period: RatedPeriod) => boolean): RatedPeriod[] {
@@ -188,17 +200,20 @@ export class RatingModel {
       readSeals: () => statement('seals', () => this.readSeals()),
       readChunkSeals: (from, to) =>
         statement('chunk seals', () =>
-          postgres.seals.flatMap((seals, partition) =>
-            seals
-              .slice(nextChunkOf(from, GENERATION, partition), nextChunkOf(to, GENERATION, partition))
-              .map(({ chunk, epoch, rollUps }) => ({
-                generation: GENERATION,
-                partition,
-                chunk,
-                epoch,
-                rollUps,
-              })),
-          ),
+          postgres.seals.flatMap((seals, partition) => {
+            const [since, until] = [recountsOf(from, GENERATION, partition), recountsOf(to, GENERATION, partition)];
+            const recounted = postgres.recounts.seals[partition]!.slice(since, until).map(({ chunk }) => chunk);
+            return seals
+              .slice(0, nextChunkOf(to, GENERATION, partition))
+              .filter(({ chunk }) => chunk >= nextChunkOf(from, GENERATION, partition) || recounted.includes(chunk))
+              .map(({ chunk, epoch, rollUps }) => {
+                const revised = postgres.recounts.revisedAt(partition, chunk, until);
+                return { ...{ generation: GENERATION, partition, chunk, epoch, revised }, ...(revised ?? { rollUps }) };
+              })
+              .map(({ generation, chunk, epoch, revised, rollUps }) => ({
+                ...{ generation, partition, chunk, epoch, revised, rollUps },
+              }));
+          }),
         ),
       readChunksSince: (watermark) =>
         statement('chunks since', () =>
@@ -249,11 +264,11 @@ export class RatingModel {
       },
       readChunkRows: (seals) =>
         read('query', (asOf) =>
-          seals.map(({ partition, chunk, epoch }) => {
+          seals.map(({ partition, chunk, epoch, revised }) => {
             let count = 0;
             let checksum = 0n;
             for (const row of clickhouse.rollUps.final(partition, asOf, { from: chunk, to: chunk })) {
-              if (row.epoch < epoch) continue;
+              if (row.revision !== (revised?.revision ?? 0) || row.epoch < (revised?.epoch ?? epoch)) continue;
               count++;
               checksum += row.checksum;
             }
@@ -278,7 +293,7 @@ export class RatingModel {
       readFirstSeen: (selection) => read('query', (asOf) => this.firstSeen(selection, asOf)),
       readSetsWithUsage: ({ sets, spans, sealed }) =>
         read('query', (asOf) => {
-          const isSealed = sealedRows(sealed);
+          const isSealed = sealedRows(sealed, this.postgres.recounts);
           const hasUsage = ({ tenant, subject, from, to }: TenantStretch): boolean =>
             spans.some((span) => {
               const [start, end] = [Math.max(from, span.from), Math.min(to, span.to)];
@@ -342,7 +357,7 @@ export class RatingModel {
     { meter, from, to, taken, sealed }: Omit<RatedUsageSelection, 'subjects' | 'buckets'>,
     asOf: number,
   ): RollUpRow[] {
-    const isSealed = sealedRows(sealed);
+    const isSealed = sealedRows(sealed, this.postgres.recounts);
     const found: RollUpRow[] = [];
     for (const [tenant, ofTenant] of groupBy(subjects, (key) => key.tenant)) {
       const names = ofTenant.map(({ subject }) => subject);
@@ -515,14 +530,23 @@ function bucketStart({ buckets, from }: RatedUsageSelection, { windowStart }: Ro
   return segment.start + Math.floor((windowStart - segment.start) / segment.stepMs) * segment.stepMs;
 }
 
-/** Rows of chunks that the vector covers, of the sealing epoch or a later one. */
-function sealedRows({ vector, epochSteps }: Pick<Seals, 'vector' | 'epochSteps'>): (row: RollUpRow) => boolean {
+/** Rows that count of chunks that the vector covers, of the sealing epoch or a later one. */
+function sealedRows({ vector, epochSteps }: SealedBy, recounts: RecountModel): (row: RollUpRow) => boolean {
   // By partition and chunk, the epoch it was sealed in.
   const epochs: (bigint | number)[][] = Array.from({ length: PARTITIONS }, (_, partition) =>
     Array.from({ length: nextChunkOf(vector, GENERATION, partition) }, () => Number.POSITIVE_INFINITY),
   );
   for (const { partition, fromChunk, epoch } of epochSteps) epochs[partition]!.fill(epoch, fromChunk);
-  return ({ partition, chunk, epoch }) => epoch >= (epochs[partition]![chunk] ?? Number.POSITIVE_INFINITY);
+  const revisions = recounts.seals.map((seals, partition) => {
+    const sealed = seals.slice(0, recountsOf(vector, GENERATION, partition));
+    return new Map(sealed.map((seal) => [seal.chunk, seal]));
+  });
+  return ({ partition, chunk, epoch, revision }) => {
+    const own = epochs[partition]![chunk] ?? Number.POSITIVE_INFINITY;
+    const revised = revisions[partition]!.get(chunk);
+    if (revised === undefined) return revision === 0 && epoch >= own;
+    return own !== Number.POSITIVE_INFINITY && revision === revised.revision && epoch >= revised.epoch;
+  };
 }
 
 const byValue = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);

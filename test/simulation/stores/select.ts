@@ -4,7 +4,7 @@
 // condition left out does there what it would do in production.
 
 /** `place` is the offset of an event or reject, and the chunk of a roll-up or total. */
-type Column = 'generation' | 'partition' | 'place' | 'epoch';
+type Column = 'generation' | 'partition' | 'place' | 'epoch' | 'revision';
 
 /** Of each column the least and the greatest value that is asked for. */
 export type Bounds = Readonly<Record<Column, { readonly from: number; readonly to: number }>>;
@@ -16,7 +16,7 @@ export interface Select {
    * (lowest) version.
    */
   readonly versions: 'final' | 'all' | 'newest' | 'oldest';
-  readonly columns: 'count and checksum' | 'chunks' | 'index';
+  readonly columns: 'count and checksum' | 'chunks' | 'index' | 'events';
   /** Of each of the places that are asked for. */
   boundsOf(params: Readonly<Record<string, unknown>>): readonly Bounds[];
 }
@@ -40,6 +40,12 @@ const checksums: Readonly<Record<string, string>> = {
 };
 const INDEX_COLUMNS =
   'dedup_key, payload_hash, toUnixTimestamp64Milli(greatest(accepted_at, event_time)), offset, epoch';
+
+/** What a recount is made from. */
+const EVENT_COLUMNS =
+  'toString(offset), index, toString(epoch), tenant, subject, type, toString(toUnixTimestamp64Milli(event_time)), ' +
+  'toString(toUnixTimestamp64Milli(accepted_at)), data, ' +
+  'toString(bitXor(reinterpretAsUInt64(substring(dedup_key, 1, 8)), payload_hash))';
 
 /** The one version of each roll-up or total, picked by hand, and what is told of each chunk. */
 const PICKED =
@@ -68,7 +74,8 @@ function parse(sql: string): Select {
     throw new Error(`the simulation can't read this statement; teach test/simulation/stores/select.ts: ${sql}`);
   const [, list, table, final, where] = match as unknown as [string, string, string, string | undefined, string];
   const isIndex = list === INDEX_COLUMNS;
-  if (!isIndex && list !== `count() AS count, ${checksums[table]} AS checksum`) {
+  const isEvents = list === EVENT_COLUMNS;
+  if (!isIndex && !isEvents && list !== `count() AS count, ${checksums[table]} AS checksum`) {
     throw new Error(`the simulation does not know these columns of ${table}: ${list}`);
   }
   const conditions = where.split(' AND ').map((text) => conditionOf(table, text.trim()));
@@ -77,7 +84,7 @@ function parse(sql: string): Select {
   return {
     table,
     versions: final === undefined ? 'all' : 'final',
-    columns: isIndex ? 'index' : 'count and checksum',
+    columns: isIndex ? 'index' : isEvents ? 'events' : 'count and checksum',
     boundsOf,
   };
 }
@@ -109,12 +116,13 @@ function conditionOf(table: string, text: string): Condition {
 
 function columnOf(table: string, name: string): Column {
   if (name === 'generation' || name === 'partition' || name === 'epoch') return name;
+  if (name === 'revision' && KEYS[table] !== undefined) return name;
   if (name === (KEYS[table] === undefined ? 'offset' : 'chunk')) return 'place';
   throw new Error(`the simulation has no column ${name} of ${table}`);
 }
 
 const ALL = { from: 0, to: Number.POSITIVE_INFINITY };
-const EVERYWHERE: Bounds = { generation: ALL, partition: ALL, place: ALL, epoch: ALL };
+const EVERYWHERE: Bounds = { generation: ALL, partition: ALL, place: ALL, epoch: ALL, revision: ALL };
 
 /** Every column holds whole numbers. */
 function narrowed(bounds: Bounds, column: Column, operator: string, value: number): Bounds {

@@ -1,0 +1,45 @@
+// A catalog is refused where a customer's subscriptions would charge the same usage twice by it (P3): as whatever else
+// would make it so is. A subscription that is made while the catalog is published is held against the one before it.
+import type { Catalog, CatalogVersion } from '../../domain/catalog/catalog.ts';
+import type { Refusal } from '../../domain/catalog/catalog-diff.ts';
+import { takesMore } from '../../domain/catalog/price-coverage.ts';
+import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
+import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
+import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
+import { type CustomerOverlap, readNewOverlaps } from '../charges/new-overlaps.ts';
+import type { Queries } from '../postgres/table-columns.ts';
+
+const CUSTOMERS_AT_ONCE = 1_000;
+/** That are told. */
+const OVERLAPS_MAX = 20;
+
+const overlapRefusal = ({ tenant, customer, one, other, from }: CustomerOverlap): Refusal => ({
+  subject: `customer ${customer} of tenant ${tenant}`,
+  reason: `from ${formatRfc3339(from)} on price ${one.price} of subscription ${one.subscription} and price ${other.price} of subscription ${other.subscription} would both charge the same usage`,
+});
+
+/** The first of them. */
+export const overlapRefusals = (overlaps: readonly CustomerOverlap[]): Refusal[] =>
+  overlaps.slice(0, OVERLAPS_MAX).map(overlapRefusal);
+
+/** `versions`: those that there are. `made`: the one that is to follow them. */
+export async function refusedOverlaps(
+  queries: Queries,
+  tenants: TenantsOfVersion,
+  versions: readonly CatalogVersion[],
+  made: CatalogVersion,
+): Promise<Refusal[]> {
+  const newest: Catalog | null = versions.at(-1)?.catalog ?? null;
+  // Most changes are of amounts.
+  if (!takesMore(newest, made.catalog)) return [];
+  const [before, after] = [new CatalogHistory(versions), new CatalogHistory([...versions, made])];
+  const wanted = { tenants, before, after, from: made.effectiveAt };
+  const found: CustomerOverlap[] = [];
+  let page = await readNewOverlaps(queries, wanted, { after: null, customersMax: CUSTOMERS_AT_ONCE });
+  found.push(...page.overlaps);
+  while (page.last !== null && found.length < OVERLAPS_MAX) {
+    page = await readNewOverlaps(queries, wanted, { after: page.last, customersMax: CUSTOMERS_AT_ONCE });
+    found.push(...page.overlaps);
+  }
+  return overlapRefusals(found);
+}
