@@ -23,7 +23,7 @@ async function lookedFor(versions: TenantVersions, from: TouchedQuery['from'], t
       yield [];
     },
   };
-  await readTouchedWindows(store, { catalogs: new RatingCatalogs(versions), from, to });
+  await readTouchedWindows(store, { catalogs: new RatingCatalogs(versions), from, to, recountRuns: [] });
   return selections;
 }
 
