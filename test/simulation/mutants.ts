@@ -19,6 +19,7 @@ const ADMISSION = 'ingest/core/admission.ts';
 const FAST_ADMISSION = 'ingest/core/fast-admission.ts';
 const LOOP = 'aggregator/partition-loop.ts';
 const STATE = 'aggregator/core/partition-state.ts';
+const TENANT_METERS = 'domain/metering/tenant-meters.ts';
 const ROLL_UP = 'aggregator/core/roll-up.ts';
 const TOTALS = 'aggregator/core/totals.ts';
 const TOTAL_COLUMNS = 'aggregator/counting/fast/total-columns.ts';
@@ -1158,6 +1159,42 @@ export const mutants: readonly Mutant[] = [
     find: 'const ofMeters = ({ meter }: { readonly meter: string }): boolean => chunks[0]!.meters.includes(meter);',
     replace: 'const ofMeters = ({ meter }: { readonly meter: string }): boolean => !chunks[0]!.meters.includes(meter);',
     description: 'A rater looks at the meters that were not recounted',
+  },
+  {
+    name: 'published-before-the-log',
+    file: 'platform/catalog-publishing/publication.ts',
+    find: 'await Promise.all(partitions.map((partition) => eventLog.append(partition, [record])));',
+    replace: 'void Promise.all(partitions.map((partition) => eventLog.append(partition, [record]))).catch(() => {});',
+    description: 'A version is noted as published before every partition has its record',
+  },
+  {
+    name: 'others-are-left-unpublished',
+    file: 'platform/catalog-publishing/publication.ts',
+    find: 'for (const version of await stored.unpublished()) {',
+    replace: 'for (const version of (await stored.unpublished()).slice(-1)) {',
+    description: 'A publisher does not finish what others have left',
+  },
+  {
+    name: 'meters-not-by-tenant',
+    file: TENANT_METERS,
+    find: 'return this.own.get(tenant) ?? this.defaults;',
+    replace: 'return this.defaults;',
+    description: 'Every tenant is metered by the default',
+  },
+  {
+    name: 'default-takes-the-place-of-own',
+    file: 'aggregator/catalog-reader.ts',
+    find: 'const own = new Map([...at.own].map(([tenant, number]) => [tenant, metersOf(number)]));',
+    replace:
+      'const own = new Map([...at.own].map(([tenant, number]) => [tenant, metersOf(Math.max(number, at.default))]));',
+    description: 'A version of the default changes the meters of tenants with a catalog of their own',
+  },
+  {
+    name: 'changed-tenants-stay-in-columns',
+    file: TENANT_METERS,
+    find: 'return this.tenants.has(tenant) || (this.apart !== null && !this.apart.has(tenant));',
+    replace: 'return this.apart !== null && !this.apart.has(tenant);',
+    description: 'A tenant whose own meters change within a chunk goes on with the cells of those before',
   },
 ];
 

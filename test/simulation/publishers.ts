@@ -52,11 +52,12 @@ export class Publishers {
     if (queue.length === 1) this.publishNext(queue);
   }
 
-  /** Everything that was stored is in the log, and noted as published: with each answer, and in the end. */
+  /** In the end everything that was stored is noted as published, and is in every partition. */
   check(): void {
-    const { postgres } = this.world;
+    const { postgres, oracle } = this.world;
     const open = postgres.unpublishedVersions();
     if (open.length > 0) throw new Violation('progress', `version ${open[0]} is stored and was never published`);
+    oracle.checkPublished(postgres.publishedVersion);
   }
 
   private publishNext(queue: CatalogChange[]): void {

@@ -239,6 +239,18 @@ export class UsageOracle {
     return this.partitions[partition]!.chunks;
   }
 
+  /** Every partition has the record of a version that is published. */
+  checkPublished(version: number): void {
+    for (const [partition, state] of this.partitions.entries()) {
+      this.decideAll(partition);
+      if (state.catalogVersion >= version) continue;
+      throw new Violation(
+        'I2',
+        `version ${version} is published, and partition ${partition} is at ${state.catalogVersion}`,
+      );
+    }
+  }
+
   /** What a tenant is metered by where a version of the log is in force. */
   private metersOf(tenant: string, inForce: number): Catalog['meters'] {
     const upTo = this.catalogs.filter(({ version }) => version <= inForce);
