@@ -1,6 +1,6 @@
-// Catalog versions in Postgres, as they are read. A version's number is one for the installation; the default's versions
-// and those of tenants are in two tables, and no number is in both (docs/inside/catalog-by-tenant.md). A version never
-// changes. How one is made, and what "published" is, says catalog-publishing/apply-catalog.ts.
+// Catalog versions in Postgres, as they are read. A version's number is one for the installation; the default's
+// versions and those of tenants are in two tables, and no number is in both (docs/inside/catalog-by-tenant.md). A
+// version never changes. How one is made, and what "published" is, says catalog-publishing/apply-catalog.ts.
 import type pg from 'pg';
 import {
   type AppliesTo,
@@ -80,7 +80,9 @@ export const latestCatalog = (db: Queries): Promise<CatalogVersion> => newestDef
 
 const PUBLISHED = 'published_at IS NOT NULL';
 
-/** The newest version of the default that is published; version 0, the empty catalog, before the first. Cheap to poll. */
+/**
+ * The newest version of the default that is published; version 0, the empty catalog, before the first. Cheap to poll.
+ */
 export const publishedCatalog = (pool: pg.Pool): Promise<CatalogVersion> => newestDefaultWhere(pool, PUBLISHED);
 
 /** The greatest number of whoever's catalog, published or not; 0 before the first. */

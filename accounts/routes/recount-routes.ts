@@ -22,7 +22,7 @@ import {
 } from '../account-route.ts';
 import { timeOrNull } from '../core/account-answers.ts';
 import { readPathId } from '../core/account-ids.ts';
-import { BodyFields, instantField } from '../core/body-fields.ts';
+import { BodyFields, instantField, invalidField, invalidFields } from '../core/body-fields.ts';
 import { idField } from '../core/customer-body.ts';
 
 const recountAnswer = ({ id, meter, catalogVersion, from, to, requestedAt, ...progress }: RecountProgress) => ({
@@ -51,7 +51,7 @@ function readBody(body: unknown): RecountBody {
 async function begin(transaction: AccountTransaction, request: AccountRequest, id: string): Promise<AccountAnswer> {
   const { author, path, body } = request;
   const { from, to } = readBody(body);
-  if (from >= (await readNow(transaction))) throw new Problem('invalid_field', 'from must be in the past');
+  if (from >= (await readNow(transaction))) throw invalidFields([invalidField('from', 'be in the past')]);
   const { tenant, actor } = author;
   const before = await readRecount(transaction, tenant, id);
   await requestRecount(transaction, { tenant, id, meter: path.meter!, from, to, actor });

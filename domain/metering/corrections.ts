@@ -19,7 +19,9 @@ export interface MeterCorrection {
   readonly to: number | null;
 }
 
-/** A correction, and the meter as its version defines it for a tenant; null: that one's catalog has none of the slug. */
+/**
+ * A correction, and the meter as its version defines it for a tenant; null: that one's catalog has none of the slug.
+ */
 export interface DefinedCorrection extends MeterCorrection {
   definedFor(tenant: string): Meter | null;
 }

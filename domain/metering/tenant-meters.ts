@@ -16,7 +16,9 @@ export class TenantMeters {
   }
 }
 
-/** Whose meters are others since some version. A tenant that is among them stays so, also where they become the same. */
+/**
+ * Whose meters are others since some version. A tenant that is among them stays so, also where they become the same.
+ */
 export class ChangedMeters {
   private readonly tenants = new Set<string>();
   /** Those whom no change of the default's meters concerned; null: these did not change. */

@@ -1,6 +1,6 @@
-// The order of a publication, which the exactly-once argument rests on. A version is `stored`: its row is committed, and
-// nobody acts on it. Then it is `published`: every partition of the log holds its control record, and only then that is
-// noted. What always holds, as only whoever has the lock of the installation does any of this:
+// The order of a publication, which the exactly-once argument rests on. A version is `stored`: its row is committed,
+// and nobody acts on it. Then it is `published`: every partition of the log holds its control record, and only then
+// that is noted. What always holds, as only whoever has the lock of the installation does any of this:
 //
 //   - When a number is in the log, all lower ones are stored. So whoever loads what holds at it, now or in years, finds
 //     the same.
