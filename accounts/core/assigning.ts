@@ -1,8 +1,10 @@
 // Whether a subject may be a customer's from an instant on, given what is there.
 import { type Assignment, customerAt } from '../../domain/accounts/assignments.ts';
 import { Problem } from '../../domain/problem.ts';
+import { RERATED_BACK_MAX_MS } from '../../domain/terms/record-rules.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { LONGEST_WINDOW_MS, windowStartOf } from '../../domain/time/time-window.ts';
+import { invalidField, invalidFields } from './body-fields.ts';
 import { meets, type VersionCondition, versionMismatch } from './request-headers.ts';
 import { alreadyRated } from './subscriptions/already-rated.ts';
 
@@ -49,6 +51,8 @@ export function assignmentOf(
     throw versionMismatch(`The subject belongs to another customer from ${formatRfc3339(from)} on.`, version);
   }
   if (!rerate && closedUpTo !== null && from < closedUpTo) throw alreadyRated(closedUpTo);
+  if (rerate && closedUpTo !== null && from < Math.min(closedUpTo, now) - RERATED_BACK_MAX_MS)
+    throw invalidFields([invalidField('from', 'lie within 400 days where it is to be rated again')]);
   if (same === undefined && assignments.length >= ASSIGNMENTS_MAX) {
     throw new Problem('assignments_full', `A subject may be assigned ${ASSIGNMENTS_MAX} times.`);
   }

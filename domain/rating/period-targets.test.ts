@@ -25,6 +25,12 @@ describe('what is due of the default plan', () => {
     expect(fees).toEqual([[at(12), 'base', at(15)]]);
   });
 
+  it('is looked at no further back than anything can come to be charged of which nothing was', () => {
+    const targets = dueTargets(at(15, 1), by, { ...work, dueFrom: 0 }, []);
+    expect(targets[0]!.periodStart).toBeGreaterThan(at(15, 1) - 404 * 24 * HOUR);
+    expect(targets.length).toBeLessThanOrEqual(136);
+  });
+
   it('is looked at in every period from an instant long past on', () => {
     const targets = dueTargets(at(15, 1), by, { ...work, dueFrom: at(8) + HOUR }, []);
     expect(targets.map(({ periodStart }) => periodStart)).toEqual([at(6), at(9), at(12), at(15)]);

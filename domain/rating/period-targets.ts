@@ -13,6 +13,7 @@ import { groupBy } from '../composite-key.ts';
 import { sameDefinition } from '../terms/catalog-history.ts';
 import type { FeeTerm } from '../terms/fees.ts';
 import type { UsagePeriod } from '../terms/price-terms.ts';
+import { RERATED_BACK_MAX_MS } from '../terms/record-rules.ts';
 import { LONGEST_WINDOW_MS } from '../time/time-window.ts';
 import type { BilledBy } from './billed-by.ts';
 import type { RecordsByCustomer } from './customer-records.ts';
@@ -196,14 +197,24 @@ class CustomerTargets {
   private addDue(from: number): void {
     const { terms, fees } = this.by;
     const until = this.watermark + 1;
-    // The default plan has always been there. What it charges may be due in a period of which nothing was billed yet.
     const isDefault = ({ members }: { readonly members: readonly unknown[] }) => members[0] === null;
+    const ofDefault = Math.max(from, this.defaultLookedFrom());
     for (const line of terms.usageLines) {
-      const since = isDefault(line) ? from : Math.max(from, line.begin - line.windowMs);
+      const since = isDefault(line) ? ofDefault : Math.max(from, line.begin - line.windowMs);
       for (const { period } of terms.usagePeriodsIn(line, since, until)) this.at(period.start);
     }
-    const begin = Math.min(...terms.feeLines.map((line) => (isDefault(line) ? from : line.begin)));
+    const begin = Math.min(...terms.feeLines.map((line) => (isDefault(line) ? ofDefault : line.begin)));
     for (const { period } of fees.periodsIn(Math.max(from, begin), until, this.watermark)) this.at(period.start);
+  }
+
+  /**
+   * The default plan has always been there, and a version may hold from whenever. What the plan charges may be due in a
+   * period of which nothing was billed yet, but not in one that is long over: whatever comes to be charged there has
+   * been billed before, or is of a window that is looked at.
+   */
+  private defaultLookedFrom(): number {
+    const billedFrom = Math.min(this.watermark, ...this.stored.map(({ periodStart }) => periodStart));
+    return Math.min(billedFrom, this.watermark - RERATED_BACK_MAX_MS);
   }
 
   private addFeesAt(periodStart: number): void {

@@ -15,6 +15,12 @@ export interface ChangeSituation {
   readonly rerate: boolean;
 }
 
+/**
+ * How far back a subject can be given to another customer where that is to be rated again. (What a subscription has, it
+ * has from an instant of its own; what the default plan charges might be looked for through all of time.)
+ */
+export const RERATED_BACK_MAX_MS = 400 * 86_400_000;
+
 /** Now, for a subscription: never before what it was rated up to (T2). */
 export const changeNow = ({ clock, ratedUpTo }: Pick<ChangeSituation, 'clock' | 'ratedUpTo'>): number =>
   ratedUpTo === null ? clock : Math.max(clock, ratedUpTo);

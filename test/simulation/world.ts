@@ -148,8 +148,11 @@ export class World {
   /** Nobody takes back the seal of a chunk whose rows are there, and have been for longer than anybody is paused. */
   private reopened(seal: Seal): void {
     const { clickhouse, scheduler } = this;
-    const changedAt = Math.max(clickhouse.wholeSince, clickhouse.lostAt);
-    const revised = this.postgres.recounts.revisedNow(seal.partition, seal.chunk);
+    const { recounts } = this.postgres;
+    const revised = recounts.revisedNow(seal.partition, seal.chunk);
+    // Rows of a revision take the place of those that were lost.
+    const revisedSince = recounts.revisedSince(seal.partition, seal.chunk);
+    const changedAt = Math.max(clickhouse.wholeSince, clickhouse.lostAt, revisedSince);
     if (scheduler.now < changedAt + LOOK_MS_MAX || !clickhouse.holds(seal, revised)) return;
     throw new Violation('I2', `partition ${seal.partition} chunk ${seal.chunk} is reopened, and nothing of it is lost`);
   }

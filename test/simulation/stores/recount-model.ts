@@ -51,6 +51,11 @@ export class RecountModel {
     return isGiven && this.due.every((chunks) => chunks.size === 0);
   }
 
+  private readonly revisedTimes = new Map<string, number>();
+
+  /** When the last revision of a chunk was sealed; 0: none was. */
+  revisedSince = (partition: number, chunk: number): number => this.revisedTimes.get(`${partition} ${chunk}`) ?? 0;
+
   /** The last seal of a revision of a chunk as of a number; null: it was not recounted by then. */
   revisedAt(partition: number, chunk: number, number: number): RevisionSeal | null {
     return this.seals[partition]!.findLast((seal) => seal.chunk === chunk && seal.number <= number) ?? null;
@@ -167,6 +172,7 @@ export class RecountModel {
       throw new Error(`recount ${number} of partition ${partition} is not the next`);
     }
     this.seals[partition]!.push(seal);
+    this.revisedTimes.set(`${partition} ${chunk}`, this.postgres.scheduler.now);
     const place = this.runs.findLastIndex((run) => run.partition === partition);
     const last = this.runs[place];
     const isNext =
