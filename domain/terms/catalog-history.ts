@@ -166,6 +166,12 @@ export class CatalogHistory {
     return this.versions.map(({ effectiveAt }) => effectiveAt);
   }
 
+  /** Where a version takes effect that says something else of one of these plans. */
+  instantsOf(plans: readonly string[]): number[] {
+    const isOfOne = ({ version }: CatalogVersion): boolean => plans.some((plan) => this.changedBy(version).has(plan));
+    return this.versions.filter(isOfOne).map(({ effectiveAt }) => effectiveAt);
+  }
+
   /** No period of a price is longer. */
   get longestPeriodMs(): number {
     this.longestPeriod ??= Math.max(

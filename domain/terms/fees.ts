@@ -73,6 +73,16 @@ export class CustomerFees {
     this.knownAt = [...new Set(instants)].sort((a, b) => a - b);
   }
 
+  /**
+   * Where something comes to be known of what the customer has; in no order. From there on a fee may be another one,
+   * also where nothing changes until later: the stretch that a change cuts may have begun before it.
+   */
+  get knownInstants(): number[] {
+    const { catalog, subscriptions } = this.records;
+    const plans = this.all.holders.flatMap((holder) => holder.plans);
+    return [...catalog.instantsOf(plans), ...subscriptions.flatMap((subscription) => subscription.knownAt)];
+  }
+
   /** The periods with a fee that begin before `to` and end after `from`, as it stands at `asOf`. */
   periodsIn(from: number, to: number, asOf: number): FeePeriod[] {
     const found = new Map<string, FeePeriod>();

@@ -1,6 +1,6 @@
 // When a customer is next to be looked at although no window of its usage closes: where a record or a version says
-// something (an end that is decided counts from then on), where a term begins or ends, and where a period with a fee
-// does.
+// something (an end that is decided counts from then on, a version's change of the next period from its instant), where
+// a term begins or ends, and where a period with a fee does.
 import type { CustomerFees } from './fees.ts';
 import { segmentPeriod } from './price-lines.ts';
 import type { CustomerTerms } from './price-terms.ts';
@@ -10,7 +10,7 @@ import type { CustomerTerms } from './price-terms.ts';
  * same records. What is told is early enough, and may be earlier than anything is due: who looks then asks again.
  */
 export function nextDueAfter(terms: CustomerTerms, fees: CustomerFees, instant: number): number | null {
-  const dues = terms.instants;
+  const dues = [...terms.instants, ...fees.knownInstants];
   for (const { segments } of terms.lines) for (const { from, to } of segments) dues.push(from, to);
   for (const line of terms.feeLines) {
     // Of whoever has nothing else, the default plan's fees come with usage.

@@ -312,7 +312,7 @@ function ownCatalogsOf(
       ...{ at: times[i]!, tenant, queue: isFirst && tenant === apart ? DEFAULTS : tenant },
       catalog: (had) => change(had ?? first),
       afterMs: random.once(3) ? random.spread(HOUR / 2, 2 * DAY) : 0,
-      appliesTo: 'running',
+      appliesTo: random.once(4) ? 'next' : 'running',
     }));
   });
   return [...before, ...later];
