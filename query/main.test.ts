@@ -183,6 +183,7 @@ describe('routes and outages', () => {
     partition: 0,
     next_offset: '1',
     next_chunk: 0,
+    runs: [],
   };
   interface Faulty {
     readonly query?: (sql: string) => Promise<never[]>;
