@@ -1,6 +1,6 @@
 // The catalog as whoever changes accounts has to know it: what is published by now, and how it came to be.
 import { TenantVersions } from '../domain/catalog/tenant-versions.ts';
-import { type RatingCatalog, RatingCatalogs } from '../domain/rating/rating-catalog.ts';
+import { catalogsAt, type RatingCatalog, RatingCatalogs } from '../domain/rating/rating-catalog.ts';
 import { publishedVersion, tenantVersions } from '../platform/catalog-store.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
 
@@ -8,8 +8,7 @@ import type { Queries } from '../platform/postgres/table-columns.ts';
 export function catalogsNow(): (queries: Queries, tenant: string) => Promise<RatingCatalog> {
   let known = new RatingCatalogs(new TenantVersions([]));
   return async (queries, tenant) => {
-    const version = await publishedVersion(queries);
-    if (version !== known.version) known = new RatingCatalogs((await tenantVersions(queries)).upTo(version), known);
+    known = await catalogsAt(known, await publishedVersion(queries), () => tenantVersions(queries));
     return known.of(tenant);
   };
 }

@@ -91,3 +91,15 @@ export class RatingCatalogs implements CatalogsByTenant {
     return this.own.size === 0 ? this.default : (this.own.get(tenant) ?? this.default);
   }
 }
+
+/**
+ * What is in force at a version of the installation. What is known is kept: it is read again only where that is another
+ * version.
+ */
+export async function catalogsAt(
+  known: RatingCatalogs,
+  version: number,
+  readVersions: () => Promise<TenantVersions>,
+): Promise<RatingCatalogs> {
+  return known.version === version ? known : new RatingCatalogs((await readVersions()).upTo(version), known);
+}

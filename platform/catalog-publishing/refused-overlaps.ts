@@ -1,5 +1,6 @@
 // A catalog is refused where a customer's subscriptions would charge the same usage twice by it (P3): as whatever else
 // would make it so is. A subscription that is made while the catalog is published is held against the one before it.
+import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { Catalog, CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { Refusal } from '../../domain/catalog/catalog-diff.ts';
 import { takesMore } from '../../domain/catalog/price-coverage.ts';
@@ -35,11 +36,11 @@ export async function refusedOverlaps(
   const [before, after] = [new CatalogHistory(versions), new CatalogHistory([...versions, made])];
   const wanted = { tenants, before, after, from: made.effectiveAt };
   const found: CustomerOverlap[] = [];
-  let page = await readNewOverlaps(queries, wanted, { after: null, customersMax: CUSTOMERS_AT_ONCE });
-  found.push(...page.overlaps);
-  while (page.last !== null && found.length < OVERLAPS_MAX) {
-    page = await readNewOverlaps(queries, wanted, { after: page.last, customersMax: CUSTOMERS_AT_ONCE });
+  let last: TenantCustomer | null = null;
+  do {
+    const page = await readNewOverlaps(queries, wanted, { after: last, customersMax: CUSTOMERS_AT_ONCE });
     found.push(...page.overlaps);
-  }
+    last = page.last;
+  } while (last !== null && found.length < OVERLAPS_MAX);
   return overlapRefusals(found);
 }

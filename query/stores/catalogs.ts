@@ -2,7 +2,7 @@
 // version is published is asked every time; versions never change, so they are read again only where a newer one is.
 import { type Catalog, emptyCatalog } from '../../domain/catalog/catalog.ts';
 import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
-import { type RatingCatalog, RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
+import { catalogsAt, type RatingCatalog, RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 
 export interface Catalogs {
   /** Of all versions that a tenant has had up to the newest published one. */
@@ -28,8 +28,7 @@ export function createCatalogs(
   return {
     async published(tenant) {
       const version = await readPublished();
-      if (inForce.version !== version)
-        inForce = new RatingCatalogs((await versionsUpTo(version)).upTo(version), inForce);
+      inForce = await catalogsAt(inForce, version, () => versionsUpTo(version));
       return inForce.of(tenant);
     },
     async at(tenant, version) {

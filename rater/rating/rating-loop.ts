@@ -17,7 +17,7 @@ import { itemClosesAt } from '../../domain/billing/item-span.ts';
 import type { NewLineItem } from '../../domain/billing/line-item.ts';
 import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
 import type { CustomerWork } from '../../domain/rating/customer-work.ts';
-import { RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
+import { catalogsAt, RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 import type { RowSet } from '../../domain/sealing/row-set.ts';
 import { covers, isSameVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
@@ -146,10 +146,9 @@ export class RatingLoop {
    */
   private async readCatalogs(): Promise<void> {
     const { store } = this.parts;
-    const published = await store.readPublishedVersion();
-    if (published === this.catalogs.version) return;
-    const versions = await store.readTenantVersions();
-    this.catalogs = new RatingCatalogs(versions.upTo(published), this.catalogs);
+    const known = this.catalogs;
+    this.catalogs = await catalogsAt(known, await store.readPublishedVersion(), () => store.readTenantVersions());
+    if (this.catalogs === known) return;
     // So that the first one counts as a rise.
     for (const { meters } of this.catalogs.all)
       for (const meter of meters.keys()) this.parts.metrics.unpricedWindows(meter, 0);

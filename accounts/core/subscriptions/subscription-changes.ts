@@ -15,7 +15,7 @@ import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
 import { invalidField, invalidFields } from '../body-fields.ts';
 import { alreadyRated } from './already-rated.ts';
 import type { SubscribingNow } from './subscribing.ts';
-import type { AskedInstant, CancelBody, ChangeBody, PauseBody, ResumeBody, UndoBody } from './subscription-body.ts';
+import type { CancelBody, ChangeBody, PauseBody, ResumeBody, UndoBody } from './subscription-body.ts';
 
 /** A subscription may be changed so often: all of its records are read to know what it costs. */
 export const CHANGES_MAX = 1_000;
@@ -52,11 +52,7 @@ export function periodEndAt(history: SubscriptionHistory, catalog: CatalogHistor
   return gridPeriodOf(history.opening, longest, instant).end;
 }
 
-/** When an act is to hold from, and whether it may be before what was rated. */
-interface AskedTime {
-  readonly at: AskedInstant;
-  readonly rerate: boolean;
-}
+type AskedTime = Pick<CancelBody, 'at' | 'rerate'>;
 
 /** Throws a `Problem`. */
 function instantOf({ at: asked, rerate }: AskedTime, changing: ChangingSubscription): number {
