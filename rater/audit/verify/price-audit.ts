@@ -5,6 +5,7 @@ import { customerText, startText, type TenantCustomer } from '../../../domain/bi
 import { closedBefore } from '../../../domain/billing/item-span.ts';
 import type { TenantVersions } from '../../../domain/catalog/tenant-versions.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
+import { namedGroups } from '../../../domain/metering/meter.ts';
 import { isTaken } from '../../../domain/pricing/taken-usage.ts';
 import type { BilledBy } from '../../../domain/rating/billed-by.ts';
 import { RecordsByCustomer } from '../../../domain/rating/customer-records.ts';
@@ -251,9 +252,10 @@ function count(start: AuditedStart, recounted: RecountedReading): void {
   const { windowStart, reading } = recounted;
   if (!isBilled(start.view, recounted)) return;
   const { meter, groupValues } = reading;
-  const groups = Object.fromEntries(meter.dimensions.map(({ name }, i) => [name, groupValues[i]!]));
   for (const { period, counted } of start.usage) {
     if (period.line.meter!.slug !== meter.slug) continue;
+    // By the dimensions that the meter has by now: the reading may be of before some of them.
+    const groups = namedGroups(period.line.meter!, groupValues);
     for (const { terms, tally } of counted) {
       if (!terms.terms.some(({ from, to }) => from <= windowStart && windowStart < to)) continue;
       if (isTaken(terms.taken, groups, windowStart)) tally.add(recounted);
