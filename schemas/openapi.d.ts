@@ -1126,17 +1126,20 @@ export interface components {
             /** Format: date-time */
             effectiveAt: string;
             changes: components["schemas"]["CatalogChanges"];
-            /** @description From when on what has changed of prices holds */
-            starts: {
-                subject: string;
-                /** @description In words */
-                start: string;
-            }[];
+            /** @description From when on what has changed of meters and prices holds */
+            starts: components["schemas"]["CatalogStart"][];
+        };
+        CatalogStart: {
+            subject: string;
+            /** @description In words */
+            start: string;
         };
         CatalogDiff: {
             /** @description Of the catalog that it was compared with; 0 where there is none */
             version: number;
             changes: components["schemas"]["CatalogChanges"];
+            /** @description From when on what would change of meters holds */
+            starts: components["schemas"]["CatalogStart"][];
             refusals: components["schemas"]["CatalogRefusals"];
             /** @description What the widths of added meters serve, which are for ever */
             windows: {

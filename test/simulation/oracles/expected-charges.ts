@@ -72,6 +72,10 @@ interface LinePeriod {
 type Match = Readonly<Record<string, string>>;
 const NOBODY: ReadonlyMap<number, readonly Match[]> = new Map();
 
+/** A dimension that came after usage has "" in it. */
+const isMatched = (match: Match, groups: Match): boolean =>
+  Object.entries(match).every(([name, value]) => (groups[name] ?? '') === value);
+
 /** By window, then by subject. */
 type Used = ReadonlyMap<number, ReadonlyMap<string, readonly Reading[]>>;
 
@@ -236,7 +240,7 @@ export class ExpectedCharges {
     return found;
   }
 
-  /** As of whatever version: a slug means the same for ever, to one tenant. */
+  /** As of whatever version: its windows and how it adds up are the same for ever, to one tenant. */
   meter(tenant: string, slug: string): Meter {
     return meterIn(this.versionsOf(tenant, this.postgres.tenantVersions.newest), slug);
   }
@@ -247,12 +251,10 @@ export class ExpectedCharges {
     view: View,
     meter: Meter,
     windowStart: number,
-    groups: readonly string[],
+    groups: Match,
   ): boolean {
     const inForce = this.model(customer, view, ALWAYS).inForce(meter.slug).get(windowStart) ?? [];
-    return inForce.some(({ match = {} }) =>
-      meter.dimensions.every(({ name }, i) => (match[name] ?? groups[i]) === groups[i]),
-    );
+    return inForce.some(({ match = {} }) => isMatched(match, groups));
   }
 
   /** Of whoever the window is: what was assigned by its start, or within it for the first time. */
@@ -282,8 +284,6 @@ export class ExpectedCharges {
     match: Match,
     others: ReadonlyMap<number, readonly Match[]>,
   ): Used {
-    const has = (of: Match, groups: readonly string[]): boolean =>
-      meter.dimensions.every(({ name }, i) => (of[name] ?? groups[i]) === groups[i]);
     const nextChunks = nextChunksOf(vector);
     const closedFrom = stretchStart(meter, Math.max(0, closedUpTo));
     const used = new Map<number, Map<string, Reading[]>>();
@@ -292,7 +292,8 @@ export class ExpectedCharges {
       for (const reading of this.usage.readingsByMeter.get(JSON.stringify([tenant, subject, meter.slug])) ?? []) {
         const { windowStart, partition, chunk, groups } = reading;
         if (chunk >= nextChunks[partition]! || windowStart >= closedFrom || !countsIn(vector, reading)) continue;
-        if (!has(match, groups) || others.get(windowStart)?.some((other) => has(other, groups))) continue;
+        if (!isMatched(match, groups)) continue;
+        if (others.get(windowStart)?.some((other) => isMatched(other, groups))) continue;
         if (this.ownerOf(tenant, subject, windowStart, windowOfMeter(meter)) !== customer.customer) continue;
         const bySubject = used.get(windowStart) ?? new Map<string, Reading[]>();
         used.set(windowStart, bySubject.set(subject, [...(bySubject.get(subject) ?? []), reading]));

@@ -366,7 +366,7 @@ export class RatingModel {
         const { windowStart, groupValues } = versions[0]!.row;
         if (windowStart < from || windowStart >= to) return;
         const has = (match: readonly GroupValue[]): boolean =>
-          match.every(({ dimension, value }) => groupValues[dimension] === value);
+          match.every(({ dimension, value }) => (groupValues[dimension] ?? '') === value);
         const inTime = taken.filter((each) => each.from <= windowStart && windowStart < each.to);
         if (!inTime.some(({ match, leftOut }) => has(match) && !leftOut.some(has))) return;
         const row = finalOf(versions, asOf);
