@@ -160,7 +160,11 @@ describe('addedAcross', () => {
     ...subjects: { windowStart: number; quantity: bigint }[][]
   ) => {
     const meter = { aggregation, across, window: '1m' } as const;
-    return addedAcross(meter, [EVER], subjects).map(({ windowStart, quantity }) => [windowStart / 60_000, quantity]);
+    return addedAcross(
+      meter,
+      [EVER],
+      subjects.map((windows) => ({ windows })),
+    ).map(({ windowStart, quantity }) => [windowStart / 60_000, quantity]);
   };
 
   it.each<[Aggregation, 'sum' | 'max', (bigint | null)[], (bigint | null)[], [number, bigint][]]>([

@@ -7,7 +7,7 @@ import { POOLED } from '../billing/billing-period-terms.ts';
 import { atAllTimes, type TakenUsage } from '../pricing/taken-usage.ts';
 import type { UsagePeriod, UsageTerm } from '../terms/price-terms.ts';
 import { chargesOf, countedTogether, type TermCharge } from '../terms/term-amounts.ts';
-import { addedAcross, addedByWindows, type WindowValue } from './contributions.ts';
+import { addedAcross, type SubjectUsage } from './contributions.ts';
 
 /** Terms of a period whose usage is one: a value that comes again counts once in it. */
 export interface CountedTerms {
@@ -21,9 +21,8 @@ export interface CountedTerms {
 }
 
 /** Of one subject, or of several that are one for the meter: the windows in the terms. */
-export interface SubjectWindows {
+export interface SubjectWindows extends SubjectUsage {
   readonly subject: string;
-  readonly windows: readonly WindowValue[];
 }
 
 export type UsageOfCounted = (counted: CountedTerms) => readonly SubjectWindows[];
@@ -66,16 +65,14 @@ export function chargedTerms(
       const subjects = new Set(of.flatMap((each) => usageOf(each).map(({ subject }) => subject)));
       for (const subject of subjects) {
         const added = of.flatMap((each) => {
-          const windows = usageOf(each).filter((usage) => usage.subject === subject);
+          const usage = usageOf(each).filter((ofOne) => ofOne.subject === subject);
+          const [first] = usage;
+          if (first === undefined) return [];
+          const windows = usage.flatMap((ofOne) => ofOne.windows);
           return indexedIn(
             own,
             each,
-            addedByWindows(
-              own.line.meter!,
-              each.terms,
-              windows.flatMap((usage) => usage.windows),
-              each.byWindow,
-            ),
+            addedAcross(own.line.meter!, each.terms, [{ ...first, windows }], each.byWindow),
           );
         });
         for (const charge of chargesOf(own, inTime(added))) charged.push({ ...charge, subject });
@@ -86,16 +83,7 @@ export function chargedTerms(
       const usage = usageOf(each);
       return usage.length === 0
         ? []
-        : indexedIn(
-            own,
-            each,
-            addedAcross(
-              own.line.meter!,
-              each.terms,
-              usage.map(({ windows }) => windows),
-              each.byWindow,
-            ),
-          );
+        : indexedIn(own, each, addedAcross(own.line.meter!, each.terms, usage, each.byWindow));
     });
     for (const charge of chargesOf(own, inTime(added))) charged.push({ ...charge, subject: POOLED });
   }

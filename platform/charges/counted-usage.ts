@@ -15,6 +15,7 @@ import { acrossOf, itemWidthOf } from '../../domain/metering/meter.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
 import { atAllTimes, type Match, type TakenUsage } from '../../domain/pricing/taken-usage.ts';
 import type { WindowSpan, WindowValue } from '../../domain/rating/contributions.ts';
+import { heldTimes } from '../../domain/rating/held-share.ts';
 import type { CatalogsByTenant, RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import type { CountedTerms, SubjectWindows } from '../../domain/rating/term-usage.ts';
 import { windowSizeMs, windowStartFrom } from '../../domain/time/time-window.ts';
@@ -132,7 +133,7 @@ export async function readCountedUsage<Counted extends CountedTime>(
   ).values()) {
     for (const sets of inStatements(group, setBytes)) {
       for (const [i, windows] of (await readSets(store, sets, basis)).entries()) {
-        if (windows.length > 0) addTo(found, sets[i]!, windows);
+        if (windows.length > 0) addTo(found, sets[i]!, windows, basis);
       }
     }
   }
@@ -143,16 +144,18 @@ function addTo<Counted extends CountedTime>(
   found: Map<Counted, SubjectWindows[]>,
   { wanted, stretches }: UsageSet<Counted>,
   windows: readonly WindowValue[],
+  { closedUpTo }: UsageBasis,
 ): void {
-  const { counted } = wanted;
+  const { counted, meter, customer, subjects } = wanted;
   const { subject } = stretches[0]!;
-  const known = found.get(counted);
-  if (known === undefined) found.set(counted, [{ subject, windows }]);
+  const known = found.get(counted) ?? [];
+  found.set(counted, known);
+  // Another part of the same subjects' time.
+  const at = known.findIndex((each) => counted.taken.length > 1 && (isMerged(wanted) || each.subject === subject));
+  if (at !== -1) known[at] = { ...known[at]!, windows: [...known[at]!.windows, ...windows] };
   else {
-    // Another part of the same subjects' time.
-    const at = known.findIndex((each) => counted.taken.length > 1 && (isMerged(wanted) || each.subject === subject));
-    if (at === -1) known.push({ subject, windows });
-    else known[at] = { subject, windows: [...known[at]!.windows, ...windows] };
+    const assigned = subjects.find((each) => each.subject === subject)!;
+    known.push({ subject, windows, held: heldTimes(meter, assigned, customer, counted.terms, closedUpTo) });
   }
 }
 

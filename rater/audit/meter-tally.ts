@@ -67,9 +67,10 @@ export class CountedTally {
     tally.add(reading, order);
   }
 
-  usage(): SubjectWindows[] {
+  /** `heldBy`: when a subject is the customer's, of a level that counts by that. */
+  usage(heldBy: (subject: string, counted: CountedTerms) => SubjectWindows['held']): SubjectWindows[] {
     const tallied = [...this.tallies].map(([subject, windows]) => ({
-      subject,
+      ...{ subject, held: heldBy(subject, this.counted) },
       windows: [...windows].map(([windowStart, tally]) => ({ windowStart, quantity: tally.value() })),
     }));
     const seen = [...this.firstSeen].map(([subject, values]) => {

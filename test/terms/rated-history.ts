@@ -153,7 +153,8 @@ function rateStep(detail: Detail, known: Known, written: Written, work: Customer
   const catalog = catalogs.of(CUSTOMER.tenant);
   const records = new RecordsByCustomer(catalogs, asStored(known));
   const stored = [...written.periods.values()];
-  const targets = periodTargets(detail, known.watermark, records, [work], stored);
+  const upTo = { watermark: known.watermark, closedUpTo: known.watermark };
+  const targets = periodTargets(detail, upTo, records, [work], stored);
   const by = records.of(CUSTOMER);
   const items = targets.flatMap((target) => {
     const prices = written.prices(target);

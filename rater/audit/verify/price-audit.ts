@@ -9,6 +9,7 @@ import { namedGroups } from '../../../domain/metering/meter.ts';
 import { isTaken } from '../../../domain/pricing/taken-usage.ts';
 import type { BilledBy } from '../../../domain/rating/billed-by.ts';
 import { RecordsByCustomer } from '../../../domain/rating/customer-records.ts';
+import { heldTimes } from '../../../domain/rating/held-share.ts';
 import { type DueFee, type PeriodTarget, wholeTarget } from '../../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../../domain/rating/rated-terms.ts';
 import { RatingCatalogs } from '../../../domain/rating/rating-catalog.ts';
@@ -217,9 +218,14 @@ export class PriceAudit {
     for (const [key, sums] of this.charged) if (!compared.has(key)) compareTerms(sums[0]!, [], sums, log);
   }
 
-  private termsOf({ target, usage, usedFees }: AuditedStart) {
+  private termsOf({ target, view, usage, usedFees }: AuditedStart) {
+    const { customer, subjects } = target;
     const charged = usage.map(({ period, counted }) => {
-      const tallies = new Map(counted.map(({ terms, tally }) => [terms, tally.usage()]));
+      const heldBy = (subject: string, { terms }: CountedTerms) => {
+        const assigned = subjects.find((each) => each.subject === subject)!;
+        return heldTimes(period.line.meter!, assigned, customer, terms, view.closedUpTo);
+      };
+      const tallies = new Map(counted.map(({ terms, tally }) => [terms, tally.usage(heldBy)]));
       return { period, charged: chargedTerms(period, [...tallies.keys()], (terms) => tallies.get(terms)!) };
     });
     const fees = target.fees.filter((fee) => !fee.isByUsage || usedFees.has(fee));

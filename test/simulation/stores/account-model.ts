@@ -47,9 +47,17 @@ export class AccountModel {
   /** Windows that end by then were rated, or may be at this moment; null: none was yet. */
   private readonly closing: () => number | null;
 
-  constructor(postgres: PostgresModel, closing: () => number | null) {
+  /** Where the last period ends that a customer was billed of. */
+  private readonly billedUntil: (customer: TenantCustomer) => number;
+
+  constructor(
+    postgres: PostgresModel,
+    closing: () => number | null,
+    billedUntil: (customer: TenantCustomer) => number,
+  ) {
     this.postgres = postgres;
     this.closing = closing;
+    this.billedUntil = billedUntil;
   }
 
   subscriptionsOf(customers: readonly TenantCustomer[]): CustomerSubscription[] {
@@ -119,12 +127,12 @@ export class AccountModel {
       );
       if (added === null) return;
       const dueAt = assignmentDueAt(added, closedUpTo);
-      if (dueAt !== null) await locked('lock due', sides.map(dueLock), () => null);
+      await locked('lock due', sides.map(dueLock), () => null);
       await write('assign', () => {
         this.assigned.set(key, { tenant, subject, assignments: withAssignment(assignments, added) });
-        if (dueAt === null) return;
-        this.markDue(sides.map((side) => ({ ...side, dueAt })));
-        this.onReachedBack();
+        const billed = sides.filter((side) => this.billedUntil(side) > added.from);
+        this.markDue((dueAt === null ? billed : sides).map((side) => ({ ...side, dueAt: dueAt ?? added.from })));
+        if (dueAt !== null) this.onReachedBack();
       });
     });
   }

@@ -123,7 +123,12 @@ export class RatingModel {
   constructor(postgres: PostgresModel, clickhouse: ClickHouseModel) {
     this.postgres = postgres;
     this.clickhouse = clickhouse;
-    this.accounts = new AccountModel(postgres, () => this.closing);
+    this.accounts = new AccountModel(postgres, () => this.closing, (customer) => this.billedUntil(customer));
+  }
+
+  /** Where the last period ends that the customer was billed of. */
+  private billedUntil(customer: TenantCustomer): number {
+    return Math.max(...this.periodsWhere(isOf([customer])).map(({ periodEnd }) => periodEnd));
   }
 
   /** Windows that end by then were rated, or may be at this moment; null: none was yet. */
