@@ -54,7 +54,9 @@ export function newMeanings(history: readonly Catalog[], after: Catalog): NewMea
       .map(({ name }) => `groupBy ${name} -> none`);
     const aggregations = differences({ aggregation: earlier.aggregation }, { aggregation: meter.aggregation });
     const changed = [...aggregations, ...gone, ...widths];
-    return changed.length === 0 ? [] : [{ meter, earlier, changed, concernsPrices: changed.length > aggregations.length }];
+    return changed.length === 0
+      ? []
+      : [{ meter, earlier, changed, concernsPrices: changed.length > aggregations.length }];
   });
 }
 

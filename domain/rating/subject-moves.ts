@@ -27,9 +27,7 @@ function movesOf({ terms }: Pick<BilledBy, 'terms'>, { customer, subjects }: Cus
   return [...new Set(levels)].flatMap((meter) => {
     const windowMs = windowSizeMs[meter.window];
     return stretchesIn(moved, customer, windowMs, ALWAYS).flatMap(({ subject, from, to }) =>
-      [from, to]
-        .filter(Number.isFinite)
-        .map((at) => ({ subject, at, closesAt: itemClosesAt(meter, at + windowMs) })),
+      [from, to].filter(Number.isFinite).map((at) => ({ subject, at, closesAt: itemClosesAt(meter, at + windowMs) })),
     );
   });
 }

@@ -69,11 +69,7 @@ export function chargedTerms(
           const [first] = usage;
           if (first === undefined) return [];
           const windows = usage.flatMap((ofOne) => ofOne.windows);
-          return indexedIn(
-            own,
-            each,
-            addedAcross(own.line.meter!, each.terms, [{ ...first, windows }], each.byWindow),
-          );
+          return indexedIn(own, each, addedAcross(own.line.meter!, each.terms, [{ ...first, windows }], each.byWindow));
         });
         for (const charge of chargesOf(own, inTime(added))) charged.push({ ...charge, subject });
       }

@@ -51,11 +51,7 @@ async function obstacle(db: Queries, of: CatalogToRefuse, meaning: NewMeaning): 
 }
 
 /** Why usage may still be counted by what the slug meant last; null: none can. */
-async function stillCounting(
-  db: Queries,
-  versions: readonly CatalogVersion[],
-  slug: string,
-): Promise<string | null> {
+async function stillCounting(db: Queries, versions: readonly CatalogVersion[], slug: string): Promise<string | null> {
   const last = versions.findLastIndex(({ catalog }) => catalog.meters.some((meter) => meter.slug === slug));
   const without = versions[last + 1];
   if (without === undefined) {

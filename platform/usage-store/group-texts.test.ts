@@ -7,7 +7,10 @@ describe('storedGroupTexts', () => {
     [[], ['[]']],
     [[''], ['[""]', '[]']],
     [['', 'b'], ['["","b"]']],
-    [['a', '', ''], ['["a","",""]', '["a",""]', '["a"]']],
+    [
+      ['a', '', ''],
+      ['["a","",""]', '["a",""]', '["a"]'],
+    ],
     [['a', ',""'], ['["a",",\\"\\""]']],
   ])('%j may be stored as %j', (values, texts) => {
     expect(storedGroupTexts(values)).toEqual(texts);

@@ -35,7 +35,7 @@ const readOf = (known: Known, targets: readonly PeriodTarget[]) =>
     target,
     usage: target.usage.map((period) => ({
       period,
-      charged: chargedTerms(period, countedTerms(period), (of) => usageOf(of, period.line.meter, known.usage)),
+      charged: chargedTerms(period, countedTerms(period), (of) => usageOf(of, period.line.meter, known)),
     })),
     fees: target.fees.filter(
       ({ isByUsage, from, to }) =>

@@ -79,6 +79,29 @@ export interface SlowPrice {
   readonly every?: { readonly days: number };
 }
 
+/** What a level costs, which may be a part of a unit; of models that tell a level as a whole. */
+export function slowLevelAmount(price: SlowPrice, level: Ratio): Ratio {
+  if (isZero(level)) return zero;
+  const upTo = ({ upTo: bound }: SlowTier): boolean => bound === null || !isMore(level, ratio(BigInt(bound)));
+  switch (price.model) {
+    case 'per_unit':
+      return timesOf(level, readRatio(price.unitAmount!));
+    case 'package': {
+      let packages = 0n;
+      while (isMore(level, ratio(packages * BigInt(price.packageSize!)))) packages++;
+      return timesOf(ratio(packages), readRatio(price.packageAmount!));
+    }
+    case 'volume': {
+      const tier = price.tiers!.find(upTo)!;
+      return plus(timesOf(level, readRatio(tier.unitAmount!)), readRatio(tier.flatAmount!));
+    }
+    case 'stairstep':
+      return readRatio(price.tiers!.find(upTo)!.amount!);
+    default:
+      throw new RangeError(`the slow model prices no part of a unit by ${price.model}`);
+  }
+}
+
 /** What whole units cost, unit by unit where tiers say so. */
 export function slowAmount(price: SlowPrice, units: bigint): Ratio {
   if (units === 0n) return zero;

@@ -200,7 +200,8 @@ export class ExpectedCharges {
         used.set(key, known);
         return known;
       };
-      for (const { subject, term, amount, quantity } of this.chargesOf(period, usedOf)) {
+      const heldBy = this.heldBy(customer, meter, view.closedUpTo);
+      for (const { subject, term, amount, quantity } of this.chargesOf(period, usedOf, heldBy)) {
         charges.push({
           ...{ periodStart: start, periodEnd: start + length, price: line.slug, termStart: term.from, subject },
           ...{ subscription: term.holder ?? '', amount, quantity },
@@ -246,13 +247,7 @@ export class ExpectedCharges {
   }
 
   /** Whether any price in force matches usage of a window: one that takes what others leave, or is on trial, too. */
-  isPriced(
-    customer: TenantCustomer,
-    view: View,
-    meter: Meter,
-    windowStart: number,
-    groups: Match,
-  ): boolean {
+  isPriced(customer: TenantCustomer, view: View, meter: Meter, windowStart: number, groups: Match): boolean {
     const inForce = this.model(customer, view, ALWAYS).inForce(meter.slug).get(windowStart) ?? [];
     return inForce.some(({ match = {} }) => isMatched(match, groups));
   }
@@ -317,9 +312,30 @@ export class ExpectedCharges {
     );
   }
 
+  /** When a subject is the customer's, by whole windows, as far as windows are closed: what runs then goes on. */
+  private heldBy({ tenant, customer }: TenantCustomer, meter: Meter, closedUpTo: number): HeldBy {
+    const windowMs = windowOfMeter(meter);
+    const closedFrom = stretchStart(meter, Math.max(0, closedUpTo));
+    return (subject) => {
+      const all = this.rating.accounts.assigned.get(JSON.stringify([tenant, subject]))?.assignments ?? [];
+      const times = [
+        ...all.map(({ from }, i) => (i === 0 ? Math.floor(from / windowMs) : Math.ceil(from / windowMs)) * windowMs),
+      ];
+      const spans: Span[] = [];
+      for (const [i, at] of [Number.NEGATIVE_INFINITY, ...times].entries()) {
+        const next = times[i] ?? ALWAYS;
+        const to = next < closedFrom ? next : ALWAYS;
+        if (at >= closedFrom || at >= next) continue;
+        if ((i === 0 ? subject : all[i - 1]!.customer) === customer) spans.push({ from: at, to });
+      }
+      return spans;
+    };
+  }
+
   private chargesOf(
     period: LinePeriod,
     usedOf: (term: SlowTerm) => Used,
+    heldBy: HeldBy,
   ): (TermValue & { subject: string; term: SlowTerm })[] {
     const { terms } = period;
     // In time, and where two terms have the same windows in the order of the terms.
@@ -336,7 +352,7 @@ export class ExpectedCharges {
         ...{ at, index },
         of: isBySubject ? new Map([[subject, of.get(subject)!]]) : of,
       }));
-      return valuesOf(period, ofSubject).map((value, index) => ({ ...value, subject, term: terms[index]! }));
+      return valuesOf(period, ofSubject, heldBy).map((value, index) => ({ ...value, subject, term: terms[index]! }));
     });
   }
 }
@@ -358,15 +374,43 @@ interface UsedWindow {
   readonly of: ReadonlyMap<string, readonly Reading[]>;
 }
 
-/** What all readings of some windows come to. */
-function wholeOf(meter: Meter, windows: readonly UsedWindow[]): bigint {
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The stretches in which a subject is the customer's. */
+type HeldBy = (subject: string) => readonly Span[];
+
+/** Of a level that a subject has for a part of some time: millisecond after millisecond would be as much (P7). */
+function sharedLevel(level: bigint, time: readonly Span[], held: readonly Span[]): bigint {
+  const over = (instant: number): bigint =>
+    BigInt(time.reduce((sum, { from, to }) => sum + Math.min(Math.max(instant - from, 0), to - from), 0));
+  const whole = over(ALWAYS);
+  const upTo = (instant: number): bigint => {
+    const part = over(instant);
+    if (part === whole) return level;
+    const scaled = 2n * level * part + whole;
+    const quotient = scaled >= 0n ? scaled / (2n * whole) : -((-scaled + 2n * whole - 1n) / (2n * whole));
+    const isTie = scaled % (2n * whole) === 0n;
+    return isTie && quotient % 2n !== 0n ? quotient - 1n : quotient;
+  };
+  return held.reduce((sum, { from, to }) => sum + upTo(to) - upTo(from), 0n);
+}
+
+/** What all readings of some windows come to; of a level, those of each subject by its share of the terms' time. */
+function wholeOf(meter: Meter, windows: readonly UsedWindow[], terms: readonly Span[], heldBy: HeldBy): bigint {
   const { aggregation, across = aggregation === 'unique' ? 'union' : 'sum' } = meter;
   const bySubject = new Map<string, Reading[]>();
   for (const { of } of windows)
     for (const [subject, readings] of of) bySubject.set(subject, [...(bySubject.get(subject) ?? []), ...readings]);
   if (bySubject.size === 0) return 0n;
   if (across === 'union') return mergedValue(aggregation, [...bySubject.values()].flat());
-  const values = [...bySubject.values()].map((readings) => mergedValue(aggregation, readings));
+  const isLevel = ['max', 'min', 'latest'].includes(aggregation);
+  const values = [...bySubject].map(([subject, readings]) => {
+    const value = mergedValue(aggregation, readings);
+    return isLevel ? sharedLevel(value, terms, heldBy(subject)) : value;
+  });
   if (across === 'sum') return values.reduce((a, b) => a + b);
   return values.sort((a, b) => (a < b ? -1 : 1)).at(-1)!;
 }
@@ -376,7 +420,7 @@ function netsOf(meter: Meter, windows: readonly UsedWindow[]): { readonly index:
   const { aggregation, across = 'union' } = meter;
   const seen = new Set<string>();
   return windows.map((window) => {
-    if (aggregation !== 'unique') return { index: window.index, net: wholeOf(meter, [window]) };
+    if (aggregation !== 'unique') return { index: window.index, net: wholeOf(meter, [window], [], () => []) };
     let net = 0n;
     for (const [subject, readings] of window.of) {
       for (const { text } of readings) {
@@ -390,12 +434,16 @@ function netsOf(meter: Meter, windows: readonly UsedWindow[]): { readonly index:
 }
 
 /** Of each term, by the kind of the period's prices (T6). */
-function valuesOf({ start, length, terms, kind, meter }: LinePeriod, windows: readonly UsedWindow[]): TermValue[] {
+function valuesOf(
+  { start, length, terms, kind, meter }: LinePeriod,
+  windows: readonly UsedWindow[],
+  heldBy: HeldBy,
+): TermValue[] {
   const priceOf = (index: number): UsagePrice => terms[index]!.price as unknown as UsagePrice;
   if (kind === 'restart') {
     return terms.map((_, index) => {
       const own = windows.filter((window) => window.index === index);
-      const quantity = wholeOf(meter, own);
+      const quantity = wholeOf(meter, own, [terms[index]!], heldBy);
       return { quantity, amount: amountOf(priceOf(index), quantity) };
     });
   }
@@ -404,7 +452,7 @@ function valuesOf({ start, length, terms, kind, meter }: LinePeriod, windows: re
     const boundary = (time: number): number => Math.ceil(time / windowMs) * windowMs;
     const first = Math.min(boundary(start), terms[0]!.from);
     const duration = BigInt(boundary(start + length) - first);
-    const quantity = wholeOf(meter, windows);
+    const quantity = wholeOf(meter, windows, terms, heldBy);
     return terms.map(({ from, to }, index) => ({
       quantity,
       amount: amountBetween(amountOf(priceOf(index), quantity), BigInt(from - first), BigInt(to - first), duration),

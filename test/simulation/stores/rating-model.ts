@@ -123,7 +123,11 @@ export class RatingModel {
   constructor(postgres: PostgresModel, clickhouse: ClickHouseModel) {
     this.postgres = postgres;
     this.clickhouse = clickhouse;
-    this.accounts = new AccountModel(postgres, () => this.closing, (customer) => this.billedUntil(customer));
+    this.accounts = new AccountModel(
+      postgres,
+      () => this.closing,
+      (customer) => this.billedUntil(customer),
+    );
   }
 
   /** Where the last period ends that the customer was billed of. */
