@@ -1,7 +1,7 @@
-// What a new catalog changes, in words, and what of it can't be allowed by what its earlier versions said. A price's slug
-// means the same for ever (see price-meaning.ts), also after its removal: `history` holds the earlier versions. Whether a
-// meter may change is told by its usage (see meter-meaning.ts). An empty list of changes means that the two catalogs say
-// the same.
+// What a new catalog changes, in words, and what of it can't be allowed by what its earlier versions said. A price's
+// slug means the same for ever (see price-meaning.ts), also after its removal: `history` holds the earlier versions.
+// Whether a meter may change is told by its usage (see meter-meaning.ts). An empty list of changes means that the two
+// catalogs say the same.
 
 import type { Terms } from '../pricing/price-model.ts';
 import { priceTerms } from '../pricing/prices.ts';

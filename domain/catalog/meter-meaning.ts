@@ -72,7 +72,9 @@ export function keepingWidths({ earlier, meter, changed }: NewMeaning): string {
   return `; to keep the meter as it is, write ${written.join(' and ')}`;
 }
 
-/** The catalog with each dimension in its place: in the order of the slug's earlier ones, and behind them the new ones. */
+/**
+ * The catalog with each dimension in its place: in the order of the slug's earlier ones, and behind them the new ones.
+ */
 export function inTheirPlaces(history: readonly Catalog[], catalog: Catalog): Catalog {
   const known = newestMeters(history);
   const placed = catalog.meters.map((meter): Meter => {

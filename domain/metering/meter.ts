@@ -51,8 +51,8 @@ export const DEFAULT_WINDOW: WindowSize = '15m';
 export const defaultItemWidth = (window: WindowSize): WindowSize => (window === DEFAULT_WINDOW ? '1h' : window);
 
 /**
- * The definition of a meter in one version of a catalog. What a slug counts is added up over all of them: how an event is
- * read may change from one to the next, how stored usage is read may not (docs/inside/meters-in-time.md).
+ * The definition of a meter in one version of a catalog. What a slug counts is added up over all of them: how an event
+ * is read may change from one to the next, how stored usage is read may not (docs/inside/meters-in-time.md).
  */
 export interface Meter {
   readonly slug: string;

@@ -1,7 +1,8 @@
 // How much each window adds to the value of a price's terms in a period, by aggregation, and so each line item, which
 // is of one window or several. What is added always comes to what the meter says for all of the windows, so that a
 // price of the cumulative quantity means the same for every meter. Where several subjects are billed as one, that is
-// what their values come to by the meter's `across`. Of a level of a subject that moves it is the customer's share (G3).
+// what their values come to by the meter's `across`. Of a level of a subject that moves it is the customer's share
+// (G3).
 import { valueAcross } from '../aggregation/across.ts';
 import { aggregationRules } from '../aggregation/aggregations.ts';
 import { itemSpan } from '../billing/item-span.ts';

@@ -3,7 +3,8 @@
 // alike add up to the level.
 //
 // As of a window, the stretch that runs then is held on to the end of the terms: that it will leave is not told before.
-// When the subject leaves, what it counts becomes less in the window that it leaves with, and no earlier window changes.
+// When the subject leaves, what it counts becomes less in the window that it leaves with, and no earlier window
+// changes.
 import type { AssignedSubject } from '../accounts/assignments.ts';
 import { stretchesIn } from '../accounts/ownership.ts';
 import { countsUnits } from '../aggregation/aggregations.ts';
@@ -55,7 +56,9 @@ export class HeldShare {
     const times = new Set(this.held.flatMap(({ from, to }) => [from, to]));
     return [...times].flatMap((time) => {
       const index = this.terms.findIndex(({ to }) => time < to);
-      return index === -1 || time <= this.terms[0]!.from ? [] : [{ at: Math.max(time, this.terms[index]!.from), index }];
+      return index === -1 || time <= this.terms[0]!.from
+        ? []
+        : [{ at: Math.max(time, this.terms[index]!.from), index }];
     });
   }
 

@@ -1,6 +1,7 @@
-// When a customer is to be looked at because a subject of its moves: a level leaves with its subject, or grows by the time
-// that it is back (G3), whether there is usage in that window or not. It counts once the window's item is closed. What
-// closed since a period was rated is looked at like a window with usage; what has not closed yet makes its customer due.
+// When a customer is to be looked at because a subject of its moves: a level leaves with its subject, or grows by the
+// time that it is back (G3), whether there is usage in that window or not. It counts once the window's item is closed.
+// What closed since a period was rated is looked at like a window with usage; what has not closed yet makes its
+// customer due.
 import { stretchesIn } from '../accounts/ownership.ts';
 import type { RatedPeriod } from '../billing/billing-period-terms.ts';
 import { itemClosesAt } from '../billing/item-span.ts';

@@ -1,6 +1,6 @@
-// Which group values a tenant's usage has, in order, a page at a time; and of some of them, whose usage has them. Values
-// that are "" at the end are left out. The versions of a row share its group values, subject and window, so none need be
-// merged, and rows that are not sealed are told as well.
+// Which group values a tenant's usage has, in order, a page at a time; and of some of them, whose usage has them.
+// Values that are "" at the end are left out. The versions of a row share its group values, subject and window, so none
+// need be merged, and rows that are not sealed are told as well.
 import type { UsedGroup } from '../../domain/catalog/price-coverage.ts';
 import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
