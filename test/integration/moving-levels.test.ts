@@ -5,6 +5,7 @@ import { type Catalog, emptyCatalog } from '../../domain/catalog/catalog.ts';
 import { markBilledDue, markDue } from '../../platform/billing-store/due-customers.ts';
 import { verify } from '../../rater/audit/verify/verify.ts';
 import { aMeter } from '../support/a-meter.ts';
+import { addCustomer, assignSubject } from '../support/assigned-subjects.ts';
 import { Installation } from '../support/processes/installation.ts';
 
 const HOUR = 3_600_000;
@@ -24,6 +25,7 @@ const catalog: Catalog = {
 let installation: Installation;
 beforeAll(async () => {
   installation = await Installation.start();
+  for (const customer of ['one', 'two']) await addCustomer(installation.stores.pool, customer);
   await installation.apply(catalog);
   await installation.startAggregator();
 }, 300_000);
@@ -32,14 +34,7 @@ afterAll(() => installation?.stop());
 /** `customer` has the subject from then on; whoever was rated is due. */
 async function assign(subject: string, customer: string, from: number): Promise<void> {
   const { pool } = installation.stores;
-  await pool.query(
-    `INSERT INTO tallyline.assigned_subjects (tenant, subject, version, created_at, updated_at)
-     VALUES ('acme', $1, 1, now(), now()) ON CONFLICT DO NOTHING`,
-    [subject],
-  );
-  await pool.query("INSERT INTO tallyline.subject_assignments VALUES ('acme', $1, $2, $3)", [
-    ...[subject, new Date(from), customer],
-  ]);
+  await assignSubject(pool, subject, customer, from);
   const sides = [subject, 'one', 'two'].map((side) => ({ tenant: 'acme', customer: side, dueAt: from }));
   await markDue(pool, sides);
 }
