@@ -43,7 +43,8 @@ const diff = (body: unknown, headers: Record<string, string> = {}) =>
   api.send('POST', '/v1/catalog/diff', { body, headers });
 /** Usage can't be asked for here. */
 const nobody = { lookedAt: 0, changed: [], nextCursor: null };
-const nothingElse = { customers: nobody, unpriced: null, overlaps: { inPlans: [], ofCustomers: [], isComplete: true } };
+const nothingElse = {
+  starts: [], customers: nobody, unpriced: null, overlaps: { inPlans: [], ofCustomers: [], isComplete: true } };
 const yaml = { 'content-type': 'application/yaml' };
 
 beforeEach(async () => {

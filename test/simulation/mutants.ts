@@ -1228,14 +1228,6 @@ export const mutants: readonly Mutant[] = [
     description: 'Prices look at usage by the first definition of its meter',
   },
   {
-    name: 'older-usage-without-dimension',
-    file: 'domain/metering/meter.ts',
-    find: "): Readonly<Record<string, string>> => Object.fromEntries(dimensions.map(({ name }, i) => [name, values[i] ?? '']));",
-    replace:
-      '): Readonly<Record<string, string>> => Object.fromEntries(dimensions.map(({ name }, i) => [name, values[i]!]));',
-    description: 'Usage of before a dimension is not that of its empty value',
-  },
-  {
     name: 'level-stays',
     file: HELD_SHARE,
     find: 'if (!isLevel(meter) || subject.assignments.length === 0) return null;',

@@ -5,8 +5,8 @@ import { Random } from '../../domain/random.ts';
 import { historyOf } from './histories.ts';
 import { SLOT, type SlowHistory, type SlowSubject } from './slow-model.ts';
 
-export const CUSTOMER_NAME = 'c';
-export const MOVED = 'm';
+const CUSTOMER_NAME = 'c';
+const MOVED = 'm';
 const SLOTS = 3 * 48;
 
 export function movedHistory(seed: number): SlowHistory {
