@@ -105,12 +105,17 @@ export interface PlannedSubscribing extends Planned {
 /** A meter is to be counted again. */
 export interface PlannedRecount {
   readonly at: number;
-  /** Which of the meters of the version that is in force then: a number in [0, 1). */
+  /** Which of the meters of the version that is in force then, mostly one that has changed: a number in [0, 1). */
   readonly meter: number;
   readonly from: number;
   readonly to: number | null;
   readonly tenant: string | null;
+  /** What happens when rows of a revision are written the next time. */
+  readonly disturbed: (typeof disturbances)[number] | null;
 }
+
+/** Its rows go before they are read back; its owner stands still; its chunk is repaired; events of it are lost. */
+export const disturbances = ['rows go', 'owner stands still', 'chunk is repaired', 'events go'] as const;
 
 export interface Plan {
   readonly seed: number;
@@ -253,15 +258,24 @@ function subscribingsOf(random: Random, busy: readonly number[]): PlannedSubscri
   return subscribings.sort((a, b) => a.at - b.at);
 }
 
-/** In two of three runs. */
+/** In four of five runs; some are asked for soon after another one, of the same meter. */
 function recountsOf(random: Random, busy: readonly number[]): PlannedRecount[] {
-  if (random.once(3)) return [];
+  if (random.once(5)) return [];
   const recounts: PlannedRecount[] = [];
-  for (let left = random.int(1, 8); left > 0; left--) {
-    const at = (random.chance(0.5) ? random.pick(busy) : random.int(STARTS_AT + DAY, ENDS_AT)) + random.int(0, 20_000);
+  let last: PlannedRecount | null = null;
+  for (let left = random.int(3, 16); left > 0; left--) {
+    const isNear: boolean = last !== null && random.once(3);
+    const base = random.chance(0.5) ? random.pick(busy) : random.int(STARTS_AT + DAY, ENDS_AT);
+    const soon = isNear ? last!.at + random.spread(1_000, 6 * HOUR) : base + random.int(0, 20_000);
+    const at = Math.min(soon, ENDS_AT - 1);
     const from = at - random.spread(HOUR, 7 * DAY);
-    const to = random.chance(0.3) ? from + random.spread(HOUR, 4 * DAY) : null;
-    recounts.push({ at, meter: random.next(), from, to, tenant: random.chance(0.3) ? random.pick(TENANTS) : null });
+    last = {
+      ...{ at, meter: isNear ? last!.meter : random.next(), from },
+      to: random.chance(0.4) ? from + random.spread(HOUR, 4 * DAY) : null,
+      tenant: random.chance(0.4) ? random.pick(TENANTS) : null,
+      disturbed: random.chance(0.5) ? random.pick(disturbances) : null,
+    };
+    recounts.push(last);
   }
   return recounts.sort((a, b) => a.at - b.at);
 }
@@ -311,6 +325,7 @@ function newEvent(random: Random, at: number, id: string, horizonMs: number): Cl
   const data: Record<string, unknown> = { model: random.pick(['a', 'b', "c'\t"]) };
   if (random.chance(0.95))
     data.n = random.chance(0.3) ? `${random.int(0, 40)}.${random.int(1, 99)}` : random.int(0, 500);
+  if (random.chance(0.04)) data.n = Number(`${random.int(1, 9)}.${random.int(1e12, 9e12)}7`);
   // Some of it is taken back.
   if (random.chance(0.04)) data.n = -random.int(1, 400);
   if (random.chance(0.3)) data.c = random.int(1, 20);
@@ -320,7 +335,8 @@ function newEvent(random: Random, at: number, id: string, horizonMs: number): Cl
   if (random.chance(0.03)) data.c = random.pick<unknown>(['none', 1e-7, true]);
   if (random.chance(0.05)) data.model = random.pick<unknown>([1e-7, '0.0000001', 30, 0.5, []]);
   if (type === 'login') data.user = `u${random.int(1, 30)}`;
-  if (type === 'gauge') data.v = random.int(-50, 1_000);
+  if (type === 'gauge')
+    data.v = random.once(8) ? `${random.int(1, 900)}.${random.int(1e12, 9e12)}5` : random.int(-50, 1_000);
   const kind = random.next();
   if (kind < 0.3) return { id, type, subject, data };
   // Mostly now, some late, a few at the very edge of the horizon or a little ahead.
