@@ -1,33 +1,22 @@
 // Recounts of a run: who asks for one, what happens to the owner, the rows and the chunk while one is counted, and what
 // must hold whenever a revision is sealed and once all are (docs/inside/recounts.md).
 import type { RevisionSeal } from '../../aggregator/recounting/recount-tables.ts';
-import type { Meter } from '../../domain/catalog/catalog.ts';
 import type { Random } from '../../domain/random.ts';
 import { Violation } from './oracles/usage-oracle.ts';
 import { PARTITIONS, type PlannedRecount } from './plan.ts';
 import type { Process } from './scheduler.ts';
 import type { World } from './world.ts';
 
-/** Of those in force for whom it is of, mostly one that was not always read as it is now. */
-function pickMeter(world: World, { meter, tenant }: PlannedRecount): Meter | null {
-  const { tenantVersions, publishedVersion } = world.postgres;
-  const published = tenantVersions.upTo(publishedVersion);
-  const versions = tenant === null ? published.defaults : published.of(tenant);
-  const [first, inForce] = [versions.at(0), versions.at(-1)];
-  if (first === undefined || inForce === undefined) return null;
-  const before = new Set(first.catalog.meters.map((each) => JSON.stringify(each)));
-  const changed = inForce.catalog.meters.filter((each) => !before.has(JSON.stringify(each)));
-  const among = meter < 0.8 && changed.length > 0 ? changed : inForce.catalog.meters;
-  return among[Math.floor(((meter * 10) % 1) * among.length)]!;
-}
-
 export function requestRecount(world: World, planned: PlannedRecount, random: Random): void {
-  const meter = pickMeter(world, planned);
-  if (meter === null) return;
+  const { tenantVersions, publishedVersion: version, recounts } = world.postgres;
   const { from, to, tenant } = planned;
-  const { publishedVersion: version, recounts } = world.postgres;
-  recounts.request({ tenant, meter: meter.slug, version, from, to });
-  world.scheduler.note(`recount of ${meter.slug}`);
+  const published = tenantVersions.upTo(version);
+  const inForce = (tenant === null ? published.defaults : published.of(tenant)).at(-1);
+  if (inForce === undefined) return;
+  const { meters } = inForce.catalog;
+  const { slug } = meters.find((meter) => meter.slug === planned.meter) ?? meters[0]!;
+  recounts.request({ tenant, meter: slug, version, from, to });
+  world.scheduler.note(`recount of ${slug}`);
   disturb(world, planned, random);
 }
 
