@@ -44,7 +44,11 @@ const diff = (body: unknown, headers: Record<string, string> = {}) =>
 /** Usage can't be asked for here. */
 const nobody = { lookedAt: 0, changed: [], nextCursor: null };
 const nothingElse = {
-  starts: [], customers: nobody, unpriced: null, overlaps: { inPlans: [], ofCustomers: [], isComplete: true } };
+  starts: [],
+  customers: nobody,
+  unpriced: null,
+  overlaps: { inPlans: [], ofCustomers: [], isComplete: true },
+};
 const yaml = { 'content-type': 'application/yaml' };
 
 beforeEach(async () => {
