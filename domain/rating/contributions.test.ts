@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { aggregationRules } from '../aggregation/aggregations.ts';
 import { EARLIER } from '../billing/line-item.ts';
 import type { Aggregation } from '../catalog/catalog.ts';
-import { addedAcross, addedByWindows, earlierAsOne, type WindowSpan } from './contributions.ts';
+import { addedAcross, addedByWindows, earlierAsOne } from './contributions.ts';
+import type { WindowSpan } from './window-span.ts';
 
 const QUARTER_MS = 15 * 60_000;
 const EVER = { from: 0, to: 1e12 };

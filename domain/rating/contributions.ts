@@ -11,6 +11,7 @@ import { acrossOf, type Meter } from '../metering/meter.ts';
 import type { Quantity } from '../number/quantity.ts';
 import type { AddedUsage } from '../terms/term-amounts.ts';
 import { HeldShare } from './held-share.ts';
+import type { WindowSpan } from './window-span.ts';
 
 /**
  * A window's own merged value, or that of some of one term that follow each other; for `unique`, how many values no
@@ -34,12 +35,6 @@ export interface SubjectUsage {
   readonly windows: readonly WindowValue[];
   /** When it is the customer's, of a level that counts by that (held-share.ts); absent or null: all of the time. */
   readonly held?: readonly WindowSpan[] | null;
-}
-
-/** A term has the windows that start from `from` on and before `to`. */
-export interface WindowSpan {
-  readonly from: number;
-  readonly to: number;
 }
 
 /** What a window adds, with the bounds of its line item. */
