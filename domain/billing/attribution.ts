@@ -1,5 +1,5 @@
-// What each subject cost of an amount (G4): an attribution, which nothing is posted by. The amount is shared by what the
-// subjects used, in the order of their names, each part cut out exactly (P7): so the parts add up to the amount.
+// What each subject cost of an amount (G4): an attribution, which nothing is posted by. The amount is shared by what
+// the subjects used, in the order of their names, each part cut out exactly (P7): so the parts add up to the amount.
 import type { Decimal } from '../number/decimal.ts';
 import type { Quantity } from '../number/quantity.ts';
 import { amountBetween } from '../terms/exact-share.ts';

@@ -11,7 +11,7 @@ const MONTH = [{ from: 0, to: 31 * DAY }];
 const closed = 100 * DAY;
 const of = (assignments: readonly Assignment[]) => ({ subject: 's', assignments });
 const held = (assignments: readonly Assignment[], customer: string, closedUpTo = closed) =>
-  heldTimes(level, of(assignments), customer, MONTH, closedUpTo);
+  heldTimes(level, { customer, subjects: [of(assignments)] }, 's', MONTH, closedUpTo);
 
 describe('heldTimes', () => {
   it('are told of levels of subjects that are not with the customer all of the time', () => {
@@ -19,7 +19,9 @@ describe('heldTimes', () => {
     expect(held([{ customer: 'a', from: -DAY }], 'a')).toBeNull();
     expect(held([{ customer: 'a', from: 40 * DAY }], 's')).toBeNull();
     const units = { ...level, aggregation: 'sum' as const };
-    expect(heldTimes(units, of([{ customer: 'a', from: DAY }]), 'a', MONTH, closed)).toBeNull();
+    expect(
+      heldTimes(units, { customer: 'a', subjects: [of([{ customer: 'a', from: DAY }])] }, 's', MONTH, closed),
+    ).toBeNull();
     expect(held([{ customer: 'a', from: 10 * DAY }], 'a')).toEqual([{ from: 10 * DAY, to: Infinity }]);
   });
 
@@ -47,7 +49,9 @@ describe('a share', () => {
   // By the seconds of the period it would be 21 of 31, of which T6 charges 21 days of 31.
   it('of whoever subscribes when it gets the subject is whole (G3)', () => {
     const terms = [{ from: 10 * DAY, to: 31 * DAY }];
-    expect(heldTimes(level, of([{ customer: 'b', from: 10 * DAY }]), 'b', terms, closed)).toBeNull();
+    expect(
+      heldTimes(level, { customer: 'b', subjects: [of([{ customer: 'b', from: 10 * DAY }])] }, 's', terms, closed),
+    ).toBeNull();
   });
 
   it('is held on to the end until the subject leaves, and counts again where it comes back', () => {

@@ -19,20 +19,37 @@ const ALWAYS: WindowSpan = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE
 
 export const isLevel = ({ aggregation }: Pick<Meter, 'aggregation'>): boolean => !countsUnits(aggregation);
 
+interface SubjectsOfCustomer {
+  readonly customer: string;
+  /** Whatever is its subject at some time. */
+  readonly subjects: readonly AssignedSubject[];
+}
+
+// A customer may have very many, and each is asked for.
+const named = new WeakMap<readonly AssignedSubject[], ReadonlyMap<string, AssignedSubject>>();
+
+function namedIn(subjects: readonly AssignedSubject[]): ReadonlyMap<string, AssignedSubject> {
+  const known = named.get(subjects) ?? new Map(subjects.map((each) => [each.subject, each]));
+  named.set(subjects, known);
+  return known;
+}
+
 /**
  * When a subject is the customer's, by the windows that are closed; null: it is through all of the terms, or the meter
  * counts units, which stay where they were used.
  */
 export function heldTimes(
   meter: Meter,
-  subject: AssignedSubject,
-  customer: string,
+  { customer, subjects }: SubjectsOfCustomer,
+  subject: string,
   terms: readonly WindowSpan[],
   closedUpTo: number,
 ): readonly WindowSpan[] | null {
-  if (!isLevel(meter) || subject.assignments.length === 0) return null;
+  if (!isLevel(meter)) return null;
+  const assigned = namedIn(subjects).get(subject)!;
+  if (assigned.assignments.length === 0) return null;
   const closed = closedBefore(meter, closedUpTo);
-  const held = stretchesIn([subject], customer, windowSizeMs[meter.window], ALWAYS)
+  const held = stretchesIn([assigned], customer, windowSizeMs[meter.window], ALWAYS)
     .filter(({ from }) => from < closed)
     .map(({ from, to }) => ({ from, to: to < closed ? to : ALWAYS.to }));
   const [begin, end] = [terms[0]!.from, terms.at(-1)!.to];

@@ -147,17 +147,15 @@ function addTo<Counted extends CountedTime>(
   windows: readonly WindowValue[],
   { closedUpTo }: UsageBasis,
 ): void {
-  const { counted, meter, customer, subjects } = wanted;
+  const { counted, meter } = wanted;
   const { subject } = stretches[0]!;
   const known = found.get(counted) ?? [];
   found.set(counted, known);
   // Another part of the same subjects' time.
-  const at = known.findIndex((each) => counted.taken.length > 1 && (isMerged(wanted) || each.subject === subject));
+  const isOfParts = counted.taken.length > 1;
+  const at = isOfParts ? known.findIndex((each) => isMerged(wanted) || each.subject === subject) : -1;
   if (at !== -1) known[at] = { ...known[at]!, windows: [...known[at]!.windows, ...windows] };
-  else {
-    const assigned = subjects.find((each) => each.subject === subject)!;
-    known.push({ subject, windows, held: heldTimes(meter, assigned, customer, counted.terms, closedUpTo) });
-  }
+  else known.push({ subject, windows, held: heldTimes(meter, wanted, subject, counted.terms, closedUpTo) });
 }
 
 // Definitions are immutable, and the same few are asked for again and again.

@@ -1,6 +1,6 @@
-// How much of a line item's quantity each subject of its customer used (G4): what the subject adds to the item's windows
-// by the seals that the item's rating read, less what it added by those of the item before it. Whose the subjects are,
-// and which prices hold, is as it is known now.
+// How much of a line item's quantity each subject of its customer used (G4): what the subject adds to the item's
+// windows by the seals that the item's rating read, less what it added by those of the item before it. Whose the
+// subjects are, and which prices hold, is as it is known now.
 import { type AssignedSubject, holdingsOf } from '../../domain/accounts/assignments.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { SubjectQuantity } from '../../domain/billing/attribution.ts';
@@ -42,13 +42,18 @@ export function itemBefore(item: LineItem): { readonly id: string; readonly peri
 /** Whose usage an item is alone; null: of several subjects, or of nobody's. */
 export function onlySubject(item: LineItem, subjects: readonly AssignedSubject[]): string | null {
   if (item.subject !== POOLED) return item.subject;
-  const [only, ...others] = subjects.filter((subject) =>
-    holdingsOf(subject).some(({ customer, from, to }) => customer === item.customer && from < to),
-  );
-  return only !== undefined && others.length === 0 ? only.subject : null;
+  let only: string | null = null;
+  for (const subject of subjects) {
+    if (!holdingsOf(subject).some(({ customer, from, to }) => customer === item.customer && from < to)) continue;
+    if (only !== null) return null;
+    only = subject.subject;
+  }
+  return only;
 }
 
-/** The time that has to be read of an item: of what adds up its own windows, else all that counts together with them. */
+/**
+ * The time that has to be read of an item: of what adds up its own windows, else all that counts together with them.
+ */
 function countedFor(by: Pick<BilledBy, 'terms'>, of: SharedItem): CountedTime {
   const counted = countedWith(by, of);
   const { quantity, windowStart: from, windowEnd: to } = of.item;
@@ -56,7 +61,9 @@ function countedFor(by: Pick<BilledBy, 'terms'>, of: SharedItem): CountedTime {
   return isByItself ? { ...counted, terms: [{ from, to }] } : counted;
 }
 
-/** The terms that count together with the item's, and what they take; what the item says where it has no term any more. */
+/**
+ * The terms that count together with the item's, and what they take; what the item says where it has no term any more.
+ */
 function countedWith({ terms }: Pick<BilledBy, 'terms'>, { item }: SharedItem): CountedTime {
   for (const line of terms.usageLines) {
     if (line.slug !== item.price) continue;
@@ -83,7 +90,10 @@ const plus = (sums: Map<string, Quantity>, subject: string, quantity: Quantity):
   sums.set(subject, (sums.get(subject) ?? 0n) + quantity);
 };
 
-/** By item, what each subject had added by the views; of items whose views are the same in as few reads as there are meters. */
+/**
+ * By item, what each subject had added by the views; of items whose views are the same in as few reads as there are
+ * meters.
+ */
 async function addedBy(
   store: RatedUsageReads,
   records: RecordsByCustomer,
@@ -124,8 +134,8 @@ async function addedBy(
 }
 
 /**
- * In the order of the items. Where the item is of nobody's usage, as where the same usage costs something else, each has
- * what it used in the term so far.
+ * In the order of the items. Where the item is of nobody's usage, as where the same usage costs something else, each
+ * has what it used in the term so far.
  */
 export async function readItemSubjects(
   store: RatedUsageReads,

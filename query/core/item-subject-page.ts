@@ -1,5 +1,6 @@
-// The parameters of GET /v1/line-item-subjects and its cursor. Rows come item by item, and of an item by subject: a page
-// ends at an item, or at a subject of one. Whatever is added meanwhile, the rows that were there stay where they are.
+// The parameters of GET /v1/line-item-subjects and its cursor. Rows come item by item, and of an item by subject: a
+// page ends at an item, or at a subject of one. Whatever is added meanwhile, the rows that were there stay where they
+// are.
 
 import { Problem } from '../../domain/problem.ts';
 import { decodePlace, encodePlace, isPlaceNumber, isPlaceText, notACursor } from '../../domain/requests/cursor.ts';

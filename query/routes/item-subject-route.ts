@@ -1,5 +1,5 @@
-// GET /v1/line-item-subjects: what each subject cost of line items (G4): an attribution, shared by what the subjects used.
-// The amounts of an item's rows add up to the item's.
+// GET /v1/line-item-subjects: what each subject cost of line items (G4): an attribution, shared by what the subjects
+// used. The amounts of an item's rows add up to the item's.
 //
 // What an item is of is read by the seals that its rating read, so items of one rating are read together, and an answer
 // looks at so many ratings at most: it may have fewer rows than asked for, and a cursor all the same.

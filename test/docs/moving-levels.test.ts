@@ -30,7 +30,7 @@ it.each(Object.entries(quantities))('%s has what the page says', (customer, expe
   const windows = Object.entries(usage)
     .map(([at, value]) => ({ windowStart: on(at), quantity: BigInt(value) * QUANTITY_ONE }))
     .filter(({ windowStart }) => customerOf(assigned, windowStart, windowSizeMs[meter.window]) === customer);
-  const held = heldTimes(meter, assigned, customer, [{ from, to }], to);
+  const held = heldTimes(meter, { customer, subjects: [assigned] }, assigned.subject, [{ from, to }], to);
   const items = addedAcross(meter, [{ from, to }], [{ windows, held }])
     .filter(({ quantity }) => quantity !== 0n)
     .map(({ windowStart, quantity }) => [shownAt(windowStart), String(quantity / QUANTITY_ONE)]);

@@ -1,6 +1,6 @@
-// What each subject cost of line items (G4), over HTTP, on real stores: usage of several subjects that comes in time and
-// late, of what adds up, of values that are told apart and of levels. Amounts add up to the items; whose they are is
-// worked out from what was sent.
+// What each subject cost of line items (G4), over HTTP, on real stores: usage of several subjects that comes in time
+// and late, of what adds up, of values that are told apart and of levels. Amounts add up to the items; whose they are
+// is worked out from what was sent.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { FastifyInstance } from 'fastify';
 import pino from 'pino';

@@ -1,5 +1,5 @@
-// A level of a subject that moves counts by the time that it is with each customer (G3): on real stores, up to the bill,
-// where it was known from the first and where it becomes known after all was rated.
+// A level of a subject that moves counts by the time that it is with each customer (G3): on real stores, up to the
+// bill, where it was known from the first and where it becomes known after all was rated.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type Catalog, emptyCatalog } from '../../domain/catalog/catalog.ts';
 import { markBilledDue, markDue } from '../../platform/billing-store/due-customers.ts';

@@ -1216,7 +1216,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'level-stays',
     file: HELD_SHARE,
-    find: 'if (!isLevel(meter) || subject.assignments.length === 0) return null;',
+    find: 'if (assigned.assignments.length === 0) return null;',
     replace: 'if (terms.length > 0) return null;',
     description: 'A level counts whole for each customer that has had its subject',
   },

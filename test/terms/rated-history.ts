@@ -125,7 +125,7 @@ export function usageOf(
   if (meter!.aggregation === 'unique') return windowsOf(counted, meter, usage, CUSTOMER.customer);
   return subjects.flatMap((assigned) => {
     const own = usage.filter(({ subject = CUSTOMER.customer }) => subject === assigned.subject);
-    const held = heldTimes(meter!, assigned, CUSTOMER.customer, counted.terms, watermark);
+    const held = heldTimes(meter!, { ...CUSTOMER, subjects }, assigned.subject, counted.terms, watermark);
     return windowsOf(counted, meter, own, assigned.subject).map((of) => ({ ...of, held }));
   });
 }

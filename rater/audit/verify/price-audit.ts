@@ -219,12 +219,9 @@ export class PriceAudit {
   }
 
   private termsOf({ target, view, usage, usedFees }: AuditedStart) {
-    const { customer, subjects } = target;
     const charged = usage.map(({ period, counted }) => {
-      const heldBy = (subject: string, { terms }: CountedTerms) => {
-        const assigned = subjects.find((each) => each.subject === subject)!;
-        return heldTimes(period.line.meter!, assigned, customer, terms, view.closedUpTo);
-      };
+      const heldBy = (subject: string, { terms }: CountedTerms) =>
+        heldTimes(period.line.meter!, target, subject, terms, view.closedUpTo);
       const tallies = new Map(counted.map(({ terms, tally }) => [terms, tally.usage(heldBy)]));
       return { period, charged: chargedTerms(period, [...tallies.keys()], (terms) => tallies.get(terms)!) };
     });
