@@ -72,8 +72,8 @@ export const doublePrices = ({ plans }: Catalog): DoublePrices[] =>
 export function takesMore(before: Catalog | null, after: Catalog): boolean {
   const takenOf = ({ plans }: Catalog): string[] =>
     plans.flatMap((plan) =>
-      usagePrices(plan).map(({ slug, meter, match, otherwise = false }) =>
-        JSON.stringify([plan.slug, slug, meter, otherwise, Object.entries(match).sort()]),
+      usagePrices(plan).map(({ slug, meter, match, otherwise = false, overlap = false }) =>
+        JSON.stringify([plan.slug, slug, meter, otherwise, overlap, Object.entries(match).sort()]),
       ),
     );
   const known = new Set(before === null ? [] : takenOf(before));

@@ -24,6 +24,8 @@ export interface UsagePriceFields extends PriceFields {
   readonly per?: 'subject';
   /** Takes, of what it matches, only what no other price of any active subscription of the customer matches (P3). */
   readonly otherwise?: true;
+  /** Charges what it matches beside whatever else charges it, and takes nothing from other prices (P3). */
+  readonly overlap?: true;
 }
 
 /** Aspects of a definition by name, each as one text: what is compared is what is shown. */

@@ -3,6 +3,9 @@
 // An ordinary price takes the group values that it matches, whatever other prices do. A price that is `otherwise` takes
 // of what it matches only what no ordinary price of the customer matches that is in force at the window's start. So
 // what it takes may change in the middle of a term: the definition does not, and neither does the term (T4).
+//
+// A price that may overlap stands beside others: it takes what it matches, and leaves all of it to them. So neither the
+// order in which prices came nor who has them makes a difference. The same slug twice at once is never beside itself.
 import type { UsagePrice } from './prices.ts';
 
 export type Match = UsagePrice['match'];
@@ -27,6 +30,11 @@ const NOTHING: readonly Match[] = [];
 
 export const isOtherwise = ({ otherwise }: UsagePrice): boolean => otherwise === true;
 
+export const mayOverlap = ({ overlap }: UsagePrice): boolean => overlap === true;
+
+/** Whether what it matches is taken from those that are `otherwise`. */
+export const isOrdinary = (price: UsagePrice): boolean => !isOtherwise(price) && !mayOverlap(price);
+
 export const isMatched = (match: Match, groups: Match): boolean =>
   Object.entries(match).every(([name, value]) => groups[name] === value);
 
@@ -45,11 +53,14 @@ export const mayMatchBoth = (one: Match, other: Match): boolean =>
   Object.entries(one).every(([name, value]) => (other[name] ?? value) === value);
 
 /**
- * Whether two prices may both take some usage: they are of one meter, and of one kind. An `otherwise` price never takes
- * what an ordinary one does.
+ * Whether two prices may both take some usage, and neither says that it may: they are of one meter, and of one kind. An
+ * `otherwise` price never takes what an ordinary one does.
  */
 export const mayShareUsage = (one: UsagePrice, other: UsagePrice): boolean =>
-  one.meter === other.meter && isOtherwise(one) === isOtherwise(other) && mayMatchBoth(one.match, other.match);
+  one.meter === other.meter &&
+  isOtherwise(one) === isOtherwise(other) &&
+  mayMatchBoth(one.match, other.match) &&
+  (one.slug === other.slug || !(mayOverlap(one) || mayOverlap(other)));
 
 const textOf = (match: Match): string => JSON.stringify(Object.entries(match).sort());
 

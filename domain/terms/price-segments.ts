@@ -7,7 +7,7 @@
 import type { Meter } from '../catalog/catalog.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
 import { isUsagePrice, type Price, type UsagePrice } from '../pricing/prices.ts';
-import { isOtherwise, mayMatchBoth } from '../pricing/taken-usage.ts';
+import { isOtherwise, mayMatchBoth, mayOverlap } from '../pricing/taken-usage.ts';
 import { windowSizeMs, windowStartOf } from '../time/time-window.ts';
 import { type CatalogHistory, type Dated, sameDefinition } from './catalog-history.ts';
 import { earlyIn, type PlanHolder } from './plan-holders.ts';
@@ -80,10 +80,10 @@ const feeQuantity = ({ quantity }: Price, stated: ReadonlyMap<string, string>): 
 
 /**
  * Whether a price of the meter may have priced what a new one would take: what an ordinary price takes, an `otherwise`
- * one took before; and what an `otherwise` price takes, no ordinary one did.
+ * one took before; and what an `otherwise` price takes, no ordinary one did, but one beside it may have.
  */
 const hasPriced = (there: UsagePrice, fresh: UsagePrice): boolean =>
-  (isOtherwise(there) || !isOtherwise(fresh)) && mayMatchBoth(there.match, fresh.match);
+  (isOtherwise(there) || mayOverlap(there) || !isOtherwise(fresh)) && mayMatchBoth(there.match, fresh.match);
 
 /** The segments of all holders of one customer. */
 export class CustomerSegments {

@@ -2,6 +2,7 @@
 // successors, undone changes, negative usage. Everything happens at the start of a slot of half an hour, so that the
 // slow model can look at each; windows of an hour begin between two of them.
 import type { CatalogVersion, Meter, Plan, Price } from '../../domain/catalog/catalog.ts';
+import type { UsagePrice } from '../../domain/pricing/prices.ts';
 import { Random } from '../../domain/random.ts';
 import type {
   SubscriptionOpening,
@@ -65,13 +66,15 @@ class Draw {
 
   private usagePrice(slug: string, meter: string, match: Record<string, string>, every: object): Price {
     const { random } = this;
-    const base = { slug, meter, match, every, ...(random.once(8) && { onChange: this.kind() }) };
+    const beside = { ...(random.once(6) && { overlap: true }) };
+    const base = { slug, meter, match, every, ...beside, ...(random.once(8) && { onChange: this.kind() }) };
     return { ...base, ...this.model() } as Price;
   }
 
   /** Most of them; now and then one is as others are. */
   private otherwise(price: Price): Price {
-    return this.random.once(8) ? price : ({ ...price, otherwise: true } as Price);
+    const { overlap: _, ...alone } = price as UsagePrice;
+    return this.random.once(8) ? price : ({ ...alone, otherwise: true } as Price);
   }
 
   private model(): object {

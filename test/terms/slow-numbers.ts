@@ -64,6 +64,7 @@ export interface SlowPrice {
   readonly meter?: string;
   readonly match?: Readonly<Record<string, string>>;
   readonly otherwise?: true;
+  readonly overlap?: true;
   readonly unitAmount?: string;
   readonly packageSize?: string;
   readonly packageAmount?: string;
