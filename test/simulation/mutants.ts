@@ -1001,7 +1001,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'otherwise-beside-otherwise',
     file: 'domain/terms/price-terms.ts',
-    find: 'return this.usagePricesOf(meter!.slug).filter(({ price }) => !isOtherwise(price));',
+    find: 'return this.usagePricesOf(meter!.slug).filter(({ price }) => isOrdinary(price));',
     replace: 'return this.usagePricesOf(meter!.slug);',
     description: 'A price that takes what others leave leaves to itself what it takes',
   },
