@@ -1022,8 +1022,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'records-rated-in-part',
     file: TARGETS,
-    find: 'this.hasOtherRecords(periodStart)));',
-    replace: 'periodStart < 0));',
+    find: 'const whole = new Set([...this.prices.keys()].filter((periodStart) => this.hasOtherRecords(periodStart)));',
+    replace: 'const whole = new Set([...this.prices.keys()].filter((periodStart) => periodStart < 0));',
     description: 'A period is said to be rated by new records once one of its prices is',
   },
   {
