@@ -3306,6 +3306,7 @@ export interface operations {
                      *           "detail": "eventType call, aggregation count"
                      *         }
                      *       ],
+                     *       "starts": [],
                      *       "refusals": [],
                      *       "windows": [
                      *         {
