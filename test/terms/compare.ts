@@ -2,10 +2,18 @@
 import type { Aggregation } from '../../domain/catalog/catalog.ts';
 import { groupBy } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
-import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
+import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
+import { isMatrix } from '../../domain/pricing/matrix/matrix-cells.ts';
 import { amountOf } from '../../domain/pricing/prices.ts';
 import { isTaken } from '../../domain/pricing/taken-usage.ts';
 import { Random } from '../../domain/random.ts';
+import {
+  type CountedTerms,
+  chargedTerms,
+  countedTerms,
+  type SubjectWindows,
+  type UsageOfCounted,
+} from '../../domain/rating/term-usage.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import { CustomerFees } from '../../domain/terms/fees.ts';
 import { lengthOf } from '../../domain/terms/price-lines.ts';
@@ -23,9 +31,10 @@ import {
   termCharges,
   type UsedWindow,
 } from '../../domain/terms/term-amounts.ts';
+import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import { historyOf } from './histories.ts';
 import { slowFeeAmounts } from './slow-fees.ts';
-import { isLookedAt, LENGTH_MAX, SLOT, type SlowHistory, SlowModel } from './slow-model.ts';
+import { isLookedAt, LENGTH_MAX, SLOT, type SlowHistory, SlowModel, type SlowUsage } from './slow-model.ts';
 import { type Ratio, ratioText } from './slow-numbers.ts';
 import { slowUsageAmounts } from './slow-usage.ts';
 
@@ -59,6 +68,35 @@ export function mergedValue(aggregation: Aggregation, values: readonly number[],
       return seen.size - before;
     }
   }
+}
+
+/** The windows of some terms, as a store would give them. */
+export function usageOfCounted(
+  { terms, taken, dimensions }: CountedTerms,
+  meter: UsagePeriod['line']['meter'],
+  usage: readonly SlowUsage[],
+): SubjectWindows[] {
+  const windowMs = windowSizeMs[meter!.window];
+  const isTold = dimensions.length > 0;
+  const windows = [
+    ...groupBy(
+      usage.filter(
+        ({ meter: slug, model, at }) => slug === meter!.slug && isTaken(taken, { model }, windowStartOf(at, windowMs)),
+      ),
+      ({ at, model }) => JSON.stringify([windowStartOf(at, windowMs), isTold ? model : '']),
+    ),
+  ]
+    .map(([key, events]) => {
+      const [windowStart, model] = JSON.parse(key) as [number, string];
+      return { windowStart, values: events.map(({ value }) => value), ...(isTold && { groups: [model] }) };
+    })
+    .filter(({ windowStart }) => terms.some(({ from, to }) => from <= windowStart && windowStart < to))
+    .sort((a, b) => a.windowStart - b.windowStart);
+  const seen = new Set<number>();
+  if (windows.length === 0) return [];
+  const quantity = (values: readonly number[]): Quantity =>
+    BigInt(mergedValue(meter!.aggregation, values, seen)) * QUANTITY_ONE;
+  return [{ subject: 'c', windows: windows.map(({ values, ...window }) => ({ ...window, quantity: quantity(values) })) }];
 }
 
 /** What each term's price matches, window by window. */
@@ -95,7 +133,7 @@ function usageByTerm(period: UsagePeriod, { usage }: SlowHistory): Map<UsageTerm
 
 interface ChargedPeriod {
   readonly period: UsagePeriod;
-  readonly charges: readonly TermCharge[];
+  readonly charges: readonly (TermCharge & { readonly cell: string })[];
 }
 
 function chargedPeriods(records: CustomerRecords, history: SlowHistory): ChargedPeriod[] {
@@ -104,8 +142,12 @@ function chargedPeriods(records: CustomerRecords, history: SlowHistory): Charged
     .flatMap((line) => customer.usagePeriodsIn(line, history.start, history.end + LENGTH_MAX))
     .filter(({ period }) => isLookedAt(history, period.start))
     .map((period) => {
+      if (period.terms.some(({ price }) => isMatrix(price))) {
+        const usageOf: UsageOfCounted = (counted) => usageOfCounted(counted, period.line.meter, history.usage);
+        return { period, charges: chargedTerms(period, countedTerms(period), usageOf) };
+      }
       const usage = usageByTerm(period, history);
-      return { period, charges: termCharges(period, (term) => usage.get(term)!) };
+      return { period, charges: termCharges(period, (term) => usage.get(term)!).map((each) => ({ ...each, cell: '' })) };
     });
 }
 
@@ -117,9 +159,9 @@ const sorted = (entries: readonly (readonly [string, string])[]): Amounts =>
 export const fastUsage = (records: CustomerRecords, history: SlowHistory): Amounts =>
   sorted(
     chargedPeriods(records, history).flatMap(({ period: { line, period, terms }, charges }) =>
-      charges.map(({ term, amount }) => {
+      charges.map(({ term, cell, amount }) => {
         const length = lengthInMs(lengthOf(terms[0]!));
-        const key = `${line.slug} ${line.members[0]} ${length} ${period.start} ${term.subscription} ${term.from}`;
+        const key = `${line.slug}${cell} ${line.members[0]} ${length} ${period.start} ${term.subscription} ${term.from}`;
         return [key, amount.toString()] as const;
       }),
     ),
