@@ -3,11 +3,11 @@
 // outlive their removal: `history` holds the earlier versions. An empty list of changes means that the two catalogs say
 // the same.
 
+import type { Terms } from '../fields/definition-form.ts';
 import { eventPathText } from '../metering/event-path.ts';
 import { acrossOf, defaultItemWidth, itemWidthOf, meterDefaults } from '../metering/meter.ts';
 import { filterText } from '../metering/meter-filter.ts';
 import { valueText } from '../metering/value-expression.ts';
-import type { Terms } from '../pricing/price-model.ts';
 import { priceTerms } from '../pricing/prices.ts';
 import { type Catalog, type Meter, type Plan, planDefaults } from './catalog.ts';
 import { meaningFault, priceMeanings } from './price-meaning.ts';

@@ -19,9 +19,9 @@ import { DEFAULT_WINDOW, defaultItemWidth, meterDefaults, whenUnreadable } from 
 import { type ReadValue, readDimensions, readValue, readWhere } from '../metering/meter-fields.ts';
 import { precisions } from '../number/quantity.ts';
 import { partsOf, slugOfPart } from '../pricing/parts.ts';
+import type { KnownMeters } from '../pricing/price-model.ts';
 import { isUsagePrice, readPrice, type UsagePrice } from '../pricing/prices.ts';
 import { isOtherwise, mayShareUsage } from '../pricing/taken-usage.ts';
-import type { KnownMeters } from '../pricing/price-model.ts';
 import { type WindowSize, windowSizeMs, windowSizes } from '../time/time-window.ts';
 import { isTimeZone } from '../time/time-zone.ts';
 import { afterEnds, type Catalog, type Meter, type Plan, type Price, planDefaults, trialUsages } from './catalog.ts';
@@ -222,7 +222,12 @@ function readPlan(field: Field, meters: KnownMeters): PlanDraft | null {
     ...(afterEnd !== planDefaults.afterEnd && { afterEnd }),
     ...(trialUsage !== planDefaults.trialUsage && { trialUsage }),
   };
-  const pricedSlugs = new Set(sound.flatMap(partsOf).filter(isUsagePrice).map((price) => price.meter));
+  const pricedSlugs = new Set(
+    sound
+      .flatMap(partsOf)
+      .filter(isUsagePrice)
+      .map((price) => price.meter),
+  );
   const priced = [...pricedSlugs].flatMap((name) => meters.get(name) ?? []);
   const draft: PlanDraft = { field, plan, priceFields: priceFields!, meters: priced };
   if (calendar) checkCalendar(fields.timezone, draft);

@@ -1,7 +1,7 @@
 // Which usage the plans of a catalog leave unpriced, and which they price twice: of the group values that usage has had
 // lately, and of prices alone. Nothing of it refuses a catalog.
 import { namedGroups } from '../metering/meter.ts';
-import { cellMatches } from '../pricing/matrix/matrix-cells.ts';
+import { cellMatches } from '../pricing/matrix-cells.ts';
 import { partsOf } from '../pricing/parts.ts';
 import type { UsagePrice } from '../pricing/prices.ts';
 import { isUsagePrice } from '../pricing/prices.ts';

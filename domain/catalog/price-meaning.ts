@@ -26,7 +26,8 @@ export const priceMeanings = (plans: readonly Pick<Plan, 'slug' | 'prices'>[]): 
 export function meaningFault(price: Price, known: ReadonlyMap<string, PriceMeaning>): string | null {
   for (const part of partsOf(price)) {
     const fault = partFault(part, known.get(part.slug));
-    if (fault !== null) return part === price || part.slug === price.slug ? fault : `has a part ${part.slug} that ${fault}`;
+    if (fault !== null)
+      return part === price || part.slug === price.slug ? fault : `has a part ${part.slug} that ${fault}`;
   }
   return null;
 }

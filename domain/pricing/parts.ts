@@ -1,6 +1,6 @@
-// The parts of a price: whatever of it has a quantity of its own is a price of its own where records become terms, under
-// a name that begins with the slug. So a percentage with a fee for each event is two prices of usage, of two meters. A
-// slug has no "/", so no part has the name of another price.
+// The parts of a price: whatever of it has a quantity of its own is a price of its own where records become terms,
+// under a name that begins with the slug. So a percentage with a fee for each event is two prices of usage, of two
+// meters. A slug has no "/", so no part has the name of another price.
 import { isUsagePrice, type Price, type UsagePrice } from './prices.ts';
 
 const FEE = '/fee';

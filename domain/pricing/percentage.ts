@@ -8,7 +8,7 @@ import { type AroundPrice, aroundSchema, aroundTerms, readAround } from './aroun
 import type { PriceContext, UsageModel, UsagePriceFields } from './price-model.ts';
 
 /** For each event that a meter of theirs counts. */
-export interface EventFee extends Pick<AroundPrice, 'included'> {
+interface EventFee extends Pick<AroundPrice, 'included'> {
   readonly meter: string;
   readonly amount: string;
 }
@@ -34,7 +34,9 @@ function readFee(field: Field, { meters, meter, match }: PriceContext): EventFee
   if (slug === meter?.slug) return refuse(fields.meter, 'must be another meter: one that counts the events');
   if (known !== null && known.aggregation !== 'count' && known.aggregation !== 'sum')
     return refuse(fields.meter, `a fee is for each event, and ${slug} is a ${known.aggregation}: a count, or a sum`);
-  const missing = Object.keys(match ?? {}).find((name) => !(known?.dimensions ?? []).some((each) => each.name === name));
+  const missing = Object.keys(match ?? {}).find(
+    (name) => !(known?.dimensions ?? []).some((each) => each.name === name),
+  );
   if (known !== null && missing !== undefined)
     return refuse(fields.meter, `has no ${missing} in its groupBy, which the price's match names`);
   return { meter: slug, amount, ...around };

@@ -6,6 +6,7 @@
 // written before, so the same usage has the same price whenever and in whatever order it became known.
 
 import type { Field } from '../fields/catalog-fields.ts';
+import type { JsonSchema, Terms } from '../fields/definition-form.ts';
 import type { Meter } from '../metering/meter.ts';
 import type { Decimal } from '../number/decimal.ts';
 import type { AroundPrice } from './around/around-price.ts';
@@ -27,12 +28,6 @@ export interface UsagePriceFields extends PriceFields, AroundPrice {
   /** Takes, of what it matches, only what no other price of any active subscription of the customer matches (P3). */
   readonly otherwise?: true;
 }
-
-/** Aspects of a definition by name, each as one text: what is compared is what is shown. */
-export type Terms = Readonly<Record<string, string>>;
-
-/** A JSON Schema (2020-12). May refer to the definitions of the catalog's schema, such as "#/$defs/decimal". */
-export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** The meters of the catalog by slug; null for one whose definition is itself in error. */
 export type KnownMeters = ReadonlyMap<string, Meter | null>;

@@ -1,6 +1,6 @@
 // The definition that a line item's price names, among those of its plan: a price, a part of one or a cell of one.
 import { discountedAt } from './around/charge.ts';
-import { cellNamed, lineSlugOf } from './matrix/matrix-cells.ts';
+import { cellNamed, lineSlugOf } from './matrix-cells.ts';
 import { partNamed, slugOfPart } from './parts.ts';
 import { isUsagePrice, type Price } from './prices.ts';
 

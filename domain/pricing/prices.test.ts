@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Decimal } from '../number/decimal.ts';
 import { amountOf, carriesUsage, isFree, isUsagePrice, type Price, priceModels, priceTerms } from './prices.ts';
-import type { Tier } from './tiers.ts';
+import type { Tier } from './tiers/tiers.ts';
 
 const usage = { slug: 'p', meter: 'm', match: { region: 'eu' } };
 const tiers: readonly Tier[] = [

@@ -2,21 +2,15 @@
 // `single-models.ts`; percentage and matrix, which have several, and flat have them here.
 
 import { expected, type Field, readChoice, readMap, readSlug } from '../fields/catalog-fields.ts';
+import type { JsonSchema, Terms } from '../fields/definition-form.ts';
 import { Decimal } from '../number/decimal.ts';
-import { aroundSchema, readAround } from './around/around-price.ts';
+import { type aroundSchema, readAround } from './around/around-price.ts';
 import { billableUnits, chargeOf, freeUnitsOf, isOfPeriod } from './around/charge.ts';
 import { feeChoicesCondition, feeChoicesSchema, feeChoicesTerms, readFeeChoices } from './choice-fields.ts';
-import { type FlatPrice, flat } from './flat.ts';
-import { type MatrixPrice, matrix } from './matrix/matrix.ts';
+import { type MatrixPrice, matrix } from './matrix.ts';
+import { type FlatPrice, flat } from './models/flat.ts';
 import { type PercentagePrice, percentage } from './percentage.ts';
-import type {
-  JsonSchema,
-  KnownMeters,
-  PeriodModel,
-  PriceFields,
-  Terms,
-  UsageModel,
-} from './price-model.ts';
+import type { KnownMeters, PeriodModel, PriceFields, UsageModel } from './price-model.ts';
 import { type AnyUsageModel, type SinglePrice, singleModels } from './single-models.ts';
 import { readUsageFields, usageSchema, usageTerms } from './usage-price.ts';
 
@@ -73,7 +67,8 @@ export const amountOf =
 export function isFree(price: Price, cumulative: Decimal): boolean {
   if (!isUsagePrice(price)) return periodModelOf(price.model).amount(ownOf(price)).isZero;
   // What stands around the price has left nothing of it.
-  const isNothing = (price.included !== undefined || price.discounts !== undefined) && usageAmount(price, cumulative).isZero;
+  const isNothing =
+    (price.included !== undefined || price.discounts !== undefined) && usageAmount(price, cumulative).isZero;
   return isNothing || usageModelOf(price.model).isFree(billableUnits(price, cumulative), ownOf(price));
 }
 
@@ -114,7 +109,9 @@ function readUsagePrice(field: Field, name: UsagePrice['model'], meters: KnownMe
     fields as Record<keyof typeof aroundSchema, Field>,
     name === 'matrix' ? 'none' : hasFee ? 'included' : 'all',
   );
-  return usage === null || own === null || around === null ? null : ({ ...usage, ...around, model: name, ...own } as Price);
+  return usage === null || own === null || around === null
+    ? null
+    : ({ ...usage, ...around, model: name, ...own } as Price);
 }
 
 function readPeriodPrice(field: Field, name: PeriodPrice['model']): Price | null {
@@ -147,7 +144,10 @@ export function priceSchema(): JsonSchema {
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
     then: isUsageModel(name)
       ? shape(usageModelOf(name), { meter: slug, ...usageSchema }, ['slug', 'meter'])
-      : { ...shape(periodModelOf(name) as Pick<AnyUsageModel, 'schema' | 'optional'>, feeChoicesSchema, ['slug']), ...feeChoicesCondition },
+      : {
+          ...shape(periodModelOf(name) as Pick<AnyUsageModel, 'schema' | 'optional'>, feeChoicesSchema, ['slug']),
+          ...feeChoicesCondition,
+        },
   }));
   return { type: 'object', required: ['model'], properties: { model: { enum: priceModels } }, allOf: branches };
 }

@@ -1,14 +1,14 @@
 // The models of one quantity, by name: those that a price may have by itself, and a cell of a matrix too. A model is
 // one file of this folder, a type and a row here; one without a row does not compile.
-import { type CostPlusPrice, costPlus } from './cost-plus.ts';
-import { type GraduatedPrice, graduated } from './graduated.ts';
-import { type GraduatedPercentagePrice, graduatedPercentage } from './graduated-percentage.ts';
-import { type PackagePrice, packaged } from './package.ts';
-import { type PerUnitPrice, perUnit } from './per-unit.ts';
+import { type CostPlusPrice, costPlus } from './models/cost-plus.ts';
+import { type GraduatedPrice, graduated } from './models/graduated.ts';
+import { type GraduatedPercentagePrice, graduatedPercentage } from './models/graduated-percentage.ts';
+import { type PackagePrice, packaged } from './models/package.ts';
+import { type PerUnitPrice, perUnit } from './models/per-unit.ts';
+import { type StairstepPrice, stairstep } from './models/stairstep.ts';
+import { type TieredPackagePrice, tieredPackage } from './models/tiered-package.ts';
+import { type VolumePrice, volume } from './models/volume.ts';
 import type { UsageModel, UsagePriceFields } from './price-model.ts';
-import { type StairstepPrice, stairstep } from './stairstep.ts';
-import { type TieredPackagePrice, tieredPackage } from './tiered-package.ts';
-import { type VolumePrice, volume } from './volume.ts';
 
 export type SinglePrice =
   | PerUnitPrice

@@ -4,9 +4,9 @@
 // of what it matches only what no ordinary price of the customer matches that is in force at the window's start. So
 // what it takes may change in the middle of a term: the definition does not, and neither does the term (T4).
 //
-// A matrix takes what one of its cells matches. What it takes is told by the `match` of all of them, and usage of values
-// that no cell matches is left aside where cells are told apart (domain/rating/term-usage.ts).
-import { cellAt, cellMatches, dimensionsOf } from './matrix/matrix-cells.ts';
+// A matrix takes what one of its cells matches. What it takes is told by the `match` of all of them, and usage of
+// values that no cell matches is left aside where cells are told apart (domain/rating/term-usage.ts).
+import { cellAt, cellMatches, dimensionsOf } from './matrix-cells.ts';
 import type { UsagePrice } from './prices.ts';
 
 export type Match = UsagePrice['match'];
@@ -145,12 +145,19 @@ export function restOf(
   { from, to }: Omit<HeldPrice, 'price'>,
   others: readonly HeldPrice[],
 ): TakenUsage[] {
-  const near = others.filter((other) => other.from < to && other.to > from && mayMeet([match], cellMatches(other.price)));
+  const near = others.filter(
+    (other) => other.from < to && other.to > from && mayMeet([match], cellMatches(other.price)),
+  );
   const bounds = new Set([from, ...near.flatMap((other) => [other.from, other.to])]);
   const starts = [...bounds].filter((bound) => from <= bound && bound < to).sort((a, b) => a - b);
   return starts.map((start, i) => {
     const inForce = near.filter((other) => other.from <= start && start < other.to);
-    return { from: start, to: starts[i + 1] ?? to, match, leftOut: widest(inForce.flatMap((other) => cellMatches(other.price))) };
+    return {
+      from: start,
+      to: starts[i + 1] ?? to,
+      match,
+      leftOut: widest(inForce.flatMap((other) => cellMatches(other.price))),
+    };
   });
 }
 

@@ -9,10 +9,11 @@ import {
   readText,
   refuse,
 } from '../fields/catalog-fields.ts';
+import type { JsonSchema, Terms } from '../fields/definition-form.ts';
 import type { Meter } from '../metering/meter.ts';
 import { type AroundPrice, aroundSchema, aroundTerms } from './around/around-price.ts';
 import { readUsageChoices, usageChoicesSchema, usageChoicesTerms } from './choice-fields.ts';
-import type { JsonSchema, KnownMeters, PriceContext, Terms, UsagePriceFields } from './price-model.ts';
+import type { KnownMeters, PriceContext, UsagePriceFields } from './price-model.ts';
 
 const matchSchema: JsonSchema = {
   type: 'object',

@@ -7,10 +7,11 @@
 // Of a matrix one read has the windows of all cells, by the values of its dimensions. Each cell is then a price of its
 // own: its terms are those stretches in which the matrix has it and says the same of it, and it is charged by what came
 // to it in them.
-import { POOLED } from '../billing/billing-period-terms.ts';
+
 import { aggregationRules } from '../aggregation/aggregations.ts';
+import { POOLED } from '../billing/billing-period-terms.ts';
 import type { Quantity } from '../number/quantity.ts';
-import { cellAt, cellNamed, dimensionsOf } from '../pricing/matrix/matrix-cells.ts';
+import { cellAt, cellNamed, dimensionsOf } from '../pricing/matrix-cells.ts';
 import { atAllTimes, type TakenUsage } from '../pricing/taken-usage.ts';
 import { sameDefinition } from '../terms/catalog-history.ts';
 import type { UsagePeriod, UsageTerm } from '../terms/price-terms.ts';
@@ -99,13 +100,12 @@ export function chargedTerms(
 }
 
 /** By cell, then by subject, whether subjects are by themselves first. */
-type CellUsage = Map<string, { readonly isBySubject: boolean; readonly subjects: Map<string, Map<number, Quantity>> }[]>;
+type CellUsage = Map<
+  string,
+  { readonly isBySubject: boolean; readonly subjects: Map<string, Map<number, Quantity>> }[]
+>;
 
-function chargedCells(
-  period: UsagePeriod,
-  counted: readonly CountedTerms[],
-  usageOf: UsageOfCounted,
-): ChargedTerm[] {
+function chargedCells(period: UsagePeriod, counted: readonly CountedTerms[], usageOf: UsageOfCounted): ChargedTerm[] {
   const { mergeWindows } = aggregationRules(period.line.meter!.aggregation);
   const cells: CellUsage = new Map();
   for (const each of counted) {
@@ -114,12 +114,7 @@ function chargedCells(
         const term = each.terms.find(({ from, to }) => from <= windowStart && windowStart < to);
         const cell = term === undefined ? null : cellAt(term.price, groups!);
         if (cell === null) continue;
-        let ofCell = cells.get(cell.name);
-        if (ofCell === undefined) cells.set(cell.name, (ofCell = []));
-        let used = ofCell.find(({ isBySubject: is }) => is === each.isBySubject);
-        if (used === undefined) ofCell.push((used = { isBySubject: each.isBySubject, subjects: new Map() }));
-        const known = used.subjects.get(subject) ?? new Map<number, Quantity>();
-        used.subjects.set(subject, known);
+        const known = windowsOf(cells, cell.name, each.isBySubject, subject);
         // Several group values of one cell come to one value of the window.
         known.set(windowStart, known.has(windowStart) ? mergeWindows(known.get(windowStart)!, quantity) : quantity);
       }
@@ -128,16 +123,27 @@ function chargedCells(
   const terms = counted.flatMap((each) => each.terms).sort((a, b) => a.from - b.from);
   return [...cells].flatMap(([name, used]) => {
     const ofCell: UsagePeriod = { ...period, terms: cellTerms(terms, name) };
-    const windowsOf = used.map(({ isBySubject: is, subjects }) => ({
+    const bySubject = used.map(({ isBySubject: is, subjects }) => ({
       isBySubject: is,
       usage: [...subjects].map(([subject, windows]) => ({
         subject,
         windows: [...windows].map(([windowStart, quantity]) => ({ windowStart, quantity })),
       })),
     }));
-    const usage: UsageOfCounted = ({ isBySubject: is }) => windowsOf.find((each) => each.isBySubject === is)?.usage ?? [];
+    const usage: UsageOfCounted = ({ isBySubject: is }) =>
+      bySubject.find((each) => each.isBySubject === is)?.usage ?? [];
     return chargedAlike(ofCell, countedTerms(ofCell), usage, name);
   });
+}
+
+function windowsOf(cells: CellUsage, name: string, bySubject: boolean, subject: string): Map<number, Quantity> {
+  const ofCell = cells.get(name) ?? [];
+  cells.set(name, ofCell);
+  const used = ofCell.find((each) => each.isBySubject === bySubject) ?? { isBySubject: bySubject, subjects: new Map() };
+  if (!ofCell.includes(used)) ofCell.push(used);
+  const windows = used.subjects.get(subject) ?? new Map<number, Quantity>();
+  used.subjects.set(subject, windows);
+  return windows;
 }
 
 /** The stretches in which a matrix has a cell; those that follow each other and say the same of it are one (T4). */

@@ -2,7 +2,7 @@
 // takes. It is told as an `otherwise` price of everything would be, so it is read as the usage of such a price is. What
 // is free in a trial is held, and not unpriced.
 import type { Plan } from '../catalog/catalog.ts';
-import { isMatrix } from '../pricing/matrix/matrix-cells.ts';
+import { isMatrix } from '../pricing/matrix-cells.ts';
 import { partsOf } from '../pricing/parts.ts';
 import { isUsagePrice, type UsagePrice } from '../pricing/prices.ts';
 import { isMatched, type Match, matchesGroups, restOf, type TakenUsage } from '../pricing/taken-usage.ts';
@@ -78,4 +78,6 @@ export class LeftGroups {
 
 /** The meters that any plan prices: what no plan prices is not meant to be paid for. */
 export const pricedMeters = (plans: readonly Pick<Plan, 'prices'>[]): Set<string> =>
-  new Set(plans.flatMap(({ prices }) => prices.flatMap(partsOf).flatMap((price) => (isUsagePrice(price) ? price.meter : []))));
+  new Set(
+    plans.flatMap(({ prices }) => prices.flatMap(partsOf).flatMap((price) => (isUsagePrice(price) ? price.meter : []))),
+  );

@@ -27,7 +27,8 @@ export function freeRooms(terms: readonly AllowanceTerm[], whole: number): Quant
 }
 
 // biome-ignore lint/complexity/useMathMinMax: Math takes no bigint.
-const freeOf = (quantity: Quantity, room: Quantity): Quantity => (quantity <= 0n ? 0n : quantity < room ? quantity : room);
+const freeOf = (quantity: Quantity, room: Quantity): Quantity =>
+  quantity <= 0n ? 0n : quantity < room ? quantity : room;
 
 /** The free units of each term. */
 export const freeUnits = (terms: readonly AllowanceTerm[], whole: number): Quantity[] =>

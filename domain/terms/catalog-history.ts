@@ -145,7 +145,9 @@ export class CatalogHistory {
         this.differences.set(key, known);
       }
       for (const { slug, prices } of isLeftOut ? [] : catalog.plans)
-        this.slugs.set(slug, [...new Set([...(this.slugs.get(slug) ?? []), ...prices.flatMap(partsOf).map((part) => part.slug)])]);
+        this.slugs.set(slug, [
+          ...new Set([...(this.slugs.get(slug) ?? []), ...prices.flatMap(partsOf).map((part) => part.slug)]),
+        ]);
       for (const meter of catalog.meters) this.meters.set(meter.slug, meter);
       before = after;
     }

@@ -10,13 +10,13 @@
 // always been. So whoever writes line items does for a term what it did for a period. What negative usage takes back
 // is taken from the term that was charged last, and stands there as a contribution of the window it happened in.
 //
-// Units that are included (and discounts of units) are taken off the units first: terms that carry or share have them by
-// their part of the time (T8), and what is left is carried or shared. A level has them off its value.
+// Units that are included (and discounts of units) are taken off the units first: terms that carry or share have them
+// by their part of the time (T8), and what is left is carried or shared. A level has them off its value.
 import { type Aggregation, aggregationRules, countsUnits } from '../aggregation/aggregations.ts';
 import { Decimal } from '../number/decimal.ts';
 import { type Quantity, quantityToDecimal } from '../number/quantity.ts';
-import type { ChangeKind } from '../pricing/price-choices.ts';
 import { freeUnitsOf } from '../pricing/around/charge.ts';
+import type { ChangeKind } from '../pricing/price-choices.ts';
 import { amountOf, amountOfBillable, carriesUsage, hasAllowance, type UsagePrice } from '../pricing/prices.ts';
 import { type AllowanceTerm, freeRooms } from './allowances.ts';
 import { amountBetween } from './exact-share.ts';

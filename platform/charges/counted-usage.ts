@@ -123,7 +123,7 @@ export async function readCountedUsage<Counted extends CountedTime>(
   const sharing = ({ wanted: { meter, counted }, taken }: UsageSet): string =>
     mapKey(
       readingText(meter),
-      ...counted.dimensions.length === 0 ? [] : ['by', ...counted.dimensions],
+      ...(counted.dimensions.length === 0 ? [] : ['by', ...counted.dimensions]),
       ...taken.flatMap(({ match, leftOut, to }) => [JSON.stringify(match), JSON.stringify(leftOut), to]),
       ...(aggregationRules(meter.aggregation).needsFirstSeen ? [counted.terms[0]!.from, counted.terms.at(-1)!.to] : []),
     );

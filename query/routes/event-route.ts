@@ -14,7 +14,7 @@ import { type DefinedCorrection, definedBy } from '../../domain/metering/correct
 import { metersByType } from '../../domain/metering/meter-reading.ts';
 import { ruleSet } from '../../domain/metering/rule-set.ts';
 import { fitsName } from '../../domain/name-text.ts';
-import { itemNameOf, lineSlugOf } from '../../domain/pricing/matrix/matrix-cells.ts';
+import { itemNameOf, lineSlugOf } from '../../domain/pricing/matrix-cells.ts';
 import { priceOfItem } from '../../domain/pricing/price-of-item.ts';
 import { isUsagePrice, type UsagePrice } from '../../domain/pricing/prices.ts';
 import { isOtherwise } from '../../domain/pricing/taken-usage.ts';

@@ -52,10 +52,15 @@ export class CountedTally {
   }
 
   add(recounted: RecountedReading): void {
-    if (this.counted.dimensions.length === 0) return this.addAlike(recounted);
     const { meter, counted } = this;
+    if (counted.dimensions.length === 0) {
+      this.addAlike(recounted);
+      return;
+    }
     const { groupValues } = recounted.reading;
-    const values = counted.dimensions.map((name) => groupValues[meter.dimensions.findIndex((each) => each.name === name)]);
+    const values = counted.dimensions.map(
+      (name) => groupValues[meter.dimensions.findIndex((each) => each.name === name)],
+    );
     const key = JSON.stringify(values);
     const tally = this.byValues.get(key) ?? new CountedTally(meter, { ...counted, dimensions: [] });
     this.byValues.set(key, tally);

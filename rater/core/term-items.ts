@@ -20,7 +20,7 @@ import {
 } from '../../domain/billing/line-item.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { formatQuantity, type Quantity } from '../../domain/number/quantity.ts';
-import { lineSlugOf } from '../../domain/pricing/matrix/matrix-cells.ts';
+import { lineSlugOf } from '../../domain/pricing/matrix-cells.ts';
 import type { PeriodTarget } from '../../domain/rating/period-targets.ts';
 import type { RatedTerm } from '../../domain/rating/rated-terms.ts';
 import type { RatingCatalog } from '../../domain/rating/rating-catalog.ts';

@@ -5,7 +5,7 @@ import { parse } from 'yaml';
 import type { Price } from '../../domain/catalog/catalog.ts';
 import { formatCatalogError, readCatalog } from '../../domain/catalog/catalog-file.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
-import { cellAt } from '../../domain/pricing/matrix/matrix-cells.ts';
+import { cellAt } from '../../domain/pricing/matrix-cells.ts';
 import { partsOf } from '../../domain/pricing/parts.ts';
 import { amountOf, isUsagePrice, priceModels } from '../../domain/pricing/prices.ts';
 import { projectFile } from '../../platform/process/project-root.ts';

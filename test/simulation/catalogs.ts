@@ -1,7 +1,7 @@
 // The catalogs of a run: every aggregation, prices of several models that change, come and go, at once, later or with
 // each subscription's next period, meters that come, filters and values that are sums.
 import { type Catalog, emptyCatalog, type Meter, type Plan, type Price } from '../../domain/catalog/catalog.ts';
-import type { Tier } from '../../domain/pricing/tiers.ts';
+import type { Tier } from '../../domain/pricing/tiers/tiers.ts';
 import type { Random } from '../../domain/random.ts';
 import { type CatalogChange, DAY, ENDS_AT, HOUR, STARTS_AT } from './plan.ts';
 
@@ -233,12 +233,22 @@ function withSeveral(random: Random, plans: Readonly<Record<string, readonly Pri
       }
       if (plan === 'team' && price.slug === 'calls') {
         const fee = { meter: 'tokens', amount: amount(), ...(random.once(2) && included()) };
-        return { slug: 'calls', meter: 'calls', match: {}, model: 'percentage', rate: amount(), fee, ...included() } as Price;
+        return {
+          slug: 'calls',
+          meter: 'calls',
+          match: {},
+          model: 'percentage',
+          rate: amount(),
+          fee,
+          ...included(),
+        } as Price;
       }
       if (price.slug === 'calls') return { ...price, ...included(), discounts: [discount()] } as Price;
       if (price.slug === 'level') return { ...price, maximum: String(random.int(5, 50)) } as Price;
       if (price.slug === 'users' || price.slug === 'peak') return { ...price, included: { units: '2' } } as Price;
-      return plan === 'pro' && price.slug === 'tokens' ? ({ ...price, discounts: [discount(), discount()] } as Price) : price;
+      return plan === 'pro' && price.slug === 'tokens'
+        ? ({ ...price, discounts: [discount(), discount()] } as Price)
+        : price;
     });
     return [plan, own] as const;
   });

@@ -1021,7 +1021,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'otherwise-at-once',
     file: LINES,
-    find: 'isUsagePrice(price) ? [price.match, price.per, isOtherwise(price)] : null;',
+    find: 'isUsagePrice(price) ? [price.match, price.per, isOtherwise(price), dimensionsOf(price)] : null;',
     replace: 'isUsagePrice(price) ? [price.match, price.per] : null;',
     description: 'A price that is otherwise from now on takes what others leave at once, in the middle of a period',
   },

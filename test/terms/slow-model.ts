@@ -253,9 +253,7 @@ export class SlowModel {
   private differences(kind: 'price' | 'default', plan: string, slug: string): Difference[] {
     return this.once(`differences ${kind} ${plan} ${slug}`, () => {
       const said = ({ catalog }: CatalogVersion): unknown =>
-        kind === 'default'
-          ? catalog.defaultPlan
-          : priceIn(catalog, plan, slug);
+        kind === 'default' ? catalog.defaultPlan : priceIn(catalog, plan, slug);
       return this.history.versions
         .map((version, i) => ({
           at: version.effectiveAt,
@@ -510,10 +508,9 @@ export class SlowModel {
   /** The matches of what is no `otherwise` price, likewise. */
   takenBesides(meter: string): ReadonlyMap<number, readonly Readonly<Record<string, string>>[]> {
     return this.once(`taken besides ${meter}`, () => {
-      const ordinary = (prices: readonly SlowPrice[]) => prices.filter(({ otherwise }) => otherwise !== true).flatMap(slowCells);
-      return new Map(
-        [...this.inForce(meter)].map(([at, prices]) => [at, ordinary(prices).map(({ match }) => match)]),
-      );
+      const ordinary = (prices: readonly SlowPrice[]) =>
+        prices.filter(({ otherwise }) => otherwise !== true).flatMap(slowCells);
+      return new Map([...this.inForce(meter)].map(([at, prices]) => [at, ordinary(prices).map(({ match }) => match)]));
     });
   }
 

@@ -14,7 +14,7 @@ export const isMore = (a: Ratio, b: Ratio): boolean => a.n * b.d > b.n * a.d;
 export const isZero = (a: Ratio): boolean => a.n === 0n;
 export const zero = ratio(0n);
 
-export function readRatio(text: string): Ratio {
+function readRatio(text: string): Ratio {
   const [whole = '0', fraction = ''] = text.split('.');
   return ratio(BigInt(whole + fraction), 10n ** BigInt(fraction.length));
 }
@@ -84,7 +84,7 @@ export interface SlowAmountFields {
   readonly maximum?: string;
 }
 
-export interface SlowCell extends SlowAmountFields {
+interface SlowCell extends SlowAmountFields {
   readonly values: readonly string[];
 }
 
@@ -176,7 +176,7 @@ export function slowFree({ included, discounts = [] }: SlowAmountFields): Ratio 
   return units.reduce<Ratio>((sum, each) => (each === undefined ? sum : plus(sum, readRatio(each))), zero);
 }
 
-/** Of units of which nothing is free any more: the price, then discounts of rates, then of amounts, then the maximum. */
+/** Of units of which nothing is free: the price, then discounts of rates, then of amounts, then the maximum. */
 export function slowCharge(price: SlowAmountFields, units: Ratio): Ratio {
   let amount = isZero(units) ? zero : byModel(price, units);
   const discounts = price.discounts ?? [];
@@ -211,7 +211,10 @@ export function slowDiscounted(price: SlowPrice, at: number): SlowPrice {
   if (price.discounts === undefined) return price;
   const { discounts, ...others } = price;
   const holding = discounts
-    .filter(({ from, until }) => (from === undefined || Date.parse(from) <= at) && (until === undefined || at < Date.parse(until)))
+    .filter(
+      ({ from, until }) =>
+        (from === undefined || Date.parse(from) <= at) && (until === undefined || at < Date.parse(until)),
+    )
     .map(({ from: _from, until: _until, ...of }) => of);
   return holding.length === 0 ? others : { ...others, discounts: holding };
 }

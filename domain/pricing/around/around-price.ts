@@ -1,6 +1,6 @@
 // What may stand around a price of usage: an allowance, discounts and a maximum. How they are read and told; what they
-// come to is `charge.ts`. What is not said is absent, and what holds anyway is left out, so that a definition which says
-// the same is the same.
+// come to is `charge.ts`. What is not said is absent, and what holds anyway is left out, so that a definition which
+// says the same is the same.
 import {
   expected,
   type Field,
@@ -12,17 +12,17 @@ import {
   readText,
   refuse,
 } from '../../fields/catalog-fields.ts';
+import type { JsonSchema, Terms } from '../../fields/definition-form.ts';
 import { Decimal } from '../../number/decimal.ts';
 import { QUANTITY_FRACTION_DIGITS } from '../../number/quantity.ts';
 import { formatRfc3339, parseRfc3339 } from '../../time/rfc3339.ts';
-import type { JsonSchema, Terms } from '../price-model.ts';
 
 const DISCOUNTS_MAX = 20;
 
 const includedProrations = ['second', 'none'] as const;
 
 /** So many units of a period cost nothing. */
-export interface Included {
+interface Included {
   readonly units: string;
   /** A term of a part of the period has all of them; absent: its part, by the second. */
   readonly proration?: 'none';

@@ -46,7 +46,9 @@ describe('the order around a price', () => {
   });
 
   it('leaves what carries carrying, unless it is of a period as a whole', () => {
-    expect(carriesUsage(priceWith({ included: { units: '40' }, discounts: [{ units: '1' }, { rate: '1' }] }))).toBe(true);
+    expect(carriesUsage(priceWith({ included: { units: '40' }, discounts: [{ units: '1' }, { rate: '1' }] }))).toBe(
+      true,
+    );
     expect(carriesUsage(priceWith({ maximum: '3' }))).toBe(false);
     expect(carriesUsage(priceWith({ discounts: [{ amount: '3' }] }))).toBe(false);
   });

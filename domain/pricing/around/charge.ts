@@ -35,8 +35,7 @@ export function chargeOf(
   billable: Decimal,
 ): Decimal {
   let charge = billable.isZero ? Decimal.zero : amountOf(billable);
-  for (const { rate } of discounts ?? [])
-    if (rate !== undefined) charge = charge.times(ONE.minus(Decimal.parse(rate)));
+  for (const { rate } of discounts ?? []) if (rate !== undefined) charge = charge.times(ONE.minus(Decimal.parse(rate)));
   for (const { amount } of discounts ?? [])
     if (amount !== undefined && !charge.isNegative) charge = lessAmount(charge, Decimal.parse(amount));
   return maximum === undefined ? charge : Decimal.min(charge, Decimal.parse(maximum));
@@ -52,7 +51,9 @@ export const isOfPeriod = ({ discounts, maximum }: AroundPrice): boolean =>
   maximum !== undefined || (discounts?.some(({ amount }) => amount !== undefined) ?? false);
 
 export const boundsOf = ({ discounts = [] }: AroundPrice): number[] =>
-  discounts.flatMap(({ from, until }) => [from, until].flatMap((bound) => (bound === undefined ? [] : instantOf(bound))));
+  discounts.flatMap(({ from, until }) =>
+    [from, until].flatMap((bound) => (bound === undefined ? [] : instantOf(bound))),
+  );
 
 // Definitions are immutable, and each is looked at for every customer.
 const instants = new Map<string, number>();

@@ -1,6 +1,6 @@
 // What quantities cost, apart from the code under test: quantities are counts of 10^-12, amounts of 10^-24.
 import type { UsagePrice } from '../../../domain/pricing/prices.ts';
-import type { Tier } from '../../../domain/pricing/tiers.ts';
+import type { Tier } from '../../../domain/pricing/tiers/tiers.ts';
 import type { Ratio, SlowAmountFields } from '../../terms/slow-numbers.ts';
 import { unitsOf } from './units.ts';
 

@@ -412,7 +412,10 @@ function netsOf(meter: Meter, windows: readonly UsedWindow[]): { readonly index:
 }
 
 /** Of each term, by the kind of the period's prices (T6). */
-function valuesOf({ start, length, firstAt, terms, kind, meter }: LinePeriod, windows: readonly UsedWindow[]): TermValue[] {
+function valuesOf(
+  { start, length, firstAt, terms, kind, meter }: LinePeriod,
+  windows: readonly UsedWindow[],
+): TermValue[] {
   const priceOf = (index: number): SlowPrice => terms[index]!.price;
   if (kind === 'restart') {
     return terms.map((_, index) => {

@@ -1,19 +1,12 @@
 // matrix: rates by the values of one or several dimensions of the meter. A cell names a value of each, or `*` for any,
 // and is a price by itself: a rate, packages or tiers, with a quantity of its own. What no cell matches is not priced.
-import { aggregationRules } from '../../aggregation/aggregations.ts';
-import {
-  type Field,
-  isAbsent,
-  readChoice,
-  readList,
-  readMap,
-  readText,
-  refuse,
-} from '../../fields/catalog-fields.ts';
-import type { Meter } from '../../metering/meter.ts';
-import { type AroundPrice, aroundSchema, aroundTerms, readAround } from '../around/around-price.ts';
-import type { JsonSchema, PriceContext, Terms, UsageModel, UsagePriceFields } from '../price-model.ts';
-import { type SinglePrice, singleModelNames, singleModelOf } from '../single-models.ts';
+import { aggregationRules } from '../aggregation/aggregations.ts';
+import { type Field, isAbsent, readChoice, readList, readMap, readText, refuse } from '../fields/catalog-fields.ts';
+import type { JsonSchema, Terms } from '../fields/definition-form.ts';
+import type { Meter } from '../metering/meter.ts';
+import { type AroundPrice, aroundSchema, aroundTerms, readAround } from './around/around-price.ts';
+import type { PriceContext, UsageModel, UsagePriceFields } from './price-model.ts';
+import { type SinglePrice, singleModelNames, singleModelOf } from './single-models.ts';
 
 export const ANY_VALUE = '*';
 const DIMENSIONS_MAX = 4;

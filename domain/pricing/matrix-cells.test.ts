@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { Decimal } from '../../number/decimal.ts';
-import { amountOf, type UsagePrice } from '../prices.ts';
-import { mayMatchSame, matchesGroups, restOf } from '../taken-usage.ts';
+import { Decimal } from '../number/decimal.ts';
 import type { MatrixCell } from './matrix.ts';
 import { cellAt, cellMatches, cellNamed, itemNameOf, lineSlugOf } from './matrix-cells.ts';
+import { amountOf, type UsagePrice } from './prices.ts';
+import { matchesGroups, mayMatchSame, restOf } from './taken-usage.ts';
 
 const perUnit = (values: readonly string[], unitAmount: string): MatrixCell =>
   ({ values, model: 'per_unit', unitAmount }) as MatrixCell;

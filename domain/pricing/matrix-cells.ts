@@ -3,9 +3,10 @@
 // Of the cells that match, the one that names most values takes it; of two that name as many, the one that names the
 // leftmost dimension. A look-up is one of a hash for each combination of named dimensions that the matrix has, so it
 // costs the same for five cells and for five thousand.
-import type { UsagePrice } from '../prices.ts';
+
 import type { MatrixCell, MatrixPrice } from './matrix.ts';
 import { ANY_VALUE } from './matrix.ts';
+import type { UsagePrice } from './prices.ts';
 
 /** What a cell is: a price of usage of what it names. */
 export interface Cell {
@@ -107,7 +108,11 @@ export const cellAt = (price: UsagePrice, values: readonly string[]): Cell | nul
 
 /** What an item is named of a price that takes usage of some group values. */
 export const itemNameOf = (price: UsagePrice, groups: UsagePrice['match']): string =>
-  price.slug + (cellAt(price, dimensionsOf(price).map((name) => groups[name] ?? ''))?.name ?? '');
+  price.slug +
+  (cellAt(
+    price,
+    dimensionsOf(price).map((name) => groups[name] ?? ''),
+  )?.name ?? '');
 
 /** The cell of a name; null: there is none. */
 export function cellNamed(price: UsagePrice, name: string): Cell | null {
