@@ -26,9 +26,11 @@ export function freeRooms(terms: readonly AllowanceTerm[], whole: number): Quant
   });
 }
 
-// biome-ignore lint/complexity/useMathMinMax: Math takes no bigint.
-const freeOf = (quantity: Quantity, room: Quantity): Quantity =>
-  quantity <= 0n ? 0n : quantity < room ? quantity : room;
+function freeOf(quantity: Quantity, room: Quantity): Quantity {
+  if (quantity <= 0n) return 0n;
+  // biome-ignore lint/complexity/useMathMinMax: Math takes no bigint.
+  return quantity < room ? quantity : room;
+}
 
 /** The free units of each term. */
 export const freeUnits = (terms: readonly AllowanceTerm[], whole: number): Quantity[] =>

@@ -16,6 +16,7 @@ import {
   plus,
   type Ratio,
   ratio,
+  type SlowAmountFields,
   type SlowPrice,
   slowAmount,
   slowCellOf,
@@ -191,30 +192,37 @@ function slowPeriod(model: SlowModel, line: SlowLine, entries: readonly CellEntr
   const unitsOf = (index: number): bigint =>
     stack.reduce((sum, unit) => (unit.index === index ? sum + BigInt(unit.sign) : sum), 0n);
   const first = Math.min(bounds(periodStart), firstAt);
-  const billable = billableOf(
-    terms.map(({ price, from, to }, index) => ({ price, from, to, units: ratio(unitsOf(index)) })),
-    first,
-    bounds(periodStart + length),
-  );
+  const used = terms.map((term, index) => ({ ...term, units: ratio(unitsOf(index)) }));
+  const amounts = amountsOfUnits(kind, used, first, bounds(periodStart + length));
+  return terms.map((term, index) => ({ term, amount: amounts[index]! }));
+}
+
+interface UsedTerm {
+  readonly price: SlowAmountFields;
+  readonly from: number;
+  readonly to: number;
+  /** That stand at the end of the period. */
+  readonly units: Ratio;
+}
+
+/** What terms that carry or share come to, in a period from `start` to `end`. */
+export function amountsOfUnits(kind: string, terms: readonly UsedTerm[], start: number, end: number): Ratio[] {
+  const billable = billableOf(terms, start, end);
   const total = billable.reduce(plus, zero);
   let before = zero;
-  return terms.map((term, index) => {
+  return terms.map(({ price }, index) => {
     const [from, to] = [before, plus(before, billable[index]!)];
     before = to;
-    if (kind === 'carry') return { term, amount: less(slowCharge(term.price, to), slowCharge(term.price, from)) };
-    if (total.n === 0n) return { term, amount: zero };
-    const amount = slowCharge(term.price, total);
+    if (kind === 'carry') return less(slowCharge(price, to), slowCharge(price, from));
+    if (total.n === 0n) return zero;
+    const amount = slowCharge(price, total);
     const part = (of: Ratio): Ratio => ratio(of.n * total.d, of.d * total.n);
-    return { term, amount: less(partOf(amount, part(to)), partOf(amount, part(from))) };
+    return less(partOf(amount, part(to)), partOf(amount, part(from)));
   });
 }
 
 /** Units that are not free (T8): free ones are below the term's allowance, and below the parts of all terms so far. */
-function billableOf(
-  terms: readonly { readonly price: SlowPrice; readonly from: number; readonly to: number; readonly units: Ratio }[],
-  start: number,
-  end: number,
-): Ratio[] {
+function billableOf(terms: readonly UsedTerm[], start: number, end: number): Ratio[] {
   const part = (instant: number): Ratio => ratio(BigInt(instant - start), BigInt(end - start));
   let granted = zero;
   let free = zero;

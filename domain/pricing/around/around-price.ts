@@ -47,7 +47,11 @@ export interface AroundPrice {
   readonly maximum?: string;
 }
 
-const instantSchema = (description: string): JsonSchema => ({ type: 'string', format: 'date-time', description });
+const instantSchema = (description: string): JsonSchema => ({
+  type: 'string',
+  pattern: '^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9:]{8}([.][0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})$',
+  description: `An instant such as 2026-11-01T00:00:00Z. ${description}`,
+});
 const kinds = ['units', 'rate', 'amount'] as const;
 
 export const aroundSchema = {

@@ -465,7 +465,9 @@ function valuesOf(
     const part = amountBetween(own * ONE, BigInt(from - first), BigInt(to - first), duration) / ONE;
     granted += isWhole ? own : part;
     const left = (granted < own ? granted : own) - free;
-    const here = left <= 0n || used <= 0n ? 0n : left < used ? left : used;
+    // biome-ignore lint/complexity/useMathMinMax: Math takes no bigint.
+    const most = left < used ? left : used;
+    const here = left <= 0n || used <= 0n ? 0n : most;
     free += here;
     return used - here;
   });
