@@ -1,10 +1,11 @@
 // What a meter's slug means, and what of it may change when (docs/inside/meters-in-time.md). How an event is read may
 // change at any time; how stored usage is read only where there is none. A dimension keeps its place for ever.
+
+import type { Terms } from '../fields/definition-form.ts';
 import { eventPathText } from '../metering/event-path.ts';
 import { acrossOf, type Dimension, defaultItemWidth, itemWidthOf, meterDefaults } from '../metering/meter.ts';
 import { filterText } from '../metering/meter-filter.ts';
 import { valueText } from '../metering/value-expression.ts';
-import type { Terms } from '../pricing/price-model.ts';
 import type { Catalog, Meter } from './catalog.ts';
 import { differences } from './term-differences.ts';
 

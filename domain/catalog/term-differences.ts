@@ -1,5 +1,5 @@
 // How two lists of terms differ, in words.
-import type { Terms } from '../pricing/price-model.ts';
+import type { Terms } from '../fields/definition-form.ts';
 
 /** The aspects that differ, each as `name old -> new`. */
 export const differences = (old: Terms, now: Terms): string[] =>

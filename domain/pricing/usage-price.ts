@@ -9,12 +9,11 @@ import {
   readText,
   refuse,
 } from '../fields/catalog-fields.ts';
+import type { JsonSchema, Terms } from '../fields/definition-form.ts';
 import type { Meter } from '../metering/meter.ts';
+import { type AroundPrice, aroundSchema, aroundTerms } from './around/around-price.ts';
 import { readUsageChoices, usageChoicesSchema, usageChoicesTerms } from './choice-fields.ts';
-import type { JsonSchema, Terms, UsagePriceFields } from './price-model.ts';
-
-/** The meters of the catalog by slug; null for one whose definition is itself in error. */
-export type KnownMeters = ReadonlyMap<string, Meter | null>;
+import type { KnownMeters, PriceContext, UsagePriceFields } from './price-model.ts';
 
 const matchSchema: JsonSchema = {
   type: 'object',
@@ -86,14 +85,16 @@ function readOtherwise(
 export const usageSchema = {
   ...{ match: matchSchema, per: perSchema, otherwise: otherwiseSchema, overlap: overlapSchema },
   ...usageChoicesSchema,
+  ...aroundSchema,
 };
 
-type UsageFields = Omit<UsagePriceFields, 'model'>;
+type UsageFields = Omit<UsagePriceFields, 'model' | keyof AroundPrice>;
 
+/** `usage` null: something is wrong of it. What stands around the price is read by itself. */
 export function readUsageFields(
   fields: Readonly<Record<'slug' | 'meter' | keyof typeof usageSchema, Field>>,
   meters: KnownMeters,
-): UsageFields | null {
+): { readonly usage: UsageFields | null; readonly context: PriceContext } {
   const meter = readSlug(fields.meter);
   const known = meter === null ? null : meters.get(meter);
   if (known === undefined) refuse(fields.meter, `there is no meter ${JSON.stringify(meter)} in this catalog`);
@@ -102,14 +103,15 @@ export function readUsageFields(
   const per = readPer(fields.per);
   const otherwise = readOtherwise(fields);
   const choices = readUsageChoices(fields, known?.aggregation ?? null);
-  if (slug === null || meter === null || match === null) return null;
-  if (per === null || otherwise === null || choices === null) return null;
-  return { slug, meter, match, ...per, ...otherwise, ...choices };
+  const context = { meters, meter: known ?? null, match };
+  if (slug === null || meter === null || match === null) return { usage: null, context };
+  if (per === null || otherwise === null || choices === null) return { usage: null, context };
+  return { usage: { slug, meter, match, ...per, ...otherwise, ...choices }, context };
 }
 
 export function usageTerms(price: UsagePriceFields): Terms {
   const matched = Object.entries(price.match).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
   const { meter, per = 'customer', otherwise, overlap } = price;
   const rest = { ...(otherwise && { otherwise: 'true' }), ...(overlap && { overlap: 'true' }) };
-  return { meter, match: `{${matched.join(', ')}}`, per, ...rest, ...usageChoicesTerms(price) };
+  return { meter, match: `{${matched.join(', ')}}`, per, ...rest, ...usageChoicesTerms(price), ...aroundTerms(price) };
 }

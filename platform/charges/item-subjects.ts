@@ -72,12 +72,12 @@ function countedWith({ terms }: Pick<BilledBy, 'terms'>, { item }: SharedItem): 
       const counted = countedTerms(period).find((each) =>
         each.terms.some((term) => term.from === item.termStart && subscriptionOf(term) === item.subscription),
       );
-      if (counted !== undefined) return { ...counted, isBySubject: true, byWindow: true };
+      if (counted !== undefined) return { ...counted, isBySubject: true, byWindow: true, dimensions: [] };
     }
   }
   const span: WindowSpan = { from: item.termStart, to: Math.max(item.periodEnd, item.windowEnd) };
   const taken = atAllTimes([{ ...span, match: item.groups, leftOut: [] }]);
-  return { terms: [span], taken, isBySubject: true, byWindow: true };
+  return { terms: [span], taken, isBySubject: true, byWindow: true, dimensions: [] };
 }
 
 interface Added {

@@ -95,7 +95,7 @@ describe('the catalog of a tenant', () => {
     const changed = {
       ...catalog,
       meters: [
-        { ...catalog.meters[0], aggregation: 'max', value: 'data.input' },
+        { ...catalog.meters[0], window: '1m', value: 'data.input' },
         { slug: 'calls', eventType: 'llm', aggregation: 'count' },
       ],
     };
@@ -112,7 +112,7 @@ describe('the catalog of a tenant', () => {
       ],
       // How events are read may change; how usage is read that may be counted until then may not.
       starts: [{ subject: 'meter tokens', start: expect.stringContaining('counted from the version on') }],
-      refusals: [{ subject: 'meter tokens', reason: expect.stringContaining("can't change (aggregation sum -> max)") }],
+      refusals: [{ subject: 'meter tokens', reason: expect.stringContaining("can't change (window") }],
       windows: [{ window: '15m', lineItems: '1h', meters: ['calls'] }],
     });
     expect((await api.pool.query('SELECT version FROM tallyline.catalog_versions')).rows).toEqual([{ version: 1 }]);

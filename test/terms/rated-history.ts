@@ -16,8 +16,6 @@ import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
 import { groupBy } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
-import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
-import { isTaken } from '../../domain/pricing/taken-usage.ts';
 import { Random } from '../../domain/random.ts';
 import { billedBy } from '../../domain/rating/billed-by.ts';
 import { earlierAsOne } from '../../domain/rating/contributions.ts';
@@ -36,7 +34,7 @@ import type { SubscriptionRecord } from '../../domain/terms/subscription-history
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import { RatingInvariantError } from '../../rater/core/rate.ts';
 import { goneTerms, termItems } from '../../rater/core/term-items.ts';
-import { differences, mergedValue } from './compare.ts';
+import { differences, usageOfCounted } from './compare.ts';
 import { historyOf } from './histories.ts';
 import { type InstalledHistory, installedHistory } from './installed-versions.ts';
 import { movedHistory } from './moved-subjects.ts';
@@ -115,51 +113,19 @@ const sorted = (entries: (readonly [string, string])[]): Readonly<Record<string,
   Object.fromEntries(entries.filter(([, amount]) => amount !== '0').sort(([a], [b]) => (a < b ? -1 : 1)));
 
 /** The windows of some terms, as a store would give them. */
-export function usageOf(
+function usageOf(
   counted: CountedTerms,
   meter: PeriodTarget['usage'][number]['line']['meter'],
   { usage, moved = [], watermark }: Pick<Known, 'usage' | 'moved' | 'watermark'>,
 ): SubjectWindows[] {
   const subjects = [...SUBJECTS, ...moved];
   // Values that are told apart are those of all subjects together.
-  if (meter!.aggregation === 'unique') return windowsOf(counted, meter, usage, CUSTOMER.customer);
-  return subjects.flatMap((assigned) => {
-    const own = usage.filter(({ subject = CUSTOMER.customer }) => subject === assigned.subject);
-    const held = heldTimes(meter!, { ...CUSTOMER, subjects }, assigned.subject, counted.terms, watermark);
-    return windowsOf(counted, meter, own, assigned.subject).map((of) => ({ ...of, held }));
+  if (meter!.aggregation === 'unique') return usageOfCounted(counted, meter, usage);
+  return subjects.flatMap(({ subject }) => {
+    const own = usage.filter((each) => (each.subject ?? CUSTOMER.customer) === subject);
+    const held = heldTimes(meter!, { ...CUSTOMER, subjects }, subject, counted.terms, watermark);
+    return usageOfCounted(counted, meter, own).map((of) => ({ ...of, subject, held }));
   });
-}
-
-function windowsOf(
-  counted: CountedTerms,
-  meter: PeriodTarget['usage'][number]['line']['meter'],
-  usage: readonly SlowUsage[],
-  subject: string,
-): SubjectWindows[] {
-  const windowMs = windowSizeMs[meter!.window];
-  const { terms } = counted;
-  const windows = [
-    ...groupBy(
-      usage.filter(
-        ({ meter: slug, model, at }) =>
-          slug === meter!.slug && isTaken(counted.taken, { model }, windowStartOf(at, windowMs)),
-      ),
-      ({ at }) => String(windowStartOf(at, windowMs)),
-    ),
-  ]
-    .map(([start, events]) => ({ windowStart: Number(start), values: events.map(({ value }) => value) }))
-    .filter(({ windowStart }) => terms.some(({ from, to }) => from <= windowStart && windowStart < to))
-    .sort((a, b) => a.windowStart - b.windowStart);
-  const seen = new Set<number>();
-  if (windows.length === 0) return [];
-  const quantity = (values: readonly number[]): Quantity =>
-    BigInt(mergedValue(meter!.aggregation, values, seen)) * QUANTITY_ONE;
-  return [
-    {
-      subject,
-      windows: windows.map(({ windowStart, values }) => ({ windowStart, quantity: quantity(values) })),
-    },
-  ];
 }
 
 export const asStored = ({ subscriptions }: Known): CustomerSubscription[] =>
