@@ -26,9 +26,10 @@ import {
 import { csvLines, jsonLines } from '../core/row-lines.ts';
 import type { QueryContext, Read, StreamedRead } from '../read.ts';
 
-/** Items that are looked at together, of so many ratings at most. */
+/** Items that are looked at together, of so many ratings and of so many subjects at most. */
 const ITEMS_AT_ONCE = 200;
 const VIEWS_AT_ONCE = 20;
+const SUBJECTS_AT_ONCE = 20_000;
 
 interface Row {
   readonly lineItem: string;
@@ -91,8 +92,9 @@ async function rowsOf(
   const isShared = (item: LineItem): boolean => item.meter !== null && onlySubject(item, subjectsOf(item)) === null;
   const shared = items.filter(isShared);
   const views = await readRatedViews(pool, tenant, [...shared, ...shared.flatMap((item) => itemBefore(item) ?? [])]);
-  // As many as are of few ratings.
+  // As many as are of few ratings and subjects.
   const looked = new Set<string>();
+  let subjects = 0;
   const known: SharedItem[] = [];
   let count = 0;
   for (const item of items) {
@@ -101,7 +103,8 @@ async function rowsOf(
       const at = views.get(item.id)!;
       const before = earlier === null ? null : (views.get(earlier.id) ?? null);
       for (const view of before === null ? [at] : [at, before]) looked.add(JSON.stringify(view));
-      if (looked.size > VIEWS_AT_ONCE && count > 0) break;
+      subjects += subjectsOf(item).length;
+      if ((looked.size > VIEWS_AT_ONCE || subjects > SUBJECTS_AT_ONCE) && count > 0) break;
       known.push({ item, meter: catalog.meters.get(item.meter!)!, subjects: subjectsOf(item), at, before });
     }
     count += 1;
