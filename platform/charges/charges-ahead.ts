@@ -51,8 +51,8 @@ const usageMoved = (): Problem =>
 
 /**
  * In the order in which they are wanted; null of one that has more than `STEPS_MAX` instants to be looked at.
- * `catalog`: by its meters usage is read. `usageUpTo`: usage of windows that end by then is in it; null: none was closed yet.
- * Throws a `Problem` where usage moves meanwhile.
+ * `catalog`: by its meters usage is read. `usageUpTo`: usage of windows that end by then is in it; null: none was
+ * closed yet. Throws a `Problem` where usage moves meanwhile.
  */
 export async function readChargesAhead(
   reads: Queries,
