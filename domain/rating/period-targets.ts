@@ -140,8 +140,12 @@ class CustomerTargets {
 
   /**
    * Whether the customer has other records than those that a period was rated by. Then all of its prices are rated:
+<<<<<<< HEAD
    * once it is said to be rated by the new records, a term whose end they moved could not be told from one that is
    * wrong.
+=======
+   * once the period is said to be rated by the new records, a term whose end they moved can't be told from a wrong one.
+>>>>>>> int
    */
   private hasOtherRecords(start: number): boolean {
     return this.stored.some(({ periodStart, records }) => periodStart === start && records !== this.by.records);
