@@ -28,7 +28,6 @@ export function freeRooms(terms: readonly AllowanceTerm[], whole: number): Quant
 
 function freeOf(quantity: Quantity, room: Quantity): Quantity {
   if (quantity <= 0n) return 0n;
-  // biome-ignore lint/complexity/useMathMinMax: Math takes no bigint.
   return quantity < room ? quantity : room;
 }
 
