@@ -75,9 +75,9 @@ export function takesMore(before: Catalog | null, after: Catalog): boolean {
   const takenOf = ({ plans }: Catalog): string[] =>
     plans.flatMap((plan) =>
       usagePrices(plan).flatMap((price) => {
-        const { slug, meter, otherwise = false } = price;
+        const { slug, meter, otherwise = false, overlap = false } = price;
         return cellMatches(price).map((match) =>
-          JSON.stringify([plan.slug, slug, meter, otherwise, Object.entries(match).sort()]),
+          JSON.stringify([plan.slug, slug, meter, otherwise, overlap, Object.entries(match).sort()]),
         );
       }),
     );

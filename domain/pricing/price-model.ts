@@ -27,6 +27,8 @@ export interface UsagePriceFields extends PriceFields, AroundPrice {
   readonly per?: 'subject';
   /** Takes, of what it matches, only what no other price of any active subscription of the customer matches (P3). */
   readonly otherwise?: true;
+  /** Charges what it matches beside whatever else charges it, and takes nothing from other prices (P3). */
+  readonly overlap?: true;
 }
 
 /** The meters of the catalog by slug; null for one whose definition is itself in error. */

@@ -4,6 +4,9 @@
 // of what it matches only what no ordinary price of the customer matches that is in force at the window's start. So
 // what it takes may change in the middle of a term: the definition does not, and neither does the term (T4).
 //
+// A price that may overlap stands beside others: it takes what it matches, and leaves all of it to them. So neither the
+// order in which prices came nor who has them makes a difference. The same slug twice at once is never beside itself.
+//
 // A matrix takes what one of its cells matches. What it takes is told by the `match` of all of them, and usage of
 // values that no cell matches is left aside where cells are told apart (domain/rating/term-usage.ts).
 import { cellAt, cellMatches, dimensionsOf } from './matrix-cells.ts';
@@ -30,6 +33,11 @@ interface HeldPrice {
 const NOTHING: readonly Match[] = [];
 
 export const isOtherwise = ({ otherwise }: UsagePrice): boolean => otherwise === true;
+
+export const mayOverlap = ({ overlap }: UsagePrice): boolean => overlap === true;
+
+/** Whether what it matches is taken from those that are `otherwise`. */
+export const isOrdinary = (price: UsagePrice): boolean => !isOtherwise(price) && !mayOverlap(price);
 
 export const isMatched = (match: Match, groups: Match): boolean =>
   Object.entries(match).every(([name, value]) => groups[name] === value);
@@ -89,11 +97,14 @@ export const mayMatchSame = (one: UsagePrice, other: UsagePrice): boolean =>
   mayMeet(cellMatches(one), cellMatches(other));
 
 /**
- * Whether two prices may both take some usage: they are of one meter, and of one kind. An `otherwise` price never takes
- * what an ordinary one does.
+ * Whether two prices may both take some usage, and neither says that it may: they are of one meter, and of one kind. An
+ * `otherwise` price never takes what an ordinary one does.
  */
 export const mayShareUsage = (one: UsagePrice, other: UsagePrice): boolean =>
-  one.meter === other.meter && isOtherwise(one) === isOtherwise(other) && mayMatchSame(one, other);
+  one.meter === other.meter &&
+  isOtherwise(one) === isOtherwise(other) &&
+  mayMatchSame(one, other) &&
+  (one.slug === other.slug || !(mayOverlap(one) || mayOverlap(other)));
 
 const textOf = (match: Match): string => JSON.stringify(Object.entries(match).sort());
 

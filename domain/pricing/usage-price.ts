@@ -60,14 +60,30 @@ const otherwiseSchema: JsonSchema = {
     'true: of what it matches, it takes only what no other price of the meter matches, in any active subscription of the customer. So no usage is free by accident.',
 };
 
+const overlapSchema: JsonSchema = {
+  type: 'boolean',
+  default: false,
+  description:
+    'true: it charges what it matches beside any other price that does, in whatever subscription, and takes nothing from prices that are otherwise. Left out: what would charge the same usage twice is refused.',
+};
+
 /** The default is left out of a stored definition, as of `per`. */
-function readOtherwise(field: Field): Pick<UsagePriceFields, 'otherwise'> | null {
-  const otherwise = isAbsent(field) ? false : readBoolean(field);
-  return otherwise === null ? null : otherwise ? { otherwise } : {};
+function readOtherwise(
+  fields: Readonly<Record<'otherwise' | 'overlap', Field>>,
+): Pick<UsagePriceFields, 'otherwise' | 'overlap'> | null {
+  const [otherwise, overlap] = [fields.otherwise, fields.overlap].map((field) =>
+    isAbsent(field) ? false : readBoolean(field),
+  );
+  if (otherwise == null || overlap == null) return null;
+  if (otherwise && overlap) {
+    refuse(fields.overlap, "can't stand beside otherwise, which takes only what no other price matches");
+    return null;
+  }
+  return { ...(otherwise && { otherwise }), ...(overlap && { overlap }) };
 }
 
 export const usageSchema = {
-  ...{ match: matchSchema, per: perSchema, otherwise: otherwiseSchema },
+  ...{ match: matchSchema, per: perSchema, otherwise: otherwiseSchema, overlap: overlapSchema },
   ...usageChoicesSchema,
   ...aroundSchema,
 };
@@ -85,7 +101,7 @@ export function readUsageFields(
   const slug = readSlug(fields.slug);
   const match = readMatch(fields.match, known ?? null);
   const per = readPer(fields.per);
-  const otherwise = readOtherwise(fields.otherwise);
+  const otherwise = readOtherwise(fields);
   const choices = readUsageChoices(fields, known?.aggregation ?? null);
   const context = { meters, meter: known ?? null, match };
   if (slug === null || meter === null || match === null) return { usage: null, context };
@@ -95,7 +111,7 @@ export function readUsageFields(
 
 export function usageTerms(price: UsagePriceFields): Terms {
   const matched = Object.entries(price.match).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-  const { meter, per = 'customer', otherwise } = price;
-  const rest = otherwise === true ? { otherwise: 'true' } : {};
+  const { meter, per = 'customer', otherwise, overlap } = price;
+  const rest = { ...(otherwise && { otherwise: 'true' }), ...(overlap && { overlap: 'true' }) };
   return { meter, match: `{${matched.join(', ')}}`, per, ...rest, ...usageChoicesTerms(price), ...aroundTerms(price) };
 }

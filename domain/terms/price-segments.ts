@@ -9,7 +9,7 @@ import { boundsOf, discountedAt } from '../pricing/around/charge.ts';
 import { partNamed, partsOf, slugOfPart } from '../pricing/parts.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
 import { isUsagePrice, type Price, type UsagePrice } from '../pricing/prices.ts';
-import { isOtherwise, mayMatchSame } from '../pricing/taken-usage.ts';
+import { isOtherwise, mayMatchSame, mayOverlap } from '../pricing/taken-usage.ts';
 import { windowSizeMs, windowStartOf } from '../time/time-window.ts';
 import { type CatalogHistory, type Dated, sameDefinition } from './catalog-history.ts';
 import { earlyIn, type PlanHolder } from './plan-holders.ts';
@@ -86,10 +86,10 @@ const feeQuantity = ({ quantity }: Price, stated: ReadonlyMap<string, string>): 
 
 /**
  * Whether a price of the meter may have priced what a new one would take: what an ordinary price takes, an `otherwise`
- * one took before; and what an `otherwise` price takes, no ordinary one did.
+ * one took before; and what an `otherwise` price takes, no ordinary one did, but one beside it may have.
  */
 const hasPriced = (there: UsagePrice, fresh: UsagePrice): boolean =>
-  (isOtherwise(there) || !isOtherwise(fresh)) && mayMatchSame(there, fresh);
+  (isOtherwise(there) || mayOverlap(there) || !isOtherwise(fresh)) && mayMatchSame(there, fresh);
 
 /** The segments of all holders of one customer. */
 export class CustomerSegments {

@@ -145,7 +145,12 @@ function plansOf(random: Random, choices: Choices): Plan[] {
       { ...users, model: 'per_unit', unitAmount: amount() },
       flat('base'),
     ],
-    extra: [{ slug: 'low', model: 'per_unit', meter: 'low', match: {}, unitAmount: amount() }, flat('plus')],
+    extra: [
+      { slug: 'low', model: 'per_unit', meter: 'low', match: {}, unitAmount: amount() },
+      // Beside whatever the plan has that it is added to, and prices that take what others leave.
+      { ...tokensOfA, slug: 'surcharge', overlap: true, model: 'graduated', tiers: tiersOf(['0', '1']) },
+      flat('plus'),
+    ],
   };
   const taking = choices.hasOtherwise ? withOtherwise(random.fork('otherwise'), ordinary) : ordinary;
   const prices = choices.hasSeveral ? withSeveral(random.fork('several'), taking) : taking;

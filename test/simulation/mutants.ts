@@ -1024,6 +1024,20 @@ export const mutants: readonly Mutant[] = [
     description: 'It goes on to take what it took when its term began',
   },
   {
+    name: 'records-rated-in-part',
+    file: TARGETS,
+    find: 'this.hasOtherRecords(periodStart)));',
+    replace: 'periodStart < 0));',
+    description: 'A period is said to be rated by new records once one of its prices is',
+  },
+  {
+    name: 'overlap-takes-from-others',
+    file: TAKEN,
+    find: 'export const isOrdinary = (price: UsagePrice): boolean => !isOtherwise(price) && !mayOverlap(price);',
+    replace: 'export const isOrdinary = (price: UsagePrice): boolean => !isOtherwise(price);',
+    description: 'What a price beside others matches is not left to a price that is otherwise',
+  },
+  {
     name: 'discount-not-over',
     file: AROUND,
     find: '(from === undefined || instantOf(from) <= instant) && (until === undefined || instant < instantOf(until));',

@@ -71,7 +71,8 @@ class Draw {
 
   private usagePrice(slug: string, meter: string, match: Record<string, string>, every: object): Price {
     const { random } = this;
-    const base = { slug, meter, match, every, ...(random.once(8) && { onChange: this.kind() }) };
+    const beside = { ...(random.once(6) && { overlap: true }) };
+    const base = { slug, meter, match, every, ...beside, ...(random.once(8) && { onChange: this.kind() }) };
     return this.ofSeveral({ ...base, ...this.model(), ...this.aroundOne() } as Price);
   }
 
@@ -101,8 +102,15 @@ class Draw {
   /** Now and then a matrix, or a percentage with a fee by the other meter. */
   private ofSeveral(price: Price): Price {
     const { around } = this;
-    const { slug, meter, match, every } = price as UsagePrice;
-    const shared = { slug, meter, match, every, ...(price.onChange !== undefined && { onChange: price.onChange }) };
+    const { slug, meter, match, every, overlap } = price as UsagePrice;
+    const shared = {
+      slug,
+      meter,
+      match,
+      every,
+      ...(overlap && { overlap }),
+      ...(price.onChange !== undefined && { onChange: price.onChange }),
+    };
     const rates = () => (around.once(4) ? { discounts: [{ rate: '0.5' }] } : {});
     const { aggregation } = this.meters.find((each) => each.slug === meter)!;
     if (around.once(8) && aggregation !== 'latest' && aggregation !== 'unique' && match.model === undefined)
@@ -125,7 +133,8 @@ class Draw {
 
   /** Most of them; now and then one is as others are. */
   private otherwise(price: Price): Price {
-    return this.random.once(8) ? price : ({ ...price, otherwise: true } as Price);
+    const { overlap: _, ...alone } = price as UsagePrice;
+    return this.random.once(8) ? price : ({ ...alone, otherwise: true } as Price);
   }
 
   private model(): object {

@@ -254,6 +254,8 @@ export function ratedFaults(
   ];
   const late = new Set(history.usage.filter(() => random.once(5)));
   const faults: string[] = [];
+  // From when on records say something that is not due yet: the watermark has not come to where they were made.
+  let marked: number | null = null;
   const end = history.end + 3 * 48 * SLOT;
   for (let step = 0; known.watermark < end || pending.some((of) => of.length > 0); step++) {
     const watermark = Math.min(end, known.watermark + random.int(1, 30) * SLOT);
@@ -264,8 +266,14 @@ export function ratedFaults(
         const revealed = of.shift()!;
         known = withRevealed(history, known, revealed);
         // What was billed is billed again, from when on it holds.
-        dueFrom = Math.min(dueFrom ?? watermark, instantOf(revealed), watermark) - 24 * 48 * SLOT;
+        const from = Math.min(instantOf(revealed), watermark) - 24 * 48 * SLOT;
+        if (revealed.kind === 'record') marked = Math.min(marked ?? from, from);
+        else dueFrom = Math.min(dueFrom ?? from, from);
       }
+    }
+    if (marked !== null && (watermark === end || random.once(2))) {
+      dueFrom = Math.min(dueFrom ?? marked, marked);
+      marked = null;
     }
     if (hasOverlap(history, { ...known, watermark: end })) return null;
     const before = new Set(known.usage);
@@ -284,7 +292,7 @@ export function ratedFaults(
       windows: touched.length === 0 ? new Map() : new Map([[CUSTOMER.customer, new Set(touched)]]),
     };
     if (touched.length > 0 || dueFrom !== null) rateAll(known, written, work);
-    if (watermark < end && !random.once(3)) continue;
+    if (marked !== null || (watermark < end && !random.once(3))) continue;
     const where = `seed ${seed} step ${step}`;
     faults.push(
       ...differences(written.amounts(history), expected(history, known)).map((fault) => `${where}: ${fault}`),

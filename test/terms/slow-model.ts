@@ -402,8 +402,8 @@ export class SlowModel {
       for (const name of this.slugs()) {
         if ((other === holder && name === slug) || this.meterOf(name)?.slug !== early.price.meter) continue;
         const there = this.inWindow(other, name, at, windowMs, false)?.price;
-        // What is left over was left over before: only who took what is left over took it.
-        if (early.price.otherwise === true && there?.otherwise !== true) continue;
+        // What is left over was left over before: only who took what is left over took it, or stood beside it.
+        if (early.price.otherwise === true && there?.otherwise !== true && there?.overlap !== true) continue;
         if (there === undefined || there.match === undefined) continue;
         for (const { match: its } of slowCells(there))
           for (const { match: mine } of slowCells(early.price))
@@ -505,11 +505,11 @@ export class SlowModel {
     });
   }
 
-  /** The matches of what is no `otherwise` price, likewise. */
+  /** The matches of what is no `otherwise` price and not beside others, likewise. */
   takenBesides(meter: string): ReadonlyMap<number, readonly Readonly<Record<string, string>>[]> {
     return this.once(`taken besides ${meter}`, () => {
       const ordinary = (prices: readonly SlowPrice[]) =>
-        prices.filter(({ otherwise }) => otherwise !== true).flatMap(slowCells);
+        prices.filter(({ otherwise, overlap }) => otherwise !== true && overlap !== true).flatMap(slowCells);
       return new Map([...this.inForce(meter)].map(([at, prices]) => [at, ordinary(prices).map(({ match }) => match)]));
     });
   }

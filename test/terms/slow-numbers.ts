@@ -93,6 +93,7 @@ export interface SlowPrice extends SlowAmountFields {
   readonly meter?: string;
   readonly match?: Readonly<Record<string, string>>;
   readonly otherwise?: true;
+  readonly overlap?: true;
   readonly flatAmount?: string;
   readonly fee?: { readonly meter: string; readonly amount: string; readonly included?: SlowIncluded };
   readonly dimensions?: readonly string[];
