@@ -31,7 +31,7 @@ export interface CountedTerms {
   readonly dimensions: readonly string[];
 }
 
-/** Of one subject, or of several that are one for the meter: the windows in the terms. */
+/** Of one subject, or of several that are one for the meter: the windows in the terms. Each subject is told once. */
 export interface SubjectWindows {
   readonly subject: string;
   readonly windows: readonly WindowValue[];
