@@ -9,6 +9,7 @@ import { BenchProgram } from '../stand/bench-program.ts';
 import { insertWindowHistory, sealWindowHistory, type WindowHistory } from '../stand/history.ts';
 import type { Installation } from '../stand/installation.ts';
 import { insertSubscribers } from '../stand/subscribers.ts';
+import { matrixCatalogYaml } from '../workload/usage-stream.ts';
 
 const DAY_HOURS = 24;
 const METERS = 2;
@@ -25,6 +26,8 @@ interface Spread {
   readonly tenants?: number;
   readonly isScattered?: boolean;
   readonly areSubscribed?: boolean;
+  /** The text of another catalog. */
+  readonly catalog?: string;
 }
 
 /** So far apart begin subscriptions, and so their periods: a day has some thousands. */
@@ -65,33 +68,36 @@ async function bytesOfMoney(pool: pg.Pool): Promise<number> {
 
 async function measureStep(context: RunContext, spread: Spread): Promise<Measurement> {
   const { stand, events } = context;
-  const { hoursMax, areSubscribed = false, ...lie } = spread;
-  return stand.withInstallation({ log: 'postgres' }, async (installation) => {
-    const hours = events >= 100_000 ? hoursMax : Math.min(hoursMax, 5);
-    const history: WindowHistory = {
-      subjects: Math.max(1, Math.round(events / hours / METERS)),
-      hours,
-      until: ofLastMonth(15, 12),
-      partitions: installation.eventLog.partitions,
-      rowsPerInsert: 250_000,
-      ...lie,
-    };
-    const { subjects } = history;
-    const windows = subjects * hours * METERS;
-    await insertWindowHistory(installation.clickhouse, history);
-    await sealWindowHistory(installation.pool, installation.clickhouse, history);
-    if (areSubscribed) {
-      const since = { startsAt: ofLastMonth(15, 0) - subjects * APART_MS, apartMs: APART_MS, dueAt: null };
-      await insertSubscribers(installation.pool, { subjects, ...lie, ...since });
-    }
-    const { written, measured } = await measureRater(context, installation);
-    if (written !== windows) throw new Error(`${written} line items were written for ${windows} closed windows`);
-    return {
-      ...measured,
-      events: written,
-      details: { subjects, windowsPerSubject: hours, ...measured.details },
-    };
-  });
+  const { hoursMax, areSubscribed = false, catalog, ...lie } = spread;
+  return stand.withInstallation(
+    { log: 'postgres', ...(catalog !== undefined && { catalog }) },
+    async (installation) => {
+      const hours = events >= 100_000 ? hoursMax : Math.min(hoursMax, 5);
+      const history: WindowHistory = {
+        subjects: Math.max(1, Math.round(events / hours / METERS)),
+        hours,
+        until: ofLastMonth(15, 12),
+        partitions: installation.eventLog.partitions,
+        rowsPerInsert: 250_000,
+        ...lie,
+      };
+      const { subjects } = history;
+      const windows = subjects * hours * METERS;
+      await insertWindowHistory(installation.clickhouse, history);
+      await sealWindowHistory(installation.pool, installation.clickhouse, history);
+      if (areSubscribed) {
+        const since = { startsAt: ofLastMonth(15, 0) - subjects * APART_MS, apartMs: APART_MS, dueAt: null };
+        await insertSubscribers(installation.pool, { subjects, ...lie, ...since });
+      }
+      const { written, measured } = await measureRater(context, installation);
+      if (written !== windows) throw new Error(`${written} line items were written for ${windows} closed windows`);
+      return {
+        ...measured,
+        events: written,
+        details: { subjects, windowsPerSubject: hours, ...measured.details },
+      };
+    },
+  );
 }
 
 export const rater: Bench = {
@@ -99,7 +105,13 @@ export const rater: Bench = {
   unit: 'line items',
   about: 'closed (subject, price) windows priced into line items and ledger entries',
   events: { full: 1_000_000, smoke: 2_000 },
-  variants: [{ name: '', measure: (context) => measureStep(context, { hoursMax: 10 * DAY_HOURS }) }],
+  variants: [
+    { name: '', measure: (context) => measureStep(context, { hoursMax: 10 * DAY_HOURS }) },
+    {
+      name: 'matrix of 5,000 cells',
+      measure: (context) => measureStep(context, { hoursMax: 10 * DAY_HOURS, catalog: matrixCatalogYaml() }),
+    },
+  ],
 };
 
 export const raterSpread: Bench = {

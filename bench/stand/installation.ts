@@ -16,7 +16,7 @@ import { parseSettings } from '../../platform/settings/config.ts';
 import type { Settings } from '../../platform/settings/settings.ts';
 import { StageProcess } from '../../test/support/processes/cluster.ts';
 import { until } from '../../test/support/until.ts';
-import { catalogYaml, TENANT } from '../workload/usage-stream.ts';
+import { TENANT } from '../workload/usage-stream.ts';
 import type { ProcessTimes } from './process-times.ts';
 import { profileArguments } from './profiles.ts';
 
@@ -25,8 +25,8 @@ export interface InstallationParts {
   /** Of servers; the databases and the topic are the installation's own. */
   readonly environment: Readonly<Record<string, string>>;
   readonly times: ProcessTimes;
-  /** False: no catalog is applied, so a bench can say what stands in the log. */
-  readonly withCatalog: boolean;
+  /** Its text; null: none is applied, so a bench can say what stands in the log. */
+  readonly catalog: string | null;
 }
 
 const READY_TIMEOUT_MS = 30_000;
@@ -63,7 +63,7 @@ export class Installation {
     const clickhouse = createClickHouse({ ...settings.clickhouse!, requestTimeoutMs: 1_800_000 }, logger);
     await migrate(pool, clickhouse, logger);
     const eventLog = await openEventLog(settings, pool, logger);
-    if (parts.withCatalog) await applyCatalogFile(pool, eventLog, catalogYaml, 'bench');
+    if (parts.catalog !== null) await applyCatalogFile(pool, eventLog, parts.catalog, 'bench');
     const { key } = await createApiKey(pool, { tenant: TENANT, actor: 'cli:bench' }, 'bench');
     return new Installation(parts, { settings, pool, clickhouse, eventLog, apiKey: key });
   }

@@ -10,6 +10,7 @@ import { type EmbeddedClickHouse, startEmbeddedClickHouse } from '../../platform
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../platform/postgres/embedded/embedded.ts';
 import { compiledCommand } from '../../test/support/processes/clickhouse.ts';
 import { startKafka, type TestKafka } from '../../test/support/processes/kafka-broker.ts';
+import { catalogYaml } from '../workload/usage-stream.ts';
 import { Installation } from './installation.ts';
 import { ProcessTimes } from './process-times.ts';
 
@@ -17,7 +18,7 @@ export interface InstallationOptions {
   /** Where the event log is. */
   readonly log: 'kafka' | 'postgres';
   readonly settings?: Readonly<Record<string, string>>;
-  readonly withCatalog?: boolean;
+  readonly catalog?: string | null;
 }
 
 const silent = pino({ level: 'silent' });
@@ -80,7 +81,7 @@ export class Stand {
   }
 
   /** Databases and a topic that nothing has used before. */
-  async install({ log, settings: more = {}, withCatalog = true }: InstallationOptions): Promise<Installation> {
+  async install({ log, settings: more = {}, catalog = catalogYaml }: InstallationOptions): Promise<Installation> {
     const name = `bench_${++this.installations}`;
     const [postgres, clickhouse, kafka] = await Promise.all([
       this.postgres(),
@@ -103,7 +104,7 @@ export class Stand {
     const installation = await Installation.open({
       name,
       times: this.times,
-      withCatalog,
+      catalog,
       environment: {
         ...settings,
         TALLYLINE_TOPIC: name,

@@ -16,7 +16,23 @@ export const regions = ['eu', 'us', 'ap'] as const;
 /** A plan with a fee and two prices of usage, for whoever has a subscription. */
 export const SUBSCRIBED_PLAN = 'pro';
 
-export const catalogYaml = `currency: USD
+/** A price of usage, in YAML behind its `-`. */
+type PriceYaml = (slug: 'input' | 'output', unitAmount: string) => string;
+
+const perUnit: PriceYaml = (slug, unitAmount) =>
+  `{ slug: ${slug}, meter: ${slug}_tokens, model: per_unit, unitAmount: "${unitAmount}" }`;
+
+const CELLS = 5_000;
+
+/** The same rate in each of many cells, by model and operation; those that the benches send are among them. */
+const matrix: PriceYaml = (slug, unitAmount) => {
+  const cells = Array.from({ length: CELLS / operations.length }, (_, i) => models[i] ?? `m-${i}`).flatMap((model) =>
+    operations.map((operation) => `{ values: [${model}, ${operation}], unitAmount: "${unitAmount}" }`),
+  );
+  return `{ slug: ${slug}, meter: ${slug}_tokens, model: matrix, dimensions: [model, operation], cells: [${cells}] }`;
+};
+
+const catalogWith = (price: PriceYaml): string => `currency: USD
 meters:
   - slug: input_tokens
     eventType: ${EVENT_TYPE}
@@ -35,17 +51,20 @@ plans:
     calendar: true
     timezone: UTC
     prices:
-      - { slug: input, meter: input_tokens, model: per_unit, unitAmount: "0.000003" }
-      - { slug: output, meter: output_tokens, model: per_unit, unitAmount: "0.000015" }
+      - ${price('input', '0.000003')}
+      - ${price('output', '0.000015')}
   - slug: ${SUBSCRIBED_PLAN}
     timezone: UTC
     afterEnd: none
     prices:
       - { slug: base, model: flat, flatAmount: "20" }
-      - { slug: input, meter: input_tokens, model: per_unit, unitAmount: "0.000002" }
-      - { slug: output, meter: output_tokens, model: per_unit, unitAmount: "0.00001" }
+      - ${price('input', '0.000002')}
+      - ${price('output', '0.00001')}
 defaultPlan: standard
 `;
+
+export const catalogYaml = catalogWith(perUnit);
+export const matrixCatalogYaml = (): string => catalogWith(matrix);
 
 export const benchCatalog = (): Catalog => soundCatalog(catalogYaml, 'the catalog of the benches');
 

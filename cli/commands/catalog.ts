@@ -97,6 +97,7 @@ export function registerCatalogCommands(program: Command): void {
     .description('print the JSON Schema of catalog files, for an editor')
     .action(async () => {
       const { catalogSchemaText } = await import('../../domain/catalog/catalog-schema.ts');
-      process.stdout.write(catalogSchemaText());
+      // More than a pipe holds: the process ends once it has been taken.
+      await new Promise<void>((taken) => process.stdout.write(catalogSchemaText(), () => taken()));
     });
 }

@@ -48,6 +48,8 @@ class MatrixCells {
   readonly all: readonly Cell[];
   readonly byName: ReadonlyMap<string, Cell>;
   private readonly patterns: readonly Pattern[];
+  /** By the values themselves: whoever reads usage has the same ones for many windows. */
+  private readonly found = new WeakMap<readonly string[], { readonly cell: Cell | null }>();
 
   constructor(matrix: MatrixPrice) {
     const byPrecedence = new Map<number, MatrixCell[]>();
@@ -77,6 +79,14 @@ class MatrixCells {
 
   /** `values` in the order of the matrix's dimensions. */
   find(values: readonly string[]): Cell | null {
+    const known = this.found.get(values);
+    if (known !== undefined) return known.cell;
+    const cell = this.search(values);
+    this.found.set(values, { cell });
+    return cell;
+  }
+
+  private search(values: readonly string[]): Cell | null {
     for (const { named, cells } of this.patterns) {
       const cell = cells.get(keyOf(named, values));
       if (cell !== undefined) return cell;

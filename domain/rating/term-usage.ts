@@ -16,7 +16,7 @@ import { atAllTimes, type TakenUsage } from '../pricing/taken-usage.ts';
 import { sameDefinition } from '../terms/catalog-history.ts';
 import type { UsagePeriod, UsageTerm } from '../terms/price-terms.ts';
 import { chargesOf, countedTogether, type TermCharge } from '../terms/term-amounts.ts';
-import { addedAcross, type SubjectUsage } from './contributions.ts';
+import { addedAcross, type SubjectUsage, type WindowValue } from './contributions.ts';
 
 /** Terms of a period whose usage is one: a value that comes again counts once in it. */
 export interface CountedTerms {
@@ -31,7 +31,7 @@ export interface CountedTerms {
   readonly dimensions: readonly string[];
 }
 
-/** Of one subject, or of several that are one for the meter: the windows in the terms. */
+/** Of one subject, or of several that are one for the meter: the windows in the terms. Each subject is told once. */
 export interface SubjectWindows extends SubjectUsage {
   readonly subject: string;
 }
@@ -98,54 +98,67 @@ export function chargedTerms(
   return [...ofOthers, ...[...byDimensions.values()].flatMap((of) => chargedCells(period, of, usageOf))];
 }
 
-/** By cell, then by subject, whether subjects are by themselves first. */
-type CellUsage = Map<
-  string,
-  { readonly isBySubject: boolean; readonly subjects: Map<string, Map<number, Quantity>> }[]
->;
+/** What came to a cell from a subject, or from several that are one for the meter. */
+interface SubjectInCell extends SubjectUsage {
+  readonly subject: string;
+  readonly isBySubject: boolean;
+  readonly windows: WindowValue[];
+  /** Usage of several group values is in it: a window may be there more than once. */
+  isMixed: boolean;
+}
 
 function chargedCells(period: UsagePeriod, counted: readonly CountedTerms[], usageOf: UsageOfCounted): ChargedTerm[] {
-  const { mergeWindows } = aggregationRules(period.line.meter!.aggregation);
-  const cells: CellUsage = new Map();
   // A level of a subject that moves counts in each cell by the time of the cell's terms.
-  const heldBy = new Map<string, SubjectUsage['held']>();
-  for (const each of counted) {
-    for (const { subject, windows, held } of usageOf(each)) {
-      heldBy.set(subject, held ?? heldBy.get(subject));
-      for (const { windowStart, quantity, groups } of windows) {
-        const term = each.terms.find(({ from, to }) => from <= windowStart && windowStart < to);
-        const cell = term === undefined ? null : cellAt(term.price, groups!);
-        if (cell === null) continue;
-        const known = windowsOf(cells, cell.name, each.isBySubject, subject);
-        // Several group values of one cell come to one value of the window.
-        known.set(windowStart, known.has(windowStart) ? mergeWindows(known.get(windowStart)!, quantity) : quantity);
-      }
-    }
-  }
+  const cells = new Map<string, SubjectInCell[]>();
+  for (const each of counted) for (const of of usageOf(each)) addToCells(cells, each, of);
   const terms = counted.flatMap((each) => each.terms).sort((a, b) => a.from - b.from);
   return [...cells].flatMap(([name, used]) => {
     const ofCell: UsagePeriod = { ...period, terms: cellTerms(terms, name) };
-    const bySubject = used.map(({ isBySubject: is, subjects }) => ({
-      isBySubject: is,
-      usage: [...subjects].map(([subject, windows]) => ({
-        ...{ subject, held: heldBy.get(subject) ?? null },
-        windows: [...windows].map(([windowStart, quantity]) => ({ windowStart, quantity })),
-      })),
-    }));
-    const usage: UsageOfCounted = ({ isBySubject: is }) =>
-      bySubject.find((each) => each.isBySubject === is)?.usage ?? [];
+    const merged = used.map((each) =>
+      each.isMixed ? { ...each, windows: mergedWindows(period, each.windows) } : each,
+    );
+    const usage: UsageOfCounted = ({ isBySubject: is }) => merged.filter((each) => each.isBySubject === is);
     return chargedAlike(ofCell, countedTerms(ofCell), usage, name);
   });
 }
 
-function windowsOf(cells: CellUsage, name: string, bySubject: boolean, subject: string): Map<number, Quantity> {
-  const ofCell = cells.get(name) ?? [];
-  cells.set(name, ofCell);
-  const used = ofCell.find((each) => each.isBySubject === bySubject) ?? { isBySubject: bySubject, subjects: new Map() };
-  if (!ofCell.includes(used)) ofCell.push(used);
-  const windows = used.subjects.get(subject) ?? new Map<number, Quantity>();
-  used.subjects.set(subject, windows);
-  return windows;
+function addToCells(
+  cells: Map<string, SubjectInCell[]>,
+  { terms, isBySubject: bySubject }: CountedTerms,
+  { subject, windows, held }: SubjectWindows,
+): void {
+  const [only, ...others] = terms;
+  const own = new Map<string, SubjectInCell>();
+  for (const window of windows) {
+    const { windowStart, groups } = window;
+    const term = others.length === 0 ? only! : terms.find(({ from, to }) => from <= windowStart && windowStart < to);
+    const cell = term === undefined ? null : cellAt(term.price, groups!);
+    if (cell === null) continue;
+    const used = own.get(cell.name);
+    if (used === undefined) {
+      const first = { subject, isBySubject: bySubject, windows: [window], isMixed: false };
+      own.set(cell.name, held === undefined ? first : { ...first, held });
+    } else {
+      used.isMixed ||= used.windows[0]!.groups !== groups;
+      used.windows.push(window);
+    }
+  }
+  for (const [name, used] of own) {
+    const known = cells.get(name);
+    if (known === undefined) cells.set(name, [used]);
+    else known.push(used);
+  }
+}
+
+/** Several group values of one cell come to one value of the window. */
+function mergedWindows({ line }: UsagePeriod, windows: readonly WindowValue[]): WindowValue[] {
+  const { mergeWindows } = aggregationRules(line.meter!.aggregation);
+  const merged = new Map<number, Quantity>();
+  for (const { windowStart, quantity } of windows) {
+    const known = merged.get(windowStart);
+    merged.set(windowStart, known === undefined ? quantity : mergeWindows(known, quantity));
+  }
+  return [...merged].map(([windowStart, quantity]) => ({ windowStart, quantity }));
 }
 
 /** The stretches in which a matrix has a cell; those that follow each other and say the same of it are one (T4). */

@@ -7,6 +7,7 @@ import { POOLED } from '../../domain/billing/billing-period-terms.ts';
 import { acrossOf, type Meter } from '../../domain/metering/meter.ts';
 import type { Reading } from '../../domain/metering/meter-reading.ts';
 import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
+import type { WindowValue } from '../../domain/rating/contributions.ts';
 import type { CountedTerms, SubjectWindows } from '../../domain/rating/term-usage.ts';
 import type { RecountedReading } from './recount.ts';
 
@@ -87,13 +88,7 @@ export class CountedTally {
 
   /** `heldBy`: when a subject is the customer's, of a level that counts by that. */
   usage(heldBy: (subject: string, counted: CountedTerms) => SubjectWindows['held']): SubjectWindows[] {
-    const ofCells = [...this.byValues].flatMap(([key, tally]) => {
-      const groups = JSON.parse(key) as readonly string[];
-      return tally.usage(heldBy).map(({ windows, ...of }) => ({
-        ...of,
-        windows: windows.map((window) => ({ ...window, groups })),
-      }));
-    });
+    if (this.byValues.size > 0) return this.usageByValues(heldBy);
     const tallied = [...this.tallies].map(([subject, windows]) => ({
       ...{ subject, held: heldBy(subject, this.counted) },
       windows: [...windows].map(([windowStart, tally]) => ({ windowStart, quantity: tally.value() })),
@@ -104,6 +99,21 @@ export class CountedTally {
         counts.set(windowStart, (counts.get(windowStart) ?? 0n) + QUANTITY_ONE);
       return { subject, windows: [...counts].map(([windowStart, quantity]) => ({ windowStart, quantity })) };
     });
-    return [...ofCells, ...tallied, ...seen];
+    return [...tallied, ...seen];
+  }
+
+  /** Each subject once, with the windows of all values. */
+  private usageByValues(heldBy: Parameters<CountedTally['usage']>[0]): SubjectWindows[] {
+    const found = new Map<string, WindowValue[]>();
+    for (const [key, tally] of this.byValues) {
+      const groups = JSON.parse(key) as readonly string[];
+      for (const { subject, windows } of tally.usage(heldBy)) {
+        const known = found.get(subject) ?? [];
+        found.set(subject, known);
+        for (const window of windows) known.push({ ...window, groups });
+      }
+    }
+    const held = (subject: string) => heldBy(subject, this.counted) ?? null;
+    return [...found].map(([subject, windows]) => ({ subject, windows, held: held(subject) }));
   }
 }

@@ -1083,8 +1083,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'cell-of-one-value',
     file: TERM_USAGE,
-    find: 'known.set(windowStart, known.has(windowStart) ? mergeWindows(known.get(windowStart)!, quantity) : quantity);',
-    replace: 'known.set(windowStart, quantity);',
+    find: 'merged.set(windowStart, known === undefined ? quantity : mergeWindows(known, quantity));',
+    replace: 'merged.set(windowStart, quantity);',
     description: 'Of several values that one cell takes in a window, the last one counts',
   },
   {
