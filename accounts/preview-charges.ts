@@ -10,7 +10,7 @@ import { holdsAllSealsOf } from '../domain/sealing/seals.ts';
 import type { CustomerSubscription } from '../domain/terms/customer-subscription.ts';
 import { readAssignmentsAround } from '../platform/account-store/subject-assignments.ts';
 import { readBillingPeriods } from '../platform/billing-store/billing-periods.ts';
-import { readProgress } from '../platform/billing-store/rater-progress.ts';
+import { readProgressOf } from '../platform/billing-store/rater-progress.ts';
 import { storedUsageReads } from '../platform/charges/stored-usage-reads.ts';
 import { readCharges } from '../platform/charges/target-charges.ts';
 import { readSeals } from '../platform/usage-store/seals.ts';
@@ -48,7 +48,7 @@ export async function readPreviewedCharges(
 ): Promise<PreviewedCharges> {
   const stored = await readBillingPeriods(reads, [customer]);
   const ownership = new Ownership(await readAssignmentsAround(reads, [customer]));
-  const progress = await readProgress(reads);
+  const progress = await readProgressOf(reads, customer);
   const seals = await readSeals(reads);
   const closed = stored.reduce((latest, each) => Math.max(latest, each.closedUpTo ?? 0), progress.closedUpTo ?? 0);
   const whose = { ...customer, subjects: ownership.subjectsOf(customer) };

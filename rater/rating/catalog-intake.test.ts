@@ -4,6 +4,7 @@ import { type Catalog, type CatalogVersion, emptyCatalog } from '../../domain/ca
 import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
 import { RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 import type { ConcernedHolders } from '../../platform/billing-store/due-customers.ts';
+import type { HeldShard } from '../../platform/billing-store/rater-shards.ts';
 import { markConcerned } from './catalog-intake.ts';
 
 /** Amounts of the fee of the default plan, and of the plan `pro`. */
@@ -19,13 +20,13 @@ const made = (version: number, fee: string, pro: string): CatalogVersion => {
 async function markedBy(versions: TenantVersions, after: number, watermark: number) {
   const marked: (ConcernedHolders & { readonly dueAt: number })[] = [];
   const store = {
-    markHoldersDue: async (holders: ConcernedHolders, dueAt: number) => {
+    markHoldersDue: async (holders: ConcernedHolders, _shards: readonly HeldShard[], dueAt: number) => {
       marked.push({ ...holders, dueAt });
       return null;
     },
   };
   for (const version of versions.after(after))
-    await markConcerned(store, new RatingCatalogs(versions), version, watermark);
+    await markConcerned(store, [], new RatingCatalogs(versions), version, watermark);
   return marked;
 }
 

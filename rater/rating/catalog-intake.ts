@@ -8,6 +8,7 @@
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { TenantsOfVersion, VersionOfTenants } from '../../domain/catalog/tenant-versions.ts';
 import type { RatingCatalog, RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
+import type { HeldShard } from '../../platform/billing-store/rater-shards.ts';
 import type { RatingState } from '../store/rating-store.ts';
 
 /** Marked in one statement. */
@@ -16,6 +17,7 @@ const CUSTOMERS_AT_ONCE = 10_000;
 /** `catalogs`: of all versions up to that one, or of more. */
 export async function markConcerned(
   store: Pick<RatingState, 'markHoldersDue'>,
+  shards: readonly HeldShard[],
   catalogs: RatingCatalogs,
   { version: { version, effectiveAt }, tenants }: VersionOfTenants,
   watermark: number,
@@ -25,7 +27,7 @@ export async function markConcerned(
   const dueAt = Math.min(effectiveAt, watermark);
   for (const plan of plansOf(catalogOf(catalogs, tenants), version)) {
     let after: TenantCustomer | null = null;
-    do after = await store.markHoldersDue({ plan, tenants }, dueAt, { after, customersMax });
+    do after = await store.markHoldersDue({ plan, tenants }, shards, dueAt, { after, customersMax });
     while (after !== null);
   }
 }

@@ -13,6 +13,7 @@ import { type CustomerWork, timesOf } from '../../domain/rating/customer-work.ts
 import { isNoSpan, meterSpans } from '../../domain/rating/meter-spans.ts';
 import type { RatingCatalog, RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 import { type GroupsInUse, LeftGroups, pricedMeters, unpricedIn } from '../../domain/rating/unpriced-usage.ts';
+import type { HeldShard } from '../../platform/billing-store/rater-shards.ts';
 import { readCountedUsage, type UsageBasis } from '../../platform/charges/counted-usage.ts';
 import type { RatingBasis } from '../core/rating-basis.ts';
 import type { RatedUsage } from '../store/rating-store.ts';
@@ -34,6 +35,8 @@ export interface ClosingWindows {
 /** What a step rates by, and the windows that it closes; null: it closes none whose usage could be unpriced. */
 export interface StepBasis extends RatingBasis {
   readonly closing: ClosingWindows | null;
+  /** Of whose customers the step is, by their numbers: no other rater may hold one of them when a batch is written. */
+  readonly shards: ReadonlyMap<number, HeldShard>;
 }
 
 /** Windows of a customer with usage that nothing prices. */

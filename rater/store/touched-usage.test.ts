@@ -18,12 +18,14 @@ const made = (version: number, window: Meter['window'], more: Partial<CatalogVer
 async function lookedFor(versions: TenantVersions, from: TouchedQuery['from'], to: TouchedQuery['to']) {
   const selections: WindowSelection[] = [];
   const store = {
+    readAssigned: async () => [],
     async *streamWindows(selection: WindowSelection) {
       selections.push(selection);
       yield [];
     },
   };
-  await readTouchedWindows(store, { catalogs: new RatingCatalogs(versions), from, to, recountRuns: [] });
+  const query = { catalogs: new RatingCatalogs(versions), from, to, recountRuns: [] };
+  await readTouchedWindows(store, query, new Set([0]), 10);
   return selections;
 }
 

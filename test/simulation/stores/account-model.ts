@@ -44,10 +44,10 @@ export class AccountModel {
   onSubscribed: (subscription: CustomerSubscription) => void = () => {};
   /** Told of a change that holds from before what was rated. */
   onReachedBack: () => void = () => {};
-  /** Windows that end by then were rated, or may be at this moment; null: none was yet. */
-  private readonly closing: () => number | null;
+  /** Windows of some of them that end by then were rated, or may be at this moment; null: none was yet. */
+  private readonly closing: (customers: readonly TenantCustomer[]) => number | null;
 
-  constructor(postgres: PostgresModel, closing: () => number | null) {
+  constructor(postgres: PostgresModel, closing: AccountModel['closing']) {
     this.postgres = postgres;
     this.closing = closing;
   }
@@ -90,10 +90,14 @@ export class AccountModel {
     }
   }
 
-  dueBy(until: number, customersMax: number): DueCustomer[] {
+  dueBy(
+    until: number,
+    customersMax: number,
+    isMeant: (customer: TenantCustomer) => boolean = () => true,
+  ): DueCustomer[] {
     const key = ({ tenant, customer }: TenantCustomer): string => keyText(tenant, customer);
     return [...this.due.values()]
-      .filter(({ dueAt }) => dueAt <= until)
+      .filter((each) => each.dueAt <= until && isMeant(each))
       .sort((a, b) => a.dueAt - b.dueAt || (key(a) < key(b) ? -1 : 1))
       .slice(0, customersMax);
   }
@@ -110,7 +114,7 @@ export class AccountModel {
       const names = new Set([subject, customer, ...assignments.map((each) => each.customer)]);
       const sides = [...names].map((side) => ({ tenant, customer: side }));
       await locked('lock customers', sides.map(customerLock), () => null);
-      const closedUpTo = await run('closing', this.closing);
+      const closedUpTo = await run('closing', () => this.closing(sides));
       const clocks = { now: this.postgres.scheduler.now, closedUpTo };
       const added = assignmentOf(
         { subject, assignments, version: assignments.length },
@@ -141,7 +145,7 @@ export class AccountModel {
     await postgres.transaction(process, async ({ run, locked, write }) => {
       await locked('lock customers', [customerLock(wanted)], () => null);
       if (await run('answers', () => this.done.has(id))) return;
-      const ratedUpTo = await run('closing', this.closing);
+      const ratedUpTo = await run('closing', () => this.closing([wanted]));
       const all = await run('subscriptions', () => this.subscriptionsOf([wanted]));
       const recordedAt = postgres.scheduler.now;
       // Everything holds from the start of a slot, as the oracle's account of it has it.
