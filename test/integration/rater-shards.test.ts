@@ -186,6 +186,15 @@ async function install(): Promise<void> {
   const startsAt = Date.parse('2026-11-01T00:00:00Z');
   for (const customer of customers.slice(0, 6)) await subscribe(pool, { tenant, customer, plan: 'pro', startsAt });
   await pool.query(
+    `INSERT INTO tallyline.customers (tenant, id, shard, version, entity, paid_by, personal, created_at, updated_at)
+     SELECT 'acme', 'cus_' || i, 0, 1, 'default', 'self', '', now(), now() FROM generate_series(0, 7) AS i
+     ON CONFLICT DO NOTHING`,
+  );
+  await pool.query(
+    `INSERT INTO tallyline.assigned_subjects (tenant, subject, version, created_at, updated_at)
+     SELECT 'acme', 'device_' || i, 1, now(), now() FROM generate_series(0, 19) AS i`,
+  );
+  await pool.query(
     `INSERT INTO tallyline.subject_assignments (tenant, subject, starts_at, customer)
      SELECT 'acme', 'device_' || i, '2026-11-01', 'cus_' || i % 8 FROM generate_series(0, 19) AS i`,
   );
@@ -208,7 +217,7 @@ async function sealHour(hour: number): Promise<void> {
 /** Each line item, to the digit; of late usage it depends on the steps what is an adjustment. */
 async function bills(): Promise<Record<string, string>> {
   const { rows } = await pool.query<{ name: string; said: string }>(
-    `SELECT customer || ' ' || price || ' ' || window_start AS name, sum(quantity) || ' for ' || sum(amount) AS said
+    `SELECT customer || ' ' || price || ' ' || window_start AS name, trim_scale(sum(quantity)) || ' for ' || trim_scale(sum(amount)) AS said
      FROM tallyline.line_items GROUP BY 1 ORDER BY 1`,
   );
   return Object.fromEntries(rows.map(({ name, said }) => [name, said]));

@@ -184,7 +184,7 @@ export function planOf(random: Random): Plan {
     batchCustomersMax: rules.pick([4, 200]),
     markedCustomersMax: random.fork('marked').pick([1, 100]),
     stepWindowsMax: random.fork('step windows').pick([5, 100_000, 100_000]),
-    leaseMs: random.fork('lease').pick([HOUR / 2, HOUR, 3 * HOUR]),
+    leaseMs: random.fork('lease').pick([HOUR, 2 * HOUR]),
     assignments: assignmentsOf(random.fork('assignments'), busy),
     subscribings: subscribingsOf(random.fork('subscribings'), busy),
     recounts: recountsOf(random.fork('recounts'), busy),
