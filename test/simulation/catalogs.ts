@@ -188,6 +188,17 @@ function withOtherwise(random: Random, plans: Readonly<Record<string, readonly P
   return Object.fromEntries(changed);
 }
 
+/** Some meters take numbers from now on that they refused for their digits, or the other way round. */
+function mended(random: Random, meters: readonly Meter[]): Meter[] {
+  const surely = random.pick(['tokens', 'level', 'cached']);
+  return meters.map((meter) => {
+    const isMended = meter.slug === surely || (meter.valuePath !== null && random.once(3));
+    if (!isMended || meter.aggregation === 'unique') return meter;
+    const { precision, ...rest } = meter;
+    return precision === 'exact' ? rest : { ...rest, precision: 'exact' };
+  });
+}
+
 /** One plan with one price that is otherwise, new or gone, and all others as they are (T4). */
 function withOneChange(random: Random, plans: readonly Plan[], fresh: readonly Plan[]): Plan[] {
   const { slug } = random.pick(plans);
@@ -231,7 +242,9 @@ export function catalogsOf(random: Random, tenants: readonly string[]): CatalogC
       ...last(),
       meters: last().meters.map((meter) => (meter.slug === 'tokens' ? { ...meter, required: true } : meter)),
     }),
+    () => ({ ...last(), meters: mended(random.fork('mended'), last().meters) }),
     () => ({ ...last(), plans: withOneChange(random, last().plans, plans()) }),
+    () => ({ ...last(), meters: mended(random.fork('mended again'), last().meters) }),
     () => ({ ...last(), defaultPlan: random.pick(['basic', 'team', null]) }),
     () => ({ ...last(), plans: withOneChange(random, last().plans, plans()) }),
     () => ({ ...last(), plans: withOneChange(random, last().plans, plans()) }),
@@ -298,6 +311,10 @@ function ownCatalogsOf(
     () => {
       const defaultPlan = random.pick(['basic', 'team', null]);
       return (had) => ({ ...had, defaultPlan });
+    },
+    () => {
+      const mend = random.fork(`mend ${random.int(0, 1e6)}`);
+      return (had) => ({ ...had, meters: mended(mend.fork('again'), had.meters) });
     },
     () => (had) => ({
       ...had,

@@ -1181,20 +1181,6 @@ export const mutants: readonly Mutant[] = [
     description: 'A revision is sealed without its rows being there',
   },
   {
-    name: 'recount-of-reopened-chunk',
-    file: RECOUNTS,
-    find: 'if (list?.sealEpoch !== each.sealEpoch) continue;',
-    replace: 'if (list === undefined) continue;',
-    description: 'A revision is sealed although the chunk was reopened since it was read',
-  },
-  {
-    name: 'recount-settled-too-early',
-    file: RECOUNTS,
-    find: 'if (list.corrections === revision) settled.push(chunk);',
-    replace: 'settled.push(chunk);',
-    description: 'A chunk that got a correction while it was counted is due no more',
-  },
-  {
     name: 'recount-as-revision-0',
     file: REVISIONS,
     find: 'const at: ChunkCoordinates = { generation: this.generation, partition, chunk, epoch, version, revision };',

@@ -105,12 +105,17 @@ export interface PlannedSubscribing extends Planned {
 /** A meter is to be counted again. */
 export interface PlannedRecount {
   readonly at: number;
-  /** Which of the meters of the version that is in force then: a number in [0, 1). */
-  readonly meter: number;
+  /** Where it is not in force yet: the first one is. */
+  readonly meter: string;
   readonly from: number;
   readonly to: number | null;
   readonly tenant: string | null;
+  /** What happens when rows of a revision are written the next time. */
+  readonly disturbed: (typeof disturbances)[number] | null;
 }
+
+/** Its rows go before they are read back; its owner stands still; its chunk is repaired; events of it are lost. */
+export const disturbances = ['rows go', 'owner stands still', 'chunk is repaired', 'events go'] as const;
 
 export interface Plan {
   readonly seed: number;
@@ -243,7 +248,8 @@ function subscribingsOf(random: Random, busy: readonly number[]): PlannedSubscri
   if (random.chance(0.1)) return [];
   const customers = Array.from({ length: random.int(2, 6) }, () => ({
     tenant: random.pick(TENANTS),
-    customer: random.pick(['cus_1', 'cus_2', 'cus_3', 'cus_4', 'org_1']),
+    // Nobody of the last two ever uses anything: they are billed where they are due, and at no other time.
+    customer: random.pick(['cus_1', 'cus_2', 'cus_3', 'cus_4', 'org_1', 'quiet_1', 'quiet_2']),
   }));
   const subscribings: PlannedSubscribing[] = [];
   for (let left = random.int(10, 60); left > 0; left--) {
@@ -257,15 +263,38 @@ function subscribingsOf(random: Random, busy: readonly number[]): PlannedSubscri
   return subscribings.sort((a, b) => a.at - b.at);
 }
 
-/** In two of three runs. */
+/** Mostly meters that come, or are mended, in the middle of a run. */
+const RECOUNTED = [
+  'tokens',
+  'tokens',
+  'tokens',
+  'cached',
+  'level',
+  'level',
+  'fresh',
+  'of_a',
+  'calls',
+  'users',
+] as const;
+
+/** In four of five runs; some are asked for soon after another one, of the same meter. */
 function recountsOf(random: Random, busy: readonly number[]): PlannedRecount[] {
-  if (random.once(3)) return [];
+  if (random.once(5)) return [];
   const recounts: PlannedRecount[] = [];
-  for (let left = random.int(1, 8); left > 0; left--) {
-    const at = (random.chance(0.5) ? random.pick(busy) : random.int(STARTS_AT + DAY, ENDS_AT)) + random.int(0, 20_000);
+  let last: PlannedRecount | null = null;
+  for (let left = random.int(3, 16); left > 0; left--) {
+    const isNear: boolean = last !== null && random.once(3);
+    const base = random.chance(0.5) ? random.pick(busy) : random.int(STARTS_AT + DAY, ENDS_AT);
+    const soon = isNear ? last!.at + random.spread(1_000, 6 * HOUR) : base + random.int(0, 20_000);
+    const at = Math.min(soon, ENDS_AT - 1);
     const from = at - random.spread(HOUR, 7 * DAY);
-    const to = random.chance(0.3) ? from + random.spread(HOUR, 4 * DAY) : null;
-    recounts.push({ at, meter: random.next(), from, to, tenant: random.chance(0.3) ? random.pick(TENANTS) : null });
+    last = {
+      ...{ at, meter: isNear ? last!.meter : random.pick(RECOUNTED), from },
+      to: random.chance(0.4) ? from + random.spread(HOUR, 4 * DAY) : null,
+      tenant: random.chance(0.4) ? random.pick(TENANTS) : null,
+      disturbed: random.chance(0.5) ? random.pick(disturbances) : null,
+    };
+    recounts.push(last);
   }
   return recounts.sort((a, b) => a.at - b.at);
 }
@@ -309,12 +338,20 @@ function requestsOf(random: Random, busy: readonly number[], horizonMs: number):
   return requests.sort((a, b) => a.at - b.at);
 }
 
+/** Some have usage for some days, and none from then on. */
+function subjectAt(random: Random, at: number): string {
+  const number = random.int(1, 6);
+  const isQuiet = (number === 6 && at > STARTS_AT + 2 * DAY) || (number === 5 && at > STARTS_AT + 4 * DAY);
+  return `cus_${isQuiet ? random.int(1, 4) : number}`;
+}
+
 function newEvent(random: Random, at: number, id: string, horizonMs: number): ClientEvent {
-  const subject = `cus_${random.int(1, 6)}`;
+  const subject = subjectAt(random, at);
   const type = random.pick(['call', 'call', 'call', 'gauge', 'login', 'other']);
   const data: Record<string, unknown> = { model: random.pick(['a', 'b', "c'\t"]) };
   if (random.chance(0.95))
     data.n = random.chance(0.3) ? `${random.int(0, 40)}.${random.int(1, 99)}` : random.int(0, 500);
+  if (random.chance(0.04)) data.n = Number(`${random.int(1, 9)}.${random.int(1e12, 9e12)}7`);
   // Some of it is taken back.
   if (random.chance(0.04)) data.n = -random.int(1, 400);
   if (random.chance(0.3)) data.c = random.int(1, 20);
@@ -324,7 +361,8 @@ function newEvent(random: Random, at: number, id: string, horizonMs: number): Cl
   if (random.chance(0.03)) data.c = random.pick<unknown>(['none', 1e-7, true]);
   if (random.chance(0.05)) data.model = random.pick<unknown>([1e-7, '0.0000001', 30, 0.5, []]);
   if (type === 'login') data.user = `u${random.int(1, 30)}`;
-  if (type === 'gauge') data.v = random.int(-50, 1_000);
+  if (type === 'gauge')
+    data.v = random.once(8) ? `${random.int(1, 900)}.${random.int(1e12, 9e12)}5` : random.int(-50, 1_000);
   const kind = random.next();
   if (kind < 0.3) return { id, type, subject, data };
   // Mostly now, some late, a few at the very edge of the horizon or a little ahead.

@@ -23,11 +23,11 @@ import {
   PARTITIONS,
   type Plan,
   type PlannedAssignment,
-  type PlannedRecount,
   type PlannedSubscribing,
   STARTS_AT,
 } from './plan.ts';
 import { Publishers } from './publishers.ts';
+import { checkRecounts, checkRevision, requestRecount } from './recounting.ts';
 import { Process, Scheduler } from './scheduler.ts';
 import type { Assigning } from './stores/account-model.ts';
 import { ClickHouseModel } from './stores/click-house-model.ts';
@@ -80,6 +80,7 @@ export class World {
     this.clickhouse = new ClickHouseModel(this.scheduler, this.random.fork('clickhouse'));
     this.postgres = new PostgresModel(PARTITIONS, this.scheduler, this.random.fork('postgres'), plan.horizonMs);
     this.postgres.recounts.onSeal = this.watched((partition, seal, corrections) => {
+      checkRevision(this, partition, seal);
       this.oracle.recounted(partition, seal, corrections);
     });
     this.log.onAppend = this.watched((partition, record) => this.oracle.appended(partition, record));
@@ -247,18 +248,6 @@ export class World {
     this.deployment.decideRepairs(random);
   }
 
-  /** Of a meter of the default in force, or of the tenant's. */
-  private recount({ meter, from, to, tenant }: PlannedRecount): void {
-    const { tenantVersions, publishedVersion, recounts } = this.postgres;
-    const published = tenantVersions.upTo(publishedVersion);
-    const inForce = (tenant === null ? published.defaults : published.of(tenant)).at(-1);
-    if (inForce === undefined) return;
-    const { meters } = inForce.catalog;
-    const { slug } = meters[Math.floor(meter * meters.length)]!;
-    recounts.request({ tenant, meter: slug, version: publishedVersion, from, to });
-    this.scheduler.note(`recount of ${slug}`);
-  }
-
   private planChange(planned: PlannedAssignment | PlannedSubscribing): void {
     if (planned.during === null) this.change(planned);
     else this.racing.push(planned);
@@ -344,8 +333,9 @@ export class World {
     const { scheduler, plan } = this;
     for (const change of plan.catalogs)
       scheduler.after(change.at - STARTS_AT, () => this.publishers.add(change), 'catalog');
+    const recounting = this.random.fork('recounting');
     for (const planned of plan.recounts)
-      scheduler.after(planned.at - STARTS_AT, () => this.recount(planned), 'recount');
+      scheduler.after(planned.at - STARTS_AT, () => requestRecount(this, planned, recounting), 'recount');
     for (const planned of [...plan.assignments, ...plan.subscribings])
       scheduler.after(planned.at - STARTS_AT, () => this.planChange(planned), 'change');
     for (const slot of this.deployment.slots) scheduler.after(this.random.int(1, 30_000), slot.start, 'start');
@@ -388,6 +378,7 @@ export class World {
     await this.drain(() => this.postgres.recounts.isDone, 'recounts are not done');
     this.watched(() => {
       this.checkSealed();
+      checkRecounts(this);
       checkStores(this);
     })();
     if (this.failure !== null) throw this.failure;
@@ -435,6 +426,7 @@ export class World {
     this.publishers.isHealing = true;
     this.onLateUsage = null;
     this.onPublish = null;
+    clickhouse.onRevision = null;
     log.network.disarm();
     clickhouse.heal();
     postgres.disarm();

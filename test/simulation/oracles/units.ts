@@ -8,8 +8,11 @@ export function unitsOf(value: string): bigint {
   return BigInt(integer + fraction.padEnd(12, '0'));
 }
 
-/** An event's value in 10^-12 units by a rule set; null where it is none. Halves go to the even unit. */
-export function quantityOf(value: unknown, ruleSet: number): bigint | null {
+/**
+ * An event's value in 10^-12 units by a rule set; null where it is none. Halves go to the even unit, but for a meter
+ * that takes exact numbers alone.
+ */
+export function quantityOf(value: unknown, ruleSet: number, isExact = false): bigint | null {
   if (typeof value !== 'number' && typeof value !== 'string') return null;
   const match = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(String(value));
   if (match === null) return null;
@@ -20,7 +23,7 @@ export function quantityOf(value: unknown, ruleSet: number): bigint | null {
   if (exponent >= 0) return BigInt(`${sign}1`) * coefficient * 10n ** BigInt(exponent);
   const divisor = 10n ** BigInt(-exponent);
   const rest = coefficient % divisor;
-  if (ruleSet === 1 && rest !== 0n) return null;
+  if ((ruleSet === 1 || isExact) && rest !== 0n) return null;
   let units = coefficient / divisor;
   if (2n * rest > divisor || (2n * rest === divisor && units % 2n === 1n)) units += 1n;
   return sign === '-' ? -units : units;

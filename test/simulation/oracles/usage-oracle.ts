@@ -387,16 +387,8 @@ export class UsageOracle {
     for (const { offset, index, event, now, version } of chunk.accepted) {
       const sent = this.origins.get(event)!;
       for (const slug of named) {
-        const concerns = (correction: MeterCorrection): boolean => {
-          const meter = this.meterIn(event.tenant, correction.version, slug);
-          if (meter === null) return false;
-          const windowStart = event.eventTime - (event.eventTime % windowMs[meter.window]!);
-          const { tenant, from, to } = correction;
-          return (
-            (tenant === null || tenant === event.tenant) && windowStart >= from && (to === null || windowStart < to)
-          );
-        };
-        const last = corrections.filter(({ meter }) => meter === slug).findLast(concerns);
+        const ofMeter = corrections.filter(({ meter }) => meter === slug);
+        const last = ofMeter.findLast((correction) => this.concerns(correction, event));
         const meter =
           version === 0 && last === undefined ? null : this.meterIn(event.tenant, last?.version ?? version, slug);
         if (meter === null) continue;
@@ -414,6 +406,22 @@ export class UsageOracle {
     const [a, b] = [JSON.stringify(expected), JSON.stringify(found)];
     const at = `revision ${seal.revision} of chunk ${seal.chunk} of partition ${partition}`;
     if (a !== b) throw new Violation('I2', `${at} is sealed with ${b}, the log and its corrections say ${a}`);
+  }
+
+  /** Whether a correction is about an event, whatever its meter makes of it. */
+  private concerns({ tenant, meter: slug, version, from, to }: MeterCorrection, event: UsageEvent): boolean {
+    const meter = this.meterIn(event.tenant, version, slug);
+    if (meter === null) return false;
+    const windowStart = event.eventTime - (event.eventTime % windowMs[meter.window]!);
+    return (tenant === null || tenant === event.tenant) && windowStart >= from && (to === null || windowStart < to);
+  }
+
+  /** Whether a correction is about an event of a chunk, and of its meter's type. */
+  isAbout(correction: MeterCorrection, partition: number, chunk: number): boolean {
+    return this.chunksOf(partition)[chunk]!.accepted.some(({ event }) => {
+      const meter = this.meterIn(event.tenant, correction.version, correction.meter);
+      return meter?.eventType === event.type && this.concerns(correction, event);
+    });
   }
 
   private meterIn(tenant: string, version: number, slug: string): Meter | null {
@@ -480,7 +488,7 @@ export class UsageOracle {
     let quantity = sum ?? null;
     if (taken === null || value === undefined) quantity = null;
     else if (meter.addends === undefined && meter.aggregation !== 'unique') {
-      quantity = quantityOf(value, chunk.ruleSet);
+      quantity = quantityOf(value, chunk.ruleSet, meter.precision === 'exact');
     }
     const groups = meter.dimensions.map(({ path }) => groupOf(sent.data[String(path[0])], chunk.ruleSet));
     if (quantity === null || groups.includes(null)) return 'unread';

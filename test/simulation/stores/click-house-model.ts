@@ -82,6 +82,10 @@ export class ClickHouseModel {
   private hasLost = false;
   /** When rows that had been answered for were lost last. */
   lostAt = Number.NEGATIVE_INFINITY;
+  /** Told who inserts rows of a revision of a chunk. */
+  onRevision: ((process: Process, partition: number, chunk: number) => void) | null = null;
+  /** By partition and epoch, when revisions were read back last. */
+  private readonly revisionsReadAt = new Map<string, number>();
   /** By partition and epoch. */
   private readonly manifestAt = new Map<string, number>();
 
@@ -139,6 +143,19 @@ export class ClickHouseModel {
     this.scheduler.note(`part of ${part.table} lost`, part.insertedAt);
   }
 
+  /**
+   * Parts with such rows, inserted at that time or (null) at any, are laid aside as broken: nobody is told, and all
+   * goes on.
+   */
+  detach<R extends Row>(table: Table<R>, holds: (row: R) => boolean, insertedAt: number | null = null): void {
+    const parts = [...table.partsWith(holds)].filter((part) => insertedAt === null || part.insertedAt === insertedAt);
+    for (const part of parts) part.isLost = true;
+    if (parts.length === 0) return;
+    this.hasLost = true;
+    this.lostAt = this.scheduler.now;
+    this.scheduler.note('parts detached', parts.length);
+  }
+
   /** The same of all parts with such a roll-up. */
   loseRollUps(holds: (row: RollUpRow) => boolean, downMs: number): void {
     this.crash(downMs);
@@ -164,6 +181,11 @@ export class ClickHouseModel {
   /** When the last row of an owner's last flush came. */
   flushedAt(partition: number, epoch: number | bigint): number {
     return this.manifestAt.get(`${partition}/${epoch}`) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  /** When an owner read revisions of a partition back last. */
+  revisionReadAt(partition: number, epoch: bigint): number {
+    return this.revisionsReadAt.get(`${partition}/${epoch}`) ?? Number.NEGATIVE_INFINITY;
   }
 
   /** Whether a part was lost since this was asked last. */
@@ -301,7 +323,9 @@ export class ClickHouseModel {
       // The bytes as they are when it is served, which may be after the caller gave it up: a socket sends from the
       // caller's memory.
       insert: (table, _, body) =>
-        network.call<void>(process, `insert ${table}`, (reply) => this.insert(table, Buffer.concat(body), reply)),
+        network.call<void>(process, `insert ${table}`, (reply) =>
+          this.insert(process, table, Buffer.concat(body), reply),
+        ),
       query: <RowOut>(sql: string, params: Readonly<Record<string, unknown>> = {}) =>
         network.call<RowOut[]>(process, 'query', (reply) => reply({ value: this.select(sql, params) as RowOut[] })),
       queryBinary: (sql, params = {}) =>
@@ -324,6 +348,7 @@ export class ClickHouseModel {
   }
 
   private insert(
+    process: Process,
     table: string,
     body: Buffer,
     reply: (outcome: { value: undefined } | { error: unknown }, afterMs?: number) => void,
@@ -349,7 +374,12 @@ export class ClickHouseModel {
       if (part !== null) this.parts.push(part);
       return part;
     };
-    for (const rows of readBlocks([body])) this.insertRows(table, rows, partOf);
+    for (const rows of readBlocks([body])) {
+      this.insertRows(table, rows, partOf);
+      if (table !== 'usage_rollups' || this.onRevision === null) continue;
+      const revised = rollUpRows(rows).find(({ revision }) => revision > 0);
+      if (revised !== undefined) this.onRevision(process, revised.partition, revised.chunk);
+    }
     scheduler.note(`insert ${table}`, body.length);
     if (isPartial) {
       reply({ error: new ClickHouseError('too many parts (simulated)', 252, true) });
@@ -418,7 +448,8 @@ export class ClickHouseModel {
     if (columns === 'chunks') {
       return places.flatMap((bounds) => {
         const rows = rowsIn(bounds);
-        const { partition, place, epoch } = bounds;
+        const { partition, place, epoch, revision } = bounds;
+        if (revision.from > 0) this.revisionsReadAt.set(`${partition.to}/${epoch.to}`, this.scheduler.now);
         // A group without rows is none.
         if (rows.length === 0) return [];
         return [{ partition: partition.to, chunk: place.to, epoch: String(epoch.to), ...totalOf(rows) }];

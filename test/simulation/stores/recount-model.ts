@@ -74,6 +74,11 @@ export class RecountModel {
     this.due[partition]!.add(chunk);
   }
 
+  /** The requests that a chunk's revision that counts was counted with. */
+  countedWith(partition: number, chunk: number): readonly MeterCorrection[] {
+    return this.correctionsOf(partition, chunk).slice(0, this.revisedNow(partition, chunk)?.revision ?? 0);
+  }
+
   private correctionsOf(partition: number, chunk: number): MeterCorrection[] {
     return (this.lists[partition]!.get(chunk) ?? []).map((number) => this.requests[number - 1]!);
   }
