@@ -231,7 +231,7 @@ interface LoopOptions {
 const loopOf = (rater: string, options: LoopOptions = {}): RatingLoop =>
   new RatingLoop({
     ...{ store, rater, metrics: createRaterMetrics(new Registry()), logger, clock: Date.now, allowedLatenessMs: 0 },
-    ...{ batchCustomersMax: 5, ...options },
+    ...{ batchCustomersMax: 2, ...options },
   });
 
 async function rateAll(loops: readonly RatingLoop[]): Promise<void> {
