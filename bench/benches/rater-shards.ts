@@ -1,5 +1,5 @@
-// Several raters that share the customers: how long they take for what is sealed at once, and what it costs. One of them
-// is killed in the middle, and the others take its shards over.
+// Several raters that share the customers: how long they take for what is sealed at once, and what it costs. One of
+// them is killed in the middle, and the others take its shards over.
 import { countLineItems } from '../../platform/billing-store/line-items.ts';
 import { until } from '../../test/support/until.ts';
 import type { Bench, Measurement, RunContext } from '../bench.ts';

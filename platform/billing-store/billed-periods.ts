@@ -1,6 +1,6 @@
-// Billing periods as far as they are billed: by their own last rating, or by the progress of their customer's shard where
-// that is later. What the progress has passed over is billed, also where a period had nothing to rate and its row was
-// left as it was.
+// Billing periods as far as they are billed: by their own last rating, or by the progress of their customer's shard
+// where that is later. What the progress has passed over is billed, also where a period had nothing to rate and its row
+// was left as it was.
 import type { PeriodKey, PeriodStart } from '../../domain/billing/billing-period-terms.ts';
 import { periodClosesAt } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/metering/meter.ts';

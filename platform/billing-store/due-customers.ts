@@ -9,12 +9,11 @@
 //
 // Every statement takes rows in the order of their key, so that no two of them wait for each other.
 import type { PoolClient } from 'pg';
-import { SHARDS } from '../../domain/accounts/shard.ts';
+import { type HeldShard, SHARDS } from '../../domain/accounts/shard.ts';
 import { customerText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import { instant, nullable, type Queries, recordOf, selected, tableOf, text } from '../postgres/table-columns.ts';
 import { tenantCondition } from '../postgres/tenant-condition.ts';
-import type { HeldShard } from './rater-shards.ts';
 
 export const dueCustomerColumns = {
   tenant: text('tenant'),

@@ -4,14 +4,9 @@
 //
 // Between the transactions of an owner and whoever takes its shard stands a lock by number: a rating has it shared, and
 // who takes the shard has it alone while the epoch rises. Taking never waits, so nobody waits in a circle.
+import type { HeldShard } from '../../domain/accounts/shard.ts';
 import { instantParameter, namesOf, type Queries, recordOf, selected, valuesOf } from '../postgres/table-columns.ts';
 import { type RaterProgress, raterProgressColumns } from './rater-progress.ts';
-
-/** A shard as its owner knows it: by the epoch of its owning. */
-export interface HeldShard {
-  readonly shard: number;
-  readonly epoch: number;
-}
 
 /** Shards that are equally far. */
 export interface ShardGroup {
@@ -28,6 +23,10 @@ export interface ShardState {
   /** That have a lease, and the one that asks. */
   readonly raters: number;
 }
+
+/** In the order of their numbers. */
+export const shardsOf = (groups: readonly ShardGroup[]): HeldShard[] =>
+  groups.flatMap(({ shards }) => shards).sort((a, b) => a.shard - b.shard);
 
 /** The first of the two numbers of a shard's lock. */
 const SHARD_LOCKS = 7_111;

@@ -1,10 +1,10 @@
 // Whom a version makes due: who has a plan that it changes, of the tenants whose catalog it is.
 import { expect, it } from '@jest/globals';
+import type { HeldShard } from '../../domain/accounts/shard.ts';
 import { type Catalog, type CatalogVersion, emptyCatalog } from '../../domain/catalog/catalog.ts';
 import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
 import { RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 import type { ConcernedHolders } from '../../platform/billing-store/due-customers.ts';
-import type { HeldShard } from '../../platform/billing-store/rater-shards.ts';
 import { markConcerned } from './catalog-intake.ts';
 
 /** Amounts of the fee of the default plan, and of the plan `pro`. */

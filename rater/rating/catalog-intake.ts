@@ -5,10 +5,11 @@
 // They are marked page by page, each in a statement by itself. A rater that is gone in between has not moved the
 // progress, so all of them are marked again; to be due is a minimum, and whoever was rated meanwhile finds nothing
 // missing.
+
+import type { HeldShard } from '../../domain/accounts/shard.ts';
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { TenantsOfVersion, VersionOfTenants } from '../../domain/catalog/tenant-versions.ts';
 import type { RatingCatalog, RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
-import type { HeldShard } from '../../platform/billing-store/rater-shards.ts';
 import type { RatingState } from '../store/rating-store.ts';
 
 /** Marked in one statement. */

@@ -1,7 +1,7 @@
-// Which shards a rater holds from step to step. At the start of each step it gives back what is more than its share, and
-// takes what is free up to it; it is told what it holds then, by the epochs by which it does.
-import type { ShardGroup, ShardState } from '../../platform/billing-store/rater-shards.ts';
-import { shardsOf, shardsToMove } from '../core/shard-share.ts';
+// Which shards a rater holds from step to step. At the start of each step it gives back what is more than its share,
+// and takes what is free up to it; it is told what it holds then, by the epochs by which it does.
+import { type ShardGroup, type ShardState, shardsOf } from '../../platform/billing-store/rater-shards.ts';
+import { shardsToMove } from '../core/shard-share.ts';
 import type { RaterMetrics } from '../metrics.ts';
 import type { RatingState } from '../store/rating-store.ts';
 
@@ -24,9 +24,10 @@ export class HeldShards {
   async hold(): Promise<readonly ShardGroup[]> {
     const { store, rater, metrics } = this;
     let state = await store.readShards(rater);
-    const found = new Map(shardsOf(state.own).map(({ shard, epoch }) => [shard, epoch]));
+    const own = shardsOf(state.own);
+    const found = new Map(own.map(({ shard, epoch }) => [shard, epoch]));
     metrics.shardsLost([...this.known].filter(([shard, epoch]) => found.get(shard) !== epoch).length);
-    const { giveBack, take } = shardsToMove(state);
+    const { giveBack, take } = shardsToMove({ own, free: shardsOf(state.free), raters: state.raters });
     if (giveBack.length > 0) await store.giveBackShards(rater, giveBack);
     if (take.length > 0) await store.takeShards(rater, take);
     if (giveBack.length + take.length > 0) state = await store.readShards(rater);

@@ -19,6 +19,7 @@
 // again from new seals. Batches that were committed write nothing the second time, because nothing is missing then.
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
+import type { HeldShard } from '../../domain/accounts/shard.ts';
 import { shardOf } from '../../domain/accounts/shard.ts';
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { itemClosesAt } from '../../domain/billing/item-span.ts';
@@ -30,7 +31,7 @@ import type { RowSet } from '../../domain/sealing/row-set.ts';
 import { covers, isSameVector } from '../../domain/sealing/seal-vector.ts';
 import type { Seals } from '../../domain/sealing/seals.ts';
 import { leastProgress, type RaterProgress } from '../../platform/billing-store/rater-progress.ts';
-import type { HeldShard, ShardGroup } from '../../platform/billing-store/rater-shards.ts';
+import type { ShardGroup } from '../../platform/billing-store/rater-shards.ts';
 import { damagedPartOf } from '../../platform/clickhouse/click-house.ts';
 import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
 import {

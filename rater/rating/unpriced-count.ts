@@ -3,6 +3,7 @@
 // don't, what is left is read as an `otherwise` price would be. Windows that closed before and get late usage are not
 // counted again.
 
+import type { HeldShard } from '../../domain/accounts/shard.ts';
 import { customerText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { closedBefore } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
@@ -13,7 +14,6 @@ import { type CustomerWork, timesOf } from '../../domain/rating/customer-work.ts
 import { isNoSpan, meterSpans } from '../../domain/rating/meter-spans.ts';
 import type { RatingCatalog, RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 import { type GroupsInUse, LeftGroups, pricedMeters, unpricedIn } from '../../domain/rating/unpriced-usage.ts';
-import type { HeldShard } from '../../platform/billing-store/rater-shards.ts';
 import { readCountedUsage, type UsageBasis } from '../../platform/charges/counted-usage.ts';
 import type { RatingBasis } from '../core/rating-basis.ts';
 import type { RatedUsage } from '../store/rating-store.ts';

@@ -3,6 +3,7 @@
 // simulation with stores in memory runs the same decisions as a rater on Postgres and ClickHouse. Every call rejects
 // when its store does not answer.
 import type { TenantSubject } from '../../domain/accounts/ownership.ts';
+import type { HeldShard } from '../../domain/accounts/shard.ts';
 import type {
   PeriodOfRecords,
   PricedKey,
@@ -25,7 +26,7 @@ import type {
   NextDue,
 } from '../../platform/billing-store/due-customers.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
-import type { HeldShard, ShardGroup, ShardState } from '../../platform/billing-store/rater-shards.ts';
+import type { ShardGroup, ShardState } from '../../platform/billing-store/rater-shards.ts';
 import type { WrittenSelection } from '../../platform/billing-store/written-prices.ts';
 import type { RatedUsageReads } from '../../platform/charges/rated-usage-reads.ts';
 import type {
@@ -65,8 +66,8 @@ export interface RatingState {
   /** Those of the shards that are due by an instant, longest first. */
   readDueCustomers(shards: readonly HeldShard[], until: number, customersMax: number): Promise<DueCustomer[]>;
   /**
-   * Those of the shards are due at an instant if not before. Page by page: resolves to the last of it, and to null where
-   * nobody is left.
+   * Those of the shards are due at an instant if not before. Page by page: resolves to the last of it, and to null
+   * where nobody is left.
    */
   markHoldersDue(
     holders: ConcernedHolders,

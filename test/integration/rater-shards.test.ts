@@ -1,17 +1,17 @@
-// Several raters on a real Postgres and a real ClickHouse engine: who holds which shards, that nobody who was taken over
-// writes anything, and that what is billed is what one rater bills.
+// Several raters on a real Postgres and a real ClickHouse engine: who holds which shards, that nobody who was taken
+// over writes anything, and that what is billed is what one rater bills.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type pg from 'pg';
 import pino from 'pino';
 import { Registry } from 'prom-client';
+import type { HeldShard } from '../../domain/accounts/shard.ts';
 import { SHARDS, shardOf } from '../../domain/accounts/shard.ts';
 import { readProgress, readProgressOf } from '../../platform/billing-store/rater-progress.ts';
-import type { HeldShard } from '../../platform/billing-store/rater-shards.ts';
+import { shardsOf } from '../../platform/billing-store/rater-shards.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { migrate } from '../../platform/migrations/migrate.ts';
 import { createPool } from '../../platform/postgres/pool.ts';
-import { shardsOf } from '../../rater/core/shard-share.ts';
 import { createRaterMetrics } from '../../rater/metrics.ts';
 import { HeldShards } from '../../rater/rating/held-shards.ts';
 import { RatingLoop, type StepOutcome } from '../../rater/rating/rating-loop.ts';

@@ -38,9 +38,10 @@ function meddle(world: World, random: Random): void {
       if (raters.length > 0) {
         const slot = random.pick(raters);
         const stand = (): void => {
-          const forMs = leaseMs + random.int(1, HOUR);
+          // It goes on while the others are at it, or later.
+          const forMs = leaseMs + 60_000 + (random.chance(0.7) ? random.int(20, 4_000) : random.int(1, HOUR));
           world.deployment.pause(slot, forMs);
-          for (const at of [leaseMs + 60_000, forMs + 60_000])
+          for (const at of [leaseMs + 60_000, forMs + 120_000])
             scheduler.after(at, () => world.deployment.rateAtOnce(random), 'rate');
         };
         afterResponses(slot, random.int(1, 40), stand);

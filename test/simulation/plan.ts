@@ -166,7 +166,7 @@ const weights: Readonly<Record<FaultKind, number>> = {
   'postgres call': 12,
   'postgres commit': 14,
   'postgres fails over': 3,
-  'raters at once': 5,
+  'raters at once': 8,
 };
 
 export function planOf(random: Random): Plan {

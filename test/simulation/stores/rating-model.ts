@@ -1,5 +1,6 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
 
+import type { HeldShard } from '../../../domain/accounts/shard.ts';
 import { shardOf } from '../../../domain/accounts/shard.ts';
 import {
   customerText,
@@ -21,7 +22,7 @@ import type { MeterSpans } from '../../../domain/rating/meter-spans.ts';
 import { nextChunkOf, recountsOf, type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
 import type { EpochStep, Seals } from '../../../domain/sealing/seals.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
-import type { HeldShard, ShardGroup, ShardState } from '../../../platform/billing-store/rater-shards.ts';
+import type { ShardGroup, ShardState } from '../../../platform/billing-store/rater-shards.ts';
 import type { WrittenSelection } from '../../../platform/billing-store/written-prices.ts';
 import type {
   FirstSeenRow,

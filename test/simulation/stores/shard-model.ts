@@ -1,11 +1,13 @@
 // Shards of customers and the raters' leases on the model of Postgres, by its clock: the statements of
 // platform/billing-store/rater-shards.ts.
+
+import type { HeldShard } from '../../../domain/accounts/shard.ts';
 import { SHARDS, shardOf } from '../../../domain/accounts/shard.ts';
 import type { TenantCustomer } from '../../../domain/billing/billing-period-terms.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { covers, isSameVector } from '../../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
-import type { HeldShard, ShardGroup, ShardState } from '../../../platform/billing-store/rater-shards.ts';
+import type { ShardGroup, ShardState } from '../../../platform/billing-store/rater-shards.ts';
 import type { PostgresModel } from './postgres-model.ts';
 
 interface ShardRow {
