@@ -1,6 +1,6 @@
 // A rater's lease: while it lasts nobody takes what the rater holds. It is prolonged by a timer, also while a step
-// takes long, and ended when the rater stops or its stores do not answer, for another one may reach them. Nothing that is
-// billed depends on it, so a prolongation that fails is tried again by the next tick.
+// takes long, and ended when the rater stops or its stores do not answer, for another one may reach them. Nothing that
+// is billed depends on it, so a prolongation that fails is tried again by the next tick.
 import type { Logger } from 'pino';
 import { repeat, type Timers } from '../../platform/calls/timers.ts';
 import type { RatingState } from '../store/rating-store.ts';

@@ -328,6 +328,72 @@ describe('several raters', () => {
   });
 });
 
+describe('a batch', () => {
+  beforeEach(install);
+
+  /** A rater that waits where the hook says, with the shards taken from it or not. */
+  async function standing(
+    hook: (store: RatingStore, wait: () => Promise<void>) => RatingStore,
+    meanwhile: () => Promise<void>,
+  ) {
+    await store.prolongLease('stands', LEASE_MS);
+    await sealHour(0);
+    let [goOn, stands] = [(): void => {}, (): void => {}];
+    const gate = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const isStanding = new Promise<void>((resolve) => {
+      stands = resolve;
+    });
+    const wait = async (): Promise<void> => {
+      stands();
+      await gate;
+    };
+    const outcome = loopOf('stands', { store: hook(store, wait) }).step();
+    await isStanding;
+    await leaseEnds('stands');
+    await meanwhile();
+    goOn();
+    return outcome;
+  }
+
+  it('is not written by whoever was taken over, though nobody else has rated', async () => {
+    const beforeTransaction = (of: RatingStore, wait: () => Promise<void>): RatingStore => ({
+      ...of,
+      inRating: async (work) => {
+        await wait();
+        return of.inRating(work);
+      },
+    });
+    const outcome = await standing(beforeTransaction, async () => {
+      expect(await hold('takes')).toHaveLength(SHARDS);
+    });
+    expect(outcome).toBe('behind');
+    expect(await bills()).toEqual({});
+  });
+
+  it('keeps its shards until it is written', async () => {
+    const inTransaction = (of: RatingStore, wait: () => Promise<void>): RatingStore => ({
+      ...of,
+      inRating: (work) =>
+        of.inRating((transaction) =>
+          work({
+            ...transaction,
+            lockBillingPeriods: async (locked) => {
+              await wait();
+              return transaction.lockBillingPeriods(locked);
+            },
+          }),
+        ),
+    });
+    const outcome = await standing(inTransaction, async () => {
+      expect(await hold('takes')).toEqual([]);
+    });
+    expect(outcome).toBe('rated');
+    expect(await hold('takes')).toHaveLength(SHARDS);
+  });
+});
+
 describe('an installation of the release before', () => {
   it('has shards that are as far as all were, and tells stages of that release what they read', async () => {
     const postgres = await startTestPostgres();

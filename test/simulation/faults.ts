@@ -30,9 +30,11 @@ function meddle(world: World, random: Random): void {
     scheduler.after(random.int(fromMs, toMs), act, label);
   };
   const raters = world.deployment.slots.filter(({ name, process }) => name.startsWith('rater') && process !== null);
-  switch (random.int(0, 7)) {
+  switch (random.int(0, 9)) {
     case 6:
-    case 7: {
+    case 7:
+    case 8:
+    case 9: {
       // One stands still in the middle of a step, for longer than its lease, and the others take its shards.
       const { leaseMs } = world.plan;
       if (raters.length > 0) {
@@ -44,7 +46,7 @@ function meddle(world: World, random: Random): void {
           for (const at of [leaseMs + 60_000, forMs + 120_000])
             scheduler.after(at, () => world.deployment.rateAtOnce(random), 'rate');
         };
-        afterResponses(slot, random.int(1, 40), stand);
+        afterResponses(slot, random.int(8, 40), stand);
       }
       world.deployment.rateAtOnce(random);
       return;
