@@ -32,6 +32,8 @@ CREATE TABLE tallyline.rater_shards (
     catalog_version integer NOT NULL DEFAULT 0
 ) WITH (fillfactor = 40);
 
+-- What a rater of the release before announces is in what is copied, or it can't announce it any more.
+LOCK TABLE tallyline.rater_progress IN ACCESS EXCLUSIVE MODE;
 INSERT INTO tallyline.rater_shards (shard, seal_vector, watermark, closed_up_to, closing_up_to, catalog_version)
 SELECT shard, seal_vector, watermark, closed_up_to, closing_up_to, catalog_version
 FROM generate_series(0, 63) AS shard CROSS JOIN tallyline.rater_progress;
