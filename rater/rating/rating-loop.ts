@@ -19,8 +19,7 @@
 // again from new seals. Batches that were committed write nothing the second time, because nothing is missing then.
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { HeldShard } from '../../domain/accounts/shard.ts';
-import { shardOf } from '../../domain/accounts/shard.ts';
+import { type HeldShard, SHARDS, shardOf } from '../../domain/accounts/shard.ts';
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { itemClosesAt } from '../../domain/billing/item-span.ts';
 import type { NewLineItem } from '../../domain/billing/line-item.ts';
@@ -263,7 +262,9 @@ export class RatingLoop {
   ): Promise<{ readonly ends: readonly BatchOutcome[]; readonly moved: Touched }> {
     const { store } = this.parts;
     // All loops take their batches from here: one that ends early closes it for the others.
-    const isMeant = ({ tenant, customer }: TenantCustomer): boolean => basis.shards.has(shardOf(tenant, customer));
+    const isOfAll = basis.shards.size === SHARDS;
+    const isMeant = ({ tenant, customer }: TenantCustomer): boolean =>
+      isOfAll || basis.shards.has(shardOf(tenant, customer));
     const batches = this.batchesOf(customerWork(touched, await readOwnership(store, touched), isMeant));
     const moved = nothingTouched();
     let damaged: unknown = null;

@@ -17,6 +17,8 @@ export class ShardWindows {
   private readonly shards: ReadonlySet<number>;
   /** Of subjects whose name is of none of the shards. */
   private others: WindowKey[] = [];
+  /** Of the window before: a subject's windows mostly come one after the other. */
+  private last = { tenant: '', subject: '', isOurs: false };
 
   constructor(store: Pick<RatingState, 'readAssigned'>, shards: ReadonlySet<number>) {
     this.store = store;
@@ -25,8 +27,7 @@ export class ShardWindows {
 
   async add(windows: readonly WindowKey[]): Promise<void> {
     for (const window of windows) {
-      const { tenant, subject } = window;
-      if (this.shards.size === SHARDS || this.shards.has(shardOf(tenant, subject))) this.keep(window);
+      if (this.shards.size === SHARDS || this.isOursByName(window)) this.keep(window);
       else this.others.push(window);
     }
     if (this.others.length >= WINDOWS_AT_ONCE) await this.lookAtOthers();
@@ -48,6 +49,13 @@ export class ShardWindows {
     );
     if (ours.size === 0) return;
     for (const window of others) if (ours.has(keyText(window.tenant, window.subject))) this.keep(window);
+  }
+
+  private isOursByName({ tenant, subject }: WindowKey): boolean {
+    const { last } = this;
+    if (last.subject !== subject || last.tenant !== tenant)
+      this.last = { tenant, subject, isOurs: this.shards.has(shardOf(tenant, subject)) };
+    return this.last.isOurs;
   }
 
   private keep({ tenant, subject, windowStart }: WindowKey): void {

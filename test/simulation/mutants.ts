@@ -1021,8 +1021,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'customers-of-other-shards',
     file: RATING,
-    find: 'const isMeant = ({ tenant, customer }: TenantCustomer): boolean => basis.shards.has(shardOf(tenant, customer));',
-    replace: 'const isMeant = ({ tenant, customer }: TenantCustomer): boolean => shardOf(tenant, customer) >= 0;',
+    find: 'isOfAll || basis.shards.has(shardOf(tenant, customer));',
+    replace: 'isOfAll || shardOf(tenant, customer) >= 0;',
     description: 'A step rates whomever it finds, and not the customers of its shards alone',
   },
   {
