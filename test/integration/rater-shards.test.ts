@@ -328,6 +328,38 @@ describe('several raters', () => {
   });
 });
 
+describe('a rater whose shards are not equally far', () => {
+  beforeEach(install);
+
+  const farOf = (vector: Readonly<Record<string, number>>, shards: string) =>
+    pool.query(`UPDATE tallyline.rater_shards SET seal_vector = $1 WHERE ${shards}`, [JSON.stringify({ 1: vector })]);
+
+  it('brings all of them to the same seals in one step', async () => {
+    await sealHour(0);
+    await rateAll([loopOf('a')]);
+    // Some were taken from a rater that had not come as far.
+    await pool.query(
+      `UPDATE tallyline.rater_shards SET seal_vector = '{}', watermark = NULL, closed_up_to = NULL WHERE shard % 3 = 0`,
+    );
+    for (const hour of [1, 2, 3]) await sealHour(hour);
+    expect(await loopOf('b').step()).toBe('rated');
+    expect((await pool.query('SELECT DISTINCT seal_vector, watermark FROM tallyline.rater_shards')).rows).toHaveLength(
+      1,
+    );
+    expect(Object.keys(await bills())).toHaveLength(customers.length * 4 + 6);
+  });
+
+  it('waits while fewer chunks are sealed than one of them was rated by, and moves none back', async () => {
+    await sealHour(0);
+    const loop = loopOf('a');
+    await rateAll([loop]);
+    await farOf({ 0: 2 }, 'shard = 9');
+    expect(await loop.step()).toBe('mismatch');
+    await farOf({ 0: 1 }, 'shard = 9');
+    expect(await loop.step()).toBe('idle');
+  });
+});
+
 describe('a batch', () => {
   beforeEach(install);
 

@@ -991,20 +991,6 @@ export const mutants: readonly Mutant[] = [
     description: 'Whoever was taken over moves the progress of a shard',
   },
   {
-    name: 'shard-progress-back',
-    file: RATING,
-    find: 'const ahead = groups.find(({ progress }) => !covers(seals.vector, progress.sealVector));',
-    replace: 'const ahead = [groups[0]!].find(({ progress }) => !covers(seals.vector, progress.sealVector));',
-    description: 'Of the shards only the one that is furthest behind is compared with what is sealed',
-  },
-  {
-    name: 'shards-verified-from-greatest',
-    file: 'platform/billing-store/rater-progress.ts',
-    find: 'sealVector: cutBack(a.sealVector, b.sealVector),',
-    replace: 'sealVector: b.sealVector,',
-    description: 'The progress of all shards is that of the furthest ahead, and not of the furthest behind',
-  },
-  {
     name: 'assignment-by-one-side',
     file: ACCOUNT_MODEL,
     find: "const closedUpTo = await run('closing', () => this.closing(sides));",
