@@ -33,8 +33,9 @@ await runAsProgram<RaterShareInput, null>(async ({ environment, rater, raters, u
   const registry = createRegistry();
   const parts = { store, timers: realTimers, metrics: createRaterMetrics(registry), rater };
   const stage = startRating({ settings, logger, registry, clock: Date.now }, parts);
+  // What is left to the last of them.
   const hasShare = async (): Promise<boolean> =>
-    shardsOf((await store.readShards(rater)).own).length >= Math.floor(SHARDS / raters);
+    shardsOf((await store.readShards(rater)).own).length >= SHARDS - (raters - 1) * Math.ceil(SHARDS / raters);
   while (!(await hasShare())) await Promise.race([wait(LOOK_MS), stage.failed]);
   return {
     async work() {
