@@ -2,10 +2,12 @@
 //
 // Customers stay as they are while it lasts, and are locked as by a rating: no rater looks at them meanwhile, and
 // whichever looks later finds what was made. Only under the locks it is asked up to where windows are closed, and what
-// the customers have: so each subscription is held against all others of its customer.
+// the customers have: so each subscription is held against all others of its customer, by the catalog that holds and by
+// one that is stored and about to.
 import { groupBy } from '../domain/composite-key.ts';
 import { Problem } from '../domain/problem.ts';
 import type { RatingCatalog } from '../domain/rating/rating-catalog.ts';
+import type { CatalogHistory } from '../domain/terms/catalog-history.ts';
 import { type CustomerSubscription, historyOf, type NewSubscription } from '../domain/terms/customer-subscription.ts';
 import { SubscriptionHistory } from '../domain/terms/subscription-history.ts';
 import type { Author } from '../platform/account-store/account-changes.ts';
@@ -17,6 +19,7 @@ import {
 } from '../platform/account-store/subscriptions.ts';
 import { lockCustomers } from '../platform/billing-store/billing-periods.ts';
 import { readClosingOf } from '../platform/billing-store/rater-progress.ts';
+import { shareOverlapFence, storedHistory } from '../platform/catalog-publishing/overlap-fence.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
 import { requireNoOverlap } from './core/subscriptions/overlapping-prices.ts';
 import { asPreviewed, newBasis, type PreviewedAct, requirePreviewed } from './core/subscriptions/previewed.ts';
@@ -31,6 +34,20 @@ import {
 export type SubscribingOutcome =
   | { readonly is: 'made' | 'equal'; readonly subscription: CustomerSubscription }
   | { readonly is: 'refused'; readonly problem: Problem };
+
+/**
+ * By what subscriptions are held against each other. First of all in a transaction: it waits for a catalog that is
+ * being stored.
+ */
+export async function overlapHistories(
+  queries: Queries,
+  tenant: string,
+  { history, version }: RatingCatalog,
+): Promise<readonly CatalogHistory[]> {
+  await shareOverlapFence(queries);
+  const stored = await storedHistory(queries, tenant, version);
+  return stored === null ? [history] : [history, stored];
+}
 
 /** Locks the customers until the transaction ends, and only then looks at the clock and at what was rated. */
 export async function lockForChange(
@@ -71,7 +88,8 @@ export async function subscribeCustomers(
   previewed: PreviewedAct | null = null,
 ): Promise<{ readonly outcomes: readonly SubscribingOutcome[]; readonly now: number }> {
   const { tenant } = author;
-  const { newest, history: catalog } = catalogs;
+  const { newest } = catalogs;
+  const histories = await overlapHistories(queries, tenant, catalogs);
   const named = [...new Set(wanted.map(({ body }) => body.customer))];
   const customers = await shareCustomers(queries, tenant, named);
   const locked = await lockForChange(queries, tenant, named);
@@ -93,7 +111,7 @@ export async function subscribeCustomers(
       const made = newSubscriptionOf(each, customer, others.length === 0, newest, subscribing);
       requirePreviewed(previewed, newBasis(tenant, made, subscriptions, catalogs.version));
       const all = [...others, historyAhead(made)];
-      requireNoOverlap(all, catalog, made.opening.billedFrom);
+      for (const history of histories) requireNoOverlap(all, history, made.opening.billedFrom);
       held.set(made.customer, all);
       return made;
     });

@@ -902,7 +902,7 @@ export interface components {
         };
         /** @description From when to when a definition of a price holds for the subscription */
         PriceTerm: {
-            price: components["schemas"]["Slug"];
+            price: components["schemas"]["PriceName"];
             plan: components["schemas"]["Slug"];
             /** @description Null for a price of the subscription alone */
             catalogVersion: number | null;
@@ -918,6 +918,8 @@ export interface components {
              */
             to: string | null;
         };
+        /** @description The slug of a price, or of a percentage's fee the slug with /fee */
+        PriceName: string;
         /** @description An exact decimal number of any length */
         Decimal: string;
         Name: string;
@@ -964,7 +966,7 @@ export interface components {
                 from: string;
                 prices: {
                     subscription: components["schemas"]["AccountId"];
-                    price: components["schemas"]["Slug"];
+                    price: components["schemas"]["PriceName"];
                 }[];
             };
             rejected: components["schemas"]["Rejection"][];

@@ -5,6 +5,7 @@ import type { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import type { Author } from '../../platform/account-store/account-changes.ts';
 import { makeCustomers } from '../../platform/account-store/new-customers.ts';
 import type { Vault } from '../../platform/account-store/vault.ts';
+import { shareOverlapFence } from '../../platform/catalog-publishing/overlap-fence.ts';
 import { readCustomerBody } from '../core/customer-body.ts';
 import type { WantedSubscription } from '../core/subscriptions/subscribing.ts';
 import { readSubscriptionRow } from '../core/subscriptions/subscription-rows.ts';
@@ -31,6 +32,8 @@ export const importedSubscriptions = ({
     return { ...wanted, body: { ...wanted.body, rerate: rerate || wanted.body.rerate } };
   },
   async make(queries, rows) {
+    // Before customers are made, whose rows others may wait for.
+    await shareOverlapFence(queries);
     if (vault !== null) {
       const names = [...new Set(rows.map(({ body }) => body.customer))];
       const wanted = names.map((id) => ({ id, ...readCustomerBody({}) }));

@@ -36,7 +36,7 @@ import { type ActName, actNames, decideAct, subscriptionActs } from '../core/sub
 import { subscriptionAnswer, termsAnswer } from '../core/subscriptions/subscription-answers.ts';
 import { readSubscriptionBody } from '../core/subscriptions/subscription-body.ts';
 import { unknownSubscription } from '../core/subscriptions/unknown-subscription.ts';
-import { lockForChange, subscribeCustomers } from '../subscribe-customers.ts';
+import { lockForChange, overlapHistories, subscribeCustomers } from '../subscribe-customers.ts';
 
 const SUBSCRIPTIONS_DEFAULT = 100;
 const SUBSCRIPTIONS_MAX = 1_000;
@@ -121,6 +121,7 @@ const act = (name: ActName): AccountRoute => {
     const asked = subscriptionActs[name](body, catalogs.newest);
     const { author } = request;
     const { tenant } = author;
+    const histories = await overlapHistories(transaction, tenant, catalogs);
     const customer = await readSubscriber(transaction, tenant, id);
     if (customer === null) throw unknownSubscription(id);
     const situation = await lockForChange(transaction, tenant, [customer]);
@@ -137,7 +138,7 @@ const act = (name: ActName): AccountRoute => {
     const { now, ratedUpTo } = situation;
     const changed = await appendRecord(transaction, author, stored, record, { now, reason: asked.reason });
     const subscriptions = all.map((each) => historyOf(each === stored ? changed : each));
-    requireNoOverlap(subscriptions, catalogs.history, overlapsFrom(stored, record, ratedUpTo));
+    for (const history of histories) requireNoOverlap(subscriptions, history, overlapsFrom(stored, record, ratedUpTo));
     transaction.changed('subscription');
     return answerOf(changed, Math.max(now, changed.updatedAt));
   }

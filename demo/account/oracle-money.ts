@@ -84,6 +84,9 @@ export function oracleAmount(price: Price, quantity: bigint): bigint {
       return quantity * rate(price.factor);
     case 'flat':
       return flat(price.flatAmount);
+    case 'percentage':
+    case 'matrix':
+      throw new Error(`the demo has no ${price.model} price`);
   }
 }
 

@@ -3,11 +3,11 @@
 // outlive their removal: `history` holds the earlier versions. An empty list of changes means that the two catalogs say
 // the same.
 
+import type { Terms } from '../fields/definition-form.ts';
 import { eventPathText } from '../metering/event-path.ts';
 import { acrossOf, defaultItemWidth, itemWidthOf, meterDefaults } from '../metering/meter.ts';
 import { filterText } from '../metering/meter-filter.ts';
 import { valueText } from '../metering/value-expression.ts';
-import type { Terms } from '../pricing/price-model.ts';
 import { priceTerms } from '../pricing/prices.ts';
 import { type Catalog, type Meter, type Plan, planDefaults } from './catalog.ts';
 import { meaningFault, priceMeanings } from './price-meaning.ts';
@@ -89,10 +89,15 @@ function planTerms(plan: Plan): Terms {
   return { calendar: String(calendar), timezone, afterEnd, trialUsage };
 }
 
-const termsText = (terms: Terms): string =>
-  Object.entries(terms)
-    .map(([name, text]) => `${name} ${text}`)
-    .join(', ');
+/** Of what is added. A matrix has thousands of cells. */
+const TERMS_SHOWN_MAX = 40;
+
+function termsText(terms: Terms): string {
+  const entries = Object.entries(terms);
+  const shown = entries.slice(0, TERMS_SHOWN_MAX).map(([name, text]) => `${name} ${text}`);
+  const more = entries.length - shown.length;
+  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
+}
 
 /** The aspects that differ, each as `name old -> new`. */
 const differences = (old: Terms, now: Terms): string[] =>
@@ -167,7 +172,7 @@ function refuseNewMeanings(history: readonly Catalog[], after: Catalog, refusals
   const meanings = priceMeanings(history.flatMap((catalog) => catalog.plans));
   for (const { slug: plan, prices } of after.plans) {
     for (const price of prices) {
-      const fault = meaningFault(price, meanings.get(price.slug));
+      const fault = meaningFault(price, meanings);
       if (fault !== null) refusals.push({ subject: `plan ${plan}, price ${price.slug}`, reason: fault });
     }
   }

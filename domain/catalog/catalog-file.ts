@@ -18,9 +18,10 @@ import { type CatalogError, CatalogSource, formatPath } from '../fields/catalog-
 import { DEFAULT_WINDOW, defaultItemWidth, meterDefaults, whenUnreadable } from '../metering/meter.ts';
 import { type ReadValue, readDimensions, readValue, readWhere } from '../metering/meter-fields.ts';
 import { precisions } from '../number/quantity.ts';
+import { partsOf, slugOfPart } from '../pricing/parts.ts';
+import type { KnownMeters } from '../pricing/price-model.ts';
 import { isUsagePrice, readPrice, type UsagePrice } from '../pricing/prices.ts';
 import { isOtherwise, mayShareUsage } from '../pricing/taken-usage.ts';
-import type { KnownMeters } from '../pricing/usage-price.ts';
 import { type WindowSize, windowSizeMs, windowSizes } from '../time/time-window.ts';
 import { isTimeZone } from '../time/time-zone.ts';
 import { afterEnds, type Catalog, type Meter, type Plan, type Price, planDefaults, trialUsages } from './catalog.ts';
@@ -88,7 +89,7 @@ function checkMeanings(drafts: readonly PlanDraft[]): void {
   const known = priceMeanings([]);
   for (const { plan, priceFields } of drafts) {
     for (const price of plan.prices) {
-      const fault = meaningFault(price, known.get(price.slug));
+      const fault = meaningFault(price, known);
       if (fault === null) continue;
       const { path, ...field } = priceFields.find((each) => slugOf(each) === price.slug)!;
       refuse({ ...field, path: [...path, 'slug'] }, `${JSON.stringify(price.slug)} ${fault}`);
@@ -221,7 +222,12 @@ function readPlan(field: Field, meters: KnownMeters): PlanDraft | null {
     ...(afterEnd !== planDefaults.afterEnd && { afterEnd }),
     ...(trialUsage !== planDefaults.trialUsage && { trialUsage }),
   };
-  const pricedSlugs = new Set(sound.filter(isUsagePrice).map((price) => price.meter));
+  const pricedSlugs = new Set(
+    sound
+      .flatMap(partsOf)
+      .filter(isUsagePrice)
+      .map((price) => price.meter),
+  );
   const priced = [...pricedSlugs].flatMap((name) => meters.get(name) ?? []);
   const draft: PlanDraft = { field, plan, priceFields: priceFields!, meters: priced };
   if (calendar) checkCalendar(fields.timezone, draft);
@@ -232,11 +238,11 @@ function readPlan(field: Field, meters: KnownMeters): PlanDraft | null {
 /** Usage that no other price matches is of one price: two would both charge it (P3). */
 function checkOtherwise({ plan, priceFields }: PlanDraft): void {
   const taking: UsagePrice[] = [];
-  for (const price of plan.prices.filter(isUsagePrice).filter(isOtherwise)) {
+  for (const price of plan.prices.flatMap(partsOf).filter(isUsagePrice).filter(isOtherwise)) {
     const other = taking.find((each) => mayShareUsage(each, price));
     taking.push(price);
     if (other === undefined) continue;
-    const { path, ...field } = priceFields.find((each) => slugOf(each) === price.slug)!;
+    const { path, ...field } = priceFields.find((each) => slugOf(each) === slugOfPart(price.slug))!;
     refuse(
       { ...field, path: [...path, 'otherwise'] },
       `price ${JSON.stringify(other.slug)} of this plan takes what no other price matches of the same usage: one can`,

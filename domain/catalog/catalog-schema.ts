@@ -2,12 +2,12 @@
 // bounds, the aggregations, the windows and the price models. The readers decide; catalog-schema.test.ts holds both to
 // the same judgement. schemas/catalog/catalog.schema.json is what `tallyline catalog schema` prints.
 import { type Aggregation, aggregationRules, aggregations } from '../aggregation/aggregations.ts';
+import type { JsonSchema } from '../fields/definition-form.ts';
 import { eventPathPattern, singularPathPattern } from '../metering/event-path.ts';
 import { DEFAULT_WINDOW, meterDefaults, whenUnreadable } from '../metering/meter.ts';
 import { CONDITION_VALUES_MAX, CONDITIONS_MAX, DIMENSIONS_MAX, VALUE_LENGTH_MAX } from '../metering/meter-fields.ts';
 import { singularValuePattern, valuePattern } from '../metering/value-expression.ts';
 import { precisions } from '../number/quantity.ts';
-import type { JsonSchema } from '../pricing/price-model.ts';
 import { priceSchema } from '../pricing/prices.ts';
 import { windowSizes } from '../time/time-window.ts';
 import { afterEnds, planDefaults, trialUsages } from './catalog.ts';

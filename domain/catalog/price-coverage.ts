@@ -1,9 +1,11 @@
 // Which usage the plans of a catalog leave unpriced, and which they price twice: of the group values that usage has had
 // lately, and of prices alone. Nothing of it refuses a catalog.
 import { namedGroups } from '../metering/meter.ts';
+import { cellMatches } from '../pricing/matrix-cells.ts';
+import { partsOf } from '../pricing/parts.ts';
 import type { UsagePrice } from '../pricing/prices.ts';
 import { isUsagePrice } from '../pricing/prices.ts';
-import { isMatched, type Match, mayShareUsage } from '../pricing/taken-usage.ts';
+import { type Match, matchesGroups, mayShareUsage } from '../pricing/taken-usage.ts';
 import { formatRfc3339 } from '../time/rfc3339.ts';
 import type { Catalog, Plan } from './catalog.ts';
 
@@ -26,12 +28,12 @@ export interface UntakenGroup extends Omit<UsedGroup, 'groupValues'> {
   readonly lost: readonly string[];
 }
 
-const usagePrices = ({ prices }: Pick<Plan, 'prices'>): UsagePrice[] => prices.filter(isUsagePrice);
+const usagePrices = ({ prices }: Pick<Plan, 'prices'>): UsagePrice[] => prices.flatMap(partsOf).filter(isUsagePrice);
 
 /** `before`: what holds by now. A group that each plan takes which prices its meter is left out. */
 export function untakenGroups(before: Catalog, after: Catalog, used: readonly UsedGroup[]): UntakenGroup[] {
   const takes = (plan: Plan | undefined, meter: string, groups: Match): boolean =>
-    plan !== undefined && usagePrices(plan).some((price) => price.meter === meter && isMatched(price.match, groups));
+    plan !== undefined && usagePrices(plan).some((price) => price.meter === meter && matchesGroups(price, groups));
   return used.flatMap(({ meter: slug, groupValues, ...seen }) => {
     const meter = after.meters.find((each) => each.slug === slug);
     if (meter === undefined) return [];
@@ -72,9 +74,12 @@ export const doublePrices = ({ plans }: Catalog): DoublePrices[] =>
 export function takesMore(before: Catalog | null, after: Catalog): boolean {
   const takenOf = ({ plans }: Catalog): string[] =>
     plans.flatMap((plan) =>
-      usagePrices(plan).map(({ slug, meter, match, otherwise = false }) =>
-        JSON.stringify([plan.slug, slug, meter, otherwise, Object.entries(match).sort()]),
-      ),
+      usagePrices(plan).flatMap((price) => {
+        const { slug, meter, otherwise = false, overlap = false } = price;
+        return cellMatches(price).map((match) =>
+          JSON.stringify([plan.slug, slug, meter, otherwise, overlap, Object.entries(match).sort()]),
+        );
+      }),
     );
   const known = new Set(before === null ? [] : takenOf(before));
   return takenOf(after).some((each) => !known.has(each));

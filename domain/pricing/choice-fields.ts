@@ -11,6 +11,7 @@ import {
   readWholeNumber,
   refuse,
 } from '../fields/catalog-fields.ts';
+import type { JsonSchema, Terms } from '../fields/definition-form.ts';
 import {
   type ChangeKind,
   changeKinds,
@@ -20,7 +21,6 @@ import {
   priceDefaults,
   prorations,
 } from './price-choices.ts';
-import type { JsonSchema, Terms } from './price-model.ts';
 
 /** The longest period, in each unit: ten years. */
 const lengthsMax = { days: 3_660, weeks: 522, months: 120, years: 10 } as const;

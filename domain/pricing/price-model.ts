@@ -6,7 +6,10 @@
 // written before, so the same usage has the same price whenever and in whatever order it became known.
 
 import type { Field } from '../fields/catalog-fields.ts';
+import type { JsonSchema, Terms } from '../fields/definition-form.ts';
+import type { Meter } from '../metering/meter.ts';
 import type { Decimal } from '../number/decimal.ts';
+import type { AroundPrice } from './around/around-price.ts';
 import type { PriceChoices } from './price-choices.ts';
 
 /** What every price has. Amounts are decimal text in the catalog's currency. */
@@ -16,7 +19,7 @@ export interface PriceFields extends PriceChoices {
   readonly model: string;
 }
 
-export interface UsagePriceFields extends PriceFields {
+export interface UsagePriceFields extends PriceFields, AroundPrice {
   readonly meter: string;
   /** Only usage with these group values; empty for all. */
   readonly match: Readonly<Record<string, string>>;
@@ -24,19 +27,27 @@ export interface UsagePriceFields extends PriceFields {
   readonly per?: 'subject';
   /** Takes, of what it matches, only what no other price of any active subscription of the customer matches (P3). */
   readonly otherwise?: true;
+  /** Charges what it matches beside whatever else charges it, and takes nothing from other prices (P3). */
+  readonly overlap?: true;
 }
 
-/** Aspects of a definition by name, each as one text: what is compared is what is shown. */
-export type Terms = Readonly<Record<string, string>>;
+/** The meters of the catalog by slug; null for one whose definition is itself in error. */
+export type KnownMeters = ReadonlyMap<string, Meter | null>;
 
-/** A JSON Schema (2020-12). May refer to the definitions of the catalog's schema, such as "#/$defs/decimal". */
-export type JsonSchema = Readonly<Record<string, unknown>>;
+/** What a price is read against: its own meter, and its `match`, are null where they are in error. */
+export interface PriceContext {
+  readonly meters: KnownMeters;
+  readonly meter: Meter | null;
+  readonly match: Readonly<Record<string, string>> | null;
+}
 
 interface Model<Own> {
-  /** Of each field of its own, all of which are required. For editors: the reader decides. */
+  /** Of each field of its own. For editors: the reader decides. */
   readonly schema: Readonly<Record<keyof Own & string, JsonSchema>>;
+  /** Of these, those that may be left out. */
+  readonly optional?: readonly (keyof Own & string)[];
   /** Null after it has said at the field what is wrong. */
-  read(fields: Readonly<Record<keyof Own & string, Field>>): Own | null;
+  read(fields: Readonly<Record<keyof Own & string, Field>>, context: PriceContext): Own | null;
   /** Of its own fields. */
   terms(price: Own): Terms;
 }

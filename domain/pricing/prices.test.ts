@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Decimal } from '../number/decimal.ts';
 import { amountOf, carriesUsage, isFree, isUsagePrice, type Price, priceModels, priceTerms } from './prices.ts';
-import type { Tier } from './tiers.ts';
+import type { Tier } from './tiers/tiers.ts';
 
 const usage = { slug: 'p', meter: 'm', match: { region: 'eu' } };
 const tiers: readonly Tier[] = [
@@ -39,12 +39,22 @@ const table: readonly (readonly [Price, string, Record<string, string>])[] = [
     { tiers: '[up to 10 0.5 of the amount; above 0.2 of the amount]' },
   ],
   [{ ...usage, model: 'cost_plus', factor: '1.4' }, '21', { factor: '1.4' }],
+  [
+    { ...usage, model: 'percentage', rate: '0.2', fee: { meter: 'e', amount: '3', included: { units: '2' } } },
+    '3',
+    { rate: '0.2', fee: '3 for each of e beyond 2' },
+  ],
   [{ slug: 'p', model: 'flat', flatAmount: '7' }, '7', { flatAmount: '7' }],
 ];
+const cells = [
+  { values: ['*', 'x'], model: 'per_unit', unitAmount: '2', maximum: '9' },
+  { values: ['m', '*'], model: 'package', packageSize: '10', packageAmount: '9', included: { units: '1' } },
+] as const;
+const matrix: Price = { ...usage, model: 'matrix', dimensions: ['model', 'tier'], cells };
 
 describe('prices', () => {
   it('has an example of every model here', () => {
-    expect(table.map(([{ model }]) => model)).toEqual(priceModels);
+    expect(table.map(([{ model }]) => model)).toEqual(priceModels.filter((model) => model !== 'matrix'));
   });
 
   // A price of the period is charged once.
@@ -58,6 +68,17 @@ describe('prices', () => {
     const ofFee = { charge: 'in_advance', proration: 'second', giveBack: 'true', quantity: 'once' };
     const shared = { every: '1 month', ...(isUsagePrice(price) ? ofUsage : ofFee) };
     expect(priceTerms(price)).toEqual({ model: price.model, ...shared, ...own });
+  });
+
+  it('tells every cell of a matrix, which has an amount for each and none by itself', () => {
+    const own = {
+      dimensions: '[model, tier]',
+      'cell [*, x]': 'per_unit unitAmount 2 maximum 9',
+      'cell [m, *]': 'package packageSize 10 packageAmount 9 included 1',
+    };
+    const shared = { meter: 'm', match: '{region: "eu"}', per: 'customer', every: '1 month', onChange: 'by model' };
+    expect(priceTerms(matrix)).toEqual({ model: 'matrix', ...shared, ...own });
+    expect(() => amountOf(matrix)(new Decimal(1n))).toThrow('a matrix has an amount for each cell');
   });
 
   const tiered = (unitAmount: string, flatAmount: string): readonly Tier[] => [

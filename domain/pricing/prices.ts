@@ -1,31 +1,21 @@
-// The price models by name, and what is done with a price whatever its model. A model is one file of this folder, a
-// type and a row here; one without a row does not compile.
+// The price models by name, and what is done with a price whatever its model. Those of one quantity have their rows in
+// `single-models.ts`; percentage and matrix, which have several, and flat have them here.
 
 import { expected, type Field, readChoice, readMap, readSlug } from '../fields/catalog-fields.ts';
+import type { JsonSchema, Terms } from '../fields/definition-form.ts';
 import { Decimal } from '../number/decimal.ts';
+import { type aroundSchema, readAround } from './around/around-price.ts';
+import { billableUnits, chargeOf, freeUnitsOf, isOfPeriod } from './around/charge.ts';
 import { feeChoicesCondition, feeChoicesSchema, feeChoicesTerms, readFeeChoices } from './choice-fields.ts';
-import { type CostPlusPrice, costPlus } from './cost-plus.ts';
-import { type FlatPrice, flat } from './flat.ts';
-import { type GraduatedPrice, graduated } from './graduated.ts';
-import { type GraduatedPercentagePrice, graduatedPercentage } from './graduated-percentage.ts';
-import { type PackagePrice, packaged } from './package.ts';
-import { type PerUnitPrice, perUnit } from './per-unit.ts';
-import type { JsonSchema, PeriodModel, PriceFields, Terms, UsageModel, UsagePriceFields } from './price-model.ts';
-import { type StairstepPrice, stairstep } from './stairstep.ts';
-import { type TieredPackagePrice, tieredPackage } from './tiered-package.ts';
-import { type KnownMeters, readUsageFields, usageSchema, usageTerms } from './usage-price.ts';
-import { type VolumePrice, volume } from './volume.ts';
+import { type MatrixPrice, matrix } from './matrix.ts';
+import { type FlatPrice, flat } from './models/flat.ts';
+import { type PercentagePrice, percentage } from './percentage.ts';
+import type { KnownMeters, PeriodModel, PriceFields, UsageModel } from './price-model.ts';
+import { type AnyUsageModel, type SinglePrice, singleModels } from './single-models.ts';
+import { readUsageFields, usageSchema, usageTerms } from './usage-price.ts';
 
 /** Prices what a meter counted. */
-export type UsagePrice =
-  | PerUnitPrice
-  | GraduatedPrice
-  | VolumePrice
-  | PackagePrice
-  | StairstepPrice
-  | TieredPackagePrice
-  | GraduatedPercentagePrice
-  | CostPlusPrice;
+export type UsagePrice = SinglePrice | PercentagePrice | MatrixPrice;
 /** Prices a billing period itself, whatever is used in it. */
 type PeriodPrice = FlatPrice;
 export type Price = UsagePrice | PeriodPrice;
@@ -34,20 +24,10 @@ type Of<All extends PriceFields, Name> = Extract<All, { model: Name }>;
 type UsageModels = { readonly [Name in UsagePrice['model']]: UsageModel<Of<UsagePrice, Name>> };
 type PeriodModels = { readonly [Name in PeriodPrice['model']]: PeriodModel<Of<PeriodPrice, Name>> };
 
-const usageModels: UsageModels = {
-  per_unit: perUnit,
-  graduated,
-  volume,
-  package: packaged,
-  stairstep,
-  tiered_package: tieredPackage,
-  graduated_percentage: graduatedPercentage,
-  cost_plus: costPlus,
-};
+const usageModels: UsageModels = { ...singleModels, percentage, matrix };
 const periodModels: PeriodModels = { flat };
 
 // The registries pair each price with its model; only the compiler can't follow a pairing through an index.
-type AnyUsageModel = UsageModel<UsagePriceFields & Record<string, unknown>>;
 type AnyPeriodModel = PeriodModel<PriceFields & Record<string, unknown>>;
 const ownOf = (price: Price): Record<string, unknown> => price as unknown as Record<string, unknown>;
 const usageModelOf = (name: string): AnyUsageModel => usageModels[name as UsagePrice['model']] as AnyUsageModel;
@@ -59,8 +39,18 @@ const isUsageModel = (name: string): name is UsagePrice['model'] => Object.hasOw
 export const isUsagePrice = (price: Price): price is UsagePrice => isUsageModel(price.model);
 
 /** How much a period's cumulative usage costs, exactly, in the catalog's currency; nothing for none. */
-const usageAmount = (price: UsagePrice, cumulative: Decimal): Decimal =>
-  cumulative.isZero ? Decimal.zero : usageModelOf(price.model).amount(cumulative, ownOf(price));
+function usageAmount(price: UsagePrice, cumulative: Decimal): Decimal {
+  if (cumulative.isZero) return Decimal.zero;
+  return amountOfBillable(price)(billableUnits(price, cumulative));
+}
+
+/** The amount for units of which nothing is included any more: what terms that share an allowance are charged by. */
+export const amountOfBillable =
+  (price: UsagePrice) =>
+  (billable: Decimal): Decimal => {
+    const model = usageModelOf(price.model);
+    return chargeOf(price, (units) => model.amount(units, ownOf(price)), billable);
+  };
 
 /** The amount for a cumulative quantity. That of a period price is how often it is charged: 1 or 0. */
 export const amountOf =
@@ -74,13 +64,20 @@ export const amountOf =
  * Of a charge of 0 after which the period's usage stands at `cumulative`. True: what it is for costs nothing. False: it
  * was paid before, by a package or a tier that was charged whole.
  */
-export const isFree = (price: Price, cumulative: Decimal): boolean =>
-  isUsagePrice(price)
-    ? usageModelOf(price.model).isFree(cumulative, ownOf(price))
-    : periodModelOf(price.model).amount(ownOf(price)).isZero;
+export function isFree(price: Price, cumulative: Decimal): boolean {
+  if (!isUsagePrice(price)) return periodModelOf(price.model).amount(ownOf(price)).isZero;
+  // What stands around the price has left nothing of it.
+  const isNothing =
+    (price.included !== undefined || price.discounts !== undefined) && usageAmount(price, cumulative).isZero;
+  return isNothing || usageModelOf(price.model).isFree(billableUnits(price, cumulative), ownOf(price));
+}
 
 /** Whether usage from before a change stays in its tiers and at its price, where the price chooses nothing (T6). */
-export const carriesUsage = (price: UsagePrice): boolean => usageModelOf(price.model).carries(ownOf(price));
+export const carriesUsage = (price: UsagePrice): boolean =>
+  usageModelOf(price.model).carries(ownOf(price)) && !isOfPeriod(price);
+
+/** Whether some units of a period cost nothing, whatever the model says of them. */
+export const hasAllowance = (price: UsagePrice): boolean => !freeUnitsOf(price).isZero;
 
 /** Every aspect of a price by name; the model and what it prices first. */
 export function priceTerms(price: Price): Terms {
@@ -105,9 +102,16 @@ function readUsagePrice(field: Field, name: UsagePrice['model'], meters: KnownMe
   const shared = ['slug', 'meter', ...(Object.keys(usageSchema) as (keyof typeof usageSchema)[])] as const;
   const fields = readMap<string>(field, ['model', ...shared, ...Object.keys(model.schema)]);
   if (fields === null) return null;
-  const usage = readUsageFields(fields as Record<(typeof shared)[number], Field>, meters);
-  const own = model.read(fields);
-  return usage === null || own === null ? null : ({ ...usage, model: name, ...own } as Price);
+  const { usage, context } = readUsageFields(fields as Record<(typeof shared)[number], Field>, meters);
+  const own = model.read(fields, context);
+  const hasFee = name === 'percentage' && own?.fee !== undefined;
+  const around = readAround(
+    fields as Record<keyof typeof aroundSchema, Field>,
+    name === 'matrix' ? 'none' : hasFee ? 'included' : 'all',
+  );
+  return usage === null || own === null || around === null
+    ? null
+    : ({ ...usage, ...around, model: name, ...own } as Price);
 }
 
 function readPeriodPrice(field: Field, name: PeriodPrice['model']): Price | null {
@@ -117,7 +121,7 @@ function readPeriodPrice(field: Field, name: PeriodPrice['model']): Price | null
   if (fields === null) return null;
   const slug = readSlug(fields.slug!);
   const choices = readFeeChoices(fields as Record<(typeof shared)[number], Field>);
-  const own = model.read(fields);
+  const own = model.read(fields, { meters: new Map(), meter: null, match: null });
   return slug === null || choices === null || own === null
     ? null
     : ({ slug, model: name, ...choices, ...own } as Price);
@@ -127,11 +131,11 @@ function readPeriodPrice(field: Field, name: PeriodPrice['model']): Price | null
 export function priceSchema(): JsonSchema {
   const slug = { $ref: '#/$defs/slug' };
   const shape = (
-    own: Readonly<Record<string, JsonSchema>>,
+    { schema: own, optional = [] }: Pick<AnyUsageModel, 'schema' | 'optional'>,
     shared: Readonly<Record<string, unknown>>,
     needs: string[],
   ) => ({
-    required: [...needs, ...Object.keys(own)],
+    required: [...needs, ...Object.keys(own).filter((key) => !optional.includes(key))],
     additionalProperties: false,
     properties: { slug, model: true, ...shared, ...own },
   });
@@ -139,8 +143,11 @@ export function priceSchema(): JsonSchema {
     if: { properties: { model: { const: name } } },
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
     then: isUsageModel(name)
-      ? shape(usageModelOf(name).schema, { meter: slug, ...usageSchema }, ['slug', 'meter'])
-      : { ...shape(periodModelOf(name).schema, feeChoicesSchema, ['slug']), ...feeChoicesCondition },
+      ? shape(usageModelOf(name), { meter: slug, ...usageSchema }, ['slug', 'meter'])
+      : {
+          ...shape(periodModelOf(name) as Pick<AnyUsageModel, 'schema' | 'optional'>, feeChoicesSchema, ['slug']),
+          ...feeChoicesCondition,
+        },
   }));
   return { type: 'object', required: ['model'], properties: { model: { enum: priceModels } }, allOf: branches };
 }

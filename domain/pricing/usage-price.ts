@@ -9,12 +9,11 @@ import {
   readText,
   refuse,
 } from '../fields/catalog-fields.ts';
+import type { JsonSchema, Terms } from '../fields/definition-form.ts';
 import type { Meter } from '../metering/meter.ts';
+import { type AroundPrice, aroundSchema, aroundTerms } from './around/around-price.ts';
 import { readUsageChoices, usageChoicesSchema, usageChoicesTerms } from './choice-fields.ts';
-import type { JsonSchema, Terms, UsagePriceFields } from './price-model.ts';
-
-/** The meters of the catalog by slug; null for one whose definition is itself in error. */
-export type KnownMeters = ReadonlyMap<string, Meter | null>;
+import type { KnownMeters, PriceContext, UsagePriceFields } from './price-model.ts';
 
 const matchSchema: JsonSchema = {
   type: 'object',
@@ -61,36 +60,58 @@ const otherwiseSchema: JsonSchema = {
     'true: of what it matches, it takes only what no other price of the meter matches, in any active subscription of the customer. So no usage is free by accident.',
 };
 
+const overlapSchema: JsonSchema = {
+  type: 'boolean',
+  default: false,
+  description:
+    'true: it charges what it matches beside any other price that does, in whatever subscription, and takes nothing from prices that are otherwise. Left out: what would charge the same usage twice is refused.',
+};
+
 /** The default is left out of a stored definition, as of `per`. */
-function readOtherwise(field: Field): Pick<UsagePriceFields, 'otherwise'> | null {
-  const otherwise = isAbsent(field) ? false : readBoolean(field);
-  return otherwise === null ? null : otherwise ? { otherwise } : {};
+function readOtherwise(
+  fields: Readonly<Record<'otherwise' | 'overlap', Field>>,
+): Pick<UsagePriceFields, 'otherwise' | 'overlap'> | null {
+  const [otherwise, overlap] = [fields.otherwise, fields.overlap].map((field) =>
+    isAbsent(field) ? false : readBoolean(field),
+  );
+  if (otherwise == null || overlap == null) return null;
+  if (otherwise && overlap) {
+    refuse(fields.overlap, "can't stand beside otherwise, which takes only what no other price matches");
+    return null;
+  }
+  return { ...(otherwise && { otherwise }), ...(overlap && { overlap }) };
 }
 
-export const usageSchema = { match: matchSchema, per: perSchema, otherwise: otherwiseSchema, ...usageChoicesSchema };
+export const usageSchema = {
+  ...{ match: matchSchema, per: perSchema, otherwise: otherwiseSchema, overlap: overlapSchema },
+  ...usageChoicesSchema,
+  ...aroundSchema,
+};
 
-type UsageFields = Omit<UsagePriceFields, 'model'>;
+type UsageFields = Omit<UsagePriceFields, 'model' | keyof AroundPrice>;
 
+/** `usage` null: something is wrong of it. What stands around the price is read by itself. */
 export function readUsageFields(
   fields: Readonly<Record<'slug' | 'meter' | keyof typeof usageSchema, Field>>,
   meters: KnownMeters,
-): UsageFields | null {
+): { readonly usage: UsageFields | null; readonly context: PriceContext } {
   const meter = readSlug(fields.meter);
   const known = meter === null ? null : meters.get(meter);
   if (known === undefined) refuse(fields.meter, `there is no meter ${JSON.stringify(meter)} in this catalog`);
   const slug = readSlug(fields.slug);
   const match = readMatch(fields.match, known ?? null);
   const per = readPer(fields.per);
-  const otherwise = readOtherwise(fields.otherwise);
+  const otherwise = readOtherwise(fields);
   const choices = readUsageChoices(fields, known?.aggregation ?? null);
-  if (slug === null || meter === null || match === null) return null;
-  if (per === null || otherwise === null || choices === null) return null;
-  return { slug, meter, match, ...per, ...otherwise, ...choices };
+  const context = { meters, meter: known ?? null, match };
+  if (slug === null || meter === null || match === null) return { usage: null, context };
+  if (per === null || otherwise === null || choices === null) return { usage: null, context };
+  return { usage: { slug, meter, match, ...per, ...otherwise, ...choices }, context };
 }
 
 export function usageTerms(price: UsagePriceFields): Terms {
   const matched = Object.entries(price.match).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-  const { meter, per = 'customer', otherwise } = price;
-  const rest = otherwise === true ? { otherwise: 'true' } : {};
-  return { meter, match: `{${matched.join(', ')}}`, per, ...rest, ...usageChoicesTerms(price) };
+  const { meter, per = 'customer', otherwise, overlap } = price;
+  const rest = { ...(otherwise && { otherwise: 'true' }), ...(overlap && { overlap: 'true' }) };
+  return { meter, match: `{${matched.join(', ')}}`, per, ...rest, ...usageChoicesTerms(price), ...aroundTerms(price) };
 }

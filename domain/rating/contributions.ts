@@ -18,6 +18,8 @@ export interface WindowValue {
   /** Milliseconds since the epoch. */
   readonly windowStart: number;
   readonly quantity: Quantity;
+  /** Of a matrix: the values of its dimensions. One window may have several, each with a value of its own. */
+  readonly groups?: readonly string[];
 }
 
 /** How much the windows of a line item add to the term's cumulative quantity. Milliseconds; end exclusive. */

@@ -1,8 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
+import { aMeter } from '../../test/support/a-meter.ts';
+import type { RatedPeriod } from '../billing/billing-period-terms.ts';
 import type { Catalog, Plan } from '../catalog/catalog.ts';
+import { TenantVersions } from '../catalog/tenant-versions.ts';
 import { CatalogHistory } from '../terms/catalog-history.ts';
+import type { CustomerSubscription } from '../terms/customer-subscription.ts';
 import { billedBy } from './billed-by.ts';
-import { dueTargets } from './period-targets.ts';
+import { RecordsByCustomer } from './customer-records.ts';
+import { dueTargets, periodTargets } from './period-targets.ts';
+import { RatingCatalogs } from './rating-catalog.ts';
 
 const HOUR = 3_600_000;
 const at = (day: number, hour = 0): number => Date.UTC(2026, 10, day, hour);
@@ -34,5 +40,40 @@ describe('what is due of the default plan', () => {
   it('is looked at in every period from an instant long past on', () => {
     const targets = dueTargets(at(15, 1), by, { ...work, dueFrom: at(8) + HOUR }, []);
     expect(targets.map(({ periodStart }) => periodStart)).toEqual([at(6), at(9), at(12), at(15)]);
+  });
+});
+
+describe('a window is touched', () => {
+  const meters = ['tokens', 'level'].map((slug) => aMeter(slug, { window: '1h' }));
+  const priced = (slug: string) => ({ slug, meter: slug, match: {}, model: 'per_unit', unitAmount: '1' }) as const;
+  const used: Catalog = { ...catalog, meters, plans: [{ ...plan, prices: [priced('tokens'), priced('level')] }] };
+  const catalogs = new RatingCatalogs(new TenantVersions([{ version: 1, effectiveAt: at(1), catalog: used }]));
+  const customer = { tenant: 'acme', customer: 'c' };
+  const made = { recordedAt: at(9), sequence: 1, patches: [{ at: at(10), patch: { plan: 'payg' } }] };
+  const opening = {
+    startsAt: at(10),
+    billedFrom: at(10),
+    takesBegunWindow: false,
+    anchor: 'calendar',
+    timezone: 'UTC',
+  };
+  const subscription = { ...customer, opening: { id: 's', ...opening }, records: [made] };
+  const period: RatedPeriod = {
+    ...{ ...customer, subscription: '', periodStart: at(1), periodEnd: Date.UTC(2026, 11, 1), catalogVersion: 1 },
+    ...{ records: 0, sealVector: {}, ratedWatermark: at(8), closedUpTo: at(8) },
+  };
+  const pricesOf = (subscriptions: readonly unknown[]) => {
+    const records = new RecordsByCustomer(catalogs, subscriptions as CustomerSubscription[]);
+    const windows = new Map([['c', new Set([at(8, 3)])]]);
+    const [target] = periodTargets('touched', at(8, 5), records, [{ ...work, windows, dueFrom: null }], [period]);
+    return target!.prices;
+  };
+
+  it('by the records that its period was rated by: the prices of all meters are what may be touched', () => {
+    expect(pricesOf([])).toEqual(new Set(['tokens', 'level']));
+  });
+
+  it('and the customer has a record that is not due yet: the period is rated whole', () => {
+    expect(pricesOf([subscription])).toBeNull();
   });
 });

@@ -117,17 +117,25 @@ class CustomerTargets {
   all(): PeriodTarget[] {
     const { dueFrom } = this.work;
     for (const time of timesOf(this.work)) this.addTouched(time);
-    const whole = new Set<number>();
+    const whole = new Set([...this.prices.keys()].filter((periodStart) => this.hasOtherRecords(periodStart)));
     if (dueFrom !== null) {
       const from = dueSince(dueFrom);
       this.addDue(from);
       // What was billed may be of a price, or of a period, that is no more.
       for (const { periodStart, periodEnd } of this.stored) if (periodEnd > from) this.at(periodStart);
       for (const periodStart of this.prices.keys()) whole.add(periodStart);
-      for (const periodStart of whole) this.addUsageAt(periodStart, null);
-      for (const periodStart of whole) this.addFeesAt(periodStart);
     }
+    for (const periodStart of whole) this.addUsageAt(periodStart, null);
+    for (const periodStart of whole) this.addFeesAt(periodStart);
     return [...this.prices.keys()].sort((a, b) => a - b).map((periodStart) => this.target(periodStart, whole));
+  }
+
+  /**
+   * Whether the customer has other records than those that a period was rated by. Then all of its prices are rated: once
+   * it is said to be rated by the new records, a term whose end they moved could not be told from one that is wrong.
+   */
+  private hasOtherRecords(start: number): boolean {
+    return this.stored.some(({ periodStart, records }) => periodStart === start && records !== this.by.records);
   }
 
   wholeAt(periodStart: number): PeriodTarget {

@@ -42,14 +42,14 @@ function termsOfUsage(
   const meter = period.line.meter!;
   const { slug } = period.line;
   const { end } = period.period;
-  return charged.map(({ term, subject, contributions, price }) => ({
+  return charged.map(({ term, subject, cell, contributions, price }) => ({
     of: {
       tenant,
       customer,
       subscription: subscriptionOf(term),
       periodStart,
       periodEnd: end,
-      price: slug,
+      price: cell === '' ? slug : slug + cell,
       termStart: term.from,
       subject,
       plan: term.plan,

@@ -3,8 +3,17 @@
 // The terms of a period may take other usage (a successor's `match`, or what is left to an `otherwise` price): they are
 // counted together all the same, so that the greatest value of all is told, and which values came before. What is read
 // is by what counts once (`countedTogether`), and by whether each subject is by itself.
+//
+// Of a matrix one read has the windows of all cells, by the values of its dimensions. Each cell is then a price of its
+// own: its terms are those stretches in which the matrix has it and says the same of it, and it is charged by what came
+// to it in them.
+
+import { aggregationRules } from '../aggregation/aggregations.ts';
 import { POOLED } from '../billing/billing-period-terms.ts';
+import type { Quantity } from '../number/quantity.ts';
+import { cellAt, cellNamed, dimensionsOf } from '../pricing/matrix-cells.ts';
 import { atAllTimes, type TakenUsage } from '../pricing/taken-usage.ts';
+import { sameDefinition } from '../terms/catalog-history.ts';
 import type { UsagePeriod, UsageTerm } from '../terms/price-terms.ts';
 import { chargesOf, countedTogether, type TermCharge } from '../terms/term-amounts.ts';
 import { addedAcross, addedByWindows, type WindowValue } from './contributions.ts';
@@ -18,6 +27,8 @@ export interface CountedTerms {
   readonly isBySubject: boolean;
   /** The period has other terms: which of them gives back is told window by window. */
   readonly byWindow: boolean;
+  /** Of a matrix: what tells its cells apart. Else none. */
+  readonly dimensions: readonly string[];
 }
 
 /** Of one subject, or of several that are one for the meter: the windows in the terms. */
@@ -31,6 +42,8 @@ export type UsageOfCounted = (counted: CountedTerms) => readonly SubjectWindows[
 /** Of one subject by itself, or of all together (`POOLED`). */
 export interface ChargedTerm extends TermCharge {
   readonly subject: string;
+  /** The name of a matrix's cell; '' where the price is no matrix. */
+  readonly cell: string;
 }
 
 const isBySubject = ({ price }: UsageTerm): boolean => price.per === 'subject';
@@ -39,23 +52,123 @@ const isBySubject = ({ price }: UsageTerm): boolean => price.per === 'subject';
 export function countedTerms(period: UsagePeriod): CountedTerms[] {
   const [only, ...others] = period.terms;
   if (only !== undefined && others.length === 0)
-    return [{ terms: period.terms, taken: atAllTimes(only.taken), isBySubject: isBySubject(only), byWindow: false }];
+    return [
+      {
+        terms: period.terms,
+        taken: atAllTimes(only.taken),
+        isBySubject: isBySubject(only),
+        byWindow: false,
+        dimensions: dimensionsOf(only.price),
+      },
+    ];
   return countedTogether(period).flatMap((together) =>
-    [false, true].flatMap((bySubject) => {
-      const terms = together.filter((term) => isBySubject(term) === bySubject);
-      if (terms.length === 0) return [];
-      return [
-        { terms, taken: atAllTimes(terms.flatMap(({ taken }) => taken)), isBySubject: bySubject, byWindow: true },
-      ];
+    [...new Set(together.map(readAlike))].map((alike) => {
+      const terms = together.filter((term) => readAlike(term) === alike);
+      return {
+        terms,
+        taken: atAllTimes(terms.flatMap(({ taken }) => taken)),
+        isBySubject: isBySubject(terms[0]!),
+        byWindow: true,
+        dimensions: dimensionsOf(terms[0]!.price),
+      };
     }),
   );
 }
 
-/** In the order of subjects, then of terms. A term without usage is charged for none, where all are together. */
+/** Terms with the same are read as one: for each subject or not, and by the same dimensions. */
+const readAlike = (term: UsageTerm): string => JSON.stringify([isBySubject(term), ...dimensionsOf(term.price)]);
+
+/**
+ * In the order of subjects, then of terms. A term without usage is charged for none, where all are together; a cell
+ * without usage is not told.
+ */
 export function chargedTerms(
   period: UsagePeriod,
   counted: readonly CountedTerms[],
   usageOf: UsageOfCounted,
+): ChargedTerm[] {
+  if (counted.every(({ dimensions }) => dimensions.length === 0)) return chargedAlike(period, counted, usageOf, '');
+  const plain = counted.filter(({ dimensions }) => dimensions.length === 0);
+  const ofOthers = plain.length === 0 ? [] : chargedAlike(withoutOthers(period, plain), plain, usageOf, '');
+  const byDimensions = new Map<string, CountedTerms[]>();
+  for (const each of counted) {
+    if (each.dimensions.length === 0) continue;
+    const key = JSON.stringify(each.dimensions);
+    byDimensions.set(key, [...(byDimensions.get(key) ?? []), each]);
+  }
+  return [...ofOthers, ...[...byDimensions.values()].flatMap((of) => chargedCells(period, of, usageOf))];
+}
+
+/** By cell, then by subject, whether subjects are by themselves first. */
+type CellUsage = Map<
+  string,
+  { readonly isBySubject: boolean; readonly subjects: Map<string, Map<number, Quantity>> }[]
+>;
+
+function chargedCells(period: UsagePeriod, counted: readonly CountedTerms[], usageOf: UsageOfCounted): ChargedTerm[] {
+  const { mergeWindows } = aggregationRules(period.line.meter!.aggregation);
+  const cells: CellUsage = new Map();
+  for (const each of counted) {
+    for (const { subject, windows } of usageOf(each)) {
+      for (const { windowStart, quantity, groups } of windows) {
+        const term = each.terms.find(({ from, to }) => from <= windowStart && windowStart < to);
+        const cell = term === undefined ? null : cellAt(term.price, groups!);
+        if (cell === null) continue;
+        const known = windowsOf(cells, cell.name, each.isBySubject, subject);
+        // Several group values of one cell come to one value of the window.
+        known.set(windowStart, known.has(windowStart) ? mergeWindows(known.get(windowStart)!, quantity) : quantity);
+      }
+    }
+  }
+  const terms = counted.flatMap((each) => each.terms).sort((a, b) => a.from - b.from);
+  return [...cells].flatMap(([name, used]) => {
+    const ofCell: UsagePeriod = { ...period, terms: cellTerms(terms, name) };
+    const bySubject = used.map(({ isBySubject: is, subjects }) => ({
+      isBySubject: is,
+      usage: [...subjects].map(([subject, windows]) => ({
+        subject,
+        windows: [...windows].map(([windowStart, quantity]) => ({ windowStart, quantity })),
+      })),
+    }));
+    const usage: UsageOfCounted = ({ isBySubject: is }) =>
+      bySubject.find((each) => each.isBySubject === is)?.usage ?? [];
+    return chargedAlike(ofCell, countedTerms(ofCell), usage, name);
+  });
+}
+
+function windowsOf(cells: CellUsage, name: string, bySubject: boolean, subject: string): Map<number, Quantity> {
+  const ofCell = cells.get(name) ?? [];
+  cells.set(name, ofCell);
+  const used = ofCell.find((each) => each.isBySubject === bySubject) ?? { isBySubject: bySubject, subjects: new Map() };
+  if (!ofCell.includes(used)) ofCell.push(used);
+  const windows = used.subjects.get(subject) ?? new Map<number, Quantity>();
+  used.subjects.set(subject, windows);
+  return windows;
+}
+
+/** The stretches in which a matrix has a cell; those that follow each other and say the same of it are one (T4). */
+function cellTerms(terms: readonly UsageTerm[], name: string): UsageTerm[] {
+  const found: UsageTerm[] = [];
+  for (const term of terms) {
+    const cell = cellNamed(term.price, name);
+    if (cell === null) continue;
+    const last = found.at(-1);
+    const goesOn =
+      last !== undefined &&
+      last.to === term.from &&
+      last.subscription === term.subscription &&
+      sameDefinition(last.price, cell.price);
+    if (goesOn) found[found.length - 1] = { ...last, to: term.to, taken: [...last.taken, ...term.taken] };
+    else found.push({ ...term, price: cell.price });
+  }
+  return found;
+}
+
+function chargedAlike(
+  period: UsagePeriod,
+  counted: readonly CountedTerms[],
+  usageOf: UsageOfCounted,
+  cell: string,
 ): ChargedTerm[] {
   const charged: ChargedTerm[] = [];
   for (const bySubject of [false, true]) {
@@ -78,7 +191,7 @@ export function chargedTerms(
             ),
           );
         });
-        for (const charge of chargesOf(own, inTime(added))) charged.push({ ...charge, subject });
+        for (const charge of chargesOf(own, inTime(added))) charged.push({ ...charge, subject, cell });
       }
       continue;
     }
@@ -97,7 +210,7 @@ export function chargedTerms(
             ),
           );
     });
-    for (const charge of chargesOf(own, inTime(added))) charged.push({ ...charge, subject: POOLED });
+    for (const charge of chargesOf(own, inTime(added))) charged.push({ ...charge, subject: POOLED, cell });
   }
   return charged;
 }

@@ -2,8 +2,10 @@
 // takes. It is told as an `otherwise` price of everything would be, so it is read as the usage of such a price is. What
 // is free in a trial is held, and not unpriced.
 import type { Plan } from '../catalog/catalog.ts';
+import { isMatrix } from '../pricing/matrix-cells.ts';
+import { partsOf } from '../pricing/parts.ts';
 import { isUsagePrice, type UsagePrice } from '../pricing/prices.ts';
-import { isMatched, type Match, restOf, type TakenUsage } from '../pricing/taken-usage.ts';
+import { isMatched, type Match, matchesGroups, restOf, type TakenUsage } from '../pricing/taken-usage.ts';
 import type { PriceSegment } from '../terms/price-segments.ts';
 import type { CustomerTerms } from '../terms/price-terms.ts';
 import type { WindowSpan } from './contributions.ts';
@@ -66,9 +68,9 @@ export class LeftGroups {
 
   private isLeft(held: readonly UsagePrice[]): boolean {
     for (const [meter, groups] of this.groups) {
-      const matches = held.filter((price) => price.meter === meter).map(({ match }) => match);
-      if (matches.some(isAll)) continue;
-      if (groups === null || groups.some((each) => !matches.some((match) => isMatched(match, each)))) return true;
+      const prices = held.filter((price) => price.meter === meter);
+      if (prices.some((price) => !isMatrix(price) && isAll(price.match))) continue;
+      if (groups === null || groups.some((each) => !prices.some((price) => matchesGroups(price, each)))) return true;
     }
     return false;
   }
@@ -76,4 +78,6 @@ export class LeftGroups {
 
 /** The meters that any plan prices: what no plan prices is not meant to be paid for. */
 export const pricedMeters = (plans: readonly Pick<Plan, 'prices'>[]): Set<string> =>
-  new Set(plans.flatMap(({ prices }) => prices.flatMap((price) => (isUsagePrice(price) ? price.meter : []))));
+  new Set(
+    plans.flatMap(({ prices }) => prices.flatMap(partsOf).flatMap((price) => (isUsagePrice(price) ? price.meter : []))),
+  );

@@ -13,16 +13,24 @@ export interface AllowanceTerm {
   readonly to: number;
 }
 
-/** The free units of each term; `whole` is the period's length in the units of `from` and `to`. */
-export function freeUnits(terms: readonly AllowanceTerm[], whole: number): Quantity[] {
+/** How many units of each term are free at most; `whole` is the period's length in the units of `from` and `to`. */
+export function freeRooms(terms: readonly AllowanceTerm[], whole: number): Quantity[] {
   let granted = 0n;
   let used = 0n;
   return terms.map(({ quantity, allowance, from, to }) => {
     granted += amountBetween(quantityToDecimal(allowance), BigInt(from), BigInt(to), BigInt(whole)).coefficient;
-    const room = (granted < allowance ? granted : allowance) - used;
-    // biome-ignore lint/complexity/useMathMinMax: Math takes no bigint.
-    const free = room <= 0n || quantity <= 0n ? 0n : room < quantity ? room : quantity;
-    used += free;
-    return free;
+    const left = (granted < allowance ? granted : allowance) - used;
+    const room = left > 0n ? left : 0n;
+    used += freeOf(quantity, room);
+    return room;
   });
 }
+
+function freeOf(quantity: Quantity, room: Quantity): Quantity {
+  if (quantity <= 0n) return 0n;
+  return quantity < room ? quantity : room;
+}
+
+/** The free units of each term. */
+export const freeUnits = (terms: readonly AllowanceTerm[], whole: number): Quantity[] =>
+  freeRooms(terms, whole).map((room, i) => freeOf(terms[i]!.quantity, room));

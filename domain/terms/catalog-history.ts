@@ -7,6 +7,7 @@
 import type { Catalog, CatalogVersion, Meter, Plan } from '../catalog/catalog.ts';
 import { planDefaults } from '../catalog/catalog.ts';
 import { mapKey } from '../composite-key.ts';
+import { partsOf } from '../pricing/parts.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
 import type { Price } from '../pricing/prices.ts';
 import { lengthInDays } from './subscription-periods.ts';
@@ -82,7 +83,8 @@ function sayingsOf(catalog: Catalog): Map<string, Saying> {
   for (const { slug, timezone, prices, ...plan } of catalog.plans) {
     const { afterEnd, trialUsage } = { ...planDefaults, ...plan };
     sayings.set(mapKey(PLAN_FIELDS, slug), { value: { timezone, afterEnd, trialUsage }, plan: slug });
-    for (const price of prices) sayings.set(mapKey('price', slug, price.slug), { value: price, plan: slug });
+    for (const part of prices.flatMap(partsOf))
+      sayings.set(mapKey('price', slug, part.slug), { value: part, plan: slug });
   }
   return sayings;
 }
@@ -143,7 +145,9 @@ export class CatalogHistory {
         this.differences.set(key, known);
       }
       for (const { slug, prices } of isLeftOut ? [] : catalog.plans)
-        this.slugs.set(slug, [...new Set([...(this.slugs.get(slug) ?? []), ...prices.map((price) => price.slug)])]);
+        this.slugs.set(slug, [
+          ...new Set([...(this.slugs.get(slug) ?? []), ...prices.flatMap(partsOf).map((part) => part.slug)]),
+        ]);
       for (const meter of catalog.meters) this.meters.set(meter.slug, meter);
       before = after;
     }

@@ -3,11 +3,12 @@
 // quantity a period. So cancelling and coming back, under the same plan or another one with the slug, gives no
 // allowance twice (T5). The default plan is no subscription: nobody succeeds it, and it succeeds nobody.
 //
-// Within a subscription, a definition that counts other usage (another `match`, `per` or `otherwise`) or by another
-// length of period begins with the slug's next period; until then the definition before it holds on, as a whole. (With
-// the new definition and the old month, 12,000 free units a year would be given for half a month.) Fees have no
-// quantity and need none of it.
+// Within a subscription, a definition that counts other usage (another `match`, `per`, `otherwise` or dimensions) or by
+// another length of period begins with the slug's next period; until then the definition before it holds on, as a
+// whole. (With the new definition and the old month, 12,000 free units a year would be given for half a month.) Fees
+// have no quantity and need none of it.
 
+import { dimensionsOf } from '../pricing/matrix-cells.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
 import { isUsagePrice } from '../pricing/prices.ts';
 import { isOtherwise } from '../pricing/taken-usage.ts';
@@ -48,7 +49,7 @@ export const countsTheSame = (one: Priced, other: Priced): boolean =>
   lengthText(lengthOf(one)) === lengthText(lengthOf(other)) && sameDefinition(countedBy(one), countedBy(other));
 
 const countedBy = ({ price }: Priced): unknown =>
-  isUsagePrice(price) ? [price.match, price.per, isOtherwise(price)] : null;
+  isUsagePrice(price) ? [price.match, price.per, isOtherwise(price), dimensionsOf(price)] : null;
 
 /** Of one subscription: with definitions that wait for the next period. */
 function heldOn(

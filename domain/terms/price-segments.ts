@@ -5,9 +5,11 @@
 // by a catalog version, with the windows that were still open and in which nothing else of the customer prices the same
 // usage (T3). Stretches of fees begin and end to the millisecond.
 import type { Meter } from '../catalog/catalog.ts';
+import { boundsOf, discountedAt } from '../pricing/around/charge.ts';
+import { partNamed, partsOf, slugOfPart } from '../pricing/parts.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
 import { isUsagePrice, type Price, type UsagePrice } from '../pricing/prices.ts';
-import { isOtherwise, mayMatchBoth } from '../pricing/taken-usage.ts';
+import { isOtherwise, mayMatchSame, mayOverlap } from '../pricing/taken-usage.ts';
 import { windowSizeMs, windowStartOf } from '../time/time-window.ts';
 import { type CatalogHistory, type Dated, sameDefinition } from './catalog-history.ts';
 import { earlyIn, type PlanHolder } from './plan-holders.ts';
@@ -63,6 +65,10 @@ export function joinedSegments(segments: readonly PriceSegment[]): PriceSegment[
   return joined;
 }
 
+/** Where a discount of a price begins or ends. */
+const discountBounds = (price: Price | null): number[] =>
+  price === null || !isUsagePrice(price) || price.discounts === undefined ? [] : boundsOf(price);
+
 function nextStartOf(holder: PlanHolder): (instant: number, price: Price) => number {
   return (instant, { every = priceDefaults.every }) =>
     instant <= holder.begin ? instant : nextBoundary(holder.grid, every, instant);
@@ -80,10 +86,10 @@ const feeQuantity = ({ quantity }: Price, stated: ReadonlyMap<string, string>): 
 
 /**
  * Whether a price of the meter may have priced what a new one would take: what an ordinary price takes, an `otherwise`
- * one took before; and what an `otherwise` price takes, no ordinary one did.
+ * one took before; and what an `otherwise` price takes, no ordinary one did, but one beside it may have.
  */
 const hasPriced = (there: UsagePrice, fresh: UsagePrice): boolean =>
-  (isOtherwise(there) || !isOtherwise(fresh)) && mayMatchBoth(there.match, fresh.match);
+  (isOtherwise(there) || mayOverlap(there) || !isOtherwise(fresh)) && mayMatchSame(there, fresh);
 
 /** The segments of all holders of one customer. */
 export class CustomerSegments {
@@ -123,7 +129,8 @@ export class CustomerSegments {
       }
     }
     for (const instant of holder.instants) {
-      for (const [slug, price] of holder.holdingAt(instant)?.overrides ?? []) slugs.set(slug, price);
+      for (const price of holder.holdingAt(instant)?.overrides.values() ?? [])
+        for (const part of partsOf(price)) slugs.set(part.slug, part);
     }
     return slugs;
   }
@@ -148,9 +155,14 @@ export class CustomerSegments {
   /** Where what a holder has of some prices may change, ascending. */
   instantsOf(holder: PlanHolder, slugs: readonly string[]): number[] {
     const changes = holder.plans.flatMap((plan) =>
-      slugs.flatMap((slug) => this.datedPrice(holder, plan, slug).map(({ from }) => from)),
+      slugs.flatMap((slug) =>
+        this.datedPrice(holder, plan, slug).flatMap(({ from, value }) => [from, ...discountBounds(value)]),
+      ),
     );
-    return [...new Set([...holder.instants, ...changes])].sort((a, b) => a - b);
+    const own = holder.instants.flatMap((instant) =>
+      [...(holder.holdingAt(instant)?.overrides.values() ?? [])].flatMap(discountBounds),
+    );
+    return [...new Set([...holder.instants, ...changes, ...own])].sort((a, b) => a - b);
   }
 
   private datedPrice(holder: PlanHolder, plan: string, slug: string): readonly Dated<Price>[] {
@@ -180,9 +192,10 @@ export class CustomerSegments {
     const { begin, plans, takesBegunWindow } = holder;
     if (holder.instants.length !== 1 || holder.instants[0] !== begin || plans.length !== 1) return null;
     const begun = windowStartOf(begin, known.windowMs);
-    if (this.datedPrice(holder, plans[0]!, known.slug).some(({ from }) => from > begun)) return null;
+    const dated = this.datedPrice(holder, plans[0]!, known.slug);
+    if (dated.some(({ from, value }) => from > begun || discountBounds(value).length > 0)) return null;
     const holding = holder.holdingAt(begin);
-    if (holding === null) return null;
+    if (holding === null || [...holding.overrides.values()].some((own) => discountBounds(own).length > 0)) return null;
     const from = takesBegunWindow || begun === begin ? begun : begun + known.windowMs;
     const segment = this.segmentAt(holder, known, holding, from, Number.POSITIVE_INFINITY, false);
     return segment === null ? [] : [segment];
@@ -257,13 +270,16 @@ export class CustomerSegments {
     const held = dated.findLast((each) => each.from <= from);
     const begun = early ? earlyIn(dated, from, known.windowMs) : null;
     const { value, version } = begun ?? held ?? { value: null, version: 0 };
-    const price = overrides.get(known.slug) ?? value;
-    if (price === null || price === undefined) return null;
+    const slug = slugOfPart(known.slug);
+    const own = overrides.size === 0 ? undefined : overrides.get(slug);
+    const defined = own === undefined ? value : partNamed(own, known.slug);
+    if (defined === null) return null;
+    const price = isUsagePrice(defined) ? discountedAt(defined, from) : defined;
     if (isFee(price) !== (known.meter === null))
       throw new RangeError(`price ${known.slug} is of usage in one definition and a fee in another`);
     const quantity = isFee(price) ? feeQuantity(price, quantities) : null;
     const isFreeTrial = isTrial && (isFee(price) || this.catalog.planFields(plan, from).trialUsage === 'free');
-    const catalogVersion = overrides.has(known.slug) ? null : version;
+    const catalogVersion = own === undefined ? version : null;
     const { subscription } = holder;
     return { from, to, subscription, plan, catalogVersion, price, quantity, isTrial: isFreeTrial };
   }

@@ -5,7 +5,7 @@
 // at window boundaries, and a term is known by its first window (T14). A change makes a new term of what it changes and
 // of nothing else (T4). The grid draws periods; the start and end of a subscription cut terms and never a period (T5).
 import type { UsagePrice } from '../pricing/prices.ts';
-import { isMatched, isOtherwise, type TakenUsage, takenBy } from '../pricing/taken-usage.ts';
+import { isOrdinary, isOtherwise, matchesGroups, type TakenUsage, takenBy } from '../pricing/taken-usage.ts';
 import type { BillingPeriod } from '../time/billing-period.ts';
 import { windowStartFrom, windowStartOf } from '../time/time-window.ts';
 import type { CatalogHistory } from './catalog-history.ts';
@@ -145,9 +145,9 @@ export class CustomerTerms {
       .flatMap(({ segments }) => segments.map(({ from, to, price }) => ({ from, to, price: price as UsagePrice })));
   }
 
-  /** What is priced of a line's meter but by `otherwise`. */
+  /** What is priced of a line's meter but by `otherwise`, and taken from that. */
   private ordinaryOf({ meter }: PriceLine): HeldUsagePrice[] {
-    return this.usagePricesOf(meter!.slug).filter(({ price }) => !isOtherwise(price));
+    return this.usagePricesOf(meter!.slug).filter(({ price }) => isOrdinary(price));
   }
 
   /** Every period of a line with a term that begins before `to` and ends after `from`, by start. */
@@ -170,9 +170,9 @@ export class CustomerTerms {
       .filter((line) => line.meter!.slug === meter)
       .flatMap(({ segments }) => segments)
       .filter(({ from, to }) => from <= windowStart && windowStart < to)
-      .filter(({ price }) => isMatched((price as UsagePrice).match, groups));
-    const ordinary = matching.filter(({ price }) => !isOtherwise(price as UsagePrice));
-    return ordinary.length > 0 ? ordinary : matching;
+      .filter(({ price }) => matchesGroups(price as UsagePrice, groups));
+    const isTaken = matching.some(({ price }) => isOrdinary(price as UsagePrice));
+    return isTaken ? matching.filter(({ price }) => !isOtherwise(price as UsagePrice)) : matching;
   }
 
   /** Of the usage of a meter with some group values. */

@@ -9,11 +9,16 @@
 // A term comes as contributions of windows and a price of their running sum: what a period with one definition has
 // always been. So whoever writes line items does for a term what it did for a period. What negative usage takes back
 // is taken from the term that was charged last, and stands there as a contribution of the window it happened in.
+//
+// Units that are included (and discounts of units) are taken off the units first: terms that carry or share have them
+// by their part of the time (T8), and what is left is carried or shared. A level has them off its value.
 import { type Aggregation, aggregationRules, countsUnits } from '../aggregation/aggregations.ts';
-import type { Decimal } from '../number/decimal.ts';
+import { Decimal } from '../number/decimal.ts';
 import { type Quantity, quantityToDecimal } from '../number/quantity.ts';
+import { freeUnitsOf } from '../pricing/around/charge.ts';
 import type { ChangeKind } from '../pricing/price-choices.ts';
-import { amountOf, carriesUsage, type UsagePrice } from '../pricing/prices.ts';
+import { amountOf, amountOfBillable, carriesUsage, hasAllowance, type UsagePrice } from '../pricing/prices.ts';
+import { type AllowanceTerm, freeRooms } from './allowances.ts';
 import { amountBetween } from './exact-share.ts';
 import type { UsagePeriod, UsageTerm } from './price-terms.ts';
 
@@ -168,7 +173,8 @@ export function chargesOf(period: UsagePeriod, added: readonly AddedUsage[]): Te
   };
 
   if (terms.length === 1 || kind === 'restart') {
-    const isWhole = kind !== 'prorate' || isAllOf(period);
+    const sharesTime = kind === 'prorate' || (kind !== 'restart' && hasAllowance(terms[0]!.price));
+    const isWhole = !sharesTime || isAllOf(period);
     if (isWhole) {
       return terms.map((term, index) =>
         charge(
@@ -187,6 +193,7 @@ export function chargesOf(period: UsagePeriod, added: readonly AddedUsage[]): Te
     });
   }
   const standing = givenBackLast(added);
+  if (terms.some(({ price }) => hasAllowance(price))) return billableCharges(period, standing, kind, charge);
   const whole = sumOf(standing);
   let before = 0n;
   return terms.map((term, index) => {
@@ -203,6 +210,52 @@ export function chargesOf(period: UsagePeriod, added: readonly AddedUsage[]): Te
       const amount = full(quantityToDecimal(whole));
       return (cumulative) => amountBetween(amount, start, start + quantityOf(cumulative), whole);
     });
+  });
+}
+
+/** What a term is charged of its units, once it is known which are free. */
+type ChargeOfTerm = (
+  term: UsageTerm,
+  of: readonly AddedUsage[],
+  priceOf: (full: (cumulative: Decimal) => Decimal) => (cumulative: Decimal) => Decimal,
+) => TermCharge;
+
+/** With units that are free: what is left of them is carried or shared. */
+function billableCharges(
+  { windows, terms }: UsagePeriod,
+  standing: readonly AddedUsage[],
+  kind: ChangeKind,
+  charge: ChargeOfTerm,
+): TermCharge[] {
+  const units = terms.map((_, index) => standing.filter((window) => window.index === index));
+  const allowances = terms.map(({ price, from, to }, index): AllowanceTerm => {
+    const isWhole = price.included?.proration === 'none';
+    return {
+      quantity: sumOf(units[index]!),
+      allowance: quantityOf(freeUnitsOf(price)),
+      from: isWhole ? 0 : from - windows.from,
+      to: isWhole ? windows.to - windows.from : to - windows.from,
+    };
+  });
+  const rooms = freeRooms(allowances, windows.to - windows.from);
+  const billable = (index: number, used: Quantity): Quantity => {
+    const room = rooms[index]!;
+    return used <= 0n ? used : used > room ? used - room : 0n;
+  };
+  const whole = allowances.reduce((sum, { quantity }, index) => sum + billable(index, quantity), 0n);
+  let before = 0n;
+  return terms.map((term, index) => {
+    const start = before;
+    before += billable(index, allowances[index]!.quantity);
+    const full = amountOfBillable(term.price);
+    const upTo = (cumulative: Decimal): Quantity => start + billable(index, quantityOf(cumulative));
+    if (kind === 'carry' || (start === 0n && before === whole)) {
+      const paid = full(quantityToDecimal(start));
+      return charge(term, units[index]!, () => (cumulative) => full(quantityToDecimal(upTo(cumulative))).minus(paid));
+    }
+    if (whole === 0n) return charge(term, units[index]!, () => () => Decimal.zero);
+    const amount = full(quantityToDecimal(whole));
+    return charge(term, units[index]!, () => (cumulative) => amountBetween(amount, start, upTo(cumulative), whole));
   });
 }
 

@@ -20,12 +20,14 @@ import type { Author } from '../account-store/account-changes.ts';
 import { readNow } from '../account-store/subject-assignments.ts';
 import { readClosingUpTo } from '../billing-store/rater-progress.ts';
 import { catalogVersions, newestVersion, tenantsWithOwn, versionsOfTenant } from '../catalog-store.ts';
+import type { OverlapsWanted } from '../charges/new-overlaps.ts';
 import type { EventLog } from '../event-log/event-log.ts';
 import { transactionOn } from '../postgres/pool.ts';
 import { ofTenant } from '../postgres/tenant-fence.ts';
+import { closeOverlapFence } from './overlap-fence.ts';
 import { inPublication } from './publication.ts';
 import { refusedByState } from './refused-catalogs.ts';
-import { refusedOverlaps } from './refused-overlaps.ts';
+import { overlapsOf, refusedOverlaps, refusedSince } from './refused-overlaps.ts';
 import { storeDefault, storedVersions, storeOfTenant } from './stored-versions.ts';
 
 // Any number that no other advisory lock of the database uses (migrate.ts has …951).
@@ -146,18 +148,40 @@ export async function applyCatalog(
         ...(await factsNow(client, options)),
       };
       const tenants = tenant === null ? { except: await tenantsWithOwn(client) } : { tenant };
-      const overlaps = await refusedOverlaps(client, tenants, versions, made);
-      if (overlaps.length > 0) throw new CatalogConflict(overlaps);
-      if (author === undefined) await storeDefault(client, made);
-      else {
-        const store = () => storeOfTenant(client, author, own + 1, made);
-        await transactionOn(client, store, { settings: ofTenant(author.tenant) }, onBroken);
-      }
+      const store = () =>
+        author === undefined ? storeDefault(client, made) : storeOfTenant(client, author, own + 1, made);
+      const inOne = <Result>(work: () => Promise<Result>) =>
+        transactionOn(client, work, author === undefined ? {} : { settings: ofTenant(author.tenant) }, onBroken);
+      await storeFenced(client, overlapsOf(tenants, versions, made), store, inOne);
       const { version, effectiveAt } = made;
       const starts = priceStarts([...versions, made]);
       return { version, effectiveAt, isNew: true, isFirst: own === 0, changes, starts };
     }),
   );
+}
+
+/** Rejects with `CatalogConflict` where it would let usage be charged twice: `overlap-fence.ts`. */
+async function storeFenced(
+  client: pg.PoolClient,
+  overlaps: OverlapsWanted | null,
+  store: () => Promise<void>,
+  inOne: <Result>(work: () => Promise<Result>) => Promise<Result>,
+): Promise<void> {
+  const refuse = (refusals: readonly Refusal[]): void => {
+    if (refusals.length > 0) throw new CatalogConflict(refusals);
+  };
+  if (overlaps === null) return inOne(store);
+  // What began before this instant is committed by then.
+  const since = await inOne(async () => {
+    await closeOverlapFence(client);
+    return readNow(client);
+  });
+  refuse(await refusedOverlaps(client, overlaps));
+  await inOne(async () => {
+    await closeOverlapFence(client);
+    refuse(await refusedSince(client, overlaps, since));
+    await store();
+  });
 }
 
 interface Standing {

@@ -26,7 +26,7 @@ async function refusedPrices(db: Queries, { plans }: Catalog, tenant: string | n
   );
   const meanings = priceMeanings([{ slug: 'of a subscription of its own', prices: rows.map(({ price }) => price) }]);
   return prices.flatMap(({ plan, price }) => {
-    const fault = meaningFault(price, meanings.get(price.slug));
+    const fault = meaningFault(price, meanings);
     return fault === null ? [] : [{ subject: `plan ${plan}, price ${price.slug}`, reason: fault }];
   });
 }

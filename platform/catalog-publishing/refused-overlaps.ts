@@ -1,5 +1,6 @@
 // A catalog is refused where a customer's subscriptions would charge the same usage twice by it (P3): as whatever else
-// would make it so is. A subscription that is made while the catalog is published is held against the one before it.
+// would make it so is. Most customers are looked at before the catalog has the fence alone (overlap-fence.ts), and those
+// whose subscriptions changed meanwhile once it has.
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { Catalog, CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { Refusal } from '../../domain/catalog/catalog-diff.ts';
@@ -7,8 +8,9 @@ import { takesMore } from '../../domain/catalog/price-coverage.ts';
 import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
-import { type CustomerOverlap, readNewOverlaps } from '../charges/new-overlaps.ts';
+import { type CustomerOverlap, newOverlapsOf, type OverlapsWanted, readNewOverlaps } from '../charges/new-overlaps.ts';
 import type { Queries } from '../postgres/table-columns.ts';
+import { changedSubscribersSince } from './overlap-fence.ts';
 
 const CUSTOMERS_AT_ONCE = 1_000;
 /** That are told. */
@@ -23,18 +25,20 @@ const overlapRefusal = ({ tenant, customer, one, other, from }: CustomerOverlap)
 export const overlapRefusals = (overlaps: readonly CustomerOverlap[]): Refusal[] =>
   overlaps.slice(0, OVERLAPS_MAX).map(overlapRefusal);
 
-/** `versions`: those that there are. `made`: the one that is to follow them. */
-export async function refusedOverlaps(
-  queries: Queries,
+/** What is to be looked at of a catalog; null: it can bring no overlap about. Most changes are of amounts. */
+export function overlapsOf(
   tenants: TenantsOfVersion,
   versions: readonly CatalogVersion[],
   made: CatalogVersion,
-): Promise<Refusal[]> {
+): OverlapsWanted | null {
   const newest: Catalog | null = versions.at(-1)?.catalog ?? null;
-  // Most changes are of amounts.
-  if (!takesMore(newest, made.catalog)) return [];
+  if (!takesMore(newest, made.catalog)) return null;
   const [before, after] = [new CatalogHistory(versions), new CatalogHistory([...versions, made])];
-  const wanted = { tenants, before, after, from: made.effectiveAt };
+  return { tenants, before, after, from: made.effectiveAt };
+}
+
+/** Of all customers with several subscriptions. */
+export async function refusedOverlaps(queries: Queries, wanted: OverlapsWanted): Promise<Refusal[]> {
   const found: CustomerOverlap[] = [];
   let last: TenantCustomer | null = null;
   do {
@@ -43,4 +47,10 @@ export async function refusedOverlaps(
     last = page.last;
   } while (last !== null && found.length < OVERLAPS_MAX);
   return overlapRefusals(found);
+}
+
+/** Of those whose subscriptions changed since; Postgres' clock. */
+export async function refusedSince(queries: Queries, wanted: OverlapsWanted, since: number): Promise<Refusal[]> {
+  const customers = await changedSubscribersSince(queries, wanted.tenants, since);
+  return overlapRefusals(await newOverlapsOf(queries, wanted, customers));
 }

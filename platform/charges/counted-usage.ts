@@ -123,6 +123,7 @@ export async function readCountedUsage<Counted extends CountedTime>(
   const sharing = ({ wanted: { meter, counted }, taken }: UsageSet): string =>
     mapKey(
       readingText(meter),
+      ...(counted.dimensions.length === 0 ? [] : ['by', ...counted.dimensions]),
       ...taken.flatMap(({ match, leftOut, to }) => [JSON.stringify(match), JSON.stringify(leftOut), to]),
       ...(aggregationRules(meter.aggregation).needsFirstSeen ? [counted.terms[0]!.from, counted.terms.at(-1)!.to] : []),
     );
@@ -187,17 +188,37 @@ async function readSets(store: UsageReads, sets: readonly UsageSet[], basis: Usa
     }
     return found;
   }
-  const rows = await store.readUsage({ ...selection, subjects: subjectsOf(sets), buckets: bucketsOf(meter, sets, to) });
-  const bySubject = groupBy(rows, subjectText);
+  const { dimensions } = wanted.counted;
+  const byGroups = dimensions.length > 0;
+  const read = { ...selection, byGroups, subjects: subjectsOf(sets), buckets: bucketsOf(meter, sets, to) };
+  const bySubject = groupBy(await store.readUsage(read), subjectText);
+  const groupsIn = byGroups ? valuesReader(meter, dimensions) : null;
   for (const [i, set] of sets.entries()) {
     for (const stretch of set.stretches) {
-      for (const { bucketStart, quantity } of bySubject.get(mapKey(tenantOf(set), stretch.subject)) ?? []) {
+      for (const { bucketStart, quantity, groupText } of bySubject.get(mapKey(tenantOf(set), stretch.subject)) ?? []) {
         const isIn = bucketStart >= stretch.from && bucketStart < stretch.to;
-        if (isIn) found[i]!.push({ windowStart: bucketStart, quantity });
+        if (!isIn) continue;
+        if (groupsIn === null) found[i]!.push({ windowStart: bucketStart, quantity });
+        else found[i]!.push({ windowStart: bucketStart, quantity, groups: groupsIn(groupText!) });
       }
     }
   }
   return found;
+}
+
+/** The values of some dimensions in the text of a group: of many windows, there are a few texts. */
+function valuesReader(meter: Meter, dimensions: readonly string[]): (groupText: string) => readonly string[] {
+  const places = dimensions.map((name) => placeOf(meter, name));
+  const known = new Map<string, readonly string[]>();
+  return (groupText) => {
+    let values = known.get(groupText);
+    if (values === undefined) {
+      const all = JSON.parse(groupText) as readonly string[];
+      values = places.map((place) => all[place] ?? '');
+      known.set(groupText, values);
+    }
+    return values;
+  };
 }
 
 function leastOf<Item>(items: readonly Item[], of: (item: Item) => number): number {
@@ -241,11 +262,13 @@ const takenGroups = (meter: Meter, { from, to, match, leftOut }: TakenUsage): Ta
 });
 
 const valuesOf = (meter: Meter, match: Match): GroupValue[] =>
-  Object.entries(match).map(([name, value]) => {
-    const dimension = meter.dimensions.findIndex((candidate) => candidate.name === name);
-    if (dimension === -1) throw new RangeError(`meter ${meter.slug} has no dimension ${name}, which a price matches`);
-    return { dimension, value };
-  });
+  Object.entries(match).map(([name, value]) => ({ dimension: placeOf(meter, name), value }));
+
+function placeOf(meter: Meter, name: string): number {
+  const place = meter.dimensions.findIndex((candidate) => candidate.name === name);
+  if (place === -1) throw new RangeError(`meter ${meter.slug} has no dimension ${name}, which a price matches`);
+  return place;
+}
 
 /** Some time of a customer, in windows that start in it. */
 export interface TimeOfCustomer extends OwningCustomer, WindowSpan {}

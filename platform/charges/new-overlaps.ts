@@ -33,16 +33,25 @@ export interface OverlapPage {
 /** One a customer, of so many customers after one. */
 export async function readNewOverlaps(
   queries: Queries,
-  { tenants, before, after, from }: OverlapsWanted,
+  wanted: OverlapsWanted,
   page: CustomerPage,
 ): Promise<OverlapPage> {
-  const customers = await readSeveralSubscribers(queries, tenants, page);
+  const customers = await readSeveralSubscribers(queries, wanted.tenants, page);
+  const overlaps = await newOverlapsOf(queries, wanted, customers);
+  return { overlaps, last: customers.length < page.customersMax ? null : customers.at(-1)! };
+}
+
+/** One a customer. */
+export async function newOverlapsOf(
+  queries: Queries,
+  { before, after, from }: Omit<OverlapsWanted, 'tenants'>,
+  customers: readonly TenantCustomer[],
+): Promise<CustomerOverlap[]> {
   const byCustomer = groupBy(await readSubscriptionsOfCustomers(queries, customers), customerText);
-  const overlaps = customers.flatMap((customer): CustomerOverlap[] => {
+  return customers.flatMap((customer): CustomerOverlap[] => {
     const subscriptions = (byCustomer.get(customerText(customer)) ?? []).map(historyOf);
     const by = (catalog: CatalogHistory) => priceOverlap(new CustomerTerms({ catalog, subscriptions }), from);
     const overlap = by(after);
     return overlap === null || by(before) !== null ? [] : [{ ...customer, ...overlap }];
   });
-  return { overlaps, last: customers.length < page.customersMax ? null : customers.at(-1)! };
 }

@@ -116,7 +116,7 @@ async function suspectsAmong(
       if (left.length === 0) return [];
       // What other prices match has none of these values: they are all named.
       const taken = atAllTimes(left.map((each) => ({ ...each, leftOut: [] })));
-      const counted = { terms: left, taken, isBySubject: true, byWindow: true };
+      const counted = { terms: left, taken, isBySubject: true, byWindow: true, dimensions: [] };
       return [{ tenant, customer, subjects: [assigned], meter, counted, detailFrom: 0 }];
     });
     return wanted.length === 0 ? [] : [{ row, meter, wanted }];

@@ -22,6 +22,8 @@ import {
 export interface RatedUsageSelection extends Pick<UsageSelection, 'meter' | 'from' | 'to' | 'buckets'> {
   /** One or more, each once. */
   readonly subjects: readonly SubjectKey[];
+  /** True: usage of different group values is told apart. */
+  readonly byGroups?: boolean;
   readonly sealed: SealedBy;
   /** At all times, in order of time; one or more. */
   readonly taken: readonly TakenGroups[];
@@ -31,9 +33,11 @@ export interface RatedUsageRow extends SubjectKey {
   /** Milliseconds since the epoch. */
   readonly bucketStart: number;
   readonly quantity: Quantity;
+  /** Where groups are told apart: a JSON array in the order of the meter's dimensions. */
+  readonly groupText?: string;
 }
 
-export interface FirstSeenSelection extends Omit<RatedUsageSelection, 'subjects' | 'buckets'> {
+export interface FirstSeenSelection extends Omit<RatedUsageSelection, 'subjects' | 'buckets' | 'byGroups'> {
   readonly sets: SubjectSets;
 }
 
@@ -88,7 +92,7 @@ export function ofSubjects(subjects: readonly SubjectKey[]): string {
 /** PREWHERE and WHERE. PREWHERE is about the table's key alone, which all versions of a row share (usage-query.ts). */
 function rowsOf(
   subjects: readonly SubjectKey[],
-  { meter, from, to, sealed }: Omit<RatedUsageSelection, 'subjects' | 'buckets'>,
+  { meter, from, to, sealed }: Omit<RatedUsageSelection, 'subjects' | 'buckets' | 'byGroups'>,
   ofRows: readonly string[],
   params: Record<string, unknown>,
 ): string {
@@ -104,7 +108,7 @@ function rowsOf(
   return `PREWHERE ${inKey.join(' AND ')} WHERE ${sql}`;
 }
 
-/** A row for each subject and bucket that has usage, in any order. */
+/** A row for each subject and bucket that has usage, or for each of their group values, in any order. */
 export async function readRatedUsage(
   clickhouse: Pick<ClickHouse, 'query'>,
   selection: RatedUsageSelection,
@@ -117,11 +121,14 @@ export async function readRatedUsage(
   // any(): a condition on the key itself would be asked of every row and not of every group.
   const filters = ofGroups('any(r.group_values)');
   const { aggregate, of } = MERGES[meter.aggregation];
-  const keys = 'tenant_key, subject_key, bucket_start';
+  const isByGroups = selection.byGroups === true;
+  const keys = `tenant_key, subject_key, bucket_start${isByGroups ? ', group_text' : ''}`;
+  const groupKey = filters.length > 0 && !isByGroups ? ', r.group_values' : '';
   const merged =
     `SELECT r.tenant AS tenant_key, r.subject AS subject_key, ${bucket.sql} AS bucket_start, ` +
+    `${isByGroups ? 'r.group_values AS group_text, ' : ''}` +
     `${aggregate}State(${of}) AS state FROM usage_rollups AS r FINAL ${rows} ` +
-    `GROUP BY ${keys}${filters.length > 0 ? `, r.group_values HAVING ${filters.join(' AND ')}` : ''}`;
+    `GROUP BY ${keys}${groupKey}${filters.length > 0 ? ` HAVING ${filters.join(' AND ')}` : ''}`;
   const sql =
     `SELECT ${keys}, toString(${asDecimal(meter.aggregation, `${aggregate}Merge(state)`)}) AS quantity ` +
     `FROM (${merged}) GROUP BY ${keys} ${USAGE_SETTINGS}`;
@@ -129,11 +136,13 @@ export async function readRatedUsage(
     readonly tenant_key: string;
     readonly subject_key: string;
     readonly bucket_start: number | string;
+    readonly group_text?: string;
     readonly quantity: string;
   }>(sql, params);
-  return found.map(({ tenant_key, subject_key, bucket_start, quantity }) => ({
+  return found.map(({ tenant_key, subject_key, bucket_start, group_text, quantity }) => ({
     ...{ tenant: tenant_key, subject: subject_key, bucketStart: Number(bucket_start) * 1_000 },
     quantity: quantityFromStore(quantity),
+    ...(group_text !== undefined && { groupText: group_text }),
   }));
 }
 

@@ -14,7 +14,9 @@ import { type DefinedCorrection, definedBy } from '../../domain/metering/correct
 import { metersByType } from '../../domain/metering/meter-reading.ts';
 import { ruleSet } from '../../domain/metering/rule-set.ts';
 import { fitsName } from '../../domain/name-text.ts';
-import { isUsagePrice } from '../../domain/pricing/prices.ts';
+import { itemNameOf, lineSlugOf } from '../../domain/pricing/matrix-cells.ts';
+import { priceOfItem } from '../../domain/pricing/price-of-item.ts';
+import { isUsagePrice, type UsagePrice } from '../../domain/pricing/prices.ts';
 import { isOtherwise } from '../../domain/pricing/taken-usage.ts';
 import { Problem, retryAfter } from '../../domain/problem.ts';
 import { RecordsByCustomer } from '../../domain/rating/customer-records.ts';
@@ -127,12 +129,13 @@ async function readCounted(
 /** Whether an item's price may take less than its groups say: what others leave. A subscription's own may be such. */
 async function mayLeave(
   { catalogs }: QueryContext,
-  { tenant, catalogVersion, plan, price: slug }: LineItem,
+  { tenant, catalogVersion, plan, price: slug, windowStart }: LineItem,
 ): Promise<boolean> {
   if (catalogVersion === null) return true;
   const { plans } = await catalogs.at(tenant, catalogVersion);
-  const price = plans.find((each) => each.slug === plan)?.prices.find((each) => each.slug === slug);
-  return price !== undefined && isUsagePrice(price) && isOtherwise(price);
+  const price = priceOfItem(plans.find((each) => each.slug === plan)?.prices ?? [], slug, windowStart);
+  // Of what a cell of a matrix names, a cell that names more takes its own.
+  return price !== null && isUsagePrice(price) && (isOtherwise(price) || lineSlugOf(slug) !== slug);
 }
 
 /** By the records of a customer: the prices that take what was counted. */
@@ -141,7 +144,9 @@ async function readTakers({ pool, catalogs }: QueryContext, tenant: string, cust
   const subscriptions = await readSubscriptionsOfCustomers(pool, [{ tenant, customer }]);
   const { terms } = new RecordsByCustomer({ of: () => catalog }, subscriptions).of({ tenant, customer });
   return ({ meter, groups, windowStart }: Counted): string[] =>
-    terms.takersOf(meter, Object.fromEntries(groups), windowStart).map(({ price }) => price.slug);
+    terms
+      .takersOf(meter, Object.fromEntries(groups), windowStart)
+      .map(({ price }) => itemNameOf(price as UsagePrice, Object.fromEntries(groups)));
 }
 
 async function readLineItemIds(context: QueryContext, tenant: string, subject: string, counted: readonly Counted[]) {

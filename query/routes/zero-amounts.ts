@@ -1,5 +1,6 @@
 // Why a line item of usage has the amount 0: it is free, or what was charged before pays for it too. The price says
 // which, as the catalog version defines it that the item was computed by.
+import { priceOfItem } from '../../domain/pricing/price-of-item.ts';
 import { isFree } from '../../domain/pricing/prices.ts';
 import { type LineItem, readCumulativeQuantities } from '../../platform/billing-store/line-items.ts';
 import type { Catalogs } from '../stores/catalogs.ts';
@@ -24,11 +25,11 @@ export async function readZeroAmounts(
   if (zeros.length === 0) return reasons;
   const ids = zeros.map(({ id }) => id);
   const cumulative = await readCumulativeQuantities(pool, ids);
-  for (const { id, plan, price, version } of zeros) {
+  for (const { id, plan, price, version, windowStart } of zeros) {
     const { plans } = await catalogs.at(tenant, version);
-    const definition = plans.find(({ slug }) => slug === plan)?.prices.find(({ slug }) => slug === price);
+    const definition = priceOfItem(plans.find(({ slug }) => slug === plan)?.prices ?? [], price, windowStart);
     const quantity = cumulative.get(id);
-    if (definition === undefined || quantity === undefined) {
+    if (definition === null || quantity === undefined) {
       throw new Error(`catalog version ${version} has no price ${price} of plan ${plan}, which line item ${id} names`);
     }
     reasons.set(id, isFree(definition, quantity) ? 'free' : 'already_paid');

@@ -41,6 +41,8 @@ export class CountedTally {
   private readonly counted: CountedTerms;
   /** By subject, then by window. */
   private readonly tallies = new Map<string, Map<number, MeterTally>>();
+  /** Of a matrix: by the values of its dimensions. */
+  private readonly byValues = new Map<string, CountedTally>();
   /** Of a meter that tells values apart: by subject the window that saw each first. */
   private readonly firstSeen = new Map<string, Map<string, number>>();
 
@@ -49,7 +51,23 @@ export class CountedTally {
     this.counted = counted;
   }
 
-  add({ subject, windowStart, reading, order }: RecountedReading): void {
+  add(recounted: RecountedReading): void {
+    const { meter, counted } = this;
+    if (counted.dimensions.length === 0) {
+      this.addAlike(recounted);
+      return;
+    }
+    const { groupValues } = recounted.reading;
+    const values = counted.dimensions.map(
+      (name) => groupValues[meter.dimensions.findIndex((each) => each.name === name)],
+    );
+    const key = JSON.stringify(values);
+    const tally = this.byValues.get(key) ?? new CountedTally(meter, { ...counted, dimensions: [] });
+    this.byValues.set(key, tally);
+    tally.addAlike(recounted);
+  }
+
+  private addAlike({ subject, windowStart, reading, order }: RecountedReading): void {
     const { meter, counted } = this;
     const isMerged = !counted.isBySubject && isOneSubject(acrossOf(meter));
     const key = isMerged ? POOLED : subject;
@@ -68,6 +86,13 @@ export class CountedTally {
   }
 
   usage(): SubjectWindows[] {
+    const ofCells = [...this.byValues].flatMap(([key, tally]) => {
+      const groups = JSON.parse(key) as readonly string[];
+      return tally.usage().map(({ subject, windows }) => ({
+        subject,
+        windows: windows.map((window) => ({ ...window, groups })),
+      }));
+    });
     const tallied = [...this.tallies].map(([subject, windows]) => ({
       subject,
       windows: [...windows].map(([windowStart, tally]) => ({ windowStart, quantity: tally.value() })),
@@ -78,6 +103,6 @@ export class CountedTally {
         counts.set(windowStart, (counts.get(windowStart) ?? 0n) + QUANTITY_ONE);
       return { subject, windows: [...counts].map(([windowStart, quantity]) => ({ windowStart, quantity })) };
     });
-    return [...tallied, ...seen];
+    return [...ofCells, ...tallied, ...seen];
   }
 }

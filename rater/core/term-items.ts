@@ -20,6 +20,7 @@ import {
 } from '../../domain/billing/line-item.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { formatQuantity, type Quantity } from '../../domain/number/quantity.ts';
+import { lineSlugOf } from '../../domain/pricing/matrix-cells.ts';
 import type { PeriodTarget } from '../../domain/rating/period-targets.ts';
 import type { RatedTerm } from '../../domain/rating/rated-terms.ts';
 import type { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
@@ -51,7 +52,7 @@ export function goneTerms(target: PeriodTarget, terms: readonly RatedTerm[], wri
   const { tenant, customer, periodStart } = target;
   const gone: PricedKey[] = [];
   for (const [price, termsWritten] of written) {
-    if (target.prices?.has(price) === false) continue;
+    if (target.prices?.has(lineSlugOf(price)) === false) continue;
     const standing = terms.filter(({ of }) => of.price === price);
     for (const term of termsWritten.values()) {
       if (isNothing(term) || standing.some(({ of }) => isSameTerm(of, term))) continue;

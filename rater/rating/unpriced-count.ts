@@ -110,7 +110,7 @@ export async function countUnpriced(
     spansOf(each.tenant).flatMap(({ meter, ...span }) => {
       const terms = unpricedIn(records.of(each).terms, meter.slug, span);
       if (terms.length === 0) return [];
-      const counted = { terms, taken: atAllTimes(terms), isBySubject: false, byWindow: true };
+      const counted = { terms, taken: atAllTimes(terms), isBySubject: false, byWindow: true, dimensions: [] };
       return [{ ...each, meter, counted, detailFrom: 0 }];
     }),
   );

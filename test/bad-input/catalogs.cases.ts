@@ -179,6 +179,12 @@ export const badCatalogs: readonly (readonly [name: string, text: string, path: 
     /limit is 32/,
   ],
   ['1,001 meters', `currency: USD\nmeters: [${'{},'.repeat(1_001)}]\n`, 'meters', /limit is 1000/],
+  [
+    'a price beside others that takes what they leave',
+    plan('{ slug: u, meter: tokens, otherwise: true, overlap: true, model: per_unit, unitAmount: "1" }'),
+    'plans[0].prices[0].overlap',
+    /takes only what no other price matches/,
+  ],
   ['an amount as a YAML number', perUnit('0.1'), unit, /decimal string, got number 0.1 \(quote it\)/],
   ['an amount that a float would show otherwise', perUnit('0.00000030'), unit, /got number 0.00000030/],
   ['an amount that is .nan', perUnit('.nan'), unit, /quote it/],

@@ -5,7 +5,9 @@ import { parse } from 'yaml';
 import type { Price } from '../../domain/catalog/catalog.ts';
 import { formatCatalogError, readCatalog } from '../../domain/catalog/catalog-file.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
-import { amountOf, priceModels } from '../../domain/pricing/prices.ts';
+import { cellAt } from '../../domain/pricing/matrix-cells.ts';
+import { partsOf } from '../../domain/pricing/parts.ts';
+import { amountOf, isUsagePrice, priceModels } from '../../domain/pricing/prices.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
 
 interface Example {
@@ -19,7 +21,10 @@ const examples = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, block]) =
 function priceOf(written: object & { readonly model: string }): Price {
   const catalog = {
     currency: 'USD',
-    meters: [{ slug: 'm', eventType: 'e', aggregation: 'sum', value: 'data.n' }],
+    meters: [
+      { slug: 'm', eventType: 'e', aggregation: 'sum', value: 'data.n', groupBy: { model: 'data.m', tier: 'data.t' } },
+      { slug: 'events', eventType: 'e', aggregation: 'count' },
+    ],
     plans: [{ slug: 'p', prices: [{ slug: 'price', ...(written.model !== 'flat' && { meter: 'm' }), ...written }] }],
   };
   const reading = readCatalog(JSON.stringify(catalog), 'example');
@@ -27,19 +32,29 @@ function priceOf(written: object & { readonly model: string }): Price {
   return reading.catalog.plans[0]!.prices[0]!;
 }
 
+/** Of usage: a quantity; of a percentage with a fee, money and events; of a matrix, the values and a quantity. */
+function costOf(price: Price, usage: string): string {
+  const words = usage.split(' ');
+  const quantity = Decimal.parse(words.at(-1)!);
+  if (isUsagePrice(price) && price.model === 'matrix')
+    return amountOf(cellAt(price, words.slice(0, -1))!.price)(quantity).toString();
+  const amounts = partsOf(price).map((part, i) => amountOf(part)(Decimal.parse(words[i]!)));
+  expect(words.length).toBe(amounts.length);
+  return amounts.reduce((sum, amount) => sum.plus(amount)).toString();
+}
+
 describe('docs/use/pricing.md', () => {
   it('has a section and an example of each model', () => {
-    expect([...text.matchAll(/^## (.*)$/gm)].map(([, title]) => title)).toEqual(priceModels);
+    const titles = [...text.matchAll(/^## (.*)$/gm)].map(([, title]) => title);
+    expect(titles).toEqual([...priceModels, 'Around a price']);
     expect([...new Set(examples.map(({ price }) => price.model))]).toEqual(priceModels);
   });
 
   it.each(examples.map((example, i) => [`${i + 1}, ${example.price.model}`, example] as const))(
     'example %s',
     (_, { price, costs }) => {
-      const amount = amountOf(priceOf(price));
-      expect(
-        Object.fromEntries(Object.keys(costs).map((usage) => [usage, amount(Decimal.parse(usage)).toString()])),
-      ).toEqual(costs);
+      const read = priceOf(price);
+      expect(Object.fromEntries(Object.keys(costs).map((usage) => [usage, costOf(read, usage)]))).toEqual(costs);
       expect(Object.keys(costs).length).toBeGreaterThanOrEqual(price.model === 'flat' ? 1 : 3);
     },
   );

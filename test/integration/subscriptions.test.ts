@@ -30,6 +30,8 @@ plans:
     prices: [{ slug: support-2, model: flat, flatAmount: "50" }]
   - slug: large-model
     prices: [{ slug: large, meter: tokens, match: { model: l }, model: per_unit, unitAmount: "0.5" }]
+  - slug: surcharge
+    prices: [{ slug: on-top, meter: tokens, overlap: true, model: per_unit, unitAmount: "0.01" }]
 `;
 
 let api: AccountsApi;
@@ -255,6 +257,15 @@ describe('a subscription', () => {
     expect((await post('add-on', 'change', { at: body.endsAt, plan: 'large-model' })).status).toBe(200);
     const undone = await post('base', 'undo', { change: 2 });
     expect([undone.status, undone.body.code]).toEqual([409, 'overlapping_prices']);
+  });
+
+  it('P3: prices what others price where it says so, and never by the same slug twice', async () => {
+    const customer = await newCustomer();
+    const given = { startsAt: PAST, billedFrom: PAST };
+    await put('under', { customer, plan: 'solo', ...given });
+    expect((await put('on-top', { customer, plan: 'surcharge', ...given })).status).toBe(201);
+    const twice = await put('on-top-again', { customer, plan: 'surcharge', ...given });
+    expect([twice.status, twice.body.code]).toEqual([409, 'overlapping_prices']);
   });
 
   it('is one of those who make it at once, and is answered to them all', async () => {

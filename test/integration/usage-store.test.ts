@@ -405,6 +405,17 @@ describe('what a price takes', () => {
     expect(new Map(read.map(({ bucketStart, quantity }) => [bucketStart, Number(formatQuantity(quantity))]))).toEqual(
       sums,
     );
+    const told = await readRatedUsage(clickhouse, {
+      ...{ ...selection, meter: tokens, buckets: 'window', subjects: [subject], byGroups: true },
+    });
+    const byGroups = new Map<string, number>();
+    for (const { windowStart, groupValues, value } of rows.filter(isOf)) {
+      const key = `${windowStart} ${JSON.stringify(groupValues)}`;
+      byGroups.set(key, (byGroups.get(key) ?? 0) + Number(value));
+    }
+    expect(
+      new Map(told.map((each) => [`${each.bucketStart} ${each.groupText}`, Number(formatQuantity(each.quantity))])),
+    ).toEqual(byGroups);
     const unique = { ...tokens, aggregation: 'unique' } as const;
     const seen = await readFirstSeen(clickhouse, { ...selection, meter: unique, sets: [[{ ...subject, ...bounds }]] });
     const counts = new Map<number, number>();

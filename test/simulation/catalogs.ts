@@ -1,7 +1,7 @@
 // The catalogs of a run: every aggregation, prices of several models that change, come and go, at once, later or with
 // each subscription's next period, meters that come, filters and values that are sums.
 import { type Catalog, emptyCatalog, type Meter, type Plan, type Price } from '../../domain/catalog/catalog.ts';
-import type { Tier } from '../../domain/pricing/tiers.ts';
+import type { Tier } from '../../domain/pricing/tiers/tiers.ts';
 import type { Random } from '../../domain/random.ts';
 import { type CatalogChange, DAY, ENDS_AT, HOUR, STARTS_AT } from './plan.ts';
 
@@ -70,6 +70,8 @@ interface Choices {
   readonly perSubject: readonly string[];
   /** Whether some prices take what others leave. */
   readonly hasOtherwise: boolean;
+  /** Whether some have several quantities, or something around them. */
+  readonly hasSeveral: boolean;
   /** Slugs that begin anew with each term, or are shared. */
   readonly restarting: readonly string[];
   readonly shared: readonly string[];
@@ -78,6 +80,7 @@ interface Choices {
 const PLANS = ['basic', 'pro', 'team', 'extra'] as const;
 
 function choicesOf(random: Random, hasOtherwise: boolean): Choices {
+  const hasSeveral = random.fork('several').chance(0.5);
   const usual = { days: random.pick([1, 2, 2, 3]) };
   const byPlan = <Value>(value: () => Value) => Object.fromEntries(PLANS.map((plan) => [plan, value()]));
   return {
@@ -94,6 +97,7 @@ function choicesOf(random: Random, hasOtherwise: boolean): Choices {
     afterEnd: byPlan(() => random.pick(['none', 'default', 'default'] as const)),
     trialUsage: random.pick(['charged', 'free']),
     hasOtherwise,
+    hasSeveral,
     perSubject: ['tokens-a', 'users', 'level', 'calls'].filter(() => random.chance(0.3)),
     restarting: ['tokens', 'users', 'peak'].filter(() => random.chance(0.1)),
     shared: ['calls', 'tokens'].filter(() => random.chance(0.2)),
@@ -141,9 +145,15 @@ function plansOf(random: Random, choices: Choices): Plan[] {
       { ...users, model: 'per_unit', unitAmount: amount() },
       flat('base'),
     ],
-    extra: [{ slug: 'low', model: 'per_unit', meter: 'low', match: {}, unitAmount: amount() }, flat('plus')],
+    extra: [
+      { slug: 'low', model: 'per_unit', meter: 'low', match: {}, unitAmount: amount() },
+      // Beside whatever the plan has that it is added to, and prices that take what others leave.
+      { ...tokensOfA, slug: 'surcharge', overlap: true, model: 'graduated', tiers: tiersOf(['0', '1']) },
+      flat('plus'),
+    ],
   };
-  const prices = choices.hasOtherwise ? withOtherwise(random.fork('otherwise'), ordinary) : ordinary;
+  const taking = choices.hasOtherwise ? withOtherwise(random.fork('otherwise'), ordinary) : ordinary;
+  const prices = choices.hasSeveral ? withSeveral(random.fork('several'), taking) : taking;
   return PLANS.map((slug) => ({
     ...{ slug, billingPeriod: 'month', calendar: slug === 'basic', timezone: 'UTC' },
     ...{ afterEnd: choices.afterEnd[slug]!, trialUsage: choices.trialUsage! },
@@ -184,6 +194,68 @@ function withOtherwise(random: Random, plans: Readonly<Record<string, readonly P
       extra: [rest('level-extra', 'level', { otherwise: undefined, match: { model: 'a' } })],
     };
     return [plan, [...own, ...(added[plan] ?? [])]] as const;
+  });
+  return Object.fromEntries(changed);
+}
+
+/**
+ * A matrix, whose cells come, go and change; a percentage with a fee by another meter; allowances, discounts that begin
+ * and end, and a maximum.
+ */
+function withSeveral(random: Random, plans: Readonly<Record<string, readonly Price[]>>) {
+  const amount = (): string => `0.${String(random.int(1, 999)).padStart(3, '0')}`;
+  const included = () => ({
+    included: { units: random.pick(['30', '200.5']), ...(random.once(3) && { proration: 'none' as const }) },
+  });
+  const cells = () =>
+    ['a', 'b', '*', '30']
+      .filter(() => random.chance(0.8))
+      .map((value) => ({
+        ...{ values: [value], model: 'per_unit', unitAmount: amount() },
+        ...(random.once(3) && { model: 'package', packageSize: '100', packageAmount: amount(), unitAmount: undefined }),
+        ...(random.once(3) && included()),
+        ...(random.once(4) && { maximum: String(random.int(3, 30)) }),
+      }))
+      .map((cell) => Object.fromEntries(Object.entries(cell).filter(([, value]) => value !== undefined)));
+  const from = new Date(STARTS_AT + random.int(1, 60) * HOUR).toISOString();
+  const until = new Date(ENDS_AT - random.int(1, 60) * HOUR).toISOString();
+  const discount = () =>
+    random.pick<object>([
+      { rate: '0.25', from, until },
+      { rate: '0.5', from },
+      { amount: '2', until },
+      { units: '20', from },
+    ]);
+  const matrix = { slug: 'tokens', meter: 'tokens', match: {}, model: 'matrix', dimensions: ['model'] };
+  const changed = Object.entries(plans).map(([plan, prices]) => {
+    const own = prices.map((price): Price => {
+      if (plan === 'team' && price.slug === 'tokens') {
+        const all = cells();
+        return {
+          ...{ ...matrix, cells: all.length > 0 ? all : [{ values: ['a'], model: 'per_unit', unitAmount: '1' }] },
+          ...(random.once(3) && { discounts: [{ rate: '0.5', from, until }] }),
+        } as unknown as Price;
+      }
+      if (plan === 'team' && price.slug === 'calls') {
+        const fee = { meter: 'tokens', amount: amount(), ...(random.once(2) && included()) };
+        return {
+          slug: 'calls',
+          meter: 'calls',
+          match: {},
+          model: 'percentage',
+          rate: amount(),
+          fee,
+          ...included(),
+        } as Price;
+      }
+      if (price.slug === 'calls') return { ...price, ...included(), discounts: [discount()] } as Price;
+      if (price.slug === 'level') return { ...price, maximum: String(random.int(5, 50)) } as Price;
+      if (price.slug === 'users' || price.slug === 'peak') return { ...price, included: { units: '2' } } as Price;
+      return plan === 'pro' && price.slug === 'tokens'
+        ? ({ ...price, discounts: [discount(), discount()] } as Price)
+        : price;
+    });
+    return [plan, own] as const;
   });
   return Object.fromEntries(changed);
 }

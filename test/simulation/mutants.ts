@@ -55,6 +55,11 @@ const HOLDERS = 'domain/terms/plan-holders.ts';
 const CATALOG = 'domain/terms/catalog-history.ts';
 const TERM_AMOUNTS = 'domain/terms/term-amounts.ts';
 const TAKEN = 'domain/pricing/taken-usage.ts';
+const AROUND = 'domain/pricing/around/charge.ts';
+const CELLS = 'domain/pricing/matrix-cells.ts';
+const PARTS = 'domain/pricing/parts.ts';
+const ALLOWANCES = 'domain/terms/allowances.ts';
+const LEFT_GROUPS = 'domain/rating/unpriced-usage.ts';
 const UNPRICED = 'rater/rating/unpriced-count.ts';
 const RECORD_RULES = 'domain/terms/record-rules.ts';
 /** What a stage does that is not run here: the model of it, in the order of its statements. */
@@ -1082,9 +1087,107 @@ export const mutants: readonly Mutant[] = [
     description: 'It goes on to take what it took when its term began',
   },
   {
+    name: 'records-rated-in-part',
+    file: TARGETS,
+    find: 'this.hasOtherRecords(periodStart)));',
+    replace: 'periodStart < 0));',
+    description: 'A period is said to be rated by new records once one of its prices is',
+  },
+  {
+    name: 'overlap-takes-from-others',
+    file: TAKEN,
+    find: 'export const isOrdinary = (price: UsagePrice): boolean => !isOtherwise(price) && !mayOverlap(price);',
+    replace: 'export const isOrdinary = (price: UsagePrice): boolean => !isOtherwise(price);',
+    description: 'What a price beside others matches is not left to a price that is otherwise',
+  },
+  {
+    name: 'discount-not-over',
+    file: AROUND,
+    find: '(from === undefined || instantOf(from) <= instant) && (until === undefined || instant < instantOf(until));',
+    replace: 'from === undefined || instantOf(from) <= instant;',
+    description: 'A discount goes on when its end has come',
+  },
+  {
+    name: 'maximum-not-kept',
+    file: AROUND,
+    find: 'return maximum === undefined ? charge : Decimal.min(charge, Decimal.parse(maximum));',
+    replace: 'return charge;',
+    description: 'A maximum is not kept to',
+  },
+  {
+    name: 'amount-off-each-term',
+    file: AROUND,
+    find: 'maximum !== undefined || (discounts?.some(({ amount }) => amount !== undefined) ?? false);',
+    replace: 'false;',
+    description: 'What is of a period as a whole is carried over a change, and not shared',
+  },
+  {
+    name: 'allowance-twice',
+    file: ALLOWANCES,
+    find: 'used += freeOf(quantity, room);',
+    replace: 'used += 0n;',
+    description: 'Each term of a period has its allowance anew',
+  },
+  {
+    name: 'allowance-by-time-always',
+    file: TERM_AMOUNTS,
+    find: "const isWhole = price.included?.proration === 'none';",
+    replace: 'const isWhole = false;',
+    description: 'An allowance that is whole in any part of a period is cut by time',
+  },
+  {
+    name: 'widest-cell-first',
+    file: CELLS,
+    find: '.sort((a, b) => b - a)',
+    replace: '.sort((a, b) => a - b)',
+    description: 'The cell for any value takes what another one names',
+  },
+  {
+    name: 'cell-of-one-value',
+    file: TERM_USAGE,
+    find: 'known.set(windowStart, known.has(windowStart) ? mergeWindows(known.get(windowStart)!, quantity) : quantity);',
+    replace: 'known.set(windowStart, quantity);',
+    description: 'Of several values that one cell takes in a window, the last one counts',
+  },
+  {
+    name: 'cell-not-split',
+    file: TERM_USAGE,
+    find: 'sameDefinition(last.price, cell.price);',
+    replace: 'true;',
+    description: 'A cell whose price has changed goes on at the price that it had',
+  },
+  {
+    name: 'no-fee-beside-share',
+    file: CATALOG,
+    find: 'for (const part of prices.flatMap(partsOf))',
+    replace: 'for (const part of prices)',
+    description: 'The fee for each event of a percentage is not charged',
+  },
+  {
+    name: 'fee-without-free-events',
+    file: PARTS,
+    find: '...(included !== undefined && { included }),',
+    replace: '',
+    description: 'Events that are included are charged a fee',
+  },
+  {
+    name: 'matrix-takes-all',
+    file: LEFT_GROUPS,
+    find: 'if (prices.some((price) => !isMatrix(price) && isAll(price.match))) continue;',
+    replace: 'if (prices.some((price) => isAll(price.match))) continue;',
+    description: 'What no cell of a matrix matches is not counted as unpriced',
+  },
+  {
+    name: 'gone-cell-kept',
+    file: TERM_ITEMS,
+    find: 'if (target.prices?.has(lineSlugOf(price)) === false) continue;',
+    replace: 'if (target.prices?.has(price) === false) continue;',
+    description: 'A cell that is no more stays charged where its price alone is looked at',
+  },
+  {
     name: 'otherwise-at-once',
     file: LINES,
-    find: 'isUsagePrice(price) ? [price.match, price.per, isOtherwise(price)] : null;',
+    find: 'isUsagePrice(price) ? [price.match, price.per, isOtherwise(price), dimensionsOf(price)] : null;',
     replace: 'isUsagePrice(price) ? [price.match, price.per] : null;',
     description: 'A price that is otherwise from now on takes what others leave at once, in the middle of a period',
   },

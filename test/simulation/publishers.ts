@@ -1,14 +1,20 @@
 // Whoever publishes catalogs: the real order of a publication on the models. The catalogs of the default come one after
 // the other, and so do those of a tenant; between them publishers meet at the lock. A publisher may die between any two
 // of its steps, or get no answer. Its request is sent again until it is answered, and is done once.
+import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { neededRuleSet } from '../../domain/metering/rule-set.ts';
 import type { Random } from '../../domain/random.ts';
+import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
+import { historyOf } from '../../domain/terms/customer-subscription.ts';
+import { priceOverlap } from '../../domain/terms/overlaps.ts';
+import { CustomerTerms } from '../../domain/terms/price-terms.ts';
 import { versionFacts } from '../../domain/terms/record-rules.ts';
 import { inPublication } from '../../platform/catalog-publishing/publication.ts';
 import { AvroRegistry, decodeRecord } from '../../platform/event-log/record-codec.ts';
 import { type Content, type UsageOracle, Violation } from './oracles/usage-oracle.ts';
 import { type CatalogChange, ENDS_AT, HOUR } from './plan.ts';
 import { Process, type Scheduler } from './scheduler.ts';
+import { OVERLAP_FENCE } from './stores/account-model.ts';
 import type { LogModel } from './stores/log-model.ts';
 import type { PostgresModel } from './stores/postgres-model.ts';
 import type { RatingModel } from './stores/rating-model.ts';
@@ -117,7 +123,7 @@ export class Publishers {
           scheduler.note('catalog published', version);
         },
       };
-      await inPublication(stored, told, () => run('store', () => this.store(change)));
+      await inPublication(stored, told, () => run('store', () => this.store(change), OVERLAP_FENCE));
     });
   }
 
@@ -132,7 +138,7 @@ export class Publishers {
     return catalog((tenant === null ? versions.defaults : versions.of(tenant)).at(-1)?.catalog ?? null);
   }
 
-  /** In one transaction. What is there already is not made again. */
+  /** In one transaction. What is there already is not made again, and what would charge usage twice is not made. */
   private store(change: CatalogChange): void {
     const { postgres, rating, scheduler, oracle } = this.world;
     if (postgres.storedChanges.has(change)) return;
@@ -145,8 +151,28 @@ export class Publishers {
     const version = postgres.tenantVersions.newest + 1;
     const made = { version, ...facts, catalog: this.catalogOf(change), appliesTo };
     postgres.storedChanges.add(change);
+    if (this.letsChargeTwice(tenant, made)) {
+      scheduler.note('catalog refused, it charges twice', version);
+      return;
+    }
     postgres.storeVersion(tenant, made);
     oracle.addCatalog(version, tenant, made.catalog);
     scheduler.note('catalog stored', version);
+  }
+
+  private letsChargeTwice(tenant: string | null, made: CatalogVersion): boolean {
+    const { postgres, rating } = this.world;
+    return [...rating.accounts.subscriptions.values()].some((all) => {
+      const whose = all[0]!.tenant;
+      const { tenantVersions } = postgres;
+      if (tenant === null ? tenantVersions.own(whose).length > 0 : whose !== tenant) return false;
+      const versions = tenantVersions.of(whose);
+      const by = (known: readonly CatalogVersion[]) =>
+        priceOverlap(
+          new CustomerTerms({ catalog: new CatalogHistory(known), subscriptions: all.map(historyOf) }),
+          made.effectiveAt,
+        );
+      return by([...versions, made]) !== null && by(versions) === null;
+    });
   }
 }

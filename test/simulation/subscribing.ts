@@ -128,6 +128,8 @@ export interface SubscribingSituation extends SubscribingNow {
   readonly all: readonly CustomerSubscription[];
   /** Those that are published. */
   readonly versions: readonly CatalogVersion[];
+  /** Those that are stored. */
+  readonly stored: readonly CatalogVersion[];
   /** The clock; `now` is the start of a slot. */
   readonly recordedAt: number;
 }
@@ -139,7 +141,7 @@ export interface ChangedSubscription {
 
 /** Null: nothing changes by it. Throws a `Problem` where it is refused. */
 export function changedSubscription(wanted: Subscribing, situation: SubscribingSituation): ChangedSubscription | null {
-  const { all, now, ratedUpTo, versions } = situation;
+  const { all, now, ratedUpTo, versions, stored } = situation;
   const open = all.filter((each) => (historyOf(each).endsAt ?? Number.POSITIVE_INFINITY) > now);
   const target = open[Math.floor(wanted.choice.which * open.length)];
   const isNew = target === undefined || wanted.act === 'subscribe' || wanted.act === 'add on';
@@ -148,7 +150,8 @@ export function changedSubscription(wanted: Subscribing, situation: SubscribingS
   const { opening, records } = changed.subscription;
   const others = all.filter((each) => each !== target || isNew);
   const after = isNew ? opening.billedFrom : overlapsFrom({ opening }, records.at(-1)!, ratedUpTo);
-  requireNoOverlap([...others, changed.subscription].map(historyOf), new CatalogHistory(versions), after);
+  for (const known of [versions, stored])
+    requireNoOverlap([...others, changed.subscription].map(historyOf), new CatalogHistory(known), after);
   return changed;
 }
 

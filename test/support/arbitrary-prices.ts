@@ -1,7 +1,7 @@
 // Arbitrary prices and quantities for the property tests of the pricers.
 import fc from 'fast-check';
 import { Decimal } from '../../domain/number/decimal.ts';
-import type { Tier } from '../../domain/pricing/tiers.ts';
+import type { Tier } from '../../domain/pricing/tiers/tiers.ts';
 
 const decimalBetween = (min: bigint, max: bigint) =>
   fc

@@ -2,10 +2,18 @@
 import type { Aggregation } from '../../domain/catalog/catalog.ts';
 import { groupBy } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
-import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
+import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
+import { isMatrix } from '../../domain/pricing/matrix-cells.ts';
 import { amountOf } from '../../domain/pricing/prices.ts';
 import { isTaken } from '../../domain/pricing/taken-usage.ts';
 import { Random } from '../../domain/random.ts';
+import {
+  type CountedTerms,
+  chargedTerms,
+  countedTerms,
+  type SubjectWindows,
+  type UsageOfCounted,
+} from '../../domain/rating/term-usage.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import { CustomerFees } from '../../domain/terms/fees.ts';
 import { lengthOf } from '../../domain/terms/price-lines.ts';
@@ -23,9 +31,10 @@ import {
   termCharges,
   type UsedWindow,
 } from '../../domain/terms/term-amounts.ts';
+import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import { historyOf } from './histories.ts';
 import { slowFeeAmounts } from './slow-fees.ts';
-import { isLookedAt, LENGTH_MAX, SLOT, type SlowHistory, SlowModel } from './slow-model.ts';
+import { isLookedAt, LENGTH_MAX, SLOT, type SlowHistory, SlowModel, type SlowUsage } from './slow-model.ts';
 import { type Ratio, ratioText } from './slow-numbers.ts';
 import { slowUsageAmounts } from './slow-usage.ts';
 
@@ -41,7 +50,7 @@ const lengthInMs = (length: object): number => (length as { days: number }).days
 /**
  * What the events of a window come to, in their order. `seen`: the values of earlier windows, which these are added to.
  */
-export function mergedValue(aggregation: Aggregation, values: readonly number[], seen: Set<number>): number {
+function mergedValue(aggregation: Aggregation, values: readonly number[], seen: Set<number>): number {
   switch (aggregation) {
     case 'sum':
       return values.reduce((sum, each) => sum + each, 0);
@@ -59,6 +68,37 @@ export function mergedValue(aggregation: Aggregation, values: readonly number[],
       return seen.size - before;
     }
   }
+}
+
+/** The windows of some terms, as a store would give them. */
+export function usageOfCounted(
+  { terms, taken, dimensions }: CountedTerms,
+  meter: UsagePeriod['line']['meter'],
+  usage: readonly SlowUsage[],
+): SubjectWindows[] {
+  const windowMs = windowSizeMs[meter!.window];
+  const isTold = dimensions.length > 0;
+  const windows = [
+    ...groupBy(
+      usage.filter(
+        ({ meter: slug, model, at }) => slug === meter!.slug && isTaken(taken, { model }, windowStartOf(at, windowMs)),
+      ),
+      ({ at, model }) => JSON.stringify([windowStartOf(at, windowMs), isTold ? model : '']),
+    ),
+  ]
+    .map(([key, events]) => {
+      const [windowStart, model] = JSON.parse(key) as [number, string];
+      return { windowStart, values: events.map(({ value }) => value), ...(isTold && { groups: [model] }) };
+    })
+    .filter(({ windowStart }) => terms.some(({ from, to }) => from <= windowStart && windowStart < to))
+    .sort((a, b) => a.windowStart - b.windowStart);
+  const seen = new Set<number>();
+  if (windows.length === 0) return [];
+  const quantity = (values: readonly number[]): Quantity =>
+    BigInt(mergedValue(meter!.aggregation, values, seen)) * QUANTITY_ONE;
+  return [
+    { subject: 'c', windows: windows.map(({ values, ...window }) => ({ ...window, quantity: quantity(values) })) },
+  ];
 }
 
 /** What each term's price matches, window by window. */
@@ -95,7 +135,7 @@ function usageByTerm(period: UsagePeriod, { usage }: SlowHistory): Map<UsageTerm
 
 interface ChargedPeriod {
   readonly period: UsagePeriod;
-  readonly charges: readonly TermCharge[];
+  readonly charges: readonly (TermCharge & { readonly cell: string })[];
 }
 
 function chargedPeriods(records: CustomerRecords, history: SlowHistory): ChargedPeriod[] {
@@ -104,8 +144,15 @@ function chargedPeriods(records: CustomerRecords, history: SlowHistory): Charged
     .flatMap((line) => customer.usagePeriodsIn(line, history.start, history.end + LENGTH_MAX))
     .filter(({ period }) => isLookedAt(history, period.start))
     .map((period) => {
+      if (period.terms.some(({ price }) => isMatrix(price))) {
+        const usageOf: UsageOfCounted = (counted) => usageOfCounted(counted, period.line.meter, history.usage);
+        return { period, charges: chargedTerms(period, countedTerms(period), usageOf) };
+      }
       const usage = usageByTerm(period, history);
-      return { period, charges: termCharges(period, (term) => usage.get(term)!) };
+      return {
+        period,
+        charges: termCharges(period, (term) => usage.get(term)!).map((each) => ({ ...each, cell: '' })),
+      };
     });
 }
 
@@ -117,9 +164,9 @@ const sorted = (entries: readonly (readonly [string, string])[]): Amounts =>
 export const fastUsage = (records: CustomerRecords, history: SlowHistory): Amounts =>
   sorted(
     chargedPeriods(records, history).flatMap(({ period: { line, period, terms }, charges }) =>
-      charges.map(({ term, amount }) => {
+      charges.map(({ term, cell, amount }) => {
         const length = lengthInMs(lengthOf(terms[0]!));
-        const key = `${line.slug} ${line.members[0]} ${length} ${period.start} ${term.subscription} ${term.from}`;
+        const key = `${line.slug}${cell} ${line.members[0]} ${length} ${period.start} ${term.subscription} ${term.from}`;
         return [key, amount.toString()] as const;
       }),
     ),
@@ -192,14 +239,24 @@ function inOtherOrder(random: Random, { opening, records }: SlowHistory['subscri
   return { opening, records: random.shuffled(renumbered) };
 }
 
+/** Fees of which a definition gives nothing back. */
+function keptSlugs({ versions, subscriptions }: SlowHistory): Set<string> {
+  const planned = versions.flatMap(({ catalog }) => catalog.plans.flatMap(({ prices }) => prices));
+  const patches = subscriptions.flatMap(({ records }) =>
+    records.flatMap((each) => ('patches' in each ? each.patches : [])),
+  );
+  const own = patches.flatMap(({ patch }) => Object.values(patch.overrides ?? {}));
+  return new Set([...planned, ...own].flatMap((price) => (price?.giveBack === false ? [price.slug] : [])));
+}
+
 /** Of fees that one definition has the whole period, and any number of subscriptions: their parts are the fee. */
 function partsThatAreNotTheWhole(records: CustomerRecords, history: SlowHistory): string[] {
   const fees = new CustomerFees(records);
   const later = history.end + LENGTH_MAX;
   return fees.periodsIn(history.start, later, later).flatMap((period) => {
     const terms = fees.termsAt(period, later);
-    // What was kept of one definition is not in the whole of another.
-    if (terms.some(({ price }) => price.giveBack === false)) return [];
+    // What was kept of one definition, whether it holds still or not, is not in the whole of another.
+    if (keptSlugs(history).has(period.slug)) return [];
     const { start, end } = period.period;
     const isCovered =
       terms.every(({ from }, i) => from === (i === 0 ? start : terms[i - 1]!.to)) && terms.at(-1)?.to === end;
@@ -213,10 +270,22 @@ function partsThatAreNotTheWhole(records: CustomerRecords, history: SlowHistory)
 
 const isMonotone = ({ price }: UsageTerm): boolean => price.model !== 'volume' && price.model !== 'stairstep';
 
+/** Two subscriptions that price the same usage are refused, and the cells of a matrix are not told apart by them. */
+const hasTwiceMatrix = (records: CustomerRecords, history: SlowHistory): boolean => {
+  const customer = new CustomerTerms(records);
+  return customer.usageLines
+    .flatMap((line) => customer.usagePeriodsIn(line, history.start, history.end + LENGTH_MAX))
+    .some(
+      ({ terms }) =>
+        terms.some(({ price }) => isMatrix(price)) && terms.some(({ from }, i) => i > 0 && from < terms[i - 1]!.to),
+    );
+};
+
 /** What of the rules does not hold of a history; empty where all is well. */
 export function faultsOf(seed: number, history = historyOf(seed)): string[] {
   const random = new Random(seed).fork('checks');
   const records = recordsOf(history);
+  if (hasTwiceMatrix(records, history)) return [];
   const asOf = random.once(2) ? history.end + 30 * DAY : history.start + random.below(144) * SLOT;
   const slow = new SlowModel(history);
   const usage = fastUsage(records, history);

@@ -2,6 +2,7 @@
 // successors, undone changes, negative usage. Everything happens at the start of a slot of half an hour, so that the
 // slow model can look at each; windows of an hour begin between two of them.
 import type { CatalogVersion, Meter, Plan, Price } from '../../domain/catalog/catalog.ts';
+import type { UsagePrice } from '../../domain/pricing/prices.ts';
 import { Random } from '../../domain/random.ts';
 import type {
   SubscriptionOpening,
@@ -23,9 +24,13 @@ const slotAt = (slot: number): number => START + slot * SLOT;
 /** Draws histories; a price is drawn so that it may be rather like another. */
 class Draw {
   private readonly random: Random;
+  /** What stands around prices, and those of several quantities: by a stream of its own. */
+  private readonly around: Random;
+  private meters: readonly Meter[] = [];
 
   constructor(random: Random) {
     this.random = random;
+    this.around = random.fork('around');
   }
 
   history(): SlowHistory {
@@ -37,6 +42,7 @@ class Draw {
         window: random.pick(['1h', '1d']),
       }),
     ];
+    this.meters = meters;
     const keepsFees = random.once(12);
     const history = {
       start: START,
@@ -65,13 +71,70 @@ class Draw {
 
   private usagePrice(slug: string, meter: string, match: Record<string, string>, every: object): Price {
     const { random } = this;
-    const base = { slug, meter, match, every, ...(random.once(8) && { onChange: this.kind() }) };
-    return { ...base, ...this.model() } as Price;
+    const beside = { ...(random.once(6) && { overlap: true }) };
+    const base = { slug, meter, match, every, ...beside, ...(random.once(8) && { onChange: this.kind() }) };
+    return this.ofSeveral({ ...base, ...this.model(), ...this.aroundOne() } as Price);
+  }
+
+  /** An allowance, a maximum or discounts, of some prices. */
+  private aroundOne(): object {
+    const { around } = this;
+    if (!around.once(4)) return {};
+    const from = around.once(2) ? { from: new Date(slotAt(this.aroundSlot())).toISOString() } : {};
+    const until = around.once(2) ? { until: new Date(slotAt(this.aroundSlot() + 60)).toISOString() } : {};
+    const discount = () => ({
+      ...around.pick([{ rate: '0.5' }, { rate: '0.25' }, { rate: '1' }, { amount: '0.7' }, { units: '1.5' }]),
+      ...from,
+      ...until,
+    });
+    const units = around.pick(['1', '2', '2.5', '0.3']);
+    return {
+      ...(around.once(2) && { included: { units, ...(around.once(3) && { proration: 'none' }) } }),
+      ...(around.once(2) && { discounts: around.once(3) ? [discount(), discount()] : [discount()] }),
+      ...(around.once(3) && { maximum: around.pick(['0.5', '3', '7.123456789012345']) }),
+    };
+  }
+
+  private aroundSlot(): number {
+    return this.around.below(SLOTS / 2);
+  }
+
+  /** Now and then a matrix, or a percentage with a fee by the other meter. */
+  private ofSeveral(price: Price): Price {
+    const { around } = this;
+    const { slug, meter, match, every, overlap } = price as UsagePrice;
+    const shared = {
+      slug,
+      meter,
+      match,
+      every,
+      ...(overlap && { overlap }),
+      ...(price.onChange !== undefined && { onChange: price.onChange }),
+    };
+    const rates = () => (around.once(4) ? { discounts: [{ rate: '0.5' }] } : {});
+    const { aggregation } = this.meters.find((each) => each.slug === meter)!;
+    if (around.once(8) && aggregation !== 'latest' && aggregation !== 'unique' && match.model === undefined)
+      return { ...shared, ...rates(), model: 'matrix', dimensions: ['model'], cells: this.cells() } as Price;
+    if (!around.once(10)) return price;
+    const included = () => (around.once(2) ? { included: { units: around.pick(['1', '2.5']) } } : {});
+    const fee = { meter: meter === 'one' ? 'two' : 'one', amount: around.pick(RATES), ...included() };
+    const rate = around.pick(RATES);
+    return { ...shared, ...rates(), ...included(), model: 'percentage', rate, ...(around.once(2) && { fee }) } as Price;
+  }
+
+  private cells(): object[] {
+    const { around } = this;
+    const all = [['x'], ['y'], ['*']].filter(() => around.chance(0.7));
+    return (all.length === 0 ? [['x']] : all).map((values) => {
+      const bounds = around.once(3) ? { included: { units: '1.5' } } : around.once(4) ? { maximum: '2' } : {};
+      return { values, ...this.model(), ...bounds };
+    });
   }
 
   /** Most of them; now and then one is as others are. */
   private otherwise(price: Price): Price {
-    return this.random.once(8) ? price : ({ ...price, otherwise: true } as Price);
+    const { overlap: _, ...alone } = price as UsagePrice;
+    return this.random.once(8) ? price : ({ ...alone, otherwise: true } as Price);
   }
 
   private model(): object {

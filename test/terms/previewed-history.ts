@@ -10,6 +10,7 @@ import { chargedTerms, countedTerms } from '../../domain/rating/term-usage.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import { billsFrom } from '../../domain/terms/record-rules.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
+import { usageOfCounted } from './compare.ts';
 import { historyOf } from './histories.ts';
 import {
   asStored,
@@ -19,7 +20,6 @@ import {
   type Known,
   rateAll,
   SUBJECTS,
-  usageOf,
   Written,
 } from './rated-history.ts';
 import { SLOT } from './slow-model.ts';
@@ -35,7 +35,7 @@ const readOf = (known: Known, targets: readonly PeriodTarget[]) =>
     target,
     usage: target.usage.map((period) => ({
       period,
-      charged: chargedTerms(period, countedTerms(period), (of) => usageOf(of, period.line.meter, known.usage)),
+      charged: chargedTerms(period, countedTerms(period), (of) => usageOfCounted(of, period.line.meter, known.usage)),
     })),
     fees: target.fees.filter(
       ({ isByUsage, from, to }) =>

@@ -14,8 +14,6 @@ import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
 import { groupBy } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
-import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
-import { isTaken } from '../../domain/pricing/taken-usage.ts';
 import { Random } from '../../domain/random.ts';
 import { billedBy } from '../../domain/rating/billed-by.ts';
 import { earlierAsOne } from '../../domain/rating/contributions.ts';
@@ -24,7 +22,7 @@ import type { CustomerWork } from '../../domain/rating/customer-work.ts';
 import { type Detail, type PeriodTarget, periodTargets } from '../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../domain/rating/rated-terms.ts';
 import { RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
-import { type CountedTerms, chargedTerms, countedTerms, type SubjectWindows } from '../../domain/rating/term-usage.ts';
+import { chargedTerms, countedTerms } from '../../domain/rating/term-usage.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import type { CustomerSubscription } from '../../domain/terms/customer-subscription.ts';
 import { nextDueAfter } from '../../domain/terms/next-due.ts';
@@ -32,7 +30,7 @@ import type { SubscriptionRecord } from '../../domain/terms/subscription-history
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import { RatingInvariantError } from '../../rater/core/rate.ts';
 import { goneTerms, termItems } from '../../rater/core/term-items.ts';
-import { differences, mergedValue } from './compare.ts';
+import { differences, usageOfCounted } from './compare.ts';
 import { historyOf } from './histories.ts';
 import { type InstalledHistory, installedHistory } from './installed-versions.ts';
 import { slowFeeAmounts } from './slow-fees.ts';
@@ -107,38 +105,6 @@ export class Written {
 const sorted = (entries: (readonly [string, string])[]): Readonly<Record<string, string>> =>
   Object.fromEntries(entries.filter(([, amount]) => amount !== '0').sort(([a], [b]) => (a < b ? -1 : 1)));
 
-/** The windows of some terms, as a store would give them. */
-export function usageOf(
-  counted: CountedTerms,
-  meter: PeriodTarget['usage'][number]['line']['meter'],
-  usage: readonly SlowUsage[],
-): SubjectWindows[] {
-  const windowMs = windowSizeMs[meter!.window];
-  const { terms } = counted;
-  const windows = [
-    ...groupBy(
-      usage.filter(
-        ({ meter: slug, model, at }) =>
-          slug === meter!.slug && isTaken(counted.taken, { model }, windowStartOf(at, windowMs)),
-      ),
-      ({ at }) => String(windowStartOf(at, windowMs)),
-    ),
-  ]
-    .map(([start, events]) => ({ windowStart: Number(start), values: events.map(({ value }) => value) }))
-    .filter(({ windowStart }) => terms.some(({ from, to }) => from <= windowStart && windowStart < to))
-    .sort((a, b) => a.windowStart - b.windowStart);
-  const seen = new Set<number>();
-  if (windows.length === 0) return [];
-  const quantity = (values: readonly number[]): Quantity =>
-    BigInt(mergedValue(meter!.aggregation, values, seen)) * QUANTITY_ONE;
-  return [
-    {
-      subject: CUSTOMER.customer,
-      windows: windows.map(({ windowStart, values }) => ({ windowStart, quantity: quantity(values) })),
-    },
-  ];
-}
-
 export const asStored = ({ subscriptions }: Known): CustomerSubscription[] =>
   subscriptions.map(({ opening, records }) => ({
     ...CUSTOMER,
@@ -159,7 +125,7 @@ function rateStep(detail: Detail, known: Known, written: Written, work: Customer
     const prices = written.prices(target);
     const usage = target.usage.map((period) => ({
       period,
-      charged: chargedTerms(period, countedTerms(period), (of) => usageOf(of, period.line.meter, known.usage)),
+      charged: chargedTerms(period, countedTerms(period), (of) => usageOfCounted(of, period.line.meter, known.usage)),
     }));
     const fees = target.fees.filter(
       ({ isByUsage, from, to }) =>
@@ -288,6 +254,8 @@ export function ratedFaults(
   ];
   const late = new Set(history.usage.filter(() => random.once(5)));
   const faults: string[] = [];
+  // From when on records say something that is not due yet: the watermark has not come to where they were made.
+  let marked: number | null = null;
   const end = history.end + 3 * 48 * SLOT;
   for (let step = 0; known.watermark < end || pending.some((of) => of.length > 0); step++) {
     const watermark = Math.min(end, known.watermark + random.int(1, 30) * SLOT);
@@ -298,8 +266,14 @@ export function ratedFaults(
         const revealed = of.shift()!;
         known = withRevealed(history, known, revealed);
         // What was billed is billed again, from when on it holds.
-        dueFrom = Math.min(dueFrom ?? watermark, instantOf(revealed), watermark) - 24 * 48 * SLOT;
+        const from = Math.min(instantOf(revealed), watermark) - 24 * 48 * SLOT;
+        if (revealed.kind === 'record') marked = Math.min(marked ?? from, from);
+        else dueFrom = Math.min(dueFrom ?? from, from);
       }
+    }
+    if (marked !== null && (watermark === end || random.once(2))) {
+      dueFrom = Math.min(dueFrom ?? marked, marked);
+      marked = null;
     }
     if (hasOverlap(history, { ...known, watermark: end })) return null;
     const before = new Set(known.usage);
@@ -318,7 +292,7 @@ export function ratedFaults(
       windows: touched.length === 0 ? new Map() : new Map([[CUSTOMER.customer, new Set(touched)]]),
     };
     if (touched.length > 0 || dueFrom !== null) rateAll(known, written, work);
-    if (watermark < end && !random.once(3)) continue;
+    if (marked !== null || (watermark < end && !random.once(3))) continue;
     const where = `seed ${seed} step ${step}`;
     faults.push(
       ...differences(written.amounts(history), expected(history, known)).map((fault) => `${where}: ${fault}`),

@@ -352,6 +352,55 @@ describe('P3 otherwise', () => {
   });
 });
 
+describe('P3 overlap', () => {
+  const byModel = { meters: [meterOf('m', { dimensions: [{ name: 'model', path: ['model'] }] })] };
+  const rest = perUnitOf('9', { slug: 'rest', otherwise: true });
+  const surcharge = perUnitOf('1', { slug: 'surcharge', overlap: true, match: { model: 'l' } });
+  const base = subscribed('10-01', [['10-01', { plan: 'pro' }]]);
+  const second = (plan: string) => subscribed('10-11', [['10-11', { plan }]], { id: 's2' });
+  const overlapOf = (plans: Parameters<typeof catalogOf>[0], ...subscriptions: Parameters<typeof customer>[1][]) =>
+    priceOverlap(new CustomerTerms(customer(catalogs(sinceLongAgo(plans, byModel)), ...subscriptions)), 0);
+
+  it('is allowed beside any other price, whichever of the two came first', () => {
+    const plans = { pro: [perUnitOf('2')], add: [surcharge] };
+    expect(overlapOf(plans, base, second('add'))).toBeNull();
+    expect(overlapOf({ pro: [surcharge], add: [perUnitOf('2')] }, base, second('add'))).toBeNull();
+    const { overlap: _, ...plain } = surcharge as UsagePrice;
+    expect(overlapOf({ ...plans, add: [plain] }, base, second('add'))).toMatchObject({ from: on('10-11') });
+  });
+
+  it('is no leave for a slug to count the same usage twice', () => {
+    expect(overlapOf({ pro: [surcharge], add: [surcharge] }, base, second('add'))).toEqual({
+      one: { subscription: 's1', price: 'surcharge' },
+      other: { subscription: 's2', price: 'surcharge' },
+      from: on('10-11'),
+    });
+  });
+
+  it('takes nothing from a price that is otherwise', () => {
+    const records = customer(catalogs(sinceLongAgo({ pro: [rest], add: [surcharge] }, byModel)), base, second('add'));
+    const terms = new CustomerTerms(records);
+    expect(terms.takersOf('m', { model: 'l' }, on('10-12')).map(({ price }) => price.slug)).toEqual([
+      'rest',
+      'surcharge',
+    ]);
+    expect(periodOf(records, '10-15', 'rest').terms.flatMap(({ taken }) => taken)).toHaveLength(1);
+  });
+
+  it('what it priced is priced: a price for the rest begins at the next boundary', () => {
+    const fresh = { closedUpTo: on('10-16T08:00'), at: '10-16T10:20' };
+    const everything = perUnitOf('1', { slug: 'surcharge', overlap: true });
+    const records = customer(
+      catalogs(sinceLongAgo({ pro: [everything] }, byModel), {
+        ...fresh,
+        catalog: catalogOf({ pro: [everything, rest] }, byModel),
+      }),
+      base,
+    );
+    expect(termsShown(periodOf(records, '10-20', 'rest'))).toEqual(['10-16T11:00 to 11-01 pro 2']);
+  });
+});
+
 describe('T4', () => {
   it('T4 A -> A costs nothing and makes no term', () => {
     const catalog = catalogs(

@@ -3,7 +3,7 @@
 // its histories happens at the start of a slot of half an hour, and periods are days of UTC.
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { SubscriptionOpening, SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
-import { plus, type Ratio, ratio, type SlowPrice, zero } from './slow-numbers.ts';
+import { plus, type Ratio, ratio, type SlowPrice, slowCells, slowDiscounted, slowParts, zero } from './slow-numbers.ts';
 
 export const SLOT = 1_800_000;
 export const DAY = 86_400_000;
@@ -95,6 +95,12 @@ export const saysSame = (one: SlowDefinition | null, other: SlowDefinition | nul
     ? one === other
     : one.quantity === other.quantity && one.isTrial === other.isTrial && same(one.price, other.price);
 
+const slugOf = (name: string): string => name.split('/')[0]!;
+
+/** The price of a name, which may be a part's, or null. */
+const partOf = (price: SlowPrice, name: string): SlowPrice | null =>
+  slowParts(price).find(({ slug }) => slug === name) ?? null;
+
 export class SlowModel {
   readonly history: SlowHistory;
   readonly holders: readonly HolderId[];
@@ -136,6 +142,8 @@ export class SlowModel {
       for (const { effectiveAt } of versions.filter(({ appliesTo }) => appliesTo === 'next'))
         for (const holder of this.holders)
           for (const price of this.prices()) found.push(this.nextPeriod(holder, price, effectiveAt));
+      for (const { discounts = [] } of this.prices())
+        for (const { from, until } of discounts) found.push(Date.parse(from ?? ''), Date.parse(until ?? ''));
       return [...new Set(found.filter(Number.isFinite))].sort((a, b) => a - b);
     });
   }
@@ -245,9 +253,7 @@ export class SlowModel {
   private differences(kind: 'price' | 'default', plan: string, slug: string): Difference[] {
     return this.once(`differences ${kind} ${plan} ${slug}`, () => {
       const said = ({ catalog }: CatalogVersion): unknown =>
-        kind === 'default'
-          ? catalog.defaultPlan
-          : (catalog.plans.find((each) => each.slug === plan)?.prices.find((each) => each.slug === slug) ?? null);
+        kind === 'default' ? catalog.defaultPlan : priceIn(catalog, plan, slug);
       return this.history.versions
         .map((version, i) => ({
           at: version.effectiveAt,
@@ -318,10 +324,11 @@ export class SlowModel {
     if (held === null || held.isPaused) return null;
     const own = (read: (patch: never) => unknown): unknown =>
       holder === null ? null : this.field(holder, instant, read);
-    const override = own(({ overrides }: { overrides?: Record<string, unknown> }) => overrides?.[slug]);
+    const override = own(({ overrides }: { overrides?: Record<string, unknown> }) => overrides?.[slugOf(slug)]);
     const planned = this.valueAt(holder, this.differences('price', held.plan, slug), at, early);
-    const price = (override ?? planned) as SlowPrice | null;
-    if (price === null) return null;
+    const found = override === null || override === undefined ? planned : partOf(override as SlowPrice, slug);
+    if (found === null) return null;
+    const price = slowDiscounted(found as SlowPrice, at);
     const isFee = price.meter === undefined;
     const name = price.quantity ?? '';
     const quantity = isFee
@@ -380,7 +387,7 @@ export class SlowModel {
         records.flatMap((record) => ('undoes' in record ? [] : record.patches)),
       );
       const own = patches.flatMap(({ patch }) => Object.values(patch.overrides ?? {}));
-      return [...planned, ...own].filter((price) => price !== null) as SlowPrice[];
+      return [...planned, ...own].filter((price) => price !== null).flatMap((price) => slowParts(price as SlowPrice));
     });
   }
 
@@ -395,11 +402,12 @@ export class SlowModel {
       for (const name of this.slugs()) {
         if ((other === holder && name === slug) || this.meterOf(name)?.slug !== early.price.meter) continue;
         const there = this.inWindow(other, name, at, windowMs, false)?.price;
-        // What is left over was left over before: only who took what is left over took it.
-        if (early.price.otherwise === true && there?.otherwise !== true) continue;
-        const its = there?.match;
-        const mine = early.price.match!;
-        if (its !== undefined && Object.keys(its).every((key) => (mine[key] ?? its[key]) === its[key])) return null;
+        // What is left over was left over before: only who took what is left over took it, or stood beside it.
+        if (early.price.otherwise === true && there?.otherwise !== true && there?.overlap !== true) continue;
+        if (there === undefined || there.match === undefined) continue;
+        for (const { match: its } of slowCells(there))
+          for (const { match: mine } of slowCells(early.price))
+            if (Object.keys(its).every((key) => (mine[key] ?? its[key]) === its[key])) return null;
       }
     }
     return early;
@@ -479,7 +487,7 @@ export class SlowModel {
   ): SlowDefinition {
     if (of.price.meter === undefined || before === undefined || before.at !== at - windowMs) return of;
     const old = before.of.price;
-    const counts = ({ match, per, otherwise }: SlowPrice) => [match, per, otherwise === true];
+    const counts = ({ match, per, otherwise, dimensions }: SlowPrice) => [match, per, otherwise === true, dimensions];
     if (same(counts(old), counts(of.price)) && lengthMs(old) === lengthMs(of.price)) return of;
     const periodEnd = periodStartOf(line, old, before.at) + lengthMs(old);
     return at < periodEnd ? before.of : of;
@@ -497,13 +505,12 @@ export class SlowModel {
     });
   }
 
-  /** The matches of what is no `otherwise` price, likewise. */
+  /** The matches of what is no `otherwise` price and not beside others, likewise. */
   takenBesides(meter: string): ReadonlyMap<number, readonly Readonly<Record<string, string>>[]> {
     return this.once(`taken besides ${meter}`, () => {
-      const ordinary = (prices: readonly SlowPrice[]) => prices.filter(({ otherwise }) => otherwise !== true);
-      return new Map(
-        [...this.inForce(meter)].map(([at, prices]) => [at, ordinary(prices).map(({ match = {} }) => match)]),
-      );
+      const ordinary = (prices: readonly SlowPrice[]) =>
+        prices.filter(({ otherwise, overlap }) => otherwise !== true && overlap !== true).flatMap(slowCells);
+      return new Map([...this.inForce(meter)].map(([at, prices]) => [at, ordinary(prices).map(({ match }) => match)]));
     });
   }
 
@@ -539,6 +546,12 @@ export const slowFee = ({ price, quantity, isTrial }: SlowDefinition): Ratio =>
         BigInt(quantity) * BigInt(price.flatAmount!.replace('.', '')),
         10n ** BigInt(price.flatAmount!.split('.')[1]?.length ?? 0),
       );
+
+function priceIn({ plans }: CatalogVersion['catalog'], plan: string, name: string): SlowPrice | null {
+  const prices = plans.find((each) => each.slug === plan)?.prices as readonly SlowPrice[] | undefined;
+  const price = prices?.find((each) => each.slug === slugOf(name));
+  return price === undefined ? null : partOf(price, name);
+}
 
 function perMs(definition: SlowDefinition): Ratio {
   const fee = slowFee(definition);

@@ -57,19 +57,47 @@ interface SlowTier {
   readonly packageAmount?: string;
 }
 
-/** The fields of every model; which of them are there is the model's. */
-export interface SlowPrice {
-  readonly slug: string;
+interface SlowIncluded {
+  readonly units: string;
+  readonly proration?: string;
+}
+
+interface SlowDiscount {
+  readonly units?: string;
+  readonly rate?: string;
+  readonly amount?: string;
+  readonly from?: string;
+  readonly until?: string;
+}
+
+/** What an amount is found by: the fields of every model, and which of them are there is the model's. */
+export interface SlowAmountFields {
   readonly model: string;
-  readonly meter?: string;
-  readonly match?: Readonly<Record<string, string>>;
-  readonly otherwise?: true;
   readonly unitAmount?: string;
   readonly packageSize?: string;
   readonly packageAmount?: string;
   readonly factor?: string;
-  readonly flatAmount?: string;
+  readonly rate?: string;
   readonly tiers?: readonly SlowTier[];
+  readonly included?: SlowIncluded;
+  readonly discounts?: readonly SlowDiscount[];
+  readonly maximum?: string;
+}
+
+interface SlowCell extends SlowAmountFields {
+  readonly values: readonly string[];
+}
+
+export interface SlowPrice extends SlowAmountFields {
+  readonly slug: string;
+  readonly meter?: string;
+  readonly match?: Readonly<Record<string, string>>;
+  readonly otherwise?: true;
+  readonly overlap?: true;
+  readonly flatAmount?: string;
+  readonly fee?: { readonly meter: string; readonly amount: string; readonly included?: SlowIncluded };
+  readonly dimensions?: readonly string[];
+  readonly cells?: readonly SlowCell[];
   readonly onChange?: string;
   readonly per?: string;
   readonly charge?: string;
@@ -79,63 +107,145 @@ export interface SlowPrice {
   readonly every?: { readonly days: number };
 }
 
-/** What whole units cost, unit by unit where tiers say so. */
-export function slowAmount(price: SlowPrice, units: bigint): Ratio {
-  if (units === 0n) return zero;
+const one = ratio(1n);
+const least = (a: Ratio, b: Ratio): Ratio => (isMore(a, b) ? b : a);
+
+/** The tier of a quantity: the first that reaches it. */
+const slowTier = (tiers: readonly SlowTier[], units: Ratio): SlowTier =>
+  tiers.find(({ upTo }) => upTo === null || !isMore(units, readRatio(upTo)))!;
+
+/** As many wholes as cover a quantity. */
+function wholes(units: Ratio, size: Ratio): Ratio {
+  if (units.n <= 0n) return zero;
+  const [n, d] = [units.n * size.d, units.d * size.n];
+  return ratio(n % d === 0n ? n / d : n / d + 1n);
+}
+
+/** What the parts of a quantity in each tier come to. */
+function byTiers(tiers: readonly SlowTier[], units: Ratio, ofPart: (part: Ratio, tier: SlowTier) => Ratio): Ratio {
+  let amount = zero;
+  let below = zero;
+  for (const tier of tiers) {
+    if (!isMore(units, below)) return amount;
+    const top = tier.upTo === null ? units : least(units, readRatio(tier.upTo));
+    amount = plus(amount, ofPart(less(top, below), tier));
+    below = top;
+  }
+  return amount;
+}
+
+/** What units cost by the model alone. */
+function byModel(price: SlowAmountFields, units: Ratio): Ratio {
   const tiers = price.tiers ?? [];
+  const isCredit = units.n < 0n;
   switch (price.model) {
     case 'per_unit':
-      return timesOf(ratio(units), readRatio(price.unitAmount!));
-    case 'package': {
-      let packages = 0n;
-      while (packages * BigInt(price.packageSize!) < units) packages++;
-      return timesOf(ratio(packages), readRatio(price.packageAmount!));
-    }
-    case 'volume': {
-      const tier = tiers.find(({ upTo }) => upTo === null || units <= BigInt(upTo))!;
-      const amount = timesOf(ratio(units), readRatio(tier.unitAmount!));
-      return units < 0n ? amount : plus(amount, readRatio(tier.flatAmount!));
-    }
-    case 'stairstep': {
-      if (units < 0n) return zero;
-      return readRatio(tiers.find(({ upTo }) => upTo === null || units <= BigInt(upTo))!.amount!);
-    }
-    case 'tiered_package': {
-      let amount = zero;
-      let inTier = 0n;
-      for (let unit = 1n, reached = 0; unit <= units; unit++, inTier++) {
-        const index = tiers.findIndex(({ upTo }) => upTo === null || unit <= BigInt(upTo));
-        if (index !== reached) inTier = 0n;
-        reached = index;
-        // The first of each package pays for all of it.
-        if (inTier % BigInt(tiers[index]!.packageSize!) === 0n)
-          amount = plus(amount, readRatio(tiers[index]!.packageAmount!));
-      }
-      return amount;
-    }
+      return timesOf(units, readRatio(price.unitAmount!));
     case 'cost_plus':
-      return timesOf(ratio(units), readRatio(price.factor!));
-    case 'graduated_percentage': {
-      if (units < 0n) return timesOf(ratio(units), readRatio(tiers[0]!.rate!));
-      let amount = zero;
-      for (let unit = 1n; unit <= units; unit++)
-        amount = plus(amount, readRatio(tiers.find(({ upTo }) => upTo === null || unit <= BigInt(upTo))!.rate!));
-      return amount;
+      return timesOf(units, readRatio(price.factor!));
+    case 'percentage':
+      return timesOf(units, readRatio(price.rate!));
+    case 'package':
+      return timesOf(wholes(units, readRatio(price.packageSize!)), readRatio(price.packageAmount!));
+    case 'volume': {
+      const { unitAmount, flatAmount } = slowTier(tiers, units);
+      const amount = timesOf(units, readRatio(unitAmount!));
+      return isCredit ? amount : plus(amount, readRatio(flatAmount!));
     }
-    default: {
-      if (units < 0n) return timesOf(ratio(units), readRatio(tiers[0]!.unitAmount!));
-      let amount = zero;
-      const reached = new Set<number>();
-      for (let unit = 1n; unit <= units; unit++) {
-        const index = tiers.findIndex(({ upTo }) => upTo === null || unit <= BigInt(upTo));
-        for (let each = 0; each <= index; each++) {
-          if (reached.has(each)) continue;
-          reached.add(each);
-          amount = plus(amount, readRatio(tiers[each]!.flatAmount!));
-        }
-        amount = plus(amount, readRatio(tiers[index]!.unitAmount!));
-      }
-      return amount;
-    }
+    case 'stairstep':
+      return isCredit ? zero : readRatio(slowTier(tiers, units).amount!);
+    case 'tiered_package':
+      return byTiers(tiers, units, (part, { packageSize, packageAmount }) =>
+        timesOf(wholes(part, readRatio(packageSize!)), readRatio(packageAmount!)),
+      );
+    case 'graduated_percentage':
+      if (isCredit) return timesOf(units, readRatio(tiers[0]!.rate!));
+      return byTiers(tiers, units, (part, { rate }) => timesOf(part, readRatio(rate!)));
+    case 'graduated':
+      if (isCredit) return timesOf(units, readRatio(tiers[0]!.unitAmount!));
+      return byTiers(tiers, units, (part, { unitAmount, flatAmount }) =>
+        plus(timesOf(part, readRatio(unitAmount!)), readRatio(flatAmount!)),
+      );
+    default:
+      throw new RangeError(`no amount of a ${price.model}`);
   }
+}
+
+/** Units of a period that cost nothing: what is included, and discounts of units. */
+export function slowFree({ included, discounts = [] }: SlowAmountFields): Ratio {
+  const units = [included?.units, ...discounts.map((discount) => discount.units)];
+  return units.reduce<Ratio>((sum, each) => (each === undefined ? sum : plus(sum, readRatio(each))), zero);
+}
+
+/** Of units of which nothing is free: the price, then discounts of rates, then of amounts, then the maximum. */
+export function slowCharge(price: SlowAmountFields, units: Ratio): Ratio {
+  let amount = isZero(units) ? zero : byModel(price, units);
+  const discounts = price.discounts ?? [];
+  for (const { rate } of discounts) if (rate !== undefined) amount = timesOf(amount, less(one, readRatio(rate)));
+  for (const discount of discounts) {
+    if (discount.amount === undefined || amount.n <= 0n) continue;
+    const left = less(amount, readRatio(discount.amount));
+    amount = left.n < 0n ? zero : left;
+  }
+  return price.maximum === undefined ? amount : least(amount, readRatio(price.maximum));
+}
+
+/** Of the usage of a whole period. */
+export function slowAmount(price: SlowAmountFields, units: Ratio): Ratio {
+  if (units.n <= 0n) return slowCharge(price, units);
+  const left = less(units, slowFree(price));
+  return left.n <= 0n ? zero : slowCharge(price, left);
+}
+
+/** Each that has a quantity of its own. */
+export function slowParts(price: SlowPrice): SlowPrice[] {
+  if (price.fee === undefined) return [price];
+  const { fee, ...money } = price;
+  const { rate: _, included: _included, maximum: _maximum, model: _model, ...shared } = money;
+  const { meter, amount: unitAmount, included } = fee;
+  const ofEvents = { ...shared, slug: `${price.slug}/fee`, meter, model: 'per_unit', unitAmount };
+  return [money, included === undefined ? ofEvents : { ...ofEvents, included }];
+}
+
+/** With the discounts that hold at an instant. */
+export function slowDiscounted(price: SlowPrice, at: number): SlowPrice {
+  if (price.discounts === undefined) return price;
+  const { discounts, ...others } = price;
+  const holding = discounts
+    .filter(
+      ({ from, until }) =>
+        (from === undefined || Date.parse(from) <= at) && (until === undefined || at < Date.parse(until)),
+    )
+    .map(({ from: _from, until: _until, ...of }) => of);
+  return holding.length === 0 ? others : { ...others, discounts: holding };
+}
+
+/** A cell as a price of what it names. */
+export interface SlowCellPrice {
+  readonly name: string;
+  readonly match: Readonly<Record<string, string>>;
+  readonly price: SlowPrice;
+}
+
+/** The cells of a price: of one that is no matrix, itself. */
+export function slowCells(price: SlowPrice): SlowCellPrice[] {
+  const { match = {}, dimensions, cells, ...shared } = price;
+  if (cells === undefined || dimensions === undefined) return [{ name: '', match, price }];
+  return cells.map(({ values, ...own }) => {
+    const named = Object.fromEntries(values.flatMap((value, i) => (value === '*' ? [] : [[dimensions[i]!, value]])));
+    const name = `[${values.map((value) => (value === '*' ? value : JSON.stringify(value))).join(',')}]`;
+    const ofCell = { ...match, ...named };
+    return { name, match: ofCell, price: { ...shared, match: ofCell, ...own } };
+  });
+}
+
+/** The cell that takes usage of some group values: all are looked at; the one that names most, leftmost first. */
+export function slowCellOf(price: SlowPrice, groups: Readonly<Record<string, string>>): SlowCellPrice | null {
+  const matching = slowCells(price).filter(({ match }) =>
+    Object.entries(match).every(([name, value]) => (groups[name] ?? '') === value),
+  );
+  const dimensions = price.dimensions ?? [];
+  const names = ({ match }: SlowCellPrice): number => Object.keys(match).length;
+  const order = ({ match }: SlowCellPrice): string => dimensions.map((each) => (each in match ? '0' : '1')).join('');
+  return matching.sort((a, b) => names(b) - names(a) || (order(a) < order(b) ? -1 : 1))[0] ?? null;
 }

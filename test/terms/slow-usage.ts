@@ -9,7 +9,22 @@ import {
   same,
   windowOfMeter,
 } from './slow-model.ts';
-import { less, partOf, type Ratio, ratio, type SlowPrice, slowAmount, zero } from './slow-numbers.ts';
+import {
+  isMore,
+  less,
+  partOf,
+  plus,
+  type Ratio,
+  ratio,
+  type SlowAmountFields,
+  type SlowPrice,
+  slowAmount,
+  slowCellOf,
+  slowCells,
+  slowCharge,
+  slowFree,
+  zero,
+} from './slow-numbers.ts';
 
 /** Amounts by (line, period, term), of everything that usage costs. */
 export function slowUsageAmounts(model: SlowModel): Map<string, Ratio> {
@@ -25,13 +40,26 @@ export function slowUsageAmounts(model: SlowModel): Map<string, Ratio> {
         periods.set(key, [...(periods.get(key) ?? []), entry]);
       }
       for (const [key, entries] of periods) {
-        for (const { term, amount } of slowPeriod(model, line, entries))
-          amounts.set(`${slug} ${line.members[0]} ${key} ${term.holder} ${term.from}`, amount);
+        for (const name of new Set(entries.flatMap(({ of }) => slowCells(of.price).map((cell) => cell.name)))) {
+          const firstAt = Math.min(...entries.map(({ at }) => at));
+          for (const { term, amount } of slowPeriod(model, line, entriesOfCell(entries, name), firstAt))
+            amounts.set(`${slug}${name} ${line.members[0]} ${key} ${term.holder} ${term.from}`, amount);
+        }
       }
     }
   }
   return amounts;
 }
+
+/** An entry of a price, or of a matrix's cell, which takes what comes to that cell alone. */
+type CellEntry = SlowLine['entries'][number] & { readonly matrix: SlowPrice };
+
+/** Where there is such a cell, what it is. */
+export const entriesOfCell = (entries: Readonly<SlowLine['entries']>, name: string): CellEntry[] =>
+  entries.flatMap((entry) => {
+    const cell = slowCells(entry.of.price).find((each) => each.name === name);
+    return cell === undefined ? [] : [{ ...entry, of: { ...entry.of, price: cell.price }, matrix: entry.of.price }];
+  });
 
 export interface SlowTerm {
   readonly holder: HolderId;
@@ -40,7 +68,15 @@ export interface SlowTerm {
   readonly price: SlowPrice;
 }
 
-export function termsOfEntries({ members }: SlowLine, entries: SlowLine['entries'], windowMs: number): SlowTerm[] {
+/** Of the cell that has this match. */
+const nameOf = (matrix: SlowPrice, match: object): string | undefined =>
+  slowCells(matrix).find((cell) => same(cell.match, match))?.name;
+
+export function termsOfEntries(
+  { members }: SlowLine,
+  entries: Readonly<SlowLine['entries']>,
+  windowMs: number,
+): SlowTerm[] {
   const terms: SlowTerm[] = [];
   for (const { at, holder, of } of entries) {
     const going = terms.find((term) => term.holder === holder && term.to === at && same(term.price, of.price));
@@ -57,14 +93,16 @@ export function kindOfTerms(terms: readonly SlowTerm[], isLevel: boolean): strin
       if (price.onChange !== undefined) return price.onChange;
       if (isLevel) return 'prorate';
       const hasFlat = price.tiers?.some(({ flatAmount }) => flatAmount !== '0') ?? false;
-      const isCarried = ['per_unit', 'cost_plus', 'graduated_percentage'].includes(price.model);
+      if (price.maximum !== undefined || price.discounts?.some(({ amount }) => amount !== undefined)) return 'share';
+      const isCarried = ['per_unit', 'cost_plus', 'graduated_percentage', 'percentage'].includes(price.model);
       return isCarried || (price.model === 'graduated' && !hasFlat) ? 'carry' : 'share';
     }),
   );
   return kinds.size === 1 ? [...kinds][0]! : isLevel ? 'prorate' : 'share';
 }
 
-function slowPeriod(model: SlowModel, line: SlowLine, entries: SlowLine['entries']) {
+/** `firstAt`: the first window of the price, of whatever cell. */
+function slowPeriod(model: SlowModel, line: SlowLine, entries: readonly CellEntry[], firstAt: number) {
   const meter = model.meterOf(line.slug)!;
   const windowMs = windowOfMeter(meter);
   const terms = termsOfEntries(line, entries, windowMs);
@@ -73,7 +111,7 @@ function slowPeriod(model: SlowModel, line: SlowLine, entries: SlowLine['entries
 
   // The values of each window of each term, by time.
   const readings = entries
-    .map(({ at, holder }) => {
+    .map(({ at, holder, matrix }) => {
       const index = terms.findIndex((term) => term.holder === holder && term.from <= at && at < term.to);
       const { match = {}, otherwise } = terms[index]!.price;
       const others = otherwise === true ? (model.takenBesides(meter.slug).get(at) ?? []) : [];
@@ -83,7 +121,8 @@ function slowPeriod(model: SlowModel, line: SlowLine, entries: SlowLine['entries
           usage.meter === meter.slug &&
           usage.at >= at &&
           usage.at < at + windowMs &&
-          (match.model === undefined || match.model === usage.model),
+          (match.model === undefined || match.model === usage.model) &&
+          slowCellOf(matrix, { model: usage.model })?.name === nameOf(matrix, match),
       );
       return { at, index, values: values.map(({ value }) => value) };
     })
@@ -110,17 +149,17 @@ function slowPeriod(model: SlowModel, line: SlowLine, entries: SlowLine['entries
   if (kind === 'restart') {
     return terms.map((term, index) => ({
       term,
-      amount: slowAmount(term.price, whole(readings.filter((reading) => reading.index === index))),
+      amount: slowAmount(term.price, ratio(whole(readings.filter((reading) => reading.index === index)))),
     }));
   }
   const periodStart = periodStartOf(line, terms[0]!.price, terms[0]!.from);
   const [bounds, length] = [(instant: number) => Math.ceil(instant / windowMs) * windowMs, lengthMs(terms[0]!.price)];
   if (kind === 'prorate') {
-    const first = Math.min(bounds(periodStart), terms[0]!.from);
+    const first = Math.min(bounds(periodStart), firstAt);
     const duration = BigInt(bounds(periodStart + length) - first);
     const part = (instant: number): Ratio => ratio(BigInt(instant - first), duration);
     return terms.map((term) => {
-      const amount = slowAmount(term.price, whole(readings));
+      const amount = slowAmount(term.price, ratio(whole(readings)));
       return { term, amount: less(partOf(amount, part(term.to)), partOf(amount, part(term.from))) };
     });
   }
@@ -152,15 +191,49 @@ function slowPeriod(model: SlowModel, line: SlowLine, entries: SlowLine['entries
   }
   const unitsOf = (index: number): bigint =>
     stack.reduce((sum, unit) => (unit.index === index ? sum + BigInt(unit.sign) : sum), 0n);
-  const total = BigInt(stack.reduce((sum, { sign }) => sum + sign, 0));
-  let before = 0n;
-  return terms.map((term, index) => {
-    const after = before + unitsOf(index);
-    const [from, to] = [before, after];
-    before = after;
-    if (kind === 'carry') return { term, amount: less(slowAmount(term.price, to), slowAmount(term.price, from)) };
-    if (total === 0n) return { term, amount: zero };
-    const amount = slowAmount(term.price, total);
-    return { term, amount: less(partOf(amount, ratio(to, total)), partOf(amount, ratio(from, total))) };
+  const first = Math.min(bounds(periodStart), firstAt);
+  const used = terms.map((term, index) => ({ ...term, units: ratio(unitsOf(index)) }));
+  const amounts = amountsOfUnits(kind, used, first, bounds(periodStart + length));
+  return terms.map((term, index) => ({ term, amount: amounts[index]! }));
+}
+
+interface UsedTerm {
+  readonly price: SlowAmountFields;
+  readonly from: number;
+  readonly to: number;
+  /** That stand at the end of the period. */
+  readonly units: Ratio;
+}
+
+/** What terms that carry or share come to, in a period from `start` to `end`. */
+export function amountsOfUnits(kind: string, terms: readonly UsedTerm[], start: number, end: number): Ratio[] {
+  const billable = billableOf(terms, start, end);
+  const total = billable.reduce(plus, zero);
+  let before = zero;
+  return terms.map(({ price }, index) => {
+    const [from, to] = [before, plus(before, billable[index]!)];
+    before = to;
+    if (kind === 'carry') return less(slowCharge(price, to), slowCharge(price, from));
+    if (total.n === 0n) return zero;
+    const amount = slowCharge(price, total);
+    const part = (of: Ratio): Ratio => ratio(of.n * total.d, of.d * total.n);
+    return less(partOf(amount, part(to)), partOf(amount, part(from)));
+  });
+}
+
+/** Units that are not free (T8): free ones are below the term's allowance, and below the parts of all terms so far. */
+function billableOf(terms: readonly UsedTerm[], start: number, end: number): Ratio[] {
+  const part = (instant: number): Ratio => ratio(BigInt(instant - start), BigInt(end - start));
+  let granted = zero;
+  let free = zero;
+  return terms.map(({ price, from, to, units }) => {
+    const own = slowFree(price);
+    const isWhole = price.included?.proration === 'none';
+    granted = plus(granted, isWhole ? own : less(partOf(own, part(to)), partOf(own, part(from))));
+    const left = less(isMore(granted, own) ? own : granted, free);
+    if (left.n <= 0n || units.n <= 0n) return units;
+    const here = isMore(units, left) ? left : units;
+    free = plus(free, here);
+    return less(units, here);
   });
 }

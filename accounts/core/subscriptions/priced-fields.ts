@@ -6,6 +6,7 @@ import { priceMeanings } from '../../../domain/catalog/price-meaning.ts';
 import type { FieldSource } from '../../../domain/fields/catalog-fields.ts';
 import { formatPath } from '../../../domain/fields/catalog-source.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
+import { partsOf } from '../../../domain/pricing/parts.ts';
 import { isUsagePrice, readPrice } from '../../../domain/pricing/prices.ts';
 import type { SubscriptionPatch } from '../../../domain/terms/subscription-history.ts';
 import { type BodyFields, type FieldReader, isObject } from '../body-fields.ts';
@@ -69,13 +70,11 @@ function readOverrides(fields: BodyFields, catalog: Catalog): Readonly<Record<st
     }
     const price = readPrice({ source, path: ['overrides', i], value }, meters);
     if (price === null) continue;
-    const [meter, known] = [isUsagePrice(price) ? price.meter : null, meanings.get(price.slug)?.meter];
-    if (known !== undefined && known !== meter) {
+    for (const part of partsOf(price)) {
+      const [meter, known] = [isUsagePrice(part) ? part.meter : null, meanings.get(part.slug)?.meter];
+      if (known === undefined || known === meter) continue;
       const meant = known === null ? 'a fee' : `of meter ${known}`;
-      fields.say(
-        `overrides[${i}].slug`,
-        `${price.slug} is ${meant} in the catalog, and a slug means the same for ever`,
-      );
+      fields.say(`overrides[${i}].slug`, `${part.slug} is ${meant} in the catalog, and a slug means the same for ever`);
     }
     overrides.push([price.slug, price]);
   }

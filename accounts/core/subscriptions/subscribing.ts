@@ -3,6 +3,7 @@
 import type { Customer } from '../../../domain/accounts/customer.ts';
 import type { Catalog } from '../../../domain/catalog/catalog.ts';
 import { canonicalJson } from '../../../domain/json/canonical-json.ts';
+import { partsOf } from '../../../domain/pricing/parts.ts';
 import { isUsagePrice } from '../../../domain/pricing/prices.ts';
 import { Problem } from '../../../domain/problem.ts';
 import type {
@@ -88,7 +89,8 @@ function longestWindowMs({ patch, phases }: SubscriptionBody, { plans, meters }:
     ...said.flatMap(({ plan }) => plans.find(({ slug }) => slug === plan)?.prices ?? []),
     ...said.flatMap(({ overrides = {} }) => Object.values(overrides)),
   ];
-  const priced = new Set(prices.map((price) => (price !== null && isUsagePrice(price) ? price.meter : null)));
+  const parts = prices.flatMap((price) => (price === null ? [] : partsOf(price)));
+  const priced = new Set(parts.map((part) => (isUsagePrice(part) ? part.meter : null)));
   return Math.max(0, ...meters.filter(({ slug }) => priced.has(slug)).map(({ window }) => windowSizeMs[window]));
 }
 

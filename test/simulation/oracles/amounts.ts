@@ -1,7 +1,7 @@
 // What quantities cost, apart from the code under test: quantities are counts of 10^-12, amounts of 10^-24.
 import type { UsagePrice } from '../../../domain/pricing/prices.ts';
-import type { Tier } from '../../../domain/pricing/tiers.ts';
-import type { Ratio } from '../../terms/slow-numbers.ts';
+import type { Tier } from '../../../domain/pricing/tiers/tiers.ts';
+import type { Ratio, SlowAmountFields } from '../../terms/slow-numbers.ts';
 import { unitsOf } from './units.ts';
 
 const ONE = 10n ** 12n;
@@ -32,29 +32,67 @@ function amountAfter(amount: bigint, part: bigint, whole: bigint): bigint {
 export const amountBetween = (amount: bigint, from: bigint, to: bigint, whole: bigint): bigint =>
   amountAfter(amount, to, whole) - amountAfter(amount, from, whole);
 
-/** Nothing costs nothing. */
-export function amountOf(price: UsagePrice, quantity: bigint): bigint {
-  if (quantity === 0n) return 0n;
-  switch (price.model) {
+/** A price as the slow model has it, of one quantity. */
+type OfOneQuantity = SlowAmountFields;
+
+/** Units of a whole period that cost nothing. */
+export function freeUnits({ included, discounts = [] }: OfOneQuantity): bigint {
+  const all = [included?.units, ...discounts.map(({ units }) => units)];
+  return all.reduce((sum, units) => sum + unitsOf(units ?? '0'), 0n);
+}
+
+/** Of a period's whole usage; nothing costs nothing. */
+export function amountOf(price: OfOneQuantity, quantity: bigint): bigint {
+  if (quantity <= 0n) return chargeOf(price, quantity);
+  const free = freeUnits(price);
+  return chargeOf(price, quantity > free ? quantity - free : 0n);
+}
+
+/** Of units of which nothing is free. */
+export function chargeOf(price: OfOneQuantity, units: bigint): bigint {
+  let amount = units === 0n ? 0n : modelAmount(price, units);
+  const discounts = price.discounts ?? [];
+  for (const { rate } of discounts) {
+    if (rate === undefined) continue;
+    const product = amount * (ONE - unitsOf(rate));
+    if (product % ONE !== 0n) throw new RangeError(`a discount of ${rate} gives more digits than amounts have here`);
+    amount = product / ONE;
+  }
+  for (const discount of discounts) {
+    if (discount.amount === undefined || amount <= 0n) continue;
+    const off = scaled(discount.amount);
+    amount = amount > off ? amount - off : 0n;
+  }
+  const most = price.maximum === undefined ? amount : scaled(price.maximum);
+  return amount > most ? most : amount;
+}
+
+function modelAmount(price: OfOneQuantity, quantity: bigint): bigint {
+  const tiers = price.tiers ?? [];
+  const model = price.model as UsagePrice['model'];
+  switch (model) {
     case 'per_unit':
-      return quantity * unitsOf(price.unitAmount);
+      return quantity * unitsOf(price.unitAmount!);
+    case 'percentage':
+      return quantity * unitsOf(price.rate!);
     case 'package': {
       if (quantity <= 0n) return 0n;
-      const size = unitsOf(price.packageSize);
-      return ((quantity + size - 1n) / size) * scaled(price.packageAmount);
+      const size = unitsOf(price.packageSize!);
+      return ((quantity + size - 1n) / size) * scaled(price.packageAmount!);
     }
     case 'volume': {
-      if (quantity < 0n) return quantity * unitsOf(price.tiers[0]!.unitAmount);
-      const tier = price.tiers.find(({ upTo }) => upTo === null || quantity <= unitsOf(upTo))!;
-      return quantity * unitsOf(tier.unitAmount) + scaled(tier.flatAmount);
+      if (quantity < 0n) return quantity * unitsOf(tiers[0]!.unitAmount!);
+      const tier = tiers.find(({ upTo }) => upTo === null || quantity <= unitsOf(upTo))!;
+      return quantity * unitsOf(tier.unitAmount!) + scaled(tier.flatAmount!);
     }
     case 'graduated':
-      return graduatedAmount(price.tiers, quantity);
+      return graduatedAmount(tiers as readonly Tier[], quantity);
     case 'stairstep':
     case 'tiered_package':
     case 'graduated_percentage':
     case 'cost_plus':
-      throw new Error(`no catalog of the simulation has a ${price.model} price`);
+    case 'matrix':
+      throw new Error(`no catalog of the simulation has a ${model} price`);
   }
 }
 

@@ -3,7 +3,6 @@
 // is found here from the log with integers. It shares no code with the rater or with domain/terms.
 import { customerText, type TenantCustomer } from '../../../domain/billing/billing-period-terms.ts';
 import type { CatalogVersion, Meter } from '../../../domain/catalog/catalog.ts';
-import type { UsagePrice } from '../../../domain/pricing/prices.ts';
 import { nextChunkOf, type SealVector } from '../../../domain/sealing/seal-vector.ts';
 import { slowFeeTerms } from '../../terms/slow-fees.ts';
 import {
@@ -15,11 +14,12 @@ import {
   SlowModel,
   windowOfMeter,
 } from '../../terms/slow-model.ts';
-import { kindOfTerms, type SlowTerm, termsOfEntries } from '../../terms/slow-usage.ts';
+import { type SlowPrice, slowCellOf, slowCells } from '../../terms/slow-numbers.ts';
+import { entriesOfCell, kindOfTerms, type SlowTerm, termsOfEntries } from '../../terms/slow-usage.ts';
 import { ENDS_AT, PARTITIONS, STARTS_AT } from '../plan.ts';
 import type { PostgresModel } from '../stores/postgres-model.ts';
 import type { RatingModel } from '../stores/rating-model.ts';
-import { amountBetween, amountOf, scaledRatio } from './amounts.ts';
+import { amountBetween, amountOf, chargeOf, freeUnits, scaledRatio } from './amounts.ts';
 import { mergedValue } from './store-check.ts';
 import { countsIn, type Reading, type UsageOracle } from './usage-oracle.ts';
 
@@ -61,8 +61,14 @@ export interface ExpectedCharge {
 /** A period of a price's line. */
 interface LinePeriod {
   readonly line: SlowLine;
+  /** Of a matrix; '' where the price is none. */
+  readonly cell: string;
+  /** By window, the price that it is a cell of. */
+  readonly matrixAt: ReadonlyMap<number, SlowPrice>;
   readonly start: number;
   readonly length: number;
+  /** Its first window, of whatever cell. */
+  readonly firstAt: number;
   /** The windows that are priced in it, each with its term. */
   readonly terms: readonly SlowTerm[];
   readonly kind: string;
@@ -106,8 +112,8 @@ export class ExpectedCharges {
     { price, periodStart, periodEnd }: Pick<ExpectedCharge, 'price' | 'periodStart' | 'periodEnd'>,
     windowStart: number,
   ): readonly [number, number] | null {
-    for (const { line, start, length, terms, meter } of this.linePeriods(this.model(customer, view, ALWAYS))) {
-      if (line.slug !== price || start !== periodStart || start + length !== periodEnd) continue;
+    for (const { line, cell, start, length, terms, meter } of this.linePeriods(this.model(customer, view, ALWAYS))) {
+      if (line.slug + cell !== price || start !== periodStart || start + length !== periodEnd) continue;
       const term = terms.find(({ from, to }) => from <= windowStart && windowStart < to);
       const stretch = stretchStart(meter, windowStart);
       if (term !== undefined) return [Math.max(stretch, term.from), Math.min(stretch + itemMs(meter), term.to)];
@@ -188,7 +194,7 @@ export class ExpectedCharges {
     const charges: ExpectedCharge[] = [];
     for (const period of this.linePeriods(model)) {
       if (periodStart !== null && period.start !== periodStart) continue;
-      const { line, meter, start, length } = period;
+      const { line, cell, meter, start, length } = period;
       const usedOf = ({ price: { match = {}, otherwise } }: SlowTerm): Used => {
         const key = JSON.stringify([meter.slug, match, otherwise]);
         const others = otherwise === true ? model.takenBesides(meter.slug) : NOBODY;
@@ -198,7 +204,7 @@ export class ExpectedCharges {
       };
       for (const { subject, term, amount, quantity } of this.chargesOf(period, usedOf)) {
         charges.push({
-          ...{ periodStart: start, periodEnd: start + length, price: line.slug, termStart: term.from, subject },
+          ...{ periodStart: start, periodEnd: start + length, price: line.slug + cell, termStart: term.from, subject },
           ...{ subscription: term.holder ?? '', amount, quantity },
         });
       }
@@ -226,9 +232,14 @@ export class ExpectedCharges {
         }
         for (const [key, entries] of byPeriod) {
           const [start, length] = key.split(' ').map(Number) as [number, number];
-          const terms = termsOfEntries(line, entries, windowOfMeter(meter));
           const isLevel = ['max', 'min', 'latest'].includes(meter.aggregation);
-          found.push({ line, start, length, terms, kind: kindOfTerms(terms, isLevel), meter });
+          for (const cell of new Set(entries.flatMap(({ of }) => slowCells(of.price).map(({ name }) => name)))) {
+            const own = entriesOfCell(entries, cell);
+            const terms = termsOfEntries(line, own, windowOfMeter(meter));
+            const matrixAt = new Map(own.map(({ at, matrix }) => [at, matrix]));
+            const kind = kindOfTerms(terms, isLevel);
+            found.push({ line, cell, matrixAt, start, length, firstAt: entries[0]!.at, terms, kind, meter });
+          }
         }
       }
     }
@@ -250,9 +261,8 @@ export class ExpectedCharges {
     groups: readonly string[],
   ): boolean {
     const inForce = this.model(customer, view, ALWAYS).inForce(meter.slug).get(windowStart) ?? [];
-    return inForce.some(({ match = {} }) =>
-      meter.dimensions.every(({ name }, i) => (match[name] ?? groups[i]) === groups[i]),
-    );
+    const named = Object.fromEntries(meter.dimensions.map(({ name }, i) => [name, groups[i]!]));
+    return inForce.some((price) => slowCellOf(price, named) !== null);
   }
 
   /** Of whoever the window is: what was assigned by its start, or within it for the first time. */
@@ -320,12 +330,25 @@ export class ExpectedCharges {
     period: LinePeriod,
     usedOf: (term: SlowTerm) => Used,
   ): (TermValue & { subject: string; term: SlowTerm })[] {
-    const { terms } = period;
+    const { terms, cell, matrixAt, meter } = period;
+    const isOfCell = (at: number, { groups }: Reading): boolean => {
+      const named = Object.fromEntries(meter.dimensions.map(({ name }, i) => [name, groups[i]!]));
+      return slowCellOf(matrixAt.get(at)!, named)?.name === cell;
+    };
+    const ofCell = (at: number, used: ReadonlyMap<string, readonly Reading[]>) =>
+      new Map(
+        [...used]
+          .map(([subject, all]) => [subject, all.filter((reading) => isOfCell(at, reading))] as const)
+          .filter(([, all]) => all.length > 0),
+      );
     // In time, and where two terms have the same windows in the order of the terms.
     const windows = terms
       .flatMap((term, index) =>
-        [...usedOf(term)].filter(([at]) => term.from <= at && at < term.to).map(([at, of]) => ({ at, index, of })),
+        [...usedOf(term)]
+          .filter(([at]) => term.from <= at && at < term.to)
+          .map(([at, of]) => ({ at, index, of: cell === '' ? of : ofCell(at, of) })),
       )
+      .filter(({ of }) => of.size > 0)
       .sort((a, b) => a.at - b.at || a.index - b.index);
     const isBySubject = terms[0]!.price.per === 'subject';
     const subjects = isBySubject ? new Set(windows.flatMap(({ of }) => [...of.keys()])) : [''];
@@ -389,8 +412,11 @@ function netsOf(meter: Meter, windows: readonly UsedWindow[]): { readonly index:
 }
 
 /** Of each term, by the kind of the period's prices (T6). */
-function valuesOf({ start, length, terms, kind, meter }: LinePeriod, windows: readonly UsedWindow[]): TermValue[] {
-  const priceOf = (index: number): UsagePrice => terms[index]!.price as unknown as UsagePrice;
+function valuesOf(
+  { start, length, firstAt, terms, kind, meter }: LinePeriod,
+  windows: readonly UsedWindow[],
+): TermValue[] {
+  const priceOf = (index: number): SlowPrice => terms[index]!.price;
   if (kind === 'restart') {
     return terms.map((_, index) => {
       const own = windows.filter((window) => window.index === index);
@@ -401,7 +427,7 @@ function valuesOf({ start, length, terms, kind, meter }: LinePeriod, windows: re
   if (kind === 'prorate') {
     const windowMs = windowOfMeter(meter);
     const boundary = (time: number): number => Math.ceil(time / windowMs) * windowMs;
-    const first = Math.min(boundary(start), terms[0]!.from);
+    const first = Math.min(boundary(start), firstAt);
     const duration = BigInt(boundary(start + length) - first);
     const quantity = wholeOf(meter, windows);
     return terms.map(({ from, to }, index) => ({
@@ -424,15 +450,36 @@ function valuesOf({ start, length, terms, kind, meter }: LinePeriod, windows: re
     }
     if (left !== 0n) stack.push({ index, left });
   }
-  const total = stack.reduce((sum, { left }) => sum + left, 0n);
+  const windowMs = windowOfMeter(meter);
+  const boundary = (time: number): number => Math.ceil(time / windowMs) * windowMs;
+  const first = Math.min(boundary(start), firstAt);
+  const duration = BigInt(boundary(start + length) - first);
+  const quantities = terms.map((_, index) =>
+    stack.reduce((sum, { index: of, left }) => (of === index ? sum + left : sum), 0n),
+  );
+  // Free units (T8): below the term's own, and below the parts by time of all terms so far.
+  let [granted, free] = [0n, 0n];
+  const billable = terms.map(({ from, to }, index) => {
+    const [own, used] = [freeUnits(priceOf(index)), quantities[index]!];
+    const isWhole = priceOf(index).included?.proration === 'none';
+    const part = amountBetween(own * ONE, BigInt(from - first), BigInt(to - first), duration) / ONE;
+    granted += isWhole ? own : part;
+    const left = (granted < own ? granted : own) - free;
+    // biome-ignore lint/complexity/useMathMinMax: Math takes no bigint.
+    const most = left < used ? left : used;
+    const here = left <= 0n || used <= 0n ? 0n : most;
+    free += here;
+    return used - here;
+  });
+  const total = billable.reduce((sum, units) => sum + units, 0n);
   let before = 0n;
   return terms.map((_, index) => {
-    const quantity = stack.reduce((sum, { index: of, left }) => (of === index ? sum + left : sum), 0n);
-    const [from, to] = [before, before + quantity];
+    const quantity = quantities[index]!;
+    const [from, to] = [before, before + billable[index]!];
     before = to;
     const price = priceOf(index);
-    if (kind === 'carry') return { quantity, amount: amountOf(price, to) - amountOf(price, from) };
+    if (kind === 'carry') return { quantity, amount: chargeOf(price, to) - chargeOf(price, from) };
     if (total === 0n) return { quantity, amount: 0n };
-    return { quantity, amount: amountBetween(amountOf(price, total), from, to, total) };
+    return { quantity, amount: amountBetween(chargeOf(price, total), from, to, total) };
   });
 }

@@ -5,6 +5,7 @@ import { emptyCatalog, type Meter } from '../../../domain/catalog/catalog.ts';
 import { nextChunkOf } from '../../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
 import { windowOfMeter } from '../../terms/slow-model.ts';
+import { type SlowPrice, slowParts } from '../../terms/slow-numbers.ts';
 import { PARTITIONS } from '../plan.ts';
 import type { MovedShards } from '../stores/rating-model.ts';
 import type { ExpectedCharges } from './expected-charges.ts';
@@ -68,7 +69,8 @@ export class UnpricedOracle {
     const found: Record<string, number> = {};
     for (const tenant of tenants) {
       const { plans } = this.expected.versionsOf(tenant, catalogVersion).at(-1)?.catalog ?? emptyCatalog;
-      const priced = plans.flatMap(({ prices }) => prices.flatMap((price) => ('meter' in price ? price.meter : [])));
+      const parts = plans.flatMap(({ prices }) => (prices as unknown as readonly SlowPrice[]).flatMap(slowParts));
+      const priced = parts.flatMap(({ meter }) => meter ?? []);
       for (const slug of new Set(priced)) {
         const meter = this.expected.meter(tenant, slug);
         const boundary = (time: number): number => Math.max(0, time - (time % itemMs(meter)));

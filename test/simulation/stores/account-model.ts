@@ -30,6 +30,9 @@ const isOf =
   ({ tenant, customer }: TenantCustomer): boolean =>
     customers.some((each) => each.tenant === tenant && each.customer === customer);
 
+/** Subscriptions and catalogs are held against each other one after the other. */
+export const OVERLAP_FENCE = 'overlap fence';
+
 export class AccountModel {
   private readonly postgres: PostgresModel;
   /** By tenant and subject. */
@@ -143,6 +146,7 @@ export class AccountModel {
     );
     if (versions.length === 0) throw new Problem('not_ready', 'There is no catalog.');
     await postgres.transaction(process, async ({ run, locked, write }) => {
+      const stored = await locked('fence', [OVERLAP_FENCE], () => postgres.tenantVersions.of(tenant));
       await locked('lock customers', [customerLock(wanted)], () => null);
       if (await run('answers', () => this.done.has(id))) return;
       const ratedUpTo = await run('closing', () => this.closing([wanted]));
@@ -150,7 +154,7 @@ export class AccountModel {
       const recordedAt = postgres.scheduler.now;
       // Everything holds from the start of a slot, as the oracle's account of it has it.
       const now = slotFrom(Math.max(recordedAt, ratedUpTo ?? 0));
-      const changed = changedSubscription(wanted, { all, versions, now, ratedUpTo, recordedAt });
+      const changed = changedSubscription(wanted, { all, versions, stored, now, ratedUpTo, recordedAt });
       if (changed === null) return;
       await locked('lock due', [dueLock(wanted)], () => null);
       await write('subscribe', () => {

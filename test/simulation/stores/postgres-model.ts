@@ -215,7 +215,7 @@ export class PostgresModel {
   async whileLocked<Result>(
     process: Process,
     key: string,
-    work: (run: <Value>(what: string, statement: () => Value) => Promise<Value>) => Promise<Result>,
+    work: (run: <Value>(what: string, statement: () => Value, fence?: string) => Promise<Value>) => Promise<Result>,
   ): Promise<Result> {
     const session = this.newSession(true);
     const look = (): void => {
@@ -226,12 +226,16 @@ export class PostgresModel {
     look();
     try {
       await this.inSession(process, session, 'lock', (done) => this.lock(session, [key], done));
-      return await work(async (what, statement) => {
+      return await work(async (what, statement, fence) => {
         let result: { value: ReturnType<typeof statement> } | null = null;
-        await this.inSession(process, session, what, (done) => {
-          result = { value: statement() };
-          done();
-        });
+        await this.inSession(process, session, what, (done) =>
+          this.lock(session, fence === undefined ? [] : [fence], (error) => {
+            if (error !== undefined) return done(error);
+            result = { value: statement() };
+            if (fence !== undefined) this.release(session, fence);
+            done();
+          }),
+        );
         return result!.value;
       });
     } finally {
@@ -338,11 +342,14 @@ export class PostgresModel {
   private end(session: Session): void {
     if (!this.sessions.delete(session)) return;
     session.isBroken = true;
-    for (const key of session.locks) {
-      const { waiting } = this.locks.get(key)!;
-      this.locks.delete(key);
-      for (const next of waiting) this.scheduler.after(0, next, 'lock');
-    }
+    for (const key of [...session.locks]) this.release(session, key);
+  }
+
+  private release(session: Session, key: string): void {
+    session.locks.splice(session.locks.indexOf(key), 1);
+    const { waiting } = this.locks.get(key)!;
+    this.locks.delete(key);
+    for (const next of waiting) this.scheduler.after(0, next, 'lock');
   }
 
   /** As gateways read it. */

@@ -406,10 +406,13 @@ export class RatingModel {
   }
 
   private usage(selection: RatedUsageSelection, asOf: number): RatedUsageRow[] {
-    const ofBucket = (row: RollUpRow): string => keyText(row.tenant, row.subject, bucketStart(selection, row));
+    const { byGroups = false } = selection;
+    const ofBucket = (row: RollUpRow): string =>
+      keyText(row.tenant, row.subject, bucketStart(selection, row), byGroups ? JSON.stringify(row.groupValues) : '');
     return [...groupBy(this.selected(selection.subjects, selection, asOf), ofBucket).values()].map((rows) => ({
       ...{ tenant: rows[0]!.tenant, subject: rows[0]!.subject, bucketStart: bucketStart(selection, rows[0]!) },
       quantity: merged(selection.meter, rows),
+      ...(byGroups && { groupText: JSON.stringify(rows[0]!.groupValues) }),
     }));
   }
 

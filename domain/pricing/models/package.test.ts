@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { nonNegative } from '../../test/support/arbitrary-prices.ts';
-import { Decimal } from '../number/decimal.ts';
+import { nonNegative } from '../../../test/support/arbitrary-prices.ts';
+import { Decimal } from '../../number/decimal.ts';
 import { packaged } from './package.ts';
 
 const at = (packageSize: string, packageAmount: string) => ({

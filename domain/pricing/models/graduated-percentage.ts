@@ -1,8 +1,9 @@
 // graduated_percentage: the meter adds up amounts of money, and each part of their sum costs the share that its tier
 // says: 2 % of the first 10,000 and 1 % of what is above. A rate is a fraction, so 2 % is "0.02". A negative sum
 // (refunds) is credited at the first tier's rate.
-import { readDecimal } from '../fields/catalog-fields.ts';
-import { Decimal } from '../number/decimal.ts';
+import { readDecimal } from '../../fields/catalog-fields.ts';
+import { Decimal } from '../../number/decimal.ts';
+import type { UsageModel, UsagePriceFields } from '../price-model.ts';
 import {
   type BoundedTier,
   boundedTiersSchema,
@@ -10,8 +11,7 @@ import {
   readBoundedTiers,
   sumOfTiers,
   tierAt,
-} from './bounded-tiers.ts';
-import type { UsageModel, UsagePriceFields } from './price-model.ts';
+} from '../tiers/bounded-tiers.ts';
 
 interface RateTier extends BoundedTier {
   readonly rate: string;

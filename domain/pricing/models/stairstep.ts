@@ -1,9 +1,15 @@
 // stairstep: the whole quantity costs the amount of the tier that the total falls in (upTo is inclusive), however much
 // of the tier is used: up to 1,000 users 100, above that 180. No usage costs nothing, and neither does negative usage.
-import { readDecimal } from '../fields/catalog-fields.ts';
-import { Decimal } from '../number/decimal.ts';
-import { type BoundedTier, boundedTiersSchema, boundedTiersText, readBoundedTiers, tierAt } from './bounded-tiers.ts';
-import type { UsageModel, UsagePriceFields } from './price-model.ts';
+import { readDecimal } from '../../fields/catalog-fields.ts';
+import { Decimal } from '../../number/decimal.ts';
+import type { UsageModel, UsagePriceFields } from '../price-model.ts';
+import {
+  type BoundedTier,
+  boundedTiersSchema,
+  boundedTiersText,
+  readBoundedTiers,
+  tierAt,
+} from '../tiers/bounded-tiers.ts';
 
 interface Stair extends BoundedTier {
   readonly amount: string;

@@ -1,8 +1,8 @@
 // flat: one amount a period, whatever is used.
 
-import { readDecimal } from '../fields/catalog-fields.ts';
-import { Decimal } from '../number/decimal.ts';
-import type { PeriodModel, PriceFields } from './price-model.ts';
+import { readDecimal } from '../../fields/catalog-fields.ts';
+import { Decimal } from '../../number/decimal.ts';
+import type { PeriodModel, PriceFields } from '../price-model.ts';
 
 export interface FlatPrice extends PriceFields {
   readonly model: 'flat';

@@ -1,9 +1,9 @@
 // Tiers with an amount for each unit, and one for the tier, as graduated and volume prices have them.
 
-import { type Field, isAbsent, readDecimal, refuse } from '../fields/catalog-fields.ts';
-import { Decimal } from '../number/decimal.ts';
+import { type Field, isAbsent, readDecimal, refuse } from '../../fields/catalog-fields.ts';
+import type { Terms } from '../../fields/definition-form.ts';
+import { Decimal } from '../../number/decimal.ts';
 import { type BoundedTier, boundedTiersSchema, boundedTiersText, readBoundedTiers, tierAt } from './bounded-tiers.ts';
-import type { Terms } from './price-model.ts';
 
 export interface Tier extends BoundedTier {
   readonly unitAmount: string;

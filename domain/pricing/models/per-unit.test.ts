@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { decimals } from '../../test/support/arbitrary-prices.ts';
-import { Decimal } from '../number/decimal.ts';
+import { decimals } from '../../../test/support/arbitrary-prices.ts';
+import { Decimal } from '../../number/decimal.ts';
 import { perUnit } from './per-unit.ts';
 
 const at = (unitAmount: string) => ({

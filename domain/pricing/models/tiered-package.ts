@@ -2,8 +2,9 @@
 // above that in packages of 5,000 at 20. The units of a tier are packed by themselves, so a begun package at the end of
 // a tier is charged whole and the next tier begins with a package of its own. No usage is no package, and neither is
 // negative usage.
-import { readDecimal, refuse } from '../fields/catalog-fields.ts';
-import { Decimal } from '../number/decimal.ts';
+import { readDecimal, refuse } from '../../fields/catalog-fields.ts';
+import { Decimal } from '../../number/decimal.ts';
+import type { UsageModel, UsagePriceFields } from '../price-model.ts';
 import {
   type BoundedTier,
   boundedTiersSchema,
@@ -11,8 +12,7 @@ import {
   readBoundedTiers,
   sumOfTiers,
   tierAt,
-} from './bounded-tiers.ts';
-import type { UsageModel, UsagePriceFields } from './price-model.ts';
+} from '../tiers/bounded-tiers.ts';
 
 interface PackageTier extends BoundedTier {
   readonly packageSize: string;

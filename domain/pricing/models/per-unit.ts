@@ -1,9 +1,9 @@
 // per_unit: every unit costs the same. Negative usage (a meter may be corrected below zero) is credited at the same
 // rate.
 
-import { readDecimal } from '../fields/catalog-fields.ts';
-import { Decimal } from '../number/decimal.ts';
-import type { UsageModel, UsagePriceFields } from './price-model.ts';
+import { readDecimal } from '../../fields/catalog-fields.ts';
+import { Decimal } from '../../number/decimal.ts';
+import type { UsageModel, UsagePriceFields } from '../price-model.ts';
 
 export interface PerUnitPrice extends UsagePriceFields {
   readonly model: 'per_unit';

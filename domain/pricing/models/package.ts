@@ -1,9 +1,9 @@
 // package: usage is sold in whole packages, a begun one included. No usage is no package, and neither is negative
 // usage: a package is not bought back.
 
-import { readDecimal, refuse } from '../fields/catalog-fields.ts';
-import { Decimal } from '../number/decimal.ts';
-import type { UsageModel, UsagePriceFields } from './price-model.ts';
+import { readDecimal, refuse } from '../../fields/catalog-fields.ts';
+import { Decimal } from '../../number/decimal.ts';
+import type { UsageModel, UsagePriceFields } from '../price-model.ts';
 
 export interface PackagePrice extends UsagePriceFields {
   readonly model: 'package';

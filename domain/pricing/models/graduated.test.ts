@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { tiersOf, usage } from '../../test/support/arbitrary-prices.ts';
-import { Decimal } from '../number/decimal.ts';
+import { tiersOf, usage } from '../../../test/support/arbitrary-prices.ts';
+import { Decimal } from '../../number/decimal.ts';
+import type { Tier } from '../tiers/tiers.ts';
 import { graduated } from './graduated.ts';
-import type { Tier } from './tiers.ts';
 
 const at = (tiers: readonly Tier[]) => ({
   tiers,

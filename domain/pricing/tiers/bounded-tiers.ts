@@ -1,9 +1,9 @@
 // A list of tiers, whatever a tier says of the quantities in it: ascending, the last without an upper bound, so that
 // every quantity has a price. `upTo` is inclusive.
 
-import { type Field, readDecimal, readList, readMap, refuse } from '../fields/catalog-fields.ts';
-import { Decimal } from '../number/decimal.ts';
-import type { JsonSchema } from './price-model.ts';
+import { type Field, readDecimal, readList, readMap, refuse } from '../../fields/catalog-fields.ts';
+import type { JsonSchema } from '../../fields/definition-form.ts';
+import { Decimal } from '../../number/decimal.ts';
 
 const TIERS_MAX = 100;
 

@@ -1,10 +1,10 @@
 // graduated: each unit costs what the tier it falls in says, so the first million stays at the first rate for ever. A
 // tier's flatAmount is charged once the tier is reached, that is once the usage is above its lower bound; no usage
 // costs nothing. Negative usage is credited at the first tier's rate, without its flatAmount.
-import { Decimal } from '../number/decimal.ts';
-import { sumOfTiers } from './bounded-tiers.ts';
-import type { UsageModel, UsagePriceFields } from './price-model.ts';
-import { isFreeTier, readTiers, type Tiered, tiersSchema, tiersTerms } from './tiers.ts';
+import { Decimal } from '../../number/decimal.ts';
+import type { UsageModel, UsagePriceFields } from '../price-model.ts';
+import { sumOfTiers } from '../tiers/bounded-tiers.ts';
+import { isFreeTier, readTiers, type Tiered, tiersSchema, tiersTerms } from '../tiers/tiers.ts';
 
 export interface GraduatedPrice extends UsagePriceFields, Tiered {
   readonly model: 'graduated';

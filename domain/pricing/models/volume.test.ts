@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { tiersOf, usage } from '../../test/support/arbitrary-prices.ts';
-import { Decimal } from '../number/decimal.ts';
-import type { Tier } from './tiers.ts';
+import { tiersOf, usage } from '../../../test/support/arbitrary-prices.ts';
+import { Decimal } from '../../number/decimal.ts';
+import type { Tier } from '../tiers/tiers.ts';
 import { volume } from './volume.ts';
 
 const at = (tiers: readonly Tier[]) => ({
