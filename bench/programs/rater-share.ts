@@ -23,7 +23,7 @@ export interface RaterShareInput {
   readonly until: number;
 }
 
-const LOOK_MS = 20;
+const LOOK_MS = 200;
 const logger = pino({ level: 'warn' }, pino.destination(2));
 
 await runAsProgram<RaterShareInput, null>(async ({ environment, rater, raters, until }) => {

@@ -70,6 +70,27 @@ describe('the windows that a step closes', () => {
   });
 });
 
+it('are not told where they are more than are to be held in memory', async () => {
+  const store = {
+    readAssigned: async () => [],
+    async *streamWindows() {
+      yield Array.from({ length: 9 }, (_, i) => ({ tenant: 'acme', subject: `s${i}`, windowStart: 0 }));
+    },
+  };
+  const versions = new TenantVersions([made(1, '1h')]);
+  const query = {
+    ...{
+      catalogs: new RatingCatalogs(versions),
+      recountRuns: [],
+      from: { ...nothingNew, closedUpTo: 0, catalogVersion: 1 },
+    },
+    to: { ...nothingNew, closedUpTo: HOUR },
+  };
+  const all = new Set(Array.from({ length: 64 }, (_, shard) => shard));
+  expect(await readTouchedWindows(store, query, all, 8)).toBeNull();
+  expect((await readTouchedWindows(store, query, all, 9))?.get('acme')?.size).toBe(9);
+});
+
 describe('windows that closed before a version was met', () => {
   const to = { ...nothingNew, closedUpTo: 9 * HOUR };
 
