@@ -136,7 +136,7 @@ export function startRating(context: StageContext, parts: RatingParts): RaterSta
   const failed = new Promise<never>((_resolve, reject) => {
     running.catch(reject);
   });
-  failed.catch(() => undefined);
+  failed.catch(() => lease.stop());
 
   return {
     name: 'rater',
