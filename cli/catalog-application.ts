@@ -11,6 +11,7 @@ import type { TenantsOfVersion } from '../domain/catalog/tenant-versions.ts';
 import { formatWindowChoice, windowChoices } from '../domain/catalog/window-choice.ts';
 import { groupBy } from '../domain/composite-key.ts';
 import { ruleSet, UnknownRuleSet } from '../domain/metering/rule-set.ts';
+import { Decimal } from '../domain/number/decimal.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { readClosingUpTo } from '../platform/billing-store/rater-progress.ts';
 import { type ApplyOptions, applyCatalog, CatalogRefused } from '../platform/catalog-publishing/apply-catalog.ts';
@@ -18,8 +19,10 @@ import { refusedByState } from '../platform/catalog-publishing/refused-catalogs.
 import { overlapRefusals } from '../platform/catalog-publishing/refused-overlaps.ts';
 import { tenantVersions, versionsOfTenant } from '../platform/catalog-store.ts';
 import {
+  type ChangedAmounts,
   type ChangedCustomers,
   type PriceOverlaps,
+  readChangedAmounts,
   readChangedCustomers,
   readPriceOverlaps,
   readUntakenUsage,
@@ -80,8 +83,11 @@ export async function diffCatalogFile(
     const doubled = overlapRefusals(overlaps.ofCustomers);
     const refusals = [...found, ...(await refusedByState(pool, catalog, tenant)), ...doubled];
     const page = { afterNumber: 0, subscriptionsMax: SUBSCRIPTIONS_MAX };
-    const { customers: changed, lookedAt, last } = await readChangedCustomers(pool, wanted, page);
-    const customers = { changed, lookedAt, isComplete: last === null };
+    const { customers: touched, lookedAt, last } = await readChangedCustomers(pool, wanted, page);
+    const amounts = await changedAmounts(pool, stores.clickhouse(), wanted, touched);
+    const changed = touched.map(({ subscriptions: _, ...of }) => of);
+    const told = typeof amounts === 'string' ? null : amounts.map((each) => ({ ...each, ...amountTexts(each) }));
+    const customers = { changed, amounts: told, lookedAt, isComplete: last === null };
     if (json) {
       const isTried = typeof trial !== 'string';
       const tried = { trial: isTried ? trial : null, notTried: isTried ? null : trial };
@@ -109,6 +115,7 @@ export async function diffCatalogFile(
       const lines = typeof trial === 'string' ? [`not tried on recent events: ${trial}`] : formatTrial(trial);
       for (const line of lines) out(line);
       for (const line of customerLines(customers)) out(line);
+      for (const line of amountLines(amounts, catalog)) out(line);
       for (const line of coverageLines(untaken, overlaps)) out(line);
     }
     if (refusals.length > 0) throw new CatalogRefused(refusals.map(formatRefusal));
@@ -128,9 +135,56 @@ async function untakenLately(clickhouse: ClickHouse | null, wanted: WantedCatalo
 
 const LINES_MAX = 20;
 const SUBSCRIPTIONS_MAX = 10_000;
+/** Customers whose amounts are told, and of those the ones that are named. */
+const AMOUNTS_MAX = 2_000;
+const MOVERS_MAX = 5;
+
+const CUSTOMERS_AT_ONCE = 500;
+
+const amountTexts = ({ before, after }: ChangedAmounts) => ({ before: before.toString(), after: after.toString() });
+
+/** A text: why they could not be told. */
+async function changedAmounts(
+  pool: pg.Pool,
+  clickhouse: ClickHouse | null,
+  wanted: WantedCatalog,
+  customers: ChangedCustomers['customers'],
+): Promise<readonly ChangedAmounts[] | string> {
+  if (clickhouse === null) return 'CLICKHOUSE_URL is not set';
+  const first = customers.slice(0, AMOUNTS_MAX);
+  const found: ChangedAmounts[] = [];
+  try {
+    for (let at = 0; at < first.length; at += CUSTOMERS_AT_ONCE)
+      found.push(...(await readChangedAmounts(pool, clickhouse, wanted, first.slice(at, at + CUSTOMERS_AT_ONCE))));
+    return found;
+  } catch (error) {
+    if (error instanceof ClickHouseError) return error.message;
+    throw error;
+  }
+}
+
+/** What those customers come to, whose amounts were looked at, and who moves most. */
+function* amountLines(amounts: readonly ChangedAmounts[] | string, { currency }: Catalog): Generator<string> {
+  if (typeof amounts === 'string') yield `amounts are not told: ${amounts}`;
+  else if (amounts.length > 0) {
+    const sumOf = (of: (each: ChangedAmounts) => Decimal): Decimal =>
+      amounts.reduce((sum, each) => sum.plus(of(each)), Decimal.zero);
+    const moved = ({ before, after }: ChangedAmounts): Decimal => after.minus(before);
+    const [before, after] = [sumOf((each) => each.before), sumOf((each) => each.after)];
+    const text = `${amounts.length} ${amounts.length === 1 ? 'customer' : 'customers'}: ${before.toString()} -> ${after.toString()} ${currency}`;
+    yield `in the periods that run, with usage so far, ${text}`;
+    const size = (each: ChangedAmounts): Decimal => (moved(each).isNegative ? moved(each).negated() : moved(each));
+    const movers = amounts.filter((each) => !moved(each).isZero);
+    for (const each of movers.sort((a, b) => size(b).compare(size(a))).slice(0, MOVERS_MAX)) {
+      const { tenant, customer } = each;
+      const change = `${each.before.toString()} -> ${each.after.toString()}`;
+      yield `  customer ${customer} (tenant ${tenant}): ${change} up to ${formatRfc3339(each.until)}`;
+    }
+  }
+}
 
 interface CustomersTold extends Pick<ChangedCustomers, 'lookedAt'> {
-  readonly changed: ChangedCustomers['customers'];
+  readonly changed: readonly Omit<ChangedCustomers['customers'][number], 'subscriptions'>[];
   readonly isComplete: boolean;
 }
 

@@ -1152,8 +1152,28 @@ export interface components {
             /** @description Whose prices would change if it were applied now, of the subscriptions that were looked at */
             customers: {
                 lookedAt: number;
+                /** @description Of the customers of this page, each once. null - usage could not be asked for */
+                total: {
+                    currency: string;
+                    before: components["schemas"]["Decimal"];
+                    after: components["schemas"]["Decimal"];
+                    difference: components["schemas"]["Decimal"];
+                    /** @description false - of some customers the amount is null */
+                    isComplete: boolean;
+                } | null;
                 changed: {
                     customer: string;
+                    /**
+                     * @description Of the customer as a whole, in the periods that run: by the catalog that holds, and by this one from now on, with
+                     *     usage so far and what is due up to `until`. null - more than 120 charges are ahead, or usage could not be asked for
+                     */
+                    amount: {
+                        /** Format: date-time */
+                        until: string;
+                        before: components["schemas"]["Decimal"];
+                        after: components["schemas"]["Decimal"];
+                        difference: components["schemas"]["Decimal"];
+                    } | null;
                     prices: {
                         subscription: string | null;
                         price: string;
@@ -3216,6 +3236,13 @@ export interface operations {
                      *       ],
                      *       "customers": {
                      *         "lookedAt": 0,
+                     *         "total": {
+                     *           "currency": "USD",
+                     *           "before": "0",
+                     *           "after": "0",
+                     *           "difference": "0",
+                     *           "isComplete": true
+                     *         },
                      *         "changed": [],
                      *         "nextCursor": null
                      *       },

@@ -4,6 +4,7 @@ import { appliesTos } from '../../domain/catalog/catalog.ts';
 import { diffCatalogs } from '../../domain/catalog/catalog-diff.ts';
 import { catalogForm } from '../../domain/catalog/catalog-form.ts';
 import { windowChoices } from '../../domain/catalog/window-choice.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
 import { Problem } from '../../domain/problem.ts';
 import { encodePlace, numberBehind } from '../../domain/requests/cursor.ts';
 import {
@@ -21,11 +22,18 @@ import { readNow } from '../../platform/account-store/subject-assignments.ts';
 import { readClosingUpTo } from '../../platform/billing-store/rater-progress.ts';
 import { refusedByState } from '../../platform/catalog-publishing/refused-catalogs.ts';
 import { overlapRefusals } from '../../platform/catalog-publishing/refused-overlaps.ts';
-import { readChangedCustomers, readPriceOverlaps, readUntakenUsage } from '../../platform/charges/catalog-effects.ts';
+import {
+  type ChangedAmounts,
+  readChangedAmounts,
+  readChangedCustomers,
+  readPriceOverlaps,
+  readUntakenUsage,
+} from '../../platform/charges/catalog-effects.ts';
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
 import { timeOrNull } from '../core/account-answers.ts';
 import { readCatalogBody } from '../core/catalog-body.ts';
 import { readIfMatch } from '../core/request-headers.ts';
+import { amountsAnswer } from '../core/subscriptions/preview-answer.ts';
 
 const getCatalog: AccountAct = async ({ catalogs }, { parameters }) => {
   readParameters(noParameters, parameters);
@@ -72,6 +80,15 @@ async function unlessAway<Result>(read: () => Promise<Result>): Promise<Result |
   }
 }
 
+const amountAnswer = (of: ChangedAmounts | undefined) =>
+  of === undefined ? null : { until: formatRfc3339(of.until), ...amountsAnswer(of.before, of.after) };
+
+function totalAnswer(amounts: readonly ChangedAmounts[]) {
+  let [before, after] = [Decimal.zero, Decimal.zero];
+  for (const each of amounts) [before, after] = [before.plus(each.before), after.plus(each.after)];
+  return amountsAnswer(before, after);
+}
+
 /** It changes nothing, so it takes no Idempotency-Key. */
 const diffCatalog: AccountAct = async ({ reads, usage, catalogs }, { author, parameters, body }) => {
   const { limit, cursor } = readParameters(diffParameters, parameters);
@@ -84,6 +101,8 @@ const diffCatalog: AccountAct = async ({ reads, usage, catalogs }, { author, par
   const afterNumber = numberBehind(cursor, wanted, 'catalog');
   const changed = await readChangedCustomers(reads, of, { afterNumber, subscriptionsMax: limit });
   const untaken = await unlessAway(() => readUntakenUsage(usage, of));
+  const amounts = await unlessAway(() => readChangedAmounts(reads, usage, of, changed.customers));
+  const amountsOf = new Map((amounts ?? []).map((each) => [each.customer, each]));
   const { inPlans, ofCustomers, isComplete } = await readPriceOverlaps(reads, of);
   return listAnswer({
     version: versions.at(-1)?.version ?? 0,
@@ -100,8 +119,14 @@ const diffCatalog: AccountAct = async ({ reads, usage, catalogs }, { author, par
     },
     customers: {
       lookedAt: changed.lookedAt,
+      total: amounts && {
+        currency: wanted.currency,
+        ...totalAnswer(amounts),
+        isComplete: changed.customers.every(({ customer }) => amountsOf.has(customer)),
+      },
       changed: changed.customers.map(({ customer, prices }) => ({
         customer,
+        amount: amountAnswer(amountsOf.get(customer)),
         prices: prices.map(({ from, period, ...price }) => ({
           ...{ ...price, from: formatRfc3339(from) },
           ...{ periodStart: formatRfc3339(period.start), periodEnd: formatRfc3339(period.end) },

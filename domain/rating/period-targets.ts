@@ -131,8 +131,8 @@ class CustomerTargets {
   }
 
   /**
-   * Whether the customer has other records than those that a period was rated by. Then all of its prices are rated: once
-   * it is said to be rated by the new records, a term whose end they moved could not be told from one that is wrong.
+   * Whether the customer has other records than those that a period was rated by. Then all of its prices are rated:
+   * once the period is said to be rated by the new records, a term whose end they moved can't be told from a wrong one.
    */
   private hasOtherRecords(start: number): boolean {
     return this.stored.some(({ periodStart, records }) => periodStart === start && records !== this.by.records);

@@ -38,13 +38,18 @@ export const leastProgress = (all: readonly RaterProgress[]): RaterProgress =>
     catalogVersion: Math.min(a.catalogVersion, b.catalogVersion),
   }));
 
-/** Of a customer. */
-export async function readProgressOf(queries: Queries, { tenant, customer }: TenantCustomer): Promise<RaterProgress> {
+const numbersOf = (customers: readonly TenantCustomer[]): number[] => [
+  ...new Set(customers.map(({ tenant, customer }) => shardOf(tenant, customer))),
+];
+
+/** Of all of these customers; one at least. */
+export async function readProgressOf(queries: Queries, customers: readonly TenantCustomer[]): Promise<RaterProgress> {
   const { rows } = await queries.query(
-    `SELECT ${selected(raterProgressColumns, 'shard')} FROM tallyline.rater_shards shard WHERE shard.shard = $1`,
-    [shardOf(tenant, customer)],
+    `SELECT DISTINCT ${selected(raterProgressColumns, 'shard')} FROM tallyline.rater_shards shard
+     WHERE shard.shard = ANY($1::smallint[])`,
+    [numbersOf(customers)],
   );
-  return recordOf(raterProgressColumns, rows[0]!);
+  return leastProgress(rows.map((row) => recordOf(raterProgressColumns, row)));
 }
 
 /** Of all customers. */
@@ -70,11 +75,10 @@ export async function readClosingOf(
   queries: Queries,
   customers: readonly TenantCustomer[],
 ): Promise<{ readonly ratedUpTo: number | null; readonly now: number }> {
-  const shards = new Set(customers.map(({ tenant, customer }) => shardOf(tenant, customer)));
   const { rows } = await queries.query<{ closing: Date | null; now: Date }>(
     `SELECT ${CLOSING}, date_trunc('milliseconds', clock_timestamp()) AS now
      FROM tallyline.rater_shards WHERE shard = ANY($1::smallint[])`,
-    [[...shards]],
+    [numbersOf(customers)],
   );
   const { closing, now } = rows[0]!;
   return { ratedUpTo: closing?.getTime() ?? null, now: now.getTime() };

@@ -1,6 +1,6 @@
 // A catalog is refused where a customer's subscriptions would charge the same usage twice by it (P3): as whatever else
-// would make it so is. Most customers are looked at before the catalog has the fence alone (overlap-fence.ts), and those
-// whose subscriptions changed meanwhile once it has.
+// would make it so is. Most customers are looked at before the catalog has the fence alone (overlap-fence.ts), and
+// those whose subscriptions changed meanwhile once it has.
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { Catalog, CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { Refusal } from '../../domain/catalog/catalog-diff.ts';

@@ -2,7 +2,7 @@
 // days that no price would take, prices that charge the same usage, in a plan and between a customer's subscriptions.
 // Each part looks at so much at most, and says where there is more.
 
-import { customerText } from '../../domain/billing/billing-period-terms.ts';
+import { customerText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { type Catalog, type CatalogVersion, emptyCatalog } from '../../domain/catalog/catalog.ts';
 import {
   type DoublePrices,
@@ -12,14 +12,18 @@ import {
 } from '../../domain/catalog/price-coverage.ts';
 import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import { groupBy } from '../../domain/composite-key.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
+import { billedBy } from '../../domain/rating/billed-by.ts';
+import { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { CatalogHistory, sameDefinition } from '../../domain/terms/catalog-history.ts';
 import { type ChangedPrice, changedPrices } from '../../domain/terms/changed-prices.ts';
-import { historyOf } from '../../domain/terms/customer-subscription.ts';
+import { type CustomerSubscription, historyOf } from '../../domain/terms/customer-subscription.ts';
 import { CustomerTerms } from '../../domain/terms/price-terms.ts';
 import { readSubscriptions, readSubscriptionsOfCustomers } from '../account-store/subscriptions.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import type { Queries } from '../postgres/table-columns.ts';
 import { readUsedGroups } from '../usage-store/group-subjects.ts';
+import { type AheadWanted, type ChargesSide, readChargesAhead } from './charges-ahead.ts';
 import { type CustomerOverlap, readNewOverlaps } from './new-overlaps.ts';
 
 const DAY_MS = 86_400_000;
@@ -40,10 +44,12 @@ export interface WantedCatalog {
 }
 
 /** As it would be if the catalog were applied now. */
-function historyWith({ versions, catalog, now, closedUpTo }: WantedCatalog): CatalogHistory {
+function versionsWith({ versions, catalog, now, closedUpTo }: WantedCatalog): CatalogVersion[] {
   const version = (versions.at(-1)?.version ?? 0) + 1;
-  return new CatalogHistory([...versions, { version, effectiveAt: now, catalog, closedUpTo: closedUpTo ?? 0 }]);
+  return [...versions, { version, effectiveAt: now, catalog, closedUpTo: closedUpTo ?? 0 }];
 }
+
+const historyWith = (wanted: WantedCatalog): CatalogHistory => new CatalogHistory(versionsWith(wanted));
 
 export interface UntakenUsage {
   /** From when on usage was looked at; milliseconds. */
@@ -79,10 +85,10 @@ export async function readPriceOverlaps(queries: Queries, wanted: WantedCatalog)
   return { inPlans: doublePrices(catalog), ofCustomers: overlaps, isComplete: last === null };
 }
 
-interface ChangedCustomer {
-  readonly tenant: string;
-  readonly customer: string;
+interface ChangedCustomer extends TenantCustomer {
   readonly prices: readonly ChangedPrice[];
+  /** All of the customer. */
+  readonly subscriptions: readonly CustomerSubscription[];
 }
 
 export interface ChangedCustomers {
@@ -112,12 +118,48 @@ export async function readChangedCustomers(
   const all = isEqual ? [] : await readSubscriptionsOfCustomers(queries, [...named.values()]);
   const byCustomer = groupBy(all, customerText);
   const customers = found.flatMap(({ subscription }): ChangedCustomer[] => {
-    const subscriptions = (byCustomer.get(customerText(subscription)) ?? []).map(historyOf);
+    const ofCustomer = byCustomer.get(customerText(subscription)) ?? [];
+    const subscriptions = ofCustomer.map(historyOf);
     const termsBy = (catalog: CatalogHistory) => new CustomerTerms({ catalog, subscriptions });
     const changed = changedPrices(termsBy(before), termsBy(after), closedUpTo ?? now);
     const prices = changed.filter((each) => each.subscription === subscription.opening.id);
-    return prices.length === 0 ? [] : [{ tenant: subscription.tenant, customer: subscription.customer, prices }];
+    const { tenant, customer } = subscription;
+    return prices.length === 0 ? [] : [{ tenant, customer, prices, subscriptions: ofCustomer }];
   });
   const last = found.length < rowsMax ? null : found.at(-1)!.number;
   return { customers, lookedAt: found.length, last };
+}
+
+/** What a customer comes to in the periods that run, and in what is due as they end. */
+export interface ChangedAmounts extends TenantCustomer {
+  /** How far was looked: to the end of the last period of a price that changes; milliseconds since the epoch. */
+  readonly until: number;
+  /** By the catalog that holds, and by the wanted one if it were applied now. Usage is that of closed windows. */
+  readonly before: Decimal;
+  readonly after: Decimal;
+}
+
+/** Each once; without those that have more charges ahead than are looked at. */
+export async function readChangedAmounts(
+  queries: Queries,
+  clickhouse: Pick<ClickHouse, 'query'>,
+  wanted: WantedCatalog,
+  customers: readonly ChangedCustomer[],
+): Promise<ChangedAmounts[]> {
+  const { versions, now, closedUpTo } = wanted;
+  const after = versionsWith(wanted);
+  const histories = [versions, after].map((of) => new CatalogHistory(of));
+  const asked = [...groupBy(customers, customerText).values()].map((all): AheadWanted => {
+    const [{ tenant, customer, subscriptions }] = all as [ChangedCustomer];
+    const by = (history: CatalogHistory) => billedBy(history, subscriptions);
+    const until = Math.max(...all.flatMap(({ prices }) => prices.map(({ period }) => period.end)));
+    return { tenant, customer, sides: [by(histories[0]!), by(histories[1]!)], from: closedUpTo ?? now, now, until };
+  });
+  const { charges } = await readChargesAhead(queries, clickhouse, new RatingCatalog(after), asked);
+  const totalOf = ({ terms }: ChargesSide): Decimal =>
+    terms.reduce((sum, { amount }) => sum.plus(amount), Decimal.zero);
+  return charges.flatMap((sides, i): ChangedAmounts[] => {
+    const { tenant, customer, until } = asked[i]!;
+    return sides === null ? [] : [{ tenant, customer, until, before: totalOf(sides[0]), after: totalOf(sides[1]) }];
+  });
 }

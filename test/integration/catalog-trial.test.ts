@@ -205,6 +205,27 @@ ${plans}`;
     });
   });
 
+  it('tells what customers come to in the periods that run, by the catalog that holds and by the file', async () => {
+    const { pool } = stores;
+    const fee = (amount: string) =>
+      `  - { slug: fee, calendar: true, prices: [{ slug: fee, model: flat, flatAmount: "${amount}" }] }\n`;
+    await insertCatalog(pool, 2, soundCatalog(catalog(pro + add + fee('30')), 'f.yaml'), new Date(NOW - 900 * HOUR));
+    const since = Date.UTC(2026, 10, 1);
+    await subscribe(pool, { tenant: 'acme', customer: 'cus_fee', id: 'fee', plan: 'fee', startsAt: since });
+    await writeFile(file, catalog(pro + add + fee('60')));
+    // 19.5 of 30 days at 30 and 10.5 at 60, and the fee of December, which is due as November ends.
+    const lines = await diffed();
+    const at = lines.findIndex((line) => line.startsWith('in the periods'));
+    expect(lines.slice(at, at + 2)).toEqual([
+      'in the periods that run, with usage so far, 1 customer: 60 -> 100.5 USD',
+      '  customer cus_fee (tenant acme): 60 -> 100.5 up to 2026-12-01T00:00:00Z',
+    ]);
+    const [line] = await diffed(true);
+    expect(JSON.parse(line!)).toMatchObject({
+      customers: { amounts: [{ tenant: 'acme', customer: 'cus_fee', before: '60', after: '100.5' }] },
+    });
+  });
+
   it('tells nothing where prices take all usage, and none of it twice', async () => {
     const rest = (slug: string) => `${price(slug, 'otherwise: true')}\n`;
     await writeFile(file, catalog(`${pro}${rest('rest')}`));

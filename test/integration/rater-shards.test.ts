@@ -170,7 +170,7 @@ describe('a shard', () => {
     expect(await store.advanceProgress({ shards, progress: from }, one!)).toEqual([]);
     expect(await readProgress(pool)).toEqual(one);
     const customer = ['a', 'b', 'c'].find((name) => shardOf(tenant, name) !== shards[0]!.shard)!;
-    expect(await readProgressOf(pool, { tenant, customer })).toEqual(two);
+    expect(await readProgressOf(pool, [{ tenant, customer }])).toEqual(two);
   });
 });
 

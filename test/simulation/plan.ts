@@ -115,7 +115,7 @@ export interface PlannedRecount {
 }
 
 /** Its rows go before they are read back; its owner stands still; its chunk is repaired; events of it are lost. */
-export const disturbances = ['rows go', 'owner stands still', 'chunk is repaired', 'events go'] as const;
+const disturbances = ['rows go', 'owner stands still', 'chunk is repaired', 'events go'] as const;
 
 export interface Plan {
   readonly seed: number;

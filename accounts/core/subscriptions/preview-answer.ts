@@ -4,17 +4,12 @@ import { keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
 import { type AheadStep, type AheadTerm, byPeriodAndPrice } from '../../../domain/rating/charged-ahead.ts';
 import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
+import type { ChargesSide } from '../../../platform/charges/charges-ahead.ts';
 import { timeOrNull } from '../account-answers.ts';
 
-/** What a customer is charged, without the act or with it. */
-interface PreviewedSide {
-  readonly terms: readonly AheadTerm[];
-  readonly steps: readonly AheadStep[];
-}
-
 export interface PreviewedCharges {
-  readonly before: PreviewedSide;
-  readonly after: PreviewedSide;
+  readonly before: ChargesSide;
+  readonly after: ChargesSide;
   readonly currency: string;
   /** Instants, in milliseconds since the epoch. What is due after `until` is not looked at. */
   readonly until: number;
@@ -22,7 +17,7 @@ export interface PreviewedCharges {
   readonly usageUpTo: number | null;
 }
 
-const amounts = (before: Decimal, after: Decimal) => ({
+export const amountsAnswer = (before: Decimal, after: Decimal) => ({
   before: before.toString(),
   after: after.toString(),
   difference: after.minus(before).toString(),
@@ -73,7 +68,7 @@ function chargedAnswers(before: readonly AheadStep[], after: readonly AheadStep[
   const instants = [...new Set([...left.keys(), ...right.keys()])].sort((a, b) => a - b);
   return instants.flatMap((at) => {
     const [was, is] = [left.get(at) ?? Decimal.zero, right.get(at) ?? Decimal.zero];
-    return was.isZero && is.isZero ? [] : [{ at: formatRfc3339(at), ...amounts(was, is) }];
+    return was.isZero && is.isZero ? [] : [{ at: formatRfc3339(at), ...amountsAnswer(was, is) }];
   });
 }
 
@@ -86,5 +81,5 @@ export const chargesAnswer = ({ before, after, currency, until, usageUpTo }: Pre
   usageUpTo: timeOrNull(usageUpTo),
   terms: termAnswers(before.terms, after.terms),
   charged: chargedAnswers(before.steps, after.steps),
-  total: amounts(totalOf(before.terms), totalOf(after.terms)),
+  total: amountsAnswer(totalOf(before.terms), totalOf(after.terms)),
 });
