@@ -123,18 +123,19 @@ export function accountCalls(
     }
   }
 
+  const usage: AccountContext['usage'] = {
+    query: (sql, params) =>
+      budget.within('ClickHouse', () => fromClickHouse(() => clickhouse.query(sql, params, terms()))),
+  };
   return {
     reads: {
       query: (text, values) => within(() => fromPostgres(() => pool.query(statementWithin(budget, text, values)))),
     },
-    usage: {
-      query: (sql, params) =>
-        budget.within('ClickHouse', () => fromClickHouse(() => clickhouse.query(sql, params, terms()))),
-    },
+    usage,
     async publish(catalog, source, options) {
-      const terms = { ...options, lockTimeoutMs: budget.leftMs * LOCK_SHARE };
+      const publishing = { ...options, usage, lockTimeoutMs: budget.leftMs * LOCK_SHARE };
       const applied = await budget.within(['Postgres', 'the event log'], () =>
-        published(async () => applyCatalog(pool, await log(), catalog, source, terms)),
+        published(async () => applyCatalog(pool, await log(), catalog, source, publishing)),
       );
       if (applied.isNew) onChanged('catalog');
       return applied;

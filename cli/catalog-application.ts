@@ -6,6 +6,7 @@ import type { Catalog } from '../domain/catalog/catalog.ts';
 import { type Change, diffCatalogs, formatChange, formatRefusal } from '../domain/catalog/catalog-diff.ts';
 import { formatCatalogError, readCatalog } from '../domain/catalog/catalog-file.ts';
 import { type CatalogTrial, formatTrial, tryMeters } from '../domain/catalog/catalog-trial.ts';
+import { inTheirPlaces, meterStarts } from '../domain/catalog/meter-meaning.ts';
 import { formatDouble, formatUntaken } from '../domain/catalog/price-coverage.ts';
 import type { TenantsOfVersion } from '../domain/catalog/tenant-versions.ts';
 import { formatWindowChoice, windowChoices } from '../domain/catalog/window-choice.ts';
@@ -38,7 +39,7 @@ export interface CatalogStores {
   pool(): Promise<pg.Pool>;
   /** Asked for by `apply` only. */
   eventLog(): Promise<EventLog>;
-  /** Asked for by `diff` only; null where no server is named. */
+  /** Null where no server is named. */
   clickhouse(): ClickHouse | null;
   /** Closes what was asked for. */
   close(): Promise<void>;
@@ -66,14 +67,16 @@ export async function diffCatalogFile(
   open: OpenStores,
   out: Out,
 ): Promise<void> {
-  const { catalog } = await readCatalogFile(file);
+  const { catalog: read } = await readCatalogFile(file);
   await using(open, async (stores) => {
     const pool = await stores.pool();
     const all = tenant === null ? await tenantVersions(pool) : await versionsOfTenant(pool, tenant);
     const versions = tenant === null ? all.defaults : all.of(tenant);
     const latest = versions.at(-1);
     const history = versions.map((each) => each.catalog);
+    const catalog = inTheirPlaces(history, read);
     const { changes, refusals: found } = diffCatalogs(latest?.catalog ?? null, catalog, history);
+    const starts = meterStarts(latest?.catalog ?? null, catalog);
     const windows = windowChoices(catalog.meters, changes);
     const tenants = tenant === null ? { except: all.tenants } : { tenant };
     const trial = await tryOnRecentEvents(pool, stores.clickhouse(), catalog, changes, tenants, now);
@@ -81,7 +84,8 @@ export async function diffCatalogFile(
     const untaken = await untakenLately(stores.clickhouse(), wanted);
     const overlaps = await readPriceOverlaps(pool, wanted);
     const doubled = overlapRefusals(overlaps.ofCustomers);
-    const refusals = [...found, ...(await refusedByState(pool, catalog, tenant)), ...doubled];
+    const byState = await refusedByState(pool, { catalog, versions, tenants, usage: stores.clickhouse() });
+    const refusals = [...found, ...byState, ...doubled];
     const page = { afterNumber: 0, subscriptionsMax: SUBSCRIPTIONS_MAX };
     const { customers: touched, lookedAt, last } = await readChangedCustomers(pool, wanted, page);
     const amounts = await changedAmounts(pool, stores.clickhouse(), wanted, touched);
@@ -96,6 +100,7 @@ export async function diffCatalogFile(
         JSON.stringify({
           version: latest?.version ?? 0,
           changes,
+          starts,
           refusals,
           windows,
           ...tried,
@@ -111,6 +116,7 @@ export async function diffCatalogFile(
         out(isOwn ? `nothing to change: ${same}` : `the default's ${same}: it would be ${tenant}'s own from then on`);
       }
       for (const change of changes) out(formatChange(change));
+      for (const { subject, start } of starts) out(`${subject}: ${start}`);
       for (const choice of windows) out(formatWindowChoice(choice));
       const lines = typeof trial === 'string' ? [`not tried on recent events: ${trial}`] : formatTrial(trial);
       for (const line of lines) out(line);
@@ -243,7 +249,8 @@ async function tryOnRecentEvents(
 export async function applyCatalogFrom(file: string, options: ApplyOptions, open: OpenStores, out: Out): Promise<void> {
   const { catalog, text } = await readCatalogFile(file);
   await using(open, async (stores) => {
-    const applied = await applyCatalog(await stores.pool(), await stores.eventLog(), catalog, text, options);
+    const terms = { ...options, usage: stores.clickhouse() };
+    const applied = await applyCatalog(await stores.pool(), await stores.eventLog(), catalog, text, terms);
     const dated = `version ${applied.version}, effective at ${formatRfc3339(applied.effectiveAt)}`;
     if (!applied.isNew) return out(`nothing to change: ${dated}, says the same`);
     for (const change of applied.changes) out(formatChange(change));

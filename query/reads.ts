@@ -2,6 +2,7 @@
 // document's parameters are made from this table.
 
 import { noParameters, type ReadParameters } from '../domain/requests/parameters.ts';
+import { itemSubjectParameters } from './core/item-subject-page.ts';
 import { lineItemParameters } from './core/line-item-page.ts';
 import { subjectParameters } from './core/subject-page.ts';
 import { unpricedParameters } from './core/unpriced-page.ts';
@@ -9,6 +10,7 @@ import { usageParameters } from './core/usage-request.ts';
 import type { Read, StreamedRead, ToCustomers } from './read.ts';
 import type { ReadCost } from './read-admission.ts';
 import { eventParameters, eventsParameters, readEvent, readEvents } from './routes/event-route.ts';
+import { listItemSubjects, streamItemSubjects } from './routes/item-subject-route.ts';
 import { listLineItems } from './routes/line-item-route.ts';
 import { listRefusals, refusalParameters } from './routes/refusal-route.ts';
 import { readStatus } from './routes/status-route.ts';
@@ -38,6 +40,10 @@ export const reads: Readonly<Record<string, RouteRead>> = {
   '/v1/events/{id}': { read: readEvent, cost: 'usage', parameters: eventParameters, toCustomers: 'own' },
   '/v1/refusals': { read: listRefusals, cost: 'billing', parameters: refusalParameters, toCustomers: 'own' },
   '/v1/line-items': { read: listLineItems, cost: 'billing', parameters: lineItemParameters, toCustomers: 'billed' },
+  '/v1/line-item-subjects': {
+    ...{ read: listItemSubjects, stream: streamItemSubjects, cost: 'usage', parameters: itemSubjectParameters },
+    toCustomers: 'billed',
+  },
   '/v1/unpriced': { read: listUnpriced, cost: 'usage', parameters: unpricedParameters },
   '/v1/status': { read: readStatus, cost: 'light', parameters: noParameters, toCustomers: 'all' },
 };

@@ -155,6 +155,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/line-item-subjects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What each subject cost
+         * @description Of one line item, or of those of a customer: the item's amount shared by what each subject used of it, in the
+         *     order of their names. An attribution, and no posting: the amounts of an item's rows add up to the item. An item of
+         *     nobody's usage, such as a fee, is one row without a subject. `Accept: application/x-ndjson` or `text/csv` has all
+         *     rows.
+         */
+        get: operations["listLineItemSubjects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/line-items": {
         parameters: {
             query?: never;
@@ -1128,17 +1151,40 @@ export interface components {
             /** Format: date-time */
             effectiveAt: string;
             changes: components["schemas"]["CatalogChanges"];
-            /** @description From when on what has changed of prices holds */
-            starts: {
-                subject: string;
-                /** @description In words */
-                start: string;
+            /** @description From when on what has changed of meters and prices holds */
+            starts: components["schemas"]["CatalogStart"][];
+        };
+        LineItemSubjects: {
+            data: {
+                /** Format: uuid */
+                lineItem: string;
+                customer: string;
+                price: string;
+                /** Format: date-time */
+                windowStart: string;
+                /** Format: date-time */
+                windowEnd: string;
+                /** @description Who used it; null: nobody did, as of a fee */
+                subject: string | null;
+                /** @description What of the item's quantity is the subject's */
+                quantity: string;
+                /** @description Its part of the item's amount */
+                amount: string;
+                currency: string;
             }[];
+            nextCursor: string | null;
+        };
+        CatalogStart: {
+            subject: string;
+            /** @description In words */
+            start: string;
         };
         CatalogDiff: {
             /** @description Of the catalog that it was compared with; 0 where there is none */
             version: number;
             changes: components["schemas"]["CatalogChanges"];
+            /** @description From when on what would change of meters holds */
+            starts: components["schemas"]["CatalogStart"][];
             refusals: components["schemas"]["CatalogRefusals"];
             /** @description What the widths of added meters serve, which are for ever */
             windows: {
@@ -2123,6 +2169,65 @@ export interface operations {
             400: components["responses"]["Problem"];
             401: components["responses"]["Problem"];
             403: components["responses"]["Problem"];
+            429: components["responses"]["ProblemToRetry"];
+            503: components["responses"]["ProblemToRetry"];
+        };
+    };
+    listLineItemSubjects: {
+        parameters: {
+            query?: {
+                /** @description Of one line item, by its id */
+                lineItem?: string;
+                /** @description Of the line items of one customer */
+                customer?: string;
+                /** @description Inclusive bound of the windowStart of line items. From 1970 to 2106 */
+                from?: string;
+                /** @description Exclusive bound of the windowStart of line items. From 1970 to 2106 */
+                to?: string;
+                /** @description Rows in an answer, or fewer */
+                limit?: number;
+                /** @description The nextCursor of the page before, with the same lineItem, customer, from and to */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "lineItem": "6f1c1f0a-52c5-5c6e-8a5e-0d4f6f0f3a51",
+                     *           "customer": "cus_42",
+                     *           "price": "input-large",
+                     *           "windowStart": "2026-11-20T10:00:00Z",
+                     *           "windowEnd": "2026-11-20T11:00:00Z",
+                     *           "subject": "workspace_7",
+                     *           "quantity": "1204",
+                     *           "amount": "0.003612",
+                     *           "currency": "USD"
+                     *         }
+                     *       ],
+                     *       "nextCursor": null
+                     *     }
+                     */
+                    "application/json": components["schemas"]["LineItemSubjects"];
+                    "application/x-ndjson": string;
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["Problem"];
+            401: components["responses"]["Problem"];
+            403: components["responses"]["Problem"];
+            404: components["responses"]["Problem"];
             429: components["responses"]["ProblemToRetry"];
             503: components["responses"]["ProblemToRetry"];
         };
@@ -3223,6 +3328,7 @@ export interface operations {
                      *           "detail": "eventType call, aggregation count"
                      *         }
                      *       ],
+                     *       "starts": [],
                      *       "refusals": [],
                      *       "windows": [
                      *         {

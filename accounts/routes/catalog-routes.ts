@@ -3,6 +3,7 @@
 import { appliesTos } from '../../domain/catalog/catalog.ts';
 import { diffCatalogs } from '../../domain/catalog/catalog-diff.ts';
 import { catalogForm } from '../../domain/catalog/catalog-form.ts';
+import { inTheirPlaces, meterStarts } from '../../domain/catalog/meter-meaning.ts';
 import { windowChoices } from '../../domain/catalog/window-choice.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { Problem } from '../../domain/problem.ts';
@@ -92,12 +93,13 @@ function totalAnswer(amounts: readonly ChangedAmounts[]) {
 /** It changes nothing, so it takes no Idempotency-Key. */
 const diffCatalog: AccountAct = async ({ reads, usage, catalogs }, { author, parameters, body }) => {
   const { limit, cursor } = readParameters(diffParameters, parameters);
-  const { catalog: wanted } = readCatalogBody(body);
   const { versions } = await catalogs();
   const history = versions.map(({ catalog }) => catalog);
+  const wanted = inTheirPlaces(history, readCatalogBody(body).catalog);
   const { changes, refusals } = diffCatalogs(history.at(-1) ?? null, wanted, history);
   const [now, closedUpTo] = [await readNow(reads), await readClosingUpTo(reads)];
   const of = { tenants: { tenant: author.tenant }, versions, catalog: wanted, now, closedUpTo };
+  const byState = await refusedByState(reads, { ...of, usage });
   const afterNumber = numberBehind(cursor, wanted, 'catalog');
   const changed = await readChangedCustomers(reads, of, { afterNumber, subscriptionsMax: limit });
   const untaken = await unlessAway(() => readUntakenUsage(usage, of));
@@ -107,7 +109,8 @@ const diffCatalog: AccountAct = async ({ reads, usage, catalogs }, { author, par
   return listAnswer({
     version: versions.at(-1)?.version ?? 0,
     changes,
-    refusals: [...refusals, ...(await refusedByState(reads, wanted, author.tenant)), ...overlapRefusals(ofCustomers)],
+    starts: meterStarts(history.at(-1) ?? null, wanted),
+    refusals: [...refusals, ...byState, ...overlapRefusals(ofCustomers)],
     windows: windowChoices(wanted.meters, changes),
     unpriced: untaken && {
       since: formatRfc3339(untaken.since),

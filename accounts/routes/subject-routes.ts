@@ -17,7 +17,7 @@ import {
   saveAssignment,
 } from '../../platform/account-store/subject-assignments.ts';
 import { lockCustomers } from '../../platform/billing-store/billing-periods.ts';
-import { markDue } from '../../platform/billing-store/due-customers.ts';
+import { markBilledDue, markDue } from '../../platform/billing-store/due-customers.ts';
 import { readClosingOf } from '../../platform/billing-store/rater-progress.ts';
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
 import { type SubjectFacts, subjectAnswer, timeOrNull } from '../core/account-answers.ts';
@@ -76,6 +76,8 @@ const putSubject: AccountAct = ({ change }, { author, path, parameters, body, if
         transaction,
         sides.map((side) => ({ ...side, dueAt })),
       );
+    // What a level of the subject counts becomes less, or more, with the window that it moves with (G3).
+    else await markBilledDue(transaction, sides, added.from);
     transaction.changed('subject');
     return answerOf(saved, Math.max(now, saved.updatedAt!), locked.version === 0 ? 201 : 200);
   });

@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import { listenFault } from '../../platform/admin-server.ts';
 import { delay } from '../../platform/calls/retry.ts';
 import { applyCatalogFile } from '../../platform/catalog-publishing/apply-catalog.ts';
+import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { createClickHouse } from '../../platform/clickhouse/client.ts';
 import { startEmbeddedClickHouse } from '../../platform/clickhouse/embedded/embedded.ts';
 import { migrate } from '../../platform/migrations/migrate.ts';
@@ -186,22 +187,27 @@ class Up {
       const clickhouse = createClickHouse(settings.clickhouse!, this.logger);
       try {
         await migrate(pool, clickhouse, this.logger);
+        await ensureApiKeyFile(this.dataDir, pool);
+        ensureAccountsKeyFile(this.dataDir, process.env);
+        await this.openLog(settings, pool, catalog, clickhouse);
       } finally {
         await clickhouse.close();
       }
-      await ensureApiKeyFile(this.dataDir, pool);
-      ensureAccountsKeyFile(this.dataDir, process.env);
-      await this.openLog(settings, pool, catalog);
     } finally {
       await pool.end();
     }
   }
 
-  private async openLog(settings: Settings, pool: pg.Pool, catalog: CatalogText | null): Promise<void> {
+  private async openLog(
+    settings: Settings,
+    pool: pg.Pool,
+    catalog: CatalogText | null,
+    usage: Pick<ClickHouse, 'query'>,
+  ): Promise<void> {
     const eventLog = await openEventLog(settings, pool, this.logger);
     try {
       if (catalog === null) return;
-      const applied = await applyCatalogFile(pool, eventLog, catalog.text, catalog.file);
+      const applied = await applyCatalogFile(pool, eventLog, catalog.text, catalog.file, { usage });
       this.logger.info({ version: applied.version, changes: applied.changes.length }, 'catalog applied');
     } finally {
       await eventLog.close();

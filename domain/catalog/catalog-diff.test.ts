@@ -96,60 +96,16 @@ describe('diffCatalogs', () => {
     );
   });
 
-  it.each<[string, Partial<Meter>]>([
-    ['eventType llm -> chat', { eventType: 'chat' }],
-    ['aggregation sum -> max', { aggregation: 'max' }],
-    ['value data.n -> data.m', { valuePath: ['m'] }],
-    ['groupBy {model: data.model} -> {}', { dimensions: [] }],
-    ['groupBy {model: data.model} -> {model: data.m}', { dimensions: [{ name: 'model', path: ['m'] }] }],
-    [
-      'where none -> {data.status: "ok", data.tier: {not: ["", "free"]}}',
-      {
-        where: [
-          { path: ['status'], isNot: false, values: ['ok'] },
-          { path: ['tier'], isNot: true, values: ['', 'free'] },
-        ],
-      },
-    ],
-    [
-      'value data.n -> data.n - 0.5 * data["a.b"]',
-      {
-        valuePath: null,
-        addends: [
-          { path: ['n'], factor: '1' },
-          { path: ['a.b'], factor: '-0.5' },
-        ],
-      },
-    ],
-    ['window 1h -> 1m, lineItems 1h -> 1m', { window: '1m' }],
-    ['lineItems 1h -> 1d', { itemWidth: '1d' }],
-  ])('refuses a meter that changes its meaning: %s', (what, changed) => {
-    const { refusals } = diff({ meters: [{ ...meter, ...changed }] });
-    expect(refusals).toEqual([expect.stringContaining(`meter tokens: can't change (${what})`)]);
-  });
-
-  // What a file means that says no window, or no width of line items, was something else in earlier releases.
-  it.each<[string, Partial<Meter>, Partial<Meter>, string]>([
-    ['an hour of before', { window: '1h' }, { window: '15m', itemWidth: '1h' }, 'write window: 1h'],
-    ['a quarter of before', { window: '15m' }, { window: '15m', itemWidth: '1h' }, 'write lineItems: 15m'],
-    ['a quarter where a day is written', { window: '15m' }, { window: '1d' }, 'write window: 15m and lineItems: 15m'],
-    ['the default where a day is written', { window: '15m', itemWidth: '1h' }, { window: '1d' }, 'write window: 15m'],
-    ['items of an hour', { window: '1m', itemWidth: '1h' }, { window: '1m' }, 'write lineItems: 1h'],
-  ])('says how the widths of a meter are kept: %s', (_, before, after, told) => {
-    const { refusals } = diff({ meters: [{ ...meter, ...after }] }, { ...catalog, meters: [{ ...meter, ...before }] });
-    expect(refusals).toEqual([expect.stringMatching(new RegExp(`to keep the meter as it is, ${told}$`))]);
-  });
-
-  it('does not say so where more of the meter differs', () => {
-    const { refusals } = diff({ meters: [{ ...meter, window: '15m', itemWidth: '1h', aggregation: 'max' }] });
-    expect(refusals).toEqual([expect.stringMatching(/aggregation sum -> max.*a slug of its own$/)]);
-  });
-
-  it('remembers the meaning of a meter that was removed', () => {
-    const without = { ...catalog, meters: [], plans: [] };
-    expect(diff({}, without, [catalog, without])).toMatchObject({ refusals: [] });
-    const { refusals } = diff({ meters: [{ ...meter, aggregation: 'max' }] }, without, [catalog, without]);
-    expect(refusals).toHaveLength(1);
+  it('tells what is read otherwise of events, wherever a dimension stands in the file', () => {
+    const read: Meter = { ...meter, valuePath: ['m'], dimensions: [...meter.dimensions, ...by('area')] };
+    expect(diff({ meters: [read] })).toEqual({
+      changes: [
+        '~ meter tokens: value data.n -> data.m, groupBy {model: data.model} -> {area: data.area, model: data.model}',
+      ],
+      refusals: [],
+    });
+    const sorted = { ...read, dimensions: read.dimensions.toReversed() };
+    expect(diff({ meters: [sorted] }, { ...catalog, meters: [read] }).changes).toEqual([]);
   });
 
   it('refuses a price whose slug meant another meter or a fee, in any plan and also after its removal', () => {

@@ -1,16 +1,14 @@
-// What a new catalog changes, in words, and what of it can't be allowed. A meter's slug means the same for ever,
-// because the usage stored under it was counted by its definition; and so does a price's (see price-meaning.ts). Both
-// outlive their removal: `history` holds the earlier versions. An empty list of changes means that the two catalogs say
-// the same.
+// What a new catalog changes, in words, and what of it can't be allowed by what its earlier versions said. A price's
+// slug means the same for ever (see price-meaning.ts), also after its removal: `history` holds the earlier versions.
+// Whether a meter may change is told by its usage (see meter-meaning.ts). An empty list of changes means that the two
+// catalogs say the same.
 
 import type { Terms } from '../fields/definition-form.ts';
-import { eventPathText } from '../metering/event-path.ts';
-import { acrossOf, defaultItemWidth, itemWidthOf, meterDefaults } from '../metering/meter.ts';
-import { filterText } from '../metering/meter-filter.ts';
-import { valueText } from '../metering/value-expression.ts';
 import { priceTerms } from '../pricing/prices.ts';
 import { type Catalog, type Meter, type Plan, planDefaults } from './catalog.ts';
+import { meterTerms } from './meter-meaning.ts';
 import { meaningFault, priceMeanings } from './price-meaning.ts';
+import { differences } from './term-differences.ts';
 
 export interface Change {
   readonly kind: 'added' | 'removed' | 'changed';
@@ -60,30 +58,6 @@ export function diffCatalogs(before: Catalog | null, after: Catalog, history: re
   return { changes, refusals };
 }
 
-// One text for each aspect of a definition, so that what is compared is what is shown.
-const meterMeaning = (meter: Meter): Readonly<Record<string, string>> => ({
-  eventType: meter.eventType,
-  aggregation: meter.aggregation,
-  value: valueText(meter) ?? 'none',
-  ...(meter.where === undefined ? {} : { where: filterText(meter.where) }),
-  groupBy: `{${meter.dimensions.map(({ name, path }) => `${name}: ${eventPathText(path)}`).join(', ')}}`,
-  window: meter.window,
-  lineItems: itemWidthOf(meter),
-});
-
-/**
- * What to write so that a meter keeps its widths, where nothing else of it differs: a file that leaves them out meant
- * others in an earlier release.
- */
-function keepingWidths(earlier: Meter, meter: Meter): string {
-  const { window, lineItems } = meterMeaning(earlier);
-  const now = meterMeaning({ ...meter, window: earlier.window, itemWidth: itemWidthOf(earlier) });
-  if (differences(meterMeaning(earlier), now).length > 0) return '';
-  const written = window === meter.window ? [] : [`window: ${window}`];
-  if (written.length === 0 || lineItems !== defaultItemWidth(earlier.window)) written.push(`lineItems: ${lineItems}`);
-  return `; to keep the meter as it is, write ${written.join(' and ')}`;
-}
-
 function planTerms(plan: Plan): Terms {
   const { calendar, timezone, afterEnd, trialUsage } = { ...planDefaults, ...plan };
   return { calendar: String(calendar), timezone, afterEnd, trialUsage };
@@ -98,12 +72,6 @@ function termsText(terms: Terms): string {
   const more = entries.length - shown.length;
   return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
 }
-
-/** The aspects that differ, each as `name old -> new`. */
-const differences = (old: Terms, now: Terms): string[] =>
-  [...new Set([...Object.keys(old), ...Object.keys(now)])]
-    .filter((name) => old[name] !== now[name])
-    .map((name) => `${name} ${old[name] ?? 'none'} -> ${now[name] ?? 'none'}`);
 
 /** Entries by their key, compared by their terms; `inside` compares what an entry of both lists holds. */
 function compareEntries<Entry>(
@@ -136,10 +104,7 @@ function compareMeters(before: readonly Meter[], after: readonly Meter[], change
   compareEntries(before, after, changes, {
     key: ({ slug }) => slug,
     subject: ({ slug }) => `meter ${slug}`,
-    terms: (meter) => {
-      const { required, precision, unreadable } = { ...meterDefaults, ...meter };
-      return { ...meterMeaning(meter), required: String(required), precision, unreadable, across: acrossOf(meter) };
-    },
+    terms: meterTerms,
   });
 }
 
@@ -159,16 +124,6 @@ function comparePlans(before: readonly Plan[], after: readonly Plan[], changes: 
 }
 
 function refuseNewMeanings(history: readonly Catalog[], after: Catalog, refusals: Refusal[]): void {
-  const meters = new Map(history.flatMap((catalog) => catalog.meters).map((meter) => [meter.slug, meter]));
-  for (const meter of after.meters) {
-    const earlier = meters.get(meter.slug);
-    const changed = earlier === undefined ? [] : differences(meterMeaning(earlier), meterMeaning(meter));
-    if (changed.length === 0) continue;
-    refusals.push({
-      subject: `meter ${meter.slug}`,
-      reason: `can't change (${changed.join(', ')}): its slug names the usage that was stored under the earlier definition; give the new meter a slug of its own${keepingWidths(earlier!, meter)}`,
-    });
-  }
   const meanings = priceMeanings(history.flatMap((catalog) => catalog.plans));
   for (const { slug: plan, prices } of after.plans) {
     for (const price of prices) {

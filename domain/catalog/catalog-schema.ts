@@ -123,7 +123,7 @@ const catalogSchema = (): JsonSchema => ({
         slug: {
           $ref: '#/$defs/slug',
           description:
-            'Means the same for ever: only `required`, `precision`, `unreadable` and `across` may change under it.',
+            'Names what was counted so far: how events are read may change under it, and not `aggregation`, `window` and `lineItems`, nor may a dimension go.',
         },
         eventType: {
           $ref: '#/$defs/text',

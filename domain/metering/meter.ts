@@ -51,8 +51,8 @@ export const DEFAULT_WINDOW: WindowSize = '15m';
 export const defaultItemWidth = (window: WindowSize): WindowSize => (window === DEFAULT_WINDOW ? '1h' : window);
 
 /**
- * The definition of a meter. A slug means the same for ever: only `required`, `precision`, `unreadable` and `across`
- * may change, and it may be removed and come back.
+ * The definition of a meter in one version of a catalog. What a slug counts is added up over all of them: how an event
+ * is read may change from one to the next, how stored usage is read may not (docs/inside/meters-in-time.md).
  */
 export interface Meter {
   readonly slug: string;
@@ -69,7 +69,10 @@ export interface Meter {
   readonly where?: readonly Condition[];
   /** True: an event of this type without the value is rejected. False: it leaves the meter alone. */
   readonly required: boolean;
-  /** Sorted by name; the group values of a roll-up stand in this order. */
+  /**
+   * The group values of a roll-up stand in this order: by name, and those that a later version added behind those that
+   * were there.
+   */
   readonly dimensions: readonly Dimension[];
   readonly window: WindowSize;
   /** How much time a usage line item covers, not less than a window. Absent: a window. */

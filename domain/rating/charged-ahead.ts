@@ -36,6 +36,12 @@ export interface AheadStep {
   readonly amount: Decimal;
 }
 
+/** What a customer is charged: what its terms come to, and when. */
+export interface ChargesSide {
+  readonly terms: readonly AheadTerm[];
+  readonly steps: readonly AheadStep[];
+}
+
 /** What was read of a target. */
 export interface TargetUsage {
   readonly target: PeriodTarget;
@@ -113,7 +119,7 @@ export function plannedSteps(
 export function chargedAhead(
   planned: readonly PlannedStep[],
   read: ReadonlyMap<PeriodTarget, TargetUsage>,
-): { readonly steps: readonly AheadStep[]; readonly terms: readonly AheadTerm[] } {
+): ChargesSide {
   // By start of period.
   const usage = new Map<number, readonly AheadTerm[]>();
   const fees = new Map<number, readonly AheadTerm[]>();

@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { aggregationRules } from '../aggregation/aggregations.ts';
 import { EARLIER } from '../billing/line-item.ts';
 import type { Aggregation } from '../catalog/catalog.ts';
-import { addedAcross, addedByWindows, earlierAsOne, type WindowSpan } from './contributions.ts';
+import { addedAcross, addedByWindows, earlierAsOne } from './contributions.ts';
+import type { WindowSpan } from './window-span.ts';
 
 const QUARTER_MS = 15 * 60_000;
 const EVER = { from: 0, to: 1e12 };
@@ -160,7 +161,11 @@ describe('addedAcross', () => {
     ...subjects: { windowStart: number; quantity: bigint }[][]
   ) => {
     const meter = { aggregation, across, window: '1m' } as const;
-    return addedAcross(meter, [EVER], subjects).map(({ windowStart, quantity }) => [windowStart / 60_000, quantity]);
+    return addedAcross(
+      meter,
+      [EVER],
+      subjects.map((windows) => ({ windows })),
+    ).map(({ windowStart, quantity }) => [windowStart / 60_000, quantity]);
   };
 
   it.each<[Aggregation, 'sum' | 'max', (bigint | null)[], (bigint | null)[], [number, bigint][]]>([

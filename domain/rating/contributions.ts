@@ -1,7 +1,8 @@
 // How much each window adds to the value of a price's terms in a period, by aggregation, and so each line item, which
 // is of one window or several. What is added always comes to what the meter says for all of the windows, so that a
 // price of the cumulative quantity means the same for every meter. Where several subjects are billed as one, that is
-// what their values come to by the meter's `across`.
+// what their values come to by the meter's `across`. Of a level of a subject that moves it is the customer's share
+// (G3).
 import { valueAcross } from '../aggregation/across.ts';
 import { aggregationRules } from '../aggregation/aggregations.ts';
 import { itemSpan } from '../billing/item-span.ts';
@@ -9,6 +10,8 @@ import { EARLIER } from '../billing/line-item.ts';
 import { acrossOf, type Meter } from '../metering/meter.ts';
 import type { Quantity } from '../number/quantity.ts';
 import type { AddedUsage } from '../terms/term-amounts.ts';
+import { HeldShare } from './held-share.ts';
+import type { WindowSpan } from './window-span.ts';
 
 /**
  * A window's own merged value, or that of some of one term that follow each other; for `unique`, how many values no
@@ -29,10 +32,11 @@ export interface Contribution {
   readonly quantity: Quantity;
 }
 
-/** A term has the windows that start from `from` on and before `to`. */
-export interface WindowSpan {
-  readonly from: number;
-  readonly to: number;
+/** The windows of a subject. */
+export interface SubjectUsage {
+  readonly windows: readonly WindowValue[];
+  /** When it is the customer's, of a level that counts by that (held-share.ts); absent or null: all of the time. */
+  readonly held?: readonly WindowSpan[] | null;
 }
 
 /** What a window adds, with the bounds of its line item. */
@@ -60,6 +64,29 @@ function addedWindows(
     added.push({ at, index, windowStart, windowEnd, quantity: running - before });
   }
   return added;
+}
+
+/** The same of a subject: of a level that is held for a part of the time, its share, which changes where it moves. */
+function addedOfSubject(
+  meter: Pick<Meter, 'aggregation' | 'window' | 'itemWidth'>,
+  terms: readonly WindowSpan[],
+  { windows, held = null }: SubjectUsage,
+): AddedWindow[] {
+  const added = addedWindows(meter, terms, windows);
+  if (held === null) return added;
+  const share = new HeldShare(terms, held);
+  const moves = share.moves.map(({ at, index }): AddedWindow => {
+    return { at, index, ...itemSpan(meter, at, terms[index]!), quantity: 0n };
+  });
+  let [level, counted] = [0n, 0n];
+  return [...added, ...moves]
+    .sort((a, b) => a.at - b.at)
+    .map((window) => {
+      const before = counted;
+      level += window.quantity;
+      counted = share.of(level, window.at);
+      return { ...window, quantity: counted - before };
+    });
 }
 
 /** One an item. Where a period has several terms, which of them gives back is told window by window (T6). */
@@ -92,14 +119,14 @@ export const addedByWindows = (
 export function addedAcross(
   meter: Pick<Meter, 'aggregation' | 'window' | 'itemWidth' | 'across'>,
   terms: readonly WindowSpan[],
-  subjects: readonly (readonly WindowValue[])[],
+  subjects: readonly SubjectUsage[],
   byWindow = false,
 ): AddedUsage[] {
-  if (subjects.length === 1) return addedByWindows(meter, terms, subjects[0]!, byWindow);
+  if (subjects.length === 1) return addedItems(addedOfSubject(meter, terms, subjects[0]!), byWindow);
   const across = acrossOf(meter);
   const windows = new Map<number, { readonly window: AddedWindow; readonly added: [subject: number, Quantity][] }>();
-  for (const [subject, values] of subjects.entries()) {
-    for (const window of addedWindows(meter, terms, values)) {
+  for (const [subject, usage] of subjects.entries()) {
+    for (const window of addedOfSubject(meter, terms, usage)) {
       const known = windows.get(window.at);
       if (known === undefined) windows.set(window.at, { window, added: [[subject, window.quantity]] });
       else known.added.push([subject, window.quantity]);

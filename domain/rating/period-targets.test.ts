@@ -65,7 +65,13 @@ describe('a window is touched', () => {
   const pricesOf = (subscriptions: readonly unknown[]) => {
     const records = new RecordsByCustomer(catalogs, subscriptions as CustomerSubscription[]);
     const windows = new Map([['c', new Set([at(8, 3)])]]);
-    const [target] = periodTargets('touched', at(8, 5), records, [{ ...work, windows, dueFrom: null }], [period]);
+    const [target] = periodTargets(
+      'touched',
+      { watermark: at(8, 5), closedUpTo: at(8) },
+      records,
+      [{ ...work, windows, dueFrom: null }],
+      [period],
+    );
     return target!.prices;
   };
 

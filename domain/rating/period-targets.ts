@@ -18,6 +18,7 @@ import { LONGEST_WINDOW_MS } from '../time/time-window.ts';
 import type { BilledBy } from './billed-by.ts';
 import type { RecordsByCustomer } from './customer-records.ts';
 import { type CustomerWork, timesOf } from './customer-work.ts';
+import { openStarts, withMoves } from './subject-moves.ts';
 
 /** A fee's term that is due. */
 export interface DueFee extends FeeTerm {
@@ -47,10 +48,16 @@ export type Detail = 'touched' | 'all';
 export const subscriptionOf = ({ subscription }: { readonly subscription: string | null }): string =>
   subscription ?? NO_SUBSCRIPTION;
 
+/** Up to where all is rated that is due, and what ends by when is closed; milliseconds since the epoch. */
+export interface RatedUpTo {
+  readonly watermark: number;
+  readonly closedUpTo: number;
+}
+
 /** In the order of the customers, then of time. */
 export function periodTargets(
   detail: Detail,
-  watermark: number,
+  { watermark, closedUpTo }: RatedUpTo,
   records: RecordsByCustomer,
   work: readonly CustomerWork[],
   stored: readonly RatedPeriod[],
@@ -58,8 +65,9 @@ export function periodTargets(
   const storedByCustomer = groupBy(stored, customerText);
   return work.flatMap((ofCustomer) => {
     const known = stored.length === 0 ? [] : (storedByCustomer.get(customerText(ofCustomer)) ?? []);
-    const by = records.of(ofCustomer, earliestOf(ofCustomer, known));
-    return new CustomerTargets(detail, watermark, by, ofCustomer, known).all();
+    const by = records.of(ofCustomer, Math.min(earliestOf(ofCustomer, known), ...openStarts(ofCustomer, known)));
+    const withAll = withMoves(by, ofCustomer, known, closedUpTo);
+    return new CustomerTargets(detail, watermark, by, withAll, known).all();
   });
 }
 
@@ -132,7 +140,12 @@ class CustomerTargets {
 
   /**
    * Whether the customer has other records than those that a period was rated by. Then all of its prices are rated:
+<<<<<<< HEAD
+   * once it is said to be rated by the new records, a term whose end they moved could not be told from one that is
+   * wrong.
+=======
    * once the period is said to be rated by the new records, a term whose end they moved can't be told from a wrong one.
+>>>>>>> int
    */
   private hasOtherRecords(start: number): boolean {
     return this.stored.some(({ periodStart, records }) => periodStart === start && records !== this.by.records);

@@ -16,7 +16,7 @@ import { atAllTimes, type TakenUsage } from '../pricing/taken-usage.ts';
 import { sameDefinition } from '../terms/catalog-history.ts';
 import type { UsagePeriod, UsageTerm } from '../terms/price-terms.ts';
 import { chargesOf, countedTogether, type TermCharge } from '../terms/term-amounts.ts';
-import { addedAcross, addedByWindows, type WindowValue } from './contributions.ts';
+import { addedAcross, type SubjectUsage } from './contributions.ts';
 
 /** Terms of a period whose usage is one: a value that comes again counts once in it. */
 export interface CountedTerms {
@@ -32,9 +32,8 @@ export interface CountedTerms {
 }
 
 /** Of one subject, or of several that are one for the meter: the windows in the terms. */
-export interface SubjectWindows {
+export interface SubjectWindows extends SubjectUsage {
   readonly subject: string;
-  readonly windows: readonly WindowValue[];
 }
 
 export type UsageOfCounted = (counted: CountedTerms) => readonly SubjectWindows[];
@@ -108,8 +107,11 @@ type CellUsage = Map<
 function chargedCells(period: UsagePeriod, counted: readonly CountedTerms[], usageOf: UsageOfCounted): ChargedTerm[] {
   const { mergeWindows } = aggregationRules(period.line.meter!.aggregation);
   const cells: CellUsage = new Map();
+  // A level of a subject that moves counts in each cell by the time of the cell's terms.
+  const heldBy = new Map<string, SubjectUsage['held']>();
   for (const each of counted) {
-    for (const { subject, windows } of usageOf(each)) {
+    for (const { subject, windows, held } of usageOf(each)) {
+      heldBy.set(subject, held ?? heldBy.get(subject));
       for (const { windowStart, quantity, groups } of windows) {
         const term = each.terms.find(({ from, to }) => from <= windowStart && windowStart < to);
         const cell = term === undefined ? null : cellAt(term.price, groups!);
@@ -126,7 +128,7 @@ function chargedCells(period: UsagePeriod, counted: readonly CountedTerms[], usa
     const bySubject = used.map(({ isBySubject: is, subjects }) => ({
       isBySubject: is,
       usage: [...subjects].map(([subject, windows]) => ({
-        subject,
+        ...{ subject, held: heldBy.get(subject) ?? null },
         windows: [...windows].map(([windowStart, quantity]) => ({ windowStart, quantity })),
       })),
     }));
@@ -179,17 +181,11 @@ function chargedAlike(
       const subjects = new Set(of.flatMap((each) => usageOf(each).map(({ subject }) => subject)));
       for (const subject of subjects) {
         const added = of.flatMap((each) => {
-          const windows = usageOf(each).filter((usage) => usage.subject === subject);
-          return indexedIn(
-            own,
-            each,
-            addedByWindows(
-              own.line.meter!,
-              each.terms,
-              windows.flatMap((usage) => usage.windows),
-              each.byWindow,
-            ),
-          );
+          const usage = usageOf(each).filter((ofOne) => ofOne.subject === subject);
+          const [first] = usage;
+          if (first === undefined) return [];
+          const windows = usage.flatMap((ofOne) => ofOne.windows);
+          return indexedIn(own, each, addedAcross(own.line.meter!, each.terms, [{ ...first, windows }], each.byWindow));
         });
         for (const charge of chargesOf(own, inTime(added))) charged.push({ ...charge, subject, cell });
       }
@@ -199,16 +195,7 @@ function chargedAlike(
       const usage = usageOf(each);
       return usage.length === 0
         ? []
-        : indexedIn(
-            own,
-            each,
-            addedAcross(
-              own.line.meter!,
-              each.terms,
-              usage.map(({ windows }) => windows),
-              each.byWindow,
-            ),
-          );
+        : indexedIn(own, each, addedAcross(own.line.meter!, each.terms, usage, each.byWindow));
     });
     for (const charge of chargesOf(own, inTime(added))) charged.push({ ...charge, subject: POOLED, cell });
   }

@@ -8,7 +8,7 @@ import { isUsagePrice, type UsagePrice } from '../pricing/prices.ts';
 import { isMatched, type Match, matchesGroups, restOf, type TakenUsage } from '../pricing/taken-usage.ts';
 import type { PriceSegment } from '../terms/price-segments.ts';
 import type { CustomerTerms } from '../terms/price-terms.ts';
-import type { WindowSpan } from './contributions.ts';
+import type { WindowSpan } from './window-span.ts';
 
 const EVERYTHING: Match = {};
 

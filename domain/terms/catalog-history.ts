@@ -261,7 +261,7 @@ export class CatalogHistory {
     return { ...planDefaults, timezone: 'UTC', ...value };
   }
 
-  /** A slug means the same for ever; what may change of a meter is as in the newest version that has it. */
+  /** As in the newest version that has it: by that all usage of the slug is read, whichever counted it. */
   meter(slug: string): Meter {
     const meter = this.meters.get(slug);
     if (meter === undefined) throw new RangeError(`no catalog version has meter ${slug}`);

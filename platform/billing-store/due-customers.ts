@@ -50,6 +50,23 @@ export async function markDue(queries: Queries, customers: readonly DueCustomer[
   );
 }
 
+/** Those of the customers that were billed of a period that ends later are due then. They are locked. */
+export async function markBilledDue(
+  queries: Queries,
+  customers: readonly TenantCustomer[],
+  dueAt: number,
+): Promise<void> {
+  const sides = tableOf(customerColumns, customers, 'side', [new Date(dueAt)]);
+  await queries.query(
+    `INSERT INTO tallyline.due_customers AS due (tenant, customer, due_at)
+     SELECT tenant, customer, $1 FROM ${sides.sql} WHERE EXISTS (SELECT FROM tallyline.billing_periods billed
+       WHERE billed.tenant = side.tenant AND billed.customer = side.customer AND billed.period_end > $1)
+     ORDER BY tenant, customer
+     ${EARLIER}`,
+    sides.params,
+  );
+}
+
 /** Some customers, in the order of their keys. */
 export interface CustomerPage {
   /** The last of the page before; null: from the first on. */

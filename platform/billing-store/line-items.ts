@@ -174,6 +174,21 @@ export async function readLineItemsAcross(
   return rows.map(itemOf);
 }
 
+/** Null: there is none, of the tenant, or of the customer where one is named. */
+export async function readLineItem(
+  queries: Queries,
+  tenant: string,
+  id: string,
+  customer: string | null,
+): Promise<LineItem | null> {
+  const { rows } = await queries.query(
+    `${SELECT_ITEMS} FROM tallyline.line_items item
+     WHERE id = $1 AND tenant = $2 AND ($3::text IS NULL OR customer = $3)`,
+    [id, tenant, customer],
+  );
+  return rows[0] === undefined ? null : itemOf(rows[0]);
+}
+
 /** By id: the term's usage after each of these items, as the item was computed from it. */
 export async function readCumulativeQuantities(
   queries: Queries,

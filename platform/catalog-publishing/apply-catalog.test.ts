@@ -457,7 +457,7 @@ describe('a catalog of one tenant', () => {
     await expect(own('t5', log, text('0.1', '1m'))).rejects.toThrow("meter tokens: can't change");
     // The default knows nothing of what a tenant calls its meter.
     const other = text('0.1')
-      .replace('tokens, eventType: llm', 'own, eventType: other')
+      .replace('tokens, eventType: llm, aggregation: sum', 'own, eventType: other, aggregation: max')
       .replace('meter: tokens', 'meter: own')
       .replace('slug: a', 'slug: c');
     expect(await apply(log, other)).toMatchObject({ isNew: true });

@@ -13,6 +13,7 @@ import type pg from 'pg';
 import type { AppliesTo, Catalog, CatalogVersion } from '../../domain/catalog/catalog.ts';
 import { type Change, diffCatalogs, formatRefusal, type Refusal } from '../../domain/catalog/catalog-diff.ts';
 import { formatCatalogError, readCatalog } from '../../domain/catalog/catalog-file.ts';
+import { inTheirPlaces, meterStarts } from '../../domain/catalog/meter-meaning.ts';
 import { type PriceStart, priceStarts } from '../../domain/terms/price-starts.ts';
 import { versionFacts } from '../../domain/terms/record-rules.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
@@ -21,6 +22,7 @@ import { readNow } from '../account-store/subject-assignments.ts';
 import { readClosingUpTo } from '../billing-store/rater-progress.ts';
 import { catalogVersions, newestVersion, tenantsWithOwn, versionsOfTenant } from '../catalog-store.ts';
 import type { OverlapsWanted } from '../charges/new-overlaps.ts';
+import type { ClickHouse } from '../clickhouse/click-house.ts';
 import type { EventLog } from '../event-log/event-log.ts';
 import { transactionOn } from '../postgres/pool.ts';
 import { ofTenant } from '../postgres/tenant-fence.ts';
@@ -81,6 +83,8 @@ export interface ApplyOptions {
    * out: nothing is asked for. What is there and says the same is never refused by it.
    */
   readonly follows?: number | 'any' | 'none';
+  /** What tells whether usage was counted by a meter that is to become another one. Left out: then it can't. */
+  readonly usage?: Pick<ClickHouse, 'query'> | null;
   /** How long another publisher is waited for, in milliseconds. Left out: as long as a statement may take. */
   readonly lockTimeoutMs?: number;
 }
@@ -95,7 +99,7 @@ export interface Applied {
   readonly isFirst: boolean;
   /** To what held before. A tenant's first own version may say what the default does, and change nothing. */
   readonly changes: readonly Change[];
-  /** From when on what has changed of prices holds. */
+  /** From when on what has changed of meters and prices holds. */
   readonly starts: readonly PriceStart[];
 }
 
@@ -113,14 +117,14 @@ export async function applyCatalogFile(
 }
 
 /**
- * Makes `catalog` the newest version of its tenant, or of the default, and publishes it. Doing it again changes
+ * Makes `wanted` the newest version of its tenant, or of the default, and publishes it. Doing it again changes
  * nothing, and finishes what a crash left open. Rejects with `CatalogRefused` or `CatalogMoved`, with an
  * `EventLogError` (the version may be stored then, and is published by the next apply) or with an error of Postgres.
  */
 export async function applyCatalog(
   pool: pg.Pool,
   eventLog: EventLog,
-  catalog: Catalog,
+  wanted: Catalog,
   source: string,
   options: ApplyOptions = {},
 ): Promise<Applied> {
@@ -132,6 +136,7 @@ export async function applyCatalog(
       const { own, versions } = standing;
       const latest = versions.at(-1);
       const history = versions.map((each) => each.catalog);
+      const catalog = inTheirPlaces(history, wanted);
       const { changes, refusals: found } = diffCatalogs(latest?.catalog ?? null, catalog, history);
       if (latest !== undefined && own > 0 && changes.length === 0) {
         refuseOtherDate(latest, options.effectiveAt);
@@ -139,7 +144,9 @@ export async function applyCatalog(
         return { version, effectiveAt, isNew: false, isFirst: false, changes, starts: [] };
       }
       refuseMoved(options.follows, standing);
-      const refusals = [...found, ...(await refusedByState(client, catalog, tenant))];
+      const tenants = tenant === null ? { except: await tenantsWithOwn(client) } : { tenant };
+      const of = { catalog, versions, tenants, usage: options.usage ?? null };
+      const refusals = [...found, ...(await refusedByState(client, of))];
       if (refusals.length > 0) throw new CatalogConflict(refusals);
       const made = {
         version: (await newestVersion(client)) + 1,
@@ -147,14 +154,13 @@ export async function applyCatalog(
         source,
         ...(await factsNow(client, options)),
       };
-      const tenants = tenant === null ? { except: await tenantsWithOwn(client) } : { tenant };
       const store = () =>
         author === undefined ? storeDefault(client, made) : storeOfTenant(client, author, own + 1, made);
       const inOne = <Result>(work: () => Promise<Result>) =>
         transactionOn(client, work, author === undefined ? {} : { settings: ofTenant(author.tenant) }, onBroken);
       await storeFenced(client, overlapsOf(tenants, versions, made), store, inOne);
       const { version, effectiveAt } = made;
-      const starts = priceStarts([...versions, made]);
+      const starts = [...meterStarts(latest?.catalog ?? null, catalog), ...priceStarts([...versions, made])];
       return { version, effectiveAt, isNew: true, isFirst: own === 0, changes, starts };
     }),
   );

@@ -5,14 +5,18 @@ import { meaningFault, priceMeanings } from '../../domain/catalog/price-meaning.
 import { FIRST_RULE_SET, neededRuleSet } from '../../domain/metering/rule-set.ts';
 import { ruleSetInForce } from '../event-log/topic-generation.ts';
 import type { Queries } from '../postgres/table-columns.ts';
+import { type CatalogToRefuse, refusedMeanings } from './refused-meanings.ts';
 
-/** `tenant` null: the default, which concerns the tenants without a catalog of their own. */
-export const refusedByState = async (db: Queries, catalog: Catalog, tenant: string | null): Promise<Refusal[]> => [
-  ...(await refusedMeters(db, catalog)),
-  ...(await refusedPrices(db, catalog, tenant)),
+export const refusedByState = async (db: Queries, of: CatalogToRefuse): Promise<Refusal[]> => [
+  ...(await refusedMeanings(db, of)),
+  ...(await refusedMeters(db, of.catalog)),
+  ...(await refusedPrices(db, of.catalog, 'tenant' in of.tenants ? of.tenants.tenant : null)),
 ];
 
-/** The prices whose slugs mean something else in a subscription that has a price of its own. */
+/**
+ * The prices whose slugs mean something else in a subscription that has a price of its own. `tenant` null: the default,
+ * which concerns the tenants without a catalog of their own.
+ */
 async function refusedPrices(db: Queries, { plans }: Catalog, tenant: string | null): Promise<Refusal[]> {
   const prices = plans.flatMap((plan) => plan.prices.map((price) => ({ plan: plan.slug, price })));
   const { rows } = await db.query<{ slug: string; price: Price }>(

@@ -14,6 +14,7 @@ import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import { groupBy } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { billedBy } from '../../domain/rating/billed-by.ts';
+import type { ChargesSide } from '../../domain/rating/charged-ahead.ts';
 import { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { CatalogHistory, sameDefinition } from '../../domain/terms/catalog-history.ts';
 import { type ChangedPrice, changedPrices } from '../../domain/terms/changed-prices.ts';
@@ -23,7 +24,7 @@ import { readSubscriptions, readSubscriptionsOfCustomers } from '../account-stor
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import type { Queries } from '../postgres/table-columns.ts';
 import { readUsedGroups } from '../usage-store/group-subjects.ts';
-import { type AheadWanted, type ChargesSide, readChargesAhead } from './charges-ahead.ts';
+import { type AheadWanted, readChargesAhead } from './charges-ahead.ts';
 import { type CustomerOverlap, readNewOverlaps } from './new-overlaps.ts';
 
 const DAY_MS = 86_400_000;

@@ -5,13 +5,7 @@ import { customerText, type TenantCustomer } from '../../domain/billing/billing-
 import { groupBy } from '../../domain/composite-key.ts';
 import { Problem, retryAfter } from '../../domain/problem.ts';
 import type { BilledBy } from '../../domain/rating/billed-by.ts';
-import {
-  type AheadStep,
-  type AheadTerm,
-  chargedAhead,
-  type PlannedStep,
-  plannedSteps,
-} from '../../domain/rating/charged-ahead.ts';
+import { type ChargesSide, chargedAhead, type PlannedStep, plannedSteps } from '../../domain/rating/charged-ahead.ts';
 import type { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { holdsAllSealsOf } from '../../domain/sealing/seals.ts';
 import { readAssignmentsAround } from '../account-store/subject-assignments.ts';
@@ -33,11 +27,6 @@ export interface AheadWanted extends TenantCustomer {
   readonly from: number;
   readonly now: number;
   readonly until: number;
-}
-
-export interface ChargesSide {
-  readonly terms: readonly AheadTerm[];
-  readonly steps: readonly AheadStep[];
 }
 
 /** Before and after. */

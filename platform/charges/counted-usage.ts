@@ -14,9 +14,11 @@ import { groupBy, mapKey } from '../../domain/composite-key.ts';
 import { acrossOf, itemWidthOf } from '../../domain/metering/meter.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
 import { atAllTimes, type Match, type TakenUsage } from '../../domain/pricing/taken-usage.ts';
-import type { WindowSpan, WindowValue } from '../../domain/rating/contributions.ts';
+import type { WindowValue } from '../../domain/rating/contributions.ts';
+import { heldTimes } from '../../domain/rating/held-share.ts';
 import type { CatalogsByTenant, RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import type { CountedTerms, SubjectWindows } from '../../domain/rating/term-usage.ts';
+import type { WindowSpan } from '../../domain/rating/window-span.ts';
 import { windowSizeMs, windowStartFrom } from '../../domain/time/time-window.ts';
 import { inStatements, type RatedUsageSelection, subjectBytes } from '../usage-store/rated-usage.ts';
 import type { SealedBy } from '../usage-store/sealed-rows.ts';
@@ -133,7 +135,7 @@ export async function readCountedUsage<Counted extends CountedTime>(
   ).values()) {
     for (const sets of inStatements(group, setBytes)) {
       for (const [i, windows] of (await readSets(store, sets, basis)).entries()) {
-        if (windows.length > 0) addTo(found, sets[i]!, windows);
+        if (windows.length > 0) addTo(found, sets[i]!, windows, basis);
       }
     }
   }
@@ -144,17 +146,17 @@ function addTo<Counted extends CountedTime>(
   found: Map<Counted, SubjectWindows[]>,
   { wanted, stretches }: UsageSet<Counted>,
   windows: readonly WindowValue[],
+  { closedUpTo }: UsageBasis,
 ): void {
-  const { counted } = wanted;
+  const { counted, meter } = wanted;
   const { subject } = stretches[0]!;
-  const known = found.get(counted);
-  if (known === undefined) found.set(counted, [{ subject, windows }]);
-  else {
-    // Another part of the same subjects' time.
-    const at = known.findIndex((each) => counted.taken.length > 1 && (isMerged(wanted) || each.subject === subject));
-    if (at === -1) known.push({ subject, windows });
-    else known[at] = { subject, windows: [...known[at]!.windows, ...windows] };
-  }
+  const known = found.get(counted) ?? [];
+  found.set(counted, known);
+  // Another part of the same subjects' time.
+  const isOfParts = counted.taken.length > 1;
+  const at = isOfParts ? known.findIndex((each) => isMerged(wanted) || each.subject === subject) : -1;
+  if (at !== -1) known[at] = { ...known[at]!, windows: [...known[at]!.windows, ...windows] };
+  else known.push({ subject, windows, held: heldTimes(meter, wanted, subject, counted.terms, closedUpTo) });
 }
 
 // Definitions are immutable, and the same few are asked for again and again.

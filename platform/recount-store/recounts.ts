@@ -137,6 +137,15 @@ async function readUnderWay(queries: Queries, tenant: string): Promise<string | 
   return rows[0]?.id ?? null;
 }
 
+/** Whether a recount of a meter of this slug is not done, of whoever's. */
+export async function isRecountedNow(queries: Queries, meter: string): Promise<boolean> {
+  const { rows } = await queries.query(
+    `SELECT FROM tallyline.recounts recount WHERE meter = $1 AND ${IS_UNDER_WAY} LIMIT 1`,
+    [meter],
+  );
+  return rows.length > 0;
+}
+
 export async function readRecount(queries: Queries, tenant: string, id: string): Promise<RecountProgress | null> {
   const { rows } = await queries.query(
     `SELECT ${selected(recountColumns, 'recount')}, NOT ${IS_UNDER_WAY} AS is_done,

@@ -1,15 +1,16 @@
-// Which group values a tenant's usage has, in order, a page at a time; and of some of them, whose usage has them. The
-// versions of a row share its group values, subject and window, so none need be merged, and rows that are not sealed
-// are told as well.
+// Which group values a tenant's usage has, in order, a page at a time; and of some of them, whose usage has them.
+// Values that are "" at the end are left out. The versions of a row share its group values, subject and window, so none
+// need be merged, and rows that are not sealed are told as well.
 import type { UsedGroup } from '../../domain/catalog/price-coverage.ts';
 import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { quoted } from '../clickhouse/quoted.ts';
+import { groupTextWithoutEnd } from './group-texts.ts';
 import { boundSeconds } from './usage-query.ts';
 
 export interface GroupOfMeter {
   readonly meter: string;
-  /** The text of all its group values, as it is stored. */
+  /** The text of its group values, without those that are "" at the end. */
   readonly groupText: string;
 }
 
@@ -40,6 +41,8 @@ export interface GroupSubject extends GroupOfMeter {
   readonly lastWindow: number;
 }
 
+const GROUP_TEXT = groupTextWithoutEnd('group_values');
+
 const IN_RANGE =
   'tenant = {tenant:String} AND meter IN {meters:Array(String)} ' +
   "AND window_start >= toDateTime({from:UInt32}, 'UTC') AND window_start < toDateTime({to:UInt32}, 'UTC')";
@@ -49,10 +52,10 @@ export async function readGroupPage(
   clickhouse: Pick<ClickHouse, 'query'>,
   { tenant, meters, from, to, after, groupsMax }: GroupPageSelection,
 ): Promise<GroupOfMeter[]> {
-  const behind = after === null ? '' : ' AND (meter, group_values) > ({after_meter:String}, {after_groups:String})';
+  const behind = after === null ? '' : 'HAVING (meter, group_text) > ({after_meter:String}, {after_groups:String})';
   const rows = await clickhouse.query<{ meter: string; group_text: string }>(
-    `SELECT meter, toString(group_values) AS group_text FROM usage_rollups WHERE ${IN_RANGE}${behind}
-     GROUP BY meter, group_values ORDER BY meter, group_text LIMIT {groups_max:UInt32}`,
+    `SELECT meter, ${GROUP_TEXT} AS group_text FROM (SELECT DISTINCT meter, group_values FROM usage_rollups WHERE ${IN_RANGE})
+     GROUP BY meter, group_text ${behind} ORDER BY meter, group_text LIMIT {groups_max:UInt32}`,
     {
       ...{ tenant, meters, from: boundSeconds(from), to: boundSeconds(to), groups_max: groupsMax },
       ...(after !== null && { after_meter: after.meter, after_groups: after.groupText }),
@@ -68,9 +71,9 @@ export async function* streamGroupSubjects(
 ): AsyncGenerator<readonly GroupSubject[], void, undefined> {
   const meters = [...new Set(groups.map(({ meter }) => meter))];
   const sql =
-    'SELECT subject, meter, toString(group_values) AS group_text, min(toUnixTimestamp(window_start)), ' +
+    `SELECT subject, meter, ${GROUP_TEXT} AS group_text, min(toUnixTimestamp(window_start)), ` +
     `max(toUnixTimestamp(window_start)) FROM usage_rollups WHERE ${IN_RANGE} ` +
-    'AND group_values IN {group_texts:Array(String)} GROUP BY subject, meter, group_values ORDER BY subject';
+    `AND ${GROUP_TEXT} IN {group_texts:Array(String)} GROUP BY subject, meter, group_text ORDER BY subject`;
   const params = {
     ...{ tenant, meters, from: boundSeconds(from), to: boundSeconds(to) },
     group_texts: [...new Set(groups.map(({ groupText }) => groupText))],
@@ -115,15 +118,27 @@ export async function readUsedGroups(
     readonly last: number | string;
   }
   const rows = await clickhouse.query<Row>(
-    `SELECT meter, toString(group_values) AS group_text, uniqExact(tenant, subject) AS subjects,
+    `SELECT meter, ${GROUP_TEXT} AS group_text, uniqExact(tenant, subject) AS subjects,
        min(toUnixTimestamp(window_start)) AS first, max(toUnixTimestamp(window_start)) AS last
      FROM usage_rollups WHERE meter IN {meters:Array(String)} AND window_start >= toDateTime({from:UInt32}, 'UTC')
        AND ${inTenants(tenants)}
-     GROUP BY meter, group_values ORDER BY subjects DESC, meter, group_text LIMIT {groups_max:UInt32}`,
+     GROUP BY meter, group_text ORDER BY subjects DESC, meter, group_text LIMIT {groups_max:UInt32}`,
     { meters, from: boundSeconds(from), groups_max: groupsMax },
   );
   return rows.map(({ meter, group_text, subjects, first, last }) => ({
     ...{ meter, groupValues: JSON.parse(group_text) as string[], subjects: Number(subjects) },
     ...{ firstSeen: Number(first) * 1_000, lastSeen: Number(last) * 1_000 },
   }));
+}
+
+/** Whether there is any usage of a meter, sealed or not. */
+export async function hasRows(
+  clickhouse: Pick<ClickHouse, 'query'>,
+  { tenants, meter }: { readonly tenants: TenantsOfVersion; readonly meter: string },
+): Promise<boolean> {
+  const rows = await clickhouse.query(
+    `SELECT 1 FROM usage_rollups WHERE meter = {meter:String} AND ${inTenants(tenants)} LIMIT 1`,
+    { meter },
+  );
+  return rows.length > 0;
 }

@@ -3,6 +3,7 @@
 import { groupBy } from '../../domain/composite-key.ts';
 import type { Meter } from '../../domain/metering/meter.ts';
 import { quoted } from '../clickhouse/quoted.ts';
+import { storedGroupTexts } from './group-texts.ts';
 import { boundSeconds, type FilterConditions, filterConditions } from './usage-query.ts';
 
 export interface GroupValue {
@@ -72,7 +73,7 @@ function noneOf(meter: Meter, matches: readonly (readonly GroupValue[])[], text:
     const named = alike[0]!;
     if (named.length === 0) return 'false';
     if (named.length === meter.dimensions.length) {
-      const texts = alike.map((match) => quoted(JSON.stringify(match.map(({ value }) => value))));
+      const texts = alike.flatMap((match) => storedGroupTexts(match.map(({ value }) => value)).map(quoted));
       return `${text} NOT IN (${texts.join(', ')})`;
     }
     const tuples = alike.map((match) => `(${match.map(({ value }) => quoted(value)).join(', ')})`);

@@ -7,6 +7,7 @@ import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_FRACTION_DIGITS, type Quantity } from '../../domain/number/quantity.ts';
 import type { RecountedSpan } from '../../domain/sealing/recount-runs.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
+import { storedGroupTexts } from './group-texts.ts';
 import { revisionCondition, type SqlFragment } from './sealed-rows.ts';
 import { IS_REST_SQL, isOfTotals, NO_REST_SQL, readByTotals, totalsStart } from './usage-totals.ts';
 
@@ -180,7 +181,7 @@ function groupTexts({ meter, filters = [] }: Pick<UsageSelection, 'meter' | 'fil
     if (groups.length * values.length > GROUP_TEXTS_MAX) return null;
     groups = groups.flatMap((group) => values.map((value) => [...group, value]));
   }
-  return groups.map((group) => JSON.stringify(group));
+  return groups.flatMap(storedGroupTexts);
 }
 
 export interface FilterConditions {
@@ -206,7 +207,8 @@ export function filterConditions(
     return { ofRows: ['r.group_values IN {filter_groups:Array(String)}'], ofGroups: () => [] };
   }
   const ofRows = filters.flatMap(({ values }, i) => {
-    if (values.length > SEARCHED_TEXTS_MAX) return [];
+    // A row of before the dimension was added has no text of "".
+    if (values.length > SEARCHED_TEXTS_MAX || values.includes('')) return [];
     params[`filter_texts_${i}`] = values.map((value) => JSON.stringify(value));
     return `multiSearchAny(r.group_values, {filter_texts_${i}:Array(String)})`;
   });

@@ -15,7 +15,10 @@ export interface Counted {
   readonly windowEnd: number;
   /** Decimal text: the event's value; "1" for count and unique, which count events and distinct values. */
   readonly quantity: string;
-  /** By the dimension's name; "" where the event has no such property. */
+  /**
+   * By the name of each dimension that the meter had by then; "" where the event has no such property. One that was
+   * added since has "".
+   */
   readonly groups: ReadonlyMap<string, string>;
 }
 
@@ -71,4 +74,4 @@ export const isPriceOf = (item: PricedUsage, counted: Counted): boolean =>
   item.meter === counted.meter &&
   item.windowStart <= counted.windowStart &&
   counted.windowStart < item.windowEnd &&
-  Object.entries(item.groups).every(([name, value]) => counted.groups.get(name) === value);
+  Object.entries(item.groups).every(([name, value]) => (counted.groups.get(name) ?? '') === value);

@@ -59,7 +59,7 @@ export class CountedTally {
     }
     const { groupValues } = recounted.reading;
     const values = counted.dimensions.map(
-      (name) => groupValues[meter.dimensions.findIndex((each) => each.name === name)],
+      (name) => groupValues[meter.dimensions.findIndex((each) => each.name === name)] ?? '',
     );
     const key = JSON.stringify(values);
     const tally = this.byValues.get(key) ?? new CountedTally(meter, { ...counted, dimensions: [] });
@@ -85,16 +85,17 @@ export class CountedTally {
     tally.add(reading, order);
   }
 
-  usage(): SubjectWindows[] {
+  /** `heldBy`: when a subject is the customer's, of a level that counts by that. */
+  usage(heldBy: (subject: string, counted: CountedTerms) => SubjectWindows['held']): SubjectWindows[] {
     const ofCells = [...this.byValues].flatMap(([key, tally]) => {
       const groups = JSON.parse(key) as readonly string[];
-      return tally.usage().map(({ subject, windows }) => ({
-        subject,
+      return tally.usage(heldBy).map(({ windows, ...of }) => ({
+        ...of,
         windows: windows.map((window) => ({ ...window, groups })),
       }));
     });
     const tallied = [...this.tallies].map(([subject, windows]) => ({
-      subject,
+      ...{ subject, held: heldBy(subject, this.counted) },
       windows: [...windows].map(([windowStart, tally]) => ({ windowStart, quantity: tally.value() })),
     }));
     const seen = [...this.firstSeen].map(([subject, values]) => {

@@ -31,6 +31,7 @@ import { changedBy, RecordsByCustomer } from '../../domain/rating/customer-recor
 import type { CustomerWork } from '../../domain/rating/customer-work.ts';
 import { type Detail, type PeriodTarget, periodTargets } from '../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../domain/rating/rated-terms.ts';
+import { nextMoveDue } from '../../domain/rating/subject-moves.ts';
 import { holdsAllSealsOf, type Seals } from '../../domain/sealing/seals.ts';
 import { nextDueAfter } from '../../domain/terms/next-due.ts';
 import type { DueCustomer, NextDue } from '../../platform/billing-store/due-customers.ts';
@@ -108,7 +109,7 @@ async function rateIn(
   const basis = { ...closedAsFarAs(stepBasis, stored), closing: stepBasis.closing };
   const shards = [...stepBasis.shards.values()];
   const records = new RecordsByCustomer(basis.catalogs, subscriptions);
-  const targets = periodTargets(detail, basis.watermark, records, work, stored);
+  const targets = periodTargets(detail, basis, records, work, stored);
   const since = earliestOf(targets);
   if (Number.isFinite(since)) {
     const mismatches = await verifier.verifySince(since);
@@ -240,12 +241,12 @@ class RatedPeriods {
 }
 
 /**
- * What comes next of the customers that were due, and of those without a subscription whom only their usage makes
- * payers of the default plan's fees. Rejects with `Behind`.
+ * What comes next of the customers that were due, of those without a subscription whom only their usage makes payers of
+ * the default plan's fees, and of those whose subjects will move. Rejects with `Behind`.
  */
 async function saveNextDue(
   transaction: RatingTransaction,
-  { watermark, catalogs }: RatingBasis,
+  { watermark, closedUpTo, catalogs }: RatingBasis,
   records: RecordsByCustomer,
   work: readonly CustomerWork[],
 ): Promise<void> {
@@ -259,11 +260,13 @@ async function saveNextDue(
   };
   const next: NextDue[] = [];
   const payers: DueCustomer[] = [];
-  for (const { tenant, customer, dueFrom } of work) {
+  for (const each of work) {
+    const { tenant, customer, dueFrom } = each;
     const by = records.of({ tenant, customer });
-    if (dueFrom !== null) next.push({ tenant, customer, dueAt: nextOf(by), lookedFrom: dueFrom });
-    else if (by.records === 0) {
-      const dueAt = nextOf(by);
+    const move = isOwnSubject(each) ? null : nextMoveDue(by, each, { closedUpTo, watermark });
+    if (dueFrom !== null) next.push({ tenant, customer, dueAt: earlier(nextOf(by), move), lookedFrom: dueFrom });
+    else {
+      const dueAt = earlier(by.records === 0 ? nextOf(by) : null, move);
       if (dueAt !== null) payers.push({ tenant, customer, dueAt });
     }
   }
@@ -274,3 +277,6 @@ async function saveNextDue(
   // A newer version has marked these customers, or will once their rows are free (due-customers.ts).
   if ((await transaction.readPublishedVersion()) !== catalogs.version) throw new Behind();
 }
+
+const earlier = (one: number | null, other: number | null): number | null =>
+  one === null || other === null ? (one ?? other) : Math.min(one, other);

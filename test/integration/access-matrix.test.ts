@@ -61,7 +61,7 @@ const TEN = Date.UTC(2026, 10, 20, 10);
 /** `name`: of the customer, subject or event that a request is about. */
 const sampleOf = (parameter: string, name: string): string => {
   const values: Readonly<Record<string, string>> = {
-    ...{ id: name, subject: name, meter: 'input_tokens' },
+    ...{ id: name, subject: name, customer: name, meter: 'input_tokens' },
     ...{ from: new Date(TEN).toISOString(), 'Idempotency-Key': `${name}-1` },
   };
   const value = values[parameter];
@@ -91,9 +91,12 @@ function requestOf({ method, path, operation }: Row, name: string) {
   const parameters = (operation.parameters ?? []).map((given) =>
     '$ref' in given ? openApi.components.parameters[given.$ref.split('/').at(-1)!]! : given,
   );
-  // A list of events has a range; it is a parameter that may be left out, for those who name one.
+  // A list of events has a range, and one of what subjects cost a customer; it is a parameter that may be left out, for
+  // those who name one event, or one line item.
   const isNeeded = ({ name, required }: Parameter) =>
-    required || (operation.operationId === 'listEvents' && name === 'from');
+    required ||
+    (operation.operationId === 'listEvents' && name === 'from') ||
+    (operation.operationId === 'listLineItemSubjects' && name === 'customer');
   const needed = (place: Parameter['in']) => parameters.filter((each) => each.in === place && isNeeded(each));
   const query = needed('query').map((each) => `${each.name}=${encodeURIComponent(sampleOf(each.name, name))}`);
   const headers = Object.fromEntries(needed('header').map((each) => [each.name, sampleOf(each.name, name)]));

@@ -1,8 +1,10 @@
 // Subjects and whose they are, over HTTP.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { customerAt } from '../../domain/accounts/assignments.ts';
+import { emptyCatalog } from '../../domain/catalog/catalog.ts';
 import { parseRfc3339 } from '../../domain/time/rfc3339.ts';
 import { type AccountsApi, etag, type HttpRequest, startAccountsApi } from '../support/processes/accounts-api.ts';
+import { insertCatalog, insertLineItems } from '../support/usage-rows.ts';
 
 let api: AccountsApi;
 beforeAll(async () => {
@@ -113,6 +115,26 @@ describe('a subject', () => {
     } finally {
       await api.pool.query('TRUNCATE tallyline.due_customers');
       await rated(null);
+    }
+  });
+
+  it('makes due whoever was billed of a period that goes on, since a level leaves with it (G3)', async () => {
+    await assign('level', { customer: 'a', from: '2026-03-01T00:00:00Z' });
+    await insertCatalog(api.pool, 1, emptyCatalog);
+    await insertLineItems(api.pool, [
+      { id: crypto.randomUUID(), customer: 'a', windowStart: Date.UTC(2026, 10, 2), windowEnd: Date.UTC(2026, 10, 3) },
+    ]);
+    const from = '2026-11-20T10:30:00Z';
+    try {
+      expect((await assign('level', { customer: 'b', from })).status).toBe(200);
+      const { rows } = await api.pool.query<{ customer: string; due_at: Date }>(
+        'SELECT customer, due_at FROM tallyline.due_customers',
+      );
+      expect(rows.map(({ customer, due_at }) => [customer, due_at.toISOString()])).toEqual([
+        ['a', '2026-11-20T10:30:00.000Z'],
+      ]);
+    } finally {
+      await api.pool.query('TRUNCATE tallyline.due_customers');
     }
   });
 

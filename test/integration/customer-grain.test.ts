@@ -168,9 +168,35 @@ describe('what several subjects come to', () => {
   }
   const start = at('11-10T00:00');
 
-  /** The slow way: event by event, from the words of G2 and A7. */
-  function expectedOf(events: readonly Event[], ownerAt: (subject: string, time: number) => string) {
+  const UNIT = 10n ** 12n;
+  /** November has so many windows of an hour. */
+  const hours = Array.from({ length: 30 * 24 }, (_, hour) => at('11-01T00:00') + hour * HOUR_MS);
+  /** To the nearest whole number, half to even. */
+  const nearest = (n: bigint, d: bigint): bigint => {
+    const floor = (n - (((n % d) + d) % d)) / d;
+    const twice = 2n * (n - floor * d);
+    return twice > d || (twice === d && floor % 2n !== 0n) ? floor + 1n : floor;
+  };
+
+  /** Of a level, the part of the month's hours that are the customer's; what is not closed yet goes on (G3). */
+  function held(level: bigint, isHeld: (time: number) => boolean, closedUpTo: number): bigint {
+    const whole = BigInt(hours.length);
+    const is = hours.map((time) => isHeld(Math.min(time, closedUpTo - HOUR_MS)));
+    const upTo = (count: number): bigint => (count === hours.length ? level : nearest(level * BigInt(count), whole));
+    return is.reduce((sum, each, i) => {
+      if (!each) return sum;
+      return sum + (is[i + 1] ? 0n : upTo(i + 1)) - (is[i - 1] ? 0n : upTo(i));
+    }, 0n);
+  }
+
+  /** The slow way: event by event, from the words of G2, G3 and A7. */
+  function expectedOf(
+    events: readonly Event[],
+    ownerAt: (subject: string, time: number) => string,
+    closedUpTo: number,
+  ) {
     const expected: Record<string, string> = {};
+    const shown = (units: bigint): string => new Decimal(units, 12).toString();
     const byCustomer = new Map<string, Event[]>();
     for (const event of events) {
       const owner = ownerAt(event.subject, start + event.hour * HOUR_MS);
@@ -188,13 +214,18 @@ describe('what several subjects come to', () => {
       const subjects = [...new Set(all.map(({ subject }) => subject))];
       const of = (name: string) => all.filter(({ subject }) => subject === name);
       for (const [aggregation, across] of joined) {
-        const each = subjects.map((subject) => amountOf(aggregation, of(subject)));
-        const together = across === 'sum' ? each.reduce((a, b) => a + b, 0) : Math.max(...each);
+        const isLevel = ['max', 'min', 'latest'].includes(aggregation);
+        const each = subjects.map((subject) => {
+          const value = BigInt(amountOf(aggregation, of(subject))) * UNIT;
+          return isLevel ? held(value, (time) => ownerAt(subject, time) === customer, closedUpTo) : value;
+        });
+        // biome-ignore lint/complexity/useMathMinMax: Math takes no bigint.
+        const together = across === 'sum' ? each.reduce((a, b) => a + b, 0n) : each.reduce((a, b) => (b > a ? b : a));
         const price = slugOf(aggregation, across);
-        const pooled = across === 'union' ? amountOf(aggregation, all) : together;
-        if (pooled !== 0) expected[`${customer} ${price}-customer`] = String(pooled);
+        const pooled = across === 'union' ? BigInt(amountOf(aggregation, all)) * UNIT : together;
+        if (pooled !== 0n) expected[`${customer} ${price}-customer`] = shown(pooled);
         for (const [i, subject] of subjects.entries()) {
-          if (each[i] !== 0) expected[`${customer} ${price}-subject ${subject}`] = String(each[i]);
+          if (each[i] !== 0n) expected[`${customer} ${price}-subject ${subject}`] = shown(each[i]!);
         }
       }
       expected[`${customer} fee`] = '100';
@@ -243,7 +274,7 @@ describe('what several subjects come to', () => {
         );
         await usage.seal({ watermark: start + (hour + 3) * HOUR_MS, rows });
         await rateAll();
-        expect(await billed()).toEqual(expectedOf(events, ownerAt));
+        expect(await billed()).toEqual(expectedOf(events, ownerAt, start + (hour + 3) * HOUR_MS));
         expect(await discrepancies()).toBe(0);
       }
     },

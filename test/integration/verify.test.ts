@@ -6,6 +6,7 @@ import { type Aggregation, type Catalog, emptyCatalog, type Meter, type Price } 
 import type { AuditLog } from '../../rater/audit/discrepancy.ts';
 import type { AuditScope } from '../../rater/audit/verify/audit-slices.ts';
 import { verify } from '../../rater/audit/verify/verify.ts';
+import { addCustomer, assignSubject } from '../support/assigned-subjects.ts';
 import { type EventToSend, Installation } from '../support/processes/installation.ts';
 import { StoreSnapshot, withoutTriggers } from '../support/store-snapshot.ts';
 import { subscribe } from '../support/subscribe.ts';
@@ -77,24 +78,9 @@ async function found(scope: Partial<AuditScope> = {}): Promise<string[]> {
 
 /** From the tenth hour on cus_2 is org's, and from the twentieth cus_3; both were their own customers before. */
 async function assignSubjects(pool: pg.Pool): Promise<void> {
-  await pool.query(
-    `INSERT INTO tallyline.customers (tenant, id, shard, version, entity, paid_by, personal, created_at, updated_at)
-     VALUES ('acme', 'org', 0, 1, 'default', 'self', '', now(), now())`,
-  );
-  for (const [subject, hour] of [
-    ['cus_2', 10],
-    ['cus_3', 20],
-  ] as const) {
-    await pool.query(
-      `INSERT INTO tallyline.assigned_subjects (tenant, subject, version, created_at, updated_at)
-       VALUES ('acme', $1, 1, now(), now())`,
-      [subject],
-    );
-    await pool.query("INSERT INTO tallyline.subject_assignments VALUES ('acme', $1, $2, 'org')", [
-      subject,
-      new Date(FIRST_DAY + hour * HOUR),
-    ]);
-  }
+  await addCustomer(pool, 'org');
+  await assignSubject(pool, 'cus_2', 'org', FIRST_DAY + 10 * HOUR);
+  await assignSubject(pool, 'cus_3', 'org', FIRST_DAY + 20 * HOUR);
 }
 
 beforeAll(async () => {

@@ -1,5 +1,6 @@
 // The catalogs of a run: every aggregation, prices of several models that change, come and go, at once, later or with
-// each subscription's next period, meters that come, filters and values that are sums.
+// each subscription's next period, meters that come, filters and values that are sums; and meters that change what they
+// read, and get dimensions.
 import { type Catalog, emptyCatalog, type Meter, type Plan, type Price } from '../../domain/catalog/catalog.ts';
 import type { Tier } from '../../domain/pricing/tiers/tiers.ts';
 import type { Random } from '../../domain/random.ts';
@@ -57,6 +58,48 @@ const CALCULATED: readonly Meter[] = [
 /** The same in quarters of an hour, which line items put together to what would be a window else. */
 const inQuarters = (meter: Meter): Meter =>
   meter.window === '15m' ? meter : { ...meter, window: '15m', itemWidth: meter.window };
+
+/** A dimension of a meter that had none of the name. By name it comes before the others. */
+const withBatch = (meter: Meter, path: string): Meter =>
+  meter.dimensions.some(({ name }) => name === 'batch')
+    ? meter
+    : { ...meter, dimensions: [{ name: 'batch', path: [path] }, ...meter.dimensions] };
+
+const changedMeter = (catalog: Catalog, slug: string, change: (meter: Meter) => Meter): Catalog => ({
+  ...catalog,
+  meters: catalog.meters.map((meter) => (meter.slug === slug ? change(meter) : meter)),
+});
+
+/** Only of usage that has no batch: so of all usage of before there were any. */
+const withoutBatch = (catalog: Catalog, slugs: readonly string[]): Catalog => ({
+  ...catalog,
+  plans: catalog.plans.map((plan) => ({
+    ...plan,
+    prices: plan.prices.map((price) =>
+      slugs.includes(price.slug) && 'match' in price ? { ...price, match: { ...price.match, batch: '' } } : price,
+    ),
+  })),
+});
+
+/** How a meter may change under its slug. Each may be done again: it changes nothing then. */
+const METER_CHANGES: readonly ((catalog: Catalog) => Catalog)[] = [
+  (catalog) => changedMeter(catalog, 'tokens', (meter) => ({ ...meter, valuePath: ['c'] })),
+  (catalog) => changedMeter(catalog, 'calls', (meter) => ({ ...meter, eventType: 'login' })),
+  (catalog) => changedMeter(catalog, 'users', (meter) => ({ ...meter, valuePath: ['model'] })),
+  (catalog) =>
+    changedMeter(catalog, 'low', (meter) => ({ ...meter, where: [{ path: ['model'], isNot: true, values: ['b'] }] })),
+  (catalog) =>
+    withoutBatch(
+      changedMeter(catalog, 'tokens', (meter) => withBatch(meter, 'c')),
+      ['tokens-a'],
+    ),
+  (catalog) =>
+    withoutBatch(
+      changedMeter(catalog, 'level', (meter) => withBatch(meter, 'c')),
+      ['level', 'level-extra'],
+    ),
+  (catalog) => changedMeter(catalog, 'users', (meter) => withBatch(meter, 'c')),
+];
 
 /** What a run's prices have in common, whatever version they are of. */
 interface Choices {
@@ -327,6 +370,11 @@ export function catalogsOf(random: Random, tenants: readonly string[]): CatalogC
   for (let i = from; i < catalogs.length; i++) {
     catalogs[i] = { ...catalogs[i]!, meters: [...catalogs[i]!.meters, ...CALCULATED] };
   }
+  const changing = random.fork('changing meters');
+  for (const change of METER_CHANGES) {
+    const from = changing.int(1, catalogs.length + 2);
+    for (let i = from; i < catalogs.length; i++) catalogs[i] = change(catalogs[i]!);
+  }
   const times = catalogs.slice(1).map(() => random.int(STARTS_AT + 2 * HOUR, ENDS_AT - 12 * HOUR));
   times.sort((a, b) => a - b);
   const defaults = catalogs.map(
@@ -358,6 +406,7 @@ function ownCatalogsOf(
 ): CatalogChange[] {
   const fresh = (): Plan[] => plansOf(random, choices);
   const [apart] = tenants;
+  const changing = random.fork('changing meters');
   const isFirst = random.chance(0.4);
   const before: CatalogChange[] = isFirst
     ? [
@@ -395,7 +444,10 @@ function ownCatalogsOf(
   ];
   const later = tenants.flatMap((tenant): CatalogChange[] => {
     if (!random.chance(0.5)) return [];
-    const changes = Array.from({ length: random.int(1, 4) }, () => random.pick(steps)());
+    const changes = Array.from({ length: random.int(1, 4) }, () => random.pick(steps)()).map((change) => {
+      const ofMeters = METER_CHANGES.filter(() => changing.chance(0.15));
+      return (had: Catalog): Catalog => ofMeters.reduce((catalog, each) => each(catalog), change(had));
+    });
     const times = changes.map(() => random.int(STARTS_AT + HOUR, ENDS_AT - 12 * HOUR)).sort((a, b) => a - b);
     return changes.map((change, i) => ({
       ...{ at: times[i]!, tenant, queue: isFirst && tenant === apart ? DEFAULTS : tenant },

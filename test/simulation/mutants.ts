@@ -55,6 +55,7 @@ const HOLDERS = 'domain/terms/plan-holders.ts';
 const CATALOG = 'domain/terms/catalog-history.ts';
 const TERM_AMOUNTS = 'domain/terms/term-amounts.ts';
 const TAKEN = 'domain/pricing/taken-usage.ts';
+const HELD_SHARE = 'domain/rating/held-share.ts';
 const AROUND = 'domain/pricing/around/charge.ts';
 const CELLS = 'domain/pricing/matrix-cells.ts';
 const PARTS = 'domain/pricing/parts.ts';
@@ -1068,7 +1069,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'otherwise-beside-otherwise',
     file: 'domain/terms/price-terms.ts',
-    find: 'return this.usagePricesOf(meter!.slug).filter(({ price }) => !isOtherwise(price));',
+    find: 'return this.usagePricesOf(meter!.slug).filter(({ price }) => isOrdinary(price));',
     replace: 'return this.usagePricesOf(meter!.slug);',
     description: 'A price that takes what others leave leaves to itself what it takes',
   },
@@ -1089,8 +1090,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'records-rated-in-part',
     file: TARGETS,
-    find: 'this.hasOtherRecords(periodStart)));',
-    replace: 'periodStart < 0));',
+    find: 'const whole = new Set([...this.prices.keys()].filter((periodStart) => this.hasOtherRecords(periodStart)));',
+    replace: 'const whole = new Set([...this.prices.keys()].filter((periodStart) => periodStart < 0));',
     description: 'A period is said to be rated by new records once one of its prices is',
   },
   {
@@ -1347,6 +1348,78 @@ export const mutants: readonly Mutant[] = [
     find: 'return this.tenants.has(tenant) || (this.apart !== null && !this.apart.has(tenant));',
     replace: 'return this.apart !== null && !this.apart.has(tenant);',
     description: 'A tenant whose own meters change within a chunk goes on with the cells of those before',
+  },
+  {
+    name: 'meters-same-by-slug',
+    file: 'aggregator/catalog-reader.ts',
+    find: 'return { meters, text: JSON.stringify([...meters].sort(([one], [other]) => (one < other ? -1 : 1))) };',
+    replace:
+      'return { meters, text: JSON.stringify([...meters].map(([type, of]) => [type, of.map(({ slug }) => slug)]).sort()) };',
+    description: 'An owner goes on with a meter that a version reads otherwise',
+  },
+  {
+    name: 'dimensions-by-name',
+    file: 'domain/catalog/meter-meaning.ts',
+    find: 'const placeOf = ({ name }: Dimension): number => (places.includes(name) ? places.indexOf(name) : places.length);',
+    replace: 'const placeOf = ({ name }: Dimension): number => (places.includes(name) ? 0 : 0);',
+    description: 'A dimension that is added takes the place that its name has among the others',
+  },
+  {
+    name: 'rated-by-first-definition',
+    file: RATING_CATALOG,
+    find: 'this.versions.flatMap(({ catalog }) => catalog.meters).map((meter) => [meter.slug, meter] as const),',
+    replace:
+      'this.versions.toReversed().flatMap(({ catalog }) => catalog.meters).map((meter) => [meter.slug, meter] as const),',
+    description: 'Usage is told by the first definition of its meter, without the dimensions that came',
+  },
+  {
+    name: 'priced-by-first-definition',
+    file: CATALOG,
+    find: 'for (const meter of catalog.meters) this.meters.set(meter.slug, meter);',
+    replace: 'for (const meter of catalog.meters) this.meters.set(meter.slug, this.meters.get(meter.slug) ?? meter);',
+    description: 'Prices look at usage by the first definition of its meter',
+  },
+  {
+    name: 'level-stays',
+    file: HELD_SHARE,
+    find: 'if (assigned.assignments.length === 0) return null;',
+    replace: 'if (terms.length > 0) return null;',
+    description: 'A level counts whole for each customer that has had its subject',
+  },
+  {
+    name: 'level-leaves-early',
+    file: HELD_SHARE,
+    find: '.map(({ from, to }) => ({ from, to: to < closed ? to : ALWAYS.to }));',
+    replace: '.map(({ from, to }) => ({ from, to }));',
+    description: 'A level leaves before the window is closed with which its subject moves',
+  },
+  {
+    name: 'level-never-given-back',
+    file: HELD_SHARE,
+    find: 'const end = to > windowStart ? this.whole : this.elapsed(to);',
+    replace: 'const end = this.whole;',
+    description: 'A subject that leaves keeps its level to the end of the period',
+  },
+  {
+    name: 'share-not-exact',
+    file: 'domain/terms/exact-share.ts',
+    find: 'part === whole ? quantity : halfEven(quantity * part, whole);',
+    replace: 'part === whole ? quantity : (quantity * part) / whole;',
+    description: 'A share of a level is cut off and not rounded',
+  },
+  {
+    name: 'moves-due-for-nobody',
+    file: BATCH,
+    find: 'const move = isOwnSubject(each) ? null : nextMoveDue(by, each, { closedUpTo, watermark });',
+    replace: 'const move = null;',
+    description: 'Nobody is due when a subject moves whose window is not closed yet',
+  },
+  {
+    name: 'assignment-marks-nobody-billed',
+    file: ACCOUNT_MODEL,
+    find: 'const billed = sides.filter((side) => this.billedUntil(side) > added.from);',
+    replace: 'const billed = sides.slice(0, 0);',
+    description: 'An assignment makes due nobody who was billed for time after it',
   },
 ];
 

@@ -2,6 +2,7 @@
 // the other, and so do those of a tenant; between them publishers meet at the lock. A publisher may die between any two
 // of its steps, or get no answer. Its request is sent again until it is answered, and is done once.
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
+import { inTheirPlaces } from '../../domain/catalog/meter-meaning.ts';
 import { neededRuleSet } from '../../domain/metering/rule-set.ts';
 import type { Random } from '../../domain/random.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
@@ -134,8 +135,9 @@ export class Publishers {
   }
 
   private catalogOf({ tenant, catalog }: CatalogChange) {
-    const versions = this.world.postgres.tenantVersions;
-    return catalog((tenant === null ? versions.defaults : versions.of(tenant)).at(-1)?.catalog ?? null);
+    const all = this.world.postgres.tenantVersions;
+    const history = (tenant === null ? all.defaults : all.of(tenant)).map((version) => version.catalog);
+    return inTheirPlaces(history, catalog(history.at(-1) ?? null));
   }
 
   /** In one transaction. What is there already is not made again, and what would charge usage twice is not made. */

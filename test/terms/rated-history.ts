@@ -1,6 +1,8 @@
 // Plays a random history to the rater's core: usage closes window by window, some of it comes late, records and
 // versions become known one by one, and after each step the line items that are missing are added. What they come to is
 // held against the slow model of the rules, which knows nothing of steps.
+
+import type { AssignedSubject } from '../../domain/accounts/assignments.ts';
 import {
   type PricedKey,
   periodText,
@@ -19,10 +21,12 @@ import { billedBy } from '../../domain/rating/billed-by.ts';
 import { earlierAsOne } from '../../domain/rating/contributions.ts';
 import { RecordsByCustomer } from '../../domain/rating/customer-records.ts';
 import type { CustomerWork } from '../../domain/rating/customer-work.ts';
+import { heldTimes } from '../../domain/rating/held-share.ts';
 import { type Detail, type PeriodTarget, periodTargets } from '../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../domain/rating/rated-terms.ts';
 import { RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
-import { chargedTerms, countedTerms } from '../../domain/rating/term-usage.ts';
+import { nextMoveDue } from '../../domain/rating/subject-moves.ts';
+import { type CountedTerms, chargedTerms, countedTerms, type SubjectWindows } from '../../domain/rating/term-usage.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import type { CustomerSubscription } from '../../domain/terms/customer-subscription.ts';
 import { nextDueAfter } from '../../domain/terms/next-due.ts';
@@ -33,13 +37,14 @@ import { goneTerms, termItems } from '../../rater/core/term-items.ts';
 import { differences, usageOfCounted } from './compare.ts';
 import { historyOf } from './histories.ts';
 import { type InstalledHistory, installedHistory } from './installed-versions.ts';
+import { movedHistory } from './moved-subjects.ts';
 import { slowFeeAmounts } from './slow-fees.ts';
-import { isLookedAt, SLOT, type SlowHistory, SlowModel, type SlowUsage } from './slow-model.ts';
+import { isLookedAt, SLOT, type SlowHistory, SlowModel, type SlowUsage, slowOwner } from './slow-model.ts';
 import { ratioText } from './slow-numbers.ts';
 import { slowUsageAmounts } from './slow-usage.ts';
 
 export const CUSTOMER = { tenant: 't', customer: 'c' };
-export const SUBJECTS = [{ subject: CUSTOMER.customer, assignments: [] }];
+export const SUBJECTS: readonly AssignedSubject[] = [{ subject: CUSTOMER.customer, assignments: [] }];
 
 /** What is known and closed at a step. */
 export interface Known {
@@ -48,8 +53,10 @@ export interface Known {
   /** Those of all tenants; absent: there are no others. */
   readonly installed?: TenantVersions;
   readonly subscriptions: SlowHistory['subscriptions'];
-  /** Of closed windows. */
+  /** Of closed windows, those that are the customer's. */
   readonly usage: readonly SlowUsage[];
+  /** Those that are another one's at some time; absent: there are none. */
+  readonly moved?: readonly AssignedSubject[];
   readonly watermark: number;
 }
 
@@ -105,6 +112,22 @@ export class Written {
 const sorted = (entries: (readonly [string, string])[]): Readonly<Record<string, string>> =>
   Object.fromEntries(entries.filter(([, amount]) => amount !== '0').sort(([a], [b]) => (a < b ? -1 : 1)));
 
+/** The windows of some terms, as a store would give them. */
+function usageOf(
+  counted: CountedTerms,
+  meter: PeriodTarget['usage'][number]['line']['meter'],
+  { usage, moved = [], watermark }: Pick<Known, 'usage' | 'moved' | 'watermark'>,
+): SubjectWindows[] {
+  const subjects = [...SUBJECTS, ...moved];
+  // Values that are told apart are those of all subjects together.
+  if (meter!.aggregation === 'unique') return usageOfCounted(counted, meter, usage);
+  return subjects.flatMap(({ subject }) => {
+    const own = usage.filter((each) => (each.subject ?? CUSTOMER.customer) === subject);
+    const held = heldTimes(meter!, { ...CUSTOMER, subjects }, subject, counted.terms, watermark);
+    return usageOfCounted(counted, meter, own).map((of) => ({ ...of, subject, held }));
+  });
+}
+
 export const asStored = ({ subscriptions }: Known): CustomerSubscription[] =>
   subscriptions.map(({ opening, records }) => ({
     ...CUSTOMER,
@@ -119,13 +142,14 @@ function rateStep(detail: Detail, known: Known, written: Written, work: Customer
   const catalog = catalogs.of(CUSTOMER.tenant);
   const records = new RecordsByCustomer(catalogs, asStored(known));
   const stored = [...written.periods.values()];
-  const targets = periodTargets(detail, known.watermark, records, [work], stored);
+  const upTo = { watermark: known.watermark, closedUpTo: known.watermark };
+  const targets = periodTargets(detail, upTo, records, [work], stored);
   const by = records.of(CUSTOMER);
   const items = targets.flatMap((target) => {
     const prices = written.prices(target);
     const usage = target.usage.map((period) => ({
       period,
-      charged: chargedTerms(period, countedTerms(period), (of) => usageOfCounted(of, period.line.meter, known.usage)),
+      charged: chargedTerms(period, countedTerms(period), (of) => usageOf(of, period.line.meter, known)),
     }));
     const fees = target.fees.filter(
       ({ isByUsage, from, to }) =>
@@ -152,7 +176,9 @@ function rateStep(detail: Detail, known: Known, written: Written, work: Customer
     written.periods.set(periodText(key), { ...key, ...view });
   }
   written.items.push(...items);
+  const move = nextMoveDue(by, work, upTo);
   if (work.dueFrom !== null) written.dueAt = nextDueAfter(by.terms, by.fees, known.watermark);
+  if (move !== null) written.dueAt = Math.min(written.dueAt ?? move, move);
   return items;
 }
 
@@ -179,6 +205,8 @@ function expected(history: SlowHistory, known: Known): Readonly<Record<string, s
     versions: known.versions,
     subscriptions: known.subscriptions,
     usage: known.usage,
+    subjects: known.moved ?? [],
+    closedUpTo: known.watermark,
   };
   // The default plan's are charged where there is usage.
   const { fees: fast } = billedBy(new CatalogHistory(known.versions), asStored(known));
@@ -223,6 +251,9 @@ const instantOf = (revealed: Revealed): number => {
   const { record } = revealed;
   return 'undoes' in record ? record.at : Math.min(...record.patches.map(({ at }) => at));
 };
+
+/** Of a customer with a subject that moves. */
+export const ratedFaultsOfMoved = (seed: number): string[] | null => ratedFaults(seed, alone(movedHistory(seed)));
 
 /** Of the same customer, where others have catalogs of their own. */
 export const ratedFaultsAmongOthers = (seed: number): string[] | null =>
@@ -271,6 +302,22 @@ export function ratedFaults(
         else dueFrom = Math.min(dueFrom ?? from, from);
       }
     }
+    // An assignment is known before a window closes that is another one's by it.
+    const moved = (history.subjects ?? []).map(({ subject, assignments }): AssignedSubject => {
+      const there = known.moved?.find((each) => each.subject === subject)?.assignments ?? [];
+      const isKnown = (from: number) => from < watermark || there.some((each) => each.from === from) || random.once(4);
+      return { subject, assignments: assignments.filter(({ from }) => isKnown(from)) };
+    });
+    for (const { assignments } of moved) {
+      const there = known.moved?.flatMap((each) => each.assignments) ?? [];
+      for (const { from } of assignments) {
+        const isBilled = [...written.periods.values()].some(({ periodEnd }) => periodEnd > from);
+        if (there.some((each) => each.from === from) || !isBilled) continue;
+        written.dueAt = Math.min(written.dueAt ?? from, from);
+        if (from <= watermark) dueFrom = Math.min(dueFrom ?? from, from);
+      }
+    }
+    known = { ...known, moved };
     if (marked !== null && (watermark === end || random.once(2))) {
       dueFrom = Math.min(dueFrom ?? marked, marked);
       marked = null;
@@ -281,14 +328,18 @@ export function ratedFaults(
     const { meters } = first!.catalog;
     const usage = history.usage.filter((each) => {
       const meter = meters.find(({ slug }) => slug === each.meter)!;
-      return !late.has(each) && windowStartOf(each.at, windowSizeMs[meter.window]) < closedBefore(meter, watermark);
+      const windowMs = windowSizeMs[meter.window];
+      const start = windowStartOf(each.at, windowMs);
+      const mover = moved.find(({ subject }) => subject === each.subject);
+      const isOwn = mover === undefined || slowOwner(mover, start, windowMs) === CUSTOMER.customer;
+      return isOwn && !late.has(each) && start < closedBefore(meter, watermark);
     });
     known = { ...known, usage, watermark, installed: installed(known.versions) };
     const touched = usage
       .filter((each) => !before.has(each))
       .map(({ meter, at }) => windowStartOf(at, windowSizeMs[meters.find(({ slug }) => slug === meter)!.window]));
     const work: CustomerWork = {
-      ...{ ...CUSTOMER, subjects: SUBJECTS, dueFrom },
+      ...{ ...CUSTOMER, subjects: [...SUBJECTS, ...moved], dueFrom },
       windows: touched.length === 0 ? new Map() : new Map([[CUSTOMER.customer, new Set(touched)]]),
     };
     if (touched.length > 0 || dueFrom !== null) rateAll(known, written, work);

@@ -23,6 +23,26 @@ export interface SlowHistory {
   readonly subscriptions: readonly { opening: SubscriptionOpening; records: readonly SubscriptionRecord[] }[];
   /** Events of meters, each with its group and value; those of one window come in this order. */
   readonly usage: readonly SlowUsage[];
+  /** Subjects of the customer that are others' at some time; absent: there are none. */
+  readonly subjects?: readonly SlowSubject[];
+  /** What ends by then is closed; absent: everything is. */
+  readonly closedUpTo?: number;
+}
+
+export interface SlowSubject {
+  readonly subject: string;
+  /** Before the first it is a customer of its own name. By time. */
+  readonly assignments: readonly { readonly customer: string; readonly from: number }[];
+}
+
+/** Whose a subject's window is that starts at a slot or window. */
+export function slowOwner({ subject, assignments }: SlowSubject, windowStart: number, windowMs: number): string {
+  let owner = subject;
+  for (const [i, { from, customer }] of assignments.entries()) {
+    const holdsFirst = i === 0 && windowStart <= from && from < windowStart + windowMs;
+    if (holdsFirst || from <= windowStart) owner = customer;
+  }
+  return owner;
 }
 
 /** Whether a period is one that the model accounts for. */
@@ -34,6 +54,8 @@ export interface SlowUsage {
   readonly at: number;
   readonly model: string;
   readonly value: number;
+  /** Absent: the customer itself. */
+  readonly subject?: string;
 }
 
 interface Difference {

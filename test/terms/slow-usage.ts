@@ -7,6 +7,7 @@ import {
   type SlowLine,
   type SlowModel,
   same,
+  slowOwner,
   windowOfMeter,
 } from './slow-model.ts';
 import {
@@ -101,6 +102,33 @@ export function kindOfTerms(terms: readonly SlowTerm[], isLevel: boolean): strin
   return kinds.size === 1 ? [...kinds][0]! : isLevel ? 'prorate' : 'share';
 }
 
+/** What counts of a subject's level: of the windows of the terms those in which it is the customer's. */
+function heldPart(
+  { history: { subjects = [], closedUpTo = Number.POSITIVE_INFINITY } }: SlowModel,
+  level: Ratio,
+  subject: string | undefined,
+  terms: readonly SlowTerm[],
+  windowMs: number,
+): Ratio {
+  const assigned = subjects.find((each) => each.subject === subject);
+  if (assigned === undefined) return level;
+  const windows: number[] = [];
+  for (const { from, to } of terms) for (let at = from; at < to; at += windowMs) windows.push(at);
+  // Whoever has it in the last closed window has it from then on, as far as is told.
+  const lastClosed = Number.isFinite(closedUpTo) ? Math.floor(closedUpTo / windowMs) * windowMs - windowMs : closedUpTo;
+  const isHeld = windows.map((at) => slowOwner(assigned, Math.min(at, lastClosed), windowMs) === 'c');
+  const whole = BigInt(windows.length);
+  let sum = zero;
+  for (const [i, held] of isHeld.entries()) {
+    if (!held) continue;
+    // Stretch by stretch: where one begins or ends, what came up to there is rounded.
+    const [begins, ends] = [!isHeld[i - 1], !isHeld[i + 1]];
+    if (ends) sum = plus(sum, partOf(level, ratio(BigInt(i + 1), whole)));
+    if (begins) sum = less(sum, partOf(level, ratio(BigInt(i), whole)));
+  }
+  return sum;
+}
+
 /** `firstAt`: the first window of the price, of whatever cell. */
 function slowPeriod(model: SlowModel, line: SlowLine, entries: readonly CellEntry[], firstAt: number) {
   const meter = model.meterOf(line.slug)!;
@@ -124,7 +152,7 @@ function slowPeriod(model: SlowModel, line: SlowLine, entries: readonly CellEntr
           (match.model === undefined || match.model === usage.model) &&
           slowCellOf(matrix, { model: usage.model })?.name === nameOf(matrix, match),
       );
-      return { at, index, values: values.map(({ value }) => value) };
+      return { at, index, values: values.map(({ value }) => value), of: values };
     })
     .filter(({ values }) => values.length > 0)
     .sort((a, b) => a.at - b.at || a.index - b.index);
@@ -146,11 +174,24 @@ function slowPeriod(model: SlowModel, line: SlowLine, entries: readonly CellEntr
         return BigInt(values.reduce((sum, value) => sum + value, 0));
     }
   };
+  // Of subjects that are others' for a part of the time, a level counts by that (G3): window by window.
+  const isShared = isLevel && (model.history.subjects ?? []).length > 0;
+  const levelOf = (of: typeof readings, time: readonly SlowTerm[]): Ratio => {
+    if (!isShared) return ratio(whole(of));
+    const names = new Set(of.flatMap((each) => each.of.map(({ subject }) => subject)));
+    let level = zero;
+    for (const subject of names) {
+      const own = of.map((each) => ({ ...each, of: each.of.filter((usage) => usage.subject === subject) }));
+      const value = whole(own.map((each) => ({ ...each, values: each.of.map((usage) => usage.value) })));
+      level = plus(level, heldPart(model, ratio(value), subject, time, windowMs));
+    }
+    return level;
+  };
   if (kind === 'restart') {
-    return terms.map((term, index) => ({
-      term,
-      amount: slowAmount(term.price, ratio(whole(readings.filter((reading) => reading.index === index)))),
-    }));
+    return terms.map((term, index) => {
+      const own = readings.filter((reading) => reading.index === index);
+      return { term, amount: slowAmount(term.price, levelOf(own, [term])) };
+    });
   }
   const periodStart = periodStartOf(line, terms[0]!.price, terms[0]!.from);
   const [bounds, length] = [(instant: number) => Math.ceil(instant / windowMs) * windowMs, lengthMs(terms[0]!.price)];
@@ -159,7 +200,7 @@ function slowPeriod(model: SlowModel, line: SlowLine, entries: readonly CellEntr
     const duration = BigInt(bounds(periodStart + length) - first);
     const part = (instant: number): Ratio => ratio(BigInt(instant - first), duration);
     return terms.map((term) => {
-      const amount = slowAmount(term.price, ratio(whole(readings)));
+      const amount = slowAmount(term.price, levelOf(readings, terms));
       return { term, amount: less(partOf(amount, part(term.to)), partOf(amount, part(term.from))) };
     });
   }

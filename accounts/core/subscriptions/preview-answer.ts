@@ -2,9 +2,13 @@
 import { NO_SUBSCRIPTION } from '../../../domain/billing/billing-period-terms.ts';
 import { keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
-import { type AheadStep, type AheadTerm, byPeriodAndPrice } from '../../../domain/rating/charged-ahead.ts';
+import {
+  type AheadStep,
+  type AheadTerm,
+  byPeriodAndPrice,
+  type ChargesSide,
+} from '../../../domain/rating/charged-ahead.ts';
 import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
-import type { ChargesSide } from '../../../platform/charges/charges-ahead.ts';
 import { timeOrNull } from '../account-answers.ts';
 
 export interface PreviewedCharges {

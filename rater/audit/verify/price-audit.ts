@@ -5,9 +5,11 @@ import { customerText, startText, type TenantCustomer } from '../../../domain/bi
 import { closedBefore } from '../../../domain/billing/item-span.ts';
 import type { TenantVersions } from '../../../domain/catalog/tenant-versions.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
+import { namedGroups } from '../../../domain/metering/meter.ts';
 import { isTaken } from '../../../domain/pricing/taken-usage.ts';
 import type { BilledBy } from '../../../domain/rating/billed-by.ts';
 import { RecordsByCustomer } from '../../../domain/rating/customer-records.ts';
+import { heldTimes } from '../../../domain/rating/held-share.ts';
 import { type DueFee, type PeriodTarget, wholeTarget } from '../../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../../domain/rating/rated-terms.ts';
 import { RatingCatalogs } from '../../../domain/rating/rating-catalog.ts';
@@ -216,9 +218,11 @@ export class PriceAudit {
     for (const [key, sums] of this.charged) if (!compared.has(key)) compareTerms(sums[0]!, [], sums, log);
   }
 
-  private termsOf({ target, usage, usedFees }: AuditedStart) {
+  private termsOf({ target, view, usage, usedFees }: AuditedStart) {
     const charged = usage.map(({ period, counted }) => {
-      const tallies = new Map(counted.map(({ terms, tally }) => [terms, tally.usage()]));
+      const heldBy = (subject: string, { terms }: CountedTerms) =>
+        heldTimes(period.line.meter!, target, subject, terms, view.closedUpTo);
+      const tallies = new Map(counted.map(({ terms, tally }) => [terms, tally.usage(heldBy)]));
       return { period, charged: chargedTerms(period, [...tallies.keys()], (terms) => tallies.get(terms)!) };
     });
     const fees = target.fees.filter((fee) => !fee.isByUsage || usedFees.has(fee));
@@ -251,9 +255,10 @@ function count(start: AuditedStart, recounted: RecountedReading): void {
   const { windowStart, reading } = recounted;
   if (!isBilled(start.view, recounted)) return;
   const { meter, groupValues } = reading;
-  const groups = Object.fromEntries(meter.dimensions.map(({ name }, i) => [name, groupValues[i]!]));
   for (const { period, counted } of start.usage) {
     if (period.line.meter!.slug !== meter.slug) continue;
+    // By the dimensions that the meter has by now: the reading may be of before some of them.
+    const groups = namedGroups(period.line.meter!, groupValues);
     for (const { terms, tally } of counted) {
       if (!terms.terms.some(({ from, to }) => from <= windowStart && windowStart < to)) continue;
       if (isTaken(terms.taken, groups, windowStart)) tally.add(recounted);

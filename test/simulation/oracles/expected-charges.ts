@@ -78,6 +78,14 @@ interface LinePeriod {
 type Match = Readonly<Record<string, string>>;
 const NOBODY: ReadonlyMap<number, readonly Match[]> = new Map();
 
+/** A dimension that came after usage has "" in it. */
+const isMatched = (match: Match, groups: Match): boolean =>
+  Object.entries(match).every(([name, value]) => (groups[name] ?? '') === value);
+
+/** By the dimensions that a meter has by now. */
+const namedGroups = ({ dimensions }: Meter, groups: Match): Match =>
+  Object.fromEntries(dimensions.map(({ name }) => [name, groups[name] ?? '']));
+
 /** By window, then by subject. */
 type Used = ReadonlyMap<number, ReadonlyMap<string, readonly Reading[]>>;
 
@@ -202,7 +210,8 @@ export class ExpectedCharges {
         used.set(key, known);
         return known;
       };
-      for (const { subject, term, amount, quantity } of this.chargesOf(period, usedOf)) {
+      const heldBy = this.heldBy(customer, meter, view.closedUpTo);
+      for (const { subject, term, amount, quantity } of this.chargesOf(period, usedOf, heldBy)) {
         charges.push({
           ...{ periodStart: start, periodEnd: start + length, price: line.slug + cell, termStart: term.from, subject },
           ...{ subscription: term.holder ?? '', amount, quantity },
@@ -247,21 +256,15 @@ export class ExpectedCharges {
     return found;
   }
 
-  /** As of whatever version: a slug means the same for ever, to one tenant. */
+  /** As of whatever version: its windows and how it adds up are the same for ever, to one tenant. */
   meter(tenant: string, slug: string): Meter {
     return meterIn(this.versionsOf(tenant, this.postgres.tenantVersions.newest), slug);
   }
 
   /** Whether any price in force matches usage of a window: one that takes what others leave, or is on trial, too. */
-  isPriced(
-    customer: TenantCustomer,
-    view: View,
-    meter: Meter,
-    windowStart: number,
-    groups: readonly string[],
-  ): boolean {
+  isPriced(customer: TenantCustomer, view: View, meter: Meter, windowStart: number, groups: Match): boolean {
     const inForce = this.model(customer, view, ALWAYS).inForce(meter.slug).get(windowStart) ?? [];
-    const named = Object.fromEntries(meter.dimensions.map(({ name }, i) => [name, groups[i]!]));
+    const named = namedGroups(meter, groups);
     return inForce.some((price) => slowCellOf(price, named) !== null);
   }
 
@@ -292,8 +295,6 @@ export class ExpectedCharges {
     match: Match,
     others: ReadonlyMap<number, readonly Match[]>,
   ): Used {
-    const has = (of: Match, groups: readonly string[]): boolean =>
-      meter.dimensions.every(({ name }, i) => (of[name] ?? groups[i]) === groups[i]);
     const nextChunks = nextChunksOf(vector);
     const closedFrom = stretchStart(meter, Math.max(0, closedUpTo));
     const used = new Map<number, Map<string, Reading[]>>();
@@ -302,7 +303,8 @@ export class ExpectedCharges {
       for (const reading of this.usage.readingsByMeter.get(JSON.stringify([tenant, subject, meter.slug])) ?? []) {
         const { windowStart, partition, chunk, groups } = reading;
         if (chunk >= nextChunks[partition]! || windowStart >= closedFrom || !countsIn(vector, reading)) continue;
-        if (!has(match, groups) || others.get(windowStart)?.some((other) => has(other, groups))) continue;
+        if (!isMatched(match, groups)) continue;
+        if (others.get(windowStart)?.some((other) => isMatched(other, groups))) continue;
         if (this.ownerOf(tenant, subject, windowStart, windowOfMeter(meter)) !== customer.customer) continue;
         const bySubject = used.get(windowStart) ?? new Map<string, Reading[]>();
         used.set(windowStart, bySubject.set(subject, [...(bySubject.get(subject) ?? []), reading]));
@@ -326,14 +328,34 @@ export class ExpectedCharges {
     );
   }
 
+  /** When a subject is the customer's, by whole windows, as far as windows are closed: what runs then goes on. */
+  private heldBy({ tenant, customer }: TenantCustomer, meter: Meter, closedUpTo: number): HeldBy {
+    const windowMs = windowOfMeter(meter);
+    const closedFrom = stretchStart(meter, Math.max(0, closedUpTo));
+    return (subject) => {
+      const all = this.rating.accounts.assigned.get(JSON.stringify([tenant, subject]))?.assignments ?? [];
+      const times = [
+        ...all.map(({ from }, i) => (i === 0 ? Math.floor(from / windowMs) : Math.ceil(from / windowMs)) * windowMs),
+      ];
+      const spans: Span[] = [];
+      for (const [i, at] of [Number.NEGATIVE_INFINITY, ...times].entries()) {
+        const next = times[i] ?? ALWAYS;
+        const to = next < closedFrom ? next : ALWAYS;
+        if (at >= closedFrom || at >= next) continue;
+        if ((i === 0 ? subject : all[i - 1]!.customer) === customer) spans.push({ from: at, to });
+      }
+      return spans;
+    };
+  }
+
   private chargesOf(
     period: LinePeriod,
     usedOf: (term: SlowTerm) => Used,
+    heldBy: HeldBy,
   ): (TermValue & { subject: string; term: SlowTerm })[] {
     const { terms, cell, matrixAt, meter } = period;
     const isOfCell = (at: number, { groups }: Reading): boolean => {
-      const named = Object.fromEntries(meter.dimensions.map(({ name }, i) => [name, groups[i]!]));
-      return slowCellOf(matrixAt.get(at)!, named)?.name === cell;
+      return slowCellOf(matrixAt.get(at)!, namedGroups(meter, groups))?.name === cell;
     };
     const ofCell = (at: number, used: ReadonlyMap<string, readonly Reading[]>) =>
       new Map(
@@ -358,7 +380,7 @@ export class ExpectedCharges {
         ...{ at, index },
         of: isBySubject ? new Map([[subject, of.get(subject)!]]) : of,
       }));
-      return valuesOf(period, ofSubject).map((value, index) => ({ ...value, subject, term: terms[index]! }));
+      return valuesOf(period, ofSubject, heldBy).map((value, index) => ({ ...value, subject, term: terms[index]! }));
     });
   }
 }
@@ -380,15 +402,43 @@ interface UsedWindow {
   readonly of: ReadonlyMap<string, readonly Reading[]>;
 }
 
-/** What all readings of some windows come to. */
-function wholeOf(meter: Meter, windows: readonly UsedWindow[]): bigint {
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The stretches in which a subject is the customer's. */
+type HeldBy = (subject: string) => readonly Span[];
+
+/** Of a level that a subject has for a part of some time: millisecond after millisecond would be as much (P7). */
+function sharedLevel(level: bigint, time: readonly Span[], held: readonly Span[]): bigint {
+  const over = (instant: number): bigint =>
+    BigInt(time.reduce((sum, { from, to }) => sum + Math.min(Math.max(instant - from, 0), to - from), 0));
+  const whole = over(ALWAYS);
+  const upTo = (instant: number): bigint => {
+    const part = over(instant);
+    if (part === whole) return level;
+    const scaled = 2n * level * part + whole;
+    const quotient = scaled >= 0n ? scaled / (2n * whole) : -((-scaled + 2n * whole - 1n) / (2n * whole));
+    const isTie = scaled % (2n * whole) === 0n;
+    return isTie && quotient % 2n !== 0n ? quotient - 1n : quotient;
+  };
+  return held.reduce((sum, { from, to }) => sum + upTo(to) - upTo(from), 0n);
+}
+
+/** What all readings of some windows come to; of a level, those of each subject by its share of the terms' time. */
+function wholeOf(meter: Meter, windows: readonly UsedWindow[], terms: readonly Span[], heldBy: HeldBy): bigint {
   const { aggregation, across = aggregation === 'unique' ? 'union' : 'sum' } = meter;
   const bySubject = new Map<string, Reading[]>();
   for (const { of } of windows)
     for (const [subject, readings] of of) bySubject.set(subject, [...(bySubject.get(subject) ?? []), ...readings]);
   if (bySubject.size === 0) return 0n;
   if (across === 'union') return mergedValue(aggregation, [...bySubject.values()].flat());
-  const values = [...bySubject.values()].map((readings) => mergedValue(aggregation, readings));
+  const isLevel = ['max', 'min', 'latest'].includes(aggregation);
+  const values = [...bySubject].map(([subject, readings]) => {
+    const value = mergedValue(aggregation, readings);
+    return isLevel ? sharedLevel(value, terms, heldBy(subject)) : value;
+  });
   if (across === 'sum') return values.reduce((a, b) => a + b);
   return values.sort((a, b) => (a < b ? -1 : 1)).at(-1)!;
 }
@@ -398,7 +448,7 @@ function netsOf(meter: Meter, windows: readonly UsedWindow[]): { readonly index:
   const { aggregation, across = 'union' } = meter;
   const seen = new Set<string>();
   return windows.map((window) => {
-    if (aggregation !== 'unique') return { index: window.index, net: wholeOf(meter, [window]) };
+    if (aggregation !== 'unique') return { index: window.index, net: wholeOf(meter, [window], [], () => []) };
     let net = 0n;
     for (const [subject, readings] of window.of) {
       for (const { text } of readings) {
@@ -415,12 +465,13 @@ function netsOf(meter: Meter, windows: readonly UsedWindow[]): { readonly index:
 function valuesOf(
   { start, length, firstAt, terms, kind, meter }: LinePeriod,
   windows: readonly UsedWindow[],
+  heldBy: HeldBy,
 ): TermValue[] {
   const priceOf = (index: number): SlowPrice => terms[index]!.price;
   if (kind === 'restart') {
     return terms.map((_, index) => {
       const own = windows.filter((window) => window.index === index);
-      const quantity = wholeOf(meter, own);
+      const quantity = wholeOf(meter, own, [terms[index]!], heldBy);
       return { quantity, amount: amountOf(priceOf(index), quantity) };
     });
   }
@@ -429,7 +480,7 @@ function valuesOf(
     const boundary = (time: number): number => Math.ceil(time / windowMs) * windowMs;
     const first = Math.min(boundary(start), firstAt);
     const duration = BigInt(boundary(start + length) - first);
-    const quantity = wholeOf(meter, windows);
+    const quantity = wholeOf(meter, windows, terms, heldBy);
     return terms.map(({ from, to }, index) => ({
       quantity,
       amount: amountBetween(amountOf(priceOf(index), quantity), BigInt(from - first), BigInt(to - first), duration),

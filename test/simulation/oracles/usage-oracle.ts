@@ -36,7 +36,8 @@ export interface Reading {
   readonly meter: string;
   readonly subject: string;
   readonly windowStart: number;
-  readonly groups: readonly string[];
+  /** By the names that dimensions had for whoever counted it. */
+  readonly groups: Readonly<Record<string, string>>;
   /** In 10^-12. */
   readonly quantity: bigint;
   readonly text: string;
@@ -500,7 +501,7 @@ export class UsageOracle {
       meter: meter.slug,
       subject: sent.subject,
       windowStart,
-      groups: groups as string[],
+      groups: Object.fromEntries(meter.dimensions.map(({ name }, i) => [name, groups[i]!])),
       rollUp: rollUpKey(event.tenant, meter.slug, sent.subject, windowStart, groups as string[]),
       total: ['sum', 'count'].includes(meter.aggregation)
         ? rollUpKey(event.tenant, meter.slug, '', windowStart, groups as string[])

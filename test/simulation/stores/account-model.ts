@@ -50,9 +50,17 @@ export class AccountModel {
   /** Windows of some of them that end by then were rated, or may be at this moment; null: none was yet. */
   private readonly closing: (customers: readonly TenantCustomer[]) => number | null;
 
-  constructor(postgres: PostgresModel, closing: AccountModel['closing']) {
+  /** Where the last period ends that a customer was billed of. */
+  private readonly billedUntil: (customer: TenantCustomer) => number;
+
+  constructor(
+    postgres: PostgresModel,
+    closing: AccountModel['closing'],
+    billedUntil: (customer: TenantCustomer) => number,
+  ) {
     this.postgres = postgres;
     this.closing = closing;
+    this.billedUntil = billedUntil;
   }
 
   subscriptionsOf(customers: readonly TenantCustomer[]): CustomerSubscription[] {
@@ -126,12 +134,12 @@ export class AccountModel {
       );
       if (added === null) return;
       const dueAt = assignmentDueAt(added, closedUpTo);
-      if (dueAt !== null) await locked('lock due', sides.map(dueLock), () => null);
+      await locked('lock due', sides.map(dueLock), () => null);
       await write('assign', () => {
         this.assigned.set(key, { tenant, subject, assignments: withAssignment(assignments, added) });
-        if (dueAt === null) return;
-        this.markDue(sides.map((side) => ({ ...side, dueAt })));
-        this.onReachedBack();
+        const billed = sides.filter((side) => this.billedUntil(side) > added.from);
+        this.markDue((dueAt === null ? billed : sides).map((side) => ({ ...side, dueAt: dueAt ?? added.from })));
+        if (dueAt !== null) this.onReachedBack();
       });
     });
   }

@@ -138,7 +138,16 @@ export class RatingModel {
     this.postgres = postgres;
     this.clickhouse = clickhouse;
     this.shards = new ShardModel(postgres);
-    this.accounts = new AccountModel(postgres, (customers) => this.shards.closingOf(customers));
+    this.accounts = new AccountModel(
+      postgres,
+      (customers) => this.shards.closingOf(customers),
+      (customer) => this.billedUntil(customer),
+    );
+  }
+
+  /** Where the last period ends that the customer was billed of. */
+  private billedUntil(customer: TenantCustomer): number {
+    return Math.max(...this.periodsWhere(isOf([customer])).map(({ periodEnd }) => periodEnd));
   }
 
   /** Of all customers. */
@@ -395,7 +404,7 @@ export class RatingModel {
         const { windowStart, groupValues } = versions[0]!.row;
         if (windowStart < from || windowStart >= to) return;
         const has = (match: readonly GroupValue[]): boolean =>
-          match.every(({ dimension, value }) => groupValues[dimension] === value);
+          match.every(({ dimension, value }) => (groupValues[dimension] ?? '') === value);
         const inTime = taken.filter((each) => each.from <= windowStart && windowStart < each.to);
         if (!inTime.some(({ match, leftOut }) => has(match) && !leftOut.some(has))) return;
         const row = finalOf(versions, asOf);

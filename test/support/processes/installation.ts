@@ -111,10 +111,10 @@ export class Installation {
 
   /** Effective since ever where nothing was rated yet, and else from now on. `tenant` null: the default. */
   async apply(catalog: Catalog, tenant: string | null = null): Promise<void> {
-    const { pool, eventLog } = this.stores;
+    const { pool, eventLog, clickhouse: usage } = this.stores;
     const effectiveAt = (await readClosingUpTo(pool)) === null ? { effectiveAt: 0 } : {};
     const whose = tenant === null ? {} : { author: { tenant, actor: 'cli:test' } };
-    await applyCatalog(pool, eventLog, catalog, JSON.stringify(catalog), { ...effectiveAt, ...whose });
+    await applyCatalog(pool, eventLog, catalog, JSON.stringify(catalog), { ...effectiveAt, ...whose, usage });
   }
 
   /** Appends the events in the order given, a few in a record. */
