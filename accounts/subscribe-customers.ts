@@ -18,7 +18,7 @@ import {
   readSubscriptionsOfCustomers,
 } from '../platform/account-store/subscriptions.ts';
 import { lockCustomers } from '../platform/billing-store/billing-periods.ts';
-import { readClosingNow } from '../platform/billing-store/rater-progress.ts';
+import { readClosingOf } from '../platform/billing-store/rater-progress.ts';
 import { shareOverlapFence, storedHistory } from '../platform/catalog-publishing/overlap-fence.ts';
 import type { Queries } from '../platform/postgres/table-columns.ts';
 import { requireNoOverlap } from './core/subscriptions/overlapping-prices.ts';
@@ -55,11 +55,9 @@ export async function lockForChange(
   tenant: string,
   customers: readonly string[],
 ): Promise<SubscribingNow> {
-  await lockCustomers(
-    queries,
-    customers.map((customer) => ({ tenant, customer })),
-  );
-  return readClosingNow(queries);
+  const all = customers.map((customer) => ({ tenant, customer }));
+  await lockCustomers(queries, all);
+  return readClosingOf(queries, all);
 }
 
 const historyAhead = ({ opening, records }: NewSubscription): SubscriptionHistory =>

@@ -1,5 +1,7 @@
 // Composition root of the rater: one loop that rates whatever was sealed, every settings.rater.intervalMs, and the
 // auditor.
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { Pool } from 'pg';
 import { delay } from '../platform/calls/retry.ts';
 import { realTimers, type Timers } from '../platform/calls/timers.ts';
@@ -13,6 +15,7 @@ import { Auditor } from './audit/watch/auditor.ts';
 import { RatingInvariantError } from './core/rate.ts';
 import { createRaterMetrics, type RaterMetrics } from './metrics.ts';
 import { RatingLoop, type StepOutcome } from './rating/rating-loop.ts';
+import { ShardLease } from './rating/shard-lease.ts';
 import type { RatingStore } from './store/rating-store.ts';
 import { storedRating } from './store/stored-rating.ts';
 
@@ -78,20 +81,37 @@ export interface RatingParts {
   readonly batchCustomersMax?: number;
   /** Customers whom a version of the catalog concerns, marked in one statement. */
   readonly markedCustomersMax?: number;
+  /** Windows held in memory. */
+  readonly stepWindowsMax?: number;
+  /** Its name among the raters. Default: that of the machine, the process and this life of it. */
+  readonly rater?: string;
 }
 
 /** The rater's loop on any store. */
 export function startRating(context: StageContext, parts: RatingParts): RaterStage {
   const { settings, logger, clock } = context;
-  const { timers, metrics } = parts;
-  const loop = new RatingLoop({ ...parts, logger, clock, allowedLatenessMs: settings.allowedLatenessMs });
+  const { store, timers, metrics, rater = `${hostname()} ${process.pid} ${randomUUID()}` } = parts;
+  const loop = new RatingLoop({ ...parts, rater, logger, clock, allowedLatenessMs: settings.allowedLatenessMs });
+  const lease = new ShardLease({ store, rater, leaseMs: settings.rater.leaseMs, timers, logger });
   const stopping = new AbortController();
   let notReady: string | null = 'the first step is not done yet';
+
+  const leasedStep = async (): Promise<StepOutcome> => {
+    await lease.begin();
+    try {
+      return await loop.step();
+    } catch (error) {
+      // Another rater may reach the stores.
+      await lease.end();
+      loop.forgetShards();
+      throw error;
+    }
+  };
 
   // Steps follow each other, never overlap; a step that was asked for waits its turn.
   let lastStep: Promise<unknown> = Promise.resolve();
   const step = (): Promise<StepOutcome> => {
-    const next = lastStep.then(() => loop.step());
+    const next = lastStep.then(leasedStep);
     lastStep = next.catch(() => undefined);
     return next;
   };
@@ -116,7 +136,7 @@ export function startRating(context: StageContext, parts: RatingParts): RaterSta
   const failed = new Promise<never>((_resolve, reject) => {
     running.catch(reject);
   });
-  failed.catch(() => undefined);
+  failed.catch(() => lease.stop());
 
   return {
     name: 'rater',
@@ -127,6 +147,7 @@ export function startRating(context: StageContext, parts: RatingParts): RaterSta
       stopping.abort();
       await running.catch(() => undefined);
       await lastStep;
+      await lease.stop();
     },
   };
 }

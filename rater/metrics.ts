@@ -9,6 +9,11 @@ export interface RaterMetrics {
   windowCloseDelay(seconds: number): void;
   /** Windows that closed with usage which no price takes. */
   unpricedWindows(meter: string, count: number): void;
+  shardsHeld(count: number): void;
+  /** Since the step before. */
+  shardsLost(count: number): void;
+  /** Of the shard that is furthest behind, whoever holds it; milliseconds since the epoch. */
+  ratedWatermark(time: number): void;
   /** How many discrepancies of an invariant rating met at its last step; 0 takes a reported one back. */
   discrepancy(invariant: 'I2' | 'I4', count: number): void;
   /** How many discrepancies of an invariant the auditor knows. */
@@ -40,6 +45,21 @@ export function createRaterMetrics(registry: Registry): RaterMetrics {
     labelNames: ['invariant'],
     registers: [registry],
   });
+  const shards = new Gauge({
+    name: 'tallyline_rater_shards',
+    help: 'Shards of customers that this rater holds, of 64.',
+    registers: [registry],
+  });
+  const lostShards = new Counter({
+    name: 'tallyline_rater_shards_lost_total',
+    help: 'Shards that another rater took from this one, since its lease was over.',
+    registers: [registry],
+  });
+  const rated = new Gauge({
+    name: 'tallyline_rated_watermark_timestamp_seconds',
+    help: 'Up to which time of the log the shard is rated that is furthest behind; 0: not at all.',
+    registers: [registry],
+  });
   for (const kind of ['usage', 'adjustment']) lineItems.inc({ kind }, 0);
   // Rating and the auditor may meet the same discrepancy; the larger number is the better account of it.
   const counts = { rating: new Map<Invariant, number>(), audit: new Map<Invariant, number>() };
@@ -51,6 +71,9 @@ export function createRaterMetrics(registry: Registry): RaterMetrics {
     lineItemsWritten: (kind, count) => lineItems.inc({ kind }, count),
     unpricedWindows: (meter, count) => unpriced.inc({ meter }, count),
     windowCloseDelay: (seconds) => closeDelay.observe(Math.max(0, seconds)),
+    shardsHeld: (count) => shards.set(count),
+    shardsLost: (count) => lostShards.inc(count),
+    ratedWatermark: (time) => rated.set(time / 1000),
     discrepancy: (invariant, count) => report('rating', invariant, count),
     audited: (invariant, count) => report('audit', invariant, count),
   };

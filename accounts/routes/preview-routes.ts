@@ -13,13 +13,12 @@ import {
 import { billsFrom, saysFrom } from '../../domain/terms/record-rules.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { readCustomer } from '../../platform/account-store/customers.ts';
-import { readNow } from '../../platform/account-store/subject-assignments.ts';
 import {
   readSubscriber,
   readSubscriptionsNamed,
   readSubscriptionsOfCustomers,
 } from '../../platform/account-store/subscriptions.ts';
-import { readClosingUpTo } from '../../platform/billing-store/rater-progress.ts';
+import { readClosingOf } from '../../platform/billing-store/rater-progress.ts';
 import { type AccountAct, type AccountContext, type AccountRoute, listAnswer } from '../account-route.ts';
 import { overlapsFrom, requireNoOverlap } from '../core/subscriptions/overlapping-prices.ts';
 import { chargesAnswer } from '../core/subscriptions/preview-answer.ts';
@@ -52,11 +51,16 @@ interface Planning extends SubscribingNow {
 
 type AskedOf<Form extends string> = Extract<AskedPreview, Readonly<Record<Form, unknown>>>;
 
-async function planAct({ id, asked }: AskedOf<'asked'>, planning: Planning): Promise<Planned> {
+async function customerOf(preview: AskedPreview, { reads }: AccountContext, tenant: string): Promise<string> {
+  if ('body' in preview) return preview.body.customer;
+  const customer = await readSubscriber(reads, tenant, preview.id);
+  if (customer === null) throw unknownSubscription(preview.id);
+  return customer;
+}
+
+async function planAct({ id, asked }: AskedOf<'asked'>, customer: string, planning: Planning): Promise<Planned> {
   const { tenant, catalogs, now, ratedUpTo } = planning;
   const { reads } = planning.context;
-  const customer = await readSubscriber(reads, tenant, id);
-  if (customer === null) throw unknownSubscription(id);
   const before = await readSubscriptionsOfCustomers(reads, [{ tenant, customer }]);
   const stored = before.find(({ opening }) => opening.id === id)!;
   const record = decideAct(asked, stored, catalogs.history, { now, ratedUpTo });
@@ -107,12 +111,12 @@ const previewSubscription: AccountAct = async (context, { author: { tenant }, pa
   const { until: asked } = readParameters(previewParameters, parameters);
   const catalogs = await context.catalogs();
   const preview = readPreviewBody(body, catalogs.newest);
-  const ratedUpTo = await readClosingUpTo(context.reads);
-  const now = await readNow(context.reads);
+  const of = { tenant, customer: await customerOf(preview, context, tenant) };
+  const { ratedUpTo, now } = await readClosingOf(context.reads, [of]);
   if (asked !== undefined && asked <= now)
     throw invalidParameter('until', `must lie behind now, ${formatRfc3339(now)}`);
   const planning = { context, tenant, catalogs, now, ratedUpTo };
-  const planned = await ('asked' in preview ? planAct(preview, planning) : planNew(preview, planning));
+  const planned = await ('asked' in preview ? planAct(preview, of.customer, planning) : planNew(preview, planning));
   const { customer, before, after, becomes, records, basis } = planned;
   const from = Math.min(
     now,

@@ -18,7 +18,7 @@ import {
 } from '../../platform/account-store/subject-assignments.ts';
 import { lockCustomers } from '../../platform/billing-store/billing-periods.ts';
 import { markBilledDue, markDue } from '../../platform/billing-store/due-customers.ts';
-import { readClosingUpTo } from '../../platform/billing-store/rater-progress.ts';
+import { readClosingOf } from '../../platform/billing-store/rater-progress.ts';
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
 import { type SubjectFacts, subjectAnswer, timeOrNull } from '../core/account-answers.ts';
 import { readPathId } from '../core/account-ids.ts';
@@ -66,8 +66,7 @@ const putSubject: AccountAct = ({ change }, { author, path, parameters, body, if
     const names = new Set([wanted.customer, subject, ...locked.assignments.map((each) => each.customer)]);
     const sides = [...names].map((side) => ({ tenant, customer: side }));
     await lockCustomers(transaction, sides);
-    const closedUpTo = await readClosingUpTo(transaction);
-    const now = await readNow(transaction);
+    const { ratedUpTo: closedUpTo, now } = await readClosingOf(transaction, sides);
     const added = assignmentOf(locked, wanted, { now, closedUpTo });
     if (added === null) return answerOf(locked, now);
     const saved = await saveAssignment(transaction, author, locked, added, reason);

@@ -51,7 +51,7 @@ export async function insertSubscribers(pool: pg.Pool, subscribers: Subscribers)
     await client.query('INSERT INTO tallyline.plan_holders SELECT $1, tenant, customer FROM wanted', [SUBSCRIBED_PLAN]);
     // A rater was there before, and took the catalog in.
     await client.query(
-      'UPDATE tallyline.rater_progress SET catalog_version = (SELECT max(version) FROM tallyline.catalog_versions)',
+      'UPDATE tallyline.rater_shards SET catalog_version = (SELECT max(version) FROM tallyline.catalog_versions)',
     );
     if (dueAt !== null)
       await client.query('INSERT INTO tallyline.due_customers SELECT tenant, customer, $1 FROM wanted', [

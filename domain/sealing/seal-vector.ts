@@ -70,4 +70,14 @@ export function covers(a: SealVector, b: SealVector): boolean {
 /** Of two vectors that come from seals, of which one covers the other, that one. */
 export const laterOf = (a: SealVector, b: SealVector): SealVector => (covers(a, b) ? a : b);
 
+/** `a`, where it lies past `b` cut back to it. Of the partitions of `b`. */
+export const cutBack = (a: SealVector, b: SealVector): SealVector =>
+  sealVectorOf(
+    partitionCounts(b).map((count) => ({
+      ...count,
+      nextChunk: Math.min(count.nextChunk, nextChunkOf(a, count.generation, count.partition)),
+      recounts: Math.min(count.recounts, recountsOf(a, count.generation, count.partition)),
+    })),
+  );
+
 export const isSameVector = (a: SealVector, b: SealVector): boolean => covers(a, b) && covers(b, a);

@@ -2,7 +2,7 @@
 // tallyline.assigned_subjects, which is there from its first assignment on.
 import { type AssignedSubject, type Assignment, withAssignment } from '../../domain/accounts/assignments.ts';
 import type { TenantSubject } from '../../domain/accounts/ownership.ts';
-import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import type { SubjectKey, TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { instant, int, type Queries, recordOf, selected, tableOf, text } from '../postgres/table-columns.ts';
 import { type Author, appendChanges } from './account-changes.ts';
 
@@ -177,6 +177,21 @@ export async function readAssignmentsAround(
        UNION ALL
        SELECT b.tenant, b.subject FROM ${wanted.sql} JOIN tallyline.subject_assignments b USING (tenant, customer)
      ) ORDER BY a.tenant, a.subject, a.starts_at`,
+    wanted.params,
+  );
+  return subjectsOf(rows);
+}
+
+const subjectColumns = { tenant: text('tenant'), subject: text('subject') };
+
+/** Of these subjects, those that were ever assigned, with all their assignments. */
+export async function readAssigned(queries: Queries, subjects: readonly SubjectKey[]): Promise<TenantSubject[]> {
+  const wanted = tableOf(subjectColumns, subjects, 'wanted');
+  // Where nothing was ever assigned, nothing is looked for.
+  const { rows } = await queries.query(
+    `SELECT ${selected(assignmentColumns, 'a')}
+     FROM ${wanted.sql} JOIN tallyline.subject_assignments a USING (tenant, subject)
+     WHERE (SELECT EXISTS (SELECT FROM tallyline.subject_assignments)) ORDER BY a.tenant, a.subject, a.starts_at`,
     wanted.params,
   );
   return subjectsOf(rows);

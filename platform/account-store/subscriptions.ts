@@ -16,7 +16,7 @@ import {
 import { billsFrom } from '../../domain/terms/record-rules.ts';
 import type { SubscriptionOpening } from '../../domain/terms/subscription-history.ts';
 import { type CustomerPage, markDue } from '../billing-store/due-customers.ts';
-import { readClosingUpTo } from '../billing-store/rater-progress.ts';
+import { readClosingOf } from '../billing-store/rater-progress.ts';
 import {
   AddedTables,
   bool,
@@ -253,7 +253,10 @@ const changeOf = (
 /** Whoever is billed by a record has its plan, and is due from when on it holds. */
 async function followRecords(queries: Queries, tenant: string, added: readonly AddedRecord[]): Promise<void> {
   await addPlanHolders(queries, tenant, added);
-  const ratedUpTo = await readClosingUpTo(queries);
+  const { ratedUpTo } = await readClosingOf(
+    queries,
+    added.map(({ customer }) => ({ tenant, customer })),
+  );
   await markDue(
     queries,
     added.map(({ customer, opening, record, recordedAt }) => ({

@@ -1,6 +1,6 @@
-// Billing periods as far as they are billed: by their own last rating, or by the progress of all raters where that is
-// later. What the progress has passed over is billed, also where a period had nothing to rate and its row was left as
-// it was.
+// Billing periods as far as they are billed: by their own last rating, or by the progress of their customer's shard
+// where that is later. What the progress has passed over is billed, also where a period had nothing to rate and its row
+// was left as it was.
 import type { PeriodKey, PeriodStart } from '../../domain/billing/billing-period-terms.ts';
 import { periodClosesAt } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/metering/meter.ts';
@@ -54,7 +54,8 @@ const billedColumns = {
 const BILLED = `
   SELECT ${selected(periodKeyColumns, 'period')}, ${selected(billedColumns, 'billed')}
   FROM tallyline.billing_periods period JOIN tallyline.ratings rating ON rating.id = period.rating
-  CROSS JOIN tallyline.rater_progress progress CROSS JOIN LATERAL (
+  JOIN tallyline.rater_shards progress ON progress.shard = tallyline.shard_of(period.tenant, period.customer)
+  CROSS JOIN LATERAL (
     SELECT rating.seal_vector AS rated_vector, progress.seal_vector AS passed_vector,
       greatest(rating.rated_watermark, progress.watermark) AS rated_watermark,
       greatest(rating.closed_up_to, progress.closed_up_to) AS closed_up_to,

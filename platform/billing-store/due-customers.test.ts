@@ -3,7 +3,10 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import pino from 'pino';
+import { shardOf } from '../../domain/accounts/shard.ts';
+import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
+import { allShards } from '../../test/support/all-shards.ts';
 import { startTestPostgres, type TestPostgres } from '../../test/support/processes/postgres.ts';
 import { subscribe } from '../../test/support/subscribe.ts';
 import { migrate } from '../migrations/migrate.ts';
@@ -27,7 +30,21 @@ beforeEach(() => pool.query('DELETE FROM tallyline.due_customers'));
 const a = { tenant: 'acme', customer: 'a' };
 const b = { tenant: 'acme', customer: 'b' };
 const sameName = { tenant: 'umbrella', customer: 'a' };
-const due = (until = Number.MAX_SAFE_INTEGER / 2, most = 10) => readDueCustomers(pool, until, most);
+const due = (until = Number.MAX_SAFE_INTEGER / 2, most = 10) => readDueCustomers(pool, allShards, until, most);
+
+it('is told of some shards alone', async () => {
+  const names = Array.from({ length: 100 }, (_, i) => ({ tenant: 'acme', customer: `c${i}` }));
+  await markDue(
+    pool,
+    names.map((name) => ({ ...name, dueAt: 300 })),
+  );
+  const some = allShards.filter(({ shard }) => shard % 2 === 0);
+  const found = await readDueCustomers(pool, some, 300, 1_000);
+  const isEven = ({ tenant, customer }: TenantCustomer): boolean => shardOf(tenant, customer) % 2 === 0;
+  const texts = (all: readonly TenantCustomer[]): string[] => all.map(({ customer }) => customer).sort();
+  expect(texts(found)).toEqual(texts(names.filter(isEven)));
+  expect(found.length).toBeGreaterThan(20);
+});
 
 it('is due at the earliest instant that anybody marked', async () => {
   await markDue(pool, []);
@@ -113,7 +130,7 @@ it('marks whoever has a plan, or pays by the default plan, page by page and nobo
     let after = null;
     let pages = 0;
     do {
-      after = await markHoldersDue(pool, { plan, tenants }, 1_000, { after, customersMax: 1 });
+      after = await markHoldersDue(pool, { plan, tenants }, allShards, 1_000, { after, customersMax: 1 });
       pages++;
     } while (after !== null);
     return pages;

@@ -9,6 +9,7 @@
 //
 // Every statement takes rows in the order of their key, so that no two of them wait for each other.
 import type { PoolClient } from 'pg';
+import { type HeldShard, SHARDS } from '../../domain/accounts/shard.ts';
 import { customerText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import { instant, nullable, type Queries, recordOf, selected, tableOf, text } from '../postgres/table-columns.ts';
@@ -83,8 +84,14 @@ export interface ConcernedHolders {
   readonly tenants: TenantsOfVersion;
 }
 
+/** Null: of all, and nothing has to be computed. */
+const numbersOf = (shards: readonly HeldShard[]): number[] | null =>
+  shards.length === SHARDS ? null : shards.map(({ shard }) => shard);
+const ofShards = (alias: string, numbers: string): string =>
+  `(${numbers}::smallint[] IS NULL OR tallyline.shard_of(${alias}tenant, ${alias}customer) = ANY(${numbers}))`;
+
 /** Who has a plan at some time. */
-const PLAN_HOLDERS = 'SELECT tenant, customer FROM tallyline.plan_holders WHERE plan = $6';
+const PLAN_HOLDERS = 'SELECT tenant, customer FROM tallyline.plan_holders WHERE plan = $7';
 /** Who was billed by the default plan, in a period that goes on after the instant. */
 const DEFAULT_PAYERS = `SELECT DISTINCT tenant, customer FROM tallyline.billing_periods
   WHERE subscription = '' AND period_end > $1`;
@@ -93,6 +100,7 @@ const DEFAULT_PAYERS = `SELECT DISTINCT tenant, customer FROM tallyline.billing_
 export async function markHoldersDue(
   queries: Queries,
   { plan, tenants }: ConcernedHolders,
+  shards: readonly HeldShard[],
   dueAt: number,
   { after, customersMax }: CustomerPage,
 ): Promise<TenantCustomer | null> {
@@ -100,6 +108,7 @@ export async function markHoldersDue(
   const { rows } = await queries.query(
     `WITH page AS (
        ${plan === null ? DEFAULT_PAYERS : PLAN_HOLDERS} AND ${ofTenants.sql} AND (tenant, customer) > ($2, $3)
+         AND ${ofShards('', '$6')}
        ORDER BY tenant, customer LIMIT $4
      ), marked AS (
        INSERT INTO tallyline.due_customers AS due (tenant, customer, due_at)
@@ -109,18 +118,24 @@ export async function markHoldersDue(
      SELECT ${selected(customerColumns, 'page')} FROM page ORDER BY page.tenant DESC, page.customer DESC LIMIT 1`,
     [
       ...[new Date(dueAt), after?.tenant ?? '', after?.customer ?? '', customersMax],
-      ...[ofTenants.value, ...(plan === null ? [] : [plan])],
+      ...[ofTenants.value, numbersOf(shards), ...(plan === null ? [] : [plan])],
     ],
   );
   return rows.length === 0 ? null : recordOf(customerColumns, rows[0]!);
 }
 
-/** Those that are due by an instant, longest first. */
-export async function readDueCustomers(queries: Queries, until: number, customersMax: number): Promise<DueCustomer[]> {
+/** Those of the shards that are due by an instant, longest first. */
+export async function readDueCustomers(
+  queries: Queries,
+  shards: readonly HeldShard[],
+  until: number,
+  customersMax: number,
+): Promise<DueCustomer[]> {
   const { rows } = await queries.query(
-    `SELECT ${selected(dueCustomerColumns, 'due')} FROM tallyline.due_customers due WHERE due.due_at <= $1
+    `SELECT ${selected(dueCustomerColumns, 'due')} FROM tallyline.due_customers due
+     WHERE due.due_at <= $1 AND ${ofShards('due.', '$3')}
      ORDER BY due.due_at, due.tenant, due.customer LIMIT $2`,
-    [new Date(until), customersMax],
+    [new Date(until), customersMax, numbersOf(shards)],
   );
   return rows.map((row) => recordOf(dueCustomerColumns, row));
 }

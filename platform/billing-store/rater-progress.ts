@@ -1,6 +1,8 @@
-// How far the rater is. Everything below it is rated; what lies between it and the seals of now is the next step.
-import type { Pool } from 'pg';
-import type { SealVector } from '../../domain/sealing/seal-vector.ts';
+// How far the raters are, by shards of customers. Everything below a shard's progress is rated of its customers; what
+// lies between it and the seals of now is the next step of its owner.
+import { shardOf } from '../../domain/accounts/shard.ts';
+import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
+import { cutBack, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import {
   instant,
   int,
@@ -10,7 +12,6 @@ import {
   type RecordOf,
   recordOf,
   selected,
-  valuesOf,
 } from '../postgres/table-columns.ts';
 
 export const raterProgressColumns = {
@@ -25,55 +26,60 @@ export const raterProgressColumns = {
 
 export type RaterProgress = RecordOf<typeof raterProgressColumns>;
 
-export async function readProgress(queries: Queries): Promise<RaterProgress> {
+const lesser = (a: number | null, b: number | null): number | null =>
+  a === null || b === null ? null : Math.min(a, b);
+
+/** How far all of them are. */
+export const leastProgress = (all: readonly RaterProgress[]): RaterProgress =>
+  all.reduce((a, b) => ({
+    sealVector: cutBack(a.sealVector, b.sealVector),
+    watermark: lesser(a.watermark, b.watermark),
+    closedUpTo: lesser(a.closedUpTo, b.closedUpTo),
+    catalogVersion: Math.min(a.catalogVersion, b.catalogVersion),
+  }));
+
+const numbersOf = (customers: readonly TenantCustomer[]): number[] => [
+  ...new Set(customers.map(({ tenant, customer }) => shardOf(tenant, customer))),
+];
+
+/** Of all of these customers; one at least. */
+export async function readProgressOf(queries: Queries, customers: readonly TenantCustomer[]): Promise<RaterProgress> {
   const { rows } = await queries.query(
-    `SELECT ${selected(raterProgressColumns, 'progress')} FROM tallyline.rater_progress progress`,
+    `SELECT DISTINCT ${selected(raterProgressColumns, 'shard')} FROM tallyline.rater_shards shard
+     WHERE shard.shard = ANY($1::smallint[])`,
+    [numbersOf(customers)],
   );
-  return recordOf(raterProgressColumns, rows[0]!);
+  return leastProgress(rows.map((row) => recordOf(raterProgressColumns, row)));
 }
 
-const names = Object.values(raterProgressColumns).map(({ name, type }) => ({ name, type }));
-const SET = names.map(({ name }, i) => `${name} = $${i + 1}`).join(', ');
-const IS_FROM = names
-  .map(({ name, type }, i) => `${name} IS NOT DISTINCT FROM $${names.length + i + 1}::${type}`)
-  .join(' AND ');
-
-/** Up to where windows may be closed already, by a step that is under way too; null before the first. */
-export async function readClosingUpTo(queries: Queries): Promise<number | null> {
-  const { rows } = await queries.query<{ closing: Date | null }>(
-    'SELECT greatest(closed_up_to, closing_up_to) AS closing FROM tallyline.rater_progress',
+/** Of all customers. */
+export async function readProgress(queries: Queries): Promise<RaterProgress> {
+  const { rows } = await queries.query(
+    `SELECT DISTINCT ${selected(raterProgressColumns, 'shard')} FROM tallyline.rater_shards shard`,
   );
+  return leastProgress(rows.map((row) => recordOf(raterProgressColumns, row)));
+}
+
+const CLOSING = 'max(greatest(closed_up_to, closing_up_to)) AS closing';
+
+/**
+ * Up to where windows of some customer may be closed already, by a step that is under way too; null before the first.
+ */
+export async function readClosingUpTo(queries: Queries): Promise<number | null> {
+  const { rows } = await queries.query<{ closing: Date | null }>(`SELECT ${CLOSING} FROM tallyline.rater_shards`);
   return rows[0]!.closing?.getTime() ?? null;
 }
 
-/** The same, and the clock of Postgres after it was read, in milliseconds since the epoch. */
-export async function readClosingNow(
+/** The same of these customers, and the clock of Postgres after it was read, in milliseconds since the epoch. */
+export async function readClosingOf(
   queries: Queries,
+  customers: readonly TenantCustomer[],
 ): Promise<{ readonly ratedUpTo: number | null; readonly now: number }> {
   const { rows } = await queries.query<{ closing: Date | null; now: Date }>(
-    `SELECT greatest(closed_up_to, closing_up_to) AS closing, date_trunc('milliseconds', clock_timestamp()) AS now
-     FROM tallyline.rater_progress`,
+    `SELECT ${CLOSING}, date_trunc('milliseconds', clock_timestamp()) AS now
+     FROM tallyline.rater_shards WHERE shard = ANY($1::smallint[])`,
+    [numbersOf(customers)],
   );
   const { closing, now } = rows[0]!;
   return { ratedUpTo: closing?.getTime() ?? null, now: now.getTime() };
-}
-
-/** Says so before a step looks at the windows that it closes. */
-export async function announceClosing(queries: Queries, closedUpTo: number): Promise<void> {
-  await queries.query(
-    `UPDATE tallyline.rater_progress SET closing_up_to = $1
-     WHERE closing_up_to IS NULL OR closing_up_to < $1`,
-    [new Date(closedUpTo)],
-  );
-}
-
-/**
- * Moves on from the progress a step began with. False: another rater has moved it meanwhile, and nothing is changed.
- */
-export async function advanceProgress(pool: Pool, from: RaterProgress, to: RaterProgress): Promise<boolean> {
-  const { rowCount } = await pool.query(`UPDATE tallyline.rater_progress SET ${SET} WHERE ${IS_FROM}`, [
-    ...valuesOf(raterProgressColumns, to),
-    ...valuesOf(raterProgressColumns, from),
-  ]);
-  return rowCount === 1;
 }

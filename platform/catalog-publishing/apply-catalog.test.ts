@@ -88,7 +88,7 @@ const apply = (log: EventLog, file: string, effectiveAt = NOW, rerate = false): 
 
 /** A rater has announced that it closes windows up to then. */
 const closing = (at: number | null): Promise<unknown> =>
-  pool.query('UPDATE tallyline.rater_progress SET closing_up_to = $1', [at === null ? null : new Date(at)]);
+  pool.query('UPDATE tallyline.rater_shards SET closing_up_to = $1', [at === null ? null : new Date(at)]);
 
 describe('applying a catalog', () => {
   it('starts from version 0, the empty catalog', async () => {

@@ -10,7 +10,7 @@ import type { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { holdsAllSealsOf } from '../../domain/sealing/seals.ts';
 import { readAssignmentsAround } from '../account-store/subject-assignments.ts';
 import { readBillingPeriods } from '../billing-store/billing-periods.ts';
-import { readProgress } from '../billing-store/rater-progress.ts';
+import { readProgressOf } from '../billing-store/rater-progress.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import type { Queries } from '../postgres/table-columns.ts';
 import { readSeals } from '../usage-store/seals.ts';
@@ -49,9 +49,10 @@ export async function readChargesAhead(
   catalog: RatingCatalog,
   wanted: readonly AheadWanted[],
 ): Promise<{ readonly charges: readonly (ChargesAhead | null)[]; readonly usageUpTo: number | null }> {
+  if (wanted.length === 0) return { charges: [], usageUpTo: null };
   const stored = await readBillingPeriods(reads, wanted);
   const ownership = new Ownership(await readAssignmentsAround(reads, wanted));
-  const progress = await readProgress(reads);
+  const progress = await readProgressOf(reads, wanted);
   const seals = await readSeals(reads);
   const closed = stored.reduce((latest, each) => Math.max(latest, each.closedUpTo ?? 0), progress.closedUpTo ?? 0);
   const storedOf = groupBy(stored, customerText);

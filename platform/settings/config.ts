@@ -195,7 +195,11 @@ function assemble(values: VariableValues, kafka: KafkaSettings | null): Settings
       tickIntervalMs: values.TALLYLINE_TICK_INTERVAL,
       clockLeapMaxMs: values.TALLYLINE_CLOCK_LEAP,
     },
-    rater: { intervalMs: values.TALLYLINE_RATER_INTERVAL, auditIntervalMs: values.TALLYLINE_AUDIT_INTERVAL },
+    rater: {
+      intervalMs: values.TALLYLINE_RATER_INTERVAL,
+      leaseMs: values.TALLYLINE_RATER_LEASE,
+      auditIntervalMs: values.TALLYLINE_AUDIT_INTERVAL,
+    },
     allowedLatenessMs: values.TALLYLINE_ALLOWED_LATENESS,
   };
 }

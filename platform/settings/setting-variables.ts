@@ -232,6 +232,11 @@ export const variables = {
     '5s',
     'How often new sealed chunks and closed windows are looked for.',
   ),
+  TALLYLINE_RATER_LEASE: variable(
+    duration('1s'),
+    '30s',
+    'How long a rater that is gone is missed: then the others take its shards. One that stops gives them back at once.',
+  ),
   TALLYLINE_AUDIT_INTERVAL: variable(
     duration('100ms'),
     '10s',

@@ -99,6 +99,8 @@ export interface Settings {
   };
   readonly rater: {
     readonly intervalMs: number;
+    /** For so long others leave it its shards without hearing of it. */
+    readonly leaseMs: number;
     /** Between two rounds of the auditor; longer where a round takes longer. */
     readonly auditIntervalMs: number;
   };

@@ -33,11 +33,14 @@ function namedIn(touched: TouchedTimes, tenant: string): Map<string, Set<number>
   return names;
 }
 
-export function touch(touched: TouchedTimes, tenant: string, name: string, time: number): void {
+/** False: it was there. */
+export function touch(touched: TouchedTimes, tenant: string, name: string, time: number): boolean {
   const names = namedIn(touched, tenant);
   const times = names.get(name);
+  if (times?.has(time) === true) return false;
   if (times === undefined) names.set(name, new Set([time]));
   else times.add(time);
+  return true;
 }
 
 /** Adds to `touched` what the work would have looked at. */
@@ -46,8 +49,14 @@ export function handBack({ tenant, customer, windows, dueFrom }: CustomerWork, t
   if (dueFrom !== null) becomesDue(touched, { tenant, customer }, dueFrom);
 }
 
-/** In the order of the key of usage, so that the subjects of a batch lie side by side. */
-export function* customerWork({ windows, due: allDue }: Touched, ownership: Ownership): Generator<CustomerWork> {
+/**
+ * Of the customers that are meant, in the order of the key of usage, so that the subjects of a batch lie side by side.
+ */
+export function* customerWork(
+  { windows, due: allDue }: Touched,
+  ownership: Ownership,
+  isMeant: (customer: TenantCustomer) => boolean,
+): Generator<CustomerWork> {
   for (const tenant of [...new Set([...windows.keys(), ...allDue.keys()])].sort()) {
     const due = allDue.get(tenant) ?? new Map<string, number>();
     const subjects = windows.get(tenant) ?? new Map<string, Set<number>>();
@@ -70,6 +79,7 @@ export function* customerWork({ windows, due: allDue }: Touched, ownership: Owne
       const others = moved.get(customer);
       const dueFrom = due.get(customer) ?? null;
       if (own === undefined && others === undefined && dueFrom === null) continue;
+      if (!isMeant({ tenant, customer })) continue;
       yield {
         ...{ tenant, customer, dueFrom, subjects: ownership.subjectsOf({ tenant, customer }) },
         windows: new Map([...(own === undefined ? [] : [[customer, own] as const]), ...(others ?? [])]),

@@ -1,5 +1,6 @@
 // Whom a version makes due: who has a plan that it changes, of the tenants whose catalog it is.
 import { expect, it } from '@jest/globals';
+import type { HeldShard } from '../../domain/accounts/shard.ts';
 import { type Catalog, type CatalogVersion, emptyCatalog } from '../../domain/catalog/catalog.ts';
 import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
 import { RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
@@ -19,13 +20,13 @@ const made = (version: number, fee: string, pro: string): CatalogVersion => {
 async function markedBy(versions: TenantVersions, after: number, watermark: number) {
   const marked: (ConcernedHolders & { readonly dueAt: number })[] = [];
   const store = {
-    markHoldersDue: async (holders: ConcernedHolders, dueAt: number) => {
+    markHoldersDue: async (holders: ConcernedHolders, _shards: readonly HeldShard[], dueAt: number) => {
       marked.push({ ...holders, dueAt });
       return null;
     },
   };
   for (const version of versions.after(after))
-    await markConcerned(store, new RatingCatalogs(versions), version, watermark);
+    await markConcerned(store, [], new RatingCatalogs(versions), version, watermark);
   return marked;
 }
 

@@ -5,6 +5,8 @@
 // They are marked page by page, each in a statement by itself. A rater that is gone in between has not moved the
 // progress, so all of them are marked again; to be due is a minimum, and whoever was rated meanwhile finds nothing
 // missing.
+
+import type { HeldShard } from '../../domain/accounts/shard.ts';
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { TenantsOfVersion, VersionOfTenants } from '../../domain/catalog/tenant-versions.ts';
 import type { RatingCatalog, RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
@@ -16,6 +18,7 @@ const CUSTOMERS_AT_ONCE = 10_000;
 /** `catalogs`: of all versions up to that one, or of more. */
 export async function markConcerned(
   store: Pick<RatingState, 'markHoldersDue'>,
+  shards: readonly HeldShard[],
   catalogs: RatingCatalogs,
   { version: { version, effectiveAt }, tenants }: VersionOfTenants,
   watermark: number,
@@ -25,7 +28,7 @@ export async function markConcerned(
   const dueAt = Math.min(effectiveAt, watermark);
   for (const plan of plansOf(catalogOf(catalogs, tenants), version)) {
     let after: TenantCustomer | null = null;
-    do after = await store.markHoldersDue({ plan, tenants }, dueAt, { after, customersMax });
+    do after = await store.markHoldersDue({ plan, tenants }, shards, dueAt, { after, customersMax });
     while (after !== null);
   }
 }

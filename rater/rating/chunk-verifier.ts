@@ -4,14 +4,7 @@
 // same one after a restart: that is when a part may be missing that was there before. A chunk that was recounted is
 // compared once more, with the seal of its revision, wherever it lies.
 import { acceptedFrom } from '../../domain/metering/event-outcome.ts';
-import {
-  nextChunkOf,
-  partitionCounts,
-  recountedAs,
-  recountsOf,
-  type SealVector,
-  sealVectorOf,
-} from '../../domain/sealing/seal-vector.ts';
+import { cutBack, recountedAs, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import { mismatchesOf, type SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
 import { isSameRun, type ServerRun } from '../../platform/usage-store/server-run.ts';
 import type { RatingStore } from '../store/rating-store.ts';
@@ -43,7 +36,7 @@ export class ChunkVerifier {
       this.run = run;
     }
     // A repaired partition is sealed less far than it was; what lies past its end has to be compared again.
-    const span = this.span && { from: lower(this.span.from, vector), to: lower(this.span.to, vector) };
+    const span = this.span && { from: cutBack(this.span.from, vector), to: cutBack(this.span.to, vector) };
     const mismatches = await this.verify(span?.to ?? from, vector);
     this.span = mismatches.length === 0 ? { from: span?.from ?? from, to: vector } : span;
     return mismatches;
@@ -53,7 +46,7 @@ export class ChunkVerifier {
   async verifySince(since: number): Promise<readonly SealMismatch[]> {
     if (since >= this.since || this.span === null) return [];
     const { from, to } = this.span;
-    const first = recountedAs(lower(await this.store.readChunksSince(acceptedFrom(since)), from), to);
+    const first = recountedAs(cutBack(await this.store.readChunksSince(acceptedFrom(since)), from), to);
     const mismatches = await this.verify(first, recountedAs(from, to));
     // Meanwhile another batch may have asked for older ones.
     if (mismatches.length === 0 && since < this.since) {
@@ -76,13 +69,3 @@ export class ChunkVerifier {
     return seals.length === 0 ? [] : mismatchesOf(seals, await this.store.readChunkRows(seals));
   }
 }
-
-/** `a`, where it lies past `b` cut back to it. Of the partitions of `b`. */
-const lower = (a: SealVector, b: SealVector): SealVector =>
-  sealVectorOf(
-    partitionCounts(b).map((count) => ({
-      ...count,
-      nextChunk: Math.min(count.nextChunk, nextChunkOf(a, count.generation, count.partition)),
-      recounts: Math.min(count.recounts, recountsOf(a, count.generation, count.partition)),
-    })),
-  );

@@ -4,7 +4,8 @@
 // these seals is there afterwards: one that is taken back meanwhile leaves its chunk's rows in the middle of being
 // written again. The transaction then locks the customers and goes on only if nothing has moved since: the stored
 // periods are as they were, none was rated at a later vector or watermark, or by a newer catalog. What was read is
-// therefore what is priced, however many raters there are.
+// therefore what is priced, however many raters there are. Before all else it locks the shards of its step: none of
+// them can be taken while it lasts, and where one was taken before, nothing is written.
 //
 // What a customer is billed by, the records of its subscriptions and whose its subjects are, is read again under these
 // locks, which whoever changes one of them takes as well. A customer whose records or subjects have changed since is
@@ -58,8 +59,8 @@ export type BatchOutcome =
       readonly unpriced: readonly UnpricedWindows[];
     }
   /**
-   * Another rater was here with later seals or a newer catalog, or is at it, ClickHouse was started anew, or a chunk is
-   * being repaired: to be done again from a new reading.
+   * Another rater has taken a shard, was here with later seals or a newer catalog, or is at it, ClickHouse was started
+   * anew, or a chunk is being repaired: to be done again from a new reading.
    */
   | { readonly outcome: 'behind' }
   /** ClickHouse does not hold what was sealed. */
@@ -106,6 +107,7 @@ async function rateIn(
   const stored = await store.readBillingPeriods(work);
   const subscriptions = await store.readSubscriptions(work);
   const basis = { ...closedAsFarAs(stepBasis, stored), closing: stepBasis.closing };
+  const shards = [...stepBasis.shards.values()];
   const records = new RecordsByCustomer(basis.catalogs, subscriptions);
   const targets = periodTargets(detail, basis, records, work, stored);
   const since = earliestOf(targets);
@@ -119,6 +121,8 @@ async function rateIn(
   if (Number.isFinite(since) && !(await isStillThere(store, verifier, basis.seals))) return { outcome: 'behind' };
 
   return store.inRating(async (transaction) => {
+    await transaction.lockShards(shards);
+    if (!(await transaction.areHeld(shards))) return { outcome: 'behind' };
     const locked = await transaction.lockBillingPeriods(work);
     if (!isUnmoved(stored, locked, basis)) return { outcome: 'behind' };
     // Also of customers that nothing is to be billed to: their windows may be those of one that pays by now.

@@ -1,18 +1,26 @@
-// Moves the rater's progress to the seals of now, step by step. One step:
+// Moves shards of customers to the seals of now, step by step (docs/inside/rater-shards.md). One step:
 //
-//   read      seals and watermark in one snapshot, the published catalog, the progress of all raters
+//   take      the rater's share of the shards, by epochs
+//   read      seals and watermark in one snapshot, the published catalog
 //   verify    the chunks sealed since, and those with usage of windows that close, are in ClickHouse as they were
 //             sealed; if not: wait, and report I2
-//   find      what is due: windows that closed, late usage, periods that start, subscriptions that changed; it counts
-//             only if all that was verified is still there
+//
+// Then, for shards that are equally far, the furthest behind first, and all to the same seals:
+//
 //   announce  up to where windows are closed, so that no subject changes hands before it from now on
+//   find      what is due: windows that closed, late usage, periods that start, subscriptions that changed; it counts
+//             only if all that was verified is still there. Where it is too much for memory, of some of the shards, and
+//             then of the others
 //   rate      in batches of customers, a transaction each, some at once; customers whose subjects have moved meanwhile
 //             come again
-//   advance   the progress, unless another rater has done so
+//   advance   the progress, where another rater has not taken the shard
 //
 // A step that ends early (a crash, a store away, another rater ahead) leaves the progress where it was and is done
 // again from new seals. Batches that were committed write nothing the second time, because nothing is missing then.
+import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
+import { type HeldShard, SHARDS, shardOf } from '../../domain/accounts/shard.ts';
+import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { itemClosesAt } from '../../domain/billing/item-span.ts';
 import type { NewLineItem } from '../../domain/billing/line-item.ts';
 import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
@@ -20,15 +28,26 @@ import type { CustomerWork } from '../../domain/rating/customer-work.ts';
 import { catalogsAt, RatingCatalogs } from '../../domain/rating/rating-catalog.ts';
 import type { RowSet } from '../../domain/sealing/row-set.ts';
 import { covers, isSameVector } from '../../domain/sealing/seal-vector.ts';
-import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
+import type { Seals } from '../../domain/sealing/seals.ts';
+import { leastProgress, type RaterProgress } from '../../platform/billing-store/rater-progress.ts';
+import type { ShardGroup } from '../../platform/billing-store/rater-shards.ts';
 import { damagedPartOf } from '../../platform/clickhouse/click-house.ts';
 import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
-import { becomesDue, customerWork, handBack, isNothing, nothingTouched, type Touched } from '../core/touched.ts';
+import {
+  becomesDue,
+  customerWork,
+  handBack,
+  isNothing,
+  nothingTouched,
+  type Touched,
+  type TouchedTimes,
+} from '../core/touched.ts';
 import type { RaterMetrics } from '../metrics.ts';
 import type { RatingStore } from '../store/rating-store.ts';
 import { earliestClosing, readTouchedWindows } from '../store/touched-usage.ts';
 import { markConcerned } from './catalog-intake.ts';
 import { ChunkVerifier } from './chunk-verifier.ts';
+import { HeldShards } from './held-shards.ts';
 import { type BatchOutcome, isStillThere, rateBatch } from './rating-batch.ts';
 import { readOwnership } from './touched-ownership.ts';
 import { readClosingWindows, type StepBasis, tellUnpriced, type UnpricedByCustomer } from './unpriced-count.ts';
@@ -43,6 +62,8 @@ const BATCH_CUSTOMERS_MAX = 600;
 const BATCH_WINDOWS_MAX = 10_000;
 /** All of them may be due at once, as when a month begins, and no more are held in memory. */
 const DUE_CUSTOMERS_MAX = 20_000;
+/** More are not held in memory, unless they are of one shard. */
+const STEP_WINDOWS_MAX = 300_000;
 
 export type StepOutcome = 'idle' | 'rated' | 'behind' | 'mismatch' | 'damaged';
 
@@ -58,16 +79,34 @@ export interface RatingLoopParts {
   readonly markedCustomersMax?: number;
   /** Once the customers of a batch have this many touched windows together, no further one is added to it. */
   readonly batchWindowsMax?: number;
+  /** Where more windows are touched, some shards are rated after the others. */
+  readonly stepWindowsMax?: number;
+  /** By which it holds shards: no two lives of a rater have the same. */
+  readonly rater?: string;
+}
+
+/** What a step brings all shards to. */
+interface StepGoal {
+  readonly seals: Seals;
+  readonly watermark: number;
+  readonly closedUpTo: number;
 }
 
 export class RatingLoop {
   private readonly parts: RatingLoopParts;
   private readonly verifier: ChunkVerifier;
   private catalogs = new RatingCatalogs(new TenantVersions([]));
+  private readonly held: HeldShards;
 
   constructor(parts: RatingLoopParts) {
     this.parts = parts;
     this.verifier = new ChunkVerifier(parts.store);
+    this.held = new HeldShards(parts.store, parts.rater ?? randomUUID(), parts.metrics);
+  }
+
+  /** What it held was given back. */
+  forgetShards(): void {
+    this.held.forget();
   }
 
   /** One step. Rejects when a store does not answer, or with a `RatingInvariantError`. */
@@ -89,32 +128,75 @@ export class RatingLoop {
   private async run(): Promise<StepOutcome> {
     const { store } = this.parts;
     // The progress first: seals read after it are never behind it, unless a chunk was reopened.
-    const from = await store.readProgress();
+    const groups = await this.held.hold();
     const seals = await store.readSeals();
     await this.readCatalogs();
     const { watermark } = seals;
-    const { catalogs } = this;
-    if (watermark === null || catalogs.version === 0) return 'idle';
-    if (!covers(seals.vector, from.sealVector)) return this.waitForRepair(from);
-    const mismatches = await this.verifier.verifyNew(from.sealVector, seals.vector);
+    if (watermark === null || this.catalogs.version === 0 || groups.length === 0) return 'idle';
+    const ahead = groups.find(({ progress }) => !covers(seals.vector, progress.sealVector));
+    if (ahead !== undefined) return this.waitForRepair(ahead.progress);
+    const all = groups.map(({ progress }) => progress);
+    const mismatches = await this.verifier.verifyNew(leastProgress(all).sealVector, seals.vector);
     if (mismatches.length > 0) return this.mismatch(mismatches);
 
     // What was closed stays closed when more lateness is allowed later: it may be on an invoice.
-    const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, from.closedUpTo ?? Number.NEGATIVE_INFINITY);
-    await this.takeInVersions(from.catalogVersion, watermark);
+    const closed = all.map(({ closedUpTo }) => closedUpTo ?? Number.NEGATIVE_INFINITY);
+    const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, ...closed);
+    let isRated = false;
+    for (const group of groups) {
+      const outcome = await this.rateShards({ seals, watermark, closedUpTo }, group);
+      if (outcome !== 'rated' && outcome !== 'idle') return outcome;
+      if (outcome === 'rated') isRated = true;
+    }
+    this.parts.metrics.discrepancy('I2', 0);
+    return isRated ? 'rated' : 'idle';
+  }
+
+  /** Shards that are equally far. */
+  private async rateShards(goal: StepGoal, { shards, progress }: ShardGroup): Promise<StepOutcome> {
+    const { store, stepWindowsMax = STEP_WINDOWS_MAX } = this.parts;
+    const { seals, watermark, closedUpTo } = goal;
+    const { catalogs } = this;
+    await this.takeInVersions(progress.catalogVersion, shards, watermark);
     // Windows that close have usage in older chunks, too.
-    const older = await this.verifier.verifySince(earliestClosing({ catalogs, from }));
+    const older = await this.verifier.verifySince(earliestClosing({ catalogs, from: progress }));
     if (older.length > 0) return this.mismatch(older);
+    const closesMore = progress.closedUpTo === null || progress.closedUpTo < closedUpTo;
+    if (closesMore && !(await store.announceClosing(shards, closedUpTo))) return 'behind';
+
     const to = { sealVector: seals.vector, closedUpTo };
-    const windows = await readTouchedWindows(store, { catalogs, from, to, recountRuns: seals.recountRuns });
-    let due = await this.readDue(watermark);
+    const touched = { catalogs, from: progress, to, recountRuns: seals.recountRuns };
+    let isRated = false;
+    for (let left = shards, atOnce = shards.length; left.length > 0; left = left.slice(atOnce)) {
+      let windows: TouchedTimes | null = null;
+      while (windows === null) {
+        const numbers = left.slice(0, atOnce).map(({ shard }) => shard);
+        const windowsMax = atOnce === 1 ? Number.POSITIVE_INFINITY : stepWindowsMax;
+        windows = await readTouchedWindows(store, touched, new Set(numbers), windowsMax);
+        if (windows === null) atOnce = Math.ceil(Math.min(atOnce, left.length) / 2);
+      }
+      const outcome = await this.rateTouched(goal, { shards: left.slice(0, atOnce), progress }, windows);
+      if (outcome !== 'rated' && outcome !== 'idle') return outcome;
+      if (outcome === 'rated') isRated = true;
+    }
+    return isRated ? 'rated' : 'idle';
+  }
+
+  /** Shards whose touched windows are in memory, and whoever of their customers is due besides. */
+  private async rateTouched(goal: StepGoal, group: ShardGroup, windows: TouchedTimes): Promise<StepOutcome> {
+    const { store, metrics } = this.parts;
+    const { seals, watermark, closedUpTo } = goal;
+    const { shards, progress } = group;
+    const { catalogs } = this;
+    let due = await this.readDue(shards, watermark);
     // Who has usage that was not there to be found is looked at by no batch, and the progress would pass it over.
     if (!(await isStillThere(store, this.verifier, seals))) return 'behind';
-    const closing = windows.size === 0 ? null : await readClosingWindows(store, catalogs, from.closedUpTo, closedUpTo);
-    const basis: StepBasis = { seals, watermark, catalogs, closedUpTo, closing };
+    const closing =
+      windows.size === 0 ? null : await readClosingWindows(store, catalogs, progress.closedUpTo, closedUpTo);
+    const byNumber = new Map(shards.map((each) => [each.shard, each]));
+    const basis: StepBasis = { seals, watermark, catalogs, closedUpTo, closing, shards: byNumber };
     const unpriced: UnpricedByCustomer = new Map();
     const isTouched = windows.size + due.size > 0;
-    if (isTouched) await store.announceClosing(closedUpTo);
     for (let left: Touched = { windows, due }; !isNothing(left); left = { windows: new Map(), due }) {
       for (let work = left; !isNothing(work); ) {
         const { ends, moved } = await this.rateAll(basis, work, unpriced);
@@ -124,21 +206,21 @@ export class RatingLoop {
         }
         work = moved;
       }
-      due = await this.readDue(watermark);
+      due = await this.readDue(shards, watermark);
     }
-    this.parts.metrics.discrepancy('I2', 0);
     const reached = { sealVector: seals.vector, watermark, closedUpTo, catalogVersion: catalogs.version };
     const isMoved =
-      !isSameVector(reached.sealVector, from.sealVector) ||
-      reached.watermark !== from.watermark ||
-      reached.closedUpTo !== from.closedUpTo ||
-      reached.catalogVersion !== from.catalogVersion;
+      !isSameVector(reached.sealVector, progress.sealVector) ||
+      reached.watermark !== progress.watermark ||
+      reached.closedUpTo !== progress.closedUpTo ||
+      reached.catalogVersion !== progress.catalogVersion;
     if (!isMoved) return isTouched ? 'rated' : 'idle';
-    if (!(await store.advanceProgress(from, reached))) return 'behind';
-    // Whoever moves the progress has closed them, and nobody else does.
+    const moved = new Set(await store.advanceProgress(group, reached));
+    // Whoever moves a shard's progress has closed its windows, and nobody else does.
     for (const ofOne of unpriced.values())
-      for (const { meter, windows: count } of ofOne) this.parts.metrics.unpricedWindows(meter, count);
-    return 'rated';
+      for (const { tenant, customer, meter, windows: count } of ofOne)
+        if (moved.has(shardOf(tenant, customer))) metrics.unpricedWindows(meter, count);
+    return moved.size < shards.length ? 'behind' : 'rated';
   }
 
   /**
@@ -155,17 +237,17 @@ export class RatingLoop {
   }
 
   /** Whoever a version concerns that no step has taken in is due, and so when it comes to hold. */
-  private async takeInVersions(taken: number, watermark: number): Promise<void> {
+  private async takeInVersions(taken: number, shards: readonly HeldShard[], watermark: number): Promise<void> {
     const { store, markedCustomersMax } = this.parts;
     for (const version of this.catalogs.versions.after(taken))
-      await markConcerned(store, this.catalogs, version, watermark, markedCustomersMax);
+      await markConcerned(store, shards, this.catalogs, version, watermark, markedCustomersMax);
   }
 
-  /** Those that are due, the longest first, and no more than memory is to hold. */
-  private async readDue(watermark: number): Promise<Touched['due']> {
+  /** Those of the shards that are due, the longest first, and no more than memory is to hold. */
+  private async readDue(shards: readonly HeldShard[], watermark: number): Promise<Touched['due']> {
     const touched = nothingTouched();
-    for (const { tenant, customer, dueAt } of await this.parts.store.readDueCustomers(watermark, DUE_CUSTOMERS_MAX))
-      becomesDue(touched, { tenant, customer }, dueAt);
+    const due = await this.parts.store.readDueCustomers(shards, watermark, DUE_CUSTOMERS_MAX);
+    for (const { tenant, customer, dueAt } of due) becomesDue(touched, { tenant, customer }, dueAt);
     return touched.due;
   }
 
@@ -180,7 +262,10 @@ export class RatingLoop {
   ): Promise<{ readonly ends: readonly BatchOutcome[]; readonly moved: Touched }> {
     const { store } = this.parts;
     // All loops take their batches from here: one that ends early closes it for the others.
-    const batches = this.batchesOf(customerWork(touched, await readOwnership(store, touched)));
+    const isOfAll = basis.shards.size === SHARDS;
+    const isMeant = ({ tenant, customer }: TenantCustomer): boolean =>
+      isOfAll || basis.shards.has(shardOf(tenant, customer));
+    const batches = this.batchesOf(customerWork(touched, await readOwnership(store, touched), isMeant));
     const moved = nothingTouched();
     let damaged: unknown = null;
     const rate = async (): Promise<BatchOutcome[]> => {

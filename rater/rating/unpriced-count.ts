@@ -3,6 +3,7 @@
 // don't, what is left is read as an `otherwise` price would be. Windows that closed before and get late usage are not
 // counted again.
 
+import type { HeldShard } from '../../domain/accounts/shard.ts';
 import { customerText, type TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import { closedBefore } from '../../domain/billing/item-span.ts';
 import type { Meter } from '../../domain/catalog/catalog.ts';
@@ -34,6 +35,8 @@ export interface ClosingWindows {
 /** What a step rates by, and the windows that it closes; null: it closes none whose usage could be unpriced. */
 export interface StepBasis extends RatingBasis {
   readonly closing: ClosingWindows | null;
+  /** Of whose customers the step is, by their numbers: no other rater may hold one of them when a batch is written. */
+  readonly shards: ReadonlyMap<number, HeldShard>;
 }
 
 /** Windows of a customer with usage that nothing prices. */

@@ -3,11 +3,13 @@
 // simulation with stores in memory runs the same decisions as a rater on Postgres and ClickHouse. Every call rejects
 // when its store does not answer.
 import type { TenantSubject } from '../../domain/accounts/ownership.ts';
+import type { HeldShard } from '../../domain/accounts/shard.ts';
 import type {
   PeriodOfRecords,
   PricedKey,
   RatedPeriod,
   Rating,
+  SubjectKey,
   TenantCustomer,
 } from '../../domain/billing/billing-period-terms.ts';
 import type { ItemTerm, NewLineItem, WrittenPrices } from '../../domain/billing/line-item.ts';
@@ -24,6 +26,7 @@ import type {
   NextDue,
 } from '../../platform/billing-store/due-customers.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
+import type { ShardGroup, ShardState } from '../../platform/billing-store/rater-shards.ts';
 import type { WrittenSelection } from '../../platform/billing-store/written-prices.ts';
 import type { RatedUsageReads } from '../../platform/charges/rated-usage-reads.ts';
 import type {
@@ -36,9 +39,17 @@ import type { ServerRun } from '../../platform/usage-store/server-run.ts';
 
 /** What Postgres says is sealed, is in force and is rated. */
 export interface RatingState {
-  readProgress(): Promise<RaterProgress>;
-  /** Moves on from the progress a step began with. False: it is no longer `from`, and nothing is changed. */
-  advanceProgress(from: RaterProgress, to: RaterProgress): Promise<boolean>;
+  /** Which shards are whose, and how far each is, as the rater of that name sees them. */
+  readShards(rater: string): Promise<ShardState>;
+  /** For so long nobody takes what the rater holds. */
+  prolongLease(rater: string, leaseMs: number): Promise<void>;
+  /** It gives all back that it holds, and is not waited for. */
+  endLease(rater: string): Promise<void>;
+  /** Takes those that are still free, if nobody is in a transaction of theirs. */
+  takeShards(rater: string, shards: readonly HeldShard[]): Promise<void>;
+  giveBackShards(rater: string, shards: readonly HeldShard[]): Promise<void>;
+  /** Moves shards on from the progress a step began with. Resolves to those that it was still the progress of. */
+  advanceProgress(from: ShardGroup, to: RaterProgress): Promise<readonly number[]>;
   /** Vector, epochs and watermark of one snapshot. */
   readSeals(): Promise<Seals>;
   /** The seals of the chunks that `to` covers and `from` does not, in order of generation, partition and chunk. */
@@ -52,17 +63,27 @@ export interface RatingState {
   readBillingPeriods(customers: readonly TenantCustomer[]): Promise<RatedPeriod[]>;
   /** What the customers have subscribed to, in the order in which it was made. */
   readSubscriptions(customers: readonly TenantCustomer[]): Promise<CustomerSubscription[]>;
-  /** Those that are due by an instant, longest first. */
-  readDueCustomers(until: number, customersMax: number): Promise<DueCustomer[]>;
+  /** Those of the shards that are due by an instant, longest first. */
+  readDueCustomers(shards: readonly HeldShard[], until: number, customersMax: number): Promise<DueCustomer[]>;
   /**
-   * They are due at an instant if not before. Page by page: resolves to the last of it, and to null where nobody is
-   * left.
+   * Those of the shards are due at an instant if not before. Page by page: resolves to the last of it, and to null
+   * where nobody is left.
    */
-  markHoldersDue(holders: ConcernedHolders, dueAt: number, page: CustomerPage): Promise<TenantCustomer | null>;
+  markHoldersDue(
+    holders: ConcernedHolders,
+    shards: readonly HeldShard[],
+    dueAt: number,
+    page: CustomerPage,
+  ): Promise<TenantCustomer | null>;
+  /** Of these subjects, those that were ever assigned, with all their assignments. */
+  readAssigned(subjects: readonly SubjectKey[]): Promise<TenantSubject[]>;
   /** Every subject of these names, or that was ever assigned to a customer of these names, with all its assignments. */
   readAssignmentsAround(names: readonly TenantCustomer[]): Promise<TenantSubject[]>;
-  /** Says, before they are looked at, up to where windows are closed: no subject changes hands before it then. */
-  announceClosing(closedUpTo: number): Promise<void>;
+  /**
+   * Says of the shards, before their windows are looked at, up to where these are closed: no subject changes hands
+   * before it then. False: one of them was taken.
+   */
+  announceClosing(shards: readonly HeldShard[], closedUpTo: number): Promise<boolean>;
 }
 
 /** The roll-up rows in ClickHouse. */
@@ -82,6 +103,10 @@ export interface RatedUsage extends RatedUsageReads {
 
 /** One Postgres transaction, read committed. */
 export interface RatingTransaction {
+  /** Keeps the shards from being taken until the transaction ends. */
+  lockShards(shards: readonly HeldShard[]): Promise<void>;
+  /** False: one of them was taken before. Of shards that are locked, it stays so until the transaction ends. */
+  areHeld(shards: readonly HeldShard[]): Promise<boolean>;
   /** Locks the customers until the transaction ends, those without any period too; then reads all their periods. */
   lockBillingPeriods(customers: readonly TenantCustomer[]): Promise<RatedPeriod[]>;
   /** As that of the store. Of customers that are locked, it stays so until the transaction ends. */

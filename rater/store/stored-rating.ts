@@ -1,6 +1,6 @@
 // The rating store on Postgres and ClickHouse: nothing but the statements, put together.
 import type { Pool } from 'pg';
-import { readAssignmentsAround } from '../../platform/account-store/subject-assignments.ts';
+import { readAssigned, readAssignmentsAround } from '../../platform/account-store/subject-assignments.ts';
 import { readRecordCounts, readSubscriptionsOfCustomers } from '../../platform/account-store/subscriptions.ts';
 import {
   lockBillingPeriods,
@@ -9,7 +9,17 @@ import {
 } from '../../platform/billing-store/billing-periods.ts';
 import { markDue, markHoldersDue, readDueCustomers, saveDue } from '../../platform/billing-store/due-customers.ts';
 import { insertLineItems, readNewestItems } from '../../platform/billing-store/line-items.ts';
-import { advanceProgress, announceClosing, readProgress } from '../../platform/billing-store/rater-progress.ts';
+import {
+  advanceProgress,
+  announceClosing,
+  areHeld,
+  endLease,
+  giveBackShards,
+  lockShards,
+  prolongLease,
+  readShards,
+  takeShards,
+} from '../../platform/billing-store/rater-shards.ts';
 import { saveRating } from '../../platform/billing-store/ratings.ts';
 import { readWrittenPrices } from '../../platform/billing-store/written-prices.ts';
 import { publishedVersion, tenantVersions } from '../../platform/catalog-store.ts';
@@ -24,7 +34,11 @@ import type { RatingStore } from './rating-store.ts';
 
 export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
   return {
-    readProgress: () => readProgress(pool),
+    readShards: (rater) => readShards(pool, rater),
+    prolongLease: (rater, leaseMs) => prolongLease(pool, rater, leaseMs),
+    endLease: (rater) => endLease(pool, rater),
+    takeShards: (rater, shards) => takeShards(pool, rater, shards),
+    giveBackShards: (rater, shards) => giveBackShards(pool, rater, shards),
     advanceProgress: (from, to) => advanceProgress(pool, from, to),
     readSeals: () => readSeals(pool),
     readChunkSeals: (from, to) => readChunkSeals(pool, from, to),
@@ -33,10 +47,11 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
     readTenantVersions: () => tenantVersions(pool),
     readBillingPeriods: (customers) => readBillingPeriods(pool, customers),
     readSubscriptions: (customers) => readSubscriptionsOfCustomers(pool, customers),
-    readDueCustomers: (until, customersMax) => readDueCustomers(pool, until, customersMax),
-    markHoldersDue: (holders, dueAt, page) => markHoldersDue(pool, holders, dueAt, page),
+    readDueCustomers: (shards, until, customersMax) => readDueCustomers(pool, shards, until, customersMax),
+    markHoldersDue: (holders, shards, dueAt, page) => markHoldersDue(pool, holders, shards, dueAt, page),
+    readAssigned: (subjects) => readAssigned(pool, subjects),
     readAssignmentsAround: (names) => readAssignmentsAround(pool, names),
-    announceClosing: (closedUpTo) => announceClosing(pool, closedUpTo),
+    announceClosing: (shards, closedUpTo) => announceClosing(pool, shards, closedUpTo),
 
     readServerRun: () => readServerRun(clickhouse),
     readChunkRows: (seals) => readSealedChunks(clickhouse, seals),
@@ -47,6 +62,8 @@ export function storedRating(pool: Pool, clickhouse: ClickHouse): RatingStore {
     inRating: (work) =>
       inTransaction(pool, (client) =>
         work({
+          lockShards: (shards) => lockShards(client, shards),
+          areHeld: (shards) => areHeld(client, shards),
           lockBillingPeriods: (customers) => lockBillingPeriods(client, customers),
           readAssignmentsAround: (names) => readAssignmentsAround(client, names),
           readRecordCounts: (customers) => readRecordCounts(client, customers),

@@ -18,12 +18,14 @@ const made = (version: number, window: Meter['window'], more: Partial<CatalogVer
 async function lookedFor(versions: TenantVersions, from: TouchedQuery['from'], to: TouchedQuery['to']) {
   const selections: WindowSelection[] = [];
   const store = {
+    readAssigned: async () => [],
     async *streamWindows(selection: WindowSelection) {
       selections.push(selection);
       yield [];
     },
   };
-  await readTouchedWindows(store, { catalogs: new RatingCatalogs(versions), from, to, recountRuns: [] });
+  const query = { catalogs: new RatingCatalogs(versions), from, to, recountRuns: [] };
+  await readTouchedWindows(store, query, new Set([0]), 10);
   return selections;
 }
 
@@ -66,6 +68,27 @@ describe('the windows that a step closes', () => {
     // An hour and a day end together: then it is the same for all.
     expect(grown!.spans).toEqual({ all: [{ meter: 'calls', from: 0, to: DAY }], own: [] });
   });
+});
+
+it('are not told where they are more than are to be held in memory', async () => {
+  const store = {
+    readAssigned: async () => [],
+    async *streamWindows() {
+      yield Array.from({ length: 9 }, (_, i) => ({ tenant: 'acme', subject: `s${i}`, windowStart: 0 }));
+    },
+  };
+  const versions = new TenantVersions([made(1, '1h')]);
+  const query = {
+    ...{
+      catalogs: new RatingCatalogs(versions),
+      recountRuns: [],
+      from: { ...nothingNew, closedUpTo: 0, catalogVersion: 1 },
+    },
+    to: { ...nothingNew, closedUpTo: HOUR },
+  };
+  const all = new Set(Array.from({ length: 64 }, (_, shard) => shard));
+  expect(await readTouchedWindows(store, query, all, 8)).toBeNull();
+  expect((await readTouchedWindows(store, query, all, 9))?.get('acme')?.size).toBe(9);
 });
 
 describe('windows that closed before a version was met', () => {

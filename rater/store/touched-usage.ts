@@ -9,8 +9,9 @@ import { type RecountedRange, type RecountRun, recountedSince } from '../../doma
 import { nextChunkOf, partitionCounts, type SealVector } from '../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { WindowSelection } from '../../platform/usage-store/rollup-windows.ts';
-import { type TouchedTimes, touch } from '../core/touched.ts';
-import type { RatedUsage } from './rating-store.ts';
+import type { TouchedTimes } from '../core/touched.ts';
+import type { RatedUsage, RatingState } from './rating-store.ts';
+import { ShardWindows } from './shard-windows.ts';
 
 /**
  * Up to where windows were closed at the last step by the versions that it knew, so that none of them is to be looked
@@ -65,24 +66,35 @@ function recountedGroups(ranges: readonly RecountedRange[]): RecountedRange[][] 
   return groups;
 }
 
-/** By tenant and subject, the starts of the windows to look at. */
+/**
+ * By tenant and subject, the starts of the windows to look at for customers of the shards. Null: they are more than
+ * `windowsMax`.
+ */
 export async function readTouchedWindows(
-  store: Pick<RatedUsage, 'streamWindows'>,
-  { catalogs, from, to, recountRuns }: TouchedQuery,
-): Promise<TouchedTimes> {
-  const touched: TouchedTimes = new Map();
-  const collect = async (selection: WindowSelection): Promise<void> => {
+  store: Pick<RatedUsage, 'streamWindows'> & Pick<RatingState, 'readAssigned'>,
+  query: TouchedQuery,
+  shards: ReadonlySet<number>,
+  windowsMax: number,
+): Promise<TouchedTimes | null> {
+  const found = new ShardWindows(store, shards);
+  for (const selection of touchedSelections(query)) {
     for await (const windows of store.streamWindows(selection)) {
-      for (const { tenant, subject, windowStart } of windows) touch(touched, tenant, subject, windowStart);
+      await found.add(windows);
+      if (found.size > windowsMax) return null;
     }
-  };
+  }
+  await found.lookAtOthers();
+  return found.size > windowsMax ? null : found.touched;
+}
+
+function* touchedSelections({ catalogs, from, to, recountRuns }: TouchedQuery): Generator<WindowSelection> {
   const spans = (startOf: (meter: Meter, catalog: RatingCatalog) => number): MeterSpans =>
     meterSpans(catalogs, (meter, catalog) => ({
       from: startOf(meter, catalog),
       to: closedBefore(meter, to.closedUpTo),
     }));
   const closing = spans((meter, catalog) => closingFrom(meter, catalog, from));
-  if (!isNoSpan(closing)) await collect({ spans: closing, chunks: null });
+  if (!isNoSpan(closing)) yield { spans: closing, chunks: null };
   const grown = partitionCounts(to.sealVector)
     .map(({ generation, partition, nextChunk }) => ({
       generation,
@@ -92,11 +104,10 @@ export async function readTouchedWindows(
     }))
     .filter((range) => range.fromChunk < range.toChunk);
   const closed = spans(() => 0);
-  if (grown.length > 0) await collect({ spans: closed, chunks: grown });
+  if (grown.length > 0) yield { spans: closed, chunks: grown };
   for (const chunks of recountedGroups(recountedSince(recountRuns, from.sealVector, to.sealVector))) {
     const ofMeters = ({ meter }: { readonly meter: string }): boolean => chunks[0]!.meters.includes(meter);
     const recounted = { all: closed.all.filter(ofMeters), own: closed.own.filter(ofMeters) };
-    if (!isNoSpan(recounted)) await collect({ spans: recounted, chunks });
+    if (!isNoSpan(recounted)) yield { spans: recounted, chunks };
   }
-  return touched;
 }

@@ -71,7 +71,10 @@ GRANT INSERT ON tallyline.recounts, tallyline.recount_partitions TO tallyline_ma
 
 GRANT SELECT, INSERT ON tallyline.ratings, tallyline.line_items, tallyline.ledger_entries TO tallyline_rater;
 GRANT SELECT, INSERT, UPDATE ON tallyline.billing_periods TO tallyline_rater;
-GRANT SELECT, UPDATE ON tallyline.rater_progress TO tallyline_rater;
+GRANT SELECT, UPDATE ON tallyline.rater_shards TO tallyline_rater;
+GRANT SELECT, INSERT, UPDATE, DELETE ON tallyline.raters TO tallyline_rater;
+-- Of the release before, while its stages are replaced: a rater of it may read this, and is refused to write it.
+GRANT SELECT ON tallyline.rater_progress TO tallyline_rater, tallyline_query, tallyline_manage;
 GRANT SELECT, INSERT ON tallyline.chunk_repairs TO tallyline_rater;
 GRANT SELECT ON tallyline.chunk_seals_reopened, tallyline.log_records TO tallyline_rater;
 -- Whose a subject is.
@@ -80,7 +83,7 @@ GRANT SELECT ON tallyline.subject_assignments TO tallyline_rater;
 GRANT SELECT ON tallyline.subscriptions, tallyline.subscription_records, tallyline.plan_holders TO tallyline_rater;
 GRANT SELECT, INSERT, UPDATE, DELETE ON tallyline.due_customers TO tallyline_rater;
 
-GRANT SELECT ON tallyline.ratings, tallyline.line_items, tallyline.billing_periods, tallyline.rater_progress,
+GRANT SELECT ON tallyline.ratings, tallyline.line_items, tallyline.billing_periods, tallyline.rater_shards,
     tallyline.refusals, tallyline.chunk_seals_reopened, tallyline.subject_assignments, tallyline.assigned_subjects,
     tallyline.subscriptions, tallyline.subscription_records
     TO tallyline_query;
@@ -94,7 +97,7 @@ GRANT SELECT, INSERT, UPDATE ON tallyline.subscriptions TO tallyline_manage;
 GRANT SELECT, INSERT ON tallyline.subscription_records, tallyline.plan_holders TO tallyline_manage;
 GRANT SELECT, INSERT, UPDATE ON tallyline.due_customers TO tallyline_manage;
 -- What previews are computed from, with usage: how far it is sealed and billed.
-GRANT SELECT ON tallyline.rater_progress, tallyline.ratings, tallyline.billing_periods, tallyline.published_watermark
+GRANT SELECT ON tallyline.rater_shards, tallyline.ratings, tallyline.billing_periods, tallyline.published_watermark
     TO tallyline_manage;
 -- What is metered and what it costs, and which rule set a new catalog needs.
 GRANT SELECT ON tallyline.catalog_versions, tallyline.tenant_catalog_versions, tallyline.topic_generations,

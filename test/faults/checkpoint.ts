@@ -94,7 +94,9 @@ async function drain(deployment: Deployment, withinMs: number): Promise<void> {
           );
           const behind = progress.rows.filter((row) => Number(row.next_offset) < (ends!.get(row.partition) ?? 0));
           // Every record was appended before this time, so a watermark past it stands for seals that hold them all.
-          const rated = await pool.query<{ watermark: Date | null }>('SELECT watermark FROM tallyline.rater_progress');
+          const rated = await pool.query<{ watermark: Date | null }>(
+            'SELECT min(watermark) AS watermark FROM tallyline.rater_shards',
+          );
           const watermark = rated.rows[0]?.watermark?.getTime() ?? 0;
           state = `behind: ${JSON.stringify(behind)}, rated up to ${new Date(watermark).toISOString()}`;
           return behind.length === 0 && watermark > startedAt;

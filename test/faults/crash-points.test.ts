@@ -33,6 +33,7 @@ const settings = {
   TALLYLINE_FLUSH_INTERVAL: '300ms',
   TALLYLINE_TICK_INTERVAL: '500ms',
   TALLYLINE_RATER_INTERVAL: '500ms',
+  TALLYLINE_RATER_LEASE: '2s',
   TALLYLINE_ALLOWED_LATENESS: `${ALLOWED_LATENESS_MS}ms`,
   // Damage is to be found by the aggregator that starts, not by the auditor before it.
   TALLYLINE_AUDIT_INTERVAL: '1h',

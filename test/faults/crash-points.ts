@@ -95,9 +95,11 @@ export const crashPoints: readonly CrashPoint[] = [
   { name: 'aggregator: revisions committed, before anything else', stage: 'aggregator', file: recounts, find: 'logger.debug({ partition, chunks: due.length,', place: 'before', provoke: 'recount' },
 
   // The rater, reading.
+  { name: 'rater: shards taken', stage: 'rater', file: 'rater/rating/held-shards.js', find: 'await store.takeShards(rater, take);', place: 'after', when: 'take.length > 0', provoke: 'restart' },
   { name: 'rater: progress and seals read', stage: 'rater', file: rating, find: 'const seals = await store.readSeals();', place: 'after', pass: 2 },
-  { name: 'rater: chunks verified, before what is due is looked for', stage: 'rater', file: rating, find: 'const windows = await readTouchedWindows(store, { catalogs, from, to, recountRuns: seals.recountRuns });', place: 'before' },
-  { name: 'rater: what is due is known, before the first batch', stage: 'rater', file: rating, find: 'let due = await this.readDue(watermark);', place: 'after' },
+  { name: 'rater: chunks verified, before what is due is looked for', stage: 'rater', file: rating, find: 'const touched = { catalogs, from: progress, to, recountRuns: seals.recountRuns };', place: 'before' },
+  { name: 'rater: closing announced', stage: 'rater', file: rating, find: 'const to = { sealVector: seals.vector, closedUpTo };', place: 'before', when: 'closesMore' },
+  { name: 'rater: what is due is known, before the first batch', stage: 'rater', file: rating, find: 'let due = await this.readDue(shards, watermark);', place: 'after' },
   { name: 'rater: usage read, before the transaction', stage: 'rater', file: batch, find: 'const charges = await readCharges(store, basis, targets);', place: 'after' },
 
   // In the transaction.
@@ -108,6 +110,6 @@ export const crashPoints: readonly CrashPoint[] = [
 
   // Behind it.
   { name: 'rater: batch committed, before the next', stage: 'rater', file: rating, find: 'this.count(result.lineItems);', place: 'before', when: 'result.lineItems.length > 0' },
-  { name: 'rater: everything committed, before the progress', stage: 'rater', file: rating, find: 'if (!(await store.advanceProgress(from, reached)))', place: 'before' },
+  { name: 'rater: everything committed, before the progress', stage: 'rater', file: rating, find: 'const moved = new Set(await store.advanceProgress(group, reached));', place: 'before' },
   { name: 'rater: progress moved', stage: 'rater', file: 'rater/main.js', find: 'const outcome = await step();', place: 'after', when: "outcome === 'rated'" },
 ]; // biome-ignore format: a table, a line a point

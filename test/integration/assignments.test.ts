@@ -21,8 +21,7 @@ const assign = (subject: string, body: unknown, request: HttpRequest = {}) =>
   api.send('PUT', `/v1/subjects/${encodeURIComponent(subject)}`, { ...request, body });
 const get = (subject: string, tenant = 'acme') =>
   api.send('GET', `/v1/subjects/${encodeURIComponent(subject)}`, { tenant });
-const rated = (until: string | null) =>
-  api.pool.query('UPDATE tallyline.rater_progress SET closed_up_to = $1', [until]);
+const rated = (until: string | null) => api.pool.query('UPDATE tallyline.rater_shards SET closed_up_to = $1', [until]);
 
 describe('a subject', () => {
   it('is a customer of its own name until it is assigned', async () => {
@@ -141,7 +140,7 @@ describe('a subject', () => {
 
   it('is not assigned where usage is being rated: what a step closes counts before its progress has passed it', async () => {
     const closing = (until: string | null) =>
-      api.pool.query('UPDATE tallyline.rater_progress SET closing_up_to = $1', [until]);
+      api.pool.query('UPDATE tallyline.rater_shards SET closing_up_to = $1', [until]);
     await rated('2026-03-01T00:00:00Z');
     await closing('2026-03-01T01:00:00Z');
     try {
@@ -151,6 +150,19 @@ describe('a subject', () => {
     } finally {
       await rated(null);
       await closing(null);
+    }
+  });
+
+  it.each(['a', 'b', 'both sides'])('is not assigned where usage of %s is being rated', async (customer) => {
+    expect((await assign('both sides', { customer: 'a', from: '2026-01-01T00:00:00Z' })).status).toBeLessThan(300);
+    // Each of the three is in a shard of its own.
+    const close = 'UPDATE tallyline.rater_shards SET closing_up_to = $1 WHERE shard = tallyline.shard_of($2, $3)';
+    await api.pool.query(close, ['2026-03-01T01:00:00Z', 'acme', customer]);
+    try {
+      const { status, body } = await assign('both sides', { customer: 'b', from: '2026-03-01T00:30:00Z' });
+      expect([status, body.code, body.earliest]).toEqual([409, 'already_rated', '2026-03-01T01:00:00Z']);
+    } finally {
+      await api.pool.query(close, [null, 'acme', customer]);
     }
   });
 

@@ -396,7 +396,7 @@ describe('while a step runs', () => {
         async (names) => {
           const found = await stored.readAssignmentsAround(names);
           if (reads++ === 0) {
-            await pool.query('UPDATE tallyline.rater_progress SET closing_up_to = NULL');
+            await pool.query('UPDATE tallyline.rater_shards SET closing_up_to = NULL');
             expect(await assign('s', 'org', hour)).toBe('assigned');
           }
           return found;
@@ -421,7 +421,7 @@ describe('while a step runs', () => {
       readSubscriptions: async (customers) => {
         const found = await stored.readSubscriptions(customers);
         if (found.length === 0 || reads++ > 0) return found;
-        await pool.query('UPDATE tallyline.rater_progress SET closing_up_to = NULL');
+        await pool.query('UPDATE tallyline.rater_shards SET closing_up_to = NULL');
         const change = { at: new Date(hour).toISOString(), plan: 'double' };
         expect(await manage(changeOfSubscription, { id: 'org' }, change, 'changed')).toBe('changed');
         return found;

@@ -139,7 +139,8 @@ const WRITES: Readonly<Record<StageRole, Readonly<Record<string, readonly string
   rater: {
     ...{ line_items: ['INSERT'], ledger_entries: ['INSERT'], billing_periods: ['INSERT', 'UPDATE'] },
     ratings: ['INSERT'],
-    ...{ rater_progress: ['UPDATE'], chunk_repairs: ['INSERT'], due_customers: ['INSERT', 'UPDATE', 'DELETE'] },
+    ...{ rater_shards: ['UPDATE'], raters: ['INSERT', 'UPDATE', 'DELETE'] },
+    ...{ chunk_repairs: ['INSERT'], due_customers: ['INSERT', 'UPDATE', 'DELETE'] },
     due_chunks: ['INSERT'],
   },
   query: {},

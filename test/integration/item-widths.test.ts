@@ -290,7 +290,7 @@ describe('verify', () => {
     expect(log.compared.I4).toBeGreaterThan(aggregations.length * 8 - 1);
 
     // It says so where an item is of a window that is not closed with its hour.
-    await pool.query("UPDATE tallyline.rater_progress SET closed_up_to = closed_up_to - interval '100 years'");
+    await pool.query("UPDATE tallyline.rater_shards SET closed_up_to = closed_up_to - interval '100 years'");
     await pool.query(
       `WITH rating AS (
          INSERT INTO tallyline.ratings (catalog_version, seal_vector, rated_watermark, closed_up_to)

@@ -7,6 +7,7 @@ import pino from 'pino';
 import { Registry } from 'prom-client';
 import { type Catalog, emptyCatalog, type Meter, type Plan, type Price } from '../../domain/catalog/catalog.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
+import { readProgress } from '../../platform/billing-store/rater-progress.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
 import type { Settings } from '../../platform/settings/settings.ts';
@@ -518,7 +519,10 @@ describe('the ledger', () => {
 describe('the stage', () => {
   const emptyLog = { topicId: '', bounds: async () => [] };
   const stage = () => {
-    const settings = { rater: { intervalMs: 20, auditIntervalMs: 60_000 }, allowedLatenessMs: LATENESS_MS } as Settings;
+    const settings = {
+      rater: { intervalMs: 20, leaseMs: 30_000, auditIntervalMs: 60_000 },
+      allowedLatenessMs: LATENESS_MS,
+    } as Settings;
     return startRater(
       { settings, logger, registry: new Registry(), clock: Date.now },
       { pool, clickhouse, eventLog: emptyLog },
@@ -603,9 +607,13 @@ describe('rating when things go wrong', () => {
       rows: [row(at('11-10T09:00'), '7'), row(at('11-10T10:00'), '1')],
     });
     const patient = storedRating(pool, clickhouse);
-    const before = await patient.readProgress();
+    const before = await readProgress(pool);
     await raterLoop().step();
-    const store = { ...patient, readProgress: async () => before };
+    const readShards: RatingStore['readShards'] = async (rater) => {
+      const { own, ...state } = await patient.readShards(rater);
+      return { ...state, own: own.map((group) => ({ ...group, progress: before })) };
+    };
+    const store = { ...patient, readShards };
     const metrics = createRaterMetrics(new Registry());
     const loop = new RatingLoop({ store, metrics, logger, clock: Date.now, allowedLatenessMs: 2 * HOUR_MS });
     expect(await loop.step()).toBe('behind');
@@ -632,7 +640,7 @@ describe('rating when things go wrong', () => {
     await raterLoop().step();
     await usage.seal({ watermark: at('11-10T12:00'), rows: [row(at('11-10T10:00'), '3', { subject: 'cus_2' })] });
     const patient = storedRating(pool, clickhouse);
-    const before = await patient.readProgress();
+    const before = await readProgress(pool);
     let run = await patient.readServerRun();
     const store: RatingStore = {
       ...patient,
@@ -647,7 +655,7 @@ describe('rating when things go wrong', () => {
     const loop = new RatingLoop({ store, metrics, logger, clock: Date.now, allowedLatenessMs: LATENESS_MS });
     expect(await loop.step()).toBe('behind');
     expect(await loop.step()).toBe('mismatch');
-    expect(await patient.readProgress()).toEqual(before);
+    expect(await readProgress(pool)).toEqual(before);
   });
 
   it('compares older chunks as well before it looks for usage of windows that close', async () => {

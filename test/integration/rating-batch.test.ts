@@ -99,7 +99,7 @@ async function batch(seals: Seals, subject: string, times: readonly number[]): P
   const catalogs = new RatingCatalogs(new TenantVersions([{ version: 1, effectiveAt: 0, catalog }]));
   const watermark = seals.watermark!;
   const basis: StepBasis = {
-    ...{ seals, watermark, catalogs, closedUpTo: watermark - LATENESS_MS, closing: null },
+    ...{ seals, watermark, catalogs, closedUpTo: watermark - LATENESS_MS, closing: null, shards: new Map() },
   };
   return rateBatch({ store, verifier }, basis, [ownWork('acme', subject, times)]);
 }

@@ -53,7 +53,7 @@ describe('stored columns', () => {
     ['billing_periods', billingPeriodColumns, []],
     ['ratings', ratingColumns, ['rated_at']],
     ['due_customers', dueCustomerColumns, []],
-    ['rater_progress', raterProgressColumns, ['singleton', 'closing_up_to']],
+    ['rater_shards', raterProgressColumns, ['shard', 'owner', 'epoch', 'closing_up_to']],
     ['chunk_seals', sealColumns, ['sealed_at']],
     ['account_changes', accountChangeColumns, ['sequence']],
     ['customers', customerColumns, ['number']],

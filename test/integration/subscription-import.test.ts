@@ -234,7 +234,7 @@ subscriptions:
   });
 
   it('is billed from its start on although it was rated, where that is asked for', async () => {
-    await api.pool.query("UPDATE tallyline.rater_progress SET closed_up_to = '2026-06-01T00:00:00Z'");
+    await api.pool.query("UPDATE tallyline.rater_shards SET closed_up_to = '2026-06-01T00:00:00Z'");
     try {
       const rated = section.replaceAll('old-', 'rated-');
       expect((await ofCatalog(rated)).lines).toContainEqual(
@@ -243,7 +243,7 @@ subscriptions:
       expect(await ofCatalog(rated, { rerate: true })).toMatchObject({ made: 2, refused: 1 });
       expect((await get('rated-1 from 2026-01-15T00:00:00Z')).billedFrom).toBe('2026-01-15T00:00:00Z');
     } finally {
-      await api.pool.query('UPDATE tallyline.rater_progress SET closed_up_to = NULL');
+      await api.pool.query('UPDATE tallyline.rater_shards SET closed_up_to = NULL');
     }
   });
 

@@ -68,10 +68,9 @@ const changesOf = async (id: string): Promise<number> => {
   );
   return rows.length;
 };
-const rated = (until: string | null) =>
-  api.pool.query('UPDATE tallyline.rater_progress SET closed_up_to = $1', [until]);
+const rated = (until: string | null) => api.pool.query('UPDATE tallyline.rater_shards SET closed_up_to = $1', [until]);
 const closing = (until: string | null) =>
-  api.pool.query('UPDATE tallyline.rater_progress SET closing_up_to = $1', [until]);
+  api.pool.query('UPDATE tallyline.rater_shards SET closing_up_to = $1', [until]);
 const inDays = (days: number): string => formatRfc3339(Date.now() + days * 86_400_000);
 const PAST = '2026-01-31T00:00:00Z';
 

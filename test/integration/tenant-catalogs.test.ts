@@ -162,9 +162,9 @@ describe('what is refused', () => {
   });
 
   it('is an instant of which usage was rated', async () => {
-    await api.pool.query("UPDATE tallyline.rater_progress SET closing_up_to = '2026-11-20'");
+    await api.pool.query("UPDATE tallyline.rater_shards SET closing_up_to = '2026-11-20'");
     const refused = await put(file('0.1'), { query: '?effectiveAt=2026-11-19T00:00:00Z' });
-    await api.pool.query('UPDATE tallyline.rater_progress SET closing_up_to = NULL');
+    await api.pool.query('UPDATE tallyline.rater_shards SET closing_up_to = NULL');
     expect(refused.body).toMatchObject({
       code: 'catalog_refused',
       refusals: [{ subject: 'effective date', reason: expect.stringContaining('2026-11-20T00:00:00Z, the earliest') }],

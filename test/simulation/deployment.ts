@@ -209,7 +209,7 @@ export class Deployment {
         tickIntervalMs: plan.tickIntervalMs,
         clockLeapMaxMs: CLOCK_LEAP_MAX_MS,
       },
-      rater: { intervalMs: plan.ratingIntervalMs },
+      rater: { intervalMs: plan.ratingIntervalMs, leaseMs: plan.leaseMs },
       allowedLatenessMs: plan.allowedLatenessMs,
     } as unknown as Settings;
   }
@@ -331,6 +331,8 @@ export class Deployment {
       },
       batchCustomersMax: this.plan.batchCustomersMax,
       markedCustomersMax: this.plan.markedCustomersMax,
+      stepWindowsMax: this.plan.stepWindowsMax,
+      rater: process.name,
     });
     stage.failed.catch((error: unknown) => this.ended(slot, process, error));
     this.raters.set(slot, stage);

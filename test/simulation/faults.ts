@@ -30,7 +30,27 @@ function meddle(world: World, random: Random): void {
     scheduler.after(random.int(fromMs, toMs), act, label);
   };
   const raters = world.deployment.slots.filter(({ name, process }) => name.startsWith('rater') && process !== null);
-  switch (random.int(0, 5)) {
+  switch (random.int(0, 9)) {
+    case 6:
+    case 7:
+    case 8:
+    case 9: {
+      // One stands still in the middle of a step, for longer than its lease, and the others take its shards.
+      const { leaseMs } = world.plan;
+      if (raters.length > 0) {
+        const slot = random.pick(raters);
+        const stand = (): void => {
+          // It goes on while the others are at it, or later.
+          const forMs = leaseMs + 60_000 + (random.chance(0.7) ? random.int(20, 4_000) : random.int(1, HOUR));
+          world.deployment.pause(slot, forMs);
+          for (const at of [leaseMs + 60_000, forMs + 120_000])
+            scheduler.after(at, () => world.deployment.rateAtOnce(random), 'rate');
+        };
+        afterResponses(slot, random.int(8, 40), stand);
+      }
+      world.deployment.rateAtOnce(random);
+      return;
+    }
     case 0:
       world.deployment.rateAtOnce(random);
       // A replica that answers some of a step's reads and not the others.

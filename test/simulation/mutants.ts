@@ -65,7 +65,7 @@ const UNPRICED = 'rater/rating/unpriced-count.ts';
 const RECORD_RULES = 'domain/terms/record-rules.ts';
 /** What a stage does that is not run here: the model of it, in the order of its statements. */
 const ACCOUNT_MODEL = 'test/simulation/stores/account-model.ts';
-const RATING_MODEL = 'test/simulation/stores/rating-model.ts';
+const SHARD_MODEL = 'test/simulation/stores/shard-model.ts';
 
 export const mutants: readonly Mutant[] = [
   {
@@ -640,8 +640,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'closed-before-lateness',
     file: RATING,
-    find: 'const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, from.closedUpTo ?? Number.NEGATIVE_INFINITY);',
-    replace: 'const closedUpTo = Math.max(watermark, from.closedUpTo ?? Number.NEGATIVE_INFINITY);',
+    find: 'const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, ...closed);',
+    replace: 'const closedUpTo = Math.max(watermark, ...closed);',
     description: 'Windows are closed without waiting for late events',
   },
   {
@@ -689,7 +689,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'late-usage-forgotten',
     file: TOUCHED,
-    find: 'if (grown.length > 0) await collect({ spans: closed, chunks: grown });',
+    find: 'if (grown.length > 0) yield { spans: closed, chunks: grown };',
     replace: '',
     description: 'Usage that comes after its window was billed is never billed',
   },
@@ -752,7 +752,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'version-marks-other-tenants',
     file: INTAKE,
-    find: 'do after = await store.markHoldersDue({ plan, tenants }, dueAt, { after, customersMax });',
+    find: 'do after = await store.markHoldersDue({ plan, tenants }, shards, dueAt, { after, customersMax });',
     replace:
       'do after = await store.markHoldersDue({ plan, tenants: { except: [] } }, dueAt, { after, customersMax });',
     description: 'A version of one tenant’s catalog makes the customers of all due',
@@ -788,7 +788,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'version-marks-nobody',
     file: RATING,
-    find: 'await markConcerned(store, this.catalogs, version, watermark, markedCustomersMax);',
+    find: 'await markConcerned(store, shards, this.catalogs, version, watermark, markedCustomersMax);',
     replace: '',
     description: 'Nobody is due by a new version of the catalog',
   },
@@ -963,10 +963,73 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'change-by-what-was-rated',
-    file: RATING_MODEL,
-    find: ': Math.max(closedUpTo, this.closingUpTo);',
-    replace: ': closedUpTo;',
+    file: SHARD_MODEL,
+    find: 'return rows.map(({ progress, closingUpTo }) => later(progress.closedUpTo, closingUpTo)).reduce(later);',
+    replace: 'return rows.map(({ progress }) => progress.closedUpTo).reduce(later);',
     description: 'A change is compared with what was rated, and not with what was announced',
+  },
+  {
+    name: 'shard-epoch-unread',
+    file: BATCH,
+    find: "if (!(await transaction.areHeld(shards))) return { outcome: 'behind' };",
+    replace: '',
+    description: 'A batch is written by whoever held its shards when its step began',
+  },
+  {
+    name: 'shard-unlocked',
+    file: BATCH,
+    find: 'await transaction.lockShards(shards);',
+    replace: '',
+    description: 'A shard may be taken between the look at its epoch and the commit',
+  },
+  {
+    name: 'shard-taken-in-transaction',
+    file: SHARD_MODEL,
+    find: 'if (this.postgres.isShared(shardLock(row))) continue;',
+    replace: '',
+    description: 'A shard is taken while a transaction holds it',
+  },
+  {
+    name: 'shard-advanced-by-any-epoch',
+    file: SHARD_MODEL,
+    find: 'const moved = this.held(shards).filter((row) => isSameProgress(row.progress, progress));',
+    replace: 'const moved = this.rows.filter((row) => shards.some(({ shard }) => shard === row.shard));',
+    description: 'Whoever was taken over moves the progress of a shard',
+  },
+  {
+    name: 'assignment-by-one-side',
+    file: ACCOUNT_MODEL,
+    find: "const closedUpTo = await run('closing', () => this.closing(sides));",
+    replace: "const closedUpTo = await run('closing', () => this.closing([{ tenant, customer }]));",
+    description: 'An assignment is compared with what is announced of its new customer alone',
+  },
+  {
+    name: 'shard-unannounced',
+    file: RATING,
+    find: 'const closesMore = progress.closedUpTo === null || progress.closedUpTo < closedUpTo;',
+    replace: 'const closesMore = false;',
+    description: 'Nothing is announced before windows are looked for',
+  },
+  {
+    name: 'customers-of-other-shards',
+    file: RATING,
+    find: 'isOfAll || basis.shards.has(shardOf(tenant, customer));',
+    replace: 'isOfAll || shardOf(tenant, customer) >= 0;',
+    description: 'A step rates whomever it finds, and not the customers of its shards alone',
+  },
+  {
+    name: 'windows-by-name-alone',
+    file: TOUCHED,
+    find: 'await found.lookAtOthers();',
+    replace: '',
+    description: 'A step looks for windows of subjects by their own name, and not for those assigned to its customers',
+  },
+  {
+    name: 'step-in-parts-passes-over',
+    file: RATING,
+    find: 'const outcome = await this.rateTouched(goal, { shards: left.slice(0, atOnce), progress }, windows);',
+    replace: 'const outcome = await this.rateTouched(goal, { shards: left, progress }, windows);',
+    description: 'Where a step is done in parts, the first of them moves the progress of all',
   },
   {
     name: 'filter-ignored',

@@ -15,7 +15,7 @@ export const ENDS_AT = STARTS_AT + 7 * DAY;
 export const PARTITIONS = 12;
 export const GATEWAYS = 3;
 export const AGGREGATORS = 4;
-export const RATERS = 2;
+export const RATERS = 3;
 const TENANTS = ['acme', 'globex', 'acme-b'];
 
 /** An event as a client writes it. */
@@ -136,6 +136,8 @@ export interface Plan {
   readonly ratingIntervalMs: number;
   readonly batchCustomersMax: number;
   readonly markedCustomersMax: number;
+  readonly stepWindowsMax: number;
+  readonly leaseMs: number;
   /** From when on aggregators that start are of the release that brought rule sets 2 and 3. */
   readonly upgradeAt: number;
 }
@@ -164,7 +166,7 @@ const weights: Readonly<Record<FaultKind, number>> = {
   'postgres call': 12,
   'postgres commit': 14,
   'postgres fails over': 3,
-  'raters at once': 5,
+  'raters at once': 8,
 };
 
 export function planOf(random: Random): Plan {
@@ -186,6 +188,8 @@ export function planOf(random: Random): Plan {
     ratingIntervalMs: rules.pick([7, 12, 20]) * HOUR,
     batchCustomersMax: rules.pick([4, 200]),
     markedCustomersMax: random.fork('marked').pick([1, 100]),
+    stepWindowsMax: random.fork('step windows').pick([5, 100_000, 100_000]),
+    leaseMs: random.fork('lease').pick([HOUR, 2 * HOUR]),
     assignments: assignmentsOf(random.fork('assignments'), busy),
     subscribings: subscribingsOf(random.fork('subscribings'), busy),
     recounts: recountsOf(random.fork('recounts'), busy),

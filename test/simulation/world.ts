@@ -6,7 +6,6 @@ import { Problem } from '../../domain/problem.ts';
 import { Random } from '../../domain/random.ts';
 import { covers } from '../../domain/sealing/seal-vector.ts';
 import type { UsageEvent } from '../../domain/usage-event.ts';
-import type { RaterProgress } from '../../platform/billing-store/rater-progress.ts';
 import { retry } from '../../platform/calls/retry.ts';
 import { AvroRegistry, decodeRecord } from '../../platform/event-log/record-codec.ts';
 import { CLOCK_LEAP_MAX_MS, Deployment } from './deployment.ts';
@@ -34,7 +33,7 @@ import type { Assigning } from './stores/account-model.ts';
 import { ClickHouseModel } from './stores/click-house-model.ts';
 import { LogModel } from './stores/log-model.ts';
 import { PostgresModel } from './stores/postgres-model.ts';
-import { RatingModel } from './stores/rating-model.ts';
+import { type MovedShards, RatingModel } from './stores/rating-model.ts';
 import { type Subscribing, slotFrom } from './subscribing.ts';
 
 /** A run takes some 28,000, and ten times that where aggregators halt for days on a chunk that can't be repaired. */
@@ -94,11 +93,10 @@ export class World {
     this.rating = new RatingModel(this.postgres, this.clickhouse);
     this.money = new MoneyOracle(plan, this.oracle, this.rating, this.postgres);
     this.rating.onRated = this.watched((rated) => this.money.rated(rated));
-    this.rating.onAdvance = this.watched((progress) => this.money.advanced(progress));
+    this.rating.onAdvance = this.watched((shards, progress) => this.money.advanced(shards, progress));
+    this.rating.onCommit = this.watched((changed, began) => this.money.committed(changed, began));
     this.unpriced = new UnpricedOracle(this.oracle, this.money.expected);
-    this.rating.onAdvanced = this.watched((rater: object, from: RaterProgress, to: RaterProgress) =>
-      this.unpriced.advanced(rater, from, to),
-    );
+    this.rating.onAdvanced = this.watched((rater: object, moved: MovedShards) => this.unpriced.advanced(rater, moved));
     this.rating.accounts.onReachedBack = this.watched(() => this.unpriced.reachedBack());
     this.rating.onStep = this.watched((rater: object) => this.unpriced.begins(rater));
     this.rating.accounts.onSubscribed = this.watched((changed) => this.money.subscribed(changed));

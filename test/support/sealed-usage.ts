@@ -33,7 +33,7 @@ const TABLES = [
   'line_items',
   'billing_periods',
   'ratings',
-  'rater_progress',
+  'raters',
   'chunk_seals',
   'partition_progress',
 ];
@@ -73,7 +73,10 @@ export class SealedUsage {
       await client.query('SET LOCAL session_replication_role = replica');
       await client.query(`TRUNCATE ${tables.join()} CASCADE`);
     });
-    await this.pool.query('INSERT INTO tallyline.rater_progress DEFAULT VALUES');
+    await this.pool.query(
+      `UPDATE tallyline.rater_shards SET owner = NULL, epoch = 0, seal_vector = '{}', watermark = NULL, closed_up_to = NULL,
+         closing_up_to = NULL, catalog_version = 0`,
+    );
     await this.pool.query(
       `INSERT INTO tallyline.topic_generations (generation, topic, topic_id, partitions, chunk_offsets, slot_ms, horizon_ms)
        VALUES (1, 'usage', 'topic', $1, 1024, 30000, 3024000000)`,
@@ -99,7 +102,7 @@ export class SealedUsage {
     await this.pool.query(
       `INSERT INTO tallyline.tenant_catalog_versions
          (tenant, version, effective_at, closed_up_to, applies_to, catalog, source, digest, published_at)
-       SELECT $1, $2, $3, coalesce(closing_up_to, 'epoch'), 'running', $4, '', '', now() FROM tallyline.rater_progress`,
+       SELECT $1, $2, $3, coalesce(max(closing_up_to), 'epoch'), 'running', $4, '', '', now() FROM tallyline.rater_shards`,
       [tenant, version, new Date(effectiveAt), JSON.stringify(catalog)],
     );
   }

@@ -1,6 +1,7 @@
 // An independent account of what ought to be billed: after every rating, the line items of each term of each price have
 // to add up to what the term costs by the usage that was sealed and closed then and by the records that stood then, and
 // nothing else may have an amount (`expected-charges.ts`).
+import { shardOf } from '../../../domain/accounts/shard.ts';
 import { customerText, type RatedPeriod, type TenantCustomer } from '../../../domain/billing/billing-period-terms.ts';
 import { covers, nextChunkOf, partitionCounts, recountsOf } from '../../../domain/sealing/seal-vector.ts';
 import type { CustomerSubscription } from '../../../domain/terms/customer-subscription.ts';
@@ -39,6 +40,8 @@ export class MoneyOracle {
   private readonly amounts = new WeakMap<StoredItem, bigint>();
   checks = 0;
   private advances = 0;
+  /** By shard. */
+  private readonly reached = new Map<number, View>();
 
   constructor(plan: Plan, usage: UsageOracle, rating: RatingModel, postgres: PostgresModel) {
     this.plan = plan;
@@ -110,11 +113,33 @@ export class MoneyOracle {
     }
   }
 
-  /** Whenever the raters' progress moves: what it passes over is billed. */
-  advanced(progress: RaterProgress): void {
+  /** Nobody writes of a shard, or moves it, but who holds it. `began`: the epochs by which it was held. */
+  committed(changed: ReadonlySet<number>, began: ReadonlyMap<number, number>): void {
+    for (const shard of changed) {
+      const { epoch } = this.rating.shards.rows[shard]!;
+      if (epoch !== began.get(shard))
+        throw new Violation(
+          'I4',
+          `shard ${shard} of epoch ${epoch} is changed by whoever had it by ${began.get(shard)}`,
+        );
+    }
+  }
+
+  /** Whenever shards' progress moves: what it passes over is billed. It never goes back. */
+  advanced(shards: readonly number[], progress: RaterProgress): void {
     const isCheckOfAll = this.advances++ % ADVANCES_A_CHECK === 0;
     const view = viewOfProgress(progress);
+    for (const shard of shards) {
+      const before = this.reached.get(shard);
+      this.reached.set(shard, view);
+      if (before === undefined) continue;
+      const { vector, closedUpTo, watermark, catalogVersion } = before;
+      if (covers(view.vector, vector) && closedUpTo <= view.closedUpTo && watermark <= view.watermark)
+        if (catalogVersion <= view.catalogVersion) continue;
+      throw new Violation('I4', `shard ${shard} moves back from ${shown(watermark)} to ${shown(view.watermark)}`);
+    }
     for (const customer of this.customers()) {
+      if (!shards.includes(shardOf(customer.tenant, customer.customer))) continue;
       const isSubscriber = this.rating.accounts.subscriptionsOf([customer]).length > 0;
       if ((isSubscriber || isCheckOfAll) && this.isPassedOver(customer, view)) this.checkCharges(customer, view, null);
     }
@@ -122,8 +147,8 @@ export class MoneyOracle {
 
   /** At the end, when everything that is sealed is rated. */
   checkAll(): void {
-    const view = viewOfProgress(this.rating.progress);
     for (const customer of this.customers()) {
+      const view = viewOfProgress(this.rating.shards.of(customer).progress);
       if (this.isDue(customer, view)) throw new Violation('I4', `${customerText(customer)} is due, and nobody looks`);
       this.checkCharges(customer, view, null);
     }

@@ -1,11 +1,13 @@
-// An independent account of the windows that a step closes with usage that nothing prices (P3): whoever moves the
-// raters' progress counts them, each once. What is priced is told by the slow model, event by event.
+// An independent account of the windows that a step closes with usage that nothing prices (P3): whoever moves a
+// shard's progress counts them, each once. What is priced is told by the slow model, event by event.
+import { shardOf } from '../../../domain/accounts/shard.ts';
 import { emptyCatalog, type Meter } from '../../../domain/catalog/catalog.ts';
 import { nextChunkOf } from '../../../domain/sealing/seal-vector.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
 import { windowOfMeter } from '../../terms/slow-model.ts';
 import { type SlowPrice, slowParts } from '../../terms/slow-numbers.ts';
 import { PARTITIONS } from '../plan.ts';
+import type { MovedShards } from '../stores/rating-model.ts';
 import type { ExpectedCharges } from './expected-charges.ts';
 import { countsIn, type UsageOracle, Violation } from './usage-oracle.ts';
 
@@ -29,9 +31,12 @@ export class UnpricedOracle {
     this.expected = expected;
   }
 
-  /** A rater knows that it has moved the progress. */
-  advanced(rater: object, from: RaterProgress, to: RaterProgress): void {
-    this.due.set(rater, this.closedBetween(from, to));
+  /** A rater knows that it has moved the progress of shards. */
+  advanced(rater: object, { shards, from, to }: MovedShards): void {
+    const due = { ...this.due.get(rater) };
+    for (const [meter, windows] of Object.entries(this.closedBetween(new Set(shards), from, to)))
+      due[meter] = (due[meter] ?? 0) + windows;
+    this.due.set(rater, due);
   }
 
   count(rater: object, meter: string, windows: number): void {
@@ -57,7 +62,7 @@ export class UnpricedOracle {
     if (due !== counted) throw new Violation('P3', `a step closed unpriced windows ${due}, and counted ${counted}`);
   }
 
-  private closedBetween(from: RaterProgress, to: RaterProgress): Record<string, number> {
+  private closedBetween(shards: ReadonlySet<number>, from: RaterProgress, to: RaterProgress): Record<string, number> {
     const { sealVector: vector, closedUpTo, watermark, catalogVersion } = to;
     const view = { vector, closedUpTo: closedUpTo!, watermark: watermark!, catalogVersion };
     const tenants = new Set([...this.usage.readingsByMeter.keys()].map((key) => (JSON.parse(key) as string[])[0]!));
@@ -70,7 +75,7 @@ export class UnpricedOracle {
         const meter = this.expected.meter(tenant, slug);
         const boundary = (time: number): number => Math.max(0, time - (time % itemMs(meter)));
         const first = from.closedUpTo === null ? 0 : boundary(from.closedUpTo);
-        const unpriced = this.windowsOf(tenant, meter, first, boundary(closedUpTo!), view);
+        const unpriced = this.windowsOf(shards, tenant, meter, first, boundary(closedUpTo!), view);
         if (unpriced > 0) found[slug] = (found[slug] ?? 0) + unpriced;
         this.windows += unpriced;
       }
@@ -79,6 +84,7 @@ export class UnpricedOracle {
   }
 
   private windowsOf(
+    shards: ReadonlySet<number>,
     of: string,
     meter: Meter,
     first: number,
@@ -97,6 +103,7 @@ export class UnpricedOracle {
         if (windowStart < first || windowStart >= end || partition >= PARTITIONS) continue;
         if (chunk >= nextChunkOf(view.vector, GENERATION, partition) || !countsIn(view.vector, reading)) continue;
         const customer = this.expected.ownerOf(tenant, subject, windowStart, windowOfMeter(meter));
+        if (!shards.has(shardOf(tenant, customer))) continue;
         if (this.expected.isPriced({ tenant, customer }, view, meter, windowStart, groups)) continue;
         if (aggregation !== 'unique') windows.add(JSON.stringify([tenant, customer, subject, windowStart]));
         else {

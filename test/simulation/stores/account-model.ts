@@ -47,15 +47,15 @@ export class AccountModel {
   onSubscribed: (subscription: CustomerSubscription) => void = () => {};
   /** Told of a change that holds from before what was rated. */
   onReachedBack: () => void = () => {};
-  /** Windows that end by then were rated, or may be at this moment; null: none was yet. */
-  private readonly closing: () => number | null;
+  /** Windows of some of them that end by then were rated, or may be at this moment; null: none was yet. */
+  private readonly closing: (customers: readonly TenantCustomer[]) => number | null;
 
   /** Where the last period ends that a customer was billed of. */
   private readonly billedUntil: (customer: TenantCustomer) => number;
 
   constructor(
     postgres: PostgresModel,
-    closing: () => number | null,
+    closing: AccountModel['closing'],
     billedUntil: (customer: TenantCustomer) => number,
   ) {
     this.postgres = postgres;
@@ -101,10 +101,14 @@ export class AccountModel {
     }
   }
 
-  dueBy(until: number, customersMax: number): DueCustomer[] {
+  dueBy(
+    until: number,
+    customersMax: number,
+    isMeant: (customer: TenantCustomer) => boolean = () => true,
+  ): DueCustomer[] {
     const key = ({ tenant, customer }: TenantCustomer): string => keyText(tenant, customer);
     return [...this.due.values()]
-      .filter(({ dueAt }) => dueAt <= until)
+      .filter((each) => each.dueAt <= until && isMeant(each))
       .sort((a, b) => a.dueAt - b.dueAt || (key(a) < key(b) ? -1 : 1))
       .slice(0, customersMax);
   }
@@ -121,7 +125,7 @@ export class AccountModel {
       const names = new Set([subject, customer, ...assignments.map((each) => each.customer)]);
       const sides = [...names].map((side) => ({ tenant, customer: side }));
       await locked('lock customers', sides.map(customerLock), () => null);
-      const closedUpTo = await run('closing', this.closing);
+      const closedUpTo = await run('closing', () => this.closing(sides));
       const clocks = { now: this.postgres.scheduler.now, closedUpTo };
       const added = assignmentOf(
         { subject, assignments, version: assignments.length },
@@ -153,7 +157,7 @@ export class AccountModel {
       const stored = await locked('fence', [OVERLAP_FENCE], () => postgres.tenantVersions.of(tenant));
       await locked('lock customers', [customerLock(wanted)], () => null);
       if (await run('answers', () => this.done.has(id))) return;
-      const ratedUpTo = await run('closing', this.closing);
+      const ratedUpTo = await run('closing', () => this.closing([wanted]));
       const all = await run('subscriptions', () => this.subscriptionsOf([wanted]));
       const recordedAt = postgres.scheduler.now;
       // Everything holds from the start of a slot, as the oracle's account of it has it.

@@ -28,6 +28,8 @@ interface Session {
   /** When the client was heard last. */
   heardAt: number;
   readonly locks: string[];
+  /** Locks that others may share. */
+  readonly shared: Set<string>;
   readonly writes: (() => void)[];
 }
 
@@ -37,6 +39,8 @@ export interface Statements {
   run<Result>(what: string, work: () => Result): Promise<Result>;
   /** Takes locks one after the other, waiting for each, then runs `work`. */
   locked<Result>(what: string, keys: readonly string[], work: () => Result): Promise<Result>;
+  /** Takes locks that others may share: nobody takes such a one alone for longer than a statement. */
+  share(what: string, keys: readonly string[]): Promise<void>;
   /** To be done when the transaction commits. */
   write(what: string, work: () => void): Promise<void>;
 }
@@ -168,6 +172,11 @@ export class PostgresModel {
         );
         return result!.value;
       },
+      share: (what, keys) =>
+        at(what, (done) => {
+          for (const key of keys) session.shared.add(key);
+          done();
+        }),
       write: (what, apply) =>
         at(what, (done) => {
           session.writes.push(apply);
@@ -185,9 +194,18 @@ export class PostgresModel {
   }
 
   private newSession(mayIdle: boolean): Session {
-    const session: Session = { mayIdle, isBroken: false, heardAt: this.scheduler.now, locks: [], writes: [] };
+    const { now: heardAt } = this.scheduler;
+    const session: Session = { mayIdle, isBroken: false, heardAt, locks: [], shared: new Set(), writes: [] };
     this.sessions.add(session);
     return session;
+  }
+
+  /** Whether a transaction shares the lock. One whose client has said nothing for a minute is ended. */
+  isShared(key: string): boolean {
+    const holders = [...this.sessions].filter(({ shared }) => shared.has(key));
+    const idle = holders.filter(({ heardAt }) => heardAt + IDLE_MAX_MS <= this.scheduler.now);
+    for (const session of idle) this.end(session);
+    return holders.length > idle.length;
   }
 
   /**

@@ -1,5 +1,7 @@
 // The rater's port on the models: money in Postgres, usage in ClickHouse.
 
+import type { HeldShard } from '../../../domain/accounts/shard.ts';
+import { shardOf } from '../../../domain/accounts/shard.ts';
 import {
   customerText,
   NO_SUBSCRIPTION,
@@ -17,15 +19,10 @@ import type { Meter } from '../../../domain/catalog/catalog.ts';
 import { groupBy, keyText } from '../../../domain/composite-key.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
 import type { MeterSpans } from '../../../domain/rating/meter-spans.ts';
-import {
-  isSameVector,
-  nextChunkOf,
-  recountsOf,
-  type SealVector,
-  sealVectorOf,
-} from '../../../domain/sealing/seal-vector.ts';
+import { nextChunkOf, recountsOf, type SealVector, sealVectorOf } from '../../../domain/sealing/seal-vector.ts';
 import type { EpochStep, Seals } from '../../../domain/sealing/seals.ts';
 import type { RaterProgress } from '../../../platform/billing-store/rater-progress.ts';
+import type { ShardGroup, ShardState } from '../../../platform/billing-store/rater-shards.ts';
 import type { WrittenSelection } from '../../../platform/billing-store/written-prices.ts';
 import type {
   FirstSeenRow,
@@ -46,6 +43,7 @@ import type { RollUpRow } from './inserted-rows.ts';
 import type { PostgresModel, Statements } from './postgres-model.ts';
 import type { RecountModel } from './recount-model.ts';
 import { finalOf } from './replacing-table.ts';
+import { ShardModel, shardLock } from './shard-model.ts';
 
 /** A tenant that is named with the meter has its own span alone. */
 function isInSpans({ all, own }: MeterSpans, { tenant, meter, windowStart }: RollUpRow): boolean {
@@ -60,6 +58,13 @@ export interface StoredItem extends NewLineItem {
   readonly sealVector: SealVector;
 }
 
+/** What a rater has moved on from one progress to another. */
+export interface MovedShards {
+  readonly shards: readonly number[];
+  readonly from: RaterProgress;
+  readonly to: RaterProgress;
+}
+
 /** What a rating transaction has committed. */
 export interface Rated {
   readonly periods: readonly RatedPeriod[];
@@ -67,7 +72,12 @@ export interface Rated {
 }
 
 type RaterCall =
-  | 'progress'
+  | 'shards'
+  | 'lease'
+  | 'end lease'
+  | 'take'
+  | 'give back'
+  | 'assigned'
   | 'stream'
   | 'lock'
   | 'server run'
@@ -89,6 +99,8 @@ export const racedCalls = [
   'stream',
   'server run',
   'seals',
+  'take',
+  'assigned',
   'announce',
   'assignments',
   'subscriptions',
@@ -100,32 +112,35 @@ export const racedCalls = [
 export class RatingModel {
   private readonly postgres: PostgresModel;
   private readonly clickhouse: ClickHouseModel;
-  progress: RaterProgress = { sealVector: {}, watermark: null, closedUpTo: null, catalogVersion: 0 };
-  private closingUpTo: number | null = null;
+  readonly shards: ShardModel;
   readonly accounts: AccountModel;
   readonly periods = new Map<string, RatedPeriod>();
   /** By customer and start of the period. */
   readonly items = new Map<string, StoredItem[]>();
   private readonly itemKeys = new Set<string>();
   onRated: (rated: Rated) => void = () => {};
-  onAdvance: (progress: RaterProgress) => void = () => {};
-  /** Told when a rater knows that it moved the progress, and when it begins a step. */
-  onAdvanced: (rater: Process, from: RaterProgress, to: RaterProgress) => void = () => {};
+  onAdvance: (shards: readonly number[], progress: RaterProgress) => void = () => {};
+  /** Told when a rater knows that it moved the progress of shards, and when it begins a step. */
+  onAdvanced: (rater: Process, moved: MovedShards) => void = () => {};
+  /** Told of a transaction of a rater that is about to become visible, of which shards it changes what. */
+  onCommit: (changed: ReadonlySet<number>, began: ReadonlyMap<number, number>) => void = () => {};
   onStep: (rater: Process) => void = () => {};
   /** Told of what a rater is about to ask. */
   onCall: (what: RaterCall) => void = () => {};
   /** Told whom a rater makes due that began its step with versions taken in up to a number. */
   onMarked: (customers: readonly TenantCustomer[], taken: number) => void = () => {};
-  private readonly takenIn = new Map<Process, number>();
+  /** What each rater saw of the shards when it looked last. */
+  private readonly seen = new Map<Process, ShardState>();
   /** Told of what a rating reads of line items. */
   onDetail: (selection: WrittenSelection) => void = () => {};
 
   constructor(postgres: PostgresModel, clickhouse: ClickHouseModel) {
     this.postgres = postgres;
     this.clickhouse = clickhouse;
+    this.shards = new ShardModel(postgres);
     this.accounts = new AccountModel(
       postgres,
-      () => this.closing,
+      (customers) => this.shards.closingOf(customers),
       (customer) => this.billedUntil(customer),
     );
   }
@@ -135,12 +150,14 @@ export class RatingModel {
     return Math.max(...this.periodsWhere(isOf([customer])).map(({ periodEnd }) => periodEnd));
   }
 
+  /** Of all customers. */
+  get progress(): RaterProgress {
+    return this.shards.least;
+  }
+
   /** Windows that end by then were rated, or may be at this moment; null: none was yet. */
   get closing(): number | null {
-    const { closedUpTo } = this.progress;
-    return closedUpTo === null || this.closingUpTo === null
-      ? (closedUpTo ?? this.closingUpTo)
-      : Math.max(closedUpTo, this.closingUpTo);
+    return this.shards.closing;
   }
 
   get vector(): SealVector {
@@ -154,6 +171,13 @@ export class RatingModel {
 
   itemsOf(periods: PeriodStart): readonly StoredItem[] {
     return this.items.get(startText(periods)) ?? [];
+  }
+
+  /** Of which versions the shards had taken in when the rater looked last. */
+  private takenIn(process: Process, shards: readonly HeldShard[]): number {
+    const numbers = new Set(shards.map(({ shard }) => shard));
+    const groups = this.seen.get(process)!.own.filter((group) => group.shards.some(({ shard }) => numbers.has(shard)));
+    return Math.min(...groups.map(({ progress }) => progress.catalogVersion));
   }
 
   private readSeals(): Seals {
@@ -183,28 +207,27 @@ export class RatingModel {
     const read = <Result>(what: string, work: (asOf: number) => Result): Promise<Result> =>
       clickhouse.read(process, what, work);
     return {
-      readProgress: () => {
+      readShards: (rater) => {
         this.onStep(process);
-        return statement('progress', () => {
-          this.takenIn.set(process, this.progress.catalogVersion);
-          return this.progress;
+        return statement('shards', () => {
+          const state = this.shards.state(rater);
+          this.seen.set(process, state);
+          return state;
         });
       },
+      prolongLease: (rater, leaseMs) => statement('lease', () => this.shards.prolong(rater, leaseMs)),
+      endLease: (rater) => statement('end lease', () => this.shards.end(rater)),
+      takeShards: (rater, shards) => statement('take', () => this.shards.take(rater, shards)),
+      giveBackShards: (rater, shards) => statement('give back', () => this.shards.giveBack(rater, shards)),
       advanceProgress: async (from, to) => {
-        const isMoved = await statement('advance', () => {
-          const is = this.progress;
-          const isFrom =
-            isSameVector(is.sealVector, from.sealVector) &&
-            is.watermark === from.watermark &&
-            is.closedUpTo === from.closedUpTo &&
-            is.catalogVersion === from.catalogVersion;
-          if (!isFrom) return false;
-          this.progress = to;
-          this.onAdvance(to);
-          return true;
+        const shards = await statement('advance', () => {
+          const moved = this.shards.advance(from, to);
+          this.onCommit(new Set(moved), epochsOf([from]));
+          this.onAdvance(moved, to);
+          return moved;
         });
-        if (isMoved) this.onAdvanced(process, from, to);
-        return isMoved;
+        if (shards.length > 0) this.onAdvanced(process, { shards, from: from.progress, to });
+        return shards;
       },
       readSeals: () => statement('seals', () => this.readSeals()),
       readChunkSeals: (from, to) =>
@@ -238,8 +261,9 @@ export class RatingModel {
       readTenantVersions: () => statement('versions', () => postgres.tenantVersions),
       readBillingPeriods: (customers) => statement('periods', () => this.periodsWhere(isOf(customers))),
       readSubscriptions: (customers) => statement('subscriptions', () => accounts.subscriptionsOf(customers)),
-      readDueCustomers: (until, customersMax) => statement('due', () => accounts.dueBy(until, customersMax)),
-      markHoldersDue: ({ plan, tenants }, dueAt, { after, customersMax }) => {
+      readDueCustomers: (shards, until, customersMax) =>
+        statement('due', () => accounts.dueBy(until, customersMax, isInShards(shards))),
+      markHoldersDue: ({ plan, tenants }, shards, dueAt, { after, customersMax }) => {
         this.onCall('mark due');
         return postgres.transaction(process, async ({ run, locked, write }) => {
           const concerned = await run('concerned', () => {
@@ -250,7 +274,8 @@ export class RatingModel {
             const isConcerned = ({ tenant }: TenantCustomer): boolean =>
               'tenant' in tenants ? tenant === tenants.tenant : !tenants.except.includes(tenant);
             const isLater = (each: TenantCustomer): boolean => after === null || isAfterCustomer(each, after);
-            const those = all.filter((each) => isConcerned(each) && isLater(each));
+            const isOurs = isInShards(shards);
+            const those = all.filter((each) => isOurs(each) && isConcerned(each) && isLater(each));
             return [...new Map(those.map((each) => [customerText(each), each])).values()]
               .sort((a, b) => (isAfterCustomer(a, b) ? 1 : -1))
               .slice(0, customersMax)
@@ -258,15 +283,16 @@ export class RatingModel {
           });
           await locked('lock due', concerned.map(dueLock), () => null);
           await write('mark due', () => accounts.markDue(concerned));
-          this.onMarked(concerned, this.takenIn.get(process)!);
+          this.onMarked(concerned, this.takenIn(process, shards));
           return concerned.at(-1) ?? null;
         });
       },
+      readAssigned: (subjects) =>
+        statement('assigned', () =>
+          subjects.flatMap(({ tenant, subject }) => accounts.assigned.get(keyText(tenant, subject)) ?? []),
+        ),
       readAssignmentsAround: (names) => statement('assignments', () => accounts.assignmentsAround(names)),
-      announceClosing: (closedUpTo) =>
-        statement('announce', () => {
-          this.closingUpTo = Math.max(this.closingUpTo ?? closedUpTo, closedUpTo);
-        }),
+      announceClosing: (shards, closedUpTo) => statement('announce', () => this.shards.announce(shards, closedUpTo)),
       readServerRun: () => {
         this.onCall('server run');
         return read('query', () => clickhouse.serverRun);
@@ -321,10 +347,13 @@ export class RatingModel {
         }),
       inRating: (work) => {
         const rated: { periods: RatedPeriod[]; items: StoredItem[] } = { periods: [], items: [] };
+        const changed = new Set<number>();
+        const began = epochsOf(this.seen.get(process)!.own);
         return postgres.transaction(
           process,
-          (statements) => work(this.ratingTransaction(statements, rated)),
+          (statements) => work(this.ratingTransaction(statements, rated, changed)),
           () => {
+            this.onCommit(changed, began);
             if (rated.periods.length + rated.items.length > 0) this.onRated(rated);
           },
         );
@@ -412,11 +441,17 @@ export class RatingModel {
   }
 
   private ratingTransaction(
-    { run, locked, write }: Statements,
+    { run, locked, share, write }: Statements,
     rated: { periods: RatedPeriod[]; items: StoredItem[] },
+    changed: Set<number>,
   ): RatingTransaction {
     const ratings: Rating[] = [];
+    const changes = (customers: readonly TenantCustomer[]): void => {
+      for (const { tenant, customer } of customers) changed.add(shardOf(tenant, customer));
+    };
     return {
+      lockShards: (shards) => share('lock shards', shards.map(shardLock)),
+      areHeld: (shards) => run('held', () => this.shards.areHeld(shards)),
       lockBillingPeriods: (customers) => {
         this.onCall('lock');
         return locked('lock customers', customers.map(customerLock), () => this.periodsWhere(isOf(customers)));
@@ -440,24 +475,29 @@ export class RatingModel {
         ),
       saveDue: async (customers) => {
         await locked('lock due', customers.map(dueLock), () => null);
+        changes(customers);
         await write('save due', () => this.accounts.saveDue(customers));
       },
       markDue: async (customers) => {
         await locked('lock due', customers.map(dueLock), () => null);
+        changes(customers);
         await write('mark due', () => this.accounts.markDue(customers));
       },
       readPublishedVersion: () => run('published version', () => this.postgres.publishedVersion),
       saveRating: (rating) => run('save rating', () => BigInt(ratings.push(rating) - 1)),
-      saveRatedPeriods: (periods, rating) =>
-        write('save periods', () => {
+      saveRatedPeriods: (periods, rating) => {
+        changes(periods);
+        return write('save periods', () => {
           for (const saved of periods) {
             const period = { ...saved, ...ratings[Number(rating)]! };
             this.periods.set(periodText(period), period);
             rated.periods.push(period);
           }
-        }),
+        });
+      },
       insertLineItems: async (lineItems, rating) => {
         const { sealVector } = ratings[Number(rating)]!;
+        changes(lineItems);
         await run('check items', () => this.assertNew(lineItems));
         await write('insert items', () => {
           this.assertNew(lineItems);
@@ -523,6 +563,14 @@ function writtenTerm(lines: readonly StoredItem[], detailFrom: number): WrittenT
   }
   return { subscription, periodEnd, termStart, subject, windows: [...windows.values()], amount };
 }
+
+const epochsOf = (groups: readonly ShardGroup[]): ReadonlyMap<number, number> =>
+  new Map(groups.flatMap(({ shards }) => shards.map(({ shard, epoch }) => [shard, epoch] as const)));
+
+const isInShards =
+  (shards: readonly HeldShard[]) =>
+  ({ tenant, customer }: TenantCustomer): boolean =>
+    shards.some(({ shard }) => shard === shardOf(tenant, customer));
 
 const itemText = (line: NewLineItem): string =>
   keyText(startText(line), line.price, termText(line), line.item.windowStart, line.item.revision);
