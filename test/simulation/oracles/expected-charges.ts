@@ -82,10 +82,6 @@ const NOBODY: ReadonlyMap<number, readonly Match[]> = new Map();
 const isMatched = (match: Match, groups: Match): boolean =>
   Object.entries(match).every(([name, value]) => (groups[name] ?? '') === value);
 
-/** By the dimensions that a meter has by now. */
-const namedGroups = ({ dimensions }: Meter, groups: Match): Match =>
-  Object.fromEntries(dimensions.map(({ name }) => [name, groups[name] ?? '']));
-
 /** By window, then by subject. */
 type Used = ReadonlyMap<number, ReadonlyMap<string, readonly Reading[]>>;
 
@@ -264,8 +260,7 @@ export class ExpectedCharges {
   /** Whether any price in force matches usage of a window: one that takes what others leave, or is on trial, too. */
   isPriced(customer: TenantCustomer, view: View, meter: Meter, windowStart: number, groups: Match): boolean {
     const inForce = this.model(customer, view, ALWAYS).inForce(meter.slug).get(windowStart) ?? [];
-    const named = namedGroups(meter, groups);
-    return inForce.some((price) => slowCellOf(price, named) !== null);
+    return inForce.some((price) => slowCellOf(price, groups) !== null);
   }
 
   /** Of whoever the window is: what was assigned by its start, or within it for the first time. */
@@ -353,10 +348,9 @@ export class ExpectedCharges {
     usedOf: (term: SlowTerm) => Used,
     heldBy: HeldBy,
   ): (TermValue & { subject: string; term: SlowTerm })[] {
-    const { terms, cell, matrixAt, meter } = period;
-    const isOfCell = (at: number, { groups }: Reading): boolean => {
-      return slowCellOf(matrixAt.get(at)!, namedGroups(meter, groups))?.name === cell;
-    };
+    const { terms, cell, matrixAt } = period;
+    const isOfCell = (at: number, { groups }: Reading): boolean =>
+      slowCellOf(matrixAt.get(at)!, groups)?.name === cell;
     const ofCell = (at: number, used: ReadonlyMap<string, readonly Reading[]>) =>
       new Map(
         [...used]

@@ -492,7 +492,9 @@ export class UsageOracle {
       quantity = quantityOf(value, chunk.ruleSet, meter.precision === 'exact');
     }
     const groups = meter.dimensions.map(({ path }) => groupOf(sent.data[String(path[0])], chunk.ruleSet));
-    if (quantity === null || groups.includes(null)) return 'unread';
+    const text = groupOf(value, chunk.ruleSet);
+    if (quantity === null || groups.includes(null) || (meter.aggregation === 'unique' && text === null))
+      return 'unread';
     const windowStart = event.eventTime - (event.eventTime % windowMs[meter.window]!);
     return {
       partition,
@@ -507,7 +509,7 @@ export class UsageOracle {
         ? rollUpKey(event.tenant, meter.slug, '', windowStart, groups as string[])
         : null,
       quantity,
-      text: String(value),
+      text: text ?? '',
       order: [event.eventTime, now, offset, index],
       since: 0,
       until: Number.POSITIVE_INFINITY,
