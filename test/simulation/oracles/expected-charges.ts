@@ -349,8 +349,7 @@ export class ExpectedCharges {
     heldBy: HeldBy,
   ): (TermValue & { subject: string; term: SlowTerm })[] {
     const { terms, cell, matrixAt } = period;
-    const isOfCell = (at: number, { groups }: Reading): boolean =>
-      slowCellOf(matrixAt.get(at)!, groups)?.name === cell;
+    const isOfCell = (at: number, { groups }: Reading): boolean => slowCellOf(matrixAt.get(at)!, groups)?.name === cell;
     const ofCell = (at: number, used: ReadonlyMap<string, readonly Reading[]>) =>
       new Map(
         [...used]
