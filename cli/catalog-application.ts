@@ -156,6 +156,7 @@ async function changedAmounts(
   wanted: WantedCatalog,
   customers: ChangedCustomers['customers'],
 ): Promise<readonly ChangedAmounts[] | string> {
+  if (customers.length === 0) return [];
   if (clickhouse === null) return 'CLICKHOUSE_URL is not set';
   const first = customers.slice(0, AMOUNTS_MAX);
   const found: ChangedAmounts[] = [];

@@ -1,4 +1,4 @@
-// Thirty seeds of the simulation, other ones each day, each run twice with equal traces; that each mutant has a line
+// Twenty seeds of the simulation, other ones each day, each run twice with equal traces; that each mutant has a line
 // to change, and that one of them is noticed. More seeds are `npm run test:simulation`, all mutants `npm run
 // test:mutants`.
 import { readFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { hunt } from './run-mutants.ts';
 import type { SeedResult } from './worker.ts';
 import { runSeeds } from './workers.ts';
 
-const SEEDS = 30;
+const SEEDS = 20;
 const FIRST_SEED = 50_001 + (testDay % 10_000) * SEEDS;
 /**
  * A seed, twice, took 1.4 s by itself on two cores in one hour, and 6 s in another: this is for one that hangs.

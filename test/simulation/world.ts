@@ -146,8 +146,10 @@ export class World {
 
   /** Nobody takes back the seal of a chunk whose rows are there, and have been for longer than anybody is paused. */
   private reopened(seal: Seal): void {
-    const { clickhouse, scheduler } = this;
-    const { recounts } = this.postgres;
+    const { clickhouse, postgres, scheduler } = this;
+    const { recounts } = postgres;
+    // A recount may have made it whole since.
+    if (postgres.isRepairAsked(seal)) return;
     const revised = recounts.revisedNow(seal.partition, seal.chunk);
     // Rows of a revision take the place of those that were lost.
     const revisedSince = recounts.revisedSince(seal.partition, seal.chunk);

@@ -381,6 +381,9 @@ export class PostgresModel {
     }
   }
 
+  /** Whether somebody asked for it when the chunk's rows were not what this seal says. */
+  isRepairAsked = ({ partition, chunk, epoch }: Seal): boolean => this.repairs.has(`${partition}/${chunk}/${epoch}`);
+
   /** The log was restored: what could not be repaired may be asked for again. */
   forgetRefusedRepairs(): void {
     for (const [key, { outcome }] of this.repairs) if (outcome === 'refused') this.repairs.delete(key);

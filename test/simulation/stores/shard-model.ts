@@ -29,11 +29,13 @@ const isSameProgress = (a: RaterProgress, b: RaterProgress): boolean =>
   a.closedUpTo === b.closedUpTo &&
   a.catalogVersion === b.catalogVersion;
 
+const AT_FIRST: RaterProgress = { sealVector: {}, watermark: null, closedUpTo: null, catalogVersion: 0 };
+
 export class ShardModel {
   private readonly postgres: PostgresModel;
   readonly rows: readonly ShardRow[] = Array.from({ length: SHARDS }, (_, shard) => ({
     ...{ shard, owner: null, epoch: 0, closingUpTo: null },
-    progress: { sealVector: {}, watermark: null, closedUpTo: null, catalogVersion: 0 },
+    progress: AT_FIRST,
   }));
   /** By rater, until when. */
   private readonly leases = new Map<string, number>();
@@ -50,7 +52,8 @@ export class ShardModel {
 
   /** Of the shard that is furthest behind, by what of it is least. */
   get least(): RaterProgress {
-    const all = this.rows.map(({ progress }) => progress);
+    // Nearly all of them are one object.
+    const all = [...new Set(this.rows.map(({ progress }) => progress))];
     const furthest = (a: RaterProgress, b: RaterProgress): RaterProgress =>
       (a.watermark ?? 0) <= (b.watermark ?? 0) && covers(b.sealVector, a.sealVector) ? a : b;
     const { sealVector, watermark } = all.reduce(furthest);
