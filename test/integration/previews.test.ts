@@ -111,12 +111,18 @@ let keys = 0;
 const act = (id: string, name: string, body: object): Promise<HttpAnswer> =>
   api.send('POST', `/v1/subscriptions/${id}/${name}`, { body, headers: { 'idempotency-key': `k${++keys}` } });
 
-/** On solo since the month began, or since yesterday where that is later. */
-async function onSolo(): Promise<{ customer: string; id: string }> {
+/** On solo since yesterday, by months that begin at that hour, of which none ends while these tests run. */
+async function onSolo(isCalendar = false): Promise<{ customer: string; id: string }> {
   const customer = await newCustomer();
   const id = `s-${customer}`;
   const startsAt = text(hourOf(Date.now()) - 24 * HOUR_MS);
-  const { status } = await subscribed(id, { customer, plan: 'solo', startsAt, billedFrom: startsAt });
+  const { status } = await subscribed(id, {
+    customer,
+    plan: 'solo',
+    startsAt,
+    billedFrom: startsAt,
+    anchor: isCalendar ? 'calendar' : startsAt,
+  });
   expect(status).toBe(201);
   return { customer, id };
 }
@@ -130,7 +136,7 @@ describe('a preview', () => {
   // Before anything is rated: what was rated can't be subscribed to.
   const made: { customer: string; id: string }[] = [];
   beforeAll(async () => {
-    for (let i = 0; i < 7; i++) made.push(await onSolo());
+    for (let i = 0; i < 7; i++) made.push(await onSolo(i === 4));
     await rate();
   });
 
