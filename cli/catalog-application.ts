@@ -12,7 +12,7 @@ import type { TenantsOfVersion } from '../domain/catalog/tenant-versions.ts';
 import { formatWindowChoice, windowChoices } from '../domain/catalog/window-choice.ts';
 import { groupBy } from '../domain/composite-key.ts';
 import { ruleSet, UnknownRuleSet } from '../domain/metering/rule-set.ts';
-import { Decimal } from '../domain/number/decimal.ts';
+import type { Decimal } from '../domain/number/decimal.ts';
 import { formatRfc3339 } from '../domain/time/rfc3339.ts';
 import { readClosingUpTo } from '../platform/billing-store/rater-progress.ts';
 import { type ApplyOptions, applyCatalog, CatalogRefused } from '../platform/catalog-publishing/apply-catalog.ts';
@@ -27,6 +27,7 @@ import {
   readChangedCustomers,
   readPriceOverlaps,
   readUntakenUsage,
+  totalAmounts,
   type UntakenUsage,
   type WantedCatalog,
 } from '../platform/charges/catalog-effects.ts';
@@ -174,10 +175,8 @@ async function changedAmounts(
 function* amountLines(amounts: readonly ChangedAmounts[] | string, { currency }: Catalog): Generator<string> {
   if (typeof amounts === 'string') yield `amounts are not told: ${amounts}`;
   else if (amounts.length > 0) {
-    const sumOf = (of: (each: ChangedAmounts) => Decimal): Decimal =>
-      amounts.reduce((sum, each) => sum.plus(of(each)), Decimal.zero);
     const moved = ({ before, after }: ChangedAmounts): Decimal => after.minus(before);
-    const [before, after] = [sumOf((each) => each.before), sumOf((each) => each.after)];
+    const { before, after } = totalAmounts(amounts);
     const text = `${amounts.length} ${amounts.length === 1 ? 'customer' : 'customers'}: ${before.toString()} -> ${after.toString()} ${currency}`;
     yield `in the periods that run, with usage so far, ${text}`;
     const size = (each: ChangedAmounts): Decimal => (moved(each).isNegative ? moved(each).negated() : moved(each));

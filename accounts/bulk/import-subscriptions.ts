@@ -32,9 +32,9 @@ export const importedSubscriptions = ({
     return { ...wanted, body: { ...wanted.body, rerate: rerate || wanted.body.rerate } };
   },
   async make(queries, rows) {
-    // Before customers are made, whose rows others may wait for.
-    await shareOverlapFence(queries);
     if (vault !== null) {
+      // Before customers are made, whose rows others may wait for.
+      await shareOverlapFence(queries);
       const names = [...new Set(rows.map(({ body }) => body.customer))];
       const wanted = names.map((id) => ({ id, ...readCustomerBody({}) }));
       await makeCustomers(queries, vault, author, wanted);

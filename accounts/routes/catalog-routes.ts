@@ -5,7 +5,6 @@ import { diffCatalogs } from '../../domain/catalog/catalog-diff.ts';
 import { catalogForm } from '../../domain/catalog/catalog-form.ts';
 import { inTheirPlaces, meterStarts } from '../../domain/catalog/meter-meaning.ts';
 import { windowChoices } from '../../domain/catalog/window-choice.ts';
-import { Decimal } from '../../domain/number/decimal.ts';
 import { Problem } from '../../domain/problem.ts';
 import { encodePlace, numberBehind } from '../../domain/requests/cursor.ts';
 import {
@@ -29,6 +28,7 @@ import {
   readChangedCustomers,
   readPriceOverlaps,
   readUntakenUsage,
+  totalAmounts,
 } from '../../platform/charges/catalog-effects.ts';
 import { type AccountAct, type AccountRoute, listAnswer } from '../account-route.ts';
 import { timeOrNull } from '../core/account-answers.ts';
@@ -84,12 +84,6 @@ async function unlessAway<Result>(read: () => Promise<Result>): Promise<Result |
 const amountAnswer = (of: ChangedAmounts | undefined) =>
   of === undefined ? null : { until: formatRfc3339(of.until), ...amountsAnswer(of.before, of.after) };
 
-function totalAnswer(amounts: readonly ChangedAmounts[]) {
-  let [before, after] = [Decimal.zero, Decimal.zero];
-  for (const each of amounts) [before, after] = [before.plus(each.before), after.plus(each.after)];
-  return amountsAnswer(before, after);
-}
-
 /** It changes nothing, so it takes no Idempotency-Key. */
 const diffCatalog: AccountAct = async ({ reads, usage, catalogs }, { author, parameters, body }) => {
   const { limit, cursor } = readParameters(diffParameters, parameters);
@@ -104,6 +98,7 @@ const diffCatalog: AccountAct = async ({ reads, usage, catalogs }, { author, par
   const changed = await readChangedCustomers(reads, of, { afterNumber, subscriptionsMax: limit });
   const untaken = await unlessAway(() => readUntakenUsage(usage, of));
   const amounts = await unlessAway(() => readChangedAmounts(reads, usage, of, changed.customers));
+  const total = totalAmounts(amounts ?? []);
   const amountsOf = new Map((amounts ?? []).map((each) => [each.customer, each]));
   const { inPlans, ofCustomers, isComplete } = await readPriceOverlaps(reads, of);
   return listAnswer({
@@ -124,7 +119,7 @@ const diffCatalog: AccountAct = async ({ reads, usage, catalogs }, { author, par
       lookedAt: changed.lookedAt,
       total: amounts && {
         currency: wanted.currency,
-        ...totalAnswer(amounts),
+        ...amountsAnswer(total.before, total.after),
         isComplete: changed.customers.every(({ customer }) => amountsOf.has(customer)),
       },
       changed: changed.customers.map(({ customer, prices }) => ({

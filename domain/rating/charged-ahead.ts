@@ -53,7 +53,7 @@ export interface TargetUsage {
 /** A customer, and whatever is its subject at some time. */
 export type AheadCustomer = Pick<CustomerWork, 'tenant' | 'customer' | 'subjects'>;
 
-const sumOf = (terms: Iterable<AheadTerm>): Decimal => {
+export const totalOf = (terms: Iterable<AheadTerm>): Decimal => {
   let sum = Decimal.zero;
   for (const { amount } of terms) sum = sum.plus(amount);
   return sum;
@@ -131,11 +131,11 @@ export function chargedAhead(
       if (i === 0) {
         const used = ratedTerms(target, known.usage, [], noCurrency).map((term) => aheadTerm(term, null));
         usage.set(periodStart, allSubjects(used));
-        amount = amount.plus(sumOf(used));
+        amount = amount.plus(totalOf(used));
       }
       const due = ratedTerms(target, [], known.fees, noCurrency);
       const terms = due.map((term, j) => aheadTerm(term, known.fees[j]!.dueAt));
-      amount = amount.plus(sumOf(terms)).minus(sumOf(fees.get(periodStart) ?? []));
+      amount = amount.plus(totalOf(terms)).minus(totalOf(fees.get(periodStart) ?? []));
       fees.set(periodStart, terms);
     }
     return { at, amount };

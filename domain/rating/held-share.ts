@@ -13,9 +13,7 @@ import type { Meter } from '../metering/meter.ts';
 import type { Quantity } from '../number/quantity.ts';
 import { quantityAfter } from '../terms/exact-share.ts';
 import { windowSizeMs } from '../time/time-window.ts';
-import type { WindowSpan } from './window-span.ts';
-
-const ALWAYS: WindowSpan = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
+import { ALWAYS, type WindowSpan } from './window-span.ts';
 
 export const isLevel = ({ aggregation }: Pick<Meter, 'aggregation'>): boolean => !countsUnits(aggregation);
 

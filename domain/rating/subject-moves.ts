@@ -9,6 +9,7 @@ import { LONGEST_WINDOW_MS, windowSizeMs } from '../time/time-window.ts';
 import type { BilledBy } from './billed-by.ts';
 import type { CustomerWork } from './customer-work.ts';
 import { isLevel } from './held-share.ts';
+import { ALWAYS } from './window-span.ts';
 
 /** In windows of a meter; milliseconds since the epoch. */
 interface SubjectMove {
@@ -17,8 +18,6 @@ interface SubjectMove {
   /** When the item of the window closes. */
   readonly closesAt: number;
 }
-
-const ALWAYS = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
 
 /** Of all that are the customer's at some time, by the meters of its prices. */
 function movesOf({ terms }: Pick<BilledBy, 'terms'>, { customer, subjects }: CustomerWork): SubjectMove[] {

@@ -4,3 +4,5 @@ export interface WindowSpan {
   readonly from: number;
   readonly to: number;
 }
+
+export const ALWAYS: WindowSpan = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };

@@ -14,7 +14,7 @@ import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
 import { groupBy } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { billedBy } from '../../domain/rating/billed-by.ts';
-import type { ChargesSide } from '../../domain/rating/charged-ahead.ts';
+import { totalOf } from '../../domain/rating/charged-ahead.ts';
 import { RatingCatalog } from '../../domain/rating/rating-catalog.ts';
 import { CatalogHistory, sameDefinition } from '../../domain/terms/catalog-history.ts';
 import { type ChangedPrice, changedPrices } from '../../domain/terms/changed-prices.ts';
@@ -157,10 +157,17 @@ export async function readChangedAmounts(
     return { tenant, customer, sides: [by(histories[0]!), by(histories[1]!)], from: closedUpTo ?? now, now, until };
   });
   const { charges } = await readChargesAhead(queries, clickhouse, new RatingCatalog(after), asked);
-  const totalOf = ({ terms }: ChargesSide): Decimal =>
-    terms.reduce((sum, { amount }) => sum.plus(amount), Decimal.zero);
   return charges.flatMap((sides, i): ChangedAmounts[] => {
     const { tenant, customer, until } = asked[i]!;
-    return sides === null ? [] : [{ tenant, customer, until, before: totalOf(sides[0]), after: totalOf(sides[1]) }];
+    return sides === null
+      ? []
+      : [{ tenant, customer, until, before: totalOf(sides[0].terms), after: totalOf(sides[1].terms) }];
   });
+}
+
+/** Of all of them together. */
+export function totalAmounts(amounts: readonly ChangedAmounts[]): Pick<ChangedAmounts, 'before' | 'after'> {
+  let [before, after] = [Decimal.zero, Decimal.zero];
+  for (const each of amounts) [before, after] = [before.plus(each.before), after.plus(each.after)];
+  return { before, after };
 }

@@ -9,6 +9,7 @@ import type { Decimal } from '../../domain/number/decimal.ts';
 import { formatQuantity } from '../../domain/number/quantity.ts';
 import { Problem } from '../../domain/problem.ts';
 import { RecordsByCustomer } from '../../domain/rating/customer-records.ts';
+import { ALWAYS } from '../../domain/rating/window-span.ts';
 import { formatRfc3339 } from '../../domain/time/rfc3339.ts';
 import { readAssignmentsAround } from '../../platform/account-store/subject-assignments.ts';
 import { readSubscriptionsOfCustomers } from '../../platform/account-store/subscriptions.ts';
@@ -70,7 +71,6 @@ async function readItems(
     const isBehind = after !== null && after.subject === null;
     return isBehind ? [] : [item];
   }
-  const ALWAYS = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINITY };
   const of = { holdings: [{ customer: customer!, ...ALWAYS }], subject: null };
   // The item of a subject that a page ended at is looked at again.
   const behind =

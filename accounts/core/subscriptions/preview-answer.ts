@@ -7,6 +7,7 @@ import {
   type AheadTerm,
   byPeriodAndPrice,
   type ChargesSide,
+  totalOf,
 } from '../../../domain/rating/charged-ahead.ts';
 import { formatRfc3339 } from '../../../domain/time/rfc3339.ts';
 import { timeOrNull } from '../account-answers.ts';
@@ -75,9 +76,6 @@ function chargedAnswers(before: readonly AheadStep[], after: readonly AheadStep[
     return was.isZero && is.isZero ? [] : [{ at: formatRfc3339(at), ...amountsAnswer(was, is) }];
   });
 }
-
-const totalOf = (terms: readonly AheadTerm[]): Decimal =>
-  terms.reduce((sum, { amount }) => sum.plus(amount), Decimal.zero);
 
 export const chargesAnswer = ({ before, after, currency, until, usageUpTo }: PreviewedCharges) => ({
   currency,
