@@ -1,8 +1,9 @@
 // Usage reads and seal checks on a real Postgres and a real ClickHouse engine.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
+import { meanOf } from '../../domain/aggregation/period-value.ts';
 import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
-import { formatQuantity } from '../../domain/number/quantity.ts';
+import { formatQuantity, QUANTITY_ONE } from '../../domain/number/quantity.ts';
 import type { MeterSpans } from '../../domain/rating/meter-spans.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { type RatedUsageSelection, readFirstSeen, readRatedUsage } from '../../platform/usage-store/rated-usage.ts';
@@ -314,6 +315,8 @@ describe('group values of any text', () => {
     latest,
     max: (found) => String(Math.max(...found.map(({ value }) => Number(value)))),
     min: (found) => String(Math.min(...found.map(({ value }) => Number(value)))),
+    // Each row is of one event.
+    avg: (found) => formatQuantity(meanOf(BigInt(sum(found)) * QUANTITY_ONE, BigInt(found.length))),
     unique: (found) => String(new Set(found.flatMap(({ uniqueValues }) => uniqueValues!)).size),
   };
 

@@ -56,6 +56,8 @@ const CATALOG = 'domain/terms/catalog-history.ts';
 const TERM_AMOUNTS = 'domain/terms/term-amounts.ts';
 const TAKEN = 'domain/pricing/taken-usage.ts';
 const HELD_SHARE = 'domain/rating/held-share.ts';
+const PERIOD_VALUE = 'domain/aggregation/period-value.ts';
+const AGGREGATIONS = 'domain/aggregation/aggregations.ts';
 const AROUND = 'domain/pricing/around/charge.ts';
 const CELLS = 'domain/pricing/matrix-cells.ts';
 const PARTS = 'domain/pricing/parts.ts';
@@ -1421,12 +1423,32 @@ export const mutants: readonly Mutant[] = [
     replace: 'const billed = sides.slice(0, 0);',
     description: 'An assignment makes due nobody who was billed for time after it',
   },
+  {
+    name: 'mean-of-windows',
+    file: PERIOD_VALUE,
+    find: 'this.events += eventsOf(window);',
+    replace: 'this.events += eventsOf(window) > 0n ? 1n : 0n;',
+    description: 'A mean is divided by the number of windows and not by that of events',
+  },
+  {
+    name: 'mean-cut-off',
+    file: PERIOD_VALUE,
+    find: 'export const meanOf = (sum: Quantity, events: bigint): Quantity => (events === 0n ? 0n : halfEven(sum, events));',
+    replace: 'export const meanOf = (sum: Quantity, events: bigint): Quantity => (events === 0n ? 0n : sum / events);',
+    description: 'A mean is cut off at its twelfth digit and not rounded',
+  },
+  {
+    name: 'mean-shared-by-time',
+    file: HELD_SHARE,
+    find: '!countsUnits(aggregation) && !aggregationRules(aggregation).isMean;',
+    replace: '!countsUnits(aggregation);',
+    description: 'Of a subject that moves, a part of its mean counts, as if a mean were a level',
+  },
+  {
+    name: 'mean-carried-as-units',
+    file: AGGREGATIONS,
+    find: '(rules[aggregation].isSum && !rules[aggregation].isMean) || rules[aggregation].needsFirstSeen;',
+    replace: 'rules[aggregation].isSum || rules[aggregation].needsFirstSeen;',
+    description: 'Where a price changes, a mean is told by units and not by time',
+  },
 ];
-
-/** The source with the bug. Throws where the line is not there exactly once. */
-export function mutated(source: string, { name, file, find, replace }: Mutant): string {
-  const lines = source.split('\n');
-  const at = lines.flatMap((line, i) => (line.trim() === find ? [i] : []));
-  if (at.length !== 1) throw new Error(`mutant ${name}: ${at.length} lines of ${file} read: ${find}`);
-  return lines.with(at[0]!, replace).join('\n');
-}
