@@ -14,7 +14,10 @@ describe('valueAcross', () => {
     expect(valueAcross(across, values)).toBe(expected);
   });
 
-  it.each(['union', 'pooled'] as const)('takes no second value of %s: it would count twice what both have', (across) => {
-    expect(() => valueAcross(across, [1n, 2n])).toThrow('one value together');
-  });
+  it.each(['union', 'pooled'] as const)(
+    'takes no second value of %s: it would count twice what both have',
+    (across) => {
+      expect(() => valueAcross(across, [1n, 2n])).toThrow('one value together');
+    },
+  );
 });

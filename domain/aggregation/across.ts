@@ -4,8 +4,7 @@ import type { Quantity } from '../number/quantity.ts';
 import type { Across } from './aggregation-rules.ts';
 
 /** Whether the subjects are one for the meter: then their events are merged, and there is one value. */
-export const isOneSubject = (across: Across): across is 'union' | 'pooled' =>
-  across === 'union' || across === 'pooled';
+export const isOneSubject = (across: Across): across is 'union' | 'pooled' => across === 'union' || across === 'pooled';
 
 const joins: Readonly<Record<Exclude<Across, 'union' | 'pooled'>, (one: Quantity, other: Quantity) => Quantity>> = {
   sum: (one, other) => one + other,

@@ -17,7 +17,7 @@ export interface KeptUsage {
 export const meanOf = (sum: Quantity, events: bigint): Quantity => (events === 0n ? 0n : halfEven(sum, events));
 
 /** What both come to, the earlier first. */
-export function mergedUsage<Kept extends KeptUsage>(rules: AggregationRules, before: Kept, later: Kept): Kept {
+export function keptTogether<Kept extends KeptUsage>(rules: AggregationRules, before: Kept, later: Kept): Kept {
   const quantity = rules.mergeWindows(before.quantity, later.quantity);
   return rules.isMean ? { ...before, quantity, events: eventsOf(before) + eventsOf(later) } : { ...before, quantity };
 }

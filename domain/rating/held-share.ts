@@ -15,7 +15,7 @@ import { quantityAfter } from '../terms/exact-share.ts';
 import { windowSizeMs } from '../time/time-window.ts';
 import { ALWAYS, type WindowSpan } from './window-span.ts';
 
-/** Whether it counts by the time for which a subject is the customer's. A mean is of events, which stay where they were. */
+/** Whether it counts by the time for which a subject is the customer's. Events of a mean stay where they were. */
 export const isLevel = ({ aggregation }: Pick<Meter, 'aggregation'>): boolean =>
   !countsUnits(aggregation) && !aggregationRules(aggregation).isMean;
 

@@ -9,7 +9,7 @@
 // to it in them.
 
 import { aggregationRules } from '../aggregation/aggregations.ts';
-import { mergedUsage } from '../aggregation/period-value.ts';
+import { keptTogether } from '../aggregation/period-value.ts';
 import { POOLED } from '../billing/billing-period-terms.ts';
 import { cellAt, cellNamed, dimensionsOf } from '../pricing/matrix-cells.ts';
 import { atAllTimes, type TakenUsage } from '../pricing/taken-usage.ts';
@@ -156,7 +156,7 @@ function mergedWindows({ line }: UsagePeriod, windows: readonly WindowValue[]): 
   const merged = new Map<number, WindowValue>();
   for (const { groups: _, ...window } of windows) {
     const known = merged.get(window.windowStart);
-    merged.set(window.windowStart, known === undefined ? window : mergedUsage(rules, known, window));
+    merged.set(window.windowStart, known === undefined ? window : keptTogether(rules, known, window));
   }
   return [...merged.values()];
 }

@@ -202,7 +202,8 @@ async function readSets(store: UsageReads, sets: readonly UsageSet[], basis: Usa
         const isIn = windowStart >= stretch.from && windowStart < stretch.to;
         if (!isIn) continue;
         // Field by field: these are as many as windows.
-        const window: WindowValue = events === undefined ? { windowStart, quantity } : { windowStart, quantity, events };
+        const window: WindowValue =
+          events === undefined ? { windowStart, quantity } : { windowStart, quantity, events };
         found[i]!.push(groupsIn === null ? window : { ...window, groups: groupsIn(groupText!) });
       }
     }

@@ -1452,3 +1452,11 @@ export const mutants: readonly Mutant[] = [
     description: 'Where a price changes, a mean is told by units and not by time',
   },
 ];
+
+/** The source with the bug. Throws where the line is not there exactly once. */
+export function mutated(source: string, { name, file, find, replace }: Mutant): string {
+  const lines = source.split('\n');
+  const at = lines.flatMap((line, i) => (line.trim() === find ? [i] : []));
+  if (at.length !== 1) throw new Error(`mutant ${name}: ${at.length} lines of ${file} read: ${find}`);
+  return lines.with(at[0]!, replace).join('\n');
+}

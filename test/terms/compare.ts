@@ -49,7 +49,8 @@ export const recordsOf = ({ versions, subscriptions }: SlowHistory): CustomerRec
 const lengthInMs = (length: object): number => (length as { days: number }).days * DAY;
 
 /**
- * What is kept of the events of a window, in their order. `seen`: the values of earlier windows, which these are added to.
+ * What is kept of the events of a window, in their order. `seen`: the values of earlier windows, which these are added
+ * to.
  */
 function mergedValue(aggregation: Aggregation, values: readonly number[], seen: Set<number>): number {
   switch (aggregation) {
