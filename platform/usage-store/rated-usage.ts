@@ -150,6 +150,12 @@ export async function readRatedUsage(
   }));
 }
 
+/**
+ * Every value of the span is a group of its own: what memory has no room for goes to ClickHouse's disk. A row may have
+ * all values of a chunk, so few rows are read at once.
+ */
+const FIRST_SEEN_SETTINGS = `${USAGE_SETTINGS}, max_bytes_before_external_group_by = 268435456, max_block_size = 256`;
+
 /** Of a `unique` meter: how many values each window of the span adds to a set. */
 export async function readFirstSeen(
   clickhouse: Pick<ClickHouse, 'query'>,
@@ -167,7 +173,7 @@ export async function readFirstSeen(
     const found = await clickhouse.query<StoredFirstSeen & { tenant_key: string; subject_key: string }>(
       `SELECT ${keys}, first_window, toString(count()) AS values FROM (` +
         `SELECT r.tenant AS tenant_key, r.subject AS subject_key, min(${start}) AS first_window ${values} ` +
-        `GROUP BY ${keys}, unique_value) GROUP BY ${keys}, first_window ${USAGE_SETTINGS}`,
+        `GROUP BY ${keys}, unique_value) GROUP BY ${keys}, first_window ${FIRST_SEEN_SETTINGS}`,
       params,
     );
     return found.flatMap((row) =>
@@ -179,7 +185,7 @@ export async function readFirstSeen(
       'SELECT set_number, unique_value, min(start) AS first_window FROM (' +
       `SELECT r.tenant AS tenant_key, r.subject AS subject_key, ${start} AS start, unique_value ${values}) AS used ` +
       `INNER JOIN ${setTable(sets)} AS named USING (tenant_key, subject_key) WHERE start >= starts AND start < ends ` +
-      `GROUP BY set_number, unique_value) GROUP BY set_number, first_window ${USAGE_SETTINGS}`,
+      `GROUP BY set_number, unique_value) GROUP BY set_number, first_window ${FIRST_SEEN_SETTINGS}`,
     params,
   );
   return found.map((row) => firstSeenOf(row, Number(row.set_number)));

@@ -136,6 +136,35 @@ describe('readUsage', () => {
   });
 });
 
+describe('a window of very many unique values', () => {
+  const VALUES = 2_000_000;
+  const start = at('11-10T10:00');
+  const users: Meter = aMeter('users', { eventType: 'e', valuePath: ['user'], aggregation: 'unique' });
+  const within = (megabytes: number): Pick<ClickHouse, 'query'> => ({
+    query: (sql, params) =>
+      clickhouse.query(sql.replace('SETTINGS ', `SETTINGS max_memory_usage = ${megabytes}000000, `), params),
+  });
+
+  it('is counted to the last one in bounded memory', async () => {
+    // A seal for the rows: what they say is not compared here.
+    await usage.seal({ watermark: start, rows: [{ ...row(start, '1'), meter: 'users', uniqueValues: ['one'] }] });
+    const sealed = await readSeals(pool);
+    await clickhouse.command(
+      `INSERT INTO usage_rollups (tenant, meter, subject, window_start, group_values, generation, partition, chunk,
+         epoch, version, value, event_count, unique_values, row_hash)
+       SELECT 'acme', 'users', 'cus_2', toDateTime(${start / 1_000}, 'UTC'), toString(number), 1, 0, 0, 9, 9, 0, 10000,
+         arrayMap(i -> lower(hex(sipHash128(i + number * 10000))), range(10000)), number
+       FROM numbers(${VALUES / 10_000})`,
+    );
+    const sets: SubjectSets = [[{ tenant: 'acme', subject: 'cus_2', from: start, to: start + HOUR_MS }]];
+    const selection = { meter: users, from: start, to: start + HOUR_MS, taken: taking(), sealed, sets };
+    // Without a bound of its own it takes some 600 MB.
+    expect(await readFirstSeen(within(400), selection)).toEqual([
+      { set: 0, windowStart: start, values: BigInt(VALUES) },
+    ]);
+  }, 120_000);
+});
+
 describe('windows that close', () => {
   const names = ['acme', "o'tenant", '\\', 'others'];
   const hour = (number: number): number => at('11-10T00:00') + number * HOUR_MS;

@@ -56,6 +56,7 @@ const CATALOG = 'domain/terms/catalog-history.ts';
 const TERM_AMOUNTS = 'domain/terms/term-amounts.ts';
 const TAKEN = 'domain/pricing/taken-usage.ts';
 const HELD_SHARE = 'domain/rating/held-share.ts';
+const ACROSS = 'domain/aggregation/across.ts';
 const PERIOD_VALUE = 'domain/aggregation/period-value.ts';
 const AGGREGATIONS = 'domain/aggregation/aggregations.ts';
 const AROUND = 'domain/pricing/around/charge.ts';
@@ -1429,6 +1430,21 @@ export const mutants: readonly Mutant[] = [
     find: 'this.events += eventsOf(window);',
     replace: 'this.events += eventsOf(window) > 0n ? 1n : 0n;',
     description: 'A mean is divided by the number of windows and not by that of events',
+  },
+  {
+    name: 'mean-of-subjects',
+    file: ACROSS,
+    find: "export const isOneSubject = (across: Across): across is 'union' | 'pooled' => across === 'union' || across === 'pooled';",
+    replace: "export const isOneSubject = (across: Across): across is 'union' | 'pooled' => across === 'union';",
+    description: 'Subjects have a mean each, which nothing puts together',
+  },
+  {
+    name: 'mean-without-totals',
+    file: ROLL_UP,
+    find: 'if (rules.isSum) this.totals.add({ tenant: event.tenant, meter, windowStart }, groupValues, reading.quantity);',
+    replace:
+      'if (rules.isSum && !rules.isMean) this.totals.add({ tenant: event.tenant, meter, windowStart }, groupValues, reading.quantity);',
+    description: 'What all subjects come to leaves out sums of means',
   },
   {
     name: 'mean-cut-off',
