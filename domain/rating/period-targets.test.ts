@@ -88,14 +88,19 @@ describe('a window is touched', () => {
 describe('a plan is changed while it is held back by a pause', () => {
   const pro: Plan = {
     ...{ slug: 'pro', calendar: true, timezone: 'UTC' },
-    prices: [{ slug: 'seats', model: 'flat', flatAmount: '26', proration: 'day' }],
+    prices: [
+      { slug: 'seats', model: 'flat', flatAmount: '31' },
+      { slug: 'calls', meter: 'calls', match: {}, model: 'per_unit', unitAmount: '1' },
+      { slug: 'users', meter: 'users', match: {}, model: 'per_unit', unitAmount: '1' },
+    ],
   };
+  const meters = [aMeter('calls', { window: '1h' }), aMeter('users', { window: '1d' })];
   const basic: Plan = { ...pro, slug: 'basic', prices: [] };
   const history = new CatalogHistory([
     {
       version: 1,
       effectiveAt: at(1),
-      catalog: { currency: 'EUR', meters: [], plans: [pro, basic], defaultPlan: null },
+      catalog: { currency: 'EUR', meters, plans: [pro, basic], defaultPlan: null },
     },
   ]);
   const patches = [
@@ -120,7 +125,7 @@ describe('a plan is changed while it is held back by a pause', () => {
       .flatMap(({ fees }) => fees.map(({ slug, amount }) => `${slug} ${amount}`));
 
   it('and costs what it did until the change is to be known, though it is never held in the end', () => {
-    expect(feesAt(december + HOUR)).toEqual(['seats 26']);
+    expect(feesAt(december + HOUR)).toEqual(['seats 31']);
     expect(feesAt(december + 13 * HOUR)).toEqual([]);
   });
 
