@@ -334,7 +334,9 @@ function requestsOf(
       // Clients that send at the same moment share a batch of the gateway.
       const at = start + random.pick([0, 2, 2, 3, 5, 5, 200, random.int(0, 20_000)]);
       const tenant = random.pick(TENANTS);
-      const events = Array.from({ length: random.spread(1, eventsAtOnce) }, () => newEvent(random, at, `e${id++}`, horizonMs));
+      const events = Array.from({ length: random.spread(1, eventsAtOnce) }, () =>
+        newEvent(random, at, `e${id++}`, horizonMs),
+      );
       add(at, tenant, events);
       for (const event of events) sent.push({ tenant, event, at });
       // Sent twice at once, by way of two gateways; or again at any time, up to when its key is long dead.
