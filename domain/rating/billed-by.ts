@@ -3,12 +3,14 @@
 import type { CatalogHistory } from '../terms/catalog-history.ts';
 import { type CustomerSubscription, historyOf } from '../terms/customer-subscription.ts';
 import { CustomerFees } from '../terms/fees.ts';
+import { CustomerMinimums } from '../terms/minimums.ts';
 import { CustomerTerms } from '../terms/price-terms.ts';
 
 /** What the records of a customer say. */
 export interface BilledBy {
   readonly terms: CustomerTerms;
   readonly fees: CustomerFees;
+  readonly minimums: CustomerMinimums;
   /** How many records its subscriptions have. They are only ever added: the same number is the same records. */
   readonly records: number;
 }
@@ -28,6 +30,7 @@ export function billedBy(
   return {
     terms,
     fees: new CustomerFees(records, terms),
+    minimums: new CustomerMinimums(terms),
     records: recordCount(subscriptions),
   };
 }

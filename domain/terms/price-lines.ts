@@ -6,9 +6,13 @@
 // Within a subscription, a definition that counts other usage (another `match`, `per`, `otherwise` or dimensions) or by
 // another length of period begins with the slug's next period; until then the definition before it holds on, as a
 // whole. (With the new definition and the old month, 12,000 free units a year would be given for half a month.) Fees
-// have no quantity and need none of it.
+// have no quantity and need none of it; a minimum waits as the usage does that is counted to it.
+//
+// The minimum of a price has no line of its own: it runs by that of the price (minimums.ts). A plan's has one, as if it
+// were a fee.
 
 import { dimensionsOf } from '../pricing/matrix-cells.ts';
+import { isMinimum, slugOfMinimum } from '../pricing/parts.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
 import { isUsagePrice } from '../pricing/prices.ts';
 import { isOtherwise } from '../pricing/taken-usage.ts';
@@ -52,7 +56,7 @@ const countedBy = ({ price }: Priced): unknown =>
   isUsagePrice(price) ? [price.match, price.per, isOtherwise(price), dimensionsOf(price)] : null;
 
 /** Of one subscription: with definitions that wait for the next period. */
-function heldOn(
+export function heldOn(
   line: Pick<PriceLine, 'grid' | 'begin' | 'windowMs'>,
   segments: readonly PriceSegment[],
 ): readonly PriceSegment[] {
@@ -95,7 +99,8 @@ function leftRunning(line: PriceLine, instant: number): number | null {
 
 function withMember(line: PriceLine, holder: PlanHolder, segments: readonly PriceSegment[]): PriceLine {
   const { slug, meter, windowMs, grid, begin } = line;
-  const own = meter === null ? segments : heldOn({ grid, begin, windowMs }, segments);
+  const waits = meter !== null || isMinimum(slug);
+  const own = waits ? heldOn({ grid, begin, windowMs }, segments) : segments;
   return {
     slug,
     meter,
@@ -121,7 +126,10 @@ const newLine = ({ slug, meter, windowMs }: KnownPrice, { grid, begin }: PlanHol
 export function priceLines(holders: readonly PlanHolder[], segments: CustomerSegments): PriceLine[] {
   const claims = holders
     .flatMap((holder) =>
-      segments.pricesOf(holder).map((known) => ({ holder, known, own: segments.segmentsOf(holder, known) })),
+      segments
+        .pricesOf(holder)
+        .filter(({ slug }) => !isMinimum(slug) || slugOfMinimum(slug) === null)
+        .map((known) => ({ holder, known, own: segments.segmentsOf(holder, known) })),
     )
     .filter(({ own }) => own.length > 0)
     .sort(

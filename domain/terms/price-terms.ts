@@ -4,6 +4,7 @@
 // A term is the stretch of a period in which one definition of a price holds. The terms of a usage price begin and end
 // at window boundaries, and a term is known by its first window (T14). A change makes a new term of what it changes and
 // of nothing else (T4). The grid draws periods; the start and end of a subscription cut terms and never a period (T5).
+import { isMinimum } from '../pricing/parts.ts';
 import type { UsagePrice } from '../pricing/prices.ts';
 import { isOrdinary, isOtherwise, matchesGroups, type TakenUsage, takenBy } from '../pricing/taken-usage.ts';
 import type { BillingPeriod } from '../time/billing-period.ts';
@@ -77,7 +78,7 @@ export class CustomerTerms {
     this.segments = new CustomerSegments(catalog, this.holders);
     this.lines = priceLines(this.holders, this.segments);
     this.usageLines = this.lines.filter(({ meter }) => meter !== null);
-    this.feeLines = this.lines.filter(({ meter }) => meter === null);
+    this.feeLines = this.lines.filter(({ meter, slug }) => meter === null && !isMinimum(slug));
   }
 
   /** Where what any holder has may change, by a record or a version; in no order. */

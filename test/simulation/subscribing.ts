@@ -112,6 +112,7 @@ export function drawSubscribing(random: Random, id: string, at: number, customer
         ? null
         : random.pick<Price>([
             { slug: 'tokens', model: 'per_unit', meter: 'tokens', match: {}, unitAmount: amount(), every },
+            { slug: 'calls', model: 'per_unit', meter: 'calls', match: {}, unitAmount: amount(), every, minimum: '40' },
             { slug: 'base', model: 'flat', flatAmount: `${random.int(1, 9)}.10`, every },
           ]),
       anchor: random.pick(['calendar', 'start', 'start', 'before']),

@@ -26,11 +26,14 @@ class Draw {
   private readonly random: Random;
   /** What stands around prices, and those of several quantities: by a stream of its own. */
   private readonly around: Random;
+  /** Minimums, likewise. */
+  private readonly least: Random;
   private meters: readonly Meter[] = [];
 
   constructor(random: Random) {
     this.random = random;
     this.around = random.fork('around');
+    this.least = random.fork('minimum');
   }
 
   history(): SlowHistory {
@@ -73,7 +76,22 @@ class Draw {
     const { random } = this;
     const beside = { ...(random.once(6) && { overlap: true }) };
     const base = { slug, meter, match, every, ...beside, ...(random.once(8) && { onChange: this.kind() }) };
-    return this.ofSeveral({ ...base, ...this.model(), ...this.aroundOne() } as Price);
+    return this.withMinimum(this.ofSeveral({ ...base, ...this.model(), ...this.aroundOne() } as Price));
+  }
+
+  private minimum(): string {
+    return this.least.pick(['1', '4', '12.5', '30', '7.123456789012345']);
+  }
+
+  private withMinimum(price: Price): Price {
+    const hasFee = 'fee' in price && price.fee !== undefined;
+    return hasFee || !this.least.once(4) ? price : ({ ...price, minimum: this.minimum() } as Price);
+  }
+
+  private ofPlan(): Partial<Plan> {
+    const { least } = this;
+    const every = least.pick([{ days: 2 }, { days: 2 }, { days: 1 }]);
+    return least.once(3) ? { minimum: { amount: this.minimum(), every } } : {};
   }
 
   /** An allowance, a maximum or discounts, of some prices. */
@@ -203,6 +221,7 @@ class Draw {
         [slug, { afterEnd: random.pick(['none', 'default']), trialUsage: random.pick(['charged', 'free']) }] as const,
     );
     let plans = new Map(PLANS.map((slug) => [slug as string, this.prices(keepsFees)]));
+    let minimums = new Map(PLANS.map((slug) => [slug as string, this.ofPlan()]));
     const defaults = random.once(3) ? [...PLANS] : [null];
     let defaultPlan = random.once(3) ? null : random.pick(defaults);
     const versions: CatalogVersion[] = [];
@@ -210,6 +229,7 @@ class Draw {
       if (version > 1) {
         plans = this.changed(plans, keepsFees);
         if (random.once(4)) defaultPlan = random.pick(defaults);
+        if (this.least.once(3)) minimums = new Map([...minimums, [this.least.pick(PLANS), this.ofPlan()]]);
       }
       const effectiveAt = slotAt(version === 1 ? (random.once(2) ? -96 : this.slot(0, 20)) : this.slot());
       versions.push({
@@ -217,7 +237,7 @@ class Draw {
         effectiveAt,
         catalog: catalogOf(
           Object.fromEntries(
-            fields.map(([slug, of]) => [slug, { ...(of as Partial<Plan>), prices: plans.get(slug)! }]),
+            fields.map(([slug, of]) => [slug, { ...(of as Partial<Plan>), ...minimums.get(slug), prices: plans.get(slug)! }]),
           ),
           { meters: [...meters], defaultPlan },
         ),

@@ -82,6 +82,7 @@ export interface SlowAmountFields {
   readonly included?: SlowIncluded;
   readonly discounts?: readonly SlowDiscount[];
   readonly maximum?: string;
+  readonly minimum?: string;
 }
 
 interface SlowCell extends SlowAmountFields {
@@ -197,8 +198,18 @@ export function slowAmount(price: SlowAmountFields, units: Ratio): Ratio {
   return left.n <= 0n ? zero : slowCharge(price, left);
 }
 
-/** Each that has a quantity of its own. */
+/** The least that a period costs, as what is charged once a period. */
+export const slowMinimum = (
+  name: string,
+  { amount, every }: { amount: string; every?: SlowPrice['every'] | undefined },
+): SlowPrice => ({ slug: name, model: 'flat', flatAmount: amount, charge: 'in_arrears', ...(every && { every }) });
+
+/** Each that has items of its own. */
 export function slowParts(price: SlowPrice): SlowPrice[] {
+  if (price.minimum !== undefined) {
+    const { minimum: amount, ...own } = price;
+    return [own, slowMinimum(`${price.slug}/minimum`, { amount, every: price.every })];
+  }
   if (price.fee === undefined) return [price];
   const { fee, ...money } = price;
   const { rate: _, included: _included, maximum: _maximum, model: _model, ...shared } = money;

@@ -4,6 +4,7 @@
 //   2 price        the model's, or that of the subscription's own price in its place
 //   3 discounts    of a rate, one after the other; then of an amount, which leave no less than nothing
 //   4 maximum
+//   5 minimum      an item of its own: what the period's charges fall short of it, once all of it is closed
 //
 // The amount stays a function of a period's quantity alone, and none costs nothing. A credit (an amount below zero) has
 // the discounts of rates, by which it was charged, and no others.
@@ -40,6 +41,9 @@ export function chargeOf(
     if (amount !== undefined && !charge.isNegative) charge = lessAmount(charge, Decimal.parse(amount));
   return maximum === undefined ? charge : Decimal.min(charge, Decimal.parse(maximum));
 }
+
+/** What is charged for a minimum where a period came to `charged`: the two together are no less than it. */
+export const minimumDue = (minimum: Decimal, charged: Decimal): Decimal => lessAmount(minimum, charged);
 
 function lessAmount(charge: Decimal, amount: Decimal): Decimal {
   const left = charge.minus(amount);
