@@ -2,6 +2,7 @@
 // successors, undone changes, negative usage. Everything happens at the start of a slot of half an hour, so that the
 // slow model can look at each; windows of an hour begin between two of them.
 import type { CatalogVersion, Meter, Plan, Price } from '../../domain/catalog/catalog.ts';
+import type { SubscriptionDiscount } from '../../domain/pricing/around/subscription-discounts.ts';
 import type { UsagePrice } from '../../domain/pricing/prices.ts';
 import { Random } from '../../domain/random.ts';
 import type {
@@ -28,12 +29,15 @@ class Draw {
   private readonly around: Random;
   /** Minimums, likewise. */
   private readonly least: Random;
+  /** Discounts of subscriptions, likewise. */
+  private readonly off: Random;
   private meters: readonly Meter[] = [];
 
   constructor(random: Random) {
     this.random = random;
     this.around = random.fork('around');
     this.least = random.fork('minimum');
+    this.off = random.fork('discounts');
   }
 
   history(): SlowHistory {
@@ -284,12 +288,17 @@ class Draw {
       timezone: 'UTC',
     };
     const records: SubscriptionRecord[] = [
-      { sequence: 1, patches: [{ at: startsAt, patch: { plan: random.pick(PLANS), quantities: { seats: '2' } } }] },
+      {
+        sequence: 1,
+        patches: [
+          { at: startsAt, patch: { plan: random.pick(PLANS), quantities: { seats: '2' }, ...this.discounts(6) } },
+        ],
+      },
     ];
     for (let sequence = 2; sequence <= random.int(1, 7); sequence++) {
       const at = slotAt(this.slot(from));
       if (sequence > 2 && random.once(8)) records.push({ sequence, undoes: random.int(2, sequence - 1), at });
-      else records.push({ sequence, patches: [{ at, patch: this.patch(at, keepsFees) }] });
+      else records.push({ sequence, patches: [{ at, patch: { ...this.patch(at, keepsFees), ...this.discounts(8) } }] });
     }
     // Most of them end, so that others follow.
     if (random.chance(0.7)) {
@@ -297,6 +306,22 @@ class Draw {
       records.push({ sequence: 50, patches: [{ at, patch: { endsAt: at + random.int(0, 30) * SLOT } }] });
     }
     return { opening, records };
+  }
+
+  /** Now and then: one is of one price, or of all. */
+  private discounts(rarity: number): Pick<SubscriptionPatch, 'discounts'> {
+    const { off } = this;
+    if (!off.once(rarity)) return {};
+    const discount = (): SubscriptionDiscount => {
+      const price = off.pick(['a', 'a', 'c', 'd', 'f']);
+      const from = slotAt(off.below(SLOTS));
+      return {
+        ...off.pick([{ rate: '0.5' }, { rate: '1' }, { price, rate: '0.25' }, { price, units: '2.5' }, { price, amount: '0.9' }]),
+        ...(off.once(2) && { from: new Date(from).toISOString() }),
+        ...(off.once(2) && { until: new Date(from + off.int(1, 60) * SLOT).toISOString() }),
+      };
+    };
+    return { discounts: Array.from({ length: off.int(0, 2) }, discount) };
   }
 
   private patch(at: number, keepsFees: boolean): SubscriptionPatch {

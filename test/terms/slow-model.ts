@@ -7,9 +7,11 @@ import {
   plus,
   type Ratio,
   ratio,
+  type SlowOwnDiscount,
   type SlowPrice,
   slowCells,
   slowDiscounted,
+  slowDiscountedBy,
   slowMinimum,
   slowParts,
   zero,
@@ -170,7 +172,12 @@ export class SlowModel {
         found.push(opening.billedFrom);
         for (const record of records) {
           if ('undoes' in record) found.push(record.at);
-          else for (const { at, patch } of record.patches) found.push(at, ...Object.values(patch));
+          else
+            for (const { at, patch } of record.patches) {
+              found.push(at, ...Object.values(patch));
+              for (const { from, until } of patch.discounts ?? [])
+                found.push(Date.parse(from ?? ''), Date.parse(until ?? ''));
+            }
         }
       }
       for (const { effectiveAt } of versions.filter(({ appliesTo }) => appliesTo === 'next'))
@@ -362,7 +369,8 @@ export class SlowModel {
     const planned = this.valueAt(holder, this.differences('price', held.plan, slug), at, early);
     const found = override === null || override === undefined ? planned : partOf(override as SlowPrice, slug);
     if (found === null) return null;
-    const price = slowDiscounted(found as SlowPrice, at);
+    const discounts = own(({ discounts }: { discounts?: unknown }) => discounts) as readonly SlowOwnDiscount[] | null;
+    const price = slowDiscountedBy(slowDiscounted(found as SlowPrice, at), discounts ?? [], at);
     const isFee = price.meter === undefined;
     const name = price.quantity ?? '';
     const quantity = isFee

@@ -231,6 +231,29 @@ export function slowDiscounted(price: SlowPrice, at: number): SlowPrice {
   return holding.length === 0 ? others : { ...others, discounts: holding };
 }
 
+/** Of a subscription: of one price, or of all. */
+export interface SlowOwnDiscount extends SlowDiscount {
+  readonly price?: string;
+}
+
+/** With the discounts of its subscription that hold at an instant. */
+export function slowDiscountedBy(price: SlowPrice, own: readonly SlowOwnDiscount[], at: number): SlowPrice {
+  const [slug, part] = price.slug.split('/') as [string, string?];
+  if (part === 'minimum') return price;
+  const isOfOne = price.meter !== undefined && price.cells === undefined && part === undefined;
+  let changed = price;
+  for (const { price: of, from, until, ...discount } of own) {
+    const holds = (from === undefined || Date.parse(from) <= at) && (until === undefined || at < Date.parse(until));
+    if (!holds || (of !== undefined && of !== slug) || (discount.rate === undefined && !isOfOne)) continue;
+    if (price.meter !== undefined) changed = { ...changed, discounts: [...(changed.discounts ?? []), discount] };
+    else {
+      const left = timesOf(readRatio(changed.flatAmount!), less(one, readRatio(discount.rate!)));
+      changed = { ...changed, flatAmount: ratioText(left) };
+    }
+  }
+  return changed;
+}
+
 /** A cell as a price of what it names. */
 export interface SlowCellPrice {
   readonly name: string;

@@ -80,10 +80,11 @@ const sameJson = (one: unknown, other: unknown): boolean => JSON.stringify(one) 
 
 /** Whether all fields of a patch have these values already. */
 function isHeld(patch: SubscriptionPatch, state: SubscriptionState): boolean {
-  const { plan, quantities = {}, overrides = {}, ...deadlines } = patch;
+  const { plan, quantities = {}, overrides = {}, discounts, ...deadlines } = patch;
   return (
     Object.keys(deadlines).length === 0 &&
     (plan === undefined || plan === state.plan) &&
+    (discounts === undefined || sameJson(discounts, state.discounts)) &&
     Object.entries(quantities).every(([name, value]) => (state.quantities.get(name) ?? null) === value) &&
     Object.entries(overrides).every(([slug, price]) => sameJson(state.overrides.get(slug) ?? null, price))
   );

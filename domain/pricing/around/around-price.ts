@@ -17,7 +17,7 @@ import { Decimal } from '../../number/decimal.ts';
 import { QUANTITY_FRACTION_DIGITS } from '../../number/quantity.ts';
 import { formatRfc3339, parseRfc3339 } from '../../time/rfc3339.ts';
 
-const DISCOUNTS_MAX = 20;
+export const DISCOUNTS_MAX = 20;
 
 const includedProrations = ['second', 'none'] as const;
 
@@ -55,6 +55,7 @@ const instantSchema = (description: string): JsonSchema => ({
   description: `An instant such as 2026-11-01T00:00:00Z. ${description}`,
 });
 const kinds = ['units', 'rate', 'amount'] as const;
+export const discountFieldNames = [...kinds, 'from', 'until'] as const;
 
 export const aroundSchema = {
   included: {
@@ -126,8 +127,8 @@ function readInstant(field: Field): number | null {
   return instant ?? expected(field, 'an instant such as 2026-11-01T00:00:00Z');
 }
 
-function readDiscount(field: Field): Discount | null {
-  const fields = readMap(field, [...kinds, 'from', 'until']);
+export function readDiscount(field: Field): Discount | null {
+  const fields = readMap(field, discountFieldNames);
   if (fields === null) return null;
   const [kind, ...others] = kinds.filter((each) => !isAbsent(fields[each]));
   if (kind === undefined || others.length > 0) return refuse(field, `needs one of ${kinds.join(', ')}`);

@@ -54,7 +54,7 @@ function lessAmount(charge: Decimal, amount: Decimal): Decimal {
 export const isOfPeriod = ({ discounts, maximum }: AroundPrice): boolean =>
   maximum !== undefined || (discounts?.some(({ amount }) => amount !== undefined) ?? false);
 
-export const boundsOf = ({ discounts = [] }: AroundPrice): number[] =>
+export const boundsOf = ({ discounts = [] }: Pick<AroundPrice, 'discounts'>): number[] =>
   discounts.flatMap(({ from, until }) =>
     [from, until].flatMap((bound) => (bound === undefined ? [] : instantOf(bound))),
   );
@@ -69,7 +69,7 @@ function instantOf(text: string): number {
   return known;
 }
 
-const holdsAt = ({ from, until }: Discount, instant: number): boolean =>
+export const holdsAt = ({ from, until }: Discount, instant: number): boolean =>
   (from === undefined || instantOf(from) <= instant) && (until === undefined || instant < instantOf(until));
 
 const resolved = new WeakMap<AroundPrice, Map<string, AroundPrice>>();
