@@ -10,12 +10,12 @@
 import { itemClosesAt } from '../billing/item-span.ts';
 import { mapKey } from '../composite-key.ts';
 import { Decimal } from '../number/decimal.ts';
-import { isMinimum, minimumOf, slugOfMinimum } from '../pricing/parts.ts';
 import type { FlatPrice } from '../pricing/models/flat.ts';
+import { isMinimum, slugOfMinimum } from '../pricing/parts.ts';
 import type { BillingPeriod } from '../time/billing-period.ts';
 import { LONGEST_WINDOW_MS, windowStartFrom } from '../time/time-window.ts';
 import { amountBetween } from './exact-share.ts';
-import { heldOn, type PriceLine, segmentPeriod, segmentsIn } from './price-lines.ts';
+import { type PriceLine, segmentPeriod, segmentsIn } from './price-lines.ts';
 import type { PriceSegment } from './price-segments.ts';
 import type { CustomerTerms } from './price-terms.ts';
 
@@ -38,24 +38,16 @@ export interface MinimumPeriod {
 
 type MinimumLine = Pick<PriceLine, 'slug' | 'grid' | 'begin' | 'members' | 'segments'>;
 
-/** Segments to the millisecond. */
-const INSTANTS = { meter: null, windowMs: 1 };
-
-const hasSubscription = (id: string | null): id is string => id !== null;
-
 export class CustomerMinimums {
   private readonly terms: CustomerTerms;
   private readonly lines: readonly MinimumLine[];
 
   constructor(terms: CustomerTerms) {
     this.terms = terms;
-    const names = new Set(
-      terms.holders.flatMap((holder) => terms.segments.pricesOf(holder).map(({ slug }) => slug)).filter(isMinimum),
-    );
-    const ofPrices = names.size === 0 ? [] : terms.usageLines.filter(({ slug }) => names.has(minimumOf(slug)));
-    this.lines = [...ofPrices.map((line) => this.lineOf(line)), ...terms.lines.filter(({ slug }) => names.has(slug))]
+    this.lines = terms.everyLine
+      .filter(({ slug, members }) => isMinimum(slug) && members.some((id) => id !== null))
       .map((line) => ({ ...line, segments: line.segments.filter(({ isTrial }) => !isTrial) }))
-      .filter(({ members, segments }) => members.some(hasSubscription) && segments.length > 0);
+      .filter(({ segments }) => segments.length > 0);
   }
 
   /** Of most customers. */
@@ -66,15 +58,6 @@ export class CustomerMinimums {
   /** Of which slugs there is one at some time. */
   isOf(slug: string): boolean {
     return this.lines.some((line) => slugOfMinimum(line.slug) === slug);
-  }
-
-  /** By the line of the price. */
-  private lineOf({ slug, grid, begin, members }: PriceLine): MinimumLine {
-    const known = { slug: minimumOf(slug), ...INSTANTS };
-    const segments = this.terms.holders
-      .filter(({ subscription }) => subscription !== null && members.includes(subscription))
-      .flatMap((holder) => heldOn({ grid, begin, windowMs: 1 }, this.terms.segments.segmentsOf(holder, known)));
-    return { slug: known.slug, grid, begin, members, segments: segments.sort((a, b) => a.from - b.from) };
   }
 
   /** In the periods that start at an instant; those of prices before those of plans. */

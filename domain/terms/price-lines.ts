@@ -12,7 +12,7 @@
 // were a fee.
 
 import { dimensionsOf } from '../pricing/matrix-cells.ts';
-import { isMinimum, slugOfMinimum } from '../pricing/parts.ts';
+import { isMinimum, minimumOf, slugOfMinimum } from '../pricing/parts.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
 import { isUsagePrice } from '../pricing/prices.ts';
 import { isOtherwise } from '../pricing/taken-usage.ts';
@@ -56,7 +56,7 @@ const countedBy = ({ price }: Priced): unknown =>
   isUsagePrice(price) ? [price.match, price.per, isOtherwise(price), dimensionsOf(price)] : null;
 
 /** Of one subscription: with definitions that wait for the next period. */
-export function heldOn(
+function heldOn(
   line: Pick<PriceLine, 'grid' | 'begin' | 'windowMs'>,
   segments: readonly PriceSegment[],
 ): readonly PriceSegment[] {
@@ -161,4 +161,27 @@ export function priceLines(holders: readonly PlanHolder[], segments: CustomerSeg
     else lines[at] = grown;
   }
   return lines;
+}
+
+/**
+ * The minimums of prices: each by the line of its price, so that it is of the same periods, whoever has it one after the
+ * other.
+ */
+export function priceMinimumLines(
+  lines: readonly PriceLine[],
+  holders: readonly PlanHolder[],
+  segments: CustomerSegments,
+): PriceLine[] {
+  const names = new Set(holders.flatMap((holder) => segments.pricesOf(holder).map(({ slug }) => slug)));
+  return lines.flatMap((line): PriceLine[] => {
+    const slug = minimumOf(line.slug);
+    if (line.meter === null || !names.has(slug)) return [];
+    const known: KnownPrice = { slug, meter: null, windowMs: 1 };
+    const { grid, begin, members } = line;
+    const own = holders
+      .filter(({ subscription }) => members.includes(subscription))
+      .flatMap((holder) => heldOn({ grid, begin, windowMs: 1 }, segments.segmentsOf(holder, known)))
+      .sort((a, b) => a.from - b.from);
+    return own.length === 0 ? [] : [{ ...known, grid, begin, members, segments: own }];
+  });
 }

@@ -11,7 +11,7 @@ import type { BillingPeriod } from '../time/billing-period.ts';
 import { windowStartFrom, windowStartOf } from '../time/time-window.ts';
 import type { CatalogHistory } from './catalog-history.ts';
 import { defaultHolder, type PlanHolder, subscriptionHolder } from './plan-holders.ts';
-import { lengthOf, type PriceLine, priceLines, segmentPeriod, segmentsIn } from './price-lines.ts';
+import { lengthOf, type PriceLine, priceLines, priceMinimumLines, segmentPeriod, segmentsIn } from './price-lines.ts';
 import { CustomerSegments, joinedSegments, type PriceSegment } from './price-segments.ts';
 import type { SubscriptionHistory } from './subscription-history.ts';
 import { lengthText } from './subscription-periods.ts';
@@ -63,6 +63,7 @@ export class CustomerTerms {
   readonly catalog: CatalogHistory;
   /** Those that were asked for: of most customers the same few, hour by hour. */
   private readonly found = new Map<PriceLine, UsagePeriod[]>();
+  private every: readonly PriceLine[] | null = null;
 
   /**
    * `lookedFrom`: no period is asked for that starts before it, so that a default plan which is over by then need not
@@ -79,6 +80,13 @@ export class CustomerTerms {
     this.lines = priceLines(this.holders, this.segments);
     this.usageLines = this.lines.filter(({ meter }) => meter !== null);
     this.feeLines = this.lines.filter(({ meter, slug }) => meter === null && !isMinimum(slug));
+  }
+
+  /** With those of prices' minimums. */
+  get everyLine(): readonly PriceLine[] {
+    const { lines, holders, segments } = this;
+    this.every ??= [...lines, ...priceMinimumLines(lines, holders, segments)];
+    return this.every;
   }
 
   /** Where what any holder has may change, by a record or a version; in no order. */

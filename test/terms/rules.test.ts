@@ -1133,7 +1133,7 @@ describe('T14', () => {
     const windows = used(['10-05', '100'], ['10-16T11:00', '10'], ['10-16T12:00', '5']);
     const who = { tenant: 't', customer: 'c', subjects: [{ subject: 'c', assignments: [] }] };
     const termsOf = (at: string) => {
-      const target = wholeTarget(on('10-20'), by(at), who, on('10-01'));
+      const target = wholeTarget({ watermark: on('10-20'), closedUpTo: on('10-20') }, by(at), who, on('10-01'));
       const usage = target.usage.map((period) => ({
         period,
         charged: chargedTerms(period, countedTerms(period), ({ terms }) => [

@@ -84,8 +84,8 @@ export function subscriptionAnswer(subscription: CustomerSubscription, now: numb
 const boundText = (instant: number): string | null => (Number.isFinite(instant) ? formatRfc3339(instant) : null);
 
 /** Which definition of which price a subscription has from when to when, by price and time. */
-export const termsAnswer = ({ lines }: CustomerTerms, id: string) =>
-  lines
+export const termsAnswer = ({ everyLine }: CustomerTerms, id: string) =>
+  everyLine
     .flatMap((line) => line.segments)
     .filter(({ subscription }) => subscription === id)
     .sort((a, b) => (a.price.slug < b.price.slug ? -1 : a.price.slug > b.price.slug ? 1 : a.from - b.from))
