@@ -31,10 +31,13 @@ export function partsOf(price: Price): readonly Price[] {
 }
 
 /** Of all prices of a plan, and of the plan itself. */
-export const partsOfPlan = ({ prices, minimum }: { readonly prices: readonly Price[]; readonly minimum?: PlanMinimum }) => [
-  ...prices.flatMap(partsOf),
-  ...(minimum === undefined ? [] : [minimumPart(PLAN_MINIMUM, minimum)]),
-];
+export const partsOfPlan = ({
+  prices,
+  minimum,
+}: {
+  readonly prices: readonly Price[];
+  readonly minimum?: PlanMinimum;
+}) => [...prices.flatMap(partsOf), ...(minimum === undefined ? [] : [minimumPart(PLAN_MINIMUM, minimum)])];
 
 function withFee(price: Extract<UsagePrice, { model: 'percentage' }>): readonly Price[] {
   const { fee, rate: _, model: _model, slug, onChange, ...shared } = price;
@@ -55,7 +58,10 @@ function withMinimum({ minimum, ...price }: UsagePrice): readonly Price[] {
   return [price as Price, minimumPart(minimumOf(price.slug), { amount: minimum!, every: price.every })];
 }
 
-const minimumPart = (slug: string, { amount, every }: { amount: string; every?: PeriodLength | undefined }): FlatPrice => ({
+const minimumPart = (
+  slug: string,
+  { amount, every }: { amount: string; every?: PeriodLength | undefined },
+): FlatPrice => ({
   ...{ slug, model: 'flat', flatAmount: amount, charge: 'in_arrears' },
   ...(every !== undefined && { every }),
 });

@@ -38,7 +38,12 @@ describe('what is due of the default plan', () => {
   });
 
   it('is looked at in every period from an instant long past on', () => {
-    const targets = dueTargets({ watermark: at(15, 1), closedUpTo: at(15, 1) }, by, { ...work, dueFrom: at(8) + HOUR }, []);
+    const targets = dueTargets(
+      { watermark: at(15, 1), closedUpTo: at(15, 1) },
+      by,
+      { ...work, dueFrom: at(8) + HOUR },
+      [],
+    );
     expect(targets.map(({ periodStart }) => periodStart)).toEqual([at(6), at(9), at(12), at(15)]);
   });
 });

@@ -73,7 +73,11 @@ export function termsOfUsage(
   }));
 }
 
-export function termOfFee({ tenant, customer, periodStart }: PeriodTarget, fee: DueFee, currencies: Currencies): RatedTerm {
+export function termOfFee(
+  { tenant, customer, periodStart }: PeriodTarget,
+  fee: DueFee,
+  currencies: Currencies,
+): RatedTerm {
   const { from, to, amount } = fee;
   return {
     of: {

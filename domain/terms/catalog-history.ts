@@ -83,8 +83,7 @@ function sayingsOf(catalog: Catalog): Map<string, Saying> {
   for (const { slug, timezone, ...plan } of catalog.plans) {
     const { afterEnd, trialUsage } = { ...planDefaults, ...plan };
     sayings.set(mapKey(PLAN_FIELDS, slug), { value: { timezone, afterEnd, trialUsage }, plan: slug });
-    for (const part of partsOfPlan(plan))
-      sayings.set(mapKey('price', slug, part.slug), { value: part, plan: slug });
+    for (const part of partsOfPlan(plan)) sayings.set(mapKey('price', slug, part.slug), { value: part, plan: slug });
   }
   return sayings;
 }

@@ -1,7 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
-import { customer, flatOf, on, perUnitOf, shownAt, sinceLongAgo, subscribed, catalogs } from '../../test/terms/records.ts';
+import {
+  catalogs,
+  customer,
+  flatOf,
+  on,
+  perUnitOf,
+  shownAt,
+  sinceLongAgo,
+  subscribed,
+} from '../../test/terms/records.ts';
 import { CustomerMinimums } from './minimums.ts';
-import { CustomerTerms, type CustomerRecords } from './price-terms.ts';
+import { type CustomerRecords, CustomerTerms } from './price-terms.ts';
 
 const least = (minimum: string) => perUnitOf('0.1', { minimum });
 const plans = { pro: [least('31')], team: [least('62'), flatOf('5')], free: [perUnitOf('0.1')] };

@@ -38,6 +38,9 @@ export interface MinimumPeriod {
 
 type MinimumLine = Pick<PriceLine, 'slug' | 'grid' | 'begin' | 'members' | 'segments'>;
 
+/** Those of prices come first: they are counted to that of the plan. */
+const rankOf = ({ slug }: MinimumLine): number => (slugOfMinimum(slug) === null ? 1 : 0);
+
 export class CustomerMinimums {
   private readonly terms: CustomerTerms;
   private readonly lines: readonly MinimumLine[];
@@ -47,7 +50,8 @@ export class CustomerMinimums {
     this.lines = terms.everyLine
       .filter(({ slug, members }) => isMinimum(slug) && members.some((id) => id !== null))
       .map((line) => ({ ...line, segments: line.segments.filter(({ isTrial }) => !isTrial) }))
-      .filter(({ segments }) => segments.length > 0);
+      .filter(({ segments }) => segments.length > 0)
+      .sort((a, b) => rankOf(a) - rankOf(b));
   }
 
   /** Of most customers. */
@@ -60,7 +64,7 @@ export class CustomerMinimums {
     return this.lines.some((line) => slugOfMinimum(line.slug) === slug);
   }
 
-  /** In the periods that start at an instant; those of prices before those of plans. */
+  /** In the periods that start at an instant: those of prices, then those of plans. */
   startingAt(start: number): MinimumPeriod[] {
     return this.lines.flatMap((line) => {
       const byEnd = new Map<number, PriceSegment[]>();

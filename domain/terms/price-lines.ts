@@ -164,8 +164,8 @@ export function priceLines(holders: readonly PlanHolder[], segments: CustomerSeg
 }
 
 /**
- * The minimums of prices: each by the line of its price, so that it is of the same periods, whoever has it one after the
- * other.
+ * The minimums of prices: each by the line of its price, so that it is of the same periods, whoever has it one after
+ * the other.
  */
 export function priceMinimumLines(
   lines: readonly PriceLine[],

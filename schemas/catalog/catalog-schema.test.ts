@@ -124,9 +124,17 @@ const valid: readonly (readonly [Path, unknown])[] = [
   [[...plan, 'afterEnd'], DELETED],
   [[...plan, 'afterEnd'], 'default'],
   [[...plan, 'trialUsage'], 'free'],
-  [[...plan, 'minimum'], { amount: '500' }],
-  [[...plan, 'minimum'], { amount: '0.5', every: { years: 1 } }],
-  [[...price(0), 'minimum'], '20'],
+  // The default plan has none.
+  ...[{ amount: '500' }, { amount: '0.5', every: { years: 1 } }].map(
+    (minimum) => [['plans', 1], { slug: 'least', afterEnd: 'none', minimum, prices: [] }] as const,
+  ),
+  [
+    ['plans', 1],
+    {
+      ...{ slug: 'least', afterEnd: 'none' },
+      prices: [{ slug: 'u', meter: 'tokens', model: 'per_unit', unitAmount: '1', minimum: '20' }],
+    },
+  ],
   ...[{ days: 1 }, { weeks: 522 }, { months: 120 }, { years: 10 }].flatMap((length) =>
     [0, 4].map((index) => [[...price(index), 'every'], length] as const),
   ),

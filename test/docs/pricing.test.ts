@@ -5,8 +5,8 @@ import { parse } from 'yaml';
 import type { Plan, Price } from '../../domain/catalog/catalog.ts';
 import { formatCatalogError, readCatalog } from '../../domain/catalog/catalog-file.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
-import { cellAt } from '../../domain/pricing/matrix-cells.ts';
 import { minimumDue } from '../../domain/pricing/around/charge.ts';
+import { cellAt } from '../../domain/pricing/matrix-cells.ts';
 import { isMinimum, partsOf } from '../../domain/pricing/parts.ts';
 import { amountOf, isUsagePrice, priceModels } from '../../domain/pricing/prices.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
@@ -18,12 +18,14 @@ interface Example {
 
 /** Of all prices of a plan, by units of the meter. */
 interface PlanExample {
-  readonly plan: { readonly prices: readonly { readonly model: string }[] };
+  readonly plan: { readonly prices: readonly { readonly model: string; readonly slug: string }[] };
   readonly costs: Readonly<Record<string, string>>;
 }
 
 const text = readFileSync(projectFile('docs/use/pricing.md'), 'utf8');
-const written = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, block]) => parse(block!) as Example | PlanExample);
+const written = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map(
+  ([, block]) => parse(block!) as Example | PlanExample,
+);
 const examples = written.filter((each): each is Example => 'price' in each);
 const planExamples = written.filter((each): each is PlanExample => 'plan' in each);
 
@@ -57,17 +59,14 @@ function costOf(price: Price, usage: string): string {
   const parts = partsOf(price).filter(({ slug }) => !isMinimum(slug));
   const charged = sumOf(parts.map((part, i) => amountOf(part)(Decimal.parse(words[i]!))));
   expect(words.length).toBe(parts.length);
-  const least = isUsagePrice(price) && price.minimum !== undefined ? Decimal.parse(price.minimum) : Decimal.zero;
-  return charged.plus(minimumDue(least, charged)).toString();
+  const least = isUsagePrice(price) ? price.minimum : undefined;
+  return (least === undefined ? charged : charged.plus(minimumDue(Decimal.parse(least), charged))).toString();
 }
 
-const sumOf = (amounts: readonly Decimal[]): Decimal =>
-  amounts.reduce((sum, amount) => sum.plus(amount), Decimal.zero);
+const sumOf = (amounts: readonly Decimal[]): Decimal => amounts.reduce((sum, amount) => sum.plus(amount), Decimal.zero);
 
 function costOfPlan(plan: Plan, usage: string): string {
-  const charged = sumOf(
-    plan.prices.map((price) => Decimal.parse(costOf(price, isUsagePrice(price) ? usage : '1'))),
-  );
+  const charged = sumOf(plan.prices.map((price) => Decimal.parse(costOf(price, isUsagePrice(price) ? usage : '1'))));
   return charged.plus(minimumDue(Decimal.parse(plan.minimum!.amount), charged)).toString();
 }
 

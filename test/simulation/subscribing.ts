@@ -102,7 +102,10 @@ function drawDiscounts(random: Random, at: number): readonly SubscriptionDiscoun
     return {
       ...random.pick<SubscriptionDiscount>([
         ...[{ rate: '0.25' }, { price: 'tokens', rate: '0.5' }, { price: 'base', rate: '0.5' }],
-        ...[{ price: 'calls', units: '20' }, { price: 'peak', amount: '1.5' }],
+        ...[
+          { price: 'calls', units: '20' },
+          { price: 'peak', amount: '1.5' },
+        ],
       ]),
       ...(random.once(2) && { from: new Date(from).toISOString() }),
       ...(random.once(2) && { until: new Date(from + random.int(1, 100) * SLOT).toISOString() }),

@@ -241,7 +241,10 @@ class Draw {
         effectiveAt,
         catalog: catalogOf(
           Object.fromEntries(
-            fields.map(([slug, of]) => [slug, { ...(of as Partial<Plan>), ...minimums.get(slug), prices: plans.get(slug)! }]),
+            fields.map(([slug, of]) => [
+              slug,
+              { ...(of as Partial<Plan>), ...minimums.get(slug), prices: plans.get(slug)! },
+            ]),
           ),
           { meters: [...meters], defaultPlan },
         ),
@@ -316,7 +319,13 @@ class Draw {
       const price = off.pick(['a', 'a', 'c', 'd', 'f']);
       const from = slotAt(off.below(SLOTS));
       return {
-        ...off.pick([{ rate: '0.5' }, { rate: '1' }, { price, rate: '0.25' }, { price, units: '2.5' }, { price, amount: '0.9' }]),
+        ...off.pick([
+          { rate: '0.5' },
+          { rate: '1' },
+          { price, rate: '0.25' },
+          { price, units: '2.5' },
+          { price, amount: '0.9' },
+        ]),
         ...(off.once(2) && { from: new Date(from).toISOString() }),
         ...(off.once(2) && { until: new Date(from + off.int(1, 60) * SLOT).toISOString() }),
       };

@@ -10,6 +10,7 @@ import { chargedTerms, countedTerms } from '../../domain/rating/term-usage.ts';
 import { freeUnits } from '../../domain/terms/allowances.ts';
 import { amountBetween } from '../../domain/terms/exact-share.ts';
 import { CustomerFees } from '../../domain/terms/fees.ts';
+import { CustomerMinimums } from '../../domain/terms/minimums.ts';
 import { priceOverlap } from '../../domain/terms/overlaps.ts';
 import { type CustomerRecords, CustomerTerms } from '../../domain/terms/price-terms.ts';
 import {
@@ -1128,7 +1129,8 @@ describe('T14', () => {
         ]),
       );
       const records = { catalog, subscriptions };
-      return { terms: new CustomerTerms(records), fees: new CustomerFees(records), records: 2 };
+      const terms = new CustomerTerms(records);
+      return { terms, fees: new CustomerFees(records, terms), minimums: new CustomerMinimums(terms), records: 2 };
     };
     const windows = used(['10-05', '100'], ['10-16T11:00', '10'], ['10-16T12:00', '5']);
     const who = { tenant: 't', customer: 'c', subjects: [{ subject: 'c', assignments: [] }] };
@@ -1204,6 +1206,7 @@ describe('a term', () => {
         wasClosed: () => false,
         ...{ changedFrom: null, mayReprice: false },
         onTimeCause: 'window_closed',
+        repricedBy: 'plan_change',
       }),
     );
     expect(written.map((items) => items.length)).toEqual([2, 2]);

@@ -2,6 +2,7 @@
 import {
   type HolderId,
   isLookedAt,
+  LENGTH_MAX,
   lengthMs,
   periodStartOf,
   SLOT,
@@ -35,8 +36,7 @@ function entriesBeside(model: SlowModel, line: SlowLine, name: string): Entries 
   const { start, end } = model.history;
   const entries: Entries = [];
   const inForce = new Map<HolderId, { at: number; of: SlowDefinition }>();
-  const last = Math.max(end, ...line.entries.map(({ at }) => at)) + SLOT;
-  for (let at = start; at < last; at += SLOT) {
+  for (let at = start; at < end + LENGTH_MAX; at += SLOT) {
     for (const holder of line.members) {
       const said = holder === null ? null : (model.feeState(holder, at)?.minimums.get(name) ?? null);
       if (said === null) continue;
@@ -91,7 +91,15 @@ function inPeriods(model: SlowModel, line: SlowLine, entries: Entries): Omit<Slo
     const place = (run: { holder: HolderId }): number => line.members.indexOf(run.holder);
     const [last] = runs.sort((a, b) => b.to - a.to || b.from - a.from || place(b) - place(a));
     const { holder, from } = last!;
-    return { members: line.members, start, length, holder, from, amount, closesAt: closesAt(model, line, start + length) };
+    return {
+      members: line.members,
+      start,
+      length,
+      holder,
+      from,
+      amount,
+      closesAt: closesAt(model, line, start + length),
+    };
   });
 }
 

@@ -1,12 +1,15 @@
-// The fields that say what a subscription has: its plan, quantities, and prices and discounts of its own. They are read against a
-// catalog, since a plan must be there, and a price must fit to its meter and to what its slug means.
+// The fields that say what a subscription has: its plan, quantities, and prices and discounts of its own. They are read
+// against a catalog, since a plan must be there, and a price must fit to its meter and to what its slug means.
 
 import type { Catalog, Price } from '../../../domain/catalog/catalog.ts';
 import { priceMeanings } from '../../../domain/catalog/price-meaning.ts';
 import type { FieldSource } from '../../../domain/fields/catalog-fields.ts';
 import { formatPath } from '../../../domain/fields/catalog-source.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
-import { readSubscriptionDiscounts, type SubscriptionDiscount } from '../../../domain/pricing/around/subscription-discounts.ts';
+import {
+  readSubscriptionDiscounts,
+  type SubscriptionDiscount,
+} from '../../../domain/pricing/around/subscription-discounts.ts';
 import { partsOf } from '../../../domain/pricing/parts.ts';
 import { isUsagePrice, readPrice } from '../../../domain/pricing/prices.ts';
 import type { SubscriptionPatch } from '../../../domain/terms/subscription-history.ts';

@@ -59,7 +59,8 @@ function readPhases(body: BodyFields, catalog: Catalog): Phase[] {
     if (fields === null) continue;
     const from = fields.required('from', instantField);
     const patch = readPricedFields(fields, catalog);
-    if (Object.keys(patch).length === 0) fields.refuse('from', 'be followed by a plan, quantities, overrides or discounts');
+    if (Object.keys(patch).length === 0)
+      fields.refuse('from', 'be followed by a plan, quantities, overrides or discounts');
     if (from !== null) phases.push({ from, patch });
   }
   return phases;

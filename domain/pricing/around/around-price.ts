@@ -1,6 +1,6 @@
 // What may stand around a price of usage: an allowance, discounts, a maximum and a minimum. How they are read and told;
-// what they come to is `charge.ts`. What is not said is absent, and what holds anyway is left out, so that a definition which
-// says the same is the same.
+// what they come to is `charge.ts`. What is not said is absent, and what holds anyway is left out, so that a definition
+// which says the same is the same.
 import {
   expected,
   type Field,

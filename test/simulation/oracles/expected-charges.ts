@@ -5,6 +5,7 @@ import { customerText, type TenantCustomer } from '../../../domain/billing/billi
 import type { CatalogVersion, Meter } from '../../../domain/catalog/catalog.ts';
 import { nextChunkOf, type SealVector } from '../../../domain/sealing/seal-vector.ts';
 import { slowFeeTerms } from '../../terms/slow-fees.ts';
+import { slowMinimums } from '../../terms/slow-minimums.ts';
 import {
   DAY,
   lengthMs,
@@ -14,7 +15,6 @@ import {
   SlowModel,
   windowOfMeter,
 } from '../../terms/slow-model.ts';
-import { slowMinimums } from '../../terms/slow-minimums.ts';
 import { type SlowPrice, slowCellOf, slowCells } from '../../terms/slow-numbers.ts';
 import { entriesOfCell, kindOfTerms, type SlowTerm, termsOfEntries } from '../../terms/slow-usage.ts';
 import { ENDS_AT, PARTITIONS, STARTS_AT } from '../plan.ts';
