@@ -4,7 +4,7 @@
 // catalogs say the same.
 
 import type { Terms } from '../fields/definition-form.ts';
-import { planMinimumText } from '../pricing/around/plan-minimum.ts';
+import { planMinimumText } from '../pricing/plan-minimum.ts';
 import { priceTerms } from '../pricing/prices.ts';
 import { type Catalog, type Meter, type Plan, planDefaults } from './catalog.ts';
 import { meterTerms } from './meter-meaning.ts';

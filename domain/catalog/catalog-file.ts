@@ -18,8 +18,8 @@ import { type CatalogError, CatalogSource, formatPath } from '../fields/catalog-
 import { DEFAULT_WINDOW, defaultItemWidth, meterDefaults, whenUnreadable } from '../metering/meter.ts';
 import { type ReadValue, readDimensions, readValue, readWhere } from '../metering/meter-fields.ts';
 import { precisions } from '../number/quantity.ts';
-import { readPlanMinimum } from '../pricing/around/plan-minimum.ts';
 import { partsOf, slugOfPart } from '../pricing/parts.ts';
+import { readPlanMinimum } from '../pricing/plan-minimum.ts';
 import type { KnownMeters } from '../pricing/price-model.ts';
 import { isUsagePrice, readPrice, type UsagePrice } from '../pricing/prices.ts';
 import { isOtherwise, mayShareUsage } from '../pricing/taken-usage.ts';

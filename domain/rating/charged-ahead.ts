@@ -5,9 +5,8 @@ import { NO_SUBSCRIPTION, type RatedPeriod } from '../billing/billing-period-ter
 import { keyText } from '../composite-key.ts';
 import { Decimal } from '../number/decimal.ts';
 import { type Quantity, quantityToDecimal } from '../number/quantity.ts';
-import type { BilledBy } from './billed-by.ts';
+import { type BilledBy, nextDueOf } from './billed-by.ts';
 import type { CustomerWork } from './customer-work.ts';
-import { nextDueOf } from './next-due-of.ts';
 import { type DueFee, dueTargets, type PeriodTarget, type RatedUpTo } from './period-targets.ts';
 import {
   type ChargedUsage,

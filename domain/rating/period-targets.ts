@@ -13,13 +13,13 @@ import { groupBy } from '../composite-key.ts';
 import { minimumOf } from '../pricing/parts.ts';
 import { sameDefinition } from '../terms/catalog-history.ts';
 import type { FeeTerm } from '../terms/fees.ts';
-import type { MinimumPeriod } from '../terms/minimums.ts';
 import type { UsagePeriod } from '../terms/price-terms.ts';
 import { RERATED_BACK_MAX_MS } from '../terms/record-rules.ts';
 import { LONGEST_WINDOW_MS } from '../time/time-window.ts';
 import type { BilledBy } from './billed-by.ts';
 import type { RecordsByCustomer } from './customer-records.ts';
 import { type CustomerWork, timesOf } from './customer-work.ts';
+import type { MinimumPeriod } from './minimums.ts';
 import { openStarts, withMoves } from './subject-moves.ts';
 
 /** A fee's term that is due. */

@@ -3,7 +3,7 @@
 //
 // A window belongs to what is held at its start. Only the window that holds the customer's first start is the
 // subscription's, and not the default plan's, where the opening says so (T1).
-import { NO_DISCOUNTS } from '../pricing/around/subscription-discounts.ts';
+import { NO_DISCOUNTS } from '../pricing/subscription-discounts.ts';
 import { LONGEST_WINDOW_MS } from '../time/time-window.ts';
 import type { CatalogHistory, Dated } from './catalog-history.ts';
 import type { SubscriptionHistory, SubscriptionState } from './subscription-history.ts';

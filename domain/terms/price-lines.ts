@@ -8,7 +8,7 @@
 // whole. (With the new definition and the old month, 12,000 free units a year would be given for half a month.) Fees
 // have no quantity and need none of it; a minimum waits as the usage does that is counted to it.
 //
-// The minimum of a price has no line of its own: it runs by that of the price (minimums.ts). A plan's has one, as if it
+// The minimum of a price has no line of its own: it runs by that of the price. A plan's has one, as if it
 // were a fee.
 
 import { dimensionsOf } from '../pricing/matrix-cells.ts';

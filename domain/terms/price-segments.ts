@@ -6,10 +6,10 @@
 // usage (T3). Stretches of fees begin and end to the millisecond.
 import type { Meter } from '../catalog/catalog.ts';
 import { boundsOf, discountedAt } from '../pricing/around/charge.ts';
-import { discountedBy } from '../pricing/around/subscription-discounts.ts';
 import { partNamed, partsOf, slugOfPart } from '../pricing/parts.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
 import { isUsagePrice, type Price, type UsagePrice } from '../pricing/prices.ts';
+import { discountedBy } from '../pricing/subscription-discounts.ts';
 import { isOtherwise, mayMatchSame, mayOverlap } from '../pricing/taken-usage.ts';
 import { windowSizeMs, windowStartOf } from '../time/time-window.ts';
 import { type CatalogHistory, type Dated, sameDefinition } from './catalog-history.ts';

@@ -12,8 +12,9 @@
 // An undo is a record too: it names a change, and the patches of it that had not begun at the undo's instant never
 // count. It brings no value back. (As a patch with the old value, undoing 10 seats from the 10th and recording 7 seats
 // from the 5th would come to 5 or to 7 seats, by which was recorded first.)
-import { NO_DISCOUNTS, type SubscriptionDiscount } from '../pricing/around/subscription-discounts.ts';
+
 import type { Price } from '../pricing/prices.ts';
+import { NO_DISCOUNTS, type SubscriptionDiscount } from '../pricing/subscription-discounts.ts';
 import type { PeriodGrid } from './subscription-periods.ts';
 
 /** What never changes of a subscription. Instants are milliseconds since the epoch. */

@@ -26,10 +26,9 @@ import {
 } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenPrices } from '../../domain/billing/line-item.ts';
 import { groupBy } from '../../domain/composite-key.ts';
-import type { BilledBy } from '../../domain/rating/billed-by.ts';
+import { type BilledBy, nextDueOf } from '../../domain/rating/billed-by.ts';
 import { changedBy, RecordsByCustomer } from '../../domain/rating/customer-records.ts';
 import type { CustomerWork } from '../../domain/rating/customer-work.ts';
-import { nextDueOf } from '../../domain/rating/next-due-of.ts';
 import { type Detail, type PeriodTarget, periodTargets } from '../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../domain/rating/rated-terms.ts';
 import { nextMoveDue } from '../../domain/rating/subject-moves.ts';

@@ -7,9 +7,9 @@ import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
 import { minimumDue } from '../../domain/pricing/around/charge.ts';
 import { isMinimum } from '../../domain/pricing/parts.ts';
+import { CustomerMinimums } from '../../domain/rating/minimums.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import { CustomerFees } from '../../domain/terms/fees.ts';
-import { CustomerMinimums } from '../../domain/terms/minimums.ts';
 import { type CustomerRecords, CustomerTerms } from '../../domain/terms/price-terms.ts';
 import type {
   SubscriptionHistory,

@@ -59,7 +59,7 @@ const HELD_SHARE = 'domain/rating/held-share.ts';
 const AROUND = 'domain/pricing/around/charge.ts';
 const CELLS = 'domain/pricing/matrix-cells.ts';
 const PARTS = 'domain/pricing/parts.ts';
-const MINIMUMS = 'domain/terms/minimums.ts';
+const MINIMUMS = 'domain/rating/minimums.ts';
 const RATED_TERMS = 'domain/rating/rated-terms.ts';
 const ALLOWANCES = 'domain/terms/allowances.ts';
 const LEFT_GROUPS = 'domain/rating/unpriced-usage.ts';
@@ -1460,7 +1460,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: 'minimum-due-for-nobody',
-    file: 'domain/rating/next-due-of.ts',
+    file: 'domain/rating/billed-by.ts',
     find: 'const closing = minimums.isEmpty ? null : minimums.nextClosing(closedUpTo);',
     replace: 'const closing = null as number | null;',
     description: 'Nobody is due where a period with a minimum closes without usage',

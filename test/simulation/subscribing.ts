@@ -16,8 +16,8 @@ import {
 } from '../../accounts/core/subscriptions/subscription-changes.ts';
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
-import type { SubscriptionDiscount } from '../../domain/pricing/around/subscription-discounts.ts';
 import type { Price } from '../../domain/pricing/prices.ts';
+import type { SubscriptionDiscount } from '../../domain/pricing/subscription-discounts.ts';
 import type { Random } from '../../domain/random.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import { type CustomerSubscription, historyOf } from '../../domain/terms/customer-subscription.ts';

@@ -2,8 +2,8 @@
 // successors, undone changes, negative usage. Everything happens at the start of a slot of half an hour, so that the
 // slow model can look at each; windows of an hour begin between two of them.
 import type { CatalogVersion, Meter, Plan, Price } from '../../domain/catalog/catalog.ts';
-import type { SubscriptionDiscount } from '../../domain/pricing/around/subscription-discounts.ts';
 import type { UsagePrice } from '../../domain/pricing/prices.ts';
+import type { SubscriptionDiscount } from '../../domain/pricing/subscription-discounts.ts';
 import { Random } from '../../domain/random.ts';
 import type {
   SubscriptionOpening,

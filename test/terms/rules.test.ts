@@ -4,13 +4,13 @@ import { termText } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenTerm } from '../../domain/billing/line-item.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import type { Price, UsagePrice } from '../../domain/pricing/prices.ts';
+import { CustomerMinimums } from '../../domain/rating/minimums.ts';
 import { wholeTarget } from '../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../domain/rating/rated-terms.ts';
 import { chargedTerms, countedTerms } from '../../domain/rating/term-usage.ts';
 import { freeUnits } from '../../domain/terms/allowances.ts';
 import { amountBetween } from '../../domain/terms/exact-share.ts';
 import { CustomerFees } from '../../domain/terms/fees.ts';
-import { CustomerMinimums } from '../../domain/terms/minimums.ts';
 import { priceOverlap } from '../../domain/terms/overlaps.ts';
 import { type CustomerRecords, CustomerTerms } from '../../domain/terms/price-terms.ts';
 import {

@@ -6,12 +6,12 @@ import { priceMeanings } from '../../../domain/catalog/price-meaning.ts';
 import type { FieldSource } from '../../../domain/fields/catalog-fields.ts';
 import { formatPath } from '../../../domain/fields/catalog-source.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
+import { partsOf } from '../../../domain/pricing/parts.ts';
+import { isUsagePrice, readPrice } from '../../../domain/pricing/prices.ts';
 import {
   readSubscriptionDiscounts,
   type SubscriptionDiscount,
-} from '../../../domain/pricing/around/subscription-discounts.ts';
-import { partsOf } from '../../../domain/pricing/parts.ts';
-import { isUsagePrice, readPrice } from '../../../domain/pricing/prices.ts';
+} from '../../../domain/pricing/subscription-discounts.ts';
 import type { SubscriptionPatch } from '../../../domain/terms/subscription-history.ts';
 import { type BodyFields, type FieldReader, isObject } from '../body-fields.ts';
 

@@ -9,8 +9,8 @@ import {
   sinceLongAgo,
   subscribed,
 } from '../../test/terms/records.ts';
+import { type CustomerRecords, CustomerTerms } from '../terms/price-terms.ts';
 import { CustomerMinimums } from './minimums.ts';
-import { type CustomerRecords, CustomerTerms } from './price-terms.ts';
 
 const least = (minimum: string) => perUnitOf('0.1', { minimum });
 const plans = { pro: [least('31')], team: [least('62'), flatOf('5')], free: [perUnitOf('0.1')] };

@@ -1,11 +1,11 @@
-// The minimum of a plan: how it is read and told. What it comes to is `charge.ts`, and who owes it when is
-// `domain/terms/minimums.ts`.
-import { type Field, readMap } from '../../fields/catalog-fields.ts';
-import type { JsonSchema } from '../../fields/definition-form.ts';
-import { everySchema, lengthWords, readEvery } from '../choice-fields.ts';
-import type { PlanMinimum } from '../parts.ts';
-import { priceDefaults } from '../price-choices.ts';
-import { readPositive } from './around-price.ts';
+// The minimum of a plan: how it is read and told. What it comes to is `around/charge.ts`, and who owes it when is
+// `domain/rating/minimums.ts`.
+import { type Field, readMap } from '../fields/catalog-fields.ts';
+import type { JsonSchema } from '../fields/definition-form.ts';
+import { readPositive } from './around/around-price.ts';
+import { everySchema, lengthWords, readEvery } from './choice-fields.ts';
+import type { PlanMinimum } from './parts.ts';
+import { priceDefaults } from './price-choices.ts';
 
 export const planMinimumSchema: JsonSchema = {
   type: 'object',

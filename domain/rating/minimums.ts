@@ -12,12 +12,12 @@ import { mapKey } from '../composite-key.ts';
 import { Decimal } from '../number/decimal.ts';
 import type { FlatPrice } from '../pricing/models/flat.ts';
 import { isMinimum, slugOfMinimum } from '../pricing/parts.ts';
+import { amountBetween } from '../terms/exact-share.ts';
+import { type PriceLine, segmentPeriod, segmentsIn } from '../terms/price-lines.ts';
+import type { PriceSegment } from '../terms/price-segments.ts';
+import type { CustomerTerms } from '../terms/price-terms.ts';
 import type { BillingPeriod } from '../time/billing-period.ts';
 import { LONGEST_WINDOW_MS, windowStartFrom } from '../time/time-window.ts';
-import { amountBetween } from './exact-share.ts';
-import { type PriceLine, segmentPeriod, segmentsIn } from './price-lines.ts';
-import type { PriceSegment } from './price-segments.ts';
-import type { CustomerTerms } from './price-terms.ts';
 
 /** A minimum in one of its periods. Instants are milliseconds since the epoch. */
 export interface MinimumPeriod {
