@@ -121,6 +121,7 @@ export function startRating(context: StageContext, parts: RatingParts): RaterSta
       try {
         const outcome = await step();
         notReady = faults[outcome] ?? null;
+        if (outcome === 'unfinished') continue;
       } catch (error) {
         if (error instanceof RatingInvariantError) metrics.discrepancy('I4', 1);
         if (!isTransient(error)) throw error;
@@ -142,7 +143,12 @@ export function startRating(context: StageContext, parts: RatingParts): RaterSta
     name: 'rater',
     notReady: () => notReady,
     failed,
-    rateNow: step,
+    async rateNow() {
+      for (;;) {
+        const outcome = await step();
+        if (outcome !== 'unfinished') return outcome;
+      }
+    },
     async stop() {
       stopping.abort();
       await running.catch(() => undefined);

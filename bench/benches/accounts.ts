@@ -50,7 +50,7 @@ async function measureWrites(
     const windows = withRater ? Math.round((events / writesPerSecond) * WINDOWS_PER_SECOND) : 0;
     if (withRater) {
       await insertWindows(installation, windows);
-      await installation.startStage('rater');
+      await installation.beginStage('rater');
     }
     const stop = stand.times.start();
     const startedAt = performance.now();

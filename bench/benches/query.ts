@@ -15,18 +15,21 @@ const DAYS = 30;
 const SUBJECTS = 20_000;
 const LOAD_FLUSHES = 10;
 
+const TABLES = ['usage_rollups', 'usage_totals'] as const;
+
 async function parts({ clickhouse }: Installation): Promise<{ parts: number; weeks: number }> {
   const [row] = await clickhouse.query<{ parts: string; weeks: string }>(
-    `SELECT toString(count()) AS parts, toString(uniqExact(partition)) AS weeks FROM system.parts
-     WHERE active AND database = currentDatabase() AND table = 'usage_rollups'`,
+    `SELECT toString(count()) AS parts, toString(uniqExact(table, partition)) AS weeks FROM system.parts
+     WHERE active AND database = currentDatabase() AND table IN {tables:Array(String)}`,
+    { tables: TABLES },
   );
   return { parts: Number(row!.parts), weeks: Number(row!.weeks) };
 }
 
-/** Resolves once every week is one part, as it is some hours after the last write to it. */
+/** Resolves once every week of each table is one part, as it is some hours after the last write to it. */
 async function mergeWeeks(installation: Installation): Promise<void> {
   for (;;) {
-    await installation.clickhouse.command('OPTIMIZE TABLE usage_rollups FINAL');
+    for (const table of TABLES) await installation.clickhouse.command(`OPTIMIZE TABLE ${table} FINAL`);
     const found = await parts(installation);
     if (found.parts === found.weeks) return;
     // A merge that was under way already: it leaves its parts out.

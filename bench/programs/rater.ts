@@ -38,14 +38,14 @@ await runAsProgram<RaterInput, RaterOutput>(async ({ environment }) => {
       const timer = setInterval(look, MEMORY_LOOK_MS);
       const parts = { store, timers: realTimers, metrics: createRaterMetrics(registry) };
       const stage = startRating({ settings, logger, registry, clock: Date.now }, parts);
-      const step = async (): Promise<void> => {
-        const outcome = await Promise.race([stage.rateNow(), stage.failed]);
-        if (outcome !== 'idle') throw new Error(`a step of the rater found something to do: ${outcome}`);
-      };
-      // The stage's first step does it all; the one that is asked for here waits for its end.
-      await step();
+      const step = () => Promise.race([stage.rateNow(), stage.failed]);
+      // The stage's own steps and those that are asked for here take turns until all is rated.
+      while ((await step()) !== 'idle');
       const start = performance.now();
-      for (let i = 0; i < IDLE_STEPS; i++) await step();
+      for (let i = 0; i < IDLE_STEPS; i++) {
+        const outcome = await step();
+        if (outcome !== 'idle') throw new Error(`a step of the rater found something to do: ${outcome}`);
+      }
       const idleStepMs = (performance.now() - start) / IDLE_STEPS;
       clearInterval(timer);
       look();

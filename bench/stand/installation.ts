@@ -70,10 +70,7 @@ export class Installation {
 
   /** Starts a stage and waits until it is ready; its CPU time counts for `role`. Returns its address. */
   async startStage(name: StageName, role: string = name): Promise<string> {
-    const stage = new StageProcess(role, [name], this.environment, [...STAGE_NODE_FLAGS, ...profileArguments(role)]);
-    this.stages.push(stage);
-    await stage.start();
-    this.times.add(stage.pid, role);
+    const stage = await this.beginStage(name, role);
     await until(
       async () => (await fetch(`${stage.url}/readyz`)).ok,
       `${role} is ready; its log:\n${stage.log.slice(-4_000)}`,
@@ -81,6 +78,15 @@ export class Installation {
       20,
     );
     return stage.url;
+  }
+
+  /** Starts a stage that need not be ready: a rater with much to do is so after its first step. */
+  async beginStage(name: StageName, role: string = name): Promise<StageProcess> {
+    const stage = new StageProcess(role, [name], this.environment, [...STAGE_NODE_FLAGS, ...profileArguments(role)]);
+    this.stages.push(stage);
+    await stage.start();
+    this.times.add(stage.pid, role);
+    return stage;
   }
 
   async stopStages(): Promise<void> {

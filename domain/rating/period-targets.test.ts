@@ -5,6 +5,7 @@ import type { Catalog, Plan } from '../catalog/catalog.ts';
 import { TenantVersions } from '../catalog/tenant-versions.ts';
 import { CatalogHistory } from '../terms/catalog-history.ts';
 import type { CustomerSubscription } from '../terms/customer-subscription.ts';
+import { nextDueAfter } from '../terms/next-due.ts';
 import { billedBy } from './billed-by.ts';
 import { RecordsByCustomer } from './customer-records.ts';
 import { dueTargets, periodTargets } from './period-targets.ts';
@@ -86,5 +87,54 @@ describe('a window is touched', () => {
 
   it('and the customer has a record that is not due yet: the period is rated whole', () => {
     expect(pricesOf([subscription])).toBeNull();
+  });
+});
+
+describe('a plan is changed while it is held back by a pause', () => {
+  const pro: Plan = {
+    ...{ slug: 'pro', calendar: true, timezone: 'UTC' },
+    prices: [
+      { slug: 'seats', model: 'flat', flatAmount: '31' },
+      { slug: 'calls', meter: 'calls', match: {}, model: 'per_unit', unitAmount: '1' },
+      { slug: 'users', meter: 'users', match: {}, model: 'per_unit', unitAmount: '1' },
+    ],
+  };
+  const meters = [aMeter('calls', { window: '1h' }), aMeter('users', { window: '1d' })];
+  const basic: Plan = { ...pro, slug: 'basic', prices: [] };
+  const history = new CatalogHistory([
+    {
+      version: 1,
+      effectiveAt: at(1),
+      catalog: { currency: 'EUR', meters, plans: [pro, basic], defaultPlan: null },
+    },
+  ]);
+  const patches = [
+    { at: at(20), patch: { plan: 'basic' } },
+    { at: at(28), patch: { pausedUntil: Date.UTC(2026, 11, 1, 21) } },
+    { at: at(29), patch: { plan: 'pro' } },
+    { at: Date.UTC(2026, 11, 1, 13), patch: { plan: 'basic' } },
+  ];
+  const subscription = {
+    ...{ tenant: 'acme', customer: 'c', version: 4, createdAt: at(19), updatedAt: at(30) },
+    opening: {
+      ...{ id: 's', startsAt: at(20), billedFrom: at(20), takesBegunWindow: false, timezone: 'UTC' },
+      anchor: 'calendar',
+    },
+    records: patches.map((patch, i) => ({ recordedAt: at(19), sequence: i + 1, patches: [patch] })),
+  } as unknown as CustomerSubscription;
+  const changed = billedBy(history, [subscription]);
+  const december = Date.UTC(2026, 11, 1);
+  const feesAt = (watermark: number) =>
+    dueTargets(watermark, changed, { ...work, dueFrom: december }, [])
+      .filter(({ periodStart }) => periodStart === december)
+      .flatMap(({ fees }) => fees.map(({ slug, amount }) => `${slug} ${amount}`));
+
+  it('and costs what it did until the change is to be known, though it is never held in the end', () => {
+    expect(feesAt(december + HOUR)).toEqual(['seats 31']);
+    expect(feesAt(december + 13 * HOUR)).toEqual([]);
+  });
+
+  it('and is due where its period starts', () => {
+    expect(nextDueAfter(changed.terms, changed.fees, at(30))).toBe(december);
   });
 });

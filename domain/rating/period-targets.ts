@@ -13,6 +13,7 @@ import { groupBy } from '../composite-key.ts';
 import { minimumOf } from '../pricing/parts.ts';
 import { sameDefinition } from '../terms/catalog-history.ts';
 import type { FeeTerm } from '../terms/fees.ts';
+import type { PriceLine } from '../terms/price-lines.ts';
 import type { UsagePeriod } from '../terms/price-terms.ts';
 import { RERATED_BACK_MAX_MS } from '../terms/record-rules.ts';
 import { LONGEST_WINDOW_MS } from '../time/time-window.ts';
@@ -119,6 +120,8 @@ class CustomerTargets {
   private readonly by: BilledBy;
   private readonly work: CustomerWork;
   private readonly stored: readonly RatedPeriod[];
+  /** Of all that is known now, and of what was known at the watermark. */
+  private readonly feeLines: readonly PriceLine[];
   private readonly usage = new Map<number, Set<UsagePeriod>>();
   private readonly fees = new Map<number, DueFee[]>();
   private readonly prices = new Map<number, Set<string>>();
@@ -130,6 +133,7 @@ class CustomerTargets {
     this.by = by;
     this.work = work;
     this.stored = stored;
+    this.feeLines = [...new Set([...by.terms.feeLines, ...by.fees.linesAt(watermark)])];
   }
 
   all(): PeriodTarget[] {
@@ -201,11 +205,9 @@ class CustomerTargets {
     for (const line of terms.usageLines) {
       for (const period of terms.usagePeriodsAt(line, windowStart)) this.addUsage(period);
     }
-    for (const line of terms.feeLines) {
-      if (line.members[0] !== null) continue;
-      for (const of of fees.periodsIn(windowStart, windowStart + 1, this.watermark)) {
-        if (of.slug === line.slug && of.first === null) this.addFees(of.period.start, line.slug);
-      }
+    if (!this.feeLines.some(({ members }) => members[0] === null)) return;
+    for (const { slug, first, period } of fees.periodsIn(windowStart, windowStart + 1, this.watermark)) {
+      if (first === null) this.addFees(period.start, slug);
     }
   }
 
@@ -247,7 +249,7 @@ class CustomerTargets {
       const since = isDefault(line) ? ofDefault : Math.max(from, line.begin - line.windowMs);
       for (const { period } of terms.usagePeriodsIn(line, since, until)) this.at(period.start);
     }
-    const begin = Math.min(...terms.feeLines.map((line) => (isDefault(line) ? ofDefault : line.begin)));
+    const begin = Math.min(...this.feeLines.map((line) => (isDefault(line) ? ofDefault : line.begin)));
     for (const { period } of fees.periodsIn(Math.max(from, begin), until, this.watermark)) this.at(period.start);
   }
 
@@ -262,7 +264,7 @@ class CustomerTargets {
   }
 
   private addFeesAt(periodStart: number): void {
-    const slugs = new Set(this.by.terms.feeLines.map(({ slug }) => slug));
+    const slugs = new Set(this.feeLines.map(({ slug }) => slug));
     for (const slug of slugs) this.addFees(periodStart, slug);
   }
 

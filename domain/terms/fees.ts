@@ -83,10 +83,18 @@ export class CustomerFees {
     return [...catalog.instantsOf(plans), ...subscriptions.flatMap((subscription) => subscription.knownAt)];
   }
 
+  /**
+   * The lines of fees as they stand at an instant. Nothing may be left of one by all records: a plan that is changed
+   * while it is held back by a pause was never charged, as it turns out, but it is charged until the change is known.
+   */
+  linesAt(asOf: number): readonly PriceLine[] {
+    return this.viewAt(asOf).feeLines;
+  }
+
   /** The periods with a fee that begin before `to` and end after `from`, as it stands at `asOf`. */
   periodsIn(from: number, to: number, asOf: number): FeePeriod[] {
     const found = new Map<string, FeePeriod>();
-    for (const line of this.viewAt(asOf).feeLines) {
+    for (const line of this.linesAt(asOf)) {
       for (const segment of line.segments) {
         // What is over in a period that goes on, or begins later in it, is of it: a day may belong to its evening's
         // plan.
@@ -107,7 +115,7 @@ export class CustomerFees {
   /** The periods with a fee that start at an instant, as it stands at `asOf`. */
   periodsFrom(start: number, asOf: number): FeePeriod[] {
     const found = new Map<string, FeePeriod>();
-    for (const line of this.viewAt(asOf).feeLines) {
+    for (const line of this.linesAt(asOf)) {
       for (const { segment, period } of segmentsIn(line, start)) {
         const [every, first] = [lengthOf(segment), line.members[0]!];
         found.set(mapKey(line.slug, first ?? '', first === null ? 0 : 1, lengthText(every)), {
@@ -162,8 +170,7 @@ export class CustomerFees {
   }
 
   private lineAt({ slug, first }: FeePeriod, instant: number): PriceLine | null {
-    const lines = this.viewAt(instant).feeLines;
-    return lines.find((line) => line.slug === slug && line.members[0] === first) ?? null;
+    return this.linesAt(instant).find((line) => line.slug === slug && line.members[0] === first) ?? null;
   }
 
   private viewAt(instant: number): CustomerTerms {

@@ -12,7 +12,7 @@ import type { CustomerTerms } from './price-terms.ts';
 export function nextDueAfter(terms: CustomerTerms, fees: CustomerFees, instant: number): number | null {
   const dues = [...terms.instants, ...fees.knownInstants];
   for (const { segments } of terms.lines) for (const { from, to } of segments) dues.push(from, to);
-  for (const line of terms.feeLines) {
+  for (const line of new Set([...terms.feeLines, ...fees.linesAt(instant)])) {
     // Of whoever has nothing else, the default plan's fees come with usage.
     if (line.members[0] === null && terms.holders.length === 1) continue;
     for (const segment of line.segments) {

@@ -145,7 +145,7 @@ export async function readCustomers(
         WHERE w.tenant = $1 AND w.word = ANY($${i + 4}::bytea[]))`,
   );
   const { rows } = await queries.query(
-    `${SELECT_CUSTOMERS} WHERE c.tenant = $1 AND c.number > $2${withWords.join('')} ORDER BY c.number LIMIT $3`,
+    `${SELECT_CUSTOMERS} WHERE c.tenant = $1 AND c.number > 0 AND c.number > $2${withWords.join('')} ORDER BY c.number LIMIT $3`,
     [tenant, afterNumber, rowsMax, ...forms],
   );
   return rows.map((row) => ({ customer: customerOf(vault, row), number: Number(row.number) }));

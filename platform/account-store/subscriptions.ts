@@ -138,7 +138,7 @@ export async function readSubscriptions(
   const { sql, value } = tenantCondition(tenants, 's.tenant', '$1');
   const { rows } = await queries.query(
     `${SELECT_SUBSCRIPTIONS} WHERE ${sql}
-       AND ($2::text IS NULL OR s.customer = $2) AND s.number > $3 ORDER BY s.number LIMIT $4`,
+       AND ($2::text IS NULL OR s.customer = $2) AND s.number > 0 AND s.number > $3 ORDER BY s.number LIMIT $4`,
     [value, customer, afterNumber, rowsMax],
   );
   const subscriptions = await withRecords(queries, rows);

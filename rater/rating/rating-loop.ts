@@ -15,6 +15,7 @@
 //             come again
 //   advance   the progress, where another rater has not taken the shard
 //
+// A step that takes long ends after some of its shards: the others stay where they were, and come first in the next one.
 // A step that ends early (a crash, a store away, another rater ahead) leaves the progress where it was and is done
 // again from new seals. Batches that were committed write nothing the second time, because nothing is missing then.
 import { randomUUID } from 'node:crypto';
@@ -64,8 +65,11 @@ const BATCH_WINDOWS_MAX = 10_000;
 const DUE_CUSTOMERS_MAX = 20_000;
 /** More are not held in memory, unless they are of one shard. */
 const STEP_WINDOWS_MAX = 300_000;
+/** After which a step begins nothing more: a rater that has come meanwhile waits for its shards until the step ends. */
+const STEP_MS_MAX = 10_000;
 
-export type StepOutcome = 'idle' | 'rated' | 'behind' | 'mismatch' | 'damaged';
+/** `unfinished`: rated, and there is more; what was left comes with the next step, which may begin at once. */
+export type StepOutcome = 'idle' | 'rated' | 'unfinished' | 'behind' | 'mismatch' | 'damaged';
 
 export interface RatingLoopParts {
   readonly store: RatingStore;
@@ -90,6 +94,8 @@ interface StepGoal {
   readonly seals: Seals;
   readonly watermark: number;
   readonly closedUpTo: number;
+  /** When it ends though shards are left, epoch milliseconds. */
+  readonly endsBy: number;
 }
 
 export class RatingLoop {
@@ -126,7 +132,8 @@ export class RatingLoop {
   }
 
   private async run(): Promise<StepOutcome> {
-    const { store } = this.parts;
+    const { store, clock } = this.parts;
+    const endsBy = clock() + STEP_MS_MAX;
     // The progress first: seals read after it are never behind it, unless a chunk was reopened.
     const groups = await this.held.hold();
     const seals = await store.readSeals();
@@ -144,7 +151,8 @@ export class RatingLoop {
     const closedUpTo = Math.max(watermark - this.parts.allowedLatenessMs, ...closed);
     let isRated = false;
     for (const group of groups) {
-      const outcome = await this.rateShards({ seals, watermark, closedUpTo }, group);
+      if (isRated && clock() >= endsBy) return 'unfinished';
+      const outcome = await this.rateShards({ seals, watermark, closedUpTo, endsBy }, group);
       if (outcome !== 'rated' && outcome !== 'idle') return outcome;
       if (outcome === 'rated') isRated = true;
     }
@@ -168,6 +176,7 @@ export class RatingLoop {
     const touched = { catalogs, from: progress, to, recountRuns: seals.recountRuns };
     let isRated = false;
     for (let left = shards, atOnce = shards.length; left.length > 0; left = left.slice(atOnce)) {
+      if (isRated && this.parts.clock() >= goal.endsBy) return 'unfinished';
       let windows: TouchedTimes | null = null;
       while (windows === null) {
         const numbers = left.slice(0, atOnce).map(({ shard }) => shard);
@@ -207,6 +216,7 @@ export class RatingLoop {
         work = moved;
       }
       due = await this.readDue(shards, watermark);
+      if (due.size > 0 && this.parts.clock() >= goal.endsBy) return 'unfinished';
     }
     const reached = { sealVector: seals.vector, watermark, closedUpTo, catalogVersion: catalogs.version };
     const isMoved =

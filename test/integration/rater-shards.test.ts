@@ -226,6 +226,7 @@ async function bills(): Promise<Record<string, string>> {
 interface LoopOptions {
   readonly store?: RatingStore;
   readonly stepWindowsMax?: number;
+  readonly clock?: () => number;
 }
 
 const loopOf = (rater: string, options: LoopOptions = {}): RatingLoop =>
@@ -275,6 +276,28 @@ describe('several raters', () => {
     for (const name of ['a', 'b']) await store.prolongLease(name, LEASE_MS);
     for (let hour = 0; hour < HOURS; hour++) await sealHour(hour);
     await rateAll(loops);
+    expect(await bills()).toEqual(expected);
+  });
+
+  it('bill what one does where steps take so long that each ends after some of its shards', async () => {
+    let now = START;
+    const clock = (): number => {
+      now += 20_000;
+      return now;
+    };
+    const [slow, other] = ['slow', 'other'].map((name) => loopOf(name, { stepWindowsMax: 7, clock }));
+    await store.prolongLease('slow', LEASE_MS);
+    for (let hour = 0; hour < HOURS; hour++) await sealHour(hour);
+    expect(await slow!.step()).toBe('unfinished');
+    // What it has rated is told, and what it has not is behind.
+    const { own } = await store.readShards('slow');
+    expect(own.map(({ progress }) => progress.closedUpTo).sort()).toEqual([START + HOURS * HOUR_MS, null]);
+    // Whoever comes need not wait until all is rated.
+    await store.prolongLease('other', LEASE_MS);
+    expect(await slow!.step()).toBe('unfinished');
+    expect(await heldBy('slow')).toHaveLength(SHARDS / 2);
+    await rateAll([slow!, other!]);
+    expect(await heldBy('other')).toHaveLength(SHARDS / 2);
     expect(await bills()).toEqual(expected);
   });
 

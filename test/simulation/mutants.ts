@@ -1097,6 +1097,13 @@ export const mutants: readonly Mutant[] = [
     description: 'A period is said to be rated by new records once one of its prices is',
   },
   {
+    name: 'fees-of-all-records',
+    file: TARGETS,
+    find: 'this.feeLines = [...new Set([...by.terms.feeLines, ...by.fees.linesAt(watermark)])];',
+    replace: 'this.feeLines = by.terms.feeLines;',
+    description: 'A fee of which nothing is left by what is known, but not to be regarded yet, is given back',
+  },
+  {
     name: 'overlap-takes-from-others',
     file: TAKEN,
     find: 'export const isOrdinary = (price: UsagePrice): boolean => !isOtherwise(price) && !mayOverlap(price);',

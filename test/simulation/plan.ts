@@ -176,7 +176,7 @@ export function planOf(random: Random): Plan {
   const busy = Array.from({ length: 40 }, () => rules.int(STARTS_AT + 60_000, ENDS_AT - HOUR)).sort((a, b) => a - b);
   return {
     seed: random.seed,
-    requests: requestsOf(random.fork('requests'), busy, horizonMs),
+    requests: requestsOf(random.fork('requests'), busy, horizonMs, random.fork('density').pick(densities)),
     faults: faultsOf(random.fork('faults'), busy),
     catalogs: catalogsOf(random.fork('catalogs'), TENANTS),
     chunkOffsets: rules.int(8, 40),
@@ -299,22 +299,44 @@ function recountsOf(random: Random, busy: readonly number[]): PlannedRecount[] {
   return recounts.sort((a, b) => a.at - b.at);
 }
 
-const EVENTS = 3_600;
+/** How many events a run has, how many of them a request at most, and how many requests say again what was said. */
+interface Density {
+  readonly events: number;
+  readonly eventsAtOnce: number;
+  readonly repeats: number;
+}
 
-function requestsOf(random: Random, busy: readonly number[], horizonMs: number): ClientRequest[] {
+/**
+ * Mostly sparse: what is to come due by itself must not be found by usage that comes along, and a window, or a whole
+ * billing period, is often empty.
+ */
+const densities: readonly Density[] = [
+  { events: 3_600, eventsAtOnce: 120, repeats: 150 },
+  { events: 700, eventsAtOnce: 20, repeats: 80 },
+  { events: 150, eventsAtOnce: 6, repeats: 30 },
+];
+
+function requestsOf(
+  random: Random,
+  busy: readonly number[],
+  horizonMs: number,
+  { events: eventsMax, eventsAtOnce, repeats }: Density,
+): ClientRequest[] {
   const requests: ClientRequest[] = [];
   const sent: { readonly tenant: string; readonly event: ClientEvent; readonly at: number }[] = [];
   const add = (at: number, tenant: string, events: ClientEvent[]): void => {
     if (at < ENDS_AT - 60_000) requests.push({ at, tenant, events, retries: random.pick([0, 1, 3, 8, 8, 8]) });
   };
   let id = 0;
-  while (id < EVENTS) {
+  while (id < eventsMax) {
     const start = random.pick(busy);
     for (let n = random.int(2, 12); n > 0; n--) {
       // Clients that send at the same moment share a batch of the gateway.
       const at = start + random.pick([0, 2, 2, 3, 5, 5, 200, random.int(0, 20_000)]);
       const tenant = random.pick(TENANTS);
-      const events = Array.from({ length: random.spread(1, 120) }, () => newEvent(random, at, `e${id++}`, horizonMs));
+      const events = Array.from({ length: random.spread(1, eventsAtOnce) }, () =>
+        newEvent(random, at, `e${id++}`, horizonMs),
+      );
       add(at, tenant, events);
       for (const event of events) sent.push({ tenant, event, at });
       // Sent twice at once, by way of two gateways; or again at any time, up to when its key is long dead.
@@ -322,7 +344,7 @@ function requestsOf(random: Random, busy: readonly number[], horizonMs: number):
       if (random.chance(0.1)) add(at + random.spread(1_000, 4 * DAY), tenant, events);
     }
   }
-  for (let n = 150; n > 0; n--) {
+  for (let n = repeats; n > 0; n--) {
     const { tenant, event, at } = random.pick(sent);
     const later = at + random.spread(1, 3 * DAY);
     if (random.chance(0.4)) {

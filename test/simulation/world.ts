@@ -371,13 +371,9 @@ export class World {
     const isDrained = (): boolean =>
       end.every((offset, partition) => this.postgres.progress[partition]!.nextOffset >= offset);
     await this.drain(isDrained, 'the log is not sealed to its end');
-    for (let pass = 0; this.repair() > 0; pass++) {
-      if (pass > 20) throw new Violation('progress', 'damaged chunks are not repaired');
-      await this.runUntil(scheduler.now + HOUR);
-      await this.drain(isDrained, 'repaired chunks are not sealed again');
-      await this.drain(() => this.postgres.recounts.isDone, 'repaired chunks are not recounted again');
-    }
-    await this.drain(() => this.postgres.recounts.isDone, 'recounts are not done');
+    // A chunk that is repaired may be counted again first, and a recount may wait for the repair of another one.
+    const isSound = (): boolean => this.repair() === 0 && isDrained() && this.postgres.recounts.isDone;
+    await this.drain(isSound, 'damaged chunks are not repaired, or recounts not done');
     this.watched(() => {
       this.checkSealed();
       checkRecounts(this);
@@ -446,11 +442,11 @@ export class World {
   /** What was sealed is for ever what is stored, but for parts that were lost. */
   private checkSealed(): void {
     for (const [partition, seals] of this.postgres.seals.entries()) {
-      const chunk = this.clickhouse.firstDamaged(seals, this.revisedIn(partition), true);
-      if (chunk === null) continue;
+      const [damaged] = this.clickhouse.damagedChunks(seals, this.revisedIn(partition), true);
+      if (damaged === undefined) continue;
       throw new Violation(
         'I2',
-        `sealed chunk ${chunk} of partition ${partition} has changed, and not because of a loss`,
+        `sealed chunk ${damaged.chunk} of partition ${partition} has changed, and not because of a loss`,
       );
     }
   }
@@ -466,21 +462,22 @@ export class World {
   }
 
   /**
-   * What an auditor does: compares seals with rows, and asks for the repair of the first damaged chunk of each
-   * partition.
+   * What an auditor does: compares seals with rows, and asks for the recount of each chunk that it mends, and for the
+   * repair of the first of the others of each partition. Returns how many are damaged.
    */
   private repair(): number {
+    const { clickhouse, postgres } = this;
     let damaged = 0;
     for (let partition = 0; partition < PARTITIONS; partition++) {
-      const seals = this.postgres.seals[partition]!;
-      const chunk = this.clickhouse.firstDamaged(seals, this.revisedIn(partition));
-      if (chunk === null) continue;
-      damaged++;
-      const seal = seals[chunk]!;
-      const isRevised = this.postgres.recounts.revisedNow(partition, chunk) !== null;
-      if (isRevised && this.clickhouse.holds(seal, null, ['events', 'rejects'])) {
-        this.postgres.recounts.makeDue(partition, chunk);
-      } else this.postgres.requestRepair(partition, chunk, seal.epoch);
+      const chunks = clickhouse.damagedChunks(postgres.seals[partition]!, this.revisedIn(partition));
+      damaged += chunks.length;
+      const isMendedByRecount = (seal: Seal): boolean =>
+        postgres.recounts.revisedNow(partition, seal.chunk) !== null &&
+        clickhouse.holds(seal, null, ['events', 'rejects']);
+      const toRecount = chunks.filter(isMendedByRecount);
+      for (const { chunk } of toRecount) postgres.recounts.makeDue(partition, chunk);
+      const toRepair = chunks.find((seal) => !toRecount.includes(seal));
+      if (toRepair !== undefined) postgres.requestRepair(partition, toRepair.chunk, toRepair.epoch);
     }
     return damaged;
   }

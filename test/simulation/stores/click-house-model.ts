@@ -224,15 +224,16 @@ export class ClickHouseModel {
   }
 
   /**
-   * The first sealed chunk of a partition whose rows are not what was sealed. `evenLost`: as if no part had been lost.
+   * The sealed chunks of a partition whose rows are not what was sealed, in their order. `evenLost`: as if no part had
+   * been lost.
    */
-  firstDamaged(
+  damagedChunks(
     seals: readonly Seal[],
     revisedOf: (chunk: number) => RevisionSeal | null,
     evenLost = false,
-  ): number | null {
+  ): readonly Seal[] {
     const partition = seals[0]?.partition;
-    if (partition === undefined) return null;
+    if (partition === undefined) return [];
     const sums = { events: sumsOf(seals), rejects: sumsOf(seals), rollUps: sumsOf(seals), totals: sumsOf(seals) };
     const chunkAt = (offset: number): number => {
       let low = 0;
@@ -256,14 +257,13 @@ export class ClickHouseModel {
       add(sums.rejects, chunkAt(row.offset), row);
     for (const row of this.rollUps.final(partition, now, EVERYWHERE, evenLost)) add(sums.rollUps, row.chunk, row);
     for (const row of this.totals.final(partition, now, EVERYWHERE, evenLost)) add(sums.totals, row.chunk, row);
-    for (const seal of seals) {
-      for (const table of sealedTables) {
+    return seals.filter((seal) =>
+      sealedTables.some((table) => {
         const { count, checksum } = sums[table][seal.chunk]!;
         const sealed = sealedRowsOf(table, seal, revisedOf(seal.chunk));
-        if (count !== sealed.count || BigInt.asUintN(64, checksum) !== sealed.checksum) return seal.chunk;
-      }
-    }
-    return null;
+        return count !== sealed.count || BigInt.asUintN(64, checksum) !== sealed.checksum;
+      }),
+    );
   }
 
   /** Names what answers: the server since its start, or a replica that lags. */
