@@ -1099,7 +1099,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'fees-of-all-records',
     file: TARGETS,
-    find: 'this.feeLines = [...new Set([...by.terms.feeLines, ...by.fees.linesAt(watermark)])];',
+    find: 'this.feeLines = [...new Set([...by.terms.feeLines, ...by.fees.linesAt(upTo.watermark)])];',
     replace: 'this.feeLines = by.terms.feeLines;',
     description: 'A fee of which nothing is left by what is known, but not to be regarded yet, is given back',
   },
