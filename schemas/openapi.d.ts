@@ -722,6 +722,29 @@ export interface components {
             overrides?: {
                 slug: components["schemas"]["Slug"];
             }[];
+            /** @description Beside those of its prices; all of them anew, none where it is empty */
+            discounts?: components["schemas"]["SubscriptionDiscount"][];
+        };
+        /** @description One of rate, units and amount; units and an amount are of one price */
+        SubscriptionDiscount: {
+            /** @description Left out: a rate of all prices, fees too */
+            price?: components["schemas"]["Slug"];
+            /** @description A fraction of the amount: 0.2 is a fifth */
+            rate?: components["schemas"]["Decimal"];
+            /** @description Of a period */
+            units?: components["schemas"]["Decimal"];
+            /** @description Of a period */
+            amount?: components["schemas"]["Decimal"];
+            /**
+             * Format: date-time
+             * @description Left out: always
+             */
+            from?: string;
+            /**
+             * Format: date-time
+             * @description Exclusive. Left out: for ever
+             */
+            until?: string;
         };
         Slug: string;
         SubscriptionBody: components["schemas"]["SubscriptionPrices"] & {
@@ -886,6 +909,7 @@ export interface components {
                 [key: string]: components["schemas"]["Decimal"];
             };
             overrides: Record<string, never>[];
+            discounts: components["schemas"]["SubscriptionDiscount"][];
             /** Format: date-time */
             startsAt: string;
             /** Format: date-time */

@@ -6,7 +6,7 @@ import type { PricedKey, TermOfSubject } from './billing-period-terms.ts';
 
 export type LineItemKind = 'usage' | 'adjustment';
 /** Why an item was written. */
-export type LineItemCause = 'window_closed' | 'period_started' | 'late_usage' | 'plan_change';
+export type LineItemCause = 'window_closed' | 'period_started' | 'minimum_due' | 'late_usage' | 'plan_change';
 
 export interface RatedItem {
   readonly windowStart: number;

@@ -4,6 +4,7 @@
 // catalogs say the same.
 
 import type { Terms } from '../fields/definition-form.ts';
+import { planMinimumText } from '../pricing/plan-minimum.ts';
 import { priceTerms } from '../pricing/prices.ts';
 import { type Catalog, type Meter, type Plan, planDefaults } from './catalog.ts';
 import { meterTerms } from './meter-meaning.ts';
@@ -59,8 +60,9 @@ export function diffCatalogs(before: Catalog | null, after: Catalog, history: re
 }
 
 function planTerms(plan: Plan): Terms {
-  const { calendar, timezone, afterEnd, trialUsage } = { ...planDefaults, ...plan };
-  return { calendar: String(calendar), timezone, afterEnd, trialUsage };
+  const { calendar, timezone, afterEnd, trialUsage, minimum } = { ...planDefaults, ...plan };
+  const least = minimum === undefined ? {} : { minimum: planMinimumText(minimum) };
+  return { calendar: String(calendar), timezone, afterEnd, trialUsage, ...least };
 }
 
 /** Of what is added. A matrix has thousands of cells. */

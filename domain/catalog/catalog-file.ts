@@ -19,6 +19,7 @@ import { DEFAULT_WINDOW, defaultItemWidth, meterDefaults, whenUnreadable } from 
 import { type ReadValue, readDimensions, readValue, readWhere } from '../metering/meter-fields.ts';
 import { precisions } from '../number/quantity.ts';
 import { partsOf, slugOfPart } from '../pricing/parts.ts';
+import { readPlanMinimum } from '../pricing/plan-minimum.ts';
 import type { KnownMeters } from '../pricing/price-model.ts';
 import { isUsagePrice, readPrice, type UsagePrice } from '../pricing/prices.ts';
 import { isOtherwise, mayShareUsage } from '../pricing/taken-usage.ts';
@@ -203,7 +204,7 @@ function readItemWidth(field: Field, window: WindowSize | null): WindowSize | nu
 }
 
 function readPlan(field: Field, meters: KnownMeters): PlanDraft | null {
-  const fields = readKnown(field, ['slug', 'calendar', 'timezone', 'afterEnd', 'trialUsage', 'prices'], {
+  const fields = readKnown(field, ['slug', 'calendar', 'timezone', 'afterEnd', 'trialUsage', 'minimum', 'prices'], {
     billingPeriod: 'each price says how long its periods are (`every`), a month where it says nothing: leave this out',
   });
   if (fields === null) return null;
@@ -214,13 +215,15 @@ function readPlan(field: Field, meters: KnownMeters): PlanDraft | null {
   const prices = priceFields === null ? null : readSlugged(priceFields, (price) => readPrice(price, meters));
   const afterEnd = isAbsent(fields.afterEnd) ? planDefaults.afterEnd : readChoice(fields.afterEnd, afterEnds);
   const trialUsage = isAbsent(fields.trialUsage) ? planDefaults.trialUsage : readChoice(fields.trialUsage, trialUsages);
+  const minimum = isAbsent(fields.minimum) ? undefined : readPlanMinimum(fields.minimum);
   if (slug === null || calendar === null || timezone === null || prices === null) return null;
-  if (afterEnd === null || trialUsage === null) return null;
+  if (afterEnd === null || trialUsage === null || minimum === null) return null;
   const sound = [...prices.values()].filter((price): price is Price => price !== null);
   const plan: Plan = {
     ...{ slug, calendar, timezone, prices: sound },
     ...(afterEnd !== planDefaults.afterEnd && { afterEnd }),
     ...(trialUsage !== planDefaults.trialUsage && { trialUsage }),
+    ...(minimum !== undefined && { minimum }),
   };
   const pricedSlugs = new Set(
     sound
@@ -264,7 +267,16 @@ function readDefaultPlan(field: Field, plans: ReadonlyMap<string, PlanDraft | nu
   // Customers without a subscription have no anchor, so the default plan runs by the calendar whatever it says itself.
   if (draft !== null && !draft.plan.calendar) checkCalendar(field, draft);
   for (const [other, of] of plans) if (of !== null && other !== slug) requireAfterEnd(of.field);
+  if (draft !== null) refuseMinimums(field, draft);
   return slug;
+}
+
+/** Whoever has no subscription has agreed to nothing. */
+function refuseMinimums(field: Field, { plan }: PlanDraft): void {
+  const of = plan.prices.find((price) => isUsagePrice(price) && price.minimum !== undefined);
+  if (plan.minimum === undefined && of === undefined) return;
+  const where = plan.minimum === undefined ? `its price ${JSON.stringify(of!.slug)}` : 'it';
+  refuse(field, `can't be ${JSON.stringify(plan.slug)}: ${where} has a minimum, which is for subscriptions`);
 }
 
 /** Where a default plan would take in again whoever left, leaving it unsaid would decide it (T9). */

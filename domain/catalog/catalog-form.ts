@@ -24,8 +24,8 @@ function meterForm(meter: Meter): object {
 }
 
 function planForm(plan: Plan): object {
-  const { slug, calendar, timezone, afterEnd, trialUsage, prices } = { ...planDefaults, ...plan };
-  return { slug, calendar, timezone, afterEnd, trialUsage, prices };
+  const { slug, calendar, timezone, afterEnd, trialUsage, minimum, prices } = { ...planDefaults, ...plan };
+  return { slug, calendar, timezone, afterEnd, trialUsage, ...(minimum !== undefined && { minimum }), prices };
 }
 
 export const catalogForm = ({ currency, meters, plans, defaultPlan }: Catalog): object => ({

@@ -8,6 +8,7 @@ import { DEFAULT_WINDOW, meterDefaults, whenUnreadable } from '../metering/meter
 import { CONDITION_VALUES_MAX, CONDITIONS_MAX, DIMENSIONS_MAX, VALUE_LENGTH_MAX } from '../metering/meter-fields.ts';
 import { singularValuePattern, valuePattern } from '../metering/value-expression.ts';
 import { precisions } from '../number/quantity.ts';
+import { planMinimumSchema } from '../pricing/plan-minimum.ts';
 import { priceSchema } from '../pricing/prices.ts';
 import { windowSizes } from '../time/time-window.ts';
 import { afterEnds, planDefaults, trialUsages } from './catalog.ts';
@@ -304,6 +305,7 @@ const catalogSchema = (): JsonSchema => ({
           default: planDefaults.trialUsage,
           description: 'Whether usage in a trial costs what it costs. Fees are zero in either case.',
         },
+        minimum: planMinimumSchema,
         prices: {
           type: 'array',
           maxItems: PRICES_MAX,

@@ -1,6 +1,7 @@
 // What is metered and what it costs. Plain JSON values throughout, so that a stored version reads back as it was
 // written.
 import type { Meter } from '../metering/meter.ts';
+import type { PlanMinimum } from '../pricing/parts.ts';
 import type { Price } from '../pricing/prices.ts';
 
 export type { Aggregation } from '../aggregation/aggregations.ts';
@@ -14,6 +15,8 @@ export interface Plan {
   /** IANA name; of a new subscription and a customer that say nothing, and of the default plan's calendar. */
   readonly timezone: string;
   readonly prices: readonly Price[];
+  /** The least that all its prices of such a period come to together; absent: they may come to nothing. */
+  readonly minimum?: PlanMinimum;
   /** Absent: as in `planDefaults`. */
   readonly afterEnd?: AfterEnd;
   /** Absent: as in `planDefaults`. */

@@ -126,6 +126,22 @@ describe('prices of several quantities, and what is around a price', () => {
       ['maximum: is of one quantity, and this price has several: say it where the quantity is'],
     ],
     [
+      'a minimum over a share and a fee',
+      { ...share, fee: { meter: 'events', amount: '1' }, minimum: '5' },
+      ['minimum: is of one meter, and this price has two: say it of the plan'],
+    ],
+    [
+      'a minimum for each subject',
+      { ...perUnit, per: 'subject', minimum: '5' },
+      ['minimum: is of all usage of a price, and this one is charged for each subject'],
+    ],
+    ['a minimum of nothing', { ...perUnit, minimum: '0' }, ['minimum: must be above zero, got "0"']],
+    [
+      'a minimum above the maximum',
+      { ...perUnit, maximum: '5', minimum: '5.01' },
+      ['minimum: is above the maximum, 5'],
+    ],
+    [
       'an allowance over all cells',
       matrix({ included: { units: '5' } }),
       ['included: is of one quantity, and this price has several: say it where the quantity is'],
@@ -198,6 +214,31 @@ describe('prices of several quantities, and what is around a price', () => {
     expect(
       changes(perUnit, { ...perUnit, maximum: '3', discounts: [{ units: '2', until: '2026-01-01T00:00:00Z' }] }),
     ).toEqual(['~ plan p, price s: discounts none -> [2 units until 2026-01-01T00:00:00Z], maximum none -> 3']);
+  });
+
+  it('have a minimum, of a price of one meter and of a plan', () => {
+    expect(read({ ...perUnit, minimum: '20.0' }).plans[0]!.prices[0]).toMatchObject({ minimum: '20' });
+    expect(read(matrix({ minimum: '20' })).plans[0]!.prices[0]).toMatchObject({ minimum: '20' });
+    const ofPlan = (more: object) => {
+      const catalog = withPrice(perUnit);
+      return JSON.stringify({ ...catalog, plans: [{ ...catalog.plans[0]!, ...more }] });
+    };
+    const kept = readCatalog(ofPlan({ minimum: { amount: '5.0', every: { months: 12 } } }), 'f');
+    expect(kept.ok && kept.catalog.plans[0]!.minimum).toEqual({ amount: '5', every: { years: 1 } });
+    const none = readCatalog(ofPlan({}), 'f');
+    expect(kept.ok && none.ok && diffCatalogs(none.catalog, kept.catalog, []).changes.map(formatChange)).toEqual([
+      '~ plan p: minimum none -> 5 every 1 year',
+    ]);
+  });
+
+  it.each([
+    ['a plan', {}, { minimum: { amount: '5' } }, 'it has a minimum, which is for subscriptions'],
+    ['a price', { minimum: '5' }, {}, 'its price "s" has a minimum, which is for subscriptions'],
+  ])('refuse a default plan where %s has a minimum', (_, price, plan, why) => {
+    const catalog = withPrice({ ...perUnit, ...price });
+    const text = JSON.stringify({ ...catalog, plans: [{ ...catalog.plans[0]!, ...plan }], defaultPlan: 'p' });
+    const reading = readCatalog(text, 'f');
+    expect(reading.ok ? [] : reading.errors.map(({ message }) => message)).toEqual([`can't be "p": ${why}`]);
   });
 
   it('keep a fee of its meter for ever, as a price', () => {

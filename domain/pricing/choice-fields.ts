@@ -28,7 +28,7 @@ const lengthUnits = Object.keys(lengthsMax) as readonly (keyof typeof lengthsMax
 
 type ChoiceFields<Name extends string> = Readonly<Record<Name, Field>>;
 
-const everySchema: JsonSchema = {
+export const everySchema: JsonSchema = {
   description: 'How long its periods are: so many days, weeks, months or years. A month where it is left out.',
   oneOf: lengthUnits.map((unit) => ({
     type: 'object',
@@ -42,13 +42,13 @@ const everySchema: JsonSchema = {
 const plainLength = (length: PeriodLength): PeriodLength =>
   'months' in length && length.months % 12 === 0 ? { years: length.months / 12 } : length;
 
-function lengthWords(length: PeriodLength): string {
+export function lengthWords(length: PeriodLength): string {
   const [unit, count] = Object.entries(length)[0]!;
   return `${count} ${count === 1 ? unit.slice(0, -1) : unit}`;
 }
 
 /** Null after it has said what is wrong, as the other readers here. */
-function readEvery(field: Field): Pick<PriceChoices, 'every'> | null {
+export function readEvery(field: Field): Pick<PriceChoices, 'every'> | null {
   if (isAbsent(field)) return {};
   const fields = readMap(field, lengthUnits);
   if (fields === null) return null;

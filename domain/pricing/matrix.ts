@@ -69,8 +69,11 @@ function readCell(field: Field, count: number, context: PriceContext): MatrixCel
   if (fields === null) return null;
   const values = readValues(fields.values!, count);
   const own = model.read(fields, context);
-  const discounts: Field = { ...field, value: undefined };
-  const around = readAround({ included: fields.included!, maximum: fields.maximum!, discounts });
+  const absent: Field = { ...field, value: undefined };
+  const around = readAround({
+    ...{ included: fields.included!, maximum: fields.maximum! },
+    ...{ discounts: absent, minimum: absent },
+  });
   return values === null || own === null || around === null
     ? null
     : ({ values, model: name, ...own, ...around } as MatrixCell);

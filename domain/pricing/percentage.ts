@@ -27,7 +27,7 @@ function readFee(field: Field, { meters, meter, match }: PriceContext): EventFee
   const slug = readSlug(fields.meter);
   const amount = readDecimal(fields.amount);
   const absent: Field = { ...field, value: undefined };
-  const around = readAround({ included: fields.included, discounts: absent, maximum: absent });
+  const around = readAround({ included: fields.included, discounts: absent, maximum: absent, minimum: absent });
   if (slug === null || amount === null || around === null) return null;
   const known = meters.get(slug);
   if (known === undefined) return refuse(fields.meter, `there is no meter ${JSON.stringify(slug)} in this catalog`);

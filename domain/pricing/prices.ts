@@ -1,7 +1,7 @@
 // The price models by name, and what is done with a price whatever its model. Those of one quantity have their rows in
 // `single-models.ts`; percentage and matrix, which have several, and flat have them here.
 
-import { expected, type Field, readChoice, readMap, readSlug } from '../fields/catalog-fields.ts';
+import { expected, type Field, readChoice, readMap, readSlug, refuse } from '../fields/catalog-fields.ts';
 import type { JsonSchema, Terms } from '../fields/definition-form.ts';
 import { Decimal } from '../number/decimal.ts';
 import { type aroundSchema, readAround } from './around/around-price.ts';
@@ -107,8 +107,10 @@ function readUsagePrice(field: Field, name: UsagePrice['model'], meters: KnownMe
   const hasFee = name === 'percentage' && own?.fee !== undefined;
   const around = readAround(
     fields as Record<keyof typeof aroundSchema, Field>,
-    name === 'matrix' ? 'none' : hasFee ? 'included' : 'all',
+    name === 'matrix' ? 'of cells' : hasFee ? 'with a fee' : 'one',
   );
+  if (around?.minimum !== undefined && usage?.per === 'subject')
+    return refuse(fields.minimum!, 'is of all usage of a price, and this one is charged for each subject', 'key');
   return usage === null || own === null || around === null
     ? null
     : ({ ...usage, ...around, model: name, ...own } as Price);

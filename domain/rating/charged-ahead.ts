@@ -5,11 +5,17 @@ import { NO_SUBSCRIPTION, type RatedPeriod } from '../billing/billing-period-ter
 import { keyText } from '../composite-key.ts';
 import { Decimal } from '../number/decimal.ts';
 import { type Quantity, quantityToDecimal } from '../number/quantity.ts';
-import { nextDueAfter } from '../terms/next-due.ts';
-import type { BilledBy } from './billed-by.ts';
+import { type BilledBy, nextDueOf } from './billed-by.ts';
 import type { CustomerWork } from './customer-work.ts';
-import { type DueFee, dueTargets, type PeriodTarget } from './period-targets.ts';
-import { type ChargedUsage, type Currencies, type RatedTerm, ratedTerms } from './rated-terms.ts';
+import { type DueFee, dueTargets, type PeriodTarget, type RatedUpTo } from './period-targets.ts';
+import {
+  type ChargedUsage,
+  type Currencies,
+  type RatedTerm,
+  termOfFee,
+  termsOfMinimums,
+  termsOfUsage,
+} from './rated-terms.ts';
 
 /** What a term of a price comes to, of all subjects. */
 export interface AheadTerm {
@@ -93,6 +99,9 @@ interface AheadSpan {
   readonly until: number;
 }
 
+/** Of what is to come, windows count as closed where they end. */
+const closedAt = (at: number): RatedUpTo => ({ watermark: at, closedUpTo: at });
+
 /**
  * From now on up to `until`, the first now; null: they are more than `stepsMax`. Usage is in the first alone. `stored`:
  * the customer's periods as they were rated.
@@ -105,10 +114,10 @@ export function plannedSteps(
   stepsMax: number,
 ): PlannedStep[] | null {
   const targetsAt = (at: number, dueFrom: number): PeriodTarget[] =>
-    dueTargets(at, by, { ...customer, windows: new Map(), dueFrom }, stored);
+    dueTargets(closedAt(at), by, { ...customer, windows: new Map(), dueFrom }, stored);
   const steps = [{ at: now, targets: targetsAt(now, from) }];
-  let at = nextDueAfter(by.terms, by.fees, now);
-  for (; at !== null && at <= until; at = nextDueAfter(by.terms, by.fees, at)) {
+  let at = nextDueOf(by, closedAt(now));
+  for (; at !== null && at <= until; at = nextDueOf(by, closedAt(at))) {
     if (steps.length === stepsMax) return null;
     steps.push({ at, targets: targetsAt(at, at).map((target) => ({ ...target, usage: [] })) });
   }
@@ -121,6 +130,7 @@ export function chargedAhead(
   read: ReadonlyMap<PeriodTarget, TargetUsage>,
 ): ChargesSide {
   // By start of period.
+  const used = new Map<number, readonly RatedTerm[]>();
   const usage = new Map<number, readonly AheadTerm[]>();
   const fees = new Map<number, readonly AheadTerm[]>();
   const steps = planned.map(({ at, targets }, i): AheadStep => {
@@ -129,12 +139,20 @@ export function chargedAhead(
       const { periodStart } = target;
       const known = read.get(target)!;
       if (i === 0) {
-        const used = ratedTerms(target, known.usage, [], noCurrency).map((term) => aheadTerm(term, null));
-        usage.set(periodStart, allSubjects(used));
-        amount = amount.plus(totalOf(used));
+        const rated = known.usage.flatMap((each) => termsOfUsage(target, each, noCurrency));
+        const charged = rated.map((term) => aheadTerm(term, null));
+        used.set(periodStart, rated);
+        usage.set(periodStart, allSubjects(charged));
+        amount = amount.plus(totalOf(charged));
       }
-      const due = ratedTerms(target, [], known.fees, noCurrency);
-      const terms = due.map((term, j) => aheadTerm(term, known.fees[j]!.dueAt));
+      const due = known.fees.map((fee) => termOfFee(target, fee, noCurrency));
+      const minimums = termsOfMinimums(target, [...(used.get(periodStart) ?? []), ...due], noCurrency);
+      const terms = [
+        ...due.map((term, j) => aheadTerm(term, known.fees[j]!.dueAt)),
+        ...minimums
+          .map((term, j) => aheadTerm(term, target.minimums[j]!.closesAt))
+          .filter(({ amount: missing }) => !missing.isZero),
+      ];
       amount = amount.plus(totalOf(terms)).minus(totalOf(fees.get(periodStart) ?? []));
       fees.set(periodStart, terms);
     }

@@ -24,7 +24,7 @@ const work = { tenant: 'acme', customer: 'c', subjects: [{ subject: 'c', assignm
 
 describe('what is due of the default plan', () => {
   it('is looked at in a period that is over and of which nothing was billed', () => {
-    const targets = dueTargets(at(15, 1), by, { ...work, dueFrom: at(15) }, []);
+    const targets = dueTargets({ watermark: at(15, 1), closedUpTo: at(15, 1) }, by, { ...work, dueFrom: at(15) }, []);
     const fees = targets.flatMap(({ periodStart, fees: due }) =>
       due.map(({ slug, dueAt }) => [periodStart, slug, dueAt]),
     );
@@ -33,13 +33,18 @@ describe('what is due of the default plan', () => {
   });
 
   it('is looked at no further back than anything can come to be charged of which nothing was', () => {
-    const targets = dueTargets(at(15, 1), by, { ...work, dueFrom: 0 }, []);
+    const targets = dueTargets({ watermark: at(15, 1), closedUpTo: at(15, 1) }, by, { ...work, dueFrom: 0 }, []);
     expect(targets[0]!.periodStart).toBeGreaterThan(at(15, 1) - 404 * 24 * HOUR);
     expect(targets.length).toBeLessThanOrEqual(136);
   });
 
   it('is looked at in every period from an instant long past on', () => {
-    const targets = dueTargets(at(15, 1), by, { ...work, dueFrom: at(8) + HOUR }, []);
+    const targets = dueTargets(
+      { watermark: at(15, 1), closedUpTo: at(15, 1) },
+      by,
+      { ...work, dueFrom: at(8) + HOUR },
+      [],
+    );
     expect(targets.map(({ periodStart }) => periodStart)).toEqual([at(6), at(9), at(12), at(15)]);
   });
 });
@@ -120,7 +125,7 @@ describe('a plan is changed while it is held back by a pause', () => {
   const changed = billedBy(history, [subscription]);
   const december = Date.UTC(2026, 11, 1);
   const feesAt = (watermark: number) =>
-    dueTargets(watermark, changed, { ...work, dueFrom: december }, [])
+    dueTargets({ watermark, closedUpTo: watermark }, changed, { ...work, dueFrom: december }, [])
       .filter(({ periodStart }) => periodStart === december)
       .flatMap(({ fees }) => fees.map(({ slug, amount }) => `${slug} ${amount}`));
 

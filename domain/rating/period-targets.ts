@@ -10,6 +10,7 @@ import {
 } from '../billing/billing-period-terms.ts';
 import { itemBoundBefore } from '../billing/item-span.ts';
 import { groupBy } from '../composite-key.ts';
+import { minimumOf } from '../pricing/parts.ts';
 import { sameDefinition } from '../terms/catalog-history.ts';
 import type { FeeTerm } from '../terms/fees.ts';
 import type { PriceLine } from '../terms/price-lines.ts';
@@ -19,6 +20,7 @@ import { LONGEST_WINDOW_MS } from '../time/time-window.ts';
 import type { BilledBy } from './billed-by.ts';
 import type { RecordsByCustomer } from './customer-records.ts';
 import { type CustomerWork, timesOf } from './customer-work.ts';
+import type { MinimumPeriod } from './minimums.ts';
 import { openStarts, withMoves } from './subject-moves.ts';
 
 /** A fee's term that is due. */
@@ -37,6 +39,8 @@ export interface PeriodTarget extends TenantCustomer {
   readonly subjects: readonly AssignedSubject[];
   readonly usage: readonly UsagePeriod[];
   readonly fees: readonly DueFee[];
+  /** Those that are due, of the prices that are rated. */
+  readonly minimums: readonly MinimumPeriod[];
   /** The slugs of the prices that are rated; null: all that have items, so that a price that is gone is seen. */
   readonly prices: ReadonlySet<string> | null;
   /** Usage and its items of windows that start before are compared as one sum, and are of items that start before. */
@@ -58,35 +62,36 @@ export interface RatedUpTo {
 /** In the order of the customers, then of time. */
 export function periodTargets(
   detail: Detail,
-  { watermark, closedUpTo }: RatedUpTo,
+  upTo: RatedUpTo,
   records: RecordsByCustomer,
   work: readonly CustomerWork[],
   stored: readonly RatedPeriod[],
 ): PeriodTarget[] {
   const storedByCustomer = groupBy(stored, customerText);
+  const { closedUpTo } = upTo;
   return work.flatMap((ofCustomer) => {
     const known = stored.length === 0 ? [] : (storedByCustomer.get(customerText(ofCustomer)) ?? []);
-    const by = records.of(ofCustomer, Math.min(earliestOf(ofCustomer, known), ...openStarts(ofCustomer, known)));
+    const by = records.of(ofCustomer, Math.min(earliestOf(upTo, ofCustomer, known), ...openStarts(ofCustomer, known)));
     const withAll = withMoves(by, ofCustomer, known, closedUpTo);
-    return new CustomerTargets(detail, watermark, by, withAll, known).all();
+    return new CustomerTargets(detail, upTo, by, withAll, known).all();
   });
 }
 
 /** Every period of a customer in which anything is due from an instant on, `work.dueFrom`, whole. */
 export const dueTargets = (
-  watermark: number,
+  upTo: RatedUpTo,
   by: BilledBy,
   work: CustomerWork,
   stored: readonly RatedPeriod[],
-): PeriodTarget[] => new CustomerTargets('all', watermark, by, work, stored).all();
+): PeriodTarget[] => new CustomerTargets('all', upTo, by, work, stored).all();
 
 /** Each period that is looked at holds this instant or a later one. */
-function earliestOf(work: CustomerWork, stored: readonly RatedPeriod[]): number {
+function earliestOf(upTo: RatedUpTo, work: CustomerWork, stored: readonly RatedPeriod[]): number {
   let earliest = Number.POSITIVE_INFINITY;
   for (const time of timesOf(work)) if (time < earliest) earliest = time;
   if (work.dueFrom === null) return earliest;
   const from = dueSince(work.dueFrom);
-  earliest = Math.min(earliest, from);
+  earliest = Math.min(earliest, closedSince(upTo, from));
   for (const { periodStart, periodEnd } of stored) if (periodEnd > from) earliest = Math.min(earliest, periodStart);
   return earliest;
 }
@@ -94,19 +99,23 @@ function earliestOf(work: CustomerWork, stored: readonly RatedPeriod[]): number 
 /** The stretch of a fee is a whole window, which may have begun in the period before (T7). */
 const dueSince = (dueFrom: number): number => dueFrom - LONGEST_WINDOW_MS;
 
-/** All prices of a customer in the periods that start at an instant, as they stand at a watermark. */
+/** A minimum is due where its period is closed, and not where it ends. */
+const closedSince = ({ watermark, closedUpTo }: RatedUpTo, from: number): number => from - (watermark - closedUpTo);
+
+/** All prices of a customer in the periods that start at an instant, as they stand. */
 export function wholeTarget(
-  watermark: number,
+  upTo: RatedUpTo,
   by: BilledBy,
   customer: TenantCustomer & Pick<CustomerWork, 'subjects'>,
   periodStart: number,
 ): PeriodTarget {
   const work: CustomerWork = { ...customer, windows: new Map(), dueFrom: periodStart };
-  return new CustomerTargets('all', watermark, by, work, []).wholeAt(periodStart);
+  return new CustomerTargets('all', upTo, by, work, []).wholeAt(periodStart);
 }
 
 class CustomerTargets {
   private readonly detail: Detail;
+  private readonly upTo: RatedUpTo;
   private readonly watermark: number;
   private readonly by: BilledBy;
   private readonly work: CustomerWork;
@@ -117,22 +126,27 @@ class CustomerTargets {
   private readonly fees = new Map<number, DueFee[]>();
   private readonly prices = new Map<number, Set<string>>();
 
-  constructor(detail: Detail, watermark: number, by: BilledBy, work: CustomerWork, stored: readonly RatedPeriod[]) {
+  constructor(detail: Detail, upTo: RatedUpTo, by: BilledBy, work: CustomerWork, stored: readonly RatedPeriod[]) {
     this.detail = detail;
-    this.watermark = watermark;
+    this.upTo = upTo;
+    this.watermark = upTo.watermark;
     this.by = by;
     this.work = work;
     this.stored = stored;
-    this.feeLines = [...new Set([...by.terms.feeLines, ...by.fees.linesAt(watermark)])];
+    this.feeLines = [...new Set([...by.terms.feeLines, ...by.fees.linesAt(upTo.watermark)])];
   }
 
   all(): PeriodTarget[] {
     const { dueFrom } = this.work;
     for (const time of timesOf(this.work)) this.addTouched(time);
-    const whole = new Set([...this.prices.keys()].filter((periodStart) => this.hasOtherRecords(periodStart)));
+    const whole = new Set(
+      [...this.prices.keys()].filter((start) => this.hasOtherRecords(start) || this.hasPlanMinimum(start)),
+    );
     if (dueFrom !== null) {
       const from = dueSince(dueFrom);
       this.addDue(from);
+      const closed = closedSince(this.upTo, from);
+      for (const { start } of this.by.minimums.periodsIn(closed, this.watermark)) this.at(start);
       // What was billed may be of a price, or of a period, that is no more.
       for (const { periodStart, periodEnd } of this.stored) if (periodEnd > from) this.at(periodStart);
       for (const periodStart of this.prices.keys()) whole.add(periodStart);
@@ -150,6 +164,17 @@ class CustomerTargets {
     return this.stored.some(({ periodStart, records }) => periodStart === start && records !== this.by.records);
   }
 
+  /** Whether one is due: then whatever changes in its periods changes it, too. */
+  private hasPlanMinimum(start: number): boolean {
+    return this.dueMinimums(start).some(({ price }) => price === null);
+  }
+
+  private dueMinimums(start: number): MinimumPeriod[] {
+    const { minimums } = this.by;
+    if (minimums.isEmpty) return NO_MINIMUMS;
+    return minimums.startingAt(start).filter(({ closesAt }) => closesAt <= this.upTo.closedUpTo);
+  }
+
   wholeAt(periodStart: number): PeriodTarget {
     this.at(periodStart);
     this.addUsageAt(periodStart, null);
@@ -160,9 +185,10 @@ class CustomerTargets {
   private target(periodStart: number, whole: ReadonlySet<number>): PeriodTarget {
     const { tenant, customer, subjects } = this.work;
     const usage = [...(this.usage.get(periodStart) ?? [])];
+    const prices = whole.has(periodStart) ? null : this.prices.get(periodStart)!;
+    const minimums = this.dueMinimums(periodStart).filter(({ name }) => prices?.has(name) !== false);
     return {
-      ...{ tenant, customer, subjects, periodStart, usage, fees: this.fees.get(periodStart) ?? [] },
-      prices: whole.has(periodStart) ? null : this.prices.get(periodStart)!,
+      ...{ tenant, customer, subjects, periodStart, usage, fees: this.fees.get(periodStart) ?? [], minimums, prices },
       detailFrom: this.detailFrom(periodStart, usage),
     };
   }
@@ -189,7 +215,9 @@ class CustomerTargets {
     const periodStart = period.period.start;
     const known = this.usage.get(periodStart);
     if (known?.has(period)) return;
-    this.at(periodStart).add(period.line.slug);
+    const { slug } = period.line;
+    this.at(periodStart).add(slug);
+    if (this.by.minimums.isOf(slug)) this.at(periodStart).add(minimumOf(slug));
     if (known === undefined) this.usage.set(periodStart, new Set([period]));
     else known.add(period);
     // Another line of the slug, or another length, may have a period that starts then, too: which terms are gone is
@@ -273,6 +301,8 @@ class CustomerTargets {
     );
   }
 }
+
+const NO_MINIMUMS: MinimumPeriod[] = [];
 
 const isIn = (usage: readonly UsagePeriod[], time: number): boolean =>
   usage.some(({ windows }) => windows.from <= time && time < windows.to);

@@ -7,7 +7,7 @@
 import type { Catalog, CatalogVersion, Meter, Plan } from '../catalog/catalog.ts';
 import { planDefaults } from '../catalog/catalog.ts';
 import { mapKey } from '../composite-key.ts';
-import { partsOf } from '../pricing/parts.ts';
+import { partsOfPlan } from '../pricing/parts.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
 import type { Price } from '../pricing/prices.ts';
 import { lengthInDays } from './subscription-periods.ts';
@@ -80,11 +80,10 @@ interface Saying {
 function sayingsOf(catalog: Catalog): Map<string, Saying> {
   const { defaultPlan } = catalog;
   const sayings = new Map<string, Saying>([[mapKey(DEFAULT_PLAN), { value: defaultPlan, plan: defaultPlan }]]);
-  for (const { slug, timezone, prices, ...plan } of catalog.plans) {
+  for (const { slug, timezone, ...plan } of catalog.plans) {
     const { afterEnd, trialUsage } = { ...planDefaults, ...plan };
     sayings.set(mapKey(PLAN_FIELDS, slug), { value: { timezone, afterEnd, trialUsage }, plan: slug });
-    for (const part of prices.flatMap(partsOf))
-      sayings.set(mapKey('price', slug, part.slug), { value: part, plan: slug });
+    for (const part of partsOfPlan(plan)) sayings.set(mapKey('price', slug, part.slug), { value: part, plan: slug });
   }
   return sayings;
 }
@@ -144,9 +143,9 @@ export class CatalogHistory {
         known.push({ version, at: effectiveAt, appliesTo: reach, closedUpTo, value });
         this.differences.set(key, known);
       }
-      for (const { slug, prices } of isLeftOut ? [] : catalog.plans)
-        this.slugs.set(slug, [
-          ...new Set([...(this.slugs.get(slug) ?? []), ...prices.flatMap(partsOf).map((part) => part.slug)]),
+      for (const plan of isLeftOut ? [] : catalog.plans)
+        this.slugs.set(plan.slug, [
+          ...new Set([...(this.slugs.get(plan.slug) ?? []), ...partsOfPlan(plan).map((part) => part.slug)]),
         ]);
       for (const meter of catalog.meters) this.meters.set(meter.slug, meter);
       before = after;
@@ -181,8 +180,8 @@ export class CatalogHistory {
     this.longestPeriod ??= Math.max(
       0,
       ...this.versions.flatMap(({ catalog }) =>
-        catalog.plans.flatMap(({ prices }) =>
-          prices.map(({ every = priceDefaults.every }) => (lengthInDays(every) + PERIOD_DAYS_MORE) * DAY_MS),
+        catalog.plans.flatMap((plan) =>
+          partsOfPlan(plan).map(({ every = priceDefaults.every }) => (lengthInDays(every) + PERIOD_DAYS_MORE) * DAY_MS),
         ),
       ),
     );

@@ -23,9 +23,9 @@ interface HeldSegment {
 }
 
 /** By subscription and slug. */
-function heldAfter({ lines }: CustomerTerms, since: number): Map<string, HeldSegment[]> {
+function heldAfter({ everyLine }: CustomerTerms, since: number): Map<string, HeldSegment[]> {
   const held = new Map<string, HeldSegment[]>();
-  for (const line of lines) {
+  for (const line of everyLine) {
     for (const segment of line.segments) {
       if (segment.to <= since) continue;
       const key = JSON.stringify([segment.subscription, line.slug]);

@@ -58,19 +58,17 @@ export const prorationOf = (segments: readonly PriceSegment[]): Proration =>
   coarsest(segments.map(({ price }) => price.proration ?? priceDefaults.proration));
 
 function feeStatesOf(customer: CustomerTerms, holder: PlanHolder): FeeState[] {
-  const lines = customer.lines.filter(({ members }) => members.includes(holder.subscription));
+  const lines = customer.feeLines.filter(({ members }) => members.includes(holder.subscription));
   const slugs = customer.segments.pricesOf(holder).map(({ slug }) => slug);
   const instants = customer.segments.instantsOf(holder, slugs);
   return instants.flatMap((from, i) => {
     if (holder.holdingAt(from) === null) return [];
-    const fees = lines
-      .filter(({ meter }) => meter === null)
-      .flatMap((line) =>
-        line.segments
-          .filter((segment) => segment.subscription === holder.subscription)
-          .filter((segment) => segment.from <= from && from < segment.to)
-          .map((segment) => [line, segment] as const),
-      );
+    const fees = lines.flatMap((line) =>
+      line.segments
+        .filter((segment) => segment.subscription === holder.subscription)
+        .filter((segment) => segment.from <= from && from < segment.to)
+        .map((segment) => [line, segment] as const),
+    );
     return {
       from,
       to: instants[i + 1] ?? Number.POSITIVE_INFINITY,

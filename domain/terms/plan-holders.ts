@@ -3,6 +3,7 @@
 //
 // A window belongs to what is held at its start. Only the window that holds the customer's first start is the
 // subscription's, and not the default plan's, where the opening says so (T1).
+import { NO_DISCOUNTS } from '../pricing/subscription-discounts.ts';
 import { LONGEST_WINDOW_MS } from '../time/time-window.ts';
 import type { CatalogHistory, Dated } from './catalog-history.ts';
 import type { SubscriptionHistory, SubscriptionState } from './subscription-history.ts';
@@ -92,7 +93,7 @@ export function defaultHolder(
   const holding = (plan: string | null | undefined, instant: number): SubscriptionState | null =>
     plan === null || plan === undefined || !isFree(instant)
       ? null
-      : { plan, quantities: new Map(), overrides: new Map(), isTrial: false, isPaused: false };
+      : { plan, quantities: new Map(), overrides: new Map(), discounts: NO_DISCOUNTS, isTrial: false, isPaused: false };
   const isTaken = (windowStart: number, windowMs: number): boolean =>
     begun.some(({ opening }) => opening.takesBegunWindow && isWithin(opening.billedFrom, windowStart, windowMs));
   const planAt = (instant: number): string | null | undefined => plans.findLast(({ from }) => from <= instant)?.value;

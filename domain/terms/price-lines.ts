@@ -6,9 +6,13 @@
 // Within a subscription, a definition that counts other usage (another `match`, `per`, `otherwise` or dimensions) or by
 // another length of period begins with the slug's next period; until then the definition before it holds on, as a
 // whole. (With the new definition and the old month, 12,000 free units a year would be given for half a month.) Fees
-// have no quantity and need none of it.
+// have no quantity and need none of it; a minimum waits as the usage does that is counted to it.
+//
+// The minimum of a price has no line of its own: it runs by that of the price. A plan's has one, as if it
+// were a fee.
 
 import { dimensionsOf } from '../pricing/matrix-cells.ts';
+import { isMinimum, minimumOf, slugOfMinimum } from '../pricing/parts.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
 import { isUsagePrice } from '../pricing/prices.ts';
 import { isOtherwise } from '../pricing/taken-usage.ts';
@@ -95,7 +99,8 @@ function leftRunning(line: PriceLine, instant: number): number | null {
 
 function withMember(line: PriceLine, holder: PlanHolder, segments: readonly PriceSegment[]): PriceLine {
   const { slug, meter, windowMs, grid, begin } = line;
-  const own = meter === null ? segments : heldOn({ grid, begin, windowMs }, segments);
+  const waits = meter !== null || isMinimum(slug);
+  const own = waits ? heldOn({ grid, begin, windowMs }, segments) : segments;
   return {
     slug,
     meter,
@@ -121,7 +126,10 @@ const newLine = ({ slug, meter, windowMs }: KnownPrice, { grid, begin }: PlanHol
 export function priceLines(holders: readonly PlanHolder[], segments: CustomerSegments): PriceLine[] {
   const claims = holders
     .flatMap((holder) =>
-      segments.pricesOf(holder).map((known) => ({ holder, known, own: segments.segmentsOf(holder, known) })),
+      segments
+        .pricesOf(holder)
+        .filter(({ slug }) => !isMinimum(slug) || slugOfMinimum(slug) === null)
+        .map((known) => ({ holder, known, own: segments.segmentsOf(holder, known) })),
     )
     .filter(({ own }) => own.length > 0)
     .sort(
@@ -153,4 +161,27 @@ export function priceLines(holders: readonly PlanHolder[], segments: CustomerSeg
     else lines[at] = grown;
   }
   return lines;
+}
+
+/**
+ * The minimums of prices: each by the line of its price, so that it is of the same periods, whoever has it one after
+ * the other.
+ */
+export function priceMinimumLines(
+  lines: readonly PriceLine[],
+  holders: readonly PlanHolder[],
+  segments: CustomerSegments,
+): PriceLine[] {
+  const names = new Set(holders.flatMap((holder) => segments.pricesOf(holder).map(({ slug }) => slug)));
+  return lines.flatMap((line): PriceLine[] => {
+    const slug = minimumOf(line.slug);
+    if (line.meter === null || !names.has(slug)) return [];
+    const known: KnownPrice = { slug, meter: null, windowMs: 1 };
+    const { grid, begin, members } = line;
+    const own = holders
+      .filter(({ subscription }) => members.includes(subscription))
+      .flatMap((holder) => heldOn({ grid, begin, windowMs: 1 }, segments.segmentsOf(holder, known)))
+      .sort((a, b) => a.from - b.from);
+    return own.length === 0 ? [] : [{ ...known, grid, begin, members, segments: own }];
+  });
 }

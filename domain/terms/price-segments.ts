@@ -9,6 +9,7 @@ import { boundsOf, discountedAt } from '../pricing/around/charge.ts';
 import { partNamed, partsOf, slugOfPart } from '../pricing/parts.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
 import { isUsagePrice, type Price, type UsagePrice } from '../pricing/prices.ts';
+import { discountedBy } from '../pricing/subscription-discounts.ts';
 import { isOtherwise, mayMatchSame, mayOverlap } from '../pricing/taken-usage.ts';
 import { windowSizeMs, windowStartOf } from '../time/time-window.ts';
 import { type CatalogHistory, type Dated, sameDefinition } from './catalog-history.ts';
@@ -68,6 +69,10 @@ export function joinedSegments(segments: readonly PriceSegment[]): PriceSegment[
 /** Where a discount of a price begins or ends. */
 const discountBounds = (price: Price | null): number[] =>
   price === null || !isUsagePrice(price) || price.discounts === undefined ? [] : boundsOf(price);
+
+/** The same of what a subscription has of its own. */
+const ownBounds = (holding: SubscriptionState | null): number[] =>
+  holding === null ? [] : [...boundsOf(holding), ...[...holding.overrides.values()].flatMap(discountBounds)];
 
 function nextStartOf(holder: PlanHolder): (instant: number, price: Price) => number {
   return (instant, { every = priceDefaults.every }) =>
@@ -159,9 +164,7 @@ export class CustomerSegments {
         this.datedPrice(holder, plan, slug).flatMap(({ from, value }) => [from, ...discountBounds(value)]),
       ),
     );
-    const own = holder.instants.flatMap((instant) =>
-      [...(holder.holdingAt(instant)?.overrides.values() ?? [])].flatMap(discountBounds),
-    );
+    const own = holder.instants.flatMap((instant) => ownBounds(holder.holdingAt(instant)));
     return [...new Set([...holder.instants, ...changes, ...own])].sort((a, b) => a - b);
   }
 
@@ -195,7 +198,7 @@ export class CustomerSegments {
     const dated = this.datedPrice(holder, plans[0]!, known.slug);
     if (dated.some(({ from, value }) => from > begun || discountBounds(value).length > 0)) return null;
     const holding = holder.holdingAt(begin);
-    if (holding === null || [...holding.overrides.values()].some((own) => discountBounds(own).length > 0)) return null;
+    if (holding === null || ownBounds(holding).length > 0) return null;
     const from = takesBegunWindow || begun === begin ? begun : begun + known.windowMs;
     const segment = this.segmentAt(holder, known, holding, from, Number.POSITIVE_INFINITY, false);
     return segment === null ? [] : [segment];
@@ -264,7 +267,7 @@ export class CustomerSegments {
     to: number,
     early: boolean,
   ): PriceSegment | null {
-    const { plan, quantities, overrides, isTrial, isPaused } = holding;
+    const { plan, quantities, overrides, discounts, isTrial, isPaused } = holding;
     if (isPaused) return null;
     const dated = this.datedPrice(holder, plan, known.slug);
     const held = dated.findLast((each) => each.from <= from);
@@ -274,12 +277,14 @@ export class CustomerSegments {
     const own = overrides.size === 0 ? undefined : overrides.get(slug);
     const defined = own === undefined ? value : partNamed(own, known.slug);
     if (defined === null) return null;
-    const price = isUsagePrice(defined) ? discountedAt(defined, from) : defined;
+    const said = isUsagePrice(defined) ? discountedAt(defined, from) : defined;
+    const price = discounts.length === 0 ? said : discountedBy(said, discounts, from);
     if (isFee(price) !== (known.meter === null))
       throw new RangeError(`price ${known.slug} is of usage in one definition and a fee in another`);
     const quantity = isFee(price) ? feeQuantity(price, quantities) : null;
     const isFreeTrial = isTrial && (isFee(price) || this.catalog.planFields(plan, from).trialUsage === 'free');
-    const catalogVersion = own === undefined ? version : null;
+    // With a discount of the subscription it is no catalog's.
+    const catalogVersion = own === undefined && price === said ? version : null;
     const { subscription } = holder;
     return { from, to, subscription, plan, catalogVersion, price, quantity, isTrial: isFreeTrial };
   }

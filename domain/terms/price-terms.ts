@@ -4,13 +4,14 @@
 // A term is the stretch of a period in which one definition of a price holds. The terms of a usage price begin and end
 // at window boundaries, and a term is known by its first window (T14). A change makes a new term of what it changes and
 // of nothing else (T4). The grid draws periods; the start and end of a subscription cut terms and never a period (T5).
+import { isMinimum } from '../pricing/parts.ts';
 import type { UsagePrice } from '../pricing/prices.ts';
 import { isOrdinary, isOtherwise, matchesGroups, type TakenUsage, takenBy } from '../pricing/taken-usage.ts';
 import type { BillingPeriod } from '../time/billing-period.ts';
 import { windowStartFrom, windowStartOf } from '../time/time-window.ts';
 import type { CatalogHistory } from './catalog-history.ts';
 import { defaultHolder, type PlanHolder, subscriptionHolder } from './plan-holders.ts';
-import { lengthOf, type PriceLine, priceLines, segmentPeriod, segmentsIn } from './price-lines.ts';
+import { lengthOf, type PriceLine, priceLines, priceMinimumLines, segmentPeriod, segmentsIn } from './price-lines.ts';
 import { CustomerSegments, joinedSegments, type PriceSegment } from './price-segments.ts';
 import type { SubscriptionHistory } from './subscription-history.ts';
 import { lengthText } from './subscription-periods.ts';
@@ -62,6 +63,7 @@ export class CustomerTerms {
   readonly catalog: CatalogHistory;
   /** Those that were asked for: of most customers the same few, hour by hour. */
   private readonly found = new Map<PriceLine, UsagePeriod[]>();
+  private every: readonly PriceLine[] | null = null;
 
   /**
    * `lookedFrom`: no period is asked for that starts before it, so that a default plan which is over by then need not
@@ -77,7 +79,14 @@ export class CustomerTerms {
     this.segments = new CustomerSegments(catalog, this.holders);
     this.lines = priceLines(this.holders, this.segments);
     this.usageLines = this.lines.filter(({ meter }) => meter !== null);
-    this.feeLines = this.lines.filter(({ meter }) => meter === null);
+    this.feeLines = this.lines.filter(({ meter, slug }) => meter === null && !isMinimum(slug));
+  }
+
+  /** With those of prices' minimums. */
+  get everyLine(): readonly PriceLine[] {
+    const { lines, holders, segments } = this;
+    this.every ??= [...lines, ...priceMinimumLines(lines, holders, segments)];
+    return this.every;
   }
 
   /** Where what any holder has may change, by a record or a version; in no order. */

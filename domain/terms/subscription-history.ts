@@ -12,7 +12,9 @@
 // An undo is a record too: it names a change, and the patches of it that had not begun at the undo's instant never
 // count. It brings no value back. (As a patch with the old value, undoing 10 seats from the 10th and recording 7 seats
 // from the 5th would come to 5 or to 7 seats, by which was recorded first.)
+
 import type { Price } from '../pricing/prices.ts';
+import { NO_DISCOUNTS, type SubscriptionDiscount } from '../pricing/subscription-discounts.ts';
 import type { PeriodGrid } from './subscription-periods.ts';
 
 /** What never changes of a subscription. Instants are milliseconds since the epoch. */
@@ -37,6 +39,8 @@ export interface SubscriptionPatch {
   readonly quantities?: Readonly<Record<string, string | null>>;
   /** Prices of this subscription alone, by slug; null: the plan's again. */
   readonly overrides?: Readonly<Record<string, Price | null>>;
+  /** Beside those of its prices; all of them anew. */
+  readonly discounts?: readonly SubscriptionDiscount[];
   readonly endsAt?: number | null;
   readonly trialEndsAt?: number | null;
   /** `open`: until somebody resumes it; null: it is not paused. */
@@ -64,6 +68,7 @@ export interface SubscriptionState {
   readonly plan: string;
   readonly quantities: ReadonlyMap<string, string>;
   readonly overrides: ReadonlyMap<string, Price>;
+  readonly discounts: readonly SubscriptionDiscount[];
   readonly isTrial: boolean;
   readonly isPaused: boolean;
 }
@@ -159,6 +164,7 @@ export class SubscriptionHistory {
       plan,
       quantities: this.namedAt<string>('quantity', instant),
       overrides: this.namedAt<Price>('override', instant),
+      discounts: (this.valueAt('discounts', instant) as readonly SubscriptionDiscount[] | undefined) ?? NO_DISCOUNTS,
       isTrial: trialEndsAt !== null && instant < trialEndsAt,
       isPaused: pausedUntil === 'open' || (typeof pausedUntil === 'number' && instant < pausedUntil),
     };

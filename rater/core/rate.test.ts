@@ -76,6 +76,7 @@ const input = (price: Price, more: Partial<RateInput> = {}): RateInput => ({
   wasClosed: () => false,
   ...{ changedFrom: null, mayReprice: false },
   onTimeCause: 'window_closed',
+  repricedBy: 'plan_change',
   ...more,
 });
 

@@ -10,6 +10,7 @@ import type { RatedItem, WrittenWindow } from '../../domain/billing/line-item.ts
 import type { Decimal } from '../../domain/number/decimal.ts';
 import { type Quantity, quantityToDecimal } from '../../domain/number/quantity.ts';
 import type { Contribution } from '../../domain/rating/contributions.ts';
+import type { OnTimeCause } from '../../domain/rating/rated-terms.ts';
 
 export interface RateInput {
   /** The amount for a cumulative quantity; price(0) must be 0. */
@@ -31,7 +32,9 @@ export interface RateInput {
    */
   readonly mayReprice: boolean;
   /** The cause of an item that comes on time. */
-  readonly onTimeCause: 'window_closed' | 'period_started';
+  readonly onTimeCause: OnTimeCause;
+  /** The cause of another amount for the same usage. */
+  readonly repricedBy: 'plan_change' | 'late_usage';
 }
 
 /** I4 does not hold: what is stored and what the usage costs differ in a way that no missing item explains. */
@@ -113,7 +116,7 @@ function repricing(
     amount: cumulativeAmount.minus(writtenAmount),
     kind: 'adjustment',
     revision: before.revision + 1,
-    cause: 'plan_change',
+    cause: input.repricedBy,
     cumulativeQuantity,
     cumulativeAmount,
     writtenAmount,

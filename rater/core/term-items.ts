@@ -64,7 +64,7 @@ export function goneTerms(target: PeriodTarget, terms: readonly RatedTerm[], wri
 }
 
 const nothingOf = (of: ItemTerm): RatedTerm => ({
-  ...{ of, meter: null, to: of.termStart, contributions: [] },
+  ...{ of, meter: null, to: of.termStart, cause: 'period_started', contributions: [] },
   amount: () => Decimal.zero,
 });
 
@@ -111,7 +111,7 @@ export function termItems(
   const several = severalTimes(terms);
   const lineItems: NewLineItem[] = [];
   for (const term of terms) {
-    const { of, meter, contributions, amount } = term;
+    const { of, meter, contributions, amount, cause } = term;
     const before = written.get(of.price)?.get(termText(of));
     if (before === undefined && contributions.length === 0) continue;
     assertWrittenBefore(term, before);
@@ -128,7 +128,9 @@ export function termItems(
       wasClosed: (windowEnd) => meter !== null && itemClosesAt(meter, windowEnd) <= closedUpTo,
       changedFrom: before === undefined ? (isChanged ? of.termStart : null) : changedFrom(term, gone),
       mayReprice: isChanged || meter === null || several.has(of.price),
-      onTimeCause: of.meter === null ? 'period_started' : 'window_closed',
+      onTimeCause: cause,
+      // What a period falls short of its minimum changes with its usage.
+      repricedBy: cause === 'minimum_due' && !isChanged ? 'late_usage' : 'plan_change',
     });
     for (const item of items) lineItems.push(itemOf(of, item));
   }

@@ -26,14 +26,13 @@ import {
 } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenPrices } from '../../domain/billing/line-item.ts';
 import { groupBy } from '../../domain/composite-key.ts';
-import type { BilledBy } from '../../domain/rating/billed-by.ts';
+import { type BilledBy, nextDueOf } from '../../domain/rating/billed-by.ts';
 import { changedBy, RecordsByCustomer } from '../../domain/rating/customer-records.ts';
 import type { CustomerWork } from '../../domain/rating/customer-work.ts';
 import { type Detail, type PeriodTarget, periodTargets } from '../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../domain/rating/rated-terms.ts';
 import { nextMoveDue } from '../../domain/rating/subject-moves.ts';
 import { holdsAllSealsOf, type Seals } from '../../domain/sealing/seals.ts';
-import { nextDueAfter } from '../../domain/terms/next-due.ts';
 import type { DueCustomer, NextDue } from '../../platform/billing-store/due-customers.ts';
 import { readCharges, type TargetCharges } from '../../platform/charges/target-charges.ts';
 import type { SealMismatch } from '../../platform/usage-store/sealed-chunks.ts';
@@ -254,7 +253,7 @@ async function saveNextDue(
   const found = new Map<BilledBy, number | null>();
   const nextOf = (by: BilledBy): number | null => {
     const known = found.get(by);
-    const dueAt = known === undefined ? nextDueAfter(by.terms, by.fees, watermark) : known;
+    const dueAt = known === undefined ? nextDueOf(by, { watermark, closedUpTo }) : known;
     found.set(by, dueAt);
     return dueAt;
   };

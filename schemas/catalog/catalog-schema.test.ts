@@ -125,6 +125,17 @@ const valid: readonly (readonly [Path, unknown])[] = [
   [[...plan, 'afterEnd'], DELETED],
   [[...plan, 'afterEnd'], 'default'],
   [[...plan, 'trialUsage'], 'free'],
+  // The default plan has none.
+  ...[{ amount: '500' }, { amount: '0.5', every: { years: 1 } }].map(
+    (minimum) => [['plans', 1], { slug: 'least', afterEnd: 'none', minimum, prices: [] }] as const,
+  ),
+  [
+    ['plans', 1],
+    {
+      ...{ slug: 'least', afterEnd: 'none' },
+      prices: [{ slug: 'u', meter: 'tokens', model: 'per_unit', unitAmount: '1', minimum: '20' }],
+    },
+  ],
   ...[{ days: 1 }, { weeks: 522 }, { months: 120 }, { years: 10 }].flatMap((length) =>
     [0, 4].map((index) => [[...price(index), 'every'], length] as const),
   ),
@@ -226,6 +237,10 @@ const invalid: readonly (readonly [Path, unknown])[] = [
   [[...plan, 'billingPeriod'], 'month'],
   [[...plan, 'afterEnd'], 'pro'],
   [[...plan, 'trialUsage'], 'none'],
+  ...['500', {}, { amount: '0' }, { amount: 5 }, { amount: '5', every: 'month' }, { amount: '5', of: 'x' }].map(
+    (least) => [[...plan, 'minimum'], least] as const,
+  ),
+  ...['0', 20, '-1', null].map((least) => [[...price(0), 'minimum'], least] as const),
   ...['month', 1, null, {}, { days: 1, weeks: 1 }, { hours: 1 }, { days: 0 }, { days: 3_661 }, { months: 1.5 }].flatMap(
     (length) => [0, 4].map((index) => [[...price(index), 'every'], length] as const),
   ),

@@ -3,7 +3,11 @@ import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
 import type { CatalogVersion, Plan, Price } from '../../domain/catalog/catalog.ts';
 import type { Meter } from '../../domain/metering/meter.ts';
+import { Decimal } from '../../domain/number/decimal.ts';
 import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
+import { minimumDue } from '../../domain/pricing/around/charge.ts';
+import { isMinimum } from '../../domain/pricing/parts.ts';
+import { CustomerMinimums } from '../../domain/rating/minimums.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import { CustomerFees } from '../../domain/terms/fees.ts';
 import { type CustomerRecords, CustomerTerms } from '../../domain/terms/price-terms.ts';
@@ -12,7 +16,7 @@ import type {
   SubscriptionPatch,
   SubscriptionRecord,
 } from '../../domain/terms/subscription-history.ts';
-import { termCharges } from '../../domain/terms/term-amounts.ts';
+import { termCharges, type UsedWindow } from '../../domain/terms/term-amounts.ts';
 import { textOf } from '../support/sources.ts';
 import { catalogOf, changes, meterOf, on, shownAt, subscribed } from '../terms/records.ts';
 
@@ -77,6 +81,22 @@ function subscriptionsOf({ subscriptions, changes: only, records, opening }: Exa
 const termText = ({ from, to }: { readonly from: number; readonly to: number }): string =>
   `${shownAt(from)} to ${shownAt(to)}`;
 
+/** Of a minimum in the period that starts at an instant: less what the terms of its price came to. */
+function minimumsOf(customer: CustomerTerms, name: string, at: number, windows: readonly UsedWindow[]) {
+  return new CustomerMinimums(customer)
+    .startingAt(at)
+    .filter((minimum) => minimum.name === name)
+    .map(({ price, last, amount }): [string, string] => {
+      const periods = customer.usageLines
+        .filter(({ slug }) => slug === price)
+        .flatMap((line) => customer.usagePeriodsFrom(line, at));
+      const charged = periods
+        .flatMap((period) => termCharges(period, () => windows))
+        .reduce((sum, charge) => sum.plus(charge.amount), Decimal.zero);
+      return [termText(last), minimumDue(amount, charged).toString()];
+    });
+}
+
 /** The amounts of a price's terms in the period that holds an instant. */
 function costsOf(records: CustomerRecords, { usage = {} }: Example, slug: string, at: number): [string, string][] {
   const customer = new CustomerTerms(records);
@@ -84,6 +104,7 @@ function costsOf(records: CustomerRecords, { usage = {} }: Example, slug: string
     windowStart: on(start),
     quantity: BigInt(quantity) * QUANTITY_ONE,
   }));
+  if (isMinimum(slug)) return minimumsOf(customer, slug, at, windows);
   const periods = customer.usageLines
     .filter((line) => line.slug === slug)
     .flatMap((line) => customer.usagePeriodsIn(line, on('10-01'), on('11-01')));

@@ -2,11 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'yaml';
-import type { Price } from '../../domain/catalog/catalog.ts';
+import type { Plan, Price } from '../../domain/catalog/catalog.ts';
 import { formatCatalogError, readCatalog } from '../../domain/catalog/catalog-file.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
+import { minimumDue } from '../../domain/pricing/around/charge.ts';
 import { cellAt } from '../../domain/pricing/matrix-cells.ts';
-import { partsOf } from '../../domain/pricing/parts.ts';
+import { isMinimum, partsOf } from '../../domain/pricing/parts.ts';
 import { amountOf, isUsagePrice, priceModels } from '../../domain/pricing/prices.ts';
 import { projectFile } from '../../platform/process/project-root.ts';
 
@@ -15,21 +16,38 @@ interface Example {
   readonly costs: Readonly<Record<string, string>>;
 }
 
-const text = readFileSync(projectFile('docs/use/pricing.md'), 'utf8');
-const examples = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, block]) => parse(block!) as Example);
+/** Of all prices of a plan, by units of the meter. */
+interface PlanExample {
+  readonly plan: { readonly prices: readonly { readonly model: string; readonly slug: string }[] };
+  readonly costs: Readonly<Record<string, string>>;
+}
 
-function priceOf(written: object & { readonly model: string }): Price {
+const text = readFileSync(projectFile('docs/use/pricing.md'), 'utf8');
+const written = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map(
+  ([, block]) => parse(block!) as Example | PlanExample,
+);
+const examples = written.filter((each): each is Example => 'price' in each);
+const planExamples = written.filter((each): each is PlanExample => 'plan' in each);
+
+const withMeter = <Fields extends { readonly model: string }>(price: Fields) => ({
+  ...(price.model !== 'flat' && { meter: 'm' }),
+  ...price,
+});
+
+const priceOf = (price: Example['price']): Price => planOf({ prices: [{ slug: 'price', ...price }] }).prices[0]!;
+
+function planOf({ prices, ...more }: PlanExample['plan']): Plan {
   const catalog = {
     currency: 'USD',
     meters: [
       { slug: 'm', eventType: 'e', aggregation: 'sum', value: 'data.n', groupBy: { model: 'data.m', tier: 'data.t' } },
       { slug: 'events', eventType: 'e', aggregation: 'count' },
     ],
-    plans: [{ slug: 'p', prices: [{ slug: 'price', ...(written.model !== 'flat' && { meter: 'm' }), ...written }] }],
+    plans: [{ slug: 'p', ...more, prices: prices.map(withMeter) }],
   };
   const reading = readCatalog(JSON.stringify(catalog), 'example');
   if (!reading.ok) throw new Error(reading.errors.map(formatCatalogError).join('\n'));
-  return reading.catalog.plans[0]!.prices[0]!;
+  return reading.catalog.plans[0]!;
 }
 
 /** Of usage: a quantity; of a percentage with a fee, money and events; of a matrix, the values and a quantity. */
@@ -38,9 +56,18 @@ function costOf(price: Price, usage: string): string {
   const quantity = Decimal.parse(words.at(-1)!);
   if (isUsagePrice(price) && price.model === 'matrix')
     return amountOf(cellAt(price, words.slice(0, -1))!.price)(quantity).toString();
-  const amounts = partsOf(price).map((part, i) => amountOf(part)(Decimal.parse(words[i]!)));
-  expect(words.length).toBe(amounts.length);
-  return amounts.reduce((sum, amount) => sum.plus(amount)).toString();
+  const parts = partsOf(price).filter(({ slug }) => !isMinimum(slug));
+  const charged = sumOf(parts.map((part, i) => amountOf(part)(Decimal.parse(words[i]!))));
+  expect(words.length).toBe(parts.length);
+  const least = isUsagePrice(price) ? price.minimum : undefined;
+  return (least === undefined ? charged : charged.plus(minimumDue(Decimal.parse(least), charged))).toString();
+}
+
+const sumOf = (amounts: readonly Decimal[]): Decimal => amounts.reduce((sum, amount) => sum.plus(amount), Decimal.zero);
+
+function costOfPlan(plan: Plan, usage: string): string {
+  const charged = sumOf(plan.prices.map((price) => Decimal.parse(costOf(price, isUsagePrice(price) ? usage : '1'))));
+  return charged.plus(minimumDue(Decimal.parse(plan.minimum!.amount), charged)).toString();
 }
 
 describe('docs/use/pricing.md', () => {
@@ -58,4 +85,13 @@ describe('docs/use/pricing.md', () => {
       expect(Object.keys(costs).length).toBeGreaterThanOrEqual(price.model === 'flat' ? 1 : 3);
     },
   );
+
+  it('says what a plan with a minimum comes to', () => {
+    expect(planExamples.length).toBe(1);
+    for (const { plan, costs } of planExamples) {
+      const read = planOf(plan);
+      const found = Object.keys(costs).map((usage) => [usage, costOfPlan(read, usage)]);
+      expect(Object.fromEntries(found)).toEqual(costs);
+    }
+  });
 });

@@ -90,7 +90,15 @@ describe('a subscription', () => {
     const { billedFrom, createdAt, changes, ...rest } = made.body;
     expect(rest).toEqual({
       ...{ id: 'whole', customer: 'a', status: 'active', plan: 'solo', quantities: { seats: '10' }, overrides: [] },
-      ...{ startsAt: PAST, endsAt: null, trialEndsAt: null, pausedUntil: null, anchor: 'calendar', version: 1 },
+      ...{
+        discounts: [],
+        startsAt: PAST,
+        endsAt: null,
+        trialEndsAt: null,
+        pausedUntil: null,
+        anchor: 'calendar',
+        version: 1,
+      },
       ...{ timezone: 'Asia/Kolkata', updatedAt: createdAt },
     });
     // T10: what lies before is not billed.
@@ -346,6 +354,37 @@ describe('a change', () => {
     expect(body.overrides).toEqual([{ ...price, match: {} }]);
     const back = await post('own-price', 'change', { at: 'now', overrides: [{ slug: 'tokens', remove: true }] });
     expect([back.status, back.body.overrides, back.body.version]).toEqual([200, [], 3]);
+  });
+
+  it('of discounts is of all of them anew', async () => {
+    await running('discounted');
+    const discounts = [
+      { rate: '0.2', from: '2026-11-01T00:00:00Z' },
+      { price: 'tokens', units: '100' },
+    ];
+    const { body } = await post('discounted', 'change', { at: 'now', discounts });
+    expect([body.discounts, body.version]).toEqual([discounts, 2]);
+    const { terms } = (await get('discounted')).body;
+    expect(terms.map(({ catalogVersion }: { catalogVersion: number | null }) => catalogVersion)).toContain(null);
+    const again = await post('discounted', 'change', {
+      at: 'now',
+      discounts: [discounts[0], { units: '100.0', price: 'tokens' }],
+    });
+    expect([again.status, again.body.version]).toEqual([200, 2]);
+    const none = await post('discounted', 'change', { at: 'now', discounts: [] });
+    expect([none.body.discounts, none.body.version]).toEqual([[], 3]);
+  });
+
+  it.each([
+    ['units of all prices', [{ units: '5' }], 'discounts[0].price: is missing: units, or an amount, are of one price'],
+    ['a rate above all', [{ rate: '1.5' }], 'discounts[0].rate: is a fraction, at most 1, got "1.5"'],
+    ['no list', {}, 'discounts: must be a list'],
+  ])('with discounts that are %s is refused', async (name, discounts, why) => {
+    const id = `refused-${name.replaceAll(' ', '-')}`;
+    await running(id);
+    const { status, body } = await post(id, 'change', { at: 'now', discounts });
+    expect([status, body.code]).toEqual([400, 'invalid_field']);
+    expect(body.detail).toContain(why);
   });
 
   it('is made once by its key, and to what its maker has seen', async () => {

@@ -116,6 +116,8 @@ interface Choices {
   readonly hasOtherwise: boolean;
   /** Whether some have several quantities, or something around them. */
   readonly hasSeveral: boolean;
+  /** Whether some prices, and plans, have a minimum. */
+  readonly hasMinimums: boolean;
   /** Slugs that begin anew with each term, or are shared. */
   readonly restarting: readonly string[];
   readonly shared: readonly string[];
@@ -125,6 +127,7 @@ const PLANS = ['basic', 'pro', 'team', 'extra'] as const;
 
 function choicesOf(random: Random, hasOtherwise: boolean): Choices {
   const hasSeveral = random.fork('several').chance(0.5);
+  const hasMinimums = random.fork('minimums').chance(0.5);
   const usual = { days: random.pick([1, 2, 2, 3]) };
   const byPlan = <Value>(value: () => Value) => Object.fromEntries(PLANS.map((plan) => [plan, value()]));
   return {
@@ -142,6 +145,7 @@ function choicesOf(random: Random, hasOtherwise: boolean): Choices {
     trialUsage: random.pick(['charged', 'free']),
     hasOtherwise,
     hasSeveral,
+    hasMinimums,
     perSubject: ['tokens-a', 'users', 'level', 'calls', 'mean'].filter(() => random.chance(0.3)),
     restarting: ['tokens', 'users', 'peak', 'mean'].filter(() => random.chance(0.1)),
     shared: ['calls', 'tokens'].filter(() => random.chance(0.2)),
@@ -204,10 +208,15 @@ function plansOf(random: Random, choices: Choices): Plan[] {
     ],
   };
   const taking = choices.hasOtherwise ? withOtherwise(random.fork('otherwise'), ordinary) : ordinary;
-  const prices = choices.hasSeveral ? withSeveral(random.fork('several'), taking) : taking;
+  const several = choices.hasSeveral ? withSeveral(random.fork('several'), taking) : taking;
+  const least = choices.hasMinimums ? random.fork('minimums') : null;
+  const prices = least === null ? several : withMinimums(least, several, choices.perSubject);
   return PLANS.map((slug) => ({
     ...{ slug, billingPeriod: 'month', calendar: slug === 'basic', timezone: 'UTC' },
     ...{ afterEnd: choices.afterEnd[slug]!, trialUsage: choices.trialUsage! },
+    ...(least !== null &&
+      BINDING.includes(slug) &&
+      least.chance(0.7) && { minimum: { amount: `${least.int(20, 400)}.5`, every: choices.every[slug]! } }),
     prices: prices[slug]!.map(
       (price): Price => ({
         ...price,
@@ -305,6 +314,26 @@ function withSeveral(random: Random, plans: Readonly<Record<string, readonly Pri
       return plan === 'pro' && price.slug === 'tokens'
         ? ({ ...price, discounts: [discount(), discount()] } as Price)
         : price;
+    });
+    return [plan, own] as const;
+  });
+  return Object.fromEntries(changed);
+}
+
+/** Plans that are never the default one: only a subscription has a minimum. */
+const BINDING: readonly string[] = ['pro', 'extra'];
+
+/** The least that some prices cost; what is charged for each subject, or has a fee by another meter, has none. */
+function withMinimums(
+  random: Random,
+  plans: Readonly<Record<string, readonly Price[]>>,
+  perSubject: readonly string[],
+): Readonly<Record<string, readonly Price[]>> {
+  const slugs = ['calls', 'tokens', 'users', 'peak', 'surcharge'].filter((slug) => !perSubject.includes(slug));
+  const changed = Object.entries(plans).map(([plan, prices]) => {
+    const own = prices.map((price): Price => {
+      const isBinding = BINDING.includes(plan) && slugs.includes(price.slug) && random.chance(0.5);
+      return isBinding ? ({ ...price, minimum: String(random.int(2, 200)) } as Price) : price;
     });
     return [plan, own] as const;
   });

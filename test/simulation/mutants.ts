@@ -62,6 +62,8 @@ const AGGREGATIONS = 'domain/aggregation/aggregations.ts';
 const AROUND = 'domain/pricing/around/charge.ts';
 const CELLS = 'domain/pricing/matrix-cells.ts';
 const PARTS = 'domain/pricing/parts.ts';
+const MINIMUMS = 'domain/rating/minimums.ts';
+const RATED_TERMS = 'domain/rating/rated-terms.ts';
 const ALLOWANCES = 'domain/terms/allowances.ts';
 const LEFT_GROUPS = 'domain/rating/unpriced-usage.ts';
 const UNPRICED = 'rater/rating/unpriced-count.ts';
@@ -1100,7 +1102,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'fees-of-all-records',
     file: TARGETS,
-    find: 'this.feeLines = [...new Set([...by.terms.feeLines, ...by.fees.linesAt(watermark)])];',
+    find: 'this.feeLines = [...new Set([...by.terms.feeLines, ...by.fees.linesAt(upTo.watermark)])];',
     replace: 'this.feeLines = by.terms.feeLines;',
     description: 'A fee of which nothing is left by what is known, but not to be regarded yet, is given back',
   },
@@ -1170,8 +1172,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'no-fee-beside-share',
     file: CATALOG,
-    find: 'for (const part of prices.flatMap(partsOf))',
-    replace: 'for (const part of prices)',
+    find: 'for (const part of partsOfPlan(plan))',
+    replace: 'for (const part of plan.prices)',
     description: 'The fee for each event of a percentage is not charged',
   },
   {
@@ -1473,6 +1475,69 @@ export const mutants: readonly Mutant[] = [
     find: '(rules[aggregation].isSum && !rules[aggregation].isMean) || rules[aggregation].needsFirstSeen;',
     replace: 'rules[aggregation].isSum || rules[aggregation].needsFirstSeen;',
     description: 'Where a price changes, a mean is told by units and not by time',
+  },
+  {
+    name: 'minimum-whole-in-a-part',
+    file: MINIMUMS,
+    find: 'amount = amount.plus(amountBetween(Decimal.parse(flatAmount), BigInt(from - start), BigInt(to - start), whole));',
+    replace: 'amount = amount.plus(Decimal.parse(flatAmount));',
+    description: 'A part of a period owes the whole minimum',
+  },
+  {
+    name: 'minimum-in-a-trial',
+    file: MINIMUMS,
+    find: '.map((line) => ({ ...line, segments: line.segments.filter(({ isTrial }) => !isTrial) }))',
+    replace: '.map((line) => ({ ...line, segments: line.segments }))',
+    description: 'A trial owes a minimum',
+  },
+  {
+    name: 'minimum-before-closed',
+    file: TARGETS,
+    find: 'return minimums.startingAt(start).filter(({ closesAt }) => closesAt <= this.upTo.closedUpTo);',
+    replace: 'return minimums.startingAt(start).filter(({ period }) => period.end <= this.upTo.watermark);',
+    description: 'A minimum is charged before all is closed that counts',
+  },
+  {
+    name: 'minimum-stands-in-late-usage',
+    file: TARGETS,
+    find: 'if (this.by.minimums.isOf(slug)) this.at(periodStart).add(minimumOf(slug));',
+    replace: '',
+    description: 'Late usage does not lower what was charged for a minimum',
+  },
+  {
+    name: 'plan-minimum-stands-in-late-usage',
+    file: TARGETS,
+    find: '[...this.prices.keys()].filter((start) => this.hasOtherRecords(start) || this.hasPlanMinimum(start)),',
+    replace: '[...this.prices.keys()].filter((start) => this.hasOtherRecords(start)),',
+    description: "Late usage does not lower what was charged for a plan's minimum",
+  },
+  {
+    name: 'minimum-due-for-nobody',
+    file: 'domain/rating/billed-by.ts',
+    find: 'const closing = minimums.isEmpty ? null : minimums.nextClosing(closedUpTo);',
+    replace: 'const closing = null as number | null;',
+    description: 'Nobody is due where a period with a minimum closes without usage',
+  },
+  {
+    name: 'plan-minimum-beside-that-of-a-price',
+    file: RATED_TERMS,
+    find: 'const counted = all.filter(',
+    replace: 'const counted = charged.filter(',
+    description: "What is charged for a price's minimum is not counted to the plan's",
+  },
+  {
+    name: 'minimum-of-all-prices',
+    file: RATED_TERMS,
+    find: '(price === null || lineSlugOf(of.price) === price) &&',
+    replace: '',
+    description: 'To the minimum of a price everything is counted',
+  },
+  {
+    name: 'minimum-by-its-own-length',
+    file: LINES,
+    find: 'const waits = meter !== null || isMinimum(slug);',
+    replace: 'const waits = meter !== null;',
+    description: "A plan's minimum of another length begins within the period of the one before",
   },
 ];
 

@@ -17,6 +17,7 @@ import {
 import type { TenantCustomer } from '../../domain/billing/billing-period-terms.ts';
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { Price } from '../../domain/pricing/prices.ts';
+import type { SubscriptionDiscount } from '../../domain/pricing/subscription-discounts.ts';
 import type { Random } from '../../domain/random.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import { type CustomerSubscription, historyOf } from '../../domain/terms/customer-subscription.ts';
@@ -60,6 +61,8 @@ interface Choice {
   readonly plan: string;
   readonly seats: string;
   readonly price: Price | null;
+  /** Of its own; null: nothing is said of them. */
+  readonly discounts: readonly SubscriptionDiscount[] | null;
   readonly anchor: 'calendar' | 'start' | 'before';
   /** How long what lasts until a known time lasts; null: nothing does. */
   readonly lastsMs: number | null;
@@ -91,6 +94,26 @@ function weightedAct(random: Random): Act {
   })!;
 }
 
+/** Half of all acts that may say something of them do. */
+function drawDiscounts(random: Random, at: number): readonly SubscriptionDiscount[] | null {
+  if (random.chance(0.5)) return null;
+  const discount = (): SubscriptionDiscount => {
+    const from = slotOf(at + random.int(-40, 80) * SLOT);
+    return {
+      ...random.pick<SubscriptionDiscount>([
+        ...[{ rate: '0.25' }, { price: 'tokens', rate: '0.5' }, { price: 'base', rate: '0.5' }],
+        ...[
+          { price: 'calls', units: '20' },
+          { price: 'peak', amount: '1.5' },
+        ],
+      ]),
+      ...(random.once(2) && { from: new Date(from).toISOString() }),
+      ...(random.once(2) && { until: new Date(from + random.int(1, 100) * SLOT).toISOString() }),
+    };
+  };
+  return Array.from({ length: random.int(0, 2) }, discount);
+}
+
 /** An act of a customer at a moment, and what it chooses. */
 export function drawSubscribing(random: Random, id: string, at: number, customer: TenantCustomer): Subscribing {
   const later = (): number => slotOf(at + random.spread(HOUR / 4, 2 * DAY));
@@ -112,8 +135,10 @@ export function drawSubscribing(random: Random, id: string, at: number, customer
         ? null
         : random.pick<Price>([
             { slug: 'tokens', model: 'per_unit', meter: 'tokens', match: {}, unitAmount: amount(), every },
+            { slug: 'calls', model: 'per_unit', meter: 'calls', match: {}, unitAmount: amount(), every, minimum: '40' },
             { slug: 'base', model: 'flat', flatAmount: `${random.int(1, 9)}.10`, every },
           ]),
+      discounts: drawDiscounts(random.fork('discounts'), at),
       anchor: random.pick(['calendar', 'start', 'start', 'before']),
       lastsMs: random.once(3) ? random.int(1, 150) * SLOT : null,
       phase: random.once(5) ? { afterMs: random.int(1, 100) * SLOT, plan: random.pick(PLANS) } : null,
@@ -155,6 +180,8 @@ export function changedSubscription(wanted: Subscribing, situation: SubscribingS
   return changed;
 }
 
+const discountsOf = ({ discounts }: Choice): SubscriptionPatch => (discounts === null ? {} : { discounts });
+
 function made(
   { tenant, customer, id, at, rerate, choice }: Subscribing,
   { all, versions, now, ratedUpTo, recordedAt }: SubscribingSituation,
@@ -169,7 +196,7 @@ function made(
     anchor: anchors[choice.anchor],
     endsAt: choice.which < 0.5 ? until : null,
     trialEndsAt: choice.which < 0.5 ? null : until,
-    patch: { plan: choice.plan, quantities: { seats: choice.seats } },
+    patch: { plan: choice.plan, quantities: { seats: choice.seats }, ...discountsOf(choice) },
     phases:
       choice.phase === null || choice.plan === ADD_ON
         ? []
@@ -199,7 +226,7 @@ function decided({ act, at, rerate, choice }: Subscribing, changing: ChangingSub
       // An add-on that became a plan would price what the plan beside it does, and be refused.
       return isAddOn ? change({ quantities: { seats: choice.seats } }) : change({ plan: choice.plan });
     case 'quantity':
-      return change({ quantities: { seats: choice.which < 0.2 ? null : choice.seats } });
+      return change({ quantities: { seats: choice.which < 0.2 ? null : choice.seats }, ...discountsOf(choice) });
     case 'override':
       return change({ overrides: { [choice.price?.slug ?? 'tokens']: choice.price } });
     case 'trial':

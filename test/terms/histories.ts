@@ -3,6 +3,7 @@
 // slow model can look at each; windows of an hour begin between two of them.
 import type { CatalogVersion, Meter, Plan, Price } from '../../domain/catalog/catalog.ts';
 import type { UsagePrice } from '../../domain/pricing/prices.ts';
+import type { SubscriptionDiscount } from '../../domain/pricing/subscription-discounts.ts';
 import { Random } from '../../domain/random.ts';
 import type {
   SubscriptionOpening,
@@ -26,11 +27,17 @@ class Draw {
   private readonly random: Random;
   /** What stands around prices, and those of several quantities: by a stream of its own. */
   private readonly around: Random;
+  /** Minimums, likewise. */
+  private readonly least: Random;
+  /** Discounts of subscriptions, likewise. */
+  private readonly off: Random;
   private meters: readonly Meter[] = [];
 
   constructor(random: Random) {
     this.random = random;
     this.around = random.fork('around');
+    this.least = random.fork('minimum');
+    this.off = random.fork('discounts');
   }
 
   history(): SlowHistory {
@@ -73,7 +80,22 @@ class Draw {
     const { random } = this;
     const beside = { ...(random.once(6) && { overlap: true }) };
     const base = { slug, meter, match, every, ...beside, ...(random.once(8) && { onChange: this.kind(meter) }) };
-    return this.ofSeveral({ ...base, ...this.model(), ...this.aroundOne() } as Price);
+    return this.withMinimum(this.ofSeveral({ ...base, ...this.model(), ...this.aroundOne() } as Price));
+  }
+
+  private minimum(): string {
+    return this.least.pick(['1', '4', '12.5', '30', '7.123456789012345']);
+  }
+
+  private withMinimum(price: Price): Price {
+    const hasFee = 'fee' in price && price.fee !== undefined;
+    return hasFee || !this.least.once(4) ? price : ({ ...price, minimum: this.minimum() } as Price);
+  }
+
+  private ofPlan(): Partial<Plan> {
+    const { least } = this;
+    const every = least.pick([{ days: 2 }, { days: 2 }, { days: 1 }]);
+    return least.once(3) ? { minimum: { amount: this.minimum(), every } } : {};
   }
 
   /** An allowance, a maximum or discounts, of some prices. */
@@ -210,6 +232,7 @@ class Draw {
         [slug, { afterEnd: random.pick(['none', 'default']), trialUsage: random.pick(['charged', 'free']) }] as const,
     );
     let plans = new Map(PLANS.map((slug) => [slug as string, this.prices(keepsFees)]));
+    let minimums = new Map(PLANS.map((slug) => [slug as string, this.ofPlan()]));
     const defaults = random.once(3) ? [...PLANS] : [null];
     let defaultPlan = random.once(3) ? null : random.pick(defaults);
     const versions: CatalogVersion[] = [];
@@ -217,6 +240,7 @@ class Draw {
       if (version > 1) {
         plans = this.changed(plans, keepsFees);
         if (random.once(4)) defaultPlan = random.pick(defaults);
+        if (this.least.once(3)) minimums = new Map([...minimums, [this.least.pick(PLANS), this.ofPlan()]]);
       }
       const effectiveAt = slotAt(version === 1 ? (random.once(2) ? -96 : this.slot(0, 20)) : this.slot());
       versions.push({
@@ -224,7 +248,10 @@ class Draw {
         effectiveAt,
         catalog: catalogOf(
           Object.fromEntries(
-            fields.map(([slug, of]) => [slug, { ...(of as Partial<Plan>), prices: plans.get(slug)! }]),
+            fields.map(([slug, of]) => [
+              slug,
+              { ...(of as Partial<Plan>), ...minimums.get(slug), prices: plans.get(slug)! },
+            ]),
           ),
           { meters: [...meters], defaultPlan },
         ),
@@ -271,12 +298,17 @@ class Draw {
       timezone: 'UTC',
     };
     const records: SubscriptionRecord[] = [
-      { sequence: 1, patches: [{ at: startsAt, patch: { plan: random.pick(PLANS), quantities: { seats: '2' } } }] },
+      {
+        sequence: 1,
+        patches: [
+          { at: startsAt, patch: { plan: random.pick(PLANS), quantities: { seats: '2' }, ...this.discounts(6) } },
+        ],
+      },
     ];
     for (let sequence = 2; sequence <= random.int(1, 7); sequence++) {
       const at = slotAt(this.slot(from));
       if (sequence > 2 && random.once(8)) records.push({ sequence, undoes: random.int(2, sequence - 1), at });
-      else records.push({ sequence, patches: [{ at, patch: this.patch(at, keepsFees) }] });
+      else records.push({ sequence, patches: [{ at, patch: { ...this.patch(at, keepsFees), ...this.discounts(8) } }] });
     }
     // Most of them end, so that others follow.
     if (random.chance(0.7)) {
@@ -284,6 +316,28 @@ class Draw {
       records.push({ sequence: 50, patches: [{ at, patch: { endsAt: at + random.int(0, 30) * SLOT } }] });
     }
     return { opening, records };
+  }
+
+  /** Now and then: one is of one price, or of all. */
+  private discounts(rarity: number): Pick<SubscriptionPatch, 'discounts'> {
+    const { off } = this;
+    if (!off.once(rarity)) return {};
+    const discount = (): SubscriptionDiscount => {
+      const price = off.pick(['a', 'a', 'c', 'd', 'f']);
+      const from = slotAt(off.below(SLOTS));
+      return {
+        ...off.pick([
+          { rate: '0.5' },
+          { rate: '1' },
+          { price, rate: '0.25' },
+          { price, units: '2.5' },
+          { price, amount: '0.9' },
+        ]),
+        ...(off.once(2) && { from: new Date(from).toISOString() }),
+        ...(off.once(2) && { until: new Date(from + off.int(1, 60) * SLOT).toISOString() }),
+      };
+    };
+    return { discounts: Array.from({ length: off.int(0, 2) }, discount) };
   }
 
   private patch(at: number, keepsFees: boolean): SubscriptionPatch {

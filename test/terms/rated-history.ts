@@ -17,7 +17,7 @@ import { TenantVersions } from '../../domain/catalog/tenant-versions.ts';
 import { groupBy } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { Random } from '../../domain/random.ts';
-import { billedBy } from '../../domain/rating/billed-by.ts';
+import { billedBy, nextDueOf } from '../../domain/rating/billed-by.ts';
 import { earlierAsOne } from '../../domain/rating/contributions.ts';
 import { RecordsByCustomer } from '../../domain/rating/customer-records.ts';
 import type { CustomerWork } from '../../domain/rating/customer-work.ts';
@@ -29,7 +29,6 @@ import { nextMoveDue } from '../../domain/rating/subject-moves.ts';
 import { type CountedTerms, chargedTerms, countedTerms, type SubjectWindows } from '../../domain/rating/term-usage.ts';
 import { CatalogHistory } from '../../domain/terms/catalog-history.ts';
 import type { CustomerSubscription } from '../../domain/terms/customer-subscription.ts';
-import { nextDueAfter } from '../../domain/terms/next-due.ts';
 import type { SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
 import { windowSizeMs, windowStartOf } from '../../domain/time/time-window.ts';
 import { RatingInvariantError } from '../../rater/core/rate.ts';
@@ -39,6 +38,7 @@ import { historyOf } from './histories.ts';
 import { type InstalledHistory, installedHistory } from './installed-versions.ts';
 import { movedHistory } from './moved-subjects.ts';
 import { slowFeeAmounts } from './slow-fees.ts';
+import { slowMinimumAmounts } from './slow-minimums.ts';
 import { isLookedAt, SLOT, type SlowHistory, SlowModel, type SlowUsage, slowOwner } from './slow-model.ts';
 import { ratioText } from './slow-numbers.ts';
 import { slowUsageAmounts } from './slow-usage.ts';
@@ -177,7 +177,7 @@ function rateStep(detail: Detail, known: Known, written: Written, work: Customer
   }
   written.items.push(...items);
   const move = nextMoveDue(by, work, upTo);
-  if (work.dueFrom !== null) written.dueAt = nextDueAfter(by.terms, by.fees, known.watermark);
+  if (work.dueFrom !== null) written.dueAt = nextDueOf(by, upTo);
   if (move !== null) written.dueAt = Math.min(written.dueAt ?? move, move);
   return items;
 }
@@ -223,9 +223,10 @@ function expected(history: SlowHistory, known: Known): Readonly<Record<string, s
     const [slug, first, , start, , from] = key.split(' ');
     return first !== 'null' || isUsed(slug!, Number(start), Number(from));
   });
-  const usage = [...slowUsageAmounts(new SlowModel(partial))];
+  const model = new SlowModel(partial);
+  const charged = new Map([...slowUsageAmounts(model), ...fees]);
   return sorted(
-    [...usage, ...fees].map(([key, amount]) => {
+    [...charged, ...slowMinimumAmounts(model, charged, known.watermark)].map(([key, amount]) => {
       const [slug, , length, start, holder, from] = key.split(' ');
       return [`${slug} ${length} ${start} ${holder} ${from}`, ratioText(amount)] as const;
     }),

@@ -4,6 +4,7 @@ import { termText } from '../../domain/billing/billing-period-terms.ts';
 import type { NewLineItem, WrittenTerm } from '../../domain/billing/line-item.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import type { Price, UsagePrice } from '../../domain/pricing/prices.ts';
+import { CustomerMinimums } from '../../domain/rating/minimums.ts';
 import { wholeTarget } from '../../domain/rating/period-targets.ts';
 import { ratedTerms } from '../../domain/rating/rated-terms.ts';
 import { chargedTerms, countedTerms } from '../../domain/rating/term-usage.ts';
@@ -1128,12 +1129,13 @@ describe('T14', () => {
         ]),
       );
       const records = { catalog, subscriptions };
-      return { terms: new CustomerTerms(records), fees: new CustomerFees(records), records: 2 };
+      const terms = new CustomerTerms(records);
+      return { terms, fees: new CustomerFees(records, terms), minimums: new CustomerMinimums(terms), records: 2 };
     };
     const windows = used(['10-05', '100'], ['10-16T11:00', '10'], ['10-16T12:00', '5']);
     const who = { tenant: 't', customer: 'c', subjects: [{ subject: 'c', assignments: [] }] };
     const termsOf = (at: string) => {
-      const target = wholeTarget(on('10-20'), by(at), who, on('10-01'));
+      const target = wholeTarget({ watermark: on('10-20'), closedUpTo: on('10-20') }, by(at), who, on('10-01'));
       const usage = target.usage.map((period) => ({
         period,
         charged: chargedTerms(period, countedTerms(period), ({ terms }) => [
@@ -1204,6 +1206,7 @@ describe('a term', () => {
         wasClosed: () => false,
         ...{ changedFrom: null, mayReprice: false },
         onTimeCause: 'window_closed',
+        repricedBy: 'plan_change',
       }),
     );
     expect(written.map((items) => items.length)).toEqual([2, 2]);

@@ -3,7 +3,19 @@
 // its histories happens at the start of a slot of half an hour, and periods are days of UTC.
 import type { CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { SubscriptionOpening, SubscriptionRecord } from '../../domain/terms/subscription-history.ts';
-import { plus, type Ratio, ratio, type SlowPrice, slowCells, slowDiscounted, slowParts, zero } from './slow-numbers.ts';
+import {
+  plus,
+  type Ratio,
+  ratio,
+  type SlowOwnDiscount,
+  type SlowPrice,
+  slowCells,
+  slowDiscounted,
+  slowDiscountedBy,
+  slowMinimum,
+  slowParts,
+  zero,
+} from './slow-numbers.ts';
 
 export const SLOT = 1_800_000;
 export const DAY = 86_400_000;
@@ -118,6 +130,8 @@ export const saysSame = (one: SlowDefinition | null, other: SlowDefinition | nul
     : one.quantity === other.quantity && one.isTrial === other.isTrial && same(one.price, other.price);
 
 const slugOf = (name: string): string => name.split('/')[0]!;
+const PLAN_MINIMUM = '*/minimum';
+export const isSlowMinimum = (name: string): boolean => name.endsWith('/minimum');
 
 /** The price of a name, which may be a part's, or null. */
 const partOf = (price: SlowPrice, name: string): SlowPrice | null =>
@@ -158,7 +172,12 @@ export class SlowModel {
         found.push(opening.billedFrom);
         for (const record of records) {
           if ('undoes' in record) found.push(record.at);
-          else for (const { at, patch } of record.patches) found.push(at, ...Object.values(patch));
+          else
+            for (const { at, patch } of record.patches) {
+              found.push(at, ...Object.values(patch));
+              for (const { from, until } of patch.discounts ?? [])
+                found.push(Date.parse(from ?? ''), Date.parse(until ?? ''));
+            }
         }
       }
       for (const { effectiveAt } of versions.filter(({ appliesTo }) => appliesTo === 'next'))
@@ -350,7 +369,8 @@ export class SlowModel {
     const planned = this.valueAt(holder, this.differences('price', held.plan, slug), at, early);
     const found = override === null || override === undefined ? planned : partOf(override as SlowPrice, slug);
     if (found === null) return null;
-    const price = slowDiscounted(found as SlowPrice, at);
+    const discounts = own(({ discounts }: { discounts?: unknown }) => discounts) as readonly SlowOwnDiscount[] | null;
+    const price = slowDiscountedBy(slowDiscounted(found as SlowPrice, at), discounts ?? [], at);
     const isFee = price.meter === undefined;
     const name = price.quantity ?? '';
     const quantity = isFee
@@ -398,7 +418,16 @@ export class SlowModel {
   }
 
   slugs(): string[] {
-    return this.once('slugs', () => [...new Set(this.prices().map(({ slug }) => slug))]);
+    return this.once('slugs', () => this.names().filter((name) => !isSlowMinimum(name)));
+  }
+
+  /** Of prices, then of plans. */
+  minimumNames(): string[] {
+    return this.once('minimum names', () => this.names().filter(isSlowMinimum));
+  }
+
+  private names(): string[] {
+    return [...new Set(this.prices().map(({ slug }) => slug))];
   }
 
   /** Of plans, and of subscriptions alone. */
@@ -409,7 +438,11 @@ export class SlowModel {
         records.flatMap((record) => ('undoes' in record ? [] : record.patches)),
       );
       const own = patches.flatMap(({ patch }) => Object.values(patch.overrides ?? {}));
-      return [...planned, ...own].filter((price) => price !== null).flatMap((price) => slowParts(price as SlowPrice));
+      const parts = [...planned, ...own]
+        .filter((price) => price !== null)
+        .flatMap((price) => slowParts(price as SlowPrice));
+      const plans = this.history.versions.flatMap(({ catalog }) => catalog.plans);
+      return [...parts, ...plans.flatMap(({ minimum }) => (minimum ? [minimumOfPlan(minimum)] : []))];
     });
   }
 
@@ -500,14 +533,15 @@ export class SlowModel {
   }
 
   /** What counts other usage, or by another length, waits for the next period while the old one goes on. */
-  private waiting(
-    line: SlowLine,
+  waiting(
+    line: Pick<SlowLine, 'anchor' | 'begin'>,
     before: { at: number; of: SlowDefinition } | undefined,
     of: SlowDefinition,
     at: number,
     windowMs: number,
   ): SlowDefinition {
-    if (of.price.meter === undefined || before === undefined || before.at !== at - windowMs) return of;
+    const isFee = of.price.meter === undefined && !isSlowMinimum(of.price.slug);
+    if (isFee || before === undefined || before.at !== at - windowMs) return of;
     const old = before.of.price;
     const counts = ({ match, per, otherwise, dimensions }: SlowPrice) => [match, per, otherwise === true, dimensions];
     if (same(counts(old), counts(of.price)) && lengthMs(old) === lengthMs(of.price)) return of;
@@ -554,7 +588,8 @@ export class SlowModel {
           .filter((slug) => this.meterOf(slug) !== null && of(slug) !== null)
           .map((slug) => this.windowOf(slug));
         const rate = fees.reduce<Ratio>((sum, { definition }) => plus(sum, perMs(definition)), zero);
-        return { isPaused: held.isPaused, fees, windows, rate };
+        const minimums = new Map(this.minimumNames().map((name) => [name, of(name)]));
+        return { isPaused: held.isPaused, fees, windows, rate, minimums };
       },
       this.asIn(at, SLOT),
     );
@@ -569,7 +604,20 @@ export const slowFee = ({ price, quantity, isTrial }: SlowDefinition): Ratio =>
         10n ** BigInt(price.flatAmount!.split('.')[1]?.length ?? 0),
       );
 
+// One object for each, as the objects of a history are.
+const ofPlans = new WeakMap<object, SlowPrice>();
+
+function minimumOfPlan(minimum: object): SlowPrice {
+  const known = ofPlans.get(minimum) ?? slowMinimum(PLAN_MINIMUM, minimum as { amount: string });
+  ofPlans.set(minimum, known);
+  return known;
+}
+
 function priceIn({ plans }: CatalogVersion['catalog'], plan: string, name: string): SlowPrice | null {
+  if (name === PLAN_MINIMUM) {
+    const minimum = plans.find((each) => each.slug === plan)?.minimum;
+    return minimum === undefined ? null : minimumOfPlan(minimum);
+  }
   const prices = plans.find((each) => each.slug === plan)?.prices as readonly SlowPrice[] | undefined;
   const price = prices?.find((each) => each.slug === slugOf(name));
   return price === undefined ? null : partOf(price, name);

@@ -82,6 +82,7 @@ export interface SlowAmountFields {
   readonly included?: SlowIncluded;
   readonly discounts?: readonly SlowDiscount[];
   readonly maximum?: string;
+  readonly minimum?: string;
 }
 
 interface SlowCell extends SlowAmountFields {
@@ -197,8 +198,18 @@ export function slowAmount(price: SlowAmountFields, units: Ratio): Ratio {
   return left.n <= 0n ? zero : slowCharge(price, left);
 }
 
-/** Each that has a quantity of its own. */
+/** The least that a period costs, as what is charged once a period. */
+export const slowMinimum = (
+  name: string,
+  { amount, every }: { amount: string; every?: SlowPrice['every'] | undefined },
+): SlowPrice => ({ slug: name, model: 'flat', flatAmount: amount, charge: 'in_arrears', ...(every && { every }) });
+
+/** Each that has items of its own. */
 export function slowParts(price: SlowPrice): SlowPrice[] {
+  if (price.minimum !== undefined) {
+    const { minimum: amount, ...own } = price;
+    return [own, slowMinimum(`${price.slug}/minimum`, { amount, every: price.every })];
+  }
   if (price.fee === undefined) return [price];
   const { fee, ...money } = price;
   const { rate: _, included: _included, maximum: _maximum, model: _model, ...shared } = money;
@@ -218,6 +229,29 @@ export function slowDiscounted(price: SlowPrice, at: number): SlowPrice {
     )
     .map(({ from: _from, until: _until, ...of }) => of);
   return holding.length === 0 ? others : { ...others, discounts: holding };
+}
+
+/** Of a subscription: of one price, or of all. */
+export interface SlowOwnDiscount extends SlowDiscount {
+  readonly price?: string;
+}
+
+/** With the discounts of its subscription that hold at an instant. */
+export function slowDiscountedBy(price: SlowPrice, own: readonly SlowOwnDiscount[], at: number): SlowPrice {
+  const [slug, part] = price.slug.split('/') as [string, string?];
+  if (part === 'minimum') return price;
+  const isOfOne = price.meter !== undefined && price.cells === undefined && part === undefined;
+  let changed = price;
+  for (const { price: of, from, until, ...discount } of own) {
+    const holds = (from === undefined || Date.parse(from) <= at) && (until === undefined || at < Date.parse(until));
+    if (!holds || (of !== undefined && of !== slug) || (discount.rate === undefined && !isOfOne)) continue;
+    if (price.meter !== undefined) changed = { ...changed, discounts: [...(changed.discounts ?? []), discount] };
+    else {
+      const left = timesOf(readRatio(changed.flatAmount!), less(one, readRatio(discount.rate!)));
+      changed = { ...changed, flatAmount: ratioText(left) };
+    }
+  }
+  return changed;
 }
 
 /** A cell as a price of what it names. */

@@ -1,5 +1,5 @@
-// The fields that say what a subscription has: its plan, quantities and prices of its own. They are read against a
-// catalog, since a plan must be there, and a price must fit to its meter and to what its slug means.
+// The fields that say what a subscription has: its plan, quantities, and prices and discounts of its own. They are read
+// against a catalog, since a plan must be there, and a price must fit to its meter and to what its slug means.
 
 import type { Catalog, Price } from '../../../domain/catalog/catalog.ts';
 import { priceMeanings } from '../../../domain/catalog/price-meaning.ts';
@@ -8,10 +8,14 @@ import { formatPath } from '../../../domain/fields/catalog-source.ts';
 import { Decimal } from '../../../domain/number/decimal.ts';
 import { partsOf } from '../../../domain/pricing/parts.ts';
 import { isUsagePrice, readPrice } from '../../../domain/pricing/prices.ts';
+import {
+  readSubscriptionDiscounts,
+  type SubscriptionDiscount,
+} from '../../../domain/pricing/subscription-discounts.ts';
 import type { SubscriptionPatch } from '../../../domain/terms/subscription-history.ts';
 import { type BodyFields, type FieldReader, isObject } from '../body-fields.ts';
 
-export const pricedFieldNames = ['plan', 'quantities', 'overrides'] as const;
+export const pricedFieldNames = ['plan', 'quantities', 'overrides', 'discounts'] as const;
 
 const QUANTITIES_MAX = 20;
 const OVERRIDES_MAX = 100;
@@ -47,6 +51,17 @@ const quantitiesField: FieldReader<Readonly<Record<string, string | null>>> = (g
   return Object.fromEntries(read.sort(([a], [b]) => (a < b ? -1 : 1)));
 };
 
+const sourceOf = (fields: BodyFields): FieldSource => ({
+  add: (path, message) => fields.say(formatPath(path), message),
+  textOf: () => null,
+});
+
+/** Whether a slug is a price of some plan is not asked: it may be one of the subscription's own, or come later. */
+const discountsOf = (fields: BodyFields): readonly SubscriptionDiscount[] | null =>
+  fields.optional('discounts', (value) =>
+    readSubscriptionDiscounts({ source: sourceOf(fields), path: ['discounts'], value }),
+  );
+
 /** A list of prices, each as the catalog has one, or `{ "slug": …, "remove": true }`: the plan's again. */
 function readOverrides(fields: BodyFields, catalog: Catalog): Readonly<Record<string, Price | null>> | null {
   const list = fields.optional<readonly unknown[]>('overrides', (given, refuse) =>
@@ -55,10 +70,7 @@ function readOverrides(fields: BodyFields, catalog: Catalog): Readonly<Record<st
       : refuse(`be a list of at most ${OVERRIDES_MAX} prices, as a plan has them`),
   );
   if (list === null) return null;
-  const source: FieldSource = {
-    add: (path, message) => fields.say(formatPath(path), message),
-    textOf: () => null,
-  };
+  const source = sourceOf(fields);
   const meters = new Map(catalog.meters.map((meter) => [meter.slug, meter]));
   const meanings = priceMeanings(catalog.plans);
   const overrides: [string, Price | null][] = [];
@@ -89,9 +101,11 @@ export function readPricedFields(fields: BodyFields, catalog: Catalog): Subscrip
   const plan = fields.optional('plan', planField(catalog));
   const quantities = fields.optional('quantities', quantitiesField);
   const overrides = readOverrides(fields, catalog);
+  const discounts = discountsOf(fields);
   return {
     ...(plan !== null && { plan }),
     ...(quantities !== null && { quantities }),
     ...(overrides !== null && { overrides }),
+    ...(discounts !== null && { discounts }),
   };
 }

@@ -20,12 +20,13 @@ const untilText = (until: number | 'open' | null): string | null => (until === '
 
 /** Only what the patch says. */
 function patchAnswer(at: number, patch: SubscriptionPatch) {
-  const { plan, quantities, overrides, endsAt, trialEndsAt, pausedUntil } = patch;
+  const { plan, quantities, overrides, discounts, endsAt, trialEndsAt, pausedUntil } = patch;
   return {
     at: formatRfc3339(at),
     ...(plan !== undefined && { plan }),
     ...(quantities !== undefined && { quantities }),
     ...(overrides !== undefined && { overrides: pricesOf(Object.entries(overrides)) }),
+    ...(discounts !== undefined && { discounts }),
     ...(endsAt !== undefined && { endsAt: timeOrNull(endsAt) }),
     ...(trialEndsAt !== undefined && { trialEndsAt: timeOrNull(trialEndsAt) }),
     ...(pausedUntil !== undefined && { pausedUntil: untilText(pausedUntil) }),
@@ -65,6 +66,7 @@ export function subscriptionAnswer(subscription: CustomerSubscription, now: numb
     ...{ id: opening.id, customer, status, plan: state?.plan ?? history.plans.at(-1)! },
     quantities: Object.fromEntries(state?.quantities ?? []),
     overrides: pricesOf(state?.overrides ?? []),
+    discounts: state?.discounts ?? [],
     startsAt: formatRfc3339(startsAt),
     billedFrom: formatRfc3339(billedFrom),
     endsAt: timeOrNull(endsAt),
@@ -82,8 +84,8 @@ export function subscriptionAnswer(subscription: CustomerSubscription, now: numb
 const boundText = (instant: number): string | null => (Number.isFinite(instant) ? formatRfc3339(instant) : null);
 
 /** Which definition of which price a subscription has from when to when, by price and time. */
-export const termsAnswer = ({ lines }: CustomerTerms, id: string) =>
-  lines
+export const termsAnswer = ({ everyLine }: CustomerTerms, id: string) =>
+  everyLine
     .flatMap((line) => line.segments)
     .filter(({ subscription }) => subscription === id)
     .sort((a, b) => (a.price.slug < b.price.slug ? -1 : a.price.slug > b.price.slug ? 1 : a.from - b.from))

@@ -59,7 +59,8 @@ function readPhases(body: BodyFields, catalog: Catalog): Phase[] {
     if (fields === null) continue;
     const from = fields.required('from', instantField);
     const patch = readPricedFields(fields, catalog);
-    if (Object.keys(patch).length === 0) fields.refuse('from', 'be followed by a plan, quantities or overrides');
+    if (Object.keys(patch).length === 0)
+      fields.refuse('from', 'be followed by a plan, quantities, overrides or discounts');
     if (from !== null) phases.push({ from, patch });
   }
   return phases;
@@ -141,7 +142,7 @@ export function readChangeBody(given: unknown, catalog: Catalog): ChangeBody {
   const trialEndsAt = body.optional('trialEndsAt', instantField);
   const patch = { ...readPricedFields(body, catalog), ...(trialEndsAt !== null && { trialEndsAt }) };
   const isEmpty = ![...pricedFieldNames, 'trialEndsAt'].some((name) => body.has(name));
-  if (isEmpty) body.refuse('at', 'be followed by what changes: plan, quantities, overrides or trialEndsAt');
+  if (isEmpty) body.refuse('at', 'be followed by what changes: plan, quantities, overrides, discounts or trialEndsAt');
   body.end();
   return { ...dated, patch };
 }

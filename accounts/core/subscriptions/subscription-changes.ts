@@ -2,7 +2,7 @@
 
 import { priceDefaults } from '../../../domain/pricing/price-choices.ts';
 import { Problem } from '../../../domain/problem.ts';
-import type { CatalogHistory } from '../../../domain/terms/catalog-history.ts';
+import { type CatalogHistory, sameDefinition } from '../../../domain/terms/catalog-history.ts';
 import type { CustomerSubscription, UnnumberedRecord } from '../../../domain/terms/customer-subscription.ts';
 import { changeInstant } from '../../../domain/terms/record-rules.ts';
 import {
@@ -76,16 +76,15 @@ function instantBeforeEnd(asked: AskedTime, changing: ChangingSubscription): num
   return instant;
 }
 
-const sameJson = (one: unknown, other: unknown): boolean => JSON.stringify(one) === JSON.stringify(other);
-
 /** Whether all fields of a patch have these values already. */
 function isHeld(patch: SubscriptionPatch, state: SubscriptionState): boolean {
-  const { plan, quantities = {}, overrides = {}, ...deadlines } = patch;
+  const { plan, quantities = {}, overrides = {}, discounts, ...deadlines } = patch;
   return (
     Object.keys(deadlines).length === 0 &&
     (plan === undefined || plan === state.plan) &&
+    (discounts === undefined || sameDefinition(discounts, state.discounts)) &&
     Object.entries(quantities).every(([name, value]) => (state.quantities.get(name) ?? null) === value) &&
-    Object.entries(overrides).every(([slug, price]) => sameJson(state.overrides.get(slug) ?? null, price))
+    Object.entries(overrides).every(([slug, price]) => sameDefinition(state.overrides.get(slug) ?? null, price))
   );
 }
 

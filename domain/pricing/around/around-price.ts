@@ -1,6 +1,6 @@
-// What may stand around a price of usage: an allowance, discounts and a maximum. How they are read and told; what they
-// come to is `charge.ts`. What is not said is absent, and what holds anyway is left out, so that a definition which
-// says the same is the same.
+// What may stand around a price of usage: an allowance, discounts, a maximum and a minimum. How they are read and told;
+// what they come to is `charge.ts`. What is not said is absent, and what holds anyway is left out, so that a definition
+// which says the same is the same.
 import {
   expected,
   type Field,
@@ -17,7 +17,7 @@ import { Decimal } from '../../number/decimal.ts';
 import { QUANTITY_FRACTION_DIGITS } from '../../number/quantity.ts';
 import { formatRfc3339, parseRfc3339 } from '../../time/rfc3339.ts';
 
-const DISCOUNTS_MAX = 20;
+export const DISCOUNTS_MAX = 20;
 
 const includedProrations = ['second', 'none'] as const;
 
@@ -45,6 +45,8 @@ export interface AroundPrice {
   readonly discounts?: readonly Discount[];
   /** The most that a period costs. */
   readonly maximum?: string;
+  /** The least that a period costs. Where records become terms it is a part of its own (`parts.ts`). */
+  readonly minimum?: string;
 }
 
 const instantSchema = (description: string): JsonSchema => ({
@@ -53,6 +55,7 @@ const instantSchema = (description: string): JsonSchema => ({
   description: `An instant such as 2026-11-01T00:00:00Z. ${description}`,
 });
 const kinds = ['units', 'rate', 'amount'] as const;
+export const discountFieldNames = [...kinds, 'from', 'until'] as const;
 
 export const aroundSchema = {
   included: {
@@ -88,10 +91,14 @@ export const aroundSchema = {
     },
   },
   maximum: { $ref: '#/$defs/positiveDecimal', description: 'The most that a period costs.' },
+  minimum: {
+    $ref: '#/$defs/positiveDecimal',
+    description: 'The least that a period of a subscription costs: what is missing is charged at its end.',
+  },
 } as const satisfies Readonly<Record<keyof AroundPrice, JsonSchema>>;
 
 /** Null after it has said what is wrong, as the other readers here. */
-function readPositive(field: Field): string | null {
+export function readPositive(field: Field): string | null {
   const text = readDecimal(field);
   if (text === null || Decimal.parse(text).compare(Decimal.zero) > 0) return text;
   return refuse(field, `must be above zero, got "${text}"`);
@@ -120,8 +127,8 @@ function readInstant(field: Field): number | null {
   return instant ?? expected(field, 'an instant such as 2026-11-01T00:00:00Z');
 }
 
-function readDiscount(field: Field): Discount | null {
-  const fields = readMap(field, [...kinds, 'from', 'until']);
+export function readDiscount(field: Field): Discount | null {
+  const fields = readMap(field, discountFieldNames);
   if (fields === null) return null;
   const [kind, ...others] = kinds.filter((each) => !isAbsent(fields[each]));
   if (kind === undefined || others.length > 0) return refuse(field, `needs one of ${kinds.join(', ')}`);
@@ -148,38 +155,46 @@ function readDiscounts(field: Field): readonly Discount[] | null {
   return discounts.length < list.length ? null : discounts;
 }
 
-/** What of one quantity can be said of a price that has several. */
-export type OfSeveral = 'all' | 'included' | 'none';
+/** What of one quantity can be said of a price that has several: a matrix has its cells, a percentage a fee. */
+export type Quantities = 'one' | 'of cells' | 'with a fee';
 
 export function readAround(
   fields: Readonly<Record<keyof AroundPrice, Field>>,
-  ofSeveral: OfSeveral = 'all',
+  quantities: Quantities = 'one',
 ): AroundPrice | null {
   const included = isAbsent(fields.included) ? undefined : readIncluded(fields.included);
   const discounts = isAbsent(fields.discounts) ? undefined : readDiscounts(fields.discounts);
   const maximum = isAbsent(fields.maximum) ? undefined : readPositive(fields.maximum);
-  if (included === null || discounts === null || maximum === null) return null;
+  const minimum = isAbsent(fields.minimum) ? undefined : readPositive(fields.minimum);
+  if (included === null || discounts === null || maximum === null || minimum === null) return null;
   const around = {
     ...(included !== undefined && { included }),
     ...(discounts !== undefined && { discounts }),
     ...(maximum !== undefined && { maximum }),
+    ...(minimum !== undefined && { minimum }),
   };
-  return ofSeveral === 'all' || refuseOfOne(fields, around, ofSeveral) ? around : null;
+  if (maximum !== undefined && minimum !== undefined && Decimal.parse(minimum).compare(Decimal.parse(maximum)) > 0)
+    return refuse(fields.minimum, `is above the maximum, ${maximum}`);
+  return quantities === 'one' || refuseOfOne(fields, around, quantities) ? around : null;
 }
 
 /** True: there is nothing to refuse. */
 function refuseOfOne(
   fields: Readonly<Record<keyof AroundPrice, Field>>,
-  { included, discounts, maximum }: AroundPrice,
-  ofSeveral: OfSeveral,
+  { included, discounts, maximum, minimum }: AroundPrice,
+  quantities: Quantities,
 ): boolean {
   const why = 'is of one quantity, and this price has several: say it where the quantity is';
-  const isIncluded = included === undefined || ofSeveral === 'included';
+  const hasFee = quantities === 'with a fee';
+  const isIncluded = included === undefined || hasFee;
   const isOfRates = discounts?.every(({ rate }) => rate !== undefined) ?? true;
+  // All cells are counted and rated together; a fee is counted by another meter.
+  const isLeast = minimum === undefined || !hasFee;
   if (!isIncluded) refuse(fields.included, why, 'key');
   if (maximum !== undefined) refuse(fields.maximum, why, 'key');
+  if (!isLeast) refuse(fields.minimum, 'is of one meter, and this price has two: say it of the plan', 'key');
   if (!isOfRates) refuse(fields.discounts, 'of units or of an amount are of one quantity, and this price has several');
-  return isIncluded && maximum === undefined && isOfRates;
+  return isIncluded && maximum === undefined && isLeast && isOfRates;
 }
 
 function discountText({ units, rate, amount, from, until }: Discount): string {
@@ -188,10 +203,11 @@ function discountText({ units, rate, amount, from, until }: Discount): string {
 }
 
 /** What is not said is left out. */
-export const aroundTerms = ({ included, discounts, maximum }: AroundPrice): Terms => ({
+export const aroundTerms = ({ included, discounts, maximum, minimum }: AroundPrice): Terms => ({
   ...(included !== undefined && {
     included: `${included.units}${included.proration === 'none' ? ' in any part of a period' : ''}`,
   }),
   ...(discounts !== undefined && { discounts: `[${discounts.map(discountText).join('; ')}]` }),
   ...(maximum !== undefined && { maximum }),
+  ...(minimum !== undefined && { minimum }),
 });

@@ -4,6 +4,7 @@
 //   2 price        the model's, or that of the subscription's own price in its place
 //   3 discounts    of a rate, one after the other; then of an amount, which leave no less than nothing
 //   4 maximum
+//   5 minimum      an item of its own: what the period's charges fall short of it, once all of it is closed
 //
 // The amount stays a function of a period's quantity alone, and none costs nothing. A credit (an amount below zero) has
 // the discounts of rates, by which it was charged, and no others.
@@ -41,6 +42,9 @@ export function chargeOf(
   return maximum === undefined ? charge : Decimal.min(charge, Decimal.parse(maximum));
 }
 
+/** What is charged for a minimum where a period came to `charged`: the two together are no less than it. */
+export const minimumDue = (minimum: Decimal, charged: Decimal): Decimal => lessAmount(minimum, charged);
+
 function lessAmount(charge: Decimal, amount: Decimal): Decimal {
   const left = charge.minus(amount);
   return left.isNegative ? Decimal.zero : left;
@@ -50,7 +54,7 @@ function lessAmount(charge: Decimal, amount: Decimal): Decimal {
 export const isOfPeriod = ({ discounts, maximum }: AroundPrice): boolean =>
   maximum !== undefined || (discounts?.some(({ amount }) => amount !== undefined) ?? false);
 
-export const boundsOf = ({ discounts = [] }: AroundPrice): number[] =>
+export const boundsOf = ({ discounts = [] }: Pick<AroundPrice, 'discounts'>): number[] =>
   discounts.flatMap(({ from, until }) =>
     [from, until].flatMap((bound) => (bound === undefined ? [] : instantOf(bound))),
   );
@@ -65,7 +69,7 @@ function instantOf(text: string): number {
   return known;
 }
 
-const holdsAt = ({ from, until }: Discount, instant: number): boolean =>
+export const holdsAt = ({ from, until }: Discount, instant: number): boolean =>
   (from === undefined || instantOf(from) <= instant) && (until === undefined || instant < instantOf(until));
 
 const resolved = new WeakMap<AroundPrice, Map<string, AroundPrice>>();

@@ -135,7 +135,7 @@ export class PriceAudit {
   private audited({ tenant, customer }: TenantCustomer, periodStart: number, view: BilledView): AuditedStart {
     const by = this.records.of({ tenant, customer });
     const subjects = this.ownership.subjectsOf({ tenant, customer });
-    const target = wholeTarget(view.watermark, by, { tenant, customer, subjects }, periodStart);
+    const target = wholeTarget(view, by, { tenant, customer, subjects }, periodStart);
     const usage = target.usage.map((period) => ({
       period,
       counted: countedTerms(period).map((terms) => ({ terms, tally: new CountedTally(period.line.meter!, terms) })),

@@ -117,7 +117,8 @@ export class PeriodWatch {
       const by = records.of({ tenant, customer });
       const subjects = ownership.subjectsOf({ tenant, customer });
       // Only sums are asked for.
-      return { ...wholeTarget(watermark, by, { tenant, customer, subjects }, periodStart), detailFrom: watermark };
+      const upTo = { watermark, closedUpTo };
+      return { ...wholeTarget(upTo, by, { tenant, customer, subjects }, periodStart), detailFrom: watermark };
     });
     const charges = await readCharges(store, { seals, closedUpTo, catalogs }, targets);
     for (const [i, { target, usage, fees }] of charges.entries()) {

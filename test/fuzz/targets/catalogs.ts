@@ -112,7 +112,16 @@ const base = {
         { slug: 'late', model: 'flat', flatAmount: '20', charge: 'in_arrears', proration: 'day' },
       ],
     },
-    { slug: 'q', calendar: false, afterEnd: 'default', prices: [{ slug: 'fee', model: 'flat', flatAmount: '9' }] },
+    {
+      slug: 'q',
+      calendar: false,
+      afterEnd: 'default',
+      minimum: { amount: '50', every: { years: 1 } },
+      prices: [
+        { slug: 'fee', model: 'flat', flatAmount: '9' },
+        { slug: 'least', meter: 'calls', model: 'per_unit', unitAmount: '2', minimum: '20' },
+      ],
+    },
   ],
   defaultPlan: 'p',
 };
@@ -211,6 +220,7 @@ const keys = [
     'prices',
   ],
   ...['every', 'onChange', 'charge', 'proration', 'giveBack', 'quantity', 'afterEnd', 'trialUsage', 'days', 'months'],
+  ...['minimum', 'amount'],
   ...['currency', 'meters', 'plans', 'subscriptions', 'defaultPlan', 'extra'],
   ...objectNames,
   ...['', ' ', 'region', 'a.b', '1', 'true', 'null'],

@@ -5,6 +5,7 @@ import { customerText, type TenantCustomer } from '../../../domain/billing/billi
 import type { CatalogVersion, Meter } from '../../../domain/catalog/catalog.ts';
 import { nextChunkOf, type SealVector } from '../../../domain/sealing/seal-vector.ts';
 import { slowFeeTerms } from '../../terms/slow-fees.ts';
+import { slowMinimums } from '../../terms/slow-minimums.ts';
 import {
   DAY,
   lengthMs,
@@ -106,7 +107,38 @@ export class ExpectedCharges {
 
   /** In the periods that start at an instant; null: in all. */
   of(customer: TenantCustomer, view: View, periodStart: number | null): ExpectedCharge[] {
-    return [...this.usageCharges(customer, view, periodStart), ...this.feeCharges(customer, view, periodStart)];
+    const charged = [
+      ...this.usageCharges(customer, view, periodStart),
+      ...this.feeCharges(customer, view, periodStart),
+    ];
+    return [...charged, ...this.minimumCharges(customer, view, periodStart, charged)];
+  }
+
+  /** Those that are due, less what was charged. */
+  private minimumCharges(
+    customer: TenantCustomer,
+    view: View,
+    periodStart: number | null,
+    charged: readonly ExpectedCharge[],
+  ): ExpectedCharge[] {
+    const found: ExpectedCharge[] = [];
+    for (const minimum of slowMinimums(this.model(customer, view, ALWAYS))) {
+      const { name, price, members, start, length, closesAt, holder, from } = minimum;
+      if ((periodStart !== null && start !== periodStart) || closesAt > view.closedUpTo) continue;
+      const ofPeriod = { periodStart: start, periodEnd: start + length };
+      let left = scaledRatio(minimum.amount);
+      for (const each of [...charged, ...found]) {
+        const isOfPrice = price === null || each.price.split('[')[0] === price;
+        const isOfPeriod = each.periodStart === start && each.periodEnd === ofPeriod.periodEnd;
+        if (isOfPrice && isOfPeriod && members.includes(each.subscription)) left -= each.amount;
+      }
+      const amount = left < 0n ? 0n : left;
+      found.push({
+        ...{ ...ofPeriod, price: name, subscription: holder ?? '', termStart: from, subject: '' },
+        ...{ amount, quantity: null },
+      });
+    }
+    return found;
   }
 
   /** What an item of a price's period covers that has a window: its stretch, cut where the window's term is. */
