@@ -599,7 +599,7 @@ describe('fast counter', () => {
       expect(told).toEqual(await transcript(plainCounter, steps));
       const { totals } = told.at(-1) as { totals: { count: number } };
       // Of `tokens` and `output`, and the one of `calls`.
-      expect(totals.count).toBe(2 * (TOTAL_GROUPS_MAX + 1) + 1);
+      expect(totals.count).toBe(3 * (TOTAL_GROUPS_MAX + 1) + 1);
     },
   );
 
