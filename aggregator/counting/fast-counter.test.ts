@@ -598,7 +598,7 @@ describe('fast counter', () => {
       const told = await transcript(fastCounter, steps);
       expect(told).toEqual(await transcript(plainCounter, steps));
       const { totals } = told.at(-1) as { totals: { count: number } };
-      // Of `tokens` and `output`, and the one of `calls`.
+      // Of `tokens`, `output` and `mean`, and the one of `calls`.
       expect(totals.count).toBe(3 * (TOTAL_GROUPS_MAX + 1) + 1);
     },
   );
