@@ -125,7 +125,7 @@ describe('a plan is changed while it is held back by a pause', () => {
   const changed = billedBy(history, [subscription]);
   const december = Date.UTC(2026, 11, 1);
   const feesAt = (watermark: number) =>
-    dueTargets(watermark, changed, { ...work, dueFrom: december }, [])
+    dueTargets({ watermark, closedUpTo: watermark }, changed, { ...work, dueFrom: december }, [])
       .filter(({ periodStart }) => periodStart === december)
       .flatMap(({ fees }) => fees.map(({ slug, amount }) => `${slug} ${amount}`));
 

@@ -133,7 +133,7 @@ class CustomerTargets {
     this.by = by;
     this.work = work;
     this.stored = stored;
-    this.feeLines = [...new Set([...by.terms.feeLines, ...by.fees.linesAt(watermark)])];
+    this.feeLines = [...new Set([...by.terms.feeLines, ...by.fees.linesAt(upTo.watermark)])];
   }
 
   all(): PeriodTarget[] {
