@@ -1112,7 +1112,7 @@ export interface components {
                 meter: string;
                 eventType: string;
                 /** @enum {string} */
-                aggregation: "sum" | "count" | "max" | "min" | "latest" | "unique";
+                aggregation: "sum" | "count" | "max" | "min" | "latest" | "unique" | "avg";
                 dimensions: string[];
                 /** @enum {string} */
                 window: "1m" | "15m" | "1h" | "1d";
@@ -1126,10 +1126,10 @@ export interface components {
         };
         /**
          * @description How the values of several subjects become one: sum and max of each subject's value; with union what several of
-         *     them have counts once
+         *     them have counts once; pooled, their events are those of one
          * @enum {string}
          */
-        Across: "sum" | "max" | "union";
+        Across: "sum" | "max" | "union" | "pooled";
         /** @enum {string} */
         BucketSize: "1m" | "15m" | "1h" | "1d" | "1mo" | "total";
         /**
@@ -1357,8 +1357,8 @@ export interface components {
             }[];
             /**
              * @description Only with `others=true`: all subjects or groups that are in no row, merged as the meter merges usage - their sum,
-             *     their greatest or least value, the latest one, or how many different values they have among them. Null where
-             *     there are none.
+             *     their greatest or least value, the latest one, the mean of their events, or how many different values they have
+             *     among them. Null where there are none.
              */
             others?: {
                 value: components["schemas"]["Decimal"];

@@ -50,6 +50,7 @@ const ofCalls = [
   meter('tokens', 'sum', { dimensions: by(['model'], ['op']) }),
   meter('output', 'sum', { valuePath: ['usage', 'out'], dimensions: by(['model'], ['op']) }),
   meter('calls', 'count', { dimensions: by(['usage', 'tier']) }),
+  meter('mean', 'avg', { valuePath: ['usage', 'out'], dimensions: by(['model'], ['op']) }),
 ];
 const catalogOf = (meters: readonly Meter[]): Catalog => ({ ...emptyCatalog, meters });
 const catalogs: readonly Catalog[] = [

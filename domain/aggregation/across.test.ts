@@ -9,11 +9,15 @@ describe('valueAcross', () => {
     ['sum', [], 0n],
     ['max', [], 0n],
     ['union', [7n], 7n],
+    ['pooled', [7n], 7n],
   ] as const)('%s of %p is %p', (across, values, expected) => {
     expect(valueAcross(across, values)).toBe(expected);
   });
 
-  it('takes no second value of a union: it would count twice what both have', () => {
-    expect(() => valueAcross('union', [1n, 2n])).toThrow('one value together');
-  });
+  it.each(['union', 'pooled'] as const)(
+    'takes no second value of %s: it would count twice what both have',
+    (across) => {
+      expect(() => valueAcross(across, [1n, 2n])).toThrow('one value together');
+    },
+  );
 });

@@ -36,18 +36,20 @@ export interface WindowState {
 }
 
 /**
- * How the values of several subjects become one. `sum` and `max` are of the subjects' values; with `union` the subjects
- * are one: what several of them have counts once.
+ * How the values of several subjects become one. `sum` and `max` are of the subjects' values; with `union` and `pooled`
+ * the subjects are one: what several of them have counts once, and their events are those of one.
  */
-export type Across = 'sum' | 'max' | 'union';
+export type Across = 'sum' | 'max' | 'union' | 'pooled';
 
 export interface AggregationRules {
   /**
    * What it reads from an event: nothing (it counts events), a decimal number, or any scalar, which is only told apart.
    */
   readonly reads: 'nothing' | 'quantity' | 'scalar';
-  /** Whether the value is the sum of the events' quantities, so that it may be kept as plain numbers. */
+  /** Whether what is kept is the sum of the events' quantities: then it may be kept as plain numbers. */
   readonly isSum: boolean;
+  /** Whether the value is what is kept, divided by the number of events: once, when it is told (mean.ts). */
+  readonly isMean: boolean;
   /**
    * What two quantities of one event come to, where the meter's path names several; null: it takes one, or none. The
    * order of the values must not matter.
@@ -66,6 +68,6 @@ export interface AggregationRules {
   readonly across: readonly [Across, ...Across[]];
   /** The choice that merging states without regard to subjects gives; null: none, a subject has to be merged first. */
   readonly acrossMerged: Across | null;
-  /** A period's value once a further window is known, in order of time; `before` is null for the first. */
+  /** What windows come to once a further one is known, in order of time; `before` is null for the first. */
   mergeWindows(before: Quantity | null, window: Quantity): Quantity;
 }

@@ -15,6 +15,7 @@ export function isAfter(a: EventOrder, b: EventOrder): boolean {
 export const latest: AggregationRules = {
   reads: 'quantity',
   isSum: false,
+  isMean: false,
   joinValues: null,
   needsFirstSeen: false,
   across: ['sum', 'max'],

@@ -4,6 +4,7 @@ import type { AggregationRules } from './aggregation-rules.ts';
 export const max: AggregationRules = {
   reads: 'quantity',
   isSum: false,
+  isMean: false,
   // biome-ignore lint/complexity/useMathMinMax: Math takes no bigint.
   joinValues: (one, other) => (other > one ? other : one),
   needsFirstSeen: false,

@@ -4,6 +4,7 @@ import type { AggregationRules } from './aggregation-rules.ts';
 export const sum: AggregationRules = {
   reads: 'quantity',
   isSum: true,
+  isMean: false,
   joinValues: (one, other) => one + other,
   needsFirstSeen: false,
   across: ['sum'],

@@ -5,6 +5,7 @@ import type { AggregationRules } from './aggregation-rules.ts';
 export const unique: AggregationRules = {
   reads: 'scalar',
   isSum: false,
+  isMean: false,
   joinValues: null,
   needsFirstSeen: true,
   across: ['union', 'sum'],

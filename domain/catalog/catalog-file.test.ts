@@ -222,7 +222,7 @@ defaultPlan: q
 `);
     expect(errors).toEqual([
       'p.yaml:1:11 currency: must be an ISO 4217 code such as USD, got "dollars"',
-      'p.yaml:3:50 meters[0].aggregation: must be one of sum, count, max, min, latest, unique, got "total"',
+      'p.yaml:3:50 meters[0].aggregation: must be one of sum, count, max, min, latest, unique, avg, got "total"',
       'p.yaml:4:13 meters[1].slug: "tokens" is already the slug of meters[0]',
       'p.yaml:4:32 meters[1].eventType: must be a string, got number 7 (quote it)',
       'p.yaml:4:60 meters[1].value: must be a path below data, such as data.input_tokens, got "input_tokens"',
@@ -465,7 +465,7 @@ defaultPlan: q
     [
       'a prorated sum',
       withPrice('{ slug: a, meter: tokens, model: per_unit, unitAmount: "1", onChange: prorate }'),
-      'onChange: prorate is for levels (max, min, latest), and this price is of a sum: carry, share or restart',
+      'onChange: prorate is for levels (max, min, latest, avg), and this price is of a sum: carry, share or restart',
     ],
     ...['carry', 'share'].map(
       (kind) =>

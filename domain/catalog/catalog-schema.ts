@@ -197,7 +197,7 @@ const catalogSchema = (): JsonSchema => ({
         across: {
           enum: [...new Set(aggregations.flatMap((name) => aggregationRules(name).across))],
           description:
-            'How the values of several subjects become one. sum and max are of their values; union: what several of them have counts once. Where it is left out: sum, and union for unique.',
+            'How the values of several subjects become one. sum and max are of their values; union: what several of them have counts once; pooled: their events are those of one. Where it is left out: sum, union for unique, and pooled for avg.',
         },
         window: {
           enum: windowSizes,

@@ -43,13 +43,13 @@ export function readValue(field: Field, aggregation: Aggregation | null): ReadVa
   const [first] = addends;
   const isPlain = addends.length === 1 && first!.factor === '1';
   if (aggregation === null) return null;
-  const { reads, isSum, joinValues } = aggregationRules(aggregation);
+  const { reads, isSum, isMean, joinValues } = aggregationRules(aggregation);
   if (isPlain) {
     if (joinValues !== null || isSingular(first!.path)) return { valuePath: first!.path };
     return refuse(field, `must name one value for ${aggregation}, ${NOT_ONE_VALUE}`);
   }
   if (reads !== 'quantity') return refuse(field, `must be a path: ${aggregation} reads no number to calculate with`);
-  if (!isSum && wildcardOf(addends) !== undefined) {
+  if ((!isSum || isMean) && wildcardOf(addends) !== undefined) {
     return refuse(field, `must name one value in each path for ${aggregation}, ${NOT_ONE_VALUE}`);
   }
   return { valuePath: null, addends };

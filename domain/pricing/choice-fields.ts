@@ -78,7 +78,7 @@ function readUnlessDefault<Name extends 'charge' | 'proration', Choice extends N
 const onChangeFault = (kind: ChangeKind, aggregation: Aggregation): string | null => {
   const ofUnits = countsUnits(aggregation);
   if (kind === 'prorate' && ofUnits)
-    return `prorate is for levels (max, min, latest), and this price is of a ${aggregation}: carry, share or restart`;
+    return `prorate is for levels (max, min, latest, avg), and this price is of a ${aggregation}: carry, share or restart`;
   if ((kind === 'carry' || kind === 'share') && !ofUnits)
     return `${kind} is for units that add up (sum, count, unique), and this price is of a ${aggregation}: prorate or restart`;
   return null;
@@ -97,7 +97,7 @@ export const usageChoicesSchema = {
   onChange: {
     enum: changeKinds,
     description:
-      'What a stretch costs where the price changes within a period. carry: what was used before stays in its tiers and at its price. share: the share of its units in what the whole period would cost. prorate, for max, min and latest: the share of its time. restart: as a period of its own. Left out: by model and aggregation.',
+      'What a stretch costs where the price changes within a period. carry: what was used before stays in its tiers and at its price. share: the share of its units in what the whole period would cost. prorate, for max, min, latest and avg: the share of its time. restart: as a period of its own. Left out: by model and aggregation.',
   },
 } as const satisfies Readonly<Partial<Record<keyof PriceChoices, JsonSchema>>>;
 

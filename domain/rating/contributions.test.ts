@@ -30,6 +30,30 @@ describe('addedByWindows', () => {
   });
 });
 
+describe('addedByWindows, of a mean', () => {
+  const windows = [
+    { windowStart: 0, quantity: 10n, events: 1n },
+    { windowStart: 60_000, quantity: 0n, events: 3n },
+    { windowStart: 120_000, quantity: 9n, events: 3n },
+  ];
+
+  it('weighs every event alike, and rounds half to even what all come to', () => {
+    const added = addedByWindows({ aggregation: 'avg', window: '1m' }, [EVER], windows.toReversed());
+    // 10 / 1, 10 / 4 = 2.5, 19 / 7 = 2.71…
+    expect(added.map(({ quantity }) => quantity)).toEqual([10n, -8n, 1n]);
+  });
+
+  it('takes windows of several subjects, and of several group values, for those of one', () => {
+    const alike = windows.map((window) => ({ ...window, windowStart: 0 }));
+    expect(addedByWindows({ aggregation: 'avg', window: '1m' }, [EVER], alike)).toMatchObject([{ quantity: 3n }]);
+  });
+
+  it('is nothing without the number of events', () => {
+    const unknown = [{ windowStart: 0, quantity: 10n }];
+    expect(() => addedByWindows({ aggregation: 'avg', window: '1m' }, [EVER], unknown)).toThrow('number of its events');
+  });
+});
+
 describe('addedByWindows, of items wider than windows', () => {
   const quarters = (...values: (bigint | null)[]) =>
     values.flatMap((quantity, i) => (quantity === null ? [] : [{ windowStart: i * QUARTER_MS, quantity }]));

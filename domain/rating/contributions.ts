@@ -4,7 +4,7 @@
 // what their values come to by the meter's `across`. Of a level of a subject that moves it is the customer's share
 // (G3).
 import { valueAcross } from '../aggregation/across.ts';
-import { aggregationRules } from '../aggregation/aggregations.ts';
+import { type KeptUsage, PeriodValue } from '../aggregation/period-value.ts';
 import { itemSpan } from '../billing/item-span.ts';
 import { EARLIER } from '../billing/line-item.ts';
 import { acrossOf, type Meter } from '../metering/meter.ts';
@@ -14,13 +14,12 @@ import { HeldShare } from './held-share.ts';
 import type { WindowSpan } from './window-span.ts';
 
 /**
- * A window's own merged value, or that of some of one term that follow each other; for `unique`, how many values no
- * earlier window of the terms has seen.
+ * What is kept of a window, or of some of one term that follow each other; for `unique`, how many values no earlier
+ * window of the terms has seen.
  */
-export interface WindowValue {
+export interface WindowValue extends KeptUsage {
   /** Milliseconds since the epoch. */
   readonly windowStart: number;
-  readonly quantity: Quantity;
   /** Of a matrix: the values of its dimensions. One window may have several, each with a value of its own. */
   readonly groups?: readonly string[];
 }
@@ -50,18 +49,16 @@ function addedWindows(
   terms: readonly WindowSpan[],
   windows: readonly WindowValue[],
 ): AddedWindow[] {
-  const { mergeWindows } = aggregationRules(meter.aggregation);
+  const value = new PeriodValue(meter.aggregation);
   const added: AddedWindow[] = [];
-  let running: Quantity | null = null;
   let index = 0;
-  for (const { windowStart: at, quantity } of windows.toSorted((a, b) => a.windowStart - b.windowStart)) {
+  for (const window of windows.toSorted((a, b) => a.windowStart - b.windowStart)) {
+    const { windowStart: at } = window;
     while (index < terms.length && at >= terms[index]!.to) index += 1;
     const term = terms[index];
     if (term === undefined || at < term.from) continue;
-    const before = running ?? 0n;
-    running = mergeWindows(running, quantity);
     const { windowStart, windowEnd } = itemSpan(meter, at, term);
-    added.push({ at, index, windowStart, windowEnd, quantity: running - before });
+    added.push({ at, index, windowStart, windowEnd, quantity: value.add(window) });
   }
   return added;
 }

@@ -7,7 +7,7 @@
 // changes.
 import type { AssignedSubject } from '../accounts/assignments.ts';
 import { stretchesIn } from '../accounts/ownership.ts';
-import { countsUnits } from '../aggregation/aggregations.ts';
+import { aggregationRules, countsUnits } from '../aggregation/aggregations.ts';
 import { closedBefore } from '../billing/item-span.ts';
 import type { Meter } from '../metering/meter.ts';
 import type { Quantity } from '../number/quantity.ts';
@@ -15,7 +15,9 @@ import { quantityAfter } from '../terms/exact-share.ts';
 import { windowSizeMs } from '../time/time-window.ts';
 import { ALWAYS, type WindowSpan } from './window-span.ts';
 
-export const isLevel = ({ aggregation }: Pick<Meter, 'aggregation'>): boolean => !countsUnits(aggregation);
+/** Whether it counts by the time for which a subject is the customer's. Events of a mean stay where they were. */
+export const isLevel = ({ aggregation }: Pick<Meter, 'aggregation'>): boolean =>
+  !countsUnits(aggregation) && !aggregationRules(aggregation).isMean;
 
 interface SubjectsOfCustomer {
   readonly customer: string;

@@ -9,8 +9,8 @@
 // to it in them.
 
 import { aggregationRules } from '../aggregation/aggregations.ts';
+import { keptTogether } from '../aggregation/period-value.ts';
 import { POOLED } from '../billing/billing-period-terms.ts';
-import type { Quantity } from '../number/quantity.ts';
 import { cellAt, cellNamed, dimensionsOf } from '../pricing/matrix-cells.ts';
 import { atAllTimes, type TakenUsage } from '../pricing/taken-usage.ts';
 import { sameDefinition } from '../terms/catalog-history.ts';
@@ -152,13 +152,13 @@ function addToCells(
 
 /** Several group values of one cell come to one value of the window. */
 function mergedWindows({ line }: UsagePeriod, windows: readonly WindowValue[]): WindowValue[] {
-  const { mergeWindows } = aggregationRules(line.meter!.aggregation);
-  const merged = new Map<number, Quantity>();
-  for (const { windowStart, quantity } of windows) {
-    const known = merged.get(windowStart);
-    merged.set(windowStart, known === undefined ? quantity : mergeWindows(known, quantity));
+  const rules = aggregationRules(line.meter!.aggregation);
+  const merged = new Map<number, WindowValue>();
+  for (const { groups: _, ...window } of windows) {
+    const known = merged.get(window.windowStart);
+    merged.set(window.windowStart, known === undefined ? window : keptTogether(rules, known, window));
   }
-  return [...merged].map(([windowStart, quantity]) => ({ windowStart, quantity }));
+  return [...merged.values()];
 }
 
 /** The stretches in which a matrix has a cell; those that follow each other and say the same of it are one (T4). */

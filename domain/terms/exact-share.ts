@@ -1,22 +1,11 @@
 // A share cut out of an amount (P7): the cumulative amounts at both ends, each rounded to 12 decimals half to even,
 // subtracted. The end of the whole is not rounded. So the parts add up to the whole, however many and however small.
 import { Decimal } from '../number/decimal.ts';
+import { halfEven } from '../number/half-even.ts';
 import type { Quantity } from '../number/quantity.ts';
 
 const SHARE_FRACTION_DIGITS = 12;
 const SHARE_SCALE = 10n ** BigInt(SHARE_FRACTION_DIGITS);
-
-/** numerator / denominator to the nearest whole number, half to even; the denominator is positive. */
-function halfEven(numerator: bigint, denominator: bigint): bigint {
-  let quotient = numerator / denominator;
-  let rest = numerator % denominator;
-  if (rest < 0n) {
-    quotient -= 1n;
-    rest += denominator;
-  }
-  const twice = 2n * rest;
-  return twice > denominator || (twice === denominator && quotient % 2n !== 0n) ? quotient + 1n : quotient;
-}
 
 /** What an amount has come to after `part` of `whole` units. Throws a RangeError where the whole is nothing. */
 function amountAfter(amount: Decimal, part: bigint, whole: bigint): Decimal {

@@ -12,7 +12,8 @@
 //
 // Units that are included (and discounts of units) are taken off the units first: terms that carry or share have them
 // by their part of the time (T8), and what is left is carried or shared. A level has them off its value.
-import { type Aggregation, aggregationRules, countsUnits } from '../aggregation/aggregations.ts';
+import { type Aggregation, countsUnits } from '../aggregation/aggregations.ts';
+import { type KeptUsage, PeriodValue } from '../aggregation/period-value.ts';
 import { Decimal } from '../number/decimal.ts';
 import { type Quantity, quantityToDecimal } from '../number/quantity.ts';
 import { freeUnitsOf } from '../pricing/around/charge.ts';
@@ -22,11 +23,10 @@ import { type AllowanceTerm, freeRooms } from './allowances.ts';
 import { amountBetween } from './exact-share.ts';
 import type { UsagePeriod, UsageTerm } from './price-terms.ts';
 
-/** A window's own merged value; for `unique`, how many of its values no earlier window has (see `countedTogether`). */
-export interface UsedWindow {
+/** What is kept of a window; for `unique`, how many of its values no earlier window has (see `countedTogether`). */
+export interface UsedWindow extends KeptUsage {
   /** Milliseconds since the epoch. */
   readonly windowStart: number;
-  readonly quantity: Quantity;
 }
 
 /** The usage that a term's price matches, in any order; what is not in its windows is left out. */
@@ -97,13 +97,12 @@ const pricedWindows = (terms: readonly UsageTerm[], usageOf: UsageOfTerm): Usage
 
 /** How much each window adds to the value of a level, or of units. */
 function additions(aggregation: Aggregation, windows: readonly UsageInTerm[], windowMs: number): AddedUsage[] {
-  const { mergeWindows } = aggregationRules(aggregation);
-  let running: Quantity | null = null;
-  return windows.map((window) => {
-    const before = running ?? 0n;
-    running = mergeWindows(running, window.quantity);
-    return { ...window, windowEnd: window.windowStart + windowMs, quantity: running - before };
-  });
+  const value = new PeriodValue(aggregation);
+  return windows.map((window) => ({
+    ...window,
+    windowEnd: window.windowStart + windowMs,
+    quantity: value.add(window),
+  }));
 }
 
 /** What stands, last in, first out: usage of the other sign takes from the term that came last. */

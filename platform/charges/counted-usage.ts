@@ -197,11 +197,14 @@ async function readSets(store: UsageReads, sets: readonly UsageSet[], basis: Usa
   const groupsIn = byGroups ? valuesReader(meter, dimensions) : null;
   for (const [i, set] of sets.entries()) {
     for (const stretch of set.stretches) {
-      for (const { bucketStart, quantity, groupText } of bySubject.get(mapKey(tenantOf(set), stretch.subject)) ?? []) {
-        const isIn = bucketStart >= stretch.from && bucketStart < stretch.to;
+      for (const row of bySubject.get(mapKey(tenantOf(set), stretch.subject)) ?? []) {
+        const { bucketStart: windowStart, quantity, events, groupText } = row;
+        const isIn = windowStart >= stretch.from && windowStart < stretch.to;
         if (!isIn) continue;
-        if (groupsIn === null) found[i]!.push({ windowStart: bucketStart, quantity });
-        else found[i]!.push({ windowStart: bucketStart, quantity, groups: groupsIn(groupText!) });
+        // Field by field: these are as many as windows.
+        const window: WindowValue =
+          events === undefined ? { windowStart, quantity } : { windowStart, quantity, events };
+        found[i]!.push(groupsIn === null ? window : { ...window, groups: groupsIn(groupText!) });
       }
     }
   }

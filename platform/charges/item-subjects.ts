@@ -51,6 +51,10 @@ export function onlySubject(item: LineItem, subjects: readonly AssignedSubject[]
   return only;
 }
 
+/** A mean of several subjects is of what each adds to its sum. */
+const sharedMeter = (meter: Meter): Meter =>
+  aggregationRules(meter.aggregation).isMean ? { ...meter, aggregation: 'sum', across: 'sum' } : meter;
+
 /**
  * The time that has to be read of an item: of what adds up its own windows, else all that counts together with them.
  */
@@ -105,14 +109,14 @@ async function addedBy(
     const { vector, closedUpTo } = alike[0]!.view;
     const basis = { seals: { ...seals, vector }, closedUpTo: closedUpTo ?? Number.MAX_SAFE_INTEGER };
     const wanted = alike.map(({ of }): UsageWanted & { readonly of: SharedItem } => {
-      const { item, meter, subjects } = of;
+      const { item, subjects } = of;
       const { tenant, customer, windowStart } = item;
       return {
         of,
         tenant,
         customer,
         subjects,
-        meter,
+        meter: sharedMeter(of.meter),
         counted: countedFor(records.of(item), of),
         detailFrom: windowStart,
       };

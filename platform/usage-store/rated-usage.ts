@@ -2,8 +2,9 @@
 // alone. What merges is what every other read of usage merges by (usage-query.ts), so that a price and a chart can't
 // disagree about what a meter says. A statement costs some milliseconds, whatever it reads: so it names as many
 // subjects as it can.
+import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
+import type { KeptUsage } from '../../domain/aggregation/period-value.ts';
 import type { SubjectKey } from '../../domain/billing/billing-period-terms.ts';
-import type { Quantity } from '../../domain/number/quantity.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import { quoted } from '../clickhouse/quoted.ts';
 import { type SealedBy, sealedRowsCondition } from './sealed-rows.ts';
@@ -29,10 +30,9 @@ export interface RatedUsageSelection extends Pick<UsageSelection, 'meter' | 'fro
   readonly taken: readonly TakenGroups[];
 }
 
-export interface RatedUsageRow extends SubjectKey {
+export interface RatedUsageRow extends SubjectKey, KeptUsage {
   /** Milliseconds since the epoch. */
   readonly bucketStart: number;
-  readonly quantity: Quantity;
   /** Where groups are told apart: a JSON array in the order of the meter's dimensions. */
   readonly groupText?: string;
 }
@@ -122,15 +122,17 @@ export async function readRatedUsage(
   const filters = ofGroups('any(r.group_values)');
   const { aggregate, of } = MERGES[meter.aggregation];
   const isByGroups = selection.byGroups === true;
+  const { isMean } = aggregationRules(meter.aggregation);
   const keys = `tenant_key, subject_key, bucket_start${isByGroups ? ', group_text' : ''}`;
   const groupKey = filters.length > 0 && !isByGroups ? ', r.group_values' : '';
   const merged =
     `SELECT r.tenant AS tenant_key, r.subject AS subject_key, ${bucket.sql} AS bucket_start, ` +
     `${isByGroups ? 'r.group_values AS group_text, ' : ''}` +
-    `${aggregate}State(${of}) AS state FROM usage_rollups AS r FINAL ${rows} ` +
+    `${aggregate}State(${of}) AS state${isMean ? ', sum(r.event_count) AS event_count' : ''} FROM usage_rollups AS r FINAL ${rows} ` +
     `GROUP BY ${keys}${groupKey}${filters.length > 0 ? ` HAVING ${filters.join(' AND ')}` : ''}`;
   const sql =
-    `SELECT ${keys}, toString(${asDecimal(meter.aggregation, `${aggregate}Merge(state)`)}) AS quantity ` +
+    `SELECT ${keys}, toString(${asDecimal(meter.aggregation, `${aggregate}Merge(state)`)}) AS quantity` +
+    `${isMean ? ', toString(sum(event_count)) AS events' : ''} ` +
     `FROM (${merged}) GROUP BY ${keys} ${USAGE_SETTINGS}`;
   const found = await clickhouse.query<{
     readonly tenant_key: string;
@@ -138,13 +140,21 @@ export async function readRatedUsage(
     readonly bucket_start: number | string;
     readonly group_text?: string;
     readonly quantity: string;
+    readonly events?: string;
   }>(sql, params);
-  return found.map(({ tenant_key, subject_key, bucket_start, group_text, quantity }) => ({
+  return found.map(({ tenant_key, subject_key, bucket_start, group_text, quantity, events }) => ({
     ...{ tenant: tenant_key, subject: subject_key, bucketStart: Number(bucket_start) * 1_000 },
     quantity: quantityFromStore(quantity),
+    ...(events !== undefined && { events: BigInt(events) }),
     ...(group_text !== undefined && { groupText: group_text }),
   }));
 }
+
+/**
+ * Every value of the span is a group of its own: what memory has no room for goes to ClickHouse's disk. A row may have
+ * all values of a chunk, so few rows are read at once.
+ */
+const FIRST_SEEN_SETTINGS = `${USAGE_SETTINGS}, max_bytes_before_external_group_by = 268435456, max_block_size = 256`;
 
 /** Of a `unique` meter: how many values each window of the span adds to a set. */
 export async function readFirstSeen(
@@ -163,7 +173,7 @@ export async function readFirstSeen(
     const found = await clickhouse.query<StoredFirstSeen & { tenant_key: string; subject_key: string }>(
       `SELECT ${keys}, first_window, toString(count()) AS values FROM (` +
         `SELECT r.tenant AS tenant_key, r.subject AS subject_key, min(${start}) AS first_window ${values} ` +
-        `GROUP BY ${keys}, unique_value) GROUP BY ${keys}, first_window ${USAGE_SETTINGS}`,
+        `GROUP BY ${keys}, unique_value) GROUP BY ${keys}, first_window ${FIRST_SEEN_SETTINGS}`,
       params,
     );
     return found.flatMap((row) =>
@@ -175,7 +185,7 @@ export async function readFirstSeen(
       'SELECT set_number, unique_value, min(start) AS first_window FROM (' +
       `SELECT r.tenant AS tenant_key, r.subject AS subject_key, ${start} AS start, unique_value ${values}) AS used ` +
       `INNER JOIN ${setTable(sets)} AS named USING (tenant_key, subject_key) WHERE start >= starts AND start < ends ` +
-      `GROUP BY set_number, unique_value) GROUP BY set_number, first_window ${USAGE_SETTINGS}`,
+      `GROUP BY set_number, unique_value) GROUP BY set_number, first_window ${FIRST_SEEN_SETTINGS}`,
     params,
   );
   return found.map((row) => firstSeenOf(row, Number(row.set_number)));

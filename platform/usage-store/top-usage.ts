@@ -4,6 +4,7 @@
 // The others are merged as the meter merges everything, and as its `across` puts several subjects together: the sum of
 // the others' values for `sum`, `count` and most levels, the greatest of them with `across: max`, and for `unique` the
 // number of different values that they have among them, of which those at the top may have some too.
+import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
 import type { Quantity } from '../../domain/number/quantity.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import type { SqlFragment } from './sealed-rows.ts';
@@ -11,10 +12,10 @@ import {
   acrossAggregate,
   asDecimal,
   mergedUsage,
-  quantityFromStore,
   USAGE_SETTINGS,
   type UsageRow,
   type UsageSelection,
+  valueFromStore,
 } from './usage-query.ts';
 import { readByTotals } from './usage-totals.ts';
 
@@ -37,20 +38,25 @@ interface Ranking {
   readonly withOthers: boolean;
 }
 
+/** As ClickHouse ranks means: cut at the twelfth digit. */
+const MEAN_SQL = 'divideDecimal(finalizeAggregation(state), toDecimal256(event_count, 0), 12)';
+
 /** Columns place (`rowsMax` + 1: of the others), subject_key, groups, quantity, events and series (text). */
 function topUsageQuery(selection: UsageSelection, { rowsMax, withOthers }: Ranking): SqlFragment {
   const across = selection.bySubject === true && !withOthers ? null : acrossAggregate(selection.meter);
   if (across !== null) return topAcrossQuery(selection, rowsMax, across);
   const { aggregate, groups, params, sql: merged } = mergedUsage(selection, false);
   params.rows_max = rowsMax;
-  const order = 'ORDER BY finalizeAggregation(state) DESC, subject_key, groups';
+  const { aggregation } = selection.meter;
+  const value = aggregationRules(aggregation).isMean ? MEAN_SQL : 'finalizeAggregation(state)';
+  const order = `ORDER BY ${value} DESC, subject_key, groups`;
   const series =
     `SELECT subject_key, ${groups} AS groups, ${aggregate}MergeState(state) AS state, sum(event_count) AS event_count ` +
     `FROM (${merged}) GROUP BY subject_key, groups`;
   const ranked = withOthers
     ? `SELECT *, least(row_number() OVER (${order}), {rows_max:UInt64} + 1) AS place FROM (${series})`
     : `SELECT *, row_number() OVER (${order}) AS place FROM (SELECT * FROM (${series}) ${order} LIMIT {rows_max:UInt64})`;
-  const quantity = asDecimal(selection.meter.aggregation, `${aggregate}Merge(state)`);
+  const quantity = asDecimal(aggregation, `${aggregate}Merge(state)`);
   const sql =
     `SELECT toUInt32(place) AS place, any(subject_key) AS subject_key, any(groups) AS groups, ` +
     `toString(${quantity}) AS quantity, toString(sum(event_count)) AS events, toString(count()) AS series ` +
@@ -109,10 +115,15 @@ export async function readTopUsage(
         bucketStart: selection.from,
         subject: selection.bySubject === true ? row.subject_key : null,
         groups: row.groups,
-        quantity: quantityFromStore(row.quantity),
+        quantity: valueFromStore(selection.meter, row.quantity, BigInt(row.events)),
         eventCount: BigInt(row.events),
       })),
     others:
-      others === undefined ? null : { count: Number(others.series), quantity: quantityFromStore(others.quantity) },
+      others === undefined
+        ? null
+        : {
+            count: Number(others.series),
+            quantity: valueFromStore(selection.meter, others.quantity, BigInt(others.events)),
+          },
   };
 }

@@ -1,6 +1,8 @@
 // Builds and runs the one SELECT that turns roll-up rows into usage. The partial values that partitions and chunks
 // hold are merged here, and nowhere else, so that a price and a chart can't disagree about what a meter says.
+import { isOneSubject } from '../../domain/aggregation/across.ts';
 import { aggregationRules } from '../../domain/aggregation/aggregations.ts';
+import { meanOf } from '../../domain/aggregation/period-value.ts';
 import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
 import { acrossOf } from '../../domain/metering/meter.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
@@ -62,7 +64,7 @@ export interface UsageRow {
 /** Where a row stands in the order of an answer: whatever is counted meanwhile, it stays there. */
 type UsagePlace = Pick<UsageRow, 'bucketStart' | 'subject' | 'groups'>;
 
-/** The aggregate function that makes one value of several roll-up rows, and what it is given. */
+/** The aggregate function that makes one of several roll-up rows, and what it is given. */
 interface UsageMerge {
   readonly aggregate: string;
   readonly of: string;
@@ -79,13 +81,14 @@ export const MERGES: Readonly<Record<Aggregation, UsageMerge>> = {
     of: 'r.value, (r.latest_event_time, r.latest_accepted_at, r.generation, r.partition, r.latest_offset, r.latest_index)',
   },
   unique: { aggregate: 'uniqExactArray', of: 'r.unique_values' },
+  avg: { aggregate: 'sum', of: 'r.value' },
 };
 
-/** A merged value as a decimal of scale 12; the number of unique values is a whole one. */
+/** What is merged as a decimal of scale 12; the number of unique values is a whole one. */
 export const asDecimal = (aggregation: Aggregation, merged: string): string =>
   aggregation === 'unique' ? `toDecimal256(${merged}, 12)` : merged;
 
-/** SQL of the merged value of `usage_rollups AS r`, a decimal of scale 12. */
+/** SQL of what `usage_rollups AS r` come to, a decimal of scale 12: the value, or of a mean the sum. */
 export function mergeExpression(aggregation: Aggregation): string {
   const { aggregate, of } = MERGES[aggregation];
   return asDecimal(aggregation, `${aggregate}(${of})`);
@@ -160,7 +163,7 @@ function totalsOf(selection: UsageSelection, ofRows: readonly string[], params: 
 export function acrossAggregate(meter: Meter): 'sum' | 'max' | null {
   const across = acrossOf(meter);
   if (across === aggregationRules(meter.aggregation).acrossMerged) return null;
-  if (across === 'union') throw new RangeError(`meter ${meter.slug}: a ${meter.aggregation} has no union of subjects`);
+  if (isOneSubject(across)) throw new RangeError(`meter ${meter.slug}: ${meter.aggregation} has no ${across} subjects`);
   return across;
 }
 
@@ -315,7 +318,7 @@ export function mergedUsage(selection: UsageSelection, keepsSubjects: boolean): 
 
 /**
  * The SELECT of a selection: columns bucket_start (seconds), subject_key, groups, quantity and events (text). Where a
- * row is of several subjects, what they come to together is the meter's `across`.
+ * row is of several subjects, what they come to together is the meter's `across`. The quantity of a mean is the sum.
  */
 export function usageQuery(selection: UsageSelection): SqlFragment {
   const { meter, after, bySubject } = selection;
@@ -349,6 +352,12 @@ export function usageQuery(selection: UsageSelection): SqlFragment {
   return { sql, params };
 }
 
+/** The value of what was merged of so many events, as the store tells it. */
+export function valueFromStore({ aggregation }: Pick<Meter, 'aggregation'>, merged: string, events: bigint): Quantity {
+  const quantity = quantityFromStore(merged);
+  return aggregationRules(aggregation).isMean ? meanOf(quantity, events) : quantity;
+}
+
 /** 64-bit numbers and decimals are texts. */
 interface StoredUsageRow {
   readonly bucket_start: number | string;
@@ -358,11 +367,11 @@ interface StoredUsageRow {
   readonly events: string;
 }
 
-const usageRowOf = (row: StoredUsageRow, { bySubject }: UsageSelection): UsageRow => ({
+const usageRowOf = (row: StoredUsageRow, { meter, bySubject }: UsageSelection): UsageRow => ({
   bucketStart: Number(row.bucket_start) * 1_000,
   subject: bySubject === true ? row.subject_key : null,
   groups: row.groups,
-  quantity: quantityFromStore(row.quantity),
+  quantity: valueFromStore(meter, row.quantity, BigInt(row.events)),
   eventCount: BigInt(row.events),
 });
 

@@ -57,6 +57,9 @@ beforeAll(async () => {
       { meter, windowStart: NINE, value: '2', uniqueValues: ['aa', 'bb'] },
       { meter, windowStart: NINE, value: '2', uniqueValues: ['bb', 'cc'], subject: 'cus_2' },
     ]),
+    { meter: 'latency', windowStart: Date.UTC(2026, 3, 1), value: '30', events: 10, subject: 's0' },
+    { meter: 'latency', windowStart: Date.UTC(2026, 3, 1), value: '8', subject: 's1' },
+    { meter: 'latency', windowStart: Date.UTC(2026, 3, 1), value: '2', subject: 's2' },
     { meter: 'storage', windowStart: Date.UTC(2026, 10, 20), value: '99999999999999999999999999.5' },
     { meter: 'storage', windowStart: Date.UTC(2026, 10, 20), value: '99999999999999999999999999.5', partition: 1 },
   ]);
@@ -141,6 +144,17 @@ describe('usage of a meter', () => {
     const [whole] = await usage(meter, `${range}&window=total`);
     const together = { sum: values[0] + values[1], max: Math.max(...values), union: 3 }[across];
     expect(whole.value).toBe(String(together));
+  });
+
+  it('tells the mean of the events of all subjects, or of each', async () => {
+    const range = 'from=2026-04-01T00:00:00Z&to=2026-04-01T02:00:00Z&window=total';
+    const { body } = await api.get(`/v1/meters/latency/usage?${range}`);
+    expect([body.across, body.data.map(({ value }: { value: string }) => value)]).toEqual([
+      'pooled',
+      ['3.333333333333'],
+    ]);
+    const bySubject = await usage('latency', `${range}&groupBy=subject`);
+    expect(bySubject.map(({ value }: { value: string }) => value)).toEqual(['3', '8', '2']);
   });
 
   it('loses no digit of a sum that is longer than any value', async () => {
@@ -453,6 +467,8 @@ describe('the greatest values', () => {
     ['seats', [['s0', '5']], { value: '7', count: 2 }],
     // a and d: a is one of the first's as well.
     ['users', [['s0', '3']], { value: '2', count: 2 }],
+    // By means and not by sums; 32 of eleven events.
+    ['latency', [['s1', '8']], { value: '2.909090909091', count: 2 }],
   ])('of %s, and what the meter says of all others together', async (meter, rows, others) => {
     expect(await top(meter, 'groupBy=subject&limit=1&others=true')).toEqual({ rows, others, nextCursor: null });
   });
@@ -508,7 +524,7 @@ describe('meters', () => {
       lineItems: '1h',
       across: 'sum',
     });
-    expect(body.data).toHaveLength(12);
+    expect(body.data).toHaveLength(13);
   });
 });
 

@@ -1,4 +1,4 @@
-// The value of a meter over any set of events, recounted one event at a time by the rules of its aggregation, and of
+// What a meter keeps of any set of events, recounted one event at a time by the rules of its aggregation, and of
 // the terms of a price over the events of a customer.
 import { isOneSubject } from '../../domain/aggregation/across.ts';
 import type { EventOrder, WindowState } from '../../domain/aggregation/aggregation-rules.ts';
@@ -27,8 +27,8 @@ export class MeterTally {
     else rules.add(this.state, reading, order);
   }
 
-  /** Zero for no events. */
-  value(): Quantity {
+  /** What is kept; of a mean the sum. Zero for no events. */
+  kept(): Quantity {
     return this.state?.value ?? 0n;
   }
 }
@@ -89,9 +89,13 @@ export class CountedTally {
   /** `heldBy`: when a subject is the customer's, of a level that counts by that. */
   usage(heldBy: (subject: string, counted: CountedTerms) => SubjectWindows['held']): SubjectWindows[] {
     if (this.byValues.size > 0) return this.usageByValues(heldBy);
+    const { isMean } = aggregationRules(this.meter.aggregation);
     const tallied = [...this.tallies].map(([subject, windows]) => ({
       ...{ subject, held: heldBy(subject, this.counted) },
-      windows: [...windows].map(([windowStart, tally]) => ({ windowStart, quantity: tally.value() })),
+      windows: [...windows].map(([windowStart, tally]) => ({
+        ...{ windowStart, quantity: tally.kept() },
+        ...(isMean && { events: BigInt(tally.eventCount) }),
+      })),
     }));
     const seen = [...this.firstSeen].map(([subject, values]) => {
       const counts = new Map<number, Quantity>();

@@ -104,12 +104,12 @@ export class UsageAudit {
   private compareOne(key: string, found: string, log: AuditLog): void {
     const tally = this.tallies.get(key);
     this.tallies.delete(key);
-    log.compare('I2', `usage ${key}`, tally === undefined ? 'nothing' : print(tally.value(), tally.eventCount), found);
+    log.compare('I2', `usage ${key}`, tally === undefined ? 'nothing' : print(tally.kept(), tally.eventCount), found);
   }
 
   private compareRest(log: AuditLog): void {
     for (const [key, tally] of this.tallies) {
-      log.compare('I2', `usage ${key}`, print(tally.value(), tally.eventCount), 'nothing');
+      log.compare('I2', `usage ${key}`, print(tally.kept(), tally.eventCount), 'nothing');
     }
     this.tallies.clear();
   }

@@ -114,6 +114,7 @@ const valid: readonly (readonly [Path, unknown])[] = [
   [['meters', 0], { ...base().meters[0], aggregation: 'max', value: 'data.items[*].n' }],
   [['meters', 0], { ...base().meters[0], aggregation: 'max', value: 'data.a - data.b' }],
   [['meters', 0], { ...base().meters[0], aggregation: 'latest', value: '2 * data.a' }],
+  [['meters', 0], { ...base().meters[0], aggregation: 'avg', value: 'data.a - data.b', across: 'pooled' }],
   ...['success', '', true, 200, -1, ['a', '', 7, false], { not: 'failed' }, { not: ['', 0] }].map(
     (value) => [[...meter, 'where'], { 'data.status': value, 'data.items[0]["a.b"]': 'x' }] as const,
   ),
@@ -182,7 +183,10 @@ const invalid: readonly (readonly [Path, unknown])[] = [
   [[...meter, 'eventType'], ''],
   [[...meter, 'eventType'], 'x'.repeat(257)],
   [[...meter, 'eventType'], 'a\u0007b'],
-  [[...meter, 'aggregation'], 'avg'],
+  [[...meter, 'aggregation'], 'average'],
+  [['meters', 0], { ...base().meters[0], aggregation: 'avg', value: 'data.items[*].n' }],
+  [['meters', 0], { ...base().meters[0], aggregation: 'avg', value: 'data.items[*].n - data.b' }],
+  [['meters', 0], { ...base().meters[0], aggregation: 'avg', across: 'sum' }],
   [[...meter, 'value'], 'data'],
   [[...meter, 'value'], 'data.a..b'],
   ...['data.a -data.b', 'data.a - b', 'data.a + 0', 'data.a * data.b', '2 * data.a * 2', '- data.a', '5'].map(

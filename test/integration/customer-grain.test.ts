@@ -37,6 +37,7 @@ const joined: readonly (readonly [Meter['aggregation'], Across])[] = [
   ...(['sum', 'count'] as const).map((each) => [each, 'sum'] as const),
   ...(['max', 'min', 'latest'] as const).flatMap((each) => [[each, 'sum'] as const, [each, 'max'] as const]),
   ...([['unique', 'union'] as const, ['unique', 'sum'] as const] as const),
+  ['avg', 'pooled'],
 ];
 const slugOf = (aggregation: string, across: string): string => `${aggregation}-${across}`;
 const meters: readonly Meter[] = joined.map(([aggregation, across]) =>
@@ -202,6 +203,11 @@ describe('what several subjects come to', () => {
       const owner = ownerAt(event.subject, start + event.hour * HOUR_MS);
       byCustomer.set(owner, [...(byCustomer.get(owner) ?? []), event]);
     }
+    const unitsOf = (aggregation: string, some: readonly Event[]): bigint => {
+      const sum = some.reduce((total, { value }) => total + value, 0);
+      if (aggregation === 'avg') return nearest(BigInt(sum) * UNIT, BigInt(some.length));
+      return BigInt(amountOf(aggregation, some)) * UNIT;
+    };
     const amountOf = (aggregation: string, some: readonly Event[]): number => {
       const values = some.toSorted((a, b) => a.hour - b.hour).map(({ value }) => value);
       if (aggregation === 'sum') return values.reduce((a, b) => a + b, 0);
@@ -216,13 +222,13 @@ describe('what several subjects come to', () => {
       for (const [aggregation, across] of joined) {
         const isLevel = ['max', 'min', 'latest'].includes(aggregation);
         const each = subjects.map((subject) => {
-          const value = BigInt(amountOf(aggregation, of(subject))) * UNIT;
+          const value = unitsOf(aggregation, of(subject));
           return isLevel ? held(value, (time) => ownerAt(subject, time) === customer, closedUpTo) : value;
         });
         // biome-ignore lint/complexity/useMathMinMax: Math takes no bigint.
         const together = across === 'sum' ? each.reduce((a, b) => a + b, 0n) : each.reduce((a, b) => (b > a ? b : a));
         const price = slugOf(aggregation, across);
-        const pooled = across === 'union' ? BigInt(amountOf(aggregation, all)) * UNIT : together;
+        const pooled = across === 'union' || across === 'pooled' ? unitsOf(aggregation, all) : together;
         if (pooled !== 0n) expected[`${customer} ${price}-customer`] = shown(pooled);
         for (const [i, subject] of subjects.entries()) {
           if (each[i] !== 0n) expected[`${customer} ${price}-subject ${subject}`] = shown(each[i]!);

@@ -1,8 +1,9 @@
 // Usage reads and seal checks on a real Postgres and a real ClickHouse engine.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
+import { meanOf } from '../../domain/aggregation/period-value.ts';
 import type { Aggregation, Meter } from '../../domain/catalog/catalog.ts';
-import { formatQuantity } from '../../domain/number/quantity.ts';
+import { formatQuantity, QUANTITY_ONE } from '../../domain/number/quantity.ts';
 import type { MeterSpans } from '../../domain/rating/meter-spans.ts';
 import type { ClickHouse } from '../../platform/clickhouse/click-house.ts';
 import { type RatedUsageSelection, readFirstSeen, readRatedUsage } from '../../platform/usage-store/rated-usage.ts';
@@ -133,6 +134,35 @@ describe('readUsage', () => {
     expect(await readRated({ sealed })).toEqual(['acme cus_1 11-10T10:00 1']);
     expect(await readRated({})).toEqual(['acme cus_1 11-10T10:00 11']);
   });
+});
+
+describe('a window of very many unique values', () => {
+  const VALUES = 2_000_000;
+  const start = at('11-10T10:00');
+  const users: Meter = aMeter('users', { eventType: 'e', valuePath: ['user'], aggregation: 'unique' });
+  const within = (megabytes: number): Pick<ClickHouse, 'query'> => ({
+    query: (sql, params) =>
+      clickhouse.query(sql.replace('SETTINGS ', `SETTINGS max_memory_usage = ${megabytes}000000, `), params),
+  });
+
+  it('is counted to the last one in bounded memory', async () => {
+    // A seal for the rows: what they say is not compared here.
+    await usage.seal({ watermark: start, rows: [{ ...row(start, '1'), meter: 'users', uniqueValues: ['one'] }] });
+    const sealed = await readSeals(pool);
+    await clickhouse.command(
+      `INSERT INTO usage_rollups (tenant, meter, subject, window_start, group_values, generation, partition, chunk,
+         epoch, version, value, event_count, unique_values, row_hash)
+       SELECT 'acme', 'users', 'cus_2', toDateTime(${start / 1_000}, 'UTC'), toString(number), 1, 0, 0, 9, 9, 0, 10000,
+         arrayMap(i -> lower(hex(sipHash128(i + number * 10000))), range(10000)), number
+       FROM numbers(${VALUES / 10_000})`,
+    );
+    const sets: SubjectSets = [[{ tenant: 'acme', subject: 'cus_2', from: start, to: start + HOUR_MS }]];
+    const selection = { meter: users, from: start, to: start + HOUR_MS, taken: taking(), sealed, sets };
+    // With groups in memory alone it asked for more than 468 MB.
+    expect(await readFirstSeen(within(400), selection)).toEqual([
+      { set: 0, windowStart: start, values: BigInt(VALUES) },
+    ]);
+  }, 120_000);
 });
 
 describe('windows that close', () => {
@@ -314,6 +344,8 @@ describe('group values of any text', () => {
     latest,
     max: (found) => String(Math.max(...found.map(({ value }) => Number(value)))),
     min: (found) => String(Math.min(...found.map(({ value }) => Number(value)))),
+    // Each row is of one event.
+    avg: (found) => formatQuantity(meanOf(BigInt(sum(found)) * QUANTITY_ONE, BigInt(found.length))),
     unique: (found) => String(new Set(found.flatMap(({ uniqueValues }) => uniqueValues!)).size),
   };
 

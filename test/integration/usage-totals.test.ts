@@ -143,7 +143,7 @@ describe('totals', () => {
     );
     await stores.clickhouse.command('TRUNCATE TABLE usage_rollups');
     for (const [i, meter] of meters.entries()) {
-      const isSummed = ['sum', 'count'].includes(meter.slug);
+      const isSummed = ['sum', 'count', 'avg'].includes(meter.slug);
       expect(await readUsage(stores.clickhouse, selectionOf(meter, 0, {}))).toEqual(isSummed ? expected[i] : []);
     }
   });

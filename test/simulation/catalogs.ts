@@ -30,6 +30,7 @@ const METERS: readonly Meter[] = [
   meterOf('low', 'gauge', 'min', 'v', '1h'),
   meterOf('level', 'gauge', 'latest', 'v', '1h', ['model']),
   meterOf('users', 'login', 'unique', 'user', '1d'),
+  meterOf('mean', 'gauge', 'avg', 'v', '1h', ['model']),
 ];
 const CACHED: Meter = { ...meterOf('cached', 'call', 'sum', 'c', '15m'), unreadable: 'skip' };
 
@@ -145,8 +146,8 @@ function choicesOf(random: Random, hasOtherwise: boolean): Choices {
     hasOtherwise,
     hasSeveral,
     hasMinimums,
-    perSubject: ['tokens-a', 'users', 'level', 'calls'].filter(() => random.chance(0.3)),
-    restarting: ['tokens', 'users', 'peak'].filter(() => random.chance(0.1)),
+    perSubject: ['tokens-a', 'users', 'level', 'calls', 'mean'].filter(() => random.chance(0.3)),
+    restarting: ['tokens', 'users', 'peak', 'mean'].filter(() => random.chance(0.1)),
     shared: ['calls', 'tokens'].filter(() => random.chance(0.2)),
   };
 }
@@ -169,6 +170,11 @@ function plansOf(random: Random, choices: Choices): Plan[] {
   const calls = { slug: 'calls', meter: 'calls', match: {} };
   const users = { slug: 'users', meter: 'users', match: {} };
   const level = { slug: 'level', meter: 'level', match: { model: 'b' } };
+  const ofMean = random.fork('mean');
+  const mean = (): Price => ({
+    ...{ slug: 'mean', meter: 'mean', match: ofMean.once(2) ? {} : { model: 'a' } },
+    ...{ model: 'per_unit', unitAmount: `0.${String(ofMean.int(1, 999)).padStart(3, '0')}` },
+  });
   const ordinary: Readonly<Record<string, readonly Price[]>> = {
     basic: [
       { ...calls, model: 'per_unit', unitAmount: amount() },
@@ -184,6 +190,7 @@ function plansOf(random: Random, choices: Choices): Plan[] {
       { ...tokens, model: 'graduated', tiers: tiersOf(['0']) },
       flat('base'),
       flat('seats', { quantity: 'seats' }),
+      mean(),
     ],
     team: [
       { ...calls, model: 'graduated', tiers: tiersOf(['0']) },
@@ -191,6 +198,7 @@ function plansOf(random: Random, choices: Choices): Plan[] {
       { slug: 'peak', model: 'per_unit', meter: 'peak', match: {}, unitAmount: amount() },
       { ...users, model: 'per_unit', unitAmount: amount() },
       flat('base'),
+      mean(),
     ],
     extra: [
       { slug: 'low', model: 'per_unit', meter: 'low', match: {}, unitAmount: amount() },
@@ -364,6 +372,7 @@ export function catalogsOf(random: Random, tenants: readonly string[]): CatalogC
   const joined = (meter: Meter): Meter => {
     if (!across.chance(0.5)) return meter;
     if (meter.aggregation === 'unique') return { ...meter, across: 'sum' };
+    if (meter.aggregation === 'avg') return meter;
     return meter.aggregation === 'sum' || meter.aggregation === 'count' ? meter : { ...meter, across: 'max' };
   };
   const hasOtherwise = random.fork('otherwise').chance(0.5);

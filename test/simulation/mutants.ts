@@ -56,6 +56,9 @@ const CATALOG = 'domain/terms/catalog-history.ts';
 const TERM_AMOUNTS = 'domain/terms/term-amounts.ts';
 const TAKEN = 'domain/pricing/taken-usage.ts';
 const HELD_SHARE = 'domain/rating/held-share.ts';
+const ACROSS = 'domain/aggregation/across.ts';
+const PERIOD_VALUE = 'domain/aggregation/period-value.ts';
+const AGGREGATIONS = 'domain/aggregation/aggregations.ts';
 const AROUND = 'domain/pricing/around/charge.ts';
 const CELLS = 'domain/pricing/matrix-cells.ts';
 const PARTS = 'domain/pricing/parts.ts';
@@ -1431,6 +1434,49 @@ export const mutants: readonly Mutant[] = [
     find: 'const billed = sides.filter((side) => this.billedUntil(side) > added.from);',
     replace: 'const billed = sides.slice(0, 0);',
     description: 'An assignment makes due nobody who was billed for time after it',
+  },
+  {
+    name: 'mean-of-windows',
+    file: PERIOD_VALUE,
+    find: 'this.events += eventsOf(window);',
+    replace: 'this.events += eventsOf(window) > 0n ? 1n : 0n;',
+    description: 'A mean is divided by the number of windows and not by that of events',
+  },
+  {
+    name: 'mean-of-subjects',
+    file: ACROSS,
+    find: "export const isOneSubject = (across: Across): across is 'union' | 'pooled' => across === 'union' || across === 'pooled';",
+    replace: "export const isOneSubject = (across: Across): across is 'union' | 'pooled' => across === 'union';",
+    description: 'Subjects have a mean each, which nothing puts together',
+  },
+  {
+    name: 'mean-without-totals',
+    file: ROLL_UP,
+    find: 'if (rules.isSum) this.totals.add({ tenant: event.tenant, meter, windowStart }, groupValues, reading.quantity);',
+    replace:
+      'if (rules.isSum && !rules.isMean) this.totals.add({ tenant: event.tenant, meter, windowStart }, groupValues, reading.quantity);',
+    description: 'What all subjects come to leaves out sums of means',
+  },
+  {
+    name: 'mean-cut-off',
+    file: PERIOD_VALUE,
+    find: 'export const meanOf = (sum: Quantity, events: bigint): Quantity => (events === 0n ? 0n : halfEven(sum, events));',
+    replace: 'export const meanOf = (sum: Quantity, events: bigint): Quantity => (events === 0n ? 0n : sum / events);',
+    description: 'A mean is cut off at its twelfth digit and not rounded',
+  },
+  {
+    name: 'mean-shared-by-time',
+    file: HELD_SHARE,
+    find: '!countsUnits(aggregation) && !aggregationRules(aggregation).isMean;',
+    replace: '!countsUnits(aggregation);',
+    description: 'Of a subject that moves, a part of its mean counts, as if a mean were a level',
+  },
+  {
+    name: 'mean-carried-as-units',
+    file: AGGREGATIONS,
+    find: '(rules[aggregation].isSum && !rules[aggregation].isMean) || rules[aggregation].needsFirstSeen;',
+    replace: 'rules[aggregation].isSum || rules[aggregation].needsFirstSeen;',
+    description: 'Where a price changes, a mean is told by units and not by time',
   },
   {
     name: 'minimum-whole-in-a-part',

@@ -27,6 +27,8 @@ export interface RollUp {
   readonly epoch?: number;
   readonly version?: number;
   readonly value: string;
+  /** Absent: 1. */
+  readonly events?: number;
   readonly latest?: { readonly eventTime: number; readonly offset: number };
   readonly uniqueValues?: readonly string[];
 }
@@ -42,7 +44,7 @@ export async function insertRollUps(clickhouse: ClickHouse, rows: readonly RollU
     block.whole(row.partition ?? 0);
     block.whole(row.chunk ?? 0);
     block.integer(parseQuantity(row.value)!);
-    block.whole(1);
+    block.whole(row.events ?? 1);
     block.whole(row.latest?.eventTime ?? 0);
     block.whole(row.latest?.eventTime ?? 0);
     block.whole(row.latest?.offset ?? 0);

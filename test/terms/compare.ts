@@ -1,8 +1,9 @@
 // Holds domain/terms against the slow model, history by history, and says what must hold of every history besides.
+import type { KeptUsage } from '../../domain/aggregation/period-value.ts';
 import type { Aggregation } from '../../domain/catalog/catalog.ts';
 import { groupBy } from '../../domain/composite-key.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
-import { QUANTITY_ONE, type Quantity } from '../../domain/number/quantity.ts';
+import { QUANTITY_ONE } from '../../domain/number/quantity.ts';
 import { isMatrix } from '../../domain/pricing/matrix-cells.ts';
 import { amountOf } from '../../domain/pricing/prices.ts';
 import { isTaken } from '../../domain/pricing/taken-usage.ts';
@@ -48,11 +49,13 @@ export const recordsOf = ({ versions, subscriptions }: SlowHistory): CustomerRec
 const lengthInMs = (length: object): number => (length as { days: number }).days * DAY;
 
 /**
- * What the events of a window come to, in their order. `seen`: the values of earlier windows, which these are added to.
+ * What is kept of the events of a window, in their order. `seen`: the values of earlier windows, which these are added
+ * to.
  */
 function mergedValue(aggregation: Aggregation, values: readonly number[], seen: Set<number>): number {
   switch (aggregation) {
     case 'sum':
+    case 'avg':
       return values.reduce((sum, each) => sum + each, 0);
     case 'count':
       return values.length;
@@ -94,12 +97,18 @@ export function usageOfCounted(
     .sort((a, b) => a.windowStart - b.windowStart);
   const seen = new Set<number>();
   if (windows.length === 0) return [];
-  const quantity = (values: readonly number[]): Quantity =>
-    BigInt(mergedValue(meter!.aggregation, values, seen)) * QUANTITY_ONE;
   return [
-    { subject: 'c', windows: windows.map(({ values, ...window }) => ({ ...window, quantity: quantity(values) })) },
+    {
+      subject: 'c',
+      windows: windows.map(({ values, ...window }) => ({ ...window, ...keptOf(meter!.aggregation, values, seen) })),
+    },
   ];
 }
+
+const keptOf = (aggregation: Aggregation, values: readonly number[], seen: Set<number>): KeptUsage => ({
+  quantity: BigInt(mergedValue(aggregation, values, seen)) * QUANTITY_ONE,
+  ...(aggregation === 'avg' && { events: BigInt(values.length) }),
+});
 
 /** What each term's price matches, window by window. */
 function usageByTerm(period: UsagePeriod, { usage }: SlowHistory): Map<UsageTerm, UsedWindow[]> {
@@ -127,8 +136,7 @@ function usageByTerm(period: UsagePeriod, { usage }: SlowHistory): Map<UsageTerm
   const found = new Map<UsageTerm, UsedWindow[]>(period.terms.map((term) => [term, []]));
   for (const { term, windowStart, events } of windows) {
     const values = events.map(({ value }) => value);
-    const value = mergedValue(aggregation, values, seen.get(term)!);
-    found.get(term)!.push({ windowStart, quantity: BigInt(value) * QUANTITY_ONE });
+    found.get(term)!.push({ windowStart, ...keptOf(aggregation, values, seen.get(term)!) });
   }
   return found;
 }

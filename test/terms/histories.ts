@@ -45,7 +45,7 @@ class Draw {
     const meters = [
       meterOf('one', { aggregation: random.pick(['sum', 'sum', 'count', 'unique']), window: '1h' }),
       meterOf('two', {
-        aggregation: random.pick(['sum', 'max', 'min', 'latest', 'unique']),
+        aggregation: random.pick(['sum', 'max', 'min', 'latest', 'unique', 'avg']),
         window: random.pick(['1h', '1d']),
       }),
     ];
@@ -79,7 +79,7 @@ class Draw {
   private usagePrice(slug: string, meter: string, match: Record<string, string>, every: object): Price {
     const { random } = this;
     const beside = { ...(random.once(6) && { overlap: true }) };
-    const base = { slug, meter, match, every, ...beside, ...(random.once(8) && { onChange: this.kind() }) };
+    const base = { slug, meter, match, every, ...beside, ...(random.once(8) && { onChange: this.kind(meter) }) };
     return this.withMinimum(this.ofSeveral({ ...base, ...this.model(), ...this.aroundOne() } as Price));
   }
 
@@ -139,7 +139,8 @@ class Draw {
       return { ...shared, ...rates(), model: 'matrix', dimensions: ['model'], cells: this.cells() } as Price;
     if (!around.once(10)) return price;
     const included = () => (around.once(2) ? { included: { units: around.pick(['1', '2.5']) } } : {});
-    const fee = { meter: meter === 'one' ? 'two' : 'one', amount: around.pick(RATES), ...included() };
+    const feeMeter = meter === 'one' && !this.isMean('two') ? 'two' : 'one';
+    const fee = { meter: feeMeter, amount: around.pick(RATES), ...included() };
     const rate = around.pick(RATES);
     return { ...shared, ...rates(), ...included(), model: 'percentage', rate, ...(around.once(2) && { fee }) } as Price;
   }
@@ -186,8 +187,14 @@ class Draw {
     }
   }
 
-  private kind(): string {
-    return this.random.pick(['carry', 'share', 'prorate', 'restart']);
+  /** Of levels also what catalogs refuse; a mean has no units, whole or not, that could be told one by one. */
+  private kind(meter: string): string {
+    const kind = this.random.pick(['carry', 'share', 'prorate', 'restart']);
+    return this.isMean(meter) && kind !== 'restart' ? 'prorate' : kind;
+  }
+
+  private isMean(meter: string): boolean {
+    return this.meters.find(({ slug }) => slug === meter)!.aggregation === 'avg';
   }
 
   private fee(slug: string, every: object, keepsFees: boolean): Price {

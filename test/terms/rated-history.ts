@@ -119,8 +119,8 @@ function usageOf(
   { usage, moved = [], watermark }: Pick<Known, 'usage' | 'moved' | 'watermark'>,
 ): SubjectWindows[] {
   const subjects = [...SUBJECTS, ...moved];
-  // Values that are told apart are those of all subjects together.
-  if (meter!.aggregation === 'unique') return usageOfCounted(counted, meter, usage);
+  // Values that are told apart, and events of a mean, are those of all subjects together.
+  if (meter!.aggregation === 'unique' || meter!.aggregation === 'avg') return usageOfCounted(counted, meter, usage);
   return subjects.flatMap(({ subject }) => {
     const own = usage.filter((each) => (each.subject ?? CUSTOMER.customer) === subject);
     const held = heldTimes(meter!, { ...CUSTOMER, subjects }, subject, counted.terms, watermark);

@@ -102,6 +102,12 @@ export function kindOfTerms(terms: readonly SlowTerm[], isLevel: boolean): strin
   return kinds.size === 1 ? [...kinds][0]! : isLevel ? 'prorate' : 'share';
 }
 
+/** Of all events alike; rounded once. */
+const meanOf = (values: readonly number[]): Ratio =>
+  values.length === 0
+    ? zero
+    : partOf(ratio(BigInt(values.reduce((sum, value) => sum + value, 0))), ratio(1n, BigInt(values.length)));
+
 /** What counts of a subject's level: of the windows of the terms those in which it is the customer's. */
 function heldPart(
   { history: { subjects = [], closedUpTo = Number.POSITIVE_INFINITY } }: SlowModel,
@@ -134,7 +140,8 @@ function slowPeriod(model: SlowModel, line: SlowLine, entries: readonly CellEntr
   const meter = model.meterOf(line.slug)!;
   const windowMs = windowOfMeter(meter);
   const terms = termsOfEntries(line, entries, windowMs);
-  const isLevel = ['max', 'min', 'latest'].includes(meter.aggregation);
+  const isMean = meter.aggregation === 'avg';
+  const isLevel = isMean || ['max', 'min', 'latest'].includes(meter.aggregation);
   const kind = kindOfTerms(terms, isLevel);
 
   // The values of each window of each term, by time.
@@ -175,8 +182,9 @@ function slowPeriod(model: SlowModel, line: SlowLine, entries: readonly CellEntr
     }
   };
   // Of subjects that are others' for a part of the time, a level counts by that (G3): window by window.
-  const isShared = isLevel && (model.history.subjects ?? []).length > 0;
+  const isShared = isLevel && !isMean && (model.history.subjects ?? []).length > 0;
   const levelOf = (of: typeof readings, time: readonly SlowTerm[]): Ratio => {
+    if (isMean) return meanOf(of.flatMap(({ values }) => values));
     if (!isShared) return ratio(whole(of));
     const names = new Set(of.flatMap((each) => each.of.map(({ subject }) => subject)));
     let level = zero;

@@ -269,7 +269,7 @@ export class ExpectedCharges {
         }
         for (const [key, entries] of byPeriod) {
           const [start, length] = key.split(' ').map(Number) as [number, number];
-          const isLevel = ['max', 'min', 'latest'].includes(meter.aggregation);
+          const isLevel = ['max', 'min', 'latest', 'avg'].includes(meter.aggregation);
           for (const cell of new Set(entries.flatMap(({ of }) => slowCells(of.price).map(({ name }) => name)))) {
             const own = entriesOfCell(entries, cell);
             const terms = termsOfEntries(line, own, windowOfMeter(meter));
@@ -443,22 +443,32 @@ function sharedLevel(level: bigint, time: readonly Span[], held: readonly Span[]
   const upTo = (instant: number): bigint => {
     const part = over(instant);
     if (part === whole) return level;
-    const scaled = 2n * level * part + whole;
-    const quotient = scaled >= 0n ? scaled / (2n * whole) : -((-scaled + 2n * whole - 1n) / (2n * whole));
-    const isTie = scaled % (2n * whole) === 0n;
-    return isTie && quotient % 2n !== 0n ? quotient - 1n : quotient;
+    return roundedRatio(level * part, whole);
   };
   return held.reduce((sum, { from, to }) => sum + upTo(to) - upTo(from), 0n);
 }
 
+/** Where a meter says nothing, and it is not the sum. */
+const ACROSS: Readonly<Record<string, string>> = { unique: 'union', avg: 'pooled' };
+
+/** To the nearest whole number, a half to the even one; the divisor is positive. */
+function roundedRatio(dividend: bigint, divisor: bigint): bigint {
+  const scaled = 2n * dividend + divisor;
+  const quotient = scaled >= 0n ? scaled / (2n * divisor) : -((-scaled + 2n * divisor - 1n) / (2n * divisor));
+  const isTie = scaled % (2n * divisor) === 0n;
+  return isTie && quotient % 2n !== 0n ? quotient - 1n : quotient;
+}
+
 /** What all readings of some windows come to; of a level, those of each subject by its share of the terms' time. */
 function wholeOf(meter: Meter, windows: readonly UsedWindow[], terms: readonly Span[], heldBy: HeldBy): bigint {
-  const { aggregation, across = aggregation === 'unique' ? 'union' : 'sum' } = meter;
+  const { aggregation, across = ACROSS[aggregation] ?? 'sum' } = meter;
   const bySubject = new Map<string, Reading[]>();
   for (const { of } of windows)
     for (const [subject, readings] of of) bySubject.set(subject, [...(bySubject.get(subject) ?? []), ...readings]);
   if (bySubject.size === 0) return 0n;
-  if (across === 'union') return mergedValue(aggregation, [...bySubject.values()].flat());
+  const all = [...bySubject.values()].flat();
+  if (across === 'union') return mergedValue(aggregation, all);
+  if (across === 'pooled') return roundedRatio(mergedValue(aggregation, all), BigInt(all.length));
   const isLevel = ['max', 'min', 'latest'].includes(aggregation);
   const values = [...bySubject].map(([subject, readings]) => {
     const value = mergedValue(aggregation, readings);

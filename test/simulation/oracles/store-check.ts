@@ -67,12 +67,13 @@ function checkPartition({ oracle, clickhouse, postgres }: World, partition: numb
 
 const byValue = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
-/** The value of one roll-up row, from its readings. */
+/** What one roll-up row keeps, from its readings: of a mean the sum. */
 export function mergedValue(aggregation: string, readings: readonly Reading[]): bigint {
   const one = 1_000_000_000_000n;
   switch (aggregation) {
     case 'sum':
     case 'count':
+    case 'avg':
       return readings.reduce((sum, { quantity }) => sum + quantity, 0n);
     case 'max':
       return readings

@@ -505,7 +505,7 @@ export class UsageOracle {
       windowStart,
       groups: Object.fromEntries(meter.dimensions.map(({ name }, i) => [name, groups[i]!])),
       rollUp: rollUpKey(event.tenant, meter.slug, sent.subject, windowStart, groups as string[]),
-      total: ['sum', 'count'].includes(meter.aggregation)
+      total: ['sum', 'count', 'avg'].includes(meter.aggregation)
         ? rollUpKey(event.tenant, meter.slug, '', windowStart, groups as string[])
         : null,
       quantity,

@@ -421,6 +421,7 @@ export class RatingModel {
     return [...groupBy(this.selected(selection.subjects, selection, asOf), ofBucket).values()].map((rows) => ({
       ...{ tenant: rows[0]!.tenant, subject: rows[0]!.subject, bucketStart: bucketStart(selection, rows[0]!) },
       quantity: merged(selection.meter, rows),
+      ...(selection.meter.aggregation === 'avg' && { events: BigInt(sumOf(rows, ({ eventCount }) => eventCount)) }),
       ...(byGroups && { groupText: JSON.stringify(rows[0]!.groupValues) }),
     }));
   }
@@ -609,6 +610,9 @@ function sealedRows({ vector, epochSteps }: SealedBy, recounts: RecountModel): (
   };
 }
 
+const sumOf = <Item>(items: readonly Item[], of: (item: Item) => number): number =>
+  items.reduce((sum, item) => sum + of(item), 0);
+
 const byValue = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
 
 function merged(meter: Meter, rows: readonly RollUpRow[]): bigint {
@@ -616,6 +620,7 @@ function merged(meter: Meter, rows: readonly RollUpRow[]): bigint {
   switch (meter.aggregation) {
     case 'sum':
     case 'count':
+    case 'avg':
       return values.reduce((sum, value) => sum + value, 0n);
     case 'max':
       return values.sort(byValue).at(-1)!;

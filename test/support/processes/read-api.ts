@@ -42,6 +42,7 @@ export const catalog: Catalog = {
     aMeter('peak-max', { aggregation: 'max', across: 'max' }),
     aMeter('low-max', { aggregation: 'min', across: 'max' }),
     aMeter('seats-max', { aggregation: 'latest', across: 'max' }),
+    aMeter('latency', { aggregation: 'avg' }),
     aMeter('users-sum', { aggregation: 'unique', across: 'sum' }),
     aMeter('storage', { window: '1d' }),
   ],
