@@ -1,8 +1,8 @@
 // The discounts of a subscription, beside those that its prices have themselves. One of a rate is of all that the
 // subscription has, fees too, or of one price; one of units or of an amount is of one price of usage with one quantity,
 // and takes nothing off another. With those of the price they are one list: so the order is the one that there is
-// (around/charge.ts), and which of two came first makes no difference. A minimum is what is left to be paid after discounts,
-// and has none.
+// (around/charge.ts), and which of two came first makes no difference. A minimum is what is left to be paid after
+// discounts, and has none.
 import { type Field, isAbsent, readList, readSlug, refuse } from '../fields/catalog-fields.ts';
 import { Decimal } from '../number/decimal.ts';
 import { DISCOUNTS_MAX, type Discount, readDiscount } from './around/around-price.ts';

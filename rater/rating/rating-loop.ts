@@ -15,7 +15,8 @@
 //             come again
 //   advance   the progress, where another rater has not taken the shard
 //
-// A step that takes long ends after some of its shards: the others stay where they were, and come first in the next one.
+// A step that takes long ends after some of its shards: the others stay where they were, and come first in the next
+// one.
 // A step that ends early (a crash, a store away, another rater ahead) leaves the progress where it was and is done
 // again from new seals. Batches that were committed write nothing the second time, because nothing is missing then.
 import { randomUUID } from 'node:crypto';

@@ -1,5 +1,5 @@
-// How Postgres finds a row by its key in tables of which it knows nothing yet: a connection keeps the plan that it makes
-// then, and by another index than the key's it would walk all rows of a tenant for each reference that it checks.
+// How Postgres finds a row by its key in tables of which it knows nothing yet: a connection keeps the plan that it
+// makes then, and by another index than the key's it would walk all rows of a tenant for each reference that it checks.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type MigratedStores, startMigratedStores } from '../support/processes/migrated-stores.ts';
 

@@ -64,6 +64,7 @@ const CELLS = 'domain/pricing/matrix-cells.ts';
 const PARTS = 'domain/pricing/parts.ts';
 const MINIMUMS = 'domain/rating/minimums.ts';
 const RATED_TERMS = 'domain/rating/rated-terms.ts';
+const OWN_DISCOUNTS = 'domain/pricing/subscription-discounts.ts';
 const ALLOWANCES = 'domain/terms/allowances.ts';
 const LEFT_GROUPS = 'domain/rating/unpriced-usage.ts';
 const UNPRICED = 'rater/rating/unpriced-count.ts';
@@ -1095,8 +1096,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'records-rated-in-part',
     file: TARGETS,
-    find: 'const whole = new Set([...this.prices.keys()].filter((periodStart) => this.hasOtherRecords(periodStart)));',
-    replace: 'const whole = new Set([...this.prices.keys()].filter((periodStart) => periodStart < 0));',
+    find: '[...this.prices.keys()].filter((start) => this.hasOtherRecords(start) || this.hasPlanMinimum(start)),',
+    replace: '[...this.prices.keys()].filter((start) => this.hasPlanMinimum(start)),',
     description: 'A period is said to be rated by new records once one of its prices is',
   },
   {
@@ -1172,8 +1173,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'no-fee-beside-share',
     file: CATALOG,
-    find: 'for (const part of partsOfPlan(plan))',
-    replace: 'for (const part of plan.prices)',
+    find: "for (const part of partsOfPlan(plan)) sayings.set(mapKey('price', slug, part.slug), { value: part, plan: slug });",
+    replace:
+      "for (const part of plan.prices) sayings.set(mapKey('price', slug, part.slug), { value: part, plan: slug });",
     description: 'The fee for each event of a percentage is not charged',
   },
   {
@@ -1538,6 +1540,20 @@ export const mutants: readonly Mutant[] = [
     find: 'const waits = meter !== null || isMinimum(slug);',
     replace: 'const waits = meter !== null;',
     description: "A plan's minimum of another length begins within the period of the one before",
+  },
+  {
+    name: 'own-discount-out-of-its-time',
+    file: OWN_DISCOUNTS,
+    find: '.filter((discount) => holdsAt(discount, instant) && isOf(discount, price))',
+    replace: '.filter((discount) => isOf(discount, price))',
+    description: 'A discount of a subscription holds before its start and after its end',
+  },
+  {
+    name: 'own-discount-in-place-of-another',
+    file: OWN_DISCOUNTS,
+    find: 'if (isUsagePrice(price)) return { ...price, discounts: [...(price.discounts ?? []), ...discounts] };',
+    replace: 'if (isUsagePrice(price)) return { ...price, discounts };',
+    description: "A discount of a subscription takes the place of its price's",
   },
 ];
 

@@ -119,7 +119,7 @@ function closesAt(model: SlowModel, line: SlowLine, end: number): number {
 }
 
 /** What a minimum is charged, where `charged` was of the terms that it is of. */
-export function slowShort({ amount }: SlowMinimum, charged: Ratio): Ratio {
+function slowShort({ amount }: SlowMinimum, charged: Ratio): Ratio {
   const left = less(amount, charged);
   return left.n < 0n ? zero : left;
 }

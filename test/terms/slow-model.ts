@@ -131,7 +131,7 @@ export const saysSame = (one: SlowDefinition | null, other: SlowDefinition | nul
 
 const slugOf = (name: string): string => name.split('/')[0]!;
 const PLAN_MINIMUM = '*/minimum';
-export const isSlowMinimum = (name: string): boolean => name.endsWith('/minimum');
+const isSlowMinimum = (name: string): boolean => name.endsWith('/minimum');
 
 /** The price of a name, which may be a part's, or null. */
 const partOf = (price: SlowPrice, name: string): SlowPrice | null =>

@@ -55,7 +55,7 @@ const instantSchema = (description: string): JsonSchema => ({
   description: `An instant such as 2026-11-01T00:00:00Z. ${description}`,
 });
 const kinds = ['units', 'rate', 'amount'] as const;
-export const discountFieldNames = [...kinds, 'from', 'until'] as const;
+const discountFieldNames = [...kinds, 'from', 'until'] as const;
 
 export const aroundSchema = {
   included: {
