@@ -67,7 +67,7 @@ export function joinedSegments(segments: readonly PriceSegment[]): PriceSegment[
 
 /** Where a discount of a price begins or ends. */
 const discountBounds = (price: Price | null): number[] =>
-  price === null || !isUsagePrice(price) || price.discounts === undefined ? [] : boundsOf(price);
+  price === null ? [] : partsOf(price).flatMap((part) => (isUsagePrice(part) && part.discounts !== undefined ? boundsOf(part) : []));
 
 function nextStartOf(holder: PlanHolder): (instant: number, price: Price) => number {
   return (instant, { every = priceDefaults.every }) =>

@@ -11,6 +11,8 @@ import { amountOf, isUsagePrice, priceModels } from '../../domain/pricing/prices
 import { projectFile } from '../../platform/process/project-root.ts';
 
 interface Example {
+  /** That a catalog has for it. */
+  readonly priceBooks?: readonly object[];
   readonly price: { readonly model: string };
   readonly costs: Readonly<Record<string, string>>;
 }
@@ -18,26 +20,39 @@ interface Example {
 const text = readFileSync(projectFile('docs/use/pricing.md'), 'utf8');
 const examples = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, block]) => parse(block!) as Example);
 
-function priceOf(written: object & { readonly model: string }): Price {
+const METERLESS = ['flat', 'price_book'];
+
+function priceOf({ price: written, priceBooks = [] }: Example): Price {
   const catalog = {
     currency: 'USD',
+    priceBooks,
     meters: [
       { slug: 'm', eventType: 'e', aggregation: 'sum', value: 'data.n', groupBy: { model: 'data.m', tier: 'data.t' } },
+      { slug: 'n', eventType: 'e', aggregation: 'sum', value: 'data.k', groupBy: { model: 'data.m' } },
       { slug: 'events', eventType: 'e', aggregation: 'count' },
     ],
-    plans: [{ slug: 'p', prices: [{ slug: 'price', ...(written.model !== 'flat' && { meter: 'm' }), ...written }] }],
+    plans: [{ slug: 'p', prices: [{ slug: 'price', ...(!METERLESS.includes(written.model) && { meter: 'm' }), ...written }] }],
   };
   const reading = readCatalog(JSON.stringify(catalog), 'example');
   if (!reading.ok) throw new Error(reading.errors.map(formatCatalogError).join('\n'));
   return reading.catalog.plans[0]!.prices[0]!;
 }
 
-/** Of usage: a quantity; of a percentage with a fee, money and events; of a matrix, the values and a quantity. */
+/**
+ * Of usage: a quantity; of a percentage with a fee, money and events; of a matrix, the values and a quantity; of a price
+ * book, the model and a quantity of each bucket.
+ */
 function costOf(price: Price, usage: string): string {
   const words = usage.split(' ');
   const quantity = Decimal.parse(words.at(-1)!);
   if (isUsagePrice(price) && price.model === 'matrix')
     return amountOf(cellAt(price, words.slice(0, -1))!.price)(quantity).toString();
+  if (price.model === 'price_book')
+    return partsOf(price)
+      .filter(isUsagePrice)
+      .map((part, i) => amountOf(cellAt(part, words.slice(0, 1))!.price)(Decimal.parse(words[i + 1]!)))
+      .reduce((sum, amount) => sum.plus(amount))
+      .toString();
   const amounts = partsOf(price).map((part, i) => amountOf(part)(Decimal.parse(words[i]!)));
   expect(words.length).toBe(amounts.length);
   return amounts.reduce((sum, amount) => sum.plus(amount)).toString();
@@ -52,8 +67,9 @@ describe('docs/use/pricing.md', () => {
 
   it.each(examples.map((example, i) => [`${i + 1}, ${example.price.model}`, example] as const))(
     'example %s',
-    (_, { price, costs }) => {
-      const read = priceOf(price);
+    (_, example) => {
+      const { price, costs } = example;
+      const read = priceOf(example);
       expect(Object.fromEntries(Object.keys(costs).map((usage) => [usage, costOf(read, usage)]))).toEqual(costs);
       expect(Object.keys(costs).length).toBeGreaterThanOrEqual(price.model === 'flat' ? 1 : 3);
     },
