@@ -1,5 +1,5 @@
-// What `tallyline prices import` does: reads a list, tells what a draft made of it leaves out and what it changes of the
-// book there is, and writes the draft. Nothing is applied: the draft is a section of a catalog file.
+// What `tallyline prices import` does: reads a list, tells what a draft made of it leaves out and what it changes of
+// the book there is, and writes the draft. Nothing is applied: the draft is a section of a catalog file.
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type pg from 'pg';
@@ -35,7 +35,8 @@ async function catalogThere(
   if (catalogFile !== null) return (await readCatalogFile(catalogFile)).catalog;
   const pool = await openStore();
   try {
-    const versions = tenant === null ? (await tenantVersions(pool)).defaults : await versionsOfTenant(pool, tenant);
+    const versions =
+      tenant === null ? (await tenantVersions(pool)).defaults : (await versionsOfTenant(pool, tenant)).of(tenant);
     return versions.at(-1)?.catalog ?? null;
   } finally {
     await pool.end();

@@ -1,4 +1,5 @@
-// `tallyline prices import FILE`: a public price list as a draft of a price book, and what it changes of the one there is.
+// `tallyline prices import FILE`: a public price list as a draft of a price book, and what it changes of the one that
+// there is.
 import { type Command, InvalidArgumentError } from 'commander';
 import { commandContext, type DataDirOption, withDataDir } from '../command-context.ts';
 import { printLine, printNote } from '../output.ts';

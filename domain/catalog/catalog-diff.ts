@@ -4,7 +4,13 @@
 // catalogs say the same.
 
 import type { Terms } from '../fields/definition-form.ts';
-import { type BookModel, bookModelName, bookModelTerms, bookTerms, type PriceBook } from '../pricing/book/price-book.ts';
+import {
+  type BookModel,
+  bookModelName,
+  bookModelTerms,
+  bookTerms,
+  type PriceBook,
+} from '../pricing/book/price-book.ts';
 import { priceTerms } from '../pricing/prices.ts';
 import { type Catalog, type Meter, type Plan, planDefaults } from './catalog.ts';
 import { meterTerms } from './meter-meaning.ts';

@@ -31,7 +31,10 @@ function planForm(plan: Plan): object {
 }
 
 function bookForm({ models, ...book }: PriceBook): object {
-  return { ...book, models: models.map(({ provider, ...model }) => ({ ...(provider !== '' && { provider }), ...model })) };
+  return {
+    ...book,
+    models: models.map(({ provider, ...model }) => ({ ...(provider !== '' && { provider }), ...model })),
+  };
 }
 
 export const catalogForm = ({ currency, meters, priceBooks = [], plans, defaultPlan }: Catalog): object => ({

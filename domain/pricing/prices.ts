@@ -7,7 +7,14 @@ import type { JsonSchema, Terms } from '../fields/definition-form.ts';
 import { Decimal } from '../number/decimal.ts';
 import { type aroundSchema, readAround } from './around/around-price.ts';
 import { billableUnits, chargeOf, freeUnitsOf, isOfPeriod } from './around/charge.ts';
-import { type BookPrice, bookPriceForm, bookPriceSchema, bookPriceTerms, isBookPrice, readBookPrice } from './book/book-price.ts';
+import {
+  type BookPrice,
+  bookPriceForm,
+  bookPriceSchema,
+  bookPriceTerms,
+  isBookPrice,
+  readBookPrice,
+} from './book/book-price.ts';
 import type { KnownBooks } from './book/price-book.ts';
 import { feeChoicesCondition, feeChoicesSchema, feeChoicesTerms, readFeeChoices } from './choice-fields.ts';
 import { type MatrixPrice, matrix } from './matrix.ts';
@@ -37,10 +44,17 @@ const periodModels: PeriodModels = { flat };
 type AnyPeriodModel = PeriodModel<PriceFields & Record<string, unknown>>;
 const ownOf = (price: Price): Record<string, unknown> => price as unknown as Record<string, unknown>;
 const usageModelOf = (name: string): AnyUsageModel => usageModels[name as UsagePrice['model']] as AnyUsageModel;
-const periodModelOf = (name: string): AnyPeriodModel => periodModels[name as PeriodPrice['model']] as AnyPeriodModel;
+function periodModelOf(name: string): AnyPeriodModel {
+  if (name === BOOK) throw new RangeError('a price book has an amount for each bucket');
+  return periodModels[name as PeriodPrice['model']] as AnyPeriodModel;
+}
 
 const BOOK: BookPrice['model'] = 'price_book';
-export const priceModels = [...Object.keys(usageModels), BOOK, ...Object.keys(periodModels)] as readonly Price['model'][];
+export const priceModels = [
+  ...Object.keys(usageModels),
+  BOOK,
+  ...Object.keys(periodModels),
+] as readonly Price['model'][];
 
 const isUsageModel = (name: string): name is UsagePrice['model'] => Object.hasOwn(usageModels, name);
 export const isUsagePrice = (price: Price): price is UsagePrice => isUsageModel(price.model);
@@ -61,7 +75,7 @@ export const amountOfBillable =
 
 /** The amount for a cumulative quantity. That of a period price is how often it is charged: 1 or 0. */
 export const amountOf =
-  (price: Part) =>
+  (price: Price) =>
   (cumulative: Decimal): Decimal =>
     isUsagePrice(price)
       ? usageAmount(price, cumulative)
@@ -71,7 +85,7 @@ export const amountOf =
  * Of a charge of 0 after which the period's usage stands at `cumulative`. True: what it is for costs nothing. False: it
  * was paid before, by a package or a tier that was charged whole.
  */
-export function isFree(price: Part, cumulative: Decimal): boolean {
+export function isFree(price: Price, cumulative: Decimal): boolean {
   if (!isUsagePrice(price)) return periodModelOf(price.model).amount(ownOf(price)).isZero;
   // What stands around the price has left nothing of it.
   const isNothing =
@@ -154,14 +168,15 @@ export function priceSchema(): JsonSchema {
   const branches = priceModels.map((name) => ({
     if: { properties: { model: { const: name } } },
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
-    then: name === BOOK
-      ? bookPriceSchema
-      : isUsageModel(name)
-      ? shape(usageModelOf(name), { meter: slug, ...usageSchema }, ['slug', 'meter'])
-      : {
-          ...shape(periodModelOf(name) as Pick<AnyUsageModel, 'schema' | 'optional'>, feeChoicesSchema, ['slug']),
-          ...feeChoicesCondition,
-        },
+    then:
+      name === BOOK
+        ? bookPriceSchema
+        : isUsageModel(name)
+          ? shape(usageModelOf(name), { meter: slug, ...usageSchema }, ['slug', 'meter'])
+          : {
+              ...shape(periodModelOf(name) as Pick<AnyUsageModel, 'schema' | 'optional'>, feeChoicesSchema, ['slug']),
+              ...feeChoicesCondition,
+            },
   }));
   return { type: 'object', required: ['model'], properties: { model: { enum: priceModels } }, allOf: branches };
 }

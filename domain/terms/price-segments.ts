@@ -67,7 +67,9 @@ export function joinedSegments(segments: readonly PriceSegment[]): PriceSegment[
 
 /** Where a discount of a price begins or ends. */
 const discountBounds = (price: Price | null): number[] =>
-  price === null ? [] : partsOf(price).flatMap((part) => (isUsagePrice(part) && part.discounts !== undefined ? boundsOf(part) : []));
+  price === null
+    ? []
+    : partsOf(price).flatMap((part) => (isUsagePrice(part) && part.discounts !== undefined ? boundsOf(part) : []));
 
 function nextStartOf(holder: PlanHolder): (instant: number, price: Price) => number {
   return (instant, { every = priceDefaults.every }) =>

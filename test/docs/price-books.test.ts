@@ -40,7 +40,10 @@ function billed(catalog: Catalog, data: object): Required<Call> {
     const groups = namedGroups(meter, groupValues);
     let isPriced = false;
     for (const price of prices.filter((each) => each.meter === meter.slug)) {
-      const cell = cellAt(price, dimensionsOf(price).map((name) => groups[name]!));
+      const cell = cellAt(
+        price,
+        dimensionsOf(price).map((name) => groups[name]!),
+      );
       if (cell === null) continue;
       isPriced = true;
       costs[price.slug + cell.name] = amountOf(cell.price)(units).toString();
@@ -76,7 +79,12 @@ describe('deploy/catalogs/anthropic.yaml', () => {
   const catalog = soundCatalog(file, 'anthropic.yaml');
   const sum = (data: object): [string, Readonly<Record<string, string>>] => {
     const { costs, unpriced } = billed(catalog, data);
-    return [Object.values(costs).reduce((total, each) => total.plus(Decimal.parse(each)), Decimal.zero).toString(), unpriced];
+    return [
+      Object.values(costs)
+        .reduce((total, each) => total.plus(Decimal.parse(each)), Decimal.zero)
+        .toString(),
+      unpriced,
+    ];
   };
   const usage = {
     ...{ input_tokens: 1000, cache_read_input_tokens: 20_000, cache_creation_input_tokens: 4000, output_tokens: 500 },
@@ -91,7 +99,10 @@ describe('deploy/catalogs/anthropic.yaml', () => {
     const standard = { ...usage, service_tier: 'standard' };
     // 0.003 + 0.006 + 0.01125 + 0.006 + 0.0075
     expect(sum({ model: 'claude-sonnet-4-5', usage: standard })).toEqual(['0.03375', {}]);
-    expect(sum({ model: 'claude-sonnet-4-5-20250929', usage: { ...usage, service_tier: 'batch' } })).toEqual(['0.016875', {}]);
+    expect(sum({ model: 'claude-sonnet-4-5-20250929', usage: { ...usage, service_tier: 'batch' } })).toEqual([
+      '0.016875',
+      {},
+    ]);
     // 0.006 + 0.012 + 0.0225 + 0.012 + 0.01125
     expect(sum({ model: 'claude-sonnet-4-5', context: 'over_200k', usage: standard })).toEqual(['0.06375', {}]);
     // 0.005 + 0.01 + 0.01875 + 0.01 + 0.0125

@@ -31,7 +31,9 @@ function priceOf({ price: written, priceBooks = [] }: Example): Price {
       { slug: 'n', eventType: 'e', aggregation: 'sum', value: 'data.k', groupBy: { model: 'data.m' } },
       { slug: 'events', eventType: 'e', aggregation: 'count' },
     ],
-    plans: [{ slug: 'p', prices: [{ slug: 'price', ...(!METERLESS.includes(written.model) && { meter: 'm' }), ...written }] }],
+    plans: [
+      { slug: 'p', prices: [{ slug: 'price', ...(!METERLESS.includes(written.model) && { meter: 'm' }), ...written }] },
+    ],
   };
   const reading = readCatalog(JSON.stringify(catalog), 'example');
   if (!reading.ok) throw new Error(reading.errors.map(formatCatalogError).join('\n'));
@@ -39,8 +41,8 @@ function priceOf({ price: written, priceBooks = [] }: Example): Price {
 }
 
 /**
- * Of usage: a quantity; of a percentage with a fee, money and events; of a matrix, the values and a quantity; of a price
- * book, the model and a quantity of each bucket.
+ * Of usage: a quantity; of a percentage with a fee, money and events; of a matrix, the values and a quantity; of a
+ * price book, the model and a quantity of each bucket.
  */
 function costOf(price: Price, usage: string): string {
   const words = usage.split(' ');

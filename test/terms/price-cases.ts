@@ -220,7 +220,9 @@ const BUCKETS = ['input', 'cache_read', 'output', 'images'] as const;
 
 function drawnBook(random: Random, slug: string, providers: readonly string[]): PriceBook {
   const rates = (): Rates =>
-    Object.fromEntries([...BUCKETS.filter(() => random.chance(0.6)), 'input'].map((bucket) => [bucket, random.pick(RATES)]));
+    Object.fromEntries(
+      [...BUCKETS.filter(() => random.chance(0.6)), 'input'].map((bucket) => [bucket, random.pick(RATES)]),
+    );
   const taken = new Set<string>();
   const models = Array.from({ length: random.int(1, 5) }, (): BookModel[] => {
     const [model, provider, family] = [random.pick(NAMES), random.pick(providers), random.pick(FAMILIES)];
@@ -249,9 +251,15 @@ function drawnBook(random: Random, slug: string, providers: readonly string[]): 
 function bookFaults(draw: Draw): string[] {
   const { random } = draw;
   const byProvider = random.once(2);
-  const books = ['one', 'two'].slice(0, random.int(1, 2)).map((slug) => drawnBook(random, slug, byProvider ? PROVIDERS : ['']));
+  const books = ['one', 'two']
+    .slice(0, random.int(1, 2))
+    .map((slug) => drawnBook(random, slug, byProvider ? PROVIDERS : ['']));
   const rule = (): MarkupRule => {
-    const [model, family, provider] = [random.pick(['m', 'm*', 'm-*', undefined]), random.pick(FAMILIES), random.pick(['p', undefined])];
+    const [model, family, provider] = [
+      random.pick(['m', 'm*', 'm-*', undefined]),
+      random.pick(FAMILIES),
+      random.pick(['p', undefined]),
+    ];
     return {
       factor: random.pick(['1.2', '0', '3']),
       ...(model !== undefined && { model }),
@@ -259,7 +267,9 @@ function bookFaults(draw: Draw): string[] {
       ...(provider !== undefined && { provider }),
     };
   };
-  const rules = new Map(Array.from({ length: random.int(0, 5) }, rule).map((each) => [JSON.stringify({ ...each, factor: 0 }), each]));
+  const rules = new Map(
+    Array.from({ length: random.int(0, 5) }, rule).map((each) => [JSON.stringify({ ...each, factor: 0 }), each]),
+  );
   const markup = [...rules.values()];
   const axes = ['model', ...(byProvider ? ['provider'] : []), 'context', 'service'];
   const cells = cellsOfBooks(books, {
@@ -272,16 +282,24 @@ function bookFaults(draw: Draw): string[] {
   const parts = bucketPrices({ ...of, model: 'price_book' });
   return Array.from({ length: 12 }).flatMap(() => {
     const [model, provider] = [random.pick([...NAMES.slice(0, 4), 'z', 'new']), random.pick(PROVIDERS)];
-    const [context, service] = [random.pick(['', 'usual', 'long', 'other']), random.pick(['', 'usual', 'batch', 'fast'])];
+    const [context, service] = [
+      random.pick(['', 'usual', 'long', 'other']),
+      random.pick(['', 'usual', 'batch', 'fast']),
+    ];
     const part = random.pick(parts);
     const bucket = part.slug.slice(2);
     const fast = cellAt(part, [model, ...(byProvider ? [provider] : []), context, service])?.price;
     const usual = (value: string): string => (value === 'usual' ? '' : value);
     const asked = { books, markup, byProvider, provider, model, bucket };
     const slow = slowRate({ ...asked, context: usual(context), service: usual(service) });
-    const [text, expected] = [fast === undefined ? 'none' : amountOf(fast)(Decimal.parse('1')).toString(), slow === null ? 'none' : ratioText(slow)];
+    const [text, expected] = [
+      fast === undefined ? 'none' : amountOf(fast)(Decimal.parse('1')).toString(),
+      slow === null ? 'none' : ratioText(slow),
+    ];
     if (text === expected && (fast === undefined || fast.meter === `of ${bucket}`)) return [];
-    return [`${bucket} of ${JSON.stringify([model, provider, context, service])}: ${text}, not ${expected}; ${JSON.stringify([books, markup])}`];
+    return [
+      `${bucket} of ${JSON.stringify([model, provider, context, service])}: ${text}, not ${expected}; ${JSON.stringify([books, markup])}`,
+    ];
   });
 }
 

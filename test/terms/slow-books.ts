@@ -27,8 +27,12 @@ function ruleRank({ model, family, provider }: MarkupRule): number {
 function factorOf(rules: readonly MarkupRule[], of: BookModel): Ratio {
   const matching = rules.filter(({ model, family, provider }) => {
     const isNamed =
-      model === undefined || model === of.model || (model.endsWith('*') && of.model !== '*' && of.model.indexOf(model.slice(0, -1)) === 0);
-    return isNamed && (family === undefined || family === of.family) && (provider === undefined || provider === of.provider);
+      model === undefined ||
+      model === of.model ||
+      (model.endsWith('*') && of.model !== '*' && of.model.indexOf(model.slice(0, -1)) === 0);
+    return (
+      isNamed && (family === undefined || family === of.family) && (provider === undefined || provider === of.provider)
+    );
   });
   const [best] = matching.sort((a, b) => ruleRank(b) - ruleRank(a));
   return readRatio(best?.factor ?? '1');
@@ -70,9 +74,11 @@ export function slowRate(asked: SlowAsked): Ratio | null {
         const isHidden =
           byProvider &&
           owner !== '' &&
-          books.slice(0, i).some((other) =>
-            other.models.some((of) => of.provider === '' && (of.model === name || (of.aliases ?? []).includes(name))),
-          );
+          books
+            .slice(0, i)
+            .some((other) =>
+              other.models.some((of) => of.provider === '' && (of.model === name || (of.aliases ?? []).includes(name))),
+            );
         if (isHidden) continue;
         const rate = saidBy(book, found, asked);
         if (rate !== null) return rate;

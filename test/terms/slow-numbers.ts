@@ -203,7 +203,14 @@ const AXES = ['model', 'provider', 'context', 'service'];
 
 /** A price book: for each bucket a matrix of the cells that have a rate of it. */
 function slowBuckets(price: SlowPrice): SlowPrice[] {
-  const { meters, books: _, standard: _s, ignore: _i, markup: _m, ...shared } = price as SlowPrice & Record<string, unknown>;
+  const {
+    meters,
+    books: _,
+    standard: _s,
+    ignore: _i,
+    markup: _m,
+    ...shared
+  } = price as SlowPrice & Record<string, unknown>;
   const axes = price.dimensions as unknown as Readonly<Record<string, string>>;
   const cells = price.cells as unknown as readonly { values: string[]; rates: Readonly<Record<string, string>> }[];
   return Object.entries(meters!).map(([bucket, meter]) => ({

@@ -15,7 +15,7 @@ import { timeOrNull } from '../account-answers.ts';
 type Status = 'scheduled' | 'trial' | 'active' | 'paused' | 'ended';
 
 const pricesOf = (overrides: Iterable<readonly [string, Price | null]>) =>
-  [...overrides].map(([slug, price]) => price === null ? { slug, remove: true } : priceForm(price));
+  [...overrides].map(([slug, price]) => (price === null ? { slug, remove: true } : priceForm(price)));
 
 const untilText = (until: number | 'open' | null): string | null => (until === 'open' ? until : timeOrNull(until));
 

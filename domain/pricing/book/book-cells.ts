@@ -41,7 +41,12 @@ const UNITS: Readonly<Record<PriceBook['per'], Decimal>> = {
 };
 
 /** What a bucket costs in a context; undefined: the book does not say. */
-function rateIn({ sameAs = {} }: PriceBook, model: BookModel, context: string | null, bucket: Bucket): string | undefined {
+function rateIn(
+  { sameAs = {} }: PriceBook,
+  model: BookModel,
+  context: string | null,
+  bucket: Bucket,
+): string | undefined {
   const said = (of: Bucket): string | undefined =>
     (context === null ? undefined : model.contexts?.[context]?.[of]) ?? model.rates[of];
   const other = sameAs[bucket];
@@ -79,7 +84,9 @@ function fault(book: PriceBook, model: BookModel, { has, ignores, standard }: Ce
   const services = { ...book.services, ...model.services };
   if (Object.keys(services).length > 0 && !has('service') && !ignores('service'))
     return `${where} has rates by service, and no dimension says which: name one for service, or ignore: [service]`;
-  const usual = [...Object.keys(model.contexts ?? {}), ...Object.keys(services)].find((name) => standard.includes(name));
+  const usual = [...Object.keys(model.contexts ?? {}), ...Object.keys(services)].find((name) =>
+    standard.includes(name),
+  );
   if (usual !== undefined) return `${where} has rates of ${JSON.stringify(usual)}, which the price says is the usual`;
   if (model.model === ANY_MODEL && model.provider !== '' && !has('provider'))
     return `${where} is any model of its provider, and no dimension says which that is: name one for provider`;
@@ -113,9 +120,16 @@ export function cellsOfBooks(books: readonly PriceBook[], of: CellsOf): readonly
 }
 
 /** By the values that say that it is the usual one, null, and by those of its own. */
-const variantsOf = (has: boolean, standard: readonly string[], names: readonly string[]): [string[], string | null][] =>
+const variantsOf = (
+  has: boolean,
+  standard: readonly string[],
+  names: readonly string[],
+): [string[], string | null][] =>
   has
-    ? [...standard.map((value): [string[], null] => [[value], null]), ...names.map((name): [string[], string] => [[name], name])]
+    ? [
+        ...standard.map((value): [string[], null] => [[value], null]),
+        ...names.map((name): [string[], string] => [[name], name]),
+      ]
     : [[[], null]];
 
 function cellsOfName(book: PriceBook, model: BookModel, named: readonly string[], of: CellsOf): BookCell[] {

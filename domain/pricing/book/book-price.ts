@@ -1,6 +1,6 @@
 // price_book: a price of what models are billed for, by the rates of price books, marked up. It has a meter for each
-// bucket that it charges, and each bucket is a part of it, a matrix (parts.ts): so it is one price of the catalog, in an
-// override, a preview and a diff, and ordinary prices in everything that is charged.
+// bucket that it charges, and each bucket is a part of it, a matrix (parts.ts): so it is one price of the catalog, in
+// an override, a preview and a diff, and ordinary prices in everything that is charged.
 //
 // What a price says is whole: the rates are read from the books when the price is read, and stand in it as cells. So a
 // book may change, or go, and what was sold by it stays what it was until a later version says otherwise.
@@ -21,7 +21,7 @@ import { type aroundSchema, readAround } from '../around/around-price.ts';
 import { ANY_VALUE, type MatrixPrice } from '../matrix.ts';
 import type { KnownMeters, UsagePriceFields } from '../price-model.ts';
 import { dimensionFault, readUsageOf, usageOfTerms, usageSchema } from '../usage-price.ts';
-import { axes, type Axis, type BookCell, cellsOfBooks } from './book-cells.ts';
+import { type Axis, axes, type BookCell, cellsOfBooks } from './book-cells.ts';
 import { type Bucket, buckets, ratedBuckets } from './buckets.ts';
 import { isOf, type MarkupRule, markupSchema, readMarkup, ruleName } from './markup.ts';
 import { BOOKS_MAX, type KnownBooks, type PriceBook } from './price-book.ts';
@@ -118,7 +118,10 @@ function readNames<Name extends string>(
 }
 
 /** `sound` null: one of them is in error itself. */
-function readBooks(field: Field, known: KnownBooks): { readonly slugs: readonly string[]; readonly sound: readonly PriceBook[] | null } | null {
+function readBooks(
+  field: Field,
+  known: KnownBooks,
+): { readonly slugs: readonly string[]; readonly sound: readonly PriceBook[] | null } | null {
   const slugs = readNames(field, BOOKS_MAX, (each) => {
     const slug = readSlug(each);
     if (slug === null || known.has(slug)) return slug;
@@ -150,7 +153,11 @@ function readMeters(field: Field, known: KnownMeters): ReadonlyMap<Bucket, reado
   return read.size === given.length ? read : null;
 }
 
-function readDimensions(field: Field, meters: readonly Meter[], matched: UsagePriceFields['match'] | null): BookPrice['dimensions'] | null {
+function readDimensions(
+  field: Field,
+  meters: readonly Meter[],
+  matched: UsagePriceFields['match'] | null,
+): BookPrice['dimensions'] | null {
   const given: Field = isAbsent(field) ? { ...field, value: { model: 'model' } } : field;
   const fields = readMap(given, axes);
   if (fields === null) return null;
@@ -193,17 +200,26 @@ export function readBookPrice(field: Field, knownMeters: KnownMeters, knownBooks
   const books = readBooks(own.books, knownBooks);
   const meters = readMeters(own.meters, knownMeters);
   const counted = [...(meters?.values() ?? [])].flatMap(([, meter]) => meter ?? []);
-  const { match: matched, usage } = readUsageOf(read as Readonly<Record<'slug' | keyof typeof usageSchema, Field>>, counted);
+  const { match: matched, usage } = readUsageOf(
+    read as Readonly<Record<'slug' | keyof typeof usageSchema, Field>>,
+    counted,
+  );
   const dimensions = readDimensions(own.dimensions, counted, matched);
   const standard = optional(own.standard, readStandard);
-  const ignore = optional(own.ignore, (each) => readNames(each, ignorable.length, (name) => readChoice(name, ignorable)));
+  const ignore = optional(own.ignore, (each) =>
+    readNames(each, ignorable.length, (name) => readChoice(name, ignorable)),
+  );
   const markup = optional(own.markup, readMarkup);
   const absent: Field = { ...field, value: undefined };
-  const around = readAround({ included: absent, maximum: absent, discounts: read.discounts! } as Record<keyof typeof aroundSchema, Field>, 'none');
+  const around = readAround(
+    { included: absent, maximum: absent, discounts: read.discounts! } as Record<keyof typeof aroundSchema, Field>,
+    'none',
+  );
   if (books === null || meters === null || usage === null || dimensions === null || standard === null) return null;
   if (ignore === null || markup === null || around === null || books.sound === null) return null;
   const ignored = ignore?.find((axis) => dimensions[axis] !== undefined);
-  if (ignored !== undefined) return refuse(own.ignore, `has ${ignored}, which a dimension tells: leave it out of one of them`);
+  if (ignored !== undefined)
+    return refuse(own.ignore, `has ${ignored}, which a dimension tells: leave it out of one of them`);
   const sound = books.sound;
   for (const [i, rule] of (markup ?? []).entries())
     if (!sound.some((book) => book.models.some((model) => isOf(rule, model))))
@@ -260,7 +276,17 @@ export const bookPriceForm = ({ cells: _, ...said }: BookPrice): object => said;
 
 /** A matrix for each bucket, under the slug and the bucket's name. */
 export function bucketPrices(price: BookPrice): readonly MatrixPrice[] {
-  const { slug, model: _, books: _books, meters, standard: _standard, ignore: _ignore, markup: _markup, cells, ...shared } = price;
+  const {
+    slug,
+    model: _,
+    books: _books,
+    meters,
+    standard: _standard,
+    ignore: _ignore,
+    markup: _markup,
+    cells,
+    ...shared
+  } = price;
   const dimensions = dimensionsIn(price);
   return buckets.flatMap((bucket): MatrixPrice[] => {
     const meter = meters[bucket];

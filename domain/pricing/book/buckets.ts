@@ -24,4 +24,5 @@ export const isCountedInTokens = (bucket: Bucket): boolean => bucket !== 'images
 export type Rates = Readonly<Partial<Record<Bucket, string>>>;
 
 /** In the order of `buckets`. */
-export const ratedBuckets = (rates: Rates): readonly Bucket[] => buckets.filter((bucket) => rates[bucket] !== undefined);
+export const ratedBuckets = (rates: Rates): readonly Bucket[] =>
+  buckets.filter((bucket) => rates[bucket] !== undefined);

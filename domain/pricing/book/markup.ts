@@ -21,7 +21,8 @@ export const markupSchema: JsonSchema = {
   type: 'array',
   minItems: 1,
   maxItems: RULES_MAX,
-  description: 'By which factor rates are sold. The most exact rule holds: model, beginning of a model, family, provider.',
+  description:
+    'By which factor rates are sold. The most exact rule holds: model, beginning of a model, family, provider.',
   items: {
     type: 'object',
     required: ['factor'],

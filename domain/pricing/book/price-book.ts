@@ -1,5 +1,5 @@
-// A price book: what the models of some providers cost, bucket by bucket, as their price lists say it. It charges nobody
-// by itself: a price of the model `price_book` makes cells of it (book-cells.ts). No model is in a book twice, and a
+// A price book: what the models of some providers cost, bucket by bucket, as their price lists say it. It charges
+// nobody by itself: a price of the model `price_book` makes cells of it (book-cells.ts). No model is in a book twice, and a
 // rate that the book does not say is no rate: nothing is guessed, and nothing is free by being left out.
 import {
   expected,
@@ -149,7 +149,8 @@ function readByName<Value>(field: Field, read: (field: Field) => Value | null): 
   const entries = readEntries(field);
   if (entries === null) return null;
   if (entries.length === 0) return refuse(field, 'needs at least one entry');
-  if (entries.length > VARIANTS_MAX) return refuse(field, `has ${entries.length} entries; the limit is ${VARIANTS_MAX}`);
+  if (entries.length > VARIANTS_MAX)
+    return refuse(field, `has ${entries.length} entries; the limit is ${VARIANTS_MAX}`);
   const found = entries.map(([name, entry]): [string | null, Value | null] => [
     readText({ ...entry, value: name }),
     read(entry),
@@ -177,8 +178,11 @@ function readModel(field: Field): BookModel | null {
   const contexts = optional(fields.contexts, (each) => readByName(each, readRates));
   const services = optional(fields.services, (each) => readByName(each, readServiceRates));
   for (const [i, name] of [model, ...(aliases ?? [])].entries())
-    if (name !== null && name !== undefined && name.endsWith(ANY_MODEL) && (i > 0 || name !== ANY_MODEL))
-      return refuse(i === 0 ? fields.model : fields.aliases, 'names no pattern: "*" alone, as the model, is any of the provider');
+    if (name?.endsWith(ANY_MODEL) && (i > 0 || name !== ANY_MODEL))
+      return refuse(
+        i === 0 ? fields.model : fields.aliases,
+        'names no pattern: "*" alone, as the model, is any of the provider',
+      );
   if (model === ANY_MODEL && aliases !== undefined) return refuse(fields.aliases, 'are of no use beside "*"', 'key');
   if (model === null || aliases === null || provider === null || family === null || rates === null) return null;
   if (contexts === null || services === null) return null;

@@ -1,8 +1,9 @@
 // What a public price list says of models, before it is a price book: rates for a million tokens, exactly as the file's
 // digits have them. A list is made for estimates and not for bills, so what it leaves open is left out and told: a rate
 // of 0, which may be free or not known, and what a book can't say.
-import { ExactNumber } from '../../number/exact-number.ts';
+
 import { Decimal } from '../../number/decimal.ts';
+import { ExactNumber } from '../../number/exact-number.ts';
 import { numberText } from '../../number/number-text.ts';
 import { type Bucket, buckets, isCountedInTokens, type Rates } from '../book/buckets.ts';
 import { type BookModel, bookModelName } from '../book/price-book.ts';
@@ -58,9 +59,14 @@ export class ListedModel {
     const rate = rateOf(value);
     if (rate === null || rate.isNegative) return this.leaveOut(`${at}, which is no rate`);
     if (rate.isZero) return this.leaveOut(`${at} of 0, which may be free or not known`);
-    if (context !== undefined && service !== undefined) return this.leaveOut(`${at}, of a context and a service at once`);
+    if (context !== undefined && service !== undefined)
+      return this.leaveOut(`${at}, of a context and a service at once`);
     const rates =
-      context !== undefined ? inMap(this.contexts, context) : service !== undefined ? inMap(this.services, service) : this.base;
+      context !== undefined
+        ? inMap(this.contexts, context)
+        : service !== undefined
+          ? inMap(this.services, service)
+          : this.base;
     rates.set(bucket, (perToken && isCountedInTokens(bucket) ? rate.times(MILLION) : rate).toString());
   }
 
@@ -108,9 +114,10 @@ export class ListedModels {
     const model = listed.model();
     if (model === null) return;
     const name = bookModelName(model);
-    if (!isNameable(model.model) || !isNameable(model.provider)) return this.leaveOut('names that no model of a book can have', name);
-    if (this.models.has(name)) return this.leaveOut('names that stand twice', name);
-    this.models.set(name, model);
+    if (!isNameable(model.model) || !isNameable(model.provider))
+      this.leaveOut('names that no model of a book can have', name);
+    else if (this.models.has(name)) this.leaveOut('names that stand twice', name);
+    else this.models.set(name, model);
   }
 
   get reading(): ListReading {

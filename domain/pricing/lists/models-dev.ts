@@ -1,5 +1,5 @@
-// models.dev's api.json: providers with their models, each with a `cost` in dollars for a million tokens. What differs in
-// a long context stands in `tiers`, or in the older `context_over_200k`.
+// models.dev's api.json: providers with their models, each with a `cost` in dollars for a million tokens. What differs
+// in a long context stands in `tiers`, or in the older `context_over_200k`.
 import type { Bucket } from '../book/buckets.ts';
 import { contextName, isMap, ListedModel, ListedModels, type ListReading, rateOf } from './listed-models.ts';
 

@@ -1,5 +1,5 @@
-// Public price lists as drafts: in the forms that LiteLLM and models.dev document, with values of our own. A draft is read
-// back as a catalog, so that what is written is what was meant.
+// Public price lists as drafts: in the forms that LiteLLM and models.dev document, with values of our own. A draft is
+// read back as a catalog, so that what is written is what was meant.
 import { describe, expect, it } from '@jest/globals';
 import { readCatalog } from '../../catalog/catalog-file.ts';
 import { bookLines, draftOf, formatLeftOut } from './price-list.ts';
@@ -43,7 +43,14 @@ describe("LiteLLM's list", () => {
       { provider: 'acme', model: 'acme/m-1', rates: { input: '0.9' } },
       {
         ...{ provider: 'acme', model: 'm-1' },
-        rates: { input: '0.1', cache_read: '0.025', cache_write_5m: '0.125', cache_write_1h: '0.2', output: '0.15', images: '0.04' },
+        rates: {
+          input: '0.1',
+          cache_read: '0.025',
+          cache_write_5m: '0.125',
+          cache_write_1h: '0.2',
+          output: '0.15',
+          images: '0.04',
+        },
         contexts: { over_200k: { input: '0.2', cache_write_1h: '0.4' } },
         services: { batch: { input: '0.05' }, priority: { output: '0.3' } },
       },
@@ -100,7 +107,14 @@ describe("models.dev's list", () => {
     expect(models).toEqual([
       {
         ...{ provider: 'acme', model: 'm-1', family: 'm' },
-        rates: { input: '1.25', cache_read: '0.125', cache_write_5m: '1.5625', output: '10', audio_input: '3', audio_output: '12' },
+        rates: {
+          input: '1.25',
+          cache_read: '0.125',
+          cache_write_5m: '1.5625',
+          output: '10',
+          audio_input: '3',
+          audio_output: '12',
+        },
         contexts: { over_200k: { input: '2.5', output: '15' } },
       },
       {

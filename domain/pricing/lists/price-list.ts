@@ -1,7 +1,7 @@
 // A public price list read into a draft of a price book, and the draft as text of a catalog file. Nothing of it holds
 // before somebody has read it and applied the file: a list changes every day and is wrong on some.
 import { parseExactJson } from '../../json/exact-json.ts';
-import { type BookModel, type PriceBook } from '../book/price-book.ts';
+import type { BookModel, PriceBook } from '../book/price-book.ts';
 import { isMap, type LeftOut, type ListReading } from './listed-models.ts';
 import { isLiteLlm, readLiteLlm } from './litellm.ts';
 import { isModelsDev, readModelsDev } from './models-dev.ts';
@@ -36,10 +36,15 @@ export function draftOf(text: string, { slug, providers, source, readAt }: Draft
   }
   const read = reading(list, providers);
   if (read === null)
-    return { fault: "is neither LiteLLM's list (entries with litellm_provider) nor models.dev's (providers with models)" };
+    return {
+      fault: "is neither LiteLLM's list (entries with litellm_provider) nor models.dev's (providers with models)",
+    };
   const { models, leftOut } = read;
   if (models.length === 0)
-    return { fault: providers.length === 0 ? 'has no model with a rate' : `has no model with a rate of ${providers.join(', ')}` };
+    return {
+      fault:
+        providers.length === 0 ? 'has no model with a rate' : `has no model with a rate of ${providers.join(', ')}`,
+    };
   // Both lists say the rate of reasoning only where it is another one than that of output.
   return { book: { slug, source, readAt, per: '1000000', sameAs: { reasoning: 'output' }, models }, leftOut };
 }
