@@ -116,7 +116,7 @@ describe('prices by price books', () => {
     ],
     [
       'a bucket that there is not',
-      withModel({ rates: { input: '3', inputs: '3' } }),
+      withModel({ rates: { input: '3', output: '1', inputs: '3' } }),
       'priceBooks[0].models[0].rates.inputs: unknown key; known here: input, cache_read',
     ],
     ['a pattern for a name', withModel({ model: 'm-*' }), 'priceBooks[0].models[0].model: names no pattern'],

@@ -57,10 +57,18 @@ export class ListedModel {
   add(bucket: Bucket, value: unknown, of: { at: string; perToken: boolean; context?: string; service?: string }): void {
     const { at, perToken, context, service } = of;
     const rate = rateOf(value);
-    if (rate === null || rate.isNegative) return this.leaveOut(`${at}, which is no rate`);
-    if (rate.isZero) return this.leaveOut(`${at} of 0, which may be free or not known`);
-    if (context !== undefined && service !== undefined)
-      return this.leaveOut(`${at}, of a context and a service at once`);
+    if (rate === null || rate.isNegative) {
+      this.leaveOut(`${at}, which is no rate`);
+      return;
+    }
+    if (rate.isZero) {
+      this.leaveOut(`${at} of 0, which may be free or not known`);
+      return;
+    }
+    if (context !== undefined && service !== undefined) {
+      this.leaveOut(`${at}, of a context and a service at once`);
+      return;
+    }
     const rates =
       context !== undefined
         ? inMap(this.contexts, context)
