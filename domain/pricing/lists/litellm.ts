@@ -1,6 +1,6 @@
 // LiteLLM's model_prices_and_context_window.json: a map by model, dollars for one token, and in the names of keys what
-// a rate is of: "input_cost_per_token_above_200k_tokens". Its names of models begin with the provider where several have
-// the model: the provider is told by itself here, so it is taken off.
+// a rate is of: "input_cost_per_token_above_200k_tokens". Its names of models begin with the provider where several
+// have the model: the provider is told by itself here, so it is taken off.
 import type { Bucket } from '../book/buckets.ts';
 import { contextName, isMap, ListedModel, ListedModels, type ListReading } from './listed-models.ts';
 
