@@ -1,6 +1,6 @@
 // A price book: what the models of some providers cost, bucket by bucket, as their price lists say it. It charges
-// nobody by itself: a price of the model `price_book` makes cells of it (book-cells.ts). No model is in a book twice, and
-// a rate that the book does not say is no rate: nothing is guessed, and nothing is free by being left out.
+// nobody by itself: a price of the model `price_book` makes cells of it (book-cells.ts). No model is in a book twice,
+// and a rate that the book does not say is no rate: nothing is guessed, and nothing is free by being left out.
 import {
   expected,
   type Field,
