@@ -8,6 +8,7 @@ import { registerDemoCommand } from './commands/demo.ts';
 import { registerKeysCommand } from './commands/keys.ts';
 import { registerMetersCommand } from './commands/meters.ts';
 import { registerMigrateCommand } from './commands/migrate.ts';
+import { registerPricesCommand } from './commands/prices.ts';
 import { registerRepairCommand } from './commands/repair.ts';
 import { registerReplayCommand } from './commands/replay.ts';
 import { registerSettingsCommand } from './commands/settings.ts';
@@ -27,6 +28,7 @@ for (const register of [
   registerStageCommands,
   registerCatalogCommands,
   registerMetersCommand,
+  registerPricesCommand,
   registerKeysCommand,
   registerAccountCommands,
   registerMigrateCommand,

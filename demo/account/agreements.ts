@@ -27,7 +27,7 @@ function shapeOf({ meters, plans, defaultPlan }: Catalog): string {
   const priceShape = (price: Price) => [
     price.slug,
     price.model,
-    price.model === 'flat' ? null : [price.meter, price.match],
+    price.model === 'flat' || price.model === 'price_book' ? null : [price.meter, price.match],
   ];
   return JSON.stringify([meters, defaultPlan, plans.map(({ prices, ...plan }) => [plan, prices.map(priceShape)])]);
 }

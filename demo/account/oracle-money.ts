@@ -86,11 +86,12 @@ export function oracleAmount(price: Price, quantity: bigint): bigint {
       return flat(price.flatAmount);
     case 'percentage':
     case 'matrix':
+    case 'price_book':
       throw new Error(`the demo has no ${price.model} price`);
   }
 }
 
-const matches = (price: Exclude<Price, { model: 'flat' }>, cell: UsageCell): boolean =>
+const matches = (price: Exclude<Price, { model: 'flat' | 'price_book' }>, cell: UsageCell): boolean =>
   price.meter === cell.meter.slug &&
   Object.entries(price.match).every(([name, value]) => {
     const index = cell.meter.dimensions.findIndex((dimension) => dimension.name === name);
@@ -136,7 +137,8 @@ function usedByPeriod(
   const used = new Map<string, UsedInPeriod>();
   for (const cell of cells) {
     const at = stretches.find(({ from, to }) => from <= cell.windowStart && cell.windowStart < to);
-    if (at === undefined || at.price.model === 'flat' || !matches(at.price, cell)) continue;
+    if (at === undefined || at.price.model === 'flat' || at.price.model === 'price_book' || !matches(at.price, cell))
+      continue;
     const period = times.periodAt(at.subscription, cell.windowStart);
     const key = JSON.stringify([at.subscription?.id ?? null, period.start]);
     // A stretch without usage counts too: it says how the others are shared out.

@@ -4,6 +4,13 @@
 // catalogs say the same.
 
 import type { Terms } from '../fields/definition-form.ts';
+import {
+  type BookModel,
+  bookModelName,
+  bookModelTerms,
+  bookTerms,
+  type PriceBook,
+} from '../pricing/book/price-book.ts';
 import { planMinimumText } from '../pricing/plan-minimum.ts';
 import { priceTerms } from '../pricing/prices.ts';
 import { type Catalog, type Meter, type Plan, planDefaults } from './catalog.ts';
@@ -53,6 +60,7 @@ export function diffCatalogs(before: Catalog | null, after: Catalog, history: re
     });
   }
   compareMeters(before?.meters ?? [], after.meters, changes);
+  compareBooks(before?.priceBooks ?? [], after.priceBooks ?? [], changes);
   comparePlans(before?.plans ?? [], after.plans, changes);
   change('defaultPlan', before?.defaultPlan ?? 'none', after.defaultPlan ?? 'none');
   refuseNewMeanings([...history, ...(before === null ? [] : [before])], after, refusals);
@@ -108,6 +116,22 @@ function compareMeters(before: readonly Meter[], after: readonly Meter[], change
     subject: ({ slug }) => `meter ${slug}`,
     terms: meterTerms,
   });
+}
+
+/** What a book says of its models, model by model; what plans charge by it are their prices' cells. */
+export function compareBooks(before: readonly PriceBook[], after: readonly PriceBook[], changes: Change[]): void {
+  compareEntries(
+    before,
+    after,
+    changes,
+    { key: ({ slug }) => slug, subject: ({ slug }) => `price book ${slug}`, terms: bookTerms },
+    (old, now) =>
+      compareEntries<BookModel>(old?.models ?? [], now?.models ?? [], changes, {
+        key: ({ provider, model }) => JSON.stringify([provider, model]),
+        subject: (model) => `price book ${now?.slug}, model ${bookModelName(model)}`,
+        terms: bookModelTerms,
+      }),
+  );
 }
 
 function comparePlans(before: readonly Plan[], after: readonly Plan[], changes: Change[]): void {

@@ -18,6 +18,7 @@ import { type CatalogError, CatalogSource, formatPath } from '../fields/catalog-
 import { DEFAULT_WINDOW, defaultItemWidth, meterDefaults, whenUnreadable } from '../metering/meter.ts';
 import { type ReadValue, readDimensions, readValue, readWhere } from '../metering/meter-fields.ts';
 import { precisions } from '../number/quantity.ts';
+import { BOOKS_MAX, type KnownBooks, readPriceBook } from '../pricing/book/price-book.ts';
 import { partsOf, slugOfPart } from '../pricing/parts.ts';
 import { readPlanMinimum } from '../pricing/plan-minimum.ts';
 import type { KnownMeters } from '../pricing/price-model.ts';
@@ -51,14 +52,16 @@ export function readCatalog(text: string, fileName: string): CatalogReading {
  * Of a parsed file. What is wrong is said to the source, and what is returned is void as soon as it was said anything.
  */
 export function readCatalogTree(source: FieldSource, root: unknown): Catalog | null {
-  const fields = readKnown({ source, path: [], value: root }, ['currency', 'meters', 'plans', 'defaultPlan'], {
+  const names = ['currency', 'meters', 'priceBooks', 'plans', 'defaultPlan'] as const;
+  const fields = readKnown({ source, path: [], value: root }, names, {
     subscriptions:
       'are account objects: `tallyline import subscriptions FILE` takes them from this file; then leave the section out',
   });
   if (fields === null) return null;
   const currency = readCurrency(fields.currency);
   const meters = readSlugged(optionalList(fields.meters, METERS_MAX), readMeter);
-  const plans = readSlugged(optionalList(fields.plans, PLANS_MAX), (field) => readPlan(field, meters));
+  const books = readSlugged(optionalList(fields.priceBooks, BOOKS_MAX), readPriceBook);
+  const plans = readSlugged(optionalList(fields.plans, PLANS_MAX), (field) => readPlan(field, meters, books));
   const drafts = [...plans.values()].filter((draft) => draft !== null);
   const defaultPlan = readDefaultPlan(fields.defaultPlan, plans);
   checkMeanings(drafts);
@@ -66,6 +69,7 @@ export function readCatalogTree(source: FieldSource, root: unknown): Catalog | n
   return {
     currency,
     meters: [...meters.values()].filter((meter) => meter !== null),
+    ...(books.size > 0 && { priceBooks: [...books.values()].filter((book) => book !== null) }),
     plans: drafts.map(({ plan }) => plan),
     defaultPlan,
   };
@@ -203,7 +207,7 @@ function readItemWidth(field: Field, window: WindowSize | null): WindowSize | nu
   return refuse(field, `must not be smaller than the window, ${window}: a line item is of whole windows`);
 }
 
-function readPlan(field: Field, meters: KnownMeters): PlanDraft | null {
+function readPlan(field: Field, meters: KnownMeters, books: KnownBooks): PlanDraft | null {
   const fields = readKnown(field, ['slug', 'calendar', 'timezone', 'afterEnd', 'trialUsage', 'minimum', 'prices'], {
     billingPeriod: 'each price says how long its periods are (`every`), a month where it says nothing: leave this out',
   });
@@ -212,7 +216,7 @@ function readPlan(field: Field, meters: KnownMeters): PlanDraft | null {
   const calendar = isAbsent(fields.calendar) ? false : readBoolean(fields.calendar);
   const timezone = isAbsent(fields.timezone) ? 'UTC' : readTimeZone(fields.timezone);
   const priceFields = readList(fields.prices, PRICES_MAX);
-  const prices = priceFields === null ? null : readSlugged(priceFields, (price) => readPrice(price, meters));
+  const prices = priceFields === null ? null : readSlugged(priceFields, (price) => readPrice(price, meters, books));
   const afterEnd = isAbsent(fields.afterEnd) ? planDefaults.afterEnd : readChoice(fields.afterEnd, afterEnds);
   const trialUsage = isAbsent(fields.trialUsage) ? planDefaults.trialUsage : readChoice(fields.trialUsage, trialUsages);
   const minimum = isAbsent(fields.minimum) ? undefined : readPlanMinimum(fields.minimum);

@@ -2,6 +2,8 @@
 import { eventPathText } from '../metering/event-path.ts';
 import { acrossOf, type Condition, itemWidthOf, type Meter, meterDefaults } from '../metering/meter.ts';
 import { valueText } from '../metering/value-expression.ts';
+import type { PriceBook } from '../pricing/book/price-book.ts';
+import { priceForm } from '../pricing/prices.ts';
 import { type Catalog, type Plan, planDefaults } from './catalog.ts';
 
 const conditionForm = ({ path, isNot, values }: Condition): [string, unknown] => [
@@ -25,12 +27,23 @@ function meterForm(meter: Meter): object {
 
 function planForm(plan: Plan): object {
   const { slug, calendar, timezone, afterEnd, trialUsage, minimum, prices } = { ...planDefaults, ...plan };
-  return { slug, calendar, timezone, afterEnd, trialUsage, ...(minimum !== undefined && { minimum }), prices };
+  return {
+    ...{ slug, calendar, timezone, afterEnd, trialUsage, ...(minimum !== undefined && { minimum }) },
+    prices: prices.map(priceForm),
+  };
 }
 
-export const catalogForm = ({ currency, meters, plans, defaultPlan }: Catalog): object => ({
+function bookForm({ models, ...book }: PriceBook): object {
+  return {
+    ...book,
+    models: models.map(({ provider, ...model }) => ({ ...(provider !== '' && { provider }), ...model })),
+  };
+}
+
+export const catalogForm = ({ currency, meters, priceBooks = [], plans, defaultPlan }: Catalog): object => ({
   currency,
   meters: meters.map(meterForm),
+  ...(priceBooks.length > 0 && { priceBooks: priceBooks.map(bookForm) }),
   plans: plans.map(planForm),
   defaultPlan,
 });

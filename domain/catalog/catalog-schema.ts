@@ -8,6 +8,7 @@ import { DEFAULT_WINDOW, meterDefaults, whenUnreadable } from '../metering/meter
 import { CONDITION_VALUES_MAX, CONDITIONS_MAX, DIMENSIONS_MAX, VALUE_LENGTH_MAX } from '../metering/meter-fields.ts';
 import { singularValuePattern, valuePattern } from '../metering/value-expression.ts';
 import { precisions } from '../number/quantity.ts';
+import { BOOKS_MAX, priceBookSchema } from '../pricing/book/price-book.ts';
 import { planMinimumSchema } from '../pricing/plan-minimum.ts';
 import { priceSchema } from '../pricing/prices.ts';
 import { windowSizes } from '../time/time-window.ts';
@@ -38,6 +39,14 @@ const catalogSchema = (): JsonSchema => ({
       maxItems: METERS_MAX,
       items: {
         $ref: '#/$defs/meter',
+      },
+    },
+    priceBooks: {
+      type: 'array',
+      maxItems: BOOKS_MAX,
+      description: 'What models cost, by bucket of tokens: prices of the model `price_book` are made of them.',
+      items: {
+        $ref: '#/$defs/priceBook',
       },
     },
     plans: {
@@ -316,6 +325,7 @@ const catalogSchema = (): JsonSchema => ({
       },
     },
     price: priceSchema(),
+    priceBook: priceBookSchema,
   },
 });
 

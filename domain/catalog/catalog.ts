@@ -1,6 +1,7 @@
 // What is metered and what it costs. Plain JSON values throughout, so that a stored version reads back as it was
 // written.
 import type { Meter } from '../metering/meter.ts';
+import type { PriceBook } from '../pricing/book/price-book.ts';
 import type { PlanMinimum } from '../pricing/parts.ts';
 import type { Price } from '../pricing/prices.ts';
 
@@ -39,6 +40,8 @@ export const planDefaults: { readonly afterEnd: AfterEnd; readonly trialUsage: T
 export interface Catalog {
   readonly currency: string;
   readonly meters: readonly Meter[];
+  /** What prices of plans may be made of; by itself it charges nobody. Absent: none. */
+  readonly priceBooks?: readonly PriceBook[];
   readonly plans: readonly Plan[];
   /** For customers without a subscription, by the calendar of the plan's time zone; null: they are not billed. */
   readonly defaultPlan: string | null;

@@ -1,10 +1,11 @@
 // The parts of a price: whatever of it has items of its own is a price of its own where records become terms, under a
-// name that begins with the slug. So a percentage with a fee for each event is two prices of usage, of two meters; and
-// a price with a minimum is the price without it, and what is charged at the end of a period that came to less. A slug
-// has no "/", so no part has the name of another price.
+// name that begins with the slug. So a percentage with a fee for each event is two prices of usage, of two meters; a
+// price book is a matrix for each bucket; and a price with a minimum is the price without it, and what is charged at
+// the end of a period that came to less. A slug has no "/", so no part has the name of another price.
+import { bucketPrices, isBookPrice } from './book/book-price.ts';
 import type { FlatPrice } from './models/flat.ts';
 import type { PeriodLength } from './price-choices.ts';
-import { isUsagePrice, type Price, type UsagePrice } from './prices.ts';
+import { isUsagePrice, type Part, type Price, type UsagePrice } from './prices.ts';
 
 const FEE = '/fee';
 const MINIMUM = '/minimum';
@@ -18,14 +19,11 @@ export interface PlanMinimum {
   readonly every?: PeriodLength;
 }
 
-const known = new WeakMap<Price, readonly Price[]>();
+const known = new WeakMap<Price, readonly Part[]>();
 
-/** In one order, the price itself first; of most prices that is all. */
-export function partsOf(price: Price): readonly Price[] {
-  if (!isUsagePrice(price)) return [price];
-  const hasFee = price.model === 'percentage' && price.fee !== undefined;
-  if (!hasFee && price.minimum === undefined) return [price];
-  const found = known.get(price) ?? (hasFee ? withFee(price) : withMinimum(price));
+/** In one order; of most prices the price itself is all. */
+export function partsOf(price: Price): readonly Part[] {
+  const found = known.get(price) ?? madeParts(price);
   known.set(price, found);
   return found;
 }
@@ -39,7 +37,14 @@ export const partsOfPlan = ({
   readonly minimum?: PlanMinimum;
 }) => [...prices.flatMap(partsOf), ...(minimum === undefined ? [] : [minimumPart(PLAN_MINIMUM, minimum)])];
 
-function withFee(price: Extract<UsagePrice, { model: 'percentage' }>): readonly Price[] {
+function madeParts(price: Price): readonly Part[] {
+  if (isBookPrice(price)) return bucketPrices(price);
+  if (!isUsagePrice(price)) return [price];
+  if (price.model === 'percentage' && price.fee !== undefined) return withFee(price);
+  return price.minimum === undefined ? [price] : withMinimum(price);
+}
+
+function withFee(price: Extract<UsagePrice, { model: 'percentage' }>): readonly Part[] {
   const { fee, rate: _, model: _model, slug, onChange, ...shared } = price;
   const { meter, amount, included } = fee!;
   const { discounts, maximum: _maximum, minimum: _minimum, included: _included, ...own } = shared;
@@ -51,11 +56,11 @@ function withFee(price: Extract<UsagePrice, { model: 'percentage' }>): readonly 
     ...(included !== undefined && { included }),
   };
   const { fee: _fee, ...ofMoney } = price;
-  return [ofMoney as Price, ofEvents];
+  return [ofMoney as Part, ofEvents];
 }
 
-function withMinimum({ minimum, ...price }: UsagePrice): readonly Price[] {
-  return [price as Price, minimumPart(minimumOf(price.slug), { amount: minimum!, every: price.every })];
+function withMinimum({ minimum, ...price }: UsagePrice): readonly Part[] {
+  return [price as Part, minimumPart(minimumOf(price.slug), { amount: minimum!, every: price.every })];
 }
 
 const minimumPart = (
@@ -81,5 +86,5 @@ export const slugOfPart = (name: string): string => {
 };
 
 /** The part of a price that has a name; null: it has none of it. */
-export const partNamed = (price: Price, name: string): Price | null =>
+export const partNamed = (price: Price, name: string): Part | null =>
   partsOf(price).find(({ slug }) => slug === name) ?? null;

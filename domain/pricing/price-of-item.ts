@@ -2,10 +2,10 @@
 import { discountedAt } from './around/charge.ts';
 import { cellNamed, lineSlugOf } from './matrix-cells.ts';
 import { partNamed, slugOfPart } from './parts.ts';
-import { isUsagePrice, type Price } from './prices.ts';
+import { isUsagePrice, type Part, type Price } from './prices.ts';
 
 /** As it holds in the window that starts then; milliseconds. Null: there is none of the name. */
-export function priceOfItem(prices: readonly Price[], name: string, windowStart: number): Price | null {
+export function priceOfItem(prices: readonly Price[], name: string, windowStart: number): Part | null {
   const line = lineSlugOf(name);
   const price = prices.find(({ slug }) => slug === slugOfPart(line));
   const part = price === undefined ? null : partNamed(price, line);

@@ -1,11 +1,21 @@
 // The price models by name, and what is done with a price whatever its model. Those of one quantity have their rows in
-// `single-models.ts`; percentage and matrix, which have several, and flat have them here.
+// `single-models.ts`; percentage and matrix, which have several, and flat have them here. A price book is none of them:
+// it is what its parts are (parts.ts), and has neither an amount nor usage by itself.
 
 import { expected, type Field, readChoice, readMap, readSlug, refuse } from '../fields/catalog-fields.ts';
 import type { JsonSchema, Terms } from '../fields/definition-form.ts';
 import { Decimal } from '../number/decimal.ts';
 import { type aroundSchema, readAround } from './around/around-price.ts';
 import { billableUnits, chargeOf, freeUnitsOf, isOfPeriod } from './around/charge.ts';
+import {
+  type BookPrice,
+  bookPriceForm,
+  bookPriceSchema,
+  bookPriceTerms,
+  isBookPrice,
+  readBookPrice,
+} from './book/book-price.ts';
+import type { KnownBooks } from './book/price-book.ts';
 import { feeChoicesCondition, feeChoicesSchema, feeChoicesTerms, readFeeChoices } from './choice-fields.ts';
 import { type MatrixPrice, matrix } from './matrix.ts';
 import { type FlatPrice, flat } from './models/flat.ts';
@@ -18,7 +28,10 @@ import { readUsageFields, usageSchema, usageTerms } from './usage-price.ts';
 export type UsagePrice = SinglePrice | PercentagePrice | MatrixPrice;
 /** Prices a billing period itself, whatever is used in it. */
 type PeriodPrice = FlatPrice;
-export type Price = UsagePrice | PeriodPrice;
+/** What is charged: of one meter, or of a period. */
+export type Part = UsagePrice | PeriodPrice;
+/** As a plan has it. */
+export type Price = Part | BookPrice;
 
 type Of<All extends PriceFields, Name> = Extract<All, { model: Name }>;
 type UsageModels = { readonly [Name in UsagePrice['model']]: UsageModel<Of<UsagePrice, Name>> };
@@ -31,9 +44,17 @@ const periodModels: PeriodModels = { flat };
 type AnyPeriodModel = PeriodModel<PriceFields & Record<string, unknown>>;
 const ownOf = (price: Price): Record<string, unknown> => price as unknown as Record<string, unknown>;
 const usageModelOf = (name: string): AnyUsageModel => usageModels[name as UsagePrice['model']] as AnyUsageModel;
-const periodModelOf = (name: string): AnyPeriodModel => periodModels[name as PeriodPrice['model']] as AnyPeriodModel;
+function periodModelOf(name: string): AnyPeriodModel {
+  if (name === BOOK) throw new RangeError('a price book has an amount for each bucket');
+  return periodModels[name as PeriodPrice['model']] as AnyPeriodModel;
+}
 
-export const priceModels = [...Object.keys(usageModels), ...Object.keys(periodModels)] as readonly Price['model'][];
+const BOOK: BookPrice['model'] = 'price_book';
+export const priceModels = [
+  ...Object.keys(usageModels),
+  BOOK,
+  ...Object.keys(periodModels),
+] as readonly Price['model'][];
 
 const isUsageModel = (name: string): name is UsagePrice['model'] => Object.hasOwn(usageModels, name);
 export const isUsagePrice = (price: Price): price is UsagePrice => isUsageModel(price.model);
@@ -81,19 +102,24 @@ export const hasAllowance = (price: UsagePrice): boolean => !freeUnitsOf(price).
 
 /** Every aspect of a price by name; the model and what it prices first. */
 export function priceTerms(price: Price): Terms {
+  if (isBookPrice(price)) return { model: price.model, ...bookPriceTerms(price) };
   const own = ownOf(price);
   return isUsagePrice(price)
     ? { model: price.model, ...usageTerms(price), ...usageModelOf(price.model).terms(own) }
     : { model: price.model, ...feeChoicesTerms(price), ...periodModelOf(price.model).terms(own) };
 }
 
+/** As a file says it. */
+export const priceForm = (price: Price): object => (isBookPrice(price) ? bookPriceForm(price) : price);
+
 /** Null after everything that is wrong was said. The model says which keys are known, so it is read first. */
-export function readPrice(field: Field, meters: KnownMeters): Price | null {
+export function readPrice(field: Field, meters: KnownMeters, books: KnownBooks): Price | null {
   if (typeof field.value !== 'object' || field.value === null || Array.isArray(field.value))
     return expected(field, 'a map');
   const value = Object.hasOwn(field.value, 'model') ? (field.value as { model: unknown }).model : undefined;
   const model = readChoice({ source: field.source, path: [...field.path, 'model'], value }, priceModels);
   if (model === null) return null;
+  if (model === BOOK) return readBookPrice(field, meters, books);
   return isUsageModel(model) ? readUsagePrice(field, model, meters) : readPeriodPrice(field, model);
 }
 
@@ -144,12 +170,15 @@ export function priceSchema(): JsonSchema {
   const branches = priceModels.map((name) => ({
     if: { properties: { model: { const: name } } },
     // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema.
-    then: isUsageModel(name)
-      ? shape(usageModelOf(name), { meter: slug, ...usageSchema }, ['slug', 'meter'])
-      : {
-          ...shape(periodModelOf(name) as Pick<AnyUsageModel, 'schema' | 'optional'>, feeChoicesSchema, ['slug']),
-          ...feeChoicesCondition,
-        },
+    then:
+      name === BOOK
+        ? bookPriceSchema
+        : isUsageModel(name)
+          ? shape(usageModelOf(name), { meter: slug, ...usageSchema }, ['slug', 'meter'])
+          : {
+              ...shape(periodModelOf(name) as Pick<AnyUsageModel, 'schema' | 'optional'>, feeChoicesSchema, ['slug']),
+              ...feeChoicesCondition,
+            },
   }));
   return { type: 'object', required: ['model'], properties: { model: { enum: priceModels } }, allOf: branches };
 }

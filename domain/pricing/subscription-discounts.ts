@@ -8,7 +8,7 @@ import { Decimal } from '../number/decimal.ts';
 import { DISCOUNTS_MAX, type Discount, readDiscount } from './around/around-price.ts';
 import { holdsAt } from './around/charge.ts';
 import { isMinimum, slugOfPart } from './parts.ts';
-import { isUsagePrice, type Price } from './prices.ts';
+import { isUsagePrice, type Part } from './prices.ts';
 
 export interface SubscriptionDiscount extends Discount {
   /** A slug; absent: of all prices. */
@@ -37,7 +37,7 @@ export function readSubscriptionDiscounts(field: Field): readonly SubscriptionDi
   return discounts === undefined || discounts.length < list!.length ? null : discounts;
 }
 
-function isOf({ price: slug, rate }: SubscriptionDiscount, price: Price): boolean {
+function isOf({ price: slug, rate }: SubscriptionDiscount, price: Part): boolean {
   if (isMinimum(price.slug)) return false;
   if (slug !== undefined && slug !== slugOfPart(price.slug)) return false;
   return rate !== undefined || (isUsagePrice(price) && price.model !== 'matrix' && price.slug === slug);
@@ -45,7 +45,7 @@ function isOf({ price: slug, rate }: SubscriptionDiscount, price: Price): boolea
 
 const ONE = Decimal.parse('1');
 
-function withDiscounts(price: Price, discounts: readonly Discount[]): Price {
+function withDiscounts(price: Part, discounts: readonly Discount[]): Part {
   if (isUsagePrice(price)) return { ...price, discounts: [...(price.discounts ?? []), ...discounts] };
   const left = discounts.reduce(
     (amount, { rate }) => amount.times(ONE.minus(Decimal.parse(rate!))),
@@ -55,16 +55,16 @@ function withDiscounts(price: Price, discounts: readonly Discount[]): Price {
 }
 
 // Definitions are immutable, and each is looked at for every customer.
-const known = new WeakMap<Price, Map<string, Price>>();
+const known = new WeakMap<Part, Map<string, Part>>();
 
 /** A price, with the discounts that hold in it by now, and those of its subscription; itself where none is of it. */
-export function discountedBy(price: Price, discounts: readonly SubscriptionDiscount[], instant: number): Price {
+export function discountedBy(price: Part, discounts: readonly SubscriptionDiscount[], instant: number): Part {
   const holding = discounts
     .filter((discount) => holdsAt(discount, instant) && isOf(discount, price))
     .map(({ price: _, from: _from, until: _until, ...of }): Discount => of);
   if (holding.length === 0) return price;
   const key = JSON.stringify(holding);
-  const ofPrice = known.get(price) ?? new Map<string, Price>();
+  const ofPrice = known.get(price) ?? new Map<string, Part>();
   known.set(price, ofPrice);
   const found = ofPrice.get(key) ?? withDiscounts(price, holding);
   ofPrice.set(key, found);

@@ -21,19 +21,26 @@ const matchSchema: JsonSchema = {
   additionalProperties: { oneOf: [{ const: '' }, { $ref: '#/$defs/text' }] },
 };
 
-function readMatch(field: Field, meter: Meter | null): Readonly<Record<string, string>> | null {
+/** Why a meter can't tell usage apart by a name; null: it can. */
+export function dimensionFault({ slug, dimensions }: Meter, name: string): string | null {
+  const names = dimensions.map((each) => each.name);
+  if (names.includes(name)) return null;
+  const known = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`;
+  return `is not in groupBy of meter ${JSON.stringify(slug)}: ${known}`;
+}
+
+/** Of prices of one meter, or of several. */
+function readMatch(field: Field, meters: readonly Meter[]): Readonly<Record<string, string>> | null {
   if (isAbsent(field)) return {};
   const entries = readEntries(field);
   if (entries === null) return null;
-  const names = meter?.dimensions.map(({ name }) => name);
   const match: [string, string][] = [];
   for (const [name, entry] of entries) {
     // The group value of an event in which the property is missing, null or empty.
     const value = entry.value === '' ? '' : readText(entry);
-    if (names !== undefined && !names.includes(name)) {
-      const known = names.length === 0 ? 'it has none' : `it has ${names.join(', ')}`;
-      refuse(entry, `is not in groupBy of meter ${JSON.stringify(meter?.slug)}: ${known}`, 'key');
-    } else if (value !== null) match.push([name, value]);
+    const fault = meters.map((meter) => dimensionFault(meter, name)).find((each) => each !== null);
+    if (fault != null) refuse(entry, fault, 'key');
+    else if (value !== null) match.push([name, value]);
   }
   return Object.fromEntries(match.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
@@ -89,29 +96,42 @@ export const usageSchema = {
 };
 
 type UsageFields = Omit<UsagePriceFields, 'model' | keyof AroundPrice>;
+type GivenFields = Readonly<Record<'slug' | keyof typeof usageSchema, Field>>;
+
+/** What a price says of usage beside which meter counts it; `meters` are those that are known. Null: it is wrong. */
+export function readUsageOf(
+  fields: GivenFields,
+  meters: readonly Meter[],
+): { readonly match: UsageFields['match'] | null; readonly usage: Omit<UsageFields, 'meter'> | null } {
+  const slug = readSlug(fields.slug);
+  const match = readMatch(fields.match, meters);
+  const per = readPer(fields.per);
+  const otherwise = readOtherwise(fields);
+  const choices = readUsageChoices(fields, meters[0]?.aggregation ?? null);
+  if (slug === null || match === null || per === null || otherwise === null || choices === null)
+    return { match, usage: null };
+  return { match, usage: { slug, match, ...per, ...otherwise, ...choices } };
+}
 
 /** `usage` null: something is wrong of it. What stands around the price is read by itself. */
 export function readUsageFields(
-  fields: Readonly<Record<'slug' | 'meter' | keyof typeof usageSchema, Field>>,
+  fields: GivenFields & Readonly<Record<'meter', Field>>,
   meters: KnownMeters,
 ): { readonly usage: UsageFields | null; readonly context: PriceContext } {
   const meter = readSlug(fields.meter);
   const known = meter === null ? null : meters.get(meter);
   if (known === undefined) refuse(fields.meter, `there is no meter ${JSON.stringify(meter)} in this catalog`);
-  const slug = readSlug(fields.slug);
-  const match = readMatch(fields.match, known ?? null);
-  const per = readPer(fields.per);
-  const otherwise = readOtherwise(fields);
-  const choices = readUsageChoices(fields, known?.aggregation ?? null);
+  const { match, usage } = readUsageOf(fields, known ? [known] : []);
   const context = { meters, meter: known ?? null, match };
-  if (slug === null || meter === null || match === null) return { usage: null, context };
-  if (per === null || otherwise === null || choices === null) return { usage: null, context };
-  return { usage: { slug, meter, match, ...per, ...otherwise, ...choices }, context };
+  return { usage: usage === null || meter === null ? null : { ...usage, meter }, context };
 }
 
-export function usageTerms(price: UsagePriceFields): Terms {
+/** What `readUsageOf` read, and what stands around a price. */
+export function usageOfTerms(price: Omit<UsagePriceFields, 'meter' | 'model' | 'slug'>): Terms {
   const matched = Object.entries(price.match).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-  const { meter, per = 'customer', otherwise, overlap } = price;
+  const { per = 'customer', otherwise, overlap } = price;
   const rest = { ...(otherwise && { otherwise: 'true' }), ...(overlap && { overlap: 'true' }) };
-  return { meter, match: `{${matched.join(', ')}}`, per, ...rest, ...usageChoicesTerms(price), ...aroundTerms(price) };
+  return { match: `{${matched.join(', ')}}`, per, ...rest, ...usageChoicesTerms(price), ...aroundTerms(price) };
 }
+
+export const usageTerms = (price: UsagePriceFields): Terms => ({ meter: price.meter, ...usageOfTerms(price) });

@@ -9,7 +9,7 @@ import { planDefaults } from '../catalog/catalog.ts';
 import { mapKey } from '../composite-key.ts';
 import { partsOfPlan } from '../pricing/parts.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
-import type { Price } from '../pricing/prices.ts';
+import type { Part } from '../pricing/prices.ts';
 import { lengthInDays } from './subscription-periods.ts';
 
 /** Whether two definitions say the same, however their keys are ordered. */
@@ -64,7 +64,7 @@ const PERIOD_DAYS_MORE = 3;
 type PlanFields = Required<Pick<Plan, 'timezone' | 'afterEnd' | 'trialUsage'>>;
 
 /** Where a difference for running periods takes effect; one for the next ones asks where that is. */
-export type NextPeriodStart = (instant: number, price: Price) => number;
+export type NextPeriodStart = (instant: number, price: Part) => number;
 
 const PLAN_FIELDS = 'plan';
 const DEFAULT_PLAN = 'default plan';
@@ -117,7 +117,7 @@ export class CatalogHistory {
   private readonly changed = new Map<number, Set<string>>();
   private readonly slugs = new Map<string, readonly string[]>();
   /** By plan and slug, of prices that change at once: then it is the same whose it is. */
-  private readonly running = new Map<string, Map<string, Dated<Price>[]>>();
+  private readonly running = new Map<string, Map<string, Dated<Part>[]>>();
   private readonly meters = new Map<string, Meter>();
   private longestPeriod: number | null = null;
   private defaultPlans: readonly Dated<string>[] | null = null;
@@ -203,12 +203,12 @@ export class CatalogHistory {
   }
 
   /** A plan's price over time, as a subscription has it whose periods begin as `nextStart` says. */
-  priceOf(plan: string, slug: string, nextStart: NextPeriodStart): Dated<Price>[] {
-    const ofPlan = this.running.get(plan) ?? new Map<string, Dated<Price>[]>();
+  priceOf(plan: string, slug: string, nextStart: NextPeriodStart): Dated<Part>[] {
+    const ofPlan = this.running.get(plan) ?? new Map<string, Dated<Part>[]>();
     this.running.set(plan, ofPlan);
     const known = ofPlan.get(slug);
     if (known !== undefined) return known;
-    const differences = (this.differences.get(mapKey('price', plan, slug)) ?? []) as Difference<Price>[];
+    const differences = (this.differences.get(mapKey('price', plan, slug)) ?? []) as Difference<Part>[];
     const dated = resolved(differences, ({ at, appliesTo, value }, before) =>
       appliesTo === 'running' ? at : nextStart(at, (before ?? value)!),
     );
@@ -217,12 +217,12 @@ export class CatalogHistory {
   }
 
   /** As `priceOf`, where it is the same whoever has it; null: it is asked for with the subscription's own periods. */
-  runningPrice(plan: string, slug: string): readonly Dated<Price>[] | null {
+  runningPrice(plan: string, slug: string): readonly Dated<Part>[] | null {
     return this.running.get(plan)?.get(slug) ?? null;
   }
 
   /** Every price that a plan has ever had, by its newest definition; null: which that is depends on whose it is. */
-  newestPrices(plan: string): readonly (readonly [slug: string, price: Price])[] | null {
+  newestPrices(plan: string): readonly (readonly [slug: string, price: Part])[] | null {
     const known = this.newest.get(plan);
     if (known !== undefined) return known;
     const slugs = this.slugsOf(plan);
@@ -236,7 +236,7 @@ export class CatalogHistory {
   }
 
   /** The prices of a plan that hold at an instant, for whoever's period begins there. */
-  pricesAt(plan: string, instant: number): Price[] {
+  pricesAt(plan: string, instant: number): Part[] {
     return this.slugsOf(plan).flatMap((slug) => {
       const dated = this.priceOf(plan, slug, (at) => at);
       return dated.findLast(({ from }) => from <= instant)?.value ?? [];

@@ -10,7 +10,7 @@
 import { mapKey } from '../composite-key.ts';
 import { Decimal } from '../number/decimal.ts';
 import { type PeriodLength, priceDefaults } from '../pricing/price-choices.ts';
-import type { Price } from '../pricing/prices.ts';
+import type { Part } from '../pricing/prices.ts';
 import type { BillingPeriod } from '../time/billing-period.ts';
 import { amountBetween } from './exact-share.ts';
 import { type FeeStretch, type FeeStretches, feeOf, feeStretches, prorationOf } from './fee-stretches.ts';
@@ -34,7 +34,7 @@ export interface FeeTerm {
   readonly subscription: string | null;
   readonly plan: string;
   readonly catalogVersion: number | null;
-  readonly price: Price;
+  readonly price: Part;
   readonly quantity: string;
   /** May be 0; never negative where the fee is not. */
   readonly amount: Decimal;

@@ -8,7 +8,7 @@ import type { Meter } from '../catalog/catalog.ts';
 import { boundsOf, discountedAt } from '../pricing/around/charge.ts';
 import { partNamed, partsOf, slugOfPart } from '../pricing/parts.ts';
 import { priceDefaults } from '../pricing/price-choices.ts';
-import { isUsagePrice, type Price, type UsagePrice } from '../pricing/prices.ts';
+import { isUsagePrice, type Part, type Price, type UsagePrice } from '../pricing/prices.ts';
 import { discountedBy } from '../pricing/subscription-discounts.ts';
 import { isOtherwise, mayMatchSame, mayOverlap } from '../pricing/taken-usage.ts';
 import { windowSizeMs, windowStartOf } from '../time/time-window.ts';
@@ -19,7 +19,7 @@ import { nextBoundary } from './subscription-periods.ts';
 
 /** What is charged. Two stretches with the same are one. */
 interface PriceDefinition {
-  readonly price: Price;
+  readonly price: Part;
   /** Of a fee: for how many it is charged, as decimal text; null: for usage. */
   readonly quantity: string | null;
   /** A trial's: it is held, and costs nothing. */
@@ -45,7 +45,7 @@ export interface KnownPrice {
 }
 
 /** Whether a price is charged for the period, or for a quantity of the subscription, and not for usage. */
-const isFee = (price: Price): boolean => !isUsagePrice(price) || price.quantity !== undefined;
+const isFee = (price: Part): boolean => !isUsagePrice(price) || price.quantity !== undefined;
 
 /** Whether two stretches charge one subscription the same. */
 export const saysTheSame = (one: PriceSegment, other: PriceSegment): boolean =>
@@ -68,13 +68,15 @@ export function joinedSegments(segments: readonly PriceSegment[]): PriceSegment[
 
 /** Where a discount of a price begins or ends. */
 const discountBounds = (price: Price | null): number[] =>
-  price === null || !isUsagePrice(price) || price.discounts === undefined ? [] : boundsOf(price);
+  price === null
+    ? []
+    : partsOf(price).flatMap((part) => (isUsagePrice(part) && part.discounts !== undefined ? boundsOf(part) : []));
 
 /** The same of what a subscription has of its own. */
 const ownBounds = (holding: SubscriptionState | null): number[] =>
   holding === null ? [] : [...boundsOf(holding), ...[...holding.overrides.values()].flatMap(discountBounds)];
 
-function nextStartOf(holder: PlanHolder): (instant: number, price: Price) => number {
+function nextStartOf(holder: PlanHolder): (instant: number, price: Part) => number {
   return (instant, { every = priceDefaults.every }) =>
     instant <= holder.begin ? instant : nextBoundary(holder.grid, every, instant);
 }
@@ -86,7 +88,7 @@ function inMap<Outer, Key, Value>(map: Map<Outer, Map<Key, Value>>, key: Outer):
 }
 
 /** For how many a fee is charged: once, where it names no quantity, and where nobody stated the one it names. */
-const feeQuantity = ({ quantity }: Price, stated: ReadonlyMap<string, string>): string =>
+const feeQuantity = ({ quantity }: Part, stated: ReadonlyMap<string, string>): string =>
   quantity === undefined ? '1' : (stated.get(quantity) ?? '1');
 
 /**
@@ -103,7 +105,7 @@ export class CustomerSegments {
   private readonly onTime = new Map<PlanHolder, Map<string, PriceSegment[]>>();
   private readonly prices = new Map<PlanHolder, KnownPrice[]>();
   /** By holder, plan and slug. */
-  private readonly dated = new Map<PlanHolder, Map<string, Map<string, Dated<Price>[]>>>();
+  private readonly dated = new Map<PlanHolder, Map<string, Map<string, Dated<Part>[]>>>();
 
   constructor(catalog: CatalogHistory, holders: readonly PlanHolder[]) {
     this.catalog = catalog;
@@ -126,8 +128,8 @@ export class CustomerSegments {
   }
 
   /** By slug, as it is said last. */
-  private everyPrice(holder: PlanHolder): ReadonlyMap<string, Price> {
-    const slugs = new Map<string, Price>();
+  private everyPrice(holder: PlanHolder): ReadonlyMap<string, Part> {
+    const slugs = new Map<string, Part>();
     for (const plan of holder.plans) {
       for (const slug of this.catalog.slugsOf(plan)) {
         for (const { value } of this.datedPrice(holder, plan, slug)) if (value !== null) slugs.set(slug, value);
@@ -168,7 +170,7 @@ export class CustomerSegments {
     return [...new Set([...holder.instants, ...changes, ...own])].sort((a, b) => a - b);
   }
 
-  private datedPrice(holder: PlanHolder, plan: string, slug: string): readonly Dated<Price>[] {
+  private datedPrice(holder: PlanHolder, plan: string, slug: string): readonly Dated<Part>[] {
     const running = this.catalog.runningPrice(plan, slug);
     if (running !== null) return running;
     const byPlan = inMap(this.dated, holder);

@@ -1,7 +1,7 @@
 // From when on the prices hold that a catalog version changes, in words for whoever makes it (T3, T5, T13). What is the
 // same for all subscriptions is told as an instant.
 import type { CatalogVersion } from '../catalog/catalog.ts';
-import { isUsagePrice, type Price, type UsagePrice } from '../pricing/prices.ts';
+import { isUsagePrice, type Part, type UsagePrice } from '../pricing/prices.ts';
 import { formatRfc3339 } from '../time/rfc3339.ts';
 import { windowSizeMs, windowStartFrom, windowStartOf } from '../time/time-window.ts';
 import { CatalogHistory, type Dated } from './catalog-history.ts';
@@ -31,15 +31,15 @@ export function priceStarts(versions: readonly CatalogVersion[]): PriceStart[] {
 }
 
 /** As of a subscription whose period begins wherever a change asks for it. */
-const pricesOver = (history: CatalogHistory, plan: string, slug: string): Dated<Price>[] =>
+const pricesOver = (history: CatalogHistory, plan: string, slug: string): Dated<Part>[] =>
   history.priceOf(plan, slug, (instant) => instant);
 
 /** Null: the version leaves the price as it is. */
 function startOf(
   made: CatalogVersion,
   history: CatalogHistory,
-  now: readonly Dated<Price>[],
-  before: readonly Dated<Price>[],
+  now: readonly Dated<Part>[],
+  before: readonly Dated<Part>[],
 ): string | null {
   const replaced = before.filter(({ version }) => !now.some((each) => each.version === version));
   const versions = replaced.map(({ version }) => version).join(', ');
@@ -52,8 +52,8 @@ function startOf(
 function wordsFor(
   { effectiveAt, appliesTo }: CatalogVersion,
   history: CatalogHistory,
-  { value, openAfter }: Dated<Price>,
-  earlier: Price | null,
+  { value, openAfter }: Dated<Part>,
+  earlier: Part | null,
 ): string {
   const price = value ?? earlier;
   const windowMs = price !== null && isUsagePrice(price) ? windowSizeMs[history.meter(price.meter).window] : 1;

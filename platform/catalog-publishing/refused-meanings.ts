@@ -5,6 +5,7 @@ import type { Catalog, CatalogVersion } from '../../domain/catalog/catalog.ts';
 import type { Refusal } from '../../domain/catalog/catalog-diff.ts';
 import { keepingWidths, type NewMeaning, newMeanings } from '../../domain/catalog/meter-meaning.ts';
 import type { TenantsOfVersion } from '../../domain/catalog/tenant-versions.ts';
+import { partsOf } from '../../domain/pricing/parts.ts';
 import { isUsagePrice } from '../../domain/pricing/prices.ts';
 import type { ClickHouse } from '../clickhouse/click-house.ts';
 import type { Queries } from '../postgres/table-columns.ts';
@@ -76,12 +77,13 @@ async function isSealedBy(db: Queries, version: number): Promise<boolean> {
 
 /** Whether a price was ever of the meter, in a version or in a subscription of its own. */
 async function isPriced(db: Queries, { versions, tenants }: CatalogToRefuse, slug: string): Promise<boolean> {
-  const prices = versions.flatMap(({ catalog }) => catalog.plans.flatMap((plan) => plan.prices));
+  const prices = versions.flatMap(({ catalog }) => catalog.plans.flatMap((plan) => plan.prices.flatMap(partsOf)));
   if (prices.some((price) => isUsagePrice(price) && price.meter === slug)) return true;
   const { rows } = await db.query(
     `SELECT FROM tallyline.subscription_records r, jsonb_path_query(r.record, '$.patches[*].patch.overrides') AS overrides,
        jsonb_each(overrides) AS own
-     WHERE jsonb_typeof(own.value) = 'object' AND own.value->>'meter' = $1
+     WHERE jsonb_typeof(own.value) = 'object' AND ($1 IN (own.value->>'meter', own.value->'fee'->>'meter')
+         OR EXISTS (SELECT FROM jsonb_each_text(own.value->'meters') AS meter WHERE meter.value = $1))
        AND CASE WHEN $2::text IS NULL THEN r.tenant <> ALL($3::text[]) ELSE r.tenant = $2 END LIMIT 1`,
     [slug, 'tenant' in tenants ? tenants.tenant : null, 'except' in tenants ? tenants.except : []],
   );

@@ -12,6 +12,8 @@ import { amountOf, isUsagePrice, priceModels } from '../../domain/pricing/prices
 import { projectFile } from '../../platform/process/project-root.ts';
 
 interface Example {
+  /** That a catalog has for it. */
+  readonly priceBooks?: readonly object[];
   readonly price: { readonly model: string };
   readonly costs: Readonly<Record<string, string>>;
 }
@@ -29,18 +31,22 @@ const written = [...text.matchAll(/^```yaml\n(.*?)^```$/gms)].map(
 const examples = written.filter((each): each is Example => 'price' in each);
 const planExamples = written.filter((each): each is PlanExample => 'plan' in each);
 
+const METERLESS = ['flat', 'price_book'];
 const withMeter = <Fields extends { readonly model: string }>(price: Fields) => ({
-  ...(price.model !== 'flat' && { meter: 'm' }),
+  ...(!METERLESS.includes(price.model) && { meter: 'm' }),
   ...price,
 });
 
-const priceOf = (price: Example['price']): Price => planOf({ prices: [{ slug: 'price', ...price }] }).prices[0]!;
+const priceOf = ({ price, priceBooks }: Pick<Example, 'price' | 'priceBooks'>): Price =>
+  planOf({ prices: [{ slug: 'price', ...price }] }, priceBooks).prices[0]!;
 
-function planOf({ prices, ...more }: PlanExample['plan']): Plan {
+function planOf({ prices, ...more }: PlanExample['plan'], priceBooks: Example['priceBooks'] = []): Plan {
   const catalog = {
     currency: 'USD',
+    priceBooks,
     meters: [
       { slug: 'm', eventType: 'e', aggregation: 'sum', value: 'data.n', groupBy: { model: 'data.m', tier: 'data.t' } },
+      { slug: 'n', eventType: 'e', aggregation: 'sum', value: 'data.k', groupBy: { model: 'data.m' } },
       { slug: 'events', eventType: 'e', aggregation: 'count' },
     ],
     plans: [{ slug: 'p', ...more, prices: prices.map(withMeter) }],
@@ -50,12 +56,21 @@ function planOf({ prices, ...more }: PlanExample['plan']): Plan {
   return reading.catalog.plans[0]!;
 }
 
-/** Of usage: a quantity; of a percentage with a fee, money and events; of a matrix, the values and a quantity. */
+/**
+ * Of usage: a quantity; of a percentage with a fee, money and events; of a matrix, the values and a quantity; of a
+ * price book, the model and a quantity of each bucket.
+ */
 function costOf(price: Price, usage: string): string {
   const words = usage.split(' ');
   const quantity = Decimal.parse(words.at(-1)!);
   if (isUsagePrice(price) && price.model === 'matrix')
     return amountOf(cellAt(price, words.slice(0, -1))!.price)(quantity).toString();
+  if (price.model === 'price_book')
+    return partsOf(price)
+      .filter(isUsagePrice)
+      .map((part, i) => amountOf(cellAt(part, words.slice(0, 1))!.price)(Decimal.parse(words[i + 1]!)))
+      .reduce((sum, amount) => sum.plus(amount))
+      .toString();
   const parts = partsOf(price).filter(({ slug }) => !isMinimum(slug));
   const charged = sumOf(parts.map((part, i) => amountOf(part)(Decimal.parse(words[i]!))));
   expect(words.length).toBe(parts.length);
@@ -79,8 +94,9 @@ describe('docs/use/pricing.md', () => {
 
   it.each(examples.map((example, i) => [`${i + 1}, ${example.price.model}`, example] as const))(
     'example %s',
-    (_, { price, costs }) => {
-      const read = priceOf(price);
+    (_, example) => {
+      const { price, costs } = example;
+      const read = priceOf(example);
       expect(Object.fromEntries(Object.keys(costs).map((usage) => [usage, costOf(read, usage)]))).toEqual(costs);
       expect(Object.keys(costs).length).toBeGreaterThanOrEqual(price.model === 'flat' ? 1 : 3);
     },

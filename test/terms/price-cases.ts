@@ -4,12 +4,18 @@
 import type { Meter } from '../../domain/catalog/catalog.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { parseQuantity, type Quantity, quantityToDecimal } from '../../domain/number/quantity.ts';
+import { cellsOfBooks } from '../../domain/pricing/book/book-cells.ts';
+import { bucketPrices } from '../../domain/pricing/book/book-price.ts';
+import type { Rates } from '../../domain/pricing/book/buckets.ts';
+import type { MarkupRule } from '../../domain/pricing/book/markup.ts';
+import type { BookModel, PriceBook } from '../../domain/pricing/book/price-book.ts';
 import { cellAt } from '../../domain/pricing/matrix-cells.ts';
 import { partsOf } from '../../domain/pricing/parts.ts';
 import { amountOf, carriesUsage, type UsagePrice } from '../../domain/pricing/prices.ts';
 import { Random } from '../../domain/random.ts';
 import type { UsagePeriod } from '../../domain/terms/price-terms.ts';
 import { type AddedUsage, chargesOf } from '../../domain/terms/term-amounts.ts';
+import { slowRate } from './slow-books.ts';
 import { type Ratio, ratio, ratioText, type SlowPrice, slowAmount, slowCellOf, slowParts } from './slow-numbers.ts';
 import { amountsOfUnits } from './slow-usage.ts';
 
@@ -207,12 +213,104 @@ function partFaults(draw: Draw): string[] {
   return fast.join() === slow.join() ? [] : [`${quantity} of ${JSON.stringify(price)}: ${fast}, not ${slow}`];
 }
 
+const NAMES = ['m', 'm-1', 'm-1-x', 'n', '*'] as const;
+const PROVIDERS = ['', 'p', 'q'] as const;
+const FAMILIES = ['f', 'g', undefined] as const;
+const BUCKETS = ['input', 'cache_read', 'output', 'images'] as const;
+
+function drawnBook(random: Random, slug: string, providers: readonly string[]): PriceBook {
+  const rates = (): Rates =>
+    Object.fromEntries(
+      [...BUCKETS.filter(() => random.chance(0.6)), 'input'].map((bucket) => [bucket, random.pick(RATES)]),
+    );
+  const taken = new Set<string>();
+  const models = Array.from({ length: random.int(1, 5) }, (): BookModel[] => {
+    const [model, provider, family] = [random.pick(NAMES), random.pick(providers), random.pick(FAMILIES)];
+    const alias = model === '*' ? undefined : random.pick(['m-1', 'z', undefined]);
+    const keys = [model, ...(alias === undefined ? [] : [alias])].map((name) => JSON.stringify([provider, name]));
+    if (new Set(keys).size < keys.length || keys.some((key) => taken.has(key))) return [];
+    for (const key of keys) taken.add(key);
+    return [
+      {
+        ...{ model, provider, rates: rates() },
+        ...(family !== undefined && { family }),
+        ...(alias !== undefined && { aliases: [alias] }),
+        ...(random.once(2) && { contexts: { long: rates() } }),
+        ...(random.once(3) && { services: { batch: random.once(2) ? '0.25' : rates() } }),
+      },
+    ];
+  }).flat();
+  return {
+    ...{ slug, per: random.pick(['1', '1000', '1000000'] as const), models },
+    ...(random.once(2) && { sameAs: { output: 'input' as const } }),
+    ...(random.once(2) && { services: { batch: '0.5', fast: '1.75' } }),
+  };
+}
+
+/** What a price makes of books, cell by cell, against a look through all of their models. */
+function bookFaults(draw: Draw): string[] {
+  const { random } = draw;
+  const byProvider = random.once(2);
+  const books = ['one', 'two']
+    .slice(0, random.int(1, 2))
+    .map((slug) => drawnBook(random, slug, byProvider ? PROVIDERS : ['']));
+  const rule = (): MarkupRule => {
+    const [model, family, provider] = [
+      random.pick(['m', 'm*', 'm-*', undefined]),
+      random.pick(FAMILIES),
+      random.pick(['p', undefined]),
+    ];
+    return {
+      factor: random.pick(['1.2', '0', '3']),
+      ...(model !== undefined && { model }),
+      ...(family !== undefined && { family }),
+      ...(provider !== undefined && { provider }),
+    };
+  };
+  const rules = new Map(
+    Array.from({ length: random.int(0, 5) }, rule).map((each) => [JSON.stringify({ ...each, factor: 0 }), each]),
+  );
+  const markup = [...rules.values()];
+  const axes = ['model', ...(byProvider ? ['provider'] : []), 'context', 'service'];
+  const cells = cellsOfBooks(books, {
+    ...{ has: (axis) => axes.includes(axis), ignores: () => false, standard: ['', 'usual'], buckets: BUCKETS, markup },
+  });
+  if (typeof cells === 'string') return [`${cells}: ${JSON.stringify(books)}`];
+  const meters = Object.fromEntries(BUCKETS.map((bucket) => [bucket, `of ${bucket}`]));
+  const dimensions = Object.fromEntries(axes.map((axis) => [axis, axis]));
+  const of = { slug: 's', match: {}, books: ['one'], meters, dimensions, cells };
+  const parts = bucketPrices({ ...of, model: 'price_book' });
+  return Array.from({ length: 12 }).flatMap(() => {
+    const [model, provider] = [random.pick([...NAMES.slice(0, 4), 'z', 'new']), random.pick(PROVIDERS)];
+    const [context, service] = [
+      random.pick(['', 'usual', 'long', 'other']),
+      random.pick(['', 'usual', 'batch', 'fast']),
+    ];
+    const part = random.pick(parts);
+    const bucket = part.slug.slice(2);
+    const fast = cellAt(part, [model, ...(byProvider ? [provider] : []), context, service])?.price;
+    const usual = (value: string): string => (value === 'usual' ? '' : value);
+    const asked = { books, markup, byProvider, provider, model, bucket };
+    const slow = slowRate({ ...asked, context: usual(context), service: usual(service) });
+    const [text, expected] = [
+      fast === undefined ? 'none' : amountOf(fast)(Decimal.parse('1')).toString(),
+      slow === null ? 'none' : ratioText(slow),
+    ];
+    if (text === expected && (fast === undefined || fast.meter === `of ${bucket}`)) return [];
+    return [
+      `${bucket} of ${JSON.stringify([model, provider, context, service])}: ${text}, not ${expected}; ${JSON.stringify([books, markup])}`,
+    ];
+  });
+}
+
 /** What differs in the case of a seed; empty where all is well. */
 export function caseFaults(seed: number): string[] {
   const draw = new Draw(seed);
-  switch (seed % 8) {
+  switch (seed % 9) {
     case 0:
       return cellFaults(draw);
+    case 8:
+      return bookFaults(draw);
     case 1:
       return partFaults(draw);
     case 2:

@@ -9,12 +9,12 @@ export interface Ratio {
 export const ratio = (n: bigint, d = 1n): Ratio => (d < 0n ? { n: -n, d: -d } : { n, d });
 export const plus = (a: Ratio, b: Ratio): Ratio => ratio(a.n * b.d + b.n * a.d, a.d * b.d);
 export const less = (a: Ratio, b: Ratio): Ratio => plus(a, ratio(-b.n, b.d));
-const timesOf = (a: Ratio, b: Ratio): Ratio => ratio(a.n * b.n, a.d * b.d);
+export const timesOf = (a: Ratio, b: Ratio): Ratio => ratio(a.n * b.n, a.d * b.d);
 export const isMore = (a: Ratio, b: Ratio): boolean => a.n * b.d > b.n * a.d;
 export const isZero = (a: Ratio): boolean => a.n === 0n;
 export const zero = ratio(0n);
 
-function readRatio(text: string): Ratio {
+export function readRatio(text: string): Ratio {
   const [whole = '0', fraction = ''] = text.split('.');
   return ratio(BigInt(whole + fraction), 10n ** BigInt(fraction.length));
 }
@@ -106,6 +106,8 @@ export interface SlowPrice extends SlowAmountFields {
   readonly giveBack?: boolean;
   readonly quantity?: string;
   readonly every?: { readonly days: number };
+  /** Of a price book. */
+  readonly meters?: Readonly<Record<string, string>>;
 }
 
 const one = ratio(1n);
@@ -204,8 +206,33 @@ export const slowMinimum = (
   { amount, every }: { amount: string; every?: SlowPrice['every'] | undefined },
 ): SlowPrice => ({ slug: name, model: 'flat', flatAmount: amount, charge: 'in_arrears', ...(every && { every }) });
 
+const AXES = ['model', 'provider', 'context', 'service'];
+
+/** A price book: for each bucket a matrix of the cells that have a rate of it. */
+function slowBuckets(price: SlowPrice): SlowPrice[] {
+  const {
+    meters,
+    books: _,
+    standard: _s,
+    ignore: _i,
+    markup: _m,
+    ...shared
+  } = price as SlowPrice & Record<string, unknown>;
+  const axes = price.dimensions as unknown as Readonly<Record<string, string>>;
+  const cells = price.cells as unknown as readonly { values: string[]; rates: Readonly<Record<string, string>> }[];
+  return Object.entries(meters!).map(([bucket, meter]) => ({
+    ...shared,
+    ...{ slug: `${price.slug}/${bucket}`, meter, model: 'matrix' },
+    dimensions: AXES.filter((axis) => axis in axes).map((axis) => axes[axis]!),
+    cells: cells
+      .filter(({ rates }) => bucket in rates)
+      .map(({ values, rates }) => ({ values, model: 'per_unit', unitAmount: rates[bucket]! })),
+  }));
+}
+
 /** Each that has items of its own. */
 export function slowParts(price: SlowPrice): SlowPrice[] {
+  if (price.model === 'price_book') return slowBuckets(price);
   if (price.minimum !== undefined) {
     const { minimum: amount, ...own } = price;
     return [own, slowMinimum(`${price.slug}/minimum`, { amount, every: price.every })];

@@ -72,6 +72,7 @@ function readOverrides(fields: BodyFields, catalog: Catalog): Readonly<Record<st
   if (list === null) return null;
   const source = sourceOf(fields);
   const meters = new Map(catalog.meters.map((meter) => [meter.slug, meter]));
+  const books = new Map(catalog.priceBooks?.map((book) => [book.slug, book]));
   const meanings = priceMeanings(catalog.plans);
   const overrides: [string, Price | null][] = [];
   for (const [i, value] of list.entries()) {
@@ -80,7 +81,7 @@ function readOverrides(fields: BodyFields, catalog: Catalog): Readonly<Record<st
       overrides.push([value.slug as string, null]);
       continue;
     }
-    const price = readPrice({ source, path: ['overrides', i], value }, meters);
+    const price = readPrice({ source, path: ['overrides', i], value }, meters, books);
     if (price === null) continue;
     for (const part of partsOf(price)) {
       const [meter, known] = [isUsagePrice(part) ? part.meter : null, meanings.get(part.slug)?.meter];

@@ -1,6 +1,7 @@
 // A subscription as the API answers it: what it is now, what is to come, and every change that made it so.
 
 import type { Price } from '../../../domain/catalog/catalog.ts';
+import { priceForm } from '../../../domain/pricing/prices.ts';
 import {
   type CustomerSubscription,
   historyOf,
@@ -14,7 +15,7 @@ import { timeOrNull } from '../account-answers.ts';
 type Status = 'scheduled' | 'trial' | 'active' | 'paused' | 'ended';
 
 const pricesOf = (overrides: Iterable<readonly [string, Price | null]>) =>
-  [...overrides].map(([slug, price]) => price ?? { slug, remove: true });
+  [...overrides].map(([slug, price]) => (price === null ? { slug, remove: true } : priceForm(price)));
 
 const untilText = (until: number | 'open' | null): string | null => (until === 'open' ? until : timeOrNull(until));
 
