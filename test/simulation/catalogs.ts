@@ -287,8 +287,15 @@ function withSeveral(random: Random, plans: Readonly<Record<string, readonly Pri
       { units: '20', from },
     ]);
   const matrix = { slug: 'tokens', meter: 'tokens', match: {}, model: 'matrix', dimensions: ['model'] };
+  // As a price book is read: the rates of each model that has some, in a bucket for tokens.
+  const isByBook = random.fork('book').once(3);
+  const ofModel = { meters: { input: 'tokens' }, dimensions: { model: 'model' } };
+  const book = { slug: 'tokens', model: 'price_book', match: {}, books: ['list'], ...ofModel };
+  const rates = () => ['a', 'b', '30'].map((value) => ({ values: [value], rates: { input: amount() } }));
   const changed = Object.entries(plans).map(([plan, prices]) => {
     const own = prices.map((price): Price => {
+      if (plan === 'team' && price.slug === 'tokens' && isByBook)
+        return { ...book, cells: rates() } as unknown as Price;
       if (plan === 'team' && price.slug === 'tokens') {
         const all = cells();
         return {
