@@ -1,6 +1,10 @@
 // A price by the rates of a book, from events in the log to line items in Postgres: what each bucket comes to by hand,
 // what nobody has a rate of, what late events change, a newer list, and what `verify` recounts.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { importPriceList } from '../../cli/price-import.ts';
 import { Decimal } from '../../domain/number/decimal.ts';
 import { verify } from '../../rater/audit/verify/verify.ts';
 import { type EventToSend, Installation } from '../support/processes/installation.ts';
@@ -118,3 +122,28 @@ it('each bucket of a model costs its rate with the mark-up, late events too, and
   const found = await verify({ ...installation.stores, group: `verify-${process.hrtime.bigint()}` }, scope);
   expect(found.discrepancies.filter(({ where }) => where.includes('tokens/output'))).not.toEqual([]);
 }, 120_000);
+
+it('a public list is told against the book that was applied, and its draft is a section of a catalog', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'tallyline-prices-'));
+  try {
+    const file = join(directory, 'list.json');
+    const rates = '"input_cost_per_token": 1.5e-07, "output_cost_per_token": 6e-07';
+    await writeFile(file, `{ "m-new": { "litellm_provider": "acme", "mode": "chat", ${rates} } }`);
+    const told: string[] = [];
+    const notes: string[] = [];
+    const { pool } = installation.stores;
+    const terms = { slug: 'acme', providers: [], source: null, readAt: '2026-12-01', catalogFile: null };
+    await importPriceList(
+      file,
+      { ...terms, tenant: null, outFile: null },
+      async () => Object.assign(Object.create(pool) as typeof pool, { end: async () => undefined }),
+      { line: (text) => void told.push(text), note: (text) => void notes.push(text) },
+    );
+    expect(told.join('\n')).toMatch(/m-new[^\n]*\n?[^\n]*input: "0\.15"/);
+    // The new model, and the two that are not in the list.
+    expect(notes.join('\n')).toMatch(/m-large/);
+    expect(notes.at(-1)).toMatch(/^1 models, [1-9]\d* changes/);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+});
