@@ -145,8 +145,8 @@ export function startRating(context: StageContext, parts: RatingParts): RaterSta
     failed,
     async rateNow() {
       for (;;) {
-        const outcome = await step();
-        if (outcome !== 'unfinished') return outcome;
+        const ended = await step();
+        if (ended !== 'unfinished') return ended;
       }
     },
     async stop() {

@@ -1159,8 +1159,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'cell-of-one-value',
     file: TERM_USAGE,
-    find: 'merged.set(windowStart, known === undefined ? quantity : mergeWindows(known, quantity));',
-    replace: 'merged.set(windowStart, quantity);',
+    find: 'merged.set(window.windowStart, known === undefined ? window : keptTogether(rules, known, window));',
+    replace: 'merged.set(window.windowStart, known === undefined ? window : window);',
     description: 'Of several values that one cell takes in a window, the last one counts',
   },
   {
