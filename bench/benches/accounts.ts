@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createApiKey } from '../../platform/access/api-key-store.ts';
 import { countLineItems } from '../../platform/billing-store/line-items.ts';
+import { until } from '../../test/support/until.ts';
 import type { Bench, Measurement, RunContext } from '../bench.ts';
 import type { ImportInput, ImportOutput } from '../programs/import.ts';
 import { customerBody, subscriptionBody, writeAccounts } from '../stand/account-writes.ts';
@@ -32,6 +33,8 @@ async function insertWindows({ clickhouse, pool, eventLog }: Installation, windo
   await sealWindowHistory(pool, clickhouse, history);
 }
 
+const RATES_TIMEOUT_MS = 120_000;
+
 const itemsOf = async ({ pool }: Installation): Promise<number> =>
   [...(await countLineItems(pool)).values()].reduce((sum, count) => sum + count, 0);
 
@@ -51,6 +54,7 @@ async function measureWrites(
     if (withRater) {
       await insertWindows(installation, windows);
       await installation.beginStage('rater');
+      await until(async () => (await itemsOf(installation)) > 0, 'the rater writes', RATES_TIMEOUT_MS);
     }
     const stop = stand.times.start();
     const startedAt = performance.now();
@@ -58,7 +62,7 @@ async function measureWrites(
     const seconds = (performance.now() - startedAt) / 1_000;
     const cpuMicros = stop();
     const items = await itemsOf(installation);
-    if (withRater && items === 0) throw new Error('the rater wrote nothing meanwhile');
+    if (withRater && items === 0) throw new Error('the rater wrote nothing');
     return {
       ...{ events, seconds, cpuMicros },
       counted: withRater ? ['manage'] : ['manage', 'postgres'],
