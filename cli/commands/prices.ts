@@ -1,6 +1,8 @@
 // `tallyline prices import FILE`: a public price list as a draft of a price book, and what it changes of the one that
 // there is.
 import { type Command, InvalidArgumentError } from 'commander';
+import { isSlug } from '../../domain/fields/catalog-fields.ts';
+import { isDay } from '../../domain/time/day.ts';
 import { commandContext, type DataDirOption, withDataDir } from '../command-context.ts';
 import { printLine, printNote } from '../output.ts';
 
@@ -14,15 +16,13 @@ interface ImportOptions extends DataDirOption {
   readonly out?: string;
 }
 
-const DAY = /^\d{4}-\d{2}-\d{2}$/;
-
 function readDay(text: string): string {
-  if (DAY.test(text) && new Date(`${text}T00:00:00Z`).toISOString().startsWith(text)) return text;
+  if (isDay(text)) return text;
   throw new InvalidArgumentError('It must be a day such as 2026-11-20.');
 }
 
 function readSlug(text: string): string {
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(text)) return text;
+  if (isSlug(text)) return text;
   throw new InvalidArgumentError('It must be a slug: up to 100 letters, digits, ".", "_" or "-".');
 }
 

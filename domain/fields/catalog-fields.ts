@@ -81,9 +81,15 @@ export function readText(field: Field, lengthMax = TEXT_LENGTH_MAX): string | nu
   return value;
 }
 
+export const isSlug = (text: string): boolean => SLUG.test(text);
+
+/** Undefined: it is not there. */
+export const readOptional = <Value>(field: Field, read: (field: Field) => Value | null): Value | null | undefined =>
+  isAbsent(field) ? undefined : read(field);
+
 export function readSlug(field: Field): string | null {
   const text = readText(field);
-  if (text === null || SLUG.test(text)) return text;
+  if (text === null || isSlug(text)) return text;
   return expected(field, 'a slug: up to 100 letters, digits, ".", "_" or "-", the first a letter or digit');
 }
 

@@ -5,11 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { importPriceList } from '../../cli/price-import.ts';
-import { Decimal } from '../../domain/number/decimal.ts';
 import { verify } from '../../rater/audit/verify/verify.ts';
 import { type EventToSend, Installation } from '../support/processes/installation.ts';
+import { ratedAmounts } from '../support/processes/rated-amounts.ts';
 import { soundCatalog } from '../support/sound-catalog.ts';
-import { until } from '../support/until.ts';
 
 const catalog = (large: string) =>
   soundCatalog(
@@ -60,27 +59,7 @@ const call = (model: string, tier: string, input: number, output: number): Event
   data: { model, tier, in: input, out: output },
 });
 
-async function countItems(): Promise<number> {
-  const { rows } = await installation.stores.pool.query<{ count: number }>(
-    'SELECT count(*)::int AS count FROM tallyline.line_items',
-  );
-  return rows[0]!.count;
-}
-
-async function rated(events: readonly EventToSend[]): Promise<Record<string, string>> {
-  const before = await countItems();
-  await installation.send(events);
-  await installation.untilSealed();
-  const isRated = async (): Promise<boolean> => {
-    await installation.rate();
-    return (await countItems()) > before;
-  };
-  await until(isRated, 'what was sent is rated', 60_000, 100);
-  const { rows } = await installation.stores.pool.query<{ price: string; amount: string }>(
-    'SELECT price, sum(amount) AS amount FROM tallyline.line_items GROUP BY price ORDER BY price',
-  );
-  return Object.fromEntries(rows.map(({ price, amount }) => [price, Decimal.parse(amount).toString()]));
-}
+const rated = (events: readonly EventToSend[]) => ratedAmounts(installation, events);
 
 it('each bucket of a model costs its rate with the mark-up, late events too, and verify finds nothing', async () => {
   const calls = [

@@ -1,11 +1,10 @@
 // Prices of several quantities, and what stands around a price, from events in the log to line items in Postgres: what
 // they come to by hand, what late events change, and what `verify` recounts.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { Decimal } from '../../domain/number/decimal.ts';
 import { verify } from '../../rater/audit/verify/verify.ts';
 import { type EventToSend, Installation } from '../support/processes/installation.ts';
+import { ratedAmounts } from '../support/processes/rated-amounts.ts';
 import { soundCatalog } from '../support/sound-catalog.ts';
-import { until } from '../support/until.ts';
 
 const catalog = soundCatalog(
   `currency: USD
@@ -67,28 +66,7 @@ const pay = (amount: number): EventToSend => ({
   ...{ id: `pay-${sent++}`, type: 'pay', time: day + (sent % 5) * 3_600_000, data: { amount } },
 });
 
-async function countItems(): Promise<number> {
-  const { rows } = await installation.stores.pool.query<{ count: number }>(
-    'SELECT count(*)::int AS count FROM tallyline.line_items',
-  );
-  return rows[0]!.count;
-}
-
-async function rated(events: readonly EventToSend[]): Promise<Record<string, string>> {
-  const before = await countItems();
-  await installation.send(events);
-  await installation.untilSealed();
-  // The watermark may come a chunk later, that of a partition without these events.
-  const isRated = async (): Promise<boolean> => {
-    await installation.rate();
-    return (await countItems()) > before;
-  };
-  await until(isRated, 'what was sent is rated', 60_000, 100);
-  const { rows } = await installation.stores.pool.query<{ price: string; amount: string }>(
-    'SELECT price, sum(amount) AS amount FROM tallyline.line_items GROUP BY price ORDER BY price',
-  );
-  return Object.fromEntries(rows.map(({ price, amount }) => [price, Decimal.parse(amount).toString()]));
-}
+const rated = (events: readonly EventToSend[]) => ratedAmounts(installation, events);
 
 it('cells, a share and a fee cost what they cost by hand, late events too, and verify finds nothing', async () => {
   const calls = [

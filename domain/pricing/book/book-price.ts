@@ -10,6 +10,7 @@ import {
   readChoice,
   readList,
   readMap,
+  readOptional,
   readSlug,
   readText,
   refuse,
@@ -182,9 +183,6 @@ function readDimensions(
   return isSound ? Object.fromEntries(named) : null;
 }
 
-const optional = <Value>(field: Field, read: (field: Field) => Value | null): Value | null | undefined =>
-  isAbsent(field) ? undefined : read(field);
-
 const readStandard = (field: Field): readonly string[] | null =>
   readNames(field, STANDARD_MAX, (each) =>
     each.value === ANY_VALUE ? refuse(each, 'is any value: name those that are the usual ones') : readText(each),
@@ -204,11 +202,11 @@ export function readBookPrice(field: Field, knownMeters: KnownMeters, knownBooks
     counted,
   );
   const dimensions = readDimensions(own.dimensions, counted, matched);
-  const standard = optional(own.standard, readStandard);
-  const ignore = optional(own.ignore, (each) =>
+  const standard = readOptional(own.standard, readStandard);
+  const ignore = readOptional(own.ignore, (each) =>
     readNames(each, ignorable.length, (name) => readChoice(name, ignorable)),
   );
-  const markup = optional(own.markup, readMarkup);
+  const markup = readOptional(own.markup, readMarkup);
   const absent: Field = { ...field, value: undefined };
   const around = readAround(
     { included: absent, maximum: absent, minimum: absent, discounts: read.discounts! },

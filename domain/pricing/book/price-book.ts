@@ -10,11 +10,13 @@ import {
   readEntries,
   readList,
   readMap,
+  readOptional,
   readSlug,
   readText,
   refuse,
 } from '../../fields/catalog-fields.ts';
 import type { JsonSchema, Terms } from '../../fields/definition-form.ts';
+import { isDay } from '../../time/day.ts';
 import { type Bucket, buckets, type Rates, ratedBuckets } from './buckets.ts';
 
 export const ANY_MODEL = '*';
@@ -119,9 +121,6 @@ export const priceBookSchema: JsonSchema = {
   },
 };
 
-const optional = <Value>(field: Field, read: (field: Field) => Value | null): Value | null | undefined =>
-  isAbsent(field) ? undefined : read(field);
-
 /** A rate or a factor; none is below zero. */
 export function readRate(field: Field): string | null {
   const text = readDecimal(field);
@@ -171,12 +170,12 @@ function readModel(field: Field): BookModel | null {
   const fields = readMap(field, ['model', 'aliases', 'provider', 'family', 'rates', 'contexts', 'services']);
   if (fields === null) return null;
   const model = readText(fields.model);
-  const aliases = optional(fields.aliases, readAliases);
+  const aliases = readOptional(fields.aliases, readAliases);
   const provider = isAbsent(fields.provider) ? '' : readText(fields.provider);
-  const family = optional(fields.family, readText);
+  const family = readOptional(fields.family, readText);
   const rates = readRates(fields.rates);
-  const contexts = optional(fields.contexts, (each) => readByName(each, readRates));
-  const services = optional(fields.services, (each) => readByName(each, readServiceRates));
+  const contexts = readOptional(fields.contexts, (each) => readByName(each, readRates));
+  const services = readOptional(fields.services, (each) => readByName(each, readServiceRates));
   for (const [i, name] of [model, ...(aliases ?? [])].entries())
     if (name?.endsWith(ANY_MODEL) && (i > 0 || name !== ANY_MODEL))
       return refuse(
@@ -237,11 +236,7 @@ function readSameAs(field: Field): Readonly<Partial<Record<Bucket, Bucket>>> | n
 
 function readDay(field: Field): string | null {
   const text = readText(field);
-  if (text === null) return null;
-  const day = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
-  return Number.isNaN(day) || new Date(day).toISOString().slice(0, 10) !== text
-    ? expected(field, 'a day such as 2026-11-20')
-    : text;
+  return text === null || isDay(text) ? text : expected(field, 'a day such as 2026-11-20');
 }
 
 /** Null after it has said what is wrong. */
@@ -249,11 +244,11 @@ export function readPriceBook(field: Field): PriceBook | null {
   const fields = readMap(field, ['slug', 'source', 'readAt', 'per', 'sameAs', 'services', 'models']);
   if (fields === null) return null;
   const slug = readSlug(fields.slug);
-  const source = optional(fields.source, readText);
-  const readAt = optional(fields.readAt, readDay);
+  const source = readOptional(fields.source, readText);
+  const readAt = readOptional(fields.readAt, readDay);
   const per = isAbsent(fields.per) ? '1' : readChoice(fields.per, tokenCounts);
-  const sameAs = optional(fields.sameAs, readSameAs);
-  const services = optional(fields.services, (each) => readByName(each, readRate));
+  const sameAs = readOptional(fields.sameAs, readSameAs);
+  const services = readOptional(fields.services, (each) => readByName(each, readRate));
   const models = readModels(fields.models);
   if (slug === null || source === null || readAt === null || per === null || sameAs === null) return null;
   if (services === null || models === null) return null;
