@@ -22,7 +22,7 @@ beforeAll(async () => {
   await processes.tallyline('migrate');
   await processes.tallyline('catalog', 'apply', projectFile('deploy/catalogs/ai-api.yaml'));
   authorization = `Bearer ${await processes.tallyline('keys', 'create', '--tenant', 'acme')}`;
-  await Promise.all(['ingest', 'aggregator'].map(processes.start));
+  await Promise.all([processes.startReady('ingest'), processes.start('aggregator')]);
 }, 300_000);
 
 afterAll(async () => {

@@ -21,9 +21,8 @@ beforeAll(async () => {
   pool = new pg.Pool({ connectionString: processes.postgres.url });
   await processes.tallyline('migrate');
   await processes.tallyline('catalog', 'apply', projectFile('deploy/catalogs/ai-api.yaml'));
-  const { url } = await processes.start('ingest');
+  const { url } = await processes.startReady('ingest');
   port = Number(new URL(url).port);
-  await until(async () => (await fetch(`${url}/readyz`)).ok, 'the gateway is ready');
 }, 300_000);
 
 afterAll(async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { until } from '../until.ts';
 import { compiledCommand, startTestClickHouse, type TestClickHouse } from './clickhouse.ts';
 import { startTestPostgres, type TestPostgres } from './postgres.ts';
 
@@ -28,6 +29,8 @@ export interface StageProcesses {
   killAt(line: RegExp, ...args: string[]): Promise<string>;
   /** Resolves once the stage says where it serves; rejects with what it wrote when it ends before that. */
   start(name: string): Promise<RunningStage>;
+  /** The same, once it is ready for requests too: it serves before it has read the catalog. */
+  startReady(name: string): Promise<RunningStage>;
   /** The same, as another user of Postgres. */
   startAs(name: string, postgresUrl: string): Promise<RunningStage>;
   /** The same, on a port that may be taken. */
@@ -105,6 +108,11 @@ export async function startStores(
       return stdout.trim();
     },
     start: (name) => startOn(name, env.PORT),
+    startReady: async (name) => {
+      const stage = await startOn(name, env.PORT);
+      await until(async () => (await fetch(`${stage.url}/readyz`)).ok, `${name} is ready`, 30_000);
+      return stage;
+    },
     startAs: async (name, postgresUrl) => {
       const file = join(directory, `database-url-${name}`);
       await writeFile(file, postgresUrl);
